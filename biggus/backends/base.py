@@ -1,0 +1,66 @@
+"""The contract between biggus and a format."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    from biggus.backends.location import Location
+    from biggus.source import Source
+
+
+class Backend(ABC):
+    """What a format's plug-in implements; one instance serves a process.
+
+    The module that defines a backend is imported when any location is opened,
+    so it must not import the format's library at its top.
+    """
+
+    name: ClassVar[str]
+    """What ``open(..., backend=name)`` and the entry point call it."""
+
+    modules: ClassVar[tuple[str, ...]] = ()
+    """Root modules of the foreign objects that `adopt` takes, such as ``("h5py",)``."""
+
+    UNCLAIMED: ClassVar[int] = 0
+    BY_SUFFIX: ClassVar[int] = 1
+    BY_CONTENT: ClassVar[int] = 2
+    BY_MARK: ClassVar[int] = 3
+    """How sure a claim is; a mark is content that names this very format,
+    where the content alone could be another's too."""
+
+    @abstractmethod
+    def claims(self, location: Location) -> int:
+        """Tell how sure it is that `location` is of this format.
+
+        Must be cheap, and must not raise for a location of another format.
+        """
+
+    @abstractmethod
+    def variables(self, location: Location, **options: Any) -> tuple[str, ...]:
+        """List the names of the variables in `location`, in its own order.
+
+        Raises
+        ------
+        OpenError
+            If it cannot be opened; `GoneError` if it is not there at all.
+        """
+
+    @abstractmethod
+    def open(self, location: Location, variable: str, **options: Any) -> Source:
+        """Return the source of one variable.
+
+        Raises
+        ------
+        OpenError
+            If it cannot be opened; `GoneError` if it is not there at all.
+        VariableError
+            If it has no such variable.
+        TypeError
+            If an option is not one of the backend's.
+        """
+
+    def adopt(self, obj: Any) -> Source | None:
+        """Return a source for an object of the library, or None if it is none of ours."""
+        return None

@@ -1,0 +1,110 @@
+"""Where something is: a path or a URL, looked at once for all backends."""
+
+from __future__ import annotations
+
+import os
+import re
+from functools import cached_property
+from pathlib import Path
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+from biggus.errors import GoneError, OpenError
+
+_SECRET = re.compile(
+    r"key|token|secret|sig(nature)?$|passw|auth|credential|subscription|^sv$|^se$|session",
+    re.IGNORECASE,
+)
+_HEAD_BYTES = 64 * 1024
+
+
+class Location:
+    """A path or a URL, with what backends want to know to claim it.
+
+    Parameters
+    ----------
+    location : str or os.PathLike
+        A local path, a ``file:`` URL, or a URL of another scheme.
+    """
+
+    def __init__(self, location: str | os.PathLike[str]) -> None:
+        self.text = os.fspath(location)
+        if not isinstance(self.text, str) or not self.text:
+            raise OpenError(repr(location), "a location is a non-empty string or a path")
+        if "\0" in self.text:
+            raise OpenError(repr(self.text), "a location cannot hold a null character")
+
+    def __repr__(self) -> str:
+        return f"Location({self.public!r})"
+
+    @cached_property
+    def scheme(self) -> str:
+        """The lower-case URL scheme, or ``""`` for a path (a drive letter is a path)."""
+        match = re.match(r"([A-Za-z][A-Za-z0-9+.-]+)://", self.text)
+        scheme = match.group(1).lower() if match else ""
+        return "" if scheme == "file" else scheme
+
+    @cached_property
+    def path(self) -> Path:
+        """The local path; an error for a location that has a scheme."""
+        if self.scheme:
+            raise OpenError(self.public, "is not a local path")
+        text = self.text
+        if text.lower().startswith("file://"):
+            from urllib.request import url2pathname
+
+            text = url2pathname(urlsplit(text).path)
+        return Path(text).expanduser().absolute()
+
+    @cached_property
+    def suffix(self) -> str:
+        """The lower-case suffix of the last part of the path, dot included."""
+        text = urlsplit(self.text).path if self.scheme else str(self.path)
+        return os.path.splitext(text.rstrip("/"))[1].lower()
+
+    @cached_property
+    def public(self) -> str:
+        """The location without credentials: for names, tokens, logs and errors."""
+        return public_url(self.text) if self.scheme else str(self.path)
+
+    @cached_property
+    def is_directory(self) -> bool:
+        """Whether it is a local directory."""
+        return not self.scheme and self.path.is_dir()
+
+    @cached_property
+    def head(self) -> bytes:
+        """The first 64 KiB of a local file; empty for anything else.
+
+        Raises
+        ------
+        GoneError
+            If there is no such file.
+        OpenError
+            If it cannot be read.
+        """
+        if self.scheme or self.is_directory:
+            return b""
+        try:
+            with self.path.open("rb") as file:
+                return file.read(_HEAD_BYTES)
+        except FileNotFoundError:
+            raise GoneError(self.public, "there is no such file or folder") from None
+        except OSError as error:
+            raise OpenError(self.public, error.strerror or str(error)) from error
+
+
+def public_url(url: str) -> str:
+    """Return `url` without user name, password and secret query parameters.
+
+    Examples
+    --------
+    >>> public_url("https://me:pw@host/{z}/{x}/{y}.png?style=a&api_key=s3cret")
+    'https://host/{z}/{x}/{y}.png?style=a'
+    """
+    parts = urlsplit(url)
+    netloc = parts.netloc.rpartition("@")[2]
+    query = parts.query
+    if query:
+        kept = [(k, v) for k, v in parse_qsl(query, True) if not _SECRET.search(k)]
+        query = urlencode(kept, safe="{}/:,-")
+    return urlunsplit((parts.scheme, netloc, parts.path, query, ""))

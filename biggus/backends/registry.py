@@ -1,0 +1,108 @@
+"""Which backend serves a location or a foreign object."""
+
+from __future__ import annotations
+
+import difflib
+from functools import lru_cache
+from importlib.metadata import EntryPoint, entry_points
+from typing import TYPE_CHECKING, Any
+
+from biggus.backends.base import Backend
+from biggus.errors import GoneError, OpenError, OptionError
+
+if TYPE_CHECKING:
+    from biggus.backends.location import Location
+    from biggus.source import Source
+
+GROUP = "biggus.backends"
+
+
+@lru_cache(maxsize=1)
+def _entries() -> dict[str, EntryPoint]:
+    return {entry.name: entry for entry in sorted(entry_points(group=GROUP), key=lambda e: e.name)}
+
+
+def backend_names() -> tuple[str, ...]:
+    """Return the names of the backends that are installed."""
+    return tuple(_entries())
+
+
+@lru_cache(maxsize=None)
+def backend_named(name: str) -> Backend:
+    """Return the backend called `name`.
+
+    Raises
+    ------
+    OptionError
+        If none has that name, or its module cannot be loaded.
+    """
+    try:
+        entry = _entries()[name]
+    except KeyError:
+        near = difflib.get_close_matches(name, backend_names(), n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise OptionError(
+            f"there is no backend {name!r}{hint} (installed: {', '.join(backend_names())})"
+        ) from None
+    try:
+        made = entry.load()()
+    except Exception as error:
+        raise OptionError(f"the backend {name!r} ({entry.value}) does not load: {error}") from error
+    if not isinstance(made, Backend):
+        raise OptionError(f"the backend {name!r} ({entry.value}) is not a biggus Backend")
+    return made
+
+
+def backend_for(location: Location) -> Backend:
+    """Return the backend that is surest of `location`.
+
+    Raises
+    ------
+    GoneError
+        If there is nothing at the location.
+    OpenError
+        If no backend knows it.
+    """
+    best: Backend | None = None
+    surest = Backend.UNCLAIMED
+    for name in backend_names():
+        backend = backend_named(name)
+        claim = backend.claims(location)
+        if claim > surest:
+            best, surest = backend, claim
+    if best is not None:
+        return best
+    if location.scheme:
+        raise OpenError(
+            location.public,
+            f"no backend knows this {location.scheme} location; a tile server is given as a "
+            "template such as https://host/{z}/{x}/{y}.png with zoom=",
+        )
+    if location.is_directory:
+        raise OpenError(location.public, "the folder holds no store that biggus knows")
+    if not location.head and not location.path.exists():
+        raise GoneError(location.public, "there is no such file or folder")
+    raise OpenError(
+        location.public,
+        f"no backend knows its format; name one with backend= ({', '.join(backend_names())})",
+    )
+
+
+@lru_cache(maxsize=None)
+def _adopter(module: str) -> Backend | None:
+    for name in backend_names():
+        backend = backend_named(name)
+        if module in backend.modules:
+            return backend
+    return None
+
+
+def adopt(obj: Any) -> Source | None:
+    """Return the source of an object of a library that a backend stands on, else None."""
+    for cls in type(obj).__mro__:
+        backend = _adopter(cls.__module__.partition(".")[0])
+        if backend is not None:
+            source = backend.adopt(obj)
+            if source is not None:
+                return source
+    return None

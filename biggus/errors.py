@@ -1,0 +1,165 @@
+"""The errors that biggus raises: each names what failed and what to do.
+
+Every error of biggus's own derives from :class:`BiggusError`.  Keys and
+operations that NumPy refuses raise what NumPy raises (``IndexError``,
+``TypeError``, ``ValueError``); these classes are for what NumPy does not know:
+locations, sources, caches and budgets.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class BiggusError(Exception):
+    """Base class of the errors that biggus raises."""
+
+
+class OptionError(BiggusError, ValueError):
+    """An option has a name or a value that biggus does not know."""
+
+
+class OpenError(BiggusError, OSError):
+    """A location cannot be opened: missing, unreadable, or of no known format.
+
+    Parameters
+    ----------
+    location : str
+        What was to be opened, without credentials.
+    problem : str
+        What is wrong with it, and what to do about it.
+    """
+
+    def __init__(self, location: str, problem: str) -> None:
+        super().__init__(f"cannot open {location}: {problem}")
+        self.location = location
+        self.problem = problem
+
+    def __reduce__(self) -> tuple[type[OpenError], tuple[str, str]]:
+        return type(self), (self.location, self.problem)
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class GoneError(OpenError):
+    """A location that may have been there before is missing or out of reach."""
+
+
+class VariableError(OpenError, KeyError):
+    """A location holds no such variable, or several and none was named.
+
+    Parameters
+    ----------
+    location : str
+        What was opened.
+    problem : str
+        What is wrong.
+    available : sequence of str
+        The variables that are there.
+    """
+
+    def __init__(self, location: str, problem: str, available: Sequence[str] = ()) -> None:
+        self.available = tuple(available)
+        listing = f"; it has: {_abbreviated(self.available)}" if self.available else ""
+        super().__init__(location, problem + listing)
+        self._problem = problem
+
+    def __reduce__(self) -> tuple[type[VariableError], tuple[str, str, tuple[str, ...]]]:  # type: ignore[override]
+        return type(self), (self.location, self._problem, self.available)
+
+
+class SourceError(BiggusError, OSError):
+    """A read failed, or gave something other than what was promised.
+
+    Parameters
+    ----------
+    source : str
+        The name of the source, without credentials.
+    box : tuple of slice or None
+        What was being read.
+    cause : object
+        Why it failed: an exception or a sentence.
+    """
+
+    def __init__(self, source: str, box: tuple[slice, ...] | None, cause: object) -> None:
+        where = "" if box is None else f" {format_box(box)}"
+        reason = str(cause) or type(cause).__name__
+        if isinstance(cause, KeyError):
+            reason = f"KeyError: {reason}"
+        super().__init__(f"cannot read {source}{where}: {reason}")
+        self.source = source
+        self.box = box
+        self.cause = cause
+
+    def __reduce__(
+        self,
+    ) -> tuple[type[SourceError], tuple[str, tuple[slice, ...] | None, str]]:
+        return type(self), (self.source, self.box, str(self.cause))
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class OfflineError(SourceError):
+    """Something is not in the cache, and its source is gone or not to be asked."""
+
+
+class CacheError(BiggusError):
+    """A cache cannot be used as asked: no token, no folder, no space."""
+
+
+class MissingDependencyError(BiggusError, ImportError):
+    """A package that is needed for this is not installed.
+
+    Parameters
+    ----------
+    package : str
+        The package, as it is imported.
+    extra : str
+        The extra of biggus that brings it.
+    purpose : str
+        What it is needed for.
+    """
+
+    def __init__(self, package: str, extra: str, purpose: str) -> None:
+        super().__init__(
+            f"{purpose} needs the package {package}: pip install 'biggus[{extra}]'"
+        )
+        self.package = package
+        self.extra = extra
+        self.purpose = purpose
+
+    def __reduce__(self) -> tuple[type[MissingDependencyError], tuple[str, str, str]]:
+        return type(self), (self.package, self.extra, self.purpose)
+
+
+class MaskedValueError(BiggusError, ValueError):
+    """A plain ndarray was asked for, and a masked value has no place in its dtype."""
+
+
+class MemoryBudgetError(BiggusError, MemoryError):
+    """Something would take more memory than the ``memory`` option allows."""
+
+
+def format_box(box: tuple[slice, ...]) -> str:
+    """Format a box the way it is written in a key.
+
+    Examples
+    --------
+    >>> format_box((slice(0, 10, 1), slice(4, 20, 2)))
+    '[0:10, 4:20:2]'
+    """
+    parts = []
+    for s in box:
+        step = "" if s.step in (None, 1) else f":{s.step}"
+        parts.append(f"{s.start}:{s.stop}{step}")
+    return f"[{', '.join(parts)}]"
+
+
+def _abbreviated(names: Sequence[str], most: int = 20) -> str:
+    shown = ", ".join(names[:most])
+    return shown if len(names) <= most else f"{shown}, ... ({len(names)} in all)"

@@ -1,0 +1,250 @@
+"""Grids: where the edges along each axis lie, and which pieces a box touches.
+
+A grid is a sequence of :class:`Edges`, one an axis.  Tiles of a mosaic and
+chunks of a source are cut by the same edges.  A regular axis costs no memory in
+its number of pieces; finding a piece is O(1) there and O(log n) elsewhere.
+
+Pure: knows no source and reads nothing.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from abc import ABC, abstractmethod
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+Box: TypeAlias = tuple[slice, ...]
+Index: TypeAlias = tuple[int, ...]
+
+DEFAULT_CHUNK_BYTES = 4 * 2**20
+"""About how large the chunks are that biggus makes where a source has none."""
+
+
+class Edges(ABC):
+    """How one axis is cut into pieces, which may be empty."""
+
+    __slots__ = ()
+
+    length: int
+    """The length of the axis."""
+
+    count: int
+    """The number of pieces."""
+
+    @abstractmethod
+    def find(self, position: int) -> int:
+        """Return the number of the piece that holds `position`."""
+
+    @abstractmethod
+    def find_all(self, positions: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
+        """Return the numbers of the pieces that hold `positions`."""
+
+    @abstractmethod
+    def bounds(self, piece: int) -> tuple[int, int]:
+        """Return where a piece starts and stops."""
+
+
+class RegularEdges(Edges):
+    """Pieces of `size`, of which the last may be cut short.
+
+    Examples
+    --------
+    >>> edges = RegularEdges(length=10, size=4)
+    >>> edges.count, edges.find(9), edges.bounds(2)
+    (3, 2, (8, 10))
+    """
+
+    __slots__ = ("length", "size")
+
+    def __init__(self, length: int, size: int) -> None:
+        self.length = length
+        self.size = size
+
+    @property
+    def count(self) -> int:  # type: ignore[override]
+        """The number of pieces."""
+        return -(-self.length // self.size)
+
+    def find(self, position: int) -> int:  # noqa: D102 - inherited
+        return position // self.size
+
+    def find_all(self, positions: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:  # noqa: D102
+        return positions // self.size
+
+    def bounds(self, piece: int) -> tuple[int, int]:  # noqa: D102
+        start = piece * self.size
+        return start, min(start + self.size, self.length)
+
+
+class IrregularEdges(Edges):
+    """Pieces of any lengths, given by where they start, and the end.
+
+    Examples
+    --------
+    >>> edges = IrregularEdges.of_lengths([3, 0, 4])
+    >>> edges.count, edges.find(3), edges.bounds(2)
+    (3, 2, (3, 7))
+    """
+
+    __slots__ = ("offsets",)
+
+    def __init__(self, offsets: Sequence[int]) -> None:
+        self.offsets = offsets
+
+    @classmethod
+    def of_lengths(cls, lengths: Sequence[int]) -> IrregularEdges:
+        """Make edges from the lengths of the pieces."""
+        return cls([0, *itertools.accumulate(lengths)])
+
+    @property
+    def length(self) -> int:  # type: ignore[override]
+        """The length of the axis."""
+        return self.offsets[-1]
+
+    @property
+    def count(self) -> int:  # type: ignore[override]
+        """The number of pieces."""
+        return len(self.offsets) - 1
+
+    def find(self, position: int) -> int:  # noqa: D102 - inherited
+        return bisect_right(self.offsets, position) - 1
+
+    def find_all(self, positions: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:  # noqa: D102
+        found = np.searchsorted(np.asarray(self.offsets), positions, side="right") - 1
+        return found.astype(np.intp, copy=False)
+
+    def bounds(self, piece: int) -> tuple[int, int]:  # noqa: D102
+        return self.offsets[piece], self.offsets[piece + 1]
+
+
+def edges_of(length: int, chunks: int | Sequence[int]) -> Edges:
+    """Return the edges of an axis from its chunk length or all its chunk lengths.
+
+    Lengths that are all the same (the last may be shorter) become regular.
+    """
+    if isinstance(chunks, int):
+        return RegularEdges(length, chunks)
+    lengths = tuple(chunks)
+    if lengths and lengths[0] > 0 and 0 < lengths[-1] <= lengths[0]:
+        regular = all(n == lengths[0] for n in lengths[:-1])
+        if regular:
+            return RegularEdges(length, lengths[0])
+    return IrregularEdges.of_lengths(lengths)
+
+
+class ChunkPart(NamedTuple):
+    """The part of one chunk that a box wants."""
+
+    index: Index
+    """The number of the chunk along each axis."""
+
+    chunk: Box
+    """All of the chunk, in the coordinates of the array."""
+
+    inner: Box
+    """The wanted part, in the coordinates of the chunk."""
+
+    outer: Box
+    """Where that part goes, in the coordinates of the box's values."""
+
+
+class Grid:
+    """The chunks of an array.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        The shape of the array.
+    chunks : sequence
+        For each axis the regular chunk length, or the lengths of all its chunks.
+
+    Examples
+    --------
+    >>> grid = Grid((10, 10), (4, 10))
+    >>> [part.index for part in grid.parts((slice(3, 9, 1), slice(0, 1, 1)))]
+    [(0, 0), (1, 0), (2, 0)]
+    """
+
+    __slots__ = ("axes", "shape")
+
+    def __init__(self, shape: tuple[int, ...], chunks: Sequence[int | Sequence[int]]) -> None:
+        self.shape = shape
+        self.axes = tuple(edges_of(n, c) for n, c in zip(shape, chunks, strict=True))
+
+    @property
+    def count(self) -> int:
+        """The number of chunks."""
+        return math.prod(axis.count for axis in self.axes)
+
+    def chunk(self, index: Index) -> Box:
+        """Return the box of the chunk of that number along each axis."""
+        return tuple(
+            slice(*axis.bounds(i), 1) for axis, i in zip(self.axes, index, strict=True)
+        )
+
+    def index_of(self, position: Index) -> Index:
+        """Return the number along each axis of the chunk that holds an element."""
+        return tuple(axis.find(i) for axis, i in zip(self.axes, position, strict=True))
+
+    def parts(self, box: Box) -> Iterator[ChunkPart]:
+        """Yield the part of each chunk in which `box` has an element, in C order.
+
+        The cost is that of the chunks that are touched: a stride that steps
+        over a chunk steps over it here.
+        """
+        per_axis = [
+            list(_axis_parts(axis, s)) for axis, s in zip(self.axes, box, strict=True)
+        ]
+        for combination in itertools.product(*per_axis):
+            if combination:
+                index, chunk, inner, outer = zip(*combination, strict=True)
+                yield ChunkPart(index, chunk, inner, outer)
+            else:
+                yield ChunkPart((), (), (), ())
+
+
+def _axis_parts(edges: Edges, s: slice) -> Iterator[tuple[int, slice, slice, slice]]:
+    position, done, step = s.start, 0, s.step
+    while position < s.stop:
+        piece = edges.find(position)
+        start, stop = edges.bounds(piece)
+        last = min(stop, s.stop)
+        n = -(-(last - position) // step)
+        inner = slice(position - start, last - start, step)
+        yield piece, slice(start, stop, 1), inner, slice(done, done + n, 1)
+        done += n
+        position += n * step
+
+
+def default_chunks(
+    shape: tuple[int, ...], itemsize: int, target: int = DEFAULT_CHUNK_BYTES
+) -> tuple[int, ...]:
+    """Return a C-order grid of chunks of about `target` bytes.
+
+    The last axes are taken whole as long as they fit; the first that does
+    not is cut, and those before it are taken one by one.  It follows from the
+    shape and the item size alone.
+
+    Examples
+    --------
+    >>> default_chunks((1000, 721, 1440), 4)
+    (1, 721, 1440)
+    >>> default_chunks((1000, 10, 10), 8, target=8000)
+    (10, 10, 10)
+    """
+    chunks = [1] * len(shape)
+    room = max(1, target // max(1, itemsize))
+    for axis in reversed(range(len(shape))):
+        chunks[axis] = max(1, min(shape[axis], room))
+        room //= chunks[axis]
+        if chunks[axis] < shape[axis]:
+            break
+    return tuple(chunks)
+
+

@@ -1,0 +1,166 @@
+"""Options: settings of this context, read when an evaluation or an `open` starts."""
+
+from __future__ import annotations
+
+import contextvars
+import dataclasses
+import difflib
+import os
+import re
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any, TypeAlias
+
+from biggus.errors import OptionError
+
+Progress: TypeAlias = Callable[[int, int], object]
+"""Called with the bytes that are done and the bytes in all."""
+
+_UNITS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
+_SIZE = re.compile(r"\s*([0-9]*\.?[0-9]+)\s*([kmgt]?)(i?)b?\s*", re.IGNORECASE)
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What :func:`set_options` sets.
+
+    Attributes
+    ----------
+    cache : Cache, bool or None
+        Where what is opened is cached.  None: remote sources in the default
+        cache, local ones not at all.  A `Cache`: everything that is opened.
+        True: everything, in the default cache.  False: nothing.
+    offline : bool
+        Whether remote sources must not be asked: what is cached is all there is.
+    memory : int
+        The bytes that an array may have which is read unasked, by
+        ``np.asarray`` and its like.
+    progress : bool or callable
+        Whether reading shows a progress bar on the terminal; or what to call
+        with the bytes done and the bytes in all.
+    """
+
+    cache: Any = None
+    offline: bool = False
+    memory: int = 10**9
+    progress: bool | Progress = False
+
+
+def parse_size(size: int | float | str) -> int:
+    """Return a number of bytes from a number, or a string such as ``"20 GB"``.
+
+    Units are decimal (kB, MB, GB, TB) or binary (KiB, MiB, GiB, TiB).
+
+    Raises
+    ------
+    OptionError
+        If it is no size, or not positive.
+
+    Examples
+    --------
+    >>> parse_size("1.5 GB"), parse_size("2 KiB"), parse_size(10)
+    (1500000000, 2048, 10)
+    """
+    if isinstance(size, str):
+        match = _SIZE.fullmatch(size)
+        if not match:
+            raise OptionError(f"{size!r} is no size; write it as 500 MB or 2 GiB")
+        number, unit, binary = match.groups()
+        size = float(number) * (1024 if binary else 1000) ** _UNITS[unit.lower()]
+    if isinstance(size, bool) or not 1 <= size < 2**63:
+        raise OptionError(f"a size is a positive number of bytes, not {size!r}")
+    return int(size)
+
+
+def _parse_bool(value: Any) -> bool:
+    text = str(value).strip().lower()
+    if text in {"1", "true", "yes", "on"}:
+        return True
+    if text in {"0", "false", "no", "off", ""}:
+        return False
+    raise OptionError(f"{value!r} is neither true nor false")
+
+
+_PARSERS: dict[str, Callable[[Any], Any]] = {
+    "cache": lambda value: value,
+    "offline": _parse_bool,
+    "memory": parse_size,
+    "progress": lambda value: value if callable(value) else _parse_bool(value),
+}
+
+
+@lru_cache(maxsize=1)
+def _from_environment() -> Options:
+    given = {}
+    for name in ("offline", "memory", "progress"):
+        text = os.environ.get(f"BIGGUS_{name.upper()}")
+        if text is not None:
+            try:
+                given[name] = _PARSERS[name](text)
+            except OptionError as error:
+                raise OptionError(f"BIGGUS_{name.upper()}: {error}") from None
+    return Options(**given)
+
+
+_current: contextvars.ContextVar[Options | None] = contextvars.ContextVar(
+    "biggus_options", default=None
+)
+_base: Options | None = None
+
+
+def current() -> Options:
+    """Return the options that are in force here."""
+    return _current.get() or _base or _from_environment()
+
+
+class set_options:  # noqa: N801 - used as a function and as a context manager
+    """Set options for good, or for the length of a ``with`` block.
+
+    Called plainly, it changes the options of the process (inside a ``with``
+    block of `set_options`, of that block).  As a context manager it changes
+    those of the block, in this thread or asyncio task alone.
+
+    Parameters
+    ----------
+    **options
+        The fields of `Options`: ``cache``, ``offline``, ``memory``, ``progress``.
+
+    Raises
+    ------
+    OptionError
+        If an option is unknown, or a value is not one that it can have.
+
+    Examples
+    --------
+    >>> import biggus
+    >>> with biggus.set_options(memory="200 MB"):
+    ...     biggus.options.current().memory
+    200000000
+    """
+
+    def __init__(self, **options: Any) -> None:
+        global _base  # noqa: PLW0603 - the options of the process
+        known = [field.name for field in dataclasses.fields(Options)]
+        for name in options:
+            if name not in known:
+                near = difflib.get_close_matches(name, known, n=1)
+                hint = f"; did you mean {near[0]!r}?" if near else ""
+                raise OptionError(f"there is no option {name!r}{hint} (options: {', '.join(known)})")
+        changes = {name: _PARSERS[name](value) for name, value in options.items()}
+        self._before = _current.get(), _base
+        changed = dataclasses.replace(current(), **changes)
+        if _current.get() is None:
+            _base = changed
+        else:
+            _current.set(changed)
+        self._changed = changed
+
+    def __enter__(self) -> Options:
+        global _base  # noqa: PLW0603
+        before, _base = self._before
+        self._token = _current.set(self._changed)
+        self._restore = before
+        return self._changed
+
+    def __exit__(self, *exc_info: object) -> None:
+        _current.set(self._restore)

@@ -1,0 +1,345 @@
+"""Sources: where values live.
+
+A *source* has a ``shape``, a ``dtype`` and a ``__getitem__``.  biggus asks it
+only with a *box*: a full-rank tuple of in-bounds, non-empty slices of positive
+step, and expects an array of exactly that shape and of the source's dtype.
+Any object that answers so is a source.
+
+An object that can tell more derives from :class:`Source` and overrides what
+it knows; what it does not override has a default that promises nothing.  A
+plain user object is never asked for more than the three: an attribute of
+the same name could mean anything there.
+
+Nothing here knows of laziness, arrays or caches.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import operator
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar, Protocol, TypeAlias, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+
+from biggus.errors import BiggusError, SourceError
+
+Box: TypeAlias = tuple[slice, ...]
+"""A full-rank tuple of in-bounds slices of positive step, all three fields given."""
+
+Chunks: TypeAlias = tuple[int | tuple[int, ...], ...]
+"""For each axis the regular chunk length, or the lengths of all its chunks."""
+
+Values: TypeAlias = npt.NDArray[Any] | np.ma.MaskedArray[Any, Any]
+"""What a read gives: an ndarray, or a MaskedArray where ``masked`` says so."""
+
+
+@runtime_checkable
+class Readable(Protocol):
+    """What is required of a source, and all that is asked of a plain object."""
+
+    shape: Any
+    dtype: Any
+
+    def __getitem__(self, box: Any, /) -> Any:
+        """Return the values in `box`."""
+
+
+class Source(ABC):
+    """Base of the sources that can tell more than shape, dtype and values.
+
+    Subclasses set ``shape`` and ``dtype`` and implement ``__getitem__``; all
+    else is optional.  A source must be safe to read from several threads at
+    once, or name a `lock`; it should pickle by what is needed to open it
+    again, never with its data.
+    """
+
+    shape: tuple[int, ...]
+    """The length of each axis."""
+
+    dtype: np.dtype[Any]
+    """The dtype of the values that a read gives."""
+
+    name: str = "source"
+    """What errors and logs call it: location and variable, without credentials."""
+
+    chunks: Chunks | None = None
+    """The natural grid: for each axis the chunk length or all lengths."""
+
+    token: str | None = None
+    """Identity: location, variable and the options that change values.  None: cannot be cached."""
+
+    masked: bool = False
+    """Whether values can be missing; then, and only then, a read may give a MaskedArray."""
+
+    fill_value: Any = None
+    """What a missing value is shown as, in a MaskedArray."""
+
+    attributes: Mapping[str, Any] = {}  # noqa: RUF012 - a read-only default
+    """What the store says about the variable: units, long name, ..."""
+
+    dims: tuple[str, ...] | None = None
+    """The names of the axes, where the store has them."""
+
+    conventions: str | None = None
+    """``"CF"`` where `attributes` say how the stored values are packed and masked."""
+
+    waits: bool = True
+    """Whether a read waits for something (then many threads help), or computes."""
+
+    remote: bool = False
+    """Whether values come over a network: such sources are cached unless told otherwise."""
+
+    resident: bool = False
+    """Whether values are in memory already and a read gives a view of them."""
+
+    fresh: bool = False
+    """Whether each read gives an array that nobody else holds."""
+
+    lock: contextlib.AbstractContextManager[Any] | None = None
+    """What must be held while reading."""
+
+    @abstractmethod
+    def __getitem__(self, box: Box) -> Values:
+        """Return the values in `box`, an array of its shape and of ``dtype``."""
+
+    def state(self) -> bytes | None:
+        """Return the one version that all boxes share, such as a file's; None if there is none.
+
+        Must be cheap: no reading of values.
+        """
+        return None
+
+    def version(self, box: Box) -> bytes | None:
+        """Return bytes that name the state of what lies in `box`, or None if unknown.
+
+        Must be cheap: no reading of values.  An unknown version is never a
+        cache hit.
+        """
+        return self.state()
+
+    def fetch(self, box: Box) -> tuple[Values, bytes | None]:
+        """Read `box` and return the values and the version that they surely are of.
+
+        The version is None if it is unknown, or changed during the read.
+        """
+        before = self.version(box)
+        values = read(self, box)
+        after = self.version(box)
+        return values, after if before == after else None
+
+    def renew(self, box: Box, held: bytes) -> bytes | None:
+        """Tell whether a copy that is held under the version `held` is still good.
+
+        Returns
+        -------
+        bytes or None
+            The version under which the copy may be used and kept from now
+            on (`held` itself, or `held` with a later expiry), or None if
+            it must be fetched again.
+        """
+        return held if self.version(box) == held else None
+
+
+class Wrapper(Source):
+    """A source around a source, which says of itself what the inner one says.
+
+    Subclasses override only what they change.  Every capability of
+    :class:`Source` is delegated, those added to it later included.
+
+    Parameters
+    ----------
+    source : Source
+        The source inside.
+    """
+
+    delegated: ClassVar[tuple[str, ...]]
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+
+    def __getitem__(self, box: Box) -> Values:
+        return self.source[box]
+
+    def fetch(self, box: Box) -> tuple[Values, bytes | None]:
+        return self.source.fetch(box)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.source!r})"
+
+
+def _delegate(name: str) -> property:
+    def get(self: Wrapper) -> Any:
+        return getattr(self.source, name)
+
+    return property(get, doc=f"The ``{name}`` of the source inside.")
+
+
+# `fetch` is spelled out above, so that a wrapper which changes reading sees
+# that there are two ways in.
+Wrapper.delegated = tuple(
+    sorted(
+        name
+        for name in {*Source.__annotations__, *vars(Source)}
+        if not name.startswith("_") and name != "fetch"
+    )
+)
+for _name in Wrapper.delegated:
+    setattr(Wrapper, _name, _delegate(_name))
+Wrapper.__abstractmethods__ = frozenset()
+
+
+class ObjectSource(Source):
+    """A user's object with what the user says about it.
+
+    Parameters
+    ----------
+    obj : object with shape, dtype and __getitem__
+        Where the values live.
+    chunks : tuple, optional
+        For each axis the chunk length, or the lengths of all chunks.
+    token : str, optional
+        Identity of the values; needed for caching.  The user promises that
+        equal tokens mean equal values.
+    lock : context manager, optional
+        Held while reading.
+    masked : bool, optional
+        Whether reads may give MaskedArrays with values missing.
+    """
+
+    def __init__(
+        self,
+        obj: Any,
+        chunks: Chunks | None = None,
+        token: str | None = None,
+        lock: contextlib.AbstractContextManager[Any] | None = None,
+        masked: bool = False,
+    ) -> None:
+        self.obj = obj
+        self.shape = normal_shape(obj.shape)
+        self.dtype = normal_dtype(obj.dtype)
+        self.chunks = None if chunks is None else normal_chunks(chunks, self.shape)
+        self.token = token
+        self.lock = lock
+        self.masked = masked
+        self.name = f"{type(obj).__name__} object"
+
+    def __getitem__(self, box: Box) -> Values:
+        values = self.obj[box]
+        if not isinstance(values, np.ndarray):
+            values = np.asarray(values)
+        return values
+
+    def state(self) -> bytes | None:
+        # The token is the user's word that the values do not change under it.
+        return None if self.token is None else b"token"
+
+
+def as_source(obj: Any) -> Source:
+    """Return `obj` itself if it is a :class:`Source`, else a source around it."""
+    return obj if isinstance(obj, Source) else ObjectSource(obj)
+
+
+def read(source: Source, box: Box) -> Values:
+    """Read `box` of `source` under its lock, and check what comes back.
+
+    Raises
+    ------
+    SourceError
+        If the read fails, or gives another shape or dtype than promised, or
+        missing values where none were announced.
+    """
+    try:
+        if source.lock is None:
+            values = source[box]
+        else:
+            with source.lock:
+                values = source[box]
+    except BiggusError:
+        raise
+    except Exception as error:
+        raise SourceError(source.name, box, error) from error
+    expected = box_shape(box)
+    if not isinstance(values, np.ndarray):
+        raise SourceError(source.name, box, f"got a {type(values).__name__}, not an array")
+    if values.shape != expected:
+        raise SourceError(source.name, box, f"got shape {values.shape} instead of {expected}")
+    if values.dtype != source.dtype:
+        raise SourceError(
+            source.name, box, f"got dtype {values.dtype} instead of {source.dtype}"
+        )
+    if not source.masked and isinstance(values, np.ma.MaskedArray):
+        if np.ma.is_masked(values):
+            raise SourceError(
+                source.name,
+                box,
+                "got masked values from a source that does not announce any; "
+                "pass masked=True to ArrayAdapter",
+            )
+        return values.data
+    return values
+
+
+def box_shape(box: Box) -> tuple[int, ...]:
+    """Return the shape of the values in `box`.
+
+    Examples
+    --------
+    >>> box_shape((slice(0, 10, 3), slice(2, 4, 1)))
+    (4, 2)
+    """
+    return tuple(len(range(s.start, s.stop, s.step)) for s in box)
+
+
+def whole(shape: tuple[int, ...]) -> Box:
+    """Return the box that holds all of an array of `shape`."""
+    return tuple(slice(0, n, 1) for n in shape)
+
+
+def normal_shape(shape: Any) -> tuple[int, ...]:
+    """Return `shape` as a tuple of non-negative Python ints."""
+    normal = tuple(map(operator.index, shape))
+    if any(n < 0 for n in normal):
+        raise ValueError(f"a shape cannot have negative lengths: {normal}")
+    return normal
+
+
+def normal_dtype(dtype: Any) -> np.dtype[Any]:
+    """Return `dtype` as a NumPy dtype."""
+    return np.dtype(dtype)
+
+
+def normal_chunks(chunks: Any, shape: tuple[int, ...]) -> Chunks:
+    """Check that `chunks` fits `shape` and return it in normal form.
+
+    Raises
+    ------
+    ValueError
+        If there is not one entry an axis, a length is not positive, or lengths
+        do not add up to the axis.
+
+    Examples
+    --------
+    >>> normal_chunks((5, [3, 7]), (12, 10))
+    (5, (3, 7))
+    """
+    entries = tuple(chunks)
+    if len(entries) != len(shape):
+        raise ValueError(
+            f"chunks {entries} has {len(entries)} entries for an array of {len(shape)} axes"
+        )
+    normal: list[int | tuple[int, ...]] = []
+    for entry, n in zip(entries, shape, strict=True):
+        if isinstance(entry, (tuple, list)):
+            lengths = tuple(map(operator.index, entry))
+            if any(m < 0 for m in lengths) or sum(lengths) != n:
+                raise ValueError(f"chunk lengths {lengths} do not add up to the axis length {n}")
+            normal.append(lengths)
+        else:
+            length = operator.index(entry)
+            if length < 1:
+                raise ValueError(f"a chunk length must be positive, not {length}")
+            normal.append(length)
+    return tuple(normal)
