@@ -1,0 +1,315 @@
+"""CF decoding: from values as they are packed in a store to what they mean.
+
+A variable's attributes say which packed values are missing (``_FillValue``,
+``missing_value``, ``valid_min``, ``valid_max``, ``valid_range``), whether
+signed integers are unsigned ones (``_Unsigned``), and how numbers are scaled
+(``scale_factor``, ``add_offset``).  :func:`decoder` turns dtype and attributes
+into a :class:`Decoder`, which is applied to any block of packed values, so that
+what is kept in a cache is packed, and packed and decoded views share it.
+
+The results are those of netCDF4-python's automatic masking and scaling, with
+what depends on the values there made static here: dtype, maskedness and fill
+value follow from the metadata alone.
+
+Pure: knows no source and reads nothing.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Values: TypeAlias = npt.NDArray[Any] | np.ma.MaskedArray[Any, Any]
+
+_DEFAULT_FILLS: dict[str, int | float] = {
+    "i1": -127,
+    "u1": 255,
+    "i2": -32767,
+    "u2": 65535,
+    "i4": -2147483647,
+    "u4": 4294967295,
+    "i8": -9223372036854775806,
+    "u8": 18446744073709551614,
+    "f4": 9.969209968386869e36,
+    "f8": 9.969209968386869e36,
+    "c8": 9.969209968386869e36,
+    "c16": 9.969209968386869e36,
+}
+"""What the netCDF library writes where nothing was written, by dtype."""
+
+
+@dataclass(frozen=True, eq=False)
+class Decoder:
+    """What turns packed values into decoded ones, element by element.
+
+    Made by :func:`decoder`.  Equal and of one hash if it does the same; pickles.
+
+    Attributes
+    ----------
+    packed : dtype
+        The dtype of what goes in.
+    dtype : dtype
+        The dtype of what comes out.
+    masked : bool
+        Whether the result is a MaskedArray: if any value can be missing.
+    fill_value : scalar or None
+        The fill value of the result, of `dtype`; None if not `masked`.
+    viewed : dtype
+        As what packed values are looked at: `packed`, or its unsigned twin.
+    missing : tuple of scalar
+        The packed values, of `viewed`, that are missing.
+    nan : bool
+        Whether NaN is missing.
+    minimum, maximum : scalar or None
+        Packed values beyond these, of `viewed`, are missing.
+    scale, offset : scalar or None
+        Packed values are multiplied by `scale`, then `offset` is added.
+    """
+
+    packed: np.dtype[Any]
+    dtype: np.dtype[Any]
+    viewed: np.dtype[Any]
+    fill_value: Any = None
+    missing: tuple[Any, ...] = ()
+    nan: bool = False
+    minimum: Any = None
+    maximum: Any = None
+    scale: Any = None
+    offset: Any = None
+
+    @property
+    def masked(self) -> bool:
+        """Whether the result is a MaskedArray: if any value can be missing."""
+        bounded = self.minimum is not None or self.maximum is not None
+        return bool(self.missing) or self.nan or bounded
+
+    def __call__(self, values: npt.NDArray[Any]) -> Values:
+        """Return the decoded `values`.
+
+        Parameters
+        ----------
+        values : ndarray
+            Packed values of dtype `packed`, of any shape.  Not changed.
+
+        Returns
+        -------
+        ndarray or MaskedArray
+            Of `dtype` and the same shape; a MaskedArray if and only if
+            `masked`.  May share memory with `values`.  What lies under the
+            mask has no meaning.
+        """
+        values = np.asarray(values)
+        if self.viewed != self.packed:
+            values = values.view(self.viewed)
+        with np.errstate(all="ignore"):
+            mask = self._mask(values)
+            result = self._unpack(values)
+        if not self.masked:
+            return result
+        return np.ma.MaskedArray(result, mask=mask, fill_value=self.fill_value)
+
+    def _mask(self, values: npt.NDArray[Any]) -> Any:
+        mask: Any = None
+        for test in (
+            *(np.equal(values, missing) for missing in self.missing),
+            *([np.isnan(values)] if self.nan else ()),
+            *([np.less(values, self.minimum)] if self.minimum is not None else ()),
+            *([np.greater(values, self.maximum)] if self.maximum is not None else ()),
+        ):
+            mask = test if mask is None else np.logical_or(mask, test)
+        return mask if mask is not None and mask.any() else np.ma.nomask
+
+    def _unpack(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        result: npt.NDArray[Any] = values
+        if self.scale is not None:
+            result = np.asarray(np.multiply(result, self.scale))
+        if self.offset is not None:
+            # The product is ours to overwrite, unless the sum is of another dtype.
+            ours = self.scale is not None and result.dtype == self.dtype
+            added = np.add(result, self.offset, out=result) if ours else result + self.offset
+            result = np.asarray(added)
+        return result if result.dtype == self.dtype else result.astype(self.dtype)
+
+    def _key(self) -> tuple[Any, ...]:
+        def exact(value: Any) -> Any:
+            # NaN is unequal to itself and 0.0 equal to -0.0, but their bytes tell.
+            if value is None:
+                return None
+            array = np.asarray(value)
+            return array.dtype.str, array.tobytes()
+
+        return (
+            self.packed,
+            self.dtype,
+            self.viewed,
+            self.nan,
+            tuple(map(exact, self.missing)),
+            *map(exact, (self.fill_value, self.minimum, self.maximum, self.scale, self.offset)),
+        )
+
+    def __eq__(self, other: object) -> bool:
+        return self._key() == other._key() if isinstance(other, Decoder) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._key())
+
+
+def decoder(dtype: npt.DTypeLike, attributes: Mapping[str, Any]) -> Decoder | None:
+    """Return what decodes packed values of `dtype`, or None if there is nothing to do.
+
+    Attributes that make no sense for the dtype are ignored, as netCDF4-python
+    does (with a warning there, silently here): a fill value that the dtype
+    cannot hold, a scale factor that is no number.  Values that equal the
+    netCDF library's default fill value are missing unless there is a
+    ``_FillValue``, or `dtype` is of one byte and the attribute ``_NoFill`` is
+    ``"true"``.  Characters are missing only if an attribute says so; strings,
+    objects and structures are never decoded.
+
+    Parameters
+    ----------
+    dtype : dtype
+        Of the packed values.
+    attributes : mapping
+        The variable's attributes, with their own dtypes: those of
+        ``scale_factor`` and ``add_offset`` decide on that of the result.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> decode = decoder("i2", {"scale_factor": np.float32(0.5), "_FillValue": np.int16(-1)})
+    >>> decode.dtype, decode.masked
+    (dtype('float32'), True)
+    >>> print(decode(np.array([3, -1], "i2")))
+    [1.5 --]
+    """
+    packed = np.dtype(dtype)
+    character = packed.kind == "S" and packed.itemsize == 1
+    if packed.kind not in "iufc" and not character:
+        return None
+    unsigned = packed.kind == "i" and attributes.get("_Unsigned") in ("true", "True")
+    viewed = np.dtype(f"{packed.byteorder}u{packed.itemsize}") if unsigned else packed
+
+    missing = _castable(attributes.get("missing_value"), packed, viewed)
+    fill = _castable(attributes.get("_FillValue"), packed, viewed)
+    default = None if fill is not None and fill.size else _default_fill(packed)
+    found = [array.ravel() for array in (missing, fill) if array is not None]
+    if default is not None and not unsigned and not _unfilled(packed, attributes):
+        found.append(default.reshape(1))
+    sentinels = np.concatenate(found) if found else np.empty(0, viewed)
+    numeric = viewed.kind in "fc"
+    nan = np.isnan(sentinels) if numeric else np.zeros(sentinels.shape, bool)
+    minimum, maximum = (None, None) if character else _valid(attributes, packed, viewed)
+    scale, offset, result = (None, None, viewed) if character else _scaling(attributes, viewed)
+
+    made = Decoder(
+        packed=packed,
+        dtype=result,
+        viewed=viewed,
+        missing=_distinct(sentinels[~nan]),
+        nan=bool(nan.any()),
+        minimum=minimum,
+        maximum=maximum,
+        scale=scale,
+        offset=offset,
+    )
+    if not made.masked:
+        return None if result == packed else made
+    shown = next((a.ravel()[0] for a in (missing, fill, default) if a is not None and a.size), None)
+    return replace(made, fill_value=_fill_value(shown, made))
+
+
+def _castable(value: Any, packed: np.dtype[Any], viewed: np.dtype[Any]) -> npt.NDArray[Any] | None:
+    """Return an attribute as an array of `viewed`, or None if `packed` cannot hold it."""
+    if value is None:
+        return None
+    try:
+        given = np.array(value)
+        if packed.kind == "S":
+            cast = given.astype(packed) if given.dtype.kind == "S" else None
+        elif given.dtype.kind in "biufc":
+            with np.errstate(all="ignore"), warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # complex numbers to real ones
+                cast = given.astype(packed)
+        else:
+            cast = None
+        if cast is None or not np.array_equal(given, cast, equal_nan=packed.kind != "S"):
+            return None
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return cast.view(viewed)
+
+
+def _default_fill(packed: np.dtype[Any]) -> npt.NDArray[Any] | None:
+    value = _DEFAULT_FILLS.get(packed.str[1:])
+    return None if value is None else np.array(value, packed)
+
+
+def _unfilled(packed: np.dtype[Any], attributes: Mapping[str, Any]) -> bool:
+    """Tell whether unwritten values do not show the default fill value.
+
+    Without filling, a byte has no value to spare; of wider types the default
+    fill values are improbable enough to be taken as missing all the same.
+    """
+    return packed.itemsize == 1 and attributes.get("_NoFill") == "true"
+
+
+def _valid(
+    attributes: Mapping[str, Any], packed: np.dtype[Any], viewed: np.dtype[Any]
+) -> tuple[Any, Any]:
+    """Return the least and the greatest valid packed values, None where there is no bound."""
+    both = _castable(attributes.get("valid_range"), packed, viewed)
+    if both is not None and both.size == 2:
+        low, high = both.ravel()
+        return low, high
+    bounds = (
+        _castable(attributes.get(name), packed, viewed) for name in ("valid_min", "valid_max")
+    )
+    low, high = (None if b is None or b.size != 1 else b.ravel()[0] for b in bounds)
+    return low, high
+
+
+def _scaling(
+    attributes: Mapping[str, Any], viewed: np.dtype[Any]
+) -> tuple[Any, Any, np.dtype[Any]]:
+    """Return scale, offset and the dtype of the result; neither is applied if one is invalid."""
+    numbers = []
+    for name in ("scale_factor", "add_offset"):
+        value = attributes.get(name)
+        if value is not None:
+            array = np.asarray(value)
+            if array.size != 1 or array.dtype.kind not in "biuf":
+                return None, None, viewed
+            value = array.ravel()[0]
+        numbers.append(value)
+    scale, offset = numbers
+    idle_scale = scale is None or scale == 1
+    idle_offset = offset is None or offset == 0
+    if idle_scale and idle_offset:
+        # Nothing to compute, but both together name the dtype to be unpacked to.
+        return None, None, viewed if scale is None or offset is None else scale.dtype
+    if scale is None or offset is None:
+        scale, offset = (None if idle_scale else scale), (None if idle_offset else offset)
+    result = viewed
+    for number in (scale, offset):
+        if number is not None:
+            result = np.result_type(result, number.dtype)
+    return scale, offset, result
+
+
+def _distinct(values: npt.NDArray[Any]) -> tuple[Any, ...]:
+    return tuple(dict.fromkeys(values))
+
+
+def _fill_value(shown: Any, made: Decoder) -> Any:
+    """Return what missing values are shown as: a packed value, in the dtype of the result."""
+    if shown is None:
+        return np.ma.default_fill_value(made.dtype)
+    with np.errstate(all="ignore"):
+        return np.asarray(shown).astype(made.viewed).astype(made.dtype)[()]
