@@ -1,0 +1,129 @@
+"""Zarr stores, formats 2 and 3, through zarr-python: folders, zip files, web servers."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import urlsplit
+
+from biggus.backends import zarr_metadata
+from biggus.backends.base import Backend
+from biggus.backends.zarr_objects import METADATA_NAMES, FolderObjects, ZipObjects
+from biggus.backends.zarr_source import ZarrSource
+from biggus.errors import BiggusError, GoneError, OpenError
+
+if TYPE_CHECKING:
+    from biggus.backends.location import Location
+    from biggus.backends.zarr_objects import Objects
+    from biggus.source import Source
+
+_SCHEMES = ("http", "https", "s3", "gs", "memory")
+_TILE_PLACEHOLDERS = ("{z}", "{x}", "{y}", "{-y}", "{q}")
+
+
+class ZarrBackend(Backend):
+    """Opens the arrays of Zarr stores.
+
+    Variables are named by their path, such as ``"ocean/tos"``; where the
+    root of the store is itself an array, that is called ``"/"``, and ``""``
+    opens it too.
+    """
+
+    name: ClassVar[str] = "zarr"
+    modules: ClassVar[tuple[str, ...]] = ("zarr",)
+
+    def claims(self, location: Location) -> int:  # noqa: D102 - inherited
+        if location.scheme:
+            return self._claims_url(location)
+        try:
+            if location.is_directory:
+                names = (location.path / name for name in METADATA_NAMES)
+                found = any(os.path.lexists(name) for name in names)
+                return self.BY_CONTENT if found else self.UNCLAIMED
+            if location.head.startswith(b"PK") and _is_zipped_store(location):
+                return self.BY_CONTENT
+        except (BiggusError, OSError):
+            pass
+        return self.UNCLAIMED
+
+    def _claims_url(self, location: Location) -> int:
+        if location.scheme not in _SCHEMES:
+            return self.UNCLAIMED
+        if any(placeholder in location.text for placeholder in _TILE_PLACEHOLDERS):
+            return self.UNCLAIMED
+        parts = urlsplit(location.text)
+        segments = f"{parts.netloc}/{parts.path}".lower().split("/")
+        named = any(segment.endswith(".zarr") for segment in segments[1:] or segments)
+        return self.BY_SUFFIX if named else self.UNCLAIMED
+
+    def variables(self, location: Location, **options: Any) -> tuple[str, ...]:  # noqa: D102
+        zarr_format = _format_option(options)
+        objects = _objects(location, options)
+        try:
+            return zarr_metadata.list_arrays(objects, location.public, zarr_format)
+        except BiggusError:
+            raise
+        except FileNotFoundError:
+            raise GoneError(location.public, "there is no such store") from None
+        except (OSError, ValueError) as error:
+            raise OpenError(location.public, str(error)) from error
+
+    def open(self, location: Location, variable: str, **options: Any) -> Source:
+        """Return the source of one array.
+
+        Parameters
+        ----------
+        location : Location
+            A folder, a zip file, or a URL.
+        variable : str
+            The path of the array; ``"/"`` or ``""`` for the root.
+        zarr_format : int, optional
+            2 or 3, where a store holds both.
+        """
+        return open_source(location.text, variable, tuple(sorted(options.items())))
+
+
+def open_source(text: str, variable: str, options: tuple[tuple[str, Any], ...]) -> Source:
+    """Open an array by what it pickles by."""
+    from biggus.backends.location import Location
+
+    location = Location(text)
+    given = dict(options)
+    path = zarr_metadata.array_path(location.public, variable)
+    zarr_format = _format_option(given)
+    objects = _objects(location, given)
+    reopen = (open_source, (text, variable, options))
+    return ZarrSource(objects, location.public, path, zarr_format, reopen)
+
+
+def _format_option(options: dict[str, Any]) -> int | None:
+    zarr_format = options.pop("zarr_format", None)
+    if zarr_format not in (None, 2, 3):
+        raise TypeError(f"zarr_format is 2 or 3, not {zarr_format!r}")
+    return zarr_format
+
+
+def _objects(location: Location, options: dict[str, Any]) -> Objects:
+    if location.scheme:
+        from biggus.backends.zarr_remote import remote_objects
+
+        return remote_objects(location, **options)
+    if options:
+        raise TypeError(f"the zarr backend has no option {next(iter(options))!r} for local stores")
+    if location.is_directory:
+        return FolderObjects(location.path)
+    if not location.head and not location.path.exists():
+        raise GoneError(location.public, "there is no such store")
+    if not location.head.startswith(b"PK"):
+        raise OpenError(location.public, "it is no Zarr store: neither a folder nor a zip file")
+    return ZipObjects(location.path)
+
+
+def _is_zipped_store(location: Location) -> bool:
+    try:
+        with zipfile.ZipFile(location.path) as archive:
+            return any(name.rpartition("/")[2] in METADATA_NAMES for name in archive.namelist())
+    except zipfile.BadZipFile:
+        # Cut short, it has no directory; its first member may still tell.
+        return any(name.encode() in location.head for name in METADATA_NAMES)

@@ -1,0 +1,182 @@
+"""Metadata documents of Zarr stores: which arrays there are, and what each is.
+
+Knows formats 2 and 3 as far as their documents; needs no Zarr library.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from biggus.errors import GoneError, OpenError, VariableError
+
+if TYPE_CHECKING:
+    from biggus.backends.zarr_objects import Objects
+
+ROOT = "/"
+"""The name of the variable where the root of a store is itself an array."""
+
+
+class ArrayDocument(NamedTuple):
+    """What a store says of one array."""
+
+    zarr_format: int
+    """2 or 3."""
+
+    keys: tuple[str, ...]
+    """The documents it was read from; the first must be there."""
+
+    fields: dict[str, Any]
+    """The fields of the document, attributes included."""
+
+    @property
+    def structure(self) -> str:
+        """A digest of all that decides how chunks are read: everything but the attributes."""
+        fields = {
+            name: value
+            for name, value in self.fields.items()
+            if name not in ("attributes", "consolidated_metadata")
+        }
+        text = json.dumps(fields, sort_keys=True)
+        return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+    @property
+    def attributes(self) -> Mapping[str, Any]:
+        """The user's attributes."""
+        attributes = dict(self.fields.get("attributes") or {})
+        if self.zarr_format == 2:
+            attributes.pop("_ARRAY_DIMENSIONS", None)
+        return attributes
+
+    @property
+    def dims(self) -> tuple[str, ...] | None:
+        """The names of the axes, if the document gives a name to each."""
+        if self.zarr_format == 3:
+            names = self.fields.get("dimension_names")
+        else:
+            names = (self.fields.get("attributes") or {}).get("_ARRAY_DIMENSIONS")
+        shape = self.fields.get("shape", ())
+        if not isinstance(names, (list, tuple)) or len(names) != len(shape):
+            return None
+        if not all(isinstance(name, str) and name for name in names):
+            return None
+        return tuple(names)
+
+
+def array_path(location: str, variable: str) -> str:
+    """Return the path inside the store of a variable; ``""`` for the root.
+
+    Raises
+    ------
+    VariableError
+        If it is no path that lies inside the store.
+    """
+    path = variable.strip("/")
+    parts = path.split("/") if path else []
+    if any(part in ("", ".", "..") for part in parts) or "\\" in path or "\0" in path:
+        raise VariableError(location, f"{variable!r} is no path of an array")
+    return path
+
+
+def read_array(objects: Objects, path: str, zarr_format: int | None = None) -> ArrayDocument | None:
+    """Read the document of the array at `path`, or return None if there is none.
+
+    Raises
+    ------
+    OSError
+        If a document cannot be read.
+    ValueError
+        If one is not what it should be.
+    """
+    prefix = f"{path}/" if path else ""
+    if zarr_format in (None, 3):
+        fields = _read_json(objects, prefix + "zarr.json")
+        if fields is not None:
+            if fields.get("node_type") != "array":
+                return None
+            return ArrayDocument(3, (prefix + "zarr.json",), fields)
+    if zarr_format in (None, 2):
+        fields = _read_json(objects, prefix + ".zarray")
+        if fields is not None:
+            attributes = _read_json(objects, prefix + ".zattrs")
+            fields = {**fields, "attributes": attributes or {}}
+            if not fields.get("filters"):
+                # An empty list is not in the specification, but is in stores.
+                fields["filters"] = None
+            return ArrayDocument(2, (prefix + ".zarray", prefix + ".zattrs"), fields)
+    return None
+
+
+def list_arrays(objects: Objects, location: str, zarr_format: int | None = None) -> tuple[str, ...]:
+    """List the paths of the arrays in a store, sorted; ``"/"`` is the root.
+
+    Raises
+    ------
+    GoneError
+        If nothing is there.
+    OpenError
+        If there is no store, or none that can be listed.
+    """
+    keys = objects.metadata_keys()
+    if keys is None:
+        return _list_unlistable(objects, location, zarr_format)
+    found = set()
+    anything = False
+    for key in keys:
+        anything = True
+        path, _, name = key.rpartition("/")
+        if name == ".zarray" and zarr_format in (None, 2):
+            found.add(path)
+        elif name == "zarr.json" and zarr_format in (None, 3):
+            fields = _read_json(objects, key)
+            if fields is not None and fields.get("node_type") == "array":
+                found.add(path)
+    if not anything:
+        raise OpenError(location, "it is no Zarr store: it holds no Zarr metadata")
+    return tuple(path or ROOT for path in sorted(found))
+
+
+def _list_unlistable(objects: Objects, location: str, zarr_format: int | None) -> tuple[str, ...]:
+    """List by consolidated metadata, as of a web server that lists nothing."""
+    if zarr_format in (None, 3):
+        fields = _read_json(objects, "zarr.json")
+        if fields is not None:
+            if fields.get("node_type") == "array":
+                return (ROOT,)
+            held = (fields.get("consolidated_metadata") or {}).get("metadata") or {}
+            arrays = [k for k, v in held.items() if v.get("node_type") == "array"]
+            return _listed(location, arrays, bool(held))
+    fields = _read_json(objects, ".zmetadata")
+    if fields is not None:
+        held = fields.get("metadata") or {}
+        arrays = [k.rpartition("/")[0] for k in held if k.rpartition("/")[2] == ".zarray"]
+        return _listed(location, arrays, bool(held))
+    if _read_json(objects, ".zarray") is not None:
+        return (ROOT,)
+    if _read_json(objects, ".zgroup") is not None:
+        return _listed(location, [], False)
+    raise GoneError(location, "there is no Zarr metadata there (zarr.json, .zarray, .zgroup)")
+
+
+def _listed(location: str, arrays: list[str], known: bool) -> tuple[str, ...]:
+    if not known:
+        raise OpenError(
+            location,
+            "the store cannot be listed, as it has no consolidated metadata: name the variable",
+        )
+    return tuple(path or ROOT for path in sorted(arrays))
+
+
+def _read_json(objects: Objects, key: str) -> dict[str, Any] | None:
+    found = objects.get(key)
+    if found is None:
+        return None
+    try:
+        fields = json.loads(found.data)
+    except ValueError as error:
+        raise ValueError(f"the metadata document {key} is not valid JSON: {error}") from None
+    if not isinstance(fields, dict):
+        raise ValueError(f"the metadata document {key} is not a JSON object")  # noqa: TRY004
+    return fields

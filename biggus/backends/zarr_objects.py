@@ -1,0 +1,239 @@
+"""The objects that a Zarr store consists of: metadata documents and chunks, by key.
+
+Every kind of store (folder, zip file, web server, ...) answers the same few
+questions here, and answers them strictly: what is absent is None, what cannot
+be read is an exception, and nothing else is ever passed off as an object.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import hashlib
+import os
+import struct
+import time
+import zipfile
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple, TypeAlias
+
+from biggus.backends import files
+
+METADATA_NAMES = ("zarr.json", ".zarray", ".zgroup", ".zattrs", ".zmetadata")
+"""What the objects are called that make a folder a Zarr store."""
+
+Span: TypeAlias = tuple[int | None, int | None]
+"""Where to start and stop in an object, as in a slice; ``(-n, None)`` is its end."""
+
+WHOLE: Span = (None, None)
+
+
+class Fetched(NamedTuple):
+    """An object, or a span of it."""
+
+    data: bytes
+    """Its bytes."""
+
+    tag: str | None = None
+    """What names its state, as the store tells it with the bytes."""
+
+
+class Objects(ABC):
+    """Read access to the objects of one store; safe from many threads."""
+
+    remote: bool = False
+    """Whether objects come over a network."""
+
+    @abstractmethod
+    def get(self, key: str, span: Span = WHOLE) -> Fetched | None:
+        """Return the object of that key, or None if the store has none.
+
+        Raises
+        ------
+        OSError
+            If it cannot be told, or cannot be read.
+        """
+
+    async def aget(self, key: str, span: Span = WHOLE) -> Fetched | None:
+        """Do the same without blocking the event loop."""
+        return await asyncio.to_thread(self.get, key, span)
+
+    def metadata_keys(self) -> Iterable[str] | None:
+        """Return the keys of all metadata documents, or None if they cannot be listed."""
+        return None
+
+    def signature(self, key: str) -> object:
+        """Return something cheap that changes when the metadata document `key` does.
+
+        Returns
+        -------
+        object
+            None if there is nothing so cheap that it can be asked for at each read.
+
+        Raises
+        ------
+        FileNotFoundError
+            If the document is gone.
+        """
+        raise NotImplementedError
+
+    def version(self, metadata: Sequence[str], chunks: Iterable[str]) -> bytes | None:
+        """Return bytes that name the state of these objects, or None if unknown.
+
+        The first of `metadata` must be there; all others may be absent.
+        """
+        raise NotImplementedError
+
+
+class FolderObjects(Objects):
+    """Objects that are files in a local folder.
+
+    Parameters
+    ----------
+    root : pathlib.Path
+        The folder.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._prefix = os.path.join(root, "")  # noqa: PTH118 - joined for each chunk
+
+    def get(self, key: str, span: Span = WHOLE) -> Fetched | None:  # noqa: D102 - inherited
+        path = self._prefix + key
+        try:
+            with open(path, "rb") as file:  # noqa: PTH123 - called for each chunk
+                if span == WHOLE:
+                    return Fetched(file.read())
+                size = os.fstat(file.fileno()).st_size
+                start, stop, _ = slice(*span).indices(size)
+                file.seek(start)
+                return Fetched(file.read(max(0, stop - start)))
+        except (FileNotFoundError, NotADirectoryError):
+            if os.path.lexists(path):
+                raise OSError(f"{path} is a link to nowhere") from None
+            return None
+
+    def metadata_keys(self) -> Iterable[str]:  # noqa: D102 - inherited
+        pending = [""]
+        while pending:
+            prefix = pending.pop()
+            folders = []
+            is_array = False
+            with os.scandir(self._prefix + prefix) as entries:
+                for entry in entries:
+                    if entry.name in METADATA_NAMES:
+                        is_array |= entry.name == ".zarray"
+                        yield prefix + entry.name
+                    elif entry.is_dir():
+                        folders.append(f"{prefix}{entry.name}/")
+            # Chunks lie in the folder of their array, in any number: they
+            # are not walked through in search of metadata.
+            if not is_array and not self._is_v3_array(prefix):
+                pending += sorted(folders, reverse=True)
+
+    def _is_v3_array(self, prefix: str) -> bool:
+        found = self.get(prefix + "zarr.json")
+        return found is not None and b'"chunk_grid"' in found.data and not _is_group(found.data)
+
+    def signature(self, key: str) -> object:  # noqa: D102 - inherited
+        state = os.stat(self._prefix + key)
+        return state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino
+
+    def version(self, metadata: Sequence[str], chunks: Iterable[str]) -> bytes | None:  # noqa: D102
+        first, *others = metadata
+        digest = hashlib.blake2b(digest_size=20)
+        now = time.time()
+        for key in [first, *others, *chunks]:
+            try:
+                state = os.stat(self._prefix + key)
+            except (FileNotFoundError, NotADirectoryError):
+                if key is first:
+                    return None
+                digest.update(b"absent")
+                continue
+            except OSError:
+                return None
+            if now - max(state.st_mtime, state.st_ctime) < files.SETTLED_SECONDS:
+                return None
+            digest.update(
+                struct.pack(
+                    "<QqqQ", state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino
+                )
+            )
+        return digest.digest()
+
+
+class ZipObjects(Objects):
+    """Objects that are members of a local zip file.
+
+    The file is opened anew for each read, so there is no position that two
+    threads, or a process and its fork, could move for one another.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The zip file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def _members(self) -> dict[str, zipfile.ZipInfo]:
+        return _zip_members(self.path, self.signature(""))
+
+    def get(self, key: str, span: Span = WHOLE) -> Fetched | None:  # noqa: D102 - inherited
+        info = self._members().get(key)
+        if info is None:
+            return None
+        try:
+            # Opening the archive would read its directory again: go to the member.
+            with self.path.open("rb") as file:
+                file.seek(info.header_offset)
+                header = file.read(_LOCAL_HEADER.size)
+                if len(header) < _LOCAL_HEADER.size or header[:4] != b"PK\x03\x04":
+                    raise OSError(f"{self.path} is damaged: no header where {key} should be")
+                name_length, extra_length = _LOCAL_HEADER.unpack(header)[-2:]
+                file.seek(name_length + extra_length, os.SEEK_CUR)
+                with zipfile.ZipExtFile(file, "r", info) as member:  # type: ignore[arg-type]
+                    start, stop, _ = slice(*span).indices(info.file_size)
+                    if start:
+                        member.seek(start)
+                    data = member.read() if stop == info.file_size else member.read(stop - start)
+        except (zipfile.BadZipFile, EOFError, NotImplementedError) as error:
+            raise OSError(f"{self.path} is damaged at {key}: {error}") from error
+        if len(data) != max(0, stop - start):
+            raise OSError(f"{self.path} is cut short at {key}")
+        return Fetched(data)
+
+    def metadata_keys(self) -> Iterable[str]:  # noqa: D102 - inherited
+        return [key for key in self._members() if key.rpartition("/")[2] in METADATA_NAMES]
+
+    def signature(self, key: str) -> object:  # noqa: ARG002, D102 - one state for all
+        state = self.path.stat()
+        return state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino
+
+    def version(self, metadata: Sequence[str], chunks: Iterable[str]) -> bytes | None:  # noqa: ARG002, D102
+        return files.file_version(self.path)
+
+
+_LOCAL_HEADER = struct.Struct("<4s5H3I2H")
+
+
+@functools.lru_cache(maxsize=32)
+def _zip_members(path: Path, state: object) -> dict[str, zipfile.ZipInfo]:  # noqa: ARG001 - a key
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return {info.filename: info for info in archive.infolist() if not info.is_dir()}
+    except zipfile.BadZipFile as error:
+        raise OSError(f"the zip file is damaged or cut short: {error}") from error
+
+
+def _is_group(document: bytes) -> bool:
+    import json
+
+    try:
+        return bool(json.loads(document).get("node_type") == "group")
+    except (ValueError, AttributeError):
+        return False

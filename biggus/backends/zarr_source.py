@@ -1,0 +1,256 @@
+"""One Zarr array as a source."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import threading
+import time
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from biggus.backends import zarr_metadata
+from biggus.backends.zarr_store import Record, make_store, recording
+from biggus.errors import (
+    BiggusError,
+    GoneError,
+    MissingDependencyError,
+    OpenError,
+    SourceError,
+    VariableError,
+    format_box,
+)
+from biggus.grid import Grid
+from biggus.source import Box, Source, Values, box_shape
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from biggus.backends.zarr_metadata import ArrayDocument
+    from biggus.backends.zarr_objects import Objects
+
+log = logging.getLogger("biggus.backends.zarr")
+
+_warnings_lock = threading.Lock()
+
+
+class ZarrSource(Source):
+    """An array in a Zarr store.
+
+    The unit of reading, `chunks`, is the chunk, in a sharded array the inner
+    one; a version is that of the objects (chunks, or shards) which hold it.
+    Where `fill_value` is None in the store (format 2: not initialised), chunks
+    that were never written read as zeros.
+
+    Variable-length strings are object arrays of ``str``.
+
+    Parameters
+    ----------
+    objects : Objects
+        The objects of the store.
+    public : str
+        What the store is called, without credentials.
+    path : str
+        The path of the array inside the store; ``""`` for the root.
+    zarr_format : int, optional
+        2 or 3, where the store holds both; by default 3 goes first.
+    reopen : tuple of (callable, tuple)
+        What makes this source again, on another process.
+
+    Raises
+    ------
+    OpenError, GoneError, VariableError
+        If there is no such store or array, or none that can be read.
+    """
+
+    fresh = True
+
+    def __init__(
+        self,
+        objects: Objects,
+        public: str,
+        path: str,
+        zarr_format: int | None,
+        reopen: tuple[Callable[..., Source], tuple[Any, ...]],
+    ) -> None:
+        zarr = import_zarr()
+        self.objects = objects
+        self._reopen = reopen
+        document = open_document(objects, public, path, zarr_format)
+        self.document = document
+        self._structure = document.structure
+        self._signature = _signature(objects, public, document)
+        self.name = f"{public} {path or zarr_metadata.ROOT}"
+        self.token = f"zarr:{public}|{path}|v{document.zarr_format}"
+        self.remote = objects.remote
+        self.attributes = document.attributes
+        self.dims = document.dims
+        store_path = zarr.storage.StorePath(make_store(objects), path)
+        self._array = _make_array(zarr, store_path, document, public)
+        self._take(self._array)
+
+    def _take(self, array: Any) -> None:
+        """Take over what the array says of itself."""
+        self.shape = tuple(int(n) for n in array.shape)
+        stored = array.dtype
+        self._variable_length = isinstance(stored, np.dtypes.StringDType)
+        self._stored_dtype = stored
+        self.dtype = np.dtype(object) if self._variable_length else np.dtype(stored)
+        # A chunk of length 0 is what an axis of length 0 may have been written with.
+        self.chunks = tuple(max(1, int(n)) for n in array.chunks)
+        self.fill_value = array.fill_value
+        stored_chunks = tuple(max(1, int(n)) for n in (array.shards or array.chunks))
+        self._grid = Grid(self.shape, stored_chunks)
+        self._encode = array.metadata.encode_chunk_key
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return self._reopen
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name} {self.shape} {self.dtype}>"
+
+    def __getitem__(self, box: Box) -> Values:
+        return self._read(box)[0]
+
+    def version(self, box: Box) -> bytes | None:
+        """Return the state of the chunks that `box` touches, and of the metadata."""
+        return self.objects.version(self.document.keys, self.chunk_keys(box))
+
+    def chunk_keys(self, box: Box) -> list[str]:
+        """Return the keys of the objects (chunks, or shards) that `box` touches."""
+        path = self._array.path
+        prefix = f"{path}/" if path else ""
+        return [prefix + self._encode(part.index) for part in self._grid.parts(box)]
+
+    def _read(self, box: Box) -> tuple[Values, Record]:
+        """Read, and tell what was met; raises `SourceError` alone."""
+        record = Record()
+        started = time.perf_counter()
+        mark = recording.set(record)
+        try:
+            self._check_metadata()
+            values = self._values(box)
+            # What is absent by design has metadata that says so.
+            self._check_metadata(thoroughly=bool(record.absent))
+        except SourceError:
+            raise
+        except Exception as error:
+            raise SourceError(self.name, box, _reason(error)) from error
+        finally:
+            recording.reset(mark)
+        if log.isEnabledFor(logging.DEBUG):
+            log.debug(
+                "read %s %s: %d bytes, %d objects, %d absent, %.1f ms",
+                self.name,
+                format_box(box),
+                values.nbytes,
+                len(record.tags),
+                len(record.absent),
+                1e3 * (time.perf_counter() - started),
+            )
+        return values, record
+
+    def _values(self, box: Box) -> Values:
+        # Reading into a buffer of our own gives an array of known shape and
+        # dtype, where zarr would give a scalar for an array without axes.
+        values: Values = np.empty(box_shape(box), self._stored_dtype)
+        buffer = _buffer_class().from_numpy_array(values)
+        self._array.get_basic_selection(box, out=buffer)
+        values = buffer.as_numpy_array()
+        return values.astype(object) if self._variable_length else values
+
+    def _check_metadata(self, *, thoroughly: bool = False) -> None:
+        """Make sure that the array is still there and still the one that was opened."""
+        try:
+            signature = self.objects.signature(self.document.keys[0])
+        except FileNotFoundError:
+            raise OSError("the store is gone: its metadata is no longer there") from None
+        if signature == self._signature and (signature is not None or not thoroughly):
+            return
+        document = zarr_metadata.read_array(
+            self.objects, self._array.path, self.document.zarr_format
+        )
+        if document is None:
+            raise OSError("the store is gone: its metadata is no longer there")
+        if document.structure != self._structure:
+            raise OSError("the array was replaced since it was opened: open it again")
+        self._signature = signature
+
+
+def open_document(
+    objects: Objects, public: str, path: str, zarr_format: int | None
+) -> ArrayDocument:
+    """Read the document of an array; failures are errors of opening."""
+    try:
+        document = zarr_metadata.read_array(objects, path, zarr_format)
+        if document is not None:
+            return document
+        try:
+            available = zarr_metadata.list_arrays(objects, public, zarr_format)
+        except GoneError:
+            raise
+        except OpenError:
+            if objects.metadata_keys() is not None:
+                raise
+            available = ()
+    except BiggusError:
+        raise
+    except FileNotFoundError:
+        raise GoneError(public, "there is no such store") from None
+    except (OSError, ValueError) as error:
+        raise OpenError(public, _reason(error)) from error
+    raise VariableError(public, f"there is no array {path or zarr_metadata.ROOT!r}", available)
+
+
+def import_zarr() -> Any:
+    """Import zarr-python.
+
+    Raises
+    ------
+    MissingDependencyError
+        If it is not installed.
+    """
+    try:
+        import zarr
+        import zarr.storage
+    except ImportError as error:
+        raise MissingDependencyError("zarr", "zarr", "reading Zarr stores") from error
+    return zarr
+
+
+def _signature(objects: Objects, public: str, document: ArrayDocument) -> object:
+    try:
+        return objects.signature(document.keys[0])
+    except FileNotFoundError:
+        raise GoneError(public, "there is no such store") from None
+
+
+def _make_array(zarr: Any, store_path: Any, document: ArrayDocument, public: str) -> Any:
+    import numcodecs.errors
+
+    try:
+        # zarr warns of dtypes and codecs that may read differently elsewhere;
+        # that concerns whoever writes them.
+        with _warnings_lock, warnings.catch_warnings():
+            warnings.simplefilter("ignore", zarr.errors.ZarrUserWarning)
+            warnings.simplefilter("ignore", zarr.errors.UnstableSpecificationWarning)
+            return zarr.Array.from_dict(store_path, dict(document.fields))
+    except (ValueError, TypeError, KeyError, NotImplementedError, AttributeError) as error:
+        raise OpenError(public, f"zarr-python cannot read this array: {_reason(error)}") from error
+    except numcodecs.errors.UnknownCodecError as error:
+        raise OpenError(public, f"zarr-python cannot read this array: {_reason(error)}") from error
+
+
+@functools.lru_cache(maxsize=1)
+def _buffer_class() -> Any:
+    from zarr.buffer.cpu import NDBuffer
+
+    return NDBuffer
+
+
+def _reason(error: Exception) -> str:
+    """Return the first line of what an exception says, and its type where that helps."""
+    text = (str(error).strip().splitlines() or [""])[0]
+    return text if isinstance(error, OSError) and text else f"{type(error).__name__}: {text}"

@@ -1,0 +1,132 @@
+"""The door through which zarr-python reads: a store that watches over itself.
+
+zarr-python takes a missing object for a chunk that was never written, and in
+a shard also one that came back short.  This store tells the two apart: what
+was absent is noted for the reader to verify, what came back wrong is raised.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import dataclasses
+import functools
+from typing import TYPE_CHECKING, Any
+
+from biggus.backends.zarr_objects import WHOLE, Fetched, Objects, Span
+
+if TYPE_CHECKING:
+    from zarr.abc.store import Store
+
+
+@dataclasses.dataclass
+class Record:
+    """What one read met."""
+
+    absent: set[str] = dataclasses.field(default_factory=set)
+    """The keys that the store has no object for."""
+
+    tags: dict[str, str | None] = dataclasses.field(default_factory=dict)
+    """The state of each object that was read."""
+
+
+recording: contextvars.ContextVar[Record | None] = contextvars.ContextVar(
+    "biggus_zarr_record", default=None
+)
+"""The record of the read in progress; it follows the read into zarr's event loop."""
+
+
+def make_store(objects: Objects) -> Store:
+    """Return a read-only zarr store over `objects`."""
+    store: Store = _store_class()(objects)
+    return store
+
+
+async def checked_get(objects: Objects, key: str, span: Span) -> Fetched | None:
+    """Get an object, note what was met, and refuse what is not the whole of it.
+
+    Raises
+    ------
+    OSError
+        If it is short or empty, or was there or different a moment ago.
+    """
+    found = await objects.aget(key, span)
+    record = recording.get()
+    if record is not None:
+        if found is None:
+            record.absent.add(key)
+        elif record.tags.setdefault(key, found.tag) != found.tag:
+            raise OSError(f"{key} was changed while it was read")
+        if key in record.absent and key in record.tags:
+            raise OSError(f"{key} came or went while it was read")
+    if found is None:
+        return None
+    start, stop = span
+    wanted = 1
+    if start is not None:
+        # Either a span from `start` up to `stop`, or the last `-start` bytes.
+        wanted = -start if start < 0 else 1 if stop is None else stop - start
+    if len(found.data) < wanted:
+        raise OSError(f"{key} is cut short: {len(found.data)} bytes instead of {wanted}")
+    return found
+
+
+@functools.lru_cache(maxsize=1)
+def _store_class() -> Any:
+    # Made on first use, as importing zarr takes longer than all of biggus.
+    from zarr.abc.store import OffsetByteRequest, RangeByteRequest, Store, SuffixByteRequest
+
+    def span_of(request: Any) -> Span:
+        if request is None:
+            return WHOLE
+        if isinstance(request, RangeByteRequest):
+            return request.start, request.end
+        if isinstance(request, OffsetByteRequest):
+            return request.offset, None
+        if isinstance(request, SuffixByteRequest):
+            return -request.suffix, None
+        raise TypeError(f"unknown byte request {request!r}")
+
+    class ObjectStore(Store):
+        """A read-only store over `Objects`."""
+
+        supports_writes = False
+        supports_deletes = False
+        supports_listing = False
+
+        def __init__(self, objects: Objects) -> None:
+            super().__init__(read_only=True)
+            self.objects = objects
+            self._is_open = True
+
+        def __eq__(self, other: object) -> bool:
+            return isinstance(other, ObjectStore) and other.objects is self.objects
+
+        def __hash__(self) -> int:
+            return hash(id(self.objects))
+
+        async def get(self, key: str, prototype: Any, byte_range: Any = None) -> Any:
+            found = await checked_get(self.objects, key, span_of(byte_range))
+            return None if found is None else prototype.buffer.from_bytes(found.data)
+
+        async def get_partial_values(self, prototype: Any, key_ranges: Any) -> list[Any]:
+            return [await self.get(key, prototype, request) for key, request in key_ranges]
+
+        async def exists(self, key: str) -> bool:
+            return await self.objects.aget(key) is not None
+
+        async def set(self, key: str, value: Any) -> None:  # noqa: ARG002
+            raise PermissionError("biggus only reads")
+
+        async def delete(self, key: str) -> None:  # noqa: ARG002
+            raise PermissionError("biggus only reads")
+
+        def list(self) -> Any:
+            raise NotImplementedError("the store cannot be listed")
+
+        def list_prefix(self, prefix: str) -> Any:
+            raise NotImplementedError("the store cannot be listed")
+
+        def list_dir(self, prefix: str) -> Any:
+            raise NotImplementedError("the store cannot be listed")
+
+    return ObjectStore
