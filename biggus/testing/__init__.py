@@ -1,0 +1,1 @@
+"""For authors of backends, and for biggus's own tests."""

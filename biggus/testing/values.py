@@ -1,0 +1,115 @@
+"""Values that find mistakes: the edges of every dtype, sprinkled over random bits."""
+
+from __future__ import annotations
+
+import math
+import zlib
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+_WORDS = ("", "a", "sea ice", "0", "nan", "Zürich", "氷", "\N{SNOWFLAKE}\N{SNOWMAN}", " lead")
+
+
+def sample_values(shape: tuple[int, ...], dtype: npt.DTypeLike, seed: int = 0) -> npt.NDArray[Any]:
+    """Return the same varied values for the same shape, dtype and seed.
+
+    Integers cover the whole range of the dtype, floats include NaN,
+    infinities, negative zero and subnormal numbers, datetimes include NaT,
+    strings the empty one, trailing blanks and letters beyond ASCII where
+    they fit.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        The shape of the values.
+    dtype : dtype
+        Any dtype of fixed size, or ``object`` for strings of any length.
+    seed : int, optional
+        Which of many such arrays.
+
+    Returns
+    -------
+    ndarray
+        C-contiguous, writable, of exactly that shape and dtype.
+
+    Examples
+    --------
+    >>> values = sample_values((2, 3), ">f2")
+    >>> values.shape, values.dtype
+    ((2, 3), dtype('>f2'))
+    """
+    dtype = np.dtype(dtype)
+    # Not hash(), which differs from process to process.
+    rng = np.random.default_rng([seed, zlib.crc32(repr((dtype.str, shape)).encode())])
+    return _fill(rng, shape, dtype)
+
+
+def _fill(
+    rng: np.random.Generator, shape: tuple[int, ...], dtype: np.dtype[Any]
+) -> npt.NDArray[Any]:
+    values = np.empty(shape, dtype)
+    if dtype.names is not None:
+        for name in dtype.names:
+            part = values[name]
+            part[...] = _fill(rng, part.shape, part.dtype)
+        return values
+    size = math.prod(shape)
+    flat = _flat(rng, size, dtype)
+    edges = _edges(dtype)
+    if size and edges.size:
+        # About a third are edges, wherever they fall.
+        where = np.flatnonzero(rng.random(size) < 0.34)
+        flat[where] = edges[rng.integers(edges.size, size=where.size)]
+    values[...] = flat.reshape(shape)
+    return values
+
+
+def _flat(rng: np.random.Generator, size: int, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    match dtype.kind:
+        case "b":
+            return rng.integers(0, 2, size).astype(dtype)
+        case "i" | "u":
+            return np.frombuffer(rng.bytes(size * dtype.itemsize), dtype).copy()
+        case "f":
+            return (rng.standard_normal(size) * 100).astype(dtype)
+        case "c":
+            pair = rng.standard_normal((2, size)) * 100
+            return np.asarray(pair[0] + 1j * pair[1], dtype)
+        case "m" | "M":
+            return np.asarray(rng.integers(-(2**40), 2**40, size), "i8").astype(dtype)
+        case "O" | "U":
+            words = np.array(_WORDS, object)
+            return np.asarray(words[rng.integers(words.size, size=size)], dtype)
+        case "S":
+            words = np.array([word.encode() for word in _WORDS], object)
+            return np.asarray(words[rng.integers(words.size, size=size)], dtype)
+        case "V":
+            return np.frombuffer(rng.bytes(size * dtype.itemsize), dtype).copy()
+    raise TypeError(f"there are no sample values of dtype {dtype}")
+
+
+def _edges(dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    match dtype.kind:
+        case "i" | "u":
+            info = np.iinfo(dtype)
+            return np.array([info.min, info.max, 0, 1, info.max - 1], dtype)
+        case "f":
+            return _float_edges(dtype)
+        case "c":
+            parts = _float_edges(np.dtype(f"f{dtype.itemsize // 2}"))
+            edges = np.zeros(parts.size * 2, dtype)
+            edges.real[: parts.size] = parts
+            edges.imag[parts.size :] = parts
+            return edges
+        case "m" | "M":
+            return np.array([np.iinfo("i8").min, 0, 1]).astype(dtype)
+    return np.empty(0, dtype)
+
+
+def _float_edges(dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    info = np.finfo(dtype)
+    edges = [np.nan, np.inf, -np.inf, 0.0, -0.0, info.max, info.min, info.tiny]
+    edges.append(info.smallest_subnormal)
+    return np.array(edges, dtype)
