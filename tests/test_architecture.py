@@ -1,0 +1,397 @@
+"""The imports of biggus: which room may use which, and what must stay unloaded.
+
+The rooms are declared once, in `LEVELS`.  Everything else here reads the source
+with `ast`, imports inside functions included, and compares.
+"""
+
+from __future__ import annotations
+
+import ast
+import graphlib
+import json
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "biggus"
+
+LEVELS: tuple[tuple[str, ...], ...] = (
+    ("errors",),
+    ("options",),
+    ("region",),
+    ("keys",),
+    ("grid",),
+    ("source",),
+    ("description",),
+    ("cf",),
+    ("cache", "backends", "nodes"),
+    ("engine",),
+    ("array",),
+    ("api",),
+    ("__init__",),
+    ("cli", "testing"),
+)
+"""From the bottom up.  A room imports only rooms of the lines before its own:
+never one further down, and never its neighbour on the same line."""
+
+LIGHT = frozenset({"numpy"})
+"""What may be imported while a module of biggus loads, besides the standard library."""
+
+LIGHT_IN = {"testing": frozenset({"numpy", "hypothesis", "pytest"})}
+"""Rooms that are only imported by who has more."""
+
+HEAVY = frozenset(
+    {
+        *("PIL", "cftime", "dask", "diskcache", "fsspec", "h5py", "hypothesis", "iris_sample_data"),
+        *("matplotlib", "mpl_toolkits", "netCDF4", "numcodecs", "pandas", "platformdirs", "pytest"),
+        *("scipy", "tqdm", "urllib3", "xarray", "zarr"),
+    }
+)
+"""What `import biggus` must not load, said outright for a readable message."""
+
+DISTRIBUTIONS = {
+    "PIL": "pillow",
+    "mpl_toolkits": "basemap-data",
+    "iris_sample_data": "iris-sample-data",
+    "netCDF4": "netcdf4",
+}
+"""Names of packages that differ from what they are imported as."""
+
+
+class Import(NamedTuple):
+    """One import statement: who imports what, where, and when."""
+
+    module: str
+    target: str
+    line: int
+    typing_only: bool
+    on_load: bool
+
+
+# -- Reading a tree of modules ------------------------------------------------------
+
+
+def modules_in(package: Path) -> dict[str, Path]:
+    """Return the modules under the folder `package` by dotted name."""
+    found = {}
+    for path in sorted(package.rglob("*.py")):
+        parts = path.relative_to(package.parent).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+def imports_in(package: Path) -> list[Import]:
+    """Return every import of every module under the folder `package`."""
+    modules = modules_in(package)
+    found = []
+    for module, path in modules.items():
+        tree = ast.parse(path.read_text(encoding="utf-8"), str(path))
+        base = module if path.name == "__init__.py" else module.rpartition(".")[0]
+        for node, typing_only, on_load in walk(tree, typing_only=False, on_load=True):
+            for target in targets_of(node, base, modules):
+                found.append(Import(module, target, node.lineno, typing_only, on_load))
+    return found
+
+
+def walk(
+    node: ast.AST, *, typing_only: bool, on_load: bool
+) -> Iterator[tuple[ast.Import | ast.ImportFrom, bool, bool]]:
+    """Yield the import statements under `node`, and when they are run."""
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        yield node, typing_only, on_load
+        return
+    if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+        for child in node.body:
+            yield from walk(child, typing_only=True, on_load=False)
+        for child in node.orelse:
+            yield from walk(child, typing_only=typing_only, on_load=on_load)
+        return
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+        on_load = False
+    for child in ast.iter_child_nodes(node):
+        yield from walk(child, typing_only=typing_only, on_load=on_load)
+
+
+def targets_of(
+    node: ast.Import | ast.ImportFrom, base: str, modules: Iterable[str]
+) -> Iterator[str]:
+    """Yield the absolute names of the modules that an import statement names."""
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+        return
+    origin = node.module or ""
+    if node.level:
+        parent = base.split(".")[: len(base.split(".")) - node.level + 1]
+        origin = ".".join([*parent, origin] if origin else parent)
+    for alias in node.names:
+        submodule = f"{origin}.{alias.name}"
+        yield submodule if submodule in modules else origin
+
+
+def room_of(module: str) -> str:
+    """Return the room of a module: the name after ``biggus.``."""
+    parts = module.split(".")
+    return parts[1] if len(parts) > 1 else "__init__"
+
+
+# -- What must hold -------------------------------------------------------------------
+
+
+def wrong_arrows(
+    imports: Iterable[Import], levels: tuple[tuple[str, ...], ...], root: str
+) -> list[str]:
+    """Return a sentence for each import that runs against `levels`.
+
+    Imports for type checkers count too: what a room's signatures speak of, it knows.
+    """
+    level_of = {room: number for number, level in enumerate(levels) for room in level}
+    wrong = []
+    for item in imports:
+        room = room_of(item.module)
+        where = f"{item.module}, line {item.line}"
+        if room not in level_of:
+            wrong.append(f"{where}: the room {room!r} is not in LEVELS; give it a place there")
+        elif item.target == root or item.target.startswith(f"{root}."):
+            other = room_of(item.target)
+            if other == room:
+                continue
+            if other not in level_of:
+                wrong.append(f"{where}: imports {item.target}, whose room is not in LEVELS")
+            elif level_of[other] == level_of[room]:
+                wrong.append(f"{where}: {room} imports {other}, its neighbour on the same level")
+            elif level_of[other] > level_of[room]:
+                wrong.append(f"{where}: {room} imports {other}, which stands on it (wrong way)")
+    return wrong
+
+
+def cycle_in(imports: Iterable[Import], root: str) -> list[str] | None:
+    """Return the modules along one circle of imports, or None if there is none.
+
+    Imports inside functions count, those for type checkers do not.
+    """
+    graph: dict[str, set[str]] = {}
+    for item in imports:
+        if not item.typing_only and item.target.partition(".")[0] == root:
+            graph.setdefault(item.module, set()).add(item.target)
+    try:
+        graphlib.TopologicalSorter(graph).prepare()
+    except graphlib.CycleError as error:
+        return list(reversed(error.args[1]))
+    return None
+
+
+def foreign(item: Import, root: str) -> str | None:
+    """Return the root of the third-party package that is imported, or None."""
+    name = item.target.partition(".")[0]
+    return None if name == root or name in sys.stdlib_module_names else name
+
+
+def loaded_early(imports: Iterable[Import], root: str) -> list[str]:
+    """Return a sentence for each third-party import that runs when its module loads."""
+    return [
+        f"{item.module}, line {item.line}: imports {name} on loading; "
+        "import it inside the function that uses it"
+        for item in imports
+        if item.on_load
+        and (name := foreign(item, root))
+        and name not in LIGHT_IN.get(room_of(item.module), LIGHT)
+    ]
+
+
+def undeclared(imports: Iterable[Import], root: str, declared: Iterable[str]) -> list[str]:
+    """Return a sentence for each third-party import that no requirement brings."""
+    names = {normal(name) for name in declared}
+    return [
+        f"{item.module}, line {item.line}: imports {name}, which neither the core "
+        "dependencies nor an extra in pyproject.toml brings"
+        for item in imports
+        if not item.typing_only
+        and (name := foreign(item, root))
+        and normal(DISTRIBUTIONS.get(name, name)) not in names
+    ]
+
+
+def normal(name: str) -> str:
+    """Return the normal form of a distribution's name."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def requirements() -> dict[str, set[str]]:
+    """Return the distributions that each extra brings; the core's are under ``""``."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    groups = {"": project["dependencies"], **project["optional-dependencies"]}
+
+    def brought(extra: str) -> set[str]:
+        names: set[str] = set()
+        for line in groups[extra]:
+            if inner := re.fullmatch(r"biggus\[([\w,-]+)\]", line):
+                names.update(*map(brought, inner[1].split(",")))
+            else:
+                names.add(normal(re.match(r"[\w.-]+", line)[0]))
+        return names
+
+    return {extra: brought(extra) for extra in groups}
+
+
+# -- biggus as it is --------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def biggus_imports() -> list[Import]:
+    imports = imports_in(PACKAGE)
+    assert len({item.module for item in imports}) > 10, "the checker has lost sight of biggus"
+    return imports
+
+
+def test_every_room_imports_only_what_is_below_it(biggus_imports: list[Import]) -> None:
+    wrong = wrong_arrows(biggus_imports, LEVELS, "biggus")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_every_room_that_is_declared_exists() -> None:
+    there = {room_of(module) for module in modules_in(PACKAGE)}
+    declared = {room for level in LEVELS for room in level}
+    assert declared == there
+
+
+def test_no_modules_import_each_other(biggus_imports: list[Import]) -> None:
+    cycle = cycle_in(biggus_imports, "biggus")
+    assert cycle is None, "a circle of imports: " + " -> ".join(cycle or ())
+
+
+def test_no_module_loads_more_than_numpy(biggus_imports: list[Import]) -> None:
+    early = loaded_early(biggus_imports, "biggus")
+    assert not early, "\n".join(early)
+
+
+def test_every_import_is_declared(biggus_imports: list[Import]) -> None:
+    declared = set().union(*requirements().values())
+    missing = undeclared(biggus_imports, "biggus", declared)
+    assert not missing, "\n".join(missing)
+
+
+def test_every_missing_dependency_names_an_extra_that_brings_it() -> None:
+    brought = requirements()
+    seen = 0
+    for module, path in modules_in(PACKAGE).items():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not (isinstance(node, ast.Call) and len(node.args) == 3):
+                continue
+            if not ast.unparse(node.func).endswith("MissingDependencyError"):
+                continue
+            package, extra = node.args[:2]
+            if isinstance(package, ast.Constant) and isinstance(extra, ast.Constant):
+                seen += 1
+                name = normal(DISTRIBUTIONS.get(package.value, package.value))
+                assert name in brought.get(extra.value, ()), (
+                    f"{module}, line {node.lineno}: the extra {extra.value!r} brings no {name}"
+                )
+    assert seen, "no MissingDependencyError is raised with names that can be read"
+
+
+def loaded_by(statement: str) -> set[str]:
+    """Return the roots of the modules that a fresh interpreter holds after `statement`."""
+    script = (
+        f"{statement}\nimport sys, json\n"
+        "print(json.dumps(sorted({name.partition('.')[0] for name in sys.modules})))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    return set(json.loads(done.stdout))
+
+
+def test_importing_biggus_loads_numpy_and_nothing_heavier() -> None:
+    loaded = loaded_by("import biggus")
+    assert {"biggus", "numpy"} <= loaded
+    assert not loaded & HEAVY
+    assert loaded - loaded_by("import numpy") - sys.stdlib_module_names == {"biggus"}
+
+
+def test_importing_all_modules_loads_numpy_and_nothing_heavier() -> None:
+    modules = [name for name in modules_in(PACKAGE) if room_of(name) not in LIGHT_IN]
+    runnable = [name for name in modules if not name.endswith(".__main__")]
+    loaded = loaded_by("\n".join(f"import {name}" for name in runnable))
+    assert not loaded & HEAVY
+    assert loaded - loaded_by("import numpy") - sys.stdlib_module_names == {"biggus"}
+
+
+# -- The checkers can fail ----------------------------------------------------------------
+
+
+BAD_LEVELS = (("low",), ("left", "right"), ("high",), ("__init__",))
+
+
+def tree(folder: Path, **modules: str) -> list[Import]:
+    """Write a package of one file a room, and return its imports."""
+    package = folder / "bad"
+    package.mkdir()
+    for name in ("__init__", "low", "left", "right", "high"):
+        (package / f"{name}.py").write_text(modules.get(name, ""), encoding="utf-8")
+    return imports_in(package)
+
+
+def test_an_import_upwards_is_found_in_every_disguise(tmp_path: Path) -> None:
+    imports = tree(
+        tmp_path,
+        low="import bad.high\nfrom bad import high\nfrom bad.high import x\nfrom . import high\n"
+        "from .high import x\n"
+        "def f():\n    import bad.high\n"
+        "class C:\n    async def f(self):\n        from .high import x\n"
+        "try:\n    import bad.high\nexcept ImportError:\n    pass\n"
+        "from typing import TYPE_CHECKING\n"
+        "if TYPE_CHECKING:\n    from bad.high import x\n",
+    )
+    wrong = wrong_arrows(imports, BAD_LEVELS, "bad")
+    assert [re.search(r"line (\d+)", sentence)[1] for sentence in wrong] == [
+        *"12345",
+        *("7", "10", "12", "17"),
+    ]
+    assert all("low imports high" in sentence for sentence in wrong)
+
+
+def test_an_import_of_a_neighbour_and_of_the_front_is_found(tmp_path: Path) -> None:
+    imports = tree(tmp_path, left="import bad.right", high="import bad.left", right="import bad")
+    assert wrong_arrows(imports, BAD_LEVELS, "bad") == [
+        "bad.left, line 1: left imports right, its neighbour on the same level",
+        "bad.right, line 1: right imports __init__, which stands on it (wrong way)",
+    ]
+
+
+def test_a_room_without_a_place_is_found(tmp_path: Path) -> None:
+    imports = tree(tmp_path, high="import bad.low", left="import bad.high")
+    wrong = wrong_arrows(imports, (("low",), ("left",)), "bad")
+    assert len(wrong) == 2
+    assert all("LEVELS" in sentence for sentence in wrong)
+
+
+def test_a_circle_is_found_and_one_for_types_is_none(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    late = "def f():\n    from bad import left\n"
+    typed = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from bad import left\n"
+    circle = cycle_in(tree(tmp_path / "a", left="import bad.right", right=late), "bad")
+    assert circle is not None
+    assert set(circle) == {"bad.left", "bad.right"}
+    assert cycle_in(tree(tmp_path / "b", left="import bad.right", right=typed), "bad") is None
+
+
+def test_an_early_and_an_undeclared_import_are_found(tmp_path: Path) -> None:
+    imports = tree(
+        tmp_path,
+        low="import numpy\nimport PIL.Image\nfrom collections import deque",
+        high="def f():\n    import PIL\n    import strange",
+    )
+    (early,) = loaded_early(imports, "bad")
+    assert early.startswith("bad.low, line 2: imports PIL")
+    (missing,) = undeclared(imports, "bad", {"numpy", "Pillow"})
+    assert missing.startswith("bad.high, line 3: imports strange")
