@@ -1,0 +1,114 @@
+"""Pools of HTTP connections, and gates before hosts: one set a process.
+
+Connections cannot be shared with a forked child, which therefore starts with
+none.  Proxies are those that the environment names (``HTTP_PROXY``,
+``HTTPS_PROXY``, ``ALL_PROXY``, ``NO_PROXY``), and never one for this machine.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures.thread  # noqa: F401 - its exit hook must be registered before ours
+import os
+import threading
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from biggus.backends.gate import Gate
+from biggus.backends.http_headers import split_credentials
+from biggus.backends.location import public_url
+from biggus.errors import MissingDependencyError, OptionError
+
+if TYPE_CHECKING:
+    import urllib3
+
+
+def _proxy_for(url: str) -> str | None:
+    """Return the proxy that the environment names for `url`; never one for this machine."""
+    from urllib.request import getproxies, proxy_bypass
+
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if host in {"localhost", "::1"} or host.startswith("127.") or proxy_bypass(host):
+        return None
+    proxies = getproxies()
+    return proxies.get(parts.scheme) or proxies.get("all")
+
+
+class Connections:
+    """The pools and gates of this process."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.leaving = threading.Event()
+        self.gates: dict[str, Gate] = {}
+        self.pools: dict[tuple[str | None, int], urllib3.PoolManager] = {}
+        self.proxies: dict[str, str | None] = {}
+        # So that a program that is interrupted does not stay for the waits of
+        # its worker threads: this hook runs before they are joined.
+        register: Any = getattr(threading, "_register_atexit", None)
+        if register is not None:
+            try:
+                register(self.leaving.set)
+            except RuntimeError:  # leaving already
+                self.leaving.set()
+
+    def gate(self, host: str) -> Gate:
+        """Return the gate of a host."""
+        with self.lock:
+            return self.gates.setdefault(host, Gate())
+
+    def pool(self, url: str, connections: int) -> urllib3.PoolManager:
+        """Return the pool for `url` that keeps so many connections a host."""
+        origin = "://".join(urlsplit(url)[:2])
+        with self.lock:
+            if origin not in self.proxies:
+                self.proxies[origin] = _proxy_for(url)
+            key = self.proxies[origin], connections
+            pool = self.pools.get(key)
+            if pool is None:
+                pool = self.pools[key] = _new_pool(*key)
+            return pool
+
+
+def _new_pool(proxy: str | None, connections: int) -> urllib3.PoolManager:
+    try:
+        import urllib3
+    except ImportError:
+        raise MissingDependencyError("urllib3", "tiles", "reading over HTTP") from None
+    # The gate keeps the number down; the pool only has to hold them all.
+    if proxy is None:
+        return urllib3.PoolManager(num_pools=64, maxsize=connections)
+    proxy, credentials = split_credentials(proxy if "://" in proxy else f"http://{proxy}")
+    if urlsplit(proxy).scheme not in {"http", "https"}:
+        raise OptionError(
+            f"the proxy {public_url(proxy)} of the environment cannot be used: "
+            "only http and https proxies can"
+        )
+    headers = {f"Proxy-{name}": value for name, value in credentials.items()}
+    return urllib3.ProxyManager(proxy, num_pools=64, maxsize=connections, proxy_headers=headers)
+
+
+_state: Connections | None = None
+_state_lock = threading.Lock()
+
+
+def process_connections() -> Connections:
+    """Return the pools and gates of this process."""
+    global _state  # noqa: PLW0603 - one a process
+    if _state is None:
+        with _state_lock:
+            if _state is None:
+                _state = Connections()
+    return _state
+
+
+def _forget() -> None:
+    # In a forked child: connections are the parent's, and locks may be held by
+    # threads that are not here.
+    global _state, _state_lock  # noqa: PLW0603
+    _state = None
+    _state_lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)
