@@ -55,17 +55,19 @@ class Basic:
     def items(self) -> list[Any]:
         """Draw the items of a key, which index the axes from the first to the last."""
         items: list[Any] = []
-        axis, ndim, ellipsis = 0, len(self.shape), False
+        axis, ndim = 0, len(self.shape)
+        # Half the keys name every axis.
+        short, ellipsis = self.pick((False, True), (False, False), (True, False), (False, True))
         while True:
             if self.newaxes and len(items) < 2 * ndim + 2 and self.between(0, 7) == 7:
                 items.append(None)
                 continue
-            if not ellipsis and self.between(0, 5) == 5:
+            if ellipsis and self.between(0, 3) == 3:
                 items.append(Ellipsis)
                 # What follows indexes the last axes, to the very last.
-                axis, ellipsis = self.between(axis, ndim), True
+                axis, ellipsis = self.between(axis, ndim), False
                 continue
-            if axis == ndim or (not ellipsis and self.between(0, 5) == 5):
+            if axis == ndim or (short and self.between(0, 3) == 3):
                 return items
             item, taken = self.item(axis)
             items.append(item)
@@ -134,27 +136,24 @@ class Advanced(Basic):
         ndim = self.pick(1, 1, 0, 2, 3)
         # The shape to which all arrays of the key broadcast.
         self.together = tuple(
-            self.draw(st.one_of(st.integers(0, 4), st.sampled_from((1, *shape))))
-            for _ in range(ndim)
+            self.draw(st.sampled_from((2, 1, 3, 0, 4, *shape))) for _ in range(ndim)
         )
-        self.arrays = self.pick(1, 2, 3, 0)
+        # Which axes get an array, as bits: one draw, so that all combinations come.
+        self.arrays = self.draw(st.sampled_from(range(2 ** len(shape))))
 
     def item(self, axis: int) -> tuple[Any, int]:  # noqa: D102 - inherited
-        if self.arrays and self.pick(True, False):
-            kind = self.pick("integers", "mask", "masks", "scalar")
+        if self.arrays >> axis & 1:
+            kind = self.pick("integers", "integers", "mask", "masks", "scalar")
             if kind == "integers" and (self.shape[axis] or 0 in self.together):
-                self.arrays -= 1
                 return self.sequence(self.integers(self.shape[axis])), 1
             if kind in {"mask", "masks"}:
                 taken = 1 if kind == "mask" else self.between(1, len(self.shape) - axis)
                 mask = self.mask(self.shape[axis : axis + taken])
                 if mask is not None:
-                    self.arrays -= 1
                     return self.sequence(mask), taken
             if kind == "scalar" and self.together[-1:] in {(), (1,)}:
-                self.arrays -= 1
-                chosen = self.pick(True, np.True_, np.array(True))
-                return chosen, 0
+                self.arrays ^= 1 << axis
+                return self.pick(True, np.True_, np.array(True)), 0
         return super().item(axis)
 
     def integers(self, n: int) -> npt.NDArray[Any]:
