@@ -59,6 +59,8 @@ class ZarrBackend(Backend):
 
     def variables(self, location: Location, **options: Any) -> tuple[str, ...]:  # noqa: D102
         zarr_format = _format_option(options)
+        if location.scheme:
+            options.pop("fresh_for", None)
         objects = _objects(location, options)
         try:
             return zarr_metadata.list_arrays(objects, location.public, zarr_format)
@@ -66,6 +68,8 @@ class ZarrBackend(Backend):
             raise
         except FileNotFoundError:
             raise GoneError(location.public, "there is no such store") from None
+        except ConnectionError as error:
+            raise GoneError(location.public, str(error)) from None
         except (OSError, ValueError) as error:
             raise OpenError(location.public, str(error)) from error
 
@@ -80,6 +84,10 @@ class ZarrBackend(Backend):
             The path of the array; ``"/"`` or ``""`` for the root.
         zarr_format : int, optional
             2 or 3, where a store holds both.
+        fresh_for : float, optional
+            For URLs: the seconds for which a copy is good without asking the server.
+        **options
+            For URLs: what `biggus.backends.zarr_remote.remote_objects` takes.
         """
         return open_source(location.text, variable, tuple(sorted(options.items())))
 
@@ -92,13 +100,18 @@ def open_source(text: str, variable: str, options: tuple[tuple[str, Any], ...]) 
     given = dict(options)
     path = zarr_metadata.array_path(location.public, variable)
     zarr_format = _format_option(given)
-    objects = _objects(location, given)
     reopen = (open_source, (text, variable, options))
-    return ZarrSource(objects, location.public, path, zarr_format, reopen)
+    if location.scheme:
+        from biggus.backends.zarr_remote import FRESH_SECONDS, RemoteZarrSource
+
+        fresh_for = float(given.pop("fresh_for", FRESH_SECONDS))
+        objects = _objects(location, given)
+        return RemoteZarrSource(fresh_for, objects, location.public, path, zarr_format, reopen)
+    return ZarrSource(_objects(location, given), location.public, path, zarr_format, reopen)
 
 
 def _format_option(options: dict[str, Any]) -> int | None:
-    zarr_format = options.pop("zarr_format", None)
+    zarr_format: int | None = options.pop("zarr_format", None)
     if zarr_format not in (None, 2, 3):
         raise TypeError(f"zarr_format is 2 or 3, not {zarr_format!r}")
     return zarr_format
@@ -108,7 +121,8 @@ def _objects(location: Location, options: dict[str, Any]) -> Objects:
     if location.scheme:
         from biggus.backends.zarr_remote import remote_objects
 
-        return remote_objects(location, **options)
+        made: Objects = remote_objects(location, **options)
+        return made
     if options:
         raise TypeError(f"the zarr backend has no option {next(iter(options))!r} for local stores")
     if location.is_directory:

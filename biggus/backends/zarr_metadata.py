@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from biggus.errors import GoneError, OpenError, VariableError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from biggus.backends.zarr_objects import Objects
 
 ROOT = "/"

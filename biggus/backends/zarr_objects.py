@@ -15,11 +15,13 @@ import struct
 import time
 import zipfile
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
-from pathlib import Path
-from typing import NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from biggus.backends import files
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
 
 METADATA_NAMES = ("zarr.json", ".zarray", ".zgroup", ".zattrs", ".zmetadata")
 """What the objects are called that make a folder a Zarr store."""
@@ -138,7 +140,7 @@ class FolderObjects(Objects):
         return found is not None and b'"chunk_grid"' in found.data and not _is_group(found.data)
 
     def signature(self, key: str) -> object:  # noqa: D102 - inherited
-        state = os.stat(self._prefix + key)
+        state = os.stat(self._prefix + key)  # noqa: PTH116 - at each read
         return state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino
 
     def version(self, metadata: Sequence[str], chunks: Iterable[str]) -> bytes | None:  # noqa: D102
@@ -147,7 +149,7 @@ class FolderObjects(Objects):
         now = time.time()
         for key in [first, *others, *chunks]:
             try:
-                state = os.stat(self._prefix + key)
+                state = os.stat(self._prefix + key)  # noqa: PTH116 - for each chunk
             except (FileNotFoundError, NotADirectoryError):
                 if key is first:
                     return None
@@ -196,7 +198,7 @@ class ZipObjects(Objects):
                     raise OSError(f"{self.path} is damaged: no header where {key} should be")
                 name_length, extra_length = _LOCAL_HEADER.unpack(header)[-2:]
                 file.seek(name_length + extra_length, os.SEEK_CUR)
-                with zipfile.ZipExtFile(file, "r", info) as member:  # type: ignore[arg-type]
+                with zipfile.ZipExtFile(file, "r", info) as member:
                     start, stop, _ = slice(*span).indices(info.file_size)
                     if start:
                         member.seek(start)

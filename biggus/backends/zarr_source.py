@@ -199,6 +199,8 @@ def open_document(
         raise
     except FileNotFoundError:
         raise GoneError(public, "there is no such store") from None
+    except ConnectionError as error:
+        raise GoneError(public, str(error)) from None
     except (OSError, ValueError) as error:
         raise OpenError(public, _reason(error)) from error
     raise VariableError(public, f"there is no array {path or zarr_metadata.ROOT!r}", available)
@@ -228,8 +230,6 @@ def _signature(objects: Objects, public: str, document: ArrayDocument) -> object
 
 
 def _make_array(zarr: Any, store_path: Any, document: ArrayDocument, public: str) -> Any:
-    import numcodecs.errors
-
     try:
         # zarr warns of dtypes and codecs that may read differently elsewhere;
         # that concerns whoever writes them.
@@ -238,8 +238,6 @@ def _make_array(zarr: Any, store_path: Any, document: ArrayDocument, public: str
             warnings.simplefilter("ignore", zarr.errors.UnstableSpecificationWarning)
             return zarr.Array.from_dict(store_path, dict(document.fields))
     except (ValueError, TypeError, KeyError, NotImplementedError, AttributeError) as error:
-        raise OpenError(public, f"zarr-python cannot read this array: {_reason(error)}") from error
-    except numcodecs.errors.UnknownCodecError as error:
         raise OpenError(public, f"zarr-python cannot read this array: {_reason(error)}") from error
 
 

@@ -71,7 +71,7 @@ async def checked_get(objects: Objects, key: str, span: Span) -> Fetched | None:
 
 
 @functools.lru_cache(maxsize=1)
-def _store_class() -> Any:
+def _store_class() -> Any:  # noqa: C901 - a class, not a function
     # Made on first use, as importing zarr takes longer than all of biggus.
     from zarr.abc.store import OffsetByteRequest, RangeByteRequest, Store, SuffixByteRequest
 

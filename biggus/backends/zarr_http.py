@@ -1,0 +1,183 @@
+"""The objects of a Zarr store on a web server, and in stores that fsspec knows."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlsplit, urlunsplit
+
+from biggus.backends.http import RETRIED, HttpClient, HttpError, HttpSettings, Response
+from biggus.backends.http_headers import http_date
+from biggus.backends.location import public_url
+from biggus.backends.zarr_objects import WHOLE, Fetched, Objects, Span
+from biggus.errors import OpenError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_ABSENT = frozenset({404, 410})
+_LARGEST = 2**32
+_CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
+_SETTLED_SECONDS = 2.0
+
+
+class RemoteObjects(Objects):
+    """Objects that come over a network."""
+
+    remote = True
+
+    def signature(self, key: str) -> object:  # noqa: ARG002, D102 - asking is not cheap
+        return None
+
+    def unchanged(self, key: str, tag: str | None) -> bool:
+        """Ask whether an object is still in the state `tag`; absent if `tag` is ``ABSENT``.
+
+        Raises
+        ------
+        ConnectionError
+            If nobody answers.
+        """
+        raise NotImplementedError
+
+
+ABSENT = "absent"
+"""The tag of an object that is not there."""
+
+
+class HttpObjects(RemoteObjects):
+    """Objects below a URL.
+
+    Parameters
+    ----------
+    url : str
+        The ``http`` or ``https`` URL of the store; a query in it (a
+        signature, say) is sent with each request.
+    settings : HttpSettings
+        How requests are made.
+    """
+
+    def __init__(self, url: str, settings: HttpSettings) -> None:
+        parts = urlsplit(url)
+        self._parts = parts._replace(path=parts.path.rstrip("/"), fragment="")
+        self._client = HttpClient(settings)
+
+    def get(self, key: str, span: Span = WHOLE) -> Fetched | None:  # noqa: D102 - inherited
+        headers = {} if span == WHOLE else {"Range": _range_header(span)}
+        response = self._ask(key, headers)
+        if response.status in _ABSENT:
+            return None
+        _check(response)
+        return Fetched(_cut(response, span), _tag(response))
+
+    def unchanged(self, key: str, tag: str | None) -> bool:  # noqa: D102 - inherited
+        # One byte is enough to learn the state where the condition is not understood.
+        headers = {"Range": "bytes=0-0"}
+        if tag is not None and tag != ABSENT:
+            kind, _, value = tag.partition(" ")
+            if kind == "etag":
+                headers["If-None-Match"] = value
+            else:
+                headers["If-Modified-Since"] = value.partition("; ")[0]
+        response = self._ask(key, headers, retries=0)
+        if response.status in _ABSENT:
+            return tag == ABSENT
+        if response.status == 304:
+            return True
+        _check(response)
+        return tag is not None and _tag(response) == tag
+
+    def _ask(self, key: str, headers: Mapping[str, str], retries: int | None = None) -> Response:
+        path = f"{self._parts.path}/{quote(key)}"
+        url = urlunsplit(self._parts._replace(path=path))
+        if retries == 0 and self._client.down(url):
+            raise ConnectionError(f"{public_url(url)}: the server was out of reach a moment ago")
+        try:
+            response = self._client.get(url, headers, retries=retries, largest=_LARGEST)
+        except HttpError as error:
+            # Without its cause, which may quote the URL with credentials.
+            raise ConnectionError(str(error)) from None
+        if response.status in RETRIED:
+            raise ConnectionError(f"{response.url}: the server answered {response.status}")
+        return response
+
+
+def _check(response: Response) -> None:
+    if response.status not in (200, 206):
+        hint = "; credentials may be missing" if response.status in (401, 403) else ""
+        raise OSError(f"{response.url}: the server answered {response.status}{hint}")
+    if response.headers.get("Content-Type", "").lower().startswith("text/html"):
+        raise OSError(f"{response.url}: the server sent an HTML page instead of data")
+
+
+def _range_header(span: Span) -> str:
+    start, stop = span
+    if start is not None and start < 0:
+        return f"bytes={start}"
+    return f"bytes={start or 0}-{'' if stop is None else stop - 1}"
+
+
+def _cut(response: Response, span: Span) -> bytes:
+    if response.status == 200:
+        # The whole, asked for or not: some servers know no ranges.
+        return response.body[slice(*span)]
+    match = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", "").strip())
+    start = span[0] or 0
+    if match is None or (start >= 0 and int(match[1]) != start):
+        raise OSError(f"{response.url}: the server sent another part than was asked for")
+    if int(match[2]) - int(match[1]) + 1 != len(response.body):
+        raise OSError(f"{response.url}: the server sent less than it says")
+    return response.body
+
+
+def _tag(response: Response) -> str | None:
+    headers = response.headers
+    etag = headers.get("ETag")
+    if etag:
+        return f"etag {etag}"
+    modified = headers.get("Last-Modified")
+    when, now = http_date(modified), http_date(headers.get("Date"))
+    # Whole seconds: an object that has just changed may change again unseen.
+    if when is None or now is None or now - when < _SETTLED_SECONDS:
+        return None
+    size = headers.get("Content-Range", "").rpartition("/")[2] or headers.get("Content-Length", "")
+    return f"modified {modified}; {size}"
+
+
+class FsspecObjects(RemoteObjects):
+    """Objects in a store that fsspec knows, such as S3 or Google Cloud Storage.
+
+    Parameters
+    ----------
+    url : str
+        The URL of the store.
+    storage_options : mapping
+        What fsspec's file system takes.
+
+    Raises
+    ------
+    OpenError
+        If fsspec, or what it needs for the scheme, is not installed.
+    """
+
+    def __init__(self, url: str, storage_options: Mapping[str, Any]) -> None:
+        shown = public_url(url)
+        try:
+            import fsspec.core
+
+            self._fs, root = fsspec.core.url_to_fs(url, **storage_options)
+        except ImportError as error:
+            text = str(error).splitlines()[0]
+            raise OpenError(shown, f"a package is missing: {text}") from error
+        self._root = root.rstrip("/")
+
+    def get(self, key: str, span: Span = WHOLE) -> Fetched | None:  # noqa: D102 - inherited
+        try:
+            data = self._fs.cat_file(f"{self._root}/{key}", start=span[0], end=span[1])
+        except FileNotFoundError:
+            return None
+        return Fetched(bytes(data))
+
+    def unchanged(self, key: str, tag: str | None) -> bool:  # noqa: D102 - inherited
+        # Its file systems do not tell the state together with the bytes, so
+        # only absence can be verified.
+        return tag == ABSENT and self.get(key) is None

@@ -1,0 +1,153 @@
+"""A Zarr array on a server: how long a copy of it is good.
+
+Asking the server at each hit would make a cache pointless.  A copy is taken to
+be good for a time, `fresh_for`; its version holds when it was verified and
+what the server called the state of each object it is of.  After that time one
+conditional request for each object (and now and then one for the metadata)
+renews it.  A server that cannot be reached leaves the copy as it is.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+from biggus.backends import zarr_metadata
+from biggus.backends.http import HttpSettings
+from biggus.backends.zarr_http import ABSENT, FsspecObjects, HttpObjects, RemoteObjects
+from biggus.backends.zarr_source import ZarrSource
+from biggus.errors import format_box
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from biggus.backends.location import Location
+    from biggus.source import Box, Values
+
+log = logging.getLogger("biggus.backends.zarr")
+
+FRESH_SECONDS = 3600.0
+"""For how long a copy is good unless told otherwise."""
+
+
+def remote_objects(
+    location: Location,
+    *,
+    timeout: float | tuple[float, float] = (10.0, 30.0),
+    retries: int = 4,
+    connections: int = 16,
+    headers: Mapping[str, str] | None = None,
+    storage_options: Mapping[str, Any] | None = None,
+) -> RemoteObjects:
+    """Return the objects of the store at a URL.
+
+    Parameters
+    ----------
+    location : Location
+        The URL.
+    timeout : float or tuple of float
+        Seconds to wait for a connection, and for each piece of an answer.
+    retries : int
+        How often to try again what may pass by itself.
+    connections : int
+        How many requests may be under way at once, for one host.
+    headers : mapping, optional
+        More headers for each request, such as credentials.
+    storage_options : mapping, optional
+        For other schemes than http and https: what fsspec's file system takes.
+    """
+    if location.scheme not in ("http", "https"):
+        return FsspecObjects(location.text, storage_options or {})
+    if storage_options is not None:
+        raise TypeError("storage_options are for fsspec; use headers= for http and https")
+    pair = timeout if isinstance(timeout, tuple) else (timeout, timeout)
+    return HttpObjects(
+        location.text,
+        HttpSettings(
+            connections=connections,
+            timeout=pair,
+            retries=retries,
+            headers=tuple((headers or {}).items()),
+        ),
+    )
+
+
+class RemoteZarrSource(ZarrSource):
+    """An array of a Zarr store on a server.
+
+    Parameters
+    ----------
+    fresh_for : float
+        The seconds for which a copy is good without asking.
+    *args
+        As for `ZarrSource`.
+    """
+
+    objects: RemoteObjects
+
+    def __init__(self, fresh_for: float, *args: Any) -> None:
+        super().__init__(*args)
+        self.fresh_for = fresh_for
+        self._lock = threading.Lock()
+        self._verified = time.time()
+
+    def version(self, box: Box) -> bytes | None:  # noqa: ARG002 - only a request could tell
+        """Return None: what lies on a server has no version until it is fetched."""
+        return None
+
+    def fetch(self, box: Box) -> tuple[Values, bytes | None]:
+        """Read `box`; the version is what the server said of the objects it came from."""
+        now = time.time()
+        values, record = self._read(box)
+        tags = []
+        for key in self.chunk_keys(box):
+            if key not in record.tags and key not in record.absent:
+                return values, None
+            tags.append(record.tags.get(key, ABSENT))
+        return values, self._version(now, tags)
+
+    def renew(self, box: Box, held: bytes) -> bytes | None:
+        """Tell whether a copy is good: by its age, or else by asking the server."""
+        try:
+            fields = json.loads(held)
+            checked, structure, tags = fields["checked"], fields["structure"], fields["tags"]
+        except (ValueError, KeyError, TypeError):
+            return None
+        keys = self.chunk_keys(box)
+        if structure != self._structure or len(tags) != len(keys):
+            return None
+        now = time.time()
+        if 0 <= now - checked < self.fresh_for:
+            return held
+        try:
+            same = self._same_metadata(now) and all(map(self.objects.unchanged, keys, tags))
+        except ConnectionError as error:
+            log.warning(
+                "%s %s: kept, as it cannot be verified: %s", self.name, format_box(box), error
+            )
+            return held
+        except (OSError, ValueError) as error:
+            log.info("%s %s: not verified: %s", self.name, format_box(box), error)
+            return None
+        log.debug("%s %s: %s", self.name, format_box(box), "verified" if same else "changed")
+        return self._version(now, tags) if same else None
+
+    def _version(self, checked: float, tags: list[str | None]) -> bytes:
+        fields = {"checked": round(checked, 3), "structure": self._structure, "tags": tags}
+        return json.dumps(fields, separators=(",", ":")).encode()
+
+    def _same_metadata(self, now: float) -> bool:
+        """Verify the metadata, once in `fresh_for` seconds for all copies."""
+        with self._lock:
+            if 0 <= now - self._verified < self.fresh_for:
+                return True
+            document = zarr_metadata.read_array(
+                self.objects, self._array.path, self.document.zarr_format
+            )
+            if document is None or document.structure != self._structure:
+                return False
+            self._verified = now
+            return True
