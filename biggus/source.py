@@ -191,6 +191,59 @@ for _name in Wrapper.delegated:
 Wrapper.__abstractmethods__ = frozenset()
 
 
+class Annotated(Wrapper):
+    """A source about which the user says more than it knows itself.
+
+    Parameters
+    ----------
+    source : Source
+        The source.
+    chunks, token, lock
+        As in :class:`ObjectSource`; None leaves what the source says.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        chunks: Chunks | None = None,
+        token: str | None = None,
+        lock: contextlib.AbstractContextManager[Any] | None = None,
+    ) -> None:
+        super().__init__(source)
+        self._chunks = None if chunks is None else normal_chunks(chunks, source.shape)
+        self._token = token
+        self._lock = lock
+
+    @property
+    def chunks(self) -> Chunks | None:  # type: ignore[override]
+        return self.source.chunks if self._chunks is None else self._chunks
+
+    @property
+    def token(self) -> str | None:  # type: ignore[override]
+        return self.source.token if self._token is None else self._token
+
+    @property
+    def lock(self) -> contextlib.AbstractContextManager[Any] | None:  # type: ignore[override]
+        return self.source.lock if self._lock is None else self._lock
+
+    def fetch(self, box: Box) -> tuple[Values, bytes | None]:
+        values, version = self.source.fetch(box)
+        return values, self._vouched(version)
+
+    def state(self) -> bytes | None:
+        return self._vouched(self.source.state())
+
+    def version(self, box: Box) -> bytes | None:
+        return self._vouched(self.source.version(box))
+
+    def renew(self, box: Box, held: bytes) -> bytes | None:
+        return self.source.renew(box, held) or (held if held == self.version(box) else None)
+
+    def _vouched(self, version: bytes | None) -> bytes | None:
+        # A token is the user's word that the values do not change under it.
+        return b"token" if version is None and self._token is not None else version
+
+
 class ObjectSource(Source):
     """A user's object with what the user says about it.
 

@@ -23,6 +23,9 @@ class Backend(ABC):
     modules: ClassVar[tuple[str, ...]] = ()
     """Root modules of the foreign objects that `adopt` takes, such as ``("h5py",)``."""
 
+    decodes: ClassVar[bool] = False
+    """Whether `open` takes the option ``decode``, since it changes shape or dtype here."""
+
     UNCLAIMED: ClassVar[int] = 0
     BY_SUFFIX: ClassVar[int] = 1
     BY_CONTENT: ClassVar[int] = 2

@@ -93,6 +93,11 @@ class Location:
             raise OpenError(self.public, error.strerror or str(error)) from error
 
 
+def is_secret(name: str) -> bool:
+    """Tell whether a parameter of that name is likely to hold a credential."""
+    return _SECRET.search(name) is not None
+
+
 def public_url(url: str) -> str:
     """Return `url` without user name, password and secret query parameters.
 
@@ -105,6 +110,6 @@ def public_url(url: str) -> str:
     netloc = parts.netloc.rpartition("@")[2]
     query = parts.query
     if query:
-        kept = [(k, v) for k, v in parse_qsl(query, True) if not _SECRET.search(k)]
+        kept = [(k, v) for k, v in parse_qsl(query, True) if not is_secret(k)]
         query = urlencode(kept, safe="{}/:,-")
     return urlunsplit((parts.scheme, netloc, parts.path, query, ""))

@@ -1,0 +1,206 @@
+"""Opening: the one place where backend, cache and array meet."""
+
+from __future__ import annotations
+
+import glob
+import json
+import logging
+import os
+from collections.abc import Iterable
+from fnmatch import fnmatch
+from typing import TYPE_CHECKING, Any
+
+from biggus import options as option_values
+from biggus.array import Array
+from biggus.backends import Backend, Location, backend_for, backend_named
+from biggus.backends.location import is_secret
+from biggus.cache.policy import chosen_cache
+from biggus.construct import ArrayStack, LinearMosaic, leaf_of
+from biggus.description import DescribedSource, describe
+from biggus.errors import GoneError, OpenError, VariableError
+from biggus.source import Annotated, Chunks, Source
+
+if TYPE_CHECKING:
+    from biggus.cache import Cache
+
+_log = logging.getLogger("biggus.api")
+
+
+def open(
+    location: str | os.PathLike[str],
+    variable: str | None = None,
+    *,
+    backend: str | None = None,
+    chunks: Chunks | None = None,
+    cache: Cache | bool | None = None,
+    decode: bool = True,
+    **options: Any,
+) -> Array:
+    """Open one variable of a store, or a tile server, as a lazy array.
+
+    Parameters
+    ----------
+    location : str or os.PathLike
+        A path, or a URL.  The backend is found by content, suffix or scheme.
+    variable : str, optional
+        The name of the variable, with its groups (``"group/name"``).  May be left out
+        where there is just one.
+    backend : str, optional
+        The backend to use: ``"hdf5"``, ``"netcdf"``, ``"tiles"``, ``"zarr"``, or
+        one that is installed.
+    chunks : tuple, optional
+        For each axis the length of the chunks to read and cache, instead of
+        the store's own.
+    cache : Cache or bool, optional
+        Where chunks that were read are kept: a cache, True for the default one,
+        False for none.  If not given, the ``cache`` option says so, and by
+        default only remote sources are cached.
+    decode : bool, optional
+        Whether packed values are unpacked and missing ones masked as the
+        variable's attributes say (CF conventions); if not, values are as stored.
+    **options
+        What the backend takes, such as ``zoom=`` for tiles.
+
+    Returns
+    -------
+    Array
+        Nothing of its values has been read.
+
+    Raises
+    ------
+    OpenError
+        If it cannot be opened; `GoneError` if it is not there and the cache does
+        not know it either; `VariableError` if it has no such variable.
+    MissingDependencyError
+        If the package that reads it is not installed.
+
+    Examples
+    --------
+    >>> import biggus
+    >>> b = biggus.open("https://tiles.example.org/{z}/{x}/{y}.jpg", zoom=9, cache=False)
+    >>> b
+    <biggus.Array shape=(131072, 131072, 3) dtype=uint8 48 GiB>
+    """
+    where = Location(location)
+    chosen = chosen_cache(cache, bool(where.scheme))
+    source = _opened(where, variable, backend, chosen, decode, options)
+    if chunks is not None:
+        source = Annotated(source, chunks=chunks)
+    if chosen is not None and (cache is not None or source.token is not None):
+        source = chosen.wrap(source)
+    return Array._of(leaf_of(source, decode))
+
+
+def open_many(
+    locations: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+    variable: str | None = None,
+    axis: int = 0,
+    stack: bool = False,
+    **options: Any,
+) -> Array:
+    """Open the same variable of many stores as one lazy array.
+
+    Parameters
+    ----------
+    locations : str or iterable of str
+        A glob pattern (matches in sorted order), or locations in the order in
+        which they are to be joined.
+    variable : str, optional
+        The variable, as in :func:`open`.
+    axis : int, optional
+        The axis along which they are joined.
+    stack : bool, optional
+        Whether they are stacked along a new first axis instead.
+    **options
+        What :func:`open` takes.
+
+    Returns
+    -------
+    LinearMosaic or ArrayStack
+
+    Raises
+    ------
+    GoneError
+        If nothing matches.
+    ValueError
+        If the shapes do not fit.
+    """
+    if stack and axis != 0:
+        raise ValueError("a stack has its new axis in front: axis must be 0")
+    if isinstance(locations, (str, os.PathLike)):
+        names: list[Any] = _matching(os.fspath(locations), options.get("cache"))
+    else:
+        names = list(locations)
+    if not names:
+        raise OpenError("no locations", "the list of locations is empty")
+    arrays = [open(name, variable, **options) for name in names]
+    return ArrayStack(arrays) if stack else LinearMosaic(arrays, axis=axis)
+
+
+def _matching(pattern: str, cache: Cache | bool | None) -> list[str]:
+    """Return the paths that match a pattern; those that the cache remembers, if none is there."""
+    if Location(pattern).scheme:
+        return [pattern]
+    expanded = os.path.expanduser(pattern)
+    found = sorted(glob.glob(expanded, recursive=True))
+    chosen = chosen_cache(cache, remote=False)
+    if not found and chosen is not None:
+        absolute = os.path.abspath(expanded)
+        remembered = (description.get("location") for _, description in chosen.descriptions())
+        found = sorted({name for name in remembered if name and fnmatch(name, absolute)})
+    if not found:
+        raise GoneError(pattern, "no file matches; check the folder and the pattern")
+    return found
+
+
+def _opened(
+    where: Location,
+    variable: str | None,
+    backend: str | None,
+    cache: Cache | None,
+    decode: bool,
+    options: dict[str, Any],
+) -> Source:
+    """Open a source, or stand in for one that is gone but remembered by `cache`."""
+    name = _remembered_name(where, variable, backend, decode, options)
+    if cache is not None and where.scheme and option_values.current().offline:
+        description = cache.recall(name)
+        if description is not None:
+            return DescribedSource(description)
+    try:
+        server = backend_named(backend) if backend else backend_for(where)
+        found = _only_variable(server, where, options) if variable is None else variable
+        if server.decodes:
+            options = {**options, "decode": decode}
+        source = server.open(where, found, **options)
+    except GoneError as error:
+        description = None if cache is None else cache.recall(name)
+        if description is None:
+            raise
+        _log.warning("%s: standing in with what the cache holds", error)
+        return DescribedSource(description)
+    if cache is not None and source.token is not None:
+        description = describe(source, location=where.public, variable=found, backend=server.name)
+        if cache.recall(name) != description:
+            cache.remember(name, description)
+    return source
+
+
+def _only_variable(backend: Backend, where: Location, options: dict[str, Any]) -> str:
+    names = backend.variables(where, **options)
+    if len(names) == 1:
+        return names[0]
+    problem = "name one of its variables" if names else "it holds no variable"
+    raise VariableError(where.public, problem, names)
+
+
+def _remembered_name(
+    where: Location, variable: str | None, backend: str | None, decode: bool, options: dict[str, Any]
+) -> str:
+    """Return the name under which the cache remembers what an `open` gave, without secrets."""
+    plain = {
+        key: value
+        for key, value in options.items()
+        if isinstance(value, (str, int, float, bool)) and not is_secret(key)
+    }
+    return json.dumps([where.public, variable, backend, decode, plain], sort_keys=True)

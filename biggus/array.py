@@ -1,0 +1,373 @@
+"""The array: NumPy's manners over a node."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any, Self, SupportsIndex
+
+import numpy as np
+import numpy.typing as npt
+from numpy.lib.array_utils import normalize_axis_tuple
+
+from biggus import engine, options
+from biggus.errors import MaskedValueError, MemoryBudgetError
+from biggus.keys import numpy_selection, orthogonal_selection
+from biggus.nodes import Cast, Elementwise, Field, Node, select
+from biggus.region import Selection
+from biggus.source import Chunks
+
+
+class Array:
+    """An n-dimensional array that is read when it is asked for, and not before.
+
+    Made by :func:`biggus.open`, :class:`biggus.ArrayAdapter`,
+    :class:`biggus.LinearMosaic` and their like, and by slicing one of those.
+    An array is immutable; what it shows is what its sources hold when it is
+    read.
+
+    Examples
+    --------
+    >>> import biggus, numpy as np
+    >>> a = biggus.ArrayAdapter(np.arange(12).reshape(3, 4))
+    >>> a[::-1, 1]
+    <biggus.Array shape=(3,) dtype=int64 24 B>
+    >>> a[::-1, 1].ndarray()
+    array([9, 5, 1])
+    """
+
+    __slots__ = ("__weakref__", "_node")
+
+    # Arithmetic would have to be lazy: a NumPy ufunc must not read everything.
+    __array_ufunc__ = None
+    __hash__ = None  # type: ignore[assignment]
+
+    _node: Node
+
+    def __init__(self) -> None:
+        raise TypeError("make an Array with biggus.open, ArrayAdapter, LinearMosaic, ...")
+
+    @staticmethod
+    def _of(node: Node) -> Array:
+        array = object.__new__(Array)
+        array._node = node
+        return array
+
+    # What it is
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The length of each axis."""
+        return self._node.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The dtype of the values."""
+        return self._node.dtype
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return len(self._node.shape)
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return math.prod(self._node.shape)
+
+    @property
+    def itemsize(self) -> int:
+        """The bytes of one element."""
+        return self._node.dtype.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes that all elements would take in memory."""
+        return self.size * self.itemsize
+
+    @property
+    def masked(self) -> bool:
+        """Whether values can be missing: known without reading."""
+        return self._node.masked
+
+    @property
+    def fill_value(self) -> Any:
+        """What a missing value is shown as."""
+        own = self._node.fill_value
+        return np.ma.default_fill_value(self.dtype) if own is None else own
+
+    @property
+    def grid(self) -> Chunks | None:
+        """For each axis the chunk length or the lengths of all chunks; None if unknown."""
+        return self._node.grid
+
+    def __repr__(self) -> str:
+        masked = " masked" if self.masked else ""
+        return (
+            f"<biggus.{type(self).__name__} shape={self.shape} dtype={self.dtype}{masked} "
+            f"{format_bytes(self.nbytes)}>"
+        )
+
+    def _repr_html_(self) -> str:
+        rows = {
+            "shape": " × ".join(f"{n:,}" for n in self.shape) or "()",
+            "dtype": f"{self.dtype}{' (masked)' if self.masked else ''}",
+            "size": format_bytes(self.nbytes),
+        }
+        cells = "".join(f"<tr><th>{name}</th><td>{text}</td></tr>" for name, text in rows.items())
+        return f"<table><caption>biggus.{type(self).__name__}</caption>{cells}</table>"
+
+    # Selecting
+
+    def __getitem__(self, key: Any) -> Array:
+        if isinstance(key, str) or (isinstance(key, list) and key and isinstance(key[0], str)):
+            return self._field(key)
+        if type(key) is tuple:
+            for item in key:
+                if isinstance(item, Array):
+                    raise _lazy_key()
+        elif isinstance(key, Array):
+            raise _lazy_key()
+        return Array._of(select(self._node, numpy_selection(key, self._node.shape)))
+
+    def _field(self, names: str | list[str]) -> Array:
+        dtype = self.dtype
+        if dtype.names is None:
+            raise IndexError(f"an array of dtype {dtype} has no fields: {names!r}")
+        for name in [names] if isinstance(names, str) else names:
+            if name not in dtype.names:
+                raise ValueError(f"no field of name {name}; there are {', '.join(dtype.names)}")
+        field = Field(dtype, names)
+        if field.dtype.subdtype is not None:
+            raise TypeError(
+                f"the field {names!r} is an array in each element; "
+                f"read it with .ndarray()[{names!r}]"
+            )
+        return Array._of(Elementwise(self._node, field))
+
+    @property
+    def oindex(self) -> OrthogonalIndexer:
+        """Index with ``a.oindex[...]``: each index array acts on its own axis.
+
+        Examples
+        --------
+        >>> import biggus, numpy as np
+        >>> a = biggus.ArrayAdapter(np.arange(12).reshape(3, 4))
+        >>> a.oindex[[0, 2], [1, 3]].ndarray()
+        array([[ 1,  3],
+               [ 9, 11]])
+        """
+        return OrthogonalIndexer(self)
+
+    def transpose(self, *axes: SupportsIndex | Sequence[SupportsIndex] | None) -> Array:
+        """Permute the axes, as :meth:`numpy.ndarray.transpose`; without `axes`, reverse them."""
+        ndim = self.ndim
+        given: Any = axes[0] if len(axes) == 1 and not hasattr(axes[0], "__index__") else axes
+        if given is None or given == ():
+            order = tuple(reversed(range(ndim)))
+        else:
+            if len(given) != ndim:
+                raise ValueError("axes don't match array")
+            order = normalize_axis_tuple(given, ndim)
+        return Array._of(select(self._node, Selection.permuted(self.shape, order)))
+
+    @property
+    def T(self) -> Array:  # noqa: N802 - NumPy's name
+        """The array with its axes reversed."""
+        return self.transpose()
+
+    def astype(self, dtype: npt.DTypeLike) -> Array:
+        """Cast to another dtype, when read, as :meth:`numpy.ndarray.astype` does."""
+        new = np.dtype(dtype)
+        if new == self.dtype:
+            return self
+        if not np.can_cast(self.dtype, new, casting="unsafe"):
+            raise TypeError(f"cannot cast an array of dtype {self.dtype} to {new}")
+        # A string dtype without a length takes the one that the values need.
+        if new.itemsize == 0 and new.kind in "SU":
+            new = np.empty(0, self.dtype).astype(new).dtype
+        return Array._of(Elementwise(self._node, Cast(new)))
+
+    # Reading
+
+    def ndarray(self, *, fill: Any = None) -> npt.NDArray[Any]:
+        """Read all of it into a fresh, writable ndarray.
+
+        Parameters
+        ----------
+        fill : scalar, optional
+            What to put in the place of missing values.  Without it they become
+            NaN (or NaT); a dtype that has none is an error if a value is missing.
+
+        Returns
+        -------
+        ndarray
+            Of this shape and dtype.
+
+        Raises
+        ------
+        SourceError
+            If a read fails.
+        MaskedValueError
+            If a value is missing and there is nothing to put in its place.
+        """
+        values = engine.evaluate(self._node)
+        if not isinstance(values, np.ma.MaskedArray):
+            return values
+        data, mask = values.data, np.ma.getmaskarray(values)
+        if not mask.any():
+            return data
+        data[mask] = _missing(data.dtype) if fill is None else fill
+        return data
+
+    def masked_array(self) -> np.ma.MaskedArray[Any, Any]:
+        """Read all of it into a fresh MaskedArray, whose mask is a full array.
+
+        Raises
+        ------
+        SourceError
+            If a read fails.
+        """
+        values = engine.evaluate(self._node)
+        if isinstance(values, np.ma.MaskedArray):
+            return values
+        return np.ma.MaskedArray(values, mask=np.zeros(values.shape, bool))
+
+    def __array__(
+        self, dtype: npt.DTypeLike | None = None, copy: bool | None = None
+    ) -> npt.NDArray[Any]:
+        if copy is False:
+            raise ValueError("a biggus Array is read into new memory: it cannot be had uncopied")
+        limit = options.current().memory
+        if self.nbytes > limit:
+            raise MemoryBudgetError(
+                f"not reading {format_bytes(self.nbytes)} unasked (the memory option is "
+                f"{format_bytes(limit)}): slice it first, or call .ndarray()"
+            )
+        values = self.ndarray()
+        return values if dtype is None else values.astype(dtype, copy=False)
+
+    def item(self, *index: SupportsIndex) -> Any:
+        """Read one element, as :meth:`numpy.ndarray.item`, into a Python object."""
+        if not index:
+            if self.size != 1:
+                raise ValueError("can only convert an array of size 1 to a Python scalar")
+            return self[(0,) * self.ndim].ndarray().item()
+        key: Any = index
+        if len(index) == 1 and isinstance(index[0], tuple):
+            (key,) = index
+        elif len(index) == 1 and self.ndim != 1:
+            flat = int(index[0])
+            if not -self.size <= flat < self.size:
+                raise IndexError(f"index {flat} is out of bounds for size {self.size}")
+            key = np.unravel_index(flat % self.size, self.shape)
+        if len(key) != self.ndim:
+            raise ValueError("incorrect number of indices for array")
+        return self[tuple(int(i) for i in key)].ndarray().item()
+
+    def __bool__(self) -> bool:
+        if self.size != 1:
+            raise ValueError(
+                "the truth value of an array with other than one element is ambiguous"
+            )
+        return bool(self.item())
+
+    def __int__(self) -> int:
+        return int(self._scalar())
+
+    def __float__(self) -> float:
+        return float(self._scalar())
+
+    def __complex__(self) -> complex:
+        return complex(self._scalar())
+
+    def __index__(self) -> int:
+        if self.ndim or self.dtype.kind not in "iu":
+            raise TypeError("only integer scalar arrays can be converted to a scalar index")
+        return int(self.item())
+
+    def _scalar(self) -> Any:
+        if self.size != 1:
+            raise TypeError("only length-1 arrays can be converted to Python scalars")
+        return self.item()
+
+    # The manners of a sequence
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise TypeError("len() of unsized object")
+        return self.shape[0]
+
+    def __iter__(self) -> Iterator[Array]:
+        if not self.shape:
+            raise TypeError("iteration over a 0-d array")
+        return (self[i] for i in range(self.shape[0]))
+
+    def __contains__(self, item: object) -> bool:
+        raise TypeError("`in` would read everything: say `item in a.ndarray()`")
+
+    def __eq__(self, other: object) -> Any:
+        raise TypeError("arrays are not compared lazily: compare what .ndarray() gives")
+
+    def __ne__(self, other: object) -> Any:
+        raise TypeError("arrays are not compared lazily: compare what .ndarray() gives")
+
+    # An array never changes, so copies share its node and its sources.
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self
+
+
+class OrthogonalIndexer:
+    """What ``a.oindex`` is: to be indexed."""
+
+    __slots__ = ("_array",)
+
+    def __init__(self, array: Array) -> None:
+        self._array = array
+
+    def __getitem__(self, key: Any) -> Array:
+        items = key if type(key) is tuple else (key,)
+        if any(isinstance(item, Array) for item in items):
+            raise _lazy_key()
+        node = self._array._node
+        return Array._of(select(node, orthogonal_selection(key, node.shape)))
+
+    def __repr__(self) -> str:
+        return f"{self._array!r}.oindex"
+
+
+def format_bytes(nbytes: int) -> str:
+    """Format a number of bytes with a binary unit.
+
+    Examples
+    --------
+    >>> format_bytes(131072 * 131072 * 3)
+    '48 GiB'
+    """
+    amount = float(nbytes)
+    for unit in ("B", "KiB", "MiB", "GiB", "TiB", "PiB"):
+        if amount < 1024 or unit == "PiB":
+            break
+        amount /= 1024
+    return f"{amount:.4g} {unit}"
+
+
+def _missing(dtype: np.dtype[Any]) -> Any:
+    if dtype.kind in "fc":
+        return np.nan
+    if dtype.kind in "mM":
+        return np.array("NaT", dtype)
+    raise MaskedValueError(
+        f"a value is missing, and dtype {dtype} has none that says so: "
+        "call .masked_array(), or .ndarray(fill=...)"
+    )
+
+
+def _lazy_key() -> TypeError:
+    return TypeError("an index must be in memory: call .ndarray() on the Array used as a key")
+
+

@@ -1,0 +1,383 @@
+"""The named constructors: each builds a node, and reads nothing."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+from numpy.lib.array_utils import normalize_axis_index
+
+from biggus import cf
+from biggus.array import Array
+from biggus.backends import adopt
+from biggus.cache.policy import caching
+from biggus.memory import MemorySource
+from biggus.nodes import Elementwise, GridMosaicNode, Leaf, Mosaic, Node, View, select
+from biggus.region import Selection
+from biggus.source import Annotated, ObjectSource, Source, normal_dtype, normal_shape
+
+if TYPE_CHECKING:
+    from biggus.cache import Cache
+    from biggus.source import Chunks
+
+# Types whose objects no backend adopts: to ask again for each of 2^18 tiles is slow.
+_plain_types: set[type] = set()
+_dtypes_of_types: dict[type, np.dtype[Any]] = {}
+
+
+class ArrayAdapter(Array):
+    """Anything with ``shape``, ``dtype`` and ``__getitem__`` as a lazy array.
+
+    Objects of h5py, zarr and netCDF4, and ndarrays, are known: their chunks,
+    locks and quirks are taken care of.  Any other object is asked only with
+    full-rank tuples of in-bounds slices of positive step, possibly from several
+    threads at once (give a `lock` if it must not be), and must answer with an
+    array of exactly that shape and of its dtype.
+
+    Parameters
+    ----------
+    obj : object
+        Where the values live.
+    chunks : tuple, optional
+        For each axis the length of a chunk, or the lengths of all chunks:
+        reads are cut there.
+    token : str, optional
+        Identity of the values, for caching: equal tokens promise equal values.
+    cache : Cache or bool, optional
+        Where chunks that were read are kept; True is the default cache.
+    lock : context manager, optional
+        Held during each read.
+    masked : bool, optional
+        Whether the object may answer with MaskedArrays that have values missing.
+
+    Raises
+    ------
+    TypeError
+        If `obj` lacks one of the three.
+    CacheError
+        If a cache is given and no token is known.
+
+    Examples
+    --------
+    >>> import biggus, numpy as np
+    >>> biggus.ArrayAdapter(np.zeros((2, 3)))[0].ndarray()
+    array([0., 0., 0.])
+    """
+
+    __slots__ = ()
+
+    def __init__(
+        self,
+        obj: Any,
+        chunks: Chunks | None = None,
+        *,
+        token: str | None = None,
+        cache: Cache | bool | None = None,
+        lock: contextlib.AbstractContextManager[Any] | None = None,
+        masked: bool = False,
+    ) -> None:
+        if (
+            type(obj) in _plain_types
+            and chunks is None
+            and token is None
+            and cache is None
+            and lock is None
+            and not masked
+        ):
+            self._node: Node = _plain_leaf(obj)
+        else:
+            self._node = _adapted(obj, chunks, token, cache, lock, masked)
+
+
+def _plain_leaf(obj: Any) -> Leaf:
+    shape = obj.shape
+    if type(shape) is tuple:
+        for n in shape:
+            if type(n) is not int or n < 0:
+                shape = normal_shape(shape)
+                break
+    else:
+        shape = normal_shape(shape)
+    dtype = obj.dtype
+    if isinstance(dtype, type):
+        try:
+            dtype = _dtypes_of_types[dtype]
+        except KeyError:
+            dtype = _dtypes_of_types.setdefault(dtype, normal_dtype(dtype))
+    elif not isinstance(dtype, np.dtype):
+        dtype = normal_dtype(dtype)
+    return Leaf(obj, shape, dtype)
+
+
+def _adapted(
+    obj: Any,
+    chunks: Chunks | None,
+    token: str | None,
+    cache: Cache | bool | None,
+    lock: contextlib.AbstractContextManager[Any] | None,
+    masked: bool,
+) -> Node:
+    if isinstance(obj, Array):
+        if chunks is None and token is None and cache is None and lock is None:
+            return obj._node
+        raise TypeError("this is a biggus Array already: give chunks, token, ... to its sources")
+    source = _known_source(obj)
+    if source is None:
+        for needed in ("shape", "dtype", "__getitem__"):
+            if not hasattr(obj, needed):
+                raise TypeError(f"a {type(obj).__name__} object has no {needed}")
+        if chunks is None and token is None and cache is None and lock is None and not masked:
+            _plain_types.add(type(obj))
+            return _plain_leaf(obj)
+        source = ObjectSource(obj, chunks, token, lock, masked)
+    elif chunks is not None or token is not None or lock is not None:
+        source = Annotated(source, chunks, token, lock)
+    return leaf_of(caching(source, cache))
+
+
+def _known_source(obj: Any) -> Source | None:
+    if isinstance(obj, Source):
+        return obj
+    if isinstance(obj, np.ndarray):
+        return MemorySource(obj)
+    return adopt(obj)
+
+
+def leaf_of(source: Source, decode: bool = True) -> Node:
+    """Return the node of all of a source, decoded if its attributes say how and `decode`."""
+    leaf = Leaf(source, source.shape, source.dtype)
+    if decode and source.conventions == "CF":
+        decoder = cf.decoder(source.dtype, source.attributes)
+        if decoder is not None:
+            return Elementwise(leaf, decoder)
+    return leaf
+
+
+def _node_of(obj: Any) -> Node:
+    """Return the node of an Array, or of anything that can be adapted to one."""
+    if isinstance(obj, Array):
+        return obj._node
+    if isinstance(obj, (list, tuple, int, float, complex)):
+        return ArrayAdapter(np.asarray(obj))._node
+    return ArrayAdapter(obj)._node
+
+
+class LinearMosaic(Array):
+    """Arrays joined along one axis: :func:`numpy.concatenate`, lazily.
+
+    Parameters
+    ----------
+    arrays : sequence of Array
+        At least one; other mosaics among them, or anything that
+        :class:`ArrayAdapter` takes.  They have the same shape but for `axis`;
+        their dtypes promote as :func:`numpy.concatenate` promotes.
+    axis : int
+        The axis along which they follow one another.
+
+    Raises
+    ------
+    ValueError
+        If there are none, or their shapes do not fit.
+    numpy.exceptions.AxisError
+        If they have no such axis.
+
+    Examples
+    --------
+    >>> import biggus, numpy as np
+    >>> columns = [biggus.ArrayAdapter(np.full((2, 1), i)) for i in range(3)]
+    >>> biggus.LinearMosaic(columns, axis=1).ndarray()
+    array([[0, 1, 2],
+           [0, 1, 2]])
+    """
+
+    __slots__ = ()
+
+    def __init__(self, arrays: Sequence[Any], axis: int = 0) -> None:
+        nodes = [
+            array._node if isinstance(array, Array) else _node_of(array) for array in arrays
+        ]
+        if not nodes:
+            raise ValueError("need at least one array to join")
+        rank = len(nodes[0].shape)
+        if not rank:
+            raise ValueError("zero-dimensional arrays cannot be joined; stack them")
+        self._node = Mosaic(nodes, normalize_axis_index(axis, rank))
+
+
+class ArrayStack(Array):
+    """Arrays stacked along new leading axes: :func:`numpy.stack`, lazily.
+
+    Parameters
+    ----------
+    arrays : sequence of Array, or nested sequences of them
+        All of one shape.  Each level of nesting is a new axis, the outermost
+        the first.
+
+    Raises
+    ------
+    ValueError
+        If there are none, or shapes or the lengths of nested sequences differ.
+
+    Examples
+    --------
+    >>> import biggus
+    >>> rows = [[biggus.zeros(4), biggus.ones(4)], [biggus.ones(4), biggus.zeros(4)]]
+    >>> biggus.ArrayStack(rows).shape
+    (2, 2, 4)
+    """
+
+    __slots__ = ()
+
+    def __init__(self, arrays: Sequence[Any]) -> None:
+        self._node = _stacked(arrays)
+
+
+def _stacked(items: Sequence[Any]) -> Node:
+    nodes = [_stacked(item) if isinstance(item, (list, tuple)) else _node_of(item) for item in items]
+    if not nodes:
+        raise ValueError("need at least one array to stack")
+    for number, node in enumerate(nodes):
+        if node.shape != nodes[0].shape:
+            raise ValueError(
+                f"all arrays of a stack must have the same shape: array 0 has {nodes[0].shape} "
+                f"and array {number} has {node.shape}"
+            )
+    return Mosaic([select(node, _with_new_axis(node.shape)) for node in nodes], 0)
+
+
+def _with_new_axis(shape: tuple[int, ...]) -> Selection:
+    return Selection.broadcast(shape, (1, *shape))
+
+
+class GridMosaic(Array):
+    """A regular grid of equal tiles, each made when it is read.
+
+    It costs no memory in the number of tiles: 2^44 of them are no more than four.
+
+    Parameters
+    ----------
+    make_tile : callable
+        Called with the number of a tile along each axis, as a tuple of ints,
+        from several threads at once; returns what :class:`ArrayAdapter` takes.
+    grid_shape : tuple of int
+        How many tiles there are along each axis.
+    tile_shape : tuple of int
+        The shape of every tile.
+    dtype : dtype
+        The dtype of every tile.
+    masked : bool, optional
+        Whether tiles can have values missing.
+
+    Raises
+    ------
+    ValueError
+        If the two shapes have different numbers of axes.
+
+    Examples
+    --------
+    >>> import biggus, numpy as np
+    >>> def make_tile(index):
+    ...     return np.full((2, 2), index[0] * 10 + index[1])
+    >>> grid = biggus.GridMosaic(make_tile, (2**20, 2**20), (2, 2), dtype=int)
+    >>> grid.shape
+    (2097152, 2097152)
+    >>> grid[1:3, 4].ndarray()
+    array([ 2, 12])
+    """
+
+    __slots__ = ()
+
+    def __init__(
+        self,
+        make_tile: Callable[[tuple[int, ...]], Any],
+        grid_shape: Sequence[int],
+        tile_shape: Sequence[int],
+        dtype: npt.DTypeLike,
+        *,
+        masked: bool = False,
+    ) -> None:
+        counts, lengths = normal_shape(grid_shape), normal_shape(tile_shape)
+        if len(counts) != len(lengths):
+            raise ValueError(
+                f"grid_shape {counts} and tile_shape {lengths} have different numbers of axes"
+            )
+        self._node = GridMosaicNode(
+            _TileMaker(make_tile), counts, lengths, normal_dtype(dtype), masked
+        )
+
+
+class _TileMaker:
+    """A user's `make_tile` whose tiles are adapted; picklable if that is."""
+
+    def __init__(self, make_tile: Callable[[tuple[int, ...]], Any]) -> None:
+        self.make_tile = make_tile
+
+    def __call__(self, index: tuple[int, ...]) -> Node:
+        return _node_of(self.make_tile(index))
+
+
+class ConstantArray(Array):
+    """One value, in any shape, that takes no memory.
+
+    Parameters
+    ----------
+    shape : int or tuple of int
+        The shape.
+    value : scalar, optional
+        The value; 0 if not given.
+    dtype : dtype, optional
+        The dtype; that of `value` if not given.
+    """
+
+    __slots__ = ()
+
+    def __init__(
+        self,
+        shape: int | Sequence[int],
+        value: Any = 0.0,
+        dtype: npt.DTypeLike | None = None,
+    ) -> None:
+        lengths = normal_shape(shape if isinstance(shape, (tuple, list)) else (shape,))
+        scalar = np.asarray(value, dtype)
+        if scalar.ndim:
+            raise ValueError(f"the value of a ConstantArray is a scalar, not of shape {scalar.shape}")
+        leaf = leaf_of(MemorySource(scalar.copy()))
+        self._node = View(leaf, Selection.broadcast((), lengths))
+
+
+def zeros(shape: int | Sequence[int], dtype: npt.DTypeLike = float) -> Array:
+    """Return a lazy array of zeros, as :func:`numpy.zeros`."""
+    return ConstantArray(shape, np.zeros((), dtype)[()], dtype)
+
+
+def ones(shape: int | Sequence[int], dtype: npt.DTypeLike = float) -> Array:
+    """Return a lazy array of ones, as :func:`numpy.ones`."""
+    return ConstantArray(shape, np.ones((), dtype)[()], dtype)
+
+
+def full(
+    shape: int | Sequence[int], fill_value: Any, dtype: npt.DTypeLike | None = None
+) -> Array:
+    """Return a lazy array of `fill_value`, as :func:`numpy.full`."""
+    return ConstantArray(shape, fill_value, dtype)
+
+
+def broadcast_to(array: Any, shape: int | Sequence[int]) -> Array:
+    """Repeat an array to a shape, as :func:`numpy.broadcast_to`, lazily.
+
+    Raises
+    ------
+    ValueError
+        If it does not broadcast to that shape.
+    """
+    target = normal_shape(shape if isinstance(shape, (tuple, list)) else (shape,))
+    node = _node_of(array)
+    return Array._of(select(node, Selection.broadcast(node.shape, target)))
+
+
+def transpose(array: Any, axes: Sequence[int] | None = None) -> Array:
+    """Permute the axes of an array, as :func:`numpy.transpose`, lazily."""
+    return Array._of(_node_of(array)).transpose(axes)

@@ -1,0 +1,211 @@
+"""The engine: when and where pieces are read.
+
+Pieces whose source waits are read by the threads of one pool a process, with a
+bounded number under way; those that compute or hold a lock, by the caller.
+The first failure cancels the rest.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import logging
+import math
+import os
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    FIRST_EXCEPTION,
+    Future,
+    ThreadPoolExecutor,
+    wait,
+)
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from biggus import options, progress
+from biggus.nodes import Node, Piece
+from biggus.region import Selection
+from biggus.source import Values
+
+_log = logging.getLogger("biggus.engine")
+
+WAITING_THREADS = 32
+"""How many reads may wait at once.  A source may allow fewer."""
+
+_WINDOW = 2 * WAITING_THREADS
+
+
+class _Pool:
+    """The threads that wait, one pool a process, made when first needed."""
+
+    def __init__(self) -> None:
+        self._reset()
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._reset)
+
+    def _reset(self) -> None:
+        self._lock = threading.Lock()
+        self._executor: ThreadPoolExecutor | None = None
+        self._local = threading.local()
+
+    def _mark(self) -> None:
+        self._local.inside = True
+
+    @property
+    def inside(self) -> bool:
+        """Whether this thread is one of the pool's: it must not wait for another."""
+        return getattr(self._local, "inside", False)
+
+    def executor(self) -> ThreadPoolExecutor:
+        with self._lock:
+            if self._executor is None:
+                self._executor = ThreadPoolExecutor(
+                    WAITING_THREADS, thread_name_prefix="biggus-read", initializer=self._mark
+                )
+            return self._executor
+
+
+_pool = _Pool()
+
+
+def evaluate(node: Node) -> Values:
+    """Read and compute all of a node.
+
+    Returns
+    -------
+    ndarray or MaskedArray
+        Fresh and writable, in C order, of the node's shape and dtype; a
+        MaskedArray if the node is masked.
+
+    Raises
+    ------
+    SourceError
+        If a read fails; the others are cancelled.
+    """
+    whole = Selection.identity(node.shape)
+    if 0 in node.shape:
+        return _Result(node).values()
+    pieces = node.pieces(whole, whole)
+    first = next(pieces)
+    if not first.source.waits and first.put is whole:
+        return _only(node, first)
+    second = next(pieces, None)
+    if second is None and first.put.is_identity_of(node.shape):
+        return _only(node, first)
+    result = _Result(node)
+    started = time.perf_counter()
+    count = _run(_chain(first, second, pieces), result)
+    _log.debug(
+        "read %d pieces, %d bytes in %.1f ms",
+        count,
+        result.data.nbytes,
+        1e3 * (time.perf_counter() - started),
+    )
+    return result.values()
+
+
+class _Result:
+    """The array that pieces are pasted into."""
+
+    def __init__(self, node: Node) -> None:
+        self.node = node
+        self.data: npt.NDArray[Any] = np.empty(node.shape, node.dtype)
+        self.mask = np.zeros(node.shape, bool) if node.masked else None
+
+    def paste(self, put: Selection, values: Values) -> None:
+        if isinstance(values, np.ma.MaskedArray):
+            put.put_into(self.data, values.data)
+            if self.mask is not None:
+                put.put_into(self.mask, np.ma.getmaskarray(values))
+        else:
+            put.put_into(self.data, values)
+
+    def values(self) -> Values:
+        if self.mask is None:
+            return self.data
+        return _masked(self.node, self.data, self.mask)
+
+
+def _masked(node: Node, data: npt.NDArray[Any], mask: npt.NDArray[Any]) -> Values:
+    array: Values = np.ma.MaskedArray(data, mask=mask)
+    if node.fill_value is not None:
+        array.fill_value = node.fill_value
+    return array
+
+
+def _only(node: Node, piece: Piece) -> Values:
+    """Return the values of a piece that is the whole result, without pasting them."""
+    values = piece.load()
+    mask = None
+    data = values
+    if isinstance(values, np.ma.MaskedArray):
+        data, mask = values.data, np.ma.getmaskarray(values)
+    if not (piece.source.fresh and _owned(data)):
+        data = np.array(data, order="C", copy=True, subok=False)
+    if not node.masked:
+        return data
+    fresh = np.zeros(node.shape, bool) if mask is None else np.array(mask, order="C")
+    return _masked(node, data, fresh)
+
+
+def _owned(data: npt.NDArray[Any]) -> bool:
+    """Tell whether an array of a fresh read is all there is of its memory."""
+    base = data.base
+    return (
+        data.flags.c_contiguous
+        and data.flags.writeable
+        and (base is None or (isinstance(base, np.ndarray) and base.nbytes == data.nbytes))
+    )
+
+
+def _chain(first: Piece, second: Piece | None, rest: Iterator[Piece]) -> Iterator[Piece]:
+    yield first
+    if second is not None:
+        yield second
+        yield from rest
+
+
+def _run(pieces: Iterator[Piece], result: _Result) -> int:
+    """Read all pieces into `result`; return how many there were."""
+    itemsize = result.data.dtype.itemsize
+    with progress.reporting(options.current().progress, result.data.nbytes) as advance:
+
+        def read(piece: Piece) -> None:
+            result.paste(piece.put, piece.load())
+            advance(math.prod(piece.put.shape) * itemsize)
+
+        under_way: set[Future[None]] = set()
+        count = 0
+        try:
+            for piece in pieces:
+                count += 1
+                # A thread of the pool that waited for the pool could wait for itself.
+                if _pool.inside or not piece.source.waits:
+                    read(piece)
+                    continue
+                # The options of the caller hold for its reads.
+                context = contextvars.copy_context()
+                under_way.add(_pool.executor().submit(context.run, read, piece))
+                if len(under_way) >= _WINDOW:
+                    under_way = _settled(under_way, FIRST_COMPLETED)
+            while under_way:
+                under_way = _settled(under_way, FIRST_EXCEPTION)
+        except BaseException:
+            # What has begun goes on into an array that nobody will see: to wait
+            # for it would hold back the error for as long as a server hangs.
+            for future in under_way:
+                future.cancel()
+            raise
+    return count
+
+
+def _settled(under_way: set[Future[None]], when: str) -> set[Future[None]]:
+    """Wait, raise what failed, and return what is still under way."""
+    done, left = wait(under_way, return_when=when)
+    for future in done:
+        future.result()
+    return left

@@ -1,0 +1,194 @@
+"""Mosaics: nodes side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from biggus.errors import SourceError
+from biggus.grid import Edges, IrregularEdges, RegularEdges
+from biggus.nodes.base import Node, Piece
+from biggus.nodes.elementwise import Cast, Elementwise
+from biggus.region import Selection
+from biggus.resolve import split
+from biggus.source import Chunks
+
+if TYPE_CHECKING:
+    from biggus.nodes.elementwise import Step
+
+
+class Mosaic(Node):
+    """Nodes joined along one axis.
+
+    Making one costs O(tiles), slicing it nothing, and reading O(tiles touched).
+
+    Parameters
+    ----------
+    tiles : list of Node
+        At least one; they differ in length along `axis` only.
+    axis : int
+        The axis, not negative.
+    """
+
+    __slots__ = ("_masked", "axis", "dtype", "edges", "shape", "tiles")
+
+    def __init__(self, tiles: list[Node], axis: int) -> None:
+        shapes = {tile.shape for tile in tiles}
+        first = tiles[0].shape
+        if len(shapes) == 1 and first[axis] > 0:
+            length = first[axis] * len(tiles)
+            self.edges: Edges = RegularEdges(length, first[axis])
+        else:
+            _check_shapes(tiles, axis)
+            self.edges = IrregularEdges.of_lengths([tile.shape[axis] for tile in tiles])
+            length = self.edges.length
+        dtypes = {tile.dtype for tile in tiles}
+        if len(dtypes) == 1:
+            (self.dtype,) = dtypes
+        else:
+            self.dtype = np.result_type(*dtypes)
+        self.tiles = tiles
+        self.axis = axis
+        self.shape = (*first[:axis], length, *first[axis + 1 :])
+        self._masked: bool | None = None
+
+    @property
+    def masked(self) -> bool:  # noqa: D102 - inherited
+        if self._masked is None:
+            self._masked = any(tile.masked for tile in self.tiles)
+        return self._masked
+
+    @property
+    def fill_value(self) -> Any:  # noqa: D102
+        first = self.tiles[0]
+        return first.fill_value if first.dtype == self.dtype else None
+
+    @property
+    def grid(self) -> Chunks | None:  # noqa: D102
+        grids = [tile.grid for tile in self.tiles]
+        lengths: list[int] = []
+        others: set[Chunks] = set()
+        for tile, grid in zip(self.tiles, grids, strict=True):
+            own = grid if grid is not None else tuple(max(1, n) for n in tile.shape)
+            lengths.extend(_lengths(tile.shape[self.axis], own[self.axis]))
+            others.add((*own[: self.axis], *own[self.axis + 1 :]))
+        if len(others) > 1:
+            return None
+        (rest,) = others
+        return (*rest[: self.axis], tuple(lengths), *rest[self.axis :])
+
+    def pieces(  # noqa: D102
+        self, get: Selection, put: Selection, steps: tuple[Step, ...] = ()
+    ) -> Iterator[Piece]:
+        axis, edges = self.axis, self.edges
+        for number, part_get, part_put in split(get, put, axis, edges):
+            tile = self.tiles[number]
+            if tile.dtype != self.dtype:
+                tile = Elementwise(tile, Cast(self.dtype))
+            start, _ = edges.bounds(number)
+            yield from tile.pieces(part_get.shift(axis, start), part_put, steps)
+
+
+class GridMosaicNode(Node):
+    """A regular grid of equal tiles that are made when they are read.
+
+    Parameters
+    ----------
+    make_tile : callable
+        Called with the tile's number along each axis, returns its node.
+    grid_shape : tuple of int
+        How many tiles there are along each axis.
+    tile_shape : tuple of int
+        The shape of each tile.
+    dtype : dtype
+        The dtype of each tile.
+    masked : bool
+        Whether tiles can have values missing.
+    """
+
+    __slots__ = ("_masked", "dtype", "grid_shape", "make_tile", "shape", "tile_shape")
+
+    def __init__(
+        self,
+        make_tile: Callable[[tuple[int, ...]], Node],
+        grid_shape: tuple[int, ...],
+        tile_shape: tuple[int, ...],
+        dtype: np.dtype[Any],
+        masked: bool = False,
+    ) -> None:
+        self.make_tile = make_tile
+        self.grid_shape = grid_shape
+        self.tile_shape = tile_shape
+        self.dtype = dtype
+        self._masked = masked
+        self.shape = tuple([n * m for n, m in zip(grid_shape, tile_shape, strict=True)])
+
+    @property
+    def masked(self) -> bool:  # noqa: D102 - inherited
+        return self._masked
+
+    @property
+    def grid(self) -> Chunks | None:  # noqa: D102
+        return tuple(max(1, n) for n in self.tile_shape)
+
+    def pieces(  # noqa: D102
+        self, get: Selection, put: Selection, steps: tuple[Step, ...] = ()
+    ) -> Iterator[Piece]:
+        yield from self._pieces(0, (), get, put, steps)
+
+    def _pieces(
+        self,
+        axis: int,
+        index: tuple[int, ...],
+        get: Selection,
+        put: Selection,
+        steps: tuple[Step, ...],
+    ) -> Iterator[Piece]:
+        if axis == len(self.shape):
+            yield from self._tile(index).pieces(get, put, steps)
+            return
+        length = self.tile_shape[axis]
+        for number, part_get, part_put in split(
+            get, put, axis, RegularEdges(self.shape[axis], length)
+        ):
+            local = part_get.shift(axis, number * length)
+            yield from self._pieces(axis + 1, (*index, number), local, part_put, steps)
+
+    def _tile(self, index: tuple[int, ...]) -> Node:
+        tile = self.make_tile(index)
+        name = f"tile {index} of a GridMosaic"
+        if tile.shape != self.tile_shape:
+            raise SourceError(name, None, f"has shape {tile.shape} instead of {self.tile_shape}")
+        if tile.dtype != self.dtype:
+            raise SourceError(name, None, f"has dtype {tile.dtype} instead of {self.dtype}")
+        if tile.masked and not self._masked:
+            raise SourceError(
+                name, None, "can have values missing; pass masked=True to GridMosaic"
+            )
+        return tile
+
+
+def _check_shapes(tiles: Sequence[Node], axis: int) -> None:
+    first = tiles[0].shape
+    for number, tile in enumerate(tiles):
+        shape = tile.shape
+        if len(shape) != len(first):
+            raise ValueError(
+                f"all arrays of a mosaic must have the same number of axes: array 0 has "
+                f"{len(first)} and array {number} has {len(shape)}"
+            )
+        for other, (n, expected) in enumerate(zip(shape, first, strict=True)):
+            if other != axis and n != expected:
+                raise ValueError(
+                    f"all arrays of a mosaic must have the same shape but for axis {axis}: "
+                    f"array 0 has {first} and array {number} has {shape}"
+                )
+
+
+def _lengths(length: int, chunks: int | tuple[int, ...]) -> tuple[int, ...]:
+    if isinstance(chunks, tuple):
+        return chunks
+    whole, rest = divmod(length, chunks)
+    return (chunks,) * whole + ((rest,) if rest else ())

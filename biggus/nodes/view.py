@@ -1,0 +1,92 @@
+"""The view: a selection of a node."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from biggus.grid import Edges, Grid
+from biggus.nodes.base import Node, Piece
+from biggus.region import Selection, Strided
+from biggus.source import Chunks
+
+if TYPE_CHECKING:
+    from biggus.nodes.elementwise import Step
+
+
+class View(Node):
+    """A selection of a node: sliced, indexed, transposed or broadcast.
+
+    Parameters
+    ----------
+    base : Node
+        What is selected from; never itself a view.
+    selection : Selection
+        What is selected.
+    """
+
+    __slots__ = ("base", "selection")
+
+    def __init__(self, base: Node, selection: Selection) -> None:
+        self.base = base
+        self.selection = selection
+
+    @property
+    def shape(self) -> tuple[int, ...]:  # type: ignore[override]
+        """The shape of the selection."""
+        return self.selection.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:  # type: ignore[override]
+        """The dtype of the base."""
+        return self.base.dtype
+
+    @property
+    def masked(self) -> bool:  # noqa: D102 - inherited
+        return self.base.masked
+
+    @property
+    def fill_value(self) -> Any:  # noqa: D102
+        return self.base.fill_value
+
+    @property
+    def grid(self) -> Chunks | None:  # noqa: D102
+        base = self.base.grid
+        if base is None:
+            return None
+        edges = Grid(self.base.shape, base).axes
+        chunks: list[int | tuple[int, ...]] = [max(1, n) for n in self.shape]
+        for m, cut in zip(self.selection.maps, edges, strict=True):
+            if type(m) is Strided and self.shape[m.dim]:
+                chunks[m.dim] = _seen_through(m, self.shape[m.dim], cut)
+        return tuple(chunks)
+
+    def pieces(  # noqa: D102
+        self, get: Selection, put: Selection, steps: tuple[Step, ...] = ()
+    ) -> Iterator[Piece]:
+        return self.base.pieces(self.selection.compose(get), put, steps)
+
+
+def select(node: Node, selection: Selection) -> Node:
+    """Return a view of `node`; of its base, if it is a view itself."""
+    if type(node) is View:
+        return View(node.base, node.selection.compose(selection))
+    return View(node, selection)
+
+
+def _seen_through(m: Strided, n: int, edges: Edges) -> tuple[int, ...]:
+    """Return the lengths into which the edges of an axis cut a strided selection of it."""
+    lengths = []
+    done = 0
+    while done < n:
+        start, stop = edges.bounds(edges.find(m.start + m.step * done))
+        if m.step > 0:
+            after = -((m.start - stop) // m.step)
+        else:
+            after = (m.start - start) // -m.step + 1
+        after = min(after, n)
+        lengths.append(after - done)
+        done = after
+    return tuple(lengths)

@@ -1,0 +1,145 @@
+"""Resolving: a selection cut at edges, so that each part touches one piece.
+
+A part is a pair of selections over the same dims: `get`, of the array that is
+read, and `put`, of the result.  Cutting narrows both alike, so whatever a key
+looked like, a part always says where its elements come from and where they go.
+
+Pure: knows no source and reads nothing.  The cost is that of the pieces that
+hold a selected element, however many there are between them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from biggus.grid import Edges
+from biggus.region import AxisMap, Gather, Selection, Strided
+
+
+class Part(NamedTuple):
+    """Elements that are read together."""
+
+    piece: int
+    """The number of the piece of the axis that they lie in."""
+
+    get: Selection
+    """Where they come from."""
+
+    put: Selection
+    """Where they go."""
+
+
+def split(get: Selection, put: Selection, axis: int, edges: Edges) -> Iterator[Part]:
+    """Cut a non-empty selection where the edges of `axis` lie.
+
+    Yields
+    ------
+    Part
+        For each piece with a selected element; positions in `get` still count
+        from the start of the axis.
+    """
+    m = get.maps[axis]
+    if type(m) is Strided:
+        yield from _split_strided(get, put, m, edges)
+    elif type(m) is Gather:
+        pieces = edges.find_all(m.index)
+        yield from _split_gather(get, put, axis, pieces)
+    else:
+        yield Part(edges.find(m.index), get, put)
+
+
+def split_all(
+    get: Selection, put: Selection, axes: Sequence[tuple[int, Edges]]
+) -> Iterator[tuple[Selection, Selection]]:
+    """Cut a non-empty selection at the edges of several axes."""
+    if not axes:
+        yield get, put
+        return
+    (axis, edges), *rest = axes
+    for part in split(get, put, axis, edges):
+        yield from split_all(part.get, part.put, rest)
+
+
+def split_runs(get: Selection, put: Selection, axis: int) -> Iterator[Part]:
+    """Cut a gathered axis into runs of neighbouring positions.
+
+    So that nothing between them is read where there are no chunks to go by.
+    """
+    m = get.maps[axis]
+    if type(m) is not Gather:
+        yield Part(0, get, put)
+        return
+    positions = np.unique(m.index)
+    starts = np.flatnonzero(np.diff(positions, prepend=positions[0] - 2) > 1)
+    runs = np.searchsorted(positions[starts], m.index, side="right") - 1
+    yield from _split_gather(get, put, axis, runs.astype(np.intp, copy=False))
+
+
+def _split_strided(get: Selection, put: Selection, m: Strided, edges: Edges) -> Iterator[Part]:
+    n = get.shape[m.dim]
+    done = 0
+    while done < n:
+        position = m.start + m.step * done
+        piece = edges.find(position)
+        start, stop = edges.bounds(piece)
+        if m.step > 0:
+            after = -((m.start - stop) // m.step)  # the first at or past `stop`
+        else:
+            after = (m.start - start) // -m.step + 1  # the first before `start`
+        after = min(after, n)
+        if done == 0 and after == n:
+            yield Part(piece, get, put)
+        else:
+            yield Part(piece, get.restrict(m.dim, done, after), put.restrict(m.dim, done, after))
+        done = after
+
+
+def _split_gather(
+    get: Selection, put: Selection, axis: int, pieces: np.ndarray[tuple[int, ...], np.dtype[np.intp]]
+) -> Iterator[Part]:
+    """Cut at the piece numbers of each of the positions of a gathered axis.
+
+    All dims that index arrays tie together are laid out along one new dim, in
+    the place of the first of them, since the positions that fall into one
+    piece need not form a rectangle.
+    """
+    m = get.maps[axis]
+    assert type(m) is Gather
+    joint = get.joint_dims(axis)
+    lengths = tuple(get.shape[dim] for dim in joint)
+    spread = tuple(slice(None) if dim in m.dims else None for dim in joint)
+    numbers = np.broadcast_to(pieces[spread], lengths).ravel()
+    if (numbers == numbers[0]).all():
+        yield Part(int(numbers[0]), get, put)
+        return
+    order = np.argsort(numbers, kind="stable")
+    sorted_numbers = numbers[order]
+    starts = np.flatnonzero(np.diff(sorted_numbers, prepend=sorted_numbers[0] - 1))
+    for start, stop in zip(starts, [*starts[1:], len(order)], strict=True):
+        coordinates = np.unravel_index(order[start:stop], lengths)
+        narrow = _pick(get.shape, joint, coordinates)
+        yield Part(int(sorted_numbers[start]), get.compose(narrow), put.compose(narrow))
+
+
+def _pick(
+    shape: tuple[int, ...],
+    joint: tuple[int, ...],
+    coordinates: tuple[np.ndarray[tuple[int, ...], np.dtype[np.intp]], ...],
+) -> Selection:
+    """Select points of the `joint` dims along one new dim, and all of the others."""
+    maps: list[AxisMap] = []
+    result: list[int] = []
+    new = joint[0]
+    by_dim = dict(zip(joint, coordinates, strict=True))
+    for dim, n in enumerate(shape):
+        if dim == new:
+            result.append(len(coordinates[0]))
+        if dim in by_dim:
+            maps.append(Gather((new,), by_dim[dim]))
+        else:
+            maps.append(Strided(len(result), 0, 1))
+            result.append(n)
+    return Selection(tuple(result), tuple(maps))
