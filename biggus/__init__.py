@@ -5,10 +5,11 @@ into one array, slice it as NumPy does: nothing is read until ``.ndarray()``,
 and then the chunks that are needed and no others.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from biggus import errors, options
-from biggus.api import open, open_many
 from biggus.array import Array
-from biggus.cache import Cache
 from biggus.construct import (
     ArrayAdapter,
     ArrayStack,
@@ -23,6 +24,10 @@ from biggus.construct import (
 )
 from biggus.errors import BiggusError, SourceError
 from biggus.options import set_options
+
+if TYPE_CHECKING:
+    from biggus.api import open, open_many
+    from biggus.cache import Cache
 
 __version__ = "1.0.0a1"
 
@@ -47,3 +52,18 @@ __all__ = [
     "transpose",
     "zeros",
 ]
+
+# What reaches for files and caches is loaded when it is first used.
+_later = {"Cache": "biggus.cache", "open": "biggus.api", "open_many": "biggus.api"}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _later:
+        value = getattr(import_module(_later[name]), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'biggus' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_later})
