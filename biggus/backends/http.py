@@ -28,6 +28,7 @@ from biggus.errors import BiggusError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
     import urllib3
 
 log = logging.getLogger("biggus.http")

@@ -1,0 +1,140 @@
+"""Freshness: how long a copy of something from HTTP is good, as the server says.
+
+A version is what has to be kept beside a copy: the validators that the server gave, when
+it was checked and when it expires.  Pure, but for the clock.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from biggus.backends.http_headers import http_date
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_MAX_AGE = re.compile(r"(?:^|,)\s*max-age\s*=\s*\"?(\d{1,10})", re.IGNORECASE)
+_CLOCK_SLACK = 300.0
+
+
+@dataclass(frozen=True)
+class Freshness:
+    """What is known of one copy.
+
+    Attributes
+    ----------
+    etag, modified : str or None
+        The validators, as sent.
+    checked, expires : float
+        Seconds since 1970.
+    """
+
+    etag: str | None
+    modified: str | None
+    checked: float
+    expires: float
+
+    @classmethod
+    def of(cls, headers: Mapping[str, str], default: float) -> Freshness | None:
+        """Read it from the headers of an answer.
+
+        Parameters
+        ----------
+        headers : mapping
+            With names in any case.
+        default : float
+            The seconds for which it is fresh if the server says nothing.
+
+        Returns
+        -------
+        Freshness or None
+            None if the server forbids to keep a copy.
+        """
+        now = time.time()
+        control = headers.get("Cache-Control", "").lower()
+        directives = {part.split("=")[0].strip() for part in control.split(",")}
+        if "no-store" in directives:
+            return None
+        lifetime = _lifetime(headers, control, directives, default)
+        age = headers.get("Age", "").strip()
+        if age.isdigit():
+            lifetime = max(0.0, lifetime - float(age[:10]))
+        return cls(headers.get("ETag"), headers.get("Last-Modified"), now, now + lifetime)
+
+    @property
+    def fresh(self) -> bool:
+        """Whether it may be used unasked; not if the clock has been put back since."""
+        return self.checked - _CLOCK_SLACK <= time.time() < self.expires
+
+    def conditions(self) -> dict[str, str]:
+        """Return the headers that ask for an answer only if it has changed."""
+        headers = {}
+        if self.etag:
+            headers["If-None-Match"] = self.etag
+        if self.modified:
+            headers["If-Modified-Since"] = self.modified
+        return headers
+
+    def same(self, other: Freshness) -> bool:
+        """Tell whether both have a validator, and the same one."""
+        if self.etag and other.etag:
+            return self.etag == other.etag
+        return bool(self.modified) and self.modified == other.modified
+
+    def renewed(self, other: Freshness) -> Freshness:
+        """Return this with the times, and the newer validators, of a later answer."""
+        return Freshness(
+            other.etag or self.etag, other.modified or self.modified, other.checked, other.expires
+        )
+
+
+def _lifetime(
+    headers: Mapping[str, str], control: str, directives: set[str], default: float
+) -> float:
+    if "no-cache" in directives:
+        return 0.0
+    max_age = _MAX_AGE.search(control)
+    if max_age:
+        return float(max_age.group(1))
+    if "Expires" in headers:
+        expires = http_date(headers["Expires"])
+        if expires is None:  # "0" and other nonsense mean the past
+            return 0.0
+        return max(0.0, expires - (http_date(headers.get("Date")) or time.time()))
+    return default
+
+
+def pack(entries: list[Freshness]) -> bytes:
+    """Return the version of a box from those of its tiles, in C order."""
+    rows = [[e.etag, e.modified, round(e.checked, 3), round(e.expires, 3)] for e in entries]
+    return json.dumps(rows, separators=(",", ":")).encode()
+
+
+def unpack(version: bytes) -> list[Freshness] | None:
+    """Return the entries of a version, or None if it is none of ours.
+
+    Examples
+    --------
+    >>> unpack(pack([Freshness('"a"', None, 1.0, 2.0)]))[0].etag
+    '"a"'
+    >>> unpack(b"something else") is None
+    True
+    """
+    try:
+        rows = json.loads(version)
+        return [
+            Freshness(_text(etag), _text(modified), float(checked), float(expires))
+            for etag, modified, checked, expires in rows
+        ]
+    except (ValueError, TypeError):
+        return None
+
+
+def _text(value: object) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    raise TypeError(f"a validator is a string, not {value!r}")

@@ -1,0 +1,183 @@
+"""Images: from the bytes of a tile to pixels that are surely the tile's.
+
+Whatever is not the whole image of the expected size is an error: a page of
+text, a file cut short, other dimensions, colours that the wanted bands
+cannot hold.  The size is read from the header before anything is decoded, so
+that a small file cannot unpack into a huge one.
+"""
+
+from __future__ import annotations
+
+import io
+import threading
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from biggus.errors import BiggusError, MissingDependencyError
+
+if TYPE_CHECKING:
+    from PIL import Image
+    from PIL.ImageFile import ImageFile
+
+_MODES = {1: "L", 3: "RGB", 4: "RGBA"}
+_WARNINGS_LOCK = threading.Lock()
+
+
+class ImageError(BiggusError, ValueError):
+    """Bytes are not the image that was expected."""
+
+
+def decode_image(data: bytes, size: int, bands: int, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    """Decode a square image.
+
+    Parameters
+    ----------
+    data : bytes
+        A PNG, JPEG, WebP or GIF file.
+    size : int
+        The pixels that it must have along each axis.
+    bands : int
+        1 for grey, 3 for red, green and blue, 4 with alpha (255: opaque).
+    dtype : dtype
+        ``uint8``, or ``uint16`` with one band, which only a 16-bit PNG has.
+
+    Returns
+    -------
+    ndarray
+        Of shape (size, size) for one band, else (size, size, bands); rows from
+        the top, values as stored.  Grey, palette and missing alpha are
+        widened; nothing is narrowed that would change.
+
+    Raises
+    ------
+    ImageError
+        If it is not such an image, and whole.
+    MissingDependencyError
+        If Pillow is not installed.
+    """
+    image = _opened(data)
+    with image:
+        if image.size != (size, size):
+            width, height = image.size
+            hint = f"; pass tile_size={width}" if width == height else ""
+            raise ImageError(f"the image is {width} x {height} pixels, not {size} x {size}{hint}")
+        _check_depth(image, data, bands, dtype)
+        _load(image)
+        if dtype.itemsize == 2:
+            return _deep(image)
+        return _as_bands(image, bands)
+
+
+def _opened(data: bytes) -> ImageFile:
+    """Read the header, with the plug-in that the first bytes call for.
+
+    The plug-ins are used directly: `PIL.Image.open` would try formats that no
+    tile has, and warns of sizes that are checked here.
+    """
+    try:
+        from PIL import ImageFile
+    except ImportError:
+        raise MissingDependencyError("PIL", "tiles", "decoding tiles") from None
+    if ImageFile.LOAD_TRUNCATED_IMAGES:
+        raise ImageError(
+            "PIL.ImageFile.LOAD_TRUNCATED_IMAGES is set, with which a cut-off image would "
+            "pass for a whole one; unset it"
+        )
+    factory = _plugin(data)
+    if factory is None:
+        raise ImageError(f"the body is no PNG, JPEG, WebP or GIF image: it begins {data[:16]!r}")
+    try:
+        if b"Exif\0\0" not in data[:4096]:
+            return factory(io.BytesIO(data))
+        # Broken Exif data, of no interest here, is warned of.  Filters are
+        # common to all threads, hence the lock.
+        with _WARNINGS_LOCK, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return factory(io.BytesIO(data))
+    except Exception as error:
+        raise ImageError(f"the image cannot be decoded: {_said(error)}") from error
+
+
+def _plugin(data: bytes) -> type[ImageFile] | None:
+    if data.startswith(b"\x89PNG\r\n\x1a\n"):
+        from PIL.PngImagePlugin import PngImageFile
+
+        return PngImageFile
+    if data.startswith(b"\xff\xd8\xff"):
+        from PIL.JpegImagePlugin import JpegImageFile
+
+        return JpegImageFile
+    if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
+        from PIL.WebPImagePlugin import WebPImageFile
+
+        return WebPImageFile
+    if data.startswith((b"GIF87a", b"GIF89a")):
+        from PIL.GifImagePlugin import GifImageFile
+
+        return GifImageFile
+    return None
+
+
+def _check_depth(image: Image.Image, data: bytes, bands: int, dtype: np.dtype[Any]) -> None:
+    # Pillow halves 16-bit colours without a word: the header tells.
+    deep = data.startswith(b"\x89PNG") and data[24:25] == b"\x10"
+    if dtype.itemsize == 2:
+        if not deep or image.mode not in {"I;16", "I"}:
+            raise ImageError(
+                f"the image is {'16' if deep else '8'}-bit {image.mode}, not 16-bit grey; "
+                "pass dtype='u1'"
+            )
+    elif deep:
+        grey = image.mode in {"I;16", "I"}
+        hint = "pass bands=1, dtype='u2'" if grey else "16-bit colour cannot be read"
+        raise ImageError(f"the image has 16 bits a band, more than uint8 holds; {hint}")
+    elif image.mode not in {"1", "L", "LA", "P", "RGB", "RGBA"}:
+        raise ImageError(f"the image has colours of mode {image.mode}, which cannot be read")
+    elif bands == 1 and image.mode in {"RGB", "RGBA"}:
+        raise ImageError(f"the image is {image.mode}, not grey; pass bands={len(image.mode)}")
+
+
+def _load(image: Image.Image) -> None:
+    try:
+        image.load()
+    except Exception as error:
+        raise ImageError(f"the image cannot be decoded: {_said(error)}") from error
+
+
+def _deep(image: Image.Image) -> npt.NDArray[Any]:
+    values = np.asarray(image)
+    if values.dtype == np.uint16:
+        return values
+    return values.astype(np.uint16)  # mode I holds the 16 bits in 32
+
+
+def _as_bands(image: Image.Image, bands: int) -> npt.NDArray[Any]:
+    mode = _MODES[bands]
+    if image.mode == mode and "transparency" not in image.info:
+        return np.asarray(image)
+    if "transparency" in image.info or image.mode in {"LA", "RGBA"}:
+        values = np.asarray(image.convert("RGBA"))
+        if bands == 4:
+            return values
+        if not (values[..., 3] == 255).all():
+            raise ImageError("the image has transparent pixels; pass bands=4")
+        colours = np.ascontiguousarray(values[..., :3])
+    elif bands == 1 and image.mode == "1":
+        return np.asarray(image.convert("L"))
+    else:
+        if bands == 4:
+            return np.asarray(image.convert("RGBA"))
+        colours = np.asarray(image.convert("RGB"))
+    if bands == 3:
+        return colours
+    grey = colours[..., 0]
+    if not (colours == grey[..., np.newaxis]).all():
+        raise ImageError("the image is coloured, not grey; pass bands=3")
+    return np.ascontiguousarray(grey)
+
+
+def _said(error: Exception) -> str:
+    return str(error) or type(error).__name__

@@ -1,0 +1,264 @@
+"""Tiles of a map server as one array: each tile is one GET, made when it is read."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from biggus.backends import freshness
+from biggus.backends.freshness import Freshness
+from biggus.backends.http import RETRIED, HttpClient, HttpError, HttpSettings, Response
+from biggus.backends.image import ImageError, decode_image
+from biggus.errors import SourceError
+from biggus.grid import ChunkPart, Grid
+from biggus.source import Source, Values, box_shape
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from biggus.backends.template import Template
+    from biggus.source import Box
+
+log = logging.getLogger("biggus.tiles")
+
+_MISSING = frozenset({204, 404})
+_OPAQUE_TYPES = frozenset({"application/octet-stream", "binary/octet-stream"})
+
+Fill = int | tuple[int, ...] | None
+Result = TypeVar("Result")
+
+# What a conditional request brought instead of "not modified", for the fetch that
+# follows in the same thread: so that a changed tile is not sent twice.
+_brought = threading.local()
+
+
+class TileSource(Source):
+    """All tiles of one zoom.
+
+    Axis 0 runs southwards from the north edge, axis 1 eastwards from the west
+    edge, in pixels; axis 2, if there is one, holds the bands.
+
+    Parameters
+    ----------
+    template : Template
+        Where the tiles are.
+    zoom : int
+        There are ``2**zoom`` by ``2**zoom`` tiles.
+    tile_size : int
+        Pixels along each axis of a tile.
+    bands : int
+        1 (grey; the array has two axes), 3 or 4.
+    dtype : dtype
+        ``uint8``, or ``uint16`` with one band.
+    missing : int, tuple of int or None
+        The value, or values of the bands, where the server has no tile (404
+        or 204); None: that is an error.
+    settings : HttpSettings
+        How requests are made.
+    fresh_for : float
+        Seconds for which a tile is fresh if the server does not say.
+    """
+
+    waits = True
+    remote = True
+
+    def __init__(
+        self,
+        template: Template,
+        zoom: int,
+        *,
+        tile_size: int = 256,
+        bands: int = 3,
+        dtype: Any = "u1",
+        missing: Fill = None,
+        settings: HttpSettings | None = None,
+        fresh_for: float = 7 * 86400.0,
+    ) -> None:
+        self.template = template
+        self.zoom = zoom
+        self.tile_size = tile_size
+        self.bands = bands
+        self.missing = missing
+        self.fresh_for = fresh_for
+        self.client = HttpClient(settings)
+        self.dtype = np.dtype(dtype)
+        length = tile_size << zoom
+        last = () if bands == 1 else (bands,)
+        self.shape = (length, length, *last)
+        self.chunks: tuple[int, ...] = (tile_size, tile_size, *last)
+        self.dims = ("y", "x") if bands == 1 else ("y", "x", "band")
+        self.name = template.at_zoom(zoom)
+        self.token = (
+            f"tiles:{template.public}|zoom={zoom}|tile_size={tile_size}|bands={bands}"
+            f"|dtype={self.dtype.str}|missing={missing}"
+        )
+        self._grid = Grid(self.shape, self.chunks)
+
+    def __repr__(self) -> str:
+        return f"TileSource({self.name!r})"
+
+    def __getitem__(self, box: Box) -> Values:
+        return self.fetch(box)[0]
+
+    def fetch(self, box: Box) -> tuple[Values, bytes | None]:
+        """Read `box`; its tiles are fetched side by side if there are several.
+
+        Returns
+        -------
+        values : ndarray
+            The values in `box`.
+        version : bytes or None
+            The validators and expiries of all its tiles; None if the server
+            forbids to keep one, or has none (then there is nothing to keep).
+
+        Raises
+        ------
+        SourceError
+            If a tile cannot be had, whole and as expected.
+        """
+        parts = list(self._grid.parts(box))
+        if len(parts) == 1:
+            tile, entry = self._tile(parts[0], box)
+            return tile[parts[0].inner], None if entry is None else freshness.pack([entry])
+        values = np.empty(box_shape(box), self.dtype)
+
+        def place(part: ChunkPart) -> Freshness | None:
+            tile, entry = self._tile(part, box)
+            values[part.outer] = tile[part.inner]
+            return entry
+
+        entries = self._side_by_side(place, parts)
+        known = [entry for entry in entries if entry is not None]
+        return values, freshness.pack(known) if len(known) == len(entries) else None
+
+    def renew(self, box: Box, held: bytes) -> bytes | None:
+        """Tell whether a copy held under the version `held` is good; ask the server if it expired.
+
+        A copy that has not expired is good without a request.  One that has is
+        good, for longer, if the server says that it has not changed; and
+        good as it is while the server is out of reach or in trouble.
+        """
+        entries = freshness.unpack(held)
+        parts = list(self._grid.parts(box))
+        if entries is None or len(entries) != len(parts):
+            return None
+        if all(entry.fresh for entry in entries):
+            return held
+        _brought.responses = {}
+        if len(parts) == 1:
+            renewed = [self._renewed(parts[0], entries[0])]
+        else:
+            pairs = list(zip(parts, entries, strict=True))
+            renewed = self._side_by_side(lambda pair: self._renewed(*pair), pairs)
+        good = [entry for entry in renewed if entry is not None]
+        if len(good) < len(renewed):
+            return None
+        return held if good == entries else freshness.pack(good)
+
+    def _renewed(self, part: ChunkPart, entry: Freshness) -> Freshness | None:
+        if entry.fresh:
+            return entry
+        url, shown = self._urls(part)
+        host = self.template.host
+        if self.client.down(url, host):
+            log.warning("%s: the server was out of reach; a stale copy is used", shown)
+            return entry
+        try:
+            # One attempt: there is a copy to fall back on.
+            response = self.client.get(
+                url, entry.conditions(), host=host, retries=0, largest=self._largest
+            )
+        except HttpError as error:
+            log.warning("%s; a stale copy is used", error)
+            return entry
+        if response.status in RETRIED:
+            log.warning("%s: status %d; a stale copy is used", shown, response.status)
+            return entry
+        if response.status not in {200, 304}:
+            return None
+        now = Freshness.of(response.headers, self.fresh_for)
+        if now is not None and (response.status == 304 or entry.same(now)):
+            log.debug("%s: not modified", shown)
+            return entry.renewed(now)
+        if response.status == 200:
+            _brought.__dict__.setdefault("responses", {})[url] = response
+        return None
+
+    def _tile(self, part: ChunkPart, box: Box) -> tuple[npt.NDArray[Any], Freshness | None]:
+        """Return all values of one tile, and how long they are good."""
+        url, shown = self._urls(part)
+        response = _brought.__dict__.get("responses", {}).pop(url, None)
+        try:
+            if response is None:
+                response = self.client.get(url, host=self.template.host, largest=self._largest)
+            if response.status in _MISSING and self.missing is not None:
+                log.debug("%s: status %d, filled", shown, response.status)
+                shape = tuple(s.stop - s.start for s in part.chunk)
+                return np.full(shape, self.missing, self.dtype), None
+            _check_status(response)
+            _check_type(response)
+            tile = decode_image(response.body, self.tile_size, self.bands, self.dtype)
+        except HttpError as error:
+            raise SourceError(self.name, box, error) from error
+        except (ImageError, _RefusedError) as error:
+            raise SourceError(self.name, box, f"{shown}: {error}") from error
+        return tile, Freshness.of(response.headers, self.fresh_for)
+
+    @property
+    def _largest(self) -> int:
+        # No sensible image is larger than its pixels, but it may carry a profile.
+        return 2 * self.tile_size**2 * 4 + 2**20
+
+    def _urls(self, part: ChunkPart) -> tuple[str, str]:
+        y, x = part.index[:2]
+        return self.template.url(self.zoom, x, y), self.template.public_url(self.zoom, x, y)
+
+    def _side_by_side(
+        self, function: Callable[[Any], Result], items: Sequence[Any]
+    ) -> list[Result]:
+        """Call `function` with each item, on threads; the first failure cancels the rest."""
+        if len(items) < 2:
+            return [function(item) for item in items]
+        threads = min(len(items), self.client.settings.connections)
+        pool = ThreadPoolExecutor(threads, thread_name_prefix="biggus-tiles")
+        try:
+            futures = [pool.submit(function, item) for item in items]
+            for future in as_completed(futures):
+                future.result()
+            return [future.result() for future in futures]
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+class _RefusedError(Exception):
+    """An answer is no tile."""
+
+
+def _check_status(response: Response) -> None:
+    if response.status == 200:
+        return
+    try:
+        phrase = f"{response.status} {HTTPStatus(response.status).phrase}"
+    except ValueError:
+        phrase = f"status {response.status}"
+    if response.attempts > 1:
+        phrase += f" (after {response.attempts} attempts)"
+    if response.status in _MISSING:
+        phrase += "; with missing= a fill value such tiles are filled"
+    elif response.status in {401, 403, 407}:
+        phrase += "; credentials can be given with headers="
+    raise _RefusedError(phrase)
+
+
+def _check_type(response: Response) -> None:
+    kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    if not kind or kind.startswith("image/") or kind in _OPAQUE_TYPES:
+        return
+    what = "a page" if kind in {"text/html", "application/xhtml+xml"} else "something"
+    raise _RefusedError(f"the server sent {what} of type {kind}, not an image")

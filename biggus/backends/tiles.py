@@ -1,0 +1,140 @@
+"""The backend of tile servers: a template of URLs and a zoom."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+from biggus.backends.base import Backend
+from biggus.backends.http import HttpSettings
+from biggus.backends.template import Template, looks_like_template
+from biggus.backends.tile_options import OptionChecker
+from biggus.backends.tile_source import TileSource
+from biggus.errors import MissingDependencyError, OpenError, VariableError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import timedelta
+
+    from biggus.backends.location import Location
+
+VARIABLE = "tiles"
+"""The name of the one variable that a tile server has."""
+
+LARGEST_ZOOM = 30
+LARGEST_TILE = 8192
+
+
+class TilesBackend(Backend):
+    """Map tiles over HTTP, with urllib3 and Pillow."""
+
+    name = "tiles"
+
+    def claims(self, location: Location) -> int:  # noqa: D102 - inherited
+        if location.scheme in {"http", "https"} and looks_like_template(location.text):
+            return self.BY_MARK
+        return self.UNCLAIMED
+
+    def variables(self, location: Location, **options: Any) -> tuple[str, ...]:  # noqa: ARG002, D102
+        return (VARIABLE,)
+
+    def open(  # type: ignore[override] # the options have names here
+        self,
+        location: Location,
+        variable: str | None = VARIABLE,
+        *,
+        zoom: int | None = None,
+        tile_size: int = 256,
+        bands: int = 3,
+        dtype: Any = "u1",
+        connections: int = 16,
+        timeout: float | tuple[float, float] = (10.0, 30.0),
+        retries: int = 4,
+        missing: str | int | Sequence[int] = "raise",
+        headers: Mapping[str, str] | None = None,
+        subdomains: Sequence[str] = "abc",
+        user_agent: str | None = None,
+        fresh_for: float | timedelta = 7 * 86400.0,
+    ) -> TileSource:
+        """Return the source of all tiles of one zoom; nothing is requested yet.
+
+        Parameters
+        ----------
+        location : Location
+            A template: an http(s) URL with ``{z}``, ``{x}`` and ``{y}``, or ``{-y}`` for rows
+            counted from the south, or ``{q}`` for a quadkey; ``{s}`` is a subdomain.
+        variable : str, optional
+            ``"tiles"``: there is no other.
+        zoom : int
+            0 to 30; the array has ``tile_size * 2**zoom`` rows and columns.
+        tile_size : int
+            Pixels along each axis of a tile.
+        bands : {3, 1, 4}
+            Red, green, blue; grey (the array has two axes); with alpha.
+        dtype : dtype
+            ``"u1"``, or ``"u2"`` for 16-bit grey PNG, with ``bands=1``.
+        connections : int
+            Requests at a time, for the whole host, over all threads.
+        timeout : float or tuple of float
+            Seconds to wait for a connection, and for each piece of an answer.
+        retries : int
+            How often to try again what may pass by itself.
+        missing : "raise", int or sequence of int
+            What a tile is filled with that the server does not have (404,
+            204).  Such tiles are not cached.
+        headers : mapping, optional
+            Headers to send, such as credentials.
+        subdomains : str or sequence of str
+            What ``{s}`` stands for, in turn.
+        user_agent : str, optional
+            What to be called, instead of biggus and its version.
+        fresh_for : float or timedelta
+            Seconds for which a copy is fresh if the server does not say.
+
+        Raises
+        ------
+        OpenError
+            If the template or an option cannot be used.
+        VariableError
+            If another variable is asked for.
+        MissingDependencyError
+            If urllib3 or Pillow is not installed.
+
+        Examples
+        --------
+        >>> from biggus.backends.location import Location
+        >>> source = TilesBackend().open(Location("https://host/{z}/{x}/{y}.jpg"), zoom=9)
+        >>> source.shape, source.chunks, source.dtype
+        ((131072, 131072, 3), (256, 256, 3), dtype('uint8'))
+        """
+        template = Template(location.text, subdomains)
+        check = OptionChecker(template.public)
+        if variable not in {VARIABLE, "", "/", None}:
+            raise VariableError(template.public, f"it has no variable {variable!r}", (VARIABLE,))
+        if zoom is None:
+            raise OpenError(template.public, f"pass zoom=, 0 to {LARGEST_ZOOM}")
+        zoom = check.integer("zoom", zoom, 0, LARGEST_ZOOM)
+        tile_size = check.integer("tile_size", tile_size, 1, LARGEST_TILE)
+        bands = check.integer("bands", bands, 1, 4)
+        kind = check.dtype(dtype, bands)
+        settings = HttpSettings(
+            connections=check.integer("connections", connections, 1, 1024),
+            timeout=check.timeout(timeout),
+            retries=check.integer("retries", retries, 0, 100),
+            user_agent=user_agent,
+            headers=check.headers(headers),
+        )
+        source = TileSource(
+            template,
+            zoom,
+            tile_size=tile_size,
+            bands=bands,
+            dtype=kind,
+            missing=check.missing(missing, bands, kind),
+            settings=settings,
+            fresh_for=check.seconds("fresh_for", fresh_for),
+        )
+        for package in ("urllib3", "PIL"):
+            if find_spec(package) is None:
+                raise MissingDependencyError(package, "tiles", "reading map tiles")
+        return source
