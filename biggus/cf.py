@@ -16,7 +16,6 @@ Pure: knows no source and reads nothing.
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -161,7 +160,9 @@ class Decoder:
         return hash(self._key())
 
 
-def decoder(dtype: npt.DTypeLike, attributes: Mapping[str, Any]) -> Decoder | None:
+def decoder(
+    dtype: npt.DTypeLike, attributes: Mapping[str, Any], *, mask: bool = True, scale: bool = True
+) -> Decoder | None:
     """Return what decodes packed values of `dtype`, or None if there is nothing to do.
 
     Attributes that make no sense for the dtype are ignored, as netCDF4-python
@@ -179,6 +180,10 @@ def decoder(dtype: npt.DTypeLike, attributes: Mapping[str, Any]) -> Decoder | No
     attributes : mapping
         The variable's attributes, with their own dtypes: those of
         ``scale_factor`` and ``add_offset`` decide on that of the result.
+    mask : bool
+        Whether to mask what is missing.
+    scale : bool
+        Whether to scale, and to take integers as unsigned ones if so told.
 
     Examples
     --------
@@ -193,49 +198,110 @@ def decoder(dtype: npt.DTypeLike, attributes: Mapping[str, Any]) -> Decoder | No
     character = packed.kind == "S" and packed.itemsize == 1
     if packed.kind not in "iufc" and not character:
         return None
-    unsigned = packed.kind == "i" and attributes.get("_Unsigned") in ("true", "True")
+    unsigned = scale and packed.kind == "i" and attributes.get("_Unsigned") in ("true", "True")
     viewed = np.dtype(f"{packed.byteorder}u{packed.itemsize}") if unsigned else packed
+    made = Decoder(packed=packed, dtype=viewed, viewed=viewed)
+    if scale and not character:
+        made = _with_scaling(made, attributes)
+    if mask:
+        made = _with_missing(made, attributes)
+    if mask and not character:
+        made = _with_bounds(made, attributes)
+    if made == Decoder(packed=packed, dtype=packed, viewed=packed):
+        return None
+    return _with_fill_value(made, attributes) if made.masked else made
 
-    missing = _castable(attributes.get("missing_value"), packed, viewed)
-    fill = _castable(attributes.get("_FillValue"), packed, viewed)
-    default = None if fill is not None and fill.size else _default_fill(packed)
+
+def _with_missing(made: Decoder, attributes: Mapping[str, Any]) -> Decoder:
+    """Add the packed values that are missing."""
+    missing, fill, default = _sentinels(made, attributes)
     found = [array.ravel() for array in (missing, fill) if array is not None]
-    if default is not None and not unsigned and not _unfilled(packed, attributes):
+    # Unsigned values are compared with a default fill value that is signed.
+    unsigned = made.viewed != made.packed
+    if fill is None and default is not None and not unsigned and not _unfilled(made, attributes):
         found.append(default.reshape(1))
-    sentinels = np.concatenate(found) if found else np.empty(0, viewed)
-    numeric = viewed.kind in "fc"
-    nan = np.isnan(sentinels) if numeric else np.zeros(sentinels.shape, bool)
-    minimum, maximum = (None, None) if character else _valid(attributes, packed, viewed)
-    scale, offset, result = (None, None, viewed) if character else _scaling(attributes, viewed)
+    values = np.concatenate(found) if found else np.empty(0, made.viewed)
+    nan = np.isnan(values) if values.dtype.kind in "fc" else np.zeros(values.shape, bool)
+    distinct = tuple(dict.fromkeys(values[~nan]))
+    return replace(made, missing=distinct, nan=bool(nan.any()))
 
-    made = Decoder(
-        packed=packed,
-        dtype=result,
-        viewed=viewed,
-        missing=_distinct(sentinels[~nan]),
-        nan=bool(nan.any()),
-        minimum=minimum,
-        maximum=maximum,
-        scale=scale,
-        offset=offset,
+
+def _with_fill_value(made: Decoder, attributes: Mapping[str, Any]) -> Decoder:
+    """Add what missing values are shown as: a packed value, in the dtype of the result."""
+    shown = next(
+        (a.ravel()[0] for a in _sentinels(made, attributes) if a is not None and a.size), None
     )
-    if not made.masked:
-        return None if result == packed else made
-    shown = next((a.ravel()[0] for a in (missing, fill, default) if a is not None and a.size), None)
-    return replace(made, fill_value=_fill_value(shown, made))
+    if shown is None:
+        return replace(made, fill_value=np.ma.default_fill_value(made.dtype))
+    with np.errstate(all="ignore"):
+        value = np.asarray(shown).astype(made.viewed).astype(made.dtype)
+    return replace(made, fill_value=value[()])
 
 
-def _castable(value: Any, packed: np.dtype[Any], viewed: np.dtype[Any]) -> npt.NDArray[Any] | None:
-    """Return an attribute as an array of `viewed`, or None if `packed` cannot hold it."""
+def _sentinels(made: Decoder, attributes: Mapping[str, Any]) -> tuple[npt.NDArray[Any] | None, ...]:
+    """Return ``missing_value``, ``_FillValue`` and the default fill value, where there are such."""
+    missing = _castable(attributes.get("missing_value"), made)
+    fill = _castable(attributes.get("_FillValue"), made)
+    default = _DEFAULT_FILLS.get(made.packed.str[1:])
+    return missing, fill, None if default is None else np.array(default, made.packed)
+
+
+def _unfilled(made: Decoder, attributes: Mapping[str, Any]) -> bool:
+    """Tell whether unwritten values do not show the default fill value.
+
+    Without filling, a byte has no value to spare; of wider types the default
+    fill values are improbable enough to be taken as missing all the same.
+    """
+    return made.packed.itemsize == 1 and attributes.get("_NoFill") == "true"
+
+
+def _with_bounds(made: Decoder, attributes: Mapping[str, Any]) -> Decoder:
+    """Add the least and the greatest valid packed values."""
+    both = _castable(attributes.get("valid_range"), made)
+    if both is not None and both.size == 2:
+        low, high = both.ravel()
+        return replace(made, minimum=low, maximum=high)
+    bounds = (_castable(attributes.get(name), made) for name in ("valid_min", "valid_max"))
+    low, high = (None if b is None or b.size != 1 else b.ravel()[0] for b in bounds)
+    return replace(made, minimum=low, maximum=high)
+
+
+def _with_scaling(made: Decoder, attributes: Mapping[str, Any]) -> Decoder:
+    """Add scale, offset and the dtype of the result; neither if one of them is invalid."""
+    numbers = []
+    for name in ("scale_factor", "add_offset"):
+        value = attributes.get(name)
+        if value is not None:
+            array = np.asarray(value)
+            if array.size != 1 or array.dtype.kind not in "biuf":
+                return made
+            value = array.ravel()[0]
+        numbers.append(value)
+    scale, offset = numbers
+    idle_scale, idle_offset = scale is None or scale == 1, offset is None or offset == 0
+    if idle_scale and idle_offset:
+        # Nothing to compute, but both together name the dtype to be unpacked to.
+        return made if scale is None or offset is None else replace(made, dtype=scale.dtype)
+    if scale is None or offset is None:
+        scale, offset = (None if idle_scale else scale), (None if idle_offset else offset)
+    result = made.viewed
+    for number in (scale, offset):
+        if number is not None:
+            result = np.result_type(result, number.dtype)
+    return replace(made, dtype=result, scale=scale, offset=offset)
+
+
+def _castable(value: Any, made: Decoder) -> npt.NDArray[Any] | None:
+    """Return an attribute as packed values seen as they are, or None if it is none of them."""
+    packed = made.packed
     if value is None:
         return None
     try:
         given = np.array(value)
         if packed.kind == "S":
             cast = given.astype(packed) if given.dtype.kind == "S" else None
-        elif given.dtype.kind in "biufc":
-            with np.errstate(all="ignore"), warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # complex numbers to real ones
+        elif given.dtype.kind in "biuf" or packed.kind == given.dtype.kind:
+            with np.errstate(all="ignore"):
                 cast = given.astype(packed)
         else:
             cast = None
@@ -243,73 +309,4 @@ def _castable(value: Any, packed: np.dtype[Any], viewed: np.dtype[Any]) -> npt.N
             return None
     except (TypeError, ValueError, OverflowError):
         return None
-    return cast.view(viewed)
-
-
-def _default_fill(packed: np.dtype[Any]) -> npt.NDArray[Any] | None:
-    value = _DEFAULT_FILLS.get(packed.str[1:])
-    return None if value is None else np.array(value, packed)
-
-
-def _unfilled(packed: np.dtype[Any], attributes: Mapping[str, Any]) -> bool:
-    """Tell whether unwritten values do not show the default fill value.
-
-    Without filling, a byte has no value to spare; of wider types the default
-    fill values are improbable enough to be taken as missing all the same.
-    """
-    return packed.itemsize == 1 and attributes.get("_NoFill") == "true"
-
-
-def _valid(
-    attributes: Mapping[str, Any], packed: np.dtype[Any], viewed: np.dtype[Any]
-) -> tuple[Any, Any]:
-    """Return the least and the greatest valid packed values, None where there is no bound."""
-    both = _castable(attributes.get("valid_range"), packed, viewed)
-    if both is not None and both.size == 2:
-        low, high = both.ravel()
-        return low, high
-    bounds = (
-        _castable(attributes.get(name), packed, viewed) for name in ("valid_min", "valid_max")
-    )
-    low, high = (None if b is None or b.size != 1 else b.ravel()[0] for b in bounds)
-    return low, high
-
-
-def _scaling(
-    attributes: Mapping[str, Any], viewed: np.dtype[Any]
-) -> tuple[Any, Any, np.dtype[Any]]:
-    """Return scale, offset and the dtype of the result; neither is applied if one is invalid."""
-    numbers = []
-    for name in ("scale_factor", "add_offset"):
-        value = attributes.get(name)
-        if value is not None:
-            array = np.asarray(value)
-            if array.size != 1 or array.dtype.kind not in "biuf":
-                return None, None, viewed
-            value = array.ravel()[0]
-        numbers.append(value)
-    scale, offset = numbers
-    idle_scale = scale is None or scale == 1
-    idle_offset = offset is None or offset == 0
-    if idle_scale and idle_offset:
-        # Nothing to compute, but both together name the dtype to be unpacked to.
-        return None, None, viewed if scale is None or offset is None else scale.dtype
-    if scale is None or offset is None:
-        scale, offset = (None if idle_scale else scale), (None if idle_offset else offset)
-    result = viewed
-    for number in (scale, offset):
-        if number is not None:
-            result = np.result_type(result, number.dtype)
-    return scale, offset, result
-
-
-def _distinct(values: npt.NDArray[Any]) -> tuple[Any, ...]:
-    return tuple(dict.fromkeys(values))
-
-
-def _fill_value(shown: Any, made: Decoder) -> Any:
-    """Return what missing values are shown as: a packed value, in the dtype of the result."""
-    if shown is None:
-        return np.ma.default_fill_value(made.dtype)
-    with np.errstate(all="ignore"):
-        return np.asarray(shown).astype(made.viewed).astype(made.dtype)[()]
+    return cast.view(made.viewed)

@@ -1,0 +1,113 @@
+"""The netCDF backend: classic and NetCDF-4 files through netCDF4-python."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from biggus.backends.base import Backend
+from biggus.backends.native import hdf5_lock
+from biggus.backends.netcdf_classic import MARKS
+from biggus.errors import OpenError
+
+if TYPE_CHECKING:
+    from biggus.backends.location import Location
+    from biggus.source import Source
+
+_SUFFIXES = {".nc", ".nc4", ".cdf"}
+_HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+
+
+class NetCDFBackend(Backend):
+    """Reads netCDF files: CDF-1, CDF-2, CDF-5 and NetCDF-4."""
+
+    name: ClassVar[str] = "netcdf"
+    modules: ClassVar[tuple[str, ...]] = ("netCDF4",)
+
+    def claims(self, location: Location) -> int:
+        """Tell how sure it is: by the first bytes, or by the suffix."""
+        if location.scheme or location.is_directory:
+            return self.UNCLAIMED
+        try:
+            head = location.head
+        except OpenError:
+            head = b""
+        named = location.suffix in _SUFFIXES
+        if head.startswith(MARKS):
+            return self.BY_MARK
+        if _is_hdf5(head) and (named or b"_NCProperties" in head):
+            return self.BY_MARK
+        return self.BY_SUFFIX if named else self.UNCLAIMED
+
+    def variables(self, location: Location) -> tuple[str, ...]:  # type: ignore[override]
+        """List the variables, those of groups with the path of their group.
+
+        Raises
+        ------
+        OpenError
+            If it is no netCDF file, or is damaged; `GoneError` if it is not there.
+        """
+        from biggus.backends.netcdf_files import dataset_at, names_in
+
+        with hdf5_lock:
+            return tuple(names_in(dataset_at(os.path.realpath(location.path))))
+
+    def open(  # type: ignore[override]
+        self, location: Location, variable: str, *, decode: bool = True
+    ) -> Source:
+        """Return the source of one variable, which gives its values as they are packed.
+
+        Parameters
+        ----------
+        location : Location
+            A local file.
+        variable : str
+            A name, or ``"group/name"``.
+        decode : bool
+            Whether the values are to be decoded by the CF conventions, as the
+            source then says in its ``conventions``; characters with an
+            ``_Encoding`` then come as strings, without the last axis.
+
+        Raises
+        ------
+        OpenError
+            If it is no netCDF file, or is damaged; `GoneError` if it is not there.
+        VariableError
+            If it has no such variable.
+        """
+        from biggus.backends.netcdf_source import NetCDFSource
+
+        return NetCDFSource(str(location.path), variable, decode=decode)
+
+    def adopt(self, obj: Any) -> Source | None:
+        """Return a source for a netCDF4 Variable, which is read through its own dataset.
+
+        Raises
+        ------
+        TypeError
+            If it is a Dataset, or a variable of an MFDataset.
+        """
+        from biggus.backends.netcdf_files import netcdf4
+        from biggus.backends.netcdf_source import HeldSource
+
+        library = netcdf4()
+        if isinstance(obj, library.Variable):
+            return HeldSource(obj)
+        if isinstance(obj, library.Dataset):
+            raise TypeError("a netCDF4 Dataset is no array; give one of its variables")
+        if hasattr(obj, "_mastervar"):
+            raise TypeError(
+                "a variable of an MFDataset is not taken; join its files with "
+                "biggus.open_many(paths, variable)"
+            )
+        return None
+
+
+def _is_hdf5(head: bytes) -> bool:
+    """Tell whether the signature is at the start, or at 512, 1024, 2048 bytes and so on."""
+    offset = 0
+    while offset < len(head):
+        if head.startswith(_HDF5_SIGNATURE, offset):
+            return True
+        offset = max(512, 2 * offset)
+    return False

@@ -1,0 +1,165 @@
+"""Open netCDF datasets: one a file, in a bounded pool, as long as the file stays the same."""
+
+from __future__ import annotations
+
+import logging
+import stat
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from biggus.backends.files import HandlePool
+from biggus.backends.native import hdf5_lock
+from biggus.backends.netcdf_classic import MARKS, DamagedError, shortfall
+from biggus.errors import GoneError, MissingDependencyError, OpenError, VariableError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+log = logging.getLogger("biggus.backends")
+
+
+def netcdf4() -> Any:
+    """Return the module netCDF4, imported on first use.
+
+    Raises
+    ------
+    MissingDependencyError
+        If it is not installed.
+    """
+    try:
+        with hdf5_lock:
+            import netCDF4
+    except ImportError:
+        raise MissingDependencyError("netCDF4", "netcdf", "reading netCDF files") from None
+    return netCDF4
+
+
+class Stamp(NamedTuple):
+    """What tells a file from the one that was there before under its name."""
+
+    device: int
+    inode: int
+    size: int
+    modified: int
+    changed: int
+
+
+class Opened(NamedTuple):
+    """An open dataset and the file that it is of."""
+
+    dataset: Any
+    stamp: Stamp
+
+
+def _close(opened: Opened) -> None:
+    try:
+        opened.dataset.close()
+    except RuntimeError as error:  # a file that was damaged meanwhile; it was only read
+        log.debug("closing a dataset: %s", error)
+
+
+_pool: HandlePool[Opened] = HandlePool(_close, hdf5_lock)
+
+
+def stamp_of(path: str) -> Stamp:
+    """Return the stamp of the file at `path`.
+
+    Raises
+    ------
+    GoneError
+        If there is none.
+    OpenError
+        If it cannot be looked at, or is a folder.
+    """
+    try:
+        state = Path(path).stat()
+    except (FileNotFoundError, NotADirectoryError):
+        raise GoneError(path, "there is no such file") from None
+    except OSError as error:
+        raise OpenError(path, error.strerror or str(error)) from None
+    if stat.S_ISDIR(state.st_mode):
+        raise OpenError(path, "it is a folder, not a netCDF file")
+    return Stamp(state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns)
+
+
+def dataset_at(path: str) -> Any:
+    """Return the open dataset of the file that is at `path` now.  The caller holds the lock.
+
+    Raises
+    ------
+    GoneError
+        If there is no file.
+    OpenError
+        If it is no netCDF file, or is not all there.
+    """
+    stamp = stamp_of(path)
+    opened = _pool.get(path, lambda: _open(path, stamp))
+    if opened.stamp != stamp:
+        # The library knows an open file by its inode: the old handle must go first.
+        log.debug("%s has changed: opening it anew", path)
+        _pool.discard(path)
+        opened = _pool.get(path, lambda: _open(path, stamp))
+    return opened.dataset
+
+
+def _open(path: str, stamp: Stamp) -> Opened:
+    library = netcdf4()
+    _check_whole(path)
+    try:
+        with warnings.catch_warnings():
+            # Variables of types that it does not know are left out, with a warning.
+            warnings.simplefilter("ignore")
+            dataset = library.Dataset(path, "r")
+            dataset.set_auto_maskandscale(False)
+            dataset.set_auto_chartostring(False)
+    except (OSError, RuntimeError, UnicodeError, KeyError, ValueError) as error:
+        reason = (isinstance(error, OSError) and error.strerror) or str(error)
+        reason = " ".join(reason.split())
+        raise OpenError(
+            path, f"{reason}; it is no netCDF file, or is damaged or cut short"
+        ) from error
+    log.debug("opened %s (%s)", path, dataset.data_model)
+    return Opened(dataset, stamp)
+
+
+def _check_whole(path: str) -> None:
+    """Raise an OpenError if a classic file is cut short: the library would read zeros."""
+    try:
+        with Path(path).open("rb") as file:
+            classic = file.read(4) in MARKS
+        missing = shortfall(Path(path)) if classic else 0
+    except OSError as error:
+        raise OpenError(path, error.strerror or str(error)) from error
+    except DamagedError as error:
+        raise OpenError(path, str(error)) from error
+    if missing:
+        raise OpenError(path, f"the file is cut short: {missing} bytes are missing at its end")
+
+
+def names_in(group: Any, prefix: str = "") -> Iterator[str]:
+    """Yield the names of all variables below a group, those of groups with their path."""
+    for name in group.variables:
+        yield prefix + name
+    for name, inner in group.groups.items():
+        yield from names_in(inner, f"{prefix}{name}/")
+
+
+def variable_in(dataset: Any, path: str, name: str) -> Any:
+    """Return the variable called `name` of the dataset that was opened from `path`.
+
+    Raises
+    ------
+    VariableError
+        If there is none.
+    """
+    *groups, last = name.split("/")
+    try:
+        group = dataset
+        for part in groups:
+            group = group.groups[part]
+        return group.variables[last]
+    except KeyError:
+        available = tuple(names_in(dataset))
+        problem = f"it has no variable {name!r}"
+        raise VariableError(path, problem, available) from None

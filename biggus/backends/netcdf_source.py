@@ -1,0 +1,272 @@
+"""Sources of netCDF variables: of a file on disk, or a variable that the user holds."""
+
+from __future__ import annotations
+
+import logging
+import os
+import pickle
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from biggus import cf
+from biggus.backends.files import file_version
+from biggus.backends.native import hdf5_lock
+from biggus.backends.netcdf_files import dataset_at, netcdf4, variable_in
+from biggus.errors import OpenError, SourceError, format_box
+from biggus.source import Source, normal_chunks
+
+if TYPE_CHECKING:
+    from biggus.source import Box, Values
+
+log = logging.getLogger("biggus.backends")
+
+
+class Facts(NamedTuple):
+    """What a variable says of itself; `joined` if its last axis becomes strings."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    dims: tuple[str, ...]
+    chunks: tuple[int, ...] | None
+    attributes: dict[str, Any]
+    joined: bool
+
+
+def facts_of(variable: Any, strings: bool) -> Facts:
+    """Return the facts of a variable.  The caller holds the lock.
+
+    Parameters
+    ----------
+    variable : netCDF4.Variable
+        The variable.
+    strings : bool
+        Whether characters with an ``_Encoding`` are joined along the last axis.
+    """
+    library = netcdf4()
+    shape = tuple(map(int, variable.shape))
+    dims = tuple(variable.dimensions)
+    datatype = variable.datatype
+    attributes = _attributes(variable)
+    chunks = variable.chunking()
+    chunks = tuple(map(int, chunks)) if isinstance(chunks, (list, tuple)) else None
+    joined = False
+    if isinstance(datatype, library.VLType):
+        dtype = np.dtype(object)
+    elif isinstance(datatype, library.CompoundType):
+        dtype = np.dtype(datatype.dtype_view if strings else datatype.dtype)
+    else:
+        dtype = np.dtype(variable.dtype)
+        encoding = attributes.get("_Encoding")
+        joined = strings and dtype == "S1" and isinstance(encoding, str) and any(shape[-1:])
+        if joined:
+            kind = "S" if encoding in {"none", "None", "bytes"} else "U"
+            dtype = np.dtype(f"{kind}{shape[-1]}")
+            shape, dims, chunks = shape[:-1], dims[:-1], chunks and chunks[:-1]
+        elif dtype.itemsize == 1 and dtype.kind in "iu" and _unfilled(variable):
+            attributes.setdefault("_NoFill", "true")
+    return Facts(shape, dtype, dims, chunks, attributes, joined)
+
+
+def _attributes(variable: Any) -> dict[str, Any]:
+    attributes = {}
+    for name in variable.ncattrs():
+        try:
+            attributes[name] = variable.getncattr(name)
+        except (AttributeError, KeyError, RuntimeError, ValueError) as error:
+            log.debug("leaving out the attribute %s, which cannot be read: %s", name, error)
+    return attributes
+
+
+def _unfilled(variable: Any) -> bool:
+    """Tell whether what was never written is not filled: then no byte means missing."""
+    primitive = isinstance(variable.datatype, np.dtype)
+    return primitive and variable.get_fill_value() is None
+
+
+def read_packed(variable: Any, box: Box, facts: Facts) -> Values:
+    """Read the values in `box` as they are stored.  The caller holds the lock.
+
+    `variable` must have all its automatic conversions off.
+    """
+    key: Any = (*box, slice(None)) if facts.joined else (box or ...)
+    values = variable[key]
+    if facts.dtype == object:
+        if box:
+            return np.asarray(values)
+        # A string or a ragged row alone comes as what it is, not in an array.
+        alone = np.empty((), object)
+        alone[()] = values
+        return alone
+    values = np.asarray(values)
+    if facts.joined:
+        joined = netcdf4().chartostring(values, encoding=facts.attributes["_Encoding"])
+        return np.asarray(joined)
+    return values.view(facts.dtype) if facts.dtype.kind == "V" else values
+
+
+class _VariableSource(Source):
+    """What the sources of netCDF variables share."""
+
+    waits = False
+    fresh = True
+    lock = hdf5_lock
+
+    def _take(self, name: str, facts: Facts) -> None:
+        self.name = name
+        self.facts = facts
+        self.shape = facts.shape
+        self.dtype = facts.dtype
+        self.dims = facts.dims
+        self.attributes = facts.attributes
+        self.chunks = None if facts.chunks is None else normal_chunks(facts.chunks, facts.shape)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.name!r})"
+
+
+class NetCDFSource(_VariableSource):
+    """A variable of a netCDF file, as it is packed there.
+
+    Pickles with what it knows of the variable; the file is opened again when
+    a value is read.
+
+    Parameters
+    ----------
+    path : str
+        The file.
+    variable : str
+        The name of the variable, with the path of its group: ``"group/name"``.
+    decode : bool
+        Whether characters with an ``_Encoding`` become strings, which takes
+        the last axis away, and characters in structures too.
+
+    Raises
+    ------
+    OpenError
+        If the file cannot be opened; GoneError if there is none.
+    VariableError
+        If it has no such variable.
+    """
+
+    def __init__(self, path: str, variable: str, decode: bool = True) -> None:
+        self.path = os.path.realpath(path)
+        self.variable = variable.strip("/")
+        self.decode = decode
+        with hdf5_lock:
+            found = variable_in(dataset_at(self.path), self.path, self.variable)
+            self._take(f"{self.path}::{self.variable}", facts_of(found, strings=decode))
+            self._unlimited = _unlimited(found)[: len(self.shape)]
+        # The option changes the values of characters and of structures alone.
+        variant = "" if decode or self.dtype.kind not in "SV" else "?decode=False"
+        self.token = f"netcdf:{self.path}::{self.variable}{variant}"
+        self.conventions = "CF" if decode else None
+
+    def __getitem__(self, box: Box) -> Values:
+        started = time.perf_counter()
+        with hdf5_lock:
+            try:
+                found = variable_in(dataset_at(self.path), self.path, self.variable)
+            except OpenError as error:
+                raise SourceError(self.name, box, error.problem) from error
+            self._check_same(found, box)
+            values = read_packed(found, box, self.facts)
+        if log.isEnabledFor(logging.DEBUG):
+            took = 1e3 * (time.perf_counter() - started)
+            log.debug(
+                "read %s %s: %d bytes in %.1f ms", self.name, format_box(box), values.nbytes, took
+            )
+        return values
+
+    def _check_same(self, found: Any, box: Box) -> None:
+        """Raise a SourceError if the variable is another than the one that was opened."""
+        shape = tuple(found.shape)
+        whole = (*self.shape, shape[-1]) if self.facts.joined and shape else self.shape
+        fits = len(shape) == len(whole) and all(
+            now == then or (grows and now > then)
+            for now, then, grows in zip(shape, whole, (*self._unlimited, False), strict=False)
+        )
+        if not fits:
+            raise SourceError(
+                self.name,
+                box,
+                f"its shape was {whole} and is {shape} now; open it again",
+            )
+
+    def state(self) -> bytes | None:
+        """Return the state of the file."""
+        return file_version(self.path)
+
+
+def _unlimited(variable: Any) -> tuple[bool, ...]:
+    return tuple(bool(dimension.isunlimited()) for dimension in variable.get_dims())
+
+
+class HeldSource(_VariableSource):
+    """A netCDF variable that the user holds, read through the user's own handle.
+
+    It has no token, as its dataset may be in memory or be written to.  The
+    variable's automatic conversions stay as the user set them: with masking
+    and scaling on, ``conventions`` says ``"CF"`` and values are packed; with
+    both off, values are packed and remain so; with one of them on, values are
+    decoded in this one way by the source.
+
+    Parameters
+    ----------
+    variable : netCDF4.Variable
+        The variable; its dataset must stay open.
+    """
+
+    def __init__(self, variable: Any) -> None:
+        self.variable = variable
+        self._decoder: cf.Decoder | None = None
+        with hdf5_lock:
+            self._check_open(None)
+            facts = facts_of(variable, strings=bool(variable.chartostring))
+            group = variable.group()
+            place = "/".join(part for part in (group.path.strip("/"), variable.name) if part)
+            self._take(f"{group.filepath()}::{place}", facts)
+            mask, scale = bool(variable.mask), bool(variable.scale)
+        if mask and scale:
+            self.conventions = "CF"
+        elif mask or scale:
+            self._decoder = cf.decoder(self.dtype, facts.attributes, mask=mask, scale=scale)
+        if self._decoder is not None:
+            self.dtype = self._decoder.dtype
+            self.masked = self._decoder.masked
+            self.fill_value = self._decoder.fill_value
+
+    def __getitem__(self, box: Box) -> Values:
+        with hdf5_lock:
+            self._check_open(box)
+            variable = self.variable
+            mask, scale, strings = variable.mask, variable.scale, variable.chartostring
+            try:
+                variable.set_auto_maskandscale(False)
+                variable.set_auto_chartostring(False)
+                values = read_packed(variable, box, self.facts)
+            finally:
+                variable.set_auto_mask(mask)
+                variable.set_auto_scale(scale)
+                variable.set_auto_chartostring(strings)
+        return values if self._decoder is None else self._decoder(values)
+
+    def _check_open(self, box: Box | None) -> None:
+        # The library gives the number of a closed dataset to the next one that
+        # is opened: without this check, values of another file would be read.
+        try:
+            is_open = self.variable.group().isopen()
+        except ReferenceError:
+            is_open = False
+        if not is_open:
+            name = getattr(self, "name", "the netCDF4 variable")
+            raise SourceError(
+                name, box, "its dataset has been closed; keep it open, or use biggus.open"
+            )
+
+    def __reduce__(self) -> Any:
+        raise pickle.PicklingError(
+            f"{self.name} is read through an open dataset, which cannot be sent to another "
+            "process; use biggus.open"
+        )
