@@ -1,0 +1,11 @@
+"""Caching: chunks of sources on disk, within a size, the least recently used going first.
+
+`Cached` is a source around a source.  `Cache` is the folder, which puts
+together `files` (where entries lie), `entry` (what an entry is) and `index`
+(what was used when, and what goes).
+"""
+
+from biggus.cache.cache import Cache, CacheStats, default_cache
+from biggus.cache.cached import Cached
+
+__all__ = ["Cache", "CacheStats", "Cached", "default_cache"]

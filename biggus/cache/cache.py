@@ -1,0 +1,301 @@
+"""The cache: a folder of chunks of sources, bounded in size, shared by processes."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import threading
+import weakref
+from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import blake2b
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from biggus.cache.cached import Cached
+from biggus.cache.entry import Entry, EntryError, decode, encode
+from biggus.cache.files import Files, make_folder
+from biggus.cache.index import Index
+from biggus.cache.rows import FOLDER
+from biggus.errors import CacheError
+from biggus.options import parse_size
+from biggus.source import Source, as_source, whole
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import TracebackType
+
+    from biggus.source import Chunks, Values
+
+logger = logging.getLogger("biggus.cache")
+
+DEFAULT_SIZE = "20 GB"
+_NO_VALUES = np.empty(0, np.uint8)
+
+
+@dataclass(frozen=True)
+class CacheStats:
+    """What is in a cache, and how it served.
+
+    Attributes
+    ----------
+    path : Path
+        The folder.
+    entries : int
+        How many chunks are in it.
+    bytes : int
+        Their size on disk, the index included.
+    size_limit : int
+        The bytes above which the least recently used chunks go.
+    hits, misses : int
+        How often a chunk was in this cache, and was not, in this process.
+    """
+
+    path: Path
+    entries: int
+    bytes: int
+    size_limit: int
+    hits: int
+    misses: int
+
+
+class Cache:
+    """A folder in which the chunks of sources are kept.
+
+    Any number of threads and processes may use one folder at once.  When it
+    is full, the chunks that were used least recently go first.  Nothing in it is
+    believed unchecked: a chunk that is damaged is fetched again.
+
+    Parameters
+    ----------
+    path : path, optional
+        The folder, made if it is not there, for its owner alone.  If not
+        given, ``BIGGUS_CACHE_DIR``, else the user's cache folder.
+    size_limit : int or str, optional
+        Bytes on disk, as a number or as ``"20 GB"``.
+
+    Raises
+    ------
+    CacheError
+        If the folder cannot be made or written.
+    OptionError
+        If `size_limit` is no size.
+
+    Examples
+    --------
+    >>> import tempfile, numpy as np
+    >>> from biggus.source import ObjectSource
+    >>> cache = Cache(tempfile.mkdtemp(), "100 MB")
+    >>> source = ObjectSource(np.arange(10), chunks=(5,), token="ten numbers")
+    >>> cached = cache.wrap(source)
+    >>> cached[slice(3, 7, 1),]
+    array([3, 4, 5, 6])
+    >>> (source, (slice(0, 10, 1),)) in cache
+    True
+    """
+
+    def __init__(
+        self, path: str | os.PathLike[str] | None = None, size_limit: int | str = DEFAULT_SIZE
+    ) -> None:
+        self.size_limit = parse_size(size_limit)
+        self.path = _folder(path)
+        make_folder(self.path)
+        self.files = Files(self.path / FOLDER)
+        self._descriptions = Files(self.path / "descriptions")
+        self._index = Index(self.path, self.files, self.size_limit)
+        self._count = threading.Lock()
+        self._hits = self._misses = 0
+        # Also when the process ends.
+        self._close = weakref.finalize(self, self._index.flush)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"path": self.path, "size_limit": self.size_limit}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(**state)  # type: ignore[misc]
+
+    def __repr__(self) -> str:
+        return f"Cache({str(self.path)!r}, size_limit={self.size_limit})"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Write down what was used when; the cache can be used on."""
+        self._index.flush()
+
+    def wrap(self, source: Any, chunks: Chunks | None = None) -> Cached:
+        """Return `source` with its chunks kept in this cache.
+
+        Parameters
+        ----------
+        source : Source, or object with shape, dtype and __getitem__
+            Where the values live.
+        chunks : tuple, optional
+            The grid by which it is read and kept; else the source's own.
+
+        Raises
+        ------
+        CacheError
+            If the source has no token.
+        """
+        return Cached(as_source(source), self, chunks)
+
+    def __contains__(self, item: object) -> bool:
+        """Tell whether all of a source, or of a box of it, is here: ``(source, box) in cache``."""
+        source, box = item if isinstance(item, tuple) else (item, None)
+        if not isinstance(source, Source) or source.token is None:
+            return False
+        cached = source
+        if not isinstance(cached, Cached) or cached.cache.path != self.path:
+            cached = self.wrap(source)
+        return cached.cached(whole(source.shape) if box is None else box)
+
+    def stats(self) -> CacheStats:
+        """Return what is in the cache, and how it served this process.
+
+        Raises
+        ------
+        CacheError
+            If the index cannot be read.
+        """
+        entries, size = self._index.totals()
+        return CacheStats(self.path, entries, size, self.size_limit, self._hits, self._misses)
+
+    def clear(self) -> None:
+        """Remove all that is in the cache, descriptions included.
+
+        Raises
+        ------
+        CacheError
+            If it cannot be removed.
+        """
+        self._index.clear()
+        for key, _ in self._descriptions.keys():  # noqa: SIM118 - not a mapping
+            self._descriptions.remove(key)
+
+    def load(self, key: str, dtype: np.dtype[Any], shape: tuple[int, ...]) -> Entry | str:
+        """Return the sound entry of `key`, or why there is none."""
+        try:
+            buffer = self.files.read(key)
+            if buffer is None:
+                return "absent"
+            return decode(buffer, bytes.fromhex(key), dtype, shape)
+        except EntryError as error:
+            logger.warning("entry %s of %s is not used: %s", key, self.path, error)
+            return str(error)
+        except OSError as error:
+            logger.warning("entry %s of %s cannot be read: %s", key, self.path, error)
+            return "unreadable"
+
+    def store(self, key: str, values: Values, version: bytes) -> int:
+        """Keep `values` under `key`; return the bytes on disk, 0 if that failed."""
+        try:
+            size = self.files.write(key, encode(values, version, bytes.fromhex(key)))
+        except OSError as error:
+            logger.warning("a chunk could not be stored in %s: %s", self.path, error)
+            return 0
+        self._index.stored(key, size)
+        return size
+
+    def hit(self, key: str) -> None:
+        """Count a hit, and note that the entry was used."""
+        with self._count:
+            self._hits += 1
+        self._index.used(key)
+
+    def miss(self) -> None:
+        """Count a miss."""
+        with self._count:
+            self._misses += 1
+
+    def remember(self, name: str, description: dict[str, Any]) -> None:
+        """Keep the description of a source, to recall it when the source is gone.
+
+        Descriptions are small, and stay until `clear`: longer than the chunks
+        that they describe.  If it cannot be written, that is logged.
+
+        Parameters
+        ----------
+        name : str
+            What it is recalled by.
+        description : dict
+            What JSON can say.
+        """
+        key = _description_key(name)
+        text = json.dumps({"name": name, "description": description}).encode()
+        # An entry without values: only its checked header is wanted here.
+        pieces = encode(_NO_VALUES, text, bytes.fromhex(key))
+        try:
+            held = self._descriptions.read(key)
+            if held is None or held.tobytes() != b"".join(pieces):
+                self._descriptions.write(key, pieces)
+        except OSError as error:
+            logger.warning("a description could not be stored in %s: %s", self.path, error)
+
+    def recall(self, name: str) -> dict[str, Any] | None:
+        """Return the description that is kept under `name`, if there is one."""
+        found = self._recall(_description_key(name))
+        return None if found is None else found[1]
+
+    def descriptions(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yield the name and the description of all that is remembered, in no order."""
+        for key, _ in self._descriptions.keys():  # noqa: SIM118 - not a mapping
+            found = self._recall(key)
+            if found is not None:
+                yield found
+
+    def _recall(self, key: str) -> tuple[str, dict[str, Any]] | None:
+        try:
+            buffer = self._descriptions.read(key)
+            if buffer is None:
+                return None
+            _, text = decode(buffer, bytes.fromhex(key), _NO_VALUES.dtype, _NO_VALUES.shape)
+            record = json.loads(text)
+            return record["name"], record["description"]
+        except (EntryError, OSError) as error:
+            logger.warning("description %s of %s is not used: %s", key, self.path, error)
+            return None
+
+
+def _description_key(name: str) -> str:
+    return blake2b(name.encode(), digest_size=20).hexdigest()
+
+
+def _folder(path: str | os.PathLike[str] | None) -> Path:
+    if path is None:
+        path = os.environ.get("BIGGUS_CACHE_DIR") or None
+    if path is None:
+        import platformdirs
+
+        path = platformdirs.user_cache_dir("biggus", appauthor=False)
+    text = os.fspath(path)
+    if not text or "\0" in text:
+        raise CacheError(f"{text!r} is no path of a cache folder")
+    return Path(text).expanduser().absolute()
+
+
+@lru_cache(maxsize=1)
+def default_cache() -> Cache:
+    """Return the cache that this process uses where none is named.
+
+    Its folder is ``BIGGUS_CACHE_DIR``, else the user's cache folder; its size
+    ``BIGGUS_CACHE_SIZE``, else 20 GB.  Both are looked at on first use.
+
+    Raises
+    ------
+    CacheError
+        If the folder cannot be made or written.
+    """
+    return Cache(None, os.environ.get("BIGGUS_CACHE_SIZE") or DEFAULT_SIZE)

@@ -1,0 +1,215 @@
+"""Cached sources: whole chunks of a source, kept in a cache."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from biggus import options
+from biggus.cache.entry import dtype_text
+from biggus.cache.flight import SingleFlight
+from biggus.errors import CacheError, OfflineError, format_box
+from biggus.grid import Grid, default_chunks
+from biggus.source import Box, Chunks, Source, Values, Wrapper, box_shape, normal_chunks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from biggus.cache.cache import Cache
+
+logger = logging.getLogger("biggus.cache")
+
+_flights: SingleFlight[tuple[Values, bytes | None]] = SingleFlight()
+"""The chunks that are being fetched in this process, by cache folder and key."""
+
+
+class Cached(Wrapper):
+    """A source whose chunks are kept in a cache.
+
+    It reads whole chunks, each once: a chunk that is in the cache is taken
+    from there as long as the source says that it is still good.  Threads that
+    want the same chunk at the same time wait for one of them to fetch it.
+    Every read gives an array of the reader's own.
+
+    Parameters
+    ----------
+    source : Source
+        The source inside.  It needs a `token`.
+    cache : Cache
+        Where chunks are kept.
+    chunks : tuple, optional
+        The grid; if not given, the source's own, else one of about 4 MiB.
+
+    Raises
+    ------
+    CacheError
+        If the source has no token.
+    """
+
+    fresh = True
+    resident = False
+    lock = None  # The source's own lock is taken for as long as it is read, and no longer.
+    waits = True
+
+    # Of its own, where the base has properties that ask the source.
+    shape: tuple[int, ...] = ()
+    dtype: np.dtype[Any] = np.dtype(np.float64)
+    chunks: Chunks = ()
+
+    def __init__(self, source: Source, cache: Cache, chunks: Chunks | None = None) -> None:
+        super().__init__(source)
+        if source.token is None:
+            raise CacheError(
+                f"{source.name} cannot be cached without an identity: give it a token=, "
+                "a string that stands for these values and no others"
+            )
+        self.cache = cache
+        self.chunks = _chunks_of(source, chunks)
+        self.shape = source.shape
+        self.dtype = source.dtype
+        self._prepare()
+
+    def _prepare(self) -> None:
+        self.grid = Grid(self.shape, self.chunks)
+        # Objects have no bytes of their own that could be kept.
+        self._kept = not self.dtype.hasobject
+        self._hash = hashlib.blake2b(digest_size=20)
+        if self._kept:
+            identity = repr((self.source.token, dtype_text(self.dtype), self.shape))
+            self._hash.update(identity.encode())
+        else:
+            logger.debug("%s is not kept: its values are Python objects", self.name)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"source": self.source, "cache": self.cache, "chunks": self.chunks}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(**state)  # type: ignore[misc]
+
+    def __repr__(self) -> str:
+        return f"Cached({self.source!r}, {self.cache!r})"
+
+    def __getitem__(self, box: Box) -> Values:
+        parts = list(self.grid.parts(box))
+        if len(parts) == 1:
+            values = self._chunk(parts[0].chunk)[0]
+            return values if parts[0].chunk == box else values[parts[0].inner]
+        result: Values = np.empty(box_shape(box), self.dtype)
+        for part in parts:
+            values = self._chunk(part.chunk)[0]
+            if isinstance(values, np.ma.MaskedArray) and not isinstance(result, np.ma.MaskedArray):
+                result = np.ma.MaskedArray(
+                    result, mask=np.ma.make_mask_none(result.shape, self.dtype)
+                )
+                result.fill_value = values.fill_value
+            result[part.outer] = values[part.inner]
+        return result
+
+    def fetch(self, box: Box) -> tuple[Values, bytes | None]:
+        """Return the values in `box` and the version that they surely are of."""
+        parts = list(self.grid.parts(box))
+        if len(parts) == 1:
+            values, version = self._chunk(parts[0].chunk)
+            return (values if parts[0].chunk == box else values[parts[0].inner]), version
+        before = self.version(box)
+        values = self[box]
+        return values, before if before == self.version(box) else None
+
+    def cached(self, box: Box) -> bool:
+        """Tell whether all chunks of `box` are in the cache; the source is not asked.
+
+        Whether they are still good is not looked at.
+        """
+        return self._kept and all(self.cache.files.exists(self.key(c)) for c in self._chunks(box))
+
+    def key(self, chunk: Box) -> str:
+        """Return the key of a chunk: 40 hexadecimal digits."""
+        digest = self._hash.copy()
+        digest.update(repr([(s.start, s.stop) for s in chunk]).encode())
+        return digest.hexdigest()
+
+    def _chunks(self, box: Box) -> Iterator[Box]:
+        return (part.chunk for part in self.grid.parts(box))
+
+    def _chunk(self, chunk: Box) -> tuple[Values, bytes | None]:
+        """Return the values of a whole chunk, nobody else's, and their version."""
+        if not self._kept:
+            self._refuse_if_offline(chunk)
+            return self._own(*self.source.fetch(chunk))
+        key = self.key(chunk)
+        held = self._held(key, chunk)
+        if isinstance(held, tuple):
+            return held
+        (values, version), shared = _flights.do(
+            (self.cache.path, key), lambda: self._missed(key, chunk)
+        )
+        return (values.copy() if shared else values), version
+
+    def _held(self, key: str, chunk: Box) -> tuple[Values, bytes] | str:
+        """Return what is in the cache for `chunk` if it is still good, else why there is none."""
+        found = self.cache.load(key, self.dtype, box_shape(chunk))
+        if isinstance(found, str):
+            return found
+        values, held = found
+        if not self._offline():
+            good = self.source.renew(chunk, held)
+            if good is None:
+                return "stale"
+            if good != held:
+                self.cache.store(key, values, good)
+                held = good
+        self.cache.hit(key)
+        if isinstance(values, np.ma.MaskedArray) and self.fill_value is not None:
+            values.fill_value = self.fill_value
+        if logger.isEnabledFor(logging.DEBUG):
+            logger.debug("hit %s %s: %d bytes", self.name, format_box(chunk), values.nbytes)
+        return values, held
+
+    def _missed(self, key: str, chunk: Box) -> tuple[Values, bytes | None]:
+        """Fetch a chunk and keep it, unless another thread has just done so."""
+        held = self._held(key, chunk)
+        if isinstance(held, tuple):
+            return held
+        self.cache.miss()
+        self._refuse_if_offline(chunk)
+        start = time.perf_counter()
+        values, version = self._own(*self.source.fetch(chunk))
+        seconds = time.perf_counter() - start
+        kept = "not kept, its version being unknown"
+        if version is not None:
+            size = self.cache.store(key, values, version)
+            kept = f"stored {size} bytes" if size else "not stored"
+        logger.info(
+            "miss %s %s (%s): fetched %d bytes in %.3f s, %s",
+            self.name,
+            format_box(chunk),
+            held,
+            values.nbytes,
+            seconds,
+            kept,
+        )
+        return values, version
+
+    def _own(self, values: Values, version: bytes | None) -> tuple[Values, bytes | None]:
+        return values if self.source.fresh else values.copy(), version
+
+    def _offline(self) -> bool:
+        return options.current().offline and self.source.remote
+
+    def _refuse_if_offline(self, chunk: Box) -> None:
+        if self._offline():
+            raise OfflineError(
+                self.name, chunk, "this chunk is not in the cache, and biggus is set to be offline"
+            )
+
+
+def _chunks_of(source: Source, chunks: Chunks | None) -> Chunks:
+    if chunks is not None:
+        return normal_chunks(chunks, source.shape)
+    if source.chunks is not None:
+        return source.chunks
+    return default_chunks(source.shape, source.dtype.itemsize)

@@ -1,0 +1,178 @@
+"""Entries: the values of one chunk as bytes, with all that is needed to distrust them.
+
+An entry is, in this order, little-endian::
+
+    magic      6 bytes   b"biggus"
+    format     u2        the format version, `FORMAT`
+    checksum   u4        CRC-32 of all that follows
+    key        20 bytes  the key that the entry is kept under
+    kind       u1        `PLAIN`, `MASKED` or `UNMASKED`
+    reserved   3 bytes   zeros
+    lengths    u4 u4 u8 u8   of version, identity, values, validity
+    version    the state of the source that the values are of
+    identity   the dtype and shape of the values, as text
+    padding    zeros up to a multiple of 64 bytes from the start
+    values     raw, in C order
+    validity   one bit an element, 1 where it is not missing (`MASKED` only)
+
+Decoding copies nothing: the values are a view of the buffer that was read.
+Pure: knows no folder and no source.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+import zlib
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from biggus.description import encode_dtype
+from biggus.errors import BiggusError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from biggus.source import Values
+
+FORMAT = 1
+"""The format version that is written, and the only one that is read."""
+
+MAGIC = b"biggus"
+PLAIN, MASKED, UNMASKED = 0, 1, 2
+"""An ndarray; a MaskedArray; a MaskedArray that has no mask."""
+
+_ALIGNMENT = 64
+_PREFIX = struct.Struct("<6sHI")
+_HEADER = struct.Struct("<20sB3xIIQQ")
+_START = _PREFIX.size + _HEADER.size
+
+Buffer = npt.NDArray[np.uint8]
+
+
+class EntryError(BiggusError):
+    """Bytes that are no entry, not the one looked for, or damaged."""
+
+
+class Entry(NamedTuple):
+    """What an entry holds."""
+
+    values: Values
+    version: bytes
+
+
+def identity(dtype: np.dtype[Any], shape: Sequence[int]) -> bytes:
+    """Return the text that names the dtype and shape of values.
+
+    Examples
+    --------
+    >>> identity(np.dtype(">f4"), (2, 3))
+    b'">f4" (2, 3)'
+    """
+    return f"{dtype_text(dtype)} {tuple(shape)}".encode()
+
+
+@lru_cache(maxsize=256)
+def dtype_text(dtype: np.dtype[Any]) -> str:
+    """Return a text that is the same for equal dtypes and no others."""
+    return json.dumps(encode_dtype(dtype), separators=(",", ":"))
+
+
+def encode(values: Values, version: bytes, key: bytes) -> list[bytes | memoryview]:
+    """Return the pieces of the entry of `values`, to be written one after the other.
+
+    Parameters
+    ----------
+    values : ndarray or MaskedArray
+        Of any dtype without objects, any shape, any memory order.
+    version : bytes
+        The state of the source that the values are of.
+    key : bytes
+        The 20 bytes of the key.
+
+    Examples
+    --------
+    >>> pieces = encode(np.arange(3), b"v1", bytes(20))
+    >>> buffer = np.frombuffer(b"".join(pieces), np.uint8)
+    >>> decode(buffer, bytes(20), np.dtype(int), (3,))
+    Entry(values=array([0, 1, 2]), version=b'v1')
+    """
+    kind, validity = PLAIN, b""
+    if isinstance(values, np.ma.MaskedArray):
+        mask = np.ma.getmask(values)
+        kind = UNMASKED
+        if mask is not np.ma.nomask:
+            kind = MASKED
+            validity = np.packbits(_as_bytes(np.asarray(mask)) ^ 1).tobytes()
+        values = values.data
+    raw = _as_bytes(values).data
+    name = identity(values.dtype, values.shape)
+    end = _START + len(version) + len(name)
+    padding = bytes(-end % _ALIGNMENT)
+    header = _HEADER.pack(key, kind, len(version), len(name), len(raw), len(validity))
+    head = header + version + name + padding
+    checksum = zlib.crc32(validity, zlib.crc32(raw, zlib.crc32(head)))
+    return [_PREFIX.pack(MAGIC, FORMAT, checksum), head, raw, validity]
+
+
+def decode(buffer: Buffer, key: bytes, dtype: np.dtype[Any], shape: tuple[int, ...]) -> Entry:
+    """Return the values and version of the entry in `buffer`.
+
+    Parameters
+    ----------
+    buffer : ndarray of uint8
+        All of the entry; the values that are returned share its memory.
+    key, dtype, shape
+        What the entry must be of.
+
+    Raises
+    ------
+    EntryError
+        If it is not an entry of this format, damaged, or of something else.
+    """
+    size = len(buffer)
+    if size < _START:
+        raise EntryError("damaged: cut short")
+    view = buffer.data
+    magic, form, checksum = _PREFIX.unpack_from(view)
+    if magic != MAGIC:
+        raise EntryError("damaged: no entry of a biggus cache")
+    if form != FORMAT:
+        raise EntryError(f"other format: {form} instead of {FORMAT}")
+    if zlib.crc32(view[_PREFIX.size :]) != checksum:
+        raise EntryError("damaged: wrong checksum")
+    found, kind, n_version, n_name, n_values, n_validity = _HEADER.unpack_from(view, _PREFIX.size)
+    name_at = _START + n_version
+    values_at = -(-(name_at + n_name) // _ALIGNMENT) * _ALIGNMENT
+    validity_at = values_at + n_values
+    if validity_at + n_validity != size or found != key:
+        raise EntryError("damaged: not the entry that was stored here")
+    if buffer[name_at : name_at + n_name].tobytes() != identity(dtype, shape):
+        raise EntryError("stale: of another dtype or shape")
+    version = buffer[_START:name_at].tobytes()
+    values = _as_values(buffer[values_at:validity_at], dtype, shape)
+    if kind == PLAIN:
+        return Entry(values, version)
+    mask: Any = np.ma.nomask
+    if kind == MASKED:
+        mask_dtype = np.ma.make_mask_descr(dtype)
+        count = values.size * mask_dtype.itemsize
+        bits = np.unpackbits(buffer[validity_at:], count=count)
+        mask = _as_values(bits ^ np.uint8(1), mask_dtype, shape)
+    return Entry(np.ma.MaskedArray(values, mask=mask), version)
+
+
+def _as_bytes(array: npt.NDArray[Any]) -> Buffer:
+    """Return the bytes of `array` in C order, copied only if they lie otherwise."""
+    if not array.nbytes:
+        return np.empty(0, np.uint8)
+    return np.asarray(array, order="C").reshape(-1).view(np.uint8)
+
+
+def _as_values(raw: Buffer, dtype: np.dtype[Any], shape: tuple[int, ...]) -> npt.NDArray[Any]:
+    if not len(raw):
+        return np.empty(shape, dtype)
+    return raw.view(dtype).reshape(shape)
