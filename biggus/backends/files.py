@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import logging
 import os
 import struct
-import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
-from pathlib import Path
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable, Hashable
+    from pathlib import Path
 
 Handle = TypeVar("Handle")
+
+log = logging.getLogger("biggus.backends")
 
 SETTLED_SECONDS = 2.0
 """A file that changed less than this ago is not trusted to be unchanged: file
@@ -33,10 +40,19 @@ def file_version(*paths: Path | str) -> bytes | None:
             state = os.stat(path)
         except OSError:
             return None
-        if now - max(state.st_mtime, state.st_ctime) < SETTLED_SECONDS:
+        # Every write moves ctime on, and nobody can set it; mtime can be set,
+        # into the future too.  Windows has the time of creation in its place.
+        changed = state.st_mtime if os.name == "nt" else state.st_ctime
+        if now - changed < SETTLED_SECONDS:
             return None
         parts.append(
-            struct.pack("<QqqQ", state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino)
+            struct.pack(
+                "<QqqQ",
+                state.st_size,
+                state.st_mtime_ns,
+                state.st_ctime_ns,
+                state.st_ino % 2**64,  # some Windows file systems number in 128 bits
+            )
         )
     return b"".join(parts)
 
@@ -46,7 +62,8 @@ class HandlePool(Generic[Handle]):
 
     Not locked against use after closing: a caller holds the library's lock
     for as long as it uses a handle, and the pool opens and closes under the
-    same lock.  After a fork the handles of the parent are dropped unclosed.
+    same lock.  After a fork the handles of the parent are neither used nor
+    closed in the child, whatever drops them.
 
     Parameters
     ----------
@@ -57,6 +74,8 @@ class HandlePool(Generic[Handle]):
     capacity : int
         How many handles stay open.
     """
+
+    _inherited: ClassVar[list[Any]] = []  # keeps finalizers from closing what the parent uses
 
     def __init__(
         self, close: Callable[[Handle], object], lock: threading.RLock, capacity: int = 128
@@ -70,33 +89,59 @@ class HandlePool(Generic[Handle]):
     def __len__(self) -> int:
         return len(self._handles)
 
+    def __contains__(self, key: Hashable) -> bool:
+        return key in self._handles
+
+    def open_keys(self) -> list[Any]:
+        """Return the keys of the handles that are open, the least recently used first."""
+        return list(self._handles)
+
     def get(self, key: Hashable, open_: Callable[[], Handle]) -> Handle:
         """Return the handle of `key`, opened with `open_` if it is not there.
 
-        The caller must hold the lock.
+        Where the process has no file descriptor left, all handles are closed
+        and it is tried once more.  The caller must hold the lock.
         """
-        if self._pid != os.getpid():
-            self._handles = OrderedDict()
-            self._pid = os.getpid()
+        self._leave_parents_handles()
         handle = self._handles.get(key)
-        if handle is None:
-            handle = open_()
-            self._handles[key] = handle
-            while len(self._handles) > self.capacity:
-                _, oldest = self._handles.popitem(last=False)
-                self._close(oldest)
-        else:
+        if handle is not None:
             self._handles.move_to_end(key)
+            return handle
+        while self._handles and len(self._handles) >= self.capacity:
+            self._close_quietly(*self._handles.popitem(last=False))
+        try:
+            handle = open_()
+        except OSError as error:
+            if error.errno not in (errno.EMFILE, errno.ENFILE) or not self._handles:
+                raise
+            log.info("out of file descriptors: closing %d handles", len(self._handles))
+            self.clear()
+            handle = open_()
+        self._handles[key] = handle
         return handle
 
     def discard(self, key: Hashable) -> None:
         """Close and forget the handle of `key`, if it is open."""
         with self._lock:
-            handle = self._handles.pop(key, None)
-            if handle is not None and self._pid == os.getpid():
-                self._close(handle)
+            self._leave_parents_handles()
+            if key in self._handles:
+                self._close_quietly(key, self._handles.pop(key))
 
     def clear(self) -> None:
         """Close all handles."""
-        for key in list(self._handles):
-            self.discard(key)
+        with self._lock:
+            for key in list(self._handles):
+                self.discard(key)
+
+    def _leave_parents_handles(self) -> None:
+        if self._pid != os.getpid():
+            self._inherited.append(self._handles)
+            self._handles = OrderedDict()
+            self._pid = os.getpid()
+
+    def _close_quietly(self, key: Hashable, handle: Handle) -> None:
+        # Closing is nobody's request: it must not fail the one that needs the room.
+        with contextlib.suppress(Exception):
+            self._close(handle)
+            return
+        log.warning("could not close %s", key)

@@ -1,0 +1,295 @@
+"""Open HDF5 files and datasets: pooled, checked on each use, and what is in them.
+
+Everything here is called with `hdf5_lock` held.
+"""
+
+# Paths are strings here, as libhdf5 has them.
+
+from __future__ import annotations
+
+import errno
+import itertools
+import logging
+import os
+import re
+import stat
+import time
+from functools import cache
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+from biggus.backends.files import HandlePool
+from biggus.backends.native import guard_forks, hdf5_lock
+from biggus.errors import GoneError, MissingDependencyError, OpenError, VariableError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+log = logging.getLogger("biggus.backends.hdf5")
+
+Stamp: TypeAlias = tuple[int, ...]
+"""What os.stat says of a file that changes when the file does."""
+
+CHUNK_CACHE_BYTES = 2**20
+"""libhdf5's own chunk cache, for each open dataset: small, for biggus reads whole
+chunks where it can, and 128 datasets may be open."""
+
+ALIASES = 16
+"""Under how many paths one and the same group is listed; links can make infinitely many."""
+
+_LOOKUP_ERRORS = (KeyError, ValueError, RuntimeError, OSError)
+
+
+class OpenFile(NamedTuple):
+    """A file that is open, the number of that opening, and how the file was then."""
+
+    file: Any
+    serial: int
+    stamp: Stamp
+
+
+class OpenDataset(NamedTuple):
+    """A dataset that is open, and the number of the opening of its file.
+
+    `elsewhere` is the file that it lies in, and its stamp, where a link led to another.
+    """
+
+    dataset: Any
+    serial: int
+    elsewhere: tuple[str, Stamp] | None
+
+
+@cache
+def h5py() -> Any:
+    """Return the module h5py.
+
+    Raises
+    ------
+    MissingDependencyError
+        If it is not installed.
+    """
+    try:
+        import h5py as module
+    except ImportError as error:
+        raise MissingDependencyError("h5py", "hdf5", "reading HDF5 files") from error
+    guard_forks()
+    return module
+
+
+_serials = itertools.count(1)
+files: HandlePool[OpenFile] = HandlePool(lambda opened: opened.file.close(), hdf5_lock)
+# A dataset is closed by letting it go; the pool bounds libhdf5's chunk caches.
+datasets: HandlePool[OpenDataset] = HandlePool(lambda _: None, hdf5_lock)
+
+
+def stamp_of(path: str) -> Stamp:
+    """Return what tells one state of a regular file from another.
+
+    Raises
+    ------
+    GoneError
+        If there is no such file.
+    OpenError
+        If it is none that can be opened: a folder, a pipe, a device.
+    """
+    try:
+        state = os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        raise GoneError(path, "there is no such file") from None
+    except OSError as error:
+        raise OpenError(path, error.strerror or str(error)) from error
+    if not stat.S_ISREG(state.st_mode):
+        kind = "a folder" if stat.S_ISDIR(state.st_mode) else "no regular file"
+        raise OpenError(path, f"it is {kind}; name an HDF5 file")
+    return state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns
+
+
+def open_file(path: str) -> OpenFile:
+    """Return `path` open for reading, opened again if the file has changed since.
+
+    Raises
+    ------
+    GoneError
+        If there is no such file (any more).
+    OpenError
+        If it cannot be opened, or is no HDF5 file.
+    """
+    stamp = stamp_of(path)
+    opened = files.get(path, lambda: _open(path, stamp))
+    if opened.stamp != stamp or not opened.file:
+        log.info("%s has changed: opening it again", path)
+        _close_datasets_of(opened.serial)
+        files.discard(path)
+        opened = files.get(path, lambda: _open(path, stamp))
+    return opened
+
+
+def _open(path: str, stamp: Stamp) -> OpenFile:
+    start = time.perf_counter()
+    try:
+        # "best-effort": where a file system has no locks, do without.
+        file = h5py().File(path, "r", locking="best-effort", rdcc_nbytes=CHUNK_CACHE_BYTES)
+    except OSError as error:
+        if error.errno in (errno.EMFILE, errno.ENFILE) and len(files):
+            raise  # the pool makes room and tries again
+        raise OpenError(path, _problem(error)) from error
+    log.debug("opened %s in %.1f ms", path, (time.perf_counter() - start) * 1e3)
+    return OpenFile(file, next(_serials), stamp)
+
+
+def _close_datasets_of(serial: int) -> None:
+    # While a dataset is open libhdf5 keeps the file, and what it knows of it.
+    for key in [key for key in datasets.open_keys() if key[0] == serial]:
+        datasets.discard(key)
+
+
+def open_dataset(path: str, name: str) -> OpenDataset:
+    """Return the dataset `name` of `path`, kept open for the next read.
+
+    Virtual datasets are opened anew, and closed with the last reference: libhdf5
+    would keep all the files behind them open, replaced ones too.
+
+    Raises
+    ------
+    OpenError, GoneError, VariableError
+        As :func:`open_file` and :func:`resolve`.
+    """
+    opened = open_file(path)
+    key = (opened.serial, name)
+    if key in datasets:
+        held = datasets.get(key, lambda: _dataset(path, opened, name))
+        if held.elsewhere is None or stamp_of(held.elsewhere[0]) == held.elsewhere[1]:
+            return held
+        datasets.discard(key)
+        del held
+    fresh = _dataset(path, opened, name)
+    return fresh if fresh.dataset.is_virtual else datasets.get(key, lambda: fresh)
+
+
+def _dataset(path: str, opened: OpenFile, name: str) -> OpenDataset:
+    dataset = resolve(path, opened.file, name)
+    real = dataset.file.filename
+    elsewhere = None if real == opened.file.filename else (real, stamp_of(real))
+    return OpenDataset(dataset, opened.serial if elsewhere is None else next(_serials), elsewhere)
+
+
+def _problem(error: OSError) -> str:
+    """Say in one sentence why libhdf5 could not open a file."""
+    text = one_line(error)
+    if error.errno in (errno.EAGAIN, errno.EWOULDBLOCK):
+        return "a program that writes to it has locked it; try again when it is done"
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return "permission denied"
+    if "file signature not found" in text:
+        return "it is not an HDF5 file"
+    sizes = re.search(r"truncated file: eof = (\d+),.* stored_eof = (\d+)", text)
+    if sizes:
+        return f"it is truncated: {sizes[1]} of {sizes[2]} bytes are there"
+    return text
+
+
+def one_line(error: BaseException) -> str:
+    """Return the message of an error of libhdf5 without line breaks."""
+    text = error.args[0] if isinstance(error, KeyError) and error.args else error
+    return " ".join(str(text).split()) or type(error).__name__
+
+
+def normal_name(name: str) -> str:
+    """Return the path of a dataset without needless slashes and dots.
+
+    Examples
+    --------
+    >>> normal_name("/group//./values/")
+    'group/values'
+    """
+    return "/".join(part for part in name.split("/") if part not in ("", "."))
+
+
+def resolve(location: str, file: Any, name: str) -> Any:
+    """Return the h5py Dataset `name` of an open file.
+
+    Raises
+    ------
+    VariableError
+        If there is none: what is there instead, or where a link breaks off.
+    GoneError
+        If an external link leads to a file that is not there.
+    """
+    try:
+        found = file[name] if name else file
+    except _LOOKUP_ERRORS as error:
+        broken = _broken_link(location, file, name, error)
+        if broken is not None:
+            raise broken from error
+        raise VariableError(
+            location, f"there is no variable {name!r} in it", tuple(walk(file))
+        ) from None
+    if isinstance(found, h5py().Dataset):
+        return found
+    if isinstance(found, h5py().Group):
+        inside = tuple(f"{name}/{path}" if name else path for path in walk(found))
+        what = f"{name!r} is a group" if name else "the root is a group"
+        raise VariableError(location, f"{what}; name a variable in it", inside)
+    raise VariableError(location, f"{name!r} is a {type(found).__name__}, not a variable")
+
+
+def _broken_link(location: str, file: Any, name: str, error: Exception) -> OpenError | None:
+    """Return the error for the link at which the way to `name` breaks off, if it is one."""
+    group, done = file, ""
+    for part in name.split("/"):
+        try:
+            link = group.get(part, getlink=True)
+        except _LOOKUP_ERRORS:
+            return None
+        done = f"{done}/{part}" if done else part
+        try:
+            group = group[part]
+        except _LOOKUP_ERRORS as failure:
+            error = failure
+        else:
+            if isinstance(group, h5py().Group):
+                continue
+            return None
+        if isinstance(link, h5py().SoftLink):
+            return VariableError(
+                location, f"{done!r} is a soft link to {link.path!r}: {one_line(error)}"
+            )
+        if isinstance(link, h5py().ExternalLink):
+            problem = (
+                f"{done!r} is an external link to {link.path!r} in the file "
+                f"{link.filename!r}: {one_line(error)}"
+            )
+            gone = "can't open file" in problem
+            return GoneError(location, problem) if gone else VariableError(location, problem)
+        return OpenError(location, f"cannot open {done!r} in it: {one_line(error)}")
+    return None
+
+
+def walk(group: Any) -> Iterator[str]:
+    """Yield the path of each dataset below `group`, depth first, in the file's order.
+
+    Links are followed where they lead to something.  A group is not entered
+    again from within itself, nor more than `ALIASES` times in all.
+    """
+    yield from _walk(group, "", (_identity(group),), {})
+
+
+def _walk(
+    group: Any, prefix: str, above: tuple[object, ...], visits: dict[object, int]
+) -> Iterator[str]:
+    for name in group:
+        try:
+            item = group[name]
+        except _LOOKUP_ERRORS:
+            continue  # a dangling link; opening it tells what is wrong
+        if isinstance(item, h5py().Dataset):
+            yield prefix + name
+        elif isinstance(item, h5py().Group):
+            identity = _identity(item)
+            visits[identity] = visits.get(identity, 0) + 1
+            if identity not in above and visits[identity] <= ALIASES:
+                yield from _walk(item, f"{prefix}{name}/", (*above, identity), visits)
+
+
+def _identity(group: Any) -> object:
+    info = h5py().h5o.get_info(group.id)
+    return info.fileno, info.addr

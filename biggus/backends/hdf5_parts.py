@@ -1,0 +1,264 @@
+"""The files behind virtual and external datasets, and whether they are there.
+
+libhdf5 reads what is missing there as fill values or zeros, without a word.
+So each part that a box touches is looked for beforehand, in the places where
+libhdf5 looks, and what is not found is an error.  The cost of a read is one
+pass over the mappings and a ``stat`` or two for each that the box touches.
+
+Everything here is called with `hdf5_lock` held.
+"""
+
+# Paths are strings here, as libhdf5 has them.
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+from biggus.backends.hdf5_files import Stamp, h5py, open_dataset, stamp_of
+from biggus.errors import GoneError, OpenError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from biggus.source import Box
+
+Seen: TypeAlias = tuple[tuple[str, Stamp], ...]
+"""Files that were looked at, and how they were."""
+
+_DEEPEST = 16
+"""How many virtual datasets may lie behind one another: they could lie in a ring."""
+
+
+class Part(NamedTuple):
+    """One mapping of a virtual dataset, or one file of an external one.
+
+    Attributes
+    ----------
+    file : str
+        The name of the file, as it is stored: ``"."`` is the file itself.
+    dataset : str
+        The dataset in there; empty for an external file.
+    first, last : tuple of int or None
+        The corners of the region that it fills; None if they are not known.
+    blocks : tuple of int or None
+        For numbered files: axis, start, stride and length of the blocks along it.
+    need : tuple of int or None
+        The shape that the dataset in there must have at least.
+    offset, size : int
+        Where the values lie in an external file; the size is in bytes.
+    """
+
+    file: str
+    dataset: str
+    first: tuple[int, ...] | None = None
+    last: tuple[int, ...] | None = None
+    blocks: tuple[int, int, int, int] | None = None
+    need: tuple[int, ...] | None = None
+    offset: int = 0
+    size: int = 0
+
+
+class _Known(NamedTuple):
+    stamp: Stamp
+    shape: tuple[int, ...]
+    parts: Parts | None
+
+
+class Parts:
+    """All that lies behind a virtual or external dataset.
+
+    Parameters
+    ----------
+    path : str
+        The file of the dataset.
+    parts : list of Part
+        What lies behind it.
+    shape : tuple of int
+        The shape of the dataset.
+    itemsize : int
+        The bytes of one of its elements.
+    """
+
+    def __init__(self, path: str, parts: list[Part], shape: tuple[int, ...], itemsize: int) -> None:
+        self.path = path
+        self.parts = parts
+        self.shape = shape
+        self.itemsize = itemsize
+        self._known: dict[tuple[str, str], _Known] = {}
+
+    @classmethod
+    def of(cls, dataset: Any) -> Parts | None:
+        """Return the parts of an h5py Dataset, or None if it is neither virtual nor external."""
+        if dataset.is_virtual:
+            parts = [_virtual_part(mapping) for mapping in dataset.virtual_sources()]
+        else:
+            external = dataset.external
+            if not external:
+                return None
+            parts = [Part(name, "", offset=offset, size=size) for name, offset, size in external]
+        path = os.path.abspath(dataset.file.filename)
+        return cls(path, parts, tuple(dataset.shape), dataset.dtype.itemsize)
+
+    def files(self) -> tuple[str, ...] | None:
+        """Return the paths of all files behind it, or None if some part is missing."""
+        try:
+            return tuple(dict.fromkeys(path for path, _ in self.check(None)))
+        except (OSError, ValueError):
+            return None
+
+    def check(self, box: Box | None, depth: int = 0) -> Seen:
+        """Look for every part that `box` touches (None: all parts).
+
+        Raises
+        ------
+        GoneError
+            If a file is not there.
+        OpenError
+            If it is not what the dataset needs.
+        """
+        if depth > _DEEPEST:
+            raise OpenError(self.path, f"virtual datasets lie more than {_DEEPEST} deep in it")
+        seen: dict[str, Stamp] = {}
+        for part in self._touched(box):
+            if part.dataset:
+                path = self._find(part.file)
+                known = self._look_into(path, part)
+                seen[path] = known.stamp
+                if known.parts is not None:
+                    seen.update(known.parts.check(None, depth + 1))
+            else:
+                path = self._find_external(part.file)
+                seen[path] = stamp_of(path)
+                there, need = seen[path][2], part.offset + part.size
+                if there < need:
+                    raise OpenError(
+                        path, f"values lie in its first {need} bytes, and it has only {there}"
+                    )
+        return tuple(seen.items())
+
+    def _touched(self, box: Box | None) -> Iterator[Part]:
+        if box is not None:
+            box = box[: len(self.shape)]
+        else:
+            box = tuple(slice(0, n, 1) for n in self.shape)
+        if any(s.stop <= s.start for s in box):
+            return
+        ends = [(s.start, range(s.start, s.stop, s.step or 1)[-1]) for s in box]
+        if self.parts and not self.parts[0].dataset:
+            yield from self._touched_external(ends)
+            return
+        for part in self.parts:
+            if part.blocks is not None:
+                yield from _numbered(part, ends[part.blocks[0]])
+            elif _meets(part, ends):
+                yield part
+
+    def _touched_external(self, ends: list[tuple[int, int]]) -> Iterator[Part]:
+        """Yield the files that hold a byte from the first to the last element, cut to that."""
+        first = last = 0
+        for n, (start, end) in zip(self.shape, ends, strict=True):
+            first, last = first * n + start, last * n + end
+        begin, stop, at = first * self.itemsize, (last + 1) * self.itemsize, 0
+        for part in self.parts:
+            if begin < at + part.size and stop > at:
+                yield part._replace(size=min(stop - at, part.size))
+            at += part.size
+
+    def _look_into(self, path: str, part: Part) -> _Known:
+        stamp = stamp_of(path)
+        known = self._known.get((path, part.dataset))
+        if known is None or known.stamp != stamp:
+            dataset = open_dataset(path, part.dataset.strip("/")).dataset
+            known = _Known(stamp, tuple(dataset.shape or ()), Parts.of(dataset))
+            self._known[path, part.dataset] = known
+        if part.need is not None and (
+            len(part.need) != len(known.shape)
+            or any(n > m for n, m in zip(part.need, known.shape, strict=True))
+        ):
+            raise OpenError(
+                path,
+                f"its dataset {part.dataset!r} has shape {known.shape}, and a virtual dataset "
+                f"needs {part.need} of it",
+            )
+        return known
+
+    def _find(self, name: str) -> str:
+        """Return the path of the file of a mapping: the first that exists where libhdf5 looks."""
+        if name == ".":
+            return self.path
+        folder = os.path.dirname(self.path)
+        candidates = []
+        if os.path.isabs(name):
+            candidates.append(name)
+            name = os.path.basename(name)
+        prefixes = os.environ.get("HDF5_VDS_PREFIX", "")
+        if prefixes:
+            candidates.append(os.path.join(prefixes.replace("${ORIGIN}", folder), name))
+            candidates += [os.path.join(prefix, name) for prefix in prefixes.split(os.pathsep)]
+        candidates += [
+            os.path.join(folder, name),
+            os.path.abspath(name),
+            os.path.join(os.path.dirname(os.path.realpath(self.path)), name),
+        ]
+        for candidate in candidates:
+            if os.path.exists(candidate):
+                return candidate
+        raise GoneError(candidates[0], "a virtual dataset needs this file, and it is not there")
+
+    def _find_external(self, name: str) -> str:
+        prefix = os.environ.get("HDF5_EXTFILE_PREFIX", "")
+        prefix = prefix.replace("${ORIGIN}", os.path.dirname(self.path))
+        path = os.path.abspath(os.path.join(prefix, name))
+        if not os.path.exists(path):
+            raise GoneError(
+                path,
+                "the values of an external dataset lie in this file, and it is not there "
+                "(a relative name counts from the working directory or HDF5_EXTFILE_PREFIX)",
+            )
+        return path
+
+
+def _virtual_part(mapping: Any) -> Part:
+    h5s = h5py().h5s
+    part = Part(mapping.file_name, mapping.dset_name)
+    vspace = mapping.vspace
+    if vspace.get_select_type() == h5s.SEL_HYPERSLABS and vspace.is_regular_hyperslab():
+        start, stride, count, block = vspace.get_regular_hyperslab()
+        for axis, n in enumerate(count):
+            if n == h5s.UNLIMITED:
+                if "%b" in part.file or "%b" in part.dataset:
+                    part = part._replace(blocks=(axis, start[axis], stride[axis], block[axis]))
+                return part
+            if block[axis] == h5s.UNLIMITED:
+                return part
+    first, last = vspace.get_select_bounds()
+    part = part._replace(first=tuple(first), last=tuple(last))
+    if mapping.src_space.get_select_type() == h5s.SEL_ALL:
+        return part  # its extent is not stored with the mapping
+    _, last = mapping.src_space.get_select_bounds()
+    return part._replace(need=tuple(n + 1 for n in last))
+
+
+def _meets(part: Part, ends: list[tuple[int, int]]) -> bool:
+    if part.first is None or part.last is None:
+        return True
+    return all(
+        start <= last and end >= first
+        for (start, end), first, last in zip(ends, part.first, part.last, strict=True)
+    )
+
+
+def _numbered(part: Part, ends: tuple[int, int]) -> Iterator[Part]:
+    """Yield the files of a numbered mapping whose blocks lie between `ends` along their axis."""
+    assert part.blocks is not None
+    _, start, stride, block = part.blocks
+    first = max(0, (ends[0] - start - block) // stride + 1)
+    for number in range(first, (ends[1] - start) // stride + 1):
+        yield part._replace(
+            file=_substitute(part.file, number), dataset=_substitute(part.dataset, number)
+        )
+
+
+def _substitute(name: str, number: int) -> str:
+    return "%".join(piece.replace("%b", str(number)) for piece in name.split("%%"))

@@ -1,0 +1,197 @@
+"""What HDF5 says of a dataset and its values, in terms of NumPy alone.
+
+h5py marks dtypes with metadata (strings, enumerations, references), gives
+scalars for scalar dataspaces and bytes for variable-length strings.  Here
+they become plain dtypes, arrays and `str`.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from biggus.backends.hdf5_files import h5py, one_line
+from biggus.source import Box, Chunks, box_shape
+
+log = logging.getLogger("biggus.backends.hdf5")
+
+STRING_ERRORS = "surrogateescape"
+"""How bytes that are no UTF-8 are read: each as a lone surrogate, which
+``text.encode("utf-8", "surrogateescape")`` turns back, so nothing is lost."""
+
+
+SCALE = ("DIMENSION_SCALE", b"DIMENSION_SCALE")
+
+
+def plain_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """Return `dtype` without h5py's metadata, at any depth.
+
+    Raises
+    ------
+    TypeError
+        If it holds references, which mean nothing outside their file.
+    """
+    metadata = dtype.metadata or {}
+    if "ref" in metadata:
+        raise TypeError("references to objects or regions are not values that biggus reads")
+    vlen = metadata.get("vlen")
+    if isinstance(vlen, np.dtype):
+        plain_dtype(vlen)  # refuses references in there
+    if dtype.subdtype is not None:
+        base, shape = dtype.subdtype
+        return np.dtype((plain_dtype(base), shape))
+    if dtype.fields is not None:
+        names = list(dtype.names or ())
+        return np.dtype(
+            {
+                "names": names,
+                "formats": [plain_dtype(dtype.fields[name][0]) for name in names],
+                "offsets": [dtype.fields[name][1] for name in names],
+                "itemsize": dtype.itemsize,
+            }
+        )
+    if dtype.hasobject:
+        return np.dtype(object)
+    return np.dtype(dtype.str) if metadata else dtype
+
+
+def layout_of(dataset: Any) -> tuple[tuple[int, ...], np.dtype[Any], Chunks | None]:
+    """Return shape, dtype and chunks of a dataset; an array type adds its axes to the shape.
+
+    Raises
+    ------
+    TypeError
+        If NumPy has no such type, or biggus does not read it.
+    ValueError
+        If the dataspace is null: there is neither a shape nor a value.
+    """
+    if dataset.shape is None:
+        raise ValueError("it is empty: its dataspace is null, so it has no shape and no values")
+    dtype = plain_dtype(dataset.dtype)
+    shape = tuple(dataset.shape)
+    chunks = None if dataset.chunks is None else tuple(dataset.chunks)
+    if dtype.subdtype is not None:
+        dtype, more = dtype.subdtype
+        shape += more
+        chunks = None if chunks is None else chunks + more
+    return shape, dtype, chunks
+
+
+def read_values(dataset: Any, box: Box, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    """Read `box` and return a plain array of its shape and of `dtype`.
+
+    `box` may have the axes of an array type at its end.
+    """
+    stored = box[: dataset.ndim]
+    values = dataset[stored]
+    marked = dataset.dtype if dtype.hasobject else dtype
+    if not isinstance(values, np.ndarray):  # a scalar dataspace
+        scalar = np.empty(1, marked)
+        scalar[0] = values
+        values = scalar.reshape(())
+    if len(stored) < len(box):
+        values = np.ascontiguousarray(values[(..., *box[len(stored) :])])
+        marked = marked if marked.subdtype is None else marked.subdtype[0]
+    if dtype.hasobject:
+        _decode(values, marked)
+    if values.dtype.metadata or values.dtype.names:
+        values = _unmarked(values, dtype)
+    return values.reshape(box_shape(box))
+
+
+def _decode(values: npt.NDArray[Any], dtype: np.dtype[Any]) -> None:
+    """Turn the bytes of variable-length strings into `str`, in place."""
+    if dtype.subdtype is not None:
+        dtype = dtype.subdtype[0]
+    if dtype.names is not None and dtype.fields is not None:
+        for name in dtype.names:
+            if dtype.fields[name][0].hasobject:
+                _decode(values[name], dtype.fields[name][0])
+        return
+    vlen = (dtype.metadata or {}).get("vlen")
+    if vlen in (str, bytes):
+        texts = [
+            item.decode("utf-8", STRING_ERRORS) if isinstance(item, bytes) else item
+            for item in values.ravel().tolist()
+        ]
+        values[...] = np.array(texts, dtype=object).reshape(values.shape)
+    elif isinstance(vlen, np.dtype):
+        plain = plain_dtype(vlen)
+        for index in np.ndindex(values.shape):
+            element = values[index]
+            if isinstance(element, np.ndarray):
+                if vlen.hasobject:
+                    _decode(element, vlen)
+                values[index] = _unmarked(element, plain)
+
+
+def _unmarked(values: npt.NDArray[Any], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    """Return `values` under the plain dtype that equals their own."""
+    if values.dtype != dtype:
+        return values  # the reader's checks will say so
+    if dtype.hasobject and dtype.names is not None:
+        return values.astype(dtype)
+    return values.view(dtype)
+
+
+def fill_value_of(dataset: Any, dtype: np.dtype[Any]) -> Any:
+    """Return the fill value that the dataset was created with, or None."""
+    properties = dataset.id.get_create_plist()
+    if dtype.hasobject or properties.fill_value_defined() != h5py().h5d.FILL_VALUE_USER_DEFINED:
+        return None
+    value = dataset.fillvalue
+    return value if np.ndim(value) == 0 else None
+
+
+def attributes_of(dataset: Any) -> dict[str, Any]:
+    """Return the attributes: text as `str`, numbers as NumPy has them, empty ones as None.
+
+    References (by which dimension scales are attached) are left out, and so
+    is what h5py cannot read.
+    """
+    attributes: dict[str, Any] = {}
+    for name in dataset.attrs:
+        try:
+            value = dataset.attrs[name]
+        except Exception as error:
+            log.warning("attribute %r of %s is left out: %s", name, dataset.name, one_line(error))
+            continue
+        if isinstance(value, h5py().Empty):
+            value = None
+        elif isinstance(value, bytes):
+            value = value.decode("utf-8", STRING_ERRORS)
+        elif isinstance(value, (np.ndarray, np.void)):
+            try:
+                plain = plain_dtype(value.dtype)
+            except TypeError:
+                continue
+            held = np.array(value)
+            if plain.hasobject:
+                _decode(held, value.dtype)
+            value = _unmarked(held, plain)
+            value = value if value.shape else value[()]
+        elif isinstance(value, (h5py().Reference, h5py().RegionReference)):
+            continue
+        attributes[name] = value
+    return attributes
+
+
+def dims_of(dataset: Any) -> tuple[str, ...] | None:
+    """Return the names of the axes: labels, else attached dimension scales; None if any lacks."""
+    attributes = dataset.attrs
+    if dataset.ndim == 1 and attributes.get("CLASS") in SCALE:
+        return (str(dataset.name).rpartition("/")[2],)
+    if "DIMENSION_LIST" not in attributes and "DIMENSION_LABELS" not in attributes:
+        return None
+    names = []
+    for axis in dataset.dims:
+        name = axis.label
+        if not name and len(axis):
+            name = str(axis[0].name).rpartition("/")[2]
+        if not name:
+            return None
+        names.append(name)
+    return tuple(names)
