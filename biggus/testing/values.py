@@ -113,3 +113,60 @@ def _float_edges(dtype: np.dtype[Any]) -> npt.NDArray[Any]:
     edges = [np.nan, np.inf, -np.inf, 0.0, -0.0, info.max, info.min, info.tiny]
     edges.append(info.smallest_subnormal)
     return np.array(edges, dtype)
+
+
+def assert_same(got: Any, expected: Any) -> None:
+    """Assert that two arrays are the same to the last bit.
+
+    Type, dtype with its byte order, shape, masks and every value are compared;
+    NaNs by their bits, padding and what lies under a mask not at all.
+
+    Raises
+    ------
+    AssertionError
+        If they differ; it says where first.
+    """
+    assert isinstance(got, np.ndarray), f"got a {type(got).__name__}, not an array"
+    assert got.dtype == expected.dtype, f"got dtype {got.dtype} instead of {expected.dtype}"
+    assert got.shape == expected.shape, f"got shape {got.shape} instead of {expected.shape}"
+    mask, expected_mask = np.ma.getmaskarray(got), np.ma.getmaskarray(expected)
+    _assert_equal(mask, expected_mask, "the mask")
+    hidden = expected_mask if mask.dtype == bool else np.zeros(mask.shape, bool)
+    _assert_bits(np.ma.getdata(got), np.ma.getdata(expected), hidden, "the values")
+
+
+def _assert_bits(
+    got: npt.NDArray[Any], expected: npt.NDArray[Any], hidden: npt.NDArray[np.bool_], what: str
+) -> None:
+    if got.dtype.names is not None:
+        for name in got.dtype.names:
+            extra = got[name].ndim - hidden.ndim
+            over = hidden.reshape(hidden.shape + (1,) * extra)
+            over = np.broadcast_to(over, got[name].shape)
+            _assert_bits(got[name], expected[name], over, f"{what} of field {name!r}")
+        return
+    if got.dtype.hasobject:
+        _assert_equal(got[~hidden], expected[~hidden], what)
+        types = [list(map(type, array[~hidden])) for array in (got, expected)]
+        assert types[0] == types[1], f"{what} are objects of other types"
+        return
+    bits = f"V{got.dtype.itemsize}" if got.dtype.itemsize else "V1"
+    pair = [np.ascontiguousarray(array[~hidden]).view(bits) for array in (got, expected)]
+    _assert_equal(pair[0], pair[1], what, (got[~hidden], expected[~hidden]))
+
+
+def _assert_equal(
+    got: npt.NDArray[Any],
+    expected: npt.NDArray[Any],
+    what: str,
+    shown: tuple[npt.NDArray[Any], npt.NDArray[Any]] | None = None,
+) -> None:
+    unlike = np.argwhere(np.atleast_1d(got != expected))
+    if not unlike.size:
+        return
+    at = tuple(unlike[0].tolist())
+    first = [np.atleast_1d(array)[at] for array in shown or (got, expected)]
+    raise AssertionError(
+        f"{what} differ in {len(unlike)} of {got.size} places; first {first[0]!r} instead of "
+        f"{first[1]!r}"
+    )

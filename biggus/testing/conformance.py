@@ -1,0 +1,407 @@
+"""The suite that every source must pass."""
+
+from __future__ import annotations
+
+import pickle
+import re
+import shutil
+import threading
+import time
+import unittest
+import warnings
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from biggus.errors import BiggusError, MissingDependencyError, SourceError
+from biggus.source import Box, Source, Values, as_source, normal_chunks, read, whole
+from biggus.testing.elsewhere import read_elsewhere
+from biggus.testing.regions import some_boxes
+from biggus.testing.values import assert_same, sample_values
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_THREADS = 8
+_CREDENTIALS = re.compile(
+    r"://[^/\s]*@|(key|token|secret|passw\w*|auth\w*|credential\w*|signature)=[^&\s]", re.IGNORECASE
+)
+
+
+class SourceTests:
+    """The suite that every source must pass: subclass it and run pytest.
+
+    Say how values are stored and opened, and set what is not as usual below.
+    A class whose name begins with ``Test`` is found by pytest::
+
+        class TestMine(SourceTests):
+            dtypes = ("f4", "f8")
+
+            def store(self, values, folder):
+                mine.write(folder / "values.mine", values)
+
+            def open(self, folder):
+                return biggus.backends.backend_named("mine").open(
+                    Location(folder / "values.mine"), "values"
+                )
+
+    A source with no store behind it overrides `make` and sets ``stored = False``.
+    """
+
+    shapes: ClassVar[tuple[tuple[int, ...], ...]] = ((), (1,), (7,), (5, 6), (3, 4, 5))
+    """The shapes that are tried; those with an axis of no length are not read."""
+
+    dtypes: ClassVar[tuple[str, ...]] = ("f8",)
+    """The dtypes that are tried; the first is used where it does not matter."""
+
+    stored: ClassVar[bool] = True
+    """Whether there is something to open again, that is not the values themselves."""
+
+    rewrites: ClassVar[bool] = True
+    """Whether `store` can be called again in a folder, and the source must notice."""
+
+    destroys: ClassVar[bool] = True
+    """Whether a source has no values any more once what was stored is gone."""
+
+    survives: ClassVar[bool] = False
+    """Whether a source may still give the right values then, as a cache does."""
+
+    versioned: ClassVar[bool] = True
+    """Whether fetching tells a version once what was stored has settled."""
+
+    owned: ClassVar[bool] = True
+    """Whether what a read gives is tied to nothing: not a view of what the source holds."""
+
+    pickles: ClassVar[bool] = True
+    """Whether sources pickle."""
+
+    settles: ClassVar[float] = 6.0
+    """How many seconds it may take until what was stored is trusted."""
+
+    secret: ClassVar[str | None] = None
+    """A credential that sources were given, and that they must never show."""
+
+    # -- what a subclass says ------------------------------------------------
+
+    def store(self, values: npt.NDArray[Any], folder: Path) -> None:
+        """Store `values` somewhere in `folder`, in place of what is stored there."""
+        raise NotImplementedError(f"{type(self).__name__} must say how to store values")
+
+    def open(self, folder: Path) -> Source:
+        """Open what was stored in `folder`."""
+        raise NotImplementedError(f"{type(self).__name__} must say how to open what is stored")
+
+    def make(self, values: npt.NDArray[Any], folder: Path) -> Source:
+        """Make a source of `values`; `folder` is new and empty."""
+        self.store(values, folder)
+        return self.open(folder)
+
+    def destroy(self, folder: Path) -> None:
+        """Remove what was stored in `folder`."""
+        shutil.rmtree(folder)
+
+    def values(self, shape: tuple[int, ...], dtype: str, seed: int = 0) -> npt.NDArray[Any]:
+        """Return values to store, other ones for another `seed`."""
+        return sample_values(shape, dtype, seed)
+
+    def expected(self, values: npt.NDArray[Any]) -> Values:
+        """Return what reading all of the stored `values` must give."""
+        return values
+
+    # -- how the tests make sources ------------------------------------------
+
+    def _values(self, seed: int = 0) -> npt.NDArray[Any]:
+        largest = max(self.shapes, key=lambda shape: int(np.prod(shape)))
+        return self.values(largest, self.dtypes[0], seed)
+
+    def _new(
+        self, tmp_path: Path, values: npt.NDArray[Any] | None = None
+    ) -> tuple[Source, Values, Path]:
+        values = self._values() if values is None else values
+        folder = tmp_path / f"store{len(list(tmp_path.iterdir()))}"
+        folder.mkdir()
+        return as_source(self.make(values.copy(), folder)), self.expected(values), folder
+
+    def _only_if(self, flag: str) -> None:
+        if not getattr(self, flag):
+            raise unittest.SkipTest(f"{type(self).__name__}.{flag} is not set")
+
+    def _settled(self, source: Source) -> None:
+        """Wait until fetching tells a version."""
+        box = whole(source.shape)
+        give_up = time.monotonic() + self.settles
+        while source.fetch(box)[1] is None:
+            assert time.monotonic() < give_up, (
+                f"fetching {source.name} tells no version; set versioned = False if it never can"
+            )
+            time.sleep(0.1)
+
+    # -- the tests -------------------------------------------------------------
+
+    def test_tells_what_it_is(self, tmp_path: Path) -> None:
+        """Everything that it tells of itself has the type that is promised."""
+        for shape in self.shapes:
+            with _case(shape=shape):
+                source, expected, _ = self._new(tmp_path, self.values(shape, self.dtypes[0]))
+                assert type(source.shape) is tuple
+                assert all(type(n) is int for n in source.shape), source.shape
+                assert source.shape == expected.shape
+                assert isinstance(source.dtype, np.dtype)
+                assert source.dtype == expected.dtype
+                _check_metadata(source)
+
+    def test_chunks_fit(self, tmp_path: Path) -> None:
+        """There is an entry in `chunks` for each axis, and it adds up."""
+        for shape in self.shapes:
+            with _case(shape=shape):
+                source, expected, _ = self._new(tmp_path, self.values(shape, self.dtypes[0]))
+                if source.chunks is not None:
+                    assert normal_chunks(source.chunks, expected.shape) == source.chunks
+
+    def test_reads_every_shape(self, tmp_path: Path) -> None:
+        """Boxes of every shape hold the values, exhaustively where they are few."""
+        for shape in self.shapes:
+            source, expected, _ = self._new(tmp_path, self.values(shape, self.dtypes[0]))
+            for box in some_boxes(expected.shape):
+                _check(source, box, expected)
+
+    def test_reads_every_dtype(self, tmp_path: Path) -> None:
+        """Values of every dtype come back to the last bit, without a warning."""
+        shape = max(self.shapes, key=lambda shape: int(np.prod(shape)))
+        for dtype in self.dtypes:
+            with _case(dtype=dtype), warnings.catch_warnings():
+                warnings.simplefilter("error")
+                source, expected, _ = self._new(tmp_path, self.values(shape, dtype))
+                for box in some_boxes(expected.shape, most=30):
+                    _check(source, box, expected)
+
+    def test_reads_any_box(self, tmp_path: Path) -> None:
+        """Boxes that Hypothesis makes up hold the values."""
+        try:
+            from hypothesis import HealthCheck, given, settings
+        except ImportError as error:
+            raise MissingDependencyError("hypothesis", "testing", "SourceTests") from error
+        from biggus.testing.strategies import boxes
+
+        source, expected, _ = self._new(tmp_path)
+
+        def check(box: Box) -> None:
+            _check(source, box, expected)
+
+        slow = list(HealthCheck)
+        quick = settings(max_examples=50, deadline=None, database=None, suppress_health_check=slow)
+        test: Any = quick(given(box=boxes(expected.shape))(check))
+        test()
+
+    def test_reads_are_not_tied(self, tmp_path: Path) -> None:
+        """Whoever changes what he was given changes nothing else."""
+        self._only_if("owned")
+        source, expected, _ = self._new(tmp_path)
+        box = whole(expected.shape)
+        for get in (read, _fetch):
+            first, second = get(source, box), get(source, box)
+            assert not np.shares_memory(np.ma.getdata(first), np.ma.getdata(second)), (
+                "two reads share their memory"
+            )
+            if source.fresh:
+                assert first.flags.writeable, "what a fresh source gives cannot be written"
+            if first.flags.writeable:
+                np.ma.getdata(first)[...] = np.zeros((), first.dtype)
+                assert_same(get(source, box), expected)
+
+    def test_token(self, tmp_path: Path) -> None:
+        """The token is one of the variable: the same when it is opened again."""
+        source, _, folder = self._new(tmp_path)
+        token = source.token
+        if token is None:
+            raise unittest.SkipTest("the source has no token")
+        assert source.token == token
+        if self.pickles:
+            assert pickle.loads(pickle.dumps(source)).token == token
+        if self.stored:
+            assert as_source(self.open(folder)).token == token, "opened again, it has another token"
+        other, _, _ = self._new(tmp_path, self._values(seed=1))
+        assert other.token != token, "another variable has the same token"
+
+    def test_keeps_secrets(self, tmp_path: Path) -> None:
+        """No credential is in anything that is shown or kept."""
+        source, _, _ = self._new(tmp_path)
+        shown = [source.name, source.token or "", repr(source), str(dict(source.attributes))]
+        for text in shown:
+            assert not _CREDENTIALS.search(text), f"there are credentials in {text!r}"
+            assert self.secret is None or self.secret not in text, f"the secret is in {text!r}"
+        if self.stored and self.destroys and self.secret is not None:
+            source, _, folder = self._new(tmp_path)
+            self.destroy(folder)
+            try:
+                read(source, whole(source.shape))
+            except BiggusError as error:
+                assert self.secret not in str(error)
+
+    def test_fetches_what_it_reads(self, tmp_path: Path) -> None:
+        """`fetch` gives what a read gives."""
+        source, expected, _ = self._new(tmp_path)
+        for box in some_boxes(expected.shape, most=20):
+            with _case(box=box):
+                values, version = source.fetch(box)
+                assert_same(values, _part(expected, box))
+                assert version is None or isinstance(version, bytes)
+
+    def test_version_holds(self, tmp_path: Path) -> None:
+        """What does not change keeps its version, and a copy of it is good."""
+        self._only_if("versioned")
+        source, expected, folder = self._new(tmp_path)
+        self._settled(source)
+        for box in some_boxes(expected.shape, most=5):
+            with _case(box=box):
+                _, held = source.fetch(box)
+                assert held is not None, "fetching tells no version of some boxes"
+                told = source.version(box)
+                assert told == source.version(box), "the version changes by itself"
+                assert told in {None, held}, "version and fetch tell different versions"
+                assert source.renew(box, held) is not None, "a good copy is refused"
+                if self.stored:
+                    again = as_source(self.open(folder))
+                    assert again.renew(box, held) is not None, "opened again, it refuses a copy"
+        assert source.renew(whole(expected.shape), b"never told") is None, "any version is taken"
+
+    def test_version_changes(self, tmp_path: Path) -> None:
+        """What is rewritten has another version, and no copy of it is good."""
+        self._only_if("stored")
+        self._only_if("rewrites")
+        source, expected, folder = self._new(tmp_path)
+        box = whole(expected.shape)
+        if self.versioned:
+            self._settled(source)
+        told, (_, held) = source.version(box), source.fetch(box)
+        values = self._values(seed=1)
+        self.store(values, folder)
+        for after in (source, as_source(self.open(folder))):
+            if told is not None:
+                assert after.version(box) != told, "the version is still that of the old values"
+            if held is not None:
+                assert after.renew(box, held) is None, "a copy of the old values is taken for good"
+        assert_same(read(as_source(self.open(folder)), box), self.expected(values))
+        # The source that was open before may refuse, but not mix or remember.
+        with suppress(BiggusError):
+            assert_same(read(source, box), self.expected(values))
+
+    def test_reads_in_many_threads(self, tmp_path: Path) -> None:
+        """Eight threads that read at once all get the right values."""
+        source, expected, _ = self._new(tmp_path)
+        boxes = list(some_boxes(expected.shape, most=40))
+        ready = threading.Barrier(_THREADS)
+
+        def check(number: int) -> None:
+            ready.wait(30)
+            for box in boxes[number:] + boxes[:number]:
+                _check(source, box, expected)
+
+        with ThreadPoolExecutor(_THREADS) as pool:
+            list(pool.map(check, range(_THREADS)))
+
+    def test_pickles(self, tmp_path: Path) -> None:
+        """A pickled copy reads the same; the values are not in the pickle."""
+        self._only_if("pickles")
+        source, expected, _ = self._new(tmp_path)
+        pickled = pickle.dumps(source)
+        if self.stored:
+            raw = np.ascontiguousarray(np.ma.getdata(expected))
+            assert raw.nbytes < 64 or raw.tobytes() not in pickled, "the pickle holds the values"
+        copy = pickle.loads(pickled)
+        for box in some_boxes(expected.shape, most=5):
+            _check(copy, box, expected)
+
+    def test_reads_in_other_processes(self, tmp_path: Path) -> None:
+        """A spawned process reads the same, and so does one forked from it."""
+        self._only_if("pickles")
+        source, expected, _ = self._new(tmp_path)
+        boxes = list(some_boxes(expected.shape, most=5))
+        for how, reads in read_elsewhere(source, boxes).items():
+            for box, values in zip(boxes, reads, strict=True):
+                with _case(process=how, box=box):
+                    assert_same(values, _part(expected, box))
+
+    def test_what_is_gone_is_no_data(self, tmp_path: Path) -> None:
+        """When what was stored is gone a read is an error that names source and box."""
+        self._only_if("stored")
+        self._only_if("destroys")
+        first, expected, folder = self._new(tmp_path)
+        boxes = list(some_boxes(expected.shape, most=3))
+        unread = as_source(self.open(folder))
+        read(first, boxes[0])
+        self.destroy(folder)
+        for source in (first, unread):
+            for box in boxes:
+                for get in (read, _fetch):
+                    self._check_gone(get, source, box, expected)
+        try:
+            reopened = as_source(self.open(folder))
+        except BiggusError as error:
+            assert "\n" not in str(error), f"the message has several lines: {error}"
+        else:
+            for box in boxes:
+                self._check_gone(read, reopened, box, expected)
+
+    def _check_gone(self, get: Any, source: Source, box: Box, expected: Values) -> None:
+        try:
+            values = get(source, box)
+        except SourceError as error:
+            message = str(error)
+            assert source.name in message, f"the source {source.name!r} is not in {message!r}"
+            assert error.box is not None, f"the box is not in {message!r}"
+            assert "\n" not in message, f"the message has several lines: {message!r}"
+            return
+        assert self.survives, "a read of what is gone gave data"
+        assert_same(values, _part(expected, box))
+
+
+def _fetch(source: Source, box: Box) -> Values:
+    return source.fetch(box)[0]
+
+
+def _part(expected: Values, box: Box) -> Values:
+    # With an Ellipsis an array of no axes stays an array.
+    key: Any = (*box, Ellipsis)
+    part: Values = expected[key]
+    return part
+
+
+def _check(source: Source, box: Box, expected: Values) -> None:
+    with _case(box=box):
+        assert_same(read(source, box), _part(expected, box))
+
+
+def _check_metadata(source: Source) -> None:
+    assert isinstance(source.name, str)
+    assert source.name
+    assert "\n" not in source.name
+    assert source.token is None or (isinstance(source.token, str) and source.token)
+    for flag in ("masked", "waits", "remote", "resident", "fresh"):
+        assert type(getattr(source, flag)) is bool, f"{flag} is not a bool"
+    assert isinstance(source.attributes, Mapping)
+    assert all(isinstance(key, str) for key in source.attributes)
+    if source.dims is not None:
+        assert len(source.dims) == len(source.shape), "dims are not one for each axis"
+        assert all(isinstance(dim, str) for dim in source.dims)
+    assert source.conventions in {None, "CF"}
+    assert source.lock is None or hasattr(source.lock, "__enter__")
+    assert source.state() is None or isinstance(source.state(), bytes)
+    if source.shape and all(source.shape):
+        version = source.version(whole(source.shape))
+        assert version is None or isinstance(version, bytes)
+
+
+@contextmanager
+def _case(**what: Any) -> Iterator[None]:
+    """Add to an error which case it happened in."""
+    try:
+        yield
+    except Exception as error:
+        case = ", ".join(f"{name}={value}" for name, value in what.items())
+        error.add_note(f"with {case}")
+        raise
