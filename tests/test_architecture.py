@@ -27,15 +27,17 @@ PACKAGE = ROOT / "biggus"
 LEVELS: tuple[tuple[str, ...], ...] = (
     ("errors",),
     ("options",),
-    ("region",),
-    ("keys",),
+    ("progress",),
     ("grid",),
+    ("region",),
+    ("keys", "resolve"),
     ("source",),
-    ("description",),
+    ("memory", "description"),
     ("cf",),
     ("cache", "backends", "nodes"),
     ("engine",),
     ("array",),
+    ("construct",),
     ("api",),
     ("__init__",),
     ("cli", "testing"),
@@ -305,8 +307,9 @@ def loaded_by(statement: str) -> set[str]:
         "print(json.dumps(sorted({name.partition('.')[0] for name in sys.modules})))"
     )
     done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT
+        [sys.executable, "-P", "-c", script], capture_output=True, text=True, check=False
     )
+    assert done.returncode == 0, done.stderr
     return set(json.loads(done.stdout))
 
 

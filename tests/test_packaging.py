@@ -146,7 +146,7 @@ def test_the_entry_points_load_without_any_extra() -> None:
         "entry.load()\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+        [sys.executable, "-P", "-c", script], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
     loaded = sorted(line.split() for line in done.stdout.splitlines())
@@ -156,7 +156,7 @@ def test_the_entry_points_load_without_any_extra() -> None:
 def test_the_command_answers() -> None:
     script = "import sys; from biggus.cli import main; sys.exit(main(['--version']))"
     done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+        [sys.executable, "-P", "-c", script], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
     assert importlib.metadata.version("biggus") in done.stdout
