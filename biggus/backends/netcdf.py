@@ -23,6 +23,7 @@ class NetCDFBackend(Backend):
 
     name: ClassVar[str] = "netcdf"
     modules: ClassVar[tuple[str, ...]] = ("netCDF4",)
+    decodes: ClassVar[bool] = True
 
     def claims(self, location: Location) -> int:
         """Tell how sure it is: by the first bytes, or by the suffix."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 import stat
 import warnings
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from biggus.backends.files import HandlePool
-from biggus.backends.native import hdf5_lock
+from biggus.backends.native import guard_forks, hdf5_lock
 from biggus.backends.netcdf_classic import MARKS, DamagedError, shortfall
 from biggus.errors import GoneError, MissingDependencyError, OpenError, VariableError
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("biggus.backends")
 
 
+@lru_cache(maxsize=1)
 def netcdf4() -> Any:
     """Return the module netCDF4, imported on first use.
 
@@ -32,6 +34,7 @@ def netcdf4() -> Any:
             import netCDF4
     except ImportError:
         raise MissingDependencyError("netCDF4", "netcdf", "reading netCDF files") from None
+    guard_forks()
     return netCDF4
 
 
@@ -52,14 +55,7 @@ class Opened(NamedTuple):
     stamp: Stamp
 
 
-def _close(opened: Opened) -> None:
-    try:
-        opened.dataset.close()
-    except RuntimeError as error:  # a file that was damaged meanwhile; it was only read
-        log.debug("closing a dataset: %s", error)
-
-
-_pool: HandlePool[Opened] = HandlePool(_close, hdf5_lock)
+_pool: HandlePool[Opened] = HandlePool(lambda opened: opened.dataset.close(), hdf5_lock)
 
 
 def stamp_of(path: str) -> Stamp:
@@ -94,47 +90,53 @@ def dataset_at(path: str) -> Any:
         If it is no netCDF file, or is not all there.
     """
     stamp = stamp_of(path)
-    opened = _pool.get(path, lambda: _open(path, stamp))
-    if opened.stamp != stamp:
-        # The library knows an open file by its inode: the old handle must go first.
-        log.debug("%s has changed: opening it anew", path)
-        _pool.discard(path)
+    try:
         opened = _pool.get(path, lambda: _open(path, stamp))
+        if opened.stamp != stamp:
+            # The library knows an open file by its inode: the old handle must go first.
+            log.debug("%s has changed: opening it anew", path)
+            _pool.discard(path)
+            opened = _pool.get(path, lambda: _open(path, stamp))
+    except OpenError:
+        raise
+    except OSError as error:
+        raise OpenError(path, error.strerror or str(error)) from error
     return opened.dataset
 
 
 def _open(path: str, stamp: Stamp) -> Opened:
     library = netcdf4()
-    _check_whole(path)
+    # Looking into the file first tells what the library cannot: why the system
+    # refuses it, and that a classic file is cut short, where it reads zeros.
+    _check_whole(Path(path))
     try:
         with warnings.catch_warnings():
             # Variables of types that it does not know are left out, with a warning.
             warnings.simplefilter("ignore")
             dataset = library.Dataset(path, "r")
-            dataset.set_auto_maskandscale(False)
-            dataset.set_auto_chartostring(False)
-    except (OSError, RuntimeError, UnicodeError, KeyError, ValueError) as error:
-        reason = (isinstance(error, OSError) and error.strerror) or str(error)
-        reason = " ".join(reason.split())
+    except (OSError, RuntimeError, UnicodeError, KeyError, ValueError, AttributeError) as error:
+        if isinstance(error, OSError) and (error.errno or 0) > 0:
+            raise
+        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
         raise OpenError(
             path, f"{reason}; it is no netCDF file, or is damaged or cut short"
         ) from error
+    dataset.set_auto_maskandscale(False)
+    dataset.set_auto_chartostring(False)
     log.debug("opened %s (%s)", path, dataset.data_model)
     return Opened(dataset, stamp)
 
 
-def _check_whole(path: str) -> None:
-    """Raise an OpenError if a classic file is cut short: the library would read zeros."""
+def _check_whole(path: Path) -> None:
+    """Raise an OpenError if a classic file is cut short or damaged."""
+    with path.open("rb") as file:
+        classic = file.read(4) in MARKS
     try:
-        with Path(path).open("rb") as file:
-            classic = file.read(4) in MARKS
-        missing = shortfall(Path(path)) if classic else 0
-    except OSError as error:
-        raise OpenError(path, error.strerror or str(error)) from error
+        missing = shortfall(path) if classic else 0
     except DamagedError as error:
-        raise OpenError(path, str(error)) from error
+        raise OpenError(str(path), str(error)) from error
     if missing:
-        raise OpenError(path, f"the file is cut short: {missing} bytes are missing at its end")
+        raise OpenError(str(path), f"the file is cut short: {missing} bytes are missing at its end")
 
 
 def names_in(group: Any, prefix: str = "") -> Iterator[str]:
