@@ -7,6 +7,7 @@ datasets read as fill values where a part is missing; here that is an error.
 """
 
 # Paths are strings here, as libhdf5 has them.
+# ruff: noqa: PTH100, PTH116
 
 from __future__ import annotations
 
@@ -257,16 +258,19 @@ class AdoptedHDF5Source(_DatasetSource):
     def __getitem__(self, box: Box) -> Values:
         try:
             with hdf5_lock:
-                if not self._held:
-                    raise ValueError("its file has been closed; keep it open, or open it by path")
-                self._check_layout(self._held)
-                before = None if self._parts is None else self._parts.check(box)
-                values = read_values(self._held, box, self.dtype)
-                if self._parts is not None and self._parts.check(box) != before:
-                    raise ValueError("a file behind it changed during the read; read it again")
-                return values
+                return self._read(box)
         except Exception as error:
             raise SourceError(self.name, box, one_line(error)) from error
+
+    def _read(self, box: Box) -> Values:
+        if not self._held:
+            raise ValueError("its file has been closed; keep it open, or open it by path")
+        self._check_layout(self._held)
+        before = None if self._parts is None else self._parts.check(box)
+        values = read_values(self._held, box, self.dtype)
+        if self._parts is not None and self._parts.check(box) != before:
+            raise ValueError("a file behind it changed during the read; read it again")
+        return values
 
     def state(self) -> bytes | None:
         """Return the file's state if it is the one in which it was adopted."""

@@ -4,6 +4,7 @@ Everything here is called with `hdf5_lock` held.
 """
 
 # Paths are strings here, as libhdf5 has them.
+# ruff: noqa: PTH116
 
 from __future__ import annotations
 
@@ -239,6 +240,8 @@ def _broken_link(location: str, file: Any, name: str, error: Exception) -> OpenE
         try:
             link = group.get(part, getlink=True)
         except _LOOKUP_ERRORS:
+            link = None
+        if link is None:
             return None
         done = f"{done}/{part}" if done else part
         try:

@@ -9,6 +9,7 @@ Everything here is called with `hdf5_lock` held.
 """
 
 # Paths are strings here, as libhdf5 has them.
+# ruff: noqa: PTH100, PTH110, PTH117, PTH118, PTH119, PTH120
 
 from __future__ import annotations
 

@@ -156,7 +156,7 @@ def attributes_of(dataset: Any) -> dict[str, Any]:
     for name in dataset.attrs:
         try:
             value = dataset.attrs[name]
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - h5py raises many kinds
             log.warning("attribute %r of %s is left out: %s", name, dataset.name, one_line(error))
             continue
         if isinstance(value, h5py().Empty):

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from functools import cached_property
 from pathlib import Path
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit, urlunsplit
 
 from biggus.errors import GoneError, OpenError
 
-_SECRET = re.compile(
-    r"key|token|secret|sig(nature)?$|passw|auth|credential|subscription|^sv$|^se$|session",
-    re.IGNORECASE,
+_SECRET_WORDS = frozenset(
+    """
+    key apikey accesskey appid token accesstoken authtoken secret sig signature passwd password
+    pwd auth authorization credential credentials subscription session sessionid sv se jwt bearer
+    """.split()
 )
+_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 _HEAD_BYTES = 64 * 1024
 
 
@@ -52,14 +56,20 @@ class Location:
         if text.lower().startswith("file://"):
             from urllib.request import url2pathname
 
-            text = url2pathname(urlsplit(text).path)
-        return Path(text).expanduser().absolute()
+            parts = urlsplit(text)
+            if parts.netloc not in ("", "localhost"):
+                raise OpenError(text, "a file URL cannot name another host; write file:///path")
+            text = url2pathname(parts.path)
+        try:
+            return Path(text).expanduser().absolute()
+        except RuntimeError as error:  # ~somebody
+            raise OpenError(text, str(error)) from None
 
     @cached_property
     def suffix(self) -> str:
         """The lower-case suffix of the last part of the path, dot included."""
-        text = urlsplit(self.text).path if self.scheme else str(self.path)
-        return os.path.splitext(text.rstrip("/"))[1].lower()
+        text = _split(self.text).path if self.scheme else str(self.path)
+        return os.path.splitext(text.rstrip("/"))[1].lower()  # noqa: PTH122 - URLs too
 
     @cached_property
     def public(self) -> str:
@@ -69,7 +79,7 @@ class Location:
     @cached_property
     def is_directory(self) -> bool:
         """Whether it is a local directory."""
-        return not self.scheme and self.path.is_dir()
+        return not self.scheme and os.path.isdir(self.path)  # noqa: PTH112 - never raises
 
     @cached_property
     def head(self) -> bytes:
@@ -85,17 +95,16 @@ class Location:
         if self.scheme or self.is_directory:
             return b""
         try:
-            with self.path.open("rb") as file:
-                return file.read(_HEAD_BYTES)
-        except FileNotFoundError:
+            # Opening a pipe that nobody writes to would wait for ever.
+            regular = stat.S_ISREG(self.path.stat().st_mode)
+            if regular:
+                with self.path.open("rb") as file:
+                    return file.read(_HEAD_BYTES)
+        except (FileNotFoundError, NotADirectoryError):
             raise GoneError(self.public, "there is no such file or folder") from None
         except OSError as error:
             raise OpenError(self.public, error.strerror or str(error)) from error
-
-
-def is_secret(name: str) -> bool:
-    """Tell whether a parameter of that name is likely to hold a credential."""
-    return _SECRET.search(name) is not None
+        raise OpenError(self.public, "it is neither a regular file nor a folder")
 
 
 def public_url(url: str) -> str:
@@ -106,10 +115,34 @@ def public_url(url: str) -> str:
     >>> public_url("https://me:pw@host/{z}/{x}/{y}.png?style=a&api_key=s3cret")
     'https://host/{z}/{x}/{y}.png?style=a'
     """
-    parts = urlsplit(url)
+    parts = _split(url)
     netloc = parts.netloc.rpartition("@")[2]
     query = parts.query
     if query:
         kept = [(k, v) for k, v in parse_qsl(query, True) if not is_secret(k)]
         query = urlencode(kept, safe="{}/:,-")
     return urlunsplit((parts.scheme, netloc, parts.path, query, ""))
+
+
+def _split(url: str) -> SplitResult:
+    try:
+        return urlsplit(url)
+    except ValueError as error:
+        # The text stays out of the message: nobody knows where its secrets are.
+        scheme = url.partition("://")[0]
+        raise OpenError(f"{scheme}://...", f"this is no URL: {error}") from None
+
+
+def is_secret(parameter: str) -> bool:
+    """Tell whether a query parameter or an option is a credential, by the words of its name.
+
+    By whole words, for what is left out is left out of tokens too:
+    ``author`` and ``keyword`` change values, ``auth`` and ``apiKey`` do not.
+
+    Examples
+    --------
+    >>> [name for name in ("apiKey", "X-Amz-Signature", "author", "style") if is_secret(name)]
+    ['apiKey', 'X-Amz-Signature']
+    """
+    words = [word.lower() for word in _WORDS.findall(parameter)]
+    return not _SECRET_WORDS.isdisjoint(words)

@@ -21,7 +21,8 @@ def guard_forks() -> None:
     after importing a library that has a lock of its own (h5py has one, held
     over forks as well): what is registered last is asked first, so the locks
     are always taken in the order in which reading takes them.  Calling it
-    several times is harmless, for the lock is re-entrant.
+    several times is harmless, for the lock is re-entrant; this module does so
+    itself, for the libraries that have no lock.
     """
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(
@@ -29,3 +30,6 @@ def guard_forks() -> None:
             after_in_parent=hdf5_lock.release,
             after_in_child=hdf5_lock.release,
         )
+
+
+guard_forks()
