@@ -27,7 +27,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from biggus.source import Box
+from biggus.grid import Box
 
 Positions: TypeAlias = npt.NDArray[np.intp]
 
