@@ -35,12 +35,14 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("memory", "description"),
     ("cf",),
     ("cache", "backends", "nodes"),
+    ("caching",),
     ("engine",),
     ("array",),
     ("construct",),
     ("api",),
     ("__init__",),
     ("cli", "testing"),
+    ("__main__",),
 )
 """From the bottom up.  A room imports only rooms of the lines before its own:
 never one further down, and never its neighbour on the same line."""
@@ -263,6 +265,14 @@ def test_every_room_that_is_declared_exists() -> None:
     there = {room_of(module) for module in modules_in(PACKAGE)}
     declared = {room for level in LEVELS for room in level}
     assert declared == there
+
+
+def test_the_overview_lists_the_same_rooms() -> None:
+    text = (ROOT / "docs" / "design" / "overview.md").read_text(encoding="utf-8")
+    table = text.partition("<!-- rooms -->")[2].lstrip().partition("\n\n")[0]
+    cells = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
+    rooms = [tuple(re.findall(r"`(\w+)`", cell)) for cell in cells]
+    assert rooms == [level for level in LEVELS if not level[0].startswith("__")]
 
 
 def test_no_modules_import_each_other(biggus_imports: list[Import]) -> None:
