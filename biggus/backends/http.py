@@ -322,12 +322,14 @@ def _body(answer: urllib3.BaseHTTPResponse, largest: int) -> bytes:
 
 def _problem(error: Exception, timeout: tuple[float, float]) -> _AttemptError:
     """Say what went wrong in words of our own: urllib3's may quote the whole URL."""
+    from http.client import IncompleteRead
+
     from urllib3 import exceptions as e
 
     if isinstance(error, e.MaxRetryError) and error.reason is not None:
         error = error.reason
     cause = error.__cause__ or (error.args[1] if len(error.args) > 1 else None)
-    if isinstance(cause, e.IncompleteRead):
+    if isinstance(cause, IncompleteRead):
         error = cause
     detail = getattr(cause, "strerror", None) or "refused"
     # The first that fits: what it is, may it pass by itself, is the host out of reach.
@@ -340,7 +342,7 @@ def _problem(error: Exception, timeout: tuple[float, float]) -> _AttemptError:
         (e.ReadTimeoutError, f"no answer within {timeout[1]:g} s", True, True),
         (e.ProxyError, "the proxy cannot be used", True, True),
         (e.DecodeError, "the content encoding is broken", True, False),
-        (e.IncompleteRead, "the body is shorter than announced", True, False),
+        (IncompleteRead, "the body is shorter than announced", True, False),
         (e.ProtocolError, "the connection broke", True, True),
     )
     for kind, text, passing, unreachable in table:

@@ -1,0 +1,299 @@
+"""The HTTP client against a real server that misbehaves."""
+
+import gzip
+import logging
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from email.utils import formatdate
+
+import pytest
+from tile_server import Reply, TileServer
+
+from biggus.backends import http
+from biggus.backends.gate import Gate
+from biggus.backends.http import HttpClient, HttpError, HttpSettings
+from biggus.backends.http_headers import http_date, retry_after, split_credentials
+
+TILE = "/RGB/3/2/1.png"
+
+
+@pytest.fixture
+def server():
+    server = TileServer().start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    monkeypatch.setattr(http, "BACKOFF_SECONDS", 0.001)
+
+
+def client(**settings):
+    return HttpClient(HttpSettings(**settings))
+
+
+def test_a_body_comes_as_it_is(server):
+    response = client().get(server.url + TILE)
+    assert response.status == 200
+    assert response.body == server.tile(TILE)
+    assert response.headers["content-type"] == "image/png"
+    assert response.attempts == 1
+
+
+def test_biggus_says_who_it_is_and_headers_are_sent(server):
+    client(headers=(("X-Key", "a"),)).get(server.url + TILE)
+    client(user_agent="mine/1").get(server.url + TILE, {"X-Key": "b"})
+    (_, first), (_, second) = server.seen
+    assert first["User-Agent"].startswith("biggus/1")
+    assert first["X-Key"] == "a"
+    assert (second["User-Agent"], second["X-Key"]) == ("mine/1", "b")
+
+
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
+def test_what_may_pass_is_tried_again(server, quick, status):
+    server.replies[TILE] = [Reply(status), Reply(status)]
+    response = client().get(server.url + TILE)
+    assert (response.status, response.attempts) == (200, 3)
+    assert server.requests[TILE] == 3
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 410, 501])
+def test_what_will_not_pass_is_not_tried_again(server, status):
+    server.replies[TILE] = [Reply(status)]
+    assert client().get(server.url + TILE).status == status
+    assert server.requests[TILE] == 1
+
+
+def test_the_last_answer_is_returned_when_retries_are_used_up(server, quick):
+    server.always = Reply(503)
+    response = client(retries=2).get(server.url + TILE)
+    assert (response.status, response.attempts) == (503, 3)
+    assert server.requests[TILE] == 3
+
+
+@pytest.mark.parametrize(
+    ("reply", "words"),
+    [
+        (Reply(claims=200_000), "shorter than announced"),
+        (Reply(hang_up=True), "the connection broke"),
+        (Reply(body=b"no gzip", headers={"Content-Encoding": "gzip"}), "encoding is broken"),
+    ],
+)
+def test_broken_answers_are_tried_again_and_then_an_error(server, quick, reply, words):
+    server.replies[TILE] = [reply]
+    assert client().get(server.url + TILE).body == server.tile(TILE)
+    assert server.requests[TILE] == 2
+    server.always = reply
+    with pytest.raises(HttpError, match=words) as caught:
+        client(retries=1).get(server.url + TILE)
+    assert "after 2 attempts" in str(caught.value)
+    assert TILE in str(caught.value)
+    assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
+
+
+def test_a_refused_connection_is_an_error_that_names_the_url(quick):
+    server = TileServer()
+    server.server_close()
+    with pytest.raises(HttpError, match=r"/a\.png: no connection: .*refused.*after 2 attempts"):
+        client(retries=1).get(server.url + "/a.png?token=secret")
+    assert client().down(server.url)
+
+
+def test_an_unknown_host_is_an_error(quick):
+    with pytest.raises(HttpError, match="host name is not known"):
+        client(retries=0).get("http://nowhere.invalid/a.png")
+
+
+def test_a_slow_answer_times_out(server, quick):
+    server.always = Reply(delay=5.0)
+    with pytest.raises(HttpError, match=r"no answer within 0\.05 s"):
+        client(retries=1, timeout=(5.0, 0.05)).get(server.url + TILE)
+    assert server.requests[TILE] == 2
+
+
+def test_retry_after_is_obeyed_by_all_who_ask_the_host(server, monkeypatch):
+    waits = []
+    monkeypatch.setattr(Gate, "hold", lambda self, seconds: waits.append(seconds))
+    server.replies[TILE] = [Reply(429, headers={"Retry-After": "0"})] * 2
+    assert client().get(server.url + TILE).attempts == 3
+    assert waits == [0.0, 0.0]
+
+
+def test_retry_after_seconds_pass_before_the_next_attempt(server):
+    server.replies[TILE] = [Reply(429, headers={"Retry-After": "1"})]
+    started = time.monotonic()
+    assert client().get(server.url + TILE).attempts == 2
+    assert time.monotonic() - started >= 1.0
+
+
+def test_retry_after_is_read_as_seconds_or_date_and_capped():
+    assert retry_after("7", 60.0) == 7.0
+    assert retry_after("9" * 40, 60.0) == 60.0
+    assert 25.0 < retry_after(formatdate(time.time() + 30, usegmt=True), 60.0) <= 30.0
+    assert retry_after(formatdate(time.time() - 30, usegmt=True), 60.0) == 0.0
+    assert retry_after("-1", 60.0) is None
+    assert retry_after(None, 60.0) is None
+    assert http_date("Tuesday") is None
+
+
+def test_gzip_is_undone(server):
+    server.always = Reply(body=gzip.compress(b"a" * 1000), headers={"Content-Encoding": "gzip"})
+    assert client().get(server.url + TILE).body == b"a" * 1000
+
+
+def test_a_body_that_is_too_large_is_not_read(server):
+    server.always = Reply(body=gzip.compress(b"a" * 10**7), headers={"Content-Encoding": "gzip"})
+    with pytest.raises(HttpError, match="larger than 1000000 bytes"):
+        client().get(server.url + TILE, largest=10**6)
+    server.always = None
+    with pytest.raises(HttpError, match="larger than 10 bytes"):
+        client().get(server.url + TILE, largest=10)
+    assert server.requests[TILE] == 2
+
+
+def test_redirects_are_followed_but_not_for_ever(server):
+    server.replies["/old"] = [Reply(302, headers={"Location": TILE})]
+    assert client().get(server.url + "/old").body == server.tile(TILE)
+    server.replies["/old"] = [Reply(302, headers={"Location": "/old"})] * 20
+    with pytest.raises(HttpError, match="more than 5 redirects"):
+        client().get(server.url + "/old")
+
+
+def test_credentials_do_not_follow_to_another_host(server):
+    other = f"http://localhost:{server.server_port}{TILE}"
+    server.replies["/old"] = [Reply(302, headers={"Location": other})]
+    auth = client(headers=(("X-Key", "a"),))
+    auth.get(server.url.replace("//", "//me:pw@") + "/old")
+    (_, first), (_, second) = server.seen
+    assert first["X-Key"] == "a"
+    assert first["Authorization"].startswith("Basic ")
+    assert not {"X-Key", "Authorization"} & set(second)
+    assert second["User-Agent"].startswith("biggus/")
+
+
+def test_credentials_are_in_no_log_and_no_error(server, caplog, quick):
+    server.always = Reply(503)
+    settings = HttpSettings(retries=1, headers=(("X-Key", "hidden-h"),))
+    url = server.url.replace("//", "//me:hidden-p@") + TILE + "?api_key=hidden-q"
+    with caplog.at_level(logging.DEBUG, "biggus"):
+        HttpClient(settings).get(url)
+    assert f"{TILE}: 503" in caplog.text
+    server.always = Reply(hang_up=True)
+    with pytest.raises(HttpError) as caught:
+        HttpClient(settings).get(url)
+    assert "hidden" not in caplog.text + str(caught.value) + repr(settings)
+    assert split_credentials("http://h/a@b") == ("http://h/a@b", {})
+
+
+@pytest.mark.parametrize("connections", [1, 4, 16])
+def test_so_many_at_a_time_and_connections_are_used_again(server, connections):
+    server.delay = 0.01
+    clients = [client(connections=connections), client(connections=connections)]
+    with ThreadPoolExecutor(32) as pool:
+        urls = [f"{server.url}/RGB/4/{i}/0.png?size=8" for i in range(64)]
+        answers = list(pool.map(lambda i: clients[i % 2].get(urls[i]).status, range(64)))
+    assert answers == [200] * 64
+    assert server.peak <= connections
+    assert server.connections <= connections
+    assert connections == 1 or server.peak > 1
+
+
+def test_a_waiter_is_served_in_turn_and_an_interrupted_one_leaves():
+    gate = Gate()
+    order = []
+    entered = threading.Event()
+
+    def visit(name, limit):
+        entered.set()
+        with gate.passing(limit):
+            order.append(name)
+
+    with gate.passing(1):
+        threads = []
+        for name in "abc":
+            entered.clear()
+            thread = threading.Thread(target=visit, args=(name, 1))
+            thread.start()
+            threads.append(thread)
+            while len(gate._queue) < len(threads):
+                time.sleep(0.001)
+    for thread in threads:
+        thread.join()
+    assert order == list("abc")
+    assert gate.inside == 0
+
+
+INTERRUPTED = """
+import sys, threading
+from concurrent.futures import ThreadPoolExecutor
+from biggus.backends.http import HttpClient
+client = HttpClient()
+pool = ThreadPoolExecutor(2)
+future = pool.submit(client.get, sys.argv[1])
+print("ready", flush=True)
+{wait}
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="sends SIGINT")
+@pytest.mark.parametrize("wait", ["future.result()", "client.get(sys.argv[1])"])
+def test_an_interrupt_ends_a_program_that_backs_off(server, wait):
+    server.always = Reply(503, headers={"Retry-After": "60"})
+    process = subprocess.Popen(
+        [sys.executable, "-c", INTERRUPTED.format(wait=wait), server.url + TILE],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        assert process.stdout.readline() == "ready\n"
+        while not server.requests[TILE]:
+            time.sleep(0.01)
+        time.sleep(0.3)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=30)
+    assert "KeyboardInterrupt" in errors
+    assert process.returncode != 0
+
+
+def test_a_server_that_stops_in_the_middle_is_an_error(server, quick):
+    server.delay = 0.02
+    with ThreadPoolExecutor(8) as pool:
+        urls = [f"{server.url}/RGB/6/{i}/0.png?size=8" for i in range(64)]
+        futures = [pool.submit(client(retries=1).get, url) for url in urls]
+        futures[0].result()
+        server.stop()
+        outcomes = [future.exception() for future in futures]
+    assert any(outcomes)
+    assert all(error is None or isinstance(error, HttpError) for error in outcomes)
+
+
+def test_a_proxy_of_the_environment_is_used_but_not_for_this_machine(server):
+    code = """
+import sys
+from biggus.backends.http import HttpClient
+print(HttpClient().get("http://tiles.invalid/RGB/1/0/1.png").status)
+print(HttpClient().get(sys.argv[1]).status)
+"""
+    environment = {k: v for k, v in os.environ.items() if not k.lower().endswith("_proxy")}
+    environment["http_proxy"] = server.url.replace("//", "//me:pw@")
+    done = subprocess.run(
+        [sys.executable, "-c", code, server.url + TILE],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert done.stdout.split() == ["200", "200"]
+    (_, proxied), (_, direct) = server.seen
+    assert proxied["Host"] == "tiles.invalid"
+    assert proxied["Proxy-Authorization"].startswith("Basic ")
+    assert "Proxy-Authorization" not in direct
