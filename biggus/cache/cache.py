@@ -200,7 +200,10 @@ class Cache:
             return "unreadable"
 
     def store(self, key: str, values: Values, version: bytes) -> int:
-        """Keep `values` under `key`; return the bytes on disk, 0 if that failed."""
+        """Keep `values` under `key`; return the bytes on disk, 0 if they are not kept."""
+        if values.nbytes > self.size_limit:
+            logger.info("a chunk of %d bytes is larger than all of %s", values.nbytes, self.path)
+            return 0
         try:
             size = self.files.write(key, encode(values, version, bytes.fromhex(key)))
         except OSError as error:

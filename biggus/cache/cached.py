@@ -94,12 +94,11 @@ class Cached(Wrapper):
         return f"Cached({self.source!r}, {self.cache!r})"
 
     def __getitem__(self, box: Box) -> Values:
-        parts = list(self.grid.parts(box))
-        if len(parts) == 1:
-            values = self._chunk(parts[0].chunk)[0]
-            return values if parts[0].chunk == box else values[parts[0].inner]
+        chunk = self._only_chunk(box)
+        if chunk is not None:
+            return _within(self._chunk(chunk)[0], chunk, box)
         result: Values = np.empty(box_shape(box), self.dtype)
-        for part in parts:
+        for part in self.grid.parts(box):
             values = self._chunk(part.chunk)[0]
             if isinstance(values, np.ma.MaskedArray) and not isinstance(result, np.ma.MaskedArray):
                 result = np.ma.MaskedArray(
@@ -111,10 +110,10 @@ class Cached(Wrapper):
 
     def fetch(self, box: Box) -> tuple[Values, bytes | None]:
         """Return the values in `box` and the version that they surely are of."""
-        parts = list(self.grid.parts(box))
-        if len(parts) == 1:
-            values, version = self._chunk(parts[0].chunk)
-            return (values if parts[0].chunk == box else values[parts[0].inner]), version
+        chunk = self._only_chunk(box)
+        if chunk is not None:
+            values, version = self._chunk(chunk)
+            return _within(values, chunk, box), version
         before = self.version(box)
         values = self[box]
         return values, before if before == self.version(box) else None
@@ -126,11 +125,31 @@ class Cached(Wrapper):
         """
         return self._kept and all(self.cache.files.exists(self.key(c)) for c in self._chunks(box))
 
+    def waits_for(self, box: Box) -> bool:
+        """Tell whether reading `box` most likely has the source asked.
+
+        Reading what is in the cache is work for few threads: more than there
+        are cores stand in one another's way.
+        """
+        return not self.cached(box)
+
     def key(self, chunk: Box) -> str:
         """Return the key of a chunk: 40 hexadecimal digits."""
         digest = self._hash.copy()
         digest.update(repr([(s.start, s.stop) for s in chunk]).encode())
         return digest.hexdigest()
+
+    def _only_chunk(self, box: Box) -> Box | None:
+        """Return the chunk that holds all of `box`, if one does."""
+        chunk = []
+        for edges, s in zip(self.grid.axes, box, strict=True):
+            if s.start >= s.stop:
+                return None
+            start, stop = edges.bounds(edges.find(s.start))
+            if s.stop > stop:
+                return None
+            chunk.append(slice(start, stop, 1))
+        return tuple(chunk)
 
     def _chunks(self, box: Box) -> Iterator[Box]:
         return (part.chunk for part in self.grid.parts(box))
@@ -198,13 +217,25 @@ class Cached(Wrapper):
         return values if self.source.fresh else values.copy(), version
 
     def _offline(self) -> bool:
-        return options.current().offline and self.source.remote
+        return self.source.remote and options.current().offline
 
     def _refuse_if_offline(self, chunk: Box) -> None:
         if self._offline():
             raise OfflineError(
                 self.name, chunk, "this chunk is not in the cache, and biggus is set to be offline"
             )
+
+
+def _within(values: Values, chunk: Box, box: Box) -> Values:
+    """Return the part of a chunk's values that `box` wants."""
+    if chunk == box:
+        return values
+    return values[
+        tuple(
+            slice(s.start - c.start, s.stop - c.start, s.step)
+            for c, s in zip(chunk, box, strict=True)
+        )
+    ]
 
 
 def _chunks_of(source: Source, chunks: Chunks | None) -> Chunks:

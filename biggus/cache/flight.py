@@ -50,30 +50,32 @@ class SingleFlight(Generic[T]):
 
     def do(self, key: Hashable, make: Callable[[], T]) -> tuple[T, bool]:
         """Return what `make` returns, and whether other calls were given the same object."""
-        while True:
-            with self._lock:
-                flight = self._flights.get(key)
-                if flight is None:
-                    mine = self._flights[key] = _Flight()
-                    break
-                if flight.leader != threading.get_ident():
-                    flight.shared = True
-            if flight.leader == threading.get_ident():
-                # A source that reads itself through its own cache.
-                return make(), False
-            flight.done.wait()
-            if flight.error is not None:
-                raise flight.error
-            if flight.made:
-                return flight.result, True
+        mine = _Flight()
         try:
-            mine.result = make()
-            mine.made = True
-        except Exception as error:
-            mine.error = error
-            raise
+            while True:
+                with self._lock:
+                    flight = self._flights.setdefault(key, mine)
+                    led_here = flight.leader == mine.leader
+                    if not led_here:
+                        flight.shared = True
+                if led_here:
+                    # Ours; or that of a source which reads itself through its own cache.
+                    break
+                flight.done.wait()
+                if flight.error is not None:
+                    raise flight.error
+                if flight.made:
+                    return flight.result, True
+            try:
+                mine.result = make()
+                mine.made = True
+            except Exception as error:
+                mine.error = error
+                raise
         finally:
+            # Whatever happened, nobody may wait for it any longer.
             with self._lock:
-                self._flights.pop(key, None)
+                if self._flights.get(key) is mine:
+                    del self._flights[key]
             mine.done.set()
         return mine.result, mine.shared

@@ -70,6 +70,7 @@ class Index:
         self._stored = self._stored_bytes = 0
         self._flushed = time.monotonic()
         self._database: Any = None
+        self._damaged = False
         self._pid = os.getpid()
 
     def used(self, key: str) -> None:
@@ -107,7 +108,7 @@ class Index:
             Whether to wait if another thread does so; else it is left to
             the next time.
         """
-        if self._noted and self._busy.acquire(blocking=wait):
+        if self._noted and self._busy.acquire(timeout=_BUSY_SECONDS if wait else 0):
             try:
                 self._flush()
             finally:
@@ -169,19 +170,40 @@ class Index:
         try:
             if self._database is None:
                 self._database = self._connect()
-                self._sweep(self._database, self.files.shard(f"{random.randrange(256):02x}"))  # noqa: S311
             yield self._database
         except (sqlite3.Error, diskcache.Timeout, OSError, CacheError) as error:
+            self._damaged = _is_damage(error)
             reason = str(error) or type(error).__name__
             raise CacheError(f"{self.folder}: {reason}") from error
         finally:
             if self._database is not None:
                 self._database.close()
+            if self._damaged:
+                self._database = None
 
     def _connect(self) -> Any:
         import diskcache
 
-        arguments = {
+        if not self._damaged:
+            try:
+                database = diskcache.Cache(str(self.folder), **self._settings())
+                shard = f"{random.randrange(256):02x}"  # noqa: S311
+                self._sweep(database, self.files.shard(shard))
+            except (sqlite3.DatabaseError, TypeError, ValueError, KeyError) as error:
+                if isinstance(error, sqlite3.Error) and not _is_damage(error):
+                    raise
+            else:
+                return database
+        logger.warning("the cache index in %s is damaged, and made anew", self.folder)
+        for suffix in ("", "-wal", "-shm"):
+            (self.folder / f"cache.db{suffix}").unlink(missing_ok=True)
+        self._damaged = False
+        database = diskcache.Cache(str(self.folder), **self._settings())
+        self._sweep(database, self.files.keys())
+        return database
+
+    def _settings(self) -> dict[str, Any]:
+        return {
             "timeout": _BUSY_SECONDS,
             "disk": disk_class(),
             "eviction_policy": "least-recently-used",
@@ -190,17 +212,6 @@ class Index:
             "statistics": 0,
             "tag_index": 0,
         }
-        try:
-            return diskcache.Cache(str(self.folder), **arguments)
-        except (sqlite3.DatabaseError, TypeError, ValueError, KeyError) as error:
-            if isinstance(error, sqlite3.OperationalError):
-                raise
-            logger.warning("the cache index in %s is damaged, and made anew", self.folder)
-        for suffix in ("", "-wal", "-shm"):
-            (self.folder / f"cache.db{suffix}").unlink(missing_ok=True)
-        database = diskcache.Cache(str(self.folder), **arguments)
-        self._sweep(database, self.files.keys())
-        return database
 
     def _sweep(self, database: Any, found: Iterable[tuple[str, os.stat_result]]) -> None:
         """Give rows to entries that have none: their writers were killed."""
@@ -240,6 +251,11 @@ class Index:
             for key, _ in self.files.keys():  # noqa: SIM118 - not a mapping
                 self.files.remove(key)
             self.files.tidy(0)
+
+
+def _is_damage(error: BaseException) -> bool:
+    # SQLite has classes for all other troubles, such as a full disk.
+    return type(error) is sqlite3.DatabaseError
 
 
 _indexes: weakref.WeakSet[Index] = weakref.WeakSet()
