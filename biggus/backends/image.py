@@ -9,8 +9,10 @@ that a small file cannot unpack into a huge one.
 from __future__ import annotations
 
 import io
+import struct
 import threading
 import warnings
+import zlib
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from PIL import Image
     from PIL.ImageFile import ImageFile
 
+_PNG = b"\x89PNG\r\n\x1a\n"
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 _WARNINGS_LOCK = threading.Lock()
 
@@ -87,6 +90,8 @@ def _opened(data: bytes) -> ImageFile:
             "pass for a whole one; unset it"
         )
     factory = _plugin(data)
+    if data.startswith(_PNG):
+        _check_png(data)
     if factory is None:
         raise ImageError(f"the body is no PNG, JPEG, WebP or GIF image: it begins {data[:16]!r}")
     try:
@@ -101,8 +106,26 @@ def _opened(data: bytes) -> ImageFile:
         raise ImageError(f"the image cannot be decoded: {_said(error)}") from error
 
 
+def _check_png(data: bytes) -> None:
+    """Check the sums of all chunks, which Pillow skips for those that hold pixels."""
+    view = memoryview(data)
+    start, kind = len(_PNG), b""
+    while kind != b"IEND":
+        if len(data) < start + 12:
+            raise ImageError("the PNG image is cut off")
+        (length,) = struct.unpack_from(">I", data, start)
+        kind = data[start + 4 : start + 8]
+        stop = start + 8 + length
+        if len(data) < stop + 4:
+            raise ImageError("the PNG image is cut off")
+        (stated,) = struct.unpack_from(">I", data, stop)
+        if zlib.crc32(view[start + 4 : stop]) != stated:
+            raise ImageError("the PNG image is damaged: a checksum is wrong")
+        start = stop + 4
+
+
 def _plugin(data: bytes) -> type[ImageFile] | None:
-    if data.startswith(b"\x89PNG\r\n\x1a\n"):
+    if data.startswith(_PNG):
         from PIL.PngImagePlugin import PngImageFile
 
         return PngImageFile
@@ -123,7 +146,7 @@ def _plugin(data: bytes) -> type[ImageFile] | None:
 
 def _check_depth(image: Image.Image, data: bytes, bands: int, dtype: np.dtype[Any]) -> None:
     # Pillow halves 16-bit colours without a word: the header tells.
-    deep = data.startswith(b"\x89PNG") and data[24:25] == b"\x10"
+    deep = data.startswith(_PNG) and data[24:25] == b"\x10"
     if dtype.itemsize == 2:
         if not deep or image.mode not in {"I;16", "I"}:
             raise ImageError(
