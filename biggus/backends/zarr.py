@@ -53,8 +53,9 @@ class ZarrBackend(Backend):
         if any(placeholder in location.text for placeholder in _TILE_PLACEHOLDERS):
             return self.UNCLAIMED
         parts = urlsplit(location.text)
-        segments = f"{parts.netloc}/{parts.path}".lower().split("/")
-        named = any(segment.endswith(".zarr") for segment in segments[1:] or segments)
+        # Only in a URL of memory is what follows the slashes no host or bucket.
+        text = parts.netloc + parts.path if location.scheme == "memory" else parts.path
+        named = any(segment.endswith(".zarr") for segment in text.lower().split("/"))
         return self.BY_SUFFIX if named else self.UNCLAIMED
 
     def variables(self, location: Location, **options: Any) -> tuple[str, ...]:  # noqa: D102
@@ -90,6 +91,11 @@ class ZarrBackend(Backend):
             For URLs: what `biggus.backends.zarr_remote.remote_objects` takes.
         """
         return open_source(location.text, variable, tuple(sorted(options.items())))
+
+    def adopt(self, obj: Any) -> Source | None:  # noqa: D102 - inherited
+        from biggus.backends.zarr_adopted import adopt_array
+
+        return adopt_array(obj)
 
 
 def open_source(text: str, variable: str, options: tuple[tuple[str, Any], ...]) -> Source:

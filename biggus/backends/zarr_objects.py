@@ -12,7 +12,6 @@ import functools
 import hashlib
 import os
 import struct
-import time
 import zipfile
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
@@ -47,6 +46,9 @@ class Objects(ABC):
 
     remote: bool = False
     """Whether objects come over a network."""
+
+    anywhere: bool = True
+    """Whether any thread may read, or only the event loop of zarr-python."""
 
     @abstractmethod
     def get(self, key: str, span: Span = WHOLE) -> Fetched | None:
@@ -144,26 +146,17 @@ class FolderObjects(Objects):
         return state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino
 
     def version(self, metadata: Sequence[str], chunks: Iterable[str]) -> bytes | None:  # noqa: D102
-        first, *others = metadata
+        first = metadata[0]
         digest = hashlib.blake2b(digest_size=20)
-        now = time.time()
-        for key in [first, *others, *chunks]:
-            try:
-                state = os.stat(self._prefix + key)  # noqa: PTH116 - for each chunk
-            except (FileNotFoundError, NotADirectoryError):
-                if key is first:
+        for key in [*metadata, *chunks]:
+            path = self._prefix + key
+            state = files.file_version(path)
+            if state is None:
+                # Absent is a state too, but not of the document that says so.
+                if key == first or os.path.lexists(path):
                     return None
-                digest.update(b"absent")
-                continue
-            except OSError:
-                return None
-            if now - max(state.st_mtime, state.st_ctime) < files.SETTLED_SECONDS:
-                return None
-            digest.update(
-                struct.pack(
-                    "<QqqQ", state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino
-                )
-            )
+                state = b"absent"
+            digest.update(state)
         return digest.digest()
 
 

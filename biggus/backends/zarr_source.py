@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from biggus.backends import zarr_metadata
+from biggus.backends.zarr_checks import check_for
+from biggus.backends.zarr_loop import can_run_here, run_here
 from biggus.backends.zarr_store import Record, make_store, recording
 from biggus.errors import (
     BiggusError,
@@ -73,7 +75,7 @@ class ZarrSource(Source):
         public: str,
         path: str,
         zarr_format: int | None,
-        reopen: tuple[Callable[..., Source], tuple[Any, ...]],
+        reopen: tuple[Callable[..., Source | None], tuple[Any, ...]],
     ) -> None:
         zarr = import_zarr()
         self.objects = objects
@@ -87,7 +89,8 @@ class ZarrSource(Source):
         self.remote = objects.remote
         self.attributes = document.attributes
         self.dims = document.dims
-        store_path = zarr.storage.StorePath(make_store(objects), path)
+        check = check_for(document.fields, document.zarr_format)
+        store_path = zarr.storage.StorePath(make_store(objects, check), path)
         self._array = _make_array(zarr, store_path, document, public)
         self._take(self._array)
 
@@ -127,11 +130,12 @@ class ZarrSource(Source):
     def _read(self, box: Box) -> tuple[Values, Record]:
         """Read, and tell what was met; raises `SourceError` alone."""
         record = Record()
+        keys = self.chunk_keys(box)
         started = time.perf_counter()
         mark = recording.set(record)
         try:
             self._check_metadata()
-            values = self._values(box)
+            values = self._values(box, len(keys))
             # What is absent by design has metadata that says so.
             self._check_metadata(thoroughly=bool(record.absent))
         except SourceError:
@@ -152,12 +156,22 @@ class ZarrSource(Source):
             )
         return values, record
 
-    def _values(self, box: Box) -> Values:
+    def _values(self, box: Box, n_objects: int) -> Values:
         # Reading into a buffer of our own gives an array of known shape and
         # dtype, where zarr would give a scalar for an array without axes.
         values: Values = np.empty(box_shape(box), self._stored_dtype)
-        buffer = _buffer_class().from_numpy_array(values)
-        self._array.get_basic_selection(box, out=buffer)
+        buffer_class, prototype, indexer_class = _zarr_parts()
+        buffer = buffer_class.from_numpy_array(values)
+        if n_objects == 1 and self.objects.anywhere and can_run_here():
+            metadata = self._array.metadata
+            indexer = indexer_class(box, metadata.shape, metadata.chunk_grid)
+            run_here(
+                self._array.async_array._get_selection(  # noqa: SLF001 - what zarr itself runs
+                    indexer, prototype=prototype, out=buffer
+                )
+            )
+        else:
+            self._array.get_basic_selection(box, out=buffer)
         values = buffer.as_numpy_array()
         return values.astype(object) if self._variable_length else values
 
@@ -242,10 +256,11 @@ def _make_array(zarr: Any, store_path: Any, document: ArrayDocument, public: str
 
 
 @functools.lru_cache(maxsize=1)
-def _buffer_class() -> Any:
-    from zarr.buffer.cpu import NDBuffer
+def _zarr_parts() -> tuple[Any, Any, Any]:
+    from zarr.buffer.cpu import NDBuffer, buffer_prototype
+    from zarr.core.indexing import BasicIndexer
 
-    return NDBuffer
+    return NDBuffer, buffer_prototype, BasicIndexer
 
 
 def _reason(error: Exception) -> str:

@@ -10,12 +10,17 @@ from __future__ import annotations
 import contextvars
 import dataclasses
 import functools
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from biggus.backends.zarr_objects import WHOLE, Fetched, Objects, Span
 
 if TYPE_CHECKING:
     from zarr.abc.store import Store
+
+
+Check: TypeAlias = Callable[[bytes, Span], None]
+"""Raises OSError for bytes that cannot be those of a chunk, or of that span of it."""
 
 
 @dataclasses.dataclass
@@ -35,9 +40,9 @@ recording: contextvars.ContextVar[Record | None] = contextvars.ContextVar(
 """The record of the read in progress; it follows the read into zarr's event loop."""
 
 
-def make_store(objects: Objects) -> Store:
-    """Return a read-only zarr store over `objects`."""
-    store: Store = _store_class()(objects)
+def make_store(objects: Objects, check: Check | None = None) -> Store:
+    """Return a read-only zarr store over `objects`, for chunks that pass the `check`."""
+    store: Store = _store_class()(objects, check)
     return store
 
 
@@ -93,9 +98,10 @@ def _store_class() -> Any:  # noqa: C901 - a class, not a function
         supports_deletes = False
         supports_listing = False
 
-        def __init__(self, objects: Objects) -> None:
+        def __init__(self, objects: Objects, check: Check | None) -> None:
             super().__init__(read_only=True)
             self.objects = objects
+            self.check = check
             self._is_open = True
 
         def __eq__(self, other: object) -> bool:
@@ -105,8 +111,13 @@ def _store_class() -> Any:  # noqa: C901 - a class, not a function
             return hash(id(self.objects))
 
         async def get(self, key: str, prototype: Any, byte_range: Any = None) -> Any:
-            found = await checked_get(self.objects, key, span_of(byte_range))
-            return None if found is None else prototype.buffer.from_bytes(found.data)
+            span = span_of(byte_range)
+            found = await checked_get(self.objects, key, span)
+            if found is None:
+                return None
+            if self.check is not None:
+                self.check(found.data, span)
+            return prototype.buffer.from_bytes(found.data)
 
         async def get_partial_values(self, prototype: Any, key_ranges: Any) -> list[Any]:
             return [await self.get(key, prototype, request) for key, request in key_ranges]

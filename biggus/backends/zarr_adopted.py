@@ -1,0 +1,93 @@
+"""Arrays of zarr-python that the user holds already."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from biggus.backends.zarr_metadata import ROOT
+from biggus.backends.zarr_objects import WHOLE, Fetched, Objects, Span
+from biggus.backends.zarr_source import ZarrSource, import_zarr
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from biggus.source import Source
+
+
+class ForeignObjects(Objects):
+    """Objects in a store of zarr-python's, whatever it stands on.
+
+    They have no state that could be asked for, so copies of them are never
+    known to be good.
+
+    Parameters
+    ----------
+    store : zarr.abc.store.Store
+        The store.
+    """
+
+    anywhere = False  # a store may belong to the event loop that it was made on
+
+    def __init__(self, store: Any) -> None:
+        self.store = store
+
+    def get(self, key: str, span: Span = WHOLE) -> Fetched | None:  # noqa: D102 - inherited
+        from zarr.core.sync import sync
+
+        return sync(self.aget(key, span))
+
+    async def aget(self, key: str, span: Span = WHOLE) -> Fetched | None:  # noqa: D102
+        from zarr.abc.store import OffsetByteRequest, RangeByteRequest, SuffixByteRequest
+        from zarr.buffer.cpu import buffer_prototype
+
+        start, stop = span
+        request: Any = None
+        if start is not None and start < 0:
+            request = SuffixByteRequest(-start)
+        elif stop is not None:
+            request = RangeByteRequest(start or 0, stop)
+        elif start is not None:
+            request = OffsetByteRequest(start)
+        buffer = await self.store.get(key, buffer_prototype, request)
+        return None if buffer is None else Fetched(buffer.to_bytes())
+
+    def signature(self, key: str) -> object:  # noqa: ARG002, D102 - inherited
+        return None
+
+    def version(self, metadata: Sequence[str], chunks: Iterable[str]) -> bytes | None:  # noqa: ARG002, D102
+        return None
+
+
+def adopt_array(array: Any) -> Source | None:
+    """Return the source of a ``zarr.Array``, or None if `array` is none.
+
+    What lies in a folder, or in a zip file that is only read, is opened by
+    its path, with all that a source of that kind knows.  Anything else is
+    read through the array's own store, and has no token.  The dtype is the one
+    that the store has after opening: format 3 keeps no byte order.
+    """
+    zarr = import_zarr()
+    if not isinstance(array, zarr.Array):
+        return None
+    store = array.store
+    zarr_format = array.metadata.zarr_format
+    place = None
+    if type(store) is zarr.storage.LocalStore:
+        place = store.root
+    elif type(store) is zarr.storage.ZipStore and store.read_only:
+        place = store.path
+    if place is not None:
+        from biggus.backends.zarr import open_source
+
+        return open_source(
+            str(place.absolute()), array.path or ROOT, (("zarr_format", zarr_format),)
+        )
+    source = ZarrSource(
+        ForeignObjects(store),
+        f"zarr array in {type(store).__name__}",
+        array.path,
+        zarr_format,
+        (adopt_array, (array,)),
+    )
+    source.token = None
+    return source

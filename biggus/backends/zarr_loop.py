@@ -1,0 +1,83 @@
+"""Running zarr-python's coroutines without a detour.
+
+zarr-python sends each read to an event loop on a thread of its own, which
+sends each decode to a third thread: right for many chunks at once, but for a
+single one two hand-overs that take longer than the read.  :func:`run_here`
+runs a coroutine, and all that it would send to threads, in the thread that
+calls it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import concurrent.futures
+import os
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+Result = TypeVar("Result")
+
+_idle: list[asyncio.AbstractEventLoop] = []
+_inherited: list[asyncio.AbstractEventLoop] = []
+
+
+class _Here(concurrent.futures.ThreadPoolExecutor):
+    """An executor that executes at once, where it is asked to.
+
+    A ThreadPoolExecutor by name, as an event loop takes no other; it never
+    starts a thread.
+    """
+
+    def submit(
+        self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any
+    ) -> concurrent.futures.Future[Any]:
+        future: concurrent.futures.Future[Any] = concurrent.futures.Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except BaseException as error:  # noqa: BLE001 - it is the future's to raise
+            future.set_exception(error)
+        return future
+
+
+def can_run_here() -> bool:
+    """Tell whether this thread is free to run an event loop (it is not within another)."""
+    return asyncio._get_running_loop() is None  # noqa: SLF001 - documented, for this purpose
+
+
+def run_here(coroutine: Coroutine[Any, Any, Result]) -> Result:
+    """Run `coroutine` in this thread to its end, and return its result.
+
+    Loops are kept for reuse: as many as ever ran at once.
+    """
+    try:
+        loop = _idle.pop()
+    except IndexError:
+        loop = asyncio.new_event_loop()
+        loop.set_default_executor(_Here(1))
+    try:
+        result = loop.run_until_complete(coroutine)
+    except BaseException:
+        # What it left undone must not go on within another's read.
+        loop.close()
+        raise
+    _idle.append(loop)
+    return result
+
+
+def _close_all() -> None:
+    while _idle:
+        _idle.pop().close()
+
+
+def _forget() -> None:
+    # A loop's selector is shared with the parent: neither use nor close it.
+    _inherited.extend(_idle)
+    _idle.clear()
+
+
+atexit.register(_close_all)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)

@@ -1,0 +1,504 @@
+"""Zarr stores on a real web server on loopback: values, failures, freshness."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import json
+import logging
+import pickle
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from email.utils import formatdate, parsedate_to_datetime
+
+import numpy as np
+import pytest
+
+from biggus.backends import http as biggus_http
+from biggus.backends import zarr_remote
+from biggus.backends.location import Location
+from biggus.backends.zarr import ZarrBackend
+from biggus.errors import GoneError, OpenError, SourceError, VariableError
+from biggus.source import read, whole
+
+zarr = pytest.importorskip("zarr")
+pytest.importorskip("urllib3")
+
+BACKEND = ZarrBackend()
+DATA = np.random.default_rng(3).normal(size=(20, 30))
+BOX = (slice(3, 17, 2), slice(5, 30, 3))
+
+
+class Handler(http.server.SimpleHTTPRequestHandler):
+    """Serves a folder: with ranges and ETags, if the server is told to."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        server = self.server
+        path = self.path.partition("?")[0]
+        with server.lock:
+            server.requests.append((self.path, dict(self.headers)))
+            failure = server.failures.get(path)
+            if failure and failure[0] > 0:
+                failure[0] -= 1
+            else:
+                failure = None
+        if failure:
+            return failure[1](self)
+        file = server.folder / path.lstrip("/")
+        if not file.is_file():
+            return self.answer(404, b"<html>not found</html>", {"Content-Type": "text/html"})
+        body = file.read_bytes()
+        state = file.stat()
+        headers = {"Content-Type": "application/octet-stream"}
+        if server.etags:
+            headers["ETag"] = f'"{state.st_mtime_ns}-{state.st_ino}"'
+            if self.headers.get("If-None-Match") == headers["ETag"]:
+                return self.answer(304, b"", headers)
+        if server.dates:
+            headers["Last-Modified"] = formatdate(state.st_mtime, usegmt=True)
+            since = self.headers.get("If-Modified-Since")
+            if since and parsedate_to_datetime(since).timestamp() >= int(state.st_mtime):
+                return self.answer(304, b"", headers)
+        if server.ranges and "Range" in self.headers:
+            first, _, last = self.headers["Range"].removeprefix("bytes=").partition("-")
+            start = int(first) if first else max(0, len(body) - int(last))
+            stop = int(last) + 1 if first and last else len(body)
+            if start >= len(body):
+                return self.answer(416, b"", {})
+            part = body[start:stop]
+            end = start + len(part) - 1
+            headers["Content-Range"] = f"bytes {start}-{end}/{len(body)}"
+            return self.answer(206, part, headers)
+        return self.answer(200, body, headers)
+
+    def answer(self, status, body, headers):
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        if status != 304:
+            self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *args):
+        pass
+
+
+class Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self, folder):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.folder = folder
+        self.lock = threading.Lock()
+        self.requests = []
+        self.failures = {}
+        self.etags = self.ranges = True
+        self.dates = False
+        self.url = f"http://127.0.0.1:{self.server_port}"
+
+    def paths(self):
+        return [path for path, _ in self.requests]
+
+
+@pytest.fixture
+def server(tmp_path):
+    """A server of the folder `tmp_path`, which holds a few stores."""
+    root = zarr.create_group(tmp_path / "s.zarr")
+    root.create_array("plain", data=DATA, chunks=(7, 8), attributes={"units": "K"})
+    root.create_array("g/sharded", data=DATA, chunks=(5, 5), shards=(10, 15))
+    sparse = root.create_array("sparse", shape=(8,), chunks=(2,), dtype="i4", fill_value=-9)
+    sparse[2:4] = 1
+    zarr.create_array(tmp_path / "two.zarr", data=DATA, chunks=(7, 8), zarr_format=2)
+    serving = Server(tmp_path)
+    thread = threading.Thread(target=serving.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield serving
+    serving.shutdown()
+    serving.server_close()
+    thread.join()
+
+
+@pytest.fixture(autouse=True)
+def hasty(monkeypatch):
+    """Shorten the waits between attempts."""
+    monkeypatch.setattr(biggus_http, "BACKOFF_SECONDS", 0.01)
+
+
+def open_url(url, variable="/", **options):
+    return BACKEND.open(Location(url), variable, **options)
+
+
+def consolidate(path):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        zarr.consolidate_metadata(path)
+
+
+@pytest.mark.parametrize("ranges", [False, True])
+@pytest.mark.parametrize(
+    "name", ["s.zarr|plain", "s.zarr|g/sharded", "two.zarr|/", "s.zarr/g|sharded"]
+)
+def test_values(server, name, ranges):
+    server.ranges = ranges
+    store, variable = name.split("|")
+    url = f"{server.url}/{store}"
+    assert BACKEND.claims(Location(url)) == BACKEND.BY_SUFFIX
+    source = open_url(url, variable)
+    assert source.remote
+    assert source.shape == DATA.shape
+    np.testing.assert_array_equal(read(source, BOX), DATA[BOX])
+    corner = (slice(1, 4, 1), slice(2, 5, 1))
+    np.testing.assert_array_equal(read(source, corner), DATA[corner])
+
+
+def test_listing(server):
+    url = f"{server.url}/s.zarr"
+    with pytest.raises(OpenError, match="name the variable"):
+        BACKEND.variables(Location(url))
+    with pytest.raises(VariableError, match="'nonesuch'"):
+        open_url(url, "nonesuch")
+    consolidate(server.folder / "s.zarr")
+    assert BACKEND.variables(Location(url)) == ("g/sharded", "plain", "sparse")
+    with pytest.raises(VariableError, match="g/sharded, plain, sparse"):
+        open_url(url, "nonesuch")
+    assert BACKEND.variables(Location(f"{server.url}/two.zarr")) == ("/",)
+    zarr.create_group(server.folder / "v2.zarr", zarr_format=2).create_array("a", data=DATA)
+    consolidate(server.folder / "v2.zarr")
+    assert BACKEND.variables(Location(f"{server.url}/v2.zarr")) == ("a",)
+    for action in (BACKEND.variables, lambda at: BACKEND.open(at, "a")):
+        with pytest.raises(GoneError):
+            action(Location(f"{server.url}/missing.zarr"))
+
+
+def test_a_chunk_that_was_never_written(server):
+    source = open_url(f"{server.url}/s.zarr", "sparse")
+    server.requests.clear()
+    assert read(source, whole((8,))).tolist() == [-9, -9, 1, 1, -9, -9, -9, -9]
+    # The metadata has vouched for what was absent.
+    assert server.paths()[-1] == "/s.zarr/sparse/zarr.json"
+    server.requests.clear()
+    assert read(source, (slice(2, 4, 1),)).tolist() == [1, 1]
+    assert server.paths() == ["/s.zarr/sparse/c/1"]
+
+
+def test_a_store_that_has_been_deleted(server):
+    source = open_url(f"{server.url}/s.zarr", "plain")
+    shutil.rmtree(server.folder / "s.zarr")
+    with pytest.raises(SourceError, match="gone") as caught:
+        read(source, BOX)
+    assert "[3:17:2, 5:30:3]" in str(caught.value)
+
+
+PAGE = b"<!doctype html><title>Please log in</title>"
+
+
+def status(code, body=b"", **headers):
+    return lambda handler: handler.answer(code, body, headers)
+
+
+def cut(handler):
+    handler.send_response(200)
+    handler.send_header("Content-Length", "5000")
+    handler.end_headers()
+    handler.wfile.write(b"x" * 100)
+    handler.close_connection = True
+
+
+def broken(handler):
+    handler.close_connection = True
+
+
+FAILURES = {
+    "403": (status(403), "403"),
+    "500": (status(500), "500"),
+    "429": (status(429), "429"),
+    "204": (status(204), "204"),
+    "login page": (status(200, PAGE, **{"Content-Type": "text/html"}), "HTML page"),
+    "page without a type": (status(200, PAGE), None),
+    "empty": (status(200), "cut short"),
+    "cut body": (cut, "shorter than announced"),
+    "broken connection": (broken, None),
+    "wrong range": (status(206, b"x" * 64, **{"Content-Range": "bytes 7-70/999"}), None),
+}
+
+
+@pytest.mark.parametrize("name", FAILURES)
+def test_failure_never_becomes_data(server, name):
+    answer, reason = FAILURES[name]
+    source = open_url(f"{server.url}/s.zarr", "plain", retries=1)
+    chunk = "/s.zarr/plain/c/0/1"
+    server.failures[chunk] = [10**6, answer]
+    box = (slice(0, 1, 1), slice(0, 30, 1))
+    for wanted in (box, (slice(0, 1, 1), slice(8, 9, 1))):
+        with pytest.raises(SourceError, match=reason) as caught:
+            read(source, wanted)
+        assert source.name in str(caught.value)
+    del server.failures[chunk]
+    np.testing.assert_array_equal(read(source, box), DATA[box])
+
+
+@pytest.mark.parametrize("name", ["500", "429", "cut body", "broken connection"])
+def test_what_passes_is_tried_again(server, name):
+    source = open_url(f"{server.url}/s.zarr", "plain")
+    chunk = "/s.zarr/plain/c/0/0"
+    server.failures[chunk] = [2, FAILURES[name][0]]
+    server.requests.clear()
+    box = (slice(0, 7, 1), slice(0, 8, 1))
+    np.testing.assert_array_equal(read(source, box), DATA[box])
+    assert server.paths() == [chunk] * 3
+
+
+def test_html_instead_of_metadata(server):
+    page = status(200, PAGE, **{"Content-Type": "text/html"})
+    server.failures["/s.zarr/plain/zarr.json"] = [10**6, page]
+    with pytest.raises(OpenError, match="HTML page"):
+        open_url(f"{server.url}/s.zarr", "plain")
+
+
+def test_out_of_reach_is_gone():
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+    for action in (BACKEND.variables, lambda at, **kw: BACKEND.open(at, "a", **kw)):
+        with pytest.raises(GoneError, match="connection") as caught:
+            action(Location(f"http://127.0.0.1:{port}/a.zarr"), retries=0)
+        assert "\n" not in str(caught.value)
+
+
+def test_a_silent_server_times_out(server):
+    stuck = threading.Event()
+    server.failures["/s.zarr/plain/c/0/0"] = [10**6, lambda handler: stuck.wait(20)]
+    source = open_url(f"{server.url}/s.zarr", "plain", timeout=0.2, retries=0)
+    with pytest.raises(SourceError, match="no answer within"):
+        read(source, (slice(0, 1, 1), slice(0, 1, 1)))
+    stuck.set()
+
+
+def test_credentials_are_sent_and_never_shown(server, caplog):
+    caplog.set_level(logging.DEBUG)
+    host = server.url.removeprefix("http://")
+    url = f"http://me:pa55@{host}/s.zarr?sig=s3cret&v=1"
+    assert BACKEND.claims(Location(url)) == BACKEND.BY_SUFFIX
+    source = open_url(url, "plain", headers={"X-Key": "h1dden"}, retries=0)
+    np.testing.assert_array_equal(read(source, BOX), DATA[BOX])
+    path, headers = server.requests[-1]
+    assert path.endswith("?sig=s3cret&v=1")
+    assert headers["Authorization"].startswith("Basic ")
+    assert headers["X-Key"] == "h1dden"
+    shown = [source.name, source.token, repr(source), str(source.fetch(BOX)[1])]
+    server.failures["/s.zarr/plain/c/0/1"] = [10**6, broken]
+    with pytest.raises(SourceError) as caught:
+        read(source, BOX)
+    error = caught.value
+    while error is not None:
+        shown.append(str(error))
+        error = error.__cause__
+    with pytest.raises(VariableError) as missing:
+        open_url(url, "nonesuch", headers={"X-Key": "h1dden"})
+    shown += [
+        str(missing.value),
+        "\n".join(r.getMessage() for r in caplog.records if r.name.startswith("biggus")),
+    ]
+    for text in shown:
+        for secret in ("pa55", "s3cret", "h1dden"):
+            assert secret not in text
+    assert source.token == open_url(f"{server.url}/s.zarr?v=1", "plain").token
+
+
+# Freshness ----------------------------------------------------------------------------
+
+
+def age(version, seconds):
+    """Make a version that old."""
+    fields = json.loads(version)
+    fields["checked"] -= seconds
+    return json.dumps(fields).encode()
+
+
+ONE = (slice(0, 7, 1), slice(0, 8, 1))
+
+
+def test_no_request_while_fresh(server):
+    source = open_url(f"{server.url}/s.zarr", "plain", fresh_for=100)
+    values, version = source.fetch(ONE)
+    np.testing.assert_array_equal(values, DATA[ONE])
+    assert source.version(ONE) is None
+    server.requests.clear()
+    assert source.renew(ONE, version) == version
+    assert source.renew(ONE, age(version, 90)) == age(version, 90)
+    assert server.requests == []
+    assert source.renew(ONE, b"garbage") is None
+    assert source.renew(BOX, version) is None
+
+
+@pytest.mark.parametrize("validators", ["etags", "dates"])
+def test_one_conditional_request_when_stale(server, validators):
+    server.etags, server.dates = validators == "etags", validators == "dates"
+    chunk = server.folder / "s.zarr/plain/c/0/0"
+    set_back(chunk, 100)
+    source = open_url(f"{server.url}/s.zarr", "plain", fresh_for=100)
+    version = age(source.fetch(ONE)[1], 200)
+    server.requests.clear()
+    renewed = source.renew(ONE, version)
+    assert server.paths() == ["/s.zarr/plain/c/0/0"]
+    assert json.loads(renewed)["checked"] > time.time() - 50
+    assert source.renew(ONE, renewed) == renewed
+    assert len(server.requests) == 1
+    chunk.write_bytes(chunk.read_bytes())
+    set_back(chunk, 50)
+    assert source.renew(ONE, version) is None
+
+
+def set_back(path, seconds):
+    import os
+
+    now = path.stat().st_mtime
+    os.utime(path, (now - seconds, now - seconds))
+
+
+def test_without_validators_a_stale_copy_is_fetched_again(server):
+    server.etags = False
+    source = open_url(f"{server.url}/s.zarr", "plain", fresh_for=100)
+    version = source.fetch(ONE)[1]
+    assert source.renew(ONE, version) == version
+    assert source.renew(ONE, age(version, 200)) is None
+
+
+def test_absence_is_verified_too(server):
+    source = open_url(f"{server.url}/s.zarr", "sparse", fresh_for=100)
+    box = (slice(0, 2, 1),)
+    version = age(source.fetch(box)[1], 200)
+    assert source.renew(box, version) is not None
+    zarr.open_array(server.folder / "s.zarr/sparse")[0:2] = 5
+    assert source.renew(box, version) is None
+
+
+def test_changed_metadata_makes_copies_stale(server, monkeypatch):
+    source = open_url(f"{server.url}/s.zarr", "plain", fresh_for=0.0)
+    version = source.fetch(ONE)[1]
+    assert source.renew(ONE, version) is not None
+    zarr.open_array(server.folder / "s.zarr/plain").resize((40, 30))
+    assert source.renew(ONE, version) is None
+
+
+def test_a_server_that_is_out_of_reach_leaves_the_copy(server, caplog):
+    caplog.set_level(logging.WARNING, "biggus")
+    source = open_url(f"{server.url}/s.zarr", "plain", fresh_for=100, retries=0)
+    version = age(source.fetch(ONE)[1], 200)
+    server.failures["/s.zarr/plain/c/0/0"] = [10**6, status(503)]
+    assert source.renew(ONE, version) == version
+    assert "kept" in caplog.text
+    server.failures["/s.zarr/plain/c/0/0"] = [10**6, broken]
+    assert source.renew(ONE, version) == version
+
+
+# Threads and processes ----------------------------------------------------------------
+
+
+def test_eight_threads(server):
+    source = open_url(f"{server.url}/s.zarr", "g/sharded")
+    parts = [(slice(i, i + 3, 1), slice(j, j + 7, 2)) for i in range(17) for j in (0, 4, 20)]
+    with ThreadPoolExecutor(8) as pool:
+        found = pool.map(functools.partial(read, source), parts)
+        for part, values in zip(parts, found, strict=True):
+            np.testing.assert_array_equal(values, DATA[part])
+
+
+def test_pickles_and_reads_in_a_spawned_process(server, tmp_path):
+    source = open_url(f"{server.url}/s.zarr", "plain", fresh_for=5)
+    again = pickle.loads(pickle.dumps(source))
+    assert again.fresh_for == 5
+    (tmp_path / "source.pickle").write_bytes(pickle.dumps(source))
+    code = (
+        "import pickle, sys; from biggus.source import read, whole;"
+        "s = pickle.load(open(sys.argv[1], 'rb')); print(read(s, whole(s.shape)).sum())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code, str(tmp_path / "source.pickle")],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert float(done.stdout) == DATA.sum()
+
+
+@pytest.mark.parametrize("sharded", [False, True])
+def test_a_server_process_that_is_killed(tmp_path, sharded):
+    """Served by the standard library's own server, which knows no ranges."""
+    shards = (10, 15) if sharded else None
+    zarr.create_array(tmp_path / "a.zarr", data=DATA, chunks=(5, 5), shards=shards)
+    process = subprocess.Popen(
+        [sys.executable, "-u", "-m", "http.server", "0", "--bind", "127.0.0.1"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    try:
+        port = int(process.stdout.readline().split("port ")[1].split()[0])
+        url = f"http://127.0.0.1:{port}/a.zarr"
+        source = open_url(url, retries=1, fresh_for=100)
+        values, version = source.fetch(BOX)
+        np.testing.assert_array_equal(values, DATA[BOX])
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+    with pytest.raises(SourceError, match="connection"):
+        read(source, BOX)
+    assert source.renew(BOX, age(version, 200)) == age(version, 200)
+    with pytest.raises(GoneError):
+        open_url(url, retries=0)
+
+
+# fsspec -------------------------------------------------------------------------------
+
+
+def test_memory_of_fsspec():
+    fsspec = pytest.importorskip("fsspec")
+    fs = fsspec.filesystem("memory")
+    store = zarr.storage.MemoryStore()
+    zarr.create_array(store, data=DATA, chunks=(5, 5), shards=(10, 15), name="a")
+    try:
+        for key, value in store._store_dict.items():
+            fs.pipe_file(f"/test-zarr-remote.zarr/{key}", value.to_bytes())
+        source = open_url("memory://test-zarr-remote.zarr", "a", fresh_for=100)
+        np.testing.assert_array_equal(read(source, BOX), DATA[BOX])
+        corner = (slice(1, 4, 1), slice(2, 5, 1))
+        values, version = source.fetch(corner)
+        np.testing.assert_array_equal(values, DATA[corner])
+        assert source.renew(corner, version) == version
+        assert source.renew(corner, age(version, 200)) is None
+        fs.rm("/test-zarr-remote.zarr", recursive=True)
+        with pytest.raises(SourceError, match="gone"):
+            read(source, corner)
+        with pytest.raises(GoneError):
+            open_url("memory://test-zarr-remote.zarr", "a")
+    finally:
+        if fs.exists("/test-zarr-remote.zarr"):
+            fs.rm("/test-zarr-remote.zarr", recursive=True)
+
+
+def test_a_scheme_whose_package_is_missing(monkeypatch):
+    pytest.importorskip("fsspec")
+    monkeypatch.setitem(sys.modules, "s3fs", None)
+    with pytest.raises(OpenError, match="s3fs"):
+        open_url("s3://bucket/a.zarr", "a")
+
+
+def test_default_freshness(server):
+    assert open_url(f"{server.url}/two.zarr").fresh_for == zarr_remote.FRESH_SECONDS
+    with pytest.raises(TypeError):
+        open_url(f"{server.url}/two.zarr", storage_options={})
+    with pytest.raises(TypeError):
+        open_url(f"{server.url}/two.zarr", zoom=3)
