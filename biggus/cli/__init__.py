@@ -1,1 +1,9 @@
-"""The command line."""
+"""The command line: ``biggus demo``, ``info``, ``get`` and ``cache``.
+
+One command a module; `command` knows them all and turns errors into one line
+and an exit code.  Nobody imports this package.
+"""
+
+from biggus.cli.command import main
+
+__all__ = ["main"]

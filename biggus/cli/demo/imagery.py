@@ -87,10 +87,10 @@ class Earth:
             raise LookupError(f"there is no tile z={zoom} x={x} y={y}")
         picture = self._level(zoom)
         height, width = picture.shape[:2]
-        pixels = (np.arange(TILE) + 0.5) / TILE
-        across = (x + pixels) / side
+        middles = (np.arange(TILE) + 0.5) / TILE
+        across = (x + middles) / side
         # Gudermann's function: from the Mercator ordinate to the latitude.
-        latitude = np.arctan(np.sinh(np.pi * (1 - 2 * (y + pixels) / side)))
+        latitude = np.arctan(np.sinh(np.pi * (1 - 2 * (y + middles) / side)))
         down = 0.5 - latitude / np.pi
         columns, column_weights = _cubic(across * width - 0.5)
         rows, row_weights = _cubic(down * height - 0.5)
@@ -102,7 +102,8 @@ class Earth:
         narrow = np.einsum("rcnb,cn->rcb", narrow, column_weights, optimize=False)
         tall = narrow[rows - rows.min()]
         values = np.einsum("rncb,rn->rcb", tall, row_weights, optimize=False)
-        return np.rint(values).clip(0, 255).astype(np.uint8)
+        pixels: Pixels = np.rint(values).clip(0, 255).astype(np.uint8)
+        return pixels
 
     def _level(self, zoom: int) -> Pixels:
         """Return the picture, halved until its pixels are about as large as the tile's.

@@ -18,7 +18,7 @@ import threading
 import urllib.request
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import ClassVar, Self
+from typing import Self
 
 from biggus.cli.demo.imagery import Earth, encode
 from biggus.errors import BiggusError, SourceError
@@ -47,7 +47,7 @@ class _Handler(BaseHTTPRequestHandler):
     # Head and body leave in one packet, without waiting for an acknowledgement.
     wbufsize = 2**16
     disable_nagle_algorithm = True
-    server_version: ClassVar[str] = "biggus-demo"
+    server_version = "biggus-demo"
 
     def do_GET(self) -> None:
         if self.path == "/requests":

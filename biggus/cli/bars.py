@@ -1,0 +1,36 @@
+"""A progress bar on the terminal, where there is one."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+_PATIENCE_SECONDS = 0.5
+
+
+@contextlib.contextmanager
+def progress_bar(wanted: bool = True) -> Iterator[Callable[[int, int], object] | None]:
+    """Yield what is to be called with the bytes done and the bytes in all.
+
+    None if there is no terminal to show a bar on, or tqdm is not installed.
+    Work that takes less than half a second shows none.
+    """
+    if not wanted or not sys.stderr.isatty():
+        yield None
+        return
+    try:
+        from tqdm import tqdm
+    except ImportError:
+        yield None
+        return
+    with tqdm(unit="B", unit_scale=True, delay=_PATIENCE_SECONDS, leave=False) as bar:
+
+        def show(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        yield show

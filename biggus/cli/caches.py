@@ -1,0 +1,93 @@
+"""``biggus cache``: what is kept on disk."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+import biggus
+from biggus.array import format_bytes
+from biggus.cli.tables import table
+from biggus.errors import CacheError
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def add_command(commands: Any, common: argparse.ArgumentParser) -> None:
+    """Add this command to the command line."""
+    parser = commands.add_parser(
+        "cache",
+        help="tell of what is kept on disk, or clear it",
+        description="Tell of what is kept on disk, or clear it.",
+    )
+    actions = parser.add_subparsers(metavar="ACTION", required=True)
+    for name, run, text in (
+        ("info", _info, "tell where it is and how full"),
+        ("list", _list, "list the variables that it remembers"),
+        ("clear", _clear, "remove all that is in it"),
+    ):
+        action = actions.add_parser(name, parents=[common], help=text, description=text)
+        action.add_argument(
+            "--path",
+            metavar="FOLDER",
+            help="the cache (default: BIGGUS_CACHE_DIR, else the user's cache folder)",
+        )
+        action.set_defaults(run=run)
+
+
+def _cache(arguments: argparse.Namespace) -> biggus.Cache:
+    if arguments.path is not None and not (Path(arguments.path) / "entries").is_dir():
+        raise CacheError(f"there is no cache at {arguments.path}")
+    return biggus.Cache(arguments.path)
+
+
+def _info(arguments: argparse.Namespace) -> None:
+    with _cache(arguments) as cache:
+        stats = cache.stats()
+        remembered = sum(1 for _ in cache.descriptions())
+    print(stats.path)
+    limit = format_bytes(stats.size_limit)
+    share = f"{100 * stats.bytes / stats.size_limit:.3g} %"
+    rows = [
+        ("chunks", f"{stats.entries:,}"),
+        (
+            "size",
+            f"{format_bytes(stats.bytes)} of {limit} ({share})",
+        ),
+        ("variables", f"{remembered:,}"),
+    ]
+    print(table(rows, indent="  "))
+
+
+def _list(arguments: argparse.Namespace) -> None:
+    with _cache(arguments) as cache:
+        described = [description for _, description in cache.descriptions()]
+    rows = sorted({_row(description) for description in described})
+    print(table(rows) if rows else "nothing is remembered")
+
+
+def _row(description: dict[str, Any]) -> tuple[str, ...]:
+    shape = tuple(description.get("shape", ()))
+    dtype = str(description.get("dtype", "?"))
+    try:
+        size = format_bytes(math.prod(shape) * np.dtype(dtype).itemsize)
+    except TypeError:
+        size = ""
+    return (
+        str(description.get("location", "?")),
+        str(description.get("variable", "")),
+        " x ".join(map(str, shape)),
+        dtype,
+        size,
+    )
+
+
+def _clear(arguments: argparse.Namespace) -> None:
+    with _cache(arguments) as cache:
+        before = cache.stats()
+        cache.clear()
+    print(f"{cache.path}: {before.entries:,} chunks removed, {format_bytes(before.bytes)}")

@@ -1,0 +1,140 @@
+"""The command: its arguments, its errors, its exit code."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import logging
+import os
+import signal
+import sys
+import threading
+from typing import TYPE_CHECKING, NoReturn
+
+from biggus.errors import BiggusError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import FrameType
+
+OK = 0
+FAILED = 1
+USAGE = 2
+INTERRUPTED = 130
+TERMINATED = 143
+NO_READER = 141
+
+
+class UsageError(Exception):
+    """The arguments make no sense together."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        The arguments; those of the process if not given.
+
+    Returns
+    -------
+    int
+        The exit code: 0 if all went well, 1 for what biggus or the system
+        refused, 2 for arguments that make no sense, 130 after Ctrl-C.
+
+    Examples
+    --------
+    >>> main(["cache", "info", "--path", "/no/such/folder"])
+    1
+    """
+    if argv is None:
+        _stop_orderly()
+    parser = _parser()
+    try:
+        arguments = parser.parse_args(argv)
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else USAGE
+    handler = _log_to_stderr(arguments.verbose)
+    try:
+        arguments.run(arguments)
+        sys.stdout.flush()
+    except UsageError as error:
+        return _failed(error, USAGE)
+    except KeyboardInterrupt:
+        print("biggus: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        _forget_output()
+        return NO_READER
+    except (BiggusError, OSError, MemoryError) as error:
+        return _failed(error, FAILED)
+    except Exception as error:
+        logging.getLogger("biggus.cli").debug("it was raised here:", exc_info=True)
+        return _failed(f"{type(error).__name__}: {error} (-vv tells where)", FAILED)
+    finally:
+        if handler is not None:
+            logging.getLogger("biggus").removeHandler(handler)
+    return OK
+
+
+def _failed(error: Exception | str, code: int) -> int:
+    line = " ".join(str(error).split()) or type(error).__name__
+    print(f"biggus: error: {line}", file=sys.stderr)
+    return code
+
+
+def _forget_output() -> None:
+    """Let nothing more be written to standard output: who read it has gone.
+
+    The interpreter would try again at its end, and complain.
+    """
+    with contextlib.suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+
+
+def _stop_orderly() -> None:
+    """Make a request to terminate unwind the stack, so that nothing partial stays."""
+
+    def stop(_signum: int, _frame: FrameType | None) -> NoReturn:
+        raise SystemExit(TERMINATED)
+
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, stop)
+
+
+def _log_to_stderr(verbosity: int) -> logging.Handler | None:
+    if not verbosity:
+        return None
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(name)s: %(message)s", "%H:%M:%S"))
+    log = logging.getLogger("biggus")
+    log.addHandler(handler)
+    log.setLevel(logging.INFO if verbosity == 1 else logging.DEBUG)
+    return handler
+
+
+def _parser() -> argparse.ArgumentParser:
+    from biggus import __version__
+    from biggus.cli import caches, get, info
+    from biggus.cli.demo import command as demo
+
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument(
+        "-v",
+        "--verbose",
+        action="count",
+        default=0,
+        help="tell what is fetched and why (-vv: and all the rest)",
+    )
+    parser = argparse.ArgumentParser(
+        prog="biggus",
+        description="Arrays bigger than your machine, over stores that already exist.",
+    )
+    parser.add_argument("--version", action="version", version=f"biggus {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    for module in (demo, info, get, caches):
+        module.add_command(commands, common)
+    return parser

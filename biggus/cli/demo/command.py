@@ -1,0 +1,36 @@
+"""``biggus demo``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def add_command(commands: Any, common: argparse.ArgumentParser) -> None:
+    """Add this command to the command line."""
+    text = (
+        "Open a planet of map tiles, an ocean and a climate as lazy arrays; save pictures of "
+        "slices of them; then do it again with the tile server gone. Nothing but this computer "
+        "is asked for anything."
+    )
+    parser = commands.add_parser(
+        "demo", parents=[common], help="see biggus at work on real data", description=text
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        default=Path("biggus-demo"),
+        metavar="FOLDER",
+        help="where the pictures and the demo's own cache go (default: biggus-demo)",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Run the demo."""
+    from biggus.cli.demo.story import tell
+
+    tell(arguments.output)

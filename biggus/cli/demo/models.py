@@ -1,0 +1,122 @@
+"""The ocean and the climate: model output in NetCDF files of the package iris-sample-data."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+import biggus
+from biggus.errors import MissingDependencyError
+
+_MONTHS = [
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
+]
+_DAYS_A_YEAR, _DAYS_A_MONTH = 360, 30
+"""The models' calendar: twelve months of thirty days."""
+
+ATLANTIC = (slice(None), slice(90, 290), slice(180, 310))
+"""All months; the rows and columns of the grid from 62 S to the north, 106 W to 23 E."""
+
+
+def sample_folder() -> Path:
+    """Return the folder of the sample data.
+
+    Raises
+    ------
+    MissingDependencyError
+        If iris-sample-data is not installed.
+    """
+    try:
+        folder = importlib.resources.files("iris_sample_data")
+    except ImportError:
+        raise MissingDependencyError("iris_sample_data", "demo", "the demo") from None
+    return Path(str(folder)) / "sample_data"
+
+
+@dataclasses.dataclass
+class Ocean:
+    """What was read of the ocean: temperatures of some months, and where they are."""
+
+    array: biggus.Array
+    months: list[str]
+    temperatures: np.ma.MaskedArray[Any, Any]
+    latitude: npt.NDArray[Any]
+    longitude: npt.NDArray[Any]
+
+
+def read_ocean(cache: biggus.Cache) -> Ocean:
+    """Join the monthly files along time, and read the Atlantic."""
+    files = sorted((sample_folder() / "NEMO").glob("nemo_1m_*_grid-T.nc"))
+    tos = biggus.open_many(files, "tos", axis=0, cache=cache)
+    seconds = biggus.open_many(files, "time_centered", axis=0, cache=cache).ndarray()
+    days = seconds / 86400
+    # The grid is that of the first file, as it is of all.
+    latitude, longitude = (
+        biggus.open(files[0], name, cache=cache)[ATLANTIC[1:]].ndarray()
+        for name in ("nav_lat", "nav_lon")
+    )
+    return Ocean(
+        tos, [_month(day, 1900) for day in days], tos[ATLANTIC].masked_array(), latitude, longitude
+    )
+
+
+@dataclasses.dataclass
+class Climate:
+    """What was read of the climate: some years of a map, and all years of a place."""
+
+    array: biggus.Array
+    first: npt.NDArray[Any]
+    last: npt.NDArray[Any]
+    place: tuple[int, int]
+    series: npt.NDArray[Any]
+    years: npt.NDArray[Any]
+    latitude: npt.NDArray[Any]
+    longitude: npt.NDArray[Any]
+
+    @property
+    def change(self) -> npt.NDArray[Any]:
+        """How much warmer the last years are than the first, in kelvin."""
+        difference: npt.NDArray[Any] = self.last.mean(axis=0, dtype=np.float64) - self.first.mean(
+            axis=0, dtype=np.float64
+        )
+        return difference
+
+
+def read_climate(cache: biggus.Cache) -> Climate:
+    """Open 240 years of temperatures; read the first, the last, and those of one place."""
+    path = sample_folder() / "E1_north_america.nc"
+    air = biggus.open(path, "air_temperature", cache=cache)
+    latitude, longitude, hours = (
+        biggus.open(path, name, cache=cache).ndarray() for name in ("latitude", "longitude", "time")
+    )
+    # Winnipeg.
+    row = int(np.abs(latitude - 49.9).argmin())
+    column = int(np.abs(longitude - (360 - 97.1)).argmin())
+    return Climate(
+        array=air,
+        first=air[:20].ndarray(),
+        last=air[-20:].ndarray(),
+        place=(row, column),
+        series=air[:, row, column].ndarray(),
+        years=1970 + np.floor(hours / 24 / _DAYS_A_YEAR).astype(int),
+        latitude=latitude,
+        longitude=longitude,
+    )
+
+
+def _month(day: float, epoch: int) -> str:
+    """Return month and year of a day that is counted from the start of a year.
+
+    Examples
+    --------
+    >>> _month(115 * 360 + 45, 1900)
+    'February 2015'
+    """
+    year, rest = divmod(day, _DAYS_A_YEAR)
+    return f"{_MONTHS[int(rest // _DAYS_A_MONTH)]} {epoch + int(year)}"

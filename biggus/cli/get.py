@@ -1,0 +1,128 @@
+"""``biggus get``: a selection, written to a file."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from biggus.array import format_bytes
+from biggus.backends import Location
+from biggus.cli.atomic import OutputError, replacing
+from biggus.cli.bars import progress_bar
+from biggus.cli.command import UsageError
+from biggus.cli.keys import Key, KeySyntaxError, split_selection
+from biggus.cli.opening import Opened, add_opening, open_variable, settings
+from biggus.cli.outputs import Picked, writer_for
+from biggus.errors import BiggusError
+from biggus.keys import numpy_selection
+from biggus.region import Fixed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_EXAMPLES = """\
+A key is written as in NumPy: integers, slices with steps, ..., None and lists of
+integers or truth values. Quote it: brackets mean something to most shells.
+
+  biggus get sst.nc "analysed_sst[0, ::-1, 100:200]" -o sst.png
+  biggus get store.zarr "ocean/tos[..., [0, 5, 7]]" -o tos.npy --fill nan
+  biggus get "https://host/{z}/{x}/{y}.png" --zoom 9 "[54600:55000, 59300:59850]" -o a.png
+"""
+
+
+class SelectionError(BiggusError, IndexError):
+    """A key does not fit the variable."""
+
+
+def add_command(commands: Any, common: argparse.ArgumentParser) -> None:
+    """Add this command to the command line."""
+    parser = commands.add_parser(
+        "get",
+        parents=[common],
+        help="write a selection to a file",
+        description="Read a selection of a variable and write it to a file.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_opening(parser)
+    parser.add_argument(
+        "selection",
+        nargs="?",
+        default="",
+        metavar="VARIABLE[KEY]",
+        help="what to read; the variable may be left out where there is just one",
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        required=True,
+        type=Path,
+        metavar="FILE",
+        help="where to write it: .npy, .png, .nc or .zarr",
+    )
+    parser.add_argument("--fill", metavar="VALUE", help="what stands for missing values")
+    parser.add_argument("--force", action="store_true", help="replace FILE if it is there")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Write a selection to a file."""
+    try:
+        variable, key = split_selection(arguments.selection)
+    except KeySyntaxError as error:
+        raise UsageError(str(error)) from None
+    output = arguments.output.absolute()
+    write = writer_for(output)
+    _check_not_input(arguments.location, output)
+    with settings(arguments), progress_bar() as bar:
+        opened = open_variable(arguments, variable or None)
+        picked = _picked(opened, variable, key)
+        picked.fill, picked.progress = arguments.fill, bar
+        with replacing(output, arguments.force) as temporary:
+            said = write(temporary, picked)
+    size = format_bytes(math.prod(picked.shape) * picked.dtype.itemsize)
+    print(f"{arguments.output}: shape {picked.shape}, {picked.dtype}, {size}")
+    if said:
+        print(f"  {said}")
+
+
+def _picked(opened: Opened, variable: str, key: Key) -> Picked:
+    try:
+        array = opened.array[key]
+    except (IndexError, ValueError, TypeError) as error:
+        shape = opened.array.shape
+        raise SelectionError(f"cannot select from shape {shape}: {error}") from error
+    dims = selected_dims(opened.source.dims, key, opened.array.shape)
+    return Picked(array, variable or "data", dims, opened.source.attributes, opened.decoded)
+
+
+def selected_dims(dims: Sequence[str] | None, key: Key, shape: tuple[int, ...]) -> tuple[str, ...]:
+    """Return the names of the axes of what `key` selects from an array of `shape`.
+
+    An axis that comes from one axis keeps its name, any other is given one.
+
+    Examples
+    --------
+    >>> selected_dims(("time", "y", "x"), (0, slice(2), None), (9, 4, 5))
+    ('y', 'dim_1', 'x')
+    """
+    selection = numpy_selection(key, shape)
+    names = [f"dim_{dim}" for dim in range(len(selection.shape))]
+    for axis, m in enumerate(selection.maps):
+        if dims is None or isinstance(m, Fixed):
+            continue
+        from_axis = (m.dims if len(m.dims) == 1 else ()) if hasattr(m, "dims") else (m.dim,)
+        for dim in from_axis:
+            names[dim] = dims[axis]
+    return tuple(names)
+
+
+def _check_not_input(location: str, output: Path) -> None:
+    where = Location(location)
+    if where.scheme:
+        return
+    source = where.path.resolve()
+    if source == output.resolve() or output.resolve() in source.parents:
+        raise OutputError(f"cannot write {output}: it is what is to be read")

@@ -1,0 +1,139 @@
+"""Opening what the command line names."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+import biggus
+from biggus import options
+from biggus.backends import Location, backend_for, backend_named
+from biggus.cli.command import UsageError
+from biggus.errors import BiggusError, OpenError
+from biggus.nodes import Elementwise, Leaf
+
+if TYPE_CHECKING:
+    import argparse
+
+    from biggus.backends import Backend
+    from biggus.source import Source
+
+
+@dataclasses.dataclass
+class Opened:
+    """A variable: the array, and the source that it stands on."""
+
+    array: biggus.Array
+    source: Source
+    decoded: bool
+
+
+def add_opening(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments that say how a location is opened."""
+    parser.add_argument("location", metavar="LOCATION", help="a path, a URL, or a tile template")
+    group = parser.add_argument_group("opening")
+    group.add_argument("--backend", metavar="NAME", help="how to read it (default: by content)")
+    group.add_argument("--zoom", type=int, metavar="N", help="the zoom level of a tile template")
+    group.add_argument(
+        "-O",
+        "--option",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="an option of the backend; may be given several times",
+    )
+    group.add_argument(
+        "--raw", action="store_true", help="values as they are stored: not unpacked, not masked"
+    )
+    group.add_argument("--cache", metavar="FOLDER", help="keep all that is read in this cache")
+    group.add_argument("--no-cache", action="store_true", help="neither read nor fill any cache")
+    group.add_argument(
+        "--offline", action="store_true", help="ask no server: what is cached is all there is"
+    )
+
+
+def settings(arguments: argparse.Namespace) -> options.set_options:
+    """Return the options that the arguments ask for, to be entered."""
+    if arguments.cache and arguments.no_cache:
+        raise UsageError("--cache and --no-cache exclude each other")
+    changes: dict[str, Any] = {}
+    if arguments.offline:
+        changes["offline"] = True
+    if arguments.cache:
+        changes["cache"] = biggus.Cache(arguments.cache)
+    if arguments.no_cache:
+        changes["cache"] = False
+    return options.set_options(**changes)
+
+
+def backend_options(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return the options for the backend.
+
+    Raises
+    ------
+    UsageError
+        If one is not of the form NAME=VALUE.
+    """
+    given = {}
+    for text in arguments.option:
+        name, equals, value = text.partition("=")
+        if not equals or not name.isidentifier():
+            raise UsageError(f"-O takes NAME=VALUE, not {text!r}")
+        given[name] = plain_literal(value)
+    if arguments.zoom is not None:
+        given["zoom"] = arguments.zoom
+    return given
+
+
+def plain_literal(text: str) -> Any:
+    """Return a number, a truth value or None if `text` is one, else `text`.
+
+    Examples
+    --------
+    >>> [plain_literal(text) for text in ("3", "0.5", "true", "none", "abc")]
+    [3, 0.5, True, None, 'abc']
+    """
+    words = {"true": True, "false": False, "none": None}
+    if text.lower() in words:
+        return words[text.lower()]
+    for number in (int, float):
+        try:
+            return number(text)
+        except ValueError:
+            pass
+    return text
+
+
+def variables(arguments: argparse.Namespace) -> tuple[Backend, tuple[str, ...]]:
+    """Return the backend of the location, and the names of what is there."""
+    location = Location(arguments.location)
+    server: Backend = (
+        backend_named(arguments.backend) if arguments.backend else backend_for(location)
+    )
+    try:
+        return server, server.variables(location, **backend_options(arguments))
+    except TypeError as error:
+        raise OpenError(location.public, str(error)) from error
+
+
+def open_variable(arguments: argparse.Namespace, variable: str | None) -> Opened:
+    """Open one variable; None is the only one that there is."""
+    try:
+        array = biggus.open(
+            arguments.location,
+            variable,
+            backend=arguments.backend,
+            decode=not arguments.raw,
+            **backend_options(arguments),
+        )
+    except BiggusError:
+        raise
+    except (TypeError, ValueError) as error:
+        # An option that the backend does not know, or not with this value.
+        raise OpenError(Location(arguments.location).public, str(error)) from error
+    node = array._node  # noqa: SLF001 - the array does not show its source
+    decoded = isinstance(node, Elementwise)
+    while isinstance(node, Elementwise):
+        node = node.base
+    assert isinstance(node, Leaf)
+    return Opened(array, node.source, decoded)

@@ -1,0 +1,39 @@
+"""Files that a selection is written to: one format a module, found by suffix."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from biggus.cli.atomic import OutputError
+from biggus.cli.outputs.netcdf import write_netcdf
+from biggus.cli.outputs.npy import write_npy
+from biggus.cli.outputs.picked import Picked, Writer
+from biggus.cli.outputs.png import write_png
+from biggus.cli.outputs.zarr import write_zarr
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["Picked", "Writer", "writer_for"]
+
+_WRITERS: dict[str, Writer] = {
+    ".npy": write_npy,
+    ".png": write_png,
+    ".nc": write_netcdf,
+    ".zarr": write_zarr,
+}
+
+
+def writer_for(path: Path) -> Writer:
+    """Return what writes files of the suffix of `path`.
+
+    Raises
+    ------
+    OutputError
+        If there is none.
+    """
+    try:
+        return _WRITERS[path.suffix.lower()]
+    except KeyError:
+        known = ", ".join(_WRITERS)
+        raise OutputError(f"cannot write {path}: name it with one of {known}") from None

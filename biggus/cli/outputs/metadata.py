@@ -1,0 +1,116 @@
+"""What is said of values in the files that have a place for it."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_PACKING = frozenset(
+    [
+        "_FillValue",
+        "missing_value",
+        "valid_min",
+        "valid_max",
+        "valid_range",
+        "scale_factor",
+        "add_offset",
+        "_Unsigned",
+        "_NoFill",
+    ]
+)
+"""How values are packed: not true any more of decoded ones."""
+
+_STRUCTURE = frozenset(
+    [
+        "_FillValue",
+        "_ARRAY_DIMENSIONS",
+        "_Netcdf4Dimid",
+        "_Netcdf4Coordinates",
+        "_NCProperties",
+        "_nc3_strict",
+        "CLASS",
+        "NAME",
+        "DIMENSION_LIST",
+        "DIMENSION_LABELS",
+        "REFERENCE_LIST",
+    ]
+)
+"""What a format keeps for itself."""
+
+
+def carried_attributes(attributes: Mapping[str, Any], decoded: bool) -> dict[str, Any]:
+    """Return the attributes that hold of the values as they were read.
+
+    Parameters
+    ----------
+    attributes : mapping
+        Those in the store.
+    decoded : bool
+        Whether the values were unpacked: then what tells of packing is left out.
+    """
+    dropped = _STRUCTURE | _PACKING if decoded else _STRUCTURE
+    kept = {}
+    for name, value in attributes.items():
+        plain = plain_value(value)
+        if name not in dropped and plain is not None:
+            kept[str(name)] = plain
+    return kept
+
+
+def plain_value(value: Any) -> Any:
+    """Return a str, int, float, bool or a list of them; None for anything else.
+
+    Examples
+    --------
+    >>> plain_value(np.float32(0.5)), plain_value(b"K"), plain_value(np.arange(2))
+    (0.5, 'K', [0, 1])
+    """
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    if isinstance(value, (str, bool, int, float)):
+        return value
+    if isinstance(value, (np.ndarray, np.generic)):
+        if value.dtype.kind not in "biufSU":
+            return plain_value(value.tolist()) if value.dtype.kind == "O" else None
+        return plain_value(value.tolist())
+    if isinstance(value, (list, tuple)):
+        items = [plain_value(item) for item in value]
+        return None if any(item is None for item in items) else items
+    return None
+
+
+def safe_name(name: str) -> str:
+    """Return a name that every format takes, made of the last part of a path.
+
+    Examples
+    --------
+    >>> safe_name("ocean/sea surface"), safe_name("/")
+    ('sea_surface', 'data')
+    """
+    name = re.sub(r"[^A-Za-z0-9_.@+-]", "_", name.rstrip("/").rpartition("/")[2])
+    if not name:
+        return "data"
+    return name if re.match(r"[A-Za-z_]", name) else f"_{name}"
+
+
+def distinct_dims(dims: tuple[str, ...], shape: tuple[int, ...]) -> tuple[str, ...]:
+    """Return names of axes of which two are the same only if the lengths are.
+
+    Examples
+    --------
+    >>> distinct_dims(("x", "x", "x"), (3, 4, 3))
+    ('x', 'x_1', 'x')
+    """
+    lengths: dict[str, int] = {}
+    names = []
+    for axis, (dim, n) in enumerate(zip(dims, shape, strict=True)):
+        name = safe_name(dim)
+        while lengths.setdefault(name, n) != n:
+            name = f"{name}_{axis}"
+        names.append(name)
+    return tuple(names)

@@ -1,0 +1,99 @@
+"""Pictures."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from biggus.cli.atomic import OutputError
+from biggus.errors import MissingDependencyError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from biggus.cli.outputs.picked import Picked
+    from biggus.source import Values
+
+
+def write_png(path: Path, picked: Picked) -> str | None:
+    """Write a picture: the first row of the values is its uppermost.
+
+    Pixels of uint8, of shape (rows, columns) or (rows, columns, 1 to 4), are
+    written as they are.  Other numbers of shape (rows, columns) become shades
+    of grey, scaled so that the least finite one is black and the greatest
+    white.  Missing values and NaN are transparent.
+
+    Returns
+    -------
+    str or None
+        What scaling was done.
+
+    Raises
+    ------
+    OutputError
+        If the values make no picture.
+    MissingDependencyError
+        If Pillow is not installed.
+    """
+    try:
+        import PIL.Image
+    except ImportError:
+        raise MissingDependencyError("Pillow", "tiles", "writing a picture") from None
+    shape, kind = picked.shape, picked.dtype.kind
+    coloured = len(shape) == 3 and 1 <= shape[2] <= 4 and picked.dtype == np.uint8
+    if not (coloured or (len(shape) == 2 and kind in "biuf")) or 0 in shape:
+        raise OutputError(
+            f"values of shape {shape} and dtype {picked.dtype} make no picture; select numbers "
+            "of shape (rows, columns), or uint8 of shape (rows, columns, 3 or 4), with a key"
+        )
+    values = picked.all()
+    missing = np.ma.getmaskarray(values)
+    data, said = _shades(np.ma.getdata(values), missing)
+    if missing.any() or (kind == "f" and np.isnan(np.ma.getdata(values)).any()):
+        data = _with_alpha(data, missing, values)
+    if data.ndim == 3 and data.shape[2] == 1:
+        data = data[:, :, 0]
+    PIL.Image.fromarray(np.ascontiguousarray(data)).save(path, format="PNG")
+    return said
+
+
+def _shades(
+    data: npt.NDArray[Any], missing: npt.NDArray[np.bool_]
+) -> tuple[npt.NDArray[np.uint8], str | None]:
+    """Return uint8 of the same shape, and what was done to get there."""
+    if data.dtype == np.uint8:
+        return data, None
+    if data.dtype == np.bool_:
+        return data.astype(np.uint8) * np.uint8(255), "False is black, True is white"
+    numbers = data.astype(np.float64)
+    shown = np.isfinite(numbers) & ~missing
+    if not shown.any():
+        raise OutputError("there is no finite value to make a picture of")
+    low, high = float(numbers[shown].min()), float(numbers[shown].max())
+    # Halved, so that the span of the largest doubles is no infinity.
+    span = high / 2 - low / 2
+    with np.errstate(all="ignore"):
+        share = (numbers / 2 - low / 2) / span if span > 0 else np.zeros_like(numbers)
+    share = np.nan_to_num(share, nan=0.0, posinf=1.0, neginf=0.0).clip(0, 1)
+    said = f"scaled to shades of grey: black is {low:g}, white is {high:g}"
+    return np.rint(share * 255).astype(np.uint8), said
+
+
+def _with_alpha(
+    data: npt.NDArray[np.uint8], missing: npt.NDArray[np.bool_], values: Values
+) -> npt.NDArray[np.uint8]:
+    """Return the pixels with an alpha channel: 0 where a value is missing or NaN."""
+    if values.dtype.kind == "f":
+        missing = missing | np.isnan(np.ma.getdata(values))
+    if data.ndim == 3:
+        missing = np.any(missing, axis=2, keepdims=True)[:, :, 0]
+        if data.shape[2] in (2, 4):
+            data = data.copy()
+            data[missing, -1] = 0
+            return data
+    else:
+        data = data[:, :, None]
+    alpha = np.where(missing, np.uint8(0), np.uint8(255))[:, :, None]
+    return np.concatenate([data, alpha], axis=2)

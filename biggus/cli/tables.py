@@ -1,0 +1,43 @@
+"""Tables of plain text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def table(rows: Sequence[Sequence[str]], indent: str = "", right: Sequence[int] = ()) -> str:
+    """Return rows as lines, their columns aligned.
+
+    Parameters
+    ----------
+    rows : sequence of sequence of str
+        The cells; rows may end early, and their last cell is then not counted
+        for the width of its column.
+    indent : str
+        What each line begins with.
+    right : sequence of int
+        The columns that are aligned at their right.
+
+    Examples
+    --------
+    >>> print(table([("a", "1"), ("bcd", "23")], right=[1]))
+    a     1
+    bcd  23
+    """
+    columns = max(map(len, rows), default=0)
+    widths = [0] * columns
+    for row in rows:
+        for column, cell in enumerate(row):
+            if len(row) == columns or column < len(row) - 1:
+                widths[column] = max(widths[column], len(cell))
+    lines = []
+    for row in rows:
+        cells = [
+            cell.rjust(widths[column]) if column in right else cell.ljust(widths[column])
+            for column, cell in enumerate(row)
+        ]
+        lines.append((indent + "  ".join(cells)).rstrip())
+    return "\n".join(lines)
