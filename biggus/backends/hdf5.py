@@ -29,7 +29,7 @@ from biggus.backends.hdf5_values import (
     read_values,
 )
 from biggus.backends.native import hdf5_lock
-from biggus.errors import BiggusError, OpenError, SourceError
+from biggus.errors import BiggusError, OpenError, SourceError, format_box
 from biggus.source import Box, ObjectSource, Source, Values
 
 if TYPE_CHECKING:
@@ -189,7 +189,8 @@ class HDF5Source(_DatasetSource):
             raise SourceError(self.name, box, one_line(error)) from error
         if log.isEnabledFor(logging.DEBUG):
             spent = (time.perf_counter() - start) * 1e3
-            log.debug("read %s %s: %d bytes in %.1f ms", self.name, box, values.nbytes, spent)
+            where = format_box(box)
+            log.debug("read %s %s: %d bytes in %.1f ms", self.name, where, values.nbytes, spent)
         return values
 
     def _read(self, box: Box) -> Values:

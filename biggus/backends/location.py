@@ -11,12 +11,14 @@ from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit, urlunsplit
 
 from biggus.errors import GoneError, OpenError
 
-_SECRET_WORDS = frozenset(
-    """
-    key apikey accesskey appid token accesstoken authtoken secret sig signature passwd password
-    pwd auth authorization credential credentials subscription session sessionid sv se jwt bearer
-    """.split()
-)
+# fmt: off
+_SECRET_WORDS = frozenset({
+    "key", "apikey", "accesskey", "appid", "token", "accesstoken", "authtoken", "secret",
+    "sig", "signature", "passwd", "password", "pwd", "auth", "authorization",
+    "credential", "credentials", "subscription", "session", "sessionid", "sv", "se",
+    "jwt", "bearer",
+})
+# fmt: on
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 _HEAD_BYTES = 64 * 1024
 
@@ -133,16 +135,16 @@ def _split(url: str) -> SplitResult:
         raise OpenError(f"{scheme}://...", f"this is no URL: {error}") from None
 
 
-def is_secret(parameter: str) -> bool:
-    """Tell whether a query parameter or an option is a credential, by the words of its name.
+def is_secret(name: str) -> bool:
+    """Tell whether a parameter of that name is likely to be a credential.
 
     By whole words, for what is left out is left out of tokens too:
     ``author`` and ``keyword`` change values, ``auth`` and ``apiKey`` do not.
 
     Examples
     --------
-    >>> [name for name in ("apiKey", "X-Amz-Signature", "author", "style") if is_secret(name)]
+    >>> [n for n in ("apiKey", "X-Amz-Signature", "author") if is_secret(n)]
     ['apiKey', 'X-Amz-Signature']
     """
-    words = [word.lower() for word in _WORDS.findall(parameter)]
+    words = [word.lower() for word in _WORDS.findall(name)]
     return not _SECRET_WORDS.isdisjoint(words)
