@@ -14,6 +14,7 @@ from biggus import cf
 from biggus.backends.files import file_version
 from biggus.backends.native import hdf5_lock
 from biggus.backends.netcdf_files import dataset_at, netcdf4, variable_in
+from biggus.backends.netcdf_read import read_box
 from biggus.errors import OpenError, SourceError, format_box
 from biggus.source import Source, normal_chunks
 
@@ -24,7 +25,11 @@ log = logging.getLogger("biggus.backends")
 
 
 class Facts(NamedTuple):
-    """What a variable says of itself; `joined` if its last axis becomes strings."""
+    """What a variable says of itself, and what becomes of that here.
+
+    `joined` if its last axis becomes strings; `stored_dtype` is ``str`` where
+    strings are stored.
+    """
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
@@ -32,6 +37,8 @@ class Facts(NamedTuple):
     chunks: tuple[int, ...] | None
     attributes: dict[str, Any]
     joined: bool
+    stored_shape: tuple[int, ...]
+    stored_dtype: Any
 
 
 def facts_of(variable: Any, strings: bool) -> Facts:
@@ -45,7 +52,7 @@ def facts_of(variable: Any, strings: bool) -> Facts:
         Whether characters with an ``_Encoding`` are joined along the last axis.
     """
     library = netcdf4()
-    shape = tuple(map(int, variable.shape))
+    stored = shape = tuple(map(int, variable.shape))
     dims = tuple(variable.dimensions)
     datatype = variable.datatype
     attributes = _attributes(variable)
@@ -66,7 +73,7 @@ def facts_of(variable: Any, strings: bool) -> Facts:
             shape, dims, chunks = shape[:-1], dims[:-1], chunks and chunks[:-1]
         elif dtype.itemsize == 1 and dtype.kind in "iu" and _unfilled(variable):
             attributes.setdefault("_NoFill", "true")
-    return Facts(shape, dtype, dims, chunks, attributes, joined)
+    return Facts(shape, dtype, dims, chunks, attributes, joined, stored, variable.dtype)
 
 
 def _attributes(variable: Any) -> dict[str, Any]:
@@ -90,8 +97,9 @@ def read_packed(variable: Any, box: Box, facts: Facts) -> Values:
 
     `variable` must have all its automatic conversions off.
     """
-    key: Any = (*box, slice(None)) if facts.joined else (box or ...)
-    values = variable[key]
+    if facts.joined:
+        box = (*box, slice(0, variable.shape[-1], 1))
+    values = read_box(variable, box)
     if facts.dtype == object:
         if box:
             return np.asarray(values)
@@ -157,7 +165,7 @@ class NetCDFSource(_VariableSource):
         with hdf5_lock:
             found = variable_in(dataset_at(self.path), self.path, self.variable)
             self._take(f"{self.path}::{self.variable}", facts_of(found, strings=decode))
-            self._unlimited = _unlimited(found)[: len(self.shape)]
+            self._unlimited = _unlimited(found)
         # The option changes the values of characters and of structures alone.
         variant = "" if decode or self.dtype.kind not in "SV" else "?decode=False"
         self.token = f"netcdf:{self.path}::{self.variable}{variant}"
@@ -181,18 +189,18 @@ class NetCDFSource(_VariableSource):
 
     def _check_same(self, found: Any, box: Box) -> None:
         """Raise a SourceError if the variable is another than the one that was opened."""
-        shape = tuple(found.shape)
-        whole = (*self.shape, shape[-1]) if self.facts.joined and shape else self.shape
-        fits = len(shape) == len(whole) and all(
-            now == then or (grows and now > then)
-            for now, then, grows in zip(shape, whole, (*self._unlimited, False), strict=False)
+        shape, stored = tuple(found.shape), self.facts.stored_shape
+        limits = zip(shape, stored, self._unlimited, strict=False)
+        fits = len(shape) == len(stored) and all(
+            now == then or (grows and now > then) for now, then, grows in limits
         )
-        if not fits:
-            raise SourceError(
-                self.name,
-                box,
-                f"its shape was {whole} and is {shape} now; open it again",
-            )
+        for what, then, now, same in (
+            ("shape", stored, shape, fits),
+            ("dtype", self.facts.stored_dtype, found.dtype, found.dtype == self.facts.stored_dtype),
+        ):
+            if not same:
+                problem = f"its {what} was {then} and is {now} now; open it again"
+                raise SourceError(self.name, box, problem)
 
     def state(self) -> bytes | None:
         """Return the state of the file."""
