@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 import pickle
 import re
 import shutil
@@ -17,6 +19,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from biggus.description import DescribedSource, describe
 from biggus.errors import BiggusError, MissingDependencyError, SourceError
 from biggus.source import Box, Source, Values, as_source, normal_chunks, read, whole
 from biggus.testing.elsewhere import read_elsewhere
@@ -115,8 +118,10 @@ class SourceTests:
     # -- how the tests make sources ------------------------------------------
 
     def _values(self, seed: int = 0) -> npt.NDArray[Any]:
-        largest = max(self.shapes, key=lambda shape: int(np.prod(shape)))
-        return self.values(largest, self.dtypes[0], seed)
+        return self.values(self._shape(), self.dtypes[0], seed)
+
+    def _shape(self) -> tuple[int, ...]:
+        return max(self.shapes, key=math.prod)
 
     def _new(
         self, tmp_path: Path, values: npt.NDArray[Any] | None = None
@@ -130,15 +135,16 @@ class SourceTests:
         if not getattr(self, flag):
             raise unittest.SkipTest(f"{type(self).__name__}.{flag} is not set")
 
-    def _settled(self, source: Source) -> None:
-        """Wait until fetching tells a version."""
+    def _settled(self, source: Source) -> bytes:
+        """Wait until fetching all tells a version, and return it."""
         box = whole(source.shape)
         give_up = time.monotonic() + self.settles
-        while source.fetch(box)[1] is None:
+        while (held := source.fetch(box)[1]) is None:
             assert time.monotonic() < give_up, (
                 f"fetching {source.name} tells no version; set versioned = False if it never can"
             )
             time.sleep(0.1)
+        return held
 
     # -- the tests -------------------------------------------------------------
 
@@ -171,11 +177,10 @@ class SourceTests:
 
     def test_reads_every_dtype(self, tmp_path: Path) -> None:
         """Values of every dtype come back to the last bit, without a warning."""
-        shape = max(self.shapes, key=lambda shape: int(np.prod(shape)))
         for dtype in self.dtypes:
             with _case(dtype=dtype), warnings.catch_warnings():
                 warnings.simplefilter("error")
-                source, expected, _ = self._new(tmp_path, self.values(shape, dtype))
+                source, expected, _ = self._new(tmp_path, self.values(self._shape(), dtype))
                 for box in some_boxes(expected.shape, most=30):
                     _check(source, box, expected)
 
@@ -242,6 +247,18 @@ class SourceTests:
             except BiggusError as error:
                 assert self.secret not in str(error)
 
+    def test_can_be_described(self, tmp_path: Path) -> None:
+        """JSON can say all that is needed to stand in for the source once it is gone."""
+        for dtype in self.dtypes:
+            with _case(dtype=dtype):
+                source, _, _ = self._new(tmp_path, self.values(self._shape(), dtype))
+                text = json.dumps(describe(source))
+                assert self.secret is None or self.secret not in text
+                stand_in = DescribedSource(json.loads(text))
+                for name in ("shape", "dtype", "chunks", "token", "name", "masked", "dims"):
+                    assert getattr(stand_in, name) == getattr(source, name), name
+                assert stand_in.attributes.keys() == source.attributes.keys()
+
     def test_fetches_what_it_reads(self, tmp_path: Path) -> None:
         """`fetch` gives what a read gives."""
         source, expected, _ = self._new(tmp_path)
@@ -251,33 +268,21 @@ class SourceTests:
                 assert_same(values, _part(expected, box))
                 assert version is None or isinstance(version, bytes)
 
-    def test_version_holds(self, tmp_path: Path) -> None:
-        """What does not change keeps its version, and a copy of it is good."""
-        self._only_if("versioned")
-        source, expected, folder = self._new(tmp_path)
-        self._settled(source)
-        for box in some_boxes(expected.shape, most=5):
-            with _case(box=box):
-                _, held = source.fetch(box)
-                assert held is not None, "fetching tells no version of some boxes"
-                told = source.version(box)
-                assert told == source.version(box), "the version changes by itself"
-                assert told in {None, held}, "version and fetch tell different versions"
-                assert source.renew(box, held) is not None, "a good copy is refused"
-                if self.stored:
-                    again = as_source(self.open(folder))
-                    assert again.renew(box, held) is not None, "opened again, it refuses a copy"
-        assert source.renew(whole(expected.shape), b"never told") is None, "any version is taken"
-
-    def test_version_changes(self, tmp_path: Path) -> None:
-        """What is rewritten has another version, and no copy of it is good."""
-        self._only_if("stored")
-        self._only_if("rewrites")
+    def test_version(self, tmp_path: Path) -> None:
+        """A version holds while nothing changes, and not a moment longer."""
         source, expected, folder = self._new(tmp_path)
         box = whole(expected.shape)
+        told, held = source.version(box), source.fetch(box)[1]
         if self.versioned:
-            self._settled(source)
-        told, (_, held) = source.version(box), source.fetch(box)
+            held = self._settled(source)
+            told = source.version(box)
+            again = [as_source(self.open(folder))] if self.stored else []
+            for one in (source, *again):
+                for part in some_boxes(expected.shape, most=5):
+                    with _case(box=part):
+                        _check_version_holds(one, part, source.fetch(part)[1])
+        if not (self.stored and self.rewrites):
+            return
         values = self._values(seed=1)
         self.store(values, folder)
         for after in (source, as_source(self.open(folder))):
@@ -362,6 +367,15 @@ class SourceTests:
 
 def _fetch(source: Source, box: Box) -> Values:
     return source.fetch(box)[0]
+
+
+def _check_version_holds(source: Source, box: Box, held: bytes | None) -> None:
+    assert held is not None, "fetching tells no version of some boxes"
+    told = source.version(box)
+    assert told == source.version(box), "the version changes by itself"
+    assert told in {None, held}, "version and fetch tell different versions"
+    assert source.renew(box, held) is not None, "a good copy is refused"
+    assert source.renew(box, b"never told") is None, "any version is taken for a good one"
 
 
 def _part(expected: Values, box: Box) -> Values:

@@ -228,5 +228,5 @@ class Orthogonal(Basic):
             mask = self.draw(self.st.lists(self.st.booleans(), min_size=n, max_size=n))
             return (mask if n and self.pick(True, False) else np.array(mask, bool)), 1
         some = self.st.integers(-n, n - 1) if n else self.st.nothing()
-        chosen = self.draw(self.st.lists(some, max_size=5))
+        chosen = self.draw(self.st.lists(some, max_size=5 if n else 0))
         return (chosen if kind == "list" else np.array(chosen, np.intp)), 1
