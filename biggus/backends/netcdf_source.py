@@ -111,7 +111,16 @@ def read_packed(variable: Any, box: Box, facts: Facts) -> Values:
     if facts.joined:
         joined = netcdf4().chartostring(values, encoding=facts.attributes["_Encoding"])
         return np.asarray(joined)
-    return values.view(facts.dtype) if facts.dtype.kind == "V" else values
+    return _cleaned(values).view(facts.dtype) if facts.dtype.kind == "V" else values
+
+
+def _cleaned(structures: Any) -> Any:
+    """Return a copy with zeros between the fields, where the library leaves what was in memory."""
+    clean = np.zeros(structures.shape, structures.dtype)
+    for name, (dtype, *_) in (structures.dtype.fields or {}).items():
+        field = structures[name]
+        clean[name] = field if dtype.fields is None else _cleaned(field)
+    return clean
 
 
 class _VariableSource(Source):

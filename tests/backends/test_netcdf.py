@@ -101,6 +101,9 @@ def assert_values(got, expected, mask=False):
         assert got.shape == expected.shape
     if got.dtype == object and not got.shape:
         np.testing.assert_array_equal(got[()], expected)
+    elif got.dtype.fields:
+        for field in got.dtype.fields:
+            assert got[field].tobytes() == expected[field].tobytes()
     elif got.dtype == object:
         assert got.shape == expected.shape
         for one, other in zip(got.flat, expected.flat, strict=True):
@@ -170,6 +173,14 @@ def test_scalars_are_arrays(types):
     row = read(open_variable(types, "ragged_row"), ())
     assert row.shape == ()
     assert row.item().tolist() == [7, 8, 9]
+
+
+def test_structures_have_zeros_between_their_fields(types):
+    source = open_variable(types, "compound")
+    values = read(source, whole(source.shape))
+    assert values.dtype["text"] == "S4"
+    gap = np.frombuffer(values.tobytes(), "u1").reshape(3, -1)[:, 6:8]
+    assert not gap.any()
 
 
 def test_attributes_keep_their_dtypes(tmp_path):
