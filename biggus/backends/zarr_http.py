@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import concurrent.futures
+import contextvars
+import functools
+import os
 import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit, urlunsplit
@@ -15,6 +20,9 @@ from biggus.errors import OpenError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_REQUESTS = 16
+"""How many requests one read keeps under way."""
+
 _ABSENT = frozenset({404, 410})
 _LARGEST = 2**32
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
@@ -25,6 +33,11 @@ class RemoteObjects(Objects):
     """Objects that come over a network."""
 
     remote = True
+
+    async def aget(self, key: str, span: Span = WHOLE) -> Fetched | None:  # noqa: D102
+        # The event loop's own threads are a few for each core; these wait.
+        call = functools.partial(contextvars.copy_context().run, self.get, key, span)
+        return await asyncio.get_running_loop().run_in_executor(_threads(), call)
 
     def signature(self, key: str) -> object:  # noqa: ARG002, D102 - asking is not cheap
         return None
@@ -99,6 +112,15 @@ class HttpObjects(RemoteObjects):
         if response.status in RETRIED:
             raise ConnectionError(f"{response.url}: the server answered {response.status}")
         return response
+
+
+@functools.lru_cache(maxsize=1)
+def _threads() -> concurrent.futures.ThreadPoolExecutor:
+    return concurrent.futures.ThreadPoolExecutor(_REQUESTS, "biggus_zarr")
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_threads.cache_clear)
 
 
 def _check(response: Response) -> None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import atexit
-import concurrent.futures
 import os
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -20,26 +19,28 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
-_idle: list[asyncio.AbstractEventLoop] = []
-_inherited: list[asyncio.AbstractEventLoop] = []
 
+class _Loop(asyncio.SelectorEventLoop):
+    """An event loop that does itself, at once, what it is asked to hand to a thread."""
 
-class _Here(concurrent.futures.ThreadPoolExecutor):
-    """An executor that executes at once, where it is asked to.
-
-    A ThreadPoolExecutor by name, as an event loop takes no other; it never
-    starts a thread.
-    """
-
-    def submit(
-        self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any
-    ) -> concurrent.futures.Future[Any]:
-        future: concurrent.futures.Future[Any] = concurrent.futures.Future()
+    def run_in_executor(  # type: ignore[override] # it also takes what a loop of C may take
+        self,
+        executor: Any,  # noqa: ARG002 - none is needed
+        func: Callable[..., Any],
+        *args: Any,
+    ) -> asyncio.Future[Any]:
+        future = self.create_future()
         try:
-            future.set_result(fn(*args, **kwargs))
-        except BaseException as error:  # noqa: BLE001 - it is the future's to raise
+            future.set_result(func(*args))
+        except StopIteration as error:  # the one exception that a future refuses
+            future.set_exception(RuntimeError(str(error)))
+        except Exception as error:  # noqa: BLE001 - it is the future's to raise
             future.set_exception(error)
         return future
+
+
+_idle: list[_Loop] = []
+_inherited: list[_Loop] = []
 
 
 def can_run_here() -> bool:
@@ -55,8 +56,7 @@ def run_here(coroutine: Coroutine[Any, Any, Result]) -> Result:
     try:
         loop = _idle.pop()
     except IndexError:
-        loop = asyncio.new_event_loop()
-        loop.set_default_executor(_Here(1))
+        loop = _Loop()
     try:
         result = loop.run_until_complete(coroutine)
     except BaseException:
