@@ -16,11 +16,13 @@ import os
 import time
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
+
 from biggus.backends import hdf5_files
 from biggus.backends.base import Backend
 from biggus.backends.files import file_version
 from biggus.backends.hdf5_files import Stamp, normal_name, one_line, stamp_of, walk
-from biggus.backends.hdf5_parts import Parts
+from biggus.backends.hdf5_parts import Parts, assure_descriptors
 from biggus.backends.hdf5_values import (
     attributes_of,
     dims_of,
@@ -30,14 +32,17 @@ from biggus.backends.hdf5_values import (
 )
 from biggus.backends.native import hdf5_lock
 from biggus.errors import BiggusError, OpenError, SourceError, format_box
-from biggus.source import Box, ObjectSource, Source, Values
+from biggus.source import Box, ObjectSource, Source, Values, box_shape
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from biggus.backends.location import Location
 
 log = logging.getLogger("biggus.backends.hdf5")
 
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
+_MOST_FILES = 64  # of those behind a virtual dataset, open at once in one read
 _SUFFIXES = frozenset({".h5", ".hdf5", ".he5"})
 
 
@@ -199,10 +204,29 @@ class HDF5Source(_DatasetSource):
             return read_values(dataset, box, self.dtype)
         del dataset  # looking at the parts may close it, to make room in the pool
         before = self._parts.check(box)
-        values = read_values(self._open(), box, self.dtype)
+        values = np.empty(box_shape(box), self.dtype)
+        self._read_in_pieces(box, len(before), values)
         if self._parts is None or self._parts.check(box) != before:
             raise ValueError("a file behind it changed during the read; read it again")
         return values
+
+    def _read_in_pieces(self, box: Box, files: int, out: npt.NDArray[Any]) -> None:
+        """Read `box`, behind which `files` lie, opening at most `_MOST_FILES` of them at once."""
+        axis = int(np.argmax(out.shape)) if out.ndim else 0
+        if files <= _MOST_FILES or out.size <= 1:
+            assure_descriptors(files + 2)
+            out[...] = read_values(self._open(), box, self.dtype)
+            return
+        half, s = out.shape[axis] // 2, box[axis]
+        middle = s.start + half * s.step
+        here = (slice(None),) * axis
+        for part, where in (
+            (slice(s.start, middle, s.step), slice(0, half)),
+            (slice(middle, s.stop, s.step), slice(half, None)),
+        ):
+            piece = (*box[:axis], part, *box[axis + 1 :])
+            count = 0 if self._parts is None else len(self._parts.check(piece))
+            self._read_in_pieces(piece, count, out[(*here, where)])
 
     def _open(self) -> Any:
         opened = hdf5_files.open_dataset(self.path, self.dataset)
@@ -268,6 +292,8 @@ class AdoptedHDF5Source(_DatasetSource):
             raise ValueError("its file has been closed; keep it open, or open it by path")
         self._check_layout(self._held)
         before = None if self._parts is None else self._parts.check(box)
+        if before is not None:
+            assure_descriptors(len(before) + 2)
         values = read_values(self._held, box, self.dtype)
         if self._parts is not None and self._parts.check(box) != before:
             raise ValueError("a file behind it changed during the read; read it again")

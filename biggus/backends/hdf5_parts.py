@@ -16,7 +16,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from biggus.backends.hdf5_files import Stamp, h5py, open_dataset, stamp_of
+from biggus.backends.hdf5_files import Stamp, datasets, files, h5py, open_dataset, stamp_of
 from biggus.errors import GoneError, OpenError
 
 if TYPE_CHECKING:
@@ -145,21 +145,21 @@ class Parts:
             box = tuple(slice(0, n, 1) for n in self.shape)
         if any(s.stop <= s.start for s in box):
             return
-        ends = [(s.start, range(s.start, s.stop, s.step or 1)[-1]) for s in box]
+        wanted = [range(s.start, s.stop, s.step or 1) for s in box]
         if self.parts and not self.parts[0].dataset:
-            yield from self._touched_external(ends)
+            yield from self._touched_external(wanted)
             return
         for part in self.parts:
             if part.blocks is not None:
-                yield from _numbered(part, ends[part.blocks[0]])
-            elif _meets(part, ends):
+                yield from _numbered(part, wanted[part.blocks[0]])
+            elif _meets(part, wanted):
                 yield part
 
-    def _touched_external(self, ends: list[tuple[int, int]]) -> Iterator[Part]:
+    def _touched_external(self, wanted: list[range]) -> Iterator[Part]:
         """Yield the files that hold a byte from the first to the last element, cut to that."""
         first = last = 0
-        for n, (start, end) in zip(self.shape, ends, strict=True):
-            first, last = first * n + start, last * n + end
+        for n, along in zip(self.shape, wanted, strict=True):
+            first, last = first * n + along[0], last * n + along[-1]
         begin, stop, at = first * self.itemsize, (last + 1) * self.itemsize, 0
         for part in self.parts:
             if begin < at + part.size and stop > at:
@@ -241,24 +241,55 @@ def _virtual_part(mapping: Any) -> Part:
     return part._replace(need=tuple(n + 1 for n in last))
 
 
-def _meets(part: Part, ends: list[tuple[int, int]]) -> bool:
+def _meets(part: Part, wanted: list[range]) -> bool:
+    """Tell whether an element that is wanted lies between the corners of `part`."""
     if part.first is None or part.last is None:
         return True
-    return all(
-        start <= last and end >= first
-        for (start, end), first, last in zip(ends, part.first, part.last, strict=True)
-    )
+    for along, first, last in zip(wanted, part.first, part.last, strict=True):
+        steps = max(0, -(-(first - along.start) // along.step))
+        if along.start + steps * along.step > min(last, along[-1]):
+            return False
+    return True
 
 
-def _numbered(part: Part, ends: tuple[int, int]) -> Iterator[Part]:
-    """Yield the files of a numbered mapping whose blocks lie between `ends` along their axis."""
+def _numbered(part: Part, along: range) -> Iterator[Part]:
+    """Yield the files of a numbered mapping whose blocks lie between the ends of `along`."""
     assert part.blocks is not None
     _, start, stride, block = part.blocks
-    first = max(0, (ends[0] - start - block) // stride + 1)
-    for number in range(first, (ends[1] - start) // stride + 1):
+    first = max(0, (along[0] - start - block) // stride + 1)
+    for number in range(first, (along[-1] - start) // stride + 1):
         yield part._replace(
             file=_substitute(part.file, number), dataset=_substitute(part.dataset, number)
         )
+
+
+def assure_descriptors(count: int) -> None:
+    """Make sure that `count` files can be opened now.
+
+    Where libhdf5 is out of file descriptors it takes the parts of a virtual
+    dataset for missing, and reads fill values.
+
+    Raises
+    ------
+    OSError
+        If they cannot, with all pooled files closed either.
+    """
+    try:
+        _open_and_close(count)
+    except OSError:
+        datasets.clear()
+        files.clear()
+        _open_and_close(count)
+
+
+def _open_and_close(count: int) -> None:
+    descriptors: list[int] = []
+    try:
+        while len(descriptors) < count:
+            descriptors.append(os.open(os.devnull, os.O_RDONLY))
+    finally:
+        for descriptor in descriptors:
+            os.close(descriptor)
 
 
 def _substitute(name: str, number: int) -> str:
