@@ -14,7 +14,7 @@ from biggus import options as option_values
 from biggus.array import Array
 from biggus.backends import Backend, Location, backend_for, backend_named
 from biggus.backends.location import is_secret
-from biggus.cache.policy import chosen_cache
+from biggus.caching import chosen_cache
 from biggus.construct import ArrayStack, LinearMosaic, leaf_of
 from biggus.description import DescribedSource, describe
 from biggus.errors import GoneError, OpenError, VariableError

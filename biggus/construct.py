@@ -10,10 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from numpy.lib.array_utils import normalize_axis_index
 
-from biggus import cf
 from biggus.array import Array
-from biggus.backends import adopt
-from biggus.cache.policy import caching
+from biggus.caching import caching
 from biggus.memory import MemorySource
 from biggus.nodes import Elementwise, GridMosaicNode, Leaf, Mosaic, Node, View, select
 from biggus.region import Selection
@@ -143,6 +141,8 @@ def _known_source(obj: Any) -> Source | None:
         return obj
     if isinstance(obj, np.ndarray):
         return MemorySource(obj)
+    from biggus.backends import adopt
+
     return adopt(obj)
 
 
@@ -150,6 +150,8 @@ def leaf_of(source: Source, decode: bool = True) -> Node:
     """Return the node of all of a source, decoded if its attributes say how and `decode`."""
     leaf = Leaf(source, source.shape, source.dtype)
     if decode and source.conventions == "CF":
+        from biggus import cf
+
         decoder = cf.decoder(source.dtype, source.attributes)
         if decoder is not None:
             return Elementwise(leaf, decoder)

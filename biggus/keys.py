@@ -76,7 +76,10 @@ def orthogonal_selection(key: Any, shape: tuple[int, ...]) -> Selection:
 
 
 def _basic_selection(items: tuple[Any, ...], shape: tuple[int, ...]) -> Selection | None:
-    """Return the selection of a key of ints, slices, None and one Ellipsis, else None."""
+    """Return the selection of a valid key of ints, slices, None and one Ellipsis, else None.
+
+    Quick.  What is wrong with a key, and what of it first, is not told here.
+    """
     maps: list[AxisMap] = []
     result: list[int] = []
     axis = 0
@@ -84,14 +87,14 @@ def _basic_selection(items: tuple[Any, ...], shape: tuple[int, ...]) -> Selectio
     for position, item in enumerate(items):
         kind = type(item)
         if kind is slice:
-            if axis == rank:
-                raise _too_many(shape)
+            if axis == rank or not _is_plain(item):
+                return None
             maps.append(_strided(item, len(result), shape[axis], result))
             axis += 1
         elif kind is int:
-            if axis == rank:
-                raise _too_many(shape)
-            maps.append(Fixed(_in_bounds(item, axis, shape[axis])))
+            if axis == rank or not -shape[axis] <= item < shape[axis]:
+                return None
+            maps.append(Fixed(item if item >= 0 else item + shape[axis]))
             axis += 1
         elif item is None:
             result.append(1)
@@ -117,6 +120,8 @@ def _normalised(items: tuple[Any, ...]) -> list[Any]:
     """Turn each item into an int, a bool, a slice, None, Ellipsis or an index array."""
     normal: list[Any] = []
     for item in items:
+        if item is Ellipsis and any(other is Ellipsis for other in normal):
+            raise IndexError("an index can only have a single ellipsis ('...')")
         if item is None or item is Ellipsis or isinstance(item, slice):
             normal.append(item)
         elif isinstance(item, (bool, np.bool_)):
@@ -141,10 +146,7 @@ def _from_protocol(item: Any) -> Any:
 
 
 def _index_array(item: Any) -> Any:
-    try:
-        array = np.asarray(item)
-    except ValueError as error:  # a ragged list
-        raise IndexError(f"{_INVALID}: {error}") from None
+    array = np.asarray(item)
     if array.size == 0 and not isinstance(item, np.ndarray):
         array = array.astype(np.intp)
     if array.dtype.kind == "b":
@@ -161,18 +163,31 @@ def _index_array(item: Any) -> Any:
 
 
 def _expanded(items: list[Any], shape: tuple[int, ...]) -> list[Any]:
-    """Replace the Ellipsis, or the missing end, by full slices; an `_Omitted` marks its place."""
+    """Replace the Ellipsis, or the missing end, by full slices.
+
+    The Ellipsis stays in its place, for it keeps index arrays on both sides apart.
+    """
     used = sum(_axes_used(item) for item in items)
     if used > len(shape):
         raise _too_many(shape)
     full = [slice(None)] * (len(shape) - used)
-    ellipses = [i for i, item in enumerate(items) if item is Ellipsis]
-    if len(ellipses) > 1:
-        raise IndexError("an index can only have a single ellipsis ('...')")
-    if not ellipses:
-        return items + full
-    at = ellipses[0]
-    return [*items[:at], Ellipsis, *full, *items[at + 1 :]]
+    at = next((i for i, item in enumerate(items) if item is Ellipsis), None)
+    expanded = items + full if at is None else [*items[:at], Ellipsis, *full, *items[at + 1 :]]
+    _check_masks(expanded, shape)
+    return expanded
+
+
+def _check_masks(items: list[Any], shape: tuple[int, ...]) -> None:
+    axis = 0
+    for item in items:
+        if isinstance(item, np.ndarray) and item.dtype.kind == "b":
+            for i, n in enumerate(item.shape, axis):
+                if n != shape[i]:
+                    raise IndexError(
+                        f"boolean index did not match indexed array along axis {i}; size of "
+                        f"axis is {shape[i]} but size of corresponding boolean axis is {n}"
+                    )
+        axis += _axes_used(item)
 
 
 def _axes_used(item: Any) -> int:
@@ -187,12 +202,15 @@ def _advanced_selection(items: list[Any], shape: tuple[int, ...]) -> Selection:
     """Return the selection of a key that holds index arrays, all of which act together."""
     if not any(isinstance(item, (bool, np.ndarray)) for item in items):
         return _laid_out(items, shape)
+    _check_basic_part(items, shape)
     arrays: dict[int, npt.NDArray[np.intp]] = {}  # by axis
     shapes: list[tuple[int, ...]] = []
     places: list[int] = []  # in the key, of all that broadcasts together
     axis = 0
     for place, item in enumerate(items):
-        if isinstance(item, bool):
+        if isinstance(item, slice):
+            axis += 1
+        elif isinstance(item, bool):
             shapes.append((1,) if item else (0,))
             places.append(place)
         elif isinstance(item, (int, np.ndarray)):
@@ -201,8 +219,6 @@ def _advanced_selection(items: list[Any], shape: tuple[int, ...]) -> Selection:
                 shapes.append(index.shape)
                 axis += 1
             places.append(place)
-        elif isinstance(item, slice):
-            axis += 1
     try:
         together = np.broadcast_shapes(*shapes)
     except ValueError:
@@ -210,8 +226,21 @@ def _advanced_selection(items: list[Any], shape: tuple[int, ...]) -> Selection:
         raise IndexError(
             f"shape mismatch: indexing arrays could not be broadcast together with shapes {listing}"
         ) from None
+    if 0 not in together:  # else no element is looked at, and NumPy lets any number pass
+        arrays = {axis: _wrapped(index, axis, shape[axis]) for axis, index in arrays.items()}
     adjacent = places[-1] - places[0] == len(places) - 1
     return _interleaved(items, shape, arrays, together, places[0] if adjacent else None)
+
+
+def _check_basic_part(items: list[Any], shape: tuple[int, ...]) -> None:
+    """Refuse what NumPy refuses before it looks at index arrays."""
+    axis = 0
+    for item in items:
+        if isinstance(item, slice):
+            item.indices(shape[axis])
+        elif type(item) is int:
+            _in_bounds(item, axis, shape[axis])
+        axis += _axes_used(item)
 
 
 def _as_integers(
@@ -221,14 +250,8 @@ def _as_integers(
     if isinstance(item, int):
         return [np.array(_in_bounds(item, axis, shape[axis]), dtype=np.intp)]
     if item.dtype.kind == "b":
-        for i, n in enumerate(item.shape):
-            if n != shape[axis + i]:
-                raise IndexError(
-                    f"boolean index did not match indexed array along axis {axis + i}; size of "
-                    f"axis is {shape[axis + i]} but size of corresponding boolean axis is {n}"
-                )
         return [index.astype(np.intp, copy=False) for index in item.nonzero()]
-    return [_wrapped(item, axis, shape[axis])]
+    return [item]
 
 
 def _interleaved(
@@ -299,17 +322,27 @@ def _laid_out(items: list[Any], shape: tuple[int, ...]) -> Selection:
             axis += 1
         else:
             (index,) = _as_integers(item, axis, shape)
+            index = _wrapped(index, axis, shape[axis])
             maps.append(Gather((len(result),), index))
             result.append(len(index))
             axis += 1
     return Selection(tuple(result), tuple(maps))
 
 
+def _is_plain(s: slice) -> bool:
+    """Tell whether a slice holds only ints and None, and no step of 0."""
+    for part in (s.start, s.stop, s.step):
+        if part is not None and type(part) is not int:
+            return False
+    return s.step != 0
+
+
 def _strided(s: slice, dim: int, n: int, result: list[int]) -> Strided:
     start, stop, step = s.indices(n)
-    # len(range()) counts no further than sys.maxsize, and no axis is longer.
-    result.append(len(range(start, stop, step)))
-    return Strided(dim, start, step)
+    length = len(range(start, stop, step))
+    result.append(length)
+    # A step that is never taken may be of any size: it must not be computed with.
+    return Strided(dim, start, step) if length > 1 else Strided(dim, start if length else 0, 1)
 
 
 def _in_bounds(index: int, axis: int, n: int) -> int:

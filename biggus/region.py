@@ -162,6 +162,8 @@ class Selection:
         key : Selection
             A selection of an array that has this selection's shape.
         """
+        if 0 in key.shape:
+            return Selection(key.shape, (Fixed(0),) * len(self.maps))
         maps = []
         for m in self.maps:
             if type(m) is Strided:
@@ -243,6 +245,8 @@ class Selection:
 
     def take_from(self, array: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Return the selected elements of an ndarray; a view of it where NumPy gives one."""
+        if 0 in self.shape:
+            return np.empty(self.shape, array.dtype)
         basic, first, mesh, order = self._numpy_index()
         picked = array[basic]
         if mesh:

@@ -32,7 +32,8 @@ Box: TypeAlias = tuple[slice, ...]
 Chunks: TypeAlias = tuple[int | tuple[int, ...], ...]
 """For each axis the regular chunk length, or the lengths of all its chunks."""
 
-Values: TypeAlias = npt.NDArray[Any] | np.ma.MaskedArray[Any, Any]
+# Quoted: numpy.ma is not loaded before it is needed.
+Values: TypeAlias = "npt.NDArray[Any] | np.ma.MaskedArray[Any, Any]"
 """What a read gives: an ndarray, or a MaskedArray where ``masked`` says so."""
 
 
@@ -281,9 +282,13 @@ class ObjectSource(Source):
 
     def __getitem__(self, box: Box) -> Values:
         values = self.obj[box]
-        if not isinstance(values, np.ndarray):
-            values = np.asarray(values)
-        return values
+        if isinstance(values, np.ndarray):
+            return values
+        array = np.asarray(values)
+        if not box and array.dtype == self.dtype.newbyteorder("="):
+            # A 0-d array gave a scalar, which always has the native byte order.
+            array = array.astype(self.dtype)
+        return array
 
     def state(self) -> bytes | None:
         # The token is the user's word that the values do not change under it.

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import difflib
+import logging
+from collections.abc import Iterator
 from functools import lru_cache
-from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any
 
 from biggus.backends.base import Backend
 from biggus.errors import GoneError, OpenError, OptionError
 
 if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
     from biggus.backends.location import Location
     from biggus.source import Source
 
 GROUP = "biggus.backends"
 
+_log = logging.getLogger("biggus.backends")
+
 
 @lru_cache(maxsize=1)
 def _entries() -> dict[str, EntryPoint]:
+    from importlib.metadata import entry_points
+
     return {entry.name: entry for entry in sorted(entry_points(group=GROUP), key=lambda e: e.name)}
 
 
@@ -53,6 +60,15 @@ def backend_named(name: str) -> Backend:
     return made
 
 
+def _loadable() -> Iterator[Backend]:
+    """Yield the backends that load: a broken one must not stand in the way of the others."""
+    for name in backend_names():
+        try:
+            yield backend_named(name)
+        except OptionError as error:
+            _log.warning("%s", error)
+
+
 def backend_for(location: Location) -> Backend:
     """Return the backend that is surest of `location`.
 
@@ -65,8 +81,7 @@ def backend_for(location: Location) -> Backend:
     """
     best: Backend | None = None
     surest = Backend.UNCLAIMED
-    for name in backend_names():
-        backend = backend_named(name)
+    for backend in _loadable():
         claim = backend.claims(location)
         if claim > surest:
             best, surest = backend, claim
@@ -90,8 +105,7 @@ def backend_for(location: Location) -> Backend:
 
 @lru_cache(maxsize=None)
 def _adopter(module: str) -> Backend | None:
-    for name in backend_names():
-        backend = backend_named(name)
+    for backend in _loadable():
         if module in backend.modules:
             return backend
     return None

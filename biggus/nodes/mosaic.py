@@ -44,11 +44,7 @@ class Mosaic(Node):
             _check_shapes(tiles, axis)
             self.edges = IrregularEdges.of_lengths([tile.shape[axis] for tile in tiles])
             length = self.edges.length
-        dtypes = {tile.dtype for tile in tiles}
-        if len(dtypes) == 1:
-            (self.dtype,) = dtypes
-        else:
-            self.dtype = np.result_type(*dtypes)
+        self.dtype = _joined_dtype({tile.dtype for tile in tiles})
         self.tiles = tiles
         self.axis = axis
         self.shape = (*first[:axis], length, *first[axis + 1 :])
@@ -168,6 +164,16 @@ class GridMosaicNode(Node):
                 name, None, "can have values missing; pass masked=True to GridMosaic"
             )
         return tile
+
+
+def _joined_dtype(dtypes: set[np.dtype[Any]]) -> np.dtype[Any]:
+    if len(dtypes) == 1:
+        (only,) = dtypes
+        if only.isnative:
+            return only
+    # NumPy is asked itself: it promotes, and turns byte orders into the native one.
+    joined: np.dtype[Any] = np.concatenate([np.empty(0, dtype) for dtype in dtypes]).dtype
+    return joined
 
 
 def _check_shapes(tiles: Sequence[Node], axis: int) -> None:

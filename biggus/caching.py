@@ -1,0 +1,48 @@
+"""Whether a source is cached, and where."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from biggus import options
+
+if TYPE_CHECKING:
+    from biggus.cache.cache import Cache
+    from biggus.source import Source
+
+
+def chosen_cache(cache: Cache | bool | None, remote: bool) -> Cache | None:
+    """Return the cache to use, or None.
+
+    Parameters
+    ----------
+    cache : Cache, bool or None
+        What the caller says; None leaves it to the ``cache`` option, and that
+        to where values come from: remote ones go to the default cache.
+    remote : bool
+        Whether values come over a network.
+    """
+    said = options.current().cache if cache is None else cache
+    if said is None:
+        said = remote
+    if said is False:
+        return None
+    if said is True:
+        from biggus.cache.cache import default_cache
+
+        return default_cache()
+    return said
+
+
+def caching(source: Source, cache: Cache | bool | None) -> Source:
+    """Return `source`, cached if `cache` or the options say so.
+
+    Raises
+    ------
+    CacheError
+        If `cache` asks for it and the source has no token.
+    """
+    chosen = chosen_cache(cache, source.remote)
+    if chosen is None or (cache is None and source.token is None):
+        return source
+    return chosen.wrap(source)

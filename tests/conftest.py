@@ -1,0 +1,95 @@
+"""Settings for all tests: a cache folder of their own, and how hard Hypothesis tries."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+import pytest
+
+import biggus
+
+try:
+    from hypothesis import HealthCheck, settings
+except ImportError:  # the tests that need it are skipped
+    pass
+else:
+    common = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+    settings.register_profile("default", max_examples=100, **common)
+    settings.register_profile("ci", max_examples=100, derandomize=True, **common)
+    settings.register_profile("long", max_examples=10_000, **common)
+    settings.load_profile(
+        os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "default")
+    )
+
+
+@pytest.fixture(autouse=True)
+def _own_cache_folder(tmp_path_factory, monkeypatch):
+    """No test writes to, or is served from, the cache of whoever runs it."""
+    folder = tmp_path_factory.getbasetemp() / "default-cache"
+    monkeypatch.setenv("BIGGUS_CACHE_DIR", str(folder))
+
+
+class Recorded:
+    """A plain user object that holds biggus to its contract, and remembers what it was asked."""
+
+    def __init__(self, values):
+        self.values = values
+        self.shape = values.shape
+        self.dtype = values.dtype
+        self.boxes = []
+
+    def __getitem__(self, box):
+        assert type(box) is tuple
+        assert len(box) == len(self.shape)
+        for s, n in zip(box, self.shape, strict=True):
+            assert type(s) is slice
+            assert all(type(i) is int for i in (s.start, s.stop, s.step))
+            assert 0 <= s.start < s.stop <= n
+            assert s.step >= 1
+        self.boxes.append(box)
+        return self.values[box]
+
+    def touched(self, chunks):
+        """Return the numbers of the chunks that a read element lay in."""
+        found = set()
+        for box in self.boxes:
+            axes = [
+                sorted({i // c for i in range(s.start, s.stop, s.step)})
+                for s, c in zip(box, chunks, strict=True)
+            ]
+            found.update((i, j) for i in axes[0] for j in axes[1])
+        return found
+
+
+@pytest.fixture
+def recorded():
+    """Return the class of a plain object that records what it is asked."""
+    return Recorded
+
+
+@pytest.fixture
+def check_same():
+    """Return a check that two calls give the same values, or the same kind of error."""
+
+    def check(got, expected):
+        try:
+            right = expected()
+        except Exception as error:
+            with pytest.raises(type(error)):
+                got()
+            return
+        result = got()
+        if isinstance(result, biggus.Array):
+            assert result.shape == np.shape(right)
+            assert result.dtype == np.asarray(right).dtype
+            result = result.ndarray()
+        right = np.asarray(right)
+        assert type(result) is np.ndarray
+        assert result.dtype == right.dtype
+        assert result.shape == right.shape
+        assert result.flags.writeable
+        assert result.flags.c_contiguous
+        np.testing.assert_array_equal(result, right)
+
+    return check
