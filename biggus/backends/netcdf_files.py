@@ -104,6 +104,11 @@ def dataset_at(path: str) -> Any:
     return opened.dataset
 
 
+def close_all() -> None:
+    """Close all datasets that are open here; what is read next is opened again."""
+    _pool.clear()
+
+
 def _open(path: str, stamp: Stamp) -> Opened:
     library = netcdf4()
     # Looking into the file first tells what the library cannot: why the system
