@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -73,10 +74,11 @@ def _list(arguments: argparse.Namespace) -> None:
 def _row(description: dict[str, Any]) -> tuple[str, ...]:
     shape = tuple(description.get("shape", ()))
     dtype = str(description.get("dtype", "?"))
-    try:
-        size = format_bytes(math.prod(shape) * np.dtype(dtype).itemsize)
-    except TypeError:
-        size = ""
+    size = ""
+    # What another version wrote may not be known to this one.
+    with contextlib.suppress(TypeError):
+        known = np.dtype(dtype)
+        dtype, size = str(known), format_bytes(math.prod(shape) * known.itemsize)
     return (
         str(description.get("location", "?")),
         str(description.get("variable", "")),

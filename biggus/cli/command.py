@@ -52,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         _stop_orderly()
     parser = _parser()
     try:
-        arguments = parser.parse_args(argv)
+        arguments = _parsed(parser, argv)
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else USAGE
     handler = _log_to_stderr(arguments.verbose)
@@ -76,6 +76,27 @@ def main(argv: Sequence[str] | None = None) -> int:
         if handler is not None:
             logging.getLogger("biggus").removeHandler(handler)
     return OK
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors take one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(USAGE, f"biggus: error: {message} ({self.prog} --help tells more)\n")
+
+
+def _parsed(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> argparse.Namespace:
+    """Parse the arguments; the last, optional one may also stand behind options.
+
+    argparse takes such an argument as left out when it meets an option first.
+    """
+    arguments, rest = parser.parse_known_args(argv)
+    name = getattr(arguments, "last", None)
+    if len(rest) == 1 and not rest[0].startswith("-") and name and getattr(arguments, name) is None:
+        setattr(arguments, name, rest[0])
+    elif rest:
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    return arguments
 
 
 def _failed(error: Exception | str, code: int) -> int:
@@ -129,7 +150,7 @@ def _parser() -> argparse.ArgumentParser:
         default=0,
         help="tell what is fetched and why (-vv: and all the rest)",
     )
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="biggus",
         description="Arrays bigger than your machine, over stores that already exist.",
     )

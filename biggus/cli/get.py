@@ -50,7 +50,6 @@ def add_command(commands: Any, common: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "selection",
         nargs="?",
-        default="",
         metavar="VARIABLE[KEY]",
         help="what to read; the variable may be left out where there is just one",
     )
@@ -64,13 +63,13 @@ def add_command(commands: Any, common: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--fill", metavar="VALUE", help="what stands for missing values")
     parser.add_argument("--force", action="store_true", help="replace FILE if it is there")
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, last="selection")
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Write a selection to a file."""
     try:
-        variable, key = split_selection(arguments.selection)
+        variable, key = split_selection(arguments.selection or "")
     except KeySyntaxError as error:
         raise UsageError(str(error)) from None
     output = arguments.output.absolute()

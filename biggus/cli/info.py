@@ -32,7 +32,7 @@ def add_command(commands: Any, common: argparse.ArgumentParser) -> None:
         "variable", nargs="?", metavar="VARIABLE", help="tell of this one, with its attributes"
     )
     parser.add_argument("--json", action="store_true", help="tell it in JSON")
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, last="variable")
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from typing import TYPE_CHECKING, Any
 
 import biggus
@@ -113,7 +114,7 @@ def variables(arguments: argparse.Namespace) -> tuple[Backend, tuple[str, ...]]:
     try:
         return server, server.variables(location, **backend_options(arguments))
     except TypeError as error:
-        raise OpenError(location.public, str(error)) from error
+        raise _bad_option(location, error) from error
 
 
 def open_variable(arguments: argparse.Namespace, variable: str | None) -> Opened:
@@ -129,11 +130,17 @@ def open_variable(arguments: argparse.Namespace, variable: str | None) -> Opened
     except BiggusError:
         raise
     except (TypeError, ValueError) as error:
-        # An option that the backend does not know, or not with this value.
-        raise OpenError(Location(arguments.location).public, str(error)) from error
+        raise _bad_option(Location(arguments.location), error) from error
     node = array._node  # noqa: SLF001 - the array does not show its source
     decoded = isinstance(node, Elementwise)
     while isinstance(node, Elementwise):
         node = node.base
     assert isinstance(node, Leaf)
     return Opened(array, node.source, decoded)
+
+
+def _bad_option(location: Location, error: Exception) -> OpenError:
+    """Return what to raise for an option that the backend does not know, or not with its value."""
+    unknown = re.search(r"unexpected keyword argument ('\w+')", str(error))
+    problem = f"its backend has no option {unknown[1]}" if unknown else str(error)
+    return OpenError(location.public, problem)

@@ -1,0 +1,180 @@
+"""Bad input: each one line on stderr, exit code 1, nothing left behind, nothing that hangs."""
+
+import os
+
+import numpy as np
+import pytest
+
+from biggus.cli import main
+
+h5py = pytest.importorskip("h5py")
+netCDF4 = pytest.importorskip("netCDF4")
+pytest.importorskip("zarr")
+pytest.importorskip("PIL")
+pytest.importorskip("urllib3")
+
+TEMPLATE = "http://127.0.0.1:9/{z}/{x}/{y}.png"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    made = tmp_path / "in"
+    made.mkdir()
+    with netCDF4.Dataset(made / "whole.nc", "w") as dataset:
+        dataset.createDimension("x", 40_000)
+        dataset.createVariable("v", "f8", ("x",), zlib=True, chunksizes=(1000,))[:] = (
+            np.random.default_rng(0).random(40_000)
+        )
+    with h5py.File(made / "whole.h5", "w") as file:
+        file["v"] = np.arange(100_000)
+    for name in ("whole.nc", "whole.h5"):
+        content = (made / name).read_bytes()
+        (made / f"cut{name[5:]}").write_bytes(content[: len(content) // 2])
+    noise = np.random.default_rng(1).bytes(10_000)
+    (made / "garbage.nc").write_bytes(noise)
+    (made / "garbage.h5").write_bytes(noise)
+    (made / "empty.nc").write_bytes(b"")
+    (made / "text.txt").write_text("words")
+    (made / "magic.nc").write_bytes(b"\x89HDF\r\n\x1a\n" + noise)
+    (made / "classic.nc").write_bytes(b"CDF\x01" + noise)
+    (made / "zip.zarr").write_bytes(b"PK\x03\x04" + noise)
+    (made / "nothing.zarr").mkdir()
+    (made / "broken.zarr").mkdir()
+    (made / "broken.zarr" / "zarr.json").write_text("{")
+    return made
+
+
+@pytest.fixture
+def fails(tmp_path, capsys, monkeypatch):
+    """Return a function that runs the command, which must fail in the way that is promised."""
+    work = tmp_path / "work"
+    work.mkdir()
+    monkeypatch.chdir(work)
+
+    def check(*arguments):
+        assert main([*map(str, arguments)]) == 1
+        captured = capsys.readouterr()
+        assert captured.out == ""
+        assert captured.err.startswith("biggus: error: ")
+        assert captured.err.count("\n") == 1
+        assert list(work.iterdir()) == []
+        return captured.err
+
+    return check
+
+
+BROKEN = [
+    "missing.nc",
+    "cut.nc",
+    "cut.h5",
+    "garbage.nc",
+    "garbage.h5",
+    "empty.nc",
+    "text.txt",
+    "magic.nc",
+    "classic.nc",
+    "zip.zarr",
+    "nothing.zarr",
+    "broken.zarr",
+]
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_info_of_what_cannot_be_opened(name, folder, fails):
+    assert name in fails("info", folder / name)
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_get_of_what_cannot_be_opened(name, folder, fails):
+    assert name in fails("get", folder / name, "v", "-o", "out.npy")
+
+
+def test_a_directory_that_is_no_store(folder, fails):
+    assert "no store" in fails("info", folder)
+
+
+@pytest.mark.parametrize("backend", ["hdf5", "netcdf", "zarr"])
+def test_the_wrong_backend(backend, folder, fails):
+    fails("info", folder / "text.txt", "--backend", backend)
+
+
+def test_a_missing_variable_lists_what_is_there(folder, fails):
+    assert "it has: v" in fails("get", folder / "whole.h5", "w[0]", "-o", "out.npy")
+
+
+def test_an_unknown_backend(folder, fails):
+    assert "did you mean 'zarr'" in fails("info", folder / "whole.h5", "--backend", "zar")
+
+
+def test_an_unknown_option(folder, fails):
+    assert "no option 'speed'" in fails("info", folder / "whole.nc", "-O", "speed=9")
+    assert "no option 'speed'" in fails("info", folder / "whole.nc", "v", "-O", "speed=9")
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="all may be read")
+def test_unreadable_permissions(folder, fails):
+    path = folder / "whole.h5"
+    path.chmod(0)
+    assert "ermission" in fails("info", path)
+
+
+@pytest.mark.parametrize("zoom", ["-1", "31", "99999999999999999999"])
+def test_an_absurd_zoom(zoom, fails):
+    assert "zoom" in fails("get", TEMPLATE, "--zoom", zoom, "[0]", "-o", "out.png", "--no-cache")
+
+
+def test_a_template_without_a_zoom(fails):
+    assert "zoom" in fails("get", TEMPLATE, "[0]", "-o", "out.png", "--no-cache")
+
+
+def test_a_template_without_placeholders(fails):
+    address = "http://127.0.0.1:9/tile.png"
+    assert "{x}" in fails("get", address, "--zoom", "3", "[0]", "-o", "out.png", "--no-cache")
+    fails("get", address, "--backend", "tiles", "--zoom", "3", "-o", "out.png", "--no-cache")
+
+
+def test_an_unsupported_scheme(fails):
+    assert "gopher" in fails("info", "gopher://host/a.nc")
+
+
+def test_a_null_character(fails):
+    assert "null" in fails("info", "a\0b")
+
+
+def test_an_empty_location(fails):
+    fails("info", "")
+
+
+def test_a_cache_folder_that_is_none(folder, fails):
+    inside_a_file = folder / "text.txt" / "cache"
+    arguments = ["get", TEMPLATE, "--zoom", "3", "[0]", "-o", "out.png"]
+    assert str(inside_a_file) in fails(*arguments, "--cache", inside_a_file)
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="all may be written")
+def test_a_cache_folder_that_cannot_be_written(tmp_path, fails):
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o500)
+    fails("info", TEMPLATE, "--zoom", "3", "--cache", closed / "cache")
+
+
+def test_offline_and_not_cached(tmp_path, fails):
+    arguments = ["get", TEMPLATE, "--zoom", "3", "[:5]", "-o", "out.png", "--offline"]
+    assert "offline" in fails(*arguments, "--cache", tmp_path / "cache")
+
+
+@pytest.mark.parametrize("key", ["[100000]", "[0, 0]", "[..., ...]", "[::0]", "[[0, 100000]]"])
+def test_keys_that_do_not_fit(key, folder, fails):
+    assert "cannot select" in fails("get", folder / "whole.h5", f"v{key}", "-o", "out.npy")
+
+
+@pytest.mark.parametrize(
+    "output", ["out.txt", "out", "no/such/folder/out.npy", "out.png", ".npy", "/proc/out.npy"]
+)
+def test_outputs_that_cannot_be(output, folder, fails):
+    fails("get", folder / "whole.h5", "v", "-o", output)
+
+
+def test_the_demo_needs_a_folder(folder, fails):
+    pytest.importorskip("matplotlib")
+    fails("demo", "--output", folder / "text.txt" / "demo")

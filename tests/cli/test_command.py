@@ -1,0 +1,153 @@
+"""The command as a process: its exit codes, its errors, what it does when it is stopped."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import biggus
+from biggus.cli import main
+
+h5py = pytest.importorskip("h5py")
+
+COMMAND = [sys.executable, "-m", "biggus"]
+
+
+def run(*arguments, **settings):
+    return execute([*COMMAND, *map(str, arguments)], **settings)
+
+
+def execute(command, **settings):
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **settings}
+    return subprocess.run(command, check=False, text=True, timeout=60, **streams)
+
+
+@pytest.fixture
+def store(tmp_path):
+    path = tmp_path / "store.h5"
+    with h5py.File(path, "w") as file:
+        file["numbers"] = np.arange(12).reshape(3, 4)
+        file["group/others"] = np.arange(5.0)
+    return path
+
+
+def test_version():
+    done = run("--version")
+    assert (done.returncode, done.stdout.strip()) == (0, f"biggus {biggus.__version__}")
+
+
+def test_the_script_is_the_module(store):
+    script = Path(sys.executable).with_name("biggus")
+    if not script.exists():
+        pytest.skip("biggus is not installed as a script here")
+    by_script = execute([script, "info", store])
+    assert by_script.stdout == run("info", store).stdout
+    assert "group/others" in by_script.stdout
+
+
+def test_an_error_is_one_line_and_exit_code_1(tmp_path):
+    done = run("info", tmp_path / "nothing.nc")
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.startswith("biggus: error: cannot open")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["nonsense"],
+        ["info"],
+        ["info", "a", "b", "c"],
+        ["info", "a", "--no-such-option"],
+        ["get", "a"],
+        ["get", "a", "b[", "-o", "c.npy"],
+        ["get", "a", "b[os.system()]", "-o", "c.npy"],
+        ["get", "a", "b", "-o", "c.npy", "-O", "zoom"],
+        ["get", "a", "b", "-o", "c.npy", "--zoom", "deep"],
+        ["get", "a", "b", "-o", "c.npy", "--cache", "d", "--no-cache"],
+        ["cache"],
+        ["cache", "burn"],
+    ],
+)
+def test_usage_errors_are_one_line_and_exit_code_2(arguments, capsys):
+    assert main(arguments) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("biggus: error: ")
+    assert captured.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", [[], ["demo"], ["info"], ["get"], ["cache"], ["cache", "list"]])
+def test_help(command, capsys):
+    assert main([*command, "--help"]) == 0
+    assert capsys.readouterr().out.startswith("usage: biggus")
+
+
+def test_the_selection_may_stand_behind_options(store, tmp_path, capsys):
+    out = tmp_path / "out.npy"
+    assert main(["get", str(store), "--backend", "hdf5", "numbers[1]", "-o", str(out)]) == 0
+    assert np.load(out).tolist() == [4, 5, 6, 7]
+
+
+def test_a_bug_is_one_line_too(store, capsys, monkeypatch):
+    def broken(*args, **kwargs):
+        raise ZeroDivisionError("first line\nsecond line")
+
+    monkeypatch.setattr(biggus, "open", broken)
+    assert main(["info", str(store), "numbers"]) == 1
+    captured = capsys.readouterr()
+    assert captured.err.count("\n") == 1
+    assert "ZeroDivisionError: first line second line" in captured.err
+
+
+def test_verbose_tells_what_is_done(store, capsys):
+    assert main(["info", str(store), "numbers", "-vv"]) == 0
+    quiet = capsys.readouterr()
+    assert main(["info", str(store), "numbers"]) == 0
+    assert quiet.out == capsys.readouterr().out
+
+
+def test_a_reader_that_leaves_early_is_no_error(store):
+    read, write = os.pipe()
+    os.close(read)
+    done = run("info", store, stdout=write)
+    os.close(write)
+    assert done.stderr == ""
+    assert done.returncode == 141
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
+def test_stopped_in_the_middle_nothing_partial_stays(tmp_path, name, code):
+    # A server that never answers keeps the command in the middle of its work.
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        template = f"http://127.0.0.1:{silent.getsockname()[1]}/{{z}}/{{x}}/{{y}}.png"
+        # A shell may start its background jobs with SIGINT ignored.
+        process = subprocess.Popen(
+            [*COMMAND, "get", template, "--zoom", "3", "[:9, :9]", "-o", "out.npy", "--no-cache"],
+            cwd=tmp_path,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        silent.settimeout(30)
+        connection, _ = silent.accept()
+        with connection:
+            deadline = time.monotonic() + 30
+            while not list(tmp_path.iterdir()) and time.monotonic() < deadline:
+                time.sleep(0.02)
+            process.send_signal(getattr(signal, name))
+            time.sleep(0.2)
+        silent.close()
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == code
+    assert "Traceback" not in said
+    assert list(tmp_path.iterdir()) == []
