@@ -136,6 +136,7 @@ def encode_dtype(dtype: np.dtype[Any]) -> Any:
             "names": list(dtype.names),
             "formats": [encode_dtype(field[0]) for field in fields],
             "offsets": [int(field[1]) for field in fields],
+            "titles": [field[2] if len(field) > 2 else None for field in fields],
             "itemsize": dtype.itemsize,
             "aligned": dtype.isalignedstruct,
         }
@@ -156,7 +157,7 @@ def decode_dtype(encoded: Any) -> np.dtype[Any]:
         base, shape = encoded
         return np.dtype((decode_dtype(base), tuple(shape)))
     if isinstance(encoded, dict):
-        spec = {key: encoded[key] for key in ("names", "offsets", "itemsize")}
+        spec = {key: encoded[key] for key in ("names", "offsets", "titles", "itemsize")}
         spec["formats"] = [decode_dtype(item) for item in encoded["formats"]]
         structured: np.dtype[Any] = np.dtype(spec, align=encoded["aligned"])  # type: ignore[call-overload]
         return structured
@@ -228,7 +229,7 @@ def decode_value(encoded: Any) -> Any:
 
 def _decode_array(encoded_dtype: Any, shape: list[int], content: Any) -> np.ndarray[Any, Any]:
     dtype = decode_dtype(encoded_dtype)
-    array = np.empty(shape, dtype)
+    array: np.ndarray[Any, Any] = np.ndarray(shape, dtype)  # np.empty makes S1 of S0
     if dtype.hasobject:
         array.reshape(-1)[:] = [decode_value(item) for item in content]
     elif array.nbytes:

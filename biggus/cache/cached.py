@@ -97,7 +97,7 @@ class Cached(Wrapper):
         chunk = self._only_chunk(box)
         if chunk is not None:
             return _within(self._chunk(chunk)[0], chunk, box)
-        result: Values = np.empty(box_shape(box), self.dtype)
+        result: Values = np.ndarray(box_shape(box), self.dtype)  # np.empty makes S1 of S0
         for part in self.grid.parts(box):
             values = self._chunk(part.chunk)[0]
             if isinstance(values, np.ma.MaskedArray) and not isinstance(result, np.ma.MaskedArray):

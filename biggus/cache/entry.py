@@ -174,5 +174,5 @@ def _as_bytes(array: npt.NDArray[Any]) -> Buffer:
 
 def _as_values(raw: Buffer, dtype: np.dtype[Any], shape: tuple[int, ...]) -> npt.NDArray[Any]:
     if not len(raw):
-        return np.empty(shape, dtype)
+        return np.ndarray(shape, dtype)  # np.empty makes S1 of S0
     return raw.view(dtype).reshape(shape)

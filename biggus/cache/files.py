@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from biggus.cache.entry import Buffer
 
 _NAME = re.compile(r"[0-9a-f]{2}/[0-9a-f]{38}")
-_UNFINISHED_SECONDS = 3600.0
+_UNFINISHED_SECONDS = 60.0
 _READ_ONLY = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 _counter = itertools.count()
 

@@ -250,7 +250,7 @@ class Index:
                 database.clear()
             for key, _ in self.files.keys():  # noqa: SIM118 - not a mapping
                 self.files.remove(key)
-            self.files.tidy(0)
+            self.files.tidy()
 
 
 def _is_damage(error: BaseException) -> bool:

@@ -1,0 +1,77 @@
+"""A source that counts, for the tests of the cache."""
+
+import threading
+
+import numpy as np
+import pytest
+
+from biggus.cache import Cache
+from biggus.source import Source
+
+
+class Counting(Source):
+    """An array as a source, which notes what it is asked and can change, wait and fail."""
+
+    def __init__(self, values, chunks=None, token="counting", **said):
+        self.values = values
+        self.shape = values.shape
+        self.dtype = values.dtype
+        self.chunks = chunks
+        self.token = token
+        self.masked = isinstance(values, np.ma.MaskedArray)
+        self.now = b"one"
+        self.fetched = []
+        self.renewed = []
+        self.failure = None
+        self.gate = None
+        self.reading = threading.Semaphore(0)
+        for name, value in said.items():
+            setattr(self, name, value)
+
+    def __getitem__(self, box):
+        self.fetched.append(box)
+        self.reading.release()
+        if self.gate is not None:
+            assert self.gate.wait(30)
+        if self.failure is not None:
+            raise self.failure
+        return self.values[box] if self.shape else self.values
+
+    def state(self):
+        return self.now
+
+    def renew(self, box, held):
+        self.renewed.append(box)
+        return super().renew(box, held)
+
+
+@pytest.fixture(scope="session")
+def counting():
+    return Counting
+
+
+@pytest.fixture
+def cache(tmp_path):
+    with Cache(tmp_path / "cache", "1 GB") as made:
+        yield made
+
+
+@pytest.fixture
+def entries():
+    """Return the entry files of a cache."""
+
+    def find(cache):
+        found = (cache.path / "entries").glob("[0-9a-f][0-9a-f]/*")
+        return sorted(path for path in found if path.is_file())
+
+    return find
+
+
+@pytest.fixture
+def box():
+    """Make a box from pairs of bounds."""
+
+    def make(*bounds):
+        return tuple(slice(start, stop, 1) for start, stop in bounds)
+
+    return make
