@@ -221,9 +221,11 @@ def resolve(location: str, file: Any, name: str) -> Any:
         broken = _broken_link(location, file, name, error)
         if broken is not None:
             raise broken from error
-        raise VariableError(
-            location, f"there is no variable {name!r} in it", tuple(walk(file))
-        ) from None
+        try:
+            available = tuple(walk(file))
+        except _LOOKUP_ERRORS:
+            raise OpenError(location, f"it is damaged: {one_line(error)}") from error
+        raise VariableError(location, f"there is no variable {name!r} in it", available) from None
     if isinstance(found, h5py().Dataset):
         return found
     if isinstance(found, h5py().Group):
