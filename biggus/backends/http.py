@@ -43,12 +43,13 @@ LONGEST_WAIT_SECONDS = 60.0
 """No single wait is longer, whatever ``Retry-After`` says."""
 
 PATIENCE_SECONDS = 300.0
-"""After this long no further attempt is started."""
+"""Seconds after which no further attempt is started, nor a slow body read on."""
 
 LARGEST_BODY = 64 * 2**20
 """Bytes; a longer body is refused unless the caller says otherwise."""
 
 REDIRECTS = 5
+_PIECE = 2**18
 _FOR_ALL = frozenset({"User-Agent", "If-None-Match", "If-Modified-Since", "Accept", "Range"})
 
 DOWN_SECONDS = 30.0
@@ -208,6 +209,7 @@ class HttpClient:
                         headers=sent,
                         timeout=settings.timeout,
                         largest=largest,
+                        deadline=deadline,
                         attempt=attempt,
                     )
                 gate.mark_up()
@@ -258,6 +260,7 @@ def _once(
     headers: dict[str, str],
     timeout: tuple[float, float],
     largest: int,
+    deadline: float,
     attempt: int,
 ) -> Response:
     import urllib3
@@ -282,7 +285,7 @@ def _once(
             retries=retry,
             preload_content=False,
         )
-        body = _body(answer, largest)
+        body = _body(answer, largest, deadline)
     except urllib3.exceptions.HTTPError as error:
         problem = _problem(error, timeout)
         log.debug("%s: %s, attempt %d", shown, problem.problem, attempt)
@@ -300,24 +303,24 @@ def _once(
     return Response(shown, answer.status, answer.headers, body, attempt)
 
 
-def _body(answer: urllib3.BaseHTTPResponse, largest: int) -> bytes:
-    length = answer.headers.get("Content-Length", "")
-    plain = "Content-Encoding" not in answer.headers
-    if plain and length.isdigit() and int(length) <= largest:
-        return answer.read()
-    # Read piece by piece: neither a false length nor a small body that
-    # unpacks into a huge one may fill the memory.
-    pieces = []
+def _body(answer: urllib3.BaseHTTPResponse, largest: int, deadline: float) -> bytes:
+    # Piece by piece, as they come: neither a false length nor a small body that
+    # unpacks into a huge one may fill the memory, and no trickle goes on for ever.
+    pieces: list[bytes] = []
     size = 0
-    for piece in answer.stream(65536):
+    problem = None
+    while not problem:
+        piece = answer.read1(_PIECE)
+        if not piece:
+            return b"".join(pieces)
+        pieces.append(piece)
         size += len(piece)
         if size > largest:
-            answer.close()
-            raise _AttemptError(
-                f"the body is larger than {largest} bytes", passing=False, unreachable=False
-            )
-        pieces.append(piece)
-    return b"".join(pieces)
+            problem = f"the body is larger than {largest} bytes"
+        elif time.monotonic() > deadline:
+            problem = f"the body was not complete within {PATIENCE_SECONDS:g} s"
+    answer.close()
+    raise _AttemptError(problem, passing=False, unreachable=False)
 
 
 def _problem(error: Exception, timeout: tuple[float, float]) -> _AttemptError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -33,9 +34,33 @@ _OPAQUE_TYPES = frozenset({"application/octet-stream", "binary/octet-stream"})
 Fill = int | tuple[int, ...] | None
 Result = TypeVar("Result")
 
-# What a conditional request brought instead of "not modified", for the fetch that
-# follows in the same thread: so that a changed tile is not sent twice.
-_brought = threading.local()
+_BROUGHT_SECONDS = 5.0
+
+
+class _Brought(threading.local):
+    """What conditional requests brought instead of "not modified".
+
+    It is there for the fetch that follows in the same thread, so that a
+    changed tile is not sent twice; and it is forgotten soon.
+    """
+
+    def __init__(self) -> None:
+        self.responses: dict[str, tuple[float, Response]] = {}
+
+    def put(self, url: str, response: Response) -> None:
+        self.responses[url] = time.monotonic(), response
+
+    def has(self, url: str) -> bool:
+        oldest = time.monotonic() - _BROUGHT_SECONDS
+        for name in [name for name, (when, _) in self.responses.items() if when < oldest]:
+            del self.responses[name]
+        return url in self.responses
+
+    def take(self, url: str) -> Response | None:
+        return self.responses.pop(url)[1] if self.has(url) else None
+
+
+_brought = _Brought()
 
 
 class TileSource(Source):
@@ -150,7 +175,6 @@ class TileSource(Source):
             return None
         if all(entry.fresh for entry in entries):
             return held
-        _brought.responses = {}
         if len(parts) == 1:
             renewed = [self._renewed(parts[0], entries[0])]
         else:
@@ -166,6 +190,8 @@ class TileSource(Source):
             return entry
         url, shown = self._urls(part)
         host = self.template.host
+        if _brought.has(url):
+            return None
         if self.client.down(url, host):
             log.warning("%s: the server was out of reach; a stale copy is used", shown)
             return entry
@@ -187,13 +213,13 @@ class TileSource(Source):
             log.debug("%s: not modified", shown)
             return entry.renewed(now)
         if response.status == 200:
-            _brought.__dict__.setdefault("responses", {})[url] = response
+            _brought.put(url, response)
         return None
 
     def _tile(self, part: ChunkPart, box: Box) -> tuple[npt.NDArray[Any], Freshness | None]:
         """Return all values of one tile, and how long they are good."""
         url, shown = self._urls(part)
-        response = _brought.__dict__.get("responses", {}).pop(url, None)
+        response = _brought.take(url)
         try:
             if response is None:
                 response = self.client.get(url, host=self.template.host, largest=self._largest)

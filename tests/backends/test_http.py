@@ -5,14 +5,20 @@ import logging
 import os
 import pickle
 import signal
+import ssl
 import subprocess
 import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from email.utils import formatdate
+from pathlib import Path
 
 import pytest
+
+pytest.importorskip("PIL")
+pytest.importorskip("urllib3")
+
 from tile_server import Reply, TileServer
 
 from biggus.backends import http
@@ -116,6 +122,14 @@ def test_a_slow_answer_times_out(server, quick):
     with pytest.raises(HttpError, match=r"no answer within 0\.05 s"):
         client(retries=1, timeout=(5.0, 0.05)).get(server.url + TILE)
     assert server.requests[TILE] == 2
+
+
+def test_a_trickle_does_not_go_on_for_ever(server, quick, monkeypatch):
+    monkeypatch.setattr(http, "PATIENCE_SECONDS", 0.2)
+    server.always = Reply(trickle=0.01)
+    with pytest.raises(HttpError, match=r"not complete within 0\.2 s"):
+        client().get(server.url + TILE)
+    assert server.requests[TILE] == 1
 
 
 def test_retry_after_is_obeyed_by_all_who_ask_the_host(server, monkeypatch):
@@ -240,6 +254,40 @@ future = pool.submit(client.get, sys.argv[1])
 print("ready", flush=True)
 {wait}
 """
+
+
+SECURE = """
+import sys
+from biggus.backends.http import HttpClient
+print(HttpClient().get(sys.argv[1]).status)
+"""
+
+
+@pytest.mark.parametrize("trusted", [False, True])
+def test_certificates_are_checked(server, trusted):
+    certificate = Path(__file__).with_name("localhost.pem")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    environment = {**os.environ, "PYTHONWARNINGS": "error"}
+    environment.pop("SSL_CERT_FILE", None)
+    if trusted:
+        environment["SSL_CERT_FILE"] = str(certificate)
+    done = subprocess.run(
+        [sys.executable, "-c", SECURE, server.url.replace("http:", "https:") + TILE],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    if trusted:
+        assert done.stdout == "200\n", done.stderr
+    else:
+        assert done.returncode != 0
+        assert "HttpError" in done.stderr
+        assert "CERTIFICATE_VERIFY_FAILED" in done.stderr
+        assert not server.requests
 
 
 @pytest.mark.skipif(os.name == "nt", reason="sends SIGINT")

@@ -15,6 +15,10 @@ from email.utils import formatdate
 
 import numpy as np
 import pytest
+
+pytest.importorskip("PIL")
+pytest.importorskip("urllib3")
+
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageFile

@@ -39,6 +39,8 @@ class Reply:
     claims: int | None = None
     """The Content-Length to announce, whatever is sent."""
     delay: float = 0.0
+    trickle: float = 0.0
+    """Seconds between the bytes of the body."""
     hang_up: bool = False
     """Close the connection without an answer."""
 
@@ -197,7 +199,11 @@ class Handler(BaseHTTPRequestHandler):
         for name, value in headers.items():
             self.send_header(name, value)
         self.end_headers()
-        self.wfile.write(body)
+        step = 1 if reply.trickle else max(1, len(body))
+        for n in range(0, len(body), step):
+            self.wfile.write(body[n : n + step])
+            self.wfile.flush()
+            time.sleep(reply.trickle)
         if reply.claims:
             self.close_connection = True
 

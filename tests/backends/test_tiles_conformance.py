@@ -1,0 +1,106 @@
+"""The conformance suite over tiles, plain and wrapped: arrays are cut up and served."""
+
+import pytest
+
+pytest.importorskip("PIL")
+pytest.importorskip("urllib3")
+
+import re
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import numpy as np
+from PIL import Image
+from tile_server import TileServer, encoded
+
+from biggus.backends.location import Location
+from biggus.backends.tiles import TilesBackend
+from biggus.cache import Cache
+from biggus.testing import RecordingSource, SourceTests
+
+SIZE = 4
+
+
+class FolderServer(TileServer):
+    """Serves the arrays that lie in folders, in tiles of SIZE by SIZE."""
+
+    def __init__(self):
+        super().__init__()
+        self.conditional = True
+        self.headers = {"Cache-Control": "no-cache"}
+
+    def tile(self, path):
+        match = re.fullmatch(r"(.*)/\d+/(\d+)/(\d+)\.png", unquote(urlsplit(path).path))
+        file = Path(match[1]) / "values.npy"
+        if not file.exists():
+            return None
+        x, y = int(match[2]) * SIZE, int(match[3]) * SIZE
+        return encoded(Image.fromarray(np.load(file)[y : y + SIZE, x : x + SIZE]), "png")
+
+
+@pytest.fixture(autouse=True)
+def server(request):
+    request.instance.server = FolderServer().start()
+    yield
+    request.instance.server.stop()
+
+
+class TestTiles(SourceTests):
+    shapes = ((4, 4), (8, 8, 3), (16, 16, 4), (16, 16))
+    dtypes = ("u1",)
+    secret = "s3cret-of-theirs"
+
+    def store(self, values, folder):
+        np.save(folder / "values.npy", values)
+        shape = values.shape
+        self.bands = shape[2] if len(shape) == 3 else 1
+        self.zoom = (shape[0] // SIZE).bit_length() - 1
+        self.kind = values.dtype
+
+    def open(self, folder):
+        # As tests put several arrays into one server, its paths name the folder.
+        template = f"{self.server.url}{folder.as_posix()}/{{z}}/{{x}}/{{y}}.png?key={self.secret}"
+        return TilesBackend().open(
+            Location(template.replace("//", f"//me:{self.secret}@", 1)),
+            zoom=self.zoom,
+            bands=self.bands,
+            tile_size=SIZE,
+            dtype=self.kind,
+            retries=0,
+            headers={"X-Key": self.secret},
+        )
+
+
+class TestDeepTiles(TestTiles):
+    shapes = ((4, 4), (8, 8))
+    dtypes = ("u2",)
+
+
+class TestRecordedTiles(TestTiles):
+    shapes = ((8, 8, 3),)
+
+    def open(self, folder):
+        return RecordingSource(super().open(folder))
+
+
+class TestCachedTiles(TestTiles):
+    shapes = ((8, 8, 3),)
+    survives = True
+    # The chunks are each as old as their tile: there is none of the whole.
+    versioned = False
+
+    @pytest.fixture(autouse=True)
+    def cache(self, tmp_path_factory):
+        self.kept = Cache(tmp_path_factory.mktemp("cache"))
+        yield
+        self.kept.close()
+
+    def open(self, folder):
+        return self.kept.wrap(super().open(folder))
+
+
+class TestCachedTilesInLargerChunks(TestCachedTiles):
+    """A cached chunk of several tiles has the versions of all of them."""
+
+    def open(self, folder):
+        return self.kept.wrap(TestTiles.open(self, folder), chunks=(8, 8, 3))
