@@ -59,7 +59,8 @@ def leaves(draw, shape):
         tile = tuple(n // 2 for n in shape)
 
         def make_tile(index):
-            return values[tuple(slice(i * n, (i + 1) * n) for i, n in zip(index, tile))]  # noqa: B905
+            spans = zip(index, tile, strict=True)
+            return values[(..., *(slice(i * n, (i + 1) * n) for i, n in spans))]
 
         return biggus.GridMosaic(make_tile, (2,) * len(shape), tile, values.dtype), values
     chunks = tuple(draw(st.integers(1, max(1, n))) for n in shape)
@@ -105,7 +106,7 @@ def trees(draw, shape=None, depth=3):
             slice(before, before + n * step, step)
             for n, (before, step) in zip(shape, margins, strict=True)
         )
-        return array[key], values[key]
+        return array[key], values[(..., *key)]
     if kind == "stack":
         parts = [draw(trees(shape[1:], depth - 1)) for _ in range(max(1, shape[0]))]
         key = slice(None, shape[0])

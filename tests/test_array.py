@@ -1,0 +1,352 @@
+"""The manners of an array: NumPy's, and those that were decided."""
+
+from __future__ import annotations
+
+import copy
+import operator
+import pickle
+
+import numpy as np
+import pytest
+
+import biggus
+from biggus.errors import MaskedValueError, MemoryBudgetError, SourceError
+from biggus.testing import UnreadableSource
+
+
+@pytest.fixture
+def unread():
+    """Return an array that fails the test if it is read."""
+    return biggus.ArrayAdapter(UnreadableSource((3, 4), np.dtype("f8")))
+
+
+def test_what_it_is(unread):
+    assert unread.shape == (3, 4)
+    assert unread.dtype == np.dtype("f8")
+    assert unread.ndim == 2
+    assert unread.size == 12
+    assert unread.itemsize == 8
+    assert unread.nbytes == 96
+    assert unread.masked is False
+    assert unread.grid is None
+    assert unread.T.shape == (4, 3)
+    assert len(unread) == 3
+
+
+def test_nothing_is_read_by_looking_slicing_and_joining(unread):
+    joined = biggus.LinearMosaic([unread, unread[::-1]], axis=1)
+    stacked = biggus.ArrayStack([[joined, joined], [joined, joined]])
+    view = biggus.broadcast_to(stacked[:, 0, None, 1:, [0, 3]].T.astype("i2"), (5, *stacked[:, 0, None, 1:, [0, 3]].T.shape))
+    repr(view)
+    view._repr_html_()
+    pickle.loads(pickle.dumps(view))
+    copy.copy(view), copy.deepcopy(view)
+    list(view)
+    hasattr(view, "chunks")
+
+
+def test_repr(unread):
+    assert repr(unread) == "<biggus.ArrayAdapter shape=(3, 4) dtype=float64 96 B>"
+    assert repr(unread[0]) == "<biggus.Array shape=(4,) dtype=float64 32 B>"
+    assert "3 × 4" in unread._repr_html_()
+    masked = biggus.ArrayAdapter(np.ma.masked_array([1, 2], [True, False]))
+    assert "masked" in repr(masked)
+
+
+def test_results_are_fresh_and_writable():
+    values = np.arange(6.0).reshape(2, 3)
+    array = biggus.ArrayAdapter(values)
+    for view in (array, array[0], array[0, 0], array[:0], array[::-1], array.T):
+        result = view.ndarray()
+        assert type(result) is np.ndarray
+        assert result.flags.writeable
+        assert result.flags.c_contiguous
+        assert not np.shares_memory(result, values)
+
+
+@pytest.mark.parametrize("call", [bool, float, int, complex])
+@pytest.mark.parametrize("value", [0.0, 2.5])
+@pytest.mark.parametrize("shape", [(), (1,), (1, 1)])
+def test_conversions_of_one_element(call, value, shape):
+    values = np.full(shape, value)
+    if call is not bool and shape:
+        values = values.reshape(())  # NumPy deprecates the others
+    assert call(biggus.ArrayAdapter(values)) == call(values)
+
+
+def test_conversions_of_more_are_refused_unread(unread):
+    for call, error in [(bool, ValueError), (float, TypeError), (int, TypeError)]:
+        with pytest.raises(error):
+            call(unread)
+    with pytest.raises(ValueError):
+        unread.item()
+    with pytest.raises(TypeError):
+        operator.index(unread)
+    assert operator.index(biggus.ArrayAdapter(np.array(3))) == 3
+    with pytest.raises(TypeError):
+        operator.index(biggus.ArrayAdapter(np.array(3.0)))
+
+
+def test_item():
+    values = np.arange(6).reshape(2, 3)
+    array = biggus.ArrayAdapter(values)
+    for args in [(4,), (-1,), (1, 2), ((1, 0),)]:
+        assert array.item(*args) == values.item(*args)
+        assert type(array.item(*args)) is int
+    for args in [(6,), (0, 0, 0), (0, 3)]:
+        with pytest.raises((IndexError, ValueError)) as ours:
+            array.item(*args)
+        with pytest.raises(ours.type):
+            values.item(*args)
+
+
+def test_iteration_gives_lazy_rows(unread):
+    rows = list(unread)
+    assert [row.shape for row in rows] == [(4,)] * 3
+    scalar = biggus.ArrayAdapter(np.array(1))
+    with pytest.raises(TypeError):
+        len(scalar)
+    with pytest.raises(TypeError):
+        iter(scalar)
+
+
+def test_what_would_read_everything_is_refused(unread):
+    with pytest.raises(TypeError, match="ndarray"):
+        1.0 in unread  # noqa: B015
+    with pytest.raises(TypeError):
+        unread == unread  # noqa: B015
+    with pytest.raises(TypeError):
+        hash(unread)
+    with pytest.raises(TypeError):
+        np.add(unread, 1)
+    with pytest.raises(TypeError, match="ndarray"):
+        unread[unread]
+    with pytest.raises(TypeError, match="ndarray"):
+        unread.oindex[unread, 0]
+    with pytest.raises(TypeError):
+        unread[0] = 1
+    with pytest.raises(TypeError):
+        biggus.Array()
+
+
+def test_asarray():
+    array = biggus.ArrayAdapter(np.arange(6).reshape(2, 3))
+    np.testing.assert_array_equal(np.asarray(array), [[0, 1, 2], [3, 4, 5]])
+    assert np.asarray(array, dtype="f4").dtype == "f4"
+    assert np.array(array).flags.writeable
+    with pytest.raises(ValueError):
+        np.asarray(array, copy=False)
+
+
+def test_asarray_of_something_huge_is_refused_unread(unread):
+    huge = biggus.broadcast_to(unread, (2**30, 3, 4))
+    with pytest.raises(MemoryBudgetError, match=r"\.ndarray\(\)"):
+        np.asarray(huge)
+    with biggus.set_options(memory=95), pytest.raises(MemoryBudgetError):
+        np.asarray(unread)
+
+
+@pytest.mark.parametrize("axes", [(), (None,), ((1, 0, 2),), (2, 0, 1), (-1, 0, 1), ((0, 0, 1),), (0, 1)])
+def test_transpose(axes, check_same):
+    values = np.arange(24).reshape(2, 3, 4)
+    check_same(
+        lambda: biggus.ArrayAdapter(values).transpose(*axes), lambda: values.transpose(*axes)
+    )
+
+
+@pytest.mark.parametrize("dtype", ["f4", "c8", "U5", str, "S", bool, ">i2", "M8[s]"])
+def test_astype(dtype, check_same):
+    values = np.arange(12).reshape(3, 4)
+    check_same(lambda: biggus.ArrayAdapter(values).astype(dtype), lambda: values.astype(dtype))
+
+
+def test_fields(check_same):
+    values = np.zeros(3, [("a", "i2"), ("b", "f8"), ("c", "f4", (2,))])
+    values["a"] = [1, 2, 3]
+    array = biggus.ArrayAdapter(values)
+    check_same(lambda: array["a"][1:], lambda: values["a"][1:])
+    check_same(lambda: array[["b", "a"]], lambda: values[["b", "a"]])
+    check_same(lambda: array["x"], lambda: values["x"])
+    check_same(lambda: biggus.ones(3)["x"], lambda: np.ones(3)["x"])
+    with pytest.raises(TypeError, match="ndarray"):
+        array["c"]
+
+
+def test_masked_values():
+    values = np.ma.masked_array(np.arange(4.0), [False, True, False, False], fill_value=-1)
+    array = biggus.ArrayAdapter(values)
+    assert array.masked
+    assert array.fill_value == -1
+    result = array[1:].masked_array()
+    np.testing.assert_array_equal(result.mask, [True, False, False])
+    np.testing.assert_array_equal(result.compressed(), [2, 3])
+    assert result.fill_value == -1
+    np.testing.assert_array_equal(array.ndarray(), [0, np.nan, 2, 3])
+    np.testing.assert_array_equal(array.ndarray(fill=9), [0, 9, 2, 3])
+    assert not np.ma.is_masked(values.data[0])
+    plain = biggus.ones(2).masked_array()
+    assert plain.mask.shape == (2,)
+
+
+@pytest.mark.parametrize("dtype", ["i4", "?", "U2", "S2", "u1"])
+def test_a_missing_value_that_has_no_place_in_the_dtype(dtype):
+    values = np.ma.masked_array(np.ones(2).astype(dtype), [True, False])
+    array = biggus.ArrayAdapter(values)
+    with pytest.raises(MaskedValueError, match=r"masked_array\(\).*fill="):
+        array.ndarray()
+    assert array[1:].ndarray().dtype == values.dtype
+    empty = np.zeros(1, values.dtype)[0]
+    assert array.ndarray(fill=empty)[0] == empty
+
+
+def test_missing_times_become_nat():
+    values = np.ma.masked_array(np.array([1, 2], "M8[D]"), [True, False])
+    assert np.isnat(biggus.ArrayAdapter(values).ndarray()[0])
+
+
+def test_masked_tiles_in_a_mosaic():
+    masked = np.ma.masked_array([1.0, 2.0], [True, False])
+    mosaic = biggus.LinearMosaic([biggus.ones(2), biggus.ArrayAdapter(masked)])
+    assert mosaic.masked
+    np.testing.assert_array_equal(mosaic.masked_array().mask, [False, False, True, False])
+    np.testing.assert_array_equal(mosaic[:2].masked_array().mask, [False, False])
+
+
+def test_values_that_are_masked_without_warning_are_an_error(recorded):
+    values = recorded(np.ma.masked_array([1.0, 2.0], [True, False]))
+    with pytest.raises(SourceError, match="masked=True"):
+        biggus.ArrayAdapter(values).ndarray()
+    assert biggus.ArrayAdapter(values, masked=True).masked_array().mask[0]
+
+
+class Odd:
+    """A plain object that breaks a promise."""
+
+    shape, dtype = (4,), np.dtype("i4")
+
+    def __init__(self, answer):
+        self.answer = answer
+
+    def __getitem__(self, box):
+        if isinstance(self.answer, BaseException):
+            raise self.answer
+        return self.answer
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (np.zeros(3, "i4"), "shape"),
+        (np.zeros(4, "i8"), "dtype"),
+        (None, "dtype|shape"),
+        (OSError("no such thing"), "no such thing"),
+        (KeyError("x"), "KeyError: 'x'"),
+        (ZeroDivisionError(), "ZeroDivisionError"),
+    ],
+)
+def test_a_source_that_breaks_a_promise_is_an_error_that_names_it(answer, said):
+    with pytest.raises(SourceError, match=said) as caught:
+        biggus.ArrayAdapter(Odd(answer)).ndarray()
+    assert "Odd object [0:4]" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    if isinstance(answer, Exception):
+        assert caught.value.__cause__ is answer
+
+
+@pytest.mark.parametrize("missing", ["shape", "dtype", "__getitem__"])
+def test_an_object_that_lacks_something_is_refused(missing):
+    names = {"shape": (1,), "dtype": np.dtype("i4"), "__getitem__": lambda self, box: None}
+    del names[missing]
+    with pytest.raises(TypeError, match=missing):
+        biggus.ArrayAdapter(type("Lacking", (), names)())
+
+
+def test_shapes_and_dtypes_are_normalised():
+    class Loose:
+        shape, dtype = [np.int64(2), 3], "u1"
+
+        def __getitem__(self, box):
+            return np.zeros((2, 3), "u1")[box]
+
+    array = biggus.ArrayAdapter(Loose())
+    assert array.shape == (2, 3)
+    assert all(type(n) is int for n in array.shape)
+    assert biggus.ArrayAdapter(Loose()).dtype == np.dtype("u1")
+
+    class Negative(Loose):
+        shape = (-1, 3)
+
+    with pytest.raises(ValueError, match="negative"):
+        biggus.ArrayAdapter(Negative())
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda a, b: biggus.LinearMosaic([a, b]),
+        lambda a, b: biggus.LinearMosaic([a, b], axis=1),
+        lambda a, b: biggus.ArrayStack([a, b]),
+        lambda a, b: biggus.LinearMosaic([a[0], b]),
+        lambda a, b: biggus.LinearMosaic([a[0, 0]]),
+        lambda a, b: biggus.LinearMosaic([]),
+        lambda a, b: biggus.LinearMosaic([a], axis=2),
+        lambda a, b: biggus.ArrayStack([]),
+        lambda a, b: biggus.ArrayStack([[a, a], [a]]),
+        lambda a, b: biggus.broadcast_to(a, (3, 3)),
+        lambda a, b: biggus.broadcast_to(a, (3,)),
+        lambda a, b: biggus.GridMosaic(None, (2,), (2, 2), "u1"),
+        lambda a, b: biggus.full(3, [1, 2]),
+        lambda a, b: biggus.zeros((-1,)),
+        lambda a, b: biggus.ArrayAdapter(np.ones(3), chunks=(1, 1)),
+        lambda a, b: biggus.ArrayAdapter(np.ones(3), chunks=(0,)),
+        lambda a, b: biggus.ArrayAdapter(np.ones(3), chunks=((1, 1),)),
+    ],
+)
+def test_shapes_that_do_not_fit_are_a_clear_error(make):
+    a, b = biggus.zeros((2, 3)), biggus.zeros((4, 5))
+    with pytest.raises(ValueError) as caught:
+        make(a, b)
+    assert len(str(caught.value)) > 10
+
+
+def test_joined_dtypes_promote_as_numpy(check_same):
+    pairs = [("i1", "u1"), (">i2", ">i2"), ("f4", "i8"), ("U1", "U3"), ("?", "i2"), ("S2", "U1")]
+    for first, second in pairs:
+        a, b = np.ones(2, first), np.zeros(3, second)
+        check_same(lambda a=a, b=b: biggus.LinearMosaic([a, b]), lambda a=a, b=b: np.concatenate([a, b]))
+
+
+def test_a_tile_of_a_grid_that_is_not_as_promised():
+    for tile, said in [(np.zeros((2, 3), "u1"), "shape"), (np.zeros((2, 2), "i2"), "dtype")]:
+        grid = biggus.GridMosaic(lambda index, tile=tile: tile, (4, 4), (2, 2), "u1")
+        with pytest.raises(SourceError, match=rf"tile \(1, 0\).*{said}"):
+            grid[2, 0].ndarray()
+
+
+def test_anything_array_like_can_be_joined():
+    mosaic = biggus.LinearMosaic([[1, 2], np.array([3]), biggus.zeros(1, int)])
+    np.testing.assert_array_equal(mosaic.ndarray(), [1, 2, 3, 0])
+
+
+def test_an_adapted_array_is_itself():
+    array = biggus.ones(3)[1:]
+    np.testing.assert_array_equal(biggus.ArrayAdapter(array).ndarray(), [1, 1])
+    with pytest.raises(TypeError):
+        biggus.ArrayAdapter(array, chunks=(1,))
+
+
+def test_arrays_pickle_and_copy():
+    mosaic = biggus.LinearMosaic([np.arange(3), np.arange(4)])[::-2]
+    for other in (pickle.loads(pickle.dumps(mosaic)), copy.copy(mosaic), copy.deepcopy(mosaic)):
+        np.testing.assert_array_equal(other.ndarray(), mosaic.ndarray())
+
+
+def test_matrices_and_memmaps_are_plain_arrays(tmp_path, check_same):
+    memmap = np.memmap(tmp_path / "values", "i4", "w+", shape=(4, 3))
+    memmap[:] = np.arange(12).reshape(4, 3)
+    check_same(lambda: biggus.ArrayAdapter(memmap)[1:, ::2], lambda: np.asarray(memmap)[1:, ::2])
+    matrix = np.arange(4).reshape(2, 2).view(np.matrix)
+    check_same(lambda: biggus.ArrayAdapter(matrix)[0], lambda: np.asarray(matrix)[0])
+    structured = np.ma.masked_array(np.zeros(2, "i2,f4"))
+    with pytest.raises(TypeError, match="structured"):
+        biggus.ArrayAdapter(structured)

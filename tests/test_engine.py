@@ -1,0 +1,141 @@
+"""When and where: reads that wait wait together, and a failure ends them all."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+
+import numpy as np
+import pytest
+
+import biggus
+from biggus.errors import SourceError
+
+
+class Slow:
+    """A plain object whose reads wait until enough others wait too."""
+
+    shape, dtype = (64, 4), np.dtype("i8")
+
+    def __init__(self, together=1):
+        self.barrier = threading.Barrier(together)
+        self.threads = set()
+
+    def __getitem__(self, box):
+        self.threads.add(threading.current_thread().name)
+        self.barrier.wait(timeout=30)
+        rows = np.arange(box[0].start, box[0].stop)
+        return np.broadcast_to(rows[:, None], (len(rows), 4)).copy()
+
+
+def test_pieces_of_one_read_wait_together():
+    source = Slow(together=16)
+    array = biggus.ArrayAdapter(source, chunks=(1, 4))
+    result = array.ndarray()  # would time out if fewer than 16 read at once
+    np.testing.assert_array_equal(result[:, 0], np.arange(64))
+    assert len(source.threads) >= 16
+
+
+def test_one_piece_is_read_by_the_caller():
+    source = Slow()
+    biggus.ArrayAdapter(source)[3].ndarray()
+    assert source.threads == {threading.current_thread().name}
+
+
+def test_the_first_failure_ends_the_rest():
+    reads = []
+
+    class Failing:
+        shape, dtype = (10_000,), np.dtype("i8")
+
+        def __getitem__(self, box):
+            reads.append(box)
+            if box[0].start == 3:
+                raise OSError("the disk is on fire")
+            time.sleep(0.001)
+            return np.zeros(1, "i8")
+
+    array = biggus.ArrayAdapter(Failing(), chunks=(1,))
+    with pytest.raises(SourceError, match=r"Failing object \[3:4\]: the disk is on fire"):
+        array.ndarray()
+    assert len(reads) < 5_000
+    time.sleep(0.1)
+    settled = len(reads)
+    time.sleep(0.1)
+    assert len(reads) == settled
+
+
+def test_a_source_that_reads_arrays_itself_does_not_wait_for_its_own_thread():
+    inner = biggus.ArrayAdapter(Slow(), chunks=(1, 4))
+
+    class Nested:
+        shape, dtype = inner.shape, inner.dtype
+
+        def __getitem__(self, box):
+            return inner[box].ndarray()
+
+    array = biggus.ArrayAdapter(Nested(), chunks=(1, 4))
+    np.testing.assert_array_equal(array.ndarray()[:, 1], np.arange(64))
+
+
+def test_a_lock_is_held_while_reading():
+    lock = threading.Lock()
+
+    class Guarded:
+        shape, dtype = (50,), np.dtype("i8")
+
+        def __getitem__(self, box):
+            assert lock.locked()
+            return np.arange(box[0].start, box[0].stop)
+
+    array = biggus.ArrayAdapter(Guarded(), chunks=(1,), lock=lock)
+    np.testing.assert_array_equal(array.ndarray(), np.arange(50))
+
+
+def test_the_options_of_the_caller_hold_in_its_reads():
+    seen = set()
+
+    class Looking:
+        shape, dtype = (8,), np.dtype("i8")
+
+        def __getitem__(self, box):
+            seen.add(biggus.options.current().offline)
+            return np.zeros(1, "i8")
+
+    with biggus.set_options(offline=True):
+        biggus.ArrayAdapter(Looking(), chunks=(1,)).ndarray()
+    assert seen == {True}
+
+
+def test_progress_counts_every_byte():
+    calls = []
+    array = biggus.ArrayAdapter(Slow(), chunks=(5, 4))
+    with biggus.set_options(progress=lambda done, total: calls.append((done, total))):
+        array.ndarray()
+    assert [done for done, _ in calls] == sorted(done for done, _ in calls)
+    assert calls[-1] == (array.nbytes, array.nbytes)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_reading_goes_on_in_a_forked_child():
+    array = biggus.ArrayAdapter(Slow(), chunks=(1, 4))
+    array.ndarray()  # the pool has threads now, which the child will not have
+    child = os.fork()
+    if not child:
+        os._exit(0 if (array.ndarray()[:, 0] == np.arange(64)).all() else 1)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
+
+
+def test_a_read_of_one_box_of_a_fresh_source_is_not_copied():
+    block = np.arange(8)
+
+    class Fresh(biggus.source.Source):
+        shape, dtype, fresh = (8,), block.dtype, True
+
+        def __getitem__(self, box):
+            return block
+
+    assert np.shares_memory(biggus.ArrayAdapter(Fresh()).ndarray(), block)

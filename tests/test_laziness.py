@@ -1,0 +1,117 @@
+"""What is read: nothing unasked, and then the chunks that hold a selected element."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import biggus
+
+
+@pytest.fixture
+def planet(recorded):
+    """Make a lazy (4096, 4096) array of 256 tiles, and the list of those that were read."""
+    read = []
+
+    class Tile(recorded):
+        def __init__(self, x, y):
+            super().__init__(np.full((256, 256), 16 * y + x, "u1"))
+            self.place = (y, x)
+
+        def __getitem__(self, box):
+            read.append(self.place)
+            return super().__getitem__(box)
+
+    columns = [
+        biggus.LinearMosaic([biggus.ArrayAdapter(Tile(x, y)) for y in range(16)], axis=0)
+        for x in range(16)
+    ]
+    return biggus.LinearMosaic(columns, axis=1), read
+
+
+@pytest.mark.parametrize(
+    ("key", "tiles"),
+    [
+        (np.s_[300:700, 1000:1100], {(1, 3), (2, 3), (1, 4), (2, 4)}),
+        (np.s_[0, 0], {(0, 0)}),
+        (np.s_[[0, 4095], 0], {(0, 0), (15, 0)}),
+        (np.s_[[0, 4095], [0, 4095]], {(0, 0), (15, 15)}),
+        (np.s_[::3000, ::-4000], {(0, 15), (11, 15), (0, 0), (11, 0)}),
+        (np.s_[4095:3000:-512, 5], {(15, 0), (13, 0)} | {(15 - 2 * i, 0) for i in range(3)}),
+        (np.s_[5:5], set()),
+    ],
+)
+def test_only_tiles_with_a_selected_element_are_read_and_once(planet, key, tiles):
+    array, read = planet
+    view = array[key]
+    assert read == []
+    result = view.ndarray()
+    assert sorted(read) == sorted(tiles)
+    whole = np.kron(np.arange(256, dtype="u1").reshape(16, 16), np.ones((256, 256), "u1"))
+    np.testing.assert_array_equal(result, whole[key])
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        np.s_[[0, 99], :],
+        np.s_[:, [3, 50, 51, 98]],
+        np.s_[::40, ::70],
+        np.s_[17, 20:33],
+        np.s_[[0, 50, 99], [99, 50, 0]],
+        np.s_[::-1, 3],
+        np.s_[np.arange(100) % 50 == 3],
+    ],
+)
+def test_only_chunks_with_a_selected_element_are_read(recorded, key):
+    values = np.arange(10_000).reshape(100, 100)
+    source = recorded(values)
+    array = biggus.ArrayAdapter(source, chunks=(10, 16))
+    np.testing.assert_array_equal(array[key].ndarray(), values[key])
+    rows, columns = np.unravel_index(np.unique(values[key]), values.shape)
+    assert source.touched((10, 16)) == set(zip(rows // 10, columns // 16, strict=True))
+
+
+def test_a_source_without_chunks_is_read_in_exact_boxes(recorded):
+    source = recorded(np.arange(10_000).reshape(100, 100))
+    array = biggus.ArrayAdapter(source)
+    array[10:20, ::-3].ndarray()
+    assert source.boxes == [(slice(10, 20, 1), slice(0, 100, 3))]
+    source.boxes.clear()
+    array[[5, 90, 6], 7].ndarray()
+    assert sorted(source.boxes, key=str) == sorted(
+        [(slice(5, 7, 1), slice(7, 8, 1)), (slice(90, 91, 1), slice(7, 8, 1))], key=str
+    )
+
+
+def test_tiles_of_a_grid_are_made_when_they_are_read():
+    made = []
+
+    def make_tile(index):
+        made.append(index)
+        return np.full((256, 256, 3), sum(index) % 256, "u1")
+
+    grid = biggus.GridMosaic(make_tile, (2**22, 2**22, 1), (256, 256, 3), "u1")
+    assert grid.shape == (2**30, 2**30, 3)
+    view = grid[2**29 - 1 : 2**29 + 1, [0, -1], 0]
+    assert made == []
+    result = view.ndarray()
+    assert sorted(made) == sorted(
+        (i, j, 0) for i in (2**21 - 1, 2**21) for j in (0, 2**22 - 1)
+    )
+    right = [[(i + j) % 256 for j in (0, 2**22 - 1)] for i in (2**21 - 1, 2**21)]
+    np.testing.assert_array_equal(result, right)
+
+
+def test_broadcasting_reads_once(recorded):
+    source = recorded(np.arange(3))
+    np.testing.assert_array_equal(
+        biggus.broadcast_to(biggus.ArrayAdapter(source), (1000, 3)).ndarray()[999], [0, 1, 2]
+    )
+    assert len(source.boxes) == 1
+
+
+def test_constants_take_no_memory():
+    array = biggus.full((2**40, 2**20), 7, "i2")
+    assert array.nbytes == 2**61
+    np.testing.assert_array_equal(array[2**39, 5:8].ndarray(), [7, 7, 7])
