@@ -71,8 +71,8 @@ class ZarrBackend(Backend):
             raise GoneError(location.public, "there is no such store") from None
         except ConnectionError as error:
             raise GoneError(location.public, str(error)) from None
-        except (OSError, ValueError) as error:
-            raise OpenError(location.public, str(error)) from error
+        except (OSError, ValueError, TypeError, AttributeError) as error:
+            raise OpenError(location.public, f"its metadata cannot be read: {error}") from error
 
     def open(self, location: Location, variable: str, **options: Any) -> Source:
         """Return the source of one array.

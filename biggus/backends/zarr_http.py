@@ -14,7 +14,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 from biggus.backends.http import RETRIED, HttpClient, HttpError, HttpSettings, Response
 from biggus.backends.http_headers import http_date
 from biggus.backends.location import public_url
-from biggus.backends.zarr_objects import WHOLE, Fetched, Objects, Span
+from biggus.backends.zarr_objects import METADATA_NAMES, WHOLE, Fetched, Objects, Span
 from biggus.errors import OpenError
 
 if TYPE_CHECKING:
@@ -102,8 +102,13 @@ class HttpObjects(RemoteObjects):
     def _ask(self, key: str, headers: Mapping[str, str], retries: int | None = None) -> Response:
         path = f"{self._parts.path}/{quote(key)}"
         url = urlunsplit(self._parts._replace(path=path))
-        if retries == 0 and self._client.down(url):
-            raise ConnectionError(f"{public_url(url)}: the server was out of reach a moment ago")
+        if self._client.down(url):
+            if retries == 0:
+                shown = public_url(url)
+                raise ConnectionError(f"{shown}: the server was out of reach a moment ago")
+            if key.rpartition("/")[2] in METADATA_NAMES:
+                # Many stores of a server that is down are to open from a cache.
+                retries = 0
         try:
             response = self._client.get(url, headers, retries=retries, largest=_LARGEST)
         except HttpError as error:

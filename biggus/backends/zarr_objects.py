@@ -121,6 +121,7 @@ class FolderObjects(Objects):
 
     def metadata_keys(self) -> Iterable[str]:  # noqa: D102 - inherited
         pending = [""]
+        linked = {os.path.realpath(self.root)}
         while pending:
             prefix = pending.pop()
             folders = []
@@ -131,6 +132,12 @@ class FolderObjects(Objects):
                         is_array |= entry.name == ".zarray"
                         yield prefix + entry.name
                     elif entry.is_dir():
+                        if entry.is_symlink():
+                            # A link may lead round in circles: each place once.
+                            target = os.path.realpath(entry.path)
+                            if target in linked:
+                                continue
+                            linked.add(target)
                         folders.append(f"{prefix}{entry.name}/")
             # Chunks lie in the folder of their array, in any number: they
             # are not walked through in search of metadata.

@@ -88,11 +88,15 @@ class ZarrSource(Source):
         self.token = f"zarr:{public}|{path}|v{document.zarr_format}"
         self.remote = objects.remote
         self.attributes = document.attributes
-        self.dims = document.dims
-        check = check_for(document.fields, document.zarr_format)
-        store_path = zarr.storage.StorePath(make_store(objects, check), path)
-        self._array = _make_array(zarr, store_path, document, public)
-        self._take(self._array)
+        _refuse_pickles(document, public)
+        store = make_store(objects)
+        self._array = _make_array(zarr, zarr.storage.StorePath(store, path), document, public)
+        try:
+            self._take(self._array)
+            self.dims = document.dims
+            store.check = check_for(document.fields, document.zarr_format)
+        except (ValueError, TypeError, KeyError, NotImplementedError, AttributeError) as error:
+            raise OpenError(public, f"its metadata make no sense: {_reason(error)}") from error
 
     def _take(self, array: Any) -> None:
         """Take over what the array says of itself."""
@@ -241,6 +245,22 @@ def _signature(objects: Objects, public: str, document: ArrayDocument) -> object
         return objects.signature(document.keys[0])
     except FileNotFoundError:
         raise GoneError(public, "there is no such store") from None
+
+
+def _refuse_pickles(document: ArrayDocument, public: str) -> None:
+    """Refuse what unpickles: reading data must not run code that lies with them."""
+    fields = document.fields
+    codecs: list[Any] = [fields.get("compressor")]
+    for name in ("filters", "codecs"):
+        several = fields.get(name)
+        codecs += several if isinstance(several, list) else []
+    for codec in codecs:
+        if isinstance(codec, dict) and "pickle" in (codec.get("id"), codec.get("name")):
+            raise OpenError(
+                public,
+                "the array is stored as Python pickles, which can run any code when they are "
+                "read: convert it with zarr-python if you trust where it is from",
+            )
 
 
 def _make_array(zarr: Any, store_path: Any, document: ArrayDocument, public: str) -> Any:

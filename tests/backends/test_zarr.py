@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import os
 import pickle
@@ -401,6 +402,64 @@ def test_garbage_metadata(tmp_path, document):
     with pytest.raises(OpenError, match=r"a\.zarr") as caught:
         open_zarr(tmp_path / "a.zarr")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("shape", "many"),
+        ("shape", [-3]),
+        ("codecs", []),
+        ("codecs", [{}]),
+        ("codecs", None),
+        ("chunk_grid", {"name": "rectilinear", "configuration": {}}),
+        ("data_type", "float1"),
+        ("dimension_names", 7),
+        ("fill_value", "x"),
+    ],
+)
+def test_nonsense_in_metadata(tmp_path, field, value):
+    zarr.create_array(tmp_path / "a.zarr", data=np.arange(3.0))
+    document = tmp_path / "a.zarr" / "zarr.json"
+    document.write_text(json.dumps({**json.loads(document.read_text()), field: value}))
+    with pytest.raises(OpenError, match=r"a\.zarr") as caught:
+        open_zarr(tmp_path / "a.zarr")
+    assert "\n" not in str(caught.value)
+
+
+def test_pickles_are_refused(tmp_path):
+    zarr.create_array(tmp_path / "a.zarr", data=np.arange(3.0), zarr_format=2)
+    document = tmp_path / "a.zarr" / ".zarray"
+    fields = json.loads(document.read_text())
+    fields.update(dtype="|O", fill_value=0, filters=[{"id": "pickle", "protocol": 5}])
+    document.write_text(json.dumps(fields))
+    with pytest.raises(OpenError, match="pickle"):
+        open_zarr(tmp_path / "a.zarr")
+
+
+def test_links_that_lead_round_in_circles(tmp_path):
+    root = zarr.create_group(tmp_path / "s.zarr")
+    root.create_array("g/a", data=np.arange(3))
+    (tmp_path / "s.zarr/g/up").symlink_to(tmp_path / "s.zarr")
+    (tmp_path / "s.zarr/g/here").symlink_to(tmp_path / "s.zarr/g")
+    names = BACKEND.variables(Location(tmp_path / "s.zarr"))
+    assert "g/a" in names
+
+
+def test_codecs_after_a_shard(tmp_path):
+    """zarr warns of them, as no part of such a shard can be read alone."""
+    codec = zarr.codecs.ShardingCodec(chunk_shape=(5,))
+    data = np.arange(40.0)
+    create(
+        tmp_path / "a.zarr",
+        data,
+        chunks=(20,),
+        serializer=codec,
+        compressors=zarr.codecs.GzipCodec(),
+    )
+    source = open_zarr(tmp_path / "a.zarr")
+    assert_same(read(source, (slice(3, 30, 1),)), data[3:30])
+    assert_same(read(source, (slice(3, 4, 1),)), data[3:4])
 
 
 def test_unknown_codec(tmp_path):
