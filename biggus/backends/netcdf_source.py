@@ -237,6 +237,7 @@ class HeldSource(_VariableSource):
 
     def __init__(self, variable: Any) -> None:
         self.variable = variable
+        self.name = "the netCDF4 variable"
         self._decoder: cf.Decoder | None = None
         with hdf5_lock:
             self._check_open(None)
@@ -273,13 +274,15 @@ class HeldSource(_VariableSource):
         # The library gives the number of a closed dataset to the next one that
         # is opened: without this check, values of another file would be read.
         try:
-            is_open = self.variable.group().isopen()
+            group = self.variable.group()
+            while group.parent is not None:  # a group knows nothing of it
+                group = group.parent
+            is_open = group.isopen()
         except ReferenceError:
             is_open = False
         if not is_open:
-            name = getattr(self, "name", "the netCDF4 variable")
             raise SourceError(
-                name, box, "its dataset has been closed; keep it open, or use biggus.open"
+                self.name, box, "its dataset has been closed; keep it open, or use biggus.open"
             )
 
     def __reduce__(self) -> Any:

@@ -1,0 +1,242 @@
+"""Files that are damaged, cut short, gone or not ours: errors of one line, never data."""
+
+from __future__ import annotations
+
+import os
+import struct
+import subprocess
+import sys
+
+import netCDF4
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from netcdf_makers import BACKEND, CLASSIC, FORMATS, names_of, open_variable, write
+
+from biggus.backends.location import Location
+from biggus.backends.native import hdf5_lock
+from biggus.backends.netcdf_classic import DamagedError, shortfall
+from biggus.errors import BiggusError, GoneError, OpenError, SourceError, VariableError
+from biggus.source import read, whole
+
+VALUES = np.arange(1, 2001, dtype="i4").reshape(500, 4)
+
+
+def assert_one_line(error, *words):
+    message = str(error.value)
+    assert "\n" not in message
+    for word in words:
+        assert word in message
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("unlimited", [False, True])
+@pytest.mark.parametrize("kept", [0, 3, 8, 60, 0.5, -5, -1])
+def test_cut_short(tmp_path, format, unlimited, kept):
+    path = write(tmp_path / "a.nc", VALUES, format=format, unlimited=unlimited)
+    source = open_variable(path)
+    read(source, (slice(0, 1, 1), slice(0, 4, 1)))
+    size = path.stat().st_size
+    os.truncate(path, int(size * kept) if isinstance(kept, float) else kept % size)
+    with pytest.raises(OpenError) as error:
+        open_variable(path)
+    assert_one_line(error, str(path), "cut short" if kept else "netCDF")
+    with pytest.raises(OpenError):
+        names_of(path)
+    with pytest.raises(SourceError) as error:
+        read(source, (slice(0, 1, 1), slice(0, 4, 1)))
+    assert_one_line(error, source.name, "[0:1, 0:4]")
+
+
+def write_several(path, format, records, odd):
+    """Write variables of odd lengths, with records and without, with attributes."""
+    with netCDF4.Dataset(path, "w", format=format) as dataset:
+        dataset.title = "abc"
+        for name, n in {"t": None, "x": odd, "y": 2}.items():
+            dataset.createDimension(name, n)
+        dataset.createVariable("fixed", "i1", ("x",))[:] = 1
+        dataset.createVariable("none", "i2", ())[...] = 5
+        for name, dtype in {"bytes": "i1", "shorts": "i2", "letters": "S1", "wide": "f8"}.items():
+            variable = dataset.createVariable(name, dtype, ("t", "x"))
+            variable.units = "m" * odd
+            variable.setncattr("numbers", np.arange(odd, dtype="i2"))
+            variable[:records] = np.ones((records, odd), dtype)
+        dataset.createVariable("time", "f8", ("t",))[:] = np.arange(records)
+
+
+@pytest.mark.parametrize("format", CLASSIC)
+@pytest.mark.parametrize("records", [0, 1, 5])
+@pytest.mark.parametrize("odd", [1, 3, 4])
+def test_the_header_tells_the_length(tmp_path, format, records, odd):
+    path = tmp_path / "a.nc"
+    write_several(path, format, records, odd)
+    size = path.stat().st_size
+    assert shortfall(path) == 0
+    # The last value ends at most three bytes of padding before the end.
+    os.truncate(path, size - 4)
+    assert 1 <= shortfall(path) <= 4
+    for kept in range(100, 3, -7):  # the header is longer than that
+        os.truncate(path, kept)
+        with pytest.raises(DamagedError):
+            shortfall(path)
+
+
+@pytest.mark.parametrize("records", [1, 2, 3])
+@pytest.mark.parametrize("dtype", ["i1", "i2", "i4", "f8", "S1"])
+def test_a_lone_variable_with_records_is_not_padded(tmp_path, records, dtype):
+    values = np.ones((records, 3), dtype)
+    path = write(tmp_path / "a.nc", values, format="NETCDF3_CLASSIC", unlimited=True)
+    assert shortfall(path) == 0
+    with path.open("rb") as file:
+        end = len(file.read().rstrip(b"\0")) if dtype in {"i1", "S1"} else path.stat().st_size
+    os.truncate(path, end)
+    assert shortfall(path) == 0
+    os.truncate(path, end - 1)
+    assert shortfall(path) == 1
+
+
+def test_a_streamed_file_has_as_many_records_as_fit(tmp_path):
+    path = write(tmp_path / "a.nc", VALUES, format="NETCDF3_CLASSIC", unlimited=True)
+    with path.open("r+b") as file:
+        file.seek(4)
+        file.write(struct.pack(">I", 2**32 - 1))
+    assert shortfall(path) == 0
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.data())
+def test_any_damage_to_a_header_is_seen_or_harmless(tmp_path_factory, data):
+    folder = tmp_path_factory.mktemp("damage")
+    path = write(folder / "a.nc", VALUES[:3], format=data.draw(st.sampled_from(CLASSIC)))
+    content = bytearray(path.read_bytes())
+    for _ in range(data.draw(st.integers(1, 3))):
+        content[data.draw(st.integers(4, 60))] = data.draw(st.integers(0, 255))
+    path.write_bytes(content)
+    try:
+        missing = shortfall(path)
+    except DamagedError as error:
+        assert "header" in str(error)  # noqa: PT017 - it may also be harmless
+    else:
+        assert missing >= 0
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"CDF",
+        b"CDF\x01",
+        b"CDF\x01" + bytes(range(200)),
+        b"CDF\x05" + b"\xff" * 300,
+        b"\x89HDF\r\n\x1a\n" + bytes(range(256)) * 8,
+        b"<html>no such file</html>",
+        os.urandom(500),
+    ],
+)
+def test_garbage(tmp_path, content):
+    path = tmp_path / "a.nc"
+    path.write_bytes(content)
+    for attempt in (names_of, open_variable):
+        with pytest.raises(OpenError) as error:
+            attempt(path)
+        assert_one_line(error, str(path))
+
+
+def test_hdf5_that_is_no_netcdf(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    path = tmp_path / "a.nc"
+    with hdf5_lock, h5py.File(path, "w") as file:
+        file["values"] = np.arange(3.0)
+        file["complex"] = np.array([1j])
+    # The library reads some of these and refuses others; neither may crash or warn.
+    try:
+        source = open_variable(path, "values")
+    except BiggusError as error:
+        assert "\n" not in str(error)  # noqa: PT017 - see above
+    else:
+        assert read(source, whole(source.shape)).tolist() == [0, 1, 2]
+
+
+def test_missing_file_and_folder(tmp_path):
+    with pytest.raises(GoneError) as error:
+        open_variable(tmp_path / "none.nc")
+    assert_one_line(error, "none.nc", "there is no such file")
+    with pytest.raises(GoneError):
+        open_variable(tmp_path / "none" / "none.nc")
+    with pytest.raises(OpenError, match="it is a folder"):
+        open_variable(tmp_path)
+    with pytest.raises(OpenError, match="is not a local path"):
+        BACKEND.open(Location("https://example.org/a.nc"), "v")
+
+
+def test_missing_variable(tmp_path):
+    path = write(tmp_path / "a.nc", VALUES)
+    for name in ("w", "group/v", "v/v", "", "V"):
+        with pytest.raises(VariableError) as error:
+            open_variable(path, name)
+        assert_one_line(error, repr(name), "it has: v")
+        assert error.value.available == ("v",)
+
+
+def test_unknown_option(tmp_path):
+    path = write(tmp_path / "a.nc", VALUES)
+    with pytest.raises(TypeError, match="colour"):
+        open_variable(path, "v", colour="red")
+
+
+@pytest.mark.parametrize("format", ["NETCDF3_CLASSIC", "NETCDF4"])
+def test_no_permission(tmp_path, format):
+    path = write(tmp_path / "a.nc", VALUES, format=format)
+    path.chmod(0)
+    if os.access(path, os.R_OK):
+        pytest.skip("this user may read everything")
+    with pytest.raises(OpenError, match="Permission denied"):
+        open_variable(path)
+
+
+@pytest.mark.parametrize("format", ["NETCDF3_CLASSIC", "NETCDF4"])
+def test_deleted_while_open(tmp_path, format):
+    path = write(tmp_path / "a.nc", VALUES, format=format)
+    source = open_variable(path)
+    box = (slice(2, 4, 1), slice(0, 4, 2))
+    read(source, box)
+    path.unlink()
+    with pytest.raises(SourceError) as error:
+        read(source, box)
+    assert_one_line(error, source.name, "[2:4, 0:4:2]", "there is no such file")
+    write(path, VALUES + 1, format=format)
+    assert np.array_equal(read(source, box), VALUES[box] + 1)
+
+
+@pytest.mark.parametrize("at", range(7))
+def test_a_damaged_chunk_is_an_error(tmp_path, at):
+    noise = np.random.default_rng(0).integers(0, 2**31, (100, 50)).astype("i4")
+    path = write(tmp_path / "a.nc", noise, zlib=True, chunksizes=(100, 50), fletcher32=True)
+    content = bytearray(path.read_bytes())
+    middle = len(content) // 2 + at
+    content[middle] ^= 0xFF
+    path.write_bytes(content)
+    source = open_variable(path)
+    with pytest.raises(SourceError) as error:
+        read(source, (slice(0, 10, 1), slice(0, 50, 1)))
+    assert_one_line(error, source.name, "[0:10, 0:50]")
+
+
+def test_missing_library(tmp_path):
+    path = write(tmp_path / "a.nc", VALUES)
+    code = f"""
+import sys
+sys.modules["netCDF4"] = None
+from biggus.backends.location import Location
+from biggus.backends.netcdf import NetCDFBackend
+from biggus.errors import MissingDependencyError
+try:
+    NetCDFBackend().variables(Location({str(path)!r}))
+except MissingDependencyError as error:
+    print(error)
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == (
+        "reading netCDF files needs the package netCDF4: pip install 'biggus[netcdf]'"
+    )
