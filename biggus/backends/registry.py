@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import difflib
 import logging
-from collections.abc import Iterator
+import threading
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from biggus.backends.base import Backend
-from biggus.errors import GoneError, OpenError, OptionError
+from biggus.errors import BiggusError, GoneError, OpenError, OptionError
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from biggus.source import Source
 
 GROUP = "biggus.backends"
+
+_one_at_a_time = threading.RLock()  # for one instance of a backend serves a process
 
 _log = logging.getLogger("biggus.backends")
 
@@ -34,7 +36,6 @@ def backend_names() -> tuple[str, ...]:
     return tuple(_entries())
 
 
-@lru_cache(maxsize=None)
 def backend_named(name: str) -> Backend:
     """Return the backend called `name`.
 
@@ -43,6 +44,12 @@ def backend_named(name: str) -> Backend:
     OptionError
         If none has that name, or its module cannot be loaded.
     """
+    with _one_at_a_time:
+        return _instance(name)
+
+
+@lru_cache(maxsize=None)
+def _instance(name: str) -> Backend:
     try:
         entry = _entries()[name]
     except KeyError:
@@ -60,13 +67,27 @@ def backend_named(name: str) -> Backend:
     return made
 
 
-def _loadable() -> Iterator[Backend]:
-    """Yield the backends that load: a broken one must not stand in the way of the others."""
+@lru_cache(maxsize=1)
+def _loadable() -> tuple[Backend, ...]:
+    """Return the backends that load: a broken one must not stand in the way of the others."""
+    loaded = []
     for name in backend_names():
         try:
-            yield backend_named(name)
+            loaded.append(backend_named(name))
         except OptionError as error:
             _log.warning("%s", error)
+    return tuple(loaded)
+
+
+def _claim(backend: Backend, location: Location) -> int:
+    """Return how sure `backend` is; one that breaks its promise not to raise is not."""
+    try:
+        return backend.claims(location)
+    except BiggusError:
+        raise  # of the location itself: gone, unreadable
+    except Exception as error:  # noqa: BLE001 - anybody's code
+        _log.warning("the backend %r cannot look at %s: %r", backend.name, location.public, error)
+        return Backend.UNCLAIMED
 
 
 def backend_for(location: Location) -> Backend:
@@ -82,7 +103,7 @@ def backend_for(location: Location) -> Backend:
     best: Backend | None = None
     surest = Backend.UNCLAIMED
     for backend in _loadable():
-        claim = backend.claims(location)
+        claim = _claim(backend, location)
         if claim > surest:
             best, surest = backend, claim
     if best is not None:

@@ -1,0 +1,180 @@
+"""File versions and the pool of handles."""
+
+import errno
+import os
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from biggus.backends.files import SETTLED_SECONDS, HandlePool, file_version
+
+
+def _settled(*paths):
+    give_up = time.monotonic() + 3 * SETTLED_SECONDS
+    while (version := file_version(*paths)) is None:
+        assert time.monotonic() < give_up
+        time.sleep(0.05)
+    return version
+
+
+def test_versions_are_trusted_once_files_have_settled(tmp_path):
+    path, other = tmp_path / "a", tmp_path / "b"
+    for file in (path, other):
+        file.write_bytes(b"abc")
+    assert file_version(path) is None  # written a moment ago
+    both = _settled(path, str(other))
+    assert both == file_version(path, other)
+    assert file_version(path) == both[: len(both) // 2]
+    assert file_version(other) != file_version(path)
+    path.write_bytes(b"abd")
+    assert file_version(path) is None
+    assert file_version(path, other) is None
+    assert _settled(path) != both[: len(both) // 2]
+    other.unlink()
+    assert file_version(other) is None
+    assert file_version(path, other) is None
+    assert file_version() == b""
+
+
+def test_times_that_are_set_deceive_nobody(tmp_path):
+    path, copy = tmp_path / "a", tmp_path / "b"
+    path.write_bytes(b"abc")
+    before = _settled(path)
+    state = path.stat()
+    copy.write_bytes(b"xyz")
+    os.utime(copy, ns=(state.st_atime_ns, state.st_mtime_ns))
+    copy.replace(path)  # the same name, size and mtime
+    if os.name != "nt":
+        assert file_version(path) is None
+    assert _settled(path) != before
+    future = time.time() + 10**6
+    os.utime(path, (future, future))
+    if os.name != "nt":
+        assert _settled(path) is not None  # not only when the future has come
+
+
+class _Handle:
+    def __init__(self, key, closed):
+        self.key, self.closed, self.open = key, closed, True
+
+    def close(self):
+        assert self.open
+        self.open = False
+        self.closed.append(self.key)
+
+
+@pytest.fixture
+def pool():
+    """Return a pool for three handles."""
+    made = HandlePool(_Handle.close, threading.RLock(), capacity=3)
+    made.closed = []
+    made.take = lambda key: made.get(key, lambda: _Handle(key, made.closed))
+    return made
+
+
+def test_the_least_recently_used_is_closed(pool):
+    first = pool.take("a")
+    for key in "bcab":
+        pool.take(key)
+    assert pool.take("a") is first
+    assert pool.closed == []
+    pool.take("d")
+    assert pool.closed == ["c"]
+    assert pool.open_keys() == ["b", "a", "d"]
+    assert len(pool) == 3
+    assert "a" in pool
+    assert "c" not in pool
+
+
+def test_there_is_room_before_a_handle_is_opened(pool):
+    for key in "abc":
+        pool.take(key)
+    assert pool.get("d", lambda: len(pool)) == 2
+
+
+def test_discard_and_clear(pool):
+    for key in "abc":
+        pool.take(key)
+    pool.discard("b")
+    pool.discard("b")
+    pool.discard("never")
+    assert pool.closed == ["b"]
+    pool.clear()
+    assert pool.closed == ["b", "a", "c"]
+    assert len(pool) == 0
+    assert pool.take("a").open
+
+
+def test_failing_to_open_leaves_nothing(pool):
+    def fail():
+        raise OSError(errno.EIO, "no")
+
+    with pytest.raises(OSError, match="no"):
+        pool.get("a", fail)
+    assert len(pool) == 0
+    assert pool.take("a").open
+
+
+def test_failing_to_close_fails_nobody(caplog):
+    def close(_):
+        raise RuntimeError("stuck")
+
+    pool = HandlePool(close, threading.RLock(), capacity=1)
+    pool.get("a", lambda: "A")
+    assert pool.get("b", lambda: "B") == "B"
+    assert "could not close a" in caplog.text
+    pool.clear()
+    assert len(pool) == 0
+
+
+@pytest.mark.parametrize("code", [errno.EMFILE, errno.ENFILE])
+def test_out_of_descriptors_all_are_closed(pool, code):
+    pool.take("a")
+    pool.take("b")
+
+    def scarce():
+        if len(pool):
+            raise OSError(code, "too many open files")
+        return _Handle("c", pool.closed)
+
+    assert pool.get("c", scarce).key == "c"
+    assert pool.closed == ["a", "b"]
+
+    def never():
+        raise OSError(code, "too many open files")
+
+    with pytest.raises(OSError, match="too many"):
+        pool.get("d", never)
+
+
+def test_threads_under_the_lock(pool):
+    def work(number):
+        for i in range(300):
+            with pool._lock:
+                handle = pool.take((number + i) % 7)
+                assert handle.open
+                assert handle.key == (number + i) % 7
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(work, range(8)))
+    assert len(pool) == 3
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_child_leaves_its_parents_handles_alone(pool):
+    pool.take("a")
+    for action in (lambda: pool.take("a").key, lambda: pool.discard("a"), pool.clear):
+        child = os.fork()
+        if child == 0:
+            ok = 1
+            try:
+                action()
+                ok = 0 if pool.closed == [] else 2
+            finally:
+                os._exit(ok)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert pool.closed == []
+    assert pool.take("a").open
