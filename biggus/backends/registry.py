@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import logging
 import threading
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from biggus.backends.base import Backend
@@ -48,7 +48,7 @@ def backend_named(name: str) -> Backend:
         return _instance(name)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _instance(name: str) -> Backend:
     try:
         entry = _entries()[name]
@@ -124,7 +124,7 @@ def backend_for(location: Location) -> Backend:
     )
 
 
-@lru_cache(maxsize=None)
+@cache
 def _adopter(module: str) -> Backend | None:
     for backend in _loadable():
         if module in backend.modules:
