@@ -11,9 +11,8 @@ import threading
 import time
 import unittest
 import warnings
-from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -22,6 +21,14 @@ import numpy.typing as npt
 from biggus.description import DescribedSource, describe
 from biggus.errors import BiggusError, MissingDependencyError, SourceError
 from biggus.source import Box, Source, Values, as_source, normal_chunks, read, whole
+from biggus.testing.checks import (
+    case,
+    check_box,
+    check_metadata,
+    check_version_holds,
+    fetched,
+    part_of,
+)
 from biggus.testing.elsewhere import read_elsewhere
 from biggus.testing.regions import some_boxes
 from biggus.testing.values import assert_same, sample_values
@@ -151,38 +158,36 @@ class SourceTests:
     def test_tells_what_it_is(self, tmp_path: Path) -> None:
         """Everything that it tells of itself has the type that is promised."""
         for shape in self.shapes:
-            with _case(shape=shape):
+            with case(shape=shape):
                 source, expected, _ = self._new(tmp_path, self.values(shape, self.dtypes[0]))
-                assert type(source.shape) is tuple
-                assert all(type(n) is int for n in source.shape), source.shape
-                assert source.shape == expected.shape
-                assert isinstance(source.dtype, np.dtype)
-                assert source.dtype == expected.dtype
-                _check_metadata(source)
+                check_metadata(source)
+                assert source.shape == expected.shape, f"the shape is not {expected.shape}"
+                assert source.dtype == expected.dtype, f"the dtype is not {expected.dtype}"
 
     def test_chunks_fit(self, tmp_path: Path) -> None:
         """There is an entry in `chunks` for each axis, and it adds up."""
         for shape in self.shapes:
-            with _case(shape=shape):
+            with case(shape=shape):
                 source, expected, _ = self._new(tmp_path, self.values(shape, self.dtypes[0]))
                 if source.chunks is not None:
-                    assert normal_chunks(source.chunks, expected.shape) == source.chunks
+                    fitting = normal_chunks(source.chunks, expected.shape)
+                    assert source.chunks == fitting, f"chunks are {source.chunks}, not {fitting}"
 
     def test_reads_every_shape(self, tmp_path: Path) -> None:
         """Boxes of every shape hold the values, exhaustively where they are few."""
         for shape in self.shapes:
             source, expected, _ = self._new(tmp_path, self.values(shape, self.dtypes[0]))
             for box in some_boxes(expected.shape):
-                _check(source, box, expected)
+                check_box(source, box, expected)
 
     def test_reads_every_dtype(self, tmp_path: Path) -> None:
         """Values of every dtype come back to the last bit, without a warning."""
         for dtype in self.dtypes:
-            with _case(dtype=dtype), warnings.catch_warnings():
+            with case(dtype=dtype), warnings.catch_warnings():
                 warnings.simplefilter("error")
                 source, expected, _ = self._new(tmp_path, self.values(self._shape(), dtype))
                 for box in some_boxes(expected.shape, most=30):
-                    _check(source, box, expected)
+                    check_box(source, box, expected)
 
     def test_reads_any_box(self, tmp_path: Path) -> None:
         """Boxes that Hypothesis makes up hold the values."""
@@ -195,7 +200,7 @@ class SourceTests:
         source, expected, _ = self._new(tmp_path)
 
         def check(box: Box) -> None:
-            _check(source, box, expected)
+            check_box(source, box, expected)
 
         slow = list(HealthCheck)
         quick = settings(max_examples=50, deadline=None, database=None, suppress_health_check=slow)
@@ -207,7 +212,7 @@ class SourceTests:
         self._only_if("owned")
         source, expected, _ = self._new(tmp_path)
         box = whole(expected.shape)
-        for get in (read, _fetch):
+        for get in (read, fetched):
             first, second = get(source, box), get(source, box)
             assert not np.shares_memory(np.ma.getdata(first), np.ma.getdata(second)), (
                 "two reads share their memory"
@@ -245,28 +250,29 @@ class SourceTests:
             try:
                 read(source, whole(source.shape))
             except BiggusError as error:
-                assert self.secret not in str(error)
+                assert self.secret not in str(error), f"the secret is in {str(error)!r}"
 
     def test_can_be_described(self, tmp_path: Path) -> None:
         """JSON can say all that is needed to stand in for the source once it is gone."""
         for dtype in self.dtypes:
-            with _case(dtype=dtype):
+            with case(dtype=dtype):
                 source, _, _ = self._new(tmp_path, self.values(self._shape(), dtype))
                 text = json.dumps(describe(source))
-                assert self.secret is None or self.secret not in text
+                assert self.secret is None or self.secret not in text, "it tells the secret"
                 stand_in = DescribedSource(json.loads(text))
                 for name in ("shape", "dtype", "chunks", "token", "name", "masked", "dims"):
-                    assert getattr(stand_in, name) == getattr(source, name), name
-                assert stand_in.attributes.keys() == source.attributes.keys()
+                    assert getattr(stand_in, name) == getattr(source, name), f"another {name}"
+                lost = source.attributes.keys() - stand_in.attributes.keys()
+                assert not lost, f"the attributes {sorted(lost)} cannot be described"
 
     def test_fetches_what_it_reads(self, tmp_path: Path) -> None:
         """`fetch` gives what a read gives."""
         source, expected, _ = self._new(tmp_path)
         for box in some_boxes(expected.shape, most=20):
-            with _case(box=box):
+            with case(box=box):
                 values, version = source.fetch(box)
-                assert_same(values, _part(expected, box))
-                assert version is None or isinstance(version, bytes)
+                assert_same(values, part_of(expected, box))
+                assert version is None or isinstance(version, bytes), "a version is no bytes"
 
     def test_version(self, tmp_path: Path) -> None:
         """A version holds while nothing changes, and not a moment longer."""
@@ -279,8 +285,8 @@ class SourceTests:
             again = [as_source(self.open(folder))] if self.stored else []
             for one in (source, *again):
                 for part in some_boxes(expected.shape, most=5):
-                    with _case(box=part):
-                        _check_version_holds(one, part, source.fetch(part)[1])
+                    with case(box=part):
+                        check_version_holds(one, part, source.fetch(part)[1])
         if not (self.stored and self.rewrites):
             return
         values = self._values(seed=1)
@@ -304,7 +310,7 @@ class SourceTests:
         def check(number: int) -> None:
             ready.wait(30)
             for box in boxes[number:] + boxes[:number]:
-                _check(source, box, expected)
+                check_box(source, box, expected)
 
         with ThreadPoolExecutor(_THREADS) as pool:
             list(pool.map(check, range(_THREADS)))
@@ -319,7 +325,7 @@ class SourceTests:
             assert raw.nbytes < 64 or raw.tobytes() not in pickled, "the pickle holds the values"
         copy = pickle.loads(pickled)
         for box in some_boxes(expected.shape, most=5):
-            _check(copy, box, expected)
+            check_box(copy, box, expected)
 
     def test_reads_in_other_processes(self, tmp_path: Path) -> None:
         """A spawned process reads the same, and so does one forked from it."""
@@ -328,8 +334,8 @@ class SourceTests:
         boxes = list(some_boxes(expected.shape, most=5))
         for how, reads in read_elsewhere(source, boxes).items():
             for box, values in zip(boxes, reads, strict=True):
-                with _case(process=how, box=box):
-                    assert_same(values, _part(expected, box))
+                with case(process=how, box=box):
+                    assert_same(values, part_of(expected, box))
 
     def test_what_is_gone_is_no_data(self, tmp_path: Path) -> None:
         """When what was stored is gone a read is an error that names source and box."""
@@ -342,7 +348,7 @@ class SourceTests:
         self.destroy(folder)
         for source in (first, unread):
             for box in boxes:
-                for get in (read, _fetch):
+                for get in (read, fetched):
                     self._check_gone(get, source, box, expected)
         try:
             reopened = as_source(self.open(folder))
@@ -362,60 +368,4 @@ class SourceTests:
             assert "\n" not in message, f"the message has several lines: {message!r}"
             return
         assert self.survives, "a read of what is gone gave data"
-        assert_same(values, _part(expected, box))
-
-
-def _fetch(source: Source, box: Box) -> Values:
-    return source.fetch(box)[0]
-
-
-def _check_version_holds(source: Source, box: Box, held: bytes | None) -> None:
-    assert held is not None, "fetching tells no version of some boxes"
-    told = source.version(box)
-    assert told == source.version(box), "the version changes by itself"
-    assert told in {None, held}, "version and fetch tell different versions"
-    assert source.renew(box, held) is not None, "a good copy is refused"
-    assert source.renew(box, b"never told") is None, "any version is taken for a good one"
-
-
-def _part(expected: Values, box: Box) -> Values:
-    # With an Ellipsis an array of no axes stays an array.
-    key: Any = (*box, Ellipsis)
-    part: Values = expected[key]
-    return part
-
-
-def _check(source: Source, box: Box, expected: Values) -> None:
-    with _case(box=box):
-        assert_same(read(source, box), _part(expected, box))
-
-
-def _check_metadata(source: Source) -> None:
-    assert isinstance(source.name, str)
-    assert source.name
-    assert "\n" not in source.name
-    assert source.token is None or (isinstance(source.token, str) and source.token)
-    for flag in ("masked", "waits", "remote", "resident", "fresh"):
-        assert type(getattr(source, flag)) is bool, f"{flag} is not a bool"
-    assert isinstance(source.attributes, Mapping)
-    assert all(isinstance(key, str) for key in source.attributes)
-    if source.dims is not None:
-        assert len(source.dims) == len(source.shape), "dims are not one for each axis"
-        assert all(isinstance(dim, str) for dim in source.dims)
-    assert source.conventions in {None, "CF"}
-    assert source.lock is None or hasattr(source.lock, "__enter__")
-    assert source.state() is None or isinstance(source.state(), bytes)
-    if source.shape and all(source.shape):
-        version = source.version(whole(source.shape))
-        assert version is None or isinstance(version, bytes)
-
-
-@contextmanager
-def _case(**what: Any) -> Iterator[None]:
-    """Add to an error which case it happened in."""
-    try:
-        yield
-    except Exception as error:
-        case = ", ".join(f"{name}={value}" for name, value in what.items())
-        error.add_note(f"with {case}")
-        raise
+        assert_same(values, part_of(expected, box))

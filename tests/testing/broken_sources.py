@@ -287,7 +287,7 @@ class LivesInOneProcess(Sound):
 
     def __init__(self, path):
         super().__init__(path)
-        LOADED[path] = self.load()
+        LOADED[self.path] = super().load()
 
     def load(self):
         return LOADED[self.path] if hasattr(self, "shape") else super().load()

@@ -1,0 +1,78 @@
+"""What the suite checks of one source."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from biggus.source import Box, Source, Values, read, whole
+from biggus.testing.values import assert_same
+
+
+def fetched(source: Source, box: Box) -> Values:
+    """Return the values that `fetch` gives."""
+    return source.fetch(box)[0]
+
+
+def check_version_holds(source: Source, box: Box, held: bytes | None) -> None:
+    """Check that the version `held`, which a fetch of `box` just told, is good."""
+    assert held is not None, "fetching tells no version of some boxes"
+    told = source.version(box)
+    assert told == source.version(box), "the version changes by itself"
+    assert told in {None, held}, "version and fetch tell different versions"
+    assert source.renew(box, held) is not None, "a good copy is refused"
+    assert source.renew(box, b"never told") is None, "any version is taken for a good one"
+
+
+def part_of(expected: Values, box: Box) -> Values:
+    """Return what a read of `box` must give."""
+    # With an Ellipsis an array of no axes stays an array.
+    key: Any = (*box, Ellipsis)
+    part: Values = expected[key]
+    return part
+
+
+def check_box(source: Source, box: Box, expected: Values) -> None:
+    """Check that a read of `box` gives its part of all the values."""
+    with case(box=box):
+        assert_same(read(source, box), part_of(expected, box))
+
+
+def check_metadata(source: Source) -> None:
+    """Check that everything that a source tells of itself is of the type that is promised."""
+    assert type(source.shape) is tuple, "the shape is no tuple"
+    assert all(type(n) is int for n in source.shape), f"not all of {source.shape} are ints"
+    assert isinstance(source.dtype, np.dtype), "the dtype is no numpy.dtype"
+    assert isinstance(source.name, str), "the name is no str"
+    assert source.name.strip(), "the name is empty"
+    assert "\n" not in source.name, "the name has several lines"
+    assert source.token is None or isinstance(source.token, str), "the token is no str"
+    assert source.token != "", "the token is empty"
+    for flag in ("masked", "waits", "remote", "resident", "fresh"):
+        assert type(getattr(source, flag)) is bool, f"{flag} is no bool"
+    assert isinstance(source.attributes, Mapping), "the attributes are no mapping"
+    assert all(isinstance(key, str) for key in source.attributes), "not all attributes have names"
+    if source.dims is not None:
+        assert len(source.dims) == len(source.shape), "dims are not one for each axis"
+        assert all(isinstance(dim, str) for dim in source.dims), "not all dims are str"
+    assert source.conventions in {None, "CF"}, f"unknown conventions {source.conventions}"
+    assert source.lock is None or hasattr(source.lock, "__enter__"), "the lock is none"
+    versions = [source.state()]
+    if all(source.shape):
+        versions.append(source.version(whole(source.shape)))
+    for version in versions:
+        assert version is None or isinstance(version, bytes), "a version is no bytes"
+
+
+@contextmanager
+def case(**what: Any) -> Iterator[None]:
+    """Add to an error which case it happened in."""
+    try:
+        yield
+    except Exception as error:
+        case = ", ".join(f"{name}={value}" for name, value in what.items())
+        error.add_note(f"with {case}")
+        raise
