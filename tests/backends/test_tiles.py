@@ -24,6 +24,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageFile
 from tile_server import Reply, TileServer, encoded, image_of
 
+import biggus
 from biggus.backends import http
 from biggus.backends.image import ImageError, decode_image
 from biggus.backends.location import Location
@@ -84,31 +85,34 @@ def test_a_template_is_an_array_that_has_asked_for_nothing(server):
     assert server.connections == 0
 
 
-@pytest.mark.parametrize("suffix", ["png", "jpg", "webp"])
 @pytest.mark.parametrize(
-    ("mode", "bands", "oracle"),
+    ("suffix", "mode", "bands", "oracle"),
     [
-        ("RGB", 3, "RGB"),
-        ("RGB", 4, "RGBA"),
-        ("L", 1, "L"),
-        ("L", 3, "RGB"),
-        ("L", 4, "RGBA"),
-        ("RGBA", 4, "RGBA"),
-        ("OPAQUE", 3, "RGB"),
-        ("LA", 4, "RGBA"),
-        ("LAO", 3, "RGB"),
-        ("LAO", 1, "L"),
-        ("P", 3, "RGB"),
-        ("P", 4, "RGBA"),
-        ("1", 1, "L"),
-        ("1", 3, "RGB"),
+        ("png", "RGB", 3, "RGB"),
+        ("png", "RGB", 4, "RGBA"),
+        ("png", "L", 1, "L"),
+        ("png", "L", 3, "RGB"),
+        ("png", "L", 4, "RGBA"),
+        ("png", "RGBA", 4, "RGBA"),
+        ("png", "OPAQUE", 3, "RGB"),
+        ("png", "LA", 4, "RGBA"),
+        ("png", "LAO", 3, "RGB"),
+        ("png", "LAO", 1, "L"),
+        ("png", "P", 3, "RGB"),
+        ("png", "P", 4, "RGBA"),
+        ("png", "1", 1, "L"),
+        ("png", "1", 3, "RGB"),
+        ("jpg", "RGB", 3, "RGB"),
+        ("jpg", "RGB", 4, "RGBA"),
+        ("jpg", "L", 1, "L"),
+        ("jpg", "L", 3, "RGB"),
+        ("webp", "RGB", 3, "RGB"),
+        ("webp", "RGB", 4, "RGBA"),
+        ("webp", "RGBA", 4, "RGBA"),
+        ("webp", "OPAQUE", 3, "RGB"),
     ],
 )
 def test_pixels_are_those_that_pillow_decodes(server, suffix, mode, bands, oracle):
-    if suffix != "png" and mode not in {"RGB", "RGBA", "L"}:
-        pytest.skip("the format has no such mode")
-    if (suffix, mode) == ("jpg", "RGBA") or (suffix, mode, bands) == ("webp", "L", 1):
-        pytest.skip("the format has no such mode")
     source = source_of(server, mode, suffix, bands=bands)
     values = read(source, tile_box(source, 2, 5))
     np.testing.assert_array_equal(values, pillow(server, f"/{mode}/3/5/2.{suffix}", oracle))
@@ -497,6 +501,29 @@ def test_another_process_reads_with_connections_of_its_own(server, how):
     assert done.stdout == expected.tobytes()
     assert all(headers["X-Key"] == "k" for _, headers in server.seen)
     assert server.connections == (2 if how == "spawn" else 3)
+
+
+# --- through biggus.open --------------------------------------------------------------------
+
+
+def test_six_tiles_are_requested_once_and_read_again_without_the_server(server, tmp_path):
+    template = server.url + "/RGB/{z}/{x}/{y}.png"
+    key = (slice(54600, 55000), slice(59300, 59850))
+    paths = [[f"/RGB/9/{x}/{y}.png" for x in (231, 232, 233)] for y in (213, 214)]
+    expected = np.block([[[pillow(server, path, "RGB")] for path in row] for row in paths])
+    with biggus.Cache(tmp_path / "cache") as cache:
+        # Nothing stays fresh: each reading asks whether its tiles have changed.
+        planet = biggus.open(template, zoom=9, cache=cache, fresh_for=0)
+        assert planet.shape == (131072, 131072, 3)
+        assert not server.requests
+        piece = planet[key].ndarray()
+        np.testing.assert_array_equal(piece, expected[72:472, 164:714])
+        assert server.requests == dict.fromkeys([*paths[0], *paths[1]], 1)
+        server.stop()
+        again = biggus.open(template, zoom=9, cache=cache, fresh_for=0)
+        np.testing.assert_array_equal(again[key].ndarray(), piece)
+        with pytest.raises(SourceError, match=r"/RGB/9/0/0\.png: no connection"):
+            biggus.open(template, zoom=9, cache=cache, retries=0)[0, 0].ndarray()
 
 
 # --- freshness ------------------------------------------------------------------------------
