@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import stat
 import warnings
 from functools import lru_cache
@@ -69,7 +70,7 @@ def stamp_of(path: str) -> Stamp:
         If it cannot be looked at, or is a folder.
     """
     try:
-        state = Path(path).stat()
+        state = os.stat(path)  # noqa: PTH116 - half the time of Path.stat
     except (FileNotFoundError, NotADirectoryError):
         raise GoneError(path, "there is no such file") from None
     except OSError as error:
