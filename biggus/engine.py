@@ -8,6 +8,7 @@ The first failure cancels the rest.
 from __future__ import annotations
 
 import contextvars
+import itertools
 import logging
 import math
 import os
@@ -91,14 +92,11 @@ def evaluate(node: Node) -> Values:
         return _Result(node).values()
     pieces = node.pieces(whole, whole)
     first = next(pieces)
-    if not first.source.waits and first.put is whole:
-        return _only(node, first)
-    second = next(pieces, None)
-    if second is None and first.put.is_identity_of(node.shape):
+    if first.put is whole:  # not cut anywhere: there is no other
         return _only(node, first)
     result = _Result(node)
     started = time.perf_counter()
-    count = _run(_chain(first, second, pieces), result)
+    count = _run(itertools.chain([first], pieces), result)
     _log.debug(
         "read %d pieces, %d bytes in %.1f ms",
         count,
@@ -162,13 +160,6 @@ def _owned(data: npt.NDArray[Any]) -> bool:
     )
 
 
-def _chain(first: Piece, second: Piece | None, rest: Iterator[Piece]) -> Iterator[Piece]:
-    yield first
-    if second is not None:
-        yield second
-        yield from rest
-
-
 def _run(pieces: Iterator[Piece], result: _Result) -> int:
     """Read all pieces into `result`; return how many there were."""
     itemsize = result.data.dtype.itemsize
@@ -184,7 +175,7 @@ def _run(pieces: Iterator[Piece], result: _Result) -> int:
             for piece in pieces:
                 count += 1
                 # A thread of the pool that waited for the pool could wait for itself.
-                if _pool.inside or not piece.source.waits:
+                if _pool.inside or not piece.source.waits_for(piece.box):
                     read(piece)
                     continue
                 # The options of the caller hold for its reads.

@@ -139,21 +139,6 @@ class Selection:
         ]
         return cls(target, tuple(maps))
 
-    def is_identity_of(self, shape: tuple[int, ...]) -> bool:
-        """Tell whether this selects all of an array of `shape`, as it is."""
-        if self.shape != shape or len(self.maps) != len(shape):
-            return False
-        for axis, m in enumerate(self.maps):
-            if type(m) is Strided:
-                if m.dim != axis or m.start != 0 or m.step != 1:
-                    return False
-            elif type(m) is Fixed:
-                if shape[axis] != 1 or m.index != 0:
-                    return False
-            else:
-                return False
-        return True
-
     def compose(self, key: Selection) -> Selection:
         """Return the selection `key` of what this selects.
 

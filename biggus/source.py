@@ -106,6 +106,13 @@ class Source(ABC):
     def __getitem__(self, box: Box) -> Values:
         """Return the values in `box`, an array of its shape and of ``dtype``."""
 
+    def waits_for(self, box: Box) -> bool:
+        """Tell whether reading `box` most likely waits; `waits`, unless more is known.
+
+        A cache waits only for what it does not hold.  Must be cheap.
+        """
+        return self.waits
+
     def state(self) -> bytes | None:
         """Return the one version that all boxes share, such as a file's; None if there is none.
 

@@ -115,3 +115,22 @@ def test_constants_take_no_memory():
     array = biggus.full((2**40, 2**20), 7, "i2")
     assert array.nbytes == 2**61
     np.testing.assert_array_equal(array[2**39, 5:8].ndarray(), [7, 7, 7])
+
+
+@pytest.mark.parametrize("chunks", [None, (7, 1000)])
+@pytest.mark.parametrize("key", [np.s_[:], np.s_[::-1], np.s_[::2, ::3], np.s_[3:9000, 5]])
+def test_a_long_read_is_made_in_parts_at_chunks(recorded, monkeypatch, chunks, key):
+    monkeypatch.setattr("biggus.nodes.leaf.LONGEST_READ", 100_000)
+    source = recorded(np.arange(10_000_000, dtype="i4").reshape(10_000, 1000))
+
+    class Serial(biggus.source.ObjectSource):
+        waits = False
+
+    array = biggus.ArrayAdapter(Serial(source, chunks))[key]
+    np.testing.assert_array_equal(array.ndarray(), source.values[key])
+    sizes = [source.values[box].nbytes for box in source.boxes]
+    assert len(sizes) == 1 if array.nbytes < 200_000 else max(sizes) <= 150_000
+    assert sum(sizes) == array.nbytes
+    if chunks and len(sizes) > 1:
+        starts = {box[0].start // 7 for box in source.boxes}
+        assert len(starts) == len(sizes), "no chunk is read twice"

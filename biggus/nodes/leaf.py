@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from biggus.grid import Edges, Grid
+from biggus.grid import Edges, Grid, RegularEdges
 from biggus.nodes.base import Node, Piece
-from biggus.region import Gather, Selection, Strided
+from biggus.region import Fixed, Gather, Selection, Strided
 from biggus.resolve import split_all, split_runs
 from biggus.source import Chunks, ObjectSource, Source
 
 if TYPE_CHECKING:
     from biggus.nodes.elementwise import Step
+
+LONGEST_READ = 32 * 2**20
+"""Bytes; a dense read that is longer is made in parts of about this size."""
 
 
 class Leaf(Node):
@@ -79,7 +83,7 @@ def _parts(
     if source.resident:
         yield get, put
     elif source.chunks is None:
-        yield from _cut_runs(get, put, range(len(get.maps)))
+        yield from _cut_runs(source, get, put, range(len(get.maps)))
     else:
         edges = Grid(source.shape, source.chunks).axes
         yield from split_all(get, put, _axes_to_cut(source, get, edges))
@@ -88,30 +92,60 @@ def _parts(
 def _axes_to_cut(
     source: Source, get: Selection, edges: tuple[Edges, ...]
 ) -> list[tuple[int, Edges]]:
-    """Choose the axes along which a selection is cut at the chunks.
+    """Choose the edges at which a selection is cut.
 
-    Reads that wait are cut everywhere, to wait together.  A library that reads
-    under one lock does better with one read of many chunks, as long as every
-    chunk of the box is wanted.
+    Reads that wait are cut at every chunk, to wait together.  A library that
+    reads under one lock does better with one read of many chunks, as long as
+    every chunk of the box is wanted.
     """
     chosen = []
+    dense = True
     for axis, (m, cut) in enumerate(zip(get.maps, edges, strict=True)):
-        if cut.count < 2:
+        if cut.count < 2 or type(m) is Fixed:
             continue
-        if source.waits or type(m) is Gather:
+        if source.waits or type(m) is Gather or _skips(m, cut):
             chosen.append((axis, cut))
-        elif type(m) is Strided and abs(m.step) > 1:
-            start, stop = cut.bounds(cut.find(m.start))
-            if abs(m.step) > stop - start:
-                chosen.append((axis, cut))
+            dense = False
+        elif dense and (coarse := _coarse(source, get, axis, cut)) is not None:
+            chosen.append((axis, coarse))
+            dense = False
     return chosen
 
 
+def _skips(m: Strided | Gather, cut: Edges) -> bool:
+    """Tell whether a stride may step over a chunk."""
+    if type(m) is not Strided or abs(m.step) == 1:
+        return False
+    start, stop = cut.bounds(cut.find(m.start))
+    return abs(m.step) > stop - start
+
+
+def _coarse(source: Source, get: Selection, axis: int, cut: Edges) -> Edges | None:
+    """Return edges that cut a long dense read, at chunks, into parts of about `LONGEST_READ`.
+
+    So that it shows progress, can be interrupted, and takes no second copy of
+    itself in memory.  None: it is short.
+    """
+    total = math.prod(get.shape) * source.dtype.itemsize
+    m = get.maps[axis]
+    if total <= 2 * LONGEST_READ or type(m) is not Strided:
+        return None
+    start, stop = cut.bounds(cut.find(m.start))
+    rows = max(1, LONGEST_READ * get.shape[m.dim] * abs(m.step) // total)
+    return RegularEdges(cut.length, max(1, rows // (stop - start)) * (stop - start))
+
+
 def _cut_runs(
-    get: Selection, put: Selection, axes: range
+    source: Source, get: Selection, put: Selection, axes: range
 ) -> Iterator[tuple[Selection, Selection]]:
+    """Cut where there are no chunks: into runs of neighbours, and those if they are long."""
     if not axes:
+        for axis, m in enumerate(get.maps):
+            if type(m) is Strided and get.shape[m.dim] > 1:
+                coarse = _coarse(source, get, axis, RegularEdges(source.shape[axis], 1))
+                yield from split_all(get, put, [(axis, coarse)] if coarse else [])
+                return
         yield get, put
         return
     for part in split_runs(get, put, axes[0]):
-        yield from _cut_runs(part.get, part.put, axes[1:])
+        yield from _cut_runs(source, part.get, part.put, axes[1:])
