@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -224,23 +225,25 @@ class LatentSource(_Counting):
         self.most = 0
         self._under_way = 0
 
-    def _wait(self) -> None:
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
         with self._counting:
             self._under_way += 1
             self.most = max(self.most, self._under_way)
         try:
             time.sleep(self.seconds)
+            yield
         finally:
             with self._counting:
                 self._under_way -= 1
 
     def __getitem__(self, box: Box) -> Values:
-        self._wait()
-        return self.source[box]
+        with self._reading():
+            return self.source[box]
 
     def fetch(self, box: Box) -> tuple[Values, bytes | None]:  # noqa: D102 - inherited
-        self._wait()
-        return self.source.fetch(box)
+        with self._reading():
+            return self.source.fetch(box)
 
 
 def _set_capabilities(source: Source, capabilities: dict[str, Any]) -> None:
