@@ -116,7 +116,7 @@ def open_file(path: str) -> OpenFile:
     """
     stamp = stamp_of(path)
     opened = files.get(path, lambda: _open(path, stamp))
-    if opened.stamp != stamp or not opened.file:
+    if opened.stamp != stamp:
         log.info("%s has changed: opening it again", path)
         _close_datasets_of(opened.serial)
         files.discard(path)

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from biggus.backends.hdf5_files import h5py, one_line
-from biggus.source import Box, Chunks, box_shape
+from biggus.source import Box, Chunks
 
 log = logging.getLogger("biggus.backends.hdf5")
 
@@ -85,7 +85,7 @@ def read_values(dataset: Any, box: Box, dtype: np.dtype[Any]) -> npt.NDArray[Any
 
     `box` may have the axes of an array type at its end.
     """
-    stored = box[: dataset.ndim]
+    stored = box[: len(dataset.shape)]
     values = dataset[stored]
     marked = dataset.dtype if dtype.hasobject else dtype
     if not isinstance(values, np.ndarray):  # a scalar dataspace
@@ -99,7 +99,7 @@ def read_values(dataset: Any, box: Box, dtype: np.dtype[Any]) -> npt.NDArray[Any
         _decode(values, marked)
     if values.dtype.metadata or values.dtype.names:
         values = _unmarked(values, dtype)
-    return values.reshape(box_shape(box))
+    return values
 
 
 def _decode(values: npt.NDArray[Any], dtype: np.dtype[Any]) -> None:
