@@ -38,7 +38,7 @@ class ForeignObjects(Objects):
 
     async def aget(self, key: str, span: Span = WHOLE) -> Fetched | None:  # noqa: D102
         from zarr.abc.store import OffsetByteRequest, RangeByteRequest, SuffixByteRequest
-        from zarr.buffer.cpu import buffer_prototype
+        from zarr.core.buffer.cpu import buffer_prototype
 
         start, stop = span
         request: Any = None

@@ -91,8 +91,9 @@ class ZarrSource(Source):
         _refuse_pickles(document, public)
         store = make_store(objects)
         self._array = _make_array(zarr, zarr.storage.StorePath(store, path), document, public)
+        self._blocking = zarr.Array(self._array)
         try:
-            self._take(self._array)
+            self._take(self._blocking)
             self.dims = document.dims
             store.check = check_for(document.fields, document.zarr_format)
         except (ValueError, TypeError, KeyError, NotImplementedError, AttributeError) as error:
@@ -161,22 +162,16 @@ class ZarrSource(Source):
         return values, record
 
     def _values(self, box: Box, n_objects: int) -> Values:
-        # Reading into a buffer of our own gives an array of known shape and
-        # dtype, where zarr would give a scalar for an array without axes.
-        values: Values = np.empty(box_shape(box), self._stored_dtype)
-        buffer_class, prototype, indexer_class = _zarr_parts()
-        buffer = buffer_class.from_numpy_array(values)
-        if n_objects == 1 and self.objects.anywhere and can_run_here():
-            metadata = self._array.metadata
-            indexer = indexer_class(box, metadata.shape, metadata.chunk_grid)
-            run_here(
-                self._array.async_array._get_selection(  # noqa: SLF001 - what zarr itself runs
-                    indexer, prototype=prototype, out=buffer
-                )
-            )
+        values: Values
+        if n_objects == 1 and box and self.objects.anywhere and can_run_here():
+            values = np.asarray(run_here(self._array.getitem(box)))
         else:
-            self._array.get_basic_selection(box, out=buffer)
-        values = buffer.as_numpy_array()
+            # Reading into a buffer of our own gives an array, where zarr
+            # would give a scalar for an array without axes.
+            buffer_class = _buffer_class()
+            buffer = buffer_class.from_numpy_array(np.empty(box_shape(box), self._stored_dtype))
+            self._blocking.get_basic_selection(box, out=buffer)
+            values = buffer.as_numpy_array()
         return values.astype(object) if self._variable_length else values
 
     def _check_metadata(self, *, thoroughly: bool = False) -> None:
@@ -268,19 +263,17 @@ def _make_array(zarr: Any, store_path: Any, document: ArrayDocument, public: str
         # zarr warns of dtypes and codecs that may read differently elsewhere;
         # that concerns whoever writes them.
         with _warnings_lock, warnings.catch_warnings():
-            warnings.simplefilter("ignore", zarr.errors.ZarrUserWarning)
-            warnings.simplefilter("ignore", zarr.errors.UnstableSpecificationWarning)
-            return zarr.Array.from_dict(store_path, dict(document.fields))
+            warnings.simplefilter("ignore")
+            return zarr.AsyncArray.from_dict(store_path, dict(document.fields))
     except (ValueError, TypeError, KeyError, NotImplementedError, AttributeError) as error:
         raise OpenError(public, f"zarr-python cannot read this array: {_reason(error)}") from error
 
 
 @functools.lru_cache(maxsize=1)
-def _zarr_parts() -> tuple[Any, Any, Any]:
-    from zarr.buffer.cpu import NDBuffer, buffer_prototype
-    from zarr.core.indexing import BasicIndexer
+def _buffer_class() -> Any:
+    from zarr.core.buffer.cpu import NDBuffer
 
-    return NDBuffer, buffer_prototype, BasicIndexer
+    return NDBuffer
 
 
 def _reason(error: Exception) -> str:

@@ -95,6 +95,7 @@ def _store_class() -> Any:  # noqa: C901 - a class, not a function
         supports_writes = False
         supports_deletes = False
         supports_listing = False
+        supports_partial_writes = False  # asked for by zarr before 3.1.3
 
         check: Check | None = None
 
@@ -125,6 +126,9 @@ def _store_class() -> Any:  # noqa: C901 - a class, not a function
             return await self.objects.aget(key) is not None
 
         async def set(self, key: str, value: Any) -> None:  # noqa: ARG002
+            raise PermissionError("biggus only reads")
+
+        async def set_partial_values(self, key_start_values: Any) -> None:  # noqa: ARG002
             raise PermissionError("biggus only reads")
 
         async def delete(self, key: str) -> None:  # noqa: ARG002

@@ -39,8 +39,7 @@ def open_zarr(path, variable="/", **options):
 def create(path, data, **kwargs):
     """Write an array the zarr way; what it warns of concerns the writer."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", zarr.errors.ZarrUserWarning)
-        warnings.simplefilter("ignore", zarr.errors.UnstableSpecificationWarning)
+        warnings.simplefilter("ignore")
         return zarr.create_array(path, data=data, **kwargs)
 
 
