@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from biggus.cache.cached import Cached
-from biggus.cache.entry import Entry, EntryError, decode, encode
+from biggus.cache.entry import Entry, EntryError, decode, encode, peek
 from biggus.cache.files import Files, make_folder
 from biggus.cache.index import Index
 from biggus.cache.rows import FOLDER
@@ -198,6 +198,11 @@ class Cache:
         except OSError as error:
             logger.warning("entry %s of %s cannot be read: %s", key, self.path, error)
             return "unreadable"
+
+    def version(self, key: str) -> bytes | None:
+        """Return the version that the entry of `key` says it is of; the rest is not looked at."""
+        head = self.files.head(key)
+        return None if head is None else peek(head, bytes.fromhex(key))
 
     def store(self, key: str, values: Values, version: bytes) -> int:
         """Keep `values` under `key`; return the bytes on disk, 0 if they are not kept."""

@@ -17,7 +17,7 @@ from biggus.grid import Grid, default_chunks
 from biggus.source import Box, Chunks, Source, Values, Wrapper, box_shape, normal_chunks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable
 
     from biggus.cache.cache import Cache
 
@@ -101,9 +101,8 @@ class Cached(Wrapper):
         for part in self.grid.parts(box):
             values = self._chunk(part.chunk)[0]
             if isinstance(values, np.ma.MaskedArray) and not isinstance(result, np.ma.MaskedArray):
-                result = np.ma.MaskedArray(
-                    result, mask=np.ma.make_mask_none(result.shape, self.dtype)
-                )
+                mask = np.ma.make_mask_none(result.shape, self.dtype)
+                result = np.ma.MaskedArray(result, mask=mask)
                 result.fill_value = values.fill_value
             result[part.outer] = values[part.inner]
         return result
@@ -126,12 +125,18 @@ class Cached(Wrapper):
         return self._kept and all(self.cache.files.exists(self.key(c)) for c in self._chunks(box))
 
     def waits_for(self, box: Box) -> bool:
-        """Tell whether reading `box` most likely has the source asked.
+        """Tell whether reading `box` has the source read, as far as a look at headers tells.
 
         Reading what is in the cache is work for few threads: more than there
         are cores stand in one another's way.
         """
-        return not self.cached(box)
+        if not self._kept:
+            return self.source.waits_for(box)
+        return not all(map(self._is_good, self._chunks(box)))
+
+    def _is_good(self, chunk: Box) -> bool:
+        held = self.cache.version(self.key(chunk))
+        return held is not None and (self._offline() or self.source.renew(chunk, held) is not None)
 
     def key(self, chunk: Box) -> str:
         """Return the key of a chunk: 40 hexadecimal digits."""
@@ -151,8 +156,9 @@ class Cached(Wrapper):
             chunk.append(slice(start, stop, 1))
         return tuple(chunk)
 
-    def _chunks(self, box: Box) -> Iterator[Box]:
-        return (part.chunk for part in self.grid.parts(box))
+    def _chunks(self, box: Box) -> Iterable[Box]:
+        chunk = self._only_chunk(box)
+        return (part.chunk for part in self.grid.parts(box)) if chunk is None else (chunk,)
 
     def _chunk(self, chunk: Box) -> tuple[Values, bytes | None]:
         """Return the values of a whole chunk, nobody else's, and their version."""

@@ -165,6 +165,23 @@ def decode(buffer: Buffer, key: bytes, dtype: np.dtype[Any], shape: tuple[int, .
     return Entry(np.ma.MaskedArray(values, mask=mask), version)
 
 
+def peek(head: bytes, key: bytes) -> bytes | None:
+    """Return the version that the beginning of an entry names, unchecked, if it can be one.
+
+    Examples
+    --------
+    >>> peek(b"".join(encode(np.arange(3), b"v1", bytes(20)))[:100], bytes(20))
+    b'v1'
+    """
+    if len(head) < _START:
+        return None
+    magic, form, _ = _PREFIX.unpack_from(head)
+    found, _, n_version, *_ = _HEADER.unpack_from(head, _PREFIX.size)
+    version = head[_START : _START + n_version]
+    sound = (magic, form, found, len(version)) == (MAGIC, FORMAT, key, n_version)
+    return version if sound else None
+
+
 def _as_bytes(array: npt.NDArray[Any]) -> Buffer:
     """Return the bytes of `array` in C order, copied only if they lie otherwise."""
     if not array.nbytes:

@@ -75,6 +75,19 @@ class Files:
             os.close(descriptor)
         return buffer
 
+    def head(self, key: str, size: int = 4096) -> bytes | None:
+        """Return the first `size` bytes of the file of `key`, or None if it cannot be read."""
+        try:
+            descriptor = os.open(self.path(key), _READ_ONLY)
+        except OSError:
+            return None
+        try:
+            return os.read(descriptor, size)
+        except OSError:
+            return None
+        finally:
+            os.close(descriptor)
+
     def write(self, key: str, pieces: Iterable[bytes | memoryview]) -> int:
         """Make or replace the file of `key`; return its size in bytes.
 

@@ -216,12 +216,10 @@ def test_scalars_and_empty_axes(cache, counting):
 def test_presence_is_told_without_asking_the_source(cache, counting, box):
     source = counting(np.arange(8), (4,))
     cached = cache.wrap(source)
-    assert cached.waits_for(box((0, 4)))
     assert source not in cache
     cached[box((0, 4))]
     asked = len(source.renewed)
     assert cached.cached(box((1, 3)))
-    assert not cached.waits_for(box((1, 3)))
     assert not cached.cached(box((1, 5)))
     assert (source, box((0, 4))) in cache
     assert (cached, box((0, 4))) in cache
@@ -232,6 +230,27 @@ def test_presence_is_told_without_asking_the_source(cache, counting, box):
     assert cached in cache
     assert "nothing" not in cache
     assert (len(source.fetched), len(source.renewed)) == (2, asked)
+
+
+def test_it_tells_whether_it_has_to_wait(cache, counting, box, entries):
+    source = counting(np.arange(8), (4,), remote=True)
+    cached = cache.wrap(source)
+    assert cached.waits_for(box((0, 4)))
+    cached[box((0, 4))]
+    for asked, waits in [((0, 4), False), ((1, 3), False), ((3, 5), True), ((4, 8), True)]:
+        assert cached.waits_for(box(asked)) is waits
+    source.now = b"two"
+    assert cached.waits_for(box((1, 3)))
+    with set_options(offline=True):
+        assert not cached.waits_for(box((1, 3)))
+    source.now = b"one"
+    (path,) = entries(cache)
+    for length in (0, 50, 61):
+        path.write_bytes(path.read_bytes()[:length])
+        assert cached.waits_for(box((1, 3)))
+    assert len(source.fetched) == 1
+    objects = cache.wrap(counting(np.array(["a"], object), waits=False))
+    assert not objects.waits_for(box((0, 1)))
 
 
 def test_offline_takes_what_there_is_and_asks_nothing(cache, counting, box):
