@@ -1,0 +1,279 @@
+"""Opening stores, joining them, and finding them in the cache when they are gone."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+
+import numpy as np
+import pytest
+
+import biggus
+from biggus.backends import files
+from biggus.errors import CacheError, GoneError, OfflineError, OpenError, OptionError, VariableError
+
+h5py = pytest.importorskip("h5py")
+
+VALUES = np.arange(60, dtype="f4").reshape(6, 10)
+
+
+@pytest.fixture(autouse=True)
+def settled(monkeypatch):
+    """Trust files that have just been written."""
+    monkeypatch.setattr(files, "SETTLED_SECONDS", -1.0)
+
+
+@pytest.fixture
+def store(tmp_path):
+    """Make an HDF5 file of two variables."""
+    path = tmp_path / "store.h5"
+    with h5py.File(path, "w") as file:
+        file.create_dataset("a", data=VALUES, chunks=(2, 5))
+        file.create_dataset("group/b", data=VALUES[0])
+    return path
+
+
+@pytest.fixture
+def cache(tmp_path):
+    with biggus.Cache(tmp_path / "cache") as made:
+        yield made
+
+
+def rewrite(store, value):
+    """Put a new file with another value in the place of a store, as most programs write."""
+    new = store.with_suffix(".new")
+    with h5py.File(new, "w") as file:
+        file.create_dataset("a", data=np.full_like(VALUES, value), chunks=(2, 5))
+    new.replace(store)
+
+
+def test_open_reads_what_is_there(store, check_same):
+    array = biggus.open(store, "a")
+    assert array.grid == (2, 5)
+    check_same(lambda: array[::-1, [0, 7]], lambda: VALUES[::-1, [0, 7]])
+    check_same(lambda: biggus.open(str(store), "group/b"), lambda: VALUES[0])
+    check_same(lambda: biggus.open(store.as_uri(), "a"), lambda: VALUES)
+    check_same(lambda: biggus.open(store, "a", backend="hdf5"), lambda: VALUES)
+
+
+def test_a_variable_must_be_named_where_there_are_several(store, tmp_path):
+    with pytest.raises(VariableError, match="a, group/b"):
+        biggus.open(store)
+    with pytest.raises(VariableError, match="a, group/b"):
+        biggus.open(store, "c")
+    with h5py.File(tmp_path / "one.h5", "w") as file:
+        file["only"] = VALUES
+    assert biggus.open(tmp_path / "one.h5").shape == VALUES.shape
+    h5py.File(tmp_path / "none.h5", "w").close()
+    with pytest.raises(VariableError, match="no variable"):
+        biggus.open(tmp_path / "none.h5")
+
+
+@pytest.mark.parametrize(
+    ("location", "options", "error", "said"),
+    [
+        ("absent.h5", {}, GoneError, "no such file"),
+        ("garbage", {}, OpenError, "no backend knows"),
+        ("", {}, OpenError, "non-empty"),
+        ("a\0b", {}, OpenError, "null"),
+        ("folder", {}, OpenError, "no store"),
+        ("gopher://host/x", {}, OpenError, "gopher"),
+        ("https://host/tile.png", {"zoom": 1}, OpenError, "template"),
+        ("https://host/{z}/{x}/{y}.png", {}, OpenError, "zoom"),
+        ("https://host/{z}/{x}/{y}.png", {"zoom": -1}, OpenError, "zoom"),
+        ("https://host/{z}/{x}/{y}.png", {"zoom": 99}, OpenError, "zoom"),
+        ("garbage", {"backend": "hdf5"}, OpenError, "garbage"),
+        ("garbage", {"backend": "hfd5"}, OptionError, "did you mean 'hdf5'"),
+    ],
+)
+def test_what_cannot_be_opened_is_one_line_that_helps(tmp_path, monkeypatch, location, options, error, said):
+    pytest.importorskip("urllib3")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "garbage").write_bytes(b"not a store")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(error, match=said) as caught:
+        biggus.open(location, cache=False, **options)
+    assert "\n" not in str(caught.value)
+    assert isinstance(caught.value, biggus.BiggusError)
+
+
+def test_unknown_options_are_a_type_error(store):
+    with pytest.raises(TypeError, match="zoom"):
+        biggus.open(store, "a", zoom=3)
+
+
+def test_local_stores_are_cached_only_when_asked(store, cache):
+    biggus.open(store, "a").ndarray()
+    assert cache.stats().entries == 0
+    array = biggus.open(store, "a", cache=cache)
+    array[0].ndarray()
+    assert cache.stats().entries == 2
+    array[0].ndarray()
+    assert (cache.stats().hits, cache.stats().misses) == (2, 2)
+
+
+def test_a_cache_that_is_set_serves_all_that_is_opened(store, cache):
+    with biggus.set_options(cache=cache):
+        biggus.open(store, "a").ndarray()
+        biggus.open(store, "a", cache=False)[0].ndarray()
+    assert cache.stats().misses == 6
+    with biggus.set_options(cache=False):
+        biggus.open(store, "a").ndarray()
+    assert cache.stats().hits == 0
+
+
+def test_a_changed_file_misses(store, cache):
+    assert biggus.open(store, "a", cache=cache)[0, 0].item() == 0
+    rewrite(store, 99)
+    assert biggus.open(store, "a", cache=cache)[0, 0].item() == 99
+
+
+@pytest.mark.parametrize("variable", ["a", "group/b"])
+def test_a_store_that_is_gone_opens_from_the_cache(store, cache, variable):
+    array = biggus.open(store, variable, cache=cache)
+    values = array.ndarray()
+    store.unlink()
+    again = biggus.open(store, variable, cache=cache)
+    assert (again.shape, again.dtype, again.grid) == (array.shape, array.dtype, array.grid)
+    np.testing.assert_array_equal(again.ndarray(), values)
+    with pytest.raises(GoneError):
+        biggus.open(store, variable)
+    with pytest.raises(GoneError):
+        biggus.open(store, "other", cache=cache)
+
+
+def test_a_chunk_that_was_never_read_is_an_error_when_the_store_is_gone(store, cache):
+    biggus.open(store, "a", cache=cache)[0].ndarray()
+    store.unlink()
+    again = biggus.open(store, "a", cache=cache)
+    np.testing.assert_array_equal(again[1].ndarray(), VALUES[1])
+    with pytest.raises(OfflineError, match=r"store\.h5::a \[4:6, 0:5\]"):
+        again[5, 0].ndarray()
+
+
+def test_chunks_of_an_older_state_do_not_stand_in(store, cache):
+    biggus.open(store, "a", cache=cache).ndarray()
+    rewrite(store, -1)
+    biggus.open(store, "a", cache=cache)[0].ndarray()
+    store.unlink()
+    again = biggus.open(store, "a", cache=cache)
+    assert (again[0].ndarray() == -1).all()
+    with pytest.raises(OfflineError):
+        again[5].ndarray()
+
+
+def test_other_chunks_can_be_asked_for(store, cache):
+    array = biggus.open(store, "a", chunks=(6, 10), cache=cache)
+    np.testing.assert_array_equal(array[1].ndarray(), VALUES[1])
+    assert cache.stats().entries == 1
+    assert array.grid == (6, 10)
+    with pytest.raises(ValueError, match="chunks"):
+        biggus.open(store, "a", chunks=(6,))
+
+
+def test_objects_of_the_libraries_are_adopted(store, cache, check_same):
+    with h5py.File(store) as file:
+        array = biggus.ArrayAdapter(file["a"], cache=cache)
+        assert array.grid == (2, 5)
+        check_same(lambda: array[1:, 3], lambda: VALUES[1:, 3])
+        assert cache.stats().entries > 0
+        coarse = biggus.ArrayAdapter(file["a"], chunks=(3, 10), lock=threading.Lock())
+        assert coarse.grid == (3, 10)
+        check_same(lambda: coarse, lambda: VALUES)
+
+
+def test_caching_needs_a_token(cache, recorded):
+    with pytest.raises(CacheError, match="token="):
+        biggus.ArrayAdapter(VALUES, cache=cache)
+    source = recorded(VALUES)
+    array = biggus.ArrayAdapter(source, token="sixty numbers", cache=cache, chunks=(3, 10))
+    np.testing.assert_array_equal(array.ndarray(), VALUES)
+    other = biggus.ArrayAdapter(recorded(VALUES), token="sixty numbers", cache=cache, chunks=(3, 10))
+    np.testing.assert_array_equal(other.ndarray(), VALUES)
+    assert len(source.boxes) == 2
+    np.testing.assert_array_equal(
+        biggus.ArrayAdapter(VALUES, token="in memory", cache=cache).ndarray(), VALUES
+    )
+
+
+@pytest.fixture
+def series(tmp_path):
+    """Make three files of two rows each."""
+    paths = []
+    for number in range(3):
+        paths.append(tmp_path / f"part-{number}.h5")
+        with h5py.File(paths[-1], "w") as file:
+            file["a"] = VALUES[2 * number : 2 * number + 2]
+    return paths
+
+
+def test_open_many(series, tmp_path, check_same):
+    check_same(lambda: biggus.open_many(str(tmp_path / "part-*.h5"), "a"), lambda: VALUES)
+    check_same(lambda: biggus.open_many(tmp_path / "part-*.h5"), lambda: VALUES)
+    check_same(lambda: biggus.open_many(series[::-1], "a")[0], lambda: VALUES[4])
+    check_same(
+        lambda: biggus.open_many(iter(series), "a", axis=1),
+        lambda: VALUES.reshape(3, 2, 10).transpose(1, 0, 2).reshape(2, 30),
+    )
+    check_same(
+        lambda: biggus.open_many(series, "a", stack=True), lambda: VALUES.reshape(3, 2, 10)
+    )
+    assert isinstance(biggus.open_many(series, "a", stack=True), biggus.ArrayStack)
+
+
+def test_open_many_of_nothing(tmp_path, series):
+    with pytest.raises(GoneError, match="no file matches"):
+        biggus.open_many(str(tmp_path / "*.nothing"), "a")
+    with pytest.raises(OpenError, match="empty"):
+        biggus.open_many([], "a")
+    with pytest.raises(ValueError, match="axis"):
+        biggus.open_many(series, "a", axis=1, stack=True)
+
+
+def test_files_that_are_gone_still_match_their_pattern(series, tmp_path, cache, check_same):
+    pattern = str(tmp_path / "part-*.h5")
+    biggus.open_many(pattern, "a", cache=cache).ndarray()
+    for path in series:
+        path.unlink()
+    check_same(lambda: biggus.open_many(pattern, "a", cache=cache), lambda: VALUES)
+
+
+def test_files_that_do_not_fit_together(series, tmp_path):
+    with h5py.File(tmp_path / "part-9.h5", "w") as file:
+        file["a"] = np.zeros((2, 3))
+    with pytest.raises(ValueError, match="array 3"):
+        biggus.open_many(str(tmp_path / "part-*.h5"), "a")
+
+
+def test_a_packed_variable_and_its_decoded_view_share_their_chunks(tmp_path, cache):
+    netcdf = pytest.importorskip("netCDF4")
+    path = tmp_path / "packed.nc"
+    with netcdf.Dataset(path, "w") as file:
+        file.createDimension("x", 6)
+        variable = file.createVariable("v", "i2", ("x",), fill_value=-9)
+        variable.scale_factor, variable.add_offset = 0.5, 10.0
+        variable.set_auto_maskandscale(False)
+        variable[:] = [0, 1, -9, 3, 4, 5]
+    decoded = biggus.open(path, "v", cache=cache)
+    assert decoded.masked
+    assert decoded.dtype == "f8"
+    np.testing.assert_array_equal(decoded.ndarray(), [10, 10.5, np.nan, 11.5, 12, 12.5])
+    packed = biggus.open(path, "v", cache=cache, decode=False)
+    np.testing.assert_array_equal(packed.ndarray(), [0, 1, -9, 3, 4, 5])
+    assert (cache.stats().hits, cache.stats().misses) == (1, 1)
+    path.unlink()
+    again = biggus.open(path, "v", cache=cache).masked_array()
+    np.testing.assert_array_equal(again.mask, [0, 0, 1, 0, 0, 0])
+
+
+def test_a_zarr_store_that_was_removed(tmp_path, cache):
+    zarr = pytest.importorskip("zarr")
+    path = tmp_path / "store.zarr"
+    written = zarr.create_array(str(path), shape=(6, 10), chunks=(2, 5), dtype="f4")
+    written[...] = VALUES
+    array = biggus.open(path, cache=cache)
+    np.testing.assert_array_equal(array.ndarray(), VALUES)
+    shutil.rmtree(path)
+    np.testing.assert_array_equal(biggus.open(path, cache=cache).ndarray(), VALUES)
+    with pytest.raises(biggus.BiggusError):
+        biggus.open(path)
