@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 _STORE_MARKS = ("zarr.json", ".zgroup", ".zarray")
 
 
+_unfinished: set[Path] = set()
+"""What is being written, under its temporary name."""
+
+
 class OutputError(BiggusError, OSError):
     """A result cannot be written where it should go."""
 
@@ -45,6 +49,7 @@ def replacing(path: Path, force: bool = False) -> Iterator[Path]:
     """
     _check(path, force)
     temporary = path.with_name(f".{path.stem}.{uuid.uuid4().hex[:12]}{path.suffix}")
+    _unfinished.add(temporary)
     try:
         yield temporary
         _check(path, force)
@@ -62,6 +67,14 @@ def replacing(path: Path, force: bool = False) -> Iterator[Path]:
         raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
     finally:
         _remove(temporary)
+        _unfinished.discard(temporary)
+
+
+def remove_unfinished() -> None:
+    """Remove all that is being written: the process ends now."""
+    for temporary in list(_unfinished):
+        with contextlib.suppress(OSError):
+            _remove(temporary)
 
 
 def _check(path: Path, force: bool) -> None:

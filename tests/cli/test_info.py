@@ -1,0 +1,154 @@
+"""`biggus info` and `biggus cache`: what they tell is what the libraries say."""
+
+import json
+
+import numpy as np
+import pytest
+
+import biggus
+from biggus.cli import main
+
+h5py = pytest.importorskip("h5py")
+netCDF4 = pytest.importorskip("netCDF4")
+zarr = pytest.importorskip("zarr")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        data = file.create_dataset("group/data", (100, 50), "f4", chunks=(10, 50))
+        data.attrs["units"] = "m s-1"
+        data.attrs["levels"] = np.arange(3)
+        data.attrs["name"] = b"bytes"
+        file["scalar"] = 1
+    with netCDF4.Dataset(tmp_path / "a.nc", "w") as dataset:
+        dataset.createDimension("x", 7)
+        packed = dataset.createVariable("only", "i2", ("x",), fill_value=-9)
+        packed.scale_factor = np.float32(0.5)
+    zarr.create_array(tmp_path / "a.zarr", shape=(5, 6), chunks=(2, 3), dtype="u1")
+    return tmp_path
+
+
+@pytest.fixture
+def said(capsys):
+    """Return a function that runs the command and gives what it printed."""
+
+    def run(*arguments):
+        code = main([*map(str, arguments)])
+        captured = capsys.readouterr()
+        assert (code, captured.err) == (0, "")
+        return captured.out
+
+    return run
+
+
+def test_several_variables_are_listed(folder, said):
+    text = said("info", folder / "a.h5")
+    assert "2 variables" in text
+    (line,) = [line for line in text.splitlines() if "group/data" in line]
+    assert "float32" in line
+    assert "19.53 KiB" in line
+    assert "chunks 10 x 50" in line
+
+
+def test_one_variable_is_told_of_with_its_attributes(folder, said):
+    text = said("info", folder / "a.h5", "group/data")
+    words = [line.split() for line in text.splitlines()]
+    assert ["units", "m", "s-1"] in words
+    assert ["name", "bytes"] in words
+    assert ["levels", "[0,", "1,", "2]"] in words
+
+
+def test_the_only_variable_is_told_of_unasked(folder, said):
+    text = said("info", folder / "a.nc")
+    assert "x: 7" in text
+    assert "float32 masked (stored as int16)" in text
+    assert "scale_factor" in text
+
+
+def test_raw(folder, said):
+    (facts,) = json.loads(said("info", folder / "a.nc", "--raw", "--json"))["variables"]
+    assert (facts["dtype"], facts["masked"]) == ("int16", False)
+    assert "stored_dtype" not in facts
+
+
+def test_json(folder, said):
+    told = json.loads(said("info", folder / "a.h5", "--json"))
+    assert told["location"] == str(folder / "a.h5")
+    by_name = {facts["name"]: facts for facts in told["variables"]}
+    assert by_name["group/data"] == {
+        "name": "group/data",
+        "shape": [100, 50],
+        "dims": by_name["group/data"]["dims"],
+        "dtype": "float32",
+        "nbytes": 20_000,
+        "chunks": [10, 50],
+        "masked": False,
+        "attributes": {"units": "m s-1", "levels": [0, 1, 2], "name": "bytes"},
+    }
+    assert by_name["scalar"]["shape"] == []
+
+
+def test_json_of_a_packed_variable(folder, said):
+    (facts,) = json.loads(said("info", folder / "a.nc", "only", "--json"))["variables"]
+    assert (facts["dtype"], facts["stored_dtype"], facts["masked"]) == ("float32", "int16", True)
+    assert facts["dims"] == ["x"]
+    assert facts["attributes"]["scale_factor"] == 0.5
+
+
+def test_zarr(folder, said):
+    (facts,) = json.loads(said("info", folder / "a.zarr", "--json"))["variables"]
+    assert (facts["shape"], facts["chunks"], facts["dtype"]) == ([5, 6], [2, 3], "uint8")
+
+
+def test_a_template_is_told_of_without_asking_the_server(said, tmp_path):
+    pytest.importorskip("urllib3")
+    template = "http://127.0.0.1:9/{z}/{x}/{y}.png"
+    text = said("info", template, "--zoom", 9, "--no-cache")
+    assert "131072" in text
+    assert "48 GiB" in text
+
+
+def test_what_is_gone_is_told_of_from_the_cache(folder, said):
+    cache = folder / "cache"
+    before = said("info", folder / "a.nc", "--cache", cache, "--json")
+    (folder / "a.nc").unlink()
+    assert json.loads(
+        said("info", folder / "a.nc", "only", "--cache", cache, "--json")
+    ) == json.loads(before)
+
+
+def test_a_cache_is_filled_told_of_listed_and_cleared(tmp_path, said):
+    values = np.arange(1000, dtype="f8")
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.create_dataset("v", data=values, chunks=(100,))
+    folder = tmp_path / "cache"
+    cache = biggus.Cache(folder)
+    # A source whose token promises that it does not change.
+    biggus.ArrayAdapter(values, chunks=(100,), token="numbers", cache=cache)[:250].ndarray()
+    cache.close()
+    said("info", tmp_path / "a.h5", "v", "--cache", folder)
+    told = said("cache", "info", "--path", folder).split()
+    assert told[0] == str(folder)
+    assert told[told.index("chunks") + 1] == "3"
+    assert told[told.index("variables") + 1] == "1"
+    listed = said("cache", "list", "--path", folder).split()
+    assert listed[:5] == [str(tmp_path / "a.h5"), "v", "1000", "float64", "7.812"]
+    assert "3 chunks removed" in said("cache", "clear", "--path", folder)
+    told = said("cache", "info", "--path", folder).split()
+    assert told[told.index("chunks") + 1] == "0"
+    assert "nothing" in said("cache", "list", "--path", folder)
+
+
+def test_the_default_cache_is_the_one_of_the_environment(said, monkeypatch, tmp_path):
+    monkeypatch.setenv("BIGGUS_CACHE_DIR", str(tmp_path / "mine"))
+    assert said("cache", "info").startswith(str(tmp_path / "mine"))
+
+
+@pytest.mark.parametrize("action", ["info", "list", "clear"])
+def test_no_cache_is_made_of_a_folder_that_is_none(action, tmp_path, capsys):
+    (tmp_path / "precious").write_text("mine")
+    assert main(["cache", action, "--path", str(tmp_path)]) == 1
+    assert main(["cache", action, "--path", str(tmp_path / "new")]) == 1
+    assert capsys.readouterr().err.count("\n") == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["precious"]
