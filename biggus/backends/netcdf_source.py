@@ -88,8 +88,12 @@ def _attributes(variable: Any) -> dict[str, Any]:
 
 def _unfilled(variable: Any) -> bool:
     """Tell whether what was never written is not filled: then no byte means missing."""
-    primitive = isinstance(variable.datatype, np.dtype)
-    return primitive and variable.get_fill_value() is None
+    if not isinstance(variable.datatype, np.dtype):
+        return False
+    if hasattr(type(variable), "get_fill_value"):
+        return variable.get_fill_value() is None
+    # Before netCDF4-python 1.7.2 only its description of the variable tells.
+    return str(variable).endswith("filling off")
 
 
 def read_packed(variable: Any, box: Box, facts: Facts) -> Values:

@@ -240,3 +240,21 @@ except MissingDependencyError as error:
     assert run.stdout.strip() == (
         "reading netCDF files needs the package netCDF4: pip install 'biggus[netcdf]'"
     )
+
+
+def test_attributes_that_netcdf_does_not_know(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    path = write(tmp_path / "a.nc", VALUES)
+    with hdf5_lock, h5py.File(path, "a") as file:
+        attributes = file["v"].attrs
+        attributes["empty"] = h5py.Empty("f4")
+        attributes["half"] = np.float16(1)
+        attributes["truth"] = True
+        attributes["complex"] = 1j
+        attributes["opaque"] = np.void(b"abc")
+        attributes["reference"] = file["v"].ref
+        attributes["bytes"] = b"\xff\xfe"
+        attributes["units"] = "K"
+    source = open_variable(path)
+    assert source.attributes["units"] == "K"
+    assert np.array_equal(read(source, whole(source.shape)), VALUES)
