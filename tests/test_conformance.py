@@ -6,11 +6,13 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
+import biggus
 from biggus.backends import Location, backend_named
 from biggus.cache import Cache
 from biggus.errors import GoneError
 from biggus.source import ObjectSource
-from biggus.testing import RecordingSource, SourceTests
+from biggus.testing import RecordingSource, SourceTests, assert_same
+from biggus.testing.strategies import advanced_keys
 
 NUMBERS = ("f8", "i1", "u8", "f4", "f2", "?", "c16")
 EMPTY = ((0,), (3, 0, 2))
@@ -49,7 +51,25 @@ class UserObject(SourceTests):
         return ObjectSource(obj, token=f"npy:{path}", lock=threading.Lock())
 
 
-class HDF5(SourceTests):
+class OnDisk(SourceTests):
+    """A store that a backend of biggus opens."""
+
+    variable = "group/values"
+
+    def target(self, folder):
+        return folder / self.file
+
+    def open(self, folder):
+        return backend_named(self.backend).open(Location(self.target(folder)), self.variable)
+
+    def decoded(self, values, folder):
+        """Return what `biggus.open` must give, by the format's own library where it decodes."""
+        return values
+
+
+class HDF5(OnDisk):
+    backend = "hdf5"
+    file = "values.h5"
     shapes = (*SourceTests.shapes, *EMPTY)
     dtypes = (*NUMBERS, ">i4", ">f4", "S3", "i4,f8,S2")
     options: ClassVar = {}
@@ -58,19 +78,18 @@ class HDF5(SourceTests):
         h5py = pytest.importorskip("h5py")
         options = self.options if values.size and values.shape else {}
         # Another file in its place: libhdf5 truncates none that it has open.
-        (folder / "values.h5").unlink(missing_ok=True)
-        with h5py.File(folder / "values.h5", "w") as file:
+        self.target(folder).unlink(missing_ok=True)
+        with h5py.File(self.target(folder), "w") as file:
             file.create_dataset("group/values", data=values, **options)
-
-    def open(self, folder):
-        return backend_named("hdf5").open(Location(folder / "values.h5"), "group/values")
 
 
 class HDF5Chunked(HDF5):
     options: ClassVar = {"chunks": True, "compression": "gzip", "shuffle": True}
 
 
-class Zarr3(SourceTests):
+class Zarr3(OnDisk):
+    backend = "zarr"
+    file = "store.zarr"
     shapes = (*SourceTests.shapes, *EMPTY)
     dtypes = NUMBERS
     root: ClassVar = {"zarr_format": 3}
@@ -78,9 +97,6 @@ class Zarr3(SourceTests):
 
     def chunks(self, values):
         return tuple(max(1, (n + 1) // 2) for n in values.shape)
-
-    def target(self, folder):
-        return folder / "store.zarr"
 
     def store(self, values, folder):
         zarr = pytest.importorskip("zarr")
@@ -93,9 +109,6 @@ class Zarr3(SourceTests):
             **self.options,
         )
         array[...] = values
-
-    def open(self, folder):
-        return backend_named("zarr").open(Location(self.target(folder)), "group/values")
 
 
 class Zarr2(Zarr3):
@@ -116,10 +129,8 @@ class Zarr3Sharded(Zarr3):
 
 
 class ZarrZip(Zarr3):
+    file = "store.zip"
     shapes = ((7,), (5, 6))
-
-    def target(self, folder):
-        return folder / "store.zip"
 
     def store(self, values, folder):
         zarr = pytest.importorskip("zarr")
@@ -131,24 +142,31 @@ class ZarrZip(Zarr3):
             array[...] = values
 
 
-class NetCDFBase(SourceTests):
+class NetCDFBase(OnDisk):
+    backend = "netcdf"
+    file = "values.nc"
+    variable = "values"
     dtypes = ("f8", "i1", "u1", "i2", "i4", "f4")
     format = "NETCDF4"
+    attributes: ClassVar = {"units": "m"}
 
     def store(self, values, folder):
         netCDF4 = pytest.importorskip("netCDF4")
-        (folder / "values.nc").unlink(missing_ok=True)
-        with netCDF4.Dataset(folder / "values.nc", "w", format=self.format) as file:
+        self.target(folder).unlink(missing_ok=True)
+        with netCDF4.Dataset(self.target(folder), "w", format=self.format) as file:
             dims = [f"dim{axis}" for axis in range(values.ndim)]
             for dim, n in zip(dims, values.shape, strict=True):
                 file.createDimension(dim, n)
             variable = file.createVariable("values", values.dtype, dims, fill_value=False)
-            variable.units = "m"
+            variable.setncatts(self.attributes)
             variable.set_auto_maskandscale(False)
             variable[...] = values
 
-    def open(self, folder):
-        return backend_named("netcdf").open(Location(folder / "values.nc"), "values")
+    def decoded(self, values, folder):
+        netCDF4 = pytest.importorskip("netCDF4")
+        with netCDF4.Dataset(self.target(folder)) as file:
+            file.set_always_mask(True)
+            return file["values"][...]
 
 
 class NetCDF4(NetCDFBase):
@@ -158,6 +176,24 @@ class NetCDF4(NetCDFBase):
 class NetCDFClassic(NetCDFBase):
     dtypes = ("f8", "i1", "i2", "i4", "f4")
     format = "NETCDF3_CLASSIC"
+
+
+class NetCDFPacked(NetCDFClassic):
+    """Packed values: the source gives them as they are stored."""
+
+    dtypes = ("i2", "i1")
+    shapes = ((3, 4, 5), (7,))
+    attributes: ClassVar = {
+        "scale_factor": np.float32(0.01),
+        "add_offset": np.float32(273.15),
+        "missing_value": np.int16(0),
+        "valid_min": np.int16(-30000),
+    }
+
+    def test_it_says_how_values_are_packed(self, tmp_path):
+        source, _, _ = self._new(tmp_path)
+        assert source.conventions == "CF"
+        assert source.attributes["scale_factor"] == np.float32(0.01)
 
 
 class Recorded:
@@ -184,9 +220,36 @@ STORES = [
     ZarrZip,
     NetCDF4,
     NetCDFClassic,
+    NetCDFPacked,
 ]
 
 for store in STORES:
     for wrappers in ((), (Recorded,), (Cached,)):
         name = "Test" + "".join(cls.__name__ for cls in (*wrappers, store))
         globals()[name] = type(name, (*wrappers, store), {"__module__": __name__})
+
+
+@pytest.mark.parametrize("store", [store for store in STORES if issubclass(store, OnDisk)])
+def test_opened_arrays_index_as_numpy_does(store, tmp_path):
+    """From the store to the values of any NumPy key, through the cache and past it."""
+    hypothesis = pytest.importorskip("hypothesis")
+    suite = store()
+    shape = max(suite.shapes, key=np.prod)
+    values = suite.values(shape, suite.dtypes[0])
+    suite.store(values, tmp_path)
+    expected = suite.decoded(values, tmp_path)
+    data, mask = np.ma.getdata(expected), np.ma.getmaskarray(expected)
+    where = suite.target(tmp_path), suite.variable
+    arrays = [biggus.open(*where), biggus.open(*where, cache=Cache(tmp_path / "cache"))]
+
+    @hypothesis.settings(max_examples=60, deadline=None, database=None)
+    @hypothesis.given(advanced_keys(shape, invalid=False))
+    def check(key):
+        # Not of the masked array itself, which knows no 0-d values but one of its own.
+        right = np.ma.array(np.asarray(data[key]), mask=mask[key])
+        for array in arrays:
+            got = array[key]
+            assert got.shape == right.shape
+            assert_same(np.ma.asanyarray(got.masked_array()), right)
+
+    check()
