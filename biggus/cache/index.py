@@ -38,8 +38,12 @@ logger = logging.getLogger("biggus.cache")
 _MARK = "evict"
 _STORED_MOST = 64
 _USED_MOST = 4096
+_SHARE = 20
 _LAG_SECONDS = 10.0
+_RECENT_SECONDS = 600.0
 _BUSY_SECONDS = 10.0
+# Of its own: the sequence of the global one belongs to the user, who may have seeded it.
+_random = random.SystemRandom()
 
 
 class Index:
@@ -71,10 +75,18 @@ class Index:
         self._flushed = time.monotonic()
         self._database: Any = None
         self._damaged = False
-        self._pid = os.getpid()
+        self._forget()
+
+    def _forget(self) -> None:
+        """Have all uses noted again."""
+        self._recent: set[str] = set()
+        self._recent_since = time.monotonic()
+        self._recent_bytes = 0
 
     def used(self, key: str) -> None:
         """Note that the entry of `key` was used now."""
+        if key in self._recent:
+            return
         with self._lock:
             noted = self._noted
             noted[key] = noted.pop(key, False)
@@ -91,7 +103,7 @@ class Index:
             self._stored_bytes += size
             full = (
                 self._stored >= _STORED_MOST
-                or self._stored_bytes * 20 >= self.size_limit
+                or self._stored_bytes * _SHARE >= self.size_limit
                 or time.monotonic() - self._flushed > _LAG_SECONDS
             )
         if full:
@@ -117,14 +129,23 @@ class Index:
     def _flush(self) -> None:
         with self._lock:
             noted, self._noted = self._noted, {}
+            self._recent_bytes += self._stored_bytes
             self._stored = self._stored_bytes = 0
             self._flushed = time.monotonic()
+            if (
+                self._recent_bytes * _SHARE >= self.size_limit
+                or self._flushed - self._recent_since > _RECENT_SECONDS
+            ):
+                self._forget()
         try:
             with self._open() as database:
                 with database.transact():
                     for key, stored in noted.items():
                         self._record(database, key, stored)
                 self._evict(database)
+            # What is used again and again is among the last anyhow, until
+            # much was stored or some time has passed.
+            self._recent.update(noted)
         except CacheError as error:
             logger.warning("the cache index could not be updated: %s", error)
             with self._lock:
@@ -187,7 +208,7 @@ class Index:
         if not self._damaged:
             try:
                 database = diskcache.Cache(str(self.folder), **self._settings())
-                shard = f"{random.randrange(256):02x}"  # noqa: S311
+                shard = f"{_random.randrange(256):02x}"
                 self._sweep(database, self.files.shard(shard))
             except (sqlite3.DatabaseError, TypeError, ValueError, KeyError) as error:
                 if isinstance(error, sqlite3.Error) and not _is_damage(error):
@@ -246,6 +267,7 @@ class Index:
             with self._lock:
                 self._noted = {}
                 self._stored = self._stored_bytes = 0
+                self._forget()
             with self._open() as database:
                 database.clear()
             for key, _ in self.files.keys():  # noqa: SIM118 - not a mapping
