@@ -50,6 +50,8 @@ LARGEST_BODY = 64 * 2**20
 
 REDIRECTS = 5
 _PIECE = 2**18
+# Of its own: the sequence of the global one belongs to the user, who may have seeded it.
+_random = random.SystemRandom()
 _FOR_ALL = frozenset({"User-Agent", "If-None-Match", "If-Modified-Since", "Accept", "Range"})
 
 DOWN_SECONDS = 30.0
@@ -197,7 +199,7 @@ class HttpClient:
         attempt = 0
         while True:
             attempt += 1
-            self._wait(gate.held * random.uniform(1.0, 1.1), shown, attempt)  # noqa: S311
+            self._wait(gate.held * _random.uniform(1.0, 1.1), shown, attempt)
             last = attempt > most or time.monotonic() > deadline
             wait: float | None = None
             try:
@@ -228,7 +230,7 @@ class HttpClient:
                     gate.hold(wait)
             if wait is None:
                 wait = min(LONGEST_WAIT_SECONDS, BACKOFF_SECONDS * 2 ** (attempt - 1))
-                wait *= random.uniform(0.5, 1.0)  # noqa: S311 - no secret
+                wait *= _random.uniform(0.5, 1.0)
             log.info("%s: %s, attempt %d; again in %.1f s", shown, reason, attempt, wait)
             self._wait(wait, shown, attempt)
 
@@ -346,7 +348,7 @@ def _problem(error: Exception, timeout: tuple[float, float]) -> _AttemptError:
         (e.ProxyError, "the proxy cannot be used", True, True),
         (e.DecodeError, "the content encoding is broken", True, False),
         (IncompleteRead, "the body is shorter than announced", True, False),
-        (e.ProtocolError, "the connection broke", True, True),
+        (e.ProtocolError, f"the connection broke: {type(cause or error).__name__}", True, True),
     )
     for kind, text, passing, unreachable in table:
         if isinstance(error, kind):

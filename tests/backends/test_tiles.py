@@ -200,7 +200,7 @@ def test_rows_from_the_south_and_quadkeys_find_the_same_tiles(server):
         (Reply(body=b"", type="image/png"), "no PNG, JPEG, WebP or GIF image"),
         (Reply(body=b"\x89PNG\r\n\x1a\n", type="image/png"), "cut off"),
         (Reply(claims=300_000), r"shorter than announced \(after 3 attempts\)"),
-        (Reply(hang_up=True), r"connection broke \(after 3 attempts\)"),
+        (Reply(hang_up=True), r"connection broke: RemoteDisconnected \(after 3 attempts\)"),
     ],
 )
 def test_what_is_no_tile_is_an_error_that_names_it(server, quick, reply, words):

@@ -66,7 +66,6 @@ class TestTiles(SourceTests):
             bands=self.bands,
             tile_size=SIZE,
             dtype=self.kind,
-            retries=0,
             headers={"X-Key": self.secret},
         )
 

@@ -126,7 +126,9 @@ class TileServer(ThreadingHTTPServer):
         super().shutdown_request(request)
 
     def handle_error(self, request, client_address):
-        pass
+        error = sys.exception()
+        if not isinstance(error, OSError):  # clients may go away
+            super().handle_error(request, client_address)
 
     def tile(self, path: str) -> bytes | None:
         parts = urlsplit(path)
