@@ -10,6 +10,7 @@ import sys
 from typing import TYPE_CHECKING, NoReturn
 
 from biggus.cli.stopping import INTERRUPTED, stop_orderly
+from biggus.cli.usage import UsageError
 from biggus.errors import BiggusError
 
 if TYPE_CHECKING:
@@ -19,10 +20,6 @@ OK = 0
 FAILED = 1
 USAGE = 2
 NO_READER = 141
-
-
-class UsageError(Exception):
-    """The arguments make no sense together."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -11,10 +11,10 @@ from biggus.array import format_bytes
 from biggus.backends import Location
 from biggus.cli.atomic import OutputError, replacing
 from biggus.cli.bars import progress_bar
-from biggus.cli.command import UsageError
 from biggus.cli.keys import Key, KeySyntaxError, split_selection
 from biggus.cli.opening import Opened, add_opening, open_variable, settings
 from biggus.cli.outputs import Picked, writer_for
+from biggus.cli.usage import UsageError
 from biggus.errors import BiggusError
 from biggus.keys import numpy_selection
 from biggus.region import Fixed

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import biggus
 from biggus import options
 from biggus.backends import Location, backend_for, backend_named
-from biggus.cli.command import UsageError
+from biggus.cli.usage import UsageError
 from biggus.errors import BiggusError, OpenError
 from biggus.nodes import Elementwise, Leaf
 

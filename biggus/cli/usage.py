@@ -1,0 +1,5 @@
+"""How a command refuses its arguments."""
+
+
+class UsageError(Exception):
+    """The arguments make no sense together."""
