@@ -263,7 +263,7 @@ def _broken_link(location: str, file: Any, name: str, error: Exception) -> OpenE
                 f"{done!r} is an external link to {link.path!r} in the file "
                 f"{link.filename!r}: {one_line(error)}"
             )
-            gone = "can't open file" in problem
+            gone = re.search(r"can't open file|unable to open external file", one_line(error))
             return GoneError(location, problem) if gone else VariableError(location, problem)
         return OpenError(location, f"cannot open {done!r} in it: {one_line(error)}")
     return None

@@ -8,13 +8,15 @@ they become plain dtypes, arrays and `str`.
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from biggus.backends.hdf5_files import h5py, one_line
-from biggus.source import Box, Chunks
+
+if TYPE_CHECKING:
+    from biggus.source import Box, Chunks
 
 log = logging.getLogger("biggus.backends.hdf5")
 
@@ -88,7 +90,7 @@ def read_values(dataset: Any, box: Box, dtype: np.dtype[Any]) -> npt.NDArray[Any
     stored = box[: len(dataset.shape)]
     values = dataset[stored]
     marked = dataset.dtype if dtype.hasobject else dtype
-    if not isinstance(values, np.ndarray):  # a scalar dataspace
+    if not box:  # a scalar, or the one list that a scalar dataspace holds
         scalar = np.empty(1, marked)
         scalar[0] = values
         values = scalar.reshape(())

@@ -123,14 +123,25 @@ def test_scalars_of_every_kind(tmp_path):
             source = HDF5Source(path, f"v{i}")
             value = read(source, ())
             assert value.shape == source.shape == ()
-            assert value.dtype == source.dtype == dtype, kind
+            assert value.dtype == source.dtype == file[f"v{i}"].dtype, kind
             raw = file[f"v{i}"][()]
             if kind == "text":
                 assert value[()] == raw.decode() == "é5"
             elif kind == "lists":
                 assert value[()].dtype == raw.dtype
             elif not np.dtype(dtype).hasobject:
-                assert value.tolist() == np.asarray(raw, dtype).tolist()
+                assert_equal(value, np.asarray(raw, source.dtype))
+
+
+def test_a_scalar_list(tmp_path):
+    path = str(tmp_path / "list.h5")
+    with h5py.File(path, "w") as file:
+        file.create_dataset("v", (1,), h5py.vlen_dtype("i4"))[0] = [1, 2, 3]
+        file.create_dataset("s", (), h5py.vlen_dtype("i4"))[()] = np.array([4, 5], "i4")
+    value = read(HDF5Source(path, "s"), ())
+    assert value.shape == ()
+    assert value[()].tolist() == [4, 5]
+    assert read(HDF5Source(path, "v"), whole((1,)))[0].tolist() == [1, 2, 3]
 
 
 def test_array_types_become_axes(tmp_path):

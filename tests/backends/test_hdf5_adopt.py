@@ -100,10 +100,11 @@ def test_anonymous_datasets(path):
 
 def test_views_groups_and_other_things(path):
     with h5py.File(path) as file:
-        view = adopt(file["g/v"].astype("f4"))
-        assert view.lock is hdf5_lock
-        assert view.dtype == np.dtype("f4")
-        assert read(view, BOX).tolist() == [1.0, 3.0]
+        if hasattr(file["g/v"].astype("f4"), "shape"):  # in older h5py it is no array
+            view = adopt(file["g/v"].astype("f4"))
+            assert view.lock is hdf5_lock
+            assert view.dtype == np.dtype("f4")
+            assert read(view, BOX).tolist() == [1.0, 3.0]
         for group in (file, file["g"]):
             with pytest.raises(TypeError, match="pass one of the datasets"):
                 adopt(group)
