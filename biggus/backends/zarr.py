@@ -9,13 +9,12 @@ from urllib.parse import urlsplit
 
 from biggus.backends import zarr_metadata
 from biggus.backends.base import Backend
-from biggus.backends.zarr_objects import METADATA_NAMES, FolderObjects, ZipObjects
-from biggus.backends.zarr_source import ZarrSource
+from biggus.backends.zarr_objects import METADATA_NAMES
+from biggus.backends.zarr_opening import format_option, objects_at, open_source
 from biggus.errors import BiggusError, GoneError, OpenError
 
 if TYPE_CHECKING:
     from biggus.backends.location import Location
-    from biggus.backends.zarr_objects import Objects
     from biggus.source import Source
 
 _SCHEMES = ("http", "https", "s3", "gs", "memory")
@@ -59,10 +58,10 @@ class ZarrBackend(Backend):
         return self.BY_SUFFIX if named else self.UNCLAIMED
 
     def variables(self, location: Location, **options: Any) -> tuple[str, ...]:  # noqa: D102
-        zarr_format = _format_option(options)
+        zarr_format = format_option(options)
         if location.scheme:
             options.pop("fresh_for", None)
-        objects = _objects(location, options)
+        objects = objects_at(location, options)
         try:
             return zarr_metadata.list_arrays(objects, location.public, zarr_format)
         except BiggusError:
@@ -96,48 +95,6 @@ class ZarrBackend(Backend):
         from biggus.backends.zarr_adopted import adopt_array
 
         return adopt_array(obj)
-
-
-def open_source(text: str, variable: str, options: tuple[tuple[str, Any], ...]) -> Source:
-    """Open an array by what it pickles by."""
-    from biggus.backends.location import Location
-
-    location = Location(text)
-    given = dict(options)
-    path = zarr_metadata.array_path(location.public, variable)
-    zarr_format = _format_option(given)
-    reopen = (open_source, (text, variable, options))
-    if location.scheme:
-        from biggus.backends.zarr_remote import FRESH_SECONDS, RemoteZarrSource
-
-        fresh_for = float(given.pop("fresh_for", FRESH_SECONDS))
-        objects = _objects(location, given)
-        return RemoteZarrSource(fresh_for, objects, location.public, path, zarr_format, reopen)
-    return ZarrSource(_objects(location, given), location.public, path, zarr_format, reopen)
-
-
-def _format_option(options: dict[str, Any]) -> int | None:
-    zarr_format: int | None = options.pop("zarr_format", None)
-    if zarr_format not in (None, 2, 3):
-        raise TypeError(f"zarr_format is 2 or 3, not {zarr_format!r}")
-    return zarr_format
-
-
-def _objects(location: Location, options: dict[str, Any]) -> Objects:
-    if location.scheme:
-        from biggus.backends.zarr_remote import remote_objects
-
-        made: Objects = remote_objects(location, **options)
-        return made
-    if options:
-        raise TypeError(f"the zarr backend has no option {next(iter(options))!r} for local stores")
-    if location.is_directory:
-        return FolderObjects(location.path)
-    if not location.head and not location.path.exists():
-        raise GoneError(location.public, "there is no such store")
-    if not location.head.startswith(b"PK"):
-        raise OpenError(location.public, "it is no Zarr store: neither a folder nor a zip file")
-    return ZipObjects(location.path)
 
 
 def _is_zipped_store(location: Location) -> bool:

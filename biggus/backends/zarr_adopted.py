@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from biggus.backends.zarr_metadata import ROOT
 from biggus.backends.zarr_objects import WHOLE, Fetched, Objects, Span
+from biggus.backends.zarr_opening import open_source
 from biggus.backends.zarr_source import ZarrSource, import_zarr
 
 if TYPE_CHECKING:
@@ -77,8 +78,6 @@ def adopt_array(array: Any) -> Source | None:
     elif type(store) is zarr.storage.ZipStore and store.read_only:
         place = store.path
     if place is not None:
-        from biggus.backends.zarr import open_source
-
         return open_source(
             str(place.absolute()), array.path or ROOT, (("zarr_format", zarr_format),)
         )

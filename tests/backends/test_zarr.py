@@ -724,6 +724,14 @@ def test_pickles_by_location(tmp_path):
     assert_same(read(again, whole((10_000,))), np.arange(10_000.0))
 
 
+def test_pickles_by_the_whole_path(tmp_path, monkeypatch):
+    create(tmp_path / "a.zarr", np.arange(3))
+    monkeypatch.chdir(tmp_path)
+    text = pickle.dumps(open_zarr("a.zarr"))
+    monkeypatch.chdir("/")
+    assert read(pickle.loads(text), whole((3,))).tolist() == [0, 1, 2]
+
+
 def _read_all(source):
     return read(source, whole(source.shape)).tolist()
 

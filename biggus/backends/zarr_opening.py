@@ -1,0 +1,69 @@
+"""From a location and options to the objects of a store, and a source of one array."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from biggus.backends import zarr_metadata
+from biggus.backends.location import Location
+from biggus.backends.zarr_objects import FolderObjects, ZipObjects
+from biggus.backends.zarr_source import ZarrSource
+from biggus.errors import GoneError, OpenError
+
+if TYPE_CHECKING:
+    from biggus.backends.zarr_objects import Objects
+    from biggus.source import Source
+
+
+def open_source(text: str, variable: str, options: tuple[tuple[str, Any], ...]) -> Source:
+    """Open an array by what it pickles by."""
+    location = Location(text)
+    given = dict(options)
+    path = zarr_metadata.array_path(location.public, variable)
+    zarr_format = format_option(given)
+    # Another process may have another working folder.
+    place = location.text if location.scheme else str(location.path)
+    reopen = (open_source, (place, variable, options))
+    if location.scheme:
+        from biggus.backends.zarr_remote import FRESH_SECONDS, RemoteZarrSource
+
+        fresh_for = float(given.pop("fresh_for", FRESH_SECONDS))
+        objects = objects_at(location, given)
+        return RemoteZarrSource(fresh_for, objects, location.public, path, zarr_format, reopen)
+    return ZarrSource(objects_at(location, given), location.public, path, zarr_format, reopen)
+
+
+def format_option(options: dict[str, Any]) -> int | None:
+    """Take the option ``zarr_format`` out of `options`."""
+    zarr_format: int | None = options.pop("zarr_format", None)
+    if zarr_format not in (None, 2, 3):
+        raise TypeError(f"zarr_format is 2 or 3, not {zarr_format!r}")
+    return zarr_format
+
+
+def objects_at(location: Location, options: dict[str, Any]) -> Objects:
+    """Return the objects of the store at `location`.
+
+    Raises
+    ------
+    GoneError
+        If nothing is there.
+    OpenError
+        If it is neither a folder nor a zip file.
+    TypeError
+        If there is no such option.
+    """
+    if location.scheme:
+        from biggus.backends.zarr_remote import remote_objects
+
+        made: Objects = remote_objects(location, **options)
+        return made
+    if options:
+        raise TypeError(f"the zarr backend has no option {next(iter(options))!r} for local stores")
+    if location.is_directory:
+        return FolderObjects(location.path)
+    if not location.head and not location.path.exists():
+        raise GoneError(location.public, "there is no such store")
+    if not location.head.startswith(b"PK"):
+        raise OpenError(location.public, "it is no Zarr store: neither a folder nor a zip file")
+    return ZipObjects(location.path)
