@@ -117,9 +117,7 @@ def open_file(path: str) -> OpenFile:
     stamp = stamp_of(path)
     opened = files.get(path, lambda: _open(path, stamp))
     if opened.stamp != stamp:
-        log.info("%s has changed: opening it again", path)
-        _close_datasets_of(opened.serial)
-        files.discard(path)
+        _forget(path)
         opened = files.get(path, lambda: _open(path, stamp))
     return opened
 
@@ -137,10 +135,15 @@ def _open(path: str, stamp: Stamp) -> OpenFile:
     return OpenFile(file, next(_serials), stamp)
 
 
-def _close_datasets_of(serial: int) -> None:
-    # While a dataset is open libhdf5 keeps the file, and what it knows of it.
-    for key in [key for key in datasets.open_keys() if key[0] == serial]:
-        datasets.discard(key)
+def _forget(path: str) -> None:
+    """Close everything, for `path` has changed.
+
+    libhdf5 keeps what it knows of a file as long as any handle leads there: by
+    another name of the file, or a dataset that a link was followed to.
+    """
+    log.info("%s has changed: opening files again", path)
+    datasets.clear()
+    files.clear()
 
 
 def open_dataset(path: str, name: str) -> OpenDataset:
@@ -160,8 +163,11 @@ def open_dataset(path: str, name: str) -> OpenDataset:
         held = datasets.get(key, lambda: _dataset(path, opened, name))
         if held.elsewhere is None or stamp_of(held.elsewhere[0]) == held.elsewhere[1]:
             return held
-        datasets.discard(key)
+        path_elsewhere = held.elsewhere[0]
         del held
+        _forget(path_elsewhere)
+        opened = open_file(path)
+        key = (opened.serial, name)
     fresh = _dataset(path, opened, name)
     return fresh if fresh.dataset.is_virtual else datasets.get(key, lambda: fresh)
 

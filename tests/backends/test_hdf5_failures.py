@@ -1,6 +1,7 @@
 """HDF5: bad input and bad luck are errors of one line; nothing stale is served."""
 
 import os
+import shutil
 import socket
 from pathlib import Path
 
@@ -171,10 +172,21 @@ def test_file_behind_an_external_link_replaced(path, tmp_path):
         file["link"] = h5py.ExternalLink("a.h5", "/v")
     source = HDF5Source(outer, "link")
     assert read(source, BOX)[0, 0] == 2.0
+    inner = HDF5Source(path, "v")
+    assert read(inner, BOX)[0, 0] == 2.0
     new = str(tmp_path / "new.h5")
-    _write(new, np.full((6, 10), 7.0))
+    _write(new, np.full((6, 10), 7.0), chunks=(6, 5))
     Path(new).replace(path)
     assert (read(source, BOX) == 7.0).all()
+    assert (read(inner, BOX) == 7.0).all()
+    _write(new, np.full((6, 10), 8.0), chunks=(1, 3), shuffle=True)
+    shutil.copyfile(new, path)  # in place: all handles that lead there must go
+    assert (read(source, BOX) == 8.0).all()
+    assert (read(inner, BOX) == 8.0).all()
+    _write(new, np.full((6, 10), 9.0), chunks=(4, 10))
+    shutil.copyfile(new, path)
+    assert (read(inner, BOX) == 9.0).all()
+    assert (read(source, BOX) == 9.0).all()
     Path(path).unlink()
     _fails(lambda: read(source, BOX), SourceError, "a.h5", "[0:4, 2:6]")
 
