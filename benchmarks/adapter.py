@@ -1,0 +1,40 @@
+"""The least that a read can cost: ten elements of an ndarray."""
+
+from __future__ import annotations
+
+import importlib.util
+
+import numpy as np
+
+import biggus
+from benchmarks.timing import Row, medians, show
+
+MOST_SECONDS = 25e-6
+
+
+def run() -> list[Row]:
+    """Compare with the limit, and with dask.array where it is installed."""
+    values = np.arange(100.0)
+    works = {"biggus": lambda: biggus.ArrayAdapter(values)[10:20].ndarray()}
+    if importlib.util.find_spec("dask"):
+        import dask
+        import dask.array
+
+        dask.config.set(scheduler="synchronous")
+        works["dask"] = lambda: dask.array.from_array(values)[10:20].compute()
+    times = medians(works, calls=200)
+    work = "`ArrayAdapter(ndarray)[10:20].ndarray()`"
+    rows = [
+        Row(work, show(times["biggus"]), show(MOST_SECONDS), times["biggus"] / MOST_SECONDS, 1)
+    ]
+    if "dask" in times:
+        rows.append(
+            Row(
+                "the same",
+                show(times["biggus"]),
+                f"dask.array, {show(times['dask'])}",
+                times["biggus"] / times["dask"],
+                None,
+            )
+        )
+    return rows

@@ -1,0 +1,47 @@
+"""What `import biggus` costs, beside `import numpy`."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+import tempfile
+
+from benchmarks.timing import Row, medians, show
+
+
+def run() -> list[Row]:
+    """Compare whole interpreters that import one thing; byte code is compiled beforehand."""
+    with tempfile.TemporaryDirectory() as folder:
+        environment = {**os.environ, "PYTHONPYCACHEPREFIX": folder}
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)
+
+        def importing(module: str) -> None:
+            subprocess.run([sys.executable, "-c", f"import {module}"], env=environment, check=True)
+
+        works = {"numpy": lambda: importing("numpy"), "biggus": lambda: importing("biggus")}
+        if importlib.util.find_spec("dask"):
+            works["dask.array"] = lambda: importing("dask.array")
+        times = medians(works, rounds=15)
+    base = times["numpy"]
+    rows = [
+        Row(
+            "`import biggus`",
+            show(times["biggus"]),
+            f"`import numpy`, {show(base)}",
+            times["biggus"] / base,
+            1.3,
+        )
+    ]
+    if "dask.array" in times:
+        rows.append(
+            Row(
+                "the same",
+                show(times["biggus"]),
+                f"`import dask.array`, {show(times['dask.array'])}",
+                times["biggus"] / times["dask.array"],
+                None,
+            )
+        )
+    return rows

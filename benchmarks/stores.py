@@ -1,0 +1,84 @@
+"""Reading local stores: beside the libraries that biggus reads them with."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import diskcache
+import h5py
+import netCDF4
+import numpy as np
+import zarr
+
+import biggus
+from benchmarks.timing import Row, medians, show
+
+SHAPE = (64, 512, 512)
+CHUNKS = (8, 128, 128)
+
+
+def run() -> list[Row]:
+    """Compare a large and a small read with the plain library's, and a warm chunk with diskcache."""
+    values = np.random.default_rng(0).integers(0, 1000, SHAPE).astype("f4")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        with h5py.File(folder / "a.h5", "w") as file:
+            file.create_dataset("v", data=values, chunks=CHUNKS, compression="gzip")
+            file["contiguous"] = values
+        zarr.create_array(str(folder / "a.zarr"), data=values, chunks=CHUNKS)
+        with netCDF4.Dataset(folder / "a.nc", "w") as file:
+            for dim, n in zip("tyx", SHAPE, strict=True):
+                file.createDimension(dim, n)
+            file.createVariable("v", "f4", ("t", "y", "x"), chunksizes=CHUNKS, zlib=True)[:] = values
+        rows = []
+        with h5py.File(folder / "a.h5") as h5, netCDF4.Dataset(folder / "a.nc") as nc:
+            pairs = {
+                "HDF5, gzip": (biggus.open(folder / "a.h5", "v"), h5["v"]),
+                "HDF5, contiguous": (biggus.open(folder / "a.h5", "contiguous"), h5["contiguous"]),
+                "Zarr, zstd": (biggus.open(folder / "a.zarr"), zarr.open_array(folder / "a.zarr")),
+                "NetCDF-4, zlib, decoded": (biggus.open(folder / "a.nc", "v"), nc["v"]),
+            }
+            for label, (lazy, plain) in pairs.items():
+                rows += _compared(label, lazy, plain)
+        rows.append(_warm_chunk(folder, values[:8, :128, :128].copy()))
+    return rows
+
+
+def _compared(label: str, lazy: biggus.Array, plain: object) -> list[Row]:
+    rows = []
+    for what, key, calls in (
+        ("64 MiB", np.s_[:], 1),
+        ("one chunk", np.s_[0:8, 128:256, 256:384], 10),
+        ("16 values", np.s_[3, 200, 16:32], 50),
+    ):
+        times = medians(
+            {"plain": lambda: plain[key], "biggus": lambda: lazy[key].masked_array()},  # type: ignore[index]
+            rounds=5,
+            calls=calls,
+        )
+        rows.append(
+            Row(
+                f"{label}: read {what}",
+                show(times["biggus"]),
+                f"the plain library, {show(times['plain'])}",
+                times["biggus"] / times["plain"],
+                None,
+            )
+        )
+    return rows
+
+
+def _warm_chunk(folder: Path, chunk: np.ndarray) -> Row:
+    with biggus.Cache(folder / "cache") as cache, diskcache.Cache(folder / "diskcache") as plain:
+        adapted = biggus.ArrayAdapter(chunk, token="a chunk", chunks=chunk.shape, cache=cache)
+        adapted.ndarray()
+        plain["chunk"] = chunk.tobytes()
+        times = medians({"diskcache": lambda: plain["chunk"], "biggus": adapted.ndarray}, calls=100)
+    return Row(
+        f"one warm chunk of {chunk.nbytes >> 10} KiB, checked",
+        show(times["biggus"]),
+        f"diskcache, unchecked bytes, {show(times['diskcache'])}",
+        times["biggus"] / times["diskcache"],
+        None,
+    )

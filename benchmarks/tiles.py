@@ -1,0 +1,98 @@
+"""256 tiles of a slow server: cold, then from the cache."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import sys
+import tempfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+import biggus
+from benchmarks.timing import Row, medians, show
+
+LATENCY = 0.05
+CONNECTIONS = 16
+SIDE = 16
+TILES = SIDE * SIDE
+
+
+@contextlib.contextmanager
+def slow_server() -> Iterator[str]:
+    """Run the server in a process of its own, and give its template."""
+    command = [sys.executable, "-m", "benchmarks.slow_server", str(LATENCY * 1e3)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            port = int(process.stdout.readline())
+            yield f"http://127.0.0.1:{port}/{{z}}/{{x}}/{{y}}.jpg"
+        finally:
+            process.terminate()
+
+
+def plain_files(folder: Path, values: np.ndarray) -> list[tuple[Path, int, tuple[slice, slice]]]:
+    """Write each tile to a file, raw, and return what it takes to read and check them."""
+    files = []
+    for row in range(SIDE):
+        for column in range(SIDE):
+            place = (
+                slice(row * 256, row * 256 + 256),
+                slice(column * 256, column * 256 + 256),
+            )
+            data = values[place].tobytes()
+            path = folder / f"{row}-{column}"
+            path.write_bytes(data)
+            files.append((path, zlib.crc32(data), place))
+    return files
+
+
+def read_plain(files: list[tuple[Path, int, tuple[slice, slice]]]) -> np.ndarray:
+    """The baseline: read, check and paste."""
+    result = np.empty((SIDE * 256, SIDE * 256, 3), "u1")
+    for path, checksum, place in files:
+        data = path.read_bytes()
+        assert zlib.crc32(data) == checksum
+        result[place] = np.frombuffer(data, "u1").reshape(256, 256, 3)
+    return result
+
+
+def run() -> list[Row]:
+    """Compare cold tiles with perfect waiting, and warm ones with plain files."""
+    least = TILES * LATENCY / CONNECTIONS
+    with tempfile.TemporaryDirectory() as name, slow_server() as template:
+        folder = Path(name)
+        cache = biggus.Cache(folder / "cache")
+        array = biggus.open(template, zoom=4, cache=cache)
+
+        def cold() -> None:
+            cache.clear()
+            array.ndarray()
+
+        cold_seconds = medians({"cold": cold}, rounds=5)["cold"]
+        values = array.ndarray()
+        (folder / "plain").mkdir()
+        files = plain_files(folder / "plain", values)
+        assert np.array_equal(read_plain(files), values)
+        warm = medians({"plain": lambda: read_plain(files), "warm": array.ndarray}, rounds=11)
+        misses = cache.stats().misses
+        assert misses == 6 * TILES, "warm reads must not ask the server"
+    return [
+        Row(
+            f"{TILES} cold tiles, 50 ms a request, {CONNECTIONS} connections",
+            show(cold_seconds),
+            f"{TILES} × 50 ms / {CONNECTIONS} = {show(least)}",
+            cold_seconds / least,
+            1.5,
+        ),
+        Row(
+            "the same tiles, warm",
+            show(warm["warm"]),
+            f"reading, checking and pasting {TILES} plain files, {show(warm['plain'])}",
+            warm["warm"] / warm["plain"],
+            2,
+        ),
+    ]
