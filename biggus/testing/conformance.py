@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import pickle
 import re
 import shutil
@@ -113,6 +114,12 @@ class SourceTests:
     def destroy(self, folder: Path) -> None:
         """Remove what was stored in `folder`."""
         shutil.rmtree(folder)
+
+    def cut_off(self, folder: Path) -> None:
+        """Lose the end of what was stored in `folder`: by default half of every file."""
+        for path in folder.rglob("*"):
+            if path.is_file():
+                os.truncate(path, path.stat().st_size // 2)
 
     def values(self, shape: tuple[int, ...], dtype: str, seed: int = 0) -> npt.NDArray[Any]:
         """Return values to store, other ones for another `seed`."""
@@ -357,6 +364,23 @@ class SourceTests:
         else:
             for box in boxes:
                 self._check_gone(read, reopened, box, expected)
+
+    def test_what_is_cut_off_is_no_data(self, tmp_path: Path) -> None:
+        """When the end of what was stored is lost a read is an error, not what is left."""
+        self._only_if("stored")
+        self._only_if("destroys")
+        source, expected, folder = self._new(tmp_path)
+        box = whole(expected.shape)
+        read(source, box)
+        self.cut_off(folder)
+        for opened in (source, None):
+            try:
+                values = read(opened or as_source(self.open(folder)), box)
+            except BiggusError as error:
+                assert "\n" not in str(error), f"the message has several lines: {error}"
+            else:
+                assert self.survives, "a read of what is cut off gave data"
+                assert_same(values, expected)
 
     def _check_gone(self, get: Any, source: Source, box: Box, expected: Values) -> None:
         try:
