@@ -190,7 +190,7 @@ class Index:
 
         try:
             if self._database is None:
-                self._database = self._connect()
+                self._connect()
             yield self._database
         except (sqlite3.Error, diskcache.Timeout, OSError, CacheError) as error:
             self._damaged = _is_damage(error)
@@ -202,37 +202,46 @@ class Index:
             if self._damaged:
                 self._database = None
 
-    def _connect(self) -> Any:
-        import diskcache
-
+    def _connect(self) -> None:
         if not self._damaged:
             try:
-                database = diskcache.Cache(str(self.folder), **self._settings())
+                self._database = self._make()
                 shard = f"{_random.randrange(256):02x}"
-                self._sweep(database, self.files.shard(shard))
+                self._sweep(self._database, self.files.shard(shard))
             except (sqlite3.DatabaseError, TypeError, ValueError, KeyError) as error:
                 if isinstance(error, sqlite3.Error) and not _is_damage(error):
                     raise
+                if self._database is not None:
+                    self._database.close()
             else:
-                return database
+                return
         logger.warning("the cache index in %s is damaged, and made anew", self.folder)
         for suffix in ("", "-wal", "-shm"):
             (self.folder / f"cache.db{suffix}").unlink(missing_ok=True)
         self._damaged = False
-        database = diskcache.Cache(str(self.folder), **self._settings())
-        self._sweep(database, self.files.keys())
-        return database
+        self._database = self._make()
+        self._sweep(self._database, self.files.keys())
 
-    def _settings(self) -> dict[str, Any]:
-        return {
-            "timeout": _BUSY_SECONDS,
-            "disk": disk_class(),
-            "eviction_policy": "least-recently-used",
-            "size_limit": self.size_limit,
-            "cull_limit": 1,
-            "statistics": 0,
-            "tag_index": 0,
-        }
+    def _make(self) -> Any:
+        import diskcache
+
+        database = diskcache.Cache.__new__(diskcache.Cache)
+        try:
+            database.__init__(
+                str(self.folder),
+                timeout=_BUSY_SECONDS,
+                disk=disk_class(),
+                eviction_policy="least-recently-used",
+                size_limit=self.size_limit,
+                cull_limit=1,
+                statistics=0,
+                tag_index=0,
+            )
+        except BaseException:
+            # In two steps, because what fails to be made has connected already.
+            database.close()
+            raise
+        return database
 
     def _sweep(self, database: Any, found: Iterable[tuple[str, os.stat_result]]) -> None:
         """Give rows to entries that have none: their writers were killed."""
