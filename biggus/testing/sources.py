@@ -109,7 +109,7 @@ class RecordingSource(_Counting):
         grid = Grid(self.shape, chunks)
         with self._counting:
             boxes = list(self.boxes)
-        return {part.index for box in boxes for part in grid.parts(box)}
+        return {part.number for box in boxes for part in grid.parts(box)}
 
 
 class FaultySource(_Counting):
