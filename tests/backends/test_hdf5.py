@@ -4,9 +4,10 @@ import logging
 import pickle
 import shutil
 
-import h5py
 import numpy as np
 import pytest
+
+h5py = pytest.importorskip("h5py")
 from hdf5_samples import LAYOUTS, PLAIN, SAMPLES, assert_equal, write_compact, write_nbit
 from hypothesis import HealthCheck, given, settings
 

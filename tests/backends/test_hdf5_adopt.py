@@ -3,9 +3,10 @@
 import io
 import pickle
 
-import h5py
 import numpy as np
 import pytest
+
+h5py = pytest.importorskip("h5py")
 
 from biggus.backends import adopt
 from biggus.backends.files import file_version

@@ -5,9 +5,10 @@ import shutil
 import socket
 from pathlib import Path
 
-import h5py
 import numpy as np
 import pytest
+
+h5py = pytest.importorskip("h5py")
 
 from biggus.backends import Location, backend_for, hdf5_files
 from biggus.backends.hdf5 import HDF5Backend, HDF5Source

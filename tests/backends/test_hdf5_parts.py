@@ -8,9 +8,10 @@ import sys
 import time
 from pathlib import Path
 
-import h5py
 import numpy as np
 import pytest
+
+h5py = pytest.importorskip("h5py")
 from hypothesis import HealthCheck, given, settings
 
 from biggus.backends.files import file_version

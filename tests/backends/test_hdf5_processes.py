@@ -9,9 +9,10 @@ import threading
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 
-import h5py
 import numpy as np
 import pytest
+
+h5py = pytest.importorskip("h5py")
 
 from biggus.backends import hdf5_files
 from biggus.backends.hdf5 import HDF5Source
