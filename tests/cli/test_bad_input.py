@@ -1,6 +1,7 @@
 """Bad input: each one line on stderr, exit code 1, nothing left behind, nothing that hangs."""
 
 import os
+import sys
 
 import numpy as np
 import pytest
@@ -178,3 +179,22 @@ def test_outputs_that_cannot_be(output, folder, fails):
 def test_the_demo_needs_a_folder(folder, fails):
     pytest.importorskip("matplotlib")
     fails("demo", "--output", folder / "text.txt" / "demo")
+
+
+@pytest.mark.parametrize(
+    "module",
+    ["matplotlib", "netCDF4", "PIL", "urllib3", "mpl_toolkits.basemap_data", "iris_sample_data"],
+)
+def test_the_demo_says_what_to_install(module, fails, monkeypatch):
+    monkeypatch.setitem(sys.modules, module, None)
+    assert "biggus[demo]" in fails("demo")
+
+
+@pytest.mark.parametrize(
+    ("module", "suffix"), [("PIL", ".png"), ("netCDF4", ".nc"), ("zarr", ".zarr")]
+)
+def test_an_output_says_what_to_install(module, suffix, folder, fails, monkeypatch):
+    monkeypatch.setitem(sys.modules, module, None)
+    extra = {"PIL": "tiles", "netCDF4": "netcdf", "zarr": "zarr"}[module]
+    arguments = ["get", folder / "whole.h5", "v", "--backend", "hdf5", "-o", f"out{suffix}"]
+    assert f"biggus[{extra}]" in fails(*arguments)

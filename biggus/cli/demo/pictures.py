@@ -10,7 +10,6 @@ import numpy as np
 from biggus.cli.atomic import replacing
 from biggus.cli.demo.coast import coastlines
 from biggus.cli.demo.planet import TENERIFE, ZOOM, degrees, pixels
-from biggus.errors import MissingDependencyError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,30 +23,9 @@ _DOTS_PER_INCH = 120
 _NOTE = {"fontsize": 8, "color": "0.35"}
 
 
-def require_matplotlib() -> None:
-    """Make sure that pictures can be drawn.
-
-    Raises
-    ------
-    MissingDependencyError
-        If matplotlib is not installed.
-    """
-    try:
-        import matplotlib.figure  # noqa: F401
-    except ImportError:
-        raise MissingDependencyError("matplotlib", "demo", "the demo") from None
-
-
 @contextlib.contextmanager
 def figure(path: Path, width: float, height: float) -> Iterator[Any]:
-    """Yield a figure of that many inches, and save it as a PNG file.
-
-    Raises
-    ------
-    MissingDependencyError
-        If matplotlib is not installed.
-    """
-    require_matplotlib()
+    """Yield a figure of that many inches, and save it as a PNG file."""
     # Without pyplot: no window, no global state.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

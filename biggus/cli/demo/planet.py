@@ -61,8 +61,9 @@ def degrees(row: float, column: float, z: int = ZOOM) -> tuple[float, float]:
 
     Examples
     --------
-    >>> degrees(0, 0)
-    (85.05112877980659, -180.0)
+    >>> latitude, longitude = degrees(0, 0)
+    >>> round(latitude, 6), longitude
+    (85.051129, -180.0)
     """
     side = 256 * 2**z
     latitude = np.degrees(np.arctan(np.sinh(np.pi * (1 - 2 * row / side))))

@@ -21,7 +21,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Self
 
 from biggus.cli.demo.imagery import Earth, encode
-from biggus.errors import BiggusError, SourceError
+from biggus.errors import SourceError
 
 _TILE = re.compile(r"/(\d{1,2})/(\d{1,6})/(\d{1,6})\.(jpg|png)")
 _MEDIA = {"jpg": "image/jpeg", "png": "image/png"}
@@ -38,6 +38,9 @@ class _Server(ThreadingHTTPServer):
         self.earth = earth
         self.lock = threading.Lock()
         self.asked: list[str] = []
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing of clients that leave early: nobody reads it."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -165,10 +168,7 @@ def serve() -> None:
     """Print the port, then serve until standard input is closed."""
     # Ctrl-C reaches all processes of a terminal; this one is stopped by its parent.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        server = _Server(Earth.installed())
-    except BiggusError as error:
-        sys.exit(str(error))
+    server = _Server(Earth.installed())
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
     print(server.server_port, flush=True)

@@ -14,6 +14,7 @@ from biggus.array import format_bytes
 from biggus.cli.atomic import OutputError
 from biggus.cli.demo import pictures
 from biggus.cli.demo.models import ATLANTIC, Climate, Ocean, read_climate, read_ocean
+from biggus.cli.demo.needs import require_packages
 from biggus.cli.demo.planet import TENERIFE, ZOOM, tile_array
 from biggus.cli.demo.server import TileServer
 from biggus.cli.tables import table
@@ -70,7 +71,7 @@ def tell(folder: Path) -> None:
     MissingDependencyError
         If a package is missing that the demo needs.
     """
-    pictures.require_matplotlib()
+    require_packages()
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -1,0 +1,34 @@
+"""What has to be installed for the demo."""
+
+from __future__ import annotations
+
+import importlib.util
+
+from biggus.errors import MissingDependencyError
+
+_PACKAGES = {
+    "matplotlib": "matplotlib",
+    "netCDF4": "netCDF4",
+    "PIL": "Pillow",
+    "urllib3": "urllib3",
+    "mpl_toolkits.basemap_data": "basemap-data",
+    "iris_sample_data": "iris-sample-data",
+}
+"""Modules, and the packages that bring them."""
+
+
+def require_packages() -> None:
+    """Make sure that all packages are there, before anything is done.
+
+    Raises
+    ------
+    MissingDependencyError
+        If one is missing.
+    """
+    for module, package in _PACKAGES.items():
+        try:
+            found = importlib.util.find_spec(module)
+        except ImportError:  # its parent is missing
+            found = None
+        if found is None:
+            raise MissingDependencyError(package, "demo", "the demo")
