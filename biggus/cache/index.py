@@ -277,11 +277,13 @@ class Index:
                 self._noted = {}
                 self._stored = self._stored_bytes = 0
                 self._forget()
-            with self._open() as database:
-                database.clear()
+            # Files first: they are what takes the space, and rows without them
+            # do no harm.
             for key, _ in self.files.keys():  # noqa: SIM118 - not a mapping
                 self.files.remove(key)
             self.files.tidy()
+            with self._open() as database:
+                database.clear()
 
 
 def _is_damage(error: BaseException) -> bool:

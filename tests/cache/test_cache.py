@@ -311,6 +311,45 @@ def test_storing_that_fails_fails_no_read(cache, counting, entries, caplog):
     assert len(source.fetched) == 20
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="needs limits on files")
+@pytest.mark.parametrize("most", [10_000, 1_000_000])
+def test_a_disk_that_takes_no_more_fails_no_read(tmp_path, entries, most):
+    code = """if True:
+        import resource, sys, numpy as np
+        from biggus.cache import Cache
+        from biggus.source import ObjectSource
+        cache = Cache(sys.argv[1])
+        most = int(sys.argv[2])
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+        values = np.arange(2_000_000)
+        cached = cache.wrap(ObjectSource(values, token="n"), (200_000,))
+        for _ in range(2):
+            assert (cached[slice(0, 2_000_000, 1),] == values).all()
+        cache.close()
+    """
+    command = [sys.executable, "-c", code, str(tmp_path / "c"), str(most)]
+    done = subprocess.run(command, check=True, timeout=60, capture_output=True)
+    assert b"could not be stored" in done.stderr
+    assert entries(Cache(tmp_path / "c")) == []
+    assert [p for p in (tmp_path / "c" / "entries").rglob("*") if p.is_file()] == []
+
+
+def test_an_index_that_cannot_be_written_fails_no_read(tmp_path, counting, caplog):
+    (tmp_path / "c" / "cache.db").mkdir(parents=True)
+    cache = Cache(tmp_path / "c")
+    source = counting(np.arange(1000.0), (100,))
+    with caplog.at_level(logging.WARNING, "biggus.cache"):
+        assert cache.wrap(source)[WHOLE].tolist() == source.values.tolist()
+        cache.close()
+    assert "index could not be updated" in caplog.text
+    assert cache.wrap(source)[WHOLE].tolist() == source.values.tolist()
+    assert len(source.fetched) == 10
+    with pytest.raises(CacheError, match="unable to open"):
+        cache.stats()
+    (tmp_path / "c" / "cache.db").rmdir()
+    assert cache.stats().entries == 10
+
+
 def test_a_bad_size_is_an_error(tmp_path):
     for size in ("plenty", 0, -5, "0 GB"):
         with pytest.raises(OptionError):
