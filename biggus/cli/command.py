@@ -14,7 +14,7 @@ from biggus.cli.usage import UsageError
 from biggus.errors import BiggusError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 OK = 0
 FAILED = 1
@@ -48,7 +48,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments = _parsed(parser, argv)
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else USAGE
-    handler = _log_to_stderr(arguments.verbose)
+    with _log_to_stderr(arguments.verbose):
+        return _run(arguments)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    """Run a command, and turn what it raises into one line and an exit code."""
     try:
         arguments.run(arguments)
         sys.stdout.flush()
@@ -65,9 +70,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         logging.getLogger("biggus.cli").debug("it was raised here:", exc_info=True)
         return _failed(f"{type(error).__name__}: {error} (-vv tells where)", FAILED)
-    finally:
-        if handler is not None:
-            logging.getLogger("biggus").removeHandler(handler)
     return OK
 
 
@@ -109,15 +111,21 @@ def _forget_output() -> None:
         os.close(nowhere)
 
 
-def _log_to_stderr(verbosity: int) -> logging.Handler | None:
-    if not verbosity:
-        return None
+@contextlib.contextmanager
+def _log_to_stderr(verbosity: int) -> Iterator[None]:
+    """Show warnings while the block runs, or more if that is wanted."""
     handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(asctime)s %(name)s: %(message)s", "%H:%M:%S"))
+    form = "%(asctime)s %(name)s: %(message)s" if verbosity else "biggus: warning: %(message)s"
+    handler.setFormatter(logging.Formatter(form, "%H:%M:%S"))
     log = logging.getLogger("biggus")
+    before = log.level
     log.addHandler(handler)
-    log.setLevel(logging.INFO if verbosity == 1 else logging.DEBUG)
-    return handler
+    log.setLevel({0: logging.WARNING, 1: logging.INFO}.get(verbosity, logging.DEBUG))
+    try:
+        yield
+    finally:
+        log.setLevel(before)
+        log.removeHandler(handler)
 
 
 def _parser() -> argparse.ArgumentParser:

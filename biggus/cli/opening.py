@@ -131,7 +131,7 @@ def open_variable(arguments: argparse.Namespace, variable: str | None) -> Opened
         raise
     except (TypeError, ValueError) as error:
         raise _bad_option(Location(arguments.location), error) from error
-    node = array.node  # noqa: SLF001 - the array does not show its source
+    node = array.node
     decoded = isinstance(node, Elementwise)
     while isinstance(node, Elementwise):
         node = node.base

@@ -1,5 +1,6 @@
 """The command as a process: its exit codes, its errors, what it does when it is stopped."""
 
+import logging
 import os
 import signal
 import socket
@@ -107,11 +108,27 @@ def test_a_bug_is_one_line_too(store, capsys, monkeypatch):
     assert "ZeroDivisionError: first line second line" in captured.err
 
 
-def test_verbose_tells_what_is_done(store, capsys):
-    assert main(["info", str(store), "numbers", "-vv"]) == 0
-    quiet = capsys.readouterr()
-    assert main(["info", str(store), "numbers"]) == 0
-    assert quiet.out == capsys.readouterr().out
+def test_verbose_tells_what_is_done(store):
+    quiet, verbose = run("info", store, "numbers"), run("info", store, "numbers", "-vv")
+    assert verbose.stdout == quiet.stdout
+    assert quiet.stderr == ""
+
+
+def test_warnings_are_one_line_each(store, tmp_path):
+    cache = tmp_path / "cache"
+    assert run("info", store, "numbers", "--cache", cache).stderr == ""
+    store.unlink()
+    done = run("info", store, "numbers", "--cache", cache)
+    assert done.returncode == 0
+    assert done.stderr.startswith("biggus: warning: ")
+    assert done.stderr.count("\n") == 1
+
+
+def test_the_log_is_left_as_it_was(store, capsys):
+    log = logging.getLogger("biggus")
+    before = log.level, list(log.handlers)
+    assert main(["info", str(store), "-vv"]) == 0
+    assert (log.level, list(log.handlers)) == before
 
 
 def test_a_reader_that_leaves_early_is_no_error(store):

@@ -19,10 +19,10 @@ pytest.importorskip("netCDF4")
 pytest.importorskip("urllib3")
 image_module = pytest.importorskip("PIL.Image")
 
-from biggus.cli.demo.imagery import Earth, encode  # noqa: E402
-from biggus.cli.demo.models import sample_folder  # noqa: E402
-from biggus.cli.demo.planet import degrees, pixels  # noqa: E402
-from biggus.cli.demo.server import TileServer  # noqa: E402
+from biggus.cli.demo.imagery import Earth, encode
+from biggus.cli.demo.models import sample_folder
+from biggus.cli.demo.planet import degrees, pixels
+from biggus.cli.demo.server import TileServer
 
 
 @pytest.fixture(scope="module")
