@@ -15,18 +15,16 @@ MOST_SECONDS = 25e-6
 def run() -> list[Row]:
     """Compare with the limit, and with dask.array where it is installed."""
     values = np.arange(100.0)
-    works = {"biggus": lambda: biggus.ArrayAdapter(values)[10:20].ndarray()}
+    works = {"biggus": biggus.ArrayAdapter(values)[10:20].ndarray}
     if importlib.util.find_spec("dask"):
         import dask
         import dask.array
 
         dask.config.set(scheduler="synchronous")
-        works["dask"] = lambda: dask.array.from_array(values)[10:20].compute()
+        works["dask"] = dask.array.from_array(values)[10:20].compute
     times = medians(works, calls=200)
     work = "`ArrayAdapter(ndarray)[10:20].ndarray()`"
-    rows = [
-        Row(work, show(times["biggus"]), show(MOST_SECONDS), times["biggus"] / MOST_SECONDS, 1)
-    ]
+    rows = [Row(work, show(times["biggus"]), show(MOST_SECONDS), times["biggus"] / MOST_SECONDS, 1)]
     if "dask" in times:
         rows.append(
             Row(

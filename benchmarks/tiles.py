@@ -7,13 +7,16 @@ import subprocess
 import sys
 import tempfile
 import zlib
-from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 import biggus
 from benchmarks.timing import Row, medians, show
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 LATENCY = 0.05
 CONNECTIONS = 16

@@ -5,8 +5,10 @@ from __future__ import annotations
 import gc
 import statistics
 import time
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class Row(NamedTuple):
@@ -38,7 +40,9 @@ def timed(work: Callable[[], Any], calls: int = 1) -> float:
     return seconds
 
 
-def medians(works: dict[str, Callable[[], Any]], rounds: int = 7, calls: int = 1) -> dict[str, float]:
+def medians(
+    works: dict[str, Callable[[], Any]], rounds: int = 7, calls: int = 1
+) -> dict[str, float]:
     """Return the median seconds of each piece of work, over interleaved rounds."""
     for work in works.values():
         work()

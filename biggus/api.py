@@ -6,8 +6,8 @@ import glob
 import json
 import logging
 import os
-from collections.abc import Iterable
 from fnmatch import fnmatch
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from biggus import options as option_values
@@ -21,6 +21,8 @@ from biggus.errors import GoneError, OpenError, VariableError
 from biggus.source import Annotated, Chunks, Source
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from biggus.cache import Cache
 
 _log = logging.getLogger("biggus.api")
@@ -88,7 +90,7 @@ def open(
         source = Annotated(source, chunks=chunks)
     if chosen is not None and (cache is not None or source.token is not None):
         source = chosen.wrap(source)
-    return Array._of(leaf_of(source, decode))
+    return Array.from_node(leaf_of(source, decode))
 
 
 def open_many(
@@ -141,13 +143,12 @@ def _matching(pattern: str, cache: Cache | bool | None) -> list[str]:
     """Return the paths that match a pattern; those that the cache remembers, if none is there."""
     if Location(pattern).scheme:
         return [pattern]
-    expanded = os.path.expanduser(pattern)
-    found = sorted(glob.glob(expanded, recursive=True))
+    expanded = Path(pattern).expanduser().absolute()
+    found = sorted(glob.glob(str(expanded), recursive=True))  # noqa: PTH207 - any root, any depth
     chosen = chosen_cache(cache, remote=False)
     if not found and chosen is not None:
-        absolute = os.path.abspath(expanded)
         remembered = (description.get("location") for _, description in chosen.descriptions())
-        found = sorted({name for name in remembered if name and fnmatch(name, absolute)})
+        found = sorted({name for name in remembered if name and fnmatch(name, str(expanded))})
     if not found:
         raise GoneError(pattern, "no file matches; check the folder and the pattern")
     return found
@@ -195,7 +196,11 @@ def _only_variable(backend: Backend, where: Location, options: dict[str, Any]) -
 
 
 def _remembered_name(
-    where: Location, variable: str | None, backend: str | None, decode: bool, options: dict[str, Any]
+    where: Location,
+    variable: str | None,
+    backend: str | None,
+    decode: bool,
+    options: dict[str, Any],
 ) -> str:
     """Return the name under which the cache remembers what an `open` gave, without secrets."""
     plain = {

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from typing import Any, Self, SupportsIndex
+from typing import TYPE_CHECKING, Any, Self, SupportsIndex
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +14,11 @@ from biggus.errors import MaskedValueError, MemoryBudgetError
 from biggus.keys import numpy_selection, orthogonal_selection
 from biggus.nodes import Cast, Elementwise, Field, Node, select
 from biggus.region import Selection
-from biggus.source import Chunks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from biggus.source import Chunks
 
 
 class Array:
@@ -36,21 +39,23 @@ class Array:
     array([9, 5, 1])
     """
 
-    __slots__ = ("__weakref__", "_node")
+    __slots__ = ("__weakref__", "node")
 
     # Arithmetic would have to be lazy: a NumPy ufunc must not read everything.
     __array_ufunc__ = None
     __hash__ = None  # type: ignore[assignment]
 
-    _node: Node
+    node: Node
+    """Which values: the lazy expression behind the array."""
 
     def __init__(self) -> None:
         raise TypeError("make an Array with biggus.open, ArrayAdapter, LinearMosaic, ...")
 
     @staticmethod
-    def _of(node: Node) -> Array:
+    def from_node(node: Node) -> Array:
+        """Return the array of a node."""
         array = object.__new__(Array)
-        array._node = node
+        array.node = node
         return array
 
     # What it is
@@ -58,27 +63,27 @@ class Array:
     @property
     def shape(self) -> tuple[int, ...]:
         """The length of each axis."""
-        return self._node.shape
+        return self.node.shape
 
     @property
     def dtype(self) -> np.dtype[Any]:
         """The dtype of the values."""
-        return self._node.dtype
+        return self.node.dtype
 
     @property
     def ndim(self) -> int:
         """The number of axes."""
-        return len(self._node.shape)
+        return len(self.node.shape)
 
     @property
     def size(self) -> int:
         """The number of elements."""
-        return math.prod(self._node.shape)
+        return math.prod(self.node.shape)
 
     @property
     def itemsize(self) -> int:
         """The bytes of one element."""
-        return self._node.dtype.itemsize
+        return self.node.dtype.itemsize
 
     @property
     def nbytes(self) -> int:
@@ -88,18 +93,18 @@ class Array:
     @property
     def masked(self) -> bool:
         """Whether values can be missing: known without reading."""
-        return self._node.masked
+        return self.node.masked
 
     @property
     def fill_value(self) -> Any:
         """What a missing value is shown as."""
-        own = self._node.fill_value
+        own = self.node.fill_value
         return np.ma.default_fill_value(self.dtype) if own is None else own
 
     @property
     def grid(self) -> Chunks | None:
         """For each axis the chunk length or the lengths of all chunks; None if unknown."""
-        return self._node.grid
+        return self.node.grid
 
     def __repr__(self) -> str:
         masked = " masked" if self.masked else ""
@@ -128,7 +133,7 @@ class Array:
                     raise _lazy_key()
         elif isinstance(key, Array):
             raise _lazy_key()
-        return Array._of(select(self._node, numpy_selection(key, self._node.shape)))
+        return Array.from_node(select(self.node, numpy_selection(key, self.node.shape)))
 
     def _field(self, names: str | list[str]) -> Array:
         dtype = self.dtype
@@ -143,7 +148,7 @@ class Array:
                 f"the field {names!r} is an array in each element; "
                 f"read it with .ndarray()[{names!r}]"
             )
-        return Array._of(Elementwise(self._node, field))
+        return Array.from_node(Elementwise(self.node, field))
 
     @property
     def oindex(self) -> OrthogonalIndexer:
@@ -169,7 +174,7 @@ class Array:
             if len(given) != ndim:
                 raise ValueError("axes don't match array")
             order = normalize_axis_tuple(given, ndim)
-        return Array._of(select(self._node, Selection.permuted(self.shape, order)))
+        return Array.from_node(select(self.node, Selection.permuted(self.shape, order)))
 
     @property
     def T(self) -> Array:  # noqa: N802 - NumPy's name
@@ -186,7 +191,7 @@ class Array:
         # A string dtype without a length takes the one that the values need.
         if new.itemsize == 0 and new.kind in "SU":
             new = np.empty(0, self.dtype).astype(new).dtype
-        return Array._of(Elementwise(self._node, Cast(new)))
+        return Array.from_node(Elementwise(self.node, Cast(new)))
 
     # Reading
 
@@ -211,7 +216,7 @@ class Array:
         MaskedValueError
             If a value is missing and there is nothing to put in its place.
         """
-        values = engine.evaluate(self._node)
+        values = engine.evaluate(self.node)
         if not isinstance(values, np.ma.MaskedArray):
             return values
         data, mask = values.data, np.ma.getmaskarray(values)
@@ -228,7 +233,7 @@ class Array:
         SourceError
             If a read fails.
         """
-        values = engine.evaluate(self._node)
+        values = engine.evaluate(self.node)
         if isinstance(values, np.ma.MaskedArray):
             return values
         return np.ma.MaskedArray(values, mask=np.zeros(values.shape, bool))
@@ -267,9 +272,7 @@ class Array:
 
     def __bool__(self) -> bool:
         if self.size != 1:
-            raise ValueError(
-                "the truth value of an array with other than one element is ambiguous"
-            )
+            raise ValueError("the truth value of an array with other than one element is ambiguous")
         return bool(self.item())
 
     def __int__(self) -> int:
@@ -333,8 +336,8 @@ class OrthogonalIndexer:
         items = key if type(key) is tuple else (key,)
         if any(isinstance(item, Array) for item in items):
             raise _lazy_key()
-        node = self._array._node
-        return Array._of(select(node, orthogonal_selection(key, node.shape)))
+        node = self._array.node
+        return Array.from_node(select(node, orthogonal_selection(key, node.shape)))
 
     def __repr__(self) -> str:
         return f"{self._array!r}.oindex"
@@ -369,5 +372,3 @@ def _missing(dtype: np.dtype[Any]) -> Any:
 
 def _lazy_key() -> TypeError:
     return TypeError("an index must be in memory: call .ndarray() on the Array used as a key")
-
-

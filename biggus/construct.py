@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +16,9 @@ from biggus.region import Selection
 from biggus.source import Annotated, ObjectSource, Source, normal_dtype, normal_shape
 
 if TYPE_CHECKING:
+    import contextlib
+    from collections.abc import Callable, Sequence
+
     from biggus.cache import Cache
     from biggus.source import Chunks
 
@@ -85,9 +86,9 @@ class ArrayAdapter(Array):
             and lock is None
             and not masked
         ):
-            self._node: Node = _plain_leaf(obj)
+            self.node: Node = _plain_leaf(obj)
         else:
-            self._node = _adapted(obj, chunks, token, cache, lock, masked)
+            self.node = _adapted(obj, chunks, token, cache, lock, masked)
 
 
 def _plain_leaf(obj: Any) -> Leaf:
@@ -120,7 +121,7 @@ def _adapted(
 ) -> Node:
     if isinstance(obj, Array):
         if chunks is None and token is None and cache is None and lock is None:
-            return obj._node
+            return obj.node
         raise TypeError("this is a biggus Array already: give chunks, token, ... to its sources")
     source = _known_source(obj)
     if source is None:
@@ -161,10 +162,10 @@ def leaf_of(source: Source, decode: bool = True) -> Node:
 def _node_of(obj: Any) -> Node:
     """Return the node of an Array, or of anything that can be adapted to one."""
     if isinstance(obj, Array):
-        return obj._node
+        return obj.node
     if isinstance(obj, (list, tuple, int, float, complex)):
-        return ArrayAdapter(np.asarray(obj))._node
-    return ArrayAdapter(obj)._node
+        return ArrayAdapter(np.asarray(obj)).node
+    return ArrayAdapter(obj).node
 
 
 class LinearMosaic(Array):
@@ -198,15 +199,13 @@ class LinearMosaic(Array):
     __slots__ = ()
 
     def __init__(self, arrays: Sequence[Any], axis: int = 0) -> None:
-        nodes = [
-            array._node if isinstance(array, Array) else _node_of(array) for array in arrays
-        ]
+        nodes = [array.node if isinstance(array, Array) else _node_of(array) for array in arrays]
         if not nodes:
             raise ValueError("need at least one array to join")
         rank = len(nodes[0].shape)
         if not rank:
             raise ValueError("zero-dimensional arrays cannot be joined; stack them")
-        self._node = Mosaic(nodes, normalize_axis_index(axis, rank))
+        self.node = Mosaic(nodes, normalize_axis_index(axis, rank))
 
 
 class ArrayStack(Array):
@@ -234,11 +233,13 @@ class ArrayStack(Array):
     __slots__ = ()
 
     def __init__(self, arrays: Sequence[Any]) -> None:
-        self._node = _stacked(arrays)
+        self.node = _stacked(arrays)
 
 
 def _stacked(items: Sequence[Any]) -> Node:
-    nodes = [_stacked(item) if isinstance(item, (list, tuple)) else _node_of(item) for item in items]
+    nodes = [
+        _stacked(item) if isinstance(item, (list, tuple)) else _node_of(item) for item in items
+    ]
     if not nodes:
         raise ValueError("need at least one array to stack")
     for number, node in enumerate(nodes):
@@ -306,7 +307,7 @@ class GridMosaic(Array):
             raise ValueError(
                 f"grid_shape {counts} and tile_shape {lengths} have different numbers of axes"
             )
-        self._node = GridMosaicNode(
+        self.node = GridMosaicNode(
             _TileMaker(make_tile), counts, lengths, normal_dtype(dtype), masked
         )
 
@@ -345,9 +346,11 @@ class ConstantArray(Array):
         lengths = normal_shape(shape if isinstance(shape, (tuple, list)) else (shape,))
         scalar = np.asarray(value, dtype)
         if scalar.ndim:
-            raise ValueError(f"the value of a ConstantArray is a scalar, not of shape {scalar.shape}")
+            raise ValueError(
+                f"the value of a ConstantArray is a scalar, not of shape {scalar.shape}"
+            )
         leaf = leaf_of(MemorySource(scalar.copy()))
-        self._node = View(leaf, Selection.broadcast((), lengths))
+        self.node = View(leaf, Selection.broadcast((), lengths))
 
 
 def zeros(shape: int | Sequence[int], dtype: npt.DTypeLike = float) -> Array:
@@ -360,9 +363,7 @@ def ones(shape: int | Sequence[int], dtype: npt.DTypeLike = float) -> Array:
     return ConstantArray(shape, np.ones((), dtype)[()], dtype)
 
 
-def full(
-    shape: int | Sequence[int], fill_value: Any, dtype: npt.DTypeLike | None = None
-) -> Array:
+def full(shape: int | Sequence[int], fill_value: Any, dtype: npt.DTypeLike | None = None) -> Array:
     """Return a lazy array of `fill_value`, as :func:`numpy.full`."""
     return ConstantArray(shape, fill_value, dtype)
 
@@ -377,9 +378,9 @@ def broadcast_to(array: Any, shape: int | Sequence[int]) -> Array:
     """
     target = normal_shape(shape if isinstance(shape, (tuple, list)) else (shape,))
     node = _node_of(array)
-    return Array._of(select(node, Selection.broadcast(node.shape, target)))
+    return Array.from_node(select(node, Selection.broadcast(node.shape, target)))
 
 
 def transpose(array: Any, axes: Sequence[int] | None = None) -> Array:
     """Permute the axes of an array, as :func:`numpy.transpose`, lazily."""
-    return Array._of(_node_of(array)).transpose(axes)
+    return Array.from_node(_node_of(array)).transpose(axes)

@@ -14,7 +14,6 @@ import math
 import os
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import (
     FIRST_COMPLETED,
     FIRST_EXCEPTION,
@@ -22,15 +21,19 @@ from concurrent.futures import (
     ThreadPoolExecutor,
     wait,
 )
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from biggus import options, progress
-from biggus.nodes import Node, Piece
 from biggus.region import Selection
-from biggus.source import Values
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from biggus.nodes import Node, Piece
+    from biggus.source import Values
 
 _log = logging.getLogger("biggus.engine")
 
@@ -129,7 +132,7 @@ class _Result:
 
 
 def _masked(node: Node, data: npt.NDArray[Any], mask: npt.NDArray[Any]) -> Values:
-    array: Values = np.ma.MaskedArray(data, mask=mask)
+    array: np.ma.MaskedArray[Any, Any] = np.ma.MaskedArray(data, mask=mask)
     if node.fill_value is not None:
         array.fill_value = node.fill_value
     return array

@@ -126,9 +126,7 @@ class MissingDependencyError(BiggusError, ImportError):
     """
 
     def __init__(self, package: str, extra: str, purpose: str) -> None:
-        super().__init__(
-            f"{purpose} needs the package {package}: pip install 'biggus[{extra}]'"
-        )
+        super().__init__(f"{purpose} needs the package {package}: pip install 'biggus[{extra}]'")
         self.package = package
         self.extra = extra
         self.purpose = purpose

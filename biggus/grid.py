@@ -13,11 +13,13 @@ import itertools
 import math
 from abc import ABC, abstractmethod
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
 
 Box: TypeAlias = tuple[slice, ...]
 Index: TypeAlias = tuple[int, ...]
@@ -71,13 +73,13 @@ class RegularEdges(Edges):
         """The number of pieces."""
         return -(-self.length // self.size)
 
-    def find(self, position: int) -> int:  # noqa: D102 - inherited
+    def find(self, position: int) -> int:
         return position // self.size
 
-    def find_all(self, positions: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:  # noqa: D102
+    def find_all(self, positions: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
         return positions // self.size
 
-    def bounds(self, piece: int) -> tuple[int, int]:  # noqa: D102
+    def bounds(self, piece: int) -> tuple[int, int]:
         start = piece * self.size
         return start, min(start + self.size, self.length)
 
@@ -112,14 +114,14 @@ class IrregularEdges(Edges):
         """The number of pieces."""
         return len(self.offsets) - 1
 
-    def find(self, position: int) -> int:  # noqa: D102 - inherited
+    def find(self, position: int) -> int:
         return bisect_right(self.offsets, position) - 1
 
-    def find_all(self, positions: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:  # noqa: D102
+    def find_all(self, positions: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
         found = np.searchsorted(np.asarray(self.offsets), positions, side="right") - 1
         return found.astype(np.intp, copy=False)
 
-    def bounds(self, piece: int) -> tuple[int, int]:  # noqa: D102
+    def bounds(self, piece: int) -> tuple[int, int]:
         return self.offsets[piece], self.offsets[piece + 1]
 
 
@@ -141,7 +143,7 @@ def edges_of(length: int, chunks: int | Sequence[int]) -> Edges:
 class ChunkPart(NamedTuple):
     """The part of one chunk that a box wants."""
 
-    index: Index
+    number: Index
     """The number of the chunk along each axis."""
 
     chunk: Box
@@ -167,7 +169,7 @@ class Grid:
     Examples
     --------
     >>> grid = Grid((10, 10), (4, 10))
-    >>> [part.index for part in grid.parts((slice(3, 9, 1), slice(0, 1, 1)))]
+    >>> [part.number for part in grid.parts((slice(3, 9, 1), slice(0, 1, 1)))]
     [(0, 0), (1, 0), (2, 0)]
     """
 
@@ -184,9 +186,7 @@ class Grid:
 
     def chunk(self, index: Index) -> Box:
         """Return the box of the chunk of that number along each axis."""
-        return tuple(
-            slice(*axis.bounds(i), 1) for axis, i in zip(self.axes, index, strict=True)
-        )
+        return tuple(slice(*axis.bounds(i), 1) for axis, i in zip(self.axes, index, strict=True))
 
     def index_of(self, position: Index) -> Index:
         """Return the number along each axis of the chunk that holds an element."""
@@ -198,9 +198,7 @@ class Grid:
         The cost is that of the chunks that are touched: a stride that steps
         over a chunk steps over it here.
         """
-        per_axis = [
-            list(_axis_parts(axis, s)) for axis, s in zip(self.axes, box, strict=True)
-        ]
+        per_axis = [list(_axis_parts(axis, s)) for axis, s in zip(self.axes, box, strict=True)]
         for combination in itertools.product(*per_axis):
             if combination:
                 index, chunk, inner, outer = zip(*combination, strict=True)
@@ -246,5 +244,3 @@ def default_chunks(
         if chunks[axis] < shape[axis]:
             break
     return tuple(chunks)
-
-

@@ -75,7 +75,9 @@ def orthogonal_selection(key: Any, shape: tuple[int, ...]) -> Selection:
     return _laid_out(_expanded(lines, shape), shape)
 
 
-def _basic_selection(items: tuple[Any, ...], shape: tuple[int, ...]) -> Selection | None:
+def _basic_selection(  # noqa: C901 - one pass, for speed
+    items: tuple[Any, ...], shape: tuple[int, ...]
+) -> Selection | None:
     """Return the selection of a valid key of ints, slices, None and one Ellipsis, else None.
 
     Quick.  What is wrong with a key, and what of it first, is not told here.
@@ -334,7 +336,7 @@ def _is_plain(s: slice) -> bool:
     for part in (s.start, s.stop, s.step):
         if part is not None and type(part) is not int:
             return False
-    return s.step != 0
+    return bool(s.step != 0)
 
 
 def _strided(s: slice, dim: int, n: int, result: list[int]) -> Strided:

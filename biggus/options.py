@@ -46,7 +46,7 @@ class Options:
     progress: bool | Progress = False
 
 
-def parse_size(size: int | float | str) -> int:
+def parse_size(size: float | str) -> int:
     """Return a number of bytes from a number, or a string such as ``"20 GB"``.
 
     Units are decimal (kB, MB, GB, TB) or binary (KiB, MiB, GiB, TiB).
@@ -66,10 +66,12 @@ def parse_size(size: int | float | str) -> int:
         if not match:
             raise OptionError(f"{size!r} is no size; write it as 500 MB or 2 GiB")
         number, unit, binary = match.groups()
-        size = float(number) * (1024 if binary else 1000) ** _UNITS[unit.lower()]
-    if isinstance(size, bool) or not 1 <= size < 2**63:
+        nbytes = float(number) * (1024 if binary else 1000) ** _UNITS[unit.lower()]
+    else:
+        nbytes = size
+    if isinstance(size, bool) or not 1 <= nbytes < 2**63:
         raise OptionError(f"a size is a positive number of bytes, not {size!r}")
-    return int(size)
+    return int(nbytes)
 
 
 def _parse_bool(value: Any) -> bool:
@@ -145,7 +147,9 @@ class set_options:  # noqa: N801 - used as a function and as a context manager
             if name not in known:
                 near = difflib.get_close_matches(name, known, n=1)
                 hint = f"; did you mean {near[0]!r}?" if near else ""
-                raise OptionError(f"there is no option {name!r}{hint} (options: {', '.join(known)})")
+                raise OptionError(
+                    f"there is no option {name!r}{hint} (options: {', '.join(known)})"
+                )
         changes = {name: _PARSERS[name](value) for name, value in options.items()}
         self._before = _current.get(), _base
         changed = dataclasses.replace(current(), **changes)
@@ -156,7 +160,7 @@ class set_options:  # noqa: N801 - used as a function and as a context manager
         self._changed = changed
 
     def __enter__(self) -> Options:
-        global _base  # noqa: PLW0603
+        global _base
         before, _base = self._before
         self._token = _current.set(self._changed)
         self._restore = before

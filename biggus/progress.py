@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 from biggus.errors import MissingDependencyError
-from biggus.options import Progress
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from biggus.options import Progress
 
 _PATIENCE_SECONDS = 0.5
 """Work that is done sooner shows no bar."""

@@ -21,17 +21,20 @@ Pure: knows no source and reads nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, final
 
 import numpy as np
 import numpy.typing as npt
 
-from biggus.grid import Box
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from biggus.grid import Box
 
 Positions: TypeAlias = npt.NDArray[np.intp]
 
 
+@final
 class Fixed:
     """One position of an axis, for all dims."""
 
@@ -44,6 +47,7 @@ class Fixed:
         return f"Fixed({self.index})"
 
 
+@final
 class Strided:
     """Evenly spaced positions of an axis, along one dim."""
 
@@ -62,7 +66,14 @@ class Strided:
         stop = self.start + self.step * n
         return slice(self.start, stop if stop >= 0 else None, self.step)
 
+    def leaves(self, start: int, stop: int) -> int:
+        """Return the number of the first position that is past a piece from `start` to `stop`."""
+        if self.step > 0:
+            return -((self.start - stop) // self.step)
+        return (self.start - start) // -self.step + 1
 
+
+@final
 class Gather:
     """Any positions of an axis: an integer array over ascending dims."""
 
@@ -130,9 +141,7 @@ class Selection:
             If it does not broadcast to `target`.
         """
         lead = len(target) - len(shape)
-        if lead < 0 or any(
-            n not in (1, m) for n, m in zip(shape, target[lead:], strict=True)
-        ):
+        if lead < 0 or any(n not in (1, m) for n, m in zip(shape, target[lead:], strict=True)):
             raise ValueError(f"an array of shape {shape} does not broadcast to {target}")
         maps: list[AxisMap] = [
             Fixed(0) if n == 1 else Strided(lead + axis, 0, 1) for axis, n in enumerate(shape)
@@ -161,7 +170,7 @@ class Selection:
 
     def restrict(self, dim: int, start: int, stop: int) -> Selection:
         """Return what this selects for dims from `start` to `stop` along `dim`."""
-        shape = self.shape[:dim] + (stop - start,) + self.shape[dim + 1 :]
+        shape = (*self.shape[:dim], stop - start, *self.shape[dim + 1 :])
         maps: list[AxisMap] = []
         for m in self.maps:
             if type(m) is Strided and m.dim == dim:
@@ -233,7 +242,7 @@ class Selection:
         if 0 in self.shape:
             return np.empty(self.shape, array.dtype)
         basic, first, mesh, order = self._numpy_index()
-        picked = array[basic]
+        picked: npt.NDArray[Any] = array[basic]
         if mesh:
             picked = picked.transpose(first)[mesh]
         if order != sorted(order):
@@ -329,7 +338,7 @@ def _gathered(m: Gather, key: Selection) -> AxisMap:
             elif type(k) is Gather:
                 mesh.append(_spread(k.index, k.dims, dims))
             else:
-                mesh.append(np.intp(k.index))
+                mesh.append(np.array(k.index, np.intp))
         return Gather(tuple(dims), m.index[tuple(mesh)])
     within: list[Any] = []
     order: list[int] = []

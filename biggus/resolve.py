@@ -10,13 +10,16 @@ hold a selected element, however many there are between them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from biggus.grid import Edges
 from biggus.region import AxisMap, Gather, Selection, Strided
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from biggus.grid import Edges
 
 
 class Part(NamedTuple):
@@ -85,11 +88,7 @@ def _split_strided(get: Selection, put: Selection, m: Strided, edges: Edges) -> 
         position = m.start + m.step * done
         piece = edges.find(position)
         start, stop = edges.bounds(piece)
-        if m.step > 0:
-            after = -((m.start - stop) // m.step)  # the first at or past `stop`
-        else:
-            after = (m.start - start) // -m.step + 1  # the first before `start`
-        after = min(after, n)
+        after = min(n, m.leaves(start, stop))
         if done == 0 and after == n:
             yield Part(piece, get, put)
         else:
@@ -98,7 +97,10 @@ def _split_strided(get: Selection, put: Selection, m: Strided, edges: Edges) -> 
 
 
 def _split_gather(
-    get: Selection, put: Selection, axis: int, pieces: np.ndarray[tuple[int, ...], np.dtype[np.intp]]
+    get: Selection,
+    put: Selection,
+    axis: int,
+    pieces: np.ndarray[tuple[int, ...], np.dtype[np.intp]],
 ) -> Iterator[Part]:
     """Cut at the piece numbers of each of the positions of a gathered axis.
 

@@ -15,16 +15,18 @@ Nothing here knows of laziness, arrays or caches.
 
 from __future__ import annotations
 
-import contextlib
 import operator
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from typing import Any, ClassVar, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
 from biggus.errors import BiggusError, SourceError
+
+if TYPE_CHECKING:
+    import contextlib
+    from collections.abc import Mapping
 
 Box: TypeAlias = tuple[slice, ...]
 """A full-rank tuple of in-bounds slices of positive step, all three fields given."""
@@ -78,7 +80,7 @@ class Source(ABC):
     fill_value: Any = None
     """What a missing value is shown as, in a MaskedArray."""
 
-    attributes: Mapping[str, Any] = {}  # noqa: RUF012 - a read-only default
+    attributes: Mapping[str, Any] = {}
     """What the store says about the variable: units, long name, ..."""
 
     dims: tuple[str, ...] | None = None
@@ -106,7 +108,7 @@ class Source(ABC):
     def __getitem__(self, box: Box) -> Values:
         """Return the values in `box`, an array of its shape and of ``dtype``."""
 
-    def waits_for(self, box: Box) -> bool:
+    def waits_for(self, box: Box) -> bool:  # noqa: ARG002 - for those that override it
         """Tell whether reading `box` most likely waits; `waits`, unless more is known.
 
         A cache waits only for what it does not hold.  Must be cheap.
@@ -120,7 +122,7 @@ class Source(ABC):
         """
         return None
 
-    def version(self, box: Box) -> bytes | None:
+    def version(self, box: Box) -> bytes | None:  # noqa: ARG002
         """Return bytes that name the state of what lies in `box`, or None if unknown.
 
         Must be cheap: no reading of values.  An unknown version is never a
@@ -332,9 +334,7 @@ def read(source: Source, box: Box) -> Values:
     if values.shape != expected:
         raise SourceError(source.name, box, f"got shape {values.shape} instead of {expected}")
     if values.dtype != source.dtype:
-        raise SourceError(
-            source.name, box, f"got dtype {values.dtype} instead of {source.dtype}"
-        )
+        raise SourceError(source.name, box, f"got dtype {values.dtype} instead of {source.dtype}")
     if not source.masked and isinstance(values, np.ma.MaskedArray):
         if np.ma.is_masked(values):
             raise SourceError(
@@ -373,7 +373,8 @@ def normal_shape(shape: Any) -> tuple[int, ...]:
 
 def normal_dtype(dtype: Any) -> np.dtype[Any]:
     """Return `dtype` as a NumPy dtype."""
-    return np.dtype(dtype)
+    normal: np.dtype[Any] = np.dtype(dtype)
+    return normal
 
 
 def normal_chunks(chunks: Any, shape: tuple[int, ...]) -> Chunks:

@@ -86,7 +86,9 @@ def test_a_variable_must_be_named_where_there_are_several(store, tmp_path):
         ("garbage", {"backend": "hfd5"}, OptionError, "did you mean 'hdf5'"),
     ],
 )
-def test_what_cannot_be_opened_is_one_line_that_helps(tmp_path, monkeypatch, location, options, error, said):
+def test_what_cannot_be_opened_is_one_line_that_helps(
+    tmp_path, monkeypatch, location, options, error, said
+):
     pytest.importorskip("urllib3")
     monkeypatch.chdir(tmp_path)
     (tmp_path / "garbage").write_bytes(b"not a store")
@@ -188,7 +190,9 @@ def test_caching_needs_a_token(cache, recorded):
     source = recorded(VALUES)
     array = biggus.ArrayAdapter(source, token="sixty numbers", cache=cache, chunks=(3, 10))
     np.testing.assert_array_equal(array.ndarray(), VALUES)
-    other = biggus.ArrayAdapter(recorded(VALUES), token="sixty numbers", cache=cache, chunks=(3, 10))
+    other = biggus.ArrayAdapter(
+        recorded(VALUES), token="sixty numbers", cache=cache, chunks=(3, 10)
+    )
     np.testing.assert_array_equal(other.ndarray(), VALUES)
     assert len(source.boxes) == 2
     np.testing.assert_array_equal(
@@ -215,9 +219,7 @@ def test_open_many(series, tmp_path, check_same):
         lambda: biggus.open_many(iter(series), "a", axis=1),
         lambda: VALUES.reshape(3, 2, 10).transpose(1, 0, 2).reshape(2, 30),
     )
-    check_same(
-        lambda: biggus.open_many(series, "a", stack=True), lambda: VALUES.reshape(3, 2, 10)
-    )
+    check_same(lambda: biggus.open_many(series, "a", stack=True), lambda: VALUES.reshape(3, 2, 10))
     assert isinstance(biggus.open_many(series, "a", stack=True), biggus.ArrayStack)
 
 

@@ -11,8 +11,8 @@ from biggus.keys import numpy_selection, orthogonal_selection
 from biggus.testing import strategies
 
 hypothesis = pytest.importorskip("hypothesis")
-from hypothesis import given  # noqa: E402
-from hypothesis import strategies as st  # noqa: E402
+from hypothesis import given
+from hypothesis import strategies as st
 
 ATOMS = [
     slice(None),

@@ -96,9 +96,7 @@ def test_tiles_of_a_grid_are_made_when_they_are_read():
     view = grid[2**29 - 1 : 2**29 + 1, [0, -1], 0]
     assert made == []
     result = view.ndarray()
-    assert sorted(made) == sorted(
-        (i, j, 0) for i in (2**21 - 1, 2**21) for j in (0, 2**22 - 1)
-    )
+    assert sorted(made) == sorted((i, j, 0) for i in (2**21 - 1, 2**21) for j in (0, 2**22 - 1))
     right = [[(i + j) % 256 for j in (0, 2**22 - 1)] for i in (2**21 - 1, 2**21)]
     np.testing.assert_array_equal(result, right)
 

@@ -12,8 +12,8 @@ from biggus.resolve import split, split_all, split_runs
 from biggus.testing import strategies
 
 pytest.importorskip("hypothesis")
-from hypothesis import assume, given  # noqa: E402
-from hypothesis import strategies as st  # noqa: E402
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 
 @st.composite
@@ -40,9 +40,7 @@ def test_parts_make_up_the_whole(data):
     result = np.zeros(right.shape, int)
     written = np.zeros(right.shape, int)
     pieces = set()
-    for part_get, part_put in split_all(
-        get, Selection.identity(get.shape), list(enumerate(axes))
-    ):
+    for part_get, part_put in split_all(get, Selection.identity(get.shape), list(enumerate(axes))):
         box, local = part_get.bounding_box()
         numbers = tuple(edges.find(s.start) for edges, s in zip(axes, box, strict=True))
         for edges, s, number in zip(axes, box, numbers, strict=True):
@@ -94,6 +92,6 @@ def test_grid_parts_are_those_of_the_box(data):
     values = np.arange(int(np.prod(shape))).reshape(shape)
     result = np.full(values[box].shape, -1)
     for part in grid.parts(box):
-        assert part.chunk == grid.chunk(part.index)
+        assert part.chunk == grid.chunk(part.number)
         result[part.outer] = values[part.chunk][part.inner]
     np.testing.assert_array_equal(result, values[box])

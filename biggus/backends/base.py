@@ -64,6 +64,6 @@ class Backend(ABC):
             If an option is not one of the backend's.
         """
 
-    def adopt(self, obj: Any) -> Source | None:
+    def adopt(self, obj: Any) -> Source | None:  # noqa: ARG002 - for those that override it
         """Return a source for an object of the library, or None if it is none of ours."""
         return None

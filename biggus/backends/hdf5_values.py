@@ -16,6 +16,8 @@ import numpy.typing as npt
 from biggus.backends.hdf5_files import h5py, one_line
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from biggus.source import Box, Chunks
 
 log = logging.getLogger("biggus.backends.hdf5")
@@ -36,7 +38,7 @@ def plain_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
     TypeError
         If it holds references, which mean nothing outside their file.
     """
-    metadata = dtype.metadata or {}
+    metadata: Mapping[str, Any] = dtype.metadata or {}
     if "ref" in metadata:
         raise TypeError("references to objects or regions are not values that biggus reads")
     vlen = metadata.get("vlen")
@@ -113,7 +115,8 @@ def _decode(values: npt.NDArray[Any], dtype: np.dtype[Any]) -> None:
             if dtype.fields[name][0].hasobject:
                 _decode(values[name], dtype.fields[name][0])
         return
-    vlen = (dtype.metadata or {}).get("vlen")
+    metadata: Mapping[str, Any] = dtype.metadata or {}
+    vlen = metadata.get("vlen")
     if vlen in (str, bytes):
         texts = [
             item.decode("utf-8", STRING_ERRORS) if isinstance(item, bytes) else item

@@ -242,7 +242,7 @@ class TileSource(Source):
         return 2 * self.tile_size**2 * 4 + 2**20
 
     def _urls(self, part: ChunkPart) -> tuple[str, str]:
-        y, x = part.index[:2]
+        y, x = part.number[:2]
         return self.template.url(self.zoom, x, y), self.template.public_url(self.zoom, x, y)
 
     def _side_by_side(

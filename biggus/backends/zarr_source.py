@@ -130,7 +130,7 @@ class ZarrSource(Source):
         """Return the keys of the objects (chunks, or shards) that `box` touches."""
         path = self._array.path
         prefix = f"{path}/" if path else ""
-        return [prefix + self._encode(part.index) for part in self._grid.parts(box)]
+        return [prefix + self._encode(part.number) for part in self._grid.parts(box)]
 
     def _read(self, box: Box) -> tuple[Values, Record]:
         """Read, and tell what was met; raises `SourceError` alone."""

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from biggus.region import Selection
 from biggus.source import Box, Chunks, Source, Values, read
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from biggus.nodes.elementwise import Step
+    from biggus.region import Selection
 
 
 class Piece:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, Protocol
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, Protocol
 
 from biggus.nodes.base import Node, Piece
-from biggus.region import Selection
-from biggus.source import Chunks, Values
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy as np
+
+    from biggus.region import Selection
+    from biggus.source import Chunks, Values
 
 
 class Step(Protocol):
@@ -88,21 +91,21 @@ class Elementwise(Node):
         return self.step.dtype
 
     @property
-    def masked(self) -> bool:  # noqa: D102 - inherited
+    def masked(self) -> bool:
         return self.base.masked or self.step.masked
 
     @property
-    def fill_value(self) -> Any:  # noqa: D102
+    def fill_value(self) -> Any:
         own = self.step.fill_value
         if own is not None or self.dtype != self.base.dtype:
             return own
         return self.base.fill_value
 
     @property
-    def grid(self) -> Chunks | None:  # noqa: D102
+    def grid(self) -> Chunks | None:
         return self.base.grid
 
-    def pieces(  # noqa: D102
+    def pieces(
         self, get: Selection, put: Selection, steps: tuple[Step, ...] = ()
     ) -> Iterator[Piece]:
         return self.base.pieces(get, put, (self.step, *steps))

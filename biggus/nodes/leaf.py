@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from biggus.grid import Edges, Grid, RegularEdges
 from biggus.nodes.base import Node, Piece
@@ -15,6 +12,10 @@ from biggus.resolve import split_all, split_runs
 from biggus.source import Chunks, ObjectSource, Source
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy as np
+
     from biggus.nodes.elementwise import Step
 
 LONGEST_READ = 32 * 2**20
@@ -56,18 +57,18 @@ class Leaf(Node):
         return source
 
     @property
-    def masked(self) -> bool:  # noqa: D102 - inherited
+    def masked(self) -> bool:
         return isinstance(self.origin, Source) and self.origin.masked
 
     @property
-    def fill_value(self) -> Any:  # noqa: D102
+    def fill_value(self) -> Any:
         return self.origin.fill_value if isinstance(self.origin, Source) else None
 
     @property
-    def grid(self) -> Chunks | None:  # noqa: D102
+    def grid(self) -> Chunks | None:
         return self.origin.chunks if isinstance(self.origin, Source) else None
 
-    def pieces(  # noqa: D102
+    def pieces(
         self, get: Selection, put: Selection, steps: tuple[Step, ...] = ()
     ) -> Iterator[Piece]:
         source = self.source
@@ -76,9 +77,7 @@ class Leaf(Node):
             yield Piece(source, box, local, part_put, steps)
 
 
-def _parts(
-    source: Source, get: Selection, put: Selection
-) -> Iterator[tuple[Selection, Selection]]:
+def _parts(source: Source, get: Selection, put: Selection) -> Iterator[tuple[Selection, Selection]]:
     """Cut a selection into what one read each should give."""
     if source.resident:
         yield get, put

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,12 +10,14 @@ from biggus.errors import SourceError
 from biggus.grid import Edges, IrregularEdges, RegularEdges
 from biggus.nodes.base import Node, Piece
 from biggus.nodes.elementwise import Cast, Elementwise
-from biggus.region import Selection
 from biggus.resolve import split
-from biggus.source import Chunks
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
     from biggus.nodes.elementwise import Step
+    from biggus.region import Selection
+    from biggus.source import Chunks
 
 
 class Mosaic(Node):
@@ -51,18 +52,18 @@ class Mosaic(Node):
         self._masked: bool | None = None
 
     @property
-    def masked(self) -> bool:  # noqa: D102 - inherited
+    def masked(self) -> bool:
         if self._masked is None:
             self._masked = any(tile.masked for tile in self.tiles)
         return self._masked
 
     @property
-    def fill_value(self) -> Any:  # noqa: D102
+    def fill_value(self) -> Any:
         first = self.tiles[0]
         return first.fill_value if first.dtype == self.dtype else None
 
     @property
-    def grid(self) -> Chunks | None:  # noqa: D102
+    def grid(self) -> Chunks | None:
         grids = [tile.grid for tile in self.tiles]
         lengths: list[int] = []
         others: set[Chunks] = set()
@@ -75,7 +76,7 @@ class Mosaic(Node):
         (rest,) = others
         return (*rest[: self.axis], tuple(lengths), *rest[self.axis :])
 
-    def pieces(  # noqa: D102
+    def pieces(
         self, get: Selection, put: Selection, steps: tuple[Step, ...] = ()
     ) -> Iterator[Piece]:
         axis, edges = self.axis, self.edges
@@ -122,14 +123,14 @@ class GridMosaicNode(Node):
         self.shape = tuple([n * m for n, m in zip(grid_shape, tile_shape, strict=True)])
 
     @property
-    def masked(self) -> bool:  # noqa: D102 - inherited
+    def masked(self) -> bool:
         return self._masked
 
     @property
-    def grid(self) -> Chunks | None:  # noqa: D102
+    def grid(self) -> Chunks | None:
         return tuple(max(1, n) for n in self.tile_shape)
 
-    def pieces(  # noqa: D102
+    def pieces(
         self, get: Selection, put: Selection, steps: tuple[Step, ...] = ()
     ) -> Iterator[Piece]:
         yield from self._pieces(0, (), get, put, steps)
@@ -160,9 +161,7 @@ class GridMosaicNode(Node):
         if tile.dtype != self.dtype:
             raise SourceError(name, None, f"has dtype {tile.dtype} instead of {self.dtype}")
         if tile.masked and not self._masked:
-            raise SourceError(
-                name, None, "can have values missing; pass masked=True to GridMosaic"
-            )
+            raise SourceError(name, None, "can have values missing; pass masked=True to GridMosaic")
         return tile
 
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from biggus.grid import Edges, Grid
 from biggus.nodes.base import Node, Piece
 from biggus.region import Selection, Strided
-from biggus.source import Chunks
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy as np
+
     from biggus.nodes.elementwise import Step
+    from biggus.source import Chunks
 
 
 class View(Node):
@@ -44,15 +45,15 @@ class View(Node):
         return self.base.dtype
 
     @property
-    def masked(self) -> bool:  # noqa: D102 - inherited
+    def masked(self) -> bool:
         return self.base.masked
 
     @property
-    def fill_value(self) -> Any:  # noqa: D102
+    def fill_value(self) -> Any:
         return self.base.fill_value
 
     @property
-    def grid(self) -> Chunks | None:  # noqa: D102
+    def grid(self) -> Chunks | None:
         base = self.base.grid
         if base is None:
             return None
@@ -63,7 +64,7 @@ class View(Node):
                 chunks[m.dim] = _seen_through(m, self.shape[m.dim], cut)
         return tuple(chunks)
 
-    def pieces(  # noqa: D102
+    def pieces(
         self, get: Selection, put: Selection, steps: tuple[Step, ...] = ()
     ) -> Iterator[Piece]:
         return self.base.pieces(self.selection.compose(get), put, steps)
@@ -82,11 +83,7 @@ def _seen_through(m: Strided, n: int, edges: Edges) -> tuple[int, ...]:
     done = 0
     while done < n:
         start, stop = edges.bounds(edges.find(m.start + m.step * done))
-        if m.step > 0:
-            after = -((m.start - stop) // m.step)
-        else:
-            after = (m.start - start) // -m.step + 1
-        after = min(after, n)
+        after = min(n, m.leaves(start, stop))
         lengths.append(after - done)
         done = after
     return tuple(lengths)
