@@ -90,7 +90,7 @@ def read_values(dataset: Any, box: Box, dtype: np.dtype[Any]) -> npt.NDArray[Any
     `box` may have the axes of an array type at its end.
     """
     stored = box[: len(dataset.shape)]
-    values = dataset[stored]
+    values: npt.NDArray[Any] = dataset[stored]
     marked = dataset.dtype if dtype.hasobject else dtype
     if not box:  # a scalar, or the one list that a scalar dataspace holds
         scalar = np.empty(1, marked)
