@@ -80,11 +80,12 @@ def boxes(shape: tuple[int, ...]) -> SearchStrategy[Box]:
     def one(draw: Draw) -> Box:
         box = []
         for n in shape:
-            start = draw(st.integers(0, n - 1))
+            start = draw(st.one_of(st.just(0), st.integers(0, n - 1)))
             # The simplest box is the whole; then most boxes hold enough to step over.
             stop = n - draw(st.integers(0, n - 1 - start))
-            # Half the axes are dense; a step may also pass the end.
-            step = draw(st.one_of(st.just(1), st.integers(1, n + 1)))
+            within = st.integers(1, max(1, stop - start - 1))
+            # A step may also pass the end.
+            step = draw(st.one_of(st.just(1), within, within, st.integers(1, n + 1)))
             box.append(slice(start, stop, step))
         return tuple(box)
 
