@@ -13,7 +13,7 @@ from biggus.backends import Location
 from biggus.cli.opening import Opened, add_opening, open_variable, settings, variables
 from biggus.cli.outputs.metadata import plain_value
 from biggus.cli.tables import table
-from biggus.errors import BiggusError, GoneError, OpenError
+from biggus.errors import BiggusError, OpenError
 
 if TYPE_CHECKING:
     import argparse
@@ -39,16 +39,9 @@ def run(arguments: argparse.Namespace) -> None:
     """Print what is inside of a location."""
     with settings(arguments):
         if arguments.variable is not None:
-            names: tuple[str, ...] = (arguments.variable,)
             described = [_described(arguments, arguments.variable)]
         else:
-            try:
-                _, names = variables(arguments)
-            except GoneError:
-                # The cache may know it all the same, if it is all that was there.
-                described = [{"name": "", **_facts(open_variable(arguments, None))}]
-            else:
-                described = _each_described(arguments, names)
+            described = _each_described(arguments, variables(arguments))
     location = Location(arguments.location).public
     if arguments.json:
         print(json.dumps({"location": location, "variables": described}, indent=2))

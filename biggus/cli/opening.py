@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 import biggus
 from biggus import options
 from biggus.backends import Location, backend_for, backend_named
+from biggus.caching import chosen_cache
 from biggus.cli.usage import UsageError
-from biggus.errors import BiggusError, OpenError
+from biggus.errors import BiggusError, GoneError, OpenError
 from biggus.nodes import Elementwise, Leaf
 
 if TYPE_CHECKING:
     import argparse
 
-    from biggus.backends import Backend
     from biggus.source import Source
 
 
@@ -105,16 +105,31 @@ def plain_literal(text: str) -> Any:
     return text
 
 
-def variables(arguments: argparse.Namespace) -> tuple[Backend, tuple[str, ...]]:
-    """Return the backend of the location, and the names of what is there."""
+def variables(arguments: argparse.Namespace) -> tuple[str, ...]:
+    """Return the names of what is at the location, or was there, as the cache remembers."""
     location = Location(arguments.location)
-    server: Backend = (
-        backend_named(arguments.backend) if arguments.backend else backend_for(location)
-    )
     try:
-        return server, server.variables(location, **backend_options(arguments))
+        server = backend_named(arguments.backend) if arguments.backend else backend_for(location)
+        return server.variables(location, **backend_options(arguments))
     except TypeError as error:
         raise _bad_option(location, error) from error
+    except GoneError:
+        names = _remembered(location)
+        if not names:
+            raise
+        return names
+
+
+def _remembered(location: Location) -> tuple[str, ...]:
+    cache = chosen_cache(None, bool(location.scheme))
+    if cache is None:
+        return ()
+    names = {
+        str(description["variable"])
+        for _, description in cache.descriptions()
+        if description.get("location") == location.public and "variable" in description
+    }
+    return tuple(sorted(names))
 
 
 def open_variable(arguments: argparse.Namespace, variable: str | None) -> Opened:

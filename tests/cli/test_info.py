@@ -109,13 +109,16 @@ def test_a_template_is_told_of_without_asking_the_server(said, tmp_path):
     assert "48 GiB" in text
 
 
-def test_what_is_gone_is_told_of_from_the_cache(folder, said):
+def test_what_is_gone_is_told_of_from_the_cache(folder, said, capsys):
     cache = folder / "cache"
-    before = said("info", folder / "a.nc", "--cache", cache, "--json")
+    arguments = ["info", folder / "a.nc", "--cache", cache, "--json"]
+    before = said(*arguments, "only")
     (folder / "a.nc").unlink()
-    assert json.loads(
-        said("info", folder / "a.nc", "only", "--cache", cache, "--json")
-    ) == json.loads(before)
+    for name in (["only"], []):
+        assert main([*map(str, arguments), *name]) == 0
+        captured = capsys.readouterr()
+        assert json.loads(captured.out) == json.loads(before)
+        assert captured.err.startswith("biggus: warning: ")
 
 
 def test_a_cache_is_filled_told_of_listed_and_cleared(tmp_path, said):
