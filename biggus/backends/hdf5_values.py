@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from biggus.backends.hdf5_files import h5py, one_line
+from biggus.backends.strided import read_box
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -90,7 +91,11 @@ def read_values(dataset: Any, box: Box, dtype: np.dtype[Any]) -> npt.NDArray[Any
     `box` may have the axes of an array type at its end.
     """
     stored = box[: len(dataset.shape)]
-    values: npt.NDArray[Any] = dataset[stored]
+    values: Any
+    if stored:
+        values = read_box(dataset, stored, dataset.dtype, dataset.chunks)
+    else:
+        values = dataset[()]
     marked = dataset.dtype if dtype.hasobject else dtype
     if not box:  # a scalar, or the one list that a scalar dataspace holds
         scalar = np.empty(1, marked)
@@ -103,7 +108,8 @@ def read_values(dataset: Any, box: Box, dtype: np.dtype[Any]) -> npt.NDArray[Any
         _decode(values, marked)
     if values.dtype.metadata or values.dtype.names:
         values = _unmarked(values, dtype)
-    return values
+    array: npt.NDArray[Any] = values
+    return array
 
 
 def _decode(values: npt.NDArray[Any], dtype: np.dtype[Any]) -> None:

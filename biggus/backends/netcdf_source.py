@@ -14,7 +14,7 @@ from biggus import cf
 from biggus.backends.files import file_version
 from biggus.backends.native import hdf5_lock
 from biggus.backends.netcdf_files import dataset_at, netcdf4, variable_in
-from biggus.backends.netcdf_read import read_box
+from biggus.backends.strided import read_box
 from biggus.errors import OpenError, SourceError, format_box
 from biggus.source import Source, normal_chunks
 
@@ -103,7 +103,9 @@ def read_packed(variable: Any, box: Box, facts: Facts) -> Values:
     """
     if facts.joined:
         box = (*box, slice(0, variable.shape[-1], 1))
-    values = read_box(variable, box)
+    chunks = variable.chunking()
+    chunks = chunks if isinstance(chunks, list) else None
+    values = read_box(variable, box, np.dtype(variable.dtype), chunks)
     if facts.dtype == object:
         if box:
             return np.asarray(values)

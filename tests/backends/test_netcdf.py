@@ -267,14 +267,14 @@ def test_any_box(tmp_path, format, chunked):
 @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.data(), st.sampled_from([8, 300, 8 * 2**20]))
 def test_strided_boxes_in_slabs_of_any_size(types_of_strides, data, slab):
-    from biggus.backends import netcdf_read
+    from biggus.backends import strided
 
     values, source = types_of_strides
     box = data.draw(boxes(values.shape))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(netcdf_read, "_SLAB_BYTES", slab)
-        patch.setattr(netcdf_read, "_LEAST_RUN", data.draw(st.sampled_from([1, 100])))
-        patch.setattr(netcdf_read, "_MOST_WASTE", data.draw(st.sampled_from([1, 32, 10**6])))
+        patch.setattr(strided, "_SLAB_BYTES", slab)
+        patch.setattr(strided, "_LEAST_RUN", data.draw(st.sampled_from([1, 100])))
+        patch.setattr(strided, "_MOST_WASTE", data.draw(st.sampled_from([1, 32, 10**6])))
         np.testing.assert_array_equal(read(source, box), values[box], strict=True)
 
 
