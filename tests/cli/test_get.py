@@ -1,5 +1,9 @@
 """`biggus get`: what is written is what NumPy selects, read back by the formats' own libraries."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -327,6 +331,31 @@ def test_a_write_that_fails_leaves_nothing(folder, tmp_path, capsys, monkeypatch
     assert main(["get", str(folder / "a.h5"), "grey", "-o", str(tmp_path / "out.npy")]) == 1
     assert "No space left on device" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(os.name != "posix", reason="limits of a process")
+@pytest.mark.parametrize("name", ["out.npy", "out.png", "out.nc", "out.zarr"])
+def test_a_full_disk_leaves_nothing(name, tmp_path):
+    import resource
+
+    store = tmp_path / "in.h5"
+    with h5py.File(store, "w") as file:
+        file["noise"] = np.random.default_rng(0).integers(0, 256, (1000, 1000), dtype="u1")
+    work = tmp_path / "work"
+    work.mkdir()
+    done = subprocess.run(
+        [sys.executable, "-m", "biggus", "get", store, "noise", "-o", name],
+        check=False,
+        cwd=work,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000)),
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("biggus: error: cannot write")
+    assert done.stderr.count("\n") == 1
+    assert list(work.iterdir()) == []
 
 
 def test_a_path_beginning_with_a_tilde(folder, tmp_path, monkeypatch, capsys):

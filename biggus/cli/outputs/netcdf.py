@@ -36,6 +36,15 @@ def write_netcdf(path: Path, picked: Picked) -> str | None:
     except ImportError:
         raise MissingDependencyError("netCDF4", "netcdf", "writing a NetCDF file") from None
     stored = _stored_dtype(picked.dtype)
+    try:
+        _write(netCDF4, path, picked, stored)
+    except RuntimeError as error:
+        # What the library says when the disk is full, and the like.
+        raise OSError(str(error)) from error
+    return None
+
+
+def _write(netcdf: Any, path: Path, picked: Picked, stored: Any) -> None:
     name = safe_name(picked.name)
     dims = distinct_dims(picked.dims, picked.shape)
     attributes = carried_attributes(picked.attributes, picked.decoded)
@@ -44,7 +53,7 @@ def write_netcdf(path: Path, picked: Picked) -> str | None:
     fill = picked.marker() if picked.array.masked and stored is not str else None
     # One lock for all of the library: the values may come through it too.
     with hdf5_lock:
-        dataset = netCDF4.Dataset(path, "w", format="NETCDF4")
+        dataset = netcdf.Dataset(path, "w", format="NETCDF4")
     try:
         with hdf5_lock:
             for dim, n in dict(zip(dims, picked.shape, strict=True)).items():
@@ -60,7 +69,6 @@ def write_netcdf(path: Path, picked: Picked) -> str | None:
     finally:
         with hdf5_lock:
             dataset.close()
-    return None
 
 
 def _stored_dtype(dtype: np.dtype[Any]) -> Any:
