@@ -92,10 +92,7 @@ def read_values(dataset: Any, box: Box, dtype: np.dtype[Any]) -> npt.NDArray[Any
     """
     stored = box[: len(dataset.shape)]
     values: Any
-    if stored:
-        values = read_box(dataset, stored, dataset.dtype, dataset.chunks)
-    else:
-        values = dataset[()]
+    values = read_box(dataset, stored, dataset.dtype, dataset.chunks) if stored else dataset[()]
     marked = dataset.dtype if dtype.hasobject else dtype
     if not box:  # a scalar, or the one list that a scalar dataspace holds
         scalar = np.empty(1, marked)
