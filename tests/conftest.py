@@ -76,7 +76,9 @@ def check_same():
         try:
             right = expected()
         except Exception as error:
-            with pytest.raises(type(error)):
+            # Older NumPy only warns of an index out of bounds if nothing is selected.
+            late = isinstance(error, DeprecationWarning)
+            with pytest.raises(IndexError if late else type(error)):
                 got()
             return
         result = got()

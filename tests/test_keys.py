@@ -53,7 +53,9 @@ def compare(values, key, select=numpy_selection):
     try:
         right = values[key]
     except Exception as error:
-        with pytest.raises(type(error)):
+        # Older NumPy only warns of an index out of bounds if nothing is selected.
+        late = isinstance(error, DeprecationWarning)
+        with pytest.raises(IndexError if late else type(error)):
             select(key, values.shape)
         return
     selection = select(key, values.shape)

@@ -132,7 +132,9 @@ def test_any_key_of_any_tree(data):
     try:
         right = as_array(values[key], values.dtype)
     except Exception as error:
-        with pytest.raises(type(error)):
+        # Older NumPy only warns of an index out of bounds if nothing is selected.
+        late = isinstance(error, DeprecationWarning)
+        with pytest.raises(IndexError if late else type(error)):
             array[key]
         return
     if right.size > 10_000:
