@@ -344,7 +344,8 @@ def test_a_full_disk_leaves_nothing(name, tmp_path):
     work = tmp_path / "work"
     work.mkdir()
     done = subprocess.run(
-        [sys.executable, "-m", "biggus", "get", store, "noise", "-o", name],
+        # Of old versions of other packages, some deprecate what others do.
+        [sys.executable, "-W", "ignore", "-m", "biggus", "get", store, "noise", "-o", name],
         check=False,
         cwd=work,
         capture_output=True,
