@@ -508,7 +508,7 @@ DAMAGE = {
 
 
 def _named(item):
-    """Name a keyword for a test's id: what codecs call themselves changes from process to process."""
+    """Name a keyword for a test's id: codecs call themselves otherwise in every process."""
     name, value = item
     plain = value is None or isinstance(value, tuple)
     return f"{name}={value if plain else type(value).__name__}"
