@@ -25,10 +25,6 @@ from biggus.cli.demo.planet import degrees, pixels
 from biggus.cli.demo.server import TileServer
 
 
-# What other packages deprecate in each other is not ours to mend.
-WARNINGS = ["-W", "error", "-W", "ignore::DeprecationWarning"]
-
-
 @pytest.fixture(scope="module")
 def server():
     with TileServer() as running:
@@ -145,14 +141,16 @@ def told(tmp_path_factory):
     """Run the whole demo, as a user does."""
     folder = tmp_path_factory.mktemp("demo")
     done = subprocess.run(
-        [sys.executable, *WARNINGS, "-m", "biggus", "demo", "--output", "out"],
+        [sys.executable, "-m", "biggus", "demo", "--output", "out"],
         check=False,
         cwd=folder,
         capture_output=True,
         text=True,
         timeout=300,
     )
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == 0, done.stderr
+    # Old versions of other packages may warn of each other.
+    assert "biggus" not in done.stderr
     return folder / "out", done.stdout
 
 

@@ -344,8 +344,7 @@ def test_a_full_disk_leaves_nothing(name, tmp_path):
     work = tmp_path / "work"
     work.mkdir()
     done = subprocess.run(
-        # Of old versions of other packages, some deprecate what others do.
-        [sys.executable, "-W", "ignore", "-m", "biggus", "get", store, "noise", "-o", name],
+        [sys.executable, "-m", "biggus", "get", store, "noise", "-o", name],
         check=False,
         cwd=work,
         capture_output=True,
@@ -354,8 +353,10 @@ def test_a_full_disk_leaves_nothing(name, tmp_path):
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000)),
     )
     assert done.returncode == 1
-    assert done.stderr.startswith("biggus: error: cannot write")
-    assert done.stderr.count("\n") == 1
+    # Old versions of other packages may warn of each other.
+    (said,) = [line for line in done.stderr.splitlines() if line.startswith("biggus")]
+    assert said.startswith("biggus: error: cannot write")
+    assert "Traceback" not in done.stderr
     assert list(work.iterdir()) == []
 
 
