@@ -111,7 +111,7 @@ def picture_ocean(path: Path, ocean: Ocean) -> None:
         panels = fig.subplots(1, len(ocean.months), sharex=True, sharey=True)
         for ax, month, field in zip(panels, ocean.months, temperatures, strict=True):
             mesh = ax.pcolormesh(
-                longitude, latitude, field, cmap="RdYlBu_r", vmin=low, vmax=high, shading="nearest"
+                corners(longitude), corners(latitude), field, cmap="RdYlBu_r", vmin=low, vmax=high
             )
             # Masked cells are not drawn: what is behind them shows.
             ax.set_facecolor("0.72")
@@ -124,6 +124,22 @@ def picture_ocean(path: Path, ocean: Ocean) -> None:
         panels[0].set_ylabel("latitude (degrees north)")
         fig.colorbar(mesh, ax=panels, label="sea surface temperature (degrees Celsius)")
         fig.suptitle("NEMO ocean model: three monthly files as one array; land (grey) is masked")
+
+
+def corners(middles: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return where the cells of a curved grid meet: one row and one column more.
+
+    Examples
+    --------
+    >>> corners(np.array([[0.0, 2.0], [0.0, 2.0]])).tolist()
+    [[-1.0, 1.0, 3.0], [-1.0, 1.0, 3.0], [-1.0, 1.0, 3.0]]
+    """
+    # A row and a column around it, as far from it as it is from the next.
+    around = np.pad(middles.astype(np.float64), 1, mode="reflect", reflect_type="odd")
+    inner: npt.NDArray[Any] = (
+        around[:-1, :-1] + around[:-1, 1:] + around[1:, :-1] + around[1:, 1:]
+    ) / 4
+    return inner
 
 
 def picture_climate(path: Path, climate: Climate) -> None:
