@@ -5,9 +5,10 @@ selection of it falls into pieces, each of which one source gives in one read.
 """
 
 from biggus.nodes.base import Node, Piece
-from biggus.nodes.elementwise import Cast, Elementwise, Field, Step
+from biggus.nodes.elementwise import Elementwise
 from biggus.nodes.leaf import Leaf
 from biggus.nodes.mosaic import GridMosaicNode, Mosaic
+from biggus.nodes.step import Cast, Field, Step
 from biggus.nodes.view import View, select
 
 __all__ = [

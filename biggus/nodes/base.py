@@ -12,7 +12,7 @@ from biggus.source import Box, Chunks, Source, Values, read
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from biggus.nodes.elementwise import Step
+    from biggus.nodes.step import Step
     from biggus.region import Selection
 
 

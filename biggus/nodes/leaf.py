@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from biggus.nodes.elementwise import Step
+    from biggus.nodes.step import Step
 
 LONGEST_READ = 32 * 2**20
 """Bytes; a dense read that is longer is made in parts of about this size."""

@@ -9,13 +9,14 @@ import numpy as np
 from biggus.errors import SourceError
 from biggus.grid import Edges, IrregularEdges, RegularEdges
 from biggus.nodes.base import Node, Piece
-from biggus.nodes.elementwise import Cast, Elementwise
+from biggus.nodes.elementwise import Elementwise
+from biggus.nodes.step import Cast
 from biggus.resolve import split
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from biggus.nodes.elementwise import Step
+    from biggus.nodes.step import Step
     from biggus.region import Selection
     from biggus.source import Chunks
 

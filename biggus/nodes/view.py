@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from biggus.nodes.elementwise import Step
+    from biggus.nodes.step import Step
     from biggus.source import Chunks
 
 
