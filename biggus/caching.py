@@ -42,7 +42,7 @@ def caching(source: Source, cache: Cache | bool | None) -> Source:
     CacheError
         If `cache` asks for it and the source has no token.
     """
-    chosen = chosen_cache(cache, source.remote)
-    if chosen is None or (cache is None and source.token is None):
+    if cache is None and source.token is None:
         return source
-    return chosen.wrap(source)
+    chosen = chosen_cache(cache, source.remote)
+    return source if chosen is None else chosen.wrap(source)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _MAX_AGE = re.compile(r"(?:^|,)\s*max-age\s*=\s*\"?(\d{1,10})", re.IGNORECASE)
 _CLOCK_SLACK = 300.0
+_MISSING = ["missing"]
 
 
 @dataclass(frozen=True)
@@ -31,12 +32,15 @@ class Freshness:
         The validators, as sent.
     checked, expires : float
         Seconds since 1970.
+    missing : bool
+        Whether the copy is of what the server does not have: it has no validators.
     """
 
     etag: str | None
     modified: str | None
     checked: float
     expires: float
+    missing: bool = False
 
     @classmethod
     def of(cls, headers: Mapping[str, str], default: float) -> Freshness | None:
@@ -79,6 +83,10 @@ class Freshness:
             headers["If-Modified-Since"] = self.modified
         return headers
 
+    def of_missing(self) -> Freshness:
+        """Return this for what is missing; what validates an error page is no matter."""
+        return Freshness(None, None, self.checked, self.expires, missing=True)
+
     def same(self, other: Freshness) -> bool:
         """Tell whether both have a validator, and the same one."""
         if self.etag and other.etag:
@@ -110,7 +118,10 @@ def _lifetime(
 
 def pack(entries: list[Freshness]) -> bytes:
     """Return the version of a box from those of its tiles, in C order."""
-    rows = [[e.etag, e.modified, round(e.checked, 3), round(e.expires, 3)] for e in entries]
+    rows = []
+    for e in entries:
+        marks = _MISSING if e.missing else []
+        rows.append([e.etag, e.modified, round(e.checked, 3), round(e.expires, 3), *marks])
     return json.dumps(rows, separators=(",", ":")).encode()
 
 
@@ -127,11 +138,17 @@ def unpack(version: bytes) -> list[Freshness] | None:
     try:
         rows = json.loads(version)
         return [
-            Freshness(_text(etag), _text(modified), float(checked), float(expires))
-            for etag, modified, checked, expires in rows
+            Freshness(_text(etag), _text(modified), float(checked), float(expires), _missing(marks))
+            for etag, modified, checked, expires, *marks in rows
         ]
     except (ValueError, TypeError):
         return None
+
+
+def _missing(marks: list[object]) -> bool:
+    if marks not in ([], _MISSING):
+        raise ValueError(f"unknown marks {marks!r}")
+    return bool(marks)
 
 
 def _text(value: object) -> str | None:

@@ -9,7 +9,10 @@ a wait that doubles each time, with jitter, or as long as ``Retry-After`` says.
 Then the last answer is returned, or :class:`HttpError` raised.
 
 Credentials (headers, secret query parameters, user info) are in no log record
-and no error of this module.
+and no error of this module, nor in urllib3's records of these requests.
+
+While the option ``offline`` is set no request leaves: each is refused with
+:class:`OfflineHttpError`.
 """
 
 from __future__ import annotations
@@ -21,9 +24,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from biggus import options
 from biggus.backends.http_headers import retry_after, split_credentials, user_agent
 from biggus.backends.http_pools import process_connections
 from biggus.backends.location import public_url
+from biggus.backends.redaction import our_request, redacted
 from biggus.errors import BiggusError
 
 if TYPE_CHECKING:
@@ -83,6 +88,13 @@ class HttpError(BiggusError, OSError):
 
     def __str__(self) -> str:
         return str(self.args[0])
+
+
+OFFLINE = "biggus is set to be offline"
+
+
+class OfflineHttpError(HttpError):
+    """Nothing was asked, as biggus is set to be offline."""
 
 
 @dataclass(frozen=True)
@@ -181,11 +193,13 @@ class HttpClient:
         Raises
         ------
         HttpError
-            If no readable answer came.
+            If no readable answer came; `OfflineHttpError` if none is to be asked for.
         MissingDependencyError
             If urllib3 is not installed.
         """
         settings = self.settings
+        shown = public_url(url)
+        _refuse_if_offline(shown, 0)  # even to find a proxy may ask for the name of the host
         url, credentials = split_credentials(url)
         sent = {"User-Agent": settings.user_agent or user_agent(), **credentials}
         sent.update(settings.headers)
@@ -193,7 +207,6 @@ class HttpClient:
         state = process_connections()
         gate = state.gate(host or urlsplit(url).netloc)
         pool = state.pool(url, settings.connections)
-        shown = public_url(url)
         most = settings.retries if retries is None else retries
         deadline = time.monotonic() + PATIENCE_SECONDS
         attempt = 0
@@ -204,6 +217,8 @@ class HttpClient:
             wait: float | None = None
             try:
                 with gate.passing(settings.connections):
+                    # It may have waited here, and the option be set meanwhile.
+                    _refuse_if_offline(shown, attempt - 1)
                     response = _once(
                         pool,
                         url,
@@ -244,6 +259,11 @@ class HttpClient:
         return process_connections().gate(host or urlsplit(url).netloc.rpartition("@")[2]).down
 
 
+def _refuse_if_offline(shown: str, attempts: int) -> None:
+    if options.current().offline:
+        raise OfflineHttpError(shown, OFFLINE, attempts)
+
+
 class _AttemptError(Exception):
     """One attempt got no readable answer."""
 
@@ -279,20 +299,23 @@ def _once(
         remove_headers_on_redirect=[name for name in headers if name not in _FOR_ALL],
     )
     try:
-        answer = pool.urlopen(
-            "GET",
-            url,
-            headers=headers,
-            timeout=urllib3.Timeout(connect=timeout[0], read=timeout[1]),
-            retries=retry,
-            preload_content=False,
-        )
-        body = _body(answer, largest, deadline)
+        with our_request():
+            answer = pool.urlopen(
+                "GET",
+                url,
+                headers=headers,
+                timeout=urllib3.Timeout(connect=timeout[0], read=timeout[1]),
+                retries=retry,
+                preload_content=False,
+            )
+            body = _body(answer, largest, deadline)
     except urllib3.exceptions.HTTPError as error:
         problem = _problem(error, timeout)
         log.debug("%s: %s, attempt %d", shown, problem.problem, attempt)
-        cause = getattr(error, "reason", None)
-        raise problem from cause if isinstance(cause, Exception) else error
+        reason = getattr(error, "reason", None)
+        cause = reason if isinstance(reason, Exception) else error
+        text = str(cause)
+        raise problem from cause if redacted(text) == text else None
     milliseconds = (time.perf_counter() - started) * 1e3
     log.debug(
         "%s: %d, %d bytes, %.1f ms, attempt %d",

@@ -2,7 +2,8 @@
 
 Connections cannot be shared with a forked child, which therefore starts with
 none.  Proxies are those that the environment names (``HTTP_PROXY``,
-``HTTPS_PROXY``, ``ALL_PROXY``, ``NO_PROXY``), and never one for this machine.
+``HTTPS_PROXY``, ``ALL_PROXY``, ``NO_PROXY``), on Windows and macOS else those of
+the system's settings, and never one for this machine.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from urllib.parse import urlsplit
 from biggus.backends.gate import Gate
 from biggus.backends.http_headers import split_credentials
 from biggus.backends.location import public_url
+from biggus.backends.redaction import watch_urllib3
 from biggus.errors import MissingDependencyError, OptionError
 
 if TYPE_CHECKING:
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def _proxy_for(url: str) -> str | None:
-    """Return the proxy that the environment names for `url`; never one for this machine."""
+    """Return the proxy that environment or system name for `url`; never one for this machine."""
     from urllib.request import getproxies, proxy_bypass
 
     parts = urlsplit(url)
@@ -34,6 +36,10 @@ def _proxy_for(url: str) -> str | None:
     return proxies.get(parts.scheme) or proxies.get("all")
 
 
+_proxies: dict[str, str | None] = {}
+"""The proxy of each origin; a forked child keeps it, as macOS must not be asked there again."""
+
+
 class Connections:
     """The pools and gates of this process."""
 
@@ -42,7 +48,6 @@ class Connections:
         self.leaving = threading.Event()
         self.gates: dict[str, Gate] = {}
         self.pools: dict[tuple[str | None, int], urllib3.PoolManager] = {}
-        self.proxies: dict[str, str | None] = {}
         # So that a program that is interrupted does not stay for the waits of
         # its worker threads: this hook runs before they are joined.
         register: Any = getattr(threading, "_register_atexit", None)
@@ -61,9 +66,9 @@ class Connections:
         """Return the pool for `url` that keeps so many connections a host."""
         origin = "://".join(urlsplit(url)[:2])
         with self.lock:
-            if origin not in self.proxies:
-                self.proxies[origin] = _proxy_for(url)
-            key = self.proxies[origin], connections
+            if origin not in _proxies:
+                _proxies[origin] = _proxy_for(url)
+            key = _proxies[origin], connections
             pool = self.pools.get(key)
             if pool is None:
                 pool = self.pools[key] = _new_pool(*key)
@@ -75,6 +80,7 @@ def _new_pool(proxy: str | None, connections: int) -> urllib3.PoolManager:
         import urllib3
     except ImportError:
         raise MissingDependencyError("urllib3", "tiles", "reading over HTTP") from None
+    watch_urllib3()
     # The gate keeps the number down; the pool only has to hold them all.
     if proxy is None:
         return urllib3.PoolManager(num_pools=64, maxsize=connections)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import logging
 import threading
 import time
@@ -12,11 +13,19 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from biggus import options
 from biggus.backends import freshness
 from biggus.backends.freshness import Freshness
-from biggus.backends.http import RETRIED, HttpClient, HttpError, HttpSettings, Response
+from biggus.backends.http import (
+    RETRIED,
+    HttpClient,
+    HttpError,
+    HttpSettings,
+    OfflineHttpError,
+    Response,
+)
 from biggus.backends.image import ImageError, decode_image
-from biggus.errors import SourceError
+from biggus.errors import OfflineError, SourceError
 from biggus.grid import ChunkPart, Grid
 from biggus.source import Source, Values, box_shape
 
@@ -140,12 +149,13 @@ class TileSource(Source):
             The values in `box`.
         version : bytes or None
             The validators and expiries of all its tiles; None if the server
-            forbids to keep one, or has none (then there is nothing to keep).
+            forbids to keep one.
 
         Raises
         ------
         SourceError
-            If a tile cannot be had, whole and as expected.
+            If a tile cannot be had, whole and as expected; `OfflineError` if
+            biggus is set to be offline.
         """
         parts = list(self._grid.parts(box))
         if len(parts) == 1:
@@ -167,13 +177,14 @@ class TileSource(Source):
 
         A copy that has not expired is good without a request.  One that has is
         good, for longer, if the server says that it has not changed; and
-        good as it is while the server is out of reach or in trouble.
+        good as it is while the server is out of reach or in trouble, or biggus
+        is set to be offline.
         """
         entries = freshness.unpack(held)
         parts = list(self._grid.parts(box))
         if entries is None or len(entries) != len(parts):
             return None
-        if all(entry.fresh for entry in entries):
+        if options.current().offline or all(entry.fresh for entry in entries):
             return held
         if len(parts) == 1:
             renewed = [self._renewed(parts[0], entries[0])]
@@ -206,15 +217,23 @@ class TileSource(Source):
         if response.status in RETRIED:
             log.warning("%s: status %d; a stale copy is used", shown, response.status)
             return entry
-        if response.status not in {200, 304}:
-            return None
         now = Freshness.of(response.headers, self.fresh_for)
-        if now is not None and (response.status == 304 or entry.same(now)):
+        if now is not None and self._still(entry, response, now):
             log.debug("%s: not modified", shown)
-            return entry.renewed(now)
-        if response.status == 200:
+            return now.of_missing() if entry.missing else entry.renewed(now)
+        if response.status == 200 or self._fills(response):
             _brought.put(url, response)
         return None
+
+    def _fills(self, response: Response) -> bool:
+        """Tell whether an answer is that of a missing tile, and such tiles are filled."""
+        return response.status in _MISSING and self.missing is not None
+
+    def _still(self, entry: Freshness, response: Response, now: Freshness) -> bool:
+        """Tell whether the answer about a copy says that it is still what the server has."""
+        if entry.missing:
+            return self._fills(response)
+        return response.status == 304 or (response.status == 200 and entry.same(now))
 
     def _tile(self, part: ChunkPart, box: Box) -> tuple[npt.NDArray[Any], Freshness | None]:
         """Return all values of one tile, and how long they are good."""
@@ -223,13 +242,17 @@ class TileSource(Source):
         try:
             if response is None:
                 response = self.client.get(url, host=self.template.host, largest=self._largest)
-            if response.status in _MISSING and self.missing is not None:
+            if self._fills(response):
                 log.debug("%s: status %d, filled", shown, response.status)
                 shape = tuple(s.stop - s.start for s in part.chunk)
-                return np.full(shape, self.missing, self.dtype), None
+                entry = Freshness.of(response.headers, self.fresh_for)
+                filled = np.full(shape, self.missing, self.dtype)
+                return filled, None if entry is None else entry.of_missing()
             _check_status(response)
             _check_type(response)
             tile = decode_image(response.body, self.tile_size, self.bands, self.dtype)
+        except OfflineHttpError as error:
+            raise OfflineError(self.name, box, error) from None
         except HttpError as error:
             raise SourceError(self.name, box, error) from error
         except (ImageError, _RefusedError) as error:
@@ -254,7 +277,10 @@ class TileSource(Source):
         threads = min(len(items), self.client.settings.connections)
         pool = ThreadPoolExecutor(threads, thread_name_prefix="biggus-tiles")
         try:
-            futures = [pool.submit(function, item) for item in items]
+            # The options of the caller hold in these threads too.
+            futures = [
+                pool.submit(contextvars.copy_context().run, function, item) for item in items
+            ]
             for future in as_completed(futures):
                 future.result()
             return [future.result() for future in futures]

@@ -81,7 +81,7 @@ class TilesBackend(Backend):
             How often to try again what may pass by itself.
         missing : "raise", int or sequence of int
             What a tile is filled with that the server does not have (404,
-            204).  Such tiles are not cached.
+            204).  What is filled is cached like any tile.
         headers : mapping, optional
             Headers to send, such as credentials.
         subdomains : str or sequence of str

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from biggus import options
+from biggus.backends.zarr_http import OfflineConnectionError
 from biggus.backends.zarr_metadata import ROOT
 from biggus.backends.zarr_objects import WHOLE, Fetched, Objects, Span
 from biggus.backends.zarr_opening import open_source
@@ -31,6 +33,7 @@ class ForeignObjects(Objects):
 
     def __init__(self, store: Any) -> None:
         self.store = store
+        self.remote = _is_remote(store)
 
     def get(self, key: str, span: Span = WHOLE) -> Fetched | None:  # noqa: D102 - inherited
         from zarr.core.sync import sync
@@ -41,6 +44,8 @@ class ForeignObjects(Objects):
         from zarr.abc.store import OffsetByteRequest, RangeByteRequest, SuffixByteRequest
         from zarr.core.buffer.cpu import buffer_prototype
 
+        if self.remote and options.current().offline:
+            raise OfflineConnectionError
         start, stop = span
         request: Any = None
         if start is not None and start < 0:
@@ -57,6 +62,21 @@ class ForeignObjects(Objects):
 
     def version(self, metadata: Sequence[str], chunks: Iterable[str]) -> bytes | None:  # noqa: ARG002, D102
         return None
+
+
+def _is_remote(store: Any) -> bool:
+    """Tell whether reading from a store of zarr-python's asks a server."""
+    from zarr import storage
+
+    while isinstance(store, storage.WrapperStore):
+        store = store._store  # noqa: SLF001 - documented, and there is no other way in
+    if isinstance(store, storage.FsspecStore):
+        protocol = getattr(store.fs, "sync_fs", store.fs).protocol
+        names = {protocol} if isinstance(protocol, str) else set(protocol)
+        return not names & {"file", "local", "memory"}
+    if isinstance(store, storage.ObjectStore):
+        return type(store.store).__name__ not in {"LocalStore", "MemoryStore"}
+    return False
 
 
 def adopt_array(array: Any) -> Source | None:

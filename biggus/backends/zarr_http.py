@@ -11,11 +11,21 @@ import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from biggus.backends.http import RETRIED, HttpClient, HttpError, HttpSettings, Response
+from biggus import options
+from biggus.backends.http import (
+    OFFLINE,
+    RETRIED,
+    HttpClient,
+    HttpError,
+    HttpSettings,
+    OfflineHttpError,
+    Response,
+)
 from biggus.backends.http_headers import http_date
 from biggus.backends.location import public_url
+from biggus.backends.redaction import redacted
 from biggus.backends.zarr_objects import METADATA_NAMES, WHOLE, Fetched, Objects, Span
-from biggus.errors import OpenError
+from biggus.errors import GoneError, OpenError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,6 +61,13 @@ class RemoteObjects(Objects):
             If nobody answers.
         """
         raise NotImplementedError
+
+
+class OfflineConnectionError(ConnectionError):
+    """Nothing was asked, as biggus is set to be offline."""
+
+    def __init__(self) -> None:
+        super().__init__(f"{OFFLINE}, and this is not in the cache")
 
 
 ABSENT = "absent"
@@ -111,6 +128,8 @@ class HttpObjects(RemoteObjects):
                 retries = 0
         try:
             response = self._client.get(url, headers, retries=retries, largest=_LARGEST)
+        except OfflineHttpError:
+            raise OfflineConnectionError from None
         except HttpError as error:
             # Without its cause, which may quote the URL with credentials.
             raise ConnectionError(str(error)) from None
@@ -182,12 +201,17 @@ class FsspecObjects(RemoteObjects):
 
     Raises
     ------
+    GoneError
+        If biggus is set to be offline.
     OpenError
         If fsspec, or what it needs for the scheme, is not installed.
     """
 
     def __init__(self, url: str, storage_options: Mapping[str, Any]) -> None:
         shown = public_url(url)
+        if options.current().offline:
+            # Some file systems ask for credentials as soon as they are made.
+            raise GoneError(shown, str(OfflineConnectionError()))
         try:
             import fsspec.core
 
@@ -195,13 +219,24 @@ class FsspecObjects(RemoteObjects):
         except ImportError as error:
             text = str(error).splitlines()[0]
             raise OpenError(shown, f"a package is missing: {text}") from error
+        except ValueError as error:
+            text = redacted(str(error).partition("\n")[0])
+            raise OpenError(shown, f"fsspec cannot use this: {text}") from None
         self._root = root.rstrip("/")
 
     def get(self, key: str, span: Span = WHOLE) -> Fetched | None:  # noqa: D102 - inherited
+        if options.current().offline:
+            raise OfflineConnectionError
         try:
             data = self._fs.cat_file(f"{self._root}/{key}", start=span[0], end=span[1])
         except FileNotFoundError:
             return None
+        except Exception as error:
+            text = str(error)
+            if redacted(text) == text:
+                raise
+            # Its file systems may quote the URL, with credentials.
+            raise OSError(f"{type(error).__name__}: {redacted(text)}") from None
         return Fetched(bytes(data))
 
     def unchanged(self, key: str, tag: str | None) -> bool:  # noqa: D102 - inherited

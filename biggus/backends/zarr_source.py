@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from biggus import options
 from biggus.backends import zarr_metadata
+from biggus.backends.http import OFFLINE
 from biggus.backends.zarr_checks import check_for
 from biggus.backends.zarr_loop import can_run_here, run_here
 from biggus.backends.zarr_store import Record, make_store, recording
@@ -19,6 +21,7 @@ from biggus.errors import (
     BiggusError,
     GoneError,
     MissingDependencyError,
+    OfflineError,
     OpenError,
     SourceError,
     VariableError,
@@ -134,6 +137,8 @@ class ZarrSource(Source):
 
     def _read(self, box: Box) -> tuple[Values, Record]:
         """Read, and tell what was met; raises `SourceError` alone."""
+        if self.remote and options.current().offline:
+            raise OfflineError(self.name, box, OFFLINE)
         record = Record()
         keys = self.chunk_keys(box)
         started = time.perf_counter()

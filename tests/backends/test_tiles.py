@@ -324,7 +324,7 @@ def test_a_missing_tile_can_be_filled_and_only_a_missing_one(server, quick, stat
     values, version = source.fetch(box_of((0, 256), (0, 512), (0, 3)))
     assert (values[:, 256:] == 7).all()
     np.testing.assert_array_equal(values[:, :256], pillow(server, "/RGB/3/0/0.png", "RGB"))
-    assert version is None
+    assert source.renew(box_of((0, 256), (0, 512), (0, 3)), version) == version
     coloured = source_of(server, missing=(1, 2, 3), retries=0)
     server.replies["/RGB/3/1/0.png"] = [Reply(status)]
     assert (read(coloured, box_of((9, 10), (300, 301), (0, 3))) == [1, 2, 3]).all()

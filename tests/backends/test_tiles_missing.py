@@ -1,0 +1,166 @@
+"""Tiles that the server does not have and the user has said what to fill with: they are kept."""
+
+import json
+import time
+
+import numpy as np
+import pytest
+
+pytest.importorskip("PIL")
+pytest.importorskip("urllib3")
+
+from tile_server import Reply, TileServer
+
+import biggus
+from biggus.backends import http
+from biggus.backends.location import Location
+from biggus.backends.tiles import TilesBackend
+from biggus.cache import Cache
+from biggus.errors import OfflineError, SourceError
+from biggus.source import read
+
+PATH = "/RGB/3/2/1.png?size=8"
+BOX = (slice(8, 16, 1), slice(16, 24, 1), slice(0, 3, 1))
+
+
+@pytest.fixture
+def server():
+    server = TileServer().start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    monkeypatch.setattr(http, "BACKOFF_SECONDS", 0.001)
+
+
+@pytest.fixture
+def cache(tmp_path):
+    with Cache(tmp_path / "cache") as made:
+        yield made
+
+
+def source_of(server, **options):
+    template = server.url + "/RGB/{z}/{x}/{y}.png?size=8"
+    return TilesBackend().open(
+        Location(template), zoom=3, tile_size=8, **{"missing": 7, "retries": 0, **options}
+    )
+
+
+def expire(version, by=10**9):
+    rows = json.loads(version)
+    return json.dumps([[e, m, c, x - by, *marks] for e, m, c, x, *marks in rows]).encode()
+
+
+@pytest.mark.parametrize("status", [404, 204])
+def test_a_filled_tile_is_asked_for_once_and_there_without_the_server(server, cache, status):
+    server.always = Reply(status)
+    for _ in range(2):
+        cached = cache.wrap(source_of(server))
+        assert (read(cached, BOX) == 7).all()
+    assert server.requests == {PATH: 1}
+    with biggus.set_options(offline=True):
+        assert (read(cache.wrap(source_of(server)), BOX) == 7).all()
+        with pytest.raises(OfflineError):
+            read(cache.wrap(source_of(server, missing=8)), BOX)
+    server.stop()
+    assert (read(cache.wrap(source_of(server)), BOX) == 7).all()
+
+
+def test_it_is_as_long_good_as_said(server):
+    source = source_of(server, fresh_for=100)
+    server.always = Reply(404)
+    ((_, _, checked, expires, _),) = json.loads(source.fetch(BOX)[1])
+    assert abs(time.time() - checked) < 60
+    assert round(expires - checked) == 100
+    server.always = Reply(404, headers={"Cache-Control": "max-age=7"})
+    ((_, _, checked, expires, _),) = json.loads(source.fetch(BOX)[1])
+    assert round(expires - checked) == 7
+    server.always = Reply(404, headers={"Cache-Control": "no-store"})
+    assert source.fetch(BOX)[1] is None
+
+
+@pytest.mark.parametrize("status", [404, 204])
+def test_an_expired_one_is_renewed_while_it_is_missing(server, status):
+    source = source_of(server)
+    # What validates a page that says so does not validate that it is still said.
+    validators = {"ETag": '"page"', "Last-Modified": "Thu, 01 Jan 1970 00:01:40 GMT"}
+    server.always = Reply(status, headers=validators)
+    held = source.fetch(BOX)[1]
+    server.requests.clear()
+    server.seen.clear()
+    new = source.renew(BOX, expire(held))
+    assert server.requests == {PATH: 1}
+    assert not {"If-None-Match", "If-Modified-Since"} & set(server.seen[0][1])
+    assert source.renew(BOX, new) == new
+    assert source.renew(BOX, expire(new)) is not None
+    assert server.requests == {PATH: 2}
+
+
+def test_when_there_is_a_tile_at_last_it_is_read_and_sent_once(server, cache):
+    source = source_of(server, fresh_for=0)
+    cached = cache.wrap(source)
+    server.always = Reply(404)
+    assert (read(cached, BOX) == 7).all()
+    server.always = None
+    server.requests.clear()
+    values = read(cached, BOX)
+    assert (values != 7).any()
+    assert server.requests == {PATH: 1}
+    np.testing.assert_array_equal(values, read(source, BOX))
+    # And back again: a tile without validators is not held for one that is missing.
+    server.always = Reply(404)
+    server.requests.clear()
+    assert (read(cached, BOX) == 7).all()
+    assert server.requests == {PATH: 1}
+
+
+@pytest.mark.parametrize("reply", [Reply(304), Reply(403), Reply(410)])
+def test_other_answers_do_not_renew_it(server, reply):
+    source = source_of(server)
+    server.always = Reply(404)
+    held = expire(source.fetch(BOX)[1])
+    server.always = reply
+    assert source.renew(BOX, held) is None
+
+
+@pytest.mark.parametrize("reply", [Reply(503), Reply(hang_up=True)])
+def test_a_server_in_trouble_leaves_it(server, reply):
+    source = source_of(server)
+    server.always = Reply(404)
+    held = expire(source.fetch(BOX)[1])
+    server.always = reply
+    assert source.renew(BOX, held) == held
+
+
+def test_it_is_never_kept_where_it_is_an_error(server, cache):
+    filled = source_of(server)
+    server.always = Reply(404)
+    held = expire(filled.fetch(BOX)[1])
+    strict = source_of(server, missing="raise")
+    assert strict.token != filled.token
+    assert strict.renew(BOX, held) is None
+    for _ in range(2):
+        with pytest.raises(SourceError, match="404"):
+            read(cache.wrap(strict), BOX)
+    assert cache.stats().entries == 0
+
+
+def test_a_mixed_box_has_the_versions_of_both_kinds(server):
+    source = source_of(server)
+    server.conditional = True
+    server.replies[PATH] = [Reply(404)] * 2
+    box = (slice(8, 16, 1), slice(16, 32, 1), slice(0, 3, 1))
+    values, version = source.fetch(box)
+    assert (values[:, :8] == 7).all()
+    assert (values[:, 8:] != 7).any()
+    assert [len(row) for row in json.loads(version)] == [5, 4]
+    assert source.renew(box, expire(version)) is not None
+    assert source.renew(box, expire(version)) is None
+
+
+@pytest.mark.parametrize("marks", [["gone"], ["missing", "missing"], [True], [[]]])
+def test_unknown_marks_are_not_good(server, marks):
+    held = json.dumps([[None, None, time.time(), time.time() + 100, *marks]]).encode()
+    assert source_of(server).renew(BOX, held) is None
