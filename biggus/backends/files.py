@@ -8,13 +8,16 @@ import logging
 import os
 import struct
 import time
+import weakref
 from collections import OrderedDict
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 if TYPE_CHECKING:
-    import threading
-    from collections.abc import Callable, Hashable
+    from collections.abc import Callable, Hashable, Iterator
     from pathlib import Path
+
+    from biggus.backends.native import LibraryLock
 
 Handle = TypeVar("Handle")
 
@@ -57,6 +60,12 @@ def file_version(*paths: Path | str) -> bytes | None:
     return b"".join(parts)
 
 
+class Hold:
+    """What a user of a file keeps: while it lives, the handle may stay open."""
+
+    __slots__ = ("__weakref__",)
+
+
 class HandlePool(Generic[Handle]):
     """Open handles by key, the least recently used of which are closed.
 
@@ -65,12 +74,16 @@ class HandlePool(Generic[Handle]):
     same lock.  After a fork the handles of the parent are neither used nor
     closed in the child, whatever drops them.
 
+    A handle whose key was held (see :meth:`hold`) is closed when the last hold
+    on it is gone, which may be noticed in any thread at any moment: it happens
+    at once, or, if some thread is inside the library, when that one leaves it.
+
     Parameters
     ----------
     close : callable
         Closes a handle.
-    lock : lock
-        The lock of the library behind the handles; re-entrant.
+    lock : LibraryLock
+        The lock of the library behind the handles.
     capacity : int
         How many handles stay open.
     """
@@ -78,12 +91,13 @@ class HandlePool(Generic[Handle]):
     _inherited: ClassVar[list[Any]] = []  # keeps finalizers from closing what the parent uses
 
     def __init__(
-        self, close: Callable[[Handle], object], lock: threading.RLock, capacity: int = 128
+        self, close: Callable[[Handle], object], lock: LibraryLock, capacity: int = 128
     ) -> None:
         self._close = close
         self._lock = lock
         self.capacity = capacity
         self._handles: OrderedDict[Hashable, Handle] = OrderedDict()
+        self._holds: dict[Hashable, weakref.ref[Hold]] = {}
         self._pid = os.getpid()
 
     def __len__(self) -> int:
@@ -95,6 +109,37 @@ class HandlePool(Generic[Handle]):
     def open_keys(self) -> list[Any]:
         """Return the keys of the handles that are open, the least recently used first."""
         return list(self._handles)
+
+    def hold(self, key: Hashable) -> Hold:
+        """Return the hold on `key`: its handle is closed when nobody keeps that any more.
+
+        All who hold a key at a time share one hold, so that the last one is
+        found without counting, and a thousand holders cost no more than one.
+        It neither pickles nor keeps anything else alive.  The caller must hold
+        the lock.
+        """
+        known = self._holds.get(key)
+        hold = None if known is None else known()
+        if hold is None:
+            hold = Hold()
+            self._holds[key] = weakref.ref(hold)
+            weakref.finalize(hold, self._lock.soon, partial(self._settle, key)).atexit = False
+        return hold
+
+    @contextlib.contextmanager
+    def visit(self, key: Hashable) -> Iterator[None]:
+        """Hold `key` for the time of a with block, errors that leave it or not."""
+        hold = self.hold(key)
+        try:
+            yield
+        finally:
+            del hold  # the traceback of an error would keep it
+
+    def _settle(self, key: Hashable) -> None:
+        known = self._holds.get(key)
+        if known is not None and known() is None:  # else it is held again, or closed already
+            del self._holds[key]
+            self.discard(key)
 
     def get(self, key: Hashable, open_: Callable[[], Handle]) -> Handle:
         """Return the handle of `key`, opened with `open_` if it is not there.

@@ -4,6 +4,16 @@ libhdf5 is entered by one thread at a time, under `hdf5_lock`.  Files are
 opened for reading only, at most 128 of them at once; each read looks with one
 ``stat`` whether the file is still the one that is open.  Virtual and external
 datasets read as fill values where a part is missing; here that is an error.
+
+A file is open no longer than there is a source over it: once the last array
+is gone, it can be written to, here and elsewhere.  Until then it is locked
+against writers in other processes wherever the file system has locks, though
+a program may want to write to it meanwhile.  Opening without a lock would let
+it, and would let files be read that are being written: such a file can show
+its new shape while the index of its chunks is still in the writer's memory, so
+that what was written long ago reads as zeros, and neither libhdf5 nor a look
+at the file's times can tell.  A program that must write to a file drops the
+arrays over it first.
 """
 
 # Paths are strings here, as libhdf5 has them.
@@ -37,6 +47,7 @@ from biggus.source import Box, ObjectSource, Source, Values, box_shape
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from biggus.backends.files import Hold
     from biggus.backends.location import Location
 
 log = logging.getLogger("biggus.backends.hdf5")
@@ -68,7 +79,7 @@ class HDF5Backend(Backend):
         """List all datasets as ``"group/name"``, links included that lead to one."""
         _refuse(options)
         path = str(location.path)
-        with hdf5_lock:
+        with hdf5_lock, hdf5_files.files.visit(path):
             file = hdf5_files.open_file(path).file
             try:
                 return tuple(walk(file))
@@ -167,10 +178,12 @@ class HDF5Source(_DatasetSource):
         self.dataset = normal_name(dataset)
         self.name = f"{path}::{self.dataset}"
         self.token = f"hdf5:{os.path.realpath(path)}::/{self.dataset}"
-        with hdf5_lock:
+        self._hold: Hold | None = None
+        with hdf5_lock, hdf5_files.files.visit(path):
             opened = hdf5_files.open_dataset(path, self.dataset)
             self._describe(path, opened.dataset)
             self._look_behind(opened)
+            self._hold = hdf5_files.files.hold(path)  # last: what fails to open holds nothing
 
     def _look_behind(self, opened: hdf5_files.OpenDataset) -> None:
         self._serial = opened.serial
@@ -179,7 +192,7 @@ class HDF5Source(_DatasetSource):
 
     def __getstate__(self) -> dict[str, Any]:
         # Handles stay here; serial 0 makes the first read look at everything anew.
-        return {**self.__dict__, "_serial": 0, "_parts": None}
+        return {**self.__dict__, "_serial": 0, "_parts": None, "_hold": None}
 
     def __getitem__(self, box: Box) -> Values:
         start = time.perf_counter()
@@ -229,6 +242,8 @@ class HDF5Source(_DatasetSource):
             self._read_in_pieces(piece, count, out[(*here, where)])
 
     def _open(self) -> Any:
+        if self._hold is None:  # a copy that has not been read from
+            self._hold = hdf5_files.files.hold(self.path)
         opened = hdf5_files.open_dataset(self.path, self.dataset)
         if opened.serial != self._serial:
             self._check_layout(opened.dataset)

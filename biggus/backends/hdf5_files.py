@@ -73,11 +73,23 @@ def h5py() -> Any:
     except ImportError as error:
         raise MissingDependencyError("h5py", "hdf5", "reading HDF5 files") from error
     guard_forks()
+    own = getattr(getattr(module, "_objects", None), "phil", None)
+    if own is not None:
+        hdf5_lock.heed(own)
     return module
 
 
+def _close(opened: OpenFile) -> None:
+    # A dataset that a link was followed to would keep the file that it lies in open.
+    for key in datasets.open_keys():
+        if key[0] == opened.serial:
+            datasets.discard(key)
+    opened.file.close()
+
+
 _serials = itertools.count(1)
-files: HandlePool[OpenFile] = HandlePool(lambda opened: opened.file.close(), hdf5_lock)
+# Held by path: by each source, and for the time of every other use.
+files: HandlePool[OpenFile] = HandlePool(_close, hdf5_lock)
 # A dataset is closed by letting it go; the pool bounds libhdf5's chunk caches.
 datasets: HandlePool[OpenDataset] = HandlePool(lambda _: None, hdf5_lock)
 
@@ -106,6 +118,8 @@ def stamp_of(path: str) -> Stamp:
 
 def open_file(path: str) -> OpenFile:
     """Return `path` open for reading, opened again if the file has changed since.
+
+    The caller holds it in `files`, or visits it: it is closed when nobody does.
 
     Raises
     ------

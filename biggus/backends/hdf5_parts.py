@@ -22,6 +22,7 @@ from biggus.errors import GoneError, OpenError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from biggus.backends.files import Hold
     from biggus.source import Box
 
 Seen: TypeAlias = tuple[tuple[str, Stamp], ...]
@@ -64,6 +65,7 @@ class _Known(NamedTuple):
     stamp: Stamp
     shape: tuple[int, ...]
     parts: Parts | None
+    hold: Hold  # the file stays open for libhdf5 to find, as long as these parts are known
 
 
 class Parts:
@@ -170,8 +172,10 @@ class Parts:
         stamp = stamp_of(path)
         known = self._known.get((path, part.dataset))
         if known is None or known.stamp != stamp:
-            dataset = open_dataset(path, part.dataset.strip("/")).dataset
-            known = _Known(stamp, tuple(dataset.shape or ()), Parts.of(dataset))
+            with files.visit(path):
+                dataset = open_dataset(path, part.dataset.strip("/")).dataset
+                shape = tuple(dataset.shape or ())
+                known = _Known(stamp, shape, Parts.of(dataset), files.hold(path))
             self._known[path, part.dataset] = known
         if part.need is not None and (
             len(part.need) != len(known.shape)

@@ -1,4 +1,9 @@
-"""The netCDF backend: classic and NetCDF-4 files through netCDF4-python."""
+"""The netCDF backend: classic and NetCDF-4 files through netCDF4-python.
+
+A file is open no longer than there is a source over it.  While it is, other
+processes cannot write to a NetCDF-4 file where the file system has locks; that
+is as well, for a file that is being written can read as zeros.
+"""
 
 from __future__ import annotations
 
@@ -48,10 +53,11 @@ class NetCDFBackend(Backend):
         OpenError
             If it is no netCDF file, or is damaged; `GoneError` if it is not there.
         """
-        from biggus.backends.netcdf_files import dataset_at, names_in
+        from biggus.backends.netcdf_files import dataset_at, datasets, names_in
 
-        with hdf5_lock:
-            return tuple(names_in(dataset_at(os.path.realpath(location.path))))
+        path = os.path.realpath(location.path)
+        with hdf5_lock, datasets.visit(path):
+            return tuple(names_in(dataset_at(path)))
 
     def open(  # type: ignore[override]
         self, location: Location, variable: str, *, decode: bool = True

@@ -56,7 +56,8 @@ class Opened(NamedTuple):
     stamp: Stamp
 
 
-_pool: HandlePool[Opened] = HandlePool(lambda opened: opened.dataset.close(), hdf5_lock)
+# Held by path: by each source, and for the time of every other use.
+datasets: HandlePool[Opened] = HandlePool(lambda opened: opened.dataset.close(), hdf5_lock)
 
 
 def stamp_of(path: str) -> Stamp:
@@ -83,6 +84,8 @@ def stamp_of(path: str) -> Stamp:
 def dataset_at(path: str) -> Any:
     """Return the open dataset of the file that is at `path` now.  The caller holds the lock.
 
+    The caller holds it in `datasets` too, or visits it: it is closed when nobody does.
+
     Raises
     ------
     GoneError
@@ -92,12 +95,12 @@ def dataset_at(path: str) -> Any:
     """
     stamp = stamp_of(path)
     try:
-        opened = _pool.get(path, lambda: _open(path, stamp))
+        opened = datasets.get(path, lambda: _open(path, stamp))
         if opened.stamp != stamp:
             # The library knows an open file by its inode: the old handle must go first.
             log.debug("%s has changed: opening it anew", path)
-            _pool.discard(path)
-            opened = _pool.get(path, lambda: _open(path, stamp))
+            datasets.discard(path)
+            opened = datasets.get(path, lambda: _open(path, stamp))
     except OpenError:
         raise
     except OSError as error:
@@ -107,7 +110,7 @@ def dataset_at(path: str) -> Any:
 
 def close_all() -> None:
     """Close all datasets that are open here; what is read next is opened again."""
-    _pool.clear()
+    datasets.clear()
 
 
 def _open(path: str, stamp: Stamp) -> Opened:

@@ -13,12 +13,13 @@ import numpy as np
 from biggus import cf
 from biggus.backends.files import file_version
 from biggus.backends.native import hdf5_lock
-from biggus.backends.netcdf_files import dataset_at, netcdf4, variable_in
+from biggus.backends.netcdf_files import dataset_at, datasets, netcdf4, variable_in
 from biggus.backends.strided import read_box
 from biggus.errors import OpenError, SourceError, format_box
 from biggus.source import Source, normal_chunks
 
 if TYPE_CHECKING:
+    from biggus.backends.files import Hold
     from biggus.source import Box, Values
 
 log = logging.getLogger("biggus.backends")
@@ -177,18 +178,25 @@ class NetCDFSource(_VariableSource):
         self.path = os.path.realpath(path)
         self.variable = variable.strip("/")
         self.decode = decode
-        with hdf5_lock:
+        self._hold: Hold | None = None
+        with hdf5_lock, datasets.visit(self.path):
             found = variable_in(dataset_at(self.path), self.path, self.variable)
             self._take(f"{self.path}::{self.variable}", facts_of(found, strings=decode))
             self._unlimited = _unlimited(found)
+            self._hold = datasets.hold(self.path)  # last: what fails to open holds nothing
         # The option changes the values of characters and of structures alone.
         variant = "" if decode or self.dtype.kind not in "SV" else "?decode=False"
         self.token = f"netcdf:{self.path}::{self.variable}{variant}"
         self.conventions = "CF" if decode else None
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_hold": None}
+
     def __getitem__(self, box: Box) -> Values:
         started = time.perf_counter()
         with hdf5_lock:
+            if self._hold is None:  # a copy that has not been read from
+                self._hold = datasets.hold(self.path)
             try:
                 found = variable_in(dataset_at(self.path), self.path, self.variable)
             except OpenError as error:

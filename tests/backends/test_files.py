@@ -2,13 +2,13 @@
 
 import errno
 import os
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from biggus.backends.files import SETTLED_SECONDS, HandlePool, file_version
+from biggus.backends.native import LibraryLock
 
 
 def _settled(*paths):
@@ -68,7 +68,7 @@ class _Handle:
 @pytest.fixture
 def pool():
     """Return a pool for three handles."""
-    made = HandlePool(_Handle.close, threading.RLock(), capacity=3)
+    made = HandlePool(_Handle.close, LibraryLock(), capacity=3)
     made.closed = []
     made.take = lambda key: made.get(key, lambda: _Handle(key, made.closed))
     return made
@@ -121,7 +121,7 @@ def test_failing_to_close_fails_nobody(caplog):
     def close(_):
         raise RuntimeError("stuck")
 
-    pool = HandlePool(close, threading.RLock(), capacity=1)
+    pool = HandlePool(close, LibraryLock(), capacity=1)
     pool.get("a", lambda: "A")
     assert pool.get("b", lambda: "B") == "B"
     assert "could not close a" in caplog.text
