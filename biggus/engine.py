@@ -11,16 +11,8 @@ import contextvars
 import itertools
 import logging
 import math
-import os
-import threading
 import time
-from concurrent.futures import (
-    FIRST_COMPLETED,
-    FIRST_EXCEPTION,
-    Future,
-    ThreadPoolExecutor,
-    wait,
-)
+from concurrent.futures import FIRST_COMPLETED, FIRST_EXCEPTION, Future, wait
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,6 +20,7 @@ import numpy.typing as npt
 
 from biggus import options, progress
 from biggus.region import Selection
+from biggus.threads import WaitingThreads
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,37 +36,7 @@ WAITING_THREADS = 32
 _WINDOW = 2 * WAITING_THREADS
 
 
-class _Pool:
-    """The threads that wait, one pool a process, made when first needed."""
-
-    def __init__(self) -> None:
-        self._reset()
-        if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=self._reset)
-
-    def _reset(self) -> None:
-        self._lock = threading.Lock()
-        self._executor: ThreadPoolExecutor | None = None
-        self._local = threading.local()
-
-    def _mark(self) -> None:
-        self._local.inside = True
-
-    @property
-    def inside(self) -> bool:
-        """Whether this thread is one of the pool's: it must not wait for another."""
-        return getattr(self._local, "inside", False)
-
-    def executor(self) -> ThreadPoolExecutor:
-        with self._lock:
-            if self._executor is None:
-                self._executor = ThreadPoolExecutor(
-                    WAITING_THREADS, thread_name_prefix="biggus-read", initializer=self._mark
-                )
-            return self._executor
-
-
-_pool = _Pool()
+_pool = WaitingThreads(WAITING_THREADS)
 
 
 def evaluate(node: Node) -> Values:
@@ -183,7 +146,7 @@ def _run(pieces: Iterator[Piece], result: _Result) -> int:
                     continue
                 # The options of the caller hold for its reads.
                 context = contextvars.copy_context()
-                under_way.add(_pool.executor().submit(context.run, read, piece))
+                under_way.add(_pool.submit(context.run, read, piece))
                 if len(under_way) >= _WINDOW:
                     under_way = _settled(under_way, FIRST_COMPLETED)
             while under_way:

@@ -27,7 +27,7 @@ PACKAGE = ROOT / "biggus"
 LEVELS: tuple[tuple[str, ...], ...] = (
     ("errors",),
     ("options",),
-    ("progress",),
+    ("progress", "threads"),
     ("grid",),
     ("region",),
     ("keys", "resolve"),

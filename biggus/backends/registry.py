@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import logging
+import os
 import threading
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
@@ -114,6 +115,8 @@ def backend_for(location: Location) -> Backend:
             f"no backend knows this {location.scheme} location; a tile server is given as a "
             "template such as https://host/{z}/{x}/{y}.png with zoom=",
         )
+    if location.is_directory and not os.access(location.path, os.R_OK | os.X_OK):
+        raise OpenError(location.public, "permission denied: the folder cannot be looked into")
     if location.is_directory:
         raise OpenError(location.public, "the folder holds no store that biggus knows")
     if not location.head and not location.path.exists():

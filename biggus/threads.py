@@ -1,0 +1,86 @@
+"""The threads that wait: one pool a process, whose threads never hold up its end.
+
+The standard library's pool joins its threads when the interpreter ends, so a
+program that was interrupted would sit out the time-out of a server that hangs.
+What these threads do may be cut off at any point: they read, and what they
+write to a cache appears whole or not at all.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from concurrent.futures import Executor, Future
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Result = TypeVar("Result")
+
+
+class WaitingThreads(Executor):
+    """An executor of daemon threads, started when there is work and none is idle.
+
+    In a forked child it starts afresh: the threads stayed with the parent.
+
+    Parameters
+    ----------
+    most : int
+        How many threads there may be.
+    """
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self._reset()
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._reset)
+
+    def _reset(self) -> None:
+        self._queue: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self._idle = threading.Semaphore(0)
+        self._starting = threading.Lock()
+        self._count = 0
+        self._local = threading.local()
+
+    @property
+    def inside(self) -> bool:
+        """Whether the caller is one of the threads: then it must not wait for another."""
+        return getattr(self._local, "inside", False)
+
+    def submit(
+        self, function: Callable[..., Result], /, *args: Any, **kwargs: Any
+    ) -> Future[Result]:
+        """Have a thread call `function`; cancelling the future takes it out of the queue."""
+        future: Future[Result] = Future()
+
+        def call() -> None:
+            if not future.set_running_or_notify_cancel():
+                return
+            try:
+                result = function(*args, **kwargs)
+            except BaseException as error:  # noqa: BLE001 - it is raised where it is waited for
+                future.set_exception(error)
+            else:
+                future.set_result(result)
+
+        self._queue.put(call)
+        if not self._idle.acquire(blocking=False):
+            with self._starting:
+                if self._count < self.most:
+                    self._count += 1
+                    name = f"biggus-read-{self._count}"
+                    threading.Thread(target=self._work, name=name, daemon=True).start()
+        return future
+
+    def _work(self) -> None:
+        self._local.inside = True
+        while True:
+            try:
+                call = self._queue.get_nowait()
+            except Empty:
+                self._idle.release()
+                call = self._queue.get()
+            call()
+            del call  # it may hold much, and the next may be long in coming

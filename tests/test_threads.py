@@ -1,0 +1,87 @@
+"""The threads that wait: as many as are needed, and none that holds up the end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from biggus.threads import WaitingThreads
+
+
+def test_results_and_errors_come_back():
+    pool = WaitingThreads(2)
+    assert pool.submit(pow, 2, exp=5).result() == 32
+    with pytest.raises(ZeroDivisionError):
+        pool.submit(divmod, 1, 0).result()
+    assert list(pool.map(abs, range(-50, 0))) == list(range(50, 0, -1))
+
+
+def test_threads_are_started_as_long_as_none_is_idle():
+    pool = WaitingThreads(8)
+    barrier = threading.Barrier(8)
+    for _ in range(20):  # each round would time out with fewer than 8 at once
+        futures = [pool.submit(barrier.wait, 30) for _ in range(8)]
+        assert sorted(future.result() for future in futures) == list(range(8))
+    names = {pool.submit(lambda: threading.current_thread().name).result() for _ in range(50)}
+    assert len(names) <= 8
+
+
+def test_one_task_after_another_needs_one_thread():
+    pool = WaitingThreads(8)
+    seen = set()
+    for _ in range(20):
+        seen.add(pool.submit(lambda: threading.current_thread().name).result())
+        time.sleep(0.005)
+    assert len(seen) <= 2
+
+
+def test_a_cancelled_task_is_never_begun():
+    pool = WaitingThreads(1)
+    go = threading.Event()
+    first = pool.submit(go.wait, 30)
+    begun = []
+    second = pool.submit(begun.append, 1)
+    assert second.cancel()
+    go.set()
+    first.result()
+    pool.submit(int).result()
+    assert begun == []
+
+
+def test_a_thread_knows_that_it_is_one():
+    pool = WaitingThreads(1)
+    assert not pool.inside
+    assert pool.submit(lambda: pool.inside).result()
+
+
+HANGING = """
+import sys, time
+import numpy as np
+import biggus
+
+class Hanging:
+    shape, dtype = (64,), np.dtype("i8")
+    def __getitem__(self, box):
+        print("reading", flush=True)
+        time.sleep(600)
+
+biggus.ArrayAdapter(Hanging(), chunks=(1,)).ndarray()
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for one process")
+def test_an_interrupt_ends_a_program_whose_reads_hang():
+    with subprocess.Popen(
+        [sys.executable, "-c", HANGING], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout.readline() == "reading\n"
+        process.send_signal(signal.SIGINT)
+        _, problem = process.communicate(timeout=60)
+    assert "KeyboardInterrupt" in problem
+    assert process.returncode in (1, 130, -signal.SIGINT)
