@@ -118,6 +118,11 @@ class DescribedSource(Source):
         del box
         return held if self._state is None or held == self._state else None
 
+    def renewal_waits(self, box: Box, held: bytes) -> bool:
+        """Tell that nobody is asked."""
+        del box, held
+        return False
+
 
 def encode_dtype(dtype: np.dtype[Any]) -> Any:
     """Return `dtype` as JSON can say it, byte order, offsets and nesting included.

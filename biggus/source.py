@@ -152,6 +152,13 @@ class Source(ABC):
         """
         return held if self.version(box) == held else None
 
+    def renewal_waits(self, box: Box, held: bytes) -> bool:  # noqa: ARG002
+        """Tell whether `renew` would most likely wait for a server.
+
+        Must be cheap.  By default it does for remote sources that have no `state`.
+        """
+        return self.remote and self.state() is None
+
 
 class Wrapper(Source):
     """A source around a source, which says of itself what the inner one says.

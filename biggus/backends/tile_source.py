@@ -196,6 +196,11 @@ class TileSource(Source):
             return None
         return held if good == entries else freshness.pack(good)
 
+    def renewal_waits(self, box: Box, held: bytes) -> bool:  # noqa: ARG002
+        """Tell whether a tile of the copy has expired, so that the server is asked."""
+        entries = freshness.unpack(held) or []
+        return not options.current().offline and not all(entry.fresh for entry in entries)
+
     def _renewed(self, part: ChunkPart, entry: Freshness) -> Freshness | None:
         if entry.fresh:
             return entry

@@ -113,14 +113,11 @@ class RemoteZarrSource(ZarrSource):
 
     def renew(self, box: Box, held: bytes) -> bytes | None:
         """Tell whether a copy is good: by its age, or else by asking the server."""
-        try:
-            fields = json.loads(held)
-            checked, structure, tags = fields["checked"], fields["structure"], fields["tags"]
-        except (ValueError, KeyError, TypeError):
-            return None
+        found = self._parsed(held)
         keys = self.chunk_keys(box)
-        if structure != self._structure or len(tags) != len(keys):
+        if found is None or len(found[1]) != len(keys):
             return None
+        checked, tags = found
         now = time.time()
         if options.current().offline or 0 <= now - checked < self.fresh_for:
             return held
@@ -136,6 +133,23 @@ class RemoteZarrSource(ZarrSource):
             return None
         log.debug("%s %s: %s", self.name, format_box(box), "verified" if same else "changed")
         return self._version(now, tags) if same else None
+
+    def renewal_waits(self, box: Box, held: bytes) -> bool:  # noqa: ARG002
+        """Tell whether a copy is so old that the server is asked."""
+        found = self._parsed(held)
+        if found is None or options.current().offline:
+            return False
+        return not 0 <= time.time() - found[0] < self.fresh_for
+
+    def _parsed(self, held: bytes) -> tuple[float, list[str | None]] | None:
+        """Return when a copy was verified and the tags of its objects; None if of another array."""
+        try:
+            fields = json.loads(held)
+            if fields["structure"] == self._structure:
+                return float(fields["checked"]), list(fields["tags"])
+        except (ValueError, KeyError, TypeError):
+            pass
+        return None
 
     def _version(self, checked: float, tags: list[str | None]) -> bytes:
         fields = {"checked": round(checked, 3), "structure": self._structure, "tags": tags}

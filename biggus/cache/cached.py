@@ -12,6 +12,7 @@ import numpy as np
 from biggus import options
 from biggus.cache.entry import dtype_text
 from biggus.cache.flight import SingleFlight
+from biggus.cache.versions import join_versions, split_versions
 from biggus.errors import CacheError, OfflineError, format_box
 from biggus.grid import Grid, default_chunks
 from biggus.source import Box, Chunks, Source, Values, Wrapper, box_shape, normal_chunks
@@ -94,28 +95,69 @@ class Cached(Wrapper):
         return f"Cached({self.source!r}, {self.cache!r})"
 
     def __getitem__(self, box: Box) -> Values:
+        return self.fetch(box)[0]
+
+    def fetch(self, box: Box) -> tuple[Values, bytes | None]:
+        """Return the values in `box` and the version that they surely are of.
+
+        That is the version of its chunk; of several, all of theirs in one.
+        """
         chunk = self._only_chunk(box)
         if chunk is not None:
-            return _within(self._chunk(chunk)[0], chunk, box)
+            values, version = self._chunk(chunk)
+            return _within(values, chunk, box), version
         result: Values = np.ndarray(box_shape(box), self.dtype)  # np.empty makes S1 of S0
+        versions = []
         for part in self.grid.parts(box):
-            values = self._chunk(part.chunk)[0]
+            values, version = self._chunk(part.chunk)
+            versions.append(version)
             if isinstance(values, np.ma.MaskedArray) and not isinstance(result, np.ma.MaskedArray):
                 mask = np.ma.make_mask_none(result.shape, self.dtype)
                 result = np.ma.MaskedArray(result, mask=mask)
                 result.fill_value = values.fill_value
             result[part.outer] = values[part.inner]
-        return result
+        return result, join_versions(versions)
 
-    def fetch(self, box: Box) -> tuple[Values, bytes | None]:
-        """Return the values in `box` and the version that they surely are of."""
-        chunk = self._only_chunk(box)
-        if chunk is not None:
-            values, version = self._chunk(chunk)
-            return _within(values, chunk, box), version
-        before = self.version(box)
-        values = self[box]
-        return values, before if before == self.version(box) else None
+    # Versions are those of whole chunks: the source is asked for no other box.
+
+    def version(self, box: Box) -> bytes | None:
+        """Return the version of what a read of `box` gives, or None if it is unknown.
+
+        Offline, that of what is in the cache.
+        """
+        if self._offline():
+            return join_versions([self.cache.version(self.key(c)) for c in self._chunks(box)])
+        state = self.source.state()
+        if state is not None:
+            return state
+        return join_versions([self.source.version(chunk) for chunk in self._chunks(box)])
+
+    def renew(self, box: Box, held: bytes) -> bytes | None:
+        """Tell whether a copy that was fetched from here is still good: all its chunks are.
+
+        Offline, all that is held is good.
+        """
+        if self._offline():
+            return held
+        chunks = list(self._chunks(box))
+        versions = split_versions(held, len(chunks))
+        if versions is None:
+            return None
+        renewed = []
+        for chunk, version in zip(chunks, versions, strict=True):
+            good = self.source.renew(chunk, version)
+            if good is None:
+                return None
+            renewed.append(good)
+        return held if renewed == versions else join_versions(renewed)
+
+    def renewal_waits(self, box: Box, held: bytes) -> bool:
+        """Tell whether to renew a copy of `box` asks a server."""
+        if self._offline():
+            return False
+        chunks = list(self._chunks(box))
+        versions = split_versions(held, len(chunks)) or ()
+        return any(map(self.source.renewal_waits, chunks, versions))
 
     def cached(self, box: Box) -> bool:
         """Tell whether all chunks of `box` are in the cache; the source is not asked.
@@ -136,7 +178,11 @@ class Cached(Wrapper):
 
     def _is_good(self, chunk: Box) -> bool:
         held = self.cache.version(self.key(chunk))
-        return held is not None and (self._offline() or self.source.renew(chunk, held) is not None)
+        if held is None or self._offline():
+            return held is not None
+        if self.source.renewal_waits(chunk, held):
+            return False  # it is renewed when it is read: to ask here too would be to ask twice
+        return self.source.renew(chunk, held) is not None
 
     def key(self, chunk: Box) -> str:
         """Return the key of a chunk: 40 hexadecimal digits."""

@@ -16,6 +16,7 @@ from tile_server import TileServer, encoded
 from biggus.backends.location import Location
 from biggus.backends.tiles import TilesBackend
 from biggus.cache import Cache
+from biggus.source import Annotated
 from biggus.testing import RecordingSource, SourceTests
 
 SIZE = 4
@@ -85,8 +86,6 @@ class TestRecordedTiles(TestTiles):
 class TestCachedTiles(TestTiles):
     shapes = ((8, 8, 3),)
     survives = True
-    # The chunks are each as old as their tile: there is none of the whole.
-    versioned = False
 
     @pytest.fixture(autouse=True)
     def cache(self, tmp_path_factory):
@@ -103,3 +102,32 @@ class TestCachedTilesInLargerChunks(TestCachedTiles):
 
     def open(self, folder):
         return self.kept.wrap(TestTiles.open(self, folder), chunks=(8, 8, 3))
+
+
+class TestWrappersAroundCachedTiles(TestCachedTiles):
+    """Who wraps a cached source asks for boxes that are no chunks of it."""
+
+    def open(self, folder):
+        return RecordingSource(Annotated(super().open(folder), chunks=(5, 3, 2)))
+
+
+class TestCachedTwice(TestCachedTiles):
+    """A chunk of the one is several of the other, in part."""
+
+    near_chunks = (6, 8, 2)
+    far_chunks = None
+
+    @pytest.fixture(autouse=True)
+    def near(self, tmp_path_factory):
+        self.kept_near = Cache(tmp_path_factory.mktemp("near"))
+        yield
+        self.kept_near.close()
+
+    def open(self, folder):
+        far = self.kept.wrap(TestTiles.open(self, folder), chunks=self.far_chunks)
+        return self.kept_near.wrap(far, chunks=self.near_chunks)
+
+
+class TestCachedTwiceTheOtherWay(TestCachedTwice):
+    near_chunks = (3, 4, 3)
+    far_chunks = (8, 5, 3)

@@ -385,6 +385,108 @@ def test_caches_can_be_nested(tmp_path, counting, box):
     assert len(source.fetched) == 2
 
 
+class EachItsOwn:
+    """What makes a counting source one whose chunks have versions of their own, and no state."""
+
+    versions = (b"a", b"b", b"a", b"b")
+    length = 4
+
+    def state(self):
+        return None
+
+    def version(self, asked):
+        (s,) = asked
+        assert s.start % self.length == 0, "the source was asked for what is no chunk"
+        assert s.stop == s.start + self.length, "the source was asked for what is no chunk"
+        return self.versions[s.start // self.length]
+
+
+def test_versions_are_those_of_whole_chunks(cache, counting, box):
+    class Source(EachItsOwn, counting):
+        pass
+
+    source = Source(np.arange(16), (4,))
+    cached = cache.wrap(source)
+    assert cached.version(box((1, 3))) == b"a"
+    assert cached.fetch(box((5, 6)))[1] == b"b"
+    assert cached.fetch(box((1, 3)))[1] == b"a"
+    for asked in (box((1, 6)), box((2, 16)), box((5, 7)), (slice(0, 16, 5),)):
+        values, version = cached.fetch(asked)
+        assert values.tolist() == source.values[asked].tolist()
+        assert version == cached.version(asked)
+        assert cached.renew(asked, version) == version
+        assert cached.renew(asked, b"never told") is None
+        assert cached.renew(asked, b"biggus chunks\0") is None
+        assert not cached.renewal_waits(asked, version)
+    (held,) = {cached.version(box((1, 6))), cached.version(box((9, 13)))}
+    # What changes in another chunk is of no concern.
+    source.versions = (b"a", b"c", b"a", b"b")
+    assert cached.renew(box((1, 6)), held) is None
+    assert cached.renew(box((9, 13)), held) == held
+    assert cached.renew(box((1, 16)), held) is None
+    source.versions = (b"a", None, b"a", b"b")
+    assert cached.version(box((1, 6))) is None
+    assert cached.fetch(box((1, 6)))[1] is None
+    assert cached.fetch(box((9, 13)))[1] == held
+
+
+def test_nested_caches_of_other_grids_see_changes(tmp_path, counting, box):
+    class Source(EachItsOwn, counting):
+        pass
+
+    source = Source(np.arange(16), (4,))
+    near, far = Cache(tmp_path / "near"), Cache(tmp_path / "far")
+    nested = near.wrap(far.wrap(source), chunks=(8,))
+    # Both chunks of the near one have the same version, made of two each.
+    held = nested.fetch(box((0, 16)))[1]
+    assert nested.renew(box((0, 16)), held) == held
+    for changed in ((b"a", b"a", b"b", b"b"), (b"a", b"b", b"a", b"c")):
+        source.versions = changed
+        assert nested.renew(box((0, 16)), held) is None
+    source.fetched.clear()
+    source.values = -source.values
+    source.versions = (b"a", b"b", b"c", b"b")
+    assert nested[box((0, 16))].tolist() == [*range(8), -8, -9, -10, -11, *range(12, 16)]
+    assert source.fetched == [box((8, 12))]
+
+
+def test_a_copy_that_a_server_must_renew_is_waited_for_and_asked_for_once(cache, counting, box):
+    class Slow(EachItsOwn, counting):
+        pass
+
+    source = Slow(np.arange(16), (4,), remote=True)
+    cached = cache.wrap(source)
+    cached[box((0, 16))]
+    source.renewed.clear()
+    assert cached.renewal_waits(box((1, 2)), b"a")
+    assert cached.waits_for(box((1, 6)))
+    assert source.renewed == []
+    assert cached[box((1, 6))].tolist() == [1, 2, 3, 4, 5]
+    assert source.renewed == [box((0, 4)), box((4, 8))]
+    with set_options(offline=True):
+        assert not cached.waits_for(box((1, 6)))
+        assert not cached.renewal_waits(box((1, 2)), b"a")
+
+
+def test_offline_versions_are_those_of_what_is_held(cache, counting, box):
+    class Asked(counting):
+        def version(self, asked):
+            raise AssertionError("the source was asked")
+
+        def state(self):
+            return None
+
+    source = Asked(np.arange(16), (4,), remote=True)
+    source.fetch = lambda asked: (source.values[asked], b"%d" % asked[0].start)
+    cached = cache.wrap(source)
+    version = cached.fetch(box((1, 7)))[1]
+    with set_options(offline=True):
+        assert cached.version(box((1, 7))) == version
+        assert cached.renew(box((1, 7)), version) == version
+        assert cached.version(box((1, 9))) is None
+        assert cached.fetch(box((1, 7)))[1] == version
+
+
 def test_it_says_what_the_source_says(cache, counting):
     source = counting(
         np.zeros((2, 3)), name="the name", attributes={"units": "K"}, dims=("y", "x"), remote=True,

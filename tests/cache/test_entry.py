@@ -26,7 +26,7 @@ dtypes = st.one_of(
         st.booleans(),
     ),
 )
-shapes = hnp.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=5)
+shapes = hnp.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=3)
 
 
 def written(values, version=b"v", key=KEY):
