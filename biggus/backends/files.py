@@ -60,6 +60,19 @@ def file_version(*paths: Path | str) -> bytes | None:
     return b"".join(parts)
 
 
+def _fair_share() -> int:
+    """Return how many files a pool may keep open of those that the process may have open.
+
+    A quarter, for there are several pools, and the process has other things to open.
+    """
+    try:
+        import resource
+    except ImportError:  # such as on Windows
+        return 2**31
+    most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return 2**31 if most == resource.RLIM_INFINITY else max(1, most // 4)
+
+
 class Hold:
     """What a user of a file keeps: while it lives, the handle may stay open."""
 
@@ -85,7 +98,7 @@ class HandlePool(Generic[Handle]):
     lock : LibraryLock
         The lock of the library behind the handles.
     capacity : int
-        How many handles stay open.
+        How many handles stay open: fewer, where the process may have few files open.
     """
 
     _inherited: ClassVar[list[Any]] = []  # keeps finalizers from closing what the parent uses
@@ -152,7 +165,8 @@ class HandlePool(Generic[Handle]):
         if handle is not None:
             self._handles.move_to_end(key)
             return handle
-        while self._handles and len(self._handles) >= self.capacity:
+        most = min(self.capacity, _fair_share())
+        while self._handles and len(self._handles) >= most:
             self._close_quietly(*self._handles.popitem(last=False))
         try:
             handle = open_()

@@ -47,8 +47,9 @@ class LibraryLock:
         if self._tasks:  # handed over since: who did that has seen the lock taken, and went
             self._attend()
 
-    def __enter__(self) -> bool:
-        return self.acquire()
+    def __enter__(self) -> None:
+        self._lock.acquire()
+        self._depth += 1
 
     def __exit__(self, *_: object) -> None:
         self.release()

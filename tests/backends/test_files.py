@@ -1,6 +1,7 @@
 """File versions and the pool of handles."""
 
 import errno
+import gc
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -107,6 +108,17 @@ def test_discard_and_clear(pool):
     assert pool.take("a").open
 
 
+def test_the_limit_of_the_process_is_shared(pool, monkeypatch):
+    resource = pytest.importorskip("resource", reason="no limits of descriptors here")
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (8, 1024))
+    for key in "abc":
+        pool.take(key)
+    assert pool.open_keys() == ["b", "c"]
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (resource.RLIM_INFINITY,) * 2)
+    pool.take("d")
+    assert len(pool) == 3
+
+
 def test_failing_to_open_leaves_nothing(pool):
     def fail():
         raise OSError(errno.EIO, "no")
@@ -178,3 +190,97 @@ def test_a_child_leaves_its_parents_handles_alone(pool):
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert pool.closed == []
     assert pool.take("a").open
+
+
+def test_a_handle_goes_with_the_last_that_holds_it(pool):
+    first, second, other = (_held(pool, key) for key in "aab")
+    del first
+    assert pool.closed == []
+    del second
+    assert pool.closed == ["a"]
+    assert pool.open_keys() == ["b"]
+    del other
+    assert pool.closed == ["a", "b"]
+    pool.take("c")  # nobody ever held it
+    assert pool.open_keys() == ["c"]
+
+
+def _held(pool, key):
+    with pool._lock:
+        hold = pool.hold(key)
+        pool.take(key)
+    return hold
+
+
+def test_what_is_not_open_any_more_can_be_held(pool):
+    holds = [_held(pool, key) for key in "abcd"]
+    assert pool.closed == ["a"]
+    del holds[0]
+    pool.clear()
+    del holds
+    assert pool.closed == ["a", "b", "c", "d"]
+    assert _held(pool, "a") is not None
+    assert pool.closed == ["a", "b", "c", "d", "a"]
+
+
+def test_a_handle_that_is_held_again_in_time_stays(pool):
+    hold = _held(pool, "a")
+    with pool._lock:
+        del hold
+        again = pool.hold("a")
+        del again
+        again = pool.hold("a")
+    assert pool.take("a").open
+    assert pool.closed == []
+    del again
+    assert pool.closed == ["a"]
+
+
+def test_visits(pool):
+    with pool._lock, pool.visit("a"):
+        with pool.visit("a"):
+            pool.take("a")
+        assert pool.closed == []
+    assert pool.closed == ["a"]
+    hold = _held(pool, "b")
+    with pool._lock, pool.visit("b"):
+        pool.take("b")
+    assert pool.closed == ["a"]
+    del hold
+    assert pool.closed == ["a", "b"]
+
+
+def test_a_visit_that_fails(pool):
+    def fail():
+        with pool._lock, pool.visit("c"):
+            pool.take("c")
+            raise ValueError
+
+    with pytest.raises(ValueError) as kept:
+        fail()
+    assert pool.closed == ["c"]
+    assert kept.traceback  # which knows of all that was at hand
+
+
+def test_holds_that_are_garbage(pool):
+    ring = [_held(pool, "a")]
+    ring.append(ring)
+    del ring
+    assert pool.closed == []
+    with ThreadPoolExecutor(1) as threads:
+        threads.submit(gc.collect).result()
+    assert pool.closed == ["a"]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_child_that_lets_go_closes_nothing_of_its_parent(pool):
+    holds = [_held(pool, "a")]
+    child = os.fork()
+    if child == 0:
+        holds.clear()
+        os._exit(len(pool.closed))
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert pool.closed == []
+    holds.clear()
+    assert pool.closed == ["a"]

@@ -1,0 +1,352 @@
+"""Files are open as long as there are arrays over them, and free to be written to then."""
+
+import contextlib
+import copy
+import gc
+import os
+import pickle
+import subprocess
+import sys
+import threading
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+h5py = pytest.importorskip("h5py")
+netCDF4 = pytest.importorskip("netCDF4")
+
+import biggus
+from biggus.backends import Location, backend_for, hdf5_files, netcdf_files
+from biggus.backends.native import hdf5_lock
+from biggus.errors import BiggusError, VariableError
+
+VALUES = np.arange(60.0).reshape(6, 10)
+KINDS = ["h5", "nc4.nc", "classic.nc"]
+
+
+def _write(path, values=VALUES, mode="w"):
+    """Write `v`; in the same process as all else here, so that the library has its say."""
+    with hdf5_lock:
+        if path.suffix == ".h5":
+            with h5py.File(path, mode) as file:
+                if mode == "w":
+                    file.create_dataset("v", values.shape, "f8", chunks=(2, 10))
+                file["v"][...] = values
+            return
+        format = "NETCDF3_CLASSIC" if path.name.startswith("classic") else "NETCDF4"
+        with netCDF4.Dataset(path, mode, format=format) as dataset:
+            if mode == "w":
+                dataset.createDimension("x", values.shape[0])
+                dataset.createDimension("y", values.shape[1])
+                dataset.createVariable("v", "f8", ("x", "y"))
+            dataset["v"][:] = values
+
+
+WRITE = """
+import sys
+if sys.argv[1].endswith(".h5"):
+    import h5py
+    with h5py.File(sys.argv[1], "r+") as file:
+        file["v"][...] = -1
+else:
+    import netCDF4
+    with netCDF4.Dataset(sys.argv[1], "a") as dataset:
+        dataset["v"][:] = -1
+"""
+
+
+def _written_elsewhere(path):
+    """Tell whether another process could write to `path`."""
+    done = subprocess.run(
+        [sys.executable, "-c", WRITE, str(path)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0 or "Error" in done.stderr.strip().splitlines()[-1]
+    return done.returncode == 0
+
+
+def _open_in(folder):
+    """Return the files in `folder` that this process has open, by the pools and by the system."""
+    keys = {*hdf5_files.files.open_keys(), *netcdf_files.datasets.open_keys()}
+    pooled = {Path(key) for key in keys if Path(key).is_relative_to(folder)}
+    descriptors = Path("/proc/self/fd")
+    for descriptor in descriptors.iterdir() if descriptors.is_dir() else ():
+        with contextlib.suppress(OSError):  # it may be closed by now
+            file = descriptor.readlink()
+            assert not file.is_relative_to(folder) or file in pooled, "open past the pools"
+    return sorted(path.name for path in pooled)
+
+
+@pytest.fixture(params=KINDS)
+def path(request, tmp_path):
+    """Return a file with the variable `v`."""
+    _write(tmp_path / request.param)
+    return tmp_path / request.param
+
+
+@pytest.mark.parametrize("mode", ["w", "r+"])
+def test_rewriting_here(path, mode):
+    array = biggus.open(path)
+    np.testing.assert_array_equal(array.ndarray(), VALUES)
+    part = array[2:4]
+    del array
+    np.testing.assert_array_equal(part.ndarray(), VALUES[2:4])
+    assert _open_in(path.parent) == [path.name]
+    del part
+    assert _open_in(path.parent) == []
+    _write(path, VALUES + 1, mode)
+    np.testing.assert_array_equal(biggus.open(path, "v").ndarray(), VALUES + 1)
+    assert _open_in(path.parent) == []
+
+
+def test_rewriting_elsewhere(path):
+    array = biggus.open(path, "v")
+    array[:1].ndarray()
+    if path.name.startswith("classic") or "HDF5_USE_FILE_LOCKING" in os.environ:
+        assert _open_in(path.parent) == [path.name]  # there are no locks
+    elif sys.platform == "linux":
+        assert not _written_elsewhere(path)
+        np.testing.assert_array_equal(array.ndarray(), VALUES)
+    del array
+    assert _written_elsewhere(path)
+    assert (biggus.open(path, "v").ndarray() == -1).all()
+
+
+def test_many_arrays_are_one_handle(path):
+    arrays = [biggus.open(path, "v") for _ in range(5)]
+    assert all(array[0].ndarray().shape == (10,) for array in arrays)
+    assert _open_in(path.parent) == [path.name]
+    while arrays:
+        assert _open_in(path.parent) == [path.name]
+        arrays.pop()
+    assert _open_in(path.parent) == []
+
+
+def test_copies_and_pickles_hold_what_they_read(path):
+    source = backend_for(Location(path)).open(Location(path), "v")
+    box = (slice(1, 3, 1), slice(0, 10, 1))
+    source[box]
+    copies = [copy.copy(source), copy.deepcopy(source), pickle.loads(pickle.dumps(source))]
+    del source
+    assert _open_in(path.parent) == []
+    while copies:
+        np.testing.assert_array_equal(copies[-1][box], VALUES[box])
+        assert _open_in(path.parent) == [path.name]
+        copies.pop()
+    assert _open_in(path.parent) == []
+
+
+def test_looking_leaves_nothing_open(path):
+    backend, where = backend_for(Location(path)), Location(path)
+    assert backend.variables(where) == ("v",)
+    assert _open_in(path.parent) == []
+    with pytest.raises(VariableError) as kept:
+        backend.open(where, "w")
+    assert _open_in(path.parent) == []
+    assert kept.traceback  # which knows of everything that was at hand then
+    array = biggus.open(path, "v")
+    assert backend.variables(where) == ("v",)
+    assert _open_in(path.parent) == [path.name]
+    del array
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(BiggusError):
+        biggus.open(path, "v").ndarray()
+    path.write_bytes(whole)
+    assert _open_in(path.parent) == []
+    _write(path)
+
+
+def test_garbage_that_another_thread_collects(path):
+    ring = [biggus.open(path, "v")]
+    ring[0].ndarray()
+    ring.append(ring)
+    del ring
+    with ThreadPoolExecutor(1) as executor:
+        executor.submit(gc.collect).result()
+    assert _open_in(path.parent) == []
+    _write(path)
+
+
+def test_nobody_waits_for_a_thread_that_is_reading(path):
+    array = biggus.open(path, "v")
+    array.ndarray()
+    inside, leave = threading.Event(), threading.Event()
+
+    def busy():
+        with hdf5_lock:
+            inside.set()
+            assert leave.wait(30)
+
+    thread = threading.Thread(target=busy)
+    thread.start()
+    assert inside.wait(30)
+    del array
+    assert _open_in(path.parent) == [path.name]
+    leave.set()
+    thread.join()
+    assert _open_in(path.parent) == []
+    _write(path)
+
+
+def test_dropped_inside_the_library(path):
+    """As the garbage collector may do at any moment."""
+    array = biggus.open(path, "v")
+    array.ndarray()
+    with hdf5_lock:
+        del array
+        assert _open_in(path.parent) == [path.name]
+    assert _open_in(path.parent) == []
+    if path.suffix == ".h5":
+        array = biggus.open(path, "v")
+        with h5py._objects.phil:
+            del array
+            assert _open_in(path.parent) == [path.name]
+        biggus.open(path, "v")
+        assert _open_in(path.parent) == []
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
+def test_what_a_child_drops_stays_with_its_parent(path):
+    arrays = [biggus.open(path, "v")]
+    arrays[0].ndarray()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            first = np.array_equal(arrays[0].ndarray(), VALUES)
+            arrays.clear()
+            again = np.array_equal(biggus.open(path, "v")[1:].ndarray(), VALUES[1:])
+            code = 0 if first and again else 2
+        finally:
+            os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert _open_in(path.parent) == [path.name]
+    np.testing.assert_array_equal(arrays[0].ndarray(), VALUES)
+    arrays.clear()
+    assert _open_in(path.parent) == []
+    assert _written_elsewhere(path)
+
+
+def test_with_a_cache(path, tmp_path):
+    array = biggus.open(path, "v", cache=biggus.Cache(tmp_path / "cache"))
+    for _ in range(2):
+        np.testing.assert_array_equal(array.ndarray(), VALUES)
+    assert path.name in _open_in(path.parent)
+    del array
+    gc.collect()
+    assert _open_in(path.parent) == []
+    _write(path, VALUES + 2)
+    array = biggus.open(path, "v", cache=biggus.Cache(tmp_path / "cache"))
+    np.testing.assert_array_equal(array.ndarray(), VALUES + 2)
+
+
+def test_what_lies_behind_a_dataset(tmp_path):
+    """Links and virtual datasets open files of which the user need not know."""
+    parts = [tmp_path / f"part{i}.h5" for i in range(3)]
+    for i, part in enumerate(parts):
+        _write(part, VALUES + i)
+    top = tmp_path / "top.h5"
+    layout = h5py.VirtualLayout((3, 6, 10), "f8")
+    for i, part in enumerate(parts):
+        layout[i] = h5py.VirtualSource(part.name, "v", (6, 10))
+    with hdf5_lock, h5py.File(top, "w") as file:
+        file.create_virtual_dataset("all", layout)
+        file["link"] = h5py.ExternalLink(parts[0].name, "/v")
+    for name, expected in [("all", np.stack([VALUES, VALUES + 1, VALUES + 2])), ("link", VALUES)]:
+        array = biggus.open(top, name)
+        np.testing.assert_array_equal(array.ndarray(), expected)
+        del array
+        assert _open_in(tmp_path) == []
+        for i, part in enumerate(parts):
+            _write(part, VALUES + i)
+        assert _written_elsewhere(parts[0])
+        _write(parts[0])
+
+
+def test_what_the_user_holds_stays_open(path):
+    with hdf5_lock:
+        file = h5py.File(path) if path.suffix == ".h5" else netCDF4.Dataset(path)
+    array, opened = biggus.ArrayAdapter(file["v"]), biggus.open(path, "v")
+    for each in (array, opened):
+        np.testing.assert_array_equal(each.ndarray(), VALUES)
+    del array, opened, each
+    with hdf5_lock:
+        np.testing.assert_array_equal(file["v"][...], VALUES)
+        file.close()
+    _write(path)
+
+
+def test_threads_that_open_read_and_drop(tmp_path, monkeypatch):
+    monkeypatch.setattr(hdf5_files.files, "capacity", 7)
+    monkeypatch.setattr(netcdf_files.datasets, "capacity", 7)
+    paths = [tmp_path / f"{i}.{'h5' if i % 2 else 'nc'}" for i in range(50)]
+    for i, path in enumerate(paths):
+        _write(path, VALUES + i)
+
+    def work(seed):
+        rng = np.random.default_rng(seed)
+        kept = []
+        for n in range(120):
+            i = int(rng.integers(50))
+            array = biggus.open(paths[i], "v")
+            start = int(rng.integers(6))
+            np.testing.assert_array_equal(array[start:].ndarray(), VALUES[start:] + i)
+            ring = [array]
+            ring.append(ring)
+            kept.append((i, array))
+            if len(kept) > 5:
+                i, array = kept.pop(int(rng.integers(5)))
+                np.testing.assert_array_equal(array[:start].ndarray(), VALUES[:start] + i)
+            if n % 40 == 0:
+                gc.collect()
+
+    before = gc.get_threshold()
+    gc.set_threshold(50, 2, 2)  # many collections, in the midst of whatever goes on
+    try:
+        with ThreadPoolExecutor(4) as executor:
+            list(executor.map(work, range(4)))
+    finally:
+        gc.set_threshold(*before)
+    gc.collect()
+    assert _open_in(tmp_path) == []
+    for path in paths:
+        _write(path, mode="r+")
+
+
+MANY = """
+import os, resource, sys
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+import h5py, netCDF4, numpy as np
+import biggus
+folder = sys.argv[1]
+paths = [f"{folder}/{i}.h5" for i in range(300)]
+for i, path in enumerate(paths):
+    with h5py.File(path, "w") as file:
+        file["v"] = np.full(4, i)
+at_first = len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0
+mosaic = biggus.open_many(paths, "v")
+expected = np.repeat(np.arange(300), 4)
+assert (mosaic.ndarray() == expected).all()
+kept = biggus.open(paths[100], "v")
+del mosaic
+assert (kept.ndarray() == 100).all()
+for i in (*range(100), *range(101, 300)):
+    with h5py.File(paths[i], "r+") as file:
+        file["v"][...] += 1
+del kept
+assert not at_first or len(os.listdir("/proc/self/fd")) == at_first
+assert (biggus.open_many(paths[:100], "v").ndarray() == expected[:400] + 1).all()
+"""
+
+
+def test_a_mosaic_of_more_files_than_descriptors(tmp_path):
+    pytest.importorskip("resource", reason="no limits of descriptors on this platform")
+    done = subprocess.run(
+        [sys.executable, "-c", MANY, str(tmp_path)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
