@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import html
 import math
-from typing import TYPE_CHECKING, Any, Self, SupportsIndex
+import operator
+from typing import TYPE_CHECKING, Any, Literal, Self, SupportsIndex
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +15,7 @@ from biggus import engine, options
 from biggus.errors import MaskedValueError, MemoryBudgetError
 from biggus.keys import numpy_selection, orthogonal_selection
 from biggus.nodes import Cast, Elementwise, Field, Node, select
+from biggus.refusals import Refusals
 from biggus.region import Selection
 
 if TYPE_CHECKING:
@@ -20,8 +23,10 @@ if TYPE_CHECKING:
 
     from biggus.source import Chunks
 
+    Casting = Literal["no", "equiv", "safe", "same_kind", "unsafe"]
 
-class Array:
+
+class Array(Refusals):
     """An n-dimensional array that is read when it is asked for, and not before.
 
     Made by :func:`biggus.open`, :class:`biggus.ArrayAdapter`,
@@ -40,10 +45,6 @@ class Array:
     """
 
     __slots__ = ("__weakref__", "node")
-
-    # Arithmetic would have to be lazy: a NumPy ufunc must not read everything.
-    __array_ufunc__ = None
-    __hash__ = None  # type: ignore[assignment]
 
     node: Node
     """Which values: the lazy expression behind the array."""
@@ -119,7 +120,9 @@ class Array:
             "dtype": f"{self.dtype}{' (masked)' if self.masked else ''}",
             "size": format_bytes(self.nbytes),
         }
-        cells = "".join(f"<tr><th>{name}</th><td>{text}</td></tr>" for name, text in rows.items())
+        cells = "".join(
+            f"<tr><th>{name}</th><td>{html.escape(text)}</td></tr>" for name, text in rows.items()
+        )
         return f"<table><caption>biggus.{type(self).__name__}</caption>{cells}</table>"
 
     # Selecting
@@ -127,12 +130,7 @@ class Array:
     def __getitem__(self, key: Any) -> Array:
         if isinstance(key, str) or (isinstance(key, list) and key and isinstance(key[0], str)):
             return self._field(key)
-        if type(key) is tuple:
-            for item in key:
-                if isinstance(item, Array):
-                    raise _lazy_key()
-        elif isinstance(key, Array):
-            raise _lazy_key()
+        _check_in_memory(key)
         return Array.from_node(select(self.node, numpy_selection(key, self.node.shape)))
 
     def _field(self, names: str | list[str]) -> Array:
@@ -167,12 +165,16 @@ class Array:
     def transpose(self, *axes: SupportsIndex | Sequence[SupportsIndex] | None) -> Array:
         """Permute the axes, as :meth:`numpy.ndarray.transpose`; without `axes`, reverse them."""
         ndim = self.ndim
-        given: Any = axes[0] if len(axes) == 1 and not hasattr(axes[0], "__index__") else axes
-        if given is None or given == ():
+        if not axes or (len(axes) == 1 and axes[0] is None):
             order = tuple(reversed(range(ndim)))
         else:
+            given: Any = axes
+            if len(axes) == 1 and np.ndim(axes[0]):  # type: ignore[arg-type]
+                given = axes[0]
             if len(given) != ndim:
                 raise ValueError("axes don't match array")
+            if any(isinstance(axis, bool) for axis in given):
+                raise TypeError("an axis is an integer, not a bool")
             order = normalize_axis_tuple(given, ndim)
         return Array.from_node(select(self.node, Selection.permuted(self.shape, order)))
 
@@ -181,16 +183,39 @@ class Array:
         """The array with its axes reversed."""
         return self.transpose()
 
-    def astype(self, dtype: npt.DTypeLike) -> Array:
-        """Cast to another dtype, when read, as :meth:`numpy.ndarray.astype` does."""
+    def astype(
+        self,
+        dtype: npt.DTypeLike,
+        *,
+        casting: Casting = "unsafe",
+        copy: bool = True,  # noqa: ARG002 - for whoever writes for NumPy
+    ) -> Array:
+        """Cast to another dtype, when read, as :meth:`numpy.ndarray.astype` does.
+
+        Parameters
+        ----------
+        dtype : dtype
+            The new one.  Strings without a length and times without a unit
+            take what holds all values of the present dtype.
+        casting : str, optional
+            What may be cast, as :func:`numpy.can_cast` understands it.
+        copy : bool, optional
+            Has no effect: what is read is always fresh.
+
+        Raises
+        ------
+        TypeError
+            If it cannot be cast, or the length of strings or the unit of times
+            would depend on the values.
+        """
         new = np.dtype(dtype)
         if new == self.dtype:
             return self
-        if not np.can_cast(self.dtype, new, casting="unsafe"):
-            raise TypeError(f"cannot cast an array of dtype {self.dtype} to {new}")
-        # A string dtype without a length takes the one that the values need.
-        if new.itemsize == 0 and new.kind in "SU":
-            new = np.empty(0, self.dtype).astype(new).dtype
+        if not np.can_cast(self.dtype, new, casting=casting):
+            raise TypeError(
+                f"cannot cast an array of dtype {self.dtype} to {new} by the rule {casting!r}"
+            )
+        new = _complete(new, self.dtype)
         return Array.from_node(Elementwise(self.node, Cast(new)))
 
     # Reading
@@ -262,18 +287,26 @@ class Array:
         if len(index) == 1 and isinstance(index[0], tuple):
             (key,) = index
         elif len(index) == 1 and self.ndim != 1:
-            flat = int(index[0])
+            flat = operator.index(index[0])
             if not -self.size <= flat < self.size:
                 raise IndexError(f"index {flat} is out of bounds for size {self.size}")
-            key = np.unravel_index(flat % self.size, self.shape)
+            key = []
+            for n in reversed(self.shape):
+                flat, i = divmod(flat, n)  # a negative one leaves the sign to the first axis
+                key.insert(0, i)
         if len(key) != self.ndim:
             raise ValueError("incorrect number of indices for array")
-        return self[tuple(int(i) for i in key)].ndarray().item()
+        return self[tuple(map(operator.index, key))].ndarray().item()
 
     def __bool__(self) -> bool:
         if self.size != 1:
             raise ValueError("the truth value of an array with other than one element is ambiguous")
+        if self.masked and self.masked_array().mask.any():
+            raise MaskedValueError("a missing value is neither true nor false")
         return bool(self.item())
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if spec and not self.shape else super().__format__(spec)
 
     def __int__(self) -> int:
         return int(self._scalar())
@@ -306,15 +339,6 @@ class Array:
             raise TypeError("iteration over a 0-d array")
         return (self[i] for i in range(self.shape[0]))
 
-    def __contains__(self, item: object) -> bool:
-        raise TypeError("`in` would read everything: say `item in a.ndarray()`")
-
-    def __eq__(self, other: object) -> Any:
-        raise TypeError("arrays are not compared lazily: compare what .ndarray() gives")
-
-    def __ne__(self, other: object) -> Any:
-        raise TypeError("arrays are not compared lazily: compare what .ndarray() gives")
-
     # An array never changes, so copies share its node and its sources.
 
     def __copy__(self) -> Self:
@@ -333,9 +357,7 @@ class OrthogonalIndexer:
         self._array = array
 
     def __getitem__(self, key: Any) -> Array:
-        items = key if type(key) is tuple else (key,)
-        if any(isinstance(item, Array) for item in items):
-            raise _lazy_key()
+        _check_in_memory(key)
         node = self._array.node
         return Array.from_node(select(node, orthogonal_selection(key, node.shape)))
 
@@ -359,6 +381,20 @@ def format_bytes(nbytes: int) -> str:
     return f"{amount:.4g} {unit}"
 
 
+def _complete(new: np.dtype[Any], old: np.dtype[Any]) -> np.dtype[Any]:
+    """Give a dtype without a length or unit the one that a cast from `old` gives it."""
+    untimed = new.kind in "mM" and np.datetime_data(new)[0] == "generic"
+    if not untimed and (new.itemsize or new.kind not in "SUV"):
+        return new
+    if old.kind == "O" or (untimed and new.kind == "M" and old.kind in "SU"):
+        raise TypeError(
+            f"casting {old} to {new} would depend on the values: "
+            f"say which {'unit' if untimed else 'length'}, such as "
+            f"{'datetime64[s]' if untimed else new.char + '10'!r}"
+        )
+    return np.empty(0, old).astype(new).dtype
+
+
 def _missing(dtype: np.dtype[Any]) -> Any:
     if dtype.kind in "fc":
         return np.nan
@@ -370,5 +406,18 @@ def _missing(dtype: np.dtype[Any]) -> Any:
     )
 
 
-def _lazy_key() -> TypeError:
-    return TypeError("an index must be in memory: call .ndarray() on the Array used as a key")
+def _check_in_memory(key: Any) -> None:
+    """Refuse lazy arrays in a key, at any depth: indexing must not read."""
+    if isinstance(key, Array):
+        raise TypeError("an index must be in memory: call .ndarray() on the Array used as a key")
+    if type(key) is slice:
+        parts: tuple[Any, ...] = (key.start, key.stop, key.step)
+    elif isinstance(key, (tuple, list)):
+        # By type: an index list may have 10^6 elements.
+        if not any(issubclass(kind, (Array, tuple, list, slice)) for kind in set(map(type, key))):
+            return
+        parts = tuple(key)
+    else:
+        return
+    for part in parts:
+        _check_in_memory(part)

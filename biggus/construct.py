@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.lib.array_utils import normalize_axis_index
 
 from biggus.array import Array
 from biggus.caching import caching
+from biggus.keys import MOST_AXES
 from biggus.memory import MemorySource
 from biggus.nodes import Elementwise, GridMosaicNode, Leaf, Mosaic, Node, View, select
 from biggus.region import Selection
@@ -163,7 +165,7 @@ def _node_of(obj: Any) -> Node:
     """Return the node of an Array, or of anything that can be adapted to one."""
     if isinstance(obj, Array):
         return obj.node
-    if isinstance(obj, (list, tuple, int, float, complex)):
+    if isinstance(obj, (list, tuple, int, float, complex, np.generic)):
         return ArrayAdapter(np.asarray(obj)).node
     return ArrayAdapter(obj).node
 
@@ -205,6 +207,8 @@ class LinearMosaic(Array):
         rank = len(nodes[0].shape)
         if not rank:
             raise ValueError("zero-dimensional arrays cannot be joined; stack them")
+        if isinstance(axis, bool):
+            raise TypeError("an axis is an integer, not a bool")
         self.node = Mosaic(nodes, normalize_axis_index(axis, rank))
 
 
@@ -343,13 +347,13 @@ class ConstantArray(Array):
         value: Any = 0.0,
         dtype: npt.DTypeLike | None = None,
     ) -> None:
-        lengths = normal_shape(shape if isinstance(shape, (tuple, list)) else (shape,))
-        scalar = np.asarray(value, dtype)
+        lengths = _lengths(shape)
+        scalar = _filled(value, dtype)
         if scalar.ndim:
             raise ValueError(
                 f"the value of a ConstantArray is a scalar, not of shape {scalar.shape}"
             )
-        leaf = leaf_of(MemorySource(scalar.copy()))
+        leaf = leaf_of(MemorySource(scalar))
         self.node = View(leaf, Selection.broadcast((), lengths))
 
 
@@ -364,8 +368,32 @@ def ones(shape: int | Sequence[int], dtype: npt.DTypeLike = float) -> Array:
 
 
 def full(shape: int | Sequence[int], fill_value: Any, dtype: npt.DTypeLike | None = None) -> Array:
-    """Return a lazy array of `fill_value`, as :func:`numpy.full`."""
-    return ConstantArray(shape, fill_value, dtype)
+    """Return a lazy array of `fill_value`, as :func:`numpy.full`.
+
+    A `fill_value` that is an array is repeated as NumPy broadcasts it.
+    """
+    values = _filled(fill_value, dtype)
+    return broadcast_to(values, shape) if values.ndim else ConstantArray(shape, values)
+
+
+def _filled(value: Any, dtype: npt.DTypeLike | None) -> npt.NDArray[Any]:
+    """Return a fresh array of `value`, cast as :func:`numpy.full` casts."""
+    if dtype is None:
+        return np.array(value)
+    new = np.dtype(dtype)
+    if new.itemsize == 0 or (new.names is not None and isinstance(value, tuple)):
+        return np.array(value, new)  # of the length that the value needs; one record
+    return np.full(np.shape(value), value, new)
+
+
+def _lengths(shape: Any) -> tuple[int, ...]:
+    """Return a shape that is given as NumPy takes it: a number, or several."""
+    if isinstance(shape, (bool, np.bool_)):
+        raise TypeError(f"a shape is an integer or several, not {shape}")
+    try:
+        return normal_shape((operator.index(shape),))
+    except TypeError:
+        return normal_shape(shape)
 
 
 def broadcast_to(array: Any, shape: int | Sequence[int]) -> Array:
@@ -376,7 +404,9 @@ def broadcast_to(array: Any, shape: int | Sequence[int]) -> Array:
     ValueError
         If it does not broadcast to that shape.
     """
-    target = normal_shape(shape if isinstance(shape, (tuple, list)) else (shape,))
+    target = _lengths(shape)
+    if len(target) > MOST_AXES:
+        raise ValueError(f"an array has at most {MOST_AXES} axes, not {len(target)}")
     node = _node_of(array)
     return Array.from_node(select(node, Selection.broadcast(node.shape, target)))
 

@@ -13,7 +13,7 @@ import itertools
 import math
 from abc import ABC, abstractmethod
 from bisect import bisect_right
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -94,10 +94,14 @@ class IrregularEdges(Edges):
     (3, 2, (3, 7))
     """
 
-    __slots__ = ("offsets",)
+    __slots__ = ("_array", "offsets")
 
     def __init__(self, offsets: Sequence[int]) -> None:
         self.offsets = offsets
+        self._array: npt.NDArray[Any] | None = None
+
+    def __reduce__(self) -> tuple[type[IrregularEdges], tuple[Sequence[int]]]:
+        return IrregularEdges, (self.offsets,)
 
     @classmethod
     def of_lengths(cls, lengths: Sequence[int]) -> IrregularEdges:
@@ -118,7 +122,9 @@ class IrregularEdges(Edges):
         return bisect_right(self.offsets, position) - 1
 
     def find_all(self, positions: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
-        found = np.searchsorted(np.asarray(self.offsets), positions, side="right") - 1
+        if self._array is None:  # once: there may be 2^18 offsets, and two positions
+            self._array = np.asarray(self.offsets)
+        found = np.searchsorted(self._array, positions, side="right") - 1
         return found.astype(np.intp, copy=False)
 
     def bounds(self, piece: int) -> tuple[int, int]:

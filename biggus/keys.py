@@ -15,6 +15,9 @@ import numpy.typing as npt
 
 from biggus.region import AxisMap, Fixed, Gather, Selection, Strided
 
+MOST_AXES = 64
+"""NumPy has no arrays of more."""
+
 _INVALID = (
     "only integers, slices (`:`), ellipsis (`...`), numpy.newaxis (`None`) "
     "and integer or boolean arrays are valid indices"
@@ -39,9 +42,14 @@ def numpy_selection(key: Any, shape: tuple[int, ...]) -> Selection:
     """
     items = key if type(key) is tuple else (key,)
     selection = _basic_selection(items, shape)
-    if selection is not None:
-        return selection
-    return _advanced_selection(_expanded(_normalised(items), shape), shape)
+    if selection is None:
+        selection = _advanced_selection(_expanded(_normalised(items), shape), shape)
+    if len(selection.shape) > MOST_AXES:
+        raise IndexError(
+            f"number of dimensions must be within [0, {MOST_AXES}], "
+            f"indexing result would have {len(selection.shape)}"
+        )
+    return selection
 
 
 def orthogonal_selection(key: Any, shape: tuple[int, ...]) -> Selection:
@@ -133,18 +141,16 @@ def _normalised(items: tuple[Any, ...]) -> list[Any]:
         elif isinstance(item, (np.ndarray, list, tuple)):
             normal.append(_index_array(item))
         else:
-            normal.append(_from_protocol(item))
+            normal.append(_from_other(item))
     return normal
 
 
-def _from_protocol(item: Any) -> Any:
+def _from_other(item: Any) -> Any:
     try:
         return operator.index(item)
     except TypeError:
-        pass
-    if hasattr(item, "__array__") or hasattr(item, "__array_interface__"):
+        # A range, a buffer, ...: NumPy makes an array of whatever there is.
         return _index_array(item)
-    raise IndexError(_INVALID)
 
 
 def _index_array(item: Any) -> Any:
@@ -184,7 +190,7 @@ def _check_masks(items: list[Any], shape: tuple[int, ...]) -> None:
     for item in items:
         if isinstance(item, np.ndarray) and item.dtype.kind == "b":
             for i, n in enumerate(item.shape, axis):
-                if n != shape[i]:
+                if n and n != shape[i]:  # NumPy takes an empty mask for any axis
                     raise IndexError(
                         f"boolean index did not match indexed array along axis {i}; size of "
                         f"axis is {shape[i]} but size of corresponding boolean axis is {n}"

@@ -35,7 +35,9 @@ class MemorySource(Source):
                 )
             self.array: Values = array
             self.masked = True
-            self.fill_value = array.fill_value
+            # None if it is NumPy's default, which a cast does not keep.
+            own = getattr(array, "_fill_value", None)
+            self.fill_value = None if own is None else array.fill_value
             self.name = "MaskedArray"
         else:
             self.array = np.asarray(array)

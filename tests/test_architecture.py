@@ -27,7 +27,7 @@ PACKAGE = ROOT / "biggus"
 LEVELS: tuple[tuple[str, ...], ...] = (
     ("errors",),
     ("options",),
-    ("progress", "threads"),
+    ("progress", "refusals", "threads"),
     ("grid",),
     ("region",),
     ("keys", "resolve"),

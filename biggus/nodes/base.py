@@ -112,12 +112,14 @@ class Node(ABC):
 
 
 def take(selection: Selection, block: Values) -> Values:
-    """Return the selected elements of a block, with their mask if it has one."""
+    """Return the selected elements of a block, with their mask if it has one.
+
+    A fill value is a matter of the node: it would be in the way of a cast.
+    """
     if isinstance(block, np.ma.MaskedArray):
         mask = np.ma.getmaskarray(block)
         return np.ma.MaskedArray(
             selection.take_from(block.data),
             mask=selection.take_from(mask),
-            fill_value=block.fill_value,
         )
     return selection.take_from(block)

@@ -14,7 +14,7 @@ from biggus.nodes.step import Cast
 from biggus.resolve import split
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from biggus.nodes.step import Step
     from biggus.region import Selection
@@ -46,7 +46,8 @@ class Mosaic(Node):
             _check_shapes(tiles, axis)
             self.edges = IrregularEdges.of_lengths([tile.shape[axis] for tile in tiles])
             length = self.edges.length
-        self.dtype = _joined_dtype({tile.dtype for tile in tiles})
+        # In their order: NumPy's promotion of three or more is not symmetric.
+        self.dtype = _joined_dtype(dict.fromkeys([tile.dtype for tile in tiles]))
         self.tiles = tiles
         self.axis = axis
         self.shape = (*first[:axis], length, *first[axis + 1 :])
@@ -166,7 +167,8 @@ class GridMosaicNode(Node):
         return tile
 
 
-def _joined_dtype(dtypes: set[np.dtype[Any]]) -> np.dtype[Any]:
+def _joined_dtype(dtypes: Iterable[np.dtype[Any]]) -> np.dtype[Any]:
+    dtypes = list(dtypes)
     if len(dtypes) == 1:
         (only,) = dtypes
         if only.isnative:

@@ -1,0 +1,206 @@
+"""Corners of NumPy's manners: the same dtypes, values and refusals, or a refusal that helps."""
+
+from __future__ import annotations
+
+import itertools
+import operator
+
+import numpy as np
+import pytest
+
+import biggus
+from biggus.errors import MaskedValueError
+from biggus.testing import UnreadableSource
+
+ADAPT = biggus.ArrayAdapter
+DTYPES = ["?", "i1", ">i4", "f2", ">f8", "c8", "M8[D]", ">M8[s]", "m8[ms]", "S3", ">U4", "V3", "O"]
+STRUCTURED = [("a", [("x", "f4"), ("y", ">i2")]), ("b", "U2")]
+
+
+@pytest.mark.parametrize("dtype", [*DTYPES, STRUCTURED])
+def test_constants_of_every_dtype(dtype, check_same):
+    for name, shape in itertools.product(["zeros", "ones"], [(), (2, 3), (0, 2)]):
+        check_same(
+            lambda name=name, shape=shape: getattr(biggus, name)(shape, dtype),
+            lambda name=name, shape=shape: getattr(np, name)(shape, dtype),
+        )
+
+
+@pytest.mark.parametrize("dtype", [None, *DTYPES])
+@pytest.mark.parametrize(
+    "value",
+    [
+        *(0, -1, 300, 1.5, "ab", b"xyz", None, True, 2**70, np.timedelta64(3, "s"), np.float32(2)),
+        *([1, 2, 3], [1, 2], np.arange(2)[:, None]),
+    ],
+)
+def test_full_casts_and_repeats_as_numpy(value, dtype, check_same):
+    check_same(lambda: biggus.full((2, 3), value, dtype), lambda: np.full((2, 3), value, dtype))
+
+
+@pytest.mark.parametrize(
+    "shape", [3, (), [2, 3], np.array([2, 3]), np.int64(3), range(2, 4), -1, 2.0, "ab", None, True]
+)
+def test_shapes_are_given_as_numpy_takes_them(shape, check_same):
+    check_same(lambda: biggus.zeros(shape), lambda: np.zeros(shape))
+    if shape is not None:  # an empty shape there
+        one = np.ones(1)
+        check_same(lambda: biggus.broadcast_to(one, shape), lambda: np.broadcast_to(one, shape))
+
+
+@pytest.mark.parametrize(
+    "axes", [((),), ([],), (np.array([1, 0]),), (range(2),), (0,), (True, False), (1.0, 0), (3, 0)]
+)
+def test_odd_axes_of_transpose(axes, check_same):
+    values = np.arange(6).reshape(2, 3)
+    check_same(lambda: ADAPT(values).transpose(*axes), lambda: values.transpose(*axes))
+
+
+@pytest.mark.parametrize("new", ["V", "M8", "m8", "S", "U", "V3", ">U3", None, "O", "i2,f4"])
+@pytest.mark.parametrize("old", ["i8", ">f4", "?", "S2", "U1", "M8[D]", "m8[s]", "i2,f4", "V3"])
+def test_astype_promises_the_dtype_that_it_gives(old, new):
+    if old in ("S2", "U1") and new == "M8":
+        return  # it would depend on the values: below
+    values = np.ones(2, old)
+    try:
+        right = values.astype(new)
+    except (TypeError, ValueError, RuntimeError) as error:  # some only when it is read
+        with pytest.raises(type(error)):
+            ADAPT(values).astype(new).ndarray()
+        return
+    array = ADAPT(values).astype(new)
+    assert array.dtype == right.dtype
+    assert array.ndarray().dtype == right.dtype
+    np.testing.assert_array_equal(array.ndarray(), right)
+
+
+@pytest.mark.parametrize(("old", "new"), [("O", str), ("O", "S"), ("U10", "M8"), ("O", "m8")])
+def test_a_cast_whose_dtype_depends_on_the_values_is_refused(old, new):
+    with pytest.raises(TypeError, match="depend on the values: say which"):
+        ADAPT(np.array(["2001-01-01"], old)).astype(new)
+
+
+@pytest.mark.parametrize("casting", ["no", "equiv", "safe", "same_kind", "unsafe"])
+def test_astype_keeps_to_a_casting_rule(casting, check_same):
+    for old, new in [("i4", ">i4"), ("i4", "i8"), ("f8", "f4"), ("f8", "i4")]:
+        values = np.ones(2, old)
+        check_same(
+            lambda values=values, new=new: ADAPT(values).astype(new, casting=casting, copy=False),
+            lambda values=values, new=new: values.astype(new, casting=casting, copy=False),
+        )
+
+
+def test_three_dtypes_promote_in_their_order(check_same):
+    for dtypes in itertools.product(["f2", "O", "U3", "M8[D]", "?"], repeat=3):
+        arrays = [np.zeros(1, dtype) for dtype in dtypes]
+        check_same(
+            lambda arrays=arrays: biggus.LinearMosaic(arrays),
+            lambda arrays=arrays: np.concatenate(arrays),
+        )
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        *(range(1, 3), range(9), memoryview(b"\x01\x00"), {0}, [None], (None,) * 64, [slice(0, 1)]),
+        *(np.zeros(0, bool), np.zeros((0, 4), bool), np.zeros((0, 5), bool), [[True, False, True]]),
+    ],
+)
+def test_odd_keys(key, check_same):
+    values = np.arange(12).reshape(3, 4)
+    check_same(lambda: ADAPT(values)[key], lambda: values[key])
+
+
+def test_a_lazy_array_in_a_key_is_refused_at_any_depth():
+    lazy = ADAPT(UnreadableSource((), np.dtype("i8")))
+    array = ADAPT(np.arange(12).reshape(3, 4))
+    for key in ([lazy], (0, [lazy]), [[1], [lazy]], slice(lazy, None), (slice(None, lazy), 0)):
+        for select in (array, array.oindex):
+            with pytest.raises(TypeError, match=r"call \.ndarray\(\)"):
+                select[key]
+
+
+BINARY = [operator.add, operator.sub, operator.mul, operator.truediv, operator.matmul]
+BINARY += [operator.pow, operator.and_, operator.lt, operator.eq, operator.ne, divmod]
+
+
+@pytest.mark.parametrize("act", BINARY)
+def test_operators_say_what_to_do(act):
+    array = ADAPT(UnreadableSource((3,), np.dtype("i8")))
+    masked = np.ma.masked_array([1, 2, 3], [True, False, False])
+    others = [1, array, np.arange(3), np.float64(2)]
+    if act not in (operator.lt, operator.eq, operator.ne):  # MaskedArray asks nobody there
+        others.append(masked)
+    for other in others:
+        for pair in ((array, other), (other, array)):
+            with pytest.raises(TypeError, match=r"with \.ndarray\(\)"):
+                act(*pair)
+
+
+def test_what_an_ndarray_has_says_what_to_do():
+    array = ADAPT(UnreadableSource((3,), np.dtype("i8")))
+    for act in (operator.neg, abs, operator.invert, round, sum, max):
+        with pytest.raises(TypeError, match=r"with \.ndarray\(\)"):
+            act(array)
+    for name in ("mean", "sum", "reshape", "tolist", "std"):
+        with pytest.raises(AttributeError, match=rf"no '{name}'.*\.ndarray\(\)"):
+            getattr(array, name)
+    for name in ("chunks", "no_such_name", "__array_interface__"):
+        with pytest.raises(AttributeError, match="object has no attribute"):
+            getattr(array, name)
+
+
+def test_what_html_must_not_take_for_tags():
+    text = ADAPT(np.zeros(2, [("<b>&", "i2")]))._repr_html_()
+    assert "<b>" not in text
+    assert "&lt;b&gt;&amp;" in text
+
+
+def test_format_of_a_single_value():
+    assert f"{ADAPT(np.array(2.5)):.2f}" == "2.50"
+    assert f"{ADAPT(np.array(2.5))}" == str(ADAPT(np.array(2.5)))
+    with pytest.raises(TypeError):
+        f"{ADAPT(np.ones(3)):.2f}"
+
+
+def test_item_takes_integers_only_and_of_any_size():
+    array = ADAPT(np.arange(6).reshape(2, 3))
+    for index in (1.0, "a", None):
+        with pytest.raises(TypeError):
+            array.item(index)
+        with pytest.raises(TypeError):
+            array.item(0, index)
+    huge = biggus.full((2**40, 2**40), 7)
+    assert huge.item(-1) == huge.item(2**79) == 7
+    values = np.arange(24).reshape(2, 3, 4)
+    assert [ADAPT(values).item(i) for i in range(-24, 24)] == [*range(24)] * 2
+
+
+@pytest.mark.parametrize("dtype", ["f8", "i8", "?", "U3"])
+def test_a_missing_value_is_neither_true_nor_false(dtype):
+    with pytest.raises(MaskedValueError):
+        bool(ADAPT(np.ma.masked_array(np.ones(1, dtype), True)))
+    assert bool(ADAPT(np.ma.masked_array(np.ones(1, dtype), False)))
+
+
+@pytest.mark.parametrize("old", ["f8", "i4", "?", "U2", "S2", "M8[D]", ">f4"])
+@pytest.mark.parametrize("new", ["f4", "i8", "U5", "O", "?"])
+@pytest.mark.parametrize("fill", [None, 1])
+def test_casts_of_masked_values(old, new, fill):
+    values = np.ma.masked_array(np.ones(3).astype(old), [True, False, False], fill_value=fill)
+    try:
+        right = values.astype(new)
+    except (TypeError, ValueError, RuntimeError) as error:
+        with pytest.raises(type(error)):
+            ADAPT(values).astype(new).masked_array()
+        return
+    got = ADAPT(values).astype(new).masked_array()
+    np.testing.assert_array_equal(got.mask, right.mask)
+    np.testing.assert_array_equal(got.compressed(), right.compressed())
+    joined = biggus.LinearMosaic([ADAPT(values).astype(new), ADAPT(right)])[::-1].masked_array()
+    np.testing.assert_array_equal(joined.mask, [False, False, True] * 2)
+
+
+def test_an_axis_that_is_a_bool():
+    with pytest.raises(TypeError):
+        biggus.LinearMosaic([np.ones((2, 2))], axis=True)
