@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from biggus import options, progress
 from biggus.region import Selection
+from biggus.source import checked
 from biggus.threads import WaitingThreads
 
 if TYPE_CHECKING:
@@ -131,9 +132,12 @@ def _run(pieces: Iterator[Piece], result: _Result) -> int:
     itemsize = result.data.dtype.itemsize
     with progress.reporting(options.current().progress, result.data.nbytes) as advance:
 
-        def read(piece: Piece) -> None:
-            result.paste(piece.put, piece.load())
+        def paste(piece: Piece, values: Values) -> None:
+            result.paste(piece.put, values)
             advance(math.prod(piece.put.shape) * itemsize)
+
+        def read(piece: Piece) -> None:
+            paste(piece, piece.load())
 
         under_way: set[Future[None]] = set()
         count = 0
@@ -141,8 +145,12 @@ def _run(pieces: Iterator[Piece], result: _Result) -> int:
             for piece in pieces:
                 count += 1
                 # A thread of the pool that waited for the pool could wait for itself.
-                if _pool.inside or not piece.source.waits_for(piece.box):
-                    read(piece)
+                if _pool.inside or not piece.source.waits:
+                    paste(piece, piece.load())
+                    continue
+                at_hand = piece.source.at_hand(piece.box)
+                if at_hand is not None:
+                    paste(piece, piece.finish(checked(piece.source, piece.box, at_hand)))
                     continue
                 # The options of the caller hold for its reads.
                 context = contextvars.copy_context()

@@ -108,12 +108,12 @@ class Source(ABC):
     def __getitem__(self, box: Box) -> Values:
         """Return the values in `box`, an array of its shape and of ``dtype``."""
 
-    def waits_for(self, box: Box) -> bool:  # noqa: ARG002 - for those that override it
-        """Tell whether reading `box` most likely waits; `waits`, unless more is known.
+    def at_hand(self, box: Box) -> Values | None:  # noqa: ARG002 - for those that override it
+        """Return what a read of `box` gives, if a source that `waits` need not wait for it.
 
-        A cache waits only for what it does not hold.  Must be cheap.
+        None if it has to, as most have; a cache has what it holds at hand.
         """
-        return self.waits
+        return None
 
     def state(self) -> bytes | None:
         """Return the one version that all boxes share, such as a file's; None if there is none.
@@ -335,6 +335,18 @@ def read(source: Source, box: Box) -> Values:
         raise
     except Exception as error:
         raise SourceError(source.name, box, error) from error
+    return checked(source, box, values)
+
+
+def checked(source: Source, box: Box, values: Values) -> Values:
+    """Return `values` if they are what a read of `box` must give.
+
+    Raises
+    ------
+    SourceError
+        If they are of another shape or dtype than promised, or values are
+        missing where none were announced.
+    """
     expected = box_shape(box)
     if not isinstance(values, np.ndarray):
         raise SourceError(source.name, box, f"got a {type(values).__name__}, not an array")

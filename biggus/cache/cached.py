@@ -166,23 +166,17 @@ class Cached(Wrapper):
         """
         return self._kept and all(self.cache.files.exists(self.key(c)) for c in self._chunks(box))
 
-    def waits_for(self, box: Box) -> bool:
-        """Tell whether reading `box` has the source read, as far as a look at headers tells.
+    def at_hand(self, box: Box) -> Values | None:
+        """Return the values in `box` if its chunk is in the cache, and good without a request.
 
         Reading what is in the cache is work for few threads: more than there
         are cores stand in one another's way.
         """
-        if not self._kept:
-            return self.source.waits_for(box)
-        return not all(map(self._is_good, self._chunks(box)))
-
-    def _is_good(self, chunk: Box) -> bool:
-        held = self.cache.version(self.key(chunk))
-        if held is None or self._offline():
-            return held is not None
-        if self.source.renewal_waits(chunk, held):
-            return False  # it is renewed when it is read: to ask here too would be to ask twice
-        return self.source.renew(chunk, held) is not None
+        chunk = self._only_chunk(box) if self._kept else None
+        if chunk is None:
+            return None
+        held = self._held(self.key(chunk), chunk, asking=False)
+        return _within(held[0], chunk, box) if isinstance(held, tuple) else None
 
     def key(self, chunk: Box) -> str:
         """Return the key of a chunk: 40 hexadecimal digits."""
@@ -220,13 +214,18 @@ class Cached(Wrapper):
         )
         return (values.copy() if shared else values), version
 
-    def _held(self, key: str, chunk: Box) -> tuple[Values, bytes] | str:
-        """Return what is in the cache for `chunk` if it is still good, else why there is none."""
+    def _held(self, key: str, chunk: Box, *, asking: bool = True) -> tuple[Values, bytes] | str:
+        """Return what is in the cache for `chunk` if it is still good, else why there is none.
+
+        Unless `asking`, what a server would have to be asked about counts as stale.
+        """
         found = self.cache.load(key, self.dtype, box_shape(chunk))
         if isinstance(found, str):
             return found
         values, held = found
         if not self._offline():
+            if not asking and self.source.renewal_waits(chunk, held):
+                return "stale"
             good = self.source.renew(chunk, held)
             if good is None:
                 return "stale"

@@ -52,7 +52,10 @@ class Piece:
         SourceError
             If the read fails.
         """
-        block = read(self.source, self.box)
+        return self.finish(read(self.source, self.box))
+
+    def finish(self, block: Values) -> Values:
+        """Select from what is in the box, and compute."""
         values = take(self.get, block)
         for step in self.steps:
             values = step(values)

@@ -232,25 +232,27 @@ def test_presence_is_told_without_asking_the_source(cache, counting, box):
     assert (len(source.fetched), len(source.renewed)) == (2, asked)
 
 
-def test_it_tells_whether_it_has_to_wait(cache, counting, box, entries):
+def test_what_is_in_the_cache_is_at_hand(cache, counting, box, entries):
     source = counting(np.arange(8), (4,), remote=True)
     cached = cache.wrap(source)
-    assert cached.waits_for(box((0, 4)))
+    assert cached.at_hand(box((0, 4))) is None
     cached[box((0, 4))]
-    for asked, waits in [((0, 4), False), ((1, 3), False), ((3, 5), True), ((4, 8), True)]:
-        assert cached.waits_for(box(asked)) is waits
+    assert cached.at_hand(box((0, 4))).tolist() == [0, 1, 2, 3]
+    assert cached.at_hand(box((1, 3))).tolist() == [1, 2]
+    for elsewhere in ((3, 5), (4, 8)):
+        assert cached.at_hand(box(elsewhere)) is None
     source.now = b"two"
-    assert cached.waits_for(box((1, 3)))
+    assert cached.at_hand(box((1, 3))) is None
     with set_options(offline=True):
-        assert not cached.waits_for(box((1, 3)))
+        assert cached.at_hand(box((1, 3))).tolist() == [1, 2]
     source.now = b"one"
     (path,) = entries(cache)
     for length in (0, 50, 61):
         path.write_bytes(path.read_bytes()[:length])
-        assert cached.waits_for(box((1, 3)))
+        assert cached.at_hand(box((1, 3))) is None
     assert len(source.fetched) == 1
-    objects = cache.wrap(counting(np.array(["a"], object), waits=False))
-    assert not objects.waits_for(box((0, 1)))
+    objects = cache.wrap(counting(np.array(["a"], object)))
+    assert objects.at_hand(box((0, 1))) is None
 
 
 def test_offline_takes_what_there_is_and_asks_nothing(cache, counting, box):
@@ -459,12 +461,12 @@ def test_a_copy_that_a_server_must_renew_is_waited_for_and_asked_for_once(cache,
     cached[box((0, 16))]
     source.renewed.clear()
     assert cached.renewal_waits(box((1, 2)), b"a")
-    assert cached.waits_for(box((1, 6)))
+    assert cached.at_hand(box((1, 3))) is None
     assert source.renewed == []
     assert cached[box((1, 6))].tolist() == [1, 2, 3, 4, 5]
     assert source.renewed == [box((0, 4)), box((4, 8))]
     with set_options(offline=True):
-        assert not cached.waits_for(box((1, 6)))
+        assert cached.at_hand(box((1, 3))).tolist() == [1, 2]
         assert not cached.renewal_waits(box((1, 2)), b"a")
 
 
