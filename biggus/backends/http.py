@@ -22,7 +22,7 @@ import random
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from biggus import options
 from biggus.backends.http_headers import retry_after, split_credentials, user_agent
@@ -288,28 +288,11 @@ def _once(
     import urllib3
 
     started = time.perf_counter()
-    retry = urllib3.Retry(
-        total=None,
-        connect=False,
-        read=False,
-        other=False,
-        redirect=REDIRECTS,
-        respect_retry_after_header=False,
-        # What was meant for this host is not for the next one.
-        remove_headers_on_redirect=[name for name in headers if name not in _FOR_ALL],
-    )
     try:
         with our_request():
-            answer = pool.urlopen(
-                "GET",
-                url,
-                headers=headers,
-                timeout=urllib3.Timeout(connect=timeout[0], read=timeout[1]),
-                retries=retry,
-                preload_content=False,
-            )
+            answer = _followed(pool, url, headers, timeout)
             body = _body(answer, largest, deadline)
-    except urllib3.exceptions.HTTPError as error:
+    except (urllib3.exceptions.HTTPError, ValueError) as error:  # a redirect to what is no URL
         problem = _problem(error, timeout)
         log.debug("%s: %s, attempt %d", shown, problem.problem, attempt)
         reason = getattr(error, "reason", None)
@@ -326,6 +309,36 @@ def _once(
         attempt,
     )
     return Response(shown, answer.status, answer.headers, body, attempt)
+
+
+def _followed(
+    pool: urllib3.PoolManager, url: str, headers: dict[str, str], timeout: tuple[float, float]
+) -> urllib3.BaseHTTPResponse:
+    """Return the answer at the end of all redirects."""
+    import urllib3
+
+    # urllib3 leaves a connection open when it is sent on to what is no URL.
+    for _ in range(REDIRECTS + 1):
+        answer = pool.urlopen(
+            "GET",
+            url,
+            headers=headers,
+            timeout=urllib3.Timeout(connect=timeout[0], read=timeout[1]),
+            retries=False,
+            redirect=False,
+            preload_content=False,
+        )
+        location = answer.get_redirect_location()
+        if not location:
+            return answer
+        answer.drain_conn()
+        before = urlsplit(url)
+        url, _ = split_credentials(urljoin(url, location))
+        if urlsplit(url)[:2] != before[:2]:
+            # What was meant for this host is not for the next one.
+            headers = {name: value for name, value in headers.items() if name in _FOR_ALL}
+        log.debug("%s: sent on to %s", public_url(before.geturl()), public_url(url))
+    raise _AttemptError(f"more than {REDIRECTS} redirects", passing=False, unreachable=False)
 
 
 def _body(answer: urllib3.BaseHTTPResponse, largest: int, deadline: float) -> bytes:
@@ -362,7 +375,6 @@ def _problem(error: Exception, timeout: tuple[float, float]) -> _AttemptError:
     detail = getattr(cause, "strerror", None) or "refused"
     # The first that fits: what it is, may it pass by itself, is the host out of reach.
     table: tuple[tuple[type[Exception], str, bool, bool], ...] = (
-        (e.ResponseError, f"more than {REDIRECTS} redirects", False, False),
         (e.SSLError, f"no secure connection: {error}", False, True),
         (e.NameResolutionError, "the host name is not known", True, True),
         (e.NewConnectionError, f"no connection: {detail}", True, True),
