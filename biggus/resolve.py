@@ -10,11 +10,11 @@ hold a selected element, however many there are between them.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from biggus.region import AxisMap, Gather, Selection, Strided
+from biggus.region import AxisMap, Gather, Positions, Selection, Strided
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -66,10 +66,27 @@ def split_all(
         yield from split_all(part.get, part.put, rest)
 
 
-def split_runs(get: Selection, put: Selection, axis: int) -> Iterator[Part]:
+MANY_RUNS = 64
+"""Up to so many runs of neighbours along an axis, nothing between them is read."""
+
+GAP_BYTES = 64 * 2**10
+"""Of more runs, those are read together between which there is no more than this."""
+
+RUN_BYTES = 4 * 2**20
+"""Where it ends: a read of several runs is not much longer than this."""
+
+
+def split_runs(get: Selection, put: Selection, axis: int, bytes_each: int) -> Iterator[Part]:
     """Cut a gathered axis into runs of neighbouring positions.
 
     So that nothing between them is read where there are no chunks to go by.
+    Only of many runs, those that are close together share a read: 10^6
+    scattered elements must not take 10^6 reads.
+
+    Parameters
+    ----------
+    bytes_each : int
+        How much is read for each position along `axis`.
     """
     m = get.maps[axis]
     if type(m) is not Gather:
@@ -77,6 +94,11 @@ def split_runs(get: Selection, put: Selection, axis: int) -> Iterator[Part]:
         return
     positions = np.unique(m.index)
     starts = np.flatnonzero(np.diff(positions, prepend=positions[0] - 2) > 1)
+    if len(starts) > MANY_RUNS:
+        firsts, lasts = positions[starts], positions[[*(starts[1:] - 1), -1]]
+        blocks = firsts // max(1, RUN_BYTES // bytes_each)
+        apart = firsts[1:] - lasts[:-1] - 1 > GAP_BYTES // bytes_each
+        starts = starts[np.concatenate([[True], apart | (np.diff(blocks) > 0)])]
     runs = np.searchsorted(positions[starts], m.index, side="right") - 1
     yield from _split_gather(get, put, axis, runs.astype(np.intp, copy=False))
 
@@ -100,7 +122,7 @@ def _split_gather(
     get: Selection,
     put: Selection,
     axis: int,
-    pieces: np.ndarray[tuple[int, ...], np.dtype[np.intp]],
+    pieces: Positions,
 ) -> Iterator[Part]:
     """Cut at the piece numbers of each of the positions of a gathered axis.
 
@@ -117,19 +139,26 @@ def _split_gather(
     if (numbers == numbers[0]).all():
         yield Part(int(numbers[0]), get, put)
         return
-    order = np.argsort(numbers, kind="stable")
-    sorted_numbers = numbers[order]
-    starts = np.flatnonzero(np.diff(sorted_numbers, prepend=sorted_numbers[0] - 1))
+    small = _small(numbers)
+    order = np.argsort(small, kind="stable")
+    sorted_numbers = small[order]
+    starts = [0, *(np.flatnonzero(np.diff(sorted_numbers)) + 1).tolist()]
     for start, stop in zip(starts, [*starts[1:], len(order)], strict=True):
         coordinates = np.unravel_index(order[start:stop], lengths)
         narrow = _pick(get.shape, joint, coordinates)
-        yield Part(int(sorted_numbers[start]), get.compose(narrow), put.compose(narrow))
+        yield Part(int(numbers[order[start]]), get.compose(narrow), put.compose(narrow))
+
+
+def _small(numbers: Positions) -> np.ndarray[tuple[int, ...], np.dtype[Any]]:
+    """Return numbers in the same order, of a type that NumPy sorts in linear time if it can."""
+    low = numbers.min()
+    return (numbers - low).astype(np.uint16) if numbers.max() - low < 2**16 else numbers
 
 
 def _pick(
     shape: tuple[int, ...],
     joint: tuple[int, ...],
-    coordinates: tuple[np.ndarray[tuple[int, ...], np.dtype[np.intp]], ...],
+    coordinates: tuple[Positions, ...],
 ) -> Selection:
     """Select points of the `joint` dims along one new dim, and all of the others."""
     maps: list[AxisMap] = []

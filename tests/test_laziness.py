@@ -132,3 +132,49 @@ def test_a_long_read_is_made_in_parts_at_chunks(recorded, monkeypatch, chunks, k
     if chunks and len(sizes) > 1:
         starts = {box[0].start // 7 for box in source.boxes}
         assert len(starts) == len(sizes), "no chunk is read twice"
+
+
+class Counting:
+    """A plain object without chunks, of any size, that counts its reads and their bytes."""
+
+    dtype = np.dtype("i8")
+
+    def __init__(self, shape):
+        self.shape, self.reads, self.nbytes = shape, 0, 0
+
+    def __getitem__(self, box):
+        lines = [np.arange(s.start, s.stop, s.step) for s in box]
+        self.reads += 1
+        values = sum(
+            line.reshape([-1 if i == axis else 1 for i in range(len(box))]) * 10 ** (6 * axis)
+            for axis, line in enumerate(lines)
+        )
+        self.nbytes += values.nbytes
+        return values
+
+
+def test_scattered_elements_share_reads_where_there_are_no_chunks():
+    source = Counting((10**7,))
+    index = np.random.default_rng(1).integers(0, 10**7, 100_000)
+    np.testing.assert_array_equal(biggus.ArrayAdapter(source)[index].ndarray(), index)
+    assert source.reads < 100
+    assert source.nbytes <= 8 * 10**7
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns", "most_reads", "most_bytes"),
+    [
+        (np.arange(20_000), np.arange(20_000), 500, 20_000 * 8 * 100),
+        (np.arange(19_999, -1, -1), np.arange(20_000), 500, 20_000 * 8 * 100),
+        (*np.indices((300, 300)), 1, 300 * 300 * 8),
+        ([0, 50_000, 99_999], [99_999, 0, 50_000], 3, 24),
+        (np.arange(100)[:, None], np.arange(0, 90_000, 1000), 9_000, 10**6),
+    ],
+)
+def test_points_far_apart_do_not_read_all_between_them(rows, columns, most_reads, most_bytes):
+    source = Counting((100_000, 100_000))
+    array = biggus.ArrayAdapter(source)[rows, columns]
+    right = np.asarray(rows) + np.asarray(columns) * 10**6
+    np.testing.assert_array_equal(array.ndarray(), right)
+    assert source.reads <= most_reads
+    assert source.nbytes <= most_bytes

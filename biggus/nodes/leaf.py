@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from biggus.grid import Edges, Grid, RegularEdges
 from biggus.nodes.base import Node, Piece
-from biggus.region import Fixed, Gather, Selection, Strided
-from biggus.resolve import split_all, split_runs
+from biggus.region import AxisMap, Fixed, Gather, Selection, Strided
+from biggus.resolve import GAP_BYTES, split_all, split_runs
 from biggus.source import Chunks, ObjectSource, Source
 
 if TYPE_CHECKING:
@@ -82,7 +82,8 @@ def _parts(source: Source, get: Selection, put: Selection) -> Iterator[tuple[Sel
     if source.resident:
         yield get, put
     elif source.chunks is None:
-        yield from _cut_runs(source, get, put, range(len(get.maps)))
+        for cell_get, cell_put in split_all(get, put, _cells(source, get)):
+            yield from _cut_runs(source, cell_get, cell_put, range(len(get.maps)))
     else:
         edges = Grid(source.shape, source.chunks).axes
         yield from split_all(get, put, _axes_to_cut(source, get, edges))
@@ -134,6 +135,42 @@ def _coarse(source: Source, get: Selection, axis: int, cut: Edges) -> Edges | No
     return RegularEdges(cut.length, max(1, rows // (stop - start)) * (stop - start))
 
 
+def _extent(m: AxisMap, shape: tuple[int, ...], cut: bool) -> int:
+    """Return how many positions of an axis a read takes, about; exactly if it is `cut`."""
+    if type(m) is Strided:
+        return shape[m.dim]
+    if type(m) is Gather:
+        span = int(m.index.max()) - int(m.index.min()) + 1
+        return span if cut else min(span, m.index.size)
+    return 1
+
+
+def _cells(source: Source, get: Selection) -> list[tuple[int, Edges]]:
+    """Return edges for index arrays that act together, where there are no chunks.
+
+    Points far apart, such as a diagonal, may have neighbours along each axis:
+    the box that holds them all would be most of the array.
+    """
+    gathered = [axis for axis, m in enumerate(get.maps) if type(m) is Gather]
+    tied = [axis for axis in gathered if _acts_with_others(get, axis, gathered)]
+    if not tied:
+        return []
+    box = math.prod(_extent(get.maps[axis], get.shape, True) for axis in tied)
+    points = math.prod(get.shape[dim] for dim in get.joint_dims(tied[0]))
+    each = source.dtype.itemsize * math.prod(
+        get.shape[m.dim] for m in get.maps if type(m) is Strided
+    )
+    if box <= 4 * points or box * each <= GAP_BYTES:
+        return []
+    side = max(1, int((GAP_BYTES / max(1, each)) ** (1 / len(tied))))
+    return [(axis, RegularEdges(source.shape[axis], side)) for axis in tied]
+
+
+def _acts_with_others(get: Selection, axis: int, gathered: list[int]) -> bool:
+    joint = set(get.joint_dims(axis))
+    return any(other != axis and joint & set(get.joint_dims(other)) for other in gathered)
+
+
 def _cut_runs(
     source: Source, get: Selection, put: Selection, axes: range
 ) -> Iterator[tuple[Selection, Selection]]:
@@ -146,5 +183,8 @@ def _cut_runs(
                 return
         yield get, put
         return
-    for part in split_runs(get, put, axes[0]):
+    each = source.dtype.itemsize * math.prod(
+        _extent(m, get.shape, axis < axes[0]) for axis, m in enumerate(get.maps) if axis != axes[0]
+    )
+    for part in split_runs(get, put, axes[0], max(1, each)):
         yield from _cut_runs(source, part.get, part.put, axes[1:])
