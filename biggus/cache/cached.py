@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import time
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -59,7 +60,6 @@ class Cached(Wrapper):
     # Of its own, where the base has properties that ask the source.
     shape: tuple[int, ...] = ()
     dtype: np.dtype[Any] = np.dtype(np.float64)
-    chunks: Chunks = ()
 
     def __init__(self, source: Source, cache: Cache, chunks: Chunks | None = None) -> None:
         super().__init__(source)
@@ -69,24 +69,36 @@ class Cached(Wrapper):
                 "a string that stands for these values and no others"
             )
         self.cache = cache
-        self.chunks = _chunks_of(source, chunks)
         self.shape = source.shape
         self.dtype = source.dtype
-        self._prepare()
-
-    def _prepare(self) -> None:
-        self.grid = Grid(self.shape, self.chunks)
+        self._given = None if chunks is None else normal_chunks(chunks, source.shape)
         # Objects have no bytes of their own that could be kept.
         self._kept = not self.dtype.hasobject
-        self._hash = hashlib.blake2b(digest_size=20)
-        if self._kept:
-            identity = repr((self.source.token, dtype_text(self.dtype), self.shape))
-            self._hash.update(identity.encode())
-        else:
+        if not self._kept:
             logger.debug("%s is not kept: its values are Python objects", self.name)
 
+    # There may be 2^18 tiles of a mosaic, few of which are ever read: what reading
+    # needs is made for the first read.
+
+    @cached_property
+    def chunks(self) -> Chunks:  # type: ignore[override]
+        """The grid by which it is read and kept."""
+        if self._given is not None:
+            return self._given
+        own = self.source.chunks
+        return default_chunks(self.shape, self.dtype.itemsize) if own is None else own
+
+    @cached_property
+    def grid(self) -> Grid:
+        """The chunks, as a grid."""
+        return Grid(self.shape, self.chunks)
+
+    @cached_property
+    def _identity(self) -> bytes:
+        return repr((self.source.token, dtype_text(self.dtype), self.shape)).encode()
+
     def __getstate__(self) -> dict[str, Any]:
-        return {"source": self.source, "cache": self.cache, "chunks": self.chunks}
+        return {"source": self.source, "cache": self.cache, "chunks": self._given}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(**state)  # type: ignore[misc]
@@ -180,9 +192,8 @@ class Cached(Wrapper):
 
     def key(self, chunk: Box) -> str:
         """Return the key of a chunk: 40 hexadecimal digits."""
-        digest = self._hash.copy()
-        digest.update(repr([(s.start, s.stop) for s in chunk]).encode())
-        return digest.hexdigest()
+        place = repr([(s.start, s.stop) for s in chunk]).encode()
+        return hashlib.blake2b(self._identity + place, digest_size=20).hexdigest()
 
     def _only_chunk(self, box: Box) -> Box | None:
         """Return the chunk that holds all of `box`, if one does."""
@@ -287,11 +298,3 @@ def _within(values: Values, chunk: Box, box: Box) -> Values:
             for c, s in zip(chunk, box, strict=True)
         )
     ]
-
-
-def _chunks_of(source: Source, chunks: Chunks | None) -> Chunks:
-    if chunks is not None:
-        return normal_chunks(chunks, source.shape)
-    if source.chunks is not None:
-        return source.chunks
-    return default_chunks(source.shape, source.dtype.itemsize)
