@@ -357,3 +357,38 @@ def test_matrices_and_memmaps_are_plain_arrays(tmp_path, check_same):
     structured = np.ma.masked_array(np.zeros(2, "i2,f4"))
     with pytest.raises(TypeError, match="structured"):
         biggus.ArrayAdapter(structured)
+
+
+def test_a_mosaic_that_grows_by_one_array_at_a_time():
+    mosaic = biggus.LinearMosaic([np.arange(2)])
+    for i in range(2, 3000):
+        mosaic = biggus.LinearMosaic([mosaic, np.array([i])])
+    again = pickle.loads(pickle.dumps(mosaic))
+    for array in (mosaic, again):
+        np.testing.assert_array_equal(array[::-7].ndarray(), np.arange(3000)[::-7])
+    assert sum(mosaic.grid[0]) == 3000
+
+
+def test_mosaics_of_mosaics_promote_level_by_level():
+    for dtypes in (["f4", "u1", "f4"], ["u1", "i1", "i2"], ["U1", "U3", "U2"]):
+        a, b, c = (np.arange(2).astype(dtype) for dtype in dtypes)
+        for inner in (0, 1):
+            parts = [[a, b], [c, c]] if inner else [[a], [b, c]]
+            mosaic = biggus.LinearMosaic([biggus.LinearMosaic(part) for part in parts])
+            right = np.concatenate([np.concatenate(part) for part in parts])
+            assert mosaic.dtype == right.dtype
+            np.testing.assert_array_equal(mosaic.ndarray(), right)
+
+
+def test_deep_trees():
+    array, values = biggus.ones((1, 1)), np.ones((1, 1))
+    for i in range(100):
+        height, width = array.shape
+        strip = biggus.zeros((height, 1) if i % 2 else (1, width))
+        array = biggus.LinearMosaic([array, strip], axis=i % 2)
+        values = np.pad(values, [(0, 1 - i % 2), (0, i % 2)])
+    np.testing.assert_array_equal(array.ndarray(), values)
+    repr(array), pickle.loads(pickle.dumps(array))
+    for _ in range(1000):
+        array = array[:, ::-1]
+    np.testing.assert_array_equal(array.ndarray(), values)

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from biggus.source import Chunks
 
 
+_SPLICED = 512
+"""A mosaic of no more tiles is spliced into one along the same axis that it is a tile of."""
+
+
 class Mosaic(Node):
     """Nodes joined along one axis.
 
@@ -37,17 +41,21 @@ class Mosaic(Node):
     __slots__ = ("_masked", "axis", "dtype", "edges", "shape", "tiles")
 
     def __init__(self, tiles: list[Node], axis: int) -> None:
+        # In their order: NumPy's promotion of three or more is not symmetric.
+        self.dtype = _joined_dtype(dict.fromkeys([tile.dtype for tile in tiles]))
         shapes = {tile.shape for tile in tiles}
+        if len(shapes) > 1:
+            _check_shapes(tiles, axis)
+        if len(tiles) <= _SPLICED and any(type(tile) is Mosaic for tile in tiles):
+            tiles = _spliced(tiles, axis, self.dtype)
+            shapes = {tile.shape for tile in tiles}
         first = tiles[0].shape
         if len(shapes) == 1 and first[axis] > 0:
             length = first[axis] * len(tiles)
             self.edges: Edges = RegularEdges(length, first[axis])
         else:
-            _check_shapes(tiles, axis)
             self.edges = IrregularEdges.of_lengths([tile.shape[axis] for tile in tiles])
             length = self.edges.length
-        # In their order: NumPy's promotion of three or more is not symmetric.
-        self.dtype = _joined_dtype(dict.fromkeys([tile.dtype for tile in tiles]))
         self.tiles = tiles
         self.axis = axis
         self.shape = (*first[:axis], length, *first[axis + 1 :])
@@ -165,6 +173,26 @@ class GridMosaicNode(Node):
         if tile.masked and not self._masked:
             raise SourceError(name, None, "can have values missing; pass masked=True to GridMosaic")
         return tile
+
+
+def _spliced(tiles: list[Node], axis: int, dtype: np.dtype[Any]) -> list[Node]:
+    """Put the tiles of small mosaics along the same axis in their place.
+
+    So that a mosaic which grows by one array at a time does not nest a level
+    deeper each time.
+    """
+    spliced: list[Node] = []
+    for tile in tiles:
+        if (
+            type(tile) is Mosaic
+            and tile.axis == axis
+            and tile.dtype == dtype
+            and len(tile.tiles) <= _SPLICED
+        ):
+            spliced.extend(tile.tiles)
+        else:
+            spliced.append(tile)
+    return spliced
 
 
 def _joined_dtype(dtypes: Iterable[np.dtype[Any]]) -> np.dtype[Any]:
