@@ -7,6 +7,8 @@ import dataclasses
 import difflib
 import os
 import re
+import threading
+import weakref
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, TypeAlias
@@ -66,12 +68,12 @@ def parse_size(size: float | str) -> int:
         if not match:
             raise OptionError(f"{size!r} is no size; write it as 500 MB or 2 GiB")
         number, unit, binary = match.groups()
-        nbytes = float(number) * (1024 if binary else 1000) ** _UNITS[unit.lower()]
-    else:
-        nbytes = size
-    if isinstance(size, bool) or not 1 <= nbytes < 2**63:
+        size = float(number) * (1024 if binary else 1000) ** _UNITS[unit.lower()]
+    elif not isinstance(size, (int, float)) or isinstance(size, bool):
+        raise OptionError(f"a size is a number of bytes, not {size!r}")
+    if not 1 <= size < 2**63:
         raise OptionError(f"a size is a positive number of bytes, not {size!r}")
-    return int(nbytes)
+    return int(size)
 
 
 def _parse_bool(value: Any) -> bool:
@@ -83,8 +85,14 @@ def _parse_bool(value: Any) -> bool:
     raise OptionError(f"{value!r} is neither true nor false")
 
 
+def _parse_cache(value: Any) -> Any:
+    if value is None or isinstance(value, bool) or hasattr(value, "wrap"):
+        return value
+    raise OptionError(f"cache is a Cache, True, False or None, not {value!r}")
+
+
 _PARSERS: dict[str, Callable[[Any], Any]] = {
-    "cache": lambda value: value,
+    "cache": _parse_cache,
     "offline": _parse_bool,
     "memory": parse_size,
     "progress": lambda value: value if callable(value) else _parse_bool(value),
@@ -107,12 +115,51 @@ def _from_environment() -> Options:
 _current: contextvars.ContextVar[Options | None] = contextvars.ContextVar(
     "biggus_options", default=None
 )
-_base: Options | None = None
 
 
 def current() -> Options:
     """Return the options that are in force here."""
-    return _current.get() or _base or _from_environment()
+    return _current.get() or _process.options or _from_environment()
+
+
+class _Process:
+    """The options of the process: what plain calls have set, in their order.
+
+    A call cannot know whether a ``with`` block follows, which takes its
+    changes back.  So those of each call are kept apart for as long as the
+    object that was made is there: threads that enter blocks at the same time
+    take back their own changes, and no others.
+    """
+
+    def __init__(self) -> None:
+        self.options: Options | None = None
+        self._lock = threading.Lock()
+        self._calls: list[tuple[weakref.ref[set_options] | None, dict[str, Any]]] = []
+
+    def add(self, call: set_options, changes: dict[str, Any]) -> None:
+        with self._lock:
+            self._calls.append((weakref.ref(call), changes))
+            self._settle()
+
+    def take_back(self, call: set_options) -> None:
+        """Undo a call, if it has not been undone."""
+        with self._lock:
+            self._calls = [kept for kept in self._calls if not kept[0] or kept[0]() is not call]
+            self._settle()
+
+    def _settle(self) -> None:
+        settled: list[tuple[weakref.ref[set_options] | None, dict[str, Any]]] = []
+        for made, changes in self._calls:
+            final = made is None or made() is None
+            if final and settled and settled[-1][0] is None:
+                settled[-1] = (None, settled[-1][1] | changes)
+            else:
+                settled.append((None if final else made, changes))
+        self._calls = settled
+        together: dict[str, Any] = {}
+        for _, changes in settled:
+            together |= changes
+        self.options = dataclasses.replace(_from_environment(), **together) if together else None
 
 
 class set_options:  # noqa: N801 - used as a function and as a context manager
@@ -141,7 +188,6 @@ class set_options:  # noqa: N801 - used as a function and as a context manager
     """
 
     def __init__(self, **options: Any) -> None:
-        global _base  # noqa: PLW0603 - the options of the process
         known = [field.name for field in dataclasses.fields(Options)]
         for name in options:
             if name not in known:
@@ -150,21 +196,28 @@ class set_options:  # noqa: N801 - used as a function and as a context manager
                 raise OptionError(
                     f"there is no option {name!r}{hint} (options: {', '.join(known)})"
                 )
-        changes = {name: _PARSERS[name](value) for name, value in options.items()}
-        self._before = _current.get(), _base
-        changed = dataclasses.replace(current(), **changes)
-        if _current.get() is None:
-            _base = changed
+        self._changes = {name: _PARSERS[name](value) for name, value in options.items()}
+        self._block = _current.get()
+        if self._block is None:
+            _process.add(self, self._changes)
         else:
-            _current.set(changed)
-        self._changed = changed
+            self._set = dataclasses.replace(self._block, **self._changes)
+            _current.set(self._set)
+        self._outside: list[Options | None] = []
 
     def __enter__(self) -> Options:
-        global _base
-        before, _base = self._before
-        self._token = _current.set(self._changed)
-        self._restore = before
-        return self._changed
+        # What the call has set was meant for this block alone.
+        if self._block is None:
+            _process.take_back(self)
+        elif _current.get() is self._set:
+            _current.set(self._block)
+        self._outside.append(_current.get())
+        inside = dataclasses.replace(current(), **self._changes)
+        _current.set(inside)
+        return inside
 
     def __exit__(self, *exc_info: object) -> None:
-        _current.set(self._restore)
+        _current.set(self._outside.pop())
+
+
+_process = _Process()

@@ -1,6 +1,5 @@
 """Offline: nothing leaves, whatever is opened, read or renewed.  A real server counts."""
 
-import dataclasses
 import json
 import os
 import pickle
@@ -277,7 +276,7 @@ def test_what_is_here_is_read_as_ever(server, silence):
 
 def test_who_waits_for_another_attempt_makes_none(server, monkeypatch):
     monkeypatch.setattr(http, "BACKOFF_SECONDS", 0.05)
-    monkeypatch.setattr(options, "_base", None)
+    monkeypatch.setattr(options, "_process", options._Process())
     server.always = Reply(503)
     failed = []
 
@@ -291,7 +290,7 @@ def test_who_waits_for_another_attempt_makes_none(server, monkeypatch):
     thread.start()
     while not server.requests:
         thread.join(0.01)
-    options._base = dataclasses.replace(options.current(), offline=True)
+    biggus.set_options(offline=True)
     thread.join(30)
     (error,) = failed
     assert type(error) is OfflineHttpError
