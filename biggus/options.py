@@ -11,6 +11,7 @@ import threading
 import weakref
 from collections.abc import Callable
 from functools import lru_cache
+from numbers import Real
 from typing import Any, TypeAlias
 
 from biggus.errors import OptionError
@@ -63,17 +64,20 @@ def parse_size(size: float | str) -> int:
     >>> parse_size("1.5 GB"), parse_size("2 KiB"), parse_size(10)
     (1500000000, 2048, 10)
     """
+    nbytes: Any = size
     if isinstance(size, str):
         match = _SIZE.fullmatch(size)
         if not match:
             raise OptionError(f"{size!r} is no size; write it as 500 MB or 2 GiB")
         number, unit, binary = match.groups()
-        size = float(number) * (1024 if binary else 1000) ** _UNITS[unit.lower()]
-    elif not isinstance(size, (int, float)) or isinstance(size, bool):
-        raise OptionError(f"a size is a number of bytes, not {size!r}")
-    if not 1 <= size < 2**63:
+        nbytes = float(number) * (1024 if binary else 1000) ** _UNITS[unit.lower()]
+    if not _is_number(nbytes) or not 1 <= nbytes < 2**63:
         raise OptionError(f"a size is a positive number of bytes, not {size!r}")
-    return int(size)
+    return int(nbytes)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def _parse_bool(value: Any) -> bool:
