@@ -24,6 +24,7 @@ def check_version_holds(source: Source, box: Box, held: bytes | None) -> None:
     assert told == source.version(box), "the version changes by itself"
     assert told in {None, held}, "version and fetch tell different versions"
     assert source.renew(box, held) is not None, "a good copy is refused"
+    assert type(source.renewal_waits(box, held)) is bool, "renewal_waits is no bool"
     assert source.renew(box, b"never told") is None, "any version is taken for a good one"
 
 

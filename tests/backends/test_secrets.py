@@ -160,7 +160,7 @@ def test_they_are_hidden_after_logging_is_set_up_anew(server, said):
 
 
 @pytest.mark.parametrize("kind", ["tiles", "zarr"])
-def test_the_cache_folder_does_not_hold_them(server, tmp_path, kind):
+def test_the_cache_folder_does_not_hold_them(server, tmp_path, said, kind):
     folder = tmp_path / "cache"
     with biggus.Cache(folder) as cache:
         opened(server, kind, cache, fresh_for=0)[:9, :9].ndarray()
@@ -171,6 +171,8 @@ def test_the_cache_folder_does_not_hold_them(server, tmp_path, kind):
     for path in files:
         assert SECRET not in str(path)
         assert SECRET.encode() not in path.read_bytes(), path
+    assert "biggus.cache hit" in said()
+    assert SECRET not in said()
 
 
 TROUBLE = {

@@ -526,6 +526,22 @@ def test_six_tiles_are_requested_once_and_read_again_without_the_server(server, 
             biggus.open(template, zoom=9, cache=cache, retries=0)[0, 0].ndarray()
 
 
+def test_expired_tiles_are_asked_for_once_and_side_by_side(server, tmp_path):
+    server.conditional = True
+    server.delay = 0.05
+    with biggus.Cache(tmp_path / "cache") as cache:
+        template = server.url + "/RGB/{z}/{x}/{y}.png?size=8"
+        planet = biggus.open(template, zoom=2, tile_size=8, cache=cache, fresh_for=0)
+        for salt in (0, 0, 1):
+            server.salt = salt
+            server.requests.clear()
+            server.peak = 0
+            planet.ndarray()
+            assert set(server.requests.values()) == {1}
+            assert len(server.requests) == 16
+            assert server.peak > 1
+
+
 # --- freshness ------------------------------------------------------------------------------
 
 

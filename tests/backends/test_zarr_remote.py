@@ -20,6 +20,7 @@ from email.utils import formatdate, parsedate_to_datetime
 import numpy as np
 import pytest
 
+import biggus
 from biggus.backends import http as biggus_http
 from biggus.backends import zarr_remote
 from biggus.backends.location import Location
@@ -363,6 +364,16 @@ def set_back(path, seconds):
 
     now = path.stat().st_mtime
     os.utime(path, (now - seconds, now - seconds))
+
+
+def test_expired_chunks_are_asked_for_once(server, tmp_path):
+    with biggus.Cache(tmp_path / "cache") as cache:
+        array = biggus.open(f"{server.url}/two.zarr", cache=cache, fresh_for=0)
+        np.testing.assert_array_equal(array.ndarray(), DATA)
+        server.requests.clear()
+        np.testing.assert_array_equal(array.ndarray(), DATA)
+    chunks = [path for path in server.paths() if "/.z" not in path]
+    assert len(chunks) == len(set(chunks)) == 12
 
 
 def test_without_validators_a_stale_copy_is_fetched_again(server):
