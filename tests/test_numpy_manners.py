@@ -204,3 +204,63 @@ def test_casts_of_masked_values(old, new, fill):
 def test_an_axis_that_is_a_bool():
     with pytest.raises(TypeError):
         biggus.LinearMosaic([np.ones((2, 2))], axis=True)
+
+
+EVERY = [*DTYPES, STRUCTURED, "i2,>f4", "S0", "U1", "g", "G", "?", "u8", ">c16", "m8", "V1"]
+KEYS = [
+    (),
+    ...,
+    0,
+    slice(None, None, -2),
+    [1, 0, 1],
+    np.s_[1:1],
+    None,
+    np.s_[..., 1],
+    [[True] * 3] * 2,
+]
+
+
+class Plain:
+    """A plain user object over an ndarray; NumPy gives scalars for its 0-d boxes."""
+
+    def __init__(self, values):
+        self.values, self.shape, self.dtype = values, values.shape, values.dtype
+
+    def __getitem__(self, box):
+        return self.values[box]
+
+
+@pytest.mark.parametrize("dtype", EVERY, ids=str)
+@pytest.mark.parametrize(
+    "wrap", [ADAPT, lambda v: ADAPT(Plain(v)), lambda v: ADAPT(Plain(v), (1,) * v.ndim)]
+)
+def test_every_dtype_in_every_node(dtype, wrap, check_same):
+    raw = np.random.default_rng(0).integers(65, 90, 6 * 32, dtype="u1")
+    values = np.arange(6).astype("U1").astype("O") if dtype == "O" else None
+    if values is None:
+        new = np.dtype(dtype)
+        values = np.arange(6).astype(new) if new.names is None else np.zeros(6, new)
+        if new.kind in "SUV" and new.names is None and new.itemsize:
+            values = np.array(
+                [bytes(raw[i : i + 3]).decode() for i in range(6)], new if new.kind != "V" else "S3"
+            ).astype(new)
+    values = values.reshape(2, 3)
+    array = wrap(values)
+    pairs = [
+        (array, values),
+        (array.T, values.T),
+        (biggus.LinearMosaic([array, array], axis=1), np.concatenate([values, values], axis=1)),
+        (biggus.LinearMosaic([array]), np.concatenate([values])),
+        (biggus.ArrayStack([array, array]), np.stack([values, values])),
+        (biggus.broadcast_to(array, (4, 2, 3)), np.broadcast_to(values, (4, 2, 3))),
+        (biggus.LinearMosaic([array[:0], array]), np.concatenate([values[:0], values])),
+        (array[0, 1], values[0, 1, ...]),
+    ]
+    for got, right in pairs:
+        check_same(lambda got=got: got, lambda right=right: right)
+        if right.shape[:2] == (2, 3):
+            for key in KEYS:
+                check_same(
+                    lambda got=got, key=key: got[key],
+                    lambda right=right, key=key: right[(*key, ...) if key == () else key],
+                )
