@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 from numpy.lib.array_utils import normalize_axis_tuple
 
-from biggus import engine, options
+from biggus import engine, filling, options
 from biggus.errors import MaskedValueError, MemoryBudgetError
 from biggus.keys import numpy_selection, orthogonal_selection
-from biggus.nodes import Cast, Elementwise, Field, Node, select
+from biggus.nodes import Cast, Elementwise, Field, Node, completed, select
 from biggus.refusals import Refusals
 from biggus.region import Selection
 
@@ -139,7 +139,8 @@ class Array(Refusals):
             raise IndexError(f"an array of dtype {dtype} has no fields: {names!r}")
         for name in [names] if isinstance(names, str) else names:
             if name not in dtype.names:
-                raise ValueError(f"no field of name {name}; there are {', '.join(dtype.names)}")
+                problem = f"no field of name {name}; there are {', '.join(dtype.names)}"
+                raise ValueError(problem) if name is names else KeyError(problem)
         field = Field(dtype, names)
         if field.dtype.subdtype is not None:
             raise TypeError(
@@ -215,7 +216,9 @@ class Array(Refusals):
             raise TypeError(
                 f"cannot cast an array of dtype {self.dtype} to {new} by the rule {casting!r}"
             )
-        new = _complete(new, self.dtype)
+        if self.masked and new.names is not None:
+            raise TypeError("missing values have no structured dtype: call .masked_array() first")
+        new = completed(new, self.dtype)
         return Array.from_node(Elementwise(self.node, Cast(new)))
 
     # Reading
@@ -240,6 +243,8 @@ class Array(Refusals):
             If a read fails.
         MaskedValueError
             If a value is missing and there is nothing to put in its place.
+        ValueError
+            If a value is missing and the dtype cannot hold `fill`.
         """
         values = engine.evaluate(self.node)
         if not isinstance(values, np.ma.MaskedArray):
@@ -247,7 +252,7 @@ class Array(Refusals):
         data, mask = values.data, np.ma.getmaskarray(values)
         if not mask.any():
             return data
-        data[mask] = _missing(data.dtype) if fill is None else fill
+        data[mask] = filling.value(fill, data.dtype)
         return data
 
     def masked_array(self) -> np.ma.MaskedArray[Any, Any]:
@@ -379,31 +384,6 @@ def format_bytes(nbytes: int) -> str:
             break
         amount /= 1024
     return f"{amount:.4g} {unit}"
-
-
-def _complete(new: np.dtype[Any], old: np.dtype[Any]) -> np.dtype[Any]:
-    """Give a dtype without a length or unit the one that a cast from `old` gives it."""
-    untimed = new.kind in "mM" and np.datetime_data(new)[0] == "generic"
-    if not untimed and (new.itemsize or new.kind not in "SUV"):
-        return new
-    if old.kind == "O" or (untimed and new.kind == "M" and old.kind in "SU"):
-        raise TypeError(
-            f"casting {old} to {new} would depend on the values: "
-            f"say which {'unit' if untimed else 'length'}, such as "
-            f"{'datetime64[s]' if untimed else new.char + '10'!r}"
-        )
-    return np.empty(0, old).astype(new).dtype
-
-
-def _missing(dtype: np.dtype[Any]) -> Any:
-    if dtype.kind in "fc":
-        return np.nan
-    if dtype.kind in "mM":
-        return np.array("NaT", dtype)
-    raise MaskedValueError(
-        f"a value is missing, and dtype {dtype} has none that says so: "
-        "call .masked_array(), or .ndarray(fill=...)"
-    )
 
 
 def _check_in_memory(key: Any) -> None:

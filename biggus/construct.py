@@ -201,6 +201,7 @@ class LinearMosaic(Array):
     __slots__ = ()
 
     def __init__(self, arrays: Sequence[Any], axis: int = 0) -> None:
+        _check_several(arrays)
         nodes = [array.node if isinstance(array, Array) else _node_of(array) for array in arrays]
         if not nodes:
             raise ValueError("need at least one array to join")
@@ -237,7 +238,13 @@ class ArrayStack(Array):
     __slots__ = ()
 
     def __init__(self, arrays: Sequence[Any]) -> None:
+        _check_several(arrays)
         self.node = _stacked(arrays)
+
+
+def _check_several(arrays: object) -> None:
+    if isinstance(arrays, Array):  # its rows would do, but are hardly meant
+        raise TypeError("give a list of arrays, such as [a, b], and not one array")
 
 
 def _stacked(items: Sequence[Any]) -> Node:

@@ -27,7 +27,7 @@ PACKAGE = ROOT / "biggus"
 LEVELS: tuple[tuple[str, ...], ...] = (
     ("errors",),
     ("options",),
-    ("progress", "refusals", "threads"),
+    ("filling", "progress", "refusals", "threads"),
     ("grid",),
     ("region",),
     ("keys", "resolve"),

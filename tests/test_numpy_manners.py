@@ -264,3 +264,42 @@ def test_every_dtype_in_every_node(dtype, wrap, check_same):
                     lambda got=got, key=key: got[key],
                     lambda right=right, key=key: right[(*key, ...) if key == () else key],
                 )
+
+
+@pytest.mark.parametrize(
+    ("dtype", "good", "bad"),
+    [
+        ("u1", [0, 255, 7.0, np.int64(3), True], [-1, 256, 1.5, np.nan, "x", [1, 2]]),
+        ("U2", ["ab", "", "é", 12], ["abc", 123, ["a"]]),
+        ("S2", ["ab", b"b"], [b"abc", "missing"]),
+        ("f4", [1, 0.1, np.inf], ["x", [1.0]]),
+        ("?", [True, 0], [[True]]),
+    ],
+)
+def test_a_fill_must_fit(dtype, good, bad):
+    array = ADAPT(np.ma.masked_array(np.ones(2).astype(dtype), [True, False]))
+    for fill in good:
+        expected = np.full(1, fill).astype(dtype)
+        assert array.ndarray(fill=fill)[0] == expected[0]
+    for fill in bad:
+        with pytest.raises((ValueError, TypeError)):
+            array.ndarray(fill=fill)
+
+
+def test_fields_that_are_not_there(check_same):
+    values = np.zeros(2, STRUCTURED)
+    for key in ("zz", ["zz"], ["a", "zz"], [], ["b"], "a"):
+        check_same(lambda key=key: ADAPT(values)[key], lambda key=key: values[key])
+    check_same(lambda: ADAPT(values)["a"]["y"][::-1], lambda: values["a"]["y"][::-1])
+
+
+def test_one_array_is_not_several():
+    rows = biggus.zeros((2**50, 2))
+    for make in (biggus.LinearMosaic, biggus.ArrayStack):
+        with pytest.raises(TypeError, match=r"\[a, b\]"):
+            make(rows)
+
+
+def test_missing_values_have_no_structured_dtype():
+    with pytest.raises(TypeError, match="structured"):
+        ADAPT(np.ma.masked_array([1, 2], [True, False])).astype("i2,f4")

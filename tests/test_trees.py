@@ -175,3 +175,30 @@ def test_the_grid_of_any_tree_fits_its_shape(data):
     assert len(array.grid) == array.ndim
     for n, lengths in zip(array.shape, array.grid, strict=True):
         assert sum(lengths) == n if isinstance(lengths, tuple) else lengths >= 1
+
+
+@given(st.data())
+def test_index_arrays_without_chunks(data):
+    """As of many elements far apart, in small: what is far and many is set to little."""
+    shape = data.draw(strategies.shapes(min_dims=1, max_dims=3, min_side=1, max_side=30))
+    values = np.arange(int(np.prod(shape)), dtype="i2").reshape(shape)
+    key = []
+    size = data.draw(st.integers(1, 20))
+    for n in shape:
+        kind = data.draw(st.sampled_from(["tied", "column", "slice", "integer"]))
+        points = st.lists(st.integers(-n, n - 1), min_size=size, max_size=size)
+        if kind == "tied":
+            key.append(np.array(data.draw(points)))
+        elif kind == "column":
+            key.append(np.array(data.draw(points))[:3, None])
+        else:
+            key.append(slice(None, None, -2) if kind == "slice" else n - 1)
+    right = values[tuple(key)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("biggus.resolve.MANY_RUNS", 2)
+        patch.setattr("biggus.resolve.RUN_BYTES", 16)
+        for module in ("resolve", "nodes.leaf"):
+            patch.setattr(f"biggus.{module}.GAP_BYTES", 6)
+        np.testing.assert_array_equal(
+            biggus.ArrayAdapter(Plain(values))[tuple(key)].ndarray(), right
+        )

@@ -8,7 +8,7 @@ from biggus.nodes.base import Node, Piece
 from biggus.nodes.elementwise import Elementwise
 from biggus.nodes.leaf import Leaf
 from biggus.nodes.mosaic import GridMosaicNode, Mosaic
-from biggus.nodes.step import Cast, Field, Step
+from biggus.nodes.step import Cast, Field, Step, completed
 from biggus.nodes.view import View, select
 
 __all__ = [
@@ -22,5 +22,6 @@ __all__ = [
     "Piece",
     "Step",
     "View",
+    "completed",
     "select",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,8 +11,10 @@ from biggus.errors import SourceError
 from biggus.grid import Edges, IrregularEdges, RegularEdges
 from biggus.nodes.base import Node, Piece
 from biggus.nodes.elementwise import Elementwise
+from biggus.nodes.leaf import Leaf
 from biggus.nodes.step import Cast
 from biggus.resolve import split
+from biggus.source import Source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
     from biggus.region import Selection
     from biggus.source import Chunks
 
+
+_origin_of = attrgetter("origin")
 
 _SPLICED = 512
 """A mosaic of no more tiles is spliced into one along the same axis that it is a tile of."""
@@ -64,7 +69,7 @@ class Mosaic(Node):
     @property
     def masked(self) -> bool:
         if self._masked is None:
-            self._masked = any(tile.masked for tile in self.tiles)
+            self._masked = not _all_plain(self.tiles) and any(tile.masked for tile in self.tiles)
         return self._masked
 
     @property
@@ -173,6 +178,14 @@ class GridMosaicNode(Node):
         if tile.masked and not self._masked:
             raise SourceError(name, None, "can have values missing; pass masked=True to GridMosaic")
         return tile
+
+
+def _all_plain(tiles: list[Node]) -> bool:
+    """Tell, quickly, whether all tiles are plain objects: there may be 2^18, and they are."""
+    if set(map(type, tiles)) != {Leaf}:
+        return False
+    kinds = set(map(type, map(_origin_of, tiles)))
+    return not any(issubclass(kind, Source) for kind in kinds)
 
 
 def _spliced(tiles: list[Node], axis: int, dtype: np.dtype[Any]) -> list[Node]:

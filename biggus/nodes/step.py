@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-if TYPE_CHECKING:
-    import numpy as np
+import numpy as np
 
+if TYPE_CHECKING:
     from biggus.source import Values
 
 
@@ -56,3 +56,17 @@ class Field:
     def __call__(self, values: Values) -> Values:
         field: Values = values[self.names]
         return field
+
+
+def completed(new: np.dtype[Any], old: np.dtype[Any]) -> np.dtype[Any]:
+    """Give a dtype without a length or unit the one that a cast from `old` gives it."""
+    untimed = new.kind in "mM" and np.datetime_data(new)[0] == "generic"
+    if not untimed and (new.itemsize or new.kind not in "SUV"):
+        return new
+    if old.kind == "O" or (untimed and new.kind == "M" and old.kind in "SU"):
+        raise TypeError(
+            f"casting {old} to {new} would depend on the values: "
+            f"say which {'unit' if untimed else 'length'}, such as "
+            f"{'datetime64[s]' if untimed else new.char + '10'!r}"
+        )
+    return np.empty(0, old).astype(new).dtype

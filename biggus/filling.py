@@ -1,0 +1,59 @@
+"""What stands where a value is missing, in an array that has no mask."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from biggus.errors import MaskedValueError
+
+
+def value(fill: Any, dtype: np.dtype[Any]) -> Any:
+    """Return what to put in the place of missing values.
+
+    Parameters
+    ----------
+    fill : scalar or None
+        What the caller says; None is NaN, or NaT.
+    dtype : dtype
+        The dtype of the array.
+
+    Raises
+    ------
+    MaskedValueError
+        If nothing is said, and `dtype` has no value that says "missing".
+    ValueError
+        If `dtype` cannot hold `fill`.
+    """
+    return _missing(dtype) if fill is None else _fitting(fill, dtype)
+
+
+def _missing(dtype: np.dtype[Any]) -> Any:
+    if dtype.kind in "fc":
+        return np.nan
+    if dtype.kind in "mM":
+        return np.array("NaT", dtype)
+    raise MaskedValueError(
+        f"a value is missing, and dtype {dtype} has none that says so: "
+        "call .masked_array(), or .ndarray(fill=...)"
+    )
+
+
+def _fitting(fill: Any, dtype: np.dtype[Any]) -> Any:
+    """Return what to fill with, if `dtype` can hold it."""
+    value = np.asarray(fill)
+    if value.ndim:
+        raise ValueError(f"fill is one value, not an array of shape {value.shape}")
+    if dtype.kind in "iu":
+        whole = value.dtype.kind in "biu" or value == np.trunc(value)
+        fits = whole and np.iinfo(dtype).min <= value <= np.iinfo(dtype).max
+    elif dtype.kind in "SU":
+        item = value.item()
+        text = item if isinstance(item, (str, bytes)) else str(item)
+        fits = len(text) <= dtype.itemsize // np.dtype(f"{dtype.kind}1").itemsize
+    else:
+        fits = True
+    if not fits:
+        raise ValueError(f"the fill {fill!r} does not fit into dtype {dtype}")
+    return fill
