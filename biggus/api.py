@@ -83,6 +83,8 @@ def open(
     >>> b
     <biggus.Array shape=(131072, 131072, 3) dtype=uint8 48 GiB>
     """
+    if variable is not None and not isinstance(variable, str):
+        raise TypeError(f"the name of a variable is a string, not {variable!r}")
     where = Location(location)
     chosen = chosen_cache(cache, bool(where.scheme))
     source = _opened(where, variable, backend, chosen, decode, options)

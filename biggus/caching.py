@@ -31,6 +31,8 @@ def chosen_cache(cache: Cache | bool | None, remote: bool) -> Cache | None:
         from biggus.cache.cache import default_cache
 
         return default_cache()
+    if not hasattr(said, "wrap"):
+        raise TypeError(f"cache is a Cache, True, False or None, not {said!r}")
     return said
 
 

@@ -121,6 +121,8 @@ def _adapted(
     lock: contextlib.AbstractContextManager[Any] | None,
     masked: bool,
 ) -> Node:
+    if token is not None and not isinstance(token, str):
+        raise TypeError(f"a token is a string, not {token!r}")
     if isinstance(obj, Array):
         if chunks is None and token is None and cache is None and lock is None:
             return obj.node
@@ -313,7 +315,9 @@ class GridMosaic(Array):
         *,
         masked: bool = False,
     ) -> None:
-        counts, lengths = normal_shape(grid_shape), normal_shape(tile_shape)
+        if not callable(make_tile):
+            raise TypeError(f"make_tile is called with the number of a tile: not {make_tile!r}")
+        counts, lengths = _lengths(grid_shape), _lengths(tile_shape)
         if len(counts) != len(lengths):
             raise ValueError(
                 f"grid_shape {counts} and tile_shape {lengths} have different numbers of axes"

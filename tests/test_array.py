@@ -299,7 +299,7 @@ def test_shapes_and_dtypes_are_normalised():
         lambda a, b: biggus.ArrayStack([[a, a], [a]]),
         lambda a, b: biggus.broadcast_to(a, (3, 3)),
         lambda a, b: biggus.broadcast_to(a, (3,)),
-        lambda a, b: biggus.GridMosaic(None, (2,), (2, 2), "u1"),
+        lambda a, b: biggus.GridMosaic(print, (2,), (2, 2), "u1"),
         lambda a, b: biggus.full(3, [1, 2]),
         lambda a, b: biggus.zeros((-1,)),
         lambda a, b: biggus.ArrayAdapter(np.ones(3), chunks=(1, 1)),
@@ -328,6 +328,36 @@ def test_a_tile_of_a_grid_that_is_not_as_promised():
         grid = biggus.GridMosaic(lambda index, tile=tile: tile, (4, 4), (2, 2), "u1")
         with pytest.raises(SourceError, match=rf"tile \(1, 0\).*{said}"):
             grid[2, 0].ndarray()
+
+
+@pytest.mark.parametrize("cause", [ZeroDivisionError("x"), None])
+def test_a_tile_of_a_grid_that_cannot_be_made(cause):
+    def make_tile(index):
+        if cause is not None and index == (1,):
+            raise cause
+        return np.zeros(2, "u1") if index == (0,) else None
+
+    grid = biggus.GridMosaic(make_tile, 4, 2, "u1")
+    assert grid.shape == (8,)
+    np.testing.assert_array_equal(grid[:2].ndarray(), [0, 0])
+    with pytest.raises(SourceError, match=r"tile \(1,\) of a GridMosaic") as caught:
+        grid.ndarray()
+    assert caught.value.__cause__ is cause or isinstance(caught.value.__cause__, TypeError)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: biggus.GridMosaic(5, (2,), (2,), "u1"),
+        lambda: biggus.ArrayAdapter(np.ones(3), token=5),
+        lambda: biggus.ArrayAdapter(np.ones(3), cache="/tmp/cache"),
+        lambda: biggus.open("/no/such/file", 5),
+        lambda: biggus.open("/no/such/file", "x", cache="/tmp/cache"),
+    ],
+)
+def test_arguments_of_the_wrong_type(make):
+    with pytest.raises(TypeError, match=r"is (called|a string|a Cache)"):
+        make()
 
 
 def test_anything_array_like_can_be_joined():

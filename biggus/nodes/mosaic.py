@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from biggus.errors import SourceError
+from biggus.errors import BiggusError, SourceError
 from biggus.grid import Edges, IrregularEdges, RegularEdges
 from biggus.nodes.base import Node, Piece
 from biggus.nodes.elementwise import Elementwise
@@ -169,8 +169,13 @@ class GridMosaicNode(Node):
             yield from self._pieces(axis + 1, (*index, number), local, part_put, steps)
 
     def _tile(self, index: tuple[int, ...]) -> Node:
-        tile = self.make_tile(index)
         name = f"tile {index} of a GridMosaic"
+        try:
+            tile = self.make_tile(index)
+        except BiggusError:
+            raise
+        except Exception as error:
+            raise SourceError(name, None, error) from error
         if tile.shape != self.tile_shape:
             raise SourceError(name, None, f"has shape {tile.shape} instead of {self.tile_shape}")
         if tile.dtype != self.dtype:
