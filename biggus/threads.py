@@ -8,6 +8,8 @@ write to a cache appears whole or not at all.
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import os
 import threading
 from concurrent.futures import Executor, Future
@@ -18,6 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 Result = TypeVar("Result")
+
+PARTING_SECONDS = 1.0
+"""For how long the end of the program waits for calls that are being made.  Local
+reads are over by then; to be cut off inside a native library is no good end."""
 
 
 class WaitingThreads(Executor):
@@ -36,12 +42,15 @@ class WaitingThreads(Executor):
         self._reset()
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._reset)
+        atexit.register(self._part)
 
     def _reset(self) -> None:
         self._queue: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._idle = threading.Semaphore(0)
         self._starting = threading.Lock()
         self._count = 0
+        self._calls = 0
+        self._changed = threading.Condition()
         self._local = threading.local()
 
     @property
@@ -82,5 +91,17 @@ class WaitingThreads(Executor):
             except Empty:
                 self._idle.release()
                 call = self._queue.get()
+            with self._changed:
+                self._calls += 1
             call()
             del call  # it may hold much, and the next may be long in coming
+            with self._changed:
+                self._calls -= 1
+                self._changed.notify_all()
+
+    def _part(self) -> None:
+        with contextlib.suppress(Empty):
+            while True:
+                self._queue.get_nowait()  # what has not begun never will
+        with self._changed:
+            self._changed.wait_for(lambda: not self._calls, PARTING_SECONDS)

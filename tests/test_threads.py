@@ -85,3 +85,28 @@ def test_an_interrupt_ends_a_program_whose_reads_hang():
         _, problem = process.communicate(timeout=60)
     assert "KeyboardInterrupt" in problem
     assert process.returncode in (1, 130, -signal.SIGINT)
+
+
+PARTING = """
+import threading, time
+from biggus.threads import WaitingThreads
+
+pool = WaitingThreads(1)
+begun = threading.Event()
+
+def work():
+    begun.set()
+    time.sleep(0.3)
+    print("done", flush=True)
+
+pool.submit(work)
+pool.submit(print, "never", flush=True)
+begun.wait()
+"""
+
+
+def test_a_call_that_is_nearly_over_is_not_cut_off_and_none_is_begun():
+    ended = subprocess.run(
+        [sys.executable, "-c", PARTING], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert ended.stdout == "done\n"
