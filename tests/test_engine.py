@@ -139,3 +139,54 @@ def test_a_read_of_one_box_of_a_fresh_source_is_not_copied():
             return block
 
     assert np.shares_memory(biggus.ArrayAdapter(Fresh()).ndarray(), block)
+
+
+def test_failures_of_some_do_not_disturb_the_reads_of_others():
+    class Sometimes(Slow):
+        def __getitem__(self, box):
+            if box[0].start == 40:
+                raise OSError("the disk is on fire")
+            return super().__getitem__(box)
+
+    good = biggus.ArrayAdapter(Slow(), chunks=(1, 4))
+    bad = biggus.ArrayAdapter(Sometimes(), chunks=(1, 4))
+    outcomes = []
+
+    def work(number):
+        for _ in range(5):
+            if number % 3:
+                outcomes.append((good[::-1].ndarray()[:, 0] == np.arange(64)[::-1]).all())
+            else:
+                with pytest.raises(SourceError, match=r"\[40:41, 0:4\]: the disk is on fire"):
+                    bad.ndarray()
+                outcomes.append(True)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert outcomes == [True] * 60
+
+
+@pytest.mark.parametrize("cause", [KeyboardInterrupt(), SystemExit(3), MemoryError("full")])
+def test_whatever_a_read_raises_arrives_and_reading_goes_on(cause):
+    class Raising(Slow):
+        def __getitem__(self, box):
+            if box[0].start == 5:
+                raise cause
+            return super().__getitem__(box)
+
+    with pytest.raises((type(cause), SourceError)) as caught:
+        biggus.ArrayAdapter(Raising(), chunks=(1, 4)).ndarray()
+    assert cause in (caught.value, caught.value.__cause__)
+    assert biggus.ArrayAdapter(Slow(), chunks=(1, 4)).ndarray().shape == (64, 4)
+
+
+def test_a_progress_that_raises_ends_the_read():
+    def progress(done, total):
+        raise ValueError("enough")
+
+    array = biggus.ArrayAdapter(Slow(), chunks=(1, 4))
+    with biggus.set_options(progress=progress), pytest.raises(ValueError, match="enough"):
+        array.ndarray()
