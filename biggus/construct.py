@@ -44,7 +44,9 @@ class ArrayAdapter(Array):
         Where the values live.
     chunks : tuple, optional
         For each axis the length of a chunk, or the lengths of all chunks:
-        reads are cut there.
+        reads are cut there.  Without them what is read is what was selected,
+        but for index arrays of more than 64 runs of neighbours: of these, runs
+        with no more than 64 KiB between them are read together.
     token : str, optional
         Identity of the values, for caching: equal tokens promise equal values.
     cache : Cache or bool, optional

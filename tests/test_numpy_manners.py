@@ -35,17 +35,18 @@ def test_constants_of_every_dtype(dtype, check_same):
     ],
 )
 def test_full_casts_and_repeats_as_numpy(value, dtype, check_same):
+    if isinstance(value, bytes) and dtype is not None and np.dtype(dtype).kind == "M":
+        return  # NumPy 2.0 ends in a SystemError
     check_same(lambda: biggus.full((2, 3), value, dtype), lambda: np.full((2, 3), value, dtype))
 
 
 @pytest.mark.parametrize(
-    "shape", [3, (), [2, 3], np.array([2, 3]), np.int64(3), range(2, 4), -1, 2.0, "ab", None, True]
+    "shape", [3, (), [2, 3], np.array([2, 3]), np.int64(3), range(2, 4), -1, 2.0, "ab", True]
 )
 def test_shapes_are_given_as_numpy_takes_them(shape, check_same):
     check_same(lambda: biggus.zeros(shape), lambda: np.zeros(shape))
-    if shape is not None:  # an empty shape there
-        one = np.ones(1)
-        check_same(lambda: biggus.broadcast_to(one, shape), lambda: np.broadcast_to(one, shape))
+    one = np.ones(1)
+    check_same(lambda: biggus.broadcast_to(one, shape), lambda: np.broadcast_to(one, shape))
 
 
 @pytest.mark.parametrize(
