@@ -8,7 +8,7 @@ import netCDF4
 import numpy as np
 
 from biggus.backends.location import Location
-from biggus.backends.netcdf import NetCDFBackend
+from biggus.backends.netcdf.backend import NetCDFBackend
 
 BACKEND = NetCDFBackend()
 CLASSIC = ("NETCDF3_CLASSIC", "NETCDF3_64BIT_OFFSET", "NETCDF3_64BIT_DATA")

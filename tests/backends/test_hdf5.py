@@ -12,7 +12,7 @@ from hdf5_samples import LAYOUTS, PLAIN, SAMPLES, assert_equal, write_compact, w
 from hypothesis import HealthCheck, given, settings
 
 from biggus.backends import Backend, Location, backend_for, backend_named
-from biggus.backends.hdf5 import HDF5Backend, HDF5Source
+from biggus.backends.hdf5.backend import HDF5Backend, HDF5Source
 from biggus.errors import GoneError, OpenError, VariableError
 from biggus.source import read, whole
 from biggus.testing import SourceTests

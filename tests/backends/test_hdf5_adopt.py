@@ -10,7 +10,7 @@ h5py = pytest.importorskip("h5py")
 
 from biggus.backends import adopt
 from biggus.backends.files import file_version
-from biggus.backends.hdf5 import AdoptedHDF5Source, HDF5Source
+from biggus.backends.hdf5.backend import AdoptedHDF5Source, HDF5Source
 from biggus.backends.native import hdf5_lock
 from biggus.errors import OpenError, SourceError
 from biggus.source import read, whole

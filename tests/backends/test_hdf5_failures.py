@@ -10,8 +10,9 @@ import pytest
 
 h5py = pytest.importorskip("h5py")
 
-from biggus.backends import Location, backend_for, hdf5_files
-from biggus.backends.hdf5 import HDF5Backend, HDF5Source
+from biggus.backends import Location, backend_for
+from biggus.backends.hdf5 import files as hdf5_files
+from biggus.backends.hdf5.backend import HDF5Backend, HDF5Source
 from biggus.errors import BiggusError, GoneError, OpenError, SourceError
 from biggus.source import read, whole
 

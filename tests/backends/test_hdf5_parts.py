@@ -15,7 +15,7 @@ h5py = pytest.importorskip("h5py")
 from hypothesis import HealthCheck, given, settings
 
 from biggus.backends.files import file_version
-from biggus.backends.hdf5 import AdoptedHDF5Source, HDF5Source
+from biggus.backends.hdf5.backend import AdoptedHDF5Source, HDF5Source
 from biggus.errors import SourceError
 from biggus.source import read, whole
 from biggus.testing.strategies import boxes
@@ -240,7 +240,7 @@ def test_many_parts_with_few_descriptors(tmp_path):
 FEW = """
 import resource, sys
 import numpy as np
-from biggus.backends.hdf5 import AdoptedHDF5Source, HDF5Source
+from biggus.backends.hdf5.backend import AdoptedHDF5Source, HDF5Source
 from biggus.source import read, whole
 import h5py
 

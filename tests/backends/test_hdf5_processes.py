@@ -14,8 +14,8 @@ import pytest
 
 h5py = pytest.importorskip("h5py")
 
-from biggus.backends import hdf5_files
-from biggus.backends.hdf5 import HDF5Source
+from biggus.backends.hdf5 import files as hdf5_files
+from biggus.backends.hdf5.backend import HDF5Source
 from biggus.source import read, whole
 
 BOX = whole((50, 40))
@@ -86,7 +86,7 @@ def test_pickles_hold_no_values_and_open_nothing(paths):
 FORK = """
 import os, sys, threading, warnings
 import numpy as np
-from biggus.backends.hdf5 import HDF5Source
+from biggus.backends.hdf5.backend import HDF5Source
 from biggus.source import read, whole
 
 warnings.simplefilter("ignore")  # newer Pythons warn of forks beside threads
@@ -135,8 +135,8 @@ def test_forks_beside_reading_threads(paths):
 MANY = """
 import resource, sys
 import h5py, numpy as np
-from biggus.backends.hdf5 import HDF5Source
-from biggus.backends import hdf5_files
+from biggus.backends.hdf5.backend import HDF5Source
+from biggus.backends.hdf5 import files as hdf5_files
 from biggus.source import read
 
 resource.setrlimit(resource.RLIMIT_NOFILE, (int(sys.argv[2]),) * 2)
@@ -176,7 +176,7 @@ def test_importing_is_light():
 def test_without_h5py():
     code = (
         "import sys; sys.modules['h5py'] = None\n"
-        "from biggus.backends.hdf5 import HDF5Backend\n"
+        "from biggus.backends.hdf5.backend import HDF5Backend\n"
         "from biggus.backends import Location\n"
         "from biggus.errors import MissingDependencyError\n"
         "try: HDF5Backend().open(Location(sys.executable), 'v')\n"

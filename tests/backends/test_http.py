@@ -21,10 +21,10 @@ pytest.importorskip("urllib3")
 
 from tile_server import Reply, TileServer
 
-from biggus.backends import http
-from biggus.backends.gate import Gate
-from biggus.backends.http import HttpClient, HttpError, HttpSettings
-from biggus.backends.http_headers import http_date, retry_after, split_credentials
+from biggus.backends.http import client as http
+from biggus.backends.http.client import HttpClient, HttpError, HttpSettings
+from biggus.backends.http.gate import Gate
+from biggus.backends.http.headers import http_date, retry_after, split_credentials
 
 TILE = "/RGB/3/2/1.png"
 
@@ -247,7 +247,7 @@ def test_a_waiter_is_served_in_turn_and_an_interrupted_one_leaves():
 INTERRUPTED = """
 import sys, threading
 from concurrent.futures import ThreadPoolExecutor
-from biggus.backends.http import HttpClient
+from biggus.backends.http.client import HttpClient
 client = HttpClient()
 pool = ThreadPoolExecutor(2)
 future = pool.submit(client.get, sys.argv[1])
@@ -258,7 +258,7 @@ print("ready", flush=True)
 
 SECURE = """
 import sys
-from biggus.backends.http import HttpClient
+from biggus.backends.http.client import HttpClient
 print(HttpClient().get(sys.argv[1]).status)
 """
 
@@ -326,7 +326,7 @@ def test_a_server_that_stops_in_the_middle_is_an_error(server, quick):
 def test_a_proxy_of_the_environment_is_used_but_not_for_this_machine(server):
     code = """
 import sys
-from biggus.backends.http import HttpClient
+from biggus.backends.http.client import HttpClient
 print(HttpClient().get("http://tiles.invalid/RGB/1/0/1.png").status)
 print(HttpClient().get(sys.argv[1]).status)
 """

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from netcdf_makers import BACKEND, CLASSIC, FORMATS, names_of, open_variable, write, write_types
 
 from biggus import cf
-from biggus.backends import netcdf_files
 from biggus.backends.location import Location
 from biggus.backends.native import hdf5_lock
+from biggus.backends.netcdf import files as netcdf_files
 from biggus.source import read, whole
 from biggus.testing import SourceTests
 from biggus.testing.strategies import boxes

@@ -16,7 +16,7 @@ from netcdf_makers import BACKEND, CLASSIC, FORMATS, names_of, open_variable, wr
 
 from biggus.backends.location import Location
 from biggus.backends.native import hdf5_lock
-from biggus.backends.netcdf_classic import DamagedError, shortfall
+from biggus.backends.netcdf.classic import DamagedError, shortfall
 from biggus.errors import BiggusError, GoneError, OpenError, SourceError, VariableError
 from biggus.source import read, whole
 
@@ -229,7 +229,7 @@ def test_missing_library(tmp_path):
 import sys
 sys.modules["netCDF4"] = None
 from biggus.backends.location import Location
-from biggus.backends.netcdf import NetCDFBackend
+from biggus.backends.netcdf.backend import NetCDFBackend
 from biggus.errors import MissingDependencyError
 try:
     NetCDFBackend().variables(Location({str(path)!r}))

@@ -58,7 +58,7 @@ import resource, sys
 resource.setrlimit(resource.RLIMIT_NOFILE, (MOST, MOST))
 from pathlib import Path
 from biggus.backends.location import Location
-from biggus.backends.netcdf import NetCDFBackend
+from biggus.backends.netcdf.backend import NetCDFBackend
 paths = sorted(Path(sys.argv[1]).glob("*.nc"))
 sources = [NetCDFBackend().open(Location(path), "v") for path in paths]
 for order in (sources, sources[::-1], sources[::7] * 3):
@@ -98,7 +98,7 @@ import os, sys, warnings, threading
 warnings.simplefilter("ignore", DeprecationWarning)  # forks beside threads: just what is tried
 import numpy as np
 from biggus.backends.location import Location
-from biggus.backends.netcdf import NetCDFBackend
+from biggus.backends.netcdf.backend import NetCDFBackend
 from biggus.source import read, whole
 sources = [NetCDFBackend().open(Location(path), "v") for path in sys.argv[1:]]
 expected = [read(source, whole(source.shape)) for source in sources]

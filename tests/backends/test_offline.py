@@ -21,11 +21,11 @@ from tile_server import Reply, TileServer
 
 import biggus
 from biggus import options
-from biggus.backends import http
-from biggus.backends.http import HttpClient, HttpError, HttpSettings, OfflineHttpError
+from biggus.backends.http import client as http
+from biggus.backends.http.client import HttpClient, HttpError, HttpSettings, OfflineHttpError
 from biggus.backends.location import Location
-from biggus.backends.tiles import TilesBackend
-from biggus.backends.zarr import ZarrBackend
+from biggus.backends.tiles.backend import TilesBackend
+from biggus.backends.zarr.backend import ZarrBackend
 from biggus.errors import GoneError, OfflineError
 from biggus.source import read, whole
 

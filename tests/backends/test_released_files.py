@@ -19,8 +19,10 @@ h5py = pytest.importorskip("h5py")
 netCDF4 = pytest.importorskip("netCDF4")
 
 import biggus
-from biggus.backends import Location, backend_for, hdf5_files, netcdf_files
+from biggus.backends import Location, backend_for
+from biggus.backends.hdf5 import files as hdf5_files
 from biggus.backends.native import hdf5_lock
+from biggus.backends.netcdf import files as netcdf_files
 from biggus.errors import BiggusError, VariableError
 
 VALUES = np.arange(60.0).reshape(6, 10)

@@ -20,9 +20,9 @@ zarr = pytest.importorskip("zarr")
 from tile_server import Reply, TileServer
 
 import biggus
-from biggus.backends import http
-from biggus.backends.http import HttpClient, HttpError, HttpSettings
-from biggus.backends.redaction import redacted
+from biggus.backends.http import client as http
+from biggus.backends.http.client import HttpClient, HttpError, HttpSettings
+from biggus.backends.http.redaction import redacted
 from biggus.errors import BiggusError, OpenError
 
 SECRET = "s3cret"

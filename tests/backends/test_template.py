@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from biggus.backends.template import Template, looks_like_template, quadkey
+from biggus.backends.tiles.template import Template, looks_like_template, quadkey
 from biggus.errors import OpenError
 
 

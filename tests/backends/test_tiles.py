@@ -25,11 +25,11 @@ from PIL import Image, ImageFile
 from tile_server import Reply, TileServer, encoded, image_of
 
 import biggus
-from biggus.backends import http
-from biggus.backends.image import ImageError, decode_image
+from biggus.backends.http import client as http
 from biggus.backends.location import Location
 from biggus.backends.registry import backend_for
-from biggus.backends.tiles import TilesBackend
+from biggus.backends.tiles.backend import TilesBackend
+from biggus.backends.tiles.image import ImageError, decode_image
 from biggus.errors import MissingDependencyError, OpenError, SourceError, VariableError
 from biggus.source import read, whole
 
@@ -428,7 +428,7 @@ def test_the_token_names_what_changes_values_and_nothing_else():
 
 def test_importing_and_opening_loads_neither_library():
     code = (
-        "import sys; from biggus.backends.tiles import TilesBackend as B;"
+        "import sys; from biggus.backends.tiles.backend import TilesBackend as B;"
         "from biggus.backends.location import Location as L;"
         "B().open(L('http://h/{z}/{x}/{y}'), 'tiles', zoom=9);"
         "assert not {'PIL', 'urllib3'} & set(sys.modules)"

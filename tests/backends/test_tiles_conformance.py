@@ -14,7 +14,7 @@ from PIL import Image
 from tile_server import TileServer, encoded
 
 from biggus.backends.location import Location
-from biggus.backends.tiles import TilesBackend
+from biggus.backends.tiles.backend import TilesBackend
 from biggus.cache import Cache
 from biggus.source import Annotated
 from biggus.testing import RecordingSource, SourceTests

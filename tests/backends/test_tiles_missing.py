@@ -12,9 +12,9 @@ pytest.importorskip("urllib3")
 from tile_server import Reply, TileServer
 
 import biggus
-from biggus.backends import http
+from biggus.backends.http import client as http
 from biggus.backends.location import Location
-from biggus.backends.tiles import TilesBackend
+from biggus.backends.tiles.backend import TilesBackend
 from biggus.cache import Cache
 from biggus.errors import OfflineError, SourceError
 from biggus.source import read

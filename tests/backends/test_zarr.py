@@ -21,7 +21,7 @@ from hypothesis import HealthCheck, given, settings
 
 from biggus.backends import files
 from biggus.backends.location import Location
-from biggus.backends.zarr import ZarrBackend
+from biggus.backends.zarr.backend import ZarrBackend
 from biggus.errors import BiggusError, GoneError, OpenError, SourceError, VariableError
 from biggus.source import read, whole
 

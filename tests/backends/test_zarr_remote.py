@@ -21,10 +21,10 @@ import numpy as np
 import pytest
 
 import biggus
-from biggus.backends import http as biggus_http
-from biggus.backends import zarr_remote
+from biggus.backends.http import client as biggus_http
 from biggus.backends.location import Location
-from biggus.backends.zarr import ZarrBackend
+from biggus.backends.zarr import remote as zarr_remote
+from biggus.backends.zarr.backend import ZarrBackend
 from biggus.errors import GoneError, OpenError, SourceError, VariableError
 from biggus.source import read, whole
 

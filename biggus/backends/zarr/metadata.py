@@ -14,7 +14,7 @@ from biggus.errors import GoneError, OpenError, VariableError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from biggus.backends.zarr_objects import Objects
+    from biggus.backends.zarr.objects import Objects
 
 ROOT = "/"
 """The name of the variable where the root of a store is itself an array."""

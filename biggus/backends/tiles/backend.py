@@ -6,10 +6,10 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from biggus.backends.base import Backend
-from biggus.backends.http import HttpSettings
-from biggus.backends.template import Template, looks_like_template
-from biggus.backends.tile_options import OptionChecker
-from biggus.backends.tile_source import TileSource
+from biggus.backends.http.client import HttpSettings
+from biggus.backends.tiles.options import OptionChecker
+from biggus.backends.tiles.source import TileSource
+from biggus.backends.tiles.template import Template, looks_like_template
 from biggus.errors import MissingDependencyError, OpenError, VariableError
 
 if TYPE_CHECKING:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from biggus.backends import zarr_metadata
 from biggus.backends.location import Location
-from biggus.backends.zarr_objects import FolderObjects, ZipObjects
-from biggus.backends.zarr_source import ZarrSource
+from biggus.backends.zarr import metadata as zarr_metadata
+from biggus.backends.zarr.objects import FolderObjects, ZipObjects
+from biggus.backends.zarr.source import ZarrSource
 from biggus.errors import GoneError, OpenError
 
 if TYPE_CHECKING:
-    from biggus.backends.zarr_objects import Objects
+    from biggus.backends.zarr.objects import Objects
     from biggus.source import Source
 
 
@@ -25,7 +25,7 @@ def open_source(text: str, variable: str, options: tuple[tuple[str, Any], ...]) 
     place = location.text if location.scheme else str(location.path)
     reopen = (open_source, (place, variable, options))
     if location.scheme:
-        from biggus.backends.zarr_remote import FRESH_SECONDS, RemoteZarrSource
+        from biggus.backends.zarr.remote import FRESH_SECONDS, RemoteZarrSource
 
         fresh_for = float(given.pop("fresh_for", FRESH_SECONDS))
         objects = objects_at(location, given)
@@ -54,7 +54,7 @@ def objects_at(location: Location, options: dict[str, Any]) -> Objects:
         If there is no such option.
     """
     if location.scheme:
-        from biggus.backends.zarr_remote import remote_objects
+        from biggus.backends.zarr.remote import remote_objects
 
         made: Objects = remote_objects(location, **options)
         return made

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from biggus.backends.zarr_objects import WHOLE, Span
+from biggus.backends.zarr.objects import WHOLE, Span
 
 if TYPE_CHECKING:
     from collections.abc import Callable

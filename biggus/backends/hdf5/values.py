@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from biggus.backends.hdf5_files import h5py, one_line
+from biggus.backends.hdf5.files import h5py, one_line
 from biggus.backends.strided import read_box
 
 if TYPE_CHECKING:

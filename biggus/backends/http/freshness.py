@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from biggus.backends.http_headers import http_date
+from biggus.backends.http.headers import http_date
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

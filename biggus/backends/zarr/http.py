@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from biggus import options
-from biggus.backends.http import (
+from biggus.backends.http.client import (
     OFFLINE,
     RETRIED,
     HttpClient,
@@ -21,10 +21,10 @@ from biggus.backends.http import (
     OfflineHttpError,
     Response,
 )
-from biggus.backends.http_headers import http_date
+from biggus.backends.http.headers import http_date
+from biggus.backends.http.redaction import redacted
 from biggus.backends.location import public_url
-from biggus.backends.redaction import redacted
-from biggus.backends.zarr_objects import METADATA_NAMES, WHOLE, Fetched, Objects, Span
+from biggus.backends.zarr.objects import METADATA_NAMES, WHOLE, Fetched, Objects, Span
 from biggus.errors import GoneError, OpenError
 
 if TYPE_CHECKING:

@@ -17,10 +17,10 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from biggus import options
-from biggus.backends import zarr_metadata
-from biggus.backends.http import HttpSettings
-from biggus.backends.zarr_http import ABSENT, FsspecObjects, HttpObjects, RemoteObjects
-from biggus.backends.zarr_source import ZarrSource
+from biggus.backends.http.client import HttpSettings
+from biggus.backends.zarr import metadata as zarr_metadata
+from biggus.backends.zarr.http import ABSENT, FsspecObjects, HttpObjects, RemoteObjects
+from biggus.backends.zarr.source import ZarrSource
 from biggus.errors import format_box
 
 if TYPE_CHECKING:

@@ -14,9 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from biggus import options
-from biggus.backends import freshness
-from biggus.backends.freshness import Freshness
-from biggus.backends.http import (
+from biggus.backends.http import freshness
+from biggus.backends.http.client import (
     RETRIED,
     HttpClient,
     HttpError,
@@ -24,7 +23,8 @@ from biggus.backends.http import (
     OfflineHttpError,
     Response,
 )
-from biggus.backends.image import ImageError, decode_image
+from biggus.backends.http.freshness import Freshness
+from biggus.backends.tiles.image import ImageError, decode_image
 from biggus.errors import OfflineError, SourceError
 from biggus.grid import ChunkPart, Grid
 from biggus.source import Source, Values, box_shape
@@ -32,7 +32,7 @@ from biggus.source import Source, Values, box_shape
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from biggus.backends.template import Template
+    from biggus.backends.tiles.template import Template
     from biggus.source import Box
 
 log = logging.getLogger("biggus.tiles")

@@ -25,10 +25,10 @@ from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
 from biggus import options
-from biggus.backends.http_headers import retry_after, split_credentials, user_agent
-from biggus.backends.http_pools import process_connections
+from biggus.backends.http.headers import retry_after, split_credentials, user_agent
+from biggus.backends.http.pools import process_connections
+from biggus.backends.http.redaction import our_request, redacted
 from biggus.backends.location import public_url
-from biggus.backends.redaction import our_request, redacted
 from biggus.errors import BiggusError
 
 if TYPE_CHECKING:

@@ -28,12 +28,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from biggus.backends import hdf5_files
 from biggus.backends.base import Backend
 from biggus.backends.files import file_version
-from biggus.backends.hdf5_files import Stamp, normal_name, one_line, stamp_of, walk
-from biggus.backends.hdf5_parts import Parts, assure_descriptors
-from biggus.backends.hdf5_values import (
+from biggus.backends.hdf5 import files as hdf5_files
+from biggus.backends.hdf5.files import Stamp, normal_name, one_line, stamp_of, walk
+from biggus.backends.hdf5.parts import Parts, assure_descriptors
+from biggus.backends.hdf5.values import (
     attributes_of,
     dims_of,
     fill_value_of,

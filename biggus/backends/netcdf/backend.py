@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from biggus.backends.base import Backend
 from biggus.backends.native import hdf5_lock
-from biggus.backends.netcdf_classic import MARKS
+from biggus.backends.netcdf.classic import MARKS
 from biggus.errors import OpenError
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class NetCDFBackend(Backend):
         OpenError
             If it is no netCDF file, or is damaged; `GoneError` if it is not there.
         """
-        from biggus.backends.netcdf_files import dataset_at, datasets, names_in
+        from biggus.backends.netcdf.files import dataset_at, datasets, names_in
 
         path = os.path.realpath(location.path)
         with hdf5_lock, datasets.visit(path):
@@ -82,7 +82,7 @@ class NetCDFBackend(Backend):
         VariableError
             If it has no such variable.
         """
-        from biggus.backends.netcdf_source import NetCDFSource
+        from biggus.backends.netcdf.source import NetCDFSource
 
         return NetCDFSource(str(location.path), variable, decode=decode)
 
@@ -94,8 +94,8 @@ class NetCDFBackend(Backend):
         TypeError
             If it is a Dataset, or a variable of an MFDataset.
         """
-        from biggus.backends.netcdf_files import netcdf4
-        from biggus.backends.netcdf_source import HeldSource
+        from biggus.backends.netcdf.files import netcdf4
+        from biggus.backends.netcdf.source import HeldSource
 
         library = netcdf4()
         if isinstance(obj, library.Variable):

@@ -12,7 +12,7 @@ import numpy as np
 from biggus.errors import OpenError
 
 if TYPE_CHECKING:
-    from biggus.backends.tile_source import Fill
+    from biggus.backends.tiles.source import Fill
 
 
 class OptionChecker:

@@ -14,10 +14,10 @@ import threading
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from biggus.backends.gate import Gate
-from biggus.backends.http_headers import split_credentials
+from biggus.backends.http.gate import Gate
+from biggus.backends.http.headers import split_credentials
+from biggus.backends.http.redaction import watch_urllib3
 from biggus.backends.location import public_url
-from biggus.backends.redaction import watch_urllib3
 from biggus.errors import MissingDependencyError, OptionError
 
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ import zipfile
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlsplit
 
-from biggus.backends import zarr_metadata
 from biggus.backends.base import Backend
-from biggus.backends.zarr_objects import METADATA_NAMES
-from biggus.backends.zarr_opening import format_option, objects_at, open_source
+from biggus.backends.zarr import metadata as zarr_metadata
+from biggus.backends.zarr.objects import METADATA_NAMES
+from biggus.backends.zarr.opening import format_option, objects_at, open_source
 from biggus.errors import BiggusError, GoneError, OpenError
 
 if TYPE_CHECKING:
@@ -87,12 +87,12 @@ class ZarrBackend(Backend):
         fresh_for : float, optional
             For URLs: the seconds for which a copy is good without asking the server.
         **options
-            For URLs: what `biggus.backends.zarr_remote.remote_objects` takes.
+            For URLs: what `biggus.backends.zarr.remote.remote_objects` takes.
         """
         return open_source(location.text, variable, tuple(sorted(options.items())))
 
     def adopt(self, obj: Any) -> Source | None:  # noqa: D102 - inherited
-        from biggus.backends.zarr_adopted import adopt_array
+        from biggus.backends.zarr.adopted import adopt_array
 
         return adopt_array(obj)
 

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from biggus import options
-from biggus.backends import zarr_metadata
-from biggus.backends.http import OFFLINE
-from biggus.backends.zarr_checks import check_for
-from biggus.backends.zarr_loop import can_run_here, run_here
-from biggus.backends.zarr_store import Record, make_store, recording
+from biggus.backends.http.client import OFFLINE
+from biggus.backends.zarr import metadata as zarr_metadata
+from biggus.backends.zarr.checks import check_for
+from biggus.backends.zarr.loop import can_run_here, run_here
+from biggus.backends.zarr.store import Record, make_store, recording
 from biggus.errors import (
     BiggusError,
     GoneError,
@@ -33,8 +33,8 @@ from biggus.source import Box, Source, Values, box_shape
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from biggus.backends.zarr_metadata import ArrayDocument
-    from biggus.backends.zarr_objects import Objects
+    from biggus.backends.zarr.metadata import ArrayDocument
+    from biggus.backends.zarr.objects import Objects
 
 log = logging.getLogger("biggus.backends.zarr")
 

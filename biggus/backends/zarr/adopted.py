@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from biggus import options
-from biggus.backends.zarr_http import OfflineConnectionError
-from biggus.backends.zarr_metadata import ROOT
-from biggus.backends.zarr_objects import WHOLE, Fetched, Objects, Span
-from biggus.backends.zarr_opening import open_source
-from biggus.backends.zarr_source import ZarrSource, import_zarr
+from biggus.backends.zarr.http import OfflineConnectionError
+from biggus.backends.zarr.metadata import ROOT
+from biggus.backends.zarr.objects import WHOLE, Fetched, Objects, Span
+from biggus.backends.zarr.opening import open_source
+from biggus.backends.zarr.source import ZarrSource, import_zarr
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -13,7 +13,7 @@ import functools
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
-from biggus.backends.zarr_objects import WHOLE, Fetched, Objects, Span
+from biggus.backends.zarr.objects import WHOLE, Fetched, Objects, Span
 
 Check: TypeAlias = Callable[[bytes, Span], None]
 """Raises OSError for bytes that cannot be those of a chunk, or of that span of it."""

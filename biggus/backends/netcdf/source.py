@@ -13,7 +13,7 @@ import numpy as np
 from biggus import cf
 from biggus.backends.files import file_version
 from biggus.backends.native import hdf5_lock
-from biggus.backends.netcdf_files import dataset_at, datasets, netcdf4, variable_in
+from biggus.backends.netcdf.files import dataset_at, datasets, netcdf4, variable_in
 from biggus.backends.strided import read_box
 from biggus.errors import OpenError, SourceError, format_box
 from biggus.source import Source, normal_chunks

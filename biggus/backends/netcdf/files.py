@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from biggus.backends.files import HandlePool
 from biggus.backends.native import guard_forks, hdf5_lock
-from biggus.backends.netcdf_classic import MARKS, DamagedError, shortfall
+from biggus.backends.netcdf.classic import MARKS, DamagedError, shortfall
 from biggus.errors import GoneError, MissingDependencyError, OpenError, VariableError
 
 if TYPE_CHECKING:

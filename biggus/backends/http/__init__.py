@@ -1,0 +1,1 @@
+"""HTTP for backends: a client with pooled connections, limits, retries and freshness."""

@@ -1,0 +1,5 @@
+"""NetCDF, through netCDF4-python: `source` reads packed values, `files` keeps files open."""
+
+from biggus.backends.netcdf.backend import NetCDFBackend
+
+__all__ = ["NetCDFBackend"]
