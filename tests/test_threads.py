@@ -80,9 +80,12 @@ def test_an_interrupt_ends_a_program_whose_reads_hang():
     with subprocess.Popen(
         [sys.executable, "-c", HANGING], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
-        assert process.stdout.readline() == "reading\n"
-        process.send_signal(signal.SIGINT)
-        _, problem = process.communicate(timeout=60)
+        try:
+            assert process.stdout.readline() == "reading\n"
+            process.send_signal(signal.SIGINT)
+            _, problem = process.communicate(timeout=60)
+        finally:
+            process.kill()
     assert "KeyboardInterrupt" in problem
     assert process.returncode in (1, 130, -signal.SIGINT)
 
