@@ -18,12 +18,13 @@ from biggus.caching import chosen_cache
 from biggus.construct import ArrayStack, LinearMosaic, leaf_of
 from biggus.description import DescribedSource, describe
 from biggus.errors import GoneError, OpenError, VariableError
-from biggus.source import Annotated, Chunks, Source
+from biggus.wrappers import Annotated
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from biggus.cache import Cache
+    from biggus.source import Chunks, Source
 
 _log = logging.getLogger("biggus.api")
 

@@ -15,7 +15,8 @@ from biggus.keys import MOST_AXES
 from biggus.memory import MemorySource
 from biggus.nodes import Elementwise, GridMosaicNode, Leaf, Mosaic, Node, View, select
 from biggus.region import Selection
-from biggus.source import Annotated, ObjectSource, Source, normal_dtype, normal_shape
+from biggus.source import Source, normal_dtype, normal_shape
+from biggus.wrappers import Annotated, ObjectSource
 
 if TYPE_CHECKING:
     import contextlib

@@ -38,7 +38,7 @@ def describe(source: Source, **extra: Any) -> dict[str, Any]:
 
     Examples
     --------
-    >>> from biggus.source import ObjectSource
+    >>> from biggus.wrappers import ObjectSource
     >>> described = describe(ObjectSource(np.zeros((2, 3), ">f4"), token="zeros"), backend="x")
     >>> described["shape"], described["dtype"], described["backend"]
     ([2, 3], '>f4', 'x')
@@ -74,7 +74,7 @@ class DescribedSource(Source):
 
     Examples
     --------
-    >>> from biggus.source import ObjectSource
+    >>> from biggus.wrappers import ObjectSource
     >>> source = DescribedSource(describe(ObjectSource(np.zeros((2, 3)), token="zeros")))
     >>> source.shape, source.dtype, source.token
     ((2, 3), dtype('float64'), 'zeros')

@@ -11,6 +11,7 @@ import contextvars
 import itertools
 import logging
 import math
+import sys
 import time
 from concurrent.futures import FIRST_COMPLETED, FIRST_EXCEPTION, Future, wait
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from biggus import options, progress
+from biggus.errors import MemoryBudgetError
 from biggus.region import Selection
 from biggus.source import checked
 from biggus.threads import WaitingThreads
@@ -53,10 +55,15 @@ def evaluate(node: Node) -> Values:
     ------
     SourceError
         If a read fails; the others are cancelled.
+    MemoryBudgetError
+        If no memory can hold it.
     """
     whole = Selection.identity(node.shape)
     if 0 in node.shape:
         return _Result(node).values()
+    nbytes = math.prod(node.shape) * node.dtype.itemsize
+    if nbytes > sys.maxsize:
+        raise MemoryBudgetError(f"{nbytes} bytes are more than memory can hold: slice it first")
     pieces = node.pieces(whole, whole)
     first = next(pieces)
     if first.put is whole:  # not cut anywhere: there is no other

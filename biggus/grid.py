@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 Box: TypeAlias = tuple[slice, ...]
+"""A full-rank tuple of in-bounds slices of positive step, all three fields given."""
+
 Index: TypeAlias = tuple[int, ...]
+"""The number of a chunk, or the position of an element, along each axis."""
 
 DEFAULT_CHUNK_BYTES = 4 * 2**20
 """About how large the chunks are that biggus makes where a source has none."""

@@ -17,19 +17,17 @@ from __future__ import annotations
 
 import operator
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
 from biggus.errors import BiggusError, SourceError
+from biggus.grid import Box as Box  # noqa: TC001 - a word of this contract, for others too
 
 if TYPE_CHECKING:
     import contextlib
     from collections.abc import Mapping
-
-Box: TypeAlias = tuple[slice, ...]
-"""A full-rank tuple of in-bounds slices of positive step, all three fields given."""
 
 Chunks: TypeAlias = tuple[int | tuple[int, ...], ...]
 """For each axis the regular chunk length, or the lengths of all its chunks."""
@@ -160,162 +158,6 @@ class Source(ABC):
         return self.remote and self.state() is None
 
 
-class Wrapper(Source):
-    """A source around a source, which says of itself what the inner one says.
-
-    Subclasses override only what they change.  Every capability of
-    :class:`Source` is delegated, those added to it later included.
-
-    Parameters
-    ----------
-    source : Source
-        The source inside.
-    """
-
-    delegated: ClassVar[tuple[str, ...]]
-
-    def __init__(self, source: Source) -> None:
-        self.source = source
-
-    def __getitem__(self, box: Box) -> Values:
-        return self.source[box]
-
-    def fetch(self, box: Box) -> tuple[Values, bytes | None]:
-        return self.source.fetch(box)
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.source!r})"
-
-
-def _delegate(name: str) -> property:
-    def get(self: Wrapper) -> Any:
-        return getattr(self.source, name)
-
-    return property(get, doc=f"The ``{name}`` of the source inside.")
-
-
-# `fetch` is spelled out above, so that a wrapper which changes reading sees
-# that there are two ways in.
-Wrapper.delegated = tuple(
-    sorted(
-        name
-        for name in {*Source.__annotations__, *vars(Source)}
-        if not name.startswith("_") and name != "fetch"
-    )
-)
-for _name in Wrapper.delegated:
-    setattr(Wrapper, _name, _delegate(_name))
-Wrapper.__abstractmethods__ = frozenset()
-
-
-class Annotated(Wrapper):
-    """A source about which the user says more than it knows itself.
-
-    Parameters
-    ----------
-    source : Source
-        The source.
-    chunks, token, lock
-        As in :class:`ObjectSource`; None leaves what the source says.
-    """
-
-    def __init__(
-        self,
-        source: Source,
-        chunks: Chunks | None = None,
-        token: str | None = None,
-        lock: contextlib.AbstractContextManager[Any] | None = None,
-    ) -> None:
-        super().__init__(source)
-        self._chunks = None if chunks is None else normal_chunks(chunks, source.shape)
-        self._token = token
-        self._lock = lock
-
-    @property
-    def chunks(self) -> Chunks | None:  # type: ignore[override]
-        return self.source.chunks if self._chunks is None else self._chunks
-
-    @property
-    def token(self) -> str | None:  # type: ignore[override]
-        return self.source.token if self._token is None else self._token
-
-    @property
-    def lock(self) -> contextlib.AbstractContextManager[Any] | None:  # type: ignore[override]
-        return self.source.lock if self._lock is None else self._lock
-
-    def fetch(self, box: Box) -> tuple[Values, bytes | None]:
-        values, version = self.source.fetch(box)
-        return values, self._vouched(version)
-
-    def state(self) -> bytes | None:
-        return self._vouched(self.source.state())
-
-    def version(self, box: Box) -> bytes | None:
-        return self._vouched(self.source.version(box))
-
-    def renew(self, box: Box, held: bytes) -> bytes | None:
-        return self.source.renew(box, held) or (held if held == self.version(box) else None)
-
-    def _vouched(self, version: bytes | None) -> bytes | None:
-        # A token is the user's word that the values do not change under it.
-        return b"token" if version is None and self._token is not None else version
-
-
-class ObjectSource(Source):
-    """A user's object with what the user says about it.
-
-    Parameters
-    ----------
-    obj : object with shape, dtype and __getitem__
-        Where the values live.
-    chunks : tuple, optional
-        For each axis the chunk length, or the lengths of all chunks.
-    token : str, optional
-        Identity of the values; needed for caching.  The user promises that
-        equal tokens mean equal values.
-    lock : context manager, optional
-        Held while reading.
-    masked : bool, optional
-        Whether reads may give MaskedArrays with values missing.
-    """
-
-    def __init__(
-        self,
-        obj: Any,
-        chunks: Chunks | None = None,
-        token: str | None = None,
-        lock: contextlib.AbstractContextManager[Any] | None = None,
-        masked: bool = False,
-    ) -> None:
-        self.obj = obj
-        self.shape = normal_shape(obj.shape)
-        self.dtype = normal_dtype(obj.dtype)
-        self.chunks = None if chunks is None else normal_chunks(chunks, self.shape)
-        self.token = token
-        self.lock = lock
-        self.masked = masked
-        self.name = f"{type(obj).__name__} object"
-
-    def __getitem__(self, box: Box) -> Values:
-        values = self.obj[box]
-        if isinstance(values, np.ndarray):
-            return values
-        array = np.asarray(values)
-        if not box and array.dtype == self.dtype.newbyteorder("="):
-            # A 0-d array gave a scalar, which always has the native byte order.
-            array = array.astype(self.dtype)
-        return array
-
-    def state(self) -> bytes | None:
-        # The token is the user's word that the values do not change under it.
-        return None if self.token is None else b"token"
-
-
-def as_source(obj: Any) -> Source:
-    """Return `obj` itself if it is a :class:`Source`, else a source around it."""
-    return obj if isinstance(obj, Source) else ObjectSource(obj)
-
-
 def read(source: Source, box: Box) -> Values:
     """Read `box` of `source` under its lock, and check what comes back.
 
@@ -410,7 +252,7 @@ def normal_chunks(chunks: Any, shape: tuple[int, ...]) -> Chunks:
     >>> normal_chunks((5, [3, 7]), (12, 10))
     (5, (3, 7))
     """
-    entries = tuple(chunks)
+    entries = (chunks,) if isinstance(chunks, int) else tuple(chunks)
     if len(entries) != len(shape):
         raise ValueError(
             f"chunks {entries} has {len(entries)} entries for an array of {len(shape)} axes"

@@ -32,7 +32,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("region",),
     ("keys", "resolve"),
     ("source",),
-    ("memory", "description"),
+    ("memory", "wrappers", "description"),
     ("cf",),
     ("cache", "backends", "nodes"),
     ("caching",),

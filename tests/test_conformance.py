@@ -10,9 +10,9 @@ import biggus
 from biggus.backends import Location, backend_named
 from biggus.cache import Cache
 from biggus.errors import GoneError
-from biggus.source import ObjectSource
 from biggus.testing import RecordingSource, SourceTests, assert_same
 from biggus.testing.strategies import advanced_keys
+from biggus.wrappers import ObjectSource
 
 NUMBERS = ("f8", "i1", "u8", "f4", "f2", "?", "c16")
 EMPTY = ((0,), (3, 0, 2))

@@ -190,3 +190,8 @@ def test_a_progress_that_raises_ends_the_read():
     array = biggus.ArrayAdapter(Slow(), chunks=(1, 4))
     with biggus.set_options(progress=progress), pytest.raises(ValueError, match="enough"):
         array.ndarray()
+
+
+def test_what_no_memory_can_hold_is_refused():
+    with pytest.raises(MemoryError, match="slice it"):
+        biggus.zeros((2**40, 2**40)).ndarray()

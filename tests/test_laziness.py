@@ -121,7 +121,7 @@ def test_a_long_read_is_made_in_parts_at_chunks(recorded, monkeypatch, chunks, k
     monkeypatch.setattr("biggus.nodes.leaf.LONGEST_READ", 100_000)
     source = recorded(np.arange(10_000_000, dtype="i4").reshape(10_000, 1000))
 
-    class Serial(biggus.source.ObjectSource):
+    class Serial(biggus.wrappers.ObjectSource):
         waits = False
 
     array = biggus.ArrayAdapter(Serial(source, chunks))[key]

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import biggus
-from biggus.source import ObjectSource
 from biggus.testing import strategies
+from biggus.wrappers import ObjectSource
 
 pytest.importorskip("hypothesis")
 from hypothesis import given, settings

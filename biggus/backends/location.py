@@ -121,8 +121,9 @@ def public_url(url: str) -> str:
     netloc = parts.netloc.rpartition("@")[2]
     query = parts.query
     if query:
-        kept = [(k, v) for k, v in parse_qsl(query, True) if not is_secret(k)]
-        query = urlencode(kept, safe="{}/:,-")
+        # Some servers take semicolons for what others write as ampersands.
+        pairs = [pair for part in query.split(";") for pair in parse_qsl(part, True)]
+        query = urlencode([(k, v) for k, v in pairs if not is_secret(k)], safe="{}/:,-")
     return urlunsplit((parts.scheme, netloc, parts.path, query, ""))
 
 

@@ -22,7 +22,8 @@ from biggus.cache.index import Index
 from biggus.cache.rows import FOLDER
 from biggus.errors import CacheError
 from biggus.options import parse_size
-from biggus.source import Source, as_source, whole
+from biggus.source import Source, whole
+from biggus.wrappers import as_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -87,7 +88,7 @@ class Cache:
     Examples
     --------
     >>> import tempfile, numpy as np
-    >>> from biggus.source import ObjectSource
+    >>> from biggus.wrappers import ObjectSource
     >>> cache = Cache(tempfile.mkdtemp(), "100 MB")
     >>> source = ObjectSource(np.arange(10), chunks=(5,), token="ten numbers")
     >>> cached = cache.wrap(source)

@@ -16,7 +16,8 @@ from biggus.cache.flight import SingleFlight
 from biggus.cache.versions import join_versions, split_versions
 from biggus.errors import CacheError, OfflineError, format_box
 from biggus.grid import Grid, default_chunks
-from biggus.source import Box, Chunks, Source, Values, Wrapper, box_shape, normal_chunks
+from biggus.source import Box, Chunks, Source, Values, box_shape, normal_chunks
+from biggus.wrappers import Wrapper
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

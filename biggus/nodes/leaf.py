@@ -9,7 +9,8 @@ from biggus.grid import Edges, Grid, RegularEdges
 from biggus.nodes.base import Node, Piece
 from biggus.region import AxisMap, Fixed, Gather, Selection, Strided
 from biggus.resolve import GAP_BYTES, split_all, split_runs
-from biggus.source import Chunks, ObjectSource, Source
+from biggus.source import Chunks, Source
+from biggus.wrappers import ObjectSource
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

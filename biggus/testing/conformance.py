@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from biggus.description import DescribedSource, describe
 from biggus.errors import BiggusError, MissingDependencyError, SourceError
-from biggus.source import Box, Source, Values, as_source, normal_chunks, read, whole
+from biggus.source import Box, Source, Values, normal_chunks, read, whole
 from biggus.testing.checks import (
     case,
     check_box,
@@ -33,6 +33,7 @@ from biggus.testing.checks import (
 from biggus.testing.elsewhere import read_elsewhere
 from biggus.testing.regions import some_boxes
 from biggus.testing.values import assert_same, sample_values
+from biggus.wrappers import as_source
 
 if TYPE_CHECKING:
     from pathlib import Path

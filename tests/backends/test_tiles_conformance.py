@@ -16,8 +16,8 @@ from tile_server import TileServer, encoded
 from biggus.backends.location import Location
 from biggus.backends.tiles.backend import TilesBackend
 from biggus.cache import Cache
-from biggus.source import Annotated
 from biggus.testing import RecordingSource, SourceTests
+from biggus.wrappers import Annotated
 
 SIZE = 4
 

@@ -15,7 +15,8 @@ import biggus
 from biggus.cache import Cache, Cached
 from biggus.errors import CacheError, OfflineError, SourceError
 from biggus.options import set_options
-from biggus.source import ObjectSource, read, whole
+from biggus.source import read, whole
+from biggus.wrappers import ObjectSource
 
 
 @st.composite

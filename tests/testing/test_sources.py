@@ -8,7 +8,7 @@ import pytest
 
 import biggus
 from biggus.errors import SourceError
-from biggus.source import ObjectSource, Wrapper, read, whole
+from biggus.source import read, whole
 from biggus.testing import (
     ArraySource,
     FaultySource,
@@ -21,6 +21,7 @@ from biggus.testing import (
     wrong_dtype,
     wrong_shape,
 )
+from biggus.wrappers import ObjectSource, Wrapper
 
 VALUES = np.arange(24.0).reshape(4, 6)
 ALL = whole(VALUES.shape)

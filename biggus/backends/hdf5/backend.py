@@ -31,7 +31,7 @@ import numpy as np
 from biggus.backends.base import Backend
 from biggus.backends.files import file_version
 from biggus.backends.hdf5 import files as hdf5_files
-from biggus.backends.hdf5.files import Stamp, normal_name, one_line, stamp_of, walk
+from biggus.backends.hdf5.files import normal_name, one_line, walk
 from biggus.backends.hdf5.parts import Parts, assure_descriptors
 from biggus.backends.hdf5.values import (
     attributes_of,
@@ -41,8 +41,10 @@ from biggus.backends.hdf5.values import (
     read_values,
 )
 from biggus.backends.native import hdf5_lock
+from biggus.backends.stamp import Stamp, stamp_of
 from biggus.errors import BiggusError, OpenError, SourceError, format_box
-from biggus.source import Box, ObjectSource, Source, Values, box_shape
+from biggus.source import Box, Source, Values, box_shape
+from biggus.wrappers import ObjectSource
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -4,31 +4,26 @@ Everything here is called with `hdf5_lock` held.
 """
 
 # Paths are strings here, as libhdf5 has them.
-# ruff: noqa: PTH116
 
 from __future__ import annotations
 
 import errno
 import itertools
 import logging
-import os
 import re
-import stat
 import time
 from functools import cache
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from biggus.backends.files import HandlePool
 from biggus.backends.native import guard_forks, hdf5_lock
+from biggus.backends.stamp import Stamp, stamp_of
 from biggus.errors import GoneError, MissingDependencyError, OpenError, VariableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 log = logging.getLogger("biggus.backends.hdf5")
-
-Stamp: TypeAlias = tuple[int, ...]
-"""What os.stat says of a file that changes when the file does."""
 
 CHUNK_CACHE_BYTES = 2**20
 """libhdf5's own chunk cache, for each open dataset: small, for biggus reads whole
@@ -92,28 +87,6 @@ _serials = itertools.count(1)
 files: HandlePool[OpenFile] = HandlePool(_close, hdf5_lock)
 # A dataset is closed by letting it go; the pool bounds libhdf5's chunk caches.
 datasets: HandlePool[OpenDataset] = HandlePool(lambda _: None, hdf5_lock)
-
-
-def stamp_of(path: str) -> Stamp:
-    """Return what tells one state of a regular file from another.
-
-    Raises
-    ------
-    GoneError
-        If there is no such file.
-    OpenError
-        If it is none that can be opened: a folder, a pipe, a device.
-    """
-    try:
-        state = os.stat(path)
-    except (FileNotFoundError, NotADirectoryError):
-        raise GoneError(path, "there is no such file") from None
-    except OSError as error:
-        raise OpenError(path, error.strerror or str(error)) from error
-    if not stat.S_ISREG(state.st_mode):
-        kind = "a folder" if stat.S_ISDIR(state.st_mode) else "no regular file"
-        raise OpenError(path, f"it is {kind}; name an HDF5 file")
-    return state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns
 
 
 def open_file(path: str) -> OpenFile:

@@ -16,7 +16,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from biggus.backends.hdf5.files import Stamp, datasets, files, h5py, open_dataset, stamp_of
+from biggus.backends.hdf5.files import datasets, files, h5py, open_dataset
+from biggus.backends.stamp import Stamp, stamp_of
 from biggus.errors import GoneError, OpenError
 
 if TYPE_CHECKING:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
-import stat
 import warnings
 from functools import lru_cache
 from pathlib import Path
@@ -13,7 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from biggus.backends.files import HandlePool
 from biggus.backends.native import guard_forks, hdf5_lock
 from biggus.backends.netcdf.classic import MARKS, DamagedError, shortfall
-from biggus.errors import GoneError, MissingDependencyError, OpenError, VariableError
+from biggus.backends.stamp import Stamp, stamp_of
+from biggus.errors import MissingDependencyError, OpenError, VariableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,16 +38,6 @@ def netcdf4() -> Any:
     return netCDF4
 
 
-class Stamp(NamedTuple):
-    """What tells a file from the one that was there before under its name."""
-
-    device: int
-    inode: int
-    size: int
-    modified: int
-    changed: int
-
-
 class Opened(NamedTuple):
     """An open dataset and the file that it is of."""
 
@@ -58,27 +47,6 @@ class Opened(NamedTuple):
 
 # Held by path: by each source, and for the time of every other use.
 datasets: HandlePool[Opened] = HandlePool(lambda opened: opened.dataset.close(), hdf5_lock)
-
-
-def stamp_of(path: str) -> Stamp:
-    """Return the stamp of the file at `path`.
-
-    Raises
-    ------
-    GoneError
-        If there is none.
-    OpenError
-        If it cannot be looked at, or is a folder.
-    """
-    try:
-        state = os.stat(path)  # noqa: PTH116 - half the time of Path.stat
-    except (FileNotFoundError, NotADirectoryError):
-        raise GoneError(path, "there is no such file") from None
-    except OSError as error:
-        raise OpenError(path, error.strerror or str(error)) from None
-    if stat.S_ISDIR(state.st_mode):
-        raise OpenError(path, "it is a folder, not a netCDF file")
-    return Stamp(state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns)
 
 
 def dataset_at(path: str) -> Any:
