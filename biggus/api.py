@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from biggus import options as option_values
+from biggus.adapt import leaf_of
 from biggus.array import Array
 from biggus.backends import Backend, Location, backend_for, backend_named
 from biggus.backends.location import is_secret
 from biggus.caching import chosen_cache
-from biggus.construct import ArrayStack, LinearMosaic, leaf_of
+from biggus.construct import ArrayStack, LinearMosaic
 from biggus.description import DescribedSource, describe
 from biggus.errors import GoneError, OpenError, VariableError
 from biggus.wrappers import Annotated

@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from biggus.errors import BiggusError, SourceError
-from biggus.grid import Box as Box  # noqa: TC001 - a word of this contract, for others too
+from biggus.grid import Box as Box  # noqa: PLC0414, TC001 - others take it from here
 
 if TYPE_CHECKING:
     import contextlib

@@ -38,6 +38,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("caching",),
     ("engine",),
     ("array",),
+    ("adapt",),
     ("construct",),
     ("api",),
     ("__init__",),
