@@ -6,6 +6,7 @@ source inside, so that a new capability needs no edit here.
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -13,8 +14,6 @@ import numpy as np
 from biggus.source import Source, normal_chunks, normal_dtype, normal_shape
 
 if TYPE_CHECKING:
-    import contextlib
-
     from biggus.source import Box, Chunks, Readable, Values
 
 
@@ -22,7 +21,9 @@ class Wrapper(Source):
     """A source around a source, which says of itself what the inner one says.
 
     Subclasses override only what they change.  Every capability of
-    :class:`Source` is delegated, those added to it later included.
+    :class:`Source` is delegated, those added to it later included; `at_hand`
+    alone is not, for values must not find a way around a wrapper that changes
+    them.  One that does not may pass it on.
 
     Parameters
     ----------
@@ -53,12 +54,12 @@ def _delegate(name: str) -> property:
 
 
 # `fetch` is spelled out above, so that a wrapper which changes reading sees
-# that there are two ways in.
+# that there are two ways in; `at_hand` would be a third.
 Wrapper.delegated = tuple(
     sorted(
         name
         for name in {*Source.__annotations__, *vars(Source)}
-        if not name.startswith("_") and name != "fetch"
+        if not name.startswith("_") and name not in {"fetch", "at_hand"}
     )
 )
 for _name in Wrapper.delegated:
@@ -101,8 +102,14 @@ class Annotated(Wrapper):
     def lock(self) -> contextlib.AbstractContextManager[Any] | None:  # type: ignore[override]
         return self.source.lock if self._lock is None else self._lock
 
+    def at_hand(self, box: Box) -> Values | None:
+        return self.source.at_hand(box)
+
     def fetch(self, box: Box) -> tuple[Values, bytes | None]:
-        values, version = self.source.fetch(box)
+        # The source takes its own lock in its `fetch`, and may not be able to twice.
+        lock = None if self._lock is self.source.lock else self._lock
+        with contextlib.nullcontext() if lock is None else lock:
+            values, version = self.source.fetch(box)
         return values, self._vouched(version)
 
     def state(self) -> bytes | None:

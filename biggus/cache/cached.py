@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger("biggus.cache")
 
 _flights: SingleFlight[tuple[Values, bytes | None]] = SingleFlight()
-"""The chunks that are being fetched in this process, by cache folder and key."""
+"""The chunks that are being fetched in this process, by cache folder, key, and whether
+offline: who may not ask must not fail for those who may."""
 
 
 class Cached(Wrapper):
@@ -222,7 +223,7 @@ class Cached(Wrapper):
         if isinstance(held, tuple):
             return held
         (values, version), shared = _flights.do(
-            (self.cache.path, key), lambda: self._missed(key, chunk)
+            (self.cache.path, key, self._offline()), lambda: self._missed(key, chunk)
         )
         return (values.copy() if shared else values), version
 

@@ -272,6 +272,37 @@ def test_offline_takes_what_there_is_and_asks_nothing(cache, counting, box):
     assert len(source.fetched) == before[0] + 1
 
 
+def test_who_is_offline_fails_nobody_who_is_not(cache, counting, box, monkeypatch):
+    cached = cache.wrap(counting(np.arange(8), (4,), remote=True))
+    refusing, done = threading.Event(), threading.Event()
+    miss, seen = cache.miss, []
+
+    def stay():  # under way with a chunk that must not be asked for
+        miss()
+        refusing.set()
+        assert done.wait(30)
+
+    def read_offline():
+        with set_options(offline=True), pytest.raises(OfflineError):
+            cached[box((0, 4))]
+        return True
+
+    monkeypatch.setattr(cache, "miss", stay)
+    with ThreadPoolExecutor(1) as threads:
+        offline = threads.submit(read_offline)
+        assert refusing.wait(30)
+        monkeypatch.setattr(cache, "miss", miss)
+        try:
+            online = threading.Thread(target=lambda: seen.append(cached[box((0, 4))].tolist()))
+            online.start()
+            online.join(5)  # else it waits for the other, whose error it gets
+        finally:
+            done.set()
+        online.join()
+        assert offline.result()
+    assert seen == [[0, 1, 2, 3]]
+
+
 def test_offline_is_of_no_concern_to_local_sources(cache, counting, box):
     cached = cache.wrap(counting(np.arange(8), (4,)))
     with set_options(offline=True):
