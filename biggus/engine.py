@@ -1,7 +1,8 @@
 """The engine: when and where pieces are read.
 
 Pieces whose source waits are read by the threads of one pool a process, with a
-bounded number under way; those that compute or hold a lock, by the caller.
+bounded number under way; those of sources that compute, and what is at hand, by
+the caller.
 The first failure cancels the rest.
 """
 

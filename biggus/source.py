@@ -109,7 +109,8 @@ class Source(ABC):
     def at_hand(self, box: Box) -> Values | None:  # noqa: ARG002 - for those that override it
         """Return what a read of `box` gives, if a source that `waits` need not wait for it.
 
-        None if it has to, as most have; a cache has what it holds at hand.
+        None if it has to, as most have; a cache has what it holds at hand.  It is
+        asked without the `lock`, and not through wrappers unless they pass it on.
         """
         return None
 

@@ -1,4 +1,4 @@
-"""Backends: one file a format, found through entry points, loaded on first use.
+"""Backends: one package a format, found through entry points, loaded on first use.
 
 A backend turns a location into sources and adopts the objects of the library
 that it stands on.  The four built-in ones are found in the same way as
