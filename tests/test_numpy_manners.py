@@ -59,6 +59,7 @@ def test_odd_axes_of_transpose(axes, check_same):
 
 @pytest.mark.parametrize("new", ["V", "M8", "m8", "S", "U", "V3", ">U3", None, "O", "i2,f4"])
 @pytest.mark.parametrize("old", ["i8", ">f4", "?", "S2", "U1", "M8[D]", "m8[s]", "i2,f4", "V3"])
+@pytest.mark.filterwarnings("ignore:The 'generic' unit:DeprecationWarning")
 def test_astype_promises_the_dtype_that_it_gives(old, new):
     if old in ("S2", "U1") and new == "M8":
         return  # it would depend on the values: below

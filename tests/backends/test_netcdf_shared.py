@@ -89,7 +89,7 @@ def test_spawned_processes(tmp_path):
     values = np.arange(24.0).reshape(4, 6)
     sources = [open_variable(write(tmp_path / f"{f}.nc", values, format=f)) for f in FORMATS]
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
-        for got in pool.map(read_all, sources):
+        for got in pool.map(read, sources, [whole(source.shape) for source in sources]):
             np.testing.assert_array_equal(got, values, strict=True)
 
 

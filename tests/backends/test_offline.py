@@ -247,10 +247,9 @@ def test_a_store_of_fsspec(server, silence, loopback, cache):
 
 
 def test_an_array_of_zarr_python_that_is_far_away(server, silence, loopback):
-    from fsspec.implementations.asyn_wrapper import AsyncFileSystemWrapper
-
+    wrapper = pytest.importorskip("fsspec.implementations.asyn_wrapper")
     store = zarr.storage.FsspecStore(
-        AsyncFileSystemWrapper(loopback(), asynchronous=True), read_only=True, path="s.zarr"
+        wrapper.AsyncFileSystemWrapper(loopback(), asynchronous=True), read_only=True, path="s.zarr"
     )
     array = zarr.open_array(zarr.storage.LoggingStore(store), path="plain", mode="r")
     adapted = biggus.ArrayAdapter(array)

@@ -283,5 +283,7 @@ def _buffer_class() -> Any:
 
 def _reason(error: Exception) -> str:
     """Return the first line of what an exception says, and its type where that helps."""
+    while isinstance(error, ExceptionGroup):  # of tasks, of which one is enough to tell
+        error = error.exceptions[0]
     text = (str(error).strip().splitlines() or [""])[0]
     return text if isinstance(error, OSError) and text else f"{type(error).__name__}: {text}"
