@@ -350,9 +350,9 @@ def test_a_tile_of_a_grid_that_cannot_be_made(cause):
     [
         lambda: biggus.GridMosaic(5, (2,), (2,), "u1"),
         lambda: biggus.ArrayAdapter(np.ones(3), token=5),
-        lambda: biggus.ArrayAdapter(np.ones(3), cache="/tmp/cache"),
+        lambda: biggus.ArrayAdapter(np.ones(3), cache="chunks"),
         lambda: biggus.open("/no/such/file", 5),
-        lambda: biggus.open("/no/such/file", "x", cache="/tmp/cache"),
+        lambda: biggus.open("/no/such/file", "x", cache="chunks"),
     ],
 )
 def test_arguments_of_the_wrong_type(make):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 
 import numpy as np
 import pytest
 
 import biggus
+from biggus.engine import WAITING_THREADS
 from biggus.errors import SourceError
 
 
@@ -45,6 +45,7 @@ def test_one_piece_is_read_by_the_caller():
 
 def test_the_first_failure_ends_the_rest():
     reads = []
+    raised = threading.Event()
 
     class Failing:
         shape, dtype = (10_000,), np.dtype("i8")
@@ -53,17 +54,16 @@ def test_the_first_failure_ends_the_rest():
             reads.append(box)
             if box[0].start == 3:
                 raise OSError("the disk is on fire")
-            time.sleep(0.001)
+            assert raised.wait(60)
             return np.zeros(1, "i8")
 
     array = biggus.ArrayAdapter(Failing(), chunks=(1,))
     with pytest.raises(SourceError, match=r"Failing object \[3:4\]: the disk is on fire"):
         array.ndarray()
-    assert len(reads) < 5_000
-    time.sleep(0.1)
-    settled = len(reads)
-    time.sleep(0.1)
-    assert len(reads) == settled
+    raised.set()
+    # All threads have to come together here, and so have done all that they will of the other.
+    biggus.ArrayAdapter(Slow(together=WAITING_THREADS), chunks=(1, 4)).ndarray()
+    assert 4 <= len(reads) <= WAITING_THREADS + 1  # the one that failed may have begun another
 
 
 def test_a_source_that_reads_arrays_itself_does_not_wait_for_its_own_thread():

@@ -1,4 +1,4 @@
-"""Makes the helper modules of this folder importable by the tests in it."""
+"""Makes the modules of this folder importable by the tests in it."""
 
 import sys
 from importlib.util import find_spec

@@ -1,4 +1,4 @@
-"""Helpers of the netCDF tests: files of every format and kind of variable."""
+"""Files for the netCDF tests: they are of every format and kind of variable."""
 
 from __future__ import annotations
 

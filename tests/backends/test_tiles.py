@@ -649,7 +649,7 @@ def test_without_the_server_a_stale_copy_is_used(server, one, caplog):
     source, box, _ = one
     old = expire(source.fetch(box)[1])
     server.stop()
-    with caplog.at_level(logging.WARNING, "biggus.tiles"):
+    with caplog.at_level(logging.WARNING, "biggus.backends.tiles"):
         assert source.renew(box, old) == old
         assert source.renew(box, old) == old
     assert caplog.text.count("stale copy") == 2

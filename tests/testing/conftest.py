@@ -1,4 +1,4 @@
-"""Makes the helper modules of this folder importable by the tests in it, and by processes."""
+"""Makes the modules of this folder importable by the tests in it, and by processes."""
 
 import sys
 from pathlib import Path

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     import urllib3
 
-log = logging.getLogger("biggus.http")
+log = logging.getLogger("biggus.backends.http")
 
 RETRIED = frozenset({429, 500, 502, 503, 504})
 """The statuses that may pass by themselves."""

@@ -17,7 +17,7 @@ from biggus.errors import MissingDependencyError, OpenError, VariableError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-log = logging.getLogger("biggus.backends")
+log = logging.getLogger("biggus.backends.netcdf")
 
 
 @lru_cache(maxsize=1)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from biggus.backends.files import Hold
     from biggus.source import Box, Values
 
-log = logging.getLogger("biggus.backends")
+log = logging.getLogger("biggus.backends.netcdf")
 
 
 class Facts(NamedTuple):

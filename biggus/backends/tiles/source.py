@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from biggus.backends.tiles.template import Template
     from biggus.source import Box
 
-log = logging.getLogger("biggus.tiles")
+log = logging.getLogger("biggus.backends.tiles")
 
 _MISSING = frozenset({204, 404})
 _OPAQUE_TYPES = frozenset({"application/octet-stream", "binary/octet-stream"})
