@@ -87,7 +87,8 @@ class SourceError(BiggusError, OSError):
 
     def __init__(self, source: str, box: tuple[slice, ...] | None, cause: object) -> None:
         where = "" if box is None else f" {format_box(box)}"
-        reason = str(cause) or type(cause).__name__
+        # On one line, whoever said it.
+        reason = " ".join(str(cause).split()) or type(cause).__name__
         if isinstance(cause, KeyError):
             reason = f"KeyError: {reason}"
         super().__init__(f"cannot read {source}{where}: {reason}")

@@ -183,6 +183,15 @@ def test_whatever_a_read_raises_arrives_and_reading_goes_on(cause):
     assert biggus.ArrayAdapter(Slow(), chunks=(1, 4)).ndarray().shape == (64, 4)
 
 
+def test_what_takes_a_source_several_lines_to_say_is_said_on_one():
+    class Wordy(Slow):
+        def __getitem__(self, box):
+            raise ValueError("first this,\n    then that")
+
+    with pytest.raises(SourceError, match=r"^cannot read Wordy object .*: first this, then that$"):
+        biggus.ArrayAdapter(Wordy()).ndarray()
+
+
 def test_a_progress_that_raises_ends_the_read():
     def progress(done, total):
         raise ValueError("enough")

@@ -210,11 +210,12 @@ class NamelessErrors(Sound):
 
 
 class LongErrors(Sound):
-    def __getitem__(self, box):
+    def __init__(self, path):
         try:
-            return super().__getitem__(box)
-        except FileNotFoundError:
-            raise OSError("no such file\nand here is a whole page of HTML") from None
+            super().__init__(path)
+        except GoneError:
+            problem = "no such file\nand here is a whole page of HTML"
+            raise GoneError(self.path, problem) from None
 
 
 class OpensWhatIsGone(Sound):
