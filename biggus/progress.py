@@ -39,16 +39,19 @@ def reporting(progress: bool | Progress, total: int) -> Iterator[Callable[[int],
     show, close = _bar(total) if progress is True else (progress, _nothing)
     lock = threading.Lock()
     done = 0
+    over = False  # reads that a failure has left behind report to nobody
 
     def advance(nbytes: int) -> None:
         nonlocal done
         with lock:
             done += nbytes
-            show(done, total)
+            if not over:
+                show(done, total)
 
     try:
         yield advance
     finally:
+        over = True
         close()
 
 

@@ -201,6 +201,26 @@ def test_a_progress_that_raises_ends_the_read():
         array.ndarray()
 
 
+def test_no_progress_is_reported_of_a_read_that_has_failed():
+    raised, calls = threading.Event(), []
+
+    class Failing(Slow):
+        def __getitem__(self, box):
+            if box[0].start == 0:
+                raise OSError("the disk is on fire")
+            assert raised.wait(60)
+            return super().__getitem__(box)
+
+    array = biggus.ArrayAdapter(Failing(), chunks=(1, 4))
+    report = biggus.set_options(progress=lambda done, total: calls.append(done))
+    with report, pytest.raises(SourceError, match="on fire"):
+        array.ndarray()
+    raised.set()
+    # All threads have to come together here, and so are done with the other.
+    biggus.ArrayAdapter(Slow(together=WAITING_THREADS), chunks=(1, 4)).ndarray()
+    assert calls == []
+
+
 def test_what_no_memory_can_hold_is_refused():
     with pytest.raises(MemoryError, match="slice it"):
         biggus.zeros((2**40, 2**40)).ndarray()
