@@ -27,7 +27,7 @@ from biggus.source import checked
 from biggus.threads import WaitingThreads
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from biggus.nodes import Node, Piece
     from biggus.source import Values
@@ -38,6 +38,8 @@ WAITING_THREADS = 32
 """How many reads may wait at once.  A source may allow fewer."""
 
 _WINDOW = 2 * WAITING_THREADS
+
+_PATIENCE_SECONDS = 0.5
 
 
 _pool = WaitingThreads(WAITING_THREADS)
@@ -147,38 +149,67 @@ def _run(pieces: Iterator[Piece], result: _Result) -> int:
         def read(piece: Piece) -> None:
             paste(piece, piece.load())
 
-        under_way: set[Future[None]] = set()
+        under_way = _UnderWay(read)
         count = 0
         try:
             for piece in pieces:
                 count += 1
                 # A thread of the pool that waited for the pool could wait for itself.
                 if _pool.inside or not piece.source.waits:
-                    paste(piece, piece.load())
+                    read(piece)
                     continue
                 at_hand = piece.source.at_hand(piece.box)
                 if at_hand is not None:
                     paste(piece, piece.finish(checked(piece.source, piece.box, at_hand)))
                     continue
-                # The options of the caller hold for its reads.
-                context = contextvars.copy_context()
-                under_way.add(_pool.submit(context.run, read, piece))
+                under_way.add(piece)
                 if len(under_way) >= _WINDOW:
-                    under_way = _settled(under_way, FIRST_COMPLETED)
+                    under_way.settle(FIRST_COMPLETED)
             while under_way:
-                under_way = _settled(under_way, FIRST_EXCEPTION)
+                under_way.settle(FIRST_EXCEPTION)
         except BaseException:
-            # What has begun goes on into an array that nobody will see: to wait
-            # for it would hold back the error for as long as a server hangs.
-            for future in under_way:
-                future.cancel()
+            under_way.cancel()
             raise
     return count
 
 
-def _settled(under_way: set[Future[None]], when: str) -> set[Future[None]]:
-    """Wait, raise what failed, and return what is still under way."""
-    done, left = wait(under_way, return_when=when)
-    for future in done:
-        future.result()
-    return left
+class _UnderWay:
+    """The pieces of one evaluation that were given to the threads that wait."""
+
+    def __init__(self, read: Callable[[Piece], None]) -> None:
+        self._read = read
+        self._pieces: dict[Future[None], Piece] = {}
+
+    def __len__(self) -> int:
+        return len(self._pieces)
+
+    def add(self, piece: Piece) -> None:
+        # The options of the caller hold for its reads.
+        context = contextvars.copy_context()
+        self._pieces[_pool.submit(context.run, self._read, piece)] = piece
+
+    def settle(self, when: str) -> None:
+        """Wait, and raise what failed.
+
+        If nothing comes of waiting, a piece that no thread has begun is read here:
+        all threads may be busy with reads that wait for this very evaluation.
+        """
+        done, waiting = wait(self._pieces, _PATIENCE_SECONDS, return_when=when)
+        for future in done:
+            del self._pieces[future]
+            future.result()
+        if done:
+            return
+        for future in waiting:
+            if future.cancel():
+                self._read(self._pieces.pop(future))
+                return
+
+    def cancel(self) -> None:
+        """Have nothing begun that has not been.
+
+        What has begun goes on into an array that nobody will see: to wait for it
+        would hold back an error for as long as a server hangs.
+        """
+        for future in self._pieces:
+            future.cancel()

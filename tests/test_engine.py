@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -224,3 +225,19 @@ def test_no_progress_is_reported_of_a_read_that_has_failed():
 def test_what_no_memory_can_hold_is_refused():
     with pytest.raises(MemoryError, match="slice it"):
         biggus.zeros((2**40, 2**40)).ndarray()
+
+
+def test_reads_that_wait_for_reads_of_other_threads_do_not_wait_for_ever():
+    inner = biggus.ArrayAdapter(Slow(), chunks=(16, 4))
+
+    class Outer:
+        """As a graph of another library would read: on threads of its own."""
+
+        shape, dtype = (40,), np.dtype("i8")
+
+        def __getitem__(self, box):
+            with ThreadPoolExecutor(1) as own:
+                return own.submit(inner.ndarray).result()[box[0], 0]
+
+    array = biggus.ArrayAdapter(Outer(), chunks=(1,))
+    np.testing.assert_array_equal(array.ndarray(), np.arange(40))

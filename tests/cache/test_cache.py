@@ -137,7 +137,7 @@ def test_planted_keys_are_not_executed(cache, tmp_path):
     Bomb.path = str(tmp_path / "exploded")
     fill(cache)
     cache.close()
-    planted(cache, "UPDATE Cache SET raw = 0, key = ?1 || rowid", pickle.dumps(Bomb()))
+    planted(cache, "UPDATE Cache SET raw = 0, key = ? || rowid", pickle.dumps(Bomb()))
     again = Cache(cache.path)
     fill(again)
     assert again.stats().entries == 20

@@ -331,7 +331,7 @@ def _followed(
         location = answer.get_redirect_location()
         if not location:
             return answer
-        answer.drain_conn()
+        answer.close()  # its body may be endless
         before = urlsplit(url)
         url, _ = split_credentials(urljoin(url, location))
         if urlsplit(url)[:2] != before[:2]:
