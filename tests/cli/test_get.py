@@ -200,6 +200,57 @@ def test_raw_values_keep_how_they_are_packed(get, folder):
         assert dataset["t"].add_offset == 10
 
 
+@pytest.fixture
+def packed(folder):
+    """Make a file of variables that are packed in several ways; give its name."""
+    with netCDF4.Dataset(folder / "packed.nc", "w") as dataset:
+        dataset.createDimension("x", 6)
+        for name, dtype, fill, attributes in (
+            ("fill", "i2", -9, {"scale_factor": np.float32(0.1), "valid_max": np.int16(90)}),
+            ("default", "i4", None, {"add_offset": 5.0}),
+            ("missing", "i2", -1, {"missing_value": np.array([-9, -8], "i2")}),
+            ("unsigned", "i1", -1, {"_Unsigned": "true", "scale_factor": 0.5}),
+            ("unfilled", "u1", False, {}),
+            ("nan", "f4", np.nan, {}),
+        ):
+            variable = dataset.createVariable(name, dtype, ("x",), fill_value=fill)
+            variable.set_auto_maskandscale(False)
+            variable.setncatts(attributes)
+            least = 255 if name == "unfilled" else (np.nan if name == "nan" else -9)
+            last = netCDF4.default_fillvals["i4"] if name == "default" else 99
+            values = [-1, least, 3, 4, 50, last] if dtype != "u1" else [1, least, 3, 4, 50, 0]
+            variable[:] = np.array(values, dtype)
+    return "packed.nc"
+
+
+@pytest.mark.parametrize("name", ["fill", "default", "missing", "unsigned", "unfilled", "nan"])
+def test_raw_values_in_netcdf_decode_to_the_same(name, get, packed, folder):
+    with netCDF4.Dataset(get(packed, name, "out.nc", "--raw")) as dataset:
+        values = dataset[name][:]
+        dataset.set_auto_maskandscale(False)
+        stored = dataset[name][:]
+    with netCDF4.Dataset(folder / packed) as dataset:
+        expected = dataset[name][:]
+        dataset.set_auto_maskandscale(False)
+        assert np.array_equal(stored, dataset[name][:], equal_nan=True)
+    assert values.dtype == expected.dtype
+    assert np.ma.count_masked(values) == np.ma.count_masked(expected)
+    assert bool(np.ma.count_masked(values)) == (name != "unfilled")
+    assert np.array_equal(np.ma.getmaskarray(values), np.ma.getmaskarray(expected))
+    assert np.array_equal(np.ma.compressed(values), np.ma.compressed(expected))
+
+
+@pytest.mark.parametrize(("name", "fill"), [("fill", -9), ("nan", np.nan), ("unfilled", None)])
+def test_raw_values_in_zarr_keep_what_is_missing(name, fill, get, packed, folder):
+    array = zarr.open_group(get(packed, name, "out.zarr", "--raw"), mode="r")[name]
+    assert array.metadata.fill_value == fill or np.isnan([array.metadata.fill_value, fill]).all()
+    with netCDF4.Dataset(folder / packed) as dataset:
+        variable = dataset[name]
+        variable.set_auto_maskandscale(False)
+        assert np.array_equal(array[...], variable[:], equal_nan=True)
+        assert array.attrs.get("scale_factor") == getattr(variable, "scale_factor", None)
+
+
 def test_zarr_keeps_fill_dims_and_attributes(get, folder):
     out = get("a.nc", "t[..., None]", "out.zarr")
     array = zarr.open_group(out, mode="r")["t"]

@@ -25,6 +25,8 @@ _PACKING = frozenset(
 )
 """How values are packed: not true any more of decoded ones."""
 
+_NUMBERS = frozenset(["i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f4", "f8"])
+
 _STRUCTURE = frozenset(
     [
         "_FillValue",
@@ -60,6 +62,43 @@ def carried_attributes(attributes: Mapping[str, Any], decoded: bool) -> dict[str
         if name not in dropped and plain is not None:
             kept[str(name)] = plain
     return kept
+
+
+def packing_attributes(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the numbers that tell how values are packed, each in its own dtype.
+
+    The dtype of a scale decides on that of the unpacked values, so it is to be
+    kept where a format has dtypes for attributes.
+
+    Examples
+    --------
+    >>> packing_attributes({"scale_factor": np.float32(0.5), "units": "K"})["scale_factor"].dtype
+    dtype('float32')
+    """
+    kept = {}
+    for name in _PACKING - _STRUCTURE:
+        value = attributes.get(name)
+        if isinstance(value, (np.ndarray, np.generic)) and value.dtype.str[1:] in _NUMBERS:
+            kept[name] = np.asarray(value).astype(value.dtype.newbyteorder("="))[()]
+    return kept
+
+
+def packed_fill(attributes: Mapping[str, Any], dtype: np.dtype[Any]) -> Any:
+    """Return the packed value that means a missing one, or None if `dtype` holds no such value.
+
+    Examples
+    --------
+    >>> print(packed_fill({"_FillValue": -9.0}, np.dtype("i2")))
+    -9
+    >>> print(packed_fill({"_FillValue": -9.5}, np.dtype("i2")))
+    None
+    """
+    given = np.asarray(attributes.get("_FillValue"))
+    if given.size != 1 or given.dtype.kind not in "iuf" or dtype.kind not in "iuf":
+        return None
+    with np.errstate(all="ignore"):
+        fill = given.ravel().astype(dtype.newbyteorder("="))
+    return fill[0] if np.array_equal(given.ravel(), fill, equal_nan=True) else None
 
 
 def plain_value(value: Any) -> Any:

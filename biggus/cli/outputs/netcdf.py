@@ -9,7 +9,13 @@ import numpy.typing as npt
 
 from biggus.backends.native import hdf5_lock
 from biggus.cli.atomic import OutputError
-from biggus.cli.outputs.metadata import carried_attributes, distinct_dims, safe_name
+from biggus.cli.outputs.metadata import (
+    carried_attributes,
+    distinct_dims,
+    packed_fill,
+    packing_attributes,
+    safe_name,
+)
 from biggus.errors import MissingDependencyError
 
 if TYPE_CHECKING:
@@ -50,7 +56,16 @@ def _write(netcdf: Any, path: Path, picked: Picked, stored: Any) -> None:
     attributes = carried_attributes(picked.attributes, picked.decoded)
     if picked.dtype.kind == "b":
         attributes["dtype"] = "bool"
+    if not picked.decoded:
+        attributes.update(packing_attributes(picked.attributes))
+    unfilled = attributes.pop("_NoFill", None) == "true" and picked.dtype.itemsize == 1
     fill = picked.marker() if picked.array.masked and stored is not str else None
+    marker: Any = None if fill is None else fill.astype(stored)
+    if fill is None and not picked.decoded:
+        # Packed values: what stands for missing ones is among them already.
+        marker = packed_fill(picked.attributes, picked.dtype)
+        if marker is None and unfilled and picked.dtype.kind in "iu":
+            marker = False  # or the library takes one of the values for its own fill value
     # One lock for all of the library: the values may come through it too.
     with hdf5_lock:
         dataset = netcdf.Dataset(path, "w", format="NETCDF4")
@@ -58,7 +73,6 @@ def _write(netcdf: Any, path: Path, picked: Picked, stored: Any) -> None:
         with hdf5_lock:
             for dim, n in dict(zip(dims, picked.shape, strict=True)).items():
                 dataset.createDimension(dim, n)
-            marker = None if fill is None else fill.astype(stored)
             variable = dataset.createVariable(name, stored, dims, fill_value=marker)
             variable.set_auto_maskandscale(False)
             variable.setncatts(attributes)

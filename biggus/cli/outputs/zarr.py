@@ -5,7 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from biggus.cli.atomic import OutputError
-from biggus.cli.outputs.metadata import carried_attributes, distinct_dims, safe_name
+from biggus.cli.outputs.metadata import (
+    carried_attributes,
+    distinct_dims,
+    packed_fill,
+    safe_name,
+)
 from biggus.errors import MissingDependencyError
 from biggus.grid import default_chunks
 
@@ -37,6 +42,10 @@ def write_zarr(path: Path, picked: Picked) -> str | None:
     shape = picked.shape
     chunks = tuple(max(1, n) for n in default_chunks(shape, picked.dtype.itemsize))
     fill = picked.marker() if picked.array.masked else None
+    marker = fill
+    if fill is None and not picked.decoded:
+        # Packed values: what stands for missing ones is among them already.
+        marker = packed_fill(picked.attributes, picked.dtype)
     attributes: dict[str, Any] = carried_attributes(picked.attributes, picked.decoded)
     attributes["_ARRAY_DIMENSIONS"] = list(distinct_dims(picked.dims, shape))
     group = zarr.create_group(store=path, zarr_format=2)
@@ -45,7 +54,7 @@ def write_zarr(path: Path, picked: Picked) -> str | None:
         shape=shape,
         dtype=picked.dtype,
         chunks=chunks,
-        fill_value=fill,
+        fill_value=marker,
         attributes=attributes,
     )
     for box, values in picked.blocks(chunks):
