@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import difflib
 import glob
+import inspect
 import json
 import logging
 import os
@@ -18,11 +21,11 @@ from biggus.backends.location import is_secret
 from biggus.caching import chosen_cache
 from biggus.construct import ArrayStack, LinearMosaic
 from biggus.description import DescribedSource, describe
-from biggus.errors import GoneError, OpenError, VariableError
+from biggus.errors import BackendOptionError, GoneError, OpenError, VariableError
 from biggus.wrappers import Annotated
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from biggus.cache import Cache
     from biggus.source import Chunks, Source
@@ -75,6 +78,8 @@ def open(
     OpenError
         If it cannot be opened; `GoneError` if it is not there and the cache does
         not know it either; `VariableError` if it has no such variable.
+    BackendOptionError
+        If the backend has no such option (a TypeError, too).
     MissingDependencyError
         If the package that reads it is not installed.
 
@@ -174,10 +179,11 @@ def _opened(
             return DescribedSource(description)
     try:
         server = backend_named(backend) if backend else backend_for(where)
-        found = _only_variable(server, where, options) if variable is None else variable
-        if server.decodes:
-            options = {**options, "decode": decode}
-        source = server.open(where, found, **options)
+        with options_of(server, options):
+            found = _only_variable(server, where, options) if variable is None else variable
+            if server.decodes:
+                options = {**options, "decode": decode}
+            source = server.open(where, found, **options)
     except GoneError as error:
         description = None if cache is None else cache.recall(name)
         if description is None:
@@ -189,6 +195,50 @@ def _opened(
         if cache.recall(name) != description:
             cache.remember(name, description)
     return source
+
+
+@contextlib.contextmanager
+def options_of(backend: Backend, options: dict[str, Any]) -> Iterator[None]:
+    """Refuse the options that `backend` does not take, with one that was meant perhaps.
+
+    A backend whose signature does not list its options refuses them by itself, inside.
+
+    Raises
+    ------
+    BackendOptionError
+        If there is no such option.
+    """
+    parameters = inspect.signature(backend.open).parameters.values()
+    open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters)
+    # The first two are location and variable.
+    known = [p.name for p in list(parameters)[2:] if p.kind is not p.VAR_KEYWORD]
+    own = [name for name in inspect.signature(open).parameters if name != "options"]
+    takes = ", ".join(name for name in known if name not in own)
+    for name in options:
+        if name not in known and not open_ended:
+            listing = f" (its options: {takes})" if takes else " (it has no options)"
+            raise BackendOptionError(
+                f"the {backend.name} backend has no option {name!r}"
+                f"{_hint(name, [*known, *own])}{listing}"
+            )
+    try:
+        yield
+    except TypeError as error:
+        refused = next((name for name in options if repr(name) in str(error)), None)
+        if refused is None:
+            raise
+        if "unexpected keyword argument" in str(error):
+            problem = f"the {backend.name} backend has no option {refused!r}"
+        elif "no option" in str(error):
+            problem = str(error)
+        else:
+            raise
+        raise BackendOptionError(problem + _hint(refused, [*known, *own])) from error
+
+
+def _hint(name: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(name.lower(), known, n=1)
+    return f"; did you mean {near[0]}=?" if near else ""
 
 
 def _only_variable(backend: Backend, where: Location, options: dict[str, Any]) -> str:

@@ -22,6 +22,10 @@ class OptionError(BiggusError, ValueError):
     """An option has a name or a value that biggus does not know."""
 
 
+class BackendOptionError(BiggusError, TypeError):
+    """A backend does not take an option that was given to ``open``."""
+
+
 class OpenError(BiggusError, OSError):
     """A location cannot be opened: missing, unreadable, or of no known format.
 

@@ -104,6 +104,39 @@ def test_unknown_options_are_a_type_error(store):
         biggus.open(store, "a", zoom=3)
 
 
+@pytest.mark.parametrize(
+    ("name", "options", "said"),
+    [
+        ("store.nc", {"chunk": (1, 2)}, "the netcdf backend has no option 'chunk'; did you mean"),
+        ("store.nc", {"chunk": (1, 2)}, r"chunks=\? \(it has no options\)$"),
+        ("store.nc", {"zom": 9}, r"^the netcdf backend has no option 'zom' \(it has no options\)$"),
+        ("store.h5", {"chunk": (1, 2)}, r"no option 'chunk'.* did you mean chunks=\?$"),
+        ("store.zarr", {"chunk": (1, 2)}, r"no option 'chunk'.* did you mean chunks=\?$"),
+        ("https://host/a.zarr", {"chunk": 1}, r"^the zarr .* 'chunk'; did you mean chunks=\?$"),
+        (
+            "https://host/{z}/{x}/{y}.png",
+            {"zom": 9},
+            r"^the tiles backend has no option 'zom'; did you mean zoom=\? \(its options: zoom, ",
+        ),
+    ],
+)
+@pytest.mark.parametrize("variable", ["a", None])
+def test_unknown_options_name_those_that_are_meant(
+    store, tmp_path, monkeypatch, name, options, said, variable
+):
+    netcdf = pytest.importorskip("netCDF4")
+    zarr = pytest.importorskip("zarr")
+    pytest.importorskip("urllib3")
+    monkeypatch.chdir(tmp_path)
+    with netcdf.Dataset("store.nc", "w") as file:
+        file.createVariable("a", "f4", ())
+    zarr.create_group("store.zarr").create_array("a", shape=(2,), dtype="f4")
+    with pytest.raises(TypeError, match=said) as caught:
+        biggus.open(name, variable, cache=False, **options)
+    assert isinstance(caught.value, biggus.BiggusError)
+    assert "\n" not in str(caught.value)
+
+
 def test_local_stores_are_cached_only_when_asked(store, cache):
     biggus.open(store, "a").ndarray()
     assert cache.stats().entries == 0

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from typing import TYPE_CHECKING, Any
 
 import biggus
 from biggus import options
+from biggus.api import options_of
 from biggus.backends import Location, backend_for, backend_named
 from biggus.caching import chosen_cache
 from biggus.cli.usage import UsageError
@@ -110,14 +110,16 @@ def variables(arguments: argparse.Namespace) -> tuple[str, ...]:
     location = Location(arguments.location)
     try:
         server = backend_named(arguments.backend) if arguments.backend else backend_for(location)
-        return server.variables(location, **backend_options(arguments))
-    except TypeError as error:
-        raise _bad_option(location, error) from error
-    except GoneError:
-        names = _remembered(location)
+        given = backend_options(arguments)
+        with options_of(server, given):
+            return server.variables(location, **given)
+    except BiggusError as error:
+        names = _remembered(location) if isinstance(error, GoneError) else ()
         if not names:
             raise
         return names
+    except TypeError as error:
+        raise OpenError(location.public, str(error)) from error
 
 
 def _remembered(location: Location) -> tuple[str, ...]:
@@ -145,17 +147,10 @@ def open_variable(arguments: argparse.Namespace, variable: str | None) -> Opened
     except BiggusError:
         raise
     except (TypeError, ValueError) as error:
-        raise _bad_option(Location(arguments.location), error) from error
+        raise OpenError(Location(arguments.location).public, str(error)) from error
     node = array.node
     decoded = isinstance(node, Elementwise)
     while isinstance(node, Elementwise):
         node = node.base
     assert isinstance(node, Leaf)
     return Opened(array, node.source, decoded)
-
-
-def _bad_option(location: Location, error: Exception) -> OpenError:
-    """Return what to raise for an option that the backend does not know, or not with its value."""
-    unknown = re.search(r"unexpected keyword argument ('\w+')", str(error))
-    problem = f"its backend has no option {unknown[1]}" if unknown else str(error)
-    return OpenError(location.public, problem)

@@ -110,6 +110,8 @@ def test_an_unknown_backend(folder, fails):
 def test_an_unknown_option(folder, fails):
     assert "no option 'speed'" in fails("info", folder / "whole.nc", "-O", "speed=9")
     assert "no option 'speed'" in fails("info", folder / "whole.nc", "v", "-O", "speed=9")
+    said = fails("info", TEMPLATE, "-O", "zom=9")
+    assert "no option 'zom'; did you mean zoom=? (its options: zoom, tile_size" in said
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="all may be read")
