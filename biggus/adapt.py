@@ -151,10 +151,12 @@ def _known_source(obj: Any) -> Source | None:
 def leaf_of(source: Source, decode: bool = True) -> Node:
     """Return the node of all of a source, decoded if its attributes say how and `decode`."""
     leaf = Leaf(source, source.shape, source.dtype)
-    if decode and source.conventions == "CF":
+    conventions = source.conventions
+    if decode and conventions in ("CF", "CF-Zarr"):
         from biggus import cf
 
-        decoder = cf.decoder(source.dtype, source.attributes)
+        default_fills = conventions == "CF"
+        decoder = cf.decoder(source.dtype, source.attributes, default_fills=default_fills)
         if decoder is not None:
             return Elementwise(leaf, decoder)
     return leaf

@@ -161,7 +161,12 @@ class Decoder:
 
 
 def decoder(
-    dtype: npt.DTypeLike, attributes: Mapping[str, Any], *, mask: bool = True, scale: bool = True
+    dtype: npt.DTypeLike,
+    attributes: Mapping[str, Any],
+    *,
+    mask: bool = True,
+    scale: bool = True,
+    default_fills: bool = True,
 ) -> Decoder | None:
     """Return what decodes packed values of `dtype`, or None if there is nothing to do.
 
@@ -169,9 +174,9 @@ def decoder(
     does (with a warning there, silently here): a fill value that the dtype
     cannot hold, a scale factor that is no number.  Values that equal the
     netCDF library's default fill value are missing unless there is a
-    ``_FillValue``, or `dtype` is of one byte and the attribute ``_NoFill`` is
-    ``"true"``.  Characters are missing only if an attribute says so; strings,
-    objects and structures are never decoded.
+    ``_FillValue``, or `default_fills` is False, or `dtype` is of one byte and
+    the attribute ``_NoFill`` is ``"true"``.  Characters are missing only if an
+    attribute says so; strings, objects and structures are never decoded.
 
     Parameters
     ----------
@@ -184,6 +189,9 @@ def decoder(
         Whether to mask what is missing.
     scale : bool
         Whether to scale, and to take integers as unsigned ones if so told.
+    default_fills : bool
+        Whether values that were never written show the netCDF library's default
+        fill values, as in its files and in no others.
 
     Examples
     --------
@@ -204,17 +212,17 @@ def decoder(
     if scale and not character:
         made = _with_scaling(made, attributes)
     if mask:
-        made = _with_missing(made, attributes)
+        made = _with_missing(made, attributes, default_fills)
     if mask and not character:
         made = _with_bounds(made, attributes)
     if made == Decoder(packed=packed, dtype=packed, viewed=packed):
         return None
-    return _with_fill_value(made, attributes) if made.masked else made
+    return _with_fill_value(made, attributes, default_fills) if made.masked else made
 
 
-def _with_missing(made: Decoder, attributes: Mapping[str, Any]) -> Decoder:
+def _with_missing(made: Decoder, attributes: Mapping[str, Any], default_fills: bool) -> Decoder:
     """Add the packed values that are missing."""
-    missing, fill, default = _sentinels(made, attributes)
+    missing, fill, default = _sentinels(made, attributes, default_fills)
     found = [array.ravel() for array in (missing, fill) if array is not None]
     # Unsigned values are compared with a default fill value that is signed.
     unsigned = made.viewed != made.packed
@@ -226,11 +234,10 @@ def _with_missing(made: Decoder, attributes: Mapping[str, Any]) -> Decoder:
     return replace(made, missing=distinct, nan=bool(nan.any()))
 
 
-def _with_fill_value(made: Decoder, attributes: Mapping[str, Any]) -> Decoder:
+def _with_fill_value(made: Decoder, attributes: Mapping[str, Any], default_fills: bool) -> Decoder:
     """Add what missing values are shown as: a packed value, in the dtype of the result."""
-    shown = next(
-        (a.ravel()[0] for a in _sentinels(made, attributes) if a is not None and a.size), None
-    )
+    sentinels = _sentinels(made, attributes, default_fills)
+    shown = next((a.ravel()[0] for a in sentinels if a is not None and a.size), None)
     if shown is None:
         return replace(made, fill_value=np.ma.default_fill_value(made.dtype))
     with np.errstate(all="ignore"):
@@ -238,11 +245,13 @@ def _with_fill_value(made: Decoder, attributes: Mapping[str, Any]) -> Decoder:
     return replace(made, fill_value=value[()])
 
 
-def _sentinels(made: Decoder, attributes: Mapping[str, Any]) -> tuple[npt.NDArray[Any] | None, ...]:
+def _sentinels(
+    made: Decoder, attributes: Mapping[str, Any], default_fills: bool
+) -> tuple[npt.NDArray[Any] | None, ...]:
     """Return ``missing_value``, ``_FillValue`` and the default fill value, where there are such."""
     missing = _castable(attributes.get("missing_value"), made)
     fill = _castable(attributes.get("_FillValue"), made)
-    default = _DEFAULT_FILLS.get(made.packed.str[1:])
+    default = _DEFAULT_FILLS.get(made.packed.str[1:]) if default_fills else None
     return missing, fill, None if default is None else np.array(default, made.packed)
 
 

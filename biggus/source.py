@@ -85,7 +85,11 @@ class Source(ABC):
     """The names of the axes, where the store has them."""
 
     conventions: str | None = None
-    """``"CF"`` where `attributes` say how the stored values are packed and masked."""
+    """``"CF"`` where `attributes` say how the stored values are packed and masked.
+
+    ``"CF-Zarr"`` where they do too, and values that equal the netCDF library's
+    default fill values are values like any other.
+    """
 
     waits: bool = True
     """Whether a read waits for something (then many threads help), or computes."""

@@ -241,6 +241,15 @@ def test_bytes_of_a_variable_without_filling_are_not_missing():
     assert cf.decoder("i2", {"_NoFill": "true"}).missing == (-32767,)
 
 
+def test_without_default_fills_only_attributes_name_what_is_missing():
+    assert cf.decoder("i2", {}, default_fills=False) is None
+    assert not cf.decoder("i2", {"scale_factor": 0.5}, default_fills=False).masked
+    decode = cf.decoder("i2", {"valid_min": 0}, default_fills=False)
+    assert decode.missing == ()
+    assert decode.fill_value == np.ma.default_fill_value(np.dtype("i2"))
+    assert cf.decoder("f4", {"_FillValue": -9.0}, default_fills=False).missing == (-9,)
+
+
 @pytest.mark.parametrize("dtype", [">i2", ">f4", ">f8", ">u4"])
 def test_byte_order(dtype):
     fill = np.array(7, dtype)[()]

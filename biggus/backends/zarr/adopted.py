@@ -85,7 +85,8 @@ def adopt_array(array: Any) -> Source | None:
     What lies in a folder, or in a zip file that is only read, is opened by
     its path, with all that a source of that kind knows.  Anything else is
     read through the array's own store, and has no token.  The dtype is the one
-    that the store has after opening: format 3 keeps no byte order.
+    that the store has after opening: format 3 keeps no byte order.  Values are
+    never decoded, for the array gives its user the stored ones.
     """
     zarr = import_zarr()
     if not isinstance(array, zarr.Array):
@@ -99,7 +100,9 @@ def adopt_array(array: Any) -> Source | None:
         place = store.path
     if place is not None:
         return open_source(
-            str(place.absolute()), array.path or ROOT, (("zarr_format", zarr_format),)
+            str(place.absolute()),
+            array.path or ROOT,
+            (("decode", False), ("zarr_format", zarr_format)),
         )
     source = ZarrSource(
         ForeignObjects(store),
@@ -107,6 +110,7 @@ def adopt_array(array: Any) -> Source | None:
         array.path,
         zarr_format,
         (adopt_array, (array,)),
+        decode=False,
     )
     source.token = None
     return source

@@ -86,6 +86,9 @@ class ZarrBackend(Backend):
             2 or 3, where a store holds both.
         fresh_for : float, optional
             For URLs: the seconds for which a copy is good without asking the server.
+        decode : bool, optional
+            Whether the values are to be decoded if the array follows the CF conventions,
+            as the source then says in its ``conventions``.
         **options
             For URLs: what `biggus.backends.zarr.remote.remote_objects` takes.
         """

@@ -203,8 +203,10 @@ class FsspecObjects(RemoteObjects):
     ------
     GoneError
         If biggus is set to be offline.
+    MissingDependencyError
+        If fsspec is not installed.
     OpenError
-        If fsspec, or what it needs for the scheme, is not installed.
+        If what it needs for the scheme is not installed.
     """
 
     def __init__(self, url: str, storage_options: Mapping[str, Any]) -> None:
@@ -214,7 +216,10 @@ class FsspecObjects(RemoteObjects):
             raise GoneError(shown, str(OfflineConnectionError()))
         try:
             import fsspec.core
-
+        except ImportError:
+            scheme = url.partition("://")[0]
+            raise MissingDependencyError("fsspec", "cloud", f"reading {scheme} URLs") from None
+        try:
             self._fs, root = fsspec.core.url_to_fs(url, **storage_options)
         except ImportError as error:
             text = str(error).splitlines()[0]

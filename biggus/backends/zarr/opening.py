@@ -21,6 +21,7 @@ def open_source(text: str, variable: str, options: tuple[tuple[str, Any], ...]) 
     given = dict(options)
     path = zarr_metadata.array_path(location.public, variable)
     zarr_format = format_option(given)
+    decode = bool(given.pop("decode", True))
     # Another process may have another working folder.
     place = location.text if location.scheme else str(location.path)
     reopen = (open_source, (place, variable, options))
@@ -29,8 +30,11 @@ def open_source(text: str, variable: str, options: tuple[tuple[str, Any], ...]) 
 
         fresh_for = float(given.pop("fresh_for", FRESH_SECONDS))
         objects = objects_at(location, given)
-        return RemoteZarrSource(fresh_for, objects, location.public, path, zarr_format, reopen)
-    return ZarrSource(objects_at(location, given), location.public, path, zarr_format, reopen)
+        return RemoteZarrSource(
+            fresh_for, objects, location.public, path, zarr_format, reopen, decode
+        )
+    objects = objects_at(location, given)
+    return ZarrSource(objects, location.public, path, zarr_format, reopen, decode)
 
 
 def format_option(options: dict[str, Any]) -> int | None:

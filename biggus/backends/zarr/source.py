@@ -15,6 +15,7 @@ from biggus import options
 from biggus.backends.http.client import OFFLINE
 from biggus.backends.zarr import metadata as zarr_metadata
 from biggus.backends.zarr.checks import check_for
+from biggus.backends.zarr.conventions import CONVENTIONS, cf_attributes, follows_cf
 from biggus.backends.zarr.loop import can_run_here, run_here
 from biggus.backends.zarr.store import Record, make_store, recording
 from biggus.errors import (
@@ -49,6 +50,17 @@ class ZarrSource(Source):
     Where `fill_value` is None in the store (format 2: not initialised), chunks
     that were never written read as zeros.
 
+    Values are as they are stored.  An array follows the CF conventions, and says
+    so in its ``conventions``, if its attributes hold any of ``scale_factor``,
+    ``add_offset``, ``missing_value``, ``valid_min``, ``valid_max``,
+    ``valid_range``, ``_FillValue`` and ``_Unsigned``, or if it is of format 2
+    with xarray's ``_ARRAY_DIMENSIONS`` and a fill value that is not null.  In
+    format 2 the fill value of such an array is its ``_FillValue``, unless it
+    has an attribute of that name; in format 3 it never is.  The fill value of
+    any other array marks nothing as missing, and the netCDF library's default
+    fill values never do.  Numbers in attributes are JSON's: a scale factor
+    0.01 is a float64, and so are values that are unpacked by it.
+
     Variable-length strings are object arrays of ``str``.
 
     Parameters
@@ -63,6 +75,8 @@ class ZarrSource(Source):
         2 or 3, where the store holds both; by default 3 goes first.
     reopen : tuple of (callable, tuple)
         What makes this source again, on another process.
+    decode : bool, optional
+        Whether to say so if the array follows the CF conventions.
 
     Raises
     ------
@@ -79,6 +93,7 @@ class ZarrSource(Source):
         path: str,
         zarr_format: int | None,
         reopen: tuple[Callable[..., Source | None], tuple[Any, ...]],
+        decode: bool = True,
     ) -> None:
         zarr = import_zarr()
         self.objects = objects
@@ -98,6 +113,9 @@ class ZarrSource(Source):
         try:
             self._take(self._blocking)
             self.dims = document.dims
+            if decode and follows_cf(document):
+                self.attributes = cf_attributes(document, self.dtype, self.fill_value)
+                self.conventions = CONVENTIONS
             store.check = check_for(document.fields, document.zarr_format)
         except (ValueError, TypeError, KeyError, NotImplementedError, AttributeError) as error:
             raise OpenError(public, f"its metadata make no sense: {_reason(error)}") from error

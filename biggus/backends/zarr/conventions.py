@@ -1,0 +1,116 @@
+"""Which Zarr arrays follow the CF conventions, and how they say so.
+
+A Zarr array is taken to follow them if its attributes hold any of those in
+`PACKING`, or if it is of format 2, has xarray's mark ``_ARRAY_DIMENSIONS``
+and a fill value: there xarray keeps ``_FillValue`` as the fill value of the
+array.  In format 3 the fill value is only what was never written, and
+``_FillValue`` is an attribute, of some dtypes in Base64.
+
+Needs no Zarr library.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import struct
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from biggus.backends.zarr.metadata import ArrayDocument
+
+CONVENTIONS = "CF-Zarr"
+"""CF as in Zarr stores: nothing is missing but what the attributes name."""
+
+_SENTINELS = ("_FillValue", "missing_value", "valid_min", "valid_max", "valid_range")
+
+PACKING = frozenset([*_SENTINELS, "scale_factor", "add_offset", "_Unsigned"])
+"""Attributes each of which marks an array as one that follows the conventions."""
+
+_WORDS = {"NaN": np.nan, "Infinity": np.inf, "-Infinity": -np.inf}
+
+
+def follows_cf(document: ArrayDocument) -> bool:
+    """Tell whether an array follows the CF conventions."""
+    attributes = document.fields.get("attributes") or {}
+    if not PACKING.isdisjoint(attributes):
+        return True
+    marked = document.zarr_format == 2 and "_ARRAY_DIMENSIONS" in attributes
+    return marked and document.fields.get("fill_value") is not None
+
+
+def cf_attributes(
+    document: ArrayDocument, dtype: np.dtype[Any], fill_value: Any
+) -> Mapping[str, Any]:
+    """Return the attributes of an array that follows CF, as `biggus.cf` expects them.
+
+    JSON tells neither widths of numbers nor bytes: where the values are
+    floating-point numbers, so are those that they are compared with.
+
+    Parameters
+    ----------
+    document : ArrayDocument
+        What the store says of the array.
+    dtype : dtype
+        Of the packed values.
+    fill_value : scalar or None
+        Of the array, of `dtype`.
+    """
+    attributes = dict(document.attributes)
+    if "_FillValue" in attributes:
+        attributes["_FillValue"] = _decoded(attributes["_FillValue"], dtype)
+    elif (
+        document.zarr_format == 2
+        and document.fields.get("fill_value") is not None
+        and _comparable(fill_value, dtype)
+    ):
+        attributes["_FillValue"] = np.asarray(fill_value, dtype)[()]
+    for name in _SENTINELS:
+        if name in attributes:
+            attributes[name] = _of_width(attributes[name], dtype)
+    return attributes
+
+
+def _comparable(fill_value: Any, dtype: np.dtype[Any]) -> bool:
+    # No character is what strings are padded with, not one that was chosen.
+    return dtype.kind in "iufc" or (dtype == "S1" and bool(fill_value))
+
+
+def _decoded(value: Any, dtype: np.dtype[Any]) -> Any:
+    """Return a fill value that may be in Base64; as it is, if it is not or makes no sense."""
+    try:
+        if dtype.kind == "c" and isinstance(value, list) and len(value) == 2:
+            return complex(*(_number(part) for part in value))
+        if dtype.kind == "f" and isinstance(value, str):
+            return _number(value)
+        if dtype.kind == "S" and isinstance(value, str):
+            return base64.b64decode(value, validate=True)
+    except (binascii.Error, struct.error, ValueError):
+        pass
+    return value
+
+
+def _number(value: Any) -> float:
+    if not isinstance(value, str):
+        return float(value)
+    if value in _WORDS:
+        return float(_WORDS[value])
+    number: float = struct.unpack("<d", base64.b64decode(value, validate=True))[0]
+    return number
+
+
+def _of_width(value: Any, dtype: np.dtype[Any]) -> Any:
+    """Return numbers in the width of the floating-point values that they are compared with."""
+    given = np.asarray(value) if isinstance(value, (int, float, complex, list)) else None
+    if dtype.kind not in "fc" or given is None or given.dtype.kind not in "iufc":
+        return value
+    if given.dtype.kind == "c" and dtype.kind == "f":
+        return value
+    with np.errstate(all="ignore"):
+        cast = given.astype(dtype)
+    # A number that is too large for the dtype is none of its values.
+    return cast[()] if np.array_equal(np.isinf(cast), np.isinf(given)) else value
