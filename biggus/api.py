@@ -92,9 +92,15 @@ def open(
     """
     if variable is not None and not isinstance(variable, str):
         raise TypeError(f"the name of a variable is a string, not {variable!r}")
-    where = Location(location)
+    where = _one_location(location)
     chosen = chosen_cache(cache, bool(where.scheme))
-    source = _opened(where, variable, backend, chosen, decode, options)
+    try:
+        source = _opened(where, variable, backend, chosen, decode, options)
+    except GoneError as error:
+        if where.scheme or not glob.has_magic(where.text):
+            raise
+        problem = "there is no such file; biggus.open_many opens those that match a pattern"
+        raise GoneError(where.public, problem) from error
     if chunks is not None:
         source = Annotated(source, chunks=chunks)
     if chosen is not None and (cache is not None or source.token is not None):
@@ -135,17 +141,30 @@ def open_many(
         If nothing matches.
     ValueError
         If the shapes do not fit.
+    TypeError
+        If the locations are in a set, which has no order.
     """
     if stack and axis != 0:
         raise ValueError("a stack has its new axis in front: axis must be 0")
     if isinstance(locations, (str, os.PathLike)):
         names: list[Any] = _matching(os.fspath(locations), options.get("cache"))
     else:
+        if isinstance(locations, (set, frozenset)):
+            raise TypeError("the order of the locations matters: give a list of them, not a set")
         names = list(locations)
     if not names:
         raise OpenError("no locations", "the list of locations is empty")
     arrays = [open(name, variable, **options) for name in names]
     return ArrayStack(arrays) if stack else LinearMosaic(arrays, axis=axis)
+
+
+def _one_location(location: object) -> Location:
+    if isinstance(location, (str, os.PathLike)):
+        return Location(location)
+    problem = f"a location is a string or a path, not {type(location).__name__}"
+    if hasattr(location, "__iter__") and not isinstance(location, (bytes, bytearray)):
+        problem += "; biggus.open_many opens several"
+    raise TypeError(problem)
 
 
 def _matching(pattern: str, cache: Cache | bool | None) -> list[str]:

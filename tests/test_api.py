@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 import threading
 
 import numpy as np
@@ -10,7 +11,15 @@ import pytest
 
 import biggus
 from biggus.backends import files
-from biggus.errors import CacheError, GoneError, OfflineError, OpenError, OptionError, VariableError
+from biggus.errors import (
+    CacheError,
+    GoneError,
+    MissingDependencyError,
+    OfflineError,
+    OpenError,
+    OptionError,
+    VariableError,
+)
 
 h5py = pytest.importorskip("h5py")
 
@@ -79,6 +88,10 @@ def test_a_variable_must_be_named_where_there_are_several(store, tmp_path):
         ("folder", {}, OpenError, "no store"),
         ("gopher://host/x", {}, OpenError, "gopher"),
         ("https://host/tile.png", {"zoom": 1}, OpenError, "template"),
+        ("https://host/data.nc", {}, OpenError, "tile templates .* Zarr stores .* download other"),
+        ("d/*.nc", {}, GoneError, "no such file; biggus.open_many"),
+        ("d/*.h5", {}, GoneError, "no such file; biggus.open_many"),
+        ("d/[0-9]", {"variable": "v"}, GoneError, "no such file; biggus.open_many"),
         ("https://host/{z}/{x}/{y}.png", {}, OpenError, "zoom"),
         ("https://host/{z}/{x}/{y}.png", {"zoom": -1}, OpenError, "zoom"),
         ("https://host/{z}/{x}/{y}.png", {"zoom": 99}, OpenError, "zoom"),
@@ -263,6 +276,31 @@ def test_open_many_of_nothing(tmp_path, series):
         biggus.open_many([], "a")
     with pytest.raises(ValueError, match="axis"):
         biggus.open_many(series, "a", axis=1, stack=True)
+
+
+@pytest.mark.parametrize("several", [["a.h5", "b.h5"], ("a.h5",), {"a.h5"}, iter(["a.h5"])])
+def test_several_locations_are_for_open_many(several):
+    with pytest.raises(TypeError, match="open_many"):
+        biggus.open(several, "a")
+
+
+@pytest.mark.parametrize("wrong", [None, 3, b"a.h5"])
+def test_what_is_no_location(wrong):
+    with pytest.raises(TypeError, match="a location is a string or a path, not "):
+        biggus.open(wrong, "a")
+
+
+@pytest.mark.parametrize("kind", [set, frozenset])
+def test_locations_without_an_order_are_refused(kind, series):
+    with pytest.raises(TypeError, match="order of the locations matters"):
+        biggus.open_many(kind(series), "a")
+
+
+def test_a_store_in_the_cloud_needs_fsspec(monkeypatch):
+    pytest.importorskip("zarr")
+    monkeypatch.setitem(sys.modules, "fsspec.core", None)
+    with pytest.raises(MissingDependencyError, match=r"^reading s3 URLs .*biggus\[cloud\]"):
+        biggus.open("s3://bucket/store.zarr", "a", cache=False)
 
 
 def test_files_that_are_gone_still_match_their_pattern(series, tmp_path, cache, check_same):

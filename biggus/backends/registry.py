@@ -109,6 +109,12 @@ def backend_for(location: Location) -> Backend:
             best, surest = backend, claim
     if best is not None:
         return best
+    if location.scheme in ("http", "https"):
+        raise OpenError(
+            location.public,
+            "over HTTP biggus reads tile templates (https://host/{z}/{x}/{y}.png with zoom=) and "
+            "Zarr stores (a URL that ends in .zarr); download other files first",
+        )
     if location.scheme:
         raise OpenError(
             location.public,

@@ -25,7 +25,7 @@ from biggus.backends.http.headers import http_date
 from biggus.backends.http.redaction import redacted
 from biggus.backends.location import public_url
 from biggus.backends.zarr.objects import METADATA_NAMES, WHOLE, Fetched, Objects, Span
-from biggus.errors import GoneError, OpenError
+from biggus.errors import GoneError, MissingDependencyError, OpenError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
