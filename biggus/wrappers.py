@@ -16,6 +16,8 @@ from biggus.source import Source, normal_chunks, normal_dtype, normal_shape
 if TYPE_CHECKING:
     from biggus.source import Box, Chunks, Readable, Values
 
+_LONGEST_NAME = 80
+
 
 class Wrapper(Source):
     """A source around a source, which says of itself what the inner one says.
@@ -159,7 +161,15 @@ class ObjectSource(Source):
         self.token = token
         self.lock = lock
         self.masked = masked
-        self.name = f"{type(obj).__name__} object"
+
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        """What errors call it: what it calls itself, if its class says how, else by its class.
+
+        Asked of the object when it is needed, and not before: of 2^18 adapters
+        few fail, and a `__repr__` may be slow.
+        """
+        return _name_of(self.obj)
 
     def __getitem__(self, box: Box) -> Values:
         values = self.obj[box]
@@ -174,6 +184,16 @@ class ObjectSource(Source):
     def state(self) -> bytes | None:
         # The token is the user's word that the values do not change under it.
         return None if self.token is None else b"token"
+
+
+def _name_of(obj: Any) -> str:
+    own: Any = type(obj).__repr__
+    if own is not object.__repr__:
+        # Whatever is wrong with it must not stand in for the error that names it.
+        with contextlib.suppress(Exception):
+            line = repr(obj).strip().splitlines()[0].strip()
+            return line if len(line) <= _LONGEST_NAME else f"{line[: _LONGEST_NAME - 3]}..."
+    return f"{type(obj).__name__} object"
 
 
 def as_source(obj: Any) -> Source:

@@ -107,3 +107,48 @@ def test_a_lock_that_is_given_is_held_cached_or_not(tmp_path, own):
         np.testing.assert_array_equal(array.ndarray(), np.arange(8))
         assert cache.stats().entries == 4
     assert not lock.locked()
+
+
+class TileLoader:
+    """An object of a user's, none of whose reads succeed."""
+
+    shape, dtype = (8,), np.dtype("i8")
+
+    def __getitem__(self, box):
+        raise OSError("the disk is on fire")
+
+
+class Called(TileLoader):
+    """One that says what it is called, and notes how often it was asked."""
+
+    def __init__(self, called):
+        self.called = called
+        self.asked = 0
+
+    def __repr__(self):
+        self.asked += 1
+        if isinstance(self.called, Exception):
+            raise self.called
+        return self.called
+
+
+@pytest.mark.parametrize(
+    ("obj", "name"),
+    [
+        (TileLoader(), "TileLoader object"),
+        (Called("Tiles of z=9"), "Tiles of z=9"),
+        (Called("Tiles\nof z=9"), "Tiles"),
+        (Called("x" * 80), "x" * 80),
+        (Called("x" * 81), "x" * 77 + "..."),
+        (Called(""), "Called object"),
+        (Called(None), "Called object"),
+        (Called(ValueError("no words")), "Called object"),
+    ],
+)
+def test_the_name_of_an_object_is_what_it_says_of_itself(obj, name):
+    array = biggus.ArrayAdapter(obj)[2:6]
+    _ = array.shape, array.dtype, repr(array)
+    assert getattr(obj, "asked", 0) == 0
+    with pytest.raises(biggus.SourceError) as caught:
+        array.ndarray()
+    assert str(caught.value) == f"cannot read {name} [2:6]: the disk is on fire"
