@@ -6,7 +6,7 @@ import contextvars
 import logging
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -28,6 +28,7 @@ from biggus.backends.tiles.image import ImageError, decode_image
 from biggus.errors import OfflineError, SourceError
 from biggus.grid import ChunkPart, Grid
 from biggus.source import Source, Values, box_shape
+from biggus.threads import WaitingThreads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -70,6 +71,9 @@ class _Brought(threading.local):
 
 
 _brought = _Brought()
+
+# Of their own: a thread of the engine may wait for these, and these for nobody.
+_threads = WaitingThreads(32)
 
 
 class TileSource(Source):
@@ -279,18 +283,17 @@ class TileSource(Source):
         """Call `function` with each item, on threads; the first failure cancels the rest."""
         if len(items) < 2:
             return [function(item) for item in items]
-        threads = min(len(items), self.client.settings.connections)
-        pool = ThreadPoolExecutor(threads, thread_name_prefix="biggus-tiles")
+        # The options of the caller hold in these threads too.
+        futures = [
+            _threads.submit(contextvars.copy_context().run, function, item) for item in items
+        ]
         try:
-            # The options of the caller hold in these threads too.
-            futures = [
-                pool.submit(contextvars.copy_context().run, function, item) for item in items
-            ]
             for future in as_completed(futures):
                 future.result()
             return [future.result() for future in futures]
         finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+            for future in futures:
+                future.cancel()
 
 
 class _RefusedError(Exception):
