@@ -203,6 +203,10 @@ def _opened(
             if server.decodes:
                 options = {**options, "decode": decode}
             source = server.open(where, found, **options)
+    except VariableError as error:
+        if variable is None or error.wanted is not None:
+            raise
+        raise error.suggesting(variable) from error.__cause__
     except GoneError as error:
         description = None if cache is None else cache.recall(name)
         if description is None:

@@ -59,8 +59,8 @@ class LinearMosaic(Array):
         rank = len(nodes[0].shape)
         if not rank:
             raise ValueError("zero-dimensional arrays cannot be joined; stack them")
-        if isinstance(axis, bool):
-            raise TypeError("an axis is an integer, not a bool")
+        if isinstance(axis, bool) or not hasattr(axis, "__index__"):
+            raise TypeError(f"an axis is an integer, the number of an axis, not {axis!r}")
         self.node = Mosaic(nodes, normalize_axis_index(axis, rank))
 
 

@@ -64,16 +64,33 @@ class VariableError(OpenError, KeyError):
         What is wrong.
     available : sequence of str
         The variables that are there.
+    wanted : str, optional
+        The name that is not among them, for which near ones are suggested.
     """
 
-    def __init__(self, location: str, problem: str, available: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        location: str,
+        problem: str,
+        available: Sequence[str] = (),
+        wanted: str | None = None,
+    ) -> None:
         self.available = tuple(available)
+        self.wanted = wanted
+        near = [] if wanted is None else _near(wanted, self.available)
+        hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
         listing = f"; it has: {_abbreviated(self.available)}" if self.available else ""
-        super().__init__(location, problem + listing)
+        super().__init__(location, problem + hint + listing)
         self._problem = problem
 
-    def __reduce__(self) -> tuple[type[VariableError], tuple[str, str, tuple[str, ...]]]:  # type: ignore[override]
-        return type(self), (self.location, self._problem, self.available)
+    def suggesting(self, wanted: str) -> VariableError:
+        """Return this error with the names that are near to `wanted`."""
+        return type(self)(self.location, self._problem, self.available, wanted)
+
+    def __reduce__(  # type: ignore[override]
+        self,
+    ) -> tuple[type[VariableError], tuple[str, str, tuple[str, ...], str | None]]:
+        return type(self), (self.location, self._problem, self.available, self.wanted)
 
 
 class SourceError(BiggusError, OSError):
@@ -161,6 +178,21 @@ def format_box(box: tuple[slice, ...]) -> str:
         step = "" if s.step in (None, 1) else f":{s.step}"
         parts.append(f"{s.start}:{s.stop}{step}")
     return f"[{', '.join(parts)}]"
+
+
+def _near(wanted: str, available: Sequence[str]) -> list[str]:
+    """Return the names that may have been meant: but for the case, the group, a few letters."""
+    import difflib
+
+    plain = wanted.strip("/").lower()
+    found = [name for name in available if plain in (name.lower(), name.lower().rpartition("/")[2])]
+    if not found:
+        spelled: dict[str, list[str]] = {}
+        for name in available:
+            spelled.setdefault(name.lower(), []).append(name)
+        for match in difflib.get_close_matches(plain, spelled, n=2):
+            found += spelled[match]
+    return found[:2]
 
 
 def _abbreviated(names: Sequence[str], most: int = 20) -> str:

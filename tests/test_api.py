@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import shutil
 import sys
 import threading
@@ -20,6 +21,7 @@ from biggus.errors import (
     OptionError,
     VariableError,
 )
+from biggus.source import normal_chunks
 
 h5py = pytest.importorskip("h5py")
 
@@ -76,6 +78,62 @@ def test_a_variable_must_be_named_where_there_are_several(store, tmp_path):
     h5py.File(tmp_path / "none.h5", "w").close()
     with pytest.raises(VariableError, match="no variable"):
         biggus.open(tmp_path / "none.h5")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "hint"),
+    [
+        ("tempratures", "; did you mean 'Temperature'?"),
+        ("TEMPERATURE", "; did you mean 'Temperature'?"),
+        ("/temperature/", "; did you mean 'Temperature'?"),
+        ("salinity", "; did you mean 'ocean/salinity'?"),
+        ("SALINITY", "; did you mean 'ocean/salinity'?"),
+        ("SST", "; did you mean 'sst'?"),
+        ("nothing like it", ""),
+    ],
+)
+@pytest.mark.parametrize("suffix", [".h5", ".nc", ".zarr"])
+def test_near_names_of_variables_are_suggested(tmp_path, suffix, wanted, hint):
+    names = ["Temperature", "ocean/salinity", "sst"]
+    path = tmp_path / f"store{suffix}"
+    if suffix == ".zarr":
+        group = pytest.importorskip("zarr").create_group(path)
+        for name in names:
+            group.create_array(name, shape=(), dtype="f4")
+    elif suffix == ".nc":
+        with pytest.importorskip("netCDF4").Dataset(path, "w") as file:
+            for name in names:
+                file.createVariable(name, "f4", ())
+    else:
+        with h5py.File(path, "w") as file:
+            for name in names:
+                file[name] = 1.0
+    with pytest.raises(VariableError) as caught:
+        biggus.open(path, wanted)
+    assert str(caught.value).count("did you mean") == bool(hint)
+    before, listing = str(caught.value).split("; it has: ")
+    assert before.endswith(hint)
+    assert sorted(listing.split(", ")) == sorted(names)
+    assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("chunks", "error"),
+    [("auto", TypeError), (("auto", 5), TypeError), ((None, 5), TypeError), (5, ValueError)],
+)
+def test_chunks_are_one_entry_an_axis(store, chunks, error):
+    with pytest.raises(error, match="chunks is one length, or lengths, an axis"):
+        biggus.open(store, "a", chunks=chunks)
+    with pytest.raises(error, match="chunks is one length, or lengths, an axis"):
+        biggus.ArrayAdapter(VALUES, chunks=chunks)
+    with pytest.raises(TypeError, match="chunks is one length, or lengths, an axis"):
+        normal_chunks(None, (6, 10))
+
+
+@pytest.mark.parametrize("axis", ["time", None, 0.0, True, (0,)])
+def test_an_axis_is_a_number(store, axis):
+    with pytest.raises(TypeError, match=r"an axis is an integer, .* not "):
+        biggus.open_many([store], "a", axis=axis)
 
 
 @pytest.mark.parametrize(
