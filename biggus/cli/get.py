@@ -94,7 +94,9 @@ def _picked(opened: Opened, variable: str, key: Key) -> Picked:
         shape = opened.array.shape
         raise SelectionError(f"cannot select from shape {shape}: {error}") from error
     dims = selected_dims(opened.source.dims, key, opened.array.shape)
-    return Picked(array, variable or "data", dims, opened.source.attributes, opened.decoded)
+    attributes = opened.source.attributes
+    default_fills = opened.conventions == "CF"
+    return Picked(array, variable or "data", dims, attributes, opened.decoded, default_fills)
 
 
 def selected_dims(dims: Sequence[str] | None, key: Key, shape: tuple[int, ...]) -> tuple[str, ...]:

@@ -22,11 +22,12 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass
 class Opened:
-    """A variable: the array, and the source that it stands on."""
+    """A variable: the array, the source that it stands on, and how its values are packed."""
 
     array: biggus.Array
     source: Source
     decoded: bool
+    conventions: str | None = None
 
 
 def add_opening(parser: argparse.ArgumentParser) -> None:
@@ -153,4 +154,16 @@ def open_variable(arguments: argparse.Namespace, variable: str | None) -> Opened
     while isinstance(node, Elementwise):
         node = node.base
     assert isinstance(node, Leaf)
-    return Opened(array, node.source, decoded)
+    conventions = node.source.conventions
+    if arguments.raw and conventions is None:
+        conventions = _conventions(arguments, variable)
+    return Opened(array, node.source, decoded, conventions)
+
+
+def _conventions(arguments: argparse.Namespace, variable: str | None) -> str | None:
+    """Return what a source says that does not say it of values which are to stay packed."""
+    given = backend_options(arguments)
+    node = biggus.open(arguments.location, variable, backend=arguments.backend, **given).node
+    while isinstance(node, Elementwise):
+        node = node.base
+    return node.source.conventions if isinstance(node, Leaf) else None

@@ -240,7 +240,10 @@ def test_raw_values_in_netcdf_decode_to_the_same(name, get, packed, folder):
     assert np.array_equal(np.ma.compressed(values), np.ma.compressed(expected))
 
 
-@pytest.mark.parametrize(("name", "fill"), [("fill", -9), ("nan", np.nan), ("unfilled", None)])
+@pytest.mark.parametrize(
+    ("name", "fill"),
+    [("fill", -9), ("nan", np.nan), ("unfilled", None), ("default", -2147483647), ("unsigned", -1)],
+)
 def test_raw_values_in_zarr_keep_what_is_missing(name, fill, get, packed, folder):
     array = zarr.open_group(get(packed, name, "out.zarr", "--raw"), mode="r")[name]
     assert array.metadata.fill_value == fill or np.isnan([array.metadata.fill_value, fill]).all()

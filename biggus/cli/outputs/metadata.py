@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from biggus import cf
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -99,6 +101,19 @@ def packed_fill(attributes: Mapping[str, Any], dtype: np.dtype[Any]) -> Any:
     with np.errstate(all="ignore"):
         fill = given.ravel().astype(dtype.newbyteorder("="))
     return fill[0] if np.array_equal(given.ravel(), fill, equal_nan=True) else None
+
+
+def default_fill(attributes: Mapping[str, Any], dtype: np.dtype[Any]) -> Any:
+    """Return the packed value that means a missing one in netCDF files that name none, or None.
+
+    Examples
+    --------
+    >>> print(default_fill({}, np.dtype("i2")))
+    -32767
+    """
+    deciding = {name: attributes.get(name) for name in ("_NoFill", "_Unsigned")}
+    decoder = cf.decoder(dtype, deciding)
+    return None if decoder is None or not decoder.masked else decoder.fill_value
 
 
 def plain_value(value: Any) -> Any:

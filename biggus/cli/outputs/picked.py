@@ -37,6 +37,8 @@ class Picked:
         What the store says of the variable.
     decoded : bool
         Whether the values were unpacked as those attributes say.
+    default_fills : bool
+        Whether the netCDF library's default fill values mean missing ones.
     fill : str or None
         What the user wants to stand where values are missing.
     progress : callable
@@ -48,6 +50,7 @@ class Picked:
     dims: tuple[str, ...]
     attributes: Mapping[str, Any]
     decoded: bool = False
+    default_fills: bool = False
     fill: str | None = None
     progress: Callable[[int, int], object] | None = None
 

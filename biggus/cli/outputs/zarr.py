@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from biggus.cli.atomic import OutputError
 from biggus.cli.outputs.metadata import (
     carried_attributes,
+    default_fill,
     distinct_dims,
     packed_fill,
     safe_name,
@@ -46,6 +47,8 @@ def write_zarr(path: Path, picked: Picked) -> str | None:
     if fill is None and not picked.decoded:
         # Packed values: what stands for missing ones is among them already.
         marker = packed_fill(picked.attributes, picked.dtype)
+        if marker is None and picked.default_fills:
+            marker = default_fill(picked.attributes, picked.dtype)
     attributes: dict[str, Any] = carried_attributes(picked.attributes, picked.decoded)
     attributes["_ARRAY_DIMENSIONS"] = list(distinct_dims(picked.dims, shape))
     group = zarr.create_group(store=path, zarr_format=2)
