@@ -192,10 +192,10 @@ def _opened(
 ) -> Source:
     """Open a source, or stand in for one that is gone but remembered by `cache`."""
     name = _remembered_name(where, variable, backend, decode, options)
-    if cache is not None and where.scheme and option_values.current().offline:
-        description = cache.recall(name)
-        if description is not None:
-            return DescribedSource(description)
+    if where.scheme and option_values.current().offline:
+        remembered = _stand_in(cache, name)
+        if remembered is not None:
+            return remembered
     try:
         server = backend_named(backend) if backend else backend_for(where)
         with options_of(server, options):
@@ -208,16 +208,29 @@ def _opened(
             raise
         raise error.suggesting(variable) from error.__cause__
     except GoneError as error:
-        description = None if cache is None else cache.recall(name)
-        if description is None:
+        remembered = _stand_in(cache, name)
+        if remembered is None:
             raise
         _log.warning("%s: standing in with what the cache holds", error)
-        return DescribedSource(description)
+        return remembered
     if cache is not None and source.token is not None:
         description = describe(source, location=where.public, variable=found, backend=server.name)
         if cache.recall(name) != description:
             cache.remember(name, description)
     return source
+
+
+def _stand_in(cache: Cache | None, name: str) -> Source | None:
+    """Return what stands in for a source that is gone, if `cache` remembers it."""
+    description = None if cache is None else cache.recall(name)
+    if description is None:
+        return None
+    try:
+        return DescribedSource(description)
+    except (KeyError, TypeError, ValueError) as error:
+        # Another version of biggus may have meant something else by it.
+        _log.warning("a description in the cache is not used: %r", error)
+        return None
 
 
 @contextlib.contextmanager

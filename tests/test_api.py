@@ -408,3 +408,13 @@ def test_a_zarr_store_that_was_removed(tmp_path, cache):
     np.testing.assert_array_equal(biggus.open(path, cache=cache).ndarray(), VALUES)
     with pytest.raises(biggus.BiggusError):
         biggus.open(path)
+
+
+def test_a_description_that_is_not_understood_does_not_stand_in(store, cache):
+    biggus.open(store, "a", cache=cache)
+    ((name, description),) = cache.descriptions()
+    del description["dtype"]
+    cache.remember(name, description)
+    store.unlink()
+    with pytest.raises(GoneError):
+        biggus.open(store, "a", cache=cache)
