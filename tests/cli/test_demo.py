@@ -252,7 +252,8 @@ def test_an_interrupted_demo_leaves_no_server(tmp_path):
     assert json.loads(fetched(address + "/requests")[1]) == []
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)
-    assert process.returncode == 130
+    # A shell shows both as 130: the second is an interrupt in the last moments of Python.
+    assert process.returncode in (130, -signal.SIGINT), said
     assert "Traceback" not in said
     with pytest.raises(OSError, match="refused"):
         fetched(address + "/requests")
