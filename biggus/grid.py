@@ -197,10 +197,6 @@ class Grid:
         """Return the box of the chunk of that number along each axis."""
         return tuple(slice(*axis.bounds(i), 1) for axis, i in zip(self.axes, index, strict=True))
 
-    def index_of(self, position: Index) -> Index:
-        """Return the number along each axis of the chunk that holds an element."""
-        return tuple(axis.find(i) for axis, i in zip(self.axes, position, strict=True))
-
     def parts(self, box: Box) -> Iterator[ChunkPart]:
         """Yield the part of each chunk in which `box` has an element, in C order.
 
