@@ -15,6 +15,7 @@ from biggus import engine, filling, options
 from biggus.errors import MaskedValueError, MemoryBudgetError
 from biggus.keys import numpy_selection, orthogonal_selection
 from biggus.nodes import Cast, Elementwise, Field, Node, completed, select
+from biggus.options import format_bytes
 from biggus.refusals import Refusals
 from biggus.region import Selection
 
@@ -368,22 +369,6 @@ class OrthogonalIndexer:
 
     def __repr__(self) -> str:
         return f"{self._array!r}.oindex"
-
-
-def format_bytes(nbytes: int) -> str:
-    """Format a number of bytes with a binary unit.
-
-    Examples
-    --------
-    >>> format_bytes(131072 * 131072 * 3)
-    '48 GiB'
-    """
-    amount = float(nbytes)
-    for unit in ("B", "KiB", "MiB", "GiB", "TiB", "PiB"):
-        if amount < 1024 or unit == "PiB":
-            break
-        amount /= 1024
-    return f"{amount:.4g} {unit}"
 
 
 def _check_in_memory(key: Any) -> None:

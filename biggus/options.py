@@ -76,6 +76,22 @@ def parse_size(size: float | str) -> int:
     return int(nbytes)
 
 
+def format_bytes(nbytes: int) -> str:
+    """Format a number of bytes with a binary unit.
+
+    Examples
+    --------
+    >>> format_bytes(131072 * 131072 * 3)
+    '48 GiB'
+    """
+    amount = float(nbytes)
+    for unit in ("B", "KiB", "MiB", "GiB", "TiB", "PiB"):
+        if amount < 1024 or unit == "PiB":
+            break
+        amount /= 1024
+    return f"{amount:.4g} {unit}"
+
+
 def _is_number(value: object) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool)
 

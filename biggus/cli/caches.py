@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import biggus
-from biggus.array import format_bytes
 from biggus.cli.tables import table
 from biggus.errors import CacheError
+from biggus.options import format_bytes
 
 if TYPE_CHECKING:
     import argparse

@@ -7,7 +7,6 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from biggus.array import format_bytes
 from biggus.backends import Location
 from biggus.cli.atomic import OutputError, replacing
 from biggus.cli.bars import progress_bar
@@ -17,6 +16,7 @@ from biggus.cli.outputs import Picked, writer_for
 from biggus.cli.usage import UsageError
 from biggus.errors import BiggusError
 from biggus.keys import numpy_selection
+from biggus.options import format_bytes
 from biggus.region import Fixed
 
 if TYPE_CHECKING:

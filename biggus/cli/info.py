@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from biggus.array import format_bytes
 from biggus.backends import Location
 from biggus.cli.opening import Opened, add_opening, open_variable, settings, variables
 from biggus.cli.outputs.metadata import plain_value
 from biggus.cli.tables import table
 from biggus.errors import BiggusError, OpenError
+from biggus.options import format_bytes
 
 if TYPE_CHECKING:
     import argparse

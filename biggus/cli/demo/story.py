@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import biggus
-from biggus.array import format_bytes
 from biggus.cli.atomic import OutputError
 from biggus.cli.demo import pictures
 from biggus.cli.demo.models import ATLANTIC, Climate, Ocean, read_climate, read_ocean
@@ -19,6 +18,7 @@ from biggus.cli.demo.planet import TENERIFE, ZOOM, tile_array
 from biggus.cli.demo.server import TileServer
 from biggus.cli.tables import table
 from biggus.errors import BiggusError
+from biggus.options import format_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
