@@ -40,6 +40,7 @@ WAITING_THREADS = 32
 _WINDOW = 2 * WAITING_THREADS
 
 _PATIENCE_SECONDS = 0.5
+"""After so long without anything coming of it, whoever waits reads a piece itself."""
 
 
 _pool = WaitingThreads(WAITING_THREADS)
