@@ -15,6 +15,7 @@ Nothing here knows of laziness, arrays or caches.
 
 from __future__ import annotations
 
+import math
 import operator
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
@@ -109,6 +110,15 @@ class Source(ABC):
     @abstractmethod
     def __getitem__(self, box: Box) -> Values:
         """Return the values in `box`, an array of its shape and of ``dtype``."""
+
+    def peak_bytes(self, box: Box) -> int:
+        """Return the most memory, in bytes, that a read of `box` takes, its values included.
+
+        A source that must hold more to give them, such as the whole of a
+        compressed chunk, says so.  Must be cheap: no reading of values.
+        """
+        nbytes = math.prod(box_shape(box)) * self.dtype.itemsize
+        return nbytes + nbytes // max(1, self.dtype.itemsize) if self.masked else nbytes
 
     def at_hand(self, box: Box) -> Values | None:  # noqa: ARG002 - for those that override it
         """Return what a read of `box` gives, if a source that `waits` need not wait for it.
