@@ -158,7 +158,7 @@ def leaf_of(source: Source, decode: bool = True) -> Node:
         default_fills = conventions == "CF"
         decoder = cf.decoder(source.dtype, source.attributes, default_fills=default_fills)
         if decoder is not None:
-            return Elementwise(leaf, decoder)
+            return Elementwise(decoder, leaf)
     return leaf
 
 

@@ -148,7 +148,7 @@ class Array(Refusals):
                 f"the field {names!r} is an array in each element; "
                 f"read it with .ndarray()[{names!r}]"
             )
-        return Array.from_node(Elementwise(self.node, field))
+        return Array.from_node(Elementwise(field, self.node))
 
     @property
     def oindex(self) -> OrthogonalIndexer:
@@ -220,7 +220,7 @@ class Array(Refusals):
         if self.masked and new.names is not None:
             raise TypeError("missing values have no structured dtype: call .masked_array() first")
         new = completed(new, self.dtype)
-        return Array.from_node(Elementwise(self.node, Cast(new)))
+        return Array.from_node(Elementwise(Cast(new), self.node))
 
     # Reading
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextvars
 import dataclasses
 import difflib
+import operator
 import os
 import re
 import threading
@@ -18,6 +19,9 @@ from biggus.errors import OptionError
 
 Progress: TypeAlias = Callable[[int, int], object]
 """Called with the bytes that are done and the bytes in all."""
+
+MOST_WORKERS = 256
+"""More threads than these would not compute anything sooner."""
 
 _UNITS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 _SIZE = re.compile(r"\s*([0-9]*\.?[0-9]+)\s*([kmgt]?)(i?)b?\s*", re.IGNORECASE)
@@ -36,8 +40,17 @@ class Options:
     offline : bool
         Whether remote sources must not be asked: what is cached is all there is.
     memory : int
-        The bytes that an array may have which is read unasked, by
-        ``np.asarray`` and its like.
+        The bytes that computing takes at most, results aside; and that an array
+        may have which is read unasked, by ``np.asarray`` and its like.
+    workers : int
+        How many threads compute; by default one a core.  Of another executor,
+        how many tasks it is given at once.
+    executor : Executor or None
+        What runs the tasks of a computation; by default threads of this
+        process.  Anything with the interface of `concurrent.futures.Executor`.
+    keep_partials : bool
+        Whether the partial results of reductions are kept in the cache, where
+        there is one.
     progress : bool or callable
         Whether reading shows a progress bar on the terminal; or what to call
         with the bytes done and the bytes in all.
@@ -46,6 +59,9 @@ class Options:
     cache: Any = None
     offline: bool = False
     memory: int = 10**9
+    workers: int = dataclasses.field(default_factory=lambda: min(_cores(), MOST_WORKERS))
+    executor: Any = None
+    keep_partials: bool = True
     progress: bool | Progress = False
 
 
@@ -111,10 +127,36 @@ def _parse_cache(value: Any) -> Any:
     raise OptionError(f"cache is a Cache, True, False or None, not {value!r}")
 
 
+def _parse_workers(value: Any) -> int:
+    try:
+        workers = int(value) if isinstance(value, str) else operator.index(value)
+    except (TypeError, ValueError):
+        workers = 0
+    if isinstance(value, bool) or not 1 <= workers <= MOST_WORKERS:
+        raise OptionError(f"workers is a number from 1 to {MOST_WORKERS}, not {value!r}")
+    return workers
+
+
+def _parse_executor(value: Any) -> Any:
+    if value is None or callable(getattr(value, "submit", None)):
+        return value
+    raise OptionError(f"executor has the interface of concurrent.futures.Executor: not {value!r}")
+
+
+def _cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 _PARSERS: dict[str, Callable[[Any], Any]] = {
     "cache": _parse_cache,
     "offline": _parse_bool,
     "memory": parse_size,
+    "workers": _parse_workers,
+    "executor": _parse_executor,
+    "keep_partials": _parse_bool,
     "progress": lambda value: value if callable(value) else _parse_bool(value),
 }
 
@@ -122,7 +164,7 @@ _PARSERS: dict[str, Callable[[Any], Any]] = {
 @lru_cache(maxsize=1)
 def _from_environment() -> Options:
     given = {}
-    for name in ("offline", "memory", "progress"):
+    for name in ("offline", "memory", "workers", "keep_partials", "progress"):
         text = os.environ.get(f"BIGGUS_{name.upper()}")
         if text is not None:
             try:
@@ -192,7 +234,8 @@ class set_options:  # noqa: N801 - used as a function and as a context manager
     Parameters
     ----------
     **options
-        The fields of `Options`: ``cache``, ``offline``, ``memory``, ``progress``.
+        The fields of `Options`: ``cache``, ``offline``, ``memory``, ``workers``,
+        ``executor``, ``keep_partials``, ``progress``.
 
     Raises
     ------

@@ -194,6 +194,18 @@ class Selection:
             moved = Fixed(m.index - offset)
         return Selection(self.shape, (*self.maps[:axis], moved, *self.maps[axis + 1 :]))
 
+    def narrowed(self) -> Selection:
+        """Return the same selection with the dims that no map names at length one.
+
+        What it selects broadcasts to what this selects.
+        """
+        named = {dim for m in self.maps for dim in _dims_of(m)}
+        if len(named) == len(self.shape):
+            return self
+        return Selection(
+            tuple([n if dim in named else 1 for dim, n in enumerate(self.shape)]), self.maps
+        )
+
     def joint_dims(self, axis: int) -> tuple[int, ...]:
         """Return the dims that the index arrays tie together with those of `axis`."""
         m = self.maps[axis]

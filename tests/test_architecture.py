@@ -29,6 +29,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("options",),
     ("filling", "progress", "refusals", "threads"),
     ("grid",),
+    ("cells",),
     ("region",),
     ("keys", "resolve"),
     ("source",),

@@ -152,7 +152,7 @@ def open_variable(arguments: argparse.Namespace, variable: str | None) -> Opened
     node = array.node
     decoded = isinstance(node, Elementwise)
     while isinstance(node, Elementwise):
-        node = node.base
+        node = node.operands[0]
     assert isinstance(node, Leaf)
     conventions = node.source.conventions
     if arguments.raw and conventions is None:
@@ -165,5 +165,5 @@ def _conventions(arguments: argparse.Namespace, variable: str | None) -> str | N
     given = backend_options(arguments)
     node = biggus.open(arguments.location, variable, backend=arguments.backend, **given).node
     while isinstance(node, Elementwise):
-        node = node.base
+        node = node.operands[0]
     return node.source.conventions if isinstance(node, Leaf) else None

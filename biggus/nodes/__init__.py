@@ -4,22 +4,26 @@ A node knows its shape and dtype, whether values can be missing, and how a
 selection of it falls into pieces, each of which one source gives in one read.
 """
 
-from biggus.nodes.base import Node, Piece
+from biggus.nodes.base import Combination, Node, Piece, Read
 from biggus.nodes.elementwise import Elementwise
-from biggus.nodes.leaf import Leaf
+from biggus.nodes.leaf import LONGEST_READ, Leaf
 from biggus.nodes.mosaic import GridMosaicNode, Mosaic
-from biggus.nodes.step import Cast, Field, Step, completed
+from biggus.nodes.step import Cast, Field, Maskable, Step, completed
 from biggus.nodes.view import View, select
 
 __all__ = [
+    "LONGEST_READ",
     "Cast",
+    "Combination",
     "Elementwise",
     "Field",
     "GridMosaicNode",
     "Leaf",
+    "Maskable",
     "Mosaic",
     "Node",
     "Piece",
+    "Read",
     "Step",
     "View",
     "completed",

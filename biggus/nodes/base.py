@@ -1,4 +1,4 @@
-"""What a node is, and what it falls into when it is to be read."""
+"""What a node is, and the pieces that it falls into when it is to be read."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from biggus.source import Box, Chunks, Source, Values, read
+from biggus.source import Box, Chunks, Source, Values, checked, read
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,6 +17,34 @@ if TYPE_CHECKING:
 
 
 class Piece:
+    """A part of a result that can be had on its own.
+
+    Parameters
+    ----------
+    put : Selection
+        Where its values go in the result.
+    steps : tuple of Step
+        What is done to the values, in this order.
+    """
+
+    __slots__ = ("put", "steps")
+
+    def __init__(self, put: Selection, steps: tuple[Step, ...]) -> None:
+        self.put = put
+        self.steps = steps
+
+    @property
+    def waits(self) -> bool:
+        """Whether to have it is to wait, rather than to compute."""
+        return False
+
+    def _stepped(self, values: Values) -> Values:
+        for step in self.steps:
+            values = step(values)
+        return values
+
+
+class Read(Piece):
     """One read of one source: from where, what becomes of it, and where it goes.
 
     Parameters
@@ -26,23 +54,29 @@ class Piece:
     box : tuple of slice
         The box that is read.
     get : Selection
-        Which of the values in the box are wanted.
-    put : Selection
-        Where they go in the result; over the same dims as `get`.
-    steps : tuple of Step
-        What is done to them, in this order.
+        Which of the values in the box are wanted; over the same dims as `put`.
+    put, steps
+        As in :class:`Piece`.
     """
 
-    __slots__ = ("box", "get", "put", "source", "steps")
+    __slots__ = ("box", "get", "source")
 
     def __init__(
         self, source: Source, box: Box, get: Selection, put: Selection, steps: tuple[Step, ...]
     ) -> None:
+        super().__init__(put, steps)
         self.source = source
         self.box = box
         self.get = get
-        self.put = put
-        self.steps = steps
+
+    @property
+    def waits(self) -> bool:
+        return self.source.waits
+
+    def at_hand(self) -> Values | None:
+        """Return what `load` would, if that need not wait; else None."""
+        block = self.source.at_hand(self.box)
+        return None if block is None else self.finish(checked(self.source, self.box, block))
 
     def load(self) -> Values:
         """Read, select and compute the values of this piece, in the shape of its dims.
@@ -56,9 +90,41 @@ class Piece:
 
     def finish(self, block: Values) -> Values:
         """Select from what is in the box, and compute."""
-        values = take(self.get, block)
-        for step in self.steps:
-            values = step(values)
+        return self._stepped(take(self.get, block))
+
+
+class Combination(Piece):
+    """Values computed from those of several nodes, all at the same dims.
+
+    Parameters
+    ----------
+    function : Step
+        What makes one array of those of the nodes.
+    operands : tuple of (Node, Selection)
+        The nodes, and what is wanted of each.
+    put, steps
+        As in :class:`Piece`.
+    """
+
+    __slots__ = ("function", "operands")
+
+    def __init__(
+        self,
+        function: Step,
+        operands: tuple[tuple[Node, Selection], ...],
+        put: Selection,
+        steps: tuple[Step, ...],
+    ) -> None:
+        super().__init__(put, steps)
+        self.function = function
+        self.operands = operands
+
+    def finish(self, blocks: list[Values]) -> Values:
+        """Compute, from what was wanted of each node; which may be of length 1 along a dim."""
+        values = self._stepped(self.function(*blocks))
+        if values.shape != self.put.shape:
+            spread: Values = np.broadcast_to(values, self.put.shape, subok=True)
+            return spread
         return values
 
 
@@ -96,6 +162,19 @@ class Node(ABC):
     @abstractmethod
     def grid(self) -> Chunks | None:
         """The natural chunks, if known."""
+
+    @property
+    def staged(self) -> bool:
+        """Whether there is a reduction in it, which must be computed first."""
+        return False
+
+    @abstractmethod
+    def within(self, get: Selection) -> Node:
+        """Return the node of a non-empty selection of this one, with nothing in it but that.
+
+        The selection is handed down as far as it goes, so that what is not
+        touched, such as a tile of a mosaic, is no part of the result.
+        """
 
     @abstractmethod
     def pieces(

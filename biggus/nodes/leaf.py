@@ -6,10 +6,12 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from biggus.grid import Edges, Grid, RegularEdges
-from biggus.nodes.base import Node, Piece
+from biggus.memory import MemorySource
+from biggus.nodes.base import Node, Piece, Read
+from biggus.nodes.view import select
 from biggus.region import AxisMap, Fixed, Gather, Selection, Strided
 from biggus.resolve import GAP_BYTES, split_all, split_runs
-from biggus.source import Chunks, Source
+from biggus.source import Chunks, Source, read
 from biggus.wrappers import ObjectSource
 
 if TYPE_CHECKING:
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 
     from biggus.nodes.step import Step
 
-LONGEST_READ = 32 * 2**20
+LONGEST_READ = 8 * 2**20
 """Bytes; a dense read that is longer is made in parts of about this size."""
 
 
@@ -69,13 +71,22 @@ class Leaf(Node):
     def grid(self) -> Chunks | None:
         return self.origin.chunks if isinstance(self.origin, Source) else None
 
+    def within(self, get: Selection) -> Node:
+        source = self.source
+        if not source.resident:
+            return select(self, get)
+        # Values in memory are cut out: nothing else of them may be kept, or sent elsewhere.
+        box, local = get.bounding_box()
+        values = read(source, box).copy()
+        return select(Leaf(MemorySource(values), values.shape, values.dtype), local)
+
     def pieces(
         self, get: Selection, put: Selection, steps: tuple[Step, ...] = ()
     ) -> Iterator[Piece]:
         source = self.source
         for part_get, part_put in _parts(source, get, put):
             box, local = part_get.bounding_box()
-            yield Piece(source, box, local, part_put, steps)
+            yield Read(source, box, local, part_put, steps)
 
 
 def _parts(source: Source, get: Selection, put: Selection) -> Iterator[tuple[Selection, Selection]]:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from biggus.cells import LARGEST, cells_of, common_grid, longest_of, simplified
 from biggus.errors import BiggusError, SourceError
 from biggus.grid import Edges, IrregularEdges, RegularEdges
 from biggus.nodes.base import Node, Piece
 from biggus.nodes.elementwise import Elementwise
 from biggus.nodes.leaf import Leaf
-from biggus.nodes.step import Cast
+from biggus.nodes.step import Cast, Maskable
+from biggus.nodes.view import select
+from biggus.region import Gather, Selection, Strided
 from biggus.resolve import split
 from biggus.source import Source
 
@@ -20,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from biggus.nodes.step import Step
-    from biggus.region import Selection
     from biggus.source import Chunks
 
 
@@ -43,7 +46,7 @@ class Mosaic(Node):
         The axis, not negative.
     """
 
-    __slots__ = ("_masked", "axis", "dtype", "edges", "shape", "tiles")
+    __slots__ = ("_masked", "_staged", "axis", "dtype", "edges", "shape", "tiles")
 
     def __init__(self, tiles: list[Node], axis: int) -> None:
         # In their order: NumPy's promotion of three or more is not symmetric.
@@ -65,6 +68,7 @@ class Mosaic(Node):
         self.axis = axis
         self.shape = (*first[:axis], length, *first[axis + 1 :])
         self._masked: bool | None = None
+        self._staged: bool | None = None
 
     @property
     def masked(self) -> bool:
@@ -79,28 +83,70 @@ class Mosaic(Node):
 
     @property
     def grid(self) -> Chunks | None:
-        grids = [tile.grid for tile in self.tiles]
+        if _all_plain(self.tiles) and isinstance(self.edges, RegularEdges):
+            return tuple([max(1, n) for n in self.tiles[0].shape])
+        axis = self.axis
+        grids = [_grid_of(tile) for tile in self.tiles]
+        others = list(dict.fromkeys([(*grid[:axis], *grid[axis + 1 :]) for grid in grids]))
+        rest = common_grid((*self.shape[:axis], *self.shape[axis + 1 :]), others)
+        return (*rest[:axis], self._lengths([grid[axis] for grid in grids]), *rest[axis:])
+
+    def _lengths(self, along: list[int | tuple[int, ...]]) -> int | tuple[int, ...]:
+        """Return the chunk lengths along the axis from those of each tile."""
+        first = along[0]
+        if isinstance(self.edges, RegularEdges) and isinstance(first, int):
+            whole = self.edges.size % first == 0
+            if whole and all(chunks == first for chunks in along):
+                return first
         lengths: list[int] = []
-        others: set[Chunks] = set()
-        for tile, grid in zip(self.tiles, grids, strict=True):
-            own = grid if grid is not None else tuple(max(1, n) for n in tile.shape)
-            lengths.extend(_lengths(tile.shape[self.axis], own[self.axis]))
-            others.add((*own[: self.axis], *own[self.axis + 1 :]))
-        if len(others) > 1:
-            return None
-        (rest,) = others
-        return (*rest[: self.axis], tuple(lengths), *rest[self.axis :])
+        for number, chunks in enumerate(along):
+            start, stop = self.edges.bounds(number)
+            lengths.extend(_lengths(stop - start, chunks))
+        return simplified(self.edges.length, lengths)
 
     def pieces(
         self, get: Selection, put: Selection, steps: tuple[Step, ...] = ()
     ) -> Iterator[Piece]:
         axis, edges = self.axis, self.edges
         for number, part_get, part_put in split(get, put, axis, edges):
-            tile = self.tiles[number]
-            if tile.dtype != self.dtype:
-                tile = Elementwise(tile, Cast(self.dtype))
             start, _ = edges.bounds(number)
-            yield from tile.pieces(part_get.shift(axis, start), part_put, steps)
+            yield from self._tile(number).pieces(part_get.shift(axis, start), part_put, steps)
+
+    def _tile(self, number: int) -> Node:
+        tile = self.tiles[number]
+        return tile if tile.dtype == self.dtype else Elementwise(Cast(self.dtype), tile)
+
+    @property
+    def staged(self) -> bool:
+        if self._staged is None:
+            self._staged = not _all_plain(self.tiles) and any(tile.staged for tile in self.tiles)
+        return self._staged
+
+    def within(self, get: Selection) -> Node:
+        axis, edges = self.axis, self.edges
+        m = get.maps[axis]
+        if type(m) is Gather:
+            return self._gathered(m, get)
+        tiles = []
+        for number, part, _ in split(get, get, axis, edges):
+            start, _ = edges.bounds(number)
+            tiles.append(self._tile(number).within(part.shift(axis, start)))
+        joined = tiles[0] if type(m) is not Strided else Mosaic(tiles, m.dim)
+        return self._as_masked(joined)
+
+    def _gathered(self, m: Gather, get: Selection) -> Node:
+        """Return what index arrays take of the tiles that they touch."""
+        touched, where = np.unique(self.edges.find_all(m.index), return_inverse=True)
+        fewer = Mosaic([self._tile(number) for number in touched.tolist()], self.axis)
+        before = np.array([self.edges.bounds(number)[0] for number in touched.tolist()])
+        after = np.array([fewer.edges.bounds(number)[0] for number in range(len(touched))])
+        moved = Gather(m.dims, m.index + (after - before)[where].reshape(m.index.shape))
+        maps = (*get.maps[: self.axis], moved, *get.maps[self.axis + 1 :])
+        return self._as_masked(select(fewer, Selection(get.shape, maps)))
+
+    def _as_masked(self, node: Node) -> Node:
+        # Whether values can be missing must not depend on which tiles are touched.
+        return Elementwise(Maskable(self.dtype), node) if self.masked > node.masked else node
 
 
 class GridMosaicNode(Node):
@@ -144,6 +190,9 @@ class GridMosaicNode(Node):
     @property
     def grid(self) -> Chunks | None:
         return tuple(max(1, n) for n in self.tile_shape)
+
+    def within(self, get: Selection) -> Node:
+        return select(self, get)  # it has no tile before it is read
 
     def pieces(
         self, get: Selection, put: Selection, steps: tuple[Step, ...] = ()
@@ -239,6 +288,16 @@ def _check_shapes(tiles: Sequence[Node], axis: int) -> None:
                     f"all arrays of a mosaic must have the same shape but for axis {axis}: "
                     f"array 0 has {first} and array {number} has {shape}"
                 )
+
+
+def _grid_of(tile: Node) -> Chunks:
+    """Return the grid of a tile; of one that can be cut anywhere, its cells if it is large."""
+    grid = tile.grid
+    if grid is not None:
+        return grid
+    if math.prod(tile.shape) > LARGEST:
+        return tuple([longest_of(edges) for edges in cells_of(tile.shape, None).axes])
+    return tuple([max(1, n) for n in tile.shape])
 
 
 def _lengths(length: int, chunks: int | tuple[int, ...]) -> tuple[int, ...]:

@@ -1,4 +1,4 @@
-"""Steps: what an elementwise node does to each value."""
+"""Steps: what an elementwise node does to the values at each place."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from biggus.source import Values
 
 
 class Step(Protocol):
-    """What is done to each value; picklable, and the same for every block."""
+    """What is done to the values at each place; picklable, and the same for every block."""
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -25,8 +27,9 @@ class Step(Protocol):
     def fill_value(self) -> Any:
         """What a missing result is shown as; None to keep what it was."""
 
-    def __call__(self, values: Values, /) -> Values:
-        """Return the results for a block, in its shape."""
+    @property
+    def __call__(self) -> Callable[..., Values]:
+        """Called with a block of each operand, which broadcast, returns the results."""
 
 
 class Cast:
@@ -41,6 +44,21 @@ class Cast:
     def __call__(self, values: Values) -> Values:
         cast: Values = values.astype(self.dtype, copy=False)
         return cast
+
+
+class Maskable:
+    """The same values, any of which could have been missing."""
+
+    masked = True
+    fill_value = None
+
+    def __init__(self, dtype: np.dtype[Any]) -> None:
+        self.dtype = dtype
+
+    def __call__(self, values: Values) -> Values:
+        if isinstance(values, np.ma.MaskedArray):
+            return values
+        return np.ma.MaskedArray(values, mask=np.zeros(values.shape, bool))
 
 
 class Field:

@@ -64,6 +64,13 @@ class View(Node):
                 chunks[m.dim] = _seen_through(m, self.shape[m.dim], cut)
         return tuple(chunks)
 
+    @property
+    def staged(self) -> bool:
+        return self.base.staged
+
+    def within(self, get: Selection) -> Node:
+        return self.base.within(self.selection.compose(get))
+
     def pieces(
         self, get: Selection, put: Selection, steps: tuple[Step, ...] = ()
     ) -> Iterator[Piece]:

@@ -1,0 +1,161 @@
+"""Cells: the canonical units of computing.
+
+A cell is one chunk of what is computed, or a run of small ones.  The cells of
+an array follow from its shape and its natural grid alone, never from memory,
+the number of workers or what else is computed with it: results are merged
+cell by cell in a fixed order, and so are the same to the bit wherever and
+whenever they are computed.
+
+Pure: knows no source and reads nothing.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from functools import reduce
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+
+from biggus.grid import Edges, Grid, RegularEdges, edges_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Lengths: TypeAlias = int | tuple[int, ...]
+"""The regular length of the pieces of an axis, or all their lengths."""
+
+RUN = 2**17
+"""Elements; small chunks are taken together along the last axes up to about this many."""
+
+CELL = 2**20
+"""Elements; and then along the axes before, up to about this many."""
+
+LARGEST = 2**22
+"""Elements; unlike grids are joined to cells that hold whole chunks of all up to this many."""
+
+
+def cells_of(shape: tuple[int, ...], grid: Sequence[Lengths] | None) -> Grid:
+    """Return the cells of an array.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        The shape of the array.
+    grid : sequence or None
+        For each axis the regular chunk length or the lengths of all chunks;
+        None if the array can be cut anywhere.
+
+    Examples
+    --------
+    >>> cells_of((480, 721, 1440), (24, 181, 360)).axes[1].bounds(0)
+    (0, 181)
+    >>> [axis.bounds(0)[1] for axis in cells_of((480, 721, 1440), None).axes]
+    [8, 91, 1440]
+    """
+    if grid is None:
+        grid = (1,) * len(shape)
+    edges = Grid(shape, grid).axes
+    counts = [1] * len(shape)
+    size = math.prod(math.ceil(_mean_length(axis)) for axis in edges)
+    innermost = len(shape)
+    for axis in reversed(range(len(shape))):
+        size = _lengthen(axis, edges, counts, size, RUN)
+        innermost = axis
+        if counts[axis] < edges[axis].count:
+            break
+    for axis in (*reversed(range(innermost)), *range(innermost, len(shape))):
+        size = _lengthen(axis, edges, counts, size, CELL)
+    runs = [_taken_together(axis, count) for axis, count in zip(edges, counts, strict=True)]
+    return Grid(shape, runs)
+
+
+def _mean_length(edges: Edges) -> float:
+    if isinstance(edges, RegularEdges):
+        return max(1, min(edges.size, edges.length))
+    return max(1.0, edges.length / max(1, edges.count))
+
+
+def _lengthen(axis: int, edges: tuple[Edges, ...], counts: list[int], size: int, most: int) -> int:
+    """Take more chunks of an axis together, as long as the cell has at most `most` elements."""
+    more = min(edges[axis].count // counts[axis] + 1, most // max(1, size))
+    if more < 2:
+        return size
+    count = min(edges[axis].count, counts[axis] * more)
+    size = size // counts[axis] * count
+    counts[axis] = count
+    return size
+
+
+def _taken_together(edges: Edges, count: int) -> Lengths:
+    """Return the lengths of runs of `count` pieces."""
+    if isinstance(edges, RegularEdges):
+        return max(1, edges.size * count)
+    firsts = [edges.bounds(piece)[0] for piece in range(0, edges.count, count)]
+    return tuple(np.diff([*firsts, edges.length]).tolist())
+
+
+def common_grid(shape: tuple[int, ...], grids: Sequence[Sequence[Lengths]]) -> tuple[Lengths, ...]:
+    """Return a grid whose chunks hold whole chunks of all `grids`.
+
+    Where such chunks would have more than `LARGEST` elements, the grid of
+    those that are given first is returned: the chunks of the others are then
+    read more than once.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        The shape of the arrays.
+    grids : sequence
+        At least one; the most important first.
+
+    Examples
+    --------
+    >>> common_grid((100, 50), [(10, 50), (20, 25)])
+    (20, 50)
+    >>> common_grid((9,), [((3, 2, 4),), ((5, 4),)])
+    ((5, 4),)
+    """
+    first, *others = [tuple(grid) for grid in grids]
+    if all(grid == first for grid in others):
+        return first
+    joined = tuple(
+        reduce(lambda left, right: _common_lengths(n, left, right), lengths)
+        for n, lengths in zip(shape, zip(first, *others, strict=True), strict=True)
+    )
+    largest = math.prod(_longest(n, lengths) for n, lengths in zip(shape, joined, strict=True))
+    return joined if largest <= LARGEST else first
+
+
+def _common_lengths(n: int, left: Lengths, right: Lengths) -> Lengths:
+    """Return the lengths between the edges that two ways of cutting an axis share."""
+    if left == right:
+        return left
+    if isinstance(left, int) and isinstance(right, int):
+        return min(math.lcm(left, right), max(1, n))
+    shared = np.intersect1d(_offsets(n, left), _offsets(n, right))
+    return tuple(np.diff(shared).tolist())
+
+
+def _offsets(n: int, lengths: Lengths) -> list[int]:
+    if isinstance(lengths, int):
+        return [*range(0, n, lengths), n]
+    return [0, *itertools.accumulate(lengths)]
+
+
+def _longest(n: int, lengths: Lengths) -> int:
+    return min(n, lengths) if isinstance(lengths, int) else max(lengths, default=0)
+
+
+def longest_of(edges: Edges) -> int:
+    """Return the length of the longest piece of an axis."""
+    if isinstance(edges, RegularEdges):
+        return min(edges.size, edges.length)
+    return max((b - a for a, b in map(edges.bounds, range(edges.count))), default=0)
+
+
+def simplified(length: int, lengths: Sequence[int]) -> Lengths:
+    """Return lengths as one regular length, where they are regular but for the last."""
+    edges = edges_of(length, lengths)
+    return edges.size if isinstance(edges, RegularEdges) else tuple(lengths)
