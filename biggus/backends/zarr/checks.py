@@ -31,11 +31,11 @@ def check_for(fields: dict[str, Any], zarr_format: int) -> Callable[[bytes, Span
     """
     if zarr_format == 2:
         compressor = fields.get("compressor") or {}
-        return _check_blosc if compressor.get("id") == "blosc" else None
+        return check_blosc if compressor.get("id") == "blosc" else None
     codecs = fields.get("codecs") or [{}]
     last = codecs[-1]
     if _is_blosc(last):
-        return _check_blosc
+        return check_blosc
     if len(codecs) == 1 and last.get("name") == "sharding_indexed":
         return _shard_check(fields, last.get("configuration") or {})
     return None
@@ -45,7 +45,8 @@ def _is_blosc(codec: dict[str, Any]) -> bool:
     return codec.get("name") in ("blosc", "numcodecs.blosc")
 
 
-def _check_blosc(data: bytes, span: Span) -> None:  # noqa: ARG001 - of all spans
+def check_blosc(data: bytes, span: Span = WHOLE) -> None:  # noqa: ARG001 - of all spans
+    """Refuse a Blosc frame that is not as long as it says."""
     if len(data) < _BLOSC_HEADER:
         raise OSError(f"a Blosc frame has at least {_BLOSC_HEADER} bytes, not {len(data)}")
     (length,) = struct.unpack_from("<I", data, 12)
@@ -73,7 +74,7 @@ def _shard_check(fields: dict[str, Any], sharding: dict[str, Any]) -> Callable[[
             if offset + length > len(data):
                 raise OSError("the shard is cut short: a chunk lies beyond its end")
             if blosc:
-                _check_blosc(data[offset : offset + length], WHOLE)
+                check_blosc(data[offset : offset + length], WHOLE)
 
     def check(data: bytes, span: Span) -> None:
         start, stop = span
@@ -82,6 +83,6 @@ def _shard_check(fields: dict[str, Any], sharding: dict[str, Any]) -> Callable[[
                 check_whole(data)
         elif blosc and stop is not None and not (at_start and start == 0):
             # Not the index, which is read from the end or from 0.
-            _check_blosc(data, span)
+            check_blosc(data, span)
 
     return check

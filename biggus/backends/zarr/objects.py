@@ -8,18 +8,20 @@ be read is an exception, and nothing else is ever passed off as an object.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import hashlib
 import os
 import struct
 import zipfile
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from biggus.backends import files
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
 METADATA_NAMES = ("zarr.json", ".zarray", ".zgroup", ".zattrs", ".zmetadata")
@@ -29,6 +31,10 @@ Span: TypeAlias = tuple[int | None, int | None]
 """Where to start and stop in an object, as in a slice; ``(-n, None)`` is its end."""
 
 WHOLE: Span = (None, None)
+
+_READ = os.O_RDONLY | getattr(os, "O_BINARY", 0)
+_LONGEST = 2**30
+"""Bytes; no system reads more than 2 GiB at once."""
 
 
 class Fetched(NamedTuple):
@@ -41,6 +47,10 @@ class Fetched(NamedTuple):
     """What names its state, as the store tells it with the bytes."""
 
 
+Get: TypeAlias = Callable[[Span], "Fetched | None"]
+"""Reads a span of one object; None if there is no such object."""
+
+
 class Objects(ABC):
     """Read access to the objects of one store; safe from many threads."""
 
@@ -49,6 +59,9 @@ class Objects(ABC):
 
     anywhere: bool = True
     """Whether any thread may read, or only the event loop of zarr-python."""
+
+    direct: bool = False
+    """Whether objects are at hand, so that any thread may read them without waiting."""
 
     @abstractmethod
     def get(self, key: str, span: Span = WHOLE) -> Fetched | None:
@@ -59,6 +72,11 @@ class Objects(ABC):
         OSError
             If it cannot be told, or cannot be read.
         """
+
+    @contextlib.contextmanager
+    def opened(self, key: str) -> Iterator[Get]:
+        """Give what reads several spans of one object, all of the same state if possible."""
+        yield functools.partial(self.get, key)
 
     async def aget(self, key: str, span: Span = WHOLE) -> Fetched | None:
         """Do the same without blocking the event loop."""
@@ -100,20 +118,36 @@ class FolderObjects(Objects):
         The folder.
     """
 
+    direct = True
+
     def __init__(self, root: Path) -> None:
         self.root = root
         self._prefix = os.path.join(root, "")  # noqa: PTH118 - joined for each chunk
 
     def get(self, key: str, span: Span = WHOLE) -> Fetched | None:  # noqa: D102 - inherited
+        file = self._open(key)
+        if file is None:
+            return None
+        try:
+            return _read(file, span)
+        finally:
+            os.close(file)
+
+    @contextlib.contextmanager
+    def opened(self, key: str) -> Iterator[Get]:  # noqa: D102 - inherited
+        file = self._open(key)
+        if file is None:
+            yield lambda span: None  # noqa: ARG005 - a Get
+            return
+        try:
+            yield functools.partial(_read, file)
+        finally:
+            os.close(file)
+
+    def _open(self, key: str) -> int | None:
         path = self._prefix + key
         try:
-            with open(path, "rb") as file:  # noqa: PTH123 - called for each chunk
-                if span == WHOLE:
-                    return Fetched(file.read())
-                size = os.fstat(file.fileno()).st_size
-                start, stop, _ = slice(*span).indices(size)
-                file.seek(start)
-                return Fetched(file.read(max(0, stop - start)))
+            return os.open(path, _READ)
         except (FileNotFoundError, NotADirectoryError):
             if os.path.lexists(path):
                 raise OSError(f"{path} is a link to nowhere") from None
@@ -167,6 +201,22 @@ class FolderObjects(Objects):
         return digest.digest()
 
 
+def _read(file: int, span: Span) -> Fetched:
+    """Read a span of an open file; it is short where the file is."""
+    start, stop, _ = slice(*span).indices(os.fstat(file).st_size)
+    # A position is the file's own: nobody else has this descriptor.
+    os.lseek(file, start, os.SEEK_SET)
+    wanted = max(0, stop - start)
+    data = os.read(file, min(wanted, _LONGEST))
+    if len(data) < wanted:
+        parts = [data]
+        while data and (missing := wanted - sum(map(len, parts))) > 0:
+            data = os.read(file, min(missing, _LONGEST))
+            parts.append(data)
+        data = b"".join(parts)
+    return Fetched(data)
+
+
 class ZipObjects(Objects):
     """Objects that are members of a local zip file.
 
@@ -178,6 +228,8 @@ class ZipObjects(Objects):
     path : pathlib.Path
         The zip file.
     """
+
+    direct = True
 
     def __init__(self, path: Path) -> None:
         self.path = path

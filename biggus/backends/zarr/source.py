@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import math
 import threading
 import time
 import warnings
@@ -16,6 +17,7 @@ from biggus.backends.http.client import OFFLINE
 from biggus.backends.zarr import metadata as zarr_metadata
 from biggus.backends.zarr.checks import check_for
 from biggus.backends.zarr.conventions import CONVENTIONS, cf_attributes, follows_cf
+from biggus.backends.zarr.direct import direct_reader
 from biggus.backends.zarr.loop import can_run_here, run_here
 from biggus.backends.zarr.store import Record, make_store, recording
 from biggus.errors import (
@@ -38,6 +40,9 @@ if TYPE_CHECKING:
     from biggus.backends.zarr.objects import Objects
 
 log = logging.getLogger("biggus.backends.zarr")
+
+_AT_ONCE = 10
+"""How many chunks zarr-python reads at once, unless its configuration says otherwise."""
 
 _warnings_lock = threading.Lock()
 
@@ -105,6 +110,7 @@ class ZarrSource(Source):
         self.name = f"{public} {path or zarr_metadata.ROOT}"
         self.token = f"zarr:{public}|{path}|v{document.zarr_format}"
         self.remote = objects.remote
+        self._key_prefix = f"{path}/" if path else ""
         self.attributes = document.attributes
         _refuse_pickles(document, public)
         store = make_store(objects)
@@ -133,6 +139,11 @@ class ZarrSource(Source):
         stored_chunks = tuple(max(1, int(n)) for n in (array.shards or array.chunks))
         self._grid = Grid(self.shape, stored_chunks)
         self._encode = array.metadata.encode_chunk_key
+        self._direct = direct_reader(self.objects, self.document, array, self._key, self._grid)
+        if self._direct is not None:
+            # Reading computes: the file system is taken to have it at hand.
+            self.waits = False
+            self.chunks = self._direct.natural_chunks(self.chunks)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return self._reopen
@@ -149,21 +160,36 @@ class ZarrSource(Source):
 
     def chunk_keys(self, box: Box) -> list[str]:
         """Return the keys of the objects (chunks, or shards) that `box` touches."""
-        path = self._array.path
-        prefix = f"{path}/" if path else ""
-        return [prefix + self._encode(part.number) for part in self._grid.parts(box)]
+        return [self._key(part.number) for part in self._grid.parts(box)]
+
+    def _key(self, number: tuple[int, ...]) -> str:
+        return self._key_prefix + self._encode(number)
+
+    def peak_bytes(self, box: Box) -> int:
+        """Return the most memory that a read of `box` takes.
+
+        Compressed chunks are decoded whole; zarr-python holds several at once.
+        """
+        if self._direct is not None:
+            return self._direct.peak_bytes(box)
+        stored = math.prod(axis.bounds(0)[1] if axis.count else 0 for axis in self._grid.axes)
+        chunks = min(_AT_ONCE, math.prod(self._chunks_touched(box)))
+        return super().peak_bytes(box) + 2 * chunks * stored * self.dtype.itemsize
+
+    def _chunks_touched(self, box: Box) -> list[int]:
+        axes = zip(self._grid.axes, box, strict=True)
+        return [axis.find(s.stop - 1) - axis.find(s.start) + 1 for axis, s in axes]
 
     def _read(self, box: Box) -> tuple[Values, Record]:
         """Read, and tell what was met; raises `SourceError` alone."""
         if self.remote and options.current().offline:
             raise OfflineError(self.name, box, OFFLINE)
         record = Record()
-        keys = self.chunk_keys(box)
         started = time.perf_counter()
         mark = recording.set(record)
         try:
             self._check_metadata()
-            values = self._values(box, len(keys))
+            values = self._values(box, record)
             # What is absent by design has metadata that says so.
             self._check_metadata(thoroughly=bool(record.absent))
         except SourceError:
@@ -184,9 +210,12 @@ class ZarrSource(Source):
             )
         return values, record
 
-    def _values(self, box: Box, n_objects: int) -> Values:
+    def _values(self, box: Box, record: Record) -> Values:
+        if self._direct is not None:
+            return self._direct.read(box, record)
         values: Values
-        if n_objects == 1 and box and self.objects.anywhere and can_run_here():
+        one = math.prod(self._chunks_touched(box)) == 1
+        if one and box and self.objects.anywhere and can_run_here():
             values = np.asarray(run_here(self._array.getitem(box)))
         else:
             # Reading into a buffer of our own gives an array, where zarr

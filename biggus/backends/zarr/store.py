@@ -63,14 +63,25 @@ async def checked_get(objects: Objects, key: str, span: Span) -> Fetched | None:
             raise OSError(f"{key} came or went while it was read")
     if found is None:
         return None
+    refuse_short(key, found.data, span)
+    return found
+
+
+def refuse_short(key: str, data: bytes, span: Span) -> None:
+    """Refuse what is not the whole of a span of an object.
+
+    Raises
+    ------
+    OSError
+        If it is short or empty.
+    """
     start, stop = span
     wanted = 1
     if start is not None:
         # Either a span from `start` up to `stop`, or the last `-start` bytes.
         wanted = -start if start < 0 else 1 if stop is None else stop - start
-    if len(found.data) < wanted:
-        raise OSError(f"{key} is cut short: {len(found.data)} bytes instead of {wanted}")
-    return found
+    if len(data) < wanted:
+        raise OSError(f"{key} is cut short: {len(data)} bytes instead of {wanted}")
 
 
 @functools.lru_cache(maxsize=1)

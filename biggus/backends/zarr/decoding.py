@@ -1,0 +1,280 @@
+"""From the stored bytes of a chunk to its values, in the calling thread.
+
+A chain of steps undoes the codecs of a chunk, the last one first.  The steps
+that take time are those of numcodecs and zlib, which let other threads run.
+Every step knows how many bytes it has to give, where that follows from the
+chunk, and any other number is an error: a buffer is never left half filled.
+"""
+
+from __future__ import annotations
+
+import functools
+import gzip
+import math
+import struct
+import zlib
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from biggus.backends.zarr.checks import check_blosc
+
+Buffer: TypeAlias = Any
+"""Bytes, or a flat array of bytes."""
+
+Step: TypeAlias = Callable[[Buffer, "int | None", "npt.NDArray[np.uint8] | None"], Buffer]
+"""Undoes one codec: takes its bytes, how many there are to be, and where they may go."""
+
+_ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+_CRC_BYTES = 4
+
+
+class Decoder:
+    """How the stored bytes of a chunk become its values.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        The shape of a chunk.
+    dtype : dtype
+        The dtype of the stored values, byte order included.
+    axes : tuple of int
+        Which axis of the chunk each stored axis is.
+    codecs : list of (callable, int or None)
+        The steps in the order in which they are done; with each, by how many
+        bytes its input is longer than what it gives, None if that varies.
+    """
+
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        dtype: np.dtype[Any],
+        axes: tuple[int, ...],
+        codecs: list[tuple[Step, int | None]],
+    ) -> None:
+        self.shape = shape
+        self.dtype = dtype
+        self.nbytes = math.prod(shape) * dtype.itemsize
+        self._stored_shape = tuple(shape[axis] for axis in axes)
+        self._back = tuple(axes.index(axis) for axis in range(len(axes)))
+        self.in_order = self._back == tuple(range(len(axes)))
+        size: int | None = self.nbytes
+        steps = []
+        for step, longer in reversed(codecs):
+            steps.append((step, size))
+            size = None if size is None or longer is None else size + longer
+        self.steps = steps[::-1]
+        self.stored_nbytes = size
+        """How long the stored bytes are, None if that varies."""
+
+    @property
+    def plain(self) -> bool:
+        """Whether the stored bytes are the values, in C order."""
+        return self.in_order and not self.steps
+
+    def into(self, data: Buffer, out: npt.NDArray[np.uint8]) -> Buffer:
+        """Return the bytes of the stored values, in `out` or wherever they came to lie.
+
+        Raises
+        ------
+        OSError, ValueError, RuntimeError, zlib.error
+            If they are damaged.
+        """
+        if self.stored_nbytes is not None and len(data) != self.stored_nbytes:
+            raise OSError(f"a chunk of {self.stored_nbytes} bytes is here of {len(data)}")
+        last = len(self.steps) - 1
+        for i, (step, size) in enumerate(self.steps):
+            data = step(data, size, out if i == last else None)
+        return data
+
+    def values(self, data: Buffer, scratch: npt.NDArray[np.uint8]) -> npt.NDArray[Any]:
+        """Return the chunk; it may lie in `scratch`, and may not be writable."""
+        data = self.into(data, scratch)
+        array = np.ndarray(self._stored_shape, self.dtype, data)
+        return array if self.in_order else array.transpose(self._back)
+
+
+def decoder_for(
+    codecs: Any, shape: tuple[int, ...], dtype: np.dtype[Any], known: str = "biufcMmSUV"
+) -> Decoder | None:
+    """Return the decoder of a chain of codecs of format 3, or None if it is not known."""
+    if dtype.kind not in known or dtype.names or not isinstance(codecs, list):
+        return None
+    axes = tuple(range(len(shape)))
+    steps: list[tuple[Step, int | None]] = []
+    stored: np.dtype[Any] | None = None
+    for codec in codecs:
+        if not isinstance(codec, dict):
+            return None
+        name, settings = codec.get("name"), codec.get("configuration") or {}
+        if stored is None and name == "transpose":
+            order = settings.get("order")
+            if not isinstance(order, list) or sorted(order) != list(range(len(shape))):
+                return None
+            axes = tuple(axes[i] for i in order)
+        elif stored is None and name == "bytes":
+            stored = _stored_dtype(dtype, settings.get("endian"))
+        elif stored is not None and name in _STEPS_3:
+            steps.insert(0, _STEPS_3[name])
+        else:
+            return None
+    return None if stored is None else Decoder(shape, stored, axes, steps)
+
+
+def _stored_dtype(dtype: np.dtype[Any], endian: Any) -> np.dtype[Any] | None:
+    if dtype.kind in "bSV" or dtype.itemsize == 1:
+        return dtype
+    order = {"little": "<", "big": ">"}.get(endian)
+    return None if order is None else dtype.newbyteorder(order)  # type: ignore[arg-type]
+
+
+def decoder_for_v2(
+    fields: dict[str, Any], shape: tuple[int, ...], dtype: np.dtype[Any]
+) -> Decoder | None:
+    """Return the decoder of an array of format 2, or None if it is not known."""
+    if dtype.kind not in "biufcMmSUV" or dtype.names or fields.get("order") not in ("C", "F"):
+        return None
+    steps: list[tuple[Step, int | None]] = []
+    compressor = fields.get("compressor")
+    if compressor is not None:
+        name = compressor.get("id")
+        if name in _STEPS_2:
+            steps.append(_STEPS_2[name])
+        elif name in _NUMCODECS:
+            steps.append((_numcodecs_step(compressor), None))
+        else:
+            return None
+    for codec in reversed(fields.get("filters") or []):
+        if codec.get("id") not in _NUMCODECS:
+            return None
+        steps.append((_numcodecs_step(codec), None))
+    axes = tuple(range(len(shape)))
+    return Decoder(shape, dtype, axes if fields["order"] == "C" else axes[::-1], steps)
+
+
+def _numcodecs_step(config: dict[str, Any]) -> Step:
+    import numcodecs
+
+    codec = numcodecs.get_codec(dict(config))
+
+    def step(data: Buffer, size: int | None, out: Any) -> Buffer:  # noqa: ARG001 - a Step
+        found = np.ascontiguousarray(np.frombuffer(codec.decode(data), np.uint8))
+        return _sized(found, size)
+
+    return step
+
+
+def _sized(data: Buffer, size: int | None) -> Buffer:
+    if size is not None and len(data) != size:
+        raise OSError(f"a chunk of {size} bytes decoded to {len(data)}: damaged")
+    return data
+
+
+def _blosc(data: Buffer, size: int | None, out: Any) -> Buffer:
+    check_blosc(data)
+    (length,) = struct.unpack_from("<I", data, 4)
+    if size is not None and length != size:
+        raise OSError(f"a chunk of {size} bytes is a Blosc frame of {length}")
+    return _native("blosc")(data, out if size is not None else None)
+
+
+def _zstd(data: Buffer, size: int | None, out: Any) -> Buffer:
+    decompress = _native("zstd")
+    if out is not None and size is not None and _zstd_length(data) == size:
+        # A frame that gives other than its length is an error in the decoder.
+        return decompress(data, out)
+    return _sized(decompress(data), size)
+
+
+def _zstd_length(data: Buffer) -> int | None:
+    """Return what the header of a frame says of its length; None if it does not.
+
+    The layout is that of RFC 8878, section 3.1.1.1.
+    """
+    if bytes(data[:4]) != _ZSTD_MAGIC or len(data) < 18:
+        return None
+    descriptor = data[4]
+    single = descriptor >> 5 & 1
+    at = 5 + (0 if single else 1) + (0, 1, 2, 4)[descriptor & 3]
+    flag = descriptor >> 6
+    if flag == 0 and not single:
+        return None
+    length = int.from_bytes(bytes(data[at : at + (1, 2, 4, 8)[flag]]), "little")
+    return length + 256 if flag == 1 else length
+
+
+def _lz4(data: Buffer, size: int | None, out: Any) -> Buffer:
+    if len(data) < 4:
+        raise OSError("an LZ4 chunk without its length")
+    if size is not None and int.from_bytes(bytes(data[:4]), "little") != size:
+        raise OSError(f"a chunk of {size} bytes says that it has another length: damaged")
+    return _native("lz4")(data, out if size is not None else None)
+
+
+def _gzip(data: Buffer, size: int | None, out: Any) -> Buffer:  # noqa: ARG001 - a Step
+    if size is not None:
+        found = zlib.decompress(data, 31, max(1, size))
+        if len(found) == size:
+            return found
+    return _sized(gzip.decompress(data), size)  # of several members
+
+
+def _zlib(data: Buffer, size: int | None, out: Any) -> Buffer:  # noqa: ARG001 - a Step
+    return _sized(zlib.decompress(data, bufsize=max(1, size or zlib.DEF_BUF_SIZE)), size)
+
+
+def _crc32c(data: Buffer, size: int | None, out: Any) -> Buffer:  # noqa: ARG001 - a Step
+    stored = bytes(data[-_CRC_BYTES:])
+    inner = memoryview(data)[:-_CRC_BYTES]
+    if crc32c(inner).to_bytes(_CRC_BYTES, "little") != stored:
+        raise OSError("the checksum (crc32c) does not match: damaged")
+    return _sized(inner, size)
+
+
+def crc32c(data: Buffer) -> int:
+    """Return the CRC-32C (Castagnoli) of some bytes."""
+    return int(_crc32c_function()(np.frombuffer(data, np.uint8)))
+
+
+@functools.lru_cache(maxsize=1)
+def _crc32c_function() -> Callable[[Any], int]:
+    import importlib
+
+    try:
+        return importlib.import_module("google_crc32c").value  # type: ignore[no-any-return]
+    except ImportError:  # zarr-python had another one before
+        return importlib.import_module("crc32c").crc32c  # type: ignore[no-any-return]
+
+
+@functools.lru_cache(maxsize=8)
+def _native(name: str) -> Callable[[Any, Any], Buffer]:
+    import importlib
+
+    decompress = importlib.import_module(f"numcodecs.{name}").decompress
+
+    def call(data: Buffer, out: Any = None) -> Buffer:
+        if out is None:
+            return decompress(data)
+        decompress(data, out)
+        return out
+
+    return call
+
+
+_STEPS_3: dict[Any, tuple[Step, int | None]] = {
+    "blosc": (_blosc, None),
+    "zstd": (_zstd, None),
+    "gzip": (_gzip, None),
+    "crc32c": (_crc32c, _CRC_BYTES),
+}
+_STEPS_2: dict[Any, tuple[Step, int | None]] = {
+    "blosc": (_blosc, None),
+    "zstd": (_zstd, None),
+    "gzip": (_gzip, None),
+    "zlib": (_zlib, None),
+    "lz4": (_lz4, None),
+}
+_NUMCODECS = frozenset({"bz2", "lzma", "shuffle", "delta", "fixedscaleoffset", "fletcher32"})
+"""Codecs of format 2 that are done by numcodecs as they are."""
