@@ -66,6 +66,9 @@ class Decoder:
             steps.append((step, size))
             size = None if size is None or longer is None else size + longer
         self.steps = steps[::-1]
+        self.fills = bool(codecs) and codecs[-1][0] in (_blosc, _zstd, _lz4)
+        """Whether the values are decoded into a buffer that is given."""
+
         self.stored_nbytes = size
         """How long the stored bytes are, None if that varies."""
 
@@ -74,7 +77,7 @@ class Decoder:
         """Whether the stored bytes are the values, in C order."""
         return self.in_order and not self.steps
 
-    def into(self, data: Buffer, out: npt.NDArray[np.uint8]) -> Buffer:
+    def into(self, data: Buffer, out: npt.NDArray[np.uint8] | None) -> Buffer:
         """Return the bytes of the stored values, in `out` or wherever they came to lie.
 
         Raises
@@ -89,7 +92,7 @@ class Decoder:
             data = step(data, size, out if i == last else None)
         return data
 
-    def values(self, data: Buffer, scratch: npt.NDArray[np.uint8]) -> npt.NDArray[Any]:
+    def values(self, data: Buffer, scratch: npt.NDArray[np.uint8] | None) -> npt.NDArray[Any]:
         """Return the chunk; it may lie in `scratch`, and may not be writable."""
         data = self.into(data, scratch)
         array = np.ndarray(self._stored_shape, self.dtype, data)
@@ -155,12 +158,14 @@ def decoder_for_v2(
 
 
 def _numcodecs_step(config: dict[str, Any]) -> Step:
-    import numcodecs
+    import importlib
 
-    codec = numcodecs.get_codec(dict(config))
+    codec = importlib.import_module("numcodecs").get_codec(dict(config))
 
     def step(data: Buffer, size: int | None, out: Any) -> Buffer:  # noqa: ARG001 - a Step
-        found = np.ascontiguousarray(np.frombuffer(codec.decode(data), np.uint8))
+        found = codec.decode(data)
+        if isinstance(found, np.ndarray):
+            found = np.ascontiguousarray(found).reshape(-1).view(np.uint8)
         return _sized(found, size)
 
     return step
@@ -249,7 +254,7 @@ def _crc32c_function() -> Callable[[Any], int]:
 
 
 @functools.lru_cache(maxsize=8)
-def _native(name: str) -> Callable[[Any, Any], Buffer]:
+def _native(name: str) -> Callable[..., Buffer]:
     import importlib
 
     decompress = importlib.import_module(f"numcodecs.{name}").decompress

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from biggus.backends.zarr.decoding import Decoder, crc32c, decoder_for, decoder_for_v2
-from biggus.backends.zarr.objects import WHOLE, Objects, Span
+from biggus.backends.zarr.objects import WHOLE, FolderObjects, Objects, Span
 from biggus.backends.zarr.store import Record, refuse_short
 from biggus.grid import DEFAULT_CHUNK_BYTES, Grid, default_chunks
 from biggus.source import Box, box_shape
@@ -110,7 +110,7 @@ class DirectReader:
         scratch = _Scratch(self.decoder.nbytes)
         for part in self.grid.parts(box):
             key = self.key(part.number)
-            out = values[(*part.outer, ...)]
+            out = _view(values, part.outer)
             if self.sharding is not None:
                 self._read_shard(self.sharding, key, part.inner, out, record, scratch)
                 continue
@@ -123,6 +123,7 @@ class DirectReader:
             record.tags[key] = found.tag
             refuse_short(key, found.data, span)
             self._place(found.data, part.inner, out, scratch)
+            del found  # or it would lie beside the next one
         return values
 
     def _read_shard(
@@ -144,7 +145,7 @@ class DirectReader:
             refuse_short(key, found.data, sharding.span)
             index = sharding.parsed(found.data)
             for part in sharding.grid.parts(box):
-                out = values[(*part.outer, ...)]
+                out = _view(values, part.outer)
                 offset, length = index[part.number].tolist()
                 if offset == length == _NOWHERE:
                     out[...] = self.fill
@@ -155,6 +156,7 @@ class DirectReader:
                     raise OSError(f"{key} came or went while it was read")
                 refuse_short(key, found.data, span)
                 self._place(found.data, part.inner, out, scratch)
+                del found  # or it would lie beside the next one
 
     def _span(self, inner: Box, offset: int | None = None, length: int = 0) -> Span:
         """Return which bytes of an object to read for a part of a chunk."""
@@ -178,13 +180,13 @@ class DirectReader:
                 if found is not target:
                     target[:] = np.frombuffer(found, np.uint8)
                 return
-            out[...] = decoder.values(data, scratch.get())
+            out[...] = decoder.values(data, scratch.get() if decoder.fills else None)
         elif decoder.plain:
             item = decoder.dtype.itemsize
             strides = [s.step * n for s, n in zip(inner, strides_of(decoder.shape), strict=True)]
             out[...] = np.ndarray(out.shape, decoder.dtype, data, 0, [item * n for n in strides])
         else:
-            out[...] = decoder.values(data, scratch.get())[inner]
+            out[...] = decoder.values(data, scratch.get() if decoder.fills else None)[inner]
 
     def peak_bytes(self, box: Box) -> int:
         """Return the most memory that a read of `box` takes."""
@@ -197,7 +199,8 @@ class DirectReader:
         stored = decoder.nbytes + decoder.nbytes // 64 + 4096
         if decoder.plain:
             return result + index + min(stored, self._plain_bytes(box))
-        decoded = decoder.nbytes * (1 if len(decoder.steps) < 2 else 2)
+        # Between two steps nothing tells the length: buffers grow, and are joined.
+        decoded = decoder.nbytes * (1 if len(decoder.steps) < 2 else 6)
         return result + index + stored + decoded
 
     def _plain_bytes(self, box: Box) -> int:
@@ -215,7 +218,9 @@ class DirectReader:
     def natural_chunks(self, chunks: tuple[int, ...]) -> Chunks:
         """Return `chunks`, cut into parts where they are large and can be read so."""
         decoder = self.decoder
-        if self.sharding is not None or not decoder.plain or decoder.nbytes <= LARGEST_PLAIN:
+        # To get at the end of a member of a zip file is to read all of it.
+        seekable = self.sharding is None and isinstance(self.objects, FolderObjects)
+        if not seekable or not decoder.plain or decoder.nbytes <= LARGEST_PLAIN:
             return chunks
         parts = default_chunks(chunks, decoder.dtype.itemsize)
         return tuple(
@@ -249,6 +254,13 @@ def _cut(n: int, part: int, length: int) -> int | tuple[int, ...]:
         for start in range(chunk, stop, part)
     ]
     return tuple(lengths)
+
+
+def _view(values: npt.NDArray[Any], outer: Box) -> npt.NDArray[Any]:
+    """Return where a part goes: an array even where there is no axis."""
+    key: Any = (*outer, ...)
+    view: npt.NDArray[Any] = values[key]
+    return view
 
 
 def _is_all(inner: Box, shape: tuple[int, ...]) -> bool:

@@ -163,7 +163,7 @@ class ZarrSource(Source):
         return [self._key(part.number) for part in self._grid.parts(box)]
 
     def _key(self, number: tuple[int, ...]) -> str:
-        return self._key_prefix + self._encode(number)
+        return f"{self._key_prefix}{self._encode(number)}"
 
     def peak_bytes(self, box: Box) -> int:
         """Return the most memory that a read of `box` takes.
