@@ -9,6 +9,7 @@ to the last are read.
 from __future__ import annotations
 
 import math
+import threading
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
     from biggus.source import Chunks
 
 _NOWHERE = 2**64 - 1
+_MOST_KEPT = 8 * 2**20
+"""Bytes that a thread keeps for the next chunk, at most."""
+
+_thread = threading.local()
 LARGEST_PLAIN = 2 * DEFAULT_CHUNK_BYTES
 """Bytes; a plainly stored chunk that is larger is read in parts."""
 
@@ -230,7 +235,10 @@ class DirectReader:
 
 
 class _Scratch:
-    """Bytes for one chunk, used again for each, made when first needed."""
+    """Bytes for one chunk, used again for each, made when first needed.
+
+    Unless they are many, the thread keeps them: fresh memory costs as much as decoding does.
+    """
 
     def __init__(self, nbytes: int) -> None:
         self._nbytes = nbytes
@@ -238,7 +246,12 @@ class _Scratch:
 
     def get(self) -> npt.NDArray[np.uint8]:
         if self._bytes is None:
-            self._bytes = np.empty(self._nbytes, np.uint8)
+            kept: npt.NDArray[np.uint8] | None = getattr(_thread, "scratch", None)
+            if kept is None or kept.nbytes < self._nbytes:
+                kept = np.empty(self._nbytes, np.uint8)
+                if self._nbytes <= _MOST_KEPT:
+                    _thread.scratch = kept
+            self._bytes = kept[: self._nbytes]
         return self._bytes
 
 
