@@ -7,26 +7,27 @@ import importlib
 import os
 import platform
 import sys
+from pathlib import Path
 
 import numpy as np
 
 import biggus
+from benchmarks.datasets import STORES
+from benchmarks.setup import SIZES, Setup
 
-NAMES = ("mosaic", "grid", "adapter", "imports", "tiles", "stores")
+NAMES = (
+    *("mosaic", "grid", "adapter", "imports", "tiles", "stores"),
+    *("compute", "memory", "partials", "overhead"),
+)
 
 
 def main() -> None:
     """Run those that are named, or all."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(NAMES)}")
-    names = parser.parse_args().names or NAMES
-    unknown = sorted(set(names) - set(NAMES))
-    if unknown:
-        parser.error(f"no benchmark {', '.join(unknown)}; there are {', '.join(NAMES)}")
+    names, setup = asked()
     rows = []
     for name in names:
         print(f"{name} ...", file=sys.stderr, flush=True)
-        rows += importlib.import_module(f"benchmarks.{name}").run()
+        rows += importlib.import_module(f"benchmarks.{name}").run(setup)
     print(
         f"biggus {biggus.__version__}, Python {platform.python_version()}, "
         f"NumPy {np.__version__}, {os.cpu_count()} cores\n"
@@ -34,10 +35,42 @@ def main() -> None:
     print("| work | biggus | compared with | ratio | must be | met |")
     print("|---|---|---|---|---|---|")
     for row in rows:
-        most = "" if row.most is None else f"≤ {row.most:g}"
+        most = "" if row.most is None else f"≤ {row.most:.3g}"
         print(
             f"| {row.work} | {row.measured} | {row.limit} | {row.ratio:.2g} | {most} | {row.met} |"
         )
 
 
-main()
+def asked() -> tuple[tuple[str, ...], Setup]:
+    """Return what the command line asks for."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(NAMES)}")
+    parser.add_argument(
+        "--size",
+        choices=SIZES,
+        default="small",
+        help="how large the data are that whole statistics are made of: full is 2 GB, and 8 GB "
+        "for `memory`; small, which is the default, 50 MB for a quick look",
+    )
+    parser.add_argument(
+        "--data",
+        type=Path,
+        metavar="FOLDER",
+        help="where these data are kept for another run; else they are made anew",
+    )
+    parser.add_argument(
+        "--only",
+        action="append",
+        choices=STORES,
+        help="the store that `compute` and `memory` are about; may be given again",
+    )
+    given = parser.parse_args()
+    unknown = sorted(set(given.names) - set(NAMES))
+    if unknown:
+        parser.error(f"no benchmark {', '.join(unknown)}; there are {', '.join(NAMES)}")
+    setup = Setup(SIZES[given.size], given.data, tuple(given.only or ()))
+    return tuple(given.names) or NAMES, setup
+
+
+if __name__ == "__main__":
+    main()

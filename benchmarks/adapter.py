@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import importlib.util
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 import biggus
 from benchmarks.timing import Row, medians, show
 
+if TYPE_CHECKING:
+    from benchmarks.setup import Setup
+
 MOST_SECONDS = 25e-6
 
 
-def run() -> list[Row]:
+def run(_: Setup) -> list[Row]:
     """Compare with the limit, and with dask.array where it is installed."""
     values = np.arange(100.0)
     works = {"biggus": biggus.ArrayAdapter(values)[10:20].ndarray}

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import tracemalloc
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 import biggus
 from benchmarks.mosaic import Tile
 from benchmarks.timing import Row, medians, show
+
+if TYPE_CHECKING:
+    from benchmarks.setup import Setup
 
 MOST_SECONDS = 50e-6
 
@@ -34,7 +38,7 @@ def traced(zoom: int) -> int:
     return taken
 
 
-def run() -> list[Row]:
+def run(_: Setup) -> list[Row]:
     """Compare building and slicing with their limits, and memory with that of four tiles."""
     grid = build()
     times = medians(

@@ -7,11 +7,15 @@ import os
 import subprocess
 import sys
 import tempfile
+from typing import TYPE_CHECKING
 
 from benchmarks.timing import Row, medians, show
 
+if TYPE_CHECKING:
+    from benchmarks.setup import Setup
 
-def run() -> list[Row]:
+
+def run(_: Setup) -> list[Row]:
     """Compare whole interpreters that import one thing; byte code is compiled beforehand."""
     with tempfile.TemporaryDirectory() as folder:
         environment = {**os.environ, "PYTHONPYCACHEPREFIX": folder}

@@ -5,11 +5,15 @@ from __future__ import annotations
 import gc
 import random
 import tracemalloc
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 import biggus
 from benchmarks.timing import Row, medians, show
+
+if TYPE_CHECKING:
+    from benchmarks.setup import Setup
 
 ZOOM = 9
 SIDE = 2**ZOOM
@@ -53,7 +57,7 @@ def nested(tiles: list[list[Tile]]) -> biggus.Array:
     return biggus.LinearMosaic(columns, axis=1)
 
 
-def run() -> list[Row]:
+def run(_: Setup) -> list[Row]:
     """Compare building with bare objects, and slicing with its limit."""
     tiles = [[Tile(x, y) for y in range(SIDE)] for x in range(SIDE)]
     times = medians({"bare": bare_objects, "mosaic": lambda: nested(tiles)}, rounds=9)

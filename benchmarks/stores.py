@@ -6,6 +6,7 @@ import tempfile
 from functools import partial
 from operator import getitem
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import diskcache
 import h5py
@@ -16,11 +17,14 @@ import zarr
 import biggus
 from benchmarks.timing import Row, medians, show
 
+if TYPE_CHECKING:
+    from benchmarks.setup import Setup
+
 SHAPE = (64, 512, 512)
 CHUNKS = (8, 128, 128)
 
 
-def run() -> list[Row]:
+def run(_: Setup) -> list[Row]:
     """Compare large and small reads with the plain library's, and a warm chunk with diskcache."""
     values = np.random.default_rng(0).integers(0, 1000, SHAPE).astype("f4")
     with tempfile.TemporaryDirectory() as name:

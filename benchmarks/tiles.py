@@ -18,6 +18,8 @@ from benchmarks.timing import Row, medians, show
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from benchmarks.setup import Setup
+
 LATENCY = 0.05
 CONNECTIONS = 16
 SIDE = 16
@@ -63,7 +65,7 @@ def read_plain(files: list[tuple[Path, int, tuple[slice, slice]]]) -> np.ndarray
     return result
 
 
-def run() -> list[Row]:
+def run(_: Setup) -> list[Row]:
     """Compare cold tiles with perfect waiting, and warm ones with plain files."""
     least = TILES * LATENCY / CONNECTIONS
     with tempfile.TemporaryDirectory() as name, slow_server() as template:

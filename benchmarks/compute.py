@@ -1,0 +1,144 @@
+"""Statistics of a whole dataset: beside dask, the plain libraries, tensorstore and the machine.
+
+Each computes in a process of its own, so that its memory is its own; all are
+asked in turn, and once before anything is timed, so that what they read is in
+the system's memory and what they import is there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import statistics
+from typing import TYPE_CHECKING
+
+from benchmarks.datasets import STORES, dataset
+from benchmarks.peers import peers_of
+from benchmarks.timing import Row, show
+from benchmarks.worker import Worker
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from benchmarks.setup import Setup
+    from benchmarks.worker import Answer
+
+TWO = ("mean", "std")
+ONE = ("std",)
+FOUR = ("mean", "std", "min", "max")
+
+MOST = {
+    "contiguous": {"dask": 1 / 2.3, "machine": 1.2},
+    "gzip": {"dask": 1 / 2.2},
+    "zstd": {"dask": 1 / 1.5, "tensorstore": 1.2},
+    "lz4": {"dask": 1 / 1.5, "tensorstore": 1.2},
+}
+"""How long biggus may take, in times of what another takes."""
+
+MOST_FOUR = 1.15
+"""How long four statistics may take, in times of what one takes."""
+
+MOST_BYTES = 200 * 10**6
+"""How much memory the process may have, that of the interpreter and libraries included."""
+
+NAMES = {
+    "dask": "dask.array",
+    "tensorstore": "tensorstore, two threads",
+    "machine": "the machine: `preadv`, decoding, two threads",
+}
+
+AGREE = 1e-12
+"""Of the values, how much those of two may differ."""
+
+
+def run(setup: Setup) -> list[Row]:
+    """Compare how long it takes and how much memory, for each store."""
+    rows = []
+    for store in setup.stores or STORES:
+        with setup.folder() as folder:
+            rows += _compared(store, dataset(folder, store, setup.size), setup)
+    return rows
+
+
+def _compared(store: str, path: Path, setup: Setup) -> list[Row]:
+    others = [peer for peer in peers_of(store) if peer != "biggus"]
+    asked = [("biggus", TWO), *((peer, TWO) for peer in others), ("biggus", ONE), ("biggus", FOUR)]
+    seconds, last = measured(path, asked, setup.size.rounds)
+    work = f"{STORES[store]}: mean and std of {show_bytes(setup.size.nbytes)}"
+    names = {**NAMES, "library": "h5py" if path.suffix == ".h5" else "zarr-python"}
+    names["library"] += ", slab by slab"
+    mine = seconds["biggus", TWO]
+    rows = []
+    for peer in others:
+        theirs = seconds[peer, TWO]
+        compared = f"{names[peer]}, {show(theirs)}"
+        ratio, most = mine / theirs, MOST[store].get(peer)
+        rows.append(Row(work if not rows else "the same", show(mine), compared, ratio, most))
+    four, one = seconds["biggus", FOUR], seconds["biggus", ONE]
+    rows.append(
+        Row(
+            f"{STORES[store]}: mean, std, min and max at once",
+            show(four),
+            f"std alone, {show(one)}",
+            four / one,
+            MOST_FOUR,
+        )
+    )
+    return rows + memory_rows(f"{STORES[store]}: peak memory", last, others, names)
+
+
+def measured(
+    path: Path, asked: Sequence[tuple[str, tuple[str, ...]]], rounds: int
+) -> tuple[dict[tuple[str, tuple[str, ...]], float], dict[str, Answer]]:
+    """Return the median seconds of each piece of work, and the last answer of each peer.
+
+    Parameters
+    ----------
+    path : Path
+        Of the dataset.
+    asked : sequence of (str, tuple of str)
+        Who is asked in each round, and for which statistics.
+    rounds : int
+        How often each is timed, after being asked once untimed.
+    """
+    seconds: dict[tuple[str, tuple[str, ...]], list[float]] = {work: [] for work in asked}
+    with contextlib.ExitStack() as stack:
+        peers = dict.fromkeys(peer for peer, _ in asked)
+        workers = {peer: stack.enter_context(Worker(peer, path)) for peer in peers}
+        last = {}
+        for number in range(rounds + 1):
+            found: dict[str, float] = {}
+            for peer, names in asked:
+                answer = last[peer] = workers[peer].ask(names)
+                agree(peer, found, dict(zip(names, answer.values, strict=True)))
+                if number:
+                    seconds[peer, names].append(answer.seconds)
+    return {work: statistics.median(times) for work, times in seconds.items()}, last
+
+
+def agree(peer: str, found: dict[str, float], values: dict[str, float]) -> None:
+    """Raise an error where statistics are not those that were found by others."""
+    for name, value in values.items():
+        if not math.isclose(found.setdefault(name, value), value, rel_tol=AGREE):
+            raise RuntimeError(f"{peer} says that {name} is {value!r}, another {found[name]!r}")
+
+
+def memory_rows(
+    work: str, last: dict[str, Answer], others: Iterable[str], names: dict[str, str]
+) -> list[Row]:
+    """Return rows of the most memory that processes have had, beside what biggus may have."""
+    mine = last["biggus"].peak
+    ratio = mine / MOST_BYTES
+    rows = [Row(work, show_bytes(mine), show_bytes(MOST_BYTES), ratio, 1)]
+    for peer in others:
+        if peer != "machine":
+            theirs = last[peer].peak
+            compared = f"{names[peer]}, {show_bytes(theirs)}"
+            rows.append(Row("the same", show_bytes(mine), compared, mine / theirs, None))
+    return rows
+
+
+def show_bytes(nbytes: float) -> str:
+    """Format a number of bytes in MB or GB."""
+    return f"{nbytes / 1e9:.3g} GB" if nbytes >= 1e9 else f"{nbytes / 1e6:.3g} MB"

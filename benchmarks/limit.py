@@ -1,0 +1,142 @@
+"""What the machine can do: stored bytes read with `preadv` into kept buffers, and decoded.
+
+Where chunks lie is looked up beforehand; nothing is checked, nothing but the
+dataset of these benchmarks can be read.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import itertools
+import math
+import os
+import zlib
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from benchmarks.datasets import VARIABLE, store_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+RUN = 6 * 2**20
+"""Bytes that are read at once where nothing is chunked."""
+
+
+class Stored(NamedTuple):
+    """The bytes of a chunk, and the box of values in it that are of the array."""
+
+    path: str
+    offset: int
+    nbytes: int
+    box: tuple[slice, ...]
+
+
+def read_chunks(path: Path, parts: int) -> Callable[[int], Iterator[np.ndarray]]:
+    """Return what yields the values of every so manieth chunk, from a given one on."""
+    store = store_of(path)
+    if store == "contiguous":
+        return _runs(path, parts)
+    chunks, stored = (_hdf5_chunks if store == "gzip" else _zarr_chunks)(path)
+    decode = {"gzip": _gunzipped, "zstd": _zstd, "lz4": _blosc}[store]()
+    longest = max(chunk.nbytes for chunk in stored)
+
+    def decoded_values(part: int) -> Iterator[np.ndarray]:
+        read = np.empty(longest, "u1")
+        decoded = np.empty(4 * math.prod(chunks), "u1")
+        cropped = np.empty(math.prod(chunks), "<f4")
+        for chunk in stored[part::parts]:
+            descriptor = os.open(chunk.path, os.O_RDONLY)
+            os.preadv(descriptor, [read[: chunk.nbytes]], chunk.offset)
+            os.close(descriptor)
+            decode(read[: chunk.nbytes], decoded)
+            values = decoded.view("<f4").reshape(chunks)[chunk.box]
+            if not values.flags.c_contiguous:
+                whole = values
+                values = cropped[: values.size].reshape(values.shape)
+                values[...] = whole
+            yield values
+
+    return decoded_values
+
+
+def _runs(path: Path, parts: int) -> Callable[[int], Iterator[np.ndarray]]:
+    import h5py
+
+    with h5py.File(path) as file:
+        first = file[VARIABLE].id.get_offset()
+        nbytes = file[VARIABLE].nbytes
+
+    def values(part: int) -> Iterator[np.ndarray]:
+        read = np.empty(RUN, "u1")
+        descriptor = os.open(path, os.O_RDONLY)
+        for start in range(part * RUN, nbytes, parts * RUN):
+            run = read[: min(RUN, nbytes - start)]
+            os.preadv(descriptor, [run], first + start)
+            yield run.view("<f4")
+        os.close(descriptor)
+
+    return values
+
+
+def _hdf5_chunks(path: Path) -> tuple[tuple[int, ...], list[Stored]]:
+    import h5py
+
+    with h5py.File(path) as file:
+        dataset = file[VARIABLE]
+        stored = []
+        for number in range(dataset.id.get_num_chunks()):
+            info = dataset.id.get_chunk_info(number)
+            box = _box(info.chunk_offset, dataset.chunks, dataset.shape)
+            stored.append(Stored(str(path), info.byte_offset, info.size, box))
+        return dataset.chunks, stored
+
+
+def _zarr_chunks(path: Path) -> tuple[tuple[int, ...], list[Stored]]:
+    import zarr
+
+    array = zarr.open_array(path, mode="r")
+    stored = []
+    for place in itertools.product(
+        *[range(math.ceil(n / size)) for n, size in zip(array.shape, array.chunks, strict=True)]
+    ):
+        file = path.joinpath("c", *map(str, place))
+        corner = [number * size for number, size in zip(place, array.chunks, strict=True)]
+        box = _box(corner, array.chunks, array.shape)
+        stored.append(Stored(str(file), 0, file.stat().st_size, box))
+    return array.chunks, stored
+
+
+def _box(corner: Sequence[int], chunks: Sequence[int], shape: Sequence[int]) -> tuple[slice, ...]:
+    return tuple(
+        slice(0, min(size, n - start)) for start, size, n in zip(corner, chunks, shape, strict=True)
+    )
+
+
+def _gunzipped() -> Any:
+    """Return what inflates with the fastest library that is here, and undoes the shuffle."""
+    from numcodecs import Shuffle
+
+    inflate: Callable[[Any, int], Any]
+    if importlib.util.find_spec("deflate"):
+        import deflate
+
+        inflate = deflate.zlib_decompress
+    else:
+        inflate = lambda data, nbytes: zlib.decompress(data, bufsize=nbytes)  # noqa: E731
+    unshuffle = Shuffle(4).decode
+    return lambda data, out: unshuffle(inflate(data, out.size), out)
+
+
+def _zstd() -> Any:
+    from numcodecs import Zstd
+
+    return Zstd().decode
+
+
+def _blosc() -> Any:
+    from numcodecs import Blosc
+
+    return Blosc().decode

@@ -1,0 +1,93 @@
+"""Partial results that are kept: the same analysis again, and of a mosaic that has grown."""
+
+from __future__ import annotations
+
+import shutil
+import statistics
+from typing import TYPE_CHECKING, Any
+
+import biggus
+from benchmarks.compute import TWO, agree, show_bytes
+from benchmarks.datasets import VARIABLE, dataset
+from benchmarks.peers import DTYPE, MEMORY, WORKERS
+from benchmarks.timing import Row, show, timed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from benchmarks.setup import Setup
+
+FILES = 100
+"""Before one more is appended: one percent."""
+
+MOST = {"again": 0.01, "appended": 0.03}
+"""How long a run may take, in times of the first that keeps nothing."""
+
+
+def run(setup: Setup) -> list[Row]:
+    """Compare later runs with the first, and opening the files as well."""
+    with setup.folder() as folder:
+        paths = _files(folder, setup)
+        rounds = [_round(paths, folder / "partials-cache") for _ in range(setup.size.rounds)]
+    seconds = {name: statistics.median([times[name] for times in rounds]) for name in rounds[0]}
+    plain = seconds["plain"]
+    times, *rest = setup.size.file_shape
+    nbytes = 4 * FILES * times * rest[0] * rest[1]
+    compared = f"without a cache, {show(plain)}"
+    return [
+        Row(work, show(seconds[name]), compared, seconds[name] / plain, MOST.get(name))
+        for name, work in (
+            ("first", f"{FILES} HDF5 files, {show_bytes(nbytes)}: mean and std, kept"),
+            ("again", "the same again"),
+            ("opened", "the same again, opened anew"),
+            ("appended", "the same with one file more"),
+        )
+    ]
+
+
+def _files(folder: Path, setup: Setup) -> list[Path]:
+    """Make the files, of which the last is the one that is appended."""
+    times, *rest = setup.size.file_shape
+    chunks = (times, *setup.size.chunks[1:])
+    place = folder / f"{times}x{rest[0]}x{rest[1]}-files"
+    place.mkdir(exist_ok=True)
+    return [
+        dataset(place, "gzip", setup.size._replace(shape=(times, *rest), chunks=chunks), number)
+        for number in range(FILES + 1)
+    ]
+
+
+def _round(paths: Sequence[Path], folder: Path) -> dict[str, float]:
+    """Return the seconds of the runs, of which each finds what the ones before have kept."""
+    shutil.rmtree(folder, ignore_errors=True)
+    seconds = {}
+    with _options(cache=False):
+        plain = _opened(paths[:FILES])
+        expected = _compute(plain)
+        seconds["plain"] = timed(lambda: _compute(plain))
+    with biggus.Cache(folder) as cache, _options(cache=cache):
+        kept = _opened(paths[:FILES])
+        seconds["first"] = timed(lambda: _compute(kept))
+    # Another cache object on the same folder: what follows finds only what is on the disk.
+    with biggus.Cache(folder) as cache, _options(cache=cache):
+        again, grown = _opened(paths[:FILES]), _opened(paths)
+        seconds["again"] = timed(lambda: _compute(again))
+        seconds["opened"] = timed(lambda: _compute(_opened(paths[:FILES])))
+        agree("what is kept", expected, _compute(again))
+        seconds["appended"] = timed(lambda: _compute(grown))
+    shutil.rmtree(folder, ignore_errors=True)
+    return seconds
+
+
+def _options(cache: Any) -> Any:
+    return biggus.set_options(memory=MEMORY, workers=WORKERS, cache=cache)
+
+
+def _opened(paths: Sequence[Path]) -> biggus.Array:
+    return biggus.LinearMosaic([biggus.open(path, VARIABLE) for path in paths], axis=0)
+
+
+def _compute(a: Any) -> dict[str, float]:
+    results = biggus.ndarrays([getattr(a, name)(**DTYPE[name]) for name in TWO])
+    return {name: float(result) for name, result in zip(TWO, results, strict=True)}
