@@ -1,0 +1,171 @@
+"""The contract of statistics: what accumulates, and what becomes of it.
+
+A block of values becomes a `Partial`; two of them are merged into one; a
+`Statistic` turns the last into the result, or into what is to be accumulated in
+another pass over the data.  Nothing here knows where values come from, in which
+order blocks are read, or how many there are.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from biggus.statistics.runs import Accumulator, Layout
+
+Plain: TypeAlias = np.ndarray[tuple[int, ...], np.dtype[Any]]
+"""An ndarray of any shape and dtype."""
+
+Values: TypeAlias = Plain | np.ma.MaskedArray[tuple[int, ...], np.dtype[Any]]
+"""A block: an ndarray, or a MaskedArray where values can be missing."""
+
+Partial: TypeAlias = tuple[Plain, ...]
+"""What has been accumulated: ndarrays in C order.
+
+Each has the shape of the block with the reduced axes at length one, or broadcasts
+to it (a count that is the same at all positions has one element); some families
+have entries of another shape, and are accumulated over whole arrays alone.
+"""
+
+
+@dataclass(frozen=True)
+class Family(ABC):
+    """A way of accumulating values: blocks to partials, partials to one.
+
+    Families are immutable, and equal if they accumulate in the same way.
+    """
+
+    @property
+    @abstractmethod
+    def key(self) -> str:
+        """What names this accumulation, its parameters and its version in a store."""
+
+    @property
+    @abstractmethod
+    def nbytes_each(self) -> int:
+        """The bytes that a partial has for each position of the result."""
+
+    @property
+    def nbytes_fixed(self) -> int:
+        """The bytes that a partial has besides, whatever the positions."""
+        return 64
+
+    @property
+    @abstractmethod
+    def scratch_bytes(self) -> int:
+        """The most bytes that a thread needs to accumulate a block, besides the partial."""
+
+    def partial(self, values: Values, axes: tuple[int, ...], origin: tuple[int, ...]) -> Partial:
+        """Accumulate a block.
+
+        Parameters
+        ----------
+        values : ndarray or MaskedArray
+            The block, in C order; it is not changed.
+        axes : tuple of int
+            The reduced axes, ascending; there may be none.
+        origin : tuple of int
+            Where the block begins in the whole array.
+        """
+        from biggus.statistics.runs import partials
+
+        return partials([self], values, axes, origin)[0]
+
+    @abstractmethod
+    def accumulator(self, layout: Layout) -> Accumulator:
+        """Return what takes the runs of one block, and gives its partial."""
+
+    @abstractmethod
+    def merge(self, left: Partial, right: Partial) -> Partial:
+        """Merge two partials of the same positions, of which `left` comes first.
+
+        Deterministic.  The memory of `left` may be that of the result; `right` is
+        left alone.
+        """
+
+    @abstractmethod
+    def identity(self, shape: tuple[int, ...]) -> Partial:
+        """Return the partial of no values.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            Of the block, with the reduced axes at length one.
+        """
+
+    def serves(self, other: Family) -> bool:
+        """Return whether a partial of this family holds one of the other, to the bit."""
+        return self == other
+
+    def restrict(self, partial: Partial, other: Family) -> Partial:
+        """Return the partial of another family that this one's holds.
+
+        It may share memory with `partial`: restrict what has been merged, or merge
+        one of the two only.
+        """
+        assert self.serves(other)
+        return partial
+
+
+@dataclass(frozen=True)
+class Statistic(ABC):
+    """What is made of the values along some axes: immutable, hashable, picklable.
+
+    Made by :func:`biggus.statistics.statistic`.
+    """
+
+    dtype: np.dtype[Any]
+    """Of the result."""
+
+    masked: bool
+    """Whether elements of the result can be missing."""
+
+    family: Family
+    """What is accumulated in the next pass over the data."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """What the result has at each position: ``()``, or ``(bins,)`` of a histogram."""
+        return ()
+
+    @abstractmethod
+    def proceed(self, partial: Partial) -> Values | Statistic:
+        """Finish, or say what is to be accumulated next.
+
+        Parameters
+        ----------
+        partial : Partial
+            That of all values: blocks merged, or the identity if there are none.
+
+        Returns
+        -------
+        ndarray or MaskedArray
+            The result, with the reduced axes at length one and `shape` at the end;
+            a MaskedArray if and only if `masked`.
+        Statistic
+            What needs another pass over all values, with a `family` of its own.
+
+        Raises
+        ------
+        ValueError
+            Where NumPy raises it of such values.
+        """
+
+
+def nbytes_of(families: Sequence[Family], positions: int) -> int:
+    """Return the bytes that one partial of each family has.
+
+    Parameters
+    ----------
+    families : sequence of Family
+        Those that are accumulated together.
+    positions : int
+        How many elements the result has.
+    """
+    return sum(family.nbytes_fixed + positions * family.nbytes_each for family in families)
