@@ -1,0 +1,45 @@
+"""LZF, as h5py's filter 32000 stores it, where the package ``imagecodecs`` is there.
+
+h5py has a decoder of its own, but only inside libhdf5; nothing smaller that is
+kept has one.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+
+@functools.cache
+def available() -> bool:
+    """Tell whether LZF can be decoded here."""
+    return importlib.util.find_spec("imagecodecs") is not None
+
+
+def decode_lzf(data: Any, size: int, out: npt.NDArray[np.uint8] | None = None) -> Any:
+    """Return the `size` bytes that were compressed, in `out` if it is given.
+
+    Raises
+    ------
+    ValueError
+        If they are damaged, or of another number.
+    """
+    target = np.empty(size, np.uint8) if out is None else out
+    decode, failure = _decoder()
+    try:
+        found = decode(data, header=False, out=target)
+    except failure as error:
+        raise ValueError("its LZF data are damaged") from error
+    if len(found) != size:
+        raise ValueError(f"it holds {len(found)} bytes and not {size}: damaged")
+    return target
+
+
+@functools.cache
+def _decoder() -> tuple[Any, type[Exception]]:
+    library = importlib.import_module("imagecodecs")
+    return library.lzf_decode, library.LzfError

@@ -1,0 +1,163 @@
+"""Pipelines: several codecs, undone in the reverse of the order in which they were applied."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from biggus.codecs import fletcher32
+from biggus.codecs.deflate import inflate
+from biggus.codecs.lzf import decode_lzf
+from biggus.codecs.shuffle import unshuffle
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
+
+class Stage(ABC):
+    """One codec of a pipeline, with its settings."""
+
+    def stored_size(self, size: int | None) -> int | None:  # noqa: ARG002 - for those that can tell
+        """Return how many bytes it made of `size`; None if that depends on them."""
+        return None
+
+    @abstractmethod
+    def undo(self, data: Any, size: int | None, out: npt.NDArray[np.uint8] | None) -> Any:
+        """Return what it was given.
+
+        Parameters
+        ----------
+        data : buffer
+            What it made of that.
+        size : int or None
+            How many bytes that was; None if nobody knows.
+        out : ndarray of uint8 or None
+            Of `size`: where the bytes may go, though they need not.
+
+        Raises
+        ------
+        ValueError
+            If `data` are damaged, or not of that size.
+        """
+
+
+class Deflate(Stage):
+    """Deflate in a zlib stream."""
+
+    def undo(self, data: Any, size: int | None, out: npt.NDArray[np.uint8] | None) -> Any:  # noqa: ARG002, D102
+        return inflate(data, _known(size))
+
+
+class Lzf(Stage):
+    """LZF, without a header."""
+
+    def undo(self, data: Any, size: int | None, out: npt.NDArray[np.uint8] | None) -> Any:  # noqa: D102
+        return decode_lzf(data, _known(size), out)
+
+
+class Shuffle(Stage):
+    """The shuffle of the bytes of elements.
+
+    Parameters
+    ----------
+    width : int
+        The bytes of an element.
+    """
+
+    def __init__(self, width: int) -> None:
+        self.width = width
+
+    def stored_size(self, size: int | None) -> int | None:  # noqa: D102
+        return size
+
+    def undo(self, data: Any, size: int | None, out: npt.NDArray[np.uint8] | None) -> Any:  # noqa: ARG002, D102
+        return unshuffle(data, self.width, np.empty(len(data), np.uint8) if out is None else out)
+
+
+class Fletcher32(Stage):
+    """A checksum after the data."""
+
+    def stored_size(self, size: int | None) -> int | None:  # noqa: D102
+        return None if size is None else size + fletcher32.BYTES
+
+    def undo(self, data: Any, size: int | None, out: npt.NDArray[np.uint8] | None) -> Any:  # noqa: ARG002, D102
+        return fletcher32.verified(data)
+
+
+def _known(size: int | None) -> int:
+    if size is None:
+        raise ValueError("two compressions one upon the other are not known here")
+    return size
+
+
+class Pipeline:
+    """The codecs of the chunks of an array.
+
+    Parameters
+    ----------
+    stages : sequence of Stage
+        In the order in which they were applied.
+    nbytes : int
+        The bytes of a chunk's values.
+
+    Examples
+    --------
+    >>> import zlib
+    >>> pipeline = Pipeline([Shuffle(2), Deflate()], 4)
+    >>> pipeline.decode(zlib.compress(b"acbd")).tobytes()
+    b'abcd'
+    """
+
+    def __init__(self, stages: Sequence[Stage], nbytes: int) -> None:
+        self.stages = tuple(stages)
+        self.nbytes = nbytes
+        self._unmasked = self._steps(0)
+
+    def _steps(self, mask: int) -> tuple[tuple[tuple[Stage, int | None], ...], int | None]:
+        """Return the stages to undo, each with the size that it gives, and the stored size."""
+        size: int | None = self.nbytes
+        steps = []
+        for number, stage in enumerate(self.stages):
+            if not mask >> number & 1:
+                steps.append((stage, size))
+                size = stage.stored_size(size)
+        return tuple(reversed(steps)), size
+
+    def decode(self, data: Any, mask: int = 0, out: npt.NDArray[np.uint8] | None = None) -> Any:
+        """Return the bytes of a chunk's values.
+
+        Parameters
+        ----------
+        data : buffer
+            The chunk as it is stored.
+        mask : int
+            Bit *n* is set if stage *n* was left out for this chunk.
+        out : ndarray of uint8, optional
+            Where they go, ``nbytes`` in one piece.
+
+        Returns
+        -------
+        buffer
+            `out` if it was given, else of ``nbytes``, wherever they came to lie.
+
+        Raises
+        ------
+        ValueError
+            If the chunk is damaged.
+        """
+        steps, size = self._steps(mask) if mask else self._unmasked
+        if size is not None and len(data) != size:
+            raise ValueError(f"it is of {len(data)} bytes and not {size}: damaged")
+        last = len(steps) - 1
+        for number, (stage, wanted) in enumerate(steps):
+            data = stage.undo(data, wanted, out if number == last else None)
+            if wanted is not None and len(data) != wanted:
+                raise ValueError(f"it holds {len(data)} bytes and not {wanted}: damaged")
+        if out is None or data is out:
+            return data
+        out[:] = np.frombuffer(data, np.uint8)
+        return out

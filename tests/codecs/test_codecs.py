@@ -1,0 +1,224 @@
+"""Codecs against other implementations of them, and what is damaged."""
+
+from __future__ import annotations
+
+import sys
+import zlib
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from biggus.codecs import deflate, fletcher32, lzf
+from biggus.codecs.pipeline import Deflate, Fletcher32, Lzf, Pipeline, Shuffle
+from biggus.codecs.scratch import MOST_KEPT, scratch
+from biggus.codecs.shuffle import unshuffle
+
+
+def shuffled(data: bytes, width: int) -> bytes:
+    count = len(data) // width
+    elements = np.frombuffer(data[: count * width], "u1").reshape(count, width)
+    return elements.T.tobytes() + data[count * width :]
+
+
+def checksum(data: bytes) -> int:
+    """The checksum by its definition, number by number."""
+    first = second = 0
+    for i in range(0, len(data), 2):
+        high, low = data[i], data[i + 1] if i + 1 < len(data) else 0
+        first += high << 8 | low
+        second += first
+    return sum((n % 65535 or 65535 * (n > 0)) << s for n, s in ((first, 0), (second, 16)))
+
+
+@pytest.mark.parametrize("width", [1, 2, 3, 4, 5, 8, 16, 24])
+@pytest.mark.parametrize("nbytes", [0, 1, 7, 64, 8191, 8192, 8195, 2**19 + 5, 2**20 + 2**18])
+def test_unshuffle_undoes_the_shuffle(width: int, nbytes: int) -> None:
+    data = np.random.default_rng(nbytes).integers(0, 256, nbytes, "u1").tobytes()
+    out = np.empty(nbytes, "u1")
+    assert unshuffle(shuffled(data, width), width, out) is out
+    assert out.tobytes() == data
+
+
+def test_unshuffle_wants_as_much_room_as_there_are_bytes() -> None:
+    with pytest.raises(ValueError, match="do not fill"):
+        unshuffle(b"1234", 2, np.empty(5, "u1"))
+
+
+@given(st.binary(max_size=64))
+def test_the_checksum_is_that_of_the_definition(data: bytes) -> None:
+    assert fletcher32.fletcher32(data) == checksum(data)
+
+
+@pytest.mark.parametrize("nbytes", [8190, 8192, 8193, 40_001])
+@pytest.mark.parametrize("kind", ["zeros", "ones", "random"])
+def test_the_checksum_of_much_is_that_of_the_definition(nbytes: int, kind: str) -> None:
+    data = {
+        "zeros": bytes(nbytes),
+        "ones": b"\xff" * nbytes,
+        "random": np.random.default_rng(1).integers(0, 256, nbytes, "u1").tobytes(),
+    }[kind]
+    assert fletcher32.fletcher32(data) == checksum(data)
+
+
+def test_the_checksum_does_not_overflow() -> None:
+    """All bits set in more rows than are summed at once: the sums follow from the number."""
+    words = 4096 * (2**16 + 1) + 3
+    expected = sum((n % 65535 or 65535) << s for n, s in ((65535, 0), (65535, 16)))
+    assert fletcher32.fletcher32(np.full(2 * words, 0xFF, "u1")) == expected
+    data = np.zeros(2 * words, "u1")
+    data[1] = 1  # counts as often as there are words
+    assert fletcher32.fletcher32(data) == (words % 65535) << 16 | 1
+
+
+def test_a_checksum_is_good_in_either_byte_order() -> None:
+    data = b"some bytes"
+    kept = fletcher32.fletcher32(data).to_bytes(4, "little")
+    assert fletcher32.verified(data + kept) == data
+    assert fletcher32.verified(data + bytes([kept[1], kept[0], kept[3], kept[2]])) == data
+
+
+@pytest.mark.parametrize("position", range(14))
+def test_a_checksum_finds_every_byte_that_changed(position: int) -> None:
+    stored = bytearray(b"some bytes" + checksum(b"some bytes").to_bytes(4, "little"))
+    stored[position] ^= 0x10
+    with pytest.raises(ValueError, match="fletcher32"):
+        fletcher32.verified(stored)
+
+
+def test_what_is_shorter_than_a_checksum_is_damaged() -> None:
+    with pytest.raises(ValueError, match="too short"):
+        fletcher32.verified(b"abc")
+
+
+@pytest.fixture(params=["zlib", "deflate"])
+def inflater(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch):
+    if request.param == "deflate":
+        pytest.importorskip("deflate")
+    else:
+        monkeypatch.setitem(sys.modules, "deflate", None)
+    deflate._inflater.cache_clear()
+    yield deflate.inflate
+    deflate._inflater.cache_clear()
+
+
+DATA = np.arange(1000, dtype="u2").tobytes()
+
+
+def test_inflate_gives_what_was_deflated(inflater) -> None:
+    for data in (b"", b"a", DATA, bytes(100_000)):
+        for level in (0, 1, 9):
+            assert bytes(inflater(zlib.compress(data, level), len(data))) == data
+            assert bytes(inflater(memoryview(zlib.compress(data, level)), len(data))) == data
+
+
+def test_inflate_ignores_what_follows(inflater) -> None:
+    assert bytes(inflater(zlib.compress(DATA) + b"more", len(DATA))) == DATA
+
+
+@pytest.mark.parametrize("size", [1, 1999, 2001, 10**6])
+def test_inflate_refuses_another_number_of_bytes(inflater, size: int) -> None:
+    with pytest.raises(ValueError, match="bytes"):
+        inflater(zlib.compress(DATA), size)
+
+
+def test_inflate_refuses_what_is_damaged(inflater) -> None:
+    good = zlib.compress(DATA)
+    for stored in (b"", b"x", good[:-1], good[: len(good) // 2], good[:-4] + b"0000"):
+        with pytest.raises(ValueError, match="zlib stream"):
+            inflater(stored, len(DATA))
+    for position in range(len(good)):
+        bad = bytearray(good)
+        bad[position] ^= 0x40
+        try:
+            found = inflater(bad, len(DATA))
+        except ValueError:
+            continue
+        assert bytes(found) == DATA, "a byte that changed nothing, such as the level"
+
+
+def test_lzf_is_that_of_h5py() -> None:
+    h5py = pytest.importorskip("h5py")
+    pytest.importorskip("imagecodecs")
+    assert lzf.available()
+    with h5py.File.in_memory() if hasattr(h5py.File, "in_memory") else _in_memory(h5py) as file:
+        values = np.repeat(np.arange(500, dtype="i4"), 7)
+        dataset = file.create_dataset("v", data=values, chunks=values.shape, compression="lzf")
+        mask, stored = dataset.id.read_direct_chunk((0,))
+    assert mask == 0
+    out = np.empty(values.nbytes, "u1")
+    assert lzf.decode_lzf(stored, values.nbytes, out) is out
+    assert out.tobytes() == values.tobytes()
+    assert bytes(lzf.decode_lzf(stored, values.nbytes)) == values.tobytes()
+    for damaged in (stored[:-3], stored + stored, b"\x20" + stored, b""):
+        with pytest.raises(ValueError, match=r"LZF|bytes"):
+            lzf.decode_lzf(damaged, values.nbytes)
+
+
+def _in_memory(h5py):
+    return h5py.File("x", "w", driver="core", backing_store=False)
+
+
+STAGES = {"shuffle": Shuffle(4), "deflate": Deflate(), "fletcher32": Fletcher32()}
+
+
+def stored_by(name: str, data: bytes) -> bytes:
+    if name == "shuffle":
+        return shuffled(data, 4)
+    if name == "deflate":
+        return zlib.compress(data)
+    return data + checksum(data).to_bytes(4, "little")
+
+
+ORDERS = [
+    (),
+    ("shuffle",),
+    ("deflate",),
+    ("fletcher32",),
+    ("shuffle", "deflate"),
+    ("shuffle", "deflate", "fletcher32"),
+    ("fletcher32", "shuffle", "deflate"),
+    ("deflate", "shuffle", "fletcher32"),
+]
+
+
+@pytest.mark.parametrize("order", ORDERS, ids="-".join)
+@pytest.mark.parametrize("into", [True, False], ids=["into", "anywhere"])
+def test_a_pipeline_undoes_all_stages_that_the_mask_names(order, into: bool) -> None:
+    data = np.random.default_rng(3).integers(0, 9, 4096, "u1").tobytes()
+    pipeline = Pipeline([STAGES[name] for name in order], len(data))
+    for mask in range(2 ** len(order)):
+        stored = data
+        for number, name in enumerate(order):
+            if not mask >> number & 1:
+                stored = stored_by(name, stored)
+        out = np.zeros(len(data), "u1") if into else None
+        found = pipeline.decode(stored, mask, out)
+        assert out is None or found is out
+        assert bytes(found) == data
+
+
+@pytest.mark.parametrize("order", [o for o in ORDERS if "deflate" not in o], ids="-".join)
+@pytest.mark.parametrize("more", [-1, 1])
+def test_a_pipeline_refuses_stored_bytes_of_another_number(order, more: int) -> None:
+    pipeline = Pipeline([STAGES[name] for name in order], 64)
+    stored = bytes(64 + 4 * ("fletcher32" in order) + more)
+    with pytest.raises(ValueError, match="damaged"):
+        pipeline.decode(stored)
+
+
+def test_compression_of_what_is_compressed_is_refused() -> None:
+    data = bytes(100)
+    pipeline = Pipeline([Deflate(), Lzf()], len(data))
+    with pytest.raises(ValueError, match="not known"):
+        pipeline.decode(zlib.compress(data))
+
+
+def test_scratch_is_used_again_unless_it_is_large() -> None:
+    small = scratch("test", 100)
+    assert np.shares_memory(scratch("test", 50), small)
+    assert not np.shares_memory(scratch("another", 50), small)
+    large = scratch("test", MOST_KEPT + 1)
+    assert large.nbytes == MOST_KEPT + 1
+    assert not np.shares_memory(scratch("test", MOST_KEPT + 1), large)
