@@ -1,7 +1,12 @@
-"""The arithmetic of statistics: blocks of values to partial results, and those to results."""
+"""The arithmetic of statistics: blocks of values to partial results, and those to results.
+
+Pure: knows no source and reads nothing.
+"""
 
 from __future__ import annotations
 
 from biggus.statistics.base import Family, Partial, Statistic, nbytes_of
+from biggus.statistics.runs import partials
+from biggus.statistics.table import NAMES, statistic
 
-__all__ = ["Family", "Partial", "Statistic", "nbytes_of"]
+__all__ = ["NAMES", "Family", "Partial", "Statistic", "nbytes_of", "partials", "statistic"]

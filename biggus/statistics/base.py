@@ -17,7 +17,8 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from biggus.statistics.runs import Accumulator, Layout
+    from biggus.statistics.layout import Layout
+    from biggus.statistics.runs import Accumulator
 
 Plain: TypeAlias = np.ndarray[tuple[int, ...], np.dtype[Any]]
 """An ndarray of any shape and dtype."""
@@ -78,15 +79,15 @@ class Family(ABC):
         return partials([self], values, axes, origin)[0]
 
     @abstractmethod
-    def accumulator(self, layout: Layout) -> Accumulator:
+    def accumulator(self, layout: Layout, origin: tuple[int, ...]) -> Accumulator:
         """Return what takes the runs of one block, and gives its partial."""
 
     @abstractmethod
     def merge(self, left: Partial, right: Partial) -> Partial:
         """Merge two partials of the same positions, of which `left` comes first.
 
-        Deterministic.  The memory of `left` may be that of the result; `right` is
-        left alone.
+        Deterministic.  The memory of `left`, where it can be written to, may become
+        that of the result; `right` is left alone.
         """
 
     @abstractmethod
@@ -156,6 +157,11 @@ class Statistic(ABC):
         ValueError
             Where NumPy raises it of such values.
         """
+
+
+def owned(arrays: Sequence[Plain]) -> list[Plain]:
+    """Return arrays that can be written to: copies of those that cannot."""
+    return [array if array.flags.writeable else array.copy() for array in arrays]
 
 
 def nbytes_of(families: Sequence[Family], positions: int) -> int:

@@ -1,0 +1,162 @@
+"""Values combined by a ufunc in any grouping: products, extremes, any and all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from biggus.statistics.base import Family, Partial, owned
+from biggus.statistics.layout import RUN
+from biggus.statistics.runs import Accumulator, Part
+from biggus.statistics.scratch import scratch
+
+if TYPE_CHECKING:
+    from biggus.statistics.layout import Layout
+
+_COUNT = np.dtype(np.int64)
+
+
+@dataclass(frozen=True)
+class Combining(Family):
+    """What ufuncs give that are reduced over all values.
+
+    A partial is the count, and what each ufunc gives.
+    """
+
+    ufuncs: tuple[str, ...]
+    """Of minimum, maximum, multiply, logical_or, logical_and."""
+
+    dtype: np.dtype[Any]
+    """In which they are computed."""
+
+    skip: bool
+    """Whether NaN are missing values."""
+
+    @property
+    def key(self) -> str:
+        return f"combining-1:{'+'.join(self.ufuncs)}:{self.dtype.str}:{int(self.skip)}"
+
+    @property
+    def nbytes_each(self) -> int:
+        return _COUNT.itemsize + len(self.ufuncs) * self.dtype.itemsize
+
+    @property
+    def scratch_bytes(self) -> int:
+        return RUN * (2 * self.dtype.itemsize + 32)
+
+    def accumulator(self, layout: Layout, origin: tuple[int, ...]) -> CombiningAccumulator:  # noqa: ARG002
+        return CombiningAccumulator(self, layout)
+
+    def merge(self, left: Partial, right: Partial) -> Partial:
+        entries = [
+            getattr(np, name)(one, other, out=one)
+            for name, one, other in zip(self.ufuncs, owned(left[1:]), right[1:], strict=True)
+        ]
+        return (left[0] + right[0], *entries)
+
+    def identity(self, shape: tuple[int, ...]) -> Partial:
+        count = np.zeros((1,) * len(shape), _COUNT)
+        entries = []
+        for name in self.ufuncs:
+            entry = np.empty(shape, self.dtype)
+            entry[...] = neutral(name, self.dtype)
+            entries.append(entry)
+        return (count, *entries)
+
+    def serves(self, other: Family) -> bool:
+        return (
+            isinstance(other, Combining)
+            and other.dtype == self.dtype
+            and other.skip == self.skip
+            and set(other.ufuncs) <= set(self.ufuncs)
+        )
+
+    def restrict(self, partial: Partial, other: Family) -> Partial:
+        assert isinstance(other, Combining)
+        assert self.serves(other)
+        return (partial[0], *[partial[1 + self.ufuncs.index(name)] for name in other.ufuncs])
+
+
+class CombiningAccumulator(Accumulator):
+    """The runs of a block, combined."""
+
+    def __init__(self, family: Combining, layout: Layout) -> None:
+        super().__init__(layout, family.skip)
+        self.family = family
+        self.results = [
+            (getattr(np, name), neutral(name, family.dtype), layout.empty(family.dtype))
+            for name in family.ufuncs
+        ]
+
+    def add(self, part: Part) -> None:
+        present = part.present(self.skip)
+        self.counted(part, present)
+        dtype = self.family.dtype
+        for ufunc, fill, results in self.results:
+            out = self.layout.at(results, part.run)
+            if present.values.dtype == dtype or present.invalid is None:
+                values = present.filled(fill)
+            else:
+                values = scratch("block", present.values.shape, dtype)
+                np.copyto(values, present.values, casting="unsafe")
+                np.copyto(values, fill, where=present.invalid)
+            if not values.size:
+                out[...] = fill
+            else:
+                # Logical ufuncs take any dtype, and datetimes are not to be named to NumPy.
+                used = dtype if ufunc is np.multiply else None
+                ufunc.reduce(values, axis=part.axes, dtype=used, keepdims=True, out=out)
+
+    def partial(self) -> Partial:
+        found = []
+        for ufunc, _, results in self.results:
+            found.append(self.shaped(ufunc.reduce(results, axis=0)))
+        return (self.shaped(self.counts().sum(axis=0)), *found)
+
+
+class _Beyond:
+    """What is less, or greater, than anything: stands for a missing object."""
+
+    __slots__ = ("least",)
+
+    def __init__(self, least: bool) -> None:
+        self.least = least
+
+    def __lt__(self, other: object) -> bool:
+        return self.least
+
+    def __le__(self, other: object) -> bool:
+        return self.least
+
+    def __gt__(self, other: object) -> bool:
+        return not self.least
+
+    def __ge__(self, other: object) -> bool:
+        return not self.least
+
+
+def neutral(name: str, dtype: np.dtype[Any]) -> Any:
+    """Return what changes no value that it is combined with, as a ufunc and a dtype have it."""
+    if name == "multiply":
+        return dtype.type(1) if dtype.kind != "O" else 1
+    if name in ("logical_or", "logical_and"):
+        return name == "logical_and"
+    least = name == "maximum"
+    match dtype.kind:
+        case "O":
+            return _Beyond(least)
+        case "b":
+            return np.bool(not least)
+        case "i" | "u":
+            return dtype.type(np.iinfo(dtype).min if least else np.iinfo(dtype).max)
+        case "m" | "M":
+            # The least integer is NaT.
+            bound = np.iinfo(np.int64).min + 1 if least else np.iinfo(np.int64).max
+            return np.array(bound, np.int64).view(dtype.newbyteorder("="))[()]
+        case "c":
+            return dtype.type(complex(-np.inf, -np.inf) if least else complex(np.inf, np.inf))
+        case "f":
+            return dtype.type(-np.inf if least else np.inf)
+    raise TypeError(f"missing values of {dtype} have no {name}; fill them first")

@@ -1,0 +1,127 @@
+"""Results: what is made of what has been accumulated, as NumPy would give it."""
+
+from __future__ import annotations
+
+import warnings
+from abc import abstractmethod
+from dataclasses import dataclass
+
+import numpy as np
+
+from biggus.statistics.base import Partial, Plain, Statistic, Values
+
+
+@dataclass(frozen=True)
+class OfCounted(Statistic):
+    """A statistic that counts, as its first entry, the values that are not missing."""
+
+    length: int
+    """How many values are reduced to one."""
+
+    tolerance: float
+    """Which part of them may be masked; a result of which all are is always masked."""
+
+    def proceed(self, partial: Partial) -> Values:
+        count = partial[0]
+        with np.errstate(all="ignore"):
+            values = self.values(partial).astype(self.dtype, copy=False)
+        if not self.masked:
+            return values
+        missing = np.empty(values.shape, bool)
+        missing[...] = self.missing(count)
+        return np.ma.MaskedArray(values, mask=missing)
+
+    @abstractmethod
+    def values(self, partial: Partial) -> Plain:
+        """Return the results, where there is one."""
+
+    def missing(self, count: Plain) -> Plain:
+        """Return where there is none, by how many values are not missing."""
+        if self.tolerance >= 1:
+            return np.equal(count, 0)
+        return np.equal(count, 0) | (self.length - count > self.tolerance * self.length)
+
+    def warn(self, doubtful: Plain, message: str) -> None:
+        """Warn as NumPy does if some result is not a number for want of values."""
+        if not self.masked and doubtful.any():
+            warnings.warn(message, RuntimeWarning, stacklevel=3)
+
+
+@dataclass(frozen=True)
+class Count(OfCounted):
+    """How many values are not missing."""
+
+    def values(self, partial: Partial) -> Plain:
+        return partial[0]
+
+
+@dataclass(frozen=True)
+class Combined(OfCounted):
+    """A sum, a product, an extreme: what has been accumulated is the result."""
+
+    def values(self, partial: Partial) -> Plain:
+        return partial[1]
+
+
+@dataclass(frozen=True)
+class Extreme(Combined):
+    """The least or the greatest value."""
+
+    def values(self, partial: Partial) -> Plain:
+        return self.of_some(partial[1], partial[0])
+
+    def of_some(self, values: Plain, count: Plain) -> Plain:
+        """Return values, NaN or NaT where there was none."""
+        none = count == 0
+        if self.masked or not none.any():
+            return values
+        self.warn(none, "All-NaN slice encountered")
+        nan = np.array("NaT" if self.dtype.kind in "mM" else np.nan, values.dtype)
+        return np.where(none, nan, values)
+
+
+@dataclass(frozen=True)
+class Range(Extreme):
+    """How far the greatest value is from the least."""
+
+    def values(self, partial: Partial) -> Plain:
+        count, least, greatest = partial
+        if not count.all():
+            # What stands for the extremes of nothing is too far apart.
+            greatest = np.where(count == 0, least, greatest)
+        return self.of_some(np.subtract(greatest, least), count)
+
+
+@dataclass(frozen=True)
+class Mean(OfCounted):
+    """The arithmetic mean."""
+
+    def values(self, partial: Partial) -> Plain:
+        count, total = partial
+        self.warn(count == 0, "Mean of empty slice")
+        casting = {"casting": "unsafe"} if total.dtype.kind in "biu" else {}
+        return np.true_divide(total, count, **casting)  # type: ignore[call-overload, no-any-return]
+
+
+@dataclass(frozen=True)
+class Spread(OfCounted):
+    """The variance, or the standard deviation."""
+
+    ddof: float
+    """What is taken from the count before it divides."""
+
+    root: bool
+    """Whether it is the standard deviation."""
+
+    def values(self, partial: Partial) -> Plain:
+        freedom = partial[0] - self.ddof
+        self.warn(freedom <= 0, "Degrees of freedom <= 0 for slice")
+        squares = partial[3]
+        found = np.true_divide(squares, np.maximum(freedom, 0))
+        if self.family.skip:  # type: ignore[attr-defined]
+            # Where NumPy skips NaN, it has no infinite variance.
+            found = np.where(freedom <= 0, np.nan, found)
+        return np.sqrt(found) if self.root else found
+
+    def missing(self, count: Plain) -> Plain:
+        return super().missing(count) | (count - self.ddof <= 0)

@@ -1,0 +1,41 @@
+"""Memory that a thread keeps for runs, so that none is asked of the system for each."""
+
+from __future__ import annotations
+
+import math
+import threading
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from biggus.statistics.base import Plain
+
+_kept = threading.local()
+
+LARGEST = 2**21
+"""Bytes; what is larger than any run should be is not kept."""
+
+
+def scratch(slot: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Plain:
+    """Return memory that this thread may write to until it asks for the same slot again.
+
+    Parameters
+    ----------
+    slot : str
+        What it is for: two arrays that are in use at the same time have two slots.
+    shape : tuple of int
+        Its shape; it is in C order.
+    dtype : numpy.dtype
+        Its dtype.
+    """
+    nbytes = math.prod(shape) * dtype.itemsize
+    if dtype.hasobject or nbytes > LARGEST:
+        return np.empty(shape, dtype)
+    slots = _kept.__dict__
+    memory = slots.get(slot)
+    if memory is None or memory.nbytes < nbytes:
+        # Whole pages, so that vectors begin at lines of the cache.
+        memory = slots[slot] = np.empty(-(-nbytes // 4096) * 512, np.uint64)
+    found: Plain = memory.view(np.uint8)[:nbytes].view(dtype).reshape(shape)
+    return found

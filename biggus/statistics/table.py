@@ -1,0 +1,239 @@
+"""The statistics by their names: what each takes, and what it accumulates.
+
+Which dtypes are taken, what comes of them and what is raised is asked of NumPy,
+with an array of one element.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from biggus.statistics.base import Family, Statistic
+from biggus.statistics.combining import Combining, neutral
+from biggus.statistics.moments import Moments, wide
+from biggus.statistics.results import Combined, Count, Extreme, Mean, Range, Spread
+
+Axes: TypeAlias = tuple[int, ...]
+
+_COUNT = np.dtype(np.int64)
+
+
+class Given:
+    """What a statistic is made for.
+
+    Parameters
+    ----------
+    name : str
+        Of the statistic, as it was asked for.
+    dtype : numpy.dtype
+        Of the values.
+    masked : bool
+        Whether they can be missing.
+    shape : tuple of int
+        Of the whole array.
+    axes : tuple of int
+        The reduced axes.
+    """
+
+    def __init__(
+        self, name: str, dtype: np.dtype[Any], masked: bool, shape: Axes, axes: Axes
+    ) -> None:
+        self.name = name
+        self.dtype = dtype
+        self.masked = masked
+        self.shape = shape
+        self.axes = axes
+        self.length = math.prod(shape[axis] for axis in axes)
+        # Only of these does NumPy skip any value: NaT counts as one in extremes alone.
+        kinds = "fcmMO" if name in ("nanmin", "nanmax") else "fcO"
+        self.skip = name.startswith("nan") and dtype.kind in kinds
+
+    def probed(self, empty: bool = False, **parameters: Any) -> np.dtype[Any]:
+        """Return the dtype that NumPy gives, or raise what it raises.
+
+        Parameters
+        ----------
+        empty : bool
+            Whether it matters that there is nothing to reduce.
+        """
+        lengths = tuple([min(n, 1) if empty else 1 for n in self.shape])
+        return _probed(self.name, self.dtype, lengths, self.axes, tuple(parameters.items()))
+
+
+@lru_cache(512)
+def _probed(
+    name: str, dtype: np.dtype[Any], shape: Axes, axes: Axes, parameters: tuple[Any, ...]
+) -> np.dtype[Any]:
+    probe = np.zeros(shape, dtype)
+    axis: Any = axes
+    if name.removeprefix("nan") in ("argmin", "argmax"):
+        # Of one axis, or of the array as if it had one.
+        axis = axes[0] if len(axes) == 1 else None if len(axes) == len(shape) else axes
+    with np.errstate(all="ignore"):
+        found = getattr(np, name)(probe, axis=axis, **dict(parameters))
+    return np.asarray(found).dtype
+
+
+Maker: TypeAlias = Callable[..., Statistic]
+
+_MAKERS: dict[str, Maker] = {}
+
+
+def _makes(*names: str) -> Callable[[Maker], Maker]:
+    def registered(maker: Maker) -> Maker:
+        _MAKERS.update(dict.fromkeys(names, maker))
+        return maker
+
+    return registered
+
+
+def statistic(
+    name: str,
+    dtype: np.dtype[Any],
+    masked: bool,
+    shape: tuple[int, ...],
+    axes: tuple[int, ...],
+    **parameters: Any,
+) -> Statistic:
+    """Return the statistic of a name, for arrays of a kind.
+
+    Parameters
+    ----------
+    name : str
+        One of :data:`NAMES`: most are functions of NumPy; `count` counts the values
+        that are not masked, `histogram_edges` are the edges that belong to `histogram`.
+    dtype : numpy.dtype
+        Of the values.
+    masked : bool
+        Whether values can be missing.
+    shape : tuple of int
+        Of the whole array.
+    axes : tuple of int
+        The reduced axes, ascending.
+    **parameters
+        What NumPy's function of this name takes, but for where and how the result
+        is laid out; and `mdtol`, the part of the values that may be masked before
+        the result is.
+
+    Raises
+    ------
+    TypeError
+        For a dtype or a parameter that NumPy does not take either.
+    ValueError
+        For a parameter out of range, and of nothing at all, where NumPy raises it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> mean = statistic("mean", np.dtype("f4"), False, (2, 3), (0,))
+    >>> block = np.arange(6, dtype="f4").reshape(2, 3)
+    >>> mean.proceed(mean.family.partial(block, (0,), (0, 0)))
+    array([[1.5, 2.5, 3.5]], dtype=float32)
+    """
+    maker = _MAKERS.get(name)
+    if maker is None:
+        raise ValueError(f"unknown statistic {name!r}; there are {', '.join(sorted(_MAKERS))}")
+    if masked and dtype.names is not None:
+        raise TypeError(f"{name} of structured values that can be missing; choose a field first")
+    return maker(Given(name, dtype, masked, shape, axes), **parameters)
+
+
+def _tolerance(given: Given, mdtol: float) -> float:
+    if not 0 <= mdtol <= 1:
+        raise ValueError(f"mdtol is a part of the values, from 0 to 1, not {mdtol!r}")
+    if given.skip and mdtol != 1:
+        raise TypeError(f"{given.name} takes no mdtol: NaN and masked values count alike")
+    return float(mdtol)
+
+
+@_makes("count")
+def _count(given: Given) -> Statistic:
+    return Count(_COUNT, False, Moments(0, _COUNT, False), given.length, 1.0)
+
+
+@_makes("sum", "nansum")
+def _sum(given: Given, dtype: Any = None, mdtol: float = 1) -> Statistic:
+    result = given.probed(dtype=_dtype(dtype))
+    family = Moments(1, wide(result), given.skip)
+    return Combined(result, given.masked, family, given.length, _tolerance(given, mdtol))
+
+
+@_makes("prod", "nanprod")
+def _prod(given: Given, dtype: Any = None, mdtol: float = 1) -> Statistic:
+    result = given.probed(dtype=_dtype(dtype))
+    family = Combining(("multiply",), wide(result), given.skip)
+    return Combined(result, given.masked, family, given.length, _tolerance(given, mdtol))
+
+
+@_makes("mean", "nanmean")
+def _mean(given: Given, dtype: Any = None, mdtol: float = 1) -> Statistic:
+    result = given.probed(dtype=_dtype(dtype))
+    family = Moments(1, wide(result), given.skip)
+    return Mean(result, given.masked, family, given.length, _tolerance(given, mdtol))
+
+
+@_makes("std", "var", "nanstd", "nanvar")
+def _spread(
+    given: Given,
+    dtype: Any = None,
+    ddof: float = 0,
+    mdtol: float = 1,
+    correction: float | None = None,
+) -> Statistic:
+    if correction is not None:
+        if ddof != 0:
+            raise ValueError("ddof and correction can't be provided simultaneously.")
+        ddof = correction
+    wanted = _dtype(dtype)
+    if wanted is not None and wanted.kind not in "fcO":
+        raise TypeError(f"{given.name} is computed in a floating dtype, not {wanted}")
+    result = given.probed(dtype=wanted)
+    values = wanted or given.dtype
+    used = np.dtype(np.float64) if values.kind in "biu" else wide(values)
+    root = given.name.endswith("std")
+    tolerance = _tolerance(given, mdtol)
+    family = Moments(2, used.newbyteorder("="), given.skip)
+    return Spread(result, given.masked, family, given.length, tolerance, ddof, root)
+
+
+@_makes("min", "max", "nanmin", "nanmax")
+def _extreme(given: Given, mdtol: float = 1) -> Statistic:
+    result = given.probed(empty=True)
+    family = _extremes(given, "minimum" if given.name.endswith("min") else "maximum")
+    return Extreme(result, given.masked, family, given.length, _tolerance(given, mdtol))
+
+
+@_makes("ptp")
+def _range(given: Given, mdtol: float = 1) -> Statistic:
+    result = given.probed(empty=True)
+    family = _extremes(given, "minimum", "maximum")
+    return Range(result, given.masked, family, given.length, _tolerance(given, mdtol))
+
+
+def _extremes(given: Given, *ufuncs: str) -> Family:
+    if given.masked or given.skip:
+        for ufunc in ufuncs:
+            neutral(ufunc, given.dtype)
+    return Combining(ufuncs, given.dtype.newbyteorder("="), given.skip)
+
+
+@_makes("any", "all")
+def _logic(given: Given, mdtol: float = 1) -> Statistic:
+    result = given.probed()
+    family = Combining(
+        ("logical_or" if given.name == "any" else "logical_and",), np.dtype(bool), False
+    )
+    return Combined(result, given.masked, family, given.length, _tolerance(given, mdtol))
+
+
+def _dtype(dtype: Any) -> np.dtype[Any] | None:
+    return None if dtype is None else np.dtype(dtype)
+
+
+NAMES: frozenset[str] = frozenset(_MAKERS)
+"""The names of all statistics."""
