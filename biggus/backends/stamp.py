@@ -18,6 +18,11 @@ class Stamp(NamedTuple):
     modified: int
     changed: int
 
+    @classmethod
+    def of(cls, state: os.stat_result) -> Stamp:
+        """Return the stamp of the file of which the system says `state`."""
+        return cls(state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns)
+
 
 def stamp_of(path: str) -> Stamp:
     """Return the stamp of the regular file at `path`.
@@ -38,4 +43,4 @@ def stamp_of(path: str) -> Stamp:
     if not stat.S_ISREG(state.st_mode):
         kind = "a folder" if stat.S_ISDIR(state.st_mode) else "no regular file"
         raise OpenError(path, f"it is {kind}; name a file")
-    return Stamp(state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns)
+    return Stamp.of(state)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from biggus.codecs import fletcher32
 from biggus.codecs.deflate import inflate
 from biggus.codecs.lzf import decode_lzf
+from biggus.codecs.scratch import scratch
 from biggus.codecs.shuffle import unshuffle
 
 if TYPE_CHECKING:
@@ -20,6 +21,12 @@ if TYPE_CHECKING:
 
 class Stage(ABC):
     """One codec of a pipeline, with its settings."""
+
+    copies: ClassVar[bool] = True
+    """Whether it needs room for what it gives, which else is a part of what it is given."""
+
+    fills: ClassVar[bool] = False
+    """Whether it puts what it gives where it is told to."""
 
     def stored_size(self, size: int | None) -> int | None:  # noqa: ARG002 - for those that can tell
         """Return how many bytes it made of `size`; None if that depends on them."""
@@ -55,6 +62,8 @@ class Deflate(Stage):
 class Lzf(Stage):
     """LZF, without a header."""
 
+    fills: ClassVar[bool] = True
+
     def undo(self, data: Any, size: int | None, out: npt.NDArray[np.uint8] | None) -> Any:  # noqa: D102
         return decode_lzf(data, _known(size), out)
 
@@ -68,6 +77,8 @@ class Shuffle(Stage):
         The bytes of an element.
     """
 
+    fills: ClassVar[bool] = True
+
     def __init__(self, width: int) -> None:
         self.width = width
 
@@ -80,6 +91,8 @@ class Shuffle(Stage):
 
 class Fletcher32(Stage):
     """A checksum after the data."""
+
+    copies: ClassVar[bool] = False
 
     def stored_size(self, size: int | None) -> int | None:  # noqa: D102
         return None if size is None else size + fletcher32.BYTES
@@ -142,7 +155,8 @@ class Pipeline:
         Returns
         -------
         buffer
-            `out` if it was given, else of ``nbytes``, wherever they came to lie.
+            `out` if it was given, else of ``nbytes``, wherever they came to lie: they
+            are good until this thread decodes the next chunk.
 
         Raises
         ------
@@ -154,10 +168,26 @@ class Pipeline:
             raise ValueError(f"it is of {len(data)} bytes and not {size}: damaged")
         last = len(steps) - 1
         for number, (stage, wanted) in enumerate(steps):
-            data = stage.undo(data, wanted, out if number == last else None)
+            room = out if number == last else None
+            if number == last and out is None and stage.fills:
+                room = scratch("decoded", self.nbytes)
+            data = stage.undo(data, wanted, room)
             if wanted is not None and len(data) != wanted:
                 raise ValueError(f"it holds {len(data)} bytes and not {wanted}: damaged")
         if out is None or data is out:
             return data
         out[:] = np.frombuffer(data, np.uint8)
         return out
+
+    def working_bytes(self, into: bool) -> int:
+        """Return how much memory decoding a chunk takes besides that for what is stored.
+
+        Parameters
+        ----------
+        into : bool
+            Whether the values go to where `decode` is told, which is not counted.
+        """
+        buffers = sum(stage.copies for stage in self.stages)
+        if into and self.stages and self.stages[0].fills:
+            buffers -= 1
+        return buffers * self.nbytes

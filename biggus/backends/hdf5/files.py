@@ -7,6 +7,7 @@ Everything here is called with `hdf5_lock` held.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import itertools
 import logging
@@ -16,6 +17,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from biggus.backends.files import HandlePool
+from biggus.backends.hdf5.descriptor import Descriptor
 from biggus.backends.native import guard_forks, hdf5_lock
 from biggus.backends.stamp import Stamp, stamp_of
 from biggus.errors import GoneError, MissingDependencyError, OpenError, VariableError
@@ -35,12 +37,23 @@ ALIASES = 16
 _LOOKUP_ERRORS = (KeyError, ValueError, RuntimeError, OSError)
 
 
-class OpenFile(NamedTuple):
+class OpenFile:
     """A file that is open, the number of that opening, and how the file was then."""
 
-    file: Any
-    serial: int
-    stamp: Stamp
+    def __init__(self, path: str, file: Any, stamp: Stamp) -> None:
+        self.path = path
+        self.file = file
+        self.serial = next(serials)
+        self.stamp = stamp
+        self._descriptor: Descriptor | None = None
+
+    def descriptor(self) -> Descriptor | None:
+        """Return what reads its bytes beside the library, or None if nothing can."""
+        if self._descriptor is None:
+            # None too where the process has no descriptor left: the library needs no more.
+            with contextlib.suppress(OSError):
+                self._descriptor = Descriptor.beside(self.file, self.path)
+        return self._descriptor
 
 
 class OpenDataset(NamedTuple):
@@ -51,6 +64,7 @@ class OpenDataset(NamedTuple):
 
     dataset: Any
     serial: int
+    file: OpenFile
     elsewhere: tuple[str, Stamp] | None
 
 
@@ -82,7 +96,7 @@ def _close(opened: OpenFile) -> None:
     opened.file.close()
 
 
-_serials = itertools.count(1)
+serials = itertools.count(1)  # no two openings have the same number
 # Held by path: by each source, and for the time of every other use.
 files: HandlePool[OpenFile] = HandlePool(_close, hdf5_lock)
 # A dataset is closed by letting it go; the pool bounds libhdf5's chunk caches.
@@ -119,7 +133,7 @@ def _open(path: str, stamp: Stamp) -> OpenFile:
             raise  # the pool makes room and tries again
         raise OpenError(path, _problem(error)) from error
     log.debug("opened %s in %.1f ms", path, (time.perf_counter() - start) * 1e3)
-    return OpenFile(file, next(_serials), stamp)
+    return OpenFile(path, file, stamp)
 
 
 def _forget(path: str) -> None:
@@ -163,7 +177,8 @@ def _dataset(path: str, opened: OpenFile, name: str) -> OpenDataset:
     dataset = resolve(path, opened.file, name)
     real = dataset.file.filename
     elsewhere = None if real == opened.file.filename else (real, stamp_of(real))
-    return OpenDataset(dataset, opened.serial if elsewhere is None else next(_serials), elsewhere)
+    serial = opened.serial if elsewhere is None else next(serials)
+    return OpenDataset(dataset, serial, opened, elsewhere)
 
 
 def _problem(error: OSError) -> str:

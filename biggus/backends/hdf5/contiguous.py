@@ -1,0 +1,44 @@
+"""Datasets that are stored in one piece."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from biggus.backends.hdf5.direct import Opening, Storage
+from biggus.backends.hdf5.plain import MOST_TOGETHER, read_plain
+from biggus.source import box_shape
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from biggus.source import Box
+
+
+class ContiguousStorage(Storage):
+    """Values in C order, in one piece.
+
+    Parameters
+    ----------
+    shape, dtype
+        Of the dataset.
+    offset : int
+        Where they begin in the file, in bytes.
+    """
+
+    chunks = None
+
+    def __init__(self, shape: tuple[int, ...], dtype: np.dtype[Any], offset: int) -> None:
+        super().__init__(shape, dtype)
+        self.offset = offset
+
+    def read(self, box: Box, opening: Opening) -> npt.NDArray[Any]:  # noqa: D102
+        values = np.empty(box_shape(box), self.dtype)
+        read_plain(opening.descriptor, self.offset, self.shape, box, values)
+        opening.check()
+        return values
+
+    def peak_bytes(self, box: Box) -> int:  # noqa: D102
+        return math.prod(box_shape(box)) * self.dtype.itemsize + MOST_TOGETHER

@@ -1,0 +1,97 @@
+"""Reading boxes of values that lie in a file plainly, in C order.
+
+What lies in one piece is read straight to where it belongs.  Where pieces are
+near one another they are read together, with what lies between, and what is
+not wanted dropped; where they are far apart, one by one.  Besides the values
+this takes `MOST_TOGETHER` bytes at most.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from biggus.backends.plain import flat_range, strides_of
+from biggus.codecs.scratch import scratch
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from biggus.backends.hdf5.descriptor import Descriptor
+    from biggus.source import Box
+
+MOST_TOGETHER = 2**20
+"""Up to so many bytes are read to drop some of them."""
+
+_FAR = 2**14
+"""Bytes; to read over a gap that is smaller costs less than another read."""
+
+
+def read_plain(
+    descriptor: Descriptor,
+    offset: int,
+    shape: tuple[int, ...],
+    box: Box,
+    out: npt.NDArray[Any],
+) -> None:
+    """Read a box of an array of `shape` that lies at `offset` into `out`.
+
+    Parameters
+    ----------
+    descriptor : Descriptor
+        The file.
+    offset : int
+        Where in it the array begins, in bytes.
+    shape : tuple of int
+        The shape of the array.
+    box : tuple of slice
+        In bounds and of full rank.
+    out : ndarray
+        Of the shape of the box and the dtype of the values.
+
+    Raises
+    ------
+    OSError
+        If they cannot be read, or the file ends before them.
+    """
+    first, stop = flat_range(box, shape)
+    itemsize = out.itemsize
+    start, span = offset + first * itemsize, (stop - first) * itemsize
+    if span == out.nbytes and out.flags.c_contiguous:
+        descriptor.read_into(memoryview(out.reshape(-1).view(np.uint8)), start)
+        return
+    axis = next((i for i, n in enumerate(out.shape) if n > 1), None)
+    if axis is not None:
+        strides = strides_of(shape)
+        pace = box[axis].step * strides[axis] * itemsize
+        inner = span - (out.shape[axis] - 1) * pace
+        together = 1
+        if inner <= MOST_TOGETHER and pace - inner <= _FAR:
+            together = 1 + (MOST_TOGETHER - inner) // pace
+        if together < out.shape[axis]:
+            _read_in_parts(descriptor, offset, shape, box, out, axis, together)
+            return
+    room = scratch("plain", span)
+    descriptor.read_into(memoryview(room), start)
+    steps = [s.step * n * itemsize for s, n in zip(box, strides_of(shape), strict=True)]
+    out[...] = np.ndarray(out.shape, out.dtype, room, 0, steps)
+
+
+def _read_in_parts(
+    descriptor: Descriptor,
+    offset: int,
+    shape: tuple[int, ...],
+    box: Box,
+    out: npt.NDArray[Any],
+    axis: int,
+    together: int,
+) -> None:
+    """Read so many indices along `axis` at a time."""
+    s = box[axis]
+    for done in range(0, out.shape[axis], together):
+        start = s.start + done * s.step
+        stop = min(s.stop, start + together * s.step)
+        piece = (*box[:axis], slice(start, stop, s.step), *box[axis + 1 :])
+        where = (*(slice(None),) * axis, slice(done, done + together))
+        read_plain(descriptor, offset, shape, piece, out[where])

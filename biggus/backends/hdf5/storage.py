@@ -1,0 +1,96 @@
+"""How the values of a dataset are stored, where they can be read without libhdf5.
+
+That is so where a value in the file is, byte for byte, the value in memory,
+and every filter is one that `biggus.codecs` undoes.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from biggus.backends.hdf5.chunked import ChunkedStorage
+from biggus.backends.hdf5.contiguous import ContiguousStorage
+from biggus.backends.hdf5.files import h5py
+from biggus.codecs import lzf
+from biggus.codecs.pipeline import Deflate, Fletcher32, Lzf, Pipeline, Shuffle, Stage
+
+if TYPE_CHECKING:
+    from biggus.backends.hdf5.direct import Storage
+
+_LZF = 32000
+
+
+def storage_of(dataset: Any) -> Storage | None:
+    """Return how an h5py Dataset is stored, or None if only libhdf5 can read it.
+
+    The caller holds the lock, and knows that the dataset's file is a plain file.
+    """
+    dtype = dataset.dtype
+    if not dataset.shape or not dataset.size:
+        return None  # scalars and empty ones: nothing to gain
+    if (
+        dtype.kind not in "biufcS"
+        or dtype.itemsize == 0
+        or not _is_plain(dataset.id.get_type(), dtype)
+    ):
+        return None
+    dtype = np.dtype(dtype.str)
+    properties = dataset.id.get_create_plist()
+    if properties.get_external_count():
+        return None
+    layout, kinds = properties.get_layout(), h5py().h5d
+    shape = tuple(dataset.shape)
+    if layout == kinds.CONTIGUOUS:
+        offset = dataset.id.get_offset()
+        if offset is None or dataset.id.get_storage_size() != math.prod(shape) * dtype.itemsize:
+            return None
+        return ContiguousStorage(shape, dtype, offset)
+    if layout == kinds.CHUNKED:
+        stages = _stages(properties)
+        if stages is None:
+            return None
+        chunks = tuple(properties.get_chunk())
+        pipeline = Pipeline(stages, math.prod(chunks) * dtype.itemsize)
+        # Some releases of libhdf5 count offsets of chunks from the end of a user block.
+        moved = dataset.file.userblock_size != 0
+        return ChunkedStorage(shape, dtype, chunks, pipeline, moved)
+    return None
+
+
+def _is_plain(stored: Any, dtype: np.dtype[Any]) -> bool:
+    """Tell whether libhdf5 would convert nothing between the file and memory."""
+    h5t = h5py().h5t
+    if stored.get_class() == h5t.STRING:
+        # Where there is room for one character, how strings end makes no difference.
+        if stored.get_size() == 1 and stored.get_strpad() != h5t.STR_SPACEPAD:
+            return True
+        return bool(stored.get_strpad() == h5t.STR_NULLPAD)
+    if stored.get_class() == h5t.ENUM and dtype.kind in "iu":
+        stored = stored.get_super()
+        dtype = np.dtype(dtype.str)
+    return bool(stored.equal(h5t.py_create(dtype, logical=True)))
+
+
+def _stages(properties: Any) -> list[Stage] | None:
+    """Return the filters of a dataset as stages, or None if one of them is not known."""
+    h5z = h5py().h5z
+    stages: list[Stage] = []
+    compressions = 0
+    for number in range(properties.get_nfilters()):
+        code, _, settings, _ = properties.get_filter(number)
+        if code == h5z.FILTER_SHUFFLE and settings:
+            stages.append(Shuffle(settings[0]))
+        elif code == h5z.FILTER_FLETCHER32:
+            stages.append(Fletcher32())
+        elif code == h5z.FILTER_DEFLATE:
+            stages.append(Deflate())
+            compressions += 1
+        elif code == _LZF and lzf.available():
+            stages.append(Lzf())
+            compressions += 1
+        else:
+            return None
+    return stages if compressions < 2 else None

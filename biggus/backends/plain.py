@@ -1,0 +1,85 @@
+"""Arrays that are stored plainly, value by value in C order: where a box of them lies."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from biggus.grid import DEFAULT_CHUNK_BYTES, default_chunks
+
+if TYPE_CHECKING:
+    from biggus.source import Box, Chunks
+
+LARGEST = 2 * DEFAULT_CHUNK_BYTES
+"""Bytes; a plainly stored chunk that is larger is read in parts."""
+
+
+def strides_of(shape: tuple[int, ...]) -> list[int]:
+    """Return how many values lie between neighbours along each axis.
+
+    Examples
+    --------
+    >>> strides_of((2, 3, 4))
+    [12, 4, 1]
+    """
+    return [math.prod(shape[axis + 1 :]) for axis in range(len(shape))]
+
+
+def flat_range(box: Box, shape: tuple[int, ...]) -> tuple[int, int]:
+    """Return where the first value of a box lies, and what follows the last.
+
+    Examples
+    --------
+    >>> flat_range((slice(1, 2, 1), slice(0, 4, 2)), (2, 4))
+    (4, 7)
+    """
+    first = last = 0
+    for s, n in zip(box, strides_of(shape), strict=True):
+        first += s.start * n
+        last += (s.start + (s.stop - 1 - s.start) // s.step * s.step) * n
+    return first, last + 1
+
+
+def is_all(box: Box, shape: tuple[int, ...]) -> bool:
+    """Tell whether a box is all of an array of `shape`."""
+    for s, n in zip(box, shape, strict=True):
+        if s.start or s.stop != n or (s.step != 1 and n != 1):
+            return False
+    return True
+
+
+def finer_chunks(chunks: tuple[int, ...], shape: tuple[int, ...], itemsize: int) -> Chunks:
+    """Return `chunks` cut into parts that lie in one piece, where they are large.
+
+    Parameters
+    ----------
+    chunks, shape : tuple of int
+        The shape of a chunk and of the array.
+    itemsize : int
+        The bytes of a value.
+
+    Examples
+    --------
+    >>> finer_chunks((64, 1024, 1024), (100, 2048, 2048), 4)
+    (1, 1024, 1024)
+    """
+    if math.prod(chunks) * itemsize <= LARGEST:
+        return chunks
+    parts = default_chunks(chunks, itemsize)
+    return tuple(
+        n if n == part else _cut(n, part, length)
+        for n, part, length in zip(chunks, parts, shape, strict=True)
+    )
+
+
+def _cut(n: int, part: int, length: int) -> int | tuple[int, ...]:
+    """Cut chunks of `n` into parts of about `part` that end where the chunks do."""
+    divisor = next(m for m in range(part, 0, -1) if n % m == 0)
+    if 2 * divisor >= part:
+        return divisor
+    return tuple(
+        min(part, stop - start)
+        for chunk in range(0, length, n)
+        for stop in (min(chunk + n, length),)
+        for start in range(chunk, stop, part)
+    )
