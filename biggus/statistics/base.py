@@ -58,6 +58,11 @@ class Family(ABC):
         return 64
 
     @property
+    def placed(self) -> bool:
+        """Whether a partial depends on where its block lies in the whole array."""
+        return False
+
+    @property
     @abstractmethod
     def scratch_bytes(self) -> int:
         """The most bytes that a thread needs to accumulate a block, besides the partial."""

@@ -63,6 +63,7 @@ class Layout:
     """
 
     def __init__(self, shape: tuple[int, ...], axes: tuple[int, ...]) -> None:
+        self.block = shape
         self.shape = tuple([1 if axis in axes else n for axis, n in enumerate(shape)])
         lengths, reduced = _joined(shape, axes)
         self.lengths = lengths

@@ -7,12 +7,14 @@ random that is ten times as fast as an assignment with a condition.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from biggus.statistics.base import Plain
 from biggus.statistics.scratch import scratch
+
+if TYPE_CHECKING:
+    from biggus.statistics.base import Plain
 
 _WIDTHS = (1, 2, 4, 8)
 _BOOL = np.dtype(bool)

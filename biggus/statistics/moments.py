@@ -139,7 +139,7 @@ def _product(one: Plain, other: Plain) -> Plain:
     if one.dtype.kind == "c":
         return one.real * other.real + one.imag * other.imag
     if one.dtype.kind == "O":
-        return one * np.conjugate(other)
+        other = np.conjugate(other)
     return one * other
 
 

@@ -77,6 +77,10 @@ class Part:
             self._present[skip] = found
         return found
 
+    def flat(self, skip: bool) -> Plain:
+        """Return the values that are not missing, in one dimension."""
+        return self.present(skip).compressed().values.reshape(-1)
+
 
 class Accumulator(ABC):
     """What takes the runs of a block, in their order, and gives its partial.

@@ -6,16 +6,31 @@ with an array of one element.
 
 from __future__ import annotations
 
+import builtins
 import math
+import operator
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from biggus.statistics.base import Family, Statistic
+from biggus.statistics.base import Statistic
 from biggus.statistics.combining import Combining, neutral
+from biggus.statistics.digits import Digits, rankable
+from biggus.statistics.histogram import (
+    Bins,
+    Edges,
+    Histogram,
+    HistogramCounts,
+    HistogramEdges,
+    HistogramOfRange,
+    countable,
+)
 from biggus.statistics.moments import Moments, wide
+from biggus.statistics.nonzero import NonZero
+from biggus.statistics.positions import Position, Positions
+from biggus.statistics.quantile import Quantiles
 from biggus.statistics.results import Combined, Count, Extreme, Mean, Range, Spread
 
 Axes: TypeAlias = tuple[int, ...]
@@ -76,7 +91,8 @@ def _probed(
         axis = axes[0] if len(axes) == 1 else None if len(axes) == len(shape) else axes
     with np.errstate(all="ignore"):
         found = getattr(np, name)(probe, axis=axis, **dict(parameters))
-    return np.asarray(found).dtype
+    result: np.dtype[Any] = np.asarray(found).dtype
+    return result
 
 
 Maker: TypeAlias = Callable[..., Statistic]
@@ -215,7 +231,7 @@ def _range(given: Given, mdtol: float = 1) -> Statistic:
     return Range(result, given.masked, family, given.length, _tolerance(given, mdtol))
 
 
-def _extremes(given: Given, *ufuncs: str) -> Family:
+def _extremes(given: Given, *ufuncs: str) -> Combining:
     if given.masked or given.skip:
         for ufunc in ufuncs:
             neutral(ufunc, given.dtype)
@@ -229,6 +245,92 @@ def _logic(given: Given, mdtol: float = 1) -> Statistic:
         ("logical_or" if given.name == "any" else "logical_and",), np.dtype(bool), False
     )
     return Combined(result, given.masked, family, given.length, _tolerance(given, mdtol))
+
+
+@_makes("count_nonzero")
+def _nonzero(given: Given) -> Statistic:
+    given.probed()
+    return Count(_COUNT, False, NonZero(), given.length, 1.0)
+
+
+@_makes("argmin", "argmax", "nanargmin", "nanargmax")
+def _position(given: Given) -> Statistic:
+    result = given.probed(empty=True)
+    one = len(given.axes) == 1
+    family = Positions(
+        given.name.endswith("max"),
+        given.dtype.newbyteorder("="),
+        given.skip,
+        given.axes[0] if one else None,
+        () if one else given.shape,
+    )
+    return Position(result, False, family)
+
+
+@_makes("median", "nanmedian")
+def _median(given: Given) -> Statistic:
+    return _quantiles(given, (1 / 2,), (), "median", given.probed())
+
+
+@_makes("quantile", "nanquantile", "percentile", "nanpercentile")
+def _quantile(given: Given, q: Any, method: str = "linear") -> Statistic:
+    parts = np.asarray(q, np.float64)
+    empty = not given.name.startswith("nan")
+    asked = tuple(parts.reshape(-1).tolist())
+    probed: Any = asked if parts.ndim else asked[0]
+    result = given.probed(empty=empty, q=probed, method=method)
+    if given.name.endswith("percentile"):
+        parts = parts / 100
+    return _quantiles(given, tuple(parts.reshape(-1).tolist()), parts.shape, method, result)
+
+
+def _quantiles(
+    given: Given, q: tuple[float, ...], shape: Axes, method: str, result: np.dtype[Any]
+) -> Statistic:
+    _over_everything(given)
+    if not rankable(given.dtype):
+        raise TypeError(f"{given.name} over everything takes no {given.dtype}; name an axis")
+    skip = given.name.startswith("nan") and given.dtype.kind in "fmM"
+    family = Digits(given.dtype.newbyteorder("="), skip, (0,), 0)
+    return Quantiles(result, given.masked, family, len(given.shape), q, shape, method)
+
+
+@_makes("histogram", "histogram_edges")
+def _histogram(
+    given: Given,
+    bins: Any = 10,
+    range: tuple[Any, Any] | None = None,
+    density: bool = False,
+    weights: None = None,
+) -> Statistic:
+    _over_everything(given)
+    if weights is not None:
+        raise TypeError("a histogram takes no weights; every value counts once")
+    if isinstance(bins, str):
+        raise TypeError(f"bins={bins!r} would need all values at once; give a number or edges")
+    values = np.zeros(1, countable(given.dtype))
+    counts, edges = np.histogram(values, bins, range, density=density)  # type: ignore[call-overload]
+    wanted = given.name == "histogram_edges"
+    dims = len(given.shape)
+    dtype = edges.dtype if wanted else counts.dtype
+    if range is None and np.ndim(bins) == 0:
+        family = _extremes(given, "minimum", "maximum")
+        number = operator.index(bins)
+        return HistogramOfRange(
+            dtype, False, family, dims, number, bool(density), wanted, family.dtype
+        )
+    if wanted:
+        known = Moments(0, _COUNT, False)
+        return HistogramEdges(dtype, False, known, dims, Edges(edges))
+    given_bins = operator.index(bins) if np.ndim(bins) == 0 else Edges(np.asarray(bins))
+    limits = None if range is None else (range[0], range[1])
+    counted = Histogram(Bins(given_bins, limits if np.ndim(bins) == 0 else None))
+    return HistogramCounts(dtype, False, counted, dims, bool(density), Edges(edges))
+
+
+def _over_everything(given: Given) -> None:
+    if given.axes != tuple(builtins.range(len(given.shape))):
+        raise ValueError(f"{given.name} is accumulated over everything, not along {given.axes}")
 
 
 def _dtype(dtype: Any) -> np.dtype[Any] | None:

@@ -1,0 +1,206 @@
+"""Histograms of everything: NumPy's own, added up run by run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from biggus.statistics.base import Family, Partial, Plain, Statistic, Values, owned
+from biggus.statistics.layout import RUN
+from biggus.statistics.runs import Accumulator, Part
+
+if TYPE_CHECKING:
+    from biggus.statistics.layout import Layout
+
+_COUNT = np.dtype(np.int64)
+
+Range: TypeAlias = tuple[Any, Any]
+
+
+class Edges:
+    """The given edges of bins: immutable, equal if they are the same.
+
+    Parameters
+    ----------
+    values : ndarray
+        In one dimension, ascending.
+    """
+
+    __slots__ = ("dtype", "raw")
+
+    def __init__(self, values: Plain) -> None:
+        self.dtype = values.dtype
+        self.raw = values.tobytes()
+
+    @property
+    def values(self) -> Plain:
+        """The edges."""
+        return np.frombuffer(self.raw, self.dtype)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Edges) and (self.dtype, self.raw) == (other.dtype, other.raw)
+
+    def __hash__(self) -> int:
+        return hash((self.dtype, self.raw))
+
+    def __repr__(self) -> str:
+        return f"Edges({self.dtype.str}, {self.raw.hex()})"
+
+    def __reduce__(self) -> tuple[type[Edges], tuple[Plain]]:
+        return Edges, (self.values,)
+
+
+@dataclass(frozen=True)
+class Bins:
+    """The bins of a histogram: a number of them over a range, or their edges."""
+
+    given: int | Edges
+    range: Range | None
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return self.given if isinstance(self.given, int) else self.given.values.size - 1
+
+    @property
+    def as_numpy(self) -> dict[str, Any]:
+        """What NumPy takes for them."""
+        if isinstance(self.given, Edges):
+            return {"bins": self.given.values}
+        return {"bins": self.given, "range": self.range}
+
+
+@dataclass(frozen=True)
+class Histogram(Family):
+    """The number of values in each bin; over whole arrays alone."""
+
+    bins: Bins
+
+    @property
+    def key(self) -> str:
+        return f"histogram-1:{self.bins!r}"
+
+    @property
+    def nbytes_each(self) -> int:
+        return 0
+
+    @property
+    def nbytes_fixed(self) -> int:
+        return _COUNT.itemsize * self.bins.count
+
+    @property
+    def scratch_bytes(self) -> int:
+        return RUN * 64 + 4 * self.nbytes_fixed
+
+    def accumulator(self, layout: Layout, origin: tuple[int, ...]) -> HistogramAccumulator:  # noqa: ARG002
+        return HistogramAccumulator(self, layout)
+
+    def merge(self, left: Partial, right: Partial) -> Partial:
+        (counts,) = owned(left)
+        return (np.add(counts, right[0], out=counts),)
+
+    def identity(self, shape: tuple[int, ...]) -> Partial:  # noqa: ARG002
+        return (np.zeros(self.bins.count, _COUNT),)
+
+
+class HistogramAccumulator(Accumulator):
+    """The values of the runs of a block, counted."""
+
+    def __init__(self, family: Histogram, layout: Layout) -> None:
+        super().__init__(layout, skip=False)
+        (self.table,) = family.identity(())
+        self.bins = family.bins.as_numpy
+
+    def add(self, part: Part) -> None:
+        values = part.flat(self.skip)
+        self.table += np.histogram(values.view(countable(values.dtype)), **self.bins)[0]
+
+    def partial(self) -> Partial:
+        return (self.table,)
+
+
+@dataclass(frozen=True)
+class HistogramCounts(Statistic):
+    """How many values are in each bin, or which part of them for each unit of its width."""
+
+    dims: int
+    """How many axes the values have."""
+
+    density: bool
+    """Whether it is the density."""
+
+    edges: Edges
+    """The edges of the bins."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (self.edges.values.size - 1,)
+
+    def proceed(self, partial: Partial) -> Values:
+        counts = partial[0]
+        if self.density:
+            with np.errstate(all="ignore"):
+                counts = counts / np.diff(self.edges.values) / counts.sum()
+        return counts.reshape((1,) * self.dims + self.shape)
+
+
+@dataclass(frozen=True)
+class HistogramOfRange(Statistic):
+    """A histogram, or its edges, from the least value to the greatest: these come first."""
+
+    dims: int
+    """How many axes the values have."""
+
+    count: int
+    """How many bins there are."""
+
+    density: bool
+    """Whether it is the density."""
+
+    edges: bool
+    """Whether the edges are the result."""
+
+    values_dtype: np.dtype[Any]
+    """Of the values."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (self.count + self.edges,)
+
+    def proceed(self, partial: Partial) -> Values | Statistic:
+        count, least, greatest = partial
+        dtype = countable(self.values_dtype)
+        ends = np.concatenate([least.reshape(-1), greatest.reshape(-1)]).view(dtype)
+        if not count.any():
+            ends = ends[:0]
+        edges = np.histogram_bin_edges(ends, self.count)
+        if self.edges:
+            return edges.astype(self.dtype, copy=False).reshape((1,) * self.dims + self.shape)
+        bins = Bins(self.count, (ends[0], ends[1]) if ends.size else (0, 1))
+        family = Histogram(bins)
+        return HistogramCounts(self.dtype, False, family, self.dims, self.density, Edges(edges))
+
+
+@dataclass(frozen=True)
+class HistogramEdges(Statistic):
+    """The edges of bins that are known beforehand, of which no value needs to be read."""
+
+    dims: int
+    """How many axes the values have."""
+
+    edges: Edges
+    """The edges."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.edges.values.shape
+
+    def proceed(self, partial: Partial) -> Values:  # noqa: ARG002
+        return self.edges.values.reshape((1,) * self.dims + self.shape).copy()
+
+
+def countable(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """Return as what values are counted: truth values as numbers, the rest as they are."""
+    return np.dtype(np.uint8) if dtype.kind == "b" else dtype

@@ -1,0 +1,67 @@
+"""How many values are not zero, not empty, not false."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from biggus.statistics.base import Family, Partial, owned
+from biggus.statistics.layout import RUN
+from biggus.statistics.runs import Accumulator, Part
+
+if TYPE_CHECKING:
+    from biggus.statistics.layout import Layout
+
+_COUNT = np.dtype(np.int64)
+
+
+@dataclass(frozen=True)
+class NonZero(Family):
+    """The number of values that are not zero; missing ones are not counted."""
+
+    @property
+    def key(self) -> str:
+        return "nonzero-1"
+
+    @property
+    def nbytes_each(self) -> int:
+        return _COUNT.itemsize
+
+    @property
+    def scratch_bytes(self) -> int:
+        return RUN * 32
+
+    def accumulator(self, layout: Layout, origin: tuple[int, ...]) -> NonZeroAccumulator:  # noqa: ARG002
+        return NonZeroAccumulator(layout)
+
+    def merge(self, left: Partial, right: Partial) -> Partial:
+        (count,) = owned(left)
+        return (np.add(count, right[0], out=count),)
+
+    def identity(self, shape: tuple[int, ...]) -> Partial:
+        return (np.zeros(shape, _COUNT),)
+
+
+class NonZeroAccumulator(Accumulator):
+    """The runs of a block, counted."""
+
+    def __init__(self, layout: Layout) -> None:
+        super().__init__(layout, skip=False)
+        self.found = layout.empty(_COUNT)
+
+    def add(self, part: Part) -> None:
+        present = part.present(self.skip)
+        out = self.layout.at(self.found, part.run)
+        if present.invalid is None:
+            whole = len(part.axes) == present.values.ndim
+            axes = None if whole else part.axes  # all of them at once are counted faster
+            out[...] = np.count_nonzero(present.values, axis=axes, keepdims=True)
+        else:
+            each = np.count_nonzero(present.values, axis=())
+            np.copyto(each, 0, where=present.invalid)
+            np.add.reduce(each, axis=part.axes, keepdims=True, out=out)
+
+    def partial(self) -> Partial:
+        return (np.add.reduce(self.found, axis=0).reshape(self.layout.shape),)

@@ -1,0 +1,163 @@
+"""Where the least or the greatest value lies: the first of equal ones, in C order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from biggus.statistics.base import Family, Partial, Plain, Statistic, owned
+from biggus.statistics.combining import neutral
+from biggus.statistics.layout import RUN
+from biggus.statistics.runs import Accumulator, Part
+
+if TYPE_CHECKING:
+    from biggus.statistics.layout import Layout
+
+_INDEX = np.dtype(np.int64)
+
+
+@dataclass(frozen=True)
+class Positions(Family):
+    """The position of an extreme along one axis, or in the array as if it had one.
+
+    A partial is the value and its position in the whole array; -1 where there is none.
+    """
+
+    greatest: bool
+    """Whether it is that of the greatest value."""
+
+    dtype: np.dtype[Any]
+    """Of the values."""
+
+    skip: bool
+    """Whether NaN are missing values; otherwise the first of them is the extreme."""
+
+    axis: int | None
+    """Along which axis positions are; None for those in the array as if it had one."""
+
+    shape: tuple[int, ...]
+    """Of the whole array; () where it does not matter."""
+
+    @property
+    def key(self) -> str:
+        name = "greatest" if self.greatest else "least"
+        return f"positions-1:{name}:{self.dtype.str}:{int(self.skip)}:{self.axis}:{self.shape}"
+
+    @property
+    def placed(self) -> bool:
+        return True
+
+    @property
+    def nbytes_each(self) -> int:
+        return self.dtype.itemsize + _INDEX.itemsize
+
+    @property
+    def scratch_bytes(self) -> int:
+        return RUN * (3 * self.dtype.itemsize + 32)
+
+    def accumulator(self, layout: Layout, origin: tuple[int, ...]) -> PositionsAccumulator:
+        return PositionsAccumulator(self, layout, origin)
+
+    def merge(self, left: Partial, right: Partial) -> Partial:
+        values, places = owned(left)
+        right_values, right_places = right
+        taken = np.less(places, 0)
+        both = np.nonzero(~taken & (right_places >= 0))
+        sides = (values[both], right_values[both])
+        earlier = right_places[both] < places[both]
+        taken[both] = self._precedes(sides[1], sides[0], earlier)
+        np.copyto(values, right_values, where=taken)
+        np.copyto(places, right_places, where=taken)
+        return values, places
+
+    def _precedes(self, one: Plain, other: Plain, earlier: Plain) -> Plain:
+        """Return where the one is the extreme of the two; of equal ones, where it is earlier."""
+        beyond = np.greater if self.greatest else np.less
+        found = beyond(one, other) | (np.equal(one, other) & earlier)
+        if self.dtype.kind not in "fcmM":
+            return found.astype(bool)
+        one_nan, other_nan = np.isnan(one), np.isnan(other)
+        return (one_nan & (~other_nan | earlier)) | (~other_nan & found)
+
+    def identity(self, shape: tuple[int, ...]) -> Partial:
+        return np.zeros(shape, self.dtype), np.full(shape, -1, _INDEX)
+
+    def first(self, values: Plain, invalid: Plain | None, axis: int) -> Plain:
+        """Return where the extremes along an axis lie, which stays; -1 where there is none."""
+        find = np.argmax if self.greatest else np.argmin
+        if invalid is None:
+            return find(values, axis=axis, keepdims=True)
+        if self.dtype.kind not in "biufcmMO":
+            values = values.astype(object)
+        fill = neutral("maximum" if self.greatest else "minimum", values.dtype)
+        filled = values.copy()
+        np.copyto(filled, fill, where=invalid)
+        found = find(filled, axis=axis, keepdims=True)
+        lost = np.take_along_axis(invalid, found, axis)
+        if lost.any():
+            # All valid values are what was filled in, or there is none.
+            valid = ~invalid
+            there = np.argmax(valid, axis=axis, keepdims=True)
+            there[~valid.any(axis=axis, keepdims=True)] = -1
+            found = np.where(lost, there, found)
+        return found
+
+
+class PositionsAccumulator(Accumulator):
+    """The extremes of the runs of a block, and where they lie."""
+
+    def __init__(self, family: Positions, layout: Layout, origin: tuple[int, ...]) -> None:
+        super().__init__(layout, family.skip)
+        self.family = family
+        self.origin = origin
+        self.values = layout.empty(family.dtype)
+        self.places = layout.empty(_INDEX)
+
+    def add(self, part: Part) -> None:
+        present = part.masked(self.skip)
+        values, invalid = present.values, present.invalid
+        out = self.layout.at(self.values, part.run)
+        places = self.layout.at(self.places, part.run)
+        if not part.axes:
+            out[...] = values
+            places[...] = 0 if invalid is None else np.where(invalid, -1, 0)
+            return
+        (axis,) = part.axes
+        found = self.family.first(values, invalid, axis)
+        out[...] = np.take_along_axis(values, found, axis)
+        dim = axis if self.layout.order is None else self.layout.order[axis]
+        places[...] = np.where(found < 0, -1, found + part.run.box[dim].start)
+
+    def partial(self) -> Partial:
+        values, places = self.values, self.places
+        if self.layout.pieces > 1:
+            lost = places < 0
+            found = self.family.first(values, lost if lost.any() else None, 0)
+            values = np.take_along_axis(values, found, 0)
+            places = np.take_along_axis(places, found, 0)
+        shape = self.layout.shape
+        return values.reshape(shape), self._in_whole(places.reshape(shape))
+
+    def _in_whole(self, places: Plain) -> Plain:
+        """Return positions in the whole array of those in the block."""
+        if self.family.axis is not None:
+            found = places + self.origin[self.family.axis]
+        else:
+            indices = np.unravel_index(np.maximum(places, 0), self.layout.block)
+            there = [index + start for index, start in zip(indices, self.origin, strict=True)]
+            found = np.ravel_multi_index(there, self.family.shape)
+        return np.where(places < 0, -1, found)
+
+
+@dataclass(frozen=True)
+class Position(Statistic):
+    """Where an extreme lies."""
+
+    def proceed(self, partial: Partial) -> Plain:
+        places = partial[1]
+        if self.family.skip and (places < 0).any():  # type: ignore[attr-defined]
+            raise ValueError("All-NaN slice encountered")
+        # Where all are masked it is the first, as np.ma has it.
+        return np.maximum(places, 0).astype(self.dtype, copy=False)

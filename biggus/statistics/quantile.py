@@ -1,0 +1,222 @@
+"""Quantiles over everything: the values of certain ranks, found digit by digit.
+
+The methods are those of Hyndman and Fan, "Sample quantiles in statistical packages"
+(1996), and the plain ones, by NumPy's names.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from biggus.statistics.base import Partial, Plain, Statistic, Values
+from biggus.statistics.digits import Digits, values_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_PLOTTING: dict[str, tuple[float, float]] = {
+    "interpolated_inverted_cdf": (0, 1),
+    "weibull": (0, 0),
+    "hazen": (1 / 2, 1 / 2),
+    "median_unbiased": (1 / 3, 1 / 3),
+    "normal_unbiased": (3 / 8, 3 / 8),
+}
+"""The constants of the plotting positions between which is interpolated."""
+
+_ROUNDED: dict[str, Callable[[Plain], Plain]] = {
+    "lower": np.floor,
+    "higher": np.ceil,
+    "nearest": np.rint,
+}
+"""How the position in a line from first to last is made a whole one."""
+
+
+class Between(NamedTuple):
+    """Where quantiles lie: between two ranks, from 0, and how far from the first."""
+
+    lower: Plain
+    upper: Plain
+    weight: Plain
+
+
+def between(method: str, count: int, q: Plain) -> Between:
+    """Return between which ranks quantiles lie.
+
+    Parameters
+    ----------
+    method : str
+        As for :func:`numpy.quantile`.
+    count : int
+        How many values there are; at least one.
+    q : ndarray of float64
+        From 0 to 1.
+
+    Examples
+    --------
+    >>> between("linear", 10, np.array([0.25]))
+    Between(lower=array([2]), upper=array([3]), weight=array([0.25]))
+    """
+    line = (count - 1) * q
+    if method in _ROUNDED:
+        return _at(_ROUNDED[method](line), count)
+    if method == "inverted_cdf":
+        return _at(np.ceil(count * q) - 1, count)
+    if method == "closest_observation":
+        return _at(np.rint(count * q) - 1, count)
+    if method == "midpoint":
+        position = (np.floor(line) + np.ceil(line)) / 2
+    elif method == "averaged_inverted_cdf":
+        # Half way where the distribution has a step, else at the next value.
+        last = np.ceil(count * q) - 1
+        position = np.where(count * q == last + 1, last + 1 / 2, last)
+    elif method == "linear":
+        position = line
+    else:
+        alpha, beta = _PLOTTING[method]
+        position = count * q + alpha + q * (1 - alpha - beta) - 1
+    position = np.clip(position, 0, count - 1)
+    lower = np.floor(position)
+    upper = np.minimum(lower + 1, count - 1)
+    return Between(lower.astype(np.int64), upper.astype(np.int64), position - lower)
+
+
+def _at(position: Plain, count: int) -> Between:
+    ranks = np.clip(position, 0, count - 1).astype(np.int64)
+    return Between(ranks, ranks, np.zeros(ranks.shape))
+
+
+def interpolated(lower: Plain, upper: Plain, weight: Plain, dtype: np.dtype[Any]) -> Plain:
+    """Return what lies between values, in the dtype of a result.
+
+    At a value, and between equal ones, it is that value, infinite or not.
+    """
+    if not weight.any():
+        return lower.astype(dtype)
+    if dtype.kind == "f":
+        lower, upper = lower.astype(np.float64), upper.astype(np.float64)
+    with np.errstate(all="ignore"):
+        apart = np.subtract(upper, lower)
+        # From the nearer end, so that it grows with the weight.
+        found = np.where(weight < 0.5, lower + apart * weight, upper - apart * (1 - weight))
+        found = np.where((weight == 0) | (lower == upper), lower, found)
+        return found.astype(dtype)
+
+
+class Target(NamedTuple):
+    """A value that is looked for."""
+
+    prefix: int
+    """The digits of its rank key that are known."""
+
+    rank: int
+    """How many values with these digits come before it."""
+
+
+@dataclass(frozen=True)
+class Quantiles(Statistic):
+    """Quantiles of all values, or their median."""
+
+    dims: int
+    """How many axes the values have."""
+
+    q: tuple[float, ...]
+    """From 0 to 1."""
+
+    q_shape: tuple[int, ...]
+    """The shape of what was asked for."""
+
+    method: str
+    """As for :func:`numpy.quantile`; ``"median"`` is the mean of those in the middle."""
+
+    count: int = 0
+    """How many values there are; known after the first pass."""
+
+    targets: tuple[Target, ...] = ()
+    """What is looked for; known after the first pass."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.q_shape
+
+    @property
+    def digits(self) -> Digits:
+        """What is accumulated."""
+        assert isinstance(self.family, Digits)
+        return self.family
+
+    def proceed(self, partial: Partial) -> Values | Statistic:
+        nans, table = partial
+        digits = self.digits
+        if digits.known:
+            return self._further(self.targets, self.count, table)
+        count = int(table.sum())
+        if nans[0] or not count:
+            if not nans[0] and not self.masked:
+                message = "All-NaN slice encountered" if digits.skip else "Mean of empty slice"
+                warnings.warn(message, RuntimeWarning, stacklevel=2)
+            return self._none(not count and not nans[0])
+        ranks = self._ranks(count)
+        wanted = np.unique(np.concatenate([ranks.lower, ranks.upper]))
+        return self._further(tuple([Target(0, rank) for rank in wanted.tolist()]), count, table)
+
+    def _ranks(self, count: int) -> Between:
+        if self.method == "median":
+            middle = np.array([(count - 1) // 2])
+            return Between(middle, np.array([count // 2]), np.zeros(1))
+        return between(self.method, count, np.array(self.q, np.float64))
+
+    def _further(self, targets: tuple[Target, ...], count: int, table: Plain) -> Values | Statistic:
+        """Return what is left to be done when more digits are known."""
+        digits = self.digits
+        sums = np.cumsum(table, axis=1)
+        found = []
+        for prefix, rank in targets:
+            row = sums[digits.prefixes.index(prefix)]
+            digit = int(np.searchsorted(row, rank, side="right"))
+            before = int(row[digit - 1]) if digit else 0
+            found.append(Target((prefix << digits.bits) + digit, rank - before))
+        known = digits.known + digits.bits
+        if known < 8 * digits.dtype.itemsize:
+            prefixes = tuple(sorted({target.prefix for target in found}))
+            family = replace(digits, prefixes=prefixes, known=known)
+            return replace(self, family=family, count=count, targets=tuple(found))
+        keys = np.array([target.prefix for target in found], np.uint64)
+        return self._finished(values_of(keys, digits.dtype), count)
+
+    def _finished(self, values: Plain, count: int) -> Values:
+        """Return the results, by the values of all ranks that they lie between."""
+        lower, upper, weight = self._ranks(count)
+        wanted = np.unique(np.concatenate([lower, upper]))
+        below, above = (values[np.searchsorted(wanted, ranks)] for ranks in (lower, upper))
+        if self.method == "median":
+            found = _mean_of_two(below, above, self.dtype)
+        else:
+            found = interpolated(below, above, weight, self.dtype)
+        return self._shaped(found, False)
+
+    def _none(self, missing: bool) -> Values:
+        """Return the results where there are no values, or some that are no numbers."""
+        found = np.zeros(len(self.q), self.dtype)
+        if self.dtype.kind in "mM":
+            found[...] = np.array("NaT", self.dtype)
+        elif self.dtype.kind == "f":
+            found[...] = np.nan
+        return self._shaped(found, missing)
+
+    def _shaped(self, found: Plain, missing: bool) -> Values:
+        values = found.reshape((1,) * self.dims + self.q_shape)
+        if not self.masked:
+            return values
+        return np.ma.MaskedArray(values, mask=np.full(values.shape, missing))
+
+
+def _mean_of_two(one: Plain, other: Plain, dtype: np.dtype[Any]) -> Plain:
+    if dtype.kind == "f":
+        one, other = one.astype(np.float64), other.astype(np.float64)
+        with np.errstate(all="ignore"):
+            return np.where(one == other, one, (one + other) / 2).astype(dtype)
+    return np.where(one == other, one, (one + other) / 2).astype(dtype)
