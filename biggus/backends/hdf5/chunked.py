@@ -103,6 +103,7 @@ class ChunkedStorage(Storage):
                 except ValueError as error:
                     origin = tuple(s.start for s in part.chunk)
                     raise ValueError(f"the chunk at {origin}: {error}") from error
+            del found, stored  # or they would lie beside the next ones
         opening.check()
         return values
 
@@ -150,7 +151,7 @@ class ChunkedStorage(Storage):
         that they are not filtered; h5py cannot tell.  They have the size of
         their values then.
         """
-        if not self.pipeline.stages:
+        if not self._filtered(found.mask):
             return False
         size = found.size if isinstance(found, Extent) else len(found.data)
         return size == self.pipeline.nbytes and box_shape(part.chunk) != self.storage_chunks
@@ -215,7 +216,7 @@ class ChunkedStorage(Storage):
 
     def peak_bytes(self, box: Box) -> int:  # noqa: D102
         result = math.prod(box_shape(box)) * self.dtype.itemsize
-        if not self.pipeline.stages:
+        if self.in_parts:
             return result + MOST_TOGETHER
         # A compressed chunk is hardly ever longer than its values.
         nbytes = self.pipeline.nbytes
