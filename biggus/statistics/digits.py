@@ -49,7 +49,8 @@ def keys_of(values: Plain) -> Plain:
         return bits
     sign = unsigned.type(1 << (8 * dtype.itemsize - 1))
     if dtype.kind != "f":
-        return np.bitwise_xor(bits, sign)
+        turned: Plain = bits ^ sign
+        return turned
     # All bits of what is negative are turned, of the rest the sign alone.
     negative = values.view(f"i{dtype.itemsize}") >> (8 * dtype.itemsize - 1)
     turned = negative.view(unsigned)

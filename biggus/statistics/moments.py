@@ -1,13 +1,15 @@
 """Moments: count, sum, and sum of squared deviations from the mean.
 
-Sums are NumPy's own, pairwise where it adds pairwise.  Deviations are taken from
-the mean of a run, never from a guess, and squared after; runs and partials are
-merged as by Chan, Golub and LeVeque, "Updating formulae and a pairwise algorithm
-for computing sample variances" (1979).  Their difference of two means cancels where
-an offset is large; so what rounding took from a mean is kept beside it: the mean of
-the deviations, which would be 0.  The same corrects the squares (Björck's two-pass
-formula; in Chan, Golub and LeVeque, "Algorithms for computing the sample variance",
-1983).
+The sum of a run is NumPy's own, pairwise where it adds pairwise.  What rounding takes
+when sums are merged is kept beside them (Knuth's two-sum), so that it makes no difference
+in how many parts the values came.
+
+Deviations are taken from the mean of a run, never from a guess, and squared after; runs
+and partials are merged as by Chan, Golub and LeVeque, "Updating formulae and a pairwise
+algorithm for computing sample variances" (1979).  Their difference of two means cancels
+where an offset is large; so what rounding took from a mean is kept as well: the mean of
+the deviations, which would be 0.  The same corrects the squares (Björck's two-pass formula;
+in Chan, Golub and LeVeque, "Algorithms for computing the sample variance", 1983).
 """
 
 from __future__ import annotations
@@ -28,13 +30,16 @@ if TYPE_CHECKING:
 
 _COUNT = np.dtype(np.int64)
 
+_MERGED = 2**14
+"""Positions that are merged at once: what that needs fits the cache."""
+
 
 @dataclass(frozen=True)
 class Moments(Family):
     """The moments of values up to an order.
 
-    A partial is the count; from order 1, the sum; for order 2, what rounding took
-    from the mean, and the sum of squared deviations.
+    A partial is the count; from order 1, the sum and what rounding took from it; for
+    order 2, what rounding took from the mean, and the sum of squared deviations.
     """
 
     order: int
@@ -51,16 +56,19 @@ class Moments(Family):
         return f"moments-1:{self.order}:{self.dtype.str}:{int(self.skip)}"
 
     @property
-    def real(self) -> np.dtype[Any]:
-        """The dtype of squared deviations."""
-        if self.dtype.kind != "c":
-            return self.dtype
-        return np.dtype(np.float64 if self.dtype.itemsize == 16 else np.longdouble)
+    def dtypes(self) -> tuple[np.dtype[Any], ...]:
+        """The dtypes of the entries of a partial."""
+        wide = self.dtype
+        if self.order < 2:
+            return (_COUNT, wide, wide)[: 1 + 2 * self.order]
+        real = wide
+        if wide.kind == "c":
+            real = np.dtype(np.float64 if wide.itemsize == 16 else np.longdouble)
+        return _COUNT, wide, wide, wide, real
 
     @property
     def nbytes_each(self) -> int:
-        size = self.dtype.itemsize
-        return _COUNT.itemsize + (0, size, 2 * size + self.real.itemsize)[self.order]
+        return sum(dtype.itemsize for dtype in self.dtypes)
 
     @property
     def scratch_bytes(self) -> int:
@@ -70,27 +78,23 @@ class Moments(Family):
         return MomentsAccumulator(self, layout)
 
     def merge(self, left: Partial, right: Partial) -> Partial:
+        count = left[0] + right[0]
         if self.order == 0:
-            return (left[0] + right[0],)
-        if self.order == 1:
-            with np.errstate(all="ignore"):
-                (total,) = owned(left[1:])
-                return left[0] + right[0], np.add(total, right[1], out=total)
+            return (count,)
         with np.errstate(all="ignore"):
-            return _merged(left, right)
+            entries = owned(left[1:])
+            flat = [part.reshape(-1) for part in (left[0], *entries, *right)]
+            for start in range(0, entries[0].size, _MERGED):
+                # A count that holds for all positions has one element.
+                part = [a if a.size == 1 else a[start : start + _MERGED] for a in flat]
+                _merge(part[: len(left)], part[len(left) :])
+        return (count, *entries)
 
     def identity(self, shape: tuple[int, ...]) -> Partial:
         if self.order == 0:
             return (np.zeros(shape, _COUNT),)
         count = np.zeros((1,) * len(shape), _COUNT)
-        if self.order == 1:
-            return count, np.zeros(shape, self.dtype)
-        return (
-            count,
-            np.zeros(shape, self.dtype),
-            np.zeros(shape, self.dtype),
-            np.zeros(shape, self.real),
-        )
+        return (count, *[np.zeros(shape, dtype) for dtype in self.dtypes[1:]])
 
     def serves(self, other: Family) -> bool:
         return (
@@ -105,42 +109,71 @@ class Moments(Family):
         assert self.serves(other)
         if other.order == 0 < self.order:
             return (np.broadcast_to(partial[0], partial[1].shape).copy(),)
-        return partial[: (1, 2, 4)[other.order]]
+        return partial[: len(other.dtypes)]
 
 
-def _merged(left: Partial, right: Partial) -> Partial:
-    """Merge two partials of order 2, the second into the first."""
-    count_a, (sum_a, low_a, squares_a) = left[0], owned(left[1:])
-    count_b, sum_b, low_b, squares_b = right
-    count = count_a + count_b
-    divisor = np.maximum(count, 1)
-    mean_a = sum_a / np.maximum(count_a, 1)
-    apart = sum_b / np.maximum(count_b, 1)
-    if not count_a.all():
-        # So that of the other's mean nothing is rounded away.
-        np.copyto(mean_a, apart, where=count_a == 0)
-    # The means differ by this; what rounding took from both included.
-    apart -= mean_a
-    apart += low_b
-    apart -= low_a
-    np.add(sum_a, sum_b, out=sum_a)
-    mean_a -= sum_a / divisor
-    shift = apart * count_b / divisor
-    low_a += shift
-    low_a += mean_a
-    # So ordered, nothing times an overflow is nothing where one side has no values.
-    squares_a += squares_b
-    squares_a += _product(shift, count_a * apart)
-    return count, sum_a, low_a, squares_a
+def total(partial: Partial) -> Plain:
+    """Return the sum, with what rounding took from it where that is known."""
+    _, sums, rest, *_ = partial
+    if rest.dtype.kind not in "fc":
+        return sums
+    with np.errstate(all="ignore"):
+        return np.where(np.isfinite(rest), sums + rest, sums)
 
 
-def _product(one: Plain, other: Plain) -> Plain:
-    """Return products of which each is a square times a number above 0."""
+def _merge(left: list[Plain], right: list[Plain]) -> None:
+    """Merge one partial into another, in place."""
+    count_a, sum_a, rest_a, *squares = left
+    count_b, sum_b, rest_b, *_ = right
+    if squares:
+        low_a, squares_a = squares
+        _, _, _, low_b, squares_b = right
+        mean_a = sum_a / np.maximum(count_a, 1)
+        # The means differ by this; what rounding took from both included.
+        apart = sum_b / np.maximum(count_b, 1)
+        if not count_a.all():
+            # So that of the other's mean nothing is rounded away.
+            np.copyto(mean_a, apart, where=count_a == 0)
+        apart -= mean_a
+        apart += low_b
+        apart -= low_a
+    rest_a += rest_b
+    _add_exactly(sum_a, rest_a, sum_b)
+    if squares:
+        count = np.maximum(count_a + count_b, 1)
+        shift = apart * count_b / count
+        mean_a -= sum_a / count
+        low_a += shift
+        low_a += mean_a
+        # So ordered, nothing times an overflow is nothing where one side has no values.
+        between = product(shift, count_a * apart)
+        between += squares_b
+        squares_a += between
+
+
+def _add_exactly(sums: Plain, rest: Plain, added: Plain) -> None:
+    """Add to sums, and what rounding takes to the rest; in place."""
+    if sums.dtype.kind not in "fc":
+        np.add(sums, added, out=sums)
+        return
+    found = sums + added
+    of_added = found - sums
+    of_sums = found - of_added
+    of_sums -= sums
+    of_added -= added
+    of_added += of_sums
+    rest -= of_added
+    sums[...] = found
+
+
+def product(one: Plain, other: Plain) -> Plain:
+    """Return the real products of numbers with such as have the same direction."""
+    found: Plain
     if one.dtype.kind == "c":
-        return one.real * other.real + one.imag * other.imag
-    if one.dtype.kind == "O":
-        other = np.conjugate(other)
-    return one * other
+        found = one.real * other.real + one.imag * other.imag
+        return found
+    found = one * (np.conjugate(other) if one.dtype.kind == "O" else other)
+    return found
 
 
 class MomentsAccumulator(Accumulator):
@@ -153,7 +186,7 @@ class MomentsAccumulator(Accumulator):
             self.sums = layout.empty(family.dtype)
         if family.order == 2:
             self.lows = layout.empty(family.dtype)
-            self.squares = layout.empty(family.real)
+            self.squares = layout.empty(family.dtypes[-1])
 
     def add(self, part: Part) -> None:
         present = part.present(self.skip)
@@ -166,23 +199,23 @@ class MomentsAccumulator(Accumulator):
             values = scratch("block", values.shape, family.dtype)
             np.copyto(values, present.values, casting="unsafe")
             present.blank(values)
-        total = self.layout.at(self.sums, part.run)
-        np.add.reduce(values, axis=part.axes, keepdims=True, out=total)
+        sums = self.layout.at(self.sums, part.run)
+        np.add.reduce(values, axis=part.axes, keepdims=True, out=sums)
         if family.order == 2:
-            self._deviations(part, present, values, total, np.maximum(count, 1))
+            self._deviations(part, present, values, sums, np.maximum(count, 1))
 
     def _deviations(
-        self, part: Part, present: Present, values: Plain, total: Plain, count: Plain
+        self, part: Part, present: Present, values: Plain, sums: Plain, count: Plain
     ) -> None:
         deviations = scratch("block", values.shape, self.family.dtype)
-        np.subtract(values, total / count, out=deviations)
+        np.subtract(values, sums / count, out=deviations)
         present.blank(deviations)
         low = self.layout.at(self.lows, part.run)
         np.add.reduce(deviations, axis=part.axes, keepdims=True, out=low)
         squares = self.layout.at(self.squares, part.run)
-        sum_of_squares(deviations, part.axes, squares)
+        _add_squares(deviations, part.axes, squares)
         of_low = low / count
-        squares -= _product(low, of_low)
+        squares -= product(low, of_low)
         low[...] = of_low
 
     def partial(self) -> Partial:
@@ -192,26 +225,40 @@ class MomentsAccumulator(Accumulator):
             found = layout.empty(_COUNT)[0]
             found[...] = count.sum(axis=0)
             return (found.reshape(layout.shape),)
-        if layout.pieces == 1:
-            parts: tuple[Plain, ...] = (count, self.sums)
-            if self.family.order == 2:
-                parts = (count, self.sums, self.lows, self.squares)
-            return tuple([self.shaped(part[0]) for part in parts])
-        sums = np.add.reduce(self.sums, axis=0)
-        total = count.sum(axis=0)
-        if self.family.order == 1:
-            return self.shaped(total), self.shaped(sums)
-        divisor = np.maximum(total, 1)
-        mean = sums / divisor
-        apart = self.sums / np.maximum(count, 1) - mean + self.lows
+        entries = [np.add.reduce(count, axis=0), *_added(self.sums)]
+        if self.family.order == 2:
+            entries += self._joined(count, entries[0], entries[1])
+        return tuple([self.shaped(entry) for entry in entries])
+
+    def _joined(self, count: Plain, total: Plain, sums: Plain) -> list[Plain]:
+        """Return what rounding took from the mean of all pieces, and their squares."""
+        if len(count) == 1:
+            return [self.lows[0], self.squares[0]]
+        total = np.maximum(total, 1)
+        apart = self.sums / np.maximum(count, 1) - sums / total + self.lows
         weighted = count * apart
         low = np.add.reduce(weighted, axis=0)
-        squares = np.add.reduce(self.squares + _product(weighted, apart), axis=0)
-        squares -= _product(low, low / divisor)
-        return tuple([self.shaped(part) for part in (total, sums, low / divisor, squares)])
+        of_low = low / total
+        squares = np.add.reduce(self.squares + product(weighted, apart), axis=0)
+        squares -= product(low, of_low)
+        return [of_low, squares]
 
 
-def sum_of_squares(deviations: Plain, axes: tuple[int, ...], out: Plain) -> None:
+def _added(sums: Plain) -> tuple[Plain, Plain]:
+    """Return the sum of all pieces, and what rounding took from it."""
+    if sums.dtype.kind not in "fc":
+        return np.add.reduce(sums, axis=0), np.zeros(sums.shape[1:], sums.dtype)
+    rest = np.zeros_like(sums)
+    while len(sums) > 1:
+        half = (len(sums) + 1) // 2
+        sums, added = sums[:half].copy(), sums[half:]
+        rest, rest_added = rest[:half], rest[half:]
+        rest[: len(added)] += rest_added
+        _add_exactly(sums[: len(added)], rest[: len(added)], added)
+    return sums[0], rest[0]
+
+
+def _add_squares(deviations: Plain, axes: tuple[int, ...], out: Plain) -> None:
     """Add up the squares of deviations, which are lost."""
     kind = deviations.dtype.kind
     if kind == "c":
@@ -228,4 +275,4 @@ def wide(dtype: np.dtype[Any]) -> np.dtype[Any]:
     """Return in which dtype values of one are added up: halves and singles in doubles."""
     if dtype.kind in "fc" and dtype.itemsize < (8 if dtype.kind == "f" else 16):
         return np.dtype(np.float64 if dtype.kind == "f" else np.complex128)
-    return dtype
+    return dtype.newbyteorder("=")

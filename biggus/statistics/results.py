@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from biggus.statistics.base import Partial, Plain, Statistic, Values
+from biggus.statistics.moments import total
 
 
 @dataclass(frozen=True)
@@ -56,8 +57,16 @@ class Count(OfCounted):
 
 
 @dataclass(frozen=True)
+class Sum(OfCounted):
+    """The sum."""
+
+    def values(self, partial: Partial) -> Plain:
+        return total(partial)
+
+
+@dataclass(frozen=True)
 class Combined(OfCounted):
-    """A sum, a product, an extreme: what has been accumulated is the result."""
+    """A product, an extreme: what has been accumulated is the result."""
 
     def values(self, partial: Partial) -> Plain:
         return partial[1]
@@ -97,10 +106,11 @@ class Mean(OfCounted):
     """The arithmetic mean."""
 
     def values(self, partial: Partial) -> Plain:
-        count, total = partial
+        count = partial[0]
         self.warn(count == 0, "Mean of empty slice")
-        casting = {"casting": "unsafe"} if total.dtype.kind in "biu" else {}
-        return np.true_divide(total, count, **casting)  # type: ignore[call-overload, no-any-return]
+        sums = total(partial)
+        casting = {"casting": "unsafe"} if sums.dtype.kind in "biu" else {}
+        return np.true_divide(sums, count, **casting)  # type: ignore[call-overload, no-any-return]
 
 
 @dataclass(frozen=True)
@@ -116,7 +126,7 @@ class Spread(OfCounted):
     def values(self, partial: Partial) -> Plain:
         freedom = partial[0] - self.ddof
         self.warn(freedom <= 0, "Degrees of freedom <= 0 for slice")
-        squares = partial[3]
+        squares = partial[4]
         found = np.true_divide(squares, np.maximum(freedom, 0))
         if self.family.skip:  # type: ignore[attr-defined]
             # Where NumPy skips NaN, it has no infinite variance.

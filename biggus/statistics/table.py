@@ -31,7 +31,7 @@ from biggus.statistics.moments import Moments, wide
 from biggus.statistics.nonzero import NonZero
 from biggus.statistics.positions import Position, Positions
 from biggus.statistics.quantile import Quantiles
-from biggus.statistics.results import Combined, Count, Extreme, Mean, Range, Spread
+from biggus.statistics.results import Combined, Count, Extreme, Mean, Range, Spread, Sum
 
 Axes: TypeAlias = tuple[int, ...]
 
@@ -176,7 +176,7 @@ def _count(given: Given) -> Statistic:
 def _sum(given: Given, dtype: Any = None, mdtol: float = 1) -> Statistic:
     result = given.probed(dtype=_dtype(dtype))
     family = Moments(1, wide(result), given.skip)
-    return Combined(result, given.masked, family, given.length, _tolerance(given, mdtol))
+    return Sum(result, given.masked, family, given.length, _tolerance(given, mdtol))
 
 
 @_makes("prod", "nanprod")
@@ -213,7 +213,7 @@ def _spread(
     used = np.dtype(np.float64) if values.kind in "biu" else wide(values)
     root = given.name.endswith("std")
     tolerance = _tolerance(given, mdtol)
-    family = Moments(2, used.newbyteorder("="), given.skip)
+    family = Moments(2, used, given.skip)
     return Spread(result, given.masked, family, given.length, tolerance, ddof, root)
 
 
@@ -306,6 +306,8 @@ def _histogram(
     _over_everything(given)
     if weights is not None:
         raise TypeError("a histogram takes no weights; every value counts once")
+    if given.dtype.kind == "O":
+        raise TypeError("a histogram takes no objects; give them a dtype first")
     if isinstance(bins, str):
         raise TypeError(f"bins={bins!r} would need all values at once; give a number or edges")
     values = np.zeros(1, countable(given.dtype))
