@@ -9,9 +9,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from biggus import errors, options
-from biggus.adapt import ArrayAdapter
 from biggus.array import Array
 from biggus.construct import (
+    ArrayAdapter,
     ArrayStack,
     ConstantArray,
     GridMosaic,

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from biggus.array import Array
 from biggus.caching import caching
 from biggus.memory import MemorySource
 from biggus.nodes import Elementwise, Leaf, Node
@@ -20,77 +19,21 @@ if TYPE_CHECKING:
     from biggus.source import Chunks
 
 # Types whose objects no backend adopts: to ask again for each of 2^18 tiles is slow.
-_plain_types: set[type] = set()
+plain_types: set[type] = set()
 _dtypes_of_types: dict[type, np.dtype[Any]] = {}
 
 
-class ArrayAdapter(Array):
-    """Anything with ``shape``, ``dtype`` and ``__getitem__`` as a lazy array.
+class Lazy:
+    """What has a node: an array, as far as it concerns those that need no more of it."""
 
-    Objects of h5py, zarr and netCDF4, and ndarrays, are known: their chunks,
-    locks and quirks are taken care of.  Any other object is asked only with
-    full-rank tuples of in-bounds slices of positive step, possibly from several
-    threads at once (give a `lock` if it must not be), and must answer with an
-    array of exactly that shape and of its dtype.
+    __slots__ = ("__weakref__", "node")
 
-    Parameters
-    ----------
-    obj : object
-        Where the values live.
-    chunks : tuple, optional
-        For each axis the length of a chunk, or the lengths of all chunks:
-        reads are cut there.  Without them what is read is what was selected,
-        but for index arrays of more than 64 runs of neighbours: of these, runs
-        with no more than 64 KiB between them are read together.
-    token : str, optional
-        Identity of the values, for caching: equal tokens promise equal values.
-    cache : Cache or bool, optional
-        Where chunks that were read are kept; True is the default cache.
-    lock : context manager, optional
-        Held during each read.
-    masked : bool, optional
-        Whether the object may answer with MaskedArrays that have values missing.
-
-    Raises
-    ------
-    TypeError
-        If `obj` lacks one of the three.
-    CacheError
-        If a cache is given and no token is known.
-
-    Examples
-    --------
-    >>> import biggus, numpy as np
-    >>> biggus.ArrayAdapter(np.zeros((2, 3)))[0].ndarray()
-    array([0., 0., 0.])
-    """
-
-    __slots__ = ()
-
-    def __init__(
-        self,
-        obj: Any,
-        chunks: Chunks | None = None,
-        *,
-        token: str | None = None,
-        cache: Cache | bool | None = None,
-        lock: contextlib.AbstractContextManager[Any] | None = None,
-        masked: bool = False,
-    ) -> None:
-        if (
-            type(obj) in _plain_types
-            and chunks is None
-            and token is None
-            and cache is None
-            and lock is None
-            and not masked
-        ):
-            self.node: Node = _plain_leaf(obj)
-        else:
-            self.node = _adapted(obj, chunks, token, cache, lock, masked)
+    node: Node
+    """Which values: the lazy expression behind the array."""
 
 
-def _plain_leaf(obj: Any) -> Leaf:
+def plain_leaf(obj: Any) -> Leaf:
+    """Return the leaf of an object of one of the `plain_types`."""
     shape = obj.shape
     if type(shape) is tuple:
         for n in shape:
@@ -110,17 +53,18 @@ def _plain_leaf(obj: Any) -> Leaf:
     return Leaf(obj, shape, dtype)
 
 
-def _adapted(
+def adapted(
     obj: Any,
-    chunks: Chunks | None,
-    token: str | None,
-    cache: Cache | bool | None,
-    lock: contextlib.AbstractContextManager[Any] | None,
-    masked: bool,
+    chunks: Chunks | None = None,
+    token: str | None = None,
+    cache: Cache | bool | None = None,
+    lock: contextlib.AbstractContextManager[Any] | None = None,
+    masked: bool = False,
 ) -> Node:
+    """Return the node of what :class:`biggus.ArrayAdapter` is given; its parameters are these."""
     if token is not None and not isinstance(token, str):
         raise TypeError(f"a token is a string, not {token!r}")
-    if isinstance(obj, Array):
+    if isinstance(obj, Lazy):
         if chunks is None and token is None and cache is None and lock is None:
             return obj.node
         raise TypeError("this is a biggus Array already: give chunks, token, ... to its sources")
@@ -130,8 +74,8 @@ def _adapted(
             if not hasattr(obj, needed):
                 raise TypeError(f"a {type(obj).__name__} object has no {needed}")
         if chunks is None and token is None and cache is None and lock is None and not masked:
-            _plain_types.add(type(obj))
-            return _plain_leaf(obj)
+            plain_types.add(type(obj))
+            return plain_leaf(obj)
         source = ObjectSource(obj, chunks, token, lock, masked)
     elif chunks is not None or token is not None or lock is not None:
         source = Annotated(source, chunks, token, lock)
@@ -164,8 +108,10 @@ def leaf_of(source: Source, decode: bool = True) -> Node:
 
 def node_of(obj: Any) -> Node:
     """Return the node of an Array, or of anything that can be adapted to one."""
-    if isinstance(obj, Array):
+    if isinstance(obj, Lazy):
         return obj.node
     if isinstance(obj, (list, tuple, int, float, complex, np.generic)):
-        return ArrayAdapter(np.asarray(obj)).node
-    return ArrayAdapter(obj).node
+        obj = np.asarray(obj)
+    elif type(obj) in plain_types:
+        return plain_leaf(obj)
+    return adapted(obj)

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from numpy.lib.array_utils import normalize_axis_tuple
 
 from biggus import engine, filling, options
+from biggus.adapt import Lazy
 from biggus.errors import MaskedValueError, MemoryBudgetError
 from biggus.keys import numpy_selection, orthogonal_selection
 from biggus.nodes import Cast, Elementwise, Field, Node, completed, select
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     Casting = Literal["no", "equiv", "safe", "same_kind", "unsafe"]
 
 
-class Array(Refusals):
+class Array(Lazy, Refusals):
     """An n-dimensional array that is read when it is asked for, and not before.
 
     Made by :func:`biggus.open`, :class:`biggus.ArrayAdapter`,
@@ -45,10 +46,7 @@ class Array(Refusals):
     array([9, 5, 1])
     """
 
-    __slots__ = ("__weakref__", "node")
-
-    node: Node
-    """Which values: the lazy expression behind the array."""
+    __slots__ = ()
 
     def __init__(self) -> None:
         raise TypeError("make an Array with biggus.open, ArrayAdapter, LinearMosaic, ...")

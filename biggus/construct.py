@@ -1,4 +1,4 @@
-"""The named constructors of arrays made of arrays, or of one value; they read nothing."""
+"""The named constructors of arrays, of objects, other arrays or one value; they read nothing."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from numpy.lib.array_utils import normalize_axis_index
 
-from biggus.adapt import leaf_of, node_of
+from biggus.adapt import adapted, leaf_of, node_of, plain_leaf, plain_types
 from biggus.array import Array
 from biggus.keys import MOST_AXES
 from biggus.memory import MemorySource
@@ -18,7 +18,77 @@ from biggus.region import Selection
 from biggus.source import normal_dtype, normal_shape
 
 if TYPE_CHECKING:
+    import contextlib
     from collections.abc import Callable, Sequence
+
+    from biggus.cache import Cache
+    from biggus.source import Chunks
+
+
+class ArrayAdapter(Array):
+    """Anything with ``shape``, ``dtype`` and ``__getitem__`` as a lazy array.
+
+    Objects of h5py, zarr and netCDF4, and ndarrays, are known: their chunks,
+    locks and quirks are taken care of.  Any other object is asked only with
+    full-rank tuples of in-bounds slices of positive step, possibly from several
+    threads at once (give a `lock` if it must not be), and must answer with an
+    array of exactly that shape and of its dtype.
+
+    Parameters
+    ----------
+    obj : object
+        Where the values live.
+    chunks : tuple, optional
+        For each axis the length of a chunk, or the lengths of all chunks:
+        reads are cut there.  Without them what is read is what was selected,
+        but for index arrays of more than 64 runs of neighbours: of these, runs
+        with no more than 64 KiB between them are read together.
+    token : str, optional
+        Identity of the values, for caching: equal tokens promise equal values.
+    cache : Cache or bool, optional
+        Where chunks that were read are kept; True is the default cache.
+    lock : context manager, optional
+        Held during each read.
+    masked : bool, optional
+        Whether the object may answer with MaskedArrays that have values missing.
+
+    Raises
+    ------
+    TypeError
+        If `obj` lacks one of the three.
+    CacheError
+        If a cache is given and no token is known.
+
+    Examples
+    --------
+    >>> import biggus, numpy as np
+    >>> biggus.ArrayAdapter(np.zeros((2, 3)))[0].ndarray()
+    array([0., 0., 0.])
+    """
+
+    __slots__ = ()
+
+    def __init__(
+        self,
+        obj: Any,
+        chunks: Chunks | None = None,
+        *,
+        token: str | None = None,
+        cache: Cache | bool | None = None,
+        lock: contextlib.AbstractContextManager[Any] | None = None,
+        masked: bool = False,
+    ) -> None:
+        if (
+            type(obj) in plain_types
+            and chunks is None
+            and token is None
+            and cache is None
+            and lock is None
+            and not masked
+        ):
+            self.node: Node = plain_leaf(obj)
+        else:
+            self.node = adapted(obj, chunks, token, cache, lock, masked)
 
 
 class LinearMosaic(Array):
