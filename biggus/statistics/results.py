@@ -25,7 +25,10 @@ class OfCounted(Statistic):
     def proceed(self, partial: Partial) -> Values:
         count = partial[0]
         with np.errstate(all="ignore"):
-            values = self.values(partial).astype(self.dtype, copy=False)
+            found = self.values(partial)
+            # Of no axes, ufuncs give scalars.
+            values = np.empty(np.shape(found), self.dtype)
+            np.copyto(values, found, casting="unsafe")
         if not self.masked:
             return values
         missing = np.empty(values.shape, bool)
@@ -109,6 +112,8 @@ class Mean(OfCounted):
         count = partial[0]
         self.warn(count == 0, "Mean of empty slice")
         sums = total(partial)
+        if sums.dtype.kind == "O":
+            count = np.maximum(count, 1)  # objects are not divided by zero
         casting = {"casting": "unsafe"} if sums.dtype.kind in "biu" else {}
         return np.true_divide(sums, count, **casting)  # type: ignore[call-overload, no-any-return]
 
@@ -127,7 +132,8 @@ class Spread(OfCounted):
         freedom = partial[0] - self.ddof
         self.warn(freedom <= 0, "Degrees of freedom <= 0 for slice")
         squares = partial[4]
-        found = np.true_divide(squares, np.maximum(freedom, 0))
+        least = 1 if squares.dtype.kind == "O" else 0  # objects are not divided by zero
+        found = np.true_divide(squares, np.maximum(freedom, least))
         if self.family.skip:  # type: ignore[attr-defined]
             # Where NumPy skips NaN, it has no infinite variance.
             found = np.where(freedom <= 0, np.nan, found)

@@ -114,6 +114,7 @@ def statistic(
     masked: bool,
     shape: tuple[int, ...],
     axes: tuple[int, ...],
+    /,
     **parameters: Any,
 ) -> Statistic:
     """Return the statistic of a name, for arrays of a kind.

@@ -1,0 +1,344 @@
+"""Partials: merged in one tree they are the same to the bit, whoever computed them when."""
+
+from __future__ import annotations
+
+import itertools
+import pickle
+import threading
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from biggus.statistics import NAMES, nbytes_of, partials, statistic
+from biggus.statistics.base import Statistic
+from biggus.statistics.combining import Combining
+from biggus.statistics.layout import RUN, Layout
+from biggus.statistics.moments import Moments
+
+DOUBLE = np.dtype("f8")
+OVERALL = {
+    *("median", "nanmedian", "quantile", "nanquantile", "percentile", "nanpercentile"),
+    *("histogram", "histogram_edges"),
+}
+PARAMETERS = {"quantile": {"q": 0.3}, "nanquantile": {"q": 0.3}, "percentile": {"q": 30}}
+PARAMETERS["nanpercentile"] = PARAMETERS["percentile"]
+
+
+def made(shape=(6, 40, 9), seed=0):
+    return np.random.default_rng(seed).normal(1000, 1, shape).astype("f4")
+
+
+def statistics(axes, shape=(6, 40, 9), masked=False):
+    """Return all statistics that there are of an axis, or of several."""
+    found = {}
+    for name in sorted(NAMES):
+        if name in OVERALL and len(axes) != len(shape):
+            continue
+        if "arg" in name and len(axes) not in (1, len(shape)):
+            continue
+        parameters = PARAMETERS.get(name, {})
+        found[name] = statistic(name, np.dtype("f4"), masked, shape, axes, **parameters)
+    return found
+
+
+def equal_bits(left, right):
+    return len(left) == len(right) and all(
+        a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
+        for a, b in zip(left, right, strict=True)
+    )
+
+
+@pytest.mark.parametrize("what", ["plain", "masked", "nan"])
+@pytest.mark.parametrize("axes", [(0, 1, 2), (0,), (1,), (2,), (0, 2), ()], ids=str)
+def test_together_as_alone(axes, what):
+    values = made((6, 400, 90))
+    chosen = np.random.default_rng(1).random(values.shape) < 0.3
+    if what == "masked":
+        values = np.ma.array(values, mask=chosen)
+    if what == "nan":
+        values[chosen] = np.nan
+    families = [s.family for s in statistics(axes, values.shape, what == "masked").values()]
+    together = partials(families, values, axes, (0, 0, 0))
+    for family, found in zip(families, together, strict=True):
+        assert equal_bits(found, family.partial(values, axes, (0, 0, 0)))
+
+
+@pytest.mark.parametrize("axes", [(0, 1, 2), (1,), ()], ids=str)
+def test_whatever_thread_computed_before(axes):
+    blocks = [made(seed=seed)[:, : 5 + 5 * seed] for seed in range(7)]
+    families = [s.family for s in statistics(axes).values()]
+    expected = [partials(families, block, axes, (0, 0, 0)) for block in blocks]
+    found = {}
+
+    def run(order):
+        for number in order:
+            found[number, threading.get_ident()] = partials(
+                families, blocks[number], axes, (0, 0, 0)
+            )
+
+    threads = [
+        threading.Thread(target=run, args=(order,)) for order in (range(7), range(6, -1, -1))
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 14
+    for (number, _), got in found.items():
+        assert all(itertools.starmap(equal_bits, zip(got, expected[number], strict=True)))
+
+
+@pytest.mark.parametrize("axes", [(0, 1, 2), (1,)], ids=str)
+def test_nothing_changes_nothing(axes):
+    values = made()
+    shape = tuple(1 if axis in axes else n for axis, n in enumerate(values.shape))
+    for name, found in statistics(axes).items():
+        family = found.family
+        nothing = family.partial(values[:, :0], (0, 1, 2), (0, 0, 0)) if len(axes) == 3 else None
+        if nothing is not None:
+            assert equal_bits(nothing, family.identity(shape)), name
+        for left, right in [
+            (family.partial(values, axes, (0, 0, 0)), family.identity(shape)),
+            (family.identity(shape), family.partial(values, axes, (0, 0, 0))),
+        ]:
+            alone = found.proceed(family.partial(values, axes, (0, 0, 0)))
+            merged = found.proceed(family.merge(left, right))
+            if isinstance(alone, Statistic):
+                assert alone == merged
+            else:
+                np.testing.assert_array_equal(merged, alone, strict=True, err_msg=name)
+
+
+def test_merging_leaves_the_right_and_what_cannot_be_written():
+    values = made()
+    for axes in [(0, 1, 2), (1,)]:
+        for name, found in statistics(axes).items():
+            family = found.family
+            left = family.partial(values, axes, (0, 0, 0))
+            right = family.partial(values + 1, axes, (0, 0, 0))
+            copies = [tuple(a.copy() for a in part) for part in (left, right)]
+            for entry in (*left, *right):
+                entry.flags.writeable = False
+            merged = family.merge(left, right)
+            assert equal_bits(left, copies[0]), name
+            assert equal_bits(right, copies[1]), name
+            assert equal_bits(merged, family.merge(*copies)), name
+
+
+@pytest.mark.parametrize("axes", [(0, 1, 2), (0,), ()], ids=str)
+@pytest.mark.parametrize("skip", [False, True])
+@pytest.mark.parametrize("masked", [False, True])
+def test_higher_moments_hold_lower_ones(folded, axes, skip, masked):
+    values = made()
+    if skip:
+        values[values > 1001] = np.nan
+    if masked:
+        values = np.ma.array(values, mask=made(seed=4) > 1000.5)
+    for high, low in [(2, 1), (2, 0), (1, 0)]:
+        higher, lower = Moments(high, DOUBLE, skip), Moments(low, DOUBLE, skip)
+        assert higher.serves(lower)
+        assert not lower.serves(higher)
+        blocks = [values[:, start : start + 7] for start in range(0, 40, 7)]
+        parts = [[f.partial(b, axes, (0, 0, 0)) for b in blocks[:5]] for f in (higher, lower)]
+        got = higher.restrict(folded(higher, parts[0]), lower)
+        assert equal_bits(got, folded(lower, parts[1]))
+
+
+def test_what_does_not_serve():
+    moments = Moments(2, DOUBLE, False)
+    for other in [
+        Moments(1, DOUBLE, True),
+        Moments(1, np.dtype("i8"), False),
+        Combining(("minimum",), DOUBLE, False),
+    ]:
+        assert not moments.serves(other)
+        assert not other.serves(moments)
+    assert Moments(1, np.dtype("i8"), False).serves(Moments(0, DOUBLE, False))
+
+
+def test_both_extremes_hold_each():
+    both = Combining(("minimum", "maximum"), np.dtype("f4"), False)
+    values = made()
+    for name in ["minimum", "maximum"]:
+        one = Combining((name,), np.dtype("f4"), False)
+        assert both.serves(one)
+        assert not one.serves(both)
+        got = both.restrict(both.partial(values, (1,), (0, 0, 0)), one)
+        assert equal_bits(got, one.partial(values, (1,), (0, 0, 0)))
+
+
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("axes", [(0, 1, 2), (0,)], ids=str)
+def test_identity_of_statistics(axes, masked):
+    found, again = statistics(axes, masked=masked), statistics(axes, masked=masked)
+    keys = {}
+    for name, one in found.items():
+        assert one == again[name]
+        assert hash(one) == hash(again[name])
+        assert pickle.loads(pickle.dumps(one)) == one
+        assert one.family.key == again[name].family.key
+        assert keys.setdefault(one.family.key, one.family) == one.family
+    assert len({s.family for s in found.values()}) == len(keys)
+    different = [statistic("var", DOUBLE, masked, (3,), (0,), ddof=ddof) for ddof in (0, 1)] + [
+        statistic("std", DOUBLE, masked, (3,), (0,))
+    ]
+    assert len(set(different)) == 3
+    assert len({s.family for s in different}) == 1
+
+
+def test_bytes_are_what_is_said():
+    values = made()
+    for axes in [(0, 1, 2), (0,), (1, 2)]:
+        positions = values.size // np.prod([values.shape[axis] for axis in axes])
+        for masked in [False, True]:
+            block = np.ma.array(values, mask=values > 1001) if masked else values
+            for name, found in statistics(axes, masked=masked).items():
+                part = found.family.partial(block, axes, (0, 0, 0))
+                most = nbytes_of([found.family], int(positions))
+                size = sum(entry.nbytes for entry in part)
+                assert size <= most, name
+                assert size + 72 >= most or not masked, name
+
+
+def test_places_depend_on_the_origin_and_nothing_else_does():
+    values = made()[:3]
+    for name, found in statistics((0, 1, 2)).items():
+        family = found.family
+        parts = [family.partial(values, (0, 1, 2), origin) for origin in [(0, 0, 0), (3, 0, 0)]]
+        assert equal_bits(*parts) == (not family.placed)
+        assert family.placed == ("arg" in name)
+
+
+@pytest.mark.parametrize("cut", [1, 2, 7, 39])
+@pytest.mark.parametrize("name", ["argmin", "argmax"])
+def test_ties_are_won_by_the_first_in_the_whole_array(computed, name, cut):
+    values = np.random.default_rng(0).integers(0, 3, (6, 40, 9))
+    for axes in [(0, 1, 2), (0,), (1,), (2,)]:
+        axis = axes[0] if len(axes) == 1 else None
+        got = computed(name, values, axes, ((cut,), (cut,), (cut, 4)))
+        want = getattr(np, name)(values, axis=axis, keepdims=True)
+        np.testing.assert_array_equal(got, want)
+
+
+@given(
+    st.lists(st.integers(1, 40) | st.sampled_from([700, 70_000]), min_size=1, max_size=4).filter(
+        lambda lengths: np.prod(lengths) < 2**21
+    ),
+    st.data(),
+)
+def test_runs_cover_a_block_once(lengths, data):
+    axes = tuple(sorted(data.draw(st.sets(st.integers(0, len(lengths) - 1)))))
+    layout = Layout(tuple(lengths), axes)
+    seen = np.zeros(layout.lengths, np.int8)
+    kept = np.zeros((layout.pieces, *layout.kept), np.int64)
+    for run in layout.runs:
+        part = seen[run.box]
+        assert part.size <= RUN
+        part += 1
+        kept[run.place] += run.size
+    assert (seen == 1).all()
+    reduced = np.prod([lengths[axis] for axis in axes], dtype=int)
+    assert layout.size == reduced
+    assert (kept.sum(axis=0) == reduced).all()
+    assert np.prod(layout.kept) * reduced == seen.size
+
+
+def test_a_fraction_of_masked_values_is_tolerated(computed):
+    values = np.ma.array(np.arange(20.0).reshape(4, 5))
+    values[:1, 0] = values[:2, 1] = values[:3, 2] = values[:4, 3] = np.ma.masked
+    for name in ["mean", "sum", "std", "min", "prod", "any"]:
+        for mdtol, missing in [
+            (1, [False, False, False, True, False]),
+            (0.5, [False, False, True, True, False]),
+            (0.49, [False, True, True, True, False]),
+            (0, [True, True, True, True, False]),
+        ]:
+            got = computed(name, values, (0,), ((1, 3), (2,)), mdtol=mdtol)
+            assert np.ma.getmaskarray(got)[0].tolist() == missing
+            want = getattr(np.ma, name)(values, axis=0)
+            kept = ~np.array(missing)
+            np.testing.assert_allclose(got.data[0][kept], want.data[kept], rtol=1e-15)
+    assert np.ma.getmaskarray(computed("mean", values, (0, 1), mdtol=0.4)).all()
+    assert not np.ma.getmaskarray(computed("mean", values, (0, 1), mdtol=0.5)).any()
+
+
+@pytest.mark.parametrize("mdtol", [-0.1, 1.1])
+def test_mdtol_is_a_fraction(mdtol):
+    with pytest.raises(ValueError, match="mdtol"):
+        statistic("mean", DOUBLE, True, (3,), (0,), mdtol=mdtol)
+
+
+@pytest.mark.parametrize("name", ["min", "max", "ptp", "nanmin", "nanmax", "argmin", "nanargmax"])
+def test_nothing_has_no_extremes(name):
+    with pytest.raises(ValueError, match=r"empty|zero-size"):
+        statistic(name, DOUBLE, False, (0, 3), (0,))
+    with pytest.raises(ValueError, match=r"empty|zero-size"):
+        statistic(name, DOUBLE, True, (0, 3), (0,))
+    assert statistic(name, DOUBLE, False, (0, 3), (1,)).dtype is not None
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("mean", "Mean of empty slice"),
+        ("var", "Degrees of freedom"),
+        ("std", "Degrees of freedom"),
+        ("nanmean", "Mean of empty slice"),
+        ("nanvar", "Degrees of freedom"),
+    ],
+)
+def test_warnings_of_nothing(computed, name, message):
+    with pytest.warns(RuntimeWarning, match=message):
+        got = computed(name, np.empty((0, 3)), (0,))
+    assert np.isnan(got).all()
+    assert got.shape == (1, 3)
+    masked = computed(name.removeprefix("nan"), np.ma.empty((0, 3)), (0,))
+    assert np.ma.getmaskarray(masked).all()
+
+
+@pytest.mark.parametrize("name", ["sum", "prod", "any", "all", "count", "count_nonzero", "nansum"])
+def test_of_nothing_there_is_a_result(computed, name):
+    got = computed(name, np.empty((0, 3)), (0,))
+    want = {"prod": 1, "all": True}.get(name, 0)
+    np.testing.assert_array_equal(got, np.full((1, 3), want))
+
+
+def test_all_nan(computed):
+    values = np.array([[np.nan, 1], [np.nan, np.nan]])
+    for name in ["nanmin", "nanmax"]:
+        with pytest.warns(RuntimeWarning, match="All-NaN"):
+            got = computed(name, values, (0,), ((1,),))
+        np.testing.assert_array_equal(got, [[np.nan, 1]])
+    with pytest.raises(ValueError, match="All-NaN"):
+        computed("nanargmin", values, (0,), ((1,),))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert computed("nansum", values, (0,))[0].tolist() == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "parameters"),
+    [
+        ("sum", "M8[s]", {}),
+        ("mean", "U3", {}),
+        ("var", "m8[s]", {}),
+        ("ptp", "?", {}),
+        ("min", "U3", {}),
+        ("sum", "i4,i4", {}),
+        ("var", "i4", {"dtype": "i8"}),
+        ("mean", "f8", {"axis": 0}),
+        ("nanmean", "f8", {"mdtol": 0.5}),
+    ],
+)
+def test_what_is_no_statistic(name, kind, parameters):
+    with pytest.raises(TypeError):
+        statistic(name, np.dtype(kind), False, (3,), (0,), **parameters)
+
+
+def test_names():
+    with pytest.raises(ValueError, match="unknown statistic 'mode'; there are all, any"):
+        statistic("mode", DOUBLE, False, (3,), (0,))
+    assert {"sum", "nanstd", "count", "histogram_edges"} <= NAMES

@@ -1,0 +1,243 @@
+"""Histograms and quantiles over whole arrays: exactly what NumPy gives, pass by pass."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as npst
+
+from biggus.statistics import Statistic, statistic
+from biggus.statistics.digits import keys_of, rankable, values_of
+
+METHODS = [
+    *("linear", "lower", "higher", "nearest", "midpoint", "inverted_cdf", "averaged_inverted_cdf"),
+    *("closest_observation", "interpolated_inverted_cdf", "hazen", "weibull", "median_unbiased"),
+    "normal_unbiased",
+]
+NUMBERS = ["i1", "u1", ">i2", "i4", "u8", "i8", "f2", "f4", ">f4", "f8", "m8[s]", "M8[D]"]
+QUARTERS = (0.0, 0.1, 0.25, 1 / 3, 0.5, 0.75, 0.9, 1.0)
+CUTS = ((3,), (1, 4))
+
+
+def numbers(kind, shape=(7, 9), seed=0):
+    found = np.random.default_rng(seed).normal(0, 40, shape)
+    return (np.abs(found) if np.dtype(kind).kind == "u" else found).astype(kind)
+
+
+def wide(values):
+    """Return values of which NumPy takes quantiles in doubles, as is done here."""
+    return values.astype("f8") if values.dtype.kind == "f" else values
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("kind", NUMBERS)
+def test_quantiles(computed, kind, method):
+    for shape in [(), (1,), (2, 1), (5, 2), (7, 9)]:
+        values = np.asarray(numbers(kind, shape))
+        got = computed(
+            "quantile", values, tuple(range(values.ndim)), CUTS, q=QUARTERS, method=method
+        )
+        want = np.quantile(wide(values), QUARTERS, method=method)
+        assert got.shape == (1,) * values.ndim + (len(QUARTERS),)
+        assert got.dtype == np.quantile(values, QUARTERS, method=method).dtype
+        if got.dtype.kind == "f":
+            eps = np.finfo(got.dtype).eps
+            np.testing.assert_allclose(got.reshape(-1), want, rtol=2 * eps, atol=200 * eps)
+        else:
+            np.testing.assert_array_equal(got.reshape(-1), want)
+
+
+@pytest.mark.parametrize("kind", [*NUMBERS, "?"])
+@pytest.mark.parametrize("name", ["median", "nanmedian"])
+def test_medians(computed, name, kind):
+    for shape in [(1,), (2,), (5, 2), (7, 9)]:
+        values = numbers(kind, shape)
+        axes = tuple(range(values.ndim))
+        want = outcome(lambda: np.asarray(getattr(np, name)(values)))  # noqa: B023
+        got = outcome(lambda: computed(name, values, axes, CUTS))  # noqa: B023
+        if isinstance(want, Exception):
+            assert isinstance(got, TypeError)
+            continue
+        assert got.dtype == want.dtype
+        assert got.shape == (1,) * values.ndim
+        np.testing.assert_array_equal(got.reshape(()), want)
+
+
+def outcome(call):
+    try:
+        return call()
+    except TypeError as error:
+        return error
+
+
+@pytest.mark.parametrize("kind", ["f2", "f4", "f8", "m8[s]", "M8[D]"])
+def test_nan_counts_or_is_skipped(computed, kind):
+    values = numbers(kind)
+    values[2, 3] = values[5, :4] = "NaT" if values.dtype.kind in "mM" else np.nan
+    for name in ["quantile", "median"]:
+        if name == "median" and kind == "M8[D]":
+            continue  # NumPy has no mean of two times
+        parameters = {} if name == "median" else {"q": QUARTERS}
+        assert np.isnan(computed(name, values, (0, 1), CUTS, **parameters)).all()
+        got = computed("nan" + name, values, (0, 1), CUTS, **parameters)
+        if kind == "M8[D]":
+            want = np.quantile(values[~np.isnan(values)], QUARTERS)
+        else:
+            want = getattr(np, "nan" + name)(wide(values), **parameters).astype(got.dtype)
+        np.testing.assert_allclose(
+            got.reshape(-1).astype("f8"), np.ravel(want).astype("f8"), rtol=1e-3
+        )
+
+
+def test_shapes_of_q_and_percentiles(computed):
+    values = numbers("f8")
+    assert computed("quantile", values, (0, 1), q=0.5).shape == (1, 1)
+    assert computed("quantile", values, (0, 1), q=[[0.1, 0.5]]).shape == (1, 1, 1, 2)
+    got = computed("percentile", values, (0, 1), CUTS, q=[10, 50])
+    np.testing.assert_allclose(got.reshape(-1), np.percentile(values, [10, 50]), rtol=1e-15)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 8, 9, 10, 31, 100])
+@pytest.mark.parametrize("method", METHODS)
+def test_every_rank_is_numpys(computed, method, count):
+    values = np.random.default_rng(count).permutation(count).astype("f8")
+    q = np.linspace(0, 1, 4 * count + 1)
+    got = computed("quantile", values, (0,), ((3,),), q=q, method=method)
+    np.testing.assert_allclose(got[0], np.quantile(values, q, method=method), atol=1e-11)
+
+
+def test_infinities_stand_for_themselves(computed):
+    values = np.array([-np.inf, 1, 2, np.inf, np.inf])
+    got = computed("quantile", values, (0,), ((2,),), q=[0, 0.25, 0.5, 0.75, 0.9, 1])
+    assert got.tolist() == [[-math.inf, 1, 2, math.inf, math.inf, math.inf]]
+
+
+@pytest.mark.parametrize("name", ["median", "quantile"])
+def test_masked_values_have_no_rank(computed, name):
+    values = np.ma.array(numbers("f4"), mask=np.random.default_rng(1).random((7, 9)) < 0.5)
+    parameters = {} if name == "median" else {"q": 0.3}
+    got = computed(name, values, (0, 1), CUTS, **parameters)
+    want = getattr(np, name)(values.compressed().astype("f8"), **parameters)
+    assert got.shape == (1, 1)
+    assert got[0, 0] == np.float32(want)
+    values[...] = np.ma.masked
+    got = computed(name, values, (0, 1), CUTS, **parameters)
+    assert np.ma.getmaskarray(got).all()
+
+
+def test_quantiles_of_nothing(computed):
+    with pytest.raises(IndexError):
+        np.quantile(np.empty((0, 3)), 0.5)
+    with pytest.raises(IndexError):
+        statistic("quantile", np.dtype("f8"), False, (0, 3), (0, 1), q=0.5)
+    with pytest.warns(RuntimeWarning, match="Mean of empty slice"):
+        assert np.isnan(computed("median", np.empty((0, 3)), (0, 1)))
+    with pytest.warns(RuntimeWarning, match="All-NaN slice"):
+        assert np.isnan(computed("nanmedian", np.full((2, 3), np.nan), (0, 1)))
+
+
+@pytest.mark.parametrize("q", [-0.1, 1.5, math.nan])
+def test_q_out_of_range(q):
+    with pytest.raises(ValueError, match="range"):
+        statistic("quantile", np.dtype("f8"), False, (3,), (0,), q=q)
+
+
+def test_many_quantiles_take_bounded_tables(computed):
+    values = numbers("f8", (40, 50))
+    q = np.linspace(0, 1, 1000)
+    found = statistic("quantile", values.dtype, False, values.shape, (0, 1), q=q)
+    passes = 0
+    while isinstance(found, Statistic):
+        passes += 1
+        assert found.family.nbytes_fixed <= 2**23 + 8
+        parts = [found.family.partial(row[None], (0, 1), (0, 0)) for row in values]
+        table = parts[0]
+        for part in parts[1:]:
+            table = found.family.merge(table, part)
+        assert sum(entry.nbytes for entry in table) == found.family.nbytes_fixed
+        found = found.proceed(table)
+    assert passes <= 8
+    np.testing.assert_allclose(found.reshape(-1), np.quantile(values, q), rtol=1e-12)
+
+
+@given(npst.arrays(npst.floating_dtypes() | npst.integer_dtypes(), st.integers(1, 30)))
+def test_keys_have_the_order_of_values(values):
+    values = values.astype(values.dtype.newbyteorder("="))
+    if not rankable(values.dtype):
+        return
+    values = values[values == values]  # noqa: PLR0124
+    keys = keys_of(values)
+    np.testing.assert_array_equal(values_of(keys, values.dtype), values)
+    np.testing.assert_array_equal(values[np.argsort(keys, kind="stable")], np.sort(values))
+
+
+BINS = [
+    {},
+    {"bins": 5},
+    {"bins": 5, "range": (-20, 30)},
+    {"bins": 3, "range": (7, 7)},
+    {"bins": (-30, -5.5, 0, 1, 80)},
+    {"bins": np.array([0.0, 1, 2]), "density": True},
+    {"bins": 7, "density": True},
+]
+
+
+@pytest.mark.parametrize("parameters", BINS, ids=lambda p: "-".join(p) or "default")
+@pytest.mark.parametrize("kind", ["?", "u1", ">i2", "i8", "f2", "f4", ">f4", "f8"])
+def test_histograms(computed, kind, parameters):
+    for values in [np.asarray(numbers(kind, ())), numbers(kind), np.zeros((0, 4), kind)]:
+        axes = tuple(range(values.ndim))
+        counted = values.astype("u1") if kind == "?" else values
+        with np.errstate(all="ignore"):
+            want, edges = np.histogram(counted, **parameters)
+        got = computed("histogram", values, axes, CUTS, **parameters)
+        assert got.dtype == want.dtype
+        assert got.shape == (1,) * values.ndim + want.shape
+        np.testing.assert_array_equal(got.reshape(-1), want)
+        parameters = {key: parameters[key] for key in parameters if key != "density"}
+        got = computed("histogram_edges", values, axes, CUTS, **parameters)
+        np.testing.assert_array_equal(got.reshape(-1), edges, strict=True)
+
+
+def test_histograms_of_what_is_not_missing(computed):
+    values = np.ma.array(numbers("f8"), mask=np.random.default_rng(1).random((7, 9)) < 0.5)
+    want, edges = np.histogram(values.compressed(), 6)
+    assert computed("histogram", values, (0, 1), CUTS, bins=6).reshape(-1).tolist() == want.tolist()
+    got = computed("histogram_edges", values, (0, 1), CUTS, bins=6)
+    assert got.reshape(-1).tolist() == edges.tolist()
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_histograms_without_a_finite_range(computed, value):
+    values = numbers("f8")
+    values[3, 3] = value
+    with pytest.raises(ValueError, match="not finite"):
+        computed("histogram", values, (0, 1), CUTS)
+    got = computed("histogram", values, (0, 1), CUTS, range=(0, 10))
+    np.testing.assert_array_equal(got.reshape(-1), np.histogram(values, range=(0, 10))[0])
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "axes", "parameters"),
+    [
+        ("histogram", "f8", (0,), {}),
+        ("median", "f8", (1,), {}),
+        ("histogram", "f8", (0, 1), {"bins": "auto"}),
+        ("histogram", "f8", (0, 1), {"weights": [1]}),
+        ("histogram", "f8", (0, 1), {"bins": 0}),
+        ("histogram", "f8", (0, 1), {"bins": [3, 2, 1]}),
+        ("histogram", "f8", (0, 1), {"range": (2, 1)}),
+        ("histogram", "O", (0, 1), {}),
+        ("histogram", "U3", (0, 1), {}),
+        ("quantile", "c16", (0, 1), {"q": 0.5}),
+        ("quantile", "f8", (0, 1), {"q": 0.5, "method": "best"}),
+        ("median", "g", (0, 1), {}),
+    ],
+)
+def test_what_is_refused(name, kind, axes, parameters):
+    with pytest.raises((TypeError, ValueError)):
+        statistic(name, np.dtype(kind), False, (3, 4), axes, **parameters)
