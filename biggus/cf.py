@@ -136,6 +136,11 @@ class Decoder:
             result = np.asarray(added)
         return result if result.dtype == self.dtype else result.astype(self.dtype)
 
+    @property
+    def key(self) -> str:
+        """What is equal for decoders that do the same, in any process."""
+        return f"decode{self._key()!r}"
+
     def _key(self) -> tuple[Any, ...]:
         def exact(value: Any) -> Any:
             # NaN is unequal to itself and 0.0 equal to -0.0, but their bytes tell.

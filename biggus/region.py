@@ -124,6 +124,14 @@ class Selection:
         return cls(shape, tuple([Strided(dim, 0, 1) for dim in range(len(shape))]))
 
     @classmethod
+    def of_box(cls, box: Box) -> Selection:
+        """Select what is in a box, as it is."""
+        return cls(
+            tuple([len(range(s.start, s.stop, s.step)) for s in box]),
+            tuple([Strided(dim, s.start, s.step) for dim, s in enumerate(box)]),
+        )
+
+    @classmethod
     def permuted(cls, shape: tuple[int, ...], axes: Sequence[int]) -> Selection:
         """Select all of an array of `shape` with dim i running along ``axes[i]``."""
         maps: list[AxisMap] = [Fixed(0)] * len(shape)

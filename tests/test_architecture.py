@@ -27,7 +27,7 @@ PACKAGE = ROOT / "biggus"
 LEVELS: tuple[tuple[str, ...], ...] = (
     ("errors",),
     ("options",),
-    ("filling", "progress", "refusals", "threads"),
+    ("filling", "progress", "threads"),
     ("grid",),
     ("cells",),
     ("region",),
@@ -38,6 +38,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("cache", "backends", "nodes"),
     ("caching",),
     ("adapt",),
+    ("expressions",),
     ("engine",),
     ("array",),
     ("construct",),

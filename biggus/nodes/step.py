@@ -28,6 +28,10 @@ class Step(Protocol):
         """What a missing result is shown as; None to keep what it was."""
 
     @property
+    def key(self) -> str | None:
+        """What is equal for steps that do the same, in any process; None if that is not known."""
+
+    @property
     def __call__(self) -> Callable[..., Values]:
         """Called with a block of each operand, which broadcast, returns the results."""
 
@@ -40,6 +44,10 @@ class Cast:
 
     def __init__(self, dtype: np.dtype[Any]) -> None:
         self.dtype = dtype
+
+    @property
+    def key(self) -> str:
+        return f"cast({self.dtype!r})"
 
     def __call__(self, values: Values) -> Values:
         cast: Values = values.astype(self.dtype, copy=False)
@@ -54,6 +62,10 @@ class Maskable:
 
     def __init__(self, dtype: np.dtype[Any]) -> None:
         self.dtype = dtype
+
+    @property
+    def key(self) -> str:
+        return "maskable()"
 
     def __call__(self, values: Values) -> Values:
         if isinstance(values, np.ma.MaskedArray):
@@ -70,6 +82,10 @@ class Field:
     def __init__(self, dtype: np.dtype[Any], names: str | list[str]) -> None:
         self.names = names
         self.dtype = dtype[names]
+
+    @property
+    def key(self) -> str:
+        return f"field({self.names!r})"
 
     def __call__(self, values: Values) -> Values:
         field: Values = values[self.names]

@@ -44,7 +44,7 @@ class Combining(Family):
 
     @property
     def scratch_bytes(self) -> int:
-        return RUN * (2 * self.dtype.itemsize + 32)
+        return RUN * (3 * self.dtype.itemsize + 40)
 
     def accumulator(self, layout: Layout, origin: tuple[int, ...]) -> CombiningAccumulator:  # noqa: ARG002
         return CombiningAccumulator(self, layout)

@@ -31,7 +31,7 @@ class NonZero(Family):
 
     @property
     def scratch_bytes(self) -> int:
-        return RUN * 32
+        return RUN * 48
 
     def accumulator(self, layout: Layout, origin: tuple[int, ...]) -> NonZeroAccumulator:  # noqa: ARG002
         return NonZeroAccumulator(layout)

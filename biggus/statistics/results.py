@@ -23,9 +23,9 @@ class OfCounted(Statistic):
     """Which part of them may be masked; a result of which all are is always masked."""
 
     def proceed(self, partial: Partial) -> Values:
-        count = partial[0]
+        count = np.broadcast_to(partial[0], partial[-1].shape)
         with np.errstate(all="ignore"):
-            found = self.values(partial)
+            found = self.values((count, *partial[1:]))
             # Of no axes, ufuncs give scalars.
             values = np.empty(np.shape(found), self.dtype)
             np.copyto(values, found, casting="unsafe")

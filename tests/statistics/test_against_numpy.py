@@ -25,6 +25,8 @@ CUTS = {
     "ones": ((1, 2, 3, 4), (1, 2, 3, 4, 5, 6), ()),
 }
 
+TIMES_ARE_LOST = np.isnat(np.ma.array([1, 2], "m8[s]", mask=[False, True]).min())
+
 
 def made(kind, shape, seed=0):
     """Return small values of a dtype, in which ties and zeros occur."""
@@ -112,6 +114,8 @@ def test_reductions(computed, kind, shape, what):
     if values is None:
         pytest.skip("no such values")
     masked = what == "masked"
+    if masked and values.dtype.kind in "mM" and TIMES_ARE_LOST:
+        pytest.skip("np.ma of this NumPy takes masked times for NaT")
     names = FOLDED if masked else FOLDED + SKIPPING
     for name, axes, cuts in itertools.product(names, subsets(shape), CUTS):
         want = outcome(lambda: reference(name, values, axes))  # noqa: B023
@@ -250,11 +254,13 @@ def cut_arrays(draw):
     if dtype.kind == "c":
         limits = {"max_magnitude": 100}
     values = draw(npst.arrays(dtype, shape, elements=limits))
-    if dtype.kind == "f" and values.ndim and draw(st.booleans()):
+    if draw(st.booleans()):
+        # Of these np.ma masks what is not finite.
+        values = np.where(np.isfinite(values), values, np.zeros((), dtype))
+        values = np.ma.array(values, mask=draw(npst.arrays(bool, shape)))
+    elif dtype.kind == "f" and values.ndim and draw(st.booleans()):
         special = draw(st.sampled_from([np.nan, np.inf, -np.inf]))
         values[draw(npst.arrays(bool, shape))] = special
-    if draw(st.booleans()):
-        values = np.ma.array(values, mask=draw(npst.arrays(bool, shape)))
     axes = draw(st.sampled_from(subsets(shape)))
     cuts = [draw(st.sets(st.integers(1, max(1, n - 1)), max_size=4)) for n in shape]
     return values, axes, cuts

@@ -75,7 +75,7 @@ def test_whatever_thread_computed_before(axes):
 
     def run(order):
         for number in order:
-            found[number, threading.get_ident()] = partials(
+            found[order, number] = partials(
                 families, blocks[number], axes, (0, 0, 0)
             )
 
@@ -87,7 +87,7 @@ def test_whatever_thread_computed_before(axes):
     for thread in threads:
         thread.join()
     assert len(found) == 14
-    for (number, _), got in found.items():
+    for (_, number), got in found.items():
         assert all(itertools.starmap(equal_bits, zip(got, expected[number], strict=True)))
 
 
@@ -342,3 +342,12 @@ def test_names():
     with pytest.raises(ValueError, match="unknown statistic 'mode'; there are all, any"):
         statistic("mode", DOUBLE, False, (3,), (0,))
     assert {"sum", "nanstd", "count", "histogram_edges"} <= NAMES
+
+
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize(("shape", "axes"), [((0, 3), (1,)), ((3, 0), (0,)), ((0,), ())], ids=str)
+def test_where_there_is_no_result_nothing_is_said(shape, axes, masked):
+    for name, found in statistics(axes, shape, masked).items():
+        block = (np.ma.zeros if masked else np.zeros)(shape, "f4")
+        got = found.proceed(found.family.partial(block, axes, (0,) * len(shape)))
+        assert got.shape == tuple(1 if axis in axes else n for axis, n in enumerate(shape)), name

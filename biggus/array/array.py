@@ -1,4 +1,4 @@
-"""The array: NumPy's manners over a node."""
+"""The array itself: what it is, selecting from it, and reading it."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ import numpy.typing as npt
 from numpy.lib.array_utils import normalize_axis_tuple
 
 from biggus import engine, filling, options
-from biggus.adapt import Lazy
+from biggus.array.dispatch import Dispatch
+from biggus.array.operators import Operators
+from biggus.array.refusals import Refusals
 from biggus.errors import MaskedValueError, MemoryBudgetError
 from biggus.keys import numpy_selection, orthogonal_selection
 from biggus.nodes import Cast, Elementwise, Field, Node, completed, select
 from biggus.options import format_bytes
-from biggus.refusals import Refusals
 from biggus.region import Selection
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     Casting = Literal["no", "equiv", "safe", "same_kind", "unsafe"]
 
 
-class Array(Lazy, Refusals):
+class Array(Operators, Dispatch, Refusals):
     """An n-dimensional array that is read when it is asked for, and not before.
 
     Made by :func:`biggus.open`, :class:`biggus.ArrayAdapter`,

@@ -1,0 +1,6 @@
+"""The array: NumPy's manners over a node."""
+
+from biggus.array.array import Array
+from biggus.array.dispatch import implements
+
+__all__ = ["Array", "implements"]

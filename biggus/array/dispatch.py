@@ -1,0 +1,66 @@
+"""NumPy's own functions on lazy arrays: what it hands over, and to whom it goes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from biggus.adapt import Lazy
+from biggus.expressions import called, defers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    import numpy as np
+
+    Function = TypeVar("Function", bound=Callable[..., Any])
+
+_handlers: dict[Any, Callable[..., Any]] = {}
+
+
+def implements(*functions: Any) -> Callable[[Function], Function]:
+    """Have a function called where one of NumPy's meets a lazy array.
+
+    Parameters
+    ----------
+    *functions : callable
+        Functions of NumPy's, whose arguments it takes.
+    """
+
+    def register(function: Function) -> Function:
+        _handlers.update(dict.fromkeys(functions, function))
+        return function
+
+    return register
+
+
+class Dispatch(Lazy):
+    """NumPy's protocols: its functions stay lazy, or are refused."""
+
+    __slots__ = ()
+
+    def __array_ufunc__(
+        self: Any, ufunc: np.ufunc, method: str, *inputs: Any, **keywords: Any
+    ) -> Any:
+        if any(defers(type(one)) for one in inputs):
+            return NotImplemented
+        found = called(ufunc, method, inputs, keywords)
+        if isinstance(found, list):
+            return tuple([self.from_node(node) for node in found])
+        return self.from_node(found)
+
+    def __array_function__(
+        self,
+        function: Callable[..., Any],
+        types: Iterable[type],
+        arguments: tuple[Any, ...],
+        keywords: Mapping[str, Any],
+    ) -> Any:
+        if any(defers(kind) for kind in types):
+            return NotImplemented
+        handler = _handlers.get(function)
+        if handler is None:
+            raise TypeError(
+                f"{function.__module__}.{function.__name__} of a lazy array: "
+                "read it first, with .ndarray()"
+            )
+        return handler(*arguments, **keywords)

@@ -1,0 +1,209 @@
+"""Applying: a function of NumPy's as a step, with the constants that it is given."""
+
+from __future__ import annotations
+
+import operator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from biggus.adapt import leaf_of
+from biggus.expressions import masks
+from biggus.expressions.names import name_of, text_of
+from biggus.memory import MemorySource
+from biggus.nodes import Elementwise, Node
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from biggus.source import Values
+
+_IN_PLACE: Mapping[Any, Callable[..., Any]] = {operator.pow: operator.ipow}
+"""Functions that are no ufuncs, and what does the same in the place of the first argument."""
+
+_NO_KEYWORDS: Mapping[str, Any] = {}
+
+_empties: dict[np.dtype[Any], np.ndarray[Any, Any]] = {}
+
+
+class Slot(int):
+    """Among the arguments of a function: the place of the block of this number."""
+
+    __slots__ = ()
+
+
+class Apply:
+    """A function that is applied to blocks, value by value.
+
+    Parameters
+    ----------
+    function : callable
+        A ufunc, or another function of ndarrays that works value by value.
+    arguments : tuple
+        Its arguments: scalars, and a `Slot` for each block.
+    keywords : mapping
+        Its keyword arguments.
+    dtype : dtype
+        The dtype of the results.
+    output : int, optional
+        Which result is taken of a function that has several.
+    """
+
+    __slots__ = ("arguments", "dtype", "function", "keywords", "output")
+
+    masked = False
+    fill_value = None
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        arguments: tuple[Any, ...],
+        keywords: Mapping[str, Any],
+        dtype: np.dtype[Any],
+        output: int | None = None,
+    ) -> None:
+        self.function = function
+        self.arguments = arguments
+        self.keywords = keywords
+        self.dtype = dtype
+        self.output = output
+
+    @property
+    def key(self) -> str | None:
+        """What is equal for steps that do the same; None if that is not known."""
+        name = name_of(self.function)
+        parts = [f"#{int(a)}" if type(a) is Slot else text_of(a) for a in self.arguments]
+        for word, value in sorted(self.keywords.items()):
+            text = text_of(value)
+            parts.append(None if text is None else f"{word}={text}")
+        if name is None or None in parts:
+            return None
+        which = "" if self.output is None else f"[{self.output}]"
+        return f"{name}({', '.join(map(str, parts))}){which}"
+
+    @property
+    def fresh(self) -> bool:
+        """Whether results always lie in memory of their own."""
+        return isinstance(self.function, np.ufunc) or self.function in _IN_PLACE
+
+    def __call__(self, *blocks: Values) -> Values:
+        """Return the results of blocks, which broadcast."""
+        results: Values = self._lifted(blocks, None)
+        return results
+
+    def over(self, block: Values) -> Values:
+        """Do the same to one block, which may be overwritten."""
+        results: Values = self._lifted((block,), block)
+        return results
+
+    def _lifted(self, blocks: tuple[Values, ...], scratch: Values | None) -> Any:
+        for block in blocks:
+            if block.ndim:
+                return self._masked_or_not(blocks, scratch)
+        # Of arrays of no axes NumPy makes scalars, which are less than those.
+        lifted = tuple([block.reshape(1) for block in blocks])
+        return self._masked_or_not(lifted, None).reshape(())
+
+    def _masked_or_not(self, blocks: tuple[Values, ...], scratch: Values | None) -> Any:
+        for block in blocks:
+            if type(block) is not np.ndarray and isinstance(block, np.ma.MaskedArray):
+                return self._masked(blocks, scratch)
+        return self._plain(blocks, scratch)
+
+    def _masked(self, blocks: tuple[Values, ...], scratch: Values | None) -> Values:
+        if self.function is np.where:
+            given: list[Any] = self._given(blocks)
+            return masks.where(*map(np.asanyarray, given))
+        datas = tuple([np.ma.getdata(block, subok=False) for block in blocks])
+        everywhere = masks.defined_everywhere(self.function)
+        # What lies under a mask is nobody's concern.
+        with np.errstate(divide="ignore", invalid="ignore"):
+            values = self._plain(datas, datas[0] if scratch is not None and everywhere else None)
+            mask = masks.union(blocks, values.shape)
+            if not everywhere:
+                undefined = masks.undefined(self.function, self._given(datas), values)
+                if undefined is not None:
+                    mask = mask | undefined
+        return np.ma.MaskedArray(values, mask=mask)
+
+    def _plain(self, blocks: tuple[Any, ...], scratch: Any) -> Any:
+        given = self._given(blocks)
+        if scratch is not None and scratch.dtype == self.dtype and scratch.flags.writeable:
+            if isinstance(self.function, np.ufunc) and self.output is None:
+                return self.function(*given, out=scratch, **self.keywords)
+            in_place = _IN_PLACE.get(self.function)
+            if in_place is not None and given[0] is scratch:
+                return in_place(*given)
+        found = self.function(*given, **self.keywords)
+        return found if self.output is None else found[self.output]
+
+    def _given(self, blocks: tuple[Any, ...]) -> list[Any]:
+        return [blocks[a] if type(a) is Slot else a for a in self.arguments]
+
+
+def applied(
+    function: Callable[..., Any],
+    arguments: Sequence[Any],
+    keywords: Mapping[str, Any] = _NO_KEYWORDS,
+    outputs: int | None = None,
+) -> Any:
+    """Return the node of a function applied to nodes and constants.
+
+    Parameters
+    ----------
+    function : callable
+        As of :class:`Apply`.
+    arguments : sequence
+        Nodes, and scalars that are part of the step.
+    keywords : mapping, optional
+        The function's keyword arguments: no nodes among them.
+    outputs : int, optional
+        How many results the function has, if it gives a tuple of them.
+
+    Returns
+    -------
+    Node, or list of Node if the function has several results
+
+    Raises
+    ------
+    Exception
+        What the function raises of such dtypes and constants.
+    ValueError
+        If the shapes do not broadcast.
+    """
+    nodes: list[Node] = []
+    places: list[Any] = []
+    probes: list[Any] = []
+    for argument in arguments:
+        if not isinstance(argument, Node):
+            places.append(argument)
+            probes.append(argument)
+            continue
+        places.append(Slot(_number_of(argument, nodes)))
+        dtype = argument.dtype
+        empty = _empties.get(dtype)
+        if empty is None:
+            empty = _empties[dtype] = np.empty(0, dtype)
+        probes.append(empty)
+    if not nodes:
+        found = function(*arguments, **keywords)
+        known = [leaf_of(MemorySource(np.asarray(one))) for one in (found if outputs else [found])]
+        return known if outputs else known[0]
+    with np.errstate(all="ignore"):
+        found = function(*probes, **keywords)
+    given = tuple(places)
+    if outputs is None:
+        return Elementwise(Apply(function, given, keywords, found.dtype), *nodes)
+    return [
+        Elementwise(Apply(function, given, keywords, one.dtype, number), *nodes)
+        for number, one in enumerate(found)
+    ]
+
+
+def _number_of(node: Node, nodes: list[Node]) -> int:
+    """Return where a node is in a list, at the end of which it is put if it is not there."""
+    for number, known in enumerate(nodes):
+        if known is node:
+            return number
+    nodes.append(node)
+    return len(nodes) - 1

@@ -1,0 +1,75 @@
+"""Masks: which results are missing, as :mod:`numpy.ma` has it.
+
+A result is missing where an operand is.  Where a function is defined in a
+domain only, it is missing outside of that as well, and where it is not finite.
+"""
+
+from __future__ import annotations
+
+import operator
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from biggus.source import Values
+
+_ALL_FINITE = frozenset({operator.pow, np.power})
+"""Functions without a domain of which np.ma masks what is not finite."""
+
+
+@lru_cache(256)
+def _domain(function: Callable[..., Any]) -> tuple[bool, Callable[..., Any] | None]:
+    """Return whether results must be finite, and what finds operands outside of the domain."""
+    if function in _ALL_FINITE:
+        return True, None
+    twin = getattr(np.ma, getattr(function, "__name__", ""), None)
+    domain = getattr(twin, "domain", None)
+    if domain is None or getattr(twin, "f", None) is not function:
+        return False, None
+    return True, domain
+
+
+def defined_everywhere(function: Callable[..., Any]) -> bool:
+    """Tell whether no result is missing but where an operand is."""
+    return not _domain(function)[0]
+
+
+def union(blocks: Sequence[Any], shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Return where any of the blocks, broadcast to `shape`, is masked."""
+    found: Any = None
+    for block in blocks:
+        mask = np.ma.getmask(block)
+        if mask is not np.ma.nomask:
+            found = mask if found is None else found | mask
+    if found is None:
+        return np.zeros(shape, bool)
+    return found if found.shape == shape else np.broadcast_to(found, shape).copy()
+
+
+def undefined(
+    function: Callable[..., Any], arguments: Sequence[Any], results: NDArray[Any]
+) -> NDArray[np.bool_] | None:
+    """Return where a function is not defined; None if it is everywhere."""
+    finite, domain = _domain(function)
+    if not finite or results.dtype.kind not in "biufc":
+        return None
+    found: NDArray[np.bool_] = ~np.isfinite(results)
+    if domain is not None:
+        found |= domain(*arguments)
+    return found
+
+
+def where(condition: Values, x: Values, y: Values) -> Values:
+    """Choose between values, as :func:`numpy.ma.where`: missing if the condition is."""
+    blocks = (condition, x, y)
+    datas: list[NDArray[Any]] = [np.ma.getdata(block, subok=False) for block in blocks]
+    values = np.where(*datas)
+    masks = [np.ma.getmask(block) for block in blocks]
+    chosen = np.where(datas[0], masks[1], masks[2]) | masks[0]
+    return np.ma.MaskedArray(values, mask=np.broadcast_to(chosen, values.shape).copy())

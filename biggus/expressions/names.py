@@ -1,0 +1,47 @@
+"""Names: the text that says, in any process, what an operation does."""
+
+from __future__ import annotations
+
+import sys
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_TRUSTED = frozenset({"numpy", "scipy", "_operator", "operator", "biggus"})
+"""Packages whose functions do the same tomorrow, under the same name."""
+
+_UFUNCS = ("numpy", "numpy.strings", "scipy.special")
+"""Where ufuncs are looked for that do not say where they are from."""
+
+
+@lru_cache(1024)
+def name_of(function: Callable[..., Any]) -> str | None:
+    """Return the full name of a function; None if it is not known to do the same tomorrow."""
+    name = getattr(function, "__name__", "")
+    own = getattr(function, "__module__", None)
+    for module in _UFUNCS if own is None else (own,):
+        if module.partition(".")[0] in _TRUSTED:
+            found = getattr(sys.modules.get(module), name, None)
+            if found is function:
+                return f"{module}.{name}"
+    return None
+
+
+def text_of(constant: Any) -> str | None:
+    """Return what is equal for equal constants only; None if there is no such text."""
+    if constant is None or type(constant) in {bool, int, str, bytes, complex, float}:
+        return repr(constant)
+    if isinstance(constant, np.dtype):
+        return repr(constant)
+    if isinstance(constant, (np.generic, np.ndarray)):
+        if constant.dtype.hasobject or constant.dtype.kind == "T":
+            return None
+        return f"{constant.dtype!r}{constant.shape}{constant.tobytes()!r}"
+    if isinstance(constant, tuple):
+        texts = [text_of(item) for item in constant]
+        return None if None in texts else f"({','.join(map(str, texts))})"
+    return None

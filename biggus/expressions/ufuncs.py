@@ -1,0 +1,52 @@
+"""Ufuncs: what NumPy hands over when one of them meets a lazy array."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from biggus.expressions.apply import applied
+from biggus.expressions.operands import operand
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_WAYS_ROUND = {
+    "reduce": "call its statistic, such as .sum() or .max()",
+    "accumulate": "read it first, with .ndarray()",
+    "reduceat": "read it first, with .ndarray()",
+    "outer": "add axes and let them broadcast, as in a[:, None] * b",
+    "at": "an Array does not change; read it first, with .ndarray()",
+}
+
+
+def called(ufunc: np.ufunc, method: str, inputs: Sequence[Any], keywords: dict[str, Any]) -> Any:
+    """Return the node, or the tuple of nodes, of a ufunc called with lazy arrays.
+
+    Parameters
+    ----------
+    ufunc, method, inputs, keywords
+        As ``__array_ufunc__`` is given them.
+
+    Raises
+    ------
+    TypeError
+        For what is not lazy: other methods than the call, ``out=`` and ``where=``,
+        and functions of whole axes such as `numpy.matmul`.
+    """
+    name = f"numpy.{ufunc.__name__}"
+    if method != "__call__":
+        raise TypeError(f"{name}.{method} of a lazy array: {_WAYS_ROUND[method]}")
+    if ufunc.signature is not None:
+        raise TypeError(f"{name} of a lazy array: read it first, with .ndarray()")
+    if any(out is not None for out in keywords.pop("out", ())):
+        raise TypeError(f"{name} with out=: a lazy array has no values yet; save it, or .ndarray()")
+    if keywords.pop("where", True) is not True:
+        raise TypeError(f"{name} with where= leaves values undefined: use biggus.where")
+    keywords.pop("order", None)  # what is read is always in C order, and of no subclass
+    keywords.pop("subok", None)
+    if keywords.get("dtype") is not None:
+        keywords["dtype"] = np.dtype(keywords["dtype"])
+    outputs = ufunc.nout if ufunc.nout > 1 else None
+    return applied(ufunc, [operand(one) for one in inputs], keywords, outputs)

@@ -1,0 +1,142 @@
+"""Functions of whole axes: such as the median along one, which needs all of it at once."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from biggus import options, source
+from biggus.cells import longest_of
+from biggus.grid import Grid, RegularEdges
+from biggus.nodes.base import Combination, Node, Piece, take
+from biggus.nodes.reduced import reduced_grid, reduced_shape, restricted
+from biggus.nodes.view import select
+from biggus.region import Selection
+from biggus.resolve import split_all
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy as np
+
+    from biggus.nodes.step import Step
+    from biggus.source import Chunks, Values
+
+_COPIES = 16
+"""A block takes so small a part of the memory: functions such as the median copy it,
+and several are computed at once."""
+
+
+class AlongAxes(Node):
+    """A function of all values along some axes of a node, at each place of the others.
+
+    Parameters
+    ----------
+    operand : Node
+        Where the values come from.
+    function : Step
+        Called with a block that has all of the axes; returns it with those at
+        length one.
+    axes : tuple of int
+        The axes, ascending.
+    keepdims : bool
+        Whether they stay, at length one.
+    """
+
+    __slots__ = ("axes", "function", "keepdims", "operand", "shape")
+
+    def __init__(
+        self, operand: Node, function: Step, axes: tuple[int, ...], keepdims: bool = False
+    ) -> None:
+        self.operand = operand
+        self.function = function
+        self.axes = axes
+        self.keepdims = keepdims
+        self.shape = reduced_shape(operand.shape, axes, keepdims)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:  # type: ignore[override]
+        """The dtype of the results."""
+        return self.function.dtype
+
+    @property
+    def masked(self) -> bool:
+        return self.operand.masked or self.function.masked
+
+    @property
+    def grid(self) -> Chunks | None:
+        return reduced_grid(self.operand, self.axes, self.keepdims)
+
+    @property
+    def staged(self) -> bool:
+        return self.operand.staged
+
+    def over(self, operand: Node) -> AlongAxes:
+        """Return the same function of another node of the same rank."""
+        return AlongAxes(operand, self.function, self.axes, self.keepdims)
+
+    def within(self, get: Selection) -> Node:
+        operand, rest = restricted(self.operand, self.axes, self.keepdims, get)
+        return select(self.over(operand), rest)
+
+    def pieces(
+        self, get: Selection, put: Selection, steps: tuple[Step, ...] = ()
+    ) -> Iterator[Piece]:
+        operand, rest = restricted(self.operand, self.axes, self.keepdims, get)
+        grid = _blocks(operand, self.axes)
+        kept = [axis for axis in range(len(operand.shape)) if axis not in self.axes]
+        cuts = [
+            (axis if self.keepdims else place, grid.axes[axis]) for place, axis in enumerate(kept)
+        ]
+        for part, part_put in split_all(rest, put, cuts):
+            box, local = part.bounding_box()
+            wanted = list(source.whole(operand.shape))
+            for place, axis in enumerate(kept):
+                wanted[axis] = box[axis if self.keepdims else place]
+            part_get = Selection.of_box(tuple(wanted))
+            function = _Taken(self.function, () if self.keepdims else self.axes, local)
+            yield Combination(function, ((operand, part_get),), part_put, steps)
+
+
+class _Taken:
+    """A function along axes, and the selection of what it gives."""
+
+    def __init__(self, function: Step, dropped: tuple[int, ...], local: Selection) -> None:
+        self.function = function
+        self.dropped = dropped
+        self.local = local
+        self.dtype = function.dtype
+        self.masked = function.masked
+        self.fill_value = function.fill_value
+
+    def __call__(self, block: Values) -> Values:
+        values: Values = self.function(block)
+        lengths = [n for axis, n in enumerate(values.shape) if axis not in self.dropped]
+        return take(self.local, values.reshape(lengths))
+
+
+def _blocks(operand: Node, axes: tuple[int, ...]) -> Grid:
+    """Return how an operand is cut along the axes that stay.
+
+    At its chunks, as many of them as fit; and anywhere, if one does not.  It
+    changes no value, so it may follow from the memory that there is.
+    """
+    shape = operand.shape
+    most = max(1, options.current().memory // (_COPIES * operand.dtype.itemsize))
+    grid = operand.grid or (1,) * len(shape)
+    edges = list(Grid(shape, grid).axes)
+    lengths = [n if axis in axes else longest_of(edges[axis]) for axis, n in enumerate(shape)]
+    cut: list[int | tuple[int, ...]] = [max(1, n) for n in shape]
+    for axis in range(len(shape)):
+        if axis in axes:
+            continue
+        others = math.prod(n for other, n in enumerate(lengths) if other != axis)
+        room = max(1, most // max(1, others))
+        if lengths[axis] > room:
+            cut[axis] = lengths[axis] = room
+        elif isinstance(edges[axis], RegularEdges):
+            cut[axis] = lengths[axis] * (room // max(1, lengths[axis]))
+            lengths[axis] = min(shape[axis], cut[axis])
+        else:
+            cut[axis] = grid[axis]
+    return Grid(shape, cut)

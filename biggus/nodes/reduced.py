@@ -1,0 +1,92 @@
+"""What is left of an array when some of its axes are reduced."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from biggus.region import AxisMap, Fixed, Gather, Selection, Strided
+
+if TYPE_CHECKING:
+    from biggus.nodes.base import Node
+    from biggus.source import Chunks
+
+
+def reduced_shape(
+    shape: tuple[int, ...], axes: tuple[int, ...], keepdims: bool
+) -> tuple[int, ...]:
+    """Return the shape of what a reduction leaves."""
+    if keepdims:
+        return tuple([1 if axis in axes else n for axis, n in enumerate(shape)])
+    return tuple([n for axis, n in enumerate(shape) if axis not in axes])
+
+
+def reduced_grid(operand: Node, axes: tuple[int, ...], keepdims: bool) -> Chunks | None:
+    """Return what is left of the grid of an operand."""
+    grid = operand.grid
+    if grid is None:
+        return None
+    if keepdims:
+        return tuple([1 if axis in axes else chunks for axis, chunks in enumerate(grid)])
+    return tuple([chunks for axis, chunks in enumerate(grid) if axis not in axes])
+
+
+def restricted(
+    operand: Node, axes: tuple[int, ...], keepdims: bool, get: Selection
+) -> tuple[Node, Selection]:
+    """Return what of an operand a selection of its reduction needs.
+
+    Returns
+    -------
+    operand : Node
+        Of the same rank, with only those positions of the kept axes which are touched.
+    rest : Selection
+        What is then to be selected from its reduction.
+    """
+    shape = operand.shape
+    maps: list[AxisMap] = [Strided(axis, 0, 1) for axis in range(len(shape))]
+    lengths = list(shape)
+    rest = list(get.maps)
+    kept = [axis for axis in range(len(shape)) if axis not in axes]
+    for number, axis in enumerate(kept):
+        place = axis if keepdims else number
+        found = _touched(get.maps[place], get, shape[axis])
+        if found is not None:
+            positions, rest[place] = found
+            if isinstance(positions, slice):
+                maps[axis] = Strided(axis, positions.start, positions.step)
+                lengths[axis] = len(range(positions.start, positions.stop, positions.step))
+            else:
+                maps[axis] = Gather((axis,), positions)
+                lengths[axis] = positions.size
+    if tuple(lengths) == shape:
+        return operand, get
+    narrowed = operand.within(Selection(tuple(lengths), tuple(maps)))
+    return narrowed, Selection(get.shape, tuple(rest))
+
+
+def _touched(
+    m: AxisMap, get: Selection, length: int
+) -> tuple[slice | np.ndarray[tuple[int, ...], np.dtype[np.intp]], AxisMap] | None:
+    """Return which positions of an axis a map touches, ascending, and the map to these.
+
+    None if it is all of them.
+    """
+    if isinstance(m, Fixed):
+        return None if length == 1 else (slice(m.index, m.index + 1, 1), Fixed(0))
+    if isinstance(m, Gather):
+        positions, where = np.unique(m.index, return_inverse=True)
+        if positions.size == length:
+            return None
+        return positions, Gather(m.dims, where.reshape(m.index.shape))
+    n = get.shape[m.dim]
+    if n == length and abs(m.step) == 1:
+        return None
+    low = min(m.start, m.start + m.step * (n - 1))
+    forward = m.step > 0
+    step = abs(m.step)
+    return (
+        slice(low, low + step * (n - 1) + 1, step),
+        Strided(m.dim, 0 if forward else n - 1, 1 if forward else -1),
+    )

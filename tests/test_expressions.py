@@ -1,0 +1,426 @@
+"""Operators and ufuncs of lazy arrays: values, dtypes, shapes and errors are NumPy's."""
+
+from __future__ import annotations
+
+import copy
+import fractions
+import itertools
+import operator
+import pickle
+import types
+
+import numpy as np
+import pytest
+
+import biggus
+from biggus.testing import UnreadableSource
+
+ADAPT = biggus.ArrayAdapter
+
+
+def ufuncs_of(module: types.ModuleType) -> dict[str, np.ufunc]:
+    """Return the ufuncs of a module that work value by value."""
+    found = {}
+    for name in dir(module):
+        value = getattr(module, name)
+        if isinstance(value, np.ufunc) and value.signature is None:
+            found[value.__name__] = value
+    return found
+
+
+UFUNCS = {**ufuncs_of(np.strings), **ufuncs_of(np)}
+DTYPES = ["?", "i1", "u1", ">i2", "u4", "i8", "u8", "f2", ">f4", "f8", "c8", "O"]
+DTYPES += ["M8[D]", "M8[s]", "m8[h]", "m8", "S3", "U2", "V2"]
+
+
+def values_of(dtype, shape, start=1):
+    dtype = np.dtype(dtype)
+    numbers = np.arange(start, start + int(np.prod(shape))).reshape(shape)
+    if dtype.kind == "V":
+        return numbers.astype("S2").astype(dtype)
+    if dtype.kind in "if":
+        numbers = np.asarray(numbers - 3)
+    with np.errstate(all="ignore"):
+        return numbers.astype(dtype)
+
+
+def values_read(array):
+    """Return the values, which are of the shape and the dtype that were promised."""
+    values = array.ndarray()
+    assert (values.shape, values.dtype) == (array.shape, array.dtype)
+    return values
+
+
+def check_call(check_same, function, *operands, **keywords):
+    """Check each result of a call, with the arrays among its operands made lazy."""
+    lazy = [ADAPT(one) if type(one) is np.ndarray else one for one in operands]
+    several = getattr(function, "nout", 1) > 1 or function is divmod
+
+    for output in (0, 1) if several else (...,):
+
+        def one(operands, output=output):
+            found = function(*operands, **keywords)
+            return found if output is ... else found[output]
+
+        with np.errstate(all="ignore"):
+            check_same(lambda one=one: values_read(one(lazy)), lambda one=one: one(operands))
+
+
+def test_there_are_ufuncs():
+    assert len(UFUNCS) > 90
+
+
+@pytest.mark.parametrize("name", sorted(UFUNCS))
+@pytest.mark.filterwarnings("ignore:The 'generic' unit:DeprecationWarning")
+def test_every_ufunc_of_every_dtype(name, check_same):
+    ufunc = UFUNCS[name]
+    if ufunc.nin > 2:
+        many = [values_of(dtype, (3,)) for dtype in ("U2", "i8", "f4")]
+        for operands in itertools.product(many, repeat=ufunc.nin):
+            check_call(check_same, ufunc, *operands)
+        return
+    for dtypes in itertools.product(DTYPES, repeat=ufunc.nin):
+        operands = [values_of(dtype, (2, 3), start) for start, dtype in enumerate(dtypes)]
+        check_call(check_same, ufunc, *operands)
+
+
+SCALARS = [
+    *(True, 0, 1, -1, 2, 300, 2**40, 2**63, 2**64, -(2**63), 2.5, 1e300, float("nan"), 1j),
+    *("1", b"1", None, np.uint8(200), np.float32(3), np.float64(3), np.complex64(2)),
+    *(np.datetime64("2001-01-01"), np.timedelta64(3, "s"), np.array(7, "i2"), np.array(2.5)),
+    fractions.Fraction(1, 3),
+]
+BINARY = [
+    *(operator.add, operator.sub, operator.mul, operator.truediv, operator.floordiv),
+    *(operator.mod, operator.pow, operator.lshift, operator.rshift, operator.and_),
+    *(operator.or_, operator.xor, operator.lt, operator.le, operator.gt, operator.ge),
+    *(operator.eq, operator.ne, divmod),
+]
+
+
+@pytest.mark.parametrize("act", BINARY)
+@pytest.mark.filterwarnings("ignore:The 'generic' unit:DeprecationWarning")
+def test_operators_with_scalars_promote_as_numpy(act, check_same):
+    """Python's own numbers are weak; those that do not fit are an error."""
+    for dtype, scalar in itertools.product(DTYPES, SCALARS):
+        values = values_of(dtype, (3,))
+        check_call(check_same, act, values, scalar)
+        check_call(check_same, act, scalar, values)
+
+
+@pytest.mark.parametrize("act", [*BINARY, operator.matmul])
+def test_operators_with_arrays(act, check_same):
+    shapes = [(), (1,), (3,), (2, 3), (2, 1), (4, 1, 3), (0,), (2, 0), (4,)]
+    for one, other in itertools.product(shapes, repeat=2):
+        if act is operator.matmul:
+            with pytest.raises(TypeError, match=r"with \.ndarray\(\)"):
+                act(ADAPT(np.ones(one)), np.ones(other))
+            continue
+        a, b = values_of("i4", one), values_of("f4", other)
+        check_call(check_same, act, a, b)
+        check_call(check_same, act, a.view(Plain), b)
+        check_call(check_same, act, a, b.view(Plain))
+
+
+class Plain(np.ndarray):
+    """An ndarray that is left as it is."""
+
+
+@pytest.mark.parametrize("act", [operator.neg, operator.pos, abs, operator.invert])
+def test_operators_of_one(act, check_same):
+    for dtype, shape in itertools.product(DTYPES, [(), (3,), (0, 2)]):
+        check_call(check_same, act, values_of(dtype, shape))
+
+
+def test_an_ndarray_to_the_left_hands_over():
+    lazy = ADAPT(UnreadableSource((2, 3), np.dtype("f4")))
+    for left in (np.ones((2, 3)), np.float64(2), np.ones(()), np.arange(3)):
+        for act in BINARY[:7] + BINARY[12:18]:
+            found = act(left, lazy)
+            assert type(found) is biggus.Array
+            assert found.shape == (2, 3)
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8", np.complex128, "i4", "U3"])
+@pytest.mark.parametrize("casting", ["no", "equiv", "safe", "same_kind", "unsafe"])
+def test_dtype_and_casting_are_honoured(dtype, casting, check_same):
+    for ufunc in (np.add, np.sqrt, np.less, np.divmod):
+        operands = [values_of("i4", (3,)), values_of("f4", (3,))][: ufunc.nin]
+        check_call(check_same, ufunc, *operands, dtype=dtype, casting=casting)
+        check_call(check_same, ufunc, *operands, dtype=dtype, subok=False, order="F")
+
+
+def test_a_signature_is_honoured(check_same):
+    values = values_of("i4", (3,))
+    check_call(check_same, np.add, values, values, signature="dd->d")
+    check_call(check_same, np.add, values, values, signature=(None, None, "f4"), casting="unsafe")
+    check_call(check_same, np.add, values, values, no_such_keyword=1)
+
+
+def test_what_a_ufunc_does_not_do_lazily_says_what_to_do():
+    lazy = ADAPT(UnreadableSource((3,), np.dtype("f8")))
+    for act, said in [
+        (lambda: np.add(lazy, 1, out=np.ones(3)), "out="),
+        (lambda: np.add(np.ones(3), 1, out=lazy), "out="),
+        (lambda: np.add(lazy, 1, where=[True, False, True]), "biggus.where"),
+        (lambda: np.add.reduce(lazy), r"\.sum\(\)"),
+        (lambda: np.multiply.accumulate(lazy), r"\.ndarray\(\)"),
+        (lambda: np.add.reduceat(lazy, [0, 1]), r"\.ndarray\(\)"),
+        (lambda: np.add.outer(lazy, lazy), r"a\[:, None\]"),
+        (lambda: np.add.at(lazy, [0], 1), "not change"),
+        (lambda: np.matmul(lazy, lazy), r"\.ndarray\(\)"),
+        (lambda: np.vecdot(lazy, lazy) if hasattr(np, "vecdot") else lazy @ lazy, "ndarray"),
+        (lambda: np.ma.masked_array([1, 2, 3]) + lazy, r"write that first"),
+        (lambda: np.ma.masked_array([1, 2, 3]) == lazy, r"write that first"),
+        (lambda: np.ma.sqrt(lazy), r"\.masked_array\(\)"),
+        (lambda: round(lazy), r"\.round\(\)"),
+        (lambda: lazy @ lazy, r"\.ndarray\(\)"),
+        (lambda: 1 in lazy, r"\.ndarray\(\)"),
+    ]:
+        with pytest.raises(TypeError, match=said):
+            act()
+    assert np.add(lazy, 1, where=True, out=None).shape == (3,)
+    array = np.ones(3)
+    with pytest.raises(TypeError, match="out="):
+        array += lazy
+
+
+def test_in_place_operators_make_a_new_array():
+    lazy = first = ADAPT(np.arange(3))
+    lazy += 1
+    lazy **= 2
+    lazy >>= 1
+    np.testing.assert_array_equal(lazy.ndarray(), [0, 2, 4])
+    np.testing.assert_array_equal(first.ndarray(), [0, 1, 2])
+
+
+def test_others_that_compute_for_themselves_are_asked():
+    class Other:
+        def __init__(self, way):
+            self.__array_ufunc__ = way
+
+        def __radd__(self, other):
+            return "added"
+
+        def __rdivmod__(self, other):
+            return "divided"
+
+    class None_(Other):
+        __array_ufunc__ = None
+
+    class Own(Other):
+        def __array_ufunc__(self, ufunc, method, *inputs, **keywords):
+            return ufunc.__name__
+
+    lazy = biggus.zeros(3)
+    for kind in (None_, Own):
+        assert lazy + kind(None) == "added"
+        assert divmod(lazy, kind(None)) == "divided"
+        with pytest.raises(TypeError):
+            lazy - kind(None)
+    assert np.subtract(lazy, Own(None)) == "subtract"
+    with pytest.raises(TypeError):
+        np.subtract(lazy, None_(None))
+
+
+def test_comparing_with_anything(check_same):
+    for values in (values_of("i4", (3,)), values_of("U2", (3,)), np.zeros(3, "i2,f4")):
+        for other in (None, "2", object(), 2, [1, 2, 3], (2, 2, 2), values, np.zeros(3, "i2,f4")):
+            for act in (operator.eq, operator.ne):
+                check_call(check_same, act, values, other)
+    with pytest.raises(TypeError, match="unhashable"):
+        hash(biggus.zeros(3))
+
+
+def test_lists_and_other_sequences(check_same):
+    values = values_of("f4", (2, 3))
+    for other in ([1, 2, 3], (1, 2, 3), [[1], [2]], range(3), [], "ab", [1, [2]], [None] * 3):
+        check_call(check_same, np.add, values, other)
+        check_call(check_same, operator.mul, values, other)
+
+
+def test_plain_objects_stay_unread(recorded):
+    source = recorded(np.arange(6.0).reshape(2, 3))
+    total = ADAPT(np.ones(3)) + source
+    assert source.boxes == []
+    np.testing.assert_array_equal(total[1].ndarray(), [4, 5, 6])
+    assert source.boxes == [(slice(1, 2, 1), slice(0, 3, 1))]
+
+
+def test_objects_of_known_libraries_are_adopted(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    zarr = pytest.importorskip("zarr")
+    netcdf = pytest.importorskip("netCDF4")
+    values = np.arange(6.0).reshape(2, 3)
+    stored = zarr.create_array(tmp_path / "a.zarr", shape=(2, 3), dtype="f8", chunks=(1, 3))
+    stored[:] = values
+    with h5py.File(tmp_path / "a.h5", "w") as file, netcdf.Dataset(tmp_path / "a.nc", "w") as other:
+        dataset = file.create_dataset("x", data=values)
+        other.createDimension("y", 2), other.createDimension("x", 3)
+        variable = other.createVariable("v", "f8", ("y", "x"), fill_value=0.0)
+        variable[:] = values
+        lazy = biggus.ones((2, 3))
+        for found in (lazy + dataset, lazy + stored, np.add(lazy, dataset), lazy + variable):
+            assert type(found) is biggus.Array
+            np.testing.assert_array_equal(
+                found.masked_array().compressed()[-5:], 1 + values.flat[1:]
+            )
+        assert (lazy + variable).masked
+
+
+def test_nothing_is_read_before_it_is_asked_for():
+    a = ADAPT(UnreadableSource((3, 4), np.dtype("f8")))
+    b = ADAPT(UnreadableSource((4,), np.dtype("i2")))
+    expression = abs(-((a - b) ** 2) / 3 + np.sqrt(a) * np.ones((2, 1, 4)))
+    expression = np.hypot(expression, 1.5)[0, ..., None] > divmod(b, 7)[1][:, None]
+    assert expression.shape == (3, 4, 1)
+    assert expression.dtype == bool
+    repr(expression), expression._repr_html_()
+    again = pickle.loads(pickle.dumps(expression))
+    assert again.shape == copy.deepcopy(expression).shape == (3, 4, 1)
+
+
+def test_an_indexed_expression_reads_what_it_needs(recorded):
+    values = np.arange(10_000.0).reshape(100, 100)
+    one, other = recorded(values), recorded(np.arange(100.0))
+    a, b = ADAPT(one, chunks=(10, 16)), ADAPT(other, chunks=(16,))
+    expression = (a - b) ** 2
+    np.testing.assert_array_equal(
+        expression[5, ::50].ndarray(), ((values - other.values) ** 2)[5, ::50]
+    )
+    assert one.touched((10, 16)) == {(0, 0), (0, 3)}
+    assert {box[0].start // 16 for box in other.boxes} == {0, 3}
+    one.boxes.clear()
+    np.testing.assert_array_equal(
+        expression[[7, 93], [99, 0]].ndarray(), ((values - other.values) ** 2)[[7, 93], [99, 0]]
+    )
+    assert one.touched((10, 16)) == {(0, 6), (9, 0)}
+
+
+def test_an_operand_that_stands_twice_is_read_once(recorded):
+    source = recorded(np.arange(12.0).reshape(3, 4))
+    a = ADAPT(source)
+    np.testing.assert_array_equal((a * a).ndarray(), source.values**2)
+    assert len(source.boxes) == 1
+    scalar = recorded(np.array(3.0))
+    np.testing.assert_array_equal((a + ADAPT(scalar)).ndarray(), source.values + 3)
+    assert len(scalar.boxes) == 1
+
+
+def test_numpy_warns_when_values_are_computed():
+    a = ADAPT(np.array([1.0, 0.0]))
+    with pytest.warns(RuntimeWarning, match="divide by zero"):
+        quotient = 1 / a
+        quotient.ndarray()
+    with np.errstate(divide="ignore"):
+        quotient.ndarray()
+    with np.errstate(divide="raise"), pytest.raises(FloatingPointError):
+        quotient.ndarray()
+    chunked = 1 / ADAPT(Slow(np.zeros((4, 4))), chunks=(1, 4))
+    with np.errstate(divide="ignore"):
+        assert np.isinf(chunked.ndarray()).all()
+    with np.errstate(divide="raise"), pytest.raises(FloatingPointError):
+        chunked.ndarray()
+
+
+class Slow:
+    """A plain object: it is taken to wait, and so read by threads."""
+
+    def __init__(self, values):
+        self.values, self.shape, self.dtype = values, values.shape, values.dtype
+
+    def __getitem__(self, box):
+        return self.values[box]
+
+
+def test_errors_that_depend_on_values_come_when_they_are_read():
+    power = ADAPT(np.array([2, 3])) ** -1
+    with pytest.raises(ValueError, match="negative integer powers"):
+        power.ndarray()
+
+
+# -- Steps ---------------------------------------------------------------------------
+
+
+def step_of(array):
+    return array.node.step
+
+
+@pytest.mark.parametrize("name", sorted(UFUNCS))
+def test_every_step_of_a_ufunc_pickles_and_has_a_key(name):
+    ufunc = UFUNCS[name]
+    for dtype in ("f8", "i8", "?", "U2", "M8[D]"):
+        lazy = biggus.zeros(3, dtype)
+        try:
+            found = ufunc(*[lazy] * ufunc.nin)
+        except (TypeError, ValueError):
+            continue
+        for one in found if isinstance(found, tuple) else (found,):
+            step = step_of(one)
+            again = pickle.loads(pickle.dumps(step))
+            assert again.key == step.key
+            assert ufunc.__name__ in step.key
+
+
+def test_equal_steps_have_equal_keys_and_unequal_ones_others():
+    a = biggus.zeros(3, "f4")
+    b = biggus.ones(3, "f4")
+    groups = [
+        [a + 1, np.add(a, 1), b + 1],
+        [1 + a],
+        [a + 1.0],
+        [a + True],
+        [a + np.float32(1), a + np.array(1, "f4")],
+        [a + np.float64(1)],
+        [a + np.array(1, ">i4"), a + np.int32(1)],
+        [a + a, b + b],
+        [a + b, b + a],
+        [a + float("nan")],
+        [a * 0.0],
+        [a * -0.0],
+        [a**2],
+        [np.power(a, 2)],
+        [np.add(a, 1, dtype="f8"), np.add(a, 1, dtype=float)],
+        [divmod(a, 2)[0], np.divmod(a, 2)[0]],
+        [divmod(a, 2)[1]],
+        [a.astype("f8"), b.astype(float)],
+        [a.astype(">f8")],
+        [biggus.zeros(2, "U1") == "a"],
+        [biggus.zeros(2, "S1") == b"a"],
+        [biggus.zeros(2, "i2,f4")["f0"]],
+        [biggus.zeros(2, "i2,f4")[["f0"]]],
+    ]
+    keys = [{step_of(array).key for array in group} for group in groups]
+    assert all(len(group) == 1 for group in keys)
+    every = [key for group in keys for key in group]
+    assert len(set(every)) == len(groups)
+    assert all(isinstance(key, str) for key in every)
+
+
+def test_a_step_of_who_knows_what_has_no_key():
+    vectorized = np.frompyfunc(lambda x: x, 1, 1)
+    lazy = biggus.ones(2, "O")
+    assert step_of(vectorized(lazy)).key is None
+    assert step_of(lazy + fractions.Fraction(1, 2)).key is None
+    np.testing.assert_array_equal(vectorized(lazy + fractions.Fraction(1, 2)).ndarray(), [1.5, 1.5])
+
+
+def test_a_step_may_use_the_memory_of_its_block():
+    for make in (np.sqrt, lambda a: a + 1, lambda a: a**2, lambda a: 2 / a, lambda a: a * a):
+        for values in (np.arange(1.0, 4), np.ma.masked_array([1.0, 2, 3], [False, True, False])):
+            step = step_of(make(ADAPT(values)))
+            block = values.copy()
+            right = step(values)
+            found = step.over(block)
+            assert type(found) is type(right)
+            assert found.dtype == right.dtype
+            np.testing.assert_array_equal(np.ma.filled(found, 9), np.ma.filled(right, 9))
+            if type(values) is np.ndarray:
+                assert step.fresh
+                assert np.shares_memory(found, block)
+                assert not np.shares_memory(right, values)
+    for make in (lambda a: a > 1, np.isnan, lambda a: a.astype("f4") + 1, lambda a: np.modf(a)[0]):
+        array = make(ADAPT(np.arange(3.0)))
+        block = np.arange(3.0)
+        assert not np.shares_memory(step_of(array).over(block), block)
+        np.testing.assert_array_equal(block, np.arange(3.0))
