@@ -24,6 +24,7 @@ from biggus.construct import (
 )
 from biggus.errors import BiggusError, SourceError
 from biggus.options import set_options
+from biggus.together import masked_arrays, ndarrays
 
 if TYPE_CHECKING:
     from biggus.api import open, open_many
@@ -44,6 +45,8 @@ __all__ = [
     "broadcast_to",
     "errors",
     "full",
+    "masked_arrays",
+    "ndarrays",
     "ones",
     "open",
     "open_many",

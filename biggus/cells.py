@@ -21,7 +21,7 @@ import numpy as np
 from biggus.grid import Edges, Grid, RegularEdges, edges_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 Lengths: TypeAlias = int | tuple[int, ...]
 """The regular length of the pieces of an axis, or all their lengths."""
@@ -36,7 +36,11 @@ LARGEST = 2**22
 """Elements; unlike grids are joined to cells that hold whole chunks of all up to this many."""
 
 
-def cells_of(shape: tuple[int, ...], grid: Sequence[Lengths] | None) -> Grid:
+def cells_of(
+    shape: tuple[int, ...],
+    grid: Sequence[Lengths] | None,
+    seams: Sequence[Lengths] | None = None,
+) -> Grid:
     """Return the cells of an array.
 
     Parameters
@@ -46,6 +50,9 @@ def cells_of(shape: tuple[int, ...], grid: Sequence[Lengths] | None) -> Grid:
     grid : sequence or None
         For each axis the regular chunk length or the lengths of all chunks;
         None if the array can be cut anywhere.
+    seams : sequence, optional
+        For each axis the length, or the lengths, of the tiles that the array is
+        made of: no cell lies in two of them, but where a cell is longer than they are.
 
     Examples
     --------
@@ -53,6 +60,8 @@ def cells_of(shape: tuple[int, ...], grid: Sequence[Lengths] | None) -> Grid:
     (0, 181)
     >>> [axis.bounds(0)[1] for axis in cells_of((480, 721, 1440), None).axes]
     [8, 91, 1440]
+    >>> cells_of((20, 2**19), (1, 2**19), (5, 2**19)).axes[0].offsets
+    [0, 2, 4, 5, 7, 9, 10, 12, 14, 15, 17, 19, 20]
     """
     if grid is None:
         grid = (1,) * len(shape)
@@ -67,7 +76,11 @@ def cells_of(shape: tuple[int, ...], grid: Sequence[Lengths] | None) -> Grid:
             break
     for axis in (*reversed(range(innermost)), *range(innermost, len(shape))):
         size = _lengthen(axis, edges, counts, size, CELL)
-    runs = [_taken_together(axis, count) for axis, count in zip(edges, counts, strict=True)]
+    within = [None] * len(shape) if seams is None else Grid(shape, seams).axes
+    runs = [
+        _taken_together(axis, count, seam)
+        for axis, count, seam in zip(edges, counts, within, strict=True)
+    ]
     return Grid(shape, runs)
 
 
@@ -88,12 +101,37 @@ def _lengthen(axis: int, edges: tuple[Edges, ...], counts: list[int], size: int,
     return size
 
 
-def _taken_together(edges: Edges, count: int) -> Lengths:
-    """Return the lengths of runs of `count` pieces."""
+def _taken_together(edges: Edges, count: int, seams: Edges | None) -> Lengths:
+    """Return the lengths of runs of `count` pieces, cut where tiles meet if these are longer."""
     if isinstance(edges, RegularEdges):
-        return max(1, edges.size * count)
+        run = max(1, edges.size * count)
+        whole = seams is None or (isinstance(seams, RegularEdges) and seams.size % run == 0)
+        if whole or seams is None or seams.count < 2 or longest_of(seams) < run:
+            return run
     firsts = [edges.bounds(piece)[0] for piece in range(0, edges.count, count)]
-    return tuple(np.diff([*firsts, edges.length]).tolist())
+    if seams is not None and seams.count > 1 and longest_of(seams) >= _longest_run(edges, firsts):
+        firsts = list(_restarted(edges, count, seams))
+    return simplified(edges.length, np.diff([*firsts, edges.length]).tolist())
+
+
+def _longest_run(edges: Edges, firsts: list[int]) -> int:
+    return int(np.max(np.diff([*firsts, edges.length]), initial=0))
+
+
+def _restarted(edges: Edges, count: int, seams: Edges) -> Iterator[int]:
+    """Yield where runs begin, of which the first of each tile begins with it."""
+    taken = 0
+    last = -1
+    for piece in range(edges.count):
+        start, stop = edges.bounds(piece)
+        if start == stop:
+            continue
+        tile = seams.find(start)
+        if taken == count or tile != last:
+            yield start
+            taken = 0
+        taken += 1
+        last = tile
 
 
 def common_grid(shape: tuple[int, ...], grids: Sequence[Sequence[Lengths]]) -> tuple[Lengths, ...]:
@@ -117,6 +155,17 @@ def common_grid(shape: tuple[int, ...], grids: Sequence[Sequence[Lengths]]) -> t
     >>> common_grid((9,), [((3, 2, 4),), ((5, 4),)])
     ((5, 4),)
     """
+    joined = joined_grid(shape, grids)
+    return tuple(grids[0]) if joined is None else joined
+
+
+def joined_grid(
+    shape: tuple[int, ...], grids: Sequence[Sequence[Lengths]]
+) -> tuple[Lengths, ...] | None:
+    """Return a grid whose chunks hold whole chunks of all `grids`; None if they are too large.
+
+    Too large are more than `LARGEST` elements, but for grids that are all the same.
+    """
     first, *others = [tuple(grid) for grid in grids]
     if all(grid == first for grid in others):
         return first
@@ -125,7 +174,7 @@ def common_grid(shape: tuple[int, ...], grids: Sequence[Sequence[Lengths]]) -> t
         for n, lengths in zip(shape, zip(first, *others, strict=True), strict=True)
     )
     largest = math.prod(_longest(n, lengths) for n, lengths in zip(shape, joined, strict=True))
-    return joined if largest <= LARGEST else first
+    return joined if largest <= LARGEST else None
 
 
 def _common_lengths(n: int, left: Lengths, right: Lengths) -> Lengths:

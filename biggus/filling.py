@@ -2,11 +2,39 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from biggus.errors import MaskedValueError
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from biggus.source import Values
+
+
+def filled(values: Values, fill: Any = None) -> npt.NDArray[Any]:
+    """Return values without a mask; those that are masked are replaced in place.
+
+    Raises
+    ------
+    MaskedValueError, ValueError
+        As `value`, if one is masked.
+    """
+    if not isinstance(values, np.ma.MaskedArray):
+        return values
+    data, mask = values.data, np.ma.getmaskarray(values)
+    if mask.any():
+        data[mask] = value(fill, data.dtype)
+    return data
+
+
+def masked(values: Values) -> np.ma.MaskedArray[Any, Any]:
+    """Return values with a mask, which is a full array."""
+    if isinstance(values, np.ma.MaskedArray):
+        return values
+    return np.ma.MaskedArray(values, mask=np.zeros(values.shape, bool))
 
 
 def value(fill: Any, dtype: np.dtype[Any]) -> Any:

@@ -246,14 +246,7 @@ class Array(Operators, Dispatch, Refusals):
         ValueError
             If a value is missing and the dtype cannot hold `fill`.
         """
-        values = engine.evaluate(self.node)
-        if not isinstance(values, np.ma.MaskedArray):
-            return values
-        data, mask = values.data, np.ma.getmaskarray(values)
-        if not mask.any():
-            return data
-        data[mask] = filling.value(fill, data.dtype)
-        return data
+        return filling.filled(engine.evaluate(self.node), fill)
 
     def masked_array(self) -> np.ma.MaskedArray[Any, Any]:
         """Read all of it into a fresh MaskedArray, whose mask is a full array.
@@ -263,10 +256,7 @@ class Array(Operators, Dispatch, Refusals):
         SourceError
             If a read fails.
         """
-        values = engine.evaluate(self.node)
-        if isinstance(values, np.ma.MaskedArray):
-            return values
-        return np.ma.MaskedArray(values, mask=np.zeros(values.shape, bool))
+        return filling.masked(engine.evaluate(self.node))
 
     def __array__(
         self, dtype: npt.DTypeLike | None = None, copy: bool | None = None

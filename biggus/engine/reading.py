@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from biggus.nodes import Node, Piece
-    from biggus.source import Values
+    from biggus.source import Box, Values
 
 _log = logging.getLogger("biggus.engine")
 
@@ -127,6 +127,9 @@ class Result:
         That of the array; the node's, if not given.
     """
 
+    concurrent = True
+    """Disjoint parts may be pasted from several threads at once."""
+
     def __init__(self, node: Node, shape: tuple[int, ...] | None = None) -> None:
         self.node = node
         self.data: npt.NDArray[Any] = np.empty(node.shape if shape is None else shape, node.dtype)
@@ -140,6 +143,10 @@ class Result:
                 put.put_into(self.mask, np.ma.getmaskarray(values))
         else:
             put.put_into(self.data, values)
+
+    def write(self, box: Box, values: Values) -> None:
+        """Put the values of a box where they go."""
+        self.paste(Selection.of_box(box), values)
 
     def values(self) -> Values:
         """Return the array, with its mask if values can be missing."""

@@ -4,15 +4,18 @@ A node knows its shape and dtype, whether values can be missing, and how a
 selection of it falls into pieces, each of which one source gives in one read.
 """
 
+from biggus.nodes.along import AlongAxes
 from biggus.nodes.base import Combination, Node, Piece, Read
-from biggus.nodes.elementwise import Elementwise
+from biggus.nodes.elementwise import Elementwise, narrowed
 from biggus.nodes.leaf import LONGEST_READ, Leaf
 from biggus.nodes.mosaic import GridMosaicNode, Mosaic
+from biggus.nodes.reduce import Reduce
 from biggus.nodes.step import Cast, Field, Maskable, Step, completed
-from biggus.nodes.view import View, select
+from biggus.nodes.view import View, seen_through, select
 
 __all__ = [
     "LONGEST_READ",
+    "AlongAxes",
     "Cast",
     "Combination",
     "Elementwise",
@@ -24,8 +27,11 @@ __all__ = [
     "Node",
     "Piece",
     "Read",
+    "Reduce",
     "Step",
     "View",
     "completed",
+    "narrowed",
+    "seen_through",
     "select",
 ]

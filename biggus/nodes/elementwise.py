@@ -94,7 +94,7 @@ class Elementwise(Node):
         if math.prod(get.shape) > CELL:
             cuts = list(enumerate(cells_of(get.shape, View(self, get).grid).axes))
         for part, _ in split_all(whole, whole, cuts):
-            operands = tuple([_narrowed(node, get.compose(part)) for node in self.operands])
+            operands = tuple([narrowed(node, get.compose(part)) for node in self.operands])
             yield Combination(self.step, operands, put.compose(part), steps)
 
 
@@ -102,7 +102,7 @@ def _spread(node: Node, shape: tuple[int, ...]) -> Node:
     return node if node.shape == shape else select(node, Selection.broadcast(node.shape, shape))
 
 
-def _narrowed(node: Node, get: Selection) -> tuple[Node, Selection]:
+def narrowed(node: Node, get: Selection) -> tuple[Node, Selection]:
     """Return what is wanted of an operand; of what is broadcast, once.
 
     It is neither read nor computed again and again: NumPy broadcasts it when

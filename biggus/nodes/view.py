@@ -61,7 +61,7 @@ class View(Node):
         chunks: list[int | tuple[int, ...]] = [max(1, n) for n in self.shape]
         for m, cut in zip(self.selection.maps, edges, strict=True):
             if type(m) is Strided and self.shape[m.dim]:
-                chunks[m.dim] = _seen_through(m, self.shape[m.dim], cut)
+                chunks[m.dim] = seen_through(m, self.shape[m.dim], cut)
         return tuple(chunks)
 
     @property
@@ -84,7 +84,7 @@ def select(node: Node, selection: Selection) -> Node:
     return View(node, selection)
 
 
-def _seen_through(m: Strided, n: int, edges: Edges) -> int | tuple[int, ...]:
+def seen_through(m: Strided, n: int, edges: Edges) -> int | tuple[int, ...]:
     """Return the lengths into which the edges of an axis cut a strided selection of it.
 
     One number where they are regular: an axis may have 2^22 chunks.

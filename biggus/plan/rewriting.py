@@ -142,3 +142,21 @@ def substituted(node: Node, values: Mapping[int, Node]) -> Node:
         return rebuilt(node, change) if found is None else found
 
     return change(node)
+
+
+def leaves_of(node: Node) -> set[int]:
+    """Return what tells the sources, mosaics and other things to be read that are in a node."""
+    found: set[int] = set()
+
+    def look(node: Node) -> Node:
+        match node:
+            case Leaf():
+                found.add(id(node.origin))
+            case View() | Elementwise() | AlongAxes() | Reduce():
+                rebuilt(node, look)
+            case _:
+                found.add(id(node))
+        return node
+
+    look(node)
+    return found

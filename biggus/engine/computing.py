@@ -1,0 +1,121 @@
+"""Computing: the work of one task, in whatever thread or process it is done."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from biggus.engine.reading import block
+from biggus.nodes import Elementwise, Node, View, narrowed
+from biggus.plan import signature_of
+from biggus.source import box_shape
+from biggus.statistics import partials
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from biggus.plan import Accumulation, Work
+    from biggus.region import Selection
+    from biggus.source import Values
+    from biggus.statistics import Partial
+
+
+class Computed(NamedTuple):
+    """What has come of a task."""
+
+    partials: list[list[list[Partial]]]
+    """For each reduction and cell the partial result of each family."""
+
+    outputs: list[Values]
+    """For each output its values in the block; not to be written to."""
+
+
+def compute(work: Work) -> Computed:
+    """Do the work of a task."""
+    blocks = Blocks(work.nodes)
+    found = []
+    for accumulation in work.accumulations:
+        if accumulation.cells:
+            values = blocks.values(work.nodes[accumulation.node], work.get)
+            found.append(_accumulated(accumulation, values))
+            del values
+        else:
+            found.append([])
+    return Computed(found, [blocks.values(work.nodes[n], work.get) for n in work.outputs])
+
+
+def _accumulated(accumulation: Accumulation, values: Values) -> list[list[Partial]]:
+    families, axes = accumulation.families, accumulation.axes
+    found = []
+    for box, origin in accumulation.cells:
+        cell = values if box_shape(box) == values.shape else values[box]
+        found.append(partials(families, cell, axes, origin))
+    return found
+
+
+class Blocks:
+    """The values of one block of several nodes; what they have in common is computed once.
+
+    Parameters
+    ----------
+    nodes : iterable of Node
+        What will be asked for.
+    """
+
+    def __init__(self, nodes: Iterable[Node]) -> None:
+        self._uses = _uses_of(nodes)
+        self._known: dict[object, Values] = {}
+
+    def values(self, node: Node, get: Selection) -> Values:
+        """Return the values of a selection of a node: not to be written to."""
+        values = self._values(node, get)
+        if values.shape != get.shape:
+            spread: Values = np.broadcast_to(values, get.shape, subok=True)
+            return spread
+        return values
+
+    def _values(self, node: Node, get: Selection) -> Values:
+        """Return the same; of length one along dims in which all are equal."""
+        if isinstance(node, View):
+            return self.values(node.base, node.selection.compose(get))
+        if self._uses[id(node)] < 2:
+            return self._computed(node, get)
+        key = (id(node), signature_of(get))
+        found = self._known.get(key)
+        if found is None:
+            found = self._known[key] = self._computed(node, get)
+        return found
+
+    def _computed(self, node: Node, get: Selection) -> Values:
+        if not isinstance(node, Elementwise):
+            return block(node, get)
+        step = node.step
+        operands = [self.values(*narrowed(operand, get)) for operand in node.operands]
+        (first, *others) = node.operands
+        if not others and self._is_free(first) and hasattr(step, "over"):
+            over: Values = step.over(operands[0])
+            return over
+        values: Values = step(*operands)
+        return values
+
+    def _is_free(self, node: Node) -> bool:
+        """Tell whether the values of a node are nobody else's, and may be written over."""
+        fresh = isinstance(node, Elementwise) and getattr(node.step, "fresh", False)
+        return fresh and self._uses[id(node)] < 2
+
+
+def _uses_of(nodes: Iterable[Node]) -> Counter[int]:
+    """Return how often each node is used by those that are given, or is one of them."""
+    uses: Counter[int] = Counter()
+    waiting = list(nodes)
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, View):
+            waiting.append(node.base)
+            continue
+        uses[id(node)] += 1
+        if uses[id(node)] == 1 and isinstance(node, Elementwise):
+            waiting.extend(node.operands)
+    return uses

@@ -1,0 +1,135 @@
+"""Merging: partial results of cells, in a fixed tree, to statistics."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from biggus.plan import Fold, Run, Wanted
+from biggus.source import box_shape
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from biggus.engine.reading import Result
+    from biggus.grid import Index
+    from biggus.plan import Cell, Reduction
+    from biggus.statistics import Partial
+
+    Keep = Callable[[Index, int, int, list[Partial]], None]
+
+
+class Merging:
+    """The partial results of one reduction: what has come, and what has come of it.
+
+    Parameters
+    ----------
+    reduction : Reduction
+        What is reduced.
+    results : sequence of Result
+        Where the values of each wanted statistic go.
+    keep : callable, optional
+        Called with each batch that is complete: the numbers of the cell along the
+        kept axes, of the segment and of the batch, and its partial results.
+    """
+
+    def __init__(
+        self, reduction: Reduction, results: Sequence[Result], keep: Keep | None = None
+    ) -> None:
+        self.reduction = reduction
+        self.further: list[tuple[Wanted, Result]] = []
+        """The statistics that need another pass over the data, and where they go."""
+        self._results = results
+        self._keep = keep
+        self._folds: dict[tuple[int | Index, ...], list[Fold]] = {}
+        self._lock = threading.Lock()
+
+    def add(self, cells: Sequence[Cell], partials: Sequence[list[Partial]]) -> None:
+        """Take the partial results of cells; from any thread."""
+        with self._lock:
+            for cell, found in zip(cells, partials, strict=True):
+                self._add(cell, found)
+
+    def _add(self, cell: Cell, partials: list[Partial]) -> None:
+        tree = self.reduction.tree
+        if tree.cells == 1:
+            if self._keep is not None:
+                self._keep(cell.kept, 0, 0, partials)
+            self._finish(cell.kept, partials)
+            return
+        segment, batch, position = tree.place(cell.reduced)
+        size = tree.batch(segment, batch).size
+        merged = self._merged((cell.kept, segment, batch), size, position, partials)
+        if merged is not None:
+            if self._keep is not None:
+                self._keep(cell.kept, segment, batch, merged)
+            self._add_batch(cell.kept, segment, batch, merged)
+
+    def add_batch(self, kept: Index, segment: int, batch: int, partials: list[Partial]) -> None:
+        """Take the partial results of a batch that was computed earlier."""
+        with self._lock:
+            if self.reduction.tree.cells == 1:
+                self._finish(kept, partials)
+            else:
+                self._add_batch(kept, segment, batch, partials)
+
+    def _add_batch(self, kept: Index, segment: int, batch: int, partials: list[Partial]) -> None:
+        tree = self.reduction.tree
+        merged = self._merged((kept, segment), tree.batches(segment), batch, partials)
+        if merged is None:
+            return
+        merged = self._merged((kept,), tree.segments, segment, merged)
+        if merged is not None:
+            self._finish(kept, merged)
+
+    def _merged(
+        self, key: tuple[int | Index, ...], count: int, position: int, partials: list[Partial]
+    ) -> list[Partial] | None:
+        """Take one of the parts of something; return what they give if they are complete."""
+        if count == 1:
+            return partials
+        folds = self._folds.get(key)
+        if folds is None:
+            folds = [Fold(family, count) for family in self.reduction.families]
+            self._folds[key] = folds
+        for fold, partial in zip(folds, partials, strict=True):
+            fold.add(Run(0, position, position + 1, partial))
+        if folds[0].result is None:
+            return None
+        del self._folds[key]
+        return [fold.result for fold in folds if fold.result is not None]
+
+    def _finish(self, kept: Index, partials: list[Partial]) -> None:
+        """Put the statistics of complete positions where they go."""
+        reduction = self.reduction
+        for wanted, result in zip(reduction.wanted, self._results, strict=True):
+            found = wanted.statistic.proceed(reduction.restricted(partials, wanted.statistic))
+            if hasattr(found, "family"):
+                self.further.append((Wanted(wanted.node, found), result))
+            else:
+                self._put(kept, wanted, result, found)
+
+    def _put(self, kept: Index, wanted: Wanted, result: Result, values: object) -> None:
+        node = wanted.node
+        box = self.reduction.kept_box(kept)
+        if not node.keepdims:
+            box = tuple([s for axis, s in enumerate(box) if axis not in node.axes])
+        box = (*box, *[slice(0, n, 1) for n in wanted.statistic.shape])
+        shaped = values.reshape(box_shape(box))  # type: ignore[attr-defined]
+        result.write(box, shaped)
+
+    def empty(self) -> None:
+        """Give the statistics of nothing, or of what has no cell, where there are positions."""
+        reduction = self.reduction
+        shape = reduction.node.shape
+        kept = tuple([1 if axis in reduction.axes else n for axis, n in enumerate(shape)])
+        partials = [family.identity(kept) for family in reduction.families]
+        for wanted, result in zip(reduction.wanted, self._results, strict=True):
+            found = wanted.statistic.proceed(reduction.restricted(partials, wanted.statistic))
+            if hasattr(found, "family"):
+                self.further.append((Wanted(wanted.node, found), result))
+            else:
+                result.write(
+                    tuple([slice(0, n, 1) for n in wanted.node.shape]),
+                    found.reshape(wanted.node.shape),
+                )

@@ -1,0 +1,215 @@
+"""Running: the tasks of a group, on the threads of this process or on any executor.
+
+A bounded number of tasks is under way, and none begins that is far ahead of the
+first that is not done: what has come would pile up behind it.  The first failure
+ends all.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import threading
+from collections import deque
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from typing import TYPE_CHECKING, Any
+
+from biggus import options
+from biggus.engine.computing import Computed, compute
+from biggus.engine.reading import computing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from concurrent.futures import Executor
+
+    from biggus.plan import Group, Task, Work
+
+_AHEAD = 16
+"""So far may a task be ahead of the first that is not done, and as far again for each thread."""
+
+_WAKING_SECONDS = 0.2
+"""How often whoever waits looks up, so that an interrupt is noticed on every system."""
+
+WAITING_TASKS = 16
+"""How many tasks are under way at once that wait for their sources most of the time."""
+
+
+def run(group: Group, tasks: Iterator[Task], take: Callable[[Task, Computed], None]) -> None:
+    """Compute tasks, and hand over what has come of each, in any order and from any thread.
+
+    Raises
+    ------
+    MemoryBudgetError
+        Before anything is read, if not even one task fits into the memory.
+    """
+    current = options.current()
+    if current.executor is not None:
+        most = group.at_once(current.workers)
+        _Sent(group, current.executor, most, take).run(tasks)
+        return
+    workers = max(current.workers, WAITING_TASKS) if group.waits else current.workers
+    # A thread of the pool never waits for another.
+    most = 1 if computing.inside else group.at_once(workers)
+    _Shared(group, most, take).run(tasks)
+
+
+class _Shared:
+    """Tasks that are shared among threads, of which the caller's is one."""
+
+    def __init__(self, group: Group, most: int, take: Callable[[Task, Computed], None]) -> None:
+        self._group = group
+        self._most = most
+        self._take = take
+        self._drawing = threading.Lock()
+        self._changed = threading.Condition()
+        self._under_way: set[int] = set()
+        self._failure: BaseException | None = None
+
+    def run(self, tasks: Iterator[Task]) -> None:
+        first = next(tasks, None)
+        if first is None:
+            return
+        second = next(tasks, None) if self._most > 1 else None
+        if second is None:
+            self._compute(first)
+            for task in tasks:
+                self._compute(task)
+            return
+        self._tasks = _chained(first, second, tasks)
+        helpers: list[Future[None]] = []
+        try:
+            for _ in range(self._most - 1):
+                # The options of the caller hold for its reads.
+                context = contextvars.copy_context()
+                helpers.append(computing.submit(context.run, self._work))
+            self._work()
+            for helper in helpers:
+                # One that no thread has begun has nothing left to do.
+                while not helper.cancel() and not helper.done():
+                    wait([helper], _WAKING_SECONDS)
+                if not helper.cancelled():
+                    helper.result()
+        except BaseException as error:
+            self._end(error)
+            for helper in helpers:
+                helper.cancel()
+            raise
+        if self._failure is not None:
+            raise self._failure
+
+    def _work(self) -> None:
+        """Compute tasks until there are none, or something has failed."""
+        try:
+            while (task := self._next()) is not None:
+                self._compute(task)
+                with self._changed:
+                    self._under_way.discard(task.number)
+                    self._changed.notify_all()
+        except BaseException as error:
+            self._end(error)
+            raise
+
+    def _next(self) -> Task | None:
+        with self._drawing:
+            if self._failure is not None:
+                return None
+            task = next(self._tasks, None)
+            if task is None:
+                return None
+            most = _AHEAD + 2 * self._most
+            with self._changed:
+                while self._under_way and task.number - min(self._under_way) > most:
+                    self._changed.wait(_WAKING_SECONDS)
+                    if self._failure is not None:
+                        return None
+                self._under_way.add(task.number)
+            return task
+
+    def _compute(self, task: Task) -> None:
+        computed = compute(self._group.work(task))
+        if self._failure is None:
+            self._take(task, computed)
+
+    def _end(self, error: BaseException) -> None:
+        with self._changed:
+            if self._failure is None:
+                self._failure = error
+            self._changed.notify_all()
+
+
+def _chained(first: Task, second: Task, tasks: Iterator[Task]) -> Iterator[Task]:
+    yield first
+    yield second
+    yield from tasks
+
+
+class _Sent:
+    """Tasks that are sent to an executor of the user's, a few at a time."""
+
+    def __init__(
+        self,
+        group: Group,
+        executor: Executor,
+        most: int,
+        take: Callable[[Task, Computed], None],
+    ) -> None:
+        self._group = group
+        self._executor = executor
+        self._most = 2 * most  # one being computed, and one on its way there, for each worker
+        self._take = take
+        self._shipped = _shipped_options()
+
+    def run(self, tasks: Iterator[Task]) -> None:
+        under_way: dict[Future[Computed], Task] = {}
+        numbers: deque[int] = deque()
+        try:
+            for task in tasks:
+                work = self._group.work(task).narrowed()
+                under_way[self._executor.submit(compute_elsewhere, work, self._shipped)] = task
+                numbers.append(task.number)
+                while len(under_way) >= self._most or self._ahead(under_way, numbers):
+                    self._settle(under_way)
+            while under_way:
+                self._settle(under_way)
+        except BaseException:
+            for future in under_way:
+                future.cancel()
+            raise
+
+    def _ahead(self, under_way: dict[Future[Computed], Task], numbers: deque[int]) -> bool:
+        going = {task.number for task in under_way.values()}
+        while numbers and numbers[0] not in going:
+            numbers.popleft()
+        return bool(numbers) and numbers[-1] - numbers[0] > _AHEAD + 2 * self._most
+
+    def _settle(self, under_way: dict[Future[Computed], Task]) -> None:
+        done: set[Future[Computed]] = set()
+        while not done:
+            # Futures of other libraries are waited for by what all have in common.
+            done = _first_done(list(under_way))
+        for future in done:
+            task = under_way.pop(future)
+            self._take(task, future.result())
+
+
+def _first_done(futures: list[Future[Any]]) -> set[Future[Any]]:
+    try:
+        done, _ = wait(futures, _WAKING_SECONDS, return_when=FIRST_COMPLETED)
+    except AttributeError:
+        done = {future for future in futures if future.done()}
+        if not done:
+            threading.Event().wait(0.001)
+    return done
+
+
+def _shipped_options() -> dict[str, Any]:
+    """Return the options that hold for reading, wherever that is done."""
+    current = options.current()
+    return {"memory": current.memory, "offline": current.offline}
+
+
+def compute_elsewhere(work: Work, shipped: dict[str, Any]) -> Computed:
+    """Do the work of a task that was sent here, with the options that were sent along."""
+    with options.set_options(executor=None, progress=False, **shipped):
+        return compute(work)
+
+

@@ -1,0 +1,32 @@
+"""Planning: from nodes to passes over the data, and to independent tasks.
+
+What is computed, and in which cells and order it is merged, follows from the
+expressions and the grids of their sources alone.  Which cells are computed
+together follows from the memory that there is.
+"""
+
+from biggus.plan.fold import Fold, Run
+from biggus.plan.groups import Group, grouped
+from biggus.plan.jobs import Cell, Output, Reduction, Wanted, reductions_over
+from biggus.plan.rewriting import Interner, pushed, reductions_of, signature_of, substituted
+from biggus.plan.tasks import Accumulation, Task, Work
+
+__all__ = [
+    "Accumulation",
+    "Cell",
+    "Fold",
+    "Group",
+    "Interner",
+    "Output",
+    "Reduction",
+    "Run",
+    "Task",
+    "Wanted",
+    "Work",
+    "grouped",
+    "pushed",
+    "reductions_of",
+    "reductions_over",
+    "signature_of",
+    "substituted",
+]

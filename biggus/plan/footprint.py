@@ -1,0 +1,100 @@
+"""Footprints: the most memory that computing a part of a node takes.  Reads nothing."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, NamedTuple
+
+from biggus.nodes import AlongAxes, Combination, Elementwise, Leaf, Node, Read, View, narrowed
+from biggus.region import Selection
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from biggus.nodes import Piece
+
+AT_ONCE = 64
+"""So many reads that wait may be under way in a block."""
+
+_WORKING = 5
+"""Copies of its block that a function along axes makes, such as the median."""
+
+_MOST_PIECES = 1000
+"""What a few pieces take tells of all."""
+
+
+class Footprint(NamedTuple):
+    """Bytes of memory."""
+
+    peak: int
+    """The most while it is computed."""
+
+    kept: int
+    """What is there afterwards: the values."""
+
+
+def footprint(node: Node, get: Selection) -> Footprint:
+    """Return what computing a non-empty selection of a node takes."""
+    match node:
+        case View():
+            return footprint(node.base, node.selection.compose(get))
+        case Elementwise():
+            return _of_step(node, get)
+    return _of_pieces(node, get)
+
+
+def values_bytes(node: Node, size: int) -> int:
+    """Return the bytes of so many values of a node, and of their mask."""
+    return size * (node.dtype.itemsize + node.masked)
+
+
+def _of_step(node: Elementwise, get: Selection) -> Footprint:
+    held = peak = 0
+    for operand in node.operands:
+        found = footprint(*narrowed(operand, get))
+        peak = max(peak, held + found.peak)
+        held += found.kept
+    kept = values_bytes(node, math.prod(get.shape))
+    # Masks are joined, and what is computed may be cast.
+    working = 2 * kept if node.masked else kept
+    return Footprint(max(peak, held + kept + working), kept)
+
+
+def _of_pieces(node: Node, get: Selection) -> Footprint:
+    kept = values_bytes(node, math.prod(get.shape))
+    if isinstance(node, Leaf) and node.source.resident:
+        return Footprint(kept, kept)
+    everything = Selection.identity(get.shape)
+    pieces = list(_some(node.pieces(get, everything)))
+    # Reads that wait are under way together.
+    peaks = sorted([_of_piece(piece) for piece in pieces], reverse=True)
+    together = AT_ONCE if any(piece.waits for piece in pieces) else 1
+    under_way = sum(peaks[:together])
+    if len(pieces) == 1:
+        along = isinstance(node, AlongAxes)
+        return Footprint(under_way + (kept if along else 0), kept)
+    return Footprint(under_way + kept, kept)
+
+
+def _some(pieces: Iterable[Piece]) -> Iterable[Piece]:
+    for number, piece in enumerate(pieces):
+        if number == _MOST_PIECES:
+            return
+        yield piece
+
+
+def _of_piece(piece: Piece) -> int:
+    if isinstance(piece, Read):
+        read = piece.source.peak_bytes(piece.box)
+        size = math.prod(piece.put.shape)
+        return read + sum(2 * size * (step.dtype.itemsize + step.masked) for step in piece.steps)
+    assert isinstance(piece, Combination)
+    held = peak = 0
+    for operand, get in piece.operands:
+        found = footprint(operand, get)
+        peak = max(peak, held + found.peak)
+        held += found.kept
+    size = math.prod(piece.put.shape)
+    working = _WORKING * held if len(piece.operands) == 1 else 0
+    result = size * piece.function.dtype.itemsize
+    return max(peak, held + working + 2 * result)

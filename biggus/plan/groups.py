@@ -1,0 +1,275 @@
+"""Groups: jobs of a pass that go through the data together, block by block."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import TYPE_CHECKING
+
+from biggus.cells import joined_grid, longest_of
+from biggus.errors import MemoryBudgetError
+from biggus.grid import Grid
+from biggus.nodes import Elementwise, GridMosaicNode, Leaf, Mosaic, View
+from biggus.options import format_bytes
+from biggus.plan.footprint import footprint, values_bytes
+from biggus.plan.jobs import Output, Reduction
+from biggus.plan.rewriting import leaves_of, rebuilt
+from biggus.plan.tasks import Accumulation, Task, Work, within
+from biggus.region import Selection
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from biggus.nodes import Node
+    from biggus.plan.jobs import Cell
+    from biggus.source import Box, Chunks
+
+_LEVELS = 3
+"""About how many partial results of each open position there are on the way up a tree."""
+
+
+class Group:
+    """Jobs whose nodes have one shape, and which go through it together.
+
+    Parameters
+    ----------
+    reductions : list of Reduction
+    outputs : list of Output
+    memory : int
+        The bytes that computing may take.
+    """
+
+    def __init__(
+        self, reductions: Sequence[Reduction], outputs: Sequence[Output], memory: int
+    ) -> None:
+        self.reductions = tuple(reductions)
+        self.outputs = tuple(outputs)
+        self.jobs = (*self.reductions, *self.outputs)
+        self.shape = self.jobs[0].node.shape
+        self.memory = memory
+        self.nodes = tuple({id(job.node): job.node for job in self.jobs}.values())
+        self._numbers = {id(node): number for number, node in enumerate(self.nodes)}
+        lengths = joined_grid(self.shape, [job.lengths for job in self.jobs])
+        self.fits_together = lengths is not None
+        self.blocks = Grid(self.shape, self.jobs[0].lengths if lengths is None else lengths)
+        self.order, self.state = self._ordered()
+        if not self.reductions:
+            self._cut_outputs()
+        self.peak = self._peak()
+
+    @property
+    def waits(self) -> bool:
+        """Whether to read is to wait for something."""
+        return any(map(_waits, self.nodes))
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes of the values that it goes through."""
+        return math.prod(self.shape) * max(node.dtype.itemsize for node in self.nodes)
+
+    def tasks(self, wanted: Callable[[int, Cell], bool] | None = None) -> Iterator[Task]:
+        """Yield the tasks, one a block, in the order in which they are to begin.
+
+        Parameters
+        ----------
+        wanted : callable, optional
+            Called with the number of a reduction and a cell: whether it must be computed.
+        """
+        outputs = tuple(range(len(self.outputs)))
+        count = 0
+        for box in self.boxes():
+            cells = []
+            for number, reduction in enumerate(self.reductions):
+                found = tuple(reduction.cells_in(box))
+                if wanted is not None:
+                    found = tuple([cell for cell in found if wanted(number, cell)])
+                cells.append(found)
+            if outputs or any(cells):
+                yield Task(count, box, tuple(cells), outputs)
+                count += 1
+
+    def boxes(self) -> Iterator[Box]:
+        """Yield the boxes of all blocks, in the order in which they are to be computed."""
+        axes = self.blocks.axes
+        place = [self.order.index(axis) for axis in range(len(axes))]
+        for numbers in itertools.product(*[range(axes[axis].count) for axis in self.order]):
+            box = self.blocks.chunk(tuple([numbers[at] for at in place]))
+            if all(s.start < s.stop for s in box):
+                yield box
+
+    def work(self, task: Task) -> Work:
+        """Return what a task needs."""
+        accumulations = [
+            Accumulation(
+                self._numbers[id(reduction.node)],
+                reduction.axes,
+                reduction.families,
+                tuple(
+                    [
+                        (within(cell.box, task.box), tuple([s.start for s in cell.box]))
+                        for cell in cells
+                    ]
+                ),
+            )
+            for reduction, cells in zip(self.reductions, task.cells, strict=True)
+        ]
+        outputs = tuple([self._numbers[id(self.outputs[n].node)] for n in task.outputs])
+        return Work(self.nodes, Selection.of_box(task.box), tuple(accumulations), outputs)
+
+    def at_once(self, most: int) -> int:
+        """Return how many tasks may be computed at once, of no more than `most`.
+
+        Raises
+        ------
+        MemoryBudgetError
+            If not even one can be.
+        """
+        room = (self.memory - self.state) // max(1, self.peak)
+        if room < 1:
+            shape = " × ".join([str(longest_of(axis)) for axis in self.blocks.axes]) or "one value"
+            raise MemoryBudgetError(
+                f"a block of {shape} takes {format_bytes(self.peak + self.state)} to compute, "
+                f"and the memory option allows {format_bytes(self.memory)}: "
+                "allow more with biggus.set_options(memory=...), or store it in smaller chunks"
+            )
+        return min(most, room)
+
+    @property
+    def fits(self) -> bool:
+        """Whether one task at least can be computed."""
+        return self.fits_together and self.state + self.peak <= self.memory
+
+    def _ordered(self) -> tuple[tuple[int, ...], int]:
+        """Return the order of the axes, slowest first, and the bytes of what is open meanwhile.
+
+        In C order, in which most stores lie, if the partial results of all positions
+        have room; else all that is reduced to one comes after the other.
+        """
+        natural = tuple(range(len(self.shape)))
+        state = sum(self._open(reduction, natural) for reduction in self.reductions)
+        if state <= self.memory // 4:
+            return natural, state
+        kept = sorted(natural, key=lambda axis: -sum(axis in r.kept_axes for r in self.reductions))
+        order = tuple(kept)
+        return order, sum(self._open(reduction, order) for reduction in self.reductions)
+
+    def _open(self, reduction: Reduction, order: tuple[int, ...]) -> int:
+        """Return the bytes of the partial results that wait to be merged."""
+        positions = 1
+        open_axes = False
+        for axis in order:
+            edges = self.blocks.axes[axis]
+            if axis in reduction.axes:
+                open_axes = open_axes or edges.count > 1
+            else:
+                positions *= self.shape[axis] if open_axes else longest_of(edges)
+        return _LEVELS * reduction.nbytes(positions)
+
+    def _largest(self) -> Box:
+        """Return a block that is among the largest."""
+        box = []
+        for edges in self.blocks.axes:
+            longest = longest_of(edges)
+            bounds = map(edges.bounds, range(edges.count))
+            start, stop = next((b for b in bounds if b[1] - b[0] == longest), (0, 0))
+            box.append(slice(start, stop, 1))
+        return tuple(box)
+
+    def _peak(self) -> int:
+        box = self._largest()
+        get = Selection.of_box(box)
+        if 0 in get.shape:
+            return 0
+        peak = kept = 0
+        for node in self.nodes:
+            found = footprint(node, get)
+            peak = max(peak, kept + found.peak)
+            kept += found.kept
+        size = math.prod(get.shape)
+        working = partials = 0
+        for reduction in self.reductions:
+            # Cells are laid out in C order, where they do not lie so.
+            plain = isinstance(reduction.node, (Leaf, Elementwise))
+            copied = 0 if plain else values_bytes(reduction.node, size)
+            scratch = sum(family.scratch_bytes for family in reduction.families)
+            working = max(working, copied + scratch)
+            positions = math.prod(
+                s.stop - s.start for axis, s in enumerate(box) if axis not in reduction.axes
+            )
+            partials += 2 * reduction.nbytes(positions)
+        return max(peak, kept + working) + partials
+
+    def _cut_outputs(self) -> None:
+        """Cut blocks that take too much: of values alone it makes no difference where."""
+        for _ in range(64):
+            self.peak = self._peak()
+            if self.peak <= self.memory // 2 or not self._halved():
+                return
+
+    def _halved(self) -> bool:
+        lengths: Chunks = tuple([max(1, longest_of(edges)) for edges in self.blocks.axes])
+        longest = next((axis for axis, n in enumerate(lengths) if n != 1), None)
+        if longest is None or any(output.aligned for output in self.outputs):
+            return False
+        before = self.blocks
+        halves = list(lengths)
+        halves[longest] = -(-lengths[longest] // 2)  # type: ignore[operator]
+        self.blocks = Grid(self.shape, halves)
+        if self._peak() >= self.peak:
+            self.blocks = before
+            return False
+        return True
+
+
+def grouped(
+    reductions: Sequence[Reduction], outputs: Sequence[Output], memory: int
+) -> list[Group]:
+    """Return groups of jobs, each of which fits into memory if it can.
+
+    Jobs go together if their nodes have the same shape and something to be read in
+    common, and if their cells lie in blocks that are not too large.
+    """
+    jobs: list[Reduction | Output] = [*reductions, *outputs]
+    parts: list[tuple[list[Reduction | Output], set[int]]] = []
+    for job in jobs:
+        origins = leaves_of(job.node)
+        for members, known in parts:
+            if job.node.shape != members[0].node.shape or not (origins & known):
+                continue
+            if _group([*members, job], memory).fits:
+                members.append(job)
+                known |= origins
+                break
+        else:
+            parts.append(([job], origins))
+    return [_group(members, memory) for members, _ in parts]
+
+
+def _group(jobs: Sequence[Reduction | Output], memory: int) -> Group:
+    return Group(
+        [job for job in jobs if isinstance(job, Reduction)],
+        [job for job in jobs if isinstance(job, Output)],
+        memory,
+    )
+
+
+def _waits(node: Node) -> bool:
+    """Tell whether to read a node is to wait."""
+    match node:
+        case Leaf():
+            return node.source.waits and not node.source.resident
+        case View():
+            return _waits(node.base)
+        case GridMosaicNode():
+            return True
+        case Mosaic():
+            return any(map(_waits, itertools.islice(node.tiles, 16)))
+    found = False
+
+    def look(part: Node) -> Node:
+        nonlocal found
+        found = found or _waits(part)
+        return part
+
+    rebuilt(node, look)
+    return found

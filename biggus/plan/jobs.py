@@ -1,0 +1,178 @@
+"""Jobs: what is to be computed in a pass, each of one node."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from biggus.cells import cells_of
+from biggus.grid import Grid, Index, RegularEdges
+from biggus.plan.seams import seams_of
+from biggus.plan.tree import Tree
+from biggus.statistics import Family, Partial, Statistic, nbytes_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from biggus.cells import Lengths
+    from biggus.nodes import Node, Reduce
+    from biggus.source import Box, Chunks
+
+
+class Wanted(NamedTuple):
+    """A statistic that is wanted, and the node whose values it gives."""
+
+    node: Reduce
+    statistic: Statistic
+    """That of the node; in later passes over the data what has come of it."""
+
+
+class Cell(NamedTuple):
+    """A cell of a reduction."""
+
+    kept: Index
+    """Its number along the axes that are kept."""
+
+    reduced: Index
+    """Its number along those that are reduced."""
+
+    box: Box
+    """Where it lies in the operand."""
+
+
+class Reduction:
+    """All statistics of one node along the same axes, accumulated together.
+
+    Parameters
+    ----------
+    wanted : sequence of Wanted
+        Of nodes with the same operand and axes.
+    """
+
+    def __init__(self, wanted: Sequence[Wanted]) -> None:
+        first = wanted[0].node
+        self.wanted = tuple(wanted)
+        self.node: Node = first.operand
+        self.axes = first.axes
+        self.families = _serving([each.statistic.family for each in wanted])
+        shape = self.node.shape
+        self.kept_axes = tuple([axis for axis in range(len(shape)) if axis not in self.axes])
+        seams = seams_of(self.node)
+        self.cells = cells_of(shape, self.node.grid, seams)
+        edges = Grid(shape, seams).axes
+        self.tree = Tree(
+            tuple([self.cells.axes[axis] for axis in self.axes]),
+            tuple([edges[axis] for axis in self.axes]),
+        )
+
+    @property
+    def lengths(self) -> Chunks:
+        """For each axis the length, or the lengths, of the cells."""
+        return lengths_of(self.cells)
+
+    def cells_in(self, box: Box) -> Iterable[Cell]:
+        """Yield the cells in a box, which holds them whole, in C order."""
+        ranges = []
+        for edges, s in zip(self.cells.axes, box, strict=True):
+            ranges.append(range(edges.find(s.start), edges.find(s.stop - 1) + 1))
+        for number in _product(ranges):
+            yield self.cell(number)
+
+    def cell(self, number: Index) -> Cell:
+        """Return a cell by its number along each axis."""
+        kept = tuple([number[axis] for axis in self.kept_axes])
+        reduced = tuple([number[axis] for axis in self.axes])
+        return Cell(kept, reduced, self.cells.chunk(number))
+
+    def kept_box(self, kept: Index) -> Box:
+        """Return where the results of cells lie, with the reduced axes at length one."""
+        box = [slice(0, 1, 1)] * len(self.node.shape)
+        for axis, number in zip(self.kept_axes, kept, strict=True):
+            box[axis] = slice(*self.cells.axes[axis].bounds(number), 1)
+        return tuple(box)
+
+    def nbytes(self, positions: int) -> int:
+        """Return the bytes of the partial results at so many positions."""
+        return nbytes_of(self.families, positions)
+
+    def restricted(self, partials: Sequence[Partial], statistic: Statistic) -> Partial:
+        """Return of the partial results that which a statistic is made of."""
+        for family, partial in zip(self.families, partials, strict=True):
+            if family.serves(statistic.family):
+                return family.restrict(partial, statistic.family)
+        raise AssertionError(f"nothing accumulates {statistic.family}")
+
+
+class Output:
+    """A node whose values are written somewhere, block by block.
+
+    Parameters
+    ----------
+    node : Node
+        Whose values.
+    number : int
+        Which of the results that were asked for it is.
+    grid : Chunks or None
+        The boxes that are written are unions of these chunks; None: any box will do.
+    """
+
+    def __init__(self, node: Node, number: int, grid: Chunks | None) -> None:
+        self.node = node
+        self.number = number
+        self._grid = grid
+
+    @property
+    def aligned(self) -> bool:
+        """Whether it matters where blocks begin and end."""
+        return self._grid is not None
+
+    @property
+    def lengths(self) -> Chunks:
+        """For each axis the length, or the lengths, of the blocks that are handed over."""
+        shape = self.node.shape
+        grid = self._grid or self.node.grid
+        return lengths_of(cells_of(shape, grid))
+
+
+def reductions_over(wanted: Iterable[Wanted]) -> list[Reduction]:
+    """Return the reductions that are computed together, of those that are wanted."""
+    together: dict[Any, list[Wanted]] = {}
+    for each in wanted:
+        together.setdefault((id(each.node.operand), each.node.axes), []).append(each)
+    return [Reduction(group) for group in together.values()]
+
+
+def lengths_of(grid: Grid) -> tuple[Lengths, ...]:
+    """Return for each axis the regular length, or all lengths, of the pieces of a grid."""
+    found: list[Lengths] = []
+    for edges in grid.axes:
+        if isinstance(edges, RegularEdges):
+            found.append(edges.size)
+        else:
+            bounds = map(edges.bounds, range(edges.count))
+            found.append(tuple([stop - start for start, stop in bounds]))
+    return tuple(found)
+
+
+def _serving(families: Iterable[Family]) -> tuple[Family, ...]:
+    """Return families of which each other one is served by some."""
+    unique = list(dict.fromkeys(families))
+    return tuple(
+        [
+            family
+            for family in unique
+            if not any(other is not family and other.serves(family) for other in unique)
+        ]
+    )
+
+
+def _product(ranges: Sequence[range]) -> Iterable[Index]:
+    if all(len(r) == 1 for r in ranges):
+        return (tuple([r.start for r in ranges]),)
+    return itertools.product(*ranges)
+
+
+def positions_of(box: Box, axes: tuple[int, ...]) -> int:
+    """Return how many results the values in a box are reduced to."""
+    return math.prod(s.stop - s.start for axis, s in enumerate(box) if axis not in axes)
