@@ -11,10 +11,8 @@ from biggus.errors import MaskedValueError
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from biggus.source import Values
 
-
-def filled(values: Values, fill: Any = None) -> npt.NDArray[Any]:
+def filled(values: npt.NDArray[Any], fill: Any = None) -> npt.NDArray[Any]:
     """Return values without a mask; those that are masked are replaced in place.
 
     Raises
@@ -30,7 +28,7 @@ def filled(values: Values, fill: Any = None) -> npt.NDArray[Any]:
     return data
 
 
-def masked(values: Values) -> np.ma.MaskedArray[Any, Any]:
+def masked(values: npt.NDArray[Any]) -> np.ma.MaskedArray[Any, Any]:
     """Return values with a mask, which is a full array."""
     if isinstance(values, np.ma.MaskedArray):
         return values

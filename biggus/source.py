@@ -143,6 +143,13 @@ class Source(ABC):
         """
         return self.state()
 
+    def held(self, box: Box) -> bytes | None:
+        """Return the version of what a read of `box` would give without a request, or None.
+
+        That of `version`; of what is kept of a remote source, that under which it is kept.
+        """
+        return self.version(box)
+
     def fetch(self, box: Box) -> tuple[Values, bytes | None]:
         """Read `box` and return the values and the version that they surely are of.
 

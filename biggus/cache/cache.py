@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from biggus.cache.cached import Cached
-from biggus.cache.entry import Entry, EntryError, decode, encode, peek
+from biggus.cache.entry import Entry, EntryError, decode, decode_bytes, encode, peek
 from biggus.cache.files import Files, make_folder
 from biggus.cache.index import Index
 from biggus.cache.rows import FOLDER
@@ -217,6 +217,26 @@ class Cache:
             return 0
         self._index.stored(key, size)
         return size
+
+    def load_bytes(self, key: str) -> tuple[bytes, bytes] | None:
+        """Return the bytes that are kept under `key`, and their version; None if there are none.
+
+        What is damaged is as good as absent.  It counts as used, and not as a hit.
+        """
+        try:
+            buffer = self.files.read(key)
+            if buffer is None:
+                return None
+            values, version = decode_bytes(buffer, bytes.fromhex(key))
+        except (EntryError, OSError) as error:
+            logger.warning("entry %s of %s is not used: %s", key, self.path, error)
+            return None
+        self._index.used(key)
+        return values, version
+
+    def store_bytes(self, key: str, data: bytes, version: bytes) -> int:
+        """Keep bytes under `key`; return the bytes on disk, 0 if they are not kept."""
+        return self.store(key, np.frombuffer(data, np.uint8), version)
 
     def hit(self, key: str) -> None:
         """Count a hit, and note that the entry was used."""

@@ -140,11 +140,18 @@ class Cached(Wrapper):
         Offline, that of what is in the cache.
         """
         if self._offline():
-            return join_versions([self.cache.version(self.key(c)) for c in self._chunks(box)])
+            return self._kept_version(box)
         state = self.source.state()
         if state is not None:
             return state
         return join_versions([self.source.version(chunk) for chunk in self._chunks(box)])
+
+    def held(self, box: Box) -> bytes | None:
+        """Return the version under which `box` is kept, or is read without a request."""
+        return self._kept_version(box) if self.source.remote else self.version(box)
+
+    def _kept_version(self, box: Box) -> bytes | None:
+        return join_versions([self.cache.version(self.key(c)) for c in self._chunks(box)])
 
     def renew(self, box: Box, held: bytes) -> bytes | None:
         """Tell whether a copy that was fetched from here is still good: all its chunks are.

@@ -165,6 +165,21 @@ def decode(buffer: Buffer, key: bytes, dtype: np.dtype[Any], shape: tuple[int, .
     return Entry(np.ma.MaskedArray(values, mask=mask), version)
 
 
+def decode_bytes(buffer: Buffer, key: bytes) -> tuple[bytes, bytes]:
+    """Return the bytes and the version of the entry in `buffer`, whatever their number.
+
+    Raises
+    ------
+    EntryError
+        As `decode`.
+    """
+    if len(buffer) < _START:
+        raise EntryError("damaged: cut short")
+    *_, count, _ = _HEADER.unpack_from(buffer.data, _PREFIX.size)
+    values, version = decode(buffer, key, np.dtype(np.uint8), (count,))
+    return values.tobytes(), version
+
+
 def peek(head: bytes, key: bytes) -> bytes | None:
     """Return the version that the beginning of an entry names, unchecked, if it can be one.
 

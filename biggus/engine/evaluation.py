@@ -9,6 +9,7 @@ import numpy as np
 
 from biggus import options, progress
 from biggus.engine import reading
+from biggus.engine.keeping import keeping_of
 from biggus.engine.merging import Merging
 from biggus.engine.reading import Result
 from biggus.engine.running import run
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from biggus.engine.computing import Computed
     from biggus.engine.writing import Writer
     from biggus.nodes import Node
-    from biggus.plan import Task
+    from biggus.plan import Cell, Task
     from biggus.source import Box, Values
 
 
@@ -116,9 +117,7 @@ class _Evaluation:
             for number in ready:
                 del waiting[number]
             going = {id(each.node) for each, _ in further}
-            done = {
-                key: self._leaf(key) for key in self._reduced if key not in going
-            }
+            done = {key: self._leaf(key) for key in self._reduced if key not in going}
             for number, node in list(waiting.items()):
                 if id(node) in done:
                     self._reached(number, node, waiting)
@@ -163,10 +162,10 @@ class _Evaluation:
         """Compute what can be computed now; return what needs another pass."""
         results = {id(each): result for each, result in wanted}
         reductions = reductions_over([each for each, _ in wanted])
-        mergings = {
-            id(reduction): Merging(reduction, [results[id(each)] for each in reduction.wanted])
-            for reduction in reductions
-        }
+        mergings = {}
+        for reduction in reductions:
+            targets = [results[id(each)] for each in reduction.wanted]
+            mergings[id(reduction)] = Merging(reduction, targets, keeping_of(reduction))
         some = []
         for reduction in reductions:
             if 0 in reduction.node.shape:
@@ -204,7 +203,13 @@ class _Running:
 
     def run(self) -> None:
         """Compute all tasks."""
-        run(self._group, self._group.tasks(), self._take)
+        wanted = None
+        if any(merging.keeping is not None for merging in self._mergings):
+            wanted = self._wanted
+        run(self._group, self._group.tasks(wanted), self._take)
+
+    def _wanted(self, number: int, cell: Cell) -> bool:
+        return self._mergings[number].wanted(cell)
 
     def _take(self, task: Task, computed: Computed) -> None:
         for merging, cells, partials in zip(
@@ -226,4 +231,3 @@ def _size(box: Box) -> int:
     for s in box:
         size *= s.stop - s.start
     return size
-

@@ -9,14 +9,13 @@ from biggus.plan import Fold, Run, Wanted
 from biggus.source import box_shape
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
+    from biggus.engine.keeping import Keeping
     from biggus.engine.reading import Result
     from biggus.grid import Index
     from biggus.plan import Cell, Reduction
     from biggus.statistics import Partial
-
-    Keep = Callable[[Index, int, int, list[Partial]], None]
 
 
 class Merging:
@@ -28,21 +27,27 @@ class Merging:
         What is reduced.
     results : sequence of Result
         Where the values of each wanted statistic go.
-    keep : callable, optional
-        Called with each batch that is complete: the numbers of the cell along the
-        kept axes, of the segment and of the batch, and its partial results.
+    keeping : Keeping, optional
+        What keeps batches that are complete, and knows those that were kept.
     """
 
     def __init__(
-        self, reduction: Reduction, results: Sequence[Result], keep: Keep | None = None
+        self, reduction: Reduction, results: Sequence[Result], keeping: Keeping | None = None
     ) -> None:
         self.reduction = reduction
         self.further: list[tuple[Wanted, Result]] = []
         """The statistics that need another pass over the data, and where they go."""
         self._results = results
-        self._keep = keep
+        self.keeping = keeping
         self._folds: dict[tuple[int | Index, ...], list[Fold]] = {}
         self._lock = threading.Lock()
+
+    def wanted(self, cell: Cell) -> bool:
+        """Tell whether a cell must be computed: not if what comes of it was kept.
+
+        To be called once for each cell, by one thread at a time.
+        """
+        return self.keeping is None or self.keeping.wanted(cell, self)
 
     def add(self, cells: Sequence[Cell], partials: Sequence[list[Partial]]) -> None:
         """Take the partial results of cells; from any thread."""
@@ -53,16 +58,16 @@ class Merging:
     def _add(self, cell: Cell, partials: list[Partial]) -> None:
         tree = self.reduction.tree
         if tree.cells == 1:
-            if self._keep is not None:
-                self._keep(cell.kept, 0, 0, partials)
+            if self.keeping is not None:
+                self.keeping.keep(cell.kept, 0, 0, partials)
             self._finish(cell.kept, partials)
             return
         segment, batch, position = tree.place(cell.reduced)
         size = tree.batch(segment, batch).size
         merged = self._merged((cell.kept, segment, batch), size, position, partials)
         if merged is not None:
-            if self._keep is not None:
-                self._keep(cell.kept, segment, batch, merged)
+            if self.keeping is not None:
+                self.keeping.keep(cell.kept, segment, batch, merged)
             self._add_batch(cell.kept, segment, batch, merged)
 
     def add_batch(self, kept: Index, segment: int, batch: int, partials: list[Partial]) -> None:

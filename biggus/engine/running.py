@@ -211,5 +211,3 @@ def compute_elsewhere(work: Work, shipped: dict[str, Any]) -> Computed:
     """Do the work of a task that was sent here, with the options that were sent along."""
     with options.set_options(executor=None, progress=False, **shipped):
         return compute(work)
-
-

@@ -221,9 +221,7 @@ class Group:
         return True
 
 
-def grouped(
-    reductions: Sequence[Reduction], outputs: Sequence[Output], memory: int
-) -> list[Group]:
+def grouped(reductions: Sequence[Reduction], outputs: Sequence[Output], memory: int) -> list[Group]:
     """Return groups of jobs, each of which fits into memory if it can.
 
     Jobs go together if their nodes have the same shape and something to be read in

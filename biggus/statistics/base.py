@@ -105,6 +105,11 @@ class Family(ABC):
             Of the block, with the reduced axes at length one.
         """
 
+    @property
+    def holders(self) -> tuple[Family, ...]:
+        """Other families that are often accumulated, and serve this one."""
+        return ()
+
     def serves(self, other: Family) -> bool:
         """Return whether a partial of this family holds one of the other, to the bit."""
         return self == other

@@ -14,7 +14,7 @@ in Chan, Golub and LeVeque, "Algorithms for computing the sample variance", 1983
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -95,6 +95,11 @@ class Moments(Family):
             return (np.zeros(shape, _COUNT),)
         count = np.zeros((1,) * len(shape), _COUNT)
         return (count, *[np.zeros(shape, dtype) for dtype in self.dtypes[1:]])
+
+    @property
+    def holders(self) -> tuple[Family, ...]:
+        # Deviations are of floating values alone.
+        return (replace(self, order=2),) if self.order == 1 and self.dtype.kind in "fc" else ()
 
     def serves(self, other: Family) -> bool:
         return (
