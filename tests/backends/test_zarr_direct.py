@@ -137,6 +137,9 @@ def test_format_2(tmp_path, compressor, filters, separator, order):
 def test_dtypes_with_absent_chunks(tmp_path, dtype, zarr_format, sharded):
     if sharded and zarr_format == 2:
         pytest.skip("there are no shards in format 2")
+    if sharded and dtype == "V3":
+        # It looks for the shape of a shard by a key that has the fill value in it.
+        pytest.skip("zarr-python neither writes nor reads shards of what has no hash")
     data = sample(dtype)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

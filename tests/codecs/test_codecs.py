@@ -62,9 +62,11 @@ def test_the_checksum_of_much_is_that_of_the_definition(nbytes: int, kind: str) 
     assert fletcher32.fletcher32(data) == checksum(data)
 
 
-def test_the_checksum_does_not_overflow() -> None:
-    """All bits set in more rows than are summed at once: the sums follow from the number."""
-    words = 4096 * (2**16 + 1) + 3
+def test_the_checksum_does_not_overflow(monkeypatch) -> None:
+    """As many rows as are summed at once have room, and what follows them counts on."""
+    assert fletcher32._MOST_ROWS * 0xFFFF < 2**32
+    monkeypatch.setattr(fletcher32, "_MOST_ROWS", 16)
+    words = 4096 * 33 + 3
     expected = sum((n % 65535 or 65535) << s for n, s in ((65535, 0), (65535, 16)))
     assert fletcher32.fletcher32(np.full(2 * words, 0xFF, "u1")) == expected
     data = np.zeros(2 * words, "u1")

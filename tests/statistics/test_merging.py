@@ -75,9 +75,7 @@ def test_whatever_thread_computed_before(axes):
 
     def run(order):
         for number in order:
-            found[order, number] = partials(
-                families, blocks[number], axes, (0, 0, 0)
-            )
+            found[order, number] = partials(families, blocks[number], axes, (0, 0, 0))
 
     threads = [
         threading.Thread(target=run, args=(order,)) for order in (range(7), range(6, -1, -1))
