@@ -126,6 +126,13 @@ class SourceError(BiggusError, OSError):
         return str(self.args[0])
 
 
+class OutputError(BiggusError, OSError):
+    """A result cannot be written where it should go."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
 class OfflineError(SourceError):
     """Something is not in the cache, and its source is gone or not to be asked."""
 

@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from biggus.backends import Location
-from biggus.cli.atomic import OutputError, replacing
 from biggus.cli.bars import progress_bar
 from biggus.cli.keys import Key, KeySyntaxError, split_selection
 from biggus.cli.opening import Opened, add_opening, open_variable, settings
 from biggus.cli.outputs import Picked, writer_for
 from biggus.cli.usage import UsageError
-from biggus.errors import BiggusError
+from biggus.errors import BiggusError, OutputError
 from biggus.keys import numpy_selection
 from biggus.options import format_bytes
-from biggus.region import Fixed
+from biggus.sinks.described import names_through
+from biggus.sinks.placing import replacing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -77,9 +77,9 @@ def run(arguments: argparse.Namespace) -> None:
     _check_not_input(arguments.location, output)
     with settings(arguments), progress_bar() as bar:
         opened = open_variable(arguments, variable or None)
-        picked = _picked(opened, variable, key)
+        picked = _picked(opened, variable, key, str(output))
         picked.fill, picked.progress = arguments.fill, bar
-        with replacing(output, arguments.force) as temporary:
+        with replacing(output, arguments.force, "--force") as temporary:
             said = write(temporary, picked)
     size = format_bytes(math.prod(picked.shape) * picked.dtype.itemsize)
     print(f"{arguments.output}: shape {picked.shape}, {picked.dtype}, {size}")
@@ -87,7 +87,7 @@ def run(arguments: argparse.Namespace) -> None:
         print(f"  {said}")
 
 
-def _picked(opened: Opened, variable: str, key: Key) -> Picked:
+def _picked(opened: Opened, variable: str, key: Key, label: str) -> Picked:
     try:
         array = opened.array[key]
     except (IndexError, ValueError, TypeError) as error:
@@ -96,7 +96,7 @@ def _picked(opened: Opened, variable: str, key: Key) -> Picked:
     dims = selected_dims(opened.source.dims, key, opened.array.shape)
     attributes = opened.source.attributes
     default_fills = opened.conventions == "CF"
-    return Picked(array, variable or "data", dims, attributes, opened.decoded, default_fills)
+    return Picked(array, variable or "data", label, dims, attributes, opened.decoded, default_fills)
 
 
 def selected_dims(dims: Sequence[str] | None, key: Key, shape: tuple[int, ...]) -> tuple[str, ...]:
@@ -110,14 +110,8 @@ def selected_dims(dims: Sequence[str] | None, key: Key, shape: tuple[int, ...]) 
     ('y', 'dim_1', 'x')
     """
     selection = numpy_selection(key, shape)
-    names = [f"dim_{dim}" for dim in range(len(selection.shape))]
-    for axis, m in enumerate(selection.maps):
-        if dims is None or isinstance(m, Fixed):
-            continue
-        from_axis = (m.dims if len(m.dims) == 1 else ()) if hasattr(m, "dims") else (m.dim,)
-        for dim in from_axis:
-            names[dim] = dims[axis]
-    return tuple(names)
+    names = names_through(selection, [None] * len(shape) if dims is None else dims)
+    return tuple([f"dim_{dim}" if name is None else name for dim, name in enumerate(names)])
 
 
 def _check_not_input(location: str, output: Path) -> None:

@@ -10,10 +10,10 @@ import numpy as np
 
 from biggus.backends import Location
 from biggus.cli.opening import Opened, add_opening, open_variable, settings, variables
-from biggus.cli.outputs.metadata import plain_value
 from biggus.cli.tables import table
 from biggus.errors import BiggusError, OpenError
 from biggus.options import format_bytes
+from biggus.sinks.metadata import plain_value
 
 if TYPE_CHECKING:
     import argparse

@@ -8,7 +8,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING, NoReturn
 
-from biggus.cli.atomic import remove_unfinished
+from biggus.sinks.placing import remove_unfinished
 
 if TYPE_CHECKING:
     from types import FrameType

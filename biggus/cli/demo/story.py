@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import biggus
-from biggus.cli.atomic import OutputError
 from biggus.cli.demo import pictures
 from biggus.cli.demo.models import ATLANTIC, Climate, Ocean, read_climate, read_ocean
 from biggus.cli.demo.needs import require_packages
 from biggus.cli.demo.planet import TENERIFE, ZOOM, tile_array
 from biggus.cli.demo.server import TileServer
 from biggus.cli.tables import table
-from biggus.errors import BiggusError
+from biggus.errors import BiggusError, OutputError
 from biggus.options import format_bytes
 
 if TYPE_CHECKING:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from biggus.cli.atomic import OutputError
-from biggus.cli.outputs.netcdf import write_netcdf
-from biggus.cli.outputs.npy import write_npy
 from biggus.cli.outputs.picked import Picked, Writer
 from biggus.cli.outputs.png import write_png
-from biggus.cli.outputs.zarr import write_zarr
+from biggus.cli.outputs.stores import write_netcdf, write_npy, write_zarr
+from biggus.errors import OutputError
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,24 +1,22 @@
-"""What is to be written, and how it is read block by block."""
+"""What is to be written, and what is known of it."""
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from biggus import options
-from biggus.cli.atomic import OutputError
-from biggus.grid import Grid, default_chunks
-from biggus.source import Box, Values, whole
+from biggus.errors import OutputError
 
-BLOCK_BYTES = 128 * 2**20
-"""About how much is held in memory at once."""
+if TYPE_CHECKING:
+    import contextlib
+
+    from biggus.source import Values
 
 
 @dataclasses.dataclass
@@ -31,6 +29,8 @@ class Picked:
         The values, not read yet.
     name : str
         What to call it.
+    label : str
+        What errors call the place that it goes to.
     dims : tuple of str
         The names of its axes.
     attributes : mapping
@@ -47,6 +47,7 @@ class Picked:
 
     array: Any
     name: str
+    label: str
     dims: tuple[str, ...]
     attributes: Mapping[str, Any]
     decoded: bool = False
@@ -70,26 +71,6 @@ class Picked:
         """The size of the values in bytes."""
         return math.prod(self.shape) * self.dtype.itemsize
 
-    def blocks(self, chunks: tuple[int, ...] | None = None) -> Iterator[tuple[Box, Values]]:
-        """Read the values in blocks of about `BLOCK_BYTES`: runs of a C-ordered array.
-
-        Parameters
-        ----------
-        chunks : tuple of int, optional
-            No block, but the last along an axis, is cut inside of one of these.
-        """
-        done = 0
-        if 0 in self.shape:
-            return
-        lengths = default_chunks(self.shape, self.dtype.itemsize, BLOCK_BYTES)
-        if chunks is not None:
-            lengths = tuple(max(n - n % m, m) for n, m in zip(lengths, chunks, strict=True))
-        for part in Grid(self.shape, lengths).parts(whole(self.shape)):
-            yield part.chunk, self._read(self.array[part.chunk], done)
-            done += math.prod(s.stop - s.start for s in part.chunk) * self.dtype.itemsize
-            if self.progress is not None:
-                self.progress(done, self.nbytes)
-
     def all(self) -> Values:
         """Read all values at once.
 
@@ -104,35 +85,14 @@ class Picked:
                 f"{self.nbytes:,} bytes at once are more than the {limit:,} that are allowed; "
                 "select fewer, or write .npy, .nc or .zarr"
             )
-        return self._read(self.array, 0)
-
-    def _read(self, array: Any, before: int) -> Values:
-        report: contextlib.AbstractContextManager[object] = contextlib.nullcontext()
-        if self.progress is not None:
-            show, total = self.progress, self.nbytes
-            report = options.set_options(progress=lambda done, _: show(before + done, total))
-        with report:
-            values: Values = array.masked_array() if array.masked else array.ndarray()
+        with self.reporting():
+            read = self.array.masked_array if self.array.masked else self.array.ndarray
+            values: Values = read()
         return values
 
-    def filled(self, values: Values, fill: Any) -> npt.NDArray[Any]:
-        """Return `values` with `fill` where one is missing.
-
-        Raises
-        ------
-        OutputError
-            If a value that is not missing is equal to `fill`: it would be lost.
-        """
-        if not isinstance(values, np.ma.MaskedArray):
-            return values
-        mask = np.ma.getmaskarray(values)
-        same = np.isnan(values.data) if fill != fill else values.data == fill  # noqa: PLR0124
-        if (same & ~mask).any():
-            raise OutputError(
-                f"the value {fill} is to mean a missing one, but is there as a value; "
-                "say what else stands for missing values with --fill"
-            )
-        return np.asarray(values.filled(fill))
+    def reporting(self) -> contextlib.AbstractContextManager[object]:
+        """Return what makes reading and writing report, while it is entered."""
+        return options.set_options(progress=self.progress or False)
 
     def marker(self) -> Any:
         """Return what stands for missing values in a file that can say so: of the dtype."""

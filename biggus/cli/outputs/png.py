@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from biggus.cli.atomic import OutputError
-from biggus.errors import MissingDependencyError
+from biggus.errors import MissingDependencyError, OutputError
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -152,15 +152,26 @@ def safe_name(name: str) -> str:
     return name if re.match(r"[A-Za-z_]", name) else f"_{name}"
 
 
-def distinct_dims(dims: tuple[str, ...], shape: tuple[int, ...]) -> tuple[str, ...]:
+def distinct_dims(
+    dims: tuple[str, ...], shape: tuple[int, ...], lengths: dict[str, int] | None = None
+) -> tuple[str, ...]:
     """Return names of axes of which two are the same only if the lengths are.
+
+    Parameters
+    ----------
+    dims : tuple of str
+        The names that are wanted.
+    shape : tuple of int
+        The lengths.
+    lengths : dict, optional
+        The lengths of names that are taken already; those that are returned are added.
 
     Examples
     --------
     >>> distinct_dims(("x", "x", "x"), (3, 4, 3))
     ('x', 'x_1', 'x')
     """
-    lengths: dict[str, int] = {}
+    lengths = {} if lengths is None else lengths
     names = []
     for axis, (dim, n) in enumerate(zip(dims, shape, strict=True)):
         name = safe_name(dim)

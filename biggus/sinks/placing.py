@@ -8,7 +8,7 @@ import shutil
 import uuid
 from typing import TYPE_CHECKING
 
-from biggus.errors import BiggusError
+from biggus.errors import BiggusError, OutputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,19 +21,14 @@ _unfinished: set[Path] = set()
 """What is being written, under its temporary name."""
 
 
-class OutputError(BiggusError, OSError):
-    """A result cannot be written where it should go."""
-
-    def __str__(self) -> str:
-        return str(self.args[0])
-
-
 @contextlib.contextmanager
-def replacing(path: Path, force: bool = False) -> Iterator[Path]:
+def replacing(path: Path, force: bool = False, hint: str = "overwrite=True") -> Iterator[Path]:
     """Yield a temporary path, and move what is written there to `path` at the end.
 
-    The temporary file or folder lies beside `path` and has its suffix.  If
-    the block fails it is removed, and what is at `path` stays as it is.
+    The temporary file or folder lies beside `path`; its name begins with a dot
+    and ends in ``.partial``, so that nobody takes what a killed process leaves
+    for a result.  If the block fails it is removed, and what is at `path` stays
+    as it is.
 
     Parameters
     ----------
@@ -41,18 +36,20 @@ def replacing(path: Path, force: bool = False) -> Iterator[Path]:
         A file, or a folder that holds a Zarr store.
     force : bool
         Whether something that is there already is replaced.
+    hint : str
+        What the user is told to say for that.
 
     Raises
     ------
     OutputError
         If something is there and may not be replaced, or writing fails.
     """
-    _check(path, force)
-    temporary = path.with_name(f".{path.stem}.{uuid.uuid4().hex[:12]}{path.suffix}")
+    check_place(path, force, hint)
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}.partial")
     _unfinished.add(temporary)
     try:
         yield temporary
-        _check(path, force)
+        check_place(path, force, hint)
         if path.is_dir():
             # A folder cannot be replaced in one step, only moved out of the way.
             old = temporary.with_suffix(".old")
@@ -77,13 +74,14 @@ def remove_unfinished() -> None:
             _remove(temporary)
 
 
-def _check(path: Path, force: bool) -> None:
+def check_place(path: Path, force: bool, hint: str = "overwrite=True") -> None:
+    """Raise an OutputError if nothing can be put at `path`, or something there may not go."""
     if not path.parent.is_dir():
         raise OutputError(f"cannot write {path}: there is no folder {path.parent}")
     if not os.path.lexists(path):
         return
     if not force:
-        raise OutputError(f"cannot write {path}: it is there already; --force replaces it")
+        raise OutputError(f"cannot write {path}: it is there already; {hint} replaces it")
     if path.is_dir() and not any((path / mark).exists() for mark in _STORE_MARKS):
         raise OutputError(f"cannot write {path}: it is a folder that holds no Zarr store")
 

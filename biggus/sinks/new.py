@@ -1,0 +1,156 @@
+"""New arrays in new stores: what is to be made, and how its blocks become what is stored."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from biggus.errors import OutputError
+from biggus.grid import default_chunks
+from biggus.sinks.metadata import carried_attributes, default_fill, packed_fill
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    import numpy as np
+    import numpy.typing as npt
+
+    from biggus.engine import Writer
+    from biggus.nodes import Node
+    from biggus.sinks.described import Described
+    from biggus.source import Values
+
+_LARGEST = 64 * 2**20
+"""Bytes; larger chunks of what an array is made of are not taken over."""
+
+_SMALLEST = 2**20
+"""Bytes; smaller ones are taken together, up to about this many."""
+
+
+@dataclasses.dataclass
+class NewArray:
+    """An array that is to be made in a store.
+
+    Attributes
+    ----------
+    label : str
+        What errors call it.
+    name : str
+        Its path in the store; empty for the store itself.
+    shape : tuple of int
+    dtype : dtype
+        That of the values.
+    chunks : tuple of int
+        Its chunk lengths, at least one each.
+    dims : tuple of str
+        The names of its axes.
+    attributes : mapping
+        What is said of it.
+    marker : scalar, optional
+        What the store is told stands for missing values.  None: nothing does.
+        False: nothing does, nor may the store think so.
+    plain : callable
+        What makes plain arrays of blocks in which values may be missing.
+    """
+
+    label: str
+    name: str
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    chunks: tuple[int, ...]
+    dims: tuple[str, ...]
+    attributes: Mapping[str, Any]
+    marker: Any
+    plain: Callable[[Values], npt.NDArray[Any]]
+
+
+class NewStore(ABC):
+    """A file or folder that does not exist yet, and arrays in it.
+
+    Parameters
+    ----------
+    path : Path
+        Where it is made.
+    """
+
+    named: ClassVar[bool | None]
+    """Whether an array in it has a name; None: it may have one, or be all of the store."""
+
+    marks: ClassVar[str]
+    """The kinds of dtype for which it can say what stands for missing values."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @abstractmethod
+    def create(self, new: NewArray) -> Writer:
+        """Make an array, and return what writes its values."""
+
+    def metadata(self, about: Described, dtype: np.dtype[Any]) -> tuple[dict[str, Any], Any]:
+        """Return the attributes that are stored, and what means "missing" among packed values."""
+        attributes = carried_attributes(about.attributes, about.decoded)
+        if about.decoded:
+            return attributes, None
+        marker = packed_fill(about.attributes, dtype)
+        if marker is None and about.default_fills:
+            marker = default_fill(about.attributes, dtype)
+        return attributes, marker
+
+    @abstractmethod
+    def close(self) -> None:
+        """Finish: all arrays have their values.  May be called twice."""
+
+
+def strings(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return strings of any kind as Python's, in an array of objects.
+
+    Raises
+    ------
+    OutputError
+        If some object is not a string.
+    """
+    objects = values.astype(object)
+    if not all(isinstance(value, str) for value in objects.flat):
+        raise OutputError("there is no place for Python objects that are not strings")
+    return objects
+
+
+def native(values: Values) -> Values:
+    """Return values in the byte order of this machine: some libraries swap bytes in place."""
+    swapped: Values = values.astype(values.dtype.newbyteorder("="), copy=False)
+    return swapped
+
+
+def chunks_for(node: Node) -> tuple[int, ...]:
+    """Return the chunk lengths of a new array: those of the node, if they make sense there.
+
+    Else those of C-ordered blocks of about 4 MiB.  Small ones are taken together.
+
+    Examples
+    --------
+    >>> import biggus, numpy as np
+    >>> a = biggus.ArrayAdapter(np.zeros((40, 500, 500)), chunks=(10, 250, 250))
+    >>> chunks_for(a.node), chunks_for(a[:, 3:].node)
+    ((10, 250, 250), (2, 497, 500))
+    """
+    shape, itemsize = node.shape, max(1, node.dtype.itemsize)
+    grid = node.grid
+    regular = [m for m in grid or () if isinstance(m, int)]
+    if len(regular) < len(shape):
+        return default_chunks(shape, itemsize)
+    chunks = [max(1, min(n, m)) for n, m in zip(shape, regular, strict=True)]
+    nbytes = math.prod(chunks) * itemsize
+    if nbytes > _LARGEST:
+        return default_chunks(shape, itemsize)
+    for axis in reversed(range(len(shape))):
+        most = _SMALLEST // nbytes
+        if most < 2:
+            break
+        times = min(most, -(-shape[axis] // chunks[axis]))
+        if times > 1:
+            chunks[axis] = min(shape[axis], chunks[axis] * times)
+            nbytes *= times
+    return tuple(chunks)

@@ -1,0 +1,127 @@
+"""Objects that are assigned to: arrays in memory, of the formats' libraries, of the user's own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from biggus.adapt import Lazy
+from biggus.sinks.blocks import Assigning
+from biggus.sinks.hdf5 import assigning_to_dataset
+from biggus.sinks.missing import Plain
+from biggus.sinks.netcdf import assigning_to_variable, packs_values
+from biggus.sinks.zarr import assigning_to_array
+from biggus.source import normal_chunks, normal_dtype, normal_shape
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from biggus.nodes import Node
+    from biggus.source import Chunks, Values
+
+_ASSIGNING: dict[str, Callable[[Any, str, Node], Assigning]] = {
+    "h5py": assigning_to_dataset,
+    "netCDF4": assigning_to_variable,
+    "zarr": assigning_to_array,
+}
+
+
+def check_object(target: Any, node: Node) -> None:
+    """Check that a node can be assigned to an object.
+
+    Raises
+    ------
+    TypeError
+        If the object is no target, or of a dtype that takes no values of the node's.
+    ValueError
+        If it has another shape.
+    """
+    if isinstance(target, Lazy):
+        raise TypeError("a biggus Array is never assigned to: give what its values are to lie in")
+    for needed in ("shape", "__setitem__"):
+        if not hasattr(target, needed):
+            raise TypeError(
+                f"a {type(target).__name__} object is no target: it has no {needed}; give an "
+                "array, an object with shape and __setitem__, or a location such as 'out.zarr'"
+            )
+    shape = normal_shape(target.shape)
+    if shape != node.shape:
+        raise ValueError(f"an array of shape {node.shape} does not fit into a target of {shape}")
+    if getattr(target, "dtype", None) is not None:
+        _check_dtype(target, node.dtype)
+
+
+def _check_dtype(target: Any, dtype: np.dtype[Any]) -> None:
+    if target.dtype is str:  # a netCDF4 variable of strings
+        fits = dtype.kind in "UOT"
+    else:
+        into = normal_dtype(target.dtype)
+        if root_of(target) == "netCDF4" and dtype.kind in "iuf" and packs_values(target):
+            return
+        fits = np.can_cast(dtype, into, "same_kind")
+        if into.kind in "OT":
+            fits = dtype.kind in "UOT" or into == dtype
+        elif into.kind in "SU":  # NumPy would cut them short
+            fits = fits and np.can_cast(dtype, into, "safe")
+    if not fits:
+        raise TypeError(
+            f"values of dtype {dtype} do not fit into a target of dtype {target.dtype}; cast them "
+            "with .astype(...) if that is what you want"
+        )
+
+
+def writer_to(target: Any, name: str, node: Node) -> Assigning:
+    """Return what assigns the values of a node to an object."""
+    if isinstance(target, np.ndarray):
+        return _assigning_to_memory(target, name, node)
+    assigning = _ASSIGNING.get(root_of(target) or "")
+    if assigning is not None:
+        return assigning(target, name, node)
+    grid = _grid_of(target, node.shape)
+    return Assigning(target, name, node.shape, grid, Plain())
+
+
+def root_of(target: Any) -> str | None:
+    """Return the library that an object is of, if it is one of those which are known here."""
+    for cls in type(target).__mro__:
+        root = cls.__module__.partition(".")[0]
+        if root in _ASSIGNING:
+            return root
+    return None
+
+
+def name_of(target: Any) -> str:
+    """Return what errors call an object."""
+    root = root_of(target)
+    if root is None:
+        return f"the {type(target).__name__}"
+    inner = getattr(target, "name", None)
+    return f"the {root} {type(target).__name__}" + (f" {inner}" if isinstance(inner, str) else "")
+
+
+def _assigning_to_memory(target: Any, name: str, node: Node) -> Assigning:
+    if not target.flags.writeable:
+        raise ValueError(f"cannot write {name}: it is read-only")
+    if isinstance(target, np.ma.MaskedArray):
+        if node.masked and target.mask is np.ma.nomask:
+            # Made now: several threads would each make one of their own.
+            target.mask = np.zeros(target.shape, bool)
+        return Assigning(target, name, target.shape, None, _as_it_is, concurrent=True)
+    plain = Plain(problem=f"a value is missing, and dtype {target.dtype} has none that says so")
+    return Assigning(np.asarray(target), name, target.shape, None, plain, concurrent=True)
+
+
+def _as_it_is(values: Values) -> Values:
+    return values
+
+
+def _grid_of(target: Any, shape: tuple[int, ...]) -> Chunks | None:
+    """Return the chunks that an object says it has, if they make sense."""
+    chunks = getattr(target, "chunks", None)
+    if chunks is None:
+        return None
+    try:
+        return normal_chunks(chunks, shape)
+    except (TypeError, ValueError):
+        return None

@@ -1,0 +1,202 @@
+"""Saving: arrays, evaluated together, streamed into their targets."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import TYPE_CHECKING, Any
+
+from biggus import engine
+from biggus.adapt import node_of
+from biggus.errors import BiggusError, OutputError
+from biggus.sinks.blocks import Gate, Guarded
+from biggus.sinks.described import described, dims_of
+from biggus.sinks.inputs import Inputs
+from biggus.sinks.locations import (
+    Place,
+    check_names,
+    check_nothing_lost,
+    place_of,
+    store_class,
+)
+from biggus.sinks.metadata import distinct_dims
+from biggus.sinks.missing import Plain, marker_for
+from biggus.sinks.new import NewArray, NewStore, chunks_for
+from biggus.sinks.objects import check_object, name_of, writer_to
+from biggus.sinks.placing import check_place, replacing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from biggus.engine import Writer
+    from biggus.nodes import Node
+
+
+def save(arrays: Any, targets: Any, *, overwrite: bool = False) -> None:
+    """Compute arrays together and stream each into its target, block by block.
+
+    Nothing is held whole in memory, and what the arrays have in common is read and
+    computed once.  Blocks are aligned to the chunks of the targets.
+
+    Parameters
+    ----------
+    arrays : Array, or list of them
+        What is saved.
+    targets : object or location, or list of them
+        Where to, one for each array.  Either something with ``shape`` and
+        ``__setitem__``, which is assigned to: an ndarray, a memmap, an
+        ``h5py.Dataset``, a ``zarr.Array``, a ``netCDF4.Variable``, or an object
+        of your own, which is given ndarrays.  Or the location of something new:
+        ``"out.zarr"``, ``"out.npy"``, or, with the name of the array in there,
+        ``"out.zarr::name"``, ``"out.h5::name"``, ``"out.nc::name"``.  A new file
+        or store is there when all of it is, and not before.
+    overwrite : bool, optional
+        Whether a file or store that is there already is replaced, at the end
+        and as a whole.
+
+    Raises
+    ------
+    OutputError
+        If a target cannot be written, or is there already, or is one of the inputs.
+    ValueError
+        If shapes, or the numbers of arrays and targets, differ.
+    TypeError
+        If something is no target, or has a dtype that does not take the values.
+    MaskedValueError
+        If a value is missing and its target has no place for that: one with a
+        fill value has, and one of floats or times, where it becomes NaN or NaT.
+    SourceError
+        If a read fails.
+
+    Examples
+    --------
+    >>> import biggus, numpy as np
+    >>> a = biggus.ArrayAdapter(np.arange(12.0).reshape(3, 4))
+    >>> mean, doubled = np.empty(4), np.empty((3, 4))
+    >>> biggus.save([a.mean(axis=0), 2 * a], [mean, doubled])
+    >>> mean
+    array([4., 5., 6., 7.])
+    """
+    nodes, goals = _paired(arrays, targets)
+    inputs = Inputs(nodes)
+    objects: list[int] = []
+    places: dict[int, Place] = {}
+    for number, (node, goal) in enumerate(zip(nodes, goals, strict=True)):
+        if isinstance(goal, (str, os.PathLike)):
+            places[number] = place_of(goal)
+        else:
+            check_object(goal, node)
+            inputs.check_object(goal, name_of(goal))
+            objects.append(number)
+    together = _by_path(places)
+    for path, numbers in together.items():
+        _check_path(path, [places[number].name for number in numbers], inputs, overwrite)
+    with contextlib.ExitStack() as stack:
+        # Entered first, so left last: all stores are closed before the first is put in its place.
+        temporary = {path: stack.enter_context(replacing(path, overwrite)) for path in together}
+        gate = Gate()
+        writers: dict[int, Writer] = {
+            number: Guarded(
+                writer_to(goals[number], name_of(goals[number]), nodes[number]),
+                name_of(goals[number]),
+                gate,
+            )
+            for number in objects
+        }
+        for path, numbers in together.items():
+            store = stack.enter_context(opened(store_class(path)(temporary[path]), path))
+            for number in numbers:
+                new = new_array(nodes[number], places[number], store)
+                writers[number] = Guarded(create(store, new), new.label, gate)
+        stack.callback(gate.shut)
+        engine.store(nodes, [writers[number] for number in range(len(nodes))])
+
+
+def _paired(arrays: Any, targets: Any) -> tuple[list[Node], list[Any]]:
+    """Return the nodes of arrays, and a target for each."""
+    if not isinstance(arrays, (list, tuple)):
+        arrays, targets = [arrays], [targets]
+    elif not isinstance(targets, (list, tuple)):
+        raise TypeError("several arrays need a list of targets, one for each")
+    if len(arrays) != len(targets):
+        raise ValueError(f"there are {len(arrays)} arrays, but {len(targets)} targets")
+    seen: set[int] = set()
+    for target in targets:
+        if not isinstance(target, (str, os.PathLike)) and id(target) in seen:
+            raise ValueError(f"{name_of(target)} is the target of two arrays")
+        seen.add(id(target))
+    return [node_of(array) for array in arrays], list(targets)
+
+
+def _by_path(places: dict[int, Place]) -> dict[Path, list[int]]:
+    together: dict[Path, list[int]] = {}
+    for number, place in places.items():
+        together.setdefault(place.path, []).append(number)
+    return together
+
+
+def _check_path(path: Path, names: Sequence[str], inputs: Inputs, overwrite: bool) -> None:
+    """Check all that can be before anything is read."""
+    check_names(path, names)
+    inputs.check_path(path)
+    check_place(path, overwrite)
+    check_nothing_lost(path, names)
+
+
+@contextlib.contextmanager
+def opened(store: NewStore, label: object) -> Iterator[NewStore]:
+    """Yield a store, and close it at the end.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be finished.
+    """
+    try:
+        yield store
+    except BaseException:
+        # The first failure counts: of a full disk there are more to come.
+        with contextlib.suppress(Exception):
+            store.close()
+        raise
+    try:
+        store.close()
+    except Exception as error:
+        raise OutputError(f"cannot write {label}: {error}") from error
+
+
+def create(store: NewStore, new: NewArray) -> Writer:
+    """Make an array in a store.
+
+    Raises
+    ------
+    OutputError
+        If the format does not hold it, or it cannot be written.
+    """
+    try:
+        return store.create(new)
+    except BiggusError:
+        raise
+    except Exception as error:
+        raise OutputError(f"cannot write {new.label}: {error}") from error
+
+
+def new_array(node: Node, place: Place, store: NewStore) -> NewArray:
+    """Return what is to be made of a node in a store."""
+    attributes, marker = store.metadata(described(node), node.dtype)
+    plain = Plain()
+    if node.masked:
+        marker = marker_for(node) if node.dtype.kind in store.marks else None
+        plain = Plain(marker)
+    return NewArray(
+        label=place.label,
+        name=place.name,
+        shape=node.shape,
+        dtype=node.dtype,
+        chunks=chunks_for(node),
+        dims=distinct_dims(dims_of(node), node.shape),
+        attributes=attributes,
+        marker=marker,
+        plain=plain,
+    )
