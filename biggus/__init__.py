@@ -23,12 +23,53 @@ from biggus.construct import (
     zeros,
 )
 from biggus.errors import BiggusError, SourceError
+from biggus.functions import (
+    all,
+    any,
+    argmax,
+    argmin,
+    clip,
+    concatenate,
+    count,
+    count_nonzero,
+    histogram,
+    isfinite,
+    isinf,
+    isnan,
+    max,
+    mean,
+    median,
+    min,
+    nanargmax,
+    nanargmin,
+    nanmax,
+    nanmean,
+    nanmedian,
+    nanmin,
+    nanpercentile,
+    nanprod,
+    nanquantile,
+    nanstd,
+    nansum,
+    nanvar,
+    percentile,
+    prod,
+    ptp,
+    quantile,
+    round,
+    stack,
+    std,
+    sum,
+    var,
+    where,
+)
 from biggus.options import set_options
 from biggus.together import masked_arrays, ndarrays
 
 if TYPE_CHECKING:
     from biggus.api import open, open_many
     from biggus.cache import Cache
+    from biggus.sinks import save
 
 __version__ = "1.0.0a1"
 
@@ -42,22 +83,66 @@ __all__ = [
     "GridMosaic",
     "LinearMosaic",
     "SourceError",
+    "all",
+    "any",
+    "argmax",
+    "argmin",
     "broadcast_to",
+    "clip",
+    "concatenate",
+    "count",
+    "count_nonzero",
     "errors",
     "full",
+    "histogram",
+    "isfinite",
+    "isinf",
+    "isnan",
     "masked_arrays",
+    "max",
+    "mean",
+    "median",
+    "min",
+    "nanargmax",
+    "nanargmin",
+    "nanmax",
+    "nanmean",
+    "nanmedian",
+    "nanmin",
+    "nanpercentile",
+    "nanprod",
+    "nanquantile",
+    "nanstd",
+    "nansum",
+    "nanvar",
     "ndarrays",
     "ones",
     "open",
     "open_many",
     "options",
+    "percentile",
+    "prod",
+    "ptp",
+    "quantile",
+    "round",
+    "save",
     "set_options",
+    "stack",
+    "std",
+    "sum",
     "transpose",
+    "var",
+    "where",
     "zeros",
 ]
 
 # What reaches for files and caches is loaded when it is first used.
-_later = {"Cache": "biggus.cache", "open": "biggus.api", "open_many": "biggus.api"}
+_later = {
+    "Cache": "biggus.cache",
+    "open": "biggus.api",
+    "open_many": "biggus.api",
+    "save": "biggus.sinks",
+}
 
 
 def __getattr__(name: str) -> Any:

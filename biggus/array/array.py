@@ -15,6 +15,7 @@ from biggus import engine, filling, options
 from biggus.array.dispatch import Dispatch
 from biggus.array.operators import Operators
 from biggus.array.refusals import Refusals
+from biggus.array.statistics import Statistics
 from biggus.errors import MaskedValueError, MemoryBudgetError
 from biggus.keys import numpy_selection, orthogonal_selection
 from biggus.nodes import Cast, Elementwise, Field, Node, completed, select
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     Casting = Literal["no", "equiv", "safe", "same_kind", "unsafe"]
 
 
-class Array(Operators, Dispatch, Refusals):
+class Array(Operators, Statistics, Dispatch, Refusals):
     """An n-dimensional array that is read when it is asked for, and not before.
 
     Made by :func:`biggus.open`, :class:`biggus.ArrayAdapter`,

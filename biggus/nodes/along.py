@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from biggus.nodes.step import Step
-    from biggus.source import Chunks, Values
+    from biggus.source import Box, Chunks, Values
 
 _COPIES = 16
 """A block takes so small a part of the memory: functions such as the median copy it,
@@ -41,18 +41,26 @@ class AlongAxes(Node):
         The axes, ascending.
     keepdims : bool
         Whether they stay, at length one.
+    further : tuple of int, optional
+        The lengths of the axes that the function adds at the end.
     """
 
-    __slots__ = ("axes", "function", "keepdims", "operand", "shape")
+    __slots__ = ("axes", "function", "further", "keepdims", "operand", "shape")
 
     def __init__(
-        self, operand: Node, function: Step, axes: tuple[int, ...], keepdims: bool = False
+        self,
+        operand: Node,
+        function: Step,
+        axes: tuple[int, ...],
+        keepdims: bool = False,
+        further: tuple[int, ...] = (),
     ) -> None:
         self.operand = operand
         self.function = function
         self.axes = axes
         self.keepdims = keepdims
-        self.shape = reduced_shape(operand.shape, axes, keepdims)
+        self.further = further
+        self.shape = reduced_shape(operand.shape, axes, keepdims) + further
 
     @property
     def dtype(self) -> np.dtype[Any]:  # type: ignore[override]
@@ -65,7 +73,7 @@ class AlongAxes(Node):
 
     @property
     def grid(self) -> Chunks | None:
-        return reduced_grid(self.operand, self.axes, self.keepdims)
+        return reduced_grid(self.operand, self.axes, self.keepdims, self.further)
 
     @property
     def staged(self) -> bool:
@@ -73,7 +81,7 @@ class AlongAxes(Node):
 
     def over(self, operand: Node) -> AlongAxes:
         """Return the same function of another node of the same rank."""
-        return AlongAxes(operand, self.function, self.axes, self.keepdims)
+        return AlongAxes(operand, self.function, self.axes, self.keepdims, self.further)
 
     def within(self, get: Selection) -> Node:
         operand, rest = restricted(self.operand, self.axes, self.keepdims, get)
@@ -94,16 +102,22 @@ class AlongAxes(Node):
             for place, axis in enumerate(kept):
                 wanted[axis] = box[axis if self.keepdims else place]
             part_get = Selection.of_box(tuple(wanted))
-            function = _Taken(self.function, () if self.keepdims else self.axes, local)
+            further = box[len(box) - len(self.further) :]
+            function = _Taken(self.function, () if self.keepdims else self.axes, further, local)
             yield Combination(function, ((operand, part_get),), part_put, steps)
 
 
 class _Taken:
     """A function along axes, and the selection of what it gives."""
 
-    def __init__(self, function: Step, dropped: tuple[int, ...], local: Selection) -> None:
+    key = None
+
+    def __init__(
+        self, function: Step, dropped: tuple[int, ...], further: Box, local: Selection
+    ) -> None:
         self.function = function
         self.dropped = dropped
+        self.further = further
         self.local = local
         self.dtype = function.dtype
         self.masked = function.masked
@@ -112,7 +126,8 @@ class _Taken:
     def __call__(self, block: Values) -> Values:
         values: Values = self.function(block)
         lengths = [n for axis, n in enumerate(values.shape) if axis not in self.dropped]
-        return take(self.local, values.reshape(lengths))
+        key: tuple[Any, ...] = (..., *self.further)
+        return take(self.local, values.reshape(lengths)[key])
 
 
 def _blocks(operand: Node, axes: tuple[int, ...]) -> Grid:
@@ -122,7 +137,7 @@ def _blocks(operand: Node, axes: tuple[int, ...]) -> Grid:
     changes no value, so it may follow from the memory that there is.
     """
     shape = operand.shape
-    most = max(1, options.current().memory // (_COPIES * operand.dtype.itemsize))
+    most = max(1, options.current().memory // (_COPIES * max(1, operand.dtype.itemsize)))
     grid = operand.grid or (1,) * len(shape)
     edges = list(Grid(shape, grid).axes)
     lengths = [n if axis in axes else longest_of(edges[axis]) for axis, n in enumerate(shape)]
@@ -133,7 +148,8 @@ def _blocks(operand: Node, axes: tuple[int, ...]) -> Grid:
         others = math.prod(n for other, n in enumerate(lengths) if other != axis)
         room = max(1, most // max(1, others))
         if lengths[axis] > room:
-            cut[axis] = lengths[axis] = room
+            lengths[axis] = room
+            cut[axis] = room
         elif isinstance(edges[axis], RegularEdges):
             cut[axis] = lengths[axis] * (room // max(1, lengths[axis]))
             lengths[axis] = min(shape[axis], cut[axis])

@@ -79,7 +79,7 @@ class Reduce(Node):
 
     @property
     def grid(self) -> Chunks | None:
-        return reduced_grid(self.operand, self.axes, self.keepdims)
+        return reduced_grid(self.operand, self.axes, self.keepdims, self.statistic.shape)
 
     @property
     def staged(self) -> bool:
@@ -96,6 +96,9 @@ class Reduce(Node):
         return select(self.over(operand), rest)
 
     def pieces(
-        self, get: Selection, put: Selection, steps: tuple[Step, ...] = ()
+        self,
+        get: Selection,  # noqa: ARG002
+        put: Selection,  # noqa: ARG002
+        steps: tuple[Step, ...] = (),  # noqa: ARG002
     ) -> Iterator[Piece]:
         raise AssertionError("the values of a reduction take its place before anything is read")

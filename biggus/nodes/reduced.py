@@ -13,23 +13,24 @@ if TYPE_CHECKING:
     from biggus.source import Chunks
 
 
-def reduced_shape(
-    shape: tuple[int, ...], axes: tuple[int, ...], keepdims: bool
-) -> tuple[int, ...]:
+def reduced_shape(shape: tuple[int, ...], axes: tuple[int, ...], keepdims: bool) -> tuple[int, ...]:
     """Return the shape of what a reduction leaves."""
     if keepdims:
         return tuple([1 if axis in axes else n for axis, n in enumerate(shape)])
     return tuple([n for axis, n in enumerate(shape) if axis not in axes])
 
 
-def reduced_grid(operand: Node, axes: tuple[int, ...], keepdims: bool) -> Chunks | None:
-    """Return what is left of the grid of an operand."""
+def reduced_grid(
+    operand: Node, axes: tuple[int, ...], keepdims: bool, further: tuple[int, ...] = ()
+) -> Chunks | None:
+    """Return what is left of the grid of an operand, if axes are added at the end."""
     grid = operand.grid
     if grid is None:
         return None
+    added = [max(1, n) for n in further]
     if keepdims:
-        return tuple([1 if axis in axes else chunks for axis, chunks in enumerate(grid)])
-    return tuple([chunks for axis, chunks in enumerate(grid) if axis not in axes])
+        return (*[1 if axis in axes else cut for axis, cut in enumerate(grid)], *added)
+    return (*[cut for axis, cut in enumerate(grid) if axis not in axes], *added)
 
 
 def restricted(

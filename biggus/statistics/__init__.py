@@ -6,7 +6,8 @@ Pure: knows no source and reads nothing.
 from __future__ import annotations
 
 from biggus.statistics.base import Family, Partial, Statistic, nbytes_of
+from biggus.statistics.digits import rankable
 from biggus.statistics.runs import partials
 from biggus.statistics.table import NAMES, statistic
 
-__all__ = ["NAMES", "Family", "Partial", "Statistic", "nbytes_of", "partials", "statistic"]
+__all__ = ["NAMES", "Family", "Partial", "Statistic", "nbytes_of", "partials", "rankable", "statistic"]

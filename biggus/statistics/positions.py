@@ -87,8 +87,10 @@ class Positions(Family):
     def first(self, values: Plain, invalid: Plain | None, axis: int) -> Plain:
         """Return where the extremes along an axis lie, which stays; -1 where there is none."""
         find = np.argmax if self.greatest else np.argmin
+        found: Plain
         if invalid is None:
-            return find(values, axis=axis, keepdims=True)
+            found = find(values, axis=axis, keepdims=True)
+            return found
         if self.dtype.kind not in "biufcmMO":
             values = values.astype(object)
         fill = neutral("maximum" if self.greatest else "minimum", values.dtype)

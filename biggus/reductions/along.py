@@ -1,0 +1,123 @@
+"""Medians and quantiles along some axes, which need all values of a line at once."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from biggus.expressions import text_of
+from biggus.statistics import rankable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from biggus.source import Values
+
+_UNRANKED = "fcmM"
+"""Kinds of dtypes that have values which are no numbers, or no times."""
+
+
+class Ranked:
+    """A function of NumPy's that goes by the order of the values along some axes.
+
+    Of values that can be missing it is what NumPy's function gives of those
+    that are there.
+
+    Parameters
+    ----------
+    name : str
+        The function's: a median, a quantile or a percentile, or its nan-twin.
+    dtype : dtype
+        That of the values.
+    shape : tuple of int
+        That of the whole array.
+    axes : tuple of int
+        The axes, ascending.
+    q : tuple
+        The quantiles, as they were given, if the function takes any.
+    method : mapping
+        The function's keyword arguments.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As the function raises of such values.
+    """
+
+    masked = False
+    fill_value = None
+
+    def __init__(
+        self,
+        name: str,
+        dtype: np.dtype[Any],
+        shape: tuple[int, ...],
+        axes: tuple[int, ...],
+        q: tuple[Any, ...],
+        method: Mapping[str, str],
+    ) -> None:
+        self.name = name
+        self.axes = axes
+        self.q = tuple([one if isinstance(one, (int, float)) else np.array(one) for one in q])
+        self.method = method
+        self.shape = np.shape(self.q[0]) if q else ()
+        probe = np.ones([min(n, 1) if axis in axes else 1 for axis, n in enumerate(shape)], dtype)
+        with np.errstate(all="ignore"):
+            # Of nothing at all the function warns, when it is read.
+            found = self._called(name, probe if probe.size else np.ones([1] * len(shape), dtype))
+        self.dtype: np.dtype[Any] = np.asarray(found).dtype
+        self.accumulates = rankable(dtype)
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """What the statistic of the same name takes."""
+        return {**({"q": self.q[0]} if self.q else {}), **self.method}
+
+    @property
+    def key(self) -> str | None:
+        """What is equal for functions that do the same, in any process."""
+        given = text_of((*self.q, *self.method.values()))
+        return None if given is None else f"{self.name}({self.axes}, {given}, {self.dtype!r})"
+
+    def __call__(self, block: Values) -> Values:
+        """Return the results, with the axes at length one and those of quantiles at the end."""
+        if isinstance(block, np.ma.MaskedArray):
+            return self._of_valid(block)
+        found = self._called(self.name, block)
+        return self._with_quantiles_last(found).astype(self.dtype, copy=False)
+
+    def _called(self, name: str, values: np.ndarray[Any, Any]) -> Any:
+        function = getattr(np, name)
+        return function(values, *self.q, axis=self.axes, keepdims=True, **self.method)
+
+    def _with_quantiles_last(self, found: Any) -> np.ndarray[Any, Any]:
+        dims = range(len(self.shape))
+        return np.moveaxis(np.asarray(found), dims, [i - len(dims) for i in dims])
+
+    def _of_valid(self, block: np.ma.MaskedArray[Any, Any]) -> Values:
+        """Return the results of lines, those of which have as many values together."""
+        places = tuple(range(-len(self.axes), 0))
+        data = np.moveaxis(block.data, self.axes, places)
+        invalid = np.moveaxis(np.ma.getmaskarray(block), self.axes, places)
+        length = math.prod(block.shape[axis] for axis in self.axes)
+        lines = data.reshape(-1, length)
+        invalid = invalid.reshape(-1, length)
+        if self.name.startswith("nan") and block.dtype.kind in _UNRANKED:
+            invalid = invalid | np.isnan(lines)
+        counts = length - invalid.sum(axis=1)
+        if invalid.any():
+            order = np.argsort(invalid, axis=1, kind="stable")  # those that are there come first
+            lines = np.take_along_axis(lines, order, axis=1)
+        results = np.zeros((len(lines), *self.shape), self.dtype)
+        function = getattr(np, self.name.removeprefix("nan"))
+        for count in np.unique(counts[counts > 0]):
+            alike = counts == count
+            found = function(lines[alike, :count], *self.q, axis=1, **self.method)
+            results[alike] = self._with_quantiles_last(found)
+        missing = np.broadcast_to((counts == 0).reshape(-1, *[1] * len(self.shape)), results.shape)
+        shape = [1 if axis in self.axes else n for axis, n in enumerate(block.shape)]
+        return np.ma.MaskedArray(
+            results.reshape(*shape, *self.shape), mask=missing.reshape(*shape, *self.shape)
+        )
