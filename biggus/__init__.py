@@ -64,7 +64,7 @@ from biggus.functions import (
     where,
 )
 from biggus.options import set_options
-from biggus.together import masked_arrays, ndarrays
+from biggus.together import masked_arrays, ndarrays, plan
 
 if TYPE_CHECKING:
     from biggus.api import open, open_many
@@ -116,6 +116,7 @@ __all__ = [
     "nansum",
     "nanvar",
     "ndarrays",
+    "plan",
     "ones",
     "open",
     "open_many",

@@ -172,6 +172,10 @@ class MemoryBudgetError(BiggusError, MemoryError):
     """Something would take more memory than the ``memory`` option allows."""
 
 
+class ReadLimitError(BiggusError, ValueError):
+    """To compute something, more would have to be read than was allowed."""
+
+
 def format_box(box: tuple[slice, ...]) -> str:
     """Format a box the way it is written in a key.
 

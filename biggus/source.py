@@ -120,6 +120,10 @@ class Source(ABC):
         nbytes = math.prod(box_shape(box)) * self.dtype.itemsize
         return nbytes + nbytes // max(1, self.dtype.itemsize) if self.masked else nbytes
 
+    def cached_bytes(self, box: Box) -> int:  # noqa: ARG002 - for those that override it
+        """Return how many bytes of the values in `box` need not be fetched; reads nothing."""
+        return 0
+
     def at_hand(self, box: Box) -> Values | None:  # noqa: ARG002 - for those that override it
         """Return what a read of `box` gives, if a source that `waits` need not wait for it.
 

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from biggus import engine, filling
 from biggus.adapt import node_of
+from biggus.errors import ReadLimitError
+from biggus.options import format_bytes, parse_size
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -13,10 +15,13 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from biggus.engine import Plan
     from biggus.nodes import Node
 
 
-def ndarrays(arrays: Sequence[Any], *, fill: Any = None) -> list[npt.NDArray[Any]]:
+def ndarrays(
+    arrays: Sequence[Any], *, fill: Any = None, max_bytes: int | str | None = None
+) -> list[npt.NDArray[Any]]:
     """Read and compute several arrays in as few passes over the data as it takes.
 
     What they have in common is read and computed once; chunks are read once a
@@ -28,6 +33,8 @@ def ndarrays(arrays: Sequence[Any], *, fill: Any = None) -> list[npt.NDArray[Any
         What is wanted; objects that can be made arrays will do.
     fill : scalar, optional
         What to put in the place of missing values; as for :meth:`Array.ndarray`.
+    max_bytes : int or str, optional
+        How much may be read for it, such as ``"10 GB"``: more is refused beforehand.
 
     Returns
     -------
@@ -42,6 +49,8 @@ def ndarrays(arrays: Sequence[Any], *, fill: Any = None) -> list[npt.NDArray[Any
         If it cannot be computed in the memory that the options allow.
     MaskedValueError
         If a value is missing and there is nothing to put in its place.
+    ReadLimitError
+        If more than `max_bytes` would have to be read.
 
     Examples
     --------
@@ -50,17 +59,21 @@ def ndarrays(arrays: Sequence[Any], *, fill: Any = None) -> list[npt.NDArray[Any
     >>> biggus.ndarrays([a.mean(), a.max(axis=0)])
     [array(5.5), array([ 8.,  9., 10., 11.])]
     """
-    found = engine.evaluate_all(_nodes(arrays))
+    found = engine.evaluate_all(_allowed(arrays, max_bytes))
     return [filling.filled(values, fill) for values in found]
 
 
-def masked_arrays(arrays: Sequence[Any]) -> list[np.ma.MaskedArray[Any, Any]]:
+def masked_arrays(
+    arrays: Sequence[Any], *, max_bytes: int | str | None = None
+) -> list[np.ma.MaskedArray[Any, Any]]:
     """Read and compute several arrays together, as MaskedArrays.
 
     Parameters
     ----------
     arrays : sequence of Array
         As for :func:`biggus.ndarrays`.
+    max_bytes : int or str, optional
+        How much may be read for it: more is refused beforehand.
 
     Returns
     -------
@@ -73,6 +86,8 @@ def masked_arrays(arrays: Sequence[Any]) -> list[np.ma.MaskedArray[Any, Any]]:
         If a read fails.
     MemoryBudgetError
         If it cannot be computed in the memory that the options allow.
+    ReadLimitError
+        If more than `max_bytes` would have to be read.
 
     Examples
     --------
@@ -81,7 +96,59 @@ def masked_arrays(arrays: Sequence[Any]) -> list[np.ma.MaskedArray[Any, Any]]:
     >>> biggus.masked_arrays([a.sum(axis=0), a.count()])[0].tolist()
     [4, 5]
     """
-    return [filling.masked(values) for values in engine.evaluate_all(_nodes(arrays))]
+    return [filling.masked(values) for values in engine.evaluate_all(_allowed(arrays, max_bytes))]
+
+
+def plan(arrays: Sequence[Any], *, max_bytes: int | str | None = None) -> Plan:
+    """Tell what reading and computing several arrays together would do; nothing is read.
+
+    Parameters
+    ----------
+    arrays : sequence of Array
+        As for :func:`biggus.ndarrays`.
+    max_bytes : int or str, optional
+        How much may be read for it: more is refused.
+
+    Returns
+    -------
+    Plan
+        Passes over the data, tasks, reads, bytes to be read and those in a cache, and
+        the most memory; it prints as a table of passes.
+
+    Raises
+    ------
+    MemoryBudgetError
+        If it cannot be computed in the memory that the options allow.
+    ReadLimitError
+        If more than `max_bytes` would have to be read.
+
+    Examples
+    --------
+    >>> import biggus, numpy as np
+    >>> class Zeros:
+    ...     shape, dtype = (1000, 1000), np.dtype("f4")
+    ...
+    ...     def __getitem__(self, box):
+    ...         return np.zeros([len(range(s.start, s.stop, s.step)) for s in box], "f4")
+    >>> a = biggus.ArrayAdapter(Zeros(), chunks=(100, 1000))
+    >>> plan = biggus.plan([(a - a.mean(axis=0)).std()])
+    >>> len(plan.passes), plan.read_bytes
+    (2, 8000000)
+    """
+    found = engine.rehearse(_nodes(arrays))
+    if max_bytes is not None and found.read_bytes > parse_size(max_bytes):
+        raise ReadLimitError(
+            f"{format_bytes(found.read_bytes)} would be read, more than the "
+            f"{format_bytes(parse_size(max_bytes))} allowed"
+        )
+    return found
+
+
+def _allowed(arrays: Sequence[Any], max_bytes: int | str | None) -> list[Node]:
+    """Return the nodes of arrays, if no more than so much is to be read for them."""
+    if max_bytes is not None:
+        plan(arrays, max_bytes=max_bytes)
+    return _nodes(arrays)
 
 
 def _nodes(arrays: Sequence[Any]) -> list[Node]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import math
 import time
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -186,6 +187,17 @@ class Cached(Wrapper):
         Whether they are still good is not looked at.
         """
         return self._kept and all(self.cache.files.exists(self.key(c)) for c in self._chunks(box))
+
+    def cached_bytes(self, box: Box) -> int:
+        """Return how many bytes of the values in `box` lie in chunks that are in the cache."""
+        if not self._kept:
+            return 0
+        found = [
+            math.prod(box_shape(part.outer))
+            for part in self.grid.parts(box)
+            if self.cache.files.exists(self.key(part.chunk))
+        ]
+        return sum(found) * self.dtype.itemsize
 
     def at_hand(self, box: Box) -> Values | None:
         """Return the values in `box` if its chunk is in the cache, and good without a request.

@@ -9,14 +9,14 @@ import numpy as np
 
 from biggus.engine.reading import block
 from biggus.nodes import Elementwise, Node, View, narrowed
-from biggus.plan import signature_of
+from biggus.planning import signature_of
 from biggus.source import box_shape
 from biggus.statistics import partials
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from biggus.plan import Accumulation, Work
+    from biggus.planning import Accumulation, Work
     from biggus.region import Selection
     from biggus.source import Values
     from biggus.statistics import Partial

@@ -2,39 +2,35 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from biggus import options, progress
 from biggus.engine import reading
 from biggus.engine.keeping import keeping_of
 from biggus.engine.merging import Merging
+from biggus.engine.passes import Passes, Stage
 from biggus.engine.reading import Result
+from biggus.engine.rehearsal import check
 from biggus.engine.running import run
+from biggus.engine.spill import Spilled
 from biggus.memory import MemorySource
-from biggus.nodes import Leaf
-from biggus.plan import (
-    Group,
-    Interner,
-    Output,
-    Wanted,
-    grouped,
-    pushed,
-    reductions_of,
-    reductions_over,
-    substituted,
-)
+from biggus.nodes import Leaf, Reduce
+from biggus.planning import grouped
+from biggus.source import box_shape
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from biggus.engine.computing import Computed
     from biggus.engine.writing import Writer
     from biggus.nodes import Node
-    from biggus.plan import Cell, Task
-    from biggus.source import Box, Values
+    from biggus.planning import Cell, Group, Output, Task, Wanted
+    from biggus.source import Values
+
+_LARGE = 8
+"""Of the memory, the part that values on their way may take: larger ones go to disk."""
 
 
 def evaluate(node: Node) -> Values:
@@ -52,8 +48,6 @@ def evaluate(node: Node) -> Values:
     MemoryBudgetError
         If it cannot be computed in the memory that the options allow.
     """
-    if not node.staged and options.current().executor is None:
-        return reading.whole(node)
     return evaluate_all([node])[0]
 
 
@@ -62,7 +56,7 @@ def evaluate_all(nodes: Sequence[Node]) -> list[Values]:
     if len(nodes) == 1 and not nodes[0].staged and options.current().executor is None:
         return [reading.whole(nodes[0])]
     evaluation = _Evaluation(nodes, [None] * len(nodes))
-    evaluation.run()
+    evaluation.checked_run()
     return [evaluation.values(number) for number in range(len(nodes))]
 
 
@@ -74,11 +68,11 @@ def store(nodes: Sequence[Node], writers: Sequence[Writer]) -> None:
     Exception
         What reading or writing raises; nothing more is written then.
     """
-    _Evaluation(nodes, writers).run()
+    _Evaluation(nodes, writers).checked_run()
 
 
-class _Evaluation:
-    """Some nodes that are evaluated together.
+class _Evaluation(Passes["Result | Spilled"]):
+    """Nodes that are evaluated together.
 
     Parameters
     ----------
@@ -88,125 +82,116 @@ class _Evaluation:
     """
 
     def __init__(self, nodes: Sequence[Node], writers: Sequence[Writer | None]) -> None:
-        self._intern = Interner()
-        self._nodes = [self._intern(pushed(node)) for node in nodes]
-        self._writers = list(writers)
+        super().__init__(nodes, [None if writer is None else writer.grid for writer in writers])
+        self._writers = writers
         self._results: dict[int, Result] = {}  # by the number of what was asked for
-        self._reduced: dict[int, Result] = {}  # by the id of the reduction
+        self._asked = {
+            id(node) for node, writer in zip(self.nodes, writers, strict=True) if writer is None
+        }
         self._memory = options.current().memory
+
+    def checked_run(self) -> None:
+        """Compute all; what cannot fit into memory, in whichever pass, is said before reading."""
+        if any(_stages(node) > 1 for node in self.nodes):
+            check(self.nodes, self._grids)
+        self.run()
 
     def values(self, number: int) -> Values:
         """Return the values of what was asked for, which are nobody else's."""
-        values = self._results[number].values()
-        shared = any(
-            self._results[other] is self._results[number]
-            for other in self._results
-            if other > number
-        )
-        return values.copy() if shared else values
-
-    def run(self) -> None:
-        """Make one pass after the other, until all is done."""
-        waiting = dict(enumerate(self._nodes))
-        further: list[tuple[Wanted, Result]] = []
-        while waiting or further:
-            ready = [number for number, node in waiting.items() if not node.staged]
-            wanted = [*further, *self._wanted(waiting.values())]
-            outputs = self._outputs(waiting, ready)
-            further = self._pass(wanted, outputs)
-            for number in ready:
-                del waiting[number]
-            going = {id(each.node) for each, _ in further}
-            done = {key: self._leaf(key) for key in self._reduced if key not in going}
-            for number, node in list(waiting.items()):
-                if id(node) in done:
-                    self._reached(number, node, waiting)
-                else:
-                    waiting[number] = self._intern(substituted(node, done))
-
-    def _wanted(self, nodes: Any) -> Iterator[tuple[Wanted, Result]]:
-        """Yield the reductions that can be computed now, and where their values go."""
-        for node in nodes:
-            for found in reductions_of(node):
-                if id(found) not in self._reduced:
-                    result = self._reduced[id(found)] = Result(found)
-                    yield Wanted(found, found.statistic), result
-
-    def _reached(self, number: int, node: Node, waiting: dict[int, Node]) -> None:
-        """Take the values of a reduction that was itself asked for."""
-        if self._writers[number] is None:
-            self._results[number] = self._reduced[id(node)]
-            del waiting[number]
-        else:
-            waiting[number] = self._leaf(id(node))
-
-    def _leaf(self, key: int) -> Node:
-        result = self._reduced[key]
+        result = self._results.get(number)
+        if result is None:
+            result = Result(self.nodes[number])  # of nothing
         values = result.values()
+        before = [self._results.get(other) for other in range(number)]
+        return values.copy() if result in before else values
+
+    def target(self, node: Reduce) -> Result | Spilled:
+        nbytes = math.prod(node.shape) * node.dtype.itemsize
+        if id(node) in self._asked or nbytes <= self._memory // _LARGE:
+            return Result(node)
+        return Spilled(node)
+
+    def leaf(self, target: Result | Spilled) -> Node:
+        if isinstance(target, Spilled):
+            return target.leaf()
+        values = target.values()
         return Leaf(MemorySource(values), values.shape, values.dtype)
 
-    def _outputs(self, waiting: dict[int, Node], ready: Sequence[int]) -> list[Output]:
-        outputs = []
-        for number in ready:
-            node = waiting[number]
-            writer = self._writers[number]
-            if writer is None and number not in self._results:
-                self._results[number] = Result(node)
-            if 0 not in node.shape:
-                outputs.append(Output(node, number, None if writer is None else writer.grid))
-        return outputs
+    def reached(self, number: int, target: Result | Spilled) -> bool:
+        if self._writers[number] is not None or isinstance(target, Spilled):
+            return False
+        self._results[number] = target
+        return True
 
-    def _pass(
-        self, wanted: Sequence[tuple[Wanted, Result]], outputs: Sequence[Output]
-    ) -> list[tuple[Wanted, Result]]:
-        """Compute what can be computed now; return what needs another pass."""
-        results = {id(each): result for each, result in wanted}
-        reductions = reductions_over([each for each, _ in wanted])
-        mergings = {}
-        for reduction in reductions:
-            targets = [results[id(each)] for each in reduction.wanted]
-            mergings[id(reduction)] = Merging(reduction, targets, keeping_of(reduction))
-        some = []
-        for reduction in reductions:
-            if 0 in reduction.node.shape:
-                mergings[id(reduction)].empty()
-            else:
-                some.append(reduction)
-        groups = grouped(some, outputs, self._memory)
+    def make(self, stage: Stage) -> list[Wanted]:
+        mergings = {
+            id(reduction): Merging(
+                reduction,
+                [self.targets[id(wanted.node)] for wanted in reduction.wanted],
+                keeping_of(reduction),
+            )
+            for reduction in (*stage.reductions, *stage.empty)
+        }
+        for reduction in stage.empty:
+            mergings[id(reduction)].empty()
+        groups = grouped(stage.reductions, stage.outputs, self._memory)
         for group in groups:
-            group.at_once(1)  # what cannot fit is said before anything is read
+            group.at_once(1)  # before any of them is read
         total = sum(group.nbytes for group in groups)
         with progress.reporting(options.current().progress, total) as advance:
             for group in groups:
-                _Running(group, mergings, self, advance).run()
-        return [each for merging in mergings.values() for each in merging.further]
+                _Running(
+                    group,
+                    [mergings[id(reduction)] for reduction in group.reductions],
+                    [self._writer(output) for output in group.outputs],
+                    advance,
+                ).run()
+        return [wanted for merging in mergings.values() for wanted in merging.further]
 
-    def writer(self, number: int) -> Any:
+    def _writer(self, output: Output) -> Any:
         """Return what takes the values of what was asked for."""
-        writer = self._writers[number]
-        return self._results[number] if writer is None else writer
+        writer = self._writers[output.number]
+        if writer is not None:
+            return writer
+        result = self._results[output.number] = Result(output.node)
+        return result
+
+
+def _stages(node: Node) -> int:
+    """Tell whether a node is ready, a reduction of what is ready, or takes more passes."""
+    if not node.staged:
+        return 0
+    return 1 if isinstance(node, Reduce) and not node.operand.staged else 2
 
 
 class _Running:
-    """A group on its way through the data."""
+    """A group on its way through the data.
+
+    Parameters
+    ----------
+    group : Group
+    mergings : list of Merging
+        What takes the partial results of each reduction.
+    writers : list
+        What takes the values of each output.
+    advance : callable
+        To be told of the bytes that are done.
+    """
 
     def __init__(
-        self, group: Group, mergings: dict[int, Merging], evaluation: _Evaluation, advance: Any
+        self, group: Group, mergings: Sequence[Merging], writers: Sequence[Any], advance: Any
     ) -> None:
         self._group = group
-        self._mergings = [mergings[id(reduction)] for reduction in group.reductions]
-        self._writers = [evaluation.writer(output.number) for output in group.outputs]
+        self._mergings = mergings
+        self._writers = writers
         self._advance = advance
-        self._lock = threading.Lock()
-        size = max(1, int(np.prod(group.shape, dtype=object)))
-        self._bytes_each = group.nbytes / size
+        self._writing = threading.Lock()
+        self._bytes_each = group.nbytes / math.prod(group.shape)
 
     def run(self) -> None:
         """Compute all tasks."""
-        wanted = None
-        if any(merging.keeping is not None for merging in self._mergings):
-            wanted = self._wanted
-        run(self._group, self._group.tasks(wanted), self._take)
+        keeping = any(merging.keeping is not None for merging in self._mergings)
+        run(self._group, self._group.tasks(self._wanted if keeping else None), self._take)
 
     def _wanted(self, number: int, cell: Cell) -> bool:
         return self._mergings[number].wanted(cell)
@@ -221,13 +206,6 @@ class _Running:
             if writer.concurrent:
                 writer.write(task.box, values)
             else:
-                with self._lock:
+                with self._writing:
                     writer.write(task.box, values)
-        self._advance(int(self._bytes_each * _size(task.box)))
-
-
-def _size(box: Box) -> int:
-    size = 1
-    for s in box:
-        size *= s.stop - s.start
-    return size
+        self._advance(int(self._bytes_each * math.prod(box_shape(task.box))))

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from biggus.cache import Cache
     from biggus.engine.merging import Merging
     from biggus.grid import Index
-    from biggus.plan import Cell, Reduction
+    from biggus.planning import Cell, Reduction
     from biggus.source import Box
     from biggus.statistics import Family, Partial
 
@@ -64,8 +64,8 @@ class Keeping:
         self._seen: dict[tuple[Index, int, int], list[int]] = {}
         self._lock = threading.Lock()
 
-    def wanted(self, cell: Cell, merging: Merging) -> bool:
-        """Tell whether a cell must be computed; if not, its batch is handed to `merging`.
+    def wanted(self, cell: Cell, merging: Merging | None) -> bool:
+        """Tell whether a cell must be computed; if not, its batch is handed to `merging`, if any.
 
         To be called once for each cell.
         """
@@ -78,7 +78,7 @@ class Keeping:
         if seen is None:
             partials = self._looked_up(place)
             seen = self._seen[place] = [tree.batch(segment, batch).size, partials is None]
-            if partials is not None:
+            if partials is not None and merging is not None:
                 merging.add_batch(cell.kept, segment, batch, partials)
         seen[0] -= 1
         if not seen[0]:

@@ -5,17 +5,22 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from biggus.plan import Fold, Run, Wanted
+from biggus.planning import Fold, Run, Wanted
 from biggus.source import box_shape
+from biggus.statistics import Statistic
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from biggus.engine.keeping import Keeping
     from biggus.engine.reading import Result
+    from biggus.engine.spill import Spilled
     from biggus.grid import Index
-    from biggus.plan import Cell, Reduction
+    from biggus.planning import Cell, Reduction
+    from biggus.source import Values
     from biggus.statistics import Partial
+
+    Target = Result | Spilled
 
 
 class Merging:
@@ -25,18 +30,18 @@ class Merging:
     ----------
     reduction : Reduction
         What is reduced.
-    results : sequence of Result
+    results : sequence of Result or Spilled
         Where the values of each wanted statistic go.
     keeping : Keeping, optional
         What keeps batches that are complete, and knows those that were kept.
     """
 
     def __init__(
-        self, reduction: Reduction, results: Sequence[Result], keeping: Keeping | None = None
+        self, reduction: Reduction, results: Sequence[Target], keeping: Keeping | None = None
     ) -> None:
         self.reduction = reduction
-        self.further: list[tuple[Wanted, Result]] = []
-        """The statistics that need another pass over the data, and where they go."""
+        self.further: list[Wanted] = []
+        """The statistics that need another pass over the data."""
         self._results = results
         self.keeping = keeping
         self._folds: dict[tuple[int | Index, ...], list[Fold]] = {}
@@ -109,18 +114,18 @@ class Merging:
         reduction = self.reduction
         for wanted, result in zip(reduction.wanted, self._results, strict=True):
             found = wanted.statistic.proceed(reduction.restricted(partials, wanted.statistic))
-            if hasattr(found, "family"):
-                self.further.append((Wanted(wanted.node, found), result))
+            if isinstance(found, Statistic):
+                self.further.append(Wanted(wanted.node, found))
             else:
                 self._put(kept, wanted, result, found)
 
-    def _put(self, kept: Index, wanted: Wanted, result: Result, values: object) -> None:
+    def _put(self, kept: Index, wanted: Wanted, result: Target, values: Values) -> None:
         node = wanted.node
         box = self.reduction.kept_box(kept)
         if not node.keepdims:
             box = tuple([s for axis, s in enumerate(box) if axis not in node.axes])
         box = (*box, *[slice(0, n, 1) for n in wanted.statistic.shape])
-        shaped = values.reshape(box_shape(box))  # type: ignore[attr-defined]
+        shaped = values.reshape(box_shape(box))
         result.write(box, shaped)
 
     def empty(self) -> None:
@@ -131,8 +136,8 @@ class Merging:
         partials = [family.identity(kept) for family in reduction.families]
         for wanted, result in zip(reduction.wanted, self._results, strict=True):
             found = wanted.statistic.proceed(reduction.restricted(partials, wanted.statistic))
-            if hasattr(found, "family"):
-                self.further.append((Wanted(wanted.node, found), result))
+            if isinstance(found, Statistic):
+                self.further.append(Wanted(wanted.node, found))
             else:
                 result.write(
                     tuple([slice(0, n, 1) for n in wanted.node.shape]),

@@ -199,30 +199,39 @@ def _run(pieces: Iterator[Piece], result: Result, advance: Callable[[int], None]
     def read(piece: Piece) -> None:
         paste(piece, _load(piece))
 
-    # A thread of a pool that waited for the pool could wait for itself.
-    waiters = None if waiting.inside else _UnderWay(waiting, read, _WINDOW)
-    computers = None
-    if not (waiting.inside or computing.inside) and (most := _computers(result)) > 1:
-        computers = _UnderWay(computing, read, most)
+    groups = _groups(result, read)
     count = 0
     try:
-        for count, piece in enumerate(pieces, 1):
-            group = waiters if piece.waits else computers
+        for piece in pieces:
+            count += 1
+            group = groups[piece.waits]
             if group is None:
                 read(piece)
             elif (values := _at_hand(piece)) is not None:
                 paste(piece, values)
             else:
                 group.add(piece)
-        for group in (computers, waiters):
-            if group is not None:
-                group.finish()
+        for group in filter(None, groups):
+            group.finish()
     except BaseException:
-        for group in (computers, waiters):
-            if group is not None:
-                group.cancel()
+        for group in filter(None, groups):
+            group.cancel()
         raise
     return count
+
+
+def _groups(
+    result: Result, read: Callable[[Piece], None]
+) -> tuple[_UnderWay | None, _UnderWay | None]:
+    """Return what pieces are given to that compute, and that wait; None: the caller's thread.
+
+    A thread of a pool that waited for the pool could wait for itself.
+    """
+    waiters = None if waiting.inside else _UnderWay(waiting, read, _WINDOW)
+    computers = None
+    if not (waiting.inside or computing.inside) and (most := _computers(result)) > 1:
+        computers = _UnderWay(computing, read, most)
+    return computers, waiters
 
 
 def _at_hand(piece: Piece) -> Values | None:
@@ -247,7 +256,7 @@ class _UnderWay:
         self._pieces: dict[Future[None], Piece] = {}
 
     def add(self, piece: Piece) -> None:
-        """Give a piece to a thread; wait for one that is done if as many as may be are under way."""
+        """Give a piece to a thread; wait for another if as many as may be are under way."""
         # The options of the caller hold for its reads.
         context = contextvars.copy_context()
         self._pieces[self._pool.submit(context.run, self._read, piece)] = piece

@@ -8,6 +8,7 @@ ends all.
 from __future__ import annotations
 
 import contextvars
+import itertools
 import threading
 from collections import deque
 from concurrent.futures import FIRST_COMPLETED, Future, wait
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from concurrent.futures import Executor
 
-    from biggus.plan import Group, Task, Work
+    from biggus.planning import Group, Task, Work
 
 _AHEAD = 16
 """So far may a task be ahead of the first that is not done, and as far again for each thread."""
@@ -41,15 +42,28 @@ def run(group: Group, tasks: Iterator[Task], take: Callable[[Task, Computed], No
     MemoryBudgetError
         Before anything is read, if not even one task fits into the memory.
     """
+    executor = options.current().executor
+    most = most_at_once(group)
+    if executor is not None:
+        _Sent(group, executor, most, take).run(tasks)
+    else:
+        # A thread of the pool never waits for another.
+        _Shared(group, 1 if computing.inside else most, take).run(tasks)
+
+
+def most_at_once(group: Group) -> int:
+    """Return how many tasks of a group are computed at once.
+
+    Raises
+    ------
+    MemoryBudgetError
+        If not even one fits into the memory.
+    """
     current = options.current()
-    if current.executor is not None:
-        most = group.at_once(current.workers)
-        _Sent(group, current.executor, most, take).run(tasks)
-        return
-    workers = max(current.workers, WAITING_TASKS) if group.waits else current.workers
-    # A thread of the pool never waits for another.
-    most = 1 if computing.inside else group.at_once(workers)
-    _Shared(group, most, take).run(tasks)
+    workers = current.workers
+    if current.executor is None and group.waits:
+        workers = max(workers, WAITING_TASKS)
+    return group.at_once(workers)
 
 
 class _Shared:
@@ -65,19 +79,12 @@ class _Shared:
         self._failure: BaseException | None = None
 
     def run(self, tasks: Iterator[Task]) -> None:
-        first = next(tasks, None)
-        if first is None:
-            return
-        second = next(tasks, None) if self._most > 1 else None
-        if second is None:
-            self._compute(first)
-            for task in tasks:
-                self._compute(task)
-            return
-        self._tasks = _chained(first, second, tasks)
+        """Compute all tasks: alone, if there is but one."""
+        begun = list(itertools.islice(tasks, 2))
+        self._tasks = itertools.chain(begun, tasks)
         helpers: list[Future[None]] = []
         try:
-            for _ in range(self._most - 1):
+            for _ in range(self._most - 1 if len(begun) > 1 else 0):
                 # The options of the caller hold for its reads.
                 context = contextvars.copy_context()
                 helpers.append(computing.submit(context.run, self._work))
@@ -93,8 +100,6 @@ class _Shared:
             for helper in helpers:
                 helper.cancel()
             raise
-        if self._failure is not None:
-            raise self._failure
 
     def _work(self) -> None:
         """Compute tasks until there are none, or something has failed."""
@@ -110,7 +115,7 @@ class _Shared:
 
     def _next(self) -> Task | None:
         with self._drawing:
-            if self._failure is not None:
+            if self._failed():
                 return None
             task = next(self._tasks, None)
             if task is None:
@@ -119,14 +124,17 @@ class _Shared:
             with self._changed:
                 while self._under_way and task.number - min(self._under_way) > most:
                     self._changed.wait(_WAKING_SECONDS)
-                    if self._failure is not None:
+                    if self._failed():
                         return None
                 self._under_way.add(task.number)
             return task
 
+    def _failed(self) -> bool:
+        return self._failure is not None
+
     def _compute(self, task: Task) -> None:
         computed = compute(self._group.work(task))
-        if self._failure is None:
+        if not self._failed():
             self._take(task, computed)
 
     def _end(self, error: BaseException) -> None:
@@ -134,12 +142,6 @@ class _Shared:
             if self._failure is None:
                 self._failure = error
             self._changed.notify_all()
-
-
-def _chained(first: Task, second: Task, tasks: Iterator[Task]) -> Iterator[Task]:
-    yield first
-    yield second
-    yield from tasks
 
 
 class _Sent:

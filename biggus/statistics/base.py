@@ -145,6 +145,11 @@ class Statistic(ABC):
         """What the result has at each position: ``()``, or ``(bins,)`` of a histogram."""
         return ()
 
+    @property
+    def passes(self) -> int:
+        """How many passes over the data there are still to be, at most."""
+        return 1
+
     @abstractmethod
     def proceed(self, partial: Partial) -> Values | Statistic:
         """Finish, or say what is to be accumulated next.

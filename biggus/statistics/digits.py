@@ -101,8 +101,11 @@ class Digits(Family):
     @property
     def bits(self) -> int:
         """How many bits more are counted by."""
-        most = min(_DIGIT, _TABLE - (len(self.prefixes) - 1).bit_length())
-        return min(8 * self.dtype.itemsize - self.known, max(1, most))
+        return min(8 * self.dtype.itemsize - self.known, self.bits_of(len(self.prefixes)))
+
+    def bits_of(self, prefixes: int) -> int:
+        """Return how many bits more can be counted by, of so many prefixes."""
+        return max(1, min(_DIGIT, _TABLE - (prefixes - 1).bit_length()))
 
     @property
     def key(self) -> str:

@@ -166,6 +166,10 @@ class HistogramOfRange(Statistic):
     """Of the values."""
 
     @property
+    def passes(self) -> int:
+        return 1 if self.edges else 2
+
+    @property
     def shape(self) -> tuple[int, ...]:
         return (self.count + self.edges,)
 

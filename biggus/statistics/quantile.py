@@ -143,6 +143,12 @@ class Quantiles(Statistic):
         return self.q_shape
 
     @property
+    def passes(self) -> int:
+        unknown = 8 * self.digits.dtype.itemsize - self.digits.known
+        # Of many quantiles fewer digits are found at a time.
+        return -(-unknown // self.digits.bits_of(2 * len(self.q)))
+
+    @property
     def digits(self) -> Digits:
         """What is accumulated."""
         assert isinstance(self.family, Digits)

@@ -5,11 +5,11 @@ expressions and the grids of their sources alone.  Which cells are computed
 together follows from the memory that there is.
 """
 
-from biggus.plan.fold import Fold, Run
-from biggus.plan.groups import Group, grouped
-from biggus.plan.jobs import Cell, Output, Reduction, Wanted, reductions_over
-from biggus.plan.rewriting import Interner, pushed, reductions_of, signature_of, substituted
-from biggus.plan.tasks import Accumulation, Task, Work
+from biggus.planning.fold import Fold, Run
+from biggus.planning.groups import Group, grouped
+from biggus.planning.jobs import Cell, Output, Reduction, Wanted, reductions_over
+from biggus.planning.rewriting import Interner, pushed, reductions_of, signature_of, substituted
+from biggus.planning.tasks import Accumulation, Task, Work
 
 __all__ = [
     "Accumulation",

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from biggus.cells import cells_of
 from biggus.grid import Grid, Index, RegularEdges
-from biggus.plan.seams import seams_of
-from biggus.plan.tree import Tree
+from biggus.planning.seams import seams_of
+from biggus.planning.tree import Tree
 from biggus.statistics import Family, Partial, Statistic, nbytes_of
 
 if TYPE_CHECKING:

@@ -11,17 +11,17 @@ from biggus.errors import MemoryBudgetError
 from biggus.grid import Grid
 from biggus.nodes import Elementwise, GridMosaicNode, Leaf, Mosaic, View
 from biggus.options import format_bytes
-from biggus.plan.footprint import footprint, values_bytes
-from biggus.plan.jobs import Output, Reduction
-from biggus.plan.rewriting import leaves_of, rebuilt
-from biggus.plan.tasks import Accumulation, Task, Work, within
+from biggus.planning.footprint import footprint, values_bytes
+from biggus.planning.jobs import Output, Reduction
+from biggus.planning.rewriting import leaves_of, rebuilt
+from biggus.planning.tasks import Accumulation, Task, Work, within
 from biggus.region import Selection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from biggus.nodes import Node
-    from biggus.plan.jobs import Cell
+    from biggus.planning.jobs import Cell
     from biggus.source import Box, Chunks
 
 _LEVELS = 3
@@ -44,7 +44,7 @@ class Group:
     ) -> None:
         self.reductions = tuple(reductions)
         self.outputs = tuple(outputs)
-        self.jobs = (*self.reductions, *self.outputs)
+        self.jobs: tuple[Reduction | Output, ...] = (*self.reductions, *self.outputs)
         self.shape = self.jobs[0].node.shape
         self.memory = memory
         self.nodes = tuple({id(job.node): job.node for job in self.jobs}.values())
@@ -232,11 +232,10 @@ def grouped(reductions: Sequence[Reduction], outputs: Sequence[Output], memory: 
     for job in jobs:
         origins = leaves_of(job.node)
         for members, known in parts:
-            if job.node.shape != members[0].node.shape or not (origins & known):
-                continue
-            if _group([*members, job], memory).fits:
+            alike = job.node.shape == members[0].node.shape and origins & known
+            if alike and _group([*members, job], memory).fits:
                 members.append(job)
-                known |= origins
+                known.update(origins)
                 break
         else:
             parts.append(([job], origins))

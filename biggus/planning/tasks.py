@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from biggus.plan.rewriting import Interner
+from biggus.planning.rewriting import Interner
 from biggus.region import Selection
 from biggus.source import box_shape
 
 if TYPE_CHECKING:
     from biggus.grid import Index
     from biggus.nodes import Node
-    from biggus.plan.jobs import Cell
+    from biggus.planning.jobs import Cell
     from biggus.source import Box
     from biggus.statistics import Family
 

@@ -1,0 +1,288 @@
+"""Rehearsing: what evaluating would do, with nothing read.
+
+Every task is made, looked at and forgotten, so it costs time but no memory in
+their number.  What comes of a reduction is of known shape and dtype, and stands in
+for its values.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from biggus import options
+from biggus.engine.keeping import keeping_of
+from biggus.engine.passes import Passes, Stage
+from biggus.engine.running import most_at_once
+from biggus.grid import Grid
+from biggus.nodes import Combination, Elementwise, Leaf, Node, Read, View, narrowed
+from biggus.options import format_bytes
+from biggus.planning import grouped, signature_of
+from biggus.region import Selection
+from biggus.source import Source, box_shape
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from biggus.engine.keeping import Keeping
+    from biggus.nodes import Reduce
+    from biggus.planning import Cell, Group, Wanted
+    from biggus.source import Box, Chunks, Values
+
+
+@dataclass
+class PassPlan:
+    """What one pass over the data would do.
+
+    Attributes
+    ----------
+    tasks : int
+        How many blocks would be computed.
+    requests : int
+        How many reads would be made.
+    read_bytes : int
+        The bytes of the values that would be read, those in a cache included.
+    cached_bytes : int
+        Those of them that are in a cache.
+    kept_cells : int
+        How many cells need not be read, for what comes of them has been kept.
+    peak_bytes : int
+        The most memory that computing would take, results aside.
+    times_read : float
+        How often a chunk would be read, on average; 1 where grids nest.
+    """
+
+    tasks: int = 0
+    requests: int = 0
+    read_bytes: int = 0
+    cached_bytes: int = 0
+    kept_cells: int = 0
+    peak_bytes: int = 0
+    times_read: float = 0.0
+
+    def __str__(self) -> str:
+        text = (
+            f"{self.tasks:,} tasks, {self.requests:,} reads of {format_bytes(self.read_bytes)}"
+            f" ({format_bytes(self.cached_bytes)} cached)"
+            f", at most {format_bytes(self.peak_bytes)} of memory"
+        )
+        if self.times_read > 1:
+            text += f", each chunk {self.times_read:.3g} times"
+        if self.kept_cells:
+            text += f", {self.kept_cells:,} cells kept"
+        return text
+
+
+@dataclass
+class Plan:
+    """What evaluating some arrays would do.  Printed, it tells it pass by pass.
+
+    Attributes
+    ----------
+    passes : list of PassPlan
+        Each over the data once.
+    result_bytes : int
+        The memory that the results themselves would take.
+    """
+
+    passes: list[PassPlan]
+    result_bytes: int
+
+    @property
+    def tasks(self) -> int:
+        """How many blocks would be computed, in all passes."""
+        return sum(each.tasks for each in self.passes)
+
+    @property
+    def requests(self) -> int:
+        """How many reads would be made."""
+        return sum(each.requests for each in self.passes)
+
+    @property
+    def read_bytes(self) -> int:
+        """The bytes of the values that would be read, those in a cache included."""
+        return sum(each.read_bytes for each in self.passes)
+
+    @property
+    def cached_bytes(self) -> int:
+        """Those of them that are in a cache."""
+        return sum(each.cached_bytes for each in self.passes)
+
+    @property
+    def peak_bytes(self) -> int:
+        """The most memory that computing would take, results aside."""
+        return max((each.peak_bytes for each in self.passes), default=0)
+
+    def __str__(self) -> str:
+        lines = [f"pass {number}: {each}" for number, each in enumerate(self.passes, 1)]
+        return "\n".join([*lines, f"results: {format_bytes(self.result_bytes)}"])
+
+    __repr__ = __str__
+
+
+def rehearse(nodes: Sequence[Node]) -> Plan:
+    """Return what evaluating nodes together would do.
+
+    Raises
+    ------
+    MemoryBudgetError
+        If it cannot be computed in the memory that the options allow.
+    """
+    rehearsal = _Rehearsal(nodes, [None] * len(nodes))
+    rehearsal.run()
+    sizes = [math.prod(node.shape) * (node.dtype.itemsize + node.masked) for node in nodes]
+    return Plan(rehearsal.found, sum(sizes))
+
+
+def check(nodes: Sequence[Node], grids: Sequence[Chunks | None]) -> None:
+    """Raise a MemoryBudgetError if some pass cannot be made in the memory that there is."""
+    _Checked(nodes, grids).run()
+
+
+class _Checked(Passes["Reduce"]):
+    """Nodes of which it is looked at alone whether each pass has room."""
+
+    def target(self, node: Reduce) -> Reduce:
+        return node
+
+    def leaf(self, target: Reduce) -> Node:
+        source = _Unread(target)
+        return Leaf(source, source.shape, source.dtype)
+
+    def reached(self, number: int, target: Reduce) -> bool:  # noqa: ARG002 - of none there is more
+        return True
+
+    def make(self, stage: Stage) -> list[Wanted]:
+        for group in grouped(stage.reductions, stage.outputs, options.current().memory):
+            group.at_once(1)
+        return []
+
+
+class _Rehearsal(_Checked):
+    """Nodes of which all tasks are looked at."""
+
+    def __init__(self, nodes: Sequence[Node], grids: Sequence[Chunks | None]) -> None:
+        super().__init__(nodes, grids)
+        self.found: list[PassPlan] = []
+        self._left: dict[int, int] = {}  # passes that a reduction still needs, by its id
+
+    def make(self, stage: Stage) -> list[Wanted]:
+        groups = grouped(stage.reductions, stage.outputs, options.current().memory)
+        if groups:
+            self.found.append(_rehearsed(groups))
+        further = []
+        for wanted in itertools.chain.from_iterable(r.wanted for r in stage.reductions):
+            left = self._left.setdefault(id(wanted.node), wanted.statistic.passes) - 1
+            self._left[id(wanted.node)] = left
+            if left:
+                further.append(wanted)
+        return further
+
+
+class _Unread(Source):
+    """The values of a reduction that nobody has computed."""
+
+    waits = False
+    resident = True
+    name = "a result that is not known yet"
+
+    def __init__(self, node: Reduce) -> None:
+        self.shape = node.shape
+        self.dtype = node.dtype
+        self.masked = node.masked
+
+    def __getitem__(self, box: Box) -> Values:
+        return np.zeros(box_shape(box), self.dtype)
+
+
+def _rehearsed(groups: Sequence[Group]) -> PassPlan:
+    found = PassPlan()
+    touched: dict[int, _Touched] = {}
+    for group in groups:
+        at_once = most_at_once(group)
+        found.peak_bytes = max(found.peak_bytes, group.state + at_once * group.peak)
+        keepings = [keeping_of(reduction) for reduction in group.reductions]
+        for task in group.tasks(_Kept(keepings, found).wanted):
+            found.tasks += 1
+            seen: set[Any] = set()
+            get = Selection.of_box(task.box)
+            for node in group.nodes:
+                for read in _reads(node, get, seen):
+                    if not read.source.resident:
+                        _count(read, found, touched)
+    reads = sum(each.reads for each in touched.values())
+    chunks = sum(int(each.chunks.sum()) for each in touched.values())
+    found.times_read = reads / chunks if chunks else 0.0
+    return found
+
+
+class _Kept:
+    """Asks what is kept, and counts it."""
+
+    def __init__(self, keepings: Sequence[Keeping | None], found: PassPlan) -> None:
+        self._keepings = keepings
+        self._found = found
+
+    def wanted(self, number: int, cell: Cell) -> bool:
+        """Tell whether a cell would be computed."""
+        keeping = self._keepings[number]
+        wanted = keeping is None or keeping.wanted(cell, None)
+        self._found.kept_cells += not wanted
+        return wanted
+
+
+class _Touched:
+    """The chunks of a source that are read, and how often."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source  # kept, so that its id stays its own
+        self.grid = Grid(source.shape, source.chunks or source.shape)
+        self.chunks = np.zeros([axis.count for axis in self.grid.axes], bool)
+        self.reads = 0
+
+    def add(self, box: Box) -> None:
+        """Count a read."""
+        numbers = []
+        for axis, s in zip(self.grid.axes, box, strict=True):
+            numbers.append(slice(axis.find(s.start), axis.find(s.stop - 1) + 1))
+        part = self.chunks[tuple(numbers)]
+        self.reads += part.size
+        part[...] = True
+
+
+def _count(read: Read, found: PassPlan, touched: dict[int, _Touched]) -> None:
+    source = read.source
+    found.requests += 1
+    found.read_bytes += math.prod(box_shape(read.box)) * source.dtype.itemsize
+    found.cached_bytes += source.cached_bytes(read.box)
+    if source.chunks is not None and source.shape:
+        key = id(source)
+        if key not in touched:
+            touched[key] = _Touched(source)
+        touched[key].add(read.box)
+
+
+def _reads(node: Node, get: Selection, seen: set[Any]) -> Iterator[Read]:
+    """Yield what is read for a selection of a node, each part of the expression once."""
+    if isinstance(node, View):
+        yield from _reads(node.base, node.selection.compose(get), seen)
+        return
+    key = (id(node), signature_of(get))
+    if key in seen:
+        return
+    seen.add(key)
+    if isinstance(node, Elementwise):
+        for operand in node.operands:
+            yield from _reads(*narrowed(operand, get), seen)
+        return
+    for piece in node.pieces(get, Selection.identity(get.shape)):
+        if isinstance(piece, Read):
+            yield piece
+            continue
+        assert isinstance(piece, Combination)
+        for operand, part in piece.operands:
+            yield from _reads(operand, part, seen)
