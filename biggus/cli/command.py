@@ -130,7 +130,7 @@ def _log_to_stderr(verbosity: int) -> Iterator[None]:
 
 def _parser() -> argparse.ArgumentParser:
     from biggus import __version__
-    from biggus.cli import caches, get, info
+    from biggus.cli import caches, get, info, save
     from biggus.cli.demo import command as demo
 
     common = argparse.ArgumentParser(add_help=False)
@@ -147,6 +147,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"biggus {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for module in (demo, info, get, caches):
+    for module in (demo, info, get, save, caches):
         module.add_command(commands, common)
     return parser

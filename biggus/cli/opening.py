@@ -30,9 +30,13 @@ class Opened:
     conventions: str | None = None
 
 
-def add_opening(parser: argparse.ArgumentParser) -> None:
+def add_opening(
+    parser: argparse.ArgumentParser,
+    metavar: str = "LOCATION",
+    help: str = "a path, a URL, or a tile template",
+) -> None:
     """Add the arguments that say how a location is opened."""
-    parser.add_argument("location", metavar="LOCATION", help="a path, a URL, or a tile template")
+    parser.add_argument("location", metavar=metavar, help=help)
     group = parser.add_argument_group("opening")
     group.add_argument("--backend", metavar="NAME", help="how to read it (default: by content)")
     group.add_argument("--zoom", type=int, metavar="N", help="the zoom level of a tile template")

@@ -51,7 +51,8 @@ def split_location(text: str) -> tuple[str, str]:
     (('out.h5', 'group/a'), ('out.npy', ''))
     """
     path, colons, name = text.rpartition("::")
-    return (path, name) if colons else (text, "")
+    # Within brackets is the address of a host: http://[fe80::1]/tos.zarr
+    return (path, name) if colons and path.count("[") == path.count("]") else (text, "")
 
 
 def place_of(location: str | os.PathLike[str]) -> Place:

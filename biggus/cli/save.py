@@ -1,0 +1,95 @@
+"""``biggus save``: a variable, streamed into a new store."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from biggus import options
+from biggus.cli.bars import progress_bar
+from biggus.cli.opening import add_opening, open_variable, settings
+from biggus.cli.usage import UsageError
+from biggus.errors import OptionError, OutputError
+from biggus.options import format_bytes
+from biggus.sinks.locations import split_location, store_class
+from biggus.sinks.saving import save
+
+if TYPE_CHECKING:
+    import biggus
+
+_EXAMPLES = """\
+The format is told by the suffix of OUT: .zarr, .h5, .nc or .npy. Without NAME the
+variable keeps its own; a .zarr then holds this one array and nothing else. OUT is
+written under another name, and renamed when all of it is there.
+
+  biggus save sst.nc::analysed_sst sst.zarr
+  biggus save store.zarr::ocean/tos tos.h5::tos --memory "500 MB"
+  biggus save "https://host/{z}/{x}/{y}.png" --zoom 4 world.npy
+"""
+
+
+def add_command(commands: Any, common: argparse.ArgumentParser) -> None:
+    """Add this command to the command line."""
+    parser = commands.add_parser(
+        "save",
+        parents=[common],
+        help="stream a variable into a new store",
+        description="Stream a variable of any size into a new file or store.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_opening(
+        parser, metavar="IN[::VARIABLE]", help="a path, a URL, or a tile template, and a variable"
+    )
+    parser.add_argument("output", metavar="OUT[::NAME]", nargs="?", help="where it goes")
+    parser.add_argument(
+        "--overwrite", "--force", action="store_true", help="replace OUT if it is there"
+    )
+    parser.add_argument("--memory", metavar="SIZE", help="what it takes at most: 500 MB, 2 GiB")
+    parser.add_argument("--workers", metavar="N", help="how many threads compute")
+    parser.set_defaults(run=run, last="output")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Stream a variable into a new store."""
+    if arguments.output is None:
+        raise UsageError("say where it goes: biggus save IN[::VARIABLE] OUT[::NAME]")
+    arguments.location, variable = split_location(arguments.location)
+    with settings(arguments), _resources(arguments), progress_bar() as bar:
+        array = open_variable(arguments, variable or None).array
+        target = _target(arguments.output, variable)
+        with options.set_options(progress=bar or False):
+            _save(array, target, arguments.overwrite)
+    size = format_bytes(array.nbytes)
+    print(f"{target}: shape {array.shape}, {array.dtype}, {size}")
+
+
+def _save(array: biggus.Array, target: str, overwrite: bool) -> None:
+    try:
+        save(array, target, overwrite=overwrite)
+    except OutputError as error:
+        said = str(error).replace("overwrite=True", "--overwrite")
+        raise OutputError(said) from error
+
+
+def _resources(arguments: argparse.Namespace) -> options.set_options:
+    """Return the options that say what may be used, to be entered."""
+    changes = {
+        name: given
+        for name in ("memory", "workers")
+        if (given := getattr(arguments, name)) is not None
+    }
+    try:
+        return options.set_options(**changes)
+    except OptionError as error:
+        raise UsageError(str(error)) from None
+
+
+def _target(output: str, variable: str) -> str:
+    """Return the location that is saved to, which has a name where it needs one."""
+    path, name = split_location(output)
+    if name or not store_class(Path(path)).named:
+        return output
+    last = variable.strip("/").rpartition("/")[2]
+    return f"{path}::{last or 'data'}"

@@ -1,0 +1,366 @@
+"""Saving into objects: what is assigned is what NumPy would compute, each chunk once and whole."""
+
+import threading
+
+import numpy as np
+import pytest
+
+import biggus
+from biggus.errors import MaskedValueError, OutputError
+
+h5py = pytest.importorskip("h5py")
+netCDF4 = pytest.importorskip("netCDF4")
+zarr = pytest.importorskip("zarr")
+
+SHAPE = (7, 10)
+NUMBERS = np.arange(70).reshape(SHAPE)
+DTYPES = ["?", "i1", "u2", ">i4", "i8", "u8", "f2", ">f4", "f8", "c8", ">c16"]
+
+
+def values_of(dtype):
+    if np.dtype(dtype).kind == "?":
+        return NUMBERS % 3 == 0
+    return NUMBERS.astype(dtype)
+
+
+def lazy(values, chunks=(3, 4)):
+    return biggus.ArrayAdapter(values, chunks=chunks)
+
+
+def missing(values):
+    return np.ma.MaskedArray(values.copy(), mask=NUMBERS % 4 == 1)
+
+
+@pytest.fixture(params=["ndarray", "fortran", "memmap", "hdf5", "contiguous", "zarr2", "zarr3"])
+def make(request, tmp_path):
+    """Return a function that makes a target, and one that reads it back."""
+    kept = []
+
+    def target(shape, dtype, chunks=(2, 5)):
+        chunks = tuple(chunks[: len(shape)])
+        if request.param == "ndarray" or (request.param == "memmap" and not all(shape)):
+            return np.zeros(shape, dtype)
+        if request.param == "fortran":
+            return np.zeros(shape, dtype, order="F")
+        if request.param == "memmap":
+            return np.memmap(tmp_path / "target", dtype, "w+", shape=shape)
+        if request.param in ("hdf5", "contiguous"):
+            file = h5py.File(tmp_path / f"target{len(kept)}.h5", "w")
+            kept.append(file)
+            chunked = chunks if request.param == "hdf5" and all(shape) and shape else None
+            return file.create_dataset("target", shape, dtype, chunks=chunked)
+        return zarr.create_array(
+            store=tmp_path / "target.zarr",
+            shape=shape,
+            dtype=np.dtype(dtype).newbyteorder("=") if request.param == "zarr3" else dtype,
+            chunks=chunks,
+            zarr_format=int(request.param[-1]),
+        )
+
+    yield target
+    for file in kept:
+        file.close()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_every_dtype(make, dtype):
+    values = values_of(dtype)
+    target = make(SHAPE, dtype)
+    biggus.save(lazy(values), target)
+    assert np.array_equal(target[...], values)
+
+
+@pytest.mark.parametrize(("given", "kept"), [("f8", "f4"), ("i4", "f8"), ("?", "u1"), ("i8", "i2")])
+def test_what_numpy_casts_within_a_kind_is_cast(make, given, kept):
+    target = make(SHAPE, kept)
+    biggus.save(lazy(values_of(given)), target)
+    assert np.array_equal(target[...], values_of(given).astype(kept))
+
+
+@pytest.mark.parametrize(("given", "kept"), [("f8", "i8"), ("c8", "f8"), ("i8", "?"), ("i4", "u4")])
+def test_what_would_lose_its_kind_is_refused(make, given, kept):
+    with pytest.raises(TypeError, match="astype"):
+        biggus.save(lazy(values_of(given)), make(SHAPE, kept))
+
+
+def test_a_scalar(make):
+    target = make((), "f8")
+    biggus.save(lazy(NUMBERS).mean(), target)
+    assert target[()] == NUMBERS.mean()
+
+
+def test_an_expression_and_a_reduction_in_one_pass(make, recorded):
+    source = recorded(NUMBERS.astype("f8"))
+    a = biggus.ArrayAdapter(source, chunks=(3, 4))
+    target, mean = make(SHAPE, "f8"), np.zeros(10)
+    biggus.save([a * 2 + 1, a.mean(axis=0)], [target, mean])
+    assert np.array_equal(target[...], NUMBERS * 2.0 + 1)
+    assert np.array_equal(mean, NUMBERS.mean(axis=0))
+
+
+@pytest.mark.parametrize("chunks", [(2, 5), (7, 10), (1, 3)])
+@pytest.mark.parametrize("grid", [(3, 4), ((1, 4, 2), (9, 1)), (7, 10)])
+def test_grids_that_do_not_fit(make, chunks, grid):
+    target = make(SHAPE, "i8", chunks)
+    biggus.save(lazy(NUMBERS, grid)[::-1], target)
+    assert np.array_equal(target[...], NUMBERS[::-1])
+
+
+@pytest.mark.parametrize("dtype", ["f4", "c16", ">f8"])
+def test_missing_numbers_become_nan(make, dtype):
+    values = missing(values_of(dtype))
+    target = make(SHAPE, dtype)
+    biggus.save(lazy(values), target)
+    assert np.array_equal(target[...], values.filled(np.nan), equal_nan=True)
+
+
+@pytest.mark.parametrize("dtype", ["i4", "?", "u1"])
+def test_a_missing_value_that_has_no_place_is_an_error(make, dtype):
+    target = make(SHAPE, dtype)
+    with pytest.raises(MaskedValueError, match="cannot write the"):
+        biggus.save(lazy(missing(values_of(dtype))), target)
+
+
+def test_no_place_is_needed_where_nothing_is_missing(make):
+    target = make(SHAPE, "i4")
+    biggus.save(lazy(np.ma.MaskedArray(NUMBERS.astype("i4"))), target)
+    assert np.array_equal(target[...], NUMBERS)
+
+
+def test_another_shape_is_refused(make):
+    with pytest.raises(ValueError, match="does not fit"):
+        biggus.save(lazy(NUMBERS), make((7, 9), "i8"))
+
+
+def test_an_array_without_elements(make):
+    target = make((0, 10), "i8", (1, 5))
+    biggus.save(lazy(NUMBERS)[3:3], target)
+    assert target.shape == (0, 10)
+
+
+def test_a_masked_array_keeps_the_mask():
+    target = np.ma.zeros(SHAPE, "i8")
+    target[0, 0] = np.ma.masked
+    biggus.save(lazy(missing(NUMBERS)), target)
+    assert np.array_equal(np.ma.getmaskarray(target), missing(NUMBERS).mask)
+    assert np.array_equal(target.compressed(), missing(NUMBERS).compressed())
+
+
+@pytest.mark.parametrize("zarr_format", [2, 3])
+def test_a_zarr_array_with_a_fill_value_takes_missing_values(tmp_path, zarr_format):
+    target = zarr.create_array(
+        store=tmp_path / "a.zarr",
+        shape=SHAPE,
+        dtype="i4",
+        chunks=(2, 5),
+        fill_value=-9,
+        zarr_format=zarr_format,
+    )
+    biggus.save(lazy(missing(NUMBERS)).astype("i4"), target)
+    assert np.array_equal(target[...], missing(NUMBERS).filled(-9))
+
+
+def test_a_value_that_means_missing_is_an_error(tmp_path):
+    target = zarr.create_array(
+        store=tmp_path / "a.zarr", shape=SHAPE, dtype="i8", chunks=(2, 5), fill_value=6
+    )
+    with pytest.raises(OutputError, match="is there as a value"):
+        biggus.save(lazy(missing(NUMBERS)), target)
+    biggus.save(lazy(NUMBERS), target)  # nothing can be missing: then it is a value like any other
+
+
+def test_a_sharded_array_is_written_by_whole_shards(tmp_path):
+    target = zarr.create_array(
+        store=tmp_path / "a.zarr", shape=SHAPE, dtype="i8", chunks=(1, 2), shards=(4, 4)
+    )
+    biggus.save(lazy(NUMBERS), target)
+    assert np.array_equal(target[...], NUMBERS)
+
+
+def test_times():
+    times = NUMBERS.astype("M8[h]")
+    target = np.zeros(SHAPE, "M8[s]")
+    biggus.save(lazy(missing(times)), target)
+    assert np.array_equal(target, missing(times).filled(np.datetime64("NaT")), equal_nan=True)
+
+
+def test_strings_are_not_cut_short(tmp_path):
+    words = np.array(["one", "zwölf", ""])
+    target = np.zeros(3, "U9")
+    biggus.save(lazy(words, (2,)), target)
+    assert target.tolist() == words.tolist()
+    with pytest.raises(TypeError, match="astype"):
+        biggus.save(lazy(words, (2,)), np.zeros(3, "U4"))
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        dataset = file.create_dataset("words", 3, h5py.string_dtype())
+        biggus.save(lazy(words, (2,)), dataset)
+        assert dataset.asstr()[...].tolist() == words.tolist()
+
+
+class Recording:
+    """A target of the user's own, which takes whole chunks only, one thread at a time."""
+
+    def __init__(self, shape, dtype, chunks):
+        self.shape, self.dtype, self.chunks = shape, np.dtype(dtype), chunks
+        self.values = np.zeros(shape, dtype)
+        self.written = np.zeros(shape, int)
+        self.inside = threading.Lock()
+
+    def __setitem__(self, box, values):
+        assert self.inside.acquire(blocking=False)
+        try:
+            assert type(values) is np.ndarray
+            assert values.shape == self.values[box].shape
+            for s, n, c in zip(box, self.shape, self.chunks, strict=True):
+                assert (s.step, s.start % c) == (1, 0)
+                assert s.stop == n or s.stop % c == 0
+            self.written[box] += 1
+            self.values[box] = values
+        finally:
+            self.inside.release()
+
+
+@pytest.mark.parametrize("grid", [None, (100, 700), (96, 1000), ((400, 1, 599), (1000,))])
+def test_each_chunk_of_a_target_is_written_once_and_whole(grid):
+    values = np.arange(10**6, dtype="f4").reshape(1000, 1000)
+    first, second = Recording((1000, 1000), "f8", (64, 300)), Recording((1000,), "f8", (70,))
+    a = biggus.ArrayAdapter(values, chunks=grid)
+    with biggus.set_options(workers=4, memory="16 MB"):
+        biggus.save([a + 1, a.mean(axis=1, dtype="f8")], [first, second])
+    assert (first.written == 1).all()
+    assert (second.written == 1).all()
+    assert np.array_equal(first.values, values + 1)
+    np.testing.assert_allclose(second.values, values.mean(axis=1, dtype="f8"))
+
+
+def test_a_target_that_fails_is_named_with_the_box():
+    class Full:
+        shape = SHAPE
+
+        def __setitem__(self, box, values):
+            raise OSError(28, "No space left on device")
+
+    with pytest.raises(OutputError, match=r"cannot write the Full \[0:.*No space left"):
+        biggus.save(lazy(NUMBERS), Full())
+
+
+def test_a_failing_source_is_what_is_raised():
+    class Broken:
+        shape, dtype = SHAPE, NUMBERS.dtype
+
+        def __getitem__(self, box):
+            raise RuntimeError("broken")
+
+    with pytest.raises(biggus.SourceError, match="broken"):
+        biggus.save(biggus.ArrayAdapter(Broken()), np.zeros(SHAPE))
+
+
+@pytest.mark.parametrize(
+    ("arrays", "targets", "error"),
+    [
+        (NUMBERS, [np.zeros(SHAPE)], TypeError),
+        ([NUMBERS], np.zeros(SHAPE), TypeError),
+        ([NUMBERS, NUMBERS], [np.zeros(SHAPE)], ValueError),
+        (NUMBERS, object(), TypeError),
+        (NUMBERS, 3, TypeError),
+        (NUMBERS, biggus.zeros(SHAPE), TypeError),
+        (NUMBERS, np.broadcast_to(0, SHAPE), ValueError),
+    ],
+)
+def test_what_makes_no_sense_is_refused(arrays, targets, error):
+    with pytest.raises(error):
+        biggus.save(arrays, targets)
+
+
+def test_one_target_for_two_arrays_is_refused():
+    target = np.zeros(SHAPE)
+    with pytest.raises(ValueError, match="two arrays"):
+        biggus.save([NUMBERS, NUMBERS], [target, target])
+
+
+def test_files_that_are_closed_or_only_read_are_refused(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["a"] = np.zeros(SHAPE)
+    with h5py.File(tmp_path / "a.h5") as file, pytest.raises(ValueError, match="for reading only"):
+        biggus.save(lazy(NUMBERS), file["a"])
+
+
+def test_progress_is_told():
+    told = []
+    with biggus.set_options(progress=lambda done, total: told.append((done, total))):
+        biggus.save(lazy(NUMBERS), np.zeros(SHAPE))
+    done, total = told[-1]
+    assert done == total > 0
+
+
+class TestNetCDF:
+    @pytest.fixture
+    def dataset(self, tmp_path):
+        with netCDF4.Dataset(tmp_path / "a.nc", "w") as dataset:
+            dataset.createDimension("y", 7)
+            dataset.createDimension("x", 10)
+            yield dataset
+
+    @pytest.mark.parametrize("dtype", ["i1", "u2", "i4", "i8", "f4", "f8"])
+    @pytest.mark.parametrize("chunks", [(2, 5), None])
+    def test_numbers(self, dataset, dtype, chunks):
+        variable = dataset.createVariable("v", dtype, ("y", "x"), chunksizes=chunks)
+        biggus.save(lazy(values_of(dtype).astype(f">{dtype}")), variable)
+        assert np.array_equal(variable[...], values_of(dtype))
+
+    def test_a_scalar(self, dataset):
+        variable = dataset.createVariable("v", "f8", ())
+        biggus.save(lazy(NUMBERS).sum() * 1.0, variable)
+        assert variable[...] == NUMBERS.sum()
+
+    @pytest.mark.parametrize("fill", [None, -9])
+    def test_missing_values(self, dataset, fill):
+        variable = dataset.createVariable("v", "i4", ("y", "x"), fill_value=fill)
+        biggus.save(lazy(missing(NUMBERS)).astype("i4"), variable)
+        found = variable[...]
+        assert np.array_equal(np.ma.getmaskarray(found), missing(NUMBERS).mask)
+        assert np.array_equal(found.compressed(), missing(NUMBERS).compressed())
+
+    def test_missing_bytes_need_a_fill_value(self, dataset):
+        variable = dataset.createVariable("v", "i1", ("y", "x"))
+        with pytest.raises(MaskedValueError):
+            biggus.save(lazy(missing(values_of("i1"))), variable)
+
+    def test_packed_values(self, dataset):
+        variable = dataset.createVariable("v", "i2", ("y", "x"), fill_value=-99)
+        variable.scale_factor = 0.5
+        variable.add_offset = 10.0
+        values = missing(NUMBERS / 2)
+        biggus.save(lazy(values), variable)
+        found = variable[...]
+        assert np.array_equal(np.ma.getmaskarray(found), values.mask)
+        assert np.array_equal(found.compressed(), values.compressed())
+        variable.set_auto_scale(False)
+        assert variable[0, 0] == -20
+
+    def test_unpacked_values_do_not_fit_where_the_variable_packs_none(self, dataset):
+        variable = dataset.createVariable("v", "i2", ("y", "x"))
+        variable.scale_factor = 0.5
+        variable.set_auto_scale(False)
+        with pytest.raises(TypeError, match="astype"):
+            biggus.save(lazy(NUMBERS / 2), variable)
+
+    def test_without_masking_the_fill_value_is_written(self, dataset):
+        variable = dataset.createVariable("v", "f4", ("y", "x"), fill_value=-9)
+        variable.set_auto_mask(False)
+        biggus.save(lazy(missing(values_of("f4"))), variable)
+        assert np.array_equal(variable[...], missing(values_of("f4")).filled(-9))
+
+    def test_strings(self, dataset):
+        variable = dataset.createVariable("v", str, ("y",))
+        words = np.array(["a", "zwölf", "", "b", "c", "d", "e"])
+        biggus.save(lazy(words, (3,)), variable)
+        assert variable[...].tolist() == words.tolist()
+
+    def test_a_closed_dataset_is_refused(self, tmp_path):
+        with netCDF4.Dataset(tmp_path / "b.nc", "w") as dataset:
+            dataset.createDimension("y", 7)
+            dataset.createDimension("x", 10)
+            variable = dataset.createVariable("v", "f4", ("y", "x"))
+        with pytest.raises((ValueError, RuntimeError)):
+            biggus.save(lazy(NUMBERS), variable)

@@ -1,0 +1,302 @@
+"""Saving into new stores: read back by the formats' own libraries, and by biggus."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import biggus
+from biggus.errors import MaskedValueError, OutputError
+
+h5py = pytest.importorskip("h5py")
+netCDF4 = pytest.importorskip("netCDF4")
+zarr = pytest.importorskip("zarr")
+
+SHAPE = (7, 10)
+NUMBERS = np.arange(70).reshape(SHAPE)
+DTYPES = ["?", "i1", "u2", ">i4", "i8", "u8", "f2", ">f4", "f8", "c8", ">c16", "M8[s]", "m8[h]"]
+TARGETS = ["out.npy", "out.zarr", "out.zarr::a/b", "out.h5::a/b", "out.nc::a/b"]
+
+
+def there():
+    return sorted(path.name for path in Path().iterdir())
+
+
+def values_of(dtype):
+    return NUMBERS % 3 == 0 if np.dtype(dtype).kind == "?" else NUMBERS.astype(dtype)
+
+
+def missing(values):
+    return np.ma.MaskedArray(values.copy(), mask=NUMBERS % 4 == 1)
+
+
+def lazy(values, chunks=(3, 4)):
+    return biggus.ArrayAdapter(values, chunks=chunks)
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    """Be in an empty folder, in which nothing but the target may be at the end."""
+    monkeypatch.chdir(tmp_path)
+    yield
+    assert [name for name in there() if "partial" in name or name.endswith(".old")] == []
+
+
+def stored(target):
+    """Read what a target holds, with the library of its format."""
+    path, _, name = target.partition("::")
+    if path.endswith(".npy"):
+        return np.load(path)
+    if path.endswith(".zarr"):
+        return zarr.open(path, mode="r", **({"path": name} if name else {}))[...]
+    if path.endswith(".h5"):
+        with h5py.File(path) as file:
+            return file[name][()]
+    with netCDF4.Dataset(path) as dataset:
+        return dataset[name][...]
+
+
+def opened(target):
+    path, _, name = target.partition("::")
+    if path.endswith(".npy"):
+        return biggus.ArrayAdapter(np.load(path))
+    return biggus.open(path, name or None)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_every_dtype(target, dtype):
+    values = values_of(dtype)
+    if ".nc" in target and values.dtype.kind in "cMm":
+        with pytest.raises(OutputError, match="no place for values of dtype"):
+            biggus.save(lazy(values), target)
+        assert there() == []
+        return
+    biggus.save(lazy(values), target)
+    found = stored(target)
+    assert found.shape == values.shape
+    assert np.array_equal(found, values)
+    if ".nc" not in target:
+        assert found.dtype == values.dtype
+    assert np.array_equal(opened(target).ndarray(), values)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_scalar_and_an_array_without_elements(target):
+    biggus.save(lazy(NUMBERS).mean(), target)
+    assert stored(target) == NUMBERS.mean()
+    biggus.save(lazy(NUMBERS)[4:4], target, overwrite=True)
+    assert np.shape(stored(target)) == (0, 10)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("dtype", ["f4", ">f8"])
+def test_missing_floats(target, dtype):
+    values = missing(values_of(dtype))
+    biggus.save(lazy(values), target)
+    if "h5" in target or "npy" in target:
+        assert np.array_equal(stored(target), values.filled(np.nan), equal_nan=True)
+        return
+    found = opened(target).masked_array()
+    assert np.array_equal(found.mask, values.mask)
+    assert np.array_equal(found.compressed(), values.compressed())
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("dtype", ["i2", "u4", "i8"])
+def test_missing_integers(target, dtype):
+    values = missing(values_of(dtype))
+    if "npy" in target:
+        with pytest.raises(MaskedValueError, match=r"out\.npy"):
+            biggus.save(lazy(values), target)
+        assert there() == []
+        return
+    biggus.save(lazy(values), target)
+    if "h5" in target:
+        with h5py.File("out.h5") as file:
+            fill = file["a/b"].attrs["_FillValue"]
+            assert file["a/b"].fillvalue == fill
+            assert np.array_equal(file["a/b"][...], values.filled(fill))
+        return
+    found = opened(target).masked_array()
+    assert np.array_equal(found.mask, values.mask)
+    assert np.array_equal(found.compressed(), values.compressed())
+
+
+@pytest.mark.parametrize("target", ["out.zarr", "out.nc::a"])
+def test_the_fill_value_of_an_array_is_kept(target):
+    values = missing(NUMBERS)
+    values.fill_value = -5
+    biggus.save(lazy(values), target)
+    assert opened(target).fill_value == -5
+    values[0, 0] = -5
+    with pytest.raises(OutputError, match="is there as a value"):
+        biggus.save(lazy(values), target, overwrite=True)
+    assert opened(target)[0, 0].ndarray() == 0
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("dtype", ["U", "O"])
+def test_strings(target, dtype):
+    words = np.array(["one", "zwölf", "", "x"], dtype)
+    if ".npy" in target and dtype == "O":
+        with pytest.raises(OutputError):
+            biggus.save(lazy(words, (3,)), target)
+        return
+    biggus.save(lazy(words, (3,)), target)
+    assert opened(target).ndarray().tolist() == words.tolist()
+
+
+def test_objects_that_are_no_strings_are_refused():
+    with pytest.raises(OutputError, match="not strings"):
+        biggus.save(lazy(np.array([1, "a"], object), (2,)), "out.h5::a")
+    assert there() == []
+
+
+@pytest.mark.parametrize("path", ["out.zarr", "out.h5", "out.nc"])
+def test_several_arrays_in_one_file(path, recorded):
+    source = recorded(NUMBERS.astype("f8"))
+    a = biggus.ArrayAdapter(source, chunks=(3, 4))
+    biggus.save(
+        [a, a.mean(axis=0), a[:, 3:] * 2], [f"{path}::a", f"{path}::g/mean", f"{path}::g/b"]
+    )
+    assert np.array_equal(stored(f"{path}::a"), NUMBERS)
+    assert np.array_equal(stored(f"{path}::g/mean"), NUMBERS.mean(axis=0))
+    assert np.array_equal(stored(f"{path}::g/b"), NUMBERS[:, 3:] * 2)
+    assert there() == [path]
+
+
+def test_several_files_and_an_object_at_once():
+    a, target = lazy(NUMBERS), np.zeros(SHAPE)
+    biggus.save([a, a + 1, a + 2], ["a.npy", "b.h5::b", target])
+    assert np.array_equal(np.load("a.npy"), NUMBERS)
+    assert np.array_equal(stored("b.h5::b"), NUMBERS + 1)
+    assert np.array_equal(target, NUMBERS + 2)
+
+
+@pytest.mark.parametrize("path", ["out.zarr", "out.h5", "out.nc"])
+@pytest.mark.parametrize(("first", "second"), [("a", "a"), ("a", "a/b"), ("a/b", "a"), ("/a", "a")])
+def test_names_in_each_others_way_are_refused(path, first, second):
+    with pytest.raises(OutputError, match="one store"):
+        biggus.save([NUMBERS, NUMBERS], [f"{path}::{first}", f"{path}::{second}"])
+    assert there() == []
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        *("out.h5", "out.nc", "out.nc::", "out.npy::a", "out", "out.tiff", "no/out.npy"),
+        *("s3://bucket/out.zarr", "https://host/out.zarr::a", "out.zarr::../a", "out.h5::a//b"),
+    ],
+)
+def test_locations_that_cannot_be_written(target):
+    with pytest.raises(OutputError, match="cannot write"):
+        biggus.save(NUMBERS, target)
+    assert there() == []
+
+
+def test_paths(tmp_path):
+    biggus.save(NUMBERS, tmp_path / "out.npy")
+    assert np.array_equal(np.load("out.npy"), NUMBERS)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_what_is_there_is_replaced_when_that_is_wanted(target):
+    biggus.save(lazy(NUMBERS), target)
+    with pytest.raises(OutputError, match="overwrite=True"):
+        biggus.save(lazy(NUMBERS) + 1, target)
+    assert np.array_equal(stored(target), NUMBERS)
+    biggus.save(lazy(NUMBERS)[1:] + 2, target, overwrite=True)
+    assert np.array_equal(stored(target), NUMBERS[1:] + 2)
+    assert len(there()) == 1
+
+
+@pytest.mark.parametrize("path", ["out.zarr", "out.h5", "out.nc"])
+def test_other_arrays_in_a_store_are_not_lost(path):
+    biggus.save([NUMBERS, NUMBERS], [f"{path}::a", f"{path}::b"])
+    with pytest.raises(OutputError, match="would be lost: b"):
+        biggus.save(lazy(NUMBERS) + 1, f"{path}::a", overwrite=True)
+    assert np.array_equal(stored(f"{path}::a"), NUMBERS)
+
+
+def test_a_folder_that_is_no_store_is_never_replaced(tmp_path):
+    (tmp_path / "out.zarr").mkdir()
+    (tmp_path / "out.zarr" / "precious").write_text("mine")
+    with pytest.raises(OutputError, match="holds no Zarr store"):
+        biggus.save(NUMBERS, "out.zarr", overwrite=True)
+    assert (tmp_path / "out.zarr" / "precious").read_text() == "mine"
+
+
+@pytest.mark.parametrize("path", ["out.zarr", "out.h5"])
+def test_chunks_are_those_of_the_array(path):
+    a = biggus.ArrayAdapter(np.zeros((50, 600, 700)), chunks=(10, 300, 100))
+    biggus.save([a, a + 1, a[:, 1:], a[0, 0, :9]], [f"{path}::{name}" for name in "abcd"])
+    if path == "out.zarr":
+        group = zarr.open_group(path, mode="r")
+        found = [group[name].chunks for name in "abcd"]
+    else:
+        with h5py.File(path) as file:
+            found = [file[name].chunks for name in "abcd"]
+    assert found[:2] == [(10, 300, 100)] * 2
+    assert found[2] == (1, 599, 700)
+    assert found[3] == (9,)
+
+
+@pytest.mark.parametrize("target", ["out.zarr::b", "out.h5::b", "out.nc::b"])
+def test_names_of_axes_and_attributes_are_kept(target):
+    with netCDF4.Dataset("in.nc", "w") as dataset:
+        dataset.createDimension("time", 7)
+        dataset.createDimension("x", 10)
+        variable = dataset.createVariable("t", "i2", ("time", "x"), fill_value=-99)
+        variable.units = "K"
+        variable.scale_factor = 0.5
+        variable[...] = NUMBERS
+    a = biggus.open("in.nc", "t")
+    biggus.save(a[::2].T, target)
+    path = target.partition("::")[0]
+    if path == "out.zarr":
+        attributes = dict(zarr.open_group(path, mode="r")["b"].attrs)
+        dims = attributes["_ARRAY_DIMENSIONS"]
+    elif path == "out.h5":
+        with h5py.File(path) as file:
+            attributes = dict(file["b"].attrs)
+            dims = [dim.label for dim in file["b"].dims]
+    else:
+        with netCDF4.Dataset(path) as dataset:
+            attributes = dataset["b"].__dict__
+            dims = list(dataset["b"].dimensions)
+    assert dims == ["x", "time"]
+    assert attributes["units"] == "K"
+    assert "scale_factor" not in attributes
+    biggus.save(a.mean(axis=0), "mean.zarr")
+    mean = zarr.open_array("mean.zarr", mode="r")
+    assert dict(mean.attrs) == {"_ARRAY_DIMENSIONS": ["x"]}
+
+
+@pytest.mark.parametrize("target", ["out.zarr::t", "out.nc::t"])
+def test_packed_values_stay_packed(target):
+    with netCDF4.Dataset("in.nc", "w") as dataset:
+        dataset.createDimension("x", 4)
+        variable = dataset.createVariable("t", "i2", ("x",), fill_value=-99)
+        variable.scale_factor = 0.5
+        variable[...] = np.ma.masked_equal([1.0, 2.5, 7.0, 3.0], 7)
+    biggus.save(biggus.open("in.nc", "t", decode=False), target)
+    found = opened(target)
+    assert found.masked_array().tolist() == [1.0, 2.5, None, 3.0]
+    path, _, name = target.partition("::")
+    assert biggus.open(path, name, decode=False).ndarray().tolist() == [2, 5, -99, 6]
+
+
+def test_dimensions_of_one_name_and_several_lengths():
+    a = biggus.ArrayAdapter(np.zeros((3, 4)))
+    biggus.save([a, a.T, a[0]], ["o.nc::a", "o.nc::b", "o.nc::c"])
+    with netCDF4.Dataset("o.nc") as dataset:
+        assert [dataset[name].shape for name in "abc"] == [(3, 4), (4, 3), (4,)]
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_what_is_larger_than_a_block(target):
+    values = np.arange(3 * 700 * 1000, dtype="f4").reshape(3, 700, 1000)
+    with biggus.set_options(workers=4):
+        biggus.save(biggus.ArrayAdapter(values, chunks=(1, 300, 1000)) + 1, target)
+    assert np.array_equal(stored(target), values + 1)
