@@ -37,6 +37,12 @@ def _own_cache_folder(tmp_path_factory, monkeypatch):
     monkeypatch.setenv("BIGGUS_CACHE_DIR", str(folder))
 
 
+@pytest.fixture
+def soon_settled(monkeypatch):
+    """Files are trusted a moment after they were written: few tests are about how long that is."""
+    monkeypatch.setattr("biggus.backends.files.SETTLED_SECONDS", 0.1)
+
+
 class Recorded:
     """A plain user object that holds biggus to its contract, and remembers what it was asked."""
 

@@ -14,6 +14,8 @@ from biggus.testing import RecordingSource, SourceTests, assert_same
 from biggus.testing.strategies import advanced_keys
 from biggus.wrappers import ObjectSource
 
+pytestmark = pytest.mark.usefixtures("soon_settled")
+
 NUMBERS = ("f8", "i1", "u8", "f4", "f2", "?", "c16")
 EMPTY = ((0,), (3, 0, 2))
 

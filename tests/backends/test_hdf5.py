@@ -18,6 +18,8 @@ from biggus.source import read, whole
 from biggus.testing import SourceTests
 from biggus.testing.strategies import boxes
 
+pytestmark = pytest.mark.usefixtures("soon_settled")
+
 SHAPE = (4, 6)
 SLOW = settings(
     max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), database=None

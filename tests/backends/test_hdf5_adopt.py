@@ -16,6 +16,8 @@ from biggus.errors import OpenError, SourceError
 from biggus.source import read, whole
 from biggus.testing import SourceTests
 
+pytestmark = pytest.mark.usefixtures("soon_settled")
+
 BOX = (slice(1, 5, 2),)
 
 

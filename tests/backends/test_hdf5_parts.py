@@ -20,11 +20,13 @@ from biggus.errors import SourceError
 from biggus.source import read, whole
 from biggus.testing.strategies import boxes
 
+pytestmark = pytest.mark.usefixtures("soon_settled")
+
 
 def _age(*paths):
     """Wait until files have not been written to for long enough to be trusted."""
     while file_version(*paths) is None:
-        time.sleep(0.1)
+        time.sleep(0.02)
 
 
 @pytest.fixture

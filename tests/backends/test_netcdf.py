@@ -21,6 +21,8 @@ from biggus.source import read, whole
 from biggus.testing import SourceTests
 from biggus.testing.strategies import boxes
 
+pytestmark = pytest.mark.usefixtures("soon_settled")
+
 
 class Conformance(SourceTests):
     """The suite, of one format."""

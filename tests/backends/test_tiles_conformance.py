@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 from tile_server import TileServer, encoded
 
+from biggus.backends.http import client
 from biggus.backends.location import Location
 from biggus.backends.tiles.backend import TilesBackend
 from biggus.cache import Cache
@@ -37,6 +38,11 @@ class FolderServer(TileServer):
             return None
         x, y = int(match[2]) * SIZE, int(match[3]) * SIZE
         return encoded(Image.fromarray(np.load(file)[y : y + SIZE, x : x + SIZE]), "png")
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    monkeypatch.setattr(client, "BACKOFF_SECONDS", 0.001)
 
 
 @pytest.fixture(autouse=True)
