@@ -16,8 +16,10 @@ except ImportError:  # the tests that need it are skipped
     pass
 else:
     common = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
-    settings.register_profile("default", max_examples=100, **common)
-    settings.register_profile("ci", max_examples=100, derandomize=True, **common)
+    # A test that needs more, or can do with fewer, asks for a multiple of these.
+    settings.register_profile("default", max_examples=25, **common)
+    settings.register_profile("ci", max_examples=25, derandomize=True, **common)
+    settings.register_profile("more", max_examples=250, **common)
     settings.register_profile("long", max_examples=10_000, **common)
     settings.load_profile(
         os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "default")

@@ -136,7 +136,7 @@ def assert_equal(decode, values, expected, attributes):
 SLOW_START = settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 
 
-@settings(SLOW_START, max_examples=500)
+@settings(SLOW_START, max_examples=5 * settings.default.max_examples)
 @given(variables())
 def test_equals_netcdf4(case):
     dtype, values, fill, attributes = case

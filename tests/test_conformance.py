@@ -244,7 +244,7 @@ def test_opened_arrays_index_as_numpy_does(store, tmp_path):
     where = suite.target(tmp_path), suite.variable
     arrays = [biggus.open(*where), biggus.open(*where, cache=Cache(tmp_path / "cache"))]
 
-    @hypothesis.settings(max_examples=60, deadline=None, database=None)
+    @hypothesis.settings(deadline=None, database=None)
     @hypothesis.given(advanced_keys(shape, invalid=False))
     def check(key):
         # Not of the masked array itself, which knows no 0-d values but one of its own.

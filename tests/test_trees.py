@@ -120,7 +120,7 @@ def trees(draw, shape=None, depth=3):  # noqa: C901 - one branch a kind of node
     return biggus.LinearMosaic([array for array, _ in parts], axis=axis), joined
 
 
-@settings(max_examples=400)
+@settings(max_examples=4 * settings.default.max_examples)
 @given(st.data())
 @pytest.mark.filterwarnings("ignore::numpy.exceptions.ComplexWarning")
 def test_any_key_of_any_tree(data):

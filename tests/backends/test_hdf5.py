@@ -101,7 +101,7 @@ def test_any_box_of_any_kind(everything, box):
 
 
 @given(box=boxes((11, 7, 5)))
-@settings(SLOW, max_examples=150)
+@settings(SLOW, max_examples=2 * settings.default.max_examples)
 def test_any_box_in_three_dimensions(tmp_path_factory, box):
     path = tmp_path_factory.getbasetemp() / "three.h5"
     if not path.exists():

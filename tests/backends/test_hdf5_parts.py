@@ -54,7 +54,7 @@ def test_reads_what_h5py_reads(virtual):
     source = HDF5Source(virtual, "v")
 
     @given(box=boxes((4, 6)))
-    @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(deadline=None, suppress_health_check=list(HealthCheck))
     def check(box):
         with h5py.File(virtual) as file:
             raw = file["v"][box]

@@ -258,7 +258,7 @@ def test_any_box(tmp_path, format, chunked):
     path = write(tmp_path / "a.nc", values, format=format, unlimited=chunked, **options)
     source = open_variable(path)
 
-    @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(deadline=None, suppress_health_check=list(HealthCheck))
     @given(boxes(values.shape))
     def check(box):
         np.testing.assert_array_equal(read(source, box), values[box], strict=True)
@@ -266,7 +266,7 @@ def test_any_box(tmp_path, format, chunked):
     check()
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.data(), st.sampled_from([8, 300, 8 * 2**20]))
 def test_strided_boxes_in_slabs_of_any_size(types_of_strides, data, slab):
     from biggus.backends import strided

@@ -104,7 +104,11 @@ def test_a_streamed_file_has_as_many_records_as_fit(tmp_path):
     assert shortfall(path) == 0
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=4 * settings.default.max_examples,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
 @given(st.data())
 def test_any_damage_to_a_header_is_seen_or_harmless(tmp_path_factory, data):
     folder = tmp_path_factory.mktemp("damage")

@@ -236,7 +236,9 @@ def stores(draw):
 
 
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=2 * settings.default.max_examples,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(drawn=stores(), dtype=st.sampled_from(["<f8", "<i2", "?"]))
 def test_any_box_of_any_store(tmp_path, drawn, dtype):

@@ -420,9 +420,9 @@ def test_descriptions_are_remembered(cache, tmp_path):
 
 
 def test_descriptions_outlive_the_chunks(tmp_path):
-    with Cache(tmp_path / "c", 200_000) as cache:
+    with Cache(tmp_path / "c", 50_000) as cache:
         cache.remember("a", {"shape": [1]})
-        for number in range(100):
+        for number in range(30):
             fill(cache, str(number))
         cache.close()
         assert not cache.wrap(numbers("0")).cached(WHOLE)

@@ -435,7 +435,7 @@ keys = st.lists(
 ).filter(lambda key: sum(k is not None for k in key) <= 3)
 
 
-@settings(max_examples=200)
+@settings(max_examples=2 * settings.default.max_examples)
 @given(keys)
 def test_dims_have_the_names_of_the_axes_they_come_from(key):
     shape = (2, 3, 4)

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from biggus.source import box_shape
 from biggus.testing import strategies as biggus_st
 
-quick = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+quick = settings(deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @quick
