@@ -122,29 +122,32 @@ def test_a_lazy_array_in_a_key_is_refused_at_any_depth():
                 select[key]
 
 
-BINARY = [operator.add, operator.sub, operator.mul, operator.truediv, operator.matmul]
+BINARY = [operator.add, operator.sub, operator.mul, operator.truediv]
 BINARY += [operator.pow, operator.and_, operator.lt, operator.eq, operator.ne, divmod]
 
 
 @pytest.mark.parametrize("act", BINARY)
-def test_operators_say_what_to_do(act):
+def test_operators_read_nothing(act):
     array = ADAPT(UnreadableSource((3,), np.dtype("i8")))
-    masked = np.ma.masked_array([1, 2, 3], [True, False, False])
-    others = [1, array, np.arange(3), np.float64(2)]
-    if act not in (operator.lt, operator.eq, operator.ne):  # MaskedArray asks nobody there
-        others.append(masked)
-    for other in others:
+    masked = ADAPT(np.ma.masked_array([1, 2, 3], [True, False, False]))
+    for other in (1, array, np.arange(3), np.int64(2), masked):
+        for pair in ((array, other), (other, array)):
+            found = act(*pair)
+            for one in found if act is divmod else (found,):
+                assert type(one) is biggus.Array
+                assert one.shape == (3,)
+
+
+def test_what_is_not_lazy_says_what_to_do():
+    array = ADAPT(UnreadableSource((3,), np.dtype("i8")))
+    for other in (array, np.arange(3), [1, 2, 3]):
         for pair in ((array, other), (other, array)):
             with pytest.raises(TypeError, match=r"with \.ndarray\(\)"):
-                act(*pair)
-
-
-def test_what_an_ndarray_has_says_what_to_do():
-    array = ADAPT(UnreadableSource((3,), np.dtype("i8")))
-    for act in (operator.neg, abs, operator.invert, round, sum, max):
-        with pytest.raises(TypeError, match=r"with \.ndarray\(\)"):
-            act(array)
-    for name in ("mean", "sum", "reshape", "tolist", "std"):
+                operator.matmul(*pair)
+    with pytest.raises(TypeError, match=r"\.round\(\)"):
+        round(array)
+    assert sum(array).shape == ()
+    for name in ("reshape", "tolist", "cumsum", "sort"):
         with pytest.raises(AttributeError, match=rf"no '{name}'.*\.ndarray\(\)"):
             getattr(array, name)
     for name in ("chunks", "no_such_name", "__array_interface__"):

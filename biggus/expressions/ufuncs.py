@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from biggus.expressions.apply import applied
 from biggus.expressions.operands import operand
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 _WAYS_ROUND = {
     "reduce": "call its statistic, such as .sum() or .max()",
@@ -19,6 +20,13 @@ _WAYS_ROUND = {
     "outer": "add axes and let them broadcast, as in a[:, None] * b",
     "at": "an Array does not change; read it first, with .ndarray()",
 }
+
+_OPERATORS: Mapping[np.ufunc, Callable[..., Any]] = {
+    np.equal: operator.eq,
+    np.not_equal: operator.ne,
+}
+"""Ufuncs that ndarrays and NumPy's scalars call when an operator compares them.  What has
+no loop is unequal to them then, and to know how often, they would read the other."""
 
 
 def called(ufunc: np.ufunc, method: str, inputs: Sequence[Any], keywords: dict[str, Any]) -> Any:
@@ -49,4 +57,11 @@ def called(ufunc: np.ufunc, method: str, inputs: Sequence[Any], keywords: dict[s
     if keywords.get("dtype") is not None:
         keywords["dtype"] = np.dtype(keywords["dtype"])
     outputs = ufunc.nout if ufunc.nout > 1 else None
-    return applied(ufunc, [operand(one) for one in inputs], keywords, outputs)
+    operands = [operand(one) for one in inputs]
+    compare = _OPERATORS.get(ufunc)
+    if compare is None or keywords:
+        return applied(ufunc, operands, keywords, outputs)
+    try:
+        return applied(ufunc, operands)
+    except TypeError:
+        return applied(compare, operands)
