@@ -43,7 +43,9 @@ class HDF5Store(NewStore):
             raise MissingDependencyError("h5py", "hdf5", "writing an HDF5 file") from None
         with hdf5_lock:
             if self._file is None:
-                self._file = h5py.File(self.path, "w")
+                # Chunks come whole, so none needs to wait in memory; and where the disk is
+                # full the library does not survive a failure to write them when it closes.
+                self._file = h5py.File(self.path, "w", rdcc_nbytes=0)
             filled = new.marker is not None and new.marker is not False
             dataset = self._file.create_dataset(
                 new.name,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from biggus import engine
 from biggus.adapt import node_of
-from biggus.errors import BiggusError, OutputError
+from biggus.errors import MissingDependencyError, OutputError
 from biggus.sinks.blocks import Gate, Guarded
 from biggus.sinks.described import described, dims_of
 from biggus.sinks.inputs import Inputs
@@ -176,7 +176,7 @@ def create(store: NewStore, new: NewArray) -> Writer:
     """
     try:
         return store.create(new)
-    except BiggusError:
+    except MissingDependencyError:
         raise
     except Exception as error:
         raise OutputError(f"cannot write {new.label}: {error}") from error
