@@ -9,6 +9,7 @@ import numpy as np
 from biggus.backends.native import hdf5_lock
 from biggus.errors import MissingDependencyError
 from biggus.sinks.blocks import Assigning
+from biggus.sinks.metadata import set_attributes
 from biggus.sinks.missing import Plain
 from biggus.sinks.new import NewArray, NewStore, strings
 
@@ -55,8 +56,7 @@ class HDF5Store(NewStore):
                 chunks=None if 0 in new.shape or not new.shape else new.chunks,
                 fillvalue=new.marker if filled else None,
             )
-            for name, value in new.attributes.items():
-                dataset.attrs[name] = value
+            set_attributes(dataset.attrs.__setitem__, new.attributes, new.label)
             if filled:
                 dataset.attrs["_FillValue"] = new.marker
             for axis, name in enumerate(new.dims):

@@ -70,7 +70,7 @@ def place_of(location: str | os.PathLike[str]) -> Place:
     where = Location(path_text)
     if where.scheme:
         raise OutputError(f"cannot write {where.public}: only to files and folders of this machine")
-    path = where.path
+    path = _one_name(where.path)
     named = store_class(path).named
     name = name.strip("/")
     if named and not name:
@@ -80,6 +80,14 @@ def place_of(location: str | os.PathLike[str]) -> Place:
     if any(part in ("", ".", "..") for part in name.split("/")) and name:
         raise OutputError(f"cannot write {text}: {name!r} is no name of an array")
     return Place(path, name)
+
+
+def _one_name(path: Path) -> Path:
+    """Return a path that is the same for all ways of naming its folder."""
+    try:
+        return path.parent.resolve() / path.name
+    except (OSError, RuntimeError):
+        return path
 
 
 def store_class(path: Path) -> type[NewStore]:
@@ -117,7 +125,7 @@ def check_nothing_lost(path: Path, names: Sequence[str]) -> None:
         there = backend_for(where).variables(where)
     except (BiggusError, OSError):
         there = ()  # no store that is known, or a damaged one
-    others = sorted({name.strip("/") for name in there} - set(names))
+    others = sorted({name.strip("/") or "/" for name in there} - set(names))
     if others:
         shown = ", ".join(others[:5]) + (", ..." if len(others) > 5 else "")
         raise OutputError(

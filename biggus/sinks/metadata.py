@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,9 @@ import numpy as np
 from biggus import cf
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+
+_log = logging.getLogger("biggus.sinks")
 
 _PACKING = frozenset(
     [
@@ -64,6 +67,24 @@ def carried_attributes(attributes: Mapping[str, Any], decoded: bool) -> dict[str
         if name not in dropped and plain is not None:
             kept[str(name)] = plain
     return kept
+
+
+def set_attributes(
+    set_one: Callable[[str, Any], object], attributes: Mapping[str, Any], label: str
+) -> None:
+    """Set attributes one by one; one that the format does not hold is left out, with a warning."""
+    for name, value in attributes.items():
+        try:
+            set_one(name, value)
+        except (
+            TypeError,
+            ValueError,
+            OverflowError,
+            OSError,
+            RuntimeError,
+            AttributeError,
+        ) as error:
+            _log.warning("%s: leaving out the attribute %s: %s", label, name, error)
 
 
 def packing_attributes(attributes: Mapping[str, Any]) -> dict[str, Any]:

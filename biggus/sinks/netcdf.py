@@ -15,6 +15,7 @@ from biggus.sinks.metadata import (
     distinct_dims,
     packed_fill,
     packing_attributes,
+    set_attributes,
 )
 from biggus.sinks.missing import Plain
 from biggus.sinks.new import NewArray, NewStore, native, strings
@@ -52,7 +53,11 @@ class NetCDFStore(NewStore):
         except ImportError:
             raise MissingDependencyError("netCDF4", "netcdf", "writing a NetCDF file") from None
         stored = _stored_dtype(new.dtype)
-        attributes = dict(new.attributes)
+        # The format has no truth values.
+        attributes = {
+            name: int(value) if isinstance(value, bool) else value
+            for name, value in new.attributes.items()
+        }
         if new.dtype.kind == "b":
             attributes["dtype"] = "bool"
         marker = new.marker
@@ -77,7 +82,9 @@ class NetCDFStore(NewStore):
                 chunksizes=new.chunks if chunked else None,
             )
             variable.set_auto_maskandscale(False)
-            variable.setncatts(attributes)
+            if chunked:  # chunks come whole: none needs to wait in memory
+                variable.set_var_chunk_cache(0, 1, 1.0)
+            set_attributes(variable.setncattr, attributes, new.label)
 
         def convert(values: Values) -> Any:
             plain = new.plain(values)

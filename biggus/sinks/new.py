@@ -134,14 +134,15 @@ def chunks_for(node: Node) -> tuple[int, ...]:
     >>> import biggus, numpy as np
     >>> a = biggus.ArrayAdapter(np.zeros((40, 500, 500)), chunks=(10, 250, 250))
     >>> chunks_for(a.node), chunks_for(a[:, 3:].node)
-    ((10, 250, 250), (2, 497, 500))
+    ((10, 250, 250), (10, 250, 250))
     """
     shape, itemsize = node.shape, max(1, node.dtype.itemsize)
     grid = node.grid
-    regular = [m for m in grid or () if isinstance(m, int)]
-    if len(regular) < len(shape):
+    if grid is None:
         return default_chunks(shape, itemsize)
-    chunks = [max(1, min(n, m)) for n, m in zip(shape, regular, strict=True)]
+    # Where the lengths differ, as those of months do, the longest stands for them.
+    lengths = [m if isinstance(m, int) else max(m, default=1) for m in grid]
+    chunks = [max(1, min(n, m)) for n, m in zip(shape, lengths, strict=True)]
     nbytes = math.prod(chunks) * itemsize
     if nbytes > _LARGEST:
         return default_chunks(shape, itemsize)

@@ -56,11 +56,14 @@ def _check_dtype(target: Any, dtype: np.dtype[Any]) -> None:
     if target.dtype is str:  # a netCDF4 variable of strings
         fits = dtype.kind in "UOT"
     else:
-        into = normal_dtype(target.dtype)
+        try:
+            into = normal_dtype(target.dtype)
+        except TypeError:
+            return  # not NumPy's: what it takes is for the object to say
         if root_of(target) == "netCDF4" and dtype.kind in "iuf" and packs_values(target):
             return
         fits = np.can_cast(dtype, into, "same_kind")
-        if into.kind in "OT":
+        if into.kind in "OT" and not isinstance(target, np.ndarray):
             fits = dtype.kind in "UOT" or into == dtype
         elif into.kind in "SU":  # NumPy would cut them short
             fits = fits and np.can_cast(dtype, into, "safe")
