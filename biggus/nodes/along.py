@@ -147,12 +147,11 @@ def _blocks(operand: Node, axes: tuple[int, ...]) -> Grid:
             continue
         others = math.prod(n for other, n in enumerate(lengths) if other != axis)
         room = max(1, most // max(1, others))
-        if lengths[axis] > room:
-            lengths[axis] = room
-            cut[axis] = room
-        elif isinstance(edges[axis], RegularEdges):
-            cut[axis] = lengths[axis] * (room // max(1, lengths[axis]))
-            lengths[axis] = min(shape[axis], cut[axis])
-        else:
+        if lengths[axis] <= room and not isinstance(edges[axis], RegularEdges):
             cut[axis] = grid[axis]
+            continue
+        if lengths[axis] <= room:
+            room = lengths[axis] * (room // max(1, lengths[axis]))
+        lengths[axis] = min(shape[axis], room)
+        cut[axis] = max(1, room)
     return Grid(shape, cut)

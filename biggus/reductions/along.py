@@ -60,41 +60,41 @@ class Ranked:
     ) -> None:
         self.name = name
         self.axes = axes
-        self.q = tuple([one if isinstance(one, (int, float)) else np.array(one) for one in q])
         self.method = method
-        self.shape = np.shape(self.q[0]) if q else ()
+        self.shape = np.shape(q[0]) if q else ()
+        # Of quantiles in more than one axis, the nan-twins lose track.
+        self.q = tuple([np.reshape(one, -1) if self.shape else one for one in q])
+        self.parameters = {**({"q": np.asarray(q[0])} if q else {}), **method}
+        """What the statistic of the same name takes."""
         probe = np.ones([min(n, 1) if axis in axes else 1 for axis, n in enumerate(shape)], dtype)
         with np.errstate(all="ignore"):
             # Of nothing at all the function warns, when it is read.
             found = self._called(name, probe if probe.size else np.ones([1] * len(shape), dtype))
         self.dtype: np.dtype[Any] = np.asarray(found).dtype
-        self.accumulates = rankable(dtype)
-
-    @property
-    def parameters(self) -> dict[str, Any]:
-        """What the statistic of the same name takes."""
-        return {**({"q": self.q[0]} if self.q else {}), **self.method}
+        self.accumulates = rankable(dtype) and 0 not in self.shape
 
     @property
     def key(self) -> str | None:
         """What is equal for functions that do the same, in any process."""
-        given = text_of((*self.q, *self.method.values()))
-        return None if given is None else f"{self.name}({self.axes}, {given}, {self.dtype!r})"
+        given = text_of((self.axes, self.shape, *self.q, *self.method.values()))
+        return None if given is None else f"{self.name}({given}, {self.dtype!r})"
 
     def __call__(self, block: Values) -> Values:
         """Return the results, with the axes at length one and those of quantiles at the end."""
         if isinstance(block, np.ma.MaskedArray):
             return self._of_valid(block)
-        found = self._called(self.name, block)
-        return self._with_quantiles_last(found).astype(self.dtype, copy=False)
+        found = self._with_quantiles_last(self._called(self.name, block))
+        return found.astype(self.dtype, copy=False)
 
     def _called(self, name: str, values: np.ndarray[Any, Any]) -> Any:
         function = getattr(np, name)
         return function(values, *self.q, axis=self.axes, keepdims=True, **self.method)
 
     def _with_quantiles_last(self, found: Any) -> np.ndarray[Any, Any]:
-        dims = range(len(self.shape))
-        return np.moveaxis(np.asarray(found), dims, [i - len(dims) for i in dims])
+        if not self.shape:
+            return np.asarray(found)
+        last: np.ndarray[Any, Any] = np.moveaxis(found, 0, -1)
+        return last.reshape(*found.shape[1:], *self.shape)
 
     def _of_valid(self, block: np.ma.MaskedArray[Any, Any]) -> Values:
         """Return the results of lines, those of which have as many values together."""

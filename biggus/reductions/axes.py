@@ -36,7 +36,7 @@ def refuse(name: str, **given: Any) -> None:
 
 
 def reduced_axes(
-    name: str, ndim: int, axis: Any, keepdims: Any, *more: Any
+    name: str, ndim: int, axis: Any, keepdims: Any, *more: Any, dtype: Any = np.float64
 ) -> tuple[tuple[int, ...], bool]:
     """Return the axes that are meant, ascending, and whether they stay.
 
@@ -50,6 +50,8 @@ def reduced_axes(
         As they were given.
     *more : object
         What the function needs besides.
+    dtype : dtype, optional
+        That of the values, if it matters.
 
     Raises
     ------
@@ -58,7 +60,7 @@ def reduced_axes(
     """
     keepdims = False if keepdims is NOT_GIVEN else keepdims
     function = getattr(np, name, None) or getattr(np.ma, name)
-    function(np.ones((1,) * ndim), *more, axis=axis, keepdims=keepdims)
+    function(np.ones((1,) * ndim, dtype), *more, axis=axis, keepdims=keepdims)
     if axis is None:
         return tuple(range(ndim)), bool(keepdims)
     if not ndim:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+import numpy as np
+
 from biggus.nodes import AlongAxes, Node, Reduce, select
 from biggus.reductions.along import Ranked
 from biggus.reductions.axes import NOT_GIVEN, reduced_axes, refuse
@@ -178,7 +180,8 @@ def _quantile(
 
 def _ranked(name: str, a: Node, axis: Axis, keepdims: bool, *q: Any, **method: str) -> Node:
     """Return what is found by the order of values: in a pass, if it is over everything."""
-    axes, kept = reduced_axes(name, len(a.shape), axis, keepdims, *q)
+    with np.errstate(all="ignore"):
+        axes, kept = reduced_axes(name, len(a.shape), axis, keepdims, *q, dtype=a.dtype)
     function = Ranked(name, a.dtype, a.shape, axes, q, method)
     found: Node
     if len(axes) == len(a.shape) and function.accumulates:

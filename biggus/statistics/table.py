@@ -68,21 +68,28 @@ class Given:
         kinds = "fcmMO" if name in ("nanmin", "nanmax") else "fcO"
         self.skip = name.startswith("nan") and dtype.kind in kinds
 
-    def probed(self, empty: bool = False, **parameters: Any) -> np.dtype[Any]:
+    def probed(self, empty: bool = False, kind: str = "", **parameters: Any) -> np.dtype[Any]:
         """Return the dtype that NumPy gives, or raise what it raises.
 
         Parameters
         ----------
         empty : bool
             Whether it matters that there is nothing to reduce.
+        kind : str
+            What tells parameters apart that are equal, such as 1 and 1.0.
         """
         lengths = tuple([min(n, 1) if empty else 1 for n in self.shape])
-        return _probed(self.name, self.dtype, lengths, self.axes, tuple(parameters.items()))
+        return _probed(self.name, self.dtype, lengths, self.axes, tuple(parameters.items()), kind)
 
 
 @lru_cache(512)
 def _probed(
-    name: str, dtype: np.dtype[Any], shape: Axes, axes: Axes, parameters: tuple[Any, ...]
+    name: str,
+    dtype: np.dtype[Any],
+    shape: Axes,
+    axes: Axes,
+    parameters: tuple[Any, ...],
+    kind: str,  # noqa: ARG001 - a part of the key
 ) -> np.dtype[Any]:
     probe = np.zeros(shape, dtype)
     axis: Any = axes
@@ -90,8 +97,10 @@ def _probed(
         # Of one axis, or of the array as if it had one.
         axis = axes[0] if len(axes) == 1 else None if len(axes) == len(shape) else axes
     with np.errstate(all="ignore"):
-        found = getattr(np, name)(probe, axis=axis, **dict(parameters))
-    result: np.dtype[Any] = np.asarray(found).dtype
+        # With axes that stay: else an object would come out of its array.
+        found = getattr(np, name)(probe, axis=axis, keepdims=True, **dict(parameters))
+    # Of no axes, some give the object itself.
+    result: np.dtype[Any] = getattr(found, "dtype", np.dtype(object))
     return result
 
 
@@ -275,11 +284,13 @@ def _median(given: Given) -> Statistic:
 
 @_makes("quantile", "nanquantile", "percentile", "nanpercentile")
 def _quantile(given: Given, q: Any, method: str = "linear") -> Statistic:
-    parts = np.asarray(q, np.float64)
+    parts = np.asarray(q)
     empty = not given.name.startswith("nan")
     asked = tuple(parts.reshape(-1).tolist())
     probed: Any = asked if parts.ndim else asked[0]
-    result = given.probed(empty=empty, q=probed, method=method)
+    # Of 0 and 1 as integers NumPy gives values as they are.
+    result = given.probed(empty=empty, q=probed, method=method, kind=parts.dtype.kind)
+    parts = parts.astype(np.float64)
     if given.name.endswith("percentile"):
         parts = parts / 100
     return _quantiles(given, tuple(parts.reshape(-1).tolist()), parts.shape, method, result)
