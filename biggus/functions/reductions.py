@@ -53,6 +53,9 @@ _EXAMPLE = """
     {along}
 """
 
+_MDTOL_OF_TWINS = """mdtol : float, optional
+        1: NaN and masked values count alike."""
+
 _WITHOUT_NAN = "NaN are left out, as masked values are."
 
 
@@ -76,7 +79,7 @@ def _reduction(name: str, summary: str, whole: str, along: str) -> Function:
     signature = inspect.signature(function)
     lines = [text for word, text in _PARAMETERS.items() if word in signature.parameters]
     if name.startswith("nan") and "mdtol" in signature.parameters:
-        lines.pop()
+        lines[-1] = _MDTOL_OF_TWINS
     more = f"\n\n    {_WITHOUT_NAN}" if name.startswith("nan") else ""
     q = ", 0.5" if name.endswith("quantile") else ", 50" if name.endswith("percentile") else ""
     example = _EXAMPLE.format(name=name, whole=whole, along=along, q=q)

@@ -67,7 +67,7 @@ def one_pass(found, values, axes, grid):
             return finished
         assert isinstance(finished, np.ma.MaskedArray) == found.masked
         assert finished.dtype == found.dtype
-        where = tuple(slice(None) if at is None else slice(*at) for at in place)
+        where = (..., *[slice(None) if at is None else slice(*at) for at in place])
         assert result[where].shape == finished.shape
         result[where] = finished
     return result
