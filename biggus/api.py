@@ -147,7 +147,7 @@ def open_many(
     if stack and axis != 0:
         raise ValueError("a stack has its new axis in front: axis must be 0")
     if isinstance(locations, (str, os.PathLike)):
-        names: list[Any] = _matching(os.fspath(locations), options.get("cache"))
+        names: list[Any] = matching(os.fspath(locations), options.get("cache"))
     else:
         if isinstance(locations, (set, frozenset)):
             raise TypeError("the order of the locations matters: give a list of them, not a set")
@@ -167,7 +167,7 @@ def _one_location(location: object) -> Location:
     raise TypeError(problem)
 
 
-def _matching(pattern: str, cache: Cache | bool | None) -> list[str]:
+def matching(pattern: str, cache: Cache | bool | None) -> list[str]:
     """Return the paths that match a pattern; those that the cache remembers, if none is there."""
     if Location(pattern).scheme:
         return [pattern]

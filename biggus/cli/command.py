@@ -81,17 +81,23 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parsed(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> argparse.Namespace:
-    """Parse the arguments; the last, optional one may also stand behind options.
+    """Parse the arguments; the last, optional ones may also stand behind options.
 
     argparse takes such an argument as left out when it meets an option first.
     """
     arguments, rest = parser.parse_known_args(argv)
     name = getattr(arguments, "last", None)
-    if len(rest) == 1 and not rest[0].startswith("-") and name and getattr(arguments, name) is None:
+    if name and isinstance(getattr(arguments, name), list) and not any(map(_is_option, rest)):
+        getattr(arguments, name).extend(rest)
+    elif len(rest) == 1 and not _is_option(rest[0]) and name and getattr(arguments, name) is None:
         setattr(arguments, name, rest[0])
     elif rest:
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     return arguments
+
+
+def _is_option(text: str) -> bool:
+    return text.startswith("-")
 
 
 def _failed(error: Exception | str, code: int) -> int:
@@ -130,7 +136,7 @@ def _log_to_stderr(verbosity: int) -> Iterator[None]:
 
 def _parser() -> argparse.ArgumentParser:
     from biggus import __version__
-    from biggus.cli import caches, get, info, save
+    from biggus.cli import caches, get, info, plan, save, stats
     from biggus.cli.demo import command as demo
 
     common = argparse.ArgumentParser(add_help=False)
@@ -147,6 +153,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"biggus {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for module in (demo, info, get, save, caches):
+    for module in (demo, info, get, stats, plan, save, caches):
         module.add_command(commands, common)
     return parser

@@ -6,14 +6,12 @@ import json
 import textwrap
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from biggus.backends import Location
-from biggus.cli.opening import Opened, add_opening, open_variable, settings, variables
+from biggus.cli.facts import chunks_text, dtype_text, facts_of, shape_text
+from biggus.cli.opening import add_opening, open_variable, settings, variables
 from biggus.cli.tables import table
 from biggus.errors import BiggusError, OpenError
 from biggus.options import format_bytes
-from biggus.sinks.metadata import plain_value
 
 if TYPE_CHECKING:
     import argparse
@@ -66,39 +64,17 @@ def _each_described(arguments: argparse.Namespace, names: tuple[str, ...]) -> li
 
 
 def _described(arguments: argparse.Namespace, name: str) -> dict[str, Any]:
-    return {"name": name, **_facts(open_variable(arguments, name))}
-
-
-def _facts(opened: Opened) -> dict[str, Any]:
-    array, source = opened.array, opened.source
-    facts: dict[str, Any] = {
-        "shape": list(array.shape),
-        "dims": None if source.dims is None else list(source.dims),
-        "dtype": str(array.dtype),
-        "nbytes": array.nbytes,
-        "chunks": None if array.grid is None else [_lengths(c) for c in array.grid],
-        "masked": array.masked,
-        "attributes": {str(name): plain_value(value) for name, value in source.attributes.items()},
-    }
-    if array.masked:
-        facts["fill_value"] = plain_value(np.asarray(array.fill_value)[()])
-    if opened.decoded:
-        facts["stored_dtype"] = str(source.dtype)
-    return facts
-
-
-def _lengths(chunks: int | tuple[int, ...]) -> int | list[int]:
-    return chunks if isinstance(chunks, int) else list(chunks)
+    return {"name": name, **facts_of(open_variable(arguments, name))}
 
 
 def _print_one(location: str, facts: dict[str, Any]) -> None:
     name = facts["name"]
     print(f"{location}  {name}".rstrip())
     rows = [
-        ("shape", _shape(facts)),
-        ("dtype", _dtype(facts)),
+        ("shape", shape_text(facts)),
+        ("dtype", dtype_text(facts)),
         ("size", format_bytes(facts["nbytes"])),
-        ("chunks", _chunks(facts)),
+        ("chunks", chunks_text(facts)),
     ]
     if "fill_value" in facts:
         rows.append(("fill value", str(facts["fill_value"])))
@@ -115,37 +91,10 @@ def _print_one(location: str, facts: dict[str, Any]) -> None:
 def _print_all(location: str, described: list[dict[str, Any]]) -> None:
     count = len(described)
     print(f"{location}  {count} variables" if count else f"{location}  holds no variable")
-    rows = [
-        (f["name"], f["problem"])
-        if "problem" in f
-        else (f["name"], _shape(f), _dtype(f), format_bytes(f["nbytes"]), f"chunks {_chunks(f)}")
-        for f in described
-    ]
+    rows = [(f["name"], f["problem"]) if "problem" in f else _row(f) for f in described]
     print(table(rows, indent="  "))
 
 
-def _shape(facts: dict[str, Any]) -> str:
-    shape, dims = facts["shape"], facts["dims"]
-    if not shape:
-        return "one value"
-    if dims is None:
-        return " x ".join(map(str, shape))
-    return ", ".join(f"{dim}: {n}" for dim, n in zip(dims, shape, strict=True))
-
-
-def _dtype(facts: dict[str, Any]) -> str:
-    masked = " masked" if facts["masked"] else ""
-    stored = facts.get("stored_dtype", facts["dtype"])
-    packed = f" (stored as {stored})" if stored != facts["dtype"] else ""
-    return f"{facts['dtype']}{masked}{packed}"
-
-
-def _chunks(facts: dict[str, Any]) -> str:
-    if facts["chunks"] is None:
-        return "none"
-    if not facts["chunks"]:
-        return "one"
-    return " x ".join(
-        str(c) if isinstance(c, int) else f"{len(c)} of {min(c)} to {max(c)}"
-        for c in facts["chunks"]
-    )
+def _row(facts: dict[str, Any]) -> tuple[str, ...]:
+    size, chunks = format_bytes(facts["nbytes"]), f"chunks {chunks_text(facts)}"
+    return (facts["name"], shape_text(facts), dtype_text(facts), size, chunks)

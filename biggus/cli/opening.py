@@ -34,9 +34,10 @@ def add_opening(
     parser: argparse.ArgumentParser,
     metavar: str = "LOCATION",
     help: str = "a path, a URL, or a tile template",
+    several: bool = False,
 ) -> None:
-    """Add the arguments that say how a location is opened."""
-    parser.add_argument("location", metavar=metavar, help=help)
+    """Add the arguments that say which location is opened, or which `several`, and how."""
+    parser.add_argument("location", metavar=metavar, help=help, nargs="+" if several else None)
     group = parser.add_argument_group("opening")
     group.add_argument("--backend", metavar="NAME", help="how to read it (default: by content)")
     group.add_argument("--zoom", type=int, metavar="N", help="the zoom level of a tile template")

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from biggus import options
 from biggus.cli.bars import progress_bar
 from biggus.cli.opening import add_opening, open_variable, settings
+from biggus.cli.resources import add_resources, resources
+from biggus.cli.saving import add_overwrite, save_to
 from biggus.cli.usage import UsageError
-from biggus.errors import OptionError, OutputError
 from biggus.options import format_bytes
 from biggus.sinks.locations import split_location, store_class
-from biggus.sinks.saving import save
-
-if TYPE_CHECKING:
-    import biggus
 
 _EXAMPLES = """\
 The format is told by the suffix of OUT: .zarr, .h5, .nc or .npy. Without NAME the
@@ -43,11 +39,8 @@ def add_command(commands: Any, common: argparse.ArgumentParser) -> None:
         parser, metavar="IN[::VARIABLE]", help="a path, a URL, or a tile template, and a variable"
     )
     parser.add_argument("output", metavar="OUT[::NAME]", nargs="?", help="where it goes")
-    parser.add_argument(
-        "--overwrite", "--force", action="store_true", help="replace OUT if it is there"
-    )
-    parser.add_argument("--memory", metavar="SIZE", help="what it takes at most: 500 MB, 2 GiB")
-    parser.add_argument("--workers", metavar="N", help="how many threads compute")
+    add_overwrite(parser, "OUT")
+    add_resources(parser)
     parser.set_defaults(run=run, last="output")
 
 
@@ -56,34 +49,12 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.output is None:
         raise UsageError("say where it goes: biggus save IN[::VARIABLE] OUT[::NAME]")
     arguments.location, variable = split_location(arguments.location)
-    with settings(arguments), _resources(arguments), progress_bar() as bar:
+    with settings(arguments), progress_bar() as bar, resources(arguments, progress=bar or False):
         array = open_variable(arguments, variable or None).array
         target = _target(arguments.output, variable)
-        with options.set_options(progress=bar or False):
-            _save(array, target, arguments.overwrite)
+        save_to([array], [target], arguments.overwrite)
     size = format_bytes(array.nbytes)
     print(f"{target}: shape {array.shape}, {array.dtype}, {size}")
-
-
-def _save(array: biggus.Array, target: str, overwrite: bool) -> None:
-    try:
-        save(array, target, overwrite=overwrite)
-    except OutputError as error:
-        said = str(error).replace("overwrite=True", "--overwrite")
-        raise OutputError(said) from error
-
-
-def _resources(arguments: argparse.Namespace) -> options.set_options:
-    """Return the options that say what may be used, to be entered."""
-    changes = {
-        name: given
-        for name in ("memory", "workers")
-        if (given := getattr(arguments, name)) is not None
-    }
-    try:
-        return options.set_options(**changes)
-    except OptionError as error:
-        raise UsageError(str(error)) from None
 
 
 def _target(output: str, variable: str) -> str:

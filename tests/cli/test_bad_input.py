@@ -90,6 +90,16 @@ def test_get_of_what_cannot_be_opened(name, folder, fails):
     assert name in fails("get", folder / name, "v", "-o", "out.npy")
 
 
+@pytest.mark.parametrize("command", ["stats", "plan"])
+@pytest.mark.parametrize("name", BROKEN)
+def test_statistics_of_what_cannot_be_opened(command, name, folder, fails):
+    assert name in fails(command, folder / f"{name}::v")
+
+
+def test_statistics_of_what_is_cut_off_later(folder, fails):
+    assert "cut.nc" in fails("stats", f"{folder / 'whole.nc'}::v", f"{folder / 'cut.nc'}::v")
+
+
 def test_a_directory_that_is_no_store(folder, fails):
     assert "no store" in fails("info", folder)
 

@@ -85,7 +85,14 @@ def test_usage_errors_are_one_line_and_exit_code_2(arguments, capsys):
     assert captured.err.count("\n") == 1
 
 
-@pytest.mark.parametrize("command", [[], ["demo"], ["info"], ["get"], ["cache"], ["cache", "list"]])
+@pytest.mark.parametrize(
+    "command",
+    [
+        [],
+        *(["demo"], ["info"], ["get"], ["stats"], ["plan"], ["save"]),
+        *(["cache"], ["cache", "list"]),
+    ],
+)
 def test_help(command, capsys):
     assert main([*command, "--help"]) == 0
     assert capsys.readouterr().out.startswith("usage: biggus")

@@ -35,7 +35,7 @@ def figure(path: Path, width: float, height: float) -> Iterator[Any]:
     yield made
     with replacing(path, force=True) as temporary:
         # No date and no version: the same values give the same bytes.
-        made.savefig(temporary, dpi=_DOTS_PER_INCH, metadata={"Software": None})
+        made.savefig(temporary, format="png", dpi=_DOTS_PER_INCH, metadata={"Software": None})
 
 
 def picture_tenerife(path: Path, image: npt.NDArray[np.uint8], requested: int) -> None:

@@ -1,0 +1,117 @@
+"""Opening several locations as one array: files joined along an axis."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import glob
+import os
+from typing import TYPE_CHECKING, Any
+
+import biggus
+from biggus.api import matching
+from biggus.backends import Location
+from biggus.cli.facts import facts_of
+from biggus.cli.opening import Opened, add_opening, open_variable
+from biggus.cli.usage import UsageError
+from biggus.errors import BiggusError
+from biggus.sinks.locations import split_location
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+
+class MisfitError(BiggusError, ValueError):
+    """Arguments do not fit the data, or data do not fit together."""
+
+
+def add_locations(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments that say which locations are opened, and how they are joined."""
+    add_opening(
+        parser,
+        metavar="LOCATION[::VARIABLE]",
+        help="a path, a quoted pattern, a URL, or a tile template, and a variable, which need be "
+        "named once; several are joined",
+        several=True,
+    )
+    parser.add_argument(
+        "--join-axis", type=int, default=0, metavar="N", help="the axis of joining (default: 0)"
+    )
+    # More of them may stand behind options.
+    parser.set_defaults(last="location")
+
+
+@dataclasses.dataclass
+class Joined:
+    """What the arguments name, as one array.
+
+    Attributes
+    ----------
+    locations : list of str
+        Where it is, without credentials.
+    variable : str or None
+        The name of the first that is joined; None: it is the only one there.
+    opened : Opened
+        The array; of several the source, and all else, is that of the first.
+    """
+
+    locations: list[str]
+    variable: str | None
+    opened: Opened
+
+    @property
+    def label(self) -> str:
+        """What it is called: the first, and how many there are beside it."""
+        more = len(self.locations) - 1
+        words = [self.locations[0], self.variable or "", f"and {more} more" if more else ""]
+        return "  ".join(filter(None, words))
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What is known of it before any value is read, ready to be written as JSON."""
+        facts = facts_of(self.opened)
+        named = {"locations": self.locations, "variable": self.variable}
+        kept = ("shape", "dims", "dtype", "stored_dtype", "nbytes", "chunks", "masked")
+        return named | {name: facts[name] for name in kept if name in facts}
+
+
+def open_joined(arguments: argparse.Namespace) -> Joined:
+    """Open what the arguments name, as one array.
+
+    Raises
+    ------
+    MisfitError
+        If several cannot be joined.
+    """
+    named = list(_named(arguments.location))
+    opened = [
+        open_variable(argparse.Namespace(**{**vars(arguments), "location": path}), variable)
+        for path, variable in named
+    ]
+    first = opened[0]
+    if len(opened) > 1:
+        try:
+            first.array = biggus.LinearMosaic([each.array for each in opened], arguments.join_axis)
+        except (TypeError, ValueError) as error:
+            raise MisfitError(f"cannot join {len(opened)} arrays: {error}") from error
+    return Joined([Location(path).public for path, _ in named], named[0][1], first)
+
+
+def _named(locations: Sequence[str]) -> Iterator[tuple[str, str | None]]:
+    """Yield paths and their variables; one that is named only once counts for all."""
+    split = [split_location(text) for text in locations]
+    names = {variable for _, variable in split if variable}
+    missing = any(not variable for _, variable in split)
+    if missing and len(names) > 1:
+        raise UsageError("name the variable of each location, or one for all of them")
+    common = next(iter(names)) if len(names) == 1 else None
+    for path, variable in split:
+        for expanded in _expanded(path):
+            yield expanded, variable or common
+
+
+def _expanded(path: str) -> list[str]:
+    """Return what matches a pattern; a location that is none, or is there, stands for itself."""
+    if not glob.has_magic(path) or Location(path).scheme or os.path.lexists(path):
+        return [path]
+    return matching(path, None)

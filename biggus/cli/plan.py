@@ -1,0 +1,61 @@
+"""``biggus plan``: what ``biggus stats`` would read, and the memory that it would take."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import TYPE_CHECKING, Any
+
+import biggus
+from biggus.cli.facts import dtype_text, shape_text
+from biggus.cli.joining import add_locations, open_joined
+from biggus.cli.opening import settings
+from biggus.cli.resources import add_resources, resources
+from biggus.cli.statistics import add_statistics, axes_of, wanted_statistics
+from biggus.cli.tables import table
+from biggus.options import format_bytes
+
+if TYPE_CHECKING:
+    import argparse
+
+    from biggus.engine import Plan
+
+
+def add_command(commands: Any, common: argparse.ArgumentParser) -> None:
+    """Add this command to the command line."""
+    text = "Tell what biggus stats would read, and the memory that it would take; nothing is read."
+    parser = commands.add_parser(
+        "plan", parents=[common], help="tell what biggus stats would read", description=text
+    )
+    add_locations(parser)
+    add_statistics(parser)
+    add_resources(parser)
+    parser.add_argument("--json", action="store_true", help="tell it in JSON")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Print what computing statistics would do."""
+    with settings(arguments), resources(arguments):
+        joined = open_joined(arguments)
+        wanted = wanted_statistics(arguments, joined.opened)
+        plan = biggus.plan(list(wanted.values()))
+        axis = axes_of(arguments, joined.opened)
+    told = joined.facts | {"axis": axis, "statistics": list(wanted)}
+    if arguments.json:
+        print(json.dumps({**told, "plan": _numbers(plan)}, indent=2))
+        return
+    print(joined.label)
+    rows = [
+        ("shape", shape_text(told)),
+        ("dtype", dtype_text(told)),
+        ("statistics", ", ".join(wanted)),
+        *((f"pass {number}", str(each)) for number, each in enumerate(plan.passes, 1)),
+        ("results", format_bytes(plan.result_bytes)),
+    ]
+    print(table(rows, indent="  "))
+
+
+def _numbers(plan: Plan) -> dict[str, Any]:
+    together = ("tasks", "requests", "read_bytes", "cached_bytes", "peak_bytes")
+    return {**{name: getattr(plan, name) for name in together}, **dataclasses.asdict(plan)}

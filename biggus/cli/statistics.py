@@ -1,0 +1,114 @@
+"""The statistics that the command line knows, and what they are made of."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+import biggus
+from biggus import functions
+from biggus.cli.joining import MisfitError
+from biggus.cli.usage import UsageError
+
+if TYPE_CHECKING:
+    import argparse
+
+    from biggus.cli.opening import Opened
+
+_DEFAULT = ("mean", "std", "min", "max")
+
+_FUNCTIONS = {
+    "sum": functions.nansum,
+    "mean": functions.nanmean,
+    "std": functions.nanstd,
+    "var": functions.nanvar,
+    "min": functions.nanmin,
+    "max": functions.nanmax,
+    "median": functions.nanmedian,
+}
+"""NaN are counted, and spoil nothing."""
+
+_OF_FLOATS = ("sum", "mean", "std", "var")
+"""What narrow floats are not precise enough for."""
+
+
+def add_statistics(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments that say what is computed, along which axes."""
+    parser.add_argument(
+        "--statistics",
+        metavar="NAMES",
+        help=f"any of {','.join(_FUNCTIONS)} (default: {','.join(_DEFAULT)})",
+    )
+    parser.add_argument(
+        "--axis",
+        metavar="AXES",
+        help="reduce along these only: numbers or names, as in 0,1 or time (default: all)",
+    )
+
+
+def wanted_statistics(arguments: argparse.Namespace, opened: Opened) -> dict[str, biggus.Array]:
+    """Return the statistics that the arguments ask for, lazy, by their names.
+
+    The first are counts: of the values that are not masked, and of the NaN among
+    them, where there can be any.
+
+    Raises
+    ------
+    UsageError
+        If a name is unknown.
+    MisfitError
+        If the values have no such statistic, or the array no such axis.
+    """
+    array = opened.array
+    axis = axes_of(arguments, opened)
+    found = {"count": functions.count(array, axis=axis)}
+    if array.dtype.kind in "fcmM":
+        found["nan"] = functions.count_nonzero(functions.isnan(array), axis=axis)
+    asked = _names(arguments.statistics)
+    for name in asked or _DEFAULT:
+        try:
+            found[name] = _statistic(name, array, axis)
+        except (TypeError, ValueError) as error:
+            # Of dates there is no mean, of words nothing but a count.
+            if asked:
+                raise MisfitError(f"cannot compute {name} of {array.dtype}: {error}") from error
+    return found
+
+
+def axes_of(arguments: argparse.Namespace, opened: Opened) -> tuple[int, ...] | None:
+    """Return the axes that are reduced; None for all of them."""
+    if arguments.axis is None:
+        return None
+    dims, rank = list(opened.source.dims or ()), opened.array.ndim
+    axes = []
+    for word in map(str.strip, arguments.axis.split(",")):
+        if word in dims:
+            axes.append(dims.index(word))
+            continue
+        try:
+            axes.append(range(rank)[int(word)])
+        except ValueError:
+            known = f" ({', '.join(dims)})" if dims else ""
+            raise MisfitError(f"there is no axis {word!r}: number it, or name it{known}") from None
+        except IndexError:
+            raise MisfitError(f"there is no axis {word}: the array has {rank}") from None
+    if len(set(axes)) != len(axes):
+        raise MisfitError(f"an axis is named twice in {arguments.axis!r}")
+    return tuple(sorted(axes))
+
+
+def _names(text: str | None) -> list[str]:
+    names = [] if text is None else [name.strip() for name in text.split(",")]
+    for name in names:
+        if name not in _FUNCTIONS:
+            raise UsageError(f"there is no statistic {name!r}; there are {', '.join(_FUNCTIONS)}")
+    return names
+
+
+def _statistic(name: str, array: biggus.Array, axis: tuple[int, ...] | None) -> biggus.Array:
+    if array.dtype.kind == "O":
+        raise TypeError("objects are only counted")
+    narrow = array.dtype.kind == "f" and array.dtype.itemsize < 8
+    more: dict[str, Any] = {"dtype": np.float64} if narrow and name in _OF_FLOATS else {}
+    return _FUNCTIONS[name](array, axis=axis, **more)

@@ -1,0 +1,174 @@
+"""``biggus stats``: count, mean, spread and extremes, in one pass over the data."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import time
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+import biggus
+from biggus import functions
+from biggus.cli.bars import progress_bar
+from biggus.cli.facts import dtype_text, shape_text
+from biggus.cli.joining import add_locations, open_joined
+from biggus.cli.opening import settings
+from biggus.cli.resources import add_resources, resources
+from biggus.cli.saving import add_overwrite, save_to
+from biggus.cli.statistics import add_statistics, axes_of, wanted_statistics
+from biggus.cli.tables import table
+from biggus.cli.usage import UsageError
+from biggus.options import format_bytes
+
+if TYPE_CHECKING:
+    from biggus.cli.opening import Opened
+
+_EXAMPLES = """\
+NaN are counted, and spoil nothing; masked values are left out. Quote a pattern: what
+it matches is joined in sorted order.
+
+  biggus stats ocean.nc::tos
+  biggus stats "era5_*.nc::t2m" --memory "500 MB"
+  biggus stats ocean.nc::tos --axis time --statistics mean,std --out climate.nc
+"""
+
+
+def add_command(commands: Any, common: argparse.ArgumentParser) -> None:
+    """Add this command to the command line."""
+    parser = commands.add_parser(
+        "stats",
+        parents=[common],
+        help="compute mean, standard deviation, extremes and counts",
+        description="Compute statistics of a variable of any size, in one pass over its values.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_locations(parser)
+    add_statistics(parser)
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE", help="write the results: .nc, .zarr, .h5 or .npy"
+    )
+    add_overwrite(parser, "FILE")
+    add_resources(parser)
+    parser.add_argument("--json", action="store_true", help="tell it in JSON")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Print statistics of what the arguments name."""
+    started = time.perf_counter()
+    with (
+        settings(arguments),
+        progress_bar() as bar,
+        resources(arguments, progress=bar or False),
+        warnings.catch_warnings(),
+    ):
+        # Of nothing at all, and of NaN alone, the mean is NaN: that is told.
+        warnings.simplefilter("ignore", RuntimeWarning)
+        joined = open_joined(arguments)
+        wanted = wanted_statistics(arguments, joined.opened)
+        axis = axes_of(arguments, joined.opened)
+        found = _computed(arguments, joined.opened, wanted)
+    told = joined.facts | {"axis": axis, "statistics": found}
+    told["seconds"] = time.perf_counter() - started
+    if arguments.json:
+        print(json.dumps(told, indent=2, allow_nan=False))
+        return
+    print(joined.label)
+    _print(told)
+    if arguments.out:
+        print(f"  written to {arguments.out}")
+
+
+def _computed(
+    arguments: argparse.Namespace, opened: Opened, wanted: dict[str, biggus.Array]
+) -> dict[str, Any]:
+    """Return numbers, or summaries of arrays, by the names of the statistics."""
+    if arguments.out is not None:
+        return _summaries(_saved(arguments, wanted))
+    values = dict(zip(wanted, biggus.masked_arrays(list(wanted.values())), strict=True))
+    shape, axes = opened.array.shape, axes_of(arguments, opened)
+    length = math.prod(shape if axes is None else [shape[axis] for axis in axes])
+    present, nan = values.pop("count"), values.pop("nan", 0)
+    counts = {"count": present - nan, "masked": length - present, "nan": nan + 0 * present}
+    if axes is None:
+        return {name: plain_number(value) for name, value in (counts | values).items()}
+    return _summaries({n: biggus.ArrayAdapter(v) for n, v in (counts | values).items()})
+
+
+def _saved(
+    arguments: argparse.Namespace, wanted: dict[str, biggus.Array]
+) -> dict[str, biggus.Array]:
+    """Write statistics to a file, and return them as they are there."""
+    path, results = arguments.out.absolute(), dict(wanted)
+    nan = results.pop("nan", 0)
+    results["count"] -= nan
+    if path.suffix.lower() == ".npy":
+        del results["count"]
+        if arguments.statistics is None or len(results) != 1:
+            raise UsageError("a .npy file holds one array: choose it, as in --statistics mean")
+        save_to(list(results.values()), [str(path)], arguments.overwrite)
+        return {name: biggus.ArrayAdapter(np.load(path, mmap_mode="r")) for name in results}
+    save_to(list(results.values()), [f"{path}::{name}" for name in results], arguments.overwrite)
+    return {name: biggus.open(path, name, cache=False) for name in results}
+
+
+def _summaries(results: dict[str, biggus.Array]) -> dict[str, Any]:
+    """Return shape, least, mean and greatest value of each, by names."""
+    lazy: list[biggus.Array] = []
+    for array in results.values():
+        if array.size:
+            lazy += [functions.nanmin(array), functions.nanmean(array), functions.nanmax(array)]
+    numbers = iter(map(plain_number, biggus.masked_arrays(lazy)))
+    found = {}
+    for name, array in results.items():
+        of_values = [next(numbers) if array.size else None for _ in range(3)]
+        summary = dict(zip(("min", "mean", "max"), of_values, strict=True))
+        found[name] = {"shape": list(array.shape), "dtype": str(array.dtype), **summary}
+    return found
+
+
+def plain_number(value: Any) -> Any:
+    """Return a number as JSON has it: NaN, NaT and masked ones are None.
+
+    Infinity is a word, complex numbers are pairs, and dates are written out.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> [plain_number(x) for x in (np.float64("nan"), np.int8(3), np.inf, 2j)]
+    [None, 3, 'inf', [0.0, 2.0]]
+    """
+    value = np.ma.asanyarray(value)
+    if np.ma.getmaskarray(value).any() or (value.dtype.kind in "fcmM" and np.isnan(value.data)):
+        return None
+    if value.dtype.kind in "mM":
+        return str(value.data)
+    number = value.data.item()
+    if isinstance(number, complex):
+        return [plain_number(number.real), plain_number(number.imag)]
+    return str(number) if isinstance(number, float) and math.isinf(number) else number
+
+
+def _print(told: dict[str, Any]) -> None:
+    rows = [("shape", shape_text(told)), ("dtype", dtype_text(told))]
+    rows += [(name, _text(value)) for name, value in told["statistics"].items()]
+    rows += [("size", format_bytes(told["nbytes"])), ("time", f"{told['seconds']:.3g} s")]
+    print(table(rows, indent="  "))
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, dict):
+        shape = " x ".join(map(str, value["shape"])) or "one value"
+        low, mean, high = (_text(value[word]) for word in ("min", "mean", "max"))
+        return f"{shape}, from {low} to {high}, on average {mean}"
+    if isinstance(value, list):
+        return f"{_text(value[0])} + {_text(value[1])}j"
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return "none" if value is None else str(value)
+    return f"{value:,}" if isinstance(value, int) else f"{value:.10g}"

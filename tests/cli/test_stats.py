@@ -1,0 +1,284 @@
+"""`biggus stats`: what it tells is what NumPy says of all values at once."""
+
+import json
+import time
+
+import numpy as np
+import pytest
+
+import biggus
+from biggus.backends.hdf5.source import HDF5Source
+from biggus.cli import main
+from biggus.cli.stats import plain_number
+
+h5py = pytest.importorskip("h5py")
+netCDF4 = pytest.importorskip("netCDF4")
+zarr = pytest.importorskip("zarr")
+
+RNG = np.random.default_rng(20)
+NUMBERS = RNG.normal(280, 9, (12, 7, 5)).astype("f4")
+NUMBERS[3, 2, 1] = NUMBERS[4, 2, 2] = np.nan
+PACKED = np.ma.masked_greater(np.arange(60.0).reshape(12, 5) / 2, 20)
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for first in (0, 6):
+        with h5py.File(f"part{first}.h5", "w") as file:
+            file.create_dataset("t", data=NUMBERS[first : first + 6], chunks=(2, 7, 5))
+            file["dates"] = np.arange(4)
+    with netCDF4.Dataset("packed.nc", "w") as dataset:
+        dataset.createDimension("time", 12)
+        dataset.createDimension("x", 5)
+        variable = dataset.createVariable("tos", "i2", ("time", "x"), fill_value=-99)
+        variable.scale_factor, variable.units = 0.5, "K"
+        variable[...] = PACKED
+
+
+@pytest.fixture
+def told(capsys):
+    """Return a function that runs the command, which must succeed, and gives what it said."""
+
+    def run(*arguments):
+        code = main(["stats", *arguments])
+        captured = capsys.readouterr()
+        assert (code, captured.err) == (0, "")
+        return json.loads(captured.out) if "--json" in arguments else captured.out
+
+    return run
+
+
+@pytest.fixture
+def refused(capsys):
+    """Return a function that runs the command, which must fail in one line."""
+
+    def run(*arguments, code=1):
+        assert main(["stats", *arguments]) == code
+        captured = capsys.readouterr()
+        assert captured.out == ""
+        assert captured.err.startswith("biggus: error: ")
+        assert captured.err.count("\n") == 1
+        return captured.err
+
+    return run
+
+
+def zarr_of(values, name="a.zarr", chunks=None):
+    zarr.create_array(name, data=values, chunks=chunks or "auto")
+    return name
+
+
+def test_several_files_are_one(told):
+    found = told("part*.h5::t", "--json")
+    values = NUMBERS.astype("f8")
+    assert found["statistics"] == pytest.approx(
+        {
+            "count": NUMBERS.size - 2,
+            "masked": 0,
+            "nan": 2,
+            "mean": np.nanmean(values),
+            "std": np.nanstd(values),
+            "min": float(np.nanmin(values)),
+            "max": float(np.nanmax(values)),
+        },
+        rel=1e-13,
+    )
+    assert found["shape"] == [12, 7, 5]
+    assert (found["dtype"], found["nbytes"], found["axis"]) == ("float32", NUMBERS.nbytes, None)
+    assert [path.rpartition("/")[2] for path in found["locations"]] == ["part0.h5", "part6.h5"]
+    assert found["seconds"] > 0
+
+
+def test_one_name_is_enough_and_options_may_stand_between(told):
+    together = told("part*.h5::t", "--json")["statistics"]
+    assert told("part0.h5", "--json", "part6.h5::t")["statistics"] == together
+    backwards = told("part6.h5::t", "part0.h5", "--json")["statistics"]
+    assert backwards == pytest.approx(together, rel=1e-13)
+
+
+def test_along_another_axis(told):
+    found = told("part0.h5::t", "part6.h5::t", "--join-axis", "1", "--json")
+    assert found["shape"] == [6, 14, 5]
+    assert found["statistics"]["count"] == NUMBERS.size - 2
+
+
+def test_missing_values_are_honoured(told):
+    found = told("packed.nc", "--json")
+    assert found["statistics"] == pytest.approx(
+        {
+            "count": PACKED.count(),
+            "masked": np.ma.count_masked(PACKED),
+            "nan": 0,
+            "mean": PACKED.mean(),
+            "std": PACKED.std(),
+            "min": PACKED.min(),
+            "max": PACKED.max(),
+        }
+    )
+    assert (found["masked"], found["dims"], found["stored_dtype"]) == (True, ["time", "x"], "int16")
+
+
+def test_raw_values(told):
+    found = told("packed.nc::tos", "--raw", "--json")["statistics"]
+    assert (found["min"], found["masked"]) == (-99, 0)
+
+
+def test_text(told):
+    lines = [line.split() for line in told("packed.nc::tos").splitlines()]
+    assert lines[0][1:] == ["tos"]
+    words = dict(line[:2] for line in lines[1:])
+    assert (words["count"], words["masked"], words["min"]) == ("41", "19", "0")
+    assert "2 more" in told("part0.h5::t", "part*.h5::t").splitlines()[0]
+
+
+@pytest.mark.parametrize(("axis", "axes"), [("0", 0), ("0,2", (0, 2)), ("-1", 2)])
+def test_along_axes(axis, axes, told):
+    found = told("part*.h5::t", f"--axis={axis}", "--json")
+    mean = np.nanmean(NUMBERS.astype("f8"), axis=axes)
+    said = found["statistics"]["mean"]
+    assert (said.pop("shape"), said.pop("dtype")) == (list(mean.shape), "float64")
+    assert said == pytest.approx({"min": mean.min(), "mean": mean.mean(), "max": mean.max()})
+    counts = (~np.isnan(NUMBERS)).sum(axis=axes)
+    assert found["statistics"]["count"]["min"] == counts.min()
+    assert found["statistics"]["nan"]["max"] == np.isnan(NUMBERS).sum(axis=axes).max()
+
+
+def test_axes_have_names(told):
+    by_name, by_number = (told("packed.nc", "--axis", axis, "--json") for axis in ("time", "0"))
+    assert by_name["statistics"] == by_number["statistics"]
+    assert by_name["axis"] == [0]
+    assert "5, from" in told("packed.nc", "--axis", "time")
+
+
+@pytest.mark.parametrize("out", ["out.nc", "out.zarr", "out.h5"])
+def test_results_are_written(out, told):
+    arguments = ["packed.nc", "--axis", "time", "--statistics", "mean,max", "--json"]
+    assert told(*arguments, "--out", out)["statistics"]["mean"]["shape"] == [5]
+    for name, expected in (
+        ("mean", PACKED.mean(axis=0)),
+        ("max", PACKED.max(axis=0)),
+        ("count", PACKED.count(axis=0)),
+    ):
+        values = biggus.open(out, name).masked_array()
+        assert np.ma.allclose(values, expected)
+        assert np.array_equal(np.ma.getmaskarray(values), np.ma.getmaskarray(expected))
+
+
+def test_one_result_is_written_as_npy(told, refused):
+    assert "written to" in told(
+        "part*.h5::t", "--axis", "1", "--statistics", "median", "--out", "out.npy"
+    )
+    assert np.array_equal(np.load("out.npy"), np.nanmedian(NUMBERS, axis=1))
+    assert "--overwrite" in refused(
+        "part0.h5::t", "--axis", "1", "--statistics", "mean", "--out", "out.npy"
+    )
+    assert "holds one array" in refused("part0.h5::t", "--out", "other.npy", code=2)
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (np.full(3, np.nan), {"count": 0, "nan": 3, "mean": None, "min": None, "max": None}),
+        (np.zeros((0, 3)), {"count": 0, "nan": 0, "masked": 0, "mean": None, "std": None}),
+        (np.array([1.0, np.inf]), {"mean": "inf", "max": "inf", "min": 1.0, "std": None}),
+        (np.array([3, 4j]), {"mean": [1.5, 2.0], "nan": 0}),
+        (np.array([True, False]), {"mean": 0.5, "min": False, "max": True, "nan": 0}),
+        (np.array(2**60 + 1), {"count": 1, "min": 2**60 + 1, "std": 0.0}),
+        (np.array([250, 251], "u1"), {"mean": 250.5, "max": 251}),
+    ],
+)
+def test_values_of_all_kinds(values, expected, told):
+    found = told(zarr_of(values), "--json")["statistics"]
+    assert {name: found.get(name, "?") for name in expected} == expected
+
+
+def test_of_dates_there_are_extremes(told, refused):
+    zarr_of(np.array(["2001-02-03", "NaT", "1999-12-31"], "M8[D]"))
+    found = told("a.zarr", "--json")["statistics"]
+    assert found == {
+        "count": 2,
+        "masked": 0,
+        "nan": 1,
+        "min": "1999-12-31",
+        "max": "2001-02-03",
+    }
+    assert "cannot compute mean of datetime64" in refused("a.zarr", "--statistics", "min,mean")
+
+
+def test_words_are_counted(told):
+    with h5py.File("words.h5", "w") as file:
+        file["words"] = np.array(["one", "two"], dtype=h5py.string_dtype())
+    found = told("words.h5", "--json")["statistics"]
+    assert found == {"count": 2, "masked": 0, "nan": 0}
+
+
+def test_in_little_memory(told):
+    values = RNG.random((400, 5000))
+    zarr_of(values, chunks=(20, 1000))
+    found = told("a.zarr", "--memory", "30 MB", "--workers", "2", "--json")["statistics"]
+    assert found["mean"] == pytest.approx(values.mean(), rel=1e-13)
+    assert found["std"] == pytest.approx(values.std(), rel=1e-13)
+
+
+def test_what_is_kept_is_used_again(told, soon_settled, capsys, monkeypatch):
+    time.sleep(0.2)
+    arguments = ["part*.h5::t", "--json", "--cache", "cache"]
+    first = told(*arguments)["statistics"]
+
+    def read(*_):
+        raise AssertionError("something is read")
+
+    monkeypatch.setattr(HDF5Source, "__getitem__", read)
+    assert told(*arguments)["statistics"] == first
+    assert main(["stats", "part0.h5::dates"]) == 1
+    assert "something is read" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["part0.h5"], 1, "it has: dates, t"),
+        (["part0.h5::u"], 1, "no variable 'u'"),
+        (["none*.h5::t"], 1, "no file matches"),
+        (["none.h5::t"], 1, "none.h5"),
+        (["part0.h5::t", "part6.h5::dates", "packed.nc"], 2, "name the variable"),
+        (["part0.h5::t", "packed.nc::tos"], 1, "cannot join"),
+        (["part*.h5::t", "--join-axis", "3"], 1, "cannot join"),
+        (["part*.h5::t", "--axis", "3"], 1, "no axis 3"),
+        (["part*.h5::t", "--axis", "time"], 1, "no axis 'time'"),
+        (["packed.nc", "--axis", "y"], 1, "(time, x)"),
+        (["packed.nc", "--axis", "0,time"], 1, "twice"),
+        (["packed.nc", "--axis", ""], 1, "no axis ''"),
+        (["packed.nc", "--statistics", "mode"], 2, "no statistic 'mode'"),
+        (["packed.nc", "--statistics", ""], 2, "no statistic ''"),
+        (["packed.nc", "--memory", "much"], 2, "no size"),
+        (["packed.nc", "--workers", "0"], 2, "workers"),
+        (["part0.h5::t", "--memory", "10"], 1, "allow more with --memory"),
+        (["packed.nc", "--out", "out.tiff"], 1, "out.tiff"),
+        (["packed.nc", "--out", "no/out.nc"], 1, "no folder"),
+        (["packed.nc", "--out", "packed.nc", "--force"], 1, "packed.nc"),
+    ],
+)
+def test_what_makes_no_sense(arguments, code, said, refused, tmp_path):
+    assert said in refused(*arguments, code=code)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "packed.nc",
+        "part0.h5",
+        "part6.h5",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("value", "plain"),
+    [
+        (np.ma.masked, None),
+        (np.datetime64("NaT"), None),
+        (np.timedelta64(3, "s"), "3 seconds"),
+        (-np.inf, "-inf"),
+        (complex(np.inf, 1), ["inf", 1.0]),
+        (np.float32(0.5), 0.5),
+    ],
+)
+def test_numbers_in_json(value, plain):
+    assert plain_number(value) == plain
