@@ -88,8 +88,8 @@ def assigning_to_dataset(dataset: Any, name: str, node: Node) -> Assigning:
             raise ValueError(f"cannot write {name}: its file is closed")
         if dataset.file.mode == "r":
             raise ValueError(f"cannot write {name}: its file is open for reading only")
-        marker = _marker(dataset) if node.masked else None
-        return _assigning(dataset, name, Plain(marker))
+        plain = Plain(_marker(dataset), into=dataset.dtype) if node.masked else Plain()
+        return _assigning(dataset, name, plain)
 
 
 def _marker(dataset: Any) -> Any:

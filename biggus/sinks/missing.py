@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from biggus.nodes import Node
     from biggus.source import Values
 
+_NUMBERS = frozenset("biufc")
+
 
 class Plain:
     """Makes plain arrays of blocks in which values may be missing.
@@ -26,6 +28,9 @@ class Plain:
         What to say where a value is missing and has no place.
     remedy : str
         What to do where a value is equal to the marker.
+    into : dtype, optional
+        What the values will be cast to, if it is known: it may have a place for
+        what is missing where they have none.
     """
 
     def __init__(
@@ -33,10 +38,12 @@ class Plain:
         marker: Any = None,
         problem: str | None = None,
         remedy: str = "cast the array to a dtype that has a value to spare, with .astype",
+        into: np.dtype[Any] | None = None,
     ) -> None:
         self.marker = marker
         self.problem = problem
         self.remedy = remedy
+        self.into = into
 
     def __call__(self, values: Values) -> npt.NDArray[Any]:
         """Return the values, with the marker where one is missing.
@@ -50,6 +57,8 @@ class Plain:
         """
         data = np.ma.getdata(values)
         mask = np.ma.getmask(values)
+        if self.into is not None and self.into.kind in _NUMBERS and data.dtype.kind in _NUMBERS:
+            data = data.astype(self.into, copy=False)
         if self.marker is not None:
             self._check(data, mask)
         if not np.any(mask):

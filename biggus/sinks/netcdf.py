@@ -154,7 +154,7 @@ def assigning_to_variable(variable: Any, name: str, node: Node) -> Assigning:
         marker = _marker(variable) if node.masked and not textual else None
         packs, masks = packs_values(variable), bool(variable.mask) and marker is not None
     # What means "missing" among packed values can be compared with no unpacked one.
-    plain = Plain(None if packs else marker)
+    plain = Plain() if packs or textual else Plain(marker, into=np.dtype(variable.dtype))
 
     def convert(values: Values) -> Any:
         if textual:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from biggus.adapt import Lazy
+from biggus.backends.native import hdf5_lock
 from biggus.sinks.blocks import Assigning
 from biggus.sinks.hdf5 import assigning_to_dataset
 from biggus.sinks.missing import Plain
@@ -45,11 +46,14 @@ def check_object(target: Any, node: Node) -> None:
                 f"a {type(target).__name__} object is no target: it has no {needed}; give an "
                 "array, an object with shape and __setitem__, or a location such as 'out.zarr'"
             )
-    shape = normal_shape(target.shape)
-    if shape != node.shape:
-        raise ValueError(f"an array of shape {node.shape} does not fit into a target of {shape}")
-    if getattr(target, "dtype", None) is not None:
-        _check_dtype(target, node.dtype)
+    with hdf5_lock:  # some answer through the library, where other threads may be reading
+        shape = normal_shape(target.shape)
+        if shape != node.shape:
+            raise ValueError(
+                f"an array of shape {node.shape} does not fit into a target of {shape}"
+            )
+        if getattr(target, "dtype", None) is not None:
+            _check_dtype(target, node.dtype)
 
 
 def _check_dtype(target: Any, dtype: np.dtype[Any]) -> None:
@@ -82,7 +86,9 @@ def writer_to(target: Any, name: str, node: Node) -> Assigning:
     if assigning is not None:
         return assigning(target, name, node)
     grid = _grid_of(target, node.shape)
-    return Assigning(target, name, node.shape, grid, Plain())
+    into = getattr(target, "dtype", None)
+    plain = Plain(into=into if isinstance(into, np.dtype) and node.masked else None)
+    return Assigning(target, name, node.shape, grid, plain)
 
 
 def root_of(target: Any) -> str | None:
@@ -99,7 +105,8 @@ def name_of(target: Any) -> str:
     root = root_of(target)
     if root is None:
         return f"the {type(target).__name__}"
-    inner = getattr(target, "name", None)
+    with hdf5_lock:
+        inner = getattr(target, "name", None)
     return f"the {root} {type(target).__name__}" + (f" {inner}" if isinstance(inner, str) else "")
 
 
@@ -111,7 +118,8 @@ def _assigning_to_memory(target: Any, name: str, node: Node) -> Assigning:
             # Made now: several threads would each make one of their own.
             target.mask = np.zeros(target.shape, bool)
         return Assigning(target, name, target.shape, None, _as_it_is, concurrent=True)
-    plain = Plain(problem=f"a value is missing, and dtype {target.dtype} has none that says so")
+    problem = f"a value is missing, and dtype {target.dtype} has none that says so"
+    plain = Plain(problem=problem, into=target.dtype) if node.masked else Plain()
     return Assigning(np.asarray(target), name, target.shape, None, plain, concurrent=True)
 
 

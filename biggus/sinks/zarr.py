@@ -77,7 +77,7 @@ class ZarrStore(NewStore):
 
 def assigning_to_array(array: Any, name: str, node: Node) -> Assigning:
     """Return what assigns to a ``zarr.Array`` of the user's."""
-    plain = Plain(_marker(array) if node.masked else None)
+    plain = Plain(_marker(array), into=array.dtype) if node.masked else Plain()
     textual = array.dtype.kind in "OT"
 
     def convert(values: Values) -> Any:

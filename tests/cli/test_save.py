@@ -1,6 +1,8 @@
 """`biggus save`: a variable of any location, streamed into a new store."""
 
 import os
+import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +17,8 @@ h5py = pytest.importorskip("h5py")
 netCDF4 = pytest.importorskip("netCDF4")
 zarr = pytest.importorskip("zarr")
 
+COMMAND = [sys.executable, "-m", "biggus"]
+
 NUMBERS = np.arange(6 * 5 * 4, dtype="i4").reshape(6, 5, 4)
 
 
@@ -28,6 +32,10 @@ def here(tmp_path, monkeypatch):
         variable = dataset.createVariable("t", "i2", ("x",), fill_value=-99)
         variable.scale_factor, variable.units = 0.5, "K"
         variable[...] = np.ma.masked_equal([1.0, 2.5, 7.0, 3.0], 7)
+
+
+def there():
+    return sorted(path.name for path in Path().iterdir())
 
 
 def saved(capsys, *arguments):
@@ -107,7 +115,7 @@ def test_the_input_is_never_the_output(capsys):
 )
 def test_what_makes_no_sense(capsys, arguments, code):
     assert failed(capsys, *arguments)[0] == code
-    assert sorted(path.name for path in Path().iterdir()) == ["in.h5", "in.nc"]
+    assert there() == ["in.h5", "in.nc"]
 
 
 def test_options_may_stand_before_the_output(capsys):
@@ -123,7 +131,7 @@ def test_a_full_disk_leaves_nothing(name):
     with h5py.File("noise.h5", "w") as file:
         file["noise"] = np.random.default_rng(0).integers(0, 256, (1000, 1000), dtype="u1")
     done = subprocess.run(
-        [sys.executable, "-m", "biggus", "save", "noise.h5::noise", name],
+        [*COMMAND, "save", "noise.h5::noise", name],
         check=False,
         capture_output=True,
         text=True,
@@ -134,4 +142,25 @@ def test_a_full_disk_leaves_nothing(name):
     (said,) = [line for line in done.stderr.splitlines() if line.startswith("biggus")]
     assert said.startswith("biggus: error: cannot write")
     assert "Traceback" not in done.stderr
-    assert sorted(path.name for path in Path().iterdir()) == ["in.h5", "in.nc", "noise.h5"]
+    assert there() == ["in.h5", "in.nc", "noise.h5"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
+def test_stopped_in_the_middle_nothing_stays(name, code):
+    # A server that never answers keeps the command in the middle of its work.
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        template = f"http://127.0.0.1:{silent.getsockname()[1]}/{{z}}/{{x}}/{{y}}.png"
+        process = subprocess.Popen(
+            [*COMMAND, "save", template, "--zoom", "3", "o.npy", "--no-cache"],
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        silent.settimeout(30)
+        connection, _ = silent.accept()
+        with connection:
+            process.send_signal(getattr(signal, name))
+            _, said = process.communicate(timeout=15)
+    assert process.returncode == code
+    assert "Traceback" not in said
+    assert there() == ["in.h5", "in.nc"]

@@ -121,6 +121,18 @@ def test_a_missing_value_that_has_no_place_is_an_error(make, dtype):
         biggus.save(lazy(missing(values_of(dtype))), target)
 
 
+def test_missing_integers_become_nan_where_the_target_has_it(make):
+    target = make(SHAPE, "f8")
+    biggus.save(lazy(missing(NUMBERS)), target)
+    assert np.array_equal(target[...], missing(NUMBERS * 1.0).filled(np.nan), equal_nan=True)
+
+
+def test_a_missing_scalar(make):
+    target = make((), "f4")
+    biggus.save(biggus.ArrayAdapter(np.ma.masked_array(1, mask=True, dtype="f4")), target)
+    assert np.isnan(target[()])
+
+
 def test_no_place_is_needed_where_nothing_is_missing(make):
     target = make(SHAPE, "i4")
     biggus.save(lazy(np.ma.MaskedArray(NUMBERS.astype("i4"))), target)
@@ -158,6 +170,24 @@ def test_a_zarr_array_with_a_fill_value_takes_missing_values(tmp_path, zarr_form
     )
     biggus.save(lazy(missing(NUMBERS)).astype("i4"), target)
     assert np.array_equal(target[...], missing(NUMBERS).filled(-9))
+
+
+def test_a_fill_value_is_not_cut_short(tmp_path):
+    target = zarr.create_array(
+        store=tmp_path / "a.zarr", shape=SHAPE, dtype="f4", chunks=(2, 5), fill_value=-0.1
+    )
+    biggus.save(lazy(missing(NUMBERS)).astype("i2"), target)
+    assert np.array_equal(target[...], missing(NUMBERS.astype("f4")).filled(-0.1))
+
+
+def test_a_value_that_becomes_the_fill_value_is_an_error(tmp_path):
+    target = zarr.create_array(
+        store=tmp_path / "a.zarr", shape=SHAPE, dtype="f4", chunks=(2, 5), fill_value=0.1
+    )
+    values = missing(NUMBERS.astype("f8"))
+    values[0, 0] = 0.1
+    with pytest.raises(OutputError, match="is there as a value"):
+        biggus.save(lazy(values), target)
 
 
 def test_a_value_that_means_missing_is_an_error(tmp_path):

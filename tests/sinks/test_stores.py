@@ -147,6 +147,22 @@ def test_strings(target, dtype):
     assert opened(target).ndarray().tolist() == words.tolist()
 
 
+@pytest.mark.parametrize("target", ["out.npy", "out.zarr", "out.h5::a"])
+def test_bytes(target):
+    words = np.array([b"one", b"two", b""])
+    biggus.save(lazy(words, (2,)), target)
+    assert stored(target).dtype == words.dtype
+    assert np.array_equal(stored(target), words)
+
+
+@pytest.mark.parametrize("target", ["out.npy", "out.h5::a"])
+def test_structures(target):
+    values = np.zeros(5, [("x", "i4"), ("y", ">f8")])
+    values["x"], values["y"] = range(5), 0.5
+    biggus.save(lazy(values, (2,)), target)
+    assert np.array_equal(stored(target), values)
+
+
 def test_objects_that_are_no_strings_are_refused():
     with pytest.raises(OutputError, match="not strings"):
         biggus.save(lazy(np.array([1, "a"], object), (2,)), "out.h5::a")
