@@ -67,9 +67,11 @@ class Ranked:
         self.parameters = {**({"q": np.asarray(q[0])} if q else {}), **method}
         """What the statistic of the same name takes."""
         probe = np.ones([min(n, 1) if axis in axes else 1 for axis, n in enumerate(shape)], dtype)
+        if not probe.size and (name.startswith("nan") or not q):
+            # Of nothing at all these warn, when they are read; the others raise.
+            probe = np.ones([1] * len(shape), dtype)
         with np.errstate(all="ignore"):
-            # Of nothing at all the function warns, when it is read.
-            found = self._called(name, probe if probe.size else np.ones([1] * len(shape), dtype))
+            found = self._called(name, probe)
         self.dtype: np.dtype[Any] = np.asarray(found).dtype
         self.accumulates = rankable(dtype) and 0 not in self.shape
 
