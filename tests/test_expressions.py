@@ -470,3 +470,19 @@ def test_a_step_may_use_the_memory_of_its_block():
         block = np.arange(3.0)
         assert not np.shares_memory(step_of(array).over(block), block)
         np.testing.assert_array_equal(block, np.arange(3.0))
+
+
+def test_what_is_missing_does_not_depend_on_the_tile():
+    """Where any value can be missing, so are those outside of a domain; in all tiles."""
+    plain = np.array([0.0, -1, 4])
+    masked = np.ma.masked_array([0.0, -1, 4], [False, False, True])
+    joined, whole = biggus.LinearMosaic([plain, masked]), np.ma.concatenate([plain, masked])
+    for act in (lambda a: 1 / a, lambda a: a % 0.0, lambda a: a**-0.5, lambda a: 3 // a):
+        with np.errstate(all="ignore"):
+            right = act(whole)
+            assert act(joined).masked_array().tolist() == right.tolist()
+            assert act(joined)[:3].masked_array().tolist() == right[:3].tolist()
+            assert not act(ADAPT(plain)).masked
+    assert np.sqrt(joined).masked_array().tolist() == np.ma.sqrt(whole).tolist()
+    keys = {step_of(1 / joined).key, step_of(1 / ADAPT(plain)).key}
+    assert len(keys) == 2

@@ -227,6 +227,8 @@ class Builder:
             axis = axis if not isinstance(axis, tuple) else None
         if masked and (axis == () or (name.startswith("arg") and pair.lazy.dtype == bool)):
             axis, name = None, "max"
+        if name == "median" and axis == ():
+            axis = None  # of no values NumPy cannot reshape
         keepdims = self.draw(st.booleans()) if keepdims is None else keepdims
 
         def act(a):

@@ -113,6 +113,21 @@ def test_odd_shapes(name, shape):
         check(name, values_of(dtype, shape), axis=axis)
 
 
+@pytest.mark.parametrize(
+    "made", [lambda a: a[1:1], lambda a: (a + a.sum())[:, 2:2], lambda a: a * 0]
+)
+def test_medians_of_nothing(made):
+    values = values_of("f8")
+    array = made(ADAPT(values))
+    for axis, keepdims in itertools.product([0, 1, (0, 1), None], [False, True]):
+        keywords = {"axis": axis, "keepdims": keepdims}
+        right = quietly(lambda keywords=keywords: np.median(made(values), **keywords))
+        got = quietly(lambda keywords=keywords: array.median(**keywords).ndarray())
+        np.testing.assert_array_equal(got, right)
+    hidden = made(ADAPT(np.ma.masked_array(values))).median(axis=(0, 1)).masked_array()
+    assert hidden.mask.all() == (0 in array.shape)
+
+
 @pytest.mark.parametrize("name", [*PLAIN, *NAN_TWINS])
 def test_values_that_are_no_numbers(name):
     values = values_of("f8")

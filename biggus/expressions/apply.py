@@ -47,9 +47,12 @@ class Apply:
         The dtype of the results.
     output : int, optional
         Which result is taken of a function that has several.
+    within_domain : bool, optional
+        Whether results are missing outside of the function's domain in blocks, too,
+        that have no value missing: as they are where any value can be.
     """
 
-    __slots__ = ("arguments", "dtype", "function", "keywords", "output")
+    __slots__ = ("arguments", "dtype", "function", "keywords", "output", "within_domain")
 
     masked = False
     fill_value = None
@@ -61,12 +64,14 @@ class Apply:
         keywords: Mapping[str, Any],
         dtype: np.dtype[Any],
         output: int | None = None,
+        within_domain: bool = False,
     ) -> None:
         self.function = function
         self.arguments = arguments
         self.keywords = keywords
         self.dtype = dtype
         self.output = output
+        self.within_domain = within_domain
 
     @property
     def key(self) -> str | None:
@@ -79,7 +84,8 @@ class Apply:
         if name is None or None in parts:
             return None
         which = "" if self.output is None else f"[{self.output}]"
-        return f"{name}({', '.join(map(str, parts))}){which}"
+        domain = " within its domain" if self.within_domain else ""
+        return f"{name}({', '.join(map(str, parts))}){which}{domain}"
 
     @property
     def fresh(self) -> bool:
@@ -105,6 +111,8 @@ class Apply:
         return self._masked_or_not(lifted, None).reshape(())
 
     def _masked_or_not(self, blocks: tuple[Values, ...], scratch: Values | None) -> Any:
+        if self.within_domain:
+            return self._masked(blocks, scratch)
         for block in blocks:
             if type(block) is not np.ndarray and isinstance(block, np.ma.MaskedArray):
                 return self._masked(blocks, scratch)
@@ -192,10 +200,11 @@ def applied(
     with np.errstate(all="ignore"):
         found = function(*probes, **keywords)
     given = tuple(places)
+    within = any(node.masked for node in nodes) and not masks.defined_everywhere(function)
     if outputs is None:
-        return Elementwise(Apply(function, given, keywords, found.dtype), *nodes)
+        return Elementwise(Apply(function, given, keywords, found.dtype, None, within), *nodes)
     return [
-        Elementwise(Apply(function, given, keywords, one.dtype, number), *nodes)
+        Elementwise(Apply(function, given, keywords, one.dtype, number, within), *nodes)
         for number, one in enumerate(found)
     ]
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from biggus import options, source
 from biggus.cells import longest_of
 from biggus.grid import Grid, RegularEdges
@@ -16,8 +18,6 @@ from biggus.resolve import split_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    import numpy as np
 
     from biggus.nodes.step import Step
     from biggus.source import Box, Chunks, Values
@@ -104,7 +104,11 @@ class AlongAxes(Node):
             part_get = Selection.of_box(tuple(wanted))
             further = box[len(box) - len(self.further) :]
             function = _Taken(self.function, () if self.keepdims else self.axes, further, local)
-            yield Combination(function, ((operand, part_get),), part_put, steps)
+            if 0 in part_get.shape:
+                nothing = _OfNothing(function, part_get.shape, operand)
+                yield Combination(nothing, (), part_put, steps)
+            else:
+                yield Combination(function, ((operand, part_get),), part_put, steps)
 
 
 class _Taken:
@@ -128,6 +132,25 @@ class _Taken:
         lengths = [n for axis, n in enumerate(values.shape) if axis not in self.dropped]
         key: tuple[Any, ...] = (..., *self.further)
         return take(self.local, values.reshape(lengths)[key])
+
+
+class _OfNothing:
+    """A function along axes of which one has no length: there is nothing to be read."""
+
+    key = None
+
+    def __init__(self, function: _Taken, shape: tuple[int, ...], operand: Node) -> None:
+        self.function = function
+        self.shape = shape
+        self.values_dtype = operand.dtype
+        self.values_masked = operand.masked
+        self.dtype = function.dtype
+        self.masked = function.masked
+        self.fill_value = function.fill_value
+
+    def __call__(self) -> Values:
+        empty: Values = np.empty(self.shape, self.values_dtype)
+        return self.function(np.ma.MaskedArray(empty) if self.values_masked else empty)
 
 
 def _blocks(operand: Node, axes: tuple[int, ...]) -> Grid:

@@ -104,8 +104,9 @@ class Ranked:
         data = np.moveaxis(block.data, self.axes, places)
         invalid = np.moveaxis(np.ma.getmaskarray(block), self.axes, places)
         length = math.prod(block.shape[axis] for axis in self.axes)
-        lines = data.reshape(-1, length)
-        invalid = invalid.reshape(-1, length)
+        number = math.prod(n for axis, n in enumerate(block.shape) if axis not in self.axes)
+        lines = data.reshape(number, length)
+        invalid = invalid.reshape(number, length)
         if self.name.startswith("nan") and block.dtype.kind in _UNRANKED:
             invalid = invalid | np.isnan(lines)
         counts = length - invalid.sum(axis=1)
