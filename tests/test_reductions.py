@@ -124,6 +124,12 @@ def test_medians_of_nothing(made):
         right = quietly(lambda keywords=keywords: np.median(made(values), **keywords))
         got = quietly(lambda keywords=keywords: array.median(**keywords).ndarray())
         np.testing.assert_array_equal(got, right)
+    nested = np.zeros((0, 1))
+    for act in (
+        lambda np_, a: np_.sum(np_.quantile(a, [0.1, 0.7], axis=1), axis=1)[::2],
+        lambda np_, a: np_.sum(np_.median(a + 1, axis=1), axis=0, keepdims=True)[[0, 0]],
+    ):
+        np.testing.assert_array_equal(act(biggus, ADAPT(nested)).ndarray(), act(np, nested))
     hidden = made(ADAPT(np.ma.masked_array(values))).median(axis=(0, 1)).masked_array()
     assert hidden.mask.all() == (0 in array.shape)
 

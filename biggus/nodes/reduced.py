@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from biggus.nodes.view import select
 from biggus.region import AxisMap, Fixed, Gather, Selection, Strided
 
 if TYPE_CHECKING:
@@ -63,7 +64,9 @@ def restricted(
                 lengths[axis] = positions.size
     if tuple(lengths) == shape:
         return operand, get
-    narrowed = operand.within(Selection(tuple(lengths), tuple(maps)))
+    wanted = Selection(tuple(lengths), tuple(maps))
+    # Where a reduced axis has no length there is nothing to be handed down.
+    narrowed = select(operand, wanted) if 0 in lengths else operand.within(wanted)
     return narrowed, Selection(get.shape, tuple(rest))
 
 
