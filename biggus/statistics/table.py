@@ -323,7 +323,7 @@ def _histogram(
     if isinstance(bins, str):
         raise TypeError(f"bins={bins!r} would need all values at once; give a number or edges")
     values = np.zeros(1, countable(given.dtype))
-    counts, edges = np.histogram(values, bins, range, density=density)  # type: ignore[call-overload]
+    counts, edges = np.histogram(values, bins, range, density=density)
     wanted = given.name == "histogram_edges"
     dims = len(given.shape)
     dtype = edges.dtype if wanted else counts.dtype
