@@ -10,4 +10,13 @@ from biggus.statistics.digits import rankable
 from biggus.statistics.runs import partials
 from biggus.statistics.table import NAMES, statistic
 
-__all__ = ["NAMES", "Family", "Partial", "Statistic", "nbytes_of", "partials", "rankable", "statistic"]
+__all__ = [
+    "NAMES",
+    "Family",
+    "Partial",
+    "Statistic",
+    "nbytes_of",
+    "partials",
+    "rankable",
+    "statistic",
+]

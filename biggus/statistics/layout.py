@@ -19,8 +19,8 @@ import numpy as np
 if TYPE_CHECKING:
     from biggus.statistics.base import Plain
 
-RUN = 2**16
-"""Elements of a run: half a megabyte in float64."""
+RUN = 2**17
+"""Elements of a run: a megabyte in float64."""
 
 _ROW = 512
 """Elements; of a last axis that is kept so many are taken at least: shorter rows cost calls."""

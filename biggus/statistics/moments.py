@@ -213,10 +213,15 @@ class MomentsAccumulator(Accumulator):
         self, part: Part, present: Present, values: Plain, sums: Plain, count: Plain
     ) -> None:
         deviations = scratch("block", values.shape, self.family.dtype)
-        np.subtract(values, sums / count, out=deviations)
+        mean = sums / count
+        np.subtract(values, mean, out=deviations)
         present.blank(deviations)
         low = self.layout.at(self.lows, part.run)
-        np.add.reduce(deviations, axis=part.axes, keepdims=True, out=low)
+        if present.values.dtype.itemsize <= 4 and deviations.dtype == np.float64:
+            # Sums of so few digits each are as good as exact.
+            low[...] = _left(sums, count, mean)
+        else:
+            np.add.reduce(deviations, axis=part.axes, keepdims=True, out=low)
         squares = self.layout.at(self.squares, part.run)
         _add_squares(deviations, part.axes, squares)
         of_low = low / count
@@ -261,6 +266,17 @@ def _added(sums: Plain) -> tuple[Plain, Plain]:
         rest[: len(added)] += rest_added
         _add_exactly(sums[: len(added)], rest[: len(added)], added)
     return sums[0], rest[0]
+
+
+def _left(sums: Plain, count: Plain | int, mean: Plain) -> Plain:
+    """Return exactly what is left of sums when the mean is taken from them so many times.
+
+    So nothing needs to be added up again.  Either half of the mean's digits, times a
+    count below 2^24, is exact (Dekker, "A floating-point technique for extending the
+    available precision", 1971); and so is the difference of numbers close to one another.
+    """
+    high = (mean.view(np.uint64) & np.uint64(0xFFFF_FFFF_E000_0000)).view(np.float64)
+    return (sums - count * high) - count * (mean - high)
 
 
 def _add_squares(deviations: Plain, axes: tuple[int, ...], out: Plain) -> None:
