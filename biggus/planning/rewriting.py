@@ -9,6 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from biggus.memory import MemorySource
 from biggus.nodes import AlongAxes, Elementwise, Leaf, Mosaic, Node, Reduce, View, select
 from biggus.region import AxisMap, Fixed, Selection, Strided
 
@@ -49,12 +52,22 @@ def pushed(node: Node) -> Node:
     """Return a node in which selections of reductions are handed down to their operands."""
     if not node.staged:
         return node
+    if 0 in node.shape:
+        return _nothing(node)
     if isinstance(node, View):
         base = node.base.within(node.selection)
         if not isinstance(base, View):
             return pushed(base)
         return select(pushed(base.base), base.selection)
     return rebuilt(node, pushed)
+
+
+def _nothing(node: Node) -> Node:
+    """Return the values of a node that has none: nothing needs to be reduced for them."""
+    values: Any = np.empty(node.shape, node.dtype)
+    if node.masked:
+        values = np.ma.MaskedArray(values, mask=np.zeros(node.shape, bool))
+    return Leaf(MemorySource(values), values.shape, values.dtype)
 
 
 class Interner:

@@ -109,7 +109,7 @@ class Tree:
 def _in_cells(cells: Edges, seams: Edges) -> Lengths:
     """Return how many cells there are between the seams of an axis."""
     count = max(1, cells.count)
-    if seams.count < 2:
+    if seams.count < 2 or not cells.count:
         return count
     if isinstance(cells, RegularEdges) and isinstance(seams, RegularEdges):
         each, rest = divmod(seams.size, cells.size)
