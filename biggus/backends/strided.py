@@ -9,7 +9,7 @@ what is not wanted dropped.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -49,25 +49,49 @@ def read_box(variable: Any, box: Box, dtype: np.dtype[Any], chunks: Sequence[int
     ndarray or object
         A scalar variable of strings or ragged rows gives what it holds.
     """
+    slabs = _slabs(box, dtype, chunks)
+    if slabs is None:
+        return variable[box or ...]
+    values = np.empty([len(range(s.start, s.stop, s.step)) for s in box], dtype)
+    _read_slabs(variable, box, values, slabs.axis, slabs.at_once)
+    return values
+
+
+def slab_bytes(box: Box, dtype: np.dtype[Any], chunks: Sequence[int] | None) -> int:
+    """Return how much memory `read_box` takes besides the values that it gives."""
+    slabs = _slabs(box, dtype, chunks)
+    if slabs is None:
+        return 0
+    runs = [s.stop - s.start for s in box]
+    runs[slabs.axis] = min(runs[slabs.axis], slabs.at_once * box[slabs.axis].step)
+    # The last slab is dropped only when the next one is there.
+    return int(2 * math.prod(runs) * dtype.itemsize)
+
+
+class _Slabs(NamedTuple):
+    """So many indices along that axis are read at once."""
+
+    axis: int
+    at_once: int
+
+
+def _slabs(box: Box, dtype: np.dtype[Any], chunks: Sequence[int] | None) -> _Slabs | None:
+    """Return in which slabs to read a box; None if the library does well by itself."""
     steps = [s.step if s.stop - s.start > s.step else 1 for s in box]
     if math.prod(steps) == 1 or dtype.hasobject:
-        return variable[box or ...]
+        return None
     counts = [len(range(s.start, s.stop, s.step)) for s in box]
     axis = next(i for i, n in enumerate(counts) if n > 1)
     chunk = chunks[axis] if chunks else 1
     inner = math.prod(counts[axis + 1 :]) if math.prod(steps[axis + 1 :]) == 1 else 0
     waste = math.prod(steps)
     if inner >= _LEAST_RUN and (chunk == 1 or waste > _MOST_WASTE):
-        at_once = 1
-    elif waste <= _MOST_WASTE:
-        per_index = waste * math.prod(counts) // counts[axis] * dtype.itemsize
-        # A chunk is better not decoded for two slabs.
-        at_once = max(1, _SLAB_BYTES // per_index, -(-chunk // steps[axis]))
-    else:
-        return variable[box]
-    values = np.empty(counts, dtype)
-    _read_slabs(variable, box, values, axis, at_once)
-    return values
+        return _Slabs(axis, 1)
+    if waste > _MOST_WASTE:
+        return None
+    per_index = max(1, waste * math.prod(counts) // counts[axis] * dtype.itemsize)
+    # A chunk is better not decoded for two slabs.
+    return _Slabs(axis, max(1, _SLAB_BYTES // per_index, -(-chunk // steps[axis])))
 
 
 def _read_slabs(variable: Any, box: Box, values: npt.NDArray[Any], axis: int, at_once: int) -> None:

@@ -50,6 +50,11 @@ datasets: HandlePool[Opened] = HandlePool(lambda opened: opened.dataset.close(),
 
 
 def dataset_at(path: str) -> Any:
+    """Return the dataset of what `opened_at` returns."""
+    return opened_at(path).dataset
+
+
+def opened_at(path: str) -> Opened:
     """Return the open dataset of the file that is at `path` now.  The caller holds the lock.
 
     The caller holds it in `datasets` too, or visits it: it is closed when nobody does.
@@ -73,7 +78,7 @@ def dataset_at(path: str) -> Any:
         raise
     except OSError as error:
         raise OpenError(path, error.strerror or str(error)) from error
-    return opened.dataset
+    return opened
 
 
 def close_all() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import pickle
 import time
@@ -12,14 +13,19 @@ import numpy as np
 
 from biggus import cf
 from biggus.backends.files import file_version
+from biggus.backends.hdf5.files import files as hdf5_files
+from biggus.backends.hdf5.files import one_line
 from biggus.backends.native import hdf5_lock
-from biggus.backends.netcdf.files import dataset_at, datasets, netcdf4, variable_in
-from biggus.backends.strided import read_box
+from biggus.backends.netcdf.files import datasets, netcdf4, opened_at, variable_in
+from biggus.backends.netcdf.stored import StoredVariable, stored_variable
+from biggus.backends.strided import read_box, slab_bytes
 from biggus.errors import OpenError, SourceError, format_box
-from biggus.source import Source, normal_chunks
+from biggus.source import Source, box_shape, normal_chunks
 
 if TYPE_CHECKING:
     from biggus.backends.files import Hold
+    from biggus.backends.native import LibraryLock
+    from biggus.backends.stamp import Stamp
     from biggus.source import Box, Values
 
 log = logging.getLogger("biggus.backends.netcdf")
@@ -121,6 +127,20 @@ def read_packed(variable: Any, box: Box, facts: Facts) -> Values:
     return _cleaned(values).view(facts.dtype) if facts.dtype.kind == "V" else values
 
 
+def read_bytes(facts: Facts, box: Box) -> int:
+    """Return the most memory that `read_packed` takes besides the values, as far as it is known."""
+    dtype, shape = np.dtype(facts.stored_dtype), facts.stored_shape
+    if facts.joined:
+        box = (*box, slice(0, shape[-1], 1))
+    result = math.prod(box_shape(box)) * dtype.itemsize
+    chunks = None if facts.chunks is None else (*facts.chunks, *shape[len(facts.chunks) :])
+    # The library holds a chunk as it is stored, and its values.
+    chunk = 0 if chunks is None else 2 * math.prod(chunks) * dtype.itemsize
+    # Structures are copied, and characters decoded one by one.
+    copies = 10 * result if facts.joined else result if dtype.kind == "V" else 0
+    return chunk + copies + slab_bytes(box, dtype, chunks)
+
+
 def _cleaned(structures: Any) -> Any:
     """Return a copy with zeros between the fields, where the library leaves what was in memory."""
     clean = np.zeros(structures.shape, structures.dtype)
@@ -135,7 +155,18 @@ class _VariableSource(Source):
 
     waits = False
     fresh = True
-    lock = hdf5_lock
+    _stored: StoredVariable | None = None  # None: only netCDF4-python can read it
+
+    @property
+    def lock(self) -> LibraryLock | None:  # type: ignore[override]
+        """The library's, where only the library can read the values."""
+        return hdf5_lock if self._stored is None else None
+
+    def peak_bytes(self, box: Box) -> int:
+        """Return the most memory that a read of `box` takes, compressed chunks included."""
+        if self._stored is not None:
+            return self._stored.storage.peak_bytes(box)
+        return super().peak_bytes(box) + read_bytes(self.facts, box)
 
     def _take(self, name: str, facts: Facts) -> None:
         self.name = name
@@ -178,37 +209,70 @@ class NetCDFSource(_VariableSource):
         self.path = os.path.realpath(path)
         self.variable = variable.strip("/")
         self.decode = decode
-        self._hold: Hold | None = None
+        self._holds: tuple[Hold, ...] = ()
         with hdf5_lock, datasets.visit(self.path):
-            found = variable_in(dataset_at(self.path), self.path, self.variable)
+            opened = opened_at(self.path)
+            found = variable_in(opened.dataset, self.path, self.variable)
             self._take(f"{self.path}::{self.variable}", facts_of(found, strings=decode))
             self._unlimited = _unlimited(found)
-            self._hold = datasets.hold(self.path)  # last: what fails to open holds nothing
+            self._look_behind(found, opened.stamp)
+            self._hold()  # last: what fails to open holds nothing
+        if self._stored is not None:
+            self.chunks = self._stored.storage.chunks
         # The option changes the values of characters and of structures alone.
         variant = "" if decode or self.dtype.kind not in "SV" else "?decode=False"
         self.token = f"netcdf:{self.path}::{self.variable}{variant}"
         self.conventions = "CF" if decode else None
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_hold": None}
+        return {**self.__dict__, "_holds": ()}
+
+    def _look_behind(self, found: Any, stamp: Stamp) -> None:
+        """See whether the values can be read past the library, as the file is now."""
+        self._looked = stamp
+        self._stored = None
+        if not self.facts.joined:
+            self._stored = stored_variable(
+                self.path, stamp, self.variable, found, self.shape, self.dtype
+            )
+
+    def _hold(self) -> None:
+        both = (datasets,) if self._stored is None else (datasets, hdf5_files)
+        self._holds = tuple(pool.hold(self.path) for pool in both)
 
     def __getitem__(self, box: Box) -> Values:
         started = time.perf_counter()
         with hdf5_lock:
-            if self._hold is None:  # a copy that has not been read from
-                self._hold = datasets.hold(self.path)
+            if not self._holds:  # a copy that has not been read from
+                self._hold()
+            stored = self._stored
+            opening = None if stored is None else stored.opening()
+            if opening is None:
+                values = self._read(box)
+        if stored is not None and opening is not None:
             try:
-                found = variable_in(dataset_at(self.path), self.path, self.variable)
-            except OpenError as error:
-                raise SourceError(self.name, box, error.problem) from error
-            self._check_same(found, box)
-            values = read_packed(found, box, self.facts)
+                values = stored.storage.read(box, opening)
+            except (OSError, ValueError, RuntimeError) as error:
+                raise SourceError(self.name, box, one_line(error)) from error
         if log.isEnabledFor(logging.DEBUG):
             took = 1e3 * (time.perf_counter() - started)
             log.debug(
                 "read %s %s: %d bytes in %.1f ms", self.name, format_box(box), values.nbytes, took
             )
         return values
+
+    def _read(self, box: Box) -> Values:
+        """Read by way of the library.  The caller holds the lock."""
+        try:
+            opened = opened_at(self.path)
+            found = variable_in(opened.dataset, self.path, self.variable)
+        except OpenError as error:
+            raise SourceError(self.name, box, error.problem) from error
+        self._check_same(found, box)
+        if opened.stamp != self._looked:
+            self._look_behind(found, opened.stamp)
+            self._hold()
+        return read_packed(found, box, self.facts)
 
     def _check_same(self, found: Any, box: Box) -> None:
         """Raise a SourceError if the variable is another than the one that was opened."""
