@@ -53,7 +53,7 @@ def server(request):
 
 
 class TestTiles(SourceTests):
-    shapes = ((4, 4), (8, 8, 3), (16, 16, 4), (16, 16))
+    shapes = ((4, 4), (8, 8, 3), (8, 8, 4), (16, 16))
     dtypes = ("u1",)
     secret = "s3cret-of-theirs"
 
@@ -120,7 +120,7 @@ class TestWrappersAroundCachedTiles(TestCachedTiles):
 class TestCachedTwice(TestCachedTiles):
     """A chunk of the one is several of the other, in part."""
 
-    near_chunks = (6, 8, 2)
+    near_chunks = (6, 8, 3)
     far_chunks = None
 
     @pytest.fixture(autouse=True)
@@ -135,5 +135,5 @@ class TestCachedTwice(TestCachedTiles):
 
 
 class TestCachedTwiceTheOtherWay(TestCachedTwice):
-    near_chunks = (3, 4, 3)
+    near_chunks = (5, 8, 3)
     far_chunks = (8, 5, 3)

@@ -186,7 +186,7 @@ class ChunkedStorage(Storage):
                 if this.offset + this.size - start > MOST_TOGETHER:
                     break
                 stop, after = this.offset + this.size, after + 1
-            data = memoryview(scratch("stored", stop - start))
+            data = scratch("stored", stop - start).data
             opening.descriptor.read_into(data, start)
             for extent in found[at:after]:
                 assert isinstance(extent, Extent)

@@ -59,7 +59,7 @@ def read_plain(
     itemsize = out.itemsize
     start, span = offset + first * itemsize, (stop - first) * itemsize
     if span == out.nbytes and out.flags.c_contiguous:
-        descriptor.read_into(memoryview(out.reshape(-1).view(np.uint8)), start)
+        descriptor.read_into(out.reshape(-1).view(np.uint8).data, start)
         return
     axis = next((i for i, n in enumerate(out.shape) if n > 1), None)
     if axis is not None:
@@ -73,7 +73,7 @@ def read_plain(
             _read_in_parts(descriptor, offset, shape, box, out, axis, together)
             return
     room = scratch("plain", span)
-    descriptor.read_into(memoryview(room), start)
+    descriptor.read_into(room.data, start)
     steps = [s.step * n * itemsize for s, n in zip(box, strides_of(shape), strict=True)]
     out[...] = np.ndarray(out.shape, out.dtype, room, 0, steps)
 
