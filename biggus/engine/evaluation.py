@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from biggus import options, progress
 from biggus.engine import reading
+from biggus.engine.intermediate import IntermediateSource
 from biggus.engine.keeping import keeping_of
 from biggus.engine.merging import Merging
 from biggus.engine.passes import Passes, Stage
@@ -15,7 +16,6 @@ from biggus.engine.reading import Result
 from biggus.engine.rehearsal import check
 from biggus.engine.running import run
 from biggus.engine.spill import Spilled
-from biggus.memory import MemorySource
 from biggus.nodes import Leaf, Reduce
 from biggus.planning import grouped
 from biggus.source import box_shape
@@ -115,7 +115,7 @@ class _Evaluation(Passes["Result | Spilled"]):
         if isinstance(target, Spilled):
             return target.leaf()
         values = target.values()
-        return Leaf(MemorySource(values), values.shape, values.dtype)
+        return Leaf(IntermediateSource(values), values.shape, values.dtype)
 
     def reached(self, number: int, target: Result | Spilled) -> bool:
         if self._writers[number] is not None or isinstance(target, Spilled):
