@@ -1,4 +1,4 @@
-"""Intermediate results: values that were computed in one pass, and are computed with in the next."""
+"""Intermediate results: values that come of one pass, and that the next computes with."""
 
 from __future__ import annotations
 
