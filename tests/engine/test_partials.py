@@ -1,0 +1,268 @@
+"""Partial results that are kept: the same analysis again reads only what has changed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import biggus
+from biggus.testing import ArraySource, RecordingSource
+
+VALUES = np.random.default_rng(5).normal(size=(96, 50)).astype("f4")
+CHUNKS = (8, 50)
+
+pytestmark = pytest.mark.usefixtures("_kept")
+
+
+@pytest.fixture
+def _kept(cache):
+    with biggus.set_options(cache=cache):
+        yield
+
+
+def recording(values=VALUES, chunks=CHUNKS, **said):
+    return RecordingSource(ArraySource(values, chunks, **said))
+
+
+def wrapped(*sources):
+    """Return an array of sources along the first axis, whose values are not cached."""
+    with biggus.set_options(cache=False):
+        arrays = [biggus.ArrayAdapter(source) for source in sources]
+        return arrays[0] if len(arrays) == 1 else biggus.LinearMosaic(arrays, axis=0)
+
+
+def alone(lazy):
+    """Return what is computed without a cache."""
+    with biggus.set_options(cache=False):
+        return lazy.ndarray()
+
+
+ANALYSES = {
+    "mean": lambda a: a.mean(),
+    "std axis 0": lambda a: a.std(axis=0),
+    "max axis 1": lambda a: a.max(axis=1),
+    "argmin": lambda a: a.argmin(),
+    "argmax axis 0": lambda a: a.argmax(axis=0),
+    "of an expression": lambda a: (np.sqrt(abs(a)) * 2 + a[:, ::-1]).sum(),
+    "histogram": lambda a: biggus.histogram(a, bins=7, range=(-1, 1))[0],
+    "of medians": lambda a: biggus.median(a, axis=0).std(),
+    "staged": lambda a: ((a - a.mean(axis=0)) / a.std()).max(axis=1),
+    "transposed": lambda a: a.T[3:].mean(axis=1),
+}
+
+
+@pytest.mark.parametrize("name", ANALYSES)
+def test_the_same_analysis_again_reads_nothing(name):
+    source = recording()
+    analysis = ANALYSES[name]
+    first = analysis(wrapped(source)).ndarray()
+    assert source.boxes
+    source.clear()
+    again = analysis(wrapped(source)).ndarray()
+    assert source.boxes == []
+    assert again.tobytes() == first.tobytes() == alone(analysis(wrapped(source))).tobytes()
+
+
+def test_a_median_over_everything_reads_nothing_again():
+    # What comes of a little is larger than that, and is not kept.
+    source = recording(np.arange(2.0**19, dtype="f4").reshape(4, -1)[:, ::-1], (4, 2**17))
+    first = biggus.median(wrapped(source)).ndarray()
+    source.clear()
+    assert biggus.median(wrapped(source)).ndarray() == first == (2**19 - 1) / 2
+    assert source.boxes == []
+
+
+def test_a_mean_after_a_standard_deviation_reads_nothing():
+    source = recording()
+    a = wrapped(source)
+    a.std(ddof=1, axis=0).ndarray()
+    source.clear()
+    found = biggus.ndarrays([a.mean(axis=0), a.var(axis=0), a.sum(axis=0)])
+    assert source.boxes == []
+    expected = [alone(each) for each in (a.mean(axis=0), a.var(axis=0), a.sum(axis=0))]
+    np.testing.assert_allclose(found[2], expected[2], rtol=1e-6)
+    assert [x.tobytes() for x in found[:2]] == [x.tobytes() for x in expected[:2]]
+
+
+def test_nothing_is_kept_where_that_is_not_wanted(cache):
+    source = recording()
+    with biggus.set_options(keep_partials=False):
+        wrapped(source).mean().ndarray()
+    assert cache.stats().entries == 0
+    first = len(source.boxes)
+    wrapped(source).mean().ndarray()
+    assert len(source.boxes) == 2 * first
+    with biggus.set_options(keep_partials=False):
+        wrapped(source).mean().ndarray()
+    assert len(source.boxes) == 3 * first
+
+
+def tile(number):
+    """Return a source as large as a cell, in a few chunks."""
+    values = np.full((8, 2**17), number, "u1")
+    values[number % 8, :100] += np.arange(100, dtype="u1")
+    return recording(values, (3, 2**17), token=f"tile {number}")
+
+
+def statistics(a):
+    return [a.mean(), a.max(axis=1), (a > 3).sum()]
+
+
+def test_of_a_mosaic_that_has_grown_only_what_is_new_is_read():
+    tiles = [tile(number) for number in range(5)]
+    biggus.ndarrays(statistics(wrapped(*tiles[:4])))
+    for each in tiles:
+        each.clear()
+    a = wrapped(*tiles)
+    found = biggus.ndarrays(statistics(a))
+    assert [len(each.boxes) for each in tiles][:4] == [0, 0, 0, 0]
+    for got, lazy in zip(found, statistics(a), strict=True):
+        assert got.tobytes() == alone(lazy).tobytes()
+
+
+def test_tiles_are_known_again_in_other_mosaics():
+    tiles = [tile(number) for number in range(4)]
+    wrapped(*tiles).std().ndarray()
+    a = wrapped(tiles[3], tile(9), tiles[0], tiles[3])
+    for each in tiles:
+        each.clear()
+    found = a.std().ndarray()
+    assert [len(each.boxes) for each in tiles] == [0, 0, 0, 0]
+    assert found.tobytes() == alone(a.std()).tobytes()
+
+
+def test_where_an_extreme_lies_is_counted_from_the_beginning_of_each_array():
+    tiles = [recording(np.roll(VALUES, 7 * number)) for number in range(4)]
+    for order in ([0, 1, 2], [2, 1, 0], [3, 0], [1], [0, 0]):
+        a = wrapped(*[tiles[number] for number in order])
+        values = np.concatenate([tiles[number].source.values for number in order])
+        assert a.argmax().ndarray() == values.argmax()
+        assert (a.argmin(axis=0).ndarray() == values.argmin(axis=0)).all()
+        assert (a[5:].argmax(axis=0).ndarray() == values[5:].argmax(axis=0)).all()
+        assert a.T.argmax().ndarray() == values.T.argmax()
+
+
+UNLIKE = [
+    lambda a: a.mean(),
+    lambda a: a.mean(axis=0),
+    lambda a: a.mean(axis=1),
+    lambda a: a.mean(dtype="f4"),
+    lambda a: a.astype("f8").mean(),
+    lambda a: a.astype("f2").mean(),
+    lambda a: a.std(ddof=1),
+    lambda a: a.std(),
+    lambda a: biggus.nanmean(a),
+    lambda a: biggus.nanstd(a, axis=0),
+    lambda a: a.max(),
+    lambda a: biggus.nanmax(a),
+    lambda a: a.min(),
+    lambda a: a.argmax(),
+    lambda a: biggus.nanargmax(np.where(a > 0, a, np.nan)),
+    lambda a: (a + 1).mean(),
+    lambda a: (a + 2).mean(),
+    lambda a: (a - 1).mean(),
+    lambda a: (1 - a).mean(),
+    lambda a: (a + np.float32(1)).mean(),
+    lambda a: (a + a).mean(),
+    lambda a: a[::-1].mean(axis=1),
+    lambda a: a[:, ::2].mean(),
+    lambda a: a[:, [3, 1, 1]].mean(axis=0),
+    lambda a: a[:, [1, 3, 1]].mean(axis=0),
+    lambda a: a.T.mean(axis=0),
+    lambda a: a.clip(-1, 0.5).sum(),
+    lambda a: a.clip(-1, 0.25).sum(),
+    lambda a: a.round(1).sum(),
+    lambda a: a.round(2).sum(),
+    lambda a: np.where(a > 0, a, 0).sum(),
+    lambda a: np.where(a > 0, 0, a).sum(),
+    lambda a: (a > 0).sum(),
+    lambda a: (a > 0).any(axis=0),
+    lambda a: (a > 0).all(axis=0),
+    lambda a: biggus.histogram(a, bins=5, range=(-1, 1))[0],
+    lambda a: biggus.histogram(a, bins=5, range=(-1, 2))[0],
+    lambda a: biggus.histogram(a, bins=[-1, 0, 3])[0],
+    lambda a: biggus.median(a, axis=0).sum(),
+    lambda a: biggus.quantile(a, 0.3, axis=0).sum(),
+    lambda a: biggus.quantile(a, 0.7, axis=0).sum(),
+    lambda a: biggus.quantile(a, 0.7, axis=0, method="nearest").sum(),
+    lambda a: (a - a.mean(axis=0)).max(),
+    lambda a: (a - a.mean(axis=1, keepdims=True)).max(),
+    lambda a: (a - a.max(axis=0)).max(axis=0),
+    lambda a: (a - a.min(axis=0)).max(axis=0),
+]
+
+
+def test_analyses_that_differ_do_not_take_each_others_results():
+    source = recording()
+    for lazy in UNLIKE:
+        expected = alone(lazy(wrapped(source)))
+        assert lazy(wrapped(source)).ndarray().tobytes() == expected.tobytes()
+    for lazy in UNLIKE:
+        expected = alone(lazy(wrapped(source)))
+        assert lazy(wrapped(source)).ndarray().tobytes() == expected.tobytes()
+
+
+def test_missing_values_are_kept_as_such():
+    values = np.ma.MaskedArray(VALUES, VALUES > 1)
+    source = recording(values)
+    statistics = [lambda a: a.mean(axis=0), lambda a: a.std(), lambda a: a.count(axis=1)]
+    statistics.append(lambda a: a[:, 0].max())
+    first = biggus.masked_arrays([each(wrapped(source)) for each in statistics])
+    source.clear()
+    again = biggus.masked_arrays([each(wrapped(source)) for each in statistics])
+    assert source.boxes == []
+    for one, other in zip(first, again, strict=True):
+        assert one.tobytes() == other.tobytes()
+        assert (np.ma.getmaskarray(one) == np.ma.getmaskarray(other)).all()
+    # The same values with none missing have another token.
+    plain = recording()
+    assert wrapped(plain).mean(axis=0).ndarray().tobytes() != first[0].tobytes()
+
+
+def test_a_source_in_another_state_is_read_again():
+    source = recording(token="measurements")
+    assert wrapped(source).max().ndarray() == VALUES.max()
+    source.source.change(VALUES + 1)
+    assert wrapped(source).max().ndarray() == (VALUES + 1).max()
+    source.clear()
+    assert wrapped(source).max().ndarray() == (VALUES + 1).max()
+    assert source.boxes == []
+
+
+def test_what_changes_while_it_is_read_is_not_kept(cache):
+    class Changing(RecordingSource):
+        def __getitem__(self, box):
+            values = super().__getitem__(box)
+            self.source.change(self.source.values + 1)
+            return values
+
+    source = Changing(ArraySource(VALUES, CHUNKS, token="measurements"))
+    wrapped(source).max().ndarray()
+    assert cache.stats().entries == 0
+
+
+def test_sources_that_do_not_tell_their_state_are_read_again(cache):
+    for source in (
+        recording(token="measurements"),
+        RecordingSource(ArraySource(VALUES, CHUNKS)),
+    ):
+        source.source.revision = None
+        wrapped(source).max().ndarray()
+        assert cache.stats().entries == 0
+
+
+def test_two_threads_at_once_give_the_same():
+    from concurrent.futures import ThreadPoolExecutor
+
+    source = recording()
+    with ThreadPoolExecutor(4) as pool:
+        context = [__import__("contextvars").copy_context() for _ in range(8)]
+        found = list(
+            pool.map(lambda c: c.run(lambda: wrapped(source).std(axis=0).ndarray()), context)
+        )
+    assert {each.tobytes() for each in found} == {alone(wrapped(source).std(axis=0)).tobytes()}
