@@ -51,7 +51,9 @@ def test_all_but_the_ways_of_reading_is_delegated():
         told = getattr(wrapped, name)
         assert (told(BOX, b"held") if callable(told) else told) is answer, name
     methods = {name for name in Wrapper.delegated if callable(getattr(Source, name, None))}
-    assert methods == {"peak_bytes", "state", "version", "renew", "renewal_waits"}
+    assert methods == {
+        *("peak_bytes", "state", "version", "held", "renew", "renewal_waits", "cached_bytes"),
+    }
     assert sorted(inner.asked) == sorted((name, BOX, b"held") for name in methods)
 
 

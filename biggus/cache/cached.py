@@ -16,7 +16,7 @@ from biggus.cache.entry import dtype_text
 from biggus.cache.flight import SingleFlight
 from biggus.cache.versions import join_versions, split_versions
 from biggus.errors import CacheError, OfflineError, format_box
-from biggus.grid import Grid, default_chunks
+from biggus.grid import Grid, RegularEdges, default_chunks
 from biggus.source import Box, Chunks, Source, Values, box_shape, normal_chunks
 from biggus.wrappers import Wrapper
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from biggus.cache.cache import Cache
+    from biggus.grid import Edges
 
 logger = logging.getLogger("biggus.cache")
 
@@ -181,6 +182,22 @@ class Cached(Wrapper):
         versions = split_versions(held, len(chunks)) or ()
         return any(map(self.source.renewal_waits, chunks, versions))
 
+    def peak_bytes(self, box: Box) -> int:
+        """Return the most memory that a read of `box` takes: whole chunks are read for it."""
+        chunk = self._only_chunk(box)
+        if chunk is not None:
+            return self._chunk_peak(chunk)
+        longest = tuple(_longest(axis, s) for axis, s in zip(self.grid.axes, box, strict=True))
+        # While one chunk is read, the one before it is still there.
+        own = super(Wrapper, self).peak_bytes
+        return own(box) + own(longest) + self._chunk_peak(longest)
+
+    def _chunk_peak(self, chunk: Box) -> int:
+        values = super(Wrapper, self).peak_bytes(chunk)
+        copied = 0 if self.source.fresh else values
+        # An entry is unpacked to its values, and what another thread fetched is copied.
+        return max(self.source.peak_bytes(chunk) + copied, 2 * values)
+
     def cached(self, box: Box) -> bool:
         """Tell whether all chunks of `box` are in the cache; the source is not asked.
 
@@ -307,6 +324,16 @@ class Cached(Wrapper):
             raise OfflineError(
                 self.name, chunk, "this chunk is not in the cache, and biggus is set to be offline"
             )
+
+
+def _longest(axis: Edges, s: slice) -> slice:
+    """Return the longest chunk along an axis of those that `s` touches, as a slice."""
+    first, last = axis.find(s.start), axis.find(s.stop - 1)
+    # In a regular axis no chunk is longer than any before it.
+    regular = isinstance(axis, RegularEdges)
+    chunks = map(axis.bounds, [first] if regular else range(first, last + 1))
+    start, stop = max(chunks, key=lambda bounds: bounds[1] - bounds[0])
+    return slice(start, stop, 1)
 
 
 def _within(values: Values, chunk: Box, box: Box) -> Values:

@@ -191,7 +191,8 @@ class Group:
             # Cells are laid out in C order, where they do not lie so.
             plain = isinstance(reduction.node, (Leaf, Elementwise))
             copied = 0 if plain else values_bytes(reduction.node, size)
-            scratch = sum(family.scratch_bytes for family in reduction.families)
+            # Families use the same memory, one after the other.
+            scratch = max(family.scratch_bytes for family in reduction.families)
             working = max(working, copied + scratch)
             positions = math.prod(
                 s.stop - s.start for axis, s in enumerate(box) if axis not in reduction.axes

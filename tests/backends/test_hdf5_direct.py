@@ -420,12 +420,12 @@ def test_any_box(large, name: str, box) -> None:
 @given(box=boxes(), near=st.integers(0, 3000), together=st.integers(1, 9000))
 def test_any_box_of_what_is_read_together(large, box, near: int, together: int) -> None:
     """Whatever counts as near, and as much."""
-    from biggus.backends.hdf5 import plain
+    from biggus.backends import reading
 
     values, all_sources = large
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(plain, "_FAR", near)
-        patch.setattr(plain, "MOST_TOGETHER", together)
+        patch.setattr(reading, "_FAR", near)
+        patch.setattr(reading, "MOST_TOGETHER", together)
         for name in ("contiguous", "plain"):
             np.testing.assert_array_equal(read(all_sources[name], box), values[box])
 

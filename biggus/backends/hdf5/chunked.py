@@ -16,9 +16,9 @@ import numpy as np
 from biggus.backends.hdf5.direct import Opening, Storage
 from biggus.backends.hdf5.files import one_line
 from biggus.backends.hdf5.lookup import Extent, find_one, tables
-from biggus.backends.hdf5.plain import MOST_TOGETHER, read_plain
 from biggus.backends.native import hdf5_lock
 from biggus.backends.plain import finer_chunks, is_all
+from biggus.backends.reading import MOST_TOGETHER, read_plain
 from biggus.codecs.scratch import scratch
 from biggus.grid import Grid
 from biggus.source import box_shape
@@ -35,6 +35,10 @@ if TYPE_CHECKING:
 _MOST_PARTS = 256
 _GAP = 2**12
 """Bytes; chunks that are no further apart than that are read at once."""
+
+
+_SMALL = 2**14
+"""Bytes; a chunk that is no longer is not worth a read of its own, or of a part of it."""
 
 
 class Stored(NamedTuple):
@@ -174,7 +178,7 @@ class ChunkedStorage(Storage):
         at = 0
         while at < len(found):
             first = found[at]
-            if not isinstance(first, Extent) or not self._filtered(first.mask):
+            if not isinstance(first, Extent) or not self._read_whole(first):
                 yield first
                 at += 1
                 continue
@@ -193,6 +197,11 @@ class ChunkedStorage(Storage):
                 begin = extent.offset - start
                 yield Stored(data[begin : begin + extent.size], extent.mask)
             at = after
+
+    def _read_whole(self, extent: Extent) -> bool:
+        """Tell whether a chunk is read with its neighbours, and all of it, whatever is wanted."""
+        small = extent.size == self.pipeline.nbytes <= _SMALL
+        return small or self._filtered(extent.mask)
 
     def _filtered(self, mask: int) -> bool:
         stages = len(self.pipeline.stages)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from biggus.backends.hdf5.direct import Opening, Storage
-from biggus.backends.hdf5.plain import MOST_TOGETHER, read_plain
+from biggus.backends.reading import MOST_TOGETHER, read_plain
 from biggus.source import box_shape
 
 if TYPE_CHECKING:

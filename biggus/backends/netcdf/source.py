@@ -138,7 +138,9 @@ def read_bytes(facts: Facts, box: Box) -> int:
     chunk = 0 if chunks is None else 2 * math.prod(chunks) * dtype.itemsize
     # Structures are copied, and characters decoded one by one.
     copies = 10 * result if facts.joined else result if dtype.kind == "V" else 0
-    return chunk + copies + slab_bytes(box, dtype, chunks)
+    # netCDF4-python puts what it reads into an array of its own, and then into another.
+    slabs = slab_bytes(box, dtype, chunks)
+    return chunk + copies + (slabs + slabs // 2 if slabs else result)
 
 
 def _cleaned(structures: Any) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextvars
 import logging
+import math
 import threading
 import time
 from concurrent.futures import as_completed
@@ -175,6 +176,14 @@ class TileSource(Source):
         entries = self._side_by_side(place, parts)
         known = [entry for entry in entries if entry is not None]
         return values, freshness.pack(known) if len(known) == len(entries) else None
+
+    def peak_bytes(self, box: Box) -> int:
+        """Return the most memory that a read of `box` takes: tiles are decoded whole."""
+        axes = list(zip(self._grid.axes, box, strict=True))
+        tiles = math.prod(axis.find(s.stop - 1) - axis.find(s.start) + 1 for axis, s in axes)
+        # Each comes as a file, and is an image, one of other colours, and values.
+        tile = self.tile_size**2 * max(4, self.bands * self.dtype.itemsize)
+        return super().peak_bytes(box) + 4 * tile * min(tiles, _threads.most)
 
     def renew(self, box: Box, held: bytes) -> bytes | None:
         """Tell whether a copy held under the version `held` is good; ask the server if it expired.

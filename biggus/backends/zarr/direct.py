@@ -3,7 +3,7 @@
 A chunk is one read of its object, or of its bytes in a shard, and one decoding.  A
 chunk that is wanted whole, and lies in one piece in the result, is decoded there;
 of a chunk that is stored plainly only the bytes from the first wanted value
-to the last are read.
+to the last are read, and where those are many, in pieces.
 """
 
 from __future__ import annotations
@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from biggus.backends.plain import finer_chunks, flat_range, is_all, strides_of
+from biggus.backends.reading import MOST_TOGETHER, read_plain
 from biggus.backends.zarr.decoding import Decoder, crc32c, decoder_for, decoder_for_v2
-from biggus.backends.zarr.objects import WHOLE, FolderObjects, Objects, Span
+from biggus.backends.zarr.objects import WHOLE, FolderObjects, Get, Objects, Span
 from biggus.backends.zarr.store import Record, refuse_short
-from biggus.grid import DEFAULT_CHUNK_BYTES, Grid, default_chunks
+from biggus.grid import Grid
 from biggus.source import Box, box_shape
 
 if TYPE_CHECKING:
@@ -29,12 +31,11 @@ if TYPE_CHECKING:
     from biggus.source import Chunks
 
 _NOWHERE = 2**64 - 1
+_NOTHING: Span = (0, 0)
 _MOST_KEPT = 8 * 2**20
 """Bytes that a thread keeps for the next chunk, at most."""
 
 _thread = threading.local()
-LARGEST_PLAIN = 2 * DEFAULT_CHUNK_BYTES
-"""Bytes; a plainly stored chunk that is larger is read in parts."""
 
 
 class Sharding(NamedTuple):
@@ -104,10 +105,13 @@ class DirectReader:
         self.objects = objects
         self.key = key
         self.grid = grid
+        self.shape = grid.shape
         self.decoder = decoder
         self.sharding = sharding
         self.dtype = dtype
         self.fill = fill
+        # To get at the end of a member of a zip file is to read all of it.
+        self.seekable = isinstance(objects, FolderObjects)
 
     def read(self, box: Box, record: Record) -> npt.NDArray[Any]:
         """Return the values in `box`, and note what was met."""
@@ -120,6 +124,9 @@ class DirectReader:
                 self._read_shard(self.sharding, key, part.inner, out, record, scratch)
                 continue
             span = self._span(part.inner)
+            if self._in_pieces(span):
+                self._read_pieces(key, part.inner, out, record)
+                continue
             found = self.objects.get(key, span)
             if found is None:
                 record.absent.add(key)
@@ -156,6 +163,9 @@ class DirectReader:
                     out[...] = self.fill
                     continue
                 span = self._span(part.inner, offset, length)
+                if self._in_pieces(span):
+                    self._read_plain(_Spans(get, key), offset, part.inner, out)
+                    continue
                 found = get(span)
                 if found is None:
                     raise OSError(f"{key} came or went while it was read")
@@ -166,7 +176,7 @@ class DirectReader:
     def _span(self, inner: Box, offset: int | None = None, length: int = 0) -> Span:
         """Return which bytes of an object to read for a part of a chunk."""
         decoder = self.decoder
-        if not decoder.plain or _is_all(inner, decoder.shape):
+        if not decoder.plain or is_all(inner, decoder.shape):
             return WHOLE if offset is None else (offset, offset + length)
         if offset is not None and length != decoder.nbytes:
             raise OSError(f"a chunk of {decoder.nbytes} bytes is here of {length}")
@@ -174,10 +184,36 @@ class DirectReader:
         itemsize, offset = decoder.dtype.itemsize, offset or 0
         return offset + first * itemsize, offset + stop * itemsize
 
+    def _in_pieces(self, span: Span) -> bool:
+        """Tell whether a part of a chunk is so long that it is better read in pieces."""
+        if span == WHOLE or not self.seekable or not self.decoder.plain:
+            return False
+        start, stop = span
+        return start is not None and stop is not None and stop - start > MOST_TOGETHER
+
+    def _read_pieces(self, key: str, inner: Box, out: npt.NDArray[Any], record: Record) -> None:
+        with self.objects.opened(key) as get:
+            found = get(_NOTHING)
+            if found is None:
+                record.absent.add(key)
+                out[...] = self.fill
+                return
+            record.tags[key] = found.tag
+            self._read_plain(_Spans(get, key), 0, inner, out)
+
+    def _read_plain(self, stored: _Spans, offset: int, inner: Box, out: npt.NDArray[Any]) -> None:
+        decoder = self.decoder
+        if decoder.dtype == out.dtype:
+            read_plain(stored, offset, decoder.shape, inner, out)
+            return
+        values = np.empty(out.shape, decoder.dtype)
+        read_plain(stored, offset, decoder.shape, inner, values)
+        out[...] = values
+
     def _place(self, data: bytes, inner: Box, out: npt.NDArray[Any], scratch: _Scratch) -> None:
         """Put the wanted part of a chunk where it belongs."""
         decoder = self.decoder
-        if _is_all(inner, decoder.shape):
+        if is_all(inner, decoder.shape):
             straight = decoder.in_order and decoder.dtype == out.dtype
             if straight and decoder.steps and out.flags.c_contiguous:
                 target = out.reshape(-1).view(np.uint8)
@@ -203,13 +239,28 @@ class DirectReader:
         # What is stored is hardly ever longer than what is in it.
         stored = decoder.nbytes + decoder.nbytes // 64 + 4096
         if decoder.plain:
-            return result + index + min(stored, self._plain_bytes(box))
+            return result + index + self._plain_bytes(box, result)
         # Between two steps nothing tells the length: buffers grow, and are joined.
         decoded = decoder.nbytes * (1 if len(decoder.steps) < 2 else 6)
         return result + index + stored + decoded
 
-    def _plain_bytes(self, box: Box) -> int:
-        """Return how many bytes are read at once for a box of a plainly stored array."""
+    def _plain_bytes(self, box: Box, result: int) -> int:
+        """Return how much more than the result a box of a plainly stored array takes."""
+        longest = self._longest_span(box)
+        if not self.seekable or longest <= MOST_TOGETHER:
+            return longest
+        # In pieces, which are gathered; and a chunk that is wanted whole is read whole.
+        pieces = 2 * MOST_TOGETHER + (0 if self.decoder.dtype == self.dtype else result)
+        return max(pieces, longest if self._holds_a_chunk(box) else 0)
+
+    def _holds_a_chunk(self, box: Box) -> bool:
+        return all(
+            -(-s.start // n) * n + n <= s.stop and (s.step == 1 or n == 1)
+            for s, n in zip(box, self.decoder.shape, strict=True)
+        )
+
+    def _longest_span(self, box: Box) -> int:
+        """Return how many bytes of a chunk there are at most from the first to the last wanted."""
         shape = self.decoder.shape
         inner = []
         for s, n in zip(box, shape, strict=True):
@@ -223,15 +274,27 @@ class DirectReader:
     def natural_chunks(self, chunks: tuple[int, ...]) -> Chunks:
         """Return `chunks`, cut into parts where they are large and can be read so."""
         decoder = self.decoder
-        # To get at the end of a member of a zip file is to read all of it.
-        seekable = self.sharding is None and isinstance(self.objects, FolderObjects)
-        if not seekable or not decoder.plain or decoder.nbytes <= LARGEST_PLAIN:
+        if not self.seekable or not decoder.plain:
             return chunks
-        parts = default_chunks(chunks, decoder.dtype.itemsize)
-        return tuple(
-            n if n == part else _cut(n, part, length)
-            for n, part, length in zip(chunks, parts, self.grid.shape, strict=True)
-        )
+        return finer_chunks(chunks, self.shape, decoder.dtype.itemsize)
+
+
+class _Spans:
+    """An object whose bytes are read at an offset, not many at once."""
+
+    def __init__(self, get: Get, key: str) -> None:
+        self._get = get
+        self._key = key
+
+    def read_into(self, out: memoryview, offset: int) -> None:
+        for start in range(0, len(out), MOST_TOGETHER):
+            stop = min(start + MOST_TOGETHER, len(out))
+            span = (offset + start, offset + stop)
+            found = self._get(span)
+            if found is None:
+                raise OSError(f"{self._key} came or went while it was read")
+            refuse_short(self._key, found.data, span)
+            out[start:stop] = found.data
 
 
 class _Scratch:
@@ -255,46 +318,11 @@ class _Scratch:
         return self._bytes
 
 
-def _cut(n: int, part: int, length: int) -> int | tuple[int, ...]:
-    """Cut chunks of `n` into parts of about `part` that end where the chunks do."""
-    divisor = next(m for m in range(part, 0, -1) if n % m == 0)
-    if 2 * divisor >= part:
-        return divisor
-    lengths = [
-        min(part, stop - start, length - start)
-        for chunk in range(0, length, n)
-        for stop in (min(chunk + n, length),)
-        for start in range(chunk, stop, part)
-    ]
-    return tuple(lengths)
-
-
 def _view(values: npt.NDArray[Any], outer: Box) -> npt.NDArray[Any]:
     """Return where a part goes: an array even where there is no axis."""
     key: Any = (*outer, ...)
     view: npt.NDArray[Any] = values[key]
     return view
-
-
-def _is_all(inner: Box, shape: tuple[int, ...]) -> bool:
-    return all(
-        s.start == 0 and s.stop == n and (s.step == 1 or n == 1)
-        for s, n in zip(inner, shape, strict=True)
-    )
-
-
-def strides_of(shape: tuple[int, ...]) -> list[int]:
-    """Return how many values lie between neighbours along each axis, in C order."""
-    return [math.prod(shape[axis + 1 :]) for axis in range(len(shape))]
-
-
-def flat_range(inner: Box, shape: tuple[int, ...]) -> tuple[int, int]:
-    """Return where the first value of a box lies in C order, and what follows the last."""
-    first = last = 0
-    for s, n in zip(inner, strides_of(shape), strict=True):
-        first += s.start * n
-        last += (s.start + (s.stop - 1 - s.start) // s.step * s.step) * n
-    return first, last + 1
 
 
 def direct_reader(

@@ -138,6 +138,7 @@ class ZarrSource(Source):
         self.fill_value = array.fill_value
         stored_chunks = tuple(max(1, int(n)) for n in (array.shards or array.chunks))
         self._grid = Grid(self.shape, stored_chunks)
+        self._sharded = array.shards is not None
         self._encode = array.metadata.encode_chunk_key
         self._direct = direct_reader(self.objects, self.document, array, self._key, self._grid)
         if self._direct is not None:
@@ -174,7 +175,9 @@ class ZarrSource(Source):
             return self._direct.peak_bytes(box)
         stored = math.prod(axis.bounds(0)[1] if axis.count else 0 for axis in self._grid.axes)
         chunks = min(_AT_ONCE, math.prod(self._chunks_touched(box)))
-        return super().peak_bytes(box) + 2 * chunks * stored * self.dtype.itemsize
+        # Of a shard it has the bytes, the values, and the chunks that become those.
+        copies = 3 if self._sharded else 2
+        return super().peak_bytes(box) + copies * chunks * stored * self.dtype.itemsize
 
     def _chunks_touched(self, box: Box) -> list[int]:
         axes = zip(self._grid.axes, box, strict=True)

@@ -1,4 +1,4 @@
-"""Reading boxes of values that lie in a file plainly, in C order.
+"""Reading boxes of values that lie plainly, in C order, in something that reads at an offset.
 
 What lies in one piece is read straight to where it belongs.  Where pieces are
 near one another they are read together, with what lies between, and what is
@@ -8,7 +8,7 @@ this takes `MOST_TOGETHER` bytes at most.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -18,7 +18,6 @@ from biggus.codecs.scratch import scratch
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from biggus.backends.hdf5.descriptor import Descriptor
     from biggus.source import Box
 
 MOST_TOGETHER = 2**20
@@ -28,8 +27,15 @@ _FAR = 2**14
 """Bytes; to read over a gap that is smaller costs less than another read."""
 
 
+class Bytes(Protocol):
+    """Bytes that can be read at any offset."""
+
+    def read_into(self, out: memoryview, offset: int) -> None:
+        """Fill `out`, flat bytes, with those at `offset`; raise OSError if they are not there."""
+
+
 def read_plain(
-    descriptor: Descriptor,
+    stored: Bytes,
     offset: int,
     shape: tuple[int, ...],
     box: Box,
@@ -39,10 +45,10 @@ def read_plain(
 
     Parameters
     ----------
-    descriptor : Descriptor
-        The file.
+    stored : Bytes
+        Where the values are.
     offset : int
-        Where in it the array begins, in bytes.
+        Where in there the array begins, in bytes.
     shape : tuple of int
         The shape of the array.
     box : tuple of slice
@@ -53,13 +59,13 @@ def read_plain(
     Raises
     ------
     OSError
-        If they cannot be read, or the file ends before them.
+        If they cannot be read, or what is stored ends before them.
     """
     first, stop = flat_range(box, shape)
     itemsize = out.itemsize
     start, span = offset + first * itemsize, (stop - first) * itemsize
     if span == out.nbytes and out.flags.c_contiguous:
-        descriptor.read_into(out.reshape(-1).view(np.uint8).data, start)
+        stored.read_into(out.reshape(-1).view(np.uint8).data, start)
         return
     axis = next((i for i, n in enumerate(out.shape) if n > 1), None)
     if axis is not None:
@@ -70,16 +76,16 @@ def read_plain(
         if inner <= MOST_TOGETHER and pace - inner <= _FAR:
             together = 1 + (MOST_TOGETHER - inner) // pace
         if together < out.shape[axis]:
-            _read_in_parts(descriptor, offset, shape, box, out, axis, together)
+            _read_in_parts(stored, offset, shape, box, out, axis, together)
             return
     room = scratch("plain", span)
-    descriptor.read_into(room.data, start)
+    stored.read_into(room.data, start)
     steps = [s.step * n * itemsize for s, n in zip(box, strides_of(shape), strict=True)]
     out[...] = np.ndarray(out.shape, out.dtype, room, 0, steps)
 
 
 def _read_in_parts(
-    descriptor: Descriptor,
+    stored: Bytes,
     offset: int,
     shape: tuple[int, ...],
     box: Box,
@@ -94,4 +100,4 @@ def _read_in_parts(
         stop = min(s.stop, start + together * s.step)
         piece = (*box[:axis], slice(start, stop, s.step), *box[axis + 1 :])
         where = (*(slice(None),) * axis, slice(done, done + together))
-        read_plain(descriptor, offset, shape, piece, out[where])
+        read_plain(stored, offset, shape, piece, out[where])
