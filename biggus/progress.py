@@ -72,7 +72,12 @@ def _bar(total: int) -> tuple[Progress, Callable[[], None]]:
         total=total, unit="B", unit_scale=True, delay=_PATIENCE_SECONDS, leave=False, desc="biggus"
     )
 
+    blocks = 0
+
     def show(done: int, _total: int) -> None:
+        nonlocal blocks
+        blocks += 1
+        bar.set_postfix_str(f"{blocks:,} blocks", refresh=False)
         bar.update(done - bar.n)
 
     return show, bar.close
