@@ -195,7 +195,10 @@ def test_the_demo_needs_a_folder(folder, fails):
 
 @pytest.mark.parametrize(
     "module",
-    ["matplotlib", "netCDF4", "PIL", "urllib3", "mpl_toolkits.basemap_data", "iris_sample_data"],
+    [
+        *("matplotlib", "netCDF4", "PIL", "urllib3", "zarr"),
+        *("mpl_toolkits.basemap_data", "iris_sample_data"),
+    ],
 )
 def test_the_demo_says_what_to_install(module, fails, monkeypatch):
     monkeypatch.setitem(sys.modules, module, None)

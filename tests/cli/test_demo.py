@@ -17,12 +17,16 @@ pytest.importorskip("iris_sample_data")
 pytest.importorskip("matplotlib")
 pytest.importorskip("netCDF4")
 pytest.importorskip("urllib3")
+zarr = pytest.importorskip("zarr")
 image_module = pytest.importorskip("PIL.Image")
 
+from biggus.cli.demo.computing import _in_a_process
 from biggus.cli.demo.imagery import Earth, encode
 from biggus.cli.demo.models import sample_folder
 from biggus.cli.demo.planet import degrees, pixels
 from biggus.cli.demo.server import TileServer
+from biggus.cli.demo.telling import DemoError
+from biggus.cli.demo.weather import maps_by_slabs, weather
 
 
 @pytest.fixture(scope="module")
@@ -185,7 +189,61 @@ def test_the_demo_shows_what_the_libraries_read(told):
     assert f"from {part.min():.1f} to {part.max():.1f} degrees" in text
 
 
-@pytest.mark.parametrize("name", ["tenerife", "ocean", "climate"])
+def test_the_demo_computes_what_numpy_does(told):
+    import netCDF4
+
+    _, text = told
+    with netCDF4.Dataset(sample_folder() / "E1_north_america.nc") as dataset:
+        air = np.asarray(dataset["air_temperature"][...], np.float64)
+    anomaly = air[-10:].mean(axis=0) - air.mean(axis=0)
+    assert f"{anomaly.min():.1f} to {anomaly.max():.1f} kelvin warmer than all years" in text
+    worst = re.findall(r"At most (\S+) kelvin from NumPy's", text)
+    assert len(worst) == 2
+    assert all(float(number) < 1e-4 for number in worst)
+
+
+def test_the_demo_keeps_its_budget_and_its_results(told):
+    _, text = told
+    reads = re.search(r"reads of the store +(\d+) +(\d+)$", text, re.MULTILINE)
+    assert (int(reads[1]), int(reads[2])) == (90, 0)
+    assert "the same to the last bit" in text
+    if sys.platform == "linux":
+        units = {"KiB": 2**10, "MiB": 2**20}
+        allowed, taken = (
+            float(number) * units[unit]
+            for number, unit in (
+                re.search(rf"{words} +([\d.]+) (\w+)$", text, re.MULTILINE).groups()
+                for words in ("with the budget", "most that it took")
+            )
+        )
+        assert taken <= allowed
+
+
+def test_weather_is_an_expression():
+    array = weather()
+    assert (array.shape, array.dtype) == ((6205, 90, 180), np.float32)
+    assert array.grid == (73, 90, 180)
+    map_of_a_day = array[200].ndarray()
+    assert -60 < map_of_a_day.min() < 0 < map_of_a_day.max() < 60
+
+
+def test_maps_by_slabs_are_those_of_all_values(tmp_path, monkeypatch):
+    monkeypatch.setattr("biggus.cli.demo.weather.DAYS", 12)
+    monkeypatch.setattr("biggus.cli.demo.weather.YEAR", 4)
+    values = np.random.default_rng(4).normal(15, 3, (12, 5, 6)).astype("f4")
+    zarr.create_array(tmp_path / "a.zarr", data=values)
+    mean, spread, anomaly = maps_by_slabs(tmp_path / "a.zarr")
+    assert np.allclose(mean, values.mean(axis=0))
+    assert np.allclose(spread, values.std(axis=0))
+    assert np.allclose(anomaly, values[-4:].mean(axis=0) - values.mean(axis=0), atol=1e-5)
+
+
+def test_a_process_that_fails_says_why(tmp_path):
+    with pytest.raises(DemoError, match=r"the process that computes failed: .*nothing.zarr"):
+        _in_a_process(tmp_path / "nothing.zarr")
+
+
+@pytest.mark.parametrize("name", ["tenerife", "ocean", "climate", "anomaly", "weather"])
 def test_the_pictures_are_full_of_colour(told, name):
     folder, _ = told
     with image_module.open(folder / f"{name}.png") as image:
@@ -227,10 +285,12 @@ def test_the_island_in_the_picture_is_that_of_the_tiles(told):
 def test_nothing_else_is_left(told):
     folder, _ = told
     assert sorted(path.name for path in folder.iterdir()) == [
+        "anomaly.png",
         "cache",
         "climate.png",
         "ocean.png",
         "tenerife.png",
+        "weather.png",
     ]
 
 

@@ -1,1 +1,1 @@
-"""The demonstration: a planet of map tiles, an ocean and a climate, each one lazy array."""
+"""The demonstration: a planet, an ocean and a climate as lazy arrays, and their statistics."""

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-_LAND = "1"
+_LAND, _ICE = "1", "5"
+"""Levels: that of land, and that of Antarctica with its ice."""
 
 
 def coastlines(
@@ -26,7 +27,7 @@ def coastlines(
     Returns
     -------
     list of ndarray, each of shape (n, 2)
-        Closed lines, in degrees east and north.
+        Closed lines, in degrees east and north; NaN where one is interrupted.
 
     Examples
     --------
@@ -40,9 +41,13 @@ def coastlines(
     # One line a polygon: level, area, points, south, north, first byte, bytes, number.
     for entry in folder.joinpath(f"gshhsmeta_{detail}.dat").read_text("ascii").splitlines():
         level, _, _, low, high, start, size, *_ = entry.split()
-        if level != _LAND or float(high) < south or float(low) > north:
+        if level not in (_LAND, _ICE) or float(high) < south or float(low) > north:
             continue
         line = np.frombuffer(points, "<f4", count=int(size) // 4, offset=int(start)).reshape(-1, 2)
         if line[:, 0].max() >= west and line[:, 0].min() <= east:
-            lines.append(line.astype(np.float64))
+            line = line.astype(np.float64)
+            if level == _ICE:
+                # It is cut at two meridians: there is no coast along these.
+                line[line[:, 0] % 180 == 0] = np.nan
+            lines.append(line)
     return lines

@@ -11,6 +11,7 @@ _PACKAGES = {
     "netCDF4": "netCDF4",
     "PIL": "Pillow",
     "urllib3": "urllib3",
+    "zarr": "zarr",
     "mpl_toolkits.basemap_data": "basemap-data",
     "iris_sample_data": "iris-sample-data",
 }

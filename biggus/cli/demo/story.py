@@ -4,36 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 import biggus
 from biggus.cli.demo import pictures
+from biggus.cli.demo.computing import tell_of_computing
 from biggus.cli.demo.models import ATLANTIC, Climate, Ocean, read_climate, read_ocean
 from biggus.cli.demo.needs import require_packages
 from biggus.cli.demo.planet import TENERIFE, ZOOM, tile_array
 from biggus.cli.demo.server import TileServer
+from biggus.cli.demo.telling import Timed, expect, say, timed
 from biggus.cli.tables import table
-from biggus.errors import BiggusError, OutputError
+from biggus.errors import OutputError
 from biggus.options import format_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
-
-
-class DemoError(BiggusError):
-    """The demo did not show what it promises."""
-
-
-@dataclasses.dataclass
-class Timed:
-    """Something that was read, and how long that took."""
-
-    value: Any
-    seconds: float
 
 
 @dataclasses.dataclass
@@ -83,58 +71,59 @@ def tell(folder: Path) -> None:
         with TileServer() as server:
             template = server.template
             cold = _first_reading(server, cache, folder)
-        _say("The tile server is stopped. Everything once more, from the cache alone")
-        _expect(not server.running, "the tile server is gone")
+        say("The tile server is stopped. Everything once more, from the cache alone")
+        expect(not server.running, "the tile server is gone")
         before = cache.stats()
         warm = _read_all(template, cache)
         after = cache.stats()
         _compare(cold, warm, after.hits - before.hits, after.misses - before.misses)
+        tell_of_computing(folder, cache)
     names = ", ".join(sorted(path.name for path in folder.glob("*.png")))
     print(f"\nPictures in {folder.absolute()}: {names}.")
 
 
 def _first_reading(server: TileServer, cache: biggus.Cache, folder: Path) -> Reading:
-    _say(f"A tile server on this computer: {server.url}")
+    say(f"A tile server on this computer: {server.url}")
     print(f"  It draws the Earth, at zoom {ZOOM} in {2**ZOOM} by {2**ZOOM} tiles of 256 by 256.")
     by_hand = _planet_by_hand(server)
-    _say("The same planet, opened in one line")
+    say("The same planet, opened in one line")
     print(f'  z9 = biggus.open("{server.template}", zoom={ZOOM})')
     before = len(server.requests())
-    planet = _timed(lambda: _planet(server.template, cache))
+    planet = timed(lambda: _planet(server.template, cache))
     requested = server.requests()[before:]
-    _expect(len(requested) == _tiles_touched(), "exactly the tiles of the slice are requested")
+    expect(len(requested) == _tiles_touched(), "exactly the tiles of the slice are requested")
     same = np.array_equal(planet.value, by_hand)
-    _expect(same, "both ways give the same pixels")
+    expect(same, "both ways give the same pixels")
     print(f"  Read in {planet.seconds:.2f} s, with {len(requested)} requests; ", end="")
     print("its pixels are those of the mosaic.")
     pictures.picture_tenerife(folder / "tenerife.png", planet.value, len(requested))
 
-    _say("An ocean: three monthly files joined along time")
-    ocean = _timed(lambda: read_ocean(cache))
+    say("An ocean: three monthly files joined along time")
+    ocean = timed(lambda: read_ocean(cache))
     _tell_of_ocean(ocean.value)
     pictures.picture_ocean(folder / "ocean.png", ocean.value)
 
-    _say("A climate: 240 years of North America, of which slices are read")
-    climate = _timed(lambda: read_climate(cache))
+    say("A climate: 240 years of North America, of which slices are read")
+    climate = timed(lambda: read_climate(cache))
     _tell_of_climate(climate.value)
     pictures.picture_climate(folder / "climate.png", climate.value)
     return Reading(planet, ocean, climate)
 
 
 def _planet_by_hand(server: TileServer) -> Any:
-    _say(f"The planet, as columns of tiles side by side: {4**ZOOM:,} objects of a small class")
-    built = _timed(lambda: tile_array(server.template))
+    say(f"The planet, as columns of tiles side by side: {4**ZOOM:,} objects of a small class")
+    built = timed(lambda: tile_array(server.template))
     z9 = built.value
     print(f"  Built in {built.seconds:.1f} s: shape {z9.shape}, {format_bytes(z9.nbytes)}.")
     island = z9[TENERIFE]
-    _expect(server.requests() == [], "building and slicing request nothing")
+    expect(server.requests() == [], "building and slicing request nothing")
     print(f"  Sliced: z9[54600:55000, 59300:59850], shape {island.shape}; nothing requested yet.")
-    read = _timed(island.ndarray)
+    read = timed(island.ndarray)
     requested = server.requests()
     print(f"  Read in {read.seconds:.2f} s. The server was asked for {len(requested)} tiles:")
     for path in sorted(requested):
         print(f"    {path}")
-    _expect(
+    expect(
         len(requested) == len(set(requested)) == _tiles_touched(),
         "exactly the tiles of the slice are requested",
     )
@@ -152,9 +141,9 @@ def _planet(template: str, cache: biggus.Cache) -> Any:
 
 def _read_all(template: str, cache: biggus.Cache) -> Reading:
     return Reading(
-        _timed(lambda: _planet(template, cache)),
-        _timed(lambda: read_ocean(cache)),
-        _timed(lambda: read_climate(cache)),
+        timed(lambda: _planet(template, cache)),
+        timed(lambda: read_ocean(cache)),
+        timed(lambda: read_climate(cache)),
     )
 
 
@@ -185,11 +174,11 @@ def _compare(cold: Reading, warm: Reading, hits: int, misses: int) -> None:
     rows: list[tuple[str, ...]] = [("", "cold", "warm", "SHA-256 of the values, both times")]
     for name in first:
         times = [f"{getattr(r, name).seconds * 1000:.0f} ms" for r in (cold, warm)]
-        _expect(first[name] == second[name], f"the {name} is the same both times")
+        expect(first[name] == second[name], f"the {name} is the same both times")
         rows.append((name, *times, first[name][:32]))
     print(table(rows, indent="  ", right=(1, 2)))
     print(f"  {hits} chunks were taken from the cache, {misses} were fetched.")
-    _expect(misses == 0, "nothing is fetched the second time")
+    expect(misses == 0, "nothing is fetched the second time")
 
 
 def digest(*arrays: Any) -> str:
@@ -210,18 +199,3 @@ def digest(*arrays: Any) -> str:
             array = array.filled(0)  # noqa: PLW2901
         result.update(array.tobytes())
     return result.hexdigest()
-
-
-def _timed(function: Callable[[], Any]) -> Timed:
-    started = time.perf_counter()
-    value = function()
-    return Timed(value, time.perf_counter() - started)
-
-
-def _say(title: str) -> None:
-    print(f"\n{title}", flush=True)
-
-
-def _expect(seen: bool, what: str) -> None:
-    if not seen:
-        raise DemoError(f"the demo expects that {what}, and it is not so")

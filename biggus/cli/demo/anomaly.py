@@ -1,0 +1,57 @@
+"""Mean, spread and anomaly: what the demo computes, of real data and of invented ones."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+import biggus
+from biggus.cli.demo.models import sample_folder
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+LAST_YEARS = 10
+
+
+class Maps(NamedTuple):
+    """Three maps, and where they are."""
+
+    mean: npt.NDArray[Any]
+    spread: npt.NDArray[Any]
+    anomaly: npt.NDArray[Any]
+    latitude: npt.NDArray[Any]
+    longitude: npt.NDArray[Any]
+
+
+def lazy_maps(array: biggus.Array, last: int) -> list[biggus.Array]:
+    """Return mean and standard deviation along time, and how the last part differs from all.
+
+    Examples
+    --------
+    >>> a = biggus.ArrayAdapter(np.array([[1.0, 5.0], [3.0, 5.0], [5.0, 2.0]]))
+    >>> [values.tolist() for values in biggus.ndarrays(lazy_maps(a, 1))[::2]]
+    [[3.0, 4.0], [2.0, -2.0]]
+    """
+    mean = array.mean(axis=0)
+    return [mean, array.std(axis=0), array[-last:].mean(axis=0) - mean]
+
+
+def open_air(cache: biggus.Cache) -> tuple[biggus.Array, npt.NDArray[Any], npt.NDArray[Any]]:
+    """Open 240 years of temperatures of North America; return them, latitudes and longitudes."""
+    path = sample_folder() / "E1_north_america.nc"
+    latitude, longitude = (
+        biggus.open(path, name, cache=cache).ndarray() for name in ("latitude", "longitude")
+    )
+    return biggus.open(path, "air_temperature", cache=cache), latitude, longitude - 360
+
+
+def maps_of_library() -> list[npt.NDArray[Any]]:
+    """Return the same three maps, computed by NumPy of all that the netCDF library reads."""
+    import netCDF4
+
+    with netCDF4.Dataset(sample_folder() / "E1_north_america.nc") as dataset:
+        air = np.ma.getdata(dataset["air_temperature"][...]).astype(np.float64)
+    mean = air.mean(axis=0)
+    return [mean, air.std(axis=0), air[-LAST_YEARS:].mean(axis=0) - mean]

@@ -1,0 +1,73 @@
+"""Statistics of a large store within a budget, twice, in a process that is measured.
+
+``python -m biggus.cli.demo.budget STORE CACHE RESULT`` computes them, and once more
+with what was kept; it saves the maps as RESULT, and prints what it took as JSON.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import biggus
+from biggus.cli.demo.anomaly import lazy_maps
+from biggus.cli.demo.telling import timed
+from biggus.cli.demo.weather import YEAR
+
+BUDGET = "64 MB"
+
+
+def peak_memory() -> int | None:
+    """Return the most memory that this process has had, in bytes; None where nobody says it."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        for line in status.read_text("ascii").splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    if sys.platform == "darwin":
+        import resource
+
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return None
+
+
+def bytes_read() -> int | None:
+    """Return how many bytes this process has read from files; None where nobody says it."""
+    try:
+        lines = Path("/proc/self/io").read_text("ascii").splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[1]) for line in lines if line.startswith("rchar:")), None)
+
+
+def measured(store: str, cache: str, result: str) -> dict[str, Any]:
+    """Compute the maps twice; return memory and, for each time, what was read."""
+    # Chunks are not kept: they are local. What comes of them is.
+    array = biggus.open(store, cache=False)
+    array[0, 0, 0].ndarray()  # all that is loaded on first use is there
+    told: dict[str, Any] = {"baseline": peak_memory(), "runs": []}
+    digests = set()
+    with biggus.Cache(cache) as kept, biggus.set_options(memory=BUDGET, cache=kept):
+        for _ in range(2):
+            wanted = lazy_maps(array, YEAR)
+            plan = biggus.plan(wanted)
+            before = bytes_read()
+            maps = timed(lambda: biggus.ndarrays(wanted))  # noqa: B023 - called at once
+            after = bytes_read()
+            run = {"reads": plan.requests, "seconds": maps.seconds, "from_disk": None}
+            if before is not None and after is not None:
+                run["from_disk"] = after - before
+            told["runs"].append(run)
+            digests.add(hashlib.sha256(b"".join(m.tobytes() for m in maps.value)).hexdigest())
+        told["kept"] = kept.stats().bytes
+    np.save(result, np.stack(maps.value))
+    return {**told, "peak": peak_memory(), "same": len(digests) == 1}
+
+
+if __name__ == "__main__":
+    print(json.dumps(measured(*sys.argv[1:])))

@@ -1,0 +1,147 @@
+"""The demo's second part: computing, on real data, and on more than the budget holds."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+import biggus
+from biggus.backends.files import SETTLED_SECONDS
+from biggus.cli.demo.anomaly import LAST_YEARS, Maps, lazy_maps, maps_of_library, open_air
+from biggus.cli.demo.budget import BUDGET
+from biggus.cli.demo.maps import Wording, picture_maps
+from biggus.cli.demo.telling import DemoError, expect, say, timed
+from biggus.cli.demo.weather import LATITUDE, LONGITUDE, YEAR, maps_by_slabs, weather
+from biggus.cli.tables import table
+from biggus.options import format_bytes, parse_size
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
+_KELVIN = 273.15
+_CLOSE = 1e-4
+"""Kelvin; the values themselves are rounded to some 2e-5."""
+
+_CLIMATE = Wording(
+    title="Air temperature of North America, scenario E1: 240 years in one pass",
+    panels=(
+        "air.mean(axis=0)\nmean of all years",
+        "air.std(axis=0)\nstandard deviation of the years",
+        f"air[-{LAST_YEARS}:].mean(axis=0) - air.mean(axis=0)\nthe last decade against all years",
+    ),
+    note="Data: E1_north_america.nc of iris-sample-data, one map a year; coastlines: GSHHS",
+    detail="l",
+    aspect=1.25,
+)
+_WEATHER = Wording(
+    title=f"Statistics of 6,205 daily maps, 384 MiB, computed in {BUDGET}",
+    panels=(
+        "w.mean(axis=0)\nmean of 17 years",
+        "w.std(axis=0)\nstandard deviation: seasons and fronts",
+        f"w[-{YEAR}:].mean(axis=0) - w.mean(axis=0)\nthe last year against all of them",
+    ),
+    note="The weather is invented: a formula of day, latitude and longitude; coastlines: GSHHS",
+    detail="c",
+    aspect=1.0,
+)
+
+
+def tell_of_computing(folder: Path, cache: biggus.Cache) -> None:
+    """Compute maps of real data, then of a store that is larger than its budget."""
+    _tell_of_climate(folder, cache)
+    _tell_of_weather(folder)
+
+
+def _tell_of_climate(folder: Path, cache: biggus.Cache) -> None:
+    say("Computing: how warm a climate is, how it varies, and how its last decade differs")
+    air, latitude, longitude = open_air(cache)
+    wanted = lazy_maps(air, LAST_YEARS)
+    print(f"  air[-{LAST_YEARS}:].mean(axis=0) - air.mean(axis=0)  is  {wanted[-1]!r}")
+    print("  biggus.ndarrays([mean, std, anomaly]) computes all three together.")
+    found = timed(lambda: biggus.ndarrays(wanted))
+    mean, spread, anomaly = found.value
+    print(f"  In {found.seconds:.2f} s: the last decade is ", end="")
+    print(f"{anomaly.min():.1f} to {anomaly.max():.1f} kelvin warmer than all years.")
+    _compare(found.value, maps_of_library(), "NumPy's, of all that the netCDF library reads")
+    maps = Maps(mean - _KELVIN, spread, anomaly, latitude, longitude)
+    picture_maps(folder / "anomaly.png", maps, _CLIMATE, 12, 4.2)
+
+
+def _tell_of_weather(folder: Path) -> None:
+    invented = weather()
+    say(f"More than the budget holds: weather of 17 years, within {BUDGET}")
+    print(f"  {invented!r}: a formula, nothing computed yet.")
+    with tempfile.TemporaryDirectory(prefix=".weather-", dir=folder) as name:
+        store = Path(name) / "weather.zarr"
+        with biggus.set_options(memory=BUDGET):
+            saved = timed(lambda: biggus.save(invented, store))
+        made = time.monotonic()
+        print(f"  Saved as a Zarr store, block by block, in {saved.seconds:.1f} s.")
+        slabs = timed(lambda: maps_by_slabs(store))
+        # What was written just now is not kept yet: its times would not tell a second change.
+        time.sleep(max(0.0, made + SETTLED_SECONDS + 0.1 - time.monotonic()))
+        told, found = _in_a_process(store)
+    _tell_of_memory(told, invented.nbytes)
+    _compare(found, slabs.value, f"NumPy's, year by year in {slabs.seconds:.2f} s")
+    _tell_of_runs(told)
+    maps = Maps(found[0], found[1], found[2], LATITUDE, LONGITUDE)
+    picture_maps(folder / "weather.png", maps, _WEATHER, 13, 3.9)
+
+
+def _in_a_process(store: Path) -> tuple[dict[str, Any], list[npt.NDArray[Any]]]:
+    """Return what a process of its own tells that computes the maps, and the maps."""
+    result = store.with_name("maps.npy")
+    paths = map(str, (store, store.with_name("kept"), result))
+    command = [sys.executable, "-m", "biggus.cli.demo.budget", *paths]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)  # noqa: S603 - ours
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        raise DemoError(f"the process that computes failed: {last}")
+    return json.loads(done.stdout), list(np.load(result))
+
+
+def _tell_of_memory(told: dict[str, Any], nbytes: int) -> None:
+    baseline, peak, budget = told["baseline"], told["peak"], parse_size(BUDGET)
+    print(f"  Mean, standard deviation and anomaly of {format_bytes(nbytes)}, ", end="")
+    print("in a process of its own:")
+    if peak is None:
+        print("    how much memory it takes, this system does not tell")
+        return
+    rows = [
+        ("before computing", format_bytes(baseline)),
+        ("with the budget", format_bytes(baseline + budget)),
+        ("most that it took", format_bytes(peak)),
+    ]
+    print(table(rows, indent="    "))
+    expect(peak <= baseline + budget, "the budget is kept")
+
+
+def _tell_of_runs(told: dict[str, Any]) -> None:
+    first, second = told["runs"]
+    rows: list[tuple[str, ...]] = [("", "first run", "second run")]
+    rows.append(("reads of the store", *(str(run["reads"]) for run in (first, second))))
+    if first["from_disk"] is not None:
+        rows.append(("bytes from files", *(format_bytes(r["from_disk"]) for r in (first, second))))
+    rows.append(("time", *(f"{run['seconds'] * 1000:.0f} ms" for run in (first, second))))
+    print(f"  Partial results are kept, {format_bytes(told['kept'])} of them:")
+    print(table(rows, indent="    ", right=(1, 2)))
+    expect(second["reads"] == 0, "nothing of the store is read the second time")
+    expect(told["same"], "both runs give the same bytes")
+    print("  Both times the maps are the same to the last bit.")
+
+
+def _compare(
+    found: Sequence[npt.NDArray[Any]], right: Sequence[npt.NDArray[Any]], whose: str
+) -> None:
+    worst = max(float(np.abs(mine - other).max()) for mine, other in zip(found, right, strict=True))
+    print(f"  At most {worst:.1g} kelvin from {whose}.")
+    expect(worst < _CLOSE, "NumPy computes the same")

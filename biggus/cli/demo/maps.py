@@ -1,0 +1,110 @@
+"""The pictures of what the demo computes: three maps side by side."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from biggus.cli.demo.coast import coastlines
+from biggus.cli.demo.pictures import NOTE, figure
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy.typing as npt
+
+    from biggus.cli.demo.anomaly import Maps
+
+
+@dataclasses.dataclass
+class Wording:
+    """What is written on the maps.
+
+    Attributes
+    ----------
+    title : str
+        Of the whole.
+    panels : sequence of str
+        Of each map: the expression that it shows, and what that is.
+    note : str
+        Below it: where the values come from.
+    detail : str
+        Of the coastlines.
+    aspect : float
+        How much longer a degree of latitude is drawn than one of longitude.
+    """
+
+    title: str
+    panels: tuple[str, str, str]
+    note: str
+    detail: str
+    aspect: float
+
+
+def picture_maps(path: Path, maps: Maps, wording: Wording, width: float, height: float) -> None:
+    """Draw mean, spread and anomaly, in degrees Celsius and in kelvin."""
+    with figure(path, width, height) as fig:
+        panels = fig.subplots(1, 3, sharey=True)
+        drawn: tuple[tuple[Any, dict[str, Any], str], ...] = (
+            (maps.mean, {"cmap": "RdYlBu_r"}, "degrees Celsius"),
+            (maps.spread, {"cmap": "viridis", "vmin": 0}, "kelvin"),
+            (maps.anomaly, _about_zero(maps.anomaly), "kelvin"),
+        )
+        for ax, text, (values, how, unit) in zip(panels, wording.panels, drawn, strict=True):
+            mesh = ax.pcolormesh(maps.longitude, maps.latitude, values, shading="nearest", **how)
+            _coasts(ax, maps, wording)
+            ax.set_title(text, fontsize=9.5)
+            ax.tick_params(labelsize=8)
+            ax.xaxis.set_major_formatter(_degrees("E", "W"))
+            ax.yaxis.set_major_formatter(_degrees("N", "S"))
+            bar = fig.colorbar(mesh, ax=ax, orientation="horizontal", pad=0.03, aspect=28)
+            bar.set_label(unit, fontsize=8.5)
+            bar.ax.tick_params(labelsize=8)
+        fig.suptitle(wording.title, fontsize=12)
+        fig.supxlabel(wording.note, **NOTE)
+
+
+def _degrees(positive: str, negative: str) -> Any:
+    """Return what writes a number of degrees: 120° W."""
+
+    def written(degrees: float, _position: int) -> str:
+        side = positive if degrees > 0 else negative
+        return f"{abs(degrees):g}° {side}" if degrees else "0°"
+
+    return written
+
+
+def _about_zero(values: npt.NDArray[Any]) -> dict[str, Any]:
+    """Return colours of which none stands for both more and less."""
+    if values.min() >= 0:
+        return {"cmap": "OrRd", "vmin": 0}
+    most = float(np.abs(values).max())
+    return {"cmap": "RdBu_r", "vmin": -most, "vmax": most}
+
+
+def _coasts(ax: Any, maps: Maps, wording: Wording) -> None:
+    (west, east), (south, north) = (_ends(x) for x in (maps.longitude, maps.latitude))
+    for line in coastlines(west, east, south, north, wording.detail):
+        # Land that reaches over the date line is there at both ends of the map.
+        for turn in (-360, 0, 360):
+            ax.plot(line[:, 0] + turn, line[:, 1], color="0.12", linewidth=0.55)
+    ax.set_xlim(west, east)
+    ax.set_ylim(south, north)
+    ax.set_aspect(wording.aspect)
+    if east - west == 360:
+        ax.set_xticks(range(-120, 121, 60))
+        ax.set_yticks(range(-60, 61, 30))
+
+
+def _ends(middles: npt.NDArray[Any]) -> tuple[float, float]:
+    """Return where the first cell begins and the last ends.
+
+    Examples
+    --------
+    >>> _ends(np.array([1.0, 3.0, 5.0]))
+    (0.0, 6.0)
+    """
+    half = (middles[1] - middles[0]) / 2
+    return float(middles[0] - half), float(middles[-1] + half)

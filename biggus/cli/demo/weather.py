@@ -1,0 +1,56 @@
+"""Seventeen years of weather, invented: an expression that is larger than its budget."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+import biggus
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy.typing as npt
+
+YEAR = 365
+DAYS = 17 * YEAR
+_CHUNK = YEAR // 5
+"""Days: so that a year is a number of chunks."""
+
+LATITUDE = np.arange(-89, 90, 2, dtype=np.float32)
+LONGITUDE = np.arange(-179, 180, 2, dtype=np.float32)
+
+
+def weather() -> biggus.Array:
+    """Return a temperature for each day and each place: 384 MiB of them, none computed yet."""
+    days = biggus.ArrayAdapter(np.arange(DAYS, dtype=np.float32), chunks=(_CHUNK,))[:, None, None]
+    north = np.radians(LATITUDE)[:, None]
+    east = np.radians(LONGITUDE)
+    climate = 50 * np.cos(north) ** 2 - 22 + 3 * np.sin(2 * east + north) * np.cos(north)
+    season = np.cos((days - 200) * np.float32(2 * np.pi / YEAR)) * (12 * np.sin(north))
+    storms = 9 * np.sin(2 * north) ** 2 * (1 + 0.5 * np.cos(2 * east + 1))
+    fronts = np.sin(5 * east + 3 * north - days * np.float32(0.9)) * storms
+    pattern = 1 + 3 * np.sin(north) ** 4 + 0.7 * np.cos(2 * east - 1) * np.cos(north)
+    warming = days * (pattern / np.float32(DAYS))
+    temperature: biggus.Array = climate + season + fronts + warming
+    return temperature
+
+
+def maps_by_slabs(store: Path) -> list[npt.NDArray[Any]]:
+    """Return the three maps, computed by NumPy: a year of the store after another.
+
+    This is what one writes without biggus; sums are enough, for the values are
+    neither large nor many.
+    """
+    import zarr
+
+    array: Any = zarr.open_array(store, mode="r")
+    total = np.zeros(array.shape[1:])
+    squares = np.zeros(array.shape[1:])
+    for start in range(0, DAYS, YEAR):
+        slab = np.asarray(array[start : start + YEAR], np.float64)
+        total += slab.sum(axis=0)
+        squares += np.square(slab).sum(axis=0)
+    mean = total / DAYS
+    return [mean, np.sqrt(squares / DAYS - mean**2), slab.mean(axis=0) - mean]
