@@ -32,7 +32,7 @@ _CLOSE = 1e-4
 """Kelvin; the values themselves are rounded to some 2e-5."""
 
 _CLIMATE = Wording(
-    title="Air temperature of North America, scenario E1: 240 years in one pass",
+    title="Air temperature of North America, scenario E1: 240 yearly maps, computed together",
     panels=(
         "air.mean(axis=0)\nmean of all years",
         "air.std(axis=0)\nstandard deviation of the years",
