@@ -1,0 +1,87 @@
+"""Sources that fail, hang or end their process; importable where work is sent to."""
+
+from __future__ import annotations
+
+import os
+import time
+
+import numpy as np
+
+from biggus.source import Source, box_shape
+
+
+class Failing(Source):
+    """Values that tell their row, each row a chunk; one of which cannot be read.
+
+    Parameters
+    ----------
+    shape : tuple of int
+    row : int
+        The one that cannot be read; -1: none.
+    waits : bool
+    cause : exception
+        What is raised.
+    """
+
+    dtype = np.dtype("u1")
+    name = "failing"
+
+    def __init__(self, shape, row, waits=False, cause=None):
+        self.shape = shape
+        self.chunks = (1, *shape[1:])
+        self.row = row
+        self.waits = waits
+        self.cause = OSError("the disk is on fire") if cause is None else cause
+
+    def __getitem__(self, box):
+        rows = range(box[0].start, box[0].stop, box[0].step)
+        if self.row in rows:
+            raise self.cause
+        values = np.empty(box_shape(box), self.dtype)
+        values[...] = np.array(rows, self.dtype).reshape(-1, *[1] * (len(box) - 1))
+        return values
+
+
+class Patient(Failing):
+    """The first read waits for an event; the one that is told by its number fails."""
+
+    def __init__(self, shape, gate, fails_in):
+        super().__init__(shape, -1)
+        self.gate = gate
+        self.fails_in = fails_in
+        self.reads = 0
+
+    def __getitem__(self, box):
+        number, self.reads = self.reads, self.reads + 1
+        if number == self.fails_in:
+            raise self.cause
+        if not self.gate.wait(10):
+            raise TimeoutError
+        return super().__getitem__(box)
+
+
+class Deadly(Failing):
+    """The eighth row ends the process, unless that is the one of the tests."""
+
+    def __init__(self, shape, spared, signal):
+        super().__init__(shape, -1)
+        self.spared = spared
+        self.signal = signal
+
+    def __getitem__(self, box):
+        if box[0].start <= 8 < box[0].stop and os.getpid() != self.spared:
+            os.kill(os.getpid(), self.signal)
+            time.sleep(10)
+        return super().__getitem__(box)
+
+
+class Slow(Failing):
+    """Each read takes so many seconds."""
+
+    def __init__(self, shape, seconds):
+        super().__init__(shape, -1)
+        self.seconds = seconds
+
+    def __getitem__(self, box):
+        time.sleep(self.seconds)
+        return super().__getitem__(box)

@@ -1,0 +1,201 @@
+"""The first failure ends an evaluation, says what failed, and leaves nothing running."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context
+
+import numpy as np
+import pytest
+from sources import Deadly, Failing, Patient
+
+import biggus
+from biggus.engine.running import WAITING_TASKS
+from biggus.errors import BiggusError, SourceError
+from biggus.testing import ArraySource, FaultySource, RecordingSource
+
+SHAPE = (64, 2**18)  # a row is a chunk; four are a cell
+CELLS = 16
+
+
+def failing(row=20, waits=False):
+    return biggus.ArrayAdapter(Failing(SHAPE, row, waits))
+
+
+EVALUATIONS = {
+    "mean": lambda a: a.mean(),
+    "std axis 0": lambda a: a[:, :100].std(axis=0),
+    "max axis 1": lambda a: a.max(axis=1),
+    "staged": lambda a: (a - a.mean()).max(),
+    "median": lambda a: biggus.median(a[:, :1000], axis=0).max(),
+    "elementwise": lambda a: a + 1,
+}
+
+
+def check_error(error):
+    assert error.source == "failing"
+    rows = error.box[0]
+    assert rows.start <= 20 < rows.stop
+    assert "the disk is on fire" in str(error.cause)
+    assert "the disk is on fire" in str(error)
+
+
+@pytest.mark.parametrize("name", EVALUATIONS)
+@pytest.mark.parametrize("waits", [False, True])
+def test_on_threads_an_error_says_what_could_not_be_read(name, waits):
+    with pytest.raises(SourceError) as caught:
+        EVALUATIONS[name](failing(waits=waits)).ndarray()
+    check_error(caught.value)
+    assert isinstance(caught.value.__cause__, OSError)
+
+
+@pytest.fixture(scope="module")
+def processes():
+    with ProcessPoolExecutor(2, get_context("spawn")) as pool:
+        yield pool
+
+
+@pytest.mark.parametrize("name", EVALUATIONS)
+def test_in_processes_an_error_says_what_could_not_be_read(name, processes):
+    with biggus.set_options(executor=processes), pytest.raises(SourceError) as caught:
+        EVALUATIONS[name](failing()).ndarray()
+    check_error(caught.value)
+    # And the pool can be used for others.
+    good = biggus.ArrayAdapter(Failing(SHAPE, row=-1))
+    with biggus.set_options(executor=processes):
+        assert good.max().ndarray() == 63
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+@pytest.mark.parametrize("waits", [False, True])
+def test_nothing_is_read_after_a_failure_but_what_was_under_way(workers, waits):
+    source = RecordingSource(Failing(SHAPE, 8, waits))
+    a = biggus.ArrayAdapter(source)
+    with biggus.set_options(workers=workers), pytest.raises(SourceError):
+        a.max().ndarray()
+    settled = _settled(lambda: len(source.boxes))
+    under_way = max(workers, WAITING_TASKS) if waits else workers
+    # A cell is four reads where reads wait, and one where they do not.
+    assert settled <= 4 * (2 + under_way)
+    if not waits:
+        assert settled <= 3 + workers
+
+
+def test_nothing_is_sent_after_a_failure_but_what_was_under_way():
+    source = RecordingSource(Failing(SHAPE, 0))
+    a = biggus.ArrayAdapter(source)
+    with (
+        ThreadPoolExecutor(2) as pool,
+        biggus.set_options(executor=pool, workers=2),
+        pytest.raises(SourceError),
+    ):
+        a.max().ndarray()
+    assert len(source.boxes) <= 4
+
+
+def _settled(count):
+    """Return a count when it does not change any more."""
+    last = None
+    while last != (last := count()):
+        time.sleep(0.1)
+    return last
+
+
+def test_one_of_several_that_fails_ends_all():
+    good = RecordingSource(ArraySource(np.zeros(SHAPE, "u1"), (1, 2**18)))
+    arrays = [biggus.ArrayAdapter(good).mean(), failing(row=0).mean(), failing(row=0).max(axis=0)]
+    for order in (arrays, arrays[::-1]):
+        with pytest.raises(SourceError, match="on fire"):
+            biggus.ndarrays(order)
+
+
+def test_a_failure_in_a_second_pass():
+    source = FaultySource(
+        ArraySource(np.zeros(SHAPE, "u1"), (1, 2**18)), OSError("unplugged"), on={CELLS + 3}
+    )
+    a = biggus.ArrayAdapter(source)
+    with pytest.raises(SourceError, match="unplugged"):
+        (a - a.mean()).max().ndarray()
+    assert (a - a.mean()).max().ndarray() == 0
+
+
+class Fragile:
+    """A target that takes a few blocks, and then no more."""
+
+    shape = SHAPE
+
+    def __init__(self, error):
+        self.error = error
+        self.blocks = 0
+
+    def __setitem__(self, box, values):
+        self.blocks += 1
+        if self.blocks >= 3:
+            raise self.error
+
+
+@pytest.mark.parametrize("waits", [False, True])
+@pytest.mark.parametrize("error", [OSError(28, "no space left"), KeyboardInterrupt()])
+def test_a_target_that_fails_ends_all(waits, error):
+    source = RecordingSource(Failing(SHAPE, -1, waits))
+    target = Fragile(error)
+    expected = KeyboardInterrupt if isinstance(error, KeyboardInterrupt) else BiggusError
+    with biggus.set_options(workers=2), pytest.raises(expected):
+        biggus.save(biggus.ArrayAdapter(source) * 2, target)
+    blocks = _settled(lambda: target.blocks)
+    assert 3 <= blocks <= 3 + WAITING_TASKS
+    assert not waits or len(source.boxes) < SHAPE[0] or blocks <= CELLS
+
+
+@pytest.mark.parametrize("cause", [KeyboardInterrupt(), SystemExit(3), MemoryError("full")])
+@pytest.mark.parametrize("waits", [False, True])
+def test_whatever_is_raised_arrives_and_evaluating_goes_on(cause, waits):
+    source = Failing(SHAPE, 20, waits, cause)
+    with pytest.raises((type(cause), SourceError)) as caught:
+        biggus.ArrayAdapter(source).max().ndarray()
+    assert cause in (caught.value, caught.value.__cause__)
+    assert biggus.ArrayAdapter(Failing(SHAPE, -1, waits)).max().ndarray() == 63
+
+
+def test_a_failure_in_another_thread_is_raised_when_the_callers_own_task_is_done():
+    gate = threading.Event()
+    source = Patient(SHAPE, gate, fails_in=1)
+    threading.Timer(0.2, gate.set).start()
+    with biggus.set_options(workers=4), pytest.raises(SourceError, match="on fire"):
+        biggus.ArrayAdapter(source).max().ndarray()
+    assert source.reads <= 4
+
+
+def test_a_worker_that_is_killed_is_an_error_and_no_hang():
+    a = biggus.ArrayAdapter(Deadly(SHAPE, os.getpid(), signal.SIGKILL))
+    with ProcessPoolExecutor(2, get_context("spawn")) as pool:
+        with biggus.set_options(executor=pool), pytest.raises((BrokenProcessPool, BiggusError)):
+            a.max().ndarray()
+        # It stays broken.
+        with biggus.set_options(executor=pool), pytest.raises((BrokenProcessPool, BiggusError)):
+            a.max().ndarray()
+
+
+def test_an_executor_that_was_shut_down_is_an_error():
+    pool = ThreadPoolExecutor(1)
+    pool.shutdown()
+    a = biggus.ArrayAdapter(Failing(SHAPE, -1))
+    with biggus.set_options(executor=pool), pytest.raises(RuntimeError, match="shutdown"):
+        a.max().ndarray()
+
+
+def test_what_cannot_be_sent_is_an_error(processes):
+    class Local:
+        shape, dtype = SHAPE, np.dtype("u1")
+
+        def __getitem__(self, box):
+            raise AssertionError
+
+    a = biggus.ArrayAdapter(Local(), chunks=(1, 2**18))
+    with biggus.set_options(executor=processes), pytest.raises(Exception, match="Local"):
+        a.max().ndarray()

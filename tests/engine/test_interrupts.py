@@ -1,0 +1,142 @@
+"""Control-C ends an evaluation at once, whatever it waits for."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has other signals")
+
+PROGRAM = """
+import sys, time
+import numpy as np
+import biggus
+
+NAP, WAITS, WORKERS, WHAT = float(sys.argv[1]), sys.argv[2] == "True", int(sys.argv[3]), sys.argv[4]
+
+class Slow(biggus.source.Source):
+    shape, dtype, chunks, waits = (4096, 2**18), np.dtype("u1"), (4, 2**18), WAITS
+    name = "slow"
+    reads = 0
+
+    def __getitem__(self, box):
+        Slow.reads += 1
+        if Slow.reads == 3:
+            print("reading", flush=True)
+        time.sleep(NAP)
+        return np.zeros([s.stop - s.start for s in box], "u1")
+
+class Nowhere:
+    shape = Slow.shape
+
+    def __setitem__(self, box, values):
+        pass
+
+a = biggus.ArrayAdapter(Slow())
+biggus.set_options(workers=WORKERS, keep_partials=False)
+try:
+    if WHAT == "staged":
+        (a - a.mean(axis=0)).max().ndarray()
+    elif WHAT == "save":
+        biggus.save(a + 1, Nowhere())
+    elif WHAT == "elementwise":
+        (a + 1).ndarray()
+    else:
+        biggus.ndarrays([a.std(), a.max(axis=1)])
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+    if NAP < 1:
+        time.sleep(0.2)
+        before = Slow.reads
+        time.sleep(0.2)
+        print("still", Slow.reads - before, flush=True)
+"""
+
+
+def interrupted(program, *arguments, within=2.0):
+    """Return what a program prints that is interrupted when it has printed a line."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", program, *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout.readline() == "reading\n"
+        time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        begun = time.monotonic()
+        out, err = process.communicate(timeout=30)
+        assert time.monotonic() - begun < within
+    finally:
+        process.kill()
+        process.wait()
+    assert err == ""
+    assert process.returncode == 0
+    return out.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("what", "waits", "workers"),
+    [
+        ("several", True, 2),
+        ("several", False, 1),
+        ("staged", False, 3),
+        ("save", False, 3),
+        ("elementwise", True, 2),
+        ("elementwise", False, 3),
+    ],
+)
+def test_a_slow_evaluation_ends_at_once_and_reads_no_more(what, waits, workers):
+    assert interrupted(PROGRAM, 0.02, waits, workers, what) == ["interrupted", "still 0"]
+
+
+@pytest.mark.parametrize(("what", "waits", "workers"), [("several", True, 2), ("save", False, 4)])
+def test_an_evaluation_ends_at_once_though_its_source_hangs(what, waits, workers):
+    assert interrupted(PROGRAM, 60, waits, workers, what) == ["interrupted"]
+
+
+CHILDREN = """
+import os, sys, time
+sys.path.insert(0, sys.argv[1])
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+import numpy as np
+import biggus
+from sources import Slow
+
+if __name__ == "__main__":
+    pool = ProcessPoolExecutor(2, get_context("spawn"))
+    pool.submit(os.getpid).result()
+    a = biggus.ArrayAdapter(Slow((4096, 2**18), 0.02))
+    def advance(done, total):
+        if not advance.said:
+            print("reading", flush=True)
+            advance.said = True
+    advance.said = False
+    try:
+        with biggus.set_options(executor=pool, progress=advance):
+            a.std().ndarray()
+    except KeyboardInterrupt:
+        print("interrupted", flush=True)
+    # What was not begun is cancelled, so the pool has little to wait for.
+    pool.shutdown()
+    print("down", flush=True)
+"""
+
+
+def test_an_evaluation_in_processes_ends_at_once_and_leaves_none(tmp_path):
+    program = tmp_path / "program.py"
+    program.write_text(CHILDREN)
+    runner = (
+        "import runpy, sys; sys.argv = sys.argv[1:];"
+        "runpy.run_path(sys.argv[0], run_name='__main__')"
+    )
+    folder = Path(__file__).parent
+    assert interrupted(runner, program, folder) == ["interrupted", "down"]
