@@ -44,7 +44,7 @@ def add_command(commands: Any, common: argparse.ArgumentParser) -> None:
         "stats",
         parents=[common],
         help="compute mean, standard deviation, extremes and counts",
-        description="Compute statistics of a variable of any size, in one pass over its values.",
+        description="Compute statistics of a variable of any size, all together.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
