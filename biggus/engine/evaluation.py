@@ -7,6 +7,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from biggus import options, progress
+from biggus.cells import CELL
 from biggus.engine import reading
 from biggus.engine.intermediate import IntermediateSource
 from biggus.engine.keeping import keeping_of
@@ -16,7 +17,7 @@ from biggus.engine.reading import Result
 from biggus.engine.rehearsal import check
 from biggus.engine.running import run
 from biggus.engine.spill import Spilled
-from biggus.nodes import Leaf, Reduce
+from biggus.nodes import AlongAxes, Elementwise, Leaf, Reduce, View
 from biggus.planning import grouped
 from biggus.source import box_shape
 
@@ -53,7 +54,7 @@ def evaluate(node: Node) -> Values:
 
 def evaluate_all(nodes: Sequence[Node]) -> list[Values]:
     """Read and compute all of several nodes together: each chunk is read once where it can be."""
-    if len(nodes) == 1 and not nodes[0].staged and options.current().executor is None:
+    if len(nodes) == 1 and options.current().executor is None and _is_read(nodes[0]):
         return [reading.whole(nodes[0])]
     evaluation = _Evaluation(nodes, [None] * len(nodes))
     evaluation.checked_run()
@@ -155,6 +156,19 @@ class _Evaluation(Passes["Result | Spilled"]):
             return writer
         result = self._results[output.number] = Result(output.node)
         return result
+
+
+def _is_read(node: Node) -> bool:
+    """Tell whether a node is rather read than computed: what is small needs no plan."""
+    if node.staged:
+        return False
+    if math.prod(node.shape) <= CELL and not isinstance(node, AlongAxes):
+        return True
+    while isinstance(node, (View, Elementwise)):
+        if isinstance(node, Elementwise) and len(node.operands) > 1:
+            return False
+        node = node.base if isinstance(node, View) else node.operands[0]
+    return not isinstance(node, AlongAxes)
 
 
 def _stages(node: Node) -> int:

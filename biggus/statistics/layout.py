@@ -59,7 +59,7 @@ class Layout:
     --------
     >>> layout = Layout((24, 181, 360), (0,))
     >>> layout.lengths, layout.axes, layout.runs[0].box
-    ((24, 65160), (0,), (slice(0, 24, None), slice(0, 2730, None)))
+    ((24, 65160), (0,), (slice(0, 24, None), slice(0, 5461, None)))
     """
 
     def __init__(self, shape: tuple[int, ...], axes: tuple[int, ...]) -> None:
