@@ -66,14 +66,15 @@ class PassPlan:
 
     def __str__(self) -> str:
         text = (
-            f"{self.tasks:,} tasks, {self.requests:,} reads of {format_bytes(self.read_bytes)}"
+            f"{_number(self.tasks, 'task')}, {_number(self.requests, 'read')} of "
+            f"{format_bytes(self.read_bytes)}"
             f" ({format_bytes(self.cached_bytes)} cached)"
             f", at most {format_bytes(self.peak_bytes)} of memory"
         )
         if self.times_read > 1:
             text += f", each chunk {self.times_read:.3g} times"
         if self.kept_cells:
-            text += f", {self.kept_cells:,} cells kept"
+            text += f", {_number(self.kept_cells, 'cell')} kept"
         return text
 
 
@@ -122,6 +123,10 @@ class Plan:
         return "\n".join([*lines, f"results: {format_bytes(self.result_bytes)}"])
 
     __repr__ = __str__
+
+
+def _number(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def rehearse(nodes: Sequence[Node]) -> Plan:
@@ -204,7 +209,7 @@ def _rehearsed(groups: Sequence[Group]) -> PassPlan:
     touched: dict[int, _Touched] = {}
     for group in groups:
         at_once = most_at_once(group)
-        found.peak_bytes = max(found.peak_bytes, group.state + at_once * group.peak)
+        before = found.tasks
         keepings = [keeping_of(reduction) for reduction in group.reductions]
         for task in group.tasks(_Kept(keepings, found).wanted):
             found.tasks += 1
@@ -214,6 +219,9 @@ def _rehearsed(groups: Sequence[Group]) -> PassPlan:
                 for read in _reads(node, get, seen):
                     if not read.source.resident:
                         _count(read, found, touched)
+        at_once = min(at_once, found.tasks - before)
+        if at_once:
+            found.peak_bytes = max(found.peak_bytes, group.state + at_once * group.peak)
     reads = sum(each.reads for each in touched.values())
     chunks = sum(int(each.chunks.sum()) for each in touched.values())
     found.times_read = reads / chunks if chunks else 0.0
