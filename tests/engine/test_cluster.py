@@ -1,0 +1,123 @@
+"""A Dask cluster computes: a scheduler and two worker processes, on the loopback interface."""
+
+from __future__ import annotations
+
+import pickle
+
+import numpy as np
+import pytest
+
+import biggus
+from biggus.engine.passes import Passes
+from biggus.errors import SourceError
+
+distributed = pytest.importorskip("distributed")
+pytest.importorskip("h5py")
+pytest.importorskip("zarr")
+
+SHAPE = (30, 180, 200)
+VALUES = np.random.default_rng(5).normal(0, 1, SHAPE).astype("f4")
+MOST_BYTES = 20_000
+"""What is sent for one task: what it takes to open a source, and no values."""
+
+
+@pytest.fixture(scope="module")
+def executor():
+    """Return the executor of a cluster."""
+    import dask
+
+    quiet = {"distributed.admin.log-length": 0, "distributed.worker.memory.terminate": False}
+    with (
+        dask.config.set(quiet),
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, dashboard_address=None, host="127.0.0.1"
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        yield client.get_executor()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    import h5py
+    import zarr
+
+    folder = tmp_path_factory.mktemp("cluster")
+    with h5py.File(folder / "a.h5", "w") as file:
+        file.create_dataset("v", data=VALUES, chunks=(8, 50, 60), compression="gzip")
+    zarr.create_array(str(folder / "b.zarr"), data=VALUES + 1, chunks=(10, 60, 50))
+    return folder
+
+
+def wanted(folder):
+    a, b = biggus.open(folder / "a.h5", "v"), biggus.open(folder / "b.zarr")
+    return [
+        a.mean(),
+        b.std(axis=0),
+        ((a - a.mean(axis=0)) / a.std(axis=0)).max(),
+        (b - a)[::3],
+        biggus.median(b, axis=0),
+    ]
+
+
+def test_it_computes_what_threads_do(executor, folder):
+    here = biggus.ndarrays(wanted(folder))
+    with biggus.set_options(executor=executor):
+        there = biggus.ndarrays(wanted(folder))
+    for one, other in zip(here, there, strict=True):
+        assert one.tobytes() == other.tobytes()
+    np.testing.assert_allclose(there[0], VALUES.mean(dtype="f8"), rtol=1e-4)
+
+
+def test_it_saves(executor, folder, tmp_path):
+    import zarr
+
+    with biggus.set_options(executor=executor):
+        biggus.save(biggus.open(folder / "a.h5", "v") * 2, tmp_path / "twice.zarr")
+    np.testing.assert_array_equal(zarr.open(tmp_path / "twice.zarr")[:], VALUES * 2)
+
+
+def test_a_failure_there_is_raised_here(executor, folder, tmp_path):
+    damaged = tmp_path / "damaged.h5"
+    data = bytearray((folder / "a.h5").read_bytes())
+    data[len(data) // 2 :] = bytes(len(data) - len(data) // 2)
+    damaged.write_bytes(data)
+    with (
+        biggus.set_options(executor=executor),
+        pytest.raises(SourceError, match=r"damaged\.h5::v \["),
+    ):
+        biggus.open(damaged, "v").mean().ndarray()
+
+
+class Sizes(Passes):
+    """Nodes of which it is looked at how much would be sent for each task."""
+
+    def target(self, node):
+        raise AssertionError("reductions are made below")
+
+    leaf = target
+
+    def make(self, stage):
+        from biggus.planning import grouped
+
+        self.sizes = []
+        for group in grouped(stage.reductions, stage.outputs, 10**9):
+            for task in group.tasks():
+                self.sizes.append(len(pickle.dumps(group.work(task).narrowed())))
+        return []
+
+
+def sizes_of(array):
+    """Return the bytes that are sent for each task of reading an array."""
+    passes = Sizes([array.node], [None])
+    passes.run()
+    return passes.sizes
+
+
+def test_little_is_sent(folder):
+    a = biggus.open(folder / "a.h5", "v")
+    many = biggus.LinearMosaic([biggus.open(folder / "b.zarr")[:1] * 2 for _ in range(1000)], 0)
+    for array in (a * 2, a.T - a.T, many[400:450] + 1, many):
+        sizes = sizes_of(array)
+        assert sizes
+        assert max(sizes) < MOST_BYTES
