@@ -55,7 +55,9 @@ def evaluate(node: Node) -> Values:
 def evaluate_all(nodes: Sequence[Node]) -> list[Values]:
     """Read and compute all of several nodes together: each chunk is read once where it can be."""
     if len(nodes) == 1 and options.current().executor is None and _is_read(nodes[0]):
-        return [reading.whole(nodes[0])]
+        values = reading.whole(nodes[0])
+        if values is not None:
+            return [values]
     evaluation = _Evaluation(nodes, [None] * len(nodes))
     evaluation.checked_run()
     return [evaluation.values(number) for number in range(len(nodes))]

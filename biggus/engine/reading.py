@@ -24,6 +24,7 @@ from biggus import options, progress
 from biggus.errors import MemoryBudgetError
 from biggus.nodes import LONGEST_READ, Combination, Read
 from biggus.options import MOST_WORKERS
+from biggus.planning import piece_bytes
 from biggus.region import Selection
 from biggus.threads import WaitingThreads
 
@@ -50,14 +51,16 @@ waiting = WaitingThreads(WAITING_THREADS)
 computing = WaitingThreads(MOST_WORKERS)
 
 
-def whole(node: Node) -> Values:
-    """Read all of a node.
+def whole(node: Node) -> Values | None:
+    """Read all of a node, piece by piece.
 
     Returns
     -------
     ndarray or MaskedArray
         Fresh and writable, in C order, of the node's shape and dtype; a
         MaskedArray if the node is masked.
+    None
+        If its pieces take more memory to compute than the options allow.
 
     Raises
     ------
@@ -74,6 +77,8 @@ def whole(node: Node) -> Values:
         raise MemoryBudgetError(f"{nbytes} bytes are more than memory can hold: slice it first")
     pieces = node.pieces(everything, everything)
     first = next(pieces)
+    if isinstance(first, Combination) and piece_bytes(first) > options.current().memory:
+        return None
     if first.put is everything:  # not cut anywhere: there is no other
         return _only(node, first)
     result = Result(node)

@@ -6,6 +6,7 @@ together follows from the memory that there is.
 """
 
 from biggus.planning.fold import Fold, Run
+from biggus.planning.footprint import piece_bytes
 from biggus.planning.groups import Group, grouped
 from biggus.planning.jobs import Cell, Output, Reduction, Wanted, reductions_over
 from biggus.planning.rewriting import Interner, pushed, reductions_of, signature_of, substituted
@@ -24,6 +25,7 @@ __all__ = [
     "Wanted",
     "Work",
     "grouped",
+    "piece_bytes",
     "pushed",
     "reductions_of",
     "reductions_over",

@@ -67,7 +67,7 @@ def _of_pieces(node: Node, get: Selection) -> Footprint:
     everything = Selection.identity(get.shape)
     pieces = list(_some(node.pieces(get, everything)))
     # Reads that wait are under way together.
-    peaks = sorted([_of_piece(piece) for piece in pieces], reverse=True)
+    peaks = sorted([piece_bytes(piece) for piece in pieces], reverse=True)
     together = AT_ONCE if any(piece.waits for piece in pieces) else 1
     under_way = sum(peaks[:together])
     if len(pieces) == 1:
@@ -83,7 +83,8 @@ def _some(pieces: Iterable[Piece]) -> Iterable[Piece]:
         yield piece
 
 
-def _of_piece(piece: Piece) -> int:
+def piece_bytes(piece: Piece) -> int:
+    """Return the most memory that a piece takes while it is read or computed."""
     if isinstance(piece, Read):
         read = piece.source.peak_bytes(piece.box)
         size = math.prod(piece.put.shape)
