@@ -15,6 +15,12 @@ distributed = pytest.importorskip("distributed")
 pytest.importorskip("h5py")
 pytest.importorskip("zarr")
 
+# Older releases leave sockets to the garbage collector.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
 SHAPE = (30, 180, 200)
 VALUES = np.random.default_rng(5).normal(0, 1, SHAPE).astype("f4")
 MOST_BYTES = 20_000
