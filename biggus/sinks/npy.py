@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import math
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,10 +15,15 @@ from biggus.sinks.new import NewArray, NewStore
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import numpy.typing as npt
+
     from biggus.engine import Writer
     from biggus.source import Box, Chunks, Values
 
 _ZEROS = 2**20
+
+_WINDOW = 2**23
+"""Bytes; so much of a file is mapped at once, and no more."""
 
 
 class NpyStore(NewStore):
@@ -48,10 +53,10 @@ class NpyStore(NewStore):
 
 
 class _Windows:
-    """Writes blocks through a map of the rows that they lie in.
+    """Writes blocks through maps of short parts of the file.
 
-    Not one map of the whole file: what has been written would count as
-    memory of this process until the end.
+    What is mapped counts as memory of this process: all of it, though only a few
+    columns of many rows are written.
     """
 
     grid: Chunks | None = None
@@ -63,17 +68,33 @@ class _Windows:
         self._start = start
         self._dtype = new.dtype
         self._plain = new.plain
-        self._row = math.prod(new.shape[1:]) * new.dtype.itemsize
+        inner = [math.prod(new.shape[axis + 1 :]) for axis in range(len(new.shape))]
+        self._strides = tuple([n * new.dtype.itemsize for n in inner])
 
     def write(self, box: Box, values: Values) -> None:
         """Write a block where it belongs."""
         plain = self._plain(values)
-        if not self._dtype.itemsize:
+        if plain.size and self._dtype.itemsize:
+            before = sum(s.start * n for s, n in zip(box, self._strides, strict=True))
+            self._write(self._start + before, plain)
+
+    def _write(self, start: int, values: npt.NDArray[Any]) -> None:
+        """Write values of which the first belongs to a byte of the file, part by part."""
+        steps = zip(values.shape, self._strides, strict=True)
+        span = sum((n - 1) * stride for n, stride in steps) + self._dtype.itemsize
+        axis = next((axis for axis, n in enumerate(values.shape) if n > 1), None)
+        if axis is None or span <= _WINDOW:
+            window = np.memmap(self._path, np.uint8, "r+", start, (span,))
+            there: npt.NDArray[Any] = np.ndarray(
+                values.shape, self._dtype, window.data, 0, self._strides
+            )
+            there[...] = values
             return
-        first = box[0].start if box else 0
-        lengths = (box[0].stop - first, *self.shape[1:]) if box else ()
-        window = np.memmap(self._path, self._dtype, "r+", self._start + first * self._row, lengths)
-        window[(slice(None), *box[1:]) if box else ()] = plain
+        stride = self._strides[axis]
+        most = max(1, _WINDOW // stride)
+        for first in range(0, values.shape[axis], most):
+            part = (slice(None),) * axis + (slice(first, first + most),)
+            self._write(start + first * stride, values[part])
 
 
 def _reserve(file: int, start: int, nbytes: int) -> None:
