@@ -21,7 +21,7 @@ import numpy as np
 from biggus.grid import Edges, Grid, RegularEdges, edges_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
 Lengths: TypeAlias = int | tuple[int, ...]
 """The regular length of the pieces of an axis, or all their lengths."""
@@ -40,6 +40,7 @@ def cells_of(
     shape: tuple[int, ...],
     grid: Sequence[Lengths] | None,
     seams: Sequence[Lengths] | None = None,
+    axes: Collection[int] | None = None,
 ) -> Grid:
     """Return the cells of an array.
 
@@ -53,6 +54,9 @@ def cells_of(
     seams : sequence, optional
         For each axis the length, or the lengths, of the tiles that the array is
         made of: no cell lies in two of them, but where a cell is longer than they are.
+    axes : collection of int, optional
+        Which axes are reduced, if not all: there cells are made longer, and not along
+        the others, for what is accumulated of a cell has as many positions as these.
 
     Examples
     --------
@@ -60,6 +64,8 @@ def cells_of(
     (0, 181)
     >>> [axis.bounds(0)[1] for axis in cells_of((480, 721, 1440), None).axes]
     [8, 91, 1440]
+    >>> [axis.bounds(0)[1] for axis in cells_of((40, 999, 999), (1, 500, 500), axes=(0,)).axes]
+    [4, 500, 500]
     >>> cells_of((20, 2**19), (1, 2**19), (5, 2**19)).axes[0].offsets
     [0, 2, 4, 5, 7, 9, 10, 12, 14, 15, 17, 19, 20]
     """
@@ -75,7 +81,8 @@ def cells_of(
         if counts[axis] < edges[axis].count:
             break
     for axis in (*reversed(range(innermost)), *range(innermost, len(shape))):
-        size = _lengthen(axis, edges, counts, size, CELL)
+        if axes is None or axis in axes:
+            size = _lengthen(axis, edges, counts, size, CELL)
     within = [None] * len(shape) if seams is None else Grid(shape, seams).axes
     runs = [
         _taken_together(axis, count, seam)

@@ -59,7 +59,7 @@ class Reduction:
         shape = self.node.shape
         self.kept_axes = tuple([axis for axis in range(len(shape)) if axis not in self.axes])
         seams = seams_of(self.node)
-        self.cells = cells_of(shape, self.node.grid, seams)
+        self.cells = cells_of(shape, self.node.grid, seams, self.axes)
         edges = Grid(shape, seams).axes
         self.tree = Tree(
             tuple([self.cells.axes[axis] for axis in self.axes]),

@@ -1,0 +1,118 @@
+"""Groups: what goes through the data together, in which blocks, and what that takes."""
+
+from __future__ import annotations
+
+import tracemalloc
+
+import numpy as np
+import pytest
+
+import biggus
+from biggus.errors import MemoryBudgetError
+from biggus.planning import Interner, Wanted, grouped, pushed, reductions_of, reductions_over
+from biggus.testing import RecordingSource
+from biggus.wrappers import ObjectSource
+
+
+class Numbers:
+    """As many numbers as one likes, which nobody keeps."""
+
+    dtype = np.dtype("f4")
+
+    def __init__(self, shape):
+        self.shape = shape
+
+    def __getitem__(self, box):
+        return np.ones([len(range(s.start, s.stop, s.step)) for s in box], "f4")
+
+
+def recorded(shape, chunks):
+    """Return a source that remembers its reads, and an array over it."""
+    source = RecordingSource(ObjectSource(Numbers(shape), chunks=chunks))
+    return source, biggus.ArrayAdapter(source)
+
+
+def groups_of(arrays, memory=10**9):
+    """Return the groups of reductions that hold no other."""
+    intern = Interner()
+    nodes = [intern(pushed(array.node)) for array in arrays]
+    found = {id(r): r for node in nodes for r in reductions_of(node)}
+    wanted = [Wanted(node, node.statistic) for node in found.values()]
+    return grouped(reductions_over(wanted), [], memory)
+
+
+def test_blocks_hold_each_cell_whole_and_once():
+    _, a = recorded((60, 300, 700), (12, 100, 100))
+    _, b = recorded((60, 300, 700), (20, 150, 100))
+    [group] = groups_of([a.mean(), (a - b).std(), (a - b).max(axis=0)])
+    assert len(group.reductions) == 3
+    seen = [[] for _ in group.reductions]
+    for task in group.tasks():
+        for cells, found in zip(task.cells, seen, strict=True):
+            for cell in cells:
+                inside = zip(cell.box, task.box, strict=True)
+                assert all(b.start <= c.start <= c.stop <= b.stop for c, b in inside)
+                found.append((cell.kept, cell.reduced))
+    for reduction, found in zip(group.reductions, seen, strict=True):
+        assert len(found) == len(set(found)) == reduction.cells.count
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_chunks_are_read_once_where_grids_nest(workers):
+    source, a = recorded((60, 300, 700), (12, 100, 100))
+    other, b = recorded((60, 300, 700), (24, 100, 200))
+    with biggus.set_options(workers=workers):
+        biggus.ndarrays([a.mean(), (a - b).std(), b.max(axis=0), (a + 1).min(axis=(1, 2))])
+    for one, shape in ((source, a.shape), (other, b.shape)):
+        times = np.zeros(shape, np.uint8)
+        for box in one.boxes:
+            times[box] += 1
+        assert times.min() == times.max() == 1
+
+
+def test_what_has_nothing_in_common_goes_apart():
+    _, a = recorded((60, 300), (12, 100))
+    _, b = recorded((60, 300), (12, 100))
+    assert len(groups_of([a.mean(), b.mean()])) == 2
+    assert len(groups_of([a.mean(), a[1:].mean()])) == 2
+    assert len(groups_of([a.mean(), a.std(axis=1), (a + b).max()])) == 1
+
+
+def test_what_does_not_fit_together_goes_apart():
+    _, a = recorded((400, 500, 600), (100, 100, 100))
+    wanted = [a.mean(axis=0), a.std(axis=(1, 2)), (a * 2).max(axis=1)]
+    assert len(groups_of(wanted, 10**9)) == 1
+    apart = groups_of(wanted, 20 * 10**6)
+    assert len(apart) > 1
+    assert all(group.state + group.peak <= 20 * 10**6 for group in apart)
+
+
+def test_all_that_is_reduced_to_one_comes_together_if_memory_is_short():
+    _, a = recorded((40, 2000, 2000), (1, 500, 500))
+    [plenty] = groups_of([a.std(axis=0)], 10**10)
+    [short] = groups_of([a.std(axis=0)], 10**8)
+    assert plenty.order == (0, 1, 2)
+    assert short.order == (1, 2, 0)
+    assert short.state < 10**8 // 2 < plenty.state
+
+
+def test_what_cannot_fit_says_how_much_it_takes():
+    source, a = recorded((8, 4000, 4000), (8, 4000, 4000))
+    with (
+        biggus.set_options(memory="50 MB"),
+        pytest.raises(MemoryBudgetError, match=r"a block of 8 × 4000 × 4000 takes .* GiB|MiB"),
+    ):
+        a.mean().ndarray()
+    assert not source.boxes
+
+
+def test_tasks_cost_no_memory_in_their_number():
+    _, a = recorded((10**6, 2**20), (1, 2**20))
+    [group] = groups_of([a.mean()])
+    tasks = group.tasks()
+    tracemalloc.start()
+    count = sum(1 for _ in zip(tasks, range(20_000), strict=False))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert count == 20_000
+    assert peak < 1_000_000

@@ -1,0 +1,110 @@
+"""Trees: each cell has one place, and what is merged is the same in whatever order it comes."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+
+from biggus.grid import edges_of
+from biggus.planning import Fold, Run
+from biggus.planning.tree import BATCH, Tree
+from biggus.statistics import statistic
+
+pytest.importorskip("hypothesis")
+from typing import TYPE_CHECKING
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+if TYPE_CHECKING:
+    import random
+
+
+@st.composite
+def trees(draw):
+    """Return a tree, and how many cells there are along each axis."""
+    counts, cells, seams = [], [], []
+    for _ in range(draw(st.integers(0, 3))):
+        each = draw(st.integers(1, 3))
+        tiles = draw(st.lists(st.integers(1, 6), min_size=1, max_size=4))
+        length = each * sum(tiles)
+        cells.append(edges_of(length, each))
+        small = draw(st.booleans())
+        seams.append(edges_of(length, 1 if small else [each * n for n in tiles]))
+        counts.append(sum(tiles))
+    return Tree(tuple(cells), tuple(seams)), counts
+
+
+@given(trees())
+def test_each_cell_has_a_place_of_its_own(made):
+    tree, counts = made
+    cells = list(itertools.product(*map(range, counts)))
+    places = [tree.place(cell) for cell in cells]
+    assert tree.cells == len(cells)
+    assert len(set(places)) == len(cells)
+    expected = {
+        (segment, batch, position)
+        for segment in range(tree.segments)
+        for batch in range(tree.batches(segment))
+        for position in range(tree.batch(segment, batch).size)
+    }
+    assert set(places) == expected
+
+
+@given(trees())
+def test_a_batch_lies_in_its_box(made):
+    tree, counts = made
+    for cell in itertools.product(*map(range, counts)):
+        segment, number, position = tree.place(cell)
+        batch = tree.batch(segment, number)
+        assert position < batch.size <= BATCH
+        assert all(a <= n <= b for a, n, b in zip(batch.first, cell, batch.last, strict=True))
+
+
+def test_many_cells_are_found_without_being_listed():
+    tree = Tree((edges_of(10**12, 1000),), (edges_of(10**12, 10**6),))
+    assert tree.segments == 10**6
+    assert tree.place((10**9 - 1,)) == (10**6 - 1, 999 // BATCH, 999 % BATCH)
+
+
+@given(st.integers(1, 300), st.randoms())
+def test_any_order_merges_to_the_same_bits(count, shuffled: random.Random):
+    family = statistic("std", np.dtype("f8"), False, (count, 5), (0, 1)).family
+    values = np.random.default_rng(count).normal(1e6, 1, (count, 5))
+    results = []
+    for shuffle in (False, True):
+        numbers = list(range(count))
+        if shuffle:
+            shuffled.shuffle(numbers)
+        fold = Fold(family, count)
+        for number in numbers:
+            partial = family.partial(values[number : number + 1], (0, 1), (number, 0))
+            fold.add(Run(0, number, number + 1, partial))
+        results.append(b"".join(entry.tobytes() for entry in fold.result))
+    assert results[0] == results[1]
+
+
+@given(st.integers(1, 300), st.integers(0, 17), st.randoms())
+def test_runs_that_were_merged_elsewhere_fit(count, groups, shuffled):
+    """Whoever computes some cells sends what has come of them, merged as far as it goes."""
+    family = statistic("mean", np.dtype("f8"), False, (count,), (0,)).family
+    values = np.random.default_rng(count).normal(0, 1, count)
+
+    def partial(number):
+        return family.partial(values[number : number + 1], (0,), (number,))
+
+    plain, joined = Fold(family, count), Fold(family, count)
+    for number in range(count):
+        plain.add(Run(0, number, number + 1, partial(number)))
+    cuts = sorted({0, count, *[shuffled.randrange(count) for _ in range(groups)]})
+    parts = list(itertools.pairwise(cuts))
+    shuffled.shuffle(parts)
+    for start, stop in parts:
+        there = Fold(family, count)
+        for number in range(start, stop):
+            there.add(Run(0, number, number + 1, partial(number)))
+        for run in there.runs():
+            joined.add(run)
+    assert [e.tobytes() for e in plain.result] == [e.tobytes() for e in joined.result]
