@@ -1,0 +1,114 @@
+"""Computing takes no more memory than the option allows, however large the dataset is.
+
+Measured in processes of their own, by the peak of what is resident: Linux alone tells
+that for a part of a life.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import memory_cases as cases
+import numpy as np
+import pytest
+
+import biggus
+from biggus.errors import MemoryBudgetError
+from biggus.testing import RecordingSource
+
+ALLOWED = 16 * 2**20
+"""Beyond the budget: what allocators keep that was freed, and libraries that are loaded late."""
+
+MADE = tuple([name for name in cases.EVALUATIONS if name not in ("save_hdf5", "save_zarr")])
+STORED = ("std0", "staged", "save_hdf5", "save_zarr")
+
+MEASURED = {
+    "blocks*4": MADE,
+    "blocks*16": ("mean", "std0", "median", "median0", "staged", "save", "save_turned"),
+    "waiting*4": ("mean", "std0", "argmax", "median", "staged", "several", "save"),
+    "rows*4": ("mean0", "std1", "argmax0", "median0", "several", "turned", "save_npy"),
+    "columns*4": ("std0", "std1", "median1", "histogram", "turned", "save_npy"),
+    "uneven*4": ("std0", "std1", "median", "staged", "turned", "save"),
+    "none*4": ("std0", "argmax", "median1", "staged", "save_turned"),
+    "contiguous*4": STORED,
+    "contiguous*16": ("std0", "save_npy"),
+    "one_chunk*4": (*STORED, "turned"),
+    "gzipped_rows*4": ("std0", "median", "save_zarr"),
+    "zarr_rows*4": (*STORED, "median"),
+    "zarr_one_chunk*4": (*STORED, "turned"),
+}
+
+
+def _resets_peaks():
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        return False
+    return True
+
+
+@pytest.mark.skipif(not _resets_peaks(), reason="the peak of a part of a life is not told here")
+@pytest.mark.parametrize("dataset", MEASURED)
+def test_no_more_is_taken_than_is_allowed(dataset):
+    layout, _, times = dataset.partition("*")
+    if layout in cases.STORES:
+        pytest.importorskip("h5py")
+        pytest.importorskip("zarr")
+    names = [f"{layout}:{evaluation}*{times}" for evaluation in MEASURED[dataset]]
+    program = Path(__file__).with_name("peak_memory.py")
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", program, *names],
+        stdout=subprocess.PIPE,
+        check=True,
+        text=True,
+    )
+    found = {line["name"]: line["taken"] for line in map(json.loads, done.stdout.splitlines())}
+    assert len(found) == len(names)
+    too_much = {name: taken for name, taken in found.items() if taken > cases.MEMORY + ALLOWED}
+    assert not too_much
+
+
+@pytest.fixture(scope="module")
+def large_chunk(tmp_path_factory):
+    """Return a source of a compressed chunk of 64 MB, which is decoded whole."""
+    h5py = pytest.importorskip("h5py")
+    path = tmp_path_factory.mktemp("large") / "a.h5"
+    with h5py.File(path, "w") as file:
+        file.create_dataset("a", data=np.zeros((4, 2**22), "f4"), chunks=(4, 2**22), compression=1)
+    return RecordingSource(biggus.open(path).node.source)
+
+
+REFUSED = {
+    "mean": lambda a: a.mean().ndarray(),
+    "std axis 0": lambda a: a.std(axis=0).ndarray(),
+    "of a part": lambda a: a[:, :10].max(axis=1).ndarray(),
+    "median": lambda a: biggus.median(a, axis=0).ndarray(),
+    "staged": lambda a: (a - a.mean(axis=0)).max().ndarray(),
+    "second pass": lambda a: (a[0] - biggus.zeros(4).mean()).max().ndarray(),
+    "elementwise": lambda a: biggus.save(a * 2, cases.Nowhere(a.shape)),
+    "difference": lambda a: (a - a[::-1]).ndarray(),
+    "several": lambda a: biggus.ndarrays([biggus.zeros(3).mean(), a.mean()]),
+    "a plan": lambda a: biggus.plan([a.mean()]),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_chunk_that_does_not_fit_is_refused_before_anything_is_read(name, large_chunk):
+    a = biggus.ArrayAdapter(large_chunk)
+    with biggus.set_options(memory="32 MB"), pytest.raises(MemoryBudgetError, match="memory="):
+        REFUSED[name](a)
+    assert large_chunk.boxes == []
+
+
+def test_what_is_first_is_not_read_if_what_is_second_does_not_fit(large_chunk):
+    small = RecordingSource(cases.Made((1000, 2000)))
+    arrays = [biggus.ArrayAdapter(small).mean(), biggus.ArrayAdapter(large_chunk).mean()]
+    with biggus.set_options(memory="32 MB"), pytest.raises(MemoryBudgetError):
+        biggus.ndarrays(arrays)
+    assert small.boxes == []
+    with biggus.set_options(memory="32 MB"), pytest.raises(MemoryBudgetError):
+        (biggus.ArrayAdapter(large_chunk)[0] - arrays[0]).max().ndarray()
+    assert small.boxes == large_chunk.boxes == []
