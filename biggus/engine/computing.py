@@ -16,7 +16,7 @@ from biggus.statistics import partials
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from biggus.planning import Accumulation, Work
+    from biggus.planning import Accumulation, Task, Work
     from biggus.region import Selection
     from biggus.source import Values
     from biggus.statistics import Partial
@@ -30,6 +30,11 @@ class Computed(NamedTuple):
 
     outputs: list[Values]
     """For each output its values in the block; not to be written to."""
+
+
+def nothing_of(task: Task) -> Computed:
+    """Return what comes of a task of which nothing is to be computed."""
+    return Computed([[] for _ in task.cells], [])
 
 
 def compute(work: Work) -> Computed:

@@ -212,10 +212,12 @@ def _rehearsed(groups: Sequence[Group]) -> PassPlan:
         before = found.tasks
         keepings = [keeping_of(reduction) for reduction in group.reductions]
         for task in group.tasks(_Kept(keepings, found).wanted):
+            if task.idle:
+                continue
             found.tasks += 1
             seen: set[Any] = set()
             get = Selection.of_box(task.box)
-            for node in group.nodes:
+            for node in group.wanted_of(task):
                 for read in _reads(node, get, seen):
                     if not read.source.resident:
                         _count(read, found, touched)

@@ -10,12 +10,11 @@ from __future__ import annotations
 import contextvars
 import itertools
 import threading
-from collections import deque
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from typing import TYPE_CHECKING, Any
 
 from biggus import options
-from biggus.engine.computing import Computed, compute
+from biggus.engine.computing import Computed, compute, nothing_of
 from biggus.engine.reading import computing
 
 if TYPE_CHECKING:
@@ -23,9 +22,6 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from biggus.planning import Group, Task, Work
-
-_AHEAD = 16
-"""So far may a task be ahead of the first that is not done, and as far again for each thread."""
 
 _WAKING_SECONDS = 0.2
 """How often whoever waits looks up, so that an interrupt is noticed on every system."""
@@ -63,6 +59,8 @@ def most_at_once(group: Group) -> int:
     workers = current.workers
     if current.executor is None and group.waits:
         workers = max(workers, WAITING_TASKS)
+    if current.executor is not None:
+        workers *= 2  # one being computed, and one on its way there
     return group.at_once(workers)
 
 
@@ -72,6 +70,7 @@ class _Shared:
     def __init__(self, group: Group, most: int, take: Callable[[Task, Computed], None]) -> None:
         self._group = group
         self._most = most
+        self._ahead = group.ahead(most)
         self._take = take
         self._drawing = threading.Lock()
         self._changed = threading.Condition()
@@ -80,10 +79,11 @@ class _Shared:
 
     def run(self, tasks: Iterator[Task]) -> None:
         """Compute all tasks: alone, if there is but one."""
-        begun = list(itertools.islice(tasks, 2))
-        self._tasks = itertools.chain(begun, tasks)
+        self._tasks = tasks
         helpers: list[Future[None]] = []
         try:
+            begun = [*self._first(tasks), *itertools.islice(tasks, 1)]
+            self._tasks = itertools.chain(begun, tasks)
             for _ in range(self._most - 1 if len(begun) > 1 else 0):
                 # The options of the caller hold for its reads.
                 context = contextvars.copy_context()
@@ -101,6 +101,14 @@ class _Shared:
                 helper.cancel()
             raise
 
+    def _first(self, tasks: Iterator[Task]) -> list[Task]:
+        """Return the first task of which something is to be computed, if there is one."""
+        for task in tasks:
+            if not task.idle:
+                return [task]
+            self._take(task, nothing_of(task))
+        return []
+
     def _work(self) -> None:
         """Compute tasks until there are none, or something has failed."""
         try:
@@ -115,19 +123,26 @@ class _Shared:
 
     def _next(self) -> Task | None:
         with self._drawing:
+            for task in self._tasks:
+                if not self._near(task):
+                    return None
+                if not task.idle:
+                    return task
+                self._take(task, nothing_of(task))
+            return None
+
+    def _near(self, task: Task) -> bool:
+        """Wait until a task is not too far ahead; tell whether it is still wanted then."""
+        with self._changed:
+            while self._under_way and task.number - min(self._under_way) > self._ahead:
+                self._changed.wait(_WAKING_SECONDS)
+                if self._failed():
+                    return False
             if self._failed():
-                return None
-            task = next(self._tasks, None)
-            if task is None:
-                return None
-            most = _AHEAD + 2 * self._most
-            with self._changed:
-                while self._under_way and task.number - min(self._under_way) > most:
-                    self._changed.wait(_WAKING_SECONDS)
-                    if self._failed():
-                        return None
+                return False
+            if not task.idle:
                 self._under_way.add(task.number)
-            return task
+            return True
 
     def _failed(self) -> bool:
         return self._failure is not None
@@ -156,20 +171,22 @@ class _Sent:
     ) -> None:
         self._group = group
         self._executor = executor
-        self._most = 2 * most  # one being computed, and one on its way there, for each worker
+        self._most = most
+        self._ahead = group.ahead(most)
         self._take = take
         self._shipped = _shipped_options()
 
     def run(self, tasks: Iterator[Task]) -> None:
         under_way: dict[Future[Computed], Task] = {}
-        numbers: deque[int] = deque()
         try:
             for task in tasks:
+                while len(under_way) >= self._most or self._is_far(task, under_way):
+                    self._settle(under_way)
+                if task.idle:
+                    self._take(task, nothing_of(task))
+                    continue
                 work = self._group.work(task).narrowed()
                 under_way[self._executor.submit(compute_elsewhere, work, self._shipped)] = task
-                numbers.append(task.number)
-                while len(under_way) >= self._most or self._ahead(under_way, numbers):
-                    self._settle(under_way)
             while under_way:
                 self._settle(under_way)
         except BaseException:
@@ -177,11 +194,10 @@ class _Sent:
                 future.cancel()
             raise
 
-    def _ahead(self, under_way: dict[Future[Computed], Task], numbers: deque[int]) -> bool:
-        going = {task.number for task in under_way.values()}
-        while numbers and numbers[0] not in going:
-            numbers.popleft()
-        return bool(numbers) and numbers[-1] - numbers[0] > _AHEAD + 2 * self._most
+    def _is_far(self, task: Task, under_way: dict[Future[Computed], Task]) -> bool:
+        """Tell whether a task is too far ahead of the first that is not done."""
+        first = min((each.number for each in under_way.values()), default=task.number)
+        return task.number - first > self._ahead
 
     def _settle(self, under_way: dict[Future[Computed], Task]) -> None:
         done: set[Future[Computed]] = set()

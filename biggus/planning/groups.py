@@ -20,10 +20,13 @@ from biggus.region import Selection
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from biggus.grid import Index
+    from biggus.grid import Edges, Index
     from biggus.nodes import Node
     from biggus.planning.jobs import Cell
     from biggus.source import Box, Chunks
+
+_AHEAD = 16
+"""So far may a task be ahead of the first that is not done, and further for each at once."""
 
 _LEVELS = 3
 """About how many partial results of each open position there are on the way up a tree."""
@@ -71,23 +74,23 @@ class Group:
     def tasks(self, wanted: Callable[[int, Cell], bool] | None = None) -> Iterator[Task]:
         """Yield the tasks, one a block, in the order in which they are to begin.
 
+        One is yielded for what is not wanted, too: whoever draws tasks may have to
+        wait, lest all that was kept pile up behind one that is computed.
+
         Parameters
         ----------
         wanted : callable, optional
             Called with the number of a reduction and a cell: whether it must be computed.
         """
         outputs = tuple(range(len(self.outputs)))
-        count = 0
-        for box in self.boxes():
+        for count, box in enumerate(self.boxes()):
             cells = []
             for number, reduction in enumerate(self.reductions):
                 found = tuple(reduction.cells_in(box))
                 if wanted is not None:
                     found = tuple([cell for cell in found if wanted(number, cell)])
                 cells.append(found)
-            if outputs or any(cells):
-                yield Task(count, box, tuple(cells), outputs)
-                count += 1
+            yield Task(count, box, tuple(cells), outputs)
 
     def boxes(self) -> Iterator[Box]:
         """Yield the boxes of all blocks, in the order in which they are to be computed."""
@@ -97,6 +100,13 @@ class Group:
             box = self.blocks.chunk(tuple([numbers[at] for at in place]))
             if all(s.start < s.stop for s in box):
                 yield box
+
+    def wanted_of(self, task: Task) -> list[Node]:
+        """Return the nodes whose values a task computes, each once."""
+        pairs = zip(self.reductions, task.cells, strict=True)
+        nodes = [reduction.node for reduction, cells in pairs if cells]
+        nodes += [self.outputs[number].node for number in task.outputs]
+        return list({id(node): node for node in nodes}.values())
 
     def work(self, task: Task) -> Work:
         """Return what a task needs."""
@@ -134,6 +144,19 @@ class Group:
                 "allow more with biggus.set_options(memory=...), or store it in smaller chunks"
             )
         return min(most, room)
+
+    def ahead(self, most: int) -> int:
+        """Return how far a task may be ahead of the first that is not done.
+
+        Partial results of those in between wait for that of the first to be merged.
+
+        Parameters
+        ----------
+        most : int
+            How many are computed at once.
+        """
+        room = max(0, self.memory - self.state - most * self.peak)
+        return most - 1 + min(_AHEAD + most, room // max(1, self._left))
 
     @property
     def fits(self) -> bool:
@@ -179,6 +202,7 @@ class Group:
     def _peak(self) -> int:
         box = self._largest()
         get = Selection.of_box(box)
+        self._left = 0  # of a task, until it is merged
         if 0 in get.shape:
             return 0
         peak = kept = 0
@@ -187,7 +211,7 @@ class Group:
             peak = max(peak, kept + found.peak)
             kept += found.kept
         size = math.prod(get.shape)
-        working = partials = 0
+        working = merged = 0
         for reduction in self.reductions:
             # Cells are laid out in C order, where they do not lie so.
             plain = isinstance(reduction.node, (Leaf, Elementwise))
@@ -198,8 +222,12 @@ class Group:
             positions = math.prod(
                 s.stop - s.start for axis, s in enumerate(box) if axis not in reduction.axes
             )
-            partials += 2 * reduction.nbytes(positions)
-        return max(peak, kept + working) + partials
+            cells = math.prod(
+                _count_in(reduction.cells.axes[axis], box[axis]) for axis in reduction.axes
+            )
+            self._left += cells * reduction.nbytes(positions)
+            merged += reduction.nbytes(positions)
+        return max(peak, kept + working) + self._left + merged
 
     def _cut_outputs(self) -> None:
         """Cut blocks that take too much: of values alone it makes no difference where."""
@@ -221,6 +249,11 @@ class Group:
             self.blocks = before
             return False
         return True
+
+
+def _count_in(edges: Edges, s: slice) -> int:
+    """Return how many pieces of an axis lie in a slice, which holds them whole."""
+    return edges.find(s.stop - 1) - edges.find(s.start) + 1
 
 
 def grouped(reductions: Sequence[Reduction], outputs: Sequence[Output], memory: int) -> list[Group]:

@@ -31,6 +31,11 @@ class Task(NamedTuple):
     outputs: tuple[int, ...]
     """Which outputs of the group are wanted."""
 
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is to be computed: what comes of its cells was kept."""
+        return not (self.outputs or any(self.cells))
+
 
 class Accumulation(NamedTuple):
     """Cells of one reduction."""
