@@ -1,0 +1,130 @@
+"""Nothing runs far ahead of what is slow: what has come would pile up behind it."""
+
+from __future__ import annotations
+
+import contextvars
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from sources import Failing
+
+import biggus
+from biggus.engine.running import WAITING_TASKS
+from biggus.testing import ArraySource
+
+ROW = 2**20  # a cell
+
+
+class Gated(Failing):
+    """Reads of the first row wait until a gate opens; how many others there were by then."""
+
+    def __init__(self, shape, waits=False, dtype="u1"):
+        super().__init__(shape, -1, waits)
+        self.dtype = np.dtype(dtype)
+        self.gate = threading.Event()
+        self.others = 0
+        self.counting = threading.Lock()
+
+    def __getitem__(self, box):
+        if box[0].start == 0:
+            assert self.gate.wait(30)
+        else:
+            with self.counting:
+                self.others += 1
+        return super().__getitem__(box)
+
+
+class Beside:
+    """An evaluation in another thread, with the options that hold here."""
+
+    def __init__(self, evaluate):
+        self._pool = ThreadPoolExecutor(1)
+        self._future = self._pool.submit(contextvars.copy_context().run, evaluate)
+
+    def result(self):
+        with self._pool:
+            return self._future.result(30)
+
+
+def settled(count):
+    """Return a count when it does not change any more."""
+    last = None
+    while last != (last := count()):
+        time.sleep(0.1)
+    return last
+
+
+@pytest.mark.parametrize("memory", ["60 MB", "120 MB"])
+@pytest.mark.parametrize("waits", [False, True])
+def test_little_is_computed_while_the_first_is_not_done(waits, memory):
+    source = Gated((100, ROW), waits)
+    # Of each row comes as much as of all.
+    largest = biggus.ArrayAdapter(source).max(axis=0)
+    with biggus.set_options(memory=memory, workers=3):
+        running = Beside(largest.ndarray)
+        ahead = settled(lambda: source.others)
+        assert ahead * ROW < int(memory[:-3]) * 10**6
+        assert ahead <= 16 + 2 * WAITING_TASKS
+        source.gate.set()
+        assert (running.result() == 99).all()
+    assert source.others == 99
+
+
+def test_what_comes_of_a_row_is_small_enough_for_many_to_wait():
+    source = Gated((100, ROW))
+    with biggus.set_options(workers=3):
+        running = Beside(biggus.ArrayAdapter(source).max().ndarray)
+        assert 10 <= settled(lambda: source.others) <= 16 + 2 * 3
+        source.gate.set()
+        assert running.result() == 99
+
+
+@pytest.mark.parametrize("threads", [2, 16])
+def test_an_executor_is_not_given_more_at_once_than_fits(threads):
+    class Counting(Failing):
+        most = now = 0
+        counting = threading.Lock()
+
+        def __getitem__(self, box):
+            with self.counting:
+                self.now += 1
+                self.most = max(self.most, self.now)
+            time.sleep(0.02)
+            with self.counting:
+                self.now -= 1
+            return super().__getitem__(box)
+
+    source = Counting((40, ROW), -1)
+    a = biggus.ArrayAdapter(source)
+    peak = biggus.plan([a.max()[None]]).peak_bytes // biggus.options.current().workers
+    with ThreadPoolExecutor(threads) as pool:
+        for workers, fit, most in [(1, 10, 2), (8, 3, 3), (4, 10, 8)]:
+            source.most = 0
+            memory = fit * peak + peak // 2
+            with biggus.set_options(executor=pool, workers=workers, memory=memory):
+                assert a.max().ndarray() == 39
+            assert source.most <= min(most, threads)
+
+
+def test_what_was_kept_does_not_pile_up_behind_what_is_computed(cache, monkeypatch):
+    shape = (4, ROW // 4)
+    tiles = [ArraySource(np.full(shape, n, "u4"), shape, token=f"{n}") for n in range(40)]
+    first = Gated(shape, dtype="u4")
+    first.token, first.chunks, first.state = "first", shape, lambda: b"one"
+    mosaic = biggus.LinearMosaic(list(map(biggus.ArrayAdapter, [first, *tiles])), axis=0)
+    loaded = []
+    load = type(cache).load_bytes
+    monkeypatch.setattr(
+        type(cache), "load_bytes", lambda self, key: loaded.append(key) or load(self, key)
+    )
+    with biggus.set_options(cache=cache, workers=2, memory="200 MB"):
+        biggus.LinearMosaic(list(map(biggus.ArrayAdapter, tiles)), axis=0).max(axis=0).ndarray()
+        loaded.clear()
+        running = Beside(mosaic.max(axis=0).ndarray)
+        assert settled(lambda: len(loaded)) <= 16 + 2 * 2 + 2  # the first is looked up too
+        first.gate.set()
+        assert (running.result() == 39).all()
+    assert len(loaded) >= 40
