@@ -63,7 +63,7 @@ def cells_of(
     >>> cells_of((480, 721, 1440), (24, 181, 360)).axes[1].bounds(0)
     (0, 181)
     >>> [axis.bounds(0)[1] for axis in cells_of((480, 721, 1440), None).axes]
-    [8, 91, 1440]
+    [1, 721, 1440]
     >>> [axis.bounds(0)[1] for axis in cells_of((40, 999, 999), (1, 500, 500), axes=(0,)).axes]
     [4, 500, 500]
     >>> cells_of((20, 2**19), (1, 2**19), (5, 2**19)).axes[0].offsets
@@ -74,13 +74,11 @@ def cells_of(
     edges = Grid(shape, grid).axes
     counts = [1] * len(shape)
     size = math.prod(math.ceil(_mean_length(axis)) for axis in edges)
-    innermost = len(shape)
     for axis in reversed(range(len(shape))):
         size = _lengthen(axis, edges, counts, size, RUN)
-        innermost = axis
         if counts[axis] < edges[axis].count:
             break
-    for axis in (*reversed(range(innermost)), *range(innermost, len(shape))):
+    for axis in reversed(range(len(shape))):
         if axes is None or axis in axes:
             size = _lengthen(axis, edges, counts, size, CELL)
     within = [None] * len(shape) if seams is None else Grid(shape, seams).axes

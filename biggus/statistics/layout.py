@@ -19,8 +19,8 @@ import numpy as np
 if TYPE_CHECKING:
     from biggus.statistics.base import Plain
 
-RUN = 2**17
-"""Elements of a run: a megabyte in float64."""
+RUN = 2**18
+"""Elements of a run: two megabytes in float64."""
 
 _ROW = 512
 """Elements; of a last axis that is kept so many are taken at least: shorter rows cost calls."""
@@ -59,7 +59,7 @@ class Layout:
     --------
     >>> layout = Layout((24, 181, 360), (0,))
     >>> layout.lengths, layout.axes, layout.runs[0].box
-    ((24, 65160), (0,), (slice(0, 24, None), slice(0, 5461, None)))
+    ((24, 65160), (0,), (slice(0, 24, None), slice(0, 10922, None)))
     """
 
     def __init__(self, shape: tuple[int, ...], axes: tuple[int, ...]) -> None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 _kept = threading.local()
 
-LARGEST = 2**21
+LARGEST = 2**22
 """Bytes; what is larger than any run should be is not kept."""
 
 
