@@ -32,7 +32,7 @@ RUN = 2**17
 CELL = 2**20
 """Elements; and then along the axes before, up to about this many."""
 
-LARGEST = 2**22
+LARGEST = 2**23
 """Elements; unlike grids are joined to cells that hold whole chunks of all up to this many."""
 
 

@@ -39,7 +39,8 @@ def nothing_of(task: Task) -> Computed:
 
 def compute(work: Work) -> Computed:
     """Do the work of a task."""
-    blocks = Blocks(work.nodes)
+    reduced = [each.node for each in work.accumulations if each.cells]
+    blocks = Blocks([work.nodes[number] for number in (*reduced, *work.outputs)])
     found = []
     for accumulation in work.accumulations:
         if accumulation.cells:
@@ -66,7 +67,7 @@ class Blocks:
     Parameters
     ----------
     nodes : iterable of Node
-        What will be asked for.
+        What will be asked for; what will be asked for twice, twice.
     """
 
     def __init__(self, nodes: Iterable[Node]) -> None:

@@ -34,6 +34,10 @@ if TYPE_CHECKING:
     from biggus.source import Box, Chunks, Values
 
 
+_MARKED = 10**7
+"""Up to so many chunks of a source have a mark each; of more, those that are read are listed."""
+
+
 @dataclass
 class PassPlan:
     """What one pass over the data would do.
@@ -225,7 +229,7 @@ def _rehearsed(groups: Sequence[Group]) -> PassPlan:
         if at_once:
             found.peak_bytes = max(found.peak_bytes, group.state + at_once * group.peak)
     reads = sum(each.reads for each in touched.values())
-    chunks = sum(int(each.chunks.sum()) for each in touched.values())
+    chunks = sum(each.chunks for each in touched.values())
     found.times_read = reads / chunks if chunks else 0.0
     return found
 
@@ -251,17 +255,28 @@ class _Touched:
     def __init__(self, source: Source) -> None:
         self.source = source  # kept, so that its id stays its own
         self.grid = Grid(source.shape, source.chunks or source.shape)
-        self.chunks = np.zeros([axis.count for axis in self.grid.axes], bool)
         self.reads = 0
+        self._few: set[tuple[int, ...]] = set()
+        self._all: np.ndarray[Any, np.dtype[np.bool_]] | None = None
+        if self.grid.count <= _MARKED:
+            self._all = np.zeros([axis.count for axis in self.grid.axes], bool)
+
+    @property
+    def chunks(self) -> int:
+        """How many chunks are read."""
+        return len(self._few) if self._all is None else int(self._all.sum())
 
     def add(self, box: Box) -> None:
         """Count a read."""
-        numbers = []
-        for axis, s in zip(self.grid.axes, box, strict=True):
-            numbers.append(slice(axis.find(s.start), axis.find(s.stop - 1) + 1))
-        part = self.chunks[tuple(numbers)]
-        self.reads += part.size
-        part[...] = True
+        numbers = [
+            range(axis.find(s.start), axis.find(s.stop - 1) + 1)
+            for axis, s in zip(self.grid.axes, box, strict=True)
+        ]
+        self.reads += math.prod(map(len, numbers))
+        if self._all is None:
+            self._few.update(itertools.product(*numbers))
+        else:
+            self._all[tuple([slice(r.start, r.stop) for r in numbers])] = True
 
 
 def _count(read: Read, found: PassPlan, touched: dict[int, _Touched]) -> None:

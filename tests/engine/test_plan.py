@@ -1,0 +1,176 @@
+"""A plan tells what evaluating then does, and costs nothing itself."""
+
+from __future__ import annotations
+
+import math
+import tracemalloc
+
+import numpy as np
+import pytest
+
+import biggus
+from biggus.errors import MemoryBudgetError, ReadLimitError
+from biggus.source import Source, box_shape
+from biggus.testing import ArraySource, RecordingSource, UnreadableSource
+
+VALUES = np.arange(64 * 2**16, dtype="f4").reshape(64, -1)
+
+
+def recording(values=VALUES, chunks=(8, 2**16), **said):
+    return RecordingSource(ArraySource(values, chunks, **said))
+
+
+def read_bytes(source):
+    return sum(math.prod(box_shape(box)) for box in source.boxes) * source.dtype.itemsize
+
+
+ANALYSES = {
+    "mean": lambda a: [a.mean()],
+    "of a part": lambda a: [a[3:40, 100:2000].std(axis=0)],
+    "strides": lambda a: [a[::-3, ::5].max(axis=1)],
+    "index arrays": lambda a: [a.oindex[[3, 60, 4], [7, 5, 60_000]].sum(axis=0)],
+    "several": lambda a: [a.mean(), a.std(axis=0), a.max(axis=1), (a + 1).min()],
+    "elementwise": lambda a: [a * 2, a.max()],
+    "staged": lambda a: [((a - a.mean(axis=0)) / a.std()).max()],
+    "further pass": lambda a: [a.median(), a.mean()],
+    "along an axis": lambda a: [biggus.median(a[:, :500], axis=0), a.sum()],
+    "unlike": lambda a: [(a[:, :64] + a[:, :64].T).sum()],
+    "of nothing": lambda a: [a[:0].sum(), a[:, :10].max()],
+    "twice": lambda a: [a.mean(), a.mean()],
+}
+
+
+@pytest.mark.parametrize("name", ANALYSES)
+@pytest.mark.parametrize("waits", [False, True])
+@pytest.mark.parametrize("chunks", [(8, 2**16), ((1, 30, 33), 20_000)])
+def test_what_is_told_is_what_is_read(name, waits, chunks):
+    source = recording(chunks=chunks, waits=waits)
+    arrays = ANALYSES[name](biggus.ArrayAdapter(source))
+    plan = biggus.plan(arrays)
+    assert source.boxes == []
+    biggus.ndarrays(arrays)
+    assert plan.requests == len(source.boxes)
+    assert plan.read_bytes == read_bytes(source)
+    assert plan.result_bytes == sum(array.nbytes for array in arrays)
+    assert 0 < plan.peak_bytes <= biggus.options.current().memory
+
+
+def test_passes_are_told_one_by_one():
+    a = biggus.ArrayAdapter(UnreadableSource((64, 2**16), "f4", chunks=(8, 2**16), waits=False))
+    plan = biggus.plan([((a - a.mean(axis=0)) / a.std(axis=0)).max()])
+    assert [each.read_bytes for each in plan.passes] == [VALUES.nbytes, VALUES.nbytes]
+    assert [each.times_read for each in plan.passes] == [1, 1]
+    assert plan.tasks == sum(each.tasks for each in plan.passes)
+    lines = str(plan).splitlines()
+    assert len(lines) == 3
+    assert "16 MiB" in lines[0]
+
+
+def times_read(*arrays):
+    plan = biggus.plan(arrays)
+    return max(each.times_read for each in plan.passes)
+
+
+def test_it_tells_how_often_a_chunk_is_read():
+    def array(*chunks, shape=(4096, 4096)):
+        return biggus.ArrayAdapter(UnreadableSource(shape, "f4", chunks=chunks, waits=False))
+
+    a = array(256, 512)
+    assert times_read(a.mean(), a.std(axis=0), (a * 2).max()) == 1
+    assert times_read((a + array(512, 256)).max()) == 1
+    # Each chunk is wanted where it lies, and where it lies turned.
+    assert times_read((a + a.T).max()) > 1
+    assert times_read((a + array(1, 4096)).max()) >= 1
+    assert times_read((array(1, 4096) + array(4096, 1)).max()) > 2
+    assert times_read(a.mean(), a.T.mean()) >= 1
+
+
+def test_the_more_often_a_chunk_is_told_to_be_read_the_more_is_read():
+    rows, columns = recording(VALUES[:, :64], (1, 64)), recording(VALUES[:, 64:128], (64, 1))
+    total = (biggus.ArrayAdapter(rows) + biggus.ArrayAdapter(columns)).sum()
+    plan = biggus.plan([total])
+    total.ndarray()
+    chunks = [64 * len(rows.boxes[0]) and len(rows.chunks_touched()), 64]
+    assert chunks == [64, 64]
+    assert plan.times_read if hasattr(plan, "times_read") else plan.passes[0].times_read == 1
+
+
+def test_what_is_in_a_cache_is_told(cache):
+    with biggus.set_options(cache=cache, keep_partials=False):
+        a = biggus.ArrayAdapter(recording())
+        assert biggus.plan([a.mean()]).cached_bytes == 0
+        a[:16].ndarray()
+        plan = biggus.plan([a.mean()])
+        assert plan.cached_bytes == VALUES[:16].nbytes
+        assert plan.read_bytes == VALUES.nbytes
+        a.ndarray()
+        assert biggus.plan([a.mean()]).cached_bytes == VALUES.nbytes
+
+
+def test_what_was_kept_is_not_read_nor_told_to_be(cache):
+    source = recording()
+    a = biggus.ArrayAdapter(source)
+    with biggus.set_options(cache=cache):
+        a.mean().ndarray()
+        source.clear()
+        plan = biggus.plan([a.mean()])
+        assert (plan.requests, plan.tasks) == (0, 0)
+        assert plan.passes[0].kept_cells > 0
+        # Of what is computed together only what is not kept is read.
+        other = recording(VALUES + 1)
+        arrays = [a.mean(), (biggus.ArrayAdapter(other) - a).max(), a.std(axis=1)]
+        plan = biggus.plan(arrays)
+        biggus.ndarrays(arrays)
+        assert plan.requests == len(source.boxes) + len(other.boxes)
+        assert plan.read_bytes == read_bytes(source) + read_bytes(other)
+
+
+def test_more_than_may_be_read_is_refused_unread():
+    source = recording()
+    a = biggus.ArrayAdapter(source)
+    for refused in (
+        lambda: biggus.ndarrays([a.mean()], max_bytes="16 MB"),
+        lambda: biggus.masked_arrays([a[:, 0]], max_bytes=100),
+        lambda: biggus.plan([a.mean(), a.std(axis=0)], max_bytes=VALUES.nbytes - 1),
+    ):
+        with pytest.raises(ReadLimitError, match="would be read"):
+            refused()
+    assert source.boxes == []
+    assert biggus.ndarrays([a.mean()], max_bytes=VALUES.nbytes)[0] == VALUES.mean(dtype="f8")
+
+
+def test_what_does_not_fit_has_no_plan():
+    a = biggus.ArrayAdapter(UnreadableSource((4, 2**20), "f8", chunks=(4, 2**20), waits=False))
+    with biggus.set_options(memory="1 MB"), pytest.raises(MemoryBudgetError):
+        biggus.plan([a.mean()])
+
+
+class Endless(Source):
+    """More chunks than could be counted."""
+
+    shape, dtype, chunks, waits = (2**40, 2**40), np.dtype("u1"), (256, 256), False
+
+    def __getitem__(self, box):
+        return np.zeros(box_shape(box), "u1")
+
+
+def test_a_window_of_something_endless_has_a_plan():
+    a = biggus.ArrayAdapter(Endless())
+    window = a[2**39 : 2**39 + 1000, :1000]
+    plan = biggus.plan([window.mean(), window.max(axis=0)])
+    assert plan.read_bytes == 10**6
+    assert plan.passes[0].times_read == 1
+    assert window.sum().ndarray() == 0
+
+
+@pytest.mark.parametrize("rows", [500, 20_000])
+def test_a_plan_takes_no_memory_in_the_number_of_its_tasks(rows):
+    a = biggus.ArrayAdapter(UnreadableSource((rows, 2**20), "f4", chunks=(1, 2**20), waits=False))
+    arrays = [a.mean(), a.max()]
+    biggus.plan(arrays)
+    tracemalloc.start()
+    plan = biggus.plan(arrays)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert plan.tasks == rows
+    assert peak < 300_000
