@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from biggus.engine import Plan
     from biggus.nodes import Node
+    from biggus.planning import Plan
 
 
 def ndarrays(

@@ -6,13 +6,11 @@ computed is computed cell by cell, in passes over the data.
 
 from biggus.engine.evaluation import evaluate, evaluate_all, store
 from biggus.engine.reading import WAITING_THREADS
-from biggus.engine.rehearsal import PassPlan, Plan, rehearse
+from biggus.engine.rehearsal import rehearse
 from biggus.engine.writing import Writer
 
 __all__ = [
     "WAITING_THREADS",
-    "PassPlan",
-    "Plan",
     "Writer",
     "evaluate",
     "evaluate_all",

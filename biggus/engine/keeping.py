@@ -20,6 +20,7 @@ import numpy as np
 from biggus import options
 from biggus.caching import chosen_cache
 from biggus.engine.fingerprint import Fingerprint, fingerprint
+from biggus.planning import positions_of
 from biggus.region import Selection
 
 if TYPE_CHECKING:
@@ -106,10 +107,7 @@ class Keeping:
         kept, segment, batch = place
         box = self._box(*place)
         values = math.prod(s.stop - s.start for s in box)
-        positions = math.prod(
-            s.stop - s.start for axis, s in enumerate(box) if axis in self.reduction.kept_axes
-        )
-        nbytes = self.reduction.nbytes(positions)
+        nbytes = self.reduction.nbytes(positions_of(box, self.reduction.axes))
         if nbytes > max(4096, values * self.reduction.node.dtype.itemsize):
             return None  # to read it again takes no longer
         made_of = fingerprint(self.reduction.node, Selection.of_box(box))

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,8 +19,7 @@ from biggus.engine.passes import Passes, Stage
 from biggus.engine.running import most_at_once
 from biggus.grid import Grid
 from biggus.nodes import Combination, Elementwise, Leaf, Node, Read, View, narrowed
-from biggus.options import format_bytes
-from biggus.planning import grouped, signature_of
+from biggus.planning import PassPlan, Plan, grouped, signature_of
 from biggus.region import Selection
 from biggus.source import Source, box_shape
 
@@ -36,101 +34,6 @@ if TYPE_CHECKING:
 
 _MARKED = 10**7
 """Up to so many chunks of a source have a mark each; of more, those that are read are listed."""
-
-
-@dataclass
-class PassPlan:
-    """What one pass over the data would do.
-
-    Attributes
-    ----------
-    tasks : int
-        How many blocks would be computed.
-    requests : int
-        How many reads would be made.
-    read_bytes : int
-        The bytes of the values that would be read, those in a cache included.
-    cached_bytes : int
-        Those of them that are in a cache.
-    kept_cells : int
-        How many cells need not be read, for what comes of them has been kept.
-    peak_bytes : int
-        The most memory that computing would take, results aside.
-    times_read : float
-        How often a chunk would be read, on average; 1 where grids nest.
-    """
-
-    tasks: int = 0
-    requests: int = 0
-    read_bytes: int = 0
-    cached_bytes: int = 0
-    kept_cells: int = 0
-    peak_bytes: int = 0
-    times_read: float = 0.0
-
-    def __str__(self) -> str:
-        text = (
-            f"{_number(self.tasks, 'task')}, {_number(self.requests, 'read')} of "
-            f"{format_bytes(self.read_bytes)}"
-            f" ({format_bytes(self.cached_bytes)} cached)"
-            f", at most {format_bytes(self.peak_bytes)} of memory"
-        )
-        if self.times_read > 1:
-            text += f", each chunk {self.times_read:.3g} times"
-        if self.kept_cells:
-            text += f", {_number(self.kept_cells, 'cell')} kept"
-        return text
-
-
-@dataclass
-class Plan:
-    """What evaluating some arrays would do.  Printed, it tells it pass by pass.
-
-    Attributes
-    ----------
-    passes : list of PassPlan
-        Each over the data once.
-    result_bytes : int
-        The memory that the results themselves would take.
-    """
-
-    passes: list[PassPlan]
-    result_bytes: int
-
-    @property
-    def tasks(self) -> int:
-        """How many blocks would be computed, in all passes."""
-        return sum(each.tasks for each in self.passes)
-
-    @property
-    def requests(self) -> int:
-        """How many reads would be made."""
-        return sum(each.requests for each in self.passes)
-
-    @property
-    def read_bytes(self) -> int:
-        """The bytes of the values that would be read, those in a cache included."""
-        return sum(each.read_bytes for each in self.passes)
-
-    @property
-    def cached_bytes(self) -> int:
-        """Those of them that are in a cache."""
-        return sum(each.cached_bytes for each in self.passes)
-
-    @property
-    def peak_bytes(self) -> int:
-        """The most memory that computing would take, results aside."""
-        return max((each.peak_bytes for each in self.passes), default=0)
-
-    def __str__(self) -> str:
-        lines = [f"pass {number}: {each}" for number, each in enumerate(self.passes, 1)]
-        return "\n".join([*lines, f"results: {format_bytes(self.result_bytes)}"])
-
-    __repr__ = __str__
-
-
-def _number(count: int, what: str) -> str:
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def rehearse(nodes: Sequence[Node]) -> Plan:

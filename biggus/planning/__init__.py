@@ -8,7 +8,8 @@ together follows from the memory that there is.
 from biggus.planning.fold import Fold, Run
 from biggus.planning.footprint import piece_bytes
 from biggus.planning.groups import Group, grouped
-from biggus.planning.jobs import Cell, Output, Reduction, Wanted, reductions_over
+from biggus.planning.jobs import Cell, Output, Reduction, Wanted, positions_of, reductions_over
+from biggus.planning.report import PassPlan, Plan
 from biggus.planning.rewriting import Interner, pushed, reductions_of, signature_of, substituted
 from biggus.planning.tasks import Accumulation, Task, Work
 
@@ -19,6 +20,8 @@ __all__ = [
     "Group",
     "Interner",
     "Output",
+    "PassPlan",
+    "Plan",
     "Reduction",
     "Run",
     "Task",
@@ -26,6 +29,7 @@ __all__ = [
     "Work",
     "grouped",
     "piece_bytes",
+    "positions_of",
     "pushed",
     "reductions_of",
     "reductions_over",

@@ -12,7 +12,7 @@ from biggus.grid import Grid
 from biggus.nodes import Elementwise, GridMosaicNode, Leaf, Mosaic, View
 from biggus.options import format_bytes
 from biggus.planning.footprint import footprint, values_bytes
-from biggus.planning.jobs import Output, Reduction
+from biggus.planning.jobs import Output, Reduction, positions_of
 from biggus.planning.rewriting import leaves_of, rebuilt
 from biggus.planning.tasks import Accumulation, Task, Work, within
 from biggus.region import Selection
@@ -219,9 +219,7 @@ class Group:
             # Families use the same memory, one after the other.
             scratch = max(family.scratch_bytes for family in reduction.families)
             working = max(working, copied + scratch)
-            positions = math.prod(
-                s.stop - s.start for axis, s in enumerate(box) if axis not in reduction.axes
-            )
+            positions = positions_of(box, reduction.axes)
             cells = math.prod(
                 _count_in(reduction.cells.axes[axis], box[axis]) for axis in reduction.axes
             )

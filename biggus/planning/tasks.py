@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from biggus.planning.rewriting import Interner
 from biggus.region import Selection
-from biggus.source import box_shape
 
 if TYPE_CHECKING:
     from biggus.grid import Index
@@ -74,8 +73,3 @@ def within(box: Box, block: Box) -> Box:
     return tuple(
         [slice(s.start - b.start, s.stop - b.start, 1) for s, b in zip(box, block, strict=True)]
     )
-
-
-def is_all(box: Box, block: Box) -> bool:
-    """Tell whether a box that lies in a block is all of it."""
-    return box_shape(box) == box_shape(block)
