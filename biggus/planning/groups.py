@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from biggus.cells import joined_grid, longest_of
 from biggus.errors import MemoryBudgetError
@@ -261,7 +261,7 @@ def grouped(reductions: Sequence[Reduction], outputs: Sequence[Output], memory: 
     common, and if their cells lie in blocks that are not too large.
     """
     jobs: list[Reduction | Output] = [*reductions, *outputs]
-    parts: list[tuple[list[Reduction | Output], set[int]]] = []
+    parts: list[tuple[list[Reduction | Output], set[Any]]] = []
     for job in jobs:
         origins = leaves_of(job.node)
         for members, known in parts:

@@ -12,7 +12,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from biggus.memory import MemorySource
-from biggus.nodes import AlongAxes, Elementwise, Leaf, Mosaic, Node, Reduce, View, select
+from biggus.nodes import (
+    AlongAxes,
+    Elementwise,
+    GridMosaicNode,
+    Leaf,
+    Mosaic,
+    Node,
+    Reduce,
+    View,
+    select,
+)
 from biggus.region import AxisMap, Fixed, Selection, Strided
 
 if TYPE_CHECKING:
@@ -157,14 +167,17 @@ def substituted(node: Node, values: Mapping[int, Node]) -> Node:
     return change(node)
 
 
-def leaves_of(node: Node) -> set[int]:
-    """Return what tells the sources, mosaics and other things to be read that are in a node."""
-    found: set[int] = set()
+def leaves_of(node: Node) -> set[Any]:
+    """Return what tells the parts of sources, mosaics and other things that a node is read from."""
+    found: set[Any] = set()
 
     def look(node: Node) -> Node:
         match node:
             case Leaf():
                 found.add(id(node.origin))
+            case View(base=Leaf() | Mosaic() | GridMosaicNode()):
+                # Of different parts of a source nothing is read twice.
+                found.add((id(node.base), signature_of(node.selection)))
             case View() | Elementwise() | AlongAxes() | Reduce():
                 rebuilt(node, look)
             case _:
