@@ -1,0 +1,89 @@
+"""Results on their way that are too large for memory go to a file, and leave none behind."""
+
+from __future__ import annotations
+
+import gc
+import pickle
+import tempfile
+import time
+
+import numpy as np
+import pytest
+
+import biggus
+from biggus.engine.spill import Spilled
+
+SHAPE = (6, 1200, 1000)
+VALUES = np.random.default_rng(0).normal(0, 1, SHAPE)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """Return where temporary files go."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    return tmp_path
+
+
+@pytest.fixture
+def made(monkeypatch):
+    """Return the nodes whose values have gone to a file."""
+    nodes = []
+    make = Spilled.__init__
+
+    def noted(self, node):
+        nodes.append(node)
+        make(self, node)
+
+    monkeypatch.setattr(Spilled, "__init__", noted)
+    return nodes
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_in_little_memory_it_is_the_same(folder, made, masked):
+    values = np.ma.masked_greater(VALUES, 1) if masked else VALUES
+    a = biggus.ArrayAdapter(values, chunks=(2, 300, 500))
+    anomaly = (a - a.mean(axis=0)) / a.std(axis=0)
+    wanted = [anomaly.max(), anomaly[1:4, :5], a.mean(axis=0)]
+    plenty = biggus.masked_arrays(wanted)
+    assert not made
+    with biggus.set_options(memory="70 MB"):
+        little = biggus.masked_arrays(wanted)
+    # The mean is a result as well, and is in memory as such.
+    assert [node.name for node in made] == ["std"]
+    for one, other in zip(plenty, little, strict=True):
+        np.testing.assert_array_equal(one.mask, other.mask)
+        assert one.filled(0).tobytes() == other.filled(0).tobytes()
+    gc.collect()
+    assert not list(folder.iterdir())
+
+
+def test_a_failure_leaves_no_file(folder, made):
+    class Failing:
+        shape, dtype = SHAPE, VALUES.dtype
+        reads = 0
+
+        def __getitem__(self, box):
+            Failing.reads += 1
+            if Failing.reads > 20:
+                raise OSError("gone")
+            return VALUES[box]
+
+    a = biggus.ArrayAdapter(Failing(), chunks=(2, 300, 500))
+    with biggus.set_options(memory="70 MB"), pytest.raises(biggus.SourceError, match="gone"):
+        (a - a.mean(axis=0)).max().ndarray()
+    assert made
+    ended = time.monotonic() + 10
+    while list(folder.iterdir()) and time.monotonic() < ended:
+        gc.collect()  # a thread that was reading when another failed comes to its end
+        time.sleep(0.01)
+    assert not list(folder.iterdir())
+
+
+@pytest.mark.usefixtures("folder")
+def test_other_processes_read_the_same_file():
+    a = biggus.ArrayAdapter(VALUES)
+    spilled = Spilled(a.mean(axis=0).node)
+    box = (slice(3, 10, 1), slice(5, 7, 1))
+    spilled.write(box, VALUES[0][box])
+    source = pickle.loads(pickle.dumps(spilled.leaf().source))
+    np.testing.assert_array_equal(source[box], VALUES[0][box])
