@@ -54,7 +54,11 @@ def by_dask(path: Path, names: Sequence[str]) -> list[float]:
                 stored = file[VARIABLE]
                 a = da.from_array(stored, chunks=stored.chunks or (SLAB, *stored.shape[1:]))
                 return _computed(dask, a, names)
-        return _computed(dask, da.from_zarr(str(path)), names)
+        import zarr
+
+        stored = zarr.open_array(path, mode="r")
+        # What `from_zarr` does; that of older releases does not know zarr-python 3.
+        return _computed(dask, da.from_array(stored, chunks=stored.chunks), names)
 
 
 def _computed(dask: Any, a: Any, names: Sequence[str]) -> list[float]:

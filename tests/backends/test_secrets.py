@@ -82,6 +82,13 @@ def all_of(error):
     pickled = pickle.dumps(error)
     again = pickle.loads(pickled)
     texts = [*traceback.format_exception(error), repr(error), repr(again), *map(repr, error.args)]
+    # What led to it is not shown here, but some libraries send it along.
+    waiting = [error]
+    while waiting:
+        one = waiting.pop()
+        if one is not None:
+            texts.append(repr(one))
+            waiting += [one.__cause__, one.__context__]
     return "\n".join(texts) + pickled.decode("latin-1")
 
 

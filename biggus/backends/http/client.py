@@ -288,17 +288,20 @@ def _once(
     import urllib3
 
     started = time.perf_counter()
+    failure: Exception | None = None
     try:
         with our_request():
             answer = _followed(pool, url, headers, timeout)
             body = _body(answer, largest, deadline)
     except (urllib3.exceptions.HTTPError, ValueError) as error:  # a redirect to what is no URL
-        problem = _problem(error, timeout)
+        failure = error
+    if failure is not None:
+        # Not in the handler: errors go to other processes with what they were raised in.
+        problem = _problem(failure, timeout)
         log.debug("%s: %s, attempt %d", shown, problem.problem, attempt)
-        reason = getattr(error, "reason", None)
-        cause = reason if isinstance(reason, Exception) else error
-        text = str(cause)
-        raise problem from cause if redacted(text) == text else None
+        reason = getattr(failure, "reason", None)
+        cause = reason if isinstance(reason, Exception) else failure
+        raise problem from None if _tells_more(cause) else cause
     milliseconds = (time.perf_counter() - started) * 1e3
     log.debug(
         "%s: %d, %d bytes, %.1f ms, attempt %d",
@@ -309,6 +312,16 @@ def _once(
         attempt,
     )
     return Response(shown, answer.status, answer.headers, body, attempt)
+
+
+def _tells_more(error: BaseException | None) -> bool:
+    """Tell whether an error, or one that led to it, says what is not to be shown."""
+    while error is not None:
+        text = str(error)
+        if redacted(text) != text:
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _followed(
