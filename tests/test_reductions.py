@@ -143,7 +143,7 @@ def test_values_that_are_no_numbers(name):
     for axis in (None, 0, 1, *([] if "arg" in name else [(1, 2)])):
         check(name, values, axis=axis)
     times = values_of("M8[s]")
-    times[0, 0] = np.datetime64("NaT")
+    times[0, 0] = np.datetime64("NaT", "s")
     for axis in (None, 0, 1):
         check(name, times, axis=axis)
 

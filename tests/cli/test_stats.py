@@ -273,7 +273,7 @@ def test_what_makes_no_sense(arguments, code, said, refused, tmp_path):
     ("value", "plain"),
     [
         (np.ma.masked, None),
-        (np.datetime64("NaT"), None),
+        (np.datetime64("NaT", "s"), None),
         (np.timedelta64(3, "s"), "3 seconds"),
         (-np.inf, "-inf"),
         (complex(np.inf, 1), ["inf", 1.0]),

@@ -211,7 +211,7 @@ def test_times():
     times = NUMBERS.astype("M8[h]")
     target = np.zeros(SHAPE, "M8[s]")
     biggus.save(lazy(missing(times)), target)
-    assert np.array_equal(target, missing(times).filled(np.datetime64("NaT")), equal_nan=True)
+    assert np.array_equal(target, missing(times).filled(np.datetime64("NaT", "s")), equal_nan=True)
 
 
 def test_strings_are_not_cut_short(tmp_path):
