@@ -47,14 +47,14 @@ def _tiny_chunks(folder: Path, setup: Setup) -> list[Row]:
         f"{count:,} chunks of 256 B in memory, all in, a chunk",
         biggus.ArrayAdapter(values, chunks=(SIDE, SIDE)),
         values,
-        values[:, : values.shape[1] // FEWER],
+        values[:, : max(SIDE, values.shape[1] // FEWER)],
         rounds,
     )
     path = folder / f"tiny-chunks-{count}.h5"
     if not path.exists():
         with h5py.File(path, "w") as file:
             file.create_dataset("v", data=values, chunks=(SIDE, SIDE))
-            fewer = values[:, : values.shape[1] // FEWER]
+            fewer = values[:, : max(SIDE, values.shape[1] // FEWER)]
             file.create_dataset("fewer", data=fewer, chunks=(SIDE, SIDE))
     with h5py.File(path) as file:
         rows += _chunk_rows(

@@ -74,7 +74,6 @@ def test_the_failure_of_a_peer_ends_the_run(benchmark, tmp_path, capfd):
     assert "gone.h5" in capfd.readouterr().err
 
 
-@pytest.mark.xfail(reason="biggus cannot compute statistics yet")
 def test_a_run_on_tiny_data_prints_its_table(tmp_path):
     found = subprocess.run(
         [

@@ -24,7 +24,7 @@ from biggus import options, progress
 from biggus.errors import MemoryBudgetError
 from biggus.nodes import LONGEST_READ, Combination, Read
 from biggus.options import MOST_WORKERS
-from biggus.planning import piece_bytes
+from biggus.planning import AT_ONCE, piece_bytes, reading_bytes
 from biggus.region import Selection
 from biggus.threads import WaitingThreads
 
@@ -38,8 +38,6 @@ _log = logging.getLogger("biggus.engine")
 
 WAITING_THREADS = 32
 """How many reads may wait at once.  A source may allow fewer."""
-
-_WINDOW = 2 * WAITING_THREADS
 
 _PATIENCE_SECONDS = 0.5
 """After so long without anything coming of it, whoever waits reads a piece itself."""
@@ -232,10 +230,12 @@ def _groups(
 
     A thread of a pool that waited for the pool could wait for itself.
     """
-    waiters = None if waiting.inside else _UnderWay(waiting, read, _WINDOW)
+    waiters = None
+    if not waiting.inside:
+        waiters = _UnderWay(waiting, read, AT_ONCE, reading_bytes())
     computers = None
     if not (waiting.inside or computing.inside) and (most := _computers(result)) > 1:
-        computers = _UnderWay(computing, read, most)
+        computers = _UnderWay(computing, read, most, None)
     return computers, waiters
 
 
@@ -252,21 +252,46 @@ def _computers(result: Result) -> int:
 
 
 class _UnderWay:
-    """The pieces of one evaluation that were given to the threads of a pool."""
+    """The pieces of one evaluation that were given to the threads of a pool.
 
-    def __init__(self, pool: WaitingThreads, read: Callable[[Piece], None], most: int) -> None:
+    Parameters
+    ----------
+    pool : WaitingThreads
+    read : callable
+        What a thread does with a piece.
+    most : int
+        How many pieces may be under way.
+    room : int or None
+        How many bytes they may take together, if there are several.
+    """
+
+    def __init__(
+        self, pool: WaitingThreads, read: Callable[[Piece], None], most: int, room: int | None
+    ) -> None:
         self._pool = pool
         self._read = read
         self._most = most
-        self._pieces: dict[Future[None], Piece] = {}
+        self._room = room
+        self._taken = 0
+        self._pieces: dict[Future[None], tuple[Piece, int]] = {}
 
     def add(self, piece: Piece) -> None:
-        """Give a piece to a thread; wait for another if as many as may be are under way."""
+        """Give a piece to a thread; wait for others before, if it has no room beside them."""
+        takes = 0 if self._room is None else piece_bytes(piece)
+        while self._pieces and self._room is not None and self._taken + takes > self._room:
+            self._settle(FIRST_COMPLETED)
         # The options of the caller hold for its reads.
         context = contextvars.copy_context()
-        self._pieces[self._pool.submit(context.run, self._read, piece)] = piece
+        future = self._pool.submit(context.run, self._read, piece)
+        self._pieces[future] = (piece, takes)
+        self._taken += takes
         if len(self._pieces) >= self._most:
             self._settle(FIRST_COMPLETED)
+
+    def _taken_out(self, future: Future[None]) -> Piece:
+        piece, takes = self._pieces.pop(future)
+        self._taken -= takes
+        return piece
 
     def finish(self) -> None:
         """Wait for all."""
@@ -281,13 +306,13 @@ class _UnderWay:
         """
         done, waiting = wait(self._pieces, _PATIENCE_SECONDS, return_when=when)
         for future in done:
-            del self._pieces[future]
+            self._taken_out(future)
             future.result()
         if done:
             return
         for future in waiting:
             if future.cancel():
-                self._read(self._pieces.pop(future))
+                self._read(self._taken_out(future))
                 return
 
     def cancel(self) -> None:

@@ -6,7 +6,7 @@ together follows from the memory that there is.
 """
 
 from biggus.planning.fold import Fold, Run
-from biggus.planning.footprint import piece_bytes
+from biggus.planning.footprint import AT_ONCE, piece_bytes, reading_bytes
 from biggus.planning.groups import Group, grouped
 from biggus.planning.jobs import Cell, Output, Reduction, Wanted, positions_of, reductions_over
 from biggus.planning.report import PassPlan, Plan
@@ -14,6 +14,7 @@ from biggus.planning.rewriting import Interner, pushed, reductions_of, signature
 from biggus.planning.tasks import Accumulation, Task, Work
 
 __all__ = [
+    "AT_ONCE",
     "Accumulation",
     "Cell",
     "Fold",
@@ -31,6 +32,7 @@ __all__ = [
     "piece_bytes",
     "positions_of",
     "pushed",
+    "reading_bytes",
     "reductions_of",
     "reductions_over",
     "signature_of",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
+from biggus import options
 from biggus.nodes import AlongAxes, Combination, Elementwise, Leaf, Node, Read, View, narrowed
 from biggus.region import Selection
 
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 
 AT_ONCE = 64
 """So many reads that wait may be under way in a block."""
+
+_PART = 8
+"""Of the memory, the part that reads under way in one block may take."""
 
 _WORKING = 5
 """Copies of its block that a function along axes makes, such as the median."""
@@ -68,12 +72,21 @@ def _of_pieces(node: Node, get: Selection) -> Footprint:
     pieces = list(_some(node.pieces(get, everything)))
     # Reads that wait are under way together.
     peaks = sorted([piece_bytes(piece) for piece in pieces], reverse=True)
-    together = AT_ONCE if any(piece.waits for piece in pieces) else 1
-    under_way = sum(peaks[:together])
+    under_way = peaks[0]
+    if any(piece.waits for piece in pieces):
+        under_way = max(under_way, min(sum(peaks[:AT_ONCE]), reading_bytes()))
     if len(pieces) == 1:
         along = isinstance(node, AlongAxes)
         return Footprint(under_way + (kept if along else 0), kept)
     return Footprint(under_way + kept, kept)
+
+
+def reading_bytes() -> int:
+    """Return how many bytes the reads of a block that wait may take together.
+
+    One alone may take more.
+    """
+    return options.current().memory // _PART
 
 
 def _some(pieces: Iterable[Piece]) -> Iterable[Piece]:
