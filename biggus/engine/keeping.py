@@ -78,7 +78,7 @@ class Keeping:
         seen = self._seen.get(place)
         if seen is None:
             partials = self._looked_up(place)
-            seen = self._seen[place] = [tree.batch(segment, batch).size, partials is None]
+            seen = self._seen[place] = [tree.batch_size(segment, batch), partials is None]
             if partials is not None and merging is not None:
                 merging.add_batch(cell.kept, segment, batch, partials)
         seen[0] -= 1
@@ -156,7 +156,7 @@ class Keeping:
             numbers = range(edges.find(s.start), edges.find(s.stop - 1) + 1)
             lengths.append([stop - start for start, stop in map(edges.bounds, numbers)])
         text: list[Any] = [_FORMAT, family.key, np.__version__, self.reduction.axes, lengths]
-        text += [tree.batch(segment, batch).size]
+        text += [tree.batch_size(segment, batch)]
         if family.placed:
             text += [[s.start for s in box], self.reduction.node.shape]
         digest = hashlib.blake2b(made_of.identity, digest_size=20)

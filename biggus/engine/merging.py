@@ -68,7 +68,7 @@ class Merging:
             self._finish(cell.kept, partials)
             return
         segment, batch, position = tree.place(cell.reduced)
-        size = tree.batch(segment, batch).size
+        size = tree.batch_size(segment, batch)
         merged = self._merged((cell.kept, segment, batch), size, position, partials)
         if merged is not None:
             if self.keeping is not None:

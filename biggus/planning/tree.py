@@ -76,6 +76,11 @@ class Tree:
         """Return how many batches a segment has."""
         return -(-math.prod(stop - start for start, stop in self._bounds(segment)) // BATCH)
 
+    def batch_size(self, segment: int, batch: int) -> int:
+        """Return how many cells a batch has."""
+        cells = math.prod(stop - start for start, stop in self._bounds(segment))
+        return min(BATCH, cells - batch * BATCH)
+
     def batch(self, segment: int, batch: int) -> Batch:
         """Return which cells are in a batch."""
         bounds = self._bounds(segment)
