@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -128,7 +128,7 @@ class Combination(Piece):
         return values
 
 
-class Node(ABC):
+class Node:  # no ABC: to be asked for its kind is then much faster
     """A lazy expression; immutable.
 
     Attributes
