@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from biggus import options, progress
 from biggus.cells import CELL
 from biggus.engine import reading
+from biggus.engine.computing import Blocks
 from biggus.engine.intermediate import IntermediateSource
 from biggus.engine.keeping import keeping_of
 from biggus.engine.merging import Merging
@@ -18,8 +19,10 @@ from biggus.engine.rehearsal import check
 from biggus.engine.running import run
 from biggus.engine.spill import Spilled
 from biggus.nodes import AlongAxes, Elementwise, Leaf, Reduce, View
-from biggus.planning import grouped
-from biggus.source import box_shape
+from biggus.planning import grouped, is_resident
+from biggus.region import Selection
+from biggus.source import box_shape, whole
+from biggus.statistics import partials
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,7 +30,7 @@ if TYPE_CHECKING:
     from biggus.engine.computing import Computed
     from biggus.engine.writing import Writer
     from biggus.nodes import Node
-    from biggus.planning import Cell, Group, Output, Task, Wanted
+    from biggus.planning import Cell, Group, Output, Reduction, Task, Wanted
     from biggus.source import Values
 
 _LARGE = 8
@@ -72,6 +75,10 @@ def store(nodes: Sequence[Node], writers: Sequence[Writer]) -> None:
         What reading or writing raises; nothing more is written then.
     """
     _Evaluation(nodes, writers).checked_run()
+
+
+_FEW = 2**14
+"""Values: to compute so many takes less than to plan it."""
 
 
 class _Evaluation(Passes["Result | Spilled"]):
@@ -137,6 +144,23 @@ class _Evaluation(Passes["Result | Spilled"]):
         }
         for reduction in stage.empty:
             mergings[id(reduction)].empty()
+        if _needs_no_plan(stage):
+            self._compute_here(stage.reductions[0], mergings)
+        else:
+            self._run_groups(stage, mergings)
+        return [wanted for merging in mergings.values() for wanted in merging.further]
+
+    @staticmethod
+    def _compute_here(reduction: Reduction, mergings: dict[int, Merging]) -> None:
+        [cell] = reduction.cells_in(whole(reduction.node.shape))
+        values = Blocks([reduction.node]).values(
+            reduction.node, Selection.identity(reduction.node.shape)
+        )
+        origin = (0,) * len(reduction.node.shape)
+        found = partials(reduction.families, values, reduction.axes, origin)
+        mergings[id(reduction)].add([cell], [found])
+
+    def _run_groups(self, stage: Stage, mergings: dict[int, Merging]) -> None:
         groups = grouped(stage.reductions, stage.outputs, self._memory)
         for group in groups:
             group.at_once(1)  # before any of them is read
@@ -149,7 +173,6 @@ class _Evaluation(Passes["Result | Spilled"]):
                     [self._writer(output) for output in group.outputs],
                     advance,
                 ).run()
-        return [wanted for merging in mergings.values() for wanted in merging.further]
 
     def _writer(self, output: Output) -> Any:
         """Return what takes the values of what was asked for."""
@@ -158,6 +181,21 @@ class _Evaluation(Passes["Result | Spilled"]):
             return writer
         result = self._results[output.number] = Result(output.node)
         return result
+
+
+def _needs_no_plan(stage: Stage) -> bool:
+    """Tell whether there is but one cell of one reduction, of a few values that are in memory."""
+    if len(stage.reductions) != 1 or stage.outputs:
+        return False
+    [reduction] = stage.reductions
+    current = options.current()
+    return (
+        math.prod(reduction.node.shape) <= _FEW
+        and reduction.tree.cells == reduction.cells.count == 1
+        and current.executor is None
+        and current.progress is False
+        and is_resident(reduction.node)
+    )
 
 
 def _is_read(node: Node) -> bool:
@@ -213,10 +251,10 @@ class _Running:
         return self._mergings[number].wanted(cell)
 
     def _take(self, task: Task, computed: Computed) -> None:
-        for merging, cells, partials in zip(
+        for merging, cells, found in zip(
             self._mergings, task.cells, computed.partials, strict=True
         ):
-            merging.add(cells, partials)
+            merging.add(cells, found)
         for number, values in zip(task.outputs, computed.outputs, strict=True):
             writer = self._writers[number]
             if writer.concurrent:

@@ -10,7 +10,14 @@ from biggus.planning.footprint import AT_ONCE, piece_bytes, reading_bytes
 from biggus.planning.groups import Group, grouped
 from biggus.planning.jobs import Cell, Output, Reduction, Wanted, positions_of, reductions_over
 from biggus.planning.report import PassPlan, Plan
-from biggus.planning.rewriting import Interner, pushed, reductions_of, signature_of, substituted
+from biggus.planning.rewriting import (
+    Interner,
+    is_resident,
+    pushed,
+    reductions_of,
+    signature_of,
+    substituted,
+)
 from biggus.planning.tasks import Accumulation, Task, Work
 
 __all__ = [
@@ -29,6 +36,7 @@ __all__ = [
     "Wanted",
     "Work",
     "grouped",
+    "is_resident",
     "piece_bytes",
     "positions_of",
     "pushed",

@@ -186,3 +186,15 @@ def leaves_of(node: Node) -> set[Any]:
 
     look(node)
     return found
+
+
+def is_resident(node: Node) -> bool:
+    """Tell whether all that a node is made of is in memory."""
+    match node:
+        case Leaf():
+            return node.source.resident
+        case View():
+            return is_resident(node.base)
+        case Elementwise():
+            return all(map(is_resident, node.operands))
+    return False
