@@ -162,6 +162,8 @@ class Cached(Wrapper):
         """
         if self._offline():
             return held
+        if self.source.state() is not None:
+            return self.source.renew(box, held)  # all chunks share one version
         chunks = list(self._chunks(box))
         versions = split_versions(held, len(chunks))
         if versions is None:

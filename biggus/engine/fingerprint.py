@@ -11,7 +11,17 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from biggus.nodes import AlongAxes, Combination, Elementwise, Node, Read, View, narrowed
+from biggus.nodes import (
+    AlongAxes,
+    Combination,
+    Elementwise,
+    Leaf,
+    Mosaic,
+    Node,
+    Read,
+    View,
+    narrowed,
+)
 from biggus.region import AxisMap, Fixed, Gather, Selection, Strided
 
 if TYPE_CHECKING:
@@ -81,6 +91,15 @@ def _of_node(node: Node, get: Selection, reads: list[tuple[Source, Box]]) -> Ite
             yield f"along {_key_of(node.function)} {node.axes} {node.keepdims} {_text_of(get)}"
             whole = Selection.identity(node.operand.shape)
             yield from _of_node(node.operand, whole, reads)
+        case Leaf():
+            # The box around all that is wanted: what is beside it makes no hit of a miss.
+            box, local = get.bounding_box()
+            yield from _of_read(node.source, box, local, reads)
+        case Mosaic():
+            yield f"mosaic {node.dtype!r} {get.shape}"
+            for tile, part, put in node.parts(get, Selection.identity(get.shape)):
+                yield f"put {_text_of(put)}"
+                yield from _of_node(tile, part, reads)
         case _:
             yield f"pieces {node.dtype!r} {get.shape}"
             for piece in node.pieces(get, Selection.identity(get.shape)):
@@ -90,17 +109,22 @@ def _of_node(node: Node, get: Selection, reads: list[tuple[Source, Box]]) -> Ite
 def _of_piece(piece: Piece, reads: list[tuple[Source, Box]]) -> Iterable[str]:
     yield f"put {_text_of(piece.put)} {[_key_of(step) for step in piece.steps]}"
     if isinstance(piece, Read):
-        source = piece.source
-        if source.token is None:
-            raise Unknown
-        reads.append((source, piece.box))
-        box = [(s.start, s.stop, s.step) for s in piece.box]
-        yield f"read {source.token!r} {source.dtype!r} {source.shape} {box} {_text_of(piece.get)}"
+        yield from _of_read(piece.source, piece.box, piece.get, reads)
         return
     assert isinstance(piece, Combination)
     yield f"combined {_key_of(piece.function)}"
     for operand, get in piece.operands:
         yield from _of_node(operand, get, reads)
+
+
+def _of_read(
+    source: Source, box: Box, get: Selection, reads: list[tuple[Source, Box]]
+) -> Iterable[str]:
+    if source.token is None:
+        raise Unknown
+    reads.append((source, box))
+    ends = [(s.start, s.stop, s.step) for s in box]
+    yield f"read {source.token!r} {source.dtype!r} {source.shape} {ends} {_text_of(get)}"
 
 
 def _key_of(step: Step) -> str:

@@ -107,10 +107,15 @@ class Mosaic(Node):
     def pieces(
         self, get: Selection, put: Selection, steps: tuple[Step, ...] = ()
     ) -> Iterator[Piece]:
+        for tile, part_get, part_put in self.parts(get, put):
+            yield from tile.pieces(part_get, part_put, steps)
+
+    def parts(self, get: Selection, put: Selection) -> Iterator[tuple[Node, Selection, Selection]]:
+        """Yield each tile that a selection touches, what is wanted of it, and where that goes."""
         axis, edges = self.axis, self.edges
         for number, part_get, part_put in split(get, put, axis, edges):
             start, _ = edges.bounds(number)
-            yield from self._tile(number).pieces(part_get.shift(axis, start), part_put, steps)
+            yield self._tile(number), part_get.shift(axis, start), part_put
 
     def _tile(self, number: int) -> Node:
         tile = self.tiles[number]
