@@ -254,7 +254,8 @@ class _Running:
         for merging, cells, found in zip(
             self._mergings, task.cells, computed.partials, strict=True
         ):
-            merging.add(cells, found)
+            if cells:
+                merging.add(cells, found)
         for number, values in zip(task.outputs, computed.outputs, strict=True):
             writer = self._writers[number]
             if writer.concurrent:

@@ -12,7 +12,7 @@ from biggus.grid import Grid
 from biggus.nodes import Elementwise, GridMosaicNode, Leaf, Mosaic, View
 from biggus.options import format_bytes
 from biggus.planning.footprint import footprint, values_bytes
-from biggus.planning.jobs import Output, Reduction, positions_of
+from biggus.planning.jobs import Output, Reduction, lengths_of, positions_of
 from biggus.planning.rewriting import leaves_of, rebuilt
 from biggus.planning.tasks import Accumulation, Task, Work, within
 from biggus.region import Selection
@@ -83,23 +83,29 @@ class Group:
             Called with the number of a reduction and a cell: whether it must be computed.
         """
         outputs = tuple(range(len(self.outputs)))
-        for count, box in enumerate(self.boxes()):
+        blocks = lengths_of(self.blocks)
+        alike = [reduction.lengths == blocks for reduction in self.reductions]
+        for count, (index, box) in enumerate(self.boxes()):
             cells = []
             for number, reduction in enumerate(self.reductions):
-                found = tuple(reduction.cells_in(box))
+                if alike[number]:  # a block is a cell
+                    found: tuple[Cell, ...] = (reduction.cell(index, box),)
+                else:
+                    found = tuple(reduction.cells_in(box))
                 if wanted is not None:
                     found = tuple([cell for cell in found if wanted(number, cell)])
                 cells.append(found)
             yield Task(count, box, tuple(cells), outputs)
 
-    def boxes(self) -> Iterator[Box]:
-        """Yield the boxes of all blocks, in the order in which they are to be computed."""
+    def boxes(self) -> Iterator[tuple[Index, Box]]:
+        """Yield the number and the box of each block, in the order of computing."""
         axes = self.blocks.axes
         place = [self.order.index(axis) for axis in range(len(axes))]
         for numbers in _counted([axes[axis].count for axis in self.order]):
-            box = self.blocks.chunk(tuple([numbers[at] for at in place]))
+            index = tuple([numbers[at] for at in place])
+            box = self.blocks.chunk(index)
             if all(s.start < s.stop for s in box):
-                yield box
+                yield index, box
 
     def wanted_of(self, task: Task) -> list[Node]:
         """Return the nodes whose values a task computes, each once."""

@@ -77,13 +77,13 @@ class Reduction:
         for edges, s in zip(self.cells.axes, box, strict=True):
             ranges.append(range(edges.find(s.start), edges.find(s.stop - 1) + 1))
         for number in _product(ranges):
-            yield self.cell(number)
+            yield self.cell(number, self.cells.chunk(number))
 
-    def cell(self, number: Index) -> Cell:
-        """Return a cell by its number along each axis."""
+    def cell(self, number: Index, box: Box) -> Cell:
+        """Return a cell by its number along each axis, and its box."""
         kept = tuple([number[axis] for axis in self.kept_axes])
         reduced = tuple([number[axis] for axis in self.axes])
-        return Cell(kept, reduced, self.cells.chunk(number))
+        return Cell(kept, reduced, box)
 
     def kept_box(self, kept: Index) -> Box:
         """Return where the results of cells lie, with the reduced axes at length one."""
