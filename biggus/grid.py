@@ -195,7 +195,7 @@ class Grid:
 
     def chunk(self, index: Index) -> Box:
         """Return the box of the chunk of that number along each axis."""
-        return tuple(slice(*axis.bounds(i), 1) for axis, i in zip(self.axes, index, strict=True))
+        return tuple([slice(*axis.bounds(i), 1) for axis, i in zip(self.axes, index, strict=True)])
 
     def parts(self, box: Box) -> Iterator[ChunkPart]:
         """Yield the part of each chunk in which `box` has an element, in C order.

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from biggus.source import Box
     from biggus.statistics import Family, Partial
 
+    _Place = tuple[Index, int, int]
+    """Of a batch: its position along the kept axes, its segment, and its number there."""
+
 _log = logging.getLogger("biggus.engine")
 
 _FORMAT = "partial-1"
@@ -61,8 +64,8 @@ class Keeping:
         self.reduction = reduction
         self.cache = cache
         self._known = True  # until it turns out that there are no fingerprints
-        self._before: dict[tuple[Index, int, int], tuple[Fingerprint, tuple[bytes, ...]]] = {}
-        self._seen: dict[tuple[Index, int, int], list[int]] = {}
+        self._before: dict[_Place, tuple[Fingerprint, tuple[bytes, ...]]] = {}
+        self._seen: dict[_Place, list[int]] = {}
         self._lock = threading.Lock()
 
     def wanted(self, cell: Cell, merging: Merging | None) -> bool:
@@ -88,24 +91,25 @@ class Keeping:
 
     def keep(self, kept: Index, segment: int, batch: int, partials: Sequence[Partial]) -> None:
         """Keep what has come of a batch, if nothing has changed since it was looked up."""
+        place = (kept, segment, batch)
         with self._lock:
-            found = self._before.pop((kept, segment, batch), None)
+            found = self._before.pop(place, None)
         if found is None:
             return
         made_of, before = found
         if made_of.versions() != before:
             return
         version = _packed_versions(before)
+        box = self._box(place)
         for family, partial in zip(self.reduction.families, partials, strict=True):
             payload = encoded(partial)
             if payload is not None:
-                key = self._key(made_of, family, kept, segment, batch)
+                key = self._key(made_of, family, place, box)
                 self.cache.store_bytes(key, payload, version)
 
-    def _looked_up(self, place: tuple[Index, int, int]) -> list[Partial] | None:
+    def _looked_up(self, place: _Place) -> list[Partial] | None:
         """Return the partial results of a batch that are kept and good; None if one is not."""
-        kept, segment, batch = place
-        box = self._box(*place)
+        box = self._box(place)
         values = math.prod(s.stop - s.start for s in box)
         nbytes = self.reduction.nbytes(positions_of(box, self.reduction.axes))
         if nbytes > max(4096, values * self.reduction.node.dtype.itemsize):
@@ -116,7 +120,7 @@ class Keeping:
             return None
         found = []
         for family in self.reduction.families:
-            partial = self._partial(made_of, family, kept, segment, batch)
+            partial = self._partial(made_of, family, place, box)
             if partial is None:
                 break
             found.append(partial)
@@ -129,10 +133,10 @@ class Keeping:
         return None
 
     def _partial(
-        self, made_of: Fingerprint, family: Family, kept: Index, segment: int, batch: int
+        self, made_of: Fingerprint, family: Family, place: _Place, box: Box
     ) -> Partial | None:
         for holder in (family, *family.holders):
-            key = self._key(made_of, holder, kept, segment, batch)
+            key = self._key(made_of, holder, place, box)
             entry = self.cache.load_bytes(key)
             if entry is None:
                 continue
@@ -145,26 +149,24 @@ class Keeping:
             return holder.restrict(partial, family)
         return None
 
-    def _key(
-        self, made_of: Fingerprint, family: Family, kept: Index, segment: int, batch: int
-    ) -> str:
+    def _key(self, made_of: Fingerprint, family: Family, place: _Place, box: Box) -> str:
         """Return the key of the partial results of a batch: 40 hexadecimal digits."""
-        tree = self.reduction.tree
-        box = self._box(kept, segment, batch)
+        _, segment, batch = place
         lengths = []
         for edges, s in zip(self.reduction.cells.axes, box, strict=True):
             numbers = range(edges.find(s.start), edges.find(s.stop - 1) + 1)
             lengths.append([stop - start for start, stop in map(edges.bounds, numbers)])
         text: list[Any] = [_FORMAT, family.key, np.__version__, self.reduction.axes, lengths]
-        text += [tree.batch_size(segment, batch)]
+        text += [self.reduction.tree.batch_size(segment, batch)]
         if family.placed:
             text += [[s.start for s in box], self.reduction.node.shape]
         digest = hashlib.blake2b(made_of.identity, digest_size=20)
         digest.update(json.dumps(text).encode())
         return digest.hexdigest()
 
-    def _box(self, kept: Index, segment: int, batch: int) -> Box:
+    def _box(self, place: _Place) -> Box:
         """Return the box that holds the cells of a batch."""
+        kept, segment, batch = place
         reduction = self.reduction
         found = reduction.tree.batch(segment, batch)
         box = [slice(0, 0, 1)] * len(reduction.node.shape)

@@ -133,6 +133,8 @@ class _Shared:
 
     def _near(self, task: Task) -> bool:
         """Wait until a task is not too far ahead; tell whether it is still wanted then."""
+        if task.idle and not self._under_way:
+            return not self._failed()
         with self._changed:
             while self._under_way and task.number - min(self._under_way) > self._ahead:
                 self._changed.wait(_WAKING_SECONDS)

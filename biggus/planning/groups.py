@@ -223,7 +223,8 @@ class Group:
             plain = isinstance(reduction.node, (Leaf, Elementwise))
             copied = 0 if plain else values_bytes(reduction.node, size)
             # Families use the same memory, one after the other.
-            scratch = max(family.scratch_bytes for family in reduction.families)
+            masked = reduction.node.masked
+            scratch = max(family.scratch_bytes(masked) for family in reduction.families)
             working = max(working, copied + scratch)
             positions = positions_of(box, reduction.axes)
             cells = math.prod(

@@ -62,10 +62,15 @@ class Family(ABC):
         """Whether a partial depends on where its block lies in the whole array."""
         return False
 
-    @property
     @abstractmethod
-    def scratch_bytes(self) -> int:
-        """The most bytes that a thread needs to accumulate a block, besides the partial."""
+    def scratch_bytes(self, masked: bool) -> int:
+        """Return the most bytes that a thread needs to accumulate a block, besides the partial.
+
+        Parameters
+        ----------
+        masked : bool
+            Whether values may be masked.
+        """
 
     def partial(self, values: Values, axes: tuple[int, ...], origin: tuple[int, ...]) -> Partial:
         """Accumulate a block.

@@ -42,9 +42,9 @@ class Combining(Family):
     def nbytes_each(self) -> int:
         return _COUNT.itemsize + len(self.ufuncs) * self.dtype.itemsize
 
-    @property
-    def scratch_bytes(self) -> int:
-        return RUN * (3 * self.dtype.itemsize + 40)
+    def scratch_bytes(self, masked: bool) -> int:
+        missing = self.dtype.itemsize + 40 if masked or self.skip else 0
+        return RUN * (2 * self.dtype.itemsize + missing)
 
     def accumulator(self, layout: Layout, origin: tuple[int, ...]) -> CombiningAccumulator:  # noqa: ARG002
         return CombiningAccumulator(self, layout)

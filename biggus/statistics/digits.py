@@ -120,8 +120,7 @@ class Digits(Family):
     def nbytes_fixed(self) -> int:
         return _COUNT.itemsize * (1 + (len(self.prefixes) << self.bits))
 
-    @property
-    def scratch_bytes(self) -> int:
+    def scratch_bytes(self, masked: bool) -> int:  # noqa: ARG002
         return RUN * (4 * self.dtype.itemsize + 24) + self.nbytes_fixed
 
     def accumulator(self, layout: Layout, origin: tuple[int, ...]) -> DigitsAccumulator:  # noqa: ARG002

@@ -90,8 +90,7 @@ class Histogram(Family):
     def nbytes_fixed(self) -> int:
         return _COUNT.itemsize * self.bins.count
 
-    @property
-    def scratch_bytes(self) -> int:
+    def scratch_bytes(self, masked: bool) -> int:  # noqa: ARG002
         return RUN * 64 + 4 * self.nbytes_fixed
 
     def accumulator(self, layout: Layout, origin: tuple[int, ...]) -> HistogramAccumulator:  # noqa: ARG002

@@ -70,9 +70,9 @@ class Moments(Family):
     def nbytes_each(self) -> int:
         return sum(dtype.itemsize for dtype in self.dtypes)
 
-    @property
-    def scratch_bytes(self) -> int:
-        return RUN * (2 * self.dtype.itemsize + 32)
+    def scratch_bytes(self, masked: bool) -> int:
+        missing = 32 if masked or self.skip else 0
+        return RUN * (2 * self.dtype.itemsize + missing)
 
     def accumulator(self, layout: Layout, origin: tuple[int, ...]) -> MomentsAccumulator:  # noqa: ARG002
         return MomentsAccumulator(self, layout)
@@ -192,6 +192,7 @@ class MomentsAccumulator(Accumulator):
         if family.order == 2:
             self.lows = layout.empty(family.dtype)
             self.squares = layout.empty(family.dtypes[-1])
+            self._exact = False
 
     def add(self, part: Part) -> None:
         present = part.present(self.skip)
@@ -216,17 +217,31 @@ class MomentsAccumulator(Accumulator):
         mean = sums / count
         np.subtract(values, mean, out=deviations)
         present.blank(deviations)
-        low = self.layout.at(self.lows, part.run)
-        if present.values.dtype.itemsize <= 4 and deviations.dtype == np.float64:
-            # Sums of so few digits each are as good as exact.
-            low[...] = _left(sums, count, mean)
-        else:
+        # Sums of so few digits each are as good as exact.
+        self._exact = present.values.dtype.itemsize <= 4 and deviations.dtype == np.float64
+        if not self._exact:
+            low = self.layout.at(self.lows, part.run)
             np.add.reduce(deviations, axis=part.axes, keepdims=True, out=low)
-        squares = self.layout.at(self.squares, part.run)
-        _add_squares(deviations, part.axes, squares)
-        of_low = low / count
-        squares -= product(low, of_low)
-        low[...] = of_low
+        _add_squares(deviations, part.axes, self.layout.at(self.squares, part.run))
+
+    def _correct(self, count: Plain) -> None:
+        """Turn what is left of sums to what rounding took from means, and take it from the squares.
+
+        Of all pieces at once: for each run alone it would take longer than a run's arithmetic.
+        """
+        pieces = len(count)
+        entries = [a.reshape(pieces, -1) for a in (self.sums, self.lows, self.squares)]
+        counts = np.maximum(count, 1).reshape(pieces, -1)
+        positions = max(1, _MERGED // pieces)
+        for start in range(0, entries[0].shape[1], positions):
+            there = np.s_[:, start : start + positions]
+            sums, low, squares = [entry[there] for entry in entries]
+            each = counts if counts.shape[1] == 1 else counts[there]
+            if self._exact:
+                low[...] = _left(sums, each, sums / each)
+            of_low = low / each
+            squares -= product(low, of_low)
+            low[...] = of_low
 
     def partial(self) -> Partial:
         count = self.counts()
@@ -237,6 +252,7 @@ class MomentsAccumulator(Accumulator):
             return (found.reshape(layout.shape),)
         entries = [np.add.reduce(count, axis=0), *_added(self.sums)]
         if self.family.order == 2:
+            self._correct(count)
             entries += self._joined(count, entries[0], entries[1])
         return tuple([self.shaped(entry) for entry in entries])
 
@@ -268,7 +284,7 @@ def _added(sums: Plain) -> tuple[Plain, Plain]:
     return sums[0], rest[0]
 
 
-def _left(sums: Plain, count: Plain | int, mean: Plain) -> Plain:
+def _left(sums: Plain, count: Plain, mean: Plain) -> Plain:
     """Return exactly what is left of sums when the mean is taken from them so many times.
 
     So nothing needs to be added up again.  Either half of the mean's digits, times a

@@ -29,8 +29,7 @@ class NonZero(Family):
     def nbytes_each(self) -> int:
         return _COUNT.itemsize
 
-    @property
-    def scratch_bytes(self) -> int:
+    def scratch_bytes(self, masked: bool) -> int:  # noqa: ARG002
         return RUN * 48
 
     def accumulator(self, layout: Layout, origin: tuple[int, ...]) -> NonZeroAccumulator:  # noqa: ARG002

@@ -53,8 +53,7 @@ class Positions(Family):
     def nbytes_each(self) -> int:
         return self.dtype.itemsize + _INDEX.itemsize
 
-    @property
-    def scratch_bytes(self) -> int:
+    def scratch_bytes(self, masked: bool) -> int:  # noqa: ARG002
         return RUN * (3 * self.dtype.itemsize + 32)
 
     def accumulator(self, layout: Layout, origin: tuple[int, ...]) -> PositionsAccumulator:
