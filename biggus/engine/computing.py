@@ -8,22 +8,24 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from biggus.engine.reading import block
-from biggus.nodes import Elementwise, Node, View, narrowed
-from biggus.planning import signature_of
+from biggus.nodes import Elementwise, Node, View, narrowed, take
+from biggus.planning import holds, signature_of
+from biggus.region import Selection
 from biggus.source import box_shape
 from biggus.statistics import partials
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
-    from biggus.planning import Accumulation, Task, Work
-    from biggus.region import Selection
+    from biggus.planning import Accumulation, BlockWork, Shared, Work
     from biggus.source import Values
     from biggus.statistics import Partial
 
+    _Read = Callable[[Node, Selection], Values]
+
 
 class Computed(NamedTuple):
-    """What has come of a task."""
+    """What has come of a part of a task."""
 
     partials: list[list[list[Partial]]]
     """For each reduction and cell the partial result of each family."""
@@ -32,15 +34,15 @@ class Computed(NamedTuple):
     """For each output its values in the block; not to be written to."""
 
 
-def nothing_of(task: Task) -> Computed:
-    """Return what comes of a task of which nothing is to be computed."""
-    return Computed([[] for _ in task.cells], [])
+def compute(work: Work) -> list[Computed]:
+    """Do the work of a task; return what has come of each of its parts."""
+    read = Reading(work.shared).block if work.shared else block
+    return [_computed(each, read) for each in work.blocks]
 
 
-def compute(work: Work) -> Computed:
-    """Do the work of a task."""
+def _computed(work: BlockWork, read: _Read) -> Computed:
     reduced = [each.node for each in work.accumulations if each.cells]
-    blocks = Blocks([work.nodes[number] for number in (*reduced, *work.outputs)])
+    blocks = Blocks([work.nodes[number] for number in (*reduced, *work.outputs)], read)
     found = []
     for accumulation in work.accumulations:
         if accumulation.cells:
@@ -61,6 +63,39 @@ def _accumulated(accumulation: Accumulation, values: Values) -> list[list[Partia
     return found
 
 
+class Reading:
+    """What is read for the first part of a task, for the others to take from.
+
+    Parameters
+    ----------
+    shared : iterable of Shared
+        What to keep, and which box of it.
+    """
+
+    def __init__(self, shared: Iterable[Shared]) -> None:
+        self._boxes = {id(node): box for node, box in shared}
+        self._read: dict[int, Values] = {}
+
+    def block(self, node: Node, get: Selection) -> Values:
+        """Return the values of a non-empty selection of a node: not to be written to."""
+        kept = self._boxes.get(id(node))
+        if kept is None:
+            return block(node, get)
+        box, local = get.bounding_box()
+        if not holds(kept, box):
+            return block(node, get)
+        values = self._read.get(id(node))
+        if values is None:
+            values = self._read[id(node)] = block(node, Selection.of_box(kept))
+        there = tuple(
+            [
+                slice(s.start - k.start, s.stop - k.start, s.step)
+                for s, k in zip(box, kept, strict=True)
+            ]
+        )
+        return take(local, values[there])
+
+
 class Blocks:
     """The values of one block of several nodes; what they have in common is computed once.
 
@@ -68,9 +103,12 @@ class Blocks:
     ----------
     nodes : iterable of Node
         What will be asked for; what will be asked for twice, twice.
+    read : callable, optional
+        What reads a selection of what is not computed.
     """
 
-    def __init__(self, nodes: Iterable[Node]) -> None:
+    def __init__(self, nodes: Iterable[Node], read: _Read = block) -> None:
+        self._read = read
         self._uses = _uses_of(nodes)
         self._known: dict[object, Values] = {}
 
@@ -96,7 +134,7 @@ class Blocks:
 
     def _computed(self, node: Node, get: Selection) -> Values:
         if not isinstance(node, Elementwise):
-            return block(node, get)
+            return self._read(node, get)
         step = node.step
         operands = [self.values(*narrowed(operand, get)) for operand in node.operands]
         (first, *others) = node.operands

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import threading
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ from biggus.engine.rehearsal import check
 from biggus.engine.running import run
 from biggus.engine.spill import Spilled
 from biggus.nodes import AlongAxes, Elementwise, Leaf, Reduce, View
-from biggus.planning import grouped, is_resident
+from biggus.planning import convoys_of, is_resident
 from biggus.region import Selection
 from biggus.source import box_shape, whole
 from biggus.statistics import partials
@@ -30,8 +31,8 @@ if TYPE_CHECKING:
     from biggus.engine.computing import Computed
     from biggus.engine.writing import Writer
     from biggus.nodes import Node
-    from biggus.planning import Cell, Group, Output, Reduction, Task, Wanted
-    from biggus.source import Values
+    from biggus.planning import Cell, Convoy, Group, Output, Part, Reduction, Task, Wanted
+    from biggus.source import Box, Values
 
 _LARGE = 8
 """Of the memory, the part that values on their way may take: larger ones go to disk."""
@@ -147,7 +148,7 @@ class _Evaluation(Passes["Result | Spilled"]):
         if _needs_no_plan(stage):
             self._compute_here(stage.reductions[0], mergings)
         else:
-            self._run_groups(stage, mergings)
+            self._run_convoys(stage, mergings)
         return [wanted for merging in mergings.values() for wanted in merging.further]
 
     @staticmethod
@@ -160,19 +161,23 @@ class _Evaluation(Passes["Result | Spilled"]):
         found = partials(reduction.families, values, reduction.axes, origin)
         mergings[id(reduction)].add([cell], [found])
 
-    def _run_groups(self, stage: Stage, mergings: dict[int, Merging]) -> None:
-        groups = grouped(stage.reductions, stage.outputs, self._memory)
-        for group in groups:
-            group.at_once(1)  # before any of them is read
-        total = sum(group.nbytes for group in groups)
+    def _run_convoys(self, stage: Stage, mergings: dict[int, Merging]) -> None:
+        convoys = convoys_of(stage.reductions, stage.outputs, self._memory)
+        for convoy in convoys:
+            convoy.at_once(1)  # before any of them is read
+        total = sum(convoy.nbytes for convoy in convoys)
         with progress.reporting(options.current().progress, total) as advance:
-            for group in groups:
-                _Running(
-                    group,
-                    [mergings[id(reduction)] for reduction in group.reductions],
-                    [self._writer(output) for output in group.outputs],
-                    advance,
-                ).run()
+            for convoy in convoys:
+                takers = [
+                    _Taker(
+                        group,
+                        [mergings[id(reduction)] for reduction in group.reductions],
+                        [self._writer(output) for output in group.outputs],
+                        advance,
+                    )
+                    for group in convoy.groups
+                ]
+                _run(convoy, takers)
 
     def _writer(self, output: Output) -> Any:
         """Return what takes the values of what was asked for."""
@@ -218,8 +223,22 @@ def _stages(node: Node) -> int:
     return 1 if isinstance(node, Reduce) and not node.operand.staged else 2
 
 
-class _Running:
-    """A group on its way through the data.
+def _run(convoy: Convoy, takers: Sequence[_Taker]) -> None:
+    """Compute all tasks of a convoy."""
+
+    def wanted(group: int, reduction: int, cell: Cell) -> bool:
+        return takers[group].wanted(reduction, cell)
+
+    def take(task: Task, computed: Sequence[Computed]) -> None:
+        for part, found in itertools.zip_longest(task.parts, computed):
+            takers[part.group].take(part, found)
+
+    keeping = any(taker.keeping for taker in takers)
+    run(convoy, convoy.tasks(wanted if keeping else None), take)
+
+
+class _Taker:
+    """What takes all that comes of a group.
 
     Parameters
     ----------
@@ -235,32 +254,33 @@ class _Running:
     def __init__(
         self, group: Group, mergings: Sequence[Merging], writers: Sequence[Any], advance: Any
     ) -> None:
-        self._group = group
         self._mergings = mergings
         self._writers = writers
         self._advance = advance
         self._writing = threading.Lock()
         self._bytes_each = group.nbytes / math.prod(group.shape)
+        self.keeping = any(merging.keeping is not None for merging in mergings)
+        """Whether partial results are kept."""
 
-    def run(self) -> None:
-        """Compute all tasks."""
-        keeping = any(merging.keeping is not None for merging in self._mergings)
-        run(self._group, self._group.tasks(self._wanted if keeping else None), self._take)
-
-    def _wanted(self, number: int, cell: Cell) -> bool:
+    def wanted(self, number: int, cell: Cell) -> bool:
+        """Tell whether a cell of a reduction must be computed."""
         return self._mergings[number].wanted(cell)
 
-    def _take(self, task: Task, computed: Computed) -> None:
-        for merging, cells, found in zip(
-            self._mergings, task.cells, computed.partials, strict=True
-        ):
-            if cells:
-                merging.add(cells, found)
-        for number, values in zip(task.outputs, computed.outputs, strict=True):
-            writer = self._writers[number]
-            if writer.concurrent:
-                writer.write(task.box, values)
-            else:
-                with self._writing:
-                    writer.write(task.box, values)
-        self._advance(int(self._bytes_each * math.prod(box_shape(task.box))))
+    def take(self, part: Part, computed: Computed | None) -> None:
+        """Take what has come of a part of a task, if anything; from any thread."""
+        if computed is not None:
+            for merging, cells, found in zip(
+                self._mergings, part.cells, computed.partials, strict=True
+            ):
+                if cells:
+                    merging.add(cells, found)
+            for number, values in zip(part.outputs, computed.outputs, strict=True):
+                self._write(self._writers[number], part.box, values)
+        self._advance(int(self._bytes_each * math.prod(box_shape(part.box))))
+
+    def _write(self, writer: Any, box: Box, values: Values) -> None:
+        if writer.concurrent:
+            writer.write(box, values)
+        else:
+            with self._writing:
+                writer.write(box, values)

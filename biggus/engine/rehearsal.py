@@ -19,7 +19,7 @@ from biggus.engine.passes import Passes, Stage
 from biggus.engine.running import most_at_once
 from biggus.grid import Grid
 from biggus.nodes import Combination, Elementwise, Leaf, Node, Read, View, narrowed
-from biggus.planning import PassPlan, Plan, grouped, signature_of
+from biggus.planning import PassPlan, Plan, convoys_of, holds, signature_of
 from biggus.region import Selection
 from biggus.source import Source, box_shape
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from biggus.engine.keeping import Keeping
     from biggus.nodes import Reduce
-    from biggus.planning import Cell, Group, Wanted
+    from biggus.planning import Cell, Convoy, Task, Wanted
     from biggus.source import Box, Chunks, Values
 
 
@@ -69,8 +69,8 @@ class _Checked(Passes["Reduce"]):
         return True
 
     def make(self, stage: Stage) -> list[Wanted]:
-        for group in grouped(stage.reductions, stage.outputs, options.current().memory):
-            group.at_once(1)
+        for convoy in convoys_of(stage.reductions, stage.outputs, options.current().memory):
+            convoy.at_once(1)
         return []
 
 
@@ -83,9 +83,9 @@ class _Rehearsal(_Checked):
         self._left: dict[int, int] = {}  # passes that a reduction still needs, by its id
 
     def make(self, stage: Stage) -> list[Wanted]:
-        groups = grouped(stage.reductions, stage.outputs, options.current().memory)
-        if groups:
-            self.found.append(_rehearsed(groups))
+        convoys = convoys_of(stage.reductions, stage.outputs, options.current().memory)
+        if convoys:
+            self.found.append(_rehearsed(convoys))
         further = []
         for wanted in itertools.chain.from_iterable(r.wanted for r in stage.reductions):
             left = self._left.setdefault(id(wanted.node), wanted.statistic.passes) - 1
@@ -111,42 +111,51 @@ class _Unread(Source):
         return np.zeros(box_shape(box), self.dtype)
 
 
-def _rehearsed(groups: Sequence[Group]) -> PassPlan:
+def _rehearsed(convoys: Sequence[Convoy]) -> PassPlan:
     found = PassPlan()
     touched: dict[int, _Touched] = {}
-    for group in groups:
-        at_once = most_at_once(group)
+    for convoy in convoys:
+        at_once = most_at_once(convoy)
         before = found.tasks
-        keepings = [keeping_of(reduction) for reduction in group.reductions]
-        for task in group.tasks(_Kept(keepings, found).wanted):
+        keepings = [[keeping_of(each) for each in group.reductions] for group in convoy.groups]
+        for task in convoy.tasks(_Kept(keepings, found).wanted):
             if task.idle:
                 continue
             found.tasks += 1
-            seen: set[Any] = set()
-            get = Selection.of_box(task.box)
-            for node in group.wanted_of(task):
-                for read in _reads(node, get, seen):
-                    if not read.source.resident:
-                        _count(read, found, touched)
+            for read in _reads_of(convoy, task):
+                if not read.source.resident:
+                    _count(read, found, touched)
         at_once = min(at_once, found.tasks - before)
         if at_once:
-            found.peak_bytes = max(found.peak_bytes, group.state + at_once * group.peak)
+            found.peak_bytes = max(found.peak_bytes, convoy.state + at_once * convoy.peak)
     reads = sum(each.reads for each in touched.values())
     chunks = sum(each.chunks for each in touched.values())
     found.times_read = reads / chunks if chunks else 0.0
     return found
 
 
+def _reads_of(convoy: Convoy, task: Task) -> Iterator[Read]:
+    """Yield what is read for a task."""
+    shared = {id(each.node): each.box for each in convoy.shared(task)}
+    for part in task.parts:
+        seen: set[Any] = set()
+        get = Selection.of_box(part.box)
+        for node in convoy.groups[part.group].wanted_of(part):
+            yield from _reads(node, get, seen, shared)
+    for each in convoy.shared(task):
+        yield from _reads(each.node, Selection.of_box(each.box), set(), {})
+
+
 class _Kept:
     """Asks what is kept, and counts it."""
 
-    def __init__(self, keepings: Sequence[Keeping | None], found: PassPlan) -> None:
+    def __init__(self, keepings: Sequence[Sequence[Keeping | None]], found: PassPlan) -> None:
         self._keepings = keepings
         self._found = found
 
-    def wanted(self, number: int, cell: Cell) -> bool:
+    def wanted(self, group: int, reduction: int, cell: Cell) -> bool:
         """Tell whether a cell would be computed."""
-        keeping = self._keepings[number]
+        keeping = self._keepings[group][reduction]
         wanted = keeping is None or keeping.wanted(cell, None)
         self._found.kept_cells += not wanted
         return wanted
@@ -194,10 +203,13 @@ def _count(read: Read, found: PassPlan, touched: dict[int, _Touched]) -> None:
         touched[key].add(read.box)
 
 
-def _reads(node: Node, get: Selection, seen: set[Any]) -> Iterator[Read]:
-    """Yield what is read for a selection of a node, each part of the expression once."""
+def _reads(node: Node, get: Selection, seen: set[Any], shared: dict[int, Box]) -> Iterator[Read]:
+    """Yield what is read for a selection of a node, each part of the expression once.
+
+    What lies in the box of a shared node is left out.
+    """
     if isinstance(node, View):
-        yield from _reads(node.base, node.selection.compose(get), seen)
+        yield from _reads(node.base, node.selection.compose(get), seen, shared)
         return
     key = (id(node), signature_of(get))
     if key in seen:
@@ -205,7 +217,9 @@ def _reads(node: Node, get: Selection, seen: set[Any]) -> Iterator[Read]:
     seen.add(key)
     if isinstance(node, Elementwise):
         for operand in node.operands:
-            yield from _reads(*narrowed(operand, get), seen)
+            yield from _reads(*narrowed(operand, get), seen, shared)
+        return
+    if id(node) in shared and holds(shared[id(node)], get.bounding_box()[0]):
         return
     for piece in node.pieces(get, Selection.identity(get.shape)):
         if isinstance(piece, Read):
@@ -213,4 +227,4 @@ def _reads(node: Node, get: Selection, seen: set[Any]) -> Iterator[Read]:
             continue
         assert isinstance(piece, Combination)
         for operand, part in piece.operands:
-            yield from _reads(operand, part, seen)
+            yield from _reads(operand, part, seen, {})

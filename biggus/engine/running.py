@@ -14,14 +14,16 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from typing import TYPE_CHECKING, Any
 
 from biggus import options
-from biggus.engine.computing import Computed, compute, nothing_of
+from biggus.engine.computing import Computed, compute
 from biggus.engine.reading import computing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from concurrent.futures import Executor
 
-    from biggus.planning import Group, Task, Work
+    from biggus.planning import Convoy, Task, Work
+
+    _Take = Callable[[Task, Sequence[Computed]], None]
 
 _WAKING_SECONDS = 0.2
 """How often whoever waits looks up, so that an interrupt is noticed on every system."""
@@ -30,7 +32,7 @@ WAITING_TASKS = 16
 """How many tasks are under way at once that wait for their sources most of the time."""
 
 
-def run(group: Group, tasks: Iterator[Task], take: Callable[[Task, Computed], None]) -> None:
+def run(convoy: Convoy, tasks: Iterator[Task], take: _Take) -> None:
     """Compute tasks, and hand over what has come of each, in any order and from any thread.
 
     Raises
@@ -39,15 +41,15 @@ def run(group: Group, tasks: Iterator[Task], take: Callable[[Task, Computed], No
         Before anything is read, if not even one task fits into the memory.
     """
     executor = options.current().executor
-    most = most_at_once(group)
+    most = most_at_once(convoy)
     if executor is not None:
-        _Sent(group, executor, most, take).run(tasks)
+        _Sent(convoy, executor, most, take).run(tasks)
     else:
         # A thread of the pool never waits for another.
-        _Shared(group, 1 if computing.inside else most, take).run(tasks)
+        _Shared(convoy, 1 if computing.inside else most, take).run(tasks)
 
 
-def most_at_once(group: Group) -> int:
+def most_at_once(convoy: Convoy) -> int:
     """Return how many tasks of a group are computed at once.
 
     Raises
@@ -57,20 +59,20 @@ def most_at_once(group: Group) -> int:
     """
     current = options.current()
     workers = current.workers
-    if current.executor is None and group.waits:
+    if current.executor is None and convoy.waits:
         workers = max(workers, WAITING_TASKS)
     if current.executor is not None:
         workers *= 2  # one being computed, and one on its way there
-    return group.at_once(workers)
+    return convoy.at_once(workers)
 
 
 class _Shared:
     """Tasks that are shared among threads, of which the caller's is one."""
 
-    def __init__(self, group: Group, most: int, take: Callable[[Task, Computed], None]) -> None:
-        self._group = group
+    def __init__(self, convoy: Convoy, most: int, take: _Take) -> None:
+        self._convoy = convoy
         self._most = most
-        self._ahead = group.ahead(most)
+        self._ahead = convoy.ahead(most)
         self._take = take
         self._drawing = threading.Lock()
         self._changed = threading.Condition()
@@ -106,7 +108,7 @@ class _Shared:
         for task in tasks:
             if not task.idle:
                 return [task]
-            self._take(task, nothing_of(task))
+            self._take(task, ())
         return []
 
     def _work(self) -> None:
@@ -128,7 +130,7 @@ class _Shared:
                     return None
                 if not task.idle:
                     return task
-                self._take(task, nothing_of(task))
+                self._take(task, ())
             return None
 
     def _near(self, task: Task) -> bool:
@@ -150,7 +152,7 @@ class _Shared:
         return self._failure is not None
 
     def _compute(self, task: Task) -> None:
-        computed = compute(self._group.work(task))
+        computed = compute(self._convoy.work(task))
         if not self._failed():
             self._take(task, computed)
 
@@ -166,28 +168,28 @@ class _Sent:
 
     def __init__(
         self,
-        group: Group,
+        convoy: Convoy,
         executor: Executor,
         most: int,
-        take: Callable[[Task, Computed], None],
+        take: _Take,
     ) -> None:
-        self._group = group
+        self._convoy = convoy
         self._executor = executor
         self._most = most
-        self._ahead = group.ahead(most)
+        self._ahead = convoy.ahead(most)
         self._take = take
         self._shipped = _shipped_options()
 
     def run(self, tasks: Iterator[Task]) -> None:
-        under_way: dict[Future[Computed], Task] = {}
+        under_way: dict[Future[list[Computed]], Task] = {}
         try:
             for task in tasks:
                 while len(under_way) >= self._most or self._is_far(task, under_way):
                     self._settle(under_way)
                 if task.idle:
-                    self._take(task, nothing_of(task))
+                    self._take(task, ())
                     continue
-                work = self._group.work(task).narrowed()
+                work = self._convoy.work(task).narrowed()
                 under_way[self._executor.submit(compute_elsewhere, work, self._shipped)] = task
             while under_way:
                 self._settle(under_way)
@@ -196,13 +198,13 @@ class _Sent:
                 future.cancel()
             raise
 
-    def _is_far(self, task: Task, under_way: dict[Future[Computed], Task]) -> bool:
+    def _is_far(self, task: Task, under_way: dict[Future[list[Computed]], Task]) -> bool:
         """Tell whether a task is too far ahead of the first that is not done."""
         first = min((each.number for each in under_way.values()), default=task.number)
         return task.number - first > self._ahead
 
-    def _settle(self, under_way: dict[Future[Computed], Task]) -> None:
-        done: set[Future[Computed]] = set()
+    def _settle(self, under_way: dict[Future[list[Computed]], Task]) -> None:
+        done: set[Future[list[Computed]]] = set()
         while not done:
             # Futures of other libraries are waited for by what all have in common.
             done = _first_done(list(under_way))
@@ -227,7 +229,7 @@ def _shipped_options() -> dict[str, Any]:
     return {"memory": current.memory, "offline": current.offline}
 
 
-def compute_elsewhere(work: Work, shipped: dict[str, Any]) -> Computed:
+def compute_elsewhere(work: Work, shipped: dict[str, Any]) -> list[Computed]:
     """Do the work of a task that was sent here, with the options that were sent along."""
     with options.set_options(executor=None, progress=False, **shipped):
         return compute(work)

@@ -5,9 +5,10 @@ expressions and the grids of their sources alone.  Which cells are computed
 together follows from the memory that there is.
 """
 
+from biggus.planning.convoys import Convoy, convoys_of
 from biggus.planning.fold import Fold, Run
 from biggus.planning.footprint import AT_ONCE, piece_bytes, reading_bytes
-from biggus.planning.groups import Group, grouped
+from biggus.planning.groups import Group
 from biggus.planning.jobs import Cell, Output, Reduction, Wanted, positions_of, reductions_over
 from biggus.planning.report import PassPlan, Plan
 from biggus.planning.rewriting import (
@@ -18,24 +19,29 @@ from biggus.planning.rewriting import (
     signature_of,
     substituted,
 )
-from biggus.planning.tasks import Accumulation, Task, Work
+from biggus.planning.tasks import Accumulation, BlockWork, Part, Shared, Task, Work, holds
 
 __all__ = [
     "AT_ONCE",
     "Accumulation",
+    "BlockWork",
     "Cell",
+    "Convoy",
     "Fold",
     "Group",
     "Interner",
     "Output",
+    "Part",
     "PassPlan",
     "Plan",
     "Reduction",
     "Run",
+    "Shared",
     "Task",
     "Wanted",
     "Work",
-    "grouped",
+    "convoys_of",
+    "holds",
     "is_resident",
     "piece_bytes",
     "positions_of",

@@ -7,26 +7,22 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from biggus.cells import joined_grid, longest_of
-from biggus.errors import MemoryBudgetError
 from biggus.grid import Grid
 from biggus.nodes import Elementwise, GridMosaicNode, Leaf, Mosaic, View
-from biggus.options import format_bytes
 from biggus.planning.footprint import footprint, values_bytes
 from biggus.planning.jobs import Output, Reduction, lengths_of, positions_of
 from biggus.planning.rewriting import leaves_of, rebuilt
-from biggus.planning.tasks import Accumulation, Task, Work, within
+from biggus.planning.tasks import Accumulation, BlockWork, Part, within
 from biggus.region import Selection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from biggus.cells import Lengths
     from biggus.grid import Edges, Index
     from biggus.nodes import Node
     from biggus.planning.jobs import Cell
     from biggus.source import Box, Chunks
-
-_AHEAD = 16
-"""So far may a task be ahead of the first that is not done, and further for each at once."""
 
 _LEVELS = 3
 """About how many partial results of each open position there are on the way up a tree."""
@@ -41,10 +37,17 @@ class Group:
     outputs : list of Output
     memory : int
         The bytes that computing may take.
+    cut : tuple, optional
+        For each axis the length, or the lengths, of the blocks, and the order of the axes,
+        slowest first; else these follow from the jobs.
     """
 
     def __init__(
-        self, reductions: Sequence[Reduction], outputs: Sequence[Output], memory: int
+        self,
+        reductions: Sequence[Reduction],
+        outputs: Sequence[Output],
+        memory: int,
+        cut: tuple[tuple[Lengths, ...], tuple[int, ...]] | None = None,
     ) -> None:
         self.reductions = tuple(reductions)
         self.outputs = tuple(outputs)
@@ -55,11 +58,33 @@ class Group:
         self._numbers = {id(node): number for number, node in enumerate(self.nodes)}
         lengths = joined_grid(self.shape, [job.lengths for job in self.jobs])
         self.fits_together = lengths is not None
-        self.blocks = Grid(self.shape, self.jobs[0].lengths if lengths is None else lengths)
-        self.order, self.state = self._ordered()
-        if not self.reductions:
-            self._cut_outputs()
+        if cut is None:
+            self.blocks = Grid(self.shape, self.jobs[0].lengths if lengths is None else lengths)
+            self.order = self._ordered()
+            if not self.reductions:
+                self._cut_outputs()
+        else:
+            self.blocks, self.order = Grid(self.shape, cut[0]), cut[1]
+        self.state = self._state(self.order)
+        """The bytes of partial results that wait for others."""
+        self.left = 0
+        """The bytes of those of one block, until they are merged."""
         self.peak = self._peak()
+        """The most bytes that a block takes."""
+        blocks = lengths_of(self.blocks)
+        self._alike = [reduction.lengths == blocks for reduction in self.reductions]
+
+    def cut(self, lengths: tuple[Lengths, ...], order: tuple[int, ...] | None = None) -> Group:
+        """Return the same group, going through other blocks, in another order."""
+        cut = (lengths, self.order if order is None else order)
+        if cut == (lengths_of(self.blocks), self.order):
+            return self
+        return Group(self.reductions, self.outputs, self.memory, cut)
+
+    @property
+    def largest(self) -> int:
+        """How many elements the largest block has."""
+        return math.prod(longest_of(edges) for edges in self.blocks.axes)
 
     @property
     def waits(self) -> bool:
@@ -71,31 +96,37 @@ class Group:
         """The bytes of the values that it goes through."""
         return math.prod(self.shape) * max(node.dtype.itemsize for node in self.nodes)
 
-    def tasks(self, wanted: Callable[[int, Cell], bool] | None = None) -> Iterator[Task]:
-        """Yield the tasks, one a block, in the order in which they are to begin.
-
-        One is yielded for what is not wanted, too: whoever draws tasks may have to
-        wait, lest all that was kept pile up behind one that is computed.
+    def part(
+        self,
+        group: int,
+        index: Index | None,
+        box: Box,
+        wanted: Callable[[int, int, Cell], bool] | None,
+    ) -> Part:
+        """Return what is to be computed of a block.
 
         Parameters
         ----------
+        group : int
+            The number of this group among those that go together.
+        index : tuple of int or None
+            The number of the block along each axis, if it is one.
+        box : tuple of slice
+            Where it lies.
         wanted : callable, optional
-            Called with the number of a reduction and a cell: whether it must be computed.
+            Called with the numbers of the group and of a reduction, and a cell: whether it
+            must be computed.
         """
-        outputs = tuple(range(len(self.outputs)))
-        blocks = lengths_of(self.blocks)
-        alike = [reduction.lengths == blocks for reduction in self.reductions]
-        for count, (index, box) in enumerate(self.boxes()):
-            cells = []
-            for number, reduction in enumerate(self.reductions):
-                if alike[number]:  # a block is a cell
-                    found: tuple[Cell, ...] = (reduction.cell(index, box),)
-                else:
-                    found = tuple(reduction.cells_in(box))
-                if wanted is not None:
-                    found = tuple([cell for cell in found if wanted(number, cell)])
-                cells.append(found)
-            yield Task(count, box, tuple(cells), outputs)
+        cells = []
+        for number, reduction in enumerate(self.reductions):
+            if index is not None and self._alike[number]:  # a block is a cell
+                found: tuple[Cell, ...] = (reduction.cell(index, box),)
+            else:
+                found = tuple(reduction.cells_in(box))
+            if wanted is not None:
+                found = tuple([cell for cell in found if wanted(group, number, cell)])
+            cells.append(found)
+        return Part(group, box, tuple(cells), tuple(range(len(self.outputs))))
 
     def boxes(self) -> Iterator[tuple[Index, Box]]:
         """Yield the number and the box of each block, in the order of computing."""
@@ -107,15 +138,15 @@ class Group:
             if all(s.start < s.stop for s in box):
                 yield index, box
 
-    def wanted_of(self, task: Task) -> list[Node]:
-        """Return the nodes whose values a task computes, each once."""
-        pairs = zip(self.reductions, task.cells, strict=True)
+    def wanted_of(self, part: Part) -> list[Node]:
+        """Return the nodes whose values a part of a task computes, each once."""
+        pairs = zip(self.reductions, part.cells, strict=True)
         nodes = [reduction.node for reduction, cells in pairs if cells]
-        nodes += [self.outputs[number].node for number in task.outputs]
+        nodes += [self.outputs[number].node for number in part.outputs]
         return list({id(node): node for node in nodes}.values())
 
-    def work(self, task: Task) -> Work:
-        """Return what a task needs."""
+    def work(self, part: Part) -> BlockWork:
+        """Return what a part of a task needs."""
         accumulations = [
             Accumulation(
                 self._numbers[id(reduction.node)],
@@ -123,65 +154,35 @@ class Group:
                 reduction.families,
                 tuple(
                     [
-                        (within(cell.box, task.box), tuple([s.start for s in cell.box]))
+                        (within(cell.box, part.box), tuple([s.start for s in cell.box]))
                         for cell in cells
                     ]
                 ),
             )
-            for reduction, cells in zip(self.reductions, task.cells, strict=True)
+            for reduction, cells in zip(self.reductions, part.cells, strict=True)
         ]
-        outputs = tuple([self._numbers[id(self.outputs[n].node)] for n in task.outputs])
-        return Work(self.nodes, Selection.of_box(task.box), tuple(accumulations), outputs)
-
-    def at_once(self, most: int) -> int:
-        """Return how many tasks may be computed at once, of no more than `most`.
-
-        Raises
-        ------
-        MemoryBudgetError
-            If not even one can be.
-        """
-        room = (self.memory - self.state) // max(1, self.peak)
-        if room < 1:
-            shape = " × ".join([str(longest_of(axis)) for axis in self.blocks.axes]) or "one value"
-            raise MemoryBudgetError(
-                f"a block of {shape} takes {format_bytes(self.peak + self.state)} to compute, "
-                f"and the memory option allows {format_bytes(self.memory)}: "
-                "allow more with biggus.set_options(memory=...), or store it in smaller chunks"
-            )
-        return min(most, room)
-
-    def ahead(self, most: int) -> int:
-        """Return how far a task may be ahead of the first that is not done.
-
-        Partial results of those in between wait for that of the first to be merged.
-
-        Parameters
-        ----------
-        most : int
-            How many are computed at once.
-        """
-        room = max(0, self.memory - self.state - most * self.peak)
-        return most - 1 + min(_AHEAD + most, room // max(1, self._left))
+        outputs = tuple([self._numbers[id(self.outputs[n].node)] for n in part.outputs])
+        return BlockWork(self.nodes, Selection.of_box(part.box), tuple(accumulations), outputs)
 
     @property
     def fits(self) -> bool:
         """Whether one task at least can be computed."""
         return self.fits_together and self.state + self.peak <= self.memory
 
-    def _ordered(self) -> tuple[tuple[int, ...], int]:
-        """Return the order of the axes, slowest first, and the bytes of what is open meanwhile.
+    def _ordered(self) -> tuple[int, ...]:
+        """Return the order of the axes, slowest first.
 
         In C order, in which most stores lie, if the partial results of all positions
         have room; else all that is reduced to one comes after the other.
         """
         natural = tuple(range(len(self.shape)))
-        state = sum(self._open(reduction, natural) for reduction in self.reductions)
-        if state <= self.memory // 4:
-            return natural, state
+        if self._state(natural) <= self.memory // 4:
+            return natural
         kept = sorted(natural, key=lambda axis: -sum(axis in r.kept_axes for r in self.reductions))
-        order = tuple(kept)
-        return order, sum(self._open(reduction, order) for reduction in self.reductions)
+        return tuple(kept)
+
+    def _state(self, order: tuple[int, ...]) -> int:
+        return sum(self._open(reduction, order) for reduction in self.reductions)
 
     def _open(self, reduction: Reduction, order: tuple[int, ...]) -> int:
         """Return the bytes of the partial results that wait to be merged."""
@@ -208,7 +209,7 @@ class Group:
     def _peak(self) -> int:
         box = self._largest()
         get = Selection.of_box(box)
-        self._left = 0  # of a task, until it is merged
+        self.left = 0
         if 0 in get.shape:
             return 0
         peak = kept = 0
@@ -230,9 +231,9 @@ class Group:
             cells = math.prod(
                 _count_in(reduction.cells.axes[axis], box[axis]) for axis in reduction.axes
             )
-            self._left += cells * reduction.nbytes(positions)
+            self.left += cells * reduction.nbytes(positions)
             merged += reduction.nbytes(positions)
-        return max(peak, kept + working) + self._left + merged
+        return max(peak, kept + working) + self.left + merged
 
     def _cut_outputs(self) -> None:
         """Cut blocks that take too much: of values alone it makes no difference where."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from biggus.nodes import Leaf
 from biggus.planning.rewriting import Interner
 from biggus.region import Selection
 
@@ -15,11 +16,11 @@ if TYPE_CHECKING:
     from biggus.statistics import Family
 
 
-class Task(NamedTuple):
+class Part(NamedTuple):
     """A block of a group of jobs, and what of it is to be computed."""
 
-    number: int
-    """Tasks are numbered in the order in which they begin."""
+    group: int
+    """The number of the group among those that go together."""
 
     box: Box
     """The block."""
@@ -36,6 +37,21 @@ class Task(NamedTuple):
         return not (self.outputs or any(self.cells))
 
 
+class Task(NamedTuple):
+    """Blocks that are computed together, for they are read together."""
+
+    number: int
+    """Tasks are numbered in the order in which they begin."""
+
+    parts: tuple[Part, ...]
+    """One a group, of those that have something there; the first is the leader's."""
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is to be computed."""
+        return all(part.idle for part in self.parts)
+
+
 class Accumulation(NamedTuple):
     """Cells of one reduction."""
 
@@ -48,8 +64,8 @@ class Accumulation(NamedTuple):
     """For each cell its box within the block, and where it begins in the whole array."""
 
 
-class Work(NamedTuple):
-    """All that is needed to compute a task: small, and picklable if its sources are."""
+class BlockWork(NamedTuple):
+    """All that is needed to compute a part of a task."""
 
     nodes: tuple[Node, ...]
     """What is computed, each once: they may have parts in common."""
@@ -61,11 +77,32 @@ class Work(NamedTuple):
     outputs: tuple[int, ...]
     """The numbers of the nodes whose values are wanted."""
 
-    def narrowed(self) -> Work:
-        """Return the same work with nodes that hold nothing but the block: to be sent away."""
-        intern = Interner()
+    def narrowed(self, intern: Interner) -> BlockWork:
+        """Return the same work with nodes that hold nothing but the block."""
         nodes = tuple([intern(node.within(self.get)) for node in self.nodes])
         return self._replace(nodes=nodes, get=Selection.identity(self.get.shape))
+
+
+class Shared(NamedTuple):
+    """What is read once, for several parts of a task."""
+
+    node: Node
+    box: Box
+
+
+class Work(NamedTuple):
+    """All that is needed to compute a task: small, and picklable if its sources are."""
+
+    blocks: tuple[BlockWork, ...]
+    shared: tuple[Shared, ...]
+
+    def narrowed(self) -> Work:
+        """Return the same work with nothing in it that it does not need: to be sent away."""
+        intern = Interner()
+        shared = [
+            each._replace(node=intern(each.node)) for each in self.shared if type(each.node) is Leaf
+        ]
+        return Work(tuple([block.narrowed(intern) for block in self.blocks]), tuple(shared))
 
 
 def within(box: Box, block: Box) -> Box:
@@ -73,3 +110,9 @@ def within(box: Box, block: Box) -> Box:
     return tuple(
         [slice(s.start - b.start, s.stop - b.start, 1) for s, b in zip(box, block, strict=True)]
     )
+
+
+def holds(outer: Box, inner: Box) -> bool:
+    """Tell whether a box, without strides, holds all of another."""
+    pairs = zip(outer, inner, strict=True)
+    return all(o.start <= i.start and i.stop <= o.stop for o, i in pairs)

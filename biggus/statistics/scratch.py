@@ -9,9 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from biggus.statistics.base import Plain
 
 _kept = threading.local()
+
+_LINE = 64
+"""Bytes of a line of a core's cache, or a multiple of it."""
 
 LARGEST = 2**22
 """Bytes; what is larger than any run should be is not kept."""
@@ -35,7 +40,12 @@ def scratch(slot: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Plain:
     slots = _kept.__dict__
     memory = slots.get(slot)
     if memory is None or memory.nbytes < nbytes:
-        # Whole pages, so that vectors begin at lines of the cache.
-        memory = slots[slot] = np.empty(-(-nbytes // 4096) * 512, np.uint64)
-    found: Plain = memory.view(np.uint8)[:nbytes].view(dtype).reshape(shape)
+        memory = slots[slot] = _aligned(nbytes)
+    found: Plain = memory[:nbytes].view(dtype).reshape(shape)
     return found
+
+
+def _aligned(nbytes: int) -> npt.NDArray[np.uint8]:
+    """Return bytes that begin at a line of the cache: elsewhere arithmetic takes a seventh more."""
+    memory = np.empty(nbytes + _LINE, np.uint8)
+    return memory[-memory.ctypes.data % _LINE :][:nbytes]

@@ -10,6 +10,7 @@ import pytest
 import biggus
 from biggus.engine.passes import Passes
 from biggus.errors import SourceError
+from biggus.planning import convoys_of
 
 distributed = pytest.importorskip("distributed")
 pytest.importorskip("h5py")
@@ -104,12 +105,10 @@ class Sizes(Passes):
     leaf = target
 
     def make(self, stage):
-        from biggus.planning import grouped
-
         self.sizes = []
-        for group in grouped(stage.reductions, stage.outputs, 10**9):
-            for task in group.tasks():
-                self.sizes.append(len(pickle.dumps(group.work(task).narrowed())))
+        for convoy in convoys_of(stage.reductions, stage.outputs, 10**9):
+            for task in convoy.tasks():
+                self.sizes.append(len(pickle.dumps(convoy.work(task).narrowed())))
         return []
 
 

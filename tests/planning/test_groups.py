@@ -9,7 +9,15 @@ import pytest
 
 import biggus
 from biggus.errors import MemoryBudgetError
-from biggus.planning import Interner, Wanted, grouped, pushed, reductions_of, reductions_over
+from biggus.planning import (
+    Convoy,
+    Interner,
+    Wanted,
+    pushed,
+    reductions_of,
+    reductions_over,
+)
+from biggus.planning.groups import grouped
 from biggus.testing import RecordingSource
 from biggus.wrappers import ObjectSource
 
@@ -47,10 +55,11 @@ def test_blocks_hold_each_cell_whole_and_once():
     [group] = groups_of([a.mean(), (a - b).std(axis=2), (a - b).max(axis=0)])
     assert len(group.reductions) == 3
     seen = [[] for _ in group.reductions]
-    for task in group.tasks():
-        for cells, found in zip(task.cells, seen, strict=True):
+    for task in Convoy(group).tasks():
+        [part] = task.parts
+        for cells, found in zip(part.cells, seen, strict=True):
             for cell in cells:
-                inside = zip(cell.box, task.box, strict=True)
+                inside = zip(cell.box, part.box, strict=True)
                 assert all(b.start <= c.start <= c.stop <= b.stop for c, b in inside)
                 found.append((cell.kept, cell.reduced))
     for reduction, found in zip(group.reductions, seen, strict=True):
@@ -109,7 +118,7 @@ def test_what_cannot_fit_says_how_much_it_takes():
 def test_tasks_cost_no_memory_in_their_number():
     _, a = recorded((10**6, 2**20), (1, 2**20))
     [group] = groups_of([a.mean()])
-    tasks = group.tasks()
+    tasks = Convoy(group).tasks()
     tracemalloc.start()
     count = sum(1 for _ in zip(tasks, range(20_000), strict=False))
     _, peak = tracemalloc.get_traced_memory()
