@@ -1,6 +1,6 @@
 """Cells: the canonical units of computing.
 
-A cell is one chunk of what is computed, or a run of small ones.  The cells of
+A cell is one chunk of what is computed, or a run of small ones of the same tile.  The cells of
 an array follow from its shape and its natural grid alone, never from memory,
 the number of workers or what else is computed with it: results are merged
 cell by cell in a fixed order, and so are the same to the bit wherever and
@@ -21,7 +21,7 @@ import numpy as np
 from biggus.grid import Edges, Grid, RegularEdges, edges_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Sequence
 
 Lengths: TypeAlias = int | tuple[int, ...]
 """The regular length of the pieces of an axis, or all their lengths."""
@@ -29,7 +29,7 @@ Lengths: TypeAlias = int | tuple[int, ...]
 RUN = 2**17
 """Elements; small chunks are taken together along the last axes up to about this many."""
 
-CELL = 2**20
+CELL = 2**21
 """Elements; and then along the axes before, up to about this many."""
 
 LARGEST = 2**23
@@ -53,7 +53,7 @@ def cells_of(
         None if the array can be cut anywhere.
     seams : sequence, optional
         For each axis the length, or the lengths, of the tiles that the array is
-        made of: no cell lies in two of them, but where a cell is longer than they are.
+        made of: no cell lies in two of them, but where a chunk does.
     axes : collection of int, optional
         Which axes are reduced, if not all: there cells are made longer, and not along
         the others, for what is accumulated of a cell has as many positions as these.
@@ -72,21 +72,25 @@ def cells_of(
     if grid is None:
         grid = (1,) * len(shape)
     edges = Grid(shape, grid).axes
+    within = Grid(shape, shape if seams is None else seams).axes
+    most = [_pieces_of(tiles, pieces) for tiles, pieces in zip(within, edges, strict=True)]
     counts = [1] * len(shape)
     size = math.prod(math.ceil(_mean_length(axis)) for axis in edges)
     for axis in reversed(range(len(shape))):
-        size = _lengthen(axis, edges, counts, size, RUN)
-        if counts[axis] < edges[axis].count:
+        size = _lengthen(axis, most, counts, size, RUN)
+        if counts[axis] < most[axis]:
             break
     for axis in reversed(range(len(shape))):
         if axes is None or axis in axes:
-            size = _lengthen(axis, edges, counts, size, CELL)
-    within = [None] * len(shape) if seams is None else Grid(shape, seams).axes
-    runs = [
-        _taken_together(axis, count, seam)
-        for axis, count, seam in zip(edges, counts, within, strict=True)
-    ]
-    return Grid(shape, runs)
+            size = _lengthen(axis, most, counts, size, CELL)
+    return Grid(shape, list(map(_taken_together, edges, counts, within)))
+
+
+def _pieces_of(tiles: Edges, pieces: Edges) -> int:
+    """Return how many pieces of an axis a tile has, about."""
+    if tiles.count < 2:
+        return pieces.count
+    return max(1, round(_mean_length(tiles) / _mean_length(pieces)))
 
 
 def _mean_length(edges: Edges) -> float:
@@ -95,48 +99,35 @@ def _mean_length(edges: Edges) -> float:
     return max(1.0, edges.length / max(1, edges.count))
 
 
-def _lengthen(axis: int, edges: tuple[Edges, ...], counts: list[int], size: int, most: int) -> int:
-    """Take more chunks of an axis together, as long as the cell has at most `most` elements."""
-    more = min(edges[axis].count // counts[axis] + 1, most // max(1, size))
+def _lengthen(axis: int, most: list[int], counts: list[int], size: int, elements: int) -> int:
+    """Take more chunks of an axis together, as long as the cell has no more than so many elements.
+
+    Returns
+    -------
+    int
+        How many it has then.
+    """
+    more = min(most[axis] // counts[axis] + 1, elements // max(1, size))
     if more < 2:
         return size
-    count = min(edges[axis].count, counts[axis] * more)
+    count = min(most[axis], counts[axis] * more)
     size = size // counts[axis] * count
     counts[axis] = count
     return size
 
 
-def _taken_together(edges: Edges, count: int, seams: Edges | None) -> Lengths:
-    """Return the lengths of runs of `count` pieces, cut where tiles meet if these are longer."""
+def _taken_together(edges: Edges, count: int, tiles: Edges) -> Lengths:
+    """Return the lengths of runs of `count` pieces, which begin anew where a tile does."""
     if isinstance(edges, RegularEdges):
         run = max(1, edges.size * count)
-        whole = seams is None or (isinstance(seams, RegularEdges) and seams.size % run == 0)
-        if whole or seams is None or seams.count < 2 or longest_of(seams) < run:
+        if tiles.count < 2 or (isinstance(tiles, RegularEdges) and tiles.size % run == 0):
             return run
-    firsts = [edges.bounds(piece)[0] for piece in range(0, edges.count, count)]
-    if seams is not None and seams.count > 1 and longest_of(seams) >= _longest_run(edges, firsts):
-        firsts = list(_restarted(edges, count, seams))
+    starts = np.array([edges.bounds(piece)[0] for piece in range(edges.count)], np.int64)
+    starts = np.unique(starts[starts < edges.length])  # some pieces may be empty
+    tile = tiles.find_all(starts)
+    within = np.arange(starts.size) - np.searchsorted(tile, tile)
+    firsts = starts[within % count == 0]
     return simplified(edges.length, np.diff([*firsts, edges.length]).tolist())
-
-
-def _longest_run(edges: Edges, firsts: list[int]) -> int:
-    return int(np.max(np.diff([*firsts, edges.length]), initial=0))
-
-
-def _restarted(edges: Edges, count: int, seams: Edges) -> Iterator[int]:
-    """Yield where runs begin, of which the first of each tile begins with it."""
-    taken = 0
-    last = -1
-    for piece in range(edges.count):
-        start, stop = edges.bounds(piece)
-        if start == stop:
-            continue
-        tile = seams.find(start)
-        if taken == count or tile != last:
-            yield start
-            taken = 0
-        taken += 1
-        last = tile
 
 
 def common_grid(shape: tuple[int, ...], grids: Sequence[Sequence[Lengths]]) -> tuple[Lengths, ...]:
@@ -165,11 +156,11 @@ def common_grid(shape: tuple[int, ...], grids: Sequence[Sequence[Lengths]]) -> t
 
 
 def joined_grid(
-    shape: tuple[int, ...], grids: Sequence[Sequence[Lengths]]
+    shape: tuple[int, ...], grids: Sequence[Sequence[Lengths]], most: int = LARGEST
 ) -> tuple[Lengths, ...] | None:
     """Return a grid whose chunks hold whole chunks of all `grids`; None if they are too large.
 
-    Too large are more than `LARGEST` elements, but for grids that are all the same.
+    Too large are more than `most` elements, but for grids that are all the same.
     """
     first, *others = [tuple(grid) for grid in grids]
     if all(grid == first for grid in others):
@@ -179,7 +170,7 @@ def joined_grid(
         for n, lengths in zip(shape, zip(first, *others, strict=True), strict=True)
     )
     largest = math.prod(_longest(n, lengths) for n, lengths in zip(shape, joined, strict=True))
-    return joined if largest <= LARGEST else None
+    return joined if largest <= most else None
 
 
 def _common_lengths(n: int, left: Lengths, right: Lengths) -> Lengths:

@@ -12,6 +12,7 @@ import atexit
 import contextlib
 import os
 import threading
+import time
 from concurrent.futures import Executor, Future
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -24,6 +25,22 @@ Result = TypeVar("Result")
 PARTING_SECONDS = 1.0
 """For how long the end of the program waits for calls that are being made.  Local
 reads are over by then; to be cut off inside a native library is no good end."""
+
+
+class _Parting:
+    """The time that the end of the program has for all pools together."""
+
+    _ends: float | None = None
+
+    def left(self) -> float:
+        """Return the seconds that are left, from when it was first asked."""
+        now = time.monotonic()
+        if self._ends is None:
+            self._ends = now + PARTING_SECONDS
+        return max(0.0, self._ends - now)
+
+
+_parting = _Parting()
 
 
 class WaitingThreads(Executor):
@@ -104,4 +121,4 @@ class WaitingThreads(Executor):
             while True:
                 self._queue.get_nowait()  # what has not begun never will
         with self._changed:
-            self._changed.wait_for(lambda: not self._calls, PARTING_SECONDS)
+            self._changed.wait_for(lambda: not self._calls, _parting.left())

@@ -22,7 +22,7 @@ from biggus.engine.spill import Spilled
 from biggus.nodes import AlongAxes, Elementwise, Leaf, Reduce, View
 from biggus.planning import convoys_of, is_resident
 from biggus.region import Selection
-from biggus.source import box_shape, whole
+from biggus.source import whole
 from biggus.statistics import partials
 
 if TYPE_CHECKING:
@@ -276,7 +276,7 @@ class _Taker:
                     merging.add(cells, found)
             for number, values in zip(part.outputs, computed.outputs, strict=True):
                 self._write(self._writers[number], part.box, values)
-        self._advance(int(self._bytes_each * math.prod(box_shape(part.box))))
+        self._advance(int(self._bytes_each * part.size))
 
     def _write(self, writer: Any, box: Box, values: Values) -> None:
         if writer.concurrent:

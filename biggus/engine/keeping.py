@@ -1,9 +1,9 @@
 """Keeping: partial results of reductions, in the cache.
 
-They are kept by batches of cells, under what the values of these are made of, and
-with the states of what was read.  So the same analysis reads nothing when it is
-made again, and of a mosaic that has grown only what is new; what has changed is
-read again.
+They are kept by batches of cells, and by shelves of tiles, under what the values of
+these are made of, and with the states of what was read.  So the same analysis reads
+nothing when it is made again, and of a mosaic that has grown only what is new; what has
+changed is read again.
 """
 
 from __future__ import annotations
@@ -20,25 +20,23 @@ import numpy as np
 from biggus import options
 from biggus.caching import chosen_cache
 from biggus.engine.fingerprint import Fingerprint, fingerprint
-from biggus.planning import positions_of
+from biggus.planning import SHELF, Unit, positions_of
 from biggus.region import Selection
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from biggus.cache import Cache
     from biggus.engine.merging import Merging
-    from biggus.grid import Index
+    from biggus.grid import Edges
     from biggus.planning import Cell, Reduction
+    from biggus.planning.tree import Span
     from biggus.source import Box
     from biggus.statistics import Family, Partial
 
-    _Place = tuple[Index, int, int]
-    """Of a batch: its position along the kept axes, its segment, and its number there."""
-
 _log = logging.getLogger("biggus.engine")
 
-_FORMAT = "partial-1"
+_FORMAT = "partial-2"
 
 
 def keeping_of(reduction: Reduction) -> Keeping | None:
@@ -64,12 +62,12 @@ class Keeping:
         self.reduction = reduction
         self.cache = cache
         self._known = True  # until it turns out that there are no fingerprints
-        self._before: dict[_Place, tuple[Fingerprint, tuple[bytes, ...]]] = {}
-        self._seen: dict[_Place, list[int]] = {}
+        self._before: dict[Unit, tuple[Fingerprint, tuple[bytes, ...]]] = {}
+        self._seen: dict[Unit, _Looked] = {}
         self._lock = threading.Lock()
 
     def wanted(self, cell: Cell, merging: Merging | None) -> bool:
-        """Tell whether a cell must be computed; if not, its batch is handed to `merging`, if any.
+        """Tell whether a cell must be computed; if not, what it is part of is handed to `merging`.
 
         To be called once for each cell.
         """
@@ -77,39 +75,46 @@ class Keeping:
             return True
         tree = self.reduction.tree
         segment, batch, _ = tree.place(cell.reduced)
-        place = (cell.kept, segment, batch)
-        seen = self._seen.get(place)
-        if seen is None:
-            partials = self._looked_up(place)
-            seen = self._seen[place] = [tree.batch_size(segment, batch), partials is None]
-            if partials is not None and merging is not None:
-                merging.add_batch(cell.kept, segment, batch, partials)
-        seen[0] -= 1
-        if not seen[0]:
-            del self._seen[place]
-        return bool(seen[1])
+        if tree.segments > 1:
+            shelf = segment // SHELF
+            unit = Unit(cell.kept, shelf, None)
+            if self._is_there(unit, merging, lambda: tree.cells_on(shelf)):
+                return False
+        unit = Unit(cell.kept, segment, batch)
+        return not self._is_there(unit, merging, lambda: tree.batch_size(segment, batch))
 
-    def keep(self, kept: Index, segment: int, batch: int, partials: Sequence[Partial]) -> None:
-        """Keep what has come of a batch, if nothing has changed since it was looked up."""
-        place = (kept, segment, batch)
+    def _is_there(self, unit: Unit, merging: Merging | None, cells: Callable[[], int]) -> bool:
+        """Tell whether a unit was kept, of which one more of its cells is asked for."""
+        seen = self._seen.get(unit)
+        if seen is None:
+            partials = self._looked_up(unit)
+            seen = self._seen[unit] = _Looked(partials is not None, cells())
+            if partials is not None and merging is not None:
+                merging.add_unit(unit, partials)
+        seen.left -= 1
+        if not seen.left:
+            del self._seen[unit]
+        return seen.there
+
+    def keep(self, unit: Unit, partials: Sequence[Partial]) -> None:
+        """Keep what has come of a unit, if nothing has changed since it was looked up."""
         with self._lock:
-            found = self._before.pop(place, None)
+            found = self._before.pop(unit, None)
         if found is None:
             return
         made_of, before = found
         if made_of.versions() != before:
             return
         version = _packed_versions(before)
-        box = self._box(place)
+        box = self._box(unit)
         for family, partial in zip(self.reduction.families, partials, strict=True):
             payload = encoded(partial)
             if payload is not None:
-                key = self._key(made_of, family, place, box)
-                self.cache.store_bytes(key, payload, version)
+                self.cache.store_bytes(self._key(made_of, family, unit, box), payload, version)
 
-    def _looked_up(self, place: _Place) -> list[Partial] | None:
-        """Return the partial results of a batch that are kept and good; None if one is not."""
-        box = self._box(place)
+    def _looked_up(self, unit: Unit) -> list[Partial] | None:
+        """Return the partial results of a unit that are kept and good; None if one is not."""
+        box = self._box(unit)
         values = math.prod(s.stop - s.start for s in box)
         nbytes = self.reduction.nbytes(positions_of(box, self.reduction.axes))
         if nbytes > max(4096, values * self.reduction.node.dtype.itemsize):
@@ -120,7 +125,7 @@ class Keeping:
             return None
         found = []
         for family in self.reduction.families:
-            partial = self._partial(made_of, family, place, box)
+            partial = self._partial(made_of, family, unit, box)
             if partial is None:
                 break
             found.append(partial)
@@ -129,14 +134,14 @@ class Keeping:
         before = made_of.versions()
         if before is not None:
             with self._lock:
-                self._before[place] = (made_of, before)
+                self._before[unit] = (made_of, before)
         return None
 
     def _partial(
-        self, made_of: Fingerprint, family: Family, place: _Place, box: Box
+        self, made_of: Fingerprint, family: Family, unit: Unit, box: Box
     ) -> Partial | None:
         for holder in (family, *family.holders):
-            key = self._key(made_of, holder, place, box)
+            key = self._key(made_of, holder, unit, box)
             entry = self.cache.load_bytes(key)
             if entry is None:
                 continue
@@ -149,33 +154,51 @@ class Keeping:
             return holder.restrict(partial, family)
         return None
 
-    def _key(self, made_of: Fingerprint, family: Family, place: _Place, box: Box) -> str:
-        """Return the key of the partial results of a batch: 40 hexadecimal digits."""
-        _, segment, batch = place
-        lengths = []
-        for edges, s in zip(self.reduction.cells.axes, box, strict=True):
-            numbers = range(edges.find(s.start), edges.find(s.stop - 1) + 1)
-            lengths.append([stop - start for start, stop in map(edges.bounds, numbers)])
-        text: list[Any] = [_FORMAT, family.key, np.__version__, self.reduction.axes, lengths]
-        text += [self.reduction.tree.batch_size(segment, batch)]
+    def _key(self, made_of: Fingerprint, family: Family, unit: Unit, box: Box) -> str:
+        """Return the key of the partial results of a unit: 40 hexadecimal digits."""
+        text: list[Any] = [_FORMAT, family.key, np.__version__, self.reduction.axes]
+        text.append([_lengths(*pair) for pair in zip(self.reduction.cells.axes, box, strict=True)])
+        text.append(self._span(unit).layout)
         if family.placed:
             text += [[s.start for s in box], self.reduction.node.shape]
         digest = hashlib.blake2b(made_of.identity, digest_size=20)
         digest.update(json.dumps(text).encode())
         return digest.hexdigest()
 
-    def _box(self, place: _Place) -> Box:
-        """Return the box that holds the cells of a batch."""
-        kept, segment, batch = place
+    def _span(self, unit: Unit) -> Span:
+        tree = self.reduction.tree
+        if unit.batch is None:
+            return tree.shelf(unit.number)
+        return tree.batch(unit.number, unit.batch)
+
+    def _box(self, unit: Unit) -> Box:
+        """Return the box that holds the cells of a unit."""
         reduction = self.reduction
-        found = reduction.tree.batch(segment, batch)
+        span = self._span(unit)
         box = [slice(0, 0, 1)] * len(reduction.node.shape)
-        for axis, number in zip(reduction.kept_axes, kept, strict=True):
+        for axis, number in zip(reduction.kept_axes, unit.kept, strict=True):
             box[axis] = slice(*reduction.cells.axes[axis].bounds(number), 1)
-        for axis, first, last in zip(reduction.axes, found.first, found.last, strict=True):
+        for axis, first, last in zip(reduction.axes, span.first, span.last, strict=True):
             edges = reduction.cells.axes[axis]
             box[axis] = slice(edges.bounds(first)[0], edges.bounds(last)[1], 1)
         return tuple(box)
+
+
+class _Looked:
+    """What is known of a unit that was looked up."""
+
+    __slots__ = ("left", "there")
+
+    def __init__(self, there: bool, left: int) -> None:
+        self.there = there
+        self.left = left
+        """How many of its cells have not been asked for."""
+
+
+def _lengths(edges: Edges, s: slice) -> list[int]:
+    """Return the lengths of the cells in a slice of an axis."""
+    numbers = range(edges.find(s.start), edges.find(s.stop - 1) + 1)
+    return [stop - start for start, stop in map(edges.bounds, numbers)]
 
 
 def encoded(partial: Partial) -> bytes | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from biggus.planning import Fold, Run, Wanted
+from biggus.planning import SHELF, Fold, Run, Unit, Wanted
 from biggus.source import box_shape
 from biggus.statistics import Statistic
 
@@ -64,33 +64,48 @@ class Merging:
         tree = self.reduction.tree
         if tree.cells == 1:
             if self.keeping is not None:
-                self.keeping.keep(cell.kept, 0, 0, partials)
+                self.keeping.keep(Unit(cell.kept, 0, 0), partials)
             self._finish(cell.kept, partials)
             return
         segment, batch, position = tree.place(cell.reduced)
         size = tree.batch_size(segment, batch)
-        merged = self._merged((cell.kept, segment, batch), size, position, partials)
+        merged = self._merged((cell.kept, 0, segment, batch), size, position, partials)
         if merged is not None:
+            unit = Unit(cell.kept, segment, batch)
             if self.keeping is not None:
-                self.keeping.keep(cell.kept, segment, batch, merged)
-            self._add_batch(cell.kept, segment, batch, merged)
+                self.keeping.keep(unit, merged)
+            self._add_batch(unit, merged)
 
-    def add_batch(self, kept: Index, segment: int, batch: int, partials: list[Partial]) -> None:
-        """Take the partial results of a batch that was computed earlier."""
+    def add_unit(self, unit: Unit, partials: list[Partial]) -> None:
+        """Take the partial results of a batch or a shelf that were computed earlier."""
         with self._lock:
             if self.reduction.tree.cells == 1:
-                self._finish(kept, partials)
+                self._finish(unit.kept, partials)
+            elif unit.batch is None:
+                self._add_shelf(unit, partials)
             else:
-                self._add_batch(kept, segment, batch, partials)
+                self._add_batch(unit, partials)
 
-    def _add_batch(self, kept: Index, segment: int, batch: int, partials: list[Partial]) -> None:
+    def _add_batch(self, unit: Unit, partials: list[Partial]) -> None:
+        kept, segment, batch = unit
+        assert batch is not None
         tree = self.reduction.tree
-        merged = self._merged((kept, segment), tree.batches(segment), batch, partials)
+        merged = self._merged((kept, 0, segment), tree.batches(segment), batch, partials)
         if merged is None:
             return
-        merged = self._merged((kept,), tree.segments, segment, merged)
+        shelf, place = divmod(segment, SHELF)
+        merged = self._merged((kept, 1, shelf), tree.shelf_size(shelf), place, merged)
+        if merged is None:
+            return
+        on_shelf = Unit(kept, shelf, None)
+        if self.keeping is not None:
+            self.keeping.keep(on_shelf, merged)
+        self._add_shelf(on_shelf, merged)
+
+    def _add_shelf(self, unit: Unit, partials: list[Partial]) -> None:
+        merged = self._merged((unit.kept, 2), self.reduction.tree.shelves, unit.number, partials)
         if merged is not None:
-            self._finish(kept, merged)
+            self._finish(unit.kept, merged)
 
     def _merged(
         self, key: tuple[int | Index, ...], count: int, position: int, partials: list[Partial]

@@ -20,9 +20,11 @@ from biggus.planning.rewriting import (
     substituted,
 )
 from biggus.planning.tasks import Accumulation, BlockWork, Part, Shared, Task, Work, holds
+from biggus.planning.tree import SHELF, Unit
 
 __all__ = [
     "AT_ONCE",
+    "SHELF",
     "Accumulation",
     "BlockWork",
     "Cell",
@@ -38,6 +40,7 @@ __all__ = [
     "Run",
     "Shared",
     "Task",
+    "Unit",
     "Wanted",
     "Work",
     "convoys_of",

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from biggus.cells import LARGEST, longest_of, simplified
+from biggus.cells import longest_of, simplified
 from biggus.errors import MemoryBudgetError
 from biggus.nodes import AlongAxes, Elementwise, Leaf, Reduce, View, narrowed
 from biggus.options import format_bytes
 from biggus.planning.footprint import values_bytes
-from biggus.planning.groups import Group, grouped
+from biggus.planning.groups import MOST, Group, grouped
 from biggus.planning.jobs import lengths_of
 from biggus.planning.tasks import Shared, Task, Work
 from biggus.region import Fixed, Selection, Strided
@@ -150,11 +150,11 @@ class Convoy:
             if id(base) not in mine:
                 continue
             course = Course(mine[id(base)], own)
-            cut = course.nested(self.lead.blocks, group.blocks)
+            cut = course.nested(self.lead.blocks, group.nested)
             if cut is None:
                 continue
             lead = self.lead.cut(cut)
-            if lead.largest > max(LARGEST, self.lead.largest):
+            if lead.largest > max(MOST, self.lead.largest):
                 continue
             followers = (*self.followers, Follower(group, base, course))
             found = Convoy(lead, [follower.along(lead) for follower in followers])

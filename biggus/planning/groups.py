@@ -6,7 +6,7 @@ import itertools
 import math
 from typing import TYPE_CHECKING, Any
 
-from biggus.cells import joined_grid, longest_of
+from biggus.cells import cells_of, joined_grid, longest_of
 from biggus.grid import Grid
 from biggus.nodes import Elementwise, GridMosaicNode, Leaf, Mosaic, View
 from biggus.planning.footprint import footprint, values_bytes
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from biggus.nodes import Node
     from biggus.planning.jobs import Cell
     from biggus.source import Box, Chunks
+
+MOST = 2**24
+"""Elements; blocks of jobs with unlike cells may have so many, if there is memory for them."""
 
 _LEVELS = 3
 """About how many partial results of each open position there are on the way up a tree."""
@@ -56,15 +59,19 @@ class Group:
         self.memory = memory
         self.nodes = tuple({id(job.node): job.node for job in self.jobs}.values())
         self._numbers = {id(node): number for number, node in enumerate(self.nodes)}
-        lengths = joined_grid(self.shape, [job.lengths for job in self.jobs])
+        lengths = joined_grid(self.shape, [job.lengths for job in self.jobs], MOST)
         self.fits_together = lengths is not None
+        """Whether there are blocks that hold whole cells of all jobs."""
         if cut is None:
-            self.blocks = Grid(self.shape, self.jobs[0].lengths if lengths is None else lengths)
+            self.nested = Grid(self.shape, self.jobs[0].lengths if lengths is None else lengths)
+            # Of small tiles, each of which is a cell, several are read together.
+            self.blocks = cells_of(self.shape, lengths_of(self.nested))
             self.order = self._ordered()
             if not self.reductions:
                 self._cut_outputs()
         else:
-            self.blocks, self.order = Grid(self.shape, cut[0]), cut[1]
+            self.nested = self.blocks = Grid(self.shape, cut[0])
+            self.order = cut[1]
         self.state = self._state(self.order)
         """The bytes of partial results that wait for others."""
         self.left = 0
@@ -126,7 +133,10 @@ class Group:
             if wanted is not None:
                 found = tuple([cell for cell in found if wanted(group, number, cell)])
             cells.append(found)
-        return Part(group, box, tuple(cells), tuple(range(len(self.outputs))))
+        size = math.prod([s.stop - s.start for s in box])
+        if wanted is not None and not self.outputs and any(cells):
+            box = _around([cell.box for cell in itertools.chain(*cells)])
+        return Part(group, box, size, tuple(cells), tuple(range(len(self.outputs))))
 
     def boxes(self) -> Iterator[tuple[Index, Box]]:
         """Yield the number and the box of each block, in the order of computing."""
@@ -255,6 +265,14 @@ class Group:
             self.blocks = before
             return False
         return True
+
+
+def _around(boxes: Sequence[Box]) -> Box:
+    """Return the box that holds all of some."""
+    if len(boxes) == 1:
+        return boxes[0]
+    ends = [(min(s.start for s in axis), max(s.stop for s in axis)) for axis in zip(*boxes)]  # noqa: B905
+    return tuple([slice(start, stop, 1) for start, stop in ends])
 
 
 def _count_in(edges: Edges, s: slice) -> int:

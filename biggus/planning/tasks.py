@@ -23,7 +23,10 @@ class Part(NamedTuple):
     """The number of the group among those that go together."""
 
     box: Box
-    """The block."""
+    """The block; of one in which not all cells are wanted, the box around those that are."""
+
+    size: int
+    """How many values the block has."""
 
     cells: tuple[tuple[Cell, ...], ...]
     """For each reduction of the group those of its cells in the block that are wanted."""

@@ -1,15 +1,16 @@
 """The tree in which the partial results of cells are merged.
 
 Cells lie in *segments*, which are the tiles of a mosaic; those of a segment in
-*batches*, which is what is kept of partial results.  Those of a batch are merged,
-then the batches of a segment, then the segments.  So the partial result of a tile is
-the same in every mosaic that the tile is part of.  Pure.
+*batches*.  Those of a batch are merged, then the batches of a segment, then the
+segments of a *shelf*, then the shelves.  So the partial result of a tile is the same
+in every mosaic that the tile is part of, and that of a shelf as long as its tiles are.
+What is kept of partial results are batches, and shelves.  Pure.
 """
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 BATCH = 64
 """Cells whose partial results are kept as one."""
 
+SHELF = 64
+"""Segments whose partial results are kept as one besides."""
+
 
 class Place(NamedTuple):
     """Where a cell is in the tree."""
@@ -32,17 +36,30 @@ class Place(NamedTuple):
     position: int
 
 
-class Batch(NamedTuple):
-    """Some cells of a segment."""
+class Unit(NamedTuple):
+    """What is kept as one: a batch, or a shelf, of those that are reduced to one position."""
+
+    kept: Index
+    """The number of the cells along the axes that are kept."""
+
+    number: int
+    """That of the segment; of a shelf, its own."""
+
+    batch: int | None
+    """The number of the batch in the segment; None for a shelf."""
+
+
+class Span(NamedTuple):
+    """Cells, and the box around them."""
 
     first: Index
-    """The number along each axis of the first cell of the box that holds them."""
+    """The number along each axis of the first cell of the box."""
 
     last: Index
     """The same of the last."""
 
-    size: int
-    """How many they are."""
+    layout: tuple[Any, ...]
+    """What tells, of all that is in the box, which cells are meant and how they are merged."""
 
 
 class Tree:
@@ -62,6 +79,7 @@ class Tree:
         self.grid = Grid(counts, lengths)
         self._counts = tuple([edges.count for edges in self.grid.axes])
         self.segments = max(1, math.prod(self._counts))
+        self.shelves = -(-self.segments // SHELF)
         self.cells = math.prod(counts)
 
     def place(self, cell: Index) -> Place:
@@ -83,25 +101,42 @@ class Tree:
         cells = math.prod(stop - start for start, stop in self._bounds(segment))
         return min(BATCH, cells - batch * BATCH)
 
-    def batch(self, segment: int, batch: int) -> Batch:
-        """Return which cells are in a batch."""
+    def shelf_size(self, shelf: int) -> int:
+        """Return how many segments a shelf has."""
+        return min(SHELF, self.segments - shelf * SHELF)
+
+    def batch(self, segment: int, batch: int) -> Span:
+        """Return the cells of a batch."""
         bounds = self._bounds(segment)
         lengths = [stop - start for start, stop in bounds]
-        begin = batch * BATCH
-        end = min(begin + BATCH, math.prod(lengths)) - 1
-        if not bounds:
-            return Batch((), (), 1)
-        first, last = _unraveled(begin, lengths), _unraveled(end, lengths)
-        split = next((axis for axis in range(len(lengths)) if first[axis] != last[axis]), None)
-        if split is not None:
-            first[split + 1 :] = [0] * (len(lengths) - split - 1)
-            last[split + 1 :] = [n - 1 for n in lengths[split + 1 :]]
+        size = self.batch_size(segment, batch)
+        first, last, before = _around(batch * BATCH, size, lengths)
         starts = [start for start, _ in bounds]
-        return Batch(
+        return Span(
             tuple([a + b for a, b in zip(starts, first, strict=True)]),
             tuple([a + b for a, b in zip(starts, last, strict=True)]),
-            end - begin + 1,
+            (before, size),
         )
+
+    def shelf(self, shelf: int) -> Span:
+        """Return the cells of a shelf."""
+        size = self.shelf_size(shelf)
+        first, last, before = _around(shelf * SHELF, size, self._counts)
+        bounds = [
+            [edges.bounds(number) for number in range(a, b + 1)]
+            for edges, a, b in zip(self.grid.axes, first, last, strict=True)
+        ]
+        return Span(
+            tuple([axis[0][0] for axis in bounds]),
+            tuple([axis[-1][1] - 1 for axis in bounds]),
+            (before, size, [[stop - start for start, stop in axis] for axis in bounds]),
+        )
+
+    def cells_on(self, shelf: int) -> int:
+        """Return how many cells a shelf has."""
+        begin = shelf * SHELF
+        segments = range(begin, begin + self.shelf_size(shelf))
+        return sum(math.prod([b - a for a, b in self._bounds(segment)]) for segment in segments)
 
     def _bounds(self, segment: int) -> list[tuple[int, int]]:
         """Return the numbers of the first cell, and of that after the last, of a segment."""
@@ -112,8 +147,21 @@ class Tree:
         return bounds[::-1]
 
 
+def _around(begin: int, size: int, lengths: Sequence[int]) -> tuple[list[int], list[int], int]:
+    """Return the first and the last of the box around so many, and how many it has before them."""
+    first, last = _unraveled(begin, lengths), _unraveled(begin + size - 1, lengths)
+    split = next((axis for axis in range(len(lengths)) if first[axis] != last[axis]), None)
+    before = 0
+    if split is not None:
+        for axis in range(split + 1, len(lengths)):
+            before = before * lengths[axis] + first[axis]
+        first[split + 1 :] = [0] * (len(lengths) - split - 1)
+        last[split + 1 :] = [n - 1 for n in lengths[split + 1 :]]
+    return first, last, before
+
+
 def _unraveled(number: int, lengths: Sequence[int]) -> list[int]:
-    """Return the numbers along each axis of one in C order: of two NumPy takes longer."""
+    """Return the numbers along each axis of one in C order: NumPy takes longer for so few."""
     found = []
     for length in reversed(lengths):
         number, rest = divmod(number, length)

@@ -100,8 +100,8 @@ class Layout:
         return part if self.order is None else part.transpose(self.order)
 
     def part(self, block: Plain, run: Run) -> Plain:
-        """Return a run of a block."""
-        found = block.reshape(self.lengths)[run.box]
+        """Return a run of a block, which has been given the shape of the dims."""
+        found = block[run.box]
         return found if self.order is None else found.transpose(self.order)
 
 

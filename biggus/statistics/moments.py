@@ -208,13 +208,12 @@ class MomentsAccumulator(Accumulator):
         sums = self.layout.at(self.sums, part.run)
         np.add.reduce(values, axis=part.axes, keepdims=True, out=sums)
         if family.order == 2:
-            self._deviations(part, present, values, sums, np.maximum(count, 1))
+            several = count if isinstance(count, int) else np.maximum(count, 1)
+            self._deviations(part, present, values, sums / several)
 
-    def _deviations(
-        self, part: Part, present: Present, values: Plain, sums: Plain, count: Plain
-    ) -> None:
-        deviations = scratch("block", values.shape, self.family.dtype)
-        mean = sums / count
+    def _deviations(self, part: Part, present: Present, values: Plain, mean: Plain) -> None:
+        own = values is present.values  # else they are in scratch memory, and not needed any more
+        deviations = scratch("block", values.shape, self.family.dtype) if own else values
         np.subtract(values, mean, out=deviations)
         present.blank(deviations)
         # Sums of so few digits each are as good as exact.

@@ -29,9 +29,9 @@ class Part:
     run : Run
         Which part of the block.
     block : ndarray
-        All values.
+        All values, in the shape of the layout's dims.
     mask : ndarray or None
-        Where they are masked.
+        Where they are masked, in the same shape.
     """
 
     __slots__ = ("_present", "axes", "run", "whole")
@@ -161,6 +161,8 @@ def partials(
     mask = np.ma.getmask(values)
     given = None if mask is np.ma.nomask else np.ascontiguousarray(mask).reshape(values.shape)
     layout = layout_of(block.shape, axes)
+    block = block.reshape(layout.lengths)
+    given = None if given is None else given.reshape(layout.lengths)
     accumulators = [family.accumulator(layout, origin) for family in families]
     # What overflows or is not a number shows in the result.
     with np.errstate(all="ignore"):

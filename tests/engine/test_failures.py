@@ -15,11 +15,12 @@ import pytest
 from sources import Deadly, Failing, Patient
 
 import biggus
+from biggus.cells import CELL
 from biggus.engine.running import WAITING_TASKS
 from biggus.errors import BiggusError, SourceError
 from biggus.testing import ArraySource, FaultySource, RecordingSource
 
-SHAPE = (64, 2**18)  # a row is a chunk; four are a cell
+SHAPE = (64, CELL // 4)  # a row is a chunk; four are a cell
 CELLS = 16
 
 
@@ -107,7 +108,7 @@ def _settled(count):
 
 
 def test_one_of_several_that_fails_ends_all():
-    good = RecordingSource(ArraySource(np.zeros(SHAPE, "u1"), (1, 2**18)))
+    good = RecordingSource(ArraySource(np.zeros(SHAPE, "u1"), (1, CELL // 4)))
     arrays = [biggus.ArrayAdapter(good).mean(), failing(row=0).mean(), failing(row=0).max(axis=0)]
     for order in (arrays, arrays[::-1]):
         with pytest.raises(SourceError, match="on fire"):
@@ -116,7 +117,7 @@ def test_one_of_several_that_fails_ends_all():
 
 def test_a_failure_in_a_second_pass():
     source = FaultySource(
-        ArraySource(np.zeros(SHAPE, "u1"), (1, 2**18)), OSError("unplugged"), on={CELLS + 3}
+        ArraySource(np.zeros(SHAPE, "u1"), (1, CELL // 4)), OSError("unplugged"), on={CELLS + 3}
     )
     a = biggus.ArrayAdapter(source)
     with pytest.raises(SourceError, match="unplugged"):
@@ -196,6 +197,6 @@ def test_what_cannot_be_sent_is_an_error(processes):
         def __getitem__(self, box):
             raise AssertionError
 
-    a = biggus.ArrayAdapter(Local(), chunks=(1, 2**18))
+    a = biggus.ArrayAdapter(Local(), chunks=(1, CELL // 4))
     with biggus.set_options(executor=processes), pytest.raises(Exception, match="Local"):
         a.max().ndarray()

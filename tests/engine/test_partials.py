@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import biggus
+from biggus import cells
 from biggus.testing import ArraySource, RecordingSource
 
 VALUES = np.random.default_rng(5).normal(size=(96, 50)).astype("f4")
@@ -118,6 +119,41 @@ def test_of_a_mosaic_that_has_grown_only_what_is_new_is_read():
     assert [len(each.boxes) for each in tiles][:4] == [0, 0, 0, 0]
     for got, lazy in zip(found, statistics(a), strict=True):
         assert got.tobytes() == alone(lazy).tobytes()
+
+
+@pytest.mark.parametrize("shape", [(1, 3, 4), (2, 300, 400)])
+def test_of_a_thousand_small_files_only_the_one_that_is_new_is_read(shape):
+    tiles = [recording(np.full(shape, n, "f4"), shape, token=f"{n}") for n in range(1001)]
+    wrapped(*tiles[:1000]).mean().ndarray()
+    assert all(len(each.boxes) == 1 for each in tiles[:1000])
+    for number in (1000, 1001):
+        for each in tiles:
+            each.clear()
+        assert wrapped(*tiles[:number]).mean().ndarray() == (number - 1) / 2
+        assert [n for n, each in enumerate(tiles) if each.boxes] == [*range(1000, number)]
+
+
+def test_a_batch_is_known_by_where_in_its_box_it_begins(monkeypatch):
+    monkeypatch.setattr(cells, "RUN", 1)
+    monkeypatch.setattr(cells, "CELL", 1)
+    values = np.arange(20.0 * 10).reshape(20, 10)
+    source = recording(values, (1, 1))
+    # The second batch of all, and the first of these rows, are of 64 cells in rows 6 to 12.
+    assert wrapped(source).mean().ndarray() == values.mean()
+    assert wrapped(source)[6:13].mean().ndarray() == values[6:13].mean()
+
+
+def test_a_shelf_is_known_by_where_in_its_box_it_begins():
+    # Tiles ten in a row: the first shelf ends, and the second begins, in the seventh.
+    tiles = [
+        [recording(np.full((2, 3), 10 * y + x, "f8"), (2, 3), token=f"{y} {x}") for x in range(10)]
+        for y in range(13)
+    ]
+    with biggus.set_options(cache=False):
+        rows = [biggus.LinearMosaic([biggus.ArrayAdapter(t) for t in row], 1) for row in tiles]
+        a = biggus.LinearMosaic(rows, axis=0)
+    for array in (a, a[12:], a[:14], a[2:-2], a[12:24]):
+        assert array.mean().ndarray() == array.ndarray().mean()
 
 
 def test_tiles_are_known_again_in_other_mosaics():

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import biggus
+from biggus.cells import CELL
 from biggus.errors import MemoryBudgetError, ReadLimitError
 from biggus.source import Source, box_shape
 from biggus.testing import ArraySource, RecordingSource, UnreadableSource
@@ -165,7 +166,7 @@ def test_a_window_of_something_endless_has_a_plan():
 
 @pytest.mark.parametrize("rows", [500, 20_000])
 def test_a_plan_takes_no_memory_in_the_number_of_its_tasks(rows):
-    a = biggus.ArrayAdapter(UnreadableSource((rows, 2**20), "f4", chunks=(1, 2**20), waits=False))
+    a = biggus.ArrayAdapter(UnreadableSource((rows, CELL), "f4", chunks=(1, CELL), waits=False))
     arrays = [a.mean(), a.max()]
     biggus.plan(arrays)
     tracemalloc.start()

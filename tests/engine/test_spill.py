@@ -13,7 +13,7 @@ import pytest
 import biggus
 from biggus.engine.spill import Spilled
 
-SHAPE = (6, 1200, 1000)
+SHAPE = (6, 2400, 1000)
 VALUES = np.random.default_rng(0).normal(0, 1, SHAPE)
 
 
@@ -46,7 +46,7 @@ def test_in_little_memory_it_is_the_same(folder, made, masked):
     wanted = [anomaly.max(), anomaly[1:4, :5], a.mean(axis=0)]
     plenty = biggus.masked_arrays(wanted)
     assert not made
-    with biggus.set_options(memory="70 MB"):
+    with biggus.set_options(memory="140 MB"):
         little = biggus.masked_arrays(wanted)
     # The mean is a result as well, and is in memory as such.
     assert [node.name for node in made] == ["std"]
@@ -69,7 +69,7 @@ def test_a_failure_leaves_no_file(folder, made):
             return VALUES[box]
 
     a = biggus.ArrayAdapter(Failing(), chunks=(2, 300, 500))
-    with biggus.set_options(memory="70 MB"), pytest.raises(biggus.SourceError, match="gone"):
+    with biggus.set_options(memory="140 MB"), pytest.raises(biggus.SourceError, match="gone"):
         (a - a.mean(axis=0)).max().ndarray()
     assert made
     ended = time.monotonic() + 10

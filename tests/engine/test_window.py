@@ -12,10 +12,11 @@ import pytest
 from sources import Failing
 
 import biggus
+from biggus.cells import CELL
 from biggus.engine.running import WAITING_TASKS
 from biggus.testing import ArraySource
 
-ROW = 2**20  # a cell
+ROW = CELL
 
 
 class Gated(Failing):
@@ -57,7 +58,7 @@ def settled(count):
     return last
 
 
-@pytest.mark.parametrize("memory", ["60 MB", "120 MB"])
+@pytest.mark.parametrize("memory", ["120 MB", "240 MB"])
 @pytest.mark.parametrize("waits", [False, True])
 def test_little_is_computed_while_the_first_is_not_done(waits, memory):
     source = Gated((100, ROW), waits)

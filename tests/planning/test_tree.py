@@ -9,7 +9,7 @@ import pytest
 
 from biggus.grid import edges_of
 from biggus.planning import Fold, Run
-from biggus.planning.tree import BATCH, Tree
+from biggus.planning.tree import BATCH, SHELF, Tree
 from biggus.statistics import statistic
 
 pytest.importorskip("hypothesis")
@@ -48,7 +48,7 @@ def test_each_cell_has_a_place_of_its_own(made):
         (segment, batch, position)
         for segment in range(tree.segments)
         for batch in range(tree.batches(segment))
-        for position in range(tree.batch(segment, batch).size)
+        for position in range(tree.batch_size(segment, batch))
     }
     assert set(places) == expected
 
@@ -59,8 +59,43 @@ def test_a_batch_lies_in_its_box(made):
     for cell in itertools.product(*map(range, counts)):
         segment, number, position = tree.place(cell)
         batch = tree.batch(segment, number)
-        assert position < batch.size <= BATCH
+        assert position < tree.batch_size(segment, number) <= BATCH
         assert all(a <= n <= b for a, n, b in zip(batch.first, cell, batch.last, strict=True))
+
+
+@given(trees())
+def test_what_is_said_of_a_unit_tells_its_cells(made):
+    tree, counts = made
+    cells = list(itertools.product(*map(range, counts)))
+    shelves = {n: (tree.shelf(n), []) for n in range(tree.shelves)}
+    batches = {}
+    for cell in cells:
+        segment, number, _ = tree.place(cell)
+        shelves[segment // SHELF][1].append(cell)
+        batch = batches.setdefault((segment, number), (tree.batch(segment, number), []))
+        batch[1].append(cell)
+    for number, (span, found) in shelves.items():
+        assert tree.cells_on(number) == len(found)
+        assert tree.shelf_size(number) == span.layout[1]
+        assert _around(found, span)
+    for span, found in batches.values():
+        before, size = span.layout
+        box = list(itertools.product(*_ranges(span)))
+        assert sorted(found) == box[before : before + size]
+
+
+def _ranges(span):
+    return [range(a, b + 1) for a, b in zip(span.first, span.last, strict=True)]
+
+
+def _around(cells, span):
+    """Tell whether a span is just the box around cells, along the first axis that has several."""
+    inside = all(n in r for cell in cells for n, r in zip(cell, _ranges(span), strict=True))
+    ends = [(min(axis), max(axis)) for axis in zip(*cells, strict=True)]
+    split = next((n for n, (a, b) in enumerate(ends) if a < b), len(ends) - 1)
+    return (
+        inside and ends[: split + 1] == list(zip(span.first, span.last, strict=True))[: split + 1]
+    )
 
 
 def test_many_cells_are_found_without_being_listed():
