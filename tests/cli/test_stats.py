@@ -216,7 +216,7 @@ def test_words_are_counted(told):
 def test_in_little_memory(told):
     values = RNG.random((400, 5000))
     zarr_of(values, chunks=(20, 1000))
-    found = told("a.zarr", "--memory", "30 MB", "--workers", "2", "--json")["statistics"]
+    found = told("a.zarr", "--memory", "60 MB", "--workers", "2", "--json")["statistics"]
     assert found["mean"] == pytest.approx(values.mean(), rel=1e-13)
     assert found["std"] == pytest.approx(values.std(), rel=1e-13)
 
