@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from biggus import options
 from biggus.engine.computing import Computed, compute
 from biggus.engine.reading import computing
+from biggus.planning import narrowed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -189,7 +190,7 @@ class _Sent:
                 if task.idle:
                     self._take(task, ())
                     continue
-                work = self._convoy.work(task).narrowed()
+                work = narrowed(self._convoy.work(task))
                 under_way[self._executor.submit(compute_elsewhere, work, self._shipped)] = task
             while under_way:
                 self._settle(under_way)

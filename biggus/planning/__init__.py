@@ -10,6 +10,7 @@ from biggus.planning.fold import Fold, Run
 from biggus.planning.footprint import AT_ONCE, piece_bytes, reading_bytes
 from biggus.planning.groups import Group
 from biggus.planning.jobs import Cell, Output, Reduction, Wanted, positions_of, reductions_over
+from biggus.planning.narrowing import narrowed
 from biggus.planning.report import PassPlan, Plan
 from biggus.planning.rewriting import (
     Interner,
@@ -46,6 +47,7 @@ __all__ = [
     "convoys_of",
     "holds",
     "is_resident",
+    "narrowed",
     "piece_bytes",
     "positions_of",
     "pushed",

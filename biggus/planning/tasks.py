@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from biggus.nodes import Leaf
-from biggus.planning.rewriting import Interner
-from biggus.region import Selection
-
 if TYPE_CHECKING:
     from biggus.grid import Index
     from biggus.nodes import Node
     from biggus.planning.jobs import Cell
+    from biggus.region import Selection
     from biggus.source import Box
     from biggus.statistics import Family
 
@@ -80,11 +77,6 @@ class BlockWork(NamedTuple):
     outputs: tuple[int, ...]
     """The numbers of the nodes whose values are wanted."""
 
-    def narrowed(self, intern: Interner) -> BlockWork:
-        """Return the same work with nodes that hold nothing but the block."""
-        nodes = tuple([intern(node.within(self.get)) for node in self.nodes])
-        return self._replace(nodes=nodes, get=Selection.identity(self.get.shape))
-
 
 class Shared(NamedTuple):
     """What is read once, for several parts of a task."""
@@ -98,14 +90,6 @@ class Work(NamedTuple):
 
     blocks: tuple[BlockWork, ...]
     shared: tuple[Shared, ...]
-
-    def narrowed(self) -> Work:
-        """Return the same work with nothing in it that it does not need: to be sent away."""
-        intern = Interner()
-        shared = [
-            each._replace(node=intern(each.node)) for each in self.shared if type(each.node) is Leaf
-        ]
-        return Work(tuple([block.narrowed(intern) for block in self.blocks]), tuple(shared))
 
 
 def within(box: Box, block: Box) -> Box:

@@ -10,7 +10,7 @@ import pytest
 import biggus
 from biggus.engine.passes import Passes
 from biggus.errors import SourceError
-from biggus.planning import convoys_of
+from biggus.planning import convoys_of, narrowed
 
 distributed = pytest.importorskip("distributed")
 pytest.importorskip("h5py")
@@ -108,7 +108,7 @@ class Sizes(Passes):
         self.sizes = []
         for convoy in convoys_of(stage.reductions, stage.outputs, 10**9):
             for task in convoy.tasks():
-                self.sizes.append(len(pickle.dumps(convoy.work(task).narrowed())))
+                self.sizes.append(len(pickle.dumps(narrowed(convoy.work(task)))))
         return []
 
 

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import io
+import pickle
+import weakref
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -225,3 +230,48 @@ def test_cells_that_do_not_nest_are_read_again(parts, chunks, run, cell):
         np.testing.assert_array_equal(one, right)
     assert plan.requests == len(source.boxes)
     assert (times_read(source) >= 1).all()
+
+
+class Sending(ThreadPoolExecutor):
+    """Threads that are sent what they do as other processes are, but for the sources."""
+
+    def submit(self, fn, *args):
+        buffer = io.BytesIO()
+        _Pickler(buffer).dump(args)
+        return super().submit(fn, *_Unpickler(io.BytesIO(buffer.getvalue())).load())
+
+
+class _Pickler(pickle.Pickler):
+    def persistent_id(self, value):
+        return id(value) if isinstance(value, RecordingSource) and known(value) else None
+
+
+class _Unpickler(pickle.Unpickler):
+    def persistent_load(self, key):
+        return _sources[key]
+
+
+_sources = weakref.WeakValueDictionary()
+
+
+def known(source):
+    """Remember a source by its id."""
+    _sources[id(source)] = source
+    return True
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_what_is_sent_away_shares_what_it_reads(part):
+    tiles = [numbers((12, 100, 50), seed) for seed in range(5)]
+    sources, arrays = zip(*[recorded(tile, (4, 100, 50)) for tile in tiles], strict=True)
+    a, values = biggus.LinearMosaic(arrays, axis=0), np.concatenate(tiles)
+    key = PARTS[part]
+    with Sending(2) as executor, biggus.set_options(executor=executor):
+        wanted = [(a * 2).sum(axis=0), (a[key] + 1).max(), a[key]]
+        plan = biggus.plan(wanted)
+        doubled, most, some = biggus.ndarrays(wanted)
+    np.testing.assert_allclose(doubled, 2 * values.sum(axis=0), rtol=1e-14)
+    assert most == values[key].max() + 1
+    np.testing.assert_array_equal(some, values[key])
+    assert all((times_read(source) == 1).all() for source in sources)
+    assert plan.requests == sum(len(source.boxes) for source in sources)

@@ -1,0 +1,104 @@
+"""Narrowing: the work of a task with nothing in it that it does not need, to be sent away."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from biggus.nodes import Elementwise, Node, View, select
+from biggus.planning.rewriting import Interner, rebuilt
+from biggus.planning.tasks import Shared, Work, holds
+from biggus.region import Selection
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy as np
+
+    from biggus.nodes import Piece, Step
+    from biggus.source import Box, Chunks
+
+
+def narrowed(work: Work) -> Work:
+    """Return the same work, in which nodes hold nothing but what is computed of them.
+
+    What parts share is narrowed once, to the box that is read for them; so that they
+    share it there as well.
+    """
+    intern = Interner()
+    windows = {id(each.node): _Window(each) for each in work.shared}
+
+    def opened(node: Node) -> Node:
+        return windows.get(id(node)) or rebuilt(node, opened)
+
+    def closed(node: Node) -> Node:
+        if isinstance(node, View) and isinstance(node.base, _Window):
+            return node.base.seen(node.selection)
+        return rebuilt(node, closed)
+
+    blocks = []
+    for block in work.blocks:
+        nodes = [closed(opened(node).within(block.get)) for node in block.nodes]
+        get = Selection.identity(block.get.shape)
+        blocks.append(block._replace(nodes=tuple(map(intern, nodes)), get=get))
+    shared = [window.shared for window in windows.values() if window.shared is not None]
+    return Work(tuple(blocks), tuple([Shared(intern(node), box) for node, box in shared]))
+
+
+class _Window(Node):
+    """A shared node, of which selections are seen through the box that is read of it."""
+
+    __slots__ = ("_box", "_node", "_small", "shared")
+
+    def __init__(self, shared: Shared) -> None:
+        self._node, self._box = shared
+        self._small = self._node.within(Selection.of_box(self._box))
+        self.shared: Shared | None = None
+        """What is to be shared of what is sent."""
+        small = self._small
+        base, get = small, Selection.identity(small.shape)
+        if isinstance(small, View):
+            base, get = small.base, small.selection
+        box, _ = get.bounding_box()
+        if not isinstance(base, Elementwise) and all(s.step == 1 for s in box):
+            self.shared = Shared(base, box)
+
+    @property
+    def shape(self) -> tuple[int, ...]:  # type: ignore[override]
+        return self._node.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:  # type: ignore[override]
+        return self._node.dtype
+
+    @property
+    def masked(self) -> bool:
+        return self._node.masked
+
+    @property
+    def fill_value(self) -> Any:
+        return self._node.fill_value
+
+    @property
+    def grid(self) -> Chunks | None:
+        return self._node.grid
+
+    def within(self, get: Selection) -> Node:
+        return select(self, get)
+
+    def pieces(
+        self, get: Selection, put: Selection, steps: tuple[Step, ...] = ()
+    ) -> Iterator[Piece]:
+        return self._node.pieces(get, put, steps)
+
+    def seen(self, get: Selection) -> Node:
+        """Return the node of a selection: of the box, if that holds it."""
+        box, local = get.bounding_box()
+        if not holds(self._box, box):
+            return self._node.within(get)
+        there: Box = tuple(
+            [
+                slice(s.start - b.start, s.stop - b.start, s.step)
+                for s, b in zip(box, self._box, strict=True)
+            ]
+        )
+        return select(self._small, Selection.of_box(there).compose(local))
