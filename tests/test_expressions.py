@@ -486,3 +486,22 @@ def test_what_is_missing_does_not_depend_on_the_tile():
     assert np.sqrt(joined).masked_array().tolist() == np.ma.sqrt(whole).tolist()
     keys = {step_of(1 / joined).key, step_of(1 / ADAPT(plain)).key}
     assert len(keys) == 2
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (1, 1), (1, 3), (3,)])
+@pytest.mark.parametrize("missing", [True, False])
+def test_what_is_missing_is_missing_wherever_it_is_spread_to(shape, missing):
+    small = np.ma.MaskedArray(np.ones(shape), mask=np.full(shape, missing))
+    large = np.arange(6.0).reshape(2, 3)
+    a, b = biggus.ArrayAdapter(small), biggus.ArrayAdapter(large)
+    zero = biggus.ArrayAdapter(np.zeros(shape))
+    for lazy, right in (
+        (biggus.broadcast_to(a + zero, (2, 3)), np.ma.MaskedArray(np.ones((2, 3)), missing)),
+        ((a + zero) + b, np.ma.MaskedArray(1 + large, missing)),
+        ((a + zero)[None] * b, np.ma.MaskedArray([large], missing)),
+        ((a + b.min()) + b, np.ma.MaskedArray(1 + large, missing)),
+        (((a + zero) + b).min(axis=0), np.ma.MaskedArray(1 + large[0], missing)),
+    ):
+        found = lazy.masked_array()
+        np.testing.assert_array_equal(np.ma.getmaskarray(found), np.ma.getmaskarray(right))
+        np.testing.assert_array_equal(found.compressed(), right.compressed())

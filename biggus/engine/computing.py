@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-
 from biggus.engine.reading import block
-from biggus.nodes import Elementwise, Node, View, narrowed, take
+from biggus.nodes import Elementwise, Node, View, narrowed, spread, take
 from biggus.planning import holds, signature_of
 from biggus.region import Selection
 from biggus.source import box_shape
@@ -114,11 +112,7 @@ class Blocks:
 
     def values(self, node: Node, get: Selection) -> Values:
         """Return the values of a selection of a node: not to be written to."""
-        values = self._values(node, get)
-        if values.shape != get.shape:
-            spread: Values = np.broadcast_to(values, get.shape, subok=True)
-            return spread
-        return values
+        return spread(self._values(node, get), get.shape)
 
     def _values(self, node: Node, get: Selection) -> Values:
         """Return the same; of length one along dims in which all are equal."""

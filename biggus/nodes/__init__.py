@@ -5,7 +5,7 @@ selection of it falls into pieces, each of which one source gives in one read.
 """
 
 from biggus.nodes.along import AlongAxes
-from biggus.nodes.base import Combination, Node, Piece, Read, take
+from biggus.nodes.base import Combination, Node, Piece, Read, spread, take
 from biggus.nodes.elementwise import Elementwise, narrowed
 from biggus.nodes.leaf import LONGEST_READ, Leaf
 from biggus.nodes.mosaic import GridMosaicNode, Mosaic
@@ -34,5 +34,6 @@ __all__ = [
     "narrowed",
     "seen_through",
     "select",
+    "spread",
     "take",
 ]

@@ -121,11 +121,7 @@ class Combination(Piece):
 
     def finish(self, blocks: list[Values]) -> Values:
         """Compute, from what was wanted of each node; which may be of length 1 along a dim."""
-        values = self._stepped(self.function(*blocks))
-        if values.shape != self.put.shape:
-            spread: Values = np.broadcast_to(values, self.put.shape, subok=True)
-            return spread
-        return values
+        return spread(self._stepped(self.function(*blocks)), self.put.shape)
 
 
 class Node:  # no ABC: to be asked for its kind is then much faster
@@ -205,3 +201,13 @@ def take(selection: Selection, block: Values) -> Values:
             mask=selection.take_from(mask),
         )
     return selection.take_from(block)
+
+
+def spread(values: Values, shape: tuple[int, ...]) -> Values:
+    """Return values broadcast to a shape, with their mask, which NumPy would leave behind."""
+    if values.shape == shape:
+        return values
+    if isinstance(values, np.ma.MaskedArray):
+        mask = np.broadcast_to(np.ma.getmaskarray(values), shape)
+        return np.ma.MaskedArray(np.broadcast_to(values.data, shape), mask=mask)
+    return np.broadcast_to(values, shape)
