@@ -498,7 +498,7 @@ def test_what_is_missing_is_missing_wherever_it_is_spread_to(shape, missing):
     for lazy, right in (
         (biggus.broadcast_to(a + zero, (2, 3)), np.ma.MaskedArray(np.ones((2, 3)), missing)),
         ((a + zero) + b, np.ma.MaskedArray(1 + large, missing)),
-        ((a + zero)[None] * b, np.ma.MaskedArray([large], missing)),
+        ((a + zero)[None] * b, np.ma.MaskedArray((small + 0)[None] * large)),
         ((a + b.min()) + b, np.ma.MaskedArray(1 + large, missing)),
         (((a + zero) + b).min(axis=0), np.ma.MaskedArray(1 + large[0], missing)),
     ):
