@@ -207,12 +207,16 @@ class Selection:
 
         What it selects broadcasts to what this selects.
         """
-        named = {dim for m in self.maps for dim in _dims_of(m)}
+        named = self.named_dims()
         if len(named) == len(self.shape):
             return self
         return Selection(
             tuple([n if dim in named else 1 for dim, n in enumerate(self.shape)]), self.maps
         )
+
+    def named_dims(self) -> set[int]:
+        """Return the dims along which it matters where one is."""
+        return {dim for m in self.maps for dim in _dims_of(m)}
 
     def joint_dims(self, axis: int) -> tuple[int, ...]:
         """Return the dims that the index arrays tie together with those of `axis`."""

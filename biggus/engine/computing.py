@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 from biggus.engine.reading import block
-from biggus.nodes import Elementwise, Node, View, narrowed, spread, take
+from biggus.nodes import Elementwise, Node, View, is_spread, narrowed, spread, take
 from biggus.planning import holds, signature_of
 from biggus.region import Selection
 from biggus.source import box_shape
@@ -15,6 +15,7 @@ from biggus.statistics import partials
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from biggus.engine.repeated import Repeated
     from biggus.planning import Accumulation, BlockWork, Shared, Work
     from biggus.source import Values
     from biggus.statistics import Partial
@@ -32,15 +33,15 @@ class Computed(NamedTuple):
     """For each output its values in the block; not to be written to."""
 
 
-def compute(work: Work) -> list[Computed]:
+def compute(work: Work, repeated: Repeated | None = None) -> list[Computed]:
     """Do the work of a task; return what has come of each of its parts."""
     read = Reading(work.shared).block if work.shared else block
-    return [_computed(each, read) for each in work.blocks]
+    return [_computed(each, read, repeated) for each in work.blocks]
 
 
-def _computed(work: BlockWork, read: _Read) -> Computed:
+def _computed(work: BlockWork, read: _Read, repeated: Repeated | None) -> Computed:
     reduced = [each.node for each in work.accumulations if each.cells]
-    blocks = Blocks([work.nodes[number] for number in (*reduced, *work.outputs)], read)
+    blocks = Blocks([work.nodes[number] for number in (*reduced, *work.outputs)], read, repeated)
     found = []
     for accumulation in work.accumulations:
         if accumulation.cells:
@@ -103,10 +104,15 @@ class Blocks:
         What will be asked for; what will be asked for twice, twice.
     read : callable, optional
         What reads a selection of what is not computed.
+    repeated : Repeated, optional
+        What keeps values that other blocks need as well.
     """
 
-    def __init__(self, nodes: Iterable[Node], read: _Read = block) -> None:
+    def __init__(
+        self, nodes: Iterable[Node], read: _Read = block, repeated: Repeated | None = None
+    ) -> None:
         self._read = read
+        self._repeated = repeated
         self._uses = _uses_of(nodes)
         self._known: dict[object, Values] = {}
 
@@ -130,13 +136,20 @@ class Blocks:
         if not isinstance(node, Elementwise):
             return self._read(node, get)
         step = node.step
-        operands = [self.values(*narrowed(operand, get)) for operand in node.operands]
+        operands = [self._operand(operand, get) for operand in node.operands]
         (first, *others) = node.operands
         if not others and self._is_free(first) and hasattr(step, "over"):
             over: Values = step.over(operands[0])
             return over
         values: Values = step(*operands)
         return values
+
+    def _operand(self, operand: Node, get: Selection) -> Values:
+        node, part = narrowed(operand, get)
+        kept = self._repeated
+        if kept is not None and kept.holds(node, is_spread(operand)):
+            return kept.values(node, part, self.values)
+        return self.values(node, part)
 
     def _is_free(self, node: Node) -> bool:
         """Tell whether the values of a node are nobody else's, and may be written over."""

@@ -16,9 +16,10 @@ import numpy as np
 from biggus import options
 from biggus.engine.keeping import keeping_of
 from biggus.engine.passes import Passes, Stage
+from biggus.engine.repeated import Repeated
 from biggus.engine.running import most_at_once
 from biggus.grid import Grid
-from biggus.nodes import Combination, Elementwise, Leaf, Node, Read, View, narrowed
+from biggus.nodes import Combination, Elementwise, Leaf, Node, Read, View, is_spread, narrowed
 from biggus.planning import PassPlan, Plan, convoys_of, holds, signature_of
 from biggus.region import Selection
 from biggus.source import Source, box_shape
@@ -118,11 +119,12 @@ def _rehearsed(convoys: Sequence[Convoy]) -> PassPlan:
         at_once = most_at_once(convoy)
         before = found.tasks
         keepings = [[keeping_of(each) for each in group.reductions] for group in convoy.groups]
+        wanted = _Reads(convoy)
         for task in convoy.tasks(_Kept(keepings, found).wanted):
             if task.idle:
                 continue
             found.tasks += 1
-            for read in _reads_of(convoy, task):
+            for read in wanted.of(task):
                 if not read.source.resident:
                     _count(read, found, touched)
         at_once = min(at_once, found.tasks - before)
@@ -132,18 +134,6 @@ def _rehearsed(convoys: Sequence[Convoy]) -> PassPlan:
     chunks = sum(each.chunks for each in touched.values())
     found.times_read = reads / chunks if chunks else 0.0
     return found
-
-
-def _reads_of(convoy: Convoy, task: Task) -> Iterator[Read]:
-    """Yield what is read for a task."""
-    shared = {id(each.node): each.box for each in convoy.shared(task)}
-    for part in task.parts:
-        seen: set[Any] = set()
-        get = Selection.of_box(part.box)
-        for node in convoy.groups[part.group].wanted_of(part):
-            yield from _reads(node, get, seen, shared)
-    for each in convoy.shared(task):
-        yield from _reads(each.node, Selection.of_box(each.box), set(), {})
 
 
 class _Kept:
@@ -203,28 +193,67 @@ def _count(read: Read, found: PassPlan, touched: dict[int, _Touched]) -> None:
         touched[key].add(read.box)
 
 
-def _reads(node: Node, get: Selection, seen: set[Any], shared: dict[int, Box]) -> Iterator[Read]:
-    """Yield what is read for a selection of a node, each part of the expression once.
+class _Reads:
+    """The reads of the tasks of a convoy.
 
-    What lies in the box of a shared node is left out.
+    Parameters
+    ----------
+    convoy : Convoy
     """
-    if isinstance(node, View):
-        yield from _reads(node.base, node.selection.compose(get), seen, shared)
-        return
-    key = (id(node), signature_of(get))
-    if key in seen:
-        return
-    seen.add(key)
-    if isinstance(node, Elementwise):
-        for operand in node.operands:
-            yield from _reads(*narrowed(operand, get), seen, shared)
-        return
-    if id(node) in shared and holds(shared[id(node)], get.bounding_box()[0]):
-        return
-    for piece in node.pieces(get, Selection.identity(get.shape)):
-        if isinstance(piece, Read):
-            yield piece
-            continue
-        assert isinstance(piece, Combination)
-        for operand, part in piece.operands:
-            yield from _reads(operand, part, seen, {})
+
+    def __init__(self, convoy: Convoy) -> None:
+        self._convoy = convoy
+        # Whoever computes elsewhere keeps nothing from one task to the next.
+        here = options.current().executor is None
+        self._repeated = Repeated(convoy.repeated if here else ())
+        self._known: set[Any] = set()
+
+    def of(self, task: Task) -> Iterator[Read]:
+        """Yield what is read for a task."""
+        shared = {id(each.node): each.box for each in self._convoy.shared(task)}
+        for part in task.parts:
+            seen: set[Any] = set()
+            get = Selection.of_box(part.box)
+            for node in self._convoy.groups[part.group].wanted_of(part):
+                yield from self._reads(node, get, seen, shared)
+        for each in self._convoy.shared(task):
+            yield from self._reads(each.node, Selection.of_box(each.box), set(), {})
+
+    def _reads(
+        self, node: Node, get: Selection, seen: set[Any], shared: dict[int, Box]
+    ) -> Iterator[Read]:
+        """Yield what is read for a selection of a node, each part of the expression once.
+
+        What lies in the box of a shared node is left out.
+        """
+        if isinstance(node, View):
+            yield from self._reads(node.base, node.selection.compose(get), seen, shared)
+            return
+        key = (id(node), signature_of(get))
+        if key in seen:
+            return
+        seen.add(key)
+        if isinstance(node, Elementwise):
+            for operand in node.operands:
+                yield from self._of_operand(operand, get, seen, shared)
+            return
+        if id(node) in shared and holds(shared[id(node)], get.bounding_box()[0]):
+            return
+        for piece in node.pieces(get, Selection.identity(get.shape)):
+            if isinstance(piece, Read):
+                yield piece
+                continue
+            assert isinstance(piece, Combination)
+            for operand, part in piece.operands:
+                yield from self._reads(operand, part, seen, {})
+
+    def _of_operand(
+        self, operand: Node, get: Selection, seen: set[Any], shared: dict[int, Box]
+    ) -> Iterator[Read]:
+        node, part = narrowed(operand, get)
+        if self._repeated.holds(node, is_spread(operand)):
+            key = (id(node), signature_of(part))
+            if key in self._known:
+                return
+            self._known.add(key)
+        yield from self._reads(node, part, seen, shared)

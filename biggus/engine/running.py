@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from biggus import options
 from biggus.engine.computing import Computed, compute
 from biggus.engine.reading import computing
+from biggus.engine.repeated import Repeated
 from biggus.planning import narrowed
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ class _Shared:
         self._most = most
         self._ahead = convoy.ahead(most)
         self._take = take
+        self._repeated = Repeated(convoy.repeated)
         self._drawing = threading.Lock()
         self._changed = threading.Condition()
         self._under_way: set[int] = set()
@@ -153,7 +155,7 @@ class _Shared:
         return self._failure is not None
 
     def _compute(self, task: Task) -> None:
-        computed = compute(self._convoy.work(task))
+        computed = compute(self._convoy.work(task), self._repeated)
         if not self._failed():
             self._take(task, computed)
 

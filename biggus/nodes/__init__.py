@@ -6,7 +6,7 @@ selection of it falls into pieces, each of which one source gives in one read.
 
 from biggus.nodes.along import AlongAxes
 from biggus.nodes.base import Combination, Node, Piece, Read, spread, take
-from biggus.nodes.elementwise import Elementwise, narrowed
+from biggus.nodes.elementwise import Elementwise, is_spread, narrowed
 from biggus.nodes.leaf import LONGEST_READ, Leaf
 from biggus.nodes.mosaic import GridMosaicNode, Mosaic
 from biggus.nodes.reduce import Reduce
@@ -31,6 +31,7 @@ __all__ = [
     "Step",
     "View",
     "completed",
+    "is_spread",
     "narrowed",
     "seen_through",
     "select",

@@ -114,6 +114,14 @@ def narrowed(node: Node, get: Selection) -> tuple[Node, Selection]:
     return node, get.narrowed()
 
 
+def is_spread(operand: Node) -> bool:
+    """Tell whether an operand gives the same values along some dim: whether it is broadcast."""
+    if not isinstance(operand, View):
+        return False
+    named = operand.selection.named_dims()
+    return any(n > 1 and dim not in named for dim, n in enumerate(operand.shape))
+
+
 def _bytes_behind(node: Node) -> int:
     """Return the size of what is read for a node, about."""
     while isinstance(node, View):

@@ -20,6 +20,7 @@ from biggus.options import format_bytes
 from biggus.planning.footprint import values_bytes
 from biggus.planning.groups import MOST, Group, grouped
 from biggus.planning.jobs import lengths_of
+from biggus.planning.rewriting import repeated_in, signature_of
 from biggus.planning.tasks import Shared, Task, Work
 from biggus.region import Fixed, Selection, Strided
 
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
 
 _AHEAD = 16
 """So far may a task be ahead of the first that is not done, and further for each at once."""
+
+_KEPT = 8
+"""Of the memory, the part that repeated values may take."""
 
 _MANY = 2**16
 """Pieces of an axis; where there are more, it takes too long to see which of them nest."""
@@ -62,6 +66,9 @@ class Convoy:
         beside = max([follower.group.peak for follower in followers], default=0)
         self.peak = lead.peak + held + beside
         self._left = sum(group.left for group in self.groups)
+        self.repeated: list[tuple[Node, Selection]] = []
+        """What many blocks need the same values of, and which there is room to keep."""
+        self._keep_repeated()
 
     @property
     def waits(self) -> bool:
@@ -142,6 +149,18 @@ class Convoy:
         """
         room = max(0, self.memory - self.state - most * self.peak)
         return most - 1 + min(_AHEAD + most, room // max(1, self._left))
+
+    def _keep_repeated(self) -> None:
+        """Find what is to be kept for all blocks, and what that takes."""
+        found = {}
+        for node in itertools.chain(*[group.nodes for group in self.groups]):
+            for base, get in repeated_in(node):
+                found[id(base), signature_of(get)] = (base, get)
+        nbytes = sum(values_bytes(base, math.prod(get.shape)) for base, get in found.values())
+        room = self.memory - self.state - self.peak
+        if nbytes <= min(room, self.memory // _KEPT):
+            self.repeated = list(found.values())
+            self.state += nbytes
 
     def joined_by(self, group: Group) -> Convoy | None:
         """Return a convoy of these groups and another; None if it has no place among them."""

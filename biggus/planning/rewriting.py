@@ -21,12 +21,14 @@ from biggus.nodes import (
     Node,
     Reduce,
     View,
+    is_spread,
+    narrowed,
     select,
 )
 from biggus.region import AxisMap, Fixed, Selection, Strided
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 _SMALL_INDEX = 4096
 
@@ -186,6 +188,19 @@ def leaves_of(node: Node) -> set[Any]:
 
     look(node)
     return found
+
+
+def repeated_in(node: Node) -> Iterator[tuple[Node, Selection]]:
+    """Yield what a node takes the same values of again and again, and what of it."""
+    match node:
+        case View():
+            yield from repeated_in(node.base)
+        case Elementwise():
+            for operand in node.operands:
+                base, get = narrowed(operand, Selection.identity(node.shape))
+                if is_spread(operand) and not is_resident(base):
+                    yield base, get
+                yield from repeated_in(base)
 
 
 def is_resident(node: Node) -> bool:
