@@ -63,10 +63,10 @@ def cells_of(
     >>> cells_of((480, 721, 1440), (24, 181, 360)).axes[1].bounds(0)
     (0, 181)
     >>> [axis.bounds(0)[1] for axis in cells_of((480, 721, 1440), None).axes]
-    [1, 721, 1440]
+    [2, 721, 1440]
     >>> [axis.bounds(0)[1] for axis in cells_of((40, 999, 999), (1, 500, 500), axes=(0,)).axes]
-    [4, 500, 500]
-    >>> cells_of((20, 2**19), (1, 2**19), (5, 2**19)).axes[0].offsets
+    [8, 500, 500]
+    >>> cells_of((20, 2**20), (1, 2**20), (5, 2**20)).axes[0].offsets
     [0, 2, 4, 5, 7, 9, 10, 12, 14, 15, 17, 19, 20]
     """
     if grid is None:
