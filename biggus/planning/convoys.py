@@ -63,8 +63,12 @@ class Convoy:
         self._shared = list({id(f.base): (f.base, f.course.lead) for f in followers}.values())
         self.state = sum(group.state for group in self.groups)
         held = sum(values_bytes(base, lead.largest) for base, _ in self._shared)
-        beside = max([follower.group.peak for follower in followers], default=0)
-        self.peak = lead.peak + held + beside
+        # What comes of those before is there until that of the last has come.
+        peaks, waiting = [0], 0
+        for follower in followers:
+            peaks.append(waiting + follower.group.peak)
+            waiting += follower.group.handed
+        self.peak = lead.peak + held + max(peaks)
         self._left = sum(group.left for group in self.groups)
         self.repeated: list[tuple[Node, Selection]] = []
         """What many blocks need the same values of, and which there is room to keep."""

@@ -94,6 +94,12 @@ class Group:
         return math.prod(longest_of(edges) for edges in self.blocks.axes)
 
     @property
+    def handed(self) -> int:
+        """The bytes of all that comes of a block."""
+        outputs = sum(values_bytes(output.node, self.largest) for output in self.outputs)
+        return self.left + outputs
+
+    @property
     def waits(self) -> bool:
         """Whether to read is to wait for something."""
         return any(map(_waits, self.nodes))
