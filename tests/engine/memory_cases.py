@@ -153,6 +153,18 @@ def several(a):
     return biggus.ndarrays([a.mean(), a.std(axis=0), a.max(axis=1), (a * 2 - 1).min()])
 
 
+def parts(a):
+    half = a.shape[0] // 2
+    return biggus.ndarrays([a.std(axis=0), a[:half].max(axis=1), a[::-3].min(), a[:, 1].sum()])
+
+
+def compared(a):
+    """Compare with a row and a column that are read beside it."""
+    rows, columns = a.shape
+    row, column = (biggus.ArrayAdapter(Made(shape)) for shape in ((columns,), (rows, 1)))
+    return biggus.ndarrays([(a - row).std(), (a * column).max(axis=0)])
+
+
 def save_npy(a, folder):
     biggus.save(a * 2 + 1, folder / "out.npy", overwrite=True)
 
@@ -185,6 +197,8 @@ EVALUATIONS = {
     "staged": lambda a, folder: ((a - a.mean(axis=0)) / a.std(axis=0)).max().ndarray(),
     "turned": lambda a, folder: biggus.ndarrays([a.T.std(axis=0), a.T.max()]),
     "several": lambda a, folder: several(a),
+    "parts": lambda a, folder: parts(a),
+    "compared": lambda a, folder: compared(a),
     "save": lambda a, folder: biggus.save(a * 2 + 1, Nowhere(a.shape)),
     "save_turned": lambda a, folder: biggus.save(a.T + a.T, Nowhere(a.T.shape)),
     "save_npy": save_npy,
