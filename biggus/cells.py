@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from bisect import bisect_right
 from functools import reduce
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -73,61 +74,47 @@ def cells_of(
         grid = (1,) * len(shape)
     edges = Grid(shape, grid).axes
     within = Grid(shape, shape if seams is None else seams).axes
-    most = [_pieces_of(tiles, pieces) for tiles, pieces in zip(within, edges, strict=True)]
-    counts = [1] * len(shape)
-    size = math.prod(math.ceil(_mean_length(axis)) for axis in edges)
+    most = [max(1, longest_of(tiles)) for tiles in within]
+    lengths = [max(1, longest_of(pieces)) for pieces in edges]
     for axis in reversed(range(len(shape))):
-        size = _lengthen(axis, most, counts, size, RUN)
-        if counts[axis] < most[axis]:
+        _lengthen(axis, most, lengths, RUN)
+        if lengths[axis] < most[axis]:
             break
     for axis in reversed(range(len(shape))):
         if axes is None or axis in axes:
-            size = _lengthen(axis, most, counts, size, CELL)
-    return Grid(shape, list(map(_taken_together, edges, counts, within)))
+            _lengthen(axis, most, lengths, CELL)
+    return Grid(shape, list(map(_taken_together, edges, lengths, within)))
 
 
-def _pieces_of(tiles: Edges, pieces: Edges) -> int:
-    """Return how many pieces of an axis a tile has, about."""
-    if tiles.count < 2:
-        return pieces.count
-    return max(1, round(_mean_length(tiles) / _mean_length(pieces)))
+def _lengthen(axis: int, most: list[int], lengths: list[int], elements: int) -> None:
+    """Make cells longer, as long as none has more than so many elements."""
+    more = elements // math.prod(lengths)
+    if more > 1:
+        lengths[axis] = max(lengths[axis], min(most[axis], lengths[axis] * more))
 
 
-def _mean_length(edges: Edges) -> float:
-    if isinstance(edges, RegularEdges):
-        return max(1, min(edges.size, edges.length))
-    return max(1.0, edges.length / max(1, edges.count))
-
-
-def _lengthen(axis: int, most: list[int], counts: list[int], size: int, elements: int) -> int:
-    """Take more chunks of an axis together, as long as the cell has no more than so many elements.
-
-    Returns
-    -------
-    int
-        How many it has then.
-    """
-    more = min(most[axis] // counts[axis] + 1, elements // max(1, size))
-    if more < 2:
-        return size
-    count = min(most[axis], counts[axis] * more)
-    size = size // counts[axis] * count
-    counts[axis] = count
-    return size
-
-
-def _taken_together(edges: Edges, count: int, tiles: Edges) -> Lengths:
-    """Return the lengths of runs of `count` pieces, which begin anew where a tile does."""
-    if isinstance(edges, RegularEdges):
-        run = max(1, edges.size * count)
+def _taken_together(pieces: Edges, length: int, tiles: Edges) -> Lengths:
+    """Return the lengths of runs of pieces, up to `length`; a run begins where a tile does."""
+    if isinstance(pieces, RegularEdges):
+        run = max(1, length // max(1, pieces.size)) * max(1, pieces.size)
         if tiles.count < 2 or (isinstance(tiles, RegularEdges) and tiles.size % run == 0):
             return run
-    starts = np.array([edges.bounds(piece)[0] for piece in range(edges.count)], np.int64)
-    starts = np.unique(starts[starts < edges.length])  # some pieces may be empty
-    tile = tiles.find_all(starts)
-    within = np.arange(starts.size) - np.searchsorted(tile, tile)
-    firsts = starts[within % count == 0]
-    return simplified(edges.length, np.diff([*firsts, edges.length]).tolist())
+    firsts = []
+    offsets = _distinct_offsets(pieces)
+    ends = _distinct_offsets(tiles)
+    number = 0
+    while number < len(offsets) - 1:
+        start = offsets[number]
+        firsts.append(start)
+        stop = min(start + length, ends[bisect_right(ends, start)])
+        number = max(number + 1, bisect_right(offsets, stop) - 1)
+    return simplified(pieces.length, np.diff([*firsts, pieces.length]).tolist())
+
+
+def _distinct_offsets(edges: Edges) -> list[int]:
+    """Return where the pieces of an axis that are not empty begin, and where the last ends."""
+    starts = [edges.bounds(number)[0] for number in range(edges.count)]
+    return sorted({*starts, edges.length})
 
 
 def common_grid(shape: tuple[int, ...], grids: Sequence[Sequence[Lengths]]) -> tuple[Lengths, ...]:

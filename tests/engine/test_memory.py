@@ -31,7 +31,7 @@ MEASURED = {
     "waiting*4": ("mean", "std0", "argmax", "median", "staged", "several", "parts", "save"),
     "rows*4": ("mean0", "std1", "argmax0", "median0", "several", "parts", "turned", "save_npy"),
     "columns*4": ("std0", "std1", "median1", "histogram", "parts", "compared", "save_npy"),
-    "uneven*4": ("std0", "std1", "median", "staged", "parts", "turned", "save"),
+    "uneven*4": ("std0", "std1", "median", "staged", "parts", "compared", "turned", "save"),
     "none*4": ("std0", "argmax", "median1", "staged", "save_turned"),
     "contiguous*4": STORED,
     "contiguous*16": ("std0", "save_npy"),
