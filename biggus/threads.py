@@ -14,6 +14,7 @@ import os
 import threading
 import time
 from concurrent.futures import Executor, Future
+from functools import partial
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -85,11 +86,14 @@ class WaitingThreads(Executor):
             if not future.set_running_or_notify_cancel():
                 return
             try:
-                result = function(*args, **kwargs)
+                settle = partial(future.set_result, function(*args, **kwargs))
             except BaseException as error:  # noqa: BLE001 - it is raised where it is waited for
-                future.set_exception(error)
-            else:
-                future.set_result(result)
+                settle = partial(future.set_exception, error)
+            # Whoever waits may be interrupted just when it takes its lock, which then
+            # comes to be released twice: Python says so here, where nothing is wrong.
+            with contextlib.suppress(RuntimeError):
+                settle()
+            del settle  # an error holds this frame, which is not to hold the error
 
         self._queue.put(call)
         if not self._idle.acquire(blocking=False):
