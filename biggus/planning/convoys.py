@@ -11,29 +11,21 @@ import itertools
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-
-from biggus.cells import longest_of, simplified
+from biggus.cells import longest_of
 from biggus.errors import MemoryBudgetError
-from biggus.nodes import AlongAxes, Elementwise, Leaf, Reduce, View, narrowed
 from biggus.options import format_bytes
+from biggus.planning.courses import Course, sights_of
 from biggus.planning.footprint import values_bytes
 from biggus.planning.groups import MOST, Group, grouped
-from biggus.planning.jobs import lengths_of
 from biggus.planning.rewriting import repeated_in, signature_of
 from biggus.planning.tasks import Shared, Task, Work
-from biggus.region import Fixed, Selection, Strided
+from biggus.region import Selection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    import numpy.typing as npt
-
-    from biggus.cells import Lengths
-    from biggus.grid import Edges, Grid
     from biggus.nodes import Node
     from biggus.planning.jobs import Cell, Output, Reduction
-    from biggus.source import Box
 
 _AHEAD = 16
 """So far may a task be ahead of the first that is not done, and further for each at once."""
@@ -41,8 +33,8 @@ _AHEAD = 16
 _KEPT = 8
 """Of the memory, the part that repeated values may take."""
 
-_MANY = 2**16
-"""Pieces of an axis; where there are more, it takes too long to see which of them nest."""
+MOST_FOLLOWERS = 256
+"""More than so many do not follow one: each is looked at for each block."""
 
 
 class Convoy:
@@ -113,7 +105,7 @@ class Convoy:
             return ()
         get = Selection.of_box(first.box)
         # Of what the leader has been found to have no need, it reads nothing.
-        wanted = {id(base) for base, _ in _sights(self.lead.wanted_of(first))}
+        wanted = sights_of(self.lead.wanted_of(first))
         return tuple(
             [
                 Shared(base, seen.compose(get).bounding_box()[0])
@@ -168,19 +160,23 @@ class Convoy:
 
     def joined_by(self, group: Group) -> Convoy | None:
         """Return a convoy of these groups and another; None if it has no place among them."""
-        mine = {id(base): seen for base, seen in _sights(self.lead.nodes) if _is_plain(seen)}
-        for base, own in _sights(group.nodes):
-            if id(base) not in mine:
+        if len(self.followers) == MOST_FOLLOWERS:
+            return None
+        for key, own in group.sights.items():
+            seen = self.lead.sights.get(key)
+            if seen is None or not (seen.leads and seen.holds(own)):
                 continue
-            course = Course(mine[id(base)], own)
-            cut = course.nested(self.lead.blocks, group.nested)
-            if cut is None:
+            follower = Follower(group, own.base, Course(seen.seen, own.seen))
+            lengths = follower.course.nested(self.lead.blocks, group.nested)
+            if lengths is None:
                 continue
-            lead = self.lead.cut(cut)
+            lead = self.lead.cut(lengths)
             if lead.largest > max(MOST, self.lead.largest):
                 continue
-            followers = (*self.followers, Follower(group, base, course))
-            found = Convoy(lead, [follower.along(lead) for follower in followers])
+            followers = self.followers
+            if lead is not self.lead:
+                followers = tuple([each.along(lead) for each in followers])
+            found = Convoy(lead, [*followers, follower.along(lead)])
             if found.state + found.peak <= self.memory:
                 return found
         return None
@@ -201,160 +197,22 @@ class Follower(NamedTuple):
         return self._replace(group=self.group.cut(lengths, order))
 
 
-class Course(NamedTuple):
-    """Where positions of a leader and of a follower are, in what both read."""
-
-    lead: Selection
-    """Of what is read, the leader's: a box of it, its axes in any order."""
-
-    own: Selection
-    """That of the follower, within the leader's."""
-
-    def box(self, lead: Box) -> Box | None:
-        """Return the follower's positions that a box of the leader's holds; None for none."""
-        box = [slice(0, n, 1) for n in self.own.shape]
-        for one, other in zip(self.lead.maps, self.own.maps, strict=True):
-            if isinstance(one, Fixed):
-                continue
-            assert isinstance(one, Strided)
-            start, stop = one.start + lead[one.dim].start, one.start + lead[one.dim].stop
-            if isinstance(other, Fixed):
-                if not start <= other.index < stop:
-                    return None
-                continue
-            assert isinstance(other, Strided)
-            bounds = _within(other, self.own.shape[other.dim], np.array([start, stop]))
-            first, last = sorted(bounds.tolist())
-            if first == last:
-                return None
-            box[other.dim] = slice(first, last, 1)
-        return tuple(box)
-
-    def nested(self, lead: Grid, own: Grid) -> tuple[Lengths, ...] | None:
-        """Return the lengths of unions of the leader's blocks that hold whole blocks of the other.
-
-        None if what the follower reads is not all in what the leader does.
-        """
-        if not self._is_inside():
-            return None
-        lengths = list(lengths_of(lead))
-        for one, other in zip(self.lead.maps, self.own.maps, strict=True):
-            if not (isinstance(one, Strided) and isinstance(other, Strided)):
-                continue
-            edges = lead.axes[one.dim]
-            if edges.count > _MANY or own.axes[other.dim].count > _MANY:
-                return None
-            cuts = _offsets(edges)
-            bounds = _within(other, self.own.shape[other.dim], cuts + one.start)
-            whole = np.isin(bounds, _offsets(own.axes[other.dim]))
-            if not whole.all():
-                lengths[one.dim] = simplified(edges.length, np.diff(cuts[whole]).tolist())
-        return tuple(lengths)
-
-    def cut(self, lead: Grid) -> tuple[Lengths, ...]:
-        """Return the lengths into which the leader's blocks cut the follower's positions."""
-        lengths: list[Lengths] = [max(1, n) for n in self.own.shape]
-        for one, other in zip(self.lead.maps, self.own.maps, strict=True):
-            if isinstance(one, Strided) and isinstance(other, Strided):
-                n = self.own.shape[other.dim]
-                bounds = _within(other, n, _offsets(lead.axes[one.dim]) + one.start)
-                lengths[other.dim] = simplified(n, np.diff(np.unique(bounds)).tolist())
-        return tuple(lengths)
-
-    def order(self, lead: tuple[int, ...]) -> tuple[int, ...]:
-        """Return in which order the follower's axes are gone through, slowest first."""
-        places = [len(lead)] * len(self.own.shape)
-        for one, other in zip(self.lead.maps, self.own.maps, strict=True):
-            if isinstance(one, Strided) and isinstance(other, Strided):
-                places[other.dim] = lead.index(one.dim)
-        return tuple(sorted(range(len(places)), key=places.__getitem__))
-
-    def _is_inside(self) -> bool:
-        """Tell whether all positions of the follower are among the leader's."""
-        dims = [m.dim for m in self.own.maps if isinstance(m, Strided)]
-        if len(set(dims)) < len(dims):
-            return False
-        for one, other in zip(self.lead.maps, self.own.maps, strict=True):
-            if not isinstance(other, Fixed | Strided):
-                return False
-            first, last = _ends(other, self.own.shape)
-            low, high = _ends(one, self.lead.shape)
-            if min(first, last) < low or max(first, last) > high:
-                return False
-        return True
-
-
 def convoys_of(
     reductions: Sequence[Reduction], outputs: Sequence[Output], memory: int
 ) -> list[Convoy]:
     """Return jobs in groups, and these in convoys: who goes through most leads."""
     found: list[Convoy] = []
     groups = grouped(reductions, outputs, memory)
+    leaders: dict[int, list[int]] = {}  # the numbers of those who read something, by its id
     for group in sorted(groups, key=lambda group: -math.prod(group.shape)):
-        for number, convoy in enumerate(found):
-            joined = convoy.joined_by(group)
+        numbers = {number: None for key in group.sights for number in leaders.get(key, ())}
+        for number in numbers:
+            joined = found[number].joined_by(group)
             if joined is not None:
                 found[number] = joined
                 break
         else:
+            for key in group.sights:
+                leaders.setdefault(key, []).append(len(found))
             found.append(Convoy(group))
     return found
-
-
-def _sights(nodes: Sequence[Node]) -> Iterator[tuple[Node, Selection]]:
-    """Yield what nodes read, each thing once, and what of it at which of their positions."""
-    seen: set[int] = set()
-    for node in nodes:
-        for base, get in _seen(node, Selection.identity(node.shape)):
-            if id(base) not in seen:
-                seen.add(id(base))
-                yield base, get
-
-
-def _seen(node: Node, get: Selection) -> Iterator[tuple[Node, Selection]]:
-    match node:
-        case View():
-            yield from _seen(node.base, node.selection.compose(get))
-        case Elementwise():
-            operands = [operand for operand in node.operands if operand.shape == node.shape]
-            yield from itertools.chain(*[_seen(*narrowed(each, get)) for each in operands])
-        case Leaf() if node.source.resident:
-            return
-        case Reduce() | AlongAxes():
-            return
-        case _:
-            yield node, get
-
-
-def _is_plain(seen: Selection) -> bool:
-    """Tell whether a selection is a box, its axes in any order."""
-    dims = []
-    for m in seen.maps:
-        if isinstance(m, Strided):
-            if m.step != 1:
-                return False
-            dims.append(m.dim)
-        elif not isinstance(m, Fixed):
-            return False
-    return sorted(dims) == list(range(len(seen.shape)))
-
-
-def _ends(m: object, shape: tuple[int, ...]) -> tuple[int, int]:
-    """Return the first and the last position of an axis."""
-    if isinstance(m, Fixed):
-        return m.index, m.index
-    assert isinstance(m, Strided)
-    return m.start, m.start + m.step * (shape[m.dim] - 1)
-
-
-def _within(m: Strided, n: int, cuts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Return where cuts of an axis lie among the `n` positions of a selection of it."""
-    ahead = cuts - m.start if m.step > 0 else m.start - cuts + 1
-    found: npt.NDArray[np.int64] = np.clip(-(-ahead // abs(m.step)), 0, n)
-    return found
-
-
-def _offsets(edges: Edges) -> npt.NDArray[np.int64]:
-    """Return where the pieces of an axis begin, and where the last ends."""
-    starts = [edges.bounds(number)[0] for number in range(edges.count)]
-    return np.array([*starts, edges.length], np.int64)

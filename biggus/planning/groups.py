@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import itertools
 import math
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from biggus.cells import cells_of, joined_grid, longest_of
 from biggus.grid import Grid
 from biggus.nodes import Elementwise, GridMosaicNode, Leaf, Mosaic, View
+from biggus.planning.courses import sights_of
 from biggus.planning.footprint import footprint, values_bytes
 from biggus.planning.jobs import Output, Reduction, lengths_of, positions_of
 from biggus.planning.rewriting import leaves_of, rebuilt
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from biggus.cells import Lengths
     from biggus.grid import Edges, Index
     from biggus.nodes import Node
+    from biggus.planning.courses import Sight
     from biggus.planning.jobs import Cell
     from biggus.source import Box, Chunks
 
@@ -92,6 +95,11 @@ class Group:
     def largest(self) -> int:
         """How many elements the largest block has."""
         return math.prod(longest_of(edges) for edges in self.blocks.axes)
+
+    @cached_property
+    def sights(self) -> dict[int, Sight]:
+        """What the nodes see of each thing that they read, by its id."""
+        return sights_of(self.nodes)
 
     @property
     def handed(self) -> int:
