@@ -390,3 +390,21 @@ def test_what_is_refused_says_what_to_do():
         with pytest.raises(TypeError, match=said):
             act()
     assert np.sum(array, out=None, where=True, initial=None).shape == ()
+
+
+@pytest.mark.parametrize("shape", list(itertools.product((0, 1, 2), repeat=3)))
+@pytest.mark.parametrize("name", ["median", "quantile", "nanmedian", "nanquantile"])
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_medians_of_any_small_shape_are_numpys_or_raise_as_it_does(name, shape):
+    q = {"q": 0.25} if "quantile" in name else {}
+    values = np.ones(shape)
+    for count in (1, 2, 3):
+        for axes in itertools.combinations(range(3), count):
+            try:
+                right = getattr(np, name)(values, axis=axes, **q)
+            except (ValueError, IndexError) as error:
+                with pytest.raises(type(error)):
+                    getattr(biggus, name)(biggus.ArrayAdapter(values), axis=axes, **q).ndarray()
+                continue
+            found = getattr(biggus, name)(biggus.ArrayAdapter(values), axis=axes, **q).ndarray()
+            np.testing.assert_array_equal(found, right, strict=True)

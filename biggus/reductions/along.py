@@ -66,14 +66,21 @@ class Ranked:
         self.q = tuple([np.reshape(one, -1) if self.shape else one for one in q])
         self.parameters = {**({"q": np.asarray(q[0])} if q else {}), **method}
         """What the statistic of the same name takes."""
-        probe = np.ones([min(n, 1) if axis in axes else 1 for axis, n in enumerate(shape)], dtype)
-        if not probe.size and (name.startswith("nan") or not q):
-            # Of nothing at all these warn, when they are read; the others raise.
-            probe = np.ones([1] * len(shape), dtype)
         with np.errstate(all="ignore"):
-            found = self._called(name, probe)
+            found = self._called(name, np.ones(self._probe(shape), dtype))
         self.dtype: np.dtype[Any] = np.asarray(found).dtype
         self.accumulates = rankable(dtype) and 0 not in self.shape
+
+    def _probe(self, shape: tuple[int, ...]) -> list[int]:
+        """Return the shape of what tells the dtype of results, or raises what values would."""
+        if self.name.startswith("nan"):
+            return [1] * len(shape)  # of nothing these warn, when they are read
+        kept = [n for axis, n in enumerate(shape) if axis not in self.axes]
+        if 0 in kept and len(self.axes) > 1:
+            return [min(n, 1) for n in shape]  # NumPy cannot join the axes
+        if self.name == "median":
+            return [1] * len(shape)
+        return [min(n, 1) if axis in self.axes else 1 for axis, n in enumerate(shape)]
 
     @property
     def key(self) -> str | None:
