@@ -7,6 +7,7 @@ import pytest
 
 import biggus
 from biggus.errors import MaskedValueError, OutputError
+from biggus.testing import ArraySource, RecordingSource
 
 h5py = pytest.importorskip("h5py")
 netCDF4 = pytest.importorskip("netCDF4")
@@ -394,3 +395,26 @@ class TestNetCDF:
             variable = dataset.createVariable("v", "f4", ("y", "x"))
         with pytest.raises((ValueError, RuntimeError)):
             biggus.save(lazy(NUMBERS), variable)
+
+
+def test_parts_of_an_array_are_saved_with_the_whole(monkeypatch):
+    monkeypatch.setattr("biggus.cells.RUN", 1)
+    monkeypatch.setattr("biggus.cells.CELL", 1)
+    values = np.random.default_rng(0).random((60, 40, 50)).astype("f4")
+    source = RecordingSource(ArraySource(values, (6, 20, 50)))
+    a = biggus.ArrayAdapter(source)
+    whole, some, turned = np.zeros_like(values), np.zeros((33, 40, 50), "f4"), np.zeros((9, 40, 60))
+    mean = np.zeros((40, 50), "f4")
+    biggus.save(
+        [a, a[7:40] * 2, a.T[:9], a[::-2].mean(axis=0)],
+        [whole, some, turned, mean],
+    )
+    np.testing.assert_array_equal(whole, values)
+    np.testing.assert_array_equal(some, values[7:40] * 2)
+    np.testing.assert_array_equal(turned, values.T[:9])
+    np.testing.assert_allclose(mean, values[::-2].mean(axis=0), rtol=1e-6)
+    times = np.zeros(source.shape, int)
+    for box in source.boxes:
+        times[box] += 1
+    assert len(source.boxes) == 20
+    assert (times == 1).all()
