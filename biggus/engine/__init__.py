@@ -2,12 +2,19 @@
 
 What is only read is read in pieces, straight into the result.  What is
 computed is computed cell by cell, in passes over the data.
+
+Its modules are imported when something is evaluated for the first time: `import biggus`
+takes little longer than `import numpy`.
 """
 
-from biggus.engine.evaluation import evaluate, evaluate_all, store
-from biggus.engine.reading import WAITING_THREADS
-from biggus.engine.rehearsal import rehearse
-from biggus.engine.writing import Writer
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from biggus.engine.evaluation import evaluate, evaluate_all, store
+    from biggus.engine.reading import WAITING_THREADS
+    from biggus.engine.rehearsal import rehearse
+    from biggus.engine.writing import Writer
 
 __all__ = [
     "WAITING_THREADS",
@@ -17,3 +24,21 @@ __all__ = [
     "rehearse",
     "store",
 ]
+
+_MODULES = {
+    "WAITING_THREADS": "reading",
+    "Writer": "writing",
+    "evaluate": "evaluation",
+    "evaluate_all": "evaluation",
+    "rehearse": "rehearsal",
+    "store": "evaluation",
+}
+"""Where each name is defined."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+    globals()[name] = found
+    return found

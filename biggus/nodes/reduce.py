@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from biggus.nodes.base import Node, Piece
 from biggus.nodes.reduced import reduced_grid, reduced_shape, restricted
 from biggus.nodes.view import select
-from biggus.statistics import statistic
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,6 +53,8 @@ class Reduce(Node):
         keepdims: bool = False,
         **parameters: Any,
     ) -> None:
+        from biggus.statistics import statistic  # takes as long to load as all else
+
         self.operand = operand
         self.name = name
         self.axes = axes

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from biggus.expressions import text_of
-from biggus.statistics import rankable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -58,6 +57,8 @@ class Ranked:
         q: tuple[Any, ...],
         method: Mapping[str, str],
     ) -> None:
+        from biggus.statistics import rankable  # takes as long to load as all else
+
         self.name = name
         self.axes = axes
         self.method = method

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import itertools
 import math
+import time
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
+from biggus.backends.files import SETTLED_SECONDS
 from biggus.backends.hdf5.direct import Opening, Storage
 from biggus.backends.hdf5.files import one_line
 from biggus.backends.hdf5.lookup import Extent, find_one, tables
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from biggus.backends.stamp import Stamp
     from biggus.codecs.pipeline import Pipeline
     from biggus.grid import ChunkPart
     from biggus.source import Box
@@ -36,6 +39,9 @@ _MOST_PARTS = 256
 _GAP = 2**12
 """Bytes; chunks that are no further apart than that are read at once."""
 
+
+_MOST_KEPT = 2**20
+"""Bytes; of a chunk that is no longer the next small part is taken from memory."""
 
 _SMALL = 2**14
 """Bytes; a chunk that is no longer is not worth a read of its own, or of a part of it."""
@@ -55,6 +61,16 @@ class Given(NamedTuple):
 
 
 Found: TypeAlias = "Extent | Stored | Given"
+
+
+class _Kept(NamedTuple):
+    """The chunk of which a part was read last."""
+
+    stamp: Stamp
+    """How the file was then."""
+
+    chunk: Box
+    values: npt.NDArray[Any]
 
 
 class ChunkedStorage(Storage):
@@ -93,8 +109,45 @@ class ChunkedStorage(Storage):
         )
         self._at_once = min(_MOST_PARTS, max(1, MOST_TOGETHER // max(1, pipeline.nbytes)))
         self._fill: Any = None
+        self._kept: _Kept | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_kept": None}
 
     def read(self, box: Box, opening: Opening) -> npt.NDArray[Any]:  # noqa: D102
+        chunk = self._around(box)
+        if chunk is None:
+            return self._read(box, opening)
+        kept = self._kept
+        if kept is not None and (kept.stamp, kept.chunk) == (opening.stamp, chunk):
+            opening.check()
+        else:
+            kept = _Kept(opening.stamp, chunk, self._read(chunk, opening))
+            # Of a file that was just written the times would not tell another change.
+            changed = max(opening.stamp.changed, opening.stamp.modified) / 1e9
+            if time.time() - changed >= SETTLED_SECONDS:
+                self._kept = kept
+        pairs = zip(box, chunk, strict=True)
+        there = tuple([slice(s.start - c.start, s.stop - c.start, s.step) for s, c in pairs])
+        return kept.values[there].copy()
+
+    def _around(self, box: Box) -> Box | None:
+        """Return the chunk of which a box is a small part; None if there is no such.
+
+        It is kept, as the library would keep it: the next read may be of its neighbours.
+        """
+        if self.in_parts or self.pipeline.nbytes > _MOST_KEPT:
+            return None
+        chunk = []
+        for s, n, length in zip(box, self.storage_chunks, self.shape, strict=True):
+            start = s.start // n * n
+            if s.stop > start + n:
+                return None
+            chunk.append(slice(start, min(start + n, length), 1))
+        small = 2 * math.prod(box_shape(box)) <= math.prod(self.storage_chunks)
+        return tuple(chunk) if small else None
+
+    def _read(self, box: Box, opening: Opening) -> npt.NDArray[Any]:
         values = np.empty(box_shape(box), self.dtype)
         parts = self.grid.parts(box)
         while batch := list(itertools.islice(parts, self._at_once)):
@@ -231,7 +284,8 @@ class ChunkedStorage(Storage):
         nbytes = self.pipeline.nbytes
         stored = max(MOST_TOGETHER, nbytes + nbytes // 64 + 2**12)
         decoding = self.pipeline.working_bytes(into=self._is_one_chunk(box))
-        return result + stored + decoding + MOST_TOGETHER
+        kept = nbytes if self._around(box) else 0
+        return result + stored + decoding + kept + MOST_TOGETHER
 
     def _is_one_chunk(self, box: Box) -> bool:
         return all(
