@@ -19,13 +19,28 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 Result = TypeVar("Result")
 
 PARTING_SECONDS = 1.0
 """For how long the end of the program waits for calls that are being made.  Local
 reads are over by then; to be cut off inside a native library is no good end."""
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[None]:
+    """Let an interrupt be one, whenever it comes.
+
+    If it comes just when a thread that waits takes its lock again, Python releases that
+    twice, and raises a RuntimeError over the KeyboardInterrupt.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if isinstance(error.__context__, KeyboardInterrupt):
+            raise error.__context__ from None
+        raise
 
 
 class _Parting:

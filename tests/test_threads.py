@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from biggus.threads import WaitingThreads
+from biggus.threads import WaitingThreads, interruptible
 
 
 def test_results_and_errors_come_back():
@@ -113,3 +113,23 @@ def test_a_call_that_is_nearly_over_is_not_cut_off_and_none_is_begun():
         [sys.executable, "-c", PARTING], capture_output=True, text=True, timeout=60, check=True
     )
     assert ended.stdout == "done\n"
+
+
+@interruptible()
+def tripping():
+    try:
+        raise KeyboardInterrupt
+    finally:
+        raise RuntimeError("release unlocked lock")
+
+
+@interruptible()
+def failing():
+    raise RuntimeError("of another kind")
+
+
+def test_an_interrupt_that_python_trips_over_is_one():
+    with pytest.raises(KeyboardInterrupt):
+        tripping()
+    with pytest.raises(RuntimeError, match="of another kind"):
+        failing()

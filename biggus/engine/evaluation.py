@@ -24,6 +24,7 @@ from biggus.planning import convoys_of, is_resident
 from biggus.region import Selection
 from biggus.source import whole
 from biggus.statistics import partials
+from biggus.threads import interruptible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,6 +59,11 @@ def evaluate(node: Node) -> Values:
 
 def evaluate_all(nodes: Sequence[Node]) -> list[Values]:
     """Read and compute all of several nodes together: each chunk is read once where it can be."""
+    with interruptible():
+        return _evaluated(nodes)
+
+
+def _evaluated(nodes: Sequence[Node]) -> list[Values]:
     if len(nodes) == 1 and options.current().executor is None and _is_read(nodes[0]):
         values = reading.whole(nodes[0])
         if values is not None:
@@ -75,7 +81,8 @@ def store(nodes: Sequence[Node], writers: Sequence[Writer]) -> None:
     Exception
         What reading or writing raises; nothing more is written then.
     """
-    _Evaluation(nodes, writers).checked_run()
+    with interruptible():
+        _Evaluation(nodes, writers).checked_run()
 
 
 _FEW = 2**14
