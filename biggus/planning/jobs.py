@@ -156,8 +156,11 @@ def lengths_of(grid: Grid) -> tuple[Lengths, ...]:
 
 
 def _serving(families: Iterable[Family]) -> tuple[Family, ...]:
-    """Return families of which each other one is served by some."""
-    unique = list(dict.fromkeys(families))
+    """Return families of which each other one is served by some.
+
+    Those that write little come first: then the others find what both read still at hand.
+    """
+    unique = sorted(dict.fromkeys(families), key=lambda family: family.scratch_bytes(False))
     return tuple(
         [
             family
