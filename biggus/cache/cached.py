@@ -17,7 +17,7 @@ from biggus.cache.flight import SingleFlight
 from biggus.cache.versions import join_versions, split_versions
 from biggus.errors import CacheError, OfflineError, format_box
 from biggus.grid import Grid, RegularEdges, default_chunks
-from biggus.source import Box, Chunks, Source, Values, box_shape, normal_chunks
+from biggus.source import Box, Chunks, Source, Values, box_shape, normal_chunks, within
 from biggus.wrappers import Wrapper
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ class Cached(Wrapper):
         chunk = self._only_chunk(box)
         if chunk is not None:
             values, version = self._chunk(chunk)
-            return _within(values, chunk, box), version
+            return _part(values, chunk, box), version
         result: Values = np.ndarray(box_shape(box), self.dtype)  # np.empty makes S1 of S0
         versions = []
         for part in self.grid.parts(box):
@@ -228,7 +228,7 @@ class Cached(Wrapper):
         if chunk is None:
             return None
         held = self._held(self.key(chunk), chunk, asking=False)
-        return _within(held[0], chunk, box) if isinstance(held, tuple) else None
+        return _part(held[0], chunk, box) if isinstance(held, tuple) else None
 
     def key(self, chunk: Box) -> str:
         """Return the key of a chunk: 40 hexadecimal digits."""
@@ -338,13 +338,8 @@ def _longest(axis: Edges, s: slice) -> slice:
     return slice(start, stop, 1)
 
 
-def _within(values: Values, chunk: Box, box: Box) -> Values:
+def _part(values: Values, chunk: Box, box: Box) -> Values:
     """Return the part of a chunk's values that `box` wants."""
     if chunk == box:
         return values
-    return values[
-        tuple(
-            slice(s.start - c.start, s.stop - c.start, s.step)
-            for c, s in zip(chunk, box, strict=True)
-        )
-    ]
+    return values[within(box, chunk)]

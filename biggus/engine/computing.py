@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from biggus.engine.reading import block
 from biggus.nodes import Elementwise, Node, View, is_spread, narrowed, spread, take
-from biggus.planning import holds, signature_of
+from biggus.planning import signature_of
 from biggus.region import Selection
-from biggus.source import box_shape
+from biggus.source import box_shape, holds, within
 from biggus.statistics import partials
 
 if TYPE_CHECKING:
@@ -86,13 +86,7 @@ class Reading:
         values = self._read.get(id(node))
         if values is None:
             values = self._read[id(node)] = block(node, Selection.of_box(kept))
-        there = tuple(
-            [
-                slice(s.start - k.start, s.stop - k.start, s.step)
-                for s, k in zip(box, kept, strict=True)
-            ]
-        )
-        return take(local, values[there])
+        return take(local, values[within(box, kept)])
 
 
 class Blocks:

@@ -20,9 +20,9 @@ from biggus.engine.repeated import Repeated
 from biggus.engine.running import most_at_once
 from biggus.grid import Grid
 from biggus.nodes import Combination, Elementwise, Leaf, Node, Read, View, is_spread, narrowed
-from biggus.planning import PassPlan, Plan, convoys_of, holds, signature_of
+from biggus.planning import PassPlan, Plan, convoys_of, signature_of
 from biggus.region import Selection
-from biggus.source import Source, box_shape
+from biggus.source import Source, box_shape, holds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -20,7 +20,7 @@ from biggus.planning.rewriting import (
     signature_of,
     substituted,
 )
-from biggus.planning.tasks import Accumulation, BlockWork, Part, Shared, Task, Work, holds
+from biggus.planning.tasks import Accumulation, BlockWork, Part, Shared, Task, Work
 from biggus.planning.tree import SHELF, Unit
 
 __all__ = [
@@ -45,7 +45,6 @@ __all__ = [
     "Wanted",
     "Work",
     "convoys_of",
-    "holds",
     "is_resident",
     "narrowed",
     "piece_bytes",

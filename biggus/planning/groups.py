@@ -14,8 +14,9 @@ from biggus.planning.courses import sights_of
 from biggus.planning.footprint import footprint, values_bytes
 from biggus.planning.jobs import Output, Reduction, lengths_of, positions_of
 from biggus.planning.rewriting import leaves_of, rebuilt
-from biggus.planning.tasks import Accumulation, BlockWork, Part, within
+from biggus.planning.tasks import Accumulation, BlockWork, Part
 from biggus.region import Selection
+from biggus.source import within
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

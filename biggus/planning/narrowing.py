@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from biggus.nodes import Elementwise, Node, View, select
 from biggus.planning.rewriting import Interner, rebuilt
-from biggus.planning.tasks import Shared, Work, holds
+from biggus.planning.tasks import Shared, Work
 from biggus.region import Selection
+from biggus.source import holds, within
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from biggus.nodes import Piece, Step
-    from biggus.source import Box, Chunks
+    from biggus.source import Chunks
 
 
 def narrowed(work: Work) -> Work:
@@ -95,10 +96,5 @@ class _Window(Node):
         box, local = get.bounding_box()
         if not holds(self._box, box):
             return self._node.within(get)
-        there: Box = tuple(
-            [
-                slice(s.start - b.start, s.stop - b.start, s.step)
-                for s, b in zip(box, self._box, strict=True)
-            ]
-        )
-        return select(self._small, Selection.of_box(there).compose(local))
+        there = Selection.of_box(within(box, self._box))
+        return select(self._small, there.compose(local))

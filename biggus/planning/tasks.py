@@ -90,16 +90,3 @@ class Work(NamedTuple):
 
     blocks: tuple[BlockWork, ...]
     shared: tuple[Shared, ...]
-
-
-def within(box: Box, block: Box) -> Box:
-    """Return a box that lies in a block, counted from where the block begins."""
-    return tuple(
-        [slice(s.start - b.start, s.stop - b.start, 1) for s, b in zip(box, block, strict=True)]
-    )
-
-
-def holds(outer: Box, inner: Box) -> bool:
-    """Tell whether a box, without strides, holds all of another."""
-    pairs = zip(outer, inner, strict=True)
-    return all(o.start <= i.start and i.stop <= o.stop for o, i in pairs)

@@ -23,7 +23,7 @@ from biggus.backends.plain import finer_chunks, is_all
 from biggus.backends.reading import MOST_TOGETHER, read_plain
 from biggus.codecs.scratch import scratch
 from biggus.grid import Grid
-from biggus.source import box_shape
+from biggus.source import box_shape, within
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -127,9 +127,7 @@ class ChunkedStorage(Storage):
             changed = max(opening.stamp.changed, opening.stamp.modified) / 1e9
             if time.time() - changed >= SETTLED_SECONDS:
                 self._kept = kept
-        pairs = zip(box, chunk, strict=True)
-        there = tuple([slice(s.start - c.start, s.stop - c.start, s.step) for s, c in pairs])
-        return kept.values[there].copy()
+        return kept.values[within(box, chunk)].copy()
 
     def _around(self, box: Box) -> Box | None:
         """Return the chunk of which a box is a small part; None if there is no such.
