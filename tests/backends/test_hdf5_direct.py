@@ -16,7 +16,7 @@ pytest.importorskip("hypothesis")
 from hypothesis import given
 from hypothesis import strategies as st
 
-from biggus.backends.hdf5 import chunked
+from biggus.backends.hdf5 import kept
 from biggus.backends.hdf5 import source as sources
 from biggus.backends.hdf5.backend import HDF5Source
 from biggus.backends.native import hdf5_lock
@@ -539,7 +539,7 @@ def small_chunks(path, values):
 
 
 def test_small_parts_of_a_chunk_decode_it_once(tmp_path, monkeypatch, decoded):
-    monkeypatch.setattr(chunked, "SETTLED_SECONDS", 0)
+    monkeypatch.setattr(kept, "SETTLED_SECONDS", 0)
     values = np.arange(20 * 25 * 15.0).reshape(20, 25, 15)
     source = HDF5Source(str(small_chunks(tmp_path / "a.h5", values)), "v")
     for box in itertools.product(range(16, 20), range(20, 25), range(10, 15)):
@@ -559,10 +559,23 @@ def test_small_parts_of_a_chunk_decode_it_once(tmp_path, monkeypatch, decoded):
 
 @pytest.mark.parametrize("settled", [0, 2])
 def test_a_chunk_that_changed_is_not_taken_from_memory(tmp_path, monkeypatch, settled):
-    monkeypatch.setattr(chunked, "SETTLED_SECONDS", settled)
+    monkeypatch.setattr(kept, "SETTLED_SECONDS", settled)
     values = np.arange(20 * 25 * 15.0).reshape(20, 25, 15)
     source = HDF5Source(str(small_chunks(tmp_path / "a.h5", values)), "v")
     corner = (slice(0, 1, 1),) * 3
     assert source[corner] == source[corner] == 0
     small_chunks(tmp_path / "b.h5", values + 7).replace(tmp_path / "a.h5")
     assert source[corner] == source[corner] == 7
+
+
+def test_points_through_many_files_fill_no_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr(kept, "SETTLED_SECONDS", 0)
+    few = kept.KeptChunks()
+    monkeypatch.setattr("biggus.backends.hdf5.chunked.kept_chunks", few)
+    values = np.arange(20 * 25 * 15.0).reshape(20, 25, 15)
+    paths = [small_chunks(tmp_path / f"{number}.h5", values + number) for number in range(20)]
+    sources = [HDF5Source(str(path), "v") for path in paths]
+    corner = (slice(0, 1, 1),) * 3
+    for _ in range(2):
+        assert [source[corner].item() for source in sources] == list(range(20))
+    assert len(few._chunks) == kept.MOST

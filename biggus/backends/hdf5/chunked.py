@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import itertools
 import math
-import time
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from biggus.backends.files import SETTLED_SECONDS
 from biggus.backends.hdf5.direct import Opening, Storage
 from biggus.backends.hdf5.files import one_line
+from biggus.backends.hdf5.kept import LARGEST, kept_chunks
 from biggus.backends.hdf5.lookup import Extent, find_one, tables
 from biggus.backends.native import hdf5_lock
 from biggus.backends.plain import finer_chunks, is_all
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from biggus.backends.stamp import Stamp
     from biggus.codecs.pipeline import Pipeline
     from biggus.grid import ChunkPart
     from biggus.source import Box
@@ -39,9 +37,6 @@ _MOST_PARTS = 256
 _GAP = 2**12
 """Bytes; chunks that are no further apart than that are read at once."""
 
-
-_MOST_KEPT = 2**20
-"""Bytes; of a chunk that is no longer the next small part is taken from memory."""
 
 _SMALL = 2**14
 """Bytes; a chunk that is no longer is not worth a read of its own, or of a part of it."""
@@ -60,17 +55,9 @@ class Given(NamedTuple):
     values: Any
 
 
+_numbers = itertools.count()
+
 Found: TypeAlias = "Extent | Stored | Given"
-
-
-class _Kept(NamedTuple):
-    """The chunk of which a part was read last."""
-
-    stamp: Stamp
-    """How the file was then."""
-
-    chunk: Box
-    values: npt.NDArray[Any]
 
 
 class ChunkedStorage(Storage):
@@ -109,32 +96,27 @@ class ChunkedStorage(Storage):
         )
         self._at_once = min(_MOST_PARTS, max(1, MOST_TOGETHER // max(1, pipeline.nbytes)))
         self._fill: Any = None
-        self._kept: _Kept | None = None
+        self._number = next(_numbers)
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_kept": None}
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # Numbers are given by each process for itself.
+        self.__dict__.update(state, _number=next(_numbers))
 
     def read(self, box: Box, opening: Opening) -> npt.NDArray[Any]:  # noqa: D102
         chunk = self._around(box)
         if chunk is None:
             return self._read(box, opening)
-        kept = self._kept
-        if kept is not None and (kept.stamp, kept.chunk) == (opening.stamp, chunk):
-            opening.check()
+        values = kept_chunks.find(self._number, opening.stamp, chunk)
+        if values is None:
+            values = self._read(chunk, opening)
+            kept_chunks.keep(self._number, opening.stamp, chunk, values)
         else:
-            kept = _Kept(opening.stamp, chunk, self._read(chunk, opening))
-            # Of a file that was just written the times would not tell another change.
-            changed = max(opening.stamp.changed, opening.stamp.modified) / 1e9
-            if time.time() - changed >= SETTLED_SECONDS:
-                self._kept = kept
-        return kept.values[within(box, chunk)].copy()
+            opening.check()
+        return values[within(box, chunk)].copy()
 
     def _around(self, box: Box) -> Box | None:
-        """Return the chunk of which a box is a small part; None if there is no such.
-
-        It is kept, as the library would keep it: the next read may be of its neighbours.
-        """
-        if self.in_parts or self.pipeline.nbytes > _MOST_KEPT:
+        """Return the chunk, short enough to be kept, of which a box is a small part; or None."""
+        if self.in_parts or self.pipeline.nbytes > LARGEST:
             return None
         chunk = []
         for s, n, length in zip(box, self.storage_chunks, self.shape, strict=True):
