@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from biggus.nodes import Elementwise, Node, View, select
+from biggus.nodes import Elementwise, View, select
 from biggus.planning.rewriting import Interner, rebuilt
 from biggus.planning.tasks import Shared, Work
 from biggus.region import Selection
 from biggus.source import holds, within
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    import numpy as np
-
-    from biggus.nodes import Piece, Step
-    from biggus.source import Chunks
+    from biggus.nodes import Node
 
 
 def narrowed(work: Work) -> Work:
@@ -45,17 +40,17 @@ def narrowed(work: Work) -> Work:
     return Work(tuple(blocks), tuple([Shared(intern(node), box) for node, box in shared]))
 
 
-class _Window(Node):
-    """A shared node, of which selections are seen through the box that is read of it."""
+class _Window(View):
+    """All of a shared node, of which selections are seen through the box that is read of it."""
 
-    __slots__ = ("_box", "_node", "_small", "shared")
+    __slots__ = ("_box", "_small", "shared")
 
     def __init__(self, shared: Shared) -> None:
-        self._node, self._box = shared
-        self._small = self._node.within(Selection.of_box(self._box))
+        node, self._box = shared
+        super().__init__(node, Selection.identity(node.shape))
+        self._small = small = node.within(Selection.of_box(self._box))
         self.shared: Shared | None = None
         """What is to be shared of what is sent."""
-        small = self._small
         base, get = small, Selection.identity(small.shape)
         if isinstance(small, View):
             base, get = small.base, small.selection
@@ -63,38 +58,13 @@ class _Window(Node):
         if not isinstance(base, Elementwise) and all(s.step == 1 for s in box):
             self.shared = Shared(base, box)
 
-    @property
-    def shape(self) -> tuple[int, ...]:  # type: ignore[override]
-        return self._node.shape
-
-    @property
-    def dtype(self) -> np.dtype[Any]:  # type: ignore[override]
-        return self._node.dtype
-
-    @property
-    def masked(self) -> bool:
-        return self._node.masked
-
-    @property
-    def fill_value(self) -> Any:
-        return self._node.fill_value
-
-    @property
-    def grid(self) -> Chunks | None:
-        return self._node.grid
-
     def within(self, get: Selection) -> Node:
         return select(self, get)
-
-    def pieces(
-        self, get: Selection, put: Selection, steps: tuple[Step, ...] = ()
-    ) -> Iterator[Piece]:
-        return self._node.pieces(get, put, steps)
 
     def seen(self, get: Selection) -> Node:
         """Return the node of a selection: of the box, if that holds it."""
         box, local = get.bounding_box()
         if not holds(self._box, box):
-            return self._node.within(get)
+            return self.base.within(get)
         there = Selection.of_box(within(box, self._box))
         return select(self._small, there.compose(local))
