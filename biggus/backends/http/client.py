@@ -27,7 +27,7 @@ from urllib.parse import urljoin, urlsplit
 from biggus import options
 from biggus.backends.http.headers import retry_after, split_credentials, user_agent
 from biggus.backends.http.pools import process_connections
-from biggus.backends.http.redaction import our_request, redacted
+from biggus.backends.http.redaction import our_request, tells_secrets
 from biggus.backends.location import public_url
 from biggus.errors import BiggusError
 
@@ -301,7 +301,7 @@ def _once(
         log.debug("%s: %s, attempt %d", shown, problem.problem, attempt)
         reason = getattr(failure, "reason", None)
         cause = reason if isinstance(reason, Exception) else failure
-        raise problem from None if _tells_more(cause) else cause
+        raise problem from None if tells_secrets(cause) else cause
     milliseconds = (time.perf_counter() - started) * 1e3
     log.debug(
         "%s: %d, %d bytes, %.1f ms, attempt %d",
@@ -312,16 +312,6 @@ def _once(
         attempt,
     )
     return Response(shown, answer.status, answer.headers, body, attempt)
-
-
-def _tells_more(error: BaseException | None) -> bool:
-    """Tell whether an error, or one that led to it, says what is not to be shown."""
-    while error is not None:
-        text = str(error)
-        if redacted(text) != text:
-            return True
-        error = error.__cause__ or error.__context__
-    return False
 
 
 def _followed(

@@ -45,6 +45,16 @@ def redacted(text: str) -> str:
     return _PARAMETER.sub(_hide, text) if "=" in text else text
 
 
+def tells_secrets(error: BaseException | None) -> bool:
+    """Tell whether an error, or one that led to it, says what is not to be shown."""
+    while error is not None:
+        text = str(error)
+        if redacted(text) != text:
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
 def _hide(match: re.Match[str]) -> str:
     name, value = match.groups()
     if is_secret(unquote(name)):
