@@ -394,7 +394,7 @@ def test_what_is_refused_says_what_to_do():
 
 @pytest.mark.parametrize("shape", list(itertools.product((0, 1, 2), repeat=3)))
 @pytest.mark.parametrize("name", ["median", "quantile", "nanmedian", "nanquantile"])
-@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of means of nothing: NumPy's, and ours
 def test_medians_of_any_small_shape_are_numpys_or_raise_as_it_does(name, shape):
     q = {"q": 0.25} if "quantile" in name else {}
     values = np.ones(shape)

@@ -35,7 +35,7 @@ class Computed(NamedTuple):
 
 def compute(work: Work, repeated: Repeated | None = None) -> list[Computed]:
     """Do the work of a task; return what has come of each of its parts."""
-    read = Reading(work.shared).block if work.shared else block
+    read = SharedReads(work.shared).block if work.shared else block
     return [_computed(each, read, repeated) for each in work.blocks]
 
 
@@ -62,7 +62,7 @@ def _accumulated(accumulation: Accumulation, values: Values) -> list[list[Partia
     return found
 
 
-class Reading:
+class SharedReads:
     """What is read for the first part of a task, for the others to take from.
 
     Parameters

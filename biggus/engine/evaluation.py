@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from biggus.planning import Cell, Convoy, Group, Output, Part, Reduction, Task, Wanted
     from biggus.source import Box, Values
 
+_FEW = 2**14
+"""Values: to compute so many takes less than to plan it."""
+
 _LARGE = 8
 """Of the memory, the part that values on their way may take: larger ones go to disk."""
 
@@ -83,10 +86,6 @@ def store(nodes: Sequence[Node], writers: Sequence[Writer]) -> None:
     """
     with interruptible():
         _Evaluation(nodes, writers).checked_run()
-
-
-_FEW = 2**14
-"""Values: to compute so many takes less than to plan it."""
 
 
 class _Evaluation(Passes["Result | Spilled"]):

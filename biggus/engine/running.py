@@ -76,7 +76,7 @@ class _Shared:
         self._most = most
         self._ahead = convoy.ahead(most)
         self._take = take
-        self._repeated = Repeated(convoy.repeated)
+        self._repeated = Repeated(convoy.repeated) if convoy.repeated else None
         self._drawing = threading.Lock()
         self._changed = threading.Condition()
         self._under_way: set[int] = set()

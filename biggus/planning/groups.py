@@ -284,10 +284,8 @@ class Group:
 
 def _around(boxes: Sequence[Box]) -> Box:
     """Return the box that holds all of some."""
-    if len(boxes) == 1:
-        return boxes[0]
-    ends = [(min(s.start for s in axis), max(s.stop for s in axis)) for axis in zip(*boxes)]  # noqa: B905
-    return tuple([slice(start, stop, 1) for start, stop in ends])
+    axes = zip(*boxes, strict=True)
+    return tuple([slice(min(s.start for s in a), max(s.stop for s in a), 1) for a in axes])
 
 
 def _count_in(edges: Edges, s: slice) -> int:
