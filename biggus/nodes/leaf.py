@@ -94,8 +94,9 @@ def _parts(source: Source, get: Selection, put: Selection) -> Iterator[tuple[Sel
     if source.resident:
         yield get, put
     elif source.chunks is None:
+        gathered = [axis for axis, m in enumerate(get.maps) if type(m) is Gather]
         for cell_get, cell_put in split_all(get, put, _cells(source, get)):
-            yield from _cut_runs(source, cell_get, cell_put, range(len(get.maps)))
+            yield from _cut_runs(source, cell_get, cell_put, gathered)
     else:
         edges = Grid(source.shape, source.chunks).axes
         yield from split_all(get, put, _axes_to_cut(source, get, edges))
@@ -184,9 +185,9 @@ def _acts_with_others(get: Selection, axis: int, gathered: list[int]) -> bool:
 
 
 def _cut_runs(
-    source: Source, get: Selection, put: Selection, axes: range
+    source: Source, get: Selection, put: Selection, axes: list[int]
 ) -> Iterator[tuple[Selection, Selection]]:
-    """Cut where there are no chunks: into runs of neighbours, and those if they are long."""
+    """Cut where there are no chunks: gathered axes into runs, and what is long into parts."""
     if not axes:
         for axis, m in enumerate(get.maps):
             if type(m) is Strided and get.shape[m.dim] > 1:

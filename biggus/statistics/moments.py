@@ -81,13 +81,18 @@ class Moments(Family):
         count = left[0] + right[0]
         if self.order == 0:
             return (count,)
+        entries = owned(left[1:])
+        flat = [part.reshape(-1) for part in (left[0], *entries, *right)]
+        # Where there is one position, and in a count that holds for all, numbers cost
+        # less than arrays; objects NumPy computes with in arrays alone.
+        single = slice(None) if self.dtype.kind == "O" else 0
         with np.errstate(all="ignore"):
-            entries = owned(left[1:])
-            flat = [part.reshape(-1) for part in (left[0], *entries, *right)]
             for start in range(0, entries[0].size, _MERGED):
-                # A count that holds for all positions has one element.
-                part = [a if a.size == 1 else a[start : start + _MERGED] for a in flat]
-                _merge(part[: len(left)], part[len(left) :])
+                there = slice(start, start + _MERGED)
+                part = [a[there] if a.size > 1 else a[single] for a in flat]
+                found = _merged(part[: len(left)], part[len(left) :])
+                for entry, values in zip(flat[1 : len(left)], found, strict=True):
+                    entry[there] = values
         return (count, *entries)
 
     def identity(self, shape: tuple[int, ...]) -> Partial:
@@ -126,49 +131,38 @@ def total(partial: Partial) -> Plain:
         return np.where(np.isfinite(rest), sums + rest, sums)
 
 
-def _merge(left: list[Plain], right: list[Plain]) -> None:
-    """Merge one partial into another, in place."""
+def _merged(left: list[Any], right: list[Any]) -> tuple[Any, ...]:
+    """Return two partials merged, but for the count: arrays, or the numbers of one position."""
     count_a, sum_a, rest_a, *squares = left
     count_b, sum_b, rest_b, *_ = right
-    if squares:
-        low_a, squares_a = squares
-        _, _, _, low_b, squares_b = right
-        mean_a = sum_a / np.maximum(count_a, 1)
-        # The means differ by this; what rounding took from both included.
-        apart = sum_b / np.maximum(count_b, 1)
-        if not count_a.all():
-            # So that of the other's mean nothing is rounded away.
-            np.copyto(mean_a, apart, where=count_a == 0)
-        apart -= mean_a
-        apart += low_b
-        apart -= low_a
-    rest_a += rest_b
-    _add_exactly(sum_a, rest_a, sum_b)
-    if squares:
-        count = np.maximum(count_a + count_b, 1)
-        shift = apart * count_b / count
-        mean_a -= sum_a / count
-        low_a += shift
-        low_a += mean_a
-        # So ordered, nothing times an overflow is nothing where one side has no values.
-        between = product(shift, count_a * apart)
-        between += squares_b
-        squares_a += between
+    sums, rest = _exact_sum(sum_a, rest_a + rest_b, sum_b)
+    if not squares:
+        return sums, rest
+    low_a, squares_a = squares
+    _, _, _, low_b, squares_b = right
+    mean_a = sum_a / np.maximum(count_a, 1)
+    # The means differ by this; what rounding took from both included.
+    apart = sum_b / np.maximum(count_b, 1)
+    if not count_a.all():
+        # So that of the other's mean nothing is rounded away.
+        mean_a = np.where(count_a == 0, apart, mean_a)
+    apart = apart - mean_a + low_b - low_a
+    count = np.maximum(count_a + count_b, 1)
+    shift = apart * count_b / count
+    low = low_a + shift + (mean_a - sums / count)
+    # So ordered, nothing times an overflow is nothing where one side has no values.
+    between = product(shift, count_a * apart) + squares_b
+    return sums, rest, low, squares_a + between
 
 
-def _add_exactly(sums: Plain, rest: Plain, added: Plain) -> None:
-    """Add to sums, and what rounding takes to the rest; in place."""
-    if sums.dtype.kind not in "fc":
-        np.add(sums, added, out=sums)
-        return
+def _exact_sum(sums: Any, rest: Any, added: Any) -> tuple[Any, Any]:
+    """Return the sum of two, and the rest without what rounding takes from it."""
     found = sums + added
+    if found.dtype.kind not in "fc":
+        return found, rest
     of_added = found - sums
     of_sums = found - of_added
-    of_sums -= sums
-    of_added -= added
-    of_added += of_sums
-    rest -= of_added
-    sums[...] = found
+    return found, rest - ((of_added - added) + (of_sums - sums))
 
 
 def product(one: Plain, other: Plain) -> Plain:
@@ -278,8 +272,8 @@ def _added(sums: Plain) -> tuple[Plain, Plain]:
         half = (len(sums) + 1) // 2
         sums, added = sums[:half].copy(), sums[half:]
         rest, rest_added = rest[:half], rest[half:]
-        rest[: len(added)] += rest_added
-        _add_exactly(sums[: len(added)], rest[: len(added)], added)
+        both = slice(len(added))
+        sums[both], rest[both] = _exact_sum(sums[both], rest[both] + rest_added, added)
     return sums[0], rest[0]
 
 
