@@ -63,7 +63,8 @@ def run(setup: Setup) -> list[Row]:
 
 def _compared(store: str, path: Path, setup: Setup) -> list[Row]:
     others = [peer for peer in peers_of(store) if peer != "biggus"]
-    asked = [("biggus", TWO), *((peer, TWO) for peer in others), ("biggus", ONE), ("biggus", FOUR)]
+    asked = [("biggus", TWO), *((peer, TWO) for peer in others)]
+    asked += [(peer, names) for names in (ONE, FOUR) for peer in ("biggus", "machine")]
     seconds, last = measured(path, asked, setup.size.rounds)
     work = f"{STORES[store]}: mean and std of {show_bytes(setup.size.nbytes)}"
     names = {**NAMES, "library": "h5py" if path.suffix == ".h5" else "zarr-python"}
@@ -85,6 +86,9 @@ def _compared(store: str, path: Path, setup: Setup) -> list[Row]:
             MOST_FOUR,
         )
     )
+    limit, limit_one = seconds["machine", FOUR], seconds["machine", ONE]
+    compared = f"the machine, {show(limit)}: {limit / limit_one:.2f} of its std alone"
+    rows.append(Row("the same", show(four), compared, four / limit, None))
     return rows + memory_rows(f"{STORES[store]}: peak memory", last, others, names)
 
 
