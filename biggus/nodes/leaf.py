@@ -95,7 +95,7 @@ def _parts(source: Source, get: Selection, put: Selection) -> Iterator[tuple[Sel
         yield get, put
     elif source.chunks is None:
         gathered = [axis for axis, m in enumerate(get.maps) if type(m) is Gather]
-        for cell_get, cell_put in split_all(get, put, _cells(source, get)):
+        for cell_get, cell_put in split_all(get, put, _cells(source, get, gathered)):
             yield from _cut_runs(source, cell_get, cell_put, gathered)
     else:
         edges = Grid(source.shape, source.chunks).axes
@@ -158,13 +158,12 @@ def _extent(m: AxisMap, shape: tuple[int, ...], cut: bool) -> int:
     return 1
 
 
-def _cells(source: Source, get: Selection) -> list[tuple[int, Edges]]:
+def _cells(source: Source, get: Selection, gathered: list[int]) -> list[tuple[int, Edges]]:
     """Return edges for index arrays that act together, where there are no chunks.
 
     Points far apart, such as a diagonal, may have neighbours along each axis:
     the box that holds them all would be most of the array.
     """
-    gathered = [axis for axis, m in enumerate(get.maps) if type(m) is Gather]
     tied = [axis for axis in gathered if _acts_with_others(get, axis, gathered)]
     if not tied:
         return []
