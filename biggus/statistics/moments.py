@@ -91,8 +91,9 @@ class Moments(Family):
                 there = slice(start, start + _MERGED)
                 part = [a[there] if a.size > 1 else a[single] for a in flat]
                 found = _merged(part[: len(left)], part[len(left) :])
-                for entry, values in zip(flat[1 : len(left)], found, strict=True):
-                    entry[there] = values
+                for entry, own, values in zip(flat[1:], part[1:], found, strict=False):
+                    if values is not own:
+                        entry[there] = values
         return (count, *entries)
 
     def identity(self, shape: tuple[int, ...]) -> Partial:
@@ -132,37 +133,51 @@ def total(partial: Partial) -> Plain:
 
 
 def _merged(left: list[Any], right: list[Any]) -> tuple[Any, ...]:
-    """Return two partials merged, but for the count: arrays, or the numbers of one position."""
-    count_a, sum_a, rest_a, *squares = left
+    """Return two partials merged, but for the count: arrays, or the numbers of one position.
+
+    The memory of arrays of the left may become that of the result.
+    """
+    count_a, sum_a, rest, *squares = left
     count_b, sum_b, rest_b, *_ = right
-    sums, rest = _exact_sum(sum_a, rest_a + rest_b, sum_b)
+    rest += rest_b
+    sums, rest = _exact_sum(sum_a, rest, sum_b)
     if not squares:
         return sums, rest
-    low_a, squares_a = squares
-    _, _, _, low_b, squares_b = right
-    mean_a = sum_a / np.maximum(count_a, 1)
+    low, deviations = squares
+    _, _, _, low_b, deviations_b = right
+    mean = sum_a / np.maximum(count_a, 1)
     # The means differ by this; what rounding took from both included.
     apart = sum_b / np.maximum(count_b, 1)
     if not count_a.all():
         # So that of the other's mean nothing is rounded away.
-        mean_a = np.where(count_a == 0, apart, mean_a)
-    apart = apart - mean_a + low_b - low_a
+        mean = np.where(count_a == 0, apart, mean)
+    apart -= mean
+    apart += low_b
+    apart -= low
     count = np.maximum(count_a + count_b, 1)
     shift = apart * count_b / count
-    low = low_a + shift + (mean_a - sums / count)
+    mean -= sums / count
+    low += shift
+    low += mean
     # So ordered, nothing times an overflow is nothing where one side has no values.
-    between = product(shift, count_a * apart) + squares_b
-    return sums, rest, low, squares_a + between
+    between = product(shift, count_a * apart)
+    between += deviations_b
+    deviations += between
+    return sums, rest, low, deviations
 
 
 def _exact_sum(sums: Any, rest: Any, added: Any) -> tuple[Any, Any]:
-    """Return the sum of two, and the rest without what rounding takes from it."""
+    """Return the sum of two, and the rest, which may be changed, without what rounding takes."""
     found = sums + added
     if found.dtype.kind not in "fc":
         return found, rest
     of_added = found - sums
     of_sums = found - of_added
-    return found, rest - ((of_added - added) + (of_sums - sums))
+    of_sums -= sums
+    of_added -= added
+    of_added += of_sums
+    rest -= of_added
+    return found, rest
 
 
 def product(one: Plain, other: Plain) -> Plain:
@@ -273,7 +288,8 @@ def _added(sums: Plain) -> tuple[Plain, Plain]:
         sums, added = sums[:half].copy(), sums[half:]
         rest, rest_added = rest[:half], rest[half:]
         both = slice(len(added))
-        sums[both], rest[both] = _exact_sum(sums[both], rest[both] + rest_added, added)
+        rest[both] += rest_added
+        sums[both], rest[both] = _exact_sum(sums[both], rest[both], added)
     return sums[0], rest[0]
 
 
