@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from biggus.statistics.base import Family, Partial, owned
+from biggus.statistics.base import Family, Partial, Plain, owned
 from biggus.statistics.layout import RUN
 from biggus.statistics.runs import Accumulator, Part
 from biggus.statistics.scratch import scratch
 
 if TYPE_CHECKING:
     from biggus.statistics.layout import Layout
+    from biggus.statistics.missing import Present
 
 _COUNT = np.dtype(np.int64)
 
@@ -85,35 +86,42 @@ class CombiningAccumulator(Accumulator):
     def __init__(self, family: Combining, layout: Layout) -> None:
         super().__init__(layout, family.skip)
         self.family = family
-        self.results = [
-            (getattr(np, name), neutral(name, family.dtype), layout.empty(family.dtype))
-            for name in family.ufuncs
+        self.results = [layout.empty(family.dtype) for _ in family.ufuncs]
+        self._each = [
+            (getattr(np, name).reduce, neutral(name, family.dtype), layout.each(results))
+            for name, results in zip(family.ufuncs, self.results, strict=True)
         ]
+        # Logical ufuncs take any dtype, and datetimes are not to be named to NumPy.
+        self._dtype = family.dtype if "multiply" in family.ufuncs else None
 
     def add(self, part: Part) -> None:
         present = part.present(self.skip)
         self.counted(part, present)
-        dtype = self.family.dtype
-        for ufunc, fill, results in self.results:
-            out = self.layout.at(results, part.run)
-            if present.values.dtype == dtype or present.invalid is None:
-                values = present.filled(fill)
-            else:
-                values = scratch("block", present.values.shape, dtype)
-                np.copyto(values, present.values, casting="unsafe")
-                np.copyto(values, fill, where=present.invalid)
+        values = present.values
+        for reduce, fill, each in self._each:
+            out = each[part.run.number]
             if not values.size:
                 out[...] = fill
-            else:
-                # Logical ufuncs take any dtype, and datetimes are not to be named to NumPy.
-                used = dtype if ufunc is np.multiply else None
-                ufunc.reduce(values, axis=part.axes, dtype=used, keepdims=True, out=out)
+                continue
+            if present.invalid is not None:
+                values = self._filled(present, fill)
+            reduce(values, axis=part.axes, dtype=self._dtype, keepdims=True, out=out)
+
+    def _filled(self, present: Present, fill: Any) -> Plain:
+        """Return the values with something else where they are missing, in scratch memory."""
+        dtype = self.family.dtype
+        if present.values.dtype == dtype:
+            return present.filled(fill)
+        values = scratch("block", present.values.shape, dtype)
+        np.copyto(values, present.values, casting="unsafe")
+        np.copyto(values, fill, where=present.invalid)
+        return values
 
     def partial(self) -> Partial:
         found = []
-        for ufunc, _, results in self.results:
-            found.append(self.shaped(ufunc.reduce(results, axis=0)))
-        return (self.shaped(self.counts().sum(axis=0)), *found)
+        for (reduce, _, _), results in zip(self._each, self.results, strict=True):
+            found.append(self.shaped(reduce(results, axis=0)))
+        return (self.shaped(self.total()), *found)
 
 
 class _Beyond:

@@ -41,6 +41,9 @@ class Run(NamedTuple):
     size: int
     """How many of its elements are reduced to one."""
 
+    number: int
+    """Which of the runs it is."""
+
 
 class Layout:
     """The runs of blocks of one shape, reduced along the same axes.
@@ -89,15 +92,21 @@ class Layout:
         """The same for each piece."""
         for run in self.runs:
             self.sizes[run.place[0]] = run.size
+        self.total = np.add.reduce(self.sizes, axis=0)
+        """Of all pieces."""
+        self.sizes.flags.writeable = self.total.flags.writeable = False
 
     def empty(self, dtype: np.dtype[Any]) -> Plain:
         """Return memory for what each piece gives at each position."""
         return np.empty((self.pieces, *self.kept), dtype)
 
-    def at(self, results: Plain, run: Run) -> Plain:
-        """Return the part of `results` for a run, its axes as in the run."""
-        part = results[run.place]
-        return part if self.order is None else part.transpose(self.order)
+    def each(self, results: Plain) -> list[Plain]:
+        """Return the part of `results` for each run, its axes as in the run."""
+        if len(self.runs) == self.pieces:  # each has all positions
+            parts = list(results)
+        else:
+            parts = [results[run.place] for run in self.runs]
+        return parts if self.order is None else [part.transpose(self.order) for part in parts]
 
     def part(self, block: Plain, run: Run) -> Plain:
         """Return a run of a block, which has been given the shape of the dims."""
@@ -155,5 +164,5 @@ def _runs(cuts: list[list[slice]], reduced: tuple[bool, ...]) -> tuple[Run, ...]
                 piece = piece * count + number
                 size *= s.stop - s.start
         place = [slice(0, 1) if r else s for s, r in zip(box, reduced, strict=True)]
-        runs.append(Run(box, (piece, *place), size))
+        runs.append(Run(box, (piece, *place), size, len(runs)))
     return tuple(runs)

@@ -53,7 +53,7 @@ class Moments(Family):
 
     @property
     def key(self) -> str:
-        return f"moments-1:{self.order}:{self.dtype.str}:{int(self.skip)}"
+        return f"moments-2:{self.order}:{self.dtype.str}:{int(self.skip)}"
 
     @property
     def dtypes(self) -> tuple[np.dtype[Any], ...]:
@@ -171,13 +171,18 @@ def _exact_sum(sums: Any, rest: Any, added: Any) -> tuple[Any, Any]:
     found = sums + added
     if found.dtype.kind not in "fc":
         return found, rest
-    of_added = found - sums
-    of_sums = found - of_added
-    of_sums -= sums
-    of_added -= added
-    of_added += of_sums
-    rest -= of_added
+    rest -= _rounded(found, sums, added)
     return found, rest
+
+
+def _rounded(found: Any, one: Any, other: Any) -> Any:
+    """Return how much more was found as the sum of two than there is (Knuth's two-sum)."""
+    of_other = found - one
+    of_one = found - of_other
+    of_one -= one
+    of_other -= other
+    of_other += of_one
+    return of_other
 
 
 def product(one: Plain, other: Plain) -> Plain:
@@ -196,12 +201,13 @@ class MomentsAccumulator(Accumulator):
     def __init__(self, family: Moments, layout: Layout) -> None:
         super().__init__(layout, family.skip)
         self.family = family
-        if family.order:
-            self.sums = layout.empty(family.dtype)
+        self._exact: bool | None = None
+        dtypes = [family.dtype] * (0, 1, 3)[family.order]
         if family.order == 2:
-            self.lows = layout.empty(family.dtype)
-            self.squares = layout.empty(family.dtypes[-1])
-            self._exact = False
+            dtypes.append(family.dtypes[-1])
+        self._entries = [layout.empty(dtype) for dtype in dtypes]
+        """Of all pieces the sums; for order 2 the means, what rounding took, and the squares."""
+        self._each = list(zip(*[layout.each(entry) for entry in self._entries], strict=True))
 
     def add(self, part: Part) -> None:
         present = part.present(self.skip)
@@ -212,85 +218,90 @@ class MomentsAccumulator(Accumulator):
         values = present.values
         if present.invalid is not None or values.dtype != family.dtype:
             values = scratch("block", values.shape, family.dtype)
-            np.copyto(values, present.values, casting="unsafe")
-            present.blank(values)
-        sums = self.layout.at(self.sums, part.run)
+            values[...] = present.values
+            if present.invalid is not None:
+                present.blank(values)
+        sums, *others = self._each[part.run.number]
         np.add.reduce(values, axis=part.axes, keepdims=True, out=sums)
-        if family.order == 2:
+        if others:
+            means, lows, squares = others
             several = count if isinstance(count, int) else np.maximum(count, 1)
-            self._deviations(part, present, values, sums / several)
+            np.divide(sums, several, out=means)
+            self._deviations(part, present, values, means, lows, squares)
 
-    def _deviations(self, part: Part, present: Present, values: Plain, mean: Plain) -> None:
+    def _deviations(
+        self, part: Part, present: Present, values: Plain, means: Plain, lows: Plain, squares: Plain
+    ) -> None:
         own = values is present.values  # else they are in scratch memory, and not needed any more
         deviations = scratch("block", values.shape, self.family.dtype) if own else values
-        np.subtract(values, mean, out=deviations)
-        present.blank(deviations)
-        # Sums of so few digits each are as good as exact.
-        self._exact = present.values.dtype.itemsize <= 4 and deviations.dtype == np.float64
+        np.subtract(values, means, out=deviations)
+        if present.invalid is not None:
+            present.blank(deviations)
+        if self._exact is None:
+            # Sums of so few digits each are as good as exact.
+            self._exact = present.values.dtype.itemsize <= 4 and deviations.dtype == np.float64
         if not self._exact:
-            low = self.layout.at(self.lows, part.run)
-            np.add.reduce(deviations, axis=part.axes, keepdims=True, out=low)
-        _add_squares(deviations, part.axes, self.layout.at(self.squares, part.run))
-
-    def _correct(self, count: Plain) -> None:
-        """Turn what is left of sums to what rounding took from means, and take it from the squares.
-
-        Of all pieces at once: for each run alone it would take longer than a run's arithmetic.
-        """
-        pieces = len(count)
-        entries = [a.reshape(pieces, -1) for a in (self.sums, self.lows, self.squares)]
-        counts = np.maximum(count, 1).reshape(pieces, -1)
-        positions = max(1, _MERGED // pieces)
-        for start in range(0, entries[0].shape[1], positions):
-            there = np.s_[:, start : start + positions]
-            sums, low, squares = [entry[there] for entry in entries]
-            each = counts if counts.shape[1] == 1 else counts[there]
-            if self._exact:
-                low[...] = _left(sums, each, sums / each)
-            of_low = low / each
-            squares -= product(low, of_low)
-            low[...] = of_low
+            np.add.reduce(deviations, axis=part.axes, keepdims=True, out=lows)
+        _add_squares(deviations, part.axes, squares)
 
     def partial(self) -> Partial:
-        count = self.counts()
-        layout = self.layout
+        count = self.total()
         if self.family.order == 0:
-            found = layout.empty(_COUNT)[0]
-            found[...] = count.sum(axis=0)
-            return (found.reshape(layout.shape),)
-        entries = [np.add.reduce(count, axis=0), *_added(self.sums)]
-        if self.family.order == 2:
-            self._correct(count)
-            entries += self._joined(count, entries[0], entries[1])
-        return tuple([self.shaped(entry) for entry in entries])
+            found = np.empty(self.layout.kept, _COUNT)
+            found[...] = count
+            return (found.reshape(self.layout.shape),)
+        return tuple([self.shaped(entry) for entry in (count, *self._joined(count))])
 
-    def _joined(self, count: Plain, total: Plain, sums: Plain) -> list[Plain]:
-        """Return what rounding took from the mean of all pieces, and their squares."""
-        if len(count) == 1:
-            return [self.lows[0], self.squares[0]]
+    def _joined(self, total: Plain) -> Sequence[Plain]:
+        """Return what all pieces have given together, but for the count."""
+        pieces = self.layout.pieces
+        given = [a.reshape(pieces, -1) for a in (self.counts(), *self._entries)]
+        positions = given[1].shape[1]
+        step = max(1, _MERGED // pieces)
+        if positions <= step:
+            return self._joined_at(total.reshape(-1), *given)
+        found = [np.empty(positions, dtype) for dtype in self.family.dtypes[1:]]
+        given.append(total.reshape(1, -1))
+        for start in range(0, positions, step):
+            there = slice(start, start + step)
+            *part, of_all = [a if a.shape[1] == 1 else a[:, there] for a in given]
+            for entry, values in zip(found, self._joined_at(of_all[0], *part), strict=True):
+                entry[there] = values
+        return found
+
+    def _joined_at(
+        self, total: Plain, count: Plain, sums: Plain, *others: Plain
+    ) -> tuple[Plain, ...]:
+        """Return the same of some positions; arrays of pieces and positions."""
+        added, rest = _added(sums)
+        if not others:
+            return added, rest
+        means, lows, squares = others
+        several = np.maximum(count, 1)
+        left = _left(sums, several, means) if self._exact else lows
+        lows = left / several
+        squares = squares - product(left, lows)
+        if len(sums) == 1:
+            return added, rest, lows[0], squares[0]
         total = np.maximum(total, 1)
-        apart = self.sums / np.maximum(count, 1) - sums / total + self.lows
+        apart = means - added / total
+        apart += lows
         weighted = count * apart
+        squares += product(weighted, apart)
         low = np.add.reduce(weighted, axis=0)
         of_low = low / total
-        squares = np.add.reduce(self.squares + product(weighted, apart), axis=0)
-        squares -= product(low, of_low)
-        return [of_low, squares]
+        square = np.add.reduce(squares, axis=0)
+        square -= product(low, of_low)
+        return added, rest, of_low, square
 
 
 def _added(sums: Plain) -> tuple[Plain, Plain]:
     """Return the sum of all pieces, and what rounding took from it."""
     if sums.dtype.kind not in "fc":
         return np.add.reduce(sums, axis=0), np.zeros(sums.shape[1:], sums.dtype)
-    rest = np.zeros_like(sums)
-    while len(sums) > 1:
-        half = (len(sums) + 1) // 2
-        sums, added = sums[:half].copy(), sums[half:]
-        rest, rest_added = rest[:half], rest[half:]
-        both = slice(len(added))
-        rest[both] += rest_added
-        sums[both], rest[both] = _exact_sum(sums[both], rest[both], added)
-    return sums[0], rest[0]
+    running = np.add.accumulate(sums, axis=0)
+    taken = _rounded(running[1:], running[:-1], sums[1:])
+    return running[-1], np.negative(np.add.reduce(taken, axis=0))
 
 
 def _left(sums: Plain, count: Plain, mean: Plain) -> Plain:

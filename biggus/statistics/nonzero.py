@@ -49,10 +49,11 @@ class NonZeroAccumulator(Accumulator):
     def __init__(self, layout: Layout) -> None:
         super().__init__(layout, skip=False)
         self.found = layout.empty(_COUNT)
+        self._each = layout.each(self.found)
 
     def add(self, part: Part) -> None:
         present = part.present(self.skip)
-        out = self.layout.at(self.found, part.run)
+        out = self._each[part.run.number]
         if present.invalid is None:
             whole = len(part.axes) == present.values.ndim
             axes = None if whole else part.axes  # all of them at once are counted faster

@@ -115,12 +115,12 @@ class PositionsAccumulator(Accumulator):
         self.origin = origin
         self.values = layout.empty(family.dtype)
         self.places = layout.empty(_INDEX)
+        self._each = list(zip(layout.each(self.values), layout.each(self.places), strict=True))
 
     def add(self, part: Part) -> None:
         present = part.masked(self.skip)
         values, invalid = present.values, present.invalid
-        out = self.layout.at(self.values, part.run)
-        places = self.layout.at(self.places, part.run)
+        out, places = self._each[part.run.number]
         if not part.axes:
             out[...] = values
             places[...] = 0 if invalid is None else np.where(invalid, -1, 0)

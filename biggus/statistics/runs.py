@@ -12,7 +12,7 @@ from biggus.statistics.missing import Present, nan_of
 from biggus.statistics.scratch import scratch
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from biggus.statistics.base import Family, Partial, Plain, Values
 
@@ -24,42 +24,41 @@ class Part:
 
     Parameters
     ----------
-    layout : Layout
-        That of the block.
     run : Run
         Which part of the block.
-    block : ndarray
-        All values, in the shape of the layout's dims.
-    mask : ndarray or None
-        Where they are masked, in the same shape.
+    axes : tuple of int
+        Which axes of it are reduced.
+    values : ndarray
+        Its values.
+    invalid : ndarray of bool, or None
+        Where they are masked; None if none is.
     """
 
-    __slots__ = ("_present", "axes", "run", "whole")
+    # A few microseconds between two passes over a run are much: what a run mostly
+    # needs is made at once, the rest when it is asked for.
 
-    def __init__(self, layout: Layout, run: Run, block: Plain, mask: Plain | None) -> None:
+    __slots__ = ("_present", "_whole", "axes", "run")
+
+    def __init__(
+        self, run: Run, axes: tuple[int, ...], values: Plain, invalid: Plain | None
+    ) -> None:
         self.run = run
-        self.axes = layout.axes
-        values = layout.part(block, run)
-        if layout.order is not None or not values.dtype.isnative:
-            native = scratch("values", values.shape, values.dtype.newbyteorder("="))
-            np.copyto(native, values)
-            values = native
-        invalid = None
-        if mask is not None:
-            part = layout.part(mask, run)
-            invalid = part if part.any() else None
-        self.whole = [Present(values, invalid)]
-        self._present: dict[bool, Present] = {}
+        self.axes = axes
+        plain = Present(values, invalid)
+        self._whole: list[Present | None] = [plain, None]
+        self._present: list[Present | None] = [plain if invalid is None else None, None]
 
     def masked(self, skip: bool) -> Present:
         """Return all values, with which of them are missing."""
-        if skip and len(self.whole) == 1:
-            plain = self.whole[0]
+        found = self._whole[skip]
+        if found is None:
+            plain = self.masked(False)
             nan = nan_of(plain.values)
             if plain.invalid is not None:
                 np.logical_or(nan, plain.invalid, out=nan)
-            self.whole.append(Present(plain.values, nan if nan.any() else None, "nan"))
-        return self.whole[skip]
+            found = Present(plain.values, nan if nan.any() else None, "nan")
+            self._whole[skip] = found
+        return found
 
     def present(self, skip: bool) -> Present:
         """Return the values, without those that are missing where all are reduced to one.
@@ -69,7 +68,7 @@ class Part:
         skip : bool
             Whether NaN are missing values.
         """
-        found = self._present.get(skip)
+        found = self._present[skip]
         if found is None:
             found = self.masked(skip)
             if len(self.axes) == found.values.ndim:
@@ -98,6 +97,7 @@ class Accumulator(ABC):
         self.skip = skip
         self._whole = len(layout.axes) == len(layout.lengths)
         self._counts: Plain | None = None
+        self._counts_each: list[Plain] = []
 
     @abstractmethod
     def add(self, part: Part) -> None:
@@ -117,7 +117,8 @@ class Accumulator(ABC):
         if self._counts is None:
             self._counts = layout.empty(_COUNT)
             self._counts[...] = layout.sizes
-        found = layout.at(self._counts, part.run)
+            self._counts_each = layout.each(self._counts)
+        found = self._counts_each[part.run.number]
         if invalid is None:
             found[...] = present.values.size
         else:
@@ -128,6 +129,12 @@ class Accumulator(ABC):
     def counts(self) -> Plain:
         """Return how many values of each piece are valid: all positions, or one for all."""
         return self.layout.sizes if self._counts is None else self._counts
+
+    def total(self) -> Plain:
+        """Return how many values of all pieces are valid: at all positions, or one for all."""
+        if self._counts is None:
+            return self.layout.total
+        return np.add.reduce(self._counts, axis=0)
 
     def shaped(self, results: Plain) -> Plain:
         """Return results of all pieces in the shape of the block, or one for all positions."""
@@ -166,8 +173,23 @@ def partials(
     accumulators = [family.accumulator(layout, origin) for family in families]
     # What overflows or is not a number shows in the result.
     with np.errstate(all="ignore"):
-        for run in layout.runs:
-            part = Part(layout, run, block, given)
+        for part in _parts(layout, block, given):
             for accumulator in accumulators:
                 accumulator.add(part)
         return [accumulator.partial() for accumulator in accumulators]
+
+
+def _parts(layout: Layout, block: Plain, mask: Plain | None) -> Iterator[Part]:
+    """Yield the runs of a block and its mask, which have the shape of the layout's dims."""
+    as_stored = layout.order is None and block.dtype.isnative
+    for run in layout.runs:
+        values = layout.part(block, run)
+        if not as_stored:
+            native = scratch("values", values.shape, values.dtype.newbyteorder("="))
+            np.copyto(native, values)
+            values = native
+        invalid = None
+        if mask is not None:
+            part = layout.part(mask, run)
+            invalid = part if part.any() else None
+        yield Part(run, layout.axes, values, invalid)

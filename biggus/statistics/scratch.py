@@ -34,14 +34,19 @@ def scratch(slot: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Plain:
     dtype : numpy.dtype
         Its dtype.
     """
+    slots: dict[str, tuple[npt.NDArray[np.uint8], Plain]] = _kept.__dict__
+    kept = slots.get(slot)
+    if kept is not None:
+        memory, found = kept
+        if found.shape == shape and found.dtype == dtype:  # as of the last run, most often
+            return found
     nbytes = math.prod(shape) * dtype.itemsize
     if dtype.hasobject or nbytes > LARGEST:
         return np.empty(shape, dtype)
-    slots = _kept.__dict__
-    memory = slots.get(slot)
-    if memory is None or memory.nbytes < nbytes:
-        memory = slots[slot] = _aligned(nbytes)
-    found: Plain = memory[:nbytes].view(dtype).reshape(shape)
+    if kept is None or memory.nbytes < nbytes:
+        memory = _aligned(nbytes)
+    found = memory[:nbytes].view(dtype).reshape(shape)
+    slots[slot] = memory, found
     return found
 
 
