@@ -108,9 +108,10 @@ class Keeping:
         version = _packed_versions(before)
         box = self._box(unit)
         for family, partial in zip(self.reduction.families, partials, strict=True):
-            payload = encoded(partial)
-            if payload is not None:
-                self.cache.store_bytes(self._key(made_of, family, unit, box), payload, version)
+            for part in family.parts:
+                payload = encoded(family.restrict(partial, part))
+                if payload is not None:
+                    self.cache.store_bytes(self._key(made_of, part, unit, box), payload, version)
 
     def _looked_up(self, unit: Unit) -> list[Partial] | None:
         """Return the partial results of a unit that are kept and good; None if one is not."""
@@ -125,10 +126,11 @@ class Keeping:
             return None
         found = []
         for family in self.reduction.families:
-            partial = self._partial(made_of, family, unit, box)
-            if partial is None:
+            parts = [self._partial(made_of, part, unit, box) for part in family.parts]
+            known = [part for part in parts if part is not None]
+            if len(known) < len(parts):
                 break
-            found.append(partial)
+            found.append(family.composed(known))
         else:
             return found
         before = made_of.versions()

@@ -161,13 +161,18 @@ def _serving(families: Iterable[Family]) -> tuple[Family, ...]:
     Those that write little come first: then the others find what both read still at hand.
     """
     unique = sorted(dict.fromkeys(families), key=lambda family: family.scratch_bytes(False))
-    return tuple(
-        [
-            family
-            for family in unique
-            if not any(other is not family and other.serves(family) for other in unique)
-        ]
-    )
+    found: list[Family] = []
+    for family in unique:
+        if any(other is not family and other.serves(family) for other in unique):
+            continue
+        for number, other in enumerate(found):
+            joined = other.joined(family)
+            if joined is not None:
+                found[number] = joined
+                break
+        else:
+            found.append(family)
+    return tuple(found)
 
 
 def _product(ranges: Sequence[range]) -> Iterable[Index]:

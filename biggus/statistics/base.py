@@ -128,6 +128,20 @@ class Family(ABC):
         assert self.serves(other)
         return partial
 
+    def joined(self, other: Family) -> Family | None:  # noqa: ARG002 - for those that can
+        """Return a family that serves this one and another for less; None if there is none."""
+        return None
+
+    @property
+    def parts(self) -> tuple[Family, ...]:
+        """The families whose partials, together, are one of this; each is kept on its own."""
+        return (self,)
+
+    def composed(self, partials: Sequence[Partial]) -> Partial:
+        """Return the partial of this family that those of its parts are."""
+        (partial,) = partials
+        return partial
+
 
 @dataclass(frozen=True)
 class Statistic(ABC):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,10 +13,15 @@ from biggus.statistics.runs import Accumulator, Part
 from biggus.statistics.scratch import scratch
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from biggus.statistics.layout import Layout
     from biggus.statistics.missing import Present
 
 _COUNT = np.dtype(np.int64)
+
+_EXTREMES = {"minimum", "maximum"}
+"""What is often asked for together, and of one dtype then."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +83,19 @@ class Combining(Family):
         assert isinstance(other, Combining)
         assert self.serves(other)
         return (partial[0], *[partial[1 + self.ufuncs.index(name)] for name in other.ufuncs])
+
+    def joined(self, other: Family) -> Family | None:
+        if not isinstance(other, Combining) or (other.dtype, other.skip) != (self.dtype, self.skip):
+            return None
+        ufuncs = tuple(dict.fromkeys(self.ufuncs + other.ufuncs))
+        return replace(self, ufuncs=ufuncs) if set(ufuncs) <= _EXTREMES else None
+
+    @property
+    def parts(self) -> tuple[Family, ...]:
+        return tuple([replace(self, ufuncs=(name,)) for name in self.ufuncs])
+
+    def composed(self, partials: Sequence[Partial]) -> Partial:
+        return (partials[0][0], *[partial[1] for partial in partials])
 
 
 class CombiningAccumulator(Accumulator):
