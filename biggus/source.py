@@ -242,7 +242,7 @@ def box_shape(box: Box) -> tuple[int, ...]:
     >>> box_shape((slice(0, 10, 3), slice(2, 4, 1)))
     (4, 2)
     """
-    return tuple(len(range(s.start, s.stop, s.step)) for s in box)
+    return tuple([len(range(s.start, s.stop, s.step)) for s in box])
 
 
 def within(box: Box, outer: Box) -> Box:

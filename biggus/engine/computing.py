@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 from biggus.engine.reading import block
@@ -118,7 +117,7 @@ class Blocks:
         """Return the same; of length one along dims in which all are equal."""
         if isinstance(node, View):
             return self.values(node.base, node.selection.compose(get))
-        if self._uses[id(node)] < 2:
+        if self._uses.get(id(node), 0) < 2:
             return self._computed(node, get)
         key = (id(node), signature_of(get))
         found = self._known.get(key)
@@ -148,19 +147,20 @@ class Blocks:
     def _is_free(self, node: Node) -> bool:
         """Tell whether the values of a node are nobody else's, and may be written over."""
         fresh = isinstance(node, Elementwise) and getattr(node.step, "fresh", False)
-        return fresh and self._uses[id(node)] < 2
+        return fresh and self._uses.get(id(node), 0) < 2
 
 
-def _uses_of(nodes: Iterable[Node]) -> Counter[int]:
+def _uses_of(nodes: Iterable[Node]) -> dict[int, int]:
     """Return how often each node is used by those that are given, or is one of them."""
-    uses: Counter[int] = Counter()
+    uses: dict[int, int] = {}
     waiting = list(nodes)
     while waiting:
         node = waiting.pop()
         if isinstance(node, View):
             waiting.append(node.base)
             continue
-        uses[id(node)] += 1
-        if uses[id(node)] == 1 and isinstance(node, Elementwise):
+        known = uses.get(id(node), 0)
+        uses[id(node)] = known + 1
+        if not known and isinstance(node, Elementwise):
             waiting.extend(node.operands)
     return uses

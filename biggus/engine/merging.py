@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 from typing import TYPE_CHECKING
 
 from biggus.planning import SHELF, Fold, Run, Unit, Wanted
@@ -10,7 +11,7 @@ from biggus.source import box_shape
 from biggus.statistics import Statistic
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from biggus.engine.keeping import Keeping
     from biggus.engine.reading import Result
@@ -68,8 +69,8 @@ class Merging:
             self._finish(cell.kept, partials)
             return
         segment, batch, position = tree.place(cell.reduced)
-        size = tree.batch_size(segment, batch)
-        merged = self._merged((cell.kept, 0, segment, batch), size, position, partials)
+        key = (cell.kept, 0, segment, batch)
+        merged = self._merged(key, partial(tree.batch_size, segment, batch), position, partials)
         if merged is not None:
             unit = Unit(cell.kept, segment, batch)
             if self.keeping is not None:
@@ -90,11 +91,12 @@ class Merging:
         kept, segment, batch = unit
         assert batch is not None
         tree = self.reduction.tree
-        merged = self._merged((kept, 0, segment), tree.batches(segment), batch, partials)
+        count = partial(tree.batches, segment)
+        merged = self._merged((kept, 0, segment), count, batch, partials)
         if merged is None:
             return
         shelf, place = divmod(segment, SHELF)
-        merged = self._merged((kept, 1, shelf), tree.shelf_size(shelf), place, merged)
+        merged = self._merged((kept, 1, shelf), partial(tree.shelf_size, shelf), place, merged)
         if merged is None:
             return
         on_shelf = Unit(kept, shelf, None)
@@ -103,22 +105,28 @@ class Merging:
         self._add_shelf(on_shelf, merged)
 
     def _add_shelf(self, unit: Unit, partials: list[Partial]) -> None:
-        merged = self._merged((unit.kept, 2), self.reduction.tree.shelves, unit.number, partials)
+        shelves = self.reduction.tree.shelves
+        merged = self._merged((unit.kept, 2), lambda: shelves, unit.number, partials)
         if merged is not None:
             self._finish(unit.kept, merged)
 
     def _merged(
-        self, key: tuple[int | Index, ...], count: int, position: int, partials: list[Partial]
+        self,
+        key: tuple[int | Index, ...],
+        count: Callable[[], int],
+        position: int,
+        partials: list[Partial],
     ) -> list[Partial] | None:
         """Take one of the parts of something; return what they give if they are complete."""
-        if count == 1:
-            return partials
         folds = self._folds.get(key)
         if folds is None:
-            folds = [Fold(family, count) for family in self.reduction.families]
+            parts = count()  # of those that have come before it is known
+            if parts == 1:
+                return partials
+            folds = [Fold(family, parts) for family in self.reduction.families]
             self._folds[key] = folds
-        for fold, partial in zip(folds, partials, strict=True):
-            fold.add(Run(0, position, position + 1, partial))
+        for fold, found in zip(folds, partials, strict=True):
+            fold.add(Run(0, position, position + 1, found))
         if folds[0].result is None:
             return None
         del self._folds[key]

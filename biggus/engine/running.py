@@ -129,16 +129,17 @@ class _Shared:
     def _next(self) -> Task | None:
         with self._drawing:
             for task in self._tasks:
-                if not self._near(task):
+                idle = task.idle
+                if not self._near(task, idle):
                     return None
-                if not task.idle:
+                if not idle:
                     return task
                 self._take(task, ())
             return None
 
-    def _near(self, task: Task) -> bool:
+    def _near(self, task: Task, idle: bool) -> bool:
         """Wait until a task is not too far ahead; tell whether it is still wanted then."""
-        if task.idle and not self._under_way:
+        if idle and not self._under_way:
             return not self._failed()
         with self._changed:
             while self._under_way and task.number - min(self._under_way) > self._ahead:
@@ -147,7 +148,7 @@ class _Shared:
                     return False
             if self._failed():
                 return False
-            if not task.idle:
+            if not idle:
                 self._under_way.add(task.number)
             return True
 

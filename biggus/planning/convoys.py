@@ -101,7 +101,7 @@ class Convoy:
     def shared(self, task: Task) -> tuple[Shared, ...]:
         """Return what is read for the leader, and kept for those that follow."""
         first, *others = task.parts
-        if first.idle or not others:
+        if not others or first.idle:
             return ()
         get = Selection.of_box(first.box)
         # Of what the leader has been found to have no need, it reads nothing.

@@ -15,8 +15,9 @@ from biggus.planning.footprint import footprint, values_bytes
 from biggus.planning.jobs import Output, Reduction, lengths_of, positions_of
 from biggus.planning.rewriting import leaves_of, rebuilt
 from biggus.planning.tasks import Accumulation, BlockWork, Part
+from biggus.planning.tree import unraveled
 from biggus.region import Selection
-from biggus.source import within
+from biggus.source import box_shape, within
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -157,10 +158,12 @@ class Group:
         """Yield the number and the box of each block, in the order of computing."""
         axes = self.blocks.axes
         place = [self.order.index(axis) for axis in range(len(axes))]
-        for numbers in _counted([axes[axis].count for axis in self.order]):
+        counts = [axes[axis].count for axis in self.order]
+        for number in range(math.prod(counts)):
+            numbers = unraveled(number, counts)
             index = tuple([numbers[at] for at in place])
             box = self.blocks.chunk(index)
-            if all(s.start < s.stop for s in box):
+            if 0 not in box_shape(box):
                 yield index, box
 
     def wanted_of(self, part: Part) -> list[Node]:
@@ -320,17 +323,6 @@ def _group(jobs: Sequence[Reduction | Output], memory: int) -> Group:
         [job for job in jobs if isinstance(job, Output)],
         memory,
     )
-
-
-def _counted(counts: Sequence[int]) -> Iterator[Index]:
-    """Yield all numbers below counts, the last fastest; unlike `product` keeping none of them."""
-    if not counts:
-        yield ()
-        return
-    first, *others = counts
-    for number in range(first):
-        for rest in _counted(others):
-            yield (number, *rest)
 
 
 def _waits(node: Node) -> bool:

@@ -149,7 +149,7 @@ class Tree:
 
 def _around(begin: int, size: int, lengths: Sequence[int]) -> tuple[list[int], list[int], int]:
     """Return the first and the last of the box around so many, and how many it has before them."""
-    first, last = _unraveled(begin, lengths), _unraveled(begin + size - 1, lengths)
+    first, last = unraveled(begin, lengths), unraveled(begin + size - 1, lengths)
     split = next((axis for axis in range(len(lengths)) if first[axis] != last[axis]), None)
     before = 0
     if split is not None:
@@ -160,7 +160,7 @@ def _around(begin: int, size: int, lengths: Sequence[int]) -> tuple[list[int], l
     return first, last, before
 
 
-def _unraveled(number: int, lengths: Sequence[int]) -> list[int]:
+def unraveled(number: int, lengths: Sequence[int]) -> list[int]:
     """Return the numbers along each axis of one in C order: NumPy takes longer for so few."""
     found = []
     for length in reversed(lengths):

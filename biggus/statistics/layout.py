@@ -154,7 +154,7 @@ def _steps(lengths: tuple[int, ...], reduced: tuple[bool, ...]) -> list[int]:
 def _runs(cuts: list[list[slice]], reduced: tuple[bool, ...]) -> tuple[Run, ...]:
     """Return all runs, in C order."""
     counts = [len(c) if r else 1 for c, r in zip(cuts, reduced, strict=True)]
-    runs = []
+    runs: list[Run] = []
     for numbers in itertools.product(*[range(len(c)) for c in cuts]):
         box = tuple([c[number] for c, number in zip(cuts, numbers, strict=True)])
         piece = 0

@@ -25,6 +25,8 @@ from biggus.statistics.runs import Accumulator, Part
 from biggus.statistics.scratch import scratch
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from biggus.statistics.layout import Layout
     from biggus.statistics.missing import Present
 

@@ -132,9 +132,10 @@ class Accumulator(ABC):
 
     def total(self) -> Plain:
         """Return how many values of all pieces are valid: at all positions, or one for all."""
-        if self._counts is None:
-            return self.layout.total
-        return np.add.reduce(self._counts, axis=0)
+        total: Plain
+        counts = self._counts
+        total = self.layout.total if counts is None else np.add.reduce(counts, axis=0)
+        return total
 
     def shaped(self, results: Plain) -> Plain:
         """Return results of all pieces in the shape of the block, or one for all positions."""
