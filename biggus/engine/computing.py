@@ -57,7 +57,7 @@ def _accumulated(accumulation: Accumulation, values: Values) -> list[list[Partia
     found = []
     for box, origin in accumulation.cells:
         cell = values if box_shape(box) == values.shape else values[box]
-        found.append(partials(families, cell, axes, origin))
+        found.append(partials(families, cell, axes, origin, accumulation.plain))
     return found
 
 

@@ -164,7 +164,7 @@ class _Evaluation(Passes["Result | Spilled"]):
             reduction.node, Selection.identity(reduction.node.shape)
         )
         origin = (0,) * len(reduction.node.shape)
-        found = partials(reduction.families, values, reduction.axes, origin)
+        found = partials(reduction.families, values, reduction.axes, origin, reduction.plain)
         mergings[id(reduction)].add([cell], [found])
 
     def _run_convoys(self, stage: Stage, mergings: dict[int, Merging]) -> None:

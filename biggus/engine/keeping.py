@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("biggus.engine")
 
-_FORMAT = "partial-2"
+_FORMAT = "partial-3"
 
 
 def keeping_of(reduction: Reduction) -> Keeping | None:
@@ -161,6 +161,7 @@ class Keeping:
         text: list[Any] = [_FORMAT, family.key, np.__version__, self.reduction.axes]
         text.append([_lengths(*pair) for pair in zip(self.reduction.cells.axes, box, strict=True)])
         text.append(self._span(unit).layout)
+        text.append(family.run(self.reduction.plain))
         if family.placed:
             text += [[s.start for s in box], self.reduction.node.shape]
         digest = hashlib.blake2b(made_of.identity, digest_size=20)

@@ -180,6 +180,7 @@ class Group:
                 self._numbers[id(reduction.node)],
                 reduction.axes,
                 reduction.families,
+                reduction.plain,
                 tuple(
                     [
                         (within(cell.box, part.box), tuple([s.start for s in cell.box]))

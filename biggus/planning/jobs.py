@@ -67,6 +67,11 @@ class Reduction:
         )
 
     @property
+    def plain(self) -> bool:
+        """Whether no value can be missing, and all are in the machine's byte order."""
+        return not self.node.masked and self.node.dtype.isnative
+
+    @property
     def lengths(self) -> Chunks:
         """For each axis the length, or the lengths, of the cells."""
         return lengths_of(self.cells)

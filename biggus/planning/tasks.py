@@ -60,6 +60,9 @@ class Accumulation(NamedTuple):
 
     axes: tuple[int, ...]
     families: tuple[Family, ...]
+    plain: bool
+    """Whether no value can be missing, in this block or in another, and all are native."""
+
     cells: tuple[tuple[Box, Index], ...]
     """For each cell its box within the block, and where it begins in the whole array."""
 

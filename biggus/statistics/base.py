@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from biggus.statistics.layout import RUN
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -71,6 +73,16 @@ class Family(ABC):
         masked : bool
             Whether values may be masked.
         """
+
+    def run(self, plain: bool) -> int:  # noqa: ARG002 - for those to whom it matters
+        """Return about how many elements it takes at once.
+
+        Parameters
+        ----------
+        plain : bool
+            Whether no value can be masked, and all are in the machine's byte order.
+        """
+        return RUN
 
     def partial(self, values: Values, axes: tuple[int, ...], origin: tuple[int, ...]) -> Partial:
         """Accumulate a block.

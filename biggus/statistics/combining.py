@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from biggus.statistics.base import Family, Partial, Plain, owned
-from biggus.statistics.layout import RUN
+from biggus.statistics.layout import LONG, RUN
 from biggus.statistics.runs import Accumulator, Part
 from biggus.statistics.scratch import scratch
 
@@ -42,7 +42,7 @@ class Combining(Family):
 
     @property
     def key(self) -> str:
-        return f"combining-1:{'+'.join(self.ufuncs)}:{self.dtype.str}:{int(self.skip)}"
+        return f"combining-2:{'+'.join(self.ufuncs)}:{self.dtype.str}:{int(self.skip)}"
 
     @property
     def nbytes_each(self) -> int:
@@ -51,6 +51,10 @@ class Combining(Family):
     def scratch_bytes(self, masked: bool) -> int:
         missing = self.dtype.itemsize + 40 if masked or self.skip else 0
         return RUN * (2 * self.dtype.itemsize + missing)
+
+    def run(self, plain: bool) -> int:
+        # What is combined needs no room of its own, and a call takes its time of all threads.
+        return LONG if plain and not self.skip else RUN
 
     def accumulator(self, layout: Layout, origin: tuple[int, ...]) -> CombiningAccumulator:  # noqa: ARG002
         return CombiningAccumulator(self, layout)

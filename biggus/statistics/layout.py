@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 RUN = 2**18
 """Elements of a run: two megabytes in float64."""
 
+LONG = 2**21
+"""Elements of a run, most often of a whole block, for those that need no memory of their own."""
+
 _ROW = 512
 """Elements; of a last axis that is kept so many are taken at least: shorter rows cost calls."""
 
@@ -57,6 +60,8 @@ class Layout:
         Of the block; no length is 0.
     axes : tuple of int
         The reduced axes.
+    run : int
+        About how many elements a run has.
 
     Examples
     --------
@@ -65,7 +70,7 @@ class Layout:
     ((24, 65160), (0,), (slice(0, 24, None), slice(0, 10922, None)))
     """
 
-    def __init__(self, shape: tuple[int, ...], axes: tuple[int, ...]) -> None:
+    def __init__(self, shape: tuple[int, ...], axes: tuple[int, ...], run: int = RUN) -> None:
         self.block = shape
         self.shape = tuple([1 if axis in axes else n for axis, n in enumerate(shape)])
         lengths, reduced = _joined(shape, axes)
@@ -76,11 +81,12 @@ class Layout:
         if len(lengths) > 1 and lengths[-1] < _SHORT:
             dims = [dims[-1], *dims[:-1]]
             self.order = tuple(dims)
+            run = RUN  # these are copied
         self.axes = tuple([place for place, dim in enumerate(dims) if reduced[dim]])
         """Which axes of a run are reduced."""
         cuts = [
             [slice(a, min(a + step, n)) for a in range(0, n, step)]
-            for n, step in zip(lengths, _steps(lengths, reduced), strict=True)
+            for n, step in zip(lengths, _steps(lengths, reduced, run), strict=True)
         ]
         self.runs = _runs(cuts, reduced)
         self.pieces = math.prod(len(c) for c, r in zip(cuts, reduced, strict=True) if r)
@@ -90,8 +96,8 @@ class Layout:
         """How many elements are reduced to one."""
         self.sizes = np.empty((self.pieces,) + (1,) * len(lengths), np.int64)
         """The same for each piece."""
-        for run in self.runs:
-            self.sizes[run.place[0]] = run.size
+        for each in self.runs:
+            self.sizes[each.place[0]] = each.size
         self.total = np.add.reduce(self.sizes, axis=0)
         """Of all pieces."""
         self.sizes.flags.writeable = self.total.flags.writeable = False
@@ -115,9 +121,9 @@ class Layout:
 
 
 @lru_cache(64)
-def layout_of(shape: tuple[int, ...], axes: tuple[int, ...]) -> Layout:
+def layout_of(shape: tuple[int, ...], axes: tuple[int, ...], run: int) -> Layout:
     """Return the layout of blocks of a shape; blocks of one array mostly have the same."""
-    return Layout(shape, axes)
+    return Layout(shape, axes, run)
 
 
 def _joined(
@@ -137,7 +143,7 @@ def _joined(
     return (tuple(lengths), tuple(reduced)) if lengths else ((1,), (False,))
 
 
-def _steps(lengths: tuple[int, ...], reduced: tuple[bool, ...]) -> list[int]:
+def _steps(lengths: tuple[int, ...], reduced: tuple[bool, ...], run: int) -> list[int]:
     """Return the lengths of a run: as much of the reduced dims as fits, then of the others."""
     steps = [1] * len(lengths)
     if not reduced[-1]:
@@ -146,7 +152,7 @@ def _steps(lengths: tuple[int, ...], reduced: tuple[bool, ...]) -> list[int]:
     dims = list(reversed(range(len(lengths))))
     for dim in [d for d in dims if reduced[d]] + [d for d in dims if not reduced[d]]:
         size //= steps[dim]
-        steps[dim] = max(1, min(lengths[dim], RUN // size))
+        steps[dim] = max(1, min(lengths[dim], run // size))
         size *= steps[dim]
     return steps
 

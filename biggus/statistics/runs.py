@@ -144,12 +144,15 @@ class Accumulator(ABC):
 
 
 def partials(
-    families: Sequence[Family], values: Values, axes: tuple[int, ...], origin: tuple[int, ...]
+    families: Sequence[Family],
+    values: Values,
+    axes: tuple[int, ...],
+    origin: tuple[int, ...],
+    plain: bool = False,
 ) -> list[Partial]:
     """Accumulate a block in several ways at once.
 
-    Each partial is the same, to the bit, as :meth:`Family.partial` gives; together
-    they cost less, for the block goes through the cache once.
+    Together they cost less, for the block goes through the cache once.
 
     Parameters
     ----------
@@ -161,6 +164,9 @@ def partials(
         The reduced axes, ascending.
     origin : tuple of int
         Where the block begins in the whole array.
+    plain : bool
+        Whether no value of the whole array can be masked, and all are in the machine's byte
+        order: how long runs are, and so results to the bit, follow from that as well.
     """
     block = np.ascontiguousarray(np.ma.getdata(values)).reshape(values.shape)
     if block.size == 0:
@@ -168,20 +174,24 @@ def partials(
         return [family.identity(shape) for family in families]
     mask = np.ma.getmask(values)
     given = None if mask is np.ma.nomask else np.ascontiguousarray(mask).reshape(values.shape)
-    layout = layout_of(block.shape, axes)
-    block = block.reshape(layout.lengths)
-    given = None if given is None else given.reshape(layout.lengths)
-    accumulators = [family.accumulator(layout, origin) for family in families]
+    layouts = [layout_of(block.shape, axes, family.run(plain)) for family in families]
+    accumulators = [
+        family.accumulator(layout, origin) for family, layout in zip(families, layouts, strict=True)
+    ]
     # What overflows or is not a number shows in the result.
     with np.errstate(all="ignore"):
-        for part in _parts(layout, block, given):
-            for accumulator in accumulators:
-                accumulator.add(part)
+        for layout in dict.fromkeys(layouts):
+            alike = [each for each in accumulators if each.layout is layout]
+            for part in _parts(layout, block, given):
+                for accumulator in alike:
+                    accumulator.add(part)
         return [accumulator.partial() for accumulator in accumulators]
 
 
 def _parts(layout: Layout, block: Plain, mask: Plain | None) -> Iterator[Part]:
-    """Yield the runs of a block and its mask, which have the shape of the layout's dims."""
+    """Yield the runs of a block and its mask."""
+    block = block.reshape(layout.lengths)
+    mask = None if mask is None else mask.reshape(layout.lengths)
     as_stored = layout.order is None and block.dtype.isnative
     for run in layout.runs:
         values = layout.part(block, run)

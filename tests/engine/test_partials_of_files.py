@@ -81,6 +81,24 @@ def test_an_analysis_of_a_file_again_reads_nothing(store, tmp_path):
 
 
 @pytest.mark.parametrize("store", STORES)
+def test_of_what_was_asked_for_alone_nothing_is_read_together(store, tmp_path):
+    path = store(tmp_path, VALUES)
+    settle()
+    least, most = opened(path)[0].min().ndarray(), opened(path)[0].max().ndarray()
+    a, source = opened(path)
+    source.clear()
+    found = biggus.ndarrays([a.max(), a.min(), a.ptp()])
+    assert [x.tolist() for x in found] == [most, least, most - least]
+    assert source.boxes == []
+    # And the other way round.
+    rows = biggus.ndarrays([a.min(axis=1), a.max(axis=1)])
+    source.clear()
+    assert a.max(axis=1).ndarray().tolist() == rows[1].tolist() == VALUES.max(axis=1).tolist()
+    assert a.ptp(axis=1).ndarray().tolist() == np.ptp(VALUES, axis=1).tolist()
+    assert source.boxes == []
+
+
+@pytest.mark.parametrize("store", STORES)
 def test_what_was_rewritten_is_read_again(store, tmp_path):
     path = store(tmp_path, VALUES)
     settle()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import pickle
 import threading
 import warnings
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from biggus.statistics import NAMES, nbytes_of, partials, statistic
 from biggus.statistics.base import Statistic
 from biggus.statistics.combining import Combining
-from biggus.statistics.layout import RUN, Layout
+from biggus.statistics.layout import LONG, RUN, Layout
 from biggus.statistics.moments import Moments
 
 DOUBLE = np.dtype("f8")
@@ -61,9 +62,67 @@ def test_together_as_alone(axes, what):
     if what == "nan":
         values[chosen] = np.nan
     families = [s.family for s in statistics(axes, values.shape, what == "masked").values()]
-    together = partials(families, values, axes, (0, 0, 0))
+    plain = what != "masked"
+    together = partials(families, values, axes, (0, 0, 0), plain)
     for family, found in zip(families, together, strict=True):
-        assert equal_bits(found, family.partial(values, axes, (0, 0, 0)))
+        [alone] = partials([family], values, axes, (0, 0, 0), plain)
+        assert equal_bits(found, alone)
+
+
+@pytest.mark.parametrize("dtype", ["f4", "i2", "?"])
+@pytest.mark.parametrize("axes", [(0, 1, 2), (0,), (1,), (2,), (0, 2), ()], ids=str)
+def test_long_runs_combine_the_same_values(axes, dtype):
+    shape = (5, 700, 900)
+    assert math.prod(shape) > LONG > RUN
+    values = made(shape).astype(dtype)
+    ufuncs = ("minimum", "maximum", "logical_and", "logical_or")
+    families = [
+        Combining((name,), np.dtype("?" if "l_" in name else dtype), False) for name in ufuncs
+    ]
+    for plain in (True, False):
+        for name, found in zip(
+            ufuncs, partials(families, values, axes, (0, 0, 0), plain), strict=True
+        ):
+            expected = getattr(np, name).reduce(values, axis=axes, keepdims=True)
+            np.testing.assert_array_equal(found[1], expected, strict=True)
+            assert (found[0] == values.size // expected.size).all()
+
+
+def test_runs_are_long_only_where_nothing_can_be_missing():
+    for family in (Combining(("minimum",), DOUBLE, skip) for skip in (False, True)):
+        assert family.run(False) == RUN
+        assert family.run(True) == (RUN if family.skip else LONG)
+    assert Moments(2, DOUBLE, False).run(True) == RUN
+
+
+def test_extremes_are_joined_and_others_are_not():
+    least, most, product = (
+        Combining((name,), DOUBLE, False) for name in ("minimum", "maximum", "multiply")
+    )
+    both = least.joined(most)
+    assert both is not None
+    assert both.serves(least)
+    assert both.serves(most)
+    assert both.parts == (least, most)
+    assert both.joined(most) == both
+    assert least.joined(product) is None
+    assert least.joined(Combining(("maximum",), np.dtype("f4"), False)) is None
+    assert least.joined(Combining(("maximum",), DOUBLE, True)) is None
+    assert least.joined(Moments(2, DOUBLE, False)) is None
+    assert Moments(2, DOUBLE, False).joined(least) is None
+
+
+def test_what_is_kept_in_parts_is_put_together_again():
+    values = made().astype(DOUBLE)
+    both = Combining(("minimum", "maximum"), DOUBLE, False)
+    whole = both.partial(values, (1,), (0, 0, 0))
+    parts = [part.partial(values, (1,), (0, 0, 0)) for part in both.parts]
+    for part, found in zip(both.parts, parts, strict=True):
+        assert equal_bits(both.restrict(whole, part), found)
+    assert equal_bits(both.composed(parts), whole)
+    moments = Moments(2, DOUBLE, False)
+    assert moments.parts == (moments,)
+    assert moments.composed([whole]) is whole
 
 
 @pytest.mark.parametrize("axes", [(0, 1, 2), (1,), ()], ids=str)
