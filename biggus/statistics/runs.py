@@ -1,4 +1,4 @@
-"""The pass over a block: its runs, one after the other, through all that accumulates."""
+"""The passes over a block: its runs, one after the other, through all that takes such runs."""
 
 from __future__ import annotations
 
