@@ -231,6 +231,17 @@ class Selection:
                     grown = True
         return tuple(sorted(tied))
 
+    @property
+    def in_order(self) -> bool:
+        """Whether it gives values of a box without strides, its dims in the order of the axes."""
+        dims = []
+        for m in self.maps:
+            if type(m) is Gather or (type(m) is Strided and m.step != 1):
+                return False
+            if type(m) is Strided:
+                dims.append(m.dim)
+        return dims == list(range(len(self.shape)))
+
     def bounding_box(self) -> tuple[Box, Selection]:
         """Return the smallest box that holds what is selected, and the selection of its values.
 

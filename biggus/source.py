@@ -18,7 +18,7 @@ from __future__ import annotations
 import math
 import operator
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -28,7 +28,7 @@ from biggus.grid import Box as Box  # noqa: PLC0414, TC001 - others take it from
 
 if TYPE_CHECKING:
     import contextlib
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 Chunks: TypeAlias = tuple[int | tuple[int, ...], ...]
 """For each axis the regular chunk length, or the lengths of all its chunks."""
@@ -36,6 +36,8 @@ Chunks: TypeAlias = tuple[int | tuple[int, ...], ...]
 # Quoted: numpy.ma is not loaded before it is needed.
 Values: TypeAlias = "npt.NDArray[Any] | np.ma.MaskedArray[Any, Any]"
 """What a read gives: an ndarray, or a MaskedArray where ``masked`` says so."""
+
+_Answer = TypeVar("_Answer")
 
 
 @runtime_checkable
@@ -104,6 +106,9 @@ class Source(ABC):
     fresh: bool = False
     """Whether each read gives an array that nobody else holds."""
 
+    reads_into: bool = False
+    """Whether `read_into` is worth asking for."""
+
     lock: contextlib.AbstractContextManager[Any] | None = None
     """What must be held while reading."""
 
@@ -131,6 +136,26 @@ class Source(ABC):
         asked without the `lock`, and not through wrappers unless they pass it on.
         """
         return None
+
+    def read_into(self, box: Box, out: npt.NDArray[Any]) -> bool:  # noqa: ARG002
+        """Read `box` to where its values are to be, if that spares a copy of them.
+
+        Called in place of ``self[box]``, under the `lock` too, for sources that are not
+        `masked`.  What is in `out` after an error is nobody's concern.
+
+        Parameters
+        ----------
+        box : tuple of slice
+            What to read.
+        out : ndarray
+            Of the shape of `box` and of ``dtype``, in C order.
+
+        Returns
+        -------
+        bool
+            Whether the values are in `out`; if not, as of most sources, nothing was read.
+        """
+        return False
 
     def state(self) -> bytes | None:
         """Return the one version that all boxes share, such as a file's; None if there is none.
@@ -193,17 +218,31 @@ def read(source: Source, box: Box) -> Values:
         If the read fails, or gives another shape or dtype than promised, or
         missing values where none were announced.
     """
+    return checked(source, box, _asked(source, box, source.__getitem__, box))
+
+
+def read_into(source: Source, box: Box, out: npt.NDArray[Any]) -> bool:
+    """Have `source` put the values of `box` where they are to be; False if it cannot.
+
+    Raises
+    ------
+    SourceError
+        If the read fails.
+    """
+    return _asked(source, box, source.read_into, box, out)
+
+
+def _asked(source: Source, box: Box, method: Callable[..., _Answer], *given: Any) -> _Answer:
+    """Return what a source answers, asked under its lock; errors say what was read."""
     try:
         if source.lock is None:
-            values = source[box]
-        else:
-            with source.lock:
-                values = source[box]
+            return method(*given)
+        with source.lock:
+            return method(*given)
     except BiggusError:
         raise
     except Exception as error:
         raise SourceError(source.name, box, error) from error
-    return checked(source, box, values)
 
 
 def checked(source: Source, box: Box, values: Values) -> Values:

@@ -14,6 +14,8 @@ import numpy as np
 from biggus.source import Source, normal_chunks, normal_dtype, normal_shape
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from biggus.source import Box, Chunks, Readable, Values
 
 _LONGEST_NAME = 80
@@ -23,9 +25,9 @@ class Wrapper(Source):
     """A source around a source, which says of itself what the inner one says.
 
     Subclasses override only what they change.  Every capability of
-    :class:`Source` is delegated, those added to it later included; `at_hand`
-    alone is not, for values must not find a way around a wrapper that changes
-    them.  One that does not may pass it on.
+    :class:`Source` is delegated, those added to it later included; `at_hand` and
+    `read_into` alone are not, for values must not find a way around a wrapper that
+    changes them.  One that does not may pass them on.
 
     Parameters
     ----------
@@ -56,12 +58,12 @@ def _delegate(name: str) -> property:
 
 
 # `fetch` is spelled out above, so that a wrapper which changes reading sees
-# that there are two ways in; `at_hand` would be a third.
+# that there are two ways in; the others would be a third and a fourth.
 Wrapper.delegated = tuple(
     sorted(
         name
         for name in {*Source.__annotations__, *vars(Source)}
-        if not name.startswith("_") and name not in {"fetch", "at_hand"}
+        if not name.startswith("_") and name not in {"fetch", "at_hand", "read_into"}
     )
 )
 for _name in Wrapper.delegated:
@@ -106,6 +108,9 @@ class Annotated(Wrapper):
 
     def at_hand(self, box: Box) -> Values | None:
         return self.source.at_hand(box)
+
+    def read_into(self, box: Box, out: npt.NDArray[Any]) -> bool:
+        return self.source.read_into(box, out)
 
     def fetch(self, box: Box) -> tuple[Values, bytes | None]:
         # The source takes its own lock in its `fetch`, and may not be able to twice.

@@ -200,7 +200,10 @@ def _run(pieces: Iterator[Piece], result: Result, advance: Callable[[int], None]
         advance(math.prod(piece.put.shape) * itemsize)
 
     def read(piece: Piece) -> None:
-        paste(piece, _load(piece))
+        if result.mask is None and isinstance(piece, Read) and piece.load_into(result.data):
+            advance(math.prod(piece.put.shape) * itemsize)
+        else:
+            paste(piece, _load(piece))
 
     groups = _groups(result, read)
     count = 0

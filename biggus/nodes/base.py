@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from biggus.source import Box, Chunks, Source, Values, checked, read
+from biggus.source import Box, Chunks, Source, Values, box_shape, checked, read, read_into
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    import numpy.typing as npt
 
     from biggus.nodes.step import Step
     from biggus.region import Selection
@@ -87,6 +89,29 @@ class Read(Piece):
             If the read fails.
         """
         return self.finish(read(self.source, self.box))
+
+    def load_into(self, data: npt.NDArray[Any]) -> bool:
+        """Read to where the values go in an array, if they lie in one piece here and there.
+
+        Returns
+        -------
+        bool
+            Whether they are there; if not, nothing was read.
+
+        Raises
+        ------
+        SourceError
+            If the read fails.
+        """
+        source = self.source
+        if not source.reads_into or source.masked or self.steps or source.dtype != data.dtype:
+            return False
+        if not (self.get.in_order and self.put.in_order):
+            return False
+        room = self.put.take_from(data)
+        if not room.flags.c_contiguous:
+            return False
+        return read_into(source, self.box, room.reshape(box_shape(self.box)))
 
     def finish(self, block: Values) -> Values:
         """Select from what is in the box, and compute."""

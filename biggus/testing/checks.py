@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
-from biggus.source import Box, Source, Values, read, whole
+from biggus.source import Box, Source, Values, box_shape, read, read_into, whole
 from biggus.testing.values import assert_same
 
 
 def fetched(source: Source, box: Box) -> Values:
     """Return the values that `fetch` gives."""
     return source.fetch(box)[0]
+
+
+def placed(source: Source, box: Box) -> Values:
+    """Return the values that are read to where they are to be, or else as they are read."""
+    if source.masked:
+        return read(source, box)
+    # What lies around it must not be touched.
+    room = np.zeros(2 + math.prod(box_shape(box)), source.dtype)
+    out = room[1:-1].reshape(box_shape(box))
+    done = read_into(source, box, out)
+    assert type(done) is bool, "read_into returns no bool"
+    around = room[[0, -1]]
+    assert (around == np.zeros(2, source.dtype)).all(), "values were put beside their place"
+    return out if done else read(source, box)
 
 
 def check_version_holds(source: Source, box: Box, held: bytes | None) -> None:
@@ -39,7 +54,8 @@ def part_of(expected: Values, box: Box) -> Values:
 def check_box(source: Source, box: Box, expected: Values) -> None:
     """Check that a read of `box` gives its part of all the values."""
     with case(box=box):
-        assert_same(read(source, box), part_of(expected, box))
+        for get in (read, placed):
+            assert_same(get(source, box), part_of(expected, box))
 
 
 def check_metadata(source: Source) -> None:
@@ -52,7 +68,7 @@ def check_metadata(source: Source) -> None:
     assert "\n" not in source.name, "the name has several lines"
     assert source.token is None or isinstance(source.token, str), "the token is no str"
     assert source.token != "", "the token is empty"
-    for flag in ("masked", "waits", "remote", "resident", "fresh"):
+    for flag in ("masked", "waits", "remote", "resident", "fresh", "reads_into"):
         assert type(getattr(source, flag)) is bool, f"{flag} is no bool"
     assert isinstance(source.attributes, Mapping), "the attributes are no mapping"
     assert all(isinstance(key, str) for key in source.attributes), "not all attributes have names"

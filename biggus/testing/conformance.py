@@ -29,6 +29,7 @@ from biggus.testing.checks import (
     check_version_holds,
     fetched,
     part_of,
+    placed,
 )
 from biggus.testing.elsewhere import read_elsewhere
 from biggus.testing.regions import some_boxes
@@ -356,7 +357,7 @@ class SourceTests:
         self.destroy(folder)
         for source in (first, unread):
             for box in boxes:
-                for get in (read, fetched):
+                for get in (read, fetched, placed):
                     self._check_gone(get, source, box, expected)
         try:
             reopened = as_source(self.open(folder))
@@ -375,13 +376,14 @@ class SourceTests:
         read(source, box)
         self.cut_off(folder)
         for opened in (source, None):
-            try:
-                values = read(opened or as_source(self.open(folder)), box)
-            except BiggusError as error:
-                assert "\n" not in str(error), f"the message has several lines: {error}"
-            else:
-                assert self.survives, "a read of what is cut off gave data"
-                assert_same(values, expected)
+            for get in (read, placed):
+                try:
+                    values = get(opened or as_source(self.open(folder)), box)
+                except BiggusError as error:
+                    assert "\n" not in str(error), f"the message has several lines: {error}"
+                else:
+                    assert self.survives, "a read of what is cut off gave data"
+                    assert_same(values, expected)
 
     def _check_gone(self, get: Any, source: Source, box: Box, expected: Values) -> None:
         try:

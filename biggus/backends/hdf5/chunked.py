@@ -102,17 +102,23 @@ class ChunkedStorage(Storage):
         # Numbers are given by each process for itself.
         self.__dict__.update(state, _number=next(_numbers))
 
-    def read(self, box: Box, opening: Opening) -> npt.NDArray[Any]:  # noqa: D102
+    def read(  # noqa: D102
+        self, box: Box, opening: Opening, out: npt.NDArray[Any] | None = None
+    ) -> npt.NDArray[Any]:
+        found = np.empty(box_shape(box), self.dtype) if out is None else out
         chunk = self._around(box)
         if chunk is None:
-            return self._read(box, opening)
+            self._read(box, opening, found)
+            return found
         values = kept_chunks.find(self._number, opening.stamp, chunk)
         if values is None:
-            values = self._read(chunk, opening)
+            values = np.empty(box_shape(chunk), self.dtype)
+            self._read(chunk, opening, values)
             kept_chunks.keep(self._number, opening.stamp, chunk, values)
         else:
             opening.check()
-        return values[within(box, chunk)].copy()
+        found[...] = values[within(box, chunk)]
+        return found
 
     def _around(self, box: Box) -> Box | None:
         """Return the chunk, short enough to be kept, of which a box is a small part; or None."""
@@ -127,8 +133,7 @@ class ChunkedStorage(Storage):
         small = 2 * math.prod(box_shape(box)) <= math.prod(self.storage_chunks)
         return tuple(chunk) if small else None
 
-    def _read(self, box: Box, opening: Opening) -> npt.NDArray[Any]:
-        values = np.empty(box_shape(box), self.dtype)
+    def _read(self, box: Box, opening: Opening, values: npt.NDArray[Any]) -> None:
         parts = self.grid.parts(box)
         while batch := list(itertools.islice(parts, self._at_once)):
             with hdf5_lock:
@@ -142,7 +147,6 @@ class ChunkedStorage(Storage):
                     raise ValueError(f"the chunk at {origin}: {error}") from error
             del found, stored  # or they would lie beside the next ones
         opening.check()
-        return values
 
     def _find(self, batch: list[ChunkPart], opening: Opening) -> list[Found]:
         """Return where chunks lie, or what the library had to read.  The caller holds the lock."""

@@ -34,8 +34,10 @@ class ContiguousStorage(Storage):
         super().__init__(shape, dtype)
         self.offset = offset
 
-    def read(self, box: Box, opening: Opening) -> npt.NDArray[Any]:  # noqa: D102
-        values = np.empty(box_shape(box), self.dtype)
+    def read(  # noqa: D102
+        self, box: Box, opening: Opening, out: npt.NDArray[Any] | None = None
+    ) -> npt.NDArray[Any]:
+        values = np.empty(box_shape(box), self.dtype) if out is None else out
         read_plain(opening.descriptor, self.offset, self.shape, box, values)
         opening.check()
         return values

@@ -67,8 +67,12 @@ class Storage(ABC):
         self.dtype = dtype
 
     @abstractmethod
-    def read(self, box: Box, opening: Opening) -> npt.NDArray[Any]:
-        """Return the values in `box`.  The caller does not hold the lock.
+    def read(
+        self, box: Box, opening: Opening, out: npt.NDArray[Any] | None = None
+    ) -> npt.NDArray[Any]:
+        """Return the values in `box`, put into `out` if that is given: an array in C order.
+
+        The caller does not hold the lock.
 
         Raises
         ------

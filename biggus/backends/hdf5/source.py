@@ -9,6 +9,7 @@ import logging
 import math
 import os
 import time
+from abc import abstractmethod
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -52,6 +53,7 @@ class _DatasetSource(Source):
 
     waits = False
     fresh = True
+    reads_into = True
     _storage: Storage | None = None  # None: only the library can read it
 
     @property
@@ -81,6 +83,22 @@ class _DatasetSource(Source):
     def _stored(self, dataset: Any) -> Storage | None:
         storage = storage_of(dataset)
         return storage if storage is not None and storage.dtype == self.dtype else None
+
+    def __getitem__(self, box: Box) -> Values:
+        return self._values(box, None)
+
+    def read_into(self, box: Box, out: npt.NDArray[Any]) -> bool:
+        """Read `box` to where its values are to be, if the library need not read them."""
+        if self._storage is None:
+            return False
+        values = self._values(box, out)
+        if values is not out:  # it came to the library nevertheless
+            out[...] = values
+        return True
+
+    @abstractmethod
+    def _values(self, box: Box, out: npt.NDArray[Any] | None) -> npt.NDArray[Any]:
+        """Return the values in `box`: `out`, if that is given and they are read directly."""
 
     def peak_bytes(self, box: Box) -> int:
         """Return the most memory that a read of `box` takes, compressed chunks included."""
@@ -147,7 +165,7 @@ class HDF5Source(_DatasetSource):
         # Handles stay here; serial 0 makes the first read look at everything anew.
         return {**self.__dict__, "_serial": 0, "_parts": None, "_hold": None}
 
-    def __getitem__(self, box: Box) -> Values:
+    def _values(self, box: Box, out: npt.NDArray[Any] | None) -> npt.NDArray[Any]:
         start = time.perf_counter()
         try:
             with hdf5_lock:
@@ -155,7 +173,7 @@ class HDF5Source(_DatasetSource):
                 if opening is None:
                     values = self._read(box)
             if storage is not None and opening is not None:
-                values = storage.read(box, opening)
+                values = storage.read(box, opening, out)
         except SourceError:
             raise
         except BiggusError as error:
@@ -280,13 +298,13 @@ class AdoptedHDF5Source(_DatasetSource):
             if settled:
                 self.token = f"hdf5:{os.path.realpath(self._path)}::/{self.dataset}"
 
-    def __getitem__(self, box: Box) -> Values:
+    def _values(self, box: Box, out: npt.NDArray[Any] | None) -> npt.NDArray[Any]:
         try:
             with hdf5_lock:
                 opening = self._opening()
                 if self._storage is None or opening is None:
                     return self._read(box)
-            return self._storage.read(box, opening)
+            return self._storage.read(box, opening, out)
         except Exception as error:
             raise SourceError(self.name, box, one_line(error)) from error
 

@@ -23,6 +23,8 @@ from biggus.errors import OpenError, SourceError, format_box
 from biggus.source import Source, box_shape, normal_chunks
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from biggus.backends.files import Hold
     from biggus.backends.native import LibraryLock
     from biggus.backends.stamp import Stamp
@@ -207,6 +209,8 @@ class NetCDFSource(_VariableSource):
         If it has no such variable.
     """
 
+    reads_into = True
+
     def __init__(self, path: str, variable: str, decode: bool = True) -> None:
         self.path = os.path.realpath(path)
         self.variable = variable.strip("/")
@@ -243,6 +247,18 @@ class NetCDFSource(_VariableSource):
         self._holds = tuple(pool.hold(self.path) for pool in both)
 
     def __getitem__(self, box: Box) -> Values:
+        return self._values(box, None)
+
+    def read_into(self, box: Box, out: npt.NDArray[Any]) -> bool:
+        """Read `box` to where its values are to be, if the library need not read them."""
+        if self._stored is None:
+            return False
+        values = self._values(box, out)
+        if values is not out:  # it came to the library nevertheless
+            out[...] = values
+        return True
+
+    def _values(self, box: Box, out: npt.NDArray[Any] | None) -> Values:
         started = time.perf_counter()
         with hdf5_lock:
             if not self._holds:  # a copy that has not been read from
@@ -253,7 +269,7 @@ class NetCDFSource(_VariableSource):
                 values = self._read(box)
         if stored is not None and opening is not None:
             try:
-                values = stored.storage.read(box, opening)
+                values = stored.storage.read(box, opening, out)
             except (OSError, ValueError, RuntimeError) as error:
                 raise SourceError(self.name, box, one_line(error)) from error
         if log.isEnabledFor(logging.DEBUG):

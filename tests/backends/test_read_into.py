@@ -1,0 +1,146 @@
+"""Values that are read to where they are to be: the same, and no more memory than they take."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+
+import biggus
+from biggus import nodes
+from biggus.backends.hdf5.source import HDF5Source
+from biggus.errors import SourceError
+from biggus.region import Selection
+from biggus.source import Source, read_into
+from biggus.testing import RecordingSource
+from biggus.wrappers import Annotated
+
+h5py = pytest.importorskip("h5py")
+
+SHAPE = (5, 6, 7)
+VALUES = np.arange(2 * 3 * np.prod(SHAPE), dtype=">i4").reshape(2, 3, *SHAPE)
+
+KEYS = [
+    np.s_[...],
+    np.s_[3],
+    np.s_[2:9, 1:],
+    np.s_[::2],
+    np.s_[::-1],
+    np.s_[:, ::-2],
+    np.s_[:, :, 3],
+    np.s_[4:, 5, ::3],
+    np.s_[:, None, 2],
+    np.s_[[1, 7, 8]],
+    np.s_[2:9, [5, 0]],
+    np.s_[9, 5, 6],
+    np.s_[0:0],
+]
+
+
+@pytest.fixture(params=["contiguous", "chunked"])
+def mosaic(request, tmp_path):
+    """Return a mosaic of files, and its values."""
+    chunks = (2, 3, 4) if request.param == "chunked" else None
+    rows = []
+    for row in range(2):
+        files = []
+        for column in range(3):
+            path = tmp_path / f"{row}{column}.h5"
+            with h5py.File(path, "w") as file:
+                file.create_dataset("v", data=VALUES[row, column], chunks=chunks)
+            files.append(biggus.open(path, "v"))
+        rows.append(biggus.LinearMosaic(files, axis=1))
+    values = np.concatenate([np.concatenate(list(row), axis=1) for row in VALUES])
+    return biggus.LinearMosaic(rows, axis=0), values
+
+
+@pytest.mark.parametrize("key", KEYS, ids=str)
+def test_pieces_of_a_mosaic_go_where_they_belong(mosaic, key):
+    lazy, values = mosaic
+    np.testing.assert_array_equal(lazy[key].ndarray(), values[key], strict=True)
+
+
+@pytest.mark.parametrize("transposed", list(itertools.permutations(range(3))), ids=str)
+def test_axes_may_be_in_any_order(mosaic, transposed):
+    lazy, values = mosaic
+    found = lazy.transpose(transposed).ndarray()
+    np.testing.assert_array_equal(found, values.transpose(transposed), strict=True)
+
+
+class Into(Source):
+    """A source that puts values where they are to be."""
+
+    name = "into"
+    dtype = np.dtype("f8")
+    waits = False
+    reads_into = True
+
+    def __init__(self, shape, fails=False):
+        self.shape = shape
+        self.fails = fails
+        self.put = []
+
+    def __getitem__(self, box):
+        raise AssertionError("it is asked the other way")
+
+    def read_into(self, box, out):
+        if self.fails:
+            raise OSError("the disk is gone")
+        assert out.flags.c_contiguous
+        self.put.append(box)
+        out[...] = 7
+        return True
+
+
+def test_only_what_lies_in_one_piece_is_put_there():
+    tall, wide = Into((4, 3)), Into((2, 3))
+    rows = biggus.LinearMosaic([biggus.ArrayAdapter(tall), biggus.ArrayAdapter(wide)], axis=0)
+    assert (rows.ndarray() == 7).all()
+    assert tall.put == [np.s_[0:4:1, 0:3:1]]
+    columns = biggus.LinearMosaic([biggus.ArrayAdapter(tall)] * 2, axis=1)
+    with pytest.raises(SourceError, match="the other way"):
+        columns.ndarray()
+
+
+def test_an_error_names_the_source_and_the_box():
+    rows = [biggus.ArrayAdapter(Into((4, 3), fails)) for fails in (False, True)]
+    with pytest.raises(SourceError, match=r"into.*\[0:4, 0:3\].*disk is gone"):
+        biggus.LinearMosaic(rows, axis=0).ndarray()
+
+
+def test_wrappers_stand_in_the_way_unless_they_change_nothing(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["v"] = VALUES[0, 0]
+    source = HDF5Source(str(tmp_path / "a.h5"), "v")
+    box = tuple(slice(0, n, 1) for n in SHAPE)
+    out = np.empty(SHAPE, source.dtype)
+    assert not read_into(RecordingSource(source), box, out)
+    assert read_into(Annotated(source, token="mine"), box, out)
+    np.testing.assert_array_equal(out, VALUES[0, 0], strict=True)
+
+
+def test_what_only_the_library_reads_is_not_put_anywhere(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.create_dataset("v", data=np.arange(8), chunks=(4,), scaleoffset=0)
+    source = HDF5Source(str(tmp_path / "a.h5"), "v")
+    assert source.lock is not None
+    assert not source.read_into((slice(0, 8, 1),), np.empty(8, source.dtype))
+
+
+@pytest.mark.parametrize(
+    ("key", "expected"),
+    [
+        (np.s_[...], True),
+        (np.s_[1:3, 2], True),
+        (np.s_[1:3, ::2], False),
+        (np.s_[1:3, ::-1], False),
+        (np.s_[[0, 2]], False),
+        (np.s_[None], False),
+    ],
+    ids=str,
+)
+def test_what_is_in_order(key, expected):
+    node = biggus.ArrayAdapter(np.zeros((4, 5)))[key].node
+    selection = node.selection if isinstance(node, nodes.View) else Selection.identity(node.shape)
+    assert selection.in_order is expected
