@@ -161,7 +161,7 @@ class Keeping:
         text: list[Any] = [_FORMAT, family.key, np.__version__, self.reduction.axes]
         text.append([_lengths(*pair) for pair in zip(self.reduction.cells.axes, box, strict=True)])
         text.append(self._span(unit).layout)
-        text.append(family.run(self.reduction.plain))
+        text.append(family.run_length(self.reduction.plain))
         if family.placed:
             text += [[s.start for s in box], self.reduction.node.shape]
         digest = hashlib.blake2b(made_of.identity, digest_size=20)

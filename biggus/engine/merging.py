@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from functools import partial
 from typing import TYPE_CHECKING
 
 from biggus.planning import SHELF, Fold, Run, Unit, Wanted
@@ -70,7 +69,7 @@ class Merging:
             return
         segment, batch, position = tree.place(cell.reduced)
         key = (cell.kept, 0, segment, batch)
-        merged = self._merged(key, partial(tree.batch_size, segment, batch), position, partials)
+        merged = self._merged(key, lambda: tree.batch_size(segment, batch), position, partials)
         if merged is not None:
             unit = Unit(cell.kept, segment, batch)
             if self.keeping is not None:
@@ -91,12 +90,12 @@ class Merging:
         kept, segment, batch = unit
         assert batch is not None
         tree = self.reduction.tree
-        count = partial(tree.batches, segment)
-        merged = self._merged((kept, 0, segment), count, batch, partials)
+        key = (kept, 0, segment)
+        merged = self._merged(key, lambda: tree.batches(segment), batch, partials)
         if merged is None:
             return
         shelf, place = divmod(segment, SHELF)
-        merged = self._merged((kept, 1, shelf), partial(tree.shelf_size, shelf), place, merged)
+        merged = self._merged((kept, 1, shelf), lambda: tree.shelf_size(shelf), place, merged)
         if merged is None:
             return
         on_shelf = Unit(kept, shelf, None)
@@ -125,8 +124,8 @@ class Merging:
                 return partials
             folds = [Fold(family, parts) for family in self.reduction.families]
             self._folds[key] = folds
-        for fold, found in zip(folds, partials, strict=True):
-            fold.add(Run(0, position, position + 1, found))
+        for fold, partial in zip(folds, partials, strict=True):
+            fold.add(Run(0, position, position + 1, partial))
         if folds[0].result is None:
             return None
         del self._folds[key]

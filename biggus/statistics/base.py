@@ -74,7 +74,7 @@ class Family(ABC):
             Whether values may be masked.
         """
 
-    def run(self, plain: bool) -> int:  # noqa: ARG002 - for those to whom it matters
+    def run_length(self, plain: bool) -> int:  # noqa: ARG002 - for those to whom it matters
         """Return about how many elements it takes at once.
 
         Parameters

@@ -52,7 +52,7 @@ class Combining(Family):
         missing = self.dtype.itemsize + 40 if masked or self.skip else 0
         return RUN * (2 * self.dtype.itemsize + missing)
 
-    def run(self, plain: bool) -> int:
+    def run_length(self, plain: bool) -> int:
         # What is combined needs no room of its own, and a call takes its time of all threads.
         return LONG if plain and not self.skip else RUN
 

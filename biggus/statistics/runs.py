@@ -174,7 +174,7 @@ def partials(
         return [family.identity(shape) for family in families]
     mask = np.ma.getmask(values)
     given = None if mask is np.ma.nomask else np.ascontiguousarray(mask).reshape(values.shape)
-    layouts = [layout_of(block.shape, axes, family.run(plain)) for family in families]
+    layouts = [layout_of(block.shape, axes, family.run_length(plain)) for family in families]
     accumulators = [
         family.accumulator(layout, origin) for family, layout in zip(families, layouts, strict=True)
     ]

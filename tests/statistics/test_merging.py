@@ -90,9 +90,9 @@ def test_long_runs_combine_the_same_values(axes, dtype):
 
 def test_runs_are_long_only_where_nothing_can_be_missing():
     for family in (Combining(("minimum",), DOUBLE, skip) for skip in (False, True)):
-        assert family.run(False) == RUN
-        assert family.run(True) == (RUN if family.skip else LONG)
-    assert Moments(2, DOUBLE, False).run(True) == RUN
+        assert family.run_length(False) == RUN
+        assert family.run_length(True) == (RUN if family.skip else LONG)
+    assert Moments(2, DOUBLE, False).run_length(True) == RUN
 
 
 def test_extremes_are_joined_and_others_are_not():

@@ -10,6 +10,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from biggus.source import Source, checked
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 
     from biggus.backends.hdf5.descriptor import Descriptor
     from biggus.backends.stamp import Stamp
-    from biggus.source import Box, Chunks
+    from biggus.source import Box, Chunks, Values
 
 
 class Opening(NamedTuple):
@@ -46,6 +48,34 @@ class Opening(NamedTuple):
         """Raise a ValueError if the file is not as it was when it was opened."""
         if self.descriptor.stamp() != self.stamp:
             raise ValueError("the file changed during the read; read it again")
+
+
+class DirectSource(Source):
+    """A source whose values are read without the library where that is possible."""
+
+    fresh = True
+    reads_into = True
+
+    @property
+    @abstractmethod
+    def direct(self) -> bool:
+        """Whether it seems to be possible."""
+
+    @abstractmethod
+    def _values(self, box: Box, out: npt.NDArray[Any] | None) -> Values:
+        """Return the values in `box`: `out`, if that is given and they are read directly."""
+
+    def __getitem__(self, box: Box) -> Values:
+        return self._values(box, None)
+
+    def read_into(self, box: Box, out: npt.NDArray[Any]) -> bool:
+        """Read `box` to where its values are to be, if the library need not read them."""
+        if not self.direct:
+            return False
+        values = self._values(box, out)
+        if values is not out:  # it came to the library nevertheless
+            out[...] = checked(self, box, values)
+        return True
 
 
 class Storage(ABC):

@@ -9,7 +9,6 @@ import logging
 import math
 import os
 import time
-from abc import abstractmethod
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +17,7 @@ import numpy as np
 from biggus.backends.files import file_version
 from biggus.backends.hdf5 import files as hdf5_files
 from biggus.backends.hdf5.descriptor import Descriptor
-from biggus.backends.hdf5.direct import Opening
+from biggus.backends.hdf5.direct import DirectSource, Opening
 from biggus.backends.hdf5.files import normal_name, one_line
 from biggus.backends.hdf5.parts import Parts, assure_descriptors
 from biggus.backends.hdf5.storage import storage_of
@@ -32,7 +31,7 @@ from biggus.backends.hdf5.values import (
 from biggus.backends.native import hdf5_lock
 from biggus.backends.stamp import Stamp, stamp_of
 from biggus.errors import BiggusError, OpenError, SourceError, format_box
-from biggus.source import Box, Source, Values, box_shape
+from biggus.source import Box, box_shape
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -48,18 +47,21 @@ log = logging.getLogger("biggus.backends.hdf5")
 _MOST_FILES = 64  # of those behind a virtual dataset, open at once in one read
 
 
-class _DatasetSource(Source):
+class _DatasetSource(DirectSource):
     """What sources over an h5py Dataset share."""
 
     waits = False
-    fresh = True
-    reads_into = True
     _storage: Storage | None = None  # None: only the library can read it
+
+    @property
+    def direct(self) -> bool:
+        """Whether the library need not read the values."""
+        return self._storage is not None
 
     @property
     def lock(self) -> LibraryLock | None:  # type: ignore[override]
         """The library's, where only the library can read the values."""
-        return hdf5_lock if self._storage is None else None
+        return None if self.direct else hdf5_lock
 
     def _describe(self, location: str, dataset: Any) -> None:
         try:
@@ -83,22 +85,6 @@ class _DatasetSource(Source):
     def _stored(self, dataset: Any) -> Storage | None:
         storage = storage_of(dataset)
         return storage if storage is not None and storage.dtype == self.dtype else None
-
-    def __getitem__(self, box: Box) -> Values:
-        return self._values(box, None)
-
-    def read_into(self, box: Box, out: npt.NDArray[Any]) -> bool:
-        """Read `box` to where its values are to be, if the library need not read them."""
-        if self._storage is None:
-            return False
-        values = self._values(box, out)
-        if values is not out:  # it came to the library nevertheless
-            out[...] = values
-        return True
-
-    @abstractmethod
-    def _values(self, box: Box, out: npt.NDArray[Any] | None) -> npt.NDArray[Any]:
-        """Return the values in `box`: `out`, if that is given and they are read directly."""
 
     def peak_bytes(self, box: Box) -> int:
         """Return the most memory that a read of `box` takes, compressed chunks included."""

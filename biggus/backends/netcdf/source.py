@@ -13,6 +13,7 @@ import numpy as np
 
 from biggus import cf
 from biggus.backends.files import file_version
+from biggus.backends.hdf5.direct import DirectSource
 from biggus.backends.hdf5.files import files as hdf5_files
 from biggus.backends.hdf5.files import one_line
 from biggus.backends.native import hdf5_lock
@@ -185,7 +186,7 @@ class _VariableSource(Source):
         return f"{type(self).__name__}({self.name!r})"
 
 
-class NetCDFSource(_VariableSource):
+class NetCDFSource(_VariableSource, DirectSource):
     """A variable of a netCDF file, as it is packed there.
 
     Pickles with what it knows of the variable; the file is opened again when
@@ -208,8 +209,6 @@ class NetCDFSource(_VariableSource):
     VariableError
         If it has no such variable.
     """
-
-    reads_into = True
 
     def __init__(self, path: str, variable: str, decode: bool = True) -> None:
         self.path = os.path.realpath(path)
@@ -246,17 +245,10 @@ class NetCDFSource(_VariableSource):
         both = (datasets,) if self._stored is None else (datasets, hdf5_files)
         self._holds = tuple(pool.hold(self.path) for pool in both)
 
-    def __getitem__(self, box: Box) -> Values:
-        return self._values(box, None)
-
-    def read_into(self, box: Box, out: npt.NDArray[Any]) -> bool:
-        """Read `box` to where its values are to be, if the library need not read them."""
-        if self._stored is None:
-            return False
-        values = self._values(box, out)
-        if values is not out:  # it came to the library nevertheless
-            out[...] = values
-        return True
+    @property
+    def direct(self) -> bool:
+        """Whether the library need not read the values."""
+        return self._stored is not None
 
     def _values(self, box: Box, out: npt.NDArray[Any] | None) -> Values:
         started = time.perf_counter()
