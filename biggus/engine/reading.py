@@ -195,15 +195,14 @@ def _run(pieces: Iterator[Piece], result: Result, advance: Callable[[int], None]
     """Read all pieces into `result`; return how many there were."""
     itemsize = result.data.dtype.itemsize
 
-    def paste(piece: Piece, values: Values) -> None:
-        result.paste(piece.put, values)
+    def done(piece: Piece) -> None:
         advance(math.prod(piece.put.shape) * itemsize)
 
     def read(piece: Piece) -> None:
-        if result.mask is None and isinstance(piece, Read) and piece.load_into(result.data):
-            advance(math.prod(piece.put.shape) * itemsize)
-        else:
-            paste(piece, _load(piece))
+        unmasked = result.mask is None
+        if not (unmasked and isinstance(piece, Read) and piece.load_into(result.data)):
+            result.paste(piece.put, _load(piece))
+        done(piece)
 
     groups = _groups(result, read)
     count = 0
@@ -214,7 +213,8 @@ def _run(pieces: Iterator[Piece], result: Result, advance: Callable[[int], None]
             if group is None:
                 read(piece)
             elif (values := _at_hand(piece)) is not None:
-                paste(piece, values)
+                result.paste(piece.put, values)
+                done(piece)
             else:
                 group.add(piece)
         for group in filter(None, groups):
