@@ -137,7 +137,11 @@ class Source(ABC):
         """
         return None
 
-    def read_into(self, box: Box, out: npt.NDArray[Any]) -> bool:  # noqa: ARG002
+    def read_into(
+        self,
+        box: Box,  # noqa: ARG002 - for those that override it
+        out: npt.NDArray[Any],  # noqa: ARG002 - likewise
+    ) -> bool:
         """Read `box` to where its values are to be, if that spares a copy of them.
 
         Called in place of ``self[box]``, under the `lock` too, for sources that are not

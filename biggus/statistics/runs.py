@@ -152,7 +152,7 @@ def partials(
 ) -> list[Partial]:
     """Accumulate a block in several ways at once.
 
-    Together they cost less, for the block goes through the cache once.
+    Together they cost less: those that take equal runs do so while these are in the cache.
 
     Parameters
     ----------

@@ -102,7 +102,7 @@ class ChunkedStorage(Storage):
         # Numbers are given by each process for itself.
         self.__dict__.update(state, _number=next(_numbers))
 
-    def read(  # noqa: D102
+    def read(  # noqa: D102 - as in Storage
         self, box: Box, opening: Opening, out: npt.NDArray[Any] | None = None
     ) -> npt.NDArray[Any]:
         found = np.empty(box_shape(box), self.dtype) if out is None else out

@@ -34,7 +34,7 @@ class ContiguousStorage(Storage):
         super().__init__(shape, dtype)
         self.offset = offset
 
-    def read(  # noqa: D102
+    def read(  # noqa: D102 - as in Storage
         self, box: Box, opening: Opening, out: npt.NDArray[Any] | None = None
     ) -> npt.NDArray[Any]:
         values = np.empty(box_shape(box), self.dtype) if out is None else out
