@@ -27,6 +27,7 @@ def placed(source: Source, box: Box) -> Values:
     out = room[1:-1].reshape(box_shape(box))
     done = read_into(source, box, out)
     assert type(done) is bool, "read_into returns no bool"
+    assert source.reads_into or not done, "reads_into says that read_into is not worth asking for"
     around = room[[0, -1]]
     assert (around == np.zeros(2, source.dtype)).all(), "values were put beside their place"
     return out if done else read(source, box)
