@@ -69,6 +69,10 @@ class OfflineConnectionError(ConnectionError):
     def __init__(self) -> None:
         super().__init__(f"{OFFLINE}, and this is not in the cache")
 
+    def __reduce__(self) -> tuple[type[OfflineConnectionError], tuple[()]]:
+        # It may be the cause of an error that is sent elsewhere.
+        return OfflineConnectionError, ()
+
 
 ABSENT = "absent"
 """The tag of an object that is not there."""
