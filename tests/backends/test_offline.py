@@ -329,3 +329,10 @@ def test_the_environment_says_it_and_the_command_line_obeys(server, tmp_path):
     assert run(*get, "--force", BIGGUS_OFFLINE="1").returncode == 0
     np.testing.assert_array_equal(np.load(out), DATA[:3])
     assert server.connections == before
+
+
+def test_the_cause_of_an_error_pickles_as_well():
+    from biggus.backends.zarr.http import OfflineConnectionError
+
+    error = OfflineConnectionError()
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)
