@@ -9,7 +9,8 @@ import numpy as np
 from biggus.caching import caching
 from biggus.memory import MemorySource
 from biggus.nodes import Elementwise, Leaf, Node
-from biggus.source import Source, normal_dtype, normal_shape
+from biggus.normal import normal_dtype, normal_shape
+from biggus.source import Source
 from biggus.wrappers import Annotated, ObjectSource
 
 if TYPE_CHECKING:

@@ -42,6 +42,7 @@ def cells_of(
     grid: Sequence[Lengths] | None,
     seams: Sequence[Lengths] | None = None,
     axes: Collection[int] | None = None,
+    longer: int = 1,
 ) -> Grid:
     """Return the cells of an array.
 
@@ -58,6 +59,8 @@ def cells_of(
     axes : collection of int, optional
         Which axes are reduced, if not all: there cells are made longer, and not along
         the others, for what is accumulated of a cell has as many positions as these.
+    longer : int
+        So many of these cells are taken as one, along the slowest axis that has several.
 
     Examples
     --------
@@ -83,6 +86,9 @@ def cells_of(
     for axis in reversed(range(len(shape))):
         if axes is None or axis in axes:
             _lengthen(axis, most, lengths, CELL)
+    cut = [axis for axis, n in enumerate(most) if lengths[axis] < n]
+    if cut:
+        lengths[cut[-1]] = min(most[cut[-1]], longer * lengths[cut[-1]])
     return Grid(shape, list(map(_taken_together, edges, lengths, within)))
 
 

@@ -14,8 +14,8 @@ from biggus.array import Array
 from biggus.keys import MOST_AXES
 from biggus.memory import MemorySource
 from biggus.nodes import GridMosaicNode, Mosaic, Node, View, select
+from biggus.normal import normal_dtype, normal_shape
 from biggus.region import Selection
-from biggus.source import normal_dtype, normal_shape
 
 if TYPE_CHECKING:
     import contextlib

@@ -16,7 +16,6 @@ Nothing here knows of laziness, arrays or caches.
 from __future__ import annotations
 
 import math
-import operator
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar, runtime_checkable
 
@@ -109,6 +108,9 @@ class Source(ABC):
     reads_into: bool = False
     """Whether `read_into` is worth asking for."""
 
+    streams: bool = False
+    """Whether a run of values that follow one another costs what its part of all costs."""
+
     lock: contextlib.AbstractContextManager[Any] | None = None
     """What must be held while reading."""
 
@@ -160,6 +162,19 @@ class Source(ABC):
             Whether the values are in `out`; if not, as of most sources, nothing was read.
         """
         return False
+
+    def stream(self, box: Box) -> Stream | None:  # noqa: ARG002 - for those that override it
+        """Return what gives the values in `box` a run after the other.
+
+        For sources that are not `masked`.  It is asked under the `lock`, and what it
+        gives is read without.
+
+        Returns
+        -------
+        Stream or None
+            None, as of most sources: boxes are to be read, of a few rows each.
+        """
+        return None
 
     def state(self) -> bytes | None:
         """Return the one version that all boxes share, such as a file's; None if there is none.
@@ -213,6 +228,48 @@ class Source(ABC):
         return self.remote and self.state() is None
 
 
+class Stream(ABC):
+    """The values in a box of a source, from the first to the last in C order.
+
+    Parameters
+    ----------
+    source : Source
+        Whose values, of which none can be masked.
+    box : tuple of slice
+        Where they are.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        That of the box; or what is left of it without axes of length one.
+    dtype : dtype
+        The source's.
+    """
+
+    def __init__(self, source: Source, box: Box) -> None:
+        self.name = source.name
+        self.box = box
+        self.shape = box_shape(box)
+        self.dtype = source.dtype
+
+    @abstractmethod
+    def read_into(self, start: int, out: npt.NDArray[Any]) -> None:
+        """Read the next values.
+
+        Parameters
+        ----------
+        start : int
+            How many were read before.
+        out : ndarray
+            Where those that follow go, as many as it has: flat, of the source's dtype.
+
+        Raises
+        ------
+        SourceError
+            If they cannot be read, or have changed since the first were.
+        """
+
+
 def read(source: Source, box: Box) -> Values:
     """Read `box` of `source` under its lock, and check what comes back.
 
@@ -222,7 +279,7 @@ def read(source: Source, box: Box) -> Values:
         If the read fails, or gives another shape or dtype than promised, or
         missing values where none were announced.
     """
-    return checked(source, box, _asked(source, box, source.__getitem__, box))
+    return checked(source, box, asked(source, box, source.__getitem__, box))
 
 
 def read_into(source: Source, box: Box, out: npt.NDArray[Any]) -> bool:
@@ -233,10 +290,10 @@ def read_into(source: Source, box: Box, out: npt.NDArray[Any]) -> bool:
     SourceError
         If the read fails.
     """
-    return _asked(source, box, source.read_into, box, out)
+    return asked(source, box, source.read_into, box, out)
 
 
-def _asked(source: Source, box: Box, method: Callable[..., _Answer], *given: Any) -> _Answer:
+def asked(source: Source, box: Box, method: Callable[..., _Answer], *given: Any) -> _Answer:
     """Return what a source answers, asked under its lock; errors say what was read."""
     try:
         if source.lock is None:
@@ -309,68 +366,3 @@ def holds(outer: Box, inner: Box) -> bool:
 def whole(shape: tuple[int, ...]) -> Box:
     """Return the box that holds all of an array of `shape`."""
     return tuple(slice(0, n, 1) for n in shape)
-
-
-def normal_shape(shape: Any) -> tuple[int, ...]:
-    """Return `shape` as a tuple of non-negative Python ints."""
-    normal = tuple(map(operator.index, shape))
-    if any(n < 0 for n in normal):
-        raise ValueError(f"a shape cannot have negative lengths: {normal}")
-    return normal
-
-
-def normal_dtype(dtype: Any) -> np.dtype[Any]:
-    """Return `dtype` as a NumPy dtype."""
-    normal: np.dtype[Any] = np.dtype(dtype)
-    return normal
-
-
-def normal_chunks(chunks: Any, shape: tuple[int, ...]) -> Chunks:
-    """Check that `chunks` fits `shape` and return it in normal form.
-
-    Raises
-    ------
-    TypeError
-        If it is neither a length nor a sequence of lengths.
-    ValueError
-        If there is not one entry an axis, a length is not positive, or lengths
-        do not add up to the axis.
-
-    Examples
-    --------
-    >>> normal_chunks((5, [3, 7]), (12, 10))
-    (5, (3, 7))
-    """
-    entries = (chunks,) if isinstance(chunks, int) else _entries(chunks)
-    if len(entries) != len(shape):
-        raise ValueError(
-            f"chunks is one length, or lengths, an axis: {chunks!r} has {len(entries)} "
-            f"for an array of {len(shape)} axes"
-        )
-    normal: list[int | tuple[int, ...]] = []
-    for entry, n in zip(entries, shape, strict=True):
-        if isinstance(entry, (tuple, list)):
-            lengths = tuple(map(_length, entry))
-            if any(m < 0 for m in lengths) or sum(lengths) != n:
-                raise ValueError(f"chunk lengths {lengths} do not add up to the axis length {n}")
-            normal.append(lengths)
-        else:
-            length = _length(entry)
-            if length < 1:
-                raise ValueError(f"a chunk length must be positive, not {length}")
-            normal.append(length)
-    return tuple(normal)
-
-
-def _entries(chunks: Any) -> tuple[Any, ...]:
-    if isinstance(chunks, (str, bytes, dict, set, frozenset)) or not hasattr(chunks, "__iter__"):
-        raise TypeError(f"chunks is one length, or lengths, an axis: not {chunks!r}")
-    return tuple(chunks)
-
-
-def _length(entry: Any) -> int:
-    try:
-        return operator.index(entry)
-    except TypeError:
-        problem = f"chunks is one length, or lengths, an axis: {entry!r} is no length"
-        raise TypeError(problem) from None

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from biggus.source import Source, normal_chunks, normal_dtype, normal_shape
+from biggus.normal import normal_chunks, normal_dtype, normal_shape
+from biggus.source import Source
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from biggus.source import Box, Chunks, Readable, Values
+    from biggus.source import Box, Chunks, Readable, Stream, Values
 
 _LONGEST_NAME = 80
 
@@ -25,8 +26,8 @@ class Wrapper(Source):
     """A source around a source, which says of itself what the inner one says.
 
     Subclasses override only what they change.  Every capability of
-    :class:`Source` is delegated, those added to it later included; `at_hand` and
-    `read_into` alone are not, for values must not find a way around a wrapper that
+    :class:`Source` is delegated, those added to it later included; `at_hand`, `read_into`
+    and `stream` alone are not, for values must not find a way around a wrapper that
     changes them.  One that does not may pass them on.
 
     Parameters
@@ -58,12 +59,12 @@ def _delegate(name: str) -> property:
 
 
 # `fetch` is spelled out above, so that a wrapper which changes reading sees
-# that there are two ways in; the others would be a third and a fourth.
+# that there are two ways in; the others would be further ones.
 Wrapper.delegated = tuple(
     sorted(
         name
         for name in {*Source.__annotations__, *vars(Source)}
-        if not name.startswith("_") and name not in {"fetch", "at_hand", "read_into"}
+        if not name.startswith("_") and name not in {"fetch", "at_hand", "read_into", "stream"}
     )
 )
 for _name in Wrapper.delegated:
@@ -111,6 +112,10 @@ class Annotated(Wrapper):
 
     def read_into(self, box: Box, out: npt.NDArray[Any]) -> bool:
         return self.source.read_into(box, out)
+
+    def stream(self, box: Box) -> Stream | None:
+        # A lock of the user's must be held while values are read, not only before.
+        return self.source.stream(box) if self._lock is None else None
 
     def fetch(self, box: Box) -> tuple[Values, bytes | None]:
         # The source takes its own lock in its `fetch`, and may not be able to twice.

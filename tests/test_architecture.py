@@ -33,6 +33,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("region",),
     ("keys", "resolve"),
     ("source",),
+    ("normal", "stream"),
     ("memory", "wrappers", "description"),
     ("cf", "codecs", "statistics"),
     ("cache", "backends", "nodes"),

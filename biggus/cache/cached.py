@@ -17,7 +17,8 @@ from biggus.cache.flight import SingleFlight
 from biggus.cache.versions import join_versions, split_versions
 from biggus.errors import CacheError, OfflineError, format_box
 from biggus.grid import Grid, RegularEdges, default_chunks
-from biggus.source import Box, Chunks, Source, Values, box_shape, normal_chunks, within
+from biggus.normal import normal_chunks
+from biggus.source import Box, Chunks, Source, Values, box_shape, within
 from biggus.wrappers import Wrapper
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from biggus.engine.repeated import Repeated
     from biggus.planning import Accumulation, BlockWork, Shared, Work
-    from biggus.source import Values
+    from biggus.source import Stream, Values
     from biggus.statistics import Partial
 
     _Read = Callable[[Node, Selection], Values]
@@ -44,12 +44,20 @@ def _computed(work: BlockWork, read: _Read, repeated: Repeated | None) -> Comput
     found = []
     for accumulation in work.accumulations:
         if accumulation.cells:
-            values = blocks.values(work.nodes[accumulation.node], work.get)
-            found.append(_accumulated(accumulation, values))
-            del values
+            node = work.nodes[accumulation.node]
+            if accumulation.streamed:
+                found.append(_streamed(accumulation, node.stream(work.get)))
+            else:
+                found.append(_accumulated(accumulation, blocks.values(node, work.get)))
         else:
             found.append([])
     return Computed(found, [blocks.values(work.nodes[n], work.get) for n in work.outputs])
+
+
+def _streamed(accumulation: Accumulation, stream: Stream) -> list[list[Partial]]:
+    families, axes = accumulation.families, accumulation.axes
+    [(_, origin)] = accumulation.cells
+    return [partials(families, stream, axes, origin, accumulation.plain)]
 
 
 def _accumulated(accumulation: Accumulation, values: Values) -> list[list[Partial]]:

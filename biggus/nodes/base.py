@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from biggus.nodes.step import Step
     from biggus.region import Selection
+    from biggus.source import Stream
 
 
 class Piece:
@@ -188,6 +189,15 @@ class Node:  # no ABC: to be asked for its kind is then much faster
     def staged(self) -> bool:
         """Whether there is a reduction in it, which must be computed first."""
         return False
+
+    @property
+    def streams(self) -> bool:
+        """Whether values that follow one another in C order can be read for their part of all."""
+        return False
+
+    def stream(self, get: Selection) -> Stream:
+        """Return what reads a non-empty selection of a node that `streams`, run by run."""
+        raise NotImplementedError
 
     @abstractmethod
     def within(self, get: Selection) -> Node:

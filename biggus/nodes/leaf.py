@@ -12,6 +12,7 @@ from biggus.nodes.view import select
 from biggus.region import AxisMap, Fixed, Gather, Selection, Strided
 from biggus.resolve import GAP_BYTES, split_all, split_runs
 from biggus.source import Chunks, Source, read
+from biggus.stream import streamed
 from biggus.wrappers import ObjectSource
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from biggus.nodes.step import Step
+    from biggus.source import Stream
 
 LONGEST_READ = 8 * 2**20
 """Bytes; a dense read that is longer is made in parts of about this size."""
@@ -70,6 +72,16 @@ class Leaf(Node):
     @property
     def grid(self) -> Chunks | None:
         return self.origin.chunks if isinstance(self.origin, Source) else None
+
+    @property
+    def streams(self) -> bool:
+        origin = self.origin
+        known = isinstance(origin, Source) and origin.chunks is None and not origin.masked
+        return known and origin.streams
+
+    def stream(self, get: Selection) -> Stream:
+        box, _ = get.bounding_box()
+        return streamed(self.source, box, get.shape)
 
     def within(self, get: Selection) -> Node:
         source = self.source

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from biggus.grid import Edges, Grid, RegularEdges
 from biggus.nodes.base import Node, Piece
 from biggus.region import Selection, Strided
+from biggus.stream import lies_flat
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from biggus.nodes.step import Step
-    from biggus.source import Chunks
+    from biggus.source import Chunks, Stream
 
 
 class View(Node):
@@ -67,6 +68,16 @@ class View(Node):
     @property
     def staged(self) -> bool:
         return self.base.staged
+
+    @property
+    def streams(self) -> bool:
+        selection = self.selection
+        if not (self.base.streams and selection.in_order) or 0 in selection.shape:
+            return False
+        return lies_flat(selection.bounding_box()[0], self.base.shape)
+
+    def stream(self, get: Selection) -> Stream:
+        return self.base.stream(self.selection.compose(get))
 
     def within(self, get: Selection) -> Node:
         return self.base.within(self.selection.compose(get))

@@ -60,7 +60,9 @@ class Convoy:
         for follower in followers:
             peaks.append(waiting + follower.group.peak)
             waiting += follower.group.handed
-        self.peak = lead.peak + held + max(peaks)
+        self.streamed = lead.streams and not followers
+        """Whether blocks are accumulated while they are read, run by run."""
+        self.peak = (lead.streamed_peak if self.streamed else lead.peak) + held + max(peaks)
         self._left = sum(group.left for group in self.groups)
         self.repeated: list[tuple[Node, Selection]] = []
         """What many blocks need the same values of, and which there is room to keep."""
@@ -95,7 +97,8 @@ class Convoy:
 
     def work(self, task: Task) -> Work:
         """Return what a task needs."""
-        works = tuple([self.groups[part.group].work(part) for part in task.parts])
+        groups, streamed = self.groups, self.streamed
+        works = tuple([groups[part.group].work(part, streamed) for part in task.parts])
         return Work(works, self.shared(task))
 
     def shared(self, task: Task) -> tuple[Shared, ...]:

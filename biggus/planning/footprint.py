@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from biggus import options
 from biggus.nodes import AlongAxes, Combination, Elementwise, Leaf, Node, Read, View, narrowed
 from biggus.region import Selection
+from biggus.statistics import LONG
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -45,6 +46,16 @@ def footprint(node: Node, get: Selection) -> Footprint:
         case Elementwise():
             return _of_step(node, get)
     return _of_pieces(node, get)
+
+
+def streamed_footprint(node: Node, size: int) -> Footprint:
+    """Return what so many values of a node take that are read run by run.
+
+    A long run; another in the machine's byte order; and what is read at once of a source
+    that gives boxes alone.
+    """
+    window = values_bytes(node, min(size, LONG))
+    return Footprint(window * (2 if node.dtype.isnative else 3), window)
 
 
 def values_bytes(node: Node, size: int) -> int:

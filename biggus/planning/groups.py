@@ -11,7 +11,7 @@ from biggus.cells import cells_of, joined_grid, longest_of
 from biggus.grid import Grid
 from biggus.nodes import Elementwise, GridMosaicNode, Leaf, Mosaic, View
 from biggus.planning.courses import sights_of
-from biggus.planning.footprint import footprint, values_bytes
+from biggus.planning.footprint import footprint, streamed_footprint, values_bytes
 from biggus.planning.jobs import Output, Reduction, lengths_of, positions_of
 from biggus.planning.rewriting import leaves_of, rebuilt
 from biggus.planning.tasks import Accumulation, BlockWork, Part
@@ -85,6 +85,8 @@ class Group:
         """The most bytes that a block takes."""
         blocks = lengths_of(self.blocks)
         self._alike = [reduction.lengths == blocks for reduction in self.reductions]
+        self.streams = len(self.jobs) == 1 and self._alike == [True] and self.reductions[0].streams
+        """Whether blocks can be accumulated while they are read, run by run."""
 
     def cut(self, lengths: tuple[Lengths, ...], order: tuple[int, ...] | None = None) -> Group:
         """Return the same group, going through other blocks, in another order."""
@@ -173,8 +175,8 @@ class Group:
         nodes += [self.outputs[number].node for number in part.outputs]
         return list({id(node): node for node in nodes}.values())
 
-    def work(self, part: Part) -> BlockWork:
-        """Return what a part of a task needs."""
+    def work(self, part: Part, streamed: bool = False) -> BlockWork:
+        """Return what a part of a task needs, which may be read while it is accumulated."""
         accumulations = [
             Accumulation(
                 self._numbers[id(reduction.node)],
@@ -187,6 +189,7 @@ class Group:
                         for cell in cells
                     ]
                 ),
+                streamed,
             )
             for reduction, cells in zip(self.reductions, part.cells, strict=True)
         ]
@@ -235,23 +238,28 @@ class Group:
             box.append(slice(start, stop, 1))
         return tuple(box)
 
-    def _peak(self) -> int:
+    @property
+    def streamed_peak(self) -> int:
+        """The most bytes that a block takes which is accumulated while it is read."""
+        return self._peak(streamed=True)
+
+    def _peak(self, streamed: bool = False) -> int:
         box = self._largest()
         get = Selection.of_box(box)
         self.left = 0
         if 0 in get.shape:
             return 0
         peak = kept = 0
+        size = math.prod(get.shape)
         for node in self.nodes:
-            found = footprint(node, get)
+            found = streamed_footprint(node, size) if streamed else footprint(node, get)
             peak = max(peak, kept + found.peak)
             kept += found.kept
-        size = math.prod(get.shape)
         working = merged = 0
         for reduction in self.reductions:
             # Cells are laid out in C order, where they do not lie so.
             plain = isinstance(reduction.node, (Leaf, Elementwise))
-            copied = 0 if plain else values_bytes(reduction.node, size)
+            copied = 0 if plain or streamed else values_bytes(reduction.node, size)
             # Families use the same memory, one after the other.
             masked = reduction.node.masked
             scratch = max(family.scratch_bytes(masked) for family in reduction.families)

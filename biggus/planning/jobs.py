@@ -20,6 +20,13 @@ if TYPE_CHECKING:
     from biggus.source import Box, Chunks
 
 
+_NARROW = 4
+"""Bytes; of values that have no more"""
+
+_LONGER = 2
+"""so many cells are taken as one where they need no room: each costs the time of Python."""
+
+
 class Wanted(NamedTuple):
     """A statistic that is wanted, and the node whose values it gives."""
 
@@ -58,8 +65,11 @@ class Reduction:
         self.families = _serving([each.statistic.family for each in wanted])
         shape = self.node.shape
         self.kept_axes = tuple([axis for axis in range(len(shape)) if axis not in self.axes])
+        self.streams = self.node.streams and not self.kept_axes
+        """Whether a cell can be accumulated while it is read, run by run."""
         seams = seams_of(self.node)
-        self.cells = cells_of(shape, self.node.grid, seams, self.axes)
+        longer = _LONGER if self.streams and self.node.dtype.itemsize <= _NARROW else 1
+        self.cells = cells_of(shape, self.node.grid, seams, self.axes, longer)
         edges = Grid(shape, seams).axes
         self.tree = Tree(
             tuple([self.cells.axes[axis] for axis in self.axes]),

@@ -66,6 +66,9 @@ class Accumulation(NamedTuple):
     cells: tuple[tuple[Box, Index], ...]
     """For each cell its box within the block, and where it begins in the whole array."""
 
+    streamed: bool = False
+    """Whether the block, which is a cell, is read while it is accumulated."""
+
 
 class BlockWork(NamedTuple):
     """All that is needed to compute a part of a task."""

@@ -8,12 +8,12 @@ import numpy as np
 
 from biggus.adapt import Lazy
 from biggus.backends.native import hdf5_lock
+from biggus.normal import normal_chunks, normal_dtype, normal_shape
 from biggus.sinks.blocks import Assigning
 from biggus.sinks.hdf5 import assigning_to_dataset
 from biggus.sinks.missing import Plain
 from biggus.sinks.netcdf import assigning_to_variable, packs_values
 from biggus.sinks.zarr import assigning_to_array
-from biggus.source import normal_chunks, normal_dtype, normal_shape
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from biggus.statistics.base import Family, Partial, Statistic, nbytes_of
 from biggus.statistics.digits import rankable
+from biggus.statistics.layout import LONG
 from biggus.statistics.runs import partials
 from biggus.statistics.table import NAMES, statistic
 
 __all__ = [
+    "LONG",
     "NAMES",
     "Family",
     "Partial",

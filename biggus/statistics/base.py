@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
 
@@ -35,6 +35,16 @@ Each has the shape of the block with the reduced axes at length one, or broadcas
 to it (a count that is the same at all positions has one element); some families
 have entries of another shape, and are accumulated over whole arrays alone.
 """
+
+
+class Readable(Protocol):
+    """A block that is not at hand: its values are read run by run, none of them missing."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+    def read_into(self, start: int, out: Plain) -> None:
+        """Read values into an array: those that in C order follow the first `start`."""
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ memory does; so all that is to be done to a run is done before the next is taken
 A run holds whole lengths of the reduced axes where they fit; otherwise what the
 pieces of a reduced axis give is put together at the end of the block.  The runs
 follow from the shape, the axes and the family alone: one that writes nothing takes
-longer ones, for each call waits for the interpreter, of which there is one for all threads.
+several as one, for each call waits for the interpreter, of which there is one for all threads.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 RUN = 2**18
 """Elements of a run: two megabytes in float64."""
 
-LONG = 2**21
-"""Elements of a run, most often of a whole block, for those that need no memory of their own."""
+LONG = 4 * RUN
+"""Elements of a run for those that need no memory of their own, such as the least value."""
 
 _ROW = 512
 """Elements; of a last axis that is kept so many are taken at least: shorter rows cost calls."""
@@ -92,6 +92,8 @@ class Layout:
         self.runs = _runs(cuts, reduced)
         self.pieces = math.prod(len(c) for c, r in zip(cuts, reduced, strict=True) if r)
         """Into how many parts the reduced elements of a position are cut."""
+        self.flat = len(lengths) == 1 and all(reduced)
+        """Whether all elements are reduced to one."""
         self.kept = tuple([1 if r else n for n, r in zip(lengths, reduced, strict=True)])
         self.size = math.prod(n for n, r in zip(lengths, reduced, strict=True) if r)
         """How many elements are reduced to one."""

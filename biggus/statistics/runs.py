@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from biggus.statistics.layout import Layout, Run, layout_of
+from biggus.statistics.layout import LONG, Layout, Run, layout_of
 from biggus.statistics.missing import Present, nan_of
 from biggus.statistics.scratch import scratch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
-    from biggus.statistics.base import Family, Partial, Plain, Values
+    from biggus.statistics.base import Family, Partial, Plain, Readable, Values
 
 _COUNT = np.dtype(np.int64)
+
+_Taken: TypeAlias = "Callable[[Layout, Run], tuple[Plain, Plain | None]]"
+"""Gives the values of a run, and where they are masked; None if none is."""
 
 
 class Part:
@@ -145,7 +150,7 @@ class Accumulator(ABC):
 
 def partials(
     families: Sequence[Family],
-    values: Values,
+    values: Values | Readable,
     axes: tuple[int, ...],
     origin: tuple[int, ...],
     plain: bool = False,
@@ -158,8 +163,8 @@ def partials(
     ----------
     families : sequence of Family
         What accumulates.
-    values : ndarray or MaskedArray
-        The block, in C order; it is not changed.
+    values : ndarray, MaskedArray or Readable
+        The block, in C order; it is not changed.  What is read is reduced along all axes.
     axes : tuple of int
         The reduced axes, ascending.
     origin : tuple of int
@@ -168,39 +173,79 @@ def partials(
         Whether no value of the whole array can be masked, and all are in the machine's byte
         order: how long runs are, and so results to the bit, follow from that as well.
     """
-    block = np.ascontiguousarray(np.ma.getdata(values)).reshape(values.shape)
-    if block.size == 0:
-        shape = tuple([1 if axis in axes else n for axis, n in enumerate(block.shape)])
+    shape = values.shape
+    if 0 in shape:
+        shape = tuple([1 if axis in axes else n for axis, n in enumerate(shape)])
         return [family.identity(shape) for family in families]
-    mask = np.ma.getmask(values)
-    given = None if mask is np.ma.nomask else np.ascontiguousarray(mask).reshape(values.shape)
-    layouts = [layout_of(block.shape, axes, family.run_length(plain)) for family in families]
+    layouts = [layout_of(shape, axes, family.run_length(plain)) for family in families]
     accumulators = [
         family.accumulator(layout, origin) for family, layout in zip(families, layouts, strict=True)
     ]
+    alike: dict[Layout, list[Accumulator]] = {}
+    for accumulator in accumulators:
+        alike.setdefault(accumulator.layout, []).append(accumulator)
+    taken = _of_block(values) if isinstance(values, np.ndarray) else _of_stream(values)
     # What overflows or is not a number shows in the result.
     with np.errstate(all="ignore"):
-        for layout in dict.fromkeys(layouts):
-            alike = [each for each in accumulators if each.layout is layout]
-            for part in _parts(layout, block, given):
-                for accumulator in alike:
-                    accumulator.add(part)
+        for layout, run in _in_turn(tuple(alike)):
+            part = Part(run, layout.axes, *taken(layout, run))
+            for accumulator in alike[layout]:
+                accumulator.add(part)
         return [accumulator.partial() for accumulator in accumulators]
 
 
-def _parts(layout: Layout, block: Plain, mask: Plain | None) -> Iterator[Part]:
-    """Yield the runs of a block and its mask."""
-    block = block.reshape(layout.lengths)
-    mask = None if mask is None else mask.reshape(layout.lengths)
-    as_stored = layout.order is None and block.dtype.isnative
-    for run in layout.runs:
-        values = layout.part(block, run)
-        if not as_stored:
-            native = scratch("values", values.shape, values.dtype.newbyteorder("="))
-            np.copyto(native, values)
-            values = native
+@lru_cache(64)
+def _in_turn(layouts: tuple[Layout, ...]) -> list[tuple[Layout, Run]]:
+    """Return the runs of all layouts, as far as can be with those together that overlap."""
+    turns = [(layout, run) for layout in layouts for run in layout.runs]
+    if all(layout.flat for layout in layouts):
+        # Short runs lie within long ones, which begin nowhere else.
+        turns.sort(key=lambda turn: turn[1].box[0].start)
+    return turns
+
+
+def _of_block(values: Values) -> _Taken:
+    """Return what gives the values of a run of a block, and which of them are masked."""
+    block = np.ascontiguousarray(np.ma.getdata(values))
+    mask = np.ma.getmask(values)
+    given = None if mask is np.ma.nomask else np.ascontiguousarray(mask)
+
+    def taken(layout: Layout, run: Run) -> tuple[Plain, Plain | None]:
         invalid = None
-        if mask is not None:
-            part = layout.part(mask, run)
+        if given is not None:
+            part = layout.part(given.reshape(layout.lengths), run)
             invalid = part if part.any() else None
-        yield Part(run, layout.axes, values, invalid)
+        found = layout.part(block.reshape(layout.lengths), run)
+        return _native(found, layout.order is None), invalid
+
+    return taken
+
+
+def _of_stream(stream: Readable) -> _Taken:
+    """Return what gives the values of a run that is read when its turn comes.
+
+    `LONG` elements are read at once: each call waits for the interpreter.
+    """
+    size = math.prod(stream.shape)
+    window = scratch("window", (0,), stream.dtype)
+    begin = end = 0
+
+    def taken(layout: Layout, run: Run) -> tuple[Plain, None]:  # noqa: ARG001
+        nonlocal window, begin, end
+        (place,) = run.box
+        if place.start >= end:
+            begin, end = end, min(size, end + LONG)
+            window = scratch("window", (end - begin,), stream.dtype)
+            stream.read_into(begin, window)
+        return _native(window[place.start - begin : place.stop - begin], True), None
+
+    return taken
+
+
+def _native(values: Plain, in_order: bool) -> Plain:
+    """Return values in C order and the machine's byte order, in scratch memory if need be."""
+    if in_order and values.dtype.isnative:
+        return values
+    native = scratch("values", values.shape, values.dtype.newbyteorder("="))
+    np.copyto(native, values)
+    return native

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from biggus.source import Box, Source, Values, box_shape, read, read_into, whole
+from biggus.stream import streamed
 from biggus.testing.values import assert_same
 
 
@@ -31,6 +33,21 @@ def placed(source: Source, box: Box) -> Values:
     around = room[[0, -1]]
     assert (around == np.zeros(2, source.dtype)).all(), "values were put beside their place"
     return out if done else read(source, box)
+
+
+def flowing(source: Source, box: Box) -> Values:
+    """Return the values that are read run by run, or else as they are read."""
+    if source.masked or not source.streams:
+        return read(source, box)
+    stream = streamed(source, box)
+    assert stream.shape == box_shape(box), "the stream is of another shape than the box"
+    assert stream.dtype == source.dtype, "the stream is of another dtype than the source"
+    values = np.empty(math.prod(stream.shape), source.dtype)
+    # In runs of unlike length.
+    cuts = sorted({0, values.size // 3, values.size // 2 + 1, values.size})
+    for start, stop in itertools.pairwise(cuts):
+        stream.read_into(start, values[start:stop])
+    return values.reshape(stream.shape)
 
 
 def check_version_holds(source: Source, box: Box, held: bytes | None) -> None:
@@ -55,7 +72,7 @@ def part_of(expected: Values, box: Box) -> Values:
 def check_box(source: Source, box: Box, expected: Values) -> None:
     """Check that a read of `box` gives its part of all the values."""
     with case(box=box):
-        for get in (read, placed):
+        for get in (read, placed, flowing):
             assert_same(get(source, box), part_of(expected, box))
 
 
@@ -69,7 +86,7 @@ def check_metadata(source: Source) -> None:
     assert "\n" not in source.name, "the name has several lines"
     assert source.token is None or isinstance(source.token, str), "the token is no str"
     assert source.token != "", "the token is empty"
-    for flag in ("masked", "waits", "remote", "resident", "fresh", "reads_into"):
+    for flag in ("masked", "waits", "remote", "resident", "fresh", "reads_into", "streams"):
         assert type(getattr(source, flag)) is bool, f"{flag} is no bool"
     assert isinstance(source.attributes, Mapping), "the attributes are no mapping"
     assert all(isinstance(key, str) for key in source.attributes), "not all attributes have names"

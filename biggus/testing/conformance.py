@@ -21,13 +21,15 @@ import numpy.typing as npt
 
 from biggus.description import DescribedSource, describe
 from biggus.errors import BiggusError, MissingDependencyError, SourceError
-from biggus.source import Box, Source, Values, normal_chunks, read, whole
+from biggus.normal import normal_chunks
+from biggus.source import Box, Source, Values, read, whole
 from biggus.testing.checks import (
     case,
     check_box,
     check_metadata,
     check_version_holds,
     fetched,
+    flowing,
     part_of,
     placed,
 )
@@ -357,7 +359,7 @@ class SourceTests:
         self.destroy(folder)
         for source in (first, unread):
             for box in boxes:
-                for get in (read, fetched, placed):
+                for get in (read, fetched, placed, flowing):
                     self._check_gone(get, source, box, expected)
         try:
             reopened = as_source(self.open(folder))
@@ -376,7 +378,7 @@ class SourceTests:
         read(source, box)
         self.cut_off(folder)
         for opened in (source, None):
-            for get in (read, placed):
+            for get in (read, placed, flowing):
                 try:
                     values = get(opened or as_source(self.open(folder)), box)
                 except BiggusError as error:

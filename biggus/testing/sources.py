@@ -14,7 +14,8 @@ import numpy.typing as npt
 
 from biggus.errors import format_box
 from biggus.grid import Grid
-from biggus.source import Box, Source, Values, normal_chunks, normal_shape
+from biggus.normal import normal_chunks, normal_shape
+from biggus.source import Box, Source, Values
 from biggus.wrappers import Wrapper
 
 if TYPE_CHECKING:

@@ -63,7 +63,8 @@ def test_nothing_is_read(planned, monkeypatch):
     def read(*_):
         raise AssertionError("something is read")
 
-    monkeypatch.setattr(HDF5Source, "__getitem__", read)
+    for way in ("__getitem__", "stream"):
+        monkeypatch.setattr(HDF5Source, way, read)
     planned("?.h5::v")
 
 

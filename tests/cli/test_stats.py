@@ -229,7 +229,8 @@ def test_what_is_kept_is_used_again(told, soon_settled, capsys, monkeypatch):
     def read(*_):
         raise AssertionError("something is read")
 
-    monkeypatch.setattr(HDF5Source, "__getitem__", read)
+    for way in ("__getitem__", "stream"):
+        monkeypatch.setattr(HDF5Source, way, read)
     assert told(*arguments)["statistics"] == first
     assert main(["stats", "part0.h5::dates"]) == 1
     assert "something is read" in capsys.readouterr().err

@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from biggus.backends.hdf5.direct import Opening, Storage
+from biggus.backends.plain import flat_range
 from biggus.backends.reading import MOST_TOGETHER, read_plain
-from biggus.source import box_shape
+from biggus.errors import SourceError
+from biggus.source import Stream, box_shape
+from biggus.stream import lies_flat
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from biggus.source import Box
+    from biggus.source import Box, Source
 
 
 class ContiguousStorage(Storage):
@@ -29,6 +32,7 @@ class ContiguousStorage(Storage):
     """
 
     chunks = None
+    streams = True
 
     def __init__(self, shape: tuple[int, ...], dtype: np.dtype[Any], offset: int) -> None:
         super().__init__(shape, dtype)
@@ -42,5 +46,38 @@ class ContiguousStorage(Storage):
         opening.check()
         return values
 
+    def stream(self, source: Source, box: Box, opening: Opening) -> Stream | None:  # noqa: D102
+        if not lies_flat(box, self.shape):
+            return None
+        first, _ = flat_range(box, self.shape)
+        return _Piece(source, box, opening, self.offset + first * self.dtype.itemsize)
+
     def peak_bytes(self, box: Box) -> int:  # noqa: D102
         return math.prod(box_shape(box)) * self.dtype.itemsize + MOST_TOGETHER
+
+
+class _Piece(Stream):
+    """Values that lie in one piece of a file.
+
+    Parameters
+    ----------
+    source, box
+        As in Stream.
+    opening : Opening
+        The file.
+    offset : int
+        Where they begin in it, in bytes.
+    """
+
+    def __init__(self, source: Source, box: Box, opening: Opening, offset: int) -> None:
+        super().__init__(source, box)
+        self._opening = opening
+        self._offset = offset
+
+    def read_into(self, start: int, out: npt.NDArray[Any]) -> None:
+        offset = self._offset + start * out.itemsize
+        try:
+            self._opening.descriptor.read_into(out.view(np.uint8).data, offset)
+            self._opening.check()
+        except (OSError, ValueError) as error:
+            raise SourceError(self.name, self.box, error) from error

@@ -7,20 +7,24 @@ file that the library has open, and are given only if it has not changed.
 
 from __future__ import annotations
 
+import contextlib
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from biggus.backends.hdf5.files import one_line
+from biggus.backends.native import hdf5_lock
+from biggus.errors import BiggusError, SourceError
 from biggus.source import Source, checked
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Callable, Hashable, Iterator
 
     import numpy as np
     import numpy.typing as npt
 
     from biggus.backends.hdf5.descriptor import Descriptor
     from biggus.backends.stamp import Stamp
-    from biggus.source import Box, Chunks, Values
+    from biggus.source import Box, Chunks, Stream, Values
 
 
 class Opening(NamedTuple):
@@ -50,6 +54,19 @@ class Opening(NamedTuple):
             raise ValueError("the file changed during the read; read it again")
 
 
+@contextlib.contextmanager
+def failures_named(source: Source, box: Box) -> Iterator[None]:
+    """Make errors of the library, of the system and of opening say what was read."""
+    try:
+        yield
+    except SourceError:
+        raise
+    except BiggusError as error:
+        raise SourceError(source.name, box, error) from error
+    except Exception as error:
+        raise SourceError(source.name, box, one_line(error)) from error
+
+
 class DirectSource(Source):
     """A source whose values are read without the library where that is possible."""
 
@@ -58,8 +75,26 @@ class DirectSource(Source):
 
     @property
     @abstractmethod
+    def storage(self) -> Storage | None:
+        """How the values are stored; None if only the library can read them."""
+
+    @property
     def direct(self) -> bool:
-        """Whether it seems to be possible."""
+        """Whether the library need not read the values, as it seems."""
+        return self.storage is not None
+
+    @property
+    def streams(self) -> bool:  # type: ignore[override]
+        """Whether the values lie in one piece."""
+        storage = self.storage
+        return storage is not None and storage.streams
+
+    @abstractmethod
+    def _opening(self) -> tuple[Storage, Opening] | None:
+        """Return how to read directly, or None if that is not possible now.
+
+        The caller holds the lock.
+        """
 
     @abstractmethod
     def _values(self, box: Box, out: npt.NDArray[Any] | None) -> Values:
@@ -77,6 +112,17 @@ class DirectSource(Source):
             out[...] = checked(self, box, values)
         return True
 
+    def stream(self, box: Box) -> Stream | None:
+        """Return what reads `box` a run after the other, if its values lie in one piece."""
+        if not self.streams:
+            return None
+        with failures_named(self, box), hdf5_lock:
+            found = self._opening()
+        if found is None:
+            return None
+        storage, opening = found
+        return storage.stream(self, box, opening)
+
 
 class Storage(ABC):
     """How the values of a dataset are stored in its file.
@@ -91,6 +137,9 @@ class Storage(ABC):
 
     chunks: Chunks | None
     """The natural grid for reading."""
+
+    streams = False
+    """Whether values that follow one another lie together, and are read as they are."""
 
     def __init__(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
         self.shape = shape
@@ -109,6 +158,10 @@ class Storage(ABC):
         OSError, ValueError
             If the file is damaged, cut short, or changed meanwhile.
         """
+
+    def stream(self, source: Source, box: Box, opening: Opening) -> Stream | None:  # noqa: ARG002
+        """Return what reads `box` of a source a run after the other, if that can be done."""
+        return None
 
     @abstractmethod
     def peak_bytes(self, box: Box) -> int:

@@ -17,8 +17,8 @@ import numpy as np
 from biggus.backends.files import file_version
 from biggus.backends.hdf5 import files as hdf5_files
 from biggus.backends.hdf5.descriptor import Descriptor
-from biggus.backends.hdf5.direct import DirectSource, Opening
-from biggus.backends.hdf5.files import normal_name, one_line
+from biggus.backends.hdf5.direct import DirectSource, Opening, failures_named
+from biggus.backends.hdf5.files import normal_name
 from biggus.backends.hdf5.parts import Parts, assure_descriptors
 from biggus.backends.hdf5.storage import storage_of
 from biggus.backends.hdf5.values import (
@@ -30,7 +30,7 @@ from biggus.backends.hdf5.values import (
 )
 from biggus.backends.native import hdf5_lock
 from biggus.backends.stamp import Stamp, stamp_of
-from biggus.errors import BiggusError, OpenError, SourceError, format_box
+from biggus.errors import OpenError, SourceError, format_box
 from biggus.source import Box, box_shape
 
 if TYPE_CHECKING:
@@ -54,9 +54,9 @@ class _DatasetSource(DirectSource):
     _storage: Storage | None = None  # None: only the library can read it
 
     @property
-    def direct(self) -> bool:
-        """Whether the library need not read the values."""
-        return self._storage is not None
+    def storage(self) -> Storage | None:
+        """How the values are stored; None if only the library can read them."""
+        return self._storage
 
     @property
     def lock(self) -> LibraryLock | None:  # type: ignore[override]
@@ -153,37 +153,28 @@ class HDF5Source(_DatasetSource):
 
     def _values(self, box: Box, out: npt.NDArray[Any] | None) -> npt.NDArray[Any]:
         start = time.perf_counter()
-        try:
+        with failures_named(self, box):
             with hdf5_lock:
-                storage, opening = self._opening()
-                if opening is None:
+                found = self._opening()
+                if found is None:
                     values = self._read(box)
-            if storage is not None and opening is not None:
+            if found is not None:
+                storage, opening = found
                 values = storage.read(box, opening, out)
-        except SourceError:
-            raise
-        except BiggusError as error:
-            raise SourceError(self.name, box, error) from error
-        except Exception as error:
-            raise SourceError(self.name, box, one_line(error)) from error
         if log.isEnabledFor(logging.DEBUG):
             spent = (time.perf_counter() - start) * 1e3
             where = format_box(box)
             log.debug("read %s %s: %d bytes in %.1f ms", self.name, where, values.nbytes, spent)
         return values
 
-    def _opening(self) -> tuple[Storage | None, Opening | None]:
-        """Return how the dataset is stored, and how to read it directly, if that is possible."""
+    def _opening(self) -> tuple[Storage, Opening] | None:
         opened = self._open()
-        descriptor = None if self._storage is None else opened.file.descriptor()
-        if descriptor is None:
-            return None, None
-        return self._storage, Opening(
-            descriptor,
-            opened.file.stamp,
-            partial(self._same, opened.file.stamp),
-            self._read,
-        )
+        storage = self._storage
+        descriptor = None if storage is None else opened.file.descriptor()
+        if storage is None or descriptor is None:
+            return None
+        stamp = opened.file.stamp
+        return storage, Opening(descriptor, stamp, partial(self._same, stamp), self._read)
 
     def _same(self, stamp: Stamp) -> tuple[Any, Hashable]:
         """Return the dataset, and what names this opening of it, if the file has that stamp.
@@ -285,17 +276,15 @@ class AdoptedHDF5Source(_DatasetSource):
                 self.token = f"hdf5:{os.path.realpath(self._path)}::/{self.dataset}"
 
     def _values(self, box: Box, out: npt.NDArray[Any] | None) -> npt.NDArray[Any]:
-        try:
+        with failures_named(self, box):
             with hdf5_lock:
-                opening = self._opening()
-                if self._storage is None or opening is None:
+                found = self._opening()
+                if found is None:
                     return self._read(box)
-            return self._storage.read(box, opening, out)
-        except Exception as error:
-            raise SourceError(self.name, box, one_line(error)) from error
+            storage, opening = found
+            return storage.read(box, opening, out)
 
-    def _opening(self) -> Opening | None:
-        """Return how to read it directly; None if it is not certain that its file is as it was."""
+    def _opening(self) -> tuple[Storage, Opening] | None:
         dataset, _ = self._dataset()
         if self._storage is None or self._stamp is None:
             return None
@@ -305,8 +294,8 @@ class AdoptedHDF5Source(_DatasetSource):
         except OSError:
             return None
         if descriptor is None or descriptor.stamp() != self._stamp:
-            return None
-        return Opening(descriptor, self._stamp, self._dataset, self._read)
+            return None  # it is not certain that its file is as it was
+        return self._storage, Opening(descriptor, self._stamp, self._dataset, self._read)
 
     def _dataset(self) -> tuple[Any, Hashable]:
         if not self._held:

@@ -21,12 +21,14 @@ from biggus.backends.netcdf.files import datasets, netcdf4, opened_at, variable_
 from biggus.backends.netcdf.stored import StoredVariable, stored_variable
 from biggus.backends.strided import read_box, slab_bytes
 from biggus.errors import OpenError, SourceError, format_box
-from biggus.source import Source, box_shape, normal_chunks
+from biggus.normal import normal_chunks
+from biggus.source import Source, box_shape
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
     from biggus.backends.files import Hold
+    from biggus.backends.hdf5.direct import Opening, Storage
     from biggus.backends.native import LibraryLock
     from biggus.backends.stamp import Stamp
     from biggus.source import Box, Values
@@ -246,22 +248,27 @@ class NetCDFSource(_VariableSource, DirectSource):
         self._holds = tuple(pool.hold(self.path) for pool in both)
 
     @property
-    def direct(self) -> bool:
-        """Whether the library need not read the values."""
-        return self._stored is not None
+    def storage(self) -> Storage | None:
+        """How the values are stored; None if only netCDF4-python can read them."""
+        return None if self._stored is None else self._stored.storage
+
+    def _opening(self) -> tuple[Storage, Opening] | None:
+        if not self._holds:  # a copy that has not been read from
+            self._hold()
+        stored = self._stored
+        opening = None if stored is None else stored.opening()
+        return None if stored is None or opening is None else (stored.storage, opening)
 
     def _values(self, box: Box, out: npt.NDArray[Any] | None) -> Values:
         started = time.perf_counter()
         with hdf5_lock:
-            if not self._holds:  # a copy that has not been read from
-                self._hold()
-            stored = self._stored
-            opening = None if stored is None else stored.opening()
-            if opening is None:
+            found = self._opening()
+            if found is None:
                 values = self._read(box)
-        if stored is not None and opening is not None:
+        if found is not None:
+            storage, opening = found
             try:
-                values = stored.storage.read(box, opening, out)
+                values = storage.read(box, opening, out)
             except (OSError, ValueError, RuntimeError) as error:
                 raise SourceError(self.name, box, one_line(error)) from error
         if log.isEnabledFor(logging.DEBUG):

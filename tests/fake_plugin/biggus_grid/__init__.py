@@ -8,7 +8,8 @@ import numpy as np
 from biggus.backends import Backend
 from biggus.backends.files import file_version
 from biggus.errors import GoneError, OpenError, VariableError
-from biggus.source import Source, normal_dtype
+from biggus.normal import normal_dtype
+from biggus.source import Source
 
 MAGIC = "GRID 1"
 

@@ -1,0 +1,310 @@
+"""Streams: what is accumulated while it is read, to the bit as if it were read before."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import os
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import biggus
+from biggus.errors import SourceError
+from biggus.region import Selection
+from biggus.source import Source, box_shape, whole
+from biggus.stream import Slabs, lies_flat, slabs, streamed
+from biggus.testing import RecordingSource
+from biggus.wrappers import Annotated, ObjectSource
+
+h5py = pytest.importorskip("h5py")
+
+SHAPE = (9, 700, 1500)
+"""Some 9 million values: several cells of several long runs."""
+
+VALUES = np.random.default_rng(5).normal(280, 20, SHAPE).astype("f4")
+
+DTYPES = ["<f4", ">f4", "<f8", "<i2", ">u2", "u1", "<c8"]
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory):
+    """Return a file of the same values in several dtypes, each stored in one piece."""
+    path = tmp_path_factory.mktemp("streams") / "a.h5"
+    with h5py.File(path, "w") as file:
+        for dtype in DTYPES:
+            file[dtype] = stored(dtype)
+    return path
+
+
+def stored(dtype):
+    values = VALUES.astype(dtype)
+    return values + 1j * values[::-1] if values.dtype.kind == "c" else values
+
+
+def asked_of(a):
+    """Return statistics of each kind over everything."""
+    found = [a.mean(), a.std(), a.sum(dtype=np.result_type(a.dtype, "i8")), a.count()]
+    if a.dtype.kind != "c":
+        found += [a.min(), a.max(), a.ptp(), a.argmin(), a.argmax(), a.median()]
+    return [*found, a.any(), a.all(), biggus.count_nonzero(a)]
+
+
+def check(found, expected):
+    for number, (one, other) in enumerate(zip(found, expected, strict=True)):
+        assert one.dtype == other.dtype
+        assert one.tobytes() == other.tobytes(), f"result {number}"
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_to_the_bit_as_what_is_read_before(path, dtype):
+    a = biggus.open(path, dtype)
+    assert a.node.streams
+    alone = [each.ndarray() for each in asked_of(a)]
+    check(biggus.ndarrays(asked_of(a)), alone)
+    # What is written block by block has to be there as a whole.
+    *beside, copy = biggus.ndarrays([*asked_of(a), a[...]])
+    check(beside, alone)
+    np.testing.assert_array_equal(copy, stored(dtype))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_they_are_numpy_s(path, dtype):
+    values = stored(dtype)
+    wide = values.astype("c16" if values.dtype.kind == "c" else "f8")
+    a = biggus.open(path, dtype)
+    np.testing.assert_allclose(a.mean().ndarray(), wide.mean(), rtol=1e-6)
+    np.testing.assert_allclose(a.std().ndarray(), wide.std(), rtol=1e-5)
+    if wide.dtype.kind == "f":
+        assert a.min().ndarray() == values.min()
+        assert a.argmax().ndarray() == values.argmax()
+        assert a.median().ndarray() == np.median(values)
+
+
+@pytest.mark.parametrize(
+    "key", [np.s_[2:7], np.s_[3], np.s_[1:2, 100:600], np.s_[4, 7, 3:1400], np.s_[8, 699, 1499]]
+)
+def test_parts_that_lie_in_one_piece_are_streamed(path, key):
+    part = biggus.open(path, "<f4")[key]
+    assert part.node.streams
+    assert part.max().ndarray() == VALUES[key].max()
+    np.testing.assert_allclose(part.std().ndarray(), VALUES[key].astype("f8").std(), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "key", [np.s_[::2], np.s_[::-1], np.s_[:, 1:], np.s_[..., :9], np.s_[[1, 2]], np.s_[0:0]]
+)
+def test_other_parts_are_not(path, key):
+    part = biggus.open(path, "<f4")[key]
+    assert not part.node.streams
+    assert part.sum(dtype="f8").ndarray() == pytest.approx(VALUES[key].sum(dtype="f8"))
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+@pytest.mark.parametrize("memory", ["17 MB", "1 GB"])
+def test_the_same_with_any_workers_and_memory(path, workers, memory):
+    a = biggus.open(path, "<f4")
+    expected = biggus.ndarrays([a.std(), a.min()])
+    with biggus.set_options(workers=workers, memory=memory):
+        check(biggus.ndarrays([a.std(), a.min()]), expected)
+
+
+def test_the_same_in_other_processes(path):
+    a = biggus.open(path, "<f4")
+    expected = biggus.ndarrays([a.std(), a.min()])
+    with (
+        ProcessPoolExecutor(1, mp_context=get_context("spawn")) as executor,
+        biggus.set_options(executor=executor),
+    ):
+        check(biggus.ndarrays([a.std(), a.min()]), expected)
+
+
+def test_a_block_needs_no_room_as_a_whole(path):
+    a = biggus.open(path, "<f4")
+    cell = math.prod(a.std().node.operand.shape[1:]) * 4 * 3
+    with biggus.set_options(workers=1):
+        assert biggus.plan([a.std()]).peak_bytes < cell < biggus.plan([a.std(), a[...]]).peak_bytes
+
+
+class Flowing(Source):
+    """A source that counts what is asked of it."""
+
+    name = "flowing"
+    dtype = np.dtype("f4")
+    shape = SHAPE
+    streams = True
+    waits = False
+
+    def __init__(self, fails_at=None):
+        self.boxes = []
+        self.streamed = []
+        self.read = 0
+        self.fails_at = fails_at
+
+    def __getitem__(self, box):
+        self.boxes.append(box)
+        return VALUES[box]
+
+    def stream(self, box):
+        self.streamed.append(box)
+        return Counted(self, box)
+
+
+class Counted(Slabs):
+    """A stream that fails after some values."""
+
+    def read_into(self, start, out):
+        source = self._source
+        if source.fails_at is not None and start + out.size > source.fails_at:
+            raise SourceError(self.name, self.box, OSError("the disk is gone"))
+        source.read += out.size
+        super().read_into(start, out)
+
+
+def test_each_value_is_read_once():
+    source = Flowing()
+    a = biggus.ArrayAdapter(source)
+    biggus.ndarrays([a.mean(), a.std(), a.min(), a.max()])
+    assert source.read == VALUES.size
+    covered = np.zeros(SHAPE, "u1")
+    for box in source.streamed:
+        covered[box] += 1
+    assert (covered == 1).all()
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        lambda a: [a.max(axis=0)],
+        lambda a: [a[:5].max()],
+        lambda a: [(a * 2).max()],
+        lambda a: [a[...]],
+    ],
+    ids=["axis", "part", "expression", "values"],
+)
+def test_nothing_is_streamed_that_others_need_as_well(others):
+    source = Flowing()
+    a = biggus.ArrayAdapter(source)
+    mean, *_ = biggus.ndarrays([a.mean(dtype="f8"), *others(a)])
+    assert mean == pytest.approx(VALUES.mean(dtype="f8"))
+    assert not source.streamed
+    covered = np.zeros(SHAPE, "u1")
+    for box in source.boxes:
+        covered[box] += 1
+    assert (covered == 1).all()
+
+
+def test_an_error_ends_all_and_names_the_source_and_the_box():
+    source = Flowing(fails_at=1_500_000)
+    with pytest.raises(SourceError, match=r"flowing.*\[.*\].*disk is gone"):
+        biggus.ArrayAdapter(source).mean().ndarray()
+
+
+def test_a_file_that_changes_while_it_is_read(path, tmp_path):
+    copy = tmp_path / "copy.h5"
+    copy.write_bytes(path.read_bytes())
+    stream = biggus.open(copy, "<f4").node.stream(Selection.identity(SHAPE))
+    out = np.empty(10, "f4")
+    stream.read_into(0, out)
+    np.testing.assert_array_equal(out, VALUES.reshape(-1)[:10])
+    stat = copy.stat()
+    os.utime(copy, ns=(stat.st_atime_ns, stat.st_mtime_ns + 10**9))
+    with pytest.raises(SourceError, match=r"copy\.h5.*changed during the read"):
+        stream.read_into(10, out)
+
+
+def test_a_file_that_is_cut_short(path, tmp_path):
+    copy = tmp_path / "copy.h5"
+    copy.write_bytes(path.read_bytes())
+    stream = biggus.open(copy, "<f4").node.stream(Selection.identity(SHAPE))
+    with copy.open("rb+") as file:
+        file.truncate(5000)
+    with pytest.raises(SourceError, match=r"copy\.h5.*cut short"):
+        stream.read_into(10_000, np.empty(10, "f4"))
+
+
+def test_a_file_that_has_gone(path, tmp_path):
+    copy = tmp_path / "copy.h5"
+    copy.write_bytes(path.read_bytes())
+    a = biggus.open(copy, "<f4")
+    copy.unlink()
+    with pytest.raises(SourceError, match=r"copy\.h5"):
+        a.mean().ndarray()
+
+
+def test_a_dataset_that_can_not_be_read_directly_any_more(path, tmp_path):
+    copy = tmp_path / "copy.h5"
+    copy.write_bytes(path.read_bytes())
+    with h5py.File(copy) as file:
+        a = biggus.ArrayAdapter(file["<f4"])
+        assert a.node.streams
+        stat = copy.stat()
+        os.utime(copy, ns=(stat.st_atime_ns, stat.st_mtime_ns + 10**9))
+        # The library reads on, as it would for its own user: a few rows at a time.
+        assert a.max().ndarray() == VALUES.max()
+
+
+def test_wrappers_stand_in_the_way_unless_they_change_nothing():
+    box = whole(SHAPE)
+    inner = Flowing()
+    assert type(streamed(RecordingSource(inner), box)) is Slabs
+    assert type(streamed(Annotated(inner, lock=Unlocked()), box)) is Slabs
+    assert type(streamed(Annotated(inner, token="mine"), box)) is Counted
+
+
+class Unlocked:
+    """A lock that is always free."""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        return None
+
+
+BOXES = st.lists(
+    st.tuples(st.integers(0, 3), st.integers(1, 6), st.integers(1, 3)), min_size=0, max_size=4
+).map(lambda axes: tuple(slice(start, start + n, step) for start, n, step in axes))
+
+
+@given(BOXES, st.integers(1, 40))
+def test_slabs_are_the_box_in_order(box, most):
+    values = np.arange(9 ** len(box)).reshape((9,) * len(box))
+    parts = [values[part] for part in slabs(box, most)]
+    assert all(1 <= part.size <= most for part in parts)
+    np.testing.assert_array_equal(
+        np.concatenate([part.reshape(-1) for part in parts]), values[box].reshape(-1)
+    )
+
+
+@given(BOXES, st.lists(st.integers(1, 50), min_size=1, max_size=5))
+def test_any_source_gives_runs_of_any_length(box, lengths):
+    values = np.arange(9 ** len(box)).reshape((9,) * len(box))
+    stream = streamed(ObjectSource(values), box)
+    expected = values[box].reshape(-1)
+    start = 0
+    for length in itertools.cycle(lengths):
+        out = np.empty(min(length, expected.size - start), values.dtype)
+        stream.read_into(start, out)
+        np.testing.assert_array_equal(out, expected[start : start + out.size])
+        start += out.size
+        if start == expected.size:
+            return
+
+
+def test_what_lies_flat():
+    shape = (3, 1, 4)
+    values = np.arange(math.prod(shape)).reshape(shape)
+    starts_stops_steps = [
+        [slice(a, b, c) for a in range(n) for b in range(a + 1, n + 1) for c in (1, 2)]
+        for n in shape
+    ]
+    for box in itertools.product(*starts_stops_steps):
+        places = values[box].reshape(-1)
+        together = bool((np.diff(places) == 1).all())
+        assert lies_flat(box, shape) == together, box
+        assert places.size == math.prod(box_shape(box))
