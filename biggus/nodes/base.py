@@ -196,7 +196,10 @@ class Node:  # no ABC: to be asked for its kind is then much faster
         return False
 
     def stream(self, get: Selection) -> Stream:
-        """Return what reads a non-empty selection of a node that `streams`, run by run."""
+        """Return what reads a non-empty selection of a node that `streams`, run by run.
+
+        It lies within one tile, if the node is a mosaic.
+        """
         raise NotImplementedError
 
     @abstractmethod

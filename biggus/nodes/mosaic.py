@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from biggus.nodes.step import Step
-    from biggus.source import Chunks
+    from biggus.source import Chunks, Stream
 
 
 _origin_of = attrgetter("origin")
@@ -46,7 +46,7 @@ class Mosaic(Node):
         The axis, not negative.
     """
 
-    __slots__ = ("_masked", "_staged", "axis", "dtype", "edges", "shape", "tiles")
+    __slots__ = ("_masked", "_staged", "_streams", "axis", "dtype", "edges", "shape", "tiles")
 
     def __init__(self, tiles: list[Node], axis: int) -> None:
         # In their order: NumPy's promotion of three or more is not symmetric.
@@ -69,6 +69,7 @@ class Mosaic(Node):
         self.shape = (*first[:axis], length, *first[axis + 1 :])
         self._masked: bool | None = None
         self._staged: bool | None = None
+        self._streams: bool | None = None
 
     @property
     def masked(self) -> bool:
@@ -126,6 +127,19 @@ class Mosaic(Node):
         if self._staged is None:
             self._staged = not _all_plain(self.tiles) and any(tile.staged for tile in self.tiles)
         return self._staged
+
+    @property
+    def streams(self) -> bool:
+        if self._streams is None:
+            self._streams = not _all_plain(self.tiles) and all(
+                tile.streams and tile.dtype == self.dtype for tile in self.tiles
+            )
+        return self._streams
+
+    def stream(self, get: Selection) -> Stream:
+        # Of one tile, as all that is computed on its own.
+        [(tile, part, _)] = self.parts(get, Selection.identity(get.shape))
+        return tile.stream(part)
 
     def within(self, get: Selection) -> Node:
         axis, edges = self.axis, self.edges

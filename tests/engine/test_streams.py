@@ -104,6 +104,43 @@ def test_other_parts_are_not(path, key):
     assert part.sum(dtype="f8").ndarray() == pytest.approx(VALUES[key].sum(dtype="f8"))
 
 
+def mosaic_of(folder, axis):
+    """Return a mosaic of files of unlike lengths, and its values."""
+    parts = np.split(VALUES, (2, 3) if axis == 0 else (100, 350), axis=axis)
+    tiles = []
+    for number, part in enumerate(parts):
+        with h5py.File(folder / f"{axis}{number}.h5", "w") as file:
+            file["v"] = part
+        tiles.append(biggus.open(folder / f"{axis}{number}.h5", "v"))
+    return biggus.LinearMosaic(tiles, axis=axis)
+
+
+@pytest.mark.parametrize(("axis", "key"), [(0, np.s_[1:8]), (1, np.s_[3])])
+def test_so_are_mosaics_of_files(tmp_path, axis, key):
+    a = mosaic_of(tmp_path, axis)
+    assert a.node.streams
+    alone = [each.ndarray() for each in asked_of(a)]
+    *beside, copy = biggus.ndarrays([*asked_of(a), a[...]])
+    check(beside, alone)
+    np.testing.assert_array_equal(copy, VALUES)
+    assert a.argmax().ndarray() == VALUES.argmax()
+    assert a[key].node.streams
+    assert a[key].max().ndarray() == VALUES[key].max()
+    with biggus.set_options(workers=1):
+        assert biggus.plan([a.std()]).peak_bytes < biggus.plan([a.std(), a[...]]).peak_bytes
+
+
+def test_mosaics_of_unlike_tiles_are_not(tmp_path):
+    a = mosaic_of(tmp_path, 0)
+    for other in (VALUES, a[:, :, ::-1], a.astype("f8"), np.ma.masked_less(VALUES, 250)):
+        joined = biggus.LinearMosaic([a, biggus.ArrayAdapter(other)], axis=0)
+        assert not joined.node.streams
+        twice = np.ma.concatenate(
+            [VALUES, np.ma.asarray(biggus.ArrayAdapter(other).masked_array())]
+        )
+        assert joined.sum(dtype="f8").masked_array() == pytest.approx(twice.sum(dtype="f8"))
+
+
 @pytest.mark.parametrize("workers", [1, 3])
 @pytest.mark.parametrize("memory", ["17 MB", "1 GB"])
 def test_the_same_with_any_workers_and_memory(path, workers, memory):
@@ -113,14 +150,15 @@ def test_the_same_with_any_workers_and_memory(path, workers, memory):
         check(biggus.ndarrays([a.std(), a.min()]), expected)
 
 
-def test_the_same_in_other_processes(path):
-    a = biggus.open(path, "<f4")
-    expected = biggus.ndarrays([a.std(), a.min()])
+def test_the_same_in_other_processes(path, tmp_path):
+    arrays = [biggus.open(path, "<f4"), mosaic_of(tmp_path, 0), mosaic_of(tmp_path, 1)[2:]]
+    expected = [biggus.ndarrays([a.std(), a.min()]) for a in arrays]
     with (
         ProcessPoolExecutor(1, mp_context=get_context("spawn")) as executor,
         biggus.set_options(executor=executor),
     ):
-        check(biggus.ndarrays([a.std(), a.min()]), expected)
+        for a, found in zip(arrays, expected, strict=True):
+            check(biggus.ndarrays([a.std(), a.min()]), found)
 
 
 def test_a_block_needs_no_room_as_a_whole(path):
