@@ -68,7 +68,8 @@ import biggus
 class Hanging:
     shape, dtype = (64,), np.dtype("i8")
     def __getitem__(self, box):
-        print("reading", flush=True)
+        sys.stdout.write("reading\\n")  # a line at once, beside other threads
+        sys.stdout.flush()
         time.sleep(600)
 
 biggus.ArrayAdapter(Hanging(), chunks=(1,)).ndarray()
