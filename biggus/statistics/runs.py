@@ -227,16 +227,15 @@ def _of_stream(stream: Readable) -> _Taken:
     `LONG` elements are read at once: each call waits for the interpreter.
     """
     size = math.prod(stream.shape)
-    window = scratch("window", (0,), stream.dtype)
+    window = scratch("window", (min(size, LONG),), stream.dtype)
     begin = end = 0
 
-    def taken(layout: Layout, run: Run) -> tuple[Plain, None]:  # noqa: ARG001
-        nonlocal window, begin, end
+    def taken(_: Layout, run: Run) -> tuple[Plain, None]:
+        nonlocal begin, end
         (place,) = run.box
         if place.start >= end:
             begin, end = end, min(size, end + LONG)
-            window = scratch("window", (end - begin,), stream.dtype)
-            stream.read_into(begin, window)
+            stream.read_into(begin, window[: end - begin])
         return _native(window[place.start - begin : place.stop - begin], True), None
 
     return taken

@@ -46,6 +46,23 @@ def test_cells_cover_an_array_in_whole_chunks(axes):
         assert edges_of_axis(cell) <= edges_of_axis(chunk)
 
 
+@given(st.lists(cut_axes(), min_size=1, max_size=3), st.integers(0, 2), st.integers(1, 9))
+def test_longer_cells_are_made_of_the_others(axes, at, elements):
+    at = min(at, len(axes) - 1)
+    # A slow axis whose rows make cells of several, some others before and behind it.
+    shape = [length for length, *_ in axes]
+    shape.insert(at + 1, CELL // elements)
+    seams = [tiles for *_, tiles in axes]
+    seams.insert(at + 1, shape[at + 1])
+    cells, longer = cells_of(shape, None, seams), cells_of(shape, None, seams, longer=2)
+    slower = []
+    for short, long in zip(cells.axes, longer.axes, strict=True):
+        assert edges_of_axis(long) <= edges_of_axis(short)
+        assert longest_of(long) <= 2 * longest_of(short)
+        slower.append(longest_of(long) > longest_of(short))
+    assert sum(slower) <= 1
+
+
 @given(cut_axes(), st.integers(0, 8))
 def test_no_cell_lies_in_two_tiles_that_are_longer(axis, more):
     length, chunks, tiles = axis
