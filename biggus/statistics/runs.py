@@ -11,7 +11,7 @@ import numpy as np
 
 from biggus.statistics.layout import LONG, Layout, Run, layout_of
 from biggus.statistics.missing import Present, nan_of
-from biggus.statistics.scratch import scratch
+from biggus.statistics.scratch import aligned, scratch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -227,7 +227,8 @@ def _of_stream(stream: Readable) -> _Taken:
     `LONG` elements are read at once: each call waits for the interpreter.
     """
     size = math.prod(stream.shape)
-    window = scratch("window", (min(size, LONG),), stream.dtype)
+    # No scratch memory: a source may compute statistics of its own to give its values.
+    window = aligned(min(size, LONG) * stream.dtype.itemsize).view(stream.dtype)
     begin = end = 0
 
     def taken(_: Layout, run: Run) -> tuple[Plain, None]:

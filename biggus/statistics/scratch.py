@@ -44,13 +44,16 @@ def scratch(slot: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Plain:
     if dtype.hasobject or nbytes > LARGEST:
         return np.empty(shape, dtype)
     if kept is None or memory.nbytes < nbytes:
-        memory = _aligned(nbytes)
+        memory = aligned(nbytes)
     found = memory[:nbytes].view(dtype).reshape(shape)
     slots[slot] = memory, found
     return found
 
 
-def _aligned(nbytes: int) -> npt.NDArray[np.uint8]:
-    """Return bytes that begin at a line of the cache: elsewhere arithmetic takes a seventh more."""
+def aligned(nbytes: int) -> npt.NDArray[np.uint8]:
+    """Return bytes of no particular value, from the beginning of a line of the cache on.
+
+    Elsewhere arithmetic takes a seventh more.
+    """
     memory = np.empty(nbytes + _LINE, np.uint8)
     return memory[-memory.ctypes.data % _LINE :][:nbytes]

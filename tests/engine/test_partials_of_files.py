@@ -35,6 +35,13 @@ def store_hdf5(folder, values):
     return folder / "a.h5"
 
 
+def store_contiguous(folder, values):
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(folder / "a.h5", "w") as file:
+        file["a"] = values
+    return folder / "a.h5"
+
+
 def store_zarr(folder, values):
     zarr = pytest.importorskip("zarr")
     path = folder / "a.zarr"
@@ -42,7 +49,7 @@ def store_zarr(folder, values):
     return path
 
 
-STORES = [store_hdf5, store_zarr]
+STORES = [store_hdf5, store_contiguous, store_zarr]
 
 
 def opened(path):
@@ -58,7 +65,11 @@ def overwrite(path, row, value):
         import h5py
 
         with h5py.File(path) as file:  # which others have open: it must not be opened to write
-            offset = file["a"].id.get_chunk_info_by_coord((row, 0)).byte_offset
+            stored = file["a"]
+            if stored.chunks is None:
+                offset = stored.id.get_offset() + row * stored[row].nbytes
+            else:
+                offset = stored.id.get_chunk_info_by_coord((row, 0)).byte_offset
         with path.open("r+b") as raw:
             raw.seek(offset)
             raw.write(np.float32(value).tobytes())

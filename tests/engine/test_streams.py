@@ -236,6 +236,18 @@ def test_nothing_is_streamed_that_others_need_as_well(others):
     assert (covered == 1).all()
 
 
+def test_a_source_may_compute_statistics_to_give_its_values():
+    class Busy(Flowing):
+        def __getitem__(self, box):
+            biggus.ArrayAdapter(Flowing())[:1].std().ndarray()
+            return VALUES[box]
+
+        stream = Source.stream
+
+    a = biggus.ArrayAdapter(Busy())
+    check([a.std().ndarray()], [biggus.ArrayAdapter(Flowing()).std().ndarray()])
+
+
 def test_an_error_ends_all_and_names_the_source_and_the_box():
     source = Flowing(fails_at=1_500_000)
     with pytest.raises(SourceError, match=r"flowing.*\[.*\].*disk is gone"):
