@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from biggus.backends.hdf5.direct import Opening, Storage
+from biggus.backends.hdf5.direct import Opening, Storage, failures_named
 from biggus.backends.plain import flat_range
 from biggus.backends.reading import MOST_TOGETHER, read_plain
-from biggus.errors import SourceError
 from biggus.source import Stream, box_shape
 from biggus.stream import lies_flat
 
@@ -76,8 +75,6 @@ class _Piece(Stream):
 
     def read_into(self, start: int, out: npt.NDArray[Any]) -> None:
         offset = self._offset + start * out.itemsize
-        try:
+        with failures_named(self.name, self.box):
             self._opening.descriptor.read_into(out.view(np.uint8).data, offset)
             self._opening.check()
-        except (OSError, ValueError) as error:
-            raise SourceError(self.name, self.box, error) from error

@@ -55,16 +55,16 @@ class Opening(NamedTuple):
 
 
 @contextlib.contextmanager
-def failures_named(source: Source, box: Box) -> Iterator[None]:
+def failures_named(name: str, box: Box) -> Iterator[None]:
     """Make errors of the library, of the system and of opening say what was read."""
     try:
         yield
     except SourceError:
         raise
     except BiggusError as error:
-        raise SourceError(source.name, box, error) from error
+        raise SourceError(name, box, error) from error
     except Exception as error:
-        raise SourceError(source.name, box, one_line(error)) from error
+        raise SourceError(name, box, one_line(error)) from error
 
 
 class DirectSource(Source):
@@ -116,7 +116,7 @@ class DirectSource(Source):
         """Return what reads `box` a run after the other, if its values lie in one piece."""
         if not self.streams:
             return None
-        with failures_named(self, box), hdf5_lock:
+        with failures_named(self.name, box), hdf5_lock:
             found = self._opening()
         if found is None:
             return None

@@ -153,7 +153,7 @@ class HDF5Source(_DatasetSource):
 
     def _values(self, box: Box, out: npt.NDArray[Any] | None) -> npt.NDArray[Any]:
         start = time.perf_counter()
-        with failures_named(self, box):
+        with failures_named(self.name, box):
             with hdf5_lock:
                 found = self._opening()
                 if found is None:
@@ -276,7 +276,7 @@ class AdoptedHDF5Source(_DatasetSource):
                 self.token = f"hdf5:{os.path.realpath(self._path)}::/{self.dataset}"
 
     def _values(self, box: Box, out: npt.NDArray[Any] | None) -> npt.NDArray[Any]:
-        with failures_named(self, box):
+        with failures_named(self.name, box):
             with hdf5_lock:
                 found = self._opening()
                 if found is None:

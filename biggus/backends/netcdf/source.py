@@ -13,9 +13,8 @@ import numpy as np
 
 from biggus import cf
 from biggus.backends.files import file_version
-from biggus.backends.hdf5.direct import DirectSource
+from biggus.backends.hdf5.direct import DirectSource, failures_named
 from biggus.backends.hdf5.files import files as hdf5_files
-from biggus.backends.hdf5.files import one_line
 from biggus.backends.native import hdf5_lock
 from biggus.backends.netcdf.files import datasets, netcdf4, opened_at, variable_in
 from biggus.backends.netcdf.stored import StoredVariable, stored_variable
@@ -267,10 +266,8 @@ class NetCDFSource(_VariableSource, DirectSource):
                 values = self._read(box)
         if found is not None:
             storage, opening = found
-            try:
+            with failures_named(self.name, box):
                 values = storage.read(box, opening, out)
-            except (OSError, ValueError, RuntimeError) as error:
-                raise SourceError(self.name, box, one_line(error)) from error
         if log.isEnabledFor(logging.DEBUG):
             took = 1e3 * (time.perf_counter() - started)
             log.debug(
