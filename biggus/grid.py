@@ -1,4 +1,4 @@
-"""Grids: where the edges along each axis lie, and which pieces a box touches.
+"""Grids: where the edges along each axis lie, which pieces a box touches, and where it lies.
 
 A grid is a sequence of :class:`Edges`, one an axis.  Tiles of a mosaic and
 chunks of a source are cut by the same edges.  A regular axis costs no memory in
@@ -249,3 +249,29 @@ def default_chunks(
         if chunks[axis] < shape[axis]:
             break
     return tuple(chunks)
+
+
+def strides_of(shape: tuple[int, ...]) -> list[int]:
+    """Return how many values lie between neighbours along each axis.
+
+    Examples
+    --------
+    >>> strides_of((2, 3, 4))
+    [12, 4, 1]
+    """
+    return [math.prod(shape[axis + 1 :]) for axis in range(len(shape))]
+
+
+def flat_range(box: Box, shape: tuple[int, ...]) -> tuple[int, int]:
+    """Return where the first value of a box lies, and what follows the last.
+
+    Examples
+    --------
+    >>> flat_range((slice(1, 2, 1), slice(0, 4, 2)), (2, 4))
+    (4, 7)
+    """
+    first = last = 0
+    for s, n in zip(box, strides_of(shape), strict=True):
+        first += s.start * n
+        last += (s.start + (s.stop - 1 - s.start) // s.step * s.step) * n
+    return first, last + 1

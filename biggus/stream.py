@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from biggus.grid import flat_range
 from biggus.source import Stream, asked, box_shape, read
 
 if TYPE_CHECKING:
@@ -104,10 +105,5 @@ def lies_flat(box: Box, shape: tuple[int, ...]) -> bool:
     >>> lies_flat((slice(0, 2, 1), slice(0, 2, 1), slice(0, 5, 1)), (4, 3, 5))
     False
     """
-    cut = False
-    for s, n in zip(reversed(box), reversed(shape), strict=True):
-        count = len(range(s.start, s.stop, s.step))
-        if count > 1 and (cut or s.step != 1):
-            return False
-        cut = cut or count < n
-    return True
+    first, stop = flat_range(box, shape)
+    return stop - first == math.prod(box_shape(box))

@@ -1,4 +1,4 @@
-"""Arrays that are stored plainly, value by value in C order: where a box of them lies."""
+"""Arrays that are stored plainly, value by value in C order: in which parts they are read."""
 
 from __future__ import annotations
 
@@ -12,32 +12,6 @@ if TYPE_CHECKING:
 
 LARGEST = 2 * DEFAULT_CHUNK_BYTES
 """Bytes; a plainly stored chunk that is larger is read in parts."""
-
-
-def strides_of(shape: tuple[int, ...]) -> list[int]:
-    """Return how many values lie between neighbours along each axis.
-
-    Examples
-    --------
-    >>> strides_of((2, 3, 4))
-    [12, 4, 1]
-    """
-    return [math.prod(shape[axis + 1 :]) for axis in range(len(shape))]
-
-
-def flat_range(box: Box, shape: tuple[int, ...]) -> tuple[int, int]:
-    """Return where the first value of a box lies, and what follows the last.
-
-    Examples
-    --------
-    >>> flat_range((slice(1, 2, 1), slice(0, 4, 2)), (2, 4))
-    (4, 7)
-    """
-    first = last = 0
-    for s, n in zip(box, strides_of(shape), strict=True):
-        first += s.start * n
-        last += (s.start + (s.stop - 1 - s.start) // s.step * s.step) * n
-    return first, last + 1
 
 
 def is_all(box: Box, shape: tuple[int, ...]) -> bool:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from biggus.backends.plain import flat_range, strides_of
 from biggus.codecs.scratch import scratch
+from biggus.grid import flat_range, strides_of
 
 if TYPE_CHECKING:
     import numpy.typing as npt

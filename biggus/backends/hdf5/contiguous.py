@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from biggus.backends.hdf5.direct import Opening, Storage, failures_named
-from biggus.backends.plain import flat_range
 from biggus.backends.reading import MOST_TOGETHER, read_plain
+from biggus.grid import flat_range
 from biggus.source import Stream, box_shape
 from biggus.stream import lies_flat
 

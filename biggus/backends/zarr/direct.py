@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from biggus.backends.plain import finer_chunks, flat_range, is_all, strides_of
+from biggus.backends.plain import finer_chunks, is_all
 from biggus.backends.reading import MOST_TOGETHER, read_plain
 from biggus.backends.zarr.decoding import Decoder, crc32c, decoder_for, decoder_for_v2
 from biggus.backends.zarr.objects import WHOLE, FolderObjects, Get, Objects, Span
 from biggus.backends.zarr.store import Record, refuse_short
-from biggus.grid import Grid
+from biggus.grid import Grid, flat_range, strides_of
 from biggus.source import Box, box_shape
 
 if TYPE_CHECKING:
