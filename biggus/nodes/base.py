@@ -200,7 +200,7 @@ class Node:  # no ABC: to be asked for its kind is then much faster
 
         It lies within one tile, if the node is a mosaic.
         """
-        raise NotImplementedError
+        raise NotImplementedError  # few nodes stream, and no other is asked
 
     @abstractmethod
     def within(self, get: Selection) -> Node:

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from biggus.source import Box, Chunks
 
 
-_NARROW = 4
-"""Bytes; of values that have no more"""
-
 _LONGER = 2
-"""so many cells are taken as one where they need no room: each costs the time of Python."""
+"""So many cells are taken as one where they need no room, for each costs the time of Python."""
+
+_NARROW = 4
+"""Bytes; of wider values they are not: beside other jobs such a cell needs room after all."""
 
 
 class Wanted(NamedTuple):

@@ -45,13 +45,15 @@ class ContiguousStorage(Storage):
         opening.check()
         return values
 
-    def stream(self, source: Source, box: Box, opening: Opening) -> Stream | None:  # noqa: D102
+    def stream(  # noqa: D102 - as in Storage
+        self, source: Source, box: Box, opening: Opening
+    ) -> Stream | None:
         if not lies_flat(box, self.shape):
             return None
         first, _ = flat_range(box, self.shape)
         return _Piece(source, box, opening, self.offset + first * self.dtype.itemsize)
 
-    def peak_bytes(self, box: Box) -> int:  # noqa: D102
+    def peak_bytes(self, box: Box) -> int:  # noqa: D102 - as in Storage
         return math.prod(box_shape(box)) * self.dtype.itemsize + MOST_TOGETHER
 
 

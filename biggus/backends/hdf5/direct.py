@@ -84,7 +84,7 @@ class DirectSource(Source):
         return self.storage is not None
 
     @property
-    def streams(self) -> bool:  # type: ignore[override]
+    def streams(self) -> bool:  # type: ignore[override]  # it may change with the file
         """Whether the values lie in one piece."""
         storage = self.storage
         return storage is not None and storage.streams
@@ -159,7 +159,12 @@ class Storage(ABC):
             If the file is damaged, cut short, or changed meanwhile.
         """
 
-    def stream(self, source: Source, box: Box, opening: Opening) -> Stream | None:  # noqa: ARG002
+    def stream(
+        self,
+        source: Source,  # noqa: ARG002 - for those that override it
+        box: Box,  # noqa: ARG002 - likewise
+        opening: Opening,  # noqa: ARG002 - likewise
+    ) -> Stream | None:
         """Return what reads `box` of a source a run after the other, if that can be done."""
         return None
 
