@@ -79,8 +79,6 @@ class Group:
             self.order = cut[1]
         self.state = self._state(self.order)
         """The bytes of partial results that wait for others."""
-        self.left = 0
-        """The bytes of those of one block, until they are merged."""
         self.peak = self._peak()
         """The most bytes that a block takes."""
         blocks = lengths_of(self.blocks)
@@ -104,6 +102,18 @@ class Group:
     def sights(self) -> dict[int, Sight]:
         """What the nodes see of each thing that they read, by its id."""
         return sights_of(self.nodes)
+
+    @cached_property
+    def left(self) -> int:
+        """The bytes of the partial results of one block, until they are merged."""
+        box = self._largest()
+        if 0 in box_shape(box):
+            return 0
+        found = 0
+        for reduction in self.reductions:
+            counts = [_count_in(reduction.cells.axes[axis], box[axis]) for axis in reduction.axes]
+            found += math.prod(counts) * reduction.nbytes(positions_of(box, reduction.axes))
+        return found
 
     @property
     def handed(self) -> int:
@@ -246,7 +256,6 @@ class Group:
     def _peak(self, streamed: bool = False) -> int:
         box = self._largest()
         get = Selection.of_box(box)
-        self.left = 0
         if 0 in get.shape:
             return 0
         peak = kept = 0
@@ -264,12 +273,7 @@ class Group:
             masked = reduction.node.masked
             scratch = max(family.scratch_bytes(masked) for family in reduction.families)
             working = max(working, copied + scratch)
-            positions = positions_of(box, reduction.axes)
-            cells = math.prod(
-                _count_in(reduction.cells.axes[axis], box[axis]) for axis in reduction.axes
-            )
-            self.left += cells * reduction.nbytes(positions)
-            merged += reduction.nbytes(positions)
+            merged += reduction.nbytes(positions_of(box, reduction.axes))
         return max(peak, kept + working) + self.left + merged
 
     def _cut_outputs(self) -> None:
