@@ -69,6 +69,7 @@ from biggus.together import masked_arrays, ndarrays, plan
 if TYPE_CHECKING:
     from biggus.api import open, open_many
     from biggus.cache import Cache
+    from biggus.pyramids import Pyramid, TilePyramid
     from biggus.sinks import save
 
 __version__ = "1.0.0a1"
@@ -82,7 +83,9 @@ __all__ = [
     "ConstantArray",
     "GridMosaic",
     "LinearMosaic",
+    "Pyramid",
     "SourceError",
+    "TilePyramid",
     "all",
     "any",
     "argmax",
@@ -140,6 +143,8 @@ __all__ = [
 # What reaches for files and caches is loaded when it is first used.
 _later = {
     "Cache": "biggus.cache",
+    "Pyramid": "biggus.pyramids",
+    "TilePyramid": "biggus.pyramids",
     "open": "biggus.api",
     "open_many": "biggus.api",
     "save": "biggus.sinks",

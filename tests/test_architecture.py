@@ -48,6 +48,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("functions",),
     ("sinks",),
     ("api",),
+    ("pyramids",),
     ("__init__",),
     ("cli", "testing"),
     ("__main__",),
@@ -64,7 +65,16 @@ LIGHT_IN = {"testing": frozenset({"numpy", "hypothesis", "pytest"})}
 HEAVY = frozenset(
     {
         *("PIL", "cftime", "dask", "diskcache", "fsspec", "h5py", "hypothesis", "iris_sample_data"),
-        *("matplotlib", "mpl_toolkits", "netCDF4", "numcodecs", "pandas", "platformdirs", "pytest"),
+        *(
+            "matplotlib",
+            "mercantile",
+            "mpl_toolkits",
+            "netCDF4",
+            "numcodecs",
+            "pandas",
+            "platformdirs",
+            "pytest",
+        ),
         *("scipy", "tqdm", "urllib3", "xarray", "zarr"),
     }
 )

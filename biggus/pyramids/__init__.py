@@ -1,0 +1,6 @@
+"""Pyramids: one image at several resolutions, so that a picture of all of it reads little."""
+
+from biggus.pyramids.pyramid import Level, Pyramid
+from biggus.pyramids.tiles import TilePyramid
+
+__all__ = ["Level", "Pyramid", "TilePyramid"]
