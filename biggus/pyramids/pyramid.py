@@ -70,9 +70,7 @@ class Pyramid:
     ) -> None:
         if not levels:
             raise ValueError("a pyramid has at least one level")
-        self.levels = tuple(
-            Level(array, tuple(map(float, factors))) for array, factors in levels
-        )
+        self.levels = tuple(Level(array, tuple(map(float, factors))) for array, factors in levels)
         finest = self.levels[0]
         for level in self.levels:
             _check(level, finest)
