@@ -142,7 +142,7 @@ class CacheError(BiggusError):
 
 
 class MissingDependencyError(BiggusError, ImportError):
-    """A package that is needed for this is not installed.
+    """A package that is needed for this is not installed, or its import fails.
 
     Parameters
     ----------
@@ -152,16 +152,26 @@ class MissingDependencyError(BiggusError, ImportError):
         The extra of biggus that brings it.
     purpose : str
         What it is needed for.
+    failure : str, optional
+        Why its import fails, if it is installed.
     """
 
-    def __init__(self, package: str, extra: str, purpose: str) -> None:
-        super().__init__(f"{purpose} needs the package {package}: pip install 'biggus[{extra}]'")
+    def __init__(self, package: str, extra: str, purpose: str, failure: str | None = None) -> None:
+        needs = f"{purpose} needs the package {package}"
+        super().__init__(
+            f"{needs}: pip install 'biggus[{extra}]'"
+            if failure is None
+            else f"{needs}, which is installed and cannot be imported: {failure}"
+        )
         self.package = package
         self.extra = extra
         self.purpose = purpose
+        self.failure = failure
 
-    def __reduce__(self) -> tuple[type[MissingDependencyError], tuple[str, str, str]]:
-        return type(self), (self.package, self.extra, self.purpose)
+    def __reduce__(
+        self,
+    ) -> tuple[type[MissingDependencyError], tuple[str, str, str, str | None]]:
+        return type(self), (self.package, self.extra, self.purpose, self.failure)
 
 
 class MaskedValueError(BiggusError, ValueError):

@@ -6,7 +6,7 @@ import contextlib
 import threading
 from typing import TYPE_CHECKING
 
-from biggus.errors import MissingDependencyError
+from biggus.extras import needing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -64,10 +64,8 @@ def _nothing() -> None:
 
 
 def _bar(total: int) -> tuple[Progress, Callable[[], None]]:
-    try:
+    with needing("tqdm", "progress", "a progress bar"):
         from tqdm.auto import tqdm
-    except ImportError:
-        raise MissingDependencyError("tqdm", "progress", "a progress bar") from None
     bar = tqdm(
         total=total, unit="B", unit_scale=True, delay=_PATIENCE_SECONDS, leave=False, desc="biggus"
     )

@@ -356,7 +356,7 @@ def test_locations_without_an_order_are_refused(kind, series):
 
 def test_a_store_in_the_cloud_needs_fsspec(monkeypatch):
     pytest.importorskip("zarr")
-    monkeypatch.setitem(sys.modules, "fsspec.core", None)
+    monkeypatch.setitem(sys.modules, "fsspec", None)
     with pytest.raises(MissingDependencyError, match=r"^reading s3 URLs .*biggus\[cloud\]"):
         biggus.open("s3://bucket/store.zarr", "a", cache=False)
 

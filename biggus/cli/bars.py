@@ -6,6 +6,9 @@ import contextlib
 import sys
 from typing import TYPE_CHECKING
 
+from biggus.errors import MissingDependencyError
+from biggus.extras import needing
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -16,15 +19,16 @@ _PATIENCE_SECONDS = 0.5
 def progress_bar(wanted: bool = True) -> Iterator[Callable[[int, int], object] | None]:
     """Yield what is to be called with the bytes done and the bytes in all.
 
-    None if there is no terminal to show a bar on, or tqdm is not installed.
+    None if there is no terminal to show a bar on, or tqdm cannot be imported.
     Work that takes less than half a second shows none.
     """
     if not wanted or not sys.stderr.isatty():
         yield None
         return
     try:
-        from tqdm import tqdm
-    except ImportError:
+        with needing("tqdm", "progress", "a progress bar"):
+            from tqdm import tqdm
+    except MissingDependencyError:
         yield None
         return
     with tqdm(unit="B", unit_scale=True, delay=_PATIENCE_SECONDS, leave=False) as bar:

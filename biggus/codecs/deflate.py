@@ -8,9 +8,15 @@ Both let other threads run.
 from __future__ import annotations
 
 import functools
+import logging
 import zlib
 from collections.abc import Callable
 from typing import Any, TypeAlias
+
+from biggus.errors import MissingDependencyError
+from biggus.extras import needing
+
+_log = logging.getLogger("biggus.codecs")
 
 Inflater: TypeAlias = Callable[[Any, int], Any]
 """Takes the stored bytes and how many there are to be, gives those or raises ValueError."""
@@ -47,8 +53,11 @@ def _inflater() -> Inflater:
     import importlib
 
     try:
-        library = importlib.import_module("deflate")
-    except ImportError:
+        with needing("deflate", "hdf5", "to decode with libdeflate"):
+            library = importlib.import_module("deflate")
+    except MissingDependencyError as error:
+        if error.failure is not None:
+            _log.warning("%s; decoding with zlib", error)
         return _by_zlib
     return _by_libdeflate(library)
 

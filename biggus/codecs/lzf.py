@@ -8,16 +8,26 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+import logging
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+_log = logging.getLogger("biggus.codecs")
+
 
 @functools.cache
 def available() -> bool:
     """Tell whether LZF can be decoded here."""
-    return importlib.util.find_spec("imagecodecs") is not None
+    if importlib.util.find_spec("imagecodecs") is None:
+        return False
+    try:
+        _decoder()
+    except Exception as error:  # noqa: BLE001 - whatever the import of a broken one raises
+        _log.warning("imagecodecs cannot be imported, so libhdf5 decodes LZF: %s", error)
+        return False
+    return True
 
 
 def decode_lzf(data: Any, size: int, out: npt.NDArray[np.uint8] | None = None) -> Any:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from biggus.backends.native import hdf5_lock
-from biggus.errors import MissingDependencyError
+from biggus.extras import needing
 from biggus.sinks.blocks import Assigning
 from biggus.sinks.metadata import set_attributes
 from biggus.sinks.missing import Plain
@@ -38,10 +38,8 @@ class HDF5Store(NewStore):
 
     def create(self, new: NewArray) -> Writer:
         """Make a dataset, and the groups that its name tells."""
-        try:
+        with needing("h5py", "hdf5", "writing an HDF5 file"):
             import h5py
-        except ImportError:
-            raise MissingDependencyError("h5py", "hdf5", "writing an HDF5 file") from None
         with hdf5_lock:
             if self._file is None:
                 # Chunks come whole, so none needs to wait in memory; and where the disk is

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from biggus.backends.native import hdf5_lock
-from biggus.errors import MaskedValueError, MissingDependencyError, OutputError
+from biggus.errors import MaskedValueError, OutputError
+from biggus.extras import needing
 from biggus.sinks.blocks import Assigning
 from biggus.sinks.metadata import (
     carried_attributes,
@@ -48,10 +49,8 @@ class NetCDFStore(NewStore):
 
     def create(self, new: NewArray) -> Writer:
         """Make a variable, the groups that its name tells, and the dimensions that it needs."""
-        try:
+        with needing("netCDF4", "netcdf", "writing a NetCDF file"):
             import netCDF4
-        except ImportError:
-            raise MissingDependencyError("netCDF4", "netcdf", "writing a NetCDF file") from None
         stored = _stored_dtype(new.dtype)
         # The format has no truth values.
         attributes = {

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from biggus.errors import MissingDependencyError, OutputError
+from biggus.errors import OutputError
+from biggus.extras import needing
 from biggus.sinks.blocks import Assigning
 from biggus.sinks.metadata import plain_value
 from biggus.sinks.missing import Plain
@@ -36,10 +37,8 @@ class ZarrStore(NewStore):
 
     def create(self, new: NewArray) -> Writer:
         """Make an array: with a name, in a group; without, as the store itself."""
-        try:
+        with needing("zarr", "zarr", "writing a Zarr store"):
             import zarr
-        except ImportError:
-            raise MissingDependencyError("zarr", "zarr", "writing a Zarr store") from None
         if new.dtype.kind == "V":
             raise OutputError(f"values of dtype {new.dtype} are not written to Zarr; write .npy")
         textual = new.dtype.kind in "OT"

@@ -20,7 +20,8 @@ import numpy as np
 import numpy.typing as npt
 
 from biggus.description import DescribedSource, describe
-from biggus.errors import BiggusError, MissingDependencyError, SourceError
+from biggus.errors import BiggusError, SourceError
+from biggus.extras import needing
 from biggus.normal import normal_chunks
 from biggus.source import Box, Source, Values, read, whole
 from biggus.testing.checks import (
@@ -202,10 +203,8 @@ class SourceTests:
 
     def test_reads_any_box(self, tmp_path: Path) -> None:
         """Boxes that Hypothesis makes up hold the values."""
-        try:
+        with needing("hypothesis", "testing", "SourceTests"):
             from hypothesis import HealthCheck, given, settings
-        except ImportError as error:
-            raise MissingDependencyError("hypothesis", "testing", "SourceTests") from error
         from biggus.testing.strategies import boxes
 
         source, expected, _ = self._new(tmp_path)

@@ -6,14 +6,13 @@ Hypothesis is imported when a strategy is made, so that everything else in
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from biggus.errors import MissingDependencyError
+from biggus.extras import needing
 from biggus.testing.keys import Advanced, Basic, Orthogonal
 from biggus.testing.values import sample_values
 
@@ -26,10 +25,9 @@ Draw: TypeAlias = Callable[..., Any]
 
 
 def _strategies() -> Any:
-    try:
-        return importlib.import_module("hypothesis.strategies")
-    except ImportError as error:
-        raise MissingDependencyError("hypothesis", "testing", "making test cases") from error
+    with needing("hypothesis", "testing", "making test cases"):
+        from hypothesis import strategies
+    return strategies
 
 
 def _composite(build: Callable[[Draw], Any]) -> Any:

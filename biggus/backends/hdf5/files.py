@@ -20,7 +20,8 @@ from biggus.backends.files import HandlePool
 from biggus.backends.hdf5.descriptor import Descriptor
 from biggus.backends.native import guard_forks, hdf5_lock
 from biggus.backends.stamp import Stamp, stamp_of
-from biggus.errors import GoneError, MissingDependencyError, OpenError, VariableError
+from biggus.errors import GoneError, OpenError, VariableError
+from biggus.extras import needing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,10 +78,8 @@ def h5py() -> Any:
     MissingDependencyError
         If it is not installed.
     """
-    try:
+    with needing("h5py", "hdf5", "reading HDF5 files"):
         import h5py as module
-    except ImportError as error:
-        raise MissingDependencyError("h5py", "hdf5", "reading HDF5 files") from error
     guard_forks()
     own = getattr(getattr(module, "_objects", None), "phil", None)
     if own is not None:

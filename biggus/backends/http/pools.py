@@ -18,7 +18,8 @@ from biggus.backends.http.gate import Gate
 from biggus.backends.http.headers import split_credentials
 from biggus.backends.http.redaction import watch_urllib3
 from biggus.backends.location import public_url
-from biggus.errors import MissingDependencyError, OptionError
+from biggus.errors import OptionError
+from biggus.extras import needing
 
 if TYPE_CHECKING:
     import urllib3
@@ -76,10 +77,8 @@ class Connections:
 
 
 def _new_pool(proxy: str | None, connections: int) -> urllib3.PoolManager:
-    try:
+    with needing("urllib3", "tiles", "reading over HTTP"):
         import urllib3
-    except ImportError:
-        raise MissingDependencyError("urllib3", "tiles", "reading over HTTP") from None
     watch_urllib3()
     # The gate keeps the number down; the pool only has to hold them all.
     if proxy is None:

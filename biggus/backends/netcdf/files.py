@@ -12,7 +12,8 @@ from biggus.backends.files import HandlePool
 from biggus.backends.native import guard_forks, hdf5_lock
 from biggus.backends.netcdf.classic import MARKS, DamagedError, shortfall
 from biggus.backends.stamp import Stamp, stamp_of
-from biggus.errors import MissingDependencyError, OpenError, VariableError
+from biggus.errors import OpenError, VariableError
+from biggus.extras import needing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,11 +30,8 @@ def netcdf4() -> Any:
     MissingDependencyError
         If it is not installed.
     """
-    try:
-        with hdf5_lock:
-            import netCDF4
-    except ImportError:
-        raise MissingDependencyError("netCDF4", "netcdf", "reading netCDF files") from None
+    with needing("netCDF4", "netcdf", "reading netCDF files"), hdf5_lock:
+        import netCDF4
     guard_forks()
     return netCDF4
 

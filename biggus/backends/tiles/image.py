@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from biggus.errors import BiggusError, MissingDependencyError
+from biggus.errors import BiggusError
+from biggus.extras import needing
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -80,10 +81,8 @@ def _opened(data: bytes) -> ImageFile:
     The plug-ins are used directly: `PIL.Image.open` would try formats that no
     tile has, and warns of sizes that are checked here.
     """
-    try:
+    with needing("PIL", "tiles", "decoding tiles"):
         from PIL import ImageFile
-    except ImportError:
-        raise MissingDependencyError("PIL", "tiles", "decoding tiles") from None
     if ImageFile.LOAD_TRUNCATED_IMAGES:
         raise ImageError(
             "PIL.ImageFile.LOAD_TRUNCATED_IMAGES is set, with which a cut-off image would "

@@ -25,7 +25,8 @@ from biggus.backends.http.headers import http_date
 from biggus.backends.http.redaction import redacted
 from biggus.backends.location import public_url
 from biggus.backends.zarr.objects import METADATA_NAMES, WHOLE, Fetched, Objects, Span
-from biggus.errors import GoneError, MissingDependencyError, OpenError
+from biggus.errors import GoneError, OpenError
+from biggus.extras import needing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -218,11 +219,9 @@ class FsspecObjects(RemoteObjects):
         if options.current().offline:
             # Some file systems ask for credentials as soon as they are made.
             raise GoneError(shown, str(OfflineConnectionError()))
-        try:
+        scheme = url.partition("://")[0]
+        with needing("fsspec", "cloud", f"reading {scheme} URLs"):
             import fsspec.core
-        except ImportError:
-            scheme = url.partition("://")[0]
-            raise MissingDependencyError("fsspec", "cloud", f"reading {scheme} URLs") from None
         try:
             self._fs, root = fsspec.core.url_to_fs(url, **storage_options)
         except ImportError as error:

@@ -23,13 +23,13 @@ from biggus.backends.zarr.store import Record, make_store, recording
 from biggus.errors import (
     BiggusError,
     GoneError,
-    MissingDependencyError,
     OfflineError,
     OpenError,
     SourceError,
     VariableError,
     format_box,
 )
+from biggus.extras import needing
 from biggus.grid import Grid
 from biggus.source import Box, Source, Values, box_shape
 
@@ -282,11 +282,9 @@ def import_zarr() -> Any:
     MissingDependencyError
         If it is not installed.
     """
-    try:
+    with needing("zarr", "zarr", "reading Zarr stores"):
         import zarr
         import zarr.storage
-    except ImportError as error:
-        raise MissingDependencyError("zarr", "zarr", "reading Zarr stores") from error
     return zarr
 
 

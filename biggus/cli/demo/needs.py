@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 
 from biggus.errors import MissingDependencyError
+from biggus.extras import needing
 
 _PACKAGES = {
     "matplotlib": "matplotlib",
@@ -24,7 +26,7 @@ def require_packages() -> None:
     Raises
     ------
     MissingDependencyError
-        If one is missing.
+        If one is missing, or its import fails.
     """
     for module, package in _PACKAGES.items():
         try:
@@ -33,3 +35,5 @@ def require_packages() -> None:
             found = None
         if found is None:
             raise MissingDependencyError(package, "demo", "the demo")
+        with needing(package, "demo", "the demo"):
+            importlib.import_module(module)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from biggus.errors import MissingDependencyError, OutputError
+from biggus.errors import OutputError
+from biggus.extras import needing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,10 +37,8 @@ def write_png(path: Path, picked: Picked) -> str | None:
     MissingDependencyError
         If Pillow is not installed.
     """
-    try:
+    with needing("PIL", "tiles", "writing a picture"):
         import PIL.Image
-    except ImportError:
-        raise MissingDependencyError("Pillow", "tiles", "writing a picture") from None
     shape, kind = picked.shape, picked.dtype.kind
     coloured = len(shape) == 3 and 1 <= shape[2] <= 4 and picked.dtype == np.uint8
     if not (coloured or (len(shape) == 2 and kind in "biuf")) or 0 in shape:
