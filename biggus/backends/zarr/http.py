@@ -230,13 +230,14 @@ class FsspecObjects(RemoteObjects):
         except ValueError as error:
             text = redacted(str(error).partition("\n")[0])
             raise OpenError(shown, f"fsspec cannot use this: {text}") from None
-        self._root = root.rstrip("/")
+        # What is empty is no folder: below it, a slash would be the first of a key.
+        self._prefix = root if root == "" or root.endswith("/") else f"{root}/"
 
     def get(self, key: str, span: Span = WHOLE) -> Fetched | None:  # noqa: D102 - inherited
         if options.current().offline:
             raise OfflineConnectionError
         try:
-            data = self._fs.cat_file(f"{self._root}/{key}", start=span[0], end=span[1])
+            data = self._fs.cat_file(self._prefix + key, start=span[0], end=span[1])
         except FileNotFoundError:
             return None
         except Exception as error:

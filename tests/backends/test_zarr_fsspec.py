@@ -1,0 +1,184 @@
+"""Zarr stores in file systems of fsspec's; the oracle is zarr-python, or what was written."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import biggus
+from biggus.backends.location import Location
+from biggus.backends.zarr.backend import ZarrBackend
+from biggus.errors import OpenError, SourceError
+from biggus.source import read, whole
+
+zarr = pytest.importorskip("zarr")
+fsspec = pytest.importorskip("fsspec")
+
+BACKEND = ZarrBackend()
+DATA = np.random.default_rng(5).normal(size=(6, 8))
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder of two stores: ``v2`` and ``v3`` with an array ``g/a`` each, and their root."""
+    for name, zarr_format in (("v2", 2), ("v3", 3)):
+        root = zarr.create_group(tmp_path / name, zarr_format=zarr_format)
+        root.create_array("g/a", data=DATA, chunks=(3, 5))
+    return tmp_path
+
+
+def objects_in(folder):
+    return {
+        path.relative_to(folder).as_posix(): path
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def zip_at(folder, name):
+    path = folder / f"{name}.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for key, file in objects_in(folder / name).items():
+            archive.write(file, key)
+    return path
+
+
+def references_at(folder, name):
+    path = folder / f"{name}.json"
+    chunks = objects_in(folder / name)
+    references = {
+        key: file.read_text() if "z" in file.name else [str(file), 0, file.stat().st_size]
+        for key, file in chunks.items()
+    }
+    path.write_text(json.dumps(references))
+    return path
+
+
+def in_zip(folder, name):
+    return "zip://", {"fo": str(zip_at(folder, name))}
+
+
+def in_chained_zip(folder, name):
+    return f"zip://::{zip_at(folder, name)}", {}
+
+
+def in_references(folder, name):
+    return "reference://", {"fo": str(references_at(folder, name))}
+
+
+def in_chained_references(folder, name):
+    return f"reference://::{references_at(folder, name)}", {}
+
+
+def in_folder(folder, name):
+    return "dir://", {"path": str(folder / name), "target_protocol": "file"}
+
+
+def in_named_folder(folder, name):
+    return f"dir://{name}", {"path": str(folder), "target_protocol": "file"}
+
+
+def in_local(folder, name):
+    return f"local://{folder / name}", {}
+
+
+def in_root_of_memory(folder, name):
+    pipe(objects_in(folder / name), "")
+    return "memory://", {}
+
+
+def in_memory(folder, name):
+    pipe(objects_in(folder / name), "/s.zarr")
+    return "memory://s.zarr/", {}
+
+
+def pipe(files, root):
+    fs = fsspec.filesystem("memory")
+    for key, file in files.items():
+        fs.pipe_file(f"{root}/{key}", file.read_bytes())
+
+
+PLACES = [
+    in_zip,
+    in_chained_zip,
+    in_references,
+    in_chained_references,
+    in_folder,
+    in_named_folder,
+    in_local,
+    in_root_of_memory,
+    in_memory,
+]
+
+
+@pytest.fixture(autouse=True)
+def memory():
+    """The memory of fsspec, empty."""
+    fs = fsspec.filesystem("memory")
+    held = dict(fs.store), list(fs.pseudo_dirs)
+    fs.store.clear()
+    yield fs
+    fs.store.clear()
+    fs.store.update(held[0])
+    fs.pseudo_dirs[:] = held[1]
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("name", ["v2", "v3"])
+@pytest.mark.parametrize("variable", ["g/a", "/g/a/"])
+def test_stores_wherever_their_root_is(folder, place, name, variable):
+    url, storage_options = place(folder, name)
+    array = biggus.open(url, variable, backend="zarr", cache=False, storage_options=storage_options)
+    np.testing.assert_array_equal(array.ndarray(), DATA)
+    np.testing.assert_array_equal(array[4:, ::3].ndarray(), DATA[4:, ::3])
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_what_is_not_there(folder, place):
+    url, storage_options = place(folder, "v2")
+    with pytest.raises(OpenError):
+        BACKEND.open(Location(url), "none", storage_options=storage_options)
+
+
+def test_an_array_at_an_empty_root(tmp_path):
+    zarr.create_array(tmp_path / "a", data=DATA, chunks=(4, 4))
+    url, storage_options = in_zip(tmp_path, "a")
+    source = BACKEND.open(Location(url), "/", storage_options=storage_options)
+    np.testing.assert_array_equal(read(source, whole(source.shape)), DATA)
+    assert BACKEND.variables(Location(url), storage_options=storage_options) == ("/",)
+
+
+@pytest.mark.parametrize("change", [Path.unlink, lambda path: path.write_bytes(b"")])
+def test_a_reference_to_what_has_gone_is_an_error(folder, change):
+    url, storage_options = in_references(folder, "v2")
+    source = BACKEND.open(Location(url), "g/a", storage_options=storage_options)
+    change(folder / "v2/g/a/1.1")
+    with pytest.raises(SourceError):
+        read(source, whole(source.shape))
+
+
+def test_references_to_a_netcdf_file(tmp_path):
+    netcdf = pytest.importorskip("netCDF4")
+    kerchunk = pytest.importorskip("kerchunk.netCDF3")
+    values = np.ma.masked_array(np.arange(6.0).reshape(2, 3), [[0, 1, 0], [0, 0, 0]])
+    with netcdf.Dataset(tmp_path / "a.nc", "w", format="NETCDF3_64BIT_OFFSET") as dataset:
+        dataset.createDimension("t", None)
+        dataset.createDimension("x", 3)
+        dataset.createVariable("v", "f4", ("t", "x"), fill_value=np.float32(1e37))[:] = values
+    references = kerchunk.NetCDF3ToZarr(str(tmp_path / "a.nc"), inline_threshold=0).translate()
+    text = json.dumps(references, default=lambda data: data.decode())
+    (tmp_path / "a.json").write_text(text)
+    array = biggus.open(
+        "reference://",
+        "v",
+        backend="zarr",
+        cache=False,
+        storage_options={"fo": str(tmp_path / "a.json")},
+    )
+    found = array.masked_array()
+    np.testing.assert_array_equal(found.mask, values.mask)
+    np.testing.assert_array_equal(found.compressed(), values.compressed())
