@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("biggus.sinks")
 
+_LONE = re.compile("[\ud800-\udfff]")
+
 _PACKING = frozenset(
     [
         "_FillValue",
@@ -63,10 +65,30 @@ def carried_attributes(attributes: Mapping[str, Any], decoded: bool) -> dict[str
     dropped = _STRUCTURE | _PACKING if decoded else _STRUCTURE
     kept = {}
     for name, value in attributes.items():
+        if name in dropped:
+            continue
         plain = plain_value(value)
-        if name not in dropped and plain is not None:
+        refused = _refusal(value, plain)
+        if refused:
+            _log.warning("leaving out the attribute %s: %s", name, refused)
+        else:
             kept[str(name)] = plain
     return kept
+
+
+def _refusal(value: Any, plain: Any) -> str | None:
+    """Return why no format takes an attribute, or None if some may."""
+    if value is None:
+        return "it is empty"
+    if plain is None:
+        return f"it is of type {getattr(value, 'dtype', type(value).__name__)}"
+    return None if _is_unicode(plain) else "it holds bytes that are no UTF-8"
+
+
+def _is_unicode(plain: Any) -> bool:
+    if isinstance(plain, list):
+        return all(map(_is_unicode, plain))
+    return not isinstance(plain, str) or not _LONE.search(plain)
 
 
 def set_attributes(
@@ -140,23 +162,34 @@ def default_fill(attributes: Mapping[str, Any], dtype: np.dtype[Any]) -> Any:
 def plain_value(value: Any) -> Any:
     """Return a str, int, float, bool or a list of them; None for anything else.
 
+    A long double becomes the nearest float, if there is one near.  Bytes that are
+    no UTF-8 become lone surrogates, as those of variables do.
+
     Examples
     --------
     >>> plain_value(np.float32(0.5)), plain_value(b"K"), plain_value(np.arange(2))
     (0.5, 'K', [0, 1])
     """
+    if isinstance(value, (np.ndarray, np.generic)):
+        if value.dtype.kind == "f" and value.dtype.itemsize > np.dtype("f8").itemsize:
+            value = _nearest_floats(value)
+        return plain_value(value.tolist()) if value.dtype.kind in "biufSUO" else None
     if isinstance(value, bytes):
-        return value.decode("utf-8", "replace")
+        return value.decode("utf-8", "surrogateescape")
     if isinstance(value, (str, bool, int, float)):
         return value
-    if isinstance(value, (np.ndarray, np.generic)):
-        if value.dtype.kind not in "biufSU":
-            return plain_value(value.tolist()) if value.dtype.kind == "O" else None
-        return plain_value(value.tolist())
     if isinstance(value, (list, tuple)):
         items = [plain_value(item) for item in value]
         return None if any(item is None for item in items) else items
     return None
+
+
+def _nearest_floats(values: Any) -> Any:
+    """Return long doubles as floats; in an array of objects, None, if some have none near."""
+    with np.errstate(all="ignore"):
+        floats = np.asarray(values).astype("f8")
+        near = (np.isinf(floats) == np.isinf(values)) & ((floats == 0) == (values == 0))
+    return floats if near.all() else np.asarray(None, object)
 
 
 def safe_name(name: str) -> str:

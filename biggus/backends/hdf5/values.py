@@ -168,7 +168,8 @@ def attributes_of(dataset: Any) -> dict[str, Any]:
             log.warning("attribute %r of %s is left out: %s", name, dataset.name, one_line(error))
             continue
         if isinstance(value, h5py().Empty):
-            value = None
+            # netCDF-C stores a text of no characters so.
+            value = "" if h5py().check_string_dtype(value.dtype) is not None else None
         elif isinstance(value, bytes):
             value = value.decode("utf-8", STRING_ERRORS)
         elif isinstance(value, (np.ndarray, np.void)):
