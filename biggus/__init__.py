@@ -67,8 +67,9 @@ from biggus.options import set_options
 from biggus.together import masked_arrays, ndarrays, plan
 
 if TYPE_CHECKING:
-    from biggus.api import open, open_many
+    from biggus.api import open
     from biggus.cache import Cache
+    from biggus.many import open_many
     from biggus.pyramids import Pyramid, TilePyramid
     from biggus.sinks import save
 
@@ -146,7 +147,7 @@ _later = {
     "Pyramid": "biggus.pyramids",
     "TilePyramid": "biggus.pyramids",
     "open": "biggus.api",
-    "open_many": "biggus.api",
+    "open_many": "biggus.many",
     "save": "biggus.sinks",
 }
 

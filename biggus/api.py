@@ -9,8 +9,6 @@ import inspect
 import json
 import logging
 import os
-from fnmatch import fnmatch
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from biggus import options as option_values
@@ -19,13 +17,12 @@ from biggus.array import Array
 from biggus.backends import Backend, Location, backend_for, backend_named
 from biggus.backends.location import is_secret
 from biggus.caching import chosen_cache
-from biggus.construct import ArrayStack, LinearMosaic
 from biggus.description import DescribedSource, describe
-from biggus.errors import BackendOptionError, GoneError, OpenError, VariableError
+from biggus.errors import BackendOptionError, GoneError, VariableError
 from biggus.wrappers import Annotated
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from biggus.cache import Cache
     from biggus.source import Chunks, Source
@@ -108,56 +105,6 @@ def open(
     return Array.from_node(leaf_of(source, decode))
 
 
-def open_many(
-    locations: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
-    variable: str | None = None,
-    axis: int = 0,
-    stack: bool = False,
-    **options: Any,
-) -> Array:
-    """Open the same variable of many stores as one lazy array.
-
-    Parameters
-    ----------
-    locations : str or iterable of str
-        A glob pattern (matches in sorted order), or locations in the order in
-        which they are to be joined.
-    variable : str, optional
-        The variable, as in :func:`open`.
-    axis : int, optional
-        The axis along which they are joined.
-    stack : bool, optional
-        Whether they are stacked along a new first axis instead.
-    **options
-        What :func:`open` takes.
-
-    Returns
-    -------
-    LinearMosaic or ArrayStack
-
-    Raises
-    ------
-    GoneError
-        If nothing matches.
-    ValueError
-        If the shapes do not fit.
-    TypeError
-        If the locations are in a set, which has no order.
-    """
-    if stack and axis != 0:
-        raise ValueError("a stack has its new axis in front: axis must be 0")
-    if isinstance(locations, (str, os.PathLike)):
-        names: list[Any] = matching(os.fspath(locations), options.get("cache"))
-    else:
-        if isinstance(locations, (set, frozenset)):
-            raise TypeError("the order of the locations matters: give a list of them, not a set")
-        names = list(locations)
-    if not names:
-        raise OpenError("no locations", "the list of locations is empty")
-    arrays = [open(name, variable, **options) for name in names]
-    return ArrayStack(arrays) if stack else LinearMosaic(arrays, axis=axis)
-
-
 def _one_location(location: object) -> Location:
     if isinstance(location, (str, os.PathLike)):
         return Location(location)
@@ -165,21 +112,6 @@ def _one_location(location: object) -> Location:
     if hasattr(location, "__iter__") and not isinstance(location, (bytes, bytearray)):
         problem += "; biggus.open_many opens several"
     raise TypeError(problem)
-
-
-def matching(pattern: str, cache: Cache | bool | None) -> list[str]:
-    """Return the paths that match a pattern; those that the cache remembers, if none is there."""
-    if Location(pattern).scheme:
-        return [pattern]
-    expanded = Path(pattern).expanduser().absolute()
-    found = sorted(glob.glob(str(expanded), recursive=True))  # noqa: PTH207 - any root, any depth
-    chosen = chosen_cache(cache, remote=False)
-    if not found and chosen is not None:
-        remembered = (description.get("location") for _, description in chosen.descriptions())
-        found = sorted({name for name in remembered if name and fnmatch(name, str(expanded))})
-    if not found:
-        raise GoneError(pattern, "no file matches; check the folder and the pattern")
-    return found
 
 
 def _opened(

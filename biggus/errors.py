@@ -126,6 +126,30 @@ class SourceError(BiggusError, OSError):
         return str(self.args[0])
 
 
+class MismatchError(BiggusError, ValueError):
+    """Numbers that are to be joined do not mean the same.
+
+    Parameters
+    ----------
+    first, other : str
+        What they are of, without credentials.
+    difference : str
+        In what they differ.
+    """
+
+    def __init__(self, first: str, other: str, difference: str) -> None:
+        super().__init__(
+            f"the numbers of {first} and of {other} do not mean the same: {difference}; "
+            "mismatch='ignore' joins them as they are"
+        )
+        self.first = first
+        self.other = other
+        self.difference = difference
+
+    def __reduce__(self) -> tuple[type[MismatchError], tuple[str, str, str]]:
+        return type(self), (self.first, self.other, self.difference)
+
+
 class OutputError(BiggusError, OSError):
     """A result cannot be written where it should go."""
 

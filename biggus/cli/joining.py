@@ -8,13 +8,12 @@ import glob
 import os
 from typing import TYPE_CHECKING, Any
 
-import biggus
-from biggus.api import matching
 from biggus.backends import Location
 from biggus.cli.facts import facts_of
-from biggus.cli.opening import Opened, add_opening, open_variable
+from biggus.cli.opening import Opened, add_opening, open_variable, opening_options
 from biggus.cli.usage import UsageError
-from biggus.errors import BiggusError
+from biggus.errors import BiggusError, MismatchError
+from biggus.many import MISMATCHES, Member, joined, matching
 from biggus.sinks.locations import split_location
 
 if TYPE_CHECKING:
@@ -36,6 +35,13 @@ def add_locations(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--join-axis", type=int, default=0, metavar="N", help="the axis of joining (default: 0)"
+    )
+    parser.add_argument(
+        "--join-mismatch",
+        choices=MISMATCHES,
+        default="raise",
+        help="what is done where the units of what is joined differ, and one cannot be brought to "
+        "those of the other: raise (default), or ignore and join the numbers as they are",
     )
     # More of them may stand behind options.
     parser.set_defaults(last="location")
@@ -90,8 +96,18 @@ def open_joined(arguments: argparse.Namespace) -> Joined:
     ]
     first = opened[0]
     if len(opened) > 1:
+        given = opening_options(arguments)
+        members = [
+            Member(each.array, path, variable, given)
+            for each, (path, variable) in zip(opened, named, strict=True)
+        ]
         try:
-            first.array = biggus.LinearMosaic([each.array for each in opened], arguments.join_axis)
+            first.array = joined(members, arguments.join_axis, mismatch=arguments.join_mismatch)
+        except MismatchError as error:
+            raise MisfitError(
+                f"cannot join {error.first} and {error.other}: {error.difference}; "
+                "--join-mismatch ignore joins the numbers as they are"
+            ) from error
         except (TypeError, ValueError) as error:
             raise MisfitError(f"cannot join {len(opened)} arrays: {error}") from error
     return Joined([Location(path).public for path, _ in named], named[0][1], first)

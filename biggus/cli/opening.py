@@ -140,16 +140,16 @@ def _remembered(location: Location) -> tuple[str, ...]:
     return tuple(sorted(names))
 
 
+def opening_options(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return all that is to be said to `biggus.open` beside location and variable."""
+    given = backend_options(arguments)
+    return {"backend": arguments.backend, "decode": not arguments.raw, **given}
+
+
 def open_variable(arguments: argparse.Namespace, variable: str | None) -> Opened:
     """Open one variable; None is the only one that there is."""
     try:
-        array = biggus.open(
-            arguments.location,
-            variable,
-            backend=arguments.backend,
-            decode=not arguments.raw,
-            **backend_options(arguments),
-        )
+        array = biggus.open(arguments.location, variable, **opening_options(arguments))
     except BiggusError:
         raise
     except (TypeError, ValueError) as error:

@@ -1,0 +1,267 @@
+"""Several locations as one array: opened, compared, and joined.
+
+What is joined has to mean the same.  Counts of time become those of the first, where
+that is exact; other units, and values as they are stored that are packed in another
+way, are refused.
+"""
+
+from __future__ import annotations
+
+import glob
+import logging
+import os
+import re
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from biggus.api import open
+from biggus.array import Array
+from biggus.backends import Location
+from biggus.caching import chosen_cache
+from biggus.construct import ArrayStack, LinearMosaic
+from biggus.errors import GoneError, MismatchError, OpenError, OptionError, VariableError
+from biggus.nodes import Elementwise
+from biggus.sinks.described import described, dims_of
+from biggus.times import Recount, TimeUnits, calendar_named, time_units
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from biggus.cache import Cache
+
+_log = logging.getLogger("biggus.many")
+
+MISMATCHES = ("raise", "ignore")
+
+_PACKING: Mapping[str, Any] = {
+    "scale_factor": 1,
+    "add_offset": 0,
+    "_Unsigned": "false",
+    "_FillValue": None,
+    "missing_value": None,
+    "valid_min": None,
+    "valid_max": None,
+    "valid_range": None,
+}
+"""Attributes that say what stored values stand for, and what it means to have none."""
+
+
+def open_many(
+    locations: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+    variable: str | None = None,
+    axis: int = 0,
+    stack: bool = False,
+    *,
+    mismatch: str = "raise",
+    **options: Any,
+) -> Array:
+    """Open the same variable of many stores as one lazy array.
+
+    Counts of time in other units than those of the first (``days since 2000-02-01``) become
+    counts in its units, int64 or float64.  Where dtypes differ they promote as
+    :func:`numpy.concatenate` promotes, and where a value of one can be missing, those of all
+    can.
+
+    Parameters
+    ----------
+    locations : str or iterable of str
+        A glob pattern (matches in sorted order), or locations in the order in
+        which they are to be joined.
+    variable : str, optional
+        The variable, as in :func:`open`.
+    axis : int, optional
+        The axis along which they are joined.
+    stack : bool, optional
+        Whether they are stacked along a new first axis instead.
+    mismatch : {"raise", "ignore"}, optional
+        What is done where units or calendars differ, or the packing of values that are not
+        unpacked: ``"ignore"`` joins the numbers as they are.
+    **options
+        What :func:`open` takes.
+
+    Returns
+    -------
+    LinearMosaic or ArrayStack
+
+    Raises
+    ------
+    GoneError
+        If nothing matches.
+    MismatchError
+        If units, calendars or packing differ (a ValueError, too).
+    ValueError
+        If the shapes do not fit.
+    TypeError
+        If the locations are in a set, which has no order.
+    """
+    if stack and axis != 0:
+        raise ValueError("a stack has its new axis in front: axis must be 0")
+    if isinstance(locations, (str, os.PathLike)):
+        names: list[Any] = matching(os.fspath(locations), options.get("cache"))
+    else:
+        if isinstance(locations, (set, frozenset)):
+            raise TypeError("the order of the locations matters: give a list of them, not a set")
+        names = list(locations)
+    members = [Member(open(name, variable, **options), name, variable, options) for name in names]
+    if not members:
+        raise OpenError("no locations", "the list of locations is empty")
+    return joined(members, axis, stack, mismatch)
+
+
+def matching(pattern: str, cache: Cache | bool | None) -> list[str]:
+    """Return the paths that match a pattern; those that the cache remembers, if none is there."""
+    if Location(pattern).scheme:
+        return [pattern]
+    expanded = Path(pattern).expanduser().absolute()
+    found = sorted(glob.glob(str(expanded), recursive=True))  # noqa: PTH207 - any root, any depth
+    chosen = chosen_cache(cache, remote=False)
+    if not found and chosen is not None:
+        remembered = (description.get("location") for _, description in chosen.descriptions())
+        found = sorted({name for name in remembered if name and fnmatch(name, str(expanded))})
+    if not found:
+        raise GoneError(pattern, "no file matches; check the folder and the pattern")
+    return found
+
+
+class Member(NamedTuple):
+    """One of those that are joined, and how it was opened."""
+
+    array: Array
+    location: str | os.PathLike[str]
+    variable: str | None
+    options: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """What errors call it, without credentials."""
+        return " ".join(filter(None, [Location(self.location).public, self.variable]))
+
+
+def joined(
+    members: Sequence[Member], axis: int = 0, stack: bool = False, mismatch: str = "raise"
+) -> Array:
+    """Join arrays that were opened, once they mean the same; as :func:`open_many` does.
+
+    Raises
+    ------
+    MismatchError, TypeError, ValueError
+        If they do not fit together.
+    """
+    if mismatch not in MISMATCHES:
+        raise OptionError(f"mismatch is 'raise' or 'ignore', not {mismatch!r}")
+    arrays = [member.array for member in members]
+    if mismatch == "raise":
+        arrays = list(_agreeing(members))
+    dtypes = {array.dtype: member for array, member in zip(arrays, members, strict=True)}
+    if len(dtypes) > 1:
+        told = ", ".join(f"{dtype} of {member.name}" for dtype, member in dtypes.items())
+        _log.info("joined by promotion: %s", told)
+    try:
+        return ArrayStack(arrays) if stack else LinearMosaic(arrays, axis=axis)
+    except ValueError as error:
+        if type(error) is not ValueError:
+            raise
+        raise ValueError(_with_names(str(error), members)) from None
+
+
+def _with_names(text: str, members: Sequence[Member]) -> str:
+    """Put the names of arrays behind their numbers."""
+
+    def named(match: re.Match[str]) -> str:
+        return f"{match[0]} ({members[int(match[1])].name})"
+
+    return re.sub(r"\barray (\d+)", named, text)
+
+
+def _agreeing(members: Sequence[Member]) -> Iterator[Array]:
+    """Yield the arrays in the units of the first, or refuse one that cannot be."""
+    first = members[0]
+    wanted = _meaning(first)
+    there = _counts(wanted)
+    told = set()
+    for member in members:
+        found = _meaning(member)
+        here = _counts(found)
+        if found == wanted or (here is not None and here == there):
+            yield member.array
+            continue
+        dtype = member.array.dtype
+        as_stored = member.options.get("decode") is False
+        if here is None or there is None or here.calendar != there.calendar or as_stored:
+            raise MismatchError(first.name, member.name, _difference(wanted, found))
+        if dtype.kind not in "iuf":
+            raise MismatchError(first.name, member.name, f"of {dtype} no count can be made another")
+        if here not in told:
+            told.add(here)
+            _log.info("%s: %s become %s", member.name, found["units"], wanted["units"])
+        yield Array.from_node(Elementwise(Recount(dtype, here, there), member.array.node))
+
+
+def _counts(meaning: Mapping[str, str]) -> TimeUnits | None:
+    """Return what is counted, if it is time and values are nothing but its counts."""
+    if not meaning.keys() <= {"units", "calendar"}:
+        return None
+    return time_units(meaning.get("units", ""), meaning.get("calendar", ""))
+
+
+def _difference(wanted: Mapping[str, str], found: Mapping[str, str]) -> str:
+    """Say in what two meanings differ."""
+    return ", ".join(
+        f"{name} {_quoted(wanted.get(name))} and {_quoted(found.get(name))}"
+        for name in {**wanted, **found}
+        if wanted.get(name) != found.get(name)
+    )
+
+
+def _quoted(text: str | None) -> str:
+    return "none" if text is None else repr(text)
+
+
+def _meaning(member: Member) -> Mapping[str, str]:
+    """Return what attributes say that the numbers stand for, where it is not just themselves."""
+    told = described(member.array.node)
+    attributes = told.attributes
+    if "units" not in attributes:
+        attributes = {**attributes, **_of_bounded(member)}
+    meaning = {}
+    units = _text(attributes.get("units", ""))
+    if units not in ("", "1"):
+        meaning["units"] = units
+    if "since" in units.lower().split():
+        meaning["calendar"] = calendar_named(_text(attributes.get("calendar", "standard")))
+    for name, idle in _PACKING.items() if not told.decoded else ():
+        values = np.asarray(attributes.get(name, idle)).ravel().tolist()
+        if values not in ([idle], [None]):
+            plain = [int(v) if isinstance(v, float) and v.is_integer() else v for v in values]
+            meaning[name] = ", ".join(map(str, plain))
+    return meaning
+
+
+def _of_bounded(member: Member) -> Mapping[str, Any]:
+    """Return the attributes of the variable whose bounds these are: bounds need have no units."""
+    path, _, name = (member.variable or "").strip("/").rpartition("/")
+    if not name:
+        return {}
+    for dim in dims_of(member.array.node):
+        if dim == name or dim.startswith("dim_"):
+            continue
+        group = f"{path}/" if path else ""
+        try:
+            other = open(member.location, group + dim, **member.options)
+        except VariableError:
+            continue
+        attributes = described(other.node).attributes
+        if name in (_text(attributes.get("bounds", "")), _text(attributes.get("climatology", ""))):
+            return {key: attributes[key] for key in ("units", "calendar") if key in attributes}
+    return {}
+
+
+def _text(value: Any) -> str:
+    """Return an attribute's text, of which only the words count."""
+    if isinstance(value, np.ndarray) and value.size == 1:
+        value = value.ravel()[0]
+    text = value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+    return " ".join(text.split())

@@ -1,0 +1,154 @@
+"""Counts of time, against cftime."""
+
+import pickle
+from datetime import timedelta
+
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from biggus.times import Recount, calendar_named, time_units
+
+cftime = pytest.importorskip("cftime")
+
+CALENDARS = (
+    *("standard", "gregorian", "proleptic_gregorian", "julian"),
+    *("noleap", "365_day", "all_leap", "366_day", "360_day"),
+)
+UNITS = ("microseconds", "milliseconds", "seconds", "minutes", "hours", "days")
+
+
+@st.composite
+def references(draw):
+    """Dates in the ways in which files write them, as cftime reads them too."""
+    year = draw(st.sampled_from([1, 4, 1582, 1900, 2000]) | st.integers(1, 3000))
+    month, day = draw(st.integers(1, 12)), draw(st.integers(1, 31))
+    text = draw(st.sampled_from([f"{year:04}-{month:02}-{day:02}", f"{year}-{month}-{day}"]))
+    time = draw(st.sampled_from(["", "06:30", "6:5:4", "23:59:59", "00:00:00.0", "12:00:00.25"]))
+    if time:
+        text += draw(st.sampled_from([" ", "T"])) + time
+        text += draw(st.sampled_from(["", "Z", " UTC", "+01:00", "-05:30", " +02:00", "+0100"]))
+    return text
+
+
+def date_of(value, units, calendar):
+    return cftime.num2date(value, units, calendar=calendar, only_use_cftime_datetimes=True)
+
+
+@given(references(), references(), st.sampled_from(CALENDARS), st.data())
+def test_the_same_count_is_the_same_date(first, second, calendar, data):
+    unit, other = data.draw(st.sampled_from(UNITS)), data.draw(st.sampled_from(UNITS))
+    units, wanted = f"{unit} since {first}", f"{other} since {second}"
+    known = time_units(units, calendar)
+    try:
+        start, origin = date_of(0, units, calendar), date_of(0, wanted, calendar)
+    except ValueError:
+        assume(False)
+    assert known is not None
+    apart = start - origin
+    assert (
+        known.start - time_units(wanted, calendar).start
+        == apart // timedelta(microseconds=1) * 1000
+    )
+    recount = Recount(np.dtype("f8"), known, time_units(wanted, calendar))
+    found = recount(np.array([0.0, 1.0, 250.0]))
+    right = (np.array([0, 1, 250]) * length_of(unit) + apart) / length_of(other)
+    np.testing.assert_allclose(found, right.astype("f8"), rtol=1e-15)
+
+
+def length_of(unit):
+    return timedelta(**{unit: 1})
+
+
+@given(st.integers(1, 2200), st.integers(1, 12), st.integers(1, 31), st.sampled_from(CALENDARS))
+def test_a_date_is_known_if_the_calendar_has_it(year, month, day, calendar):
+    units = f"days since {year:04}-{month:02}-{day:02}"
+    try:
+        date_of(0, units, calendar)
+    except ValueError:
+        assert time_units(units, calendar) is None
+    else:
+        assert time_units(units, calendar) is not None
+
+
+@pytest.mark.parametrize(
+    ("units", "same"),
+    [
+        # The example of the CF conventions; cftime passes over such a time zone.
+        ("seconds since 1992-10-8 15:15:42.5 -6:00", "seconds since 1992-10-08 21:15:42.5"),
+        ("Days Since 2000-01-01 00:00:00 +5", "d since 1999-12-31T19:00Z"),
+        ("hr since 2000-1-1", "hours since 2000-01-01 00:00:00.000"),
+        ("weeks since 2000-01-01", "weeks since 2000-01-01 00:00"),
+    ],
+)
+def test_one_count_written_in_two_ways(units, same):
+    assert time_units(units) == time_units(same) is not None
+
+
+@pytest.mark.parametrize(
+    "units",
+    [
+        *("", "K", "days", "months since 2000-01-01", "years since 2000-01-01", "day as %Y%m%d.%f"),
+        *(
+            "days since 2000",
+            "days since 2000-01",
+            "days since 2000-13-01",
+            "days since 2000-02-30",
+        ),
+        *("days since 2000-01-01 24:00", "days since 2000-01-01 10:60", "days since 0000-01-01"),
+        *("days since 2000-01-01 6", "days since 2000-01-01 CET", "days since 2000-01-01 10:00:61"),
+        *("days since 1582-10-10", "days since -100-01-01", "furlongs since 2000-01-01"),
+    ],
+)
+def test_what_is_not_understood_is_none(units):
+    assert time_units(units) is None
+
+
+def test_calendars():
+    assert time_units("days since 2000-01-01", "none") is None
+    assert time_units("days since 2000-01-01", "lunar") is None
+    assert calendar_named(" Gregorian ") == "standard"
+    assert time_units("days since 2000-01-01", "365_day") == time_units(
+        "days since 2000-01-01", "noleap"
+    )
+    assert time_units("days since 0000-01-01", "noleap") is not None
+
+
+@pytest.mark.parametrize("dtype", ["i1", "u1", "i2", "i4", "u4", "i8", "u8", "f4", "f8", ">i4"])
+@pytest.mark.parametrize(
+    ("units", "wanted"),
+    [
+        ("days since 2000-02-01", "days since 2000-01-01"),
+        ("days since 2000-02-01", "hours since 2000-01-01"),
+        ("hours since 2000-02-01", "days since 2000-01-01"),
+        ("days since 2000-02-01 12:00", "days since 2000-01-01"),
+        ("weeks since 2000-01-01", "nanoseconds since 1990-01-01"),
+    ],
+)
+def test_counts_are_exact(dtype, units, wanted):
+    recount = Recount(np.dtype(dtype), time_units(units), time_units(wanted))
+    values = np.array([0, 1, 24, 100], dtype)
+    found = recount(values)
+    assert found.dtype == recount.dtype
+    whole = np.dtype(dtype).kind in "iu" and recount.divisor == 1 and dtype != "u8"
+    assert found.dtype == ("i8" if whole else "f8")
+    right = [(int(v) * recount.factor + recount.offset) / recount.divisor for v in values]
+    assert found.tolist() == right
+    again = pickle.loads(pickle.dumps(recount))
+    assert again.key == recount.key
+    np.testing.assert_array_equal(again(values[::-1].reshape(2, 2)), found[::-1].reshape(2, 2))
+    assert recount(values[:0]).shape == (0,)
+    assert recount(values[1].reshape(())).shape == ()
+
+
+def test_missing_counts_stay_missing_and_what_lies_under_them_is_of_no_matter():
+    recount = Recount(
+        np.dtype("i8"), time_units("days since 2000-01-01"), time_units("hours since 2000-01-01")
+    )
+    values = np.ma.masked_array([1, 2**62, 2], [False, True, False])
+    found = recount(values)
+    assert found.mask.tolist() == [False, True, False]
+    assert found.compressed().tolist() == [24, 48]
+    with pytest.raises(OverflowError, match="exceeds int64"):
+        recount(values.data)
