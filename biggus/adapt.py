@@ -107,6 +107,20 @@ def leaf_of(source: Source, decode: bool = True) -> Node:
     return leaf
 
 
+def several(arrays: Any) -> list[Any]:
+    """Return what is in a list of arrays, or in any other iterable, which is gone through once.
+
+    Raises
+    ------
+    TypeError
+        If it is one array, whose rows would do, but are hardly meant; or has no order.
+    """
+    if isinstance(arrays, (Lazy, set, frozenset)) or not hasattr(arrays, "__iter__"):
+        what = f"a {type(arrays).__name__}"
+        raise TypeError(f"give a list of arrays, such as [a, b], and not {what}")
+    return list(arrays)
+
+
 def node_of(obj: Any) -> Node:
     """Return the node of an Array, or of anything that can be adapted to one."""
     if isinstance(obj, Lazy):

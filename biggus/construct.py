@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from numpy.lib.array_utils import normalize_axis_index
 
-from biggus.adapt import adapted, leaf_of, node_of, plain_leaf, plain_types
+from biggus.adapt import adapted, leaf_of, node_of, plain_leaf, plain_types, several
 from biggus.array import Array
 from biggus.keys import MOST_AXES
 from biggus.memory import MemorySource
@@ -19,7 +19,7 @@ from biggus.region import Selection
 
 if TYPE_CHECKING:
     import contextlib
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from biggus.cache import Cache
     from biggus.source import Chunks
@@ -96,7 +96,7 @@ class LinearMosaic(Array):
 
     Parameters
     ----------
-    arrays : sequence of Array
+    arrays : iterable of Array
         At least one; other mosaics among them, or anything that
         :class:`ArrayAdapter` takes.  They have the same shape but for `axis`;
         their dtypes promote as :func:`numpy.concatenate` promotes.
@@ -121,9 +121,8 @@ class LinearMosaic(Array):
 
     __slots__ = ()
 
-    def __init__(self, arrays: Sequence[Any], axis: int = 0) -> None:
-        _check_several(arrays)
-        nodes = [array.node if isinstance(array, Array) else node_of(array) for array in arrays]
+    def __init__(self, arrays: Iterable[Any], axis: int = 0) -> None:
+        nodes = [node_of(array) for array in several(arrays)]
         if not nodes:
             raise ValueError("need at least one array to join")
         rank = len(nodes[0].shape)
@@ -139,14 +138,14 @@ class ArrayStack(Array):
 
     Parameters
     ----------
-    arrays : sequence of Array, or nested sequences of them
+    arrays : iterable of Array, or nested ones of them
         All of one shape.  Each level of nesting is a new axis, the outermost
         the first.
 
     Raises
     ------
     ValueError
-        If there are none, or shapes or the lengths of nested sequences differ.
+        If there are none, or shapes or the lengths of nested iterables differ.
 
     Examples
     --------
@@ -158,18 +157,12 @@ class ArrayStack(Array):
 
     __slots__ = ()
 
-    def __init__(self, arrays: Sequence[Any]) -> None:
-        _check_several(arrays)
+    def __init__(self, arrays: Iterable[Any]) -> None:
         self.node = _stacked(arrays)
 
 
-def _check_several(arrays: object) -> None:
-    if isinstance(arrays, Array):  # its rows would do, but are hardly meant
-        raise TypeError("give a list of arrays, such as [a, b], and not one array")
-
-
-def _stacked(items: Sequence[Any]) -> Node:
-    nodes = [_stacked(item) if isinstance(item, (list, tuple)) else node_of(item) for item in items]
+def _stacked(items: Iterable[Any]) -> Node:
+    nodes = [_stacked(item) if _nests(item) else node_of(item) for item in several(items)]
     if not nodes:
         raise ValueError("need at least one array to stack")
     for number, node in enumerate(nodes):
@@ -179,6 +172,13 @@ def _stacked(items: Sequence[Any]) -> Node:
                 f"and array {number} has {node.shape}"
             )
     return Mosaic([select(node, _with_new_axis(node.shape)) for node in nodes], 0)
+
+
+def _nests(item: Any) -> bool:
+    """Tell whether an item of a stack is a sequence of others: an iterable that is no array."""
+    return isinstance(item, (list, tuple)) or (
+        hasattr(item, "__iter__") and not hasattr(item, "shape") and not isinstance(item, str)
+    )
 
 
 def _with_new_axis(shape: tuple[int, ...]) -> Selection:

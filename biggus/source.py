@@ -309,6 +309,8 @@ def asked(source: Source, box: Box, method: Callable[..., _Answer], *given: Any)
 def checked(source: Source, box: Box, values: Values) -> Values:
     """Return `values` if they are what a read of `box` must give.
 
+    The bytes of a value may be in another order than promised: they are turned.
+
     Raises
     ------
     SourceError
@@ -321,7 +323,10 @@ def checked(source: Source, box: Box, values: Values) -> Values:
     if values.shape != expected:
         raise SourceError(source.name, box, f"got shape {values.shape} instead of {expected}")
     if values.dtype != source.dtype:
-        raise SourceError(source.name, box, f"got dtype {values.dtype} instead of {source.dtype}")
+        if not same_but_for_order(values.dtype, source.dtype):
+            problem = f"got dtype {values.dtype} instead of {source.dtype}"
+            raise SourceError(source.name, box, problem)
+        values = values.astype(source.dtype)
     if not source.masked and isinstance(values, np.ma.MaskedArray):
         if np.ma.is_masked(values):
             raise SourceError(
@@ -332,6 +337,17 @@ def checked(source: Source, box: Box, values: Values) -> Values:
             )
         return values.data
     return values
+
+
+def same_but_for_order(one: np.dtype[Any], other: np.dtype[Any]) -> bool:
+    """Tell whether dtypes have the same values, though in another order of bytes.
+
+    Examples
+    --------
+    >>> same_but_for_order(np.dtype("<i4,>f8"), np.dtype(">i4,>f8"))
+    True
+    """
+    return one.newbyteorder("<") == other.newbyteorder("<")
 
 
 def box_shape(box: Box) -> tuple[int, ...]:

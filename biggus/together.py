@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from biggus import engine, filling
-from biggus.adapt import node_of
+from biggus.adapt import node_of, several
 from biggus.errors import ReadLimitError
 from biggus.options import format_bytes, parse_size
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
 
     import numpy as np
     import numpy.typing as npt
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def ndarrays(
-    arrays: Sequence[Any], *, fill: Any = None, max_bytes: int | str | None = None
+    arrays: Iterable[Any], *, fill: Any = None, max_bytes: int | str | None = None
 ) -> list[npt.NDArray[Any]]:
     """Read and compute several arrays in as few passes over the data as it takes.
 
@@ -29,7 +29,7 @@ def ndarrays(
 
     Parameters
     ----------
-    arrays : sequence of Array
+    arrays : iterable of Array
         What is wanted; objects that can be made arrays will do.
     fill : scalar, optional
         What to put in the place of missing values; as for :meth:`Array.ndarray`.
@@ -64,13 +64,13 @@ def ndarrays(
 
 
 def masked_arrays(
-    arrays: Sequence[Any], *, max_bytes: int | str | None = None
+    arrays: Iterable[Any], *, max_bytes: int | str | None = None
 ) -> list[np.ma.MaskedArray[Any, Any]]:
     """Read and compute several arrays together, as MaskedArrays.
 
     Parameters
     ----------
-    arrays : sequence of Array
+    arrays : iterable of Array
         As for :func:`biggus.ndarrays`.
     max_bytes : int or str, optional
         How much may be read for it: more is refused beforehand.
@@ -99,12 +99,12 @@ def masked_arrays(
     return [filling.masked(values) for values in engine.evaluate_all(_allowed(arrays, max_bytes))]
 
 
-def plan(arrays: Sequence[Any], *, max_bytes: int | str | None = None) -> Plan:
+def plan(arrays: Iterable[Any], *, max_bytes: int | str | None = None) -> Plan:
     """Tell what reading and computing several arrays together would do; nothing is read.
 
     Parameters
     ----------
-    arrays : sequence of Array
+    arrays : iterable of Array
         As for :func:`biggus.ndarrays`.
     max_bytes : int or str, optional
         How much may be read for it: more is refused.
@@ -135,23 +135,22 @@ def plan(arrays: Sequence[Any], *, max_bytes: int | str | None = None) -> Plan:
     >>> len(plan.passes), plan.read_bytes
     (2, 8000000)
     """
-    found = engine.rehearse(_nodes(arrays))
+    return _rehearsed([node_of(array) for array in several(arrays)], max_bytes)
+
+
+def _allowed(arrays: Iterable[Any], max_bytes: int | str | None) -> list[Node]:
+    """Return the nodes of arrays, if no more than so much is to be read for them."""
+    nodes = [node_of(array) for array in several(arrays)]
+    if max_bytes is not None:
+        _rehearsed(nodes, max_bytes)
+    return nodes
+
+
+def _rehearsed(nodes: list[Node], max_bytes: int | str | None) -> Plan:
+    found = engine.rehearse(nodes)
     if max_bytes is not None and found.read_bytes > parse_size(max_bytes):
         raise ReadLimitError(
             f"{format_bytes(found.read_bytes)} would be read, more than the "
             f"{format_bytes(parse_size(max_bytes))} allowed"
         )
     return found
-
-
-def _allowed(arrays: Sequence[Any], max_bytes: int | str | None) -> list[Node]:
-    """Return the nodes of arrays, if no more than so much is to be read for them."""
-    if max_bytes is not None:
-        plan(arrays, max_bytes=max_bytes)
-    return _nodes(arrays)
-
-
-def _nodes(arrays: Sequence[Any]) -> list[Node]:
-    if hasattr(arrays, "node") or not hasattr(arrays, "__iter__"):
-        raise TypeError("pass a sequence of arrays, as in biggus.ndarrays([a.mean(), a.std()])")
-    return [node_of(array) for array in arrays]

@@ -185,15 +185,23 @@ class ObjectSource(Source):
         values = self.obj[box]
         if isinstance(values, np.ndarray):
             return values
-        array = np.asarray(values)
-        if not box and array.dtype == self.dtype.newbyteorder("="):
-            # A 0-d array gave a scalar, which always has the native byte order.
-            array = array.astype(self.dtype)
-        return array
+        return np.asarray(values) if box else _of_scalar(values, self.dtype)
 
     def state(self) -> bytes | None:
         # The token is the user's word that the values do not change under it.
         return None if self.token is None else b"token"
+
+
+def _of_scalar(value: Any, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    """Return the array of no axes that an element of one of `dtype` was."""
+    if dtype == object:
+        array = np.empty((), dtype)
+        array[()] = value
+        return array
+    array = np.asarray(value)
+    # Text comes without what filled it up.
+    shorter = array.dtype.kind == dtype.kind and array.dtype.itemsize < dtype.itemsize
+    return array.astype(dtype) if shorter and dtype.kind in "SU" else array
 
 
 def _name_of(obj: Any) -> str:

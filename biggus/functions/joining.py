@@ -13,7 +13,7 @@ from biggus.functions.elementwise import node_or_scalar
 from biggus.reductions import refuse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable
 
     import numpy.typing as npt
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @implements(np.concatenate)
 def concatenate(
-    arrays: Sequence[Any],
+    arrays: Iterable[Any],
     /,
     axis: int = 0,
     out: None = None,
@@ -34,7 +34,7 @@ def concatenate(
 
     Parameters
     ----------
-    arrays : sequence of Array
+    arrays : iterable of Array
         At least one; they have the same shape but for `axis`.
     axis : int, optional
         The axis along which they follow one another.
@@ -65,7 +65,7 @@ def concatenate(
 
 @implements(np.stack)
 def stack(
-    arrays: Sequence[Any],
+    arrays: Iterable[Any],
     axis: int = 0,
     out: None = None,
     *,
@@ -76,7 +76,7 @@ def stack(
 
     Parameters
     ----------
-    arrays : sequence of Array
+    arrays : iterable of Array
         At least one, all of one shape.
     axis : int, optional
         Where the new axis comes.
@@ -105,7 +105,7 @@ def stack(
 def _joined_after(
     prepare: Callable[[Any], Any], axis_of: Callable[[int], int]
 ) -> Callable[..., Array]:
-    def join(tup: Sequence[Any], **keywords: Any) -> Array:
+    def join(tup: Iterable[Any], **keywords: Any) -> Array:
         made = [prepare(node_or_scalar(one)) for one in tup]
         axis = axis_of(made[0].ndim) if made else 0
         return concatenate(made, axis, **keywords)

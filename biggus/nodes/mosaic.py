@@ -18,7 +18,7 @@ from biggus.nodes.step import Cast, Maskable
 from biggus.nodes.view import select
 from biggus.region import Gather, Selection, Strided
 from biggus.resolve import split
-from biggus.source import Source
+from biggus.source import Source, same_but_for_order
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -247,7 +247,9 @@ class GridMosaicNode(Node):
         if tile.shape != self.tile_shape:
             raise SourceError(name, None, f"has shape {tile.shape} instead of {self.tile_shape}")
         if tile.dtype != self.dtype:
-            raise SourceError(name, None, f"has dtype {tile.dtype} instead of {self.dtype}")
+            if not same_but_for_order(tile.dtype, self.dtype):
+                raise SourceError(name, None, f"has dtype {tile.dtype} instead of {self.dtype}")
+            tile = Elementwise(Cast(self.dtype), tile)
         if tile.masked and not self._masked:
             raise SourceError(name, None, "can have values missing; pass masked=True to GridMosaic")
         return tile

@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from biggus import engine
-from biggus.adapt import node_of
+from biggus.adapt import node_of, several
 from biggus.errors import MissingDependencyError, OutputError
 from biggus.sinks.blocks import Gate, Guarded
 from biggus.sinks.described import described, dims_of
@@ -41,9 +41,9 @@ def save(arrays: Any, targets: Any, *, overwrite: bool = False) -> None:
 
     Parameters
     ----------
-    arrays : Array, or list of them
+    arrays : Array, or iterable of them
         What is saved.
-    targets : object or location, or list of them
+    targets : object or location, or iterable of them
         Where to, one for each array.  Either something with ``shape`` and
         ``__setitem__``, which is assigned to: an ndarray, a memmap, an
         ``h5py.Dataset``, a ``zarr.Array``, a ``netCDF4.Variable``, or an object
@@ -115,10 +115,11 @@ def save(arrays: Any, targets: Any, *, overwrite: bool = False) -> None:
 
 def _paired(arrays: Any, targets: Any) -> tuple[list[Node], list[Any]]:
     """Return the nodes of arrays, and a target for each."""
-    if not isinstance(arrays, (list, tuple)):
+    if not _holds_several(arrays):
         arrays, targets = [arrays], [targets]
-    elif not isinstance(targets, (list, tuple)):
+    elif isinstance(targets, (str, os.PathLike)) or not _holds_several(targets):
         raise TypeError("several arrays need a list of targets, one for each")
+    arrays, targets = several(arrays), list(targets)
     if len(arrays) != len(targets):
         raise ValueError(f"there are {len(arrays)} arrays, but {len(targets)} targets")
     seen: set[int] = set()
@@ -126,7 +127,11 @@ def _paired(arrays: Any, targets: Any) -> tuple[list[Node], list[Any]]:
         if not isinstance(target, (str, os.PathLike)) and id(target) in seen:
             raise ValueError(f"{name_of(target)} is the target of two arrays")
         seen.add(id(target))
-    return [node_of(array) for array in arrays], list(targets)
+    return [node_of(array) for array in arrays], targets
+
+
+def _holds_several(given: Any) -> bool:
+    return hasattr(given, "__iter__") and not hasattr(given, "shape")
 
 
 def _by_path(places: dict[int, Place]) -> dict[Path, list[int]]:
