@@ -194,7 +194,7 @@ class ObjectSource(Source):
 
 def _of_scalar(value: Any, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
     """Return the array of no axes that an element of one of `dtype` was."""
-    if dtype == object:
+    if dtype.kind == "O":
         array = np.empty((), dtype)
         array[()] = value
         return array
