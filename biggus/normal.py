@@ -1,4 +1,4 @@
-"""Normal forms: shapes, dtypes and chunks as a source has them, of what is given for such."""
+"""Normal forms: shapes, dtypes, chunks and axes, of what is given for such."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import operator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 if TYPE_CHECKING:
     from biggus.source import Chunks
@@ -60,6 +61,35 @@ def normal_chunks(chunks: Any, shape: tuple[int, ...]) -> Chunks:
                 raise ValueError(f"a chunk length must be positive, not {length}")
             normal.append(length)
     return tuple(normal)
+
+
+def normal_axis(axis: Any, ndim: int) -> int:
+    """Return the number of an axis, not negative; raise what NumPy raises."""
+    refuse_names(axis)
+    return normalize_axis_index(axis, ndim)
+
+
+def normal_axes(axis: Any, ndim: int, argument: str | None = None) -> tuple[int, ...]:
+    """Return the numbers of axes, not negative; raise what NumPy raises.
+
+    Examples
+    --------
+    >>> normal_axes((0, -1), 3), normal_axes(-2, 3)
+    ((0, 2), (1,))
+    """
+    refuse_names(axis)
+    normal: tuple[int, ...] = normalize_axis_tuple(axis, ndim, argument)
+    return normal
+
+
+def refuse_names(axis: Any) -> None:
+    """Raise a TypeError if axes are named."""
+    for one in axis if isinstance(axis, (tuple, list)) else (axis,):
+        if isinstance(one, str):
+            raise TypeError(
+                f"an axis is given by its number, not by a name such as {one!r}: "
+                "arrays do not know the names of their axes"
+            )
 
 
 def _entries(chunks: Any) -> tuple[Any, ...]:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Literal, Self, SupportsIndex
 
 import numpy as np
 import numpy.typing as npt
-from numpy.lib.array_utils import normalize_axis_tuple
 
 from biggus import engine, filling, options
 from biggus.array.dispatch import Dispatch
@@ -19,6 +18,7 @@ from biggus.array.statistics import Statistics
 from biggus.errors import MaskedValueError, MemoryBudgetError
 from biggus.keys import numpy_selection, orthogonal_selection
 from biggus.nodes import Cast, Elementwise, Field, Node, completed, select
+from biggus.normal import normal_axes
 from biggus.options import format_bytes
 from biggus.region import Selection
 
@@ -177,7 +177,7 @@ class Array(Operators, Statistics, Dispatch, Refusals):
                 raise ValueError("axes don't match array")
             if any(isinstance(axis, bool) for axis in given):
                 raise TypeError("an axis is an integer, not a bool")
-            order = normalize_axis_tuple(given, ndim)
+            order = normal_axes(given, ndim)
         return Array.from_node(select(self.node, Selection.permuted(self.shape, order)))
 
     @property

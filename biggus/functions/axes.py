@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from biggus.array import Array, implements
 from biggus.construct import broadcast_to, transpose
 from biggus.functions.elementwise import node_or_scalar
+from biggus.normal import normal_axes, normal_axis
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,15 +25,15 @@ def _transpose(a: Any, axes: Sequence[int] | None = None) -> Array:
 @implements(np.swapaxes)
 def _swapaxes(a: Array, axis1: int, axis2: int) -> Array:
     order = list(range(a.ndim))
-    one, other = normalize_axis_index(axis1, a.ndim), normalize_axis_index(axis2, a.ndim)
+    one, other = normal_axis(axis1, a.ndim), normal_axis(axis2, a.ndim)
     order[one], order[other] = order[other], order[one]
     return a.transpose(order)
 
 
 @implements(np.moveaxis)
 def _moveaxis(a: Array, source: Any, destination: Any) -> Array:
-    sources = normalize_axis_tuple(source, a.ndim, "source")
-    places = normalize_axis_tuple(destination, a.ndim, "destination")
+    sources = normal_axes(source, a.ndim, "source")
+    places = normal_axes(destination, a.ndim, "destination")
     if len(sources) != len(places):
         raise ValueError("source and destination name as many axes as one another")
     order = [axis for axis in range(a.ndim) if axis not in sources]
@@ -46,7 +46,7 @@ def _moveaxis(a: Array, source: Any, destination: Any) -> Array:
 def _expand_dims(a: Array, axis: int | tuple[int, ...]) -> Array:
     given = axis if isinstance(axis, (tuple, list)) else (axis,)
     ndim = a.ndim + len(given)
-    added = normalize_axis_tuple(given, ndim)
+    added = normal_axes(given, ndim)
     return a[tuple([None if place in added else _ALL for place in range(ndim)])]
 
 
@@ -55,7 +55,7 @@ def _squeeze(a: Array, axis: int | tuple[int, ...] | None = None) -> Array:
     if axis is None:
         dropped = tuple([place for place, n in enumerate(a.shape) if n == 1])
     else:
-        dropped = normalize_axis_tuple(axis, a.ndim) if a.ndim else ()
+        dropped = normal_axes(axis, a.ndim) if a.ndim else ()
     if any(a.shape[place] != 1 for place in dropped):
         raise ValueError("cannot squeeze an axis whose length is not one")
     return a[tuple([0 if place in dropped else _ALL for place in range(a.ndim)])]
@@ -63,7 +63,7 @@ def _squeeze(a: Array, axis: int | tuple[int, ...] | None = None) -> Array:
 
 @implements(np.flip)
 def _flip(m: Array, axis: int | tuple[int, ...] | None = None) -> Array:
-    turned = range(m.ndim) if axis is None else normalize_axis_tuple(axis, m.ndim)
+    turned = range(m.ndim) if axis is None else normal_axes(axis, m.ndim)
     back = slice(None, None, -1)
     return m[tuple([back if place in turned else _ALL for place in range(m.ndim)])]
 

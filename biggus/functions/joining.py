@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
-from numpy.lib.array_utils import normalize_axis_index
 
 from biggus.array import Array, implements
 from biggus.construct import LinearMosaic
 from biggus.functions.elementwise import node_or_scalar
+from biggus.normal import normal_axis
 from biggus.reductions import refuse
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def stack(
     made = [node_or_scalar(one) for one in arrays]
     if len({one.shape for one in made}) > 1:
         raise ValueError("all arrays of a stack must have the same shape")
-    place = normalize_axis_index(axis, made[0].ndim + 1) if made else 0
+    place = normal_axis(axis, made[0].ndim + 1) if made else 0
     key = (slice(None),) * place + (None,)
     return concatenate([one[key] for one in made], place, out, dtype=dtype, casting=casting)
 

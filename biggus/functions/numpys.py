@@ -6,13 +6,13 @@ import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.lib.array_utils import normalize_axis_tuple
 
 from biggus import expressions
 from biggus.adapt import Lazy
 from biggus.array import Array, implements
 from biggus.construct import full
 from biggus.functions.elementwise import node_or_scalar
+from biggus.normal import normal_axes
 from biggus.reductions import refuse
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def _ndim(a: Array) -> int:
 def _size(a: Array, axis: int | tuple[int, ...] | None = None) -> int:
     if axis is None:
         return a.size
-    return math.prod(a.shape[one] for one in normalize_axis_tuple(axis, a.ndim))
+    return math.prod(a.shape[one] for one in normal_axes(axis, a.ndim))
 
 
 @implements(np.iscomplexobj)

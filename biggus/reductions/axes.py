@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.lib.array_utils import normalize_axis_tuple
+
+from biggus.normal import normal_axes, refuse_names
 
 _WAYS_ROUND = {
     "out": "a lazy array has no values yet: save it, or call .ndarray()",
@@ -58,6 +59,7 @@ def reduced_axes(
     AxisError, TypeError, ValueError
         As the function raises.
     """
+    refuse_names(axis)
     keepdims = False if keepdims is NOT_GIVEN else keepdims
     function = getattr(np, name, None) or getattr(np.ma, name)
     function(np.ones((1,) * ndim, dtype), *more, axis=axis, keepdims=keepdims)
@@ -65,4 +67,4 @@ def reduced_axes(
         return tuple(range(ndim)), bool(keepdims)
     if not ndim:
         return (), bool(keepdims)  # of no axes, many functions take the first and the last
-    return tuple(sorted(normalize_axis_tuple(axis, ndim))), bool(keepdims)
+    return tuple(sorted(normal_axes(axis, ndim))), bool(keepdims)
