@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from biggus import options
+from biggus.backends.zarr.arrays import import_zarr
 from biggus.backends.zarr.http import OfflineConnectionError
 from biggus.backends.zarr.metadata import ROOT
 from biggus.backends.zarr.objects import WHOLE, Fetched, Objects, Span
 from biggus.backends.zarr.opening import open_source
-from biggus.backends.zarr.source import ZarrSource, import_zarr
+from biggus.backends.zarr.source import ZarrSource
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -86,7 +87,8 @@ def adopt_array(array: Any) -> Source | None:
     its path, with all that a source of that kind knows.  Anything else is
     read through the array's own store, and has no token.  The dtype is the one
     that the store has after opening: format 3 keeps no byte order.  Values are
-    never decoded, for the array gives its user the stored ones.
+    never decoded, for the array gives its user the stored ones.  The codecs of what is
+    read through the array's own store are undone by the array's own pipeline.
     """
     zarr = import_zarr()
     if not isinstance(array, zarr.Array):
@@ -113,4 +115,5 @@ def adopt_array(array: Any) -> Source | None:
         decode=False,
     )
     source.token = None
+    source.decode_as(array._async_array)  # noqa: SLF001 - zarr 3.1.3 has no other name for it
     return source

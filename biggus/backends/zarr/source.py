@@ -5,9 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import math
-import threading
 import time
-import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +13,7 @@ import numpy as np
 from biggus import options
 from biggus.backends.http.client import OFFLINE
 from biggus.backends.zarr import metadata as zarr_metadata
+from biggus.backends.zarr.arrays import import_zarr, lend_pipeline, make_array, reason
 from biggus.backends.zarr.checks import check_for
 from biggus.backends.zarr.conventions import CONVENTIONS, cf_attributes, follows_cf
 from biggus.backends.zarr.direct import direct_reader
@@ -29,7 +28,6 @@ from biggus.errors import (
     VariableError,
     format_box,
 )
-from biggus.extras import needing
 from biggus.grid import Grid
 from biggus.source import Box, Source, Values, box_shape
 
@@ -43,8 +41,6 @@ log = logging.getLogger("biggus.backends.zarr")
 
 _AT_ONCE = 10
 """How many chunks zarr-python reads at once, unless its configuration says otherwise."""
-
-_warnings_lock = threading.Lock()
 
 
 class ZarrSource(Source):
@@ -114,7 +110,7 @@ class ZarrSource(Source):
         self.attributes = document.attributes
         _refuse_pickles(document, public)
         store = make_store(objects)
-        self._array = _make_array(zarr, zarr.storage.StorePath(store, path), document, public)
+        self._array = make_array(store, path, document.fields, public)
         self._blocking = zarr.Array(self._array)
         try:
             self._take(self._blocking)
@@ -124,7 +120,7 @@ class ZarrSource(Source):
                 self.conventions = CONVENTIONS
             store.check = check_for(document.fields, document.zarr_format)
         except (ValueError, TypeError, KeyError, NotImplementedError, AttributeError) as error:
-            raise OpenError(public, f"its metadata make no sense: {_reason(error)}") from error
+            raise OpenError(public, f"its metadata make no sense: {reason(error)}") from error
 
     def _take(self, array: Any) -> None:
         """Take over what the array says of itself."""
@@ -145,6 +141,10 @@ class ZarrSource(Source):
             # Reading computes: the file system is taken to have it at hand.
             self.waits = False
             self.chunks = self._direct.natural_chunks(self.chunks)
+
+    def decode_as(self, array: Any) -> None:
+        """Decode as a ``zarr.AsyncArray`` of the user's with the same metadata does."""
+        lend_pipeline(array, self._array)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return self._reopen
@@ -198,7 +198,7 @@ class ZarrSource(Source):
         except SourceError:
             raise
         except Exception as error:
-            raise SourceError(self.name, box, _reason(error)) from error
+            raise SourceError(self.name, box, reason(error)) from error
         finally:
             recording.reset(mark)
         if log.isEnabledFor(logging.DEBUG):
@@ -270,22 +270,8 @@ def open_document(
     except ConnectionError as error:
         raise GoneError(public, str(error)) from None
     except (OSError, ValueError) as error:
-        raise OpenError(public, _reason(error)) from error
+        raise OpenError(public, reason(error)) from error
     raise VariableError(public, f"there is no array {path or zarr_metadata.ROOT!r}", available)
-
-
-def import_zarr() -> Any:
-    """Import zarr-python.
-
-    Raises
-    ------
-    MissingDependencyError
-        If it is not installed.
-    """
-    with needing("zarr", "zarr", "reading Zarr stores"):
-        import zarr
-        import zarr.storage
-    return zarr
 
 
 def _signature(objects: Objects, public: str, document: ArrayDocument) -> object:
@@ -311,27 +297,8 @@ def _refuse_pickles(document: ArrayDocument, public: str) -> None:
             )
 
 
-def _make_array(zarr: Any, store_path: Any, document: ArrayDocument, public: str) -> Any:
-    try:
-        # zarr warns of dtypes and codecs that may read differently elsewhere;
-        # that concerns whoever writes them.
-        with _warnings_lock, warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return zarr.AsyncArray.from_dict(store_path, dict(document.fields))
-    except (ValueError, TypeError, KeyError, NotImplementedError, AttributeError) as error:
-        raise OpenError(public, f"zarr-python cannot read this array: {_reason(error)}") from error
-
-
 @functools.lru_cache(maxsize=1)
 def _buffer_class() -> Any:
     from zarr.core.buffer.cpu import NDBuffer
 
     return NDBuffer
-
-
-def _reason(error: Exception) -> str:
-    """Return the first line of what an exception says, and its type where that helps."""
-    while isinstance(error, ExceptionGroup):  # of tasks, of which one is enough to tell
-        error = error.exceptions[0]
-    text = (str(error).strip().splitlines() or [""])[0]
-    return text if isinstance(error, OSError) and text else f"{type(error).__name__}: {text}"

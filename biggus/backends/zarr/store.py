@@ -100,7 +100,8 @@ def _store_class() -> Any:  # noqa: C901 - a class, not a function
             return -request.suffix, None
         raise TypeError(f"unknown byte request {request!r}")
 
-    class ObjectStore(Store):
+    # Pipelines of codecs know stores of zarr-python's by the names of their classes.
+    class WatchedStore(Store):
         """A read-only store over `Objects`."""
 
         supports_writes = False
@@ -116,7 +117,7 @@ def _store_class() -> Any:  # noqa: C901 - a class, not a function
             self._is_open = True
 
         def __eq__(self, other: object) -> bool:
-            return isinstance(other, ObjectStore) and other.objects is self.objects
+            return isinstance(other, WatchedStore) and other.objects is self.objects
 
         def __hash__(self) -> int:
             return hash(id(self.objects))
@@ -154,4 +155,4 @@ def _store_class() -> Any:  # noqa: C901 - a class, not a function
         def list_dir(self, prefix: str) -> Any:
             raise NotImplementedError("the store cannot be listed")
 
-    return ObjectStore
+    return WatchedStore

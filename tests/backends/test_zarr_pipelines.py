@@ -1,0 +1,154 @@
+"""Pipelines of codecs that the user configures in zarr-python."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+
+import biggus
+from biggus.backends.location import Location
+from biggus.backends.zarr.backend import ZarrBackend
+from biggus.source import read, whole
+
+zarr = pytest.importorskip("zarr")
+
+from zarr.core.codec_pipeline import BatchedCodecPipeline
+
+BACKEND = ZarrBackend()
+SHAPE = (7, 10)
+ARRAYS = {
+    "chunks": {"chunks": (3, 4)},
+    "shards": {"chunks": (2, 5), "shards": (4, 10)},
+    "format 2": {"chunks": (3, 4), "zarr_format": 2},
+}
+DTYPES = ["f8", "T"]
+"""Of which zarr-python decodes the second for us."""
+
+
+class Counting(BatchedCodecPipeline):
+    """A pipeline that can read any store."""
+
+    reads = 0
+
+    async def read(self, *args, **kwargs):
+        type(self).reads += 1
+        return await super().read(*args, **kwargs)
+
+
+class Choosy(BatchedCodecPipeline):
+    """A pipeline that can read certain stores only, and finds out when it is made."""
+
+    error = None
+
+    @classmethod
+    def from_array_metadata_and_store(cls, array_metadata, store):
+        if type(store).__module__.startswith("biggus"):
+            raise cls.error
+        raise NotImplementedError
+
+
+class Bound(Counting):
+    """A pipeline that is made for a store, and can be for any."""
+
+    @classmethod
+    def from_array_metadata_and_store(cls, array_metadata, store):
+        made = cls.from_codecs(array_metadata.codecs)
+        object.__setattr__(made, "store", store)
+        return made
+
+
+for pipeline in (Counting, Choosy, Bound):
+    zarr.registry.register_pipeline(pipeline)
+
+
+def configured(pipeline):
+    path = pipeline if isinstance(pipeline, str) else f"{__name__}.{pipeline.__name__}"
+    return zarr.config.set({"codec_pipeline.path": path})
+
+
+def data(dtype):
+    return np.arange(70).reshape(SHAPE).astype(dtype)
+
+
+def create(store, dtype, name):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return zarr.create_array(store, data=data(dtype), **ARRAYS[name])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", ARRAYS)
+def test_a_pipeline_that_can_read_is_used(tmp_path, name, dtype):
+    create(tmp_path / "a.zarr", dtype, name)
+    Counting.reads = 0
+    with configured(Counting):
+        source = BACKEND.open(Location(tmp_path / "a.zarr"), "/")
+        np.testing.assert_array_equal(read(source, whole(SHAPE)), data(dtype))
+        assert type(source._array.codec_pipeline) is Counting
+    # What is decoded by biggus itself passes no pipeline.
+    assert (Counting.reads > 0) == (dtype != "f8")
+
+
+@pytest.mark.parametrize("error", [AttributeError("store"), TypeError(), ValueError(), OSError()])
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", ARRAYS)
+def test_a_pipeline_that_cannot_leaves_it_to_the_standard_one(
+    tmp_path, monkeypatch, name, dtype, error
+):
+    create(tmp_path / "a.zarr", dtype, name)
+    monkeypatch.setattr(Choosy, "error", error)
+    with configured(Choosy):
+        source = BACKEND.open(Location(tmp_path / "a.zarr"), "/")
+        np.testing.assert_array_equal(read(source, whole(SHAPE)), data(dtype))
+        assert type(source._array.codec_pipeline) is BatchedCodecPipeline
+        assert zarr.config.get("codec_pipeline.path").endswith("Choosy")
+        # The user's own arrays are none of our business.
+        assert type(zarr.open_array(tmp_path / "a.zarr")._async_array.codec_pipeline) is Choosy
+
+
+def test_what_zarr_cannot_read_is_still_an_error(tmp_path):
+    zarr.create_array(tmp_path / "a.zarr", data=data("f8"))
+    document = tmp_path / "a.zarr/zarr.json"
+    document.write_text(document.read_text().replace('"zstd"', '"none-such"'))
+    with configured(Counting), pytest.raises(biggus.errors.OpenError, match="none-such"):
+        BACKEND.open(Location(tmp_path / "a.zarr"), "/")
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "name"),
+    [*((Counting, name) for name in ARRAYS), (Bound, "chunks"), (Bound, "shards")],
+)
+def test_an_adopted_array_keeps_its_own(name, pipeline):
+    with configured(pipeline):
+        array = create(zarr.storage.MemoryStore(), "f8", name)
+    assert type(array._async_array.codec_pipeline) is pipeline
+    pipeline.reads = 0
+    found = biggus.ArrayAdapter(array)
+    np.testing.assert_array_equal(found.ndarray(), data("f8"))
+    assert pipeline.reads > 0
+
+
+def test_an_adopted_array_of_a_pipeline_that_knows_its_store_alone(monkeypatch):
+    monkeypatch.setattr(Choosy, "error", AttributeError("store"))
+    with configured(Choosy):
+        array = create(zarr.storage.MemoryStore(), "f8", "chunks")
+    np.testing.assert_array_equal(biggus.ArrayAdapter(array).ndarray(), data("f8"))
+    array[:] = 1
+    np.testing.assert_array_equal(biggus.ArrayAdapter(array).ndarray(), np.ones(SHAPE))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", ARRAYS)
+@pytest.mark.parametrize("strict", [False, True])
+def test_zarrs(tmp_path, name, dtype, strict):
+    pytest.importorskip("zarrs")
+    create(tmp_path / "a.zarr", dtype, name)
+    with zarr.config.set(
+        {"codec_pipeline.path": "zarrs.ZarrsCodecPipeline", "codec_pipeline.strict": strict}
+    ):
+        np.testing.assert_array_equal(biggus.open(tmp_path / "a.zarr").ndarray(), data(dtype))
+        if not strict:  # else zarr-python itself refuses
+            array = zarr.open_array(tmp_path / "a.zarr", mode="r")
+            np.testing.assert_array_equal(biggus.ArrayAdapter(array).ndarray(), data(dtype))
