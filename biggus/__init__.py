@@ -70,7 +70,7 @@ if TYPE_CHECKING:
     from biggus.api import open
     from biggus.cache import Cache
     from biggus.many import open_many
-    from biggus.pyramids import Pyramid, TilePyramid
+    from biggus.pyramids import Pyramid, TilePyramid, overviews
     from biggus.sinks import save
 
 __version__ = "1.0.0a1"
@@ -124,6 +124,7 @@ __all__ = [
     "open",
     "open_many",
     "options",
+    "overviews",
     "percentile",
     "plan",
     "prod",
@@ -148,6 +149,7 @@ _later = {
     "TilePyramid": "biggus.pyramids",
     "open": "biggus.api",
     "open_many": "biggus.many",
+    "overviews": "biggus.pyramids",
     "save": "biggus.sinks",
 }
 

@@ -1,6 +1,7 @@
 """Pyramids: one image at several resolutions, so that a picture of all of it reads little."""
 
+from biggus.pyramids.of_array import overviews
 from biggus.pyramids.pyramid import Level, Pyramid
 from biggus.pyramids.tiles import TilePyramid
 
-__all__ = ["Level", "Pyramid", "TilePyramid"]
+__all__ = ["Level", "Pyramid", "TilePyramid", "overviews"]

@@ -1,0 +1,261 @@
+"""Building: all levels of an array, in one pass over it.
+
+Tiles are made depth first, so that each value is read once and only the sums of a few
+tiles are held; what is made at once goes to several threads.  What has been made is
+handed on as it comes, with the states of what it was made of, taken before and after.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import math
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+import numpy as np
+
+from biggus import options, progress
+from biggus.engine.reading import computing
+from biggus.errors import MemoryBudgetError
+from biggus.options import format_bytes
+from biggus.pyramids.blocks import EXACT_LEVELS
+from biggus.source import box_shape
+from biggus.threads import interruptible
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from biggus.cache import Cache
+    from biggus.cache.cached import Cached
+    from biggus.pyramids.overview import OverviewSource, Reducer
+    from biggus.source import Box, Values
+
+    _Place = tuple[int, tuple[int, ...]]
+
+_PARTS = 8
+"""For each thread about so many parts, so that none waits long for the last of the others."""
+
+_WAKING_SECONDS = 0.2
+
+
+class Made(NamedTuple):
+    """A box of a level that has been made."""
+
+    level: int
+    box: Box
+    values: Values
+
+
+class Keeper(Protocol):
+    """What takes the tiles of levels."""
+
+    def version(self, level: int, box: Box) -> bytes | None:
+        """Return the state of what a box of a level is made of."""
+
+    def keep(self, made: Sequence[Made], level: int, box: Box, before: bytes | None) -> None:
+        """Take what was made of the values under a box, which were in this state before."""
+
+
+class InMemory:
+    """Levels in memory.
+
+    Parameters
+    ----------
+    sources : list of OverviewSource
+        The levels, from the first on.
+    """
+
+    def __init__(self, sources: Sequence[OverviewSource]) -> None:
+        self.arrays: list[Any] = []
+        for source in sources:
+            values = np.empty(source.shape, source.dtype)
+            mask = np.zeros(source.shape, bool)
+            self.arrays.append(np.ma.MaskedArray(values, mask=mask) if source.masked else values)
+
+    def version(self, level: int, box: Box) -> bytes | None:  # noqa: ARG002 - of the protocol
+        """Return None: what is in memory is never looked up again."""
+        return None
+
+    def keep(
+        self,
+        made: Sequence[Made],
+        level: int,  # noqa: ARG002 - of the protocol
+        box: Box,  # noqa: ARG002 - likewise
+        before: bytes | None,  # noqa: ARG002 - likewise
+    ) -> None:
+        """Put values where they go."""
+        for each in made:
+            self.arrays[each.level - 1][each.box] = each.values
+
+
+class InCache:
+    """Levels in a cache, chunk by chunk.
+
+    Parameters
+    ----------
+    cache : Cache
+    levels : list of Cached
+        The levels, from the first on.
+    """
+
+    def __init__(self, cache: Cache, levels: Sequence[Cached]) -> None:
+        self.cache = cache
+        self.levels = levels
+
+    def version(self, level: int, box: Box) -> bytes | None:
+        """Return the state of what a box of a level is made of."""
+        return self.levels[level - 1].source.version(box)
+
+    def keep(self, made: Sequence[Made], level: int, box: Box, before: bytes | None) -> None:
+        """Store the chunks, unless something has changed meanwhile."""
+        chunks = []
+        for each in made:
+            cached = self.levels[each.level - 1]
+            for part in cached.grid.parts(each.box):
+                state = cached.source.version(part.chunk)
+                if state is not None:
+                    chunks.append((cached.key(part.chunk), each.values[part.outer], state))
+        if before is not None and self.version(level, box) == before:
+            for key, values, state in chunks:
+                self.cache.store(key, values, state)
+
+
+def build(reducer: Reducer, keeper: Keeper) -> None:
+    """Make all levels, and hand over their tiles.
+
+    Raises
+    ------
+    MemoryBudgetError
+        If not even one region fits into the memory that the options allow.
+    SourceError
+        If a read fails.
+    """
+    current = options.current()
+    peak = reducer.peak_bytes
+    if peak > current.memory:
+        raise MemoryBudgetError(
+            f"an overview takes {format_bytes(peak)} at once, and the memory option is "
+            f"{format_bytes(current.memory)}: raise it, or store the array in smaller chunks"
+        )
+    workers = max(1, min(current.workers, current.memory // peak))
+    layout = reducer.layout
+    total = math.prod(layout.shape) * reducer.node.dtype.itemsize
+    with progress.reporting(current.progress, total) as advance, interruptible():
+        level = _cut(reducer, workers)
+        maker = _Maker(reducer, keeper, advance)
+        above = [
+            (higher, box, keeper.version(higher, box))
+            for higher in range(level + 1, layout.levels + 1)
+            for box in layout.tiles(higher)
+        ]
+        states = _side_by_side(maker, level, layout.tiles(level), workers)
+        for higher, box, before in above:
+            maker.make_above(higher, box, before, states)
+
+
+def _cut(reducer: Reducer, workers: int) -> int:
+    """Return the level whose tiles are made side by side: high, but of enough of them."""
+    layout = reducer.layout
+    level = layout.levels
+    least = min(level, EXACT_LEVELS)
+    while level > least and _count(reducer, level) < _PARTS * workers:
+        level -= 1
+    return level
+
+
+def _count(reducer: Reducer, level: int) -> int:
+    shape, layout = reducer.layout.shape_of(level), reducer.layout
+    lengths = dict(zip(layout.axes, layout.tile, strict=True))
+    counts = [
+        -(-n // lengths.get(axis, max(1, layout.beside[axis]))) for axis, n in enumerate(shape)
+    ]
+    return math.prod(counts)
+
+
+class _Maker:
+    """Makes tiles with all that is under them, and those above.
+
+    Parameters
+    ----------
+    reducer : Reducer
+    keeper : Keeper
+    advance : callable
+        To be told of the bytes that are done.
+    """
+
+    def __init__(self, reducer: Reducer, keeper: Keeper, advance: Any) -> None:
+        self._reducer = reducer
+        self._keeper = keeper
+        self._advance = advance
+
+    def make(self, level: int, box: Box) -> Any:
+        """Make a tile and all under it, and return its state."""
+        before = self._keeper.version(level, box)
+        if level > EXACT_LEVELS:
+            quarters = self._reducer.layout.quarters(box, level)
+            states = [[self.make(level - 1, part) for part in row] for row in quarters]
+            return self._merged(level, box, quarters, states, before)
+        made = []
+
+        def took(finer: int, part: Box, state: Any) -> None:
+            made.append(Made(finer, part, self._reducer.shown(finer, part, state)))
+
+        state = self._reducer.state(level, box, took)
+        self._keeper.keep(made, level, box, before)
+        region = self._reducer.layout.below(box, level, 0)
+        self._advance(math.prod(box_shape(region)) * self._reducer.node.dtype.itemsize)
+        return state
+
+    def make_above(
+        self, level: int, box: Box, before: bytes | None, states: dict[_Place, Any]
+    ) -> None:
+        """Make a tile from the states of those under it, and add its own to them."""
+        quarters = self._reducer.layout.quarters(box, level)
+        under = [[states.pop(_place(level - 1, part)) for part in row] for row in quarters]
+        states[_place(level, box)] = self._merged(level, box, quarters, under, before)
+
+    def _merged(
+        self,
+        level: int,
+        box: Box,
+        quarters: list[list[Box]],
+        states: list[list[Any]],
+        before: bytes | None,
+    ) -> Any:
+        layout = self._reducer.layout
+        sizes = [[layout.sizes(part, level - 1) for part in row] for row in quarters]
+        state = self._reducer.averaging.merged(states, sizes, layout.axes)
+        made = Made(level, box, self._reducer.shown(level, box, state))
+        self._keeper.keep([made], level, box, before)
+        return state
+
+
+def _place(level: int, box: Box) -> _Place:
+    return level, tuple([s.start for s in box])
+
+
+def _side_by_side(
+    maker: _Maker, level: int, parts: Iterator[Box], workers: int
+) -> dict[_Place, Any]:
+    """Make parts on so many threads; the first failure ends all."""
+    states: dict[_Place, Any] = {}
+    under_way: dict[Future[Any], Box] = {}
+
+    def settle() -> None:
+        done, _ = wait(under_way, _WAKING_SECONDS, return_when=FIRST_COMPLETED)
+        for future in done:
+            states[_place(level, under_way.pop(future))] = future.result()
+
+    try:
+        for box in parts:
+            while len(under_way) >= workers:
+                settle()
+            context = contextvars.copy_context()
+            under_way[computing.submit(context.run, maker.make, level, box)] = box
+        while under_way:
+            settle()
+    except BaseException:
+        for future in under_way:
+            future.cancel()
+        raise
+    return states

@@ -1,0 +1,204 @@
+"""How the overviews of an array are cut: which elements a tile of a level stands for.
+
+A level halves the rows and the columns of the one before it.  Its tiles are of one
+size, so four tiles of a level lie under each of the next; and as far as that can be, whole
+chunks of the array lie under each tile of the third level, which is what is read at
+once.  All of it follows from shape, grid and item size alone.
+
+Pure: reads nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from biggus.cells import longest_of
+from biggus.grid import Grid, IrregularEdges
+from biggus.pyramids.blocks import EXACT_LEVELS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from biggus.grid import Box, Edges
+    from biggus.source import Chunks
+
+TILE = 256
+"""About how many rows and columns a tile has."""
+
+_LARGEST_TILE = 1024
+_MOST_BANDS = 16
+"""A last axis of so many elements is read with each pixel: colours, not steps of time."""
+
+_REGION_BYTES = 64 * 2**20
+"""Of the axes beside rows and columns whole chunks are read at once, if they are no more."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The levels of an array, and their tiles.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        Of the array.
+    axes : tuple of int
+        Its rows and its columns.
+    tile : tuple of int
+        The rows and columns of a tile.
+    beside : tuple of int
+        For each axis how many elements are read at once, where that is not rows or columns.
+    """
+
+    shape: tuple[int, ...]
+    axes: tuple[int, int]
+    tile: tuple[int, int]
+    beside: tuple[int, ...]
+
+    @classmethod
+    def of(
+        cls, shape: tuple[int, ...], axes: tuple[int, int], grid: Chunks | None, itemsize: int
+    ) -> Layout:
+        """Return the layout for an array with these chunks, if it has any.
+
+        Examples
+        --------
+        >>> layout = Layout.of((10, 5000, 9000), (1, 2), (1, 720, 1440), 4)
+        >>> layout.tile, layout.levels, layout.shape_of(2)
+        ((270, 360), 5, (10, 1250, 2250))
+        """
+        edges = list(Grid(shape, grid or (1,) * len(shape)).axes)
+        rows, columns = (_tile_length(shape[axis], edges[axis], grid is None) for axis in axes)
+        region = (rows << EXACT_LEVELS) * (columns << EXACT_LEVELS) * itemsize
+        beside = []
+        for axis, n in enumerate(shape):
+            longest = 1 if grid is None or not edges[axis].count else longest_of(edges[axis])
+            if axis in axes:
+                beside.append(0)
+                continue
+            whole = n if axis > max(axes) and n <= _MOST_BANDS else min(longest, n)
+            beside.append(whole if whole and region * whole <= _REGION_BYTES else 1)
+            region *= beside[-1]
+        return cls(shape, axes, (rows, columns), tuple(beside))
+
+    @property
+    def levels(self) -> int:
+        """How many levels there are above the array: of the last, rows and columns are one tile."""
+        pairs = [(self.shape[axis], n) for axis, n in zip(self.axes, self.tile, strict=True)]
+        level = 0
+        while any(-(-length >> level) > n for length, n in pairs):
+            level += 1
+        return level
+
+    def factors(self, level: int) -> tuple[int, ...]:
+        """Return for each axis how many elements of the array one of a level covers."""
+        return tuple([1 << level if axis in self.axes else 1 for axis in range(len(self.shape))])
+
+    def shape_of(self, level: int) -> tuple[int, ...]:
+        """Return the shape of a level."""
+        pairs = zip(self.shape, self.factors(level), strict=True)
+        return tuple([-(-n // factor) for n, factor in pairs])
+
+    def chunks(self) -> tuple[int, ...]:
+        """Return the chunks of every level: a tile each, of one element of a leading axis."""
+        lengths = [
+            n if axis > max(self.axes) and n == self.beside[axis] else 1
+            for axis, n in enumerate(self.shape)
+        ]
+        for axis, n in zip(self.axes, self.tile, strict=True):
+            lengths[axis] = n
+        return tuple(max(1, n) for n in lengths)
+
+    def grid(self, level: int) -> Grid:
+        """Return the tiles of a level."""
+        return Grid(self.shape_of(level), self.chunks())
+
+    def below(self, box: Box, level: int, other: int) -> Box:
+        """Return the box of level `other`, a finer one, that a box of `level` stands for."""
+        shape = self.shape_of(other)
+        found = list(box)
+        for axis in self.axes:
+            s = box[axis]
+            start, stop = s.start << (level - other), s.stop << (level - other)
+            found[axis] = slice(start, min(stop, shape[axis]), 1)
+        return tuple(found)
+
+    def quarters(self, box: Box, level: int) -> list[list[Box]]:
+        """Return the boxes of the level below that a tile, or its beginning, stands for.
+
+        One for each tile there, row by row.
+        """
+        under = self.below(box, level, level - 1)
+        cuts = []
+        for axis, size in zip(self.axes, self.tile, strict=True):
+            s = under[axis]
+            middle = min(s.start + size, s.stop)
+            halves = (slice(s.start, middle, 1), slice(middle, s.stop, 1))
+            cuts.append([half for half in halves if half.start < half.stop])
+        return [[_with(under, self.axes, (r, c)) for c in cuts[1]] for r in cuts[0]]
+
+    def sizes(self, box: Box, level: int) -> npt.NDArray[np.int64]:
+        """Return how many elements of the array each element of a box stands for; broadcast."""
+        sizes: npt.NDArray[Any] = np.ones((1,) * len(self.shape), np.int64)
+        for axis in self.axes:
+            starts = np.arange(box[axis].start, box[axis].stop, dtype=np.int64) << level
+            lengths = np.minimum(1 << level, self.shape[axis] - starts)
+            around = [1] * len(self.shape)
+            around[axis] = len(lengths)
+            sizes = sizes * lengths.reshape(around)
+        return sizes
+
+    def tiles(self, level: int) -> Iterator[Box]:
+        """Yield the boxes of a level that are made at once: of a tile, all that is beside."""
+        shape = self.shape_of(level)
+        lengths = [max(1, n) for n in self.beside]
+        for axis, n in zip(self.axes, self.tile, strict=True):
+            lengths[axis] = n
+        for part in Grid(shape, tuple(lengths)).parts(tuple(slice(0, n, 1) for n in shape)):
+            yield part.chunk
+
+
+def _with(box: Box, axes: tuple[int, int], parts: tuple[slice, slice]) -> Box:
+    found = list(box)
+    for axis, part in zip(axes, parts, strict=True):
+        found[axis] = part
+    return tuple(found)
+
+
+def _tile_length(length: int, edges: Edges, chunkless: bool) -> int:
+    """Return the length of tiles along an axis, so that whole chunks lie under eight of them."""
+    if chunkless or not edges.count or isinstance(edges, IrregularEdges):
+        return TILE
+    chunk = min(longest_of(edges), length)
+    if chunk == length:
+        fitting = -(-length >> EXACT_LEVELS)  # all of the axis is read at once
+        return fitting if TILE < fitting <= _LARGEST_TILE else TILE
+    step = chunk // math.gcd(chunk, 1 << EXACT_LEVELS)
+    fitting = -(-TILE // step) * step
+    return fitting if fitting <= _LARGEST_TILE else TILE
+
+
+def picture_axes(shape: tuple[int, ...]) -> tuple[int, int]:
+    """Return the axes that are rows and columns where nobody says: the last two, before colours.
+
+    A last axis of three or four elements is taken to be colours.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two axes.
+
+    Examples
+    --------
+    >>> picture_axes((365, 720, 1440)), picture_axes((512, 512, 3))
+    ((1, 2), (0, 1))
+    """
+    ndim = len(shape)
+    if ndim < 2:
+        raise ValueError(f"a picture has two axes or more, not {ndim}")
+    last = ndim - 1 if ndim > 2 and shape[-1] in {3, 4} else ndim
+    return last - 2, last - 1

@@ -1,0 +1,153 @@
+"""Overviews of any array: a pyramid that biggus makes, and keeps."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING, Any
+
+from biggus import options
+from biggus.adapt import leaf_of, node_of
+from biggus.array import Array
+from biggus.caching import chosen_cache
+from biggus.errors import CacheError, MemoryBudgetError
+from biggus.memory import MemorySource
+from biggus.options import format_bytes
+from biggus.pyramids.averaging import averaging_of
+from biggus.pyramids.building import InCache, InMemory, build
+from biggus.pyramids.layout import Layout, picture_axes
+from biggus.pyramids.overview import OverviewSource, Reducer
+from biggus.pyramids.pyramid import Pyramid
+from biggus.source import whole
+
+if TYPE_CHECKING:
+    from biggus.cache import Cache
+    from biggus.source import Source
+
+_log = logging.getLogger("biggus.pyramids")
+
+_SETTLING_SECONDS = 2.1
+"""After so long a file that was just written has a state that can be told from others."""
+
+
+def overviews(
+    array: Any,
+    *,
+    axes: tuple[int, int] | None = None,
+    method: str | None = None,
+    cache: Cache | bool | None = None,
+) -> Pyramid:
+    """Make a pyramid of an array: levels of half its rows and columns, a quarter, ...
+
+    It takes one pass over the array, in bounded memory, on several threads; the levels are
+    kept in the cache, chunk by chunk, and found there the next time, for as long as what
+    they were made of has not changed.  An array without an identity, such as one in
+    memory, has its levels in memory.
+
+    Parameters
+    ----------
+    array : Array
+        Of two axes or more.
+    axes : tuple of int, optional
+        Its rows and columns; by default its last two axes, or those before a last axis of
+        three or four colours.
+    method : {"mean", "mode"}, optional
+        What stands for a block of values: their mean, rounded once, or for categories the
+        most frequent one (from the fourth level on of those of eight by eight).  Values that
+        are missing, or NaN, are left out; where nothing is left, that is missing.
+    cache : Cache or bool, optional
+        Where the levels are kept: by default in the cache of the options, or the default one.
+        False: in memory.
+
+    Returns
+    -------
+    Pyramid
+        The array, and its levels.
+
+    Raises
+    ------
+    TypeError
+        If the values have no mean, or no mode.
+    ValueError
+        If there is no such method, or the axes are none of the array's.
+    MemoryBudgetError
+        If a region, or the levels that go to memory, do not fit into the memory option.
+    SourceError
+        If a read fails.
+    CacheError
+        If the array is being written to, so that nothing of it can be kept.
+
+    Examples
+    --------
+    >>> import biggus, numpy as np
+    >>> a = biggus.ArrayAdapter(np.arange(600.0 * 400).reshape(600, 400))
+    >>> pyramid = biggus.overviews(a)
+    >>> [array.shape for array in pyramid]
+    [(600, 400), (300, 200), (150, 100)]
+    >>> float(pyramid[2][0, 0].ndarray()), float(a[:4, :4].mean())
+    (601.5, 601.5)
+    """
+    node = node_of(array)
+    whole_array = Array.from_node(node)
+    rows, columns = picture_axes(node.shape) if axes is None else axes
+    Pyramid([(whole_array, (1,) * whole_array.ndim)], (rows, columns))  # checks the axes
+    ndim = len(node.shape)
+    layout = Layout.of(
+        node.shape, (rows % ndim, columns % ndim), node.grid, max(1, node.dtype.itemsize)
+    )
+    reducer = Reducer(node, layout, averaging_of(node.dtype, method))
+    sources = [OverviewSource(reducer, level) for level in range(1, layout.levels + 1)]
+    found: list[Source]
+    if not sources or 0 in node.shape:
+        found = []
+    elif cache is False or reducer.made_of is None:
+        found = _in_memory(reducer, sources)
+    else:
+        said = options.current().cache if cache is None else cache
+        chosen = chosen_cache(said or True, remote=False)
+        assert chosen is not None
+        found = _in_cache(reducer, sources, chosen)
+    levels = [(whole_array, (1,) * ndim)] + [
+        (Array.from_node(leaf_of(source, decode=False)), layout.factors(level))
+        for level, source in enumerate(found, start=1)
+    ]
+    return Pyramid(levels, layout.axes)
+
+
+def _in_memory(reducer: Reducer, sources: list[OverviewSource]) -> list[Source]:
+    needed = sum(Array.from_node(leaf_of(source)).nbytes for source in sources)
+    if needed > options.current().memory:
+        raise MemoryBudgetError(
+            f"the overviews take {format_bytes(needed)}, more than the memory option allows, and "
+            "the array has no identity under which they could be kept: give its source a token="
+        )
+    keeper = InMemory(sources)
+    build(reducer, keeper)
+    return [MemorySource(values) for values in keeper.arrays]
+
+
+def _in_cache(reducer: Reducer, sources: list[OverviewSource], cache: Cache) -> list[Source]:
+    levels = [cache.wrap(source) for source in sources]
+    if not _is_kept(cache, levels[-1]):
+        started = time.perf_counter()
+        box = whole(sources[-1].shape)
+        if sources[-1].version(box) is None:
+            time.sleep(_SETTLING_SECONDS)
+        if sources[-1].version(box) is None:
+            raise CacheError(
+                f"{sources[-1].name} cannot be kept: what it is made of has no state that can be "
+                "told from others; cache=False makes overviews in memory"
+            )
+        build(reducer, InCache(cache, levels))
+        _log.info("%s made in %.1f s", sources[-1].name, time.perf_counter() - started)
+    return list(levels)
+
+
+def _is_kept(cache: Cache, level: Any) -> bool:
+    """Tell whether a level is in a cache, made of what is there now."""
+    source = level.source
+    for part in level.grid.parts(whole(level.shape)):
+        held = cache.version(level.key(part.chunk))
+        if held is None or source.renew(part.chunk, held) is None:
+            return False
+    return True

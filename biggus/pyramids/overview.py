@@ -1,0 +1,180 @@
+"""An overview: one level of an array, each element of it made of many of the array's.
+
+It is a source, so that a cache keeps its tiles like those of any other.  What is not kept
+is made again, from the values themselves; to make all of it is `building`'s affair.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from biggus import engine
+from biggus.cache.versions import join_versions, split_versions
+from biggus.engine.fingerprint import Fingerprint, fingerprint
+from biggus.nodes import Node, select
+from biggus.pyramids.blocks import EXACT_LEVELS
+from biggus.region import Selection
+from biggus.source import Source, box_shape
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from biggus.pyramids.averaging import Averaging
+    from biggus.pyramids.layout import Layout
+    from biggus.source import Box, Values
+
+    Took = Callable[[int, Box, Any], None]
+
+
+class Reducer:
+    """Makes the tiles of the levels of an array from its values.
+
+    Parameters
+    ----------
+    node : Node
+        The array.
+    layout : Layout
+        How its levels are cut.
+    averaging : Averaging
+        How elements become one.
+    """
+
+    def __init__(self, node: Node, layout: Layout, averaging: Averaging) -> None:
+        self.node = node
+        self.layout = layout
+        self.averaging = averaging
+
+    @cached_property
+    def made_of(self) -> Fingerprint | None:
+        """What all of the array is made of; None if that cannot be said."""
+        return fingerprint(self.node, Selection.identity(self.node.shape))
+
+    @cached_property
+    def peak_bytes(self) -> int:
+        """The most memory that it takes to make the tiles of a region: its values, and sums."""
+        layout = self.layout
+        level = min(layout.levels, EXACT_LEVELS)
+        region = layout.below(next(layout.tiles(level)), level, 0)
+        values = math.prod(box_shape(region)) * max(8, self.node.dtype.itemsize)
+        read = engine.rehearse([select(self.node, Selection.of_box(region))])
+        # Whatever level is made: of each on the way four tiles wait.
+        return read.peak_bytes + read.result_bytes + 2 * values
+
+    def state(self, level: int, box: Box, took: Took | None = None) -> Any:
+        """Return the state of a tile of a level, or of a part of one that begins where it does.
+
+        Read region by region, each value once: the memory that it takes grows with the
+        logarithm of what the tile stands for.
+
+        Parameters
+        ----------
+        level : int
+            From 1 on.
+        box : tuple of slice
+            Of that level.
+        took : callable, optional
+            Told of every state on the way: its level, box and itself.
+        """
+        if level > EXACT_LEVELS:
+            quarters = self.layout.quarters(box, level)
+            found = [[self.state(level - 1, part, took) for part in row] for row in quarters]
+            sizes = [[self.layout.sizes(part, level - 1) for part in row] for row in quarters]
+            state = self.averaging.merged(found, sizes, self.layout.axes)
+            if took is not None:
+                took(level, box, state)
+            return state
+        values = self.values(level, box)
+        state = None
+        states = self.averaging.first(values, self.layout.axes, level)
+        for finer, state in enumerate(states, start=1):
+            if took is not None:
+                took(finer, self.layout.below(box, level, finer), state)
+        return state
+
+    def values(self, level: int, box: Box) -> Values:
+        """Return the values of the array that a box of a level stands for."""
+        region = self.layout.below(box, level, 0)
+        return engine.evaluate(select(self.node, Selection.of_box(region)))
+
+    def shown(self, level: int, box: Box, state: Any) -> Values:
+        """Return the values of a box of a level, in C order."""
+        values = self.averaging.shown(state, self.layout.sizes(box, level), self.node.dtype)
+        if isinstance(values, np.ma.MaskedArray):
+            mask = np.ascontiguousarray(np.ma.getmaskarray(values))
+            return np.ma.MaskedArray(np.ascontiguousarray(values.data), mask=mask)
+        return np.ascontiguousarray(values)
+
+
+class OverviewSource(Source):
+    """One level of an array.
+
+    Parameters
+    ----------
+    reducer : Reducer
+        What makes it.
+    level : int
+        From 1 on: an element stands for ``2**level`` rows and columns.
+    """
+
+    waits = False
+    fresh = True
+
+    def __init__(self, reducer: Reducer, level: int) -> None:
+        self.reducer = reducer
+        self.level = level
+        layout, node = reducer.layout, reducer.node
+        self.shape = layout.shape_of(level)
+        self.dtype = node.dtype
+        self.chunks = layout.chunks()
+        # NaN are left out of means, and where nothing is left there is nothing.
+        self.masked = node.masked or node.dtype.kind in "fc"
+        self.fill_value = node.fill_value
+        self.name = f"overview {level} of {node.shape}"
+        made_of = reducer.made_of
+        if made_of is not None:
+            method = reducer.averaging.name
+            self.token = f"overview:{made_of.identity.hex()}|{layout.axes}|{level}|{method}"
+            self.remote = any(source.remote for source, _ in made_of.reads)
+
+    def __getitem__(self, box: Box) -> Values:
+        layout = self.reducer.layout
+        grid = layout.grid(self.level)
+        parts = list(grid.parts(box))
+        if len(parts) == 1 and parts[0].chunk == box:
+            state = self.reducer.state(self.level, box)
+            return self._masked(self.reducer.shown(self.level, box, state))
+        values = self._masked(np.empty(box_shape(box), self.dtype))
+        for part in parts:
+            values[part.outer] = self[part.chunk][part.inner]
+        return values
+
+    def _masked(self, values: Values) -> Values:
+        if not self.masked or isinstance(values, np.ma.MaskedArray):
+            return values
+        return np.ma.MaskedArray(values, mask=np.zeros(values.shape, bool))
+
+    def version(self, box: Box) -> bytes | None:
+        """Return the states of all that is read for a box."""
+        made_of = self._made_of(box)
+        versions = None if made_of is None else made_of.versions()
+        return None if versions is None else join_versions(versions)
+
+    def renew(self, box: Box, held: bytes) -> bytes | None:
+        """Tell whether all that was read for a box is as it was."""
+        made_of = self._made_of(box)
+        if made_of is None:
+            return None
+        versions = split_versions(held, len(made_of.reads))
+        return held if versions is not None and made_of.good(tuple(versions)) else None
+
+    def _made_of(self, box: Box) -> Fingerprint | None:
+        region = self.reducer.layout.below(box, self.level, 0)
+        return fingerprint(self.reducer.node, Selection.of_box(region))
+
+    def peak_bytes(self, box: Box) -> int:
+        """Return the most memory that a read of `box` takes: a region of values, and its sums."""
+        return self.reducer.peak_bytes + super().peak_bytes(box)
