@@ -97,7 +97,7 @@ def leaf_of(source: Source, decode: bool = True) -> Node:
     """Return the node of all of a source, decoded if its attributes say how and `decode`."""
     leaf = Leaf(source, source.shape, source.dtype)
     conventions = source.conventions
-    if decode and conventions in ("CF", "CF-Zarr"):
+    if decode and conventions is not None:
         from biggus import cf
 
         default_fills = conventions == "CF"

@@ -61,7 +61,8 @@ def open(
         default only remote sources are cached.
     decode : bool, optional
         Whether packed values are unpacked and missing ones masked as the
-        variable's attributes say (CF conventions); if not, values are as stored.
+        variable's attributes say (CF conventions), in netCDF, HDF5 and Zarr
+        alike; if not, values are as stored.
     **options
         What the backend takes, such as ``zoom=`` for tiles.
 

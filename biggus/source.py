@@ -89,8 +89,8 @@ class Source(ABC):
     conventions: str | None = None
     """``"CF"`` where `attributes` say how the stored values are packed and masked.
 
-    ``"CF-Zarr"`` where they do too, and values that equal the netCDF library's
-    default fill values are values like any other.
+    ``"CF-Zarr"`` and ``"CF-HDF5"`` where they do too, and values that equal the
+    netCDF library's default fill values are values like any other.
     """
 
     waits: bool = True

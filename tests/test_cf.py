@@ -10,7 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import biggus
 from biggus import cf
+from biggus.source import Source
 
 netCDF4 = pytest.importorskip("netCDF4")
 
@@ -246,7 +248,8 @@ def test_without_default_fills_only_attributes_name_what_is_missing():
     assert not cf.decoder("i2", {"scale_factor": 0.5}, default_fills=False).masked
     decode = cf.decoder("i2", {"valid_min": 0}, default_fills=False)
     assert decode.missing == ()
-    assert decode.fill_value == np.ma.default_fill_value(np.dtype("i2"))
+    assert decode.fill_value == np.int16(-32767)  # NumPy's own, 999999, does not fit
+    assert decode(np.array([-1, 2], "i2")).filled().tolist() == [-32767, 2]
     assert cf.decoder("f4", {"_FillValue": -9.0}, default_fills=False).missing == (-9,)
 
 
@@ -301,3 +304,100 @@ def test_nothing_is_copied_where_nothing_is_computed():
     values = np.arange(5, dtype="i2")
     assert np.shares_memory(cf.decoder("i2", {})(values), values)
     assert np.shares_memory(cf.decoder("i2", {"_Unsigned": "true"})(values), values)
+
+
+@SLOW_START
+@given(variables(), st.integers(0, 2**8 - 1))
+def test_what_is_masked_already_stays_masked(case, bits):
+    dtype, values, fill, attributes = case
+    if fill is not None:
+        attributes = {**attributes, "_FillValue": fill}
+    decode = cf.decoder(dtype, attributes)
+    if decode is None:
+        return
+    known = np.array([bits >> place & 1 for place in range(len(values))], bool)
+    given_values = np.ma.MaskedArray(values, mask=known)
+    got, alone = decode(given_values), np.ma.asarray(decode(values))
+    assert isinstance(got, np.ma.MaskedArray)
+    assert got.dtype == decode.dtype
+    expected = known | np.ma.getmaskarray(alone)
+    np.testing.assert_array_equal(np.ma.getmaskarray(got), expected)
+    assert got.data[~expected].tobytes() == alone.data[~expected].tobytes()
+    np.testing.assert_array_equal(np.ma.getmaskarray(given_values), known)
+
+
+class MaskedAndPacked(Source):
+    """A source of which some values are masked, and the others packed."""
+
+    shape, dtype, name, masked, conventions = (4,), np.dtype("i2"), "both", True, "CF"
+
+    def __init__(self, attributes):
+        self.attributes = attributes
+
+    def __getitem__(self, box):
+        return np.ma.MaskedArray(np.array([1, 2, -9, 4], "i2"), mask=[0, 1, 0, 0])[box]
+
+
+@pytest.mark.parametrize("attributes", [{"scale_factor": 0.5}, {"_FillValue": np.int16(-9)}, {}])
+@pytest.mark.parametrize("conventions", ["CF", "CF-Zarr", "CF-HDF5"])
+def test_a_source_that_is_masked_and_packed_loses_no_mask(attributes, conventions):
+    source = MaskedAndPacked(attributes)
+    source.conventions = conventions
+    lazy = biggus.ArrayAdapter(source)
+    right = np.array([1, 2, -9, 4]) * attributes.get("scale_factor", 1)
+    mask = [False, True, "_FillValue" in attributes, False]
+    assert lazy.masked
+    got = lazy.masked_array()
+    assert got.dtype == lazy.dtype
+    np.testing.assert_array_equal(np.ma.getmaskarray(got), mask)
+    np.testing.assert_array_equal(got.compressed(), right[~np.array(mask)])
+    assert lazy.sum().masked_array() == right[~np.array(mask)].sum()
+    assert lazy[1:3].masked_array().tolist() == [None, None if mask[2] else right[2]]
+
+
+KEPT = [
+    ("i1", {"dtype": "bool"}, "?"),
+    ("u1", {"dtype": np.array(["bool"], object)}, "?"),
+    ("i4", {"dtype": b"bool"}, "?"),
+    ("i1", {cf.KEPT_DTYPE: "|b1"}, "?"),
+    ("f4", {cf.KEPT_DTYPE: ">f2"}, ">f2"),
+    ("O", {cf.KEPT_DTYPE: "<U3"}, "<U3"),
+    ("O", {cf.KEPT_DTYPE: "T"}, "T"),
+    ("f4", {"dtype": "bool"}, None),
+    ("i1", {"dtype": "int8"}, None),
+    ("i1", {cf.KEPT_DTYPE: "<U3"}, None),
+    ("f8", {cf.KEPT_DTYPE: "nonsense"}, None),
+    ("O", {cf.KEPT_DTYPE: 3}, None),
+]
+
+
+@pytest.mark.parametrize(("stored", "attributes", "kept"), KEPT)
+def test_a_dtype_that_was_kept_in_an_attribute_is_given_back(stored, attributes, kept):
+    decode = cf.decoder(stored, attributes, default_fills=False)
+    assert cf.follows(np.dtype(stored), attributes) == (kept is not None)
+    if kept is None:
+        assert decode is None
+        return
+    values = np.array(["a", "", "abc"], "O") if stored == "O" else np.array([0, 1, 1], stored)
+    got = decode(values)
+    assert got.dtype == np.dtype(kept)
+    assert got.tolist() == values.astype(kept).tolist()
+    assert cf.decoder(stored, attributes, default_fills=False, restore=False) is None
+
+
+def test_scaled_numbers_are_no_truth_values():
+    decode = cf.decoder("i1", {"dtype": "bool", "scale_factor": 0.5, "_FillValue": np.int8(-1)})
+    assert decode(np.array([0, 1, -1], "i1")).tolist() == [0.0, 0.5, None]
+
+
+@pytest.mark.parametrize("dtype", ["M8[s]", ">M8[ns]", "m8[h]"])
+@pytest.mark.parametrize("fill", ["NaT", 5])
+def test_times_are_missing_where_an_attribute_says_so(dtype, fill):
+    fill = np.array(fill, "i8").view("i8").astype(dtype) if fill == 5 else np.array(fill, dtype)
+    values = np.array([0, 5, 7, np.iinfo("i8").min]).astype(dtype)
+    decode = cf.decoder(dtype, {"_FillValue": fill[()], "valid_min": 6, "scale_factor": 2.0})
+    got = decode(values)
+    assert got.dtype == values.dtype
+    mask = np.isnat(values) if np.isnat(fill) else values == fill
+    np.testing.assert_array_equal(np.ma.getmaskarray(got), mask)
+    assert cf.decoder(dtype, {"units": "K"}) is None

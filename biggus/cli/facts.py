@@ -31,8 +31,9 @@ def facts_of(opened: Opened) -> dict[str, Any]:
     }
     if array.masked:
         facts["fill_value"] = told(np.asarray(array.fill_value)[()])
-    if opened.decoded:
+    if opened.decoder is not None:
         facts["stored_dtype"] = str(source.dtype)
+        facts["decoded"] = {name: told(value) for name, value in opened.decoder.applied.items()}
     return facts
 
 
@@ -95,6 +96,20 @@ def dtype_text(facts: dict[str, Any]) -> str:
     stored = facts.get("stored_dtype", facts["dtype"])
     packed = f" (stored as {stored})" if stored != facts["dtype"] else ""
     return f"{facts['dtype']}{masked}{packed}"
+
+
+def decoded_text(facts: dict[str, Any]) -> str:
+    """Return in words what is done to the stored values.
+
+    Examples
+    --------
+    >>> decoded_text({"decoded": {"missing": [-9, -1], "scale_factor": 0.5}})
+    'missing -9, -1; scale_factor 0.5'
+    """
+    return "; ".join(
+        f"{name} {', '.join(map(str, value)) if isinstance(value, list) else value}"
+        for name, value in facts["decoded"].items()
+    )
 
 
 def chunks_text(facts: dict[str, Any]) -> str:

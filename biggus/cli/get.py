@@ -95,8 +95,8 @@ def _picked(opened: Opened, variable: str, key: Key, label: str) -> Picked:
         raise SelectionError(f"cannot select from shape {shape}: {error}") from error
     dims = selected_dims(opened.source.dims, key, opened.array.shape)
     attributes = opened.source.attributes
-    default_fills = opened.conventions == "CF"
-    return Picked(array, variable or "data", label, dims, attributes, opened.decoded, default_fills)
+    decoded, default_fills = opened.decoder is not None, opened.conventions == "CF"
+    return Picked(array, variable or "data", label, dims, attributes, decoded, default_fills)
 
 
 def selected_dims(dims: Sequence[str] | None, key: Key, shape: tuple[int, ...]) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ import textwrap
 from typing import TYPE_CHECKING, Any
 
 from biggus.backends import Location
-from biggus.cli.facts import chunks_text, dtype_text, facts_of, shape_text
+from biggus.cli.facts import chunks_text, decoded_text, dtype_text, facts_of, shape_text
 from biggus.cli.opening import add_opening, open_variable, settings, variables
 from biggus.cli.tables import table
 from biggus.errors import BiggusError, OpenError
@@ -78,6 +78,8 @@ def _print_one(location: str, facts: dict[str, Any]) -> None:
     ]
     if "fill_value" in facts:
         rows.append(("fill value", str(facts["fill_value"])))
+    if facts.get("decoded"):
+        rows.append(("decoded by", decoded_text(facts)))
     print(table(rows, indent="  "))
     if facts["attributes"]:
         print("  attributes")

@@ -10,6 +10,7 @@ from biggus import options
 from biggus.api import options_of
 from biggus.backends import Location, backend_for, backend_named
 from biggus.caching import chosen_cache
+from biggus.cf import Decoder
 from biggus.cli.usage import UsageError
 from biggus.errors import BiggusError, GoneError, OpenError
 from biggus.nodes import Elementwise, Leaf
@@ -22,11 +23,11 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass
 class Opened:
-    """A variable: the array, the source that it stands on, and how its values are packed."""
+    """A variable: the array, the source that it stands on, and what unpacks its values, if any."""
 
     array: biggus.Array
     source: Source
-    decoded: bool
+    decoder: Decoder | None
     conventions: str | None = None
 
 
@@ -155,14 +156,15 @@ def open_variable(arguments: argparse.Namespace, variable: str | None) -> Opened
     except (TypeError, ValueError) as error:
         raise OpenError(Location(arguments.location).public, str(error)) from error
     node = array.node
-    decoded = isinstance(node, Elementwise)
+    decoder = node.step if isinstance(node, Elementwise) else None
     while isinstance(node, Elementwise):
         node = node.operands[0]
     assert isinstance(node, Leaf)
+    assert decoder is None or isinstance(decoder, Decoder)
     conventions = node.source.conventions
     if arguments.raw and conventions is None:
         conventions = _conventions(arguments, variable)
-    return Opened(array, node.source, decoded, conventions)
+    return Opened(array, node.source, decoder, conventions)
 
 
 def _conventions(arguments: argparse.Namespace, variable: str | None) -> str | None:

@@ -93,7 +93,7 @@ def check_metadata(source: Source) -> None:
     if source.dims is not None:
         assert len(source.dims) == len(source.shape), "dims are not one for each axis"
         assert all(isinstance(dim, str) for dim in source.dims), "not all dims are str"
-    assert source.conventions in {None, "CF", "CF-Zarr"}, (
+    assert source.conventions in {None, "CF", "CF-HDF5", "CF-Zarr"}, (
         f"unknown conventions {source.conventions}"
     )
     assert source.lock is None or hasattr(source.lock, "__enter__"), "the lock is none"

@@ -96,6 +96,19 @@ def test_json_of_a_packed_variable(folder, said):
     assert facts["attributes"]["scale_factor"] == 0.5
 
 
+def test_what_is_applied_to_the_values_of_hdf5_is_said(folder, said):
+    with h5py.File(folder / "b.h5", "w") as file:
+        rain = file.create_dataset("rain", data=np.array([1, -9], "i2"))
+        rain.attrs["_FillValue"], rain.attrs["scale_factor"] = np.int16(-9), 0.5
+    (facts,) = json.loads(said("info", folder / "b.h5", "--json"))["variables"]
+    assert (facts["dtype"], facts["stored_dtype"], facts["masked"]) == ("float64", "int16", True)
+    assert facts["decoded"] == {"missing": [-9], "scale_factor": 0.5}
+    words = [line.split() for line in said("info", folder / "b.h5").splitlines()]
+    assert ["decoded", "by", "missing", "-9;", "scale_factor", "0.5"] in words
+    (facts,) = json.loads(said("info", folder / "b.h5", "--json", "--raw"))["variables"]
+    assert (facts["dtype"], facts["masked"], "decoded" in facts) == ("int16", False, False)
+
+
 def test_zarr(folder, said):
     (facts,) = json.loads(said("info", folder / "a.zarr", "--json"))["variables"]
     assert (facts["shape"], facts["chunks"], facts["dtype"]) == ([5, 6], [2, 3], "uint8")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from biggus import cf
 from biggus.backends.files import file_version
 from biggus.backends.hdf5 import files as hdf5_files
 from biggus.backends.hdf5.descriptor import Descriptor
@@ -43,6 +44,9 @@ if TYPE_CHECKING:
     from biggus.backends.native import LibraryLock
 
 log = logging.getLogger("biggus.backends.hdf5")
+
+CONVENTIONS = "CF-HDF5"
+"""CF as in HDF5 files: nothing is missing but what the attributes name."""
 
 _MOST_FILES = 64  # of those behind a virtual dataset, open at once in one read
 
@@ -109,6 +113,9 @@ class HDF5Source(_DatasetSource):
     UTF-8 become lone surrogates, as ``errors="surrogateescape"`` does);
     strings of fixed length are of dtype ``S``; enumerations are integers.
 
+    Values are as they are stored.  A dataset whose attributes say how they are
+    packed, or which are missing, says so in its ``conventions``.
+
     Parameters
     ----------
     path : str
@@ -135,6 +142,8 @@ class HDF5Source(_DatasetSource):
         with hdf5_lock, hdf5_files.files.visit(path):
             opened = hdf5_files.open_dataset(path, self.dataset)
             self._describe(path, opened.dataset)
+            if cf.follows(self.dtype, self.attributes):
+                self.conventions = CONVENTIONS
             self._look_behind(opened)
             if self._storage is not None:
                 self.chunks = self._storage.chunks

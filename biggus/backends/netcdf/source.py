@@ -338,10 +338,14 @@ class HeldSource(_VariableSource):
             place = "/".join(part for part in (group.path.strip("/"), variable.name) if part)
             self._take(f"{group.filepath()}::{place}", facts)
             mask, scale = bool(variable.mask), bool(variable.scale)
-        if mask and scale:
+        # The library gives truth values, say, in the dtype that they are stored in.
+        as_stored = cf.kept_dtype(self.dtype, facts.attributes) is None
+        if mask and scale and as_stored:
             self.conventions = "CF"
         elif mask or scale:
-            self._decoder = cf.decoder(self.dtype, facts.attributes, mask=mask, scale=scale)
+            self._decoder = cf.decoder(
+                self.dtype, facts.attributes, mask=mask, scale=scale, restore=False
+            )
         if self._decoder is not None:
             self.dtype = self._decoder.dtype
             self.masked = self._decoder.masked

@@ -1,10 +1,10 @@
 """Which Zarr arrays follow the CF conventions, and how they say so.
 
-A Zarr array is taken to follow them if its attributes hold any of those in
-`PACKING`, or if it is of format 2, has xarray's mark ``_ARRAY_DIMENSIONS``
-and a fill value: there xarray keeps ``_FillValue`` as the fill value of the
-array.  In format 3 the fill value is only what was never written, and
-``_FillValue`` is an attribute, of some dtypes in Base64.
+A Zarr array is taken to follow them if its attributes say so, by `biggus.cf.follows`,
+or if it is of format 2, has xarray's mark ``_ARRAY_DIMENSIONS`` and a fill
+value: there xarray keeps ``_FillValue`` as the fill value of the array.  In
+format 3 the fill value is only what was never written, and ``_FillValue`` is an
+attribute, of some dtypes in Base64.
 
 Needs no Zarr library.
 """
@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from biggus import cf
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -28,16 +30,13 @@ CONVENTIONS = "CF-Zarr"
 
 _SENTINELS = ("_FillValue", "missing_value", "valid_min", "valid_max", "valid_range")
 
-PACKING = frozenset([*_SENTINELS, "scale_factor", "add_offset", "_Unsigned"])
-"""Attributes each of which marks an array as one that follows the conventions."""
-
 _WORDS = {"NaN": np.nan, "Infinity": np.inf, "-Infinity": -np.inf}
 
 
-def follows_cf(document: ArrayDocument) -> bool:
-    """Tell whether an array follows the CF conventions."""
+def follows_cf(document: ArrayDocument, dtype: np.dtype[Any]) -> bool:
+    """Tell whether an array, of values of `dtype`, follows the CF conventions."""
     attributes = document.fields.get("attributes") or {}
-    if not PACKING.isdisjoint(attributes):
+    if cf.follows(dtype, attributes):
         return True
     marked = document.zarr_format == 2 and "_ARRAY_DIMENSIONS" in attributes
     return marked and document.fields.get("fill_value") is not None
@@ -77,7 +76,7 @@ def cf_attributes(
 
 def _comparable(fill_value: Any, dtype: np.dtype[Any]) -> bool:
     # No character is what strings are padded with, not one that was chosen.
-    return dtype.kind in "iufc" or (dtype == "S1" and bool(fill_value))
+    return dtype.kind in "iufcmM" or (dtype == "S1" and bool(fill_value))
 
 
 def _decoded(value: Any, dtype: np.dtype[Any]) -> Any:

@@ -54,7 +54,8 @@ class ZarrSource(Source):
     Values are as they are stored.  An array follows the CF conventions, and says
     so in its ``conventions``, if its attributes hold any of ``scale_factor``,
     ``add_offset``, ``missing_value``, ``valid_min``, ``valid_max``,
-    ``valid_range``, ``_FillValue`` and ``_Unsigned``, or if it is of format 2
+    ``valid_range``, ``_FillValue`` and ``_Unsigned``, or name the dtype that its
+    values had before they were stored (see `biggus.cf`), or if it is of format 2
     with xarray's ``_ARRAY_DIMENSIONS`` and a fill value that is not null.  In
     format 2 the fill value of such an array is its ``_FillValue``, unless it
     has an attribute of that name; in format 3 it never is.  The fill value of
@@ -115,7 +116,7 @@ class ZarrSource(Source):
         try:
             self._take(self._blocking)
             self.dims = document.dims
-            if decode and follows_cf(document):
+            if decode and follows_cf(document, self.dtype):
                 self.attributes = cf_attributes(document, self.dtype, self.fill_value)
                 self.conventions = CONVENTIONS
             store.check = check_for(document.fields, document.zarr_format)

@@ -1,31 +1,18 @@
-"""CF decoding: from values as they are packed in a store to what they mean.
-
-A variable's attributes say which packed values are missing (``_FillValue``,
-``missing_value``, ``valid_min``, ``valid_max``, ``valid_range``), whether
-signed integers are unsigned ones (``_Unsigned``), and how numbers are scaled
-(``scale_factor``, ``add_offset``).  :func:`decoder` turns dtype and attributes
-into a :class:`Decoder`, which is applied to any block of packed values, so that
-what is kept in a cache is packed, and packed and decoded views share it.
-
-The results are those of netCDF4-python's automatic masking and scaling, with
-what depends on the values there made static here: dtype, maskedness and fill
-value follow from the metadata alone.
-
-Pure: knows no source and reads nothing.
-"""
+"""From the attributes of a variable to what decodes its values."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeAlias
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from biggus.cf.decoder import Decoder
+from biggus.cf.marks import kept_dtype, text_of
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-Values: TypeAlias = npt.NDArray[Any] | np.ma.MaskedArray[Any, Any]
 
 _DEFAULT_FILLS: dict[str, int | float] = {
     "i1": -127,
@@ -44,127 +31,6 @@ _DEFAULT_FILLS: dict[str, int | float] = {
 """What the netCDF library writes where nothing was written, by dtype."""
 
 
-@dataclass(frozen=True, eq=False)
-class Decoder:
-    """What turns packed values into decoded ones, element by element.
-
-    Made by :func:`decoder`.  Equal and of one hash if it does the same; pickles.
-
-    Attributes
-    ----------
-    packed : dtype
-        The dtype of what goes in.
-    dtype : dtype
-        The dtype of what comes out.
-    masked : bool
-        Whether the result is a MaskedArray: if any value can be missing.
-    fill_value : scalar or None
-        The fill value of the result, of `dtype`; None if not `masked`.
-    viewed : dtype
-        As what packed values are looked at: `packed`, or its unsigned twin.
-    missing : tuple of scalar
-        The packed values, of `viewed`, that are missing.
-    nan : bool
-        Whether NaN is missing.
-    minimum, maximum : scalar or None
-        Packed values beyond these, of `viewed`, are missing.
-    scale, offset : scalar or None
-        Packed values are multiplied by `scale`, then `offset` is added.
-    """
-
-    packed: np.dtype[Any]
-    dtype: np.dtype[Any]
-    viewed: np.dtype[Any]
-    fill_value: Any = None
-    missing: tuple[Any, ...] = ()
-    nan: bool = False
-    minimum: Any = None
-    maximum: Any = None
-    scale: Any = None
-    offset: Any = None
-
-    @property
-    def masked(self) -> bool:
-        """Whether the result is a MaskedArray: if any value can be missing."""
-        bounded = self.minimum is not None or self.maximum is not None
-        return bool(self.missing) or self.nan or bounded
-
-    def __call__(self, values: npt.NDArray[Any]) -> Values:
-        """Return the decoded `values`.
-
-        Parameters
-        ----------
-        values : ndarray
-            Packed values of dtype `packed`, of any shape.  Not changed.
-
-        Returns
-        -------
-        ndarray or MaskedArray
-            Of `dtype` and the same shape; a MaskedArray if and only if
-            `masked`.  May share memory with `values`.  What lies under the
-            mask has no meaning.
-        """
-        values = np.asarray(values)
-        if self.viewed != self.packed:
-            values = values.view(self.viewed)
-        with np.errstate(all="ignore"):
-            mask = self._mask(values)
-            result = self._unpack(values)
-        if not self.masked:
-            return result
-        return np.ma.MaskedArray(result, mask=mask, fill_value=self.fill_value)
-
-    def _mask(self, values: npt.NDArray[Any]) -> Any:
-        mask: Any = None
-        for test in (
-            *(np.equal(values, missing) for missing in self.missing),
-            *([np.isnan(values)] if self.nan else ()),
-            *([np.less(values, self.minimum)] if self.minimum is not None else ()),
-            *([np.greater(values, self.maximum)] if self.maximum is not None else ()),
-        ):
-            mask = test if mask is None else np.logical_or(mask, test)
-        return mask if mask is not None and mask.any() else np.ma.nomask
-
-    def _unpack(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        result: npt.NDArray[Any] = values
-        if self.scale is not None:
-            result = np.asarray(np.multiply(result, self.scale))
-        if self.offset is not None:
-            # The product is ours to overwrite, unless the sum is of another dtype.
-            ours = self.scale is not None and result.dtype == self.dtype
-            added = np.add(result, self.offset, out=result) if ours else result + self.offset
-            result = np.asarray(added)
-        return result if result.dtype == self.dtype else result.astype(self.dtype)
-
-    @property
-    def key(self) -> str:
-        """What is equal for decoders that do the same, in any process."""
-        return f"decode{self._key()!r}"
-
-    def _key(self) -> tuple[Any, ...]:
-        def exact(value: Any) -> Any:
-            # NaN is unequal to itself and 0.0 equal to -0.0, but their bytes tell.
-            if value is None:
-                return None
-            array = np.asarray(value)
-            return array.dtype.str, array.tobytes()
-
-        return (
-            self.packed,
-            self.dtype,
-            self.viewed,
-            self.nan,
-            tuple(map(exact, self.missing)),
-            *map(exact, (self.fill_value, self.minimum, self.maximum, self.scale, self.offset)),
-        )
-
-    def __eq__(self, other: object) -> bool:
-        return self._key() == other._key() if isinstance(other, Decoder) else NotImplemented
-
-    def __hash__(self) -> int:
-        return hash(self._key())
-
-
 def decoder(
     dtype: npt.DTypeLike,
     attributes: Mapping[str, Any],
@@ -172,6 +38,7 @@ def decoder(
     mask: bool = True,
     scale: bool = True,
     default_fills: bool = True,
+    restore: bool = True,
 ) -> Decoder | None:
     """Return what decodes packed values of `dtype`, or None if there is nothing to do.
 
@@ -180,8 +47,8 @@ def decoder(
     cannot hold, a scale factor that is no number.  Values that equal the
     netCDF library's default fill value are missing unless there is a
     ``_FillValue``, or `default_fills` is False, or `dtype` is of one byte and
-    the attribute ``_NoFill`` is ``"true"``.  Characters are missing only if an
-    attribute says so; strings, objects and structures are never decoded.
+    the attribute ``_NoFill`` is ``"true"``.  Characters and times are missing only if an
+    attribute says so; structures are never decoded, and strings only restored.
 
     Parameters
     ----------
@@ -197,6 +64,9 @@ def decoder(
     default_fills : bool
         Whether values that were never written show the netCDF library's default
         fill values, as in its files and in no others.
+    restore : bool
+        Whether values get the dtype back that they had before they were stored:
+        truth values, say, of which xarray makes bytes with an attribute ``dtype``.
 
     Examples
     --------
@@ -208,18 +78,22 @@ def decoder(
     [1.5 --]
     """
     packed = np.dtype(dtype)
-    character = packed.kind == "S" and packed.itemsize == 1
-    if packed.kind not in "iufc" and not character:
+    number = packed.kind in "iufc"
+    compared = number or packed.kind in "mM" or packed == "S1"
+    kept = kept_dtype(packed, attributes) if restore else None
+    if not compared and kept is None:
         return None
-    unsigned = scale and packed.kind == "i" and attributes.get("_Unsigned") in ("true", "True")
+    unsigned = scale and packed.kind == "i" and text_of(attributes, "_Unsigned") in ("true", "True")
     viewed = np.dtype(f"{packed.byteorder}u{packed.itemsize}") if unsigned else packed
     made = Decoder(packed=packed, dtype=viewed, viewed=viewed)
-    if scale and not character:
+    if scale and number:
         made = _with_scaling(made, attributes)
-    if mask:
+    if mask and compared:
         made = _with_missing(made, attributes, default_fills)
-    if mask and not character:
+    if mask and number:
         made = _with_bounds(made, attributes)
+    if kept is not None and made.dtype == packed:
+        made = replace(made, dtype=kept)
     if made == Decoder(packed=packed, dtype=packed, viewed=packed):
         return None
     return _with_fill_value(made, attributes, default_fills) if made.masked else made
@@ -234,7 +108,7 @@ def _with_missing(made: Decoder, attributes: Mapping[str, Any], default_fills: b
     if fill is None and default is not None and not unsigned and not _unfilled(made, attributes):
         found.append(default.reshape(1))
     values = np.concatenate(found) if found else np.empty(0, made.viewed)
-    nan = np.isnan(values) if values.dtype.kind in "fc" else np.zeros(values.shape, bool)
+    nan = np.isnan(values) if values.dtype.kind in "fcmM" else np.zeros(values.shape, bool)
     distinct = tuple(dict.fromkeys(values[~nan]))
     return replace(made, missing=distinct, nan=bool(nan.any()))
 
@@ -244,7 +118,11 @@ def _with_fill_value(made: Decoder, attributes: Mapping[str, Any], default_fills
     sentinels = _sentinels(made, attributes, default_fills)
     shown = next((a.ravel()[0] for a in sentinels if a is not None and a.size), None)
     if shown is None:
-        return replace(made, fill_value=np.ma.default_fill_value(made.dtype))
+        # NumPy's own does not fit into short integers.
+        usual = _DEFAULT_FILLS.get(made.dtype.str[1:]) if made.dtype.kind in "iu" else None
+        shown = np.ma.default_fill_value(made.dtype) if usual is None else usual
+        with np.errstate(all="ignore"):
+            return replace(made, fill_value=np.array(shown).astype(made.dtype)[()])
     with np.errstate(all="ignore"):
         value = np.asarray(shown).astype(made.viewed).astype(made.dtype)
     return replace(made, fill_value=value[()])
@@ -266,7 +144,7 @@ def _unfilled(made: Decoder, attributes: Mapping[str, Any]) -> bool:
     Without filling, a byte has no value to spare; of wider types the default
     fill values are improbable enough to be taken as missing all the same.
     """
-    return made.packed.itemsize == 1 and attributes.get("_NoFill") == "true"
+    return made.packed.itemsize == 1 and text_of(attributes, "_NoFill") == "true"
 
 
 def _with_bounds(made: Decoder, attributes: Mapping[str, Any]) -> Decoder:
@@ -314,7 +192,9 @@ def _castable(value: Any, made: Decoder) -> npt.NDArray[Any] | None:
         given = np.array(value)
         if packed.kind == "S":
             cast = given.astype(packed) if given.dtype.kind == "S" else None
-        elif given.dtype.kind in "biuf" or packed.kind == given.dtype.kind:
+        elif packed.kind == given.dtype.kind or (
+            given.dtype.kind in "biuf" and packed.kind not in "mM"
+        ):
             with np.errstate(all="ignore"):
                 cast = given.astype(packed)
         else:
