@@ -70,7 +70,7 @@ if TYPE_CHECKING:
     from biggus.api import open
     from biggus.cache import Cache
     from biggus.many import open_many
-    from biggus.pyramids import Pyramid, TilePyramid, overviews
+    from biggus.pyramids import Pyramid, TilePyramid, open_pyramid, overviews
     from biggus.sinks import save
 
 __version__ = "1.0.0a1"
@@ -123,6 +123,7 @@ __all__ = [
     "ones",
     "open",
     "open_many",
+    "open_pyramid",
     "options",
     "overviews",
     "percentile",
@@ -149,6 +150,7 @@ _later = {
     "TilePyramid": "biggus.pyramids",
     "open": "biggus.api",
     "open_many": "biggus.many",
+    "open_pyramid": "biggus.pyramids",
     "overviews": "biggus.pyramids",
     "save": "biggus.sinks",
 }

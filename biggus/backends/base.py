@@ -3,11 +3,27 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 if TYPE_CHECKING:
     from biggus.backends.location import Location
     from biggus.source import Source
+
+
+class Resolution(NamedTuple):
+    """One resolution of an image that is stored at several.
+
+    Attributes
+    ----------
+    path : str
+        Where it lies: an array, or a group of variables, by its path from what was asked about.
+    scale : tuple of float or None
+        For each axis the size of an element, in units that all resolutions share, if that
+        is said.
+    """
+
+    path: str
+    scale: tuple[float, ...] | None
 
 
 class Backend(ABC):
@@ -63,6 +79,21 @@ class Backend(ABC):
         TypeError
             If an option is not one of the backend's.
         """
+
+    def resolutions(
+        self,
+        location: Location,  # noqa: ARG002 - for those that override it
+        group: str,  # noqa: ARG002 - likewise
+        **options: Any,  # noqa: ARG002 - likewise
+    ) -> tuple[Resolution, ...]:
+        """List the resolutions of the image that a group holds; none, if it says of none.
+
+        Raises
+        ------
+        OpenError
+            If it cannot be opened; `GoneError` if it is not there at all.
+        """
+        return ()
 
     def adopt(self, obj: Any) -> Source | None:  # noqa: ARG002 - for those that override it
         """Return a source for an object of the library, or None if it is none of ours."""

@@ -2,6 +2,7 @@
 
 from biggus.pyramids.of_array import overviews
 from biggus.pyramids.pyramid import Level, Pyramid
+from biggus.pyramids.stores import open_pyramid
 from biggus.pyramids.tiles import TilePyramid
 
-__all__ = ["Level", "Pyramid", "TilePyramid", "overviews"]
+__all__ = ["Level", "Pyramid", "TilePyramid", "open_pyramid", "overviews"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import zipfile
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -9,12 +10,17 @@ from urllib.parse import urlsplit
 
 from biggus.backends.base import Backend
 from biggus.backends.zarr import metadata as zarr_metadata
+from biggus.backends.zarr.multiscale import resolutions
 from biggus.backends.zarr.objects import METADATA_NAMES
 from biggus.backends.zarr.opening import format_option, objects_at, open_source
 from biggus.errors import BiggusError, GoneError, OpenError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from biggus.backends.base import Resolution
     from biggus.backends.location import Location
+    from biggus.backends.zarr.objects import Objects
     from biggus.source import Source
 
 _SCHEMES = ("http", "https", "s3", "gs", "memory")
@@ -58,20 +64,17 @@ class ZarrBackend(Backend):
         return self.BY_SUFFIX if named else self.UNCLAIMED
 
     def variables(self, location: Location, **options: Any) -> tuple[str, ...]:  # noqa: D102
-        zarr_format = format_option(options)
-        if location.scheme:
-            options.pop("fresh_for", None)
-        objects = objects_at(location, options)
-        try:
+        zarr_format, objects = _objects(location, options)
+        with _told(location):
             return zarr_metadata.list_arrays(objects, location.public, zarr_format)
-        except BiggusError:
-            raise
-        except FileNotFoundError:
-            raise GoneError(location.public, "there is no such store") from None
-        except ConnectionError as error:
-            raise GoneError(location.public, str(error)) from None
-        except (OSError, ValueError, TypeError, AttributeError) as error:
-            raise OpenError(location.public, f"its metadata cannot be read: {error}") from error
+
+    def resolutions(  # noqa: D102 - inherited
+        self, location: Location, group: str, **options: Any
+    ) -> tuple[Resolution, ...]:
+        path = zarr_metadata.array_path(location.public, group)
+        zarr_format, objects = _objects(location, options)
+        with _told(location):
+            return resolutions(zarr_metadata.read_group(objects, path, zarr_format) or {})
 
     def open(self, location: Location, variable: str, **options: Any) -> Source:
         """Return the source of one array.
@@ -98,6 +101,30 @@ class ZarrBackend(Backend):
         from biggus.backends.zarr.adopted import adopt_array
 
         return adopt_array(obj)
+
+
+def _objects(location: Location, options: dict[str, Any]) -> tuple[int | None, Objects]:
+    """Return the format that is asked for, and the objects of a store."""
+    zarr_format = format_option(options)
+    options.pop("decode", None)
+    if location.scheme:
+        options.pop("fresh_for", None)
+    return zarr_format, objects_at(location, options)
+
+
+@contextlib.contextmanager
+def _told(location: Location) -> Iterator[None]:
+    """Say what was looked for if the documents of a store cannot be read."""
+    try:
+        yield
+    except BiggusError:
+        raise
+    except FileNotFoundError:
+        raise GoneError(location.public, "there is no such store") from None
+    except ConnectionError as error:
+        raise GoneError(location.public, str(error)) from None
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise OpenError(location.public, f"its metadata cannot be read: {error}") from error
 
 
 def _is_zipped_store(location: Location) -> bool:

@@ -110,6 +110,28 @@ def read_array(objects: Objects, path: str, zarr_format: int | None = None) -> A
     return None
 
 
+def read_group(
+    objects: Objects, path: str, zarr_format: int | None = None
+) -> Mapping[str, Any] | None:
+    """Return the attributes of the group at `path`, or None if there is no group.
+
+    Raises
+    ------
+    OSError
+        If a document cannot be read.
+    ValueError
+        If one is not what it should be.
+    """
+    prefix = f"{path}/" if path else ""
+    if zarr_format in (None, 3):
+        fields = _read_json(objects, prefix + "zarr.json")
+        if fields is not None:
+            return fields.get("attributes") or {} if fields.get("node_type") == "group" else None
+    if zarr_format in (None, 2) and _read_json(objects, prefix + ".zgroup") is not None:
+        return _read_json(objects, prefix + ".zattrs") or {}
+    return None
+
+
 def list_arrays(objects: Objects, location: str, zarr_format: int | None = None) -> tuple[str, ...]:
     """List the paths of the arrays in a store, sorted; ``"/"`` is the root.
 

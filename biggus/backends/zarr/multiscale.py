@@ -1,0 +1,88 @@
+"""Multiscale stores: which arrays of a Zarr group are one image at several resolutions.
+
+Three conventions say so in the attributes of a group:
+
+- OME-NGFF 0.4 and earlier: ``multiscales``, a list of images with ``datasets``;
+- OME-Zarr 0.5: the same within ``ome``;
+- the Zarr convention ``multiscales`` 0.1, which GeoZarr's overviews follow: an object
+  with a ``layout``, whose assets are arrays, or groups of variables.
+
+Pure: knows documents, and reads nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from biggus.backends.base import Resolution
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+
+def resolutions(attributes: Mapping[str, Any]) -> tuple[Resolution, ...]:
+    """Return the resolutions of the first image that the attributes of a group tell of.
+
+    Of none, if they tell of none or make no sense.
+
+    Examples
+    --------
+    >>> resolutions({"multiscales": [{"datasets": [{"path": "0"}, {"path": "1"}]}]})
+    (Resolution(path='0', scale=None), Resolution(path='1', scale=None))
+    """
+    within = attributes.get("ome")
+    said = (within if isinstance(within, dict) else attributes).get("multiscales")
+    if isinstance(said, list):
+        said = next((image for image in said if isinstance(image, dict)), None)
+        return tuple(_of_ome(said or {}))
+    if isinstance(said, dict) and isinstance(said.get("layout"), list):
+        return tuple(_of_layout([each for each in said["layout"] if isinstance(each, dict)]))
+    return ()
+
+
+def _of_ome(image: Mapping[str, Any]) -> Iterator[Resolution]:
+    for dataset in image.get("datasets") or ():
+        path = dataset.get("path") if isinstance(dataset, dict) else None
+        if isinstance(path, str):
+            yield Resolution(path, _scale_in(dataset.get("coordinateTransformations")))
+
+
+def _scale_in(transformations: Any) -> tuple[float, ...] | None:
+    for each in transformations if isinstance(transformations, list) else ():
+        if isinstance(each, dict) and each.get("type") == "scale":
+            return _numbers(each.get("scale"))
+    return None
+
+
+def _of_layout(layout: Sequence[Mapping[str, Any]]) -> Iterator[Resolution]:
+    """Yield the assets of a layout; what a scale is relative to may be given before or after."""
+    entries = {each["asset"]: each for each in layout if isinstance(each.get("asset"), str)}
+    for asset in entries:
+        yield Resolution(asset, _absolute(asset, entries))
+
+
+def _absolute(asset: str, entries: Mapping[str, Mapping[str, Any]]) -> tuple[float, ...] | None:
+    """Return the scale of an asset: its own, times that of what it was derived from."""
+    found: tuple[float, ...] | None = None
+    seen: set[str] = set()
+    while True:
+        entry = entries[asset]
+        origin = entry.get("derived_from")
+        transform = entry.get("transform")
+        scale = _numbers(transform.get("scale")) if isinstance(transform, dict) else None
+        if origin not in entries or asset in seen:
+            # What all others are relative to, whatever scale of its own it has.
+            return found or (None if scale is None else (1.0,) * len(scale))
+        if scale is None or (found is not None and len(found) != len(scale)):
+            return None
+        found = scale if found is None else tuple(a * b for a, b in zip(found, scale, strict=True))
+        seen.add(asset)
+        asset = str(origin)
+
+
+def _numbers(values: Any) -> tuple[float, ...] | None:
+    if not isinstance(values, list) or not values:
+        return None
+    if not all(isinstance(v, (int, float)) and not isinstance(v, bool) and v > 0 for v in values):
+        return None
+    return tuple(map(float, values))

@@ -1,0 +1,175 @@
+"""Opening pyramids: whatever a location holds that has several resolutions, or one."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from biggus import api
+from biggus.backends import Backend, Location, backend_for, backend_named
+from biggus.errors import OpenError, VariableError
+from biggus.pyramids.layout import picture_axes
+from biggus.pyramids.pyramid import Pyramid
+from biggus.pyramids.tiles import TilePyramid
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Sequence
+
+    from biggus.array import Array
+    from biggus.backends.base import Resolution
+
+
+def open_pyramid(
+    location: str | os.PathLike[str],
+    variable: str | None = None,
+    *,
+    axes: tuple[int, int] | None = None,
+    backend: str | None = None,
+    **options: Any,
+) -> Pyramid:
+    """Open an image that is stored at several resolutions.
+
+    Those are the groups of Zarr stores that say so as OME-NGFF does (0.4 and 0.5), or by the
+    convention ``multiscales`` of Zarr and GeoZarr; and tile servers.  What has one resolution
+    makes a pyramid of one level: :func:`biggus.overviews` adds others.
+
+    Parameters
+    ----------
+    location : str or os.PathLike
+        As for :func:`biggus.open`.
+    variable : str, optional
+        The group, where that is not the store itself; where resolutions are groups of variables,
+        the name of the variable in them, after that of the group perhaps.
+    axes : tuple of int, optional
+        The rows and columns; by default the last two axes, or those before a last axis of
+        three or four colours.
+    backend : str, optional
+        As for :func:`biggus.open`.
+    **options
+        What :func:`biggus.open` takes; for tile servers ``zooms=`` as well.
+
+    Returns
+    -------
+    Pyramid
+        Nothing of its values has been read.
+
+    Raises
+    ------
+    OpenError
+        If it cannot be opened, or its resolutions are not of one image.
+    VariableError
+        If a variable must be named.
+
+    Examples
+    --------
+    >>> import biggus
+    >>> template = "https://tiles.example.org/{z}/{x}/{y}.png"
+    >>> biggus.open_pyramid(template, zooms=range(5), cache=False)
+    <biggus.TilePyramid shape=(4096, 4096, 3) dtype=uint8 levels=5>
+    """
+    where = Location(location)
+    server = backend_named(backend) if backend else backend_for(where)
+    if server.name == "tiles":
+        return TilePyramid(location, **options)
+    found, name = _found(server, where, variable, options)
+    if not found:
+        array = api.open(location, variable, backend=backend, **options)
+        return Pyramid([(array, (1,) * array.ndim)], axes or picture_axes(array.shape))
+    arrays = [
+        api.open(location, _path(server, where, each, name, options), backend=backend, **options)
+        for each in found
+    ]
+    return _pyramid(where, found, arrays, axes)
+
+
+def _found(
+    server: Backend, where: Location, variable: str | None, options: dict[str, Any]
+) -> tuple[list[Resolution], str | None]:
+    """Return the resolutions, by their paths in the store, and the variable in each of them."""
+    said = {name: value for name, value in options.items() if name not in {"cache", "chunks"}}
+    parts = [part for part in (variable or "").split("/") if part]
+    # The whole name may be that of the group, or its last part that of a variable.
+    for count in dict.fromkeys((len(parts), max(0, len(parts) - 1))):
+        group = "/".join(parts[:count])
+        found = server.resolutions(where, group, **said)
+        if found:
+            prefix = f"{group}/" if group else ""
+            named = [each._replace(path=prefix + each.path.strip("/")) for each in found]
+            return named, "/".join(parts[count:]) or None
+    return [], None
+
+
+def _path(
+    server: Backend, where: Location, each: Resolution, name: str | None, options: dict[str, Any]
+) -> str:
+    """Return the path of the array of a resolution."""
+    if name is not None:
+        return f"{each.path}/{name}"
+    said = {name: value for name, value in options.items() if name not in {"cache", "chunks"}}
+    try:
+        known = server.variables(where, **said)
+    except OpenError:
+        return each.path  # what cannot be listed can be opened by its name
+    if each.path in known:
+        return each.path
+    inside = [path for path in known if path.startswith(f"{each.path}/")]
+    images = [path for path in inside if path.rpartition("/")[2] not in _COORDINATES]
+    if len(images) == 1:
+        return images[0]
+    choices = tuple(path.removeprefix(f"{each.path}/") for path in inside)
+    raise VariableError(where.public, "name one variable of its resolutions", choices)
+
+
+_COORDINATES = {
+    "x",
+    "y",
+    "lon",
+    "lat",
+    "longitude",
+    "latitude",
+    "spatial_ref",
+    "crs",
+    "time",
+    "band",
+}
+
+
+def _pyramid(
+    where: Location,
+    found: Sequence[Resolution],
+    arrays: Sequence[Array],
+    axes: tuple[int, int] | None,
+) -> Pyramid:
+    pairs = sorted(zip(found, arrays, strict=True), key=lambda pair: -pair[1].size)
+    finest, whole = pairs[0]
+    levels = []
+    for each, array in pairs:
+        if array.ndim != whole.ndim:
+            problem = f"its resolutions differ in their axes: {array.shape} beside {whole.shape}"
+            raise OpenError(where.public, problem)
+        levels.append((array, _factors(each, array.shape, finest, whole.shape)))
+    try:
+        return Pyramid(levels, axes or picture_axes(whole.shape))
+    except ValueError as error:
+        raise OpenError(where.public, f"its resolutions make no pyramid: {error}") from None
+
+
+def _factors(
+    each: Resolution, shape: tuple[int, ...], finest: Resolution, whole: tuple[int, ...]
+) -> tuple[float, ...]:
+    """Return how many elements of the finest resolution an element covers along each axis.
+
+    As is said, if that agrees with the shapes; else as these say.
+    """
+    by_shape = tuple(max(1.0, n / m) if m else 1.0 for n, m in zip(whole, shape, strict=True))
+    if each.scale is None or finest.scale is None:
+        return by_shape
+    if not len(each.scale) == len(finest.scale) == len(shape):
+        return by_shape
+    said = tuple(a / b for a, b in zip(each.scale, finest.scale, strict=True))
+    agrees = all(
+        factor >= 1 and math.isfinite(factor) and abs(m - n / factor) < 1
+        for factor, n, m in zip(said, whole, shape, strict=True)
+    )
+    return said if agrees else by_shape

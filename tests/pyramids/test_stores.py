@@ -1,0 +1,171 @@
+"""Pyramids that are stored: as the conventions write them, by zarr-python."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+import biggus
+from biggus.errors import GoneError, OpenError, VariableError
+
+zarr = pytest.importorskip("zarr")
+
+VALUES = np.random.default_rng(0).integers(0, 255, (2, 40, 56), "u1")
+
+
+def coarser(values: np.ndarray, factor: int) -> np.ndarray:
+    return values[..., ::factor, ::factor]
+
+
+def ome(folder, zarr_format: int, paths=("0", "1", "2"), scale=(1.0, 0.5, 0.25)):
+    group = zarr.open_group(folder, mode="w", zarr_format=zarr_format)
+    datasets = []
+    for number, path in enumerate(paths):
+        factor = 2**number
+        group.create_array(path, data=coarser(VALUES, factor), chunks=(1, 16, 16))
+        datasets.append(
+            {
+                "path": path,
+                "coordinateTransformations": [
+                    {"type": "scale", "scale": [1.0, scale[1] * factor, scale[2] * factor]}
+                ],
+            }
+        )
+    axes = [{"name": "c", "type": "channel"}, {"name": "y", "type": "space"}]
+    image = {"axes": [*axes, {"name": "x", "type": "space"}], "datasets": datasets}
+    if zarr_format == 2:
+        group.attrs["multiscales"] = [{"version": "0.4", **image}]
+    else:
+        group.attrs["ome"] = {"version": "0.5", "multiscales": [image]}
+    return group
+
+
+def check(pyramid: biggus.Pyramid, values: np.ndarray = VALUES) -> None:
+    assert len(pyramid) == 3
+    for number, level in enumerate(pyramid.levels):
+        right = coarser(values, 2**number)
+        assert np.array_equal(level.array.ndarray(), right)
+        factors = (1,) * (values.ndim - 2) + (2**number,) * 2
+        assert level.factors == factors
+    assert pyramid.axes == (values.ndim - 2, values.ndim - 1)
+
+
+@pytest.mark.parametrize("zarr_format", [2, 3])
+def test_ome_images(tmp_path, zarr_format) -> None:
+    ome(tmp_path / "a.zarr", zarr_format)
+    check(biggus.open_pyramid(tmp_path / "a.zarr"))
+
+
+@pytest.mark.parametrize("zarr_format", [2, 3])
+def test_an_image_in_a_group_of_a_store(tmp_path, zarr_format) -> None:
+    zarr.open_group(tmp_path / "a.zarr", mode="w", zarr_format=zarr_format)
+    ome(tmp_path / "a.zarr" / "plate" / "7", zarr_format, paths=("s0", "s1", "s2"))
+    check(biggus.open_pyramid(tmp_path / "a.zarr", "plate/7"))
+    with pytest.raises(VariableError):
+        biggus.open_pyramid(tmp_path / "a.zarr")
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0)])
+@pytest.mark.parametrize("relative", [True, False])
+def test_layouts_of_the_multiscales_convention(tmp_path, order, relative) -> None:
+    group = zarr.open_group(tmp_path / "a.zarr", mode="w", zarr_format=3)
+    layout = []
+    for number in range(3):
+        group.create_array(f"r{number}", data=coarser(VALUES, 2**number))
+        entry = {"asset": f"r{number}"}
+        if number:
+            factor = 2.0 if relative else 2.0**number
+            origin = f"r{number - 1}" if relative else "r0"
+            entry |= {"derived_from": origin, "transform": {"scale": [1.0, factor, factor]}}
+        layout.append(entry)
+    group.attrs["multiscales"] = {"layout": [layout[number] for number in order]}
+    check(biggus.open_pyramid(tmp_path / "a.zarr"))
+
+
+def test_resolutions_that_are_groups_of_variables(tmp_path) -> None:
+    group = zarr.open_group(tmp_path / "a.zarr", mode="w", zarr_format=3)
+    bands = {"red": VALUES[0], "nir": VALUES[1]}
+    for number in range(3):
+        for name, values in bands.items():
+            group.create_array(f"{number}/{name}", data=coarser(values, 2**number))
+        group.create_array(f"{number}/x", data=np.arange(5))
+    group.attrs["multiscales"] = {"layout": [{"asset": str(number)} for number in range(3)]}
+    check(biggus.open_pyramid(tmp_path / "a.zarr", "nir"), VALUES[1])
+    with pytest.raises(VariableError, match="red"):
+        biggus.open_pyramid(tmp_path / "a.zarr")
+
+
+def test_the_only_variable_beside_coordinates_needs_no_name(tmp_path) -> None:
+    group = zarr.open_group(tmp_path / "a.zarr", mode="w", zarr_format=3)
+    for number in range(3):
+        group.create_array(f"{number}/data", data=coarser(VALUES, 2**number))
+        group.create_array(f"{number}/x", data=np.arange(5))
+    group.attrs["multiscales"] = {"layout": [{"asset": str(number)} for number in range(3)]}
+    check(biggus.open_pyramid(tmp_path / "a.zarr"))
+
+
+def test_what_is_said_of_sizes_holds_only_if_it_agrees_with_the_shapes(tmp_path) -> None:
+    group = ome(tmp_path / "a.zarr", 3)
+    said = json.loads(json.dumps(group.attrs["ome"]))
+    for dataset in said["multiscales"][0]["datasets"]:
+        dataset["coordinateTransformations"][0]["scale"] = [1.0, 7.0, 7.0]
+    group.attrs["ome"] = said
+    check(biggus.open_pyramid(tmp_path / "a.zarr"))
+
+
+def test_what_has_one_resolution_is_a_pyramid_of_one_level(tmp_path) -> None:
+    zarr.create_array(tmp_path / "a.zarr", data=VALUES)
+    pyramid = biggus.open_pyramid(tmp_path / "a.zarr")
+    assert (len(pyramid), pyramid.shape, pyramid.axes) == (1, VALUES.shape, (1, 2))
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"multiscales": 3},
+        {"multiscales": []},
+        {"multiscales": [7]},
+        {"multiscales": {"layout": 5}},
+        {"multiscales": {"layout": [3, {}, {"asset": 4}]}},
+        {"ome": 5, "multiscales": None},
+        {"ome": {"multiscales": [{"datasets": [{"path": 3}, 7]}]}},
+    ],
+)
+def test_what_makes_no_sense_is_no_pyramid(tmp_path, said) -> None:
+    group = zarr.open_group(tmp_path / "a.zarr", mode="w", zarr_format=3)
+    group.create_array("v", data=VALUES)
+    group.attrs.update(said)
+    assert len(biggus.open_pyramid(tmp_path / "a.zarr", "v")) == 1
+
+
+def test_layouts_that_go_in_circles_are_read_by_their_shapes(tmp_path) -> None:
+    group = zarr.open_group(tmp_path / "a.zarr", mode="w", zarr_format=3)
+    layout = []
+    for number in range(3):
+        group.create_array(f"r{number}", data=coarser(VALUES, 2**number))
+        transform = {"scale": [1.0, 2.0, 2.0]}
+        origin = f"r{(number + 1) % 3}"
+        layout.append({"asset": f"r{number}", "derived_from": origin, "transform": transform})
+    group.attrs["multiscales"] = {"layout": layout}
+    check(biggus.open_pyramid(tmp_path / "a.zarr"))
+
+
+def test_resolutions_of_unlike_images_are_refused(tmp_path) -> None:
+    group = zarr.open_group(tmp_path / "a.zarr", mode="w", zarr_format=3)
+    group.create_array("0", data=VALUES)
+    group.create_array("1", data=VALUES[0])
+    group.attrs["multiscales"] = {"layout": [{"asset": "0"}, {"asset": "1"}]}
+    with pytest.raises(OpenError, match="axes"):
+        biggus.open_pyramid(tmp_path / "a.zarr")
+
+
+def test_what_is_not_there_is_gone(tmp_path) -> None:
+    with pytest.raises(GoneError):
+        biggus.open_pyramid(tmp_path / "none.zarr")
+    group = zarr.open_group(tmp_path / "a.zarr", mode="w", zarr_format=3)
+    group.create_array("0", data=VALUES)
+    group.attrs["multiscales"] = {"layout": [{"asset": "0"}, {"asset": "1"}]}
+    with pytest.raises(OpenError):
+        biggus.open_pyramid(tmp_path / "a.zarr")
