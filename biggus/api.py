@@ -15,7 +15,7 @@ from biggus import options as option_values
 from biggus.adapt import leaf_of
 from biggus.array import Array
 from biggus.backends import Backend, Location, backend_for, backend_named
-from biggus.backends.location import is_secret
+from biggus.backends.location import is_secret, place_and_variable
 from biggus.caching import chosen_cache
 from biggus.description import DescribedSource, describe
 from biggus.errors import BackendOptionError, GoneError, VariableError
@@ -48,7 +48,7 @@ def open(
         A path, or a URL.  The backend is found by content, suffix or scheme.
     variable : str, optional
         The name of the variable, with its groups (``"group/name"``).  May be left out
-        where there is just one.
+        where there is just one, or named with the location: ``"sst.nc::group/name"``.
     backend : str, optional
         The backend to use: ``"hdf5"``, ``"netcdf"``, ``"tiles"``, ``"zarr"``, or
         one that is installed.
@@ -88,9 +88,7 @@ def open(
     >>> b
     <biggus.Array shape=(131072, 131072, 3) dtype=uint8 48 GiB>
     """
-    if variable is not None and not isinstance(variable, str):
-        raise TypeError(f"the name of a variable is a string, not {variable!r}")
-    where = _one_location(location)
+    where, variable = located(location, variable)
     chosen = chosen_cache(cache, bool(where.scheme))
     try:
         source = _opened(where, variable, backend, chosen, decode, options)
@@ -106,9 +104,24 @@ def open(
     return Array.from_node(leaf_of(source, decode))
 
 
-def _one_location(location: object) -> Location:
+def located(location: object, variable: str | None) -> tuple[Location, str | None]:
+    """Return where something is, and the variable that is named, with the location or beside.
+
+    Raises
+    ------
+    VariableError
+        If it is named in both ways.
+    """
+    if variable is not None and not isinstance(variable, str):
+        raise TypeError(f"the name of a variable is a string, not {variable!r}")
     if isinstance(location, (str, os.PathLike)):
-        return Location(location)
+        where = Location(location)
+        path, named = place_and_variable(where.text)
+        where = where if path == where.text else Location(path)
+        if named and variable is not None:
+            problem = f"the variable is named twice: {named!r} with the location, and {variable!r}"
+            raise VariableError(where.public, problem)
+        return where, named or variable
     problem = f"a location is a string or a path, not {type(location).__name__}"
     if hasattr(location, "__iter__") and not isinstance(location, (bytes, bytearray)):
         problem += "; biggus.open_many opens several"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from biggus.errors import MissingDependencyError
@@ -43,7 +44,7 @@ def needing(package: str, extra: str, purpose: str) -> Iterator[None]:
     except MissingDependencyError:
         raise
     except Exception as error:
-        if isinstance(error, ModuleNotFoundError) and error.name == package:
+        if isinstance(error, ModuleNotFoundError) and find_spec(package) is None:
             raise MissingDependencyError(package, extra, purpose) from None
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise MissingDependencyError(package, extra, purpose, reason) from error

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from biggus.api import open
+from biggus.api import located, open
 from biggus.array import Array
 from biggus.backends import Location
 from biggus.caching import chosen_cache
@@ -71,7 +71,8 @@ def open_many(
         A glob pattern (matches in sorted order), or locations in the order in
         which they are to be joined.
     variable : str, optional
-        The variable, as in :func:`open`.
+        The variable, as in :func:`open`; also named with the pattern (``"era5_*.nc::t2m"``),
+        or with the locations: one that is named with just one of them counts for all.
     axis : int, optional
         The axis along which they are joined.
     stack : bool, optional
@@ -100,15 +101,34 @@ def open_many(
     if stack and axis != 0:
         raise ValueError("a stack has its new axis in front: axis must be 0")
     if isinstance(locations, (str, os.PathLike)):
-        names: list[Any] = matching(os.fspath(locations), options.get("cache"))
+        where, variable = located(locations, variable)
+        named = [(path, variable) for path in matching(where.text, options.get("cache"))]
     else:
         if isinstance(locations, (set, frozenset)):
             raise TypeError("the order of the locations matters: give a list of them, not a set")
-        names = list(locations)
-    members = [Member(open(name, variable, **options), name, variable, options) for name in names]
+        named = variables_named(locations, variable)
+    members = [Member(open(path, name, **options), path, name, options) for path, name in named]
     if not members:
         raise OpenError("no locations", "the list of locations is empty")
     return joined(members, axis, stack, mismatch)
+
+
+def variables_named(
+    locations: Iterable[str | os.PathLike[str]], variable: str | None = None
+) -> list[tuple[str, str | None]]:
+    """Return locations and the variable of each: one that is named once counts for all.
+
+    Raises
+    ------
+    ValueError
+        If some have names of their own, and others none.
+    """
+    split = [(where.text, name) for where, name in (located(one, variable) for one in locations)]
+    names = {name for _, name in split if name}
+    if len(names) > 1 and not all(name for _, name in split):
+        raise ValueError("name the variable of each location, or one for all of them")
+    common = next(iter(names)) if len(names) == 1 else variable
+    return [(path, name or common) for path, name in split]
 
 
 def matching(pattern: str, cache: Cache | bool | None) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import re
 import stat
@@ -107,6 +108,35 @@ class Location:
         except OSError as error:
             raise OpenError(self.public, error.strerror or str(error)) from error
         raise OpenError(self.public, "it is neither a regular file nor a folder")
+
+
+def split_location(text: str) -> tuple[str, str]:
+    """Split ``path::name`` into path and name, which is empty if there is none.
+
+    Examples
+    --------
+    >>> split_location("out.h5::group/a"), split_location("out.npy")
+    (('out.h5', 'group/a'), ('out.npy', ''))
+    """
+    path, _, name = text.rpartition("::")
+    # Within brackets is the address of a host: http://[fe80::1]/tos.zarr
+    whole = not path or path.count("[") != path.count("]") or "://" in name
+    template = "://" in path and "{" in path  # may have colons, and has one variable
+    return (text, "") if whole or template else (path, name)
+
+
+def place_and_variable(text: str) -> tuple[str, str]:
+    """Split as `split_location` does; but what is there, colons and all, is one path."""
+    path, name = split_location(text)
+    if path != text:
+        whole = Location(text)
+        if not whole.scheme and (os.path.lexists(whole.path) or _matches(str(whole.path))):
+            return text, ""
+    return path, name
+
+
+def _matches(pattern: str) -> bool:
+    return glob.has_magic(pattern) and any(glob.iglob(pattern, recursive=True))  # noqa: PTH207 - as open_many
 
 
 def public_url(url: str) -> str:

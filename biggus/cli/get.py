@@ -7,7 +7,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from biggus.backends import Location
+from biggus.api import located
 from biggus.cli.bars import progress_bar
 from biggus.cli.keys import Key, KeySyntaxError, split_selection
 from biggus.cli.opening import Opened, add_opening, open_variable, settings
@@ -21,6 +21,8 @@ from biggus.sinks.placing import replacing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from biggus.backends import Location
 
 _EXAMPLES = """\
 A key is written as in NumPy: integers, slices with steps, ..., None and lists of
@@ -69,14 +71,16 @@ def add_command(commands: Any, common: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Write a selection to a file."""
     try:
-        variable, key = split_selection(arguments.selection or "")
+        selected, key = split_selection(arguments.selection or "")
     except KeySyntaxError as error:
         raise UsageError(str(error)) from None
     output = arguments.output.absolute()
     write = writer_for(output)
-    _check_not_input(arguments.location, output)
+    where, variable = located(arguments.location, selected or None)
+    arguments.location = where.text
+    _check_not_input(where, output)
     with settings(arguments), progress_bar() as bar:
-        opened = open_variable(arguments, variable or None)
+        opened = open_variable(arguments, variable)
         picked = _picked(opened, variable, key, str(output))
         picked.fill, picked.progress = arguments.fill, bar
         with replacing(output, arguments.force, "--force") as temporary:
@@ -87,7 +91,7 @@ def run(arguments: argparse.Namespace) -> None:
         print(f"  {said}")
 
 
-def _picked(opened: Opened, variable: str, key: Key, label: str) -> Picked:
+def _picked(opened: Opened, variable: str | None, key: Key, label: str) -> Picked:
     try:
         array = opened.array[key]
     except (IndexError, ValueError, TypeError) as error:
@@ -114,8 +118,7 @@ def selected_dims(dims: Sequence[str] | None, key: Key, shape: tuple[int, ...]) 
     return tuple([f"dim_{dim}" if name is None else name for dim, name in enumerate(names)])
 
 
-def _check_not_input(location: str, output: Path) -> None:
-    where = Location(location)
+def _check_not_input(where: Location, output: Path) -> None:
     if where.scheme:
         return
     source = where.path.resolve()

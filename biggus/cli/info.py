@@ -6,7 +6,7 @@ import json
 import textwrap
 from typing import TYPE_CHECKING, Any
 
-from biggus.backends import Location
+from biggus.api import located
 from biggus.cli.facts import chunks_text, decoded_text, dtype_text, facts_of, shape_text
 from biggus.cli.opening import add_opening, open_variable, settings, variables
 from biggus.cli.tables import table
@@ -35,12 +35,14 @@ def add_command(commands: Any, common: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Print what is inside of a location."""
+    where, arguments.variable = located(arguments.location, arguments.variable)
+    arguments.location = where.text
     with settings(arguments):
         if arguments.variable is not None:
             described = [_described(arguments, arguments.variable)]
         else:
             described = _each_described(arguments, variables(arguments))
-    location = Location(arguments.location).public
+    location = where.public
     if arguments.json:
         print(json.dumps({"location": location, "variables": described}, indent=2))
     elif len(described) == 1:

@@ -13,8 +13,7 @@ from biggus.cli.facts import facts_of
 from biggus.cli.opening import Opened, add_opening, open_variable, opening_options
 from biggus.cli.usage import UsageError
 from biggus.errors import BiggusError, MismatchError
-from biggus.many import MISMATCHES, Member, joined, matching
-from biggus.sinks.locations import split_location
+from biggus.many import MISMATCHES, Member, joined, matching, variables_named
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -115,15 +114,13 @@ def open_joined(arguments: argparse.Namespace) -> Joined:
 
 def _named(locations: Sequence[str]) -> Iterator[tuple[str, str | None]]:
     """Yield paths and their variables; one that is named only once counts for all."""
-    split = [split_location(text) for text in locations]
-    names = {variable for _, variable in split if variable}
-    missing = any(not variable for _, variable in split)
-    if missing and len(names) > 1:
-        raise UsageError("name the variable of each location, or one for all of them")
-    common = next(iter(names)) if len(names) == 1 else None
-    for path, variable in split:
+    try:
+        named = variables_named(locations)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    for path, variable in named:
         for expanded in _expanded(path):
-            yield expanded, variable or common
+            yield expanded, variable
 
 
 def _expanded(path: str) -> list[str]:

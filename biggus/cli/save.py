@@ -6,13 +6,15 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from biggus.api import located
+from biggus.backends.location import split_location
 from biggus.cli.bars import progress_bar
 from biggus.cli.opening import add_opening, open_variable, settings
 from biggus.cli.resources import add_resources, resources
 from biggus.cli.saving import add_overwrite, save_to
 from biggus.cli.usage import UsageError
 from biggus.options import format_bytes
-from biggus.sinks.locations import split_location, store_class
+from biggus.sinks.locations import store_class
 
 _EXAMPLES = """\
 The format is told by the suffix of OUT: .zarr, .h5, .nc or .npy. Without NAME the
@@ -48,19 +50,20 @@ def run(arguments: argparse.Namespace) -> None:
     """Stream a variable into a new store."""
     if arguments.output is None:
         raise UsageError("say where it goes: biggus save IN[::VARIABLE] OUT[::NAME]")
-    arguments.location, variable = split_location(arguments.location)
+    where, variable = located(arguments.location, None)
+    arguments.location = where.text
     with settings(arguments), progress_bar() as bar, resources(arguments, progress=bar or False):
-        array = open_variable(arguments, variable or None).array
+        array = open_variable(arguments, variable).array
         target = _target(arguments.output, variable)
         save_to([array], [target], arguments.overwrite)
     size = format_bytes(array.nbytes)
     print(f"{target}: shape {array.shape}, {array.dtype}, {size}")
 
 
-def _target(output: str, variable: str) -> str:
+def _target(output: str, variable: str | None) -> str:
     """Return the location that is saved to, which has a name where it needs one."""
     path, name = split_location(output)
     if name or not store_class(Path(path)).named:
         return output
-    last = variable.strip("/").rpartition("/")[2]
+    last = (variable or "").strip("/").rpartition("/")[2]
     return f"{path}::{last or 'data'}"

@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from biggus.backends import Location, backend_for
+from biggus.backends.location import split_location
 from biggus.errors import BiggusError, OutputError
 from biggus.sinks.hdf5 import HDF5Store
 from biggus.sinks.netcdf import NetCDFStore
@@ -40,19 +41,6 @@ class Place(NamedTuple):
     def label(self) -> str:
         """What errors call it."""
         return f"{self.path}::{self.name}" if self.name else str(self.path)
-
-
-def split_location(text: str) -> tuple[str, str]:
-    """Split ``path::name`` into path and name, which is empty if there is none.
-
-    Examples
-    --------
-    >>> split_location("out.h5::group/a"), split_location("out.npy")
-    (('out.h5', 'group/a'), ('out.npy', ''))
-    """
-    path, colons, name = text.rpartition("::")
-    # Within brackets is the address of a host: http://[fe80::1]/tos.zarr
-    return (path, name) if colons and path.count("[") == path.count("]") else (text, "")
 
 
 def place_of(location: str | os.PathLike[str]) -> Place:

@@ -35,5 +35,6 @@ def require_packages() -> None:
             found = None
         if found is None:
             raise MissingDependencyError(package, "demo", "the demo")
+    for module, package in _PACKAGES.items():
         with needing(package, "demo", "the demo"):
             importlib.import_module(module)
