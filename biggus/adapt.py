@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from biggus.caching import caching
+from biggus.foreign import foreign_source
 from biggus.memory import MemorySource
 from biggus.nodes import Elementwise, Leaf, Node
 from biggus.normal import normal_dtype, normal_shape
@@ -88,9 +89,12 @@ def _known_source(obj: Any) -> Source | None:
         return obj
     if isinstance(obj, np.ndarray):
         return MemorySource(obj)
-    from biggus.backends import adopt
+    source = foreign_source(obj)
+    if source is None:
+        from biggus.backends import adopt
 
-    return adopt(obj)
+        source = adopt(obj)
+    return source
 
 
 def leaf_of(source: Source, decode: bool = True) -> Node:

@@ -21,8 +21,8 @@ def normal_shape(shape: Any) -> tuple[int, ...]:
 
 
 def normal_dtype(dtype: Any) -> np.dtype[Any]:
-    """Return `dtype` as a NumPy dtype."""
-    normal: np.dtype[Any] = np.dtype(dtype)
+    """Return `dtype` as a NumPy dtype; those of other libraries may name theirs."""
+    normal: np.dtype[Any] = np.dtype(getattr(dtype, "numpy_dtype", dtype))
     return normal
 
 

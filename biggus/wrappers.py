@@ -182,7 +182,10 @@ class ObjectSource(Source):
         return _name_of(self.obj)
 
     def __getitem__(self, box: Box) -> Values:
-        values = self.obj[box]
+        return self._array(box, self.obj[box])
+
+    def _array(self, box: Box, values: Any) -> Values:
+        """Return what an object gave as an array."""
         if isinstance(values, np.ndarray):
             return values
         return np.asarray(values) if box else _of_scalar(values, self.dtype)

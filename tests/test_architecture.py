@@ -36,7 +36,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("source",),
     ("normal", "stream"),
     ("memory", "wrappers", "description"),
-    ("cf", "codecs", "statistics", "times"),
+    ("cf", "codecs", "foreign", "statistics", "times"),
     ("cache", "backends", "nodes"),
     ("caching",),
     ("adapt",),
@@ -76,7 +76,7 @@ HEAVY = frozenset(
             "platformdirs",
             "pytest",
         ),
-        *("scipy", "tqdm", "urllib3", "xarray", "zarr"),
+        *("scipy", "tensorstore", "tqdm", "urllib3", "xarray", "zarr"),
     }
 )
 """What `import biggus` must not load, said outright for a readable message."""

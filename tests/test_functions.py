@@ -301,3 +301,32 @@ def test_methods_take_what_functions_take(name):
     assert list(function.parameters)[1:] == list(method.parameters)[1:]
     assert next(iter(method.parameters)) == "self"
     assert getattr(biggus.Array, name).__doc__
+
+
+@pytest.mark.parametrize("axis", [0, 1, -1, None, 2])
+@pytest.mark.parametrize(
+    "indices",
+    [
+        0,
+        -1,
+        [2, 0],
+        [[1, 1], [0, -3]],
+        [],
+        [True, False],
+        9,
+        [0.5],
+        np.array([0.5]),
+        np.array([1], "u8"),
+        ["a"],
+    ],
+)
+def test_take(axis, indices, check_same):
+    values = np.arange(12).reshape(3, 4)
+    if axis is not None:
+        check_same(
+            lambda: np.take(ADAPT(values), indices, axis), lambda: np.take(values, indices, axis)
+        )
+    check_same(lambda: np.take(ADAPT(values[0]), indices), lambda: np.take(values[0], indices))
+    for keywords in ({"axis": None}, {"axis": 0, "mode": "clip"}):
+        with pytest.raises(TypeError, match="along one axis"):
+            np.take(ADAPT(values), indices, **keywords)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from biggus.adapt import Lazy, adapted
+from biggus.foreign import library_of
 
 _SCALARS = frozenset({bool, int, float, complex, str, bytes})
 _OWN_METHOD = object()
@@ -39,9 +40,11 @@ def _scalar(array: np.ndarray[Any, Any]) -> Any:
 def defers(kind: type) -> bool:
     """Tell whether objects of a type compute for themselves, also with a lazy array.
 
-    As NumPy has it: they have a way of their own with ufuncs, or want none.
+    As NumPy has it: they have a way of their own with ufuncs, or want none.  Arrays of
+    dask have, but leave it to any array that they do not know: to defer to them would be
+    to have nobody compute.
     """
-    if issubclass(kind, Lazy):
+    if issubclass(kind, Lazy) or library_of(kind) == "dask":
         return False
     own = getattr(kind, "__array_ufunc__", _OWN_METHOD)
     return own is not _OWN_METHOD and own is not np.ndarray.__array_ufunc__

@@ -10,6 +10,7 @@ from biggus.array import Array, implements
 from biggus.construct import broadcast_to, transpose
 from biggus.functions.elementwise import node_or_scalar
 from biggus.normal import normal_axes, normal_axis
+from biggus.reductions import refuse
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,6 +67,22 @@ def _flip(m: Array, axis: int | tuple[int, ...] | None = None) -> Array:
     turned = range(m.ndim) if axis is None else normal_axes(axis, m.ndim)
     back = slice(None, None, -1)
     return m[tuple([back if place in turned else _ALL for place in range(m.ndim)])]
+
+
+@implements(np.take)
+def _take(
+    a: Any, indices: Any, axis: int | None = None, out: None = None, mode: str = "raise"
+) -> Array:
+    refuse("take", out=out)
+    array: Array = node_or_scalar(a)
+    if mode != "raise" or (axis is None and array.ndim != 1):
+        raise TypeError("take from a lazy array is along one axis, within its bounds")
+    place = 0 if axis is None else normal_axis(axis, array.ndim)
+    if isinstance(indices, np.ndarray):
+        index = indices.astype(np.intp, casting="same_kind")
+    else:
+        index = np.asarray(indices, np.intp)
+    return array[(_ALL,) * place + (index,)]
 
 
 @implements(np.broadcast_to)

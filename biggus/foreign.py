@@ -1,0 +1,54 @@
+"""Arrays of other libraries: of some more is known than that they have values."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from biggus.wrappers import ObjectSource
+
+if TYPE_CHECKING:
+    from biggus.source import Box, Source, Values
+
+
+def library_of(kind: type) -> str:
+    """Return the name of the package that a type comes from."""
+    return kind.__module__.partition(".")[0]
+
+
+def foreign_source(obj: Any) -> Source | None:
+    """Return the source of a dask array or a TensorStore; None of any other object."""
+    library = library_of(type(obj))
+    if library == "dask" and hasattr(obj, "compute"):
+        return DaskSource(obj)
+    if library == "tensorstore" and hasattr(obj, "translate_to"):
+        # It counts from where its domain begins, which is where it was cut, not from zero.
+        return ObjectSource(obj.translate_to[0])
+    return None
+
+
+class DaskSource(ObjectSource):
+    """A dask array; a read computes the chunks that it touches.
+
+    Parameters
+    ----------
+    obj : dask.array.Array
+        Of a known shape.
+    """
+
+    waits = False  # dask has threads of its own
+
+    def __init__(self, obj: Any) -> None:
+        if any(map(math.isnan, obj.shape)):
+            raise TypeError("a dask array of unknown shape: call its compute_chunk_sizes() first")
+        like = obj._meta  # noqa: SLF001 - what its chunks are, for which dask has no other name
+        masked = isinstance(like, np.ma.MaskedArray) or getattr(like, "masked", False)
+        super().__init__(obj, obj.chunks if obj.size else None, masked=masked)
+
+    def __getitem__(self, box: Box) -> Values:
+        computed = self.obj[box].compute()
+        if hasattr(computed, "masked_array"):  # its chunks are arrays of biggus
+            computed = computed.masked_array() if self.masked else computed.ndarray()
+        return self._array(box, computed)
