@@ -176,6 +176,13 @@ class Source(ABC):
         """
         return None
 
+    def sibling(self, name: str) -> Source | None:  # noqa: ARG002 - for those that override it
+        """Return another variable of the same store, such as a coordinate; None if there is none.
+
+        It is looked for beside this one, then in the groups around it, as CF has it.
+        """
+        return None
+
     def state(self) -> bytes | None:
         """Return the one version that all boxes share, such as a file's; None if there is none.
 

@@ -53,6 +53,7 @@ def test_all_but_the_ways_of_reading_is_delegated():
     methods = {name for name in Wrapper.delegated if callable(getattr(Source, name, None))}
     assert methods == {
         *("peak_bytes", "state", "version", "held", "renew", "renewal_waits", "cached_bytes"),
+        "sibling",
     }
     assert sorted(inner.asked) == sorted((name, BOX, b"held") for name in methods)
 

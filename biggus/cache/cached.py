@@ -231,6 +231,11 @@ class Cached(Wrapper):
         held = self._held(self.key(chunk), chunk, asking=False)
         return _part(held[0], chunk, box) if isinstance(held, tuple) else None
 
+    def sibling(self, name: str) -> Source | None:
+        """Return another variable of the same store, kept in the same cache."""
+        found = self.source.sibling(name)
+        return found if found is None or found.token is None else self.cache.wrap(found)
+
     def key(self, chunk: Box) -> str:
         """Return the key of a chunk: 40 hexadecimal digits."""
         place = repr([(s.start, s.stop) for s in chunk]).encode()

@@ -30,6 +30,7 @@ from biggus.backends.hdf5.values import (
     read_values,
 )
 from biggus.backends.native import hdf5_lock
+from biggus.backends.siblings import sibling_of
 from biggus.backends.stamp import Stamp, stamp_of
 from biggus.errors import OpenError, SourceError, format_box
 from biggus.source import Box, box_shape
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from biggus.backends.files import Hold
     from biggus.backends.hdf5.direct import Storage
     from biggus.backends.native import LibraryLock
+    from biggus.source import Source
 
 log = logging.getLogger("biggus.backends.hdf5")
 
@@ -233,6 +235,10 @@ class HDF5Source(_DatasetSource):
             self._check_layout(opened.dataset)
             self._look_behind(opened)
         return opened
+
+    def sibling(self, name: str) -> Source | None:
+        """Return another dataset of the file."""
+        return sibling_of(self.dataset, name, partial(HDF5Source, self.path))
 
     def state(self) -> bytes | None:
         """Return the state of the file and of all files behind the dataset."""

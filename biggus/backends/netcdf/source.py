@@ -18,6 +18,7 @@ from biggus.backends.hdf5.files import files as hdf5_files
 from biggus.backends.native import hdf5_lock
 from biggus.backends.netcdf.files import datasets, netcdf4, opened_at, variable_in
 from biggus.backends.netcdf.stored import StoredVariable, stored_variable
+from biggus.backends.siblings import sibling_of
 from biggus.backends.strided import read_box, slab_bytes
 from biggus.errors import OpenError, SourceError, format_box
 from biggus.normal import normal_chunks
@@ -302,6 +303,10 @@ class NetCDFSource(_VariableSource, DirectSource):
             if not same:
                 problem = f"its {what} was {then} and is {now} now; open it again"
                 raise SourceError(self.name, box, problem)
+
+    def sibling(self, name: str) -> Source | None:
+        """Return another variable of the file."""
+        return sibling_of(self.variable, name, lambda at: NetCDFSource(self.path, at, self.decode))
 
     def state(self) -> bytes | None:
         """Return the state of the file."""

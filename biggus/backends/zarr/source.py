@@ -12,6 +12,7 @@ import numpy as np
 
 from biggus import options
 from biggus.backends.http.client import OFFLINE
+from biggus.backends.siblings import sibling_of
 from biggus.backends.zarr import metadata as zarr_metadata
 from biggus.backends.zarr.arrays import import_zarr, lend_pipeline, make_array, reason
 from biggus.backends.zarr.checks import check_for
@@ -149,6 +150,14 @@ class ZarrSource(Source):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return self._reopen
+
+    def sibling(self, name: str) -> Source | None:
+        """Return another array of the store; None of one that was adopted."""
+        reopen, (place, *given) = self._reopen
+        if not isinstance(place, str):
+            return None
+        variable, options = given
+        return sibling_of(variable, name, lambda path: reopen(place, path, options))
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name} {self.shape} {self.dtype}>"
