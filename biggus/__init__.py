@@ -72,6 +72,7 @@ if TYPE_CHECKING:
     from biggus.many import open_many
     from biggus.pyramids import Pyramid, TilePyramid, open_pyramid, overviews
     from biggus.sinks import save
+    from biggus.viewer import imshow
 
 __version__ = "1.0.0a1"
 
@@ -99,6 +100,7 @@ __all__ = [
     "errors",
     "full",
     "histogram",
+    "imshow",
     "isfinite",
     "isinf",
     "isnan",
@@ -148,6 +150,7 @@ _later = {
     "Cache": "biggus.cache",
     "Pyramid": "biggus.pyramids",
     "TilePyramid": "biggus.pyramids",
+    "imshow": "biggus.viewer",
     "open": "biggus.api",
     "open_many": "biggus.many",
     "open_pyramid": "biggus.pyramids",

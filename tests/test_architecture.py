@@ -50,6 +50,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("sinks",),
     ("api",),
     ("many", "pyramids"),
+    ("viewer",),
     ("__init__",),
     ("cli", "testing"),
     ("__main__",),
@@ -60,7 +61,10 @@ never one further down, and never its neighbour on the same line."""
 LIGHT = frozenset({"numpy"})
 """What may be imported while a module of biggus loads, besides the standard library."""
 
-LIGHT_IN = {"testing": frozenset({"numpy", "hypothesis", "pytest"})}
+LIGHT_IN = {
+    "testing": frozenset({"numpy", "hypothesis", "pytest"}),
+    "viewer": frozenset({"numpy", "matplotlib"}),
+}
 """Rooms that are only imported by who has more."""
 
 HEAVY = frozenset(

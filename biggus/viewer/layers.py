@@ -1,0 +1,240 @@
+"""Layers: an image at one resolution, cut into the tiles that are read, kept and drawn.
+
+A layer is a plane, or every n-th element of one.  An element ``i`` covers the rows (or columns)
+from ``i * factor`` to ``(i + 1) * factor`` of the finest plane.  Tiles are unions of whole
+chunks, of about `SIDE` elements a side.
+
+Pure but for the arrays that it slices: nothing is read here.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
+
+from biggus.grid import Edges, IrregularEdges, RegularEdges, edges_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from biggus.array import Array
+    from biggus.viewer.picture import Plane
+
+SIDE = 256
+"""Elements along a side of a tile, where chunks leave a choice."""
+
+MOST_BYTES = 8 * 2**20
+"""Tiles are made smaller than this, though a chunk is larger."""
+
+
+class Span(NamedTuple):
+    """Elements of a layer: its rows and columns from a start to before a stop."""
+
+    rows: tuple[int, int]
+    columns: tuple[int, int]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """How many rows and columns there are."""
+        return self.rows[1] - self.rows[0], self.columns[1] - self.columns[0]
+
+
+class TileKey(NamedTuple):
+    """What a tile is known by.
+
+    Attributes
+    ----------
+    layer : tuple of int
+        The key of the layer: place along other axes, level, steps down and across.
+    row, column : int
+        Its number down and across.
+    """
+
+    layer: tuple[int, ...]
+    row: int
+    column: int
+
+
+class Layer:
+    """An image at one resolution.
+
+    Parameters
+    ----------
+    plane : Plane
+        Of what level.
+    key : tuple
+        What tells this plane from others of the same picture.
+    steps : tuple of int, optional
+        Every how many rows and columns of it are shown.
+
+    Examples
+    --------
+    >>> import biggus, numpy as np
+    >>> from biggus.viewer.picture import Picture
+    >>> (plane,) = Picture(np.zeros((600, 1000))).planes(())
+    >>> layer = Layer(plane, ("a",), steps=(2, 2))
+    >>> layer.array.shape, layer.factors
+    ((300, 500), (2.0, 2.0))
+    >>> [(tile.row, tile.column) for tile in layer.tiles(Span((0, 300), (250, 260)))]
+    [(0, 0), (0, 1), (1, 0), (1, 1)]
+    """
+
+    def __init__(self, plane: Plane, key: tuple[int, ...], steps: tuple[int, int] = (1, 1)) -> None:
+        self.plane = plane
+        self.steps = steps
+        self.key = (*key, *steps)
+        self.factors = tuple(f * step for f, step in zip(plane.factors, steps, strict=True))
+
+    @cached_property
+    def array(self) -> Array:
+        """What the elements are."""
+        # From the middle of what each stands for; the last may stand for less.
+        slices = tuple(
+            slice(min(step // 2, (n - 1) % step), None, step)
+            for n, step in zip(self.plane.array.shape, self.steps, strict=False)
+        )
+        return self.plane.array if self.steps == (1, 1) else self.plane.array[slices]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        rows, columns = (
+            -(-n // step) for n, step in zip(self.plane.array.shape, self.steps, strict=False)
+        )
+        return rows, columns
+
+    def span(self, window: tuple[float, float, float, float], margin: int = 0) -> Span:
+        """Return the elements in a part of the image.
+
+        Parameters
+        ----------
+        window : tuple of float
+            Top, bottom, left and right, in rows and columns of the finest level.
+        margin : int, optional
+            How many elements to add on each side.
+        """
+        top, bottom, left, right = window
+        return Span(
+            _covering(top, bottom, self.factors[0], self.shape[0], margin),
+            _covering(left, right, self.factors[1], self.shape[1], margin),
+        )
+
+    def tiles(self, span: Span) -> Iterator[TileKey]:
+        """Yield the tiles that have elements in `span`."""
+        if 0 in span.shape:
+            return
+        rows, columns = (
+            range(edges.find(start), edges.find(stop - 1) + 1)
+            for edges, (start, stop) in zip(self.edges, span, strict=True)
+        )
+        for row in rows:
+            for column in columns:
+                yield TileKey(self.key, row, column)
+
+    def bounds(self, tile: TileKey) -> Span:
+        """Return the elements of a tile."""
+        rows, columns = self.edges
+        return Span(rows.bounds(tile.row), columns.bounds(tile.column))
+
+    def values(self, tile: TileKey) -> Array:
+        """Return the values of a tile, unread."""
+        (top, bottom), (left, right) = self.bounds(tile)
+        return self.array[top:bottom, left:right]
+
+    def chunks_in(self, span: Span) -> tuple[int, int]:
+        """Return how many chunks down and across a span touches; elements, without chunks."""
+        if self._chunks is None:
+            return span.shape
+        down, across = (
+            edges.find(stop - 1) - edges.find(start) + 1 if stop > start else 0
+            for edges, (start, stop) in zip(self._chunks, span, strict=True)
+        )
+        return down, across
+
+    def cost(self, span: Span) -> int:
+        """Return the bytes that have to be fetched for `span`, chunks whole."""
+        return math.prod(self.chunks_in(span)) * self.plane.chunk_bytes
+
+    @cached_property
+    def _chunks(self) -> tuple[Edges, Edges] | None:
+        grid = self.array.grid
+        if grid is None:
+            return None
+        rows, columns = (edges_of(self.shape[axis], grid[axis]) for axis in (0, 1))
+        return rows, columns
+
+    @cached_property
+    def edges(self) -> tuple[Edges, Edges]:
+        """Where the tiles are cut."""
+        value_bytes = self.array.itemsize * math.prod(self.array.shape[2:])
+        sides = [_side(edges) for edges in self._chunks or (None, None)]
+        while sides[0] * sides[1] * value_bytes > MOST_BYTES and max(sides) > SIDE:
+            longest = sides.index(max(sides))
+            sides[longest] = -(-sides[longest] // 2)
+        rows, columns = (
+            _cut(self.shape[axis], None if self._chunks is None else self._chunks[axis], side)
+            for axis, side in enumerate(sides)
+        )
+        return rows, columns
+
+
+class Layers:
+    """The layers of a picture at one place along its other axes, each made once.
+
+    Parameters
+    ----------
+    planes : sequence of Plane
+        The levels, finest first.
+    key : tuple
+        What tells them from those at other places.
+    """
+
+    def __init__(self, planes: Sequence[Plane], key: tuple[int, ...]) -> None:
+        self.planes = planes
+        self.key = key
+        self._made: dict[tuple[int, tuple[int, int]], Layer] = {}
+
+    def at(self, level: int, steps: tuple[int, int] = (1, 1)) -> Layer:
+        """Return the layer of a level of which every so many rows and columns are shown."""
+        layer = self._made.get((level, steps))
+        if layer is None:
+            layer = Layer(self.planes[level], (*self.key, level), steps)
+            self._made[level, steps] = layer
+        return layer
+
+
+def _covering(
+    start: float, stop: float, factor: float, length: int, margin: int
+) -> tuple[int, int]:
+    first = math.floor(start / factor) - margin
+    last = math.ceil(stop / factor) + margin
+    first = min(max(first, 0), max(length - 1, 0))
+    return first, min(max(last, first), length)
+
+
+def _side(edges: Edges | None) -> int:
+    """Return the longest tile along an axis: a chunk, or several small ones."""
+    if edges is None or not edges.count:
+        return SIDE
+    if isinstance(edges, RegularEdges):
+        return edges.size * max(1, SIDE // max(1, edges.size))
+    return max(SIDE, edges.length // edges.count)
+
+
+def _cut(length: int, chunks: Edges | None, side: int) -> Edges:
+    """Return tiles of about `side`, cut where chunks are."""
+    if chunks is None or isinstance(chunks, RegularEdges):
+        return RegularEdges(length, max(1, side))
+    offsets = [0]
+    previous = 0
+    for piece in range(chunks.count):
+        stop = chunks.bounds(piece)[1]
+        if stop - offsets[-1] > side and previous > offsets[-1]:
+            offsets.append(previous)
+        while stop - offsets[-1] > side:  # a chunk that is longer
+            offsets.append(offsets[-1] + side)
+        previous = stop
+    if length > offsets[-1]:
+        offsets.append(length)
+    return IrregularEdges(offsets)

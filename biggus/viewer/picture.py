@@ -1,0 +1,142 @@
+"""What a picture is of: rows and columns of one image, at one place along the other axes."""
+
+from __future__ import annotations
+
+import operator
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from biggus.array import Array
+from biggus.construct import ArrayAdapter
+from biggus.pyramids import Pyramid
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+CHANNELS = (1, 3, 4)
+"""How many values a pixel may have: one, red green and blue, or with opacity."""
+
+
+class Plane(NamedTuple):
+    """One resolution of an image.
+
+    Attributes
+    ----------
+    array : Array
+        Of shape (rows, columns) or (rows, columns, 3 or 4).
+    factors : tuple of float
+        How many rows and columns of the finest plane one element covers.
+    chunk_bytes : int
+        The bytes of the largest chunk that a read may have to fetch whole; those of an
+        element if there are no chunks.
+    """
+
+    array: Array
+    factors: tuple[float, float]
+    chunk_bytes: int
+
+
+class Picture:
+    """An array or a pyramid as matplotlib shows it.
+
+    Parameters
+    ----------
+    shown : Array, Pyramid or anything that becomes an array
+        Of at least two axes.  Rows and columns are those that a pyramid names, and the last two
+        of an array, before an axis of 3 or 4 colours; along others one index at a time is shown.
+    levels : sequence of Array, optional
+        The same image at coarser resolutions.
+
+    Raises
+    ------
+    TypeError
+        If it has fewer axes, or levels are given of what has its own.
+    """
+
+    def __init__(self, shown: Any, levels: Sequence[Any] | None = None) -> None:
+        if isinstance(shown, Pyramid):
+            if levels is not None:
+                raise TypeError("a Pyramid has its own levels: levels= goes with an array")
+            self.pyramid = shown
+        else:
+            self.pyramid = _pyramid_of(shown, levels)
+        self.axes = self.pyramid.axes
+        last = self.pyramid.ndim - 1
+        self.coloured = last not in self.axes and self.pyramid.shape[last] in CHANNELS
+        image = {*self.axes, last} if self.coloured else set(self.axes)
+        self.others = tuple(axis for axis in range(last + 1) if axis not in image)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Rows and columns of the finest level, and colours if there are several."""
+        rows, columns = (self.pyramid.shape[axis] for axis in self.axes)
+        channels = self.pyramid.shape[-1] if self.coloured else 1
+        return (rows, columns) if channels == 1 else (rows, columns, channels)
+
+    def normal_index(self, index: Any) -> tuple[int, ...]:
+        """Return where along the other axes, one number each, in bounds and not negative.
+
+        Raises
+        ------
+        IndexError
+            If it is out of bounds, or there are more numbers than other axes.
+        """
+        numbers = index if isinstance(index, tuple) else (index,)
+        if len(numbers) > len(self.others):
+            raise IndexError(
+                f"{len(numbers)} indices for the {len(self.others)} axes that are not rows, "
+                "columns or colours"
+            )
+        found = []
+        for axis, number in zip(self.others, map(operator.index, numbers), strict=False):
+            length = self.pyramid.shape[axis]
+            if not -length <= number < length:
+                raise IndexError(f"index {number} is out of bounds for axis {axis} of {length}")
+            found.append(number % length)
+        return (*found, *(0 for _ in self.others[len(found) :]))
+
+    def planes(self, index: tuple[int, ...]) -> tuple[Plane, ...]:
+        """Return the image at `index` of the other axes: its levels, finest first."""
+        return tuple(
+            self._plane(level.array, level.factors, index) for level in self.pyramid.levels
+        )
+
+    def _plane(self, array: Array, factors: Sequence[float], index: tuple[int, ...]) -> Plane:
+        key: list[Any] = [slice(None)] * array.ndim
+        for axis, number in zip(self.others, index, strict=True):
+            key[axis] = min(int(number / factors[axis]), array.shape[axis] - 1)
+        rows, columns = self.axes
+        if self.shape[2:] == () and self.coloured:
+            key[-1] = 0
+        plane = array[tuple(key)]
+        if rows > columns:
+            plane = plane.transpose((1, 0, *range(2, plane.ndim)))
+        return Plane(plane, (factors[rows], factors[columns]), _chunk_bytes(array))
+
+
+def _pyramid_of(shown: Any, levels: Sequence[Any] | None) -> Pyramid:
+    finest = shown if isinstance(shown, Array) else ArrayAdapter(shown)
+    if finest.ndim < 2:
+        raise TypeError(f"a picture has rows and columns: not the shape {finest.shape}")
+    coloured = finest.ndim > 2 and finest.shape[-1] in CHANNELS
+    axes = (-3, -2) if coloured else (-2, -1)
+    coarser = (a if isinstance(a, Array) else ArrayAdapter(a) for a in levels or ())
+    arrays = [finest, *coarser]
+    return Pyramid([(array, _factors(finest, array)) for array in arrays], axes)
+
+
+def _factors(finest: Array, coarser: Array) -> tuple[float, ...]:
+    """Return how much coarser a level is: by whole numbers where they explain its shape."""
+    if coarser.ndim != finest.ndim:
+        raise TypeError(f"a level of {coarser.ndim} axes is none of an array of {finest.ndim}")
+    factors = []
+    for n, m in zip(finest.shape, coarser.shape, strict=True):
+        nearest = max(1, round(n / max(1, m)))
+        factors.append(float(nearest) if -(-n // nearest) == m else n / max(1, m))
+    return tuple(factors)
+
+
+def _chunk_bytes(array: Array) -> int:
+    nbytes = array.itemsize
+    for chunks in array.grid or ():
+        nbytes *= chunks if isinstance(chunks, int) else max(chunks, default=1)
+    return nbytes

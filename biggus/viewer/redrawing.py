@@ -1,0 +1,91 @@
+"""Redrawing a figure when something has come, from the thread of its window.
+
+A timer of the canvas looks for what has come, as long as anything is to come: the toolkit calls
+it in the thread that draws.  A canvas without an event loop has timers that never go off; who
+draws on one waits.
+"""
+
+from __future__ import annotations
+
+import weakref
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from matplotlib.backend_bases import FigureCanvasBase, TimerBase
+
+MILLISECONDS = 30
+"""How often to look."""
+
+
+class Incomplete(Protocol):
+    """What is drawn before all of it is there."""
+
+    def arrived(self) -> bool:
+        """Take what has come; tell whether there is anything to be drawn."""
+
+    @property
+    def waiting(self) -> bool:
+        """Whether more is to come."""
+
+
+class Redrawing:
+    """Has the canvas of an artist redrawn as its parts come.
+
+    Parameters
+    ----------
+    artist : Incomplete
+        It is not kept alive.
+    """
+
+    def __init__(self, artist: Incomplete) -> None:
+        self._artist = weakref.ref(artist)
+        self._canvas: weakref.ref[FigureCanvasBase] | None = None
+        self._timer: TimerBase | None = None
+        self._running = False
+
+    def possible(self, canvas: FigureCanvasBase) -> bool:
+        """Tell whether a canvas can be redrawn later, and prepare for it."""
+        if self._canvas is None or self._canvas() is not canvas:
+            self.stop()
+            self._canvas = weakref.ref(canvas)
+            self._timer = _timer(canvas)
+        return self._timer is not None
+
+    def start(self) -> None:
+        """Look for what comes from now on; to be called by the thread of the window."""
+        if self._timer is not None and not self._running:
+            self._running = True
+            self._timer.add_callback(_look, weakref.ref(self))
+            self._timer.start()
+
+    def stop(self) -> None:
+        """Look no more."""
+        if self._timer is not None:
+            self._timer.stop()
+            self._timer.callbacks.clear()
+        self._timer = self._canvas = None
+        self._running = False
+
+    def look(self) -> bool:
+        """Redraw if something has come; tell whether to look again."""
+        artist = self._artist()
+        canvas = self._canvas() if self._canvas is not None else None
+        if artist is None or canvas is None:
+            self._running = False
+            return False
+        if artist.arrived():
+            canvas.draw_idle()
+        self._running = artist.waiting
+        return self._running
+
+
+def _look(redrawing: weakref.ref[Redrawing]) -> bool:
+    here = redrawing()
+    return here is not None and here.look()
+
+
+def _timer(canvas: FigureCanvasBase) -> TimerBase | None:
+    from matplotlib.backend_bases import TimerBase
+
+    timer: Any = canvas.new_timer(interval=MILLISECONDS)
+    return None if type(timer) is TimerBase else timer

@@ -1,0 +1,200 @@
+"""A scene: what is known of a picture and what is still to come, for the view that is drawn."""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from biggus.viewer.choosing import ancestor, chosen
+from biggus.viewer.frames import Frame
+from biggus.viewer.layers import Layers, Span, TileKey
+from biggus.viewer.tiles import Tiles
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+    from biggus.array import Array
+    from biggus.source import Values
+    from biggus.viewer.choosing import View
+    from biggus.viewer.layers import Layer
+    from biggus.viewer.picture import Picture
+
+PATIENCE_SECONDS = 0.02
+"""How long a drawing that need not be complete waits for what may be at hand."""
+
+SMALL = 2**18
+"""Elements of a coarsest level that is looked at whole, for the limits of colours."""
+
+
+class Scene:
+    """A picture and the tiles of it that are here.
+
+    Parameters
+    ----------
+    picture : Picture
+        What is shown.
+    index : tuple of int
+        At which place along its other axes.
+    sample_bytes : int
+        How much may be read for a view of which not all is shown.
+
+    Attributes
+    ----------
+    tiles : Tiles
+        What is here, and what was asked for.
+    sampled : str or None
+        What part of the elements the last frame shows, if not all.
+    """
+
+    def __init__(self, picture: Picture, index: tuple[int, ...], sample_bytes: int) -> None:
+        self.picture = picture
+        self.tiles: Tiles[TileKey] = Tiles()
+        self.sampled: str | None = None
+        self._sample_bytes = sample_bytes
+        self._needed: list[TileKey] = []
+        self._wanted: Collection[TileKey] = ()
+        self._view: View | None = None
+        self._frame: Frame | None = None
+        self.index = index
+
+    @property
+    def index(self) -> tuple[int, ...]:
+        """What is shown along the axes that are not rows, columns or colours."""
+        return self._index
+
+    @index.setter
+    def index(self, index: tuple[int, ...]) -> None:
+        self._index = index
+        self._layers = Layers(self.picture.planes(index), index)
+        self._view = self._frame = None
+
+    def show(self, view: View, reach: int, *, tell: bool, complete: bool, alone: bool) -> Frame:
+        """Return what is here of a view, and ask for the rest.
+
+        Parameters
+        ----------
+        view : View
+            What is on the screen.
+        reach : int
+            How many elements beyond its edges are drawn with.
+        tell : bool
+            Whether the tiles that are `telling` are wanted as well.
+        complete : bool
+            Whether to wait until nothing is to come.
+        alone : bool
+            Whether what another view waits for is left to come.
+        """
+        if view != self._view:
+            self.tiles.failed.clear()  # they are asked for again
+            self._view = view
+        layer = chosen(self._layers, view, self._sample_bytes)
+        span = layer.span(view.window, reach)
+        self._needed = _from_the_middle(layer.tiles(span))
+        wanted = dict.fromkeys(self._needed, layer)
+        if tell:
+            wanted = {key: self._layer_of(key) for key in self.telling} | wanted
+        asked = wanted if complete else self._with_ancestors(wanted, layer, view)
+        if not alone:
+            self.tiles.cancel(but=asked)
+        for key, its in asked.items():
+            if key not in self.tiles:
+                self.tiles.ask(key, partial(_read, its.values(key)))
+        self.tiles.wait(wanted, None if complete else PATIENCE_SECONDS)
+        self._wanted = wanted.keys()
+        if self.arrived() or self._frame is None or not self._frame.is_of(layer, span):
+            self._frame = self._framed(layer, span)
+            self.sampled = _sampled(layer)
+        return self._frame
+
+    def _with_ancestors(
+        self, wanted: dict[TileKey, Layer], layer: Layer, view: View
+    ) -> dict[TileKey, Layer]:
+        """Return what is wanted, after a few coarser tiles to be seen until it comes."""
+        above = ancestor(self._layers, view, layer)
+        if above is None or all(key in self.tiles for key in wanted):
+            return wanted
+        return dict.fromkeys(above.tiles(above.span(view.window)), above) | wanted
+
+    def _framed(self, layer: Layer, span: Span) -> Frame:
+        frame = Frame(layer, span)
+        if any(key not in self.tiles for key in self._needed):
+            for other in self._others(layer):  # the finer ones over the coarser
+                frame.paste(other, self._here(other), self.tiles)
+        frame.paste(layer, self._needed, self.tiles)
+        frame.blank([key for key in self._needed if key in self.tiles.failed])
+        return frame
+
+    def _others(self, layer: Layer) -> list[Layer]:
+        """Return the layers of tiles that are here, but for one: the coarsest first."""
+        others = {key.layer: self._layer_of(key) for key in self.tiles if self._is_mine(key)}
+        others.pop(layer.key, None)
+        return sorted(others.values(), key=lambda other: -math.prod(other.factors))
+
+    def _here(self, layer: Layer) -> list[TileKey]:
+        return [key for key in self.tiles if key.layer == layer.key]
+
+    def _is_mine(self, key: TileKey) -> bool:
+        return key.layer[:-3] == self._index
+
+    def _layer_of(self, key: TileKey) -> Layer:
+        level, down, across = key.layer[-3:]
+        return self._layers.at(level, (down, across))
+
+    @property
+    def telling(self) -> list[TileKey]:
+        """The tiles whose values tell the limits of colours."""
+        coarsest = self._layers.at(len(self._layers.planes) - 1)
+        rows, columns = coarsest.shape
+        if rows * columns > SMALL:
+            return self._needed
+        return list(coarsest.tiles(Span((0, rows), (0, columns))))
+
+    def arrived(self) -> bool:
+        """Take what has come; tell whether anything has."""
+        return self.tiles.collect(self._wanted)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether anything is to come."""
+        return self.tiles.waiting
+
+    @property
+    def errors(self) -> list[Exception]:
+        """Why tiles of the last view could not be read."""
+        return [self.tiles.failed[key] for key in self._wanted if key in self.tiles.failed]
+
+    def value_at(self, row: float, column: float) -> Any:
+        """Return the value at a place of the finest level, of the finest that is here, or None."""
+        here = [key for key in self.tiles if self._is_mine(key)]
+        for key in sorted(here, key=lambda key: math.prod(self._layer_of(key).factors)):
+            layer = self._layer_of(key)
+            down, across = (int(n // f) for n, f in zip((row, column), layer.factors, strict=True))
+            (top, bottom), (left, right) = layer.bounds(key)
+            if top <= down < bottom and left <= across < right:
+                return self.tiles[key][down - top, across - left]
+        return None
+
+    def clear(self) -> None:
+        """Forget what is here, and what was asked for."""
+        self.tiles.clear()
+        self._frame = None
+
+
+def _read(array: Array) -> Values:
+    return array.masked_array() if array.masked else array.ndarray()
+
+
+def _from_the_middle(keys: Iterable[TileKey]) -> list[TileKey]:
+    """Return tiles, those in the middle of them first."""
+    tiles = list(keys)
+    if not tiles:
+        return tiles
+    row = (tiles[0].row + tiles[-1].row) / 2
+    column = (tiles[0].column + tiles[-1].column) / 2
+    return sorted(tiles, key=lambda tile: (tile.row - row) ** 2 + (tile.column - column) ** 2)
+
+
+def _sampled(layer: Layer) -> str | None:
+    down, across = layer.steps
+    return None if down * across == 1 else f"sampled 1 in {down * across:,}"

@@ -1,0 +1,152 @@
+"""Tiles: asked for, read by threads that wait, kept for as long as there is room.
+
+All that is here is called by the thread that draws.  The threads that read know the array
+that they read and nothing of who asked, so that nothing is kept alive by them; what they have
+read is collected when it is next asked for.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import os
+import weakref
+from collections import OrderedDict
+from collections.abc import Hashable
+from concurrent.futures import Future, wait
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import numpy as np
+
+from biggus.threads import WaitingThreads, interruptible
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator
+
+    from biggus.source import Values
+
+READERS = 16
+"""How many tiles are read at once, of all pictures together."""
+
+KEPT_BYTES = 64 * 2**20
+"""Of tiles, by each picture; those that are on the screen come on top of it."""
+
+_readers = WaitingThreads(READERS)
+
+
+Key = TypeVar("Key", bound=Hashable)
+
+
+class Tiles(Generic[Key]):
+    """The tiles of one picture, by keys of any kind.
+
+    Reads are made with the options that were in force where it was made.
+
+    Parameters
+    ----------
+    kept_bytes : int, optional
+        How much to keep beside what is needed.
+
+    Attributes
+    ----------
+    failed : dict
+        Why tiles could not be read; they are not asked for again until they are taken out.
+    """
+
+    def __init__(self, kept_bytes: int = KEPT_BYTES) -> None:
+        self.failed: dict[Key, Exception] = {}
+        self._kept_bytes = kept_bytes
+        self._context = contextvars.copy_context()
+        self._kept: OrderedDict[Key, Values] = OrderedDict()
+        self._asked: dict[Key, Future[Values]] = {}
+        self._process = os.getpid()
+        weakref.finalize(self, _cancel, self._asked).atexit = False
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._kept
+
+    def __iter__(self) -> Iterator[Key]:
+        """Iterate over the tiles that are here."""
+        return iter(list(self._kept))
+
+    def __getitem__(self, key: Key) -> Values:
+        """Return the values of a tile that is here."""
+        self._kept.move_to_end(key)
+        return self._kept[key]
+
+    def ask(self, key: Key, read: Callable[[], Values]) -> None:
+        """Have a thread read a tile, unless it is here, has failed or is being read."""
+        if self._process != os.getpid():  # those that read stayed with the parent
+            self._asked.clear()
+            self._process = os.getpid()
+        if key in self._kept or key in self.failed or key in self._asked:
+            return
+        self._asked[key] = _readers.submit(self._context.copy().run, read)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether tiles were asked for that have not been collected."""
+        return bool(self._asked)
+
+    def missing(self, keys: Iterable[Key]) -> list[Key]:
+        """Return those of `keys` that are still to come."""
+        return [key for key in keys if key in self._asked]
+
+    def collect(self, needed: Collection[Key] = ()) -> bool:
+        """Take what has been read; tell whether anything was.
+
+        Parameters
+        ----------
+        needed : collection of keys, optional
+            What is on the screen, and is not dropped whatever room it takes.
+        """
+        ready = [key for key, future in self._asked.items() if future.done()]
+        for key in ready:
+            future = self._asked.pop(key)
+            if future.cancelled():
+                continue
+            error = future.exception()
+            if error is None:
+                self._kept[key] = future.result()
+            elif isinstance(error, Exception):
+                self.failed[key] = error
+            else:
+                raise error
+        self._drop(needed)
+        return bool(ready)
+
+    def wait(self, keys: Iterable[Key], seconds: float | None = None) -> None:
+        """Wait for tiles that were asked for, for some time or until all have come."""
+        futures = [self._asked[key] for key in keys if key in self._asked]
+        with interruptible():
+            wait(futures, seconds)
+
+    def cancel(self, but: Collection[Key] = ()) -> None:
+        """Have nothing read that has not been begun, but for some."""
+        for key in [key for key in self._asked if key not in but]:
+            if self._asked[key].cancel():
+                del self._asked[key]
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self.cancel()
+        self._asked.clear()
+        self._kept.clear()
+        self.failed.clear()
+
+    def _drop(self, needed: Collection[Key]) -> None:
+        total = sum(_nbytes(values) for key, values in self._kept.items() if key not in needed)
+        for key in list(self._kept):
+            if total <= self._kept_bytes:
+                return
+            if key not in needed:
+                total -= _nbytes(self._kept.pop(key))
+
+
+def _nbytes(values: Values) -> int:
+    mask = 0 if not isinstance(values, np.ma.MaskedArray) else np.ma.getmaskarray(values).nbytes
+    return values.nbytes + mask
+
+
+def _cancel(asked: dict[Any, Future[Values]]) -> None:
+    for future in asked.values():
+        future.cancel()
