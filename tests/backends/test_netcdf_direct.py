@@ -121,7 +121,7 @@ def test_records(tmp_path, filters):
             )
             variable[:records] = np.arange(7 * records).reshape(records, 7)
     assert compare(tmp_path / "a.nc", "long", [box]).lock is None
-    assert compare(tmp_path / "a.nc", "short", [box]).lock is hdf5_lock
+    assert compare(tmp_path / "a.nc", "short", [box]).lock is None
     with netCDF4.Dataset(tmp_path / "a.nc", "a") as file:
         file["short"][3:5] = 9
     assert compare(tmp_path / "a.nc", "short", [box]).lock is None
@@ -139,9 +139,9 @@ def test_more_records_than_when_it_was_opened(tmp_path):
     del source
     with netCDF4.Dataset(path, "a") as file:
         file["v"][3] = 5
-    np.testing.assert_array_equal(read(copy, box), before)
-    assert copy.lock is hdf5_lock
-    np.testing.assert_array_equal(read(copy, box), before)
+    for _ in range(2):
+        np.testing.assert_array_equal(read(copy, box), before)
+        assert copy.lock is None
 
 
 def test_names_in_groups_and_of_dimensions(tmp_path, unaided):

@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import logging
-import math
 import os
 import pickle
 import time
-from typing import TYPE_CHECKING, Any, NamedTuple
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from biggus import cf
 from biggus.backends.files import file_version
 from biggus.backends.hdf5.direct import DirectSource, failures_named
 from biggus.backends.hdf5.files import files as hdf5_files
 from biggus.backends.native import hdf5_lock
-from biggus.backends.netcdf.files import datasets, netcdf4, opened_at, variable_in
+from biggus.backends.netcdf.files import datasets, opened_at, variable_in
+from biggus.backends.netcdf.packed import facts_of, read_bytes, read_packed
 from biggus.backends.netcdf.stored import StoredVariable, stored_variable
 from biggus.backends.siblings import sibling_of
-from biggus.backends.strided import read_box, slab_bytes
 from biggus.errors import OpenError, SourceError, format_box
 from biggus.normal import normal_chunks
-from biggus.source import Source, box_shape
+from biggus.source import Source
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -30,131 +27,12 @@ if TYPE_CHECKING:
     from biggus.backends.files import Hold
     from biggus.backends.hdf5.direct import Opening, Storage
     from biggus.backends.native import LibraryLock
+    from biggus.backends.netcdf.extents import End
+    from biggus.backends.netcdf.packed import Facts
     from biggus.backends.stamp import Stamp
     from biggus.source import Box, Values
 
 log = logging.getLogger("biggus.backends.netcdf")
-
-
-class Facts(NamedTuple):
-    """What a variable says of itself, and what becomes of that here.
-
-    `joined` if its last axis becomes strings; `stored_dtype` is ``str`` where
-    strings are stored.
-    """
-
-    shape: tuple[int, ...]
-    dtype: np.dtype[Any]
-    dims: tuple[str, ...]
-    chunks: tuple[int, ...] | None
-    attributes: dict[str, Any]
-    joined: bool
-    stored_shape: tuple[int, ...]
-    stored_dtype: Any
-
-
-def facts_of(variable: Any, strings: bool) -> Facts:
-    """Return the facts of a variable.  The caller holds the lock.
-
-    Parameters
-    ----------
-    variable : netCDF4.Variable
-        The variable.
-    strings : bool
-        Whether characters with an ``_Encoding`` are joined along the last axis.
-    """
-    library = netcdf4()
-    stored = shape = tuple(map(int, variable.shape))
-    dims = tuple(variable.dimensions)
-    datatype = variable.datatype
-    attributes = _attributes(variable)
-    chunks = variable.chunking()
-    chunks = tuple(map(int, chunks)) if isinstance(chunks, (list, tuple)) else None
-    joined = False
-    if isinstance(datatype, library.VLType):
-        dtype = np.dtype(object)
-    elif isinstance(datatype, library.CompoundType):
-        dtype = np.dtype(datatype.dtype_view if strings else datatype.dtype)
-    else:
-        dtype = np.dtype(variable.dtype)
-        encoding = attributes.get("_Encoding")
-        joined = strings and dtype == "S1" and isinstance(encoding, str) and any(shape[-1:])
-        if joined:
-            kind = "S" if encoding in {"none", "None", "bytes"} else "U"
-            dtype = np.dtype(f"{kind}{shape[-1]}")
-            shape, dims, chunks = shape[:-1], dims[:-1], chunks and chunks[:-1]
-        elif dtype.itemsize == 1 and dtype.kind in "iu" and _unfilled(variable):
-            attributes.setdefault("_NoFill", "true")
-    return Facts(shape, dtype, dims, chunks, attributes, joined, stored, variable.dtype)
-
-
-def _attributes(variable: Any) -> dict[str, Any]:
-    attributes = {}
-    for name in variable.ncattrs():
-        try:
-            attributes[name] = variable.getncattr(name)
-        except (AttributeError, KeyError, RuntimeError, ValueError) as error:
-            log.debug("leaving out the attribute %s, which cannot be read: %s", name, error)
-    return attributes
-
-
-def _unfilled(variable: Any) -> bool:
-    """Tell whether what was never written is not filled: then no byte means missing."""
-    if not isinstance(variable.datatype, np.dtype):
-        return False
-    if hasattr(type(variable), "get_fill_value"):
-        return variable.get_fill_value() is None
-    # Before netCDF4-python 1.7.2 only its description of the variable tells.
-    return str(variable).endswith("filling off")
-
-
-def read_packed(variable: Any, box: Box, facts: Facts) -> Values:
-    """Read the values in `box` as they are stored.  The caller holds the lock.
-
-    `variable` must have all its automatic conversions off.
-    """
-    if facts.joined:
-        box = (*box, slice(0, variable.shape[-1], 1))
-    chunks = variable.chunking()
-    chunks = chunks if isinstance(chunks, list) else None
-    values = read_box(variable, box, np.dtype(variable.dtype), chunks)
-    if facts.dtype == object:
-        if box:
-            return np.asarray(values)
-        # A string or a ragged row alone comes as what it is, not in an array.
-        alone = np.empty((), object)
-        alone[()] = values
-        return alone
-    values = np.asarray(values)
-    if facts.joined:
-        joined = netcdf4().chartostring(values, encoding=facts.attributes["_Encoding"])
-        return np.asarray(joined)
-    return _cleaned(values).view(facts.dtype) if facts.dtype.kind == "V" else values
-
-
-def read_bytes(facts: Facts, box: Box) -> int:
-    """Return the most memory that `read_packed` takes besides the values, as far as it is known."""
-    dtype, shape = np.dtype(facts.stored_dtype), facts.stored_shape
-    if facts.joined:
-        box = (*box, slice(0, shape[-1], 1))
-    result = math.prod(box_shape(box)) * dtype.itemsize
-    chunks = None if facts.chunks is None else (*facts.chunks, *shape[len(facts.chunks) :])
-    # The library holds a chunk as it is stored, and its values.
-    chunk = 0 if chunks is None else 2 * math.prod(chunks) * dtype.itemsize
-    # Structures are copied, and characters decoded one by one.
-    copies = 10 * result if facts.joined else result if dtype.kind == "V" else 0
-    # netCDF4-python puts what it reads into an array of its own, and then into another.
-    slabs = slab_bytes(box, dtype, chunks)
-    return chunk + copies + (slabs + slabs // 2 if slabs else result)
-
-
-def _cleaned(structures: Any) -> Any:
-    """Return a copy with zeros between the fields, where the library leaves what was in memory."""
-    clean = np.zeros(structures.shape, structures.dtype)
-    for name, (dtype, *_) in (structures.dtype.fields or {}).items():
-        field = structures[name]
-        clean[name] = field if dtype.fields is None else _cleaned(field)
-    return clean
 
 
 class _VariableSource(Source):
@@ -162,18 +40,28 @@ class _VariableSource(Source):
 
     waits = False
     fresh = True
-    _stored: StoredVariable | None = None  # None: only netCDF4-python can read it
+    _stored: StoredVariable | None = None  # None: only netCDF4-python knows of it
+
+    @property
+    def storage(self) -> Storage | None:
+        """How the values are stored; None if only netCDF4-python can read them."""
+        return None if self._stored is None else self._stored.storage
+
+    @property
+    def _end(self) -> End | None:
+        """Where the variable ends, if that is known."""
+        return None if self._stored is None else self._stored.end
 
     @property
     def lock(self) -> LibraryLock | None:  # type: ignore[override]
         """The library's, where only the library can read the values."""
-        return hdf5_lock if self._stored is None else None
+        return hdf5_lock if self.storage is None else None
 
     def peak_bytes(self, box: Box) -> int:
         """Return the most memory that a read of `box` takes, compressed chunks included."""
-        if self._stored is not None:
-            return self._stored.storage.peak_bytes(box)
-        return super().peak_bytes(box) + read_bytes(self.facts, box)
+        if self.storage is not None:
+            return self.storage.peak_bytes(box)
+        return super().peak_bytes(box) + read_bytes(self.facts, box, self._end)
 
     def _take(self, name: str, facts: Facts) -> None:
         self.name = name
@@ -221,11 +109,10 @@ class NetCDFSource(_VariableSource, DirectSource):
             opened = opened_at(self.path)
             found = variable_in(opened.dataset, self.path, self.variable)
             self._take(f"{self.path}::{self.variable}", facts_of(found, strings=decode))
-            self._unlimited = _unlimited(found)
             self._look_behind(found, opened.stamp)
             self._hold()  # last: what fails to open holds nothing
-        if self._stored is not None:
-            self.chunks = self._stored.storage.chunks
+        if self.storage is not None:
+            self.chunks = self.storage.chunks
         # The option changes the values of characters and of structures alone.
         variant = "" if decode or self.dtype.kind not in "SV" else "?decode=False"
         self.token = f"netcdf:{self.path}::{self.variable}{variant}"
@@ -237,27 +124,18 @@ class NetCDFSource(_VariableSource, DirectSource):
     def _look_behind(self, found: Any, stamp: Stamp) -> None:
         """See whether the values can be read past the library, as the file is now."""
         self._looked = stamp
-        self._stored = None
-        if not self.facts.joined:
-            self._stored = stored_variable(
-                self.path, stamp, self.variable, found, self.shape, self.dtype
-            )
+        self._stored = stored_variable(self.path, stamp, self.variable, found, self.facts)
 
     def _hold(self) -> None:
-        both = (datasets,) if self._stored is None else (datasets, hdf5_files)
+        both = (datasets,) if self.storage is None else (datasets, hdf5_files)
         self._holds = tuple(pool.hold(self.path) for pool in both)
-
-    @property
-    def storage(self) -> Storage | None:
-        """How the values are stored; None if only netCDF4-python can read them."""
-        return None if self._stored is None else self._stored.storage
 
     def _opening(self) -> tuple[Storage, Opening] | None:
         if not self._holds:  # a copy that has not been read from
             self._hold()
-        stored = self._stored
-        opening = None if stored is None else stored.opening()
-        return None if stored is None or opening is None else (stored.storage, opening)
+        storage = self.storage
+        opening = None if storage is None or self._stored is None else self._stored.opening()
+        return None if storage is None or opening is None else (storage, opening)
 
     def _values(self, box: Box, out: npt.NDArray[Any] | None) -> Values:
         started = time.perf_counter()
@@ -287,12 +165,12 @@ class NetCDFSource(_VariableSource, DirectSource):
         if opened.stamp != self._looked:
             self._look_behind(found, opened.stamp)
             self._hold()
-        return read_packed(found, box, self.facts)
+        return read_packed(found, box, self.facts, self._end)
 
     def _check_same(self, found: Any, box: Box) -> None:
         """Raise a SourceError if the variable is another than the one that was opened."""
         shape, stored = tuple(found.shape), self.facts.stored_shape
-        limits = zip(shape, stored, self._unlimited, strict=False)
+        limits = zip(shape, stored, self.facts.unlimited, strict=False)
         fits = len(shape) == len(stored) and all(
             now == then or (grows and now > then) for now, then, grows in limits
         )
@@ -311,10 +189,6 @@ class NetCDFSource(_VariableSource, DirectSource):
     def state(self) -> bytes | None:
         """Return the state of the file."""
         return file_version(self.path)
-
-
-def _unlimited(variable: Any) -> tuple[bool, ...]:
-    return tuple(bool(dimension.isunlimited()) for dimension in variable.get_dims())
 
 
 class HeldSource(_VariableSource):
@@ -364,7 +238,7 @@ class HeldSource(_VariableSource):
             try:
                 variable.set_auto_maskandscale(False)
                 variable.set_auto_chartostring(False)
-                values = read_packed(variable, box, self.facts)
+                values = read_packed(variable, box, self.facts, end=None)
             finally:
                 variable.set_auto_mask(mask)
                 variable.set_auto_scale(scale)

@@ -6,8 +6,8 @@ read past it instead, as `biggus.backends.hdf5` reads its own: h5py opens the sa
 file beside netCDF4-python, and tells where the chunks lie.
 
 That is done only where both libraries agree about the variable.  Whatever else
-there is (classic files, records that are not there yet, strings, types of the
-user's own) is left to netCDF4-python.
+there is (classic files, strings, types of the user's own) is left to netCDF4-python,
+which is told where a variable ends.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from biggus.backends.hdf5.direct import Opening
 from biggus.backends.hdf5.files import OpenDataset, files, h5py, open_dataset, open_file
 from biggus.backends.hdf5.storage import storage_of
 from biggus.backends.hdf5.values import read_values
+from biggus.backends.netcdf.extents import End, Lengthened, end_of
 from biggus.errors import BiggusError
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from biggus.backends.hdf5.direct import Storage
+    from biggus.backends.netcdf.packed import Facts
     from biggus.backends.stamp import Stamp
     from biggus.source import Box
 
@@ -50,14 +52,17 @@ class StoredVariable(NamedTuple):
         The file, and the dataset in it.
     stamp : Stamp
         How the file was when the libraries agreed.
-    storage : Storage
-        How the values are stored.
+    end : End
+        Where it ends.
+    storage : Storage or None
+        How the values are stored, where they can be read past the library.
     """
 
     path: str
     name: str
     stamp: Stamp
-    storage: Storage
+    end: End
+    storage: Storage | None
 
     def opening(self) -> Opening | None:
         """Return how to read it past the library; None if the file is another now.
@@ -84,13 +89,14 @@ class StoredVariable(NamedTuple):
         return opened.dataset, (opened.serial, self.name)
 
     def _values(self, box: Box) -> npt.NDArray[Any]:
+        assert self.storage is not None  # which asks
         return read_values(self._open().dataset, box, self.storage.dtype)
 
 
 def stored_variable(
-    path: str, stamp: Stamp, name: str, variable: Any, shape: tuple[int, ...], dtype: np.dtype[Any]
+    path: str, stamp: Stamp, name: str, variable: Any, facts: Facts
 ) -> StoredVariable | None:
-    """Return the dataset that holds a variable, or None if it is best left to netCDF4-python.
+    """Return the dataset that holds a variable, or None if only netCDF4-python knows of it.
 
     The caller holds the lock.
 
@@ -103,17 +109,18 @@ def stored_variable(
     name : str
         The variable, with the path of its group.
     variable : netCDF4.Variable
-        The same, open.
-    shape, dtype
+        The same, open, with all its automatic conversions off.
+    facts : Facts
         What is taken to be its shape and dtype.
     """
-    if not variable.group().data_model.startswith("NETCDF4"):
+    plain = isinstance(variable.datatype, np.dtype) and not facts.joined
+    if not variable.group().data_model.startswith("NETCDF4") or _without_locks():
         return None
-    if not isinstance(variable.datatype, np.dtype) or _without_locks():
+    if not plain and not facts.may_end:
         return None
     try:
         with files.visit(path):
-            return _agreed(path, stamp, name, variable.chunking(), shape, dtype)
+            return _agreed(path, stamp, name, variable, facts, plain)
     except _FAILURES:
         return None  # h5py is not there, or cannot open the file beside netCDF4-python
 
@@ -129,12 +136,7 @@ def _without_locks() -> bool:
 
 
 def _agreed(
-    path: str,
-    stamp: Stamp,
-    name: str,
-    chunking: Any,
-    shape: tuple[int, ...],
-    dtype: np.dtype[Any],
+    path: str, stamp: Stamp, name: str, variable: Any, facts: Facts, plain: bool
 ) -> StoredVariable | None:
     """Return the dataset if h5py sees in it what netCDF4-python does."""
     prefix, slash, last = name.rpartition("/")
@@ -145,15 +147,27 @@ def _agreed(
     if opened is None:
         opened, hidden = named, name
     dataset = opened.dataset
-    chunks = tuple(map(int, chunking)) if isinstance(chunking, (list, tuple)) else None
     if opened.elsewhere is not None or opened.file.stamp != stamp or dataset.is_virtual:
         return None
-    if dataset.shape != shape or dataset.chunks != chunks:
+    if dataset.chunks != facts.stored_chunks or not _fits(dataset.shape, facts):
         return None
-    storage = storage_of(dataset)
-    if storage is None or storage.dtype != dtype or opened.file.descriptor() is None:
-        return None
-    return StoredVariable(path, hidden, stamp, storage)
+    end = end_of(variable, dataset.shape)
+    storage = storage_of(dataset) if plain else None
+    if storage is not None:
+        if storage.dtype != facts.dtype or opened.file.descriptor() is None:
+            storage = None
+        elif end.fill is not None:
+            storage = Lengthened(storage, facts.shape, end)
+    return StoredVariable(path, hidden, stamp, end, storage)
+
+
+def _fits(extent: tuple[int, ...], facts: Facts) -> bool:
+    """Tell whether a dataset is as long as its dimensions were, but for those that may grow."""
+    shape = facts.stored_shape
+    return len(extent) == len(shape) and all(
+        n == length or axis in facts.may_end
+        for axis, (n, length) in enumerate(zip(extent, shape, strict=True))
+    )
 
 
 def _dataset_at(path: str, name: str) -> OpenDataset | None:

@@ -1,0 +1,244 @@
+"""Variables that end before their dimensions do.
+
+An unlimited dimension is as long as the longest of its variables.  What another
+one lacks is its fill value, and is stored nowhere.  The netCDF library (to 4.10.1)
+puts as many as it believes are missing behind what is stored of a box; so they
+are in the wrong places unless the axis that ends is the first that is longer
+than one, too few where several dimensions are unlimited, and too many, until
+4.9.3, where there is a stride.
+
+So it is asked for no more than is stored, where that is known: `Ended`.  Where
+only the library can tell, it is asked for such boxes as come right: `Unsure`.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from biggus.backends.hdf5.direct import Storage
+from biggus.backends.netcdf.files import netcdf4
+from biggus.source import box_shape
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    import numpy.typing as npt
+
+    from biggus.backends.hdf5.direct import Opening
+    from biggus.source import Box
+
+
+class End(NamedTuple):
+    """Where a variable ends.
+
+    Attributes
+    ----------
+    extent : tuple of int
+        Along each axis.
+    fill : ndarray or None
+        What lies beyond, an array of one value; None if it ends where its dimensions do.
+    """
+
+    extent: tuple[int, ...]
+    fill: npt.NDArray[Any] | None
+
+    def inside(self, box: Box) -> Box | None:
+        """Return what of a box is stored; None if nothing is."""
+        inside = tuple(
+            slice(s.start, min(s.stop, n), s.step) for s, n in zip(box, self.extent, strict=True)
+        )
+        return inside if all(s.start < s.stop for s in inside) else None
+
+
+def end_of(variable: Any, extent: tuple[int, ...]) -> End:
+    """Return where a variable ends, `extent`, and what lies beyond.
+
+    The caller holds the lock; `variable` has all its automatic conversions off.
+    """
+    lacks = [n < length for n, length in zip(extent, variable.shape, strict=True)]
+    if not any(lacks) or 0 in variable.shape:
+        return End(extent, None)
+    # Asked for one value alone the library gives the right one, whatever the type.
+    beyond = tuple(
+        slice(n, n + 1, 1) if lacking else slice(0, 1, 1)
+        for n, lacking in zip(extent, lacks, strict=True)
+    )
+    return End(extent, np.asarray(variable[beyond]))
+
+
+class Ended:
+    """A netCDF4 variable of which it is known where it ends; `dtype` is what it gives."""
+
+    def __init__(self, variable: Any, end: End, dtype: np.dtype[Any]) -> None:
+        self.variable = variable
+        self.end = end
+        self.dtype = dtype
+
+    def __getitem__(self, box: Box) -> Any:
+        inside = self.end.inside(box)
+        if inside == box:
+            return self.variable[box]
+        values = np.empty(box_shape(box), self.dtype)
+        values[...] = self.end.fill
+        if inside is not None:
+            values[_corner(inside)] = self.variable[inside]
+        return values
+
+
+class Lengthened(Storage):
+    """The storage of a variable, and what lies beyond its end.
+
+    Parameters
+    ----------
+    stored : Storage
+        How it is stored, as far as it goes.
+    shape : tuple of int
+        The lengths of its dimensions.
+    end : End
+        Where it ends.
+    """
+
+    def __init__(self, stored: Storage, shape: tuple[int, ...], end: End) -> None:
+        super().__init__(shape, stored.dtype)
+        self.stored = stored
+        self.end = end
+        self.chunks = stored.chunks
+
+    def read(  # noqa: D102 - as in Storage
+        self, box: Box, opening: Opening, out: npt.NDArray[Any] | None = None
+    ) -> npt.NDArray[Any]:
+        inside = self.end.inside(box)
+        if inside == box:
+            return self.stored.read(box, opening, out)
+        values = np.empty(box_shape(box), self.dtype) if out is None else out
+        values[...] = self.end.fill
+        if inside is not None:
+            self.stored.read(inside, opening, values[_corner(inside)])
+        return values
+
+    def peak_bytes(self, box: Box) -> int:  # noqa: D102
+        inside = self.end.inside(box)
+        values = math.prod(box_shape(box)) * self.dtype.itemsize
+        return values + (0 if inside is None else self.stored.peak_bytes(inside))
+
+
+def _corner(inside: Box) -> tuple[slice, ...]:
+    return tuple(slice(0, n) for n in box_shape(inside))
+
+
+class Unsure:
+    """A netCDF4 variable of which it is not known where it ends.
+
+    Boxes that come right are those that are longer than one along one unlimited
+    axis at most, and it the last of them, without a stride, and along no axis before
+    it.  What is read of one that may end there along a later axis is all that is stored
+    of it, and for the rest fill values, in whatever order: where there are none it is
+    right, and where there are, the last of other values tells how far to read.
+
+    Parameters
+    ----------
+    variable : netCDF4.Variable
+        With all its automatic conversions off.
+    unlimited : sequence of int
+        Its unlimited axes.
+    dtype : dtype
+        What it gives.
+    """
+
+    def __init__(self, variable: Any, unlimited: Sequence[int], dtype: np.dtype[Any]) -> None:
+        self.variable = variable
+        self.unlimited = unlimited
+        self.last = unlimited[-1]
+        self.dtype = dtype
+        self._fills = _fill_values(variable)
+
+    def __getitem__(self, box: Box) -> Any:
+        apart = self._apart(box)
+        counts = box_shape(box)
+        if all(counts[axis] == 1 for axis in apart):
+            return self._read(box)
+        values = np.empty(counts, self.dtype)
+        for index in np.ndindex(*(counts[axis] for axis in apart)):
+            piece, where = list(box), [slice(None)] * len(box)
+            for axis, i in zip(apart, index, strict=True):
+                start = box[axis].start + i * box[axis].step
+                piece[axis], where[axis] = slice(start, start + 1, 1), slice(i, i + 1)
+            values[tuple(where)] = self._read(tuple(piece))
+        return values
+
+    def _apart(self, box: Box) -> Sequence[int]:
+        """Return the axes along which indices are read one by one."""
+        counts = box_shape(box)
+        if counts[self.last] > 1 and box[self.last].step == 1:
+            if self._fills is not None:
+                return self.unlimited[:-1]
+            before = range(self.last)
+            if _product(counts, before) < _product(counts, self.unlimited):
+                return before
+        return self.unlimited
+
+    def _read(self, box: Box) -> Any:
+        """Read a box that is longer than one along the last of the unlimited axes alone."""
+        values = self.variable[box]
+        counts = box_shape(box)
+        if counts[self.last] == 1 or _product(counts, range(self.last)) == 1:
+            return values
+        filled = self._filled(values)
+        if not filled.any() or filled.all():
+            return values
+        count = self._stored_count(box)
+        if count == counts[self.last]:
+            return values
+        rest = self._part(box, count, counts[self.last])
+        # One value alone comes right.
+        last = tuple(slice(s.stop - 1, s.stop, 1) for s in rest)
+        end = End(tuple(s.stop for s in self._part(box, 0, count)), self.variable[last])
+        return Ended(self.variable, end, self.dtype)[box]
+
+    def _stored_count(self, box: Box) -> int:
+        """Return up to where along the last unlimited axis a box, not all filled, is not filled."""
+        low, high = 0, box_shape(box)[self.last]
+        while high - low > 1:
+            middle = (low + high) // 2
+            if self._filled(self.variable[self._part(box, middle, high)]).all():
+                high = middle
+            else:
+                low = middle
+        return high
+
+    def _part(self, box: Box, first: int, stop: int) -> Box:
+        start = box[self.last].start
+        part = slice(start + first, start + stop, 1)
+        return (*box[: self.last], part, *box[self.last + 1 :])
+
+    def _filled(self, values: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+        filled = np.zeros(values.shape, bool)
+        for fill in self._fills or ():
+            filled |= values == fill
+            if fill != fill:  # noqa: PLR0124 - NaN
+                filled |= np.isnan(values)
+        return filled
+
+
+def _product(counts: tuple[int, ...], axes: Iterable[int]) -> int:
+    return math.prod(counts[axis] for axis in axes)
+
+
+def _fill_values(variable: Any) -> list[Any] | None:
+    """Return what the library may show where nothing is stored; None if that is not known."""
+    if not isinstance(variable.datatype, np.dtype) or variable.dtype.kind not in "iufS":
+        return None
+    shown = variable.get_fill_value()
+    if shown is None or np.ndim(shown):
+        return None  # where nothing is filled, what is read shows the default all the same
+    defaults = netcdf4().default_fillvals
+    try:
+        return [
+            np.asarray(fill).astype(variable.dtype)[()]
+            for fill in (shown, defaults[variable.dtype.str[1:]])
+        ]
+    except (KeyError, TypeError, ValueError):
+        return None

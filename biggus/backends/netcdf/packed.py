@@ -1,0 +1,179 @@
+"""Variables as netCDF4-python has them: what they say of themselves, and their packed values."""
+
+from __future__ import annotations
+
+import logging
+import math
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from biggus.backends.netcdf.extents import Ended, Unsure
+from biggus.backends.netcdf.files import netcdf4
+from biggus.backends.strided import read_box, slab_bytes
+from biggus.source import box_shape
+
+if TYPE_CHECKING:
+    from biggus.backends.netcdf.extents import End
+    from biggus.source import Box, Values
+
+log = logging.getLogger("biggus.backends.netcdf")
+
+
+class Facts(NamedTuple):
+    """What a variable says of itself, and what becomes of that here.
+
+    `joined` if its last axis becomes strings; `stored_dtype` is ``str`` where
+    strings are stored; `unlimited` is for each axis as it is stored, and
+    `may_end` are the axes along which it may end before its dimension does.
+    """
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    dims: tuple[str, ...]
+    chunks: tuple[int, ...] | None
+    attributes: dict[str, Any]
+    joined: bool
+    stored_shape: tuple[int, ...]
+    stored_dtype: Any
+    unlimited: tuple[bool, ...]
+    may_end: tuple[int, ...]
+
+    @property
+    def given_dtype(self) -> np.dtype[Any]:
+        """The dtype of what the library gives; for ragged rows it names that of their values."""
+        return self.dtype if self.dtype == object else np.dtype(self.stored_dtype)
+
+    @property
+    def stored_chunks(self) -> tuple[int, ...] | None:
+        """The chunks as they are stored."""
+        if self.chunks is None:
+            return None
+        return (*self.chunks, *self.stored_shape[len(self.chunks) :])
+
+
+def facts_of(variable: Any, strings: bool) -> Facts:
+    """Return the facts of a variable.  The caller holds the lock.
+
+    Parameters
+    ----------
+    variable : netCDF4.Variable
+        The variable.
+    strings : bool
+        Whether characters with an ``_Encoding`` are joined along the last axis.
+    """
+    library = netcdf4()
+    stored = shape = tuple(map(int, variable.shape))
+    dims = tuple(variable.dimensions)
+    datatype = variable.datatype
+    attributes = _attributes(variable)
+    chunks = variable.chunking()
+    chunks = tuple(map(int, chunks)) if isinstance(chunks, (list, tuple)) else None
+    joined = False
+    if isinstance(datatype, library.VLType):
+        dtype = np.dtype(object)
+    elif isinstance(datatype, library.CompoundType):
+        dtype = np.dtype(datatype.dtype_view if strings else datatype.dtype)
+    else:
+        dtype = np.dtype(variable.dtype)
+        encoding = attributes.get("_Encoding")
+        joined = strings and dtype == "S1" and isinstance(encoding, str) and any(shape[-1:])
+        if joined:
+            kind = "S" if encoding in {"none", "None", "bytes"} else "U"
+            dtype = np.dtype(f"{kind}{shape[-1]}")
+            shape, dims, chunks = shape[:-1], dims[:-1], chunks and chunks[:-1]
+        elif dtype.itemsize == 1 and dtype.kind in "iu" and _unfilled(variable):
+            attributes.setdefault("_NoFill", "true")
+    unlimited = tuple(bool(dimension.isunlimited()) for dimension in variable.get_dims())
+    # In classic files all variables have all records.
+    extends = variable.group().data_model.startswith("NETCDF4")
+    may_end = tuple(axis for axis, grows in enumerate(unlimited) if grows and extends)
+    return Facts(
+        shape, dtype, dims, chunks, attributes, joined, stored, variable.dtype, unlimited, may_end
+    )
+
+
+def _attributes(variable: Any) -> dict[str, Any]:
+    attributes = {}
+    for name in variable.ncattrs():
+        try:
+            attributes[name] = variable.getncattr(name)
+        except (AttributeError, KeyError, RuntimeError, ValueError) as error:
+            log.debug("leaving out the attribute %s, which cannot be read: %s", name, error)
+    return attributes
+
+
+def _unfilled(variable: Any) -> bool:
+    """Tell whether what was never written is not filled: then no byte means missing."""
+    if not isinstance(variable.datatype, np.dtype):
+        return False
+    if hasattr(type(variable), "get_fill_value"):
+        return variable.get_fill_value() is None
+    # Before netCDF4-python 1.7.2 only its description of the variable tells.
+    return str(variable).endswith("filling off")
+
+
+def read_packed(variable: Any, box: Box, facts: Facts, end: End | None) -> Values:
+    """Read the values in `box` as they are stored.  The caller holds the lock.
+
+    Parameters
+    ----------
+    variable : netCDF4.Variable
+        With all its automatic conversions off.
+    box : tuple of slice
+        In bounds of the shape in `facts`, and of full rank.
+    facts : Facts
+        What it says of itself.
+    end : End or None
+        Where it ends, if that is known and before its dimensions do.
+    """
+    box = _stored_box(box, facts)
+    dtype = facts.given_dtype
+    if facts.may_end and end is None:
+        variable = Unsure(variable, facts.may_end, dtype)
+    elif end is not None and end.fill is not None:
+        variable = Ended(variable, end, dtype)
+    values = read_box(variable, box, dtype, facts.stored_chunks)
+    if dtype.hasobject:
+        if box:
+            return np.asarray(values)
+        # A string or a ragged row alone comes as what it is, not in an array.
+        alone = np.empty((), object)
+        alone[()] = values
+        return alone
+    values = np.asarray(values)
+    if not box:
+        values = values.astype(dtype, casting="equiv")  # alone it comes in the machine's byte order
+    if facts.joined:
+        joined = netcdf4().chartostring(values, encoding=facts.attributes["_Encoding"])
+        return np.asarray(joined)
+    return _cleaned(values).view(facts.dtype) if facts.dtype.kind == "V" else values
+
+
+def read_bytes(facts: Facts, box: Box, end: End | None) -> int:
+    """Return the most memory that `read_packed` takes besides the values, as far as it is known."""
+    box, dtype, chunks = _stored_box(box, facts), facts.given_dtype, facts.stored_chunks
+    result = math.prod(box_shape(box)) * dtype.itemsize
+    # The library holds a chunk as it is stored, and its values.
+    chunk = 0 if chunks is None else 2 * math.prod(chunks) * dtype.itemsize
+    # Structures are copied, and characters decoded one by one.
+    copies = 10 * result if facts.joined else result if dtype.kind == "V" else 0
+    # netCDF4-python puts what it reads into an array of its own, and then into another.
+    slabs = slab_bytes(box, dtype, chunks)
+    once = slabs + slabs // 2 if slabs else result
+    # Where it may end it is looked for, in values read and in which of them are filled.
+    looked = 0 if end is not None or not facts.may_end else 3 * once
+    return chunk + copies + once + looked
+
+
+def _stored_box(box: Box, facts: Facts) -> Box:
+    return (*box, slice(0, facts.stored_shape[-1], 1)) if facts.joined else box
+
+
+def _cleaned(structures: Any) -> Any:
+    """Return a copy with zeros between the fields, where the library leaves what was in memory."""
+    clean = np.zeros(structures.shape, structures.dtype)
+    for name, (dtype, *_) in (structures.dtype.fields or {}).items():
+        field = structures[name]
+        clean[name] = field if dtype.fields is None else _cleaned(field)
+    return clean
