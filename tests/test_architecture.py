@@ -28,7 +28,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("errors",),
     ("extras",),
     ("options",),
-    ("filling", "progress", "threads"),
+    ("filling", "flight", "progress", "threads"),
     ("grid",),
     ("cells",),
     ("region",),

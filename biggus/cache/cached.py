@@ -13,9 +13,9 @@ import numpy as np
 
 from biggus import options
 from biggus.cache.entry import dtype_text
-from biggus.cache.flight import SingleFlight
 from biggus.cache.versions import join_versions, split_versions
 from biggus.errors import CacheError, OfflineError, format_box
+from biggus.flight import SingleFlight
 from biggus.grid import Grid, RegularEdges, default_chunks
 from biggus.normal import normal_chunks
 from biggus.source import Box, Chunks, Source, Values, box_shape, within

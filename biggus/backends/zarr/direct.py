@@ -1,25 +1,24 @@
 """Reading boxes in the calling thread, without zarr-python and its event loop.
 
-A chunk is one read of its object, or of its bytes in a shard, and one decoding.  A
-chunk that is wanted whole, and lies in one piece in the result, is decoded there;
-of a chunk that is stored plainly only the bytes from the first wanted value
-to the last are read, and where those are many, in pieces.
+A chunk is one read of its object, or of its bytes in a shard, and one decoding.
 """
 
 from __future__ import annotations
 
+import functools
 import math
-import threading
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from biggus.backends.plain import finer_chunks, is_all
-from biggus.backends.reading import MOST_TOGETHER, read_plain
-from biggus.backends.zarr.decoding import Decoder, crc32c, decoder_for, decoder_for_v2
-from biggus.backends.zarr.objects import WHOLE, FolderObjects, Get, Objects, Span
+from biggus.backends.plain import finer_chunks
+from biggus.backends.reading import MOST_TOGETHER
+from biggus.backends.zarr.chunk import ChunkReader
+from biggus.backends.zarr.decoding import decoder_for, decoder_for_v2
+from biggus.backends.zarr.objects import FolderObjects, Get, Objects, Span
+from biggus.backends.zarr.sharding import NOWHERE, Sharding, sharding_of
 from biggus.backends.zarr.store import Record, refuse_short
-from biggus.grid import Grid, flat_range, strides_of
+from biggus.grid import flat_range
 from biggus.source import Box, box_shape
 
 if TYPE_CHECKING:
@@ -27,48 +26,21 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from biggus.backends.zarr.grids import StoredGrid
     from biggus.backends.zarr.metadata import ArrayDocument
     from biggus.source import Chunks
 
-_NOWHERE = 2**64 - 1
 _NOTHING: Span = (0, 0)
-_MOST_KEPT = 8 * 2**20
-"""Bytes that a thread keeps for the next chunk, at most."""
-
-_thread = threading.local()
 
 
-class Sharding(NamedTuple):
-    """How the chunks lie in a shard."""
+class Layout(NamedTuple):
+    """How the stored chunks (or shards) of one shape hold values."""
 
-    grid: Grid
-    """The chunks of a shard."""
+    chunk: ChunkReader
+    """What reads a chunk, in a shard an inner one."""
 
-    counts: tuple[int, ...]
-    """The number of chunks along each axis of a shard."""
-
-    at_start: bool
-    """Whether the index is at the start or at the end."""
-
-    dtype: str
-    """The dtype of the index."""
-
-    checksum: bool
-    """Whether the index is followed by its checksum."""
-
-    @property
-    def span(self) -> Span:
-        """Where in a shard its index is."""
-        length = 16 * math.prod(self.counts) + 4 * self.checksum
-        return (0, length) if self.at_start else (-length, None)
-
-    def parsed(self, data: bytes) -> npt.NDArray[np.uint64]:
-        """Return offset and length of every chunk, (2^64 - 1, 2^64 - 1) for what is absent."""
-        if self.checksum:
-            data, stored = data[:-4], data[-4:]
-            if crc32c(data).to_bytes(4, "little") != stored:
-                raise OSError("the checksum (crc32c) of the index of a shard does not match")
-        return np.frombuffer(data, self.dtype).reshape(*self.counts, 2)
+    sharding: Sharding | None
+    """How chunks lie in a shard."""
 
 
 class DirectReader:
@@ -80,12 +52,10 @@ class DirectReader:
         The store.
     key : callable
         Gives the key of the chunk, or shard, of a number.
-    grid : Grid
+    grid : StoredGrid
         The grid of chunks, or shards.
-    decoder : Decoder
-        How a chunk, in a shard an inner one, is decoded.
-    sharding : Sharding or None
-        How chunks lie in a shard.
+    layout : callable
+        Gives the `Layout` of what is stored in a shape.
     dtype : dtype
         The dtype of the values.
     fill : scalar
@@ -96,226 +66,132 @@ class DirectReader:
         self,
         objects: Objects,
         key: Callable[[tuple[int, ...]], str],
-        grid: Grid,
-        decoder: Decoder,
-        sharding: Sharding | None,
+        grid: StoredGrid,
+        layout: Callable[[tuple[int, ...]], Layout],
         dtype: np.dtype[Any],
         fill: Any,
     ) -> None:
         self.objects = objects
         self.key = key
         self.grid = grid
-        self.shape = grid.shape
-        self.decoder = decoder
-        self.sharding = sharding
         self.dtype = dtype
         self.fill = fill
-        # To get at the end of a member of a zip file is to read all of it.
-        self.seekable = isinstance(objects, FolderObjects)
+        self._layout = layout
 
     def read(self, box: Box, record: Record) -> npt.NDArray[Any]:
         """Return the values in `box`, and note what was met."""
         values = np.empty(box_shape(box), self.dtype)
-        scratch = _Scratch(self.decoder.nbytes)
         for part in self.grid.parts(box):
-            key = self.key(part.number)
-            out = _view(values, part.outer)
-            if self.sharding is not None:
-                self._read_shard(self.sharding, key, part.inner, out, record, scratch)
-                continue
-            span = self._span(part.inner)
-            if self._in_pieces(span):
-                self._read_pieces(key, part.inner, out, record)
-                continue
-            found = self.objects.get(key, span)
-            if found is None:
-                record.absent.add(key)
-                out[...] = self.fill
-                continue
-            record.tags[key] = found.tag
-            refuse_short(key, found.data, span)
-            self._place(found.data, part.inner, out, scratch)
-            del found  # or it would lie beside the next one
+            layout = self._layout(self.grid.stored_shape(part.number))
+            read = self._read_chunk if layout.sharding is None else self._read_shard
+            read(layout, self.key(part.number), part.inner, _view(values, part.outer), record)
         return values
 
-    def _read_shard(
-        self,
-        sharding: Sharding,
-        key: str,
-        box: Box,
-        values: npt.NDArray[Any],
-        record: Record,
-        scratch: _Scratch,
+    def _read_chunk(
+        self, layout: Layout, key: str, inner: Box, out: npt.NDArray[Any], record: Record
     ) -> None:
+        span = layout.chunk.span(inner)
+        if layout.chunk.in_pieces(span):
+            with self.objects.opened(key) as get:
+                if record.met(key, get(_NOTHING)) is None:
+                    out[...] = self.fill
+                else:
+                    layout.chunk.read_pieces(get, key, 0, inner, out)
+            return
+        found = record.met(key, self.objects.get(key, span))
+        if found is None:
+            out[...] = self.fill
+            return
+        refuse_short(key, found.data, span)
+        layout.chunk.place(found.data, inner, out)
+
+    def _read_shard(
+        self, layout: Layout, key: str, box: Box, values: npt.NDArray[Any], record: Record
+    ) -> None:
+        assert layout.sharding is not None
         with self.objects.opened(key) as get:
-            found = get(sharding.span)
+            found = record.met(key, get(layout.sharding.span))
             if found is None:
-                record.absent.add(key)
                 values[...] = self.fill
                 return
-            record.tags[key] = found.tag
-            refuse_short(key, found.data, sharding.span)
-            index = sharding.parsed(found.data)
-            for part in sharding.grid.parts(box):
+            refuse_short(key, found.data, layout.sharding.span)
+            index = layout.sharding.parsed(found.data)
+            for part in layout.sharding.grid.parts(box):
                 out = _view(values, part.outer)
                 offset, length = index[part.number].tolist()
-                if offset == length == _NOWHERE:
+                if offset == length == NOWHERE:
                     out[...] = self.fill
-                    continue
-                span = self._span(part.inner, offset, length)
-                if self._in_pieces(span):
-                    self._read_plain(_Spans(get, key), offset, part.inner, out)
-                    continue
-                found = get(span)
-                if found is None:
-                    raise OSError(f"{key} came or went while it was read")
-                refuse_short(key, found.data, span)
-                self._place(found.data, part.inner, out, scratch)
-                del found  # or it would lie beside the next one
-
-    def _span(self, inner: Box, offset: int | None = None, length: int = 0) -> Span:
-        """Return which bytes of an object to read for a part of a chunk."""
-        decoder = self.decoder
-        if not decoder.plain or is_all(inner, decoder.shape):
-            return WHOLE if offset is None else (offset, offset + length)
-        if offset is not None and length != decoder.nbytes:
-            raise OSError(f"a chunk of {decoder.nbytes} bytes is here of {length}")
-        first, stop = flat_range(inner, decoder.shape)
-        itemsize, offset = decoder.dtype.itemsize, offset or 0
-        return offset + first * itemsize, offset + stop * itemsize
-
-    def _in_pieces(self, span: Span) -> bool:
-        """Tell whether a part of a chunk is so long that it is better read in pieces."""
-        if span == WHOLE or not self.seekable or not self.decoder.plain:
-            return False
-        start, stop = span
-        return start is not None and stop is not None and stop - start > MOST_TOGETHER
-
-    def _read_pieces(self, key: str, inner: Box, out: npt.NDArray[Any], record: Record) -> None:
-        with self.objects.opened(key) as get:
-            found = get(_NOTHING)
-            if found is None:
-                record.absent.add(key)
-                out[...] = self.fill
-                return
-            record.tags[key] = found.tag
-            self._read_plain(_Spans(get, key), 0, inner, out)
-
-    def _read_plain(self, stored: _Spans, offset: int, inner: Box, out: npt.NDArray[Any]) -> None:
-        decoder = self.decoder
-        if decoder.dtype == out.dtype:
-            read_plain(stored, offset, decoder.shape, inner, out)
-            return
-        values = np.empty(out.shape, decoder.dtype)
-        read_plain(stored, offset, decoder.shape, inner, values)
-        out[...] = values
-
-    def _place(self, data: bytes, inner: Box, out: npt.NDArray[Any], scratch: _Scratch) -> None:
-        """Put the wanted part of a chunk where it belongs."""
-        decoder = self.decoder
-        if is_all(inner, decoder.shape):
-            straight = decoder.in_order and decoder.dtype == out.dtype
-            if straight and decoder.steps and out.flags.c_contiguous:
-                target = out.reshape(-1).view(np.uint8)
-                found = decoder.into(data, target)
-                if found is not target:
-                    target[:] = np.frombuffer(found, np.uint8)
-                return
-            out[...] = decoder.values(data, scratch.get() if decoder.fills else None)
-        elif decoder.plain:
-            item = decoder.dtype.itemsize
-            strides = [s.step * n for s, n in zip(inner, strides_of(decoder.shape), strict=True)]
-            out[...] = np.ndarray(out.shape, decoder.dtype, data, 0, [item * n for n in strides])
-        else:
-            out[...] = decoder.values(data, scratch.get() if decoder.fills else None)[inner]
+                else:
+                    _read_inner(layout.chunk, key, get, (offset, length), part.inner, out)
 
     def peak_bytes(self, box: Box) -> int:
         """Return the most memory that a read of `box` takes."""
         result = math.prod(box_shape(box)) * self.dtype.itemsize
-        decoder = self.decoder
+        layout = self._layout(self.grid.largest)
+        decoder = layout.chunk.decoder
         index = 0
-        if self.sharding is not None:
-            index = 40 * math.prod(self.sharding.counts)
+        if layout.sharding is not None:
+            index = 40 * math.prod(layout.sharding.counts)
         # What is stored is hardly ever longer than what is in it.
         stored = decoder.nbytes + decoder.nbytes // 64 + 4096
         if decoder.plain:
-            return result + index + self._plain_bytes(box, result)
+            return result + index + self._plain_bytes(layout.chunk, box, result)
         # Between two steps nothing tells the length: buffers grow, and are joined.
         decoded = decoder.nbytes * (1 if len(decoder.steps) < 2 else 6)
         return result + index + stored + decoded
 
-    def _plain_bytes(self, box: Box, result: int) -> int:
+    def _plain_bytes(self, chunk: ChunkReader, box: Box, result: int) -> int:
         """Return how much more than the result a box of a plainly stored array takes."""
-        longest = self._longest_span(box)
-        if not self.seekable or longest <= MOST_TOGETHER:
+        longest = self._longest_span(chunk.decoder.shape, box)
+        if not chunk.seekable or longest <= MOST_TOGETHER:
             return longest
         # In pieces, which are gathered; and a chunk that is wanted whole is read whole.
-        pieces = 2 * MOST_TOGETHER + (0 if self.decoder.dtype == self.dtype else result)
-        return max(pieces, longest if self._holds_a_chunk(box) else 0)
+        pieces = 2 * MOST_TOGETHER + (0 if chunk.decoder.dtype == self.dtype else result)
+        return max(pieces, longest if self._holds_a_chunk(chunk.decoder.shape, box) else 0)
 
-    def _holds_a_chunk(self, box: Box) -> bool:
-        return all(
+    def _holds_a_chunk(self, shape: tuple[int, ...], box: Box) -> bool:
+        return not self.grid.regular or all(
             -(-s.start // n) * n + n <= s.stop and (s.step == 1 or n == 1)
-            for s, n in zip(box, self.decoder.shape, strict=True)
+            for s, n in zip(box, shape, strict=True)
         )
 
-    def _longest_span(self, box: Box) -> int:
+    def _longest_span(self, shape: tuple[int, ...], box: Box) -> int:
         """Return how many bytes of a chunk there are at most from the first to the last wanted."""
-        shape = self.decoder.shape
         inner = []
         for s, n in zip(box, shape, strict=True):
             last = s.start + (s.stop - 1 - s.start) // s.step * s.step
-            if s.start // n != last // n:
-                return self.decoder.nbytes
+            if s.start // n != last // n or not self.grid.regular:
+                return math.prod(shape) * self.dtype.itemsize
             inner.append(slice(s.start % n, last % n + 1, s.step))
         first, stop = flat_range(tuple(inner), shape)
-        return (stop - first) * self.decoder.dtype.itemsize
+        return (stop - first) * self.dtype.itemsize
 
-    def natural_chunks(self, chunks: tuple[int, ...]) -> Chunks:
+    def natural_chunks(self, chunks: Chunks) -> Chunks:
         """Return `chunks`, cut into parts where they are large and can be read so."""
-        decoder = self.decoder
-        if not self.seekable or not decoder.plain:
+        chunk = self._layout(self.grid.largest).chunk
+        if not chunk.seekable or not chunk.decoder.plain or not self.grid.regular:
             return chunks
-        return finer_chunks(chunks, self.shape, decoder.dtype.itemsize)
+        return finer_chunks(chunk.decoder.shape, self.grid.shape, chunk.decoder.dtype.itemsize)
 
 
-class _Spans:
-    """An object whose bytes are read at an offset, not many at once."""
-
-    def __init__(self, get: Get, key: str) -> None:
-        self._get = get
-        self._key = key
-
-    def read_into(self, out: memoryview, offset: int) -> None:
-        for start in range(0, len(out), MOST_TOGETHER):
-            stop = min(start + MOST_TOGETHER, len(out))
-            span = (offset + start, offset + stop)
-            found = self._get(span)
-            if found is None:
-                raise OSError(f"{self._key} came or went while it was read")
-            refuse_short(self._key, found.data, span)
-            out[start:stop] = found.data
-
-
-class _Scratch:
-    """Bytes for one chunk, used again for each, made when first needed.
-
-    Unless they are many, the thread keeps them: fresh memory costs as much as decoding does.
-    """
-
-    def __init__(self, nbytes: int) -> None:
-        self._nbytes = nbytes
-        self._bytes: npt.NDArray[np.uint8] | None = None
-
-    def get(self) -> npt.NDArray[np.uint8]:
-        if self._bytes is None:
-            kept: npt.NDArray[np.uint8] | None = getattr(_thread, "scratch", None)
-            if kept is None or kept.nbytes < self._nbytes:
-                kept = np.empty(self._nbytes, np.uint8)
-                if self._nbytes <= _MOST_KEPT:
-                    _thread.scratch = kept
-            self._bytes = kept[: self._nbytes]
-        return self._bytes
+def _read_inner(
+    chunk: ChunkReader,
+    key: str,
+    get: Get,
+    place: tuple[int, int],
+    inner: Box,
+    out: npt.NDArray[Any],
+) -> None:
+    """Read a part of a chunk that has its place in an object."""
+    span = chunk.span(inner, *place)
+    if chunk.in_pieces(span):
+        chunk.read_pieces(get, key, place[0], inner, out)
+        return
+    found = get(span)
+    if found is None:
+        raise OSError(f"{key} came or went while it was read")
+    refuse_short(key, found.data, span)
+    chunk.place(found.data, inner, out)
 
 
 def _view(values: npt.NDArray[Any], outer: Box) -> npt.NDArray[Any]:
@@ -330,9 +206,21 @@ def direct_reader(
     document: ArrayDocument,
     array: Any,
     key: Callable[[tuple[int, ...]], str],
-    grid: Grid,
+    grid: StoredGrid,
 ) -> DirectReader | None:
-    """Return what reads `array` directly, or None if something about it is not known."""
+    """Return what reads an array directly, or None if something about it is not known.
+
+    Parameters
+    ----------
+    objects : Objects
+        The store.
+    document : ArrayDocument
+        What it says of the array.
+    array : zarr.Array
+        The array; of a rectilinear grid, any chunk of it.
+    key, grid
+        As `DirectReader` takes them.
+    """
     dtype = array.dtype
     if (
         not objects.direct
@@ -340,46 +228,44 @@ def direct_reader(
         or 0 in (*array.chunks, dtype.itemsize)
     ):
         return None
-    fields = document.fields
-    chunks = tuple(int(n) for n in array.chunks)
-    sharding = None
-    if document.zarr_format == 2:
-        decoder = decoder_for_v2(fields, chunks, dtype)
-    else:
-        codecs = fields.get("codecs")
-        if array.shards is not None:
-            if not isinstance(codecs, list) or len(codecs) != 1:
-                return None
-            settings = codecs[0].get("configuration") or {}
-            sharding = _sharding(settings, tuple(int(n) for n in array.shards), chunks)
-            if sharding is None:
-                return None
-            codecs = settings.get("codecs")
-        decoder = decoder_for(codecs, chunks, dtype)
-    if decoder is None:
+    # To get at the end of a member of a zip file is to read all of it.
+    seekable = isinstance(objects, FolderObjects)
+    inner = None if array.shards is None else tuple(int(n) for n in array.chunks)
+
+    @functools.lru_cache(maxsize=64)
+    def layout(shape: tuple[int, ...]) -> Layout | None:
+        return _layout_of(document, shape, inner, dtype, seekable)
+
+    if layout(grid.largest) is None:
         return None
     fill = array.metadata.fill_value
     if fill is None:
         fill = array.metadata.dtype.default_scalar()
-    return DirectReader(objects, key, grid, decoder, sharding, dtype, fill)
+    # What is known of one shape is known of all.
+    return DirectReader(objects, key, grid, layout, dtype, fill)  # type: ignore[arg-type]
 
 
-def _sharding(
-    settings: dict[str, Any], shard: tuple[int, ...], chunks: tuple[int, ...]
-) -> Sharding | None:
-    codecs = settings.get("index_codecs") or []
-    names = [codec.get("name") for codec in codecs]
-    if names not in (["bytes"], ["bytes", "crc32c"]):
-        return None
-    if settings.get("index_location", "end") not in ("start", "end"):
-        return None
-    if tuple(settings.get("chunk_shape") or ()) != chunks:
-        return None
-    endian = (codecs[0].get("configuration") or {}).get("endian")
-    return Sharding(
-        Grid(shard, chunks),
-        tuple(n // m for n, m in zip(shard, chunks, strict=True)),
-        settings.get("index_location") == "start",
-        ">u8" if endian == "big" else "<u8",
-        "crc32c" in names,
-    )
+def _layout_of(
+    document: ArrayDocument,
+    shape: tuple[int, ...],
+    inner: tuple[int, ...] | None,
+    dtype: np.dtype[Any],
+    seekable: bool,
+) -> Layout | None:
+    """Return how what is stored in a shape holds values, in chunks of `inner` if in a shard."""
+    fields = document.fields
+    sharding = None
+    if document.zarr_format == 2:
+        decoder = decoder_for_v2(fields, shape, dtype)
+    else:
+        codecs = fields.get("codecs")
+        if inner is not None:
+            if not isinstance(codecs, list) or len(codecs) != 1:
+                return None
+            settings = codecs[0].get("configuration") or {}
+            sharding = sharding_of(settings, shape, inner)
+            if sharding is None:
+                return None
+            codecs, shape = settings.get("codecs"), inner
+        decoder = decoder_for(codecs, shape, dtype)
+    return None if decoder is None else Layout(ChunkReader(decoder, seekable), sharding)

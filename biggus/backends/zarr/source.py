@@ -18,6 +18,7 @@ from biggus.backends.zarr.arrays import import_zarr, lend_pipeline, make_array, 
 from biggus.backends.zarr.checks import check_for
 from biggus.backends.zarr.conventions import CONVENTIONS, cf_attributes, follows_cf
 from biggus.backends.zarr.direct import direct_reader
+from biggus.backends.zarr.grids import StoredGrid, rectilinear_edges, regular_fields
 from biggus.backends.zarr.loop import can_run_here, run_here
 from biggus.backends.zarr.store import Record, make_store, recording
 from biggus.errors import (
@@ -29,12 +30,12 @@ from biggus.errors import (
     VariableError,
     format_box,
 )
-from biggus.grid import Grid
 from biggus.source import Box, Source, Values, box_shape
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from biggus.backends.zarr.grids import Edges
     from biggus.backends.zarr.metadata import ArrayDocument
     from biggus.backends.zarr.objects import Objects
 
@@ -112,31 +113,44 @@ class ZarrSource(Source):
         self.attributes = document.attributes
         _refuse_pickles(document, public)
         store = make_store(objects)
-        self._array = make_array(store, path, document.fields, public)
+        try:
+            edges = rectilinear_edges(document.fields)
+        except (ValueError, TypeError, KeyError) as error:
+            raise OpenError(public, f"its metadata make no sense: {reason(error)}") from error
+        fields = document.fields
+        if edges is not None:
+            # zarr-python may not know the grid; to it, each chunk is an array of its own.
+            grid = StoredGrid(tuple(fields["shape"]), edges)
+            shape = grid.shape if grid.regular else grid.largest
+            fields = regular_fields(fields, shape, grid.largest)
+        self._array = make_array(store, path, fields, public)
         self._blocking = zarr.Array(self._array)
         try:
-            self._take(self._blocking)
+            self._take(self._blocking, edges)
             self.dims = document.dims
             if decode and follows_cf(document, self.dtype):
                 self.attributes = cf_attributes(document, self.dtype, self.fill_value)
                 self.conventions = CONVENTIONS
-            store.check = check_for(document.fields, document.zarr_format)
+            store.check = check_for(fields, document.zarr_format)
         except (ValueError, TypeError, KeyError, NotImplementedError, AttributeError) as error:
             raise OpenError(public, f"its metadata make no sense: {reason(error)}") from error
 
-    def _take(self, array: Any) -> None:
-        """Take over what the array says of itself."""
-        self.shape = tuple(int(n) for n in array.shape)
+    def _take(self, array: Any, edges: tuple[Edges, ...] | None) -> None:
+        """Take over what the array says of itself, but for a rectilinear grid."""
         stored = array.dtype
         self._variable_length = isinstance(stored, np.dtypes.StringDType)
         self._stored_dtype = stored
         self.dtype = np.dtype(object) if self._variable_length else np.dtype(stored)
-        # A chunk of length 0 is what an axis of length 0 may have been written with.
-        self.chunks = tuple(max(1, int(n)) for n in array.chunks)
         self.fill_value = array.fill_value
-        stored_chunks = tuple(max(1, int(n)) for n in (array.shards or array.chunks))
-        self._grid = Grid(self.shape, stored_chunks)
+        self.shape = tuple(int(n) for n in self.document.fields["shape"])
+        if edges is None:
+            # A chunk of length 0 is what an axis of length 0 may have been written with.
+            edges = tuple(max(1, int(n)) for n in (array.shards or array.chunks))
+        self._grid = StoredGrid(self.shape, edges)
         self._sharded = array.shards is not None
+        self.chunks = self._grid.chunks
+        if self._sharded:
+            self.chunks = tuple(int(n) for n in array.chunks)
         self._encode = array.metadata.encode_chunk_key
         self._direct = direct_reader(self.objects, self.document, array, self._key, self._grid)
         if self._direct is not None:
@@ -183,7 +197,7 @@ class ZarrSource(Source):
         """
         if self._direct is not None:
             return self._direct.peak_bytes(box)
-        stored = math.prod(axis.bounds(0)[1] if axis.count else 0 for axis in self._grid.axes)
+        stored = math.prod(map(min, self._grid.largest, self.shape))
         chunks = min(_AT_ONCE, math.prod(self._chunks_touched(box)))
         # Of a shard it has the bytes, the values, and the chunks that become those.
         copies = 3 if self._sharded else 2
@@ -226,6 +240,8 @@ class ZarrSource(Source):
     def _values(self, box: Box, record: Record) -> Values:
         if self._direct is not None:
             return self._direct.read(box, record)
+        if not self._grid.regular:
+            return self._rectilinear_values(box)
         values: Values
         one = math.prod(self._chunks_touched(box)) == 1
         if one and box and self.objects.anywhere and can_run_here():
@@ -238,6 +254,20 @@ class ZarrSource(Source):
             self._blocking.get_basic_selection(box, out=buffer)
             values = buffer.as_numpy_array()
         return values.astype(object) if self._variable_length else values
+
+    def _rectilinear_values(self, box: Box) -> Values:
+        values = np.empty(box_shape(box), self.dtype)
+        for part in self._grid.parts(box):
+            shape = self._grid.stored_shape(part.number)
+            fields = regular_fields(self.document.fields, shape, shape)
+            store = make_store(self.objects, only=self._key(part.number))
+            store.check = check_for(fields, self.document.zarr_format)
+            array = make_array(store, self._array.path, fields, self.name)
+            if self.objects.anywhere and can_run_here():
+                values[part.outer] = run_here(array.getitem(part.inner))
+            else:
+                values[part.outer] = type(self._blocking)(array)[part.inner]
+        return values
 
     def _check_metadata(self, *, thoroughly: bool = False) -> None:
         """Make sure that the array is still there and still the one that was opened."""

@@ -29,6 +29,22 @@ class Record:
     tags: dict[str, str | None] = dataclasses.field(default_factory=dict)
     """The state of each object that was read."""
 
+    def met(self, key: str, found: Fetched | None) -> Fetched | None:
+        """Note what was found under a key, and return it.
+
+        Raises
+        ------
+        OSError
+            If it was there or different a moment ago.
+        """
+        if found is None:
+            self.absent.add(key)
+        elif self.tags.setdefault(key, found.tag) != found.tag:
+            raise OSError(f"{key} was changed while it was read")
+        if key in self.absent and key in self.tags:
+            raise OSError(f"{key} came or went while it was read")
+        return found
+
 
 recording: contextvars.ContextVar[Record | None] = contextvars.ContextVar(
     "biggus_zarr_record", default=None
@@ -36,12 +52,19 @@ recording: contextvars.ContextVar[Record | None] = contextvars.ContextVar(
 """The record of the read in progress; it follows the read into zarr's event loop."""
 
 
-def make_store(objects: Objects) -> Any:
+def make_store(objects: Objects, only: str | None = None) -> Any:
     """Return a read-only zarr store over `objects`.
 
     Its attribute ``check`` is None, or a `Check` that all bytes have to pass.
+
+    Parameters
+    ----------
+    objects : Objects
+        What is read.
+    only : str, optional
+        The key of the one object that it has, whatever it is asked for.
     """
-    return _store_class()(objects)
+    return _store_class()(objects, only)
 
 
 async def checked_get(objects: Objects, key: str, span: Span) -> Fetched | None:
@@ -55,12 +78,7 @@ async def checked_get(objects: Objects, key: str, span: Span) -> Fetched | None:
     found = await objects.aget(key, span)
     record = recording.get()
     if record is not None:
-        if found is None:
-            record.absent.add(key)
-        elif record.tags.setdefault(key, found.tag) != found.tag:
-            raise OSError(f"{key} was changed while it was read")
-        if key in record.absent and key in record.tags:
-            raise OSError(f"{key} came or went while it was read")
+        record.met(key, found)
     if found is None:
         return None
     refuse_short(key, found.data, span)
@@ -111,20 +129,23 @@ def _store_class() -> Any:  # noqa: C901 - a class, not a function
 
         check: Check | None = None
 
-        def __init__(self, objects: Objects) -> None:
+        def __init__(self, objects: Objects, only: str | None) -> None:
             super().__init__(read_only=True)
             self.objects = objects
+            self.only = only
             self._is_open = True
 
         def __eq__(self, other: object) -> bool:
-            return isinstance(other, WatchedStore) and other.objects is self.objects
+            if not isinstance(other, WatchedStore):
+                return False
+            return other.objects is self.objects and other.only == self.only
 
         def __hash__(self) -> int:
             return hash(id(self.objects))
 
         async def get(self, key: str, prototype: Any, byte_range: Any = None) -> Any:
             span = span_of(byte_range)
-            found = await checked_get(self.objects, key, span)
+            found = await checked_get(self.objects, self.only or key, span)
             if found is None:
                 return None
             if self.check is not None:

@@ -1,0 +1,136 @@
+"""One stored chunk: which of its bytes a part of it needs, and the values that they are.
+
+A chunk that is wanted whole, and lies in one piece in the result, is decoded there;
+of a chunk that is stored plainly only the bytes from the first wanted value
+to the last are read, and where those are many, in pieces.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from biggus.backends.plain import is_all
+from biggus.backends.reading import MOST_TOGETHER, read_plain
+from biggus.backends.zarr.objects import WHOLE, Get, Span
+from biggus.backends.zarr.store import refuse_short
+from biggus.codecs.scratch import scratch
+from biggus.grid import flat_range, strides_of
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from biggus.backends.zarr.decoding import Decoder
+    from biggus.source import Box
+
+
+class ChunkReader:
+    """Reads parts of chunks of one shape.
+
+    Parameters
+    ----------
+    decoder : Decoder
+        How such a chunk is decoded.
+    seekable : bool
+        Whether to read a little of an object costs little, and many times too.
+    """
+
+    def __init__(self, decoder: Decoder, seekable: bool) -> None:
+        self.decoder = decoder
+        self.seekable = seekable
+
+    def span(self, inner: Box, offset: int | None = None, length: int = 0) -> Span:
+        """Return which bytes of an object to read for a part of a chunk.
+
+        Parameters
+        ----------
+        inner : tuple of slice
+            The part.
+        offset, length : int, optional
+            Where the chunk is in the object, if it is not all of it.
+
+        Raises
+        ------
+        OSError
+            If it cannot be of that length.
+        """
+        decoder = self.decoder
+        if not decoder.plain or is_all(inner, decoder.shape):
+            return WHOLE if offset is None else (offset, offset + length)
+        if offset is not None and length != decoder.nbytes:
+            raise OSError(f"a chunk of {decoder.nbytes} bytes is here of {length}")
+        first, stop = flat_range(inner, decoder.shape)
+        itemsize, offset = decoder.dtype.itemsize, offset or 0
+        return offset + first * itemsize, offset + stop * itemsize
+
+    def in_pieces(self, span: Span) -> bool:
+        """Tell whether a part of a chunk is so long that it is better read in pieces."""
+        if span == WHOLE or not self.seekable or not self.decoder.plain:
+            return False
+        start, stop = span
+        return start is not None and stop is not None and stop - start > MOST_TOGETHER
+
+    def read_pieces(
+        self, get: Get, key: str, offset: int, inner: Box, out: npt.NDArray[Any]
+    ) -> None:
+        """Read a part of a chunk that lies plainly at `offset` in an object."""
+        decoder = self.decoder
+        stored = _Spans(get, key)
+        if decoder.dtype == out.dtype:
+            read_plain(stored, offset, decoder.shape, inner, out)
+            return
+        values = np.empty(out.shape, decoder.dtype)
+        read_plain(stored, offset, decoder.shape, inner, values)
+        out[...] = values
+
+    def place(self, data: bytes, inner: Box, out: npt.NDArray[Any]) -> None:
+        """Put the wanted part of a chunk where it belongs.
+
+        Parameters
+        ----------
+        data : bytes
+            Those of the `span` of `inner`.
+        inner : tuple of slice
+            The part.
+        out : ndarray
+            Where it goes.
+        """
+        decoder = self.decoder
+        if is_all(inner, decoder.shape):
+            straight = decoder.in_order and decoder.dtype == out.dtype
+            if straight and decoder.steps and out.flags.c_contiguous:
+                target = out.reshape(-1).view(np.uint8)
+                found = decoder.into(data, target)
+                if found is not target:
+                    target[:] = np.frombuffer(found, np.uint8)
+                return
+            out[...] = self._values(data)
+        elif decoder.plain:
+            item = decoder.dtype.itemsize
+            strides = [s.step * n for s, n in zip(inner, strides_of(decoder.shape), strict=True)]
+            out[...] = np.ndarray(out.shape, decoder.dtype, data, 0, [item * n for n in strides])
+        else:
+            out[...] = self._values(data)[inner]
+
+    def _values(self, data: bytes) -> npt.NDArray[Any]:
+        decoder = self.decoder
+        return decoder.values(data, scratch("chunk", decoder.nbytes) if decoder.fills else None)
+
+
+class _Spans:
+    """An object whose bytes are read at an offset, not many at once."""
+
+    def __init__(self, get: Get, key: str) -> None:
+        self._get = get
+        self._key = key
+
+    def read_into(self, out: memoryview, offset: int) -> None:
+        for start in range(0, len(out), MOST_TOGETHER):
+            stop = min(start + MOST_TOGETHER, len(out))
+            span = (offset + start, offset + stop)
+            found = self._get(span)
+            if found is None:
+                raise OSError(f"{self._key} came or went while it was read")
+            refuse_short(self._key, found.data, span)
+            out[start:stop] = found.data

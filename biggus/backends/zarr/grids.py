@@ -1,0 +1,150 @@
+"""How the chunks of an array lie: on a regular grid, or a rectilinear one, of any edges.
+
+A chunk of a rectilinear grid is stored as the only chunk of a regular array of
+its shape would be.  So whatever reads regular arrays reads it: as an array of
+its own.  Needs no Zarr library.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from biggus.grid import Grid
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from biggus.grid import Index
+
+Edges: TypeAlias = int | tuple[int, ...]
+"""Along one axis, the length of all chunks or of each, as they are stored."""
+
+_MOST_EDGES = 2**24
+"""A few bytes of metadata could stand for more than memory holds."""
+
+
+class StoredGrid(Grid):
+    """The chunks of an array, or its shards, and the shape in which each is stored.
+
+    The last chunks may be longer than what is left of the array.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        The shape of the array.
+    edges : tuple of int or tuple of int
+        For each axis.
+
+    Examples
+    --------
+    >>> grid = StoredGrid((9, 4), ((3, 3, 4), 2))
+    >>> grid.chunk((2, 1)), grid.stored_shape((2, 1))
+    ((slice(6, 9, 1), slice(2, 4, 1)), (4, 2))
+    """
+
+    __slots__ = ("edges",)
+
+    def __init__(self, shape: tuple[int, ...], edges: tuple[Edges, ...]) -> None:
+        super().__init__(shape, tuple(map(_clipped, edges, shape)))
+        self.edges = edges
+
+    @property
+    def chunks(self) -> tuple[Edges, ...]:
+        """For each axis the length of the chunks, or the lengths of all, none over the end."""
+        return tuple(map(_clipped, self.edges, self.shape))
+
+    @property
+    def regular(self) -> bool:
+        """Whether all chunks are stored in one shape."""
+        return all(isinstance(edges, int) for edges in self.edges)
+
+    @property
+    def largest(self) -> tuple[int, ...]:
+        """The length of the longest chunk along each axis."""
+        return tuple(edges if isinstance(edges, int) else max(edges) for edges in self.edges)
+
+    def stored_shape(self, number: Index) -> tuple[int, ...]:
+        """Return the shape in which the chunk of that number is stored."""
+        return tuple(
+            [
+                edges if isinstance(edges, int) else edges[i]
+                for edges, i in zip(self.edges, number, strict=True)
+            ]
+        )
+
+
+def _clipped(edges: Edges, length: int) -> Edges:
+    if isinstance(edges, int):
+        return edges
+    return (*edges[:-1], length - sum(edges[:-1]))
+
+
+def rectilinear_edges(fields: Mapping[str, Any]) -> tuple[Edges, ...] | None:
+    """Return the edges of a rectilinear grid; None if the array has another grid.
+
+    Raises
+    ------
+    ValueError
+        If the document makes no sense.
+    """
+    grid = fields.get("chunk_grid")
+    if not isinstance(grid, dict) or grid.get("name") != "rectilinear":
+        return None
+    settings = grid.get("configuration") or {}
+    kind, shapes = settings.get("kind"), settings.get("chunk_shapes")
+    shape = fields["shape"]
+    if not all(type(n) is int and n >= 0 for n in shape):
+        raise ValueError(f"{shape!r} is no shape")
+    if kind != "inline":
+        raise ValueError(f"a rectilinear grid of the unknown kind {kind!r}")
+    if not isinstance(shapes, list) or len(shapes) != len(shape):
+        raise ValueError(f"the chunk_shapes of an array of {len(shape)} axes are {shapes!r}")
+    return tuple(map(_edges, shapes, shape))
+
+
+def _edges(listed: Any, length: int) -> Edges:
+    """Return the edges along an axis of that length, without those behind its end."""
+    if not isinstance(listed, list):
+        return _count(listed)
+    found: list[int] = []
+    position = 0
+    for edge, times in _runs(listed):
+        needed = min(times, max(0, -(-(length - position) // edge)))
+        if len(found) + needed > _MOST_EDGES:
+            raise ValueError(f"more than {_MOST_EDGES} chunks along an axis")
+        found += [edge] * needed
+        position += edge * needed
+    if position < length:
+        raise ValueError(f"the chunks along an axis of {length} end at {position}")
+    if not found:  # an axis of length 0
+        found = [next(_runs(listed))[0]]
+    return found[0] if found.count(found[0]) == len(found) else tuple(found)
+
+
+def _runs(listed: list[Any]) -> Iterator[tuple[int, int]]:
+    """Yield edges, and how often each is repeated."""
+    if not listed:
+        raise ValueError("an axis without chunks")
+    for item in listed:
+        if isinstance(item, list):
+            edge, times = item
+            yield _count(edge), _count(times)
+        else:
+            yield _count(item), 1
+
+
+def _count(value: Any) -> int:
+    if type(value) is not int or value < 1:
+        raise ValueError(f"{value!r} is no length of a chunk")
+    return value
+
+
+def regular_fields(
+    fields: Mapping[str, Any], shape: tuple[int, ...], chunks: tuple[int, ...]
+) -> dict[str, Any]:
+    """Return the document of an array of another shape, on a regular grid.
+
+    With the shape of a chunk as both, that of the chunk as an array of its own.
+    """
+    grid = {"name": "regular", "configuration": {"chunk_shape": list(chunks)}}
+    return {**fields, "shape": list(shape), "chunk_grid": grid}

@@ -1,0 +1,82 @@
+"""Shards: where in one the chunks lie."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from biggus.backends.zarr.decoding import crc32c
+from biggus.grid import Grid
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from biggus.backends.zarr.objects import Span
+
+NOWHERE = 2**64 - 1
+"""The offset, and the length, of a chunk that was never written."""
+
+
+class Sharding(NamedTuple):
+    """How the chunks lie in a shard."""
+
+    grid: Grid
+    """The chunks of a shard."""
+
+    counts: tuple[int, ...]
+    """The number of chunks along each axis of a shard."""
+
+    at_start: bool
+    """Whether the index is at the start or at the end."""
+
+    dtype: str
+    """The dtype of the index."""
+
+    checksum: bool
+    """Whether the index is followed by its checksum."""
+
+    @property
+    def span(self) -> Span:
+        """Where in a shard its index is."""
+        length = 16 * math.prod(self.counts) + 4 * self.checksum
+        return (0, length) if self.at_start else (-length, None)
+
+    def parsed(self, data: bytes) -> npt.NDArray[np.uint64]:
+        """Return offset and length of every chunk, (2^64 - 1, 2^64 - 1) for what is absent."""
+        if self.checksum:
+            data, stored = data[:-4], data[-4:]
+            if crc32c(data).to_bytes(4, "little") != stored:
+                raise OSError("the checksum (crc32c) of the index of a shard does not match")
+        return np.frombuffer(data, self.dtype).reshape(*self.counts, 2)
+
+
+def sharding_of(
+    settings: dict[str, Any], shard: tuple[int, ...], chunks: tuple[int, ...]
+) -> Sharding | None:
+    """Return how chunks lie in a shard of that shape; None if it is not known.
+
+    Parameters
+    ----------
+    settings : dict
+        The configuration of the codec ``sharding_indexed``.
+    shard, chunks : tuple of int
+        The shapes of the shard and of the chunks in it.
+    """
+    codecs = settings.get("index_codecs") or []
+    names = [codec.get("name") for codec in codecs]
+    if names not in (["bytes"], ["bytes", "crc32c"]):
+        return None
+    if settings.get("index_location", "end") not in ("start", "end"):
+        return None
+    if tuple(settings.get("chunk_shape") or ()) != chunks:
+        return None
+    endian = (codecs[0].get("configuration") or {}).get("endian")
+    return Sharding(
+        Grid(shard, chunks),
+        tuple(n // m for n, m in zip(shard, chunks, strict=True)),
+        settings.get("index_location") == "start",
+        ">u8" if endian == "big" else "<u8",
+        "crc32c" in names,
+    )
