@@ -41,8 +41,9 @@ class ArrayAdapter(Array):
     chunks : tuple, optional
         For each axis the length of a chunk, or the lengths of all chunks:
         reads are cut there.  Without them what is read is what was selected,
-        but for index arrays of more than 64 runs of neighbours: of these, runs
-        with no more than 64 KiB between them are read together.
+        but for index arrays that would take more than 64 reads, or are tied
+        together: of these, what is near is read together, with what lies
+        between, where that costs less than a read of its own.
     token : str, optional
         Identity of the values, for caching: equal tokens promise equal values.
     cache : Cache or bool, optional

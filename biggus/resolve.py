@@ -48,8 +48,8 @@ def split(get: Selection, put: Selection, axis: int, edges: Edges) -> Iterator[P
     if type(m) is Strided:
         yield from _split_strided(get, put, m, edges)
     elif type(m) is Gather:
-        pieces = edges.find_all(m.index)
-        yield from _split_gather(get, put, axis, pieces)
+        numbers = laid_out(get, axis, edges.find_all(m.index))
+        yield from split_numbered(get, put, axis, numbers)
     else:
         yield Part(edges.find(m.index), get, put)
 
@@ -64,43 +64,6 @@ def split_all(
     (axis, edges), *rest = axes
     for part in split(get, put, axis, edges):
         yield from split_all(part.get, part.put, rest)
-
-
-MANY_RUNS = 64
-"""Up to so many runs of neighbours along an axis, nothing between them is read."""
-
-GAP_BYTES = 64 * 2**10
-"""Of more runs, those are read together between which there is no more than this."""
-
-RUN_BYTES = 4 * 2**20
-"""Where it ends: a read of several runs is not much longer than this."""
-
-
-def split_runs(get: Selection, put: Selection, axis: int, bytes_each: int) -> Iterator[Part]:
-    """Cut a gathered axis into runs of neighbouring positions.
-
-    So that nothing between them is read where there are no chunks to go by.
-    Only of many runs, those that are close together share a read: 10^6
-    scattered elements must not take 10^6 reads.
-
-    Parameters
-    ----------
-    bytes_each : int
-        How much is read for each position along `axis`.
-    """
-    m = get.maps[axis]
-    if type(m) is not Gather:
-        yield Part(0, get, put)
-        return
-    positions = np.unique(m.index)
-    starts = np.flatnonzero(np.diff(positions, prepend=positions[0] - 2) > 1)
-    if len(starts) > MANY_RUNS:
-        firsts, lasts = positions[starts], positions[[*(starts[1:] - 1), -1]]
-        blocks = firsts // max(1, RUN_BYTES // bytes_each)
-        apart = firsts[1:] - lasts[:-1] - 1 > GAP_BYTES // bytes_each
-        starts = starts[np.concatenate([[True], apart | (np.diff(blocks) > 0)])]
-    runs = np.searchsorted(positions[starts], m.index, side="right") - 1
-    yield from _split_gather(get, put, axis, runs.astype(np.intp, copy=False))
 
 
 def _split_strided(get: Selection, put: Selection, m: Strided, edges: Edges) -> Iterator[Part]:
@@ -118,24 +81,22 @@ def _split_strided(get: Selection, put: Selection, m: Strided, edges: Edges) -> 
         done = after
 
 
-def _split_gather(
-    get: Selection,
-    put: Selection,
-    axis: int,
-    pieces: Positions,
-) -> Iterator[Part]:
-    """Cut at the piece numbers of each of the positions of a gathered axis.
+def split_numbered(get: Selection, put: Selection, axis: int, numbers: Positions) -> Iterator[Part]:
+    """Cut where the numbers of what index arrays pick differ.
 
     All dims that index arrays tie together are laid out along one new dim, in
     the place of the first of them, since the positions that fall into one
     piece need not form a rectangle.
+
+    Parameters
+    ----------
+    axis : int
+        One of the axes of the index arrays.
+    numbers : ndarray
+        As :func:`laid_out` gives it: for each position the piece that it is in.
     """
-    m = get.maps[axis]
-    assert type(m) is Gather
     joint = get.joint_dims(axis)
-    lengths = tuple(get.shape[dim] for dim in joint)
-    spread = tuple(slice(None) if dim in m.dims else None for dim in joint)
-    numbers = np.broadcast_to(pieces[spread], lengths).ravel()
+    lengths = tuple([get.shape[dim] for dim in joint])
     if (numbers == numbers[0]).all():
         yield Part(int(numbers[0]), get, put)
         return
@@ -144,9 +105,27 @@ def _split_gather(
     sorted_numbers = small[order]
     starts = [0, *(np.flatnonzero(np.diff(sorted_numbers)) + 1).tolist()]
     for start, stop in zip(starts, [*starts[1:], len(order)], strict=True):
+        number, first, last = (
+            int(a) for a in (numbers[order[start]], order[start], order[stop - 1])
+        )
+        if len(joint) == 1 and last - first == stop - start - 1:
+            dim = joint[0]
+            yield Part(
+                number, get.restrict(dim, first, last + 1), put.restrict(dim, first, last + 1)
+            )
+            continue
         coordinates = np.unravel_index(order[start:stop], lengths)
         narrow = _pick(get.shape, joint, coordinates)
-        yield Part(int(numbers[order[start]]), get.compose(narrow), put.compose(narrow))
+        yield Part(number, get.compose(narrow), put.compose(narrow))
+
+
+def laid_out(get: Selection, axis: int, positions: Positions) -> Positions:
+    """Lay positions along a gathered axis out over all dims that are tied to its own, in a row."""
+    m = get.maps[axis]
+    assert type(m) is Gather
+    joint = get.joint_dims(axis)
+    spread = tuple([slice(None) if dim in m.dims else None for dim in joint])
+    return np.broadcast_to(positions[spread], [get.shape[dim] for dim in joint]).ravel()
 
 
 def _small(numbers: Positions) -> np.ndarray[tuple[int, ...], np.dtype[Any]]:

@@ -34,6 +34,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("region",),
     ("keys", "resolve"),
     ("source",),
+    ("scattered",),
     ("normal", "stream"),
     ("memory", "wrappers", "description"),
     ("cf", "codecs", "foreign", "statistics", "times"),

@@ -8,12 +8,10 @@ import pytest
 from biggus.grid import Grid, IrregularEdges, RegularEdges
 from biggus.keys import numpy_selection
 from biggus.region import Selection
-from biggus.resolve import GAP_BYTES, RUN_BYTES, split, split_all, split_runs
+from biggus.resolve import split, split_all
 from biggus.testing import strategies
 
 pytest.importorskip("hypothesis")
-import itertools
-
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
@@ -63,19 +61,6 @@ def test_parts_make_up_the_whole(data):
     assert pieces == touched
 
 
-@given(st.lists(st.integers(0, 30), min_size=1, max_size=12))
-def test_runs_hold_no_position_that_was_not_asked_for(positions):
-    get = numpy_selection(np.array(positions), (31,))
-    seen = []
-    result = np.full(len(positions), -1)
-    for part in split_runs(get, Selection.identity(get.shape), 0, 1):
-        box, local = part.get.bounding_box()
-        seen.extend(range(box[0].start, box[0].stop))
-        part.put.put_into(result, local.take_from(np.arange(31)[box]))
-    assert sorted(seen) == sorted(set(positions))
-    np.testing.assert_array_equal(result, positions)
-
-
 def test_a_long_stride_visits_only_the_pieces_it_lands_in():
     get = numpy_selection(slice(None, None, 2**20), (2**40,))
     put = Selection.identity(get.shape)
@@ -97,23 +82,3 @@ def test_grid_parts_are_those_of_the_box(data):
         assert part.chunk == grid.chunk(part.number)
         result[part.outer] = values[part.chunk][part.inner]
     np.testing.assert_array_equal(result, values[box])
-
-
-@given(st.sets(st.integers(0, 200_000), min_size=65, max_size=300), st.integers(1, 70_000))
-def test_many_runs_share_reads_where_they_are_close(positions, bytes_each):
-    index = np.array(sorted(positions))
-    get = numpy_selection(index[::-1], (200_001,))
-    result = np.full(len(index), -1)
-    spans = []
-    for part in split_runs(get, Selection.identity(get.shape), 0, bytes_each):
-        (box,), local = part.get.bounding_box()
-        spans.append((box.start, box.stop))
-        part.put.put_into(result, local.take_from(np.arange(box.start, box.stop)))
-        inside = index[(index >= box.start) & (index < box.stop)]
-        gaps = np.diff(inside) - 1
-        if gaps.any():
-            assert gaps.max() * bytes_each <= GAP_BYTES
-            longest_run = 300
-            assert (box.stop - box.start - longest_run) * bytes_each <= RUN_BYTES
-    np.testing.assert_array_equal(result, index[::-1])
-    assert all(stop <= start for (_, stop), (start, _) in itertools.pairwise(spans))

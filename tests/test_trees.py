@@ -195,10 +195,8 @@ def test_index_arrays_without_chunks(data):
             key.append(slice(None, None, -2) if kind == "slice" else n - 1)
     right = values[tuple(key)]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("biggus.resolve.MANY_RUNS", 2)
-        patch.setattr("biggus.resolve.RUN_BYTES", 16)
-        for module in ("resolve", "nodes.leaf"):
-            patch.setattr(f"biggus.{module}.GAP_BYTES", 6)
+        for name, value in (("MANY_READS", 2), ("PART_BYTES", 16), ("READ_BYTES", 6)):
+            patch.setattr(f"biggus.scattered.{name}", value)
         np.testing.assert_array_equal(
             biggus.ArrayAdapter(Plain(values))[tuple(key)].ndarray(), right
         )

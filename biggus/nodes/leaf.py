@@ -9,8 +9,9 @@ from biggus.grid import Edges, Grid, RegularEdges
 from biggus.memory import MemorySource
 from biggus.nodes.base import Node, Piece, Read
 from biggus.nodes.view import select
-from biggus.region import AxisMap, Fixed, Gather, Selection, Strided
-from biggus.resolve import GAP_BYTES, split_all, split_runs
+from biggus.region import Fixed, Gather, Selection, Strided
+from biggus.resolve import split_all
+from biggus.scattered import Stored, cut_scattered
 from biggus.source import Chunks, Source, read
 from biggus.stream import streamed
 from biggus.wrappers import ObjectSource
@@ -106,12 +107,23 @@ def _parts(source: Source, get: Selection, put: Selection) -> Iterator[tuple[Sel
     if source.resident:
         yield get, put
     elif source.chunks is None:
-        gathered = [axis for axis, m in enumerate(get.maps) if type(m) is Gather]
-        for cell_get, cell_put in split_all(get, put, _cells(source, get, gathered)):
-            yield from _cut_runs(source, cell_get, cell_put, gathered)
+        if any(type(m) is Gather for m in get.maps):
+            stored = Stored(source.shape, source.dtype.itemsize, source.streams)
+            yield from cut_scattered(get, put, stored)
+        else:
+            yield from split_all(get, put, _rows_to_cut(source, get))
     else:
         edges = Grid(source.shape, source.chunks).axes
         yield from split_all(get, put, _axes_to_cut(source, get, edges))
+
+
+def _rows_to_cut(source: Source, get: Selection) -> list[tuple[int, Edges]]:
+    """Choose the edges at which what is long is cut where there are no chunks."""
+    for axis, m in enumerate(get.maps):
+        if type(m) is Strided and get.shape[m.dim] > 1:
+            coarse = _coarse(source, get, axis, RegularEdges(source.shape[axis], 1))
+            return [(axis, coarse)] if coarse else []
+    return []
 
 
 def _axes_to_cut(
@@ -158,57 +170,3 @@ def _coarse(source: Source, get: Selection, axis: int, cut: Edges) -> Edges | No
     start, stop = cut.bounds(cut.find(m.start))
     rows = max(1, LONGEST_READ * get.shape[m.dim] * abs(m.step) // total)
     return RegularEdges(cut.length, max(1, rows // (stop - start)) * (stop - start))
-
-
-def _extent(m: AxisMap, shape: tuple[int, ...], cut: bool) -> int:
-    """Return how many positions of an axis a read takes, about; exactly if it is `cut`."""
-    if type(m) is Strided:
-        return shape[m.dim]
-    if type(m) is Gather:
-        span = int(m.index.max()) - int(m.index.min()) + 1
-        return span if cut else min(span, m.index.size)
-    return 1
-
-
-def _cells(source: Source, get: Selection, gathered: list[int]) -> list[tuple[int, Edges]]:
-    """Return edges for index arrays that act together, where there are no chunks.
-
-    Points far apart, such as a diagonal, may have neighbours along each axis:
-    the box that holds them all would be most of the array.
-    """
-    tied = [axis for axis in gathered if _acts_with_others(get, axis, gathered)]
-    if not tied:
-        return []
-    box = math.prod(_extent(get.maps[axis], get.shape, True) for axis in tied)
-    points = math.prod(get.shape[dim] for dim in get.joint_dims(tied[0]))
-    each = source.dtype.itemsize * math.prod(
-        get.shape[m.dim] for m in get.maps if type(m) is Strided
-    )
-    if box <= 4 * points or box * each <= GAP_BYTES:
-        return []
-    side = max(1, int((GAP_BYTES / max(1, each)) ** (1 / len(tied))))
-    return [(axis, RegularEdges(source.shape[axis], side)) for axis in tied]
-
-
-def _acts_with_others(get: Selection, axis: int, gathered: list[int]) -> bool:
-    joint = set(get.joint_dims(axis))
-    return any(other != axis and joint & set(get.joint_dims(other)) for other in gathered)
-
-
-def _cut_runs(
-    source: Source, get: Selection, put: Selection, axes: list[int]
-) -> Iterator[tuple[Selection, Selection]]:
-    """Cut where there are no chunks: gathered axes into runs, and what is long into parts."""
-    if not axes:
-        for axis, m in enumerate(get.maps):
-            if type(m) is Strided and get.shape[m.dim] > 1:
-                coarse = _coarse(source, get, axis, RegularEdges(source.shape[axis], 1))
-                yield from split_all(get, put, [(axis, coarse)] if coarse else [])
-                return
-        yield get, put
-        return
-    each = source.dtype.itemsize * math.prod(
-        _extent(m, get.shape, axis < axes[0]) for axis, m in enumerate(get.maps) if axis != axes[0]
-    )
-    for part in split_runs(get, put, axes[0], max(1, each)):
-        yield from _cut_runs(source, part.get, part.put, axes[1:])
