@@ -5,6 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
+from biggus.backends.identity import said
+
 if TYPE_CHECKING:
     from biggus.backends.location import Location
     from biggus.source import Source
@@ -94,6 +96,30 @@ class Backend(ABC):
             If it cannot be opened; `GoneError` if it is not there at all.
         """
         return ()
+
+    def identity(self, location: Location, variable: str | None, **options: Any) -> Any:
+        """Return what decides on the values that `open` gives; nothing is opened for it.
+
+        Calls of `open` with one identity give the same values, so the cache remembers by it
+        what was opened.  By default all arguments count, but for options that are credentials
+        by their names; a backend that knows better leaves out what changes no value, and
+        gives the rest in normal form.
+
+        Parameters
+        ----------
+        location : Location
+            As of `open`.
+        variable : str or None
+            None where it is not said, as there may be only one.
+        **options
+            As of `open`.
+
+        Returns
+        -------
+        object
+            Of strings, numbers, lists and mappings, without secrets.
+        """
+        return [location.public, variable, said(options)]
 
     def adopt(self, obj: Any) -> Source | None:  # noqa: ARG002 - for those that override it
         """Return a source for an object of the library, or None if it is none of ours."""

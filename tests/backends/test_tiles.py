@@ -189,7 +189,9 @@ def test_rows_from_the_south_and_quadkeys_find_the_same_tiles(server):
     [
         (Reply(404), r"404 Not Found; with missing="),
         (Reply(204), r"204 No Content; with missing="),
-        (Reply(403), r"403 Forbidden; credentials can be given with headers="),
+        (Reply(410), r"410 Gone; with missing="),
+        (Reply(403), r"403 Forbidden; credentials can be given with headers=; .*absent=403"),
+        (Reply(400), r"400 Bad Request; if that means .* absent=400 and missing= fill it"),
         (Reply(503), r"503 Service Unavailable \(after 3 attempts\)"),
         (Reply(429, headers={"Retry-After": "0"}), r"429 Too Many Requests \(after 3 attempts\)"),
         (Reply(206, body=b"part"), "206 Partial Content"),
@@ -197,7 +199,7 @@ def test_rows_from_the_south_and_quadkeys_find_the_same_tiles(server):
         (Reply(body=b"<html>Sorry", type="text/html"), "a page of type text/html, not an image"),
         (Reply(body=b"{}", type="application/json"), "something of type application/json"),
         (Reply(body=b"<html>Sorry", type="image/png"), "no PNG, JPEG, WebP or GIF image"),
-        (Reply(body=b"", type="image/png"), "no PNG, JPEG, WebP or GIF image"),
+        (Reply(body=b"", type="image/png"), "the answer has no body; .*absent=200"),
         (Reply(body=b"\x89PNG\r\n\x1a\n", type="image/png"), "cut off"),
         (Reply(claims=300_000), r"shorter than announced \(after 3 attempts\)"),
         (Reply(hang_up=True), r"connection broke: RemoteDisconnected \(after 3 attempts\)"),
@@ -220,6 +222,34 @@ def test_another_size_is_an_error_that_says_what_to_pass(server):
     server.always = Reply(body=big)
     with pytest.raises(SourceError, match=r"512 x 512 pixels, not 256 x 256; pass tile_size=512"):
         read(source, tile_box(source, 0, 0))
+
+
+@pytest.mark.parametrize("pixels", [(1, 1), (2, 2), (7, 1), (4, 4)])
+def test_a_placeholder_is_no_size_for_tiles(server, pixels):
+    buffer = io.BytesIO()
+    Image.new("RGBA", pixels).save(buffer, "PNG")
+    source = source_of(server, bands=4)
+    server.always = Reply(body=buffer.getvalue())
+    with pytest.raises(SourceError, match="not 256 x 256: it stands for a tile") as caught:
+        read(source, tile_box(source, 0, 0))
+    assert "tile_size" not in str(caught.value)
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "webp", "gif"])
+@pytest.mark.parametrize(
+    "kind",
+    ["text/plain", "application/x-download", "png", "text/html", "text/xml", "none", "a/b; c"],
+)
+def test_an_image_is_one_whatever_it_is_said_to_be(server, suffix, kind):
+    picture = image_of("L", 1, 0, 0)
+    buffer = io.BytesIO()
+    picture.save(buffer, suffix.replace("jpg", "jpeg"))
+    buffer.seek(0)
+    with Image.open(buffer) as decoded:
+        right = np.asarray(decoded.convert("RGB"))
+    source = source_of(server)
+    server.always = Reply(body=buffer.getvalue(), type=kind)
+    np.testing.assert_array_equal(read(source, tile_box(source, 0, 0)), right)
 
 
 def test_a_bomb_is_refused_by_its_header(server, recwarn):
@@ -410,6 +440,8 @@ def test_the_token_names_what_changes_values_and_nothing_else():
         token("https://me:pw@h/{z}/{x}/{y}.png?api_key=k"),
         token(connections=3, timeout=1, retries=0, headers={"X": "y"}, user_agent="me"),
         token(subdomains="xy", fresh_for=1),
+        token(absent=403, missing="raise"),
+        token(absent=(404, 410, 204)),
     ]
     other = [
         token("https://h2/{z}/{x}/{y}.png"),
@@ -420,8 +452,11 @@ def test_the_token_names_what_changes_values_and_nothing_else():
         token(bands=1, dtype="u2"),
         token(missing=0),
         token(missing=(1, 2, 3)),
+        token(missing=0, absent=403),
+        token(missing=0, absent=(403, 200)),
     ]
     assert len(set(same)) == 1
+    assert token(missing=0, absent=(403, 404)) == token(missing=(0, 0, 0), absent=[403, 403])
     assert len({*same, *other}) == 1 + len(other)
     assert "pw" not in same[1]
 

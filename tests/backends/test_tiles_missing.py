@@ -16,7 +16,7 @@ from biggus.backends.http import client as http
 from biggus.backends.location import Location
 from biggus.backends.tiles.backend import TilesBackend
 from biggus.cache import Cache
-from biggus.errors import OfflineError, SourceError
+from biggus.errors import OfflineError, OpenError, SourceError
 from biggus.source import read
 
 PATH = "/RGB/3/2/1.png?size=8"
@@ -53,7 +53,7 @@ def expire(version, by=10**9):
     return json.dumps([[e, m, c, x - by, *marks] for e, m, c, x, *marks in rows]).encode()
 
 
-@pytest.mark.parametrize("status", [404, 204])
+@pytest.mark.parametrize("status", [404, 204, 410])
 def test_a_filled_tile_is_asked_for_once_and_there_without_the_server(server, cache, status):
     server.always = Reply(status)
     for _ in range(2):
@@ -116,7 +116,7 @@ def test_when_there_is_a_tile_at_last_it_is_read_and_sent_once(server, cache):
     assert server.requests == {PATH: 1}
 
 
-@pytest.mark.parametrize("reply", [Reply(304), Reply(403), Reply(410)])
+@pytest.mark.parametrize("reply", [Reply(304), Reply(403), Reply(body=b"")])
 def test_other_answers_do_not_renew_it(server, reply):
     source = source_of(server)
     server.always = Reply(404)
@@ -164,3 +164,44 @@ def test_a_mixed_box_has_the_versions_of_both_kinds(server):
 def test_unknown_marks_are_not_good(server, marks):
     held = json.dumps([[None, None, time.time(), time.time() + 100, *marks]]).encode()
     assert source_of(server).renew(BOX, held) is None
+
+
+ABSENT = {
+    "forbidden": (Reply(403), 403),
+    "bad request": (Reply(400), [400, 403]),
+    "no body": (Reply(body=b"", type="image/png"), (200,)),
+}
+
+
+@pytest.mark.parametrize("how", ABSENT)
+def test_other_ways_of_having_no_tile_are_filled_if_told(server, cache, how):
+    server.conditional = True
+    server.replies[PATH] = [ABSENT[how][0]] * 9
+    box = (slice(8, 16, 1), slice(16, 32, 1), slice(0, 3, 1))
+    told = source_of(server, absent=ABSENT[how][1])
+    values, version = told.fetch(box)
+    assert (values[:, :8] == 7).all()
+    assert (values[:, 8:] != 7).any()
+    assert told.renew(box, expire(version)) is not None
+    assert (read(cache.wrap(told), box) == values).all()
+    # Nobody else is given what was filled.
+    for source in (source_of(server), source_of(server, missing="raise", absent=ABSENT[how][1])):
+        with pytest.raises(SourceError):
+            read(cache.wrap(source), box)
+    with biggus.set_options(offline=True):
+        assert (read(cache.wrap(source_of(server, absent=ABSENT[how][1])), box) == values).all()
+
+
+def test_a_tile_is_one_though_its_status_could_mean_that_there_is_none(server):
+    assert (read(source_of(server, absent=200), BOX) != 7).any()
+    server.always = Reply(body=b"<html>", type="text/html")
+    with pytest.raises(SourceError, match="a page"):
+        read(source_of(server, absent=200), BOX)
+
+
+@pytest.mark.parametrize(
+    "absent", [500, 503, 429, 301, 206, 0, "403", None, 4.5, [403, None], (0,)]
+)
+def test_trouble_is_no_absence(server, absent):
+    with pytest.raises(OpenError, match="absent= is the status of what is not there"):
+        source_of(server, absent=absent)

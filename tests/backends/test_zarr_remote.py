@@ -55,7 +55,7 @@ class Handler(http.server.SimpleHTTPRequestHandler):
             return failure[1](self)
         file = server.folder / path.lstrip("/")
         if not file.is_file():
-            return self.answer(404, b"<html>not found</html>", {"Content-Type": "text/html"})
+            return self.answer(*server.missing, {"Content-Type": "text/html"})
         body = file.read_bytes()
         state = file.stat()
         headers = {"Content-Type": "application/octet-stream"}
@@ -104,6 +104,7 @@ class Server(http.server.ThreadingHTTPServer):
         self.failures = {}
         self.etags = self.ranges = True
         self.dates = False
+        self.missing = 404, b"<html>not found</html>"
         self.url = f"http://127.0.0.1:{self.server_port}"
 
     def paths(self):
@@ -513,3 +514,116 @@ def test_default_freshness(server):
         open_url(f"{server.url}/two.zarr", storage_options={})
     with pytest.raises(TypeError):
         open_url(f"{server.url}/two.zarr", zoom=3)
+
+
+# --- what a server says of what is not there ------------------------------------------------------
+
+
+@pytest.fixture(params=[2, 3])
+def bucket(server, request):
+    """A server that says of what it does not have as `server.missing` says."""
+    root = zarr.create_group(server.folder / "b.zarr", zarr_format=request.param)
+    sparse = root.create_array("a", shape=(8,), chunks=(2,), dtype="i4", fill_value=-9)
+    sparse[2:4] = 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        zarr.consolidate_metadata(server.folder / "b.zarr", zarr_format=request.param)
+    server.missing = 403, b"<Error/>"
+    server.format = request.param
+    return server
+
+
+SPARSE = [-9, -9, 1, 1, -9, -9, -9, -9]
+
+
+@pytest.mark.parametrize("which", [None, "its own"])
+def test_a_bucket_that_may_not_be_listed(bucket, which):
+    url, chosen = f"{bucket.url}/b.zarr", bucket.format if which else None
+    # What is there is read, whichever format that is of.
+    plain = open_url(url, "a", zarr_format=chosen)
+    assert read(plain, (slice(2, 4, 1),)).tolist() == [1, 1]
+    assert BACKEND.variables(Location(url), zarr_format=chosen) == ("a",)
+    with pytest.raises(SourceError, match=r"answered 403; credentials may be missing.* absent=403"):
+        read(plain, whole((8,)))
+    told = open_url(url, "a", zarr_format=chosen, absent=(403, 410), fresh_for=0)
+    values, version = told.fetch(whole((8,)))
+    assert values.tolist() == SPARSE
+    assert told.renew(whole((8,)), version) is not None
+    assert pickle.loads(pickle.dumps(told))[whole((8,))].tolist() == SPARSE
+    zarr.open_array(bucket.folder / "b.zarr/a")[0:2] = 5
+    assert told.renew(whole((8,)), version) is None
+
+
+def test_the_other_format_that_is_forbidden_is_not_there(bucket):
+    with pytest.raises(OpenError, match=r"403.*absent=403"):
+        open_url(f"{bucket.url}/b.zarr", "a", zarr_format=5 - bucket.format)
+    with pytest.raises(OpenError, match=r"403.*absent=403"):
+        open_url(f"{bucket.url}/none.zarr", "a")
+    with pytest.raises(OpenError, match=r"403.*absent=403"):
+        BACKEND.variables(Location(f"{bucket.url}/none.zarr"))
+    with pytest.raises(GoneError):
+        open_url(f"{bucket.url}/none.zarr", "a", absent=403)
+
+
+@pytest.mark.parametrize(
+    ("missing", "absent"), [((200, b""), 200), ((204, b""), [204]), ((400, b"?"), (400, 403))]
+)
+def test_other_ways_of_having_no_chunk(bucket, missing, absent):
+    bucket.missing = missing
+    url = f"{bucket.url}/b.zarr"
+    told = open_url(url, "a", zarr_format=bucket.format, absent=absent)
+    assert read(told, whole((8,))).tolist() == SPARSE
+    with pytest.raises(SourceError):
+        read(open_url(url, "a", zarr_format=bucket.format), whole((8,)))
+
+
+def test_a_whole_store_that_is_forbidden_is_no_data(bucket):
+    told = open_url(f"{bucket.url}/b.zarr", "a", absent=403)
+    shutil.rmtree(bucket.folder / "b.zarr")
+    with pytest.raises(SourceError, match="gone"):
+        read(told, whole((8,)))
+
+
+def test_what_one_took_for_absent_is_not_given_to_another(bucket, tmp_path):
+    url = f"{bucket.url}/b.zarr"
+    with biggus.Cache(tmp_path / "cache") as cache:
+        told = biggus.open(url, "a", cache=cache, absent=403)
+        assert told.ndarray().tolist() == SPARSE
+        with pytest.raises(SourceError):
+            biggus.open(url, "a", cache=cache).ndarray()
+        bucket.requests.clear()
+        again = biggus.open(url, "a", cache=cache, absent=[410, 403, 403])
+        assert again.ndarray().tolist() == SPARSE
+        assert not [path for path in bucket.paths() if not path.endswith(("json", "y", "s"))]
+
+
+@pytest.mark.parametrize("absent", [500, 206, "403", None])
+def test_trouble_is_no_absence(bucket, absent):
+    with pytest.raises(OpenError, match="absent= is the status"):
+        open_url(f"{bucket.url}/b.zarr", "a", absent=absent)
+
+
+def test_a_bucket_behind_fsspec(tmp_path):
+    fsspec = pytest.importorskip("fsspec")
+    memory = pytest.importorskip("fsspec.implementations.memory")
+    sparse = zarr.create_array(tmp_path / "a", shape=(8,), chunks=(2,), dtype="i4", fill_value=-9)
+    sparse[2:4] = 1
+
+    class Bucket(memory.MemoryFileSystem):
+        protocol = "bucket"
+        cachable = False
+
+        def cat_file(self, path, **how):
+            file = tmp_path / path.partition("://")[2].strip("/")
+            if not file.is_file():
+                raise PermissionError("Forbidden")
+            return file.read_bytes()[how.get("start") : how.get("end")]
+
+    fsspec.register_implementation("bucket", Bucket, clobber=True)
+    try:
+        with pytest.raises(SourceError, match=r"Forbidden; .*absent=403"):
+            biggus.open("bucket://a", "/", backend="zarr", cache=False).ndarray()
+        told = biggus.open("bucket://a", "/", backend="zarr", cache=False, absent=403)
+        assert told.ndarray().tolist() == SPARSE
+    finally:
+        sys.modules["fsspec.registry"]._registry.pop("bucket")

@@ -72,6 +72,11 @@ class HDF5Backend(Backend):
         _refuse(options)
         return HDF5Source(str(location.path), variable)
 
+    def identity(self, location: Location, variable: str | None, **options: Any) -> Any:
+        """Return what decides on the values: a variable may be named with a leading slash."""
+        name = None if variable is None else variable.strip("/")
+        return super().identity(location, name, **options)
+
     def adopt(self, obj: Any) -> Source | None:
         """Return a source that reads from the user's own h5py Dataset, or view of one.
 

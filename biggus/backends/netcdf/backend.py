@@ -86,6 +86,11 @@ class NetCDFBackend(Backend):
 
         return NetCDFSource(str(location.path), variable, decode=decode)
 
+    def identity(self, location: Location, variable: str | None, **options: Any) -> Any:
+        """Return what decides on the values: a variable may be named with a leading slash."""
+        name = None if variable is None else variable.strip("/")
+        return super().identity(location, name, **options)
+
     def adopt(self, obj: Any) -> Source | None:
         """Return a source for a netCDF4 Variable, which is read through its own dataset.
 

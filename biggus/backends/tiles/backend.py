@@ -6,6 +6,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from biggus.backends.base import Backend
+from biggus.backends.http.absence import absent_statuses
 from biggus.backends.http.client import HttpSettings
 from biggus.backends.tiles.options import OptionChecker
 from biggus.backends.tiles.source import TileSource
@@ -38,6 +39,10 @@ class TilesBackend(Backend):
     def variables(self, location: Location, **options: Any) -> tuple[str, ...]:  # noqa: ARG002, D102
         return (VARIABLE,)
 
+    def identity(self, location: Location, variable: str | None, **options: Any) -> Any:
+        """Return what decides on the values: the token of the tiles says it all."""
+        return self.open(location, variable, **options).token
+
     def open(  # type: ignore[override] # the options have names here
         self,
         location: Location,
@@ -51,6 +56,7 @@ class TilesBackend(Backend):
         timeout: float | tuple[float, float] = (10.0, 30.0),
         retries: int = 4,
         missing: str | int | Sequence[int] = "raise",
+        absent: int | Sequence[int] = (),
         headers: Mapping[str, str] | None = None,
         subdomains: Sequence[str] = "abc",
         user_agent: str | None = None,
@@ -80,8 +86,11 @@ class TilesBackend(Backend):
         retries : int
             How often to try again what may pass by itself.
         missing : "raise", int or sequence of int
-            What a tile is filled with that the server does not have (404,
+            What a tile is filled with that the server does not have (404, 410,
             204).  What is filled is cached like any tile.
+        absent : int or sequence of int
+            Further statuses that mean that it does not have a tile, such as
+            403; 200 means one without a body.
         headers : mapping, optional
             Headers to send, such as credentials.
         subdomains : str or sequence of str
@@ -131,6 +140,7 @@ class TilesBackend(Backend):
             bands=bands,
             dtype=kind,
             missing=check.missing(missing, bands, kind),
+            absent=absent_statuses(template.public, absent),
             settings=settings,
             fresh_for=check.seconds("fresh_for", fresh_for),
         )

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
 
 _PNG = b"\x89PNG\r\n\x1a\n"
+_SMALLEST = 8
+"""Pixels; what is smaller is no tile, but what some servers send in the place of one."""
+
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 _WARNINGS_LOCK = threading.Lock()
 
@@ -67,6 +70,8 @@ def decode_image(data: bytes, size: int, bands: int, dtype: np.dtype[Any]) -> np
         if image.size != (size, size):
             width, height = image.size
             hint = f"; pass tile_size={width}" if width == height else ""
+            if max(image.size) < _SMALLEST:
+                hint = ": it stands for a tile that the server does not have, perhaps"
             raise ImageError(f"the image is {width} x {height} pixels, not {size} x {size}{hint}")
         _check_depth(image, data, bands, dtype)
         _load(image)
@@ -123,20 +128,36 @@ def _check_png(data: bytes) -> None:
         start = stop + 4
 
 
-def _plugin(data: bytes) -> type[ImageFile] | None:
+def is_image(data: bytes) -> bool:
+    """Tell whether `data` begins as an image does of a format that tiles have."""
+    return _format(data) is not None
+
+
+def _format(data: bytes) -> str | None:
     if data.startswith(_PNG):
+        return "PNG"
+    if data.startswith(b"\xff\xd8\xff"):
+        return "JPEG"
+    if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
+        return "WEBP"
+    return "GIF" if data.startswith((b"GIF87a", b"GIF89a")) else None
+
+
+def _plugin(data: bytes) -> type[ImageFile] | None:
+    kind = _format(data)
+    if kind == "PNG":
         from PIL.PngImagePlugin import PngImageFile
 
         return PngImageFile
-    if data.startswith(b"\xff\xd8\xff"):
+    if kind == "JPEG":
         from PIL.JpegImagePlugin import JpegImageFile
 
         return JpegImageFile
-    if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
+    if kind == "WEBP":
         from PIL.WebPImagePlugin import WebPImageFile
 
         return WebPImageFile
-    if data.startswith((b"GIF87a", b"GIF89a")):
+    if kind == "GIF":
         from PIL.GifImagePlugin import GifImageFile
 
         return GifImageFile

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from biggus import options
 from biggus.backends.http import freshness
+from biggus.backends.http.absence import GONE, is_absent
 from biggus.backends.http.client import (
     RETRIED,
     HttpClient,
@@ -25,7 +26,7 @@ from biggus.backends.http.client import (
     Response,
 )
 from biggus.backends.http.freshness import Freshness
-from biggus.backends.tiles.image import ImageError, decode_image
+from biggus.backends.tiles.image import ImageError, decode_image, is_image
 from biggus.errors import OfflineError, SourceError
 from biggus.grid import ChunkPart, Grid
 from biggus.source import Source, Values, box_shape
@@ -39,8 +40,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("biggus.backends.tiles")
 
-_MISSING = frozenset({204, 404})
 _OPAQUE_TYPES = frozenset({"application/octet-stream", "binary/octet-stream"})
+
+_ABSENT = GONE | {204}
+"""The statuses by which a tile server says that it has no such tile."""
 
 Fill = int | tuple[int, ...] | None
 Result = TypeVar("Result")
@@ -96,8 +99,10 @@ class TileSource(Source):
     dtype : dtype
         ``uint8``, or ``uint16`` with one band.
     missing : int, tuple of int or None
-        The value, or values of the bands, where the server has no tile (404
+        The value, or values of the bands, where the server has no tile (404, 410
         or 204); None: that is an error.
+    absent : frozenset of int
+        Further statuses by which the server says so; 200 is one without a body.
     settings : HttpSettings
         How requests are made.
     fresh_for : float
@@ -116,6 +121,7 @@ class TileSource(Source):
         bands: int = 3,
         dtype: Any = "u1",
         missing: Fill = None,
+        absent: frozenset[int] = frozenset(),
         settings: HttpSettings | None = None,
         fresh_for: float = 7 * 86400.0,
     ) -> None:
@@ -124,6 +130,7 @@ class TileSource(Source):
         self.tile_size = tile_size
         self.bands = bands
         self.missing = missing
+        self.absent = absent | _ABSENT
         self.fresh_for = fresh_for
         self.client = HttpClient(settings)
         self.dtype = np.dtype(dtype)
@@ -137,6 +144,9 @@ class TileSource(Source):
             f"tiles:{template.public}|zoom={zoom}|tile_size={tile_size}|bands={bands}"
             f"|dtype={self.dtype.str}|missing={missing}"
         )
+        further = sorted(self.absent - _ABSENT)
+        if further and missing is not None:
+            self.token += f"|absent={further}"
         self._grid = Grid(self.shape, self.chunks)
 
     def __repr__(self) -> str:
@@ -245,7 +255,7 @@ class TileSource(Source):
 
     def _fills(self, response: Response) -> bool:
         """Tell whether an answer is that of a missing tile, and such tiles are filled."""
-        return response.status in _MISSING and self.missing is not None
+        return self.missing is not None and is_absent(response, self.absent)
 
     def _still(self, entry: Freshness, response: Response, now: Freshness) -> bool:
         """Tell whether the answer about a copy says that it is still what the server has."""
@@ -311,6 +321,8 @@ class _RefusedError(Exception):
 
 def _check_status(response: Response) -> None:
     if response.status == 200:
+        if not response.body:
+            raise _RefusedError(f"the answer has no body; {_hint(200)}")
         return
     try:
         phrase = f"{response.status} {HTTPStatus(response.status).phrase}"
@@ -318,14 +330,22 @@ def _check_status(response: Response) -> None:
         phrase = f"status {response.status}"
     if response.attempts > 1:
         phrase += f" (after {response.attempts} attempts)"
-    if response.status in _MISSING:
+    if response.status in _ABSENT:
         phrase += "; with missing= a fill value such tiles are filled"
     elif response.status in {401, 403, 407}:
-        phrase += "; credentials can be given with headers="
+        phrase += f"; credentials can be given with headers=; {_hint(response.status)}"
+    elif 400 <= response.status < 500 and response.status not in RETRIED:
+        phrase += f"; {_hint(response.status)}"
     raise _RefusedError(phrase)
 
 
+def _hint(status: int) -> str:
+    return f"if that means that there is no such tile, absent={status} and missing= fill it"
+
+
 def _check_type(response: Response) -> None:
+    if is_image(response.body):
+        return  # whatever it is said to be
     kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if not kind or kind.startswith("image/") or kind in _OPAQUE_TYPES:
         return

@@ -12,7 +12,13 @@ from biggus.backends.base import Backend
 from biggus.backends.zarr import metadata as zarr_metadata
 from biggus.backends.zarr.multiscale import resolutions
 from biggus.backends.zarr.objects import METADATA_NAMES
-from biggus.backends.zarr.opening import format_option, objects_at, open_source
+from biggus.backends.zarr.opening import (
+    format_option,
+    objects_at,
+    open_source,
+    refuse_local,
+    store_name,
+)
 from biggus.errors import BiggusError, GoneError, OpenError
 
 if TYPE_CHECKING:
@@ -96,6 +102,22 @@ class ZarrBackend(Backend):
             For URLs: what `biggus.backends.zarr.remote.remote_objects` takes.
         """
         return open_source(location.text, variable, tuple(sorted(options.items())))
+
+    def identity(self, location: Location, variable: str | None, **options: Any) -> Any:
+        """Return what decides on the values: not how, or how often, a server is asked."""
+        given = dict(options)
+        zarr_format = format_option(given)
+        given.pop("decode", None)
+        variant = ""
+        if location.scheme:
+            from biggus.backends.zarr.remote import variant_of
+
+            given.pop("fresh_for", None)
+            variant = variant_of(location, given)
+        else:
+            refuse_local(given)
+        path = None if variable is None else zarr_metadata.array_path(location.public, variable)
+        return [store_name(location), path, zarr_format, variant]
 
     def adopt(self, obj: Any) -> Source | None:  # noqa: D102 - inherited
         from biggus.backends.zarr.adopted import adopt_array

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from biggus import options
+from biggus.backends.http.absence import is_absent
 from biggus.backends.http.client import (
     OFFLINE,
     RETRIED,
@@ -24,7 +25,14 @@ from biggus.backends.http.client import (
 from biggus.backends.http.headers import http_date
 from biggus.backends.http.redaction import redacted
 from biggus.backends.location import public_url
-from biggus.backends.zarr.objects import METADATA_NAMES, WHOLE, Fetched, Objects, Span
+from biggus.backends.zarr.objects import (
+    METADATA_NAMES,
+    WHOLE,
+    Fetched,
+    ForbiddenError,
+    Objects,
+    Span,
+)
 from biggus.errors import GoneError, OpenError
 from biggus.extras import needing
 
@@ -34,7 +42,6 @@ if TYPE_CHECKING:
 _REQUESTS = 16
 """How many requests one read keeps under way."""
 
-_ABSENT = frozenset({404, 410})
 _LARGEST = 2**32
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
 _SETTLED_SECONDS = 2.0
@@ -89,9 +96,15 @@ class HttpObjects(RemoteObjects):
         signature, say) is sent with each request.
     settings : HttpSettings
         How requests are made.
+    absent : frozenset of int
+        Further statuses than 404 and 410 by which the server says that it has no such
+        object; 200 is one without a body.
     """
 
-    def __init__(self, url: str, settings: HttpSettings) -> None:
+    def __init__(
+        self, url: str, settings: HttpSettings, absent: frozenset[int] = frozenset()
+    ) -> None:
+        self._absent = absent
         parts = urlsplit(url)
         self._parts = parts._replace(path=parts.path.rstrip("/"), fragment="")
         self._client = HttpClient(settings)
@@ -99,7 +112,7 @@ class HttpObjects(RemoteObjects):
     def get(self, key: str, span: Span = WHOLE) -> Fetched | None:  # noqa: D102 - inherited
         headers = {} if span == WHOLE else {"Range": _range_header(span)}
         response = self._ask(key, headers)
-        if response.status in _ABSENT:
+        if is_absent(response, self._absent):
             return None
         _check(response)
         return Fetched(_cut(response, span), _tag(response))
@@ -114,7 +127,7 @@ class HttpObjects(RemoteObjects):
             else:
                 headers["If-Modified-Since"] = value.partition("; ")[0]
         response = self._ask(key, headers, retries=0)
-        if response.status in _ABSENT:
+        if is_absent(response, self._absent):
             return tag == ABSENT
         if response.status == 304:
             return True
@@ -153,9 +166,14 @@ if hasattr(os, "register_at_fork"):
 
 
 def _check(response: Response) -> None:
-    if response.status not in (200, 206):
-        hint = "; credentials may be missing" if response.status in (401, 403) else ""
-        raise OSError(f"{response.url}: the server answered {response.status}{hint}")
+    status = response.status
+    if status in (401, 403):
+        raise ForbiddenError(
+            f"{response.url}: the server answered {status}; credentials may be missing, or, if "
+            f"that is what it says of chunks that are not there, absent={status}"
+        )
+    if status not in (200, 206):
+        raise OSError(f"{response.url}: the server answered {status}")
     if response.headers.get("Content-Type", "").lower().startswith("text/html"):
         raise OSError(f"{response.url}: the server sent an HTML page instead of data")
 
@@ -203,6 +221,9 @@ class FsspecObjects(RemoteObjects):
         The URL of the store.
     storage_options : mapping
         What fsspec's file system takes.
+    absent : frozenset of int
+        Whether 403, which it raises a PermissionError for, is what the store says of
+        objects that it does not have.
 
     Raises
     ------
@@ -214,7 +235,13 @@ class FsspecObjects(RemoteObjects):
         If what it needs for the scheme is not installed.
     """
 
-    def __init__(self, url: str, storage_options: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        url: str,
+        storage_options: Mapping[str, Any],
+        absent: frozenset[int] = frozenset(),
+    ) -> None:
+        self._absent = absent
         shown = public_url(url)
         if options.current().offline:
             # Some file systems ask for credentials as soon as they are made.
@@ -242,6 +269,11 @@ class FsspecObjects(RemoteObjects):
             return None
         except Exception as error:
             text = str(error)
+            if isinstance(error, PermissionError):
+                if 403 in self._absent:
+                    return None
+                hint = "if that is what the store says of chunks that are not there, absent=403"
+                raise ForbiddenError(f"{redacted(text)}; {hint}") from None
             if redacted(text) == text:
                 raise
             # Its file systems may quote the URL, with credentials.

@@ -9,6 +9,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from biggus.backends.zarr.objects import ForbiddenError
 from biggus.errors import GoneError, OpenError, VariableError
 
 if TYPE_CHECKING:
@@ -92,12 +93,11 @@ def read_array(objects: Objects, path: str, zarr_format: int | None = None) -> A
         If one is not what it should be.
     """
     prefix = f"{path}/" if path else ""
-    if zarr_format in (None, 3):
-        fields = _read_json(objects, prefix + "zarr.json")
-        if fields is not None:
-            if fields.get("node_type") != "array":
-                return None
-            return ArrayDocument(3, (prefix + "zarr.json",), fields)
+    fields, forbidden = _read_format_3(objects, prefix + "zarr.json", zarr_format)
+    if fields is not None:
+        if fields.get("node_type") != "array":
+            return None
+        return ArrayDocument(3, (prefix + "zarr.json",), fields)
     if zarr_format in (None, 2):
         fields = _read_json(objects, prefix + ".zarray")
         if fields is not None:
@@ -107,6 +107,8 @@ def read_array(objects: Objects, path: str, zarr_format: int | None = None) -> A
                 # An empty list is not in the specification, but is in stores.
                 fields["filters"] = None
             return ArrayDocument(2, (prefix + ".zarray", prefix + ".zattrs"), fields)
+    if forbidden is not None:
+        raise forbidden
     return None
 
 
@@ -163,14 +165,13 @@ def list_arrays(objects: Objects, location: str, zarr_format: int | None = None)
 
 def _list_unlistable(objects: Objects, location: str, zarr_format: int | None) -> tuple[str, ...]:
     """List by consolidated metadata, as of a web server that lists nothing."""
-    if zarr_format in (None, 3):
-        fields = _read_json(objects, "zarr.json")
-        if fields is not None:
-            if fields.get("node_type") == "array":
-                return (ROOT,)
-            held = (fields.get("consolidated_metadata") or {}).get("metadata") or {}
-            arrays = [k for k, v in held.items() if v.get("node_type") == "array"]
-            return _listed(location, arrays, bool(held))
+    fields, forbidden = _read_format_3(objects, "zarr.json", zarr_format)
+    if fields is not None:
+        if fields.get("node_type") == "array":
+            return (ROOT,)
+        held = (fields.get("consolidated_metadata") or {}).get("metadata") or {}
+        arrays = [k for k, v in held.items() if v.get("node_type") == "array"]
+        return _listed(location, arrays, bool(held))
     fields = _read_json(objects, ".zmetadata")
     if fields is not None:
         held = fields.get("metadata") or {}
@@ -180,6 +181,8 @@ def _list_unlistable(objects: Objects, location: str, zarr_format: int | None) -
         return (ROOT,)
     if _read_json(objects, ".zgroup") is not None:
         return _listed(location, [], False)
+    if forbidden is not None:
+        raise forbidden
     raise GoneError(location, "there is no Zarr metadata there (zarr.json, .zarray, .zgroup)")
 
 
@@ -190,6 +193,23 @@ def _listed(location: str, arrays: list[str], known: bool) -> tuple[str, ...]:
             "the store cannot be listed, as it has no consolidated metadata: name the variable",
         )
     return tuple(path or ROOT for path in sorted(arrays))
+
+
+def _read_format_3(
+    objects: Objects, key: str, zarr_format: int | None
+) -> tuple[dict[str, Any] | None, ForbiddenError | None]:
+    """Read a document of format 3, unless `zarr_format` is 2; it may be forbidden.
+
+    Some servers say so of what is not there: then there may be one of format 2.
+    """
+    if zarr_format == 2:
+        return None, None
+    try:
+        return _read_json(objects, key), None
+    except ForbiddenError as error:
+        if zarr_format == 3:
+            raise
+        return None, error
 
 
 def _read_json(objects: Objects, key: str) -> dict[str, Any] | None:

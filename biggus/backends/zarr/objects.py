@@ -51,6 +51,10 @@ Get: TypeAlias = Callable[[Span], "Fetched | None"]
 """Reads a span of one object; None if there is no such object."""
 
 
+class ForbiddenError(OSError):
+    """A server says that an object must not be read; some say so of what is not there."""
+
+
 class Objects(ABC):
     """Read access to the objects of one store; safe from many threads."""
 
@@ -59,6 +63,9 @@ class Objects(ABC):
 
     anywhere: bool = True
     """Whether any thread may read, or only the event loop of zarr-python."""
+
+    variant: str = ""
+    """What of the ways in which a store can be opened changes values: part of tokens."""
 
     direct: bool = False
     """Whether objects are at hand, so that any thread may read them without waiting."""

@@ -26,15 +26,24 @@ def open_source(text: str, variable: str, options: tuple[tuple[str, Any], ...]) 
     place = location.text if location.scheme else str(location.path)
     reopen = (open_source, (place, variable, options))
     if location.scheme:
-        from biggus.backends.zarr.remote import FRESH_SECONDS, RemoteZarrSource
+        from biggus.backends.zarr.remote import FRESH_SECONDS, RemoteZarrSource, variant_of
 
         fresh_for = float(given.pop("fresh_for", FRESH_SECONDS))
         objects = objects_at(location, given)
+        objects.variant = variant_of(location, given)
         return RemoteZarrSource(
-            fresh_for, objects, location.public, path, zarr_format, reopen, decode
+            fresh_for, objects, store_name(location), path, zarr_format, reopen, decode
         )
     objects = objects_at(location, given)
     return ZarrSource(objects, location.public, path, zarr_format, reopen, decode)
+
+
+def store_name(location: Location) -> str:
+    """Return what a store is called: without credentials, or a slash at the end of its path."""
+    if not location.scheme:
+        return location.public
+    path, mark, query = location.public.partition("?")
+    return path.rstrip("/") + mark + query
 
 
 def format_option(options: dict[str, Any]) -> int | None:
@@ -43,6 +52,12 @@ def format_option(options: dict[str, Any]) -> int | None:
     if zarr_format not in (None, 2, 3):
         raise TypeError(f"zarr_format is 2 or 3, not {zarr_format!r}")
     return zarr_format
+
+
+def refuse_local(options: dict[str, Any]) -> None:
+    """Refuse the options that are left for a store that is not remote."""
+    if options:
+        raise TypeError(f"the zarr backend has no option {next(iter(options))!r} for local stores")
 
 
 def objects_at(location: Location, options: dict[str, Any]) -> Objects:
@@ -62,8 +77,7 @@ def objects_at(location: Location, options: dict[str, Any]) -> Objects:
 
         made: Objects = remote_objects(location, **options)
         return made
-    if options:
-        raise TypeError(f"the zarr backend has no option {next(iter(options))!r} for local stores")
+    refuse_local(options)
     if location.is_directory:
         return FolderObjects(location.path)
     if not location.head and not location.path.exists():

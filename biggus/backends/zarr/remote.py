@@ -10,6 +10,8 @@ copy as it is.
 
 from __future__ import annotations
 
+import hashlib
+import inspect
 import json
 import logging
 import threading
@@ -17,14 +19,16 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from biggus import options
+from biggus.backends.http.absence import GONE, absent_statuses
 from biggus.backends.http.client import HttpSettings
+from biggus.backends.identity import said
 from biggus.backends.zarr import metadata as zarr_metadata
 from biggus.backends.zarr.http import ABSENT, FsspecObjects, HttpObjects, RemoteObjects
 from biggus.backends.zarr.source import ZarrSource
 from biggus.errors import format_box
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from biggus.backends.location import Location
     from biggus.source import Box, Values
@@ -33,6 +37,16 @@ log = logging.getLogger("biggus.backends.zarr")
 
 FRESH_SECONDS = 3600.0
 """For how long a copy is good unless told otherwise."""
+
+# fmt: off
+_ACCESS = frozenset({
+    "anon", "asynchronous", "batch_size", "cache_regions", "check_connection", "default_block_size",
+    "default_cache_type", "default_fill_cache", "listings_expiry_time", "loop", "max_concurrency",
+    "max_paths", "profile", "requester_pays", "skip_instance_cache", "timeout",
+    "use_listings_cache", "username",
+})
+# fmt: on
+"""What of the options of fsspec's file systems is about who asks, and how: not about values."""
 
 
 def remote_objects(
@@ -43,6 +57,7 @@ def remote_objects(
     connections: int = 16,
     headers: Mapping[str, str] | None = None,
     storage_options: Mapping[str, Any] | None = None,
+    absent: int | Sequence[int] = (),
 ) -> RemoteObjects:
     """Return the objects of the store at a URL.
 
@@ -60,9 +75,13 @@ def remote_objects(
         More headers for each request, such as credentials.
     storage_options : mapping, optional
         For other schemes than http and https: what fsspec's file system takes.
+    absent : int or sequence of int, optional
+        Further statuses than 404 and 410 that mean that there is no such object, such
+        as 403 of a bucket that may not be listed; 200 means one without a body.
     """
+    statuses = absent_statuses(location.public, absent)
     if location.scheme not in ("http", "https"):
-        return FsspecObjects(location.text, storage_options or {})
+        return FsspecObjects(location.text, storage_options or {}, statuses)
     if storage_options is not None:
         raise TypeError("storage_options are for fsspec; use headers= for http and https")
     pair = timeout if isinstance(timeout, tuple) else (timeout, timeout)
@@ -74,7 +93,27 @@ def remote_objects(
             retries=retries,
             headers=tuple((headers or {}).items()),
         ),
+        statuses,
     )
+
+
+def variant_of(location: Location, options: Mapping[str, Any]) -> str:
+    """Return what of the options of `remote_objects` changes values, to be put into tokens.
+
+    Raises
+    ------
+    TypeError
+        If there is no such option.
+    """
+    given = inspect.signature(remote_objects).bind(location, **options).arguments
+    further = sorted(absent_statuses(location.public, given.get("absent", ())) - GONE)
+    variant = f"|absent={further}" if further else ""
+    storage = said(given.get("storage_options") or {})
+    told = {name: value for name, value in storage.items() if name not in _ACCESS}
+    if told:
+        text = json.dumps(told, sort_keys=True)
+        variant += f"|storage={hashlib.blake2b(text.encode(), digest_size=8).hexdigest()}"
+    return variant
 
 
 class RemoteZarrSource(ZarrSource):

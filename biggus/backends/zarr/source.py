@@ -107,7 +107,7 @@ class ZarrSource(Source):
         self._structure = document.structure
         self._signature = _signature(objects, public, document)
         self.name = f"{public} {path or zarr_metadata.ROOT}"
-        self.token = f"zarr:{public}|{path}|v{document.zarr_format}"
+        self.token = f"zarr:{public}{objects.variant}|{path}|v{document.zarr_format}"
         self.remote = objects.remote
         self._key_prefix = f"{path}/" if path else ""
         self.attributes = document.attributes
