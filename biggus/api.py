@@ -6,7 +6,6 @@ import contextlib
 import difflib
 import glob
 import inspect
-import json
 import logging
 import os
 from typing import TYPE_CHECKING, Any
@@ -15,10 +14,10 @@ from biggus import options as option_values
 from biggus.adapt import leaf_of
 from biggus.array import Array
 from biggus.backends import Backend, Location, backend_for, backend_named
-from biggus.backends.location import is_secret, place_and_variable
+from biggus.backends.location import place_and_variable
 from biggus.caching import chosen_cache
-from biggus.description import DescribedSource, describe
 from biggus.errors import BackendOptionError, GoneError, VariableError
+from biggus.remembering import Memory
 from biggus.wrappers import Annotated
 
 if TYPE_CHECKING:
@@ -137,46 +136,38 @@ def _opened(
     options: dict[str, Any],
 ) -> Source:
     """Open a source, or stand in for one that is gone but remembered by `cache`."""
-    name = _remembered_name(where, variable, backend, decode, options)
-    if where.scheme and option_values.current().offline:
-        remembered = _stand_in(cache, name)
-        if remembered is not None:
-            return remembered
+    memory = Memory(cache, where)
+    gone = None
     try:
         server = backend_named(backend) if backend else backend_for(where)
-        with options_of(server, options):
-            found = _only_variable(server, where, options) if variable is None else variable
-            if server.decodes:
-                options = {**options, "decode": decode}
-            source = server.open(where, found, **options)
-    except VariableError as error:
-        if variable is None or error.wanted is not None:
-            raise
-        raise error.suggesting(variable) from error.__cause__
     except GoneError as error:
-        remembered = _stand_in(cache, name)
-        if remembered is None:
+        known = memory.backend()
+        if known is None:
             raise
-        _log.warning("%s: standing in with what the cache holds", error)
-        return remembered
-    if cache is not None and source.token is not None:
-        description = describe(source, location=where.public, variable=found, backend=server.name)
-        if cache.recall(name) != description:
-            cache.remember(name, description)
+        server, gone = backend_named(known), error
+    given = {**options, "decode": decode} if server.decodes else options
+    with options_of(server, options):
+        if where.scheme and option_values.current().offline:
+            remembered = memory.recall(server, variable, given)
+            if remembered is not None:
+                return remembered
+        try:
+            if gone is not None:
+                raise gone
+            found = _only_variable(server, where, options) if variable is None else variable
+            source = server.open(where, found, **given)
+        except VariableError as error:
+            if variable is None or error.wanted is not None:
+                raise
+            raise error.suggesting(variable) from error.__cause__
+        except GoneError as error:
+            remembered = memory.recall(server, variable, given)
+            if remembered is None:
+                raise
+            _log.warning("%s: standing in with what the cache holds", error)
+            return remembered
+    memory.keep(source, server, found, given, only=variable is None)
     return source
-
-
-def _stand_in(cache: Cache | None, name: str) -> Source | None:
-    """Return what stands in for a source that is gone, if `cache` remembers it."""
-    description = None if cache is None else cache.recall(name)
-    if description is None:
-        return None
-    try:
-        return DescribedSource(description)
-    except (KeyError, TypeError, ValueError) as error:
-        # Another version of biggus may have meant something else by it.
-        _log.warning("a description in the cache is not used: %r", error)
-        return None
 
 
 @contextlib.contextmanager
@@ -229,19 +220,3 @@ def _only_variable(backend: Backend, where: Location, options: dict[str, Any]) -
         return names[0]
     problem = "name one of its variables" if names else "it holds no variable"
     raise VariableError(where.public, problem, names)
-
-
-def _remembered_name(
-    where: Location,
-    variable: str | None,
-    backend: str | None,
-    decode: bool,
-    options: dict[str, Any],
-) -> str:
-    """Return the name under which the cache remembers what an `open` gave, without secrets."""
-    plain = {
-        key: value
-        for key, value in options.items()
-        if isinstance(value, (str, int, float, bool)) and not is_secret(key)
-    }
-    return json.dumps([where.public, variable, backend, decode, plain], sort_keys=True)

@@ -49,6 +49,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("construct", "together"),
     ("functions",),
     ("sinks",),
+    ("remembering",),
     ("api",),
     ("many", "pyramids"),
     ("viewer",),

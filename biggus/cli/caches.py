@@ -49,7 +49,7 @@ def _cache(arguments: argparse.Namespace) -> biggus.Cache:
 def _info(arguments: argparse.Namespace) -> None:
     with _cache(arguments) as cache:
         stats = cache.stats()
-        remembered = sum(1 for _ in cache.descriptions())
+        remembered = len(_described(cache))
     print(stats.path)
     limit = format_bytes(stats.size_limit)
     share = f"{100 * stats.bytes / stats.size_limit:.3g} %"
@@ -66,9 +66,14 @@ def _info(arguments: argparse.Namespace) -> None:
 
 def _list(arguments: argparse.Namespace) -> None:
     with _cache(arguments) as cache:
-        described = [description for _, description in cache.descriptions()]
+        described = _described(cache)
     rows = sorted({_row(description) for description in described})
     print(table(rows) if rows else "nothing is remembered")
+
+
+def _described(cache: biggus.Cache) -> list[dict[str, Any]]:
+    """Return what is remembered of variables, without the notes beside them."""
+    return [told for _, told in cache.descriptions() if "location" in told]
 
 
 def _row(description: dict[str, Any]) -> tuple[str, ...]:

@@ -136,7 +136,7 @@ def _remembered(location: Location) -> tuple[str, ...]:
     names = {
         str(description["variable"])
         for _, description in cache.descriptions()
-        if description.get("location") == location.public and "variable" in description
+        if str(description.get("location")).rstrip("/") == location.public.rstrip("/")
     }
     return tuple(sorted(names))
 
