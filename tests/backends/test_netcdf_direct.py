@@ -216,7 +216,7 @@ def test_what_a_handle_of_ours_writes_is_seen(tmp_path, monkeypatch, locking):
 
 
 def test_without_h5py(tmp_path, monkeypatch):
-    from biggus.backends.netcdf import stored
+    from biggus.backends.netcdf import behind
     from biggus.errors import MissingDependencyError
 
     def missing(*_):
@@ -224,7 +224,7 @@ def test_without_h5py(tmp_path, monkeypatch):
 
     with netCDF4.Dataset(tmp_path / "a.nc", "w") as file:
         create(file, "i4")[...] = values_of("i4")
-    monkeypatch.setattr(stored, "open_file", missing)
+    monkeypatch.setattr(behind, "open_file", missing)
     assert compare(tmp_path / "a.nc").lock is hdf5_lock
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from biggus.backends.files import HandlePool
 from biggus.backends.native import guard_forks, hdf5_lock
 from biggus.backends.netcdf.classic import MARKS, DamagedError, shortfall
+from biggus.backends.netcdf.refused import omission, refusal
 from biggus.backends.stamp import Stamp, stamp_of
 from biggus.errors import OpenError, VariableError
 from biggus.extras import needing
@@ -98,9 +99,7 @@ def _open(path: str, stamp: Stamp) -> Opened:
         if isinstance(error, OSError) and (error.errno or 0) > 0:
             raise
         reason = getattr(error, "strerror", None) or " ".join(str(error).split())
-        raise OpenError(
-            path, f"{reason}; it is no netCDF file, or is damaged or cut short"
-        ) from error
+        raise OpenError(path, f"{reason}; {refusal(path)}") from error
     dataset.set_auto_maskandscale(False)
     dataset.set_auto_chartostring(False)
     log.debug("opened %s (%s)", path, dataset.data_model)
@@ -130,6 +129,8 @@ def names_in(group: Any, prefix: str = "") -> Iterator[str]:
 def variable_in(dataset: Any, path: str, name: str) -> Any:
     """Return the variable called `name` of the dataset that was opened from `path`.
 
+    The caller holds the lock.
+
     Raises
     ------
     VariableError
@@ -143,5 +144,5 @@ def variable_in(dataset: Any, path: str, name: str) -> Any:
         return group.variables[last]
     except KeyError:
         available = tuple(names_in(dataset))
-        problem = f"it has no variable {name!r}"
+        problem = f"it has no variable {name!r}{omission(path, name)}"
         raise VariableError(path, problem, available) from None

@@ -15,6 +15,7 @@ from biggus.backends.hdf5.files import files as hdf5_files
 from biggus.backends.native import hdf5_lock
 from biggus.backends.netcdf.files import datasets, opened_at, variable_in
 from biggus.backends.netcdf.packed import facts_of, read_bytes, read_packed
+from biggus.backends.netcdf.refused import check_text
 from biggus.backends.netcdf.stored import StoredVariable, stored_variable
 from biggus.backends.siblings import sibling_of
 from biggus.errors import OpenError, SourceError, format_box
@@ -123,6 +124,7 @@ class NetCDFSource(_VariableSource, DirectSource):
 
     def _look_behind(self, found: Any, stamp: Stamp) -> None:
         """See whether the values can be read past the library, as the file is now."""
+        check_text(self.path, self.variable, found)
         self._looked = stamp
         self._stored = stored_variable(self.path, stamp, self.variable, found, self.facts)
 
@@ -216,6 +218,7 @@ class HeldSource(_VariableSource):
             group = variable.group()
             place = "/".join(part for part in (group.path.strip("/"), variable.name) if part)
             self._take(f"{group.filepath()}::{place}", facts)
+            check_text(os.path.realpath(group.filepath()), place, variable)
             mask, scale = bool(variable.mask), bool(variable.scale)
         # The library gives truth values, say, in the dtype that they are stored in.
         as_stored = cf.kept_dtype(self.dtype, facts.attributes) is None

@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from biggus.backends.hdf5.direct import Opening
-from biggus.backends.hdf5.files import OpenDataset, files, h5py, open_dataset, open_file
+from biggus.backends.hdf5.files import OpenDataset, files, open_dataset
 from biggus.backends.hdf5.storage import storage_of
 from biggus.backends.hdf5.values import read_values
+from biggus.backends.netcdf.behind import FAILURES, behind
 from biggus.backends.netcdf.extents import End, Lengthened, end_of
-from biggus.errors import BiggusError
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -33,14 +33,6 @@ if TYPE_CHECKING:
     from biggus.backends.netcdf.packed import Facts
     from biggus.backends.stamp import Stamp
     from biggus.source import Box
-
-_HIDDEN = "_nc4_non_coord_"
-"""How the name of a dataset begins whose variable has the name of a dimension, and is another."""
-
-_NO_VARIABLE = b"This is a netCDF dimension but not a netCDF variable"
-"""What a dataset says of itself that stands for a dimension alone."""
-
-_FAILURES = (BiggusError, OSError, RuntimeError, KeyError, ValueError, TypeError)
 
 
 class StoredVariable(NamedTuple):
@@ -71,7 +63,7 @@ class StoredVariable(NamedTuple):
         """
         try:
             opened = self._open()
-        except _FAILURES:
+        except FAILURES:
             return None  # netCDF4-python tells what is the matter
         descriptor = opened.file.descriptor()
         if descriptor is None:
@@ -121,7 +113,7 @@ def stored_variable(
     try:
         with files.visit(path):
             return _agreed(path, stamp, name, variable, facts, plain)
-    except _FAILURES:
+    except FAILURES:
         return None  # h5py is not there, or cannot open the file beside netCDF4-python
 
 
@@ -139,13 +131,10 @@ def _agreed(
     path: str, stamp: Stamp, name: str, variable: Any, facts: Facts, plain: bool
 ) -> StoredVariable | None:
     """Return the dataset if h5py sees in it what netCDF4-python does."""
-    prefix, slash, last = name.rpartition("/")
-    hidden = prefix + slash + _HIDDEN + last
-    named, opened = _dataset_at(path, name), _dataset_at(path, hidden)
-    if named is None or _is_dimension_alone(named.dataset) != (opened is not None):
-        return None  # it has two datasets, or none
-    if opened is None:
-        opened, hidden = named, name
+    found = behind(path, name)
+    if found is None:
+        return None
+    opened = found.opened
     dataset = opened.dataset
     if opened.elsewhere is not None or opened.file.stamp != stamp or dataset.is_virtual:
         return None
@@ -158,7 +147,7 @@ def _agreed(
             storage = None
         elif end.fill is not None:
             storage = Lengthened(storage, facts.shape, end)
-    return StoredVariable(path, hidden, stamp, end, storage)
+    return StoredVariable(path, found.name, stamp, end, storage)
 
 
 def _fits(extent: tuple[int, ...], facts: Facts) -> bool:
@@ -168,15 +157,3 @@ def _fits(extent: tuple[int, ...], facts: Facts) -> bool:
         n == length or axis in facts.may_end
         for axis, (n, length) in enumerate(zip(extent, shape, strict=True))
     )
-
-
-def _dataset_at(path: str, name: str) -> OpenDataset | None:
-    """Return a dataset of a file that can be opened, or None if it has none of that name."""
-    found = open_file(path).file.get(name)
-    return open_dataset(path, name) if isinstance(found, h5py().Dataset) else None
-
-
-def _is_dimension_alone(dataset: Any) -> bool:
-    title = dataset.attrs.get("NAME", b"")
-    title = title.encode() if isinstance(title, str) else bytes(title)
-    return title.startswith(_NO_VARIABLE)

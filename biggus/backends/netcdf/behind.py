@@ -1,0 +1,52 @@
+"""The HDF5 datasets behind the variables of NetCDF-4 files, as h5py sees them.
+
+The caller holds the lock, and the file in the pool of HDF5 files or a visit to it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from biggus.backends.hdf5.files import h5py, open_dataset, open_file
+from biggus.errors import BiggusError
+
+if TYPE_CHECKING:
+    from biggus.backends.hdf5.files import OpenDataset
+
+FAILURES = (BiggusError, OSError, RuntimeError, KeyError, ValueError, TypeError)
+"""What tells that h5py is not there, or cannot open the file beside netCDF4-python."""
+
+_HIDDEN = "_nc4_non_coord_"
+"""How the name of a dataset begins whose variable has the name of a dimension, and is another."""
+
+_NO_VARIABLE = b"This is a netCDF dimension but not a netCDF variable"
+"""What a dataset says of itself that stands for a dimension alone."""
+
+
+class Behind(NamedTuple):
+    """A dataset that holds a variable, and its name."""
+
+    name: str
+    opened: OpenDataset
+
+
+def behind(path: str, name: str) -> Behind | None:
+    """Return the dataset that holds a variable of a file; None if that is two, or none."""
+    prefix, slash, last = name.rpartition("/")
+    hidden = prefix + slash + _HIDDEN + last
+    named, other = _dataset_at(path, name), _dataset_at(path, hidden)
+    if named is None or _is_dimension_alone(named.dataset) != (other is not None):
+        return None
+    return Behind(name, named) if other is None else Behind(hidden, other)
+
+
+def _dataset_at(path: str, name: str) -> OpenDataset | None:
+    """Return a dataset of a file that can be opened, or None if it has none of that name."""
+    found = open_file(path).file.get(name)
+    return open_dataset(path, name) if isinstance(found, h5py().Dataset) else None
+
+
+def _is_dimension_alone(dataset: Any) -> bool:
+    title = dataset.attrs.get("NAME", b"")
+    title = title.encode() if isinstance(title, str) else bytes(title)
+    return title.startswith(_NO_VARIABLE)

@@ -1,0 +1,89 @@
+"""HDF5 files under the name of netCDF files: what the netCDF library does not read."""
+
+from __future__ import annotations
+
+import netCDF4
+import numpy as np
+import pytest
+from netcdf_makers import BACKEND, names_of, open_variable
+
+import biggus
+from biggus.backends.native import hdf5_lock
+from biggus.errors import OpenError, VariableError
+
+h5py = pytest.importorskip("h5py")
+
+
+def written(path, make):
+    with hdf5_lock, h5py.File(path, "w") as file:
+        make(file)
+        file["plain"] = np.arange(3)
+    return path
+
+
+def empty(file):
+    file["v"] = h5py.Empty("f4")
+
+
+def dangling(file):
+    file["v"] = h5py.SoftLink("/nowhere")
+
+
+@pytest.mark.parametrize("make", [empty, dangling])
+def test_a_file_that_is_refused_can_be_read_as_hdf5(tmp_path, make):
+    path = written(tmp_path / "a.nc", make)
+    for ask in (lambda: biggus.open(path, "plain"), lambda: names_of(path)):
+        with pytest.raises(OpenError, match='backend="hdf5" reads it as HDF5') as error:
+            ask()
+        assert "damaged" not in str(error.value)
+    assert biggus.open(path, "plain", backend="hdf5").ndarray().tolist() == [0, 1, 2]
+
+
+def test_no_hint_where_it_would_not_help(tmp_path):
+    path = written(tmp_path / "a.nc", empty)
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(OpenError, match="damaged or cut short") as error:
+        biggus.open(path, "plain")
+    assert "backend" not in str(error.value)
+    with pytest.raises(VariableError, match="it has no variable 'w'; it has: plain"):
+        open_variable(written(tmp_path / "b.nc", lambda _: None), "w")
+
+
+def array_type(file):
+    file.create_dataset("v", (3,), np.dtype(("f4", (2,))))
+
+
+def structure(file):
+    file["v"] = np.zeros(3, [("a", "?"), ("b", "f4")])
+
+
+@pytest.mark.parametrize("make", [array_type, structure])
+def test_a_variable_that_is_left_out(tmp_path, make):
+    path = written(tmp_path / "a.nc", make)
+    with pytest.raises(VariableError, match='that the netCDF library reads; backend="hdf5"'):
+        biggus.open(path, "v")
+    assert len(biggus.open(path, "v", backend="hdf5")) == 3
+
+
+@pytest.mark.parametrize("dtype", ["f2", "g"])
+@pytest.mark.parametrize("unlimited", [False, True])
+def test_numbers_that_are_taken_for_text_are_not_read(tmp_path, dtype, unlimited):
+    values = np.arange(3).astype(dtype)
+
+    def make(file):
+        file.create_dataset("g/v", data=values, maxshape=(None,) if unlimited else None)
+
+    path = written(tmp_path / "a.nc", make)
+    with pytest.raises(OpenError, match=f"takes the {values.dtype} of 'g/v' for text"):
+        open_variable(path, "g/v")
+    with netCDF4.Dataset(path) as dataset:
+        variable = dataset["g/v"]
+        if variable.dtype is str:
+            with pytest.raises(OpenError, match="for text"):
+                BACKEND.adopt(variable)
+
+
+def test_text_is_text(tmp_path):
+    path = written(tmp_path / "a.nc", lambda file: file.update(v=["a", "bc"], w=np.array(b"de")))
+    assert biggus.open(path, "v").ndarray().tolist() == ["a", "bc"]
+    assert biggus.open(path, "w").ndarray().tolist() == "de"
