@@ -73,6 +73,7 @@ if TYPE_CHECKING:
     from biggus.pyramids import Pyramid, TilePyramid, open_pyramid, overviews
     from biggus.sinks import save
     from biggus.viewer import imshow
+    from biggus.viewer.maps import quicklook
 
 __version__ = "1.0.0a1"
 
@@ -133,6 +134,7 @@ __all__ = [
     "prod",
     "ptp",
     "quantile",
+    "quicklook",
     "round",
     "save",
     "set_options",
@@ -155,6 +157,7 @@ _later = {
     "open_many": "biggus.many",
     "open_pyramid": "biggus.pyramids",
     "overviews": "biggus.pyramids",
+    "quicklook": "biggus.viewer.maps",
     "save": "biggus.sinks",
 }
 

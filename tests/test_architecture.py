@@ -71,7 +71,8 @@ LIGHT_IN = {
 
 HEAVY = frozenset(
     {
-        *("PIL", "cftime", "dask", "diskcache", "fsspec", "h5py", "hypothesis", "iris_sample_data"),
+        *("PIL", "cftime", "dask", "diskcache", "fsspec", "h5py", "hypothesis", "imageio_ffmpeg"),
+        *("iris_sample_data",),
         *(
             "matplotlib",
             "mercantile",
@@ -91,6 +92,7 @@ DISTRIBUTIONS = {
     "PIL": "pillow",
     "mpl_toolkits": "basemap-data",
     "iris_sample_data": "iris-sample-data",
+    "imageio_ffmpeg": "imageio-ffmpeg",
     "netCDF4": "netcdf4",
 }
 """Names of packages that differ from what they are imported as."""

@@ -28,7 +28,7 @@ _EXAMPLES = """\
 A key is written as in NumPy: integers, slices with steps, ..., None and lists of
 integers or truth values. Quote it: brackets mean something to most shells.
 
-  biggus get sst.nc "analysed_sst[0, ::-1, 100:200]" -o sst.png
+  biggus get sst.nc "analysed_sst[0, ::-1, 100:200]" -o map.png
   biggus get store.zarr "ocean/tos[..., [0, 5, 7]]" -o tos.npy --fill nan
   biggus get "https://host/{z}/{x}/{y}.png" --zoom 9 "[54600:55000, 59300:59850]" -o a.png
 """
@@ -61,9 +61,15 @@ def add_command(commands: Any, common: argparse.ArgumentParser) -> None:
         required=True,
         type=Path,
         metavar="FILE",
-        help="where to write it: .npy, .png, .nc or .zarr",
+        help="where to write it: a figure (.png, .pdf, .svg), a film (.gif, .mp4), or the values "
+        "(.npy, .nc, .zarr)",
     )
     parser.add_argument("--fill", metavar="VALUE", help="what stands for missing values")
+    parser.add_argument(
+        "--pixels",
+        action="store_true",
+        help="a .png of one pixel a value and nothing else, as with --raw",
+    )
     parser.add_argument("--force", action="store_true", help="replace FILE if it is there")
     parser.set_defaults(run=run, last="selection")
 
@@ -83,6 +89,7 @@ def run(arguments: argparse.Namespace) -> None:
         opened = open_variable(arguments, variable)
         picked = _picked(opened, variable, key, str(output))
         picked.fill, picked.progress = arguments.fill, bar
+        picked.pixels = arguments.pixels or arguments.raw
         with replacing(output, arguments.force, "--force") as temporary:
             said = write(temporary, picked)
     size = format_bytes(math.prod(picked.shape) * picked.dtype.itemsize)

@@ -1,5 +1,23 @@
-"""Pictures of arrays of any size: only what is on the screen is read."""
+"""Pictures of arrays of any size: only what is on the screen is read.
 
-from biggus.viewer.plotting import imshow
+What draws in a figure is imported when it is first used: `maps` alone needs no window.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from biggus.viewer.plotting import imshow
 
 __all__ = ["imshow"]
+
+_MODULES = {"imshow": "plotting"}
+"""Where each name is defined."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+    globals()[name] = found
+    return found

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from biggus.cli.demo.coast import coastlines
 from biggus.cli.demo.pictures import NOTE, figure
+from biggus.viewer.maps.coast import coastlines
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from biggus.cli.demo.coast import coastlines
 from biggus.cli.demo.planet import TENERIFE, ZOOM, degrees, pixels
 from biggus.sinks.placing import replacing
+from biggus.viewer.maps.coast import coastlines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

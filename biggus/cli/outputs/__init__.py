@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from biggus.cli.outputs.figures import figure_writer, film_writer
 from biggus.cli.outputs.picked import Picked, Writer
-from biggus.cli.outputs.png import write_png
 from biggus.cli.outputs.stores import write_netcdf, write_npy, write_zarr
 from biggus.errors import OutputError
 
@@ -16,7 +16,8 @@ __all__ = ["Picked", "Writer", "writer_for"]
 
 _WRITERS: dict[str, Writer] = {
     ".npy": write_npy,
-    ".png": write_png,
+    **{suffix: figure_writer(suffix) for suffix in (".png", ".pdf", ".svg")},
+    **{suffix: film_writer(suffix) for suffix in (".gif", ".mp4")},
     ".nc": write_netcdf,
     ".zarr": write_zarr,
 }

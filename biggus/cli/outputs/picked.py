@@ -41,6 +41,8 @@ class Picked:
         Whether the netCDF library's default fill values mean missing ones.
     fill : str or None
         What the user wants to stand where values are missing.
+    pixels : bool
+        Whether a picture has a pixel a value, and nothing else.
     progress : callable
         Called with the bytes read so far and the bytes in all.
     """
@@ -53,6 +55,7 @@ class Picked:
     decoded: bool = False
     default_fills: bool = False
     fill: str | None = None
+    pixels: bool = False
     progress: Callable[[int, int], object] | None = None
 
     @property

@@ -1,0 +1,63 @@
+"""Figures and films: maps with axes, colour bars and coastlines."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from biggus.cli.outputs.png import write_png
+from biggus.errors import OutputError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from biggus.cli.outputs.picked import Picked, Writer
+
+_DOTS_PER_INCH = 150
+
+
+def figure_writer(suffix: str) -> Writer:
+    """Return what writes figures of a kind: ``.png``, ``.pdf`` or ``.svg``."""
+
+    def write(path: Path, picked: Picked) -> str | None:
+        if suffix == ".png" and (picked.pixels or _is_picture(picked)):
+            return write_png(path, picked)
+        from biggus.viewer.maps import quicklook
+
+        with picked.reporting():
+            try:
+                figure = quicklook(picked.array)
+            except (ValueError, TypeError) as error:
+                raise OutputError(f"cannot draw {picked.label}: {error}") from error
+            # No date and no version: the same values give the same bytes.
+            dated = {".pdf": {"CreationDate": None}, ".svg": {"Date": None}}
+            figure.savefig(
+                path,
+                format=suffix[1:],
+                dpi=_DOTS_PER_INCH,
+                metadata=dated.get(suffix, {"Software": None}),
+            )
+        return None
+
+    return write
+
+
+def film_writer(suffix: str) -> Writer:
+    """Return what writes films of a kind: ``.gif`` or ``.mp4``."""
+
+    def write(path: Path, picked: Picked) -> str | None:
+        from biggus.viewer.maps import film
+
+        try:
+            count = film(path, picked.array, suffix)
+        except (ValueError, TypeError) as error:
+            raise OutputError(f"cannot make a film of {picked.label}: {error}") from error
+        return f"{count} maps, one after the other"
+
+    return write
+
+
+def _is_picture(picked: Picked) -> bool:
+    """Tell whether values are the colours of pixels."""
+    return picked.dtype == np.uint8 and len(picked.shape) == 3 and picked.shape[2] in (3, 4)

@@ -1,0 +1,177 @@
+"""Colours: which map of colours, and which limits, show what is there.
+
+Perceptually even ones only.  What a variable is called decides where that says something;
+else its values do: about zero where they lie on both sides of it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SEQUENTIAL = "viridis"
+DIVERGING = "RdBu_r"
+
+_NAMED = (
+    ("anomaly", DIVERGING),
+    ("tendency", DIVERGING),
+    ("direction", "twilight"),
+    ("temperature", "inferno"),
+    ("precipitation", "YlGnBu"),
+    ("rainfall", "YlGnBu"),
+    ("snow", "Blues_r"),
+    ("ice_area", "Blues_r"),
+    ("vegetation", "YlGn"),
+    ("ndvi", "YlGn"),
+)
+"""Parts of names, the first that is there counts, and the colours that readers expect."""
+
+_TAIL = 0.2
+"""Per cent of the values at each end that may lie beyond the limits."""
+
+_BOTH_SIDES = 0.1
+"""Values lie on both sides of zero if those of one reach so far of the others."""
+
+_MOST_FLAGS = 40
+
+
+class Colours(NamedTuple):
+    """How values become colours.
+
+    Attributes
+    ----------
+    cmap : str or list of colours
+        A name of matplotlib's; for flags a colour each.
+    vmin, vmax : float
+        What the first and the last colour stand for.
+    extend : str
+        Whether there are values beyond: ``"neither"``, ``"min"``, ``"max"``, ``"both"``.
+    flags : tuple of (value, text)
+        For categories: their values in order, and what they mean.
+    """
+
+    cmap: Any
+    vmin: float
+    vmax: float
+    extend: str = "neither"
+    flags: tuple[tuple[float, str], ...] = ()
+
+
+def colours_for(
+    values: npt.NDArray[Any],
+    attributes: Mapping[str, Any],
+    name: str = "",
+    *,
+    cmap: Any = None,
+    vmin: float | None = None,
+    vmax: float | None = None,
+) -> Colours:
+    """Return the colours for values.
+
+    Parameters
+    ----------
+    values : ndarray
+        Some of them or all; NaN and infinities are left out.
+    attributes : mapping
+        What a store says of the variable.
+    name : str, optional
+        What it is called, if it has no standard name.
+    cmap, vmin, vmax : optional
+        What the user wants.
+
+    Examples
+    --------
+    >>> colours_for(np.linspace(-1, 3, 9), {}).vmin
+    -3.0
+    >>> colours_for(np.linspace(270, 300, 9), {"standard_name": "air_temperature"}).cmap
+    'inferno'
+    """
+    flags = _flags(attributes)
+    if flags and cmap is None:
+        return Colours(_distinct(len(flags)), -0.5, len(flags) - 0.5, flags=flags)
+    finite = _finite(values)
+    if not finite.size:
+        return Colours(cmap or SEQUENTIAL, *_span(0.0, 1.0, vmin, vmax))
+    least, greatest = float(finite.min()), float(finite.max())
+    low, high = (float(v) for v in np.percentile(finite, (_TAIL, 100 - _TAIL)))
+    wanted = cmap or _named(attributes, name)
+    both = low < 0 < high and min(-low, high) >= _BOTH_SIDES * max(-low, high)
+    if wanted is None:
+        wanted = DIVERGING if both else SEQUENTIAL
+    if wanted == DIVERGING and cmap is None and low < 0 < high:
+        low, high = -max(-low, high), max(-low, high)
+    low, high = _span(low, high, vmin, vmax)
+    beyond = ("min" if least < low else "") + ("max" if greatest > high else "")
+    extend = {"": "neither", "minmax": "both"}.get(beyond, beyond)
+    return Colours(wanted, low, high, extend)
+
+
+def _finite(values: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    numbers = np.ma.compressed(values).astype(np.float64)
+    finite: npt.NDArray[np.float64] = numbers[np.isfinite(numbers)]
+    return finite
+
+
+def _span(low: float, high: float, vmin: float | None, vmax: float | None) -> tuple[float, float]:
+    low, high = (low if vmin is None else vmin), (high if vmax is None else vmax)
+    if low == high:  # one value everywhere: to be told from those beside it
+        half = abs(low) / 2 or 0.5
+        return low - half, high + half
+    return low, high
+
+
+def _named(attributes: Mapping[str, Any], name: str) -> str | None:
+    words = " ".join(
+        str(text).lower()
+        for text in (attributes.get("standard_name", ""), attributes.get("long_name", ""), name)
+    ).replace(" ", "_")
+    return next((colours for part, colours in _NAMED if part in words), None)
+
+
+def _flags(attributes: Mapping[str, Any]) -> tuple[tuple[float, str], ...]:
+    """Return the values of categories and what they mean, if the attributes list such."""
+    values, meanings = attributes.get("flag_values"), attributes.get("flag_meanings")
+    if values is None or not isinstance(meanings, str):
+        return ()
+    if isinstance(values, str):  # as some write them
+        values = values.replace(",", " ").split()
+    try:
+        numbers = [float(value) for value in np.atleast_1d(np.asarray(values)).ravel()]
+    except (TypeError, ValueError):
+        return ()
+    texts = meanings.split()
+    if len(texts) != len(numbers) or not 0 < len(numbers) <= _MOST_FLAGS:
+        return ()
+    return tuple(sorted(zip(numbers, texts, strict=True)))
+
+
+def _distinct(count: int) -> list[Any]:
+    """Return so many colours that are told apart."""
+    from matplotlib import colormaps
+
+    twenty: Any = colormaps["tab20"](range(20))
+    return [twenty[number % len(twenty)] for number in range(count)]
+
+
+def places_of_flags(
+    values: npt.NDArray[Any], flags: tuple[tuple[float, str], ...]
+) -> npt.NDArray[Any]:
+    """Return for each value the place of its flag; masked where it is none.
+
+    Examples
+    --------
+    >>> places_of_flags(np.array([7, 2, 5]), ((2.0, "a"), (7.0, "b")))
+    masked_array(data=[1.0, 0.0, --],
+                 mask=[False, False,  True],
+           fill_value=1e+20)
+    """
+    known = np.array([value for value, _ in flags])
+    data = np.ma.getdata(values).astype(np.float64)
+    places = np.searchsorted(known, data).clip(0, len(known) - 1)
+    mask = np.ma.getmaskarray(values) | (known[places] != data)
+    return np.ma.MaskedArray(places.astype(np.float64), mask=mask)

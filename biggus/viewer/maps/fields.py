@@ -1,0 +1,143 @@
+"""Fields: the values of one map, read no finer than a picture shows, and where they lie."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from biggus.pyramids import overviews
+
+if TYPE_CHECKING:
+    from biggus.array import Array
+    from biggus.viewer.maps.coordinates import Coordinate, Meaning
+
+MOST_PIXELS = 2048
+"""Rows or columns; an array of more is averaged to no more than so many."""
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """Where the rows and columns of a field lie.
+
+    Attributes
+    ----------
+    x, y : ndarray
+        Coordinates of the elements: of one axis each, or both of shape (rows, columns).
+    x_axis, y_axis : Coordinate or None
+        What they are; None: they count elements.
+    factor : int
+        How many rows and columns of the array each of the field's stands for.
+    """
+
+    x: npt.NDArray[Any]
+    y: npt.NDArray[Any]
+    x_axis: Coordinate | None
+    y_axis: Coordinate | None
+    factor: int = 1
+
+    @property
+    def curved(self) -> bool:
+        """Whether each element has coordinates of its own."""
+        return self.x.ndim == 2
+
+    @property
+    def geographic(self) -> bool:
+        """Whether they are degrees east and north."""
+        kinds = [each.kind if each is not None else None for each in (self.x_axis, self.y_axis)]
+        return kinds == ["longitude", "latitude"]
+
+    @property
+    def even(self) -> bool:
+        """Whether the elements lie at even distances along both axes."""
+        return not self.curved and _even(self.x) and _even(self.y)
+
+    def extent(self) -> tuple[float, float, float, float]:
+        """Return left, right, bottom, top of an even grid whose first row is at the top."""
+        left, right = _ends(self.x)
+        top, bottom = _ends(self.y)
+        return left, right, bottom, top
+
+
+def _even(values: npt.NDArray[Any]) -> bool:
+    if values.dtype.kind not in "iuf" or len(values) < 2:
+        return values.dtype.kind in "iuf"
+    steps = np.diff(values.astype(np.float64))
+    typical = abs(float(np.median(steps)))
+    return typical > 0 and bool(np.all(np.abs(steps - steps[0]) <= 1e-3 * typical))
+
+
+def _ends(values: npt.NDArray[Any]) -> tuple[float, float]:
+    """Return where the first element begins and the last ends.
+
+    Examples
+    --------
+    >>> _ends(np.array([1.0, 3.0, 5.0]))
+    (0.0, 6.0)
+    """
+    half = float(values[-1] - values[0]) / (len(values) - 1) / 2 if len(values) > 1 else 0.5
+    return float(values[0]) - half, float(values[-1]) + half
+
+
+def coarsening(array: Array, axes: tuple[int, int]) -> tuple[Array, int]:
+    """Return an array that is averaged until a picture of it has no more pixels than it shows.
+
+    Returns
+    -------
+    array : Array
+        It itself, if it is small.
+    factor : int
+        How many rows and columns of the array each row and column stands for.
+    """
+    if max(array.shape[axis] for axis in axes) <= MOST_PIXELS or array.dtype.kind not in "biufc":
+        return array, 1
+    pyramid = overviews(array, axes=axes, cache=False)
+    for level in pyramid.levels:
+        if max(level.array.shape[axis] for axis in axes) <= MOST_PIXELS:
+            return level.array, int(level.factors[axes[0]])
+    coarsest = pyramid.levels[-1]
+    return coarsest.array, int(coarsest.factors[axes[0]])
+
+
+def grid_of(meaning: Meaning, shape: tuple[int, int], axes: tuple[int, int], factor: int) -> Grid:
+    """Return where the elements of a field lie: where its coordinates say, else by number."""
+    rows, columns = axes
+    x, y = (meaning.curved(axes, kind) for kind in ("longitude", "latitude"))
+    if x is not None and y is not None and meaning.along(columns) is None:
+        curved = [each.values()[::factor, ::factor] for each in (x, y)]
+        if rows > columns:
+            curved = [each.T for each in curved]
+        if all(np.isfinite(each).all() for each in curved):
+            return Grid(curved[0], curved[1], x, y, factor)
+    found: list[tuple[npt.NDArray[Any], Coordinate | None]] = []
+    for axis, length in ((columns, shape[1]), (rows, shape[0])):
+        coordinate = meaning.along(axis)
+        values = None if coordinate is None else np.asarray(coordinate.values())
+        if values is None or values.dtype.kind not in "iufM" or not _ordered(values):
+            coordinate, values = None, np.arange(length * factor)
+        found.append((_thinned(values, factor, length), coordinate))
+    return Grid(found[0][0], found[1][0], found[0][1], found[1][1], factor)
+
+
+def _ordered(values: npt.NDArray[Any]) -> bool:
+    """Tell whether values go all up or all down."""
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        return False
+    up = values[1:] > values[:-1]
+    return bool(up.all() or not (up | (values[1:] == values[:-1])).any())
+
+
+def _thinned(values: npt.NDArray[Any], factor: int, length: int) -> npt.NDArray[Any]:
+    """Return the middle of each run of `factor` values."""
+    if factor == 1:
+        return values
+    starts = np.arange(length) * factor
+    last = np.minimum(starts + factor, len(values)) - 1
+    middles: npt.NDArray[Any]
+    if values.dtype.kind == "M":
+        middles = values[(starts + last) // 2]
+    else:
+        middles = (values[starts].astype(np.float64) + values[last]) / 2
+    return middles

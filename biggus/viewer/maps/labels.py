@@ -1,0 +1,124 @@
+"""Labels: what is written at axes, colour bars and above a picture."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from biggus.viewer.maps.coordinates import Coordinate, Meaning
+
+_MOST = 60
+
+
+def label_of(meaning: Meaning) -> str:
+    """Return what the values are: the long name and the units.
+
+    Examples
+    --------
+    >>> from biggus.viewer.maps.coordinates import Meaning
+    >>> label_of(Meaning("tos", "", {"long_name": "sea surface temperature", "units": "K"}))
+    'sea surface temperature (K)'
+    """
+    return _with_units(meaning.name, meaning.attributes)
+
+
+def _with_units(name: str, attributes: Any) -> str:
+    attributes = dict(attributes)
+    said = attributes.get("long_name") or attributes.get("standard_name", "").replace("_", " ")
+    units = str(attributes.get("units", ""))
+    text = shortened(str(said or name))
+    return f"{text} ({units})" if units not in ("", "1") and text else text or units
+
+
+def axis_label(each: Coordinate | None, axis: int) -> str:
+    """Return what is written along an axis."""
+    if each is None:
+        return f"axis {axis}"
+    if each.kind == "time":
+        return ""  # dates say what they are
+    if each.kind in ("longitude", "latitude"):
+        return ""  # and so do degrees
+    return _with_units(each.name, each.attributes)
+
+
+def dates_of(each: Coordinate, values: npt.NDArray[Any]) -> npt.NDArray[Any] | None:
+    """Return the dates that a coordinate's values count; None if they are no dates.
+
+    Returns
+    -------
+    ndarray of datetime64, or of cftime's dates in other calendars; None
+        Without cftime those of the common calendar alone.
+    """
+    if values.dtype.kind == "M":
+        return values
+    units = str(each.attributes.get("units", ""))
+    if " since " not in units or values.dtype.kind not in "iuf":
+        return None
+    calendar = str(each.attributes.get("calendar", "standard"))
+    try:
+        import cftime
+    except ImportError:
+        return None
+    try:
+        dates = np.asarray(cftime.num2date(values, units, calendar))
+    except (ValueError, OverflowError, TypeError):
+        return None
+    if calendar.lower() in ("standard", "gregorian", "proleptic_gregorian"):
+        try:
+            return np.array([np.datetime64(date.isoformat()) for date in dates.ravel()]).reshape(
+                dates.shape
+            )
+        except ValueError:
+            return dates
+    return dates
+
+
+def value_text(each: Coordinate) -> str:
+    """Return the one value of a coordinate in words, such as ``time 2004-06-11``."""
+    values = np.asarray(each.values())
+    dates = dates_of(each, values)
+    if dates is not None:
+        return date_text(dates.reshape(-1)[0])
+    value = values.reshape(-1)[0]
+    if each.kind == "latitude":
+        return degrees_text(float(value), "N", "S")
+    if each.kind == "longitude":
+        return degrees_text((float(value) + 180) % 360 - 180, "E", "W")
+    units = str(each.attributes.get("units", ""))
+    number = f"{value:.6g}" if isinstance(value, np.number) else str(value)
+    return f"{each.name} {number}{f' {units}' if units not in ('', '1') else ''}"
+
+
+def date_text(date: Any) -> str:
+    """Return a date without its hours if these are zero.
+
+    Examples
+    --------
+    >>> date_text(np.datetime64("2004-06-11T00:00")), date_text(np.datetime64("2004-06-11T06:30"))
+    ('2004-06-11', '2004-06-11 06:30')
+    """
+    text = str(np.datetime_as_string(date, "m") if isinstance(date, np.datetime64) else date)
+    day, _, hours = text.replace("T", " ").partition(" ")
+    return day if not hours.strip("0:.") else f"{day} {hours[:5]}"
+
+
+def degrees_text(degrees: float, positive: str, negative: str) -> str:
+    """Return a number of degrees with its side.
+
+    Examples
+    --------
+    >>> degrees_text(-120.0, "E", "W"), degrees_text(0.0, "E", "W")
+    ('120° W', '0°')
+    """
+    side = positive if degrees > 0 else negative
+    return f"{abs(degrees):.4g}° {side}" if degrees else "0°"
+
+
+def shortened(text: str, most: int = _MOST) -> str:
+    """Return a text of no more characters than so many."""
+    line = " ".join(text.split())
+    return line if len(line) <= most else f"{line[: most - 3]}..."

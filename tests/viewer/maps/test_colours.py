@@ -1,0 +1,57 @@
+"""Colours: chosen by what a variable is, or by its values."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as npst
+
+from biggus.viewer.maps.colours import DIVERGING, SEQUENTIAL, colours_for, places_of_flags
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "cmap"),
+    [(0, 5, SEQUENTIAL), (-3, 5, DIVERGING), (-5, -1, SEQUENTIAL), (-0.1, 5, SEQUENTIAL)],
+)
+def test_colours_diverge_where_values_lie_on_both_sides_of_zero(low, high, cmap) -> None:
+    found = colours_for(np.linspace(low, high, 500), {})
+    assert found.cmap == cmap
+    if cmap == DIVERGING:
+        assert found.vmin == -found.vmax
+
+
+@pytest.mark.parametrize(
+    ("attributes", "cmap"),
+    [
+        ({"standard_name": "air_temperature"}, "inferno"),
+        ({"standard_name": "air_temperature_anomaly"}, DIVERGING),
+        ({"long_name": "Total precipitation"}, "YlGnBu"),
+        ({"standard_name": "wind_from_direction"}, "twilight"),
+    ],
+)
+def test_a_name_that_says_something_decides(attributes, cmap) -> None:
+    assert colours_for(np.linspace(-3, 5, 9), attributes).cmap == cmap
+
+
+def test_what_the_user_wants_is_done() -> None:
+    found = colours_for(np.linspace(-3, 5, 9), {}, cmap="magma", vmin=1, vmax=2)
+    assert (found.cmap, found.vmin, found.vmax, found.extend) == ("magma", 1, 2, "both")
+
+
+@given(npst.arrays("f8", st.integers(0, 30)))
+def test_there_are_always_colours_with_limits_in_order(values) -> None:
+    found = colours_for(values, {})
+    assert np.isfinite([found.vmin, found.vmax]).all()
+    assert found.vmin < found.vmax
+
+
+@given(npst.arrays("i2", st.integers(1, 30), elements=st.integers(-3, 12)))
+def test_each_flag_has_its_place_and_all_else_is_missing(values) -> None:
+    flags = ((-1.0, "a"), (0.0, "b"), (7.0, "c"))
+    found = places_of_flags(values, flags)
+    for value, place, missing in zip(values, found.data, np.ma.getmaskarray(found), strict=True):
+        known = [number for number, _ in flags]
+        assert missing == (value not in known)
+        assert missing or known[int(place)] == value
