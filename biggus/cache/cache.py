@@ -20,6 +20,7 @@ from biggus.cache.entry import Entry, EntryError, decode, decode_bytes, encode, 
 from biggus.cache.files import Files, make_folder
 from biggus.cache.index import Index
 from biggus.cache.rows import FOLDER
+from biggus.cache.trouble import READING, WRITING, trouble
 from biggus.errors import CacheError
 from biggus.options import parse_size
 from biggus.source import Source, whole
@@ -107,6 +108,8 @@ class Cache:
         self.files = Files(self.path / FOLDER)
         self._descriptions = Files(self.path / "descriptions")
         self._index = Index(self.path, self.files, self.size_limit)
+        self._reading = trouble(self.path, READING)
+        self._writing = trouble(self.path, WRITING)
         self._count = threading.Lock()
         self._hits = self._misses = 0
         # Also when the process ends.
@@ -192,13 +195,15 @@ class Cache:
             buffer = self.files.read(key)
             if buffer is None:
                 return "absent"
-            return decode(buffer, bytes.fromhex(key), dtype, shape)
+            entry = decode(buffer, bytes.fromhex(key), dtype, shape)
         except EntryError as error:
-            logger.warning("entry %s of %s is not used: %s", key, self.path, error)
+            self._reading.arose("entry %s of %s is not used: %s", key, self.path, error)
             return str(error)
         except OSError as error:
-            logger.warning("entry %s of %s cannot be read: %s", key, self.path, error)
+            self._reading.arose("entry %s of %s cannot be read: %s", key, self.path, error)
             return "unreadable"
+        self._reading.over()
+        return entry
 
     def version(self, key: str) -> bytes | None:
         """Return the version that the entry of `key` says it is of; the rest is not looked at."""
@@ -213,8 +218,9 @@ class Cache:
         try:
             size = self.files.write(key, encode(values, version, bytes.fromhex(key)))
         except OSError as error:
-            logger.warning("a chunk could not be stored in %s: %s", self.path, error)
+            self._writing.arose("a chunk could not be stored in %s: %s", self.path, error)
             return 0
+        self._writing.over()
         self._index.stored(key, size)
         return size
 
@@ -229,8 +235,9 @@ class Cache:
                 return None
             values, version = decode_bytes(buffer, bytes.fromhex(key))
         except (EntryError, OSError) as error:
-            logger.warning("entry %s of %s is not used: %s", key, self.path, error)
+            self._reading.arose("entry %s of %s is not used: %s", key, self.path, error)
             return None
+        self._reading.over()
         self._index.used(key)
         return values, version
 
@@ -271,7 +278,7 @@ class Cache:
             if held is None or held.tobytes() != b"".join(pieces):
                 self._descriptions.write(key, pieces)
         except OSError as error:
-            logger.warning("a description could not be stored in %s: %s", self.path, error)
+            self._writing.arose("a description could not be stored in %s: %s", self.path, error)
 
     def recall(self, name: str) -> dict[str, Any] | None:
         """Return the description that is kept under `name`, if there is one."""
@@ -294,7 +301,7 @@ class Cache:
             record = json.loads(text)
             return record["name"], record["description"]
         except (EntryError, OSError) as error:
-            logger.warning("description %s of %s is not used: %s", key, self.path, error)
+            self._reading.arose("description %s of %s is not used: %s", key, self.path, error)
             return None
 
 

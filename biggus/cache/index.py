@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from biggus.cache.rows import Size, disk_class
+from biggus.cache.trouble import INDEXING, trouble
 from biggus.errors import CacheError
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ class Index:
         self.folder = folder
         self.files = files
         self.size_limit = size_limit
+        self._trouble = trouble(folder, INDEXING)
         self._reset()
         _indexes.add(self)
 
@@ -146,8 +148,9 @@ class Index:
             # What is used again and again is among the last anyhow, until
             # much was stored or some time has passed.
             self._recent.update(noted)
+            self._trouble.over()
         except CacheError as error:
-            logger.warning("the cache index could not be updated: %s", error)
+            self._trouble.arose("the cache index could not be updated: %s", error)
             with self._lock:
                 if len(noted) < 16 * _USED_MOST:
                     self._noted = {**noted, **self._noted}
@@ -215,7 +218,7 @@ class Index:
                     self._database.close()
             else:
                 return
-        logger.warning("the cache index in %s is damaged, and made anew", self.folder)
+        self._trouble.arose("the cache index in %s is damaged, and made anew", self.folder)
         for suffix in ("", "-wal", "-shm"):
             (self.folder / f"cache.db{suffix}").unlink(missing_ok=True)
         self._damaged = False
