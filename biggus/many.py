@@ -20,9 +20,10 @@ import numpy as np
 from biggus.api import located, open
 from biggus.array import Array
 from biggus.backends import Location
+from biggus.backends.siblings import places_of
 from biggus.caching import chosen_cache
 from biggus.construct import ArrayStack, LinearMosaic
-from biggus.errors import GoneError, MismatchError, OpenError, OptionError, VariableError
+from biggus.errors import GoneError, MismatchError, OpenError, OptionError
 from biggus.nodes import Elementwise
 from biggus.sinks.described import described, dims_of
 from biggus.times import Recount, TimeUnits, calendar_named, time_units
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger("biggus.many")
 
 MISMATCHES = ("raise", "ignore")
+
+_MOST_CORNERS = 16
 
 _PACKING: Mapping[str, Any] = {
     "scale_factor": 1,
@@ -262,17 +265,17 @@ def _meaning(member: Member) -> Mapping[str, str]:
 
 def _of_bounded(member: Member) -> Mapping[str, Any]:
     """Return the attributes of the variable whose bounds these are: bounds need have no units."""
-    path, _, name = (member.variable or "").strip("/").rpartition("/")
-    if not name:
+    variable = (member.variable or "").strip("/")
+    name = variable.rpartition("/")[2]
+    # The last axis of bounds is that of corners, which are few.
+    if not name or member.array.ndim < 2 or member.array.shape[-1] > _MOST_CORNERS:
         return {}
-    for dim in dims_of(member.array.node):
-        if dim == name or dim.startswith("dim_"):
-            continue
-        group = f"{path}/" if path else ""
+    dims = [dim for dim in dims_of(member.array.node)[:-1] if dim != name]
+    for place in [place for dim in dims for place in places_of(variable, dim)]:
         try:
-            other = open(member.location, group + dim, **member.options)
-        except VariableError:
-            continue
+            other = open(member.location, place, **member.options)
+        except OpenError:
+            continue  # there is none, or none that could count
         attributes = described(other.node).attributes
         if name in (_text(attributes.get("bounds", "")), _text(attributes.get("climatology", ""))):
             return {key: attributes[key] for key in ("units", "calendar") if key in attributes}
