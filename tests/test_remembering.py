@@ -226,6 +226,18 @@ def test_what_fills_tiles_is_not_given_to_who_asked_for_errors(url, cache):
                 opened(missing=other).ndarray()
 
 
+def test_the_command_line_says_several_numbers(url, cache, tmp_path, monkeypatch):
+    pytest.importorskip("PIL")
+    from biggus.cli.command import main
+
+    monkeypatch.chdir(tmp_path)
+    template = url + "/{z}/{x}/{y}.png"
+    given = ["-O", "missing=255,0,0", "-O", "absent=403,200", "-O", "timeout=1,2", "--zoom", "1"]
+    folder = ["--cache", str(cache.path)]
+    assert main(["get", template, "[0,0]", "-o", "out.npy", "--force", *given, *folder]) == 0
+    assert np.load("out.npy").tolist() == [255, 0, 0]
+
+
 def tile_identity(**options):
     backend = biggus.backends.backend_named("tiles")
     location = Location("https://me:pw@h/{z}/{x}/{y}.png?key=k&style=a")

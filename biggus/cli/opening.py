@@ -94,21 +94,22 @@ def backend_options(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def plain_literal(text: str) -> Any:
-    """Return a number, a truth value or None if `text` is one, else `text`.
+    """Return a number, several, a truth value or None if `text` is that, else `text`.
 
     Examples
     --------
-    >>> [plain_literal(text) for text in ("3", "0.5", "true", "none", "abc")]
-    [3, 0.5, True, None, 'abc']
+    >>> [plain_literal(text) for text in ("3", "0.5", "true", "none", "abc", "255,0,0", "a,1")]
+    [3, 0.5, True, None, 'abc', (255, 0, 0), 'a,1']
     """
     words = {"true": True, "false": False, "none": None}
     if text.lower() in words:
         return words[text.lower()]
     for number in (int, float):
         try:
-            return number(text)
+            several = tuple(map(number, text.split(",")))
         except ValueError:
-            pass
+            continue
+        return several if len(several) > 1 else several[0]
     return text
 
 
