@@ -62,7 +62,7 @@ def _missing(dtype: np.dtype[Any]) -> Any:
         return np.array("NaT", dtype)
     raise MaskedValueError(
         f"a value is missing, and dtype {dtype} has none that says so: "
-        "call .masked_array(), or .ndarray(fill=...)"
+        "call .masked_array(), .ndarray(fill=...), or .filled(...)"
     )
 
 

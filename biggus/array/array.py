@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any, Literal, Self, SupportsIndex
 import numpy as np
 import numpy.typing as npt
 
-from biggus import engine, filling, options
+from biggus import engine, filling
 from biggus.array.dispatch import Dispatch
+from biggus.array.missing import Missing
 from biggus.array.operators import Operators
 from biggus.array.refusals import Refusals
 from biggus.array.statistics import Statistics
-from biggus.errors import MaskedValueError, MemoryBudgetError
+from biggus.errors import MaskedValueError
 from biggus.keys import numpy_selection, orthogonal_selection
 from biggus.nodes import Cast, Elementwise, Field, Node, completed, select
 from biggus.normal import normal_axes
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     Casting = Literal["no", "equiv", "safe", "same_kind", "unsafe"]
 
 
-class Array(Operators, Statistics, Dispatch, Refusals):
+class Array(Operators, Statistics, Missing, Dispatch, Refusals):
     """An n-dimensional array that is read when it is asked for, and not before.
 
     Made by :func:`biggus.open`, :class:`biggus.ArrayAdapter`,
@@ -188,9 +189,10 @@ class Array(Operators, Statistics, Dispatch, Refusals):
     def astype(
         self,
         dtype: npt.DTypeLike,
-        *,
+        order: str = "K",  # noqa: ARG002 - for whoever writes for NumPy
         casting: Casting = "unsafe",
-        copy: bool = True,  # noqa: ARG002 - for whoever writes for NumPy
+        subok: bool = True,  # noqa: ARG002 - likewise
+        copy: bool = True,  # noqa: ARG002 - likewise
     ) -> Array:
         """Cast to another dtype, when read, as :meth:`numpy.ndarray.astype` does.
 
@@ -201,8 +203,8 @@ class Array(Operators, Statistics, Dispatch, Refusals):
             take what holds all values of the present dtype.
         casting : str, optional
             What may be cast, as :func:`numpy.can_cast` understands it.
-        copy : bool, optional
-            Has no effect: what is read is always fresh.
+        order, subok, copy : optional
+            Have no effect: what is read is always fresh, in C order, and of no subclass.
 
         Raises
         ------
@@ -258,20 +260,6 @@ class Array(Operators, Statistics, Dispatch, Refusals):
             If a read fails.
         """
         return filling.masked(engine.evaluate(self.node))
-
-    def __array__(
-        self, dtype: npt.DTypeLike | None = None, copy: bool | None = None
-    ) -> npt.NDArray[Any]:
-        if copy is False:
-            raise ValueError("a biggus Array is read into new memory: it cannot be had uncopied")
-        limit = options.current().memory
-        if self.nbytes > limit:
-            raise MemoryBudgetError(
-                f"not reading {format_bytes(self.nbytes)} unasked (the memory option is "
-                f"{format_bytes(limit)}): slice it first, or call .ndarray()"
-            )
-        values = self.ndarray()
-        return values if dtype is None else values.astype(dtype, copy=False)
 
     def item(self, *index: SupportsIndex) -> Any:
         """Read one element, as :meth:`numpy.ndarray.item`, into a Python object."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MethodType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from biggus.adapt import Lazy
@@ -33,6 +34,24 @@ def implements(*functions: Any) -> Callable[[Function], Function]:
     return register
 
 
+class _NotIfMasked:
+    """A method that NumPy finds, as it asks the type; and others on unmasked arrays only.
+
+    Libraries that look for it on an array, xarray first, compute with one that has it. They
+    know NaN and no masks: what is masked has to come to them by its values, as NaN.
+    """
+
+    def __init__(self, method: Callable[..., Any]) -> None:
+        self.method = method
+
+    def __get__(self, array: Lazy | None, kind: type | None = None) -> Callable[..., Any]:
+        if array is None:
+            return self.method
+        if array.node.masked:
+            raise AttributeError("masked arrays are no arrays to libraries without masks")
+        return MethodType(self.method, array)
+
+
 class Dispatch(Lazy):
     """NumPy's protocols: its functions stay lazy, or are refused."""
 
@@ -48,6 +67,7 @@ class Dispatch(Lazy):
             return tuple([self.from_node(node) for node in found])
         return self.from_node(found)
 
+    @_NotIfMasked
     def __array_function__(
         self,
         function: Callable[..., Any],

@@ -6,11 +6,18 @@ from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
 
+_ASKED_FIRST = frozenset({"data", "reshape"})
+"""Attributes that others ask for, netCDF4 and numpy.ma, before they take values without a mask."""
+
 
 class Refusals:
     """The operators and names of an ndarray that a lazy array does not have."""
 
     __slots__ = ()
+
+    def put(self, *_: object, **__: object) -> NoReturn:
+        """Refuse: numpy.ma would change a copy, and not say so."""
+        raise TypeError("a lazy array does not change: read it first, with .ndarray()")
 
     def __contains__(self, item: object) -> bool:
         raise TypeError("`in` would read everything: say `item in a.ndarray()`")
@@ -23,19 +30,18 @@ class Refusals:
     def __round__(self, digits: int | None = None) -> NoReturn:
         raise TypeError("round() of a lazy array: call .round()")
 
-    @property
-    def _data(self) -> NoReturn:
-        # Functions of numpy.ma look for it, and would read everything if it were not there.
-        raise TypeError(
-            "numpy.ma would read a lazy array: write that first, as in `a + m`, wrap the "
-            "MaskedArray with biggus.ArrayAdapter, or call .masked_array()"
-        )
-
     if not TYPE_CHECKING:  # else any name would pass as an attribute
 
         def __getattr__(self, name: str) -> NoReturn:
             kind = type(self)
             problem = f"{kind.__name__!r} object has no attribute {name!r}"
+            if name in _ASKED_FIRST and self.masked:
+                raise TypeError(
+                    "missing values would be lost: call .masked_array() or .filled(...) first, "
+                    "or hand over to biggus.save"
+                )
+            if name == "mask":
+                problem = "a lazy array has no 'mask': read it first, with .masked_array()"
             if name[:2] != "__" and hasattr(np.ndarray, name) and not hasattr(kind, name):
                 problem = f"a lazy array has no {name!r}: read it first, with .ndarray()"
             raise AttributeError(problem, name=name, obj=self)

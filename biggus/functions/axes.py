@@ -92,6 +92,6 @@ def _broadcast_to(array: Any, shape: Any, subok: bool = False) -> Array:  # noqa
 
 @implements(np.broadcast_arrays)
 def _broadcast_arrays(*args: Any, subok: bool = False) -> tuple[Array, ...]:  # noqa: ARG001
-    arrays = [node_or_scalar(one) for one in args]
+    arrays = [node_or_scalar(one if hasattr(one, "shape") else np.asarray(one)) for one in args]
     shape = np.broadcast_shapes(*[one.shape for one in arrays])
     return tuple([broadcast_to(one, shape) for one in arrays])

@@ -10,7 +10,7 @@ from biggus.nodes.elementwise import Elementwise, is_spread, narrowed
 from biggus.nodes.leaf import LONGEST_READ, Leaf
 from biggus.nodes.mosaic import GridMosaicNode, Mosaic
 from biggus.nodes.reduce import Reduce
-from biggus.nodes.step import Cast, Field, Maskable, Step, completed
+from biggus.nodes.step import Cast, Field, Filled, Maskable, Step, completed
 from biggus.nodes.view import View, seen_through, select
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "Combination",
     "Elementwise",
     "Field",
+    "Filled",
     "GridMosaicNode",
     "Leaf",
     "Maskable",

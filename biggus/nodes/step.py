@@ -9,6 +9,8 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import numpy.typing as npt
+
     from biggus.source import Values
 
 
@@ -50,7 +52,10 @@ class Cast:
         return f"cast({self.dtype!r})"
 
     def __call__(self, values: Values) -> Values:
-        cast: Values = values.astype(self.dtype, copy=False)
+        if not isinstance(values, np.ma.MaskedArray):
+            return values.astype(self.dtype, copy=False)
+        with np.errstate(all="ignore"):  # what lies under a mask is nobody's concern
+            cast: Values = values.astype(self.dtype, copy=False)
         return cast
 
 
@@ -71,6 +76,37 @@ class Maskable:
         if isinstance(values, np.ma.MaskedArray):
             return values
         return np.ma.MaskedArray(values, mask=np.zeros(values.shape, bool))
+
+
+class Filled:
+    """Values of which none is missing: one stands in the place of those that were.
+
+    Parameters
+    ----------
+    value : ndarray
+        Of no axes, and of the dtype of the values.
+    """
+
+    masked = False
+    fill_value = None
+
+    def __init__(self, value: npt.NDArray[Any]) -> None:
+        self.value = value
+        self.dtype = value.dtype
+
+    @property
+    def key(self) -> str | None:
+        return None if self.dtype.hasobject else f"filled({self.value.tobytes()!r})"
+
+    def __call__(self, values: Values) -> Values:
+        if not isinstance(values, np.ma.MaskedArray):
+            return values
+        mask = np.ma.getmask(values)
+        if not mask.any():
+            return values.data
+        filled: Values = values.data.copy()
+        filled[mask] = self.value
+        return filled
 
 
 class Field:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from biggus.cf import Decoder
-from biggus.nodes import AlongAxes, Cast, Elementwise, Leaf, Maskable, Node, Reduce, View
+from biggus.nodes import AlongAxes, Cast, Elementwise, Filled, Leaf, Maskable, Node, Reduce, View
 from biggus.nodes.mosaic import Mosaic
 from biggus.region import Fixed, Gather, Selection
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+_SAME_VALUES = (Cast, Decoder, Filled, Maskable)
+"""Steps that leave values what they are values of."""
 
 _NAMES = 8
 """Of so many operands and tiles the names are asked for, at each level."""
@@ -37,7 +40,7 @@ def described(node: Node) -> Described:
     while not isinstance(node, Leaf):
         if isinstance(node, View):
             node = node.base
-        elif isinstance(node, Elementwise) and isinstance(node.step, (Cast, Maskable, Decoder)):
+        elif isinstance(node, Elementwise) and isinstance(node.step, _SAME_VALUES):
             decoded = True
             node = node.operands[0]
         else:

@@ -1,0 +1,218 @@
+"""Every function of numpy.ma, given a lazy array that is masked: numpy.ma's result, or an error."""
+
+from __future__ import annotations
+
+import operator
+import re
+
+import numpy as np
+import pytest
+
+import biggus
+from biggus.testing import UnreadableSource
+
+ADAPT = biggus.ArrayAdapter
+FLOATS = np.ma.masked_array([[1.0, 2.5, 3.0], [4.0, -5.0, 6.0]], [[0, 1, 0], [0, 0, 0]])
+OPERANDS = {
+    "floats": FLOATS,
+    "line": FLOATS[0],
+    "none missing": np.ma.masked_array(FLOATS.data, False),
+    "all missing": np.ma.masked_array(FLOATS.data, True),
+    "integers": FLOATS.astype("i8"),
+    "booleans": FLOATS > 2,
+    "complex": FLOATS.astype("c16"),
+    "days": FLOATS.astype("i8").astype("M8[D]"),
+    "text": FLOATS.astype("U4"),
+    "not masked": FLOATS.data,
+}
+CLEAR = re.compile(r"lazy array|\.masked_array\(\)|a lazy array has no")
+"""What an error of ours says: what cannot be, or what to call."""
+
+_ALONE = """
+    abs absolute all alltrue amax amin angle anom anomalies any arccos arccosh arcsin arcsinh arctan
+    arctanh argmax argmin argsort around array asanyarray asarray atleast_1d atleast_2d atleast_3d
+    average ceil clump_masked clump_unmasked common_fill_value compress_cols compress_nd
+    compress_rowcols compress_rows compressed conjugate copy corrcoef cos cosh count count_masked
+    cov cumprod cumsum default_fill_value diag diagflat diagonal diff ediff1d empty_like exp fabs
+    filled fix_invalid flatten_mask flatnotmasked_contiguous flatnotmasked_edges floor getdata
+    getmask getmaskarray harden_mask is_mask is_masked log log10 log2 logical_not make_mask
+    mask_cols mask_rowcols mask_rows masked_all_like masked_array masked_invalid max maximum
+    maximum_fill_value mean median min minimum minimum_fill_value ndenumerate ndim negative nonzero
+    notmasked_contiguous notmasked_edges ones_like prod product ptp ravel round round_ shape sin
+    sinh size soften_mask sometrue sqrt squeeze std sum tan tanh trace transpose unique vander
+    var zeros_like isin in1d
+"""
+_WITH_ANOTHER = """
+    add allclose allequal append arctan2 bitwise_and bitwise_or bitwise_xor choose convolve
+    correlate divide dot equal floor_divide fmod greater greater_equal hypot in1d inner innerproduct
+    intersect1d isin left_shift less less_equal logical_and logical_or logical_xor mask_or
+    maximum minimum mod multiply not_equal outer outerproduct power remainder right_shift setdiff1d
+    setxor1d subtract true_divide union1d polyfit
+"""
+_JOINING = "column_stack concatenate dstack hstack row_stack stack vstack"
+_MASKING = """
+    masked_equal masked_greater masked_greater_equal masked_less masked_less_equal masked_not_equal
+    masked_values masked_object
+"""
+CALLS = {
+    **{name: [lambda f, x: f(x)] for name in _ALONE.split()},
+    **{
+        name: [lambda f, x: f(x, _like(x)), lambda f, x: f(_like(x), x), lambda f, x: f(x, x)]
+        for name in _WITH_ANOTHER.split()
+    },
+    **{name: [lambda f, x: f([x, x]), lambda f, x: f([_like(x), x])] for name in _JOINING.split()},
+    **{name: [lambda f, x: f(x, 3)] for name in _MASKING.split()},
+    "apply_along_axis": [lambda f, x: f(np.ma.sum, 0, x)],
+    "apply_over_axes": [lambda f, x: f(np.ma.sum, x, 0)],
+    "clip": [lambda f, x: f(x, 2, 4), lambda f, x: f(_like(x), 2, x)],
+    "compress": [lambda f, x: f([True, False], x, axis=0), lambda f, x: f(x, _like(x))],
+    "expand_dims": [lambda f, x: f(x, 1)],
+    "filled": [lambda f, x: f(x), lambda f, x: f(x, 0)],
+    "hsplit": [lambda f, x: f(x, 3)],
+    "masked_outside": [lambda f, x: f(x, 2, 4)],
+    "put": [lambda f, x: f(x, [0], 9)],
+    "putmask": [lambda f, x: f(x, [True], 9)],
+    "repeat": [lambda f, x: f(x, 2, axis=0)],
+    "reshape": [lambda f, x: f(x, (-1, 1))],
+    "resize": [lambda f, x: f(x, (2, 2))],
+    "swapaxes": [lambda f, x: f(x, 0, -1)],
+    "take": [lambda f, x: f(x, [1, 0], axis=0)],
+    "where": [
+        lambda f, x: f(x),
+        lambda f, x: f(x, x, x),
+        lambda f, x: f([True], x, _like(x)),
+        lambda f, x: f(_like(x), x, 0),
+    ],
+}
+
+NO_ARRAYS = """
+    core extras MAError MaskError MaskType MaskedArray bool_ masked masked_print_option
+    masked_singleton mvoid nomask arange empty ones zeros identity indices fromfunction frombuffer
+    fromflex flatten_structured_array make_mask_descr make_mask_none masked_all mr_
+"""
+"""Names that are no functions, or whose arguments are no arrays, or records."""
+
+OF_THE_OBJECT = "isMA isMaskedArray isarray ids set_fill_value"
+"""They ask, or say something to, the very object; a lazy array is no MaskedArray."""
+
+AS_NUMPYS = {
+    "sort": lambda f, x: f(x),
+    "masked_where": lambda f, x: f(np.isfinite(_like(x).data) & (_like(x).data > 3), x),
+    "masked_inside": lambda f, x: f(x, 2, 4),
+}
+"""They take what is no MaskedArray by its values, as `numpy.asarray` does: NaN if missing."""
+
+SERVED = """
+    all amax amin anom any apply_along_axis argmax argmin argsort array asanyarray asarray average
+    compressed copy count cumprod cumsum diagonal diff filled fix_invalid getmask getmaskarray
+    is_masked masked_array masked_invalid max mean min nonzero prod product ptp ravel
+    repeat reshape std sum trace transpose var
+"""
+"""Those that give numpy.ma's result of a lazy array that is not masked."""
+
+
+def _like(x):
+    """Return the MaskedArray that is equal to an array."""
+    return x.masked_array() if isinstance(x, biggus.Array) else np.ma.array(x)
+
+
+def plain(result):
+    """Return what is equal for equal results, masks and dtypes included."""
+    if isinstance(result, biggus.Array):
+        result = result.masked_array() if result.masked else result.ndarray()
+    if isinstance(result, np.ndarray) and result.dtype != object:
+        mask = np.ma.getmaskarray(result)
+        shown = [None if gone else item for gone, item in zip(mask.flat, result.flat, strict=True)]
+        return result.dtype, result.shape, repr([None if one is None else one for one in shown])
+    if isinstance(result, np.generic):
+        return plain(np.asarray(result))
+    if isinstance(result, (tuple, list, np.ndarray)) or hasattr(result, "__next__"):
+        return [plain(one) for one in result]
+    return repr(result)
+
+
+@pytest.fixture(autouse=True)
+def _quiet():
+    with np.errstate(all="ignore"):
+        yield
+
+
+def test_the_table_names_every_function():
+    others = {*NO_ARRAYS.split(), *OF_THE_OBJECT.split()}
+    assert not set(np.ma.__all__) - set(CALLS) - set(AS_NUMPYS) - others
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::RuntimeWarning")
+@pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning")
+@pytest.mark.parametrize("kind", OPERANDS)
+@pytest.mark.parametrize("name", CALLS)
+def test_numpy_ma_gives_its_own_result_or_an_error(name, kind):
+    function = getattr(np.ma, name, None)
+    if function is None:
+        pytest.skip(f"this NumPy has no numpy.ma.{name}")
+    for call in CALLS[name]:
+        values = OPERANDS[kind].copy()
+        try:
+            right = plain(call(function, values))
+        except Exception:
+            right = None
+        if right is None:
+            continue
+        said = ""
+        try:
+            got = plain(call(function, ADAPT(OPERANDS[kind])))
+        except Exception as error:
+            said = str(error)
+        if said:
+            assert CLEAR.search(said)
+            assert kind != "not masked" or name not in SERVED.split()
+        else:
+            assert got == right
+
+
+def test_those_that_ask_what_the_object_is():
+    array = ADAPT(FLOATS)
+    for name in ("isMA", "isMaskedArray", "isarray"):
+        assert getattr(np.ma, name)(array) is False
+
+
+@pytest.mark.parametrize("name", AS_NUMPYS)
+def test_what_does_not_ask_for_a_mask_is_given_nan(name):
+    function, call = getattr(np.ma, name), AS_NUMPYS[name]
+    for kind in ("floats", "none missing", "complex", "not masked"):
+        values = OPERANDS[kind]
+        assert plain(call(function, ADAPT(values))) == plain(
+            call(function, np.ma.filled(values, np.nan))
+        )
+    for kind in ("integers", "booleans"):
+        with pytest.raises((TypeError, biggus.errors.MaskedValueError)):
+            call(function, ADAPT(OPERANDS[kind]))
+
+
+def test_an_array_without_missing_values_is_not_read_for_its_mask():
+    array = ADAPT(UnreadableSource((2, 3), np.dtype("f8")))
+    assert np.ma.getmask(array) is np.ma.nomask
+    assert not np.ma.getmaskarray(array).any()
+    assert not np.ma.is_masked(array)
+
+
+def test_no_more_is_read_unasked_than_the_memory_option_allows():
+    huge = biggus.broadcast_to(ADAPT(FLOATS), (10**9, 2, 3))
+    with pytest.raises(biggus.errors.MemoryBudgetError, match=r"\.filled"):
+        np.asarray(huge)
+    for take in (np.ma.getmaskarray, np.ma.is_masked, np.ma.array, np.ma.sum):
+        with pytest.raises((TypeError, biggus.errors.MemoryBudgetError)):
+            take(huge)
+
+
+@pytest.mark.parametrize(
+    "act", [operator.add, operator.sub, operator.mul, operator.truediv, operator.eq, operator.lt]
+)
+def test_operators_of_a_masked_array_in_memory(act):
+    lazy = ADAPT(FLOATS)
+    right = act(FLOATS, FLOATS)
+    got = act(lazy, FLOATS).masked_array()
+    np.testing.assert_array_equal(got.mask, right.mask)
+    np.testing.assert_array_equal(got.compressed(), right.compressed())
+    with pytest.raises(TypeError, match="write that first"):
+        act(FLOATS, lazy)
