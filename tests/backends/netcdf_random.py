@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 NUMBERS = ("i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "f4", "f8")
 OTHERS = ("char", "text", "str", "enum", "compound", "ragged")
 PAIR = np.dtype([("n", "i2"), ("x", "f8")], align=True)
+COMPRESSIONS = (None, "zlib", *(["zstd"] if netCDF4.__has_zstandard_support__ else []))
 FILLS = {"char": "q", "text": "q", "str": "none of it", "enum": 1}
 
 
@@ -280,7 +281,7 @@ def storage(draw, kind, shape, chunked):
     elif not chunked and draw(st.booleans()):
         return {"contiguous": True}
     if kind not in ("str", "ragged"):
-        options["compression"] = draw(st.sampled_from([None, "zlib", "zlib", "zstd"]))
+        options["compression"] = draw(st.sampled_from(COMPRESSIONS))
         options["shuffle"] = draw(st.booleans())
         options["fletcher32"] = draw(st.booleans())
     return options

@@ -112,6 +112,17 @@ def test_every_box(tmp_path, opener, kind, unlimited):
             assert_same(read(source, box), values[box])
 
 
+@pytest.mark.parametrize("kind", ["str", "ragged"])
+@pytest.mark.parametrize("steps", [(1, 50), (7, 6), (40, 1), (3, 5)])
+def test_strings_and_ragged_rows_with_long_strides(tmp_path, opener, kind, steps):
+    """Not all libraries read these with strides."""
+    variable = Variable(kind, ("x", "t"), (60, 70), (60, 55), "", 3)
+    path = write(tmp_path / "a.nc", File({"x": 60, "t": 70}, {"t"}, {"v": variable}))
+    values, source = variable.values(), opener(path, "v")
+    box = (slice(2, 60, steps[0]), slice(1, 70, steps[1]))
+    assert_same(read(source, box), values[box])
+
+
 def test_masked_where_nothing_is(tmp_path):
     path = tmp_path / "a.nc"
     with netCDF4.Dataset(path, "w") as dataset:

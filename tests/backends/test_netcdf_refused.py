@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import netCDF4
 import numpy as np
 import pytest
@@ -32,6 +34,8 @@ def dangling(file):
 @pytest.mark.parametrize("make", [empty, dangling])
 def test_a_file_that_is_refused_can_be_read_as_hdf5(tmp_path, make):
     path = written(tmp_path / "a.nc", make)
+    with contextlib.suppress(OSError), netCDF4.Dataset(path):
+        pytest.skip("this netCDF library opens it")
     for ask in (lambda: biggus.open(path, "plain"), lambda: names_of(path)):
         with pytest.raises(OpenError, match='backend="hdf5" reads it as HDF5') as error:
             ask()
@@ -74,13 +78,13 @@ def test_numbers_that_are_taken_for_text_are_not_read(tmp_path, dtype, unlimited
         file.create_dataset("g/v", data=values, maxshape=(None,) if unlimited else None)
 
     path = written(tmp_path / "a.nc", make)
+    with netCDF4.Dataset(path) as dataset:
+        if dataset["g/v"].dtype is not str:
+            pytest.skip("this netCDF library knows better")
+        with pytest.raises(OpenError, match=f"takes the {values.dtype} of 'g/v' for text"):
+            BACKEND.adopt(dataset["g/v"])
     with pytest.raises(OpenError, match=f"takes the {values.dtype} of 'g/v' for text"):
         open_variable(path, "g/v")
-    with netCDF4.Dataset(path) as dataset:
-        variable = dataset["g/v"]
-        if variable.dtype is str:
-            with pytest.raises(OpenError, match="for text"):
-                BACKEND.adopt(variable)
 
 
 def test_text_is_text(tmp_path):

@@ -23,12 +23,16 @@ from biggus.backends.netcdf.files import netcdf4
 from biggus.source import box_shape
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     import numpy.typing as npt
 
     from biggus.backends.hdf5.direct import Opening
     from biggus.source import Box
+
+
+_MOST_WASTE = 32
+"""Up to so many strings or ragged rows are read for one that is wanted."""
 
 
 class End(NamedTuple):
@@ -129,6 +133,24 @@ def _corner(inside: Box) -> tuple[slice, ...]:
     return tuple(slice(0, n) for n in box_shape(inside))
 
 
+class Unstrided:
+    """A netCDF4 variable of strings or ragged rows, which not all libraries read with strides."""
+
+    def __init__(self, variable: Any) -> None:
+        self.variable = variable
+
+    def __getitem__(self, box: Box) -> Any:
+        counts = box_shape(box)
+        strided = [axis for axis, n in enumerate(counts) if n > 1 and box[axis].step > 1]
+        if math.prod(box[axis].step for axis in strided) > _MOST_WASTE:
+            values = np.empty(counts, object)
+            for piece, where in _one_by_one(box, strided):
+                values[where] = self[piece]
+            return values
+        runs = tuple(slice(s.start, s.stop, 1) for s in box)
+        return self.variable[runs][tuple(slice(None, None, s.step) for s in box)]
+
+
 class Unsure:
     """A netCDF4 variable of which it is not known where it ends.
 
@@ -153,7 +175,7 @@ class Unsure:
         self.unlimited = unlimited
         self.last = unlimited[-1]
         self.dtype = dtype
-        self._fills = _fill_values(variable)
+        self._fills = None if dtype.hasobject else _fill_values(variable)
 
     def __getitem__(self, box: Box) -> Any:
         apart = self._apart(box)
@@ -161,12 +183,8 @@ class Unsure:
         if all(counts[axis] == 1 for axis in apart):
             return self._read(box)
         values = np.empty(counts, self.dtype)
-        for index in np.ndindex(*(counts[axis] for axis in apart)):
-            piece, where = list(box), [slice(None)] * len(box)
-            for axis, i in zip(apart, index, strict=True):
-                start = box[axis].start + i * box[axis].step
-                piece[axis], where[axis] = slice(start, start + 1, 1), slice(i, i + 1)
-            values[tuple(where)] = self._read(tuple(piece))
+        for piece, where in _one_by_one(box, apart):
+            values[where] = self._read(piece)
         return values
 
     def _apart(self, box: Box) -> Sequence[int]:
@@ -221,6 +239,17 @@ class Unsure:
             if fill != fill:  # noqa: PLR0124 - NaN
                 filled |= np.isnan(values)
         return filled
+
+
+def _one_by_one(box: Box, axes: Sequence[int]) -> Iterator[tuple[Box, Box]]:
+    """Yield parts of a box, of one index along each of some axes, and where they go."""
+    counts = box_shape(box)
+    for index in np.ndindex(*(counts[axis] for axis in axes)):
+        piece, where = list(box), [slice(0, n) for n in counts]
+        for axis, i in zip(axes, index, strict=True):
+            start = box[axis].start + i * box[axis].step
+            piece[axis], where[axis] = slice(start, start + 1, 1), slice(i, i + 1)
+        yield tuple(piece), tuple(where)
 
 
 def _product(counts: tuple[int, ...], axes: Iterable[int]) -> int:

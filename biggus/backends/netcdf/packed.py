@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from biggus.backends.netcdf.extents import Ended, Unsure
+from biggus.backends.netcdf.extents import Ended, Unstrided, Unsure
 from biggus.backends.netcdf.files import netcdf4
 from biggus.backends.strided import read_box, slab_bytes
 from biggus.source import box_shape
@@ -129,6 +129,8 @@ def read_packed(variable: Any, box: Box, facts: Facts, end: End | None) -> Value
     """
     box = _stored_box(box, facts)
     dtype = facts.given_dtype
+    if dtype.hasobject and box:
+        variable = Unstrided(variable)
     if facts.may_end and end is None:
         variable = Unsure(variable, facts.may_end, dtype)
     elif end is not None and end.fill is not None:
