@@ -114,7 +114,7 @@ def located(location: object, variable: str | None) -> tuple[Location, str | Non
     if variable is not None and not isinstance(variable, str):
         raise TypeError(f"the name of a variable is a string, not {variable!r}")
     if isinstance(location, (str, os.PathLike)):
-        where = Location(location)
+        where = location if isinstance(location, Location) else Location(location)
         path, named = place_and_variable(where.text)
         where = where if path == where.text else Location(path)
         if named and variable is not None:
@@ -181,6 +181,9 @@ def options_of(backend: Backend, options: dict[str, Any]) -> Iterator[None]:
     BackendOptionError
         If there is no such option.
     """
+    if not options:
+        yield
+        return
     parameters = inspect.signature(backend.open).parameters.values()
     open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters)
     # The first two are location and variable.

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from biggus.backends.identity import said
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from biggus.backends.location import Location
     from biggus.source import Source
 
@@ -120,6 +123,18 @@ class Backend(ABC):
             Of strings, numbers, lists and mappings, without secrets.
         """
         return [location.public, variable, said(options)]
+
+    def visit(
+        self,
+        location: Location,  # noqa: ARG002 - for those that override it
+        **options: Any,  # noqa: ARG002 - likewise
+    ) -> AbstractContextManager[object]:
+        """Return a context in which what is at `location` is opened once, whatever is asked of it.
+
+        By default each call of the other methods opens it.  Nothing is opened here, so
+        that nothing fails.
+        """
+        return nullcontext()
 
     def adopt(self, obj: Any) -> Source | None:  # noqa: ARG002 - for those that override it
         """Return a source for an object of the library, or None if it is none of ours."""

@@ -142,7 +142,8 @@ class HandlePool(Generic[Handle]):
     @contextlib.contextmanager
     def visit(self, key: Hashable) -> Iterator[None]:
         """Hold `key` for the time of a with block, errors that leave it or not."""
-        hold = self.hold(key)
+        with self._lock:
+            hold = self.hold(key)
         try:
             yield
         finally:

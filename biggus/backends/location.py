@@ -40,6 +40,9 @@ class Location:
         if "\0" in self.text:
             raise OpenError(repr(self.text), "a location cannot hold a null character")
 
+    def __fspath__(self) -> str:
+        return self.text
+
     def __repr__(self) -> str:
         return f"Location({self.public!r})"
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from biggus.api import located
 from biggus.cli.facts import chunks_text, decoded_text, dtype_text, facts_of, shape_text
-from biggus.cli.opening import add_opening, open_variable, settings, variables
+from biggus.cli.opening import add_opening, open_variable, opened_once, settings, variables
 from biggus.cli.tables import table
 from biggus.errors import BiggusError, OpenError
 from biggus.options import format_bytes
@@ -36,8 +36,8 @@ def add_command(commands: Any, common: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Print what is inside of a location."""
     where, arguments.variable = located(arguments.location, arguments.variable)
-    arguments.location = where.text
-    with settings(arguments):
+    arguments.location = where  # what its first bytes are is looked at once
+    with settings(arguments), opened_once(arguments):
         if arguments.variable is not None:
             described = [_described(arguments, arguments.variable)]
         else:

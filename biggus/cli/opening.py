@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
 import biggus
 from biggus import options
 from biggus.api import options_of
-from biggus.backends import Location, backend_for, backend_named
+from biggus.backends import Backend, Location, backend_for, backend_named
 from biggus.caching import chosen_cache
 from biggus.cf import Decoder
 from biggus.cli.usage import UsageError
@@ -17,6 +18,7 @@ from biggus.nodes import Elementwise, Leaf
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator
 
     from biggus.source import Source
 
@@ -113,11 +115,31 @@ def plain_literal(text: str) -> Any:
     return text
 
 
+@contextlib.contextmanager
+def opened_once(arguments: argparse.Namespace) -> Iterator[None]:
+    """Open what is at the location once, however much is asked of it in a with block."""
+    location = _place(arguments)
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(BiggusError):  # it is told of when it is opened
+            server = _backend(arguments, location)
+            stack.enter_context(server.visit(location, **backend_options(arguments)))
+        yield
+
+
+def _place(arguments: argparse.Namespace) -> Location:
+    given = arguments.location
+    return given if isinstance(given, Location) else Location(given)
+
+
+def _backend(arguments: argparse.Namespace, location: Location) -> Backend:
+    return backend_named(arguments.backend) if arguments.backend else backend_for(location)
+
+
 def variables(arguments: argparse.Namespace) -> tuple[str, ...]:
     """Return the names of what is at the location, or was there, as the cache remembers."""
-    location = Location(arguments.location)
+    location = _place(arguments)
     try:
-        server = backend_named(arguments.backend) if arguments.backend else backend_for(location)
+        server = _backend(arguments, location)
         given = backend_options(arguments)
         with options_of(server, given):
             return server.variables(location, **given)

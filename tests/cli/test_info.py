@@ -168,3 +168,36 @@ def test_no_cache_is_made_of_a_folder_that_is_none(action, tmp_path, capsys):
     assert main(["cache", action, "--path", str(tmp_path / "new")]) == 1
     assert capsys.readouterr().err.count("\n") == 2
     assert [path.name for path in tmp_path.iterdir()] == ["precious"]
+
+
+@pytest.mark.parametrize("suffix", ["h5", "nc", "zarr"])
+def test_of_many_variables_the_file_is_opened_once(tmp_path, said, monkeypatch, suffix):
+    from biggus.backends.hdf5 import files as hdf5_files
+    from biggus.backends.netcdf import files as netcdf_files
+    from biggus.backends.zarr import metadata
+
+    names = [f"v{number}" for number in range(50)]
+    path = tmp_path / f"a.{suffix}"
+    arrays = [biggus.ArrayAdapter(np.full(4, number)) for number in range(50)]
+    biggus.save(arrays, [f"{path}::{name}" for name in names])
+    calls = []
+    for module, function in (
+        (hdf5_files, "_open"),
+        (netcdf_files, "_open"),
+        (metadata, "_read_json"),
+    ):
+        plain = getattr(module, function)
+
+        def counted(*given, plain=plain, label=module.__name__):
+            calls.append(label)
+            return plain(*given)
+
+        monkeypatch.setattr(module, function, counted)
+    told = json.loads(said("info", path, "--json"))["variables"]
+    assert sorted(facts["name"] for facts in told) == sorted(names)
+    if suffix == "zarr":  # format, array and attributes of each, and what there is at all
+        assert len(calls) <= 3 * len(names) + 2
+    else:
+        assert len(calls) == len(set(calls)) <= 2
+    assert not hdf5_files.files.open_keys()
+    assert not netcdf_files.datasets.open_keys()

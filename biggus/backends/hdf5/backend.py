@@ -29,6 +29,8 @@ from biggus.errors import OpenError
 from biggus.wrappers import ObjectSource
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from biggus.backends.location import Location
     from biggus.source import Source
 
@@ -76,6 +78,9 @@ class HDF5Backend(Backend):
         """Return what decides on the values: a variable may be named with a leading slash."""
         name = None if variable is None else variable.strip("/")
         return super().identity(location, name, **options)
+
+    def visit(self, location: Location, **options: Any) -> AbstractContextManager[object]:  # noqa: ARG002, D102 - as in Backend
+        return hdf5_files.files.visit(str(location.path))
 
     def adopt(self, obj: Any) -> Source | None:
         """Return a source that reads from the user's own h5py Dataset, or view of one.

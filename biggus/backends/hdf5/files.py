@@ -174,8 +174,10 @@ def open_dataset(path: str, name: str) -> OpenDataset:
 
 def _dataset(path: str, opened: OpenFile, name: str) -> OpenDataset:
     dataset = resolve(path, opened.file, name)
-    real = dataset.file.filename
-    elsewhere = None if real == opened.file.filename else (real, stamp_of(real))
+    elsewhere = None
+    if h5py().h5f.get_name(dataset.id) != h5py().h5f.get_name(opened.file.id):
+        real = dataset.file.filename
+        elsewhere = real, stamp_of(real)
     serial = opened.serial if elsewhere is None else next(serials)
     return OpenDataset(dataset, serial, opened, elsewhere)
 

@@ -55,7 +55,8 @@ def storage_of(dataset: Any) -> Storage | None:
         chunks = tuple(properties.get_chunk())
         pipeline = Pipeline(stages, math.prod(chunks) * dtype.itemsize)
         # Some releases of libhdf5 count offsets of chunks from the end of a user block.
-        moved = dataset.file.userblock_size != 0
+        file = h5py().h5i.get_file_id(dataset.id)
+        moved = file.get_create_plist().get_userblock() != 0
         return ChunkedStorage(shape, dtype, chunks, pipeline, moved)
     return None
 

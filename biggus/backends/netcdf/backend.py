@@ -7,6 +7,7 @@ is as well, for a file that is being written can read as zeros.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -16,6 +17,8 @@ from biggus.backends.netcdf.classic import MARKS
 from biggus.errors import OpenError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from biggus.backends.location import Location
     from biggus.source import Source
 
@@ -85,6 +88,15 @@ class NetCDFBackend(Backend):
         from biggus.backends.netcdf.source import NetCDFSource
 
         return NetCDFSource(str(location.path), variable, decode=decode)
+
+    @contextlib.contextmanager
+    def visit(self, location: Location, **options: Any) -> Iterator[None]:  # noqa: ARG002, D102 - as in Backend
+        from biggus.backends.hdf5.files import files
+        from biggus.backends.netcdf.files import datasets
+
+        path = os.path.realpath(location.path)
+        with datasets.visit(path), files.visit(path):  # for h5py reads it too
+            yield
 
     def identity(self, location: Location, variable: str | None, **options: Any) -> Any:
         """Return what decides on the values: a variable may be named with a leading slash."""

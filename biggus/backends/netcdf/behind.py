@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from biggus.backends.hdf5.files import h5py, open_dataset, open_file
-from biggus.errors import BiggusError
+from biggus.backends.hdf5.files import open_dataset, open_file
+from biggus.errors import BiggusError, VariableError
 
 if TYPE_CHECKING:
     from biggus.backends.hdf5.files import OpenDataset
@@ -42,8 +42,12 @@ def behind(path: str, name: str) -> Behind | None:
 
 def _dataset_at(path: str, name: str) -> OpenDataset | None:
     """Return a dataset of a file that can be opened, or None if it has none of that name."""
-    found = open_file(path).file.get(name)
-    return open_dataset(path, name) if isinstance(found, h5py().Dataset) else None
+    if name not in open_file(path).file:
+        return None  # and no error that lists all that there is
+    try:
+        return open_dataset(path, name)
+    except VariableError:
+        return None
 
 
 def _is_dimension_alone(dataset: Any) -> bool:
