@@ -13,6 +13,7 @@ only the library can tell, it is asked for such boxes as come right: `Unsure`.
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -175,7 +176,7 @@ class Unsure:
         self.unlimited = unlimited
         self.last = unlimited[-1]
         self.dtype = dtype
-        self._fills = None if dtype.hasobject else _fill_values(variable)
+        self._fills: Any = None if dtype.hasobject else _fill_values(variable)
 
     def __getitem__(self, box: Box) -> Any:
         apart = self._apart(box)
@@ -233,12 +234,11 @@ class Unsure:
         return (*box[: self.last], part, *box[self.last + 1 :])
 
     def _filled(self, values: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
-        filled = np.zeros(values.shape, bool)
-        for fill in self._fills or ():
-            filled |= values == fill
-            if fill != fill:  # noqa: PLR0124 - NaN
-                filled |= np.isnan(values)
-        return filled
+        found = (
+            np.isnan(values) if fill != fill else values == fill  # noqa: PLR0124 - NaN
+            for fill in self._fills
+        )
+        return functools.reduce(np.logical_or, found)
 
 
 def _one_by_one(box: Box, axes: Sequence[int]) -> Iterator[tuple[Box, Box]]:
@@ -256,7 +256,7 @@ def _product(counts: tuple[int, ...], axes: Iterable[int]) -> int:
     return math.prod(counts[axis] for axis in axes)
 
 
-def _fill_values(variable: Any) -> list[Any] | None:
+def _fill_values(variable: Any) -> npt.NDArray[Any] | None:
     """Return what the library may show where nothing is stored; None if that is not known."""
     if not isinstance(variable.datatype, np.dtype) or variable.dtype.kind not in "iufS":
         return None
@@ -265,9 +265,7 @@ def _fill_values(variable: Any) -> list[Any] | None:
         return None  # where nothing is filled, what is read shows the default all the same
     defaults = netcdf4().default_fillvals
     try:
-        return [
-            np.asarray(fill).astype(variable.dtype)[()]
-            for fill in (shown, defaults[variable.dtype.str[1:]])
-        ]
+        both = (shown, defaults[variable.dtype.str[1:]])
+        return np.unique([np.asarray(fill).astype(variable.dtype) for fill in both])
     except (KeyError, TypeError, ValueError):
         return None
