@@ -136,7 +136,7 @@ def _log_to_stderr(verbosity: int) -> Iterator[None]:
 
 def _parser() -> argparse.ArgumentParser:
     from biggus import __version__
-    from biggus.cli import caches, get, info, plan, save, stats
+    from biggus.cli import caches, get, info, plan, save, stats, view
     from biggus.cli.demo import command as demo
 
     common = argparse.ArgumentParser(add_help=False)
@@ -153,6 +153,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"biggus {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for module in (demo, info, get, stats, plan, save, caches):
+    for module in (demo, info, view, get, stats, plan, save, caches):
         module.add_command(commands, common)
     return parser

@@ -1,8 +1,8 @@
 """Pyramids: one image at several resolutions, so that a picture of all of it reads little."""
 
-from biggus.pyramids.of_array import overviews
+from biggus.pyramids.of_array import kept_overviews, overviews
 from biggus.pyramids.pyramid import Level, Pyramid
 from biggus.pyramids.stores import open_pyramid
 from biggus.pyramids.tiles import TilePyramid
 
-__all__ = ["Level", "Pyramid", "TilePyramid", "open_pyramid", "overviews"]
+__all__ = ["Level", "Pyramid", "TilePyramid", "kept_overviews", "open_pyramid", "overviews"]

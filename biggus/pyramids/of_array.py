@@ -21,7 +21,10 @@ from biggus.pyramids.pyramid import Pyramid
 from biggus.source import whole
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from biggus.cache import Cache
+    from biggus.cache.cached import Cached
     from biggus.source import Source
 
 _log = logging.getLogger("biggus.pyramids")
@@ -87,31 +90,88 @@ def overviews(
     >>> float(pyramid[2][0, 0].ndarray()), float(a[:4, :4].mean())
     (601.5, 601.5)
     """
-    node = node_of(array)
-    whole_array = Array.from_node(node)
-    rows, columns = picture_axes(node.shape) if axes is None else axes
-    Pyramid([(whole_array, (1,) * whole_array.ndim)], (rows, columns))  # checks the axes
-    ndim = len(node.shape)
-    layout = Layout.of(
-        node.shape, (rows % ndim, columns % ndim), node.grid, max(1, node.dtype.itemsize)
-    )
-    reducer = Reducer(node, layout, averaging_of(node.dtype, method))
-    sources = [OverviewSource(reducer, level) for level in range(1, layout.levels + 1)]
-    found: list[Source]
-    if not sources or 0 in node.shape:
-        found = []
-    elif cache is False or reducer.made_of is None:
-        found = _in_memory(reducer, sources)
-    else:
-        said = options.current().cache if cache is None else cache
-        chosen = chosen_cache(said or True, remote=False)
-        assert chosen is not None
-        found = _in_cache(reducer, sources, chosen)
-    levels = [(whole_array, (1,) * ndim)] + [
-        (Array.from_node(leaf_of(source, decode=False)), layout.factors(level))
-        for level, source in enumerate(found, start=1)
-    ]
-    return Pyramid(levels, layout.axes)
+    made = _Made(array, axes, method)
+    if not made.sources:
+        return made.pyramid([])
+    if cache is False or made.reducer.made_of is None:
+        return made.pyramid(_in_memory(made.reducer, made.sources))
+    chosen = _cache(cache)
+    levels = [chosen.wrap(source) for source in made.sources]
+    if not _is_kept(chosen, levels[-1]):
+        _build(made.reducer, chosen, levels)
+    return made.pyramid(levels)
+
+
+def kept_overviews(
+    array: Any,
+    *,
+    axes: tuple[int, int] | None = None,
+    method: str | None = None,
+    cache: Cache | bool | None = None,
+) -> Pyramid | None:
+    """Return the pyramid that :func:`overviews` has made of an array, if it is kept and good.
+
+    Reads nothing of the array.  Its parameters are those of :func:`overviews`.
+
+    Returns
+    -------
+    Pyramid or None
+        None if there is none, or something that it was made of has changed.
+    """
+    try:
+        made = _Made(array, axes, method)
+    except TypeError:
+        return None
+    if not made.sources:
+        return made.pyramid([])
+    if cache is False or made.reducer.made_of is None:
+        return None
+    chosen = _cache(cache)
+    levels = [chosen.wrap(source) for source in made.sources]
+    return made.pyramid(levels) if _is_kept(chosen, levels[-1]) else None
+
+
+class _Made:
+    """An array, and what its levels are made by.
+
+    Parameters
+    ----------
+    array, axes, method
+        As for :func:`overviews`.
+
+    Attributes
+    ----------
+    sources : list of OverviewSource
+        The levels, from the first on; none if there is nothing to make coarser.
+    """
+
+    def __init__(self, array: Any, axes: tuple[int, int] | None, method: str | None) -> None:
+        node = node_of(array)
+        ndim = len(node.shape)
+        self._finest = (Array.from_node(node), (1,) * ndim)
+        rows, columns = picture_axes(node.shape) if axes is None else axes
+        Pyramid([self._finest], (rows, columns))  # checks the axes
+        itemsize = max(1, node.dtype.itemsize)
+        self.layout = Layout.of(node.shape, (rows % ndim, columns % ndim), node.grid, itemsize)
+        self.reducer = Reducer(node, self.layout, averaging_of(node.dtype, method))
+        count = 0 if 0 in node.shape else self.layout.levels
+        self.sources = [OverviewSource(self.reducer, level) for level in range(1, count + 1)]
+
+    def pyramid(self, levels: Sequence[Source]) -> Pyramid:
+        """Return the array with its levels."""
+        coarser = [
+            (Array.from_node(leaf_of(source, decode=False)), self.layout.factors(level))
+            for level, source in enumerate(levels, start=1)
+        ]
+        return Pyramid([self._finest, *coarser], self.layout.axes)
+
+
+def _cache(cache: Cache | bool | None) -> Cache:
+    """Return the cache for overviews: that of the options, else the default one."""
+    said = options.current().cache if cache is None else cache
+    chosen = chosen_cache(said or True, remote=False)
+    assert chosen is not None
+    return chosen
 
 
 def _in_memory(reducer: Reducer, sources: list[OverviewSource]) -> list[Source]:
@@ -126,24 +186,22 @@ def _in_memory(reducer: Reducer, sources: list[OverviewSource]) -> list[Source]:
     return [MemorySource(values) for values in keeper.arrays]
 
 
-def _in_cache(reducer: Reducer, sources: list[OverviewSource], cache: Cache) -> list[Source]:
-    levels = [cache.wrap(source) for source in sources]
-    if not _is_kept(cache, levels[-1]):
-        started = time.perf_counter()
-        box = whole(sources[-1].shape)
-        if sources[-1].version(box) is None:
-            time.sleep(_SETTLING_SECONDS)
-        if sources[-1].version(box) is None:
-            raise CacheError(
-                f"{sources[-1].name} cannot be kept: what it is made of has no state that can be "
-                "told from others; cache=False makes overviews in memory"
-            )
-        build(reducer, InCache(cache, levels))
-        _log.info("%s made in %.1f s", sources[-1].name, time.perf_counter() - started)
-    return list(levels)
+def _build(reducer: Reducer, cache: Cache, levels: list[Cached]) -> None:
+    source = levels[-1].source
+    started = time.perf_counter()
+    box = whole(source.shape)
+    if source.version(box) is None:
+        time.sleep(_SETTLING_SECONDS)
+    if source.version(box) is None:
+        raise CacheError(
+            f"{source.name} cannot be kept: what it is made of has no state that can be "
+            "told from others; cache=False makes overviews in memory"
+        )
+    build(reducer, InCache(cache, levels))
+    _log.info("%s made in %.1f s", source.name, time.perf_counter() - started)
 
 
-def _is_kept(cache: Cache, level: Any) -> bool:
+def _is_kept(cache: Cache, level: Cached) -> bool:
     """Tell whether a level is in a cache, made of what is there now."""
     source = level.source
     for part in level.grid.parts(whole(level.shape)):

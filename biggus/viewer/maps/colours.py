@@ -86,7 +86,7 @@ def colours_for(
 
     Examples
     --------
-    >>> colours_for(np.linspace(-1, 3, 9), {}).vmin
+    >>> round(colours_for(np.linspace(-1, 3, 9), {}).vmin, 1)
     -3.0
     >>> colours_for(np.linspace(270, 300, 9), {"standard_name": "air_temperature"}).cmap
     'inferno'

@@ -1,0 +1,159 @@
+"""``biggus view``: an array to pan over, in a window or on a page."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from biggus.backends import Location
+from biggus.cli.bars import progress_bar
+from biggus.cli.keys import KeySyntaxError, split_selection
+from biggus.cli.opening import add_opening, backend_options, open_variable, settings
+from biggus.cli.usage import UsageError
+from biggus.errors import BiggusError, OutputError
+from biggus.options import set_options
+from biggus.sinks.placing import replacing
+
+if TYPE_CHECKING:
+    from biggus.pyramids import Pyramid
+
+_EXAMPLES = """\
+  biggus view "https://host/{z}/{x}/{y}.png"
+  biggus view ocean.nc "tos[0]"
+  biggus view era5.zarr t2m --overviews --serve
+"""
+
+_DOTS_PER_INCH = 150
+
+_WINDOWLESS = {"agg", "pdf", "pgf", "svg", "ps", "cairo", "template"}
+"""Backends of matplotlib that draw into files."""
+
+
+def add_command(commands: Any, common: argparse.ArgumentParser) -> None:
+    """Add this command to the command line."""
+    parser = commands.add_parser(
+        "view",
+        parents=[common],
+        help="pan and zoom over an array, of which only what is on the screen is read",
+        description="Pan and zoom over an array, of which only what is on the screen is read.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_opening(parser)
+    parser.add_argument(
+        "selection",
+        nargs="?",
+        metavar="VARIABLE[KEY]",
+        help="what to show; the variable may be left out where there is just one",
+    )
+    parser.add_argument(
+        "--serve",
+        action="store_true",
+        help="a page for a browser of this machine, instead of a window",
+    )
+    parser.add_argument("--port", type=int, default=0, metavar="N", help="of the page")
+    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="a picture, no window")
+    parser.add_argument("--force", action="store_true", help="replace FILE if it is there")
+    parser.add_argument(
+        "--overviews",
+        action="store_true",
+        help="go through the array once, and keep coarser levels of it in the cache",
+    )
+    parser.set_defaults(run=run, last="selection")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Show an array."""
+    if arguments.serve and arguments.output:
+        raise UsageError("--serve and -o exclude each other")
+    with settings(arguments):
+        shown = _pyramid(arguments)
+        title = Location(arguments.location).public.rstrip("/").rpartition("/")[2]
+        if arguments.selection:
+            title = f"{title} {arguments.selection}"
+        if arguments.serve:
+            _serve(shown, title, arguments.port)
+        elif arguments.output:
+            _save(shown, title, arguments.output.absolute(), arguments.force)
+        else:
+            _show(shown, title)
+
+
+def _pyramid(arguments: argparse.Namespace) -> Pyramid:
+    """Return what is to be shown, with all the levels that it has."""
+    from biggus.pyramids import Pyramid, kept_overviews, open_pyramid, overviews
+    from biggus.pyramids.layout import picture_axes
+
+    try:
+        variable, key = split_selection(arguments.selection or "")
+    except KeySyntaxError as error:
+        raise UsageError(str(error)) from None
+    if key is ... and not arguments.raw:
+        options = backend_options(arguments)
+        if "zoom" in options:
+            options["zooms"] = range(options.pop("zoom") + 1)
+        found = open_pyramid(
+            arguments.location, variable or None, backend=arguments.backend, **options
+        )
+        if len(found) > 1:
+            return found
+        array = found.levels[0].array
+    else:
+        try:
+            array = open_variable(arguments, variable or None).array[key]
+        except (IndexError, ValueError, TypeError) as error:
+            if isinstance(error, BiggusError):
+                raise
+            raise UsageError(f"cannot select from {arguments.location}: {error}") from None
+    if array.ndim < 2:
+        raise UsageError(f"an array of shape {array.shape} has no rows and columns to pan over")
+    if arguments.overviews:
+        with progress_bar() as bar, set_options(progress=bar):
+            return overviews(array)
+    axes = picture_axes(array.shape)
+    return kept_overviews(array) or Pyramid([(array, (1,) * array.ndim)], axes)
+
+
+def _serve(shown: Pyramid, title: str, port: int) -> None:
+    from biggus.viewer.web.page import page_of
+
+    try:
+        server = page_of(shown, title, port)
+    except OSError as error:
+        raise UsageError(f"the port {port} cannot be used: {error.strerror}") from None
+    print(f"{server.url}", flush=True)
+    print("  open it in a browser of this machine; Ctrl-C ends it", flush=True)
+    server.serve()
+
+
+def _save(shown: Pyramid, title: str, path: Path, force: bool) -> None:
+    from biggus.viewer import imshow
+    from biggus.viewer.maps.drawing import new_figure
+
+    kinds = (".png", ".pdf", ".svg")
+    if path.suffix.lower() not in kinds:
+        raise OutputError(f"cannot write {path}: name it with one of {', '.join(kinds)}")
+    figure = new_figure((8.0, 6.4), title)
+    imshow(shown, figure.add_subplot())
+    with replacing(path, force, "--force") as temporary:
+        figure.savefig(temporary, format=path.suffix.lower()[1:], dpi=_DOTS_PER_INCH)
+    print(path)
+
+
+def _show(shown: Pyramid, title: str) -> None:
+    from biggus.extras import needing
+    from biggus.viewer import imshow
+
+    with needing("matplotlib", "viewer", "a window"):
+        import matplotlib.pyplot as plt
+    backend = plt.get_backend().lower()
+    if backend in _WINDOWLESS:
+        raise UsageError(
+            f"matplotlib has no window here (its backend is {backend}): --serve makes a page for "
+            "a browser, -o FILE a picture"
+        )
+    figure, ax = plt.subplots(layout="constrained")
+    figure.suptitle(title)
+    imshow(shown, ax)
+    plt.show()

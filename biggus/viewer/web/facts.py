@@ -1,0 +1,172 @@
+"""Facts: what the page is told of an array, and of its places."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from biggus.viewer.maps import labels
+from biggus.viewer.maps.colours import colours_for
+from biggus.viewer.maps.coordinates import Coordinate, Meaning, meaning_of
+
+if TYPE_CHECKING:
+    from biggus.array import Array
+    from biggus.viewer.picture import Picture
+    from biggus.viewer.web.rendering import Renderer
+
+MAPS = (
+    "viridis",
+    "inferno",
+    "cividis",
+    "plasma",
+    "RdBu_r",
+    "YlGnBu",
+    "Blues_r",
+    "twilight",
+    "gray",
+)
+"""Of colours: those that can be chosen."""
+
+_MOST_NAMES = 2000
+"""Elements of an axis; of a longer one they are told when they are looked at."""
+
+_MOST_VALUES = 2000
+"""Of a series."""
+
+
+class Facts:
+    """What is told of what a renderer shows.
+
+    Parameters
+    ----------
+    renderer : Renderer
+        What shows it.
+    title : str
+        Where it is.
+    """
+
+    def __init__(self, renderer: Renderer, title: str) -> None:
+        self.renderer = renderer
+        self.picture = renderer.picture
+        self.array: Array = self.picture.pyramid.levels[0].array
+        self.meaning: Meaning = meaning_of(self.array.node)
+        self.title = title
+
+    def whole(self) -> dict[str, Any]:
+        """Return what the page needs to begin with."""
+        rows, columns = self.picture.shape[:2]
+        told: dict[str, Any] = {
+            "title": self.title,
+            "label": labels.label_of(self.meaning),
+            "rows": rows,
+            "columns": columns,
+            "zooms": self.renderer.zooms,
+            "coloured": len(self.picture.shape) == 3,
+            "attribution": self.picture.pyramid.attribution or "",
+            "maps": MAPS,
+            "axes": [self._axis(axis) for axis in self.picture.others],
+        }
+        if not told["coloured"]:
+            values = self.renderer.values(self.picture.normal_index(()))
+            found = colours_for(np.ma.asarray(values), self.meaning.attributes, self.meaning.name)
+            cmap = found.cmap if found.cmap in MAPS else MAPS[0]
+            told["colours"] = {"cmap": cmap, "vmin": found.vmin, "vmax": found.vmax}
+        return told
+
+    def _axis(self, axis: int) -> dict[str, Any]:
+        each = self.meaning.along(axis)
+        length = self.array.shape[axis]
+        names = None
+        if each is not None and length <= _MOST_NAMES:
+            names = [_text(each, value) for value in _dated(each)]
+        return {
+            "name": f"axis {axis}" if each is None else each.name,
+            "length": length,
+            "names": names,
+        }
+
+    def value(self, row: int, column: int, index: tuple[int, ...]) -> dict[str, Any]:
+        """Return the value of one element, and where it lies."""
+        row = self._row(row)
+        plane = self.picture.planes(index)[0].array
+        told = plane[row, column].masked_array().tolist()  # None where it is missing
+        where = []
+        for place, axis in ((column, self.picture.axes[1]), (row, self.picture.axes[0])):
+            each = self.meaning.along(axis)
+            if each is not None:
+                where.append(_text(each, _dated(each, place)[0]))
+        return {"value": _plain(told), "where": where}
+
+    def _row(self, row: int) -> int:
+        """Return the row of the array that is drawn as the row of that number, from the top.
+
+        Raises
+        ------
+        IndexError
+            If there is none.
+        """
+        rows = self.picture.shape[0]
+        if not 0 <= row < rows:
+            raise IndexError(f"there is no row {row} of {rows}")
+        return rows - 1 - row if self.renderer.upward else row
+
+    def series(self, row: int, column: int, index: tuple[int, ...], axis: int) -> dict[str, Any]:
+        """Return the values along another axis at one place: some, if there are many.
+
+        Raises
+        ------
+        IndexError
+            If there is no such axis.
+        """
+        others = self.picture.others
+        if not 0 <= axis < len(others):
+            raise IndexError(f"there is no axis {axis} beside rows and columns")
+        length = self.array.shape[others[axis]]
+        step = max(1, math.ceil(length / _MOST_VALUES))
+        key: list[Any] = [0] * self.array.ndim
+        for place, number in zip(others, index, strict=True):
+            key[place] = number
+        key[others[axis]] = slice(None, None, step)
+        rows, columns = self.picture.axes
+        key[rows], key[columns] = self._row(row), column
+        values = self.array[tuple(key)].masked_array().tolist()  # None where one is missing
+        return {"step": step, "values": [_plain(value) for value in values]}
+
+
+def grows_upward(picture: Picture) -> bool:
+    """Tell whether the first row is at the bottom: where latitude, say, grows with the rows."""
+    each = meaning_of(picture.pyramid.levels[0].array.node).along(picture.axes[0])
+    if each is None or each.kind not in ("latitude", "y"):
+        return False
+    values = np.asarray(each.values())
+    return bool(len(values) > 1 and values[-1] > values[0])
+
+
+def _dated(each: Coordinate, place: int | None = None) -> Any:
+    """Return the values of a coordinate, dates where they are such; all or one of them."""
+    values = np.atleast_1d(np.asarray(each.values()))
+    if place is not None:
+        values = values[place : place + 1]
+    dates = labels.dates_of(each, values)
+    return values if dates is None else dates
+
+
+def _text(each: Coordinate, value: Any) -> str:
+    if isinstance(value, np.datetime64) or not isinstance(value, np.generic | str | int | float):
+        return labels.date_text(value)
+    if each.kind == "latitude":
+        return labels.degrees_text(float(value), "N", "S")
+    if each.kind == "longitude":
+        return labels.degrees_text((float(value) + 180) % 360 - 180, "E", "W")
+    return f"{each.name} {value:.6g}" if isinstance(value, np.number) else f"{each.name} {value}"
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as JSON has it: what is no number, as text."""
+    if isinstance(value, list):
+        return [_plain(each) for each in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return value if isinstance(value, (int, float, str, bool, type(None))) else str(value)

@@ -1,0 +1,42 @@
+"""The page of an array: what renders it, tells of it and serves it, put together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from biggus.viewer.picture import Picture
+from biggus.viewer.web.facts import Facts, grows_upward
+from biggus.viewer.web.rendering import Renderer
+from biggus.viewer.web.server import PageServer
+
+if TYPE_CHECKING:
+    from biggus.pyramids import Pyramid
+
+SAMPLE_BYTES = 16_000_000
+"""How much is read for a tile that would need more: a screen has some twelve."""
+
+
+def page_of(
+    shown: Pyramid, title: str, port: int = 0, sample_bytes: int = SAMPLE_BYTES
+) -> PageServer:
+    """Return the server of a page that shows a pyramid, on the loopback interface alone.
+
+    Parameters
+    ----------
+    shown : Pyramid
+        What is shown.
+    title : str
+        What the page is called.
+    port : int, optional
+        0: any that is free.
+    sample_bytes : int, optional
+        How much may be read for a tile where no level is coarse enough.
+
+    Raises
+    ------
+    OSError
+        If the port cannot be used.
+    """
+    picture = Picture(shown)
+    renderer = Renderer(picture, sample_bytes, upward=grows_upward(picture))
+    return PageServer(Facts(renderer, title), port)

@@ -1,0 +1,225 @@
+"""Rendering: tiles of 256 by 256 pixels of an array, as a map in a browser asks for them.
+
+At the greatest zoom a pixel is an element; each zoom below halves rows and columns.  What is read
+for a tile follows from its pixels: the level of a pyramid that fills them, else every
+n-th element, within a budget of bytes.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import threading
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from biggus.extras import needing
+from biggus.viewer.choosing import View, chosen
+from biggus.viewer.layers import Layers
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    import numpy.typing as npt
+
+    from biggus.source import Values
+    from biggus.viewer.layers import Layer
+    from biggus.viewer.picture import Picture
+
+SIDE = 256
+"""Pixels along each side of a tile."""
+
+_KEPT_BYTES = 32 * 2**20
+"""Of tiles that were made: those of a few screens."""
+
+_MISSING = 255
+"""The colour that is none, of those that a tile may have."""
+
+_LAYERS = 64
+"""Places along other axes of which the layers are kept."""
+
+
+class Colouring(NamedTuple):
+    """How numbers become colours: a map of matplotlib's, and what its ends stand for."""
+
+    cmap: str
+    vmin: float
+    vmax: float
+
+
+class TileOutside(LookupError):  # noqa: N818 - what the server answers is its own affair
+    """There is no such tile."""
+
+
+class Renderer:
+    """Makes the tiles of a picture; safe from many threads.
+
+    Parameters
+    ----------
+    picture : Picture
+        What is shown.
+    sample_bytes : int
+        How much may be read for a tile where there are more elements than pixels.
+    upward : bool, optional
+        Whether the first row is at the bottom.
+    """
+
+    def __init__(self, picture: Picture, sample_bytes: int, upward: bool = False) -> None:
+        self.picture = picture
+        self.sample_bytes = sample_bytes
+        self.upward = upward
+        self._lock = threading.Lock()
+        self._layers: OrderedDict[tuple[int, ...], Layers] = OrderedDict()
+        self._made: OrderedDict[Hashable, bytes] = OrderedDict()
+        self._bytes = 0
+
+    @property
+    def zooms(self) -> int:
+        """The greatest zoom, at which a pixel is an element; at 0 one tile holds all."""
+        return max(0, math.ceil(math.log2(max(1, *self.picture.shape[:2]) / SIDE)))
+
+    def tile(
+        self, zoom: int, x: int, y: int, index: tuple[int, ...], colouring: Colouring | None
+    ) -> bytes:
+        """Return a tile as a PNG file.
+
+        Parameters
+        ----------
+        zoom, x, y : int
+            Which: x counts columns of tiles, y rows from the top.
+        index : tuple of int
+            Where along the other axes.
+        colouring : Colouring or None
+            None: the values are colours already.
+
+        Raises
+        ------
+        TileOutside
+            If there is none.
+        SourceError
+            If a read fails.
+        """
+        key = (zoom, x, y, index, colouring)
+        with self._lock:
+            if key in self._made:
+                self._made.move_to_end(key)
+                return self._made[key]
+        values = self._pixels(zoom, x, y, index)
+        made = _png(values, colouring)
+        with self._lock:
+            self._bytes += len(made) - len(self._made.pop(key, b""))
+            self._made[key] = made
+            while self._bytes > _KEPT_BYTES:
+                _, dropped = self._made.popitem(last=False)
+                self._bytes -= len(dropped)
+        return made
+
+    def values(self, index: tuple[int, ...], most: int = 512) -> Values:
+        """Return an overview of about so many rows and columns, to choose colours by."""
+        rows, columns = self.picture.shape[:2]
+        element = max(1.0, max(rows, columns) / most)
+        view = View((0.0, float(rows), 0.0, float(columns)), (element, element))
+        layer = self._layer(index, view)
+        return _read(layer, layer.span(view.window))
+
+    def _pixels(self, zoom: int, x: int, y: int, index: tuple[int, ...]) -> Values:
+        rows, columns = self.picture.shape[:2]
+        if not 0 <= zoom <= self.zooms:
+            raise TileOutside
+        element = 2.0 ** (self.zooms - zoom)
+        top, left = y * SIDE * element, x * SIDE * element
+        if x < 0 or y < 0 or top >= rows or left >= columns:
+            raise TileOutside
+        starts = top + np.arange(SIDE) * element, left + np.arange(SIDE) * element
+        outside = (starts[0] >= rows)[:, None] | (starts[1] >= columns)
+        down, across = (each + element / 2 for each in starts)
+        ends = top, min(top + SIDE * element, float(rows))
+        if self.upward:
+            down, ends = rows - down, (rows - ends[1], rows - ends[0])
+        window = (*ends, left, min(left + SIDE * element, float(columns)))
+        layer = self._layer(index, View(window, (element, element)))
+        span = layer.span(window)
+        values = np.ma.asarray(_read(layer, span))
+        places = [
+            (middles // factor).astype(np.intp).clip(first, stop - 1) - first
+            for middles, factor, (first, stop) in zip(
+                (down, across), layer.factors, span, strict=True
+            )
+        ]
+        shown = values[places[0]][:, places[1]]
+        mask = np.ma.getmaskarray(shown).copy()
+        mask[outside] = True
+        return np.ma.MaskedArray(shown.data, mask=mask)
+
+    def _layer(self, index: tuple[int, ...], view: View) -> Layer:
+        with self._lock:
+            layers = self._layers.get(index)
+            if layers is None:
+                layers = self._layers[index] = Layers(self.picture.planes(index), index)
+                if len(self._layers) > _LAYERS:
+                    self._layers.popitem(last=False)
+            return chosen(layers, view, self.sample_bytes)
+
+
+def _read(layer: Layer, span: Any) -> Values:
+    (top, bottom), (left, right) = span
+    part = layer.array[top:bottom, left:right]
+    return part.masked_array() if part.masked else part.ndarray()
+
+
+def _png(values: Values, colouring: Colouring | None) -> bytes:
+    with needing("PIL", "viewer", "making tiles"):
+        from PIL import Image
+    missing = np.ma.getmaskarray(values)
+    data = np.ma.getdata(values)
+    if colouring is None:
+        image = Image.fromarray(_with_opacity(data, missing), "RGBA")
+        return _saved(image)
+    image = Image.fromarray(_numbered(data, missing, colouring), "P")
+    image.putpalette(_palette(colouring.cmap), "RGB")
+    return _saved(image, transparency=_MISSING)
+
+
+def ramp(cmap: str) -> bytes:
+    """Return the colours of a map one above the other, the greatest on top, as a PNG file."""
+    numbers = np.arange(_MISSING - 1, -1, -1, dtype=np.float64)[:, None]
+    return _png(numbers, Colouring(cmap, 0.0, float(_MISSING)))
+
+
+def _saved(image: Any, **how: Any) -> bytes:
+    file = io.BytesIO()
+    image.save(file, "PNG", compress_level=1, **how)
+    return file.getvalue()
+
+
+def _with_opacity(data: npt.NDArray[Any], missing: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint8]:
+    """Return colours with what is missing seen through."""
+    pixels = np.full((*data.shape[:2], 4), 255, np.uint8)
+    if data.dtype.kind == "f":
+        data = np.rint(np.nan_to_num(data).clip(0, 1) * 255)
+    pixels[..., : data.shape[2]] = data
+    pixels[missing.any(axis=2), 3] = 0
+    return pixels
+
+
+def _numbered(
+    data: npt.NDArray[Any], missing: npt.NDArray[np.bool_], colouring: Colouring
+) -> npt.NDArray[np.uint8]:
+    """Return for each value the number of its colour."""
+    numbers = data.astype(np.float64)
+    span = colouring.vmax - colouring.vmin or 1.0
+    with np.errstate(all="ignore"):
+        share = (numbers - colouring.vmin) / span * _MISSING
+        found = np.nan_to_num(share, nan=0.0).clip(0, _MISSING - 1).astype(np.uint8)
+    found[missing | np.isnan(numbers)] = _MISSING
+    return found
+
+
+def _palette(cmap: str) -> bytes:
+    from matplotlib import colormaps
+
+    colours = colormaps[cmap](np.linspace(0, 1, _MISSING))[:, :3]
+    rounded: bytes = np.rint(colours * 255).astype(np.uint8).tobytes()
+    return rounded + b"\0\0\0"

@@ -1,0 +1,242 @@
+"""The server of the page: on the loopback interface, for who has the token in its address.
+
+No path of a request reaches the disk: what can be asked for is a table.  Requests must be
+addressed to this very host and port, so that no page of another site can reach it by a name
+of its own (DNS rebinding).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+import http.server
+import importlib.resources
+import json
+import logging
+import secrets
+import threading
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, urlsplit
+
+from biggus.errors import BiggusError
+from biggus.viewer.web.facts import MAPS
+from biggus.viewer.web.rendering import Colouring, TileOutside, ramp
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from biggus.viewer.web.facts import Facts
+
+_log = logging.getLogger("biggus.viewer")
+
+_FILES = {
+    "": ("index.html", "text/html; charset=utf-8"),
+    "view.js": ("view.js", "text/javascript; charset=utf-8"),
+    "view.css": ("view.css", "text/css; charset=utf-8"),
+    "leaflet.js": ("leaflet/leaflet.js", "text/javascript; charset=utf-8"),
+    "leaflet.css": ("leaflet/leaflet.css", "text/css; charset=utf-8"),
+}
+"""All files that there are, by what they are asked for as."""
+
+_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
+    "img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+
+_MOST_CHARACTERS = 2000
+"""Of a request's line."""
+
+
+class _BadRequest(Exception):  # noqa: N818 - the answer is its own affair
+    """A request makes no sense."""
+
+
+class PageServer:
+    """Serves the page of an array, from threads, for as long as it is entered.
+
+    Parameters
+    ----------
+    facts : Facts
+        What is shown and told.
+    port : int, optional
+        0: any that is free.
+
+    Attributes
+    ----------
+    url : str
+        The address, token included: whoever has it sees the array.
+    """
+
+    def __init__(self, facts: Facts, port: int = 0) -> None:
+        token = secrets.token_urlsafe(16)
+        self._server = http.server.ThreadingHTTPServer(
+            ("127.0.0.1", port), _handler(facts, token, contextvars.copy_context())
+        )
+        self._server.daemon_threads = True
+        self.port = self._server.server_port
+        self.url = f"http://127.0.0.1:{self.port}/{token}/"
+
+    def serve(self) -> None:
+        """Serve until it is interrupted."""
+        try:
+            self._server.serve_forever(poll_interval=0.2)
+        finally:
+            self._server.server_close()
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[str]:
+        """Serve while the block runs; yields the address."""
+        thread = threading.Thread(target=self.serve, name="biggus-page", daemon=True)
+        thread.start()
+        try:
+            yield self.url
+        finally:
+            self._server.shutdown()
+            thread.join()
+
+
+def _handler(
+    facts: Facts, token: str, context: contextvars.Context
+) -> type[http.server.BaseHTTPRequestHandler]:
+    answers = Answers(facts)
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        server_version = "biggus"
+        sys_version = ""
+        timeout = 60
+
+        def do_GET(self) -> None:
+            # The options that were in force where the server was made hold for its reads.
+            context.copy().run(self._answer)
+
+        def _answer(self) -> None:
+            hosts = {f"{name}:{self.server.server_port}" for name in ("127.0.0.1", "localhost")}  # type: ignore[attr-defined] # of every HTTPServer
+            path, _, rest = self.path.lstrip("/").partition("/")
+            known = secrets.compare_digest(path.encode(), token.encode())
+            if self.headers.get("Host") not in hosts or not known:
+                self._send(403, "text/plain; charset=utf-8", b"not for you")
+                return
+            status, kind, body = answers.answer(rest)
+            with contextlib.suppress(ConnectionError, TimeoutError):
+                self._send(status, kind, body)
+
+        def _send(self, status: int, kind: str, body: bytes) -> None:
+            self.send_response(status)
+            for name, value in _HEADERS.items():
+                self.send_header(name, value)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: Any) -> None:
+            _log.debug("%s %s", self.command, format % args)
+
+    return Handler
+
+
+class Answers:
+    """What is answered to requests, without their being made over HTTP.
+
+    Parameters
+    ----------
+    facts : Facts
+        What is shown and told.
+    """
+
+    def __init__(self, facts: Facts) -> None:
+        self._facts = facts
+        self._told: dict[str, Callable[[dict[str, str]], Any]] = {
+            "about.json": lambda _: facts.whole(),
+            "value.json": self._value,
+            "series.json": self._series,
+        }
+
+    def answer(self, request: str) -> tuple[int, str, bytes]:
+        """Return status, type and body of what answers a request after the token."""
+        if len(request) > _MOST_CHARACTERS:
+            return _failed(414, "the request is too long")
+        parts = urlsplit(request)
+        name = parts.path
+        try:
+            given = {key: values[-1] for key, values in parse_qs(parts.query).items()}
+            if name in _FILES:
+                file, kind = _FILES[name]
+                page = importlib.resources.files("biggus.viewer.web").joinpath("page")
+                return 200, kind, page.joinpath(file).read_bytes()
+            if name in self._told:
+                body = json.dumps(self._told[name](given)).encode()
+                return 200, "application/json", body
+            if name == "ramp.png":
+                return 200, "image/png", ramp(_colour_map(given))
+            if name.startswith("tile/"):
+                return 200, "image/png", self._tile(name, given)
+        except (_BadRequest, IndexError) as error:
+            return _failed(400, str(error))
+        except TileOutside:
+            return _failed(404, "there is no such tile")
+        except BiggusError as error:
+            return _failed(502, str(error))
+        except Exception as error:  # noqa: BLE001 - whatever it is, the page says so
+            _log.exception("a request for %r failed", request)
+            return _failed(500, f"{type(error).__name__}: {error}")
+        return _failed(404, "there is nothing of that name")
+
+    def _tile(self, name: str, given: dict[str, str]) -> bytes:
+        place = name.removesuffix(".png").split("/")[1:]
+        if len(place) != 3:
+            raise _BadRequest("a tile is asked for as tile/ZOOM/X/Y.png")
+        zoom, x, y = map(_integer, place)
+        renderer = self._facts.renderer
+        colouring = None
+        if len(self._facts.picture.shape) == 2:
+            limits = _number(given, "vmin"), _number(given, "vmax")
+            colouring = Colouring(_colour_map(given), *limits)
+        return renderer.tile(zoom, x, y, self._index(given), colouring)
+
+    def _index(self, given: dict[str, str]) -> tuple[int, ...]:
+        numbers = [_integer(text) for text in given.get("index", "").split(",") if text]
+        return self._facts.picture.normal_index(tuple(numbers))
+
+    def _place(self, given: dict[str, str]) -> tuple[int, int]:
+        return _integer(given.get("row", "")), _integer(given.get("column", ""))
+
+    def _value(self, given: dict[str, str]) -> Any:
+        return self._facts.value(*self._place(given), self._index(given))
+
+    def _series(self, given: dict[str, str]) -> Any:
+        axis = _integer(given.get("axis", ""))
+        return self._facts.series(*self._place(given), self._index(given), axis)
+
+
+def _failed(status: int, problem: str) -> tuple[int, str, bytes]:
+    return status, "application/json", json.dumps({"problem": problem}).encode()
+
+
+def _colour_map(given: dict[str, str]) -> str:
+    cmap = given.get("cmap", MAPS[0])
+    if cmap not in MAPS:
+        raise _BadRequest("there is no such map of colours")
+    return cmap
+
+
+def _integer(text: str) -> int:
+    if not text.isascii() or not text.removeprefix("-").isdigit() or len(text) > 18:
+        raise _BadRequest("a whole number is missing, or is none")
+    return int(text)
+
+
+def _number(given: dict[str, str], name: str) -> float:
+    try:
+        number = float(given[name])
+    except (KeyError, ValueError):
+        raise _BadRequest(f"{name} is a number") from None
+    if not abs(number) < float("inf"):
+        raise _BadRequest(f"{name} is a finite number")
+    return number

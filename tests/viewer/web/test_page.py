@@ -1,0 +1,239 @@
+"""The page of an array: its tiles are the array's pixels, and only who may asks."""
+
+from __future__ import annotations
+
+import http.client
+import io
+import json
+import socket
+from urllib.parse import urlsplit
+
+import numpy as np
+import pytest
+
+import biggus
+from biggus.pyramids import Pyramid, kept_overviews, overviews
+from biggus.testing import ArraySource, RecordingSource, UnreadableSource
+
+matplotlib = pytest.importorskip("matplotlib")
+Image = pytest.importorskip("PIL.Image")
+
+from biggus.viewer.picture import Picture
+from biggus.viewer.web.facts import Facts
+from biggus.viewer.web.page import page_of
+from biggus.viewer.web.rendering import Colouring, Renderer, TileOutside
+
+GREY = Colouring("gray", 0.0, 254.0)
+
+
+def one(array) -> Pyramid:
+    array = array if isinstance(array, biggus.Array) else biggus.ArrayAdapter(array)
+    axes = (0, 1) if array.ndim == 2 or array.shape[-1] in (3, 4) else (-2, -1)
+    return Pyramid([(array, (1,) * array.ndim)], axes)
+
+
+def renderer(array, sample_bytes: int = 10**9, upward: bool = False) -> Renderer:
+    shown = array if isinstance(array, Pyramid) else one(array)
+    return Renderer(Picture(shown), sample_bytes, upward)
+
+
+def pixels(png: bytes) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(png)).convert("RGBA"))
+
+
+def ask(url: str, path: str = "", **headers: str) -> tuple[int, dict[str, str], bytes]:
+    parts = urlsplit(url)
+    connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=20)
+    try:
+        connection.request("GET", parts.path + path, headers=headers)
+        answer = connection.getresponse()
+        return answer.status, dict(answer.getheaders()), answer.read()
+    finally:
+        connection.close()
+
+
+@pytest.mark.parametrize("upward", [False, True])
+def test_at_the_greatest_zoom_a_pixel_is_an_element(upward) -> None:
+    values = np.random.default_rng(0).integers(0, 254, (300, 700), "u1").astype("f4")
+    made = renderer(values, upward=upward)
+    assert made.zooms == 2
+    seen = values[::-1] if upward else values
+    for y in range(2):
+        for x in range(3):
+            tile = pixels(made.tile(2, x, y, (), GREY))
+            right = seen[y * 256 : (y + 1) * 256, x * 256 : (x + 1) * 256]
+            rows, columns = right.shape
+            assert (tile[:rows, :columns, 3] == 255).all()
+            assert np.abs(tile[:rows, :columns, 0].astype(int) - right).max() <= 1
+            assert (tile[rows:, :, 3] == 0).all()
+            assert (tile[:, columns:, 3] == 0).all()
+
+
+def test_further_out_a_pixel_is_an_element_of_a_level() -> None:
+    values = np.random.default_rng(0).integers(0, 254, (1500, 1100), "u1")
+    pyramid = overviews(biggus.ArrayAdapter(values))
+    made = renderer(pyramid)
+    for zoom in range(made.zooms + 1):
+        level = pyramid[made.zooms - zoom].ndarray()
+        tile = pixels(made.tile(zoom, 0, 0, (), GREY))[..., 0]
+        rows, columns = (min(256, n) for n in level.shape)
+        difference = np.abs(tile[:rows, :columns].astype(int) - level[:rows, :columns])
+        assert difference.max() <= 1
+
+
+def test_missing_values_are_seen_through_and_limits_hold() -> None:
+    values = np.ma.masked_array([[0.0, 5, 10], [-7, 99, np.nan]], [[0, 1, 0], [0, 0, 0]])
+    tile = pixels(renderer(values).tile(0, 0, 0, (), Colouring("gray", 0.0, 10.0)))[:2, :3]
+    assert tile[..., 3].tolist() == [[255, 0, 255], [255, 255, 0]]
+    assert tile[0, 0, 0] == tile[1, 0, 0] == 0
+    assert tile[0, 2, 0] == tile[1, 1, 0] == 255
+
+
+def test_colours_are_shown_as_they_are() -> None:
+    values = np.random.default_rng(0).integers(0, 255, (40, 30, 3), "u1")
+    tile = pixels(renderer(values).tile(0, 0, 0, (), None))
+    assert np.array_equal(tile[:40, :30, :3], values)
+    assert (tile[:40, :30, 3] == 255).all()
+    assert (tile[40:, :, 3] == 0).all()
+
+
+def test_a_tile_reads_what_lies_under_it_and_is_made_once() -> None:
+    source = RecordingSource(ArraySource(np.zeros((2048, 2048), "f4"), (128, 128)))
+    made = renderer(biggus.ArrayAdapter(source))
+    first = made.tile(3, 2, 5, (), GREY)
+    read = sum(np.prod([s.stop - s.start for s in box]) for box in source.boxes)
+    assert read == 256 * 256
+    assert made.tile(3, 2, 5, (), GREY) is first
+    assert sum(np.prod([s.stop - s.start for s in box]) for box in source.boxes) == read
+
+
+def test_without_overviews_a_sample_is_read_within_its_budget() -> None:
+    source = RecordingSource(ArraySource(np.zeros((8192, 8192), "u1"), (64, 64)))
+    made = renderer(biggus.ArrayAdapter(source), sample_bytes=400_000)
+    made.tile(0, 0, 0, (), GREY)
+    chunks = {(s.start // 64, t.start // 64) for s, t in source.boxes}
+    assert 0 < len(chunks) * 64 * 64 <= 400_000
+
+
+def test_other_axes_are_chosen_by_index() -> None:
+    values = np.arange(3 * 4 * 5.0).reshape(3, 4, 5)
+    made = renderer(values)
+    for number in range(3):
+        tile = pixels(made.tile(0, 0, 0, (number,), Colouring("gray", 0.0, 60.0)))
+        shown = tile[:4, :5, 0].astype(float) / 255 * 60
+        assert np.allclose(shown, values[number], atol=0.5)
+
+
+@pytest.mark.parametrize("place", [(0, 1, 0), (0, 0, 1), (1, 0, 0), (-1, 0, 0), (0, -1, 0)])
+def test_there_are_no_tiles_outside(place) -> None:
+    with pytest.raises(TileOutside):
+        renderer(np.zeros((10, 10))).tile(*place, (), GREY)
+
+
+@pytest.fixture
+def served():
+    values = np.ma.masked_less(np.arange(4 * 60 * 90.0).reshape(4, 60, 90) - 5, 0)
+    with page_of(one(values), "a cube").running() as url:
+        yield url
+
+
+def test_the_page_and_what_it_asks_for_are_there(served) -> None:
+    for name in ("", "view.js", "view.css", "leaflet.js", "leaflet.css"):
+        status, headers, body = ask(served, name)
+        assert (status, len(body) > 400) == (200, True)
+        assert "default-src 'none'" in headers["Content-Security-Policy"]
+    about = json.loads(ask(served, "about.json")[2])
+    assert (about["rows"], about["columns"], about["title"]) == (60, 90, "a cube")
+    assert [axis["length"] for axis in about["axes"]] == [4]
+    status, headers, body = ask(served, "tile/0/0/0.png?index=2&cmap=viridis&vmin=0&vmax=9")
+    assert (status, headers["Content-Type"], body[:4]) == (200, "image/png", b"\x89PNG")
+    assert ask(served, "ramp.png?cmap=inferno")[0] == 200
+
+
+def test_values_and_series_are_those_of_the_array(served) -> None:
+    found = json.loads(ask(served, "value.json?row=3&column=7&index=2")[2])
+    assert found["value"] == 2 * 5400 + 3 * 90 + 7 - 5
+    assert json.loads(ask(served, "value.json?row=0&column=1&index=0")[2])["value"] is None
+    series = json.loads(ask(served, "series.json?row=0&column=1&index=0&axis=0")[2])
+    assert series == {"step": 1, "values": [None, 5396.0, 10796.0, 16196.0]}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("tile/0/0.png", "tile/a/0/0.png?cmap=gray&vmin=0&vmax=1", "tile/0/0/0.png?cmap=no"),
+        *("tile/0/0/0.png?cmap=gray&vmin=nan&vmax=1", "tile/0/0/0.png?cmap=gray&vmin=0"),
+        *("value.json?row=99&column=0", "value.json", "value.json?row=0&column=0&index=9"),
+        *("series.json?row=0&column=0&axis=7", "tile/0/0/0.png?cmap=gray&vmin=inf&vmax=1"),
+        "value.json?row=99999999999999999999&column=0",
+    ],
+)
+def test_requests_that_make_no_sense_are_refused_in_words(served, path) -> None:
+    status, _, body = ask(served, path)
+    assert status == 400
+    assert json.loads(body)["problem"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "../server.py",
+        "page/index.html",
+        "/etc/passwd",
+        "%2e%2e/server.py",
+        "leaflet/leaflet.js",
+        "x",
+    ],
+)
+def test_no_path_reaches_the_disk(served, path) -> None:
+    assert ask(served, path)[0] == 404
+    assert ask(served, "x" * 5000)[0] in (404, 414)
+
+
+def test_who_has_no_token_gets_nothing(served) -> None:
+    parts = urlsplit(served)
+    root = f"{parts.scheme}://{parts.netloc}/"
+    for path in ("", "about.json", "wrong/about.json", parts.path.strip("/")[:-1] + "/about.json"):
+        status, _, body = ask(root, path)
+        assert (status, body) == (403, b"not for you")
+
+
+def test_another_host_gets_nothing(served) -> None:
+    port = urlsplit(served).port
+    assert ask(served, "about.json", Host=f"localhost:{port}")[0] == 200
+    for host in ("evil.example", f"evil.example:{port}", "127.0.0.1", f"127.0.0.1:{port + 1}", ""):
+        assert ask(served, "about.json", Host=host)[0] == 403
+
+
+def test_it_listens_on_the_loopback_interface_alone(served) -> None:
+    port = urlsplit(served).port
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+        assert connection.getpeername()[0] == "127.0.0.1"
+    others = {info[4][0] for info in socket.getaddrinfo(socket.gethostname(), port)}
+    for address in others - {"127.0.0.1", "::1"}:
+        with pytest.raises(OSError), socket.create_connection((address, port), timeout=2):
+            pass
+
+
+def test_what_cannot_be_read_is_said(caplog) -> None:
+    broken = biggus.ArrayAdapter(UnreadableSource((40, 40)))
+    facts = Facts(renderer(broken), "")
+    from biggus.viewer.web.server import Answers
+
+    status, _, body = Answers(facts).answer("tile/0/0/0.png?cmap=gray&vmin=0&vmax=1")
+    assert status == 502
+    assert json.loads(body)["problem"]
+
+
+def test_the_page_of_an_array_with_kept_overviews_reads_none_of_it(tmp_path) -> None:
+    values = np.random.default_rng(0).random((3000, 2000), dtype="f4")
+    source = RecordingSource(ArraySource(values, (500, 500), token="v"))
+    array = biggus.ArrayAdapter(source)
+    cache = biggus.Cache(tmp_path / "cache")
+    assert kept_overviews(array, cache=cache) is None
+    overviews(array, cache=cache)
+    source.clear()
+    made = renderer(kept_overviews(array, cache=cache))
+    made.tile(0, 0, 0, (), GREY)
+    made.tile(2, 1, 1, (), GREY)
+    assert not source.boxes
