@@ -166,7 +166,7 @@ def _opened(
                 raise
             _log.warning("%s: standing in with what the cache holds", error)
             return remembered
-    memory.keep(source, server, found, given, only=variable is None)
+    memory.keep(source, server, found, given, only=variable is None, found=backend is None)
     return source
 
 

@@ -76,9 +76,11 @@ class Memory:
         backend: Backend,
         variable: str,
         options: Mapping[str, Any],
-        only: bool = False,
+        *,
+        only: bool,
+        found: bool,
     ) -> None:
-        """Remember a source of `backend`, and whether its variable is the `only` one."""
+        """Remember a source, of the `only` variable perhaps, of a `backend` found or named."""
         if self.cache is None or source.token is None:
             return
         where = self.location
@@ -90,7 +92,8 @@ class Memory:
         if not where.scheme:
             # What is gone cannot be looked at any more; a URL is known by what it looks like.
             with contextlib.suppress(BiggusError):
-                self._remember(self._place, {"backend": backend_for(where).name})
+                name = backend.name if found else backend_for(where).name
+                self._remember(self._place, {"backend": name})
 
     @property
     def _place(self) -> str:

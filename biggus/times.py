@@ -179,6 +179,7 @@ class Recount:
 
     masked = False
     fill_value = None
+    fresh = True
 
     def __init__(self, dtype: np.dtype[Any], units: TimeUnits, wanted: TimeUnits) -> None:
         terms = (units.length, units.start - wanted.start, wanted.length)
@@ -186,7 +187,7 @@ class Recount:
         # A value v becomes (factor * v + offset) / divisor.
         self.factor, self.offset, self.divisor = (term // common for term in terms)
         self._shift = self.offset / self.divisor if self.divisor > 1 else self.offset
-        small = max(self.factor, abs(self.offset)) <= _MOST and np.can_cast(dtype, np.int64)
+        small = max(self.factor, abs(self.offset)) <= _MOST
         exact = dtype.kind in "iu" and self.divisor == 1 and small
         self.dtype = np.dtype(np.int64 if exact else np.float64)
 

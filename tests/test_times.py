@@ -131,7 +131,7 @@ def test_counts_are_exact(dtype, units, wanted):
     values = np.array([0, 1, 24, 100], dtype)
     found = recount(values)
     assert found.dtype == recount.dtype
-    whole = np.dtype(dtype).kind in "iu" and recount.divisor == 1 and dtype != "u8"
+    whole = np.dtype(dtype).kind in "iu" and recount.divisor == 1
     assert found.dtype == ("i8" if whole else "f8")
     right = [(int(v) * recount.factor + recount.offset) / recount.divisor for v in values]
     assert found.tolist() == right
@@ -152,3 +152,10 @@ def test_missing_counts_stay_missing_and_what_lies_under_them_is_of_no_matter():
     assert found.compressed().tolist() == [24, 48]
     with pytest.raises(OverflowError, match="exceeds int64"):
         recount(values.data)
+    # NumPy would go round: 2**63 is -2**63 then.
+    same = Recount(
+        np.dtype("u8"), time_units("days since 2000-01-02"), time_units("days since 2000-01-01")
+    )
+    assert same(np.array([2**63 - 2], "u8")).tolist() == [2**63 - 1]
+    with pytest.raises(OverflowError, match="exceeds int64"):
+        same(np.array([2**63], "u8"))

@@ -226,7 +226,7 @@ FAILURES = {
     "204": (status(204), "204"),
     "login page": (status(200, PAGE, **{"Content-Type": "text/html"}), "HTML page"),
     "page without a type": (status(200, PAGE), None),
-    "empty": (status(200), "cut short"),
+    "empty": (status(200), "cut short: .*absent=200"),
     "cut body": (cut, "shorter than announced"),
     "broken connection": (broken, None),
     "wrong range": (status(206, b"x" * 64, **{"Content-Range": "bytes 7-70/999"}), None),
@@ -591,10 +591,9 @@ def test_what_one_took_for_absent_is_not_given_to_another(bucket, tmp_path):
         assert told.ndarray().tolist() == SPARSE
         with pytest.raises(SourceError):
             biggus.open(url, "a", cache=cache).ndarray()
-        bucket.requests.clear()
-        again = biggus.open(url, "a", cache=cache, absent=[410, 403, 403])
-        assert again.ndarray().tolist() == SPARSE
-        assert not [path for path in bucket.paths() if not path.endswith(("json", "y", "s"))]
+        with biggus.set_options(offline=True):
+            again = biggus.open(url, "a", cache=cache, absent=[410, 403, 403])
+            assert again.ndarray().tolist() == SPARSE
 
 
 @pytest.mark.parametrize("absent", [500, 206, "403", None])

@@ -174,6 +174,11 @@ def _check(response: Response) -> None:
         )
     if status not in (200, 206):
         raise OSError(f"{response.url}: the server answered {status}")
+    if status == 200 and not response.body:
+        raise OSError(
+            f"{response.url}: it is cut short: the answer has no body; if that is what the server "
+            "says of chunks that are not there, absent=200"
+        )
     if response.headers.get("Content-Type", "").lower().startswith("text/html"):
         raise OSError(f"{response.url}: the server sent an HTML page instead of data")
 
