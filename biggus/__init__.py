@@ -72,7 +72,7 @@ if TYPE_CHECKING:
     from biggus.many import open_many
     from biggus.pyramids import Pyramid, TilePyramid, open_pyramid, overviews
     from biggus.sinks import save
-    from biggus.viewer import imshow
+    from biggus.viewer import hist, imshow, plot
     from biggus.viewer.maps import quicklook
 
 __version__ = "1.0.0a1"
@@ -100,6 +100,7 @@ __all__ = [
     "count_nonzero",
     "errors",
     "full",
+    "hist",
     "histogram",
     "imshow",
     "isfinite",
@@ -131,6 +132,7 @@ __all__ = [
     "overviews",
     "percentile",
     "plan",
+    "plot",
     "prod",
     "ptp",
     "quantile",
@@ -152,11 +154,13 @@ _later = {
     "Cache": "biggus.cache",
     "Pyramid": "biggus.pyramids",
     "TilePyramid": "biggus.pyramids",
+    "hist": "biggus.viewer",
     "imshow": "biggus.viewer",
     "open": "biggus.api",
     "open_many": "biggus.many",
     "open_pyramid": "biggus.pyramids",
     "overviews": "biggus.pyramids",
+    "plot": "biggus.viewer",
     "quicklook": "biggus.viewer.maps",
     "save": "biggus.sinks",
 }

@@ -7,11 +7,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from biggus.viewer.plotting import imshow
+    from biggus.viewer.plotting import hist, imshow, plot
 
-__all__ = ["imshow"]
+__all__ = ["hist", "imshow", "plot"]
 
-_MODULES = {"imshow": "plotting"}
+_MODULES = {"hist": "plotting", "imshow": "plotting", "plot": "plotting"}
 """Where each name is defined."""
 
 

@@ -184,9 +184,8 @@ class ArrayImage(AxesImage):
         if view is None:
             return None, 0, 0, None
         canvas = self._canvas
-        saving = canvas.is_saving()
-        complete = self._block or saving or not self._redrawing.possible(canvas)
-        frame = self._show(view, complete=complete, alone=saving)
+        complete = self._block or self._redrawing.must_be_complete(canvas)
+        frame = self._show(view, complete=complete, alone=canvas.is_saving())
         if not complete and self._scene.waiting:
             self._redrawing.start()
         if not (self._coloured or self.norm.scaled() or complete):

@@ -36,17 +36,16 @@ class View(NamedTuple):
     density: tuple[float, float]
 
 
-def chosen(layers: Layers, view: View, sample_bytes: int) -> Layer:
+def chosen(layers: Layers, view: View) -> Layer:
     """Return the layer that shows a view.
 
     Parameters
     ----------
     layers : Layers
-        Of the picture.
+        Of the picture; they say how much may be read where there are more elements than
+        pixels can show.
     view : View
         What is to be seen.
-    sample_bytes : int
-        How much may be read, in chunks, where there are more elements than pixels can show.
     """
     number = _level(layers.planes, view)
     plane = layers.planes[number]
@@ -56,9 +55,9 @@ def chosen(layers: Layers, view: View, sample_bytes: int) -> Layer:
     while True:
         layer = layers.at(number, (down, across))
         span = layer.span(view.window)
-        if layer.cost(span) <= sample_bytes or max(span.shape) <= 1:
-            return layer
         chunks = layer.chunks_in(span)
+        if layer.cost(span) <= layers.sample_bytes or max(chunks) <= 1:
+            return layer
         if chunks[0] >= chunks[1]:
             down *= 2
         else:

@@ -2,7 +2,7 @@
 
 A layer is a plane, or every n-th element of one.  An element ``i`` covers the rows (or columns)
 from ``i * factor`` to ``(i + 1) * factor`` of the finest plane.  Tiles are unions of whole
-chunks, of about `SIDE` elements a side.
+chunks, or parts of one that is large.
 
 Pure but for the arrays that it slices: nothing is read here.
 """
@@ -13,19 +13,24 @@ import math
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
-from biggus.grid import Edges, IrregularEdges, RegularEdges, edges_of
+from biggus.grid import edges_of
+from biggus.viewer.cutting import longest_piece, pieces_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from biggus.array import Array
+    from biggus.grid import Edges
     from biggus.viewer.picture import Plane
 
-SIDE = 256
-"""Elements along a side of a tile, where chunks leave a choice."""
+SIDE = 128
+"""Elements along a side of a tile, where there are no chunks."""
+
+SHORT = 64
+"""Chunks are read together if they are no longer than this together."""
 
 MOST_BYTES = 8 * 2**20
-"""Tiles are made smaller than this, though a chunk is larger."""
+"""A tile is of so many bytes at most, though a chunk be larger; and of no more chunks."""
 
 
 class Span(NamedTuple):
@@ -67,6 +72,8 @@ class Layer:
         What tells this plane from others of the same picture.
     steps : tuple of int, optional
         Every how many rows and columns of it are shown.
+    fetch_bytes : int, optional
+        What may be fetched for a tile, of chunks that are whole, if it needs more than one.
 
     Examples
     --------
@@ -80,8 +87,15 @@ class Layer:
     [(0, 0), (0, 1), (1, 0), (1, 1)]
     """
 
-    def __init__(self, plane: Plane, key: tuple[int, ...], steps: tuple[int, int] = (1, 1)) -> None:
+    def __init__(
+        self,
+        plane: Plane,
+        key: tuple[int, ...],
+        steps: tuple[int, int] = (1, 1),
+        fetch_bytes: int = MOST_BYTES,
+    ) -> None:
         self.plane = plane
+        self._fetch_bytes = fetch_bytes
         self.steps = steps
         self.key = (*key, *steps)
         self.factors = tuple(f * step for f, step in zip(plane.factors, steps, strict=True))
@@ -153,8 +167,14 @@ class Layer:
         return down, across
 
     def cost(self, span: Span) -> int:
-        """Return the bytes that have to be fetched for `span`, chunks whole."""
-        return math.prod(self.chunks_in(span)) * self.plane.chunk_bytes
+        """Return the bytes that have to be fetched for the tiles of `span`, chunks whole."""
+        if 0 in span.shape:
+            return 0
+        rows, columns = (
+            (edges.bounds(edges.find(start))[0], edges.bounds(edges.find(stop - 1))[1])
+            for edges, (start, stop) in zip(self.edges, span, strict=True)
+        )
+        return math.prod(self.chunks_in(Span(rows, columns))) * self.plane.chunk_bytes
 
     @cached_property
     def _chunks(self) -> tuple[Edges, Edges] | None:
@@ -167,16 +187,31 @@ class Layer:
     @cached_property
     def edges(self) -> tuple[Edges, Edges]:
         """Where the tiles are cut."""
+        chunks = self._chunks or (None, None)
+        sides = [SIDE if edges is None else longest_piece(edges, SHORT) for edges in chunks]
         value_bytes = self.array.itemsize * math.prod(self.array.shape[2:])
-        sides = [_side(edges) for edges in self._chunks or (None, None)]
-        while sides[0] * sides[1] * value_bytes > MOST_BYTES and max(sides) > SIDE:
-            longest = sides.index(max(sides))
-            sides[longest] = -(-sides[longest] // 2)
+        while math.prod(sides) * value_bytes > MOST_BYTES and max(sides) > SIDE:
+            _halve(sides, sides)
+        # Of a sample, each element may be a chunk of its own.
+        lengths = [1.0 if e is None else max(1.0, e.length / max(1, e.count)) for e in chunks]
+        while (
+            math.prod(counts := [max(1.0, n / m) for n, m in zip(sides, lengths, strict=True)])
+            * self.plane.chunk_bytes
+            > self._fetch_bytes
+            and max(counts) > 1
+            and max(sides) > 1
+        ):
+            _halve(sides, counts)
         rows, columns = (
-            _cut(self.shape[axis], None if self._chunks is None else self._chunks[axis], side)
-            for axis, side in enumerate(sides)
+            pieces_of(self.shape[axis], chunks[axis], side) for axis, side in enumerate(sides)
         )
         return rows, columns
+
+
+def _halve(sides: list[int], by: Sequence[float]) -> None:
+    """Halve one of two sides: that of which `by` is the greater."""
+    longer = 0 if by[0] >= by[1] else 1
+    sides[longer] = -(-sides[longer] // 2)
 
 
 class Layers:
@@ -188,9 +223,17 @@ class Layers:
         The levels, finest first.
     key : tuple
         What tells them from those at other places.
+    sample_bytes : int, optional
+        What may be fetched for a view of which not all is shown: tiles are a part of that.
     """
 
-    def __init__(self, planes: Sequence[Plane], key: tuple[int, ...]) -> None:
+    def __init__(
+        self,
+        planes: Sequence[Plane],
+        key: tuple[int, ...],
+        sample_bytes: int = 16 * MOST_BYTES,
+    ) -> None:
+        self.sample_bytes = sample_bytes
         self.planes = planes
         self.key = key
         self._made: dict[tuple[int, tuple[int, int]], Layer] = {}
@@ -199,7 +242,8 @@ class Layers:
         """Return the layer of a level of which every so many rows and columns are shown."""
         layer = self._made.get((level, steps))
         if layer is None:
-            layer = Layer(self.planes[level], (*self.key, level), steps)
+            fetch_bytes = min(MOST_BYTES, self.sample_bytes // 16)
+            layer = Layer(self.planes[level], (*self.key, level), steps, fetch_bytes)
             self._made[level, steps] = layer
         return layer
 
@@ -211,30 +255,3 @@ def _covering(
     last = math.ceil(stop / factor) + margin
     first = min(max(first, 0), max(length - 1, 0))
     return first, min(max(last, first), length)
-
-
-def _side(edges: Edges | None) -> int:
-    """Return the longest tile along an axis: a chunk, or several small ones."""
-    if edges is None or not edges.count:
-        return SIDE
-    if isinstance(edges, RegularEdges):
-        return edges.size * max(1, SIDE // max(1, edges.size))
-    return max(SIDE, edges.length // edges.count)
-
-
-def _cut(length: int, chunks: Edges | None, side: int) -> Edges:
-    """Return tiles of about `side`, cut where chunks are."""
-    if chunks is None or isinstance(chunks, RegularEdges):
-        return RegularEdges(length, max(1, side))
-    offsets = [0]
-    previous = 0
-    for piece in range(chunks.count):
-        stop = chunks.bounds(piece)[1]
-        if stop - offsets[-1] > side and previous > offsets[-1]:
-            offsets.append(previous)
-        while stop - offsets[-1] > side:  # a chunk that is longer
-            offsets.append(offsets[-1] + side)
-        previous = stop
-    if length > offsets[-1]:
-        offsets.append(length)
-    return IrregularEdges(offsets)

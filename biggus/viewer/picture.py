@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import operator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from biggus.array import Array
 from biggus.construct import ArrayAdapter
@@ -16,7 +17,8 @@ CHANNELS = (1, 3, 4)
 """How many values a pixel may have: one, red green and blue, or with opacity."""
 
 
-class Plane(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Plane:
     """One resolution of an image.
 
     Attributes

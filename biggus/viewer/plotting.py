@@ -1,11 +1,16 @@
-"""`imshow`: an array or a pyramid in a figure."""
+"""`imshow`, `plot` and `hist`: arrays in a figure."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from biggus.array import Array
+from biggus.construct import ArrayAdapter
 from biggus.errors import MissingDependencyError
+from biggus.functions import histogram
 from biggus.options import parse_size
+from biggus.together import ndarrays
+from biggus.viewer.series import Series
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -13,6 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from biggus.viewer.artist import ArrayImage
+    from biggus.viewer.line import ArrayLine
 
 SAMPLE_BYTES = 128_000_000
 """How much is read for a view that would need more, by default."""
@@ -95,17 +101,12 @@ def imshow(
     >>> ax.set_xlim(0, 1000)
     (0.0, 1000.0)
     """
-    try:
-        import matplotlib as mpl
-    except ImportError:
-        raise MissingDependencyError("matplotlib", "viewer", "showing an array") from None
+    current = ax is None
+    ax = _axes(ax)
+    import matplotlib as mpl
+
     from biggus.viewer.artist import ArrayImage
 
-    current = ax is None
-    if ax is None:
-        from matplotlib import pyplot as plt
-
-        ax = plt.gca()
     image = ArrayImage(
         ax,
         shown,
@@ -139,5 +140,121 @@ def imshow(
     image.note = ax.text(1, 0, "", transform=ax.transAxes, **_NOTE)
     ax.figure.canvas.mpl_connect("close_event", image.close)
     if current:
+        from matplotlib import pyplot as plt
+
         plt.sci(image)
     return image
+
+
+def plot(
+    array: Any,
+    ax: Axes | None = None,
+    *,
+    extent: tuple[float, float] | None = None,
+    block: bool = False,
+    sample_bytes: int | str = SAMPLE_BYTES,
+    **kwargs: Any,
+) -> ArrayLine:
+    """Draw a line through a series of any length, read at the resolution of the screen.
+
+    Where there are more values than pixels, the line goes from the least to the greatest
+    of each few, which are found as they are read; it is read again when the axes change.
+
+    Parameters
+    ----------
+    array : Array
+        Or anything that :class:`ArrayAdapter` takes; of one axis.
+    ax : Axes, optional
+        Where; the current axes of pyplot if not given.
+    extent : (float, float), optional
+        Where the first and the last value are; the numbers of the values if not given.
+    block : bool, optional
+        Whether all drawing waits until it is complete, in a window too.
+    sample_bytes : int or str, optional
+        How much may be read for a view.  If it needs more, one piece of several is looked
+        at, which ``sampled`` of the line tells.
+    **kwargs
+        As for :meth:`matplotlib.axes.Axes.plot`.
+
+    Returns
+    -------
+    ArrayLine
+        A :class:`matplotlib.lines.Line2D`.
+
+    Examples
+    --------
+    >>> import biggus, numpy as np
+    >>> from matplotlib.figure import Figure
+    >>> line = biggus.plot(np.arange(10.0), Figure().add_subplot())
+    >>> line.get_ydata()[:3]
+    array([0., 1., 2.])
+    """
+    ax = _axes(ax)
+    from biggus.viewer.line import ArrayLine
+
+    shown = array if isinstance(array, Array) else ArrayAdapter(array)
+    series = Series(shown, parse_size(sample_bytes))
+    (like,) = ax.plot([], [], **kwargs)  # takes its turn of the colours
+    like.remove()
+    ends = (0.0, max(shown.shape[0] - 1.0, 0.0)) if extent is None else extent
+    line = ArrayLine(series, ends, block=block, like=like)
+    ax.add_line(line)
+    if shown.shape[0]:
+        ax.update_datalim([(x, 0) for x in ends], updatey=False)
+        ax.autoscale_view(scaley=False)
+        ax.figure.canvas.mpl_connect("close_event", line.close)
+        line.load()
+        line.fit()
+    return line
+
+
+def hist(
+    array: Any,
+    bins: int | Sequence[float] = 10,
+    range: tuple[float, float] | None = None,
+    ax: Axes | None = None,
+    **kwargs: Any,
+) -> tuple[Any, Any, Any]:
+    """Draw a histogram of an array, which is gone through a block at a time.
+
+    Parameters
+    ----------
+    array : Array
+        Or anything that :class:`ArrayAdapter` takes.  Missing values are not counted.
+    bins, range
+        As for :func:`biggus.histogram`.
+    ax : Axes, optional
+        Where; the current axes of pyplot if not given.
+    **kwargs
+        As for :meth:`matplotlib.axes.Axes.hist`.
+
+    Returns
+    -------
+    counts, edges, patches
+        As of :meth:`matplotlib.axes.Axes.hist`.
+
+    Examples
+    --------
+    >>> import biggus, numpy as np
+    >>> from matplotlib.figure import Figure
+    >>> counts, edges, bars = biggus.hist(np.arange(10), 2, ax=Figure().add_subplot())
+    >>> counts
+    array([5., 5.])
+    """
+    ax = _axes(ax)
+    shown = array if isinstance(array, Array) else ArrayAdapter(array)
+    counts, edges = ndarrays([*histogram(shown, bins, range)])
+    return ax.hist(edges[:-1], edges.tolist(), weights=counts, **kwargs)
+
+
+def _axes(ax: Axes | None) -> Axes:
+    """Return where to draw."""
+    try:
+        import matplotlib as mpl  # noqa: F401 - whether it is there
+    except ImportError:
+        raise MissingDependencyError("matplotlib", "viewer", "showing an array") from None
+    if ax is not None:
+        return ax
+    from matplotlib import pyplot as plt
+
+    return plt.gca()

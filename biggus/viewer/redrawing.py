@@ -43,7 +43,11 @@ class Redrawing:
         self._timer: TimerBase | None = None
         self._running = False
 
-    def possible(self, canvas: FigureCanvasBase) -> bool:
+    def must_be_complete(self, canvas: FigureCanvasBase) -> bool:
+        """Tell whether what is drawn now will not be drawn again as more comes."""
+        return canvas.is_saving() or not self._possible(canvas)
+
+    def _possible(self, canvas: FigureCanvasBase) -> bool:
         """Tell whether a canvas can be redrawn later, and prepare for it."""
         if self._canvas is None or self._canvas() is not canvas:
             self.stop()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from biggus.viewer.choosing import ancestor, chosen
 from biggus.viewer.frames import Frame
 from biggus.viewer.layers import Layers, Span, TileKey
-from biggus.viewer.tiles import Tiles
+from biggus.viewer.tiles import PATIENCE_SECONDS, Tiles
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from biggus.viewer.choosing import View
     from biggus.viewer.layers import Layer
     from biggus.viewer.picture import Picture
-
-PATIENCE_SECONDS = 0.02
-"""How long a drawing that need not be complete waits for what may be at hand."""
 
 SMALL = 2**18
 """Elements of a coarsest level that is looked at whole, for the limits of colours."""
@@ -66,7 +63,7 @@ class Scene:
     @index.setter
     def index(self, index: tuple[int, ...]) -> None:
         self._index = index
-        self._layers = Layers(self.picture.planes(index), index)
+        self._layers = Layers(self.picture.planes(index), index, self._sample_bytes)
         self._view = self._frame = None
 
     def show(self, view: View, reach: int, *, tell: bool, complete: bool, alone: bool) -> Frame:
@@ -77,7 +74,7 @@ class Scene:
         view : View
             What is on the screen.
         reach : int
-            How many elements beyond its edges are drawn with.
+            How many elements beyond its edges are drawn with, if it is not a sample.
         tell : bool
             Whether the tiles that are `telling` are wanted as well.
         complete : bool
@@ -88,8 +85,8 @@ class Scene:
         if view != self._view:
             self.tiles.failed.clear()  # they are asked for again
             self._view = view
-        layer = chosen(self._layers, view, self._sample_bytes)
-        span = layer.span(view.window, reach)
+        layer = chosen(self._layers, view)
+        span = layer.span(view.window, reach if layer.steps == (1, 1) else 0)
         self._needed = _from_the_middle(layer.tiles(span))
         wanted = dict.fromkeys(self._needed, layer)
         if tell:
@@ -102,7 +99,8 @@ class Scene:
                 self.tiles.ask(key, partial(_read, its.values(key)))
         self.tiles.wait(wanted, None if complete else PATIENCE_SECONDS)
         self._wanted = wanted.keys()
-        if self.arrived() or self._frame is None or not self._frame.is_of(layer, span):
+        self.arrived()
+        if self._frame is None or not self._frame.is_of(layer, span):
             self._frame = self._framed(layer, span)
             self.sampled = _sampled(layer)
         return self._frame
@@ -152,7 +150,10 @@ class Scene:
 
     def arrived(self) -> bool:
         """Take what has come; tell whether anything has."""
-        return self.tiles.collect(self._wanted)
+        arrived = self.tiles.collect(self._wanted)
+        if arrived:
+            self._frame = None
+        return arrived
 
     @property
     def waiting(self) -> bool:

@@ -30,6 +30,9 @@ READERS = 16
 KEPT_BYTES = 64 * 2**20
 """Of tiles, by each picture; those that are on the screen come on top of it."""
 
+PATIENCE_SECONDS = 0.02
+"""How long a drawing that need not be complete waits for what may be at hand."""
+
 _readers = WaitingThreads(READERS)
 
 

@@ -1,0 +1,38 @@
+"""Where an axis is cut into what is read at once: at edges of chunks, if it has any.  Pure."""
+
+from __future__ import annotations
+
+from biggus.grid import Edges, IrregularEdges, RegularEdges
+
+
+def longest_piece(chunks: Edges | None, about: int) -> int:
+    """Return how long a piece is to be at most: a chunk, or several that are short."""
+    if chunks is None or not chunks.count:
+        return about
+    if isinstance(chunks, RegularEdges):
+        return chunks.size * max(1, about // max(1, chunks.size))
+    return max(about, chunks.length // chunks.count)
+
+
+def pieces_of(length: int, chunks: Edges | None, longest: int) -> Edges:
+    """Return pieces of no more than `longest`, cut where chunks are; longer chunks are cut.
+
+    Examples
+    --------
+    >>> pieces_of(10, IrregularEdges.of_lengths([2, 2, 1, 5]), 4).offsets
+    [0, 4, 5, 9, 10]
+    """
+    if chunks is None or isinstance(chunks, RegularEdges):
+        return RegularEdges(length, max(1, longest))
+    offsets = [0]
+    previous = 0
+    for piece in range(chunks.count):
+        stop = chunks.bounds(piece)[1]
+        if stop - offsets[-1] > longest and previous > offsets[-1]:
+            offsets.append(previous)
+        while stop - offsets[-1] > longest:
+            offsets.append(offsets[-1] + longest)
+        previous = stop
+    if length > offsets[-1]:
+        offsets.append(length)
+    return IrregularEdges(offsets)

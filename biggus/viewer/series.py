@@ -1,0 +1,199 @@
+"""Long series at the resolution of a screen: the least and the greatest value of each few.
+
+A series is cut into pieces, whole chunks of about `PIECE` values.  What is kept of a piece are the
+extremes of its blocks of `step` values, a power of two: of blocks of one value, the values.
+Those of longer blocks follow from those of shorter ones.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from biggus.grid import edges_of
+from biggus.viewer.cutting import longest_piece, pieces_of
+from biggus.viewer.tiles import PATIENCE_SECONDS, Tiles
+
+if TYPE_CHECKING:
+    from biggus.array import Array
+
+PIECE = 2**16
+"""Values in a piece, where chunks leave a choice."""
+
+CROWDED = 4
+"""Values that a pixel may take before only their extremes are drawn."""
+
+
+class Extremes(NamedTuple):
+    """What a piece of a series is known by: the key under which its extremes are kept."""
+
+    step: int
+    piece: int
+
+
+class Series:
+    """A one-dimensional array and what is known of it.
+
+    Parameters
+    ----------
+    array : Array
+        Of one axis, of real numbers.
+    sample_bytes : int
+        How much may be read to draw more values than there are pixels.
+
+    Attributes
+    ----------
+    sampled : str or None
+        What part of the pieces was looked at for the last view, if not all.
+    """
+
+    def __init__(self, array: Array, sample_bytes: int) -> None:
+        if array.ndim != 1:
+            raise TypeError(f"a series has one axis: not the shape {array.shape}")
+        if array.dtype.kind not in "biuf":
+            raise TypeError(f"a series is of real numbers, not of {array.dtype}")
+        self.array = array
+        self.tiles: Tiles[Extremes] = Tiles()
+        self.sampled: str | None = None
+        self._sample_bytes = sample_bytes
+        chunks = None if array.grid is None else edges_of(array.shape[0], array.grid[0])
+        self._pieces = pieces_of(array.shape[0], chunks, longest_piece(chunks, PIECE))
+        self._needed: list[Extremes] = []
+        self._range: tuple[int, int, float] | None = None
+
+    def ask(self, start: int, stop: int, pixels: float, *, alone: bool) -> list[Extremes]:
+        """Ask for the values from `start` to `stop`, as far as so many pixels show them.
+
+        Parameters
+        ----------
+        start, stop : int
+            What is on the screen.
+        pixels : float
+            How wide that is.
+        alone : bool
+            Whether what another view waits for is left to come.
+
+        Returns
+        -------
+        list of Extremes
+            What is needed of it.
+        """
+        if (start, stop, pixels) != self._range:
+            self.tiles.failed.clear()  # they are asked for again
+            self._range = (start, stop, pixels)
+        step = _step((stop - start) / max(pixels, 1.0))
+        first, last = self._pieces.find(start), self._pieces.find(stop - 1)
+        every = 1 if step == 1 else self._every(first, last)
+        self.sampled = None if every == 1 else f"sampled 1 in {every:,}"
+        self._needed = [Extremes(step, piece) for piece in range(first, last + 1, every)]
+        if not alone:
+            self.tiles.cancel(but=set(self._needed))
+        for key in self._needed:
+            if self._finer(key) is None:
+                begin, end = self._pieces.bounds(key.piece)
+                self.tiles.ask(key, partial(_read, self.array[begin:end], step))
+        return self._needed
+
+    def _every(self, first: int, last: int) -> int:
+        """Return of how many pieces one can be looked at."""
+        longest = max(stop - start for start, stop in map(self._pieces.bounds, (first, last)))
+        nbytes = (last + 1 - first) * longest * self.array.itemsize
+        return -(-nbytes // self._sample_bytes)
+
+    def wait(self, *, complete: bool) -> None:
+        """Wait for what was asked for: all of it, or what is at hand."""
+        self.tiles.wait(self._needed, None if complete else PATIENCE_SECONDS)
+        self.collect()
+
+    def collect(self) -> bool:
+        """Take what has come; tell whether anything has."""
+        return self.tiles.collect(set(self._needed))
+
+    @property
+    def errors(self) -> list[Exception]:
+        """Why pieces of the last view could not be read."""
+        return [self.tiles.failed[key] for key in self._needed if key in self.tiles.failed]
+
+    def line(self) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+        """Return positions and values of a line through what is here of the last view."""
+        if not self._needed or self._range is None:
+            return np.empty(0), np.empty(0)
+        xs, ys = [], []
+        for key in self._needed:
+            found = self._finer(key) or self._coarser(key)
+            start, stop = self._pieces.bounds(key.piece)
+            if found is None or key in self.tiles.failed:
+                xs.append(np.array([(start + stop - 1) / 2]))
+                ys.append(np.array([np.nan]))  # a gap
+                continue
+            x, y = _drawn(self.tiles[found], start, stop, found.step, key.step)
+            xs.append(x)
+            ys.append(y)
+        positions, values = np.concatenate(xs), np.concatenate(ys)
+        step = self._needed[0].step
+        seen = slice(*np.searchsorted(positions, (self._range[0] - step, self._range[1] + step)))
+        return positions[seen], values[seen]
+
+    def _finer(self, key: Extremes) -> Extremes | None:
+        """Return under what the extremes of a piece are here, of blocks as long or shorter."""
+        step = key.step
+        while step:
+            found = Extremes(step, key.piece)
+            if found in self.tiles:
+                return found
+            step //= 2
+        return None
+
+    def _coarser(self, key: Extremes) -> Extremes | None:
+        here = (found for found in self.tiles if found.piece == key.piece)
+        return min(here, default=None)
+
+
+def _step(values: float) -> int:
+    """Return how many values go into a block, if a pixel has so many."""
+    step = 1
+    if values > CROWDED:
+        while 2 * step <= values:
+            step *= 2
+    return step
+
+
+def _read(array: Array, step: int) -> npt.NDArray[Any]:
+    """Return the least and the greatest of each block: the values, twice, of blocks of one."""
+    values = (
+        np.ma.filled(array.masked_array().astype(float), np.nan)
+        if array.masked
+        else array.ndarray()
+    )
+    return _blocks(np.stack([values, values]), step)
+
+
+def _blocks(extremes: npt.NDArray[Any], count: int) -> npt.NDArray[Any]:
+    """Return the extremes of every `count` blocks; of those that are all missing, NaN."""
+    if count == 1:
+        return extremes
+    starts = np.arange(0, extremes.shape[1], count)
+    least = np.fmin.reduceat(extremes[0], starts, dtype=extremes.dtype)
+    return np.stack([least, np.fmax.reduceat(extremes[1], starts, dtype=extremes.dtype)])
+
+
+def _drawn(
+    extremes: npt.NDArray[Any], start: int, stop: int, step: int, wanted: int
+) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    """Return a line through the extremes of blocks of a piece."""
+    extremes = _blocks(extremes, max(1, wanted // step))
+    step = max(step, wanted)
+    if step == 1:
+        return np.arange(start, stop, dtype=float), extremes[0]
+    begins = np.arange(start, stop, step)
+    middles = (begins + np.minimum(begins + step, stop) - 1) / 2
+    return np.repeat(middles, 2), extremes.T.reshape(-1)
+
+
+def extent_of(values: Any) -> tuple[float, float] | None:
+    """Return the least and the greatest finite value, or None if there is none."""
+    finite = np.asarray(values)[np.isfinite(values)]
+    return (float(finite.min()), float(finite.max())) if finite.size else None

@@ -1,0 +1,187 @@
+"""What is read for a frame follows from the screen, not from the image."""
+
+import math
+
+import numpy as np
+import pytest
+from figures import new_axes, pixels
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sources import Endless, array_of, halved, pyramid_of
+
+import biggus
+from biggus.source import box_shape
+
+WIDTH, HEIGHT = 400, 300
+
+
+def filled_axes():
+    """Return axes that are all of a figure of 400 by 300 pixels."""
+    ax = new_axes()
+    ax.set_position([0, 0, 1, 1])
+    return ax
+
+
+def show(shown, window, **options):
+    """Draw the part of an image from (top, left) that is so wide, and return the artist."""
+    ax = filled_axes()
+    image = biggus.imshow(shown, ax, **options)
+    look_at(ax, window)
+    pixels(ax)
+    return image
+
+
+def look_at(ax, window):
+    top, left, width = window
+    ax.set_xlim(left - 0.5, left + width - 0.5)
+    ax.set_ylim(top + width * HEIGHT / WIDTH - 0.5, top - 0.5)
+
+
+def most_bytes(source, elements_a_pixel):
+    """Return 4 elements a pixel and what lies around them in chunks that are read whole."""
+    down, across = (min(math.sqrt(4), elements_a_pixel) * n for n in (HEIGHT, WIDTH))
+    chunk = source.chunks[0] if source.chunks else 128
+    rim = (down + 16 + 2 * chunk) * (across + 16 + 2 * chunk) - down * across
+    return (4 * HEIGHT * WIDTH + rim) * math.prod(source.shape[2:]) * source.dtype.itemsize
+
+
+SIDE = 2**22
+
+
+@pytest.mark.parametrize("width", [2**n for n in range(3, 23)] + [1500, 799, 801, 2**21 + 1])
+@pytest.mark.parametrize("colours", [0, 3])
+def test_at_every_zoom_of_a_pyramid(width, colours):
+    sources = halved(SIDE, colours=colours, dtype="u1" if colours else "f4")
+    image = show(pyramid_of(sources), (SIDE // 3, SIDE // 5, width))
+    assert image.sampled is None
+    coarsest = 256 * 256 * sources[0].dtype.itemsize * max(colours, 1)
+    read = sum(source.nbytes_read for source in sources)
+    assert 0 < read <= most_bytes(sources[0], 2) + coarsest
+    boxes = [(source.factor, str(box)) for source in sources for box in source.boxes]
+    assert len(set(boxes)) == len(boxes), "something was read twice"
+
+
+@pytest.mark.parametrize("chunk", [None, 64, 256, 700])
+@pytest.mark.parametrize("width", [1, 10, 300, 401, 799, 800])
+def test_of_any_array_while_a_pixel_is_at_most_two_elements_a_side(chunk, width):
+    source = Endless(SIDE, chunk=chunk)
+    image = show(array_of(source), (SIDE // 3, SIDE // 5, width))
+    assert image.sampled is None
+    assert 0 < source.nbytes_read <= most_bytes(source, width / WIDTH)
+
+
+@settings(max_examples=25)
+@given(
+    st.integers(1, 900),
+    st.tuples(st.floats(0, 0.999), st.floats(0, 0.999)),
+    st.sampled_from([None, 100, 256]),
+)
+def test_anywhere(width, place, chunk):
+    source = Endless(SIDE, chunk=chunk)
+    top, left = (share * SIDE for share in place)
+    show(array_of(source), (top, left, min(width, 800)))
+    assert source.nbytes_read <= most_bytes(source, width / WIDTH)
+
+
+@pytest.mark.parametrize("budget", [10**6, 10**7, "40 MB"])
+@pytest.mark.parametrize("width", [1601, 20_000, SIDE])
+def test_a_sample_keeps_to_its_budget_and_says_what_it_is(budget, width):
+    source = Endless(SIDE)
+    image = show(array_of(source), (0, 0, width), sample_bytes=budget)
+    touched = set()
+    for box in source.boxes:
+        rows, columns = (
+            range(s.start // 256, (s.stop - 1) // 256 + 1, max(1, s.step // 256)) for s in box
+        )
+        touched |= {(row, column) for row in rows for column in columns}
+    nbytes = biggus.options.parse_size(budget)
+    assert 0 < len(touched) * 256 * 256 * 4 <= nbytes
+    one_in = int(image.sampled.removeprefix("sampled 1 in ").replace(",", ""))
+    assert one_in >= 4
+    assert image.note.get_text() == image.sampled
+    shown = math.prod(image.get_array().shape)
+    assert shown <= 4 * WIDTH * HEIGHT
+    if shown > 10_000:
+        assert math.isclose(shown * one_in, width * width * HEIGHT / WIDTH, rel_tol=0.1)
+
+
+def test_what_is_sampled_is_where_it_belongs():
+    ours, theirs = filled_axes(), filled_axes()
+    source = Endless(4096)
+    whole = source.values(slice(0, 4096, 1), slice(0, 4096, 1))
+    image = biggus.imshow(array_of(source), ours, vmin=-2, vmax=2)
+    theirs.imshow(whole, vmin=-2, vmax=2)
+    image.note.set_visible(False)
+    difference = np.abs(pixels(ours).astype(int) - pixels(theirs))
+    assert image.sampled
+    assert difference.max() <= 6  # smooth: the middle of 8 elements is near their mean
+
+
+def test_panning_reads_what_comes_into_view_and_nothing_again():
+    source = Endless(SIDE)
+    ax = filled_axes()
+    image = biggus.imshow(array_of(source), ax, vmin=-2, vmax=2)
+    for step in range(12):
+        look_at(ax, (1000 + 40 * step, 2000 + 100 * step, 400))
+        pixels(ax)
+    for step in range(11, -1, -1):
+        look_at(ax, (1000 + 40 * step, 2000 + 100 * step, 400))
+        pixels(ax)
+    boxes = [str(box) for box in source.boxes]
+    assert len(set(boxes)) == len(boxes)
+    assert all(box_shape(box) == (256, 256) for box in source.boxes)
+    assert not image.errors
+
+
+def test_what_is_kept_does_not_grow():
+    source = Endless(SIDE)
+    ax = filled_axes()
+    image = biggus.imshow(array_of(source), ax, vmin=-2, vmax=2)
+    tile = 256 * 256 * 4
+    from biggus.viewer.tiles import KEPT_BYTES
+
+    for step in range(150):
+        look_at(ax, (1000, 2000 + 800 * step, 800))
+        pixels(ax)
+    kept = [image._scene.tiles[key].nbytes for key in image._scene.tiles]
+    assert sum(kept) <= KEPT_BYTES + 30 * tile
+    assert sum(kept) > KEPT_BYTES / 2
+    assert len(source.boxes) * tile > 2 * KEPT_BYTES
+
+
+def test_nothing_is_read_before_it_is_drawn():
+    source = Endless(SIDE)
+    ax = filled_axes()
+    image = biggus.imshow(array_of(source), ax)
+    image.set_cmap("RdBu")
+    image.set_interpolation("nearest")
+    ax.set_xlim(0, 100)
+    assert image.get_size() == (SIDE, SIDE)
+    assert str(image).startswith("ArrayImage")
+    assert not source.boxes
+    image.set_visible(False)
+    pixels(ax)
+    ax.set_xlim(-500, -100)
+    image.set_visible(True)
+    pixels(ax)
+    assert not source.boxes
+
+
+def test_a_planet_is_read_by_few_requests():
+    sources = halved(256 * 2**19, colours=3, dtype="u1")
+    ax = new_axes(figsize=(10, 8))
+    ax.set_position([0, 0, 1, 1])
+    biggus.imshow(pyramid_of(sources), ax)
+    pixels(ax)
+    assert sum(len(source.boxes) for source in sources) <= 32
+
+
+def test_imshow_of_matplotlib_reads_all_of_it_and_refuses_what_is_too_large():
+    source = Endless(600)
+    ax = new_axes()
+    image = ax.imshow(array_of(source))
+    np.testing.assert_array_equal(
+        image.get_array(), source.values(slice(0, 600, 1), slice(0, 600, 1))
+    )
+    with pytest.raises(biggus.errors.MemoryBudgetError, match="slice it first"):
+        ax.imshow(array_of(Endless(SIDE)))
