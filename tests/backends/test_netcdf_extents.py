@@ -112,6 +112,33 @@ def test_every_box(tmp_path, opener, kind, unlimited):
             assert_same(read(source, box), values[box])
 
 
+@pytest.mark.parametrize("steps", [1, 2, 40])
+def test_records_of_the_classic_model(tmp_path, opener, steps):
+    path = tmp_path / "a.nc"
+    with netCDF4.Dataset(path, "w", format="NETCDF4_CLASSIC") as dataset:
+        dataset.createDimension("t", None)
+        dataset.createDimension("x", 2000)
+        for name, n in (("v", 51), ("long", 100)):
+            variable = dataset.createVariable(name, "i4", ("t", "x"), fill_value=-1)
+            variable[:n] = np.arange(n * 2000).reshape(n, 2000)
+    expected = np.full((100, 2000), -1, "i4")
+    expected[:51] = np.arange(51 * 2000).reshape(51, 2000)
+    source = opener(path, "v")
+    for box in (np.s_[0:100:steps, 0:2000:1], np.s_[3:99:steps, 5:1999:steps]):
+        np.testing.assert_array_equal(read(source, box), expected[box])
+
+
+def test_no_more_memory_than_it_says(tmp_path):
+    """Of what lies beyond the end nothing but the result is taken."""
+    pytest.importorskip("h5py")
+    variable = Variable("i4", ("x", "t"), (4, 5), (4, 2), "", 1, storage={"chunksizes": (2, 5)})
+    path = write(tmp_path / "a.nc", File({"x": 4, "t": 5}, {"t"}, {"v": variable}))
+    source = open_variable(path)
+    assert source.peak_bytes(np.s_[0:4:1, 2:5:1]) == 4 * 3 * 4
+    stored = source.storage.stored.peak_bytes(np.s_[0:4:1, 0:2:1])
+    assert source.peak_bytes(np.s_[0:4:1, 0:5:1]) == stored + 4 * 3 * 4
+
+
 @pytest.mark.parametrize("kind", ["str", "ragged"])
 @pytest.mark.parametrize("steps", [(1, 50), (7, 6), (40, 1), (3, 5)])
 def test_strings_and_ragged_rows_with_long_strides(tmp_path, opener, kind, steps):

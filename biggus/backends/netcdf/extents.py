@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from biggus.source import Box
 
 
-_MOST_WASTE = 32
+MOST_WASTE = 32
 """Up to so many strings or ragged rows are read for one that is wanted."""
 
 
@@ -126,8 +126,11 @@ class Lengthened(Storage):
 
     def peak_bytes(self, box: Box) -> int:  # noqa: D102
         inside = self.end.inside(box)
-        values = math.prod(box_shape(box)) * self.dtype.itemsize
-        return values + (0 if inside is None else self.stored.peak_bytes(inside))
+        lacking = math.prod(box_shape(box))
+        if inside is None:
+            return lacking * self.dtype.itemsize
+        lacking -= math.prod(box_shape(inside))
+        return lacking * self.dtype.itemsize + self.stored.peak_bytes(inside)
 
 
 def _corner(inside: Box) -> tuple[slice, ...]:
@@ -141,10 +144,9 @@ class Unstrided:
         self.variable = variable
 
     def __getitem__(self, box: Box) -> Any:
-        counts = box_shape(box)
-        strided = [axis for axis, n in enumerate(counts) if n > 1 and box[axis].step > 1]
-        if math.prod(box[axis].step for axis in strided) > _MOST_WASTE:
-            values = np.empty(counts, object)
+        strided = [axis for axis, n in enumerate(box_shape(box)) if n > 1 and box[axis].step > 1]
+        if math.prod(box[axis].step for axis in strided) > MOST_WASTE:
+            values = np.empty(box_shape(box), object)
             for piece, where in _one_by_one(box, strided):
                 values[where] = self[piece]
             return values

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from biggus.backends.netcdf.extents import Ended, Unstrided, Unsure
+from biggus.backends.netcdf.extents import MOST_WASTE, Ended, Unstrided, Unsure
 from biggus.backends.netcdf.files import netcdf4
 from biggus.backends.strided import read_box, slab_bytes
 from biggus.source import box_shape
@@ -163,6 +163,8 @@ def read_bytes(facts: Facts, box: Box, end: End | None) -> int:
     # netCDF4-python puts what it reads into an array of its own, and then into another.
     slabs = slab_bytes(box, dtype, chunks)
     once = slabs + slabs // 2 if slabs else result
+    if dtype.hasobject:
+        once = min(math.prod(s.stop - s.start for s in box) * dtype.itemsize, MOST_WASTE * result)
     # Where it may end it is looked for, in values read and in which of them are filled.
     looked = 0 if end is not None or not facts.may_end else 3 * once
     return chunk + copies + once + looked
