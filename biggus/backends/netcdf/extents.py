@@ -13,14 +13,12 @@ only the library can tell, it is asked for such boxes as come right: `Unsure`.
 
 from __future__ import annotations
 
-import functools
 import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from biggus.backends.hdf5.direct import Storage
-from biggus.backends.netcdf.files import netcdf4
 from biggus.source import box_shape
 
 if TYPE_CHECKING:
@@ -160,8 +158,9 @@ class Unsure:
     Boxes that come right are those that are longer than one along one unlimited
     axis at most, and it the last of them, without a stride, and along no axis before
     it.  What is read of one that may end there along a later axis is all that is stored
-    of it, and for the rest fill values, in whatever order: where there are none it is
-    right, and where there are, the last of other values tells how far to read.
+    of it, and for the rest the fill value, in whatever order.  So where nothing but the
+    last value of all is at its end, it does not matter what is stored of that; and before
+    that the variable does not end.
 
     Parameters
     ----------
@@ -178,7 +177,6 @@ class Unsure:
         self.unlimited = unlimited
         self.last = unlimited[-1]
         self.dtype = dtype
-        self._fills: Any = None if dtype.hasobject else _fill_values(variable)
 
     def __getitem__(self, box: Box) -> Any:
         apart = self._apart(box)
@@ -194,53 +192,45 @@ class Unsure:
         """Return the axes along which indices are read one by one."""
         counts = box_shape(box)
         if counts[self.last] > 1 and box[self.last].step == 1:
-            if self._fills is not None:
+            if self.dtype.kind in "iufS":
                 return self.unlimited[:-1]
-            before = range(self.last)
+            before = range(self.last)  # other values are not compared
             if _product(counts, before) < _product(counts, self.unlimited):
                 return before
         return self.unlimited
 
     def _read(self, box: Box) -> Any:
         """Read a box that is longer than one along the last of the unlimited axes alone."""
-        values = self.variable[box]
         counts = box_shape(box)
         if counts[self.last] == 1 or _product(counts, range(self.last)) == 1:
-            return values
-        filled = self._filled(values)
-        if not filled.any() or filled.all():
-            return values
-        count = self._stored_count(box)
-        if count == counts[self.last]:
-            return values
-        rest = self._part(box, count, counts[self.last])
+            return self.variable[box]
         # One value alone comes right.
-        last = tuple(slice(s.stop - 1, s.stop, 1) for s in rest)
-        end = End(tuple(s.stop for s in self._part(box, 0, count)), self.variable[last])
-        return Ended(self.variable, end, self.dtype)[box]
+        fill = self.variable[tuple(slice(s.stop - 1, s.stop, 1) for s in box)]
+        extent = [s.stop for s in box]
+        extent[self.last] = box[self.last].start + self._other_count(box, fill)
+        return Ended(self.variable, End(tuple(extent), fill), self.dtype)[box]
 
-    def _stored_count(self, box: Box) -> int:
-        """Return up to where along the last unlimited axis a box, not all filled, is not filled."""
-        low, high = 0, box_shape(box)[self.last]
-        while high - low > 1:
-            middle = (low + high) // 2
-            if self._filled(self.variable[self._part(box, middle, high)]).all():
-                high = middle
+    def _other_count(self, box: Box, fill: npt.NDArray[Any]) -> int:
+        """Return up to where along the last unlimited axis there is another value than `fill`."""
+        high, step, found = box_shape(box)[self.last], 1, False
+        while high and step:
+            first = max(0, high - step)
+            if self._is_all(fill, self._part(box, first, high)):
+                high = first
             else:
-                low = middle
+                found = True
+            step = step // 2 if found else 2 * step
         return high
+
+    def _is_all(self, fill: npt.NDArray[Any], box: Box) -> bool:
+        """Tell whether a box holds nothing but one value, bit by bit."""
+        bits = np.dtype(f"V{self.dtype.itemsize}")
+        return bool((self.variable[box].view(bits) == fill.view(bits)).all())
 
     def _part(self, box: Box, first: int, stop: int) -> Box:
         start = box[self.last].start
         part = slice(start + first, start + stop, 1)
         return (*box[: self.last], part, *box[self.last + 1 :])
-
-    def _filled(self, values: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
-        found = (
-            np.isnan(values) if fill != fill else values == fill  # noqa: PLR0124 - NaN
-            for fill in self._fills
-        )
-        return functools.reduce(np.logical_or, found)
 
 
 def _one_by_one(box: Box, axes: Sequence[int]) -> Iterator[tuple[Box, Box]]:
@@ -256,18 +246,3 @@ def _one_by_one(box: Box, axes: Sequence[int]) -> Iterator[tuple[Box, Box]]:
 
 def _product(counts: tuple[int, ...], axes: Iterable[int]) -> int:
     return math.prod(counts[axis] for axis in axes)
-
-
-def _fill_values(variable: Any) -> npt.NDArray[Any] | None:
-    """Return what the library may show where nothing is stored; None if that is not known."""
-    if not isinstance(variable.datatype, np.dtype) or variable.dtype.kind not in "iufS":
-        return None
-    shown = variable.get_fill_value()
-    if shown is None or np.ndim(shown):
-        return None  # where nothing is filled, what is read shows the default all the same
-    defaults = netcdf4().default_fillvals
-    try:
-        both = (shown, defaults[variable.dtype.str[1:]])
-        return np.unique([np.asarray(fill).astype(variable.dtype) for fill in both])
-    except (KeyError, TypeError, ValueError):
-        return None
