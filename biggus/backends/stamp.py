@@ -18,6 +18,11 @@ class Stamp(NamedTuple):
     modified: int
     changed: int
 
+    def grew_to(self, later: Stamp) -> bool:
+        """Tell whether `later` may be of the same file, to which more was written."""
+        same = (self.device, self.inode) == (later.device, later.inode)
+        return same and later.size >= self.size
+
     @classmethod
     def of(cls, state: os.stat_result) -> Stamp:
         """Return the stamp of the file of which the system says `state`."""

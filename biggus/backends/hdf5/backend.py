@@ -14,6 +14,9 @@ its new shape while the index of its chunks is still in the writer's memory, so
 that what was written long ago reads as zeros, and neither libhdf5 nor a look
 at the file's times can tell.  A program that must write to a file drops the
 arrays over it first.
+
+With ``swmr=True`` a file is read while a program writes to it, in the way that HDF5
+has for it.  Then every read goes through the library, which is told to look anew.
 """
 
 from __future__ import annotations
@@ -39,29 +42,37 @@ _SUFFIXES = frozenset({".h5", ".hdf5", ".he5"})
 
 
 class HDF5Backend(Backend):
-    """Opens HDF5 files and adopts h5py datasets; it has no options."""
+    """Opens HDF5 files and adopts h5py datasets."""
 
     name: ClassVar[str] = "hdf5"
     modules: ClassVar[tuple[str, ...]] = ("h5py",)
 
     def claims(self, location: Location) -> int:
         """Claim what has the HDF5 signature, behind a user block too, or the suffix."""
-        if location.scheme or location.is_directory:
+        try:
+            if location.scheme or location.is_directory:
+                return self.UNCLAIMED
+            suffix = location.suffix
+        except OpenError:  # there can be no such path
             return self.UNCLAIMED
-        head = location.head
+        try:
+            head = location.head
+        except OpenError:  # opening it tells why
+            head = b""
         at = 0
         while at < len(head):
             if head.startswith(_SIGNATURE, at):
                 return self.BY_CONTENT
             at = 2 * at or 512
-        return self.BY_SUFFIX if location.suffix in _SUFFIXES else self.UNCLAIMED
+        return self.BY_SUFFIX if suffix in _SUFFIXES else self.UNCLAIMED
 
-    def variables(self, location: Location, **options: Any) -> tuple[str, ...]:
+    def variables(  # type: ignore[override]  # it names its options
+        self, location: Location, *, swmr: bool = False
+    ) -> tuple[str, ...]:
         """List all datasets as ``"group/name"``, links included that lead to one."""
-        _refuse(options)
         path = str(location.path)
-        with hdf5_lock, hdf5_files.files.visit(path):
-            file = hdf5_files.open_file(path).file
+        with hdf5_lock, hdf5_files.files.visit(hdf5_files.held_as(path, swmr)):
+            file = hdf5_files.open_file(path, swmr).file
             try:
                 return tuple(walk(file))
             except Exception as error:
@@ -69,18 +80,34 @@ class HDF5Backend(Backend):
                     path, f"its contents cannot be listed: {one_line(error)}"
                 ) from error
 
-    def open(self, location: Location, variable: str, **options: Any) -> HDF5Source:
-        """Return the source of the dataset `variable`, with or without a leading slash."""
-        _refuse(options)
-        return HDF5Source(str(location.path), variable)
+    def open(  # type: ignore[override]  # likewise
+        self, location: Location, variable: str, *, swmr: bool = False
+    ) -> HDF5Source:
+        """Return the source of one dataset.
+
+        Parameters
+        ----------
+        location : Location
+            A local file.
+        variable : str
+            The path of the dataset, with or without a leading slash.
+        swmr : bool
+            Whether to read it while a program writes to it, which it must do by HDF5's
+            SWMR (single writer, many readers).  The shape is the one as of opening; each
+            read gives what is there by then.
+        """
+        return HDF5Source(str(location.path), variable, bool(swmr))
 
     def identity(self, location: Location, variable: str | None, **options: Any) -> Any:
         """Return what decides on the values: a variable may be named with a leading slash."""
         name = None if variable is None else variable.strip("/")
+        options.pop("swmr", None)  # says how they are read
         return super().identity(location, name, **options)
 
-    def visit(self, location: Location, **options: Any) -> AbstractContextManager[object]:  # noqa: ARG002, D102 - as in Backend
-        return hdf5_files.files.visit(str(location.path))
+    def visit(self, location: Location, **options: Any) -> AbstractContextManager[object]:  # noqa: D102 - as in Backend
+        return hdf5_files.files.visit(
+            hdf5_files.held_as(str(location.path), bool(options.get("swmr")))
+        )
 
     def adopt(self, obj: Any) -> Source | None:
         """Return a source that reads from the user's own h5py Dataset, or view of one.
@@ -101,8 +128,3 @@ class HDF5Backend(Backend):
         if hasattr(obj, "shape") and hasattr(obj, "dtype") and hasattr(obj, "__getitem__"):
             return ObjectSource(obj, lock=hdf5_lock)  # such as dataset.astype("f4")
         return None
-
-
-def _refuse(options: dict[str, Any]) -> None:
-    if options:
-        raise TypeError(f"the hdf5 backend has no option {next(iter(options))!r}; it has none")

@@ -24,7 +24,7 @@ from biggus.errors import GoneError, OpenError, VariableError
 from biggus.extras import needing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Hashable, Iterator
 
 log = logging.getLogger("biggus.backends.hdf5")
 
@@ -102,10 +102,23 @@ files: HandlePool[OpenFile] = HandlePool(_close, hdf5_lock)
 datasets: HandlePool[OpenDataset] = HandlePool(lambda _: None, hdf5_lock)
 
 
-def open_file(path: str) -> OpenFile:
+def held_as(path: str, swmr: bool = False) -> Hashable:
+    """Return the key of a file in `files`; one that is read while it grows has another."""
+    return (path, "swmr") if swmr else path
+
+
+def open_file(path: str, swmr: bool = False) -> OpenFile:
     """Return `path` open for reading, opened again if the file has changed since.
 
     The caller holds it in `files`, or visits it: it is closed when nobody does.
+
+    Parameters
+    ----------
+    path : str
+        The file.
+    swmr : bool
+        Whether it may grow while it is open, as HDF5's single writer lets its many readers
+        see it; it is then opened again only if another file is there, or a shorter one.
 
     Raises
     ------
@@ -115,22 +128,30 @@ def open_file(path: str) -> OpenFile:
         If it cannot be opened, or is no HDF5 file.
     """
     stamp = stamp_of(path)
-    opened = files.get(path, lambda: _open(path, stamp))
+    key = held_as(path, swmr)
+    opened = files.get(key, lambda: _open(path, stamp, swmr))
+    if swmr and opened.stamp.grew_to(stamp):
+        opened.stamp = stamp
     if opened.stamp != stamp:
         _forget(path)
-        opened = files.get(path, lambda: _open(path, stamp))
+        opened = files.get(key, lambda: _open(path, stamp, swmr))
     return opened
 
 
-def _open(path: str, stamp: Stamp) -> OpenFile:
+def _open(path: str, stamp: Stamp, swmr: bool = False) -> OpenFile:
     start = time.perf_counter()
+    # "best-effort": where a file system has no locks, do without.
+    how = {"locking": "best-effort", "rdcc_nbytes": CHUNK_CACHE_BYTES, "swmr": swmr}
     try:
-        # "best-effort": where a file system has no locks, do without.
-        file = h5py().File(path, "r", locking="best-effort", rdcc_nbytes=CHUNK_CACHE_BYTES)
+        file = h5py().File(path, "r", **how)
     except OSError as error:
         if error.errno in (errno.EMFILE, errno.ENFILE) and len(files):
             raise  # the pool makes room and tries again
-        raise OpenError(path, _problem(error)) from error
+        raise OpenError(path, _problem(error, swmr)) from error
+    if file.swmr_mode and not swmr:
+        # The library lets one in by what is open already, and would tell of what that saw.
+        file.close()
+        raise OpenError(path, "this program reads it with swmr=True already: pass that too")
     log.debug("opened %s in %.1f ms", path, (time.perf_counter() - start) * 1e3)
     return OpenFile(path, file, stamp)
 
@@ -146,7 +167,7 @@ def _forget(path: str) -> None:
     files.clear()
 
 
-def open_dataset(path: str, name: str) -> OpenDataset:
+def open_dataset(path: str, name: str, swmr: bool = False) -> OpenDataset:
     """Return the dataset `name` of `path`, kept open for the next read.
 
     Virtual datasets are opened anew, and closed with the last reference: libhdf5
@@ -157,7 +178,7 @@ def open_dataset(path: str, name: str) -> OpenDataset:
     OpenError, GoneError, VariableError
         As :func:`open_file` and :func:`resolve`.
     """
-    opened = open_file(path)
+    opened = open_file(path, swmr)
     key = (opened.serial, name)
     if key in datasets:
         held = datasets.get(key, lambda: _dataset(path, opened, name))
@@ -166,7 +187,7 @@ def open_dataset(path: str, name: str) -> OpenDataset:
         path_elsewhere = held.elsewhere[0]
         del held
         _forget(path_elsewhere)
-        opened = open_file(path)
+        opened = open_file(path, swmr)
         key = (opened.serial, name)
     fresh = _dataset(path, opened, name)
     return fresh if fresh.dataset.is_virtual else datasets.get(key, lambda: fresh)
@@ -182,9 +203,21 @@ def _dataset(path: str, opened: OpenFile, name: str) -> OpenDataset:
     return OpenDataset(dataset, serial, opened, elsewhere)
 
 
-def _problem(error: OSError) -> str:
+def _problem(error: OSError, swmr: bool) -> str:
     """Say in one sentence why libhdf5 could not open a file."""
     text = one_line(error)
+    if "not the same for file that is already open" in text:
+        return "this program reads it without swmr=True already: drop what does, or do without"
+    if "already open for" in text and swmr:
+        return (
+            "a program is writing to it, but not as a single writer with many readers (SWMR), "
+            "or has ended without closing it; try again when it is done"
+        )
+    if "already open for" in text:
+        return (
+            "a program is writing to it, most likely: pass swmr=True to read along (HDF5's "
+            "single writer, many readers), or try again when it is done"
+        )
     if error.errno in (errno.EAGAIN, errno.EWOULDBLOCK):
         return "a program that writes to it has locked it; try again when it is done"
     if error.errno in (errno.EACCES, errno.EPERM):

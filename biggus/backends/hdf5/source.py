@@ -10,6 +10,7 @@ import math
 import os
 import time
 from functools import partial
+from operator import ge
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -59,6 +60,9 @@ class _DatasetSource(DirectSource):
     waits = False
     _storage: Storage | None = None  # None: only the library can read it
 
+    swmr = False
+    """Whether the dataset may grow: the shape stays what it was, and each read looks anew."""
+
     @property
     def storage(self) -> Storage | None:
         """How the values are stored; None if only the library can read them."""
@@ -82,7 +86,8 @@ class _DatasetSource(DirectSource):
 
     def _check_layout(self, dataset: Any) -> None:
         shape, dtype, _ = layout_of(dataset)
-        if shape != self.shape or dtype != self.dtype:
+        grown = self.swmr and len(shape) == len(self.shape) and all(map(ge, shape, self.shape))
+        if dtype != self.dtype or (shape != self.shape and not grown):
             raise ValueError(
                 f"it has changed: it is now {dtype} of shape {shape}, and was {self.dtype} "
                 f"of shape {self.shape} when it was opened; open it again"
@@ -124,6 +129,8 @@ class HDF5Source(_DatasetSource):
         The absolute path of the file.
     dataset : str
         The path of the dataset in it.
+    swmr : bool
+        Whether it is read while another program writes to it, as HDF5's SWMR allows.
 
     Raises
     ------
@@ -135,28 +142,38 @@ class HDF5Source(_DatasetSource):
         If there is no such dataset.
     """
 
-    def __init__(self, path: str, dataset: str) -> None:
+    def __init__(self, path: str, dataset: str, swmr: bool = False) -> None:
         self.path = path
         self.dataset = normal_name(dataset)
         self.name = f"{path}::{self.dataset}"
         self.token = f"hdf5:{os.path.realpath(path)}::/{self.dataset}"
+        self.swmr = swmr
         self._hold: Hold | None = None
-        with hdf5_lock, hdf5_files.files.visit(path):
-            opened = hdf5_files.open_dataset(path, self.dataset)
+        with hdf5_lock, hdf5_files.files.visit(self._key):
+            opened = hdf5_files.open_dataset(path, self.dataset, swmr)
             self._describe(path, opened.dataset)
             if cf.follows(self.dtype, self.attributes):
                 self.conventions = CONVENTIONS
             self._look_behind(opened)
             if self._storage is not None:
                 self.chunks = self._storage.chunks
-            self._hold = hdf5_files.files.hold(path)  # last: what fails to open holds nothing
+            self._hold = hdf5_files.files.hold(self._key)  # last: what fails to open holds nothing
+
+    @property
+    def _key(self) -> Hashable:
+        return hdf5_files.held_as(self.path, self.swmr)
 
     def _look_behind(self, opened: hdf5_files.OpenDataset) -> None:
         self._serial = opened.serial
         self._elsewhere = () if opened.elsewhere is None else (opened.elsewhere[0],)
         self._parts = Parts.of(opened.dataset)
         inside = self._parts is None and opened.elsewhere is None
-        self._storage = self._stored(opened.dataset) if inside else None
+        if self.swmr and not inside:
+            raise OpenError(
+                self.path,
+                f"the values of {self.dataset!r} lie in other files: with swmr=True, open those",
+            )
+        self._storage = self._stored(opened.dataset) if inside and not self.swmr else None
 
     def __getstate__(self) -> dict[str, Any]:
         # Handles stay here; serial 0 makes the first read look at everything anew.
@@ -199,6 +216,9 @@ class HDF5Source(_DatasetSource):
 
     def _read(self, box: Box) -> npt.NDArray[Any]:
         dataset = self._open().dataset
+        if self.swmr:
+            dataset.refresh()
+            self._check_layout(dataset)
         if self._parts is None:
             return read_values(dataset, box, self.dtype)
         del dataset  # looking at the parts may close it, to make room in the pool
@@ -229,8 +249,8 @@ class HDF5Source(_DatasetSource):
 
     def _open(self) -> hdf5_files.OpenDataset:
         if self._hold is None:  # a copy that has not been read from
-            self._hold = hdf5_files.files.hold(self.path)
-        opened = hdf5_files.open_dataset(self.path, self.dataset)
+            self._hold = hdf5_files.files.hold(self._key)
+        opened = hdf5_files.open_dataset(self.path, self.dataset, self.swmr)
         if opened.serial != self._serial:
             self._check_layout(opened.dataset)
             self._look_behind(opened)
@@ -279,9 +299,10 @@ class AdoptedHDF5Source(_DatasetSource):
             self.name = f"{file.filename}::{self.dataset}"
             self._describe(file.filename, dataset)
             self._parts = Parts.of(dataset)
+            self.swmr = bool(file.swmr_mode)
             on_disk = file.driver in ("sec2", "stdio", "windows", "direct")
             self._reopens = on_disk and bool(dataset.name)
-            settled = self._reopens and file.mode == "r" and not file.swmr_mode
+            settled = self._reopens and file.mode == "r" and not self.swmr
             self._stamp = _stamp_if_current(file, self._path) if settled else None
             if self._stamp is not None and self._parts is None:
                 self._storage = self._stored(dataset)
@@ -342,7 +363,7 @@ class AdoptedHDF5Source(_DatasetSource):
             raise SourceError(
                 self.name, None, "it cannot be pickled: it is not in a file that can be reopened"
             )
-        return HDF5Source, (self._path, self.dataset)
+        return HDF5Source, (self._path, self.dataset, self.swmr)
 
 
 def _stamp_if_current(file: Any, path: str) -> Stamp | None:
