@@ -35,6 +35,10 @@ _ROUNDED: dict[str, Callable[[Plain], Plain]] = {
 """How the position in a line from first to last is made a whole one."""
 
 
+_WHOLE = frozenset({*_ROUNDED, "inverted_cdf", "closest_observation"})
+"""Methods that choose one of the values."""
+
+
 class Between(NamedTuple):
     """Where quantiles lie: between two ranks, from 0, and how far from the first."""
 
@@ -70,18 +74,21 @@ def between(method: str, count: int, q: Plain) -> Between:
     if method == "midpoint":
         position = (np.floor(line) + np.ceil(line)) / 2
     elif method == "averaged_inverted_cdf":
-        # Half way where the distribution has a step, else at the next value.
-        last = np.ceil(count * q) - 1
-        position = np.where(count * q == last + 1, last + 1 / 2, last)
+        position = count * q - 1
     elif method == "linear":
         position = line
     else:
         alpha, beta = _PLOTTING[method]
         position = count * q + alpha + q * (1 - alpha - beta) - 1
+    before = position < 0
     position = np.clip(position, 0, count - 1)
     lower = np.floor(position)
-    upper = np.minimum(lower + 1, count - 1)
-    return Between(lower.astype(np.int64), upper.astype(np.int64), position - lower)
+    upper = np.where(before, lower, np.minimum(lower + 1, count - 1))
+    weight = position - lower
+    if method == "averaged_inverted_cdf":
+        # Half way where the distribution has a step, else at the next value.
+        weight = np.where(weight == 0, 1 / 2, 1.0)
+    return Between(lower.astype(np.int64), upper.astype(np.int64), weight)
 
 
 def _at(position: Plain, count: int) -> Between:
@@ -92,17 +99,17 @@ def _at(position: Plain, count: int) -> Between:
 def interpolated(lower: Plain, upper: Plain, weight: Plain, dtype: np.dtype[Any]) -> Plain:
     """Return what lies between values, in the dtype of a result.
 
-    At a value, and between equal ones, it is that value, infinite or not.
+    It is no number, as NumPy has it, where one is infinite and the other is not nearer
+    to it, and where both are.
     """
-    if not weight.any():
-        return lower.astype(dtype)
     if dtype.kind == "f":
         lower, upper = lower.astype(np.float64), upper.astype(np.float64)
+    elif not weight.any():
+        return lower.astype(dtype)
     with np.errstate(all="ignore"):
         apart = np.subtract(upper, lower)
         # From the nearer end, so that it grows with the weight.
         found = np.where(weight < 0.5, lower + apart * weight, upper - apart * (1 - weight))
-        found = np.where((weight == 0) | (lower == upper), lower, found)
         return found.astype(dtype)
 
 
@@ -200,6 +207,8 @@ class Quantiles(Statistic):
         below, above = (values[np.searchsorted(wanted, ranks)] for ranks in (lower, upper))
         if self.method == "median":
             found = _mean_of_two(below, above, self.dtype)
+        elif self.method in _WHOLE:
+            found = below.astype(self.dtype)
         else:
             found = interpolated(below, above, weight, self.dtype)
         return self._shaped(found, False)
