@@ -26,7 +26,7 @@ from biggus.construct import ArrayStack, LinearMosaic
 from biggus.errors import GoneError, MismatchError, OpenError, OptionError
 from biggus.nodes import Elementwise
 from biggus.sinks.described import described, dims_of
-from biggus.times import Recount, TimeUnits, calendar_named, time_units
+from biggus.times import Recount, TimeUnits, calendar_named, comparable, time_units
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -213,7 +213,7 @@ def _agreeing(members: Sequence[Member]) -> Iterator[Array]:
             continue
         dtype = member.array.dtype
         as_stored = member.options.get("decode") is False
-        if here is None or there is None or here.calendar != there.calendar or as_stored:
+        if here is None or there is None or not comparable(here, there) or as_stored:
             raise MismatchError(first.name, member.name, _difference(wanted, found))
         if dtype.kind not in "iuf":
             raise MismatchError(first.name, member.name, f"of {dtype} no count can be made another")

@@ -55,6 +55,9 @@ _SINCE = re.compile(
 
 _MOST = 2**63 - 1
 
+_GREGORIAN = 577738 * _DAY
+"""15 October 1582, the first day of the Gregorian calendar."""
+
 _MONTHS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
 
@@ -156,17 +159,36 @@ def _leaps(year: int) -> bool:
     return year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
 
 
+def comparable(one: TimeUnits, other: TimeUnits) -> bool:
+    """Tell whether counts of one kind can become counts of the other, of the same dates.
+
+    They can in one calendar.  The standard and the proleptic Gregorian one agree from
+    15 October 1582 on, where both counts have to begin.
+
+    Examples
+    --------
+    >>> a, b = (time_units("days since 2000-01-01", name) for name in ("julian", "standard"))
+    >>> comparable(a, b)
+    False
+    """
+    if one.calendar == other.calendar:
+        return True
+    gregorian = {one.calendar, other.calendar} == {"standard", "proleptic_gregorian"}
+    return gregorian and min(one.start, other.start) >= _GREGORIAN
+
+
 class Recount:
     """Counts of time in some units as counts in others: a step, value by value.
 
-    Of integers it makes int64 where that is exact, of all else float64.
+    Of integers it makes int64 where that is exact, of all else float64; counts that stay
+    what they are keep their dtype.
 
     Parameters
     ----------
     dtype : dtype
         Of the values: integers or floats.
     units, wanted : TimeUnits
-        What they are counts of, and are to be; of one calendar.
+        What they are counts of, and are to be; `comparable`.
 
     Examples
     --------
@@ -189,12 +211,18 @@ class Recount:
         self._shift = self.offset / self.divisor if self.divisor > 1 else self.offset
         small = max(self.factor, abs(self.offset)) <= _MOST
         exact = dtype.kind in "iu" and self.divisor == 1 and small
-        self.dtype = np.dtype(np.int64 if exact else np.float64)
+        same = self.factor == self.divisor and not self.offset
+        self.dtype = dtype if same else np.dtype(np.int64 if exact else np.float64)
+        self._whole = exact and not same
+        self.earliest: float | None = None
+        if units.calendar != wanted.calendar:
+            self.earliest = (_GREGORIAN - units.start) / units.length
 
     @property
     def key(self) -> str:
         """What is equal for steps that do the same."""
-        return f"recount({self.factor}, {self.offset}, {self.divisor}, {self.dtype.str})"
+        terms = self.factor, self.offset, self.divisor, self.earliest, self.dtype.str
+        return f"recount{terms}"
 
     def __call__(self, values: Values) -> Values:
         """Return the counts in the units that are wanted.
@@ -203,10 +231,12 @@ class Recount:
         ------
         OverflowError
             If int64 does not hold one of them.
+        ValueError
+            If one is of a date on which the two calendars are not the same.
         """
         counts: npt.NDArray[Any] = np.ma.getdata(values).astype(self.dtype)
-        if self.dtype.kind == "i":
-            self._check(values)
+        if self._whole or self.earliest is not None:
+            self._check(np.ma.compressed(values))
         with np.errstate(all="ignore"):  # what lies under a mask may be anything
             if self.factor == self.divisor:
                 counts += self._shift
@@ -219,8 +249,12 @@ class Recount:
             return np.ma.MaskedArray(counts, mask=np.ma.getmask(values))
         return counts
 
-    def _check(self, values: Values) -> None:
-        known = np.ma.compressed(values)
-        for value in (int(known.min()), int(known.max())) if known.size else ():
+    def _check(self, known: npt.NDArray[Any]) -> None:
+        if self.earliest is not None and (known < self.earliest).any():
+            raise ValueError(
+                f"the count of time {known.min()} is of a date before 15 October 1582, when the "
+                "standard and the proleptic Gregorian calendar differ"
+            )
+        for value in (int(known.min()), int(known.max())) if self._whole and known.size else ():
             if abs(self.factor * value + self.offset) > _MOST:
                 raise OverflowError(f"{value} as a count of time in other units exceeds int64")

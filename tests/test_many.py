@@ -5,6 +5,8 @@ import pickle
 
 import numpy as np
 import pytest
+
+pytest.importorskip("hypothesis")
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -161,6 +163,20 @@ def test_bounds_are_counted_as_what_they_bound(folder, name, group):
     found = biggus.open_many(paths, group + "time_bnds").ndarray()
     assert found.tolist() == [[0, 1], [1, 2], [31, 32], [32, 33]]
     assert biggus.open_many(paths, group + "other").ndarray().tolist() == [[0, 1], [1, 2]] * 2
+
+
+def test_the_calendars_of_two_programs(folder):
+    write(folder / "a.nc", np.array([0, 1]), units="days since 2000-01-01", calendar="standard")
+    other = {"calendar": "proleptic_gregorian"}
+    write(folder / "b.nc", np.array([0, 1]), units="days since 2000-02-01", **other)
+    write(folder / "c.nc", np.array([3, 4]), units="days since 2000-01-01", **other)
+    found = biggus.open_many("?.nc", "v")
+    assert found.ndarray().tolist() == [0, 1, 31, 32, 3, 4]
+    write(folder / "d.nc", np.array([-200000]), units="days since 2000-01-01", **other)
+    late = biggus.open_many(["a.nc", "b.nc", "d.nc"], "v")
+    assert late[:4].ndarray().tolist() == [0, 1, 31, 32]
+    with pytest.raises(ValueError, match="before 15 October 1582"):
+        late.ndarray()
 
 
 # --- what is refused ----------------------------------------------------------------------------

@@ -5,10 +5,12 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
+
+pytest.importorskip("hypothesis")
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from biggus.times import Recount, calendar_named, time_units
+from biggus.times import Recount, calendar_named, comparable, time_units
 
 cftime = pytest.importorskip("cftime")
 
@@ -106,6 +108,8 @@ def test_what_is_not_understood_is_none(units):
 
 
 def test_calendars():
+    first = time_units("days since 1582-10-15")
+    assert comparable(first, time_units("days since 1582-10-15", "proleptic_gregorian"))
     assert time_units("days since 2000-01-01", "none") is None
     assert time_units("days since 2000-01-01", "lunar") is None
     assert calendar_named(" Gregorian ") == "standard"
@@ -159,3 +163,39 @@ def test_missing_counts_stay_missing_and_what_lies_under_them_is_of_no_matter():
     assert same(np.array([2**63 - 2], "u8")).tolist() == [2**63 - 1]
     with pytest.raises(OverflowError, match="exceeds int64"):
         same(np.array([2**63], "u8"))
+
+
+@pytest.mark.parametrize("dtype", ["i4", "f4", "f8"])
+@pytest.mark.parametrize("wanted", ["days since 2000-01-01", "hours since 1582-10-15"])
+def test_two_calendars_that_agree_since_1582(dtype, wanted):
+    units = time_units("days since 2000-01-01", "standard")
+    other = time_units(wanted, "proleptic_gregorian")
+    assert comparable(units, other)
+    recount = Recount(np.dtype(dtype), units, other)
+    first = -(units.start - time_units("days since 1582-10-15").start) // units.length
+    values = np.array([first, 0, 20000], dtype)
+    found = recount(values)
+    dates = [
+        cftime.num2date(counts, text, calendar, only_use_cftime_datetimes=True)
+        for counts, text, calendar in (
+            (values, "days since 2000-01-01", "standard"),
+            (found, wanted, "proleptic_gregorian"),
+        )
+    ]
+    assert [d.isoformat() for d in dates[0]] == [d.isoformat() for d in dates[1]]
+    assert (found.dtype == dtype) == (units.start == other.start or dtype == "f8")
+    masked = np.ma.masked_array([first - 1, 5], [True, False], dtype)
+    assert recount(masked).count() == 1
+    with pytest.raises(ValueError, match="before 15 October 1582"):
+        recount(masked.data)
+
+
+@pytest.mark.parametrize("start", ["1582-10-04", "0001-01-01"])
+@pytest.mark.parametrize("calendar", ["proleptic_gregorian", "julian", "noleap"])
+def test_calendars_that_differ_are_not_comparable(start, calendar):
+    one, late = time_units("days since 2000-01-01"), time_units("days since 2000-01-01", calendar)
+    early = time_units(f"days since {start}", calendar)
+    assert not comparable(one, early)
+    assert not comparable(early, one)
+    assert comparable(early, late)
+    assert comparable(one, late) == (calendar == "proleptic_gregorian")
