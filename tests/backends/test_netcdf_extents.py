@@ -112,6 +112,23 @@ def test_every_box(tmp_path, opener, kind, unlimited):
             assert_same(read(source, box), values[box])
 
 
+@pytest.mark.parametrize("last", [-127, -128, 5])
+def test_values_that_look_like_fill_values(tmp_path, opener, last):
+    path = tmp_path / "a.nc"
+    expected = np.full((2, 4), -128, "i1")
+    expected[:, :2] = [[-127, -128], [-128, last]]
+    with netCDF4.Dataset(path, "w") as dataset:
+        dataset.createDimension("x", 2)
+        dataset.createDimension("t", None)
+        variable = dataset.createVariable("c", "i1", ("x", "t"), fill_value=-128)
+        variable.set_auto_maskandscale(False)
+        variable[:, :2] = expected[:, :2]
+        dataset.createVariable("t", "i1", ("t",))[:] = np.zeros(4)
+    source = opener(path, "c")
+    for box in every_box((2, 4)):
+        np.testing.assert_array_equal(read(source, box), expected[box])
+
+
 @pytest.mark.parametrize("steps", [1, 2, 40])
 def test_records_of_the_classic_model(tmp_path, opener, steps):
     path = tmp_path / "a.nc"
@@ -173,12 +190,14 @@ def test_one_that_grows_while_it_is_held(tmp_path):
         dataset.createDimension("t", None)
         variable = dataset.createVariable("c", "i4", ("x", "t"), fill_value=-1)
         dataset.createVariable("t", "i1", ("t",))[:] = np.zeros(5)
-        source = BACKEND.adopt(variable)
+        dataset.sync()
+        source, opened = BACKEND.adopt(variable), open_variable(tmp_path / "a.nc", "c")
         expected = np.full((3, 5), -1, "i4")
         for n in range(5):
             with hdf5_lock:
-                np.testing.assert_array_equal(read(source, whole((3, 5))), expected)
-                np.testing.assert_array_equal(read(source, np.s_[0:3:2, 0:5:1]), expected[::2])
+                for one in (source, opened):
+                    np.testing.assert_array_equal(read(one, whole((3, 5))), expected)
+                    np.testing.assert_array_equal(read(one, np.s_[0:3:2, 0:5:1]), expected[::2])
                 variable[:, n] = expected[:, n] = [n, -1, 10 * n]
         dataset["t"][5] = 0
         with hdf5_lock:
