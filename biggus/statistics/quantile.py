@@ -109,7 +109,7 @@ def interpolated(lower: Plain, upper: Plain, weight: Plain, dtype: np.dtype[Any]
     with np.errstate(all="ignore"):
         apart = np.subtract(upper, lower)
         # From the nearer end, so that it grows with the weight.
-        found = np.where(weight < 0.5, lower + apart * weight, upper - apart * (1 - weight))
+        found: Plain = np.where(weight < 0.5, lower + apart * weight, upper - apart * (1 - weight))
         return found.astype(dtype)
 
 
