@@ -51,7 +51,12 @@ function start(about) {
   });
   layer.on("loading", () => { get("problem").textContent = ""; });
 
-  function redraw() { layer.redraw(); bar(); }
+  function redraw() {
+    const limits = ["vmin", "vmax"].map((name) => get(name).value);
+    if (!about.coloured && limits.includes("")) return;  // one is being written
+    layer.redraw();
+    bar();
+  }
   if (!about.coloured) {
     get("colours").hidden = false;
     for (const name of about.maps) get("cmap").add(new Option(name, name));
