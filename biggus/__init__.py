@@ -70,6 +70,7 @@ if TYPE_CHECKING:
     from biggus.api import open
     from biggus.cache import Cache
     from biggus.many import open_many
+    from biggus.prefetching import prefetch
     from biggus.pyramids import Pyramid, TilePyramid, open_pyramid, overviews
     from biggus.sinks import save
     from biggus.viewer import hist, imshow, plot
@@ -133,6 +134,7 @@ __all__ = [
     "percentile",
     "plan",
     "plot",
+    "prefetch",
     "prod",
     "ptp",
     "quantile",
@@ -161,6 +163,7 @@ _later = {
     "open_pyramid": "biggus.pyramids",
     "overviews": "biggus.pyramids",
     "plot": "biggus.viewer",
+    "prefetch": "biggus.prefetching",
     "quicklook": "biggus.viewer.maps",
     "save": "biggus.sinks",
 }

@@ -165,6 +165,10 @@ class CacheError(BiggusError):
     """A cache cannot be used as asked: no token, no folder, no space."""
 
 
+class ForbiddenError(BiggusError, PermissionError):
+    """What is asked for is against the terms of who would have to serve it."""
+
+
 class MissingDependencyError(BiggusError, ImportError):
     """A package that is needed for this is not installed, or its import fails.
 

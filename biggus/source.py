@@ -99,6 +99,9 @@ class Source(ABC):
     remote: bool = False
     """Whether values come over a network: such sources are cached unless told otherwise."""
 
+    no_bulk: str | None = None
+    """Why areas must not be fetched that nobody looks at; None: they may."""
+
     resident: bool = False
     """Whether values are in memory already and a read gives a view of them."""
 

@@ -51,7 +51,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("sinks",),
     ("remembering",),
     ("api",),
-    ("many", "pyramids"),
+    ("many", "prefetching", "pyramids"),
     ("viewer",),
     ("__init__",),
     ("cli", "testing"),

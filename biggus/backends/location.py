@@ -49,7 +49,9 @@ class Location:
     @cached_property
     def scheme(self) -> str:
         """The lower-case URL scheme, or ``""`` for a path (a drive letter is a path)."""
-        match = re.match(r"([A-Za-z][A-Za-z0-9+.-]+)://", self.text)
+        match = re.match(r"([A-Za-z][A-Za-z0-9+.-]+)://|([Xx][Yy][Zz]):(?!:)", self.text)
+        if match and match.group(2):
+            return "xyz"  # the name of a tile server, which no path looks like
         scheme = match.group(1).lower() if match else ""
         return "" if scheme == "file" else scheme
 

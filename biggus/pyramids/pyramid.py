@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from biggus.array import Array
+from biggus.sinks.described import described
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -155,3 +156,9 @@ def _check(level: Level, finest: Level) -> None:
             f"a level of shape {array.shape} with factors {factors} does not cover "
             f"{finest.array.shape}"
         )
+
+
+def attribution_of(array: Array) -> str | None:
+    """Return what is to be shown beside an array, as what it is read from says."""
+    told = described(array.node).attributes.get("attribution")
+    return told if isinstance(told, str) and told else None

@@ -6,8 +6,9 @@ import operator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from biggus import api
+from biggus.backends.tiles.presets import is_preset, preset_named
 from biggus.errors import MissingDependencyError
-from biggus.pyramids.pyramid import Pyramid
+from biggus.pyramids.pyramid import Pyramid, attribution_of
 
 if TYPE_CHECKING:
     import os
@@ -43,7 +44,7 @@ class TilePyramid(Pyramid):
     template : str
         As for :func:`biggus.open`.
     zooms : iterable of int, optional
-        Which levels there are: successive numbers, 0 to 19 by default.
+        Which levels there are; by default 0 to 19, or those of a server that is named.
     cache : Cache or bool, optional
         As for :func:`biggus.open`.
     **options
@@ -68,9 +69,11 @@ class TilePyramid(Pyramid):
     def __init__(
         self,
         template: str | os.PathLike[str],
-        zooms: Iterable[int] = range(20),
+        zooms: Iterable[int] | None = None,
         **options: Any,
     ) -> None:
+        if zooms is None:
+            zooms = _zooms_of(str(template))
         wanted = sorted({operator.index(zoom) for zoom in zooms}, reverse=True)
         if not wanted:
             raise ValueError("zooms= names at least one zoom level")
@@ -81,7 +84,7 @@ class TilePyramid(Pyramid):
             (array, (2.0 ** (wanted[0] - zoom), 2.0 ** (wanted[0] - zoom), *further))
             for zoom, array in zip(wanted, arrays, strict=True)
         ]
-        super().__init__(levels)
+        super().__init__(levels, attribution=attribution_of(arrays[0]))
 
     def __getitem__(self, zoom: int) -> Array:
         """Return the array of a zoom level.
@@ -156,6 +159,14 @@ class TilePyramid(Pyramid):
             half - rows.start * size,
         )
         return Window((rows, columns), extent)
+
+
+def _zooms_of(template: str) -> range:
+    """Return the zoom levels of a server that is named, or those that most servers have."""
+    if not is_preset(template):
+        return range(20)
+    least, most = preset_named(template).zooms
+    return range(least, most + 1)
 
 
 _LAST_LATITUDE = 85.0511287798066

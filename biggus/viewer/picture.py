@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from biggus.array import Array
 from biggus.construct import ArrayAdapter
 from biggus.pyramids import Pyramid
+from biggus.pyramids.pyramid import attribution_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -123,7 +124,8 @@ def _pyramid_of(shown: Any, levels: Sequence[Any] | None) -> Pyramid:
     axes = (-3, -2) if coloured else (-2, -1)
     coarser = (a if isinstance(a, Array) else ArrayAdapter(a) for a in levels or ())
     arrays = [finest, *coarser]
-    return Pyramid([(array, _factors(finest, array)) for array in arrays], axes)
+    levels_of = [(array, _factors(finest, array)) for array in arrays]
+    return Pyramid(levels_of, axes, attribution_of(finest))
 
 
 def _factors(finest: Array, coarser: Array) -> tuple[float, ...]:

@@ -69,7 +69,7 @@ def test_credentials_are_not_shown():
     ("text", "words"),
     [
         ("https://h/{z}/{x}/{k}.png", "unknown placeholder {k}; known are {z}"),
-        ("https://h/{z}/{x}/{y}{r}.png", "unknown placeholder {r}"),
+        ("https://h/{z}/{x}/{y}{w}.png", "unknown placeholder {w}"),
         ("https://h/{z}/{x}/{}.png", "unknown placeholder {}"),
         ("https://h/{z}/{x}.png", "no placeholders for a tile's position"),
         ("https://h/{z}.png", "no placeholders for a tile's position"),

@@ -17,6 +17,7 @@ While the option ``offline`` is set no request leaves: each is refused with
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import random
 import time
@@ -25,9 +26,11 @@ from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
 from biggus import options
+from biggus.backends.http import shared
 from biggus.backends.http.headers import retry_after, split_credentials, user_agent
 from biggus.backends.http.pools import process_connections
 from biggus.backends.http.redaction import our_request, tells_secrets
+from biggus.backends.http.settings import HttpSettings
 from biggus.backends.location import public_url
 from biggus.errors import BiggusError
 
@@ -95,31 +98,6 @@ OFFLINE = "biggus is set to be offline"
 
 class OfflineHttpError(HttpError):
     """Nothing was asked, as biggus is set to be offline."""
-
-
-@dataclass(frozen=True)
-class HttpSettings:
-    """How requests are made.
-
-    Attributes
-    ----------
-    connections : int
-        How many requests may be under way at once, for one host.
-    timeout : tuple of float
-        Seconds to wait for a connection, and for each piece of an answer.
-    retries : int
-        How often to try again what may pass by itself.
-    user_agent : str or None
-        What to be called; None: biggus and its version.
-    headers : tuple of (str, str)
-        More headers, such as credentials; never shown.
-    """
-
-    connections: int = 16
-    timeout: tuple[float, float] = (10.0, 30.0)
-    retries: int = 4
-    user_agent: str | None = None
-    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True)
@@ -205,7 +183,8 @@ class HttpClient:
         sent.update(settings.headers)
         sent.update(headers or {})
         state = process_connections()
-        gate = state.gate(host or urlsplit(url).netloc)
+        counted = host or urlsplit(url).netloc
+        gate = state.gate(counted)
         pool = state.pool(url, settings.connections)
         most = settings.retries if retries is None else retries
         deadline = time.monotonic() + PATIENCE_SECONDS
@@ -216,7 +195,7 @@ class HttpClient:
             last = attempt > most or time.monotonic() > deadline
             wait: float | None = None
             try:
-                with gate.passing(settings.connections):
+                with gate.passing(settings.connections), _shared(counted, settings):
                     # It may have waited here, and the option be set meanwhile.
                     _refuse_if_offline(shown, attempt - 1)
                     response = _once(
@@ -257,6 +236,12 @@ class HttpClient:
     def down(self, url: str, host: str | None = None) -> bool:
         """Tell whether the host of `url` was out of reach a moment ago."""
         return process_connections().gate(host or urlsplit(url).netloc.rpartition("@")[2]).down
+
+
+def _shared(host: str, settings: HttpSettings) -> contextlib.AbstractContextManager[None]:
+    if not settings.shared:
+        return contextlib.nullcontext()
+    return shared.passing(host, settings.connections, settings.per_second)
 
 
 def _refuse_if_offline(shown: str, attempts: int) -> None:

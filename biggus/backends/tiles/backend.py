@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from biggus.backends.base import Backend
 from biggus.backends.http.absence import absent_statuses
-from biggus.backends.http.client import HttpSettings
+from biggus.backends.http.settings import HttpSettings
 from biggus.backends.tiles.options import OptionChecker
+from biggus.backends.tiles.policies import policy_for
+from biggus.backends.tiles.presets import SCHEME, Preset, preset_named
 from biggus.backends.tiles.source import TileSource
 from biggus.backends.tiles.template import Template, looks_like_template
 from biggus.errors import MissingDependencyError, OpenError, VariableError
@@ -32,6 +35,8 @@ class TilesBackend(Backend):
     name = "tiles"
 
     def claims(self, location: Location) -> int:  # noqa: D102 - inherited
+        if location.scheme == SCHEME:
+            return self.BY_MARK
         if location.scheme in {"http", "https"} and looks_like_template(location.text):
             return self.BY_MARK
         return self.UNCLAIMED
@@ -49,7 +54,7 @@ class TilesBackend(Backend):
         variable: str | None = VARIABLE,
         *,
         zoom: int | None = None,
-        tile_size: int = 256,
+        tile_size: int | None = None,
         bands: int = 3,
         dtype: Any = "u1",
         connections: int = 16,
@@ -58,9 +63,12 @@ class TilesBackend(Backend):
         missing: str | int | Sequence[int] = "raise",
         absent: int | Sequence[int] = (),
         headers: Mapping[str, str] | None = None,
-        subdomains: Sequence[str] = "abc",
+        subdomains: Sequence[str] | None = None,
         user_agent: str | None = None,
         fresh_for: float | timedelta = 7 * 86400.0,
+        retina: bool = False,
+        attribution: str | None = None,
+        permission: bool = False,
     ) -> TileSource:
         """Return the source of all tiles of one zoom; nothing is requested yet.
 
@@ -68,13 +76,14 @@ class TilesBackend(Backend):
         ----------
         location : Location
             A template: an http(s) URL with ``{z}``, ``{x}`` and ``{y}``, or ``{-y}`` for rows
-            counted from the south, or ``{q}`` for a quadkey; ``{s}`` is a subdomain.
+            counted from the south, or ``{q}`` for a quadkey; ``{s}`` is a subdomain; or those
+            of WMTS.  Or the name of a server, as in ``xyz:OpenStreetMap.Mapnik``.
         variable : str, optional
             ``"tiles"``: there is no other.
         zoom : int
             0 to 30; the array has ``tile_size * 2**zoom`` rows and columns.
         tile_size : int
-            Pixels along each axis of a tile.
+            Pixels along each axis of a tile: 256, or what is known of a server by its name.
         bands : {3, 1, 4}
             Red, green, blue; grey (the array has two axes); with alpha.
         dtype : dtype
@@ -99,6 +108,13 @@ class TilesBackend(Backend):
             What to be called, instead of biggus and its version.
         fresh_for : float or timedelta
             Seconds for which a copy is fresh if the server does not say.
+        retina : bool
+            Whether to ask for tiles of twice the size, where the template has ``{r}``.
+        attribution : str, optional
+            What is to be shown with pictures; known of servers by their names.
+        permission : bool
+            Whether what a public server asks of its users (see `biggus.backends.tiles.policies`)
+            does not apply, as its operator has agreed.
 
         Raises
         ------
@@ -116,23 +132,37 @@ class TilesBackend(Backend):
         >>> source.shape, source.chunks, source.dtype
         ((131072, 131072, 3), (256, 256, 3), dtype('uint8'))
         """
-        template = Template(location.text, subdomains)
+        preset = preset_named(location.text) if location.scheme == SCHEME else None
+        template = _template(location.text, preset, subdomains, retina)
         check = OptionChecker(template.public)
         if variable not in {VARIABLE, "", "/", None}:
             raise VariableError(template.public, f"it has no variable {variable!r}", (VARIABLE,))
         if zoom is None:
             raise OpenError(template.public, f"pass zoom=, 0 to {LARGEST_ZOOM}")
-        zoom = check.integer("zoom", zoom, 0, LARGEST_ZOOM)
+        least, most = (0, LARGEST_ZOOM) if preset is None else preset.zooms
+        zoom = check.integer("zoom", zoom, least, most)
+        if tile_size is None:
+            tile_size = (256 if preset is None else preset.tile_size) << retina
         tile_size = check.integer("tile_size", tile_size, 1, LARGEST_TILE)
         bands = check.integer("bands", bands, 1, 4)
         kind = check.dtype(dtype, bands)
+        policy = None if permission else policy_for(template.host)
         settings = HttpSettings(
             connections=check.integer("connections", connections, 1, 1024),
             timeout=check.timeout(timeout),
             retries=check.integer("retries", retries, 0, 100),
             user_agent=user_agent,
             headers=check.headers(headers),
+            shared=True,
         )
+        fresh = check.seconds("fresh_for", fresh_for)
+        if policy is not None:
+            settings = replace(
+                settings,
+                connections=min(settings.connections, policy.connections),
+                per_second=policy.per_second,
+            )
+            fresh = max(fresh, policy.fresh_for)
         source = TileSource(
             template,
             zoom,
@@ -142,9 +172,33 @@ class TilesBackend(Backend):
             missing=check.missing(missing, bands, kind),
             absent=absent_statuses(template.public, absent),
             settings=settings,
-            fresh_for=check.seconds("fresh_for", fresh_for),
+            fresh_for=fresh,
         )
+        told = preset.attribution if attribution is None and preset else attribution
+        source.attributes = {"attribution": told} if told else {}
+        if policy is not None and not policy.bulk:
+            source.no_bulk = (
+                f"the operator of {template.host} forbids to fetch areas that nobody looks at "
+                f"({policy.text}); permission=True says that you may"
+            )
         for package in ("urllib3", "PIL"):
             if find_spec(package) is None:
                 raise MissingDependencyError(package, "tiles", "reading map tiles")
         return source
+
+
+def _template(
+    text: str, preset: Preset | None, subdomains: Sequence[str] | None, retina: bool
+) -> Template:
+    """Return the template of a location, or of a server by its name."""
+    public = None
+    if preset is not None:
+        text, public = preset.template, preset.public
+    twice = "@2x" if retina else ""
+    if retina and "{r}" not in text:
+        problem = "retina=True goes with a template that has {r} in it"
+        raise OpenError(Template(text, public=public).public, problem)
+    known = "abc" if preset is None else preset.subdomains
+    text = text.replace("{r}", twice)
+    public = None if public is None else public.replace("{r}", twice)
+    return Template(text, known if subdomains is None else subdomains, public)

@@ -21,7 +21,6 @@ from biggus.backends.http.client import (
     RETRIED,
     HttpClient,
     HttpError,
-    HttpSettings,
     OfflineHttpError,
     Response,
 )
@@ -35,6 +34,7 @@ from biggus.threads import WaitingThreads
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from biggus.backends.http.settings import HttpSettings
     from biggus.backends.tiles.template import Template
     from biggus.source import Box
 

@@ -24,10 +24,17 @@ PLACEHOLDERS = {
     "-y": "the row, counted from the south (TMS)",
     "q": "the quadkey",
     "s": "a subdomain",
+    "r": "what asks for tiles of twice the size: @2x with retina=True, else nothing",
+    "TileMatrix": "the zoom, as in WMTS",
+    "TileCol": "the column, as in WMTS",
+    "TileRow": "the row, as in WMTS",
 }
 """What can stand in braces."""
 
 _FIELD = re.compile(r"\{([^{}]*)\}")
+
+_PLACES = {"x", "y", "-y", "q", "TileCol", "TileRow"}
+"""Those that tell where a tile is."""
 
 
 class Template:
@@ -40,6 +47,8 @@ class Template:
         as a rule ``{z}``.
     subdomains : sequence of str
         What ``{s}`` stands for, in turn; a string gives its letters.
+    public : str, optional
+        The same without secrets, where that cannot be told from the text.
 
     Raises
     ------
@@ -54,9 +63,11 @@ class Template:
     'https://host/213.png'
     """
 
-    def __init__(self, text: str, subdomains: Sequence[str] = "abc") -> None:
+    def __init__(
+        self, text: str, subdomains: Sequence[str] = "abc", public: str | None = None
+    ) -> None:
         self.text = text
-        self.public = public_url(text)
+        self.public = public_url(text if public is None else public)
         self.subdomains = tuple(subdomains)
         problem = _problem_of(text, self.subdomains)
         if problem:
@@ -64,8 +75,8 @@ class Template:
         self._format = _formatter(text)
         self._format_public = _formatter(self.public)
 
-    def __reduce__(self) -> tuple[type[Template], tuple[str, tuple[str, ...]]]:
-        return type(self), (self.text, self.subdomains)
+    def __reduce__(self) -> tuple[type[Template], tuple[str, tuple[str, ...], str]]:
+        return type(self), (self.text, self.subdomains, self.public)
 
     def url(self, z: int, x: int, y: int) -> str:
         """Return the URL of the tile in column `x` and row `y` at zoom `z`."""
@@ -77,7 +88,7 @@ class Template:
 
     def at_zoom(self, z: int) -> str:
         """Return the public template with the zoom put in."""
-        return self.public.replace("{z}", str(z))
+        return self.public.replace("{z}", str(z)).replace("{TileMatrix}", str(z))
 
     @property
     def host(self) -> str:
@@ -85,7 +96,8 @@ class Template:
         return self.public.split("/", 3)[2]
 
     def _fields(self, z: int, x: int, y: int) -> dict[str, str]:
-        fields = {"z": str(z), "x": str(x), "y": str(y), "-y": str(2**z - 1 - y)}
+        fields = {"z": str(z), "x": str(x), "y": str(y), "-y": str(2**z - 1 - y), "r": ""}
+        fields |= {"TileMatrix": fields["z"], "TileCol": fields["x"], "TileRow": fields["y"]}
         if "{q}" in self.text:
             fields["q"] = quadkey(z, x, y)
         if "{s}" in self.text:
@@ -109,7 +121,7 @@ def quadkey(z: int, x: int, y: int) -> str:
 
 def looks_like_template(text: str) -> bool:
     """Tell whether `text` has a placeholder for a position."""
-    return any(field in PLACEHOLDERS and field not in "zs" for field in _FIELD.findall(text))
+    return any(field in _PLACES for field in _FIELD.findall(text))
 
 
 def _formatter(text: str) -> Callable[[dict[str, str]], str]:
@@ -134,7 +146,8 @@ def _problem_of(text: str, subdomains: tuple[str, ...]) -> str | None:
         return f"unknown placeholder {{{unknown[0]}}}; known are {known}"
     if re.search(r"[{}]", _FIELD.sub("", text)):
         return "a brace in the template has no partner"
-    if "q" not in fields and not ("x" in fields and fields & {"y", "-y"}):
+    across, down = fields & {"x", "TileCol"}, fields & {"y", "-y", "TileRow"}
+    if "q" not in fields and not (across and down):
         return (
             "the template has no placeholders for a tile's position; write it as "
             "https://host/{z}/{x}/{y}.png (or with {-y} or {q})"

@@ -18,7 +18,6 @@ from biggus.backends.http.client import (
     RETRIED,
     HttpClient,
     HttpError,
-    HttpSettings,
     OfflineHttpError,
     Response,
 )
@@ -38,6 +37,8 @@ from biggus.extras import needing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from biggus.backends.http.settings import HttpSettings
 
 _REQUESTS = 16
 """How many requests one read keeps under way."""

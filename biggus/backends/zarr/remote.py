@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from biggus import options
 from biggus.backends.http.absence import GONE, absent_statuses
-from biggus.backends.http.client import HttpSettings
+from biggus.backends.http.settings import HttpSettings
 from biggus.backends.identity import said
 from biggus.backends.zarr import metadata as zarr_metadata
 from biggus.backends.zarr.http import ABSENT, FsspecObjects, HttpObjects, RemoteObjects

@@ -157,10 +157,12 @@ class Renderer:
         with self._lock:
             layers = self._layers.get(index)
             if layers is None:
-                layers = self._layers[index] = Layers(self.picture.planes(index), index)
+                layers = self._layers[index] = Layers(
+                    self.picture.planes(index), index, self.sample_bytes
+                )
                 if len(self._layers) > _LAYERS:
                     self._layers.popitem(last=False)
-            return chosen(layers, view, self.sample_bytes)
+            return chosen(layers, view)
 
 
 def _read(layer: Layer, span: Any) -> Values:

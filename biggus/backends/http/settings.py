@@ -1,0 +1,36 @@
+"""How requests are made: what a source tells its client."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class HttpSettings:
+    """How requests are made.
+
+    Attributes
+    ----------
+    connections : int
+        How many requests may be under way at once, for one host.
+    timeout : tuple of float
+        Seconds to wait for a connection, and for each piece of an answer.
+    retries : int
+        How often to try again what may pass by itself.
+    user_agent : str or None
+        What to be called; None: biggus and its version.
+    headers : tuple of (str, str)
+        More headers, such as credentials; never shown.
+    shared : bool
+        Whether requests of all processes are counted together.
+    per_second : float or None
+        If so, how many of them may begin in a second.
+    """
+
+    connections: int = 16
+    timeout: tuple[float, float] = (10.0, 30.0)
+    retries: int = 4
+    user_agent: str | None = None
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    shared: bool = False
+    per_second: float | None = None

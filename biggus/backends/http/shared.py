@@ -1,0 +1,147 @@
+"""Manners that all processes of a user share: so many requests at a time to a host, and so often.
+
+Both are kept in small files of a folder for temporary ones, under locks of the system, which
+let go when a process ends, however that comes.  Where such files cannot be had, each process
+keeps to the limits by itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import hashlib
+import logging
+import os
+import struct
+import tempfile
+import time
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+log = logging.getLogger("biggus.backends.http")
+
+_PAUSE_SECONDS = 0.01
+"""How often whoever waits for a place looks again."""
+
+_FARTHEST_SECONDS = 600.0
+"""No turn is farther away: what says so was written before the clock was set back."""
+
+
+@contextlib.contextmanager
+def passing(host: str, most: int, per_second: float | None = None) -> Iterator[None]:
+    """Be one of at most so many requests to a host, and no sooner than its turn comes.
+
+    Parameters
+    ----------
+    host : str
+        Whose requests are counted together.
+    most : int
+        How many may be under way, of all processes of this user.
+    per_second : float, optional
+        How many may begin in a second.
+    """
+    folder = _folder(os.getpid())
+    if folder is None:
+        yield
+        return
+    name = hashlib.blake2b(host.encode(), digest_size=12).hexdigest()
+    place = _place(folder, name, most)
+    try:
+        if per_second is not None:
+            time.sleep(_turn(folder / f"{name}.turn", 1 / per_second))
+        yield
+    finally:
+        if place is not None:
+            os.close(place)  # which lets go of its lock
+
+
+def _place(folder: Path, name: str, most: int) -> int | None:
+    """Wait for one of the places at a host, and return the file that is locked for it."""
+    start = os.getpid() % most
+    while True:
+        for number in range(most):
+            place = _opened(folder / f"{name}.{(start + number) % most}")
+            if place is None:
+                return None
+            if _lock(place, wait=False):
+                return place
+            os.close(place)
+        time.sleep(_PAUSE_SECONDS)
+
+
+def _turn(path: Path, seconds: float) -> float:
+    """Take the next turn, and return in how many seconds it comes."""
+    file = _opened(path)
+    if file is None:
+        return 0.0
+    try:
+        _lock(file, wait=True)
+        now = time.time()
+        written = os.read(file, 8)
+        turn = struct.unpack("<d", written)[0] if len(written) == 8 else 0.0
+        if not now <= turn <= now + _FARTHEST_SECONDS:
+            turn = now
+        os.lseek(file, 0, os.SEEK_SET)
+        os.write(file, struct.pack("<d", turn + seconds))
+        return turn - now
+    except OSError as error:
+        log.debug("turns are not shared: %s", error)
+        return 0.0
+    finally:
+        os.close(file)
+
+
+def _opened(path: Path) -> int | None:
+    try:
+        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
+        return os.open(path, flags, 0o600)
+    except OSError as error:
+        log.debug("requests are not counted over processes: %s", error)
+        return None
+
+
+def _lock(file: int, *, wait: bool) -> bool:
+    """Lock a file; tell whether it is."""
+    try:
+        import fcntl
+    except ImportError:
+        return _lock_by_msvcrt(file, wait=wait)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError:
+        return False
+    except OSError:  # a file system without locks: nothing is shared there
+        return True
+    return True
+
+
+def _lock_by_msvcrt(file: int, *, wait: bool) -> bool:
+    import importlib
+
+    msvcrt = importlib.import_module("msvcrt")
+    try:
+        msvcrt.locking(file, msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)
+    except OSError:
+        return False
+    return True
+
+
+@cache
+def _folder(process: int) -> Path | None:  # noqa: ARG001 - made again after a fork
+    """Return the folder of this user; None if there is none that is the user's alone."""
+    try:
+        folder = Path(tempfile.gettempdir()) / f"biggus-{getpass.getuser()}"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        found = folder.lstat()
+    except (OSError, KeyError, ImportError) as error:
+        log.debug("requests are not counted over processes: %s", error)
+        return None
+    ours = not hasattr(os, "getuid") or found.st_uid == os.getuid()
+    if not ours or folder.is_symlink() or not folder.is_dir():
+        log.debug("requests are not counted over processes: %s is not ours", folder)
+        return None
+    return folder

@@ -1,0 +1,129 @@
+"""Presets: tile servers by their names, such as ``xyz:OpenStreetMap.Mapnik``.
+
+The names, templates and attributions are those of the package xyzservices.  A key that a
+provider wants comes from the environment, and is kept nowhere.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Any, NamedTuple
+
+from biggus.errors import OpenError
+from biggus.extras import needing
+
+SCHEME = "xyz"
+
+_KEYS = ("apikey", "apiKey", "accessToken", "key", "subscriptionKey", "app_id", "app_code")
+"""What a template calls the secrets that a provider gives its users."""
+
+_POSITION = frozenset({"z", "x", "y", "-y", "q", "s", "r"})
+
+
+class Preset(NamedTuple):
+    """A tile server.
+
+    Attributes
+    ----------
+    template : str
+        Where its tiles are: it may hold a key.
+    public : str
+        The same without.
+    attribution : str
+        What is to be shown with its pictures.
+    subdomains : str or tuple of str
+        What ``{s}`` stands for.
+    tile_size : int
+        Pixels along each axis of a tile.
+    zooms : tuple of int
+        The least and the greatest zoom.
+    """
+
+    template: str
+    public: str
+    attribution: str
+    subdomains: Any
+    tile_size: int
+    zooms: tuple[int, int]
+
+
+def is_preset(text: str) -> bool:
+    """Tell whether a location names a preset."""
+    return text.lower().startswith(f"{SCHEME}:")
+
+
+def preset_named(text: str) -> Preset:
+    """Return the preset of a location such as ``xyz:OpenStreetMap.Mapnik``.
+
+    Raises
+    ------
+    OpenError
+        If there is none of that name, or it wants a key that the environment does not have.
+    MissingDependencyError
+        If xyzservices is not installed.
+    """
+    with needing("xyzservices", "tiles", "tile servers by their names"):
+        import xyzservices.providers
+    name = text.partition(":")[2].strip("/")
+    try:
+        provider = xyzservices.providers.query_name(name)
+    except ValueError:
+        raise OpenError(text, _unknown(name, xyzservices.providers.flatten())) from None
+    said = dict(provider)
+    if said.get("zoomOffset"):
+        raise OpenError(text, "its zoom levels are counted in a way that biggus does not know")
+    crs = str(said.get("crs", "EPSG:3857")).upper()
+    if crs.rpartition(":")[2] not in {"3857", "900913"}:
+        raise OpenError(text, f"its maps are in {crs}, not in Web Mercator")
+    fields = set(re.findall(r"\{([^{}]*)\}", said["url"]))
+    secrets = {key: _secret(text, said["name"], key) for key in fields & set(_KEYS)}
+    missing = sorted(field for field in fields - _POSITION - set(secrets) if field not in said)
+    if missing:
+        raise OpenError(text, f"its template wants a {missing[0]} that biggus does not know")
+    url = said["url"].replace("{y}", "{-y}") if said.get("tms") else said["url"]
+    plain = {field: str(said[field]) for field in fields - _POSITION - set(secrets)}
+    return Preset(
+        _filled(url, plain | secrets),
+        _filled(url, plain | dict.fromkeys(secrets, "KEY")),
+        said.get("attribution", ""),
+        said.get("subdomains", "abc"),
+        _size(said),
+        (int(said.get("min_zoom", 0)), int(said.get("max_zoom", 22))),
+    )
+
+
+def _size(said: dict[str, Any]) -> int:
+    """Return the pixels along a tile, of what a provider may say of that, or of something else."""
+    for name in ("tileSize", "size"):
+        text = str(said.get(name, ""))
+        if text.isascii() and text.isdigit() and int(text):
+            return int(text)
+    return 256
+
+
+def _filled(template: str, values: dict[str, str]) -> str:
+    for field, value in values.items():
+        template = template.replace(f"{{{field}}}", value)
+    return template
+
+
+def _unknown(name: str, known: dict[str, Any]) -> str:
+    import difflib
+
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
+    hint = f"; did you mean {', '.join(near)}?" if near else ""
+    return f"xyzservices knows no provider of that name{hint}"
+
+
+def _secret(text: str, name: str, key: str) -> str:
+    """Return the key of a provider, from the environment: for all of its maps or for one."""
+    provider = name.partition(".")[0]
+    asked = [re.sub(r"\W", "_", f"{part}_{key}").upper() for part in (name, provider)]
+    for variable in asked:
+        if os.environ.get(variable):
+            return os.environ[variable]
+    raise OpenError(
+        text,
+        f"the provider wants its users to have a key: put yours into the environment as {asked[1]}",
+    )

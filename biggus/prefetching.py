@@ -1,0 +1,96 @@
+"""Prefetching: all that an array is made of, into the cache, before it is needed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from biggus import engine
+from biggus.adapt import node_of
+from biggus.errors import CacheError, ForbiddenError
+from biggus.nodes import AlongAxes, Elementwise, GridMosaicNode, Leaf, Mosaic, Reduce, View
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from biggus.nodes import Node
+    from biggus.source import Box, Chunks, Source, Values
+
+
+def prefetch(*arrays: Any) -> None:
+    """Fetch all that arrays are made of into the cache, so that it is there without a network.
+
+    In bounded memory, with as many requests at a time as the sources allow; what is in the
+    cache already and good is not fetched again, so that what was interrupted goes on where
+    it was.  The option ``progress`` shows how far it is.
+
+    Parameters
+    ----------
+    *arrays : Array
+        Such as a slice of a zoom level.
+
+    Raises
+    ------
+    CacheError
+        If a source is not cached.
+    ForbiddenError
+        If the operator of a server forbids it.
+    SourceError
+        If something cannot be fetched.
+
+    Examples
+    --------
+    >>> import biggus, numpy as np, tempfile
+    >>> cache = biggus.Cache(tempfile.mkdtemp())
+    >>> a = biggus.ArrayAdapter(np.arange(6.0), token="six", cache=cache)
+    >>> biggus.prefetch(a)
+    >>> cache.stats().entries
+    1
+    """
+    nodes = [node_of(array) for array in arrays]
+    for node in nodes:
+        for source in _sources(node):
+            if source.no_bulk is not None:
+                raise ForbiddenError(f"{source.name}: {source.no_bulk}")
+            if not hasattr(source, "cache"):
+                raise CacheError(
+                    f"{source.name} is not cached, so nothing of it would be kept: open it "
+                    "with cache=True"
+                )
+    engine.store(nodes, [_Nowhere(node) for node in nodes])
+
+
+class _Nowhere:
+    """Takes values, and keeps none."""
+
+    grid: Chunks | None = None
+    concurrent = True
+
+    def __init__(self, node: Node) -> None:
+        self.shape = node.shape
+
+    def write(self, box: Box, values: Values) -> None:
+        """Forget a block."""
+
+
+def _sources(node: Node) -> Iterator[Source]:
+    """Yield the sources that a node is read from; of a grid of tiles the first stands for all."""
+    seen: set[int] = set()
+    waiting = [node]
+    while waiting:
+        each = waiting.pop()
+        if id(each) in seen:
+            continue
+        seen.add(id(each))
+        match each:
+            case Leaf():
+                yield each.source
+            case View():
+                waiting.append(each.base)
+            case Elementwise():
+                waiting.extend(each.operands)
+            case Reduce() | AlongAxes():
+                waiting.append(each.operand)
+            case Mosaic():
+                waiting.extend(each.tiles)
+            case GridMosaicNode():
+                pass  # its tiles are made when they are read

@@ -1,0 +1,262 @@
+"""Manners of tile sources: servers by name, what operators ask, limits that processes share."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import subprocess
+import sys
+import time
+
+import pytest
+
+import biggus
+from biggus.backends import Location, backend_for
+from biggus.backends.http import shared
+from biggus.backends.tiles import TilesBackend
+from biggus.backends.tiles.policies import policy_for
+from biggus.errors import OpenError
+
+pytest.importorskip("urllib3")
+pytest.importorskip("PIL")
+
+
+def opened(location: str, **options):
+    return TilesBackend().open(Location(location), zoom=options.pop("zoom", 3), **options)
+
+
+@pytest.fixture
+def presets():
+    return pytest.importorskip("xyzservices").providers
+
+
+# -- Servers by name
+
+
+def test_a_server_is_opened_by_its_name(presets) -> None:
+    source = opened("xyz:OpenStreetMap.Mapnik", zoom=9)
+    assert source.template.url(9, 3, 4) == "https://tile.openstreetmap.org/9/3/4.png"
+    assert "OpenStreetMap" in source.attributes["attribution"]
+    same = opened("https://tile.openstreetmap.org/{z}/{x}/{y}.png", zoom=9)
+    assert source.token == same.token
+    assert backend_for(Location("xyz:OpenStreetMap.Mapnik")).name == "tiles"
+
+
+def test_names_are_forgiving_and_wrong_ones_are_told_near_ones(presets) -> None:
+    assert opened("XYZ:openstreetmap mapnik").template.host == "tile.openstreetmap.org"
+    with pytest.raises(OpenError, match=r"OpenStreetMap\.Mapnik"):
+        opened("xyz:OpenStreetMap.Mapnick")
+
+
+def test_every_preset_opens_or_says_why_not(presets, monkeypatch) -> None:
+    """No template holds a placeholder that is not filled, and none shows a secret."""
+    for variable in list(os.environ):
+        if "KEY" in variable or "TOKEN" in variable:
+            monkeypatch.delenv(variable)
+    opens = 0
+    for name, provider in presets.flatten().items():
+        least = int(provider.get("min_zoom", 0))
+        try:
+            source = opened(f"xyz:{name}", zoom=least)
+        except OpenError as error:
+            problem = str(error)
+            known = ("environment", "wants a", "counted", "brace", "Mercator")
+            assert any(word in problem for word in known), (name, problem)
+            continue
+        url = source.template.url(least, 0, 0)
+        assert "{" not in url, name
+        assert url.startswith("http"), name
+        opens += 1
+    assert opens > 100
+
+
+def test_keys_come_from_the_environment_and_are_shown_nowhere(presets, monkeypatch) -> None:
+    with pytest.raises(OpenError, match="THUNDERFOREST_APIKEY"):
+        opened("xyz:Thunderforest.Landscape")
+    monkeypatch.setenv("THUNDERFOREST_APIKEY", "s3cret-key")
+    source = opened("xyz:Thunderforest.Landscape")
+    assert "s3cret-key" in source.template.url(3, 1, 2)
+    shown = (source.name, source.token, repr(source), source.template.public_url(3, 1, 2))
+    assert not any("s3cret-key" in text for text in shown)
+    monkeypatch.setenv("THUNDERFOREST_APIKEY", "another")
+    assert opened("xyz:Thunderforest.Landscape").token == source.token
+    again = pickle.loads(pickle.dumps(source.template))
+    assert "s3cret-key" not in again.public
+
+
+def test_a_key_within_the_path_is_not_shown_either(presets, monkeypatch) -> None:
+    monkeypatch.setenv("MAPTILER_KEY", "s3cret-key")
+    for name, provider in presets.flatten().items():
+        keys = {"apikey", "apiKey", "accessToken", "key", "subscriptionKey"}
+        for key in keys & set(provider):
+            base = name.partition(".")[0].upper().replace("-", "_")
+            monkeypatch.setenv(f"{base}_{key.upper()}", "s3cret-key")
+        try:
+            source = opened(f"xyz:{name}", zoom=int(provider.get("min_zoom", 0)))
+        except OpenError:
+            continue
+        shown = (source.name, source.token, source.template.public_url(0, 0, 0))
+        assert not any("s3cret-key" in text for text in shown), name
+
+
+def test_the_zooms_of_a_server_are_kept_to(presets) -> None:
+    pyramid = biggus.TilePyramid("xyz:OpenStreetMap.Mapnik", cache=False)
+    assert pyramid.zooms == tuple(range(20))
+    assert "OpenStreetMap" in pyramid.attribution
+    with pytest.raises(OpenError, match="0 to 19"):
+        opened("xyz:OpenStreetMap.Mapnik", zoom=22)
+
+
+# -- Templates
+
+
+def test_retina_asks_for_tiles_of_twice_the_size() -> None:
+    plain = opened("https://h/{z}/{x}/{y}{r}.png")
+    twice = opened("https://h/{z}/{x}/{y}{r}.png", retina=True)
+    assert (plain.template.url(1, 0, 1), plain.shape[0]) == ("https://h/1/0/1.png", 2048)
+    assert (twice.template.url(1, 0, 1), twice.shape[0]) == ("https://h/1/0/1@2x.png", 4096)
+    assert plain.token != twice.token
+    with pytest.raises(OpenError, match=r"\{r\}"):
+        opened("https://h/{z}/{x}/{y}.png", retina=True)
+
+
+def test_wmts_templates() -> None:
+    text = "https://h/wmts?layer=a&tilematrix={TileMatrix}&tilerow={TileRow}&tilecol={TileCol}"
+    source = opened(text)
+    assert source.template.url(5, 7, 9) == (
+        "https://h/wmts?layer=a&tilematrix=5&tilerow=9&tilecol=7"
+    )
+    assert source.token != opened(text, zoom=4).token
+
+
+# -- Policies
+
+
+def test_what_an_operator_asks_is_kept_to_whatever_the_options_say() -> None:
+    polite = opened("https://a.tile.openstreetmap.org/{z}/{x}/{y}.png", connections=64, fresh_for=1)
+    policy = policy_for("tile.openstreetmap.org")
+    assert polite.client.settings.connections == policy.connections <= 2
+    assert polite.client.settings.per_second == policy.per_second
+    assert polite.fresh_for >= 7 * 86400
+    assert policy.text in polite.no_bulk
+    allowed = opened("https://tile.openstreetmap.org/{z}/{x}/{y}.png", permission=True)
+    assert (allowed.client.settings.per_second, allowed.no_bulk) == (None, None)
+    other = opened("https://tiles.example.org/{z}/{x}/{y}.png")
+    assert (other.client.settings.per_second, other.no_bulk) == (None, None)
+
+
+@pytest.mark.parametrize(
+    "host", ["tile.openstreetmap.org", "B.TILE.openstreetmap.org", "me@tile.openstreetmap.org:443"]
+)
+def test_policies_are_found_by_host(host) -> None:
+    assert policy_for(host) is not None
+
+
+@pytest.mark.parametrize(
+    "host", ["tile.openstreetmap.org.evil.example", "notile.openstreetmap.org", "example.org", ""]
+)
+def test_other_hosts_have_no_policy(host) -> None:
+    assert policy_for(host) is None
+
+
+def test_prefetching_what_must_not_be_is_refused(tmp_path) -> None:
+    cache = biggus.Cache(tmp_path / "cache")
+    world = biggus.open("https://tile.openstreetmap.org/{z}/{x}/{y}.png", zoom=3, cache=cache)
+    with pytest.raises(biggus.errors.ForbiddenError, match="permission=True"):
+        biggus.prefetch(world[:10] + 1)
+
+
+# -- Limits that processes share
+
+WORKER = """
+import sys, time
+from biggus.backends.http import shared
+host, most, per_second, count = sys.argv[1], int(sys.argv[2]), float(sys.argv[3]), int(sys.argv[4])
+print("ready", flush=True); sys.stdin.readline()
+for _ in range(count):
+    with shared.passing(host, most, per_second or None):
+        start = time.time(); time.sleep(0.02); print(start, time.time(), flush=True)
+"""
+
+
+def run(host: str, most: int, per_second: float, processes: int = 3, count: int = 5):
+    """The times at which requests of several processes began and ended."""
+    arguments = [sys.executable, "-c", WORKER, host, str(most), str(per_second), str(count)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    workers = [subprocess.Popen(arguments, **pipes) for _ in range(processes)]
+    for worker in workers:
+        assert worker.stdout.readline() == "ready\n"
+    for worker in workers:
+        worker.stdin.write("\n")
+        worker.stdin.flush()
+    spans = []
+    for worker in workers:
+        out, _ = worker.communicate(timeout=60)
+        assert worker.returncode == 0
+        spans += [tuple(map(float, line.split())) for line in out.splitlines()]
+    assert len(spans) == processes * count
+    return sorted(spans)
+
+
+@pytest.fixture
+def own_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    clear = shared._folder.cache_clear
+    clear()
+    yield tmp_path
+    clear()
+
+
+def test_so_many_requests_are_under_way_of_all_processes(own_folder) -> None:
+    spans = run("host", 2, 0)
+    for start, _ in spans:
+        assert sum(a <= start < b for a, b in spans) <= 2
+
+
+def test_so_many_requests_begin_in_a_second_of_all_processes(own_folder) -> None:
+    spans = run("host", 8, 50)
+    starts = [start for start, _ in spans]
+    for number, start in enumerate(starts):
+        # Of those within a fifth of a second there are ten, and what the clock makes of it.
+        assert sum(start <= other < start + 0.2 for other in starts[number:]) <= 12
+
+
+def test_other_hosts_are_counted_on_their_own(own_folder) -> None:
+    with shared.passing("one", 1), shared.passing("other", 1):
+        pass
+
+
+def test_who_is_killed_gives_its_place_back(own_folder) -> None:
+    code = WORKER.replace("time.sleep(0.02)", "print('in', flush=True); time.sleep(60)")
+    worker = subprocess.Popen(
+        [sys.executable, "-c", code, "host", "1", "0", "1"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    worker.stdout.readline()
+    worker.stdin.write("\n")
+    worker.stdin.flush()
+    assert worker.stdout.readline() == "in\n"
+    worker.kill()
+    worker.communicate()
+    began = time.monotonic()
+    with shared.passing("host", 1):
+        assert time.monotonic() - began < 30  # else it would wait for ever
+
+
+def test_a_clock_that_was_set_back_stops_nobody(own_folder, monkeypatch) -> None:
+    with shared.passing("host", 1, 1000):
+        pass
+    now = time.time()
+    monkeypatch.setattr("biggus.backends.http.shared.time.time", lambda: now - 86400.0)
+    began = time.monotonic()
+    with shared.passing("host", 1, 1000):
+        assert time.monotonic() - began < 30
+
+
+def test_without_a_folder_of_its_own_each_process_keeps_to_itself(own_folder, monkeypatch) -> None:
+    monkeypatch.setattr(shared, "_folder", lambda process: None)
+    with shared.passing("host", 1), shared.passing("host", 1):
+        pass
