@@ -109,7 +109,9 @@ def _with_missing(made: Decoder, attributes: Mapping[str, Any], default_fills: b
         found.append(default.reshape(1))
     values = np.concatenate(found) if found else np.empty(0, made.viewed)
     nan = np.isnan(values) if values.dtype.kind in "fcmM" else np.zeros(values.shape, bool)
-    distinct = tuple(dict.fromkeys(values[~nan]))
+    named = values[~nan]
+    # Times without a unit have no hash.
+    distinct = tuple(named) if named.dtype.kind in "mM" else tuple(dict.fromkeys(named))
     return replace(made, missing=distinct, nan=bool(nan.any()))
 
 

@@ -14,14 +14,10 @@ from biggus.cli.opening import Opened, add_opening, open_variable, settings
 from biggus.cli.outputs import Picked, writer_for
 from biggus.cli.usage import UsageError
 from biggus.errors import BiggusError, OutputError
-from biggus.keys import numpy_selection
 from biggus.options import format_bytes
-from biggus.sinks.described import names_through
 from biggus.sinks.placing import replacing
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from biggus.backends import Location
 
 _EXAMPLES = """\
@@ -104,25 +100,7 @@ def _picked(opened: Opened, variable: str | None, key: Key, label: str) -> Picke
     except (IndexError, ValueError, TypeError) as error:
         shape = opened.array.shape
         raise SelectionError(f"cannot select from shape {shape}: {error}") from error
-    dims = selected_dims(opened.source.dims, key, opened.array.shape)
-    attributes = opened.source.attributes
-    decoded, default_fills = opened.decoder is not None, opened.conventions == "CF"
-    return Picked(array, variable or "data", label, dims, attributes, decoded, default_fills)
-
-
-def selected_dims(dims: Sequence[str] | None, key: Key, shape: tuple[int, ...]) -> tuple[str, ...]:
-    """Return the names of the axes of what `key` selects from an array of `shape`.
-
-    An axis that comes from one axis keeps its name, any other is given one.
-
-    Examples
-    --------
-    >>> selected_dims(("time", "y", "x"), (0, slice(2), None), (9, 4, 5))
-    ('y', 'dim_1', 'x')
-    """
-    selection = numpy_selection(key, shape)
-    names = names_through(selection, [None] * len(shape) if dims is None else dims)
-    return tuple([f"dim_{dim}" if name is None else name for dim, name in enumerate(names)])
+    return Picked(array, variable or "data", label)
 
 
 def _check_not_input(where: Location, output: Path) -> None:

@@ -30,7 +30,6 @@ class Opened:
     array: biggus.Array
     source: Source
     decoder: Decoder | None
-    conventions: str | None = None
 
 
 def add_opening(
@@ -184,16 +183,4 @@ def open_variable(arguments: argparse.Namespace, variable: str | None) -> Opened
         node = node.operands[0]
     assert isinstance(node, Leaf)
     assert decoder is None or isinstance(decoder, Decoder)
-    conventions = node.source.conventions
-    if arguments.raw and conventions is None:
-        conventions = _conventions(arguments, variable)
-    return Opened(array, node.source, decoder, conventions)
-
-
-def _conventions(arguments: argparse.Namespace, variable: str | None) -> str | None:
-    """Return what a source says that does not say it of values which are to stay packed."""
-    given = backend_options(arguments)
-    node = biggus.open(arguments.location, variable, backend=arguments.backend, **given).node
-    while isinstance(node, Elementwise):
-        node = node.operands[0]
-    return node.source.conventions if isinstance(node, Leaf) else None
+    return Opened(array, node.source, decoder)

@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from biggus.api import located
 from biggus.backends.location import split_location
 from biggus.cli.bars import progress_bar
@@ -41,6 +43,9 @@ def add_command(commands: Any, common: argparse.ArgumentParser) -> None:
         parser, metavar="IN[::VARIABLE]", help="a path, a URL, or a tile template, and a variable"
     )
     parser.add_argument("output", metavar="OUT[::NAME]", nargs="?", help="where it goes")
+    parser.add_argument(
+        "--dtype", type=_dtype, metavar="NAME", help="cast the values, to int32 or float64, say"
+    )
     add_overwrite(parser, "OUT")
     add_resources(parser)
     parser.set_defaults(run=run, last="output")
@@ -54,10 +59,19 @@ def run(arguments: argparse.Namespace) -> None:
     arguments.location = where.text
     with settings(arguments), progress_bar() as bar, resources(arguments, progress=bar or False):
         array = open_variable(arguments, variable).array
+        if arguments.dtype is not None:
+            array = array.astype(arguments.dtype)
         target = _target(arguments.output, variable)
         save_to([array], [target], arguments.overwrite)
     size = format_bytes(array.nbytes)
     print(f"{target}: shape {array.shape}, {array.dtype}, {size}")
+
+
+def _dtype(name: str) -> np.dtype[Any]:
+    try:
+        return np.dtype(name)
+    except TypeError:
+        raise argparse.ArgumentTypeError(f"{name!r} is no dtype of NumPy's") from None
 
 
 def _target(output: str, variable: str | None) -> str:

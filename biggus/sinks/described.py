@@ -29,6 +29,9 @@ class Described(NamedTuple):
     default_fills: bool
     """Whether the netCDF library's default fill values mean missing ones."""
 
+    packed_fill: bool = False
+    """Whether the node's fill value is one of packed values, and of no meaning among its own."""
+
 
 def described(node: Node) -> Described:
     """Return what is said of the values of a node that are those of one variable.
@@ -36,17 +39,20 @@ def described(node: Node) -> Described:
     Of what was computed nothing is known: the mean of a temperature is one,
     its square is none.
     """
-    decoded = False
+    decoded = packed_fill = False
     while not isinstance(node, Leaf):
         if isinstance(node, View):
             node = node.base
         elif isinstance(node, Elementwise) and isinstance(node.step, _SAME_VALUES):
             decoded = True
+            if isinstance(node.step, Decoder):
+                packed_fill = (node.step.scale, node.step.offset) != (None, None)
             node = node.operands[0]
         else:
             return Described({}, True, False)
     source = node.source
-    return Described(source.attributes, decoded or node.masked, source.conventions == "CF")
+    default_fills = source.conventions == "CF"
+    return Described(source.attributes, decoded or node.masked, default_fills, packed_fill)
 
 
 def dims_of(node: Node) -> tuple[str, ...]:

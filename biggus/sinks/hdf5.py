@@ -2,41 +2,63 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from biggus.backends.native import hdf5_lock
+from biggus.errors import OutputError
 from biggus.extras import needing
 from biggus.sinks.blocks import Assigning
-from biggus.sinks.metadata import set_attributes
+from biggus.sinks.metadata import packing_attributes, set_attributes
 from biggus.sinks.missing import Plain
-from biggus.sinks.new import NewArray, NewStore, strings
+from biggus.sinks.new import NewArray, NewStore, Target, strings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from biggus.engine import Writer
     from biggus.nodes import Node
+    from biggus.sinks.described import Described
     from biggus.source import Values
 
 
 class HDF5Store(NewStore):
     """A new HDF5 file.
 
-    Missing values become NaN or NaT; of integers, what the attribute
-    ``_FillValue`` says.
+    Missing values are what the attribute ``_FillValue`` says: NaN or NaT, if
+    none of the others is.
     """
 
     named = True
-    marks = "iu"
+    marks = "iufcmM"
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
         self._file: Any = None
 
-    def create(self, new: NewArray) -> Writer:
+    def stored(self, dtype: np.dtype[Any], masked: bool) -> np.dtype[Any]:  # noqa: D102 - inherited
+        if dtype.kind in "UT":
+            return np.dtype(object)
+        if dtype.kind in "mM" and np.datetime_data(dtype)[0] == "generic":
+            raise OutputError("times without a unit are not written to HDF5; cast them to one")
+        return super().stored(dtype, masked)
+
+    def first_marker(self, dtype: np.dtype[Any]) -> Any:
+        """Return NaN or NaT, which mean the same to readers that know of no attribute."""
+        if dtype.kind in "iu":
+            return None
+        return np.array("NaT" if dtype.kind in "mM" else np.nan, dtype.newbyteorder("="))[()]
+
+    def metadata(self, about: Described, dtype: np.dtype[Any]) -> tuple[dict[str, Any], Any]:
+        """Return the same, with the numbers that tell of packing in their own dtypes."""
+        attributes, marker = super().metadata(about, dtype)
+        if not about.decoded:
+            attributes.update(packing_attributes(about.attributes))
+        return attributes, marker
+
+    def create(self, new: NewArray) -> Target:
         """Make a dataset, and the groups that its name tells."""
         with needing("h5py", "hdf5", "writing an HDF5 file"):
             import h5py
@@ -49,17 +71,20 @@ class HDF5Store(NewStore):
             dataset = self._file.create_dataset(
                 new.name,
                 new.shape,
-                _stored_dtype(h5py, new.dtype),
+                _library_dtype(h5py, new.dtype),
                 # What has no elements, or no axes, has no chunks.
                 chunks=None if 0 in new.shape or not new.shape else new.chunks,
-                fillvalue=new.marker if filled else None,
+                fillvalue=new.marker if filled and new.dtype.kind not in "mM" else None,
             )
             set_attributes(dataset.attrs.__setitem__, new.attributes, new.label)
-            if filled:
-                dataset.attrs["_FillValue"] = new.marker
             for axis, name in enumerate(new.dims):
                 dataset.dims[axis].label = name
-            return _assigning(dataset, new.label, new.plain)
+            grid = None if dataset.chunks is None else new.chunks
+            convert = partial(_marked, dtype=dataset.dtype)
+            target = _Dataset(dataset, new.label, new.shape, grid, convert, hdf5_lock)
+            if filled:
+                target.mark(new.marker)
+            return target
 
     def close(self) -> None:
         """Close the file."""
@@ -69,8 +94,20 @@ class HDF5Store(NewStore):
                 file.close()
 
 
-def _stored_dtype(h5py: Any, dtype: np.dtype[Any]) -> Any:
-    if dtype.kind in "UOT":
+class _Dataset(Target):
+    """A new dataset."""
+
+    def mark(self, marker: Any) -> None:
+        """Put it into the attribute."""
+        import h5py
+
+        with hdf5_lock:
+            dtype = _library_dtype(h5py, np.asarray(marker).dtype)
+            self.target.attrs.create("_FillValue", np.asarray(marker).astype(dtype), dtype=dtype)
+
+
+def _library_dtype(h5py: Any, dtype: np.dtype[Any]) -> Any:
+    if dtype.kind == "O":
         stored: Any = h5py.string_dtype()
     elif dtype.kind in "mM":
         stored = h5py.opaque_dtype(dtype)
@@ -99,15 +136,17 @@ def _marker(dataset: Any) -> Any:
 
 
 def _assigning(dataset: Any, name: str, plain: Callable[[Values], Any]) -> Assigning:
-    """Return what assigns to a dataset.  The caller holds the lock."""
+    """Return what assigns to a dataset of the user's.  The caller holds the lock."""
     dtype = dataset.dtype
 
     def convert(values: Values) -> Any:
         filled = plain(values)
-        if dtype.kind == "O":
-            return strings(filled)
-        # The library converts between numbers, but knows no times.
-        return filled.astype(dtype) if dtype.kind in "mM" else filled
+        return strings(filled) if dtype.kind == "O" else _marked(filled, dtype)
 
     grid = None if dataset.chunks is None else tuple([int(n) for n in dataset.chunks])
     return Assigning(dataset, name, tuple(dataset.shape), grid, convert, hdf5_lock)
+
+
+def _marked(values: Values, dtype: np.dtype[Any]) -> Values:
+    """Return times under the library's dtype: it converts between numbers, but knows no times."""
+    return values.astype(dtype) if dtype.kind in "mM" else values

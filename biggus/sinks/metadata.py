@@ -17,19 +17,7 @@ _log = logging.getLogger("biggus.sinks")
 
 _LONE = re.compile("[\ud800-\udfff]")
 
-_PACKING = frozenset(
-    [
-        "_FillValue",
-        "missing_value",
-        "valid_min",
-        "valid_max",
-        "valid_range",
-        "scale_factor",
-        "add_offset",
-        "_Unsigned",
-        "_NoFill",
-    ]
-)
+_PACKING = cf.PACKING | {"_NoFill"}
 """How values are packed: not true any more of decoded ones."""
 
 _NUMBERS = frozenset(["i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f4", "f8"])
@@ -62,7 +50,11 @@ def carried_attributes(attributes: Mapping[str, Any], decoded: bool) -> dict[str
     decoded : bool
         Whether the values were unpacked: then what tells of packing is left out.
     """
-    dropped = _STRUCTURE | _PACKING if decoded else _STRUCTURE
+    dropped = _STRUCTURE
+    if decoded:
+        dropped |= _PACKING | {cf.KEPT_DTYPE}
+        if plain_value(attributes.get("dtype")) in ("bool", ["bool"]):
+            dropped |= {"dtype"}
     kept = {}
     for name, value in attributes.items():
         if name in dropped:
@@ -126,6 +118,21 @@ def packing_attributes(attributes: Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(value, (np.ndarray, np.generic)) and value.dtype.str[1:] in _NUMBERS:
             kept[name] = np.asarray(value).astype(value.dtype.newbyteorder("="))[()]
     return kept
+
+
+def dtype_attributes(dtype: np.dtype[Any], stored: np.dtype[Any], masked: bool) -> dict[str, str]:
+    """Return the attributes by which values get their dtype back that are stored in another.
+
+    Examples
+    --------
+    >>> dtype_attributes(np.dtype("f2"), np.dtype("f4"), masked=False)
+    {'biggus_dtype': '<f2'}
+    """
+    if dtype == stored:
+        return {}
+    if dtype.kind == "b" and not masked:
+        return {"dtype": "bool"}  # as xarray has it, which takes what is missing there for True
+    return {cf.KEPT_DTYPE: "T" if dtype.kind == "T" else dtype.str}
 
 
 def packed_fill(attributes: Mapping[str, Any], dtype: np.dtype[Any]) -> Any:

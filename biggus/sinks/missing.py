@@ -9,10 +9,14 @@ import numpy.typing as npt
 
 from biggus import filling
 from biggus.errors import MaskedValueError, OutputError
+from biggus.sinks.new import strings
+from biggus.sinks.unseen import same
 
 if TYPE_CHECKING:
+    from biggus.engine import Writer
     from biggus.nodes import Node
-    from biggus.source import Values
+    from biggus.sinks.new import NewArray
+    from biggus.source import Box, Values
 
 _NUMBERS = frozenset("biufc")
 
@@ -37,7 +41,7 @@ class Plain:
         self,
         marker: Any = None,
         problem: str | None = None,
-        remedy: str = "cast the array to a dtype that has a value to spare, with .astype",
+        remedy: str = "give a target with another fill value, or one of a wider dtype",
         into: np.dtype[Any] | None = None,
     ) -> None:
         self.marker = marker
@@ -76,24 +80,67 @@ class Plain:
         return filled
 
     def _check(self, data: npt.NDArray[Any], mask: Any) -> None:
-        marker = self.marker
-        with np.errstate(all="ignore"):
-            same = data != data if marker != marker else data == marker  # noqa: PLR0124
-        if data.dtype.kind not in "Mm" and np.any(same & ~mask):
+        if data.dtype.kind not in "Mm" and np.any(same(data, self.marker) & ~mask):
             raise OutputError(
-                f"the value {marker} is to mean a missing one, but is there as a value; "
+                f"the value {self.marker} is to mean a missing one, but is there as a value; "
                 + self.remedy
             )
 
 
-def marker_for(node: Node) -> Any:
-    """Return what stands for missing values of a node, in a store that can say so.
+class Filled:
+    """A writer into a new array that cannot be told what stands for missing values.
 
-    Of its dtype; None if that has no value to spare.
+    They become what the caller says, or NaN or NaT.
+
+    Parameters
+    ----------
+    writer : Writer
+        What takes the values.
+    new : NewArray
+        What is made.
     """
-    dtype = node.dtype.newbyteorder("=")
-    own = node.fill_value
-    if own is not None and dtype.kind in "iufcMm":
+
+    def __init__(self, writer: Writer, new: NewArray) -> None:
+        self.shape = writer.shape
+        self.grid = writer.grid
+        self.concurrent = writer.concurrent
+        self._writer = writer
+        self._new = new
+        self._plain = Plain(problem=new.problem)
+
+    def write(self, box: Box, values: Values) -> None:
+        """Take a block.
+
+        Raises
+        ------
+        MaskedValueError
+            If a value is missing and there is nothing to put in its place.
+        """
+        if self._new.fill is not None and isinstance(values, np.ma.MaskedArray):
+            values = values.filled(self._new.fill)
+        if not self._new.nan and np.ma.is_masked(values):
+            raise MaskedValueError(self._new.problem or "a value is missing")
+        plain = self._plain(values)
+        textual = plain.dtype.kind in "UOT" and self._new.dtype.kind == "O"
+        stored = strings(plain) if textual else plain.astype(self._new.dtype, copy=False)
+        self._writer.write(box, stored)
+
+
+def marker_for(node: Node, dtype: np.dtype[Any], packed: bool) -> Any:
+    """Return what may stand for missing values of a node that are stored in `dtype`.
+
+    Parameters
+    ----------
+    node : Node
+        Whose fill value it is if that is a value of the dtype.
+    dtype : dtype
+        Of integers, floating-point or complex numbers, or times.
+    packed : bool
+        Whether that fill value is one of packed values, and no better than any other.
+    """
+    dtype = dtype.newbyteorder("=")
+    own = None if packed else node.fill_value
+    if own is not None and np.asarray(own).dtype.kind not in "SUO":
         with np.errstate(all="ignore"):
             cast = np.asarray(own).astype(dtype)
         if cast.ndim == 0 and np.array_equal(cast, np.asarray(own), equal_nan=True):
@@ -106,6 +153,4 @@ def marker_for(node: Node) -> Any:
         with np.errstate(all="ignore"):
             usual = dtype.type(np.ma.default_fill_value(dtype))
         return usual if np.isfinite(usual) else dtype.type(np.finfo(dtype).min)
-    if dtype.kind in "Mm":
-        return np.array("NaT", dtype)[()]
-    return None
+    return np.array("NaT", dtype)[()]

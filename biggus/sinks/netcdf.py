@@ -19,12 +19,11 @@ from biggus.sinks.metadata import (
     set_attributes,
 )
 from biggus.sinks.missing import Plain
-from biggus.sinks.new import NewArray, NewStore, native, strings
+from biggus.sinks.new import NewArray, NewStore, Target, native, strings
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from biggus.engine import Writer
     from biggus.nodes import Node
     from biggus.sinks.described import Described
     from biggus.source import Box, Values
@@ -32,11 +31,14 @@ if TYPE_CHECKING:
 _PACKING = frozenset(["scale_factor", "add_offset"])
 
 
+_ENDIAN = {"=": "native", "|": "native", "<": "little", ">": "big"}
+
+
 class NetCDFStore(NewStore):
     """A new NetCDF-4 file.
 
-    The format has no booleans and no half floats: they become bytes (with an
-    attribute ``dtype`` that says so) and single ones.
+    The format has no booleans and no half floats: they become bytes and single
+    ones, with an attribute that says so.
     """
 
     named = True
@@ -47,62 +49,82 @@ class NetCDFStore(NewStore):
         self._dataset: Any = None
         self._lengths: dict[str, int] = {}
 
-    def create(self, new: NewArray) -> Writer:
+    def stored(self, dtype: np.dtype[Any], masked: bool) -> np.dtype[Any]:  # noqa: ARG002, D102
+        if dtype.kind in "UOT":
+            return np.dtype(object)
+        if dtype.kind in "iu" or (dtype.kind == "f" and dtype.itemsize in (4, 8)):
+            return dtype
+        if dtype.kind == "b":
+            return np.dtype("i1")
+        if dtype.kind == "f" and dtype.itemsize == 2:
+            return np.dtype(f"{dtype.byteorder}f4")
+        raise OutputError(f"NetCDF has no place for values of dtype {dtype}; write .npy or .zarr")
+
+    def create(self, new: NewArray) -> Target:
         """Make a variable, the groups that its name tells, and the dimensions that it needs."""
         with needing("netCDF4", "netcdf", "writing a NetCDF file"):
             import netCDF4
-        stored = _stored_dtype(new.dtype)
         # The format has no truth values.
         attributes = {
             name: int(value) if isinstance(value, bool) else value
             for name, value in new.attributes.items()
         }
-        if new.dtype.kind == "b":
-            attributes["dtype"] = "bool"
-        marker = new.marker
-        if marker is not None and marker is not False:
-            marker = np.asarray(marker).astype(stored)[()]
+        textual = new.dtype.kind == "O"
         with hdf5_lock:
             if self._dataset is None:
                 self._dataset = netCDF4.Dataset(self.path, "w", format="NETCDF4")
-            known = set(self._lengths)
-            # In one file a name is one length: those of other variables count.
-            dims = distinct_dims(new.dims, new.shape, self._lengths)
-            for dim, n in zip(dims, new.shape, strict=True):
-                if dim not in known:
-                    known.add(dim)
-                    self._dataset.createDimension(dim, n)
-            chunked = stored is not str and new.shape and 0 not in new.shape
+            chunked = not textual and new.shape and 0 not in new.shape
             variable = self._dataset.createVariable(
                 new.name,
-                stored,
-                dims,
-                fill_value=marker,
+                str if textual else new.dtype,
+                self._dimensions(new),
+                fill_value=new.marker,
                 chunksizes=new.chunks if chunked else None,
+                endian=_ENDIAN[new.dtype.byteorder],
             )
             variable.set_auto_maskandscale(False)
             if chunked:  # chunks come whole: none needs to wait in memory
                 variable.set_var_chunk_cache(0, 1, 1.0)
             set_attributes(variable.setncattr, attributes, new.label)
-
-        def convert(values: Values) -> Any:
-            plain = new.plain(values)
-            return strings(plain) if stored is str else plain.astype(stored, copy=False)
-
+        convert = _whole_strings if textual else native
         grid = new.chunks if chunked else None
-        return _Variable(variable, new.label, new.shape, grid, convert, hdf5_lock)
+        return _NewVariable(variable, new.label, new.shape, grid, convert, hdf5_lock)
+
+    def _dimensions(self, new: NewArray) -> tuple[str, ...]:
+        """Return the names of the dimensions of a variable; those that are not there are made."""
+        known = set(self._lengths)
+        # In one file a name is one length: those of other variables count.
+        dims = distinct_dims(new.dims, new.shape, self._lengths)
+        for dim, n in zip(dims, new.shape, strict=True):
+            if dim not in known:
+                known.add(dim)
+                self._dataset.createDimension(dim, n)
+        return dims
+
+    def implied(self, about: Described, dtype: np.dtype[Any]) -> Any:
+        """Return the library's default fill value, which its readers look for."""
+        if (
+            dtype.kind not in "iuf"
+            or dtype.itemsize == 1
+            or (about.default_fills and not about.decoded)
+        ):
+            return None
+        return default_fill({}, dtype)
 
     def metadata(self, about: Described, dtype: np.dtype[Any]) -> tuple[dict[str, Any], Any]:
         """Return the same, with the numbers that tell of packing in their own dtypes."""
         attributes = carried_attributes(about.attributes, about.decoded)
-        unfilled = attributes.pop("_NoFill", None) == "true" and dtype.itemsize == 1
+        unfilled = attributes.pop("_NoFill", None) == "true"
+        # Among the values of a byte there is none to spare, and none is taken for missing
+        # where the library is told not to fill.
+        marker = False if dtype.kind in "iu" and dtype.itemsize == 1 else None
         if about.decoded:
-            return attributes, None
+            return attributes, marker
         attributes.update(packing_attributes(about.attributes))
-        marker = packed_fill(about.attributes, dtype)
-        if marker is None and unfilled and dtype.kind in "iu":
-            marker = False  # or the library takes one of the values for its own fill value
-        return attributes, marker
+        named = packed_fill(about.attributes, dtype)
+        if named is None and about.default_fills and not unfilled:
+            marker = None
+        return attributes, marker if named is None else named
 
     def close(self) -> None:
         """Close the file."""
@@ -110,19 +132,6 @@ class NetCDFStore(NewStore):
             if self._dataset is not None:
                 dataset, self._dataset = self._dataset, None
                 dataset.close()
-
-
-def _stored_dtype(dtype: np.dtype[Any]) -> Any:
-    """Return the dtype in the file: `str`, or a numeric one of this machine's byte order."""
-    if dtype.kind in "UOT":
-        return str
-    if dtype.kind in "iu" or (dtype.kind == "f" and dtype.itemsize in (4, 8)):
-        return dtype.newbyteorder("=")
-    if dtype.kind == "b":
-        return np.dtype("i1")
-    if dtype.kind == "f" and dtype.itemsize == 2:
-        return np.dtype("f4")
-    raise OutputError(f"NetCDF has no place for values of dtype {dtype}; write .npy or .zarr")
 
 
 class _Variable(Assigning):
@@ -133,6 +142,28 @@ class _Variable(Assigning):
         converted = self._convert(values)
         with self._lock:
             self.target[box or ...] = converted
+
+
+class _NewVariable(_Variable, Target):
+    """A new variable."""
+
+    def _get(self, box: Box) -> Any:
+        return self.target[box or ...]
+
+    def mark(self, marker: Any) -> None:
+        """Put it into the attribute, which the library lets nobody set when there are values."""
+        with self._lock:
+            if "_FillValue" in self.target.ncattrs():
+                self.target.delncattr("_FillValue")
+            self.target.setncattr("fill_value", marker)
+            self.target.renameAttribute("fill_value", "_FillValue")
+
+
+def _whole_strings(values: Values) -> Values:
+    """Return strings as they are; the library would cut them short at a character that is none."""
+    if any("\0" in text for text in values.flat):
+        raise OutputError("NetCDF has no place for strings that hold a NUL")
+    return values
 
 
 def packs_values(variable: Any) -> bool:

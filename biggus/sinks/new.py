@@ -1,4 +1,4 @@
-"""New arrays in new stores: what is to be made, and how its blocks become what is stored."""
+"""New arrays in new stores: what is to be made, and what takes its values."""
 
 from __future__ import annotations
 
@@ -7,21 +7,23 @@ import math
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
+
 from biggus.errors import OutputError
 from biggus.grid import default_chunks
+from biggus.sinks.blocks import Assigning
 from biggus.sinks.metadata import carried_attributes, default_fill, packed_fill
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
-    import numpy as np
     import numpy.typing as npt
 
     from biggus.engine import Writer
     from biggus.nodes import Node
     from biggus.sinks.described import Described
-    from biggus.source import Values
+    from biggus.source import Box, Values
 
 _LARGEST = 64 * 2**20
 """Bytes; larger chunks of what an array is made of are not taken over."""
@@ -42,7 +44,7 @@ class NewArray:
         Its path in the store; empty for the store itself.
     shape : tuple of int
     dtype : dtype
-        That of the values.
+        That in which values are stored; objects are strings.
     chunks : tuple of int
         Its chunk lengths, at least one each.
     dims : tuple of str
@@ -52,8 +54,18 @@ class NewArray:
     marker : scalar, optional
         What the store is told stands for missing values.  None: nothing does.
         False: nothing does, nor may the store think so.
-    plain : callable
-        What makes plain arrays of blocks in which values may be missing.
+    masked : bool
+        Whether values can be missing.
+    implied : scalar, optional
+        What readers of the format take for missing where the store is told nothing.
+    fill : scalar, optional
+        What stands for missing values in a store that cannot be told.
+    nan : bool
+        Whether NaN or NaT may stand for them there.
+    problem : str, optional
+        What to say where a value is missing and has no place.
+    remedy : str, optional
+        What to do where a value is equal to the marker.  None: another is found.
     """
 
     label: str
@@ -63,8 +75,40 @@ class NewArray:
     chunks: tuple[int, ...]
     dims: tuple[str, ...]
     attributes: Mapping[str, Any]
-    marker: Any
-    plain: Callable[[Values], npt.NDArray[Any]]
+    marker: Any = None
+    masked: bool = False
+    implied: Any = None
+    fill: Any = None
+    nan: bool = True
+    problem: str | None = None
+    remedy: str | None = None
+
+
+class Target(Assigning):
+    """An array in a new store.  It is given plain arrays, of the dtype in which it stores them.
+
+    What has been written can be read again until the store is closed.
+    """
+
+    sparse = False
+    """Whether nothing is stored of chunks that hold nothing but the marker."""
+
+    def read(self, box: Box) -> npt.NDArray[Any]:
+        """Return what was written, as an array that may be written to."""
+        with self._lock:
+            values = self._get(box)
+        shape = [s.stop - s.start for s in box]
+        return np.array(values, copy=True).reshape(shape)
+
+    def _get(self, box: Box) -> Any:
+        return self.target[box]
+
+    def mark(self, marker: Any) -> None:
+        """Tell the store anew what stands for missing values.
+
+        What was there before is read as it was written, until the store is closed.
+        """
+        raise NotImplementedError
 
 
 class NewStore(ABC):
@@ -85,9 +129,34 @@ class NewStore(ABC):
     def __init__(self, path: Path) -> None:
         self.path = path
 
+    def stored(self, dtype: np.dtype[Any], masked: bool) -> np.dtype[Any]:
+        """Return the dtype in which values are stored: objects for strings of any length.
+
+        Raises
+        ------
+        OutputError
+            If the format has no place for them.
+        """
+        # Of truth values there is none left to stand for missing ones.
+        return np.dtype("i1") if dtype.kind == "b" and masked and self.marks else dtype
+
     @abstractmethod
     def create(self, new: NewArray) -> Writer:
-        """Make an array, and return what writes its values."""
+        """Make an array, and return what writes its values; of kinds in `marks`, a `Target`."""
+
+    def first_marker(self, dtype: np.dtype[Any]) -> Any:  # noqa: ARG002 - for those that override it
+        """Return what stands for missing values best in this format; None: no matter what."""
+        return None
+
+    def implied(self, about: Described, dtype: np.dtype[Any]) -> Any:  # noqa: ARG002
+        """Return what readers take for missing where the store is told nothing, or None."""
+        return None
+
+    def problem(self, dtype: np.dtype[Any]) -> str:
+        """Return what to say where a value is missing that the format has no place for."""
+        return (
+            f"a value is missing, and this format has no place for missing values of dtype {dtype}"
+        )
 
     def metadata(self, about: Described, dtype: np.dtype[Any]) -> tuple[dict[str, Any], Any]:
         """Return the attributes that are stored, and what means "missing" among packed values."""

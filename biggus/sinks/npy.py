@@ -32,10 +32,16 @@ class NpyStore(NewStore):
     named = False
     marks = ""
 
+    def stored(self, dtype: np.dtype[Any], masked: bool) -> np.dtype[Any]:  # noqa: D102 - inherited
+        if dtype.hasobject:
+            raise OutputError(f"a .npy file has no place for values of dtype {dtype}")
+        return super().stored(dtype, masked)
+
+    def problem(self, dtype: np.dtype[Any]) -> str:  # noqa: D102 - inherited
+        return f"{super().problem(dtype)}; write .zarr, .h5 or .nc"
+
     def create(self, new: NewArray) -> Writer:
         """Write the header, and take up the room for the values."""
-        if new.dtype.hasobject:
-            raise OutputError(f"a .npy file has no place for values of dtype {new.dtype}")
         header = {
             "descr": np.lib.format.dtype_to_descr(new.dtype),
             "fortran_order": False,
@@ -67,16 +73,14 @@ class _Windows:
         self._path = path
         self._start = start
         self._dtype = new.dtype
-        self._plain = new.plain
         inner = [math.prod(new.shape[axis + 1 :]) for axis in range(len(new.shape))]
         self._strides = tuple([n * new.dtype.itemsize for n in inner])
 
     def write(self, box: Box, values: Values) -> None:
         """Write a block where it belongs."""
-        plain = self._plain(values)
-        if plain.size and self._dtype.itemsize:
+        if values.size and self._dtype.itemsize:
             before = sum(s.start * n for s, n in zip(box, self._strides, strict=True))
-            self._write(self._start + before, plain)
+            self._write(self._start + before, values)
 
     def _write(self, start: int, values: npt.NDArray[Any]) -> None:
         """Write values of which the first belongs to a byte of the file, part by part."""

@@ -19,9 +19,10 @@ from biggus.sinks.locations import (
     place_of,
     store_class,
 )
-from biggus.sinks.metadata import distinct_dims
-from biggus.sinks.missing import Plain, marker_for
-from biggus.sinks.new import NewArray, NewStore, chunks_for
+from biggus.sinks.marked import Marked
+from biggus.sinks.metadata import distinct_dims, dtype_attributes
+from biggus.sinks.missing import Filled, marker_for
+from biggus.sinks.new import NewArray, NewStore, Target, chunks_for
 from biggus.sinks.objects import check_object, name_of, writer_to
 from biggus.sinks.placing import check_place, replacing
 
@@ -104,13 +105,17 @@ def save(arrays: Any, targets: Any, *, overwrite: bool = False) -> None:
             )
             for number in objects
         }
+        made: list[tuple[NewArray, Marked | Filled]] = []
         for path, numbers in together.items():
             store = stack.enter_context(opened(store_class(path)(temporary[path]), path))
             for number in numbers:
                 new = new_array(nodes[number], places[number], store)
-                writers[number] = Guarded(create(store, new), new.label, gate)
+                made.append((new, create(store, new)))
+                writers[number] = Guarded(made[-1][1], new.label, gate)
         stack.callback(gate.shut)
         engine.store(nodes, [writers[number] for number in range(len(nodes))])
+        for new, writer in made:
+            settle(new, writer)
 
 
 def _paired(arrays: Any, targets: Any) -> tuple[list[Node], list[Any]]:
@@ -171,7 +176,7 @@ def opened(store: NewStore, label: object) -> Iterator[NewStore]:
         raise OutputError(f"cannot write {label}: {error}") from error
 
 
-def create(store: NewStore, new: NewArray) -> Writer:
+def create(store: NewStore, new: NewArray) -> Marked | Filled:
     """Make an array in a store.
 
     Raises
@@ -179,8 +184,31 @@ def create(store: NewStore, new: NewArray) -> Writer:
     OutputError
         If the format does not hold it, or it cannot be written.
     """
+    told = new.masked or new.implied is not None
+    marked = told and new.dtype.kind in store.marks and new.marker is not False
+    with failures_of(new):
+        writer = store.create(new)
+        return Marked(writer, new) if marked and isinstance(writer, Target) else Filled(writer, new)
+
+
+def settle(new: NewArray, writer: Marked | Filled) -> None:
+    """Tell the store of an array what stands for missing values, now that all have been seen.
+
+    Raises
+    ------
+    OutputError
+        If nothing is left that could, or it cannot be written.
+    """
+    if isinstance(writer, Marked):
+        with failures_of(new):
+            writer.finish()
+
+
+@contextlib.contextmanager
+def failures_of(new: NewArray) -> Iterator[None]:
+    """Name the array in what fails."""
     try:
-        return store.create(new)
+        yield
     except MissingDependencyError:
         raise
     except Exception as error:
@@ -188,20 +216,36 @@ def create(store: NewStore, new: NewArray) -> Writer:
 
 
 def new_array(node: Node, place: Place, store: NewStore) -> NewArray:
-    """Return what is to be made of a node in a store."""
-    attributes, marker = store.metadata(described(node), node.dtype)
-    plain = Plain()
+    """Return what is to be made of a node in a store.
+
+    Raises
+    ------
+    OutputError
+        If the format has no place for its values.
+    """
+    about = described(node)
+    try:
+        dtype = store.stored(node.dtype, node.masked)
+    except OutputError as error:
+        raise OutputError(f"cannot write {place.label}: {error}") from error
+    attributes, marker = store.metadata(about, dtype)
+    implied = None if node.masked or marker is not None else store.implied(about, dtype)
     if node.masked:
-        marker = marker_for(node) if node.dtype.kind in store.marks else None
-        plain = Plain(marker)
+        marker = None
+        if dtype.kind in store.marks:
+            marker = store.first_marker(dtype)
+            if marker is None:
+                marker = marker_for(node, dtype, about.packed_fill)
     return NewArray(
         label=place.label,
         name=place.name,
         shape=node.shape,
-        dtype=node.dtype,
+        dtype=dtype,
         chunks=chunks_for(node),
         dims=distinct_dims(dims_of(node), node.shape),
-        attributes=attributes,
+        attributes=attributes | dtype_attributes(node.dtype, dtype, node.masked),
         marker=marker,
-        plain=plain,
+        masked=node.masked,
+        implied=implied,
+        problem=store.problem(node.dtype),
     )

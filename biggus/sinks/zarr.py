@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,14 +12,13 @@ from biggus.extras import needing
 from biggus.sinks.blocks import Assigning
 from biggus.sinks.metadata import plain_value
 from biggus.sinks.missing import Plain
-from biggus.sinks.new import NewArray, NewStore, strings
+from biggus.sinks.new import NewArray, NewStore, Target, strings
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from biggus.engine import Writer
     from biggus.nodes import Node
-    from biggus.source import Values
+    from biggus.source import Box, Values
 
 
 class ZarrStore(NewStore):
@@ -29,26 +29,31 @@ class ZarrStore(NewStore):
     """
 
     named = None
-    marks = "iufcMm"
+    marks = "iufcmM"
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
         self._group: Any = None
 
-    def create(self, new: NewArray) -> Writer:
+    def stored(self, dtype: np.dtype[Any], masked: bool) -> np.dtype[Any]:  # noqa: D102 - inherited
+        if dtype.kind == "V":
+            raise OutputError(f"values of dtype {dtype} are not written to Zarr; write .npy")
+        return np.dtype(object) if dtype.kind == "T" else super().stored(dtype, masked)
+
+    def create(self, new: NewArray) -> Target:
         """Make an array: with a name, in a group; without, as the store itself."""
         with needing("zarr", "zarr", "writing a Zarr store"):
             import zarr
-        if new.dtype.kind == "V":
-            raise OutputError(f"values of dtype {new.dtype} are not written to Zarr; write .npy")
-        textual = new.dtype.kind in "OT"
         how: dict[str, Any] = {
             "shape": new.shape,
-            "dtype": str if textual else new.dtype,
+            "dtype": str if new.dtype.kind == "O" else new.dtype,
             "chunks": new.chunks,
             # False: nothing is missing, which is what none says here.
             "fill_value": None if new.marker is False else new.marker,
             "attributes": {**new.attributes, "_ARRAY_DIMENSIONS": list(new.dims)},
+            # Complex zeros whose signs differ are one to zarr-python, which leaves out chunks
+            # that hold nothing but zeros.
+            "config": {"write_empty_chunks": new.dtype.kind == "c"},
         }
         if not new.name:
             array = zarr.create_array(store=self.path, zarr_format=2, **how)
@@ -58,12 +63,7 @@ class ZarrStore(NewStore):
             folder, _, name = new.name.rpartition("/")
             group = self._group.require_group(folder) if folder else self._group
             array = group.create_array(name, **how)
-
-        def convert(values: Values) -> Any:
-            plain = new.plain(values)
-            return strings(plain) if textual else plain
-
-        return Assigning(array, new.label, new.shape, new.chunks, convert, concurrent=True)
+        return _Array(self.path / new.name, array, how, new)
 
     def close(self) -> None:
         """Put the metadata of all arrays in one place, for who reads it over a network."""
@@ -72,6 +72,37 @@ class ZarrStore(NewStore):
 
             zarr.consolidate_metadata(self._group.store)
             self._group = None
+
+
+class _Array(Target):
+    """A new array."""
+
+    sparse = True
+
+    def __init__(self, path: Path, array: Any, how: dict[str, Any], new: NewArray) -> None:
+        super().__init__(array, new.label, new.shape, new.chunks, _as_it_is, concurrent=True)
+        self._path = path
+        self._how = how
+        self._first = array
+
+    def _get(self, box: Box) -> Any:
+        return self._first[box]
+
+    def mark(self, marker: Any) -> None:
+        """Write the array's metadata anew; zarr-python itself never changes a fill value."""
+        import zarr
+
+        elsewhere: dict[str, Any] = {}
+        zarr.create_array(store=elsewhere, zarr_format=2, **{**self._how, "fill_value": marker})
+        path = self._path / ".zarray"
+        document = json.loads(path.read_bytes())
+        document["fill_value"] = json.loads(elsewhere[".zarray"].to_bytes())["fill_value"]
+        path.write_text(json.dumps(document, indent=2))
+        self.target = zarr.open_array(self._path, mode="r+", zarr_format=2)
+
+
+def _as_it_is(values: Values) -> Values:
+    return values
 
 
 def assigning_to_array(array: Any, name: str, node: Node) -> Assigning:

@@ -149,7 +149,6 @@ def test_what_a_source_tells(types):
     assert source.conventions == "CF"
     assert source.chunks is None
     assert open_variable(types, "of_i2", decode=False).token == source.token
-    assert open_variable(types, "of_i2", decode=False).conventions is None
 
 
 def test_characters_with_an_encoding_are_strings(types):

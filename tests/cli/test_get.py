@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import biggus
 from biggus.cli import main
-from biggus.cli.get import selected_dims
+from biggus.keys import numpy_selection
+from biggus.sinks.described import names_through
 
 h5py = pytest.importorskip("h5py")
 netCDF4 = pytest.importorskip("netCDF4")
@@ -472,12 +474,12 @@ keys = st.lists(
 @given(keys)
 def test_dims_have_the_names_of_the_axes_they_come_from(key):
     shape = (2, 3, 4)
-    named = selected_dims(("a", "b", "c"), tuple(key), shape)
+    named = names_through(numpy_selection(tuple(key), shape), ("a", "b", "c"))
     # Positions along the axis a dim is named after change along that dim alone.
     selected = [np.broadcast_to(i, shape)[tuple(key)] for i in np.ogrid[:2, :3, :4]]
     assert len(named) == selected[0].ndim
     for dim, name in enumerate(named):
-        if name in "abc":
+        if name is not None:
             positions = np.moveaxis(selected["abc".index(name)], dim, 0)
             assert len(positions) < 2 or (positions[0] != positions[1]).all()
     lists = sum(isinstance(k, list) for k in key)
@@ -486,4 +488,21 @@ def test_dims_have_the_names_of_the_axes_they_come_from(key):
             "abc"[i] for i, k in enumerate(k for k in key if k is not None) if isinstance(k, slice)
         ]
         rest = 3 - sum(k is not None for k in key)
-        assert [n for n in named if n in "abc"] == kept + list("abc")[3 - rest :]
+        assert [n for n in named if n is not None] == kept + list("abc")[3 - rest :]
+
+
+@pytest.mark.parametrize("name", ["out.nc", "out.zarr"])
+def test_values_that_others_take_for_missing_are_saved_as_values(tmp_path, name):
+    values = np.array([[0, 255, 17], [254, 255, 1]], "u1")
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["bytes"] = values
+        file["shorts"] = np.array([1, -32767, 5], "i2")
+        file["flags"] = values > 17
+    for variable in ("bytes", "shorts", "flags"):
+        out = tmp_path / variable / name
+        out.parent.mkdir()
+        assert main(["get", str(tmp_path / "a.h5"), variable, "-o", str(out)]) == 0
+        got, expected = biggus.open(out, variable), biggus.open(tmp_path / "a.h5", variable)
+        assert got.dtype == expected.dtype
+        assert not np.ma.is_masked(got.masked_array())
+        assert np.array_equal(got.ndarray(), expected.ndarray())

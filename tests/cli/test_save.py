@@ -52,6 +52,42 @@ def failed(capsys, *arguments):
     return code, said
 
 
+@pytest.mark.parametrize("output", ["o.zarr", "o.nc", "o.h5"])
+def test_a_packed_fill_value_that_is_a_value_unpacked(capsys, output):
+    with netCDF4.Dataset("packed.nc", "w") as dataset:
+        dataset.createDimension("x", 4)
+        variable = dataset.createVariable("v", "i2", ("x",), fill_value=0)
+        variable.scale_factor, variable.add_offset = 0.5, -1.0
+        variable.set_auto_maskandscale(False)
+        variable[...] = [0, 2, 4, 1]
+    saved(capsys, "packed.nc::v", output)
+    name = None if output == "o.zarr" else "v"
+    assert biggus.open(output, name).masked_array().tolist() == [None, 0.0, 1.0, -0.5]
+
+
+@pytest.mark.parametrize(("dtype", "wider"), [("uint8", "int16"), ("uint16", "int32")])
+def test_what_is_said_to_help_helps(capsys, dtype, wider):
+    every = np.arange(np.iinfo(dtype).max + 1)
+    with h5py.File("full.h5", "w") as file:
+        file["v"] = np.append(every, -1).astype("i4")
+        file["v"].attrs["_FillValue"] = np.int32(-1)
+    code, said = failed(capsys, "full.h5::v", "o.nc", "--dtype", dtype)
+    assert code == 1
+    assert f"every value of dtype {dtype}" in said
+    assert "biggus save --dtype" in said
+    assert "o.nc" not in there()
+    saved(capsys, "full.h5::v", "o.nc", "--dtype", wider)
+    got = biggus.open("o.nc", "v")
+    assert got.dtype == wider
+    assert got.masked_array().compressed().tolist() == every.tolist()
+
+
+def test_a_dtype_that_is_none(capsys):
+    code, said = failed(capsys, "in.h5::group/numbers", "o.zarr", "--dtype", "int17")
+    assert code == 2
+    assert "'int17' is no dtype of NumPy's" in said
+
+
 @pytest.mark.parametrize(
     ("output", "name"),
     [("o.zarr", None), ("o.zarr::a/b", "a/b"), ("o.h5", "numbers"), ("o.nc::n", "n")],

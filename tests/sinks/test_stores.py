@@ -96,6 +96,7 @@ def test_missing_floats(target, dtype):
     biggus.save(lazy(values), target)
     if "h5" in target or "npy" in target:
         assert np.array_equal(stored(target), values.filled(np.nan), equal_nan=True)
+    if "npy" in target:
         return
     found = opened(target).masked_array()
     assert np.array_equal(found.mask, values.mask)
@@ -117,7 +118,6 @@ def test_missing_integers(target, dtype):
             fill = file["a/b"].attrs["_FillValue"]
             assert file["a/b"].fillvalue == fill
             assert np.array_equal(file["a/b"][...], values.filled(fill))
-        return
     found = opened(target).masked_array()
     assert np.array_equal(found.mask, values.mask)
     assert np.array_equal(found.compressed(), values.compressed())
@@ -129,10 +129,6 @@ def test_the_fill_value_of_an_array_is_kept(target):
     values.fill_value = -5
     biggus.save(lazy(values), target)
     assert opened(target).fill_value == -5
-    values[0, 0] = -5
-    with pytest.raises(OutputError, match="is there as a value"):
-        biggus.save(lazy(values), target, overwrite=True)
-    assert opened(target)[0, 0].ndarray() == 0
 
 
 @pytest.mark.parametrize("target", TARGETS)

@@ -74,9 +74,9 @@ class NetCDFBackend(Backend):
         variable : str
             A name, or ``"group/name"``.
         decode : bool
-            Whether the values are to be decoded by the CF conventions, as the
-            source then says in its ``conventions``; characters with an
-            ``_Encoding`` then come as strings, without the last axis.
+            Whether characters with an ``_Encoding`` come as strings, without the last
+            axis.  Other values are as they are stored in any case, to be decoded by
+            the CF conventions, as the source says in its ``conventions``.
 
         Raises
         ------

@@ -117,7 +117,7 @@ class NetCDFSource(_VariableSource, DirectSource):
         # The option changes the values of characters and of structures alone.
         variant = "" if decode or self.dtype.kind not in "SV" else "?decode=False"
         self.token = f"netcdf:{self.path}::{self.variable}{variant}"
-        self.conventions = "CF" if decode else None
+        self.conventions = "CF"
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_holds": ()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -31,14 +31,6 @@ class Picked:
         What to call it.
     label : str
         What errors call the place that it goes to.
-    dims : tuple of str
-        The names of its axes.
-    attributes : mapping
-        What the store says of the variable.
-    decoded : bool
-        Whether the values were unpacked as those attributes say.
-    default_fills : bool
-        Whether the netCDF library's default fill values mean missing ones.
     fill : str or None
         What the user wants to stand where values are missing.
     pixels : bool
@@ -50,10 +42,6 @@ class Picked:
     array: Any
     name: str
     label: str
-    dims: tuple[str, ...]
-    attributes: Mapping[str, Any]
-    decoded: bool = False
-    default_fills: bool = False
     fill: str | None = None
     pixels: bool = False
     progress: Callable[[int, int], object] | None = None
@@ -96,12 +84,6 @@ class Picked:
     def reporting(self) -> contextlib.AbstractContextManager[object]:
         """Return what makes reading and writing report, while it is entered."""
         return options.set_options(progress=self.progress or False)
-
-    def marker(self) -> Any:
-        """Return what stands for missing values in a file that can say so: of the dtype."""
-        if self.fill is not None:
-            return self.fill_scalar()
-        return np.array(self.array.fill_value).astype(self.dtype)[()]
 
     def fill_scalar(self) -> Any:
         """Return `fill` as a scalar of the values' dtype.

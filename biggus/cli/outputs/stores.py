@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from biggus import engine
-from biggus.errors import MaskedValueError, OutputError
+from biggus.errors import OutputError
 from biggus.sinks.blocks import Gate, Guarded
-from biggus.sinks.described import Described
-from biggus.sinks.metadata import distinct_dims, safe_name
-from biggus.sinks.missing import Plain
+from biggus.sinks.locations import Place
+from biggus.sinks.metadata import safe_name
 from biggus.sinks.netcdf import NetCDFStore
-from biggus.sinks.new import NewArray, chunks_for
 from biggus.sinks.npy import NpyStore
-from biggus.sinks.saving import create, opened
+from biggus.sinks.saving import create, new_array, opened, settle
 from biggus.sinks.zarr import ZarrStore
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from biggus.cli.outputs.picked import Picked
-    from biggus.sinks.new import NewStore
-    from biggus.source import Values
+    from biggus.sinks.new import NewArray, NewStore
 
 
 def write_netcdf(path: Path, picked: Picked) -> None:
@@ -75,51 +71,29 @@ def write_npy(path: Path, picked: Picked) -> None:
 
 
 def _write(store: NewStore, picked: Picked) -> None:
+    new = _new_array(picked, store)
     gate = Gate()
     with opened(store, picked.label), picked.reporting():
-        writer = create(store, _new_array(picked, store))
+        writer = create(store, new)
         try:
             engine.store([picked.array.node], [Guarded(writer, picked.label, gate)])
         finally:
             gate.shut()
+        settle(new, writer)
 
 
 def _new_array(picked: Picked, store: NewStore) -> NewArray:
-    about = Described(picked.attributes, picked.decoded, picked.default_fills)
-    attributes, marker = store.metadata(about, picked.dtype)
-    plain: Any = Plain()
+    new = new_array(picked.array.node, Place(store.path, safe_name(picked.name)), store)
+    new.label = picked.label
     if isinstance(store, NpyStore):
-        plain = _Filled(None if picked.fill is None else picked.fill_scalar())
-    elif picked.array.masked:
-        marker = None if picked.dtype.kind in "UOT" else picked.marker()
-        plain = Plain(marker, remedy="say what else stands for missing values with --fill")
-    return NewArray(
-        label=picked.label,
-        name=safe_name(picked.name),
-        shape=picked.shape,
-        dtype=picked.dtype,
-        chunks=chunks_for(picked.array.node),
-        dims=distinct_dims(picked.dims, picked.shape),
-        attributes=attributes,
-        marker=marker,
-        plain=plain,
-    )
-
-
-class _Filled:
-    """Makes plain arrays of blocks, for a file that cannot tell what a fill is."""
-
-    def __init__(self, fill: Any) -> None:
-        self._fill = fill
-
-    def __call__(self, values: Values) -> npt.NDArray[Any]:
-        if not isinstance(values, np.ma.MaskedArray):
-            return values
-        if self._fill is not None:
-            return np.asarray(values.filled(self._fill))
-        if np.ma.is_masked(values):
-            raise MaskedValueError(
-                "values are missing and a .npy file has no place for a mask; "
-                "say what stands for them with --fill, or write .nc or .zarr"
-            )
-        return values.data
+        new.nan = False
+        new.problem = (
+            "values are missing and a .npy file has no place for a mask; say what stands for them "
+            "with --fill, or write .nc or .zarr"
+        )
+    if picked.fill is not None and new.masked:
+        new.fill = picked.fill_scalar()
+        if new.marker is not None:
+            new.marker = new.fill.astype(new.dtype)
+            new.remedy = "say what else stands for missing values with --fill"
+    return new

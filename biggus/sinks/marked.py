@@ -1,0 +1,166 @@
+"""What stands for missing values in a new store: settled when all values have been seen."""
+
+from __future__ import annotations
+
+import threading
+from array import array
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from biggus.errors import OutputError
+from biggus.sinks.unseen import Unseen, same
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from biggus.sinks.new import NewArray, Target
+    from biggus.source import Box, Values
+
+
+class Marked:
+    """A writer into a new array that is told what stands for missing values.
+
+    They are written as the marker that the array has from the start.  Where that
+    is a value too, what is missing in this block and those that follow is written as another;
+    at the end the store is told one that is no value anywhere, and blocks with
+    another are written again.  So nothing is held back or read twice, and as long as no
+    value is in the way nothing is written twice.
+
+    Parameters
+    ----------
+    target : Target
+        What takes the values.
+    new : NewArray
+        What is made.
+    """
+
+    def __init__(self, target: Target, new: NewArray) -> None:
+        self.shape = target.shape
+        self.grid = target.grid
+        self.concurrent = target.concurrent
+        self._target = target
+        self._new = new
+        # Of times, as integers: NaT is one like any other.
+        self._numbers = new.dtype
+        if new.dtype.kind in "mM":
+            self._numbers = np.dtype(f"{new.dtype.byteorder}i8")
+        first = new.implied if new.marker is None else new.marker
+        self._first = self._current = np.asarray(first, new.dtype).view(self._numbers)[()]
+        self._blocks = _Blocks(len(new.shape))
+        self._in_the_way = False
+        self._lock = threading.Lock()
+
+    def write(self, box: Box, values: Values) -> None:
+        """Take a block.
+
+        Raises
+        ------
+        OutputError
+            If a value is equal to a marker that may not be another, or none is left.
+        """
+        stored = np.ma.getdata(values).astype(self._new.dtype, copy=False)
+        mask = np.ma.getmask(values)
+        numbers, missing = stored.view(self._numbers), bool(np.any(mask))
+        with self._lock:
+            marker = self._current
+        hit = self._is_value(numbers, mask, marker)
+        touched = hit if marker is self._first else self._is_value(numbers, mask, self._first)
+        if hit:
+            marker = self._another(numbers[~mask])
+        if missing:
+            numbers = numbers.copy()
+            numbers[mask] = marker
+        with self._lock:
+            self._in_the_way |= hit
+            if hit:
+                self._current = marker
+            self._blocks.add(box, marker if missing else None, touched)
+        self._target.write(box, numbers.view(self._new.dtype))
+
+    def finish(self) -> None:
+        """Tell the store what stands for missing values, if not what it was told at first.
+
+        Raises
+        ------
+        OutputError
+            If no value is left that could.
+        """
+        if not self._in_the_way:
+            return
+        unseen = Unseen(self._numbers, [self._current])
+        for box, marker, _ in self._blocks:
+            values = self._read(box)
+            unseen.see(values if marker is None else values[~same(values, marker)])
+        final = self._one_of(unseen)
+        self._target.mark(np.asarray(final, self._numbers).view(self._new.dtype)[()])
+        for box, marker, touched in self._blocks:
+            outdated = marker is not None and not same(np.asarray(marker), final)
+            if outdated or (touched and self._target.sparse):
+                values = self._read(box)
+                if marker is not None:
+                    values[same(values, marker)] = final
+                self._target.write(box, values.view(self._new.dtype))
+
+    def _is_value(self, numbers: npt.NDArray[Any], mask: Any, marker: Any) -> bool:
+        hit = bool(np.any(same(numbers, marker) & ~mask))
+        if hit and self._new.remedy is not None:
+            raise OutputError(
+                f"the value {marker} is to mean a missing one, but is there as a value; "
+                f"{self._new.remedy}"
+            )
+        return hit
+
+    def _another(self, values: npt.NDArray[Any]) -> Any:
+        unseen = Unseen(self._numbers, [])
+        unseen.see(values)
+        return self._one_of(unseen)
+
+    def _one_of(self, unseen: Unseen) -> Any:
+        marker = unseen.any()
+        if marker is None:
+            instead = ""
+            if self._new.marker is None:
+                instead = f" in place of {self._first}, which readers of the format take for one"
+            raise OutputError(
+                f"every value of dtype {self._new.dtype} is there, and none is left to stand for "
+                f"missing ones{instead}; cast the array to a wider dtype, with .astype or "
+                "biggus save --dtype"
+            )
+        return marker
+
+    def _read(self, box: Box) -> npt.NDArray[Any]:
+        # What is no array comes in the byte order of this machine.
+        return self._target.read(box).astype(self._new.dtype, copy=False).view(self._numbers)
+
+
+class _Blocks:
+    """Which blocks were written, with which marker, and whether the first marker is a value there.
+
+    In few bytes each, for there may be millions.
+    """
+
+    def __init__(self, ndim: int) -> None:
+        self._ndim = ndim
+        self._bounds = array("q")
+        self._notes = array("q")
+        self._markers: dict[bytes, Any] = {}
+
+    def add(self, box: Box, marker: Any, touched: bool) -> None:
+        for s in box:
+            self._bounds.extend((s.start, s.stop))
+        number = 0  # no marker
+        if marker is not None:
+            self._markers.setdefault(marker.tobytes(), marker)
+            number = 1 + list(self._markers).index(marker.tobytes())
+        self._notes.append(2 * number + touched)
+
+    def __iter__(self) -> Iterator[tuple[Box, Any, bool]]:
+        markers = [None, *self._markers.values()]
+        for block, note in enumerate(self._notes):
+            first = 2 * self._ndim * block
+            bounds = self._bounds[first : first + 2 * self._ndim]
+            pairs = zip(bounds[::2], bounds[1::2], strict=True)
+            box = tuple([slice(start, stop, 1) for start, stop in pairs])
+            yield box, markers[note // 2], bool(note % 2)

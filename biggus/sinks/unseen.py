@@ -1,0 +1,109 @@
+"""Values that an array does not hold: one of them can stand for what is missing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_TRIED = 32
+"""So many values of a wide dtype are tried beside those that are preferred."""
+
+
+def same(values: npt.NDArray[Any], marker: Any) -> npt.NDArray[np.bool_]:
+    """Tell where values are what readers take for `marker`: any NaN for NaN, -0.0 for 0.0.
+
+    Examples
+    --------
+    >>> same(np.array([0.0, np.nan]), np.nan)
+    array([False,  True])
+    """
+    with np.errstate(all="ignore"):
+        found: npt.NDArray[np.bool_] = np.equal(values, marker)
+        if marker != marker:  # noqa: PLR0124 - that is how NaN is told
+            found = np.not_equal(values, values)
+    return found
+
+
+class Unseen:
+    """Values of a dtype that were not among those which were seen.
+
+    Of dtypes of one and two bytes, any that there is; of wider ones, one of some
+    that are unlikely.
+
+    Parameters
+    ----------
+    dtype : dtype
+        Of integers, floating-point or complex numbers.
+    preferred : iterable of scalar
+        Values that are taken first, in this order.
+
+    Examples
+    --------
+    >>> unseen = Unseen(np.dtype("u1"), [255, 0])
+    >>> unseen.see(np.arange(1, 256).astype("u1"))
+    >>> unseen.any()
+    np.uint8(0)
+    """
+
+    def __init__(self, dtype: np.dtype[Any], preferred: Iterable[Any]) -> None:
+        dtype = dtype.newbyteorder("=")
+        first = [dtype.type(value) for value in preferred]
+        all_there_are = dtype.itemsize <= 2
+        rest = _every(dtype) if all_there_are else _some(dtype)
+        self._left = np.concatenate([np.array(first, dtype), rest])
+        self._patterns = np.zeros(2 ** (8 * dtype.itemsize), bool) if all_there_are else None
+
+    def see(self, values: npt.NDArray[Any]) -> None:
+        """Take note of values."""
+        if self._patterns is not None:
+            self._patterns[_bits(values)] = True
+        else:
+            self._left = _without(self._left, values)
+
+    def any(self) -> Any:
+        """Return a value that was not seen, or None if there is none left."""
+        left = self._left
+        if self._patterns is not None:
+            seen = np.flatnonzero(self._patterns).astype(f"u{left.dtype.itemsize}")
+            left = left[~np.isin(left, seen.view(left.dtype))]
+            if left.dtype.kind == "f" and np.isnan(seen.view(left.dtype)).any():
+                left = left[~np.isnan(left)]  # NaN has many patterns, and is unequal to itself
+        return left[0] if left.size else None
+
+
+def _without(candidates: npt.NDArray[Any], values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    compared = candidates
+    if candidates.dtype.kind in "iu":
+        # Readers without masks make floats of integers before they look for what is missing,
+        # and of those some that differ are one.
+        compared, values = candidates.astype("f8"), values.astype("f8")
+    keep = [not same(values, candidate).any() for candidate in compared]
+    left: npt.NDArray[Any] = candidates[np.array(keep, bool)]
+    return left
+
+
+def _bits(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    native = np.ascontiguousarray(values, values.dtype.newbyteorder("="))
+    bits: npt.NDArray[Any] = native.view(f"u{native.dtype.itemsize}")
+    return bits
+
+
+def _every(dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    bits = np.arange(2 ** (8 * dtype.itemsize), dtype=f"u{dtype.itemsize}")
+    every: npt.NDArray[Any] = bits.view(dtype)
+    return every
+
+
+def _some(dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    random = np.random.default_rng(0)
+    if dtype.kind in "iu":
+        info = np.iinfo(dtype)
+        within = random.integers(info.min, info.max, _TRIED, dtype, endpoint=True)
+        return np.concatenate([np.array([info.min, info.max], dtype), within])
+    most = np.finfo(dtype).max
+    return np.array([np.nan, -most, most, *(random.random(_TRIED) * 1e30)], dtype)
