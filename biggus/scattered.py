@@ -36,14 +36,22 @@ if TYPE_CHECKING:
 MANY_READS = 64
 """So many reads are made, and nothing between is read, where each index array acts alone."""
 
-READ_BYTES = 64 * 2**10
-"""To read so many bytes costs as much as that they are a read of their own."""
 
-SEEK_BYTES = 16 * 2**10
-"""To read so many bytes of a file costs as much as to go on elsewhere in it."""
+class Costs(NamedTuple):
+    """What it costs to read, in bytes that could be read instead."""
 
-SKIP_BYTES = 2**9
-"""That of what nothing is known of, which is likely to lie in C order as well."""
+    read: int
+    """A read of its own."""
+
+    seek: int
+    """To go on elsewhere, in C order."""
+
+
+OF_FILE = Costs(2**18, 2**16)
+"""Where values are known to lie in one piece of a file: what follows is read at once."""
+
+OF_OBJECT = Costs(2**16, 2**9)
+"""Where nothing is known: values may be dear, and most lie in C order as well."""
 
 PART_BYTES = 4 * 2**20
 """What is longer is read in parts of about this size."""
@@ -217,7 +225,7 @@ class _Cost:
 
     def __init__(self, get: Selection, stored: Stored) -> None:
         self._itemsize = stored.itemsize
-        self._seek = SEEK_BYTES if stored.flat else SKIP_BYTES
+        self._costs = OF_FILE if stored.flat else OF_OBJECT
         steps = [abs(m.step) if type(m) is Strided else 1 for m in get.maps]
         strides = strides_of(stored.shape)
         self._paces = [step * n * stored.itemsize for step, n in zip(steps, strides, strict=True)]
@@ -225,6 +233,7 @@ class _Cost:
 
     def __call__(self, chosen: Sequence[_Choice]) -> float:
         """Return what it costs to read a box for each combination of clusters."""
+        read, seek = self._costs
         reads = math.prod([choice.count for choice in chosen])
         lengths = list(self._lengths)
         for choice in chosen:
@@ -233,11 +242,11 @@ class _Cost:
         piece, pieces = float(self._itemsize), 1.0
         excess: float = math.prod([choice.excess for choice in chosen])
         for length, pace in zip(reversed(lengths), reversed(self._paces), strict=True):
-            if pieces == 1 and pace - piece <= self._seek:
+            if pieces == 1 and pace - piece <= seek:
                 piece += (length - 1) * pace
             else:
                 pieces *= length
-        return reads * (READ_BYTES + excess * pieces * (self._seek + piece))
+        return reads * (read + excess * pieces * (seek + piece))
 
 
 class _Choice:

@@ -78,7 +78,7 @@ def test_a_run_on_tiny_data_prints_its_table(tmp_path):
     found = subprocess.run(
         [
             *(sys.executable, "-m", "benchmarks", "--size", "tiny", "--data", tmp_path),
-            *("compute", "memory", "partials", "overhead"),
+            *("compute", "memory", "partials", "overhead", "scattered"),
         ],
         cwd=ROOT,
         capture_output=True,
@@ -92,6 +92,7 @@ def test_a_run_on_tiny_data_prints_its_table(tmp_path):
         *STORES,
         "100 HDF5 files, 0.16 MB",
         *("100 chunks of 256 B in memory, all in, a chunk", "`(a - b).mean()`, 10000 values"),
+        *("HDF5, contiguous", "HDF5, contiguous", "netCDF-3", "netCDF-3"),
     ]
 
 

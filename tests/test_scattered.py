@@ -10,7 +10,7 @@ import pytest
 import biggus
 from biggus.keys import numpy_selection, orthogonal_selection
 from biggus.region import Gather, Selection
-from biggus.scattered import PART_BYTES, READ_BYTES, Stored, cut_scattered
+from biggus.scattered import OF_OBJECT, PART_BYTES, Costs, Stored, cut_scattered
 from biggus.source import box_shape
 from biggus.testing import RecordingSource, strategies
 from biggus.wrappers import ObjectSource
@@ -50,7 +50,12 @@ def elements(boxes):
     return sum(math.prod(box_shape(box)) for box in boxes)
 
 
-LIMITS = ("PART_BYTES", "READ_BYTES", "SEEK_BYTES", "SKIP_BYTES", "MANY_READS")
+LIMITS = {
+    "PART_BYTES": st.integers(1, 400),
+    "MANY_READS": st.integers(1, 400),
+    "OF_FILE": st.builds(Costs, st.integers(1, 400), st.integers(1, 400)),
+    "OF_OBJECT": st.builds(Costs, st.integers(1, 400), st.integers(1, 400)),
+}
 
 
 @st.composite
@@ -73,7 +78,7 @@ def test_each_element_is_read_once_at_most_and_none_outside_of_what_is_touched(d
     result, written, read = (np.zeros(s, int) for s in (get.shape, get.shape, shape))
     calls = 0
     with pytest.MonkeyPatch.context() as patch:
-        limits = {name: data.draw(st.integers(1, 400)) for name in LIMITS}
+        limits = {name: data.draw(limit) for name, limit in LIMITS.items()}
         for name, value in limits.items():
             patch.setattr(f"biggus.scattered.{name}", value)
         patch.setattr("biggus.scattered._FEW_POINTS", data.draw(st.sampled_from([1, 1000])))
@@ -98,8 +103,8 @@ def test_each_element_is_read_once_at_most_and_none_outside_of_what_is_touched(d
     if not flat and not tied(get) and read.sum() == wanted and calls <= limits["MANY_READS"]:
         return  # what is wanted and no more, in a few reads
     # To read all that is touched, in parts, is one way to do it.
-    part, call = limits["PART_BYTES"], limits["READ_BYTES"]
-    seek = limits["SEEK_BYTES"] if flat else limits["SKIP_BYTES"]
+    part = limits["PART_BYTES"]
+    call, seek = limits["OF_FILE" if flat else "OF_OBJECT"]
     extent = math.prod(box_shape(box))
     pieces = extent if box[-1].step > 1 else extent // box_shape(box)[-1]
     most = call + 8 * extent + pieces * seek
@@ -185,7 +190,7 @@ def test_groups_of_points_are_read_a_group_each(kind):
     source = Numbers((2**20, 2**20, 2**20), "f4")
     _, boxes = asked(source, lambda a: a[tuple(points.T)], kind)
     assert len(boxes) <= 20 * 5 * 5
-    assert elements(boxes) * 4 <= len(boxes) * READ_BYTES
+    assert elements(boxes) * 4 <= len(boxes) * OF_OBJECT.read
     near = tuple((points % [2**20, 5000, 8]).T)
     _, boxes = asked(Numbers((2**20, 5120, 8), "f4"), lambda a: a[near], kind)
     assert len(boxes) <= 20 * 6

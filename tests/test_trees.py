@@ -195,7 +195,7 @@ def test_index_arrays_without_chunks(data):
             key.append(slice(None, None, -2) if kind == "slice" else n - 1)
     right = values[tuple(key)]
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in (("MANY_READS", 2), ("PART_BYTES", 16), ("READ_BYTES", 6)):
+        for name, value in (("MANY_READS", 2), ("PART_BYTES", 16), ("OF_OBJECT", (6, 1))):
             patch.setattr(f"biggus.scattered.{name}", value)
         np.testing.assert_array_equal(
             biggus.ArrayAdapter(Plain(values))[tuple(key)].ndarray(), right

@@ -1,0 +1,112 @@
+"""Scattered rows and columns, and points, without chunks: beside the fastest that libraries offer.
+
+That is, for most, to read all of it and to pick what is wanted.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import h5py
+import netCDF4
+import numpy as np
+
+import biggus
+from benchmarks.datasets import VARIABLE, dataset, remove, slabs
+from benchmarks.timing import Row, medians, show
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from benchmarks.setup import Setup, Size
+
+MOST = 2.5
+"""Times the fastest way of the library that each line may take."""
+
+
+class Places(NamedTuple):
+    """What is picked."""
+
+    rows: np.ndarray
+    columns: np.ndarray
+    points: tuple[np.ndarray, ...]
+
+    @classmethod
+    def of(cls, shape: tuple[int, ...]) -> Places:
+        """Choose a fifth of the rows, a sixth of the columns, and up to 5,000 points."""
+        rng = np.random.default_rng(0)
+        rows, columns = (
+            np.sort(rng.choice(n, n // part, replace=False))
+            for n, part in zip(shape[1:], (5, 6), strict=True)
+        )
+        size = math.prod(shape)
+        points = np.unravel_index(rng.choice(size, min(5000, size // 100)), shape)
+        return cls(rows, columns, points)
+
+
+WAYS: dict[str, dict[str, Callable[[Any, Places], np.ndarray]]] = {
+    "rows x columns": {
+        "biggus": lambda a, at: a.oindex[:, at.rows, at.columns].ndarray(),
+        "all": lambda values, at: values[:][:, at.rows][:, :, at.columns],
+        "all columns": lambda values, at: values[:, at.rows][:, :, at.columns],
+    },
+    "points": {
+        "biggus": lambda a, at: a[at.points].ndarray(),
+        "all": lambda values, at: values[:][at.points],
+        "one by one": lambda values, at: np.array(
+            [values[point] for point in zip(*at.points, strict=True)]
+        ),
+    },
+}
+
+
+def run(setup: Setup) -> list[Row]:
+    """Compare rows x columns at all times, and points, of HDF5 and of classic netCDF."""
+    rows = []
+    with setup.folder() as folder:
+        contiguous = dataset(folder, "contiguous", setup.size)
+        classic = _classic(contiguous.with_suffix(".nc"), setup.size)
+        with h5py.File(contiguous) as hdf5, netCDF4.Dataset(classic) as netcdf:
+            netcdf[VARIABLE].set_auto_maskandscale(False)
+            for label, path, plain in (
+                ("HDF5, contiguous", contiguous, hdf5[VARIABLE]),
+                ("netCDF-3", classic, netcdf[VARIABLE]),
+            ):
+                lazy = biggus.open(path, VARIABLE)
+                rows += [_compared(label, what, lazy, plain, setup.size) for what in WAYS]
+    return rows
+
+
+def _classic(path: Path, size: Size) -> Path:
+    """Return where the dataset lies in a classic file, made if it is not there yet."""
+    if not path.exists():
+        partly = path.with_name(f"{path.name}.partial")
+        remove(partly)
+        with netCDF4.Dataset(partly, "w", format="NETCDF3_64BIT_OFFSET") as file:
+            for dim, n in zip("tyx", size.shape, strict=True):
+                file.createDimension(dim, n)
+            variable = file.createVariable(VARIABLE, "f4", tuple("tyx"))
+            for first, values in slabs(size, 0):
+                variable[first : first + len(values)] = values
+        partly.rename(path)
+    return path
+
+
+def _compared(label: str, what: str, lazy: biggus.Array, plain: Any, size: Size) -> Row:
+    places = Places.of(size.shape)
+    works = {
+        name: partial(way, lazy if name == "biggus" else plain, places)
+        for name, way in WAYS[what].items()
+    }
+    expected = works["all"]()
+    for name, work in works.items():
+        if not np.array_equal(work(), expected):
+            raise RuntimeError(f"{label}: {name} gives other values")
+    times = medians(works, rounds=size.rounds)
+    seconds = times.pop("biggus")
+    best = min(times, key=times.__getitem__)
+    against = f"the plain library, {best}, {show(times[best])}"
+    return Row(f"{label}: {what}", show(seconds), against, seconds / times[best], MOST)
