@@ -74,22 +74,23 @@ class ArrayLine(Line2D):
         arrived = self._series.collect()
         if arrived:
             self._follow()
-            self.fit()
-        return arrived
+        return self.fit() or arrived
 
     @property
     def waiting(self) -> bool:
         """Whether anything is still being read."""
         return self._series.tiles.waiting
 
-    def fit(self) -> None:
-        """Have the axes hold what is known, until all of the first view is."""
+    def fit(self) -> bool:
+        """Have the axes hold what is known, until all of the first view is; tell if they change."""
         y = extent_of(self.get_ydata(orig=False))
         if self._complete or y is None or self.axes is None:
-            return
+            return False
+        before = self.axes.viewLim.frozen()
         self.axes.update_datalim([(self._extent[0], y[0]), (self._extent[1], y[1])])
         self.axes.autoscale_view()
         self._complete = not self.waiting
+        return bool((self.axes.viewLim.get_points() != before.get_points()).any())
 
     def close(self, event: Any = None) -> None:  # noqa: ARG002 - matplotlib's callbacks have one
         """Have nothing read any more, and forget what was."""

@@ -153,10 +153,10 @@ class Series:
 
 
 def _step(values: float) -> int:
-    """Return how many values go into a block, if a pixel has so many."""
+    """Return how many values go into a block, if a pixel has so many: a half, or less."""
     step = 1
     if values > CROWDED:
-        while 2 * step <= values:
+        while 4 * step <= values:
             step *= 2
     return step
 

@@ -1,0 +1,196 @@
+"""Limits of colours: found once, kept, and given up for those that somebody sets."""
+
+import numpy as np
+import pytest
+from figures import new_axes, pixels
+from matplotlib import colors
+from sources import Endless, array_of, halved, pyramid_of
+from windows import window
+
+import biggus
+from biggus.testing import ArraySource
+
+SIDE = 2**16
+
+
+def test_they_are_those_of_all_of_a_small_array():
+    values = np.random.default_rng(0).normal(size=(300, 400))
+    ax = new_axes()
+    image = biggus.imshow(values, ax)
+    ax.set_xlim(0, 10)
+    ax.set_ylim(10, 0)
+    assert image.norm.vmin is None
+    pixels(ax)
+    assert image.get_clim() == (values.min(), values.max())
+
+
+def test_of_a_pyramid_they_are_those_of_its_coarsest_level_wherever_one_looks():
+    sources = halved(SIDE)
+    everything = slice(0, 256, 1)
+    coarse = sources[-1].values(everything, everything)
+    for at in (0, 30_000):
+        ax = new_axes()
+        image = biggus.imshow(pyramid_of(sources), ax)
+        ax.set_xlim(at, at + 400)
+        ax.set_ylim(at + 300, at)
+        pixels(ax)
+        assert image.get_clim() == (coarse.min(), coarse.max())
+
+
+def test_else_those_of_the_first_view_and_panning_does_not_change_them():
+    source = Endless(SIDE)
+    ax = new_axes()
+    image = biggus.imshow(array_of(source), ax)
+    first = None
+    for at in (0, 500, 1000, 20_000):
+        ax.set_xlim(at, at + 300)
+        ax.set_ylim(at + 200, at)
+        pixels(ax)
+        first = first or image.get_clim()
+        assert image.get_clim() == first
+    seen = source.values(slice(0, 256, 1), slice(0, 384, 1))
+    assert first == pytest.approx((seen.min(), seen.max()), abs=0.3)
+    image.autoscale()
+    assert image.get_clim() != first
+
+
+def test_those_that_are_set_win():
+    values = np.random.default_rng(0).random((300, 400))
+    for change, expected in (
+        (lambda image: image.set_clim(0.2, 0.7), (0.2, 0.7)),
+        (lambda image: image.set_clim(vmin=0.2), (0.2, values.max())),
+        (lambda image: setattr(image.norm, "vmax", 0.7), (values.min(), 0.7)),
+        (lambda image: image.set_norm(colors.Normalize(0.3, 0.4)), (0.3, 0.4)),
+        (lambda image: image.set_norm(colors.LogNorm()), (values.min(), values.max())),
+    ):
+        for before in (False, True):
+            ax = new_axes()
+            image = biggus.imshow(values, ax)
+            if not before:
+                pixels(ax)
+            change(image)
+            pixels(ax)
+            assert image.get_clim() == expected
+
+
+@pytest.mark.parametrize("given", [{"vmin": 0.2}, {"vmax": 0.3}, {"vmin": 0.2, "vmax": 0.3}])
+def test_those_that_are_given_stay(given):
+    ax = new_axes()
+    values = np.random.default_rng(0).random((300, 400))
+    image = biggus.imshow(values, ax, **given)
+    pixels(ax)
+    found = dict(zip(("vmin", "vmax"), image.get_clim(), strict=True))
+    assert found == {"vmin": values.min(), "vmax": values.max()} | given
+    with pytest.raises(ValueError, match="not both"):
+        biggus.imshow(values, ax, norm=colors.Normalize(), **given)
+
+
+def test_they_follow_what_comes_in_until_the_first_view_is_there():
+    source = Endless(2**12)
+    ax = window()
+    canvas = ax.figure.canvas
+    image = biggus.imshow(array_of(source), ax)
+    changes = []
+    image.norm.callbacks.connect("changed", lambda: changes.append(image.norm.vmax))
+    canvas.draw()
+    canvas.settle()
+    limits = image.get_clim()
+    changes.clear()
+    for at in (0, 700):
+        ax.set_xlim(at, at + 300)
+        canvas.draw()
+        canvas.settle()
+    assert image.get_clim() == limits
+    assert not changes
+
+
+def test_a_colour_bar_has_them_and_reads_for_them():
+    sources = halved(SIDE)
+    ax = window()
+    image = biggus.imshow(pyramid_of(sources), ax)
+    bar = ax.figure.colorbar(image)
+    assert (bar.vmin, bar.vmax) == image.get_clim()
+    assert bar.vmax - bar.vmin > 3
+
+
+def test_missing_values_and_infinities_tell_nothing():
+    values = np.array([[np.nan, 2.0, -np.inf], [np.inf, 1.0, 5.0]])
+    for shown in (values, np.ma.masked_invalid(values)):
+        ax = new_axes()
+        image = biggus.imshow(biggus.ArrayAdapter(ArraySource(shown)), ax)
+        pixels(ax)
+        assert image.get_clim() == (1, 5)
+    for nothing in (np.full((3, 3), np.nan), np.ma.masked_all((3, 3))):
+        drawn = []
+        for show in (lambda ax, v: biggus.imshow(v, ax), lambda ax, v: ax.imshow(v)):
+            ax = new_axes()
+            image = show(ax, nothing)
+            image.cmap = image.cmap.with_extremes(bad="red")
+            image.set_clim(0, 1)
+            drawn.append(pixels(ax))
+        np.testing.assert_array_equal(*drawn)
+
+
+def test_images_may_share_a_norm():
+    norm = colors.Normalize()
+    ax = new_axes()
+    biggus.imshow(np.array([[1.0, 2.0]]), ax, norm=norm)
+    second = biggus.imshow(np.array([[0.0, 9.0]]), ax, norm=norm)
+    pixels(ax)
+    assert second.norm is norm
+    assert (norm.vmin, norm.vmax) == (1, 2)
+
+
+def test_an_animation_keeps_them(tmp_path):
+    values = np.random.default_rng(0).random((5, 30, 40)) * np.arange(1, 6)[:, None, None]
+    ax, other = new_axes(), new_axes()
+    image = biggus.imshow(biggus.ArrayAdapter(ArraySource(values, chunks=(2, 16, 16))), ax)
+    theirs = other.imshow(values[0])
+    for time in (0, 3, -1, 2):
+        image.set_index(time)
+        theirs.set_data(values[time])
+        np.testing.assert_array_equal(pixels(ax), pixels(other))
+    assert image.index == (2,)
+    with pytest.raises(IndexError):
+        image.set_index(5)
+    image.set_data(values[4])
+    theirs.set_data(values[4])
+    np.testing.assert_array_equal(pixels(ax), pixels(other))
+
+
+def test_what_cannot_be_shown_is_refused_as_matplotlib_does():
+    ax = new_axes()
+    for values in (
+        np.zeros((3, 4), complex),
+        np.zeros((3, 4), "M8[s]"),
+        np.zeros((3, 4), "S3"),
+        np.zeros(3),
+    ):
+        with pytest.raises(TypeError):
+            ax.imshow(values)
+        with pytest.raises(TypeError):
+            biggus.imshow(values, ax)
+    with pytest.raises(TypeError, match="one number"):
+        biggus.imshow(np.zeros((3, 4)), ax, alpha=np.ones((3, 4)))
+    assert len(ax.images) == 0
+
+
+def test_missing_colours_are_transparent():
+    values = np.ma.MaskedArray(np.full((4, 6, 3), 200, "u1"), mask=False)
+    values[1, 2, 0] = np.ma.masked
+    ax = new_axes()
+    biggus.imshow(biggus.ArrayAdapter(ArraySource(values)), ax, interpolation="nearest")
+    x, y = ax.transData.transform((2, 1))
+    row = ax.figure.bbox.height - y
+    assert (pixels(ax)[int(row), int(x)] == 255).all()
+    x, y = ax.transData.transform((3, 1))
+    assert (pixels(ax)[int(row), int(x)] == (200, 200, 200, 255)).all()
+
+
+def test_an_image_without_elements_is_drawn_as_nothing():
+    for shape in ((0, 5), (5, 0), (0, 5, 3)):
+        ax = new_axes()
+        ax.set_xlim(0, 1)
+        image = biggus.imshow(np.zeros(shape), ax, extent=(0, 1, 0, 1))
+        pixels(ax)
+        assert image.get_size() == shape[:2]
