@@ -7,7 +7,7 @@ import threading
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Callable, Container, Hashable, Sequence
 
 T = TypeVar("T")
 
@@ -30,7 +30,8 @@ class SingleFlight(Generic[T]):
     """Calls that are under way, by key.
 
     No lock is held while a call runs.  If it fails, all who wait get its
-    error; if its thread is interrupted, one of those who wait takes over.
+    error; if its thread is interrupted, or what failed was made together with
+    others, one of those who wait takes over.
 
     Examples
     --------
@@ -50,32 +51,80 @@ class SingleFlight(Generic[T]):
 
     def do(self, key: Hashable, make: Callable[[], T]) -> tuple[T, bool]:
         """Return what `make` returns, and whether other calls were given the same object."""
-        mine = _Flight()
+        return self.do_many([key], lambda _: [make()])[0]
+
+    def do_many(
+        self, keys: Sequence[Hashable], make: Callable[[list[int]], list[T]]
+    ) -> list[tuple[T, bool]]:
+        """Return what belongs to each of some different keys; see `do`.
+
+        Parameters
+        ----------
+        keys : sequence
+            The keys.
+        make : callable
+            Makes together what nobody is making: of the keys at those places.
+        """
+        own = [_Flight() for _ in keys]
+        found: dict[int, tuple[T, bool]] = {}
         try:
-            while True:
-                with self._lock:
-                    flight = self._flights.setdefault(key, mine)
-                    led_here = flight.leader == mine.leader
-                    if not led_here:
-                        flight.shared = True
-                if led_here:
-                    # Ours; or that of a source which reads itself through its own cache.
-                    break
-                flight.done.wait()
-                if flight.error is not None:
-                    raise flight.error
-                if flight.made:
-                    return flight.result, True
-            try:
-                mine.result = make()
-                mine.made = True
-            except Exception as error:
-                mine.error = error
-                raise
+            while len(found) < len(keys):
+                led, others = self._boarded(keys, own, found)
+                # Ours first: whom we wait for may be waiting for them.
+                if led:
+                    self._make(keys, own, led, make)
+                    found.update((place, (own[place].result, own[place].shared)) for place in led)
+                for place, flight in others.items():
+                    flight.done.wait()
+                    if flight.error is not None:
+                        raise flight.error
+                    if flight.made:
+                        found[place] = flight.result, True
         finally:
-            # Whatever happened, nobody may wait for it any longer.
-            with self._lock:
-                if self._flights.get(key) is mine:
+            self._landed(keys, own)  # whatever happened
+        return [found[place] for place in range(len(keys))]
+
+    def _boarded(
+        self, keys: Sequence[Hashable], own: list[_Flight], found: Container[int]
+    ) -> tuple[list[int], dict[int, _Flight]]:
+        """Return the places of what is to be made here, and the flights of others for the rest."""
+        led, others = [], {}
+        with self._lock:
+            for place, (key, mine) in enumerate(zip(keys, own, strict=True)):
+                if place in found:
+                    continue
+                flight = self._flights.setdefault(key, mine)
+                if flight.leader == mine.leader:
+                    # Ours; or that of a source which reads itself through its own cache.
+                    led.append(place)
+                else:
+                    flight.shared = True
+                    others[place] = flight
+        return led, others
+
+    def _make(
+        self,
+        keys: Sequence[Hashable],
+        own: list[_Flight],
+        led: list[int],
+        make: Callable[[list[int]], list[T]],
+    ) -> None:
+        try:
+            for place, result in zip(led, make(led), strict=True):
+                own[place].result, own[place].made = result, True
+        except Exception as error:
+            if len(led) == 1:
+                # Of several it may be another's fault: who waits for one tries that by itself.
+                own[led[0]].error = error
+            raise
+        finally:
+            self._landed([keys[place] for place in led], [own[place] for place in led])
+
+    def _landed(self, keys: Sequence[Hashable], own: Sequence[_Flight]) -> None:
+        """Have nobody wait for these any longer."""
+        with self._lock:
+            for key, flight in zip(keys, own, strict=True):
+                if self._flights.get(key) is flight:
                     del self._flights[key]
-            mine.done.set()
-        return mine.result, mine.shared
+        for flight in own:
+            flight.done.set()

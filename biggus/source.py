@@ -27,7 +27,7 @@ from biggus.grid import Box as Box  # noqa: PLC0414, TC001 - others take it from
 
 if TYPE_CHECKING:
     import contextlib
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 Chunks: TypeAlias = tuple[int | tuple[int, ...], ...]
 """For each axis the regular chunk length, or the lengths of all its chunks."""
@@ -70,6 +70,12 @@ class Source(ABC):
 
     chunks: Chunks | None = None
     """The natural grid: for each axis the chunk length or all lengths."""
+
+    shards: Chunks | None = None
+    """The grid of what is best read at once, where chunks in one part of it cost less together.
+
+    Each part is of whole chunks.  None: chunks that are wanted together are read side by side.
+    """
 
     token: str | None = None
     """Identity: location, variable and the options that change values.  None: cannot be cached."""
@@ -218,6 +224,13 @@ class Source(ABC):
         after = self.version(box)
         return values, after if before == after else None
 
+    def fetch_many(self, boxes: Sequence[Box]) -> list[tuple[Values, bytes | None]]:
+        """Do the same for several boxes, which may cost less than one after the other.
+
+        Sources that have `shards` are asked so, for chunks in one part of them.
+        """
+        return [self.fetch(box) for box in boxes]
+
     def renew(self, box: Box, held: bytes) -> bytes | None:
         """Tell whether a copy that is held under the version `held` is still good.
 
@@ -229,6 +242,10 @@ class Source(ABC):
             it must be fetched again.
         """
         return held if self.version(box) == held else None
+
+    def renew_many(self, boxes: Sequence[Box], held: Sequence[bytes]) -> list[bytes | None]:
+        """Do the same for several boxes, with as few questions as it takes."""
+        return list(map(self.renew, boxes, held))
 
     def renewal_waits(self, box: Box, held: bytes) -> bool:  # noqa: ARG002
         """Tell whether `renew` would most likely wait for a server.

@@ -15,6 +15,8 @@ from biggus.normal import normal_chunks, normal_dtype, normal_shape
 from biggus.source import Source
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy.typing as npt
 
     from biggus.source import Box, Chunks, Readable, Stream, Values
@@ -59,12 +61,14 @@ def _delegate(name: str) -> property:
 
 
 # `fetch` is spelled out above, so that a wrapper which changes reading sees
-# that there are two ways in; the others would be further ones.
+# that there are two ways in; the others would be further ones, but for those of many
+# boxes, which go through those of one.
+_APART = frozenset({"fetch", "fetch_many", "renew_many", "at_hand", "read_into", "stream"})
 Wrapper.delegated = tuple(
     sorted(
         name
         for name in {*Source.__annotations__, *vars(Source)}
-        if not name.startswith("_") and name not in {"fetch", "at_hand", "read_into", "stream"}
+        if not name.startswith("_") and name not in _APART
     )
 )
 for _name in Wrapper.delegated:
@@ -100,6 +104,10 @@ class Annotated(Wrapper):
         return self.source.chunks if self._chunks is None else self._chunks
 
     @property
+    def shards(self) -> Chunks | None:  # type: ignore[override]
+        return self.source.shards if self._chunks is None else None
+
+    @property
     def token(self) -> str | None:  # type: ignore[override]
         return self.source.token if self._token is None else self._token
 
@@ -118,11 +126,14 @@ class Annotated(Wrapper):
         return self.source.stream(box) if self._lock is None else None
 
     def fetch(self, box: Box) -> tuple[Values, bytes | None]:
+        return self.fetch_many([box])[0]
+
+    def fetch_many(self, boxes: Sequence[Box]) -> list[tuple[Values, bytes | None]]:
         # The source takes its own lock in its `fetch`, and may not be able to twice.
         lock = None if self._lock is self.source.lock else self._lock
         with contextlib.nullcontext() if lock is None else lock:
-            values, version = self.source.fetch(box)
-        return values, self._vouched(version)
+            found = self.source.fetch_many(boxes)
+        return [(values, self._vouched(version)) for values, version in found]
 
     def state(self) -> bytes | None:
         return self._vouched(self.source.state())

@@ -139,6 +139,8 @@ def test_what_is_gone_and_remembered(folder, tmp_path, monkeypatch, caplog):
         ("http://[fe80::1]/a.zarr::v", ("http://[fe80::1]/a.zarr", "v")),
         ("http://host/{z}/{x}/{y}.png?layers=a::b",) * 2,
         ("simplecache::s3://bucket/a.zarr",) * 2,
+        ("zip://::/data/a.zip",) * 2,
+        ("reference://::/data/a.json::g/v", ("reference://::/data/a.json", "g/v")),
         ("simplecache::s3://bucket/a.zarr::v", ("simplecache::s3://bucket/a.zarr", "v")),
     ],
 )

@@ -125,7 +125,9 @@ def split_location(text: str) -> tuple[str, str]:
     """
     path, _, name = text.rpartition("::")
     # Within brackets is the address of a host: http://[fe80::1]/tos.zarr
-    whole = not path or path.count("[") != path.count("]") or "://" in name
+    whole = not path or path.count("[") != path.count("]")
+    # fsspec chains file systems so: zip://::/data/a.zip
+    whole = whole or path.endswith("://") or "://" in name
     template = "://" in path and "{" in path  # may have colons, and has one variable
     return (text, "") if whole or template else (path, name)
 

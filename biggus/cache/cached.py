@@ -13,19 +13,20 @@ import numpy as np
 
 from biggus import options
 from biggus.cache.entry import dtype_text
+from biggus.cache.parts import all_along, longest_along, part_of, pasted
 from biggus.cache.versions import join_versions, split_versions
 from biggus.errors import CacheError, OfflineError, format_box
 from biggus.flight import SingleFlight
-from biggus.grid import Grid, RegularEdges, default_chunks
+from biggus.grid import Grid, default_chunks
 from biggus.normal import normal_chunks
-from biggus.source import Box, Chunks, Source, Values, box_shape, within
+from biggus.source import Box, Chunks, Source, Values, box_shape
 from biggus.wrappers import Wrapper
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from biggus.cache.cache import Cache
-    from biggus.grid import Edges
+    from biggus.grid import ChunkPart
 
 logger = logging.getLogger("biggus.cache")
 
@@ -93,6 +94,11 @@ class Cached(Wrapper):
         own = self.source.chunks
         return default_chunks(self.shape, self.dtype.itemsize) if own is None else own
 
+    @property
+    def shards(self) -> Chunks | None:  # type: ignore[override]
+        """Which of its chunks are read at once; those of another grid are not."""
+        return self.source.shards if self._given is None else None
+
     @cached_property
     def grid(self) -> Grid:
         """The chunks, as a grid."""
@@ -121,19 +127,28 @@ class Cached(Wrapper):
         """
         chunk = self._only_chunk(box)
         if chunk is not None:
-            values, version = self._chunk(chunk)
-            return _part(values, chunk, box), version
+            ((values, version),) = self._read_chunks([chunk])
+            return part_of(values, chunk, box), version
         result: Values = np.ndarray(box_shape(box), self.dtype)  # np.empty makes S1 of S0
-        versions = []
-        for part in self.grid.parts(box):
-            values, version = self._chunk(part.chunk)
-            versions.append(version)
-            if isinstance(values, np.ma.MaskedArray) and not isinstance(result, np.ma.MaskedArray):
-                mask = np.ma.make_mask_none(result.shape, self.dtype)
-                result = np.ma.MaskedArray(result, mask=mask)
-                result.fill_value = values.fill_value
-            result[part.outer] = values[part.inner]
+        parts = list(self.grid.parts(box))
+        versions: list[bytes | None] = [None] * len(parts)
+        for places in self._together(parts):
+            found = self._read_chunks([parts[place].chunk for place in places])
+            for place, (values, version) in zip(places, found, strict=True):
+                versions[place] = version
+                result = pasted(result, parts[place], values)
         return result, join_versions(versions)
+
+    def _together(self, parts: list[ChunkPart]) -> Iterable[list[int]]:
+        """Return the places of the parts whose chunks are read at once: those of a shard."""
+        if self.shards is None:
+            return ([place] for place in range(len(parts)))
+        axes = Grid(self.shape, self.shards).axes
+        found: dict[tuple[int, ...], list[int]] = {}
+        for place, part in enumerate(parts):
+            shard = [axis.find(s.start) for axis, s in zip(axes, part.chunk, strict=True)]
+            found.setdefault(tuple(shard), []).append(place)
+        return found.values()
 
     # Versions are those of whole chunks: the source is asked for no other box.
 
@@ -190,9 +205,13 @@ class Cached(Wrapper):
         chunk = self._only_chunk(box)
         if chunk is not None:
             return self._chunk_peak(chunk)
-        longest = tuple(_longest(axis, s) for axis, s in zip(self.grid.axes, box, strict=True))
-        # While one chunk is read, the one before it is still there.
+        longest = tuple(longest_along(axis, s) for axis, s in zip(self.grid.axes, box, strict=True))
         own = super(Wrapper, self).peak_bytes
+        if self.shards is not None:
+            # The chunks of a shard, which are there beside what is made of them.
+            whole = tuple(map(all_along, self.grid.axes, box))
+            return own(box) + self._chunk_peak(whole)
+        # While one chunk is read, the one before it is still there.
         return own(box) + own(longest) + self._chunk_peak(longest)
 
     def _chunk_peak(self, chunk: Box) -> int:
@@ -226,15 +245,18 @@ class Cached(Wrapper):
         are cores stand in one another's way.
         """
         chunk = self._only_chunk(box) if self._kept else None
-        if chunk is None:
+        if chunk is not None:
+            (held,) = self._held([self.key(chunk)], [chunk], asking=False)
+            return part_of(held[0], chunk, box) if isinstance(held, tuple) else None
+        if self.shards is None or not self.cached(box):
             return None
-        held = self._held(self.key(chunk), chunk, asking=False)
-        return _part(held[0], chunk, box) if isinstance(held, tuple) else None
-
-    def sibling(self, name: str) -> Source | None:
-        """Return another variable of the same store, kept in the same cache."""
-        found = self.source.sibling(name)
-        return found if found is None or found.token is None else self.cache.wrap(found)
+        result: Values = np.empty(box_shape(box), self.dtype)
+        for part in self.grid.parts(box):
+            (held,) = self._held([self.key(part.chunk)], [part.chunk], asking=False)
+            if isinstance(held, str):
+                return None
+            result = pasted(result, part, held[0])
+        return result
 
     def key(self, chunk: Box) -> str:
         """Return the key of a chunk: 40 hexadecimal digits."""
@@ -257,69 +279,108 @@ class Cached(Wrapper):
         chunk = self._only_chunk(box)
         return (part.chunk for part in self.grid.parts(box)) if chunk is None else (chunk,)
 
-    def _chunk(self, chunk: Box) -> tuple[Values, bytes | None]:
-        """Return the values of a whole chunk, nobody else's, and their version."""
+    def _read_chunks(self, chunks: list[Box]) -> list[tuple[Values, bytes | None]]:
+        """Return the values of whole chunks, nobody else's, and their versions."""
         if not self._kept:
-            self._refuse_if_offline(chunk)
-            return self._own(*self.source.fetch(chunk))
-        key = self.key(chunk)
-        held = self._held(key, chunk)
-        if isinstance(held, tuple):
-            return held
-        (values, version), shared = _flights.do(
-            (self.cache.path, key, self._offline()), lambda: self._missed(key, chunk)
-        )
-        return (values.copy() if shared else values), version
+            self._refuse_if_offline(chunks[0])
+            return [self._own(*fetched) for fetched in self.source.fetch_many(chunks)]
+        keys = [self.key(chunk) for chunk in chunks]
+        found: dict[int, tuple[Values, bytes | None]] = {
+            place: held
+            for place, held in enumerate(self._held(keys, chunks))
+            if isinstance(held, tuple)
+        }
+        missing = [place for place in range(len(chunks)) if place not in found]
+        if missing:
 
-    def _held(self, key: str, chunk: Box, *, asking: bool = True) -> tuple[Values, bytes] | str:
-        """Return what is in the cache for `chunk` if it is still good, else why there is none.
+            def make(places: list[int]) -> list[tuple[Values, bytes | None]]:
+                wanted = [missing[i] for i in places]
+                return self._missed([(keys[i], chunks[i]) for i in wanted])
+
+            flights = [(self.cache.path, keys[place], self._offline()) for place in missing]
+            made = _flights.do_many(flights, make)
+            for place, ((values, version), shared) in zip(missing, made, strict=True):
+                found[place] = (values.copy() if shared else values), version
+        return [found[place] for place in range(len(chunks))]
+
+    def _held(
+        self, keys: Sequence[str], chunks: Sequence[Box], *, asking: bool = True
+    ) -> list[tuple[Values, bytes] | str]:
+        """Return what is in the cache for some chunks if it is still good, else why there is none.
 
         Unless `asking`, what a server would have to be asked about counts as stale.
         """
-        found = self.cache.load(key, self.dtype, box_shape(chunk))
-        if isinstance(found, str):
-            return found
-        values, held = found
+        shapes = map(box_shape, chunks)
+        found: list[tuple[Values, bytes] | str] = [
+            self.cache.load(key, self.dtype, shape) for key, shape in zip(keys, shapes, strict=True)
+        ]
         if not self._offline():
-            if not asking and self.source.renewal_waits(chunk, held):
-                return "stale"
-            good = self.source.renew(chunk, held)
-            if good is None:
-                return "stale"
-            if good != held:
-                self.cache.store(key, values, good)
-                held = good
-        self.cache.hit(key)
-        if isinstance(values, np.ma.MaskedArray) and self.fill_value is not None:
-            values.fill_value = self.fill_value
-        if logger.isEnabledFor(logging.DEBUG):
-            logger.debug("hit %s %s: %d bytes", self.name, format_box(chunk), values.nbytes)
-        return values, held
+            self._renew(keys, chunks, found, asking)
+        for key, chunk, held in zip(keys, chunks, found, strict=True):
+            if isinstance(held, str):
+                continue
+            values = held[0]
+            self.cache.hit(key)
+            if isinstance(values, np.ma.MaskedArray) and self.fill_value is not None:
+                values.fill_value = self.fill_value
+            if logger.isEnabledFor(logging.DEBUG):
+                logger.debug("hit %s %s: %d bytes", self.name, format_box(chunk), values.nbytes)
+        return found
 
-    def _missed(self, key: str, chunk: Box) -> tuple[Values, bytes | None]:
-        """Fetch a chunk and keep it, unless another thread has just done so."""
-        held = self._held(key, chunk)
-        if isinstance(held, tuple):
-            return held
-        self.cache.miss()
-        self._refuse_if_offline(chunk)
+    def _renew(
+        self,
+        keys: Sequence[str],
+        chunks: Sequence[Box],
+        found: list[tuple[Values, bytes] | str],
+        asking: bool,
+    ) -> None:
+        """Have the source say which of what was found is good; the rest is stale."""
+        held = {place: one for place, one in enumerate(found) if isinstance(one, tuple)}
+        if not asking:
+            for place, (_, version) in list(held.items()):
+                if self.source.renewal_waits(chunks[place], version):
+                    found[place] = "stale"
+                    del held[place]
+        boxes = [chunks[place] for place in held]
+        renewed = self.source.renew_many(boxes, [version for _, version in held.values()])
+        for (place, (values, version)), good in zip(held.items(), renewed, strict=True):
+            if good is None:
+                found[place] = "stale"
+            elif good != version:
+                self.cache.store(keys[place], values, good)
+                found[place] = values, good
+
+    def _missed(self, wanted: list[tuple[str, Box]]) -> list[tuple[Values, bytes | None]]:
+        """Fetch chunks and keep them, unless other threads have just done so."""
+        found: dict[int, tuple[Values, bytes | None]] = {}
+        reasons: dict[int, str] = {}
+        for place, held in enumerate(self._held(*zip(*wanted, strict=True))):
+            if isinstance(held, tuple):
+                found[place] = held
+                continue
+            self.cache.miss()
+            self._refuse_if_offline(wanted[place][1])
+            reasons[place] = held
         start = time.perf_counter()
-        values, version = self._own(*self.source.fetch(chunk))
+        fetched = self.source.fetch_many([wanted[place][1] for place in reasons]) if reasons else []
         seconds = time.perf_counter() - start
-        kept = "not kept, its version being unknown"
-        if version is not None:
-            size = self.cache.store(key, values, version)
-            kept = f"stored {size} bytes" if size else "not stored"
-        logger.info(
-            "miss %s %s (%s): fetched %d bytes in %.3f s, %s",
-            self.name,
-            format_box(chunk),
-            held,
-            values.nbytes,
-            seconds,
-            kept,
-        )
-        return values, version
+        for (place, reason), given in zip(reasons.items(), fetched, strict=True):
+            key, chunk = wanted[place]
+            found[place] = values, version = self._own(*given)
+            kept = "not kept, its version being unknown"
+            if version is not None:
+                size = self.cache.store(key, values, version)
+                kept = f"stored {size} bytes" if size else "not stored"
+            logger.info(
+                "miss %s %s (%s): fetched %d bytes in %.3f s, %s",
+                self.name,
+                format_box(chunk),
+                reason,
+                values.nbytes,
+                seconds,
+                kept,
+            )
+        return [found[place] for place in range(len(wanted))]
 
     def _own(self, values: Values, version: bytes | None) -> tuple[Values, bytes | None]:
         return values if self.source.fresh else values.copy(), version
@@ -332,20 +393,3 @@ class Cached(Wrapper):
             raise OfflineError(
                 self.name, chunk, "this chunk is not in the cache, and biggus is set to be offline"
             )
-
-
-def _longest(axis: Edges, s: slice) -> slice:
-    """Return the longest chunk along an axis of those that `s` touches, as a slice."""
-    first, last = axis.find(s.start), axis.find(s.stop - 1)
-    # In a regular axis no chunk is longer than any before it.
-    regular = isinstance(axis, RegularEdges)
-    chunks = map(axis.bounds, [first] if regular else range(first, last + 1))
-    start, stop = max(chunks, key=lambda bounds: bounds[1] - bounds[0])
-    return slice(start, stop, 1)
-
-
-def _part(values: Values, chunk: Box, box: Box) -> Values:
-    """Return the part of a chunk's values that `box` wants."""
-    if chunk == box:
-        return values
-    return values[within(box, chunk)]

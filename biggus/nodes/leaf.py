@@ -131,17 +131,20 @@ def _axes_to_cut(
 ) -> list[tuple[int, Edges]]:
     """Choose the edges at which a selection is cut.
 
-    Reads that wait are cut at every chunk, to wait together.  A library that
+    Reads that wait are cut at every chunk, to wait together; or at every shard, whose
+    chunks are had together, if none of them is stepped over.  A library that
     reads under one lock does better with one read of many chunks, as long as
     every chunk of the box is wanted.
     """
     chosen = []
     dense = True
+    shards = Grid(source.shape, source.shards).axes if source.shards is not None else edges
     for axis, (m, cut) in enumerate(zip(get.maps, edges, strict=True)):
         if cut.count < 2 or type(m) is Fixed:
             continue
-        if source.waits or type(m) is Gather or _skips(m, cut):
-            chosen.append((axis, cut))
+        apart = type(m) is Gather or _skips(m, cut)
+        if apart or source.waits:
+            chosen.append((axis, cut if apart else shards[axis]))
             dense = False
         elif dense and (coarse := _coarse(source, get, axis, cut)) is not None:
             chosen.append((axis, coarse))

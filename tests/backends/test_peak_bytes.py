@@ -96,10 +96,10 @@ def zarr(compressor="auto", direct=True, **options):
         elif compressor is None:
             options["compressors"] = None
         library.create_array(folder / "a.zarr", data=VALUES, **options)
-        source = backend_named("zarr").open(Location(folder / "a.zarr"), "/")
-        if not direct:
-            source._direct = None
-        return source
+        with pytest.MonkeyPatch.context() as patch:
+            if not direct:
+                patch.setattr("biggus.backends.zarr.source.direct_reader", lambda *_: None)
+            return backend_named("zarr").open(Location(folder / "a.zarr"), "/")
 
     return create
 

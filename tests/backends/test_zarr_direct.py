@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, given, settings
 
 from biggus.backends.location import Location
 from biggus.backends.zarr.backend import ZarrBackend
+from biggus.backends.zarr.direct import DirectReader
 from biggus.errors import SourceError
 from biggus.source import read, whole
 
@@ -35,8 +36,7 @@ def open_direct(path):
     assert not source.waits
     assert source.lock is None
     assert source.fresh
-    del source._blocking
-    del source._array
+    assert isinstance(source._reader, DirectReader)
     source._check_metadata = lambda **_: None
     return source
 

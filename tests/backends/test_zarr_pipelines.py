@@ -86,7 +86,6 @@ def test_a_pipeline_that_can_read_is_used(tmp_path, name, dtype):
     with configured(Counting):
         source = BACKEND.open(Location(tmp_path / "a.zarr"), "/")
         np.testing.assert_array_equal(read(source, whole(SHAPE)), data(dtype))
-        assert type(source._array.codec_pipeline) is Counting
     # What is decoded by biggus itself passes no pipeline.
     assert (Counting.reads > 0) == (dtype != "f8")
 
@@ -102,7 +101,6 @@ def test_a_pipeline_that_cannot_leaves_it_to_the_standard_one(
     with configured(Choosy):
         source = BACKEND.open(Location(tmp_path / "a.zarr"), "/")
         np.testing.assert_array_equal(read(source, whole(SHAPE)), data(dtype))
-        assert type(source._array.codec_pipeline) is BatchedCodecPipeline
         assert zarr.config.get("codec_pipeline.path").endswith("Choosy")
         # The user's own arrays are none of our business.
         assert type(zarr.open_array(tmp_path / "a.zarr")._async_array.codec_pipeline) is Choosy

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import http.server
 import json
 import logging
 import pickle
@@ -15,14 +14,15 @@ import threading
 import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
-from email.utils import formatdate, parsedate_to_datetime
 
 import numpy as np
 import pytest
+from zarr_server import serving
 
 import biggus
 from biggus.backends.http import client as biggus_http
 from biggus.backends.location import Location
+from biggus.backends.zarr import bodies
 from biggus.backends.zarr import remote as zarr_remote
 from biggus.backends.zarr.backend import ZarrBackend
 from biggus.errors import GoneError, OpenError, SourceError, VariableError
@@ -36,81 +36,6 @@ DATA = np.random.default_rng(3).normal(size=(20, 30))
 BOX = (slice(3, 17, 2), slice(5, 30, 3))
 
 
-class Handler(http.server.SimpleHTTPRequestHandler):
-    """Serves a folder: with ranges and ETags, if the server is told to."""
-
-    protocol_version = "HTTP/1.1"
-
-    def do_GET(self):
-        server = self.server
-        path = self.path.partition("?")[0]
-        with server.lock:
-            server.requests.append((self.path, dict(self.headers)))
-            failure = server.failures.get(path)
-            if failure and failure[0] > 0:
-                failure[0] -= 1
-            else:
-                failure = None
-        if failure:
-            return failure[1](self)
-        file = server.folder / path.lstrip("/")
-        if not file.is_file():
-            return self.answer(*server.missing, {"Content-Type": "text/html"})
-        body = file.read_bytes()
-        state = file.stat()
-        headers = {"Content-Type": "application/octet-stream"}
-        if server.etags:
-            headers["ETag"] = f'"{state.st_mtime_ns}-{state.st_ino}"'
-            if self.headers.get("If-None-Match") == headers["ETag"]:
-                return self.answer(304, b"", headers)
-        if server.dates:
-            headers["Last-Modified"] = formatdate(state.st_mtime, usegmt=True)
-            since = self.headers.get("If-Modified-Since")
-            if since and parsedate_to_datetime(since).timestamp() >= int(state.st_mtime):
-                return self.answer(304, b"", headers)
-        if server.ranges and "Range" in self.headers:
-            first, _, last = self.headers["Range"].removeprefix("bytes=").partition("-")
-            start = int(first) if first else max(0, len(body) - int(last))
-            stop = int(last) + 1 if first and last else len(body)
-            if start >= len(body):
-                return self.answer(416, b"", {})
-            part = body[start:stop]
-            end = start + len(part) - 1
-            headers["Content-Range"] = f"bytes {start}-{end}/{len(body)}"
-            return self.answer(206, part, headers)
-        return self.answer(200, body, headers)
-
-    def answer(self, status, body, headers):
-        self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name, value)
-        if status != 304:
-            self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *args):
-        pass
-
-
-class Server(http.server.ThreadingHTTPServer):
-    daemon_threads = True
-
-    def __init__(self, folder):
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.folder = folder
-        self.lock = threading.Lock()
-        self.requests = []
-        self.failures = {}
-        self.etags = self.ranges = True
-        self.dates = False
-        self.missing = 404, b"<html>not found</html>"
-        self.url = f"http://127.0.0.1:{self.server_port}"
-
-    def paths(self):
-        return [path for path, _ in self.requests]
-
-
 @pytest.fixture
 def server(tmp_path):
     """A server of the folder `tmp_path`, which holds a few stores."""
@@ -120,13 +45,8 @@ def server(tmp_path):
     sparse = root.create_array("sparse", shape=(8,), chunks=(2,), dtype="i4", fill_value=-9)
     sparse[2:4] = 1
     zarr.create_array(tmp_path / "two.zarr", data=DATA, chunks=(7, 8), zarr_format=2)
-    serving = Server(tmp_path)
-    thread = threading.Thread(target=serving.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield serving
-    serving.shutdown()
-    serving.server_close()
-    thread.join()
+    with serving(tmp_path) as found:
+        yield found
 
 
 @pytest.fixture(autouse=True)
@@ -445,8 +365,9 @@ def test_pickles_and_reads_in_a_spawned_process(server, tmp_path):
 
 
 @pytest.mark.parametrize("sharded", [False, True])
-def test_a_server_process_that_is_killed(tmp_path, sharded):
+def test_a_server_process_that_is_killed(tmp_path, monkeypatch, sharded):
     """Served by the standard library's own server, which knows no ranges."""
+    monkeypatch.setattr(bodies, "TRUSTED_SECONDS", 0.0)
     shards = (10, 15) if sharded else None
     zarr.create_array(tmp_path / "a.zarr", data=DATA, chunks=(5, 5), shards=shards)
     process = subprocess.Popen(

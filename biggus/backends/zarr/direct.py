@@ -1,13 +1,16 @@
-"""Reading boxes in the calling thread, without zarr-python and its event loop.
+"""Reading boxes without zarr-python and its event loop.
 
-A chunk is one read of its object, or of its bytes in a shard, and one decoding.
+A chunk is one read of its object, or of its bytes in a shard, and one decoding.  What
+is at hand is read by the calling thread; where reads wait for a server, several
+objects are read at once.
 """
 
 from __future__ import annotations
 
 import functools
 import math
-from typing import TYPE_CHECKING, Any, NamedTuple
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -15,22 +18,31 @@ from biggus.backends.plain import finer_chunks
 from biggus.backends.reading import MOST_TOGETHER
 from biggus.backends.zarr.chunk import ChunkReader
 from biggus.backends.zarr.decoding import decoder_for, decoder_for_v2
-from biggus.backends.zarr.objects import FolderObjects, Get, Objects, Span
-from biggus.backends.zarr.sharding import NOWHERE, Sharding, sharding_of
+from biggus.backends.zarr.objects import Fetched, FolderObjects, Objects, Span
+from biggus.backends.zarr.ranges import MOST_AHEAD
+from biggus.backends.zarr.sharding import NOWHERE, Sharding, sharding_settings, shardings
+from biggus.backends.zarr.shards import FetchedShards, ShardChangedError, Shards
 from biggus.backends.zarr.store import Record, refuse_short
+from biggus.backends.zarr.waiting import REQUESTS, each
 from biggus.grid import flat_range
 from biggus.source import Box, box_shape
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
 
     import numpy.typing as npt
 
     from biggus.backends.zarr.grids import StoredGrid
     from biggus.backends.zarr.metadata import ArrayDocument
+    from biggus.backends.zarr.ranges import Range
+    from biggus.backends.zarr.shards import Index as ShardIndex
+    from biggus.grid import Index
     from biggus.source import Chunks
 
 _NOTHING: Span = (0, 0)
+
+Part: TypeAlias = "tuple[Box, npt.NDArray[Any]]"
+"""A part of a chunk or shard, and where it goes."""
 
 
 class Layout(NamedTuple):
@@ -77,52 +89,99 @@ class DirectReader:
         self.dtype = dtype
         self.fill = fill
         self._layout = layout
+        self._shards = Shards(objects) if objects.direct else FetchedShards(objects)
 
-    def read(self, box: Box, record: Record) -> npt.NDArray[Any]:
-        """Return the values in `box`, and note what was met."""
-        values = np.empty(box_shape(box), self.dtype)
-        for part in self.grid.parts(box):
-            layout = self._layout(self.grid.stored_shape(part.number))
-            read = self._read_chunk if layout.sharding is None else self._read_shard
-            read(layout, self.key(part.number), part.inner, _view(values, part.outer), record)
-        return values
+    def read(self, boxes: Sequence[Box], record: Record) -> list[npt.NDArray[Any]]:
+        """Return the values in each box, and note what was met."""
+        found = [np.empty(box_shape(box), self.dtype) for box in boxes]
+        parts = (
+            (part.number, part.inner, _view(values, part.outer))
+            for box, values in zip(boxes, found, strict=True)
+            for part in self.grid.parts(box)
+        )
+        if self.objects.direct:
+            for number, inner, out in parts:
+                self._read_object(number, [(inner, out)], record)
+            return found
+        wanted: dict[Index, list[Part]] = {}
+        for number, inner, out in parts:
+            wanted.setdefault(number, []).append((inner, out))
+        each(lambda item: self._read_object(*item, record), list(wanted.items()))
+        return found
+
+    def _read_object(self, number: Index, wanted: list[Part], record: Record) -> None:
+        """Read parts of a chunk, or of a shard."""
+        layout = self._layout(self.grid.stored_shape(number))
+        key = self.key(number)
+        if layout.sharding is None:
+            for inner, out in wanted:
+                self._read_chunk(layout.chunk, key, inner, out, record)
+            return
+        try:
+            self._read_shard(layout.chunk, layout.sharding, key, wanted, record)
+        except ShardChangedError:
+            self._read_shard(layout.chunk, layout.sharding, key, wanted, record)
 
     def _read_chunk(
-        self, layout: Layout, key: str, inner: Box, out: npt.NDArray[Any], record: Record
+        self, chunk: ChunkReader, key: str, inner: Box, out: npt.NDArray[Any], record: Record
     ) -> None:
-        span = layout.chunk.span(inner)
-        if layout.chunk.in_pieces(span):
+        span = chunk.span(inner)
+        if chunk.in_pieces(span):
             with self.objects.opened(key) as get:
                 if record.met(key, get(_NOTHING)) is None:
                     out[...] = self.fill
                 else:
-                    layout.chunk.read_pieces(get, key, 0, inner, out)
+                    chunk.read_pieces(get, key, 0, inner, out)
             return
         found = record.met(key, self.objects.get(key, span))
         if found is None:
             out[...] = self.fill
             return
         refuse_short(key, found.data, span)
-        layout.chunk.place(found.data, inner, out)
+        chunk.place(found.data, inner, out)
 
     def _read_shard(
-        self, layout: Layout, key: str, box: Box, values: npt.NDArray[Any], record: Record
+        self,
+        chunk: ChunkReader,
+        sharding: Sharding,
+        key: str,
+        wanted: list[Part],
+        record: Record,
     ) -> None:
-        assert layout.sharding is not None
-        with self.objects.opened(key) as get:
-            found = record.met(key, get(layout.sharding.span))
-            if found is None:
-                values[...] = self.fill
+        with self._shards.opened(key, sharding) as shard:
+            if shard is None:
+                record.met(key, None)
+                for _, out in wanted:
+                    out[...] = self.fill
                 return
-            refuse_short(key, found.data, layout.sharding.span)
-            index = layout.sharding.parsed(found.data)
-            for part in layout.sharding.grid.parts(box):
+            located = list(self._located(sharding, shard.index, wanted))
+            # In the order of where they lie: those that are near are fetched together.
+            located.sort(key=itemgetter(0))
+            spans = [chunk.span(inner, *place) for place, inner, _ in located]
+            get = shard.reading(spans)
+            for (place, inner, out), span in zip(located, spans, strict=True):
+                if chunk.in_pieces(span):
+                    chunk.read_pieces(get, key, place[0], inner, out)
+                else:
+                    found = get(span)
+                    if found is None:
+                        raise OSError(f"{key} came or went while it was read")
+                    refuse_short(key, found.data, span)
+                    chunk.place(found.data, inner, out)
+            record.met(key, Fetched(b"", shard.index.tag))
+
+    def _located(
+        self, sharding: Sharding, index: ShardIndex, wanted: list[Part]
+    ) -> Iterator[tuple[Range, Box, npt.NDArray[Any]]]:
+        """Yield where in a shard each wanted chunk is; fill in those that were never written."""
+        for box, values in wanted:
+            for part in sharding.grid.parts(box):
                 out = _view(values, part.outer)
-                offset, length = index[part.number].tolist()
+                offset, length = index.chunks[part.number].tolist()
                 if offset == length == NOWHERE:
                     out[...] = self.fill
                 else:
-                    _read_inner(layout.chunk, key, get, (offset, length), part.inner, out)
+                    yield (offset, length), part.inner, out
 
     def peak_bytes(self, box: Box) -> int:
         """Return the most memory that a read of `box` takes."""
@@ -132,13 +191,19 @@ class DirectReader:
         index = 0
         if layout.sharding is not None:
             index = 40 * math.prod(layout.sharding.counts)
+        if decoder.plain and self.objects.direct:
+            return result + index + self._plain_bytes(layout.chunk, box, result)
         # What is stored is hardly ever longer than what is in it.
         stored = decoder.nbytes + decoder.nbytes // 64 + 4096
-        if decoder.plain:
-            return result + index + self._plain_bytes(layout.chunk, box, result)
         # Between two steps nothing tells the length: buffers grow, and are joined.
         decoded = decoder.nbytes * (1 if len(decoder.steps) < 2 else 6)
-        return result + index + stored + decoded
+        if self.objects.direct:
+            return result + index + stored + decoded
+        if layout.sharding is not None:
+            ahead = 2 * _touched(decoder.shape, box) * stored
+            stored += min(ahead, max(MOST_AHEAD, stored))
+        objects = _touched(self.grid.largest, box) if self.grid.regular else REQUESTS
+        return result + min(objects, REQUESTS) * (index + stored + decoded)
 
     def _plain_bytes(self, chunk: ChunkReader, box: Box, result: int) -> int:
         """Return how much more than the result a box of a plainly stored array takes."""
@@ -174,24 +239,9 @@ class DirectReader:
         return finer_chunks(chunk.decoder.shape, self.grid.shape, chunk.decoder.dtype.itemsize)
 
 
-def _read_inner(
-    chunk: ChunkReader,
-    key: str,
-    get: Get,
-    place: tuple[int, int],
-    inner: Box,
-    out: npt.NDArray[Any],
-) -> None:
-    """Read a part of a chunk that has its place in an object."""
-    span = chunk.span(inner, *place)
-    if chunk.in_pieces(span):
-        chunk.read_pieces(get, key, place[0], inner, out)
-        return
-    found = get(span)
-    if found is None:
-        raise OSError(f"{key} came or went while it was read")
-    refuse_short(key, found.data, span)
-    chunk.place(found.data, inner, out)
+def _touched(chunks: tuple[int, ...], box: Box) -> int:
+    """Return how many chunks of a regular grid a box touches at most."""
+    return math.prod((s.stop - 1) // n - s.start // n + 1 for s, n in zip(box, chunks, strict=True))
 
 
 def _view(values: npt.NDArray[Any], outer: Box) -> npt.NDArray[Any]:
@@ -223,7 +273,7 @@ def direct_reader(
     """
     dtype = array.dtype
     if (
-        not objects.direct
+        not objects.anywhere
         or not isinstance(dtype, np.dtype)
         or 0 in (*array.chunks, dtype.itemsize)
     ):
@@ -231,10 +281,22 @@ def direct_reader(
     # To get at the end of a member of a zip file is to read all of it.
     seekable = isinstance(objects, FolderObjects)
     inner = None if array.shards is None else tuple(int(n) for n in array.chunks)
+    fields = document.fields
+    sharding_at = None if inner is None else shardings(fields, inner)
 
     @functools.lru_cache(maxsize=64)
     def layout(shape: tuple[int, ...]) -> Layout | None:
-        return _layout_of(document, shape, inner, dtype, seekable)
+        sharding, codecs = None, fields.get("codecs")
+        if sharding_at is not None:
+            sharding, settings = sharding_at(shape), sharding_settings(fields)
+            if sharding is None or settings is None:
+                return None
+            codecs = settings.get("codecs")
+        if document.zarr_format == 2:
+            decoder = decoder_for_v2(fields, shape, dtype)
+        else:
+            decoder = decoder_for(codecs, shape if inner is None else inner, dtype)
+        return None if decoder is None else Layout(ChunkReader(decoder, seekable), sharding)
 
     if layout(grid.largest) is None:
         return None
@@ -243,29 +305,3 @@ def direct_reader(
         fill = array.metadata.dtype.default_scalar()
     # What is known of one shape is known of all.
     return DirectReader(objects, key, grid, layout, dtype, fill)  # type: ignore[arg-type]
-
-
-def _layout_of(
-    document: ArrayDocument,
-    shape: tuple[int, ...],
-    inner: tuple[int, ...] | None,
-    dtype: np.dtype[Any],
-    seekable: bool,
-) -> Layout | None:
-    """Return how what is stored in a shape holds values, in chunks of `inner` if in a shard."""
-    fields = document.fields
-    sharding = None
-    if document.zarr_format == 2:
-        decoder = decoder_for_v2(fields, shape, dtype)
-    else:
-        codecs = fields.get("codecs")
-        if inner is not None:
-            if not isinstance(codecs, list) or len(codecs) != 1:
-                return None
-            settings = codecs[0].get("configuration") or {}
-            sharding = sharding_of(settings, shape, inner)
-            if sharding is None:
-                return None
-            codecs, shape = settings.get("codecs"), inner
-        decoder = decoder_for(codecs, shape, dtype)
-    return None if decoder is None else Layout(ChunkReader(decoder, seekable), sharding)

@@ -7,14 +7,18 @@ its own.  Needs no Zarr library.
 
 from __future__ import annotations
 
+import itertools
+import math
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from biggus.backends.plain import LARGEST
 from biggus.grid import Grid
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from biggus.grid import Index
+    from biggus.source import Chunks
 
 Edges: TypeAlias = int | tuple[int, ...]
 """Along one axis, the length of all chunks or of each, as they are stored."""
@@ -77,6 +81,40 @@ def _clipped(edges: Edges, length: int) -> Edges:
     if isinstance(edges, int):
         return edges
     return (*edges[:-1], length - sum(edges[:-1]))
+
+
+def parts_of_shards(grid: StoredGrid, chunks: tuple[int, ...], itemsize: int) -> Chunks:
+    """Return the grid of shards, or of parts of them of about `LARGEST` bytes if they are longer.
+
+    The parts are as long along one axis as along another, in chunks: many writers
+    put those near one another that are neighbours.
+
+    Examples
+    --------
+    >>> parts_of_shards(StoredGrid((4096, 4096), (4096, 4096)), (64, 64), 4)
+    (1024, 2048)
+    """
+    counts = [n // chunk for n, chunk in zip(grid.largest, chunks, strict=True)]
+    while math.prod(counts) * math.prod(chunks) * itemsize > LARGEST and max(counts) > 1:
+        axis = counts.index(max(counts))
+        factor = next(n for n in range(2, counts[axis] + 1) if counts[axis] % n == 0)
+        counts[axis] //= factor
+    lengths = [n * chunk for n, chunk in zip(counts, chunks, strict=True)]
+    return tuple(
+        part if isinstance(edges, int) else _cut(edges, part, length)
+        for edges, part, length in zip(grid.edges, lengths, grid.shape, strict=True)
+    )
+
+
+def _cut(edges: tuple[int, ...], part: int, length: int) -> tuple[int, ...]:
+    """Cut each edge into parts, the last of which may be shorter."""
+    starts = (0, *itertools.accumulate(edges))
+    return tuple(
+        min(start + part, stop) - start
+        for begin, end in itertools.pairwise(starts)
+        for stop in (min(end, length),)
+        for start in range(begin, stop, part)
+    )
 
 
 def rectilinear_edges(fields: Mapping[str, Any]) -> tuple[Edges, ...] | None:

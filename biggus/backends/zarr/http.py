@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures
 import contextvars
 import functools
-import os
-import re
+import itertools
+import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
@@ -21,9 +20,17 @@ from biggus.backends.http.client import (
     OfflineHttpError,
     Response,
 )
-from biggus.backends.http.headers import http_date
 from biggus.backends.http.redaction import redacted
 from biggus.backends.location import public_url
+from biggus.backends.zarr.bodies import (
+    Body,
+    bodies,
+    conditions,
+    part_of,
+    range_header,
+    tag_of,
+    whole_body,
+)
 from biggus.backends.zarr.objects import (
     METADATA_NAMES,
     WHOLE,
@@ -32,20 +39,22 @@ from biggus.backends.zarr.objects import (
     Objects,
     Span,
 )
+from biggus.backends.zarr.waiting import threads
 from biggus.errors import GoneError, OpenError
 from biggus.extras import needing
+from biggus.flight import SingleFlight
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from biggus.backends.http.settings import HttpSettings
 
-_REQUESTS = 16
-"""How many requests one read keeps under way."""
-
 _LARGEST = 2**32
-_CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
-_SETTLED_SECONDS = 2.0
+_KEPT = 8
+"""The part of the memory that an object may take which is kept whole."""
+
+_numbers = itertools.count()
+_flights: SingleFlight[bool] = SingleFlight()
 
 
 class RemoteObjects(Objects):
@@ -56,7 +65,7 @@ class RemoteObjects(Objects):
     async def aget(self, key: str, span: Span = WHOLE) -> Fetched | None:  # noqa: D102
         # The event loop's own threads are a few for each core; these wait.
         call = functools.partial(contextvars.copy_context().run, self.get, key, span)
-        return await asyncio.get_running_loop().run_in_executor(_threads(), call)
+        return await asyncio.get_running_loop().run_in_executor(threads, call)
 
     def signature(self, key: str) -> object:  # noqa: ARG002, D102 - asking is not cheap
         return None
@@ -109,31 +118,71 @@ class HttpObjects(RemoteObjects):
         parts = urlsplit(url)
         self._parts = parts._replace(path=parts.path.rstrip("/"), fragment="")
         self._client = HttpClient(settings)
+        self._number = next(_numbers)
+        # Whether the last answer to a request for a part was the whole.
+        self._sends_all = False
 
     def get(self, key: str, span: Span = WHOLE) -> Fetched | None:  # noqa: D102 - inherited
-        headers = {} if span == WHOLE else {"Range": _range_header(span)}
+        if span == WHOLE:
+            return self._requested(key, span, None)
+        if not self._sends_all:
+            return self._part(key, span)
+        # All comes to whoever wants a part: of several, one asks.
+        own: list[Fetched | None] = []
+
+        def ask() -> bool:
+            own.append(self._part(key, span))
+            return own[0] is not None
+
+        there, _ = _flights.do((self._number, key), ask)
+        if own or not there:
+            return own[0] if own else None
+        return self._part(key, span)
+
+    def _part(self, key: str, span: Span) -> Fetched | None:
+        """Return a part of an object, of what is kept of it if that is good."""
+        place = self._number, key
+        body = bodies.find(place)
+        if body is not None and body.young:
+            return body.part(span)
+        found = self._requested(key, span, body)
+        if found is None:
+            bodies.forget(place)
+        return found
+
+    def _requested(self, key: str, span: Span, held: Body | None) -> Fetched | None:
+        headers = {} if span == WHOLE else {"Range": range_header(span)}
+        if held is not None:
+            headers.update(conditions(held.tag))
         response = self._ask(key, headers)
         if is_absent(response, self._absent):
             return None
+        if response.status == 304 and held is not None:
+            return self._keeping(key, held._replace(checked=time.monotonic())).part(span)
         _check(response)
-        return Fetched(_cut(response, span), _tag(response))
+        if span != WHOLE:
+            self._sends_all = response.status == 200
+            if self._sends_all:
+                return self._keeping(key, whole_body(response)).part(span)
+        return Fetched(part_of(response, span), tag_of(response))
+
+    def _keeping(self, key: str, body: Body) -> Body:
+        if len(body.data) <= options.current().memory // _KEPT:
+            bodies.keep((self._number, key), body, len(body.data))
+        return body
 
     def unchanged(self, key: str, tag: str | None) -> bool:  # noqa: D102 - inherited
         # One byte is enough to learn the state where the condition is not understood.
         headers = {"Range": "bytes=0-0"}
         if tag is not None and tag != ABSENT:
-            kind, _, value = tag.partition(" ")
-            if kind == "etag":
-                headers["If-None-Match"] = value
-            else:
-                headers["If-Modified-Since"] = value.partition("; ")[0]
+            headers.update(conditions(tag))
         response = self._ask(key, headers, retries=0)
         if is_absent(response, self._absent):
             return tag == ABSENT
         if response.status == 304:
             return True
         _check(response)
-        return tag is not None and _tag(response) == tag
+        return tag is not None and tag_of(response) == tag
 
     def _ask(self, key: str, headers: Mapping[str, str], retries: int | None = None) -> Response:
         path = f"{self._parts.path}/{quote(key)}"
@@ -157,15 +206,6 @@ class HttpObjects(RemoteObjects):
         return response
 
 
-@functools.lru_cache(maxsize=1)
-def _threads() -> concurrent.futures.ThreadPoolExecutor:
-    return concurrent.futures.ThreadPoolExecutor(_REQUESTS, "biggus_zarr")
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_threads.cache_clear)
-
-
 def _check(response: Response) -> None:
     status = response.status
     if status in (401, 403):
@@ -182,40 +222,6 @@ def _check(response: Response) -> None:
         )
     if response.headers.get("Content-Type", "").lower().startswith("text/html"):
         raise OSError(f"{response.url}: the server sent an HTML page instead of data")
-
-
-def _range_header(span: Span) -> str:
-    start, stop = span
-    if start is not None and start < 0:
-        return f"bytes={start}"
-    return f"bytes={start or 0}-{'' if stop is None else stop - 1}"
-
-
-def _cut(response: Response, span: Span) -> bytes:
-    if response.status == 200:
-        # The whole, asked for or not: some servers know no ranges.
-        return response.body[slice(*span)]
-    match = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", "").strip())
-    start = span[0] or 0
-    if match is None or (start >= 0 and int(match[1]) != start):
-        raise OSError(f"{response.url}: the server sent another part than was asked for")
-    if int(match[2]) - int(match[1]) + 1 != len(response.body):
-        raise OSError(f"{response.url}: the server sent less than it says")
-    return response.body
-
-
-def _tag(response: Response) -> str | None:
-    headers = response.headers
-    etag = headers.get("ETag")
-    if etag:
-        return f"etag {etag}"
-    modified = headers.get("Last-Modified")
-    when, now = http_date(modified), http_date(headers.get("Date"))
-    # Whole seconds: an object that has just changed may change again unseen.
-    if when is None or now is None or now - when < _SETTLED_SECONDS:
-        return None
-    size = headers.get("Content-Range", "").rpartition("/")[2] or headers.get("Content-Length", "")
-    return f"modified {modified}; {size}"
 
 
 class FsspecObjects(RemoteObjects):

@@ -28,9 +28,10 @@ from biggus.backends.zarr.source import ZarrSource
 from biggus.errors import format_box
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from biggus.backends.location import Location
+    from biggus.backends.zarr.store import Record
     from biggus.source import Box, Values
 
 log = logging.getLogger("biggus.backends.zarr")
@@ -141,27 +142,60 @@ class RemoteZarrSource(ZarrSource):
 
     def fetch(self, box: Box) -> tuple[Values, bytes | None]:
         """Read `box`; the version is what the server said of the objects it came from."""
+        return self.fetch_many([box])[0]
+
+    def fetch_many(self, boxes: Sequence[Box]) -> list[tuple[Values, bytes | None]]:
+        """Read boxes, of chunks in one part of a shard with few requests."""
         now = time.time()
-        values, record = self._read(box)
+        found, record = self._read(*boxes)
+        return [
+            (values, self._read_version(box, record, now))
+            for box, values in zip(boxes, found, strict=True)
+        ]
+
+    def _read_version(self, box: Box, record: Record, now: float) -> bytes | None:
         tags = []
         for key in self.chunk_keys(box):
             if key not in record.tags and key not in record.absent:
-                return values, None
+                return None
             tags.append(record.tags.get(key, ABSENT))
-        return values, self._version(now, tags)
+        return self._version(now, tags)
 
     def renew(self, box: Box, held: bytes) -> bytes | None:
         """Tell whether a copy is good: by its age, or else by asking the server."""
+        return self.renew_many([box], [held])[0]
+
+    def renew_many(self, boxes: Sequence[Box], held: Sequence[bytes]) -> list[bytes | None]:
+        """Tell so of copies of several boxes; each object that they are of is asked for once."""
+        now = time.time()
+        answers: dict[tuple[str, str | None], bool | Exception] = {}
+
+        def same(key: str, tag: str | None) -> bool:
+            if (key, tag) not in answers:
+                try:
+                    unchanged = self._same_metadata(now) and self.objects.unchanged(key, tag)
+                    answers[key, tag] = unchanged
+                except (OSError, ValueError) as error:
+                    answers[key, tag] = error
+            answer = answers[key, tag]
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+
+        return [self._renewed(box, one, now, same) for box, one in zip(boxes, held, strict=True)]
+
+    def _renewed(
+        self, box: Box, held: bytes, now: float, same: Callable[[str, str | None], bool]
+    ) -> bytes | None:
         found = self._parsed(held)
         keys = self.chunk_keys(box)
         if found is None or len(found[1]) != len(keys):
             return None
         checked, tags = found
-        now = time.time()
         if options.current().offline or 0 <= now - checked < self.fresh_for:
             return held
         try:
-            same = self._same_metadata(now) and all(map(self.objects.unchanged, keys, tags))
+            good = all(map(same, keys, tags))
         except ConnectionError as error:
             log.warning(
                 "%s %s: kept, as it cannot be verified: %s", self.name, format_box(box), error
@@ -170,8 +204,8 @@ class RemoteZarrSource(ZarrSource):
         except (OSError, ValueError) as error:
             log.info("%s %s: not verified: %s", self.name, format_box(box), error)
             return None
-        log.debug("%s %s: %s", self.name, format_box(box), "verified" if same else "changed")
-        return self._version(now, tags) if same else None
+        log.debug("%s %s: %s", self.name, format_box(box), "verified" if good else "changed")
+        return self._version(now, tags) if good else None
 
     def renewal_waits(self, box: Box, held: bytes) -> bool:  # noqa: ARG002
         """Tell whether a copy is so old that the server is asked."""
@@ -201,9 +235,7 @@ class RemoteZarrSource(ZarrSource):
         with self._lock:
             if 0 <= now - self._verified < self.fresh_for:
                 return True
-            document = zarr_metadata.read_array(
-                self.objects, self._array.path, self.document.zarr_format
-            )
+            document = zarr_metadata.read_array(self.objects, self._path, self.document.zarr_format)
             if document is None or document.structure != self._structure:
                 return False
             self._verified = now

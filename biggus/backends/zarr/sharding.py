@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -11,6 +12,8 @@ from biggus.backends.zarr.decoding import crc32c
 from biggus.grid import Grid
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     import numpy.typing as npt
 
     from biggus.backends.zarr.objects import Span
@@ -52,18 +55,38 @@ class Sharding(NamedTuple):
         return np.frombuffer(data, self.dtype).reshape(*self.counts, 2)
 
 
-def sharding_of(
-    settings: dict[str, Any], shard: tuple[int, ...], chunks: tuple[int, ...]
-) -> Sharding | None:
-    """Return how chunks lie in a shard of that shape; None if it is not known.
+def shardings(
+    fields: Mapping[str, Any], chunks: tuple[int, ...]
+) -> Callable[[tuple[int, ...]], Sharding | None]:
+    """Return what tells how chunks lie in a shard of some shape; None if it is not known.
 
     Parameters
     ----------
-    settings : dict
-        The configuration of the codec ``sharding_indexed``.
-    shard, chunks : tuple of int
-        The shapes of the shard and of the chunks in it.
+    fields : mapping
+        The document of an array that has shards.
+    chunks : tuple of int
+        The shape of the chunks in them.
     """
+    settings = sharding_settings(fields)
+
+    @functools.lru_cache(maxsize=64)
+    def of_shape(shard: tuple[int, ...]) -> Sharding | None:
+        return None if settings is None else _sharding(settings, shard, chunks)
+
+    return of_shape
+
+
+def sharding_settings(fields: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the configuration of the codec that puts chunks into shards, if it is the only one."""
+    codecs = fields.get("codecs")
+    if not isinstance(codecs, list) or len(codecs) != 1:
+        return None
+    return codecs[0].get("configuration") or {}
+
+
+def _sharding(
+    settings: dict[str, Any], shard: tuple[int, ...], chunks: tuple[int, ...]
+) -> Sharding | None:
     codecs = settings.get("index_codecs") or []
     names = [codec.get("name") for codec in codecs]
     if names not in (["bytes"], ["bytes", "crc32c"]):

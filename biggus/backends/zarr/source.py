@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import functools
 import logging
-import math
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +16,13 @@ from biggus.backends.zarr.arrays import import_zarr, lend_pipeline, make_array, 
 from biggus.backends.zarr.checks import check_for
 from biggus.backends.zarr.conventions import CONVENTIONS, cf_attributes, follows_cf
 from biggus.backends.zarr.direct import direct_reader
-from biggus.backends.zarr.grids import StoredGrid, rectilinear_edges, regular_fields
-from biggus.backends.zarr.loop import can_run_here, run_here
+from biggus.backends.zarr.grids import (
+    StoredGrid,
+    parts_of_shards,
+    rectilinear_edges,
+    regular_fields,
+)
+from biggus.backends.zarr.indirect import IndirectReader
 from biggus.backends.zarr.store import Record, make_store, recording
 from biggus.errors import (
     BiggusError,
@@ -30,19 +33,16 @@ from biggus.errors import (
     VariableError,
     format_box,
 )
-from biggus.source import Box, Source, Values, box_shape
+from biggus.source import Box, Source, Values
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from biggus.backends.zarr.grids import Edges
     from biggus.backends.zarr.metadata import ArrayDocument
     from biggus.backends.zarr.objects import Objects
 
 log = logging.getLogger("biggus.backends.zarr")
-
-_AT_ONCE = 10
-"""How many chunks zarr-python reads at once, unless its configuration says otherwise."""
 
 
 class ZarrSource(Source):
@@ -99,7 +99,7 @@ class ZarrSource(Source):
         reopen: tuple[Callable[..., Source | None], tuple[Any, ...]],
         decode: bool = True,
     ) -> None:
-        zarr = import_zarr()
+        import_zarr()
         self.objects = objects
         self._reopen = reopen
         document = open_document(objects, public, path, zarr_format)
@@ -109,7 +109,7 @@ class ZarrSource(Source):
         self.name = f"{public} {path or zarr_metadata.ROOT}"
         self.token = f"zarr:{public}{objects.variant}|{path}|v{document.zarr_format}"
         self.remote = objects.remote
-        self._key_prefix = f"{path}/" if path else ""
+        self._path = path
         self.attributes = document.attributes
         _refuse_pickles(document, public)
         store = make_store(objects)
@@ -123,10 +123,9 @@ class ZarrSource(Source):
             grid = StoredGrid(tuple(fields["shape"]), edges)
             shape = grid.shape if grid.regular else grid.largest
             fields = regular_fields(fields, shape, grid.largest)
-        self._array = make_array(store, path, fields, public)
-        self._blocking = zarr.Array(self._array)
+        array = make_array(store, path, fields, public)
         try:
-            self._take(self._blocking, edges)
+            self._take(array, edges)
             self.dims = document.dims
             if decode and follows_cf(document, self.dtype):
                 self.attributes = cf_attributes(document, self.dtype, self.fill_value)
@@ -137,30 +136,32 @@ class ZarrSource(Source):
 
     def _take(self, array: Any, edges: tuple[Edges, ...] | None) -> None:
         """Take over what the array says of itself, but for a rectilinear grid."""
-        stored = array.dtype
-        self._variable_length = isinstance(stored, np.dtypes.StringDType)
-        self._stored_dtype = stored
-        self.dtype = np.dtype(object) if self._variable_length else np.dtype(stored)
-        self.fill_value = array.fill_value
-        self.shape = tuple(int(n) for n in self.document.fields["shape"])
+        objects, document = self.objects, self.document
+        variable_length = isinstance(array.dtype, np.dtypes.StringDType)
+        self.dtype = np.dtype(object) if variable_length else np.dtype(array.dtype)
+        self.fill_value = array.metadata.fill_value
+        self.shape = tuple(int(n) for n in document.fields["shape"])
         if edges is None:
             # A chunk of length 0 is what an axis of length 0 may have been written with.
             edges = tuple(max(1, int(n)) for n in (array.shards or array.chunks))
-        self._grid = StoredGrid(self.shape, edges)
-        self._sharded = array.shards is not None
-        self.chunks = self._grid.chunks
-        if self._sharded:
-            self.chunks = tuple(int(n) for n in array.chunks)
+        self._grid = grid = StoredGrid(self.shape, edges)
         self._encode = array.metadata.encode_chunk_key
-        self._direct = direct_reader(self.objects, self.document, array, self._key, self._grid)
-        if self._direct is not None:
+        direct = direct_reader(objects, document, array, self._key, grid)
+        self._reader = direct or IndirectReader(objects, document, array, self._key, grid)
+        self.chunks = grid.chunks
+        if array.shards is not None:
+            self.chunks = inner = tuple(int(n) for n in array.chunks)
+            if not objects.direct:
+                self.shards = parts_of_shards(grid, inner, self.dtype.itemsize)
+        if direct is not None and objects.direct:
             # Reading computes: the file system is taken to have it at hand.
             self.waits = False
-            self.chunks = self._direct.natural_chunks(self.chunks)
+            self.chunks = direct.natural_chunks(self.chunks)
 
     def decode_as(self, array: Any) -> None:
         """Decode as a ``zarr.AsyncArray`` of the user's with the same metadata does."""
-        lend_pipeline(array, self._array)
+        if isinstance(self._reader, IndirectReader):
+            lend_pipeline(array, self._reader.array)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return self._reopen
@@ -177,7 +178,7 @@ class ZarrSource(Source):
         return f"<{type(self).__name__} {self.name} {self.shape} {self.dtype}>"
 
     def __getitem__(self, box: Box) -> Values:
-        return self._read(box)[0]
+        return self._read(box)[0][0]
 
     def version(self, box: Box) -> bytes | None:
         """Return the state of the chunks that `box` touches, and of the metadata."""
@@ -188,86 +189,45 @@ class ZarrSource(Source):
         return [self._key(part.number) for part in self._grid.parts(box)]
 
     def _key(self, number: tuple[int, ...]) -> str:
-        return f"{self._key_prefix}{self._encode(number)}"
+        key = self._encode(number)
+        return f"{self._path}/{key}" if self._path else key
 
     def peak_bytes(self, box: Box) -> int:
         """Return the most memory that a read of `box` takes.
 
-        Compressed chunks are decoded whole; zarr-python holds several at once.
+        Compressed chunks are decoded whole.
         """
-        if self._direct is not None:
-            return self._direct.peak_bytes(box)
-        stored = math.prod(map(min, self._grid.largest, self.shape))
-        chunks = min(_AT_ONCE, math.prod(self._chunks_touched(box)))
-        # Of a shard it has the bytes, the values, and the chunks that become those.
-        copies = 3 if self._sharded else 2
-        return super().peak_bytes(box) + copies * chunks * stored * self.dtype.itemsize
+        return self._reader.peak_bytes(box)
 
-    def _chunks_touched(self, box: Box) -> list[int]:
-        axes = zip(self._grid.axes, box, strict=True)
-        return [axis.find(s.stop - 1) - axis.find(s.start) + 1 for axis, s in axes]
-
-    def _read(self, box: Box) -> tuple[Values, Record]:
-        """Read, and tell what was met; raises `SourceError` alone."""
+    def _read(self, *boxes: Box) -> tuple[list[Values], Record]:
+        """Read boxes, and tell what was met; raises `SourceError` alone."""
         if self.remote and options.current().offline:
-            raise OfflineError(self.name, box, OFFLINE)
+            raise OfflineError(self.name, boxes[0], OFFLINE)
         record = Record()
         started = time.perf_counter()
         mark = recording.set(record)
         try:
             self._check_metadata()
-            values = self._values(box, record)
+            found = list(self._reader.read(boxes, record))
             # What is absent by design has metadata that says so.
             self._check_metadata(thoroughly=bool(record.absent))
         except SourceError:
             raise
         except Exception as error:
-            raise SourceError(self.name, box, reason(error)) from error
+            raise SourceError(self.name, _around(boxes), reason(error)) from error
         finally:
             recording.reset(mark)
         if log.isEnabledFor(logging.DEBUG):
             log.debug(
                 "read %s %s: %d bytes, %d objects, %d absent, %.1f ms",
                 self.name,
-                format_box(box),
-                values.nbytes,
+                format_box(_around(boxes)),
+                sum(values.nbytes for values in found),
                 len(record.tags),
                 len(record.absent),
                 1e3 * (time.perf_counter() - started),
             )
-        return values, record
-
-    def _values(self, box: Box, record: Record) -> Values:
-        if self._direct is not None:
-            return self._direct.read(box, record)
-        if not self._grid.regular:
-            return self._rectilinear_values(box)
-        values: Values
-        one = math.prod(self._chunks_touched(box)) == 1
-        if one and box and self.objects.anywhere and can_run_here():
-            values = np.asarray(run_here(self._array.getitem(box)))
-        else:
-            # Reading into a buffer of our own gives an array, where zarr
-            # would give a scalar for an array without axes.
-            buffer_class = _buffer_class()
-            buffer = buffer_class.from_numpy_array(np.empty(box_shape(box), self._stored_dtype))
-            self._blocking.get_basic_selection(box, out=buffer)
-            values = buffer.as_numpy_array()
-        return values.astype(object) if self._variable_length else values
-
-    def _rectilinear_values(self, box: Box) -> Values:
-        values = np.empty(box_shape(box), self.dtype)
-        for part in self._grid.parts(box):
-            shape = self._grid.stored_shape(part.number)
-            fields = regular_fields(self.document.fields, shape, shape)
-            store = make_store(self.objects, only=self._key(part.number))
-            store.check = check_for(fields, self.document.zarr_format)
-            array = make_array(store, self._array.path, fields, self.name)
-            if self.objects.anywhere and can_run_here():
-                values[part.outer] = run_here(array.getitem(part.inner))
-            else:
-                values[part.outer] = type(self._blocking)(array)[part.inner]
-        return values
+        return found, record
 
     def _check_metadata(self, *, thoroughly: bool = False) -> None:
         """Make sure that the array is still there and still the one that was opened."""
@@ -277,9 +237,7 @@ class ZarrSource(Source):
             raise OSError("the store is gone: its metadata is no longer there") from None
         if signature == self._signature and (signature is not None or not thoroughly):
             return
-        document = zarr_metadata.read_array(
-            self.objects, self._array.path, self.document.zarr_format
-        )
+        document = zarr_metadata.read_array(self.objects, self._path, self.document.zarr_format)
         if document is None:
             raise OSError("the store is gone: its metadata is no longer there")
         if document.structure != self._structure:
@@ -337,8 +295,11 @@ def _refuse_pickles(document: ArrayDocument, public: str) -> None:
             )
 
 
-@functools.lru_cache(maxsize=1)
-def _buffer_class() -> Any:
-    from zarr.core.buffer.cpu import NDBuffer
-
-    return NDBuffer
+def _around(boxes: Sequence[Box]) -> Box:
+    """Return the box that holds some others, as errors name it; one by itself."""
+    if len(boxes) == 1:
+        return boxes[0]
+    return tuple(
+        slice(min(s.start for s in axis), max(s.stop for s in axis), 1)
+        for axis in zip(*boxes, strict=True)
+    )

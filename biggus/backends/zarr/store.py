@@ -13,7 +13,7 @@ import functools
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
-from biggus.backends.zarr.objects import WHOLE, Fetched, Objects, Span
+from biggus.backends.zarr.objects import WHOLE, Fetched, Get, Objects, Span
 
 Check: TypeAlias = Callable[[bytes, Span], None]
 """Raises OSError for bytes that cannot be those of a chunk, or of that span of it."""
@@ -28,6 +28,9 @@ class Record:
 
     tags: dict[str, str | None] = dataclasses.field(default_factory=dict)
     """The state of each object that was read."""
+
+    ahead: dict[str, Get] = dataclasses.field(default_factory=dict)
+    """What was fetched of objects before it was asked for."""
 
     def met(self, key: str, found: Fetched | None) -> Fetched | None:
         """Note what was found under a key, and return it.
@@ -75,8 +78,11 @@ async def checked_get(objects: Objects, key: str, span: Span) -> Fetched | None:
     OSError
         If it is short or empty, or was there or different a moment ago.
     """
-    found = await objects.aget(key, span)
     record = recording.get()
+    ahead = record.ahead.get(key) if record is not None else None
+    found = ahead(span) if ahead is not None else None
+    if found is None:
+        found = await objects.aget(key, span)
     if record is not None:
         record.met(key, found)
     if found is None:

@@ -1,0 +1,135 @@
+"""Reading boxes through zarr-python: what has dtypes or codecs that are not known here."""
+
+from __future__ import annotations
+
+import functools
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from biggus.backends.zarr.arrays import import_zarr, make_array
+from biggus.backends.zarr.checks import check_for
+from biggus.backends.zarr.grids import regular_fields
+from biggus.backends.zarr.loop import can_run_here, run_here
+from biggus.backends.zarr.prefetch import Prefetch
+from biggus.backends.zarr.sharding import shardings
+from biggus.backends.zarr.store import make_store
+from biggus.source import box_shape
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from biggus.backends.zarr.grids import StoredGrid
+    from biggus.backends.zarr.metadata import ArrayDocument
+    from biggus.backends.zarr.objects import Objects
+    from biggus.backends.zarr.store import Record
+    from biggus.grid import Index
+    from biggus.source import Box, Values
+
+_AT_ONCE = 10
+"""How many chunks zarr-python reads at once, unless its configuration says otherwise."""
+
+
+class IndirectReader:
+    """Reads boxes of one array.
+
+    Parameters
+    ----------
+    objects : Objects
+        The store.
+    document : ArrayDocument
+        What it says of the array.
+    array : zarr.AsyncArray
+        The array, over that store; of a rectilinear grid, any chunk of it.
+    key : callable
+        Gives the key of the chunk, or shard, of a number.
+    grid : StoredGrid
+        The grid of chunks, or shards.
+    """
+
+    def __init__(
+        self,
+        objects: Objects,
+        document: ArrayDocument,
+        array: Any,
+        key: Callable[[Index], str],
+        grid: StoredGrid,
+    ) -> None:
+        self.objects = objects
+        self.document = document
+        self.array = array
+        self.key = key
+        self.grid = grid
+        self._blocking = import_zarr().Array(array)
+        self._sharded = array.shards is not None
+        self._variable_length = isinstance(array.dtype, np.dtypes.StringDType)
+        self.dtype = np.dtype(object) if self._variable_length else array.dtype
+        self._ahead = None
+        if self._sharded and not objects.direct:
+            inner = tuple(int(n) for n in array.chunks)
+            self._ahead = Prefetch(objects, key, grid, shardings(document.fields, inner))
+
+    def read(self, boxes: Sequence[Box], record: Record) -> list[Values]:
+        """Return the values in each box, and note what was met."""
+        if self._ahead is not None:
+            self._ahead.fetch(boxes, record)
+        if self.grid.regular:
+            return [self._read(box) for box in boxes]
+        return [self._read_rectilinear(box) for box in boxes]
+
+    def _read(self, box: Box) -> Values:
+        values: Values
+        if box and math.prod(self._touched(box)) == 1 and self._here():
+            values = np.asarray(run_here(self.array.getitem(box)))
+        else:
+            # Reading into a buffer of our own gives an array, where zarr
+            # would give a scalar for an array without axes.
+            empty = np.empty(box_shape(box), self.array.dtype)
+            buffer = _buffer_class().from_numpy_array(empty)
+            self._blocking.get_basic_selection(box, out=buffer)
+            values = buffer.as_numpy_array()
+        return values.astype(object) if self._variable_length else values
+
+    def _read_rectilinear(self, box: Box) -> Values:
+        """Read chunk by chunk, each as an array of its own."""
+        values = np.empty(box_shape(box), self.dtype)
+        for part in self.grid.parts(box):
+            shape = self.grid.stored_shape(part.number)
+            fields = regular_fields(self.document.fields, shape, shape)
+            key = self.key(part.number)
+            store = make_store(self.objects, only=key)
+            store.check = check_for(fields, self.document.zarr_format)
+            array = make_array(store, self.array.path, fields, key)
+            if self._here():
+                values[part.outer] = run_here(array.getitem(part.inner))
+            else:
+                values[part.outer] = type(self._blocking)(array)[part.inner]
+        return values
+
+    def _here(self) -> bool:
+        return self.objects.anywhere and can_run_here()
+
+    def peak_bytes(self, box: Box) -> int:
+        """Return the most memory that a read of `box` takes.
+
+        Compressed chunks are decoded whole; zarr-python holds several at once.
+        """
+        stored = math.prod(map(min, self.grid.largest, self.grid.shape))
+        chunks = min(_AT_ONCE, math.prod(self._touched(box)))
+        # Of a shard it has the bytes, the values, and the chunks that become those; and
+        # there is what was fetched before.
+        copies = 2 + self._sharded + (self._ahead is not None)
+        values = math.prod(box_shape(box)) + copies * chunks * stored
+        return values * self.dtype.itemsize
+
+    def _touched(self, box: Box) -> list[int]:
+        axes = zip(self.grid.axes, box, strict=True)
+        return [axis.find(s.stop - 1) - axis.find(s.start) + 1 for axis, s in axes]
+
+
+@functools.lru_cache(maxsize=1)
+def _buffer_class() -> Any:
+    from zarr.core.buffer.cpu import NDBuffer
+
+    return NDBuffer

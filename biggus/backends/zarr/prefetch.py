@@ -1,0 +1,95 @@
+"""Bytes of shards fetched before zarr-python asks for them, chunk by chunk."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from biggus.backends.zarr.objects import Fetched
+from biggus.backends.zarr.sharding import NOWHERE, Sharding
+from biggus.backends.zarr.shards import FetchedShards, Shard, ShardChangedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from biggus.backends.zarr.grids import StoredGrid
+    from biggus.backends.zarr.objects import Objects, Span
+    from biggus.backends.zarr.store import Record
+    from biggus.grid import Index
+    from biggus.source import Box
+
+_MOST = 64 * 2**20
+"""Bytes; more are left to be fetched one after the other."""
+
+
+class Prefetch:
+    """Fetches what zarr-python will ask for in the shards of an array.
+
+    Parameters
+    ----------
+    objects : Objects
+        The store.
+    key : callable
+        Gives the key of the shard of a number.
+    grid : StoredGrid
+        The grid of shards.
+    sharding : callable
+        Tells how chunks lie in a shard of some shape; None if that is not known.
+    """
+
+    def __init__(
+        self,
+        objects: Objects,
+        key: Callable[[Index], str],
+        grid: StoredGrid,
+        sharding: Callable[[tuple[int, ...]], Sharding | None],
+    ) -> None:
+        self._shards = FetchedShards(objects)
+        self._key = key
+        self._grid = grid
+        self._sharding = sharding
+
+    def fetch(self, boxes: Sequence[Box], record: Record) -> None:
+        """Fetch what the boxes need, to `record`."""
+        wanted: dict[Index, list[Box]] = {}
+        for box in boxes:
+            for part in self._grid.parts(box):
+                wanted.setdefault(part.number, []).append(part.inner)
+        for number, inner in wanted.items():
+            sharding = self._sharding(self._grid.stored_shape(number))
+            if sharding is None:
+                return
+            chunks: set[Index] = set()
+            for box in inner:
+                touched = {part.number for part in sharding.grid.parts(box)}
+                if len(touched) < sharding.grid.count:  # else it asks for all of the shard
+                    chunks |= touched
+            key = self._key(number)
+            if chunks:
+                try:
+                    self._fetch(key, sharding, chunks, record)
+                except ShardChangedError:
+                    self._fetch(key, sharding, chunks, record)
+
+    def _fetch(self, key: str, sharding: Sharding, numbers: set[Index], record: Record) -> None:
+        with self._shards.opened(key, sharding) as shard:
+            if shard is None:
+                return  # as zarr-python will find
+            places = [tuple(shard.index.chunks[number].tolist()) for number in numbers]
+            spans = [(at, at + length) for at, length in places if at != NOWHERE and length]
+            if spans and sum(stop - start for start, stop in spans) <= _MOST:
+                record.ahead[key] = _held(shard, sharding.span, spans)
+
+
+def _held(shard: Shard, index: Span, spans: list[Span]) -> Callable[[Span], Fetched | None]:
+    """Return what gives the index of a shard and some spans, all of which it has."""
+    get = shard.reading(spans, sys.maxsize)
+    get(min(spans))  # which fetches them
+
+    def held(span: Span) -> Fetched | None:
+        if span == index:
+            return Fetched(shard.index.data, shard.index.tag)
+        start, stop = span
+        return None if start is None or start < 0 or stop is None else get(span)
+
+    return held

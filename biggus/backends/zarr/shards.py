@@ -1,0 +1,210 @@
+"""Shards, opened: their index, and what reads the bytes of their chunks.
+
+Of a shard that lies at hand every chunk is read by itself.  One on a server
+costs a request for its index, which is kept for as long as the shard stays as it is,
+and one for each run of chunks that lie near one another.  All of what is read of a shard
+at a time is of one state: where the server says that it has changed meanwhile, it is
+read anew.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import itertools
+from typing import TYPE_CHECKING, NamedTuple
+
+from biggus.backends.zarr.kept import Kept
+from biggus.backends.zarr.objects import Fetched
+from biggus.backends.zarr.ranges import MOST_AHEAD, Ahead
+from biggus.backends.zarr.store import refuse_short
+from biggus.backends.zarr.waiting import each
+from biggus.flight import SingleFlight
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    import numpy as np
+    import numpy.typing as npt
+
+    from biggus.backends.zarr.objects import Get, Objects, Span
+    from biggus.backends.zarr.ranges import Range
+    from biggus.backends.zarr.sharding import Sharding
+
+
+class Index(NamedTuple):
+    """The index of a shard in some state."""
+
+    data: bytes
+    """As it is stored."""
+
+    chunks: npt.NDArray[np.uint64]
+    """Offset and length of every chunk."""
+
+    tag: str | None
+    """What names the state."""
+
+
+class ShardChangedError(OSError):
+    """A shard was another one when a part of it was read than when its index was."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"{key} was changed while it was read")
+
+
+_indices: Kept[Index] = Kept(32 * 2**20)
+_flights: SingleFlight[Index | None] = SingleFlight()
+_numbers = itertools.count()
+
+
+class Shards:
+    """The shards of an array that are at hand.
+
+    Parameters
+    ----------
+    objects : Objects
+        The store.
+    """
+
+    def __init__(self, objects: Objects) -> None:
+        self.objects = objects
+
+    @contextlib.contextmanager
+    def opened(self, key: str, sharding: Sharding) -> Iterator[Shard | None]:
+        """Give a shard, or None if there is none of that key."""
+        with self.objects.opened(key) as get:
+            index = _index(key, get(sharding.span), sharding)
+            yield None if index is None else Shard(index, get)
+
+
+class Shard:
+    """A shard that is at hand.
+
+    Parameters
+    ----------
+    index : Index
+        Its index.
+    get : callable
+        Reads a span of it.
+    """
+
+    def __init__(self, index: Index, get: Get) -> None:
+        self.index = index
+        self._get = get
+
+    def reading(
+        self,
+        spans: Iterable[Span],  # noqa: ARG002 - for those that fetch
+        most: int = MOST_AHEAD,  # noqa: ARG002 - likewise
+    ) -> Get:
+        """Return what reads those spans of it.
+
+        Parameters
+        ----------
+        spans : iterable
+            What will be read, most cheaply in the order in which it lies.
+        most : int, optional
+            How many bytes may be fetched at once.
+        """
+        return self._get
+
+
+class FetchedShards(Shards):
+    """The shards of an array on a server.
+
+    Parameters
+    ----------
+    objects : Objects
+        The store.
+    """
+
+    def __init__(self, objects: Objects) -> None:
+        super().__init__(objects)
+        self._number = next(_numbers)
+
+    @contextlib.contextmanager
+    def opened(self, key: str, sharding: Sharding) -> Iterator[Shard | None]:
+        """Give a shard, or None if there is none of that key.
+
+        Its reads raise `ShardChangedError` if it is not as its index says any more.
+        """
+        place = self._number, key
+        index = _indices.find(place)
+        kept = index is not None
+        if index is None:
+            index, _ = _flights.do(place, functools.partial(self._fetch, key, sharding))
+        try:
+            yield None if index is None else FetchedShard(index, kept, key, self.objects)
+        except ShardChangedError:
+            _indices.forget(place)
+            raise
+
+    def _fetch(self, key: str, sharding: Sharding) -> Index | None:
+        index = _index(key, self.objects.get(key, sharding.span), sharding)
+        if index is not None and index.tag is not None:
+            _indices.keep((self._number, key), index, len(index.data))
+        return index
+
+
+class FetchedShard(Shard):
+    """A shard on a server.
+
+    Parameters
+    ----------
+    index : Index
+        Its index.
+    kept : bool
+        Whether that is from before this read.
+    key : str
+        Its key.
+    objects : Objects
+        The store.
+    """
+
+    def __init__(self, index: Index, kept: bool, key: str, objects: Objects) -> None:
+        self.index = index
+        self._kept = kept
+        self._key = key
+        self._objects = objects
+
+    def reading(self, spans: Iterable[Span], most: int = MOST_AHEAD) -> Get:
+        """Return what reads those spans of it, and fetches several with one request.
+
+        It gives None for any other.
+        """
+        ranges = [(a, b) for a, b in spans if a is not None and b is not None]
+        ahead = Ahead(ranges, self._fetched, most)
+
+        def get(span: Span) -> Fetched | None:
+            start, stop = span
+            assert start is not None
+            assert stop is not None
+            data = ahead.get(start, stop)
+            return None if data is None else Fetched(data, self.index.tag)
+
+        return get
+
+    def _fetched(self, ranges: list[Range]) -> list[bytes]:
+        return each(self._one, ranges)
+
+    def _one(self, span: Range) -> bytes:
+        try:
+            found = self._objects.get(self._key, span)
+        except ConnectionError:
+            raise
+        except OSError as error:
+            if not self._kept:
+                raise
+            # There may be no such bytes any more.
+            raise ShardChangedError(self._key) from error
+        if found is None or found.tag != self.index.tag:
+            raise ShardChangedError(self._key)
+        refuse_short(self._key, found.data, span)
+        return found.data
+
+
+def _index(key: str, found: Fetched | None, sharding: Sharding) -> Index | None:
+    if found is None:
+        return None
+    refuse_short(key, found.data, sharding.span)
+    return Index(found.data, sharding.parsed(found.data), found.tag)

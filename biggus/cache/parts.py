@@ -1,0 +1,46 @@
+"""Boxes and the chunks that they touch: which parts, and where they go."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from biggus.grid import RegularEdges
+from biggus.source import within
+
+if TYPE_CHECKING:
+    from biggus.grid import ChunkPart, Edges
+    from biggus.source import Box, Values
+
+
+def longest_along(axis: Edges, s: slice) -> slice:
+    """Return the longest chunk along an axis of those that `s` touches, as a slice."""
+    first, last = axis.find(s.start), axis.find(s.stop - 1)
+    # In a regular axis no chunk is longer than any before it.
+    regular = isinstance(axis, RegularEdges)
+    chunks = map(axis.bounds, [first] if regular else range(first, last + 1))
+    start, stop = max(chunks, key=lambda bounds: bounds[1] - bounds[0])
+    return slice(start, stop, 1)
+
+
+def pasted(result: Values, part: ChunkPart, values: Values) -> Values:
+    """Put a part of a chunk where it goes; return that, with a mask if there is one now."""
+    if isinstance(values, np.ma.MaskedArray) and not isinstance(result, np.ma.MaskedArray):
+        mask = np.ma.make_mask_none(result.shape, result.dtype)
+        result = np.ma.MaskedArray(result, mask=mask)
+        result.fill_value = values.fill_value
+    result[part.outer] = values[part.inner]
+    return result
+
+
+def all_along(axis: Edges, s: slice) -> slice:
+    """Return all of the chunks that `s` touches, as a slice."""
+    return slice(axis.bounds(axis.find(s.start))[0], axis.bounds(axis.find(s.stop - 1))[1], 1)
+
+
+def part_of(values: Values, chunk: Box, box: Box) -> Values:
+    """Return the part of a chunk's values that `box` wants."""
+    if chunk == box:
+        return values
+    return values[within(box, chunk)]

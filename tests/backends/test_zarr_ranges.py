@@ -1,0 +1,96 @@
+"""Ranges of bytes, joined and fetched ahead."""
+
+from __future__ import annotations
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import given
+
+from biggus.backends.zarr import ranges
+from biggus.backends.zarr.kept import Kept
+from biggus.backends.zarr.ranges import Ahead, joined
+
+
+@st.composite
+def drawn_ranges(draw):
+    starts = draw(st.lists(st.integers(0, 300), max_size=12))
+    return [(start, start + draw(st.integers(0, 40))) for start in starts]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small():
+    """Bytes instead of megabytes."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ranges, "MOST_JOINED", 60)
+        patch.setattr(ranges, "_NEAR", 5)
+        patch.setattr(ranges, "_FAR", 15)
+        yield
+
+
+@given(drawn_ranges())
+def test_what_is_joined_is_near_and_short_and_mostly_wanted(wanted):
+    found = joined(wanted)
+    assert found == sorted(found)
+    for start, stop in wanted:
+        assert start == stop or any(a <= start and stop <= b for a, b in found)
+    for start, stop in found:
+        inside = [(a, b) for a, b in wanted if start <= a and b <= stop]
+        assert stop - start <= 60 or (start, stop) in inside
+        covered = {position for a, b in inside for position in range(a, b)}
+        gap = longest = 0
+        for position in range(start, stop):
+            gap = 0 if position in covered else gap + 1
+            longest = max(longest, gap)
+        assert longest <= (15 if stop - start <= 2 * len(covered) else 10)
+
+
+@given(drawn_ranges(), st.integers(1, 200), st.randoms())
+def test_ahead_gives_what_was_asked_for(wanted, most, random):
+    data = bytes(i % 251 for i in range(400))
+    calls = []
+
+    def fetch(asked):
+        calls.append(asked)
+        return [data[start:stop] for start, stop in asked]
+
+    ahead = Ahead(wanted, fetch, most)
+    for start, stop in sorted(wanted):
+        assert ahead.get(start, stop) == data[start:stop]
+    in_order = len(calls)
+    assert sum(map(len, calls)) == len(joined(wanted))  # nothing twice
+    for asked in calls:
+        assert len(asked) == 1 or sum(stop - start for start, stop in asked) <= most
+    random.shuffle(wanted)
+    for start, stop in wanted:
+        assert ahead.get(start, stop) == data[start:stop]
+    assert len(calls) >= in_order
+    assert ahead.get(390, 399) is None
+    assert ahead.get(0, 400) is None
+
+
+def test_a_megabyte_of_gaps_is_not_fetched(monkeypatch):
+    size = 2**16
+    chunks = [(i * size, (i + 1) * size) for i in range(64)]
+    monkeypatch.setattr(ranges, "MOST_JOINED", 4 * 2**20)
+    monkeypatch.setattr(ranges, "_FAR", 2**18)
+    assert joined(chunks) == [(0, 64 * size)]
+    assert joined(chunks[::2]) == [(0, 63 * size)]
+    assert len(joined(chunks[::4])) == 16
+
+
+def test_kept_values_give_way():
+    kept = Kept(10)
+    for name in "abc":
+        kept.keep(name, name.upper(), 4)
+    assert [kept.find(name) for name in "abc"] == [None, "B", "C"]
+    assert kept.find("b") == "B"
+    kept.keep("d", "D", 4)
+    assert [kept.find(name) for name in "bcd"] == ["B", None, "D"]
+    kept.keep("b", "longer", 11)
+    assert kept.find("b") is None
+    kept.keep("d", "again", 10)
+    assert kept.find("d") == "again"
+    kept.forget("d")
+    kept.forget("d")
+    kept.keep("e", "E", 10)
+    assert kept.find("e") == "E"
