@@ -184,7 +184,6 @@ def test_axes_without_length(tmp_path):
     ("make", "says"),
     [
         (lambda f: f.create_dataset("v", data=h5py.Empty("f4")), "null"),
-        (lambda f: f.create_dataset("v", (2,), h5py.ref_dtype), "references"),
         (lambda f: f.create_dataset("v", (2,), [("r", h5py.regionref_dtype)]), "references"),
         (
             lambda f: h5py.h5d.create(

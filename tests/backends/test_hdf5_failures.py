@@ -59,7 +59,7 @@ def test_missing_folder_pipe_and_socket(tmp_path):
     if hasattr(os, "mkfifo"):
         os.mkfifo(tmp_path / "pipe.h5")
         _fails(lambda: _open(tmp_path / "pipe.h5"), OpenError, "no regular file")
-        _fails(lambda: backend_for(Location(tmp_path / "pipe.h5")), OpenError, "regular file")
+        assert backend_for(Location(tmp_path / "pipe.h5")).name == "hdf5"
 
 
 @pytest.mark.parametrize("content", [b"", b"garbage" * 1000, b"\x89HDF\r\n\x1a\n", b"CDF\x01" * 9])

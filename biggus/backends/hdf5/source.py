@@ -118,7 +118,8 @@ class HDF5Source(_DatasetSource):
 
     Strings of variable length are `str` in object arrays (bytes that are no
     UTF-8 become lone surrogates, as ``errors="surrogateescape"`` does);
-    strings of fixed length are of dtype ``S``; enumerations are integers.
+    strings of fixed length are of dtype ``S``; enumerations are integers; object
+    references are the paths of what they lead to, `str` too, and empty where they are null.
 
     Values are as they are stored.  A dataset whose attributes say how they are
     packed, or which are missing, says so in its ``conventions``.

@@ -2,7 +2,8 @@
 
 h5py marks dtypes with metadata (strings, enumerations, references), gives
 scalars for scalar dataspaces and bytes for variable-length strings.  Here
-they become plain dtypes, arrays and `str`.
+they become plain dtypes, arrays and `str`: of an object reference, the path of
+what it leads to.
 """
 
 from __future__ import annotations
@@ -28,6 +29,9 @@ STRING_ERRORS = "surrogateescape"
 ``text.encode("utf-8", "surrogateescape")`` turns back, so nothing is lost."""
 
 
+_ATTACHING = frozenset(["DIMENSION_LIST", "REFERENCE_LIST"])
+"""Attributes by which datasets and their dimension scales lead to one another."""
+
 SCALE = ("DIMENSION_SCALE", b"DIMENSION_SCALE")
 
 
@@ -37,16 +41,22 @@ def plain_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
     Raises
     ------
     TypeError
-        If it holds references, which mean nothing outside their file.
+        If it holds references to regions, for which there are no words, or arrays of
+        references.
     """
     metadata: Mapping[str, Any] = dtype.metadata or {}
-    if "ref" in metadata:
-        raise TypeError("references to objects or regions are not values that biggus reads")
+    if metadata.get("ref") is h5py().RegionReference:
+        raise TypeError(
+            "it holds region references (to parts of other datasets), which biggus does not read"
+        )
     vlen = metadata.get("vlen")
     if isinstance(vlen, np.dtype):
-        plain_dtype(vlen)  # refuses references in there
+        plain_dtype(vlen)  # refuses such references in there
     if dtype.subdtype is not None:
         base, shape = dtype.subdtype
+        if _refers(base):
+            # h5py has crashed after it was given such.
+            raise TypeError("it holds arrays of references as elements, which biggus does not read")
         return np.dtype((plain_dtype(base), shape))
     if dtype.fields is not None:
         names = list(dtype.names or ())
@@ -63,6 +73,12 @@ def plain_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
     return np.dtype(dtype.str) if metadata else dtype
 
 
+def _refers(dtype: np.dtype[Any]) -> bool:
+    """Tell whether a dtype is one of references, or has a field of them."""
+    fields = (dtype.fields or {}).values()
+    return "ref" in (dtype.metadata or {}) or any(_refers(field[0]) for field in fields)
+
+
 def layout_of(dataset: Any) -> tuple[tuple[int, ...], np.dtype[Any], Chunks | None]:
     """Return shape, dtype and chunks of a dataset; an array type adds its axes to the shape.
 
@@ -73,9 +89,11 @@ def layout_of(dataset: Any) -> tuple[tuple[int, ...], np.dtype[Any], Chunks | No
     ValueError
         If the dataspace is null: there is neither a shape nor a value.
     """
-    if dataset.shape is None:
-        raise ValueError("it is empty: its dataspace is null, so it has no shape and no values")
     dtype = plain_dtype(dataset.dtype)
+    if dataset.shape is None:
+        raise ValueError(
+            f"it is empty: its dataspace is null, so it has no shape and no values ({dtype})"
+        )
     shape = tuple(dataset.shape)
     chunks = None if dataset.chunks is None else tuple(dataset.chunks)
     if dtype.subdtype is not None:
@@ -102,21 +120,24 @@ def read_values(dataset: Any, box: Box, dtype: np.dtype[Any]) -> npt.NDArray[Any
         values = np.ascontiguousarray(values[(..., *box[len(stored) :])])
         marked = marked if marked.subdtype is None else marked.subdtype[0]
     if dtype.hasobject:
-        _decode(values, marked)
+        _decode(values, marked, dataset.id)
     if values.dtype.metadata or values.dtype.names:
         values = _unmarked(values, dtype)
     array: npt.NDArray[Any] = values
     return array
 
 
-def _decode(values: npt.NDArray[Any], dtype: np.dtype[Any]) -> None:
-    """Turn the bytes of variable-length strings into `str`, in place."""
+def _decode(values: npt.NDArray[Any], dtype: np.dtype[Any], place: Any) -> None:
+    """Turn the bytes of variable-length strings, and references, into `str`, in place.
+
+    References are those of the file of `place`.
+    """
     if dtype.subdtype is not None:
         dtype = dtype.subdtype[0]
     if dtype.names is not None and dtype.fields is not None:
         for name in dtype.names:
             if dtype.fields[name][0].hasobject:
-                _decode(values[name], dtype.fields[name][0])
+                _decode(values[name], dtype.fields[name][0], place)
         return
     metadata: Mapping[str, Any] = dtype.metadata or {}
     vlen = metadata.get("vlen")
@@ -126,14 +147,41 @@ def _decode(values: npt.NDArray[Any], dtype: np.dtype[Any]) -> None:
             for item in values.ravel().tolist()
         ]
         values[...] = np.array(texts, dtype=object).reshape(values.shape)
+    elif "ref" in metadata:
+        paths = [_path_of(reference, place) for reference in values.ravel().tolist()]
+        values[...] = np.array(paths, dtype=object).reshape(values.shape)
     elif isinstance(vlen, np.dtype):
-        plain = plain_dtype(vlen)
-        for index in np.ndindex(values.shape):
-            element = values[index]
-            if isinstance(element, np.ndarray):
-                if vlen.hasobject:
-                    _decode(element, vlen)
-                values[index] = _unmarked(element, plain)
+        _decode_rows(values, vlen, place)
+
+
+def _decode_rows(values: npt.NDArray[Any], dtype: np.dtype[Any], place: Any) -> None:
+    """Do so in ragged rows, whose elements are of `dtype`."""
+    plain = plain_dtype(dtype)
+    for index in np.ndindex(values.shape):
+        row = values[index]
+        if isinstance(row, np.ndarray):
+            if dtype.hasobject:
+                _decode(row, dtype, place)
+            values[index] = _unmarked(row, plain)
+
+
+def _path_of(reference: Any, place: Any) -> str:
+    """Return the path of what an object reference leads to, empty for one that is null.
+
+    Raises
+    ------
+    ValueError
+        If it leads to nothing that is there, or has no name.
+    """
+    if not reference:
+        return ""
+    try:
+        name = h5py().h5r.get_name(reference, place)
+    except (ValueError, RuntimeError, OSError) as error:
+        raise ValueError(f"an object reference leads nowhere: {one_line(error)}") from error
+    if not name:
+        raise ValueError("an object reference leads to what has no name in its file any more")
+    return str(name.decode("utf-8", STRING_ERRORS))
 
 
 def _unmarked(values: npt.NDArray[Any], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
@@ -157,35 +205,38 @@ def fill_value_of(dataset: Any, dtype: np.dtype[Any]) -> Any:
 def attributes_of(dataset: Any) -> dict[str, Any]:
     """Return the attributes: text as `str`, numbers as NumPy has them, empty ones as None.
 
-    References (by which dimension scales are attached) are left out, and so
-    is what h5py cannot read.
+    Those by which dimension scales are attached are left out, and so is what
+    h5py cannot read, or what has no words.
     """
     attributes: dict[str, Any] = {}
     for name in dataset.attrs:
+        if name in _ATTACHING:
+            continue
         try:
-            value = dataset.attrs[name]
+            attributes[name] = _attribute(dataset.attrs[name], dataset.id)
         except Exception as error:  # noqa: BLE001 - h5py raises many kinds
             log.warning("attribute %r of %s is left out: %s", name, dataset.name, one_line(error))
-            continue
-        if isinstance(value, h5py().Empty):
-            # netCDF-C stores a text of no characters so.
-            value = "" if h5py().check_string_dtype(value.dtype) is not None else None
-        elif isinstance(value, bytes):
-            value = value.decode("utf-8", STRING_ERRORS)
-        elif isinstance(value, (np.ndarray, np.void)):
-            try:
-                plain = plain_dtype(value.dtype)
-            except TypeError:
-                continue
-            held = np.array(value)
-            if plain.hasobject:
-                _decode(held, value.dtype)
-            value = _unmarked(held, plain)
-            value = value if value.shape else value[()]
-        elif isinstance(value, (h5py().Reference, h5py().RegionReference)):
-            continue
-        attributes[name] = value
     return attributes
+
+
+def _attribute(value: Any, place: Any) -> Any:
+    if isinstance(value, h5py().Empty):
+        # netCDF-C stores a text of no characters so.
+        return "" if h5py().check_string_dtype(value.dtype) is not None else None
+    if isinstance(value, bytes):
+        return value.decode("utf-8", STRING_ERRORS)
+    if isinstance(value, h5py().RegionReference):
+        plain_dtype(h5py().regionref_dtype)  # which refuses it
+    if isinstance(value, h5py().Reference):
+        return _path_of(value, place)
+    if isinstance(value, (np.ndarray, np.void)):
+        plain = plain_dtype(value.dtype)
+        held = np.array(value)
+        if plain.hasobject:
+            _decode(held, value.dtype, place)
+        held = _unmarked(held, plain)
+        return held if held.shape else held[()]
+    return value
 
 
 def dims_of(dataset: Any) -> tuple[str, ...] | None:
