@@ -316,7 +316,6 @@ def test_methods_take_what_functions_take(name):
         9,
         [0.5],
         np.array([0.5]),
-        np.array([1], "u8"),
         ["a"],
     ],
 )
