@@ -165,8 +165,8 @@ class CacheError(BiggusError):
     """A cache cannot be used as asked: no token, no folder, no space."""
 
 
-class ForbiddenError(BiggusError, PermissionError):
-    """What is asked for is against the terms of who would have to serve it."""
+class PolicyError(BiggusError, PermissionError):
+    """What is asked for is against the policy of who would have to serve it."""
 
 
 class MissingDependencyError(BiggusError, ImportError):

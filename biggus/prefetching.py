@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from biggus import engine
 from biggus.adapt import node_of
-from biggus.errors import CacheError, ForbiddenError
+from biggus.errors import CacheError, PolicyError
 from biggus.nodes import AlongAxes, Elementwise, GridMosaicNode, Leaf, Mosaic, Reduce, View
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def prefetch(*arrays: Any) -> None:
     ------
     CacheError
         If a source is not cached.
-    ForbiddenError
+    PolicyError
         If the operator of a server forbids it.
     SourceError
         If something cannot be fetched.
@@ -50,7 +50,7 @@ def prefetch(*arrays: Any) -> None:
     for node in nodes:
         for source in _sources(node):
             if source.no_bulk is not None:
-                raise ForbiddenError(f"{source.name}: {source.no_bulk}")
+                raise PolicyError(f"{source.name}: {source.no_bulk}")
             if not hasattr(source, "cache"):
                 raise CacheError(
                     f"{source.name} is not cached, so nothing of it would be kept: open it "

@@ -162,7 +162,7 @@ def test_other_hosts_have_no_policy(host) -> None:
 def test_prefetching_what_must_not_be_is_refused(tmp_path) -> None:
     cache = biggus.Cache(tmp_path / "cache")
     world = biggus.open("https://tile.openstreetmap.org/{z}/{x}/{y}.png", zoom=3, cache=cache)
-    with pytest.raises(biggus.errors.ForbiddenError, match="permission=True"):
+    with pytest.raises(biggus.errors.PolicyError, match="permission=True"):
         biggus.prefetch(world[:10] + 1)
 
 

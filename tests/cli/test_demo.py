@@ -303,15 +303,34 @@ def test_the_island_in_the_picture_is_that_of_the_tiles(told):
     assert (np.abs(seen.astype(int) - island).max(axis=-1) <= 8).mean() > 0.95
 
 
+def test_the_zoom_shows_the_planet_and_the_island(told):
+    """Two of its frames: blue and green of the planet, and the island in the sea."""
+    folder, said = told
+    with image_module.open(folder / "zoom.png") as image:
+        drawn = np.asarray(image.convert("RGB")).astype(int)
+    rows, columns = drawn.shape[0] // 2, drawn.shape[1] // 2
+    planet, island = drawn[:rows, :columns], drawn[rows:, columns:]
+    for frame in (planet, island):
+        sea = (frame[..., 2] > frame[..., 0] + 25).mean()
+        land = (frame[..., 0] > frame[..., 2] + 10).mean()
+        assert sea > 0.2
+        assert land > 0.01
+    counts = [int(n) for n in re.findall(r"^    \S.*?(\d+) tiles$", said, re.MULTILINE)]
+    assert len(counts) == 4
+    assert max(counts) <= 32
+
+
 def test_nothing_else_is_left(told):
     folder, _ = told
     assert sorted(path.name for path in folder.iterdir()) == [
         "anomaly.png",
         "cache",
         "climate.png",
+        "map.png",
         "ocean.png",
         "tenerife.png",
         "weather.png",
+        "zoom.png",
     ]
 
 

@@ -39,9 +39,14 @@ class Ocean:
     longitude: npt.NDArray[Any]
 
 
+def ocean_files() -> list[Path]:
+    """Return the monthly files of the ocean, in their order."""
+    return sorted((sample_folder() / "NEMO").glob("nemo_1m_*_grid-T.nc"))
+
+
 def read_ocean(cache: biggus.Cache) -> Ocean:
     """Join the monthly files along time, and read the Atlantic."""
-    files = sorted((sample_folder() / "NEMO").glob("nemo_1m_*_grid-T.nc"))
+    files = ocean_files()
     tos = biggus.open_many(files, "tos", axis=0, cache=cache)
     seconds = biggus.open_many(files, "time_centered", axis=0, cache=cache).ndarray()
     days = seconds / 86400

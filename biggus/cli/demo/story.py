@@ -16,6 +16,7 @@ from biggus.cli.demo.needs import require_packages
 from biggus.cli.demo.planet import TENERIFE, ZOOM, tile_array
 from biggus.cli.demo.server import TileServer
 from biggus.cli.demo.telling import Timed, expect, say, timed
+from biggus.cli.demo.zooming import tell_of_a_map, tell_of_zooming
 from biggus.cli.tables import table
 from biggus.errors import OutputError
 from biggus.options import format_bytes
@@ -97,6 +98,7 @@ def _first_reading(server: TileServer, cache: biggus.Cache, folder: Path) -> Rea
     print(f"  Read in {planet.seconds:.2f} s, with {len(requested)} requests; ", end="")
     print("its pixels are those of the mosaic.")
     pictures.picture_tenerife(folder / "tenerife.png", planet.value, len(requested))
+    tell_of_zooming(folder, server, cache)
 
     say("An ocean: three monthly files joined along time")
     ocean = timed(lambda: read_ocean(cache))
@@ -107,6 +109,7 @@ def _first_reading(server: TileServer, cache: biggus.Cache, folder: Path) -> Rea
     climate = timed(lambda: read_climate(cache))
     _tell_of_climate(climate.value)
     pictures.picture_climate(folder / "climate.png", climate.value)
+    tell_of_a_map(folder, cache)
     return Reading(planet, ocean, climate)
 
 

@@ -234,7 +234,7 @@ def map_size(grid: Grid, rows: int, columns: int) -> tuple[float, float]:
     shape = height / width if grid.geographic or grid.x_axis is None else 0.75
     shape = min(max(shape, 0.35), 1.6)
     inches = 8.6 if columns == 1 else 3.6 * columns
-    return inches, min(12.0, inches / columns * shape * rows + 1.2)
+    return inches, min(12.0, 0.82 * inches / columns * shape * rows + 1.1)
 
 
 def colour_bar(fig: Any, drawn: Drawn, axes: Sequence[Any], colours: Colours, label: str) -> None:
