@@ -41,7 +41,7 @@ class Plain:
         self,
         marker: Any = None,
         problem: str | None = None,
-        remedy: str = "give a target with another fill value, or one of a wider dtype",
+        remedy: str = "give a target with another fill value",
         into: np.dtype[Any] | None = None,
     ) -> None:
         self.marker = marker

@@ -155,7 +155,8 @@ class NewStore(ABC):
     def problem(self, dtype: np.dtype[Any]) -> str:
         """Return what to say where a value is missing that the format has no place for."""
         return (
-            f"a value is missing, and this format has no place for missing values of dtype {dtype}"
+            "a value is missing, and this format has no place for missing values of dtype "
+            f"{dtype}; fill them first, with .filled(...)"
         )
 
     def metadata(self, about: Described, dtype: np.dtype[Any]) -> tuple[dict[str, Any], Any]:

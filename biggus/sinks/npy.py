@@ -38,7 +38,8 @@ class NpyStore(NewStore):
         return super().stored(dtype, masked)
 
     def problem(self, dtype: np.dtype[Any]) -> str:  # noqa: D102 - inherited
-        return f"{super().problem(dtype)}; write .zarr, .h5 or .nc"
+        others = ", or write .zarr, .h5 or .nc" if dtype.kind in "biu" else ""
+        return f"{super().problem(dtype)}{others}"
 
     def create(self, new: NewArray) -> Writer:
         """Write the header, and take up the room for the values."""

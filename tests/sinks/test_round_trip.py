@@ -366,3 +366,21 @@ def test_strings_that_a_format_would_cut_short_are_refused(target):
     with pytest.raises(OutputError, match="NUL"):
         saved(np.array(["a\0b", "c"], object), target)
     assert not list(Path().iterdir())
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("dtype", ["U1", "O", "S1", "?", "i4"])
+def test_what_is_said_to_help_where_a_value_is_missing_helps(target, dtype):
+    numbers = np.array([1, 0, 1])
+    data = numbers.astype(str if dtype == "O" else dtype).astype(dtype)
+    values = np.ma.MaskedArray(data, mask=[0, 0, 1])
+    if is_refused(target, values.dtype, masked=True):
+        return
+    if dtype in ("?", "i4") and target != "out.npy":
+        assert_same(saved(values, target).masked_array(), values)
+        return
+    with pytest.raises(MaskedValueError, match=r"fill them first, with \.filled") as raised:
+        saved(values, target)
+    assert (".zarr, .h5 or .nc" in str(raised.value)) == (dtype in ("?", "i4"))
+    biggus.save(lazy(values).filled(values.data[1]), target)
+    assert opened(target).ndarray().tolist() == values.filled(values.data[1]).tolist()
