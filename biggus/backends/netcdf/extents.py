@@ -56,13 +56,14 @@ class End(NamedTuple):
         return inside if all(s.start < s.stop for s in inside) else None
 
 
-def end_of(variable: Any, extent: tuple[int, ...]) -> End:
-    """Return where a variable ends, `extent`, and what lies beyond.
+def end_of(variable: Any, shape: tuple[int, ...], extent: tuple[int, ...]) -> End:
+    """Return where a variable of a shape ends, `extent`, and what lies beyond.
 
-    The caller holds the lock; `variable` has all its automatic conversions off.
+    The caller holds the lock; `variable` has all its automatic conversions off.  It is not
+    asked for its shape, for which the library looks at all variables of its dimensions.
     """
-    lacks = [n < length for n, length in zip(extent, variable.shape, strict=True)]
-    if not any(lacks) or 0 in variable.shape:
+    lacks = [n < length for n, length in zip(extent, shape, strict=True)]
+    if not any(lacks) or 0 in shape:
         return End(extent, None)
     # Asked for one value alone the library gives the right one, whatever the type.
     beyond = tuple(

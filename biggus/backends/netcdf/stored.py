@@ -140,7 +140,7 @@ def _agreed(
         return None
     if dataset.chunks != facts.stored_chunks or not _fits(dataset.shape, facts):
         return None
-    end = end_of(variable, dataset.shape)
+    end = end_of(variable, facts.stored_shape, dataset.shape)
     storage = storage_of(dataset) if plain else None
     if storage is not None:
         if storage.dtype != facts.dtype or opened.file.descriptor() is None:
