@@ -275,9 +275,14 @@ class FsspecObjects(RemoteObjects):
     def get(self, key: str, span: Span = WHOLE) -> Fetched | None:  # noqa: D102 - inherited
         if options.current().offline:
             raise OfflineConnectionError
+        path = self._prefix + key
         try:
-            data = self._fs.cat_file(self._prefix + key, start=span[0], end=span[1])
+            data = self._fs.cat_file(path, start=span[0], end=span[1])
         except FileNotFoundError:
+            return None
+        except KeyError as error:  # so fsspec of 2023 says what a zip file does not have
+            if self._fs.exists(path):
+                raise OSError(f"KeyError: {redacted(str(error))}") from None
             return None
         except Exception as error:
             text = str(error)
