@@ -62,7 +62,7 @@ def every_box(shape):
             slice(start, stop, step)
             for start in range(n)
             for stop in range(start + 1, n + 1)
-            for step in range(1, max(2, stop - start))
+            for step in range(1, stop - start + 2)
         ]
         for n in shape
     ]

@@ -143,13 +143,16 @@ class Unstrided:
         self.variable = variable
 
     def __getitem__(self, box: Box) -> Any:
-        strided = [axis for axis, n in enumerate(box_shape(box)) if n > 1 and box[axis].step > 1]
+        counts = box_shape(box)
+        strided = [axis for axis, n in enumerate(counts) if n > 1 and box[axis].step > 1]
         if math.prod(box[axis].step for axis in strided) > MOST_WASTE:
-            values = np.empty(box_shape(box), object)
+            values = np.empty(counts, object)
             for piece, where in _one_by_one(box, strided):
                 values[where] = self[piece]
             return values
-        runs = tuple(slice(s.start, s.stop, 1) for s in box)
+        # No further than the last one: what else is in a run might not come right.
+        lasts = (s.start + (n - 1) * s.step for s, n in zip(box, counts, strict=True))
+        runs = tuple(slice(s.start, last + 1, 1) for s, last in zip(box, lasts, strict=True))
         return self.variable[runs][tuple(slice(None, None, s.step) for s in box)]
 
 
