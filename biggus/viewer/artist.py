@@ -184,10 +184,8 @@ class ArrayImage(AxesImage):
         if view is None:
             return None, 0, 0, None
         canvas = self._canvas
-        complete = self._block or self._redrawing.must_be_complete(canvas)
+        complete = self._block or not self._redrawing.begin(canvas)
         frame = self._show(view, complete=complete, alone=canvas.is_saving())
-        if not complete and self._scene.waiting:
-            self._redrawing.start()
         if not (self._coloured or self.norm.scaled() or complete):
             return None, 0, 0, None
         return self._prepared(frame).make_image(renderer, magnification, unsampled)

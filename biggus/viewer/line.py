@@ -61,12 +61,10 @@ class ArrayLine(Line2D):
         axes = self.axes
         assert axes is not None
         canvas = axes.figure.canvas
-        complete = self._block or self._redrawing.must_be_complete(canvas)
+        complete = self._block or not self._redrawing.begin(canvas)
         start, stop = self._seen(axes)
         self._series.ask(start, stop, axes.bbox.width, alone=canvas.is_saving())
         self._series.wait(complete=complete)
-        if self.waiting:
-            self._redrawing.start()
         self._follow()
 
     def arrived(self) -> bool:

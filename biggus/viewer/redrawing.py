@@ -43,24 +43,32 @@ class Redrawing:
         self._timer: TimerBase | None = None
         self._running = False
 
-    def must_be_complete(self, canvas: FigureCanvasBase) -> bool:
-        """Tell whether what is drawn now will not be drawn again as more comes."""
-        return canvas.is_saving() or not self._possible(canvas)
+    def begin(self, canvas: FigureCanvasBase) -> bool:
+        """Look from now on for what comes; to be called by the thread that draws.
 
-    def _possible(self, canvas: FigureCanvasBase) -> bool:
-        """Tell whether a canvas can be redrawn later, and prepare for it."""
+        Returns
+        -------
+        bool
+            Whether what is drawn now will be drawn again as more comes; if not, it is to
+            be complete: the figure is being saved, or the canvas has no event loop.
+        """
+        if canvas.is_saving():
+            return False
         if self._canvas is None or self._canvas() is not canvas:
             self.stop()
             self._canvas = weakref.ref(canvas)
             self._timer = _timer(canvas)
-        return self._timer is not None
+        return self._timer is not None and (self._running or self._start(self._timer))
 
-    def start(self) -> None:
-        """Look for what comes from now on; to be called by the thread of the window."""
-        if self._timer is not None and not self._running:
-            self._running = True
-            self._timer.add_callback(_look, weakref.ref(self))
-            self._timer.start()
+    def _start(self, timer: TimerBase) -> bool:
+        timer.add_callback(_look, weakref.ref(self))
+        try:
+            timer.start()
+        except RuntimeError:  # the event loop does not run
+            timer.callbacks.clear()
+            return False
+        self._running = True
+        return True
 
     def stop(self) -> None:
         """Look no more."""

@@ -6,6 +6,7 @@ and says how it went.
 
 import sys
 import time
+import warnings
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -62,6 +63,7 @@ def until_true(condition, what):
 
 
 def main():
+    warnings.simplefilter("error", UserWarning)
     sources = halved(SIDE)
     figure = plt.figure(figsize=(4, 3))
     ax = figure.add_axes([0, 0, 1, 1])

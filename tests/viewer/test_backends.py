@@ -41,7 +41,6 @@ def run(backend, display, **environment):
             **os.environ,
             "DISPLAY": display,
             "PYTHONPATH": os.pathsep.join(sys.path),
-            "PYTHONWARNINGS": "error::UserWarning",
             **environment,
         },
     )
