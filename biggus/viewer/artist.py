@@ -238,7 +238,7 @@ class ArrayImage(AxesImage):
 
     @property
     def _canvas(self) -> FigureCanvasBase:
-        return self.axes.figure.canvas
+        return self.axes.figure.figure.canvas  # of the root, if that is a part of one
 
     @property
     def _placement(self) -> Placement:
@@ -283,6 +283,14 @@ class ArrayImage(AxesImage):
         self._redrawing.stop()
         self._scene.clear()
         self._frame = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        state: Any = super().__getstate__()
+        return {**state, "_redrawing": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._redrawing = Redrawing(self)
 
     def remove(self) -> None:
         """Take it out of the axes."""

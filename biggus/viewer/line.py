@@ -60,7 +60,7 @@ class ArrayLine(Line2D):
         """Have the line go through what is here of the view, and ask for the rest."""
         axes = self.axes
         assert axes is not None
-        canvas = axes.figure.canvas
+        canvas = axes.figure.figure.canvas
         complete = self._block or not self._redrawing.begin(canvas)
         start, stop = self._seen(axes)
         self._series.ask(start, stop, axes.bbox.width, alone=canvas.is_saving())
@@ -94,6 +94,14 @@ class ArrayLine(Line2D):
         """Have nothing read any more, and forget what was."""
         self._redrawing.stop()
         self._series.tiles.clear()
+
+    def __getstate__(self) -> dict[str, Any]:
+        state: Any = super().__getstate__()
+        return {**state, "_redrawing": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._redrawing = Redrawing(self)
 
     def remove(self) -> None:
         """Take it out of the axes."""

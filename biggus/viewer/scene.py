@@ -12,7 +12,7 @@ from biggus.viewer.layers import Layers, Span, TileKey
 from biggus.viewer.tiles import PATIENCE_SECONDS, Tiles
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Iterable
 
     from biggus.array import Array
     from biggus.source import Values
@@ -50,7 +50,7 @@ class Scene:
         self.sampled: str | None = None
         self._sample_bytes = sample_bytes
         self._needed: list[TileKey] = []
-        self._wanted: Collection[TileKey] = ()
+        self._wanted: list[TileKey] = []
         self._view: View | None = None
         self._frame: Frame | None = None
         self.index = index
@@ -98,7 +98,7 @@ class Scene:
             if key not in self.tiles:
                 self.tiles.ask(key, partial(_read, its.values(key)))
         self.tiles.wait(wanted, None if complete else PATIENCE_SECONDS)
-        self._wanted = wanted.keys()
+        self._wanted = list(wanted)
         self.arrived()
         if self._frame is None or not self._frame.is_of(layer, span):
             self._frame = self._framed(layer, span)
@@ -146,7 +146,8 @@ class Scene:
         rows, columns = coarsest.shape
         if rows * columns > SMALL:
             return self._needed
-        return list(coarsest.tiles(Span((0, rows), (0, columns))))
+        keys = list(coarsest.tiles(Span((0, rows), (0, columns))))
+        return self._needed if all(key in self.tiles.failed for key in keys) else keys
 
     def arrived(self) -> bool:
         """Take what has come; tell whether anything has."""

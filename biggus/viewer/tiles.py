@@ -64,6 +64,9 @@ class Tiles(Generic[Key]):
         self._process = os.getpid()
         weakref.finalize(self, _cancel, self._asked).atexit = False
 
+    def __reduce__(self) -> tuple[type[Tiles[Key]], tuple[int]]:
+        return type(self), (self._kept_bytes,)  # a copy reads for itself
+
     def __contains__(self, key: object) -> bool:
         return key in self._kept
 

@@ -2,6 +2,7 @@
 
 import gc
 import os
+import pickle
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ import pytest
 from figures import new_axes, pixels
 from matplotlib.artist import Artist
 from matplotlib.backend_bases import CloseEvent
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
 from sources import Endless, array_of
@@ -146,6 +148,24 @@ def test_the_program_ends_while_something_is_read(end):
     )
     assert done.stdout == "drawn\n"
     assert done.returncode == (3 if end else 0), done.stderr
+
+
+def test_a_figure_can_be_copied_and_sent():
+    ax = new_axes()
+    biggus.imshow(array_of(Pickled(SIDE)), ax, vmin=-2, vmax=2)
+    ax.set_xlim(0, 390)
+    ax.set_ylim(300, 0)
+    biggus.plot(np.arange(300.0), ax)
+    before = pixels(ax)
+    figure = pickle.loads(pickle.dumps(ax.figure))
+    FigureCanvasAgg(figure)
+    np.testing.assert_array_equal(pixels(figure.axes[0]), before)
+    np.testing.assert_array_equal(pixels(ax), before)
+
+
+class Pickled(Endless):
+    def __reduce__(self):
+        return Pickled, (self.shape[0],)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")

@@ -194,3 +194,29 @@ def test_an_image_without_elements_is_drawn_as_nothing():
         image = biggus.imshow(np.zeros(shape), ax, extent=(0, 1, 0, 1))
         pixels(ax)
         assert image.get_size() == shape[:2]
+
+
+@pytest.mark.parametrize("values", [np.full((30, 40), np.nan), np.ma.masked_all((30, 40))])
+def test_where_all_is_missing_nothing_is_shown(values):
+    drawn = []
+    for show in (lambda ax: biggus.imshow(values, ax), lambda ax: ax.imshow(values)):
+        ax = new_axes()
+        image = show(ax)
+        image.cmap = image.cmap.with_extremes(bad="red")
+        drawn.append(pixels(ax))
+    np.testing.assert_array_equal(*drawn)
+
+
+def test_they_are_found_though_the_coarsest_level_cannot_be_read():
+    sources = halved(SIDE)
+    sources[-1].fails = lambda box: True
+    for make, draw in ((new_axes, pixels), (window, lambda ax: ax.figure.canvas.draw_all())):
+        ax = make()
+        image = biggus.imshow(pyramid_of(sources), ax)
+        ax.set_xlim(0, 300)
+        ax.set_ylim(200, 0)
+        with pytest.warns(UserWarning, match="unplugged"):
+            draw(ax)
+        seen = sources[0].values(slice(0, 256, 1), slice(0, 384, 1))
+        assert image.get_clim() == pytest.approx((seen.min(), seen.max()), abs=0.3)
+        assert not np.ma.is_masked(image.get_array())

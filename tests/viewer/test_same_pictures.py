@@ -231,6 +231,24 @@ def test_beside_other_artists_and_sharing_axes():
         assert_same([ours, theirs])
 
 
+def test_in_a_part_of_a_figure():
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    drawn = []
+    for ours in (True, False):
+        figure = Figure(figsize=(6, 3), layout="constrained")
+        for part, name in zip(figure.subfigures(1, 2), ("f8", "rgb u1"), strict=True):
+            ax = part.add_subplot()
+            image = biggus.imshow(chunked(VALUES[name]), ax) if ours else ax.imshow(VALUES[name])
+            if name == "f8":
+                part.colorbar(image)
+        canvas = FigureCanvasAgg(figure)
+        canvas.draw()
+        drawn.append(np.asarray(canvas.buffer_rgba()).copy())
+    assert_same(drawn)
+
+
 @pytest.mark.parametrize("name", ["pdf", "svg", "png", "ps"])
 @pytest.mark.parametrize("interpolation", ["none", None])
 @pytest.mark.parametrize("dpi", [40, 110])
