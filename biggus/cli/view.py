@@ -16,6 +16,7 @@ from biggus.options import set_options
 from biggus.sinks.placing import replacing
 
 if TYPE_CHECKING:
+    from biggus.array import Array
     from biggus.pyramids import Pyramid
 
 _EXAMPLES = """\
@@ -82,37 +83,39 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _pyramid(arguments: argparse.Namespace) -> Pyramid:
     """Return what is to be shown, with all the levels that it has."""
-    from biggus.pyramids import Pyramid, kept_overviews, open_pyramid, overviews
+    from biggus.pyramids import Pyramid, kept_overviews, overviews
     from biggus.pyramids.layout import picture_axes
 
     try:
         variable, key = split_selection(arguments.selection or "")
     except KeySyntaxError as error:
         raise UsageError(str(error)) from None
-    if key is ... and not arguments.raw:
-        options = backend_options(arguments)
-        if "zoom" in options:
-            options["zooms"] = range(options.pop("zoom") + 1)
-        found = open_pyramid(
-            arguments.location, variable or None, backend=arguments.backend, **options
-        )
-        if len(found) > 1:
+    try:
+        found = _opened(arguments, variable or None, key)
+        if isinstance(found, Pyramid):
             return found
-        array = found.levels[0].array
-    else:
-        try:
-            array = open_variable(arguments, variable or None).array[key]
-        except (IndexError, ValueError, TypeError) as error:
-            if isinstance(error, BiggusError):
-                raise
-            raise UsageError(f"cannot select from {arguments.location}: {error}") from None
-    if array.ndim < 2:
-        raise UsageError(f"an array of shape {array.shape} has no rows and columns to pan over")
+        axes = picture_axes(found.shape)
+    except (IndexError, ValueError, TypeError) as error:
+        if isinstance(error, BiggusError):
+            raise
+        raise UsageError(f"{arguments.location} cannot be panned over: {error}") from None
     if arguments.overviews:
-        with progress_bar() as bar, set_options(progress=bar):
-            return overviews(array)
-    axes = picture_axes(array.shape)
-    return kept_overviews(array) or Pyramid([(array, (1,) * array.ndim)], axes)
+        with progress_bar() as bar, set_options(progress=bar or False):
+            return overviews(found)
+    return kept_overviews(found) or Pyramid([(found, (1,) * found.ndim)], axes)
+
+
+def _opened(arguments: argparse.Namespace, variable: str | None, key: Any) -> Pyramid | Array:
+    """Return what is stored at several resolutions, or the array that is selected."""
+    from biggus.pyramids import open_pyramid
+
+    if key is not ... or arguments.raw:
+        return open_variable(arguments, variable).array[key]
+    options = backend_options(arguments)
+    if "zoom" in options:
+        options["zooms"] = range(options.pop("zoom") + 1)
+    found = open_pyramid(arguments.location, variable, backend=arguments.backend, **options)
+    return found if len(found) > 1 else found.levels[0].array
 
 
 def _serve(shown: Pyramid, title: str, port: int) -> None:

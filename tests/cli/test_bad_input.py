@@ -182,7 +182,7 @@ def test_keys_that_do_not_fit(key, folder, fails):
 
 
 @pytest.mark.parametrize(
-    "output", ["out.txt", "out", "no/such/folder/out.npy", "out.png", ".npy", "/proc/out.npy"]
+    "output", ["out.txt", "out", "no/such/folder/out.npy", "out.gif", ".npy", "/proc/out.npy"]
 )
 def test_outputs_that_cannot_be(output, folder, fails):
     fails("get", folder / "whole.h5", "v", "-o", output)
@@ -206,10 +206,15 @@ def test_the_demo_says_what_to_install(module, fails, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("module", "suffix"), [("PIL", ".png"), ("netCDF4", ".nc"), ("zarr", ".zarr")]
+    ("module", "suffix", "extra"),
+    [
+        *(("netCDF4", ".nc", "netcdf"), ("zarr", ".zarr", "zarr"), ("PIL", ".png", "tiles")),
+        ("matplotlib", ".pdf", "viewer"),
+    ],
 )
-def test_an_output_says_what_to_install(module, suffix, folder, fails, monkeypatch):
+def test_an_output_says_what_to_install(module, suffix, extra, folder, fails, monkeypatch):
     monkeypatch.setitem(sys.modules, module, None)
-    extra = {"PIL": "tiles", "netCDF4": "netcdf", "zarr": "zarr"}[module]
     arguments = ["get", folder / "whole.h5", "v", "--backend", "hdf5", "-o", f"out{suffix}"]
+    if module == "PIL":  # which figures are not drawn with
+        arguments.append("--pixels")
     assert f"biggus[{extra}]" in fails(*arguments)

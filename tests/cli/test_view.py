@@ -1,0 +1,119 @@
+"""`biggus view`: a picture, a page, or a window, of what is named."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+import urllib.request
+
+import numpy as np
+import pytest
+
+import biggus
+from biggus.cli import main
+from biggus.pyramids import kept_overviews
+
+pytest.importorskip("matplotlib")
+h5py = pytest.importorskip("h5py")
+image_module = pytest.importorskip("PIL.Image")
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory):
+    found = tmp_path_factory.mktemp("view") / "a.h5"
+    with h5py.File(found, "w") as file:
+        file["field"] = np.hypot(*np.mgrid[-300:300, -200:200]).astype("f4")
+        file["cube"] = np.arange(3 * 40 * 50.0).reshape(3, 40, 50)
+        file["line"] = np.arange(9.0)
+        file["words"] = np.array([["a", "b"]], dtype=h5py.string_dtype())
+    return found
+
+
+def run(path, *arguments):
+    return main(["view", str(path), *map(str, arguments)])
+
+
+@pytest.mark.parametrize("suffix", [".png", ".pdf", ".svg"])
+def test_a_picture_is_written(path, tmp_path, suffix, capsys) -> None:
+    out = tmp_path / f"out{suffix}"
+    assert run(path, "field", "-o", out) == 0
+    assert capsys.readouterr().out.strip() == str(out)
+    assert out.stat().st_size > 1000
+    assert list(tmp_path.iterdir()) == [out]
+    assert run(path, "field", "-o", out) == 1
+    assert "--force" in capsys.readouterr().err
+    assert run(path, "field", "-o", out, "--force") == 0
+
+
+def test_the_picture_is_of_what_is_named(path, tmp_path) -> None:
+    out = tmp_path / "out.png"
+    assert run(path, "field[:300, :200]", "-o", out) == 0
+    with image_module.open(out) as image:
+        pixels = np.asarray(image.convert("RGB")).astype(int)
+    middle = pixels[pixels.shape[0] // 2, pixels.shape[1] // 2]
+    assert np.ptp(middle) > 20  # a colour, not the grey and white around it
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "problem"),
+    [
+        (("line", "-o", "x.png"), 2, "two axes or more"),
+        (("cube[9]", "-o", "x.png"), 2, "out of bounds"),
+        (("nothing", "-o", "x.png"), 1, "nothing"),
+        (("field", "-o", "x.doc"), 1, ".png"),
+        (("field", "--serve", "-o", "x.png"), 2, "exclude"),
+        (("field[", "-o", "x.png"), 2, "bracket"),
+        (("field",), 2, "--serve"),
+    ],
+)
+def test_what_makes_no_sense_is_said(path, tmp_path, monkeypatch, capsys, arguments, code, problem):
+    monkeypatch.chdir(tmp_path)
+    assert run(path, *arguments) == code
+    error = capsys.readouterr().err
+    assert problem in error
+    assert error.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_overviews_are_made_and_found_again(path, tmp_path, monkeypatch, soon_settled) -> None:
+    cache = biggus.Cache(tmp_path / "cache")
+    out = tmp_path / "out.png"
+    arguments = ("field", "--cache", tmp_path / "cache", "-o", out)
+    assert run(path, *arguments, "--overviews") == 0
+    assert kept_overviews(biggus.open(path, "field"), cache=cache) is not None
+    monkeypatch.setattr("biggus.pyramids.of_array.build", None)  # nothing is built again
+    assert run(path, *arguments, "--overviews", "--force") == 0
+    assert run(path, *arguments, "--force") == 0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_a_page_is_served_until_it_is_interrupted(path, tmp_path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-u", "-m", "biggus", "view", str(path), "cube", "--serve"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        url = re.search(r"http://127\.0\.0\.1:\d+/\S+/", process.stdout.readline())[0]
+        with urllib.request.urlopen(url + "about.json", timeout=20) as answer:
+            assert b'"rows": 40' in answer.read()
+        process.send_signal(signal.SIGINT)
+        _, error = process.communicate(timeout=30)
+    finally:
+        process.kill()
+        process.wait()
+    assert (process.returncode, error) == (130, "biggus: interrupted\n")
+
+
+def test_a_port_that_is_taken_is_said(path, capsys) -> None:
+    import socket
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        assert run(path, "cube", "--serve", "--port", taken.getsockname()[1]) == 2
+    assert "port" in capsys.readouterr().err
