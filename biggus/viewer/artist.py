@@ -186,9 +186,10 @@ class ArrayImage(AxesImage):
         canvas = self._canvas
         complete = self._block or not self._redrawing.begin(canvas)
         frame = self._show(view, complete=complete, alone=canvas.is_saving())
-        if not (self._coloured or self.norm.scaled() or complete):
+        drawn = self._prepared(frame)
+        if not frame.known or not (self._coloured or self.norm.scaled() or complete):
             return None, 0, 0, None
-        return self._prepared(frame).make_image(renderer, magnification, unsampled)
+        return drawn.make_image(renderer, magnification, unsampled)
 
     def _show(self, view: View, *, complete: bool, alone: bool) -> Frame:
         limits = self._limits
@@ -218,7 +219,8 @@ class ArrayImage(AxesImage):
         """Return the image that matplotlib is to draw for a frame."""
         drawn = self._drawn
         if frame is not self._frame:
-            drawn.set_data(frame.values())
+            picture = self._scene.picture
+            drawn.set_data(frame.values() if frame.known else _placeholder(picture))
             self._frame = frame
         drawn.part = self._placement.extent_of(frame.layer, frame.span)
         drawn.update_from(self)

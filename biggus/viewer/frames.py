@@ -24,11 +24,17 @@ class Frame:
         What it is of.
     span : Span
         Which of its elements.
+
+    Attributes
+    ----------
+    known : bool
+        Whether anything is known of them: some may be known to be missing.
     """
 
     def __init__(self, layer: Layer, span: Span) -> None:
         self.layer = layer
         self.span = span
+        self.known = False
         channels = layer.array.shape[2:]
         self._data: npt.NDArray[Any] = np.zeros((*span.shape, *channels), layer.array.dtype)
         self._missing = np.ones(span.shape, bool)
@@ -41,11 +47,13 @@ class Frame:
         """Put what tiles show of it, of the same or another layer, over what is there."""
         for key in keys:
             if key in tiles:
+                self.known = True
                 self._put(tiles[key], layer, layer.bounds(key))
 
     def blank(self, keys: Iterable[TileKey]) -> None:
         """Have nothing shown where tiles of its own layer are."""
         for key in keys:
+            self.known = True
             here = _overlap(self.span, self.layer.bounds(key))
             self._missing[_within(here, self.span)] = True
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from biggus.array import Array
 from biggus.construct import ArrayAdapter
-from biggus.errors import MissingDependencyError
+from biggus.extras import needing
 from biggus.functions import histogram
 from biggus.options import parse_size
 from biggus.together import ndarrays
@@ -249,10 +249,8 @@ def hist(
 
 def _axes(ax: Axes | None) -> Axes:
     """Return where to draw."""
-    try:
+    with needing("matplotlib", "viewer", "showing an array"):
         import matplotlib as mpl  # noqa: F401 - whether it is there
-    except ImportError:
-        raise MissingDependencyError("matplotlib", "viewer", "showing an array") from None
     if ax is not None:
         return ax
     from matplotlib import pyplot as plt

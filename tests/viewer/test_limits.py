@@ -220,3 +220,15 @@ def test_they_are_found_though_the_coarsest_level_cannot_be_read():
         seen = sources[0].values(slice(0, 256, 1), slice(0, 384, 1))
         assert image.get_clim() == pytest.approx((seen.min(), seen.max()), abs=0.3)
         assert not np.ma.is_masked(image.get_array())
+
+
+@pytest.mark.parametrize("show", [biggus.imshow, biggus.plot, biggus.hist])
+def test_without_matplotlib_it_is_said_what_to_install(monkeypatch, show):
+    import sys
+
+    for name in [name for name in sys.modules if name.partition(".")[0] == "matplotlib"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setattr(sys, "path", [])
+    monkeypatch.setattr(sys, "path_importer_cache", {})
+    with pytest.raises(biggus.errors.MissingDependencyError, match=r"biggus\[viewer\]"):
+        show(np.zeros(3))
