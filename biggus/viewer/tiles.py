@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 
+from biggus.options import set_options
 from biggus.threads import WaitingThreads, interruptible
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ class Tiles(Generic[Key]):
             self._process = os.getpid()
         if key in self._kept or key in self.failed or key in self._asked:
             return
-        self._asked[key] = _readers.submit(self._context.copy().run, read)
+        self._asked[key] = _readers.submit(self._context.copy().run, _quietly, read)
 
     @property
     def waiting(self) -> bool:
@@ -146,6 +147,12 @@ class Tiles(Generic[Key]):
                 return
             if key not in needed:
                 total -= _nbytes(self._kept.pop(key))
+
+
+def _quietly(read: Callable[[], Values]) -> Values:
+    """Read without a progress bar: there would be one a tile, from many threads."""
+    with set_options(progress=False):
+        return read()
 
 
 def _nbytes(values: Values) -> int:

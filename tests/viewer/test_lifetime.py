@@ -128,6 +128,25 @@ def test_tiles_that_nobody_has_are_not_read():
     assert len(began) <= 16
 
 
+def test_reads_have_the_options_of_where_a_picture_was_made_and_show_no_progress():
+    told = []
+    with biggus.set_options(memory="123 MB", progress=lambda done, total: told.append(done)):
+        tiles = Tiles()
+    source = Endless(100)
+    seen = []
+
+    def read():
+        seen.append(biggus.options.current())
+        return array_of(source).ndarray()
+
+    tiles.ask("a", read)
+    tiles.wait(["a"])
+    assert tiles.collect()
+    assert "a" in tiles
+    assert (seen[0].memory, seen[0].progress) == (123_000_000, False)
+    assert not told
+
+
 def run(script, seconds=120):
     return subprocess.run(
         [sys.executable, "-c", script],
