@@ -275,3 +275,37 @@ def flat_range(box: Box, shape: tuple[int, ...]) -> tuple[int, int]:
         first += s.start * n
         last += (s.start + (s.stop - 1 - s.start) // s.step * s.step) * n
     return first, last + 1
+
+
+def box_shape(box: Box) -> tuple[int, ...]:
+    """Return the shape of the values in `box`.
+
+    Examples
+    --------
+    >>> box_shape((slice(0, 10, 3), slice(2, 4, 1)))
+    (4, 2)
+    """
+    return tuple([len(range(s.start, s.stop, s.step)) for s in box])
+
+
+def within(box: Box, outer: Box) -> Box:
+    """Return a box counted from where another begins, which holds it and has no strides.
+
+    Examples
+    --------
+    >>> within((slice(12, 20, 3),), (slice(10, 30, 1),))
+    (slice(2, 10, 3),)
+    """
+    pairs = zip(box, outer, strict=True)
+    return tuple([slice(s.start - o.start, s.stop - o.start, s.step) for s, o in pairs])
+
+
+def holds(outer: Box, inner: Box) -> bool:
+    """Tell whether a box, without strides, holds all of another."""
+    pairs = zip(outer, inner, strict=True)
+    return all(o.start <= i.start and i.stop <= o.stop for o, i in pairs)
+
+
+def whole(shape: tuple[int, ...]) -> Box:
+    """Return the box that holds all of an array of `shape`."""
+    return tuple(slice(0, n, 1) for n in shape)

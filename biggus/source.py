@@ -23,7 +23,11 @@ import numpy as np
 import numpy.typing as npt
 
 from biggus.errors import BiggusError, SourceError
-from biggus.grid import Box as Box  # noqa: PLC0414, TC001 - others take it from here
+from biggus.grid import Box as Box  # noqa: PLC0414 - others take these from here
+from biggus.grid import box_shape as box_shape  # noqa: PLC0414
+from biggus.grid import holds as holds  # noqa: PLC0414
+from biggus.grid import whole as whole  # noqa: PLC0414
+from biggus.grid import within as within  # noqa: PLC0414
 
 if TYPE_CHECKING:
     import contextlib
@@ -375,37 +379,3 @@ def same_but_for_order(one: np.dtype[Any], other: np.dtype[Any]) -> bool:
     True
     """
     return one.newbyteorder("<") == other.newbyteorder("<")
-
-
-def box_shape(box: Box) -> tuple[int, ...]:
-    """Return the shape of the values in `box`.
-
-    Examples
-    --------
-    >>> box_shape((slice(0, 10, 3), slice(2, 4, 1)))
-    (4, 2)
-    """
-    return tuple([len(range(s.start, s.stop, s.step)) for s in box])
-
-
-def within(box: Box, outer: Box) -> Box:
-    """Return a box counted from where another begins, which holds it and has no strides.
-
-    Examples
-    --------
-    >>> within((slice(12, 20, 3),), (slice(10, 30, 1),))
-    (slice(2, 10, 3),)
-    """
-    pairs = zip(box, outer, strict=True)
-    return tuple([slice(s.start - o.start, s.stop - o.start, s.step) for s, o in pairs])
-
-
-def holds(outer: Box, inner: Box) -> bool:
-    """Tell whether a box, without strides, holds all of another."""
-    pairs = zip(outer, inner, strict=True)
-    return all(o.start <= i.start and i.stop <= o.stop for o, i in pairs)
-
-
-def whole(shape: tuple[int, ...]) -> Box:
-    """Return the box that holds all of an array of `shape`."""
-    return tuple(slice(0, n, 1) for n in shape)
