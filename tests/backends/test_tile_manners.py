@@ -260,3 +260,39 @@ def test_without_a_folder_of_its_own_each_process_keeps_to_itself(own_folder, mo
     monkeypatch.setattr(shared, "_folder", lambda process: None)
     with shared.passing("host", 1), shared.passing("host", 1):
         pass
+
+
+@pytest.mark.parametrize("shared_over_processes", [False, True])
+def test_so_many_requests_begin_in_a_second_with_or_without_a_folder(
+    own_folder, monkeypatch, shared_over_processes
+) -> None:
+    if not shared_over_processes:
+        monkeypatch.setattr(shared, "_folder", lambda process: None)
+    waits: list[float] = []
+    monkeypatch.setattr(shared.time, "sleep", waits.append)
+    for clock in ("time", "monotonic"):
+        monkeypatch.setattr(shared.time, clock, lambda: 1e9)
+    for _ in range(4):
+        with shared.passing(f"a host, {shared_over_processes}", 8, 10):
+            pass
+    assert waits == pytest.approx([0.0, 0.1, 0.2, 0.3])
+
+
+def test_a_child_that_was_forked_meanwhile_keeps_no_place(own_folder) -> None:
+    """It has the locked files open too, for as long as it lives."""
+    if not hasattr(os, "fork"):
+        pytest.skip("there is no fork here")
+    code = """
+import os, signal, subprocess, sys
+from biggus.backends.http import shared
+with shared.passing("host", 1, 1000):
+    child = os.fork()
+    if not child:
+        signal.pause()
+try:
+    again = "from biggus.backends.http import shared\\nwith shared.passing('host', 1): pass"
+    subprocess.run([sys.executable, "-c", again], check=True, timeout=30)
+finally:
+    os.kill(child, signal.SIGKILL)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

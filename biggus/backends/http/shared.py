@@ -14,6 +14,7 @@ import logging
 import os
 import struct
 import tempfile
+import threading
 import time
 from functools import cache
 from pathlib import Path
@@ -45,18 +46,16 @@ def passing(host: str, most: int, per_second: float | None = None) -> Iterator[N
         How many may begin in a second.
     """
     folder = _folder(os.getpid())
-    if folder is None:
-        yield
-        return
     name = hashlib.blake2b(host.encode(), digest_size=12).hexdigest()
-    place = _place(folder, name, most)
+    place = None if folder is None else _place(folder, name, most)
     try:
         if per_second is not None:
-            time.sleep(_turn(folder / f"{name}.turn", 1 / per_second))
+            wait = None if folder is None else _turn(folder / f"{name}.turn", 1 / per_second)
+            time.sleep(_own_turn(name, 1 / per_second) if wait is None else wait)
         yield
     finally:
         if place is not None:
-            os.close(place)  # which lets go of its lock
+            _close(place)
 
 
 def _place(folder: Path, name: str, most: int) -> int | None:
@@ -69,15 +68,15 @@ def _place(folder: Path, name: str, most: int) -> int | None:
                 return None
             if _lock(place, wait=False):
                 return place
-            os.close(place)
+            os.close(place)  # not `_close`: the lock is another's
         time.sleep(_PAUSE_SECONDS)
 
 
-def _turn(path: Path, seconds: float) -> float:
-    """Take the next turn, and return in how many seconds it comes."""
+def _turn(path: Path, seconds: float) -> float | None:
+    """Take the next turn, and return in how many seconds it comes; None if none can be had."""
     file = _opened(path)
     if file is None:
-        return 0.0
+        return None
     try:
         _lock(file, wait=True)
         now = time.time()
@@ -90,9 +89,25 @@ def _turn(path: Path, seconds: float) -> float:
         return turn - now
     except OSError as error:
         log.debug("turns are not shared: %s", error)
-        return 0.0
+        return None
     finally:
-        os.close(file)
+        _close(file)
+
+
+def _own_turn(name: str, seconds: float) -> float:
+    """Take the next turn of this process alone, and return in how many seconds it comes."""
+    lock, turns = _own(os.getpid())
+    with lock:
+        now = time.monotonic()
+        turn = max(now, turns.get(name, now))
+        turns[name] = turn + seconds
+    return turn - now
+
+
+@cache
+def _own(process: int) -> tuple[threading.Lock, dict[str, float]]:  # noqa: ARG001 - as below
+    """Return the next turns of this process, and a lock for them."""
+    return threading.Lock(), {}
 
 
 def _opened(path: Path) -> int | None:
@@ -102,6 +117,16 @@ def _opened(path: Path) -> int | None:
     except OSError as error:
         log.debug("requests are not counted over processes: %s", error)
         return None
+
+
+def _close(file: int) -> None:
+    """Close a file that is locked, and let go of the lock."""
+    # Closing it alone would not: a child that was forked meanwhile has it open too.
+    with contextlib.suppress(ImportError, OSError):
+        import fcntl
+
+        fcntl.flock(file, fcntl.LOCK_UN)
+    os.close(file)
 
 
 def _lock(file: int, *, wait: bool) -> bool:

@@ -39,6 +39,8 @@ _BOTH_SIDES = 0.1
 
 _MOST_FLAGS = 40
 
+_FARTHEST = 1e307
+
 
 class Colours(NamedTuple):
     """How values become colours.
@@ -84,6 +86,11 @@ def colours_for(
     cmap, vmin, vmax : optional
         What the user wants.
 
+    Raises
+    ------
+    ValueError
+        If `vmin` is greater than `vmax`.
+
     Examples
     --------
     >>> round(colours_for(np.linspace(-1, 3, 9), {}).vmin, 1)
@@ -91,10 +98,12 @@ def colours_for(
     >>> colours_for(np.linspace(270, 300, 9), {"standard_name": "air_temperature"}).cmap
     'inferno'
     """
-    flags = _flags(attributes)
-    if flags and cmap is None:
-        return Colours(_distinct(len(flags)), -0.5, len(flags) - 0.5, flags=flags)
+    if vmin is not None and vmax is not None and vmin > vmax:
+        raise ValueError(f"vmin={vmin} is greater than vmax={vmax}")
     finite = _finite(values)
+    flags = flags_of(attributes)
+    if flags and cmap is None and _are_flags(finite, flags):
+        return Colours(_distinct(len(flags)), -0.5, len(flags) - 0.5, flags=flags)
     if not finite.size:
         return Colours(cmap or SEQUENTIAL, *_span(0.0, 1.0, vmin, vmax))
     least, greatest = float(finite.min()), float(finite.max())
@@ -103,7 +112,7 @@ def colours_for(
     both = low < 0 < high and min(-low, high) >= _BOTH_SIDES * max(-low, high)
     if wanted is None:
         wanted = DIVERGING if both else SEQUENTIAL
-    if wanted == DIVERGING and cmap is None and low < 0 < high:
+    if wanted == DIVERGING and cmap is None:
         low, high = -max(-low, high), max(-low, high)
     low, high = _span(low, high, vmin, vmax)
     beyond = ("min" if least < low else "") + ("max" if greatest > high else "")
@@ -113,16 +122,20 @@ def colours_for(
 
 def _finite(values: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
     numbers = np.ma.compressed(values).astype(np.float64)
-    finite: npt.NDArray[np.float64] = numbers[np.isfinite(numbers)]
+    # Beyond, differences of float64 overflow.
+    finite: npt.NDArray[np.float64] = numbers[np.isfinite(numbers)].clip(-_FARTHEST, _FARTHEST)
     return finite
 
 
 def _span(low: float, high: float, vmin: float | None, vmax: float | None) -> tuple[float, float]:
     low, high = (low if vmin is None else vmin), (high if vmax is None else vmax)
-    if low == high:  # one value everywhere: to be told from those beside it
-        half = abs(low) / 2 or 0.5
-        return low - half, high + half
-    return low, high
+    if low < high:
+        return low, high
+    # One value everywhere, to be told from those beside it; or all beyond what the user wants.
+    if vmin is None and vmax is not None:
+        return vmax - (abs(vmax) / 2 or 0.5), vmax
+    half = abs(low) / 2 or 0.5
+    return (low - half if vmin is None else low), low + half
 
 
 def _named(attributes: Mapping[str, Any], name: str) -> str | None:
@@ -133,7 +146,13 @@ def _named(attributes: Mapping[str, Any], name: str) -> str | None:
     return next((colours for part, colours in _NAMED if part in words), None)
 
 
-def _flags(attributes: Mapping[str, Any]) -> tuple[tuple[float, str], ...]:
+def _are_flags(finite: npt.NDArray[np.float64], flags: tuple[tuple[float, str], ...]) -> bool:
+    """Tell whether most values are flags: some variables list only a few special values."""
+    known = np.isin(finite, [value for value, _ in flags])
+    return 2 * int(known.sum()) >= len(known)
+
+
+def flags_of(attributes: Mapping[str, Any]) -> tuple[tuple[float, str], ...]:
     """Return the values of categories and what they mean, if the attributes list such."""
     values, meanings = attributes.get("flag_values"), attributes.get("flag_meanings")
     if values is None or not isinstance(meanings, str):
@@ -175,3 +194,14 @@ def places_of_flags(
     places = np.searchsorted(known, data).clip(0, len(known) - 1)
     mask = np.ma.getmaskarray(values) | (known[places] != data)
     return np.ma.MaskedArray(places.astype(np.float64), mask=mask)
+
+
+def with_opacity(values: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+    """Return colours with what is missing seen through."""
+    data = np.ma.getdata(values)
+    pixels = np.full((*data.shape[:2], 4), 255, np.uint8)
+    if data.dtype.kind == "f":
+        data = np.rint(np.nan_to_num(data).clip(0, 1) * 255)
+    pixels[..., : data.shape[2]] = data
+    pixels[np.ma.getmaskarray(values).any(axis=2), 3] = 0
+    return pixels

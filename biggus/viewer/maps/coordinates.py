@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("biggus.viewer")
 
+_PRESSURES = {"pa", "hpa", "kpa", "dbar", "decibar", "bar", "millibar", "mbar", "mb", "atm"}
+"""Units: what is counted in them along an axis needs not say that it grows downwards (CF)."""
+
 _MOST_TILES = 10_000
 """Of a mosaic of more tiles the coordinates are not looked for."""
 
@@ -77,9 +80,9 @@ class Coordinate:
         standard = str(self.attributes.get("standard_name", "")).lower()
         axis = str(self.attributes.get("axis", "")).lower()
         name = self.name.lower()
-        if units.startswith(("degrees_n", "degree_n")) or standard == "latitude":
+        if units.replace("_", "").startswith(("degreesn", "degreen")) or standard == "latitude":
             return "latitude"
-        if units.startswith(("degrees_e", "degree_e")) or standard == "longitude":
+        if units.replace("_", "").startswith(("degreese", "degreee")) or standard == "longitude":
             return "longitude"
         if " since " in units or standard == "time":
             return "time"
@@ -89,6 +92,13 @@ class Coordinate:
         named = {"lat": "latitude", "latitude": "latitude", "lon": "longitude"}
         named |= {"longitude": "longitude", "time": "time", "x": "x", "y": "y"}
         return named.get(name)
+
+    @property
+    def downward(self) -> bool:
+        """Whether its values grow downwards, as depths and pressures do."""
+        said = str(self.attributes.get("positive", "")).lower()
+        units = str(self.attributes.get("units", "")).lower()
+        return said == "down" or (said != "up" and units in _PRESSURES)
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from biggus.extras import needing
 from biggus.viewer.maps import labels
 from biggus.viewer.maps.coast import coastlines
-from biggus.viewer.maps.colours import places_of_flags
+from biggus.viewer.maps.colours import places_of_flags, with_opacity
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,7 +42,7 @@ def new_figure(size: tuple[float, float], title: str) -> Figure:
     figure = Figure(figsize=size, layout="constrained")
     FigureCanvasAgg(figure)
     if title:
-        figure.suptitle(title, fontsize=11)
+        figure.suptitle(title, fontsize=11, parse_math=False)
     return figure
 
 
@@ -62,8 +62,9 @@ def draw_line(ax: Any, values: Any, meaning: Meaning) -> None:
     if x.dtype.kind not in "iufM":
         along, x = None, np.arange(len(numbers))
     ax.plot(x, numbers, linewidth=1.0, color="#1f5a96")
-    ax.set_xlabel(labels.axis_label(along, 0))
-    ax.set_ylabel(labels.label_of(meaning))
+    # What a store says may hold a dollar sign, and is no formula.
+    ax.set_xlabel(labels.axis_label(along, 0), parse_math=False)
+    ax.set_ylabel(labels.label_of(meaning), parse_math=False)
     ax.grid(alpha=0.3)
     if x.dtype.kind == "M":
         _date_ticks(ax.xaxis)
@@ -105,7 +106,7 @@ def draw_field(
 
     def numbers(values: Any) -> Any:
         if colours is None:
-            return values
+            return with_opacity(values) if np.ma.is_masked(values) else values
         flagged = places_of_flags(values, colours.flags) if colours.flags else values
         return np.ma.masked_invalid(flagged)
 
@@ -133,9 +134,7 @@ def _colour_map(colours: Colours) -> Any:
     found = colours.cmap
     if isinstance(found, list):
         return ListedColormap(found).with_extremes(bad=_MISSING)
-    if isinstance(found, str):
-        found = colormaps[found]
-    return found.with_extremes(bad=_MISSING)
+    return colormaps.get_cmap(found).with_extremes(bad=_MISSING)
 
 
 def _north_up(
@@ -158,13 +157,17 @@ def _north_up(
 
 def _finish(ax: Any, grid: Grid, coasts: bool, ticks: int) -> None:
     """Label the axes, and draw what lies over a map."""
-    ax.set_xlabel(labels.axis_label(grid.x_axis, 1))
-    ax.set_ylabel(labels.axis_label(grid.y_axis, 0))
+    ax.set_xlabel(labels.axis_label(grid.x_axis, 1), parse_math=False)
+    ax.set_ylabel(labels.axis_label(grid.y_axis, 0), parse_math=False)
+    if grid.y_axis is not None and grid.y_axis.downward:
+        ax.yaxis.set_inverted(True)
     for axis, each, values in ((ax.xaxis, grid.x_axis, grid.x), (ax.yaxis, grid.y_axis, grid.y)):
         if each is None:
             continue
         dates = labels.dates_of(each, values) if each.kind == "time" else None
-        if dates is not None:
+        if values.dtype.kind == "M":
+            _date_ticks(axis)
+        elif dates is not None:
             _cftime_ticks(ax, values, dates, axis)
         else:
             _degree_ticks(axis, each.kind, ticks)
@@ -216,7 +219,11 @@ def _draw_coasts(ax: Any) -> None:
 
 
 def _degree_ticks(axis: Any, kind: str | None, most: int = 7) -> None:
+    from matplotlib.ticker import MaxNLocator
+
     if kind not in ("longitude", "latitude"):
+        if most < 7:  # small panels: numbers may be long
+            axis.set_major_locator(MaxNLocator(nbins=most - 1))
         return
     sides = ("E", "W") if kind == "longitude" else ("N", "S")
 
@@ -226,8 +233,6 @@ def _degree_ticks(axis: Any, kind: str | None, most: int = 7) -> None:
             if abs(degrees) == 180:
                 return "180°"
         return labels.degrees_text(round(degrees, 6), *sides)
-
-    from matplotlib.ticker import MaxNLocator
 
     steps = [1, 1.5, 2, 3, 4.5, 6, 10] if kind == "longitude" else [1, 1.5, 2, 3, 5, 10]
     axis.set_major_locator(MaxNLocator(nbins=most, steps=steps))
@@ -245,7 +250,9 @@ def _date_ticks(axis: Any) -> None:
 
 def _cftime_ticks(ax: Any, x: npt.NDArray[Any], dates: npt.NDArray[Any], axis: Any = None) -> None:
     """Write the dates of a few numbers at an axis of numbers."""
-    places = np.unique(np.linspace(0, len(x) - 1, min(len(x), 5)).round().astype(int))
+    known = np.flatnonzero(np.isfinite(x))
+    spread = np.linspace(0, max(0, len(known) - 1), min(len(known), 5)).round().astype(int)
+    places = known[np.unique(spread)]
     texts = [labels.date_text(dates[place]) for place in places]
     axis = ax.xaxis if axis is None else axis
     axis.set_ticks([float(x[place]) for place in places], labels=texts)

@@ -81,8 +81,10 @@ def _ends(values: npt.NDArray[Any]) -> tuple[float, float]:
     return float(values[0]) - half, float(values[-1]) + half
 
 
-def coarsening(array: Array, axes: tuple[int, int]) -> tuple[Array, int]:
+def coarsening(array: Array, axes: tuple[int, int], method: str = "mean") -> tuple[Array, int]:
     """Return an array that is averaged until a picture of it has no more pixels than it shows.
+
+    With the mode as the method, the most frequent values are kept instead of means.
 
     Returns
     -------
@@ -93,7 +95,7 @@ def coarsening(array: Array, axes: tuple[int, int]) -> tuple[Array, int]:
     """
     if max(array.shape[axis] for axis in axes) <= MOST_PIXELS or array.dtype.kind not in "biufc":
         return array, 1
-    pyramid = overviews(array, axes=axes, cache=False)
+    pyramid = overviews(array, axes=axes, method=method, cache=False)
     for level in pyramid.levels:
         if max(level.array.shape[axis] for axis in axes) <= MOST_PIXELS:
             return level.array, int(level.factors[axes[0]])
@@ -106,7 +108,8 @@ def grid_of(meaning: Meaning, shape: tuple[int, int], axes: tuple[int, int], fac
     rows, columns = axes
     x, y = (meaning.curved(axes, kind) for kind in ("longitude", "latitude"))
     if x is not None and y is not None and meaning.along(columns) is None:
-        curved = [each.values()[::factor, ::factor] for each in (x, y)]
+        middles = [slice(min(factor // 2, (n - 1) % factor), None, factor) for n in x.node.shape]
+        curved = [each.values()[tuple(middles)] for each in (x, y)]
         if rows > columns:
             curved = [each.T for each in curved]
         if all(np.isfinite(each).all() for each in curved):

@@ -88,7 +88,7 @@ def _frames(look: Look, coastlines: bool) -> Iterator[npt.NDArray[np.uint8]]:
     drawn = draw_field(ax, fields[0], grid, colours, coastlines)
     if colours is not None:
         colour_bar(fig, drawn, [ax], colours, label_of(look.meaning))
-    ax.set_title(look.name_of(0), fontsize=10)
+    ax.set_title(look.name_of(0), fontsize=10, parse_math=False)
     del fields
     canvas: Any = fig.canvas
     canvas.draw()
@@ -96,7 +96,7 @@ def _frames(look: Look, coastlines: bool) -> Iterator[npt.NDArray[np.uint8]]:
     for number in range(length):
         [values], _ = look.fields([number])
         drawn.show(values)
-        ax.set_title(look.name_of(number), fontsize=10)
+        ax.set_title(look.name_of(number), fontsize=10, parse_math=False)
         canvas.draw()
         pixels = np.asarray(canvas.buffer_rgba())[..., :3]
         rows, columns = (n - n % 2 for n in pixels.shape[:2])

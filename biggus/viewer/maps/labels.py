@@ -28,7 +28,7 @@ def label_of(meaning: Meaning) -> str:
 
 def _with_units(name: str, attributes: Any) -> str:
     attributes = dict(attributes)
-    said = attributes.get("long_name") or attributes.get("standard_name", "").replace("_", " ")
+    said = attributes.get("long_name") or str(attributes.get("standard_name", "")).replace("_", " ")
     units = str(attributes.get("units", ""))
     text = shortened(str(said or name))
     return f"{text} ({units})" if units not in ("", "1") and text else text or units
@@ -51,7 +51,7 @@ def dates_of(each: Coordinate, values: npt.NDArray[Any]) -> npt.NDArray[Any] | N
     Returns
     -------
     ndarray of datetime64, or of cftime's dates in other calendars; None
-        Without cftime those of the common calendar alone.
+        NaT where a value is missing.  Without cftime those of the common calendar alone.
     """
     if values.dtype.kind == "M":
         return values
@@ -63,17 +63,21 @@ def dates_of(each: Coordinate, values: npt.NDArray[Any]) -> npt.NDArray[Any] | N
         import cftime
     except ImportError:
         return None
+    known = np.isfinite(values)
+    dates = np.full(values.shape, np.datetime64("NaT"), object)
     try:
-        dates = np.asarray(cftime.num2date(values, units, calendar))
+        dates[known] = cftime.num2date(values[known], units, calendar)
     except (ValueError, OverflowError, TypeError):
         return None
     if calendar.lower() in ("standard", "gregorian", "proleptic_gregorian"):
         try:
-            return np.array([np.datetime64(date.isoformat()) for date in dates.ravel()]).reshape(
-                dates.shape
-            )
+            plain = [
+                np.datetime64(date.isoformat()) if there else np.datetime64("NaT")
+                for date, there in zip(dates.ravel(), known.ravel(), strict=True)
+            ]
         except ValueError:
             return dates
+        return np.array(plain, "M8[us]").reshape(dates.shape)
     return dates
 
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from biggus.adapt import node_of
 from biggus.array import Array
 from biggus.viewer.maps import labels
-from biggus.viewer.maps.colours import Colours, colours_for
+from biggus.viewer.maps.colours import Colours, colours_for, flags_of
 from biggus.viewer.maps.coordinates import Meaning, meaning_of
 from biggus.viewer.maps.drawing import draw_field, draw_line, new_figure
 from biggus.viewer.maps.fields import Grid, coarsening, grid_of
@@ -39,10 +39,11 @@ def quicklook(
     """Draw an array as its reader would: with axes, colours, units and coastlines.
 
     What its stores say is used: names and units, coordinates along its axes or of a curved
-    grid, dates, flags.  North is up.  Missing values are grey, as no value is.  Colours diverge
-    about zero where values lie on both sides of it.  An array of one axis is a line, of
-    two a map, of three up to twelve maps along its first; colours (uint8 with a last axis of
-    3 or 4) are shown as they are.  Of more pixels than a picture has means are drawn.
+    grid, dates, flags.  North is up; depths and pressures grow downwards.  Missing values are
+    grey, as no value is.  Colours diverge about zero where values lie on both sides of it.  An
+    array of one axis is a line, of two a map, of three up to twelve maps along its first;
+    colours (uint8 with a last axis of 3 or 4) are shown as they are.  Of more pixels than a
+    picture has means are drawn, of flags the most frequent.
 
     Parameters
     ----------
@@ -66,9 +67,9 @@ def quicklook(
     Raises
     ------
     ValueError
-        If it has no axis or more than three, or is empty.
+        If it has one value or none, or more than three axes; or `vmin` is greater than `vmax`.
     TypeError
-        If its values are no numbers, truth values or dates.
+        If its values are no real numbers or truth values.
     MissingDependencyError
         If matplotlib is not installed.
 
@@ -122,7 +123,12 @@ class Look:
             raise ValueError(f"an array of shape {array.shape} has nothing to draw")
         if array.dtype.kind not in "biuf":
             raise TypeError(f"values of dtype {array.dtype} cannot be drawn; numbers can")
-        key = tuple(0 if n == 1 else slice(None) for n in array.shape)
+        if array.size == 1:
+            raise ValueError(f"an array of shape {array.shape} has one value, and makes no picture")
+        picture = array.ndim - 3 if _coloured(array) else array.ndim  # a row of pixels is a picture
+        key = tuple(
+            0 if n == 1 and axis < picture else slice(None) for axis, n in enumerate(array.shape)
+        )
         squeezed = array[key]
         meaning = meaning_of(squeezed.node)
         picked = [labels.value_text(each) for each in meaning.alone()]
@@ -167,7 +173,7 @@ class Look:
             ax.label_outer()
             number = numbers[place]
             if number is not None:
-                ax.set_title(self.name_of(number), fontsize=9)
+                ax.set_title(self.name_of(number), fontsize=9, parse_math=False)
         if colours is not None:
             assert drawn is not None
             left = [ax for ax in panels.flat if ax.figure is not None]
@@ -193,9 +199,10 @@ class Look:
         """Return the values of each map, and where they lie."""
         found = []
         grid = None
+        method = "mode" if flags_of(self.meaning.attributes) else "mean"
         for number in numbers:
             one = self.array if number is None else self.array[number]
-            coarse, factor = coarsening(one, (0, 1))
+            coarse, factor = coarsening(one, (0, 1), method)
             values = self._read(coarse)
             found.append(values)
             if grid is None:
@@ -240,7 +247,7 @@ def map_size(grid: Grid, rows: int, columns: int) -> tuple[float, float]:
 def colour_bar(fig: Any, drawn: Drawn, axes: Sequence[Any], colours: Colours, label: str) -> None:
     """Draw the bar that tells which colours stand for what."""
     bar = fig.colorbar(drawn.artist, ax=axes, extend=colours.extend, shrink=0.9, pad=0.02)
-    bar.set_label(label)
+    bar.set_label(label, parse_math=False)
     if colours.flags:
         texts = [labels.shortened(text.replace("_", " "), 28) for _, text in colours.flags]
-        bar.set_ticks(range(len(texts)), labels=texts)
+        bar.set_ticks(range(len(texts)), labels=texts, parse_math=False)

@@ -32,6 +32,8 @@ MAPS = (
 _MOST_NAMES = 2000
 """Elements of an axis; of a longer one they are told when they are looked at."""
 
+_GREATEST_EXACT = 2**53
+
 _MOST_VALUES = 2000
 """Of a series."""
 
@@ -97,7 +99,7 @@ class Facts:
             each = self.meaning.along(axis)
             if each is not None:
                 where.append(_text(each, _dated(each, place)[0]))
-        return {"value": _plain(told), "where": where}
+        return {"value": _exact(told), "where": where}
 
     def _row(self, row: int) -> int:
         """Return the row of the array that is drawn as the row of that number, from the top.
@@ -138,10 +140,11 @@ class Facts:
 def grows_upward(picture: Picture) -> bool:
     """Tell whether the first row is at the bottom: where latitude, say, grows with the rows."""
     each = meaning_of(picture.pyramid.levels[0].array.node).along(picture.axes[0])
-    if each is None or each.kind not in ("latitude", "y"):
+    if each is None or not (each.downward or each.kind in ("latitude", "y")):
         return False
     values = np.asarray(each.values())
-    return bool(len(values) > 1 and values[-1] > values[0])
+    first, last = values[0], values[-1]
+    return bool(last < first if each.downward else last > first)
 
 
 def _dated(each: Coordinate, place: int | None = None) -> Any:
@@ -161,6 +164,12 @@ def _text(each: Coordinate, value: Any) -> str:
     if each.kind == "longitude":
         return labels.degrees_text((float(value) + 180) % 360 - 180, "E", "W")
     return f"{each.name} {value:.6g}" if isinstance(value, np.number) else f"{each.name} {value}"
+
+
+def _exact(value: Any) -> Any:
+    """Return a value as JSON has it; as text too what JavaScript's numbers would round."""
+    rounded = isinstance(value, int) and abs(value) > _GREATEST_EXACT
+    return str(value) if rounded else _plain(value)
 
 
 def _plain(value: Any) -> Any:

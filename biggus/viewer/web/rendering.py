@@ -18,6 +18,7 @@ import numpy as np
 from biggus.extras import needing
 from biggus.viewer.choosing import View, chosen
 from biggus.viewer.layers import Layers
+from biggus.viewer.maps.colours import with_opacity
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -174,12 +175,10 @@ def _read(layer: Layer, span: Any) -> Values:
 def _png(values: Values, colouring: Colouring | None) -> bytes:
     with needing("PIL", "viewer", "making tiles"):
         from PIL import Image
-    missing = np.ma.getmaskarray(values)
-    data = np.ma.getdata(values)
     if colouring is None:
-        image = Image.fromarray(_with_opacity(data, missing), "RGBA")
-        return _saved(image)
-    image = Image.fromarray(_numbered(data, missing, colouring), "P")
+        return _saved(Image.fromarray(with_opacity(values), "RGBA"))
+    numbers = _numbered(np.ma.getdata(values), np.ma.getmaskarray(values), colouring)
+    image = Image.fromarray(numbers, "P")
     image.putpalette(_palette(colouring.cmap), "RGB")
     return _saved(image, transparency=_MISSING)
 
@@ -194,16 +193,6 @@ def _saved(image: Any, **how: Any) -> bytes:
     file = io.BytesIO()
     image.save(file, "PNG", compress_level=1, **how)
     return file.getvalue()
-
-
-def _with_opacity(data: npt.NDArray[Any], missing: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint8]:
-    """Return colours with what is missing seen through."""
-    pixels = np.full((*data.shape[:2], 4), 255, np.uint8)
-    if data.dtype.kind == "f":
-        data = np.rint(np.nan_to_num(data).clip(0, 1) * 255)
-    pixels[..., : data.shape[2]] = data
-    pixels[missing.any(axis=2), 3] = 0
-    return pixels
 
 
 def _numbered(

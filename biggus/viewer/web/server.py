@@ -16,7 +16,7 @@ import logging
 import secrets
 import threading
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from biggus.errors import BiggusError
 from biggus.viewer.web.facts import MAPS
@@ -162,10 +162,9 @@ class Answers:
         """Return status, type and body of what answers a request after the token."""
         if len(request) > _MOST_CHARACTERS:
             return _failed(414, "the request is too long")
-        parts = urlsplit(request)
-        name = parts.path
+        name, _, query = request.partition("?")
         try:
-            given = {key: values[-1] for key, values in parse_qs(parts.query).items()}
+            given = {key: values[-1] for key, values in parse_qs(query).items()}
             if name in _FILES:
                 file, kind = _FILES[name]
                 page = importlib.resources.files("biggus.viewer.web").joinpath("page")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
@@ -35,16 +35,44 @@ def test_a_name_that_says_something_decides(attributes, cmap) -> None:
     assert colours_for(np.linspace(-3, 5, 9), attributes).cmap == cmap
 
 
+@pytest.mark.parametrize(("low", "high"), [(1, 5), (-5, -1), (-1, 5), (0, 5)])
+def test_what_diverges_by_its_name_diverges_about_zero(low, high) -> None:
+    found = colours_for(np.linspace(low, high, 500), {"long_name": "temperature anomaly"})
+    assert found.cmap == DIVERGING
+    assert found.vmin == -found.vmax
+
+
+def test_a_few_special_values_make_no_categories() -> None:
+    attributes = {"flag_values": -1, "flag_meanings": "outside"}
+    assert not colours_for(np.arange(-1.0, 9.0), attributes).flags
+    assert colours_for(np.array([-1.0, -1.0, 3.0, np.nan]), attributes).flags
+
+
+def test_limits_in_the_wrong_order_are_refused() -> None:
+    with pytest.raises(ValueError, match="vmin=3 is greater than vmax=2"):
+        colours_for(np.arange(5.0), {}, vmin=3, vmax=2)
+
+
 def test_what_the_user_wants_is_done() -> None:
     found = colours_for(np.linspace(-3, 5, 9), {}, cmap="magma", vmin=1, vmax=2)
     assert (found.cmap, found.vmin, found.vmax, found.extend) == ("magma", 1, 2, "both")
 
 
-@given(npst.arrays("f8", st.integers(0, 30)))
-def test_there_are_always_colours_with_limits_in_order(values) -> None:
-    found = colours_for(values, {})
-    assert np.isfinite([found.vmin, found.vmax]).all()
+@given(
+    npst.arrays("f8", st.integers(0, 30)),
+    st.none() | st.floats(-1e30, 1e30),
+    st.none() | st.floats(-1e30, 1e30),
+)
+@example(np.array([1e308, -1e308]), None, None)
+@example(np.arange(5.0), 10.0, None)
+@example(np.arange(5.0), None, -10.0)
+def test_there_are_always_colours_with_limits_in_order(values, vmin, vmax) -> None:
+    assume(vmin is None or vmax is None or vmin < vmax)
+    found = colours_for(values, {}, vmin=vmin, vmax=vmax)
+    assert np.isfinite([found.vmin, found.vmax, found.vmax - found.vmin]).all()
     assert found.vmin < found.vmax
+    assert vmin is None or found.vmin == vmin
+    assert vmax is None or found.vmax == vmax
 
 
 @given(npst.arrays("i2", st.integers(1, 30), elements=st.integers(-3, 12)))

@@ -185,6 +185,7 @@ def test_more_than_a_picture_shows_is_averaged() -> None:
     ("array", "kind"),
     [
         (np.zeros(()), ValueError),
+        (np.zeros((1, 1)), ValueError),
         (np.zeros((0, 3)), ValueError),
         (np.zeros((2, 3, 4, 5)), ValueError),
         (np.array([["a", "b"]]), TypeError),

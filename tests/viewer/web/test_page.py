@@ -158,6 +158,15 @@ def test_values_and_series_are_those_of_the_array(served) -> None:
     assert series == {"step": 1, "values": [None, 5396.0, 10796.0, 16196.0]}
 
 
+@pytest.mark.parametrize("value", [2**63 - 1, -(2**63), 2**53 + 1, 2**53, -7, 2**64 - 1])
+def test_whole_numbers_are_told_to_the_last_digit(value) -> None:
+    """JSON's numbers are float64 to who reads them in a browser."""
+    values = np.full((3, 4), value, "u8" if value >= 2**63 else "i8")
+    with page_of(one(values), "numbers").running() as url:
+        found = json.loads(ask(url, "value.json?row=1&column=2")[2], parse_int=float)["value"]
+    assert int(found) == value
+
+
 @pytest.mark.parametrize(
     "path",
     [
@@ -183,6 +192,8 @@ def test_requests_that_make_no_sense_are_refused_in_words(served, path) -> None:
         "%2e%2e/server.py",
         "leaflet/leaflet.js",
         "x",
+        "/[/",
+        "//[x/y",
     ],
 )
 def test_no_path_reaches_the_disk(served, path) -> None:

@@ -61,8 +61,12 @@ function start(about) {
     get("colours").hidden = false;
     for (const name of about.maps) get("cmap").add(new Option(name, name));
     get("cmap").value = about.colours.cmap;
-    get("vmin").value = Number(about.colours.vmin.toPrecision(6));
-    get("vmax").value = Number(about.colours.vmax.toPrecision(6));
+    const { vmin, vmax } = about.colours;
+    // As many digits as tell a thousandth of what lies between them.
+    const digits = Math.ceil(Math.log10(Math.max(Math.abs(vmin), Math.abs(vmax)) / (vmax - vmin))) + 3;
+    const rounded = (limit) => Number(limit.toPrecision(Math.min(17, Math.max(3, digits))));
+    get("vmin").value = rounded(vmin);
+    get("vmax").value = rounded(vmax);
     for (const name of ["cmap", "vmin", "vmax"]) get(name).addEventListener("change", redraw);
   }
 
@@ -117,7 +121,8 @@ function start(about) {
       try {
         const found = await told("value.json", at);
         if (mine !== last) return;
-        const value = found.value === null ? "missing" : JSON.stringify(found.value);
+        const exact = typeof found.value === "string" ? found.value : JSON.stringify(found.value);
+        const value = found.value === null ? "missing" : exact;
         get("value").textContent = [`row ${at.row}, column ${at.column}`, ...found.where, value].join("   ");
       } catch (error) { get("problem").textContent = error.message; }
     }, 60);

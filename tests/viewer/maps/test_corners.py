@@ -1,0 +1,130 @@
+"""Quick looks at what stores hold that is not as in the textbook."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+
+import biggus
+
+matplotlib = pytest.importorskip("matplotlib")
+netCDF4 = pytest.importorskip("netCDF4")
+pytest.importorskip("cftime")
+
+CALENDARS = ("standard", "proleptic_gregorian", "julian", "noleap", "all_leap", "360_day")
+
+
+@pytest.fixture
+def written(tmp_path):
+    """Write a variable with the coordinates of its axes, and open it."""
+
+    def write(values, coordinates, attributes=None, name="sample.nc"):
+        path = tmp_path / name
+        with netCDF4.Dataset(path, "w") as dataset:
+            for (dim, (along, said)), length in zip(
+                coordinates.items(), np.shape(values), strict=True
+            ):
+                dataset.createDimension(dim, length)
+                if along is not None:
+                    coordinate = dataset.createVariable(dim, np.asarray(along).dtype, (dim,))
+                    coordinate.setncatts(said)
+                    coordinate[:] = along
+            made = dataset.createVariable("v", np.asarray(values).dtype, tuple(coordinates))
+            made.setncatts(attributes or {})
+            made[:] = values
+        return biggus.open(path, "v")
+
+    return write
+
+
+@pytest.mark.parametrize("calendar", CALENDARS)
+def test_a_missing_time_is_no_date(written, calendar) -> None:
+    times = np.where(np.arange(9) > 6, np.nan, np.arange(9.0))
+    said = {"units": "days since 2000-01-01", "calendar": calendar}
+    figure = biggus.quicklook(written(np.arange(9.0), {"time": (times, said)}))
+    figure.canvas.draw()
+    x = np.asarray(figure.axes[0].lines[0].get_xdata(orig=True))
+    missing = np.isnat(x) if x.dtype.kind == "M" else np.isnan(x)
+    assert missing.tolist() == [False] * 7 + [True] * 2
+    texts = [label.get_text() for label in figure.axes[0].get_xticklabels()]
+    assert any(texts)
+    assert "NaT" not in texts
+
+
+@pytest.mark.parametrize(
+    ("said", "downward"),
+    [
+        ({"units": "m", "positive": "down"}, True),
+        ({"units": "m", "positive": "up"}, False),
+        ({"units": "m"}, False),
+        ({"units": "hPa"}, True),
+        ({"units": "Pa", "positive": "up"}, False),
+    ],
+)
+@pytest.mark.parametrize("step", [1, -1])
+@pytest.mark.parametrize("even", [True, False])
+def test_depths_and_pressures_grow_downwards(written, said, downward, step, even) -> None:
+    heights = (np.arange(6.0) if even else np.arange(6.0) ** 2)[::step]
+    array = written(np.arange(24.0).reshape(6, 4), {"z": (heights, said), "y": (None, {})})
+    for shown in (array, biggus.stack([array] * 5)):
+        figure = biggus.quicklook(shown)
+        figure.canvas.draw()
+        for ax in figure.axes[:-1]:
+            bottom, top = ax.get_ylim()
+            assert (bottom > top) == downward
+
+
+DOLLARS = "a $x_{ $ b $ \\frac"
+
+
+def test_what_a_store_says_is_no_formula(written) -> None:
+    said = {"long_name": DOLLARS, "units": "$^{"}
+    meanings = {"flag_values": np.array([0, 1]), "flag_meanings": "$_{ $b"}
+    flags = written(np.eye(4), {"u": (np.arange(4.0), said), "w": (None, {})}, said | meanings)
+    values = np.arange(48.0).reshape(3, 4, 4)
+    axes = {"t": (np.arange(3.0), said), "u": (np.arange(4.0), said), "w": (None, {})}
+    array = written(values, axes, said, "$v_{.nc")
+    for shown in (flags, array, array[0], array[0, 0]):
+        figure = biggus.quicklook(shown)
+        figure.canvas.draw()
+    assert DOLLARS in figure.axes[0].get_ylabel()
+
+
+@pytest.mark.parametrize("shape", [(40, 1, 3), (1, 40, 4), (1, 1, 5, 6, 3), (1, 1, 3)])
+def test_colours_of_one_row_or_column_are_colours(shape) -> None:
+    values = np.random.default_rng(0).integers(0, 255, shape, "u1")
+    [ax] = biggus.quicklook(biggus.ArrayAdapter(values)).axes
+    assert np.array_equal(ax.images[0].get_array(), values.reshape(shape[-3:]))
+
+
+def test_colours_that_are_missing_are_seen_through() -> None:
+    values = np.ma.array(np.full((5, 6, 3), 7, "u1"))
+    values[2, 3] = np.ma.masked
+    [ax] = biggus.quicklook(biggus.ArrayAdapter(values)).axes
+    shown = ax.images[0].get_array()
+    assert np.argwhere(shown[..., 3] == 0).tolist() == [[2, 3]]
+
+
+def test_flags_are_not_averaged(written) -> None:
+    values = np.random.default_rng(0).choice(np.array([1, 3], "i1"), (9, 3000))
+    said = {"flag_values": np.array([1, 2, 3], "i1"), "flag_meanings": "a b c"}
+    array = written(values, {"y": (None, {}), "x": (None, {})}, said)
+    shown = biggus.quicklook(array).axes[0].images[0].get_array()
+    assert shown.shape == (5, 1500)
+    assert set(np.unique(shown)) == {0, 2}  # the places of 1 and 3
+
+
+def test_dates_in_a_store_that_has_such(tmp_path) -> None:
+    zarr = pytest.importorskip("zarr")
+    group = zarr.create_group(tmp_path / "dates.zarr")
+    days = np.arange("2001-01-01", "2001-01-09", dtype="M8[D]").astype("M8[ns]")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # zarr-python has no stable form of such a dtype yet
+        group.create_array("time", data=days, dimension_names=("time",))
+    group.create_array("v", data=np.ones((8, 3)), dimension_names=("time", "x"))
+    array = biggus.open(tmp_path / "dates.zarr", "v")
+    for shown in (array, array[:, 0]):
+        figure = biggus.quicklook(shown)
+        figure.canvas.draw()
