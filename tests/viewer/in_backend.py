@@ -17,8 +17,8 @@ import numpy as np
 mpl.use(sys.argv[1])
 
 import matplotlib.pyplot as plt
+from endless import halved, pyramid_of
 from figures import new_axes, pixels
-from sources import halved, pyramid_of
 from windows import drag, mouse
 
 import biggus

@@ -4,10 +4,10 @@ import math
 
 import numpy as np
 import pytest
+from endless import Endless, array_of, halved, pyramid_of
 from figures import new_axes, pixels
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sources import Endless, array_of, halved, pyramid_of
 
 import biggus
 from biggus.source import box_shape

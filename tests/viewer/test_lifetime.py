@@ -10,13 +10,13 @@ import weakref
 
 import numpy as np
 import pytest
+from endless import Endless, array_of
 from figures import new_axes, pixels
 from matplotlib.artist import Artist
 from matplotlib.backend_bases import CloseEvent
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
-from sources import Endless, array_of
 from windows import window
 
 import biggus

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+from endless import Endless, array_of, halved, pyramid_of
 from figures import new_axes, pixels
 from matplotlib import colors
-from sources import Endless, array_of, halved, pyramid_of
 from windows import window
 
 import biggus

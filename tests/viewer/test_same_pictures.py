@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from figures import pixels
+from figures import assert_same_pixels, pixels
 from matplotlib import colors
 from matplotlib.transforms import Affine2D
 
@@ -88,7 +88,7 @@ def both(make_axes, values, zoom=None, array=None, axes_options=lambda ax: None,
 def assert_same(drawn):
     ours, theirs = drawn
     assert len(np.unique(theirs.reshape(-1, 4), axis=0)) > 5, "there is nothing to be seen"
-    np.testing.assert_array_equal(ours, theirs)
+    assert_same_pixels(ours, theirs)
 
 
 LIMITS = {"vmin": -0.9, "vmax": 1.7}

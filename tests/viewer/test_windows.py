@@ -4,9 +4,9 @@ import time
 
 import numpy as np
 import pytest
-from figures import new_axes, pixels
+from endless import Endless, array_of, halved, pyramid_of
+from figures import assert_same_pixels, new_axes, pixels
 from matplotlib.colors import to_rgba
-from sources import Endless, array_of, halved, pyramid_of
 from windows import Toolbar, drag, mouse, window
 
 import biggus
@@ -60,7 +60,7 @@ def test_drawing_does_not_wait_and_what_comes_is_drawn():
     canvas.settle()
     assert canvas.drawn > 1
     assert not image.waiting
-    np.testing.assert_array_equal(shown(ax), complete(source, ax))
+    assert_same_pixels(shown(ax), complete(source, ax))
     assert not any(timer.running for timer in canvas.timers)
 
 
@@ -99,7 +99,7 @@ def test_an_ancestor_is_drawn_until_the_rest_comes():
     assert image.waiting
     sources[0].gate.set()
     canvas.settle()
-    np.testing.assert_array_equal(shown(ax), complete(sources[0], ax))
+    assert_same_pixels(shown(ax), complete(sources[0], ax))
 
 
 def test_what_was_seen_before_is_drawn_when_zooming_out_and_in():
@@ -167,7 +167,7 @@ def test_a_tile_that_fails_is_missing_and_asked_for_again_in_the_next_view():
     canvas.draw_all()
     assert len(source.boxes) == reads + 1
     assert not image.errors
-    np.testing.assert_array_equal(shown(ax), complete(source, ax))
+    assert_same_pixels(shown(ax), complete(source, ax))
 
 
 def test_a_tile_that_fails_is_not_shown_coarse():
@@ -195,12 +195,12 @@ def test_a_saved_figure_is_complete_and_takes_nothing_from_the_window(tmp_path):
     ax.figure.canvas.draw()
     Later(0.2, source.gate.set).start()
     ax.figure.savefig(tmp_path / "a.png")
-    np.testing.assert_array_equal(
+    assert_same_pixels(
         (imread(tmp_path / "a.png") * 255).round().astype("u1"), complete(source, ax)
     )
     ax.figure.savefig(tmp_path / "b.png", dpi=37)
     ax.figure.canvas.draw_all()
-    np.testing.assert_array_equal(shown(ax), complete(source, ax))
+    assert_same_pixels(shown(ax), complete(source, ax))
 
 
 def test_block_waits_in_a_window_too():
@@ -209,7 +209,7 @@ def test_block_waits_in_a_window_too():
     biggus.imshow(array_of(source), ax, vmin=-2, vmax=2, block=True)
     place(ax, 3000, 5000)
     ax.figure.canvas.draw()
-    np.testing.assert_array_equal(shown(ax), complete(source, ax))
+    assert_same_pixels(shown(ax), complete(source, ax))
 
 
 def test_the_toolbar_and_the_wheel():
@@ -223,7 +223,7 @@ def test_the_toolbar_and_the_wheel():
 
     def check():
         canvas.draw_all()
-        np.testing.assert_array_equal(shown(ax), complete(source, ax))
+        assert_same_pixels(shown(ax), complete(source, ax))
 
     check()
     toolbar.pan()
@@ -305,4 +305,4 @@ def test_the_canvas_may_change():
     FigureCanvasAgg(ax.figure)
     place(ax, 9000, 9000)
     ax.figure.canvas.draw()
-    np.testing.assert_array_equal(shown(ax), complete(source, ax))
+    assert_same_pixels(shown(ax), complete(source, ax))
