@@ -49,8 +49,8 @@ def open(
         The name of the variable, with its groups (``"group/name"``).  May be left out
         where there is just one, or named with the location: ``"sst.nc::group/name"``.
     backend : str, optional
-        The backend to use: ``"hdf5"``, ``"netcdf"``, ``"tiles"``, ``"zarr"``, or
-        one that is installed.
+        The backend to use: ``"hdf5"``, ``"netcdf"``, ``"npy"``, ``"tiles"``, ``"zarr"``,
+        or one that is installed.
     chunks : tuple, optional
         For each axis the length of the chunks to read and cache, instead of
         the store's own.

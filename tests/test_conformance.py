@@ -89,6 +89,26 @@ class HDF5Chunked(HDF5):
     options: ClassVar = {"chunks": True, "compression": "gzip", "shuffle": True}
 
 
+class Npy(OnDisk):
+    backend = "npy"
+    file = "values.npy"
+    variable = "values"
+    shapes = (*SourceTests.shapes, *EMPTY)
+    dtypes = (*NUMBERS, ">i4", ">f2", "g", "G", "M8[25s]", ">m8[h]", "S3", ">U4", "V3", "i4,f8,S2")
+
+    def store(self, values, folder):
+        np.save(self.target(folder), values)
+
+
+class NpyFortran(Npy):
+    """Of these, the first axis is the one whose values are neighbours."""
+
+    dtypes = ("f8", ">i2", "U3", "i4,f8,S2")
+
+    def store(self, values, folder):
+        super().store(np.asarray(values, order="F"), folder)
+
+
 class Zarr3(OnDisk):
     backend = "zarr"
     file = "store.zarr"
@@ -216,6 +236,8 @@ STORES = [
     UserObject,
     HDF5,
     HDF5Chunked,
+    Npy,
+    NpyFortran,
     Zarr2,
     Zarr3,
     Zarr3Sharded,

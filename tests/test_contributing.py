@@ -18,14 +18,14 @@ DOCUMENT = Path(__file__).resolve().parents[1] / "CONTRIBUTING.md"
 def test_the_example_backend_passes_the_suite(tmp_path: Path) -> None:
     text = DOCUMENT.read_text(encoding="utf-8")
     files = dict(re.findall(r"<!-- file: (\S+) -->\n\n```python\n(.*?)```", text, re.DOTALL))
-    assert set(files) == {"biggus_npy.py", "test_biggus_npy.py"}
+    assert set(files) == {"biggus_npz.py", "test_biggus_npz.py"}
     for name, code in files.items():
         (tmp_path / name).write_text(code, encoding="utf-8")
-    (entry_point,) = re.findall(r"^npy = \"(.*)\"$", text, re.MULTILINE)
-    info = tmp_path / "biggus_npy-1.0.dist-info"
+    (entry_point,) = re.findall(r"^npz = \"(.*)\"$", text, re.MULTILINE)
+    info = tmp_path / "biggus_npz-1.0.dist-info"
     info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: biggus-npy\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text(f"[biggus.backends]\nnpy = {entry_point}\n")
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: biggus-npz\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(f"[biggus.backends]\nnpz = {entry_point}\n")
     done = subprocess.run(
         [
             *(sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider"),

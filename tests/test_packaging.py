@@ -150,7 +150,7 @@ def test_the_entry_points_load_without_any_extra() -> None:
     )
     assert done.returncode == 0, done.stderr
     loaded = sorted(line.split() for line in done.stdout.splitlines())
-    assert loaded == [[name, name] for name in ("hdf5", "netcdf", "tiles", "zarr")]
+    assert loaded == [[name, name] for name in ("hdf5", "netcdf", "npy", "tiles", "zarr")]
 
 
 def test_the_command_answers() -> None:

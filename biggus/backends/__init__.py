@@ -1,7 +1,7 @@
 """Backends: one package a format, found through entry points, loaded on first use.
 
 A backend turns a location into sources and adopts the objects of the library
-that it stands on.  The four built-in ones are found in the same way as
+that it stands on.  The five built-in ones are found in the same way as
 anybody else's: by the entry point group ``biggus.backends``.
 """
 

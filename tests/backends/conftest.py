@@ -1,11 +1,29 @@
-"""Makes the modules of this folder importable by the tests in it."""
+"""Makes the modules of this folder importable by the tests in it; what several of them use."""
 
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+
+import pytest
+
+from biggus.backends.descriptor import Descriptor
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 # The tests of a backend need the library that it stands on.
 LIBRARIES = {"netCDF4": "test_netcdf*.py"}
 collect_ignore_glob = [tests for library, tests in LIBRARIES.items() if find_spec(library) is None]
+
+
+@pytest.fixture
+def fetched(monkeypatch):
+    """Return how many bytes each read of a file gave."""
+    counts = []
+    read_into = Descriptor.read_into
+
+    def spy(self, out, offset):
+        counts.append(len(out))
+        read_into(self, out, offset)
+
+    monkeypatch.setattr(Descriptor, "read_into", spy)
+    return counts

@@ -88,6 +88,14 @@ def netcdf(format="NETCDF4", records=0, **options):
     return create
 
 
+def npy(order):
+    def create(folder):
+        np.save(folder / "a.npy", np.asarray(VALUES, order=order))
+        return backend_named("npy").open(Location(folder / "a.npy"), "values")
+
+    return create
+
+
 def zarr(compressor="auto", direct=True, **options):
     def create(folder):
         library = pytest.importorskip("zarr")
@@ -122,6 +130,8 @@ SOURCES = {
     "netcdf-classic": netcdf("NETCDF3_CLASSIC"),
     "netcdf-zlib": netcdf(chunksizes=PLAIN, zlib=True, complevel=1),
     "netcdf-by-the-library": netcdf(records=25, chunksizes=PLAIN, zlib=True, complevel=1),
+    "npy": npy("C"),
+    "npy-fortran": npy("F"),
     "zarr-plain": zarr(None, chunks=PLAIN),
     "zarr-plain-large": zarr(None, chunks=LARGE),
     "zarr-plain-shards": zarr(None, chunks=PLAIN, shards=LARGE),

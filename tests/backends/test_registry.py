@@ -9,7 +9,7 @@ import pytest
 from biggus.backends import Backend, Location, adopt, backend_for, backend_named, backend_names
 from biggus.errors import BiggusError, GoneError, OpenError, OptionError
 
-BUILT_IN = {"hdf5", "netcdf", "tiles", "zarr"}
+BUILT_IN = {"hdf5", "netcdf", "npy", "tiles", "zarr"}
 
 
 def test_built_in_backends_are_found():

@@ -63,6 +63,16 @@ def test_a_mapped_file_that_is_read_is_not_written():
     refused(biggus.ArrayAdapter(source), "a.npy", overwrite=True)
 
 
+def test_an_npy_file_that_is_read_is_not_written(tmp_path):
+    np.save("a.npy", VALUES)
+    (tmp_path / "b.npy").symlink_to("a.npy")
+    for array in expressions(biggus.open("a.npy")):
+        for target in ("a.npy", "b.npy"):
+            refused(array, target, overwrite=True)
+    assert np.array_equal(np.load("a.npy"), VALUES)
+    biggus.save(biggus.open("a.npy") + 1, "c.npy")
+
+
 def test_a_plain_object_that_is_read_is_not_written():
     class Own:
         shape, dtype = VALUES.shape, VALUES.dtype

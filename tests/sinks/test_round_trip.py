@@ -110,8 +110,6 @@ def lazy(values, chunks=None):
 
 def opened(target):
     path, _, name = target.partition("::")
-    if path.endswith(".npy"):
-        return biggus.ArrayAdapter(np.load(path))
     return biggus.open(path, name or None)
 
 

@@ -58,8 +58,6 @@ def stored(target):
 
 def opened(target):
     path, _, name = target.partition("::")
-    if path.endswith(".npy"):
-        return biggus.ArrayAdapter(np.load(path))
     return biggus.open(path, name or None)
 
 

@@ -25,9 +25,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from biggus.backends.base import Backend
 from biggus.backends.hdf5 import files as hdf5_files
-from biggus.backends.hdf5.files import one_line, walk
+from biggus.backends.hdf5.files import walk
 from biggus.backends.hdf5.source import AdoptedHDF5Source, HDF5Source
 from biggus.backends.native import hdf5_lock
+from biggus.backends.pieces import one_line
 from biggus.errors import OpenError
 from biggus.wrappers import ObjectSource
 

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 import numpy as np
 
 from biggus.backends.hdf5.direct import Opening, Storage
-from biggus.backends.hdf5.files import one_line
 from biggus.backends.hdf5.kept import LARGEST, kept_chunks
 from biggus.backends.hdf5.lookup import Extent, find_one, tables
 from biggus.backends.native import hdf5_lock
+from biggus.backends.pieces import one_line
 from biggus.backends.plain import finer_chunks, is_all
 from biggus.backends.reading import MOST_TOGETHER, read_plain
 from biggus.codecs.scratch import scratch

@@ -7,22 +7,20 @@ file that the library has open, and are given only if it has not changed.
 
 from __future__ import annotations
 
-import contextlib
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from biggus.backends.hdf5.files import one_line
 from biggus.backends.native import hdf5_lock
-from biggus.errors import BiggusError, SourceError
+from biggus.backends.pieces import failures_named
 from biggus.source import Source, checked
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterator
+    from collections.abc import Callable, Hashable
 
     import numpy as np
     import numpy.typing as npt
 
-    from biggus.backends.hdf5.descriptor import Descriptor
+    from biggus.backends.descriptor import Descriptor
     from biggus.backends.stamp import Stamp
     from biggus.source import Box, Chunks, Stream, Values
 
@@ -52,19 +50,6 @@ class Opening(NamedTuple):
         """Raise a ValueError if the file is not as it was when it was opened."""
         if self.descriptor.stamp() != self.stamp:
             raise ValueError("the file changed during the read; read it again")
-
-
-@contextlib.contextmanager
-def failures_named(name: str, box: Box) -> Iterator[None]:
-    """Make errors of the library, of the system and of opening say what was read."""
-    try:
-        yield
-    except SourceError:
-        raise
-    except BiggusError as error:
-        raise SourceError(name, box, error) from error
-    except Exception as error:
-        raise SourceError(name, box, one_line(error)) from error
 
 
 class DirectSource(Source):

@@ -16,9 +16,10 @@ import time
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from biggus.backends.descriptor import Descriptor
 from biggus.backends.files import HandlePool
-from biggus.backends.hdf5.descriptor import Descriptor
 from biggus.backends.native import guard_forks, hdf5_lock
+from biggus.backends.pieces import one_line
 from biggus.backends.stamp import Stamp, stamp_of
 from biggus.errors import GoneError, OpenError, VariableError
 from biggus.extras import needing
@@ -228,12 +229,6 @@ def _problem(error: OSError, swmr: bool) -> str:
     if sizes:
         return f"it is truncated: {sizes[1]} of {sizes[2]} bytes are there"
     return text
-
-
-def one_line(error: BaseException) -> str:
-    """Return the message of an error of libhdf5 without line breaks."""
-    text = error.args[0] if isinstance(error, KeyError) and error.args else error
-    return " ".join(str(text).split()) or type(error).__name__
 
 
 def normal_name(name: str) -> str:

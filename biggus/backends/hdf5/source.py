@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from biggus import cf
+from biggus.backends.descriptor import Descriptor
 from biggus.backends.files import file_version
 from biggus.backends.hdf5 import files as hdf5_files
-from biggus.backends.hdf5.descriptor import Descriptor
-from biggus.backends.hdf5.direct import DirectSource, Opening, failures_named
+from biggus.backends.hdf5.direct import DirectSource, Opening
 from biggus.backends.hdf5.files import normal_name
 from biggus.backends.hdf5.parts import Parts, assure_descriptors
 from biggus.backends.hdf5.storage import storage_of
@@ -31,6 +31,7 @@ from biggus.backends.hdf5.values import (
     read_values,
 )
 from biggus.backends.native import hdf5_lock
+from biggus.backends.pieces import failures_named
 from biggus.backends.siblings import sibling_of
 from biggus.backends.stamp import Stamp, stamp_of
 from biggus.errors import OpenError, SourceError, format_box

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from biggus.backends.hdf5.files import h5py, one_line
+from biggus.backends.hdf5.files import h5py
+from biggus.backends.pieces import one_line
 from biggus.backends.strided import read_box
 
 if TYPE_CHECKING:

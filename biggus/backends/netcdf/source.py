@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from biggus import cf
 from biggus.backends.files import file_version
-from biggus.backends.hdf5.direct import DirectSource, failures_named
+from biggus.backends.hdf5.direct import DirectSource
 from biggus.backends.hdf5.files import files as hdf5_files
 from biggus.backends.native import hdf5_lock
 from biggus.backends.netcdf.files import datasets, opened_at, variable_in
 from biggus.backends.netcdf.packed import facts_of, read_bytes, read_packed
 from biggus.backends.netcdf.refused import check_text
 from biggus.backends.netcdf.stored import StoredVariable, stored_variable
+from biggus.backends.pieces import failures_named
 from biggus.backends.siblings import sibling_of
 from biggus.errors import OpenError, SourceError, format_box
 from biggus.normal import normal_chunks

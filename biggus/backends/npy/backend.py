@@ -1,0 +1,70 @@
+"""The backend for NumPy's ``.npy`` files, which hold one array each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from biggus.backends.base import Backend
+from biggus.backends.npy.header import MARK
+from biggus.backends.npy.source import VARIABLE, NpySource
+from biggus.errors import OpenError, VariableError
+
+if TYPE_CHECKING:
+    from biggus.backends.location import Location
+
+
+class NpyBackend(Backend):
+    """Reads ``.npy`` files of any version, but for those of Python objects."""
+
+    name: ClassVar[str] = "npy"
+
+    def claims(self, location: Location) -> int:
+        """Claim what begins as the format has it, or has the suffix."""
+        if location.scheme or location.is_directory:
+            return self.UNCLAIMED
+        try:
+            head = location.head
+        except OpenError:  # opening it tells why
+            head = b""
+        if head.startswith(MARK):
+            return self.BY_MARK
+        return self.BY_SUFFIX if location.suffix == ".npy" else self.UNCLAIMED
+
+    def variables(self, location: Location) -> tuple[str, ...]:  # type: ignore[override]
+        """Name the one variable, which is ``"values"`` in every file.
+
+        Raises
+        ------
+        OpenError
+            If it is no ``.npy`` file that can be read; `GoneError` if it is not there.
+        """
+        NpySource(str(location.path))
+        return (VARIABLE,)
+
+    def open(self, location: Location, variable: str) -> NpySource:  # type: ignore[override]
+        """Return the source of the array.
+
+        Parameters
+        ----------
+        location : Location
+            A local file.
+        variable : str
+            ``"values"``.
+
+        Raises
+        ------
+        OpenError
+            If it is no ``.npy`` file, is damaged or cut short, or holds Python objects;
+            `GoneError` if it is not there.
+        VariableError
+            If another variable is named.
+        """
+        source = NpySource(str(location.path))
+        if variable != VARIABLE:
+            problem = f"there is no variable {variable!r} in it"
+            raise VariableError(location.public, problem, (VARIABLE,))
+        return source
+
+    def identity(self, location: Location, variable: str | None, **options: Any) -> Any:
+        """Return what decides on the values: the one variable need not be named."""
+        return super().identity(location, variable or VARIABLE, **options)

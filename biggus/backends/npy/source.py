@@ -1,0 +1,152 @@
+"""The values of a ``.npy`` file."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from biggus.backends.descriptor import Descriptor
+from biggus.backends.files import file_version
+from biggus.backends.npy.header import layout_of
+from biggus.backends.pieces import failures_named, one_line, piece_of
+from biggus.backends.reading import MOST_TOGETHER, read_plain
+from biggus.backends.stamp import stamp_of
+from biggus.errors import OpenError, format_box
+from biggus.grid import default_chunks
+from biggus.source import Source, box_shape
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from biggus.backends.npy.header import Layout
+    from biggus.backends.stamp import Stamp
+    from biggus.source import Box, Stream
+
+log = logging.getLogger("biggus.backends.npy")
+
+VARIABLE = "values"
+"""What the one variable is called: the format has no names."""
+
+
+class NpySource(Source):
+    """The array in a file, of which each read opens the file anew; pickles by its path.
+
+    Another file of the same layout may take its place, and its values are read then.
+
+    Parameters
+    ----------
+    path : str
+        The absolute path of the file.
+
+    Raises
+    ------
+    GoneError
+        If there is no such file.
+    OpenError
+        If it is no ``.npy`` file, is damaged or cut short, or holds Python objects.
+    """
+
+    waits = False
+    fresh = True
+    reads_into = True
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.name = f"{path}::{VARIABLE}"
+        self.token = f"npy:{os.path.realpath(path)}::{VARIABLE}"
+        self._known: tuple[Stamp, Layout] | None = None
+        try:
+            layout = self._opened().layout
+        except OpenError:
+            raise
+        except (OSError, ValueError) as error:
+            raise OpenError(path, one_line(error)) from error
+        self.shape, self.dtype = layout.shape, layout.dtype
+        self.streams = not layout.fortran and self.dtype.itemsize > 0
+        if layout.fortran and layout.nbytes:
+            # Blocks of rows would be in pieces all over the file.
+            self.chunks = default_chunks(self.shape[::-1], self.dtype.itemsize)[::-1]
+
+    def _opened(self) -> _Opening:
+        stamp_of(self.path)  # a pipe would be waited for
+        descriptor = Descriptor(self.path)
+        stamp, known = descriptor.stamp(), self._known
+        if known is None or known[0] != stamp:
+            self._known = known = stamp, layout_of(descriptor)
+        return _Opening(descriptor, *known)
+
+    def _same(self) -> _Opening:
+        """Open the file, which must hold what it did, in whatever order."""
+        opening = self._opened()
+        now = opening.layout
+        if (now.shape, now.dtype) != (self.shape, self.dtype):
+            raise ValueError(
+                f"it has changed: it is now {now.dtype} of shape {now.shape}, and was "
+                f"{self.dtype} of shape {self.shape} when it was opened; open it again"
+            )
+        return opening
+
+    def __getitem__(self, box: Box) -> npt.NDArray[Any]:
+        values = np.empty(box_shape(box), self.dtype)
+        self.read_into(box, values)
+        return values
+
+    def read_into(self, box: Box, out: npt.NDArray[Any]) -> bool:
+        """Read `box` to where its values are to be."""
+        start = time.perf_counter()
+        with failures_named(self.name, box):
+            self._same().read(box, out)
+        if log.isEnabledFor(logging.DEBUG):
+            spent = (time.perf_counter() - start) * 1e3
+            where = format_box(box)
+            log.debug("read %s %s: %d bytes in %.1f ms", self.name, where, out.nbytes, spent)
+        return True
+
+    def stream(self, box: Box) -> Stream | None:
+        """Return what reads `box` a run after the other, if its values lie in one piece."""
+        if not self.streams:
+            return None
+        with failures_named(self.name, box):
+            opening = self._same()
+        layout = opening.layout
+        if layout.fortran:
+            return None
+        return piece_of(self, box, opening.descriptor, layout.offset, opening.check)
+
+    def peak_bytes(self, box: Box) -> int:
+        """Return the most memory that a read of `box` takes."""
+        return super().peak_bytes(box) + MOST_TOGETHER
+
+    def state(self) -> bytes | None:
+        """Return the state of the file."""
+        return file_version(self.path)
+
+    def __repr__(self) -> str:
+        return f"<NpySource {self.name} {self.dtype} {self.shape}>"
+
+
+class _Opening(NamedTuple):
+    """A file that is open, for the time of one read, and how it was then."""
+
+    descriptor: Descriptor
+    stamp: Stamp
+    layout: Layout
+
+    def read(self, box: Box, out: npt.NDArray[Any]) -> None:
+        """Read a box."""
+        if out.nbytes:
+            shape, offset = self.layout.shape, self.layout.offset
+            if self.layout.fortran:
+                read_plain(self.descriptor, offset, shape[::-1], box[::-1], out.T)
+            else:
+                read_plain(self.descriptor, offset, shape, box, out)
+        self.check()
+
+    def check(self) -> None:
+        """Raise a ValueError if the file is not as it was when it was opened."""
+        if self.descriptor.stamp() != self.stamp:
+            raise ValueError("the file changed during the read; read it again")

@@ -1,0 +1,80 @@
+"""Values that lie in one piece of a file, read past any library, a run after the other."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from biggus.errors import BiggusError, SourceError
+from biggus.grid import flat_range
+from biggus.source import Stream
+from biggus.stream import lies_flat
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import numpy.typing as npt
+
+    from biggus.backends.reading import Bytes
+    from biggus.source import Box, Source
+
+
+def one_line(error: BaseException) -> str:
+    """Return the message of an error, of libhdf5 perhaps, without line breaks."""
+    text = error.args[0] if isinstance(error, KeyError) and error.args else error
+    return " ".join(str(text).split()) or type(error).__name__
+
+
+@contextlib.contextmanager
+def failures_named(name: str, box: Box) -> Iterator[None]:
+    """Make errors of the library, of the system and of opening say what was read."""
+    try:
+        yield
+    except SourceError:
+        raise
+    except BiggusError as error:
+        raise SourceError(name, box, error) from error
+    except Exception as error:
+        raise SourceError(name, box, one_line(error)) from error
+
+
+def piece_of(
+    source: Source, box: Box, stored: Bytes, offset: int, check: Callable[[], None]
+) -> Stream | None:
+    """Return what reads a box a run after the other, or None if it lies in several pieces.
+
+    Parameters
+    ----------
+    source, box
+        As in Stream; all values of the source lie in C order.
+    stored : Bytes
+        The file.
+    offset : int
+        Where the values of the source begin in it, in bytes.
+    check : callable
+        Raises if the file has changed since it was opened.
+    """
+    if not lies_flat(box, source.shape):
+        return None
+    first, _ = flat_range(box, source.shape)
+    return _Piece(source, box, stored, offset + first * source.dtype.itemsize, check)
+
+
+class _Piece(Stream):
+    """Values that lie in one piece of a file, which begins at `offset`; as of `piece_of`."""
+
+    def __init__(
+        self, source: Source, box: Box, stored: Bytes, offset: int, check: Callable[[], None]
+    ) -> None:
+        super().__init__(source, box)
+        self._stored = stored
+        self._offset = offset
+        self._check = check
+
+    def read_into(self, start: int, out: npt.NDArray[Any]) -> None:
+        offset = self._offset + start * out.itemsize
+        with failures_named(self.name, self.box):
+            self._stored.read_into(out.view(np.uint8).data, offset)
+            self._check()

@@ -1,0 +1,295 @@
+"""NumPy's own files: what `np.load` gives, with nothing run, held open or read too early."""
+
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import biggus
+from biggus.backends import Location, backend_for, backend_named, files
+from biggus.backends.descriptor import Descriptor
+from biggus.errors import GoneError, SourceError, VariableError
+from biggus.source import read, whole
+from biggus.testing import assert_same, sample_values
+
+hypothesis = pytest.importorskip("hypothesis")
+st = hypothesis.strategies
+
+from biggus.testing.strategies import advanced_keys
+
+DTYPES = [
+    *("?", "i1", "u1", ">i2", "u4", "i8", ">u8", "f2", ">f2", "f4", ">f8", "g", "c8", ">c16", "G"),
+    *("M8[ns]", ">M8[D]", "M8[25s]", "M8", "m8[h]", "m8", "S1", "S5", "U1", ">U3", "V1", "V7"),
+    "i4,>f8,S3",
+    [("x", ">i2", (2, 3)), ("y", [("deep", "c8"), ("text", "U2")])],
+    np.dtype({"names": ["a", "b"], "formats": ["i1", "f8"], "offsets": [3, 8], "itemsize": 24}),
+    np.dtype("i1,f8", align=True),
+    np.dtype([(("a title", "name"), "f4"), ("other", "i1")]),
+]
+SHAPES = [(), (1,), (7,), (3, 4), (1, 5), (2, 3, 4), (0,), (3, 0, 2), (1, 1)]
+VALUES = np.arange(60.0).reshape(6, 10)
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def made(shape, dtype, order="C"):
+    values = np.empty(shape, dtype, order)
+    values[...] = np.asarray(sample_values(shape, dtype, seed=3))
+    return values
+
+
+def written(values, version=None, path="a.npy"):
+    with Path(path).open("wb") as file:
+        np.lib.format.write_array(file, values, version, allow_pickle=False)
+
+
+@pytest.mark.parametrize("order", "CF")
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_every_dtype_and_shape(dtype, shape, order):
+    written(made(shape, dtype, order))
+    right = np.load("a.npy")
+    array = biggus.open("a.npy")
+    assert (array.shape, array.dtype) == (right.shape, right.dtype)
+    assert not array.masked
+    got = array.ndarray()
+    assert got.dtype.fields == right.dtype.fields
+    assert_same(got, right)
+
+
+@pytest.mark.parametrize("version", [(1, 0), (2, 0), (3, 0)])
+@pytest.mark.parametrize("order", "CF")
+def test_every_version_of_the_format(version, order):
+    written(np.asarray(VALUES, order=order), version)
+    assert_same(biggus.open("a.npy")[1:, ::3].ndarray(), VALUES[1:, ::3])
+
+
+@pytest.mark.parametrize(
+    "names", [("é", "ÿ"), ("氷", "b"), ("\\é", "'氷\""), ("\\\\", "\n\t\u2028")]
+)
+@pytest.mark.filterwarnings("ignore:Stored array in format:UserWarning")
+def test_names_of_fields_in_any_script(names):
+    values = made((5,), list(zip(names, ("i4", "f8"), strict=True)))
+    written(values)
+    assert biggus.open("a.npy").dtype.names == names
+    assert_same(biggus.open("a.npy").ndarray(), values)
+
+
+@pytest.mark.filterwarnings("ignore:Stored array in format:UserWarning")
+def test_records_of_thousands_of_fields():
+    dtype = np.dtype([(f"field {number}", "f4") for number in range(3000)])
+    values = made((3,), dtype)
+    written(values)
+    with pytest.raises(ValueError, match="max_header_size"):
+        np.load("a.npy")
+    assert_same(biggus.open("a.npy").ndarray(), values)
+    biggus.save(values, "b.npy")
+    assert_same(biggus.open("b.npy").ndarray(), values)
+
+
+@pytest.mark.parametrize("order", "CF")
+@pytest.mark.parametrize("shape", [(7,), (5, 6), (3, 4, 5)])
+def test_keys_of_any_kind(shape, order):
+    values = made(shape, "f8", order)
+    written(values)
+    array = biggus.open("a.npy")
+
+    @hypothesis.settings(deadline=None, database=None)
+    @hypothesis.given(advanced_keys(shape, invalid=False))
+    def check(key):
+        assert_same(array[key].ndarray(), np.asarray(values[key]))
+
+    check()
+
+
+def test_what_follows_the_array_is_another_one():
+    with Path("a.npy").open("wb") as file:
+        np.save(file, VALUES)
+        np.save(file, VALUES + 1)
+    assert_same(biggus.open("a.npy").ndarray(), VALUES)
+
+
+def test_it_is_known_by_its_content():
+    written(VALUES, path="anything")
+    assert backend_for(Location("anything")).name == "npy"
+    assert_same(biggus.open("anything").ndarray(), VALUES)
+    assert_same(biggus.open("anything::values").ndarray(), VALUES)
+    with pytest.raises(VariableError, match=r"'other'.*values"):
+        biggus.open("anything", "other")
+
+
+# --- what changes -----------------------------------------------------------------------------
+
+
+def test_another_file_in_its_place():
+    written(VALUES)
+    array = biggus.open("a.npy")
+    written(VALUES + 1, (2, 0), "new.npy")
+    Path("new.npy").replace("a.npy")
+    assert_same(array.ndarray(), VALUES + 1)
+    for other in (VALUES.T, VALUES.astype("f4"), VALUES.astype(">f8"), VALUES[:3]):
+        written(np.ascontiguousarray(other))
+        with pytest.raises(SourceError, match=r"it has changed.*open it again"):
+            array[0].ndarray()
+    written(np.asfortranarray(VALUES))
+    assert_same(array.ndarray(), VALUES)
+
+
+@pytest.mark.parametrize("how", ["read", "read_into", "stream"])
+@pytest.mark.parametrize("order", "CF")
+def test_a_file_that_changes_during_a_read(how, order, monkeypatch):
+    written(np.asarray(VALUES, order=order))
+    source = backend_named("npy").open(Location("a.npy"), "values")
+    box, out = whole(source.shape), np.empty(source.shape)
+    read_into = Descriptor.read_into
+
+    def meanwhile(self, out, offset):
+        read_into(self, out, offset)
+        with Path("a.npy").open("ab") as file:
+            file.write(b"more")
+
+    stream = source.stream(box)
+    assert (stream is None) == (order == "F")
+    monkeypatch.setattr(Descriptor, "read_into", meanwhile)
+    flowing = how == "stream" and stream is not None
+    reader, into = (stream, (0, out.reshape(-1))) if flowing else (source, (box, out))
+    with pytest.raises(SourceError, match="changed during the read"):
+        read(source, box) if how == "read" else reader.read_into(*into)
+
+
+def test_no_file_is_left_open():
+    written(VALUES)
+    if not Path("/proc/self/fd").is_dir():
+        pytest.skip("the system does not tell what is open")
+
+    def held():
+        found = [link.resolve() for link in Path("/proc/self/fd").iterdir() if link.exists()]
+        return [path for path in found if path.parent == Path.cwd()]
+
+    array = biggus.open("a.npy")
+    assert held() == []
+    array.ndarray(), array.mean().ndarray(), array[[1, 5], [2, 0]].ndarray()
+    assert held() == []
+    Path("a.npy").unlink()
+    with pytest.raises(SourceError, match="no such file"):
+        array.ndarray()
+    assert held() == []
+
+
+def test_it_pickles_by_its_path():
+    written(np.zeros((100, 100)))
+    source = backend_named("npy").open(Location("a.npy"), "values")
+    assert len(pickle.dumps(source)) < 1000
+    assert_same(read(pickle.loads(pickle.dumps(source)), whole((100, 100))), np.zeros((100, 100)))
+
+
+# --- how much is read -------------------------------------------------------------------------
+
+
+def test_nothing_is_read_but_what_is_wanted(fetched):
+    values = np.arange(4e6).reshape(1000, 4000)
+    written(values)
+    array = biggus.open("a.npy")
+    assert sum(fetched) <= 256
+    fetched.clear()
+    assert_same(array[10:12].ndarray(), values[10:12])
+    assert fetched == [2 * 32000]
+    fetched.clear()
+    assert_same(array[[5, 900], [7, 3]].ndarray(), values[[5, 900], [7, 3]])
+    assert sum(fetched) <= 2**15
+
+
+@pytest.mark.parametrize("axis", [None, 0, 1])
+@pytest.mark.parametrize("order", "CF")
+def test_what_is_computed_reads_a_file_once_and_in_runs(order, axis, fetched):
+    values = np.asarray(np.arange(2e6).reshape(1000, 2000), order=order)
+    written(values)
+    array = biggus.open("a.npy")
+    fetched.clear()
+    with biggus.set_options(workers=1):
+        got = array.mean(axis=axis).ndarray()
+    np.testing.assert_allclose(got, values.mean(axis=axis))
+    assert sum(fetched) == values.nbytes
+    assert len(fetched) <= 100
+
+
+# --- the cache, joining, the command line -----------------------------------------------------
+
+
+@pytest.fixture
+def cache(monkeypatch):
+    monkeypatch.setattr(files, "SETTLED_SECONDS", -1.0)
+    with biggus.Cache("cache") as made:
+        yield made
+
+
+@pytest.mark.parametrize("dtype", [">f8", "M8[25s]", "i4,>f8,S3", "U3"])
+def test_it_opens_from_the_cache_when_it_is_gone(dtype, cache):
+    values = made((4, 5), dtype, "F")
+    written(values)
+    biggus.open("a.npy", cache=cache).ndarray()
+    Path("a.npy").unlink()
+    for how in ({}, {"variable": "values"}, {"backend": "npy"}):
+        assert_same(biggus.open("a.npy", cache=cache, **how).ndarray(), values)
+    with pytest.raises(GoneError):
+        biggus.open("a.npy", "other", cache=cache)
+
+
+def test_the_cache_sees_that_it_changed(cache):
+    written(VALUES)
+    assert_same(biggus.open("a.npy", cache=cache).ndarray(), VALUES)
+    written(VALUES * 2)
+    assert_same(biggus.open("a.npy", cache=cache).ndarray(), VALUES * 2)
+
+
+def test_several_are_joined():
+    for number in range(3):
+        written(VALUES + number, path=f"{number}.npy")
+    joined = biggus.open_many("*.npy")
+    right = np.concatenate([VALUES, VALUES + 1, VALUES + 2])
+    assert_same(joined.ndarray(), right)
+    assert joined.mean().ndarray() == right.mean()
+
+
+def run(*arguments):
+    done = subprocess.run(
+        [sys.executable, "-m", "biggus", *arguments], capture_output=True, text=True, check=False
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_the_command_line():
+    written(VALUES)
+    code, said = run("info", "a.npy")
+    assert code == 0
+    assert "values" in said
+    assert "float64" in said
+    code, said = run("get", "a.npy", "[2:4, ::-1]", "-o", "b.npy")
+    assert code == 0, said
+    assert_same(np.load("b.npy"), VALUES[2:4, ::-1])
+    code, said = run("stats", "a.npy")
+    assert code == 0, said
+    assert "29.5" in said
+    code, said = run("save", "a.npy", "c.h5::v")
+    assert code == 0, said
+    assert_same(biggus.open("c.h5").ndarray(), VALUES)
+    np.save("o.npy", np.array([{}], object), allow_pickle=True)
+    code, said = run("info", "o.npy")
+    assert code == 1
+    assert "pickle" in said
+
+
+@pytest.mark.parametrize("dtype", ["f2", "f8", ">c16", "M8[s]", "m8[25h]"])
+def test_what_is_missing_comes_back_as_nan_or_nat(dtype):
+    values = np.ma.MaskedArray(made((3, 4), dtype), mask=np.eye(3, 4))
+    biggus.save(values, "a.npy")
+    got = biggus.open("a.npy").ndarray()
+    missing = np.isnat if values.dtype.kind in "mM" else np.isnan
+    assert missing(got[np.eye(3, 4) == 1]).all()
+    assert_same(got[~values.mask], values.compressed())
