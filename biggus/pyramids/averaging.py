@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from biggus.pyramids.blocks import EXACT_LEVELS, Sums, modes
+from biggus.pyramids.blocks import Sums, halvings, modes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -46,10 +46,7 @@ class Mean:
 
     def first(self, values: Values, axes: Axes, levels: int) -> Iterator[Sums]:
         """Yield the sums of the first levels."""
-        sums = Sums.of(values)
-        for level in range(levels):
-            sums = sums.halved(axes)
-            yield sums.widened() if level + 1 == EXACT_LEVELS else sums
+        yield from halvings(values, axes, levels)
 
     def merged(
         self, quarters: Sequence[Sequence[Sums]], sizes: Sequence[Sequence[Sizes]], axes: Axes

@@ -94,7 +94,7 @@ class Sums:
             Where all values of a block are missing it is masked.
         """
         counts = sizes if self.counts is None else np.maximum(self.counts, 1)
-        means = np.true_divide(self.sums, counts)
+        means = np.true_divide(self.sums, counts.astype(np.float64))
         if dtype.kind == "b":
             means = means > 0.5
         elif dtype.kind in "iu":
@@ -104,6 +104,31 @@ class Sums:
         if self.counts is None:
             return result
         return np.ma.MaskedArray(result, mask=self.counts == 0)
+
+
+def halvings(values: Values, axes: tuple[int, int], levels: int) -> list[Sums]:
+    """Return the sums of the first levels of values, `EXACT_LEVELS` of them at most."""
+    found = None
+    if not (isinstance(values, np.ma.MaskedArray) and np.ma.getmaskarray(values).any()):
+        # An infinity and its opposite make NaN too: then it is looked for in the values.
+        with np.errstate(invalid="ignore"):
+            found = _halved(Sums(np.ma.getdata(values), None), axes, levels)
+        # Whatever is added to NaN, NaN it stays: the last and smallest level tells.
+        if values.dtype.kind in "fc" and np.isnan(found[-1].sums).any():
+            found = None
+    if found is None:
+        found = _halved(Sums.of(values), axes, levels)
+    if levels == EXACT_LEVELS:
+        found[-1] = found[-1].widened()
+    return found
+
+
+def _halved(sums: Sums, axes: tuple[int, int], levels: int) -> list[Sums]:
+    found = []
+    for _ in range(levels):
+        sums = sums.halved(axes)
+        found.append(sums)
+    return found
 
 
 def _within(values: npt.NDArray[Any], dtype: np.dtype[Any]) -> npt.NDArray[Any]:

@@ -147,6 +147,8 @@ class Layout:
         for axis in self.axes:
             starts = np.arange(box[axis].start, box[axis].stop, dtype=np.int64) << level
             lengths = np.minimum(1 << level, self.shape[axis] - starts)
+            if lengths.size and lengths[0] == lengths[-1]:
+                lengths = lengths[:1]  # none but the last is shorter
             around = [1] * len(self.shape)
             around[axis] = len(lengths)
             sizes = sizes * lengths.reshape(around)
