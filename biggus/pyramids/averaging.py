@@ -29,6 +29,9 @@ class Averaging(Protocol):
     name: str
     """``"mean"`` or ``"mode"``."""
 
+    copies: int
+    """Of values of eight bytes or more, how many there are at most while they become one."""
+
     def first(self, values: Values, axes: Axes, levels: int) -> Iterator[Any]:
         """Yield the states of the first levels of values, `EXACT_LEVELS` of them at most."""
 
@@ -43,6 +46,7 @@ class Mean:
     """The mean of all values that are not missing, rounded once."""
 
     name = "mean"
+    copies = 4
 
     def first(self, values: Values, axes: Axes, levels: int) -> Iterator[Sums]:
         """Yield the sums of the first levels."""
@@ -74,6 +78,7 @@ class Mode:
     """The most frequent value; from the fourth level on of the modes of eight by eight."""
 
     name = "mode"
+    copies = 8
 
     def first(self, values: Values, axes: Axes, levels: int) -> Iterator[Values]:
         """Yield the modes of the first levels."""

@@ -19,7 +19,7 @@ from biggus.engine.reading import computing
 from biggus.errors import MemoryBudgetError
 from biggus.options import format_bytes
 from biggus.pyramids.blocks import EXACT_LEVELS
-from biggus.source import box_shape
+from biggus.source import box_shape, whole
 from biggus.threads import interruptible
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from biggus.cache import Cache
     from biggus.cache.cached import Cached
+    from biggus.pyramids.layout import Layout
     from biggus.pyramids.overview import OverviewSource, Reducer
     from biggus.source import Box, Values
 
@@ -131,45 +132,55 @@ def build(reducer: Reducer, keeper: Keeper) -> None:
         If a read fails.
     """
     current = options.current()
-    peak = reducer.peak_bytes
-    if peak > current.memory:
-        raise MemoryBudgetError(
-            f"an overview takes {format_bytes(peak)} at once, and the memory option is "
-            f"{format_bytes(current.memory)}: raise it, or store the array in smaller chunks"
-        )
-    workers = max(1, min(current.workers, current.memory // peak))
+    reducer = _fitting(reducer, current.memory)
+    workers = max(1, min(current.workers, current.memory // reducer.peak_bytes))
     layout = reducer.layout
     total = math.prod(layout.shape) * reducer.node.dtype.itemsize
     with progress.reporting(current.progress, total) as advance, interruptible():
-        level = _cut(reducer, workers)
+        level = _cut(reducer, workers, current.memory - workers * reducer.peak_bytes)
         maker = _Maker(reducer, keeper, advance)
         above = [
             (higher, box, keeper.version(higher, box))
             for higher in range(level + 1, layout.levels + 1)
-            for box in layout.tiles(higher)
+            for box in _regions(layout, higher)
         ]
-        states = _side_by_side(maker, level, layout.tiles(level), workers)
+        states = _side_by_side(maker, level, _regions(layout, level), workers)
         for higher, box, before in above:
             maker.make_above(higher, box, before, states)
 
 
-def _cut(reducer: Reducer, workers: int) -> int:
-    """Return the level whose tiles are made side by side: high, but of enough of them."""
+def _fitting(reducer: Reducer, memory: int) -> Reducer:
+    """Return what reads as much at once as fits into the memory: whole chunks, if that can be."""
+    least = reducer
+    while least.peak_bytes > memory:
+        layout = least.layout.shallower()
+        if layout is None:
+            raise MemoryBudgetError(
+                f"an overview takes {format_bytes(least.peak_bytes)} at once, and the memory "
+                f"option is {format_bytes(memory)}: raise it, or store the array in smaller chunks"
+            )
+        least = type(reducer)(reducer.node, layout, reducer.averaging)
+    return least
+
+
+def _cut(reducer: Reducer, workers: int, room: int) -> int:
+    """Return the level whose tiles are made side by side: high, but of enough of them.
+
+    Their states wait for what is above them, and have to find room.
+    """
     layout = reducer.layout
     level = layout.levels
     least = min(level, EXACT_LEVELS)
-    while level > least and _count(reducer, level) < _PARTS * workers:
+    while level > least and layout.regions(level).count < _PARTS * workers:
+        if layout.regions(level - 1).count * reducer.state_bytes > room:
+            break
         level -= 1
     return level
 
 
-def _count(reducer: Reducer, level: int) -> int:
-    shape, layout = reducer.layout.shape_of(level), reducer.layout
-    lengths = dict(zip(layout.axes, layout.tile, strict=True))
-    counts = [
-        -(-n // lengths.get(axis, max(1, layout.beside[axis]))) for axis, n in enumerate(shape)
-    ]
-    return math.prod(counts)
+def _regions(layout: Layout, level: int) -> Iterator[Box]:
+    shape = layout.shape_of(level)
+    return (part.chunk for part in layout.regions(level).parts(whole(shape)))
 
 
 class _Maker:
@@ -188,28 +199,42 @@ class _Maker:
         self._keeper = keeper
         self._advance = advance
 
-    def make(self, level: int, box: Box) -> Any:
-        """Make a tile and all under it, and return its state."""
+    def topmost(self, level: int) -> bool:
+        """Tell whether nothing is made of the tiles of a level."""
+        return level == self._reducer.layout.levels
+
+    def make(self, level: int, box: Box) -> list[Any]:
+        """Make the tiles of a region and all under them, and return their states."""
         before = self._keeper.version(level, box)
         if level > EXACT_LEVELS:
             quarters = self._reducer.layout.quarters(box, level)
             states = [[self.make(level - 1, part) for part in row] for row in quarters]
             return self._merged(level, box, quarters, states, before)
-        made = []
+        states = self._of_values(level, box, before)
+        region = self._reducer.layout.below(box, level, 0)
+        self._advance(math.prod(box_shape(region)) * self._reducer.node.dtype.itemsize)
+        return states
+
+    def _of_values(self, level: int, box: Box, before: bytes | None) -> list[Any]:
+        made: list[Made] = []
 
         def took(finer: int, part: Box, state: Any) -> None:
             made.append(Made(finer, part, self._reducer.shown(finer, part, state)))
 
-        state = self._reducer.state(level, box, took)
+        layout = self._reducer.layout
+        values = self._reducer.values(level, box)
+        states = [
+            self._reducer.reduced(_beside(values, tile, box, layout.axes), level, tile, took)
+            for tile in layout.tiles(box, level)
+        ]
+        del values
         self._keeper.keep(made, level, box, before)
-        region = self._reducer.layout.below(box, level, 0)
-        self._advance(math.prod(box_shape(region)) * self._reducer.node.dtype.itemsize)
-        return state
+        return states
 
     def make_above(
-        self, level: int, box: Box, before: bytes | None, states: dict[_Place, Any]
+        self, level: int, box: Box, before: bytes | None, states: dict[_Place, list[Any]]
     ) -> None:
-        """Make a tile from the states of those under it, and add its own to them."""
+        """Make tiles from the states of those under them, and add their own to these."""
         quarters = self._reducer.layout.quarters(box, level)
         under = [[states.pop(_place(level - 1, part)) for part in row] for row in quarters]
         states[_place(level, box)] = self._merged(level, box, quarters, under, before)
@@ -219,15 +244,28 @@ class _Maker:
         level: int,
         box: Box,
         quarters: list[list[Box]],
-        states: list[list[Any]],
+        states: list[list[list[Any]]],
         before: bytes | None,
-    ) -> Any:
+    ) -> list[Any]:
         layout = self._reducer.layout
         sizes = [[layout.sizes(part, level - 1) for part in row] for row in quarters]
-        state = self._reducer.averaging.merged(states, sizes, layout.axes)
-        made = Made(level, box, self._reducer.shown(level, box, state))
-        self._keeper.keep([made], level, box, before)
-        return state
+        merged, made = [], []
+        for number, tile in enumerate(layout.tiles(box, level)):
+            under = [[each[number] for each in row] for row in states]
+            merged.append(self._reducer.averaging.merged(under, sizes, layout.axes))
+            made.append(Made(level, tile, self._reducer.shown(level, tile, merged[-1])))
+        self._keeper.keep(made, level, box, before)
+        return merged
+
+
+def _beside(values: Values, tile: Box, region: Box, axes: tuple[int, int]) -> Values:
+    """Return the part of the values under a region that lies under one of its tiles."""
+    inside = tuple(
+        slice(None) if axis in axes else slice(a.start - b.start, a.stop - b.start)
+        for axis, (a, b) in enumerate(zip(tile, region, strict=True))
+    )
+    part: Values = values[inside]
+    return part
 
 
 def _place(level: int, box: Box) -> _Place:
@@ -236,15 +274,20 @@ def _place(level: int, box: Box) -> _Place:
 
 def _side_by_side(
     maker: _Maker, level: int, parts: Iterator[Box], workers: int
-) -> dict[_Place, Any]:
-    """Make parts on so many threads; the first failure ends all."""
-    states: dict[_Place, Any] = {}
+) -> dict[_Place, list[Any]]:
+    """Make parts on so many threads, and return their states where they are merged further.
+
+    The first failure ends all.
+    """
+    states: dict[_Place, list[Any]] = {}
     under_way: dict[Future[Any], Box] = {}
 
     def settle() -> None:
         done, _ = wait(under_way, _WAKING_SECONDS, return_when=FIRST_COMPLETED)
         for future in done:
-            states[_place(level, under_way.pop(future))] = future.result()
+            box, state = under_way.pop(future), future.result()
+            if not maker.topmost(level):
+                states[_place(level, box)] = state
 
     try:
         for box in parts:

@@ -3,7 +3,7 @@
 A level halves the rows and the columns of the one before it.  Its tiles are of one
 size, so four tiles of a level lie under each of the next; and as far as that can be, whole
 chunks of the array lie under each tile of the third level, which is what is read at
-once.  All of it follows from shape, grid and item size alone.
+once.  All of it follows from shape and grid alone, but for how much beside a tile is read at once.
 
 Pure: reads nothing.
 """
@@ -11,7 +11,7 @@ Pure: reads nothing.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,7 +22,6 @@ from biggus.grid import Grid, IrregularEdges
 from biggus.pyramids.blocks import EXACT_LEVELS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
 
     from biggus.grid import Box, Edges
     from biggus.source import Chunks
@@ -33,9 +32,6 @@ TILE = 256
 _LARGEST_TILE = 1024
 _MOST_BANDS = 16
 """A last axis of so many elements is read with each pixel: colours, not steps of time."""
-
-_REGION_BYTES = 64 * 2**20
-"""Of the axes beside rows and columns whole chunks are read at once, if they are no more."""
 
 
 @dataclass(frozen=True)
@@ -50,40 +46,49 @@ class Layout:
         Its rows and its columns.
     tile : tuple of int
         The rows and columns of a tile.
-    beside : tuple of int
-        For each axis how many elements are read at once, where that is not rows or columns.
+    depth : tuple of int
+        For each axis how many elements are read at once, where that is not rows or columns: whole
+        chunks, so that each is decoded once.  What the levels are does not depend on it.
     """
 
     shape: tuple[int, ...]
     axes: tuple[int, int]
     tile: tuple[int, int]
-    beside: tuple[int, ...]
+    depth: tuple[int, ...]
 
     @classmethod
-    def of(
-        cls, shape: tuple[int, ...], axes: tuple[int, int], grid: Chunks | None, itemsize: int
-    ) -> Layout:
+    def of(cls, shape: tuple[int, ...], axes: tuple[int, int], grid: Chunks | None) -> Layout:
         """Return the layout for an array with these chunks, if it has any.
 
         Examples
         --------
-        >>> layout = Layout.of((10, 5000, 9000), (1, 2), (1, 720, 1440), 4)
+        >>> layout = Layout.of((10, 5000, 9000), (1, 2), (1, 720, 1440))
         >>> layout.tile, layout.levels, layout.shape_of(2)
         ((270, 360), 5, (10, 1250, 2250))
         """
         edges = list(Grid(shape, grid or (1,) * len(shape)).axes)
         rows, columns = (_tile_length(shape[axis], edges[axis], grid is None) for axis in axes)
-        region = (rows << EXACT_LEVELS) * (columns << EXACT_LEVELS) * itemsize
-        beside = []
-        for axis, n in enumerate(shape):
-            longest = 1 if grid is None or not edges[axis].count else longest_of(edges[axis])
-            if axis in axes:
-                beside.append(0)
-                continue
-            whole = n if axis > max(axes) and n <= _MOST_BANDS else min(longest, n)
-            beside.append(whole if whole and region * whole <= _REGION_BYTES else 1)
-            region *= beside[-1]
-        return cls(shape, axes, (rows, columns), tuple(beside))
+        layout = cls(shape, axes, (rows, columns), (1,) * len(shape))
+        depth = [
+            max(least, 1 if grid is None or not axis.count else min(longest_of(axis), n))
+            for least, axis, n in zip(layout.chunks(), edges, shape, strict=True)
+        ]
+        for axis in axes:
+            depth[axis] = 0
+        return replace(layout, depth=tuple(depth))
+
+    def shallower(self) -> Layout | None:
+        """Return the same with half as much read at once; None if that is less than a chunk."""
+        least = self.chunks()
+        places = [
+            axis for axis, n in enumerate(self.depth) if axis not in self.axes and n > least[axis]
+        ]
+        if not places:
+            return None
+        longest = max(places, key=lambda axis: self.depth[axis])
+        depth = list(self.depth)
+        depth[longest] = -(-depth[longest] // 2)
+        return replace(self, depth=tuple(depth))
 
     @property
     def levels(self) -> int:
@@ -106,7 +111,7 @@ class Layout:
     def chunks(self) -> tuple[int, ...]:
         """Return the chunks of every level: a tile each, of one element of a leading axis."""
         lengths = [
-            n if axis > max(self.axes) and n == self.beside[axis] else 1
+            n if axis > max(self.axes) and n <= _MOST_BANDS else 1
             for axis, n in enumerate(self.shape)
         ]
         for axis, n in zip(self.axes, self.tile, strict=True):
@@ -154,14 +159,26 @@ class Layout:
             sizes = sizes * lengths.reshape(around)
         return sizes
 
-    def tiles(self, level: int) -> Iterator[Box]:
-        """Yield the boxes of a level that are made at once: of a tile, all that is beside."""
-        shape = self.shape_of(level)
-        lengths = [max(1, n) for n in self.beside]
+    def regions(self, level: int) -> Grid:
+        """Return the regions of a level: a tile each, and all that is read at once with it."""
+        lengths = [max(1, n) for n in self.depth]
         for axis, n in zip(self.axes, self.tile, strict=True):
             lengths[axis] = n
-        for part in Grid(shape, tuple(lengths)).parts(tuple(slice(0, n, 1) for n in shape)):
-            yield part.chunk
+        return Grid(self.shape_of(level), tuple(lengths))
+
+    def tiles(self, region: Box, level: int) -> list[Box]:
+        """Return the tiles of a level, or their beginnings, that lie beside one another in one."""
+        lengths = list(self.chunks())
+        for axis in self.axes:
+            lengths[axis] = max(1, self.shape_of(level)[axis])
+        return [
+            tuple(_both(a, b) for a, b in zip(part.chunk, region, strict=True))
+            for part in Grid(self.shape_of(level), tuple(lengths)).parts(region)
+        ]
+
+
+def _both(a: slice, b: slice) -> slice:
+    return slice(max(a.start, b.start), min(a.stop, b.stop), 1)
 
 
 def _with(box: Box, axes: tuple[int, int], parts: tuple[slice, slice]) -> Box:

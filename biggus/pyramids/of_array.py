@@ -151,8 +151,7 @@ class _Made:
         self._finest = (Array.from_node(node), (1,) * ndim)
         rows, columns = picture_axes(node.shape) if axes is None else axes
         Pyramid([self._finest], (rows, columns))  # checks the axes
-        itemsize = max(1, node.dtype.itemsize)
-        self.layout = Layout.of(node.shape, (rows % ndim, columns % ndim), node.grid, itemsize)
+        self.layout = Layout.of(node.shape, (rows % ndim, columns % ndim), node.grid)
         self.reducer = Reducer(node, self.layout, averaging_of(node.dtype, method))
         count = 0 if 0 in node.shape else self.layout.levels
         self.sources = [OverviewSource(self.reducer, level) for level in range(1, count + 1)]

@@ -18,7 +18,7 @@ from biggus.engine.fingerprint import Fingerprint, fingerprint
 from biggus.nodes import Node, select
 from biggus.pyramids.blocks import EXACT_LEVELS
 from biggus.region import Selection
-from biggus.source import Source, box_shape
+from biggus.source import Source, box_shape, whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,14 +55,28 @@ class Reducer:
 
     @cached_property
     def peak_bytes(self) -> int:
-        """The most memory that it takes to make the tiles of a region: its values, and sums."""
+        """The most memory that it takes to make the tiles of a region and all under them.
+
+        That is the values of a region, the tiles that are made of it, the sums of one plane, and
+        on the way up the states of four tiles of each level.
+        """
         layout = self.layout
         level = min(layout.levels, EXACT_LEVELS)
-        region = layout.below(next(layout.tiles(level)), level, 0)
-        values = math.prod(box_shape(region)) * max(8, self.node.dtype.itemsize)
+        box = next(layout.regions(level).parts(whole(layout.shape_of(level)))).chunk
+        region = layout.below(box, level, 0)
+        plane = math.prod(box_shape(layout.tiles(region, 0)[0])) * max(8, self.node.dtype.itemsize)
         read = engine.rehearse([select(self.node, Selection.of_box(region))])
-        # Whatever level is made: of each on the way four tiles wait.
-        return read.peak_bytes + read.result_bytes + 2 * values
+        count = math.prod(box_shape(region))
+        made = count * (self.node.dtype.itemsize + 1) // 3
+        states = 4 * max(0, layout.levels - level) * self.state_bytes
+        return read.peak_bytes + read.result_bytes + made + self.averaging.copies * plane + states
+
+    @property
+    def state_bytes(self) -> int:
+        """The most that the states of a tile take, of all that is read at once."""
+        layout = self.layout
+        count = math.prod(max(1, n) for n in layout.depth) * math.prod(layout.tile)
+        return count * (max(8, self.node.dtype.itemsize) + 8)
 
     def state(self, level: int, box: Box, took: Took | None = None) -> Any:
         """Return the state of a tile of a level, or of a part of one that begins where it does.
@@ -87,7 +101,10 @@ class Reducer:
             if took is not None:
                 took(level, box, state)
             return state
-        values = self.values(level, box)
+        return self.reduced(self.values(level, box), level, box, took)
+
+    def reduced(self, values: Values, level: int, box: Box, took: Took | None = None) -> Any:
+        """Return the state of a box of a level from the values of the array under it."""
         state = None
         states = self.averaging.first(values, self.layout.axes, level)
         for finer, state in enumerate(states, start=1):
