@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from biggus.pyramids.blocks import Sums, halvings, modes
+from biggus.pyramids.blocks import STRIP, Sums, halvings, modes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -29,8 +29,8 @@ class Averaging(Protocol):
     name: str
     """``"mean"`` or ``"mode"``."""
 
-    copies: int
-    """Of values of eight bytes or more, how many there are at most while they become one."""
+    def peak_bytes(self, count: int, itemsize: int) -> int:
+        """Return the most memory, beside so many values, that making them one takes."""
 
     def first(self, values: Values, axes: Axes, levels: int) -> Iterator[Any]:
         """Yield the states of the first levels of values, `EXACT_LEVELS` of them at most."""
@@ -46,7 +46,10 @@ class Mean:
     """The mean of all values that are not missing, rounded once."""
 
     name = "mean"
-    copies = 4
+
+    def peak_bytes(self, count: int, itemsize: int) -> int:
+        """Return the memory of sums and counts, of a strip and of all levels."""
+        return 3 * count * max(8, itemsize) // 2 + min(count, STRIP) * (2 * itemsize + 24)
 
     def first(self, values: Values, axes: Axes, levels: int) -> Iterator[Sums]:
         """Yield the sums of the first levels."""
@@ -78,7 +81,10 @@ class Mode:
     """The most frequent value; from the fourth level on of the modes of eight by eight."""
 
     name = "mode"
-    copies = 8
+
+    def peak_bytes(self, count: int, itemsize: int) -> int:
+        """Return the memory of values in order, and where they were."""
+        return 8 * count * max(8, itemsize)
 
     def first(self, values: Values, axes: Axes, levels: int) -> Iterator[Values]:
         """Yield the modes of the first levels."""

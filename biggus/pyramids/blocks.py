@@ -17,6 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from biggus.source import Values
 
 EXACT_LEVELS = 3
@@ -30,6 +32,10 @@ _ACCUMULATED = {
 }
 """In what dtype the values of up to `EXACT_LEVELS` halvings are added up: without loss
 where that can be."""
+
+
+STRIP = 2**19
+"""About how many values are added up at once: few, for several copies are made of them."""
 
 
 @dataclass(frozen=True)
@@ -49,19 +55,15 @@ class Sums:
 
     @classmethod
     def of(cls, values: Values) -> Sums:
-        """Return the sums of blocks of one value each.
+        """Return the sums of blocks of one value each, and their counts.
 
         Masked values are missing, and so is NaN.
         """
         dtype = values.dtype
-        missing = np.ma.getmaskarray(values) if isinstance(values, np.ma.MaskedArray) else None
+        missing = np.ma.getmaskarray(values)
         data = np.ma.getdata(values)
         if dtype.kind in "fc":
-            nan = np.isnan(data)
-            if nan.any():
-                missing = nan if missing is None else missing | nan
-        if missing is None or not missing.any():
-            return cls(data, None)
+            missing = missing | np.isnan(data)
         return cls(np.where(missing, dtype.type(0), data), (~missing).astype(np.int64))
 
     def halved(self, axes: tuple[int, int]) -> Sums:
@@ -108,19 +110,31 @@ class Sums:
 
 def halvings(values: Values, axes: tuple[int, int], levels: int) -> list[Sums]:
     """Return the sums of the first levels of values, `EXACT_LEVELS` of them at most."""
+    strips = list(_strips(values, axes[0], levels))
     found = None
-    if not (isinstance(values, np.ma.MaskedArray) and np.ma.getmaskarray(values).any()):
+    if not np.ma.is_masked(values):
         # An infinity and its opposite make NaN too: then it is looked for in the values.
         with np.errstate(invalid="ignore"):
-            found = _halved(Sums(np.ma.getdata(values), None), axes, levels)
+            found = [_halved(Sums(np.ma.getdata(strip), None), axes, levels) for strip in strips]
         # Whatever is added to NaN, NaN it stays: the last and smallest level tells.
-        if values.dtype.kind in "fc" and np.isnan(found[-1].sums).any():
+        if values.dtype.kind in "fc" and any(np.isnan(each[-1].sums).any() for each in found):
             found = None
     if found is None:
-        found = _halved(Sums.of(values), axes, levels)
+        found = [_halved(Sums.of(strip), axes, levels) for strip in strips]
+    joined = found[0]
+    if len(found) > 1:
+        joined = [_joined(parts, axes[0]) for parts in zip(*found, strict=True)]
     if levels == EXACT_LEVELS:
-        found[-1] = found[-1].widened()
-    return found
+        joined[-1] = joined[-1].widened()
+    return joined
+
+
+def _strips(values: Values, rows: int, levels: int) -> Iterator[Values]:
+    """Yield whole blocks of the last of some levels, a part of the rows at once."""
+    length = values.shape[rows]
+    step = max(1, STRIP * length // max(1, values.size) >> levels) << levels
+    for start in range(0, length, step):
+        yield values[(*(slice(None),) * rows, slice(start, start + step))]
 
 
 def _halved(sums: Sums, axes: tuple[int, int], levels: int) -> list[Sums]:
@@ -129,6 +143,15 @@ def _halved(sums: Sums, axes: tuple[int, int], levels: int) -> list[Sums]:
         sums = sums.halved(axes)
         found.append(sums)
     return found
+
+
+def _joined(parts: Sequence[Sums], axis: int) -> Sums:
+    """Return the sums of strips, all or none with counts, as one."""
+    counts = [part.counts for part in parts if part.counts is not None]
+    return Sums(
+        np.concatenate([part.sums for part in parts], axis),
+        np.concatenate(counts, axis) if counts else None,
+    )
 
 
 def _within(values: npt.NDArray[Any], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
@@ -146,12 +169,10 @@ def _pairs(values: npt.NDArray[Any], axis: int, dtype: np.dtype[Any]) -> npt.NDA
     """Return the sums of neighbours along an axis; the last stands alone if their number is odd."""
     before: tuple[slice, ...] = (slice(None),) * axis
     even, odd = values[(*before, slice(0, None, 2))], values[(*before, slice(1, None, 2))]
-    sums: npt.NDArray[Any]
-    if even.shape == odd.shape:
-        sums = np.add(even, odd, dtype=dtype)
-        return sums
-    sums = even.astype(dtype)
-    sums[(*before, slice(0, odd.shape[axis]))] += odd
+    sums: npt.NDArray[Any] = np.empty(even.shape, dtype)
+    paired, last = (*before, slice(0, odd.shape[axis])), (*before, slice(odd.shape[axis], None))
+    np.add(even[paired], odd, out=sums[paired], dtype=dtype)
+    sums[last] = even[last]
     return sums
 
 

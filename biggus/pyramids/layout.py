@@ -22,7 +22,6 @@ from biggus.grid import Grid, IrregularEdges
 from biggus.pyramids.blocks import EXACT_LEVELS
 
 if TYPE_CHECKING:
-
     from biggus.grid import Box, Edges
     from biggus.source import Chunks
 

@@ -64,12 +64,13 @@ class Reducer:
         level = min(layout.levels, EXACT_LEVELS)
         box = next(layout.regions(level).parts(whole(layout.shape_of(level)))).chunk
         region = layout.below(box, level, 0)
-        plane = math.prod(box_shape(layout.tiles(region, 0)[0])) * max(8, self.node.dtype.itemsize)
+        itemsize = self.node.dtype.itemsize
         read = engine.rehearse([select(self.node, Selection.of_box(region))])
-        count = math.prod(box_shape(region))
-        made = count * (self.node.dtype.itemsize + 1) // 3
+        plane = math.prod(box_shape(layout.tiles(region, 0)[0]))
+        tiles = math.prod(box_shape(region)) * (itemsize + 1) // 3
         states = 4 * max(0, layout.levels - level) * self.state_bytes
-        return read.peak_bytes + read.result_bytes + made + self.averaging.copies * plane + states
+        reduced = self.averaging.peak_bytes(plane, itemsize)
+        return read.peak_bytes + read.result_bytes + tiles + reduced + states
 
     @property
     def state_bytes(self) -> int:

@@ -1,0 +1,87 @@
+"""Making overviews takes no more memory than the option allows, however large the array is.
+
+Measured in a process of its own, by the peak of what is resident: Linux alone tells that
+for a part of a life.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import peak_overviews
+import pytest
+
+import biggus
+from biggus.errors import MemoryBudgetError
+from biggus.testing import ArraySource, RecordingSource
+
+CASES = ("missing*4", "deep*4", "planes*16")
+
+
+def _resets_peaks():
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        return False
+    return True
+
+
+@pytest.mark.skipif(not _resets_peaks(), reason="the peak of a part of a life is not told here")
+@pytest.mark.parametrize("case", CASES)
+def test_no_more_is_taken_than_is_allowed(case):
+    done = subprocess.run(
+        [sys.executable, "-W", "error", peak_overviews.__file__, case],
+        stdout=subprocess.PIPE,
+        check=True,
+        text=True,
+    )
+    taken = json.loads(done.stdout)[case]
+    assert taken <= peak_overviews.MEMORY + peak_overviews.ALLOWED
+
+
+@pytest.mark.parametrize("method", ["mean", "mode"])
+@pytest.mark.parametrize("chunks", [None, (256, 256), (2000, 3000)])
+def test_what_does_not_fit_is_refused_before_anything_is_read(tmp_path, method, chunks):
+    source = RecordingSource(ArraySource(np.ones((2000, 3000), "f4"), chunks, token="v"))
+    array = biggus.ArrayAdapter(source)
+    with (
+        biggus.Cache(tmp_path / "cache") as cache,
+        biggus.set_options(memory="8 MB"),
+        pytest.raises(MemoryBudgetError, match="raise it"),
+    ):
+        biggus.overviews(array, cache=cache, method=method)
+    assert not source.boxes
+
+
+@pytest.mark.parametrize("chunks", [(7, 60, 75), (3, 300, 450), (20, 64, 64)])
+@pytest.mark.parametrize("workers", [1, 2])
+def test_chunks_are_decoded_once_whatever_lies_beside_rows_and_columns(tmp_path, chunks, workers):
+    values = np.random.default_rng(1).integers(0, 99, (20, 600, 900)).astype("i2")
+    source = RecordingSource(ArraySource(values, chunks, token="v"))
+    with biggus.Cache(tmp_path / "cache") as cache, biggus.set_options(workers=workers):
+        biggus.overviews(biggus.ArrayAdapter(source), cache=cache)
+    depths = [(box[0].start, box[0].stop) for box in source.boxes]
+    assert depths
+    assert all(start % chunks[0] == 0 for start, _ in depths)
+    assert all(stop % chunks[0] == 0 or stop == len(values) for _, stop in depths)
+
+
+def test_levels_are_the_same_however_little_is_read_at_once(tmp_path):
+    values = np.random.default_rng(2).standard_normal((40, 900, 700)).astype("f4")
+    found, read = [], []
+    for memory in ("1 GB", "80 MB"):
+        source = RecordingSource(ArraySource(values, (40, 90, 70), token="v"))
+        array = biggus.ArrayAdapter(source)
+        with (
+            biggus.Cache(tmp_path / memory) as cache,
+            biggus.set_options(workers=1, memory=memory),
+        ):
+            pyramid = biggus.overviews(array, cache=cache)
+            found.append([level.array.ndarray().tobytes() for level in pyramid.levels[1:]])
+        read.append(max(box[0].stop - box[0].start for box in source.boxes))
+    assert found[0] == found[1]
+    assert read[0] == 40 > read[1]
