@@ -258,6 +258,11 @@ class Cached(Wrapper):
             result = pasted(result, part, held[0])
         return result
 
+    def sibling(self, name: str) -> Source | None:
+        """Return another variable of the same store, kept in the same cache."""
+        found = self.source.sibling(name)
+        return found if found is None or found.token is None else self.cache.wrap(found)
+
     def key(self, chunk: Box) -> str:
         """Return the key of a chunk: 40 hexadecimal digits."""
         place = repr([(s.start, s.stop) for s in chunk]).encode()

@@ -87,7 +87,7 @@ def preset_named(text: str) -> Preset:
         _filled(url, plain | secrets),
         _filled(url, plain | dict.fromkeys(secrets, "KEY")),
         said.get("attribution", ""),
-        said.get("subdomains", "abc"),
+        tuple(filter(None, said.get("subdomains", "abc"))) or "abc",
         _size(said),
         (int(said.get("min_zoom", 0)), int(said.get("max_zoom", 22))),
     )
