@@ -20,6 +20,20 @@ _LONE = re.compile("[\ud800-\udfff]")
 def facts_of(opened: Opened) -> dict[str, Any]:
     """Return what is known of a variable, ready to be written as JSON."""
     array, source = opened.array, opened.source
+    facts = outline_of(opened)
+    facts["attributes"] = {
+        told(str(name)): told(value) for name, value in source.attributes.items()
+    }
+    if array.masked:
+        facts["fill_value"] = told(np.asarray(array.fill_value)[()])
+    if opened.decoder is not None:
+        facts["decoded"] = {name: told(value) for name, value in opened.decoder.applied.items()}
+    return facts
+
+
+def outline_of(opened: Opened) -> dict[str, Any]:
+    """Return what of that has a place in a row of a table."""
+    array, source = opened.array, opened.source
     facts: dict[str, Any] = {
         "shape": list(array.shape),
         "dims": None if source.dims is None else list(source.dims),
@@ -27,13 +41,9 @@ def facts_of(opened: Opened) -> dict[str, Any]:
         "nbytes": array.nbytes,
         "chunks": None if array.grid is None else [_lengths(c) for c in array.grid],
         "masked": array.masked,
-        "attributes": {told(str(name)): told(value) for name, value in source.attributes.items()},
     }
-    if array.masked:
-        facts["fill_value"] = told(np.asarray(array.fill_value)[()])
     if opened.decoder is not None:
         facts["stored_dtype"] = str(source.dtype)
-        facts["decoded"] = {name: told(value) for name, value in opened.decoder.applied.items()}
     return facts
 
 

@@ -7,7 +7,14 @@ import textwrap
 from typing import TYPE_CHECKING, Any
 
 from biggus.api import located
-from biggus.cli.facts import chunks_text, decoded_text, dtype_text, facts_of, shape_text
+from biggus.cli.facts import (
+    chunks_text,
+    decoded_text,
+    dtype_text,
+    facts_of,
+    outline_of,
+    shape_text,
+)
 from biggus.cli.opening import add_opening, open_variable, opened_once, settings, variables
 from biggus.cli.tables import table
 from biggus.errors import BiggusError, OpenError
@@ -55,7 +62,7 @@ def _each_described(arguments: argparse.Namespace, names: tuple[str, ...]) -> li
     described: list[dict[str, Any]] = []
     for name in names:
         try:
-            described.append(_described(arguments, name))
+            described.append(_described(arguments, name, row=len(names) > 1))
         except BiggusError as error:
             # One variable that biggus cannot read does not hide the others.
             if len(names) == 1:
@@ -65,8 +72,9 @@ def _each_described(arguments: argparse.Namespace, names: tuple[str, ...]) -> li
     return described
 
 
-def _described(arguments: argparse.Namespace, name: str) -> dict[str, Any]:
-    return {"name": name, **facts_of(open_variable(arguments, name))}
+def _described(arguments: argparse.Namespace, name: str, row: bool = False) -> dict[str, Any]:
+    facts = outline_of if row and not arguments.json else facts_of
+    return {"name": name, **facts(open_variable(arguments, name))}
 
 
 def _print_one(location: str, facts: dict[str, Any]) -> None:

@@ -116,12 +116,13 @@ def plain_literal(text: str) -> Any:
 
 @contextlib.contextmanager
 def opened_once(arguments: argparse.Namespace) -> Iterator[None]:
-    """Open what is at the location once, however much is asked of it in a with block."""
+    """Open what is at the location once, and find how, however much is asked in a with block."""
     location = _place(arguments)
     with contextlib.ExitStack() as stack:
         with contextlib.suppress(BiggusError):  # it is told of when it is opened
             server = _backend(arguments, location)
             stack.enter_context(server.visit(location, **backend_options(arguments)))
+            arguments.backend = server.name
         yield
 
 

@@ -263,3 +263,111 @@ def test_threads_at_once(tmp_path):
     for thread in threads:
         thread.join()
     assert not wrong
+
+
+LARGE = {"plain": {}, "zlib": {"zlib": True}}
+
+
+@pytest.fixture
+def looks(monkeypatch):
+    """How often it is looked at what lies behind a variable."""
+    from biggus.backends.netcdf import stored
+
+    found, plain = [], stored.behind
+    monkeypatch.setattr(stored, "behind", lambda *given: found.append(given) or plain(*given))
+    return found
+
+
+def test_what_a_variable_says_takes_no_second_library(tmp_path, looks):
+    with netCDF4.Dataset(tmp_path / "a.nc", "w") as file:
+        file.createDimension("t", None)
+        file.createDimension("more", None)
+        create(file)[...] = values_of("f4")
+        create(file, "i2", ("t", "x"), "long", chunksizes=(2, 4))[:5] = 1
+        create(file, "i2", ("t", "x"), "short", chunksizes=(2, 4))[:3] = 1
+        create(file, "i2", ("more", "t"), "corner", chunksizes=(2, 4))[:2, :2] = 1
+    for name in ("v", "long", "short", "corner"):
+        looks.clear()
+        source = open_variable(tmp_path / "a.nc", name)
+        copy = pickle.loads(pickle.dumps(source))
+        said = (source.shape, source.dtype, source.dims, source.attributes, source.chunks)
+        assert said
+        assert not looks
+        assert source.lock is None
+        source.peak_bytes(whole(source.shape))
+        read(source, whole(source.shape))
+        assert len(looks) == 1
+        read(copy, whole(copy.shape))
+        assert len(looks) == 2
+
+
+@pytest.mark.parametrize("filters", LARGE)
+def test_large_chunks_are_looked_at_when_they_are_asked_for(tmp_path, looks, filters):
+    from biggus.backends.plain import LARGEST
+
+    with netCDF4.Dataset(tmp_path / "a.nc", "w") as file:
+        file.createDimension("y", 8)
+        file.createDimension("x", LARGEST)
+        chunks = (2, LARGEST)
+        file.createVariable("v", "i1", ("y", "x"), chunksizes=chunks, **LARGE[filters])
+    source = open_variable(tmp_path / "a.nc")
+    assert not looks
+    assert (source.chunks == chunks) == (filters == "zlib")
+    assert source.chunks == source.storage.chunks
+    assert len(looks) == 1
+
+
+@pytest.mark.parametrize("asked", ["lock", "peak_bytes", "chunks", None])
+@pytest.mark.parametrize("change", ["values", "shape", "dtype", "fewer", "gone"])
+def test_a_file_that_changes_before_it_is_looked_at(tmp_path, change, asked):
+    path = tmp_path / "a.nc"
+
+    def make(value, dtype="i4", shape=SHAPE, records=4):
+        path.unlink(missing_ok=True)
+        with netCDF4.Dataset(path, "w") as file:
+            file.createDimension("t", None)
+            for dim, n in zip(("y", "x"), shape, strict=True):
+                file.createDimension(dim, n)
+            for name, dims in (("v", ("y", "x")), ("r", ("t", "x"))):
+                variable = file.createVariable(name, dtype, dims, chunksizes=CHUNKS, zlib=True)
+                variable[:] = np.full((records if "t" in dims else shape[0], shape[1]), value)
+
+    make(1)
+    sources = [open_variable(path, name) for name in ("v", "r")]
+    copies = [pickle.loads(pickle.dumps(source)) for source in sources]
+    if change == "gone":
+        path.unlink()
+    else:
+        shape = (11, 8) if change == "shape" else SHAPE
+        make(2, "i2" if change == "dtype" else "i4", shape, 3 if change == "fewer" else 4)
+    for source in (*sources, *copies):
+        box = whole(source.shape)
+        for _ in range(2):
+            if asked == "peak_bytes":
+                source.peak_bytes(box)
+            elif asked is not None:
+                getattr(source, asked)
+            if change == "values" or (change == "fewer" and source.variable == "v"):
+                assert (read(source, box) == 2).all()
+            else:
+                with pytest.raises(SourceError):
+                    read(source, box)
+
+
+def test_threads_that_look_first(tmp_path, looks):
+    with netCDF4.Dataset(tmp_path / "a.nc", "w") as file:
+        create(file, "i4", zlib=True)[...] = values_of("i4")
+    source, found = open_variable(tmp_path / "a.nc"), []
+    start = threading.Barrier(8)
+
+    def run():
+        start.wait()
+        found.append((source.lock, read(source, whole(SHAPE)).tobytes()))
+
+    threads = [threading.Thread(target=run) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert set(found) == {(None, values_of("i4").tobytes())}
+    assert len(looks) == 1

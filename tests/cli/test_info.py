@@ -201,3 +201,37 @@ def test_of_many_variables_the_file_is_opened_once(tmp_path, said, monkeypatch, 
         assert len(calls) == len(set(calls)) <= 2
     assert not hdf5_files.files.open_keys()
     assert not netcdf_files.datasets.open_keys()
+
+
+@pytest.mark.parametrize("records", [None, 3])
+def test_of_netcdf_neither_values_are_read_nor_a_second_library_opens_it(
+    tmp_path, said, monkeypatch, records
+):
+    import netCDF4
+
+    from biggus.backends.hdf5 import files as hdf5_files
+    from biggus.backends.netcdf import dimensions, source, stored
+
+    with netCDF4.Dataset(tmp_path / "a.nc", "w") as file:
+        file.createDimension("t", records)
+        file.createDimension("x", 4)
+        for number in range(20):
+            variable = file.createVariable(f"v{number}", "i2", ("t", "x"), fill_value=-9)
+            variable.scale_factor = 0.5
+        file["v7"][:3] = 1  # where t is unlimited, the others end before it does
+
+    def refuse(*given):
+        raise AssertionError(f"asked for {given}")
+
+    asked, facts_of = [], dimensions.DimensionFacts
+    for module, name in ((hdf5_files, "_open"), (stored, "end_of"), (source, "read_packed")):
+        monkeypatch.setattr(module, name, refuse)
+    monkeypatch.setattr(
+        dimensions, "DimensionFacts", lambda *given: asked.append(given) or facts_of(*given)
+    )
+    assert said("info", tmp_path / "a.nc").count("t: 3, x: 4") == 20
+    assert asked == [("t", 3, records is None), ("x", 4, False)]
+    told = json.loads(said("info", tmp_path / "a.nc", "--json"))["variables"]
+    assert [facts["decoded"]["scale_factor"] for facts in told] == [0.5] * 20
+    assert len(asked) == 4
+    assert not dimensions._known

@@ -92,10 +92,11 @@ class NetCDFBackend(Backend):
     @contextlib.contextmanager
     def visit(self, location: Location, **options: Any) -> Iterator[None]:  # noqa: ARG002, D102 - as in Backend
         from biggus.backends.hdf5.files import files
+        from biggus.backends.netcdf.dimensions import asked_once
         from biggus.backends.netcdf.files import datasets
 
         path = os.path.realpath(location.path)
-        with datasets.visit(path), files.visit(path):  # for h5py reads it too
+        with asked_once(), datasets.visit(path), files.visit(path):  # for h5py reads it too
             yield
 
     def identity(self, location: Location, variable: str | None, **options: Any) -> Any:

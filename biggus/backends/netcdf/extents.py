@@ -22,7 +22,7 @@ from biggus.backends.hdf5.direct import Storage
 from biggus.source import box_shape
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     import numpy.typing as npt
 
@@ -56,11 +56,12 @@ class End(NamedTuple):
         return inside if all(s.start < s.stop for s in inside) else None
 
 
-def end_of(variable: Any, shape: tuple[int, ...], extent: tuple[int, ...]) -> End:
+def end_of(variable: Callable[[], Any], shape: tuple[int, ...], extent: tuple[int, ...]) -> End:
     """Return where a variable of a shape ends, `extent`, and what lies beyond.
 
-    The caller holds the lock; `variable` has all its automatic conversions off.  It is not
-    asked for its shape, for which the library looks at all variables of its dimensions.
+    The caller holds the lock; what `variable` gives has all its automatic conversions off.
+    It is not asked for its shape, for which the library looks at all variables of its
+    dimensions.
     """
     lacks = [n < length for n, length in zip(extent, shape, strict=True)]
     if not any(lacks) or 0 in shape:
@@ -70,7 +71,7 @@ def end_of(variable: Any, shape: tuple[int, ...], extent: tuple[int, ...]) -> En
         slice(n, n + 1, 1) if lacking else slice(0, 1, 1)
         for n, lacking in zip(extent, lacks, strict=True)
     )
-    return End(extent, np.asarray(variable[beyond]))
+    return End(extent, np.asarray(variable()[beyond]))
 
 
 class Ended:

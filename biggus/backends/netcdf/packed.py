@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from biggus.backends.netcdf.dimensions import dimension_facts
 from biggus.backends.netcdf.extents import MOST_WASTE, Ended, Unstrided, Unsure
 from biggus.backends.netcdf.files import netcdf4
 from biggus.backends.strided import read_box, slab_bytes
@@ -26,6 +27,8 @@ class Facts(NamedTuple):
     `joined` if its last axis becomes strings; `stored_dtype` is ``str`` where
     strings are stored; `unlimited` is for each axis as it is stored, and
     `may_end` are the axes along which it may end before its dimension does.
+    `netcdf4` if it is in a file of HDF5, and `plain` if its values may be read as they
+    are there.
     """
 
     shape: tuple[int, ...]
@@ -38,6 +41,8 @@ class Facts(NamedTuple):
     stored_dtype: Any
     unlimited: tuple[bool, ...]
     may_end: tuple[int, ...]
+    netcdf4: bool
+    plain: bool
 
     @property
     def given_dtype(self) -> np.dtype[Any]:
@@ -63,8 +68,9 @@ def facts_of(variable: Any, strings: bool) -> Facts:
         Whether characters with an ``_Encoding`` are joined along the last axis.
     """
     library = netcdf4()
-    stored = shape = tuple(map(int, variable.shape))
-    dims = tuple(variable.dimensions)
+    dimensions = [dimension_facts(dimension) for dimension in variable.get_dims()]
+    stored = shape = tuple(dimension.length for dimension in dimensions)
+    dims = tuple(dimension.name for dimension in dimensions)
     datatype = variable.datatype
     attributes = _attributes(variable)
     chunks = variable.chunking()
@@ -84,12 +90,24 @@ def facts_of(variable: Any, strings: bool) -> Facts:
             shape, dims, chunks = shape[:-1], dims[:-1], chunks and chunks[:-1]
         elif dtype.itemsize == 1 and dtype.kind in "iu" and _unfilled(variable):
             attributes.setdefault("_NoFill", "true")
-    unlimited = tuple(bool(dimension.isunlimited()) for dimension in variable.get_dims())
+    unlimited = tuple(dimension.unlimited for dimension in dimensions)
     # In classic files all variables have all records.
     extends = variable.group().data_model.startswith("NETCDF4")
     may_end = tuple(axis for axis, grows in enumerate(unlimited) if grows and extends)
+    plain = isinstance(datatype, np.dtype) and not joined
     return Facts(
-        shape, dtype, dims, chunks, attributes, joined, stored, variable.dtype, unlimited, may_end
+        shape,
+        dtype,
+        dims,
+        chunks,
+        attributes,
+        joined,
+        stored,
+        variable.dtype,
+        unlimited,
+        may_end,
+        extends,
+        plain,
     )
 
 

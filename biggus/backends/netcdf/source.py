@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import pickle
 import time
@@ -18,6 +19,7 @@ from biggus.backends.netcdf.packed import facts_of, read_bytes, read_packed
 from biggus.backends.netcdf.refused import check_text
 from biggus.backends.netcdf.stored import StoredVariable, stored_variable
 from biggus.backends.pieces import failures_named
+from biggus.backends.plain import LARGEST
 from biggus.backends.siblings import sibling_of
 from biggus.errors import OpenError, SourceError, format_box
 from biggus.normal import normal_chunks
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
     from biggus.backends.netcdf.extents import End
     from biggus.backends.netcdf.packed import Facts
     from biggus.backends.stamp import Stamp
-    from biggus.source import Box, Values
+    from biggus.source import Box, Chunks, Values
 
 log = logging.getLogger("biggus.backends.netcdf")
 
@@ -42,17 +44,23 @@ class _VariableSource(Source):
 
     waits = False
     fresh = True
-    _stored: StoredVariable | None = None  # None: only netCDF4-python knows of it
+
+    @property
+    def _behind(self) -> StoredVariable | None:
+        """The dataset that holds the variable; None if only netCDF4-python knows of it."""
+        return None
 
     @property
     def storage(self) -> Storage | None:
         """How the values are stored; None if only netCDF4-python can read them."""
-        return None if self._stored is None else self._stored.storage
+        behind = self._behind
+        return None if behind is None else behind.storage
 
     @property
     def _end(self) -> End | None:
         """Where the variable ends, if that is known."""
-        return None if self._stored is None else self._stored.end
+        behind = self._behind
+        return None if behind is None else behind.end
 
     @property
     def lock(self) -> LibraryLock | None:  # type: ignore[override]
@@ -61,8 +69,9 @@ class _VariableSource(Source):
 
     def peak_bytes(self, box: Box) -> int:
         """Return the most memory that a read of `box` takes, compressed chunks included."""
-        if self.storage is not None:
-            return self.storage.peak_bytes(box)
+        storage = self.storage
+        if storage is not None:
+            return storage.peak_bytes(box)
         return super().peak_bytes(box) + read_bytes(self.facts, box, self._end)
 
     def _take(self, name: str, facts: Facts) -> None:
@@ -72,7 +81,6 @@ class _VariableSource(Source):
         self.dtype = facts.dtype
         self.dims = facts.dims
         self.attributes = facts.attributes
-        self.chunks = None if facts.chunks is None else normal_chunks(facts.chunks, facts.shape)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r})"
@@ -82,7 +90,8 @@ class NetCDFSource(_VariableSource, DirectSource):
     """A variable of a netCDF file, as it is packed there.
 
     Pickles with what it knows of the variable; the file is opened again when
-    a value is read.
+    a value is read.  Whether that can be done past the library is looked at when it is
+    first asked for: what the variable says of itself needs one library alone.
 
     Parameters
     ----------
@@ -107,14 +116,16 @@ class NetCDFSource(_VariableSource, DirectSource):
         self.variable = variable.strip("/")
         self.decode = decode
         self._holds: tuple[Hold, ...] = ()
+        self._stored: StoredVariable | None = None
+        self._looked = False
         with hdf5_lock, datasets.visit(self.path):
             opened = opened_at(self.path)
             found = variable_in(opened.dataset, self.path, self.variable)
             self._take(f"{self.path}::{self.variable}", facts_of(found, strings=decode))
-            self._look_behind(found, opened.stamp)
+            check_text(self.path, self.variable, found)
+            self._stamp = opened.stamp
+            self._chunks = _chunks_of(self.facts)
             self._hold()  # last: what fails to open holds nothing
-        if self.storage is not None:
-            self.chunks = self.storage.chunks
         # The option changes the values of characters and of structures alone.
         variant = "" if decode or self.dtype.kind not in "SV" else "?decode=False"
         self.token = f"netcdf:{self.path}::{self.variable}{variant}"
@@ -123,20 +134,52 @@ class NetCDFSource(_VariableSource, DirectSource):
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_holds": ()}
 
-    def _look_behind(self, found: Any, stamp: Stamp) -> None:
-        """See whether the values can be read past the library, as the file is now."""
-        check_text(self.path, self.variable, found)
-        self._looked = stamp
-        self._stored = stored_variable(self.path, stamp, self.variable, found, self.facts)
+    @property
+    def chunks(self) -> Chunks | None:  # type: ignore[override]  # found when it is asked for
+        """The library's, cut where they are large and stored so that parts can be read."""
+        facts = self.facts
+        if facts.plain and math.prod(facts.chunks or (0,)) * facts.dtype.itemsize > LARGEST:
+            self._look()
+        return self._chunks
+
+    @property
+    def _behind(self) -> StoredVariable | None:
+        self._look()
+        return self._stored
+
+    def _look(self) -> None:
+        """See, the first time, whether the values can be read past the library."""
+        if self._looked:
+            return
+        with hdf5_lock, datasets.visit(self.path):
+            if not self._looked:
+                self._look_behind(self._stamp)
+                if self._stored is not None and self._stored.storage is not None:
+                    self._chunks = self._stored.storage.chunks
+                self._looked = True
+
+    def _look_behind(self, stamp: Stamp) -> None:
+        """See whether they can, while the file is as `stamp` says.  The caller holds the lock."""
+        self._stamp = stamp
+        self._stored = stored_variable(self.path, stamp, self.variable, self.facts, self._found)
+        if self._holds:  # a copy that has not been read from keeps no file open
+            self._hold()
+
+    def _found(self) -> Any:
+        opened = opened_at(self.path)
+        if opened.stamp != self._stamp:
+            raise OpenError(self.path, "it has changed")
+        return variable_in(opened.dataset, self.path, self.variable)
 
     def _hold(self) -> None:
-        both = (datasets,) if self.storage is None else (datasets, hdf5_files)
+        past = self._stored is not None and self._stored.storage is not None
+        both = (datasets, hdf5_files) if past else (datasets,)
         self._holds = tuple(pool.hold(self.path) for pool in both)
 
     def _opening(self) -> tuple[Storage, Opening] | None:
+        storage = self.storage
         if not self._holds:  # a copy that has not been read from
             self._hold()
-        storage = self.storage
         opening = None if storage is None or self._stored is None else self._stored.opening()
         return None if storage is None or opening is None else (storage, opening)
 
@@ -165,9 +208,9 @@ class NetCDFSource(_VariableSource, DirectSource):
         except OpenError as error:
             raise SourceError(self.name, box, error.problem) from error
         self._check_same(found, box)
-        if opened.stamp != self._looked:
-            self._look_behind(found, opened.stamp)
-            self._hold()
+        if opened.stamp != self._stamp:
+            check_text(self.path, self.variable, found)
+            self._look_behind(opened.stamp)
         return read_packed(found, box, self.facts, self._end)
 
     def _check_same(self, found: Any, box: Box) -> None:
@@ -192,6 +235,11 @@ class NetCDFSource(_VariableSource, DirectSource):
     def state(self) -> bytes | None:
         """Return the state of the file."""
         return file_version(self.path)
+
+
+def _chunks_of(facts: Facts) -> Chunks | None:
+    """Return the chunks as the library tells of them, in normal form."""
+    return None if facts.chunks is None else normal_chunks(facts.chunks, facts.shape)
 
 
 class HeldSource(_VariableSource):
@@ -219,6 +267,7 @@ class HeldSource(_VariableSource):
             group = variable.group()
             place = "/".join(part for part in (group.path.strip("/"), variable.name) if part)
             self._take(f"{group.filepath()}::{place}", facts)
+            self.chunks = _chunks_of(facts)
             check_text(os.path.realpath(group.filepath()), place, variable)
             mask, scale = bool(variable.mask), bool(variable.scale)
         # The library gives truth values, say, in the dtype that they are stored in.

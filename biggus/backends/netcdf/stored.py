@@ -15,8 +15,6 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-
 from biggus.backends.hdf5.direct import Opening
 from biggus.backends.hdf5.files import OpenDataset, files, open_dataset
 from biggus.backends.hdf5.storage import storage_of
@@ -25,7 +23,7 @@ from biggus.backends.netcdf.behind import FAILURES, behind
 from biggus.backends.netcdf.extents import End, Lengthened, end_of
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Callable, Hashable
 
     import numpy.typing as npt
 
@@ -86,7 +84,7 @@ class StoredVariable(NamedTuple):
 
 
 def stored_variable(
-    path: str, stamp: Stamp, name: str, variable: Any, facts: Facts
+    path: str, stamp: Stamp, name: str, facts: Facts, variable: Callable[[], Any]
 ) -> StoredVariable | None:
     """Return the dataset that holds a variable, or None if only netCDF4-python knows of it.
 
@@ -100,19 +98,17 @@ def stored_variable(
         How the file was when netCDF4-python opened it.
     name : str
         The variable, with the path of its group.
-    variable : netCDF4.Variable
-        The same, open, with all its automatic conversions off.
     facts : Facts
-        What is taken to be its shape and dtype.
+        What it says of itself.
+    variable : callable
+        Gives the netCDF4 variable, open, with all its automatic conversions off; asked
+        only where it ends before its dimensions do.
     """
-    plain = isinstance(variable.datatype, np.dtype) and not facts.joined
-    if not variable.group().data_model.startswith("NETCDF4") or _without_locks():
-        return None
-    if not plain and not facts.may_end:
+    if not facts.netcdf4 or not (facts.plain or facts.may_end) or _without_locks():
         return None
     try:
         with files.visit(path):
-            return _agreed(path, stamp, name, variable, facts, plain)
+            return _agreed(path, stamp, name, facts, variable)
     except FAILURES:
         return None  # h5py is not there, or cannot open the file beside netCDF4-python
 
@@ -128,7 +124,7 @@ def _without_locks() -> bool:
 
 
 def _agreed(
-    path: str, stamp: Stamp, name: str, variable: Any, facts: Facts, plain: bool
+    path: str, stamp: Stamp, name: str, facts: Facts, variable: Callable[[], Any]
 ) -> StoredVariable | None:
     """Return the dataset if h5py sees in it what netCDF4-python does."""
     found = behind(path, name)
@@ -141,7 +137,7 @@ def _agreed(
     if dataset.chunks != facts.stored_chunks or not _fits(dataset.shape, facts):
         return None
     end = end_of(variable, facts.stored_shape, dataset.shape)
-    storage = storage_of(dataset) if plain else None
+    storage = storage_of(dataset) if facts.plain else None
     if storage is not None:
         if storage.dtype != facts.dtype or opened.file.descriptor() is None:
             storage = None
