@@ -213,6 +213,8 @@ def test_the_demo_says_what_to_install(module, fails, monkeypatch):
     ],
 )
 def test_an_output_says_what_to_install(module, suffix, extra, folder, fails, monkeypatch):
+    for loaded in [name for name in sys.modules if name.startswith(f"{module}.")]:
+        monkeypatch.delitem(sys.modules, loaded)
     monkeypatch.setitem(sys.modules, module, None)
     arguments = ["get", folder / "whole.h5", "v", "--backend", "hdf5", "-o", f"out{suffix}"]
     if module == "PIL":  # which figures are not drawn with
