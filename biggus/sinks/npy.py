@@ -44,7 +44,7 @@ class NpyStore(NewStore):
     def create(self, new: NewArray) -> Writer:
         """Write the header, and take up the room for the values."""
         header = {
-            "descr": np.lib.format.dtype_to_descr(new.dtype),
+            "descr": _Escaped(np.lib.format.dtype_to_descr(new.dtype)),
             "fortran_order": False,
             "shape": new.shape,
         }
@@ -57,6 +57,16 @@ class NpyStore(NewStore):
 
     def close(self) -> None:
         """Do nothing: no file is open."""
+
+
+class _Escaped:
+    """What a header says, without a character that is not ASCII: names of fields may have any."""
+
+    def __init__(self, told: object) -> None:
+        self._told = told
+
+    def __repr__(self) -> str:
+        return ascii(self._told)
 
 
 class _Windows:
