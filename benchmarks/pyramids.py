@@ -142,6 +142,7 @@ def _large(folder: Path, setup: Setup) -> Path:
 def _read_by(shown: biggus.Array | biggus.Pyramid) -> tuple[int, str | None]:
     """Return the bytes that a picture of all of it asks files for, and what it says of samples."""
     ax = axes(FigureCanvasAgg)
+    ax.set_axis_off()  # labels are drawn from the files of fonts
     before = _bytes_read()
     image = biggus.imshow(shown, ax)
     ax.figure.canvas.draw()

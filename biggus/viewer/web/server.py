@@ -110,6 +110,9 @@ def _handler(
         server_version = "biggus"
         sys_version = ""
         timeout = 60
+        # An answer in two packets waits for the first to be acknowledged, 40 ms later.
+        wbufsize = -1
+        disable_nagle_algorithm = True
 
         def do_GET(self) -> None:
             # The options that were in force where the server was made hold for its reads.

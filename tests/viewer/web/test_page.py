@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import http.client
+import http.server
 import io
 import json
 import socket
+import threading
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -128,6 +130,36 @@ def test_other_axes_are_chosen_by_index() -> None:
 def test_there_are_no_tiles_outside(place) -> None:
     with pytest.raises(TileOutside):
         renderer(np.zeros((10, 10))).tile(*place, (), GREY)
+
+
+@pytest.mark.parametrize("name", ["about.json", "leaflet.js", "nothing"])
+def test_no_part_of_an_answer_waits_for_another_to_be_acknowledged(name, monkeypatch) -> None:
+    """Else each answer on a connection that stays open takes 40 ms more."""
+    sent = []
+    finish = http.server.ThreadingHTTPServer.finish_request
+
+    def finished(server, request, address) -> None:
+        finish(server, request, address)
+        sent.append(request.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+
+    monkeypatch.setattr(http.server.ThreadingHTTPServer, "finish_request", finished)
+    with page_of(one(np.zeros((4, 5))), "zeros").running() as url:
+        answered = threading.Event()
+        monkeypatch.setattr(http.server.ThreadingHTTPServer, "shutdown_request", _then(answered))
+        ask(url, name)
+        assert answered.wait(10)
+    assert sent
+    assert all(sent)
+
+
+def _then(answered):
+    close = http.server.ThreadingHTTPServer.shutdown_request
+
+    def closed(server, request) -> None:
+        close(server, request)
+        answered.set()
+
+    return closed
 
 
 @pytest.fixture
