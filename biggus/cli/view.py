@@ -53,7 +53,13 @@ def add_command(commands: Any, common: argparse.ArgumentParser) -> None:
         action="store_true",
         help="a page for a browser of this machine, instead of a window",
     )
-    parser.add_argument("--port", type=int, default=0, metavar="N", help="of the page")
+    parser.add_argument(
+        "--port",
+        type=_port,
+        default=0,
+        metavar="N",
+        help="of the page; by default one that is free",
+    )
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="a picture, no window")
     parser.add_argument("--force", action="store_true", help="replace FILE if it is there")
     parser.add_argument(
@@ -62,6 +68,14 @@ def add_command(commands: Any, common: argparse.ArgumentParser) -> None:
         help="go through the array once, and keep coarser levels of it in the cache",
     )
     parser.set_defaults(run=run, last="selection")
+
+
+def _port(text: str) -> int:
+    """Return the number of a port."""
+    number = int(text)
+    if not 0 <= number < 2**16:
+        raise argparse.ArgumentTypeError(f"a port is a number from 0 to 65535, not {text}")
+    return number
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -85,6 +99,8 @@ def _pyramid(arguments: argparse.Namespace) -> Pyramid:
     """Return what is to be shown, with all the levels that it has."""
     from biggus.pyramids import Pyramid, kept_overviews, overviews
     from biggus.pyramids.layout import picture_axes
+    from biggus.viewer.maps.colours import flags_of
+    from biggus.viewer.maps.coordinates import meaning_of
 
     try:
         variable, key = split_selection(arguments.selection or "")
@@ -92,6 +108,7 @@ def _pyramid(arguments: argparse.Namespace) -> Pyramid:
         raise UsageError(str(error)) from None
     try:
         found = _opened(arguments, variable or None, key)
+        _check_drawable(found.levels[0].array if isinstance(found, Pyramid) else found)
         if isinstance(found, Pyramid):
             return found
         axes = picture_axes(found.shape)
@@ -99,10 +116,19 @@ def _pyramid(arguments: argparse.Namespace) -> Pyramid:
         if isinstance(error, BiggusError):
             raise
         raise UsageError(f"{arguments.location} cannot be panned over: {error}") from None
+    method = "mode" if flags_of(meaning_of(found.node).attributes) else "mean"
     if arguments.overviews:
         with progress_bar() as bar, set_options(progress=bar or False):
-            return overviews(found)
-    return kept_overviews(found) or Pyramid([(found, (1,) * found.ndim)], axes)
+            return overviews(found, method=method)
+    kept = kept_overviews(found, method=method)
+    return kept or Pyramid([(found, (1,) * found.ndim)], axes)
+
+
+def _check_drawable(array: Array) -> None:
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"values of dtype {array.dtype} cannot be drawn; real numbers can")
+    if not array.size:
+        raise ValueError(f"an array of shape {array.shape} has nothing to draw")
 
 
 def _opened(arguments: argparse.Namespace, variable: str | None, key: Any) -> Pyramid | Array:

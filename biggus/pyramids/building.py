@@ -63,15 +63,17 @@ class InMemory:
     Parameters
     ----------
     sources : list of OverviewSource
-        The levels, from the first on.
+        The levels that are wanted, the coarsest one last.
     """
 
     def __init__(self, sources: Sequence[OverviewSource]) -> None:
-        self.arrays: list[Any] = []
+        self.arrays: dict[int, Any] = {}
         for source in sources:
             values = np.empty(source.shape, source.dtype)
             mask = np.zeros(source.shape, bool)
-            self.arrays.append(np.ma.MaskedArray(values, mask=mask) if source.masked else values)
+            self.arrays[source.level] = (
+                np.ma.MaskedArray(values, mask=mask) if source.masked else values
+            )
 
     def version(self, level: int, box: Box) -> bytes | None:  # noqa: ARG002 - of the protocol
         """Return None: what is in memory is never looked up again."""
@@ -86,7 +88,8 @@ class InMemory:
     ) -> None:
         """Put values where they go."""
         for each in made:
-            self.arrays[each.level - 1][each.box] = each.values
+            if each.level in self.arrays:
+                self.arrays[each.level][each.box] = each.values
 
 
 class InCache:

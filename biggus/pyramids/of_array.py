@@ -131,6 +131,44 @@ def kept_overviews(
     return made.pyramid(levels) if _is_kept(chosen, levels[-1]) else None
 
 
+def coarsened(
+    array: Any, most: int, *, axes: tuple[int, int] = (-2, -1), method: str | None = None
+) -> tuple[Array, int]:
+    """Return an array of no more than so many rows and columns, of the means of another's.
+
+    It is in memory, and alone: no other level is.  What needs none is returned as it is.
+
+    Parameters
+    ----------
+    array : Array
+        Of two axes or more.
+    most : int
+        Rows or columns.
+    axes, method
+        As for :func:`overviews`.
+
+    Returns
+    -------
+    array : Array
+    factor : int
+        Of how many rows and columns each of its own stands for the mean.
+
+    Raises
+    ------
+    TypeError, ValueError, MemoryBudgetError, SourceError
+        As for :func:`overviews`.
+    """
+    made = _Made(array, axes, method)
+    rows, columns = made.layout.axes
+    shapes = [made.finest.shape, *(source.shape for source in made.sources)]
+    fit = (n for n, shape in enumerate(shapes) if max(shape[rows], shape[columns]) <= most)
+    level = next(fit, len(shapes) - 1)
+    if not level:
+        return made.finest, 1
+    [source] = _in_memory(made.reducer, made.sources[level - 1 : level])
+    return Array.from_node(leaf_of(source, decode=False)), int(made.layout.factors(level)[rows])
+
+
 class _Made:
     """An array, and what its levels are made by.
 
@@ -141,6 +179,8 @@ class _Made:
 
     Attributes
     ----------
+    finest : Array
+        The array.
     sources : list of OverviewSource
         The levels, from the first on; none if there is nothing to make coarser.
     """
@@ -148,9 +188,9 @@ class _Made:
     def __init__(self, array: Any, axes: tuple[int, int] | None, method: str | None) -> None:
         node = node_of(array)
         ndim = len(node.shape)
-        self._finest = (Array.from_node(node), (1,) * ndim)
+        self.finest = Array.from_node(node)
         rows, columns = picture_axes(node.shape) if axes is None else axes
-        Pyramid([self._finest], (rows, columns))  # checks the axes
+        Pyramid([(self.finest, (1,) * ndim)], (rows, columns))  # checks the axes
         self.layout = Layout.of(node.shape, (rows % ndim, columns % ndim), node.grid)
         self.reducer = Reducer(node, self.layout, averaging_of(node.dtype, method))
         count = 0 if 0 in node.shape else self.layout.levels
@@ -162,7 +202,7 @@ class _Made:
             (Array.from_node(leaf_of(source, decode=False)), self.layout.factors(level))
             for level, source in enumerate(levels, start=1)
         ]
-        return Pyramid([self._finest, *coarser], self.layout.axes)
+        return Pyramid([(self.finest, (1,) * self.finest.ndim), *coarser], self.layout.axes)
 
 
 def _cache(cache: Cache | bool | None) -> Cache:
@@ -182,7 +222,7 @@ def _in_memory(reducer: Reducer, sources: list[OverviewSource]) -> list[Source]:
         )
     keeper = InMemory(sources)
     build(reducer, keeper)
-    return [MemorySource(values) for values in keeper.arrays]
+    return [MemorySource(keeper.arrays[source.level]) for source in sources]
 
 
 def _build(reducer: Reducer, cache: Cache, levels: list[Cached]) -> None:

@@ -27,6 +27,11 @@ def path(tmp_path_factory):
         file["field"] = np.hypot(*np.mgrid[-300:300, -200:200]).astype("f4")
         file["cube"] = np.arange(3 * 40 * 50.0).reshape(3, 40, 50)
         file["line"] = np.arange(9.0)
+        file["empty"] = np.zeros((0, 5))
+        file["complex"] = np.ones((4, 5), "c16")
+        kinds = file.create_dataset("kinds", data=np.tile(np.array([1, 3], "i1"), (900, 600)))
+        kinds.attrs["flag_values"] = np.array([1, 2, 3], "i1")
+        kinds.attrs["flag_meanings"] = "a b c"
         file["words"] = np.array([["a", "b"]], dtype=h5py.string_dtype())
     return found
 
@@ -62,6 +67,10 @@ def test_the_picture_is_of_what_is_named(path, tmp_path) -> None:
         (("line", "-o", "x.png"), 2, "two axes or more"),
         (("cube[9]", "-o", "x.png"), 2, "out of bounds"),
         (("nothing", "-o", "x.png"), 1, "nothing"),
+        (("words", "-o", "x.png"), 2, "real numbers"),
+        (("complex", "-o", "x.png"), 2, "real numbers"),
+        (("complex", "--serve"), 2, "real numbers"),
+        (("empty", "-o", "x.png"), 2, "nothing to draw"),
         (("field", "-o", "x.doc"), 1, ".png"),
         (("field", "--serve", "-o", "x.png"), 2, "exclude"),
         (("field[", "-o", "x.png"), 2, "bracket"),
@@ -86,6 +95,20 @@ def test_overviews_are_made_and_found_again(path, tmp_path, monkeypatch, soon_se
     monkeypatch.setattr("biggus.pyramids.of_array.build", None)  # nothing is built again
     assert run(path, *arguments, "--overviews", "--force") == 0
     assert run(path, *arguments, "--force") == 0
+
+
+def test_overviews_of_flags_are_flags(path, tmp_path, soon_settled) -> None:
+    cache = biggus.Cache(tmp_path / "cache")
+    arguments = ("kinds", "--cache", tmp_path / "cache", "--overviews", "-o", tmp_path / "o.png")
+    assert run(path, *arguments) == 0
+    kept = kept_overviews(biggus.open(path, "kinds"), cache=cache, method="mode")
+    assert {int(value) for value in np.unique(kept[1].ndarray())} <= {1, 3}
+
+
+@pytest.mark.parametrize("port", ["70000", "-1", "x"])
+def test_what_is_no_port_is_refused(path, capsys, port) -> None:
+    assert run(path, "cube", "--serve", f"--port={port}") == 2
+    assert "--port" in capsys.readouterr().err
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")

@@ -13,6 +13,8 @@ from hypothesis.extra import numpy as npst
 
 import biggus
 from biggus.errors import CacheError, MemoryBudgetError, SourceError
+from biggus.pyramids.building import build
+from biggus.pyramids.of_array import coarsened
 from biggus.testing import ArraySource, FaultySource, RecordingSource
 
 
@@ -222,3 +224,31 @@ def test_a_state_that_is_unknown_is_said(tmp_path, monkeypatch) -> None:
 def test_what_makes_no_sense_is_refused(array, options, kind, problem) -> None:
     with pytest.raises(kind, match=problem):
         biggus.overviews(biggus.ArrayAdapter(array), **options)
+
+
+@pytest.mark.parametrize("most", [1, 300, 624, 625, 1250, 2499, 2500])
+@pytest.mark.parametrize("method", ["mean", "mode"])
+def test_coarsened_is_the_first_level_that_is_small_enough(most, method) -> None:
+    values = np.ma.masked_less(np.random.default_rng(0).integers(-2, 9, (2499, 900)), 0)
+    array = biggus.ArrayAdapter(values)
+    found, factor = coarsened(array, most, method=method)
+    levels = biggus.overviews(array, method=method, cache=False).levels
+    small = [each for each in levels if max(each.array.shape) <= most]
+    expected = (small or levels[-1:])[0]
+    assert factor == expected.factors[0]
+    assert found.shape == expected.array.shape
+    assert np.array_equal(found.masked_array().mask, expected.array.masked_array().mask)
+    assert np.ma.allclose(found.masked_array(), expected.array.masked_array())
+
+
+def test_coarsened_holds_what_it_returns_and_no_finer_level(monkeypatch) -> None:
+    held = []
+
+    def spy(reducer, keeper):
+        build(reducer, keeper)
+        held.extend(keeper.arrays.values())
+
+    monkeypatch.setattr("biggus.pyramids.of_array.build", spy)
+    found, _ = coarsened(biggus.ones((4000, 1500), dtype="f4"), 600)
+    assert [each.shape for each in held] == [found.shape] == [(500, 188)]
+    assert found.ndarray().min() == found.ndarray().max() == 1

@@ -8,10 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from biggus.pyramids import overviews
-
 if TYPE_CHECKING:
-    from biggus.array import Array
     from biggus.viewer.maps.coordinates import Coordinate, Meaning
 
 MOST_PIXELS = 2048
@@ -79,28 +76,6 @@ def _ends(values: npt.NDArray[Any]) -> tuple[float, float]:
     """
     half = float(values[-1] - values[0]) / (len(values) - 1) / 2 if len(values) > 1 else 0.5
     return float(values[0]) - half, float(values[-1]) + half
-
-
-def coarsening(array: Array, axes: tuple[int, int], method: str = "mean") -> tuple[Array, int]:
-    """Return an array that is averaged until a picture of it has no more pixels than it shows.
-
-    With the mode as the method, the most frequent values are kept instead of means.
-
-    Returns
-    -------
-    array : Array
-        It itself, if it is small.
-    factor : int
-        How many rows and columns of the array each row and column stands for.
-    """
-    if max(array.shape[axis] for axis in axes) <= MOST_PIXELS or array.dtype.kind not in "biufc":
-        return array, 1
-    pyramid = overviews(array, axes=axes, method=method, cache=False)
-    for level in pyramid.levels:
-        if max(level.array.shape[axis] for axis in axes) <= MOST_PIXELS:
-            return level.array, int(level.factors[axes[0]])
-    coarsest = pyramid.levels[-1]
-    return coarsest.array, int(coarsest.factors[axes[0]])
 
 
 def grid_of(meaning: Meaning, shape: tuple[int, int], axes: tuple[int, int], factor: int) -> Grid:

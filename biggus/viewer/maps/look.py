@@ -9,11 +9,12 @@ import numpy.typing as npt
 
 from biggus.adapt import node_of
 from biggus.array import Array
+from biggus.pyramids.of_array import coarsened
 from biggus.viewer.maps import labels
 from biggus.viewer.maps.colours import Colours, colours_for, flags_of
 from biggus.viewer.maps.coordinates import Meaning, meaning_of
 from biggus.viewer.maps.drawing import draw_field, draw_line, new_figure
-from biggus.viewer.maps.fields import Grid, coarsening, grid_of
+from biggus.viewer.maps.fields import MOST_PIXELS, Grid, grid_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -122,7 +123,7 @@ class Look:
         if not array.size:
             raise ValueError(f"an array of shape {array.shape} has nothing to draw")
         if array.dtype.kind not in "biuf":
-            raise TypeError(f"values of dtype {array.dtype} cannot be drawn; numbers can")
+            raise TypeError(f"values of dtype {array.dtype} cannot be drawn; real numbers can")
         if array.size == 1:
             raise ValueError(f"an array of shape {array.shape} has one value, and makes no picture")
         picture = array.ndim - 3 if _coloured(array) else array.ndim  # a row of pixels is a picture
@@ -202,7 +203,7 @@ class Look:
         method = "mode" if flags_of(self.meaning.attributes) else "mean"
         for number in numbers:
             one = self.array if number is None else self.array[number]
-            coarse, factor = coarsening(one, (0, 1), method)
+            coarse, factor = coarsened(one, MOST_PIXELS, axes=(0, 1), method=method)
             values = self._read(coarse)
             found.append(values)
             if grid is None:
