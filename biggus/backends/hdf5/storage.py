@@ -28,8 +28,8 @@ def storage_of(dataset: Any) -> Storage | None:
 
     The caller holds the lock, and knows that the dataset's file is a plain file.
     """
-    dtype = dataset.dtype
-    if not dataset.shape or not dataset.size:
+    dtype, shape = dataset.dtype, dataset.shape
+    if not shape or 0 in shape:
         return None  # scalars and empty ones: nothing to gain
     if (
         dtype.kind not in "biufcS"
@@ -42,7 +42,6 @@ def storage_of(dataset: Any) -> Storage | None:
     if properties.get_external_count():
         return None
     layout, kinds = properties.get_layout(), h5py().h5d
-    shape = tuple(dataset.shape)
     if layout == kinds.CONTIGUOUS:
         offset = dataset.id.get_offset()
         if offset is None or dataset.id.get_storage_size() != math.prod(shape) * dtype.itemsize:

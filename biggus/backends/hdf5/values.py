@@ -90,13 +90,11 @@ def layout_of(dataset: Any) -> tuple[tuple[int, ...], np.dtype[Any], Chunks | No
     ValueError
         If the dataspace is null: there is neither a shape nor a value.
     """
-    dtype = plain_dtype(dataset.dtype)
-    if dataset.shape is None:
+    dtype, shape, chunks = plain_dtype(dataset.dtype), dataset.shape, dataset.chunks
+    if shape is None:
         raise ValueError(
             f"it is empty: its dataspace is null, so it has no shape and no values ({dtype})"
         )
-    shape = tuple(dataset.shape)
-    chunks = None if dataset.chunks is None else tuple(dataset.chunks)
     if dtype.subdtype is not None:
         dtype, more = dtype.subdtype
         shape += more
