@@ -74,13 +74,13 @@ class _Nowhere:
 
 def _sources(node: Node) -> Iterator[Source]:
     """Yield the sources that a node is read from; of a grid of tiles the first stands for all."""
-    seen: set[int] = set()
+    seen: dict[int, Node] = {}  # which holds them, so that no other comes to be at their place
     waiting = [node]
     while waiting:
         each = waiting.pop()
         if id(each) in seen:
             continue
-        seen.add(id(each))
+        seen[id(each)] = each
         match each:
             case Leaf():
                 yield each.source
@@ -92,5 +92,5 @@ def _sources(node: Node) -> Iterator[Source]:
                 waiting.append(each.operand)
             case Mosaic():
                 waiting.extend(each.tiles)
-            case GridMosaicNode():
-                pass  # its tiles are made when they are read
+            case GridMosaicNode() if 0 not in each.grid_shape:
+                waiting.append(each.make_tile((0,) * len(each.grid_shape)))

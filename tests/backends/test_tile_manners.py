@@ -164,6 +164,9 @@ def test_prefetching_what_must_not_be_is_refused(tmp_path) -> None:
     world = biggus.open("https://tile.openstreetmap.org/{z}/{x}/{y}.png", zoom=3, cache=cache)
     with pytest.raises(biggus.errors.PolicyError, match="permission=True"):
         biggus.prefetch(world[:10] + 1)
+    grid = biggus.GridMosaic(lambda _: world[:9], (2, 1, 1), (9, *world.shape[1:]), world.dtype)
+    with pytest.raises(biggus.errors.PolicyError, match="permission=True"):
+        biggus.prefetch(grid)
 
 
 # -- Limits that processes share
