@@ -6,6 +6,7 @@ import sys
 import numpy as np
 import pytest
 
+import biggus
 from biggus.backends import Backend, Location, adopt, backend_for, backend_named, backend_names
 from biggus.errors import BiggusError, GoneError, OpenError, OptionError
 
@@ -32,7 +33,7 @@ def test_names_that_are_not_there():
     ("make", "error", "says"),
     [
         (lambda d: d / "missing.xyz", GoneError, "no such file"),
-        (lambda d: d / "missing.h5", GoneError, "no such file"),
+        (lambda d: d / "missing", GoneError, "no such file"),
         (lambda d: _file(d, "a.xyz", b"garbage"), OpenError, "no backend knows its format"),
         (lambda d: _file(d, "a.xyz", b""), OpenError, "no backend knows its format"),
         (lambda d: d, OpenError, "no store"),
@@ -44,6 +45,12 @@ def test_locations_that_nobody_knows(tmp_path, make, error, says):
         backend_for(Location(make(tmp_path)))
     assert isinstance(caught.value, BiggusError)
     assert "\n" not in str(caught.value)
+
+
+def test_what_is_gone_and_named_as_a_format_is_gone_when_it_is_opened(tmp_path):
+    pytest.importorskip("h5py")
+    with pytest.raises(GoneError, match="no such file"):
+        biggus.open(tmp_path / "missing.h5", "v")
 
 
 def _file(folder, name, content):

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 _MOST = 60
 
+_NO_DATE = np.datetime64("NaT", "us")
+
 
 def label_of(meaning: Meaning) -> str:
     """Return what the values are: the long name and the units.
@@ -64,7 +66,7 @@ def dates_of(each: Coordinate, values: npt.NDArray[Any]) -> npt.NDArray[Any] | N
     except ImportError:
         return None
     known = np.isfinite(values)
-    dates = np.full(values.shape, np.datetime64("NaT"), object)
+    dates = np.full(values.shape, _NO_DATE, object)
     try:
         dates[known] = cftime.num2date(values[known], units, calendar)
     except (ValueError, OverflowError, TypeError):
@@ -72,7 +74,7 @@ def dates_of(each: Coordinate, values: npt.NDArray[Any]) -> npt.NDArray[Any] | N
     if calendar.lower() in ("standard", "gregorian", "proleptic_gregorian"):
         try:
             plain = [
-                np.datetime64(date.isoformat()) if there else np.datetime64("NaT")
+                np.datetime64(date.isoformat()) if there else _NO_DATE
                 for date, there in zip(dates.ravel(), known.ravel(), strict=True)
             ]
         except ValueError:
