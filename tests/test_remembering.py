@@ -241,6 +241,8 @@ def test_the_command_line_says_several_numbers(url, cache, tmp_path, monkeypatch
 
 
 def tile_identity(**options):
+    for package in ("urllib3", "PIL"):
+        pytest.importorskip(package)
     backend = biggus.backends.backend_named("tiles")
     location = Location("https://me:pw@h/{z}/{x}/{y}.png?key=k&style=a")
     return json.dumps(backend.identity(location, None, **{"zoom": 1, "missing": 9, **options}))

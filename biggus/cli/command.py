@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import importlib
 import logging
 import os
 import sys
@@ -43,9 +44,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     if argv is None:
         stop_orderly()
-    parser = _parser()
+    given = sys.argv[1:] if argv is None else argv
+    parser = _parser(given)
     try:
-        arguments = _parsed(parser, argv)
+        arguments = _parsed(parser, given)
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else USAGE
     with _log_to_stderr(arguments.verbose):
@@ -80,7 +82,7 @@ class _Parser(argparse.ArgumentParser):
         self.exit(USAGE, f"biggus: error: {message} ({self.prog} --help tells more)\n")
 
 
-def _parsed(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> argparse.Namespace:
+def _parsed(parser: argparse.ArgumentParser, argv: Sequence[str]) -> argparse.Namespace:
     """Parse the arguments; the last, optional ones may also stand behind options.
 
     argparse takes such an argument as left out when it meets an option first.
@@ -134,10 +136,22 @@ def _log_to_stderr(verbosity: int) -> Iterator[None]:
         log.removeHandler(handler)
 
 
-def _parser() -> argparse.ArgumentParser:
+_COMMANDS = {
+    "demo": "demo.command",
+    "info": "info",
+    "view": "view",
+    "get": "get",
+    "stats": "stats",
+    "plan": "plan",
+    "save": "save",
+    "cache": "caches",
+}
+"""The module of each command, in the order in which they are listed."""
+
+
+def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
+    """Return the parser: with one command if that comes first, for the others take time to load."""
     from biggus import __version__
-    from biggus.cli import caches, get, info, plan, save, stats, view
-    from biggus.cli.demo import command as demo
 
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument(
@@ -153,6 +167,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"biggus {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for module in (demo, info, view, get, stats, plan, save, caches):
+    first = argv[0] if argv else ""
+    for name in [first] if first in _COMMANDS else _COMMANDS:
+        module = importlib.import_module(f"biggus.cli.{_COMMANDS[name]}")
         module.add_command(commands, common)
     return parser

@@ -2,8 +2,22 @@
 
 A sink is an object that is assigned to, or a new store, which is there when
 it is complete and not before.
+
+What saves is imported when something is saved for the first time.
 """
 
-from biggus.sinks.saving import save
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from biggus.sinks.saving import save
 
 __all__ = ["save"]
+
+
+def __getattr__(name: str) -> Any:
+    if name != "save":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from biggus.sinks import saving
+
+    globals()[name] = saving.save
+    return saving.save

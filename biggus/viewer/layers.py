@@ -84,7 +84,7 @@ class Layer:
     >>> layer.array.shape, layer.factors
     ((300, 500), (2.0, 2.0))
     >>> [(tile.row, tile.column) for tile in layer.tiles(Span((0, 300), (250, 260)))]
-    [(0, 0), (0, 1), (1, 0), (1, 1)]
+    [(0, 1), (0, 2), (1, 1), (1, 2), (2, 1), (2, 2)]
     """
 
     def __init__(

@@ -268,6 +268,7 @@ def run(*arguments):
 
 
 def test_the_command_line():
+    pytest.importorskip("h5py")
     written(VALUES)
     code, said = run("info", "a.npy")
     assert code == 0

@@ -319,6 +319,9 @@ def _walk(
     group: Any, prefix: str, above: tuple[object, ...], visits: dict[object, int]
 ) -> Iterator[str]:
     for name in group:
+        if _is_dataset_here(group, name):
+            yield prefix + name
+            continue
         try:
             item = group[name]
         except _LOOKUP_ERRORS:
@@ -330,6 +333,18 @@ def _walk(
             visits[identity] = visits.get(identity, 0) + 1
             if identity not in above and visits[identity] <= ALIASES:
                 yield from _walk(item, f"{prefix}{name}/", (*above, identity), visits)
+
+
+def _is_dataset_here(group: Any, name: str) -> bool:
+    """Tell whether a name is that of a dataset, which is not opened for it; no link to one."""
+    library = h5py()
+    encoded = name.encode("utf-8", "surrogateescape")
+    try:
+        if group.id.links.get_info(encoded).type != library.h5l.TYPE_HARD:
+            return False
+        return bool(library.h5o.get_info(group.id, encoded).type == library.h5o.TYPE_DATASET)
+    except (*_LOOKUP_ERRORS, RuntimeError, ValueError):
+        return False  # whatever it is, it is looked at as all else is
 
 
 def _identity(group: Any) -> object:

@@ -43,6 +43,7 @@ def test_what_diverges_by_its_name_diverges_about_zero(low, high) -> None:
 
 
 def test_a_few_special_values_make_no_categories() -> None:
+    pytest.importorskip("matplotlib")
     attributes = {"flag_values": -1, "flag_meanings": "outside"}
     assert not colours_for(np.arange(-1.0, 9.0), attributes).flags
     assert colours_for(np.array([-1.0, -1.0, 3.0, np.nan]), attributes).flags
