@@ -401,3 +401,25 @@ def test_times_are_missing_where_an_attribute_says_so(dtype, fill):
     mask = np.isnat(values) if np.isnat(fill) else values == fill
     np.testing.assert_array_equal(np.ma.getmaskarray(got), mask)
     assert cf.decoder(dtype, {"units": "K"}) is None
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"scale_factor": np.float32(0.5)}, {"scale_factor": np.float64(0.5)}),
+        ({"_FillValue": np.int16(1)}, {"_FillValue": np.int16(2)}),
+        ({"_FillValue": np.int16(1)}, {"missing_value": np.int16(1)}),
+        ({"valid_min": np.int16(1)}, {"valid_max": np.int16(1)}),
+        ({"add_offset": np.float64(1)}, {"add_offset": np.float64(1), "_Unsigned": "true"}),
+        ({"valid_range": np.array([1, 2], "i2")}, {"valid_range": np.array([[1, 2]], "i4")}),
+    ],
+)
+def test_what_is_known_of_some_attributes_is_not_said_of_others(one, other):
+    """In either order, and again: decoders are remembered by all that decides on them."""
+    for _ in range(2):
+        first, second = cf.decoder("i2", one), cf.decoder("i2", other)
+        assert first == cf.decoder("i2", dict(one))
+        if one.keys() != other.keys() or "valid_range" not in one:
+            assert first != second
+    assert cf.decoder("i2", one, default_fills=False) != cf.decoder("i4", one, default_fills=False)
+    assert cf.decoder("i2", {"dtype": "bool", **one}) == cf.decoder("i2", {"dtype": "bool", **one})

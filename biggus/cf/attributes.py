@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from biggus.cf.decoder import Decoder
-from biggus.cf.marks import kept_dtype, text_of
+from biggus.cf.marks import KEPT_DTYPE, kept_dtype, text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Hashable, Mapping
 
 _DEFAULT_FILLS: dict[str, int | float] = {
     "i1": -127,
@@ -78,6 +78,58 @@ def decoder(
     [1.5 --]
     """
     packed = np.dtype(dtype)
+    flags = mask, scale, default_fills, restore
+    key = _told(packed, attributes, flags)
+    if key is None:
+        return _made(packed, attributes, *flags)
+    if key not in _known:
+        if len(_known) >= _MOST_KNOWN:
+            _known.clear()
+        _known[key] = _made(packed, attributes, *flags)
+    return _known[key]
+
+
+_known: dict[Hashable, Decoder | None] = {}
+"""What was made of attributes: most variables of a file have the same as many others."""
+
+_MOST_KNOWN = 256
+
+_SAID = (
+    *("_FillValue", "missing_value", "valid_range", "valid_min", "valid_max", "scale_factor"),
+    *("add_offset", "_Unsigned", "_NoFill"),
+)
+"""The attributes that decide, where there are no others that tell of a dtype."""
+
+
+def _told(packed: np.dtype[Any], attributes: Mapping[str, Any], flags: object) -> Hashable:
+    """Return what decides, to the bit; None if that is not only plain numbers and text."""
+    if (
+        packed.hasobject
+        or packed.names is not None
+        or "dtype" in attributes
+        or KEPT_DTYPE in attributes
+    ):
+        return None
+    found: list[Hashable] = [packed, packed.metadata is None, flags]
+    for name in _SAID:
+        value = attributes.get(name)
+        if isinstance(value, (np.ndarray, np.generic)) and value.dtype.kind in "biufSU":
+            found.append((name, value.dtype.str, value.shape, value.tobytes()))
+        elif isinstance(value, str):
+            found.append((name, value))
+        elif value is not None:
+            return None
+    return tuple(found)
+
+
+def _made(
+    packed: np.dtype[Any],
+    attributes: Mapping[str, Any],
+    mask: bool,
+    scale: bool,
+    default_fills: bool,
+    restore: bool,
+) -> Decoder | None:
     number = packed.kind in "iufc"
     compared = number or packed.kind in "mM" or packed == "S1"
     kept = kept_dtype(packed, attributes) if restore else None
