@@ -18,7 +18,13 @@ OF_EVERY_KIND = {
     for dtype in ("?", "u1", ">i2", "f4", ">f8", "c8", "M8[D]", "m8[s]", "S3", "U2", "O")
 }
 FILLS = [None, 0, 1, -1, 300, 1.5, np.nan, np.inf, "ab", "abc", b"x", True, 2j, np.float32(3)]
-FILLS += [np.datetime64("2001-01-01"), np.datetime64("NaT"), np.timedelta64(3, "s"), [1, 2], 10**30]
+FILLS += [
+    np.datetime64("2001-01-01"),
+    np.datetime64("NaT", "s"),
+    np.timedelta64(3, "s"),
+    [1, 2],
+    10**30,
+]
 
 
 def same(got, right):

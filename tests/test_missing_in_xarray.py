@@ -151,7 +151,7 @@ def test_numbers(name, dtype):
 
 @pytest.mark.parametrize("name", OF_NUMBERS)
 def test_times(name):
-    eager = wrapped(DAYS.filled(np.datetime64("NaT")))
+    eager = wrapped(DAYS.filled(np.datetime64("NaT", "D")))
     check(OF_NUMBERS[name], wrapped(ADAPT(DAYS)), eager)
 
 

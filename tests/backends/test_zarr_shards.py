@@ -85,6 +85,7 @@ def settle(*paths):
         os.utime(path, (path.stat().st_atime, path.stat().st_mtime - 100))
 
 
+JOINS_READS = tuple(map(int, zarr.__version__.split(".")[:2])) >= (3, 4)
 VALIDATORS = {"etag": (True, False), "date": (False, True), "none": (False, False)}
 
 
@@ -123,7 +124,9 @@ def test_what_it_costs(server, tmp_path, knows_ranges, validators, cached, kind)
             cost = server.cost(lambda: found.append(array[key].ndarray()))  # noqa: B023
             np.testing.assert_array_equal(found[0], data[key])
             assert cost[0] <= requests
-            bound = most if knows_ranges else size
+            # Strings of any length are zarr-python's own to read, which joins reads since 3.4.
+            joined = kind == "strings" and key != np.s_[40, 300] and JOINS_READS
+            bound = most if knows_ranges and not joined else size
             assert cost[1] <= bound * 1.02 + 2 * 16 * 256 + 2000
             if kept:
                 assert server.cost(array[key].ndarray) == (0, 0)
