@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from biggus.api import located
 from biggus.cli.bars import progress_bar
 from biggus.cli.keys import Key, KeySyntaxError, split_selection
-from biggus.cli.opening import Opened, add_opening, open_variable, settings
+from biggus.cli.opening import Opened, add_opening, add_selection, open_variable, settings
 from biggus.cli.outputs import Picked, writer_for
 from biggus.cli.usage import UsageError
 from biggus.errors import BiggusError, OutputError
@@ -45,12 +45,7 @@ def add_command(commands: Any, common: argparse.ArgumentParser) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_opening(parser)
-    parser.add_argument(
-        "selection",
-        nargs="?",
-        metavar="VARIABLE[KEY]",
-        help="what to read; the variable may be left out where there is just one",
-    )
+    add_selection(parser, "read")
     parser.add_argument(
         "-o",
         "--output",

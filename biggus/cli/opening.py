@@ -61,6 +61,16 @@ def add_opening(
     )
 
 
+def add_selection(parser: argparse.ArgumentParser, purpose: str) -> None:
+    """Add the argument that says what of a location is wanted, and what for."""
+    parser.add_argument(
+        "selection",
+        nargs="?",
+        metavar="VARIABLE[KEY]",
+        help=f"what to {purpose}; the variable may be left out where there is just one",
+    )
+
+
 def settings(arguments: argparse.Namespace) -> options.set_options:
     """Return the options that the arguments ask for, to be entered."""
     if arguments.cache and arguments.no_cache:

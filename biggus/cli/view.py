@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from biggus.backends import Location
 from biggus.cli.bars import progress_bar
 from biggus.cli.keys import KeySyntaxError, split_selection
-from biggus.cli.opening import add_opening, backend_options, open_variable, settings
+from biggus.cli.opening import add_opening, add_selection, backend_options, open_variable, settings
 from biggus.cli.usage import UsageError
 from biggus.errors import BiggusError, OutputError
 from biggus.options import set_options
@@ -42,12 +42,7 @@ def add_command(commands: Any, common: argparse.ArgumentParser) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_opening(parser)
-    parser.add_argument(
-        "selection",
-        nargs="?",
-        metavar="VARIABLE[KEY]",
-        help="what to show; the variable may be left out where there is just one",
-    )
+    add_selection(parser, "show")
     parser.add_argument(
         "--serve",
         action="store_true",

@@ -106,7 +106,8 @@ class Target(Assigning):
     def mark(self, marker: Any) -> None:
         """Tell the store anew what stands for missing values.
 
-        What was there before is read as it was written, until the store is closed.
+        What was there before is read as it was written, until the store is closed.  Stores
+        that have no place for it are given arrays without a marker, and are never asked.
         """
         raise NotImplementedError
 

@@ -95,14 +95,6 @@ class ArrayLine(Line2D):
         self._redrawing.stop()
         self._series.tiles.clear()
 
-    def __getstate__(self) -> dict[str, Any]:
-        state: Any = super().__getstate__()
-        return {**state, "_redrawing": None}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state)
-        self._redrawing = Redrawing(self)
-
     def remove(self) -> None:
         """Take it out of the axes."""
         self.close()

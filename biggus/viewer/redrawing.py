@@ -43,6 +43,10 @@ class Redrawing:
         self._timer: TimerBase | None = None
         self._running = False
 
+    def __reduce__(self) -> tuple[type[Redrawing], tuple[Incomplete | None]]:
+        # A copy of an artist begins anew: timers and canvases are of this process.
+        return Redrawing, (self._artist(),)
+
     def begin(self, canvas: FigureCanvasBase) -> bool:
         """Look from now on for what comes; to be called by the thread that draws.
 

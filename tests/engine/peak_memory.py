@@ -6,34 +6,15 @@ it had before, as a line of JSON.  Linux alone tells the peak of a part of a lif
 
 from __future__ import annotations
 
-import ctypes
-import gc
 import json
 import sys
 import tempfile
 from pathlib import Path
 
 import memory_cases as cases
+from peaks import peak_of
 
 import biggus
-
-
-def peak_of(call):
-    """Return the bytes that the process takes at most during a call, beyond what it has."""
-    gc.collect()
-    # What was freed counts as taken for as long as the allocator has it.
-    ctypes.CDLL(None).malloc_trim(0)
-    before = _status("VmRSS")
-    Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
-    call()
-    return _status("VmHWM") - before
-
-
-def _status(name):
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith(f"{name}:"):
-            return 1024 * int(line.split()[1])
-    raise AssertionError(f"this system does not tell {name}")
 
 
 def measured(name, times):

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import memory_cases as cases
 import numpy as np
+import peaks
 import pytest
 
 import biggus
@@ -42,15 +43,7 @@ MEASURED = {
 }
 
 
-def _resets_peaks():
-    try:
-        Path("/proc/self/clear_refs").write_text("5")
-    except OSError:
-        return False
-    return True
-
-
-@pytest.mark.skipif(not _resets_peaks(), reason="the peak of a part of a life is not told here")
+@pytest.mark.skipif(not peaks.told(), reason="the peak of a part of a life is not told here")
 @pytest.mark.parametrize("dataset", MEASURED)
 def test_no_more_is_taken_than_is_allowed(dataset):
     layout, _, times = dataset.partition("*")

@@ -6,8 +6,6 @@ before, as a line of JSON.  Linux alone tells the peak of a part of a life.
 
 from __future__ import annotations
 
-import ctypes
-import gc
 import json
 import sys
 import tempfile
@@ -17,6 +15,10 @@ import numpy as np
 
 import biggus
 from biggus.source import Source, box_shape
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "engine"))
+
+from peaks import peak_of  # beside the tests of the engine
 
 MEMORY = 160 * 2**20
 """The budget."""
@@ -62,24 +64,6 @@ CASES = {
     "deep": lambda times: Made((_rows(times) // 1024 + 1, 1024, SIDE), (8 * times, 256, 256)),
 }
 """By name: what a source of so many times the budget is made by."""
-
-
-def peak_of(call):
-    """Return the bytes that the process takes at most during a call, beyond what it has."""
-    gc.collect()
-    # What was freed counts as taken for as long as the allocator has it.
-    ctypes.CDLL(None).malloc_trim(0)
-    before = _status("VmRSS")
-    Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
-    call()
-    return _status("VmHWM") - before
-
-
-def _status(name):
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith(f"{name}:"):
-            return 1024 * int(line.split()[1])
-    raise AssertionError(f"this system does not tell {name}")
 
 
 def measured(name, times):

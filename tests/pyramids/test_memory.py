@@ -9,10 +9,10 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import peak_overviews
+import peaks
 import pytest
 
 import biggus
@@ -22,15 +22,7 @@ from biggus.testing import ArraySource, RecordingSource
 CASES = ("missing*4", "deep*4", "planes*16")
 
 
-def _resets_peaks():
-    try:
-        Path("/proc/self/clear_refs").write_text("5")
-    except OSError:
-        return False
-    return True
-
-
-@pytest.mark.skipif(not _resets_peaks(), reason="the peak of a part of a life is not told here")
+@pytest.mark.skipif(not peaks.told(), reason="the peak of a part of a life is not told here")
 @pytest.mark.parametrize("case", CASES)
 def test_no_more_is_taken_than_is_allowed(case):
     done = subprocess.run(

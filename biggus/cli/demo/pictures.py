@@ -10,6 +10,7 @@ import numpy as np
 from biggus.cli.demo.planet import TENERIFE, ZOOM, degrees, pixels
 from biggus.sinks.placing import replacing
 from biggus.viewer.maps.coast import coastlines
+from biggus.viewer.maps.drawing import corners
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -124,22 +125,6 @@ def picture_ocean(path: Path, ocean: Ocean) -> None:
         panels[0].set_ylabel("latitude (degrees north)")
         fig.colorbar(mesh, ax=panels, label="sea surface temperature (degrees Celsius)")
         fig.suptitle("NEMO ocean model: three monthly files as one array; land (grey) is masked")
-
-
-def corners(middles: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Return where the cells of a curved grid meet: one row and one column more.
-
-    Examples
-    --------
-    >>> corners(np.array([[0.0, 2.0], [0.0, 2.0]])).tolist()
-    [[-1.0, 1.0, 3.0], [-1.0, 1.0, 3.0], [-1.0, 1.0, 3.0]]
-    """
-    # A row and a column around it, as far from it as it is from the next.
-    around = np.pad(middles.astype(np.float64), 1, mode="reflect", reflect_type="odd")
-    inner: npt.NDArray[Any] = (
-        around[:-1, :-1] + around[:-1, 1:] + around[1:, :-1] + around[1:, 1:]
-    ) / 4
-    return inner
 
 
 def picture_climate(path: Path, climate: Climate) -> None:
