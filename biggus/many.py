@@ -22,6 +22,7 @@ from biggus.array import Array
 from biggus.backends import Location
 from biggus.backends.siblings import places_of
 from biggus.caching import chosen_cache
+from biggus.cf import PACKING
 from biggus.construct import ArrayStack, LinearMosaic
 from biggus.errors import GoneError, MismatchError, OpenError, OptionError
 from biggus.nodes import Elementwise
@@ -39,17 +40,8 @@ MISMATCHES = ("raise", "ignore")
 
 _MOST_CORNERS = 16
 
-_PACKING: Mapping[str, Any] = {
-    "scale_factor": 1,
-    "add_offset": 0,
-    "_Unsigned": "false",
-    "_FillValue": None,
-    "missing_value": None,
-    "valid_min": None,
-    "valid_max": None,
-    "valid_range": None,
-}
-"""Attributes that say what stored values stand for, and what it means to have none."""
+_IDLE: Mapping[str, Any] = {"scale_factor": 1, "add_offset": 0, "_Unsigned": "false"}
+"""What attributes of packing say where they might as well not be there."""
 
 
 def open_many(
@@ -64,9 +56,9 @@ def open_many(
     """Open the same variable of many stores as one lazy array.
 
     Counts of time in other units than those of the first (``days since 2000-02-01``) become
-    counts in its units, int64 or float64.  Where dtypes differ they promote as
-    :func:`numpy.concatenate` promotes, and where a value of one can be missing, those of all
-    can.
+    counts in its units, int64 or float64; with ``decode=False`` they are refused.  Where dtypes
+    differ they promote as :func:`numpy.concatenate` promotes, and where a value of one can be
+    missing, those of all can.
 
     Parameters
     ----------
@@ -206,7 +198,7 @@ def _agreeing(members: Sequence[Member]) -> Iterator[Array]:
     there = _counts(wanted)
     told = set()
     for member in members:
-        found = _meaning(member)
+        found = wanted if member is first else _meaning(member)
         here = _counts(found)
         if found == wanted or (here is not None and here == there):
             yield member.array
@@ -255,7 +247,8 @@ def _meaning(member: Member) -> Mapping[str, str]:
         meaning["units"] = units
     if "since" in units.lower().split():
         meaning["calendar"] = calendar_named(_text(attributes.get("calendar", "standard")))
-    for name, idle in _PACKING.items() if not told.decoded else ():
+    for name in sorted(PACKING) if not told.decoded else ():
+        idle = _IDLE.get(name)
         values = np.asarray(attributes.get(name, idle)).ravel().tolist()
         if values not in ([idle], [None]):
             plain = [int(v) if isinstance(v, float) and v.is_integer() else v for v in values]
@@ -270,10 +263,13 @@ def _of_bounded(member: Member) -> Mapping[str, Any]:
     # The last axis of bounds is that of corners, which are few.
     if not name or member.array.ndim < 2 or member.array.shape[-1] > _MOST_CORNERS:
         return {}
-    dims = [dim for dim in dims_of(member.array.node)[:-1] if dim != name]
+    # Those that the file does not name are called dim_0 and so on, which no variable is.
+    named = enumerate(dims_of(member.array.node)[:-1])
+    dims = [dim for axis, dim in named if dim not in (name, f"dim_{axis}")]
+    options = {key: value for key, value in member.options.items() if key != "chunks"}
     for place in [place for dim in dims for place in places_of(variable, dim)]:
         try:
-            other = open(member.location, place, **member.options)
+            other = open(member.location, place, **options)
         except OpenError:
             continue  # there is none, or none that could count
         attributes = described(other.node).attributes

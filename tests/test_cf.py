@@ -367,6 +367,9 @@ KEPT = [
     ("i1", {"dtype": "int8"}, None),
     ("i1", {cf.KEPT_DTYPE: "<U3"}, None),
     ("f8", {cf.KEPT_DTYPE: "nonsense"}, None),
+    ("f8", {cf.KEPT_DTYPE: "i4,("}, None),
+    ("f8", {cf.KEPT_DTYPE: "(1000000,1000000,1000000)f8"}, None),
+    ("f8", {cf.KEPT_DTYPE: ","}, None),
     ("O", {cf.KEPT_DTYPE: 3}, None),
 ]
 

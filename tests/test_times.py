@@ -2,6 +2,7 @@
 
 import pickle
 from datetime import timedelta
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -18,6 +19,12 @@ CALENDARS = (
     *("standard", "gregorian", "proleptic_gregorian", "julian"),
     *("noleap", "365_day", "all_leap", "366_day", "360_day"),
 )
+NANOSECONDS = {
+    "weeks": 7 * 86400 * 10**9,
+    "days": 86400 * 10**9,
+    "hours": 3600 * 10**9,
+    "nanoseconds": 1,
+}
 UNITS = ("microseconds", "milliseconds", "seconds", "minutes", "hours", "days")
 
 
@@ -137,8 +144,11 @@ def test_counts_are_exact(dtype, units, wanted):
     assert found.dtype == recount.dtype
     whole = np.dtype(dtype).kind in "iu" and recount.divisor == 1
     assert found.dtype == ("i8" if whole else "f8")
-    right = [(int(v) * recount.factor + recount.offset) / recount.divisor for v in values]
-    assert found.tolist() == right
+    (unit, start), (other, other_start) = (text.split(" since ") for text in (units, wanted))
+    between = np.datetime64(start, "ns") - np.datetime64(other_start, "ns")
+    length, other_length = (NANOSECONDS[name] for name in (unit, other))
+    right = [Fraction(int(v) * length + int(between.astype("i8")), other_length) for v in values]
+    assert found.tolist() == [float(count) for count in right]
     again = pickle.loads(pickle.dumps(recount))
     assert again.key == recount.key
     np.testing.assert_array_equal(again(values[::-1].reshape(2, 2)), found[::-1].reshape(2, 2))

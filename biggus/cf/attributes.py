@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from biggus.cf.decoder import Decoder
-from biggus.cf.marks import KEPT_DTYPE, kept_dtype, text_of
+from biggus.cf.marks import KEPT_DTYPE, PACKING, kept_dtype, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
@@ -82,11 +83,12 @@ def decoder(
     key = _told(packed, attributes, flags)
     if key is None:
         return _made(packed, attributes, *flags)
-    if key not in _known:
-        if len(_known) >= _MOST_KNOWN:
-            _known.clear()
-        _known[key] = _made(packed, attributes, *flags)
-    return _known[key]
+    with contextlib.suppress(KeyError):  # another thread may clear it at any time
+        return _known[key]
+    if len(_known) >= _MOST_KNOWN:
+        _known.clear()
+    made = _known[key] = _made(packed, attributes, *flags)
+    return made
 
 
 _known: dict[Hashable, Decoder | None] = {}
@@ -94,10 +96,7 @@ _known: dict[Hashable, Decoder | None] = {}
 
 _MOST_KNOWN = 256
 
-_SAID = (
-    *("_FillValue", "missing_value", "valid_range", "valid_min", "valid_max", "scale_factor"),
-    *("add_offset", "_Unsigned", "_NoFill"),
-)
+_SAID = (*sorted(PACKING), "_NoFill")
 """The attributes that decide, where there are no others that tell of a dtype."""
 
 

@@ -53,7 +53,7 @@ def kept_dtype(stored: np.dtype[Any], attributes: Mapping[str, Any]) -> np.dtype
         return np.dtype(bool)
     try:
         kept: np.dtype[Any] = np.dtype(text_of(attributes, KEPT_DTYPE) or stored)
-    except TypeError:
+    except (TypeError, ValueError, SyntaxError):  # whatever is there, NumPy may try to parse
         return None
     half = stored.kind == "f" and kept.kind == "f" and kept.itemsize == 2
     text = stored.kind == "O" and kept.kind in "UT"

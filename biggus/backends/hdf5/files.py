@@ -343,7 +343,7 @@ def _is_dataset_here(group: Any, name: str) -> bool:
         if group.id.links.get_info(encoded).type != library.h5l.TYPE_HARD:
             return False
         return bool(library.h5o.get_info(group.id, encoded).type == library.h5o.TYPE_DATASET)
-    except (*_LOOKUP_ERRORS, RuntimeError, ValueError):
+    except _LOOKUP_ERRORS:
         return False  # whatever it is, it is looked at as all else is
 
 

@@ -91,7 +91,8 @@ class NetCDFSource(_VariableSource, DirectSource):
 
     Pickles with what it knows of the variable; the file is opened again when
     a value is read.  Whether that can be done past the library is looked at when it is
-    first asked for: what the variable says of itself needs one library alone.
+    first asked for: what the variable says of itself needs one library alone, but for
+    strings, of which h5py tells whether the other can read them.
 
     Parameters
     ----------
