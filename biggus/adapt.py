@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -109,6 +110,12 @@ def leaf_of(source: Source, decode: bool = True) -> Node:
         if decoder is not None:
             return Elementwise(decoder, leaf)
     return leaf
+
+
+def holds_several(obj: Any) -> bool:
+    """Tell whether an object is a list of arrays or any other iterable of them, and none itself."""
+    plain = isinstance(obj, (str, bytes, bytearray, Mapping))
+    return hasattr(obj, "__iter__") and not hasattr(obj, "shape") and not plain
 
 
 def several(arrays: Any) -> list[Any]:

@@ -9,12 +9,20 @@ import numpy as np
 import numpy.typing as npt
 from numpy.lib.array_utils import normalize_axis_index
 
-from biggus.adapt import adapted, leaf_of, node_of, plain_leaf, plain_types, several
+from biggus.adapt import (
+    adapted,
+    holds_several,
+    leaf_of,
+    node_of,
+    plain_leaf,
+    plain_types,
+    several,
+)
 from biggus.array import Array
 from biggus.keys import MOST_AXES
 from biggus.memory import MemorySource
 from biggus.nodes import GridMosaicNode, Mosaic, Node, View, select
-from biggus.normal import normal_dtype, normal_shape
+from biggus.normal import normal_dtype, normal_shape, refuse_names
 from biggus.region import Selection
 
 if TYPE_CHECKING:
@@ -129,6 +137,7 @@ class LinearMosaic(Array):
         rank = len(nodes[0].shape)
         if not rank:
             raise ValueError("zero-dimensional arrays cannot be joined; stack them")
+        refuse_names(axis)
         if isinstance(axis, bool) or not hasattr(axis, "__index__"):
             raise TypeError(f"an axis is an integer, the number of an axis, not {axis!r}")
         self.node = Mosaic(nodes, normalize_axis_index(axis, rank))
@@ -163,7 +172,7 @@ class ArrayStack(Array):
 
 
 def _stacked(items: Iterable[Any]) -> Node:
-    nodes = [_stacked(item) if _nests(item) else node_of(item) for item in several(items)]
+    nodes = [_stacked(item) if holds_several(item) else node_of(item) for item in several(items)]
     if not nodes:
         raise ValueError("need at least one array to stack")
     for number, node in enumerate(nodes):
@@ -173,13 +182,6 @@ def _stacked(items: Iterable[Any]) -> Node:
                 f"and array {number} has {node.shape}"
             )
     return Mosaic([select(node, _with_new_axis(node.shape)) for node in nodes], 0)
-
-
-def _nests(item: Any) -> bool:
-    """Tell whether an item of a stack is a sequence of others: an iterable that is no array."""
-    return isinstance(item, (list, tuple)) or (
-        hasattr(item, "__iter__") and not hasattr(item, "shape") and not isinstance(item, str)
-    )
 
 
 def _with_new_axis(shape: tuple[int, ...]) -> Selection:

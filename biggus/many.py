@@ -270,6 +270,10 @@ def _of_bounded(member: Member) -> Mapping[str, Any]:
     for place in [place for dim in dims for place in places_of(variable, dim)]:
         try:
             other = open(member.location, place, **options)
+        except GoneError as error:
+            problem = f"it has no units, and {place!r}, which may give them, is gone"
+            remedy = 'mismatch="ignore" joins the numbers as they are'
+            raise GoneError(member.name, f"{problem}: {remedy}") from error
         except OpenError:
             continue  # there is none, or none that could count
         attributes = described(other.node).attributes

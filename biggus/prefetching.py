@@ -31,7 +31,7 @@ def prefetch(*arrays: Any) -> None:
     Raises
     ------
     CacheError
-        If a source is not cached.
+        If a source is not cached; what lies in memory need not be.
     PolicyError
         If the operator of a server forbids it.
     SourceError
@@ -49,6 +49,8 @@ def prefetch(*arrays: Any) -> None:
     nodes = [node_of(array) for array in arrays]
     for node in nodes:
         for source in _sources(node):
+            if source.resident:
+                continue
             if source.no_bulk is not None:
                 raise PolicyError(f"{source.name}: {source.no_bulk}")
             if not hasattr(source, "cache"):

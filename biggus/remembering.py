@@ -109,5 +109,5 @@ class Memory:
         return None if self.cache is None else self.cache.recall(name)
 
     def _remember(self, name: str, what: dict[str, Any]) -> None:
-        if self.cache is not None and self.cache.recall(name) != what:
+        if self.cache is not None:
             self.cache.remember(name, what)

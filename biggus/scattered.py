@@ -2,8 +2,8 @@
 
 The axes that index arrays tie together are a *group*, and what it picks are its
 points.  They are joined to *clusters*, in C order over wider and wider gaps, or in
-larger and larger cells: the clusters of one level are unions of those of the level
-below, and their boxes share no element.
+larger and larger cells of a grid.  The boxes of the clusters of one level share no element:
+those in C order follow one another, and each cell holds its own.
 A box is read for each combination of a cluster of each group.  So the reads are the
 product of the clusters, and what they take is the product of their extents:
 the level of each group is chosen for all groups to cost the least together.
@@ -184,7 +184,7 @@ class _Group:
         ordered = tuple([place[order] for place in places])
         points = _Level(None, _undone(order, np.arange(size)), ordered, ordered)
         first, *others = _in_order(points, lengths)
-        cells = _in_cells(first, itemsize) if len(axes) > 1 else ()
+        cells = _in_cells(points, itemsize) if len(axes) > 1 else ()
         self.levels = [first, *cells, *others]
 
 

@@ -59,6 +59,6 @@ def test_reductions(a, name, axis):
     ],
 )
 def test_all_else(a, call, name):
-    with pytest.raises(TypeError, match="an axis is") as caught:
+    with pytest.raises(TypeError, match="an axis is given by its number") as caught:
         call(a, name)
     assert repr(name) in str(caught.value)

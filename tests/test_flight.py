@@ -80,6 +80,8 @@ def test_a_failure_of_several_is_not_that_of_one():
         first = pool.submit(flights.do_many, ["good", "bad"], fails)
         assert begun.wait(10)
         second = pool.submit(flights.do, "good", lambda: "made again")
+        while not flights._flights["good"].shared:
+            time.sleep(0.001)
         go.set()
         with pytest.raises(OSError, match="bad"):
             first.result()

@@ -91,6 +91,12 @@ def test_opened(tmp_path):
         np.testing.assert_array_equal(found.ndarray(), numpys(VALUES))
 
 
+@pytest.mark.parametrize("item", [b"ab", bytearray(b"ab"), {0: 1}, "ab"])
+def test_text_and_mappings_are_no_rows(item):
+    with pytest.raises(TypeError, match="no shape"):
+        biggus.ArrayStack([item, item])
+
+
 @pytest.mark.parametrize(
     "take",
     [biggus.ndarrays, biggus.masked_arrays, biggus.plan, biggus.LinearMosaic, biggus.ArrayStack],

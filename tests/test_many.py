@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import biggus
 from biggus.cli.command import main
-from biggus.errors import MismatchError, OptionError
+from biggus.errors import GoneError, MismatchError, OptionError
 
 netcdf = pytest.importorskip("netCDF4")
 cftime = pytest.importorskip("cftime")
@@ -164,6 +164,26 @@ def test_bounds_are_counted_as_what_they_bound(folder, name, group):
         found = biggus.open_many(paths, group + "time_bnds", **options).ndarray()
         assert found.tolist() == [[0, 1], [1, 2], [31, 32], [32, 33]]
     assert biggus.open_many(paths, group + "other").ndarray().tolist() == [[0, 1], [1, 2]] * 2
+
+
+def test_bounds_whose_units_are_gone_are_refused(folder, tmp_path, monkeypatch):
+    cache = biggus.Cache(tmp_path / "cache")
+    monkeypatch.setattr("biggus.backends.files.SETTLED_SECONDS", -1.0)
+    for name, units in (("a.nc", "days since 2000-01-01"), ("b.nc", "days since 2000-02-01")):
+        with netcdf.Dataset(folder / name, "w") as file:
+            file.createDimension("time", 2)
+            file.createDimension("nv", 2)
+            time = file.createVariable("time", "f8", ("time",))
+            time.setncatts({"units": units, "bounds": "time_bnds"})
+            time[:] = [0, 1]
+            file.createVariable("time_bnds", "f8", ("time", "nv"))[:] = [[0, 1], [1, 2]]
+        biggus.open(folder / name, "time_bnds", cache=cache).ndarray()
+        (folder / name).unlink()
+    paths = [folder / "a.nc", folder / "b.nc"]
+    with pytest.raises(GoneError, match=r"a.nc.*'time'.*mismatch="):
+        biggus.open_many(paths, "time_bnds", cache=cache)
+    joined = biggus.open_many(paths, "time_bnds", cache=cache, mismatch="ignore")
+    assert joined.ndarray().tolist() == [[0, 1], [1, 2]] * 2
 
 
 def test_the_calendars_of_two_programs(folder):

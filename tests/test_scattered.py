@@ -67,6 +67,22 @@ def scattered_keys(draw, shape):
     return (orthogonal_selection if orthogonal else numpy_selection)(key, shape)
 
 
+def test_runs_that_reach_over_the_cells_of_others_are_read_once(monkeypatch):
+    """Two diagonals of clumps that cross: the cells hold points, and not runs of them."""
+    steps = np.arange(0, 4000, 40)
+    rows = (np.repeat(steps, 7) + np.tile(np.arange(7), steps.size)) % 4000
+    points = {(int(row), int(row + along) % 4000) for row in rows for along in range(20)}
+    points |= {(int(row), int(3999 - row - along) % 4000) for row in rows for along in range(20)}
+    key = tuple(np.array(sorted(points)).T)
+    get = numpy_selection(key, (4000, 4000))
+    read = np.zeros((4000, 4000), "u1")
+    for part, _ in cut_scattered(
+        get, Selection.identity(get.shape), Stored((4000, 4000), 8, flat=False)
+    ):
+        read[part.bounding_box()[0]] += 1
+    assert read[key].min() == read.max() == 1
+
+
 @given(st.data())
 def test_each_element_is_read_once_at_most_and_none_outside_of_what_is_touched(data):
     shape = data.draw(strategies.shapes(min_dims=1, max_dims=4, min_side=1, max_side=12))

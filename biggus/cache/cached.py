@@ -250,12 +250,14 @@ class Cached(Wrapper):
             return part_of(held[0], chunk, box) if isinstance(held, tuple) else None
         if self.shards is None or not self.cached(box):
             return None
-        result: Values = np.empty(box_shape(box), self.dtype)
-        for part in self.grid.parts(box):
-            (held,) = self._held([self.key(part.chunk)], [part.chunk], asking=False)
-            if isinstance(held, str):
+        parts = list(self.grid.parts(box))
+        chunks = [part.chunk for part in parts]
+        result: Values = np.ndarray(box_shape(box), self.dtype)  # np.empty makes S1 of S0
+        keys = [self.key(chunk) for chunk in chunks]
+        for part, found in zip(parts, self._held(keys, chunks, asking=False), strict=True):
+            if isinstance(found, str):
                 return None
-            result = pasted(result, part, held[0])
+            result = pasted(result, part, found[0])
         return result
 
     def sibling(self, name: str) -> Source | None:

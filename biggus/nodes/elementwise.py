@@ -9,7 +9,6 @@ import numpy as np
 
 from biggus.cells import CELL, cells_of, common_grid
 from biggus.nodes.base import Combination, Node, Piece
-from biggus.nodes.step import Filled
 from biggus.nodes.view import View, select
 from biggus.region import Selection
 from biggus.resolve import split_all
@@ -56,7 +55,7 @@ class Elementwise(Node):
 
     @property
     def masked(self) -> bool:
-        if isinstance(self.step, Filled):
+        if getattr(self.step, "fills", False):
             return False
         return self.step.masked or any(node.masked for node in self.operands)
 

@@ -87,6 +87,7 @@ class Filled:
         Of no axes, and of the dtype of the values.
     """
 
+    fills = True
     masked = False
     fill_value = None
 

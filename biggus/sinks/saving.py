@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from biggus import engine
-from biggus.adapt import node_of, several
+from biggus.adapt import holds_several, node_of, several
 from biggus.errors import MissingDependencyError, OutputError
 from biggus.sinks.blocks import Gate, Guarded
 from biggus.sinks.described import described, dims_of
@@ -120,9 +120,9 @@ def save(arrays: Any, targets: Any, *, overwrite: bool = False) -> None:
 
 def _paired(arrays: Any, targets: Any) -> tuple[list[Node], list[Any]]:
     """Return the nodes of arrays, and a target for each."""
-    if not _holds_several(arrays):
+    if not holds_several(arrays):
         arrays, targets = [arrays], [targets]
-    elif isinstance(targets, (str, os.PathLike)) or not _holds_several(targets):
+    elif not holds_several(targets):
         raise TypeError("several arrays need a list of targets, one for each")
     arrays, targets = several(arrays), list(targets)
     if len(arrays) != len(targets):
@@ -133,10 +133,6 @@ def _paired(arrays: Any, targets: Any) -> tuple[list[Node], list[Any]]:
             raise ValueError(f"{name_of(target)} is the target of two arrays")
         seen.add(id(target))
     return [node_of(array) for array in arrays], targets
-
-
-def _holds_several(given: Any) -> bool:
-    return hasattr(given, "__iter__") and not hasattr(given, "shape")
 
 
 def _by_path(places: dict[int, Place]) -> dict[Path, list[int]]:

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 
+import numpy as np
 import pytest
 
 import biggus
@@ -168,6 +169,15 @@ def test_prefetching_what_must_not_be_is_refused(tmp_path) -> None:
     grid = biggus.GridMosaic(lambda _: world[:9], (2, 1, 1), (9, *world.shape[1:]), world.dtype)
     with pytest.raises(biggus.errors.PolicyError, match="permission=True"):
         biggus.prefetch(grid)
+
+
+def test_what_lies_in_memory_need_not_be_fetched(tmp_path) -> None:
+    cache = biggus.Cache(tmp_path / "cache")
+    array = biggus.ArrayAdapter(np.arange(6.0), token="six", cache=cache)
+    biggus.prefetch(array * np.arange(6.0), biggus.concatenate([array, biggus.zeros(3)]))
+    assert cache.stats().entries == 1
+    with pytest.raises(biggus.errors.CacheError, match="cache=True"):
+        biggus.prefetch(array, biggus.ArrayAdapter(biggus.testing.ArraySource(np.arange(3))))
 
 
 # -- Limits that processes share
