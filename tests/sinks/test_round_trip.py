@@ -22,6 +22,9 @@ netCDF4 = pytest.importorskip("netCDF4")
 pytest.importorskip("zarr")
 st = hypothesis.strategies
 
+# Times without a unit are among the dtypes; NumPy 2.5 and later advise against them.
+pytestmark = pytest.mark.filterwarnings("ignore:The 'generic' unit:DeprecationWarning")
+
 TARGETS = ["out.nc::v", "out.h5::g/v", "out.zarr", "out.zarr::g/v", "out.npy"]
 
 NUMBERS = ["i1", "u1", "i2", ">u2", ">i4", "u4", "i8", "u8", "f4", ">f8"]
