@@ -428,6 +428,57 @@ def test_the_index_of_a_shard_that_changed_is_read_anew(server, tmp_path):
         np.testing.assert_array_equal(read(source, MANY), values)
 
 
+SPARSE = np.s_[0:16:1, 0:32:1]
+"""Two chunks, which come to be written one after the other."""
+
+
+def sparse(path):
+    return zarr.create_array(
+        path, shape=SHAPE, dtype="i4", chunks=CHUNKS, shards=SHARDS, fill_value=-1
+    )
+
+
+@pytest.mark.parametrize("read_before", ["absent", "elsewhere"])
+@pytest.mark.parametrize("cached", [False, True])
+def test_a_chunk_written_later_to_a_shard_is_seen(server, tmp_path, cached, read_before):
+    array = sparse(tmp_path / "a.zarr")
+    array[32:48, 0:16] = 5  # so that there is a shard
+    with biggus.Cache(tmp_path / "cache") as cache:
+        lazy = biggus.open(f"{server.url}/a.zarr", cache=cache if cached else False, fresh_for=0)
+        if read_before == "elsewhere":
+            assert (lazy[32:48, :16].ndarray() == 5).all()
+        for columns in (slice(16, 32), slice(0, 16), slice(0, 32)):
+            for _ in range(2):
+                np.testing.assert_array_equal(lazy[SPARSE].ndarray(), array[SPARSE])
+            array[0:16, columns] = columns.stop
+            for _ in range(2):
+                np.testing.assert_array_equal(lazy[SPARSE].ndarray(), array[SPARSE])
+        array[...] = -1  # of such values zarr-python writes nothing: the shard is gone
+        np.testing.assert_array_equal(lazy[SPARSE].ndarray(), array[SPARSE])
+
+
+def test_many_see_a_chunk_that_was_written_later(server, tmp_path):
+    array = sparse(tmp_path / "a.zarr")
+    array[32:48, 0:16] = 5
+    source = open_url(server)
+    with ThreadPoolExecutor(8) as pool:
+        for value in (-1, 1, -1, 2):
+            array[SPARSE] = value
+            for found in pool.map(lambda _: read(source, SPARSE), range(16)):
+                assert (found == value).all()
+
+
+def test_what_was_never_written_costs_a_request(server, tmp_path):
+    array = sparse(tmp_path / "a.zarr")
+    array[32:48, 0:16] = 5
+    source = open_url(server)
+    shard = "/a.zarr/c/0/0"
+    for _ in range(3):
+        server.requests.clear()
+        assert (read(source, SPARSE) == -1).all()
+        assert server.paths().count(shard) == 1
+
+
 def test_a_shard_that_changes_all_the_time_is_an_error(server, tmp_path):
     create(tmp_path / "a.zarr", DATA)
     source = open_url(server)

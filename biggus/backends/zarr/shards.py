@@ -4,7 +4,8 @@ Of a shard that lies at hand every chunk is read by itself.  One on a server
 costs a request for its index, which is kept for as long as the shard stays as it is,
 and one for each run of chunks that lie near one another.  All of what is read of a shard
 at a time is of one state: where the server says that it has changed meanwhile, it is
-read anew.
+read anew.  That chunks were never written is not taken from an index that was kept
+unless the server says, too, that this is still the shard's.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from biggus.backends.zarr.waiting import each
 from biggus.flight import SingleFlight
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     import numpy as np
     import numpy.typing as npt
@@ -129,15 +130,20 @@ class FetchedShards(Shards):
         Its reads raise `ShardChangedError` if it is not as its index says any more.
         """
         place = self._number, key
-        index = _indices.find(place)
-        kept = index is not None
+        index, fetch = _indices.find(place), functools.partial(self._fetched, key, sharding)
+        again = None if index is None else fetch
         if index is None:
-            index, _ = _flights.do(place, functools.partial(self._fetch, key, sharding))
+            index = fetch()
         try:
-            yield None if index is None else FetchedShard(index, kept, key, self.objects)
+            yield None if index is None else FetchedShard(index, again, key, self.objects)
         except ShardChangedError:
             _indices.forget(place)
             raise
+
+    def _fetched(self, key: str, sharding: Sharding) -> Index | None:
+        """Return the index that a shard has now; of several who want it, one asks."""
+        place = self._number, key
+        return _flights.do(place, functools.partial(self._fetch, key, sharding))[0]
 
     def _fetch(self, key: str, sharding: Sharding) -> Index | None:
         index = _index(key, self.objects.get(key, sharding.span), sharding)
@@ -153,17 +159,20 @@ class FetchedShard(Shard):
     ----------
     index : Index
         Its index.
-    kept : bool
-        Whether that is from before this read.
+    again : callable or None
+        What gives the index that the shard has now, or None if there is no shard any more,
+        where `index` is from before this read; None where it is not.
     key : str
         Its key.
     objects : Objects
         The store.
     """
 
-    def __init__(self, index: Index, kept: bool, key: str, objects: Objects) -> None:
+    def __init__(
+        self, index: Index, again: Callable[[], Index | None] | None, key: str, objects: Objects
+    ) -> None:
         self.index = index
-        self._kept = kept
+        self._again = again
         self._key = key
         self._objects = objects
 
@@ -173,6 +182,8 @@ class FetchedShard(Shard):
         It gives None for any other.
         """
         ranges = [(a, b) for a, b in spans if a is not None and b is not None]
+        if not any(a < b for a, b in ranges):
+            self._verify()
         ahead = Ahead(ranges, self._fetched, most)
 
         def get(span: Span) -> Fetched | None:
@@ -184,6 +195,13 @@ class FetchedShard(Shard):
 
         return get
 
+    def _verify(self) -> None:
+        """Make sure of an index from before this read, where no other request does."""
+        if self._again is not None:
+            found = self._again()
+            if found is None or found.tag != self.index.tag:
+                raise ShardChangedError(self._key)
+
     def _fetched(self, ranges: list[Range]) -> list[bytes]:
         return each(self._one, ranges)
 
@@ -193,7 +211,7 @@ class FetchedShard(Shard):
         except ConnectionError:
             raise
         except OSError as error:
-            if not self._kept:
+            if self._again is None:
                 raise
             # There may be no such bytes any more.
             raise ShardChangedError(self._key) from error
