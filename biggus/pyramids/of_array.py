@@ -93,9 +93,13 @@ def overviews(
     made = _Made(array, axes, method)
     if not made.sources:
         return made.pyramid([])
-    if cache is False or made.reducer.made_of is None:
-        return made.pyramid(_in_memory(made.reducer, made.sources))
+    if made.reducer.made_of is None:
+        why = "the array has no identity under which they could be kept: give its source a token="
+        return made.pyramid(_in_memory(made.reducer, made.sources, why))
     chosen = _cache(cache)
+    if chosen is None:
+        why = "there is no cache that could keep them"
+        return made.pyramid(_in_memory(made.reducer, made.sources, why))
     levels = [chosen.wrap(source) for source in made.sources]
     if not _is_kept(chosen, levels[-1]):
         _build(made.reducer, chosen, levels)
@@ -124,9 +128,9 @@ def kept_overviews(
         return None
     if not made.sources:
         return made.pyramid([])
-    if cache is False or made.reducer.made_of is None:
+    chosen = None if made.reducer.made_of is None else _cache(cache)
+    if chosen is None:
         return None
-    chosen = _cache(cache)
     levels = [chosen.wrap(source) for source in made.sources]
     return made.pyramid(levels) if _is_kept(chosen, levels[-1]) else None
 
@@ -165,7 +169,8 @@ def coarsened(
     level = next(fit, len(shapes) - 1)
     if not level:
         return made.finest, 1
-    [source] = _in_memory(made.reducer, made.sources[level - 1 : level])
+    why = "nothing keeps them"
+    [source] = _in_memory(made.reducer, made.sources[level - 1 : level], why)
     return Array.from_node(leaf_of(source, decode=False)), int(made.layout.factors(level)[rows])
 
 
@@ -205,20 +210,19 @@ class _Made:
         return Pyramid([(self.finest, (1,) * self.finest.ndim), *coarser], self.layout.axes)
 
 
-def _cache(cache: Cache | bool | None) -> Cache:
-    """Return the cache for overviews: that of the options, else the default one."""
+def _cache(cache: Cache | bool | None) -> Cache | None:
+    """Return the cache for overviews: that of the options, else the default one; None for none."""
     said = options.current().cache if cache is None else cache
-    chosen = chosen_cache(said or True, remote=False)
-    assert chosen is not None
-    return chosen
+    return chosen_cache(True if said is None else said, remote=False)
 
 
-def _in_memory(reducer: Reducer, sources: list[OverviewSource]) -> list[Source]:
+def _in_memory(reducer: Reducer, sources: list[OverviewSource], why: str) -> list[Source]:
+    """Make levels in memory, for a reason that is told if they do not fit."""
     needed = sum(Array.from_node(leaf_of(source)).nbytes for source in sources)
     if needed > options.current().memory:
         raise MemoryBudgetError(
             f"the overviews take {format_bytes(needed)}, more than the memory option allows, and "
-            "the array has no identity under which they could be kept: give its source a token="
+            f"{why}"
         )
     keeper = InMemory(sources)
     build(reducer, keeper)

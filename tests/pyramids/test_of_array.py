@@ -14,7 +14,7 @@ from hypothesis.extra import numpy as npst
 import biggus
 from biggus.errors import CacheError, MemoryBudgetError, SourceError
 from biggus.pyramids.building import build
-from biggus.pyramids.of_array import coarsened
+from biggus.pyramids.of_array import coarsened, kept_overviews
 from biggus.testing import ArraySource, FaultySource, RecordingSource
 
 
@@ -201,6 +201,21 @@ def test_what_cannot_be_kept_goes_to_memory_or_is_refused() -> None:
     assert len(biggus.overviews(plain)) == 5
     with biggus.set_options(memory="20 MB"), pytest.raises(MemoryBudgetError, match="token="):
         biggus.overviews(biggus.ArrayAdapter(np.zeros((3000, 3000))))
+
+
+@pytest.mark.parametrize("said", ["beside", "in the options"])
+def test_without_a_cache_none_is_asked_or_filled(said) -> None:
+    array = biggus.ArrayAdapter(ArraySource(np.ones((600, 600)), token=f"no cache {said}"))
+    asked = {"cache": False} if said == "beside" else {}
+    with biggus.set_options(**({} if asked else {"cache": False})):
+        assert len(biggus.overviews(array, **asked)) == 3
+        assert kept_overviews(array, **asked) is None
+        assert kept_overviews(array, cache=True) is None
+        biggus.overviews(array, cache=True)
+        assert kept_overviews(array, cache=True) is not None
+        assert kept_overviews(array, **asked) is None
+        with biggus.set_options(memory="1 kB"), pytest.raises(MemoryBudgetError, match="no cache"):
+            biggus.overviews(array, **asked)
 
 
 def test_a_state_that_is_unknown_is_said(tmp_path, monkeypatch) -> None:
