@@ -94,3 +94,28 @@ def test_kept_values_give_way():
     kept.forget("d")
     kept.keep("e", "E", 10)
     assert kept.find("e") == "E"
+
+
+class Contended:
+    """A lock on which somebody waits who then keeps a value too, as soon as it is free."""
+
+    def __init__(self, kept):
+        self.kept = kept
+        self.waiting = True
+
+    def __enter__(self):
+        pass
+
+    def __exit__(self, *args):
+        if self.waiting:
+            self.waiting = False
+            self.kept.keep("a", "theirs", 4)
+
+
+def test_what_several_keep_under_one_key_counts_once():
+    kept = Kept(10)
+    kept._lock = Contended(kept)
+    kept.keep("a", "ours", 4)
+    kept.keep("b", "other", 6)
+    assert kept.find("a") in ("ours", "theirs")
+    assert kept.find("b") == "other"

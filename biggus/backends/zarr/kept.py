@@ -53,10 +53,10 @@ class Kept(Generic[Value]):
 
     def keep(self, key: Hashable, value: Value, nbytes: int) -> None:
         """Keep a value in place of what was kept under its key."""
-        self.forget(key)
-        if nbytes > self.most:
-            return
         with self._lock:
+            self._drop(key)
+            if nbytes > self.most:
+                return
             self._values[key] = value, nbytes
             self._bytes += nbytes
             while self._bytes > self.most:
@@ -66,6 +66,9 @@ class Kept(Generic[Value]):
     def forget(self, key: Hashable) -> None:
         """Drop what is kept under a key."""
         with self._lock:
-            found = self._values.pop(key, None)
-            if found is not None:
-                self._bytes -= found[1]
+            self._drop(key)
+
+    def _drop(self, key: Hashable) -> None:
+        found = self._values.pop(key, None)
+        if found is not None:
+            self._bytes -= found[1]
