@@ -486,6 +486,22 @@ def test_the_other_format_that_is_forbidden_is_not_there(bucket):
         open_url(f"{bucket.url}/none.zarr", "a", absent=403)
 
 
+@pytest.mark.parametrize("which", [None, "its own"])
+def test_an_image_in_a_bucket_that_may_not_be_listed(bucket, which):
+    url, chosen = f"{bucket.url}/b.zarr", bucket.format if which else None
+    group = zarr.open_group(bucket.folder / "b.zarr", mode="a", zarr_format=bucket.format)
+    image = {"multiscales": [{"datasets": [{"path": "a"}]}]}
+    group.attrs.update(image if bucket.format == 2 else {"ome": image})
+    assert [found.path for found in BACKEND.resolutions(Location(url), "", zarr_format=chosen)] == [
+        "a"
+    ]
+    for options in ({"zarr_format": 5 - bucket.format}, {}):
+        path = "" if options else "none"
+        with pytest.raises(OpenError, match=r"403.*absent=403"):
+            BACKEND.resolutions(Location(url), path, **options)
+    assert BACKEND.resolutions(Location(url), "none", absent=403) == ()
+
+
 @pytest.mark.parametrize(
     ("missing", "absent"), [((200, b""), 200), ((204, b""), [204]), ((400, b"?"), (400, 403))]
 )

@@ -125,12 +125,13 @@ def read_group(
         If one is not what it should be.
     """
     prefix = f"{path}/" if path else ""
-    if zarr_format in (None, 3):
-        fields = _read_json(objects, prefix + "zarr.json")
-        if fields is not None:
-            return fields.get("attributes") or {} if fields.get("node_type") == "group" else None
+    fields, forbidden = _read_format_3(objects, prefix + "zarr.json", zarr_format)
+    if fields is not None:
+        return fields.get("attributes") or {} if fields.get("node_type") == "group" else None
     if zarr_format in (None, 2) and _read_json(objects, prefix + ".zgroup") is not None:
         return _read_json(objects, prefix + ".zattrs") or {}
+    if forbidden is not None:
+        raise forbidden
     return None
 
 
