@@ -103,7 +103,7 @@ def colours_for(
     finite = _finite(values)
     flags = flags_of(attributes)
     if flags and cmap is None and _are_flags(finite, flags):
-        return Colours(_distinct(len(flags)), -0.5, len(flags) - 0.5, flags=flags)
+        return Colours(distinct(len(flags)), -0.5, len(flags) - 0.5, flags=flags)
     if not finite.size:
         return Colours(cmap or SEQUENTIAL, *_span(0.0, 1.0, vmin, vmax))
     least, greatest = float(finite.min()), float(finite.max())
@@ -166,10 +166,12 @@ def flags_of(attributes: Mapping[str, Any]) -> tuple[tuple[float, str], ...]:
     texts = meanings.split()
     if len(texts) != len(numbers) or not 0 < len(numbers) <= _MOST_FLAGS:
         return ()
+    if not np.isfinite(numbers).all():
+        return ()
     return tuple(sorted(zip(numbers, texts, strict=True)))
 
 
-def _distinct(count: int) -> list[Any]:
+def distinct(count: int) -> list[Any]:
     """Return so many colours that are told apart."""
     from matplotlib import colormaps
 

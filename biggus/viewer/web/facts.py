@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from biggus.viewer.maps import labels
-from biggus.viewer.maps.colours import colours_for
+from biggus.viewer.maps.colours import Colours, colours_for
 from biggus.viewer.maps.coordinates import Coordinate, Meaning, meaning_of
+from biggus.viewer.web.rendering import Flagging
 
 if TYPE_CHECKING:
     from biggus.array import Array
@@ -28,6 +30,9 @@ MAPS = (
     "gray",
 )
 """Of colours: those that can be chosen."""
+
+FLAGS = "flags"
+"""What can be chosen beside them where values are flags: a colour each."""
 
 _MOST_NAMES = 2000
 """Elements of an axis; of a longer one they are told when they are looked at."""
@@ -71,11 +76,29 @@ class Facts:
             "axes": [self._axis(axis) for axis in self.picture.others],
         }
         if not told["coloured"]:
-            values = self.renderer.values(self.picture.normal_index(()))
-            found = colours_for(np.ma.asarray(values), self.meaning.attributes, self.meaning.name)
-            cmap = found.cmap if found.cmap in MAPS else MAPS[0]
-            told["colours"] = {"cmap": cmap, "vmin": found.vmin, "vmax": found.vmax}
+            told["colours"] = self._choice()
+            texts = [text.replace("_", " ") for _, text in self.flagging.flags]
+            told["flags"] = list(zip(texts, self.flagging.colours, strict=True))
         return told
+
+    @cached_property
+    def _colours(self) -> Colours:
+        values = self.renderer.values(self.picture.normal_index(()))
+        return colours_for(np.ma.asarray(values), self.meaning.attributes, self.meaning.name)
+
+    @cached_property
+    def flagging(self) -> Flagging:
+        """How values become colours that are flags; of no flags, if they are none."""
+        return Flagging(self._colours.flags)
+
+    def _choice(self) -> dict[str, Any]:
+        """Return the map of colours, and the limits of values, to begin with."""
+        found = self._colours
+        if found.flags:  # their limits are those of places of flags, not of values
+            least, greatest = found.flags[0][0], found.flags[-1][0]
+            return {"cmap": FLAGS, "vmin": least - 0.5, "vmax": greatest + 0.5}
+        cmap = found.cmap if found.cmap in MAPS else MAPS[0]
+        return {"cmap": cmap, "vmin": found.vmin, "vmax": found.vmax}
 
     def _axis(self, axis: int) -> dict[str, Any]:
         each = self.meaning.along(axis)

@@ -18,7 +18,7 @@ import numpy as np
 from biggus.extras import needing
 from biggus.viewer.choosing import View, chosen
 from biggus.viewer.layers import Layers
-from biggus.viewer.maps.colours import with_opacity
+from biggus.viewer.maps.colours import distinct, places_of_flags, with_opacity
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -48,6 +48,19 @@ class Colouring(NamedTuple):
     cmap: str
     vmin: float
     vmax: float
+
+
+class Flagging(NamedTuple):
+    """How flags become colours: one each, and none for what is no flag."""
+
+    flags: tuple[tuple[float, str], ...]
+
+    @property
+    def colours(self) -> list[str]:
+        """The colours, each as ``#rrggbb``."""
+        from matplotlib.colors import to_hex
+
+        return [to_hex(colour) for colour in distinct(len(self.flags))]
 
 
 class TileOutside(LookupError):  # noqa: N818 - what the server answers is its own affair
@@ -82,7 +95,12 @@ class Renderer:
         return max(0, math.ceil(math.log2(max(1, *self.picture.shape[:2]) / SIDE)))
 
     def tile(
-        self, zoom: int, x: int, y: int, index: tuple[int, ...], colouring: Colouring | None
+        self,
+        zoom: int,
+        x: int,
+        y: int,
+        index: tuple[int, ...],
+        colouring: Colouring | Flagging | None,
     ) -> bytes:
         """Return a tile as a PNG file.
 
@@ -92,7 +110,7 @@ class Renderer:
             Which: x counts columns of tiles, y rows from the top.
         index : tuple of int
             Where along the other axes.
-        colouring : Colouring or None
+        colouring : Colouring, Flagging or None
             None: the values are colours already.
 
         Raises
@@ -172,14 +190,21 @@ def _read(layer: Layer, span: Any) -> Values:
     return part.masked_array() if part.masked else part.ndarray()
 
 
-def _png(values: Values, colouring: Colouring | None) -> bytes:
+def _png(values: Values, colouring: Colouring | Flagging | None) -> bytes:
     with needing("PIL", "viewer", "making tiles"):
         from PIL import Image
     if colouring is None:
         return _saved(Image.fromarray(with_opacity(values), "RGBA"))
-    numbers = _numbered(np.ma.getdata(values), np.ma.getmaskarray(values), colouring)
+    if isinstance(colouring, Flagging):
+        places = places_of_flags(values, colouring.flags)
+        numbers = np.ma.filled(places, _MISSING).astype(np.uint8)
+        palette = bytes.fromhex("".join(colour[1:] for colour in colouring.colours))
+        palette = palette.ljust(3 * (_MISSING + 1), b"\0")
+    else:
+        numbers = _numbered(np.ma.getdata(values), np.ma.getmaskarray(values), colouring)
+        palette = _palette(colouring.cmap)
     image = Image.fromarray(numbers, "P")
-    image.putpalette(_palette(colouring.cmap), "RGB")
+    image.putpalette(palette, "RGB")
     return _saved(image, transparency=_MISSING)
 
 

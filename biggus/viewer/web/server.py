@@ -19,13 +19,14 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
 from biggus.errors import BiggusError
-from biggus.viewer.web.facts import MAPS
+from biggus.viewer.web.facts import FLAGS, MAPS
 from biggus.viewer.web.rendering import Colouring, TileOutside, ramp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from biggus.viewer.web.facts import Facts
+    from biggus.viewer.web.rendering import Flagging
 
 _log = logging.getLogger("biggus.viewer")
 
@@ -196,11 +197,14 @@ class Answers:
             raise _BadRequest("a tile is asked for as tile/ZOOM/X/Y.png")
         zoom, x, y = map(_integer, place)
         renderer = self._facts.renderer
-        colouring = None
-        if len(self._facts.picture.shape) == 2:
-            limits = _number(given, "vmin"), _number(given, "vmax")
-            colouring = Colouring(_colour_map(given), *limits)
-        return renderer.tile(zoom, x, y, self._index(given), colouring)
+        return renderer.tile(zoom, x, y, self._index(given), self._colouring(given))
+
+    def _colouring(self, given: dict[str, str]) -> Colouring | Flagging | None:
+        if len(self._facts.picture.shape) == 3:
+            return None
+        if given.get("cmap") == FLAGS and self._facts.flagging.flags:
+            return self._facts.flagging
+        return Colouring(_colour_map(given), _number(given, "vmin"), _number(given, "vmax"))
 
     def _index(self, given: dict[str, str]) -> tuple[int, ...]:
         numbers = [_integer(text) for text in given.get("index", "").split(",") if text]

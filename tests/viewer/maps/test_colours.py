@@ -49,6 +49,12 @@ def test_a_few_special_values_make_no_categories() -> None:
     assert colours_for(np.array([-1.0, -1.0, 3.0, np.nan]), attributes).flags
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_what_is_no_finite_number_is_no_flag(value) -> None:
+    attributes = {"flag_values": [1.0, value], "flag_meanings": "a b"}
+    assert not colours_for(np.array([1.0, 1.0, value]), attributes).flags
+
+
 def test_limits_in_the_wrong_order_are_refused() -> None:
     with pytest.raises(ValueError, match="vmin=3 is greater than vmax=2"):
         colours_for(np.arange(5.0), {}, vmin=3, vmax=2)

@@ -229,3 +229,29 @@ def test_a_pyramid_of_colours_has_no_limits_to_set(browser) -> None:
         assert not browser.find_element(By.ID, "colours").is_displayed()
         assert np.abs(np.array(shown(browser, 100, 100)) - (200, 30, 40)).max() < 4
         assert np.abs(np.array(shown(browser, 800, 600)) - (20, 60, 220)).max() < 4
+
+
+def test_flags_have_a_colour_each_that_is_named(browser) -> None:
+    from biggus.testing import ArraySource
+
+    source = ArraySource(np.repeat(np.array([[0, 10, 100, 200]], "u1"), 50, 1).repeat(90, 0))
+    source.attributes = {"flag_values": [0, 10, 100, 200], "flag_meanings": "sea lake ice_cap land"}
+    array = biggus.ArrayAdapter(source)
+    with page_of(Pyramid([(array, (1, 1))]), "flags").running() as url:
+        browser.get(url)
+        settled(browser)
+        assert browser.find_element(By.ID, "flags").text.split("\n") == [
+            *("sea", "lake", "ice cap", "land")
+        ]
+        assert not browser.find_element(By.ID, "bar").is_displayed()
+        assert not browser.find_element(By.ID, "vmax").is_enabled()
+        patches = browser.find_elements(By.CSS_SELECTOR, "#flags span")
+        for number, patch in enumerate(patches):
+            named = re.findall(r"\d+", patch.value_of_css_property("background-color"))[:3]
+            seen = np.array(shown(browser, 45, 50 * number + 25))
+            assert np.abs(seen - np.array(named, int)).max() < 4
+        browser.find_element(By.ID, "cmap").send_keys("gray")
+        settled(browser)
+        assert browser.find_element(By.ID, "bar").is_displayed()
+        assert browser.find_element(By.ID, "vmax").is_enabled()
+    assert not [line for line in browser.get_log("browser") if line["level"] == "SEVERE"]

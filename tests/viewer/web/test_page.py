@@ -24,6 +24,7 @@ from biggus.viewer.picture import Picture
 from biggus.viewer.web.facts import Facts
 from biggus.viewer.web.page import page_of
 from biggus.viewer.web.rendering import Colouring, Renderer, TileOutside
+from biggus.viewer.web.server import Answers
 
 GREY = Colouring("gray", 0.0, 254.0)
 
@@ -89,6 +90,54 @@ def test_missing_values_are_seen_through_and_limits_hold() -> None:
     assert tile[..., 3].tolist() == [[255, 0, 255], [255, 255, 0]]
     assert tile[0, 0, 0] == tile[1, 0, 0] == 0
     assert tile[0, 2, 0] == tile[1, 1, 0] == 255
+
+
+FLAGS = {"flag_values": [0, 10, 100, 200], "flag_meanings": "sea open_lake ice land"}
+
+
+def flagged(values, **attributes) -> Answers:
+    source = ArraySource(values)
+    source.attributes = attributes or FLAGS
+    return Answers(Facts(renderer(biggus.ArrayAdapter(source)), "flags"))
+
+
+@pytest.mark.parametrize("dtype", ["u1", "i4", "f8"])
+def test_each_flag_has_its_colour_and_what_is_none_has_none(dtype) -> None:
+    values = np.ma.masked_equal(np.array([[0, 10, 100, 200], [200, 50, 0, 7]], dtype), 7)
+    answers = flagged(values)
+    about = json.loads(answers.answer("about.json")[2])
+    assert about["colours"]["cmap"] == "flags"
+    told = dict(about["flags"])
+    assert list(told) == ["sea", "open lake", "ice", "land"]
+    assert len(set(told.values())) == 4
+    status, _, body = answers.answer("tile/0/0/0.png?cmap=flags")
+    assert status == 200
+    seen = pixels(body)
+    names = [["sea", "open lake", "ice", "land"], ["land", None, "sea", None]]
+    for row, column in np.ndindex(2, 4):
+        name = names[row][column]
+        colour = None if name is None else told[name]
+        *rgb, opacity = seen[row, column].tolist()
+        assert opacity == (0 if colour is None else 255)
+        assert colour is None or bytes(rgb) == bytes.fromhex(colour[1:])
+
+
+def test_flags_may_be_shown_by_their_values_too() -> None:
+    answers = flagged(np.array([[0, 10, 100, 200]], "u1"))
+    colours = json.loads(answers.answer("about.json")[2])["colours"]
+    assert (colours["vmin"], colours["vmax"]) == (-0.5, 200.5)
+    request = "tile/0/0/0.png?cmap=gray&vmin={vmin}&vmax={vmax}".format(**colours)
+    shades = pixels(answers.answer(request)[2])[0, :4, 0].tolist()
+    assert shades == sorted(set(shades))
+
+
+def test_what_lists_no_flags_or_holds_few_has_none() -> None:
+    values = np.arange(12.0).reshape(3, 4) + 300
+    for answers in (flagged(values), flagged(values, units="K")):
+        about = json.loads(answers.answer("about.json")[2])
+        assert about["flags"] == []
+        assert about["colours"]["cmap"] == "viridis"
+        assert answers.answer("tile/0/0/0.png?cmap=flags&vmin=0&vmax=1")[0] == 400
 
 
 def test_colours_are_shown_as_they_are() -> None:
@@ -261,8 +310,6 @@ def test_it_listens_on_the_loopback_interface_alone(served) -> None:
 def test_what_cannot_be_read_is_said(caplog) -> None:
     broken = biggus.ArrayAdapter(UnreadableSource((40, 40)))
     facts = Facts(renderer(broken), "")
-    from biggus.viewer.web.server import Answers
-
     status, _, body = Answers(facts).answer("tile/0/0/0.png?cmap=gray&vmin=0&vmax=1")
     assert status == 502
     assert json.loads(body)["problem"]

@@ -28,10 +28,11 @@ function start(about) {
   document.title = about.title;
   get("title").textContent = about.label ? `${about.title}: ${about.label}` : about.title;
 
+  const flagged = () => get("cmap").value === "flags";
   const shown = () => {
     const given = { index: index.join(",") };
-    if (!about.coloured) {
-      given.cmap = get("cmap").value;
+    if (!about.coloured) given.cmap = get("cmap").value;
+    if (!about.coloured && !flagged()) {
       given.vmin = get("vmin").value;
       given.vmax = get("vmax").value;
     }
@@ -53,13 +54,14 @@ function start(about) {
 
   function redraw() {
     const limits = ["vmin", "vmax"].map((name) => get(name).value);
-    if (!about.coloured && limits.includes("")) return;  // one is being written
+    if (!about.coloured && !flagged() && limits.includes("")) return;  // one is being written
     layer.redraw();
     bar();
   }
   if (!about.coloured) {
     get("colours").hidden = false;
-    for (const name of about.maps) get("cmap").add(new Option(name, name));
+    const maps = about.flags.length ? ["flags", ...about.maps] : about.maps;
+    for (const name of maps) get("cmap").add(new Option(name, name));
     get("cmap").value = about.colours.cmap;
     const { vmin, vmax } = about.colours;
     // As many digits as tell a thousandth of what lies between them.
@@ -67,12 +69,21 @@ function start(about) {
     const rounded = (limit) => Number(limit.toPrecision(Math.min(17, Math.max(3, digits))));
     get("vmin").value = rounded(vmin);
     get("vmax").value = rounded(vmax);
+    for (const [text, colour] of about.flags) {
+      const item = document.createElement("li");
+      const patch = document.createElement("span");
+      patch.style.background = colour;
+      item.append(patch, text);
+      get("flags").append(item);
+    }
     for (const name of ["cmap", "vmin", "vmax"]) get(name).addEventListener("change", redraw);
   }
 
   async function bar() {
     if (about.coloured) return;
-    get("bar").hidden = false;
+    get("flags").hidden = !flagged();
+    get("bar").hidden = get("vmin").disabled = get("vmax").disabled = flagged();
+    if (flagged()) return;
     get("high").textContent = get("vmax").value;
     get("low").textContent = get("vmin").value;
     const image = new Image();
