@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 from biggus.errors import VariableError
@@ -29,10 +30,13 @@ def places_of(variable: str, name: str) -> Iterator[str]:
 
 
 def sibling_of(variable: str, name: str, make: Callable[[str], Source | None]) -> Source | None:
-    """Return what `make` makes of the first path that there is; None if there is none."""
+    """Return what `make` makes of the first path that there is; None if there is none.
+
+    Of a path that there is not it makes None, or raises a `VariableError`.
+    """
     for place in places_of(variable, name):
-        try:
-            return make(place)
-        except VariableError:
-            continue
+        with contextlib.suppress(VariableError):
+            found = make(place)
+            if found is not None:
+                return found
     return None

@@ -486,6 +486,25 @@ def test_the_other_format_that_is_forbidden_is_not_there(bucket):
         open_url(f"{bucket.url}/none.zarr", "a", absent=403)
 
 
+@pytest.mark.parametrize("missing", [404, 403])
+def test_siblings_in_a_store_that_cannot_be_listed(bucket, missing):
+    bucket.missing = missing, b""
+    folder = bucket.folder / "b.zarr"
+    zarr.open_group(folder, mode="a").create_array("g/v", data=DATA)
+    for name in ("zarr.json", ".zgroup", ".zmetadata", ".zattrs"):
+        (folder / name).unlink(missing_ok=True)
+    source = open_url(f"{bucket.url}/b.zarr", "g/v")
+    assert source.sibling("v").name == source.name
+    assert read(source.sibling("a"), (slice(2, 4, 1),)).tolist() == [1, 1]
+    for name in ("nothing", "/g/nothing", "/a/v", "../a", "a/../../b.zarr/a"):
+        assert source.sibling(name) is None
+    # Whatever else goes wrong is said.
+    path = "g/broken/zarr.json" if bucket.format == 3 else "g/broken/.zarray"
+    bucket.failures[f"/b.zarr/{path}"] = [10**6, status(200, b"{")]
+    with pytest.raises(OpenError, match="not valid JSON"):
+        source.sibling("broken")
+
+
 @pytest.mark.parametrize("which", [None, "its own"])
 def test_an_image_in_a_bucket_that_may_not_be_listed(bucket, which):
     url, chosen = f"{bucket.url}/b.zarr", bucket.format if which else None

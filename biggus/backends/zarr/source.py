@@ -23,6 +23,7 @@ from biggus.backends.zarr.grids import (
     regular_fields,
 )
 from biggus.backends.zarr.indirect import IndirectReader
+from biggus.backends.zarr.objects import ForbiddenError
 from biggus.backends.zarr.store import Record, make_store, recording
 from biggus.errors import (
     BiggusError,
@@ -172,7 +173,13 @@ class ZarrSource(Source):
         if not isinstance(place, str):
             return None
         variable, options = given
-        return sibling_of(variable, name, lambda path: reopen(place, path, options))
+        zarr_format = dict(options).get("zarr_format")
+
+        def make(path: str) -> Source | None:
+            there = _may_be_there(self.objects, self.name, path, zarr_format)
+            return reopen(place, path, options) if there else None
+
+        return sibling_of(variable, name, make)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name} {self.shape} {self.dtype}>"
@@ -270,6 +277,21 @@ def open_document(
     except (OSError, ValueError) as error:
         raise OpenError(public, reason(error)) from error
     raise VariableError(public, f"there is no array {path or zarr_metadata.ROOT!r}", available)
+
+
+def _may_be_there(objects: Objects, name: str, path: str, zarr_format: int | None) -> bool:
+    """Tell whether an array can be opened, or it is for the opening to say why not.
+
+    What a store that cannot be listed does not have is told from a store that is not there
+    by one who knows of another array in it.
+    """
+    inside = zarr_metadata.array_path(name, path)
+    try:
+        return zarr_metadata.read_array(objects, inside, zarr_format) is not None
+    except ForbiddenError:
+        return False  # some servers say so of what is not there
+    except (OSError, ValueError):
+        return True
 
 
 def _signature(objects: Objects, public: str, document: ArrayDocument) -> object:
