@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
+import uuid
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
+from biggus.backends.http.redaction import redacted
 from biggus.backends.location import is_secret
 from biggus.description import encode_value
+
+_ADDRESS = re.compile(r"\b0x[0-9a-fA-F]+")
 
 
 def said(options: Mapping[str, Any]) -> dict[str, Any]:
     """Return `options` as JSON can say them, without those whose names tell of credentials.
 
-    What cannot be said is taken by its ``repr``: if that is another one in another process,
-    nothing is taken for the same that is not.
+    URLs are said without the secrets in them.  What cannot be said, or holds secrets
+    elsewhere, is taken by a digest; and what is known by its address alone, which another
+    object may have later, is never the same again: nothing is taken for the same that is not.
 
     Examples
     --------
     >>> said({"fill": (255, 0, 0), "api_key": "s3cret", "dtype": np.uint8, "deep": {"sig": "x"}})
     {'fill': [255, 0, 0], 'dtype': {'$type': 'numpy.uint8'}, 'deep': {}}
+    >>> said({"endpoint_url": "https://me:pw@host/?sig=abc"})
+    {'endpoint_url': 'https://***@host/?sig=***'}
     """
     return {str(name): _said(value) for name, value in options.items() if not is_secret(str(name))}
 
@@ -30,6 +39,9 @@ def _said(value: Any) -> Any:
         return said(value)
     if isinstance(value, (list, tuple)):
         return [_said(item) for item in value]
+    if isinstance(value, str):
+        shown = redacted(value)
+        return shown if shown == value or "://" in value else _digest(value)
     if isinstance(value, type):
         return {"$type": f"{value.__module__}.{value.__qualname__}"}
     if isinstance(value, np.dtype):
@@ -37,4 +49,9 @@ def _said(value: Any) -> Any:
     try:
         return encode_value(value)
     except TypeError:
-        return {"$repr": repr(value)}
+        text = repr(value)
+        return {"$object": uuid.uuid4().hex} if _ADDRESS.search(text) else _digest(text)
+
+
+def _digest(text: str) -> dict[str, str]:
+    return {"$digest": hashlib.blake2b(text.encode(), digest_size=16).hexdigest()}

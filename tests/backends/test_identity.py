@@ -1,0 +1,96 @@
+"""What is said of options: enough to compare them by, and no secret."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from biggus.backends.base import Backend
+from biggus.backends.identity import said
+from biggus.backends.location import Location
+
+PLAIN = {
+    "name": "tos",
+    "empty": "",
+    "url": "https://host:8080/a;v=2/b?style=a&author=me#part",
+    "fraction": 0.1,
+    "many": [1, None, True, "x://y"],
+    "text": "a; b=c @d ?e",
+    "deep": {"region": "eu", "more": {"n": 3}},
+}
+
+
+class Told:
+    def __init__(self, text):
+        self.text = text
+
+    def __repr__(self):
+        return f"Told({self.text!r})"
+
+
+class Untold:
+    pass
+
+
+def test_what_is_plain_is_said_as_it_is() -> None:
+    assert said(PLAIN) == PLAIN
+    assert said({"a": (1, 2), "b": np.dtype("f4"), "c": np.float32}) == {
+        "a": [1, 2],
+        "b": {"$dtype": "dtype('float32')"},
+        "c": {"$type": "numpy.float32"},
+    }
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "https://me:s3cret@host/",
+        "https://host/?sig=s3cret&style=a",
+        "zip://a::https://s3cret@host/b?a=1;apiKey=s3cret",
+        "Protocol=https;AccountName=me;AccountKey=s3cret==;Suffix=windows.net",
+        Told("s3cret"),
+        {Told("s3cret")},
+        {"password": "s3cret"},
+    ],
+)
+def test_secrets_in_values_are_not_said(value) -> None:
+    for given in (value, [value], {"deep": (value,)}):
+        identity = Backend.identity(Named(), Location("x://y"), "v", option=given)
+        assert "s3cret" not in json.dumps(identity)
+        assert identity == Backend.identity(Named(), Location("x://y"), "v", option=given)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("https://me:s3cret@host/a", "https://me:s3cret@host/b"),
+        ("https://host/?sig=s3cret&style=a#1", "https://host/?sig=s3cret&style=a#2"),
+        ("a;key=1", "a;key=2"),
+        (Told("a"), Told("b")),
+    ],
+)
+def test_what_differs_is_not_the_same(one, other) -> None:
+    assert said({"option": one}) != said({"option": other})
+
+
+def test_an_object_that_is_known_by_its_address_is_never_the_same() -> None:
+    # Another one may have the address that this one had.
+    found = [json.dumps(said({"a": made})) for made in [Untold(), [Untold()], lambda: 0] * 2]
+    assert len(set(found)) == 6
+    held = Untold()
+    assert said({"a": held}) != said({"a": held})
+
+
+class Named(Backend):
+    name = "named"
+
+    def claims(self, location):
+        return self.UNCLAIMED
+
+    def variables(self, location, **options):
+        return ()
+
+    def open(self, location, variable, **options):
+        raise NotImplementedError
