@@ -14,10 +14,13 @@ import pytest
 
 import biggus
 from biggus.backends import Location, backend_for
-from biggus.backends.http import shared
+from biggus.backends.http import freshness, shared
+from biggus.backends.http.client import HttpClient, HttpError
+from biggus.backends.http.freshness import Freshness
 from biggus.backends.tiles import TilesBackend
 from biggus.backends.tiles.policies import policy_for
-from biggus.errors import OpenError
+from biggus.errors import OpenError, SourceError
+from biggus.testing import ArraySource
 
 pytest.importorskip("urllib3")
 pytest.importorskip("PIL")
@@ -147,6 +150,27 @@ def test_what_an_operator_asks_is_kept_to_whatever_the_options_say() -> None:
     assert (other.client.settings.per_second, other.no_bulk) == (None, None)
 
 
+@pytest.mark.parametrize("permission", [False, True])
+def test_requests_to_all_hosts_of_an_operator_are_counted_together(monkeypatch, permission) -> None:
+    counted = []
+
+    def get(self, url, *args, host, **kwargs):
+        counted.append(host)
+        raise HttpError(url, "not asked", 1)
+
+    monkeypatch.setattr(HttpClient, "get", get)
+    hosts = ["tile.openstreetmap.org", "{s}.tile.openstreetmap.org", "a.tile.openstreetmap.org"]
+    hosts += ["TILE.openstreetmap.org:443", "tile.osm.org"]
+    for host in hosts:
+        source = opened(f"https://{host}/{{z}}/{{x}}/{{y}}.png", permission=permission)
+        with pytest.raises(SourceError):
+            source[np.s_[0:1:1, 0:1:1, 0:3:1]]
+        expired = freshness.pack([Freshness('"tag"', None, 0.0, 1.0)])
+        assert source.renew(np.s_[0:1:1, 0:1:1, 0:3:1], expired) is not None
+    assert len(counted) == 2 * len(hosts)
+    assert len(set(counted)) == (len(hosts) if permission else 1)
+
+
 @pytest.mark.parametrize(
     "host", ["tile.openstreetmap.org", "B.TILE.openstreetmap.org", "me@tile.openstreetmap.org:443"]
 )
@@ -177,7 +201,7 @@ def test_what_lies_in_memory_need_not_be_fetched(tmp_path) -> None:
     biggus.prefetch(array * np.arange(6.0), biggus.concatenate([array, biggus.zeros(3)]))
     assert cache.stats().entries == 1
     with pytest.raises(biggus.errors.CacheError, match="cache=True"):
-        biggus.prefetch(array, biggus.ArrayAdapter(biggus.testing.ArraySource(np.arange(3))))
+        biggus.prefetch(array, biggus.ArrayAdapter(ArraySource(np.arange(3))))
 
 
 # -- Limits that processes share

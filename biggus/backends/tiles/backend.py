@@ -173,6 +173,7 @@ class TilesBackend(Backend):
             absent=absent_statuses(template.public, absent),
             settings=settings,
             fresh_for=fresh,
+            counted=None if policy is None else policy.hosts[0],
         )
         told = preset.attribution if attribution is None and preset else attribution
         source.attributes = {"attribution": told} if told else {}

@@ -15,7 +15,7 @@ class Policy(NamedTuple):
     Attributes
     ----------
     hosts : tuple of str
-        The hosts, with all below them.
+        The hosts, with all below them; requests to any of them count as one's.
     connections : int
         How many requests may be under way at once.
     per_second : float or None

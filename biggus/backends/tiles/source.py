@@ -107,6 +107,9 @@ class TileSource(Source):
         How requests are made.
     fresh_for : float
         Seconds for which a tile is fresh if the server does not say.
+    counted : str, optional
+        The name under which requests are counted, where several hosts are one server; that
+        of the template's host by default.
     """
 
     waits = True
@@ -124,6 +127,7 @@ class TileSource(Source):
         absent: frozenset[int] = frozenset(),
         settings: HttpSettings | None = None,
         fresh_for: float = 7 * 86400.0,
+        counted: str | None = None,
     ) -> None:
         self.template = template
         self.zoom = zoom
@@ -133,6 +137,7 @@ class TileSource(Source):
         self.absent = absent | _ABSENT
         self.fresh_for = fresh_for
         self.client = HttpClient(settings)
+        self.counted = counted or template.host
         self.dtype = np.dtype(dtype)
         length = tile_size << zoom
         last = () if bands == 1 else (bands,)
@@ -228,7 +233,7 @@ class TileSource(Source):
         if entry.fresh:
             return entry
         url, shown = self._urls(part)
-        host = self.template.host
+        host = self.counted
         if _brought.has(url):
             return None
         if self.client.down(url, host):
@@ -269,7 +274,7 @@ class TileSource(Source):
         response = _brought.take(url)
         try:
             if response is None:
-                response = self.client.get(url, host=self.template.host, largest=self._largest)
+                response = self.client.get(url, host=self.counted, largest=self._largest)
             if self._fills(response):
                 log.debug("%s: status %d, filled", shown, response.status)
                 shape = tuple(s.stop - s.start for s in part.chunk)
