@@ -12,6 +12,7 @@ Pure: knows documents, and reads nothing.
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 from biggus.backends.base import Resolution
@@ -41,7 +42,8 @@ def resolutions(attributes: Mapping[str, Any]) -> tuple[Resolution, ...]:
 
 
 def _of_ome(image: Mapping[str, Any]) -> Iterator[Resolution]:
-    for dataset in image.get("datasets") or ():
+    datasets = image.get("datasets")
+    for dataset in datasets if isinstance(datasets, list) else ():
         path = dataset.get("path") if isinstance(dataset, dict) else None
         if isinstance(path, str):
             yield Resolution(path, _scale_in(dataset.get("coordinateTransformations")))
@@ -70,19 +72,23 @@ def _absolute(asset: str, entries: Mapping[str, Mapping[str, Any]]) -> tuple[flo
         origin = entry.get("derived_from")
         transform = entry.get("transform")
         scale = _numbers(transform.get("scale")) if isinstance(transform, dict) else None
-        if origin not in entries or asset in seen:
+        if not isinstance(origin, str) or origin not in entries or asset in seen:
             # What all others are relative to, whatever scale of its own it has.
             return found or (None if scale is None else (1.0,) * len(scale))
         if scale is None or (found is not None and len(found) != len(scale)):
             return None
         found = scale if found is None else tuple(a * b for a, b in zip(found, scale, strict=True))
         seen.add(asset)
-        asset = str(origin)
+        asset = origin
 
 
 def _numbers(values: Any) -> tuple[float, ...] | None:
     if not isinstance(values, list) or not values:
         return None
-    if not all(isinstance(v, (int, float)) and not isinstance(v, bool) and v > 0 for v in values):
-        return None
-    return tuple(map(float, values))
+    return tuple(map(float, values)) if all(map(_is_size, values)) else None
+
+
+def _is_size(value: Any) -> bool:
+    # JSON's integers may be longer than any float.
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return number and 0 < value <= sys.float_info.max
