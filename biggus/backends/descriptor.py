@@ -42,12 +42,13 @@ class Descriptor:
     def beside(cls, file: Any, path: str) -> Descriptor | None:
         """Return a descriptor of the file that an h5py File has open, or None if there is none.
 
-        There is none if that is no plain file, or no longer the one at `path`.
+        There is none if that is no plain file, or another one is at `path` by now.
 
         Raises
         ------
         OSError
-            If the process has no descriptors left.
+            If what is at `path` cannot be opened: it is gone, or the process has no
+            descriptors left.
         """
         if file.driver not in ("sec2", "windows"):
             return None

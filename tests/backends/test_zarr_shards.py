@@ -276,11 +276,6 @@ def of_another_unit(handler, body, first, last):
     return 206, body[first : last + 1], f"items {first}-{last}/{len(body)}"
 
 
-def too_much(handler, body, first, last):
-    """A part that holds what was asked for is as good."""
-    return 206, body[max(0, first - 5) : last + 100], None
-
-
 WRONG = [
     another_part,
     too_little,
