@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -144,6 +145,8 @@ def _serve(shown: Pyramid, title: str, port: int) -> None:
 
     try:
         server = page_of(shown, title, port)
+    except BiggusError:  # that a coordinate cannot be read is an OSError too
+        raise
     except OSError as error:
         raise UsageError(f"the port {port} cannot be used: {error.strerror}") from None
     print(f"{server.url}", flush=True)
@@ -159,9 +162,13 @@ def _save(shown: Pyramid, title: str, path: Path, force: bool) -> None:
     if path.suffix.lower() not in kinds:
         raise OutputError(f"cannot write {path}: name it with one of {', '.join(kinds)}")
     figure = new_figure((8.0, 6.4), title)
-    imshow(shown, figure.add_subplot())
+    image = imshow(shown, figure.add_subplot())
     with replacing(path, force, "--force") as temporary:
-        figure.savefig(temporary, format=path.suffix.lower()[1:], dpi=_DOTS_PER_INCH)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "parts of the image are shown as missing")
+            figure.savefig(temporary, format=path.suffix.lower()[1:], dpi=_DOTS_PER_INCH)
+        if image.errors:
+            raise image.errors[0]
     print(path)
 
 

@@ -86,6 +86,46 @@ def test_what_makes_no_sense_is_said(path, tmp_path, monkeypatch, capsys, argume
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.fixture
+def broken(tmp_path):
+    """Of ``field`` a chunk is not what its checksum says, of ``mapped`` the latitudes."""
+    path = tmp_path / "broken.h5"
+    checked = {"chunks": True, "fletcher32": True}
+    with h5py.File(path, "w") as file:
+        field = file.create_dataset("field", data=np.ones((40, 50)), **checked)
+        lat = file.create_dataset("lat", data=np.arange(40.0), **checked)
+        lat.attrs["units"] = "degrees_north"
+        lat.make_scale("lat")
+        mapped = file.create_dataset("mapped", data=np.ones((40, 50)))
+        file["lon"] = np.arange(50.0)
+        file["lon"].make_scale("lon")
+        mapped.dims[0].attach_scale(lat)
+        mapped.dims[1].attach_scale(file["lon"])
+        places = [each.id.get_chunk_info(0).byte_offset for each in (field, lat)]
+    with path.open("r+b") as file:
+        for place in places:
+            file.seek(place)
+            file.write(b"spoilt")
+    return path
+
+
+@pytest.mark.filterwarnings("default:parts of the image")  # as outside of tests
+def test_what_cannot_be_read_makes_no_picture(broken, tmp_path, capsys) -> None:
+    assert run(broken, "field", "-o", tmp_path / "out.png") == 1
+    error = capsys.readouterr().err
+    assert "field" in error
+    assert error.count("\n") == 1
+    assert list(tmp_path.iterdir()) == [broken]
+
+
+def test_a_coordinate_that_cannot_be_read_is_no_port(broken, monkeypatch, capsys) -> None:
+    monkeypatch.setattr("biggus.viewer.web.server.PageServer.serve", lambda server: None)
+    assert run(broken, "mapped", "--serve") == 1
+    error = capsys.readouterr().err
+    assert "lat" in error
+    assert "port" not in error
+
+
 def test_overviews_are_made_and_found_again(path, tmp_path, monkeypatch, soon_settled) -> None:
     cache = biggus.Cache(tmp_path / "cache")
     out = tmp_path / "out.png"
