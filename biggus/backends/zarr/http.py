@@ -182,6 +182,10 @@ class HttpObjects(RemoteObjects):
         if response.status == 304:
             return True
         _check(response)
+        if response.status == 200:
+            # All came, which is for whoever reads it next.
+            body = whole_body(response)
+            return body.tag == tag or self._keeping(key, body).tag == tag
         return tag is not None and tag_of(response) == tag
 
     def _ask(self, key: str, headers: Mapping[str, str], retries: int | None = None) -> Response:
