@@ -7,9 +7,9 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from biggus.backends import Location
+from biggus.api import located
 from biggus.cli.bars import progress_bar
-from biggus.cli.keys import KeySyntaxError, split_selection
+from biggus.cli.keys import Key, KeySyntaxError, split_selection
 from biggus.cli.opening import add_opening, add_selection, backend_options, open_variable, settings
 from biggus.cli.usage import UsageError
 from biggus.errors import BiggusError, OutputError
@@ -78,11 +78,19 @@ def run(arguments: argparse.Namespace) -> None:
     """Show an array."""
     if arguments.serve and arguments.output:
         raise UsageError("--serve and -o exclude each other")
+    try:
+        selected, key = split_selection(arguments.selection or "")
+    except KeySyntaxError as error:
+        raise UsageError(str(error)) from None
+    where, variable = located(arguments.location, selected or None)
+    arguments.location = where.text
     with settings(arguments):
-        shown = _pyramid(arguments)
-        title = Location(arguments.location).public.rstrip("/").rpartition("/")[2]
-        if arguments.selection:
-            title = f"{title} {arguments.selection}"
+        shown = _pyramid(arguments, variable, key)
+        title = where.public.rstrip("/").rpartition("/")[2]
+        named = arguments.selection or ""
+        if variable and not selected:  # with the location
+            named = variable + named
+        title = f"{title} {named}".rstrip()
         if arguments.serve:
             _serve(shown, title, arguments.port)
         elif arguments.output:
@@ -91,7 +99,7 @@ def run(arguments: argparse.Namespace) -> None:
             _show(shown, title)
 
 
-def _pyramid(arguments: argparse.Namespace) -> Pyramid:
+def _pyramid(arguments: argparse.Namespace, variable: str | None, key: Key) -> Pyramid:
     """Return what is to be shown, with all the levels that it has."""
     from biggus.pyramids import Pyramid, kept_overviews, overviews
     from biggus.pyramids.layout import picture_axes
@@ -99,11 +107,7 @@ def _pyramid(arguments: argparse.Namespace) -> Pyramid:
     from biggus.viewer.maps.coordinates import meaning_of
 
     try:
-        variable, key = split_selection(arguments.selection or "")
-    except KeySyntaxError as error:
-        raise UsageError(str(error)) from None
-    try:
-        found = _opened(arguments, variable or None, key)
+        found = _opened(arguments, variable, key)
         _check_drawable(found.levels[0].array if isinstance(found, Pyramid) else found)
         if isinstance(found, Pyramid):
             return found
@@ -127,7 +131,7 @@ def _check_drawable(array: Array) -> None:
         raise ValueError(f"an array of shape {array.shape} has nothing to draw")
 
 
-def _opened(arguments: argparse.Namespace, variable: str | None, key: Any) -> Pyramid | Array:
+def _opened(arguments: argparse.Namespace, variable: str | None, key: Key) -> Pyramid | Array:
     """Return what is stored at several resolutions, or the array that is selected."""
     from biggus.pyramids import open_pyramid
 

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from biggus import api
-from biggus.backends import Backend, Location, backend_for, backend_named
+from biggus.backends import backend_for, backend_named
 from biggus.errors import OpenError, VariableError
 from biggus.pyramids.layout import picture_axes
 from biggus.pyramids.pyramid import Pyramid
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from biggus.array import Array
+    from biggus.backends import Backend, Location
     from biggus.backends.base import Resolution
 
 
@@ -39,8 +40,9 @@ def open_pyramid(
     location : str or os.PathLike
         As for :func:`biggus.open`.
     variable : str, optional
-        The group, where that is not the store itself; where resolutions are groups of variables,
-        the name of the variable in them, after that of the group perhaps.
+        As for :func:`biggus.open`, named with the location perhaps: the group, where that is
+        not the store itself; where resolutions are groups of variables, the name of the variable
+        in them, after that of the group perhaps.
     axes : tuple of int, optional
         The rows and columns; by default the last two axes, or those before a last axis of
         three or four colours.
@@ -59,7 +61,9 @@ def open_pyramid(
     OpenError
         If it cannot be opened, or its resolutions are not of one image.
     VariableError
-        If a variable must be named.
+        If a variable must be named, or tiles are to have one.
+    ValueError
+        If the axes are none of the array's.
 
     Examples
     --------
@@ -68,26 +72,26 @@ def open_pyramid(
     >>> biggus.open_pyramid(template, zooms=range(5), cache=False)
     <biggus.TilePyramid shape=(4096, 4096, 3) dtype=uint8 levels=5>
     """
-    where = Location(location)
+    where, variable = api.located(location, variable)
     server = backend_named(backend) if backend else backend_for(where)
     if server.name == "tiles":
-        return TilePyramid(location, **options)
-    found, name = _found(server, where, variable, options)
+        if axes not in (None, (0, 1)):
+            raise ValueError(f"the rows and columns of tiles are axes 0 and 1, not axes={axes}")
+        return TilePyramid(where.text, variable=variable, backend=backend, **options)
+    said = {name: value for name, value in options.items() if name not in {"cache", "chunks"}}
+    found, name = _found(server, where, variable, said)
     if not found:
-        array = api.open(location, variable, backend=backend, **options)
+        array = api.open(where, variable, backend=backend, **options)
         return Pyramid([(array, (1,) * array.ndim)], axes or picture_axes(array.shape))
-    arrays = [
-        api.open(location, _path(server, where, each, name, options), backend=backend, **options)
-        for each in found
-    ]
+    paths = _paths(server, where, found, name, said)
+    arrays = [api.open(where, path, backend=backend, **options) for path in paths]
     return _pyramid(where, found, arrays, axes)
 
 
 def _found(
-    server: Backend, where: Location, variable: str | None, options: dict[str, Any]
+    server: Backend, where: Location, variable: str | None, said: dict[str, Any]
 ) -> tuple[list[Resolution], str | None]:
     """Return the resolutions, by their paths in the store, and the variable in each of them."""
-    said = {name: value for name, value in options.items() if name not in {"cache", "chunks"}}
     parts = [part for part in (variable or "").split("/") if part]
     # The whole name may be that of the group, or its last part that of a variable.
     for count in dict.fromkeys((len(parts), max(0, len(parts) - 1))):
@@ -100,17 +104,25 @@ def _found(
     return [], None
 
 
-def _path(
-    server: Backend, where: Location, each: Resolution, name: str | None, options: dict[str, Any]
-) -> str:
-    """Return the path of the array of a resolution."""
+def _paths(
+    server: Backend,
+    where: Location,
+    found: Sequence[Resolution],
+    name: str | None,
+    said: dict[str, Any],
+) -> list[str]:
+    """Return the paths of the arrays of resolutions."""
     if name is not None:
-        return f"{each.path}/{name}"
-    said = {name: value for name, value in options.items() if name not in {"cache", "chunks"}}
+        return [f"{each.path}/{name}" for each in found]
     try:
         known = server.variables(where, **said)
     except OpenError:
-        return each.path  # what cannot be listed can be opened by its name
+        return [each.path for each in found]  # what cannot be listed can be opened by its name
+    return [_path(where, each, known) for each in found]
+
+
+def _path(where: Location, each: Resolution, known: Sequence[str]) -> str:
+    """Return the path of the array of a resolution, among all arrays."""
     if each.path in known:
         return each.path
     inside = [path for path in known if path.startswith(f"{each.path}/")]

@@ -61,6 +61,14 @@ def test_the_picture_is_of_what_is_named(path, tmp_path) -> None:
     assert np.ptp(middle) > 20  # a colour, not the grey and white around it
 
 
+@pytest.mark.parametrize("key", [(), ("[0]",)])
+def test_the_variable_may_be_named_with_the_location(path, tmp_path, key) -> None:
+    outs = [tmp_path / "one.png", tmp_path / "other.png"]
+    assert run(f"{path}::cube", *key, "-o", outs[0]) == 0
+    assert run(path, "".join(("cube", *key)), "-o", outs[1]) == 0
+    assert outs[0].read_bytes() == outs[1].read_bytes()  # the title too
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "problem"),
     [

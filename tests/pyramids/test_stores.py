@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import biggus
+from biggus.backends.zarr import ZarrBackend
 from biggus.errors import GoneError, OpenError, VariableError
 
 zarr = pytest.importorskip("zarr")
@@ -65,6 +66,30 @@ def test_an_image_in_a_group_of_a_store(tmp_path, zarr_format) -> None:
     check(biggus.open_pyramid(tmp_path / "a.zarr", "plate/7"))
     with pytest.raises(VariableError):
         biggus.open_pyramid(tmp_path / "a.zarr")
+
+
+def test_a_variable_may_be_named_with_the_location(tmp_path) -> None:
+    ome(tmp_path / "a.zarr" / "plate" / "7", 3, paths=("s0", "s1", "s2"))
+    zarr.create_array(tmp_path / "a.zarr", name="plate/alone", data=VALUES)
+    check(biggus.open_pyramid(f"{tmp_path / 'a.zarr'}::plate/7"))
+    alone = biggus.open_pyramid(f"{tmp_path / 'a.zarr'}::plate/alone")
+    assert np.array_equal(alone[0].ndarray(), VALUES)
+    with pytest.raises(VariableError, match="twice"):
+        biggus.open_pyramid(f"{tmp_path / 'a.zarr'}::plate/7", "plate/alone")
+
+
+def test_a_store_is_listed_once_however_many_resolutions_there_are(tmp_path, monkeypatch) -> None:
+    ome(tmp_path / "a.zarr", 3)
+    listed = []
+    listing = ZarrBackend.variables
+
+    def variables(backend, location, **options):
+        listed.append(location)
+        return listing(backend, location, **options)
+
+    monkeypatch.setattr(ZarrBackend, "variables", variables)
+    check(biggus.open_pyramid(tmp_path / "a.zarr"))
+    assert len(listed) == 1
 
 
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0)])

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import biggus
-from biggus.errors import OpenError
+from biggus.errors import OpenError, VariableError
 from biggus.pyramids import TilePyramid
 
 pytest.importorskip("urllib3")
@@ -39,6 +39,15 @@ def test_options_are_those_of_open() -> None:
     assert [level.factors for level in grey.levels] == [(1, 1), (2, 2), (4, 4)]
     with pytest.raises(OpenError):
         TilePyramid(TEMPLATE, bands=7, cache=False)
+
+
+def test_tiles_have_no_other_variable_and_no_other_axes() -> None:
+    for named in ({"axes": (0, 1)}, {"variable": "tiles"}, {"backend": "tiles"}):
+        assert len(biggus.open_pyramid(TEMPLATE, cache=False, **named)) == 20
+    with pytest.raises(VariableError, match="no variable 'red'"):
+        biggus.open_pyramid(TEMPLATE, "red", cache=False)
+    with pytest.raises(ValueError, match="axes=\\(1, 0\\)"):
+        biggus.open_pyramid(TEMPLATE, axes=(1, 0), cache=False)
 
 
 def test_zooms_that_are_not_there_are_refused(world: TilePyramid) -> None:
