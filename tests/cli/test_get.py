@@ -345,12 +345,13 @@ def test_a_variable_becomes_a_figure(get, name):
 @pytest.mark.parametrize("name", ["out.gif", "out.mp4"])
 def test_maps_along_an_axis_become_a_film(get, name):
     pytest.importorskip("matplotlib")
-    pytest.importorskip("imageio_ffmpeg")
+    if name == "out.mp4":
+        pytest.importorskip("imageio_ffmpeg")
     out = get("a.nc", "t", name)
     assert "3 maps" in get.said
     if name == "out.gif":
         with image_module.open(out) as film:
-            assert film.n_frames >= 1
+            assert film.n_frames == 3
     else:
         assert out.read_bytes()[4:8] == b"ftyp"
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from biggus.backends.zarr.objects import Fetched
 from biggus.backends.zarr.sharding import NOWHERE, Sharding
 from biggus.backends.zarr.shards import FetchedShards, Shard, ShardChangedError
+from biggus.backends.zarr.waiting import each
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -55,21 +56,23 @@ class Prefetch:
         for box in boxes:
             for part in self._grid.parts(box):
                 wanted.setdefault(part.number, []).append(part.inner)
-        for number, inner in wanted.items():
-            sharding = self._sharding(self._grid.stored_shape(number))
-            if sharding is None:
-                return
-            chunks: set[Index] = set()
-            for box in inner:
-                touched = {part.number for part in sharding.grid.parts(box)}
-                if len(touched) < sharding.grid.count:  # else it asks for all of the shard
-                    chunks |= touched
-            key = self._key(number)
-            if chunks:
-                try:
-                    self._fetch(key, sharding, chunks, record)
-                except ShardChangedError:
-                    self._fetch(key, sharding, chunks, record)
+        each(lambda item: self._fetch_shard(*item, record), list(wanted.items()))
+
+    def _fetch_shard(self, number: Index, inner: list[Box], record: Record) -> None:
+        sharding = self._sharding(self._grid.stored_shape(number))
+        if sharding is None:
+            return
+        chunks: set[Index] = set()
+        for box in inner:
+            touched = {part.number for part in sharding.grid.parts(box)}
+            if len(touched) < sharding.grid.count:  # else it asks for all of the shard
+                chunks |= touched
+        key = self._key(number)
+        if chunks:
+            try:
+                self._fetch(key, sharding, chunks, record)
+            except ShardChangedError:
+                self._fetch(key, sharding, chunks, record)
 
     def _fetch(self, key: str, sharding: Sharding, numbers: set[Index], record: Record) -> None:
         with self._shards.opened(key, sharding) as shard:

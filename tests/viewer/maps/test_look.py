@@ -10,6 +10,9 @@ import biggus
 matplotlib = pytest.importorskip("matplotlib")
 netCDF4 = pytest.importorskip("netCDF4")
 
+from biggus.viewer.maps import film
+from biggus.viewer.maps.coordinates import Coordinate
+
 SST = (
     280 + np.arange(5)[:, None, None] + 20 * np.cos(np.linspace(-1.4, 1.4, 18))[:, None]
 ) + np.zeros((5, 18, 36))
@@ -117,6 +120,20 @@ def test_three_axes_are_panels_with_one_scale(ocean) -> None:
     assert len(limits) == 1
     many = biggus.quicklook(biggus.zeros((40, 3, 4)))
     assert sum(bool(ax.get_title()) for ax in many.axes) == 12
+
+
+def test_a_film_reads_where_its_maps_lie_once(ocean, tmp_path, monkeypatch) -> None:
+    pytest.importorskip("PIL")
+    read = []
+    values = Coordinate.values
+
+    def counted(each):
+        read.append(each.name)
+        return values(each)
+
+    monkeypatch.setattr(Coordinate, "values", counted)
+    assert film(tmp_path / "out.gif", biggus.open(ocean, "tos"), ".gif") == 5
+    assert (read.count("lat"), read.count("lon")) == (1, 1)
 
 
 def test_flags_are_told_apart_and_named(ocean) -> None:
