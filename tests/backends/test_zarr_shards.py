@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import threading
@@ -226,6 +227,35 @@ def test_concurrent_readers_fetch_a_shard_once(server, tmp_path):
             size = sum(shard_file(server, number).stat().st_size for number in (0, 1))
             assert requests <= 8
             assert sent <= 1.1 * size + 10_000
+
+
+def strings(path, rows=256):
+    """An array that zarr-python reads, of shards of 64 rows; and its values."""
+    data = DATA[:rows].astype("T")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        array = zarr.create_array(
+            path, shape=data.shape, dtype=str, chunks=CHUNKS, shards=(64, 512)
+        )
+        array[:] = data
+    return data.astype(object)
+
+
+def test_what_zarr_will_ask_for_is_fetched_of_several_shards_at_once(server, tmp_path):
+    data = strings(tmp_path / "a.zarr")
+    source = open_url(server)
+    together = threading.Barrier(4)
+
+    def answer(handler):
+        with contextlib.suppress(threading.BrokenBarrierError):
+            together.wait(30)  # for all others; in vain if they come one after the other
+        handler.send_file(handler.path)
+
+    for number in range(4):
+        server.failures[f"/a.zarr/c/{number}/0"] = [1, answer]
+    box = np.s_[0:256:1, 3:5:1]
+    np.testing.assert_array_equal(read(source, box), data[box])
+    assert not together.broken
 
 
 def test_without_a_cache_one_of_many_asks_for_the_index(server, tmp_path):

@@ -21,21 +21,13 @@ if TYPE_CHECKING:
 
 _DOTS_PER_INCH = 100
 
+_FRAMES_PER_SECOND = 8.0
+
 _SAMPLED = 12
 """Colours are chosen by so many of the maps."""
 
 
-def film(
-    path: Path,
-    array: Any,
-    suffix: str,
-    *,
-    frames_per_second: float = 8.0,
-    cmap: Any = None,
-    vmin: float | None = None,
-    vmax: float | None = None,
-    coastlines: bool = True,
-) -> int:
+def film(path: Path, array: Any, suffix: str) -> int:
     """Write the maps along the first axis of an array as a film.
 
     One map is read at a time.  All have the same colours, which a few of them decide on.
@@ -48,10 +40,6 @@ def film(
         Of three axes longer than one; or of four, the last of them colours.
     suffix : {".gif", ".mp4"}
         What it is to be.
-    frames_per_second : float, optional
-        How many maps are shown in a second.
-    cmap, vmin, vmax, coastlines
-        As for :func:`biggus.quicklook`.
 
     Returns
     -------
@@ -65,18 +53,18 @@ def film(
     MissingDependencyError
         If a package is missing.
     """
-    look = Look.of(Array.from_node(node_of(array)), cmap, vmin, vmax)
+    look = Look.of(Array.from_node(node_of(array)))
     if look.array.ndim - look.coloured != 3:
         raise ValueError(
             "a film is made of an array of three axes, such as time, rows and columns, not of "
             f"shape {look.array.shape}"
         )
     write = _write_mp4 if suffix == ".mp4" else _write_gif
-    write(path, _frames(look, coastlines), frames_per_second)
+    write(path, _frames(look))
     return int(look.array.shape[0])
 
 
-def _frames(look: Look, coastlines: bool) -> Iterator[npt.NDArray[np.uint8]]:
+def _frames(look: Look) -> Iterator[npt.NDArray[np.uint8]]:
     """Yield the maps as pictures: uint8 of shape (rows, columns, 3), of even lengths."""
     length = look.array.shape[0]
     sampled = np.unique(np.linspace(0, length - 1, _SAMPLED).round().astype(int))
@@ -85,7 +73,7 @@ def _frames(look: Look, coastlines: bool) -> Iterator[npt.NDArray[np.uint8]]:
     fig = new_figure(map_size(grid, 1, 1), look.title())
     fig.set_dpi(_DOTS_PER_INCH)
     ax = fig.add_subplot()
-    drawn = draw_field(ax, fields[0], grid, colours, coastlines)
+    drawn = draw_field(ax, fields[0], grid, colours, coasts=True)
     if colours is not None:
         colour_bar(fig, drawn, [ax], colours, label_of(look.meaning))
     ax.set_title(look.name_of(0), fontsize=10, parse_math=False)
@@ -94,8 +82,7 @@ def _frames(look: Look, coastlines: bool) -> Iterator[npt.NDArray[np.uint8]]:
     canvas.draw()
     fig.set_layout_engine("none")  # nothing is to move from one map to the next
     for number in range(length):
-        [values], _ = look.fields([number])
-        drawn.show(values)
+        drawn.show(look.field(number)[0])
         ax.set_title(look.name_of(number), fontsize=10, parse_math=False)
         canvas.draw()
         pixels = np.asarray(canvas.buffer_rgba())[..., :3]
@@ -103,7 +90,7 @@ def _frames(look: Look, coastlines: bool) -> Iterator[npt.NDArray[np.uint8]]:
         yield np.ascontiguousarray(pixels[:rows, :columns])
 
 
-def _write_gif(path: Path, frames: Iterator[npt.NDArray[np.uint8]], each_second: float) -> None:
+def _write_gif(path: Path, frames: Iterator[npt.NDArray[np.uint8]]) -> None:
     with needing("PIL", "viewer", "writing a film"):
         from PIL import Image
     first = next(frames)
@@ -112,12 +99,12 @@ def _write_gif(path: Path, frames: Iterator[npt.NDArray[np.uint8]], each_second:
         format="GIF",
         save_all=True,
         append_images=map(Image.fromarray, frames),
-        duration=round(1000 / each_second),
+        duration=round(1000 / _FRAMES_PER_SECOND),
         loop=0,
     )
 
 
-def _write_mp4(path: Path, frames: Iterator[npt.NDArray[np.uint8]], each_second: float) -> None:
+def _write_mp4(path: Path, frames: Iterator[npt.NDArray[np.uint8]]) -> None:
     with needing("imageio_ffmpeg", "viewer", "writing a film as .mp4"):
         import imageio_ffmpeg
     first = next(frames)
@@ -125,7 +112,7 @@ def _write_mp4(path: Path, frames: Iterator[npt.NDArray[np.uint8]], each_second:
     writer = imageio_ffmpeg.write_frames(
         str(path),
         (columns, rows),
-        fps=each_second,
+        fps=_FRAMES_PER_SECOND,
         macro_block_size=2,
         output_params=["-f", "mp4"],  # whatever the name ends in
         ffmpeg_log_level="error",

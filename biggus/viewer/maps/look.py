@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from biggus.viewer.maps.drawing import Drawn
 
+How = tuple[Any, float | None, float | None]
+
 MOST_PANELS = 12
 """Of a longer axis so many maps are drawn, spread evenly."""
 
@@ -81,7 +83,7 @@ def quicklook(
     >>> figure.axes[0].get_xlabel()
     'axis 1'
     """
-    look = Look.of(Array.from_node(node_of(array)), cmap, vmin, vmax)
+    look = Look.of(Array.from_node(node_of(array)), (cmap, vmin, vmax))
     return look.figure(title, coastlines, size)
 
 
@@ -95,24 +97,18 @@ class Look:
     meaning : Meaning
     picked : sequence of str
         What is written of the axes that are not there any more.
-    cmap, vmin, vmax
-        As for :func:`quicklook`.
+    how : tuple
+        The `cmap`, `vmin` and `vmax` of :func:`quicklook`.
     """
 
-    def __init__(
-        self,
-        array: Array,
-        meaning: Meaning,
-        picked: Sequence[str],
-        how: tuple[Any, float | None, float | None],
-    ) -> None:
+    def __init__(self, array: Array, meaning: Meaning, picked: Sequence[str], how: How) -> None:
         self.array = array
         self.meaning = meaning
         self.picked = picked
         self._how = how
 
     @classmethod
-    def of(cls, array: Array, cmap: Any, vmin: float | None, vmax: float | None) -> Look:
+    def of(cls, array: Array, how: How = (None, None, None)) -> Look:
         """Look at an array, leaving out its axes of length one.
 
         Raises
@@ -139,7 +135,7 @@ class Look:
                 f"an array of shape {array.shape} makes no picture: pick elements of its axes "
                 "until three or fewer are left, as in array[0, 5]"
             )
-        return cls(squeezed, meaning, picked, (cmap, vmin, vmax))
+        return cls(squeezed, meaning, picked, how)
 
     @property
     def coloured(self) -> bool:
@@ -196,21 +192,22 @@ class Look:
         same = [c for c in one.coordinates if c.name == each.name and not c.axes]
         return labels.value_text(same[0]) if same else f"[{number}]"
 
-    def fields(self, numbers: Sequence[int | None]) -> tuple[list[Any], Grid]:
-        """Return the values of each map, and where they lie."""
-        found = []
-        grid = None
+    def field(self, number: int | None) -> tuple[npt.NDArray[Any], int]:
+        """Return the values of one map, and of how many rows and columns each is the mean."""
         method = "mode" if flags_of(self.meaning.attributes) else "mean"
-        for number in numbers:
-            one = self.array if number is None else self.array[number]
-            coarse, factor = coarsened(one, MOST_PIXELS, axes=(0, 1), method=method)
-            values = self._read(coarse)
-            found.append(values)
-            if grid is None:
-                meaning = meaning_of(one.node)
-                grid = grid_of(meaning, (coarse.shape[0], coarse.shape[1]), (0, 1), factor)
-        assert grid is not None
-        return found, grid
+        coarse, factor = coarsened(self._one(number), MOST_PIXELS, axes=(0, 1), method=method)
+        return self._read(coarse), factor
+
+    def fields(self, numbers: Sequence[int | None]) -> tuple[list[npt.NDArray[Any]], Grid]:
+        """Return the values of each map, and where they lie."""
+        found = [self.field(number) for number in numbers]
+        first, factor = found[0]
+        rows, columns = first.shape[:2]
+        meaning = meaning_of(self._one(numbers[0]).node)
+        return [values for values, _ in found], grid_of(meaning, (rows, columns), (0, 1), factor)
+
+    def _one(self, number: int | None) -> Array:
+        return self.array if number is None else self.array[number]
 
     def colours(self, fields: Sequence[Any]) -> Colours:
         """Return the colours that all maps share."""
