@@ -12,7 +12,7 @@ from biggus.backends.zarr.arrays import import_zarr, make_array
 from biggus.backends.zarr.checks import check_for
 from biggus.backends.zarr.grids import regular_fields
 from biggus.backends.zarr.loop import can_run_here, run_here
-from biggus.backends.zarr.prefetch import Prefetch
+from biggus.backends.zarr.prefetch import MOST, Prefetch
 from biggus.backends.zarr.sharding import shardings
 from biggus.backends.zarr.store import make_store
 from biggus.source import box_shape
@@ -116,12 +116,13 @@ class IndirectReader:
         Compressed chunks are decoded whole; zarr-python holds several at once.
         """
         stored = math.prod(map(min, self.grid.largest, self.grid.shape))
-        chunks = min(_AT_ONCE, math.prod(self._touched(box)))
-        # Of a shard it has the bytes, the values, and the chunks that become those; and
-        # there is what was fetched before.
-        copies = 2 + self._sharded + (self._ahead is not None)
-        values = math.prod(box_shape(box)) + copies * chunks * stored
-        return values * self.dtype.itemsize
+        touched = math.prod(self._touched(box))
+        # Of a shard it has the bytes, the values, and the chunks that become those.
+        copies = 2 + self._sharded
+        values = math.prod(box_shape(box)) + copies * min(_AT_ONCE, touched) * stored
+        # There is what was fetched before, of all shards.
+        ahead = 0 if self._ahead is None else min(MOST, touched * stored * self.dtype.itemsize)
+        return values * self.dtype.itemsize + ahead
 
     def _touched(self, box: Box) -> list[int]:
         axes = zip(self.grid.axes, box, strict=True)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
+import threading
 from typing import TYPE_CHECKING
 
 from biggus.backends.zarr.objects import Fetched
+from biggus.backends.zarr.ranges import joined
 from biggus.backends.zarr.sharding import NOWHERE, Sharding
 from biggus.backends.zarr.shards import FetchedShards, Shard, ShardChangedError
 from biggus.backends.zarr.waiting import each
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from biggus.backends.zarr.grids import StoredGrid
     from biggus.backends.zarr.objects import Objects, Span
@@ -19,8 +22,29 @@ if TYPE_CHECKING:
     from biggus.grid import Index
     from biggus.source import Box
 
-_MOST = 64 * 2**20
-"""Bytes; more are left to be fetched one after the other."""
+MOST = 64 * 2**20
+"""Bytes that a read holds so; what is more of shards is left to be fetched one after the other."""
+
+
+class _Room:
+    """How many bytes more one read may hold."""
+
+    def __init__(self, left: int) -> None:
+        self._left = left
+        self._lock = threading.Lock()
+
+    @contextlib.contextmanager
+    def taken(self, nbytes: int) -> Iterator[bool]:
+        """Take so much if there is that much, and tell so; what fails gives it back."""
+        with self._lock:
+            fits = nbytes <= self._left
+            self._left -= nbytes * fits
+        try:
+            yield fits
+        except BaseException:
+            with self._lock:
+                self._left += nbytes * fits
+            raise
 
 
 class Prefetch:
@@ -56,9 +80,10 @@ class Prefetch:
         for box in boxes:
             for part in self._grid.parts(box):
                 wanted.setdefault(part.number, []).append(part.inner)
-        each(lambda item: self._fetch_shard(*item, record), list(wanted.items()))
+        room = _Room(MOST)
+        each(lambda item: self._fetch_shard(*item, record, room), list(wanted.items()))
 
-    def _fetch_shard(self, number: Index, inner: list[Box], record: Record) -> None:
+    def _fetch_shard(self, number: Index, inner: list[Box], record: Record, room: _Room) -> None:
         sharding = self._sharding(self._grid.stored_shape(number))
         if sharding is None:
             return
@@ -70,18 +95,24 @@ class Prefetch:
         key = self._key(number)
         if chunks:
             try:
-                self._fetch(key, sharding, chunks, record)
+                self._fetch(key, sharding, chunks, record, room)
             except ShardChangedError:
-                self._fetch(key, sharding, chunks, record)
+                self._fetch(key, sharding, chunks, record, room)
 
-    def _fetch(self, key: str, sharding: Sharding, numbers: set[Index], record: Record) -> None:
+    def _fetch(
+        self, key: str, sharding: Sharding, numbers: set[Index], record: Record, room: _Room
+    ) -> None:
         with self._shards.opened(key, sharding) as shard:
             if shard is None:
                 return  # as zarr-python will find
             places = [tuple(shard.index.chunks[number].tolist()) for number in numbers]
             spans = [(at, at + length) for at, length in places if at != NOWHERE and length]
-            if spans and sum(stop - start for start, stop in spans) <= _MOST:
-                record.ahead[key] = _held(shard, sharding.span, spans)
+            if not spans:
+                return
+            held = sum(stop - start for start, stop in joined(spans)) + len(shard.index.data)
+            with room.taken(held) as fits:
+                if fits:
+                    record.ahead[key] = _held(shard, sharding.span, spans)
 
 
 def _held(shard: Shard, index: Span, spans: list[Span]) -> Callable[[Span], Fetched | None]:

@@ -239,6 +239,23 @@ def test_values_and_series_are_those_of_the_array(served) -> None:
     assert series == {"step": 1, "values": [None, 5396.0, 10796.0, 16196.0]}
 
 
+@pytest.mark.parametrize("upward", [False, True])
+def test_a_place_is_told_by_one_value_of_each_coordinate(upward) -> None:
+    source = ArraySource(np.arange(60 * 90.0).reshape(60, 90))
+    source.dims = ("lat", "lon")
+    named = {
+        "lat": RecordingSource(ArraySource(np.linspace(-30, 29, 60))),
+        "lon": RecordingSource(ArraySource(np.linspace(10, 99, 90))),
+    }
+    source.sibling = named.get
+    facts = Facts(renderer(biggus.ArrayAdapter(source), upward=upward), "")
+    found = facts.value(3, 7, ())
+    assert found["where"] == ["17° E", "26° N" if upward else "27° S"]
+    row = 56 if upward else 3
+    boxes = [[(s.start, s.stop) for s in box] for each in named.values() for box in each.boxes]
+    assert boxes == [[(row, row + 1)], [(7, 8)]]
+
+
 @pytest.mark.parametrize("value", [2**63 - 1, -(2**63), 2**53 + 1, 2**53, -7, 2**64 - 1])
 def test_whole_numbers_are_told_to_the_last_digit(value) -> None:
     """JSON's numbers are float64 to who reads them in a browser."""
@@ -254,6 +271,8 @@ def test_whole_numbers_are_told_to_the_last_digit(value) -> None:
         *("tile/0/0.png", "tile/a/0/0.png?cmap=gray&vmin=0&vmax=1", "tile/0/0/0.png?cmap=no"),
         *("tile/0/0/0.png?cmap=gray&vmin=nan&vmax=1", "tile/0/0/0.png?cmap=gray&vmin=0"),
         *("value.json?row=99&column=0", "value.json", "value.json?row=0&column=0&index=9"),
+        *("value.json?row=0&column=90", "value.json?row=0&column=-1", "value.json?row=-1&column=0"),
+        *("series.json?row=0&column=-1&axis=0", "series.json?row=60&column=0&axis=0"),
         *("series.json?row=0&column=0&axis=7", "tile/0/0/0.png?cmap=gray&vmin=inf&vmax=1"),
         "value.json?row=99999999999999999999&column=0",
     ],
