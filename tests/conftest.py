@@ -32,6 +32,31 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_addoption(parser):
+    parser.addoption(
+        "--few",
+        type=int,
+        metavar="N",
+        help="of the cases of each test run N at most, spread evenly",
+    )
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config, items):
+    most = config.getoption("few")
+    if most is None:
+        return
+    cases = {}
+    for item in items:
+        cases.setdefault(item.nodeid.partition("[")[0], []).append(item.nodeid)
+    kept = set()
+    for names in cases.values():
+        names.sort()
+        kept.update(names[round(i * (len(names) - 1) / max(most - 1, 1))] for i in range(most))
+    config.hook.pytest_deselected(items=[item for item in items if item.nodeid not in kept])
+    items[:] = [item for item in items if item.nodeid in kept]
+
+
 @pytest.fixture(autouse=True)
 def _own_cache_folder(tmp_path_factory, monkeypatch):
     """No test writes to, or is served from, the cache of whoever runs it."""

@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.machine
+
 pytest.importorskip("h5py")
 pytest.importorskip("zarr")
 

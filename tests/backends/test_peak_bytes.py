@@ -20,6 +20,8 @@ from biggus.source import read
 from biggus.testing import RecordingSource
 from biggus.wrappers import Annotated
 
+pytestmark = pytest.mark.machine
+
 SHAPE = (24, 128, 512)
 VALUES = np.random.default_rng(0).integers(0, 50, SHAPE).astype("f4")
 NOISE = 3 * 2**20

@@ -20,6 +20,8 @@ from biggus.cache import Cache
 from biggus.testing import RecordingSource, SourceTests
 from biggus.wrappers import Annotated
 
+pytestmark = pytest.mark.machine
+
 SIZE = 4
 
 

@@ -30,6 +30,8 @@ from biggus.cli.demo.server import TileServer
 from biggus.cli.demo.telling import DemoError
 from biggus.cli.demo.weather import maps_by_slabs, weather
 
+pytestmark = pytest.mark.machine
+
 
 @pytest.fixture(scope="module")
 def server():

@@ -20,6 +20,8 @@ import biggus
 from biggus.errors import MemoryBudgetError
 from biggus.testing import RecordingSource
 
+pytestmark = pytest.mark.machine
+
 ALLOWED = 16 * 2**20
 """Beyond the budget: what allocators keep that was freed, and libraries that are loaded late."""
 

@@ -19,6 +19,8 @@ import biggus
 from biggus.errors import MemoryBudgetError
 from biggus.testing import ArraySource, RecordingSource
 
+pytestmark = pytest.mark.machine
+
 CASES = ("missing*4", "deep*4", "planes*16")
 
 

@@ -15,6 +15,8 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.machine
+
 DTYPES = ["f2", "f4", "f8"]
 CUTS = {"one": (), "seven": tuple(range(0, 600, 90)), "fifteen": tuple(range(0, 600, 40))}
 LENGTH = 600

@@ -8,6 +8,8 @@ from matplotlib.transforms import Affine2D
 
 import biggus
 
+pytestmark = pytest.mark.machine
+
 ROWS, COLUMNS = 170, 230
 """So many that a pixel of the figures is less than two elements."""
 
