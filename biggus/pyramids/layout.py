@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 TILE = 256
 """About how many rows and columns a tile has."""
 
+CHANNELS = (1, 3, 4)
+"""How many values a pixel may have: one, red green and blue, or with opacity."""
+
 _LARGEST_TILE = 1024
 _MOST_BANDS = 16
 """A last axis of so many elements is read with each pixel: colours, not steps of time."""
@@ -203,7 +206,7 @@ def _tile_length(length: int, edges: Edges, chunkless: bool) -> int:
 def picture_axes(shape: tuple[int, ...]) -> tuple[int, int]:
     """Return the axes that are rows and columns where nobody says: the last two, before colours.
 
-    A last axis of three or four elements is taken to be colours.
+    A last axis of one, three or four elements is taken to be colours.
 
     Raises
     ------
@@ -218,5 +221,5 @@ def picture_axes(shape: tuple[int, ...]) -> tuple[int, int]:
     ndim = len(shape)
     if ndim < 2:
         raise ValueError(f"a picture has two axes or more, not {ndim}")
-    last = ndim - 1 if ndim > 2 and shape[-1] in {3, 4} else ndim
+    last = ndim - 1 if ndim > 2 and shape[-1] in CHANNELS else ndim
     return last - 2, last - 1

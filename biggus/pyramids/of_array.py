@@ -53,7 +53,7 @@ def overviews(
         Of two axes or more.
     axes : tuple of int, optional
         Its rows and columns; by default its last two axes, or those before a last axis of
-        three or four colours.
+        one, three or four colours.
     method : {"mean", "mode"}, optional
         What stands for a block of values: their mean, rounded once, or for categories the
         most frequent one (from the fourth level on of those of eight by eight).  Values that

@@ -45,7 +45,7 @@ def open_pyramid(
         in them, after that of the group perhaps.
     axes : tuple of int, optional
         The rows and columns; by default the last two axes, or those before a last axis of
-        three or four colours.
+        one, three or four colours.
     backend : str, optional
         As for :func:`biggus.open`.
     **options

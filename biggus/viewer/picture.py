@@ -9,13 +9,11 @@ from typing import TYPE_CHECKING, Any
 from biggus.array import Array
 from biggus.construct import ArrayAdapter
 from biggus.pyramids import Pyramid
+from biggus.pyramids.layout import CHANNELS, picture_axes
 from biggus.pyramids.pyramid import attribution_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-CHANNELS = (1, 3, 4)
-"""How many values a pixel may have: one, red green and blue, or with opacity."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +43,7 @@ class Picture:
     ----------
     shown : Array, Pyramid or anything that becomes an array
         Of at least two axes.  Rows and columns are those that a pyramid names, and the last two
-        of an array, before an axis of 3 or 4 colours; along others one index at a time is shown.
+        of an array, before an axis of 1, 3 or 4 colours; along others one index at a time is shown.
     levels : sequence of Array, optional
         The same image at coarser resolutions.
 
@@ -120,12 +118,10 @@ def _pyramid_of(shown: Any, levels: Sequence[Any] | None) -> Pyramid:
     finest = shown if isinstance(shown, Array) else ArrayAdapter(shown)
     if finest.ndim < 2:
         raise TypeError(f"a picture has rows and columns: not the shape {finest.shape}")
-    coloured = finest.ndim > 2 and finest.shape[-1] in CHANNELS
-    axes = (-3, -2) if coloured else (-2, -1)
     coarser = (a if isinstance(a, Array) else ArrayAdapter(a) for a in levels or ())
     arrays = [finest, *coarser]
     levels_of = [(array, _factors(finest, array)) for array in arrays]
-    return Pyramid(levels_of, axes, attribution_of(finest))
+    return Pyramid(levels_of, picture_axes(finest.shape), attribution_of(finest))
 
 
 def _factors(finest: Array, coarser: Array) -> tuple[float, ...]:

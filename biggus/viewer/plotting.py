@@ -65,7 +65,7 @@ def imshow(
     ----------
     shown : Array or Pyramid
         Or anything that :class:`ArrayAdapter` takes.  Of shape (rows, columns), (rows,
-        columns, 3 or 4), or with further axes before these: see `index`.
+        columns, 1, 3 or 4), or with further axes before these: see `index`.
     ax : Axes, optional
         Where; the current axes of pyplot if not given.
     levels : sequence of Array, optional

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 import biggus
 from biggus.pyramids import Pyramid
+from biggus.viewer.picture import Picture
 
 
 def made(*factors: tuple[float, ...], shape: tuple[int, ...] = (64, 48)) -> Pyramid:
@@ -46,6 +47,15 @@ def test_the_level_is_the_coarsest_that_fills_the_screen(rows: float, columns: f
 
     assert number == 0 or fills(number)
     assert not any(fills(coarser) for coarser in range(number + 1, len(pyramid)))
+
+
+@pytest.mark.parametrize("further", [(), (4,), (3, 2)])
+@pytest.mark.parametrize("last", [None, 1, 2, 3, 4, 5])
+def test_rows_and_columns_are_the_same_axes_whoever_looks_for_them(further, last) -> None:
+    shape = (*further, 6, 7, *(() if last is None else (last,)))
+    array = biggus.zeros(shape)
+    first = len(shape) - 2 - (last in {1, 3, 4})
+    assert Picture(array).axes == biggus.overviews(array).axes == (first, first + 1)
 
 
 def test_rows_and_columns_can_be_any_axes() -> None:

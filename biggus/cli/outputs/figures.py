@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from biggus.cli.outputs.png import write_png
 from biggus.errors import OutputError
 
@@ -21,10 +19,11 @@ def figure_writer(suffix: str) -> Writer:
     """Return what writes figures of a kind: ``.png``, ``.pdf`` or ``.svg``."""
 
     def write(path: Path, picked: Picked) -> str | None:
-        if suffix == ".png" and (picked.pixels or _is_picture(picked)):
-            return write_png(path, picked)
-        from biggus.viewer.maps import quicklook
+        from biggus.viewer.maps.look import are_colours, quicklook
 
+        image = len(picked.shape) == 3 and are_colours(picked.array)
+        if suffix == ".png" and (picked.pixels or image):
+            return write_png(path, picked)
         with picked.reporting():
             try:
                 figure = quicklook(picked.array)
@@ -56,8 +55,3 @@ def film_writer(suffix: str) -> Writer:
         return f"{count} maps, one after the other"
 
     return write
-
-
-def _is_picture(picked: Picked) -> bool:
-    """Tell whether values are the colours of pixels."""
-    return picked.dtype == np.uint8 and len(picked.shape) == 3 and picked.shape[2] in (3, 4)

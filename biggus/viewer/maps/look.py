@@ -122,14 +122,15 @@ class Look:
             raise TypeError(f"values of dtype {array.dtype} cannot be drawn; real numbers can")
         if array.size == 1:
             raise ValueError(f"an array of shape {array.shape} has one value, and makes no picture")
-        picture = array.ndim - 3 if _coloured(array) else array.ndim  # a row of pixels is a picture
+        # A row of pixels is a picture.
+        picture = array.ndim - 3 if are_colours(array) else array.ndim
         key = tuple(
             0 if n == 1 and axis < picture else slice(None) for axis, n in enumerate(array.shape)
         )
         squeezed = array[key]
         meaning = meaning_of(squeezed.node)
         picked = [labels.value_text(each) for each in meaning.alone()]
-        most = 3 + _coloured(squeezed)
+        most = 3 + are_colours(squeezed)
         if not 1 <= squeezed.ndim <= most:
             raise ValueError(
                 f"an array of shape {array.shape} makes no picture: pick elements of its axes "
@@ -140,7 +141,7 @@ class Look:
     @property
     def coloured(self) -> bool:
         """Whether the last axis holds colours."""
-        return _coloured(self.array)
+        return are_colours(self.array)
 
     def figure(
         self, title: str | None, coastlines: bool, size: tuple[float, float] | None
@@ -229,7 +230,8 @@ class Look:
         return array.masked_array() if array.masked else array.ndarray()
 
 
-def _coloured(array: Array) -> bool:
+def are_colours(array: Array) -> bool:
+    """Tell whether values are the colours of pixels."""
     return array.dtype == np.uint8 and array.ndim >= 3 and array.shape[-1] in (3, 4)
 
 
