@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from biggus.nodes import select
+from biggus.region import Selection
 from biggus.viewer.maps import labels
 from biggus.viewer.maps.colours import Colours, colours_for
 from biggus.viewer.maps.coordinates import Coordinate, Meaning, meaning_of
@@ -114,7 +117,7 @@ class Facts:
 
     def value(self, row: int, column: int, index: tuple[int, ...]) -> dict[str, Any]:
         """Return the value of one element, and where it lies."""
-        row = self._row(row)
+        row, column = self._place(row, column)
         plane = self.picture.planes(index)[0].array
         told = plane[row, column].masked_array().tolist()  # None where it is missing
         where = []
@@ -124,18 +127,19 @@ class Facts:
                 where.append(_text(each, _dated(each, place)[0]))
         return {"value": _exact(told), "where": where}
 
-    def _row(self, row: int) -> int:
-        """Return the row of the array that is drawn as the row of that number, from the top.
+    def _place(self, row: int, column: int) -> tuple[int, int]:
+        """Return the row and column of the array that are drawn there, counted from the top left.
 
         Raises
         ------
         IndexError
-            If there is none.
+            If there are none.
         """
-        rows = self.picture.shape[0]
-        if not 0 <= row < rows:
-            raise IndexError(f"there is no row {row} of {rows}")
-        return rows - 1 - row if self.renderer.upward else row
+        names = ("row", "column")
+        for name, number, count in zip(names, (row, column), self.picture.shape, strict=False):
+            if not 0 <= number < count:
+                raise IndexError(f"there is no {name} {number} of {count}")
+        return (self.picture.shape[0] - 1 - row if self.renderer.upward else row), column
 
     def series(self, row: int, column: int, index: tuple[int, ...], axis: int) -> dict[str, Any]:
         """Return the values along another axis at one place: some, if there are many.
@@ -143,7 +147,7 @@ class Facts:
         Raises
         ------
         IndexError
-            If there is no such axis.
+            If there is no such axis, or place.
         """
         others = self.picture.others
         if not 0 <= axis < len(others):
@@ -155,7 +159,7 @@ class Facts:
             key[place] = number
         key[others[axis]] = slice(None, None, step)
         rows, columns = self.picture.axes
-        key[rows], key[columns] = self._row(row), column
+        key[rows], key[columns] = self._place(row, column)
         values = self.array[tuple(key)].masked_array().tolist()  # None where one is missing
         return {"step": step, "values": [_plain(value) for value in values]}
 
@@ -172,9 +176,10 @@ def grows_upward(picture: Picture) -> bool:
 
 def _dated(each: Coordinate, place: int | None = None) -> Any:
     """Return the values of a coordinate, dates where they are such; all or one of them."""
-    values = np.atleast_1d(np.asarray(each.values()))
     if place is not None:
-        values = values[place : place + 1]
+        one = Selection.of_box((slice(place, place + 1, 1),))
+        each = replace(each, node=select(each.node, one))
+    values = np.atleast_1d(np.asarray(each.values()))
     dates = labels.dates_of(each, values)
     return values if dates is None else dates
 
