@@ -17,9 +17,10 @@ from zarr_server import serving
 import biggus
 from biggus.backends.http import client as biggus_http
 from biggus.backends.location import Location
-from biggus.backends.zarr import bodies, ranges
+from biggus.backends.zarr import bodies, prefetch, ranges
 from biggus.backends.zarr.backend import ZarrBackend
 from biggus.backends.zarr.direct import DirectReader
+from biggus.backends.zarr.store import Record
 from biggus.errors import SourceError
 from biggus.source import read, whole
 
@@ -256,6 +257,23 @@ def test_what_zarr_will_ask_for_is_fetched_of_several_shards_at_once(server, tmp
     box = np.s_[0:256:1, 3:5:1]
     np.testing.assert_array_equal(read(source, box), data[box])
     assert not together.broken
+
+
+def test_what_is_fetched_before_has_one_bound_for_all_shards(server, tmp_path, monkeypatch):
+    data = strings(tmp_path / "a.zarr")
+    box = np.s_[0:256:1, 3:5:1]
+    needed = []
+    for most in (10**9, 2**13):
+        monkeypatch.setattr(prefetch, "MOST", most)
+        source, record = open_url(server), Record()
+        found = server.cost(lambda: source._reader._ahead.fetch([box], record))  # noqa: B023
+        needed.append((len(record.ahead), found[1]))
+        np.testing.assert_array_equal(read(source, box), data[box])
+    (shards, all_of_them), (some, part) = needed
+    assert shards == 4
+    assert 0 < some < 4
+    # But for the indices, of 16 bytes a chunk, which tell what is needed.
+    assert part <= 2**13 + 4 * (16 * 128 + 4) < all_of_them
 
 
 def test_without_a_cache_one_of_many_asks_for_the_index(server, tmp_path):
@@ -602,3 +620,22 @@ def test_no_read_takes_more_than_it_says(tmp_path):
         tracemalloc.stop()
         np.testing.assert_array_equal(found, data[box])
         assert peak <= source.peak_bytes(box) + 50_000
+
+
+@pytest.mark.parametrize("most", [2**20, prefetch.MOST])
+def test_no_read_of_many_shards_by_zarr_takes_more_than_it_says(tmp_path, monkeypatch, most):
+    pytest.importorskip("fsspec")
+    monkeypatch.setattr("biggus.backends.zarr.source.direct_reader", lambda *_: None)
+    monkeypatch.setattr(prefetch, "MOST", most)
+    monkeypatch.setattr("biggus.backends.zarr.indirect.MOST", most)
+    data = np.random.default_rng(0).normal(size=(128 * 100, 128))
+    zarr.create_array(tmp_path / "a.zarr", data=data, chunks=(32, 32), shards=(128, 128))
+    source = BACKEND.open(Location(f"local://{tmp_path / 'a.zarr'}"), "/")
+    box = np.s_[0:12800:32, 0:70:32]
+    read(source, box)
+    tracemalloc.start()
+    found = read(source, box)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    np.testing.assert_array_equal(found, data[box])
+    assert peak <= source.peak_bytes(box)
