@@ -2,7 +2,8 @@
 
 `Cached` is a source around a source.  `Cache` is the folder, which puts
 together `files` (where entries lie), `entry` (what an entry is) and `index`
-(what was used when, and what goes).
+(room for what is written, and what goes for it).  What the processes that share
+a folder tell one another is in its `ledger`, which a `sweep` holds to what is there.
 """
 
 from biggus.cache.cache import Cache, CacheStats, default_cache

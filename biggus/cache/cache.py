@@ -17,9 +17,8 @@ import numpy as np
 
 from biggus.cache.cached import Cached
 from biggus.cache.entry import Entry, EntryError, decode, decode_bytes, encode, peek
-from biggus.cache.files import Files, make_folder
-from biggus.cache.index import Index
-from biggus.cache.rows import FOLDER
+from biggus.cache.files import make_folder
+from biggus.cache.index import CHUNKS, DESCRIPTIONS, shared_index
 from biggus.cache.trouble import READING, WRITING, trouble
 from biggus.errors import CacheError
 from biggus.options import parse_size
@@ -105,15 +104,14 @@ class Cache:
         self.size_limit = parse_size(size_limit)
         self.path = _folder(path)
         make_folder(self.path)
-        self.files = Files(self.path / FOLDER)
-        self._descriptions = Files(self.path / "descriptions")
-        self._index = Index(self.path, self.files, self.size_limit)
+        self._index = shared_index(self.path, self.size_limit)
+        self.files, self._descriptions = self._index.kinds
         self._reading = trouble(self.path, READING)
         self._writing = trouble(self.path, WRITING)
         self._count = threading.Lock()
         self._hits = self._misses = 0
         # Also when the process ends.
-        self._close = weakref.finalize(self, self._index.flush)
+        self._close = weakref.finalize(self, self._index.end)
 
     def __getstate__(self) -> dict[str, Any]:
         return {"path": self.path, "size_limit": self.size_limit}
@@ -186,8 +184,6 @@ class Cache:
             If it cannot be removed.
         """
         self._index.clear()
-        for key, _ in self._descriptions.keys():  # noqa: SIM118 - not a mapping
-            self._descriptions.remove(key)
 
     def load(self, key: str, dtype: np.dtype[Any], shape: tuple[int, ...]) -> Entry | str:
         """Return the sound entry of `key`, or why there is none."""
@@ -215,13 +211,24 @@ class Cache:
         if values.nbytes > self.size_limit:
             logger.info("a chunk of %d bytes is larger than all of %s", values.nbytes, self.path)
             return 0
+        return self._write(CHUNKS, key, encode(values, version, bytes.fromhex(key)))
+
+    def _write(self, kind: int, key: str, pieces: list[bytes | memoryview]) -> int:
+        """Write an entry of a kind, if there is room; return the bytes on disk, else 0."""
+        reserved = self._index.reserve(sum(map(len, pieces)))
+        if not reserved:
+            return 0
         try:
-            size = self.files.write(key, encode(values, version, bytes.fromhex(key)))
-        except OSError as error:
-            self._writing.arose("a chunk could not be stored in %s: %s", self.path, error)
+            size = self._index.kinds[kind].write(key, pieces)
+        except BaseException as error:
+            self._index.release(reserved)
+            if not isinstance(error, OSError):
+                raise
+            what = ("a chunk", "a description")[kind]
+            self._writing.arose("%s could not be stored in %s: %s", what, self.path, error)
             return 0
         self._writing.over()
-        self._index.stored(key, size)
+        self._index.stored(key, reserved, size, kind)
         return size
 
     def load_bytes(self, key: str) -> tuple[bytes, bytes] | None:
@@ -259,8 +266,8 @@ class Cache:
     def remember(self, name: str, description: dict[str, Any]) -> None:
         """Keep the description of a source, to recall it when the source is gone.
 
-        Descriptions are small, and stay until `clear`: longer than the chunks
-        that they describe.  If it cannot be written, that is logged.
+        Descriptions have room of their own, and stay longer than the chunks that they
+        describe.  If it cannot be written, that is logged.
 
         Parameters
         ----------
@@ -275,15 +282,21 @@ class Cache:
         pieces = encode(_NO_VALUES, text, bytes.fromhex(key))
         try:
             held = self._descriptions.read(key)
-            if held is None or held.tobytes() != b"".join(pieces):
-                self._descriptions.write(key, pieces)
-        except OSError as error:
-            self._writing.arose("a description could not be stored in %s: %s", self.path, error)
+        except OSError:
+            held = None
+        if held is None or held.tobytes() != b"".join(pieces):
+            self._write(DESCRIPTIONS, key, pieces)
+        else:
+            self._index.used(key, DESCRIPTIONS)
 
     def recall(self, name: str) -> dict[str, Any] | None:
         """Return the description that is kept under `name`, if there is one."""
-        found = self._recall(_description_key(name))
-        return None if found is None else found[1]
+        key = _description_key(name)
+        found = self._recall(key)
+        if found is None:
+            return None
+        self._index.used(key, DESCRIPTIONS)
+        return found[1]
 
     def descriptions(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Yield the name and the description of all that is remembered, in no order."""

@@ -6,7 +6,7 @@ one read, and a writer that is killed leaves nothing that could be taken for an
 entry.
 """
 # Strings, for making a Path costs as much as opening the file.
-# ruff: noqa: PTH103, PTH105, PTH108, PTH110, PTH120, PTH123
+# ruff: noqa: PTH103, PTH104, PTH105, PTH108, PTH110, PTH112, PTH116, PTH120, PTH123
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import contextlib
 import itertools
 import os
 import re
+import shutil
 import time
 from typing import TYPE_CHECKING
 
@@ -28,8 +29,13 @@ if TYPE_CHECKING:
     from biggus.cache.entry import Buffer
 
 _NAME = re.compile(r"[0-9a-f]{2}/[0-9a-f]{38}")
-_UNFINISHED_SECONDS = 60.0
-_READ_ONLY = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+UNFINISHED_SECONDS = 60.0
+# A pipe that lies where an entry should must not be waited for.
+_READ_ONLY = os.O_RDONLY
+for _flag in ("O_BINARY", "O_CLOEXEC", "O_NONBLOCK"):
+    _READ_ONLY |= getattr(os, _flag, 0)
+_BLOCK_BYTES = 4096
+_SECTOR_BYTES = 512
 _counter = itertools.count()
 
 
@@ -40,10 +46,13 @@ class Files:
     ----------
     folder : Path
         Where they lie; made when the first is written.
+    writer : str
+        Who writes: what it has not finished can be told from that of others.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, writer: str = "") -> None:
         self.folder = folder
+        self.writer = writer
         self._prefix = f"{folder}{os.sep}"
         self._unfinished = folder / "unfinished"
 
@@ -89,7 +98,7 @@ class Files:
             os.close(descriptor)
 
     def write(self, key: str, pieces: Iterable[bytes | memoryview]) -> int:
-        """Make or replace the file of `key`; return its size in bytes.
+        """Make or replace the file of `key`; return the bytes that it takes on the disk.
 
         Raises
         ------
@@ -98,28 +107,53 @@ class Files:
             was there is as it was.
         """
         unfinished = self._unfinished
-        temporary = f"{unfinished}{os.sep}{os.getpid()}-{next(_counter)}-{os.urandom(4).hex()}"
+        temporary = f"{unfinished}{os.sep}{self.writer}-{next(_counter)}-{os.urandom(4).hex()}"
         target = self.path(key)
-        size = 0
         try:
-            if not unfinished.exists():
+            if not os.path.exists(unfinished):
+                make_private(self.folder.parent)
                 unfinished.mkdir(parents=True, exist_ok=True)
             with open(temporary, "xb", buffering=0) as file:
                 for piece in pieces:
                     view = memoryview(piece)
-                    size += len(view)
                     while view:
                         view = view[file.write(view) :]
+                size = self.blocks(os.fstat(file.fileno()))
             try:
                 os.replace(temporary, target)
-            except FileNotFoundError:
-                os.makedirs(os.path.dirname(target), exist_ok=True)
+            except OSError:
+                self._clear_way(target)
                 os.replace(temporary, target)
         except BaseException:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
             raise
         return size
+
+    def _clear_way(self, target: str) -> None:
+        """Make the folder of a file; what lies in its place and is none goes out of the way."""
+        folder = os.path.dirname(target)
+        aside = f"{self._unfinished}{os.sep}{self.writer}-{next(_counter)}-aside"
+        if os.path.isdir(target):
+            os.rename(target, aside)
+        elif os.path.lexists(folder) and not os.path.isdir(folder):
+            os.rename(folder, aside)
+        os.makedirs(folder, exist_ok=True)
+
+    def on_disk(self, size: int) -> int:
+        """Return the bytes that a file of `size` bytes takes on the disk."""
+        return -(-size // _BLOCK_BYTES) * _BLOCK_BYTES
+
+    def blocks(self, state: os.stat_result) -> int:
+        """Return the bytes on disk of a file: what it takes now, or will when it is written out."""
+        return max(self.on_disk(state.st_size), getattr(state, "st_blocks", 0) * _SECTOR_BYTES)
+
+    def size(self, key: str) -> int | None:
+        """Return the bytes on disk of the file of `key`, or None if there is none."""
+        try:
+            return self.blocks(os.stat(self.path(key)))
+        except OSError:
+            return None
 
     def remove(self, key: str) -> None:
         """Remove the file of `key`, if there is one."""
@@ -133,19 +167,31 @@ class Files:
 
     def shard(self, name: str) -> Iterator[tuple[str, os.stat_result]]:
         """Yield what `keys` yields, for the keys that begin with two given digits."""
-        with contextlib.suppress(FileNotFoundError), os.scandir(self._prefix + name) as found:
+        with contextlib.suppress(OSError), os.scandir(self._prefix + name) as found:
             for item in found:
                 if _NAME.fullmatch(f"{name}/{item.name}"):
-                    with contextlib.suppress(FileNotFoundError):
+                    with contextlib.suppress(OSError):
                         yield name + item.name, item.stat()
 
-    def tidy(self, age: float = _UNFINISHED_SECONDS) -> None:
-        """Remove what writers that were killed more than `age` seconds ago left unfinished."""
+    def tidy(self, writer: str = "", age: float = 0.0) -> None:
+        """Remove what a writer left unfinished; or any, if it was `age` seconds ago."""
         with contextlib.suppress(OSError), os.scandir(self._unfinished) as found:
             for item in found:
                 with contextlib.suppress(OSError):
-                    if time.time() - item.stat().st_mtime > age:
+                    if not item.name.startswith(writer) or (
+                        age and time.time() - item.stat().st_mtime < age
+                    ):
+                        continue
+                    if item.is_dir(follow_symlinks=False):
+                        shutil.rmtree(item.path, ignore_errors=True)
+                    else:
                         os.unlink(item.path)
+
+
+def make_private(folder: Path) -> None:
+    """Make a folder that its owner alone can read, if it is not there."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, exist_ok=True)
 
 
 def make_folder(folder: Path) -> None:
@@ -158,8 +204,7 @@ def make_folder(folder: Path) -> None:
     """
     probe = folder / f".probe-{os.getpid()}-{next(_counter)}"
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        folder.mkdir(mode=0o700, exist_ok=True)
+        make_private(folder)
         probe.touch()
         probe.unlink()
     except OSError as error:

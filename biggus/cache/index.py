@@ -1,14 +1,10 @@
-"""The index: which entry was used when, how large all are, and which go first.
+"""The index: room for what is written, what was used, and what goes for it.
 
-It is a diskcache with one row an entry and no values: the entries lie in
-`Files`, where they are found without it.  What is used and stored is noted in
-memory and brought into the index many at a time, so that a hit costs no
-transaction, and no database connection stays open between.  The index may
-therefore lag behind the files, and may be lost with a process: an entry
-without a row is still a hit and gets its row then, or when its part of the
-folder is swept; a row without an entry is a miss and goes when its turn comes.
-
-Nothing is ever pickled into or out of the database, whatever stands in it.
+Room is granted before anything is written, some chunks' worth at a time, so that what lies
+on the disk is never more than what is recorded and what is granted.  What was stored
+and used is noted in memory and brought into the `Ledger` with the next
+grant.  Whoever finds the ledger in use goes on without it, for a while that
+becomes longer: what would have to be stored is not, what was used is noted later.
 """
 
 from __future__ import annotations
@@ -16,247 +12,301 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import random
-import sqlite3
 import sys
 import threading
 import time
 import weakref
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from biggus.cache.rows import Size, disk_class
+from biggus.cache.files import UNFINISHED_SECONDS, Files, make_private
+from biggus.cache.ledger import BusyError, DamagedError, Ledger, LedgerError
+from biggus.cache.sweep import Sweeper
 from biggus.cache.trouble import INDEXING, trouble
-from biggus.errors import CacheError
+from biggus.cache.writers import Writer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from biggus.cache.files import Files
+    from collections.abc import Callable
+    from pathlib import Path
 
 logger = logging.getLogger("biggus.cache")
 
-_MARK = "evict"
-_STORED_MOST = 64
-_USED_MOST = 4096
-_SHARE = 20
+T = TypeVar("T")
+
+CHUNKS, DESCRIPTIONS = 0, 1
+"""The kinds of what is kept."""
+
+_NOTED_MOST = 512
+_GRANT_MOST = 16_000_000
+_GRANT_CHUNKS = 64
+_SHARE = 64
+"""Of the limit, what one writer is granted; all together no more than an eighth."""
+_DESCRIPTIONS_SHARE = 8
+_ROUNDS = 16
 _LAG_SECONDS = 10.0
 _RECENT_SECONDS = 600.0
-_BUSY_SECONDS = 10.0
-# Of its own: the sequence of the global one belongs to the user, who may have seeded it.
-_random = random.SystemRandom()
+_WAIT_SECONDS = 0.1
+_CLOSING_SECONDS = 0.25
+_PATIENCE_SECONDS = 5.0
+_PAUSES = 0.0025, 1.0
+_SWEEP_SECONDS = 0.005
+_SWEEP_SHARE = 20
 
 
 class Index:
-    """The index of the entries in a cache folder.
+    """What the caches of a folder in this process know of it together.
 
     Parameters
     ----------
     folder : Path
         The cache folder.
-    files : Files
-        The entries in it.
     size_limit : int
-        Bytes on disk above which the least recently used entries go.
+        Bytes on disk that are never passed.
+
+    Attributes
+    ----------
+    kinds : tuple of Files
+        Where its chunks lie, and its descriptions.
     """
 
-    def __init__(self, folder: Path, files: Files, size_limit: int) -> None:
+    def __init__(self, folder: Path, size_limit: int) -> None:
         self.folder = folder
-        self.files = files
+        self.kinds = Files(folder / "entries"), Files(folder / "descriptions")
         self.size_limit = size_limit
         self._trouble = trouble(folder, INDEXING)
+        self._ledger = Ledger(folder, self.kinds)
         self._reset()
         _indexes.add(self)
 
     def _reset(self) -> None:
-        # After a fork, the parent's connection and its locks are not ours.
+        self._writer = Writer(self.folder / "writers")
+        for files in self.kinds:
+            files.writer = self._writer.name
+        self._sweeper = Sweeper(self._ledger, self.folder / "writers")
         self._lock = threading.Lock()
         self._busy = threading.Lock()
-        self._noted: dict[str, bool] = {}
-        self._stored = self._stored_bytes = 0
-        self._flushed = time.monotonic()
-        self._database: Any = None
-        self._damaged = False
+        self._noted: dict[tuple[int, str], int | None] = {}
+        # What was granted and is not recorded yet: free, or spent.
+        self._free = self._spent = 0
+        self._settled = time.monotonic()
+        self._quiet_until = self._sweep_at = 0.0
+        self._pause = _PAUSES[0]
+        self._failing_since: float | None = None
         self._forget()
 
     def _forget(self) -> None:
         """Have all uses noted again."""
-        self._recent: set[str] = set()
+        self._recent: set[tuple[int, str]] = set()
         self._recent_since = time.monotonic()
         self._recent_bytes = 0
 
-    def used(self, key: str) -> None:
+    # ---- what is noted ----
+
+    def used(self, key: str, kind: int = CHUNKS) -> None:
         """Note that the entry of `key` was used now."""
-        if key in self._recent:
+        one = kind, key
+        if one in self._recent:
             return
         with self._lock:
             noted = self._noted
-            noted[key] = noted.pop(key, False)
-            full = len(noted) >= _USED_MOST
+            noted[one] = noted.pop(one, None)
+            full = len(noted) >= _NOTED_MOST or time.monotonic() - self._settled > _LAG_SECONDS
         if full:
-            self.flush(wait=False)
+            self._settle_now(0, wait=0.0)
 
-    def stored(self, key: str, size: int) -> None:
-        """Note that an entry of `size` bytes was stored now; let others go for it."""
+    def reserve(self, size: int) -> int:
+        """Return `size`, as the bytes on disk that may now be written; 0 if they may not."""
+        size = self.kinds[CHUNKS].on_disk(size)
+        if not self._spend(size):
+            self._settle_now(size, _WAIT_SECONDS)
+            if not self._spend(size):
+                return 0
+        return size
+
+    def _spend(self, size: int) -> bool:
         with self._lock:
-            self._noted.pop(key, None)
-            self._noted[key] = True
-            self._stored += 1
-            self._stored_bytes += size
-            full = (
-                self._stored >= _STORED_MOST
-                or self._stored_bytes * _SHARE >= self.size_limit
-                or time.monotonic() - self._flushed > _LAG_SECONDS
-            )
-        if full:
-            self.flush(wait=False)
+            if self._free < size:
+                return False
+            self._free -= size
+            self._spent += size
+            return True
 
-    def flush(self, wait: bool = True) -> None:
-        """Bring what is noted into the index, and evict what is too much.
+    def release(self, reserved: int) -> None:
+        """Note that what was reserved is not written."""
+        with self._lock:
+            self._free += reserved
+            self._spent -= reserved
+
+    def stored(self, key: str, reserved: int, size: int, kind: int = CHUNKS) -> None:
+        """Note that an entry was stored now, for which room was reserved."""
+        one = kind, key
+        with self._lock:
+            self._spent += size - reserved
+            before = self._noted.pop(one, None)
+            if before is not None:
+                # Replaced before it was recorded.
+                self._spent -= before
+                self._free += before
+            self._noted[one] = size
+
+    # ---- the ledger ----
+
+    def _settle_now(self, need: int, wait: float) -> None:
+        """Settle, unless another thread does so for longer than `wait`, or it failed just now."""
+        if time.monotonic() < self._quiet_until or not self._busy.acquire(timeout=wait):
+            return
+        try:
+            # Another thread may have done so meanwhile.
+            if not need or self._free < need:
+                self._settle(need)
+        finally:
+            self._busy.release()
+
+    def _settle(self, need: int) -> bool:
+        """Bring what is noted into the ledger, and be granted room; tell whether that was done.
 
         Never raises for the sake of the index: what goes wrong is logged.
-
-        Parameters
-        ----------
-        wait : bool
-            Whether to wait if another thread does so; else it is left to
-            the next time.
         """
-        if self._noted and self._busy.acquire(timeout=_BUSY_SECONDS if wait else 0):
-            try:
-                self._flush()
-            finally:
-                self._busy.release()
-
-    def _flush(self) -> None:
-        with self._lock:
-            noted, self._noted = self._noted, {}
-            self._recent_bytes += self._stored_bytes
-            self._stored = self._stored_bytes = 0
-            self._flushed = time.monotonic()
-            if (
-                self._recent_bytes * _SHARE >= self.size_limit
-                or self._flushed - self._recent_since > _RECENT_SECONDS
-            ):
-                self._forget()
         try:
-            with self._open() as database:
-                with database.transact():
-                    for key, stored in noted.items():
-                        self._record(database, key, stored)
-                self._evict(database)
-            # What is used again and again is among the last anyhow, until
-            # much was stored or some time has passed.
-            self._recent.update(noted)
-            self._trouble.over()
-        except CacheError as error:
-            self._trouble.arose("the cache index could not be updated: %s", error)
-            with self._lock:
-                if len(noted) < 16 * _USED_MOST:
-                    self._noted = {**noted, **self._noted}
+            self._settle_with(need)
+        except LedgerError as error:
+            if isinstance(error, DamagedError):
+                self._trouble.arose("the cache index in %s is made anew: %s", self.folder, error)
+                self._ledger.remove()
+            self._failed(error)
+            return False
+        self._pause, self._quiet_until, self._failing_since = _PAUSES[0], 0.0, None
+        self._trouble.over()
+        return True
 
-    def _record(self, database: Any, key: str, stored: bool) -> None:
-        """Bring one entry into the index as used last; `stored` says that its size is new."""
-        if not stored:
-            try:
-                if database.get(key, read=True) is not None:
-                    return  # diskcache has set the time of its use
-            except CacheError:
-                database.delete(key)
-        try:
-            size = Path(self.files.path(key)).stat().st_size
-        except OSError:
-            database.delete(key)
-            return
-        database.set(key, Size(size))
-        database.disk.kept = None
-        if key not in database:
-            # It had to go at once, there being no room for it.
-            self.files.remove(key)
-
-    def _evict(self, database: Any) -> None:
-        # diskcache lets one entry go for each that is set, while it is above
-        # its limit.  A mark of no size stands in for the rest that must go.
-        before = len(database)
-        for _ in range(before):
-            if database.volume() <= self.size_limit:
-                break
-            database.set(_MARK, None)
-        gone = before - len(database)
-        if gone > 0:
-            logger.info("evicted %d entries: the cache is at its size limit", gone)
-
-    @contextlib.contextmanager
-    def _open(self) -> Iterator[Any]:
-        """Give the database, connected for the length of the block."""
-        import diskcache
-
-        try:
-            if self._database is None:
-                self._connect()
-            yield self._database
-        except (sqlite3.Error, diskcache.Timeout, OSError, CacheError) as error:
-            self._damaged = _is_damage(error)
-            reason = str(error) or type(error).__name__
-            raise CacheError(f"{self.folder}: {reason}") from error
-        finally:
-            if self._database is not None:
-                self._database.close()
-            if self._damaged:
-                self._database = None
-
-    def _connect(self) -> None:
-        if not self._damaged:
-            try:
-                self._database = self._make()
-                shard = f"{_random.randrange(256):02x}"
-                self._sweep(self._database, self.files.shard(shard))
-            except (sqlite3.DatabaseError, TypeError, ValueError, KeyError) as error:
-                if isinstance(error, sqlite3.Error) and not _is_damage(error):
-                    raise
-                if self._database is not None:
-                    self._database.close()
-            else:
-                return
-        self._trouble.arose("the cache index in %s is damaged, and made anew", self.folder)
-        for suffix in ("", "-wal", "-shm"):
-            (self.folder / f"cache.db{suffix}").unlink(missing_ok=True)
-        self._damaged = False
-        self._database = self._make()
-        self._sweep(self._database, self.files.keys())
-
-    def _make(self) -> Any:
-        import diskcache
-
-        database = diskcache.Cache.__new__(diskcache.Cache)
-        try:
-            database.__init__(
-                str(self.folder),
-                timeout=_BUSY_SECONDS,
-                disk=disk_class(),
-                eviction_policy="least-recently-used",
-                size_limit=self.size_limit,
-                cull_limit=1,
-                statistics=0,
-                tag_index=0,
+    def _failed(self, error: LedgerError) -> None:
+        now = time.monotonic()
+        since = self._failing_since = self._failing_since or now
+        self._pause = min(2 * self._pause, _PAUSES[1])
+        self._quiet_until = now + self._pause
+        if not isinstance(error, BusyError | DamagedError) or now - since > _PATIENCE_SECONDS:
+            self._trouble.arose(
+                "the cache index could not be updated, and nothing is stored: %s", error
             )
-        except BaseException:
-            # In two steps, because what fails to be made has connected already.
-            database.close()
-            raise
-        return database
+        with self._lock:
+            # Uses that nobody can be told of are forgotten at last.
+            for one in list(self._noted)[: -8 * _NOTED_MOST]:
+                if self._noted[one] is None:
+                    del self._noted[one]
 
-    def _sweep(self, database: Any, found: Iterable[tuple[str, os.stat_result]]) -> None:
-        """Give rows to entries that have none: their writers were killed."""
-        self.files.tidy()
-        lost = [(state.st_mtime, key) for key, state in found if key not in database]
-        if lost:
-            with database.transact():
-                for _, key in sorted(lost):
-                    self._record(database, key, stored=True)
+    def _settle_with(self, need: int) -> None:
+        with self._lock:
+            noted = dict(list(self._noted.items())[:_NOTED_MOST])
+            recorded = sum(size for size in noted.values() if size is not None)
+        ledger, name = self._ledger, self._writer.name
+        _make(self.folder)
+        try:
+            self._writer.begin()
+        except OSError as error:
+            raise LedgerError(f"{self.folder}: {error.strerror or error}") from error
+        with ledger.transaction():
+            ledger.record([(kind, key, size) for (kind, key), size in noted.items()])
+            self._sweep_if_due(need)
+            with self._lock:
+                held = self._free + self._spent - recorded
+            room, evicted = self._make_room(held, need)
+            ledger.grant(name, held + room)
+        with self._lock:
+            for one, size in noted.items():
+                # What was stored once more meanwhile is noted still.
+                if one in self._noted and self._noted[one] == size:
+                    del self._noted[one]
+                elif size is not None:
+                    recorded -= size
+            self._spent -= recorded
+            self._free += room
+            self._settled = time.monotonic()
+            self._remember(noted, recorded)
+        if evicted:
+            logger.info("evicted %d entries: the cache is at its size limit", evicted)
+
+    def _remember(self, noted: dict[tuple[int, str], int | None], recorded: int) -> None:
+        self._recent_bytes += recorded
+        if (
+            self._recent_bytes * 20 >= self.size_limit
+            or self._settled - self._recent_since > _RECENT_SECONDS
+        ):
+            self._forget()
+        else:
+            self._recent.update(noted)
+
+    def _make_room(self, held: int, need: int) -> tuple[int, int]:
+        """Return what can be granted on top of what is held, and how many were evicted for it."""
+        ledger = self._ledger
+        others = ledger.granted(self._writer.name)
+        share = max(min(self.size_limit // _SHARE, _GRANT_MOST, self.size_limit // 8 - others), 0)
+        want = max(need, min(share - held, _GRANT_CHUNKS * need)) if need else 0
+        fixed = ledger.index_bytes() + others + held
+        evicted = 0
+        _, described = ledger.counted(DESCRIPTIONS)
+        most = self.size_limit // _DESCRIPTIONS_SHARE
+        if described > most:
+            gone, freed = ledger.evict(DESCRIPTIONS, described - most)
+            evicted, described = evicted + gone, described - freed
+        _, chunks = ledger.counted(CHUNKS)
+        if fixed + described + need > self.size_limit:
+            want = 0  # it would not fit even if all went
+        over = fixed + described + chunks + want - self.size_limit
+        if over > 0:
+            # Whoever waits for room waits for no more than this.
+            gone, freed = ledger.evict(CHUNKS, over, 1 if need else _ROUNDS)
+            evicted, over = evicted + gone, over - freed
+        if not self._sweeper.swept():
+            return 0, evicted
+        room = want - max(over, 0)
+        return (room if room >= need else 0), evicted
+
+    def _sweep_if_due(self, need: int) -> None:
+        """Sweep a little: at once if room is waited for, else for a small share of the time."""
+        now = time.monotonic()
+        if now >= self._sweep_at or (
+            need and (not self._sweeper.swept() or self._sweeper.awaited())
+        ):
+            self._sweeper.sweep(_SWEEP_SECONDS)
+            end = time.monotonic()
+            self._sweep_at = end + _SWEEP_SHARE * (end - now)
+
+    def flush(self) -> None:
+        """Bring what is noted into the ledger, and give back room that is not needed.
+
+        Waits for nobody for long: what cannot be told is found by whoever sweeps the folder.
+        """
+        until = time.monotonic() + _CLOSING_SECONDS
+        while not self._flush_once() and time.monotonic() < until:
+            time.sleep(_PAUSES[0])
+
+    def _flush_once(self) -> bool:
+        if not self._busy.acquire(timeout=_CLOSING_SECONDS):
+            return False
+        try:
+            with self._lock:
+                if not self._noted and not self._free:
+                    return True
+                self._free = 0
+            return self._settle(0) and not self._noted
+        finally:
+            self._busy.release()
+
+    def end(self) -> None:
+        """Flush, and be no writer any longer, unless something is still being written."""
+        self.flush()
+        if not self._busy.acquire(timeout=0):
+            return
+        try:
+            if self._writer.begun and not self._spent:
+                with contextlib.suppress(LedgerError), self._ledger.transaction():
+                    self._ledger.retire(self._writer.name)
+                self._writer.end()
+            self._ledger.close()
+        finally:
+            self._busy.release()
 
     def totals(self) -> tuple[int, int]:
-        """Return the number of entries and the bytes on disk.
+        """Return the number of chunks and the bytes on disk of all there is.
 
         Raises
         ------
@@ -264,44 +314,82 @@ class Index:
             If the index cannot be read.
         """
         self.flush()
-        with self._busy, self._open() as database:
-            return len(database) - (_MARK in database), database.volume()
+        return self._patiently(self._totals)
+
+    def _totals(self) -> tuple[int, int]:
+        while not self._sweeper.swept():
+            self._sweeper.sweep(_SWEEP_SECONDS)
+        entries, size = self._ledger.counted(CHUNKS)
+        _, described = self._ledger.counted(DESCRIPTIONS)
+        return entries, size + described + self._ledger.index_bytes()
 
     def clear(self) -> None:
-        """Remove all entries.
+        """Remove all that is kept.
 
         Raises
         ------
         CacheError
             If the index cannot be written.
         """
+        with self._lock:
+            dropped = sum(size for size in self._noted.values() if size is not None)
+            self._noted = {}
+            self._free += dropped
+            self._spent -= dropped
+            self._forget()
+        # Files first: they are what takes the space, and rows without them do no harm.
+        for files in self.kinds:
+            for key, _ in files.keys():  # noqa: SIM118 - not a mapping
+                files.remove(key)
+            files.tidy(age=UNFINISHED_SECONDS)
+        self._patiently(self._ledger.clear)
+
+    def _patiently(self, action: Callable[[], T]) -> T:
+        """Do something in a transaction, for which whoever asked is ready to wait."""
+        until = time.monotonic() + _PATIENCE_SECONDS
         with self._busy:
-            with self._lock:
-                self._noted = {}
-                self._stored = self._stored_bytes = 0
-                self._forget()
-            # Files first: they are what takes the space, and rows without them
-            # do no harm.
-            for key, _ in self.files.keys():  # noqa: SIM118 - not a mapping
-                self.files.remove(key)
-            self.files.tidy()
-            with self._open() as database:
-                database.clear()
+            while True:
+                try:
+                    _make(self.folder)
+                    with self._ledger.transaction():
+                        return action()
+                except (BusyError, DamagedError) as error:
+                    if time.monotonic() > until:
+                        raise
+                    if isinstance(error, DamagedError):
+                        self._ledger.remove()
+                time.sleep(_PAUSES[0])
 
 
-def _is_damage(error: BaseException) -> bool:
-    # SQLite has classes for all other troubles, such as a full disk.
-    return type(error) is sqlite3.DatabaseError
+def _make(folder: Path) -> None:
+    try:
+        make_private(folder)
+    except OSError as error:
+        raise LedgerError(f"{folder}: {error.strerror or error}") from error
 
 
 _indexes: weakref.WeakSet[Index] = weakref.WeakSet()
+_shared: weakref.WeakValueDictionary[tuple[Path, int], Index] = weakref.WeakValueDictionary()
+_sharing = threading.Lock()
 _abandoned: list[Any] = []
 
 
+def shared_index(folder: Path, size_limit: int) -> Index:
+    """Return the one index that a folder of some limit has in this process."""
+    with _sharing:
+        index = _shared.get((folder, size_limit))
+        if index is None:
+            index = _shared[folder, size_limit] = Index(folder, size_limit)
+        return index
+
+
 def _after_fork() -> None:
-    for index in _indexes:
+    global _sharing  # noqa: PLW0603 - a thread of the parent may have held it
+    _sharing = threading.Lock()
+    for index in list(_indexes):
         # Kept, not closed: closing it here would release the parent's locks.
-        _abandoned.append(index._database)  # noqa: SLF001
+        _abandoned.append(index._ledger.abandon())  # noqa: SLF001
+        index._writer.forget()  # noqa: SLF001
         index._reset()  # noqa: SLF001
         util = sys.modules.get("multiprocessing.util")
         if util is not None:
@@ -313,7 +401,7 @@ def _after_fork() -> None:
 def _flush_at_exit(index: Index) -> None:
     from multiprocessing.util import Finalize
 
-    Finalize(index, index.flush, exitpriority=1)
+    Finalize(index, index.end, exitpriority=1)
 
 
 if hasattr(os, "register_at_fork"):

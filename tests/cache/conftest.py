@@ -1,5 +1,7 @@
 """A source that counts, for the tests of the cache."""
 
+import contextlib
+import os
 import threading
 
 import numpy as np
@@ -75,3 +77,18 @@ def box():
         return tuple(slice(start, stop, 1) for start, stop in bounds)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def on_disk():
+    """Return the bytes on disk of all files below a folder."""
+
+    def measured(folder):
+        size = 0
+        for place, _, names in os.walk(folder):
+            for name in names:
+                with contextlib.suppress(OSError):
+                    size += os.lstat(f"{place}/{name}").st_blocks * 512
+        return size
+
+    return measured

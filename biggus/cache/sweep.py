@@ -1,0 +1,106 @@
+"""Sweeping: the ledger is held against what is in the folder, a small part at a time.
+
+What writers that were killed left behind is counted, and what is gone no longer
+is.  Of a writer that is dead, what it was granted stays reserved until all of the
+folder has been swept once more: for so long it is not known what it has written.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from typing import TYPE_CHECKING
+
+from biggus.cache.ledger import SHARDS, SWEEP, hex_of
+from biggus.cache.writers import lives
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from biggus.cache.ledger import Ledger
+
+# Before anything that was ever counted, in the order in which it was written.
+_LONG_AGO = -(2**62)
+
+
+class Sweeper:
+    """What sweeps a cache folder, within transactions of its ledger.
+
+    Parameters
+    ----------
+    ledger : Ledger
+        The ledger.
+    writers : Path
+        Where the files of writers lie.
+    """
+
+    def __init__(self, ledger: Ledger, writers: Path) -> None:
+        self._ledger = ledger
+        self._writers = writers
+
+    def swept(self) -> bool:
+        """Tell whether all of the folder has been swept since the ledger was made."""
+        return self._steps() >= SWEEP
+
+    def awaited(self) -> bool:
+        """Tell whether room will be there once more has been swept."""
+        return bool(self._ledger.run("SELECT 1 FROM writers WHERE doomed IS NOT NULL LIMIT 1"))
+
+    def _steps(self) -> int:
+        ((steps,),) = self._ledger.run("SELECT swept FROM state")
+        return int(steps)
+
+    def sweep(self, seconds: float) -> int:
+        """Sweep on for some time, one step at least and all of it once at most; return the steps.
+
+        Whether writers are alive is looked at once in this.
+        """
+        steps = first = self._steps()
+        self._look_after_writers(steps)
+        until = time.monotonic() + seconds
+        while steps < first + SWEEP:
+            kind, shard = divmod(steps % SWEEP, SHARDS)
+            self._sweep_shard(kind, shard)
+            steps += 1
+            if time.monotonic() >= until:
+                break
+        self._ledger.run("UPDATE state SET swept=?", steps)
+        self._ledger.run("DELETE FROM writers WHERE doomed<=?", steps)
+        self._ledger.shrink()
+        return steps - first
+
+    def _look_after_writers(self, steps: int) -> None:
+        for (name,) in self._ledger.run("SELECT name FROM writers WHERE doomed IS NULL"):
+            if not lives(self._writers, name):
+                self._ledger.run("UPDATE writers SET doomed=? WHERE name=?", steps + SWEEP, name)
+                for files in self._ledger.kinds:
+                    files.tidy(name)
+                with contextlib.suppress(OSError):
+                    (self._writers / name).unlink()
+
+    def _sweep_shard(self, kind: int, shard: int) -> None:
+        ledger, files = self._ledger, self._ledger.kinds[kind]
+        found = dict(files.shard(f"{shard:02x}"))
+        first, last = bytes([shard]), bytes([shard]) + b"\xff" * 20
+        within = "SELECT key, bytes, used FROM entries WHERE kind=? AND key>=? AND key<=?"
+        gone = []
+        total = count = 0
+        for key, size, used in ledger.run(within, kind, first, last):
+            state = found.pop(hex_of(key), None)
+            # What was not found may have been stored since.
+            there = files.size(key.hex()) if state is None else files.blocks(state)
+            if there is None:
+                gone.append((key, size))
+                continue
+            if there != size:
+                ledger.put(kind, key, there, used, size)
+            count, total = count + 1, total + there
+        ledger.take(kind, gone)
+        for name, state in found.items():
+            there = files.size(name)
+            if there is not None:
+                ledger.put(kind, bytes.fromhex(name), there, _LONG_AGO + state.st_mtime_ns, None)
+                count, total = count + 1, total + there
+        ledger.run("DELETE FROM shards WHERE kind=? AND shard=?", kind, shard)
+        if count:
+            ledger.run("INSERT INTO shards VALUES (?, ?, ?, ?)", kind, shard, count, total)

@@ -1,0 +1,183 @@
+"""The ledger: what it counts, in which order things go, and what it does not believe."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+
+import numpy as np
+import pytest
+
+from biggus.cache import Cache
+from biggus.cache.files import Files
+from biggus.cache.ledger import NAME, SHARDS, BusyError, DamagedError, Ledger, hex_of
+from biggus.cache.sweep import Sweeper
+from biggus.wrappers import ObjectSource
+
+KEYS = [f"{number:02x}" * 20 for number in range(0, 256, 8)]
+
+
+@pytest.fixture
+def ledger(tmp_path):
+    made = Ledger(tmp_path, [Files(tmp_path / "entries"), Files(tmp_path / "descriptions")])
+    yield made
+    made.close()
+
+
+def test_it_counts_what_is_stored_replaced_and_taken_out(ledger):
+    with ledger.transaction():
+        ledger.record([(0, key, 4096) for key in KEYS])
+        ledger.record([(1, KEYS[0], 4096)])
+        assert ledger.counted(0) == (32, 32 * 4096)
+        ledger.record([(0, KEYS[0], 8192), (0, KEYS[1], None)])
+        assert ledger.counted(0) == (32, 33 * 4096)
+    with ledger.transaction():
+        ledger.take(0, [(bytes.fromhex(KEYS[0]), 8192)])
+        assert ledger.counted(0) == (31, 31 * 4096)
+        assert ledger.counted(1) == (1, 4096)
+        ledger.clear()
+        assert ledger.counted(0) == ledger.counted(1) == (0, 0)
+
+
+def test_the_least_recently_used_goes_first_and_no_more_than_must(ledger):
+    with ledger.transaction():
+        ledger.record([(0, key, 4096) for key in KEYS])
+        ledger.record([(0, KEYS[0], None)])
+        assert ledger.evict(0, 3 * 4096 - 1) == (3, 3 * 4096)
+        left = {key.hex() for (key,) in ledger.run("SELECT key FROM entries")}
+    assert set(KEYS) - left == set(KEYS[1:4])
+
+
+def test_what_fails_leaves_it_as_it_was(ledger):
+    with ledger.transaction():
+        ledger.record([(0, KEYS[0], 4096)])
+
+    def failing():
+        with ledger.transaction():
+            ledger.clear()
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        failing()
+    with ledger.transaction():
+        assert ledger.counted(0) == (1, 4096)
+
+
+def test_who_comes_second_is_told_so(ledger):
+    with ledger.transaction():
+        pass
+    other = Ledger(ledger.folder, ledger.kinds)
+    with ledger.transaction(), pytest.raises(BusyError), other.transaction():
+        raise AssertionError
+    with other.transaction():
+        pass
+    other.close()
+
+
+@pytest.mark.parametrize("key", [b"", b"\0" * 19, b"\0" * 21, "0" * 20, "../../victim", 7, None])
+def test_a_key_is_twenty_bytes(key):
+    with pytest.raises(DamagedError):
+        hex_of(key)
+
+
+def test_a_planted_key_removes_nothing_outside(tmp_path):
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    with Cache(tmp_path / "c", 500_000) as cache:
+        source = ObjectSource(np.arange(100_000), chunks=(1000,), token="one")
+        cache.wrap(source)[slice(0, 100_000, 1),]
+    database = sqlite3.connect(tmp_path / "c" / NAME)
+    with database:
+        planted = ("../../victim", -(10**9))
+        database.execute("INSERT INTO entries VALUES (0, ?, 4096, ?)", planted)
+    database.close()
+    other = ObjectSource(np.arange(100_000), chunks=(1000,), token="other")
+    cache.wrap(other)[slice(0, 100_000, 1),]
+    cache.close()
+    assert victim.read_text() == "precious"
+    assert cache.stats().bytes <= 500_000
+
+
+@pytest.mark.parametrize("years", [-56, -1, 1])
+def test_the_order_of_use_does_not_follow_the_clock(tmp_path, monkeypatch, years):
+    cache = Cache(tmp_path / "c", 1_000_000)
+    box = (slice(0, 200_000, 1),)
+    old = cache.wrap(ObjectSource(np.arange(200_000, dtype="u1"), token="old"), (10_000,))
+    old[box]
+    cache.close()
+    clock = time.time
+    monkeypatch.setattr(time, "time", lambda: clock() + years * 365 * 86400)
+    used = cache.wrap(ObjectSource(np.arange(200_000, dtype="u1"), token="used"), (10_000,))
+    for number in range(12):
+        used[box]
+        cache.close()
+        token = f"passing {number}"
+        passing = cache.wrap(ObjectSource(np.arange(200_000, dtype="u1"), token=token), (10_000,))
+        passing[box]
+        cache.close()
+        assert used.cached(box)
+    assert not old.cached(box)
+
+
+# ---- sweeping ----
+
+
+def written(files, keys):
+    for key in keys:
+        files.write(key, [b"x" * 5000])
+
+
+def swept(ledger, steps):
+    """Sweep some shards; return how many entries are counted then."""
+    sweeper = Sweeper(ledger, ledger.folder / "writers")
+    done = 0
+    while done < steps:
+        with ledger.transaction():
+            done += sweeper.sweep(0.0)
+    with ledger.transaction():
+        return ledger.counted(0)
+
+
+def test_each_sweep_is_of_one_shard_and_goes_on_where_the_last_one_ended(ledger):
+    written(ledger.kinds[0], KEYS)
+    counts = [swept(ledger, 8)[0] for _ in range(SHARDS // 8)]
+    assert counts == list(range(1, 33))
+    assert swept(ledger, 1) == (32, 32 * 8192)
+
+
+def test_what_was_found_goes_before_what_was_used_in_the_order_of_writing(ledger):
+    files = ledger.kinds[0]
+    with ledger.transaction():
+        ledger.record([(0, KEYS[0], 8192)])
+    written(files, KEYS[:1] + KEYS[4:8])
+    swept(ledger, 2 * SHARDS)
+    with ledger.transaction():
+        assert ledger.counted(0) == (5, 5 * 8192)
+        assert ledger.evict(0, 4 * 8192)[0] == 4
+    assert [key for key, _ in files.keys()] == KEYS[:1]  # noqa: SIM118 - not a mapping
+
+
+def test_what_has_gone_or_grown_is_counted_as_it_is(ledger):
+    files = ledger.kinds[0]
+    written(files, KEYS[:3])
+    swept(ledger, 2 * SHARDS)
+    files.remove(KEYS[0])
+    files.write(KEYS[1], [b"x" * 50_000])
+    assert swept(ledger, 2 * SHARDS) == (2, 8192 + 53_248)
+
+
+def test_what_a_dead_writer_was_granted_comes_back_once_all_is_swept(ledger):
+    with ledger.transaction():
+        ledger.grant("1-dead", 100_000)
+    files = ledger.kinds[0]
+    files.writer = "1-dead"
+    written(files, KEYS[:1])
+    (files.folder / "unfinished" / "1-dead-0-").write_text("cut")
+    (files.folder / "unfinished" / "2-alive-0-").write_text("cut")
+    swept(ledger, 2 * SHARDS - 1)
+    with ledger.transaction():
+        assert ledger.granted("") == 100_000
+    swept(ledger, 1)
+    with ledger.transaction():
+        assert ledger.granted("") == 0
+    assert [p.name for p in (files.folder / "unfinished").iterdir()] == ["2-alive-0-"]

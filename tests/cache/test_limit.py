@@ -1,0 +1,303 @@
+"""The limit: blocks on the disk never pass it, whoever writes and whatever was damaged."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+
+from biggus.cache import Cache
+from biggus.cache.ledger import NAME
+from biggus.wrappers import ObjectSource
+
+LIMIT = 1_000_000
+CHUNK = 10_000
+ON_DISK = 12_288
+
+WRITER = """if True:
+    import sys, threading, numpy as np
+    from biggus.cache import Cache
+    from biggus.wrappers import ObjectSource
+    folder, limit, token, chunk, count, threads, spoken = sys.argv[1:]
+    limit, chunk, count, threads = int(limit), int(chunk), int(count), int(threads)
+    values = np.arange(count * chunk, dtype="u1")
+    cache = Cache(folder, limit)
+    cached = cache.wrap(ObjectSource(values, chunks=(chunk,), token=token))
+    def work(first):
+        for i in range(first, count, threads):
+            box = slice(i * chunk, (i + 1) * chunk, 1),
+            assert (cached[box] == values[box]).all()
+            if spoken == "yes":
+                print(i, flush=True)
+    workers = [threading.Thread(target=work, args=(i,)) for i in range(threads)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    cache.close()
+"""
+
+
+def writer(folder, limit, token, chunk, count, threads=1, spoken="no"):
+    """Begin a process that reads chunks through a cache, each once."""
+    arguments = [str(one) for one in (folder, limit, token, chunk, count, threads, spoken)]
+    return subprocess.Popen([sys.executable, "-c", WRITER, *arguments], stdout=subprocess.PIPE)
+
+
+def write(cache, token, count=300):
+    """Read chunks through a cache, each once; return how many were stored."""
+    values = np.arange(count * CHUNK, dtype="u1")
+    cached = cache.wrap(ObjectSource(values, chunks=(CHUNK,), token=token))
+    for i in range(count):
+        box = (slice(i * CHUNK, (i + 1) * CHUNK, 1),)
+        assert (cached[box] == values[box]).all()
+    cache.close()
+    boxes = [(slice(i * CHUNK, (i + 1) * CHUNK, 1),) for i in range(count)]
+    return sum(map(cached.cached, boxes))
+
+
+@pytest.mark.parametrize(
+    ("processes", "threads", "chunk", "limit"),
+    [(8, 1, 64_000, 8_000_000), (8, 1, 1_000, 2_000_000), (1, 8, 64_000, 8_000_000),
+     (1, 8, 1_000, 2_000_000), (2, 4, 1_000_000, 20_000_000)],
+)  # fmt: skip
+def test_the_limit_is_kept_under_load(tmp_path, on_disk, processes, threads, chunk, limit):
+    folder = tmp_path / "c"
+    count = 3 * limit // max(chunk, 4096) // processes
+    running = [
+        writer(folder, limit, str(number), chunk, count, threads) for number in range(processes)
+    ]
+    most = 0
+    while any(process.poll() is None for process in running):
+        most = max(most, on_disk(folder))
+    assert [process.returncode for process in running] == [0] * processes
+    assert all(process.communicate()[0] == b"" for process in running)
+    assert most <= 1.02 * limit + processes * threads * chunk
+    stats = Cache(folder, limit).stats()
+    assert on_disk(folder) <= stats.bytes <= limit
+    assert stats.entries > 0
+
+
+def test_threads_of_one_process_are_all_served(tmp_path):
+    cache = Cache(tmp_path / "c", LIMIT)
+    threads = [threading.Thread(target=write, args=(cache, str(i), 100)) for i in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert cache.stats().bytes > 0.8 * LIMIT
+
+
+def test_what_is_stored_is_kept_up_to_the_limit(tmp_path, on_disk):
+    folder = tmp_path / "c"
+    kept = write(Cache(folder, LIMIT), "one")
+    assert kept * ON_DISK >= 0.85 * LIMIT
+    assert on_disk(folder) <= LIMIT
+
+
+def test_a_smaller_limit_is_kept_from_then_on(tmp_path, on_disk):
+    folder = tmp_path / "c"
+    write(Cache(folder, 4 * LIMIT), "one")
+    write(Cache(folder, LIMIT), "two", 20)
+    assert on_disk(folder) <= LIMIT
+
+
+def test_descriptions_are_counted_and_bounded(tmp_path, on_disk):
+    cache = Cache(tmp_path / "c", LIMIT)
+    for number in range(1000):
+        cache.remember(str(number), {"shape": [number]})
+    cache.close()
+    assert on_disk(cache.path) <= LIMIT
+    assert cache.recall("999") == {"shape": [999]}
+    assert cache.recall("0") is None
+    assert 10 <= len(list(cache.descriptions())) <= LIMIT // 4096
+    assert write(cache, "one") > 50
+
+
+def test_descriptions_that_are_used_stay(tmp_path):
+    cache = Cache(tmp_path / "c", LIMIT)
+    cache.remember("first", {"shape": [1]})
+    for number in range(200):
+        cache.remember(str(number), {"shape": [number]})
+        cache.close()
+        assert cache.recall("first") == {"shape": [1]}
+
+
+# ---- after damage ----
+
+
+def garbage(path):
+    path.write_bytes(os.urandom(5000))
+
+
+def emptied(path):
+    path.write_bytes(b"")
+
+
+def gone(path):
+    path.unlink()
+
+
+def cut(path):
+    os.truncate(path, path.stat().st_size // 2)
+
+
+def another(path):
+    path.unlink()
+    database = sqlite3.connect(path)
+    database.execute("CREATE TABLE entries (x)")
+    database.close()
+
+
+def another_format(path):
+    database = sqlite3.connect(path)
+    database.execute("PRAGMA user_version=99")
+    database.close()
+
+
+def a_pipe(path):
+    path.unlink()
+    os.mkfifo(path)
+
+
+def without_rows(path):
+    statement(path, "DELETE FROM entries")
+
+
+def without_half_of_the_rows(path):
+    statement(path, "DELETE FROM entries WHERE hex(key) > '8'")
+
+
+def without_sums(path):
+    statement(path, "UPDATE shards SET bytes = 0")
+
+
+def with_texts_for_sums(path):
+    statement(path, "UPDATE shards SET bytes = 'many', entries = 'some'")
+
+
+def with_negative_sums(path):
+    statement(path, "UPDATE shards SET bytes = -1000000000")
+
+
+def with_wrong_keys(path):
+    statement(path, "UPDATE entries SET key = CAST(hex(key) AS TEXT)")
+
+
+def with_texts_for_sizes(path):
+    statement(path, "UPDATE entries SET bytes = 'large'")
+
+
+def without_state(path):
+    statement(path, "DELETE FROM state")
+
+
+def with_a_text_for_the_clock(path):
+    statement(path, "UPDATE state SET clock = 'noon'")
+
+
+def without_a_table(path):
+    statement(path, "DROP TABLE shards")
+
+
+def statement(path, text):
+    database = sqlite3.connect(path)
+    with database:
+        database.execute(text)
+    database.close()
+
+
+HARMS = [
+    garbage, emptied, gone, cut, another, another_format, without_rows, without_half_of_the_rows,
+    without_sums, with_texts_for_sums, with_negative_sums, with_wrong_keys, with_texts_for_sizes,
+    without_state, with_a_text_for_the_clock, without_a_table,
+]  # fmt: skip
+if hasattr(os, "mkfifo"):
+    HARMS.append(a_pipe)
+
+
+@pytest.mark.parametrize("anew", [False, True])
+@pytest.mark.parametrize("harm", HARMS)
+def test_the_limit_is_kept_after_the_index_was_damaged(tmp_path, on_disk, harm, anew):
+    folder = tmp_path / "c"
+    cache = Cache(folder, LIMIT)
+    write(cache, "one")
+    cache._index.end()  # as at the end of a process
+    harm(folder / NAME)
+    if anew:
+        del cache
+        cache = Cache(folder, LIMIT)
+    kept = 0
+    for number in range(3):
+        kept = write(cache, f"two {number}")
+        assert on_disk(folder) <= 1.02 * LIMIT or number == 0
+    assert kept > 20, "it is used again"
+    assert cache.stats().bytes <= LIMIT
+
+
+def test_the_limit_is_kept_after_the_folder_was_removed(tmp_path, on_disk):
+    folder = tmp_path / "c"
+    before = os.umask(0)
+    try:
+        cache = Cache(folder, LIMIT)
+        write(cache, "one")
+        shutil.rmtree(folder)
+        kept = write(cache, "two")
+    finally:
+        os.umask(before)
+    assert on_disk(folder) <= LIMIT
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert kept > 20
+    assert cache.stats().entries == kept
+    shutil.rmtree(folder)
+    assert cache.stats().entries == 0
+
+
+def test_entries_of_the_first_format_are_adopted(tmp_path, on_disk):
+    folder = tmp_path / "c"
+    kept = write(Cache(folder, LIMIT), "one", 50)
+    for path in (NAME, "writers"):
+        shutil.rmtree(folder / path) if path == "writers" else (folder / path).unlink()
+    for name in ("cache.db", "cache.db-wal", "cache.db-shm"):
+        (folder / name).write_bytes(bytes(100_000))
+    cache = Cache(folder, LIMIT)
+    assert cache.stats().entries == kept == 50
+    assert not list(folder.glob("cache.db*"))
+    write(cache, "two")
+    assert on_disk(folder) <= LIMIT
+
+
+def test_nothing_is_stored_that_cannot_be_counted(tmp_path, on_disk):
+    folder = tmp_path / "c"
+    (folder / NAME).mkdir(parents=True)
+    assert write(Cache(folder, LIMIT), "one") == 0
+    assert on_disk(folder) == 0
+
+
+def test_the_limit_is_kept_by_writers_that_are_killed(tmp_path, on_disk):
+    folder = tmp_path / "c"
+    most = 0
+    for number in range(12):
+        process = writer(folder, LIMIT, str(number), CHUNK, 400, 2, "yes")
+        with process:
+            for _ in range(10 + 3 * number):
+                process.stdout.readline()
+            process.send_signal(signal.SIGKILL)
+        most = max(most, on_disk(folder))
+    assert most <= 1.02 * LIMIT + CHUNK
+    cache = Cache(folder, LIMIT)
+    for number in range(3):
+        write(cache, f"after {number}", 50)
+    assert on_disk(folder) <= LIMIT
+    found = sum(1 for _ in cache.files.keys())  # noqa: SIM118 - not a mapping
+    assert cache.stats().entries == found
+    assert cache.stats().bytes > 0.8 * LIMIT, "what they were granted has come back"
+    assert list((folder / "entries" / "unfinished").iterdir()) == []
+    assert len(list((folder / "writers").iterdir())) <= 1

@@ -1,0 +1,111 @@
+"""No read waits for the index, whoever is stopped while it holds it."""
+
+from __future__ import annotations
+
+import signal
+import sqlite3
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from biggus.cache import Cache
+from biggus.cache.ledger import NAME
+from biggus.errors import CacheError
+from biggus.wrappers import ObjectSource
+
+HOLDER = """if True:
+    import sqlite3, sys
+    database = sqlite3.connect(sys.argv[1], isolation_level=None)
+    database.execute(sys.argv[2])
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+READER = """if True:
+    import sys, numpy as np
+    from biggus.cache import Cache
+    from biggus.wrappers import ObjectSource
+    cache = Cache(sys.argv[1], "10 MB")
+    values = np.arange(200_000)
+    cached = cache.wrap(ObjectSource(values, token="read"), (1000,))
+    for _ in range(2):
+        for i in range(200):
+            box = slice(1000 * i, 1000 * i + 1000, 1),
+            assert (cached[box] == values[box]).all()
+    cache.remember("a", {})
+    cache.close()
+    print(sum(cached.cached((slice(1000 * i, 1000 * i + 1000, 1),)) for i in range(200)))
+"""
+# Whatever is not hung ends long before.
+HUNG_SECONDS = 300
+
+
+@pytest.fixture
+def held(tmp_path):
+    """Give a cache folder with one chunk in it."""
+    folder = tmp_path / "c"
+    with Cache(folder, "10 MB") as cache:
+        cache.wrap(ObjectSource(np.arange(1000), token="old"), (1000,))[slice(0, 1000, 1),]
+    return folder
+
+
+@pytest.fixture(params=["BEGIN IMMEDIATE", "BEGIN EXCLUSIVE"], autouse=True)
+def holder(request, held):
+    """Give a process that holds the index, and is stopped."""
+    if not hasattr(signal, "SIGSTOP"):
+        pytest.skip("needs processes that can be stopped")
+    command = [sys.executable, "-c", HOLDER, str(held / NAME), request.param]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    with process:
+        assert process.stdout.readline() == b"held\n"
+        process.send_signal(signal.SIGSTOP)
+        yield process
+        process.kill()
+
+
+def used(folder):
+    """Return when the last entry was used, as the index counts."""
+    database = sqlite3.connect(f"file:{folder / NAME}?immutable=1", uri=True)
+    ((last,),) = database.execute("SELECT MAX(used) FROM entries")
+    database.close()
+    return last
+
+
+def test_a_stopped_process_makes_nobody_wait(held):
+    command = [sys.executable, "-c", READER, str(held)]
+    done = subprocess.run(command, check=True, timeout=HUNG_SECONDS, capture_output=True)
+    assert done.stdout == b"0\n", "nothing is stored for which no room was granted"
+
+
+def test_the_index_is_tried_less_and_less_often(held, monkeypatch):
+    cache = Cache(held, "10 MB")
+    tried = []
+    index = cache._index
+    settle = index._settle
+    monkeypatch.setattr(index, "_settle", lambda need: (tried.append(need), settle(need))[1])
+    monkeypatch.setattr("biggus.cache.index._PAUSES", (1000.0, 1000.0))
+    cached = cache.wrap(ObjectSource(np.arange(50_000), token="new"), (1000,))
+    index._pause = 1000.0
+    assert cached[slice(0, 50_000, 1),].sum() == 50_000 * 49_999 // 2
+    assert len(tried) == 1
+
+
+def test_what_was_used_meanwhile_is_told_later(held, holder):
+    before = used(held)
+    cache = Cache(held, "10 MB")
+    cached = cache.wrap(ObjectSource(np.arange(1000), token="old"), (1000,))
+    assert cached[slice(0, 1000, 1),].sum() == 499500
+    cache.close()
+    holder.kill()
+    holder.wait()
+    assert used(held) == before
+    cache.close()
+    assert used(held) > before
+
+
+def test_statistics_say_that_the_index_is_held(held, monkeypatch):
+    monkeypatch.setattr("biggus.cache.index._PATIENCE_SECONDS", 0.1)
+    with pytest.raises(CacheError, match="locked"):
+        Cache(held, "10 MB").stats()

@@ -1,0 +1,78 @@
+"""Writers are seen for as long as their processes live, stopped or not."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from biggus.cache import writers
+from biggus.cache.writers import Writer, lives
+
+BEGUN = """if True:
+    import sys
+    from pathlib import Path
+    from biggus.cache.writers import Writer
+    writer = Writer(Path(sys.argv[1]))
+    writer.begin()
+    print(writer.name, flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_writer_lives_from_beginning_to_end(tmp_path):
+    folder = tmp_path / "writers"
+    writer = Writer(folder)
+    assert not lives(folder, writer.name)
+    writer.begin()
+    writer.begin()
+    assert writer.begun
+    assert lives(folder, writer.name)
+    writer.end()
+    assert not writer.begun
+    assert not lives(folder, writer.name)
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="needs processes that can be stopped")
+def test_a_stopped_process_lives_and_a_killed_one_does_not(tmp_path):
+    command = [sys.executable, "-c", BEGUN, str(tmp_path / "writers")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        name = process.stdout.readline().decode().strip()
+        process.send_signal(signal.SIGSTOP)
+        assert lives(tmp_path / "writers", name)
+        process.kill()
+        process.wait()
+        assert not lives(tmp_path / "writers", name)
+        assert (tmp_path / "writers" / name).exists()
+
+
+def test_a_folder_that_was_removed_is_made_again(tmp_path):
+    writer = Writer(tmp_path / "writers")
+    writer.begin()
+    (tmp_path / "writers" / writer.name).unlink()
+    (tmp_path / "writers").rmdir()
+    assert not lives(tmp_path / "writers", writer.name)
+    writer.begin()
+    assert lives(tmp_path / "writers", writer.name)
+    writer.end()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs numbers of processes")
+def test_without_locks_a_process_of_that_number_has_to_do(tmp_path, monkeypatch):
+    def refused(descriptor, *, exclusively):
+        raise OSError("no locks")
+
+    monkeypatch.setattr(writers, "_lock", refused)
+    writer = Writer(tmp_path / "writers")
+    writer.begin()
+    assert lives(tmp_path / "writers", writer.name)
+    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
+        ended.wait()
+    for name in (f"{ended.pid}-ab", "99999999999999999999-ab", "no number"):
+        (tmp_path / "writers" / name).touch()
+        assert not lives(tmp_path / "writers", name)
+    writer.end()
