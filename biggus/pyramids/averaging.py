@@ -1,8 +1,8 @@
 """What stands for the blocks of a level: sums of which the means are shown, or modes.
 
 Both are asked in the same way, so that what reads and keeps levels knows of neither:
-`first` makes the states of the first levels from values, `merged` that of the next level
-from those of four tiles, and `shown` the values of a level from its state.
+`first` makes the states of the first levels from values, `joined` one of those of boxes side by
+side, `merged` that of the next level, and `shown` the values of a level from its state.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from biggus.pyramids.blocks import STRIP, Sums, halvings, modes
+from biggus.pyramids.blocks import Sums, halvings, modes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -35,8 +35,11 @@ class Averaging(Protocol):
     def first(self, values: Values, axes: Axes, levels: int) -> Iterator[Any]:
         """Yield the states of the first levels of values, `EXACT_LEVELS` of them at most."""
 
-    def merged(self, quarters: Sequence[Sequence[Any]], sizes: Any, axes: Axes) -> Any:
-        """Return the state of a tile from those of the tiles under it, and their sizes."""
+    def joined(self, parts: Sequence[Sequence[Any]], sizes: Any, axes: Axes) -> Any:
+        """Return the state of a box from those of its parts, row by row, and their sizes."""
+
+    def merged(self, parts: Sequence[Sequence[Any]], sizes: Any, axes: Axes) -> Any:
+        """Return the state, one level up, of a box from those of its parts."""
 
     def shown(self, state: Any, sizes: Sizes, dtype: np.dtype[Any]) -> Values:
         """Return the values of a level."""
@@ -48,29 +51,34 @@ class Mean:
     name = "mean"
 
     def peak_bytes(self, count: int, itemsize: int) -> int:
-        """Return the memory of sums and counts, of a strip and of all levels."""
-        return 3 * count * max(8, itemsize) // 2 + min(count, STRIP) * (2 * itemsize + 24)
+        """Return the memory of sums and counts."""
+        return count * (2 * itemsize + 24)
 
     def first(self, values: Values, axes: Axes, levels: int) -> Iterator[Sums]:
         """Yield the sums of the first levels."""
         yield from halvings(values, axes, levels)
 
-    def merged(
-        self, quarters: Sequence[Sequence[Sums]], sizes: Sequence[Sequence[Sizes]], axes: Axes
+    def joined(
+        self, parts: Sequence[Sequence[Sums]], sizes: Sequence[Sequence[Sizes]], axes: Axes
     ) -> Sums:
-        """Return the sums of the tiles under a tile, halved."""
+        """Return the sums of boxes side by side as those of one."""
         counts = None
-        if any(sums.counts is not None for row in quarters for sums in row):
+        if any(sums.counts is not None for row in parts for sums in row):
             known = [
                 [
                     np.broadcast_to(size, sums.sums.shape) if sums.counts is None else sums.counts
                     for sums, size in zip(*pair, strict=True)
                 ]
-                for pair in zip(quarters, sizes, strict=True)
+                for pair in zip(parts, sizes, strict=True)
             ]
             counts = _joined(known, axes)
-        sums = _joined([[sums.sums for sums in row] for row in quarters], axes)
-        return Sums(sums, counts).halved(axes)
+        return Sums(_joined([[sums.sums for sums in row] for row in parts], axes), counts)
+
+    def merged(
+        self, parts: Sequence[Sequence[Sums]], sizes: Sequence[Sequence[Sizes]], axes: Axes
+    ) -> Sums:
+        """Return the sums of the tiles under a tile, halved."""
+        return self.joined(parts, sizes, axes).halved(axes)
 
     def shown(self, state: Sums, sizes: Sizes, dtype: np.dtype[Any]) -> Values:
         """Return the means."""
@@ -91,14 +99,19 @@ class Mode:
         for level in range(levels):
             yield modes(values, 2 << level, axes)
 
-    def merged(
+    def joined(
         self,
-        quarters: Sequence[Sequence[Values]],
+        parts: Sequence[Sequence[Values]],
         sizes: Any,  # noqa: ARG002 - part of the protocol
         axes: Axes,
     ) -> Values:
+        """Return the modes of boxes side by side as those of one."""
+        modes_of_all: Values = _joined(parts, axes)
+        return modes_of_all
+
+    def merged(self, parts: Sequence[Sequence[Values]], sizes: Any, axes: Axes) -> Values:
         """Return the modes of the tiles under a tile."""
-        return modes(_joined(quarters, axes), 2, axes)
+        return modes(self.joined(parts, sizes, axes), 2, axes)
 
     def shown(
         self,
@@ -110,12 +123,11 @@ class Mode:
         return state
 
 
-def _joined(quarters: Sequence[Sequence[Any]], axes: Axes) -> Any:
-    """Return the arrays of up to four tiles as one."""
-    parts = [part for row in quarters for part in row]
-    masked = any(isinstance(part, np.ma.MaskedArray) for part in parts)
+def _joined(parts: Sequence[Sequence[Any]], axes: Axes) -> Any:
+    """Return arrays that lie side by side, row by row, as one."""
+    masked = any(isinstance(part, np.ma.MaskedArray) for row in parts for part in row)
     join: Any = np.ma.concatenate if masked else np.concatenate
-    rows = [join(row, axis=axes[1]) if len(row) > 1 else row[0] for row in quarters]
+    rows = [join(row, axis=axes[1]) if len(row) > 1 else row[0] for row in parts]
     return join(rows, axis=axes[0]) if len(rows) > 1 else rows[0]
 
 

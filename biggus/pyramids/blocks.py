@@ -17,8 +17,6 @@ import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
     from biggus.source import Values
 
 EXACT_LEVELS = 3
@@ -32,10 +30,6 @@ _ACCUMULATED = {
 }
 """In what dtype the values of up to `EXACT_LEVELS` halvings are added up: without loss
 where that can be."""
-
-
-STRIP = 2**19
-"""About how many values are added up at once: few, for several copies are made of them."""
 
 
 @dataclass(frozen=True)
@@ -110,31 +104,19 @@ class Sums:
 
 def halvings(values: Values, axes: tuple[int, int], levels: int) -> list[Sums]:
     """Return the sums of the first levels of values, `EXACT_LEVELS` of them at most."""
-    strips = list(_strips(values, axes[0], levels))
     found = None
     if not np.ma.is_masked(values):
         # An infinity and its opposite make NaN too: then it is looked for in the values.
         with np.errstate(invalid="ignore"):
-            found = [_halved(Sums(np.ma.getdata(strip), None), axes, levels) for strip in strips]
+            found = _halved(Sums(np.ma.getdata(values), None), axes, levels)
         # Whatever is added to NaN, NaN it stays: the last and smallest level tells.
-        if values.dtype.kind in "fc" and any(np.isnan(each[-1].sums).any() for each in found):
+        if values.dtype.kind in "fc" and np.isnan(found[-1].sums).any():
             found = None
     if found is None:
-        found = [_halved(Sums.of(strip), axes, levels) for strip in strips]
-    joined = found[0]
-    if len(found) > 1:
-        joined = [_joined(parts, axes[0]) for parts in zip(*found, strict=True)]
+        found = _halved(Sums.of(values), axes, levels)
     if levels == EXACT_LEVELS:
-        joined[-1] = joined[-1].widened()
-    return joined
-
-
-def _strips(values: Values, rows: int, levels: int) -> Iterator[Values]:
-    """Yield whole blocks of the last of some levels, a part of the rows at once."""
-    length = values.shape[rows]
-    step = max(1, STRIP * length // max(1, values.size) >> levels) << levels
-    for start in range(0, length, step):
-        yield values[(*(slice(None),) * rows, slice(start, start + step))]
+        found[-1] = found[-1].widened()
+    return found
 
 
 def _halved(sums: Sums, axes: tuple[int, int], levels: int) -> list[Sums]:
@@ -143,15 +125,6 @@ def _halved(sums: Sums, axes: tuple[int, int], levels: int) -> list[Sums]:
         sums = sums.halved(axes)
         found.append(sums)
     return found
-
-
-def _joined(parts: Sequence[Sums], axis: int) -> Sums:
-    """Return the sums of strips, all or none with counts, as one."""
-    counts = [part.counts for part in parts if part.counts is not None]
-    return Sums(
-        np.concatenate([part.sums for part in parts], axis),
-        np.concatenate(counts, axis) if counts else None,
-    )
 
 
 def _within(values: npt.NDArray[Any], dtype: np.dtype[Any]) -> npt.NDArray[Any]:

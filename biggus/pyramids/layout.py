@@ -2,14 +2,16 @@
 
 A level halves the rows and the columns of the one before it.  Its tiles are of one
 size, so four tiles of a level lie under each of the next; and as far as that can be, whole
-chunks of the array lie under each tile of the third level, which is what is read at
-once.  All of it follows from shape and grid alone, but for how much beside a tile is read at once.
+chunks of the array lie under each tile of the third level.  What is under such a tile is read
+in pieces, which are small, of whole chunks, and made coarser in strips, which are smaller.
+All of it follows from shape and grid alone, but for how much beside a tile is read at once.
 
 Pure: reads nothing.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -35,6 +37,13 @@ _LARGEST_TILE = 1024
 _MOST_BANDS = 16
 """A last axis of so many elements is read with each pixel: colours, not steps of time."""
 
+PIECE = 2**19
+"""About how many values are read at once, where chunks are no larger: the memory of what has just
+been made coarser is then there for the next, and much of it in the core's cache."""
+
+STRIP = 2**19
+"""About how many values are made coarser at once: few, for several copies are made of them."""
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -51,12 +60,16 @@ class Layout:
     depth : tuple of int
         For each axis how many elements are read at once, where that is not rows or columns: whole
         chunks, so that each is decoded once.  What the levels are does not depend on it.
+    steps : tuple of int
+        Rows and columns of the array: pieces of multiples of them are of whole chunks, and of
+        whole blocks of the third level.  0: all that is under a tile.
     """
 
     shape: tuple[int, ...]
     axes: tuple[int, int]
     tile: tuple[int, int]
     depth: tuple[int, ...]
+    steps: tuple[int, int] = (0, 0)
 
     @classmethod
     def of(cls, shape: tuple[int, ...], axes: tuple[int, int], grid: Chunks | None) -> Layout:
@@ -70,7 +83,11 @@ class Layout:
         """
         edges = list(Grid(shape, grid or (1,) * len(shape)).axes)
         rows, columns = (_tile_length(shape[axis], edges[axis], grid is None) for axis in axes)
-        layout = cls(shape, axes, (rows, columns), (1,) * len(shape))
+        steps = (
+            _step(edges[axes[0]], rows, grid is None),
+            0 if grid is None else _step(edges[axes[1]], columns, chunkless=False),
+        )
+        layout = cls(shape, axes, (rows, columns), (1,) * len(shape), steps)
         depth = [
             max(least, 1 if grid is None or not axis.count else min(longest_of(axis), n))
             for least, axis, n in zip(layout.chunks(), edges, shape, strict=True)
@@ -150,6 +167,8 @@ class Layout:
 
     def sizes(self, box: Box, level: int) -> npt.NDArray[np.int64]:
         """Return how many elements of the array each element of a box stands for; broadcast."""
+        if all(box[axis].stop << level <= self.shape[axis] for axis in self.axes):
+            return np.full((1,) * len(self.shape), 1 << 2 * level, np.int64)  # as most are
         sizes: npt.NDArray[Any] = np.ones((1,) * len(self.shape), np.int64)
         for axis in self.axes:
             starts = np.arange(box[axis].start, box[axis].stop, dtype=np.int64) << level
@@ -168,19 +187,42 @@ class Layout:
             lengths[axis] = n
         return Grid(self.shape_of(level), tuple(lengths))
 
-    def tiles(self, region: Box, level: int) -> list[Box]:
-        """Return the tiles of a level, or their beginnings, that lie beside one another in one."""
-        lengths = list(self.chunks())
-        for axis in self.axes:
-            lengths[axis] = max(1, self.shape_of(level)[axis])
-        return [
-            tuple(_both(a, b) for a, b in zip(part.chunk, region, strict=True))
-            for part in Grid(self.shape_of(level), tuple(lengths)).parts(region)
+    def pieces(self, box: Box, level: int) -> list[list[Box]]:
+        """Return the boxes of a level, row by row, that are read one by one for a box of it.
+
+        The level is one of the first `EXACT_LEVELS`.
+        """
+        length = [s.stop - s.start for s in self.below(box, level, 0)]
+        room = PIECE * length[self.axes[0]] * length[self.axes[1]] // max(1, math.prod(length))
+        steps = [
+            length[axis] if not step else min(step, length[axis])
+            for axis, step in zip(self.axes, self.steps, strict=True)
         ]
+        columns = length[self.axes[1]]
+        if steps[0] * columns > room:
+            columns = max(steps[1], room // steps[0] // steps[1] * steps[1])
+        rows = max(steps[0], room // min(columns, length[self.axes[1]]) // steps[0] * steps[0])
+        cuts = [
+            _cut(box[axis], -(-step >> level))
+            for axis, step in zip(self.axes, (rows, columns), strict=True)
+        ]
+        return [[_with(box, self.axes, (r, c)) for c in cuts[1]] for r in cuts[0]]
+
+    def strips(self, box: Box, level: int) -> list[Box]:
+        """Return the boxes of a level that are made one by one for a piece: some of its rows."""
+        length = [s.stop - s.start for s in self.below(box, level, 0)]
+        rows = STRIP * length[self.axes[0]] // max(1, math.prod(length))
+        columns = box[self.axes[1]]
+        step = max(1, rows >> level)
+        return [_with(box, self.axes, (r, columns)) for r in _cut(box[self.axes[0]], step)]
 
 
-def _both(a: slice, b: slice) -> slice:
-    return slice(max(a.start, b.start), min(a.stop, b.stop), 1)
+def _cut(s: slice, step: int) -> list[slice]:
+    """Return a slice in parts that end at multiples of a length; whole if it is no longer."""
+    if s.stop - s.start <= step:
+        return [s]
+    ends = [*range(s.start // step * step + step, s.stop, step), s.stop]
+    return [slice(a, b, 1) for a, b in itertools.pairwise([s.start, *ends])]
 
 
 def _with(box: Box, axes: tuple[int, int], parts: tuple[slice, slice]) -> Box:
@@ -201,6 +243,20 @@ def _tile_length(length: int, edges: Edges, chunkless: bool) -> int:
     step = chunk // math.gcd(chunk, 1 << EXACT_LEVELS)
     fitting = -(-TILE // step) * step
     return fitting if fitting <= _LARGEST_TILE else TILE
+
+
+def _step(edges: Edges, tile: int, chunkless: bool) -> int:
+    """Return how many elements along an axis are whole chunks and whole blocks; 0: all there are.
+
+    That is under a tile of the third level.
+    """
+    block = 1 << EXACT_LEVELS
+    if chunkless:
+        return block
+    if not edges.count or isinstance(edges, IrregularEdges):
+        return 0
+    step = math.lcm(longest_of(edges), block)
+    return step if tile * block % step == 0 else 0
 
 
 def picture_axes(shape: tuple[int, ...]) -> tuple[int, int]:

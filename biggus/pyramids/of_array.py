@@ -14,7 +14,8 @@ from biggus.errors import CacheError, MemoryBudgetError
 from biggus.memory import MemorySource
 from biggus.options import format_bytes
 from biggus.pyramids.averaging import averaging_of
-from biggus.pyramids.building import InCache, InMemory, build
+from biggus.pyramids.building import build
+from biggus.pyramids.keeping import InCache, InMemory
 from biggus.pyramids.layout import Layout, picture_axes
 from biggus.pyramids.overview import OverviewSource, Reducer
 from biggus.pyramids.pyramid import Pyramid

@@ -18,7 +18,7 @@ from biggus.engine.fingerprint import Fingerprint, fingerprint
 from biggus.nodes import Node, select
 from biggus.pyramids.blocks import EXACT_LEVELS
 from biggus.region import Selection
-from biggus.source import Source, box_shape, whole
+from biggus.source import Source, box_shape, whole, within
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,23 +54,30 @@ class Reducer:
         return fingerprint(self.node, Selection.identity(self.node.shape))
 
     @cached_property
+    def _waits(self) -> bool:
+        """Whether what is read may wait: then the more is read at once, the better."""
+        return self.made_of is None or any(source.waits for source, _ in self.made_of.reads)
+
+    @cached_property
     def peak_bytes(self) -> int:
         """The most memory that it takes to make the tiles of a region and all under them.
 
-        That is the values of a region, the tiles that are made of it, the sums of one plane, and
-        on the way up the states of four tiles of each level.
+        That is the values of a piece, the tiles that are made of all, the sums of a strip, and on
+        the way up the states of four tiles of each level, twice while they become one.
         """
         layout = self.layout
         level = min(layout.levels, EXACT_LEVELS)
         box = next(layout.regions(level).parts(whole(layout.shape_of(level)))).chunk
-        region = layout.below(box, level, 0)
         itemsize = self.node.dtype.itemsize
-        read = engine.rehearse([select(self.node, Selection.of_box(region))])
-        plane = math.prod(box_shape(layout.tiles(region, 0)[0]))
+        piece = self._pieces(level, box)[0][0]
+        strip = layout.strips(piece, level)[0]
+        region, values, reduced = (layout.below(each, level, 0) for each in (box, piece, strip))
+        read = engine.rehearse([select(self.node, Selection.of_box(values))])
         tiles = math.prod(box_shape(region)) * (itemsize + 1) // 3
-        states = 4 * max(0, layout.levels - level) * self.state_bytes
-        reduced = self.averaging.peak_bytes(plane, itemsize)
-        return read.peak_bytes + read.result_bytes + tiles + reduced + states
+        above = layout.levels - level
+        states = (4 * above + (5 if above else 2)) * self.state_bytes
+        summed = self.averaging.peak_bytes(math.prod(box_shape(reduced)), itemsize)
+        return read.peak_bytes + read.result_bytes + tiles + summed + states
 
     @property
     def state_bytes(self) -> int:
@@ -79,7 +86,7 @@ class Reducer:
         count = math.prod(max(1, n) for n in layout.depth) * math.prod(layout.tile)
         return count * (max(8, self.node.dtype.itemsize) + 8)
 
-    def state(self, level: int, box: Box, took: Took | None = None) -> Any:
+    def state(self, level: int, box: Box) -> Any:
         """Return the state of a tile of a level, or of a part of one that begins where it does.
 
         Read region by region, each value once: the memory that it takes grows with the
@@ -91,27 +98,58 @@ class Reducer:
             From 1 on.
         box : tuple of slice
             Of that level.
-        took : callable, optional
-            Told of every state on the way: its level, box and itself.
         """
-        if level > EXACT_LEVELS:
-            quarters = self.layout.quarters(box, level)
-            found = [[self.state(level - 1, part, took) for part in row] for row in quarters]
-            sizes = [[self.layout.sizes(part, level - 1) for part in row] for row in quarters]
-            state = self.averaging.merged(found, sizes, self.layout.axes)
-            if took is not None:
-                took(level, box, state)
-            return state
-        return self.reduced(self.values(level, box), level, box, took)
+        if level <= EXACT_LEVELS:
+            return self.reduced(level, box)
+        quarters = self.layout.quarters(box, level)
+        return self.merged(
+            level, quarters, [[self.state(level - 1, part) for part in row] for row in quarters]
+        )
 
-    def reduced(self, values: Values, level: int, box: Box, took: Took | None = None) -> Any:
-        """Return the state of a box of a level from the values of the array under it."""
-        state = None
-        states = self.averaging.first(values, self.layout.axes, level)
-        for finer, state in enumerate(states, start=1):
-            if took is not None:
-                took(finer, self.layout.below(box, level, finer), state)
-        return state
+    def merged(self, level: int, quarters: list[list[Box]], states: list[list[Any]]) -> Any:
+        """Return the state of a box of a level from those of its quarters, one level below."""
+        return self.averaging.merged(states, self._sizes(quarters, level - 1), self.layout.axes)
+
+    def reduced(self, level: int, box: Box, took: Took | None = None) -> Any:
+        """Return the state of a box of a level, one of the first, from the values under it.
+
+        Parameters
+        ----------
+        level : int
+            Up to `EXACT_LEVELS`.
+        box : tuple of slice
+            Of that level.
+        took : callable, optional
+            Told of all on the way, part by part: its level, box and state.
+        """
+        pieces = self._pieces(level, box)
+        states = [[self._of_piece(level, piece, took) for piece in row] for row in pieces]
+        return self._joined(level, pieces, states)
+
+    def _pieces(self, level: int, box: Box) -> list[list[Box]]:
+        return [[box]] if self._waits else self.layout.pieces(box, level)
+
+    def _of_piece(self, level: int, piece: Box, took: Took | None) -> Any:
+        layout = self.layout
+        values = self.values(level, piece)
+        read = layout.below(piece, level, 0)
+        strips = layout.strips(piece, level)
+        states = []
+        for strip in strips:
+            part = values[within(layout.below(strip, level, 0), read)]
+            for finer, state in enumerate(self.averaging.first(part, layout.axes, level), 1):
+                if took is not None:
+                    took(finer, layout.below(strip, level, finer), state)
+            states.append([state])
+        return self._joined(level, [[strip] for strip in strips], states)
+
+    def _joined(self, level: int, boxes: list[list[Box]], states: list[list[Any]]) -> Any:
+        if len(states) == len(states[0]) == 1:
+            return states[0][0]
+        return self.averaging.joined(states, self._sizes(boxes, level), self.layout.axes)
+
+    def _sizes(self, boxes: list[list[Box]], level: int) -> list[list[Any]]:
+        return [[self.layout.sizes(box, level) for box in row] for row in boxes]
 
     def values(self, level: int, box: Box) -> Values:
         """Return the values of the array that a box of a level stands for."""

@@ -1,0 +1,164 @@
+"""What takes the levels that are made: memory, or a cache."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from biggus.grid import within
+from biggus.source import box_shape
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import numpy.typing as npt
+
+    from biggus.cache import Cache
+    from biggus.cache.cached import Cached
+    from biggus.grid import ChunkPart
+    from biggus.pyramids.overview import OverviewSource
+    from biggus.source import Box, Values
+
+    _Room = dict[int, npt.NDArray[Any]]
+
+
+class Batch(Protocol):
+    """What is made of the values under one box; begun before they are read."""
+
+    def take(self, level: int, box: Box, values: Values) -> None:
+        """Take a part of a level, which is copied."""
+
+    def finish(self) -> None:
+        """Take it that all is there."""
+
+
+class Keeper(Protocol):
+    """What takes the tiles of levels, batch by batch, of several threads."""
+
+    def batch(self, boxes: Mapping[int, Box]) -> Batch:
+        """Begin with the boxes of some levels, which are of the same values."""
+
+
+class InMemory:
+    """Levels in memory.
+
+    Parameters
+    ----------
+    sources : list of OverviewSource
+        The levels that are wanted, the coarsest one last.
+    """
+
+    def __init__(self, sources: Sequence[OverviewSource]) -> None:
+        self.arrays: dict[int, Any] = {}
+        for source in sources:
+            values = np.empty(source.shape, source.dtype)
+            mask = np.zeros(source.shape, bool)
+            self.arrays[source.level] = (
+                np.ma.MaskedArray(values, mask=mask) if source.masked else values
+            )
+
+    def batch(self, boxes: Mapping[int, Box]) -> InMemory:  # noqa: ARG002 - of the protocol
+        """Return itself: values go where they stay."""
+        return self
+
+    def take(self, level: int, box: Box, values: Values) -> None:
+        """Put values where they go, if their level is wanted."""
+        if level not in self.arrays:
+            return
+        whole = self.arrays[level]
+        if not isinstance(whole, np.ma.MaskedArray) or isinstance(values, np.ma.MaskedArray):
+            whole[box] = values
+        else:
+            whole.data[box] = values  # nothing is masked there yet
+
+    def finish(self) -> None:
+        """Do nothing more."""
+
+
+class InCache:
+    """Levels in a cache, chunk by chunk.
+
+    Parameters
+    ----------
+    cache : Cache
+    levels : list of Cached
+        The levels, from the first on.
+    """
+
+    def __init__(self, cache: Cache, levels: Sequence[Cached]) -> None:
+        self.cache = cache
+        self.levels = levels
+        self.rooms: list[_Room] = []
+        """Memory of batches that are finished, for others to use: fresh memory costs as much
+        as all the arithmetic."""
+
+    def batch(self, boxes: Mapping[int, Box]) -> _Chunks:
+        """Begin with the chunks in the boxes of some levels."""
+        return _Chunks(self, boxes)
+
+    def keep(self, level: int, chunk: Box, values: Values, version: bytes) -> None:
+        """Store a chunk."""
+        self.cache.store(self.levels[level - 1].key(chunk), values, version)
+
+
+class _Chunks:
+    """The chunks in the boxes of some levels, gathered until all that they are of is read."""
+
+    def __init__(self, keeper: InCache, boxes: Mapping[int, Box]) -> None:
+        self._keeper = keeper
+        self._boxes = boxes
+        self._before = self._version()
+        self._values: dict[int, npt.NDArray[Any]] = {}
+        self._masks: dict[int, npt.NDArray[np.bool_]] = {}
+        self._room: _Room | None = None
+
+    def take(self, level: int, box: Box, values: Values) -> None:
+        whole = self._boxes[level]
+        if level not in self._values:
+            if self._room is None:
+                self._room = self._keeper.rooms.pop() if self._keeper.rooms else {}
+            self._values[level] = _place(self._room, level, box_shape(whole), values.dtype)
+        part = within(box, whole)
+        self._values[level][part] = np.ma.getdata(values)
+        if isinstance(values, np.ma.MaskedArray):
+            if level not in self._masks:
+                self._masks[level] = np.zeros(box_shape(whole), bool)
+            self._masks[level][part] = np.ma.getmaskarray(values)
+
+    def finish(self) -> None:
+        """Store the chunks, unless what they are of has changed meanwhile."""
+        chunks = []
+        for level, whole in self._boxes.items():
+            cached = self._keeper.levels[level - 1]
+            for part in cached.grid.parts(whole):
+                version = cached.source.version(part.chunk)
+                if version is not None:
+                    chunks.append((level, part, version))
+        if self._before is not None and self._version() == self._before:
+            for level, part, version in chunks:
+                self._keeper.keep(level, part.chunk, self._chunk(level, part), version)
+        if self._room is not None:
+            self._keeper.rooms.append(self._room)
+
+    def _chunk(self, level: int, part: ChunkPart) -> Values:
+        values = self._values[level][part.outer]
+        mask = self._masks.get(level)
+        if mask is None or not mask[part.outer].any():
+            return values
+        return np.ma.MaskedArray(values, mask=mask[part.outer])
+
+    def _version(self) -> bytes | None:
+        """Return the state of what all is made of."""
+        top = max(self._boxes)
+        return self._keeper.levels[top - 1].source.version(self._boxes[top])
+
+
+def _place(
+    room: _Room, level: int, shape: tuple[int, ...], dtype: np.dtype[Any]
+) -> npt.NDArray[Any]:
+    count = math.prod(shape)
+    if level not in room or room[level].size < count:
+        room[level] = np.empty(count, dtype)
+    return room[level][:count].reshape(shape)
