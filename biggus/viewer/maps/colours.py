@@ -199,11 +199,16 @@ def places_of_flags(
 
 
 def with_opacity(values: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
-    """Return colours with what is missing seen through."""
+    """Return colours with what is missing seen through.
+
+    As of matplotlib, they go from 0 to 255, or of floats to 1; what lies beyond is clipped.
+    """
     data = np.ma.getdata(values)
     pixels = np.full((*data.shape[:2], 4), 255, np.uint8)
     if data.dtype.kind == "f":
         data = np.rint(np.nan_to_num(data).clip(0, 1) * 255)
+    elif data.dtype.kind in "iu":
+        data = data.clip(0, min(255, np.iinfo(data.dtype).max))
     pixels[..., : data.shape[2]] = data
     pixels[np.ma.getmaskarray(values).any(axis=2), 3] = 0
     return pixels

@@ -8,7 +8,13 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from biggus.viewer.maps.colours import DIVERGING, SEQUENTIAL, colours_for, places_of_flags
+from biggus.viewer.maps.colours import (
+    DIVERGING,
+    SEQUENTIAL,
+    colours_for,
+    places_of_flags,
+    with_opacity,
+)
 
 
 @pytest.mark.parametrize(
@@ -90,3 +96,13 @@ def test_each_flag_has_its_place_and_all_else_is_missing(values) -> None:
         known = [number for number, _ in flags]
         assert missing == (value not in known)
         assert missing or known[int(place)] == value
+
+
+@pytest.mark.parametrize("dtype", ["u1", "i1", "u2", ">i2", "i4", "u4", "i8", "u8"])
+def test_colours_beyond_their_limits_are_clipped(dtype) -> None:
+    limits = np.iinfo(dtype)
+    numbers = [n for n in (0, 1, 127, 255, 256, 300, 2**31, -1, -300) if limits.min <= n]
+    values = np.array([n for n in numbers if n <= limits.max] + [limits.min, limits.max], dtype)
+    pixels = with_opacity(values.reshape(1, -1, 1).repeat(3, 2))
+    expected = [min(max(int(value), 0), 255) for value in values]
+    assert pixels[0].tolist() == [[each, each, each, 255] for each in expected]
