@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import tempfile
+import threading
 import warnings
 from pathlib import Path
 
@@ -12,15 +14,18 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 from hypothesis import given
+from zarr_server import serving
 
 import biggus
 from biggus.backends.location import Location
-from biggus.backends.zarr import grids
+from biggus.backends.zarr import grids, indirect
 from biggus.backends.zarr.backend import ZarrBackend
 from biggus.errors import OpenError, SourceError
 from biggus.source import read, whole
 
 zarr = pytest.importorskip("zarr")
+
+from zarr.core.codec_pipeline import BatchedCodecPipeline
 
 BACKEND = ZarrBackend()
 CODECS = {
@@ -172,6 +177,70 @@ def test_as_zarr_writes_them(tmp_path):
         with zarr.config.set({"array.rectilinear_chunks": True}):
             array = zarr.open_array(path, mode="r")
             assert_same(biggus.ArrayAdapter(array)[4:].ndarray(), array[4:])
+
+
+@pytest.mark.parametrize("codecs", ["zstd", "sharded"])
+def test_what_zarr_reads_is_made_once_for_each_shape_of_chunk(tmp_path, monkeypatch, codecs):
+    data = sample((12, 8), "T")
+    write(tmp_path, data, [[3, 3, 4, 2], [4, 4]], codecs, skipped={(1, 1)})
+    data[3:6, 4:] = ""
+    source = open_at(tmp_path)
+    made = []
+    make = indirect.make_array
+    monkeypatch.setattr(indirect, "make_array", lambda *args: made.append(args) or make(*args))
+    for _ in range(2):
+        assert_same(read(source, whole(data.shape)), data)
+        assert_same(read(source, np.s_[2:11:3, 3:5:1]), data[2:11:3, 3:5])
+    assert len(made) == 3
+
+
+def test_chunks_on_a_server_that_zarr_reads_are_fetched_at_once(tmp_path):
+    pytest.importorskip("urllib3")
+    data = sample((10, 6), "T")
+    write(tmp_path / "a.zarr", data, [[3, 7], [2, 4]])
+    together = threading.Barrier(4)
+
+    def answer(handler):
+        with contextlib.suppress(threading.BrokenBarrierError):
+            together.wait(30)  # for all others; in vain if they come one after the other
+        handler.send_file(handler.path)
+
+    with serving(tmp_path) as server:
+        for row, column in itertools.product(range(2), range(2)):
+            server.failures[f"/a.zarr/c/{row}/{column}"] = [1, answer]
+        source = BACKEND.open(Location(f"{server.url}/a.zarr"), "/")
+        assert_same(read(source, whole(data.shape)), data)
+    assert not together.broken
+
+
+class Counting(BatchedCodecPipeline):
+    reads = 0
+
+    async def read(self, *args, **kwargs):
+        type(self).reads += 1
+        return await super().read(*args, **kwargs)
+
+
+zarr.registry.register_pipeline(Counting)
+
+
+def test_an_adopted_array_keeps_its_pipeline(monkeypatch):
+    data = sample((10, 8), "f4")
+    chosen = {
+        "array.rectilinear_chunks": True,
+        "codec_pipeline.path": f"{__name__}.{Counting.__name__}",
+    }
+    try:
+        with zarr.config.set(chosen), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            array = zarr.create_array(
+                zarr.storage.MemoryStore(), data=data, chunks=[[3, 3, 4], [5, 3]]
+            )
+    except (TypeError, ValueError) as error:
+        pytest.skip(f"this zarr-python knows no rectilinear grids: {error}")
+    monkeypatch.setattr(Counting, "reads", 0)
+    assert_same(biggus.ArrayAdapter(array)[4:].ndarray(), data[4:])
+    assert Counting.reads == 4
 
 
 def test_in_the_cache(tmp_path):

@@ -6,6 +6,7 @@ where it can read our store; one that knows only certain stores cannot.
 
 from __future__ import annotations
 
+import copy
 import logging
 import threading
 import warnings
@@ -105,6 +106,15 @@ def lend_pipeline(lender: Any, array: Any) -> None:
             log.debug("not decoded by %s: %s", kind.__name__, reason(error))
             return
     object.__setattr__(array, "codec_pipeline", pipeline)  # the class is frozen
+
+
+def over_store(array: Any, store: Any) -> Any:
+    """Return what `make_array` made as an array over another store of ours; nothing is parsed."""
+    found = copy.copy(array)
+    place = type(array.store_path)(store, array.path)
+    object.__setattr__(found, "store_path", place)  # the class is frozen
+    lend_pipeline(array, found)
+    return found
 
 
 def reason(error: Exception) -> str:

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from biggus.backends.zarr.arrays import import_zarr, make_array
+from biggus.backends.zarr.arrays import import_zarr, lend_pipeline, make_array, over_store
 from biggus.backends.zarr.checks import check_for
 from biggus.backends.zarr.grids import regular_fields
 from biggus.backends.zarr.loop import can_run_here, run_here
 from biggus.backends.zarr.prefetch import MOST, Prefetch
 from biggus.backends.zarr.sharding import shardings
 from biggus.backends.zarr.store import make_store
+from biggus.backends.zarr.waiting import REQUESTS, each
 from biggus.source import box_shape
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from biggus.backends.zarr.metadata import ArrayDocument
     from biggus.backends.zarr.objects import Objects
     from biggus.backends.zarr.store import Record
-    from biggus.grid import Index
+    from biggus.grid import ChunkPart, Index
     from biggus.source import Box, Values
 
 _AT_ONCE = 10
@@ -62,6 +63,8 @@ class IndirectReader:
         self.key = key
         self.grid = grid
         self._blocking = import_zarr().Array(array)
+        self._lender: Any = None
+        self._of_shape = functools.lru_cache(maxsize=64)(self._make_of_shape)
         self._sharded = array.shards is not None
         self._variable_length = isinstance(array.dtype, np.dtypes.StringDType)
         self.dtype = np.dtype(object) if self._variable_length else array.dtype
@@ -69,6 +72,12 @@ class IndirectReader:
         if self._sharded and not objects.direct:
             inner = tuple(int(n) for n in array.chunks)
             self._ahead = Prefetch(objects, key, grid, shardings(document.fields, inner))
+
+    def decode_as(self, array: Any) -> None:
+        """Decode as a ``zarr.AsyncArray`` of the user's with the same metadata does."""
+        self._lender = array
+        self._of_shape.cache_clear()
+        lend_pipeline(array, self.array)
 
     def read(self, boxes: Sequence[Box], record: Record) -> list[Values]:
         """Return the values in each box, and note what was met."""
@@ -94,18 +103,34 @@ class IndirectReader:
     def _read_rectilinear(self, box: Box) -> Values:
         """Read chunk by chunk, each as an array of its own."""
         values = np.empty(box_shape(box), self.dtype)
-        for part in self.grid.parts(box):
-            shape = self.grid.stored_shape(part.number)
-            fields = regular_fields(self.document.fields, shape, shape)
-            key = self.key(part.number)
-            store = make_store(self.objects, only=key)
-            store.check = check_for(fields, self.document.zarr_format)
-            array = make_array(store, self.array.path, fields, key)
+
+        def read(part: ChunkPart) -> None:
+            of_shape = self._of_shape(self.grid.stored_shape(part.number))
+            store = make_store(self.objects, only=self.key(part.number))
+            store.check = of_shape.store_path.store.check
+            array = over_store(of_shape, store)
             if self._here():
                 values[part.outer] = run_here(array.getitem(part.inner))
             else:
                 values[part.outer] = type(self._blocking)(array)[part.inner]
+
+        parts = self.grid.parts(box)
+        if self.objects.remote:
+            each(read, list(parts))
+        else:
+            for part in parts:
+                read(part)
         return values
+
+    def _make_of_shape(self, shape: tuple[int, ...]) -> Any:
+        """Return the array that a chunk of a shape is; over a store of all chunks."""
+        fields = regular_fields(self.document.fields, shape, shape)
+        store = make_store(self.objects)
+        store.check = check_for(fields, self.document.zarr_format)
+        array = make_array(store, self.array.path, fields, self.array.path)
+        if self._lender is not None:
+            lend_pipeline(self._lender, array)
+        return array
 
     def _here(self) -> bool:
         return self.objects.anywhere and can_run_here()
@@ -119,7 +144,8 @@ class IndirectReader:
         touched = math.prod(self._touched(box))
         # Of a shard it has the bytes, the values, and the chunks that become those.
         copies = 2 + self._sharded
-        values = math.prod(box_shape(box)) + copies * min(_AT_ONCE, touched) * stored
+        at_once = _AT_ONCE if self.grid.regular else REQUESTS
+        values = math.prod(box_shape(box)) + copies * min(at_once, touched) * stored
         # There is what was fetched before, of all shards.
         ahead = 0 if self._ahead is None else min(MOST, touched * stored * self.dtype.itemsize)
         return values * self.dtype.itemsize + ahead

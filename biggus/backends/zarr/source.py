@@ -12,7 +12,7 @@ from biggus import options
 from biggus.backends.http.client import OFFLINE
 from biggus.backends.siblings import sibling_of
 from biggus.backends.zarr import metadata as zarr_metadata
-from biggus.backends.zarr.arrays import import_zarr, lend_pipeline, make_array, reason
+from biggus.backends.zarr.arrays import import_zarr, make_array, reason
 from biggus.backends.zarr.checks import check_for
 from biggus.backends.zarr.conventions import CONVENTIONS, cf_attributes, follows_cf
 from biggus.backends.zarr.direct import direct_reader
@@ -162,7 +162,7 @@ class ZarrSource(Source):
     def decode_as(self, array: Any) -> None:
         """Decode as a ``zarr.AsyncArray`` of the user's with the same metadata does."""
         if isinstance(self._reader, IndirectReader):
-            lend_pipeline(array, self._reader.array)
+            self._reader.decode_as(array)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return self._reopen
