@@ -28,9 +28,7 @@ def counted(boxes: list, outer: tuple) -> np.ndarray:
     times = np.zeros(box_shape(outer)[1:], np.uint8)
     for box in boxes:
         assert box[0] == outer[0]
-        inside = [
-            slice(s.start - o.start, s.stop - o.start) for s, o in zip(box, outer, strict=True)
-        ]
+        inside = within(box, outer)
         assert all(0 <= s.start < s.stop for s in inside)
         times[tuple(inside[1:])] += 1
     return times
