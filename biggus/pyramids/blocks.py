@@ -28,8 +28,10 @@ _ACCUMULATED = {
     **dict.fromkeys(("c8", "c16"), "c16"),
     **dict(zip(("i1", "i2", "i4", "u2", "u4"), ("i2", "i4", "i8", "u4", "u8"), strict=True)),
 }
-"""In what dtype the values of up to `EXACT_LEVELS` halvings are added up: without loss
-where that can be."""
+"""In what dtype the sums of a halving are, of values or sums: without loss where that can be.
+
+After `EXACT_LEVELS` halvings it has eight bytes, and any number of further sums fits.
+"""
 
 
 @dataclass(frozen=True)
@@ -68,11 +70,6 @@ class Sums:
             sums = _pairs(sums, axis, dtype)
             counts = None if counts is None else _pairs(counts, axis, counts.dtype)
         return Sums(sums, counts)
-
-    def widened(self) -> Sums:
-        """Return the same, in a dtype that any number of further sums fits."""
-        small = self.sums.dtype.kind in "iu" and self.sums.dtype.itemsize < 8
-        return Sums(self.sums.astype(np.int64), self.counts) if small else self
 
     def means(self, sizes: npt.NDArray[np.int64], dtype: np.dtype[Any]) -> Values:
         """Return the mean of each block.
@@ -114,8 +111,6 @@ def halvings(values: Values, axes: tuple[int, int], levels: int) -> list[Sums]:
             found = None
     if found is None:
         found = _halved(Sums.of(values), axes, levels)
-    if levels == EXACT_LEVELS:
-        found[-1] = found[-1].widened()
     return found
 
 
