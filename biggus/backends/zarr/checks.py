@@ -1,26 +1,22 @@
 """Checks of stored bytes that zarr-python and its codecs leave out.
 
-A Blosc frame says how long it is, but the decoder believes the frame and not
-the bytes that it is given: one that was cut short decodes to whatever lies
-behind it in memory.  A shard whose index is at its start has an index that is
-sound when the rest of it is cut off.
+Those of Blosc frames are cut short unseen (see `biggus.backends.zarr.blosc`).  A
+shard whose index is at its start has an index that is sound when the rest of it is
+cut off.
 """
 
 from __future__ import annotations
 
-import math
-import struct
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from biggus.backends.zarr.objects import WHOLE, Span
+from biggus.backends.zarr.blosc import check_blosc
+from biggus.backends.zarr.sharding import NOWHERE, shardings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_BLOSC_HEADER = 16
-_NOWHERE = 2**64 - 1
+    from biggus.backends.zarr.objects import Span
+    from biggus.backends.zarr.sharding import Sharding
 
 
 def check_for(fields: dict[str, Any], zarr_format: int) -> Callable[[bytes, Span], None] | None:
@@ -45,44 +41,32 @@ def _is_blosc(codec: dict[str, Any]) -> bool:
     return codec.get("name") in ("blosc", "numcodecs.blosc")
 
 
-def check_blosc(data: bytes, span: Span = WHOLE) -> None:  # noqa: ARG001 - of all spans
-    """Refuse a Blosc frame that is not as long as it says."""
-    if len(data) < _BLOSC_HEADER:
-        raise OSError(f"a Blosc frame has at least {_BLOSC_HEADER} bytes, not {len(data)}")
-    (length,) = struct.unpack_from("<I", data, 12)
-    if length != len(data):
-        raise OSError(f"a Blosc frame of {length} bytes is here of {len(data)}: damaged or cut")
-
-
-def _shard_check(fields: dict[str, Any], sharding: dict[str, Any]) -> Callable[[bytes, Span], None]:
-    blosc = _is_blosc((sharding.get("codecs") or [{}])[-1])
-    at_start = sharding.get("index_location") == "start"
-    shard = fields["chunk_grid"]["configuration"]["chunk_shape"]
-    inner = sharding["chunk_shape"]
-    count = math.prod(n // m for n, m in zip(shard, inner, strict=True))
-    names = [codec.get("name") for codec in sharding.get("index_codecs") or []]
-    plain = names in (["bytes"], ["bytes", "crc32c"])
-    index_codec = (sharding.get("index_codecs") or [{}])[0].get("configuration") or {}
-    dtype = ">u8" if index_codec.get("endian") == "big" else "<u8"
-
-    def check_whole(data: bytes) -> None:
-        at = 0 if at_start else len(data) - 16 * count - 4 * (len(names) - 1)
-        if at < 0 or len(data) < 16 * count:
-            raise OSError(f"a shard of {len(data)} bytes is too short for its index")
-        index = np.frombuffer(data, dtype, 2 * count, at).reshape(count, 2)
-        for offset, length in index[index[:, 0] != _NOWHERE].tolist():
-            if offset + length > len(data):
-                raise OSError("the shard is cut short: a chunk lies beyond its end")
-            if blosc:
-                check_blosc(data[offset : offset + length], WHOLE)
+def _shard_check(fields: dict[str, Any], settings: dict[str, Any]) -> Callable[[bytes, Span], None]:
+    blosc = _is_blosc((settings.get("codecs") or [{}])[-1])
+    at_start = settings.get("index_location") == "start"
+    shard = tuple(fields["chunk_grid"]["configuration"]["chunk_shape"])
+    sharding = shardings(fields, tuple(settings["chunk_shape"]))(shard)
 
     def check(data: bytes, span: Span) -> None:
         start, stop = span
         if start is None:
-            if plain:
-                check_whole(data)
+            if sharding is not None:
+                _check_shard(data, sharding, blosc)
         elif blosc and stop is not None and not (at_start and start == 0):
             # Not the index, which is read from the end or from 0.
             check_blosc(data, span)
 
     return check
+
+
+def _check_shard(data: bytes, sharding: Sharding, blosc: bool) -> None:
+    """Refuse a shard that does not hold all that its index says, or Blosc frames in it likewise."""
+    index = data[slice(*sharding.span)]
+    if len(index) < sharding.index_bytes:
+        raise OSError(f"a shard of {len(data)} bytes is too short for its index")
+    places = sharding.parsed(index).reshape(-1, 2)
+    for offset, length in places[places[:, 0] != NOWHERE].tolist():
+        if offset + length > len(data):
+            raise OSError("the shard is cut short: a chunk lies beyond its end")
+        if blosc:
+            check_blosc(data[offset : offset + length])

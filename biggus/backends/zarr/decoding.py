@@ -19,7 +19,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from biggus.backends.zarr.checks import check_blosc
+from biggus.backends.zarr.blosc import check_blosc
 
 Buffer: TypeAlias = Any
 """Bytes, or a flat array of bytes."""

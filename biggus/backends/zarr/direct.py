@@ -20,7 +20,7 @@ from biggus.backends.zarr.chunk import ChunkReader
 from biggus.backends.zarr.decoding import decoder_for, decoder_for_v2
 from biggus.backends.zarr.objects import Fetched, FolderObjects, Objects, Span
 from biggus.backends.zarr.ranges import MOST_AHEAD
-from biggus.backends.zarr.sharding import NOWHERE, Sharding, sharding_settings, shardings
+from biggus.backends.zarr.sharding import NOWHERE, Sharding, shardings
 from biggus.backends.zarr.shards import FetchedShards, ShardChangedError, Shards
 from biggus.backends.zarr.store import Record, refuse_short
 from biggus.backends.zarr.waiting import REQUESTS, each
@@ -288,10 +288,10 @@ def direct_reader(
     def layout(shape: tuple[int, ...]) -> Layout | None:
         sharding, codecs = None, fields.get("codecs")
         if sharding_at is not None:
-            sharding, settings = sharding_at(shape), sharding_settings(fields)
-            if sharding is None or settings is None:
+            sharding = sharding_at(shape)
+            if sharding is None:
                 return None
-            codecs = settings.get("codecs")
+            codecs = sharding.codecs
         if document.zarr_format == 2:
             decoder = decoder_for_v2(fields, shape, dtype)
         else:

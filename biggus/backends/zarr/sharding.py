@@ -40,11 +40,18 @@ class Sharding(NamedTuple):
     checksum: bool
     """Whether the index is followed by its checksum."""
 
+    codecs: list[dict[str, Any]] | None
+    """How a chunk is encoded, as the document says it."""
+
     @property
     def span(self) -> Span:
         """Where in a shard its index is."""
-        length = 16 * math.prod(self.counts) + 4 * self.checksum
-        return (0, length) if self.at_start else (-length, None)
+        return (0, self.index_bytes) if self.at_start else (-self.index_bytes, None)
+
+    @property
+    def index_bytes(self) -> int:
+        """The length of the index, its checksum included."""
+        return 16 * math.prod(self.counts) + 4 * self.checksum
 
     def parsed(self, data: bytes) -> npt.NDArray[np.uint64]:
         """Return offset and length of every chunk, (2^64 - 1, 2^64 - 1) for what is absent."""
@@ -67,7 +74,7 @@ def shardings(
     chunks : tuple of int
         The shape of the chunks in them.
     """
-    settings = sharding_settings(fields)
+    settings = _settings(fields)
 
     @functools.lru_cache(maxsize=64)
     def of_shape(shard: tuple[int, ...]) -> Sharding | None:
@@ -76,7 +83,7 @@ def shardings(
     return of_shape
 
 
-def sharding_settings(fields: Mapping[str, Any]) -> dict[str, Any] | None:
+def _settings(fields: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return the configuration of the codec that puts chunks into shards, if it is the only one."""
     codecs = fields.get("codecs")
     if not isinstance(codecs, list) or len(codecs) != 1:
@@ -102,4 +109,5 @@ def _sharding(
         settings.get("index_location") == "start",
         ">u8" if endian == "big" else "<u8",
         "crc32c" in names,
+        settings.get("codecs"),
     )
