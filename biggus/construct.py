@@ -268,6 +268,17 @@ class ConstantArray(Array):
         The value; 0 if not given.
     dtype : dtype, optional
         The dtype; that of `value` if not given.
+
+    Raises
+    ------
+    ValueError
+        If `value` is no scalar.
+
+    Examples
+    --------
+    >>> import biggus
+    >>> biggus.ConstantArray((2**40, 2**20), 273.15).nbytes
+    9223372036854775808
     """
 
     __slots__ = ()
@@ -289,19 +300,83 @@ class ConstantArray(Array):
 
 
 def zeros(shape: int | Sequence[int], dtype: npt.DTypeLike = float) -> Array:
-    """Return a lazy array of zeros, as :func:`numpy.zeros`."""
+    """Return a lazy array of zeros, as :func:`numpy.zeros`.
+
+    Parameters
+    ----------
+    shape : int or tuple of int
+        The shape.
+    dtype : dtype, optional
+        The dtype.
+
+    Returns
+    -------
+    ConstantArray
+        It takes no memory.
+
+    Examples
+    --------
+    >>> import biggus
+    >>> biggus.zeros((2, 2)).ndarray()
+    array([[0., 0.],
+           [0., 0.]])
+    """
     return ConstantArray(shape, np.zeros((), dtype)[()], dtype)
 
 
 def ones(shape: int | Sequence[int], dtype: npt.DTypeLike = float) -> Array:
-    """Return a lazy array of ones, as :func:`numpy.ones`."""
+    """Return a lazy array of ones, as :func:`numpy.ones`.
+
+    Parameters
+    ----------
+    shape : int or tuple of int
+        The shape.
+    dtype : dtype, optional
+        The dtype.
+
+    Returns
+    -------
+    ConstantArray
+        It takes no memory.
+
+    Examples
+    --------
+    >>> import biggus
+    >>> biggus.ones((2, 2)).ndarray()
+    array([[1., 1.],
+           [1., 1.]])
+    """
     return ConstantArray(shape, np.ones((), dtype)[()], dtype)
 
 
 def full(shape: int | Sequence[int], fill_value: Any, dtype: npt.DTypeLike | None = None) -> Array:
     """Return a lazy array of `fill_value`, as :func:`numpy.full`.
 
-    A `fill_value` that is an array is repeated as NumPy broadcasts it.
+    Parameters
+    ----------
+    shape : int or tuple of int
+        The shape.
+    fill_value : scalar or array_like
+        The value; an array is repeated as NumPy broadcasts it.
+    dtype : dtype, optional
+        The dtype; that of `fill_value` if not given.
+
+    Returns
+    -------
+    Array
+        It takes no memory but that of `fill_value`.
+
+    Raises
+    ------
+    ValueError
+        If `fill_value` does not broadcast to that shape.
+
+    Examples
+    --------
+    >>> import biggus
+    >>> biggus.full((2, 3), [1, 2, 3]).ndarray()
+    array([[1, 2, 3],
+           [1, 2, 3]])
     """
     values = _filled(fill_value, dtype)
     return broadcast_to(values, shape) if values.ndim else ConstantArray(shape, values)
@@ -330,10 +405,29 @@ def _lengths(shape: Any) -> tuple[int, ...]:
 def broadcast_to(array: Any, shape: int | Sequence[int]) -> Array:
     """Repeat an array to a shape, as :func:`numpy.broadcast_to`, lazily.
 
+    Parameters
+    ----------
+    array : Array
+        Or anything that becomes one.
+    shape : int or tuple of int
+        The shape.
+
+    Returns
+    -------
+    Array
+        A view: what is repeated is read once.
+
     Raises
     ------
     ValueError
         If it does not broadcast to that shape.
+
+    Examples
+    --------
+    >>> import biggus
+    >>> biggus.broadcast_to([1, 2], (2, 2)).ndarray()
+    array([[1, 2],
+           [1, 2]])
     """
     target = _lengths(shape)
     if len(target) > MOST_AXES:
@@ -343,5 +437,29 @@ def broadcast_to(array: Any, shape: int | Sequence[int]) -> Array:
 
 
 def transpose(array: Any, axes: Sequence[int] | None = None) -> Array:
-    """Permute the axes of an array, as :func:`numpy.transpose`, lazily."""
+    """Permute the axes of an array, as :func:`numpy.transpose`, lazily.
+
+    Parameters
+    ----------
+    array : Array
+        Or anything that becomes one.
+    axes : sequence of int, optional
+        The axes in their new order; reversed if not given.
+
+    Returns
+    -------
+    Array
+        A view.
+
+    Raises
+    ------
+    ValueError
+        If `axes` are not all axes, each once.
+
+    Examples
+    --------
+    >>> import biggus
+    >>> biggus.transpose(biggus.zeros((2, 3, 4)), (2, 0, 1)).shape
+    (4, 2, 3)
+    """
     return Array.from_node(node_of(array)).transpose(axes)

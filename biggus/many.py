@@ -92,6 +92,16 @@ def open_many(
         If the shapes do not fit.
     TypeError
         If the locations are in a set, which has no order.
+
+    Examples
+    --------
+    >>> import biggus, numpy as np, tempfile
+    >>> folder = tempfile.mkdtemp()
+    >>> for year in (2023, 2024):
+    ...     np.save(f"{folder}/sst_{year}.npy", np.full((12, 2), year))
+    >>> sst = biggus.open_many(f"{folder}/sst_*.npy")
+    >>> sst[10:14, 0].ndarray()
+    array([2023, 2023, 2024, 2024])
     """
     if stack and axis != 0:
         raise ValueError("a stack has its new axis in front: axis must be 0")

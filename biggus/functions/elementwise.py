@@ -26,6 +26,11 @@ def where(condition: Any, x: Any = NOT_GIVEN, y: Any = NOT_GIVEN, /) -> Array:
     condition, x, y : Array, array_like or scalar
         They broadcast.  Where the condition is masked, so is the result.
 
+    Returns
+    -------
+    Array
+        Lazy, of the dtype that NumPy gives.
+
     Raises
     ------
     TypeError
@@ -61,6 +66,11 @@ def clip(a: Any, min: Any = None, max: Any = None, out: None = None) -> Array:
         The bounds, which broadcast; None for no bound.
     out : None
         For its place in NumPy's signature.
+
+    Returns
+    -------
+    Array
+        Lazy, of the dtype that NumPy gives.
 
     Examples
     --------
@@ -102,6 +112,11 @@ def round(a: Any, decimals: int = 0, out: None = None) -> Array:
     out : None
         For its place in NumPy's signature.
 
+    Returns
+    -------
+    Array
+        Lazy, of the dtype of `a`.
+
     Examples
     --------
     >>> import biggus, numpy as np
@@ -129,6 +144,11 @@ def _test(ufunc: np.ufunc, what: str, example: str) -> Test:
     ----------
     a : Array
         Or anything that becomes one.
+
+    Returns
+    -------
+    Array
+        Lazy, of bool; masked where `a` is.
 
     Examples
     --------

@@ -45,6 +45,18 @@ def concatenate(
     casting : str, optional
         What may be cast to it, as :func:`numpy.can_cast` understands it.
 
+    Returns
+    -------
+    Array
+        Lazy.
+
+    Raises
+    ------
+    ValueError
+        If there are none, or their shapes do not fit.
+    TypeError
+        If a dtype cannot be cast to that of the result.
+
     Examples
     --------
     >>> import biggus
@@ -86,6 +98,18 @@ def stack(
         Of the result.
     casting : str, optional
         What may be cast to it, as :func:`numpy.can_cast` understands it.
+
+    Returns
+    -------
+    Array
+        Lazy.
+
+    Raises
+    ------
+    ValueError
+        If there are none, or their shapes do not fit.
+    TypeError
+        If a dtype cannot be cast to that of the result.
 
     Examples
     --------

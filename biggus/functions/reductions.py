@@ -42,6 +42,38 @@ _PARAMETERS = {
 """What is said of a parameter.  The others have their places in NumPy's signatures
 only: they are refused, with the way round."""
 
+_REFUSED = """{names}
+        For {its} in NumPy's signature: anything but what NumPy takes for nothing is refused."""
+
+_MOMENTS = """Means, and squares of deviations from them, are merged in a tree that depends on the
+    chunks alone (Chan, Golub and LeVeque, 1983); float16 and float32 are accumulated in
+    float64."""
+
+_RANKS = """Of all values, they are found exactly, in memory that does not grow with the data: a few
+    passes count them by the leading digits of their place in the order (a radix selection)."""
+
+_NOTES = {
+    **dict.fromkeys(("mean", "var", "std"), _MOMENTS),
+    "sum": """What rounding takes when parts are added up is carried along (Knuth's two-sum);
+    float16 and float32 are accumulated in float64.""",
+    **dict.fromkeys(("median", "quantile", "percentile"), _RANKS),
+}
+"""Whose method it is, by the name without ``nan``."""
+
+_RETURNS = """
+    Returns
+    -------
+    Array
+        Lazy, of NumPy's shape and dtype.
+
+    Raises
+    ------
+    AxisError
+        If there is no such axis.
+    TypeError
+        If the dtype has no such statistic, or an argument is not one that is taken.
+"""
+
 _EXAMPLE = """
     Examples
     --------
@@ -80,14 +112,18 @@ def _reduction(name: str, summary: str, whole: str, along: str) -> Function:
     lines = [text for word, text in _PARAMETERS.items() if word in signature.parameters]
     if name.startswith("nan") and "mdtol" in signature.parameters:
         lines[-1] = _MDTOL_OF_TWINS
+    refused = [word for word in signature.parameters if word not in _PARAMETERS]
+    if refused:
+        its = "its place" if len(refused) == 1 else "their places"
+        lines.append(_REFUSED.format(names=", ".join(refused), its=its))
     more = f"\n\n    {_WITHOUT_NAN}" if name.startswith("nan") else ""
+    note = _NOTES.get(name.removeprefix("nan"))
+    notes = f"\n    Notes\n    -----\n    {note}\n" if note else ""
     q = ", 0.5" if name.endswith("quantile") else ", 50" if name.endswith("percentile") else ""
     example = _EXAMPLE.format(name=name, whole=whole, along=along, q=q)
-    parameters = "\n    ".join(lines)
+    taken = "\n    ".join(["", "Parameters", "----------", *lines])
     reduce.__name__ = reduce.__qualname__ = name
-    reduce.__doc__ = (
-        f"{summary}{more}\n\n    Parameters\n    ----------\n    {parameters}\n{example}"
-    )
+    reduce.__doc__ = f"{summary}{more}\n{taken}\n{_RETURNS}{notes}{example}"
     reduce.__signature__ = signature  # type: ignore[attr-defined]
     handed_over = [getattr(np, alias) for alias in (name, f"a{name}") if alias in _NUMPYS]
     return implements(*handed_over)(reduce)
@@ -191,6 +227,16 @@ def histogram(
         Whether to return the density of the distribution, the integral of which is 1.
     weights : None
         Every value counts once.
+
+    Returns
+    -------
+    counts, edges : Array
+        Lazy; of int64, or of float64 with `density`; one edge more than there are bins.
+
+    Raises
+    ------
+    ValueError
+        If bins or range are none.
 
     Examples
     --------
