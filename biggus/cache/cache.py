@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import os
 import threading
-import weakref
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -16,9 +16,19 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from biggus.cache.cached import Cached
-from biggus.cache.entry import Entry, EntryError, decode, decode_bytes, encode, peek
+from biggus.cache.entry import (
+    HEAD,
+    Entry,
+    EntryError,
+    announced,
+    decode,
+    decode_bytes,
+    encode,
+    peek,
+)
 from biggus.cache.files import make_folder
-from biggus.cache.index import CHUNKS, DESCRIPTIONS, shared_index
+from biggus.cache.index import CHUNKS, DESCRIPTIONS
+from biggus.cache.sharing import hold, shared_index
 from biggus.cache.trouble import READING, WRITING, trouble
 from biggus.errors import CacheError
 from biggus.options import parse_size
@@ -26,9 +36,11 @@ from biggus.source import Source, whole
 from biggus.wrappers import as_source
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from types import TracebackType
 
+    from biggus.cache.entry import Buffer
+    from biggus.cache.files import Files
     from biggus.source import Chunks, Values
 
 logger = logging.getLogger("biggus.cache")
@@ -73,7 +85,8 @@ class Cache:
     Parameters
     ----------
     path : path, optional
-        The folder, made if it is not there, for its owner alone.  If not
+        The folder, made if it is not there, for its owner alone.  If it can
+        only be read, what is in it is used, and nothing is stored.  If not
         given, ``BIGGUS_CACHE_DIR``, else the user's cache folder.
     size_limit : int or str, optional
         Bytes on disk, as a number or as ``"20 GB"``.
@@ -81,7 +94,7 @@ class Cache:
     Raises
     ------
     CacheError
-        If the folder cannot be made or written.
+        If the folder cannot be made or read.
     OptionError
         If `size_limit` is no size.
 
@@ -101,23 +114,30 @@ class Cache:
     def __init__(
         self, path: str | os.PathLike[str] | None = None, size_limit: int | str = DEFAULT_SIZE
     ) -> None:
-        self.size_limit = parse_size(size_limit)
-        self.path = _folder(path)
-        make_folder(self.path)
-        self._index = shared_index(self.path, self.size_limit)
+        self._begin(_folder(path), parse_size(size_limit), make_folder)
+
+    def _begin(self, path: Path, size_limit: int, make: Callable[[Path], bool]) -> None:
+        self.path = path
+        self.size_limit = size_limit
+        self._index = shared_index(path, size_limit)
+        self._reading = trouble(path, READING)
+        self._writing = trouble(path, WRITING)
+        self._index.writable = make(path)
+        if not self._index.writable:
+            self._writing.arose("nothing is stored in %s, which cannot be written", path)
+            if not os.access(path, os.R_OK | os.X_OK):
+                self._reading = self._writing  # one trouble, and said
         self.files, self._descriptions = self._index.kinds
-        self._reading = trouble(self.path, READING)
-        self._writing = trouble(self.path, WRITING)
         self._count = threading.Lock()
         self._hits = self._misses = 0
-        # Also when the process ends.
-        self._close = weakref.finalize(self, self._index.end)
+        self._held = hold(self, self._index)
 
     def __getstate__(self) -> dict[str, Any]:
         return {"path": self.path, "size_limit": self.size_limit}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__init__(**state)  # type: ignore[misc]
+        # Where it arrives there may be no such folder: that must not stop the work.
+        self._begin(Path(state["path"]), state["size_limit"], _made_if_possible)
 
     def __repr__(self) -> str:
         return f"Cache({str(self.path)!r}, size_limit={self.size_limit})"
@@ -188,7 +208,7 @@ class Cache:
     def load(self, key: str, dtype: np.dtype[Any], shape: tuple[int, ...]) -> Entry | str:
         """Return the sound entry of `key`, or why there is none."""
         try:
-            buffer = self.files.read(key)
+            buffer = _read(self.files, key, math.prod(shape) * dtype.itemsize)
             if buffer is None:
                 return "absent"
             entry = decode(buffer, bytes.fromhex(key), dtype, shape)
@@ -237,7 +257,7 @@ class Cache:
         What is damaged is as good as absent.  It counts as used, and not as a hit.
         """
         try:
-            buffer = self.files.read(key)
+            buffer = _read(self.files, key, None)
             if buffer is None:
                 return None
             values, version = decode_bytes(buffer, bytes.fromhex(key))
@@ -281,8 +301,8 @@ class Cache:
         # An entry without values: only its checked header is wanted here.
         pieces = encode(_NO_VALUES, text, bytes.fromhex(key))
         try:
-            held = self._descriptions.read(key)
-        except OSError:
+            held = _read(self._descriptions, key, 0)
+        except (EntryError, OSError):
             held = None
         if held is None or held.tobytes() != b"".join(pieces):
             self._write(DESCRIPTIONS, key, pieces)
@@ -307,7 +327,7 @@ class Cache:
 
     def _recall(self, key: str) -> tuple[str, dict[str, Any]] | None:
         try:
-            buffer = self._descriptions.read(key)
+            buffer = _read(self._descriptions, key, 0)
             if buffer is None:
                 return None
             _, text = decode(buffer, bytes.fromhex(key), _NO_VALUES.dtype, _NO_VALUES.shape)
@@ -316,6 +336,19 @@ class Cache:
         except (EntryError, OSError) as error:
             self._reading.arose("description %s of %s is not used: %s", key, self.path, error)
             return None
+
+
+def _read(files: Files, key: str, nbytes: int | None) -> Buffer | None:
+    """Return the bytes of an entry whose header says that it can be the one, if there is one."""
+    return files.read(key, partial(announced, bytes.fromhex(key), nbytes), HEAD)
+
+
+def _made_if_possible(folder: Path) -> bool:
+    try:
+        return make_folder(folder)
+    except CacheError as error:
+        trouble(folder, WRITING).arose("nothing is cached: %s", error)
+        return False
 
 
 def _description_key(name: str) -> str:
@@ -340,11 +373,15 @@ def default_cache() -> Cache:
     """Return the cache that this process uses where none is named.
 
     Its folder is ``BIGGUS_CACHE_DIR``, else the user's cache folder; its size
-    ``BIGGUS_CACHE_SIZE``, else 20 GB.  Both are looked at on first use.
+    ``BIGGUS_CACHE_SIZE``, else 20 GB.  Both are looked at on first use.  If there can
+    be no such folder, that is logged, and nothing is kept.
 
     Raises
     ------
     CacheError
-        If the folder cannot be made or written.
+        If what is named is no path.
     """
-    return Cache(None, os.environ.get("BIGGUS_CACHE_SIZE") or DEFAULT_SIZE)
+    size = parse_size(os.environ.get("BIGGUS_CACHE_SIZE") or DEFAULT_SIZE)
+    cache = Cache.__new__(Cache)
+    cache.__setstate__({"path": _folder(None), "size_limit": size})
+    return cache

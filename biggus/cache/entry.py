@@ -48,7 +48,9 @@ PLAIN, MASKED, UNMASKED = 0, 1, 2
 _ALIGNMENT = 64
 _PREFIX = struct.Struct("<6sHI")
 _HEADER = struct.Struct("<20sB3xIIQQ")
-_START = _PREFIX.size + _HEADER.size
+HEAD = _PREFIX.size + _HEADER.size
+"""The bytes before the version."""
+_TEXT_MOST = 1 << 26
 
 Buffer = npt.NDArray[np.uint8]
 
@@ -110,7 +112,7 @@ def encode(values: Values, version: bytes, key: bytes) -> list[bytes | memoryvie
         values = values.data
     raw = _as_bytes(values).data
     name = identity(values.dtype, values.shape)
-    end = _START + len(version) + len(name)
+    end = HEAD + len(version) + len(name)
     padding = bytes(-end % _ALIGNMENT)
     header = _HEADER.pack(key, kind, len(version), len(name), len(raw), len(validity))
     head = header + version + name + padding
@@ -134,7 +136,7 @@ def decode(buffer: Buffer, key: bytes, dtype: np.dtype[Any], shape: tuple[int, .
         If it is not an entry of this format, damaged, or of something else.
     """
     size = len(buffer)
-    if size < _START:
+    if size < HEAD:
         raise EntryError("damaged: cut short")
     view = buffer.data
     magic, form, checksum = _PREFIX.unpack_from(view)
@@ -145,14 +147,14 @@ def decode(buffer: Buffer, key: bytes, dtype: np.dtype[Any], shape: tuple[int, .
     if zlib.crc32(view[_PREFIX.size :]) != checksum:
         raise EntryError("damaged: wrong checksum")
     found, kind, n_version, n_name, n_values, n_validity = _HEADER.unpack_from(view, _PREFIX.size)
-    name_at = _START + n_version
+    name_at = HEAD + n_version
     values_at = -(-(name_at + n_name) // _ALIGNMENT) * _ALIGNMENT
     validity_at = values_at + n_values
     if validity_at + n_validity != size or found != key:
         raise EntryError("damaged: not the entry that was stored here")
     if buffer[name_at : name_at + n_name].tobytes() != identity(dtype, shape):
         raise EntryError("stale: of another dtype or shape")
-    version = buffer[_START:name_at].tobytes()
+    version = buffer[HEAD:name_at].tobytes()
     values = _as_values(buffer[values_at:validity_at], dtype, shape)
     if kind == PLAIN:
         return Entry(values, version)
@@ -165,6 +167,41 @@ def decode(buffer: Buffer, key: bytes, dtype: np.dtype[Any], shape: tuple[int, .
     return Entry(np.ma.MaskedArray(values, mask=mask), version)
 
 
+def announced(key: bytes, nbytes: int | None, head: bytes) -> int:
+    """Return the size that an entry has in all, as its first `HEAD` bytes say.
+
+    Parameters
+    ----------
+    key : bytes
+        The 20 bytes of the key that it must be of.
+    nbytes : int or None
+        How many bytes of values it must have, if that is known.
+    head : bytes
+        Those bytes, which are not checked further.
+
+    Raises
+    ------
+    EntryError
+        If it cannot be the one looked for.
+    """
+    if len(head) < HEAD:
+        raise EntryError("damaged: cut short")
+    magic, form, _ = _PREFIX.unpack_from(head)
+    if magic != MAGIC:
+        raise EntryError("damaged: no entry of a biggus cache")
+    if form != FORMAT:
+        raise EntryError(f"other format: {form} instead of {FORMAT}")
+    found, _, n_version, n_name, n_values, n_validity = _HEADER.unpack_from(head, _PREFIX.size)
+    if found != key:
+        raise EntryError("damaged: not the entry that was stored here")
+    if nbytes is not None and n_values != nbytes:
+        raise EntryError("stale: of another dtype or shape")
+    if max(n_version, n_name) > _TEXT_MOST or n_validity > n_values:
+        raise EntryError("damaged: a header that makes no sense")
+    values_at = -(-(HEAD + n_version + n_name) // _ALIGNMENT) * _ALIGNMENT
+    return int(values_at + n_values + n_validity)
+
+
 def decode_bytes(buffer: Buffer, key: bytes) -> tuple[bytes, bytes]:
     """Return the bytes and the version of the entry in `buffer`, whatever their number.
 
@@ -173,7 +210,7 @@ def decode_bytes(buffer: Buffer, key: bytes) -> tuple[bytes, bytes]:
     EntryError
         As `decode`.
     """
-    if len(buffer) < _START:
+    if len(buffer) < HEAD:
         raise EntryError("damaged: cut short")
     *_, count, _ = _HEADER.unpack_from(buffer.data, _PREFIX.size)
     values, version = decode(buffer, key, np.dtype(np.uint8), (count,))
@@ -188,11 +225,11 @@ def peek(head: bytes, key: bytes) -> bytes | None:
     >>> peek(b"".join(encode(np.arange(3), b"v1", bytes(20)))[:100], bytes(20))
     b'v1'
     """
-    if len(head) < _START:
+    if len(head) < HEAD:
         return None
     magic, form, _ = _PREFIX.unpack_from(head)
     found, _, n_version, *_ = _HEADER.unpack_from(head, _PREFIX.size)
-    version = head[_START : _START + n_version]
+    version = head[HEAD : HEAD + n_version]
     sound = (magic, form, found, len(version)) == (MAGIC, FORMAT, key, n_version)
     return version if sound else None
 

@@ -6,15 +6,17 @@ one read, and a writer that is killed leaves nothing that could be taken for an
 entry.
 """
 # Strings, for making a Path costs as much as opening the file.
-# ruff: noqa: PTH103, PTH104, PTH105, PTH108, PTH110, PTH112, PTH116, PTH120, PTH123
+# ruff: noqa: PTH103, PTH104, PTH105, PTH108, PTH110, PTH112, PTH113, PTH116, PTH120, PTH123, PTH208
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import itertools
 import os
 import re
 import shutil
+import stat
 import time
 from typing import TYPE_CHECKING
 
@@ -23,7 +25,7 @@ import numpy as np
 from biggus.errors import CacheError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from biggus.cache.entry import Buffer
@@ -34,6 +36,7 @@ UNFINISHED_SECONDS = 60.0
 _READ_ONLY = os.O_RDONLY
 for _flag in ("O_BINARY", "O_CLOEXEC", "O_NONBLOCK"):
     _READ_ONLY |= getattr(os, _flag, 0)
+_READ_ONLY_ERRORS = errno.EACCES, errno.EPERM, errno.EROFS
 _BLOCK_BYTES = 4096
 _SECTOR_BYTES = 512
 _counter = itertools.count()
@@ -62,19 +65,45 @@ class Files:
 
     def exists(self, key: str) -> bool:
         """Tell whether `key` has a file."""
-        return os.path.exists(self.path(key))
+        return os.path.isfile(self.path(key))
 
-    def read(self, key: str) -> Buffer | None:
-        """Return all bytes of the file of `key`, writable, or None if there is none."""
+    def read(
+        self, key: str, announced: Callable[[bytes], int] | None = None, head: int = 0
+    ) -> Buffer | None:
+        """Return all bytes of the file of `key`, writable, or None if there is none.
+
+        Parameters
+        ----------
+        key : str
+            The key.
+        announced : callable, optional
+            Given the first `head` bytes, returns how many there are in all, or raises: so
+            nothing is read of a file that has become another.
+
+        Raises
+        ------
+        OSError
+            If it cannot be read, is no file, or of another size than announced.
+        """
         try:
             descriptor = os.open(self.path(key), _READ_ONLY)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         try:
-            size = os.fstat(descriptor).st_size
+            state = os.fstat(descriptor)
+            if not stat.S_ISREG(state.st_mode):
+                raise OSError("it is no file")
+            size = state.st_size
+            start = b""
+            if announced is not None:
+                start = os.read(descriptor, head)
+                named = announced(start)
+                if named != size:
+                    raise OSError(f"damaged: {size} bytes, and not {named}")
             buffer = np.empty(size, np.uint8)
             with open(descriptor, "rb", buffering=0, closefd=False) as file:
-                view, done = buffer.data, 0
+                view, done = buffer.data, len(start)
+                view[:done] = start
                 while done < size:
                     count = file.readinto(view[done:])
                     if not count:
@@ -133,12 +162,20 @@ class Files:
     def _clear_way(self, target: str) -> None:
         """Make the folder of a file; what lies in its place and is none goes out of the way."""
         folder = os.path.dirname(target)
-        aside = f"{self._unfinished}{os.sep}{self.writer}-{next(_counter)}-aside"
         if os.path.isdir(target):
-            os.rename(target, aside)
+            self._set_aside(target)
         elif os.path.lexists(folder) and not os.path.isdir(folder):
-            os.rename(folder, aside)
+            self._set_aside(folder)
         os.makedirs(folder, exist_ok=True)
+
+    def _set_aside(self, path: str) -> None:
+        """Have nothing at a path; what was there is unfinished, and so removed."""
+        aside = f"{self._unfinished}{os.sep}{self.writer}-{next(_counter)}-aside"
+        os.rename(path, aside)
+        if os.path.isdir(aside):
+            shutil.rmtree(aside, ignore_errors=True)
+        else:
+            os.unlink(aside)
 
     def on_disk(self, size: int) -> int:
         """Return the bytes that a file of `size` bytes takes on the disk."""
@@ -156,9 +193,15 @@ class Files:
             return None
 
     def remove(self, key: str) -> None:
-        """Remove the file of `key`, if there is one."""
+        """Remove the file of `key`, or what lies in its place, if there is anything."""
+        path = self.path(key)
         with contextlib.suppress(OSError):
-            os.unlink(self.path(key))
+            try:
+                os.unlink(path)
+            except FileNotFoundError:
+                pass
+            except OSError:
+                self._set_aside(path)
 
     def keys(self) -> Iterator[tuple[str, os.stat_result]]:
         """Yield the key of each file and what the file system says of it, in no order."""
@@ -194,18 +237,24 @@ def make_private(folder: Path) -> None:
     folder.mkdir(mode=0o700, exist_ok=True)
 
 
-def make_folder(folder: Path) -> None:
-    """Make a cache folder that its owner alone can read, and check that it can be written.
+def make_folder(folder: Path) -> bool:
+    """Make a cache folder that its owner alone can read; tell whether it can be written.
 
     Raises
     ------
     CacheError
-        If it cannot be.
+        If it is not there and cannot be made, or cannot be read.
     """
     probe = folder / f".probe-{os.getpid()}-{next(_counter)}"
     try:
         make_private(folder)
-        probe.touch()
+        os.listdir(folder)
+        try:
+            probe.touch()
+        except OSError as error:
+            if error.errno not in _READ_ONLY_ERRORS:
+                raise
+            return False
         probe.unlink()
     except OSError as error:
         reason = error.strerror or str(error)
@@ -213,3 +262,4 @@ def make_folder(folder: Path) -> None:
             f"cannot use {folder} as a cache folder: {reason}; give another with "
             "Cache(path) or BIGGUS_CACHE_DIR"
         ) from None
+    return True

@@ -11,18 +11,16 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
-import sys
 import threading
 import time
-import weakref
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from biggus.cache.files import UNFINISHED_SECONDS, Files, make_private
-from biggus.cache.ledger import BusyError, DamagedError, Ledger, LedgerError
+from biggus.cache.ledger import SHARDS, BusyError, DamagedError, Ledger, LedgerError
 from biggus.cache.sweep import Sweeper
 from biggus.cache.trouble import INDEXING, trouble
 from biggus.cache.writers import Writer
+from biggus.errors import CacheError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,16 +64,31 @@ class Index:
     ----------
     kinds : tuple of Files
         Where its chunks lie, and its descriptions.
+    writable : bool
+        Whether anything is stored here; else nothing is noted either.
+    holders : set
+        The caches that use it, each by something that stands for it.
     """
 
     def __init__(self, folder: Path, size_limit: int) -> None:
+        self.writable = True
+        self.holders: set[object] = set()
         self.folder = folder
         self.kinds = Files(folder / "entries"), Files(folder / "descriptions")
         self.size_limit = size_limit
         self._trouble = trouble(folder, INDEXING)
         self._ledger = Ledger(folder, self.kinds)
         self._reset()
-        _indexes.add(self)
+
+    def forked(self) -> Any:
+        """Begin anew in a child; return the parent's connection, which must not be closed.
+
+        Closing it here would release the parent's locks.
+        """
+        connection = self._ledger.abandon()
+        self._writer.forget()
+        self._reset()
+        return connection
 
     def _reset(self) -> None:
         self._writer = Writer(self.folder / "writers")
@@ -104,7 +117,7 @@ class Index:
     def used(self, key: str, kind: int = CHUNKS) -> None:
         """Note that the entry of `key` was used now."""
         one = kind, key
-        if one in self._recent:
+        if one in self._recent or not self.writable:
             return
         with self._lock:
             noted = self._noted
@@ -116,6 +129,8 @@ class Index:
     def reserve(self, size: int) -> int:
         """Return `size`, as the bytes on disk that may now be written; 0 if they may not."""
         size = self.kinds[CHUNKS].on_disk(size)
+        if not self.writable or size > self.size_limit:
+            return 0
         if not self._spend(size):
             self._settle_now(size, _WAIT_SECONDS)
             if not self._spend(size):
@@ -313,8 +328,16 @@ class Index:
         CacheError
             If the index cannot be read.
         """
+        if not self.writable:
+            return self._found()
         self.flush()
         return self._patiently(self._totals)
+
+    def _found(self) -> tuple[int, int]:
+        """Return what `totals` does, as the file system says."""
+        found = [files.shard(f"{shard:02x}") for files in self.kinds for shard in range(SHARDS)]
+        sizes = [[self.kinds[0].blocks(state) for _, state in shard] for shard in found]
+        return sum(map(len, sizes[:SHARDS])), sum(map(sum, sizes))
 
     def _totals(self) -> tuple[int, int]:
         while not self._sweeper.swept():
@@ -329,8 +352,10 @@ class Index:
         Raises
         ------
         CacheError
-            If the index cannot be written.
+            If it cannot be removed.
         """
+        if not self.writable:
+            raise CacheError(f"{self.folder} cannot be written")
         with self._lock:
             dropped = sum(size for size in self._noted.values() if size is not None)
             self._noted = {}
@@ -366,43 +391,3 @@ def _make(folder: Path) -> None:
         make_private(folder)
     except OSError as error:
         raise LedgerError(f"{folder}: {error.strerror or error}") from error
-
-
-_indexes: weakref.WeakSet[Index] = weakref.WeakSet()
-_shared: weakref.WeakValueDictionary[tuple[Path, int], Index] = weakref.WeakValueDictionary()
-_sharing = threading.Lock()
-_abandoned: list[Any] = []
-
-
-def shared_index(folder: Path, size_limit: int) -> Index:
-    """Return the one index that a folder of some limit has in this process."""
-    with _sharing:
-        index = _shared.get((folder, size_limit))
-        if index is None:
-            index = _shared[folder, size_limit] = Index(folder, size_limit)
-        return index
-
-
-def _after_fork() -> None:
-    global _sharing  # noqa: PLW0603 - a thread of the parent may have held it
-    _sharing = threading.Lock()
-    for index in list(_indexes):
-        # Kept, not closed: closing it here would release the parent's locks.
-        _abandoned.append(index._ledger.abandon())  # noqa: SLF001
-        index._writer.forget()  # noqa: SLF001
-        index._reset()  # noqa: SLF001
-        util = sys.modules.get("multiprocessing.util")
-        if util is not None:
-            # A worker of multiprocessing leaves without running exit handlers,
-            # and has its own, which it clears once more before it starts.
-            util.register_after_fork(index, _flush_at_exit)
-
-
-def _flush_at_exit(index: Index) -> None:
-    from multiprocessing.util import Finalize
-
-    Finalize(index, index.end, exitpriority=1)
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)

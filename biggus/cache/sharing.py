@@ -1,0 +1,62 @@
+"""One index a folder and limit, for all caches of a process, and what a fork does to it."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import weakref
+from typing import TYPE_CHECKING, Any
+
+from biggus.cache.index import Index
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_indexes: weakref.WeakValueDictionary[tuple[Path, int], Index] = weakref.WeakValueDictionary()
+_lock = threading.Lock()
+_abandoned: list[Any] = []
+
+
+def shared_index(folder: Path, size_limit: int) -> Index:
+    """Return the one index that a folder of some limit has in this process."""
+    with _lock:
+        index = _indexes.get((folder, size_limit))
+        if index is None:
+            index = _indexes[folder, size_limit] = Index(folder, size_limit)
+        return index
+
+
+def hold(cache: Any, index: Index) -> weakref.finalize[[Index, object], Any]:
+    """Have an index end with the last of the caches that use it, or with the process."""
+    holder = object()
+    index.holders.add(holder)
+    return weakref.finalize(cache, _let_go, index, holder)
+
+
+def _let_go(index: Index, holder: object) -> None:
+    index.holders.discard(holder)
+    if not index.holders:
+        index.end()
+
+
+def _after_fork() -> None:
+    global _lock  # noqa: PLW0603 - a thread of the parent may have held it
+    _lock = threading.Lock()
+    for index in list(_indexes.values()):
+        _abandoned.append(index.forked())
+        util = sys.modules.get("multiprocessing.util")
+        if util is not None:
+            # A worker of multiprocessing leaves without running exit handlers,
+            # and has its own, which it clears once more before it starts.
+            util.register_after_fork(index, _end_at_exit)
+
+
+def _end_at_exit(index: Index) -> None:
+    from multiprocessing.util import Finalize
+
+    Finalize(index, index.end, exitpriority=1)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
