@@ -18,6 +18,7 @@ from benchmarks.datasets import STORES, VARIABLE, dataset, remove
 from benchmarks.timing import Row, medians, show
 from benchmarks.viewer import HEIGHT, WIDTH, axes
 from biggus.testing import RecordingSource
+from biggus.viewer.plotting import SAMPLE_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,9 +32,6 @@ MOST_BUILDING = 1.3
 
 MOST_BYTES = 4 * 10**6
 """How much a view of all of an array with overviews may read."""
-
-SAMPLE_BYTES = 128 * 2**20
-"""How much it may read of an array without: what `imshow` takes unasked."""
 
 CHUNK = 1024
 """Rows and columns of each chunk of the Zarr that is looked at."""
