@@ -108,11 +108,12 @@ class ArrayImage(AxesImage):
         self.stale = True
 
     def set_data(self, A: Any) -> None:  # noqa: N803 - matplotlib's name
-        """Show another array, or pyramid, with the same limits of colours."""
+        """Show another array, or pyramid, with the same limits of colours once they are known."""
         self._scene.clear()
         picture = Picture(A)
         self._drawn.set_data(_placeholder(picture))
         self._scene = _scene(picture, 0, self._sample_bytes)
+        self._limits.begin_again()
         self._frame = None
         self.stale = True
 

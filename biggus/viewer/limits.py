@@ -43,6 +43,10 @@ class Limits:
         self._given = [None, None] if anew else list(self._ours)
         self._extremes: dict[Hashable, npt.NDArray[Any]] = {}
 
+    def begin_again(self) -> None:
+        """Let them follow from other values alone, unless they are settled."""
+        self._extremes.clear()
+
     def look(self, keys: Iterable[Hashable], tiles: Tiles[Any]) -> None:
         """Let the limits follow from the tiles that are here; settle them if none is to come."""
         if self.settled or self._all_given():

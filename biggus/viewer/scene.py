@@ -90,7 +90,9 @@ class Scene:
         self._needed = _from_the_middle(layer.tiles(span))
         wanted = dict.fromkeys(self._needed, layer)
         if tell:
-            wanted = {key: self._layer_of(key) for key in self.telling} | wanted
+            # Those of the coarsest level even if they have failed: it is to be said.
+            telling = (*self._coarsest(), *self.telling)
+            wanted = {key: self._layer_of(key) for key in telling} | wanted
         asked = wanted if complete else self._with_ancestors(wanted, layer, view)
         if not alone:
             self.tiles.cancel(but=asked)
@@ -142,12 +144,16 @@ class Scene:
     @property
     def telling(self) -> list[TileKey]:
         """The tiles whose values tell the limits of colours."""
+        keys = self._coarsest()
+        return self._needed if all(key in self.tiles.failed for key in keys) else keys
+
+    def _coarsest(self) -> list[TileKey]:
+        """Return the tiles of the coarsest level, if it is small."""
         coarsest = self._layers.at(len(self._layers.planes) - 1)
         rows, columns = coarsest.shape
         if rows * columns > SMALL:
-            return self._needed
-        keys = list(coarsest.tiles(Span((0, rows), (0, columns))))
-        return self._needed if all(key in self.tiles.failed for key in keys) else keys
+            return []
+        return list(coarsest.tiles(Span((0, rows), (0, columns))))
 
     def arrived(self) -> bool:
         """Take what has come; tell whether anything has."""

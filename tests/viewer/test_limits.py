@@ -1,5 +1,8 @@
 """Limits of colours: found once, kept, and given up for those that somebody sets."""
 
+import threading
+from time import monotonic, sleep
+
 import numpy as np
 import pytest
 from endless import Endless, array_of, halved, pyramid_of
@@ -85,17 +88,67 @@ def test_those_that_are_given_stay(given):
         biggus.imshow(values, ax, norm=colors.Normalize(), **given)
 
 
-def test_they_follow_what_comes_in_until_the_first_view_is_there():
+class Halves(ArraySource):
+    """Of which the right half is read when a gate is opened."""
+
+    def __init__(self, values):
+        super().__init__(values, (256, 256))
+        self.gate = threading.Event()
+
+    def __getitem__(self, box):
+        assert box[1].start < 256 or self.gate.wait(60), "the gate stayed shut"
+        return super().__getitem__(box)
+
+
+def shown_by_half(source, **given):
+    """Return an image in a window whose limits are those of the left half, 0 and 1."""
+    ax = window()
+    image = biggus.imshow(biggus.ArrayAdapter(source), ax, **given)
+    ax.figure.canvas.draw()
+    until = monotonic() + 60
+    while not image.norm.scaled():
+        assert monotonic() < until, "the left half never comes"
+        ax.figure.canvas.turn()
+        sleep(0.005)
+    assert image.waiting
+    return image
+
+
+@pytest.fixture
+def halves():
+    values = np.linspace(0, 1, 256 * 256).reshape(256, 256)
+    return Halves(np.hstack([values, 100 * values - 50]))
+
+
+def test_they_follow_what_comes_in(halves):
+    image = shown_by_half(halves)
+    assert (image.norm.vmin, image.norm.vmax) == (0, 1)
+    halves.gate.set()
+    image.figure.canvas.settle()
+    assert (image.norm.vmin, image.norm.vmax) == (-50, 50)
+
+
+@pytest.mark.parametrize("given", [{}, {"vmin": -7}, {"vmax": 3}])
+def test_of_another_array_they_follow_from_it_alone(halves, given):
+    image = shown_by_half(halves, **given)
+    image.set_data(np.linspace(0.25, 0.75, 256 * 512).reshape(256, 512))
+    halves.gate.set()
+    image.figure.canvas.draw()
+    image.figure.canvas.settle()
+    expected = {"vmin": 0.25, "vmax": 0.75} | given
+    assert (image.norm.vmin, image.norm.vmax) == (expected["vmin"], expected["vmax"])
+
+
+def test_they_stay_when_the_first_view_is_there():
     source = Endless(2**12)
     ax = window()
     canvas = ax.figure.canvas
     image = biggus.imshow(array_of(source), ax)
-    changes = []
-    image.norm.callbacks.connect("changed", lambda: changes.append(image.norm.vmax))
     canvas.draw()
     canvas.settle()
     limits = image.get_clim()
-    changes.clear()
+    changes = []
+    image.norm.callbacks.connect("changed", lambda: changes.append(image.norm.vmax))
     for at in (0, 700):
         ax.set_xlim(at, at + 300)
         canvas.draw()
@@ -220,6 +273,21 @@ def test_they_are_found_though_the_coarsest_level_cannot_be_read():
         seen = sources[0].values(slice(0, 256, 1), slice(0, 384, 1))
         assert image.get_clim() == pytest.approx((seen.min(), seen.max()), abs=0.3)
         assert not np.ma.is_masked(image.get_array())
+
+
+def test_that_the_coarsest_level_cannot_be_read_is_said_however_late_it_fails():
+    sources = halved(SIDE)
+    sources[-1].fails = lambda box: True
+    sources[-1].gate.clear()
+    ax = window()
+    image = biggus.imshow(pyramid_of(sources), ax)
+    ax.set_xlim(0, 300)
+    ax.set_ylim(200, 0)
+    ax.figure.canvas.draw()
+    sources[-1].gate.set()
+    with pytest.warns(UserWarning, match="unplugged"):
+        ax.figure.canvas.settle()
+    assert image.norm.scaled()
 
 
 @pytest.mark.parametrize("show", [biggus.imshow, biggus.plot, biggus.hist])
