@@ -63,6 +63,16 @@ def normal_chunks(chunks: Any, shape: tuple[int, ...]) -> Chunks:
     return tuple(normal)
 
 
+def given_shape(shape: Any) -> tuple[int, ...]:
+    """Return a shape that is given as NumPy takes it: a number, or several."""
+    if isinstance(shape, (bool, np.bool_)):
+        raise TypeError(f"a shape is an integer or several, not {shape}")
+    try:
+        return normal_shape((operator.index(shape),))
+    except TypeError:
+        return normal_shape(shape)
+
+
 def normal_axis(axis: Any, ndim: int) -> int:
     """Return the number of an axis, not negative; raise what NumPy raises."""
     refuse_names(axis)

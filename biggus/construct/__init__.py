@@ -1,0 +1,19 @@
+"""The named constructors of arrays, of objects, other arrays or one value; they read nothing."""
+
+from biggus.construct.adapter import ArrayAdapter
+from biggus.construct.constant import ConstantArray, full, ones, zeros
+from biggus.construct.mosaics import ArrayStack, GridMosaic, LinearMosaic
+from biggus.construct.views import broadcast_to, transpose
+
+__all__ = [
+    "ArrayAdapter",
+    "ArrayStack",
+    "ConstantArray",
+    "GridMosaic",
+    "LinearMosaic",
+    "broadcast_to",
+    "full",
+    "ones",
+    "transpose",
+    "zeros",
+]

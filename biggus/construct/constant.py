@@ -1,0 +1,156 @@
+"""Arrays of one value."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from biggus.adapt import (
+    leaf_of,
+)
+from biggus.array import Array
+from biggus.construct.views import broadcast_to
+from biggus.memory import MemorySource
+from biggus.nodes import View
+from biggus.normal import given_shape
+from biggus.region import Selection
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class ConstantArray(Array):
+    """One value, in any shape, that takes no memory.
+
+    Parameters
+    ----------
+    shape : int or tuple of int
+        The shape.
+    value : scalar, optional
+        The value; 0 if not given.
+    dtype : dtype, optional
+        The dtype; that of `value` if not given.
+
+    Raises
+    ------
+    ValueError
+        If `value` is no scalar.
+
+    Examples
+    --------
+    >>> import biggus
+    >>> biggus.ConstantArray((2**40, 2**20), 273.15).nbytes
+    9223372036854775808
+    """
+
+    __slots__ = ()
+
+    def __init__(
+        self,
+        shape: int | Sequence[int],
+        value: Any = 0.0,
+        dtype: npt.DTypeLike | None = None,
+    ) -> None:
+        lengths = given_shape(shape)
+        scalar = _filled(value, dtype)
+        if scalar.ndim:
+            raise ValueError(
+                f"the value of a ConstantArray is a scalar, not of shape {scalar.shape}"
+            )
+        leaf = leaf_of(MemorySource(scalar))
+        self.node = View(leaf, Selection.broadcast((), lengths))
+
+
+def zeros(shape: int | Sequence[int], dtype: npt.DTypeLike = float) -> Array:
+    """Return a lazy array of zeros, as :func:`numpy.zeros`.
+
+    Parameters
+    ----------
+    shape : int or tuple of int
+        The shape.
+    dtype : dtype, optional
+        The dtype.
+
+    Returns
+    -------
+    ConstantArray
+        It takes no memory.
+
+    Examples
+    --------
+    >>> import biggus
+    >>> biggus.zeros((2, 2)).ndarray()
+    array([[0., 0.],
+           [0., 0.]])
+    """
+    return ConstantArray(shape, np.zeros((), dtype)[()], dtype)
+
+
+def ones(shape: int | Sequence[int], dtype: npt.DTypeLike = float) -> Array:
+    """Return a lazy array of ones, as :func:`numpy.ones`.
+
+    Parameters
+    ----------
+    shape : int or tuple of int
+        The shape.
+    dtype : dtype, optional
+        The dtype.
+
+    Returns
+    -------
+    ConstantArray
+        It takes no memory.
+
+    Examples
+    --------
+    >>> import biggus
+    >>> biggus.ones((2, 2)).ndarray()
+    array([[1., 1.],
+           [1., 1.]])
+    """
+    return ConstantArray(shape, np.ones((), dtype)[()], dtype)
+
+
+def full(shape: int | Sequence[int], fill_value: Any, dtype: npt.DTypeLike | None = None) -> Array:
+    """Return a lazy array of `fill_value`, as :func:`numpy.full`.
+
+    Parameters
+    ----------
+    shape : int or tuple of int
+        The shape.
+    fill_value : scalar or array_like
+        The value; an array is repeated as NumPy broadcasts it.
+    dtype : dtype, optional
+        The dtype; that of `fill_value` if not given.
+
+    Returns
+    -------
+    Array
+        It takes no memory but that of `fill_value`.
+
+    Raises
+    ------
+    ValueError
+        If `fill_value` does not broadcast to that shape.
+
+    Examples
+    --------
+    >>> import biggus
+    >>> biggus.full((2, 3), [1, 2, 3]).ndarray()
+    array([[1, 2, 3],
+           [1, 2, 3]])
+    """
+    values = _filled(fill_value, dtype)
+    return broadcast_to(values, shape) if values.ndim else ConstantArray(shape, values)
+
+
+def _filled(value: Any, dtype: npt.DTypeLike | None) -> npt.NDArray[Any]:
+    """Return a fresh array of `value`, cast as :func:`numpy.full` casts."""
+    if dtype is None:
+        return np.array(value)
+    new = np.dtype(dtype)
+    if new.itemsize == 0 or (new.names is not None and isinstance(value, tuple)):
+        return np.array(value, new)  # of the length that the value needs; one record
+    return np.full(np.shape(value), value, new)

@@ -1,0 +1,179 @@
+"""Arrays side by side as one: along an axis, along a new one, or in a grid."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from numpy.lib.array_utils import normalize_axis_index
+
+from biggus.adapt import (
+    holds_several,
+    node_of,
+    several,
+)
+from biggus.array import Array
+from biggus.nodes import GridMosaicNode, Mosaic, Node, select
+from biggus.normal import given_shape, normal_dtype, refuse_names
+from biggus.region import Selection
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    import numpy.typing as npt
+
+
+class LinearMosaic(Array):
+    """Arrays joined along one axis: :func:`numpy.concatenate`, lazily.
+
+    Parameters
+    ----------
+    arrays : iterable of Array
+        At least one; other mosaics among them, or anything that
+        :class:`ArrayAdapter` takes.  They have the same shape but for `axis`;
+        their dtypes promote as :func:`numpy.concatenate` promotes.
+    axis : int
+        The axis along which they follow one another.
+
+    Raises
+    ------
+    ValueError
+        If there are none, or their shapes do not fit.
+    numpy.exceptions.AxisError
+        If they have no such axis.
+
+    Examples
+    --------
+    >>> import biggus, numpy as np
+    >>> columns = [biggus.ArrayAdapter(np.full((2, 1), i)) for i in range(3)]
+    >>> biggus.LinearMosaic(columns, axis=1).ndarray()
+    array([[0, 1, 2],
+           [0, 1, 2]])
+    """
+
+    __slots__ = ()
+
+    def __init__(self, arrays: Iterable[Any], axis: int = 0) -> None:
+        nodes = [node_of(array) for array in several(arrays)]
+        if not nodes:
+            raise ValueError("need at least one array to join")
+        rank = len(nodes[0].shape)
+        if not rank:
+            raise ValueError("zero-dimensional arrays cannot be joined; stack them")
+        refuse_names(axis)
+        if isinstance(axis, bool) or not hasattr(axis, "__index__"):
+            raise TypeError(f"an axis is an integer, the number of an axis, not {axis!r}")
+        self.node = Mosaic(nodes, normalize_axis_index(axis, rank))
+
+
+class ArrayStack(Array):
+    """Arrays stacked along new leading axes: :func:`numpy.stack`, lazily.
+
+    Parameters
+    ----------
+    arrays : iterable of Array, or nested ones of them
+        All of one shape.  Each level of nesting is a new axis, the outermost
+        the first.
+
+    Raises
+    ------
+    ValueError
+        If there are none, or shapes or the lengths of nested iterables differ.
+
+    Examples
+    --------
+    >>> import biggus
+    >>> rows = [[biggus.zeros(4), biggus.ones(4)], [biggus.ones(4), biggus.zeros(4)]]
+    >>> biggus.ArrayStack(rows).shape
+    (2, 2, 4)
+    """
+
+    __slots__ = ()
+
+    def __init__(self, arrays: Iterable[Any]) -> None:
+        self.node = _stacked(arrays)
+
+
+def _stacked(items: Iterable[Any]) -> Node:
+    nodes = [_stacked(item) if holds_several(item) else node_of(item) for item in several(items)]
+    if not nodes:
+        raise ValueError("need at least one array to stack")
+    for number, node in enumerate(nodes):
+        if node.shape != nodes[0].shape:
+            raise ValueError(
+                f"all arrays of a stack must have the same shape: array 0 has {nodes[0].shape} "
+                f"and array {number} has {node.shape}"
+            )
+    return Mosaic([select(node, _with_new_axis(node.shape)) for node in nodes], 0)
+
+
+def _with_new_axis(shape: tuple[int, ...]) -> Selection:
+    return Selection.broadcast(shape, (1, *shape))
+
+
+class GridMosaic(Array):
+    """A regular grid of equal tiles, each made when it is read.
+
+    It costs no memory in the number of tiles: 2^44 of them are no more than four.
+
+    Parameters
+    ----------
+    make_tile : callable
+        Called with the number of a tile along each axis, as a tuple of ints,
+        from several threads at once; returns what :class:`ArrayAdapter` takes.
+    grid_shape : tuple of int
+        How many tiles there are along each axis.
+    tile_shape : tuple of int
+        The shape of every tile.
+    dtype : dtype
+        The dtype of every tile.
+    masked : bool, optional
+        Whether tiles can have values missing.
+
+    Raises
+    ------
+    ValueError
+        If the two shapes have different numbers of axes.
+
+    Examples
+    --------
+    >>> import biggus, numpy as np
+    >>> def make_tile(index):
+    ...     return np.full((2, 2), index[0] * 10 + index[1])
+    >>> grid = biggus.GridMosaic(make_tile, (2**20, 2**20), (2, 2), dtype=int)
+    >>> grid.shape
+    (2097152, 2097152)
+    >>> grid[1:3, 4].ndarray()
+    array([ 2, 12])
+    """
+
+    __slots__ = ()
+
+    def __init__(
+        self,
+        make_tile: Callable[[tuple[int, ...]], Any],
+        grid_shape: Sequence[int],
+        tile_shape: Sequence[int],
+        dtype: npt.DTypeLike,
+        *,
+        masked: bool = False,
+    ) -> None:
+        if not callable(make_tile):
+            raise TypeError(f"make_tile is called with the number of a tile: not {make_tile!r}")
+        counts, lengths = given_shape(grid_shape), given_shape(tile_shape)
+        if len(counts) != len(lengths):
+            raise ValueError(
+                f"grid_shape {counts} and tile_shape {lengths} have different numbers of axes"
+            )
+        self.node = GridMosaicNode(
+            _TileMaker(make_tile), counts, lengths, normal_dtype(dtype), masked
+        )
+
+
+class _TileMaker:
+    """A user's `make_tile` whose tiles are adapted; picklable if that is."""
+
+    def __init__(self, make_tile: Callable[[tuple[int, ...]], Any]) -> None:
+        self.make_tile = make_tile
+
+    def __call__(self, index: tuple[int, ...]) -> Node:
+        return node_of(self.make_tile(index))
