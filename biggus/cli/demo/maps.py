@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from biggus.cli.demo.pictures import NOTE, figure
-from biggus.viewer.maps.coast import coastlines
+from biggus.viewer.maps.coast import gshhs
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -86,7 +86,7 @@ def _about_zero(values: npt.NDArray[Any]) -> dict[str, Any]:
 
 def _coasts(ax: Any, maps: Maps, wording: Wording) -> None:
     (west, east), (south, north) = (_ends(x) for x in (maps.longitude, maps.latitude))
-    for line in coastlines(west, east, south, north, wording.detail):
+    for line in gshhs(west, east, south, north, wording.detail):
         # Land that reaches over the date line is there at both ends of the map.
         for turn in (-360, 0, 360):
             ax.plot(line[:, 0] + turn, line[:, 1], color="0.12", linewidth=0.55)

@@ -9,7 +9,7 @@ import numpy as np
 
 from biggus.cli.demo.planet import TENERIFE, ZOOM, degrees, pixels
 from biggus.sinks.placing import replacing
-from biggus.viewer.maps.coast import coastlines
+from biggus.viewer.maps.coast import gshhs
 from biggus.viewer.maps.drawing import corners
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def picture_tenerife(path: Path, image: npt.NDArray[np.uint8], requested: int) -
             extent=(columns.start, columns.stop, rows.stop, rows.start),
             interpolation="nearest",
         )
-        for line in coastlines(west, east, south, north):
+        for line in gshhs(west, east, south, north):
             x, y = pixels(line).T
             ax.plot(x, y, color="white", linewidth=1.0, alpha=0.9)
         # Where one tile ends and the next begins.
@@ -138,7 +138,7 @@ def picture_climate(path: Path, climate: Climate) -> None:
         mesh = left.pcolormesh(
             longitude - 360, latitude, climate.change, cmap="OrRd", vmin=0, shading="nearest"
         )
-        for line in coastlines(west, east, latitude[0], latitude[-1], "l"):
+        for line in gshhs(west, east, latitude[0], latitude[-1], "l"):
             left.plot(*line.T, color="0.15", linewidth=0.6)
         left.plot(longitude[column] - 360, latitude[row], "o", color="black", markersize=6)
         left.set_xlim(west, east)

