@@ -5,6 +5,7 @@ into one array, slice it as NumPy does: nothing is read until ``.ndarray()``,
 and then the chunks that are needed and no others.
 """
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -63,7 +64,7 @@ from biggus.functions import (
     var,
     where,
 )
-from biggus.options import set_options
+from biggus.options import offline, set_options
 from biggus.together import masked_arrays, ndarrays, plan
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ if TYPE_CHECKING:
     from biggus.prefetching import prefetch
     from biggus.pyramids import Pyramid, TilePyramid, open_pyramid, overviews
     from biggus.sinks import save
+    from biggus.study import record, replay
     from biggus.viewer import hist, imshow, plot
     from biggus.viewer.maps import quicklook
 
@@ -125,6 +127,7 @@ __all__ = [
     "nansum",
     "nanvar",
     "ndarrays",
+    "offline",
     "ones",
     "open",
     "open_many",
@@ -139,6 +142,8 @@ __all__ = [
     "ptp",
     "quantile",
     "quicklook",
+    "record",
+    "replay",
     "round",
     "save",
     "set_options",
@@ -165,6 +170,8 @@ _later = {
     "plot": "biggus.viewer",
     "prefetch": "biggus.prefetching",
     "quicklook": "biggus.viewer.maps",
+    "record": "biggus.study",
+    "replay": "biggus.study",
     "save": "biggus.sinks",
 }
 
@@ -179,3 +186,9 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted([*__all__, "__version__"])
+
+
+if os.environ.get("BIGGUS_RECORD") or os.environ.get("BIGGUS_REPLAY"):
+    from biggus.study.environment import take_part
+
+    take_part()

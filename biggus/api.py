@@ -11,6 +11,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from biggus import options as option_values
+from biggus import studying
 from biggus.adapt import leaf_of
 from biggus.array import Array
 from biggus.backends import Backend, Location, backend_for, backend_named
@@ -89,8 +90,14 @@ def open(
     """
     where, variable = located(location, variable)
     chosen = chosen_cache(cache, bool(where.scheme))
+    said = [variable, backend, {**options, "decode": decode}]
     try:
-        source = _opened(where, variable, backend, chosen, decode, options)
+        source = studying.call(
+            "open",
+            where,
+            said,
+            lambda: _opened(where, variable, backend, chosen, decode, options),
+        )
     except GoneError as error:
         if where.scheme or not glob.has_magic(where.text):
             raise

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from biggus import options
+from biggus import options, studying
 
 if TYPE_CHECKING:
     from biggus.cache.cache import Cache
@@ -27,6 +27,9 @@ def chosen_cache(cache: Cache | bool | None, remote: bool) -> Cache | None:
         said = remote
     if said is False:
         return None
+    study = studying.current()
+    if study is not None and study.cache is not None:
+        return study.cache  # type: ignore[no-any-return] # it has what is asked of a cache
     if said is True:
         from biggus.cache.cache import default_cache
 

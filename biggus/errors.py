@@ -165,6 +165,10 @@ class CacheError(BiggusError):
     """A cache cannot be used as asked: no token, no folder, no space."""
 
 
+class StudyError(BiggusError):
+    """A study cannot be recorded or replayed as asked: something is not in it, or not as it was."""
+
+
 class PolicyError(BiggusError, PermissionError):
     """What is asked for is against the policy of who would have to serve it."""
 

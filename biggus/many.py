@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from biggus import studying
 from biggus.api import located, open
 from biggus.array import Array
 from biggus.backends import Location
@@ -138,8 +139,13 @@ def variables_named(
 
 def matching(pattern: str, cache: Cache | bool | None) -> list[str]:
     """Return the paths that match a pattern; those that the cache remembers, if none is there."""
-    if Location(pattern).scheme:
+    where = Location(pattern)
+    if where.scheme:
         return [pattern]
+    return studying.call("matching", where, [], lambda: _matching(pattern, cache))
+
+
+def _matching(pattern: str, cache: Cache | bool | None) -> list[str]:
     expanded = Path(pattern).expanduser().absolute()
     found = sorted(glob.glob(str(expanded), recursive=True))  # noqa: PTH207 - any root, any depth
     chosen = chosen_cache(cache, remote=False)

@@ -283,4 +283,20 @@ class set_options:  # noqa: N801 - used as a function and as a context manager
         _current.set(self._outside.pop())
 
 
+def offline() -> set_options:
+    """Ask no server, for the length of a ``with`` block: what is cached is all there is.
+
+    What is not in the cache is an `OfflineError`, and nothing is waited for.  The same as
+    ``set_options(offline=True)``, and for a whole program as ``BIGGUS_OFFLINE=1``.
+
+    Examples
+    --------
+    >>> import biggus
+    >>> with biggus.offline():
+    ...     biggus.options.current().offline
+    True
+    """
+    return set_options(offline=True)
+
+
 _process = _Process()

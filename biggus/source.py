@@ -115,6 +115,9 @@ class Source(ABC):
     resident: bool = False
     """Whether values are in memory already and a read gives a view of them."""
 
+    derived: bool = False
+    """Whether values are computed from those of other sources, which are read for them."""
+
     fresh: bool = False
     """Whether each read gives an array that nobody else holds."""
 

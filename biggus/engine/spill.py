@@ -60,6 +60,7 @@ class SpilledSource(Source):
     """Values in a file of this machine, for as long as somebody needs them."""
 
     waits = False
+    derived = True
     fresh = True
     name = "an intermediate result"
 

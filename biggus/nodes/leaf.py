@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from biggus import studying
 from biggus.grid import Edges, Grid, RegularEdges
 from biggus.memory import MemorySource
 from biggus.nodes.base import Node, Piece, Read
@@ -56,11 +57,16 @@ class Leaf(Node):
         """The source that is read."""
         origin = self.origin
         if isinstance(origin, Source):
-            return origin
+            return studying.to_read(origin)
         source = ObjectSource(origin)
         # What was said when the leaf was made is what a read is held to.
         source.shape, source.dtype = self.shape, self.dtype
-        return source
+        return studying.to_read(source)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Elsewhere no study may be in force: what stands in for the source goes along.
+        sent = self.origin if studying.current() is None else self.source
+        return type(self), (sent, self.shape, self.dtype)
 
     @property
     def masked(self) -> bool:

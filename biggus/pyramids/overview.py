@@ -177,6 +177,7 @@ class OverviewSource(Source):
     """
 
     waits = False
+    derived = True
     fresh = True
 
     def __init__(self, reducer: Reducer, level: int) -> None:

@@ -1,0 +1,265 @@
+"""Bundles: what is in one, read when it is needed, and believed only when it has been checked."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import math
+import os
+import re
+import threading
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from biggus.description import DescribedSource
+from biggus.errors import BiggusError, StudyError
+from biggus.study.canonical import decoded, most_bytes
+from biggus.study.manifest import FORMAT, VERSION
+from biggus.study.receipts import receipt_of, source_digest
+from biggus.study.writing import CHUNKS, CRATE, MANIFEST, MOST_MANIFEST
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy as np
+
+    from biggus.source import Values
+    from biggus.study.receipts import Place
+
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_MEMBER = re.compile(rf"{MANIFEST}|{CRATE}|{CHUNKS}{_DIGEST.pattern}")
+_MOST_TEXT = 2**30
+
+
+class Held:
+    """A source of which there are chunks in a bundle.
+
+    Attributes
+    ----------
+    token, origin, digest : str
+    description : dict
+        As `describe` gave it.
+    chunks : dict
+        The digest and the length of each chunk, by its place.
+    siblings : dict
+        The tokens of other variables of its store that were asked for, by name; None: there
+        is none.
+    """
+
+    def __init__(self, told: dict[str, Any]) -> None:
+        self.token = _text(told["token"])
+        self.origin = _text(told["origin"])
+        self.digest = _text(told["digest"])
+        self.description = dict(told["description"])
+        self.siblings = {_text(name): token for name, token in dict(told["siblings"]).items()}
+        self.chunks: dict[Place, tuple[str, int]] = {}
+        source = self.source()
+        if self.token != source.token:
+            raise ValueError(f"the source {self.token!r} has another token")
+        for edges, digest, nbytes in told["chunks"]:
+            place = tuple([(int(start), int(stop)) for start, stop in edges])
+            inside = len(place) == len(source.shape) and all(
+                0 <= start <= stop <= n
+                for (start, stop), n in zip(place, source.shape, strict=True)
+            )
+            if not inside or not _DIGEST.fullmatch(digest) or place in self.chunks:
+                raise ValueError(f"{place} is no chunk of {source.name}")
+            self.chunks[place] = (digest, int(nbytes))
+        digests = {place: digest for place, (digest, _) in self.chunks.items()}
+        if self.digest != source_digest(source.conventions, source.attributes, digests):
+            raise ValueError(f"the chunks of {source.name} have another digest")
+
+    def source(self) -> DescribedSource:
+        """Return a source that tells what the source told, and has no values."""
+        source = DescribedSource(self.description)
+        if not all(isinstance(n, int) and n >= 0 for n in source.shape):
+            raise ValueError(f"{source.shape} is no shape")
+        return source
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is no text")
+    return value
+
+
+class Bundle:
+    """A bundle, of which the manifest alone is read at first.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        The file.
+
+    Raises
+    ------
+    StudyError
+        If it is not there, or no bundle, or damaged.
+
+    Attributes
+    ----------
+    receipt : str
+        That of all chunks in it.
+    manifest : dict
+        What it says of itself.
+    sources : dict of str to Held
+        By token.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path).expanduser().absolute()
+        self._lock = threading.Lock()
+        self._file: zipfile.ZipFile | None = None
+        self._pid = os.getpid()
+        with self._reading("it is no bundle of biggus, or damaged"):
+            members = self._opened().infolist()
+            for member in members:
+                if not _MEMBER.fullmatch(member.filename):
+                    raise StudyError(f"{self.path} has no place for {member.filename!r:.80}")
+            self._members = {member.filename: member for member in members}
+            if len(self._members) < len(members):
+                raise StudyError(f"{self.path} has several members of one name")
+        manifest = self._manifest()
+        with self._reading("its manifest makes no sense"):
+            self._check_format(manifest)
+            self.manifest = manifest
+            found = [Held(told) for told in manifest["sources"]]
+            self.sources = {held.token: held for held in found}
+            self.receipt = receipt_of([held.digest for held in found if held.chunks])
+            if len(self.sources) < len(found) or self.receipt != manifest["receipt"]:
+                raise ValueError("its receipt is another")
+            self._check_members()
+
+    def __repr__(self) -> str:
+        return f"Bundle({str(self.path)!r})"
+
+    def _check_format(self, manifest: Any) -> None:
+        if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+            raise StudyError(f"{self.path} is no bundle of biggus")
+        version = manifest.get("version")
+        if version != VERSION:
+            raise StudyError(
+                f"{self.path} has version {version!r:.20} of the format, and this biggus reads "
+                f"{VERSION}: a newer one may have made it"
+            )
+
+    def _check_members(self) -> None:
+        """Check that the chunks that are listed are there, and no others."""
+        listed = {
+            f"{CHUNKS}{digest}": nbytes
+            for held in self.sources.values()
+            for digest, nbytes in held.chunks.values()
+        }
+        there = {name for name in self._members if name.startswith(CHUNKS)}
+        for name in sorted(there.symmetric_difference(listed)):
+            what = "lacks" if name in listed else "has no place for"
+            raise StudyError(f"{self.path} {what} {name}")
+        for name, nbytes in listed.items():
+            if self._members[name].file_size != nbytes:
+                raise StudyError(f"{self.path} is damaged: {name} is of another length")
+
+    @contextlib.contextmanager
+    def _reading(self, problem: str) -> Iterator[None]:
+        """Have whatever goes wrong be said in one way: anybody may have made the file."""
+        try:
+            yield
+        except StudyError:
+            raise
+        except FileNotFoundError:
+            raise StudyError(f"there is no bundle {self.path}") from None
+        except (BiggusError, KeyError, MemoryError, RecursionError) as error:
+            raise StudyError(f"cannot read {self.path}: {problem}") from error
+        except Exception as error:
+            told = " ".join(str(error).split())[:200]
+            raise StudyError(f"cannot read {self.path}: {problem}: {told}") from error
+
+    def _opened(self) -> zipfile.ZipFile:
+        """Return the file; a forked child opens it again, for they would share the place in it."""
+        if self._file is None or self._pid != os.getpid():
+            self._file, self._pid = zipfile.ZipFile(self.path), os.getpid()
+        return self._file
+
+    def _content(self, name: str, most: int) -> bytes:
+        member = self._members[name]
+        if member.file_size > most:
+            raise StudyError(f"{self.path} is damaged, or meant to do harm: {name} is too long")
+        with self._lock, self._opened().open(name) as file:
+            content = file.read(member.file_size)
+            if len(content) < member.file_size or file.read(1):
+                raise EOFError(f"{name} is of another length")
+        return content
+
+    def _manifest(self) -> Any:
+        with self._reading("it has no manifest that can be read"):
+            return json.loads(
+                self._content(MANIFEST, MOST_MANIFEST).decode(), parse_constant=_refuse
+            )
+
+    def values(self, held: Held, place: Place, dtype: np.dtype[Any]) -> Values:
+        """Return the values of a chunk.
+
+        Raises
+        ------
+        StudyError
+            If it is not in the bundle, or not what was recorded.
+        """
+        region = f"{held.origin} {format_place(place)}"
+        if place not in held.chunks:
+            raise StudyError(
+                f"{region} is not in {self.path}: the program that was recorded did not read it"
+            )
+        digest, _ = held.chunks[place]
+        shape = tuple([stop - start for start, stop in place])
+        with self._reading(f"{region} is damaged"):
+            content = self._content(f"{CHUNKS}{digest}", most_bytes(dtype, shape) or _MOST_TEXT)
+            if hashlib.sha256(content).hexdigest() != digest:
+                raise ValueError("it has another digest")
+            return decoded(content, dtype, shape)
+
+    def check(self) -> None:
+        """Read all that is in it.
+
+        Raises
+        ------
+        StudyError
+            If something is damaged.
+        """
+        for held in self.sources.values():
+            with self._reading(f"the description of {held.origin} is damaged"):
+                dtype = held.source().dtype
+            for place in held.chunks:
+                self.values(held, place, dtype)
+        with self._reading(f"its {CRATE} is damaged"):
+            if CRATE in self._members:
+                self._content(CRATE, MOST_MANIFEST)
+
+    @property
+    def chunks(self) -> int:
+        """How many chunks are in it."""
+        return sum(len(held.chunks) for held in self.sources.values())
+
+    @property
+    def nbytes(self) -> int:
+        """How many bytes the values in it take."""
+        return sum(
+            held.source().dtype.itemsize * math.prod(stop - start for start, stop in place)
+            for held in self.sources.values()
+            for place in held.chunks
+        )
+
+
+def format_place(place: Place) -> str:
+    """Format where a chunk lies as it is written in a key.
+
+    Examples
+    --------
+    >>> format_place(((0, 10), (4, 20)))
+    '[0:10, 4:20]'
+    """
+    return f"[{', '.join(f'{start}:{stop}' for start, stop in place)}]"
+
+
+def _refuse(constant: str) -> Any:
+    raise ValueError(f"{constant} is no JSON")

@@ -1,0 +1,152 @@
+"""What stands in for sources: it is read by their own chunks, whatever is around them."""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from abc import abstractmethod
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from biggus.cache import Cached
+from biggus.cache.parts import longest_along, pasted
+from biggus.grid import Grid, default_chunks
+from biggus.source import Source, box_shape
+from biggus.studying import Study
+from biggus.wrappers import Annotated, Wrapper
+
+if TYPE_CHECKING:
+    from biggus.source import Box, Values
+
+
+def innermost(source: Source) -> Source:
+    """Return the source within caches and what a user said about it."""
+    while isinstance(source, (Annotated, Cached)):
+        source = source.source
+    return source
+
+
+def own_grid(source: Source) -> Grid:
+    """Return the chunks of the innermost source; if it has none, those that a cache would cut."""
+    base = innermost(source)
+    chunks = base.chunks
+    if chunks is None:
+        chunks = default_chunks(base.shape, base.dtype.itemsize)
+    return Grid(base.shape, chunks)
+
+
+class Chunkwise(Wrapper):
+    """A source that is read by whole chunks of the innermost source.
+
+    Parameters
+    ----------
+    source : Source
+        The source inside, whose cuts are kept: what is computed in which order depends on
+        them, and is to be the same.
+    """
+
+    fresh = True
+    resident = False
+    reads_into = False
+    lock = None  # That of the source inside is taken for as long as it is read.
+
+    @property
+    def cache(self) -> Any:
+        """The cache of the source inside, if it has one."""
+        return self.source.cache  # type: ignore[attr-defined] # else there is no such attribute
+
+    @cached_property
+    def grid(self) -> Grid:
+        """The chunks of the innermost source."""
+        return own_grid(self.source)
+
+    @abstractmethod
+    def chunk(self, chunk: Box) -> Values:
+        """Return the values of a whole chunk, nobody else's."""
+
+    def __getitem__(self, box: Box) -> Values:
+        result: Values = np.ndarray(box_shape(box), self.dtype)  # np.empty makes S1 of S0
+        for part in self.grid.parts(box):
+            values = self.chunk(part.chunk)
+            if isinstance(values, np.ma.MaskedArray) and self.fill_value is not None:
+                values.fill_value = self.fill_value
+            if part.chunk == box:
+                return values
+            result = pasted(result, part, values)
+        return result
+
+    def fetch(self, box: Box) -> tuple[Values, bytes | None]:
+        """Return the values in `box`, and that their version is not known."""
+        return self[box], None
+
+    # Under no version nothing is kept of it, and nothing that was kept is taken for it:
+    # each chunk that is needed is asked for.
+
+    def state(self) -> bytes | None:
+        """Return None."""
+        return None
+
+    def version(self, box: Box) -> bytes | None:
+        """Return None."""
+        del box
+        return None
+
+    def held(self, box: Box) -> bytes | None:
+        """Return None."""
+        del box
+        return None
+
+    def renew(self, box: Box, held: bytes) -> bytes | None:
+        """Tell that a copy is not good."""
+        del box, held
+        return None
+
+    def renewal_waits(self, box: Box, held: bytes) -> bool:
+        """Tell that nobody is asked."""
+        del box, held
+        return False
+
+    def peak_bytes(self, box: Box) -> int:
+        """Return the most memory that a read of `box` takes: whole chunks are read for it."""
+        own = super(Wrapper, self).peak_bytes
+        axes = zip(self.grid.axes, box, strict=True)
+        longest = tuple([longest_along(axis, s) for axis, s in axes])
+        return own(box) + 4 * own(longest) + self.source.peak_bytes(longest)
+
+
+class Substitutes(Study):
+    """A study in which every source that is not in memory has something that stands in for it."""
+
+    def __init__(self) -> None:
+        self._made: weakref.WeakValueDictionary[int, Chunkwise] = weakref.WeakValueDictionary()
+        self._making = threading.Lock()
+
+    def source(self, source: Source) -> Source:
+        base = innermost(source)
+        if isinstance(base, Chunkwise):
+            return source
+        if source.derived:
+            return base  # what a cache holds of it says not what it was made from
+        if source.resident and not _is_mapped(source):
+            return source
+        with self._making:
+            known = self._made.get(id(source))
+            if known is None or known.source is not source:
+                known = self._made[id(source)] = self.substitute(source)
+        return known
+
+    @abstractmethod
+    def substitute(self, source: Source) -> Chunkwise:
+        """Return what stands in for a source."""
+
+
+def _is_mapped(source: Source) -> bool:
+    """Tell whether values in memory are those of a file, which would be left out."""
+    array: Any = getattr(source, "array", None)
+    while isinstance(array, np.ndarray):
+        if isinstance(array, np.memmap):
+            return True
+        array = array.base
+    return False

@@ -1,0 +1,211 @@
+"""Recording: sources that write down which of their chunks are read, and what they hold."""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from biggus.description import describe, encode_value
+from biggus.errors import BiggusError, StudyError
+from biggus.flight import SingleFlight
+from biggus.source import Source, read
+from biggus.study.canonical import decoded, encoded
+from biggus.study.chunkwise import Chunkwise, Substitutes, innermost
+from biggus.study.places import names_of, said_json
+from biggus.study.receipts import place_of
+from biggus.study.spool import Spool
+from biggus.wrappers import ObjectSource
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from biggus.source import Box, Values
+    from biggus.study.spool import Kept
+
+_Answer = TypeVar("_Answer")
+
+_ADDRESS = re.compile(r"\b0x[0-9a-fA-F]+")
+
+
+class Recording(Substitutes):
+    """A study that is being recorded.
+
+    Parameters
+    ----------
+    folder : Path
+        Its spool, which other processes write into as well.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self.spool = Spool(folder)
+        self.owner: int | None = None
+        """The process that makes a bundle of it, if it is this one or its parent."""
+        self._flights: SingleFlight[Kept] = SingleFlight()
+        self._closed = False
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing is recorded any more; a process that goes on may not have been told."""
+        return self._closed or (self.owner != os.getpid() and not self.spool.folder.is_dir())
+
+    def source(self, source: Source) -> Source:
+        return source if self._closed else super().source(source)
+
+    def substitute(self, source: Source) -> Recorded:
+        return Recorded(source, self)
+
+    def call(
+        self, what: str, where: Any, said: Sequence[Any], make: Callable[[], _Answer]
+    ) -> _Answer:
+        told = {"what": what, "said": said_json(said), **names_of(where)}
+        try:
+            answer = make()
+        except BiggusError as error:
+            reduced: Any = error.__reduce__()
+            self.note("call", {**told, "error": [reduced[0].__name__, encode_value(reduced[1])]})
+            raise
+        if isinstance(answer, Source):
+            self.note_source(answer)
+            self.note("call", {**told, "source": answer.token})
+        else:
+            self.note("call", {**told, "answer": encode_value(answer)})
+        return answer
+
+    def note(self, kind: str, told: Any) -> None:
+        """Write something down, unless all is over."""
+        if not self.over:
+            self.spool.leave_parents()
+            self.spool.note(kind, told)
+
+    def note_source(self, source: Source) -> None:
+        """Write down what is known of a source, to stand in for it."""
+        if source.token is None:
+            return
+        base = innermost(source)
+        told = describe(base) | {"token": source.token, "state": None}
+        told["name"] = _ADDRESS.sub("0x...", told["name"])
+        self.note("source", [source.token, told, _modules_of(base)])
+
+    def chunk(self, token: str, chunk: Box, make: Callable[[], Values]) -> Kept:
+        """Return where a chunk is kept, once `make` has given it if it was not there."""
+        self.spool.leave_parents()
+        place = place_of(chunk)
+
+        def keep() -> Kept:
+            found = self.spool.found(token, place)
+            return found or self.spool.keep(token, place, encoded(make()))
+
+        return self.spool.found(token, place) or self._flights.do((token, place), keep)[0]
+
+    def close(self) -> None:
+        """Record nothing more."""
+        self._closed = True
+        self.spool.close()
+        _recordings.pop(str(self.spool.folder), None)
+
+
+class Recorded(Chunkwise):
+    """A source whose chunks are written down when they are read.
+
+    Each is read once, and given from what was written down: what the program sees is what
+    is recorded.
+
+    Parameters
+    ----------
+    source : Source
+        The source, with its cache perhaps.
+    study : Recording
+        What is recorded.
+    """
+
+    def __init__(self, source: Source, study: Recording) -> None:
+        super().__init__(source)
+        self.study = study
+        self._noted = False
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _recorded, (self.source, str(self.study.spool.folder))
+
+    def __getitem__(self, box: Box) -> Values:
+        if self.study.over:
+            return read(self.source, box)
+        self._note()
+        return super().__getitem__(box)
+
+    def chunk(self, chunk: Box) -> Values:
+        assert self.token is not None
+        kept = self.study.chunk(self.token, chunk, lambda: read(self.source, chunk))
+        shape = tuple([s.stop - s.start for s in chunk])
+        return decoded(b"".join(kept.pieces()), self.dtype, shape)
+
+    def _note(self) -> None:
+        if self.token is None:
+            remedy = "open it with biggus.open, or give it a token= with biggus.ArrayAdapter"
+            raise StudyError(
+                f"{self.name} cannot be recorded, for nothing says which values it stands for: "
+                f"{remedy}, a string that stands for these values and no others"
+            )
+        if not self._noted:
+            self.study.note_source(self.source)
+            self._noted = True
+
+    def sibling(self, name: str) -> Source | None:
+        """Return another variable of the same store, and write down that it was asked for."""
+        found = self.source.sibling(name)
+        if self.token is not None and not self.study.over:
+            self._note()
+            if found is not None:
+                self.study.note_source(found)
+            token = None if found is None else found.token
+            self.study.note("sibling", [self.token, name, token])
+        return found
+
+
+_recordings: dict[str, Recording] = {}
+_finding = threading.Lock()
+
+
+def recording_in(folder: str) -> Recording:
+    """Return what records into a spool, in this process.
+
+    Raises
+    ------
+    StudyError
+        If it is not there: on another machine, or because all is over.
+    """
+    with _finding:
+        if folder not in _recordings:
+            if not Path(folder).is_dir():
+                raise StudyError(
+                    f"there is no folder {folder} to record into: a study is recorded on one "
+                    "machine, and in no process that outlives it"
+                )
+            _recordings[folder] = Recording(Path(folder))
+        return _recordings[folder]
+
+
+def _recorded(source: Source, folder: str) -> Recorded:
+    return Recorded(source, recording_in(folder))
+
+
+_USED = {
+    "hdf5": ("h5py",),
+    "netcdf": ("netCDF4",),
+    "tiles": ("PIL", "urllib3"),
+    "zarr": ("zarr", "numcodecs"),
+}
+
+
+def _modules_of(base: Source) -> list[str]:
+    """Return the packages that a source reads with."""
+    if isinstance(base, ObjectSource):
+        return [type(base.obj).__module__.partition(".")[0]]
+    module = type(base).__module__
+    if module.startswith("biggus.backends."):
+        return list(_USED.get(module.split(".")[2], ()))
+    root = module.partition(".")[0]
+    return [] if root == "biggus" else [root]

@@ -1,0 +1,223 @@
+"""Replaying: what stands in for locations and sources, and answers from a bundle."""
+
+from __future__ import annotations
+
+import threading
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from biggus import errors
+from biggus.description import decode_value
+from biggus.errors import BiggusError, StudyError
+from biggus.grid import default_chunks
+from biggus.study.bundle import Bundle
+from biggus.study.canonical import plain_json
+from biggus.study.chunkwise import Chunkwise, Substitutes, own_grid
+from biggus.study.places import names_of, said_json
+from biggus.study.receipts import place_of
+from biggus.wrappers import Annotated
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from biggus.grid import Grid
+    from biggus.source import Box, Chunks, Source, Values
+    from biggus.study.bundle import Held
+
+_Answer = TypeVar("_Answer")
+
+_NAMES = ("text", "below", "place")
+"""What a location is known by, in this order."""
+
+
+class Replayed(Chunkwise):
+    """A source whose chunks are those of a bundle.
+
+    Parameters
+    ----------
+    source : Source
+        What tells of it, and is not read.
+    bundle : Bundle
+        Where its chunks are.
+    """
+
+    waits = False
+    remote = False
+
+    def __init__(self, source: Source, bundle: Bundle) -> None:
+        super().__init__(source)
+        self.bundle = bundle
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _replayed, (self.source, str(self.bundle.path))
+
+    @cached_property
+    def _entry(self) -> Held:
+        """What the bundle holds of it.
+
+        Raises
+        ------
+        StudyError
+            If that is nothing, or not of this shape and dtype.
+        """
+        held = None if self.token is None else self.bundle.sources.get(self.token)
+        if held is None:
+            raise StudyError(f"{self.name} is not in {self.bundle.path}")
+        told = held.source()
+        if (told.shape, told.dtype) != (self.shape, self.dtype):
+            raise StudyError(
+                f"{self.name} was of shape {told.shape} and {told.dtype} when it was recorded, "
+                f"and is of shape {self.shape} and {self.dtype}"
+            )
+        return held
+
+    @cached_property
+    def grid(self) -> Grid:
+        """The chunks that were recorded."""
+        return own_grid(self._entry.source())
+
+    def chunk(self, chunk: Box) -> Values:
+        return self.bundle.values(self._entry, place_of(chunk), self.dtype)
+
+    def sibling(self, name: str) -> Source | None:
+        """Return another variable of the same store, as it was found when it was recorded."""
+        entry = self._entry
+        if name not in entry.siblings:
+            raise StudyError(f"whether there is {name!r} beside {self.name} was not recorded")
+        token = entry.siblings[name]
+        return None if token is None else opened(self.bundle, token)
+
+
+def opened(bundle: Bundle, token: str) -> Replayed:
+    """Return what stands in for a source that was opened.
+
+    Raises
+    ------
+    StudyError
+        If it is not in the bundle.
+    """
+    if token not in bundle.sources:
+        raise StudyError(f"{token} is not in {bundle.path}")
+    return Replayed(bundle.sources[token].source(), bundle)
+
+
+_bundles: dict[str, Bundle] = {}
+_opening = threading.Lock()
+
+
+def _replayed(source: Source, path: str) -> Replayed:
+    """Return what stands in for a source, in another process."""
+    with _opening:
+        if path not in _bundles:
+            _bundles[path] = Bundle(path)
+        return Replayed(source, _bundles[path])
+
+
+class Replaying(Substitutes):
+    """A study that is replayed.
+
+    Parameters
+    ----------
+    bundle : Bundle
+        What was recorded.
+    """
+
+    def __init__(self, bundle: Bundle) -> None:
+        super().__init__()
+        self.bundle = bundle
+        self.cache = NoCache()
+        self._calls: dict[tuple[str, str, str, str], dict[str, Any]] = {}
+        try:
+            for told in bundle.manifest["calls"]:
+                question = told["what"], plain_json(told["said"])
+                for name in _NAMES:
+                    if name in told:
+                        self._calls.setdefault((*question, name, told[name]), told)
+        except (KeyError, TypeError, ValueError) as error:
+            raise StudyError(f"cannot read {bundle.path}: its manifest makes no sense") from error
+
+    def substitute(self, source: Source) -> Replayed:
+        return Replayed(source, self.bundle)
+
+    def call(
+        self,
+        what: str,
+        where: Any,
+        said: Sequence[Any],
+        make: Callable[[], _Answer],  # noqa: ARG002 - it would ask the location itself
+    ) -> _Answer:
+        question = what, plain_json(said_json(said))
+        names = names_of(where)
+        found = (self._calls.get((*question, name, names.get(name, ""))) for name in _NAMES)
+        told = next(filter(None, found), None)
+        if told is None:
+            raise StudyError(f"{self._missing(what, where, said)} is not in {self.bundle.path}")
+        answer: Any = self._answer(told)
+        return answer  # type: ignore[no-any-return] # of the kind that `make` gives
+
+    def _answer(self, told: dict[str, Any]) -> Any:
+        """Return what was answered, or raise what was raised."""
+        try:
+            if "source" in told:
+                return opened(self.bundle, told["source"])
+            if "answer" in told:
+                return decode_value(told["answer"])
+            kind, given = told["error"]
+            error = getattr(errors, kind)(*decode_value(given))
+        except StudyError:
+            raise
+        except Exception as problem:
+            raise StudyError(
+                f"cannot read {self.bundle.path}: what it says of {told['place']} makes no sense"
+            ) from problem
+        if not isinstance(error, BiggusError):
+            raise StudyError(f"cannot read {self.bundle.path}: {told['place']} failed otherwise")
+        raise error
+
+    def _missing(self, what: str, where: Any, said: Sequence[Any]) -> str:
+        """Say what was asked for, and what is there of that location."""
+        if what != "open":
+            return f"what was asked of {where.public} ({what})"
+        variable, _, given = said
+        wanted = " ".join(filter(None, [where.public, variable]))
+        if len(given) > 1:
+            wanted += f" with these options ({', '.join(sorted(given))})"
+        return wanted
+
+
+class NoCache:
+    """What takes the place of caches: nothing is kept, and arrays are cut as if it were."""
+
+    def wrap(self, source: Source, chunks: Chunks | None = None) -> Source:
+        """Return a source with the chunks by which a cache would keep it."""
+        cut = source.chunks if chunks is None else chunks
+        if cut is None:
+            cut = default_chunks(source.shape, source.dtype.itemsize)
+        return _Cut(source, cut)
+
+    def recall(self, name: str) -> None:
+        """Remember nothing."""
+
+    def remember(self, name: str, description: dict[str, Any]) -> None:
+        """Keep nothing."""
+
+    def descriptions(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yield nothing."""
+        return iter(())
+
+    def load_bytes(self, key: str) -> None:
+        """Hold nothing."""
+
+    def store_bytes(self, key: str, data: bytes, version: bytes) -> int:
+        """Keep nothing."""
+        del key, data, version
+        return 0
+
+
+class _Cut(Annotated):
+    """A source with other chunks."""
+
+    cache = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.source, self.chunks)

@@ -1,0 +1,145 @@
+"""The spool: a folder into which every process of a program writes what it reads.
+
+A process appends the canonical bytes of chunks to a file of its own, and to another a line of
+JSON for each chunk, source and question.  So memory does not grow with what is read, processes
+need not know of one another, and what one that was killed had begun to write is left out.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import threading
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
+
+from biggus.errors import StudyError
+from biggus.study.canonical import plain_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from biggus.study.receipts import Place
+
+_NOTES = ".notes"
+_CHUNKS = ".chunks"
+
+
+class Kept(NamedTuple):
+    """Where a chunk lies in a spool."""
+
+    digest: str
+    path: Path
+    start: int
+    nbytes: int
+
+    def pieces(self, longest: int = 2**20) -> Iterator[bytes]:
+        """Yield its bytes."""
+        with self.path.open("rb") as file:
+            file.seek(self.start)
+            left = self.nbytes
+            while left:
+                piece = file.read(min(left, longest))
+                if not piece:
+                    raise StudyError(f"{self.path} is shorter than it was")
+                left -= len(piece)
+                yield piece
+
+
+class Spool:
+    """What this process writes into a spool.
+
+    Parameters
+    ----------
+    folder : Path
+        The spool; it must be there.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._lock = threading.Lock()
+        self._files: tuple[BinaryIO, BinaryIO] | None = None
+        self._start = 0
+        self._kept: dict[tuple[str, Place], Kept] = {}
+        self._said: set[bytes] = set()
+        self._pid = os.getpid()
+
+    def _open(self) -> tuple[BinaryIO, BinaryIO]:
+        """Return the files of this process, under the lock."""
+        if self._files is None:
+            name = f"{os.getpid()}-{uuid.uuid4().hex}"
+            try:
+                chunks, notes = (
+                    (self.folder / f"{name}{end}").open("xb", 0) for end in (_CHUNKS, _NOTES)
+                )
+            except OSError as error:
+                raise StudyError(f"cannot record into {self.folder}: {error.strerror}") from error
+            self._files, self._start = (chunks, notes), 0
+        return self._files
+
+    def leave_parents(self) -> None:
+        """Begin anew in a forked child: the files are the parent's."""
+        if self._pid != os.getpid():
+            self.__init__(self.folder)  # type: ignore[misc]
+
+    def found(self, token: str, place: Place) -> Kept | None:
+        """Return where a chunk lies that this process has read."""
+        return self._kept.get((token, place))
+
+    def keep(self, token: str, place: Place, pieces: Sequence[bytes | memoryview]) -> Kept:
+        """Write down a chunk, which was not there."""
+        digest = hashlib.sha256()
+        for piece in pieces:
+            digest.update(piece)
+        with self._lock:
+            chunks, _ = self._open()
+            start = self._start
+            for piece in pieces:
+                self._start += self._write(chunks, piece)
+            kept = Kept(digest.hexdigest(), Path(chunks.name), start, self._start - start)
+            self._kept[token, place] = kept
+            told = [token, place, kept.digest, kept.start, kept.nbytes]
+            self._note("chunk", told)
+        return kept
+
+    def note(self, kind: str, told: Any) -> None:
+        """Write something down, once."""
+        line = hashlib.sha256(plain_json([kind, told]).encode()).digest()
+        with self._lock:
+            if line not in self._said:
+                self._note(kind, told)
+                self._said.add(line)
+
+    def _note(self, kind: str, told: Any) -> None:
+        self._write(self._open()[1], plain_json([kind, told]).encode() + b"\n")
+
+    def _write(self, file: BinaryIO, piece: bytes | memoryview) -> int:
+        view = memoryview(piece).cast("B") if piece else memoryview(b"")
+        done = 0
+        try:
+            while done < len(view):
+                done += file.write(view[done:])
+        except OSError as error:
+            raise StudyError(f"cannot record into {self.folder}: {error.strerror}") from error
+        return done
+
+    def close(self) -> None:
+        """Close the files of this process."""
+        with self._lock:
+            for file in self._files or ():
+                with contextlib.suppress(OSError):
+                    file.close()
+            self._files = None
+
+
+def notes_in(folder: Path) -> Iterator[tuple[str, Any, Path]]:
+    """Yield all that processes have noted, and where the chunks of each are, in no order."""
+    for path in sorted(folder.glob(f"*{_NOTES}")):
+        with path.open("rb") as file:
+            for line in file:
+                if line.endswith(b"\n"):  # else whoever wrote it was killed
+                    kind, told = json.loads(line)
+                    yield kind, told, path.with_suffix(_CHUNKS)

@@ -1,0 +1,60 @@
+"""Writing a bundle: one plain zip file, whose bytes follow from what is in it alone."""
+
+from __future__ import annotations
+
+import zipfile
+from typing import TYPE_CHECKING, Any
+
+from biggus.errors import StudyError
+from biggus.study.canonical import plain_json
+from biggus.study.crate import crate_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from biggus.study.manifest import Gathered
+
+MANIFEST = "manifest.json"
+CRATE = "ro-crate-metadata.json"
+CHUNKS = "chunks/"
+
+MOST_MANIFEST = 2**27
+"""Bytes: what a manifest may have.  That of a million chunks has about as many."""
+
+_FIRST_DATE = (1980, 1, 1, 0, 0, 0)
+_UNIX = 3
+_READABLE = 0o644 << 16
+
+
+def write(path: Path, gathered: Gathered) -> dict[str, Any]:
+    """Write what was gathered as a bundle, and return its manifest.
+
+    Raises
+    ------
+    StudyError
+        If it is too much.
+    """
+    manifest = gathered.manifest()
+    text = plain_json(manifest).encode()
+    if len(text) > MOST_MANIFEST:
+        raise StudyError("a study cannot hold so many chunks: record less at a time")
+    crate = plain_json(crate_of(manifest)).encode()
+    with zipfile.ZipFile(path, "x") as file:
+        for digest, kept in gathered.members().items():
+            _add(file, CHUNKS + digest, kept.nbytes, kept.pieces())
+        _add(file, MANIFEST, len(text), [text])
+        _add(file, CRATE, len(crate), [crate])
+    return manifest
+
+
+def _add(
+    file: zipfile.ZipFile, name: str, nbytes: int, pieces: Iterable[bytes] | Iterator[bytes]
+) -> None:
+    info = zipfile.ZipInfo(name, _FIRST_DATE)
+    info.create_system = _UNIX  # wherever it is written
+    info.external_attr = _READABLE
+    info.compress_type = zipfile.ZIP_DEFLATED
+    with file.open(info, "w", force_zip64=nbytes >= 2**31) as member:
+        for piece in pieces:
+            member.write(piece)
