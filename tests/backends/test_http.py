@@ -23,6 +23,7 @@ from tile_server import Reply, TileServer
 
 from biggus.backends.http import client as http
 from biggus.backends.http.client import HttpClient, HttpError
+from biggus.backends.http.deadline import Timeout
 from biggus.backends.http.gate import Gate
 from biggus.backends.http.headers import http_date, retry_after, split_credentials
 from biggus.backends.http.settings import HttpSettings
@@ -121,16 +122,8 @@ def test_an_unknown_host_is_an_error(quick):
 def test_a_slow_answer_times_out(server, quick):
     server.always = Reply(delay=5.0)
     with pytest.raises(HttpError, match=r"no answer within 0\.05 s"):
-        client(retries=1, timeout=(5.0, 0.05)).get(server.url + TILE)
+        client(retries=1, timeout=Timeout(5.0, 0.05)).get(server.url + TILE)
     assert server.requests[TILE] == 2
-
-
-def test_a_trickle_does_not_go_on_for_ever(server, quick, monkeypatch):
-    monkeypatch.setattr(http, "PATIENCE_SECONDS", 0.2)
-    server.always = Reply(trickle=0.01)
-    with pytest.raises(HttpError, match=r"not complete within 0\.2 s"):
-        client().get(server.url + TILE)
-    assert server.requests[TILE] == 1
 
 
 def test_retry_after_is_obeyed_by_all_who_ask_the_host(server, monkeypatch):
@@ -294,7 +287,7 @@ def test_certificates_are_checked(server, trusted):
 @pytest.mark.skipif(os.name == "nt", reason="sends SIGINT")
 @pytest.mark.parametrize("wait", ["future.result()", "client.get(sys.argv[1])"])
 def test_an_interrupt_ends_a_program_that_backs_off(server, wait):
-    server.always = Reply(503, headers={"Retry-After": "60"})
+    server.always = Reply(503, headers={"Retry-After": "50"})
     process = subprocess.Popen(
         [sys.executable, "-c", INTERRUPTED.format(wait=wait), server.url + TILE],
         stdout=subprocess.PIPE,

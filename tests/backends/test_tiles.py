@@ -384,7 +384,7 @@ def test_a_missing_tile_can_be_filled_and_only_a_missing_one(server, quick, stat
         ({"zoom": 1, "dtype": "nonsense"}, "dtype="),
         ({"zoom": 1, "connections": 0}, "connections="),
         ({"zoom": 1, "timeout": 0}, "timeout="),
-        ({"zoom": 1, "timeout": (1, 2, 3)}, "timeout="),
+        ({"zoom": 1, "timeout": (1, 2, 3, 4)}, "timeout="),
         ({"zoom": 1, "timeout": "soon"}, "timeout="),
         ({"zoom": 1, "retries": -1}, "retries="),
         ({"zoom": 1, "missing": "grey"}, "missing="),

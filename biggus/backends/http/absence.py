@@ -14,7 +14,7 @@ from biggus.backends.http.client import RETRIED
 from biggus.errors import OpenError
 
 if TYPE_CHECKING:
-    from biggus.backends.http.client import Response
+    from biggus.backends.http.attempt import Response
 
 GONE = frozenset({404, 410})
 """The statuses by which any server says that something is not there."""

@@ -14,6 +14,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from biggus.backends.http.deadline import pool_classes
 from biggus.backends.http.gate import Gate
 from biggus.backends.http.headers import split_credentials
 from biggus.backends.http.redaction import watch_urllib3
@@ -82,7 +83,9 @@ def _new_pool(proxy: str | None, connections: int) -> urllib3.PoolManager:
     watch_urllib3()
     # The gate keeps the number down; the pool only has to hold them all.
     if proxy is None:
-        return urllib3.PoolManager(num_pools=64, maxsize=connections)
+        manager = urllib3.PoolManager(num_pools=64, maxsize=connections)
+        manager.pool_classes_by_scheme = pool_classes()
+        return manager
     proxy, credentials = split_credentials(proxy if "://" in proxy else f"http://{proxy}")
     if urlsplit(proxy).scheme not in {"http", "https"}:
         raise OptionError(
@@ -90,7 +93,9 @@ def _new_pool(proxy: str | None, connections: int) -> urllib3.PoolManager:
             "only http and https proxies can"
         )
     headers = {f"Proxy-{name}": value for name, value in credentials.items()}
-    return urllib3.ProxyManager(proxy, num_pools=64, maxsize=connections, proxy_headers=headers)
+    manager = urllib3.ProxyManager(proxy, num_pools=64, maxsize=connections, proxy_headers=headers)
+    manager.pool_classes_by_scheme = pool_classes()
+    return manager
 
 
 _state: Connections | None = None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from biggus.backends.http.deadline import DEFAULT_TIMEOUT, Timeout
+
 
 @dataclass(frozen=True)
 class HttpSettings:
@@ -13,8 +15,8 @@ class HttpSettings:
     ----------
     connections : int
         How many requests may be under way at once, for one host.
-    timeout : tuple of float
-        Seconds to wait for a connection, and for each piece of an answer.
+    timeout : Timeout
+        Seconds to wait for a connection, for each piece of an answer, and in all.
     retries : int
         How often to try again what may pass by itself.
     user_agent : str or None
@@ -28,7 +30,7 @@ class HttpSettings:
     """
 
     connections: int = 16
-    timeout: tuple[float, float] = (10.0, 30.0)
+    timeout: Timeout = DEFAULT_TIMEOUT
     retries: int = 4
     user_agent: str | None = None
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from biggus.backends.base import Backend
 from biggus.backends.http.absence import absent_statuses
+from biggus.backends.http.deadline import DEFAULT_TIMEOUT, timeout_option
 from biggus.backends.http.settings import HttpSettings
 from biggus.backends.tiles.options import OptionChecker
 from biggus.backends.tiles.policies import policy_for
@@ -58,7 +59,7 @@ class TilesBackend(Backend):
         bands: int = 3,
         dtype: Any = "u1",
         connections: int = 16,
-        timeout: float | tuple[float, float] = (10.0, 30.0),
+        timeout: float | Sequence[float] = DEFAULT_TIMEOUT,
         retries: int = 4,
         missing: str | int | Sequence[int] = "raise",
         absent: int | Sequence[int] = (),
@@ -90,8 +91,9 @@ class TilesBackend(Backend):
             ``"u1"``, or ``"u2"`` for 16-bit grey PNG, with ``bands=1``.
         connections : int
             Requests at a time, for the whole host, over all threads.
-        timeout : float or tuple of float
-            Seconds to wait for a connection, and for each piece of an answer.
+        timeout : float or sequence of float
+            Seconds to wait for a connection, for each piece of an answer, and for a request
+            with its retries in all (see `biggus.backends.http.deadline.Timeout`).
         retries : int
             How often to try again what may pass by itself.
         missing : "raise", int or sequence of int
@@ -149,7 +151,7 @@ class TilesBackend(Backend):
         policy = None if permission else policy_for(template.host)
         settings = HttpSettings(
             connections=check.integer("connections", connections, 1, 1024),
-            timeout=check.timeout(timeout),
+            timeout=timeout_option(template.public, timeout),
             retries=check.integer("retries", retries, 0, 100),
             user_agent=user_agent,
             headers=check.headers(headers),

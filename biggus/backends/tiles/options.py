@@ -48,18 +48,6 @@ class OptionChecker:
             raise OpenError(self.location, f"{name}= is a number of seconds, not {value!r}")
         return float(value)
 
-    def timeout(self, value: Any) -> tuple[float, float]:
-        """Return the connect and the read timeout, in seconds."""
-        pair = value if isinstance(value, (tuple, list)) else (value, value)
-        if len(pair) != 2:
-            raise OpenError(
-                self.location, f"timeout= is seconds, or a pair (connect, read), not {value!r}"
-            )
-        connect, read = (self.seconds("timeout", part) for part in pair)
-        if not connect or not read:
-            raise OpenError(self.location, "timeout= must be more than 0 seconds")
-        return connect, read
-
     def dtype(self, value: Any, bands: int) -> np.dtype[Any]:
         """Return the dtype of the pixels, in native byte order."""
         if bands == 2:

@@ -22,7 +22,6 @@ from biggus.backends.http.client import (
     HttpClient,
     HttpError,
     OfflineHttpError,
-    Response,
 )
 from biggus.backends.http.freshness import Freshness
 from biggus.backends.tiles.image import ImageError, decode_image, is_image
@@ -34,6 +33,7 @@ from biggus.threads import WaitingThreads
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from biggus.backends.http.attempt import Response
     from biggus.backends.http.settings import HttpSettings
     from biggus.backends.tiles.template import Template
     from biggus.source import Box

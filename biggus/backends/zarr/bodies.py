@@ -16,7 +16,7 @@ from biggus.backends.zarr.kept import Kept
 from biggus.backends.zarr.objects import Fetched
 
 if TYPE_CHECKING:
-    from biggus.backends.http.client import Response
+    from biggus.backends.http.attempt import Response
     from biggus.backends.zarr.objects import Span
 
 TRUSTED_SECONDS = 1.0

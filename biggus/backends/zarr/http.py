@@ -17,8 +17,8 @@ from biggus.backends.http.client import (
     RETRIED,
     HttpClient,
     HttpError,
+    LargeBodyError,
     OfflineHttpError,
-    Response,
 )
 from biggus.backends.http.redaction import redacted
 from biggus.backends.location import public_url
@@ -31,6 +31,7 @@ from biggus.backends.zarr.bodies import (
     tag_of,
     whole_body,
 )
+from biggus.backends.zarr.expected import LARGEST_DOCUMENT, refused_type
 from biggus.backends.zarr.objects import (
     METADATA_NAMES,
     WHOLE,
@@ -47,9 +48,9 @@ from biggus.flight import SingleFlight
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from biggus.backends.http.attempt import Response
     from biggus.backends.http.settings import HttpSettings
 
-_LARGEST = 2**32
 _KEPT = 8
 """The part of the memory that an object may take which is kept whole."""
 
@@ -109,12 +110,19 @@ class HttpObjects(RemoteObjects):
     absent : frozenset of int
         Further statuses than 404 and 410 by which the server says that it has no such
         object; 200 is one without a body.
+    text_chunks : bool
+        Whether chunks may be served as text.
     """
 
     def __init__(
-        self, url: str, settings: HttpSettings, absent: frozenset[int] = frozenset()
+        self,
+        url: str,
+        settings: HttpSettings,
+        absent: frozenset[int] = frozenset(),
+        text_chunks: bool = False,
     ) -> None:
         self._absent = absent
+        self._text_chunks = text_chunks
         parts = urlsplit(url)
         self._parts = parts._replace(path=parts.path.rstrip("/"), fragment="")
         self._client = HttpClient(settings)
@@ -159,7 +167,7 @@ class HttpObjects(RemoteObjects):
             return None
         if response.status == 304 and held is not None:
             return self._keeping(key, held._replace(checked=time.monotonic())).part(span)
-        _check(response)
+        self._check(key, response)
         if span != WHOLE:
             self._sends_all = response.status == 200
             if self._sends_all:
@@ -181,7 +189,7 @@ class HttpObjects(RemoteObjects):
             return tag == ABSENT
         if response.status == 304:
             return True
-        _check(response)
+        self._check(key, response)
         if response.status == 200:
             # All came, which is for whoever reads it next.
             body = whole_body(response)
@@ -191,17 +199,21 @@ class HttpObjects(RemoteObjects):
     def _ask(self, key: str, headers: Mapping[str, str], retries: int | None = None) -> Response:
         path = f"{self._parts.path}/{quote(key)}"
         url = urlunsplit(self._parts._replace(path=path))
+        document = _is_document(key)
         if self._client.down(url):
             if retries == 0:
                 shown = public_url(url)
                 raise ConnectionError(f"{shown}: the server was out of reach a moment ago")
-            if key.rpartition("/")[2] in METADATA_NAMES:
+            if document:
                 # Many stores of a server that is down are to open from a cache.
                 retries = 0
+        largest = LARGEST_DOCUMENT if document else self.expected.largest
         try:
-            response = self._client.get(url, headers, retries=retries, largest=_LARGEST)
+            response = self._client.get(url, headers, retries=retries, largest=largest)
         except OfflineHttpError:
             raise OfflineConnectionError from None
+        except LargeBodyError as error:
+            raise OSError(str(error)) from None
         except HttpError as error:
             # Without its cause, which may quote the URL with credentials.
             raise ConnectionError(str(error)) from None
@@ -209,23 +221,32 @@ class HttpObjects(RemoteObjects):
             raise ConnectionError(f"{response.url}: the server answered {response.status}")
         return response
 
+    def _check(self, key: str, response: Response) -> None:
+        """Refuse what is no object."""
+        status, url = response.status, response.url
+        if status in (401, 403):
+            raise ForbiddenError(
+                f"{url}: the server answered {status}; credentials may be missing, or, if "
+                f"that is what it says of chunks that are not there, absent={status}"
+            )
+        if status not in (200, 206):
+            raise OSError(f"{url}: the server answered {status}")
+        if status == 200 and not response.body:
+            raise OSError(
+                f"{url}: it is cut short: the answer has no body; if that is what the server "
+                "says of chunks that are not there, absent=200"
+            )
+        kind = response.headers.get("Content-Type", "")
+        if kind.lower().startswith("text/html"):
+            raise OSError(f"{url}: the server sent an HTML page instead of data")
+        if not _is_document(key):
+            problem = refused_type(kind, self.expected.vouched, self._text_chunks)
+            if problem:
+                raise OSError(f"{url}: {problem}")
 
-def _check(response: Response) -> None:
-    status = response.status
-    if status in (401, 403):
-        raise ForbiddenError(
-            f"{response.url}: the server answered {status}; credentials may be missing, or, if "
-            f"that is what it says of chunks that are not there, absent={status}"
-        )
-    if status not in (200, 206):
-        raise OSError(f"{response.url}: the server answered {status}")
-    if status == 200 and not response.body:
-        raise OSError(
-            f"{response.url}: it is cut short: the answer has no body; if that is what the server "
-            "says of chunks that are not there, absent=200"
-        )
-    if response.headers.get("Content-Type", "").lower().startswith("text/html"):
-        raise OSError(f"{response.url}: the server sent an HTML page instead of data")
+
+def _is_document(key: str) -> bool:
+    return key.rpartition("/")[2] in METADATA_NAMES
 
 
 class FsspecObjects(RemoteObjects):

@@ -19,6 +19,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from biggus.backends import files
+from biggus.backends.zarr.expected import ANYTHING, Expected
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -69,6 +70,9 @@ class Objects(ABC):
 
     direct: bool = False
     """Whether objects are at hand, so that any thread may read them without waiting."""
+
+    expected: Expected = ANYTHING
+    """What chunks can be, as far as the metadata tell it."""
 
     @abstractmethod
     def get(self, key: str, span: Span = WHOLE) -> Fetched | None:

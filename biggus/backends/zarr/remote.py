@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from biggus import options
 from biggus.backends.http.absence import GONE, absent_statuses
+from biggus.backends.http.deadline import DEFAULT_TIMEOUT, timeout_option
 from biggus.backends.http.settings import HttpSettings
 from biggus.backends.identity import said
 from biggus.backends.zarr import metadata as zarr_metadata
@@ -53,12 +54,13 @@ _ACCESS = frozenset({
 def remote_objects(
     location: Location,
     *,
-    timeout: float | tuple[float, float] = (10.0, 30.0),
+    timeout: float | Sequence[float] = DEFAULT_TIMEOUT,
     retries: int = 4,
     connections: int = 16,
     headers: Mapping[str, str] | None = None,
     storage_options: Mapping[str, Any] | None = None,
     absent: int | Sequence[int] = (),
+    text_chunks: bool = False,
 ) -> RemoteObjects:
     """Return the objects of the store at a URL.
 
@@ -66,8 +68,9 @@ def remote_objects(
     ----------
     location : Location
         The URL.
-    timeout : float or tuple of float
-        Seconds to wait for a connection, and for each piece of an answer.
+    timeout : float or sequence of float
+        Seconds to wait for a connection, for each piece of an answer, and for a request
+        with its retries in all (see `biggus.backends.http.deadline.Timeout`).
     retries : int
         How often to try again what may pass by itself.
     connections : int
@@ -79,22 +82,25 @@ def remote_objects(
     absent : int or sequence of int, optional
         Further statuses than 404 and 410 that mean that there is no such object, such
         as 403 of a bucket that may not be listed; 200 means one without a body.
+    text_chunks : bool, optional
+        Whether a server sends chunks as text/plain.  What is neither compressed nor has a
+        checksum is refused of that type by default: messages of servers are, too.
     """
     statuses = absent_statuses(location.public, absent)
     if location.scheme not in ("http", "https"):
         return FsspecObjects(location.text, storage_options or {}, statuses)
     if storage_options is not None:
         raise TypeError("storage_options are for fsspec; use headers= for http and https")
-    pair = timeout if isinstance(timeout, tuple) else (timeout, timeout)
     return HttpObjects(
         location.text,
         HttpSettings(
             connections=connections,
-            timeout=pair,
+            timeout=timeout_option(location.public, timeout),
             retries=retries,
             headers=tuple((headers or {}).items()),
         ),
         statuses,
+        text_chunks,
     )
 
 

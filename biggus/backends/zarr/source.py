@@ -16,6 +16,7 @@ from biggus.backends.zarr.arrays import import_zarr, make_array, reason
 from biggus.backends.zarr.checks import check_for
 from biggus.backends.zarr.conventions import CONVENTIONS, cf_attributes, follows_cf
 from biggus.backends.zarr.direct import direct_reader
+from biggus.backends.zarr.expected import expected
 from biggus.backends.zarr.grids import (
     StoredGrid,
     parts_of_shards,
@@ -146,6 +147,7 @@ class ZarrSource(Source):
             # A chunk of length 0 is what an axis of length 0 may have been written with.
             edges = tuple(max(1, int(n)) for n in (array.shards or array.chunks))
         self._grid = grid = StoredGrid(self.shape, edges)
+        objects.expected = expected(document.fields, self.dtype, grid.largest)
         self._encode = array.metadata.encode_chunk_key
         direct = direct_reader(objects, document, array, self._key, grid)
         self._reader = direct or IndirectReader(objects, document, array, self._key, grid)

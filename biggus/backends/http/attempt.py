@@ -1,0 +1,198 @@
+"""One attempt at a GET: an answer with all of its body, or what is wrong.
+
+Nothing that a server sends makes it go on for ever, or take more memory than the
+caller allows.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from urllib.parse import urljoin, urlsplit
+
+from biggus.backends.http.deadline import SLOWEST
+from biggus.backends.http.headers import split_credentials
+from biggus.backends.http.redaction import our_request, tells_secrets
+from biggus.backends.location import public_url
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import urllib3
+
+    from biggus.backends.http.deadline import Deadline
+
+log = logging.getLogger("biggus.backends.http")
+
+REDIRECTS = 5
+_PIECE = 2**18
+_FOR_ALL = frozenset({"User-Agent", "If-None-Match", "If-Modified-Since", "Accept", "Range"})
+
+
+@dataclass(frozen=True)
+class Response:
+    """An answer, whatever its status.
+
+    Attributes
+    ----------
+    url : str
+        What was asked for, without credentials.
+    status : int
+        The HTTP status.
+    headers : mapping of str to str
+        The headers; names in any case.
+    body : bytes
+        The body, its content encoding undone.
+    attempts : int
+        How many attempts it took.
+    """
+
+    url: str
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = field(repr=False)
+    attempts: int = 1
+
+
+class AttemptError(Exception):
+    """One attempt got no readable answer."""
+
+    def __init__(self, problem: str, *, passing: bool, unreachable: bool) -> None:
+        super().__init__(problem)
+        self.problem = problem
+        self.passing = passing
+        self.unreachable = unreachable
+
+
+class LargeAttemptError(AttemptError):
+    """The body is larger than it may be."""
+
+
+def once(
+    pool: urllib3.PoolManager,
+    url: str,
+    shown: str,
+    *,
+    headers: dict[str, str],
+    largest: int,
+    deadline: Deadline,
+    attempt: int,
+) -> Response:
+    """GET `url`, which is shown as `shown`; the body may have so many bytes at the most.
+
+    Raises
+    ------
+    AttemptError
+        If there is no answer that can be read, or not before the deadline.
+    """
+    import urllib3
+
+    started = time.perf_counter()
+    failure: Exception | None = None
+    try:
+        with our_request(), deadline.holding():
+            answer = _followed(pool, url, headers, deadline)
+            body = _body(answer, largest, deadline)
+    # A redirect to what is no URL; a deadline that was over before.
+    except (urllib3.exceptions.HTTPError, ValueError, TimeoutError) as error:
+        failure = error
+    if failure is not None:
+        # Not in the handler: errors go to other processes with what they were raised in.
+        problem = _problem(failure, deadline)
+        log.debug("%s: %s, attempt %d", shown, problem.problem, attempt)
+        reason = getattr(failure, "reason", None)
+        cause = reason if isinstance(reason, Exception) else failure
+        raise problem from None if tells_secrets(cause) else cause
+    milliseconds = (time.perf_counter() - started) * 1e3
+    log.debug(
+        "%s: %d, %d bytes, %.1f ms, attempt %d",
+        shown,
+        answer.status,
+        len(body),
+        milliseconds,
+        attempt,
+    )
+    return Response(shown, answer.status, answer.headers, body, attempt)
+
+
+def _followed(
+    pool: urllib3.PoolManager, url: str, headers: dict[str, str], deadline: Deadline
+) -> urllib3.BaseHTTPResponse:
+    """Return the answer at the end of all redirects."""
+    import urllib3
+
+    # urllib3 leaves a connection open when it is sent on to what is no URL.
+    for _ in range(REDIRECTS + 1):
+        connect, read = deadline.timeout
+        answer = pool.urlopen(
+            "GET",
+            url,
+            headers=headers,
+            timeout=urllib3.Timeout(connect=connect, read=read),
+            retries=False,
+            redirect=False,
+            preload_content=False,
+        )
+        location = answer.get_redirect_location()
+        if not location:
+            return answer
+        answer.close()  # its body may be endless
+        before = urlsplit(url)
+        url, _ = split_credentials(urljoin(url, location))
+        if urlsplit(url)[:2] != before[:2]:
+            # What was meant for this host is not for the next one.
+            headers = {name: value for name, value in headers.items() if name in _FOR_ALL}
+        log.debug("%s: sent on to %s", public_url(before.geturl()), public_url(url))
+    raise AttemptError(f"more than {REDIRECTS} redirects", passing=False, unreachable=False)
+
+
+def _body(answer: urllib3.BaseHTTPResponse, largest: int, deadline: Deadline) -> bytes:
+    # Piece by piece, as they come: neither a false length nor a small body that
+    # unpacks into a huge one may fill the memory.
+    pieces: list[bytes] = []
+    size = 0
+    while size <= largest:
+        piece = answer.read1(_PIECE)
+        if not piece:
+            return b"".join(pieces)
+        pieces.append(piece)
+        size += len(piece)
+        deadline.later(len(piece) / SLOWEST)
+    answer.close()
+    problem = f"the body is larger than {largest} bytes"
+    raise LargeAttemptError(problem, passing=False, unreachable=False)
+
+
+def _problem(error: Exception, deadline: Deadline) -> AttemptError:
+    """Say what went wrong in words of our own: urllib3's may quote the whole URL."""
+    if not deadline.left:
+        return AttemptError(deadline.problem, passing=False, unreachable=True)
+    from http.client import IncompleteRead
+
+    from urllib3 import exceptions as e
+
+    if isinstance(error, e.MaxRetryError) and error.reason is not None:
+        error = error.reason
+    cause = error.__cause__ or (error.args[1] if len(error.args) > 1 else None)
+    if isinstance(cause, IncompleteRead):
+        error = cause
+    detail = getattr(cause, "strerror", None) or "refused"
+    # The first that fits: what it is, may it pass by itself, is the host out of reach.
+    table: tuple[tuple[type[Exception], str, bool, bool], ...] = (
+        (e.SSLError, f"no secure connection: {error}", False, True),
+        (e.NameResolutionError, "the host name is not known", True, True),
+        (e.NewConnectionError, f"no connection: {detail}", True, True),
+        (e.ConnectTimeoutError, f"no connection within {deadline.seconds.connect:g} s", True, True),
+        (e.ReadTimeoutError, f"no answer within {deadline.seconds.read:g} s", True, True),
+        (e.ProxyError, "the proxy cannot be used", True, True),
+        (e.DecodeError, "the content encoding is broken", True, False),
+        (IncompleteRead, "the body is shorter than announced", True, False),
+        (e.ProtocolError, f"the connection broke: {type(cause or error).__name__}", True, True),
+    )
+    for kind, text, passing, unreachable in table:
+        if isinstance(error, kind):
+            return AttemptError(text, passing=passing, unreachable=unreachable)
+    text = f"no request possible: {type(error).__name__}"
+    return AttemptError(text, passing=False, unreachable=False)

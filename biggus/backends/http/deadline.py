@@ -1,0 +1,197 @@
+"""Deadlines: when a request is to be over, with all that is tried again.
+
+A time-out of a socket is for one wait, and each byte that comes ends one.  So a connection
+of ours asks before every wait how long it may be: no answer goes on for ever, whether
+its status, its headers, the sizes of its chunks or its body come a byte at a time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+import http.client
+import io
+import time
+from functools import lru_cache
+from numbers import Real
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from biggus.errors import OpenError
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Iterator
+
+SLOWEST = 64 * 2**10
+"""Bytes a second: a body that comes faster is never cut off."""
+
+
+class Timeout(NamedTuple):
+    """Seconds that are waited."""
+
+    connect: float = 10.0
+    """For a connection."""
+
+    read: float = 30.0
+    """For each piece of an answer."""
+
+    total: float = 60.0
+    """For a request in all, redirects, attempts and the waits between them included; and a
+    second more for every 64 KiB of a body that have come."""
+
+
+DEFAULT_TIMEOUT = Timeout()
+
+
+def timeout_option(location: str, value: Any) -> Timeout:
+    """Return what an option ``timeout=`` says.
+
+    Parameters
+    ----------
+    location : str
+        What is being opened, without credentials: the error names it.
+    value : float or sequence of float
+        Seconds: for a connection and for each piece of an answer, or one for both; and, third,
+        in all.
+
+    Raises
+    ------
+    OpenError
+        If it is none of these.
+
+    Examples
+    --------
+    >>> timeout_option("here", (5, 90)), timeout_option("here", 10).total
+    (Timeout(connect=5.0, read=90.0, total=90.0), 60.0)
+    """
+    parts = value if isinstance(value, (tuple, list)) else (value, value)
+    numbers = (isinstance(part, Real) and not isinstance(part, bool) for part in parts)
+    if len(parts) not in {2, 3} or not all(numbers) or not all(0 < n < 1e6 for n in parts):
+        raise OpenError(
+            location,
+            "timeout= is seconds, more than 0, or (connect, read), or (connect, read, total), "
+            f"not {value!r}",
+        )
+    connect, read, *total = map(float, parts)
+    return Timeout(connect, read, *(total or [max(DEFAULT_TIMEOUT.total, read)]))
+
+
+class Deadline:
+    """When one request is to be over.
+
+    Parameters
+    ----------
+    seconds : Timeout
+        How long it may take; the clock starts now.
+    """
+
+    def __init__(self, seconds: Timeout) -> None:
+        self.seconds = seconds
+        self._ends = time.monotonic() + seconds.total
+
+    @property
+    def left(self) -> float:
+        """The seconds that are left; 0 if none."""
+        return max(0.0, self._ends - time.monotonic())
+
+    def later(self, seconds: float) -> None:
+        """Put it off."""
+        self._ends += seconds
+
+    @contextlib.contextmanager
+    def put_off(self) -> Iterator[None]:
+        """Put it off by the time that the block takes."""
+        started = time.monotonic()
+        try:
+            yield
+        finally:
+            self.later(time.monotonic() - started)
+
+    def wait(self, seconds: float) -> float:
+        """Return how long to wait at most, where `seconds` would be right.
+
+        Raises
+        ------
+        TimeoutError
+            If it is over.
+        """
+        left = self.left
+        if not left:
+            raise TimeoutError(self.problem)
+        return min(seconds, left)
+
+    @property
+    def problem(self) -> str:
+        """What is wrong when it is over."""
+        return (
+            f"not complete within {self.seconds.total:g} s; "
+            "timeout=(connect, read, total) gives it longer"
+        )
+
+    @property
+    def timeout(self) -> tuple[float, float]:
+        """The seconds to wait for a connection, and for each piece of an answer."""
+        return self.wait(self.seconds.connect), self.wait(self.seconds.read)
+
+    @contextlib.contextmanager
+    def holding(self) -> Iterator[None]:
+        """Hold what this thread reads in the block from connections of ours to it."""
+        token = _held.set(self)
+        try:
+            yield
+        finally:
+            _held.reset(token)
+
+
+_held: contextvars.ContextVar[Deadline | None] = contextvars.ContextVar(
+    "biggus_deadline", default=None
+)
+
+
+class _Timed(io.RawIOBase):
+    """What a socket gives, each wait of which ends at the deadline."""
+
+    def __init__(self, file: Any, sock: socket.socket) -> None:
+        self._file = file
+        self._sock = sock
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        deadline = _held.get()
+        if deadline is not None:
+            self._sock.settimeout(deadline.timeout[1])
+        found: int | None = self._file.raw.readinto(buffer)
+        return found
+
+    def close(self) -> None:
+        super().close()
+        self._file.close()
+
+
+class _Answer(http.client.HTTPResponse):
+    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
+        super().__init__(sock, *args, **kwargs)
+        self.fp = io.BufferedReader(_Timed(self.fp, sock))
+
+
+@lru_cache(maxsize=1)
+def pool_classes() -> dict[str, Any]:
+    """Return the pools of urllib3, by scheme, whose connections are held to deadlines."""
+    import urllib3
+    from urllib3.connection import HTTPConnection, HTTPSConnection
+
+    class Connection(HTTPConnection):
+        response_class = _Answer
+
+    class SecureConnection(HTTPSConnection):
+        response_class = _Answer
+
+    class Pool(urllib3.HTTPConnectionPool):
+        ConnectionCls = Connection
+
+    class SecurePool(urllib3.HTTPSConnectionPool):
+        ConnectionCls = SecureConnection
+
+    return {"http": Pool, "https": SecurePool}
