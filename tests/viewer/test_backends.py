@@ -1,4 +1,4 @@
-"""The windows of real toolkits, where they are installed."""
+"""The windows of real toolkits, and notebooks, where they are installed: ``tox -e windows``."""
 
 import importlib.util
 import os
@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 SCRIPT = Path(__file__).with_name("in_backend.py")
+NOTEBOOK = Path(__file__).with_name("in_notebook.py")
 
 
 @pytest.fixture
@@ -30,9 +31,9 @@ def display():
             server.terminate()
 
 
-def run(backend, display, **environment):
+def run(backend, display, script=SCRIPT, **environment):
     done = subprocess.run(
-        [sys.executable, SCRIPT, backend],
+        [sys.executable, script, backend],
         capture_output=True,
         text=True,
         timeout=300,
@@ -57,3 +58,9 @@ def test_qt(binding, display):
     if importlib.util.find_spec(binding) is None:
         pytest.skip(f"{binding} is not installed")
     run("QtAgg", display, QT_API=binding, QT_QPA_PLATFORM="offscreen")
+
+
+def test_ipympl():
+    if importlib.util.find_spec("ipympl") is None:
+        pytest.skip("ipympl is not installed")
+    run("ipympl", "", NOTEBOOK)
