@@ -86,13 +86,7 @@ def _sources(node: Node) -> Iterator[Source]:
         match each:
             case Leaf():
                 yield each.source
-            case View():
-                waiting.append(each.base)
-            case Elementwise():
-                waiting.extend(each.operands)
-            case Reduce() | AlongAxes():
-                waiting.append(each.operand)
-            case Mosaic():
-                waiting.extend(each.tiles)
+            case View() | Elementwise() | Reduce() | AlongAxes() | Mosaic():
+                waiting.extend(each.children)
             case GridMosaicNode() if 0 not in each.grid_shape:
                 waiting.append(each.make_tile((0,) * len(each.grid_shape)))

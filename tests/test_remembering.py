@@ -121,7 +121,7 @@ def test_what_was_found_last_is_found_again(tmp_path, cache):
     biggus.open(path, cache=cache)[:1].ndarray()
     path.unlink()
     found = biggus.open(path, cache=cache)
-    assert str(found.node.operands[0].source.token).startswith("hdf5:")
+    assert str(found.node.children[0].source.token).startswith("hdf5:")
     np.testing.assert_array_equal(found.ndarray(), VALUES * 0.5)
 
 

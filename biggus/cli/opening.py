@@ -191,7 +191,7 @@ def open_variable(arguments: argparse.Namespace, variable: str | None) -> Opened
     node = array.node
     decoder = node.step if isinstance(node, Elementwise) else None
     while isinstance(node, Elementwise):
-        node = node.operands[0]
+        node = node.children[0]
     assert isinstance(node, Leaf)
     assert decoder is None or isinstance(decoder, Decoder)
     return Opened(array, node.source, decoder)

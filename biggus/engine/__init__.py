@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from biggus.engine.evaluation import evaluate, evaluate_all, store
-    from biggus.engine.reading import WAITING_THREADS
     from biggus.engine.rehearsal import rehearse
+    from biggus.engine.under_way import WAITING_THREADS
     from biggus.engine.writing import Writer
 
 __all__ = [
@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 _MODULES = {
-    "WAITING_THREADS": "reading",
+    "WAITING_THREADS": "under_way",
     "Writer": "writing",
     "evaluate": "evaluation",
     "evaluate_all": "evaluation",

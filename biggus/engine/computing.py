@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from biggus.engine.reading import block
-from biggus.nodes import Elementwise, Node, View, is_spread, narrowed, spread, take
-from biggus.planning import signature_of
+from biggus.engine.reading import block, carried_out
+from biggus.nodes import take
+from biggus.planning import Schedule
 from biggus.region import Selection
 from biggus.source import box_shape, holds, within
 from biggus.statistics import partials
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from biggus.engine.repeated import Repeated
+    from biggus.nodes import Node
     from biggus.planning import Accumulation, BlockWork, Shared, Work
     from biggus.source import Stream, Values
     from biggus.statistics import Partial
-
-    _Read = Callable[[Node, Selection], Values]
 
 
 class Computed(NamedTuple):
@@ -34,24 +33,25 @@ class Computed(NamedTuple):
 
 def compute(work: Work, repeated: Repeated | None = None) -> list[Computed]:
     """Do the work of a task; return what has come of each of its parts."""
-    read = SharedReads(work.shared).block if work.shared else block
-    return [_computed(each, read, repeated) for each in work.blocks]
+    shared = SharedReads(work.shared)
+    return [_computed(each, shared, repeated) for each in work.blocks]
 
 
-def _computed(work: BlockWork, read: _Read, repeated: Repeated | None) -> Computed:
-    reduced = [each.node for each in work.accumulations if each.cells]
-    blocks = Blocks([work.nodes[number] for number in (*reduced, *work.outputs)], read, repeated)
-    found = []
+def _computed(work: BlockWork, shared: SharedReads, repeated: Repeated | None) -> Computed:
+    nodes = work.nodes
+    wanted = [nodes[each.node] for each in work.accumulations if each.cells and not each.streamed]
+    wanted += [nodes[number] for number in work.outputs]
+    schedule = Schedule([(node, work.get) for node in wanted], shared.boxes, repeated)
+    values = carried_out(schedule, shared.block, repeated)
+    found: list[list[list[Partial]]] = []
     for accumulation in work.accumulations:
-        if accumulation.cells:
-            node = work.nodes[accumulation.node]
-            if accumulation.streamed:
-                found.append(_streamed(accumulation, node.stream(work.get)))
-            else:
-                found.append(_accumulated(accumulation, blocks.values(node, work.get)))
-        else:
+        if not accumulation.cells:
             found.append([])
-    return Computed(found, [blocks.values(work.nodes[n], work.get) for n in work.outputs])
+        elif accumulation.streamed:
+            found.append(_streamed(accumulation, nodes[accumulation.node].stream(work.get)))
+        else:
+            found.append(_accumulated(accumulation, next(values)))
+    return Computed(found, list(values))
 
 
 def _streamed(accumulation: Accumulation, stream: Stream) -> list[list[Partial]]:
@@ -79,12 +79,13 @@ class SharedReads:
     """
 
     def __init__(self, shared: Iterable[Shared]) -> None:
-        self._boxes = {id(node): box for node, box in shared}
+        self.boxes = {id(node): box for node, box in shared}
+        """The box of each node, by its id."""
         self._read: dict[int, Values] = {}
 
     def block(self, node: Node, get: Selection) -> Values:
         """Return the values of a non-empty selection of a node: not to be written to."""
-        kept = self._boxes.get(id(node))
+        kept = self.boxes.get(id(node))
         if kept is None:
             return block(node, get)
         box, local = get.bounding_box()
@@ -94,81 +95,3 @@ class SharedReads:
         if values is None:
             values = self._read[id(node)] = block(node, Selection.of_box(kept))
         return take(local, values[within(box, kept)])
-
-
-class Blocks:
-    """The values of one block of several nodes; what they have in common is computed once.
-
-    Parameters
-    ----------
-    nodes : iterable of Node
-        What will be asked for; what will be asked for twice, twice.
-    read : callable, optional
-        What reads a selection of what is not computed.
-    repeated : Repeated, optional
-        What keeps values that other blocks need as well.
-    """
-
-    def __init__(
-        self, nodes: Iterable[Node], read: _Read = block, repeated: Repeated | None = None
-    ) -> None:
-        self._read = read
-        self._repeated = repeated
-        self._uses = _uses_of(nodes)
-        self._known: dict[object, Values] = {}
-
-    def values(self, node: Node, get: Selection) -> Values:
-        """Return the values of a selection of a node: not to be written to."""
-        return spread(self._values(node, get), get.shape)
-
-    def _values(self, node: Node, get: Selection) -> Values:
-        """Return the same; of length one along dims in which all are equal."""
-        if isinstance(node, View):
-            return self.values(node.base, node.selection.compose(get))
-        if self._uses.get(id(node), 0) < 2:
-            return self._computed(node, get)
-        key = (id(node), signature_of(get))
-        found = self._known.get(key)
-        if found is None:
-            found = self._known[key] = self._computed(node, get)
-        return found
-
-    def _computed(self, node: Node, get: Selection) -> Values:
-        if not isinstance(node, Elementwise):
-            return self._read(node, get)
-        step = node.step
-        operands = [self._operand(operand, get) for operand in node.operands]
-        (first, *others) = node.operands
-        if not others and self._is_free(first) and hasattr(step, "over"):
-            over: Values = step.over(operands[0])
-            return over
-        values: Values = step(*operands)
-        return values
-
-    def _operand(self, operand: Node, get: Selection) -> Values:
-        node, part = narrowed(operand, get)
-        kept = self._repeated
-        if kept is not None and kept.holds(node, is_spread(operand)):
-            return kept.values(node, part, self.values)
-        return self.values(node, part)
-
-    def _is_free(self, node: Node) -> bool:
-        """Tell whether the values of a node are nobody else's, and may be written over."""
-        fresh = isinstance(node, Elementwise) and getattr(node.step, "fresh", False)
-        return fresh and self._uses.get(id(node), 0) < 2
-
-
-def _uses_of(nodes: Iterable[Node]) -> dict[int, int]:
-    """Return how often each node is used by those that are given, or is one of them."""
-    uses: dict[int, int] = {}
-    waiting = list(nodes)
-    while waiting:
-        node = waiting.pop()
-        if isinstance(node, View):
-            waiting.append(node.base)
-            continue
-        known = uses.get(id(node), 0)
-        uses[id(node)] = known + 1
-        if not known and isinstance(node, Elementwise):
-            waiting.extend(node.operands)
-    return uses

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 from biggus import options, progress
 from biggus.cells import CELL
 from biggus.engine import reading
-from biggus.engine.computing import Blocks
 from biggus.engine.intermediate import IntermediateSource
 from biggus.engine.keeping import keeping_of
 from biggus.engine.merging import Merging
 from biggus.engine.passes import Passes, Stage
-from biggus.engine.reading import Result
+from biggus.engine.reading import block
 from biggus.engine.rehearsal import check
+from biggus.engine.result import Result
 from biggus.engine.running import run
 from biggus.engine.spill import Spilled
 from biggus.nodes import AlongAxes, Elementwise, Leaf, Reduce, View
@@ -160,9 +160,7 @@ class _Evaluation(Passes["Result | Spilled"]):
     @staticmethod
     def _compute_here(reduction: Reduction, mergings: dict[int, Merging]) -> None:
         [cell] = reduction.cells_in(whole(reduction.node.shape))
-        values = Blocks([reduction.node]).values(
-            reduction.node, Selection.identity(reduction.node.shape)
-        )
+        values = block(reduction.node, Selection.identity(reduction.node.shape))
         origin = (0,) * len(reduction.node.shape)
         found = partials(reduction.families, values, reduction.axes, origin, reduction.plain)
         mergings[id(reduction)].add([cell], [found])
@@ -216,9 +214,9 @@ def _is_read(node: Node) -> bool:
     if math.prod(node.shape) <= CELL and not isinstance(node, AlongAxes):
         return True
     while isinstance(node, (View, Elementwise)):
-        if isinstance(node, Elementwise) and len(node.operands) > 1:
+        if isinstance(node, Elementwise) and len(node.children) > 1:
             return False
-        node = node.base if isinstance(node, View) else node.operands[0]
+        [node] = node.children
     return not isinstance(node, AlongAxes)
 
 

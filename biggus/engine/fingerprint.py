@@ -7,32 +7,16 @@ same values: in any process, and whatever array they are a part of.
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-
-from biggus.nodes import (
-    AlongAxes,
-    Combination,
-    Elementwise,
-    Leaf,
-    Mosaic,
-    Node,
-    Read,
-    View,
-    narrowed,
-)
-from biggus.region import AxisMap, Fixed, Gather, Selection, Strided
+from biggus.nodes import Leaf, Read, Unknown, View, key_of, text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterator
 
-    from biggus.nodes import Piece, Step
+    from biggus.nodes import Node, Told
+    from biggus.region import Selection
     from biggus.source import Box, Source
-
-
-class Unknown(Exception):  # noqa: N818 - nobody sees it
-    """What values are made of cannot be said."""
 
 
 class Fingerprint(NamedTuple):
@@ -70,79 +54,39 @@ def fingerprint(node: Node, get: Selection) -> Fingerprint | None:
     reads: list[tuple[Source, Box]] = []
     digest = hashlib.blake2b(digest_size=20)
     try:
-        for part in _of_node(node, get, reads):
-            digest.update(part.encode())
+        for text in _texts(node, get, reads):
+            digest.update(text.encode())
             digest.update(b"\0")
     except Unknown:
         return None
     return Fingerprint(digest.digest(), tuple(reads))
 
 
-def _of_node(node: Node, get: Selection, reads: list[tuple[Source, Box]]) -> Iterable[str]:
-    match node:
-        case View():
-            yield from _of_node(node.base, node.selection.compose(get), reads)
-        case Elementwise():
-            yield f"step {_key_of(node.step)} {node.dtype!r} {get.shape}"
-            for operand in node.operands:
-                yield from _of_node(*narrowed(operand, get), reads)
-        case AlongAxes():
-            # How it is cut follows from the memory; what it is of does not.
-            yield f"along {_key_of(node.function)} {node.axes} {node.keepdims} {_text_of(get)}"
-            whole = Selection.identity(node.operand.shape)
-            yield from _of_node(node.operand, whole, reads)
-        case Leaf():
-            # The box around all that is wanted: what is beside it makes no hit of a miss.
-            box, local = get.bounding_box()
-            yield from _of_read(node.source, box, local, reads)
-        case Mosaic():
-            yield f"mosaic {node.dtype!r} {get.shape}"
-            for tile, part, put in node.parts(get, Selection.identity(get.shape)):
-                yield f"put {_text_of(put)}"
-                yield from _of_node(tile, part, reads)
-        case _:
-            yield f"pieces {node.dtype!r} {get.shape}"
-            for piece in node.pieces(get, Selection.identity(get.shape)):
-                yield from _of_piece(piece, reads)
+def _texts(node: Node, get: Selection, reads: list[tuple[Source, Box]]) -> Iterator[str]:
+    """Yield what tells a selection of a node; of what was told before, where that was."""
+    known: dict[Any, tuple[int, Node]] = {}  # with the node, so that its id stays its own
+    waiting: list[Told] = [(node, get)]
+    while waiting:
+        told = waiting.pop()
+        if isinstance(told, str):
+            yield told
+        elif isinstance(told, Read):
+            yield _text_of_read(told, reads)
+        else:
+            node, get = told
+            if not isinstance(node, Leaf | View):
+                key = (id(node), key_of(get))
+                if key in known:
+                    yield f"again {known[key][0]}"
+                    continue
+                known[key] = (len(known), node)
+            waiting.extend(list(node.told(get))[::-1])
 
 
-def _of_piece(piece: Piece, reads: list[tuple[Source, Box]]) -> Iterable[str]:
-    yield f"put {_text_of(piece.put)} {[_key_of(step) for step in piece.steps]}"
-    if isinstance(piece, Read):
-        yield from _of_read(piece.source, piece.box, piece.get, reads)
-        return
-    assert isinstance(piece, Combination)
-    yield f"combined {_key_of(piece.function)}"
-    for operand, get in piece.operands:
-        yield from _of_node(operand, get, reads)
-
-
-def _of_read(
-    source: Source, box: Box, get: Selection, reads: list[tuple[Source, Box]]
-) -> Iterable[str]:
+def _text_of_read(read: Read, reads: list[tuple[Source, Box]]) -> str:
+    source, box = read.source, read.box
     if source.token is None:
         raise Unknown
     reads.append((source, box))
     ends = [(s.start, s.stop, s.step) for s in box]
-    yield f"read {source.token!r} {source.dtype!r} {source.shape} {ends} {_text_of(get)}"
-
-
-def _key_of(step: Step) -> str:
-    key = step.key
-    if key is None:
-        raise Unknown
-    return key
-
-
-def _text_of(selection: Selection) -> str:
-    return f"{selection.shape} {[_map_text(m) for m in selection.maps]}"
-
-
-def _map_text(m: AxisMap) -> str:
-    if isinstance(m, Fixed):
-        return str(m.index)
-    if isinstance(m, Strided):
-        return f"{m.dim}:{m.start}:{m.step}"
-    assert isinstance(m, Gather)
-    index = np.ascontiguousarray(m.index, np.int64)
-    return f"{m.dims} {index.shape} {hashlib.blake2b(index.tobytes(), digest_size=20).hexdigest()}"
+    return f"read {source.token!r} {source.dtype!r} {source.shape} {ends} {text_of(read.get)}"

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from biggus.engine.keeping import Keeping
-    from biggus.engine.reading import Result
+    from biggus.engine.result import Result
     from biggus.engine.spill import Spilled
     from biggus.grid import Index
     from biggus.planning import Cell, Reduction

@@ -8,45 +8,40 @@ The first failure cancels the rest.
 
 from __future__ import annotations
 
-import contextvars
 import itertools
 import logging
 import math
 import sys
 import time
-from concurrent.futures import FIRST_COMPLETED, FIRST_EXCEPTION, Future, wait
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from biggus import options, progress
+from biggus.cells import CELL
+from biggus.engine.result import Result, masked
+from biggus.engine.under_way import UnderWay, computing, waiting
 from biggus.errors import MemoryBudgetError
-from biggus.nodes import LONGEST_READ, Combination, Read
-from biggus.options import MOST_WORKERS
-from biggus.planning import AT_ONCE, piece_bytes, reading_bytes
+from biggus.nodes import LONGEST_READ, Combination, Read, pieces_of, spread
+from biggus.planning import AT_ONCE, Schedule, footprint, piece_bytes, reading_bytes
 from biggus.region import Selection
-from biggus.threads import WaitingThreads
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
+    from biggus.engine.repeated import Repeated
     from biggus.nodes import Node, Piece
-    from biggus.source import Box, Values
+    from biggus.planning import Entry
+    from biggus.source import Values
+
+    _Reader: TypeAlias = Callable[[Node, Selection], Values]
 
 _log = logging.getLogger("biggus.engine")
 
-WAITING_THREADS = 32
-"""How many reads may wait at once.  A source may allow fewer."""
-
-_PATIENCE_SECONDS = 0.5
-"""After so long without anything coming of it, whoever waits reads a piece itself."""
-
 _MUCH = 16 * 2**20
 """Bytes; so much, and more, is shared among threads though it does not wait."""
-
-waiting = WaitingThreads(WAITING_THREADS)
-computing = WaitingThreads(MOST_WORKERS)
 
 
 def whole(node: Node) -> Values | None:
@@ -58,7 +53,7 @@ def whole(node: Node) -> Values | None:
         Fresh and writable, in C order, of the node's shape and dtype; a
         MaskedArray if the node is masked.
     None
-        If its pieces take more memory to compute than the options allow.
+        If it takes more memory to compute than the options allow.
 
     Raises
     ------
@@ -73,12 +68,19 @@ def whole(node: Node) -> Values | None:
     nbytes = math.prod(node.shape) * node.dtype.itemsize
     if nbytes > sys.maxsize:
         raise MemoryBudgetError(f"{nbytes} bytes are more than memory can hold: slice it first")
-    pieces = node.pieces(everything, everything)
+    if node.combined and math.prod(node.shape) <= CELL:
+        schedule = Schedule([(node, everything)])
+        if footprint(schedule).peak > options.current().memory:
+            return None
+        [values] = carried_out(schedule)
+        return _own(node, values, fresh=not schedule.entries[-1].is_read)
+    pieces = pieces_of(node, everything, everything)
     first = next(pieces)
     if isinstance(first, Combination) and piece_bytes(first) > options.current().memory:
         return None
     if first.put is everything:  # not cut anywhere: there is no other
-        return _only(node, first)
+        fresh = not isinstance(first, Read) or first.source.fresh
+        return _own(node, _load(first), fresh)
     result = Result(node)
     started = time.perf_counter()
     with progress.reporting(options.current().progress, result.data.nbytes) as advance:
@@ -98,8 +100,15 @@ def block(node: Node, get: Selection) -> Values:
     They may lie in memory that others hold, in any order: they are not to be
     written to.
     """
+    if node.combined:
+        [values] = carried_out(Schedule([(node, get)]))
+        return values
+    return _pieces_of(node, get)
+
+
+def _pieces_of(node: Node, get: Selection) -> Values:
     everything = Selection.identity(get.shape)
-    pieces = node.pieces(get, everything)
+    pieces = pieces_of(node, get, everything)
     first = next(pieces)
     if first.put is everything:
         return _load(first)
@@ -112,73 +121,111 @@ def _load(piece: Piece) -> Values:
     if isinstance(piece, Read):
         return piece.load()
     assert isinstance(piece, Combination)
-    return piece.finish([block(node, get) for node, get in piece.operands])
+    return piece.finish(list(carried_out(Schedule(piece.operands))))
+
+
+def carried_out(
+    schedule: Schedule, read: _Reader = _pieces_of, repeated: Repeated | None = None
+) -> Iterator[Values]:
+    """Compute what is scheduled; yield what was asked for, each as soon as it is there.
+
+    What is needed no more is let go at once.  The values are not to be written to.
+
+    Parameters
+    ----------
+    schedule : Schedule
+    read : callable, optional
+        What reads a selection of a node that is not computed.
+    repeated : Repeated, optional
+        What keeps values that other blocks need as well: that which the schedule was made with.
+    """
+    if repeated is not None:
+        repeated.fill(schedule.before, partial(_carried_out, read=read, repeated=repeated))
+    return _carried_out(schedule, read, repeated)
+
+
+def _carried_out(schedule: Schedule, read: _Reader, repeated: Repeated | None) -> Iterator[Values]:
+    entries = schedule.entries
+    found: list[Values | Result | None] = [None] * len(entries)
+    left = [entry.uses for entry in entries]
+
+    def taken(number: int) -> Values | Result:
+        """Return what has come of an entry; what is needed no more is let go."""
+        values = found[number]
+        assert values is not None
+        left[number] -= 1
+        if not left[number]:
+            found[number] = None
+        return values
+
+    done = 0
+    for root in schedule.roots:
+        while done <= root:
+            entry = entries[done]
+            if entry.kept:
+                assert repeated is not None
+                found[done] = repeated.values(entry.node, entry.get)
+            elif entry.reads is not None:
+                found[done] = _pasted(entry, entry.reads)
+            elif entry.is_read:
+                found[done] = read(entry.node, entry.get)
+            else:
+                result = taken(entry.operands[0]) if entry.pasted else None
+                operands = entry.operands[entry.pasted :]
+                blocks = [_spread(taken(number), entries[number]) for number in operands]
+                found[done] = _computed(entry, blocks, result, _is_free(entry, entries))
+                del blocks, result
+            done += 1
+        yield _spread(taken(root), entries[root])
+
+
+def _spread(values: Values | Result, entry: Entry) -> Values:
+    return spread(values.values() if isinstance(values, Result) else values, entry.get.shape)
+
+
+def _is_free(entry: Entry, entries: Sequence[Entry]) -> bool:
+    """Tell whether the values that one is computed of are nobody else's, and may be changed."""
+    if len(entry.operands) != 1:
+        return False
+    operand = entries[entry.operands[0]]
+    return operand.uses == 1 and bool(operand.operands) and operand.node.fresh
+
+
+def _computed(
+    entry: Entry, blocks: list[Values], result: Values | Result | None, free: bool
+) -> Values | Result:
+    piece = entry.piece
+    if piece is None:
+        return entry.node.computed(blocks, free)
+    if result is None:
+        return piece.finish(blocks)
+    assert isinstance(result, Result)
+    result.paste(piece.put, piece.finish(blocks))
+    return result
+
+
+def _pasted(entry: Entry, reads: list[Read]) -> Result:
+    result = Result(entry.node, entry.get.shape)
+    _run(iter(reads), result, _unseen)
+    return result
 
 
 def _unseen(nbytes: int) -> None:
     """Progress within a block is nobody's concern."""
 
 
-class Result:
-    """The array that the parts of a node's values are pasted into.
-
-    Parameters
-    ----------
-    node : Node
-        Whose values they are.
-    shape : tuple of int, optional
-        That of the array; the node's, if not given.
-    """
-
-    concurrent = True
-    """Disjoint parts may be pasted from several threads at once."""
-
-    def __init__(self, node: Node, shape: tuple[int, ...] | None = None) -> None:
-        self.node = node
-        self.data: npt.NDArray[Any] = np.empty(node.shape if shape is None else shape, node.dtype)
-        self.mask = np.zeros(self.data.shape, bool) if node.masked else None
-
-    def paste(self, put: Selection, values: Values) -> None:
-        """Put values, in the shape of the dims of `put`, where that says."""
-        if isinstance(values, np.ma.MaskedArray):
-            put.put_into(self.data, values.data)
-            if self.mask is not None:
-                put.put_into(self.mask, np.ma.getmaskarray(values))
-        else:
-            put.put_into(self.data, values)
-
-    def write(self, box: Box, values: Values) -> None:
-        """Put the values of a box where they go."""
-        self.paste(Selection.of_box(box), values)
-
-    def values(self) -> Values:
-        """Return the array, with its mask if values can be missing."""
-        if self.mask is None:
-            return self.data
-        return _masked(self.node, self.data, self.mask)
-
-
-def _masked(node: Node, data: npt.NDArray[Any], mask: npt.NDArray[Any]) -> Values:
-    array: np.ma.MaskedArray[Any, Any] = np.ma.MaskedArray(data, mask=mask)
-    if node.fill_value is not None:
-        array.fill_value = node.fill_value
-    return array
-
-
-def _only(node: Node, piece: Piece) -> Values:
-    """Return the values of a piece that is the whole result, without pasting them."""
-    values = _load(piece)
+def _own(node: Node, values: Values, fresh: bool) -> Values:
+    """Return values that are the whole result, in memory of their own."""
     mask = None
     data = values
     if isinstance(values, np.ma.MaskedArray):
         data, mask = values.data, np.ma.getmaskarray(values)
-    fresh = not isinstance(piece, Read) or piece.source.fresh
     if not (fresh and _owned(data)):
         data = np.array(data, order="C", copy=True, subok=False)
     if not node.masked:
         return data
     own = np.zeros(node.shape, bool) if mask is None else np.array(mask, order="C")
-    return _masked(node, data, own)
+    return masked(node, data, own)
 
 
 def _owned(data: npt.NDArray[Any]) -> bool:
@@ -228,17 +275,17 @@ def _run(pieces: Iterator[Piece], result: Result, advance: Callable[[int], None]
 
 def _groups(
     result: Result, read: Callable[[Piece], None]
-) -> tuple[_UnderWay | None, _UnderWay | None]:
+) -> tuple[UnderWay | None, UnderWay | None]:
     """Return what pieces are given to that compute, and that wait; None: the caller's thread.
 
     A thread of a pool that waited for the pool could wait for itself.
     """
     waiters = None
     if not waiting.inside:
-        waiters = _UnderWay(waiting, read, AT_ONCE, reading_bytes())
+        waiters = UnderWay(waiting, read, AT_ONCE, reading_bytes())
     computers = None
     if not (waiting.inside or computing.inside) and (most := _computers(result)) > 1:
-        computers = _UnderWay(computing, read, most, None)
+        computers = UnderWay(computing, read, most, None)
     return computers, waiters
 
 
@@ -252,77 +299,3 @@ def _computers(result: Result) -> int:
         return 1
     current = options.current()
     return max(1, min(current.workers, current.memory // (4 * LONGEST_READ)))
-
-
-class _UnderWay:
-    """The pieces of one evaluation that were given to the threads of a pool.
-
-    Parameters
-    ----------
-    pool : WaitingThreads
-    read : callable
-        What a thread does with a piece.
-    most : int
-        How many pieces may be under way.
-    room : int or None
-        How many bytes they may take together, if there are several.
-    """
-
-    def __init__(
-        self, pool: WaitingThreads, read: Callable[[Piece], None], most: int, room: int | None
-    ) -> None:
-        self._pool = pool
-        self._read = read
-        self._most = most
-        self._room = room
-        self._taken = 0
-        self._pieces: dict[Future[None], tuple[Piece, int]] = {}
-
-    def add(self, piece: Piece) -> None:
-        """Give a piece to a thread; wait for others before, if it has no room beside them."""
-        takes = 0 if self._room is None else piece_bytes(piece)
-        while self._pieces and self._room is not None and self._taken + takes > self._room:
-            self._settle(FIRST_COMPLETED)
-        # The options of the caller hold for its reads.
-        context = contextvars.copy_context()
-        future = self._pool.submit(context.run, self._read, piece)
-        self._pieces[future] = (piece, takes)
-        self._taken += takes
-        if len(self._pieces) >= self._most:
-            self._settle(FIRST_COMPLETED)
-
-    def _taken_out(self, future: Future[None]) -> Piece:
-        piece, takes = self._pieces.pop(future)
-        self._taken -= takes
-        return piece
-
-    def finish(self) -> None:
-        """Wait for all."""
-        while self._pieces:
-            self._settle(FIRST_EXCEPTION)
-
-    def _settle(self, when: str) -> None:
-        """Wait, and raise what failed.
-
-        If nothing comes of waiting, a piece that no thread has begun is read here:
-        all threads may be busy with reads that wait for this very evaluation.
-        """
-        done, waiting = wait(self._pieces, _PATIENCE_SECONDS, return_when=when)
-        for future in done:
-            self._taken_out(future)
-            future.result()
-        if done:
-            return
-        for future in waiting:
-            if future.cancel():
-                self._read(self._taken_out(future))
-                return
-
-    def cancel(self) -> None:
-        """Have nothing begun that has not been.
-
-        What has begun goes on into an array that nobody will see: to wait for it
-        would hold back an error for as long as a server hangs.
-        """
-        for future in self._pieces:
-            future.cancel()

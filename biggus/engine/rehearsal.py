@@ -19,13 +19,13 @@ from biggus.engine.passes import Passes, Stage
 from biggus.engine.repeated import Repeated
 from biggus.engine.running import most_at_once
 from biggus.grid import Grid
-from biggus.nodes import Combination, Elementwise, Leaf, Node, Read, View, is_spread, narrowed
-from biggus.planning import PassPlan, Plan, convoys_of, signature_of
+from biggus.nodes import Combination, Leaf, Node, Read, key_of, pieces_of
+from biggus.planning import PassPlan, Plan, Schedule, convoys_of
 from biggus.region import Selection
 from biggus.source import Source, box_shape, holds
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from biggus.engine.keeping import Keeping
     from biggus.nodes import Reduce
@@ -193,6 +193,21 @@ def _count(read: Read, found: PassPlan, touched: dict[int, _Touched]) -> None:
         touched[key].add(read.box)
 
 
+class _Noted(Repeated):
+    """What is kept for a pass, of which it is noted what has been read."""
+
+    def __init__(self, nodes: Iterable[tuple[Node, Selection]]) -> None:
+        super().__init__(nodes)
+        self._noted: set[Any] = set()
+
+    def knows(self, node: Node, get: Selection) -> bool:
+        return (id(node), key_of(get)) in self._noted
+
+    def note(self, asks: Iterable[tuple[Node, Selection]]) -> None:
+        """Take it that the values of selections are there from now on."""
+        self._noted.update([(id(node), key_of(get)) for node, get in asks])
+
+
 class _Reads:
     """The reads of the tasks of a convoy.
 
@@ -205,55 +220,40 @@ class _Reads:
         self._convoy = convoy
         # Whoever computes elsewhere keeps nothing from one task to the next.
         here = options.current().executor is None
-        self._repeated = Repeated(convoy.repeated if here else ())
-        self._known: set[Any] = set()
+        self._repeated = _Noted(convoy.repeated if here else ())
 
     def of(self, task: Task) -> Iterator[Read]:
         """Yield what is read for a task."""
-        shared = {id(each.node): each.box for each in self._convoy.shared(task)}
+        shared = {each.node: each.box for each in self._convoy.shared(task)}
+        boxes = {id(node): box for node, box in shared.items()}
         for part in task.parts:
-            seen: set[Any] = set()
             get = Selection.of_box(part.box)
-            for node in self._convoy.groups[part.group].wanted_of(part):
-                yield from self._reads(node, get, seen, shared)
-        for each in self._convoy.shared(task):
-            yield from self._reads(each.node, Selection.of_box(each.box), set(), {})
+            nodes = self._convoy.groups[part.group].wanted_of(part)
+            schedule = Schedule([(node, get) for node in nodes], boxes, self._repeated)
+            filling = schedule.before()
+            if filling is not None:
+                self._repeated.note(filling.asks)
+                yield from _reads_of(filling, boxes)
+            yield from _reads_of(schedule, boxes)
+        for node, box in shared.items():
+            yield from _reads_of(Schedule([(node, Selection.of_box(box))]), {})
 
-    def _reads(
-        self, node: Node, get: Selection, seen: set[Any], shared: dict[int, Box]
-    ) -> Iterator[Read]:
-        """Yield what is read for a selection of a node, each part of the expression once.
 
-        What lies in the box of a shared node is left out.
-        """
-        if isinstance(node, View):
-            yield from self._reads(node.base, node.selection.compose(get), seen, shared)
-            return
-        key = (id(node), signature_of(get))
-        if key in seen:
-            return
-        seen.add(key)
-        if isinstance(node, Elementwise):
-            for operand in node.operands:
-                yield from self._of_operand(operand, get, seen, shared)
-            return
-        if id(node) in shared and holds(shared[id(node)], get.bounding_box()[0]):
-            return
-        for piece in node.pieces(get, Selection.identity(get.shape)):
-            if isinstance(piece, Read):
-                yield piece
-                continue
-            assert isinstance(piece, Combination)
-            for operand, part in piece.operands:
-                yield from self._reads(operand, part, seen, {})
-
-    def _of_operand(
-        self, operand: Node, get: Selection, seen: set[Any], shared: dict[int, Box]
-    ) -> Iterator[Read]:
-        node, part = narrowed(operand, get)
-        if self._repeated.holds(node, is_spread(operand)):
-            key = (id(node), signature_of(part))
-            if key in self._known:
-                return
-            self._known.add(key)
-        yield from self._reads(node, part, seen, shared)
+def _reads_of(schedule: Schedule, shared: Mapping[int, Box]) -> Iterator[Read]:
+    """Yield what is read, but for what lies in the box of a shared node."""
+    waiting = [schedule]
+    while waiting:
+        for entry in waiting.pop().entries:
+            node, get = entry.node, entry.get
+            if entry.reads is not None:
+                yield from entry.reads
+            elif entry.is_read and not entry.kept:
+                box = shared.get(id(node))
+                if box is not None and holds(box, get.bounding_box()[0]):
+                    continue
+                for piece in pieces_of(node, get, Selection.identity(get.shape)):
+                    if isinstance(piece, Read):
+                        yield piece
+                    else:
+                        assert isinstance(piece, Combination)
+                        waiting.append(Schedule(piece.operands))

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from biggus.planning import signature_of
+from biggus.nodes import key_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from biggus.nodes import Node
+    from biggus.planning import Schedule
     from biggus.region import Selection
     from biggus.source import Values
 
@@ -29,7 +30,8 @@ class Repeated:
         self._parts: dict[int, int] = {}
         for node, get in nodes:
             self._parts[id(node)] = max(self._parts.get(id(node), 0), math.prod(get.shape))
-        self._known: dict[object, _Entry] = {}
+        self._known: dict[Any, Values] = {}
+        self._under_way: dict[Any, threading.Event] = {}
         self._lock = threading.Lock()
 
     def holds(self, node: Node, spread: bool) -> bool:
@@ -37,21 +39,46 @@ class Repeated:
         size = self._parts.get(id(node))
         return size is not None and (spread or size >= math.prod(node.shape))
 
-    def values(
-        self, node: Node, get: Selection, compute: Callable[[Node, Selection], Values]
-    ) -> Values:
-        """Return the values of a selection of a node, computed by whoever asks first."""
-        with self._lock:
-            entry = self._known.setdefault((id(node), signature_of(get)), _Entry())
-        with entry.lock:
-            if entry.values is None:
-                entry.values = compute(node, get)
-            return entry.values
+    def knows(self, node: Node, get: Selection) -> bool:
+        """Tell whether the values of a selection have been computed."""
+        return (id(node), key_of(get)) in self._known
 
+    def values(self, node: Node, get: Selection) -> Values:
+        """Return the values of a selection of a node, which have been computed."""
+        return self._known[id(node), key_of(get)]
 
-class _Entry:
-    __slots__ = ("lock", "values")
+    def fill(
+        self,
+        schedule: Callable[[], Schedule | None],
+        carried_out: Callable[[Schedule], Iterator[Values]],
+    ) -> None:
+        """Compute what is not known; what somebody else is computing is waited for.
 
-    def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self.values: Values | None = None
+        Nobody waits who has begun to compute.
+
+        Parameters
+        ----------
+        schedule : callable
+            Returns what computes all that is not known, and needed; None if that is nothing.
+        carried_out : callable
+            Yields the values that are asked for by such a schedule.
+        """
+        while (wanted := schedule()) is not None:
+            keys = [(id(node), key_of(get)) for node, get in wanted.asks]
+            done = threading.Event()
+            with self._lock:
+                others = [self._under_way[key] for key in keys if key in self._under_way]
+                known = any(key in self._known for key in keys)  # by now
+                if not others and not known:
+                    self._under_way.update(dict.fromkeys(keys, done))
+            if others:
+                others[0].wait()
+            elif not known:
+                try:
+                    for key, values in zip(keys, carried_out(wanted), strict=True):
+                        self._known[key] = values
+                finally:
+                    with self._lock:
+                        for key in keys:
+                            self._under_way.pop(key, None)
+                    done.set()

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from biggus import options
 from biggus.engine.computing import Computed, compute
-from biggus.engine.reading import computing
 from biggus.engine.repeated import Repeated
+from biggus.engine.under_way import computing
 from biggus.planning import narrowed
 
 if TYPE_CHECKING:

@@ -10,16 +10,20 @@ import numpy as np
 from biggus import options, source
 from biggus.cells import longest_of
 from biggus.grid import Grid, RegularEdges
-from biggus.nodes.base import Combination, Node, Piece, take
-from biggus.nodes.reduced import reduced_grid, reduced_shape, restricted
+from biggus.nodes.base import Derived, Node
+from biggus.nodes.pieces import Combination, Piece, take
+from biggus.nodes.reduced import narrow_reduced, reduced_grid, reduced_shape, restricted
+from biggus.nodes.telling import name_of, text_of
 from biggus.nodes.view import select
 from biggus.region import Selection
 from biggus.resolve import split_all
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
+    from biggus.nodes.pieces import Steps
     from biggus.nodes.step import Step
+    from biggus.nodes.telling import Told
     from biggus.source import Box, Chunks, Values
 
 _COPIES = 16
@@ -27,7 +31,7 @@ _COPIES = 16
 and several are computed at once."""
 
 
-class AlongAxes(Node):
+class AlongAxes(Derived):
     """A function of all values along some axes of a node, at each place of the others.
 
     Parameters
@@ -45,7 +49,7 @@ class AlongAxes(Node):
         The lengths of the axes that the function adds at the end.
     """
 
-    __slots__ = ("axes", "function", "further", "keepdims", "operand", "shape")
+    __slots__ = ("axes", "function", "further", "keepdims")
 
     def __init__(
         self,
@@ -55,42 +59,43 @@ class AlongAxes(Node):
         keepdims: bool = False,
         further: tuple[int, ...] = (),
     ) -> None:
-        self.operand = operand
         self.function = function
         self.axes = axes
         self.keepdims = keepdims
         self.further = further
-        self.shape = reduced_shape(operand.shape, axes, keepdims) + further
+        shape = reduced_shape(operand.shape, axes, keepdims) + further
+        masked = function.masked or None
+        super().__init__((operand,), shape, function.dtype, masked, combined=True)
 
     @property
-    def dtype(self) -> np.dtype[Any]:  # type: ignore[override]
-        """The dtype of the results."""
-        return self.function.dtype
+    def operand(self) -> Node:
+        """Where the values come from."""
+        return self.children[0]
 
-    @property
-    def masked(self) -> bool:
-        return self.operand.masked or self.function.masked
-
-    @property
-    def grid(self) -> Chunks | None:
+    def cut(self) -> Chunks | None:
         return reduced_grid(self.operand, self.axes, self.keepdims, self.further)
 
+    def rebuild(self, children: tuple[Node, ...]) -> Node:
+        return AlongAxes(children[0], self.function, self.axes, self.keepdims, self.further)
+
     @property
-    def staged(self) -> bool:
-        return self.operand.staged
+    def signature(self) -> Any:
+        key = getattr(self.function, "key", None)
+        return (AlongAxes, id(self.function) if key is None else key, self.axes, self.keepdims)
 
-    def over(self, operand: Node) -> AlongAxes:
-        """Return the same function of another node of the same rank."""
-        return AlongAxes(operand, self.function, self.axes, self.keepdims, self.further)
+    def narrow(self, get: Selection) -> Generator[Any, Node, Node]:
+        return narrow_reduced(self, get)
 
-    def within(self, get: Selection) -> Node:
-        operand, rest = restricted(self.operand, self.axes, self.keepdims, get)
-        return select(self.over(operand), rest)
+    def told(self, get: Selection) -> Iterator[Told]:
+        # How it is cut follows from the memory; what it is of does not.
+        yield f"along {name_of(self.function)} {self.axes} {self.keepdims} {text_of(get)}"
+        yield self.operand, Selection.identity(self.operand.shape)
 
-    def pieces(
-        self, get: Selection, put: Selection, steps: tuple[Step, ...] = ()
-    ) -> Iterator[Piece]:
-        operand, rest = restricted(self.operand, self.axes, self.keepdims, get)
+    def parts(self, get: Selection, put: Selection, steps: Steps = None) -> Iterator[Piece]:
+        operand = self.operand
+        wanted, rest = restricted(operand.shape, self.axes, self.keepdims, get)
+        if wanted is not None:
+            operand = select(operand, wanted)
         grid = _blocks(operand, self.axes)
         kept = [axis for axis in range(len(operand.shape)) if axis not in self.axes]
         cuts = [
@@ -98,10 +103,10 @@ class AlongAxes(Node):
         ]
         for part, part_put in split_all(rest, put, cuts):
             box, local = part.bounding_box()
-            wanted = list(source.whole(operand.shape))
+            around = list(source.whole(operand.shape))
             for place, axis in enumerate(kept):
-                wanted[axis] = box[axis if self.keepdims else place]
-            part_get = Selection.of_box(tuple(wanted))
+                around[axis] = box[axis if self.keepdims else place]
+            part_get = Selection.of_box(tuple(around))
             further = box[len(box) - len(self.further) :]
             function = _Taken(self.function, () if self.keepdims else self.axes, further, local)
             if 0 in part_get.shape:

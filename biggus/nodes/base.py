@@ -1,193 +1,140 @@
-"""What a node is, and the pieces that it falls into when it is to be read."""
+"""What a node is."""
 
 from __future__ import annotations
 
-from abc import abstractmethod
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from biggus.source import Box, Chunks, Source, Values, box_shape, checked, read, read_into
+from biggus.nodes.packing import packed, unpacked_one
+from biggus.nodes.pieces import pieces_of
+from biggus.nodes.telling import told_of_piece
+from biggus.nodes.walk import ordered
+from biggus.region import Selection
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterable, Sequence
 
-    import numpy.typing as npt
+    import numpy as np
 
-    from biggus.nodes.step import Step
-    from biggus.region import Selection
-    from biggus.source import Stream
+    from biggus.cells import Lengths
+    from biggus.nodes.pieces import Part, Piece, Steps
+    from biggus.nodes.telling import Told
+    from biggus.source import Chunks, Stream, Values
 
+_is_masked = attrgetter("masked")
+_is_staged = attrgetter("staged")
+_is_combined = attrgetter("combined")
 
-class Piece:
-    """A part of a result that can be had on its own.
-
-    Parameters
-    ----------
-    put : Selection
-        Where its values go in the result.
-    steps : tuple of Step
-        What is done to the values, in this order.
-    """
-
-    __slots__ = ("put", "steps")
-
-    def __init__(self, put: Selection, steps: tuple[Step, ...]) -> None:
-        self.put = put
-        self.steps = steps
-
-    @property
-    def waits(self) -> bool:
-        """Whether to have it is to wait, rather than to compute."""
-        return False
-
-    def _stepped(self, values: Values) -> Values:
-        for step in self.steps:
-            values = step(values)
-        return values
-
-
-class Read(Piece):
-    """One read of one source: from where, what becomes of it, and where it goes.
-
-    Parameters
-    ----------
-    source : Source
-        What is read.
-    box : tuple of slice
-        The box that is read.
-    get : Selection
-        Which of the values in the box are wanted; over the same dims as `put`.
-    put, steps
-        As in :class:`Piece`.
-    """
-
-    __slots__ = ("box", "get", "source")
-
-    def __init__(
-        self, source: Source, box: Box, get: Selection, put: Selection, steps: tuple[Step, ...]
-    ) -> None:
-        super().__init__(put, steps)
-        self.source = source
-        self.box = box
-        self.get = get
-
-    @property
-    def waits(self) -> bool:
-        return self.source.waits
-
-    def at_hand(self) -> Values | None:
-        """Return what `load` would, if that need not wait; else None."""
-        block = self.source.at_hand(self.box)
-        return None if block is None else self.finish(checked(self.source, self.box, block))
-
-    def load(self) -> Values:
-        """Read, select and compute the values of this piece, in the shape of its dims.
-
-        Raises
-        ------
-        SourceError
-            If the read fails.
-        """
-        return self.finish(read(self.source, self.box))
-
-    def load_into(self, data: npt.NDArray[Any]) -> bool:
-        """Read to where the values go in an array, if they lie in one piece here and there.
-
-        Returns
-        -------
-        bool
-            Whether they are there; if not, nothing was read.
-
-        Raises
-        ------
-        SourceError
-            If the read fails.
-        """
-        source = self.source
-        if not source.reads_into or source.masked or self.steps or source.dtype != data.dtype:
-            return False
-        if not (self.get.in_order and self.put.in_order):
-            return False
-        room = self.put.take_from(data)
-        if not room.flags.c_contiguous:
-            return False
-        return read_into(source, self.box, room.reshape(box_shape(self.box)))
-
-    def finish(self, block: Values) -> Values:
-        """Select from what is in the box, and compute."""
-        return self._stepped(take(self.get, block))
-
-
-class Combination(Piece):
-    """Values computed from those of several nodes, all at the same dims.
-
-    Parameters
-    ----------
-    function : Step
-        What makes one array of those of the nodes.
-    operands : tuple of (Node, Selection)
-        The nodes, and what is wanted of each.
-    put, steps
-        As in :class:`Piece`.
-    """
-
-    __slots__ = ("function", "operands")
-
-    def __init__(
-        self,
-        function: Step,
-        operands: tuple[tuple[Node, Selection], ...],
-        put: Selection,
-        steps: tuple[Step, ...],
-    ) -> None:
-        super().__init__(put, steps)
-        self.function = function
-        self.operands = operands
-
-    def finish(self, blocks: list[Values]) -> Values:
-        """Compute, from what was wanted of each node; which may be of length 1 along a dim."""
-        return spread(self._stepped(self.function(*blocks)), self.put.shape)
+UNKNOWN: Any = ...
+"""A grid that nobody has asked for; the same in any process."""
 
 
 class Node:  # no ABC: to be asked for its kind is then much faster
     """A lazy expression; immutable.
 
+    What is known of it is found when it is made, from what is known of its children.  A new
+    kind derives from :class:`Derived`, if it has any, and says what `parts` of them a selection
+    falls into, or what is computed of them by `needs` and `computed`; and how it is
+    `rebuilt` of others.  The rest has a default that asks the children, or promises nothing.
+
     Attributes
     ----------
+    children : tuple of Node
+        What it is made of.
     shape : tuple of int
     dtype : dtype
     masked : bool
         Whether values can be missing: static, from metadata and operations.
     fill_value : object
         What a missing value is shown as; None for NumPy's default.
-    grid : tuple or None
-        For each axis the chunk length or the lengths of all chunks, if known.
+    staged : bool
+        Whether there is a reduction in it, which must be computed first.
+    combined : bool
+        Whether it is computed from several nodes, or from whole axes: what is not
+        is read piece by piece, and each piece is changed for itself.
     """
 
     __slots__ = ()
 
+    children: tuple[Node, ...] = ()
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
+    masked: bool
+    fill_value: Any = None
+    staged: bool = False
+    combined: bool = False
+    known_grid: Chunks | None = None
+    """The grid, if that has been asked for; else `UNKNOWN`."""
 
     @property
-    @abstractmethod
-    def masked(self) -> bool:
-        """Whether values can be missing."""
+    def grid(self) -> Chunks | None:
+        """For each axis the chunk length or the lengths of all chunks, if known."""
+        if self.known_grid is UNKNOWN:
+            for node in ordered([self], _without_grid):
+                node.known_grid = node.cut()  # type: ignore[misc]  # it has a slot for it
+        return self.known_grid
 
-    @property
-    def fill_value(self) -> Any:
-        """What a missing value is shown as; None for NumPy's default."""
+    def cut(self) -> Chunks | None:
+        """Return the natural chunks, if known, from those of the children."""
         return None
 
-    @property
-    @abstractmethod
-    def grid(self) -> Chunks | None:
-        """The natural chunks, if known."""
+    def rebuild(self, children: tuple[Node, ...]) -> Node:
+        """Return the same of other nodes, of the shapes and dtypes of the children."""
+        raise NotImplementedError  # what has no children is never asked
 
     @property
-    def staged(self) -> bool:
-        """Whether there is a reduction in it, which must be computed first."""
+    def inner(self) -> tuple[Node, ...]:
+        """The children that are rewritten with this: not those of which there may be 2^18."""
+        return self.children
+
+    @property
+    def signature(self) -> Any:
+        """What is equal for nodes that are the same if their children are."""
+        return (type(self), id(self))
+
+    # What is read, and computed
+
+    def narrow(self, get: Selection) -> Node | Generator[Any, Node, Node] | None:  # noqa: ARG002
+        """Hand a non-empty selection down, as far as it goes: the rule of `cut_out`.
+
+        A pair of a child and a selection of it is answered by what is cut out of that.
+        None: there is nothing to hand it down to.
+        """
+        return None
+
+    def parts(self, get: Selection, put: Selection, steps: Steps = None) -> Iterable[Piece | Part]:
+        """Yield what a non-empty selection of this node falls into.
+
+        Parameters
+        ----------
+        get : Selection
+            What is wanted of this node.
+        put : Selection
+            Where that goes; over the same dims.
+        steps : Steps
+            What is to be done to the values afterwards.
+        """
+        raise NotImplementedError
+
+    def needs(self, get: Selection) -> Sequence[tuple[Node, Selection]] | None:  # noqa: ARG002
+        """Return of which values a selection is computed at once; None if it falls into parts."""
+        return None
+
+    def computed(self, blocks: Sequence[Values], free: bool = False) -> Values:
+        """Compute a selection from the values that it `needs`.
+
+        Parameters
+        ----------
+        blocks : sequence of ndarray or MaskedArray
+            One of each; they broadcast.
+        free : bool
+            Whether the only one may be written over.
+        """
+        raise NotImplementedError  # of what needs some at once
+
+    @property
+    def fresh(self) -> bool:
+        """Whether what it computes always lies in memory of its own."""
         return False
 
     @property
@@ -202,50 +149,87 @@ class Node:  # no ABC: to be asked for its kind is then much faster
         """
         raise NotImplementedError  # few nodes stream, and no other is asked
 
-    @abstractmethod
-    def within(self, get: Selection) -> Node:
-        """Return the node of a non-empty selection of this one, with nothing in it but that.
+    # What is planned by: rules of a walk
 
-        The selection is handed down as far as it goes, so that what is not
-        touched, such as a tile of a mosaic, is no part of the result.
+    def seams(self) -> tuple[Lengths, ...] | Generator[Any, Any, tuple[Lengths, ...]]:
+        """Give for each axis the length, or the lengths, of the tiles that this is made of.
+
+        What is computed of a tile stands on its own, and can be used again when the mosaic
+        has grown: so no cell lies across a seam, and partial results are merged tile by tile.
         """
+        return tuple([max(1, n) for n in self.shape])
 
-    @abstractmethod
-    def pieces(
-        self, get: Selection, put: Selection, steps: tuple[Step, ...] = ()
-    ) -> Iterator[Piece]:
-        """Yield the pieces that a non-empty selection of this node falls into.
+    def waits(self) -> bool | Generator[Any, bool, bool]:
+        """Tell whether to read it is to wait for something."""
+        for child in self.children:
+            if (yield child):
+                return True
+        return False
 
-        Parameters
-        ----------
-        get : Selection
-            What is wanted of this node.
-        put : Selection
-            Where that goes; over the same dims.
-        steps : tuple of Step
-            What is to be done to the values afterwards.
+    def resident(self) -> bool | Generator[Any, bool, bool]:
+        """Tell whether all that it is made of is in memory."""
+        return False
+
+    def told(self, get: Selection) -> Iterable[Told]:
+        """Yield what tells a non-empty selection from others: texts, reads and other nodes.
+
+        Raises
+        ------
+        Unknown
+            If it cannot be said: then nothing that comes of it is kept.
         """
+        yield f"pieces {self.dtype!r} {get.shape}"
+        for piece in pieces_of(self, get, Selection.identity(get.shape)):
+            yield from told_of_piece(piece)
+
+    def __reduce__(self) -> Any:
+        return unpacked_one, (packed([self]),)
 
 
-def take(selection: Selection, block: Values) -> Values:
-    """Return the selected elements of a block, with their mask if it has one.
+class Derived(Node):
+    """A node that is made of others.
 
-    A fill value is a matter of the node: it would be in the way of a cast.
+    Parameters
+    ----------
+    children : tuple of Node
+    shape : tuple of int
+    dtype : dtype
+    masked : bool, optional
+        As one of the children, if not given.
+    fill_value : object, optional
+    combined : bool
+        Whether several children, or whole axes, are computed with.
     """
-    if isinstance(block, np.ma.MaskedArray):
-        mask = np.ma.getmaskarray(block)
-        return np.ma.MaskedArray(
-            selection.take_from(block.data),
-            mask=selection.take_from(mask),
-        )
-    return selection.take_from(block)
+
+    __slots__ = (
+        "children",
+        "combined",
+        "dtype",
+        "fill_value",
+        "known_grid",
+        "masked",
+        "shape",
+        "staged",
+    )
+
+    def __init__(
+        self,
+        children: tuple[Node, ...],
+        shape: tuple[int, ...],
+        dtype: np.dtype[Any],
+        masked: bool | None = None,
+        fill_value: Any = None,
+        combined: bool = False,
+    ) -> None:
+        self.children = children
+        self.shape = shape
+        self.dtype = dtype
+        self.fill_value = fill_value
+        self.masked = any(map(_is_masked, children)) if masked is None else masked
+        self.staged = any(map(_is_staged, children))
+        self.combined = combined or any(map(_is_combined, children))
+        self.known_grid = UNKNOWN
 
 
-def spread(values: Values, shape: tuple[int, ...]) -> Values:
-    """Return values broadcast to a shape, with their mask, which NumPy would leave behind."""
-    if values.shape == shape:
-        return values
-    if isinstance(values, np.ma.MaskedArray):
-        mask = np.broadcast_to(np.ma.getmaskarray(values), shape)
-        return np.ma.MaskedArray(np.broadcast_to(values.data, shape), mask=mask)
-    return np.broadcast_to(values, shape)
+def _without_grid(node: Node) -> Sequence[Node]:
+    return [child for child in node.children if child.known_grid is UNKNOWN]

@@ -8,20 +8,25 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from biggus.cells import CELL, cells_of, common_grid
-from biggus.nodes.base import Combination, Node, Piece
+from biggus.nodes.base import Derived, Node
+from biggus.nodes.pieces import Combination
+from biggus.nodes.telling import name_of
 from biggus.nodes.view import View, select
+from biggus.nodes.walk import answers
 from biggus.region import Selection
 from biggus.resolve import split_all
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterable, Sequence
 
-    from biggus.grid import Edges
+    from biggus.cells import Lengths
+    from biggus.nodes.pieces import Part, Piece, Steps
     from biggus.nodes.step import Step
-    from biggus.source import Chunks
+    from biggus.nodes.telling import Told
+    from biggus.source import Chunks, Values
 
 
-class Elementwise(Node):
+class Elementwise(Derived):
     """A step applied to each value of a node, or to those at the same place of several.
 
     Parameters
@@ -37,67 +42,95 @@ class Elementwise(Node):
         If the shapes do not broadcast.
     """
 
-    __slots__ = ("_staged", "operands", "shape", "step")
+    __slots__ = ("step",)
 
     def __init__(self, step: Step, *operands: Node) -> None:
         self.step = step
-        self.operands: tuple[Node, ...] = operands
-        self.shape = operands[0].shape
-        if len(operands) > 1:
-            self.shape = np.broadcast_shapes(*[node.shape for node in operands])
-            self.operands = tuple([_spread(node, self.shape) for node in operands])
-        self._staged = any(node.staged for node in operands)
+        first = operands[0]
+        shape = first.shape
+        dtype = step.dtype
+        fill_value = step.fill_value
+        if len(operands) == 1:
+            if fill_value is None and dtype == first.dtype:
+                fill_value = first.fill_value
+        elif any(node.shape != shape for node in operands):
+            shape = np.broadcast_shapes(*[node.shape for node in operands])
+            operands = tuple([_spread(node, shape) for node in operands])
+        fills = getattr(step, "fills", False)
+        masked = False if fills else step.masked or None
+        super().__init__(operands, shape, dtype, masked, fill_value, len(operands) > 1)
+
+    def rebuild(self, children: tuple[Node, ...]) -> Node:
+        return Elementwise(self.step, *children)
 
     @property
-    def dtype(self) -> np.dtype[Any]:  # type: ignore[override]
-        """The dtype of the results."""
-        return self.step.dtype
+    def signature(self) -> Any:
+        key = getattr(self.step, "key", None)
+        return (Elementwise, id(self.step) if key is None else key)
 
-    @property
-    def masked(self) -> bool:
-        if getattr(self.step, "fills", False):
-            return False
-        return self.step.masked or any(node.masked for node in self.operands)
-
-    @property
-    def fill_value(self) -> Any:
-        own = self.step.fill_value
-        first = self.operands[0]
-        if own is not None or len(self.operands) > 1 or self.dtype != first.dtype:
-            return own
-        return first.fill_value
-
-    @property
-    def grid(self) -> Chunks | None:
+    def cut(self) -> Chunks | None:
         # Of unlike grids that of the operand counts which has most to be read.
         sized = [
-            (_bytes_behind(node), grid) for node in self.operands if (grid := node.grid) is not None
+            (_bytes_behind(node), grid) for node in self.children if (grid := node.grid) is not None
         ]
         if not sized:
             return None
         sized.sort(key=lambda pair: -pair[0])
         return common_grid(self.shape, [grid for _, grid in sized])
 
+    def narrow(self, get: Selection) -> Generator[Any, Node, Node]:
+        return self.rebuild(tuple((yield from answers([(node, get) for node in self.children]))))
+
+    def parts(self, get: Selection, put: Selection, steps: Steps = None) -> Iterable[Piece | Part]:
+        node: Node = self
+        # What is done to the values of one node is done to each of its pieces.
+        while type(node) is Elementwise and len(node.children) == 1:
+            steps = (node.step, steps)
+            [node] = node.children
+            if type(node) is View:
+                get = node.selection.compose(get)
+                node = node.base
+        if type(node) is Elementwise:
+            return _in_cells(node, get, put, steps)
+        return node.parts(get, put, steps)
+
+    def needs(self, get: Selection) -> Sequence[tuple[Node, Selection]]:
+        return [narrowed(node, get) for node in self.children]
+
+    def computed(self, blocks: Sequence[Values], free: bool = False) -> Values:
+        over = getattr(self.step, "over", None) if free else None
+        values: Values = self.step(*blocks) if over is None else over(blocks[0])
+        return values
+
     @property
-    def staged(self) -> bool:
-        return self._staged
+    def fresh(self) -> bool:
+        return getattr(self.step, "fresh", False)
 
-    def within(self, get: Selection) -> Node:
-        return Elementwise(self.step, *[node.within(get) for node in self.operands])
+    def told(self, get: Selection) -> Iterable[Told]:
+        yield f"step {name_of(self.step)} {self.dtype!r} {get.shape}"
+        yield from self.needs(get)
 
-    def pieces(
-        self, get: Selection, put: Selection, steps: tuple[Step, ...] = ()
-    ) -> Iterator[Piece]:
-        if len(self.operands) == 1:
-            yield from self.operands[0].pieces(get, put, (self.step, *steps))
-            return
-        whole = Selection.identity(get.shape)
-        cuts: list[tuple[int, Edges]] = []
-        if math.prod(get.shape) > CELL:
-            cuts = list(enumerate(cells_of(get.shape, View(self, get).grid).axes))
-        for part, _ in split_all(whole, whole, cuts):
-            operands = tuple([narrowed(node, get.compose(part)) for node in self.operands])
-            yield Combination(self.step, operands, put.compose(part), steps)
+    def seams(self) -> Generator[Any, Any, tuple[Lengths, ...]]:
+        # Those of the operand count which has most to be read.
+        found: tuple[Lengths, ...] = yield max(self.children, key=_bytes_behind)
+        return found
+
+    def resident(self) -> Generator[Any, bool, bool]:
+        for node in self.children:
+            if not (yield node):
+                return False
+        return True
+
+
+def _in_cells(node: Node, get: Selection, put: Selection, steps: Steps) -> Iterable[Piece]:
+    """Yield what is computed of several nodes, cut into cells."""
+    whole = Selection.identity(get.shape)
+    if math.prod(get.shape) <= CELL:
+        yield Combination(None, ((node, get),), put, steps)
+        return
+    cuts = list(enumerate(cells_of(get.shape, View(node, get).grid).axes))
+    for part, _ in split_all(whole, whole, cuts):
+        yield Combination(None, ((node, get.compose(part)),), put.compose(part), steps)
 
 
 def _spread(node: Node, shape: tuple[int, ...]) -> Node:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from biggus import studying
 from biggus.grid import Edges, Grid, RegularEdges
 from biggus.memory import MemorySource
-from biggus.nodes.base import Node, Piece, Read
+from biggus.nodes.base import Node
+from biggus.nodes.pieces import Piece, Read
 from biggus.nodes.view import select
 from biggus.region import Fixed, Gather, Selection, Strided
 from biggus.resolve import split_all
@@ -18,11 +19,12 @@ from biggus.stream import streamed
 from biggus.wrappers import ObjectSource
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     import numpy as np
 
-    from biggus.nodes.step import Step
+    from biggus.nodes.pieces import Steps
+    from biggus.nodes.telling import Told
     from biggus.source import Stream
 
 LONGEST_READ = 8 * 2**20
@@ -69,16 +71,33 @@ class Leaf(Node):
         return type(self), (sent, self.shape, self.dtype)
 
     @property
-    def masked(self) -> bool:
+    def masked(self) -> bool:  # type: ignore[override]
+        """Whether the source says that values can be missing."""
         return isinstance(self.origin, Source) and self.origin.masked
 
     @property
     def fill_value(self) -> Any:
+        """What the source shows a missing value as."""
         return self.origin.fill_value if isinstance(self.origin, Source) else None
 
     @property
     def grid(self) -> Chunks | None:
         return self.origin.chunks if isinstance(self.origin, Source) else None
+
+    @property
+    def signature(self) -> Any:
+        return (Leaf, id(self.origin), self.shape, self.dtype)
+
+    def told(self, get: Selection) -> Iterable[Told]:
+        # The box around all that is wanted: what is beside it makes no hit of a miss.
+        box, local = get.bounding_box()
+        return (Read(self.source, box, local, get, None),)
+
+    def waits(self) -> bool:
+        return self.source.waits and not self.source.resident
+
+    def resident(self) -> bool:
+        return self.source.resident
 
     @property
     def streams(self) -> bool:
@@ -90,7 +109,7 @@ class Leaf(Node):
         box, _ = get.bounding_box()
         return streamed(self.source, box, get.shape)
 
-    def within(self, get: Selection) -> Node:
+    def narrow(self, get: Selection) -> Node:
         source = self.source
         if not source.resident:
             return select(self, get)
@@ -99,9 +118,7 @@ class Leaf(Node):
         values = read(source, box).copy()
         return select(Leaf(MemorySource(values), values.shape, values.dtype), local)
 
-    def pieces(
-        self, get: Selection, put: Selection, steps: tuple[Step, ...] = ()
-    ) -> Iterator[Piece]:
+    def parts(self, get: Selection, put: Selection, steps: Steps = None) -> Iterator[Piece]:
         source = self.source
         for part_get, part_put in _parts(source, get, put):
             box, local = part_get.bounding_box()

@@ -11,19 +11,23 @@ import numpy as np
 from biggus.cells import LARGEST, cells_of, common_grid, longest_of, simplified
 from biggus.errors import BiggusError, SourceError
 from biggus.grid import Edges, IrregularEdges, RegularEdges
-from biggus.nodes.base import Node, Piece
+from biggus.nodes.base import Derived, Node
 from biggus.nodes.elementwise import Elementwise
 from biggus.nodes.leaf import Leaf
+from biggus.nodes.pieces import Part
 from biggus.nodes.step import Cast, Maskable
+from biggus.nodes.telling import text_of
 from biggus.nodes.view import select
 from biggus.region import Gather, Selection, Strided
 from biggus.resolve import split
 from biggus.source import Source, same_but_for_order
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 
-    from biggus.nodes.step import Step
+    from biggus.cells import Lengths
+    from biggus.nodes.pieces import Steps
+    from biggus.nodes.telling import Told
     from biggus.source import Chunks, Stream
 
 
@@ -32,8 +36,11 @@ _origin_of = attrgetter("origin")
 _SPLICED = 512
 """A mosaic of no more tiles is spliced into one along the same axis that it is a tile of."""
 
+_ASKED = 16
+"""So many tiles tell whether to read a mosaic is to wait."""
 
-class Mosaic(Node):
+
+class Mosaic(Derived):
     """Nodes joined along one axis.
 
     Making one costs O(tiles), slicing it nothing, and reading O(tiles touched).
@@ -46,16 +53,16 @@ class Mosaic(Node):
         The axis, not negative.
     """
 
-    __slots__ = ("_masked", "_staged", "_streams", "axis", "dtype", "edges", "shape", "tiles")
+    __slots__ = ("_streams", "axis", "edges")
 
     def __init__(self, tiles: list[Node], axis: int) -> None:
         # In their order: NumPy's promotion of three or more is not symmetric.
-        self.dtype = _joined_dtype(dict.fromkeys([tile.dtype for tile in tiles]))
+        dtype = _joined_dtype(dict.fromkeys([tile.dtype for tile in tiles]))
         shapes = {tile.shape for tile in tiles}
         if len(shapes) > 1:
             _check_shapes(tiles, axis)
         if len(tiles) <= _SPLICED and any(type(tile) is Mosaic for tile in tiles):
-            tiles = _spliced(tiles, axis, self.dtype)
+            tiles = _spliced(tiles, axis, dtype)
             shapes = {tile.shape for tile in tiles}
         first = tiles[0].shape
         if len(shapes) == 1 and first[axis] > 0:
@@ -64,26 +71,31 @@ class Mosaic(Node):
         else:
             self.edges = IrregularEdges.of_lengths([tile.shape[axis] for tile in tiles])
             length = self.edges.length
-        self.tiles = tiles
         self.axis = axis
-        self.shape = (*first[:axis], length, *first[axis + 1 :])
-        self._masked: bool | None = None
-        self._staged: bool | None = None
-        self._streams: bool | None = None
+        plain = _all_plain(tiles)
+        shape = (*first[:axis], length, *first[axis + 1 :])
+        fill_value = tiles[0].fill_value if tiles[0].dtype == dtype else None
+        super().__init__((), shape, dtype, not plain and any(t.masked for t in tiles), fill_value)
+        self.children = tuple(tiles)
+        self._streams = False
+        if not plain:
+            self.staged = any(tile.staged for tile in tiles)
+            self.combined = any(tile.combined for tile in tiles)
+            self._streams = all(tile.streams and tile.dtype == dtype for tile in tiles)
 
     @property
-    def masked(self) -> bool:
-        if self._masked is None:
-            self._masked = not _all_plain(self.tiles) and any(tile.masked for tile in self.tiles)
-        return self._masked
+    def tiles(self) -> tuple[Node, ...]:
+        """What is joined."""
+        return self.children
+
+    def rebuild(self, children: tuple[Node, ...]) -> Node:
+        return Mosaic(list(children), self.axis)
 
     @property
-    def fill_value(self) -> Any:
-        first = self.tiles[0]
-        return first.fill_value if first.dtype == self.dtype else None
+    def inner(self) -> tuple[Node, ...]:
+        return self.children if self.staged else ()
 
-    @property
-    def grid(self) -> Chunks | None:
+    def cut(self) -> Chunks | None:
         if _all_plain(self.tiles) and isinstance(self.edges, RegularEdges):
             return tuple([max(1, n) for n in self.tiles[0].shape])
         axis = self.axis
@@ -105,43 +117,26 @@ class Mosaic(Node):
             lengths.extend(_lengths(stop - start, chunks))
         return simplified(self.edges.length, lengths)
 
-    def pieces(
-        self, get: Selection, put: Selection, steps: tuple[Step, ...] = ()
-    ) -> Iterator[Piece]:
-        for tile, part_get, part_put in self.parts(get, put):
-            yield from tile.pieces(part_get, part_put, steps)
-
-    def parts(self, get: Selection, put: Selection) -> Iterator[tuple[Node, Selection, Selection]]:
-        """Yield each tile that a selection touches, what is wanted of it, and where that goes."""
+    def parts(self, get: Selection, put: Selection, steps: Steps = None) -> Iterator[Part]:
         axis, edges = self.axis, self.edges
         for number, part_get, part_put in split(get, put, axis, edges):
             start, _ = edges.bounds(number)
-            yield self._tile(number), part_get.shift(axis, start), part_put
+            yield Part(self._tile(number), part_get.shift(axis, start), part_put, steps)
 
     def _tile(self, number: int) -> Node:
         tile = self.tiles[number]
         return tile if tile.dtype == self.dtype else Elementwise(Cast(self.dtype), tile)
 
     @property
-    def staged(self) -> bool:
-        if self._staged is None:
-            self._staged = not _all_plain(self.tiles) and any(tile.staged for tile in self.tiles)
-        return self._staged
-
-    @property
     def streams(self) -> bool:
-        if self._streams is None:
-            self._streams = not _all_plain(self.tiles) and all(
-                tile.streams and tile.dtype == self.dtype for tile in self.tiles
-            )
         return self._streams
 
     def stream(self, get: Selection) -> Stream:
         # Of one tile, as all that is computed on its own.
-        [(tile, part, _)] = self.parts(get, Selection.identity(get.shape))
+        [(tile, part, _, _)] = self.parts(get, Selection.identity(get.shape))
         return tile.stream(part)
 
-    def within(self, get: Selection) -> Node:
+    def narrow(self, get: Selection) -> Generator[Any, Node, Node]:
         axis, edges = self.axis, self.edges
         m = get.maps[axis]
         if type(m) is Gather:
@@ -149,9 +144,40 @@ class Mosaic(Node):
         tiles = []
         for number, part, _ in split(get, get, axis, edges):
             start, _ = edges.bounds(number)
-            tiles.append(self._tile(number).within(part.shift(axis, start)))
+            tiles.append((yield self._tile(number), part.shift(axis, start)))
         joined = tiles[0] if type(m) is not Strided else Mosaic(tiles, m.dim)
         return self._as_masked(joined)
+
+    def told(self, get: Selection) -> Iterator[Told]:
+        yield f"mosaic {self.dtype!r} {get.shape}"
+        for tile, part, put, _ in self.parts(get, Selection.identity(get.shape)):
+            yield f"put {text_of(put)}"
+            yield tile, part
+
+    def seams(self) -> Generator[Any, Any, tuple[Lengths, ...]]:
+        axis, edges = self.axis, self.edges
+        whole: tuple[Lengths, ...] = tuple([max(1, n) for n in self.shape])
+        lengths: Lengths
+        if isinstance(edges, RegularEdges):
+            lengths = max(1, edges.size)
+        else:
+            lengths = tuple([stop - start for start, stop in map(edges.bounds, range(edges.count))])
+        # Those that all tiles have, but for those along its own axis.
+        found = set()
+        if not any(type(tile) is Leaf for tile in self.tiles):
+            for tile in self.tiles:
+                found.add((yield tile))
+        others = {(*seams[:axis], *seams[axis + 1 :]) for seams in found}
+        if len(others) == 1:
+            [only] = others
+            whole = (*only[:axis], whole[axis], *only[axis:])
+        return (*whole[:axis], lengths, *whole[axis + 1 :])
+
+    def waits(self) -> Generator[Any, bool, bool]:
+        for tile in self.tiles[:_ASKED]:
+            if (yield tile):
+                return True
+        return False
 
     def _gathered(self, m: Gather, get: Selection) -> Node:
         """Return what index arrays take of the tiles that they touch."""
@@ -185,7 +211,7 @@ class GridMosaicNode(Node):
         Whether tiles can have values missing.
     """
 
-    __slots__ = ("_masked", "dtype", "grid_shape", "make_tile", "shape", "tile_shape")
+    __slots__ = ("dtype", "grid_shape", "make_tile", "masked", "shape", "tile_shape")
 
     def __init__(
         self,
@@ -199,42 +225,34 @@ class GridMosaicNode(Node):
         self.grid_shape = grid_shape
         self.tile_shape = tile_shape
         self.dtype = dtype
-        self._masked = masked
+        self.masked = masked
         self.shape = tuple([n * m for n, m in zip(grid_shape, tile_shape, strict=True)])
-
-    @property
-    def masked(self) -> bool:
-        return self._masked
 
     @property
     def grid(self) -> Chunks | None:
         return tuple(max(1, n) for n in self.tile_shape)
 
-    def within(self, get: Selection) -> Node:
-        return select(self, get)  # it has no tile before it is read
+    def seams(self) -> tuple[Lengths, ...]:
+        return tuple([max(1, n) for n in self.tile_shape])
 
-    def pieces(
-        self, get: Selection, put: Selection, steps: tuple[Step, ...] = ()
-    ) -> Iterator[Piece]:
-        yield from self._pieces(0, (), get, put, steps)
+    def waits(self) -> bool:
+        return True
 
-    def _pieces(
-        self,
-        axis: int,
-        index: tuple[int, ...],
-        get: Selection,
-        put: Selection,
-        steps: tuple[Step, ...],
-    ) -> Iterator[Piece]:
+    def parts(self, get: Selection, put: Selection, steps: Steps = None) -> Iterator[Part]:
+        return self._parts(0, (), get, put, steps)
+
+    def _parts(
+        self, axis: int, index: tuple[int, ...], get: Selection, put: Selection, steps: Steps
+    ) -> Iterator[Part]:
         if axis == len(self.shape):
-            yield from self._tile(index).pieces(get, put, steps)
+            yield Part(self._tile(index), get, put, steps)
             return
         length = self.tile_shape[axis]
         for number, part_get, part_put in split(
             get, put, axis, RegularEdges(self.shape[axis], length)
         ):
             local = part_get.shift(axis, number * length)
-            yield from self._pieces(axis + 1, (*index, number), local, part_put, steps)
+            yield from self._parts(axis + 1, (*index, number), local, part_put, steps)
 
     def _tile(self, index: tuple[int, ...]) -> Node:
         name = f"tile {index} of a GridMosaic"
@@ -250,12 +268,12 @@ class GridMosaicNode(Node):
             if not same_but_for_order(tile.dtype, self.dtype):
                 raise SourceError(name, None, f"has dtype {tile.dtype} instead of {self.dtype}")
             tile = Elementwise(Cast(self.dtype), tile)
-        if tile.masked and not self._masked:
+        if tile.masked and not self.masked:
             raise SourceError(name, None, "can have values missing; pass masked=True to GridMosaic")
         return tile
 
 
-def _all_plain(tiles: list[Node]) -> bool:
+def _all_plain(tiles: Sequence[Node]) -> bool:
     """Tell, quickly, whether all tiles are plain objects: there may be 2^18, and they are."""
     if set(map(type, tiles)) != {Leaf}:
         return False

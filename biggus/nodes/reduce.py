@@ -4,21 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from biggus.nodes.base import Node, Piece
-from biggus.nodes.reduced import reduced_grid, reduced_shape, restricted
-from biggus.nodes.view import select
+from biggus.nodes.base import Derived, Node
+from biggus.nodes.reduced import narrow_reduced, reduced_grid, reduced_shape
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
-    import numpy as np
-
-    from biggus.nodes.step import Step
     from biggus.region import Selection
     from biggus.source import Chunks
 
 
-class Reduce(Node):
+class Reduce(Derived):
     """A statistic of a node along some of its axes.
 
     It is computed cell by cell in a pass over the data, so it has no pieces of
@@ -43,7 +39,7 @@ class Reduce(Node):
         As NumPy raises of such an array.
     """
 
-    __slots__ = ("axes", "keepdims", "name", "operand", "parameters", "shape", "statistic")
+    __slots__ = ("axes", "keepdims", "name", "parameters", "statistic")
 
     def __init__(
         self,
@@ -55,7 +51,6 @@ class Reduce(Node):
     ) -> None:
         from biggus.statistics import statistic  # takes as long to load as all else
 
-        self.operand = operand
         self.name = name
         self.axes = axes
         self.keepdims = keepdims
@@ -63,43 +58,26 @@ class Reduce(Node):
         self.statistic = statistic(
             name, operand.dtype, operand.masked, operand.shape, axes, **parameters
         )
-        self.shape = reduced_shape(operand.shape, axes, keepdims) + self.statistic.shape
+        shape = reduced_shape(operand.shape, axes, keepdims) + self.statistic.shape
+        dtype = self.statistic.dtype
+        fill_value = operand.fill_value if dtype == operand.dtype else None
+        super().__init__((operand,), shape, dtype, self.statistic.masked, fill_value)
+        self.staged = True
 
     @property
-    def dtype(self) -> np.dtype[Any]:  # type: ignore[override]
-        """The dtype of the statistic."""
-        return self.statistic.dtype
+    def operand(self) -> Node:
+        """What is reduced."""
+        return self.children[0]
 
-    @property
-    def masked(self) -> bool:
-        return self.statistic.masked
-
-    @property
-    def fill_value(self) -> Any:
-        return self.operand.fill_value if self.dtype == self.operand.dtype else None
-
-    @property
-    def grid(self) -> Chunks | None:
+    def cut(self) -> Chunks | None:
         return reduced_grid(self.operand, self.axes, self.keepdims, self.statistic.shape)
 
+    def rebuild(self, children: tuple[Node, ...]) -> Node:
+        return Reduce(children[0], self.name, self.axes, self.keepdims, **self.parameters)
+
     @property
-    def staged(self) -> bool:
-        return True
+    def signature(self) -> Any:
+        return (Reduce, self.statistic, self.axes, self.keepdims)
 
-    def over(self, operand: Node) -> Reduce:
-        """Return the same statistic of another node of the same rank."""
-        return Reduce(operand, self.name, self.axes, self.keepdims, **self.parameters)
-
-    def within(self, get: Selection) -> Node:
-        if self.statistic.shape:
-            return select(self, get)
-        operand, rest = restricted(self.operand, self.axes, self.keepdims, get)
-        return select(self.over(operand), rest)
-
-    def pieces(
-        self,
-        get: Selection,  # noqa: ARG002
-        put: Selection,  # noqa: ARG002
-        steps: tuple[Step, ...] = (),  # noqa: ARG002
-    ) -> Iterator[Piece]:
-        raise AssertionError("the values of a reduction take its place before anything is read")
+    def narrow(self, get: Selection) -> Generator[Any, Node, Node] | None:
+        return None if self.statistic.shape else narrow_reduced(self, get)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -10,7 +10,11 @@ from biggus.nodes.view import select
 from biggus.region import AxisMap, Fixed, Gather, Selection, Strided
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from biggus.nodes.along import AlongAxes
     from biggus.nodes.base import Node
+    from biggus.nodes.reduce import Reduce
     from biggus.source import Chunks
 
 
@@ -35,18 +39,18 @@ def reduced_grid(
 
 
 def restricted(
-    operand: Node, axes: tuple[int, ...], keepdims: bool, get: Selection
-) -> tuple[Node, Selection]:
+    shape: tuple[int, ...], axes: tuple[int, ...], keepdims: bool, get: Selection
+) -> tuple[Selection | None, Selection]:
     """Return what of an operand a selection of its reduction needs.
 
     Returns
     -------
-    operand : Node
-        Of the same rank, with only those positions of the kept axes which are touched.
+    wanted : Selection or None
+        Of the same rank, with only those positions of the kept axes which are touched;
+        None if these are all.
     rest : Selection
         What is then to be selected from its reduction.
     """
-    shape = operand.shape
     maps: list[AxisMap] = [Strided(axis, 0, 1) for axis in range(len(shape))]
     lengths = list(shape)
     rest = list(get.maps)
@@ -63,11 +67,19 @@ def restricted(
                 maps[axis] = Gather((axis,), positions)
                 lengths[axis] = positions.size
     if tuple(lengths) == shape:
-        return operand, get
-    wanted = Selection(tuple(lengths), tuple(maps))
-    # Where a reduced axis has no length there is nothing to be handed down.
-    narrowed = select(operand, wanted) if 0 in lengths else operand.within(wanted)
-    return narrowed, Selection(get.shape, tuple(rest))
+        return None, get
+    return Selection(tuple(lengths), tuple(maps)), Selection(get.shape, tuple(rest))
+
+
+def narrow_reduced(node: AlongAxes | Reduce, get: Selection) -> Generator[Any, Node, Node]:
+    """Hand a selection of a node that reduces an operand down to that: see `Node.narrow`."""
+    operand = node.operand
+    wanted, rest = restricted(operand.shape, node.axes, node.keepdims, get)
+    if wanted is not None:
+        # Where a reduced axis has no length there is nothing to be handed down.
+        empty = 0 in wanted.shape
+        operand = select(operand, wanted) if empty else (yield operand, wanted)
+    return select(node.rebuild((operand,)), rest)
 
 
 def _touched(

@@ -5,16 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from biggus.grid import Edges, Grid, RegularEdges
-from biggus.nodes.base import Node, Piece
+from biggus.nodes.base import UNKNOWN, Node
+from biggus.nodes.walk import Walk, key_of
 from biggus.region import Selection, Strided
 from biggus.stream import lies_flat
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterable
 
     import numpy as np
 
-    from biggus.nodes.step import Step
+    from biggus.cells import Lengths
+    from biggus.nodes.pieces import Part, Piece, Steps
+    from biggus.nodes.telling import Told
     from biggus.source import Chunks, Stream
 
 
@@ -29,11 +32,18 @@ class View(Node):
         What is selected.
     """
 
-    __slots__ = ("base", "selection")
+    # What is known of it takes longer to note than to ask: the base is no view.
+    __slots__ = ("children", "known_grid", "selection")
 
     def __init__(self, base: Node, selection: Selection) -> None:
-        self.base = base
+        self.children = (base,)
         self.selection = selection
+        self.known_grid = UNKNOWN
+
+    @property
+    def base(self) -> Node:
+        """What is selected from."""
+        return self.children[0]
 
     @property
     def shape(self) -> tuple[int, ...]:  # type: ignore[override]
@@ -46,15 +56,33 @@ class View(Node):
         return self.base.dtype
 
     @property
-    def masked(self) -> bool:
+    def masked(self) -> bool:  # type: ignore[override]
+        """Whether values of the base can be missing."""
         return self.base.masked
 
     @property
     def fill_value(self) -> Any:
+        """The fill value of the base."""
         return self.base.fill_value
 
     @property
-    def grid(self) -> Chunks | None:
+    def staged(self) -> bool:  # type: ignore[override]
+        """Whether there is a reduction in the base."""
+        return self.base.staged
+
+    @property
+    def combined(self) -> bool:  # type: ignore[override]
+        """Whether the base is computed from several nodes."""
+        return self.base.combined
+
+    def rebuild(self, children: tuple[Node, ...]) -> Node:
+        return select(children[0], self.selection)
+
+    @property
+    def signature(self) -> Any:
+        return (View, key_of(self.selection))
+
+    def cut(self) -> Chunks | None:
         base = self.base.grid
         if base is None:
             return None
@@ -66,10 +94,6 @@ class View(Node):
         return tuple(chunks)
 
     @property
-    def staged(self) -> bool:
-        return self.base.staged
-
-    @property
     def streams(self) -> bool:
         selection = self.selection
         if not (self.base.streams and selection.in_order) or 0 in selection.shape:
@@ -79,13 +103,25 @@ class View(Node):
     def stream(self, get: Selection) -> Stream:
         return self.base.stream(self.selection.compose(get))
 
-    def within(self, get: Selection) -> Node:
-        return self.base.within(self.selection.compose(get))
+    def narrow(self, get: Selection) -> Generator[Any, Node, Node]:
+        return (yield self.base, self.selection.compose(get))
 
-    def pieces(
-        self, get: Selection, put: Selection, steps: tuple[Step, ...] = ()
-    ) -> Iterator[Piece]:
-        return self.base.pieces(self.selection.compose(get), put, steps)
+    def parts(self, get: Selection, put: Selection, steps: Steps = None) -> Iterable[Piece | Part]:
+        return self.base.parts(self.selection.compose(get), put, steps)
+
+    def told(self, get: Selection) -> Iterable[Told]:
+        return ((self.base, self.selection.compose(get)),)
+
+    def seams(self) -> Generator[Any, Any, tuple[Lengths, ...]]:
+        found: list[Lengths] = [max(1, n) for n in self.shape]
+        edges = Grid(self.base.shape, (yield self.base)).axes
+        for m, cut in zip(self.selection.maps, edges, strict=True):
+            if type(m) is Strided and self.shape[m.dim] and cut.count > 1:
+                found[m.dim] = seen_through(m, self.shape[m.dim], cut)
+        return tuple(found)
+
+    def resident(self) -> Generator[Any, bool, bool]:
+        return (yield self.base)
 
 
 def select(node: Node, selection: Selection) -> Node:
@@ -93,6 +129,20 @@ def select(node: Node, selection: Selection) -> Node:
     if type(node) is View:
         return View(node.base, node.selection.compose(selection))
     return View(node, selection)
+
+
+class CutOut(Walk[Node]):
+    """Makes the nodes of non-empty selections, with nothing in them but that.
+
+    A selection is handed down as far as it goes, so that what is not touched, such as a tile
+    of a mosaic, is no part of the result.
+    """
+
+    def answer(self, *ask: Any) -> Any:
+        """Return the node of a selection, or what finds it."""
+        node, get = ask
+        found = node.narrow(get)
+        return select(node, get) if found is None else found
 
 
 def seen_through(m: Strided, n: int, edges: Edges) -> int | tuple[int, ...]:

@@ -7,7 +7,7 @@ together follows from the memory that there is.
 
 from biggus.planning.convoys import Convoy, convoys_of
 from biggus.planning.fold import Fold, Run
-from biggus.planning.footprint import AT_ONCE, piece_bytes, reading_bytes
+from biggus.planning.footprint import AT_ONCE, footprint, piece_bytes, reading_bytes
 from biggus.planning.groups import Group
 from biggus.planning.jobs import Cell, Output, Reduction, Wanted, positions_of, reductions_over
 from biggus.planning.narrowing import narrowed
@@ -17,9 +17,9 @@ from biggus.planning.rewriting import (
     is_resident,
     pushed,
     reductions_of,
-    signature_of,
     substituted,
 )
+from biggus.planning.schedule import Entry, Schedule
 from biggus.planning.tasks import Accumulation, BlockWork, Part, Shared, Task, Work
 from biggus.planning.tree import SHELF, Unit
 
@@ -30,6 +30,7 @@ __all__ = [
     "BlockWork",
     "Cell",
     "Convoy",
+    "Entry",
     "Fold",
     "Group",
     "Interner",
@@ -39,12 +40,14 @@ __all__ = [
     "Plan",
     "Reduction",
     "Run",
+    "Schedule",
     "Shared",
     "Task",
     "Unit",
     "Wanted",
     "Work",
     "convoys_of",
+    "footprint",
     "is_resident",
     "narrowed",
     "piece_bytes",
@@ -53,6 +56,5 @@ __all__ = [
     "reading_bytes",
     "reductions_of",
     "reductions_over",
-    "signature_of",
     "substituted",
 ]

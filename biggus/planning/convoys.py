@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from biggus.cells import longest_of
 from biggus.errors import MemoryBudgetError
+from biggus.nodes import key_of
 from biggus.options import format_bytes
-from biggus.planning.courses import Course, sights_of
+from biggus.planning.courses import Course, repeated_in, sights_of
 from biggus.planning.footprint import values_bytes
 from biggus.planning.groups import MOST, Group, grouped
-from biggus.planning.rewriting import repeated_in, signature_of
 from biggus.planning.tasks import Shared, Task, Work
 from biggus.region import Selection
 
@@ -154,7 +154,7 @@ class Convoy:
         found = {}
         for node in itertools.chain(*[group.nodes for group in self.groups]):
             for base, get in repeated_in(node):
-                found[id(base), signature_of(get)] = (base, get)
+                found[id(base), key_of(get)] = (base, get)
         nbytes = sum(values_bytes(base, math.prod(get.shape)) for base, get in found.values())
         room = self.memory - self.state - self.peak
         if nbytes <= min(room, self.memory // _KEPT):

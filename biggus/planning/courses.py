@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import itertools
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from biggus.cells import simplified
-from biggus.nodes import AlongAxes, Elementwise, Leaf, Reduce, View, narrowed
+from biggus.nodes import AlongAxes, View, Walk, is_spread, key_of, narrowed, ordered
 from biggus.planning.jobs import lengths_of
+from biggus.planning.schedule import seen_through
 from biggus.region import Fixed, Selection, Strided
 
 if TYPE_CHECKING:
@@ -133,26 +133,41 @@ class Sight(NamedTuple):
 def sights_of(nodes: Sequence[Node]) -> dict[int, Sight]:
     """Return what nodes see of each thing that they read, by its id; of each the first."""
     found: dict[int, Sight] = {}
-    for node in nodes:
-        for base, get in _seen(node, Selection.identity(node.shape)):
-            if id(base) not in found:
-                found[id(base)] = Sight.of(base, get)
+    seen: set[Any] = set()
+    resident: Walk[bool] = Walk("resident")
+    waiting = [(node, Selection.identity(node.shape)) for node in reversed(nodes)]
+    while waiting:
+        node, get = waiting.pop()
+        node, get = seen_through(node, get)
+        key = (id(node), key_of(get))
+        if key in seen:
+            continue
+        seen.add(key)
+        needs = node.needs(get)
+        if needs is not None:
+            pairs = zip(node.children, needs, strict=True)
+            whole = [ask for child, ask in pairs if child.shape == node.shape]
+            waiting.extend(reversed(whole))
+        elif id(node) not in found and not isinstance(node, AlongAxes) and not resident(node):
+            found[id(node)] = Sight.of(node, get)
     return found
 
 
-def _seen(node: Node, get: Selection) -> Iterator[tuple[Node, Selection]]:
-    match node:
-        case View():
-            yield from _seen(node.base, node.selection.compose(get))
-        case Elementwise():
-            operands = [operand for operand in node.operands if operand.shape == node.shape]
-            yield from itertools.chain(*[_seen(*narrowed(each, get)) for each in operands])
-        case Leaf() if node.source.resident:
-            return
-        case Reduce() | AlongAxes():
-            return
-        case _:
-            yield node, get
+def repeated_in(node: Node) -> Iterator[tuple[Node, Selection]]:
+    """Yield what a node takes the same values of again and again, and what of it."""
+    resident: Walk[bool] = Walk("resident")
+    for each in ordered([node], _computed_from):
+        for child in () if isinstance(each, View) else _computed_from(each):
+            if is_spread(child):
+                base, get = narrowed(child, Selection.identity(each.shape))
+                if not resident(base):
+                    yield base, get
+
+
+def _computed_from(node: Node) -> Sequence[Node]:
+    """Return the children of a view, and those that values at the same place are computed of."""
+    whole = Selection.identity(node.shape)
+    return node.children if isinstance(node, View) or node.needs(whole) is not None else ()
 
 
 def _ends(m: object, shape: tuple[int, ...]) -> tuple[int, int]:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
 from biggus import options
-from biggus.nodes import AlongAxes, Combination, Elementwise, Leaf, Node, Read, View, narrowed
+from biggus.nodes import Combination, Leaf, Node, Read, pieces_of
+from biggus.planning.schedule import Schedule
 from biggus.region import Selection
 from biggus.statistics import LONG
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
     from biggus.nodes import Piece
+    from biggus.planning.schedule import Entry
 
 AT_ONCE = 64
 """So many reads that wait may be under way in a block."""
@@ -38,14 +41,37 @@ class Footprint(NamedTuple):
     """What is there afterwards: the values."""
 
 
-def footprint(node: Node, get: Selection) -> Footprint:
-    """Return what computing a non-empty selection of a node takes."""
-    match node:
-        case View():
-            return footprint(node.base, node.selection.compose(get))
-        case Elementwise():
-            return _of_step(node, get)
-    return _of_pieces(node, get)
+def footprint(schedule: Schedule) -> Footprint:
+    """Return what carrying out a schedule takes, if all that was asked for is kept."""
+    entries = schedule.entries
+    uses = [entry.uses for entry in entries]
+    held = peak = 0
+    for entry in entries:
+        found = _of_entry(entry)
+        peak = max(peak, held + found.peak)
+        held += found.kept
+        for number in entry.operands[entry.pasted :]:
+            uses[number] -= 1
+            if not uses[number]:
+                held -= _kept_bytes(entries[number])
+    return Footprint(peak, held)
+
+
+def _kept_bytes(entry: Entry) -> int:
+    return values_bytes(entry.node, math.prod(entry.get.shape))
+
+
+def _of_entry(entry: Entry) -> Footprint:
+    """Return what one entry takes besides what there is already."""
+    kept = _kept_bytes(entry)
+    if entry.reads is not None:
+        return Footprint(kept + _under_way(entry.reads), kept)
+    if entry.piece is not None:
+        return Footprint(kept + _working_of(entry.piece), 0 if entry.pasted else kept)
+    if entry.operands:
+        # Masks are joined, and what is computed may be cast.
+        return Footprint(kept + (2 * kept if entry.node.masked else kept), kept)
+    return _of_pieces(entry.node, entry.get, kept)
 
 
 def streamed_footprint(node: Node, size: int) -> Footprint:
@@ -63,33 +89,23 @@ def values_bytes(node: Node, size: int) -> int:
     return size * (node.dtype.itemsize + node.masked)
 
 
-def _of_step(node: Elementwise, get: Selection) -> Footprint:
-    held = peak = 0
-    for operand in node.operands:
-        found = footprint(*narrowed(operand, get))
-        peak = max(peak, held + found.peak)
-        held += found.kept
-    kept = values_bytes(node, math.prod(get.shape))
-    # Masks are joined, and what is computed may be cast.
-    working = 2 * kept if node.masked else kept
-    return Footprint(max(peak, held + kept + working), kept)
-
-
-def _of_pieces(node: Node, get: Selection) -> Footprint:
-    kept = values_bytes(node, math.prod(get.shape))
+def _of_pieces(node: Node, get: Selection, kept: int) -> Footprint:
     if isinstance(node, Leaf) and node.source.resident:
         return Footprint(kept, kept)
     everything = Selection.identity(get.shape)
-    pieces = list(_some(node.pieces(get, everything)))
+    pieces = list(itertools.islice(pieces_of(node, get, everything), _MOST_PIECES))
+    under_way = _under_way(pieces)
+    return Footprint(under_way if len(pieces) == 1 else under_way + kept, kept)
+
+
+def _under_way(pieces: Sequence[Piece]) -> int:
+    """Return what pieces take that are read into one array."""
     # Reads that wait are under way together.
-    peaks = sorted([piece_bytes(piece) for piece in pieces], reverse=True)
-    under_way = peaks[0]
+    peaks = sorted([piece_bytes(piece) for piece in pieces[:_MOST_PIECES]], reverse=True)
+    under_way = max(peaks, default=0)
     if any(piece.waits for piece in pieces):
         under_way = max(under_way, min(sum(peaks[:AT_ONCE]), reading_bytes()))
-    if len(pieces) == 1:
-        along = isinstance(node, AlongAxes)
-        return Footprint(under_way + (kept if along else 0), kept)
-    return Footprint(under_way + kept, kept)
+    return under_way
 
 
 def reading_bytes() -> int:
@@ -100,13 +116,6 @@ def reading_bytes() -> int:
     return options.current().memory // _PART
 
 
-def _some(pieces: Iterable[Piece]) -> Iterable[Piece]:
-    for number, piece in enumerate(pieces):
-        if number == _MOST_PIECES:
-            return
-        yield piece
-
-
 def piece_bytes(piece: Piece) -> int:
     """Return the most memory that a piece takes while it is read or computed."""
     if isinstance(piece, Read):
@@ -114,12 +123,18 @@ def piece_bytes(piece: Piece) -> int:
         size = math.prod(piece.put.shape)
         return read + sum(2 * size * (step.dtype.itemsize + step.masked) for step in piece.steps)
     assert isinstance(piece, Combination)
-    held = peak = 0
-    for operand, get in piece.operands:
-        found = footprint(operand, get)
-        peak = max(peak, held + found.peak)
-        held += found.kept
+    found = footprint(Schedule(piece.operands))
+    return max(found.peak, found.kept + _working_of(piece))
+
+
+def _working_of(piece: Combination) -> int:
+    """Return what computing a piece takes, besides the values that it is computed of."""
+    done = list(piece.steps)
+    working = 0
+    if piece.function is not None:
+        done.append(piece.function)
+        if len(piece.operands) == 1:
+            [(node, get)] = piece.operands
+            working = _WORKING * values_bytes(node, math.prod(get.shape))
     size = math.prod(piece.put.shape)
-    working = _WORKING * held if len(piece.operands) == 1 else 0
-    result = size * piece.function.dtype.itemsize
-    return max(peak, held + working + 2 * result)
+    return working + 2 * size * max([step.dtype.itemsize for step in done], default=0)

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from biggus.cells import cells_of, joined_grid, longest_of
 from biggus.grid import Grid
-from biggus.nodes import Elementwise, GridMosaicNode, Leaf, Mosaic, View
+from biggus.nodes import Elementwise, Leaf
 from biggus.planning.courses import sights_of
 from biggus.planning.footprint import footprint, streamed_footprint, values_bytes
 from biggus.planning.jobs import Output, Reduction, lengths_of, positions_of
-from biggus.planning.rewriting import leaves_of, rebuilt
+from biggus.planning.rewriting import leaves_of, waits
+from biggus.planning.schedule import Schedule
 from biggus.planning.tasks import Accumulation, BlockWork, Part
 from biggus.planning.tree import unraveled
 from biggus.region import Selection
@@ -124,7 +125,7 @@ class Group:
     @property
     def waits(self) -> bool:
         """Whether to read is to wait for something."""
-        return any(map(_waits, self.nodes))
+        return any(map(waits, self.nodes))
 
     @property
     def nbytes(self) -> int:
@@ -258,12 +259,12 @@ class Group:
         get = Selection.of_box(box)
         if 0 in get.shape:
             return 0
-        peak = kept = 0
         size = math.prod(get.shape)
-        for node in self.nodes:
-            found = streamed_footprint(node, size) if streamed else footprint(node, get)
-            peak = max(peak, kept + found.peak)
-            kept += found.kept
+        if streamed:
+            [node] = self.nodes
+            peak, kept = streamed_footprint(node, size)
+        else:
+            peak, kept = footprint(Schedule([(node, get) for node in self.nodes]))
         working = merged = 0
         for reduction in self.reductions:
             # Cells are laid out in C order, where they do not lie so.
@@ -336,25 +337,3 @@ def _group(jobs: Sequence[Reduction | Output], memory: int) -> Group:
         [job for job in jobs if isinstance(job, Output)],
         memory,
     )
-
-
-def _waits(node: Node) -> bool:
-    """Tell whether to read a node is to wait."""
-    match node:
-        case Leaf():
-            return node.source.waits and not node.source.resident
-        case View():
-            return _waits(node.base)
-        case GridMosaicNode():
-            return True
-        case Mosaic():
-            return any(map(_waits, itertools.islice(node.tiles, 16)))
-    found = False
-
-    def look(part: Node) -> Node:
-        nonlocal found
-        found = found or _waits(part)
-        return part
-
-    rebuilt(node, look)
-    return found

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from biggus.cells import cells_of
 from biggus.grid import Grid, Index, RegularEdges
-from biggus.planning.seams import seams_of
+from biggus.planning.rewriting import seams_of
 from biggus.planning.tree import Tree
 from biggus.statistics import Family, Partial, Statistic, nbytes_of
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from biggus.nodes import Elementwise, View, select
-from biggus.planning.rewriting import Interner, rebuilt
+from biggus.nodes import CutOut, Elementwise, Node, View, Walk, rebuilt, select
+from biggus.planning.rewriting import Interner
 from biggus.planning.tasks import Shared, Work
 from biggus.region import Selection
 from biggus.source import holds, within
 
 if TYPE_CHECKING:
-    from biggus.nodes import Node
+    from collections.abc import Generator
 
 
 def narrowed(work: Work) -> Work:
@@ -23,21 +23,25 @@ def narrowed(work: Work) -> Work:
     intern = Interner()
     windows = {id(each.node): _Window(each) for each in work.shared}
 
-    def opened(node: Node) -> Node:
-        return windows.get(id(node)) or rebuilt(node, opened)
+    def opening(node: Node) -> Node | Generator[Any, Node, Node]:
+        return windows.get(id(node)) or rebuilt(node, node.inner)
 
-    def closed(node: Node) -> Node:
-        if isinstance(node, View) and isinstance(node.base, _Window):
-            return node.base.seen(node.selection)
-        return rebuilt(node, closed)
-
+    opened: Walk[Node] = Walk(opening)
+    closed: Walk[Node] = Walk(_closed)
     blocks = []
     for block in work.blocks:
-        nodes = [closed(opened(node).within(block.get)) for node in block.nodes]
+        cut_out = CutOut()
+        nodes = [closed(cut_out(opened(node), block.get)) for node in block.nodes]
         get = Selection.identity(block.get.shape)
         blocks.append(block._replace(nodes=tuple(map(intern, nodes)), get=get))
     shared = [window.shared for window in windows.values() if window.shared is not None]
     return Work(tuple(blocks), tuple([Shared(intern(node), box) for node, box in shared]))
+
+
+def _closed(node: Node) -> Node | Generator[Any, Node, Node]:
+    if isinstance(node, View) and isinstance(node.base, _Window):
+        return node.base.seen(node.selection)
+    return rebuilt(node, node.inner)
 
 
 class _Window(View):
@@ -48,7 +52,7 @@ class _Window(View):
     def __init__(self, shared: Shared) -> None:
         node, self._box = shared
         super().__init__(node, Selection.identity(node.shape))
-        self._small = small = node.within(Selection.of_box(self._box))
+        self._small = small = CutOut()(node, Selection.of_box(self._box))
         self.shared: Shared | None = None
         """What is to be shared of what is sent."""
         base, get = small, Selection.identity(small.shape)
@@ -58,13 +62,13 @@ class _Window(View):
         if not isinstance(base, Elementwise) and all(s.step == 1 for s in box):
             self.shared = Shared(base, box)
 
-    def within(self, get: Selection) -> Node:
-        return select(self, get)
+    def narrow(self, get: Selection) -> None:  # type: ignore[override]  # noqa: ARG002 - as others
+        return None
 
     def seen(self, get: Selection) -> Node:
         """Return the node of a selection: of the box, if that holds it."""
         box, local = get.bounding_box()
         if not holds(self._box, box):
-            return self.base.within(get)
+            return CutOut()(self.base, get)
         there = Selection.of_box(within(box, self._box))
         return select(self._small, there.compose(local))

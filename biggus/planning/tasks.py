@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+import itertools
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from biggus.nodes import packed, unpacked
 
 if TYPE_CHECKING:
     from biggus.grid import Index
-    from biggus.nodes import Node
+    from biggus.nodes import Node, Packed
     from biggus.planning.jobs import Cell
     from biggus.region import Selection
     from biggus.source import Box
@@ -96,3 +99,16 @@ class Work(NamedTuple):
 
     blocks: tuple[BlockWork, ...]
     shared: tuple[Shared, ...]
+
+    def __reduce__(self) -> Any:
+        # What is the same node here is the same there.
+        nodes = [*itertools.chain(*[block.nodes for block in self.blocks])]
+        nodes += [each.node for each in self.shared]
+        blocks = [(len(block.nodes), block[1:]) for block in self.blocks]
+        return _unpacked, (packed(nodes), blocks, [each.box for each in self.shared])
+
+
+def _unpacked(nodes: Packed, blocks: list[tuple[int, Any]], boxes: list[Box]) -> Work:
+    left = iter(unpacked(nodes))
+    made = [BlockWork(tuple(itertools.islice(left, n)), *rest) for n, rest in blocks]
+    return Work(tuple(made), tuple(map(Shared, left, boxes)))

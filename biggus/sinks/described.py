@@ -5,12 +5,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from biggus.cf import Decoder
-from biggus.nodes import AlongAxes, Cast, Elementwise, Filled, Leaf, Maskable, Node, Reduce, View
-from biggus.nodes.mosaic import Mosaic
+from biggus.nodes import (
+    AlongAxes,
+    Cast,
+    Elementwise,
+    Filled,
+    Leaf,
+    Maskable,
+    Mosaic,
+    Node,
+    Reduce,
+    View,
+    Walk,
+    answers,
+)
 from biggus.region import Fixed, Gather, Selection
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Generator, Mapping, Sequence
 
 _SAME_VALUES = (Cast, Decoder, Filled, Maskable)
 """Steps that leave values what they are values of."""
@@ -47,7 +59,7 @@ def described(node: Node) -> Described:
             decoded = True
             if isinstance(node.step, Decoder):
                 packed_fill = (node.step.scale, node.step.offset) != (None, None)
-            node = node.operands[0]
+            node = node.children[0]
         else:
             return Described({}, True, False)
     source = node.source
@@ -57,23 +69,22 @@ def described(node: Node) -> Described:
 
 def dims_of(node: Node) -> tuple[str, ...]:
     """Return the names of the axes of a node: those of its sources, as far as they have any."""
-    found = _dims(node)
+    walk: Walk[list[str | None]] = Walk(_dims)
+    found = walk(node)
     return tuple([f"dim_{axis}" if name is None else name for axis, name in enumerate(found)])
 
 
-def _dims(node: Node) -> list[str | None]:
+def _dims(node: Node) -> Generator[Any, list[str | None], list[str | None]]:
     if isinstance(node, Leaf):
         dims = node.source.dims
         if dims is not None and len(dims) == len(node.shape):
             return [str(name) for name in dims]
     elif isinstance(node, View):
-        return names_through(node.selection, _dims(node.base))
-    elif isinstance(node, Elementwise):
-        return _first_known([_dims(operand) for operand in node.operands[:_NAMES]])
-    elif isinstance(node, Mosaic):
-        return _first_known([_dims(tile) for tile in node.tiles[:_NAMES]])
+        return names_through(node.selection, (yield node.base))
+    elif isinstance(node, (Elementwise, Mosaic)):
+        return _first_known((yield from answers(node.children[:_NAMES])))
     elif isinstance(node, (Reduce, AlongAxes)):
-        names = _dims(node.operand)
+        names = yield node.operand
         if not node.keepdims:
             names = [name for axis, name in enumerate(names) if axis not in node.axes]
         if len(names) == len(node.shape):

@@ -12,7 +12,7 @@ import numpy as np
 from biggus.backends import adopt
 from biggus.errors import BiggusError, OutputError
 from biggus.memory import MemorySource
-from biggus.nodes import Leaf
+from biggus.nodes import Leaf, ordered
 from biggus.source import Source
 from biggus.wrappers import ObjectSource, Wrapper
 
@@ -41,8 +41,10 @@ class Inputs:
     def __init__(self, nodes: Iterable[Node]) -> None:
         self._sources: list[Source] = []
         self._objects: dict[int, Any] = {}
-        for leaf in _leaves(nodes):
-            origin = leaf.origin
+        for node in ordered(nodes):
+            if not isinstance(node, Leaf):
+                continue
+            origin = node.origin
             while isinstance(origin, Wrapper):
                 origin = origin.source
             if isinstance(origin, ObjectSource):
@@ -82,26 +84,6 @@ class Inputs:
                         f"cannot write {path}: {source.name} is one of the inputs; "
                         "save to something else"
                     )
-
-
-def _leaves(nodes: Iterable[Node]) -> Iterator[Leaf]:
-    """Yield the leaves of expressions, each once."""
-    waiting: list[Any] = list(nodes)
-    seen = set()
-    while waiting:
-        node = waiting.pop()
-        if id(node) in seen:
-            continue
-        seen.add(id(node))
-        if isinstance(node, Leaf):
-            yield node
-            continue
-        for several in ("operands", "tiles"):
-            waiting.extend(getattr(node, several, ()))
-        for one in ("base", "operand"):
-            inner = getattr(node, one, None)
-            if inner is not None:
-                waiting.append(inner)
 
 
 def _overlap(array: Any, target: Any) -> bool:

@@ -17,13 +17,24 @@ import numpy as np
 from biggus import cf, engine
 from biggus.adapt import leaf_of
 from biggus.errors import BiggusError
-from biggus.nodes import AlongAxes, Elementwise, Leaf, Mosaic, Node, Reduce, View, select
+from biggus.nodes import (
+    AlongAxes,
+    Elementwise,
+    Leaf,
+    Mosaic,
+    Node,
+    Reduce,
+    View,
+    Walk,
+    answers,
+    select,
+)
 from biggus.nodes.mosaic import GridMosaicNode
 from biggus.region import AxisMap, Fixed, Gather, Selection, Strided
 from biggus.times import Recount, time_units
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Generator, Iterable, Mapping, Sequence
 
 _log = logging.getLogger("biggus.viewer")
 
@@ -153,31 +164,32 @@ def meaning_of(node: Node) -> Meaning:
     Reads metadata of coordinates, and none of their values.
     """
     try:
-        return _meaning(node)
+        walk: Walk[Meaning] = Walk(_meaning)
+        return walk(node)
     except BiggusError as error:
         _log.info("no coordinates: %s", error)
         return Meaning()
 
 
-def _meaning(node: Node) -> Meaning:
+def _meaning(node: Node) -> Generator[Any, Meaning, Meaning]:
     match node:
         case Leaf():
             return _of_source(node)
         case View():
-            return _selected(_meaning(node.base), node.selection)
+            return _selected((yield node.base), node.selection)
         case Elementwise():
-            whole = [each for each in node.operands if each.shape == node.shape]
-            found = _meaning(whole[0]) if whole else Meaning()
+            whole = [each for each in node.children if each.shape == node.shape]
+            found = (yield whole[0]) if whole else Meaning()
             # What was computed is not what the store describes; what was unpacked is.
-            same = len(node.operands) == 1 and isinstance(node.step, cf.Decoder)
+            same = len(node.children) == 1 and isinstance(node.step, cf.Decoder)
             return found if same else replace(found, name="", attributes={}, done=())
         case Reduce() | AlongAxes():
             name = node.name if isinstance(node, Reduce) else ""
-            return _reduced(_meaning(node.operand), node.axes, node.keepdims, name)
+            return _reduced((yield node.operand), node.axes, node.keepdims, name)
         case GridMosaicNode():
             return Meaning()
         case Mosaic() if 0 < len(node.tiles) <= _MOST_TILES:
-            return _joined([_meaning(tile) for tile in node.tiles], node)
+            return _joined((yield from answers(node.tiles)), node)
         case _:
             return Meaning()
 

@@ -1,0 +1,61 @@
+"""The result: the array that values are put into, part by part."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from biggus.region import Selection
+
+if TYPE_CHECKING:
+    from biggus.nodes import Node
+    from biggus.source import Box, Values
+
+
+class Result:
+    """The array that the parts of a node's values are pasted into.
+
+    Parameters
+    ----------
+    node : Node
+        Whose values they are.
+    shape : tuple of int, optional
+        That of the array; the node's, if not given.
+    """
+
+    concurrent = True
+    """Disjoint parts may be pasted from several threads at once."""
+
+    def __init__(self, node: Node, shape: tuple[int, ...] | None = None) -> None:
+        self.node = node
+        self.data: npt.NDArray[Any] = np.empty(node.shape if shape is None else shape, node.dtype)
+        self.mask = np.zeros(self.data.shape, bool) if node.masked else None
+
+    def paste(self, put: Selection, values: Values) -> None:
+        """Put values, in the shape of the dims of `put`, where that says."""
+        if isinstance(values, np.ma.MaskedArray):
+            put.put_into(self.data, values.data)
+            if self.mask is not None:
+                put.put_into(self.mask, np.ma.getmaskarray(values))
+        else:
+            put.put_into(self.data, values)
+
+    def write(self, box: Box, values: Values) -> None:
+        """Put the values of a box where they go."""
+        self.paste(Selection.of_box(box), values)
+
+    def values(self) -> Values:
+        """Return the array, with its mask if values can be missing."""
+        if self.mask is None:
+            return self.data
+        return masked(self.node, self.data, self.mask)
+
+
+def masked(node: Node, data: npt.NDArray[Any], mask: npt.NDArray[Any]) -> Values:
+    """Return values with their mask, and the fill value of their node."""
+    array: np.ma.MaskedArray[Any, Any] = np.ma.MaskedArray(data, mask=mask)
+    if node.fill_value is not None:
+        array.fill_value = node.fill_value
+    return array

@@ -1,0 +1,99 @@
+"""What is under way: pieces that were given to the threads of a pool."""
+
+from __future__ import annotations
+
+import contextvars
+from concurrent.futures import FIRST_COMPLETED, FIRST_EXCEPTION, Future, wait
+from typing import TYPE_CHECKING
+
+from biggus.options import MOST_WORKERS
+from biggus.planning import piece_bytes
+from biggus.threads import WaitingThreads
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from biggus.nodes import Piece
+
+WAITING_THREADS = 32
+"""How many reads may wait at once.  A source may allow fewer."""
+
+_PATIENCE_SECONDS = 0.5
+"""After so long without anything coming of it, whoever waits reads a piece itself."""
+
+waiting = WaitingThreads(WAITING_THREADS)
+computing = WaitingThreads(MOST_WORKERS)
+
+
+class UnderWay:
+    """The pieces of one evaluation that were given to the threads of a pool.
+
+    Parameters
+    ----------
+    pool : WaitingThreads
+    read : callable
+        What a thread does with a piece.
+    most : int
+        How many pieces may be under way.
+    room : int or None
+        How many bytes they may take together, if there are several.
+    """
+
+    def __init__(
+        self, pool: WaitingThreads, read: Callable[[Piece], None], most: int, room: int | None
+    ) -> None:
+        self._pool = pool
+        self._read = read
+        self._most = most
+        self._room = room
+        self._taken = 0
+        self._pieces: dict[Future[None], tuple[Piece, int]] = {}
+
+    def add(self, piece: Piece) -> None:
+        """Give a piece to a thread; wait for others before, if it has no room beside them."""
+        takes = 0 if self._room is None else piece_bytes(piece)
+        while self._pieces and self._room is not None and self._taken + takes > self._room:
+            self._settle(FIRST_COMPLETED)
+        # The options of the caller hold for its reads.
+        context = contextvars.copy_context()
+        future = self._pool.submit(context.run, self._read, piece)
+        self._pieces[future] = (piece, takes)
+        self._taken += takes
+        if len(self._pieces) >= self._most:
+            self._settle(FIRST_COMPLETED)
+
+    def _taken_out(self, future: Future[None]) -> Piece:
+        piece, takes = self._pieces.pop(future)
+        self._taken -= takes
+        return piece
+
+    def finish(self) -> None:
+        """Wait for all."""
+        while self._pieces:
+            self._settle(FIRST_EXCEPTION)
+
+    def _settle(self, when: str) -> None:
+        """Wait, and raise what failed.
+
+        If nothing comes of waiting, a piece that no thread has begun is read here:
+        all threads may be busy with reads that wait for this very evaluation.
+        """
+        done, waiting = wait(self._pieces, _PATIENCE_SECONDS, return_when=when)
+        for future in done:
+            self._taken_out(future)
+            future.result()
+        if done:
+            return
+        for future in waiting:
+            if future.cancel():
+                self._read(self._taken_out(future))
+                return
+
+    def cancel(self) -> None:
+        """Have nothing begun that has not been.
+
+        What has begun goes on into an array that nobody will see: to wait for it
+        would hold back an error for as long as a server hangs.
+        """
+        for future in self._pieces:
+            future.cancel()

@@ -1,0 +1,199 @@
+"""Schedules: in which order the values of a block are computed, each of them once.
+
+Made of what is asked for, before anything is read, from the expression and the selections
+alone.  The engine carries it out, the footprint counts what it holds, and a rehearsal lists
+what it reads; so the three cannot differ.
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING, Any, Protocol
+
+from biggus.nodes import (
+    Combination,
+    Read,
+    View,
+    Walk,
+    answers,
+    is_spread,
+    key_of,
+    pieces_of,
+)
+from biggus.region import Selection
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Generator, Iterable, Sequence
+
+    from biggus.nodes import Node
+
+_NONE: Collection[int] = frozenset()
+
+
+class Kept(Protocol):
+    """What keeps values that other blocks need as well."""
+
+    def holds(self, node: Node, spread: bool) -> bool:
+        """Tell whether values of a node are kept, where they are spread or are not."""
+
+    def knows(self, node: Node, get: Selection) -> bool:
+        """Tell whether those of a selection have been computed."""
+
+
+class Entry:
+    """Values that are read or computed.
+
+    Attributes
+    ----------
+    node : Node
+    get : Selection
+        Which values of it.
+    operands : tuple of int
+        The numbers of the entries that it is computed from.
+    reads : list of Read or None
+        Of what is pasted together of several pieces: those that are read.
+    piece : Combination or None
+        The piece that is computed; of several the first operand is what it is pasted into.
+    kept : bool
+        Whether the values are kept for other blocks too, and computed by whoever comes first.
+    uses : int
+        How often it is an operand, or asked for.
+    """
+
+    __slots__ = ("get", "kept", "node", "operands", "piece", "reads", "uses")
+
+    def __init__(
+        self,
+        node: Node,
+        get: Selection,
+        operands: Sequence[int] = (),
+        reads: list[Read] | None = None,
+        piece: Combination | None = None,
+        kept: bool = False,
+    ) -> None:
+        self.node = node
+        self.get = get
+        self.operands = tuple(operands)
+        self.reads = reads
+        self.piece = piece
+        self.kept = kept
+        self.uses = 0
+
+    @property
+    def is_read(self) -> bool:
+        """Whether it is nothing but read."""
+        return self.piece is None and self.reads is None and not self.operands
+
+    @property
+    def pasted(self) -> bool:
+        """Whether it is a piece of what its first operand is a part of already."""
+        return self.piece is not None and len(self.operands) > len(self.piece.operands)
+
+
+class Schedule(Walk[int]):
+    """The entries for some selections of nodes, in the order of computing.
+
+    Parameters
+    ----------
+    asks : iterable of (Node, Selection)
+        What is wanted; no selection is empty.
+    apart : collection of int
+        The ids of nodes that are read for themselves, whatever they are made of.
+    kept : Kept, optional
+        What keeps values that other blocks need as well.
+    filling : bool
+        Whether this is what computes them: what is to be kept and is not known yet is then
+        computed with the rest, and asked for besides.
+    """
+
+    def __init__(
+        self,
+        asks: Iterable[tuple[Node, Selection]],
+        apart: Collection[int] = _NONE,
+        kept: Kept | None = None,
+        filling: bool = False,
+    ) -> None:
+        super().__init__()
+        self._apart = apart
+        self._kept = kept
+        self._filling = filling
+        self._unknown: dict[Any, tuple[Node, Selection]] = {}
+        self.entries: list[Entry] = []
+        self.asks = [seen_through(*ask) for ask in asks]
+        """What was asked for."""
+        self.roots = [self._used(self(*ask)) for ask in self.asks]
+        """The numbers of the entries of what was asked for."""
+        if filling:
+            self.asks += list(self._unknown.values())
+            self.roots += [self._used(self(*ask)) for ask in self._unknown.values()]
+
+    def before(self) -> Schedule | None:
+        """Return what computes that which is kept, and which nobody has computed yet."""
+        kept = self._kept
+        if kept is None or not self._unknown:
+            return None
+        asks = [ask for ask in self._unknown.values() if not kept.knows(*ask)]
+        return Schedule(asks, self._apart, kept, filling=True) if asks else None
+
+    def answer(self, *ask: Any) -> int | Generator[Any, int, int]:
+        """Return the number of the entry of a selection of a node that is no view."""
+        node, get = ask
+        if id(node) not in self._apart:
+            needs = node.needs(get)
+            if needs is not None:
+                return self._computed(node, get, needs)
+            if node.combined:
+                return self._of_pieces(node, get)
+        return self._add(Entry(node, get))
+
+    def _add(self, entry: Entry) -> int:
+        for number in entry.operands:
+            self._used(number)
+        self.entries.append(entry)
+        return len(self.entries) - 1
+
+    def _used(self, number: int) -> int:
+        self.entries[number].uses += 1
+        return number
+
+    def _computed(
+        self, node: Node, get: Selection, needs: Sequence[tuple[Node, Selection]]
+    ) -> Generator[Any, int, int]:
+        kept = self._kept
+        operands = []
+        for child, ask in zip(node.children, needs, strict=True):
+            if kept is not None and kept.holds(ask[0], is_spread(child)):
+                if not kept.knows(*ask):
+                    self._unknown[id(ask[0]), key_of(ask[1])] = ask
+                if not self._filling or kept.knows(*ask):
+                    operands.append(self._add(Entry(*ask, kept=True)))
+                    continue
+            operands.append((yield ask))
+        return self._add(Entry(node, get, operands))
+
+    def _of_pieces(self, node: Node, get: Selection) -> Generator[Any, int, int]:
+        everything = Selection.identity(get.shape)
+        pieces = pieces_of(node, get, everything)
+        first = next(pieces)
+        alone = first.put is everything  # not cut anywhere: there is no other
+        if alone and isinstance(first, Read):
+            return self._add(Entry(node, get))
+        reads: list[Read] = []
+        number = -1 if alone else self._add(Entry(node, get, reads=reads))
+        for piece in itertools.chain([first], pieces):
+            if isinstance(piece, Read):
+                reads.append(piece)
+                continue
+            assert isinstance(piece, Combination)
+            operands = yield from answers([seen_through(*ask) for ask in piece.operands])
+            if not alone:
+                operands.insert(0, number)
+            number = self._add(Entry(node, get, operands, piece=piece))
+        return number
+
+
+def seen_through(node: Node, get: Selection) -> tuple[Node, Selection]:
+    """Return the same selection of a node that is no view."""
+    if isinstance(node, View):
+        return node.base, node.selection.compose(get)
+    return node, get
