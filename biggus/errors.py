@@ -126,6 +126,18 @@ class SourceError(BiggusError, OSError):
         return str(self.args[0])
 
 
+class SourceChangedError(SourceError):
+    """What was read changed meanwhile, so that values of two states may be among those read.
+
+    Nothing of it is given, or kept in a cache.  With the option ``retry_changed`` the
+    evaluation is begun again.
+    """
+
+    def read_as(self, source: str, box: tuple[slice, ...] | None) -> SourceChangedError:
+        """Return this error with what was being read, where it speaks of a file alone."""
+        return self if self.box is not None else type(self)(source, box, self.cause)
+
+
 class MismatchError(BiggusError, ValueError):
     """Numbers that are to be joined do not mean the same.
 

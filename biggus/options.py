@@ -23,6 +23,9 @@ Progress: TypeAlias = Callable[[int, int], object]
 MOST_WORKERS = 256
 """More threads than these would not compute anything sooner."""
 
+MOST_RETRIES = 1000
+"""Whatever changes so often is not to be read while it does."""
+
 _UNITS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 _SIZE = re.compile(r"\s*([0-9]*\.?[0-9]+)\s*([kmgt]?)(i?)b?\s*", re.IGNORECASE)
 
@@ -51,6 +54,8 @@ class Options:
     keep_partials : bool
         Whether the partial results of reductions are kept in the cache, where
         there is one.
+    retry_changed : int
+        How often an evaluation is begun again if a file that it reads changed meanwhile.
     progress : bool or callable
         Whether reading shows a progress bar on the terminal; or what to call
         with the bytes done and the bytes in all.
@@ -62,6 +67,7 @@ class Options:
     workers: int = dataclasses.field(default_factory=lambda: min(_cores(), MOST_WORKERS))
     executor: Any = None
     keep_partials: bool = True
+    retry_changed: int = 0
     progress: bool | Progress = False
 
 
@@ -127,14 +133,19 @@ def _parse_cache(value: Any) -> Any:
     raise OptionError(f"cache is a Cache, True, False or None, not {value!r}")
 
 
-def _parse_workers(value: Any) -> int:
-    try:
-        workers = int(value) if isinstance(value, str) else operator.index(value)
-    except (TypeError, ValueError):
-        workers = 0
-    if isinstance(value, bool) or not 1 <= workers <= MOST_WORKERS:
-        raise OptionError(f"workers is a number from 1 to {MOST_WORKERS}, not {value!r}")
-    return workers
+def _parse_count(name: str, least: int, most: int) -> Callable[[Any], int]:
+    """Return what parses the option `name`, a whole number from `least` to `most`."""
+
+    def parse(value: Any) -> int:
+        try:
+            count = int(value) if isinstance(value, str) else operator.index(value)
+        except (TypeError, ValueError):
+            count = least - 1
+        if isinstance(value, bool) or not least <= count <= most:
+            raise OptionError(f"{name} is a number from {least} to {most}, not {value!r}")
+        return count
+
+    return parse
 
 
 def _parse_executor(value: Any) -> Any:
@@ -154,17 +165,21 @@ _PARSERS: dict[str, Callable[[Any], Any]] = {
     "cache": _parse_cache,
     "offline": _parse_bool,
     "memory": parse_size,
-    "workers": _parse_workers,
+    "workers": _parse_count("workers", 1, MOST_WORKERS),
     "executor": _parse_executor,
     "keep_partials": _parse_bool,
+    "retry_changed": _parse_count("retry_changed", 0, MOST_RETRIES),
     "progress": lambda value: value if callable(value) else _parse_bool(value),
 }
+
+
+_IN_ENVIRONMENT = ("offline", "memory", "workers", "keep_partials", "retry_changed", "progress")
 
 
 @lru_cache(maxsize=1)
 def _from_environment() -> Options:
     given = {}
-    for name in ("offline", "memory", "workers", "keep_partials", "progress"):
+    for name in _IN_ENVIRONMENT:
         text = os.environ.get(f"BIGGUS_{name.upper()}")
         if text is not None:
             try:
@@ -235,7 +250,7 @@ class set_options:  # noqa: N801 - used as a function and as a context manager
     ----------
     **options
         The fields of `Options`: ``cache``, ``offline``, ``memory``, ``workers``,
-        ``executor``, ``keep_partials``, ``progress``.
+        ``executor``, ``keep_partials``, ``retry_changed``, ``progress``.
 
     Raises
     ------

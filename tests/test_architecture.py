@@ -28,7 +28,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("errors",),
     ("extras",),
     ("options",),
-    ("filling", "flight", "progress", "threads"),
+    ("filling", "flight", "progress", "threads", "watching"),
     ("grid",),
     ("cells",),
     ("region",),

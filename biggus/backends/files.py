@@ -6,12 +6,14 @@ import contextlib
 import errno
 import logging
 import os
-import struct
-import time
 import weakref
 from collections import OrderedDict
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+
+from biggus.backends.settling import age_of
+from biggus.backends.stamp import Stamp
+from biggus.watching import agrees
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator
@@ -34,29 +36,18 @@ def file_version(*paths: Path | str) -> bytes | None:
     Returns
     -------
     bytes or None
-        None if one is missing, or changed less than `SETTLED_SECONDS` ago.
+        None if one is missing, changed less than `SETTLED_SECONDS` ago, or has changed since
+        the evaluation that asks has first seen it.
     """
     parts = []
-    now = time.time()
     for path in paths:
         try:
-            state = os.stat(path)  # noqa: PTH116 - half the time of Path.stat
+            stamp = Stamp.of(os.stat(path))  # noqa: PTH116 - half the time of Path.stat
         except OSError:
             return None
-        # Every write moves ctime on, and nobody can set it; mtime can be set,
-        # into the future too.  Windows has the time of creation in its place.
-        changed = state.st_mtime if os.name == "nt" else state.st_ctime
-        if now - changed < SETTLED_SECONDS:
+        if age_of(stamp) < SETTLED_SECONDS or not agrees(str(path), stamp):
             return None
-        parts.append(
-            struct.pack(
-                "<QqqQ",
-                state.st_size,
-                state.st_mtime_ns,
-                state.st_ctime_ns,
-                state.st_ino % 2**64,  # some Windows file systems number in 128 bits
-            )
-        )
+        parts.append(stamp.packed())
     return b"".join(parts)
 
 

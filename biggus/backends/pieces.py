@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from biggus.errors import BiggusError, SourceError
+from biggus.errors import BiggusError, SourceChangedError, SourceError
 from biggus.grid import flat_range
 from biggus.source import Stream
 from biggus.stream import lies_flat
@@ -32,6 +32,8 @@ def failures_named(name: str, box: Box) -> Iterator[None]:
     """Make errors of the library, of the system and of opening say what was read."""
     try:
         yield
+    except SourceChangedError as error:
+        raise error.read_as(name, box) from None
     except SourceError:
         raise
     except BiggusError as error:

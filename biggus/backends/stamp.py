@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import struct
 from typing import NamedTuple
 
 from biggus.errors import GoneError, OpenError
@@ -22,6 +23,11 @@ class Stamp(NamedTuple):
         """Tell whether `later` may be of the same file, to which more was written."""
         same = (self.device, self.inode) == (later.device, later.inode)
         return same and later.size >= self.size
+
+    def packed(self) -> bytes:
+        """Return the bytes that name this state of the file, on whatever device it is mounted."""
+        # Some Windows file systems number in 128 bits.
+        return struct.pack("<QqqQ", self.size, self.modified, self.changed, self.inode % 2**64)
 
     @classmethod
     def of(cls, state: os.stat_result) -> Stamp:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import math
 import threading
 from typing import TYPE_CHECKING, Any
 
-from biggus import options, progress
+from biggus import options, progress, watching
 from biggus.cells import CELL
 from biggus.engine import reading
 from biggus.engine.intermediate import IntermediateSource
@@ -19,6 +20,7 @@ from biggus.engine.rehearsal import check
 from biggus.engine.result import Result
 from biggus.engine.running import run
 from biggus.engine.spill import Spilled
+from biggus.errors import SourceChangedError
 from biggus.nodes import AlongAxes, Elementwise, Leaf, Reduce, View
 from biggus.planning import convoys_of, is_resident
 from biggus.region import Selection
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
     from biggus.nodes import Node
     from biggus.planning import Cell, Convoy, Group, Output, Part, Reduction, Task, Wanted
     from biggus.source import Box, Values
+
+_log = logging.getLogger("biggus.engine")
 
 _FEW = 2**14
 """Values: to compute so many takes less than to plan it."""
@@ -62,8 +66,16 @@ def evaluate(node: Node) -> Values:
 
 def evaluate_all(nodes: Sequence[Node]) -> list[Values]:
     """Read and compute all of several nodes together: each chunk is read once where it can be."""
-    with interruptible():
-        return _evaluated(nodes)
+    left = options.current().retry_changed
+    while True:
+        try:
+            with interruptible(), watching.evaluation():
+                return _evaluated(nodes)
+        except SourceChangedError as error:
+            if not left or watching.within_another():
+                raise
+            left -= 1
+            _log.info("%s: beginning again", error)
 
 
 def _evaluated(nodes: Sequence[Node]) -> list[Values]:
@@ -84,7 +96,7 @@ def store(nodes: Sequence[Node], writers: Sequence[Writer]) -> None:
     Exception
         What reading or writing raises; nothing more is written then.
     """
-    with interruptible():
+    with interruptible(), watching.evaluation():
         _Evaluation(nodes, writers).checked_run()
 
 

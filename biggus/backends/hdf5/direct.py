@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from biggus.backends.native import hdf5_lock
 from biggus.backends.pieces import failures_named
 from biggus.source import Source, checked
+from biggus.watching import changed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -30,8 +31,10 @@ class Opening(NamedTuple):
 
     Attributes
     ----------
-    descriptor : Descriptor
+    path : str
         The file.
+    descriptor : Descriptor
+        What reads its bytes.
     stamp : Stamp
         How the file was when it was opened.
     dataset : callable
@@ -41,15 +44,16 @@ class Opening(NamedTuple):
         Reads a box by way of the library; called with the lock held.
     """
 
+    path: str
     descriptor: Descriptor
     stamp: Stamp
     dataset: Callable[[], tuple[Any, Hashable]]
     values: Callable[[Box], npt.NDArray[Any]]
 
     def check(self) -> None:
-        """Raise a ValueError if the file is not as it was when it was opened."""
+        """Raise a SourceChangedError if the file is not as it was when it was opened."""
         if self.descriptor.stamp() != self.stamp:
-            raise ValueError("the file changed during the read; read it again")
+            raise changed(self.path)
 
 
 class DirectSource(Source):

@@ -20,6 +20,7 @@ from biggus.backends.descriptor import Descriptor
 from biggus.backends.files import HandlePool
 from biggus.backends.native import guard_forks, hdf5_lock
 from biggus.backends.pieces import one_line
+from biggus.backends.settling import settled_stamp
 from biggus.backends.stamp import Stamp, stamp_of
 from biggus.errors import GoneError, OpenError, VariableError
 from biggus.extras import needing
@@ -68,6 +69,12 @@ class OpenDataset(NamedTuple):
     serial: int
     file: OpenFile
     elsewhere: tuple[str, Stamp] | None
+
+    @property
+    def looked(self) -> tuple[tuple[str, Stamp], ...]:
+        """The files that it lies in, and how they were."""
+        own = (self.file.path, self.file.stamp)
+        return (own,) if self.elsewhere is None else (own, self.elsewhere)
 
 
 @cache
@@ -128,7 +135,7 @@ def open_file(path: str, swmr: bool = False) -> OpenFile:
     OpenError
         If it cannot be opened, or is no HDF5 file.
     """
-    stamp = stamp_of(path)
+    stamp = stamp_of(path) if swmr else settled_stamp(path)
     key = held_as(path, swmr)
     opened = files.get(key, lambda: _open(path, stamp, swmr))
     if swmr and opened.stamp.grew_to(stamp):

@@ -8,11 +8,11 @@ a series of points through thousands of files fills no memory.
 from __future__ import annotations
 
 import threading
-import time
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
 from biggus.backends.files import SETTLED_SECONDS
+from biggus.backends.settling import age_of
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -62,8 +62,7 @@ class KeptChunks:
 
     def keep(self, dataset: int, stamp: Stamp, chunk: Box, values: npt.NDArray[Any]) -> None:
         """Keep the values of a chunk, if the file's times would tell that it has changed."""
-        changed = max(stamp.changed, stamp.modified) / 1e9
-        if time.time() - changed < SETTLED_SECONDS:
+        if age_of(stamp) < SETTLED_SECONDS:
             return
         with self._lock:
             self._chunks[_key(dataset, stamp, chunk)] = values

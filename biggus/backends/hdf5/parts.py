@@ -17,8 +17,10 @@ import os
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from biggus.backends.hdf5.files import datasets, files, h5py, open_dataset
-from biggus.backends.stamp import Stamp, stamp_of
+from biggus.backends.settling import settled_stamp
+from biggus.backends.stamp import Stamp
 from biggus.errors import GoneError, OpenError
+from biggus.watching import see
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -133,12 +135,14 @@ class Parts:
                     seen.update(known.parts.check(None, depth + 1))
             else:
                 path = self._find_external(part.file)
-                seen[path] = stamp_of(path)
+                seen[path] = settled_stamp(path)
                 there, need = seen[path][2], part.offset + part.size
                 if there < need:
                     raise OpenError(
                         path, f"values lie in its first {need} bytes, and it has only {there}"
                     )
+        for path, stamp in seen.items():
+            see(path, stamp)
         return tuple(seen.items())
 
     def _touched(self, box: Box | None) -> Iterator[Part]:
@@ -170,7 +174,7 @@ class Parts:
             at += part.size
 
     def _look_into(self, path: str, part: Part) -> _Known:
-        stamp = stamp_of(path)
+        stamp = settled_stamp(path)
         known = self._known.get((path, part.dataset))
         if known is None or known.stamp != stamp:
             with files.visit(path):

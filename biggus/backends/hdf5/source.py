@@ -32,10 +32,12 @@ from biggus.backends.hdf5.values import (
 )
 from biggus.backends.native import hdf5_lock
 from biggus.backends.pieces import failures_named
+from biggus.backends.settling import look_again, settled, settled_stamp
 from biggus.backends.siblings import sibling_of
 from biggus.backends.stamp import Stamp, stamp_of
 from biggus.errors import OpenError, SourceError, format_box
 from biggus.source import Box, box_shape
+from biggus.watching import changed, see
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -204,7 +206,9 @@ class HDF5Source(_DatasetSource):
         if storage is None or descriptor is None:
             return None
         stamp = opened.file.stamp
-        return storage, Opening(descriptor, stamp, partial(self._same, stamp), self._read)
+        return storage, Opening(
+            self.path, descriptor, stamp, partial(self._same, stamp), self._read
+        )
 
     def _same(self, stamp: Stamp) -> tuple[Any, Hashable]:
         """Return the dataset, and what names this opening of it, if the file has that stamp.
@@ -213,22 +217,26 @@ class HDF5Source(_DatasetSource):
         """
         opened = hdf5_files.open_dataset(self.path, self.dataset)
         if opened.file.stamp != stamp:
-            raise ValueError("the file changed during the read; read it again")
+            raise changed(self.path)
         return opened.dataset, (opened.serial, self.dataset)
 
     def _read(self, box: Box) -> npt.NDArray[Any]:
-        dataset = self._open().dataset
+        opened = self._open()
+        looked = opened.looked
         if self.swmr:
-            dataset.refresh()
-            self._check_layout(dataset)
+            opened.dataset.refresh()
+            self._check_layout(opened.dataset)
         if self._parts is None:
-            return read_values(dataset, box, self.dtype)
-        del dataset  # looking at the parts may close it, to make room in the pool
-        before = self._parts.check(box)
-        values = np.empty(box_shape(box), self.dtype)
-        self._read_in_pieces(box, len(before), values)
-        if self._parts is None or self._parts.check(box) != before:
-            raise ValueError("a file behind it changed during the read; read it again")
+            values = read_values(opened.dataset, box, self.dtype)
+        else:
+            del opened  # looking at the parts may close it, to make room in the pool
+            before = self._parts.check(box)
+            values = np.empty(box_shape(box), self.dtype)
+            self._read_in_pieces(box, len(before), values)
+            if self._parts is None or self._parts.check(box) != before:
+                raise changed(f"behind {self.path}")
+        if not self.swmr:
+            look_again(looked)
         return values
 
     def _read_in_pieces(self, box: Box, files: int, out: npt.NDArray[Any]) -> None:
@@ -253,6 +261,9 @@ class HDF5Source(_DatasetSource):
         if self._hold is None:  # a copy that has not been read from
             self._hold = hdf5_files.files.hold(self._key)
         opened = hdf5_files.open_dataset(self.path, self.dataset, self.swmr)
+        if not self.swmr:
+            for path, stamp in opened.looked:
+                see(path, stamp)
         if opened.serial != self._serial:
             self._check_layout(opened.dataset)
             self._look_behind(opened)
@@ -331,9 +342,12 @@ class AdoptedHDF5Source(_DatasetSource):
             descriptor = Descriptor.beside(dataset.file, self._path)
         except OSError:
             return None
-        if descriptor is None or descriptor.stamp() != self._stamp:
+        if descriptor is None or settled(descriptor.stamp, self._path) != self._stamp:
             return None  # it is not certain that its file is as it was
-        return self._storage, Opening(descriptor, self._stamp, self._dataset, self._read)
+        see(self._path, self._stamp)
+        return self._storage, Opening(
+            self._path, descriptor, self._stamp, self._dataset, self._read
+        )
 
     def _dataset(self) -> tuple[Any, Hashable]:
         if not self._held:
@@ -342,13 +356,23 @@ class AdoptedHDF5Source(_DatasetSource):
 
     def _read(self, box: Box) -> npt.NDArray[Any]:
         self._check_layout(self._dataset()[0])
+        looked = self._look()
         before = None if self._parts is None else self._parts.check(box)
         if before is not None:
             assure_descriptors(len(before) + 2)
         values = read_values(self._held, box, self.dtype)
         if self._parts is not None and self._parts.check(box) != before:
-            raise ValueError("a file behind it changed during the read; read it again")
+            raise changed(f"behind {self._path}")
+        look_again(looked)
         return values
+
+    def _look(self) -> tuple[tuple[str, Stamp], ...]:
+        """Return the file and how it is, where nobody writes to it by way of the user's handle."""
+        if self._stamp is None:
+            return ()
+        stamp = settled_stamp(self._path)
+        see(self._path, stamp)
+        return ((self._path, stamp),)
 
     def state(self) -> bytes | None:
         """Return the file's state if it is the one in which it was adopted."""

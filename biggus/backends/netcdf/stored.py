@@ -21,6 +21,7 @@ from biggus.backends.hdf5.storage import storage_of
 from biggus.backends.hdf5.values import read_values
 from biggus.backends.netcdf.behind import FAILURES, behind
 from biggus.backends.netcdf.extents import End, Lengthened, end_of
+from biggus.watching import changed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -66,12 +67,12 @@ class StoredVariable(NamedTuple):
         descriptor = opened.file.descriptor()
         if descriptor is None:
             return None
-        return Opening(descriptor, self.stamp, self._dataset, self._values)
+        return Opening(self.path, descriptor, self.stamp, self._dataset, self._values)
 
     def _open(self) -> OpenDataset:
         opened = open_dataset(self.path, self.name)
         if opened.file.stamp != self.stamp:
-            raise ValueError("the file changed during the read; read it again")
+            raise changed(self.path)
         return opened
 
     def _dataset(self) -> tuple[Any, Hashable]:

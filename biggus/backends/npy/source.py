@@ -14,10 +14,12 @@ from biggus.backends.files import file_version
 from biggus.backends.npy.header import layout_of
 from biggus.backends.pieces import failures_named, one_line, piece_of
 from biggus.backends.reading import MOST_TOGETHER, read_plain
+from biggus.backends.settling import settled
 from biggus.backends.stamp import stamp_of
 from biggus.errors import OpenError, format_box
 from biggus.grid import default_chunks
 from biggus.source import Source, box_shape
+from biggus.watching import changed, see
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -74,14 +76,15 @@ class NpySource(Source):
     def _opened(self) -> _Opening:
         stamp_of(self.path)  # a pipe would be waited for
         descriptor = Descriptor(self.path)
-        stamp, known = descriptor.stamp(), self._known
+        stamp, known = settled(descriptor.stamp, self.path), self._known
         if known is None or known[0] != stamp:
             self._known = known = stamp, layout_of(descriptor)
-        return _Opening(descriptor, *known)
+        return _Opening(self.path, descriptor, *known)
 
     def _same(self) -> _Opening:
         """Open the file, which must hold what it did, in whatever order."""
         opening = self._opened()
+        see(self.path, opening.stamp)
         now = opening.layout
         if (now.shape, now.dtype) != (self.shape, self.dtype):
             raise ValueError(
@@ -132,6 +135,7 @@ class NpySource(Source):
 class _Opening(NamedTuple):
     """A file that is open, for the time of one read, and how it was then."""
 
+    path: str
     descriptor: Descriptor
     stamp: Stamp
     layout: Layout
@@ -147,6 +151,6 @@ class _Opening(NamedTuple):
         self.check()
 
     def check(self) -> None:
-        """Raise a ValueError if the file is not as it was when it was opened."""
+        """Raise a SourceChangedError if the file is not as it was when it was opened."""
         if self.descriptor.stamp() != self.stamp:
-            raise ValueError("the file changed during the read; read it again")
+            raise changed(self.path)

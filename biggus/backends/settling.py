@@ -1,0 +1,127 @@
+"""Settling: no value is taken of a file that was changed a moment ago.
+
+A change shows in the times of a file, but not at once.  The system's clock for them ticks
+every few milliseconds, so that two changes may have one time; and a write shows when it
+begins, not when it ends.  So whoever finds a file that young waits until it no longer is,
+and looks again.  From then on every change shows.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING
+
+from biggus.backends.stamp import Stamp, stamp_of
+from biggus.errors import OpenError
+from biggus.watching import changed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+_LEAST_SECONDS = 0.01
+_MOST_SECONDS = 2.0
+_TICKS = 2
+_WRITTEN_BYTES = 2**30
+"""So many are written in a second, at least, once they are in memory."""
+
+_MOST_LOOKS = 50
+"""What has changed again at each of so many looks is being written to."""
+
+
+def _tick() -> float:
+    """Return how coarse the clock is by which the system gives files their times, in seconds."""
+    if os.name == "nt":
+        return 0.016
+    try:
+        return time.clock_getres(5)  # Linux: CLOCK_REALTIME_COARSE
+    except (AttributeError, OSError):
+        return _LEAST_SECONDS
+
+
+_SHORTEST = max(_LEAST_SECONDS, _TICKS * _tick())
+
+
+def age_of(stamp: Stamp) -> float:
+    """Return how long ago a file changed that has this stamp, in seconds, by this clock."""
+    # Every write moves ctime on, and nobody can set it; mtime can be set, into the future
+    # too.  Windows has the time of creation in its place.
+    return time.time() - (stamp.modified if os.name == "nt" else stamp.changed) / 1e9
+
+
+def seconds_to_settle(stamp: Stamp) -> float:
+    """Return for how long a file of that stamp is still too young to be read.
+
+    Nothing where its last change was seen to be over: at least two ticks of the clock, and
+    what it takes to write the whole file, have gone by since it began.
+
+    Parameters
+    ----------
+    stamp : Stamp
+        As it is now.
+    """
+    age = age_of(stamp)
+    if age >= _MOST_SECONDS:
+        return 0.0
+    needed = min(_MOST_SECONDS, max(_SHORTEST, stamp.size / _WRITTEN_BYTES))
+    if not (stamp.changed % 10**9 or stamp.modified % 10**9):
+        needed = _MOST_SECONDS  # a file system that keeps whole seconds, or every other
+    # Of another clock, that of a server, nothing is known but what passes here.
+    return min(needed, max(0.0, needed - age))
+
+
+def settled(look: Callable[[], Stamp], path: str) -> Stamp:
+    """Return the stamp of a file that is old enough to be read, having waited for that if need be.
+
+    Parameters
+    ----------
+    look : callable
+        Gives its stamp as it is now.
+    path : str
+        What errors call it.
+
+    Raises
+    ------
+    SourceChangedError
+        If it changes all the time.
+    """
+    stamp = look()
+    for _ in range(_MOST_LOOKS):
+        left = seconds_to_settle(stamp)
+        if not left:
+            return stamp
+        time.sleep(left)
+        before, stamp = stamp, look()
+        if stamp == before:
+            return stamp
+    raise changed(path)
+
+
+def settled_stamp(path: str) -> Stamp:
+    """Return the stamp of the regular file at `path`, once it is old enough to be read.
+
+    Raises
+    ------
+    GoneError, OpenError
+        As `stamp_of`.
+    SourceChangedError
+        If it changes all the time.
+    """
+    return settled(lambda: stamp_of(path), path)
+
+
+def look_again(seen: Iterable[tuple[str, Stamp]]) -> None:
+    """Make sure that files are as they were.
+
+    Raises
+    ------
+    SourceChangedError
+        If one is not, or is gone.
+    """
+    for path, stamp in seen:
+        try:
+            if stamp_of(path) == stamp:
+                continue
+        except OpenError:
+            pass
+        raise changed(path)
