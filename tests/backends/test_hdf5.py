@@ -236,6 +236,55 @@ def test_attributes_fill_value_and_dims(tmp_path):
     assert HDF5Source(path, "half").fill_value is None
 
 
+@pytest.mark.parametrize("track_order", [False, True])
+def test_attributes_are_those_of_h5py_in_its_order(tmp_path, track_order):
+    path = str(tmp_path / "a.h5")
+    values = {
+        "z": "text",
+        "a": np.float32(0.5),
+        "list": np.arange(3, dtype=">i2"),
+        "words": np.array(["x", "\u00e9"], dtype=object),
+        "bytes": np.bytes_(b"abc"),
+        "flag": True,
+        "none": "",
+        "table": np.arange(6.0).reshape(2, 3),
+        "long": np.uint64(2**63),
+        "complex": np.complex64(1 + 2j),
+        "\u00fc": 1,
+    }
+    with h5py.File(path, "w") as file:
+        data = file.create_dataset("v", (4,), "f4", track_order=track_order)
+        for name, value in values.items():
+            data.attrs[name] = value
+    source = HDF5Source(path, "v")
+    with h5py.File(path) as file:
+        attributes = file["v"].attrs
+        assert list(source.attributes) == list(attributes)
+        assert (list(attributes) == list(values)) is track_order
+        for name, value in attributes.items():
+            found = source.attributes[name]
+            if isinstance(value, (np.ndarray, np.generic)) and not isinstance(value, bytes):
+                assert found.dtype == value.dtype
+                assert found.shape == value.shape
+                assert found.tolist() == value.tolist()
+            else:
+                assert found == (value.decode() if isinstance(value, bytes) else value)
+
+
+@pytest.mark.parametrize("link", ["soft", "out", "twice"])
+def test_a_dataset_is_opened_by_whatever_leads_to_it(tmp_path, link):
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file["far/v"] = np.arange(3.0)
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["soft"] = h5py.SoftLink("/g/v")
+        file["out"] = h5py.ExternalLink("other.h5", "/far/v")
+        file["twice"] = h5py.SoftLink("/out")
+        file["g/v"] = np.arange(3.0)
+    source = HDF5Source(str(tmp_path / "a.h5"), link)
+    assert source[(slice(0, 3, 1),)].tolist() == [0, 1, 2]
+    assert (source.storage is not None) is (link == "soft")
+
+
 def test_names_links_and_cycles(tmp_path):
     path, other = str(tmp_path / "links.h5"), str(tmp_path / "other.h5")
     with h5py.File(other, "w") as file:

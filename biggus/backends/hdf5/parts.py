@@ -94,15 +94,18 @@ class Parts:
         self._known: dict[tuple[str, str], _Known] = {}
 
     @classmethod
-    def of(cls, dataset: Any) -> Parts | None:
-        """Return the parts of an h5py Dataset, or None if it is neither virtual nor external."""
-        if dataset.is_virtual:
+    def of(cls, dataset: Any, properties: Any) -> Parts | None:
+        """Return the parts of an h5py Dataset, or None if it is neither virtual nor external.
+
+        `properties` are those of its creation.
+        """
+        if properties.get_layout() == h5py().h5d.VIRTUAL:
             parts = [_virtual_part(mapping) for mapping in dataset.virtual_sources()]
-        else:
+        elif properties.get_external_count():
             external = dataset.external
-            if not external:
-                return None
             parts = [Part(name, "", offset=offset, size=size) for name, offset, size in external]
+        else:
+            return None
         path = os.path.abspath(dataset.file.filename)
         return cls(path, parts, tuple(dataset.shape), dataset.dtype.itemsize)
 
@@ -178,9 +181,10 @@ class Parts:
         known = self._known.get((path, part.dataset))
         if known is None or known.stamp != stamp:
             with files.visit(path):
-                dataset = open_dataset(path, part.dataset.strip("/")).dataset
-                shape = tuple(dataset.shape or ())
-                known = _Known(stamp, shape, Parts.of(dataset), files.hold(path))
+                opened = open_dataset(path, part.dataset.strip("/"))
+                shape = tuple(opened.dataset.shape or ())
+                parts = Parts.of(opened.dataset, opened.properties)
+                known = _Known(stamp, shape, parts, files.hold(path))
             self._known[path, part.dataset] = known
         if part.need is not None and (
             len(part.need) != len(known.shape)

@@ -24,6 +24,7 @@ from biggus.backends.hdf5.files import normal_name
 from biggus.backends.hdf5.parts import Parts, assure_descriptors
 from biggus.backends.hdf5.storage import storage_of
 from biggus.backends.hdf5.values import (
+    ATTACHING,
     attributes_of,
     dims_of,
     fill_value_of,
@@ -76,19 +77,20 @@ class _DatasetSource(DirectSource):
         """The library's, where only the library can read the values."""
         return None if self.direct else hdf5_lock
 
-    def _describe(self, location: str, dataset: Any) -> None:
+    def _describe(self, location: str, dataset: Any, properties: Any) -> None:
         try:
-            self.shape, self.dtype, self.chunks = layout_of(dataset)
+            self.shape, self.dtype, self.chunks = layout_of(dataset, properties)
         except (TypeError, ValueError) as error:
             raise OpenError(location, f"the variable {dataset.name!r}: {error}") from error
-        self.fill_value = fill_value_of(dataset, self.dtype)
-        self.attributes = attributes_of(dataset)
-        self.dims = dims_of(dataset)
+        self.fill_value = fill_value_of(dataset, self.dtype, properties)
+        attributes = attributes_of(dataset, properties)
+        self.attributes = {name: v for name, v in attributes.items() if name not in ATTACHING}
+        self.dims = dims_of(dataset, attributes)
         if self.dims is not None and len(self.dims) != len(self.shape):
             self.dims = None  # an array type adds axes that have no name
 
     def _check_layout(self, dataset: Any) -> None:
-        shape, dtype, _ = layout_of(dataset)
+        shape, dtype, _ = layout_of(dataset, dataset.id.get_create_plist())
         grown = self.swmr and len(shape) == len(self.shape) and all(map(ge, shape, self.shape))
         if dtype != self.dtype or (shape != self.shape and not grown):
             raise ValueError(
@@ -96,8 +98,8 @@ class _DatasetSource(DirectSource):
                 f"of shape {self.shape} when it was opened; open it again"
             )
 
-    def _stored(self, dataset: Any) -> Storage | None:
-        storage = storage_of(dataset)
+    def _stored(self, dataset: Any, properties: Any) -> Storage | None:
+        storage = storage_of(dataset, properties)
         return storage if storage is not None and storage.dtype == self.dtype else None
 
     def peak_bytes(self, box: Box) -> int:
@@ -150,12 +152,12 @@ class HDF5Source(_DatasetSource):
         self.path = path
         self.dataset = normal_name(dataset)
         self.name = f"{path}::{self.dataset}"
-        self.token = f"hdf5:{os.path.realpath(path)}::/{self.dataset}"
         self.swmr = swmr
         self._hold: Hold | None = None
         with hdf5_lock, hdf5_files.files.visit(self._key):
             opened = hdf5_files.open_dataset(path, self.dataset, swmr)
-            self._describe(path, opened.dataset)
+            self.token = f"hdf5:{opened.file.real_path}::/{self.dataset}"
+            self._describe(path, opened.dataset, opened.properties)
             if cf.follows(self.dtype, self.attributes):
                 self.conventions = CONVENTIONS
             self._look_behind(opened)
@@ -170,14 +172,16 @@ class HDF5Source(_DatasetSource):
     def _look_behind(self, opened: hdf5_files.OpenDataset) -> None:
         self._serial = opened.serial
         self._elsewhere = () if opened.elsewhere is None else (opened.elsewhere[0],)
-        self._parts = Parts.of(opened.dataset)
+        self._parts = Parts.of(opened.dataset, opened.properties)
         inside = self._parts is None and opened.elsewhere is None
         if self.swmr and not inside:
             raise OpenError(
                 self.path,
                 f"the values of {self.dataset!r} lie in other files: with swmr=True, open those",
             )
-        self._storage = self._stored(opened.dataset) if inside and not self.swmr else None
+        self._storage = None
+        if inside and not self.swmr:
+            self._storage = self._stored(opened.dataset, opened.properties)
 
     def __getstate__(self) -> dict[str, Any]:
         # Handles stay here; serial 0 makes the first read look at everything anew.
@@ -310,15 +314,16 @@ class AdoptedHDF5Source(_DatasetSource):
             self._path = os.path.abspath(file.filename)
             self.dataset = normal_name(dataset.name or "")
             self.name = f"{file.filename}::{self.dataset}"
-            self._describe(file.filename, dataset)
-            self._parts = Parts.of(dataset)
+            properties = dataset.id.get_create_plist()
+            self._describe(file.filename, dataset, properties)
+            self._parts = Parts.of(dataset, properties)
             self.swmr = bool(file.swmr_mode)
             on_disk = file.driver in ("sec2", "stdio", "windows", "direct")
             self._reopens = on_disk and bool(dataset.name)
             settled = self._reopens and file.mode == "r" and not self.swmr
             self._stamp = _stamp_if_current(file, self._path) if settled else None
             if self._stamp is not None and self._parts is None:
-                self._storage = self._stored(dataset)
+                self._storage = self._stored(dataset, properties)
                 if self._storage is not None:
                     self.chunks = self._storage.chunks
             if settled:

@@ -23,8 +23,10 @@ if TYPE_CHECKING:
 _LZF = 32000
 
 
-def storage_of(dataset: Any) -> Storage | None:
-    """Return how an h5py Dataset is stored, or None if only libhdf5 can read it.
+def storage_of(dataset: Any, properties: Any) -> Storage | None:
+    """Return how an h5py Dataset, created with some properties, is stored.
+
+    None if only libhdf5 can read it.
 
     The caller holds the lock, and knows that the dataset's file is a plain file.
     """
@@ -38,7 +40,6 @@ def storage_of(dataset: Any) -> Storage | None:
     ):
         return None
     dtype = np.dtype(dtype.str)
-    properties = dataset.id.get_create_plist()
     if properties.get_external_count():
         return None
     layout, kinds = properties.get_layout(), h5py().h5d

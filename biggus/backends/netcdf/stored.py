@@ -138,7 +138,7 @@ def _agreed(
     if dataset.chunks != facts.stored_chunks or not _fits(dataset.shape, facts):
         return None
     end = end_of(variable, facts.stored_shape, dataset.shape)
-    storage = storage_of(dataset) if facts.plain else None
+    storage = storage_of(dataset, opened.properties) if facts.plain else None
     if storage is not None:
         if storage.dtype != facts.dtype or opened.file.descriptor() is None:
             storage = None
