@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import itertools
 import os
 import re
 import stat
@@ -14,12 +15,18 @@ from biggus.errors import GoneError, OpenError
 
 # fmt: off
 _SECRET_WORDS = frozenset({
-    "key", "apikey", "accesskey", "appid", "token", "accesstoken", "authtoken", "secret",
-    "sig", "signature", "passwd", "password", "pwd", "auth", "authorization",
-    "credential", "credentials", "subscription", "session", "sessionid", "sv", "se",
-    "jwt", "bearer",
+    "key", "sig", "passphrase", "passcode", "pwd", "auth", "authorization", "oauth",
+    "subscription", "session", "sv", "se", "jwt", "bearer",
 })
+_SECRET_NAMES = frozenset({"tk", "ak", "sas", "pass", "pw"})
 # fmt: on
+# What is written as one word, or as two.
+_SECRET_PAIR = re.compile(
+    r".*(token|secret|password|passwd|signature|credentials?)"
+    r"|(access|account|api|app|auth|client|consumer|dev|developer|license|licence|map|master"
+    r"|private|public|sas|secret|server|service|session|shared|subscription|user)keys?(id)?"
+    r"|(api|app|auth)(code|id|pass|pwd)|(access|session|secret)id|(db|my|user)(pass|pwd|pw)"
+)
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 _HEAD_BYTES = 64 * 1024
 
@@ -177,7 +184,8 @@ def is_secret(name: str) -> bool:
     """Tell whether a parameter of that name is likely to be a credential.
 
     By whole words, for what is left out is left out of tokens too:
-    ``author`` and ``keyword`` change values, ``auth`` and ``apiKey`` do not.
+    ``author`` and ``keyword`` change values, ``auth`` and ``apiKey`` do not; nor does ``pass``,
+    but ``pass_number`` does.
 
     Examples
     --------
@@ -185,4 +193,7 @@ def is_secret(name: str) -> bool:
     ['apiKey', 'X-Amz-Signature']
     """
     words = [word.lower() for word in _WORDS.findall(name)]
-    return not _SECRET_WORDS.isdisjoint(words)
+    if name.lower() in _SECRET_NAMES or not _SECRET_WORDS.isdisjoint(words):
+        return True
+    pairs = map("".join, itertools.pairwise(words))
+    return any(map(_SECRET_PAIR.fullmatch, (*words, *pairs)))

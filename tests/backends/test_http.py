@@ -64,7 +64,9 @@ def test_biggus_says_who_it_is_and_headers_are_sent(server):
     assert (second["User-Agent"], second["X-Key"]) == ("mine/1", "b")
 
 
-@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
+@pytest.mark.parametrize(
+    "status", [408, 425, 429, 500, 502, 503, 504, 509, 520, 522, 524, 530, 599]
+)
 def test_what_may_pass_is_tried_again(server, quick, status):
     server.replies[TILE] = [Reply(status), Reply(status)]
     response = client().get(server.url + TILE)

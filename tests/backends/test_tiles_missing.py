@@ -200,7 +200,7 @@ def test_a_tile_is_one_though_its_status_could_mean_that_there_is_none(server):
 
 
 @pytest.mark.parametrize(
-    "absent", [500, 503, 429, 301, 206, 0, "403", None, 4.5, [403, None], (0,)]
+    "absent", [500, 503, 429, 408, 522, 301, 206, 0, "403", None, 4.5, [403, None], (0,)]
 )
 def test_trouble_is_no_absence(server, absent):
     with pytest.raises(OpenError, match="absent= is the status of what is not there"):

@@ -45,7 +45,8 @@ def absent_statuses(location: str, value: Any) -> frozenset[int]:
         raise OpenError(
             location,
             "absent= is the status of what is not there, or several, such as (403, 410): 400 to "
-            f"499 (429 excepted), 204, or 200 for an answer without a body; not {value!r}",
+            "499 (408, 425 and 429 excepted), 204, or 200 for an answer without a body; "
+            f"not {value!r}",
         )
     return frozenset(statuses)
 

@@ -6,12 +6,21 @@ caller allows.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
+from biggus.backends.http.addresses import (
+    LocalRedirectError,
+    addresses_of,
+    by_name,
+    is_outside,
+    is_public,
+)
+from biggus.backends.http.connections import outside
 from biggus.backends.http.deadline import SLOWEST
 from biggus.backends.http.headers import split_credentials
 from biggus.backends.http.redaction import our_request, tells_secrets
@@ -78,6 +87,7 @@ def once(
     headers: dict[str, str],
     largest: int,
     deadline: Deadline,
+    local_redirects: bool,
     attempt: int,
 ) -> Response:
     """GET `url`, which is shown as `shown`; the body may have so many bytes at the most.
@@ -93,7 +103,7 @@ def once(
     failure: Exception | None = None
     try:
         with our_request(), deadline.holding():
-            answer = _followed(pool, url, headers, deadline)
+            answer = _followed(pool, url, headers, deadline, local_redirects)
             body = _body(answer, largest, deadline)
     # A redirect to what is no URL; a deadline that was over before.
     except (urllib3.exceptions.HTTPError, ValueError, TimeoutError) as error:
@@ -118,34 +128,53 @@ def once(
 
 
 def _followed(
-    pool: urllib3.PoolManager, url: str, headers: dict[str, str], deadline: Deadline
+    pool: urllib3.PoolManager,
+    url: str,
+    headers: dict[str, str],
+    deadline: Deadline,
+    local_redirects: bool,
 ) -> urllib3.BaseHTTPResponse:
     """Return the answer at the end of all redirects."""
     import urllib3
 
+    known = addresses_of if pool.proxy is None else by_name
+    guarded = False
     # urllib3 leaves a connection open when it is sent on to what is no URL.
     for _ in range(REDIRECTS + 1):
         connect, read = deadline.timeout
-        answer = pool.urlopen(
-            "GET",
-            url,
-            headers=headers,
-            timeout=urllib3.Timeout(connect=connect, read=read),
-            retries=False,
-            redirect=False,
-            preload_content=False,
-        )
+        with outside() if guarded and pool.proxy is None else contextlib.nullcontext():
+            answer = pool.urlopen(
+                "GET",
+                url,
+                headers=headers,
+                timeout=urllib3.Timeout(connect=connect, read=read),
+                retries=False,
+                redirect=False,
+                preload_content=False,
+            )
         location = answer.get_redirect_location()
         if not location:
             return answer
         answer.close()  # its body may be endless
         before = urlsplit(url)
+        host = _host(url)
         url, _ = split_credentials(urljoin(url, location))
         if urlsplit(url)[:2] != before[:2]:
             # What was meant for this host is not for the next one.
             headers = {name: value for name, value in headers.items() if name in _FOR_ALL}
         log.debug("%s: sent on to %s", public_url(before.geturl()), public_url(url))
+        if not local_redirects and _host(url) != host:
+            guarded = guarded or is_outside(known(host))
+            if guarded and not all(map(is_public, known(_host(url)))):
+                raise LocalRedirectError(_host(url))
     raise AttemptError(f"more than {REDIRECTS} redirects", passing=False, unreachable=False)
+
+
+def _host(url: str) -> str:
+    """Return the host of a URL as it is connected to."""
+    from urllib3.util import parse_url
+
+    return (parse_url(url).host or "").strip("[]").lower()
 
 
 def _body(answer: urllib3.BaseHTTPResponse, largest: int, deadline: Deadline) -> bytes:
@@ -169,6 +198,8 @@ def _problem(error: Exception, deadline: Deadline) -> AttemptError:
     """Say what went wrong in words of our own: urllib3's may quote the whole URL."""
     if not deadline.left:
         return AttemptError(deadline.problem, passing=False, unreachable=True)
+    if isinstance(error, LocalRedirectError):
+        return AttemptError(str(error), passing=False, unreachable=False)
     from http.client import IncompleteRead
 
     from urllib3 import exceptions as e

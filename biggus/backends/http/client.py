@@ -3,7 +3,7 @@
 :class:`HttpClient` makes one GET at a time from as many threads as like to
 call it.  Connections are pooled and kept open; at most ``connections`` requests
 are under way at once for one host, whichever sources and threads make them.
-What may pass by itself is tried again: 429, 500, 502, 503 and 504, refused and
+What may pass by itself is tried again: 429, 500, 502, 503, 504 and their like, refused and
 broken connections, time-outs and bodies that are shorter than announced; after
 a wait that doubles each time, with jitter, or as long as ``Retry-After`` says.
 Then the last answer is returned, or :class:`HttpError` raised.
@@ -42,8 +42,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("biggus.backends.http")
 
-RETRIED = frozenset({429, 500, 502, 503, 504})
-"""The statuses that may pass by themselves."""
+RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504, 509, *range(520, 525), 527, 529, 530})
+RETRIED |= {598, 599}
+"""The statuses that may pass by themselves; those from 509 on are of proxies and networks."""
 
 BACKOFF_SECONDS = 0.5
 """The first wait between attempts; it doubles each time."""
@@ -167,6 +168,7 @@ class HttpClient:
             headers=sent,
             largest=largest,
             deadline=deadline,
+            local_redirects=settings.local_redirects,
         )
         most = settings.retries if retries is None else retries
         for attempt in itertools.count(1):

@@ -1,25 +1,16 @@
-"""Deadlines: when a request is to be over, with all that is tried again.
-
-A time-out of a socket is for one wait, and each byte that comes ends one.  So a connection
-of ours asks before every wait how long it may be: no answer goes on for ever, whether
-its status, its headers, the sizes of its chunks or its body come a byte at a time.
-"""
+"""Deadlines: when a request is to be over, with all that is tried again."""
 
 from __future__ import annotations
 
 import contextlib
 import contextvars
-import http.client
-import io
 import time
-from functools import lru_cache
 from numbers import Real
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from biggus.errors import OpenError
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Iterator
 
 SLOWEST = 64 * 2**10
@@ -143,55 +134,11 @@ class Deadline:
             _held.reset(token)
 
 
+def held() -> Deadline | None:
+    """Return the deadline that this thread is held to."""
+    return _held.get()
+
+
 _held: contextvars.ContextVar[Deadline | None] = contextvars.ContextVar(
     "biggus_deadline", default=None
 )
-
-
-class _Timed(io.RawIOBase):
-    """What a socket gives, each wait of which ends at the deadline."""
-
-    def __init__(self, file: Any, sock: socket.socket) -> None:
-        self._file = file
-        self._sock = sock
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int | None:
-        deadline = _held.get()
-        if deadline is not None:
-            self._sock.settimeout(deadline.timeout[1])
-        found: int | None = self._file.raw.readinto(buffer)
-        return found
-
-    def close(self) -> None:
-        super().close()
-        self._file.close()
-
-
-class _Answer(http.client.HTTPResponse):
-    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
-        super().__init__(sock, *args, **kwargs)
-        self.fp = io.BufferedReader(_Timed(self.fp, sock))
-
-
-@lru_cache(maxsize=1)
-def pool_classes() -> dict[str, Any]:
-    """Return the pools of urllib3, by scheme, whose connections are held to deadlines."""
-    import urllib3
-    from urllib3.connection import HTTPConnection, HTTPSConnection
-
-    class Connection(HTTPConnection):
-        response_class = _Answer
-
-    class SecureConnection(HTTPSConnection):
-        response_class = _Answer
-
-    class Pool(urllib3.HTTPConnectionPool):
-        ConnectionCls = Connection
-
-    class SecurePool(urllib3.HTTPSConnectionPool):
-        ConnectionCls = SecureConnection
-
-    return {"http": Pool, "https": SecurePool}

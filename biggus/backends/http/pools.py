@@ -14,7 +14,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from biggus.backends.http.deadline import pool_classes
+from biggus.backends.http.connections import pool_classes
 from biggus.backends.http.gate import Gate
 from biggus.backends.http.headers import split_credentials
 from biggus.backends.http.redaction import watch_urllib3

@@ -27,6 +27,9 @@ class HttpSettings:
         Whether requests of all processes are counted together.
     per_second : float or None
         If so, how many of them may begin in a second.
+    local_redirects : bool
+        Whether a server on the internet may send requests on to an address that is not
+        public: of this machine, or of a private network.
     """
 
     connections: int = 16
@@ -36,3 +39,4 @@ class HttpSettings:
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     shared: bool = False
     per_second: float | None = None
+    local_redirects: bool = False

@@ -70,6 +70,7 @@ class TilesBackend(Backend):
         retina: bool = False,
         attribution: str | None = None,
         permission: bool = False,
+        local_redirects: bool = False,
     ) -> TileSource:
         """Return the source of all tiles of one zoom; nothing is requested yet.
 
@@ -117,6 +118,9 @@ class TilesBackend(Backend):
         permission : bool
             Whether what a public server asks of its users (see `biggus.backends.tiles.policies`)
             does not apply, as its operator has agreed.
+        local_redirects : bool
+            Whether a server on the internet may send requests on to addresses of this machine
+            or of a private network.
 
         Raises
         ------
@@ -156,6 +160,7 @@ class TilesBackend(Backend):
             user_agent=user_agent,
             headers=check.headers(headers),
             shared=True,
+            local_redirects=local_redirects,
         )
         fresh = check.seconds("fresh_for", fresh_for)
         if policy is not None:

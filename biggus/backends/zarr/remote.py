@@ -61,6 +61,7 @@ def remote_objects(
     storage_options: Mapping[str, Any] | None = None,
     absent: int | Sequence[int] = (),
     text_chunks: bool = False,
+    local_redirects: bool = False,
 ) -> RemoteObjects:
     """Return the objects of the store at a URL.
 
@@ -85,6 +86,9 @@ def remote_objects(
     text_chunks : bool, optional
         Whether a server sends chunks as text/plain.  What is neither compressed nor has a
         checksum is refused of that type by default: messages of servers are, too.
+    local_redirects : bool, optional
+        Whether a server on the internet may send requests on to addresses of this machine
+        or of a private network.
     """
     statuses = absent_statuses(location.public, absent)
     if location.scheme not in ("http", "https"):
@@ -98,6 +102,7 @@ def remote_objects(
             timeout=timeout_option(location.public, timeout),
             retries=retries,
             headers=tuple((headers or {}).items()),
+            local_redirects=local_redirects,
         ),
         statuses,
         text_chunks,

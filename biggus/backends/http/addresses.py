@@ -1,0 +1,79 @@
+"""Addresses: which are of the public internet, and which redirects lead back from it.
+
+A server on the internet can send a request on to any address, among them those that only
+this machine or its network can reach: what answers there was not meant for the server's
+users.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from typing import TypeAlias
+
+Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+_LOCAL_NAMES = ("localhost", "local", "internal", "lan", "home.arpa")
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+
+
+class LocalRedirectError(ValueError):
+    """A public server sends the request on to an address that is not public."""
+
+    def __init__(self, host: str) -> None:
+        super().__init__(
+            f"the server sends this on to {host}, which is no public address: "
+            "local_redirects=True allows that"
+        )
+
+
+def is_public(address: str) -> bool:
+    """Tell whether an address is one of the public internet.
+
+    Examples
+    --------
+    >>> is_public("93.184.216.34"), is_public("10.0.0.1"), is_public("::ffff:169.254.169.254")
+    (True, False, False)
+    """
+    found = ipaddress.ip_address(address.partition("%")[0])
+    return all(one.is_global and not one.is_multicast for one in (found, *_inside(found)))
+
+
+def _inside(address: Address) -> list[Address]:
+    """Return the address of the older kind that one leads to."""
+    if isinstance(address, ipaddress.IPv4Address):
+        return []
+    if address in _NAT64:
+        return [ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)]
+    return [one for one in (address.ipv4_mapped, address.sixtofour) if one is not None]
+
+
+def addresses_of(host: str) -> list[str]:
+    """Return the addresses of a host; none if they are not known."""
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        return []
+    return sorted({str(address[0]) for *_, address in found})
+
+
+def by_name(host: str) -> list[str]:
+    """Return addresses as the name of a host alone tells them, where a proxy looks it up.
+
+    Examples
+    --------
+    >>> by_name("10.0.0.1"), by_name("a.localhost"), by_name("intranet"), by_name("example.org")
+    (['10.0.0.1'], ['127.0.0.1'], ['127.0.0.1'], [])
+    """
+    name = host.lower().rstrip(".")
+    try:
+        return [str(ipaddress.ip_address(name.strip("[]").partition("%")[0]))]
+    except ValueError:
+        pass
+    local = "." not in name or any(name.endswith(f".{known}") for known in _LOCAL_NAMES)
+    return ["127.0.0.1"] if local else []
+
+
+def is_outside(addresses: list[str]) -> bool:
+    """Tell whether a host of these addresses, or of none that are known, may be on the internet."""
+    return not addresses or any(map(is_public, addresses))

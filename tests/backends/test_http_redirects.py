@@ -1,0 +1,151 @@
+"""Redirects from the internet to addresses that are not of it, as far as names and numbers say.
+
+Nothing here leaves this machine: which addresses a name has is told by the tests.
+"""
+
+import pytest
+
+pytest.importorskip("urllib3")
+
+from raw_server import RawServer, answer, sending
+
+from biggus.backends.http import attempt, connections
+from biggus.backends.http.addresses import addresses_of, by_name, is_outside, is_public
+from biggus.backends.http.client import HttpClient, HttpError
+from biggus.backends.http.settings import HttpSettings
+from biggus.backends.location import Location
+from biggus.backends.tiles.backend import TilesBackend
+from biggus.backends.zarr.remote import remote_objects
+
+PUBLIC, ELSEWHERE = "93.184.216.34", "2606:2800:220:1:248:1893:25c8:1946"
+
+
+@pytest.fixture
+def server():
+    server = RawServer()
+    server.answers["there"] = sending(answer(b"found"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def names(monkeypatch):
+    """Set what addresses names have; by default 127.0.0.1 is taken for a public one."""
+    known = {"127.0.0.1": [PUBLIC]}
+    monkeypatch.setattr(attempt, "addresses_of", lambda host: known.get(host, []))
+    return known
+
+
+def get(server, to, **settings):
+    location = to.format(port=server.port)
+    server.answers["old"] = sending(answer(b"", "302 Found", Location=location))
+    client = HttpClient(HttpSettings(retries=0, **settings))
+    return client.get(f"{server.url}/old").body
+
+
+@pytest.mark.parametrize(
+    "addresses",
+    [["127.0.0.1"], ["10.1.2.3"], ["169.254.169.254"], ["::1"], [PUBLIC, "192.168.0.1"]],
+)
+def test_from_a_public_server_to_what_is_not_public(server, names, addresses):
+    names["localhost"] = addresses
+    with pytest.raises(HttpError, match=r"localhost, which is no public.*local_redirects=True"):
+        get(server, "http://localhost:{port}/there")
+    assert server.paths == ["/old"]
+    assert get(server, "http://localhost:{port}/there", local_redirects=True) == b"found"
+
+
+def test_between_servers_that_are_not_public(server, names):
+    names.update({"127.0.0.1": ["127.0.0.1"], "localhost": ["127.0.0.1"]})
+    assert get(server, "http://localhost:{port}/there") == b"found"
+
+
+def test_on_the_same_host(server, names):
+    names["127.0.0.1"] = [PUBLIC]
+    assert get(server, "/there") == b"found"
+    assert get(server, "//127.0.0.1:{port}/there") == b"found"
+
+
+@pytest.mark.parametrize("first", [[PUBLIC], []])
+def test_a_name_that_comes_to_mean_another_address(server, names, first):
+    names["localhost"] = first
+    with pytest.raises(HttpError, match=r"sends this on to (127\.0\.0\.1|::1), which is no public"):
+        get(server, "http://localhost:{port}/there")
+    assert server.paths == ["/old"]
+
+
+def test_between_public_servers(server, names, monkeypatch):
+    monkeypatch.setattr(connections, "is_public", lambda address: True)
+    names["localhost"] = [PUBLIC, ELSEWHERE]
+    assert get(server, "http://localhost:{port}/there") == b"found"
+
+
+def test_once_outside_it_stays_outside(server, names):
+    names.update({"127.0.0.1": ["127.0.0.1"], "localhost": [PUBLIC]})
+    server.answers["then"] = sending(
+        answer(b"", "302 Found", Location=f"http://127.0.0.1:{server.port}/there")
+    )
+    with pytest.raises(HttpError, match=r"127\.0\.0\.1, which is no public"):
+        # The name leads here, and from here on is a public server's to say.
+        get(server, "http://localhost:{port}/then", local_redirects=False)
+
+
+@pytest.mark.parametrize(
+    ("address", "public"),
+    [
+        (PUBLIC, True),
+        (ELSEWHERE, True),
+        ("8.8.8.8", True),
+        ("127.0.0.1", False),
+        ("127.8.9.1", False),
+        ("0.0.0.0", False),
+        ("10.0.0.1", False),
+        ("172.16.0.1", False),
+        ("172.32.0.1", True),
+        ("192.168.1.1", False),
+        ("169.254.169.254", False),
+        ("100.64.0.1", False),
+        ("224.0.0.1", False),
+        ("255.255.255.255", False),
+        ("::", False),
+        ("::1", False),
+        ("fe80::1%eth0", False),
+        ("fd00::1", False),
+        ("ff02::1", False),
+        ("::ffff:10.0.0.1", False),
+        ("64:ff9b::a00:1", False),
+        ("64:ff9b::808:808", True),
+        ("2002:a00:1::", False),
+    ],
+)
+def test_which_addresses_are_public(address, public):
+    assert is_public(address) is public
+
+
+def test_what_a_name_alone_tells():
+    for name in ("localhost", "LOCALHOST.", "a.localhost", "printer.local", "x.internal", "nas"):
+        assert by_name(name) == ["127.0.0.1"]
+    assert by_name("[::1]") == ["::1"]
+    assert by_name("169.254.169.254") == ["169.254.169.254"]
+    assert by_name("tiles.example.org") == []
+
+
+def test_a_host_that_is_not_known_may_be_outside():
+    assert is_outside([])
+    assert is_outside(["10.0.0.1", PUBLIC])
+    assert not is_outside(["10.0.0.1", "::1"])
+
+
+@pytest.mark.parametrize("host", ["2130706433", "0x7f.1", "127.1", "127.0.0.1"])
+def test_numbers_are_read_as_the_system_reads_them(host):
+    found = addresses_of(host)
+    assert found in ([], ["127.0.0.1"])  # none where the system does not take it
+
+
+def test_the_option_reaches_the_requests():
+    for allowed in (False, True):
+        template = Location("https://host/{z}/{x}/{y}.png")
+        source = TilesBackend().open(template, zoom=1, local_redirects=allowed)
+        assert source.client.settings.local_redirects is allowed
+        objects = remote_objects(Location("https://host/a.zarr"), local_redirects=allowed)
+        assert objects._client.settings.local_redirects is allowed
