@@ -101,7 +101,7 @@ def interrupted(program, *arguments, within=20.0):
 def test_a_slow_evaluation_ends_at_once_and_reads_no_more(what, waits, workers):
     said, more = interrupted(PROGRAM, 0.02, waits, workers, what)
     assert said == "interrupted"
-    # Of 1024 reads those alone are made that were decided on: what threads were given, and their next.
+    # Of 1024 reads those alone are made that threads were given, and the next of each.
     assert 0 <= int(more.removeprefix("more ")) <= 2 * WAITING_THREADS
 
 
