@@ -74,7 +74,7 @@ if TYPE_CHECKING:
     from biggus.prefetching import prefetch
     from biggus.pyramids import Pyramid, TilePyramid, open_pyramid, overviews
     from biggus.sinks import save
-    from biggus.study import record, replay
+    from biggus.study import receipt, record, replay
     from biggus.viewer import hist, imshow, plot
     from biggus.viewer.maps import quicklook
 
@@ -142,6 +142,7 @@ __all__ = [
     "ptp",
     "quantile",
     "quicklook",
+    "receipt",
     "record",
     "replay",
     "round",
@@ -170,6 +171,7 @@ _later = {
     "plot": "biggus.viewer",
     "prefetch": "biggus.prefetching",
     "quicklook": "biggus.viewer.maps",
+    "receipt": "biggus.study",
     "record": "biggus.study",
     "replay": "biggus.study",
     "save": "biggus.sinks",

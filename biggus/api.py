@@ -93,7 +93,7 @@ def open(
     said = [variable, backend, {**options, "decode": decode}]
     try:
         source = studying.call(
-            "open",
+            studying.OPEN,
             where,
             said,
             lambda: _opened(where, variable, backend, chosen, decode, options),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import contextvars
 import threading
+import weakref
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -55,6 +56,10 @@ class Study(ABC):
         return make()
 
 
+OPEN = "open"
+"""The question that a source answers."""
+
+_openings: weakref.WeakKeyDictionary[Any, tuple[Any, Sequence[Any]]] = weakref.WeakKeyDictionary()
 _in_force: Study | None = None
 _changing = threading.Lock()
 _instead: contextvars.ContextVar[Study | None] = contextvars.ContextVar(
@@ -109,4 +114,15 @@ def to_read(source: Source) -> Source:
 def call(what: str, where: Any, said: Sequence[Any], make: Callable[[], _Answer]) -> _Answer:
     """Return what `make` gives, or what the study in force answers; see `Study.call`."""
     study = current()
-    return make() if study is None else study.call(what, where, said, make)
+    if study is not None:
+        return study.call(what, where, said, make)
+    answer = make()
+    if what == OPEN:
+        with contextlib.suppress(TypeError):  # anybody's source
+            _openings[answer] = (where, said)
+    return answer
+
+
+def opening_of(source: Source) -> tuple[Any, Sequence[Any]] | None:
+    """Return how a source was opened before a study began: where, and what was said."""
+    return _openings.get(source)

@@ -129,7 +129,7 @@ class Substitutes(Study):
             return source
         if source.derived:
             return base  # what a cache holds of it says not what it was made from
-        if source.resident and not _is_mapped(source):
+        if source.resident and not is_mapped(source):
             return source
         with self._making:
             known = self._made.get(id(source))
@@ -142,7 +142,7 @@ class Substitutes(Study):
         """Return what stands in for a source."""
 
 
-def _is_mapped(source: Source) -> bool:
+def is_mapped(source: Source) -> bool:
     """Tell whether values in memory are those of a file, which would be left out."""
     array: Any = getattr(source, "array", None)
     while isinstance(array, np.ndarray):

@@ -8,6 +8,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from biggus import studying
 from biggus.description import describe, encode_value
 from biggus.errors import BiggusError, StudyError
 from biggus.flight import SingleFlight
@@ -61,7 +62,7 @@ class Recording(Substitutes):
     def call(
         self, what: str, where: Any, said: Sequence[Any], make: Callable[[], _Answer]
     ) -> _Answer:
-        told = {"what": what, "said": said_json(said), **names_of(where)}
+        told = _told(what, where, said)
         try:
             answer = make()
         except BiggusError as error:
@@ -74,6 +75,13 @@ class Recording(Substitutes):
         else:
             self.note("call", {**told, "answer": encode_value(answer)})
         return answer
+
+    def note_opening(self, source: Source) -> None:
+        """Write down how a source was opened, if that was before."""
+        opening = studying.opening_of(source)
+        if opening is not None:
+            told = _told(studying.OPEN, *opening)
+            self.note("call", {**told, "source": source.token})
 
     def note(self, kind: str, told: Any) -> None:
         """Write something down, unless all is over."""
@@ -151,6 +159,7 @@ class Recorded(Chunkwise):
             )
         if not self._noted:
             self.study.note_source(self.source)
+            self.study.note_opening(innermost(self.source))
             self._noted = True
 
     def sibling(self, name: str) -> Source | None:
@@ -163,6 +172,10 @@ class Recorded(Chunkwise):
             token = None if found is None else found.token
             self.study.note("sibling", [self.token, name, token])
         return found
+
+
+def _told(what: str, where: Any, said: Sequence[Any]) -> dict[str, Any]:
+    return {"what": what, "said": said_json(said), **names_of(where)}
 
 
 _recordings: dict[str, Recording] = {}

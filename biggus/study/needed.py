@@ -1,0 +1,172 @@
+"""``biggus.receipt``: which chunks results need, and one digest for them."""
+
+from __future__ import annotations
+
+import contextvars
+import itertools
+from collections import deque
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from biggus import engine, options, studying
+from biggus.adapt import node_of, several
+from biggus.errors import StudyError
+from biggus.source import read
+from biggus.study.chunkwise import Chunkwise, Substitutes, innermost, is_mapped
+from biggus.study.receipts import box_at, chunk_digest, place_of, receipt_of, source_digest
+from biggus.threads import WaitingThreads
+from biggus.wrappers import ObjectSource
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from biggus.source import Box, Source, Values
+    from biggus.study.receipts import Place
+
+_AT_ONCE = 16
+_COPIES = 3
+"""How often a chunk may be in memory while its digest is made."""
+
+_readers = WaitingThreads(_AT_ONCE)
+
+
+def receipt(arrays: Iterable[Any]) -> str:
+    """Return one digest for all that results are made from: a receipt.
+
+    It is made of the chunks that are read for them, as they are stored: dtype, shape, bytes and
+    mask, before anything is unpacked; and of the attributes that say how they are.
+    The same inputs have the same receipt, in whatever order and by however many workers they
+    are read, from a cache or not, wherever they are.  What lies in memory counts for nothing,
+    and neither does what is computed.
+
+    All that is needed is read, and nothing is computed.
+
+    Parameters
+    ----------
+    arrays : iterable of Array
+        The results; objects that can be made arrays will do.
+
+    Returns
+    -------
+    str
+        ``biggus1-`` and 64 hexadecimal digits; `biggus.study.receipts` says how they are made.
+
+    Raises
+    ------
+    SourceError
+        If a read fails.
+    StudyError
+        If values have no bytes that could be told: Python objects other than text.
+
+    Examples
+    --------
+    >>> import biggus, numpy as np
+    >>> class Numbers:
+    ...     shape, dtype = (1000,), np.dtype("i4")
+    ...
+    ...     def __getitem__(self, box):
+    ...         return np.arange(1000, dtype="i4")[box]
+    >>> a = biggus.ArrayAdapter(Numbers(), chunks=(100,))
+    >>> biggus.receipt([a[20:150]]) == biggus.receipt([a[:200:7].sum(), a[100:101]])
+    True
+    >>> biggus.receipt([a[20:150]]) == biggus.receipt([a[20:250]])
+    False
+    """
+    needed = _Needed()
+    nodes = [node_of(array) for array in several(arrays)]
+    plainly = options.set_options
+    with studying.instead(needed), plainly(keep_partials=False, executor=None, progress=False):
+        engine.rehearse(nodes)
+    found: dict[int, dict[Place, str]] = {}
+    for number, place, digest in _digests(needed.sources.values()):
+        found.setdefault(number, {})[place] = digest
+    digests = []
+    for number, listed in enumerate(needed.sources.values()):
+        base = innermost(listed.source)
+        chunks = found.get(number, {})
+        if chunks:
+            digests.append(source_digest(base.conventions, base.attributes, chunks))
+    return receipt_of(digests)
+
+
+class _Listed(Chunkwise):
+    """A source of which it is written down which chunks would be read.
+
+    Plans ask how much of what would be read is in a cache.
+    """
+
+    def __init__(self, source: Source) -> None:
+        super().__init__(source)
+        self.places: dict[Place, None] = {}
+
+    def chunk(self, chunk: Box) -> Values:
+        raise NotImplementedError  # nothing is read of it
+
+    def cached_bytes(self, box: Box) -> int:
+        self.places.update((place_of(part.chunk), None) for part in self.grid.parts(box))
+        return 0
+
+
+class _Needed(Substitutes):
+    """A study in which it is looked at alone what would be read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sources: dict[Any, _Listed] = {}
+
+    def source(self, source: Source) -> Source:
+        if isinstance(source, _Listed) or (source.resident and not is_mapped(source)):
+            return source
+        if source.derived:
+            problem = "what it is made of is not known here: ask for the receipt of that"
+            raise StudyError(f"{source.name} has no receipt: {problem}")
+        base = innermost(source)
+        key = source.token or id(base.obj if isinstance(base, ObjectSource) else base)
+        listed = self.sources.get(key)
+        if listed is None:
+            listed = self.sources[key] = _Listed(source)
+        return listed
+
+    def substitute(self, source: Source) -> Chunkwise:
+        raise NotImplementedError
+
+
+class _Job(NamedTuple):
+    number: int
+    source: Source
+    place: Place
+
+
+def _digests(listed: Iterable[_Listed]) -> Iterator[tuple[int, Place, str]]:
+    """Yield the digest of each chunk, a few of which are read at a time."""
+    largest = max((_largest(each) for each in listed), default=0)
+    most = max(1, min(_AT_ONCE, options.current().memory // max(1, _COPIES * largest)))
+    jobs = itertools.chain.from_iterable(
+        (_Job(number, studying.to_read(each.source), place) for place in sorted(each.places))
+        for number, each in enumerate(listed)
+    )
+    under_way: deque[tuple[_Job, Any]] = deque()
+    try:
+        for job in jobs:
+            # The options of the caller hold for its reads.
+            context = contextvars.copy_context()
+            under_way.append((job, _readers.submit(context.run, _digest, job)))
+            if len(under_way) >= most:
+                yield _settled(*under_way.popleft())
+        while under_way:
+            yield _settled(*under_way.popleft())
+    finally:
+        for _, future in under_way:
+            future.cancel()
+
+
+def _largest(listed: _Listed) -> int:
+    sizes = (listed.source.peak_bytes(box_at(place)) for place in listed.places)
+    return max(sizes, default=0)
+
+
+def _settled(job: _Job, future: Any) -> tuple[int, Place, str]:
+    return job.number, job.place, future.result()
+
+
+def _digest(job: _Job) -> str:
+    return chunk_digest(read(job.source, box_at(job.place)))

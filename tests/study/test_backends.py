@@ -1,0 +1,174 @@
+"""Every backend: what was read of it is recorded, and the same without it."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import biggus
+from biggus.study.bundle import Bundle
+
+DATA = np.arange(600, dtype="f4").reshape(20, 30)
+KEYS = [np.s_[:], np.s_[3, ::7], np.s_[::-4, 5:6], np.s_[[0, 19, 7], :3], np.s_[...]]
+
+
+def same(one, other):
+    np.testing.assert_array_equal(np.ma.getdata(one), np.ma.getdata(other), strict=True)
+    np.testing.assert_array_equal(np.ma.getmaskarray(one), np.ma.getmaskarray(other))
+
+
+def results(array):
+    """Return values of an array, and what is known of it."""
+    read = [array[key].masked_array() for key in KEYS]
+    return [*read, array.mean(axis=0).masked_array(), (array * 2).sum().masked_array()]
+
+
+def check(make, program):
+    """Record a program, delete all that `make` made, and run it on what was recorded."""
+    make()
+    before = {path.name for path in Path().iterdir()}
+    plain = program()
+    for cache in (False, biggus.Cache("cache")):
+        # The first fills the cache; what is taken from it counts as well.
+        for name in ("one", "two"):
+            with biggus.set_options(cache=cache), biggus.record(f"{name}.biggus", overwrite=True):
+                values = program()
+            for one, other in zip(plain, values, strict=True):
+                same(one, other)
+        assert Path("one.biggus").read_bytes() == Path("two.biggus").read_bytes()
+        Path("one.biggus").rename(f"{cache is not False}.biggus")
+    assert Bundle("True.biggus").receipt == Bundle("False.biggus").receipt
+    Bundle("True.biggus").check()
+    for name in before:
+        shutil.rmtree(name) if Path(name).is_dir() else Path(name).unlink()
+    for cached in (True, False):
+        cache = biggus.Cache("other") if cached else False
+        with biggus.set_options(cache=cache), biggus.replay(f"{cached}.biggus"):
+            values = program()
+        for one, other in zip(plain, values, strict=True):
+            same(one, other)
+    assert biggus.Cache("other").stats().entries == 0
+    assert not list(biggus.Cache("other").descriptions())
+
+
+@pytest.mark.parametrize("dtype", ["f4", ">f8", "i2", "?", "M8[s]", "c8", "S3", "<U4"])
+def test_npy(folder, dtype):
+    values = DATA.astype(dtype) if np.dtype(dtype).kind != "?" else DATA % 3 == 0
+
+    def program():
+        array = biggus.open("a.npy")
+        read = [array[key].ndarray() for key in KEYS]
+        return [*read, array.max().ndarray()] if np.dtype(dtype).kind not in "cSU" else read
+
+    check(lambda: np.save("a.npy", values), program)
+
+
+def test_npy_of_records(folder):
+    dtype = np.dtype([("a", ">i2"), ("b", "S3", (2,))], align=True)
+    values = np.zeros((4, 5), dtype)
+    values["a"] = np.arange(20).reshape(4, 5)
+    values["b"][1] = b"xy"
+
+    def program():
+        array = biggus.open("a.npy")
+        return [array[1:].ndarray(), array["a"].ndarray()]
+
+    check(lambda: np.save("a.npy", values), program)
+
+
+@pytest.mark.parametrize(
+    "storage", [{}, {"chunks": (7, 8)}, {"chunks": (7, 8), "compression": "gzip", "shuffle": True}]
+)
+def test_hdf5(folder, storage):
+    h5py = pytest.importorskip("h5py")
+
+    def make():
+        with h5py.File("a.h5", "w") as file:
+            file.create_dataset("g/x", data=DATA, **storage).attrs["units"] = "K"
+
+    def program():
+        array = biggus.open("a.h5", "g/x")
+        return results(array)
+
+    check(make, program)
+
+
+def test_text_of_hdf5(folder):
+    h5py = pytest.importorskip("h5py")
+
+    def make():
+        with h5py.File("a.h5", "w") as file:
+            texts = np.array([["a", "", "üß"], ["longer", "xy", "z"]], object)
+            file.create_dataset("x", data=texts, dtype=h5py.string_dtype())
+
+    check(make, lambda: [biggus.open("a.h5", "x")[:, 1:].ndarray()])
+
+
+@pytest.mark.parametrize("format", ["NETCDF4", "NETCDF3_CLASSIC"])
+@pytest.mark.parametrize("decode", [True, False])
+def test_netcdf_that_is_packed_and_masked(folder, format, decode):
+    netCDF4 = pytest.importorskip("netCDF4")
+
+    def make():
+        with netCDF4.Dataset("a.nc", "w", format=format) as file:
+            file.createDimension("y", 20)
+            file.createDimension("x", 30)
+            variable = file.createVariable("t", "i2", ("y", "x"), fill_value=-1)
+            variable.setncatts({"scale_factor": np.float32(0.5), "add_offset": 10.0})
+            variable.valid_range = np.array([0, 500], "i2")
+            variable.set_auto_maskandscale(False)
+            variable[:] = DATA.astype("i2") - 1
+            file.createVariable("y", "f8", ("y",))[:] = np.arange(20.0)
+
+    check(make, lambda: results(biggus.open("a.nc", "t", decode=decode)))
+
+
+@pytest.mark.parametrize("format", [2, 3])
+@pytest.mark.parametrize("how", [{"chunks": (7, 8)}, {"chunks": (5, 5), "shards": (10, 15)}])
+def test_zarr(folder, format, how):
+    zarr = pytest.importorskip("zarr")
+    if format == 2 and "shards" in how:
+        pytest.skip("version 2 has no shards")
+
+    def make():
+        root = zarr.create_group("a.zarr", zarr_format=format)
+        array = root.create_array("x", shape=DATA.shape, dtype="f4", fill_value=-5, **how)
+        array[:15] = DATA[:15]  # the rest is not there, and is filled
+
+    def program():
+        return results(biggus.open("a.zarr"))
+
+    check(make, program)
+
+
+def test_tiles(folder):
+    pytest.importorskip("PIL")
+    pytest.importorskip("urllib3")
+    from tile_server import Reply, TileServer
+
+    server = TileServer().start()
+    server.replies["/RGB/3/1/1.png"] = [Reply(404)] * 99
+    url = server.url + "/RGB/{z}/{x}/{y}.png?size=8&api_key=s3cret"
+
+    def program():
+        planet = biggus.open(url, zoom=3, tile_size=8, retries=0, missing=7, headers={"Auth": "s"})
+        return [planet[5:20, ::3].masked_array(), planet[:9, :9].max(axis=(0, 1)).masked_array()]
+
+    try:
+        with biggus.set_options(cache=biggus.Cache("cache")):
+            plain = program()
+            for name in ("one", "two"):
+                with biggus.record(f"{name}.biggus"):
+                    program()
+    finally:
+        server.stop()
+    content = Path("one.biggus").read_bytes()
+    assert content == Path("two.biggus").read_bytes()
+    import zipfile
+
+    with zipfile.ZipFile("one.biggus") as file:
+        assert not any(b"s3cret" in file.read(name) for name in file.namelist())
+    with biggus.set_options(cache=None), biggus.replay("one.biggus"):
+        for one, other in zip(plain, program(), strict=True):
+            same(one, other)
