@@ -65,10 +65,10 @@ class Leaf(Node):
         source.shape, source.dtype = self.shape, self.dtype
         return studying.to_read(source)
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __getstate__(self) -> tuple[None, dict[str, Any]]:
         # Elsewhere no study may be in force: what stands in for the source goes along.
         sent = self.origin if studying.current() is None else self.source
-        return type(self), (sent, self.shape, self.dtype)
+        return None, {"origin": sent, "shape": self.shape, "dtype": self.dtype}
 
     @property
     def masked(self) -> bool:  # type: ignore[override]

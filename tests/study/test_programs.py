@@ -12,6 +12,7 @@ import biggus
 from biggus.engine.spill import SpilledSource
 from biggus.errors import GoneError, StudyError
 from biggus.pyramids.overview import OverviewSource
+from biggus.sinks.described import described
 from biggus.source import Source
 from biggus.study.bundle import Bundle
 from biggus.testing import ArraySource
@@ -350,7 +351,7 @@ def test_options_and_variables(folder):
     def program():
         array = biggus.open("a.h5")
         raw = biggus.open("a.h5::x", decode=False, chunks=(4,))
-        assert array.node.operands[0].source.attributes["units"] == "K"
+        assert described(array.node).attributes["units"] == "K"
         return [array[1:3].ndarray(), raw[1:3].ndarray(), np.array(raw.grid)]
 
     replayed(program, "a.h5")
