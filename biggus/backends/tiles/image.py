@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from biggus.backends.tiles.jpeg import CutOffError, lengthened
 from biggus.errors import BiggusError
 from biggus.extras import needing
 
@@ -35,6 +36,10 @@ _WARNINGS_LOCK = threading.Lock()
 
 class ImageError(BiggusError, ValueError):
     """Bytes are not the image that was expected."""
+
+
+class BrokenImageError(ImageError):
+    """Bytes are no whole image: another time, they may be."""
 
 
 def decode_image(data: bytes, size: int, bands: int, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
@@ -61,7 +66,7 @@ def decode_image(data: bytes, size: int, bands: int, dtype: np.dtype[Any]) -> np
     Raises
     ------
     ImageError
-        If it is not such an image, and whole.
+        If it is not such an image, and whole; `BrokenImageError` if it is no whole image.
     MissingDependencyError
         If Pillow is not installed.
     """
@@ -75,6 +80,8 @@ def decode_image(data: bytes, size: int, bands: int, dtype: np.dtype[Any]) -> np
             raise ImageError(f"the image is {width} x {height} pixels, not {size} x {size}{hint}")
         _check_depth(image, data, bands, dtype)
         _load(image)
+        if image.format == "JPEG":
+            _check_jpeg(data, image)
         if dtype.itemsize == 2:
             return _deep(image)
         return _as_bands(image, bands)
@@ -97,7 +104,9 @@ def _opened(data: bytes) -> ImageFile:
     if data.startswith(_PNG):
         _check_png(data)
     if factory is None:
-        raise ImageError(f"the body is no PNG, JPEG, WebP or GIF image: it begins {data[:16]!r}")
+        raise BrokenImageError(
+            f"the body is no PNG, JPEG, WebP or GIF image: it begins {data[:16]!r}"
+        )
     try:
         if b"Exif\0\0" not in data[:4096]:
             return factory(io.BytesIO(data))
@@ -107,7 +116,7 @@ def _opened(data: bytes) -> ImageFile:
             warnings.simplefilter("ignore")
             return factory(io.BytesIO(data))
     except Exception as error:
-        raise ImageError(f"the image cannot be decoded: {_said(error)}") from error
+        raise BrokenImageError(f"the image cannot be decoded: {_said(error)}") from error
 
 
 def _check_png(data: bytes) -> None:
@@ -116,16 +125,30 @@ def _check_png(data: bytes) -> None:
     start, kind = len(_PNG), b""
     while kind != b"IEND":
         if len(data) < start + 12:
-            raise ImageError("the PNG image is cut off")
+            raise BrokenImageError("the PNG image is cut off")
         (length,) = struct.unpack_from(">I", data, start)
         kind = data[start + 4 : start + 8]
         stop = start + 8 + length
         if len(data) < stop + 4:
-            raise ImageError("the PNG image is cut off")
+            raise BrokenImageError("the PNG image is cut off")
         (stated,) = struct.unpack_from(">I", data, stop)
         if zlib.crc32(view[start + 4 : stop]) != stated:
-            raise ImageError("the PNG image is damaged: a checksum is wrong")
+            raise BrokenImageError("the PNG image is damaged: a checksum is wrong")
         start = stop + 4
+
+
+def _check_jpeg(data: bytes, image: Image.Image) -> None:
+    """Refuse an image of which a part is missing, for which the decoder made something up."""
+    try:
+        longer = lengthened(data)
+    except CutOffError as error:
+        raise BrokenImageError(str(error)) from None
+    if longer is None:
+        return
+    with _opened(longer) as other:
+        _load(other)
+        if not np.array_equal(np.asarray(image), np.asarray(other)):
+            raise BrokenImageError(str(CutOffError("a part of its pixels")))
 
 
 def is_image(data: bytes) -> bool:
@@ -187,7 +210,7 @@ def _load(image: Image.Image) -> None:
     try:
         image.load()
     except Exception as error:
-        raise ImageError(f"the image cannot be decoded: {_said(error)}") from error
+        raise BrokenImageError(f"the image cannot be decoded: {_said(error)}") from error
 
 
 def _deep(image: Image.Image) -> npt.NDArray[Any]:

@@ -24,14 +24,14 @@ from biggus.backends.http.client import (
     OfflineHttpError,
 )
 from biggus.backends.http.freshness import Freshness
-from biggus.backends.tiles.image import ImageError, decode_image, is_image
+from biggus.backends.tiles.image import BrokenImageError, ImageError, decode_image, is_image
 from biggus.errors import OfflineError, SourceError
 from biggus.grid import ChunkPart, Grid
 from biggus.source import Source, Values, box_shape
 from biggus.threads import WaitingThreads
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from biggus.backends.http.attempt import Response
     from biggus.backends.http.settings import HttpSettings
@@ -241,9 +241,7 @@ class TileSource(Source):
             return entry
         try:
             # One attempt: there is a copy to fall back on.
-            response = self.client.get(
-                url, entry.conditions(), host=host, retries=0, largest=self._largest
-            )
+            response = self._get(url, entry.conditions(), retries=0)
         except HttpError as error:
             log.warning("%s; a stale copy is used", error)
             return entry
@@ -274,16 +272,22 @@ class TileSource(Source):
         response = _brought.take(url)
         try:
             if response is None:
-                response = self.client.get(url, host=self.counted, largest=self._largest)
+                response = self._get(url, {})
             if self._fills(response):
                 log.debug("%s: status %d, filled", shown, response.status)
                 shape = tuple(s.stop - s.start for s in part.chunk)
                 entry = Freshness.of(response.headers, self.fresh_for)
                 filled = np.full(shape, self.missing, self.dtype)
                 return filled, None if entry is None else entry.of_missing()
-            _check_status(response)
-            _check_type(response)
-            tile = decode_image(response.body, self.tile_size, self.bands, self.dtype)
+            try:
+                tile = self._pixels(response)
+            except BrokenImageError as error:
+                if not self.client.settings.retries:
+                    raise
+                log.info("%s: %s; asked for once more", shown, error)
+                # It may be a copy that is broken, somewhere on the way.
+                response = self._get(url, {"Cache-Control": "no-cache"})
+                tile = self._pixels(response)
         except OfflineHttpError as error:
             raise OfflineError(self.name, box, error) from None
         except HttpError as error:
@@ -291,6 +295,16 @@ class TileSource(Source):
         except (ImageError, _RefusedError) as error:
             raise SourceError(self.name, box, f"{shown}: {error}") from error
         return tile, Freshness.of(response.headers, self.fresh_for)
+
+    def _get(self, url: str, headers: Mapping[str, str], retries: int | None = None) -> Response:
+        return self.client.get(
+            url, headers, host=self.counted, retries=retries, largest=self._largest
+        )
+
+    def _pixels(self, response: Response) -> npt.NDArray[Any]:
+        _check_status(response)
+        _check_type(response)
+        return decode_image(response.body, self.tile_size, self.bands, self.dtype)
 
     @property
     def _largest(self) -> int:
