@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from biggus.errors import BiggusError, SourceChangedError, SourceError
+from biggus.errors import BiggusError, OpenError, SourceChangedError, SourceError
 from biggus.grid import flat_range
 from biggus.source import Stream
 from biggus.stream import lies_flat
@@ -40,6 +40,17 @@ def failures_named(name: str, box: Box) -> Iterator[None]:
         raise SourceError(name, box, error) from error
     except Exception as error:
         raise SourceError(name, box, one_line(error)) from error
+
+
+@contextlib.contextmanager
+def opening_named(location: str) -> Iterator[None]:
+    """Make errors of the library say what was opened: damaged files make it raise many kinds."""
+    try:
+        yield
+    except BiggusError:
+        raise
+    except Exception as error:
+        raise OpenError(location, f"it cannot be read: {one_line(error)}") from error
 
 
 def piece_of(

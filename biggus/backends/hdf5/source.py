@@ -32,7 +32,7 @@ from biggus.backends.hdf5.values import (
     read_values,
 )
 from biggus.backends.native import hdf5_lock
-from biggus.backends.pieces import failures_named
+from biggus.backends.pieces import failures_named, opening_named
 from biggus.backends.settling import look_again, settled, settled_stamp
 from biggus.backends.siblings import sibling_of
 from biggus.backends.stamp import Stamp, stamp_of
@@ -154,7 +154,7 @@ class HDF5Source(_DatasetSource):
         self.name = f"{path}::{self.dataset}"
         self.swmr = swmr
         self._hold: Hold | None = None
-        with hdf5_lock, hdf5_files.files.visit(self._key):
+        with hdf5_lock, hdf5_files.files.visit(self._key), opening_named(path):
             opened = hdf5_files.open_dataset(path, self.dataset, swmr)
             self.token = f"hdf5:{opened.file.real_path}::/{self.dataset}"
             self._describe(path, opened.dataset, opened.properties)
@@ -305,7 +305,7 @@ class AdoptedHDF5Source(_DatasetSource):
     """
 
     def __init__(self, dataset: Any) -> None:
-        with hdf5_lock:
+        with hdf5_lock, opening_named("an h5py Dataset"):
             if not dataset:
                 raise OpenError("an h5py Dataset", "its file is closed")
             file = dataset.file

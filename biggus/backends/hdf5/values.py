@@ -17,6 +17,7 @@ import numpy.typing as npt
 from biggus.backends.hdf5.files import h5py
 from biggus.backends.pieces import one_line
 from biggus.backends.strided import read_box
+from biggus.cf import KEPT_DTYPE, PACKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -214,7 +215,7 @@ def attributes_of(dataset: Any, properties: Any) -> dict[str, Any]:
     """Return the attributes: text as `str`, numbers as NumPy has them, empty ones as None.
 
     Those by which dimension scales are attached are None. What h5py cannot read is left out,
-    and what has no words.
+    and what has no words; unless it decides on the values, which is an error then.
     """
     attributes: dict[str, Any] = {}
     for encoded, name in _names(dataset.id, properties):
@@ -223,7 +224,9 @@ def attributes_of(dataset: Any, properties: Any) -> dict[str, Any]:
             continue
         try:
             attributes[name] = _attribute(_read_attribute(dataset, encoded, name), dataset.id)
-        except Exception as error:  # noqa: BLE001 - h5py raises many kinds
+        except Exception as error:
+            if name in PACKING or name == KEPT_DTYPE:
+                raise  # what the values are hangs on it
             log.warning("attribute %r of %s is left out: %s", name, dataset.name, one_line(error))
     return attributes
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from biggus.backends.base import Backend
 from biggus.backends.native import hdf5_lock
 from biggus.backends.netcdf.classic import MARKS
+from biggus.backends.pieces import opening_named
 from biggus.errors import OpenError
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class NetCDFBackend(Backend):
         from biggus.backends.netcdf.files import dataset_at, datasets, names_in
 
         path = os.path.realpath(location.path)
-        with hdf5_lock, datasets.visit(path):
+        with hdf5_lock, datasets.visit(path), opening_named(str(location.path)):
             return tuple(names_in(dataset_at(path)))
 
     def open(  # type: ignore[override]

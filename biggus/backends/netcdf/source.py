@@ -18,7 +18,7 @@ from biggus.backends.netcdf.files import datasets, opened_at, variable_in
 from biggus.backends.netcdf.packed import facts_of, read_bytes, read_packed
 from biggus.backends.netcdf.refused import check_text
 from biggus.backends.netcdf.stored import StoredVariable, stored_variable
-from biggus.backends.pieces import failures_named
+from biggus.backends.pieces import failures_named, opening_named
 from biggus.backends.plain import LARGEST
 from biggus.backends.siblings import sibling_of
 from biggus.errors import OpenError, SourceError, format_box
@@ -119,7 +119,7 @@ class NetCDFSource(_VariableSource, DirectSource):
         self._holds: tuple[Hold, ...] = ()
         self._stored: StoredVariable | None = None
         self._looked = False
-        with hdf5_lock, datasets.visit(self.path):
+        with hdf5_lock, datasets.visit(self.path), opening_named(self.path):
             opened = opened_at(self.path)
             found = variable_in(opened.dataset, self.path, self.variable)
             self._take(f"{self.path}::{self.variable}", facts_of(found, strings=decode))

@@ -145,7 +145,7 @@ def _told(location: Location) -> Iterator[None]:
         raise GoneError(location.public, "there is no such store") from None
     except ConnectionError as error:
         raise GoneError(location.public, str(error)) from None
-    except (OSError, ValueError, TypeError, AttributeError) as error:
+    except Exception as error:
         raise OpenError(location.public, f"its metadata cannot be read: {error}") from error
 
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from biggus.backends.zarr.objects import Objects
 
+_DEEPEST = 64
+
 ROOT = "/"
 """The name of the variable where the root of a store is itself an array."""
 
@@ -221,6 +223,27 @@ def _read_json(objects: Objects, key: str) -> dict[str, Any] | None:
         fields = json.loads(found.data)
     except ValueError as error:
         raise ValueError(f"the metadata document {key} is not valid JSON: {error}") from None
+    except RecursionError:
+        raise _too_deep(key) from None
     if not isinstance(fields, dict):
         raise ValueError(f"the metadata document {key} is not a JSON object")  # noqa: TRY004
+    # Those of others are looked at when they are read.
+    own = {name: value for name, value in fields.items() if name != "consolidated_metadata"}
+    if not key.endswith(".zmetadata") and not _is_shallow(own):
+        raise _too_deep(key)
     return fields
+
+
+def _is_shallow(value: Any) -> bool:
+    """Tell whether a value of JSON is nested no deeper than what has a meaning."""
+    level = [value]
+    for _ in range(_DEEPEST):
+        inner = [one.values() if isinstance(one, dict) else one for one in level]
+        level = [one for parts in inner for one in parts if isinstance(one, (dict, list))]
+        if not level:
+            return True
+    return False
+
+
+def _too_deep(key: str) -> ValueError:
+    return ValueError(f"the metadata document {key} is nested too deeply")

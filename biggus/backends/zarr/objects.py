@@ -300,5 +300,5 @@ def _is_group(document: bytes) -> bool:
 
     try:
         return bool(json.loads(document).get("node_type") == "group")
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         return False

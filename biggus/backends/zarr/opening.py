@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from biggus.backends.location import Location
+from biggus.backends.pieces import opening_named
 from biggus.backends.zarr import metadata as zarr_metadata
 from biggus.backends.zarr.objects import FolderObjects, ZipObjects
 from biggus.backends.zarr.source import ZarrSource
@@ -31,11 +32,12 @@ def open_source(text: str, variable: str, options: tuple[tuple[str, Any], ...]) 
         fresh_for = float(given.pop("fresh_for", FRESH_SECONDS))
         objects = objects_at(location, given)
         objects.variant = variant_of(location, given)
-        return RemoteZarrSource(
-            fresh_for, objects, store_name(location), path, zarr_format, reopen, decode
-        )
+        name = store_name(location)
+        with opening_named(name):
+            return RemoteZarrSource(fresh_for, objects, name, path, zarr_format, reopen, decode)
     objects = objects_at(location, given)
-    return ZarrSource(objects, location.public, path, zarr_format, reopen, decode)
+    with opening_named(location.public):
+        return ZarrSource(objects, location.public, path, zarr_format, reopen, decode)
 
 
 def store_name(location: Location) -> str:

@@ -117,7 +117,7 @@ class ZarrSource(Source):
         store = make_store(objects)
         try:
             edges = rectilinear_edges(document.fields)
-        except (ValueError, TypeError, KeyError) as error:
+        except Exception as error:
             raise OpenError(public, f"its metadata make no sense: {reason(error)}") from error
         fields = document.fields
         if edges is not None:
@@ -133,7 +133,9 @@ class ZarrSource(Source):
                 self.attributes = cf_attributes(document, self.dtype, self.fill_value)
                 self.conventions = CONVENTIONS
             store.check = check_for(fields, document.zarr_format)
-        except (ValueError, TypeError, KeyError, NotImplementedError, AttributeError) as error:
+        except BiggusError:
+            raise
+        except Exception as error:
             raise OpenError(public, f"its metadata make no sense: {reason(error)}") from error
 
     def _take(self, array: Any, edges: tuple[Edges, ...] | None) -> None:
@@ -276,7 +278,7 @@ def open_document(
         raise GoneError(public, "there is no such store") from None
     except ConnectionError as error:
         raise GoneError(public, str(error)) from None
-    except (OSError, ValueError) as error:
+    except Exception as error:
         raise OpenError(public, reason(error)) from error
     raise VariableError(public, f"there is no array {path or zarr_metadata.ROOT!r}", available)
 
@@ -292,7 +294,7 @@ def _may_be_there(objects: Objects, name: str, path: str, zarr_format: int | Non
         return zarr_metadata.read_array(objects, inside, zarr_format) is not None
     except ForbiddenError:
         return False  # some servers say so of what is not there
-    except (OSError, ValueError):
+    except Exception:  # noqa: BLE001 - of any kind, which the opening tells
         return True
 
 
