@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from biggus.description import DescribedSource
-from biggus.errors import BiggusError, StudyError
-from biggus.study.canonical import decoded, most_bytes
+from biggus.errors import StudyError
+from biggus.normal import normal_chunks
+from biggus.study.canonical import decoded, dtype_json, most_bytes
 from biggus.study.manifest import FORMAT, VERSION
 from biggus.study.receipts import receipt_of, source_digest
 from biggus.study.writing import CHUNKS, CRATE, MANIFEST, MOST_MANIFEST
@@ -76,6 +77,11 @@ class Held:
         source = DescribedSource(self.description)
         if not all(isinstance(n, int) and n >= 0 for n in source.shape):
             raise ValueError(f"{source.shape} is no shape")
+        if source.dtype.subdtype is not None:
+            raise ValueError(f"{source.dtype} is no dtype of an array")
+        dtype_json(source.dtype)
+        if source.chunks is not None:
+            source.chunks = normal_chunks(source.chunks, source.shape)
         return source
 
 
@@ -165,14 +171,12 @@ class Bundle:
         """Have whatever goes wrong be said in one way: anybody may have made the file."""
         try:
             yield
-        except StudyError:
-            raise
         except FileNotFoundError:
             raise StudyError(f"there is no bundle {self.path}") from None
-        except (BiggusError, KeyError, MemoryError, RecursionError) as error:
-            raise StudyError(f"cannot read {self.path}: {problem}") from error
         except Exception as error:
-            told = " ".join(str(error).split())[:200]
+            if isinstance(error, StudyError) and str(self.path) in str(error):
+                raise
+            told = " ".join(str(error).split())[:200] or type(error).__name__
             raise StudyError(f"cannot read {self.path}: {problem}: {told}") from error
 
     def _opened(self) -> zipfile.ZipFile:

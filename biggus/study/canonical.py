@@ -163,7 +163,7 @@ def decoded(buffer: bytes, dtype: np.dtype[Any], shape: tuple[int, ...]) -> Valu
 
     Raises
     ------
-    StudyError
+    ValueError
         If it is that of no such values.
     """
     for masked in (False, True):
@@ -171,17 +171,17 @@ def decoded(buffer: bytes, dtype: np.dtype[Any], shape: tuple[int, ...]) -> Valu
         if buffer.startswith(head):
             break
     else:
-        raise StudyError("it is no chunk of such values")
+        raise ValueError("it is no chunk of such values")
     size = math.prod(shape)
     at = len(buffer) - size if masked else len(buffer)
     if at < len(head):
-        raise StudyError("it is cut off")
+        raise ValueError("it is cut off")
     if dtype.kind in "OT":
         data = _text(memoryview(buffer)[len(head) : at], dtype, shape)
     else:
         packed = _packed(dtype)
         if at - len(head) != size * packed.itemsize:
-            raise StudyError("it is cut off")
+            raise ValueError("it is cut off")
         raw: npt.NDArray[Any] = np.ndarray(shape, packed, buffer, len(head))
         data = np.ndarray(shape, dtype)  # np.empty makes S1 of S0
         data[...] = raw
@@ -197,14 +197,14 @@ def _text(body: memoryview, dtype: np.dtype[Any], shape: tuple[int, ...]) -> npt
     for _ in range(math.prod(shape)):
         stop = at + _LENGTH.size
         if stop > len(body):
-            raise StudyError("it is cut off")
+            raise ValueError("it is cut off")
         (length,) = _LENGTH.unpack(body[at:stop])
         at = stop + length
         if at > len(body):
-            raise StudyError("it is cut off")
+            raise ValueError("it is cut off")
         found.append(str(body[stop:at], "utf-8", "surrogatepass"))
     if at != len(body):
-        raise StudyError("it goes on after its end")
+        raise ValueError("it goes on after its end")
     data: npt.NDArray[Any] = np.empty(len(found), dtype)
     data[:] = found
     return data.reshape(shape)
