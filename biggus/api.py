@@ -15,6 +15,7 @@ from biggus import studying
 from biggus.adapt import leaf_of
 from biggus.array import Array
 from biggus.backends import Backend, Location, backend_for, backend_named
+from biggus.backends.base import Resolution
 from biggus.backends.location import place_and_variable
 from biggus.caching import chosen_cache
 from biggus.errors import BackendOptionError, GoneError, VariableError
@@ -108,6 +109,49 @@ def open(
     if chosen is not None and (cache is not None or source.token is not None):
         source = chosen.wrap(source)
     return Array.from_node(leaf_of(source, decode))
+
+
+def server_for(where: Location, backend: str | None = None) -> Backend:
+    """Return the backend that is named, or that which is surest of a location.
+
+    Raises
+    ------
+    OpenError
+        If no backend knows it.
+    """
+    if backend:
+        return backend_named(backend)
+    return backend_named(studying.call("backend", where, [], lambda: backend_for(where).name))
+
+
+def variables_of(server: Backend, where: Location, options: dict[str, Any]) -> tuple[str, ...]:
+    """Return the names of the variables in a location.
+
+    Raises
+    ------
+    OpenError
+        If it cannot be opened.
+    """
+    said = [server.name, options]
+    names = studying.call("variables", where, said, lambda: server.variables(where, **options))
+    return tuple(names)
+
+
+def resolutions_of(
+    server: Backend, where: Location, group: str, options: dict[str, Any]
+) -> list[Resolution]:
+    """Return the resolutions of the image that a group in a location holds.
+
+    Raises
+    ------
+    OpenError
+        If it cannot be opened.
+    """
+    said = [server.name, group, options]
+    found: Any = studying.call(
+        "resolutions", where, said, lambda: server.resolutions(where, group, **options)
+    )
+    return [Resolution(*each) for each in found]
 
 
 def located(location: object, variable: str | None) -> tuple[Location, str | None]:

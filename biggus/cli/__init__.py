@@ -1,4 +1,4 @@
-"""The command line: ``biggus demo``, ``info``, ``get``, ``stats``, ``plan``, ``save``, ``cache``.
+"""The command line: ``biggus demo``, ``info``, ``get``, ``stats``, ``record`` and their like.
 
 One command a module; `command` knows them all and turns errors into one line
 and an exit code.  Nobody imports this package.

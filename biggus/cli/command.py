@@ -35,7 +35,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     -------
     int
         The exit code: 0 if all went well, 1 for what biggus or the system
-        refused, 2 for arguments that make no sense, 130 after Ctrl-C.
+        refused, 2 for arguments that make no sense, 130 after Ctrl-C; or that of the program
+        that was run.
 
     Examples
     --------
@@ -45,11 +46,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     if argv is None:
         stop_orderly()
     given = sys.argv[1:] if argv is None else argv
-    parser = _parser(given)
+    own, program = _split(given)
+    parser = _parser(own)
     try:
-        arguments = _parsed(parser, given)
+        arguments = _parsed(parser, own)
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else USAGE
+    arguments.program = program
     with _log_to_stderr(arguments.verbose):
         return _run(arguments)
 
@@ -57,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(arguments: argparse.Namespace) -> int:
     """Run a command, and turn what it raises into one line and an exit code."""
     try:
-        arguments.run(arguments)
+        code = arguments.run(arguments)
         sys.stdout.flush()
     except UsageError as error:
         return _failed(error, USAGE)
@@ -72,7 +75,15 @@ def _run(arguments: argparse.Namespace) -> int:
     except Exception as error:
         logging.getLogger("biggus.cli").debug("it was raised here:", exc_info=True)
         return _failed(f"{type(error).__name__}: {error} (-vv tells where)", FAILED)
-    return OK
+    return OK if code is None else int(code)
+
+
+def _split(given: Sequence[str]) -> tuple[Sequence[str], list[str]]:
+    """Return the arguments of a command, and the program that it is to run, behind two dashes."""
+    if not given or given[0] not in _RUNNING or "--" not in given:
+        return given, []
+    at = list(given).index("--")
+    return given[:at], list(given[at + 1 :])
 
 
 class _Parser(argparse.ArgumentParser):
@@ -145,8 +156,15 @@ _COMMANDS = {
     "plan": "plan",
     "save": "save",
     "cache": "caches",
+    "record": "recording",
+    "replay": "replaying",
+    "verify": "verify",
+    "diff": "diff",
 }
 """The module of each command, in the order in which they are listed."""
+
+_RUNNING = ("record", "replay")
+"""The commands that run a program."""
 
 
 def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import biggus
 from biggus import options
-from biggus.api import options_of
-from biggus.backends import Backend, Location, backend_for, backend_named
+from biggus.api import options_of, server_for, variables_of
+from biggus.backends import Backend, Location
 from biggus.caching import chosen_cache
 from biggus.cf import Decoder
 from biggus.cli.usage import UsageError
@@ -142,7 +142,7 @@ def _place(arguments: argparse.Namespace) -> Location:
 
 
 def _backend(arguments: argparse.Namespace, location: Location) -> Backend:
-    return backend_named(arguments.backend) if arguments.backend else backend_for(location)
+    return server_for(location, arguments.backend)
 
 
 def variables(arguments: argparse.Namespace) -> tuple[str, ...]:
@@ -152,7 +152,7 @@ def variables(arguments: argparse.Namespace) -> tuple[str, ...]:
         server = _backend(arguments, location)
         given = backend_options(arguments)
         with options_of(server, given):
-            return server.variables(location, **given)
+            return variables_of(server, location, given)
     except BiggusError as error:
         names = _remembered(location) if isinstance(error, GoneError) else ()
         if not names:

@@ -6,7 +6,7 @@ import logging
 import time
 from typing import TYPE_CHECKING, Any
 
-from biggus import options
+from biggus import options, studying
 from biggus.adapt import leaf_of, node_of
 from biggus.array import Array
 from biggus.caching import chosen_cache
@@ -213,6 +213,8 @@ class _Made:
 
 def _cache(cache: Cache | bool | None) -> Cache | None:
     """Return the cache for overviews: that of the options, else the default one; None for none."""
+    if studying.current() is not None:
+        return None  # what is kept says not what it was made from
     said = options.current().cache if cache is None else cache
     return chosen_cache(True if said is None else said, remote=False)
 

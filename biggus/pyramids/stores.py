@@ -6,7 +6,6 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from biggus import api
-from biggus.backends import backend_for, backend_named
 from biggus.errors import OpenError, VariableError
 from biggus.pyramids.layout import picture_axes
 from biggus.pyramids.pyramid import Pyramid
@@ -73,7 +72,7 @@ def open_pyramid(
     <biggus.TilePyramid shape=(4096, 4096, 3) dtype=uint8 levels=5>
     """
     where, variable = api.located(location, variable)
-    server = backend_named(backend) if backend else backend_for(where)
+    server = api.server_for(where, backend)
     if server.name == "tiles":
         if axes not in (None, (0, 1)):
             raise ValueError(f"the rows and columns of tiles are axes 0 and 1, not axes={axes}")
@@ -96,7 +95,7 @@ def _found(
     # The whole name may be that of the group, or its last part that of a variable.
     for count in dict.fromkeys((len(parts), max(0, len(parts) - 1))):
         group = "/".join(parts[:count])
-        found = server.resolutions(where, group, **said)
+        found = api.resolutions_of(server, where, group, said)
         if found:
             prefix = f"{group}/" if group else ""
             named = [each._replace(path=prefix + each.path.strip("/")) for each in found]
@@ -115,7 +114,7 @@ def _paths(
     if name is not None:
         return [f"{each.path}/{name}" for each in found]
     try:
-        known = server.variables(where, **said)
+        known = api.variables_of(server, where, said)
     except OpenError:
         return [each.path for each in found]  # what cannot be listed can be opened by its name
     return [_path(where, each, known) for each in found]

@@ -1,0 +1,39 @@
+"""``biggus diff``: in what two studies differ."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from biggus.cli.recording import summary
+from biggus.study.bundle import Bundle
+from biggus.study.verifying import differences
+
+if TYPE_CHECKING:
+    import argparse
+
+_DIFFERENT = 1
+
+
+def add_command(commands: Any, common: argparse.ArgumentParser) -> None:
+    """Add this command to the command line."""
+    text = (
+        "Tell in what two files that biggus record made differ: in the regions that were read, "
+        "their values, and the versions and options of what read them. The exit code is 0 if "
+        "what was read is the same, and 1 if not."
+    )
+    parser = commands.add_parser(
+        "diff", parents=[common], help="tell in what two recorded studies differ", description=text
+    )
+    parser.add_argument("one", metavar="FILE", help="what biggus record made")
+    parser.add_argument("other", metavar="OTHER", help="the same")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print in what two bundles differ."""
+    bundles = [Bundle(arguments.one), Bundle(arguments.other)]
+    for path, bundle in zip((arguments.one, arguments.other), bundles, strict=True):
+        print(f"{path}: {summary(bundle)}")
+    for finding in differences(*bundles):
+        print(f"  {finding}")
+    return 0 if bundles[0].receipt == bundles[1].receipt else _DIFFERENT

@@ -1,0 +1,50 @@
+"""Programs that are run by a command, as they are."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+from biggus.cli.usage import UsageError
+from biggus.errors import StudyError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_BY_SIGNAL = 128
+"""Added to the number of the signal that ended a program, as shells do."""
+
+
+def add_program(
+    commands: Any, common: argparse.ArgumentParser, name: str, **told: str
+) -> argparse.ArgumentParser:
+    """Add a command that runs a program, which comes after two dashes."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name,
+        parents=[common],
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        usage=f"biggus {name} [OPTIONS] {'FILE ' * (name == 'replay')}-- PROGRAM [ARGUMENT ...]",
+        **told,
+    )
+    return parser
+
+
+def run_program(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
+    """Run a program in an environment, and return its exit code.
+
+    Raises
+    ------
+    UsageError
+        If none is named.
+    StudyError
+        If it cannot be run.
+    """
+    program: list[str] = arguments.program
+    if not program:
+        raise UsageError("name a program to run, after two dashes: -- python study.py")
+    try:
+        code = subprocess.run(program, env=dict(environment), check=False).returncode  # noqa: S603 - what the user says
+    except OSError as error:
+        raise StudyError(f"cannot run {program[0]}: {error.strerror}") from error
+    return _BY_SIGNAL - code if code < 0 else code

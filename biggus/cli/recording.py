@@ -1,0 +1,72 @@
+"""``biggus record``: a program, and all that it reads with biggus, in one file."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+from biggus.cli.programs import add_program, run_program
+from biggus.options import format_bytes
+from biggus.study.bundle import Bundle
+from biggus.study.bundling import Bundling
+from biggus.study.environment import RECORD, REPLAY
+
+if TYPE_CHECKING:
+    import argparse
+
+_EXAMPLES = """\
+  biggus record -o study.biggus -- python study.py
+  biggus replay study.biggus -- python study.py
+
+The processes that the program starts take part, if they get its environment: BIGGUS_RECORD
+says there where to record. The file is made when the program has ended well.
+"""
+
+
+def add_command(commands: Any, common: argparse.ArgumentParser) -> None:
+    """Add this command to the command line."""
+    parser = add_program(
+        commands,
+        common,
+        "record",
+        help="run a program, and keep all that it reads in one file",
+        description="Run a program, and keep all that it reads with biggus in one file.",
+        epilog=_EXAMPLES,
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        default="study.biggus",
+        metavar="FILE",
+        help="where to keep it (default: study.biggus)",
+    )
+    parser.add_argument("--force", action="store_true", help="replace FILE if it is there")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run a program, and make a bundle of what it has read."""
+    bundling = Bundling(arguments.output, arguments.force, "--force")
+    try:
+        environment = {**os.environ, RECORD: str(bundling.folder)}
+        environment.pop(REPLAY, None)
+        code = run_program(arguments, environment)
+        if code:
+            print("biggus: the program failed: nothing is kept of it", file=sys.stderr)
+            return code
+        bundling.finish()
+    finally:
+        bundling.remove()
+    bundle = Bundle(bundling.path)
+    # The standard output is the program's.
+    print(f"biggus: {arguments.output}: {summary(bundle)}", file=sys.stderr)
+    return 0
+
+
+def summary(bundle: Bundle) -> str:
+    """Say in a line what is in a bundle."""
+    read = sum(bool(held.chunks) for held in bundle.sources.values())
+    chunks = f"{bundle.chunks:,} chunk{'s' * (bundle.chunks != 1)}"
+    sources = f"{read:,} source{'s' * (read != 1)}"
+    return f"{chunks} of {sources}, {format_bytes(bundle.nbytes)}; receipt {bundle.receipt}"

@@ -1,0 +1,43 @@
+"""``biggus replay``: a program, on what was recorded of it and on nothing else."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from biggus.cli.programs import add_program, run_program
+from biggus.study.bundle import Bundle
+from biggus.study.environment import RECORD, REPLAY
+
+if TYPE_CHECKING:
+    import argparse
+
+_EXAMPLES = """\
+  biggus replay study.biggus -- python study.py
+
+Nothing is read but FILE, and no socket is opened. The processes that the program starts
+take part, if they get its environment: BIGGUS_REPLAY names the file there. The exit code is
+the program's.
+"""
+
+
+def add_command(commands: Any, common: argparse.ArgumentParser) -> None:
+    """Add this command to the command line."""
+    parser = add_program(
+        commands,
+        common,
+        "replay",
+        help="run a program on what was recorded of it",
+        description="Run a program on what was recorded of it, and on nothing else.",
+        epilog=_EXAMPLES,
+    )
+    parser.add_argument("study", metavar="FILE", help="what biggus record made")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run a program on a bundle."""
+    bundle = Bundle(arguments.study)
+    environment = {**os.environ, REPLAY: str(bundle.path)}
+    environment.pop(RECORD, None)
+    return run_program(arguments, environment)

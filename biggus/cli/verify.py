@@ -1,0 +1,50 @@
+"""``biggus verify``: whether a study is whole, and whether its sources still are as they were."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from biggus.cli.recording import summary
+from biggus.errors import StudyError
+from biggus.study.bundle import Bundle
+from biggus.study.verifying import against_sources
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def add_command(commands: Any, common: argparse.ArgumentParser) -> None:
+    """Add this command to the command line."""
+    text = (
+        "Check the digest of all that is in a file that biggus record made; and, if that is "
+        "wanted, read it again from where it came, and name the regions that changed."
+    )
+    parser = commands.add_parser(
+        "verify",
+        parents=[common],
+        help="check what was recorded, against its sources too",
+        description=text,
+    )
+    parser.add_argument("study", metavar="FILE", help="what biggus record made")
+    parser.add_argument(
+        "--against-sources",
+        action="store_true",
+        help="read the sources again, and name the regions that changed",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Check a bundle."""
+    bundle = Bundle(arguments.study)
+    bundle.check()
+    print(f"{arguments.study}: {summary(bundle)}")
+    if not arguments.against_sources:
+        return
+    count = 0
+    for finding in against_sources(bundle):
+        count += 1
+        print(f"  {finding}")
+    if count:
+        raise StudyError(f"{count} of what was recorded is not as it was, or cannot be looked at")
+    print("  its sources are as they were")

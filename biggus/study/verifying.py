@@ -1,0 +1,175 @@
+"""Looking again: whether sources still hold what was recorded of them, and how studies differ."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from biggus import api
+from biggus.description import decode_value
+from biggus.errors import BiggusError
+from biggus.nodes import Leaf
+from biggus.source import read
+from biggus.study.bundle import format_place
+from biggus.study.canonical import plain_json
+from biggus.study.chunkwise import innermost
+from biggus.study.receipts import box_at, chunk_digest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from biggus.array import Array
+    from biggus.source import Source
+    from biggus.study.bundle import Bundle, Held
+
+
+class Finding(NamedTuple):
+    """Something that is not as it was recorded, or cannot be looked at.
+
+    Attributes
+    ----------
+    origin : str
+        The source.
+    region : str
+        Where in it; empty if that is all of it.
+    problem : str
+        What is wrong.
+    """
+
+    origin: str
+    region: str
+    problem: str
+
+    def __str__(self) -> str:
+        return f"{self.origin}{self.region and ' '}{self.region}: {self.problem}"
+
+
+def against_sources(bundle: Bundle) -> Iterator[Finding]:
+    """Read again what was recorded, from where it came, and yield what is not as it was.
+
+    No cache is used.  What a program made itself, such as an adapter with a token, cannot be
+    opened from here.
+    """
+    found: dict[str, Source | Finding] = {}
+    for token, held in bundle.sources.items():
+        if held.chunks:
+            source = _found(bundle, token, found)
+            yield from [source] if isinstance(source, Finding) else _changed(held, source)
+
+
+def _found(bundle: Bundle, token: str, found: dict[str, Source | Finding]) -> Source | Finding:
+    """Return a source from where it was, or why it is not there."""
+    if token in found:
+        return found[token]
+    origin = bundle.sources[token].origin
+    found[token] = Finding(origin, "", "only the program that was recorded can open it")
+    for told in bundle.manifest["calls"]:
+        if told.get("source") == token:
+            found[token] = _opened(told, origin)
+    for other, held in bundle.sources.items():
+        for name, sibling in held.siblings.items():
+            if sibling == token and isinstance(found[token], Finding):
+                beside = _found(bundle, other, found)
+                source = None if isinstance(beside, Finding) else beside.sibling(name)
+                if source is not None:
+                    found[token] = source
+    return found[token]
+
+
+def _opened(told: dict[str, Any], origin: str) -> Source | Finding:
+    try:
+        variable, backend, given = told["said"]
+        options = {name: _given(value) for name, value in given.items()}
+        array = api.open(told["place"], variable, backend=backend, cache=False, **options)
+    except BiggusError as error:
+        return Finding(origin, "", str(error))
+    except (TypeError, ValueError, KeyError) as error:
+        return Finding(origin, "", f"it cannot be opened as it was: {error}")
+    return _source_of(array)
+
+
+def _source_of(array: Array) -> Source:
+    node = array.node
+    while not isinstance(node, Leaf):
+        (node,) = node.children
+    return innermost(node.source)
+
+
+def _given(value: Any) -> Any:
+    """Return an option from what is kept of it."""
+    if isinstance(value, dict) and set(value) == {"$type"}:
+        return np.dtype(value["$type"].rpartition(".")[2])
+    return decode_value(value)
+
+
+def _changed(held: Held, source: Source) -> Iterator[Finding]:
+    told = held.source()
+    if (source.shape, source.dtype) != (told.shape, told.dtype):
+        was, now = (f"of shape {each.shape} and {each.dtype}" for each in (told, source))
+        yield Finding(held.origin, "", f"it was {was}, and is {now}")
+        return
+    for name in sorted({*told.attributes, *source.attributes}):
+        one, other = (repr(each.attributes.get(name)) for each in (told, source))
+        if one != other:
+            yield Finding(held.origin, "", f"its attribute {name} was {one}, and is {other}")
+    for place, (digest, _) in held.chunks.items():
+        try:
+            now = chunk_digest(read(source, box_at(place)))
+        except BiggusError as error:
+            yield Finding(held.origin, format_place(place), str(error))
+            continue
+        if now != digest:
+            yield Finding(held.origin, format_place(place), "it has changed")
+
+
+def differences(one: Bundle, other: Bundle) -> Iterator[Finding]:
+    """Yield in what two studies differ: in what was read, and in what read it.
+
+    Sources are taken for the same by their tokens, or by how the program named them.
+    """
+    names = {name: token for token, held in other.sources.items() for name in _names(other, token)}
+    left = {token: held for token, held in other.sources.items() if held.chunks}
+    for token, held in one.sources.items():
+        if not held.chunks:
+            continue
+        same = next((names[name] for name in _names(one, token) if name in names), None)
+        found = None if same is None else left.pop(same, None)
+        if found is None:
+            yield Finding(held.origin, "", f"only {one.path.name} has it")
+        else:
+            yield from _between(one, other, held, found)
+    for held in left.values():
+        yield Finding(held.origin, "", f"only {other.path.name} has it")
+    for what in ("made_with", "options"):
+        yield from _settings(one.manifest.get(what, {}), other.manifest.get(what, {}))
+
+
+def _names(bundle: Bundle, token: str) -> list[str]:
+    """Return what a source is known by: its token, and what a program says to open it."""
+    names = [token]
+    for told in bundle.manifest["calls"]:
+        if told.get("source") == token:
+            said = plain_json(told["said"])
+            names += [f"{name} {told[name]} {said}" for name in ("text", "below") if name in told]
+    return names
+
+
+def _between(one: Bundle, other: Bundle, held: Held, found: Held) -> Iterator[Finding]:
+    for place in sorted({*held.chunks, *found.chunks}):
+        digests = [each.chunks.get(place, ("", 0))[0] for each in (held, found)]
+        region = format_place(place)
+        if not all(digests):
+            yield Finding(
+                held.origin, region, f"only {(one if digests[0] else other).path.name} has it"
+            )
+        elif digests[0] != digests[1]:
+            yield Finding(held.origin, region, "it has other values")
+    if held.digest != found.digest and held.chunks == found.chunks:
+        yield Finding(held.origin, "", "what says how it is unpacked is different")
+
+
+def _settings(one: dict[str, Any], other: dict[str, Any]) -> Iterator[Finding]:
+    for name in sorted({*one, *other}):
+        if one.get(name) != other.get(name):
+            yield Finding(name, "", f"{one.get(name)} and {other.get(name)}")
