@@ -226,6 +226,23 @@ class MemoryBudgetError(BiggusError, MemoryError):
     """Something would take more memory than the ``memory`` option allows."""
 
 
+class DeadlineError(BiggusError, TimeoutError):
+    """An evaluation was not done in the time that the ``deadline`` option gives it.
+
+    Parameters
+    ----------
+    seconds : float
+        That time.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"not done within {seconds:g} s, as set_options(deadline=...) asks")
+        self.seconds = seconds
+
+    def __reduce__(self) -> tuple[type[DeadlineError], tuple[float]]:
+        return type(self), (self.seconds,)
+
+
 class ReadLimitError(BiggusError, ValueError):
     """To compute something, more would have to be read than was allowed."""
 

@@ -6,6 +6,9 @@ import os
 import threading
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from biggus import deadlines
+from biggus.errors import DeadlineError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Hashable, Sequence
 
@@ -30,8 +33,8 @@ class SingleFlight(Generic[T]):
     """Calls that are under way, by key.
 
     No lock is held while a call runs.  If it fails, all who wait get its
-    error; if its thread is interrupted, or what failed was made together with
-    others, one of those who wait takes over.
+    error; if its thread is interrupted, its evaluation has no time left, or what failed
+    was made together with others, one of those who wait takes over.
 
     Examples
     --------
@@ -75,7 +78,8 @@ class SingleFlight(Generic[T]):
                     self._make(keys, own, led, make)
                     found.update((place, (own[place].result, own[place].shared)) for place in led)
                 for place, flight in others.items():
-                    flight.done.wait()
+                    while not flight.done.wait(deadlines.left()):
+                        deadlines.check()
                     if flight.error is not None:
                         raise flight.error
                     if flight.made:
@@ -113,7 +117,7 @@ class SingleFlight(Generic[T]):
             for place, result in zip(led, make(led), strict=True):
                 own[place].result, own[place].made = result, True
         except Exception as error:
-            if len(led) == 1:
+            if len(led) == 1 and not isinstance(error, DeadlineError):
                 # Of several it may be another's fault: who waits for one tries that by itself.
                 own[led[0]].error = error
             raise

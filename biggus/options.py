@@ -56,6 +56,8 @@ class Options:
         there is one.
     retry_changed : int
         How often an evaluation is begun again if a file that it reads changed meanwhile.
+    deadline : float or None
+        The seconds that an evaluation may take; None: as many as it needs.
     progress : bool or callable
         Whether reading shows a progress bar on the terminal; or what to call
         with the bytes done and the bytes in all.
@@ -68,6 +70,7 @@ class Options:
     executor: Any = None
     keep_partials: bool = True
     retry_changed: int = 0
+    deadline: float | None = None
     progress: bool | Progress = False
 
 
@@ -154,6 +157,18 @@ def _parse_executor(value: Any) -> Any:
     raise OptionError(f"executor has the interface of concurrent.futures.Executor: not {value!r}")
 
 
+def _parse_deadline(value: Any) -> float | None:
+    if value is None:
+        return None
+    try:
+        seconds = float(value) if isinstance(value, str) or _is_number(value) else 0.0
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < float("inf"):
+        raise OptionError(f"deadline is a number of seconds, more than 0, or None, not {value!r}")
+    return seconds
+
+
 def _cores() -> int:
     """Return how many cores this process may use."""
     if hasattr(os, "sched_getaffinity"):
@@ -169,11 +184,20 @@ _PARSERS: dict[str, Callable[[Any], Any]] = {
     "executor": _parse_executor,
     "keep_partials": _parse_bool,
     "retry_changed": _parse_count("retry_changed", 0, MOST_RETRIES),
+    "deadline": _parse_deadline,
     "progress": lambda value: value if callable(value) else _parse_bool(value),
 }
 
 
-_IN_ENVIRONMENT = ("offline", "memory", "workers", "keep_partials", "retry_changed", "progress")
+_IN_ENVIRONMENT = (
+    "offline",
+    "memory",
+    "workers",
+    "keep_partials",
+    "retry_changed",
+    "deadline",
+    "progress",
+)
 
 
 @lru_cache(maxsize=1)
@@ -250,7 +274,7 @@ class set_options:  # noqa: N801 - used as a function and as a context manager
     ----------
     **options
         The fields of `Options`: ``cache``, ``offline``, ``memory``, ``workers``,
-        ``executor``, ``keep_partials``, ``retry_changed``, ``progress``.
+        ``executor``, ``keep_partials``, ``retry_changed``, ``deadline``, ``progress``.
 
     Raises
     ------

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar, runtime_che
 import numpy as np
 import numpy.typing as npt
 
+from biggus import deadlines
 from biggus.errors import BiggusError, SourceError
 from biggus.grid import Box as Box  # noqa: PLC0414 - others take these from here
 from biggus.grid import box_shape as box_shape  # noqa: PLC0414
@@ -329,6 +330,7 @@ def read_into(source: Source, box: Box, out: npt.NDArray[Any]) -> bool:
 
 def asked(source: Source, box: Box, method: Callable[..., _Answer], *given: Any) -> _Answer:
     """Return what a source answers, asked under its lock; errors say what was read."""
+    deadlines.check()
     try:
         if source.lock is None:
             return method(*given)

@@ -28,6 +28,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("errors",),
     ("extras",),
     ("options",),
+    ("deadlines",),
     ("filling", "flight", "progress", "threads", "watching"),
     ("grid",),
     ("cells",),

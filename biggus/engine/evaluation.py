@@ -8,7 +8,7 @@ import math
 import threading
 from typing import TYPE_CHECKING, Any
 
-from biggus import options, progress, watching
+from biggus import deadlines, options, progress, watching
 from biggus.cells import CELL
 from biggus.engine import reading
 from biggus.engine.intermediate import IntermediateSource
@@ -67,15 +67,16 @@ def evaluate(node: Node) -> Values:
 def evaluate_all(nodes: Sequence[Node]) -> list[Values]:
     """Read and compute all of several nodes together: each chunk is read once where it can be."""
     left = options.current().retry_changed
-    while True:
-        try:
-            with interruptible(), watching.evaluation():
-                return _evaluated(nodes)
-        except SourceChangedError as error:
-            if not left or watching.within_another():
-                raise
-            left -= 1
-            _log.info("%s: beginning again", error)
+    with deadlines.evaluation():
+        while True:
+            try:
+                with interruptible(), watching.evaluation():
+                    return _evaluated(nodes)
+            except SourceChangedError as error:
+                if not left or watching.within_another():
+                    raise
+                left -= 1
+                _log.info("%s: beginning again", error)
 
 
 def _evaluated(nodes: Sequence[Node]) -> list[Values]:
@@ -96,7 +97,7 @@ def store(nodes: Sequence[Node], writers: Sequence[Writer]) -> None:
     Exception
         What reading or writing raises; nothing more is written then.
     """
-    with interruptible(), watching.evaluation():
+    with interruptible(), deadlines.evaluation(), watching.evaluation():
         _Evaluation(nodes, writers).checked_run()
 
 

@@ -13,7 +13,7 @@ import threading
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from typing import TYPE_CHECKING, Any
 
-from biggus import options
+from biggus import deadlines, options
 from biggus.engine.computing import Computed, compute
 from biggus.engine.repeated import Repeated
 from biggus.engine.under_way import computing
@@ -97,6 +97,7 @@ class _Shared:
             for helper in helpers:
                 # One that no thread has begun has nothing left to do.
                 while not helper.cancel() and not helper.done():
+                    deadlines.check()
                     wait([helper], _WAKING_SECONDS)
                 if not helper.cancelled():
                     helper.result()
@@ -118,6 +119,7 @@ class _Shared:
         """Compute tasks until there are none, or something has failed."""
         try:
             while (task := self._next()) is not None:
+                deadlines.check()
                 self._compute(task)
                 with self._changed:
                     self._under_way.discard(task.number)
@@ -210,6 +212,7 @@ class _Sent:
     def _settle(self, under_way: dict[Future[list[Computed]], Task]) -> None:
         done: set[Future[list[Computed]]] = set()
         while not done:
+            deadlines.check()
             # Futures of other libraries are waited for by what all have in common.
             done = _first_done(list(under_way))
         for future in done:
@@ -230,10 +233,12 @@ def _first_done(futures: list[Future[Any]]) -> set[Future[Any]]:
 def _shipped_options() -> dict[str, Any]:
     """Return the options that hold for reading, wherever that is done."""
     current = options.current()
-    return {"memory": current.memory, "offline": current.offline}
+    shipped = {"memory": current.memory, "offline": current.offline}
+    left = deadlines.left()
+    return shipped if left is None else {**shipped, "deadline": max(left, 1e-3)}
 
 
 def compute_elsewhere(work: Work, shipped: dict[str, Any]) -> list[Computed]:
     """Do the work of a task that was sent here, with the options that were sent along."""
-    with options.set_options(executor=None, progress=False, **shipped):
+    with options.set_options(executor=None, progress=False, **shipped), deadlines.evaluation():
         return compute(work)

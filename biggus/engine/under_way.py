@@ -6,6 +6,7 @@ import contextvars
 from concurrent.futures import FIRST_COMPLETED, FIRST_EXCEPTION, Future, wait
 from typing import TYPE_CHECKING
 
+from biggus import deadlines
 from biggus.options import MOST_WORKERS
 from biggus.planning import piece_bytes
 from biggus.threads import WaitingThreads
@@ -78,6 +79,7 @@ class UnderWay:
         If nothing comes of waiting, a piece that no thread has begun is read here:
         all threads may be busy with reads that wait for this very evaluation.
         """
+        deadlines.check()
         done, waiting = wait(self._pieces, _PATIENCE_SECONDS, return_when=when)
         for future in done:
             self._taken_out(future)

@@ -14,11 +14,13 @@ pytest.importorskip("urllib3")
 
 from raw_server import RawServer, answer, sending
 
+import biggus
+from biggus import deadlines
 from biggus.backends.http import client as http
 from biggus.backends.http.client import HttpClient, HttpError
 from biggus.backends.http.deadline import SLOWEST, Deadline, Timeout, timeout_option
 from biggus.backends.http.settings import HttpSettings
-from biggus.errors import OpenError
+from biggus.errors import DeadlineError, OpenError
 
 HEAD = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
@@ -205,3 +207,38 @@ def test_timeouts_in_short():
     assert timeout_option("here", 5) == (5.0, 5.0, 60.0)
     assert timeout_option("here", [5, 100]) == (5.0, 100.0, 100.0)
     assert timeout_option("here", (1, 2, 3.5)) == (1.0, 2.0, 3.5)
+
+
+@pytest.fixture
+def dripping(server):
+    server.answers["a"] = lambda connection, _: server.drip(connection, itertools.repeat(b"H"))
+    return server
+
+
+def test_a_request_ends_with_the_evaluation(dripping):
+    client = HttpClient()
+    url = f"{dripping.url}/a"
+    with biggus.set_options(deadline=0.3), deadlines.evaluation(), pytest.raises(DeadlineError):
+        client.get(url)
+    assert not client.down(url)  # that is no word of the server
+
+
+def test_tiles_end_with_the_evaluation(dripping):
+    pytest.importorskip("PIL")
+    tiles = biggus.open(f"{dripping.url}/a/{{z}}/{{x}}/{{y}}.png", zoom=2, cache=False)
+    with biggus.set_options(deadline=0.3), pytest.raises(DeadlineError):
+        tiles.ndarray()
+
+
+def test_a_store_ends_with_the_evaluation(dripping):
+    pytest.importorskip("zarr")
+    from odd_store import Store
+
+    store = Store()
+    try:
+        array = biggus.open(f"{store.url}/a", "/", backend="zarr", cache=False)
+        store.chunk = dripping.answers["a"]
+        with biggus.set_options(deadline=0.3), pytest.raises(DeadlineError):
+            array.ndarray()
+    finally:
+        store.stop()

@@ -7,12 +7,11 @@ import json
 
 import numpy as np
 import pytest
-from raw_server import RawServer, answer, sending
+from odd_store import VALUES, Store, document
+from raw_server import answer, sending
 
-from biggus.backends.location import Location
 from biggus.backends.zarr import expected as zarr_expected
 from biggus.backends.zarr import http as zarr_http
-from biggus.backends.zarr.backend import ZarrBackend
 from biggus.backends.zarr.expected import expected, refused_type
 from biggus.errors import OpenError, SourceError
 from biggus.source import read, whole
@@ -20,57 +19,8 @@ from biggus.source import read, whole
 zarr = pytest.importorskip("zarr")
 pytest.importorskip("urllib3")
 
-VALUES = np.arange(10, dtype="<i4")
 FILTERED = {"id": "delta", "dtype": "<i4"}
 TEXT = b"The server is busy: try again at 10 a.m."  # as long as a chunk
-
-
-def document(**changes):
-    fields = {
-        "zarr_format": 2,
-        "shape": [20],
-        "chunks": [10],
-        "dtype": "<i4",
-        "compressor": None,
-        "fill_value": 0,
-        "filters": None,
-        "order": "C",
-    }
-    return json.dumps(fields | changes).encode()
-
-
-class Store(RawServer):
-    """A store of one array; what it sends of its chunks can be set."""
-
-    def __init__(self):
-        super().__init__()
-        self.document = sending(answer(document(), Content_Type="application/json"))
-        self.chunk = sending(answer(VALUES.tobytes(), Content_Type="application/octet-stream"))
-        self.sent = 0
-        self.answers["a"] = self.send
-
-    def send(self, connection, path):
-        name = path.rpartition("/")[2]
-        if name == ".zarray":
-            self.document(connection, path)
-        elif name.isdigit():
-            self.chunk(connection, path)
-        else:
-            connection.sendall(answer(b"", "404 Not Found"))
-
-    def endlessly(self, head, piece):
-        """Return what sends `piece` again and again, a GB at the most."""
-
-        def send(connection, _):
-            connection.sendall(head)
-            while self.sent < 10**9:
-                connection.sendall(piece)
-                self.sent += len(piece)
-
-        return send
-
-    def open(self, **options):
-        return ZarrBackend().open(Location(f"{self.url}/a"), "/", retries=0, **options)
 
 
 @pytest.fixture

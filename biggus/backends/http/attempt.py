@@ -197,7 +197,7 @@ def _body(answer: urllib3.BaseHTTPResponse, largest: int, deadline: Deadline) ->
 def _problem(error: Exception, deadline: Deadline) -> AttemptError:
     """Say what went wrong in words of our own: urllib3's may quote the whole URL."""
     if not deadline.left:
-        return AttemptError(deadline.problem, passing=False, unreachable=True)
+        return AttemptError(deadline.problem, passing=False, unreachable=deadline.over)
     if isinstance(error, LocalRedirectError):
         return AttemptError(str(error), passing=False, unreachable=False)
     from http.client import IncompleteRead

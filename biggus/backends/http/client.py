@@ -25,7 +25,7 @@ import random
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from biggus import options
+from biggus import deadlines, options
 from biggus.backends.http import shared
 from biggus.backends.http.attempt import AttemptError, LargeAttemptError, Response, once
 from biggus.backends.http.deadline import Deadline
@@ -146,6 +146,8 @@ class HttpClient:
         ------
         HttpError
             If no readable answer came; `OfflineHttpError` if none is to be asked for.
+        DeadlineError
+            If the evaluation has no time left.
         MissingDependencyError
             If urllib3 is not installed.
         """
@@ -192,6 +194,7 @@ class HttpClient:
             log.info("%s: %s, attempt %d; again in %.1f s", shown, reason, attempt, wait)
             self._wait(wait, shown, attempt)
         if response is None:
+            deadlines.check()
             kind = LargeBodyError if isinstance(failure, LargeAttemptError) else HttpError
             raise kind(shown, reason, attempt) from failure and failure.__cause__
         return response
@@ -226,8 +229,11 @@ class HttpClient:
 
     @staticmethod
     def _wait(seconds: float, shown: str, attempt: int) -> None:
-        if seconds > 0 and process_connections().leaving.wait(seconds):
+        left = deadlines.left()
+        most = seconds if left is None else min(seconds, left)
+        if most > 0 and process_connections().leaving.wait(most):
             raise HttpError(shown, "given up, as the program is ending", attempt)
+        deadlines.check()
 
     def down(self, url: str, host: str | None = None) -> bool:
         """Tell whether the host of `url` was out of reach a moment ago."""

@@ -8,6 +8,7 @@ import time
 from numbers import Real
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from biggus import deadlines
 from biggus.errors import OpenError
 
 if TYPE_CHECKING:
@@ -82,8 +83,14 @@ class Deadline:
 
     @property
     def left(self) -> float:
-        """The seconds that are left; 0 if none."""
-        return max(0.0, self._ends - time.monotonic())
+        """The seconds that are left, to this and to the evaluation; 0 if none."""
+        own, whole = max(0.0, self._ends - time.monotonic()), deadlines.left()
+        return own if whole is None else min(own, whole)
+
+    @property
+    def over(self) -> bool:
+        """Whether this has no time left, whatever the evaluation has."""
+        return time.monotonic() >= self._ends
 
     def later(self, seconds: float) -> None:
         """Put it off."""

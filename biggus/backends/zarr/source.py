@@ -28,6 +28,7 @@ from biggus.backends.zarr.objects import ForbiddenError
 from biggus.backends.zarr.store import Record, make_store, recording
 from biggus.errors import (
     BiggusError,
+    DeadlineError,
     GoneError,
     OfflineError,
     OpenError,
@@ -222,7 +223,7 @@ class ZarrSource(Source):
             found = list(self._reader.read(boxes, record))
             # What is absent by design has metadata that says so.
             self._check_metadata(thoroughly=bool(record.absent))
-        except SourceError:
+        except (SourceError, DeadlineError):
             raise
         except Exception as error:
             raise SourceError(self.name, _around(boxes), reason(error)) from error

@@ -1,0 +1,171 @@
+"""Evaluations that are to be over in time, and those that may take any."""
+
+import pickle
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+import biggus
+from biggus import deadlines
+from biggus.engine import running
+from biggus.errors import BiggusError, DeadlineError, OptionError
+from biggus.flight import SingleFlight
+from biggus.source import Source
+
+
+class Part(Source):
+    """Ten numbers; `during` is called by each read."""
+
+    def __init__(self, during, waits=False):
+        self.shape, self.dtype, self.chunks = (10,), np.dtype("i8"), (5,)
+        self.name, self.token, self.waits = "a part", None, waits
+        self.during = during
+
+    def __getitem__(self, box):
+        self.during()
+        return np.arange(10)[box]
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """Return a clock that deadlines alone go by."""
+    now = [100.0]
+
+    class Clock:
+        monotonic = staticmethod(lambda: now[0])
+
+    monkeypatch.setattr(deadlines, "time", Clock)
+    return now
+
+
+class Slow:
+    """An array of eight parts, each of which takes 25 seconds."""
+
+    def __init__(self, clock):
+        self.clock = clock
+        self.reads = 0
+        parts = [biggus.ArrayAdapter(Part(self.take)) for _ in range(8)]
+        self.array = biggus.LinearMosaic(parts, 0)
+
+    def take(self):
+        self.reads += 1
+        self.clock[0] += 25.0
+
+
+WAYS = {
+    "read": lambda array, _: array.ndarray(),
+    "mean": lambda array, _: (array - 1).mean().ndarray(),
+    "together": lambda array, _: biggus.ndarrays([array.max(), array + 1]),
+    "save": lambda array, folder: biggus.save(array, folder / "a.npy", overwrite=True),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_no_read_begins_when_time_is_over(clock, tmp_path, way):
+    slow = Slow(clock)
+    with biggus.set_options(deadline=60, workers=1):
+        with pytest.raises(DeadlineError, match=r"not done within 60 s, as set_options\(deadline="):
+            WAYS[way](slow.array, tmp_path)
+        assert slow.reads == 3
+        assert not list(tmp_path.iterdir())
+        # Each evaluation has as long.
+        with pytest.raises(DeadlineError):
+            WAYS[way](slow.array, tmp_path)
+        assert slow.reads == 6
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_none_is_in_force_unless_it_is_asked_for(clock, tmp_path, way):
+    slow = Slow(clock)
+    WAYS[way](slow.array, tmp_path)
+    assert slow.reads == 8
+    with biggus.set_options(deadline=1000):
+        WAYS[way](slow.array * 1, tmp_path)
+    assert slow.reads == 16
+
+
+def test_one_within_another_ends_with_it(clock):
+    with biggus.set_options(deadline=60), deadlines.evaluation():
+        with biggus.set_options(deadline=500), deadlines.evaluation():
+            assert deadlines.left() == 60.0
+        with biggus.set_options(deadline=20), deadlines.evaluation():
+            assert deadlines.left() == 20.0
+        with biggus.set_options(deadline=None), deadlines.evaluation():
+            clock[0] += 59.0
+            assert deadlines.left() == 1.0
+    assert deadlines.left() is None
+    deadlines.check()
+
+
+def test_what_is_waited_for_in_vain():
+    never = threading.Event()
+    array = biggus.ArrayAdapter(Part(lambda: never.wait(120), waits=True))
+    try:
+        with biggus.set_options(deadline=0.3), pytest.raises(DeadlineError):
+            array.ndarray()
+    finally:
+        never.set()
+
+
+def test_who_waits_for_another_takes_over_if_that_has_no_time():
+    flights, begun, joined = SingleFlight(), threading.Event(), threading.Event()
+
+    def fail():
+        begun.set()
+        joined.wait(60)
+        raise DeadlineError(1.0)
+
+    def join():
+        begun.wait(60)
+        joined.set()
+        return flights.do("key", lambda: 42)[0]
+
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.submit(flights.do, "key", fail), pool.submit(join)
+        assert second.result() == 42
+        assert isinstance(first.exception(), DeadlineError)
+
+
+def test_who_waits_for_another_waits_no_longer_than_it_has():
+    flights, begun, end = SingleFlight(), threading.Event(), threading.Event()
+
+    def slowly():
+        begun.set()
+        end.wait(120)
+        return 1
+
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(flights.do, "key", slowly)
+        begun.wait(60)
+        try:
+            with (
+                biggus.set_options(deadline=0.05),
+                deadlines.evaluation(),
+                pytest.raises(DeadlineError),
+            ):
+                flights.do("key", lambda: 2)
+        finally:
+            end.set()
+        assert first.result() == (1, True)
+
+
+def test_what_is_sent_elsewhere_has_what_is_left(clock):
+    assert "deadline" not in running._shipped_options()
+    with biggus.set_options(deadline=60), deadlines.evaluation():
+        clock[0] += 50.0
+        assert running._shipped_options()["deadline"] == 10.0
+
+
+@pytest.mark.parametrize("value", [0, -1, "soon", True, float("inf"), float("nan"), [5]])
+def test_a_deadline_that_cannot_be(value):
+    with pytest.raises(OptionError, match="deadline is a number of seconds"):
+        biggus.set_options(deadline=value)
+
+
+def test_the_error_travels():
+    error = pickle.loads(pickle.dumps(DeadlineError(2.5)))
+    assert str(error).startswith("not done within 2.5 s")
+    assert isinstance(error, BiggusError)
+    assert isinstance(error, TimeoutError)
