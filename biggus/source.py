@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from biggus import deadlines
-from biggus.errors import BiggusError, SourceError
+from biggus.errors import BiggusError, SourceChangedError, SourceError
 from biggus.grid import Box as Box  # noqa: PLC0414 - others take these from here
 from biggus.grid import box_shape as box_shape  # noqa: PLC0414
 from biggus.grid import holds as holds  # noqa: PLC0414
@@ -336,6 +336,8 @@ def asked(source: Source, box: Box, method: Callable[..., _Answer], *given: Any)
             return method(*given)
         with source.lock:
             return method(*given)
+    except SourceChangedError as error:
+        raise error.read_as(source.name, box) from None
     except BiggusError:
         raise
     except Exception as error:

@@ -10,23 +10,72 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
-from typing import TYPE_CHECKING
+import logging
+from collections.abc import Callable, Hashable
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
+from biggus import options
 from biggus.errors import SourceChangedError
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterator
+    from collections.abc import Iterator
+
+T = TypeVar("T")
+
+Look: TypeAlias = Callable[[str], Hashable]
+"""Gives the state of a file as it is now."""
+
+Seen: TypeAlias = dict[Look | None, dict[str, Hashable]]
+"""In which state each file was, by what looks at it once more at the end; None: nothing need."""
+
+_log = logging.getLogger("biggus.engine")
 
 
 class Watch:
-    """In which state each file was when it was first looked at."""
+    """In which state each file was when an evaluation first looked at it."""
 
     def __init__(self) -> None:
-        self.seen: dict[str, Hashable] = {}
+        self.seen: Seen = {None: {}}
+        self._elsewhere: dict[str, Watch] = {}
 
-    def agrees(self, path: str, state: Hashable) -> bool:
+    def agrees(self, path: str, state: Hashable, look: Look | None = None) -> bool:
         """Note the state of a file; tell whether it is the one in which it was seen first."""
-        return self.seen.setdefault(path, state) == state
+        files = self.seen.get(look)
+        if files is None:
+            files = self.seen.setdefault(look, {})
+        return files.setdefault(path, state) == state
+
+    def join(self, seen: Seen) -> None:
+        """Note what another has seen, of whose values some go into this evaluation.
+
+        Raises
+        ------
+        SourceChangedError
+            If a file was in another state.
+        """
+        for look, files in seen.items():
+            for path, state in files.items():
+                if not self.agrees(path, state, look):
+                    raise changed(path)
+
+    def join_of(self, machine: str, seen: Seen) -> None:
+        """Do the same with what was seen on some machine: each has its own view of files."""
+        here = machine == this_machine()
+        (self if here else self._elsewhere.setdefault(machine, Watch())).join(seen)
+
+    def end(self) -> None:
+        """Look once more at what must be.
+
+        Raises
+        ------
+        SourceChangedError
+            If a file is not as it was.
+        """
+        for look, files in self.seen.items():
+            if look is not None:
+                for path, state in list(files.items()):
+                    if look(path) != state:
+                        raise changed(path)
 
 
 _current: contextvars.ContextVar[Watch | None] = contextvars.ContextVar(
@@ -34,26 +83,84 @@ _current: contextvars.ContextVar[Watch | None] = contextvars.ContextVar(
 )
 
 
-@contextlib.contextmanager
-def evaluation() -> Iterator[None]:
+class evaluation:  # noqa: N801 - used as a context manager
     """Watch what is read in a with block, as part of the evaluation around it if there is one."""
-    if _current.get() is not None:
-        yield
-        return
-    mark = _current.set(Watch())
+
+    def __enter__(self) -> Watch:
+        known = _current.get()
+        self._mark = None
+        if known is None:
+            known = Watch()
+            self._mark = _current.set(known)
+        self._watch = known
+        return known
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if self._mark is not None:
+            _current.reset(self._mark)
+            if kind is None:
+                self._watch.end()
+
+
+@contextlib.contextmanager
+def apart() -> Iterator[Watch]:
+    """Watch what is read in a with block by itself, for others to join."""
+    watch = Watch()
+    mark = _current.set(watch)
     try:
-        yield
+        yield watch
     finally:
         _current.reset(mark)
 
 
-def within_another() -> bool:
-    """Tell whether what is evaluated here is a part of another evaluation."""
-    return _current.get() is not None
+def join(watch: Watch) -> None:
+    """Take what was watched apart into this evaluation; without one, look once more.
+
+    Raises
+    ------
+    SourceChangedError
+        If a file was in another state.
+    """
+    known = _current.get()
+    if known is None:
+        watch.end()
+    else:
+        known.join(watch.seen)
 
 
-def agrees(path: str, state: Hashable) -> bool:
+def begun_again(evaluate: Callable[[], T]) -> T:
+    """Return what an evaluation gives, begun again as often as the options say.
+
+    Raises
+    ------
+    SourceChangedError
+        If a source has changed each time.  What is a part of another evaluation is not
+        begun again by itself.
+    """
+    left = options.current().retry_changed if _current.get() is None else 0
+    while True:
+        try:
+            with evaluation():
+                return evaluate()
+        except SourceChangedError as error:
+            if not left:
+                raise
+            left -= 1
+            _log.info("beginning again: %s", error)
+
+
+def agrees(path: str, state: Hashable, look: Look | None = None) -> bool:
     """Note the state of a file, of which values are about to be taken.
+
+    Parameters
+    ----------
+    path : str
+        The file.
+    state : hashable
+        How it is.
+    look : callable, optional
+        Gives the state of a file at the end of the evaluation, when it is to be the same:
+        for files that are not looked at after each read.
 
     Returns
     -------
@@ -61,10 +168,10 @@ def agrees(path: str, state: Hashable) -> bool:
         Whether it is the one in which this evaluation has seen it first.
     """
     watch = _current.get()
-    return watch is None or watch.agrees(path, state)
+    return watch is None or watch.agrees(path, state, look)
 
 
-def see(path: str, state: Hashable) -> None:
+def see(path: str, state: Hashable, look: Look | None = None) -> None:
     """Do the same.
 
     Raises
@@ -72,7 +179,7 @@ def see(path: str, state: Hashable) -> None:
     SourceChangedError
         If it is another.
     """
-    if not agrees(path, state):
+    if not agrees(path, state, look):
         raise changed(path)
 
 
@@ -84,3 +191,10 @@ def changed(path: str) -> SourceChangedError:
         f"the file {path} changed during the read; read it again, or have it read again with "
         "set_options(retry_changed=3)",
     )
+
+
+def this_machine() -> str:
+    """Return the name of the machine."""
+    import platform
+
+    return platform.node()

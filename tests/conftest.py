@@ -70,6 +70,12 @@ def soon_settled(monkeypatch):
     monkeypatch.setattr("biggus.backends.files.SETTLED_SECONDS", 0.1)
 
 
+@pytest.fixture(autouse=True)
+def never_idle(monkeypatch):
+    """Files stay open however slow the machine is: few tests are about when they are let go."""
+    monkeypatch.setattr("biggus.backends.idle.IDLE_SECONDS", 1e9)
+
+
 class Recorded:
     """A plain user object that holds biggus to its contract, and remembers what it was asked."""
 

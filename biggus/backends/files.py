@@ -6,11 +6,13 @@ import contextlib
 import errno
 import logging
 import os
+import time
 import weakref
 from collections import OrderedDict
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
+from biggus.backends import idle
 from biggus.backends.settling import age_of
 from biggus.backends.stamp import Stamp
 from biggus.watching import agrees
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from biggus.backends.native import LibraryLock
+    from biggus.watching import Look
 
 Handle = TypeVar("Handle")
 
@@ -30,8 +33,15 @@ SETTLED_SECONDS = 2.0
 systems keep times so coarsely that two writes may show the same one."""
 
 
-def file_version(*paths: Path | str) -> bytes | None:
+def file_version(*paths: Path | str, look: Look | None = None) -> bytes | None:
     """Return bytes that name the state of files: size, times and inode of each.
+
+    Parameters
+    ----------
+    *paths : path or str
+        The files.
+    look : callable, optional
+        As `biggus.watching.agrees` takes it.
 
     Returns
     -------
@@ -45,7 +55,7 @@ def file_version(*paths: Path | str) -> bytes | None:
             stamp = Stamp.of(os.stat(path))  # noqa: PTH116 - half the time of Path.stat
         except OSError:
             return None
-        if age_of(stamp) < SETTLED_SECONDS or not agrees(str(path), stamp):
+        if age_of(stamp) < SETTLED_SECONDS or not agrees(str(path), stamp, look):
             return None
         parts.append(stamp.packed())
     return b"".join(parts)
@@ -78,6 +88,8 @@ class HandlePool(Generic[Handle]):
     same lock.  After a fork the handles of the parent are neither used nor
     closed in the child, whatever drops them.
 
+    A handle that nobody has asked for since `idle.IDLE_SECONDS` is closed.
+
     A handle whose key was held (see :meth:`hold`) is closed when the last hold
     on it is gone, which may be noticed in any thread at any moment: it happens
     at once, or, if some thread is inside the library, when that one leaves it.
@@ -90,17 +102,25 @@ class HandlePool(Generic[Handle]):
         The lock of the library behind the handles.
     capacity : int
         How many handles stay open: fewer, where the process may have few files open.
+    guarded : bool
+        Whether the library has a lock of its own, so that any thread may close handles at any time.
     """
 
     _inherited: ClassVar[list[Any]] = []  # keeps finalizers from closing what the parent uses
 
     def __init__(
-        self, close: Callable[[Handle], object], lock: LibraryLock, capacity: int = 128
+        self,
+        close: Callable[[Handle], object],
+        lock: LibraryLock,
+        capacity: int = 128,
+        guarded: bool = False,
     ) -> None:
         self._close = close
         self._lock = lock
         self.capacity = capacity
+        self.guarded = guarded
         self._handles: OrderedDict[Hashable, Handle] = OrderedDict()
+        self._asked: dict[Hashable, float] = {}  # when each was asked for last
         self._holds: dict[Hashable, weakref.ref[Hold]] = {}
         self._pid = os.getpid()
 
@@ -155,11 +175,12 @@ class HandlePool(Generic[Handle]):
         self._leave_parents_handles()
         handle = self._handles.get(key)
         if handle is not None:
+            self._asked[key] = time.monotonic()
             self._handles.move_to_end(key)
             return handle
         most = min(self.capacity, _fair_share())
         while self._handles and len(self._handles) >= most:
-            self._close_quietly(*self._handles.popitem(last=False))
+            self.discard(next(iter(self._handles)))
         try:
             handle = open_()
         except OSError as error:
@@ -169,14 +190,32 @@ class HandlePool(Generic[Handle]):
             self.clear()
             handle = open_()
         self._handles[key] = handle
+        self._asked[key] = time.monotonic()
+        idle.clock.attend(self)
         return handle
 
     def discard(self, key: Hashable) -> None:
         """Close and forget the handle of `key`, if it is open."""
         with self._lock:
             self._leave_parents_handles()
+            self._asked.pop(key, None)
             if key in self._handles:
                 self._close_quietly(key, self._handles.pop(key))
+
+    def due(self) -> float | None:
+        """Return when the handle that was asked for longest ago will be idle, if there is one."""
+        # Asked by another thread, without the lock: whatever it gives, it asks again.
+        asked = list(self._asked.values())
+        return min(asked) + idle.IDLE_SECONDS if asked else None
+
+    def close_idle(self) -> None:
+        """Close the handles that are idle, as soon as no thread is inside the library."""
+        self._lock.soon(self._close_idle)
+
+    def _close_idle(self) -> None:
+        before = time.monotonic() - idle.IDLE_SECONDS
+        for key in [key for key, asked in self._asked.items() if asked <= before]:
+            self.discard(key)
 
     def clear(self) -> None:
         """Close all handles."""
@@ -188,6 +227,7 @@ class HandlePool(Generic[Handle]):
         if self._pid != os.getpid():
             self._inherited.append(self._handles)
             self._handles = OrderedDict()
+            self._asked = {}
             self._pid = os.getpid()
 
     def _close_quietly(self, key: Hashable, handle: Handle) -> None:

@@ -110,6 +110,14 @@ def settled_stamp(path: str) -> Stamp:
     return settled(lambda: stamp_of(path), path)
 
 
+def stamp_or_none(path: str) -> Stamp | None:
+    """Return the stamp of the regular file at `path`; None if there is none."""
+    try:
+        return stamp_of(path)
+    except OpenError:
+        return None
+
+
 def look_again(seen: Iterable[tuple[str, Stamp]]) -> None:
     """Make sure that files are as they were.
 
@@ -119,9 +127,5 @@ def look_again(seen: Iterable[tuple[str, Stamp]]) -> None:
         If one is not, or is gone.
     """
     for path, stamp in seen:
-        try:
-            if stamp_of(path) == stamp:
-                continue
-        except OpenError:
-            pass
-        raise changed(path)
+        if stamp_or_none(path) != stamp:
+            raise changed(path)

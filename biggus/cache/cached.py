@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from biggus import options
+from biggus import options, watching
 from biggus.cache.entry import dtype_text
 from biggus.cache.parts import all_along, longest_along, part_of, pasted
 from biggus.cache.versions import join_versions, split_versions
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("biggus.cache")
 
-_flights: SingleFlight[tuple[Values, bytes | None]] = SingleFlight()
+_flights: SingleFlight[tuple[Values, bytes | None, watching.Watch]] = SingleFlight()
 """The chunks that are being fetched in this process, by cache folder, key, and whether
 offline: who may not ask must not fail for those who may."""
 
@@ -300,13 +300,17 @@ class Cached(Wrapper):
         missing = [place for place in range(len(chunks)) if place not in found]
         if missing:
 
-            def make(places: list[int]) -> list[tuple[Values, bytes | None]]:
+            def make(places: list[int]) -> list[tuple[Values, bytes | None, watching.Watch]]:
                 wanted = [missing[i] for i in places]
-                return self._missed([(keys[i], chunks[i]) for i in wanted])
+                with watching.apart() as watch:
+                    made = self._missed([(keys[i], chunks[i]) for i in wanted])
+                return [(*each, watch) for each in made]
 
             flights = [(self.cache.path, keys[place], self._offline()) for place in missing]
             made = _flights.do_many(flights, make)
-            for place, ((values, version), shared) in zip(missing, made, strict=True):
+            for watch in dict.fromkeys(watch for (*_, watch), _ in made):
+                watching.join(watch)
+            for place, ((values, version, _), shared) in zip(missing, made, strict=True):
                 found[place] = (values.copy() if shared else values), version
         return [found[place] for place in range(len(chunks))]
 

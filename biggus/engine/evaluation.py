@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import logging
 import math
 import threading
 from typing import TYPE_CHECKING, Any
@@ -20,7 +19,6 @@ from biggus.engine.rehearsal import check
 from biggus.engine.result import Result
 from biggus.engine.running import run
 from biggus.engine.spill import Spilled
-from biggus.errors import SourceChangedError
 from biggus.nodes import AlongAxes, Elementwise, Leaf, Reduce, View
 from biggus.planning import convoys_of, is_resident
 from biggus.region import Selection
@@ -36,8 +34,6 @@ if TYPE_CHECKING:
     from biggus.nodes import Node
     from biggus.planning import Cell, Convoy, Group, Output, Part, Reduction, Task, Wanted
     from biggus.source import Box, Values
-
-_log = logging.getLogger("biggus.engine")
 
 _FEW = 2**14
 """Values: to compute so many takes less than to plan it."""
@@ -66,17 +62,8 @@ def evaluate(node: Node) -> Values:
 
 def evaluate_all(nodes: Sequence[Node]) -> list[Values]:
     """Read and compute all of several nodes together: each chunk is read once where it can be."""
-    left = options.current().retry_changed
-    with deadlines.evaluation():
-        while True:
-            try:
-                with interruptible(), watching.evaluation():
-                    return _evaluated(nodes)
-            except SourceChangedError as error:
-                if not left or watching.within_another():
-                    raise
-                left -= 1
-                _log.info("%s: beginning again", error)
+    with interruptible(), deadlines.evaluation():
+        return watching.begun_again(lambda: _evaluated(nodes))
 
 
 def _evaluated(nodes: Sequence[Node]) -> list[Values]:
@@ -97,8 +84,9 @@ def store(nodes: Sequence[Node], writers: Sequence[Writer]) -> None:
     Exception
         What reading or writing raises; nothing more is written then.
     """
-    with interruptible(), deadlines.evaluation(), watching.evaluation():
+    with interruptible(), deadlines.evaluation(), watching.evaluation() as watch:
         _Evaluation(nodes, writers).checked_run()
+        watch.end()  # before anybody closes what was written
 
 
 class _Evaluation(Passes["Result | Spilled"]):

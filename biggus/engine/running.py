@@ -11,9 +11,9 @@ import contextvars
 import itertools
 import threading
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from biggus import deadlines, options
+from biggus import deadlines, options, watching
 from biggus.engine.computing import Computed, compute
 from biggus.engine.repeated import Repeated
 from biggus.engine.under_way import computing
@@ -187,7 +187,11 @@ class _Sent:
         self._shipped = _shipped_options()
 
     def run(self, tasks: Iterator[Task]) -> None:
-        under_way: dict[Future[list[Computed]], Task] = {}
+        with watching.evaluation() as self._watch:
+            self._run(tasks)
+
+    def _run(self, tasks: Iterator[Task]) -> None:
+        under_way: dict[Future[Returned], Task] = {}
         try:
             for task in tasks:
                 while len(under_way) >= self._most or self._is_far(task, under_way):
@@ -204,20 +208,22 @@ class _Sent:
                 future.cancel()
             raise
 
-    def _is_far(self, task: Task, under_way: dict[Future[list[Computed]], Task]) -> bool:
+    def _is_far(self, task: Task, under_way: dict[Future[Returned], Task]) -> bool:
         """Tell whether a task is too far ahead of the first that is not done."""
         first = min((each.number for each in under_way.values()), default=task.number)
         return task.number - first > self._ahead
 
-    def _settle(self, under_way: dict[Future[list[Computed]], Task]) -> None:
-        done: set[Future[list[Computed]]] = set()
+    def _settle(self, under_way: dict[Future[Returned], Task]) -> None:
+        done: set[Future[Returned]] = set()
         while not done:
             deadlines.check()
             # Futures of other libraries are waited for by what all have in common.
             done = _first_done(list(under_way))
         for future in done:
             task = under_way.pop(future)
-            self._take(task, future.result())
+            returned = future.result()
+            self._watch.join_of(returned.machine, returned.seen)
+            self._take(task, returned.computed)
 
 
 def _first_done(futures: list[Future[Any]]) -> set[Future[Any]]:
@@ -238,7 +244,23 @@ def _shipped_options() -> dict[str, Any]:
     return shipped if left is None else {**shipped, "deadline": max(left, 1e-3)}
 
 
-def compute_elsewhere(work: Work, shipped: dict[str, Any]) -> list[Computed]:
+class Returned(NamedTuple):
+    """What comes back of a task that was sent elsewhere."""
+
+    computed: list[Computed]
+
+    machine: str
+    """Where it was computed."""
+
+    seen: watching.Seen
+    """In which state files were there."""
+
+
+def compute_elsewhere(work: Work, shipped: dict[str, Any]) -> Returned:
     """Do the work of a task that was sent here, with the options that were sent along."""
-    with options.set_options(executor=None, progress=False, **shipped), deadlines.evaluation():
-        return compute(work)
+    with (
+        options.set_options(executor=None, progress=False, **shipped),
+        deadlines.evaluation(),
+        watching.evaluation() as watch,
+    ):
+        return Returned(compute(work), watching.this_machine(), watch.seen)

@@ -4,13 +4,25 @@ The writer is a hook here that changes a file after the n-th read of an evaluati
 what must come of it is exact.  In `tests/backends/test_torn_reads.py` it is another process.
 """
 
+import itertools
+import multiprocessing
+import threading
+import time
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from functools import partial
+
 import numpy as np
 import pytest
-from written import FORMATS, NEW, OLD, overwrite
+from written import FORMATS, NEW, OLD, ROW, overwrite
 
 import biggus
 from biggus import source
+from biggus.backends import files
+from biggus.backends.files import file_version
+from biggus.cache import cached
 from biggus.errors import SourceChangedError, SourceError
+
+Spawned = partial(ProcessPoolExecutor, mp_context=multiprocessing.get_context("spawn"))
 
 
 @pytest.fixture(params=list(FORMATS))
@@ -29,15 +41,16 @@ def meanwhile(monkeypatch):
     def then(*given):
         answer = asked(*given)
         todo["reads"] += 1
-        todo.get(todo["reads"], lambda: None)()
+        todo.get(todo["reads"], todo.get("always", lambda: None))()
         return answer
 
     monkeypatch.setattr(source, "asked", then)
     return todo
 
 
-def opened(path):
-    return biggus.open(path) if path.suffix in (".npy", ".zarr") else biggus.open(path, "v")
+def opened(path, **how):
+    variable = None if path.suffix in (".npy", ".zarr") else "v"
+    return biggus.open(path, variable, **how)
 
 
 def test_what_changes_between_two_reads_is_an_error(path, meanwhile):
@@ -72,25 +85,15 @@ def test_it_is_read_again_as_often_as_is_said(path, meanwhile):
     np.testing.assert_array_equal(second, NEW[2])
 
 
-def test_what_changes_every_time_is_given_up(path, meanwhile):
+@pytest.mark.parametrize("retries", [0, 2])
+def test_what_changes_every_time_is_given_up(path, meanwhile, retries, caplog):
     a = opened(path)
-    begun = []
-
-    def change():
-        begun.append(meanwhile["reads"])
-        overwrite(path, NEW if len(begun) % 2 else OLD)
-        meanwhile["reads"] = 0  # the next read is the first of the next attempt
-
-    def attempts(retries):
-        begun.clear()
-        meanwhile["reads"] = 0
-        with biggus.set_options(retry_changed=retries), pytest.raises(SourceChangedError):
-            biggus.ndarrays([a[0], a[2]])
-        return len(begun)
-
-    meanwhile[1] = change
-    assert attempts(0) == 1
-    assert attempts(2) == 3
+    states = itertools.cycle([NEW, OLD])
+    meanwhile["always"] = lambda: overwrite(path, next(states))
+    caplog.set_level("INFO", "biggus.engine")
+    with biggus.set_options(retry_changed=retries), pytest.raises(SourceChangedError):
+        biggus.ndarrays([a[0], a[2]])
+    assert caplog.text.count("beginning again") == retries
 
 
 def test_two_evaluations_may_see_two_states(path):
@@ -113,3 +116,81 @@ def test_an_evaluation_within_another_is_a_part_of_it(path, meanwhile):
     meanwhile[2] = lambda: overwrite(path)  # the first within, and the one around it
     with pytest.raises(SourceChangedError, match=path.name):
         biggus.ndarrays([lazy, a[2]])
+
+
+def settle(path):
+    """Wait until what changes a file is trusted to show; the fixture makes that short."""
+    for file in [path, *path.rglob("*")]:
+        while file.is_file() and file_version(file) is None:
+            time.sleep(0.02)
+
+
+def test_what_comes_from_the_cache_is_of_that_state_too(path, meanwhile, tmp_path, soon_settled):
+    cache = biggus.Cache(tmp_path / "cache")
+    a = opened(path, cache=cache, chunks=ROW)
+    settle(path)
+    a[0].ndarray()
+    assert cache.stats().entries == 1
+    meanwhile[meanwhile["reads"] + 1] = lambda: overwrite(path)
+    with pytest.raises(SourceChangedError, match=path.name):
+        biggus.ndarrays([a[0], a[2]])
+    assert cache.stats().hits == 1
+    np.testing.assert_array_equal(a.ndarray(), NEW)
+    settle(path)
+    for _ in range(2):
+        np.testing.assert_array_equal(a.ndarray(), NEW)
+
+
+def test_what_another_evaluation_fetched_is_of_that_state_too(path, tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "SETTLED_SECONDS", 1e9)  # nothing is kept, only handed on
+    a = opened(path, cache=biggus.Cache(tmp_path / "cache"), chunks=ROW)
+    missed = cached.Cached._missed
+    fetching = threading.Event()
+
+    def until_joined(self, wanted):
+        if fetching.is_set():
+            return missed(self, wanted)
+        found = missed(self, wanted)
+        fetching.set()
+        give_up = time.monotonic() + 60
+        while not any(flight.shared for flight in list(cached._flights._flights.values())):
+            assert time.monotonic() < give_up
+            time.sleep(0.001)
+        overwrite(path)
+        return found
+
+    monkeypatch.setattr(cached.Cached, "_missed", until_joined)
+    with ThreadPoolExecutor(1) as other:
+        first = other.submit(a[0].ndarray)
+        assert fetching.wait(60)
+        with pytest.raises(SourceChangedError, match=path.name):
+            biggus.ndarrays([a[0], a[2]])
+        # Of a store of many files that one is looked at once more at the end, too.
+        if first.exception() is None:
+            np.testing.assert_array_equal(first.result(), OLD[0])
+    np.testing.assert_array_equal(a.ndarray(), NEW)
+
+
+EXECUTED = [(name, ThreadPoolExecutor) for name in FORMATS]
+EXECUTED += [("chunked.h5", Spawned), ("v3.zarr", Spawned)]
+
+
+@pytest.mark.parametrize(("path", "executor"), EXECUTED, indirect=["path"])
+def test_what_others_read_for_it_is_of_one_state(path, executor):
+    a = opened(path)
+    with executor(1) as pool, biggus.set_options(executor=pool, workers=1):
+        whole, _ = biggus.ndarrays([(a + 0).sum(axis=0), (a + 0).max()])
+        np.testing.assert_array_equal(whole, OLD.sum(axis=0))
+        submit, count = pool.submit, itertools.count()
+
+        def meanwhile(*given):
+            future = submit(*given)
+            future.exception()
+            if not next(count):
+                overwrite(path)
+            return future
+
+        pool.submit = meanwhile
+        with pytest.raises(SourceChangedError, match=rf"{path.name}|behind\.h5"):
+            (a - (a + 0).mean()).max().ndarray()
+        assert next(count) > 1

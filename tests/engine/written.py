@@ -18,12 +18,52 @@ def _hdf5(path, **how):
         file.create_dataset("v", data=OLD, **how)
 
 
-FORMATS = {"a.npy": _npy, "contiguous.h5": _hdf5}
+def _virtual(path):
+    h5py = pytest.importorskip("h5py")
+    _hdf5(path.with_name("behind.h5"))
+    layout = h5py.VirtualLayout(SHAPE, "f8")
+    layout[...] = h5py.VirtualSource("behind.h5", "v", SHAPE)
+    with h5py.File(path, "w") as file:
+        file.create_virtual_dataset("v", layout)
+
+
+def _netcdf(path, chunks=None, kind="NETCDF4"):
+    library = pytest.importorskip("netCDF4")
+    with library.Dataset(path, "w", format=kind) as file:
+        for name, n in zip("xyz", SHAPE, strict=True):
+            file.createDimension(name, n)
+        how = {} if chunks is None else {"chunksizes": chunks}
+        file.createVariable("v", "f8", tuple("xyz"), **how)[:] = OLD
+
+
+def _classic(path):
+    _netcdf(path, kind="NETCDF3_64BIT_OFFSET")
+
+
+def _zarr(path, zarr_format=3, **how):
+    zarr = pytest.importorskip("zarr")
+    zarr.create_array(path, data=OLD, chunks=ROW, compressors=None, zarr_format=zarr_format, **how)
+
+
+ROW = (1, *SHAPE[1:])
+FORMATS = {
+    "a.npy": _npy,
+    "contiguous.h5": _hdf5,
+    "chunked.h5": lambda path: _hdf5(path, chunks=ROW),
+    "virtual.h5": _virtual,
+    "contiguous.nc": _netcdf,
+    "chunked.nc": lambda path: _netcdf(path, ROW),
+    "classic.nc": _classic,
+    "v3.zarr": _zarr,
+    "v2.zarr": lambda path: _zarr(path, 2),
+    "shards.zarr": lambda path: _zarr(path, shards=(2, *SHAPE[1:])),
+}
 
 
 def overwrite(path, values=NEW):
     """Write values over those that are there, row by row, as they are stored."""
-    files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
+    where = path.parent if path.is_file() else path  # what lies behind it lies beside it
+    files = [file for file in where.rglob("*") if file.is_file()]
     for file in files:
         stored = file.read_bytes()
         with file.open("rb+") as target:

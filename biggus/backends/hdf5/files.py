@@ -109,9 +109,9 @@ def _close(opened: OpenFile) -> None:
 
 serials = itertools.count(1)  # no two openings have the same number
 # Held by path: by each source, and for the time of every other use.
-files: HandlePool[OpenFile] = HandlePool(_close, hdf5_lock)
+files: HandlePool[OpenFile] = HandlePool(_close, hdf5_lock, guarded=True)
 # A dataset is closed by letting it go; the pool bounds libhdf5's chunk caches.
-datasets: HandlePool[OpenDataset] = HandlePool(lambda _: None, hdf5_lock)
+datasets: HandlePool[OpenDataset] = HandlePool(lambda _: None, hdf5_lock, guarded=True)
 
 
 def held_as(path: str, swmr: bool = False) -> Hashable:

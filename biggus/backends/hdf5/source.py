@@ -171,6 +171,7 @@ class HDF5Source(_DatasetSource):
 
     def _look_behind(self, opened: hdf5_files.OpenDataset) -> None:
         self._serial = opened.serial
+        self._looked = () if self.swmr else opened.looked
         self._elsewhere = () if opened.elsewhere is None else (opened.elsewhere[0],)
         self._parts = Parts.of(opened.dataset, opened.properties)
         inside = self._parts is None and opened.elsewhere is None
@@ -185,7 +186,7 @@ class HDF5Source(_DatasetSource):
 
     def __getstate__(self) -> dict[str, Any]:
         # Handles stay here; serial 0 makes the first read look at everything anew.
-        return {**self.__dict__, "_serial": 0, "_parts": None, "_hold": None}
+        return {**self.__dict__, "_serial": 0, "_looked": (), "_parts": None, "_hold": None}
 
     def _values(self, box: Box, out: npt.NDArray[Any] | None) -> npt.NDArray[Any]:
         start = time.perf_counter()
@@ -222,7 +223,7 @@ class HDF5Source(_DatasetSource):
         opened = hdf5_files.open_dataset(self.path, self.dataset)
         if opened.file.stamp != stamp:
             raise changed(self.path)
-        return opened.dataset, (opened.serial, self.dataset)
+        return opened.dataset, (self.path, stamp, self.dataset)
 
     def _read(self, box: Box) -> npt.NDArray[Any]:
         opened = self._open()
@@ -269,8 +270,10 @@ class HDF5Source(_DatasetSource):
             for path, stamp in opened.looked:
                 see(path, stamp)
         if opened.serial != self._serial:
-            self._check_layout(opened.dataset)
-            self._look_behind(opened)
+            if opened.looked != self._looked:
+                self._check_layout(opened.dataset)
+                self._look_behind(opened)
+            self._serial = opened.serial  # the file was closed meanwhile, and is as it was
         return opened
 
     def sibling(self, name: str) -> Source | None:

@@ -12,12 +12,14 @@ from biggus.backends.files import HandlePool
 from biggus.backends.native import guard_forks, hdf5_lock
 from biggus.backends.netcdf.classic import MARKS, DamagedError, shortfall
 from biggus.backends.netcdf.refused import omission, refusal
-from biggus.backends.stamp import Stamp, stamp_of
+from biggus.backends.settling import settled_stamp
 from biggus.errors import OpenError, VariableError
 from biggus.extras import needing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from biggus.backends.stamp import Stamp
 
 log = logging.getLogger("biggus.backends.netcdf")
 
@@ -65,7 +67,7 @@ def opened_at(path: str) -> Opened:
     OpenError
         If it is no netCDF file, or is not all there.
     """
-    stamp = stamp_of(path)
+    stamp = settled_stamp(path)
     try:
         opened = datasets.get(path, lambda: _open(path, stamp))
         if opened.stamp != stamp:

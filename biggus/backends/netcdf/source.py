@@ -20,10 +20,12 @@ from biggus.backends.netcdf.refused import check_text
 from biggus.backends.netcdf.stored import StoredVariable, stored_variable
 from biggus.backends.pieces import failures_named, opening_named
 from biggus.backends.plain import LARGEST
+from biggus.backends.settling import look_again
 from biggus.backends.siblings import sibling_of
 from biggus.errors import OpenError, SourceError, format_box
 from biggus.normal import normal_chunks
 from biggus.source import Source
+from biggus.watching import see
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -182,17 +184,20 @@ class NetCDFSource(_VariableSource, DirectSource):
         if not self._holds:  # a copy that has not been read from
             self._hold()
         opening = None if storage is None or self._stored is None else self._stored.opening()
-        return None if storage is None or opening is None else (storage, opening)
+        if storage is None or opening is None:
+            return None
+        see(self.path, opening.stamp)
+        return storage, opening
 
     def _values(self, box: Box, out: npt.NDArray[Any] | None) -> Values:
         started = time.perf_counter()
-        with hdf5_lock:
-            found = self._opening()
-            if found is None:
-                values = self._read(box)
-        if found is not None:
-            storage, opening = found
-            with failures_named(self.name, box):
+        with failures_named(self.name, box):
+            with hdf5_lock:
+                found = self._opening()
+                if found is None:
+                    values = self._read(box)
+            if found is not None:
+                storage, opening = found
                 values = storage.read(box, opening, out)
         if log.isEnabledFor(logging.DEBUG):
             took = 1e3 * (time.perf_counter() - started)
@@ -208,11 +213,14 @@ class NetCDFSource(_VariableSource, DirectSource):
             found = variable_in(opened.dataset, self.path, self.variable)
         except OpenError as error:
             raise SourceError(self.name, box, error.problem) from error
+        see(self.path, opened.stamp)
         self._check_same(found, box)
         if opened.stamp != self._stamp:
             check_text(self.path, self.variable, found)
             self._look_behind(opened.stamp)
-        return read_packed(found, box, self.facts, self._end)
+        values = read_packed(found, box, self.facts, self._end)
+        look_again([(self.path, opened.stamp)])
+        return values
 
     def _check_same(self, found: Any, box: Box) -> None:
         """Raise a SourceError if the variable is another than the one that was opened."""

@@ -77,7 +77,7 @@ class StoredVariable(NamedTuple):
 
     def _dataset(self) -> tuple[Any, Hashable]:
         opened = self._open()
-        return opened.dataset, (opened.serial, self.name)
+        return opened.dataset, (self.path, self.stamp, self.name)
 
     def _values(self, box: Box) -> npt.NDArray[Any]:
         assert self.storage is not None  # which asks

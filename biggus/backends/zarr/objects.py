@@ -19,7 +19,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from biggus.backends import files
+from biggus.backends.settling import look_again, settled, settled_stamp, stamp_or_none
+from biggus.backends.stamp import Stamp
 from biggus.backends.zarr.expected import ANYTHING, Expected
+from biggus.watching import agrees, see
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -158,11 +161,23 @@ class FolderObjects(Objects):
     def _open(self, key: str) -> int | None:
         path = self._prefix + key
         try:
-            return os.open(path, _READ)
+            file = os.open(path, _READ)
         except (FileNotFoundError, NotADirectoryError):
             if os.path.lexists(path):
                 raise OSError(f"{path} is a link to nowhere") from None
+            self._see(key, None)
             return None
+        try:
+            self._see(key, settled(lambda: Stamp.of(os.fstat(file)), path))
+        except BaseException:
+            os.close(file)
+            raise
+        return file
+
+    def _see(self, key: str, stamp: Stamp | None) -> None:
+        # What matters of a metadata document is what it says of values: that is compared.
+        if key.rpartition("/")[2] not in METADATA_NAMES:
+            see(self._prefix + key, stamp, stamp_or_none)
 
     def metadata_keys(self) -> Iterable[str]:  # noqa: D102 - inherited
         pending = [""]
@@ -200,12 +215,13 @@ class FolderObjects(Objects):
     def version(self, metadata: Sequence[str], chunks: Iterable[str]) -> bytes | None:  # noqa: D102
         first = metadata[0]
         digest = hashlib.blake2b(digest_size=20)
-        for key in [*metadata, *chunks]:
+        for number, key in enumerate([*metadata, *chunks]):
             path = self._prefix + key
-            state = files.file_version(path)
+            look = stamp_or_none if number >= len(metadata) else None
+            state = files.file_version(path, look=look)
             if state is None:
                 # Absent is a state too, but not of the document that says so.
-                if key == first or os.path.lexists(path):
+                if key == first or os.path.lexists(path) or not agrees(path, None, look):
                     return None
                 state = b"absent"
             digest.update(state)
@@ -244,12 +260,15 @@ class ZipObjects(Objects):
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._name = str(path)
 
-    def _members(self) -> dict[str, zipfile.ZipInfo]:
-        return _zip_members(self.path, self.signature(""))
+    def _members(self, stamp: Stamp | None = None) -> dict[str, zipfile.ZipInfo]:
+        return _zip_members(self.path, settled_stamp(self._name) if stamp is None else stamp)
 
     def get(self, key: str, span: Span = WHOLE) -> Fetched | None:  # noqa: D102 - inherited
-        info = self._members().get(key)
+        stamp = settled_stamp(self._name)
+        see(self._name, stamp)
+        info = self._members(stamp).get(key)
         if info is None:
             return None
         try:
@@ -270,6 +289,7 @@ class ZipObjects(Objects):
             raise OSError(f"{self.path} is damaged at {key}: {error}") from error
         if len(data) != max(0, stop - start):
             raise OSError(f"{self.path} is cut short at {key}")
+        look_again([(self._name, stamp)])
         return Fetched(data)
 
     def metadata_keys(self) -> Iterable[str]:  # noqa: D102 - inherited

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from biggus import options
+from biggus import options, watching
 from biggus.backends.http.client import OFFLINE
 from biggus.backends.siblings import sibling_of
 from biggus.backends.zarr import metadata as zarr_metadata
@@ -32,6 +32,7 @@ from biggus.errors import (
     GoneError,
     OfflineError,
     OpenError,
+    SourceChangedError,
     SourceError,
     VariableError,
     format_box,
@@ -219,10 +220,13 @@ class ZarrSource(Source):
         started = time.perf_counter()
         mark = recording.set(record)
         try:
-            self._check_metadata()
-            found = list(self._reader.read(boxes, record))
-            # What is absent by design has metadata that says so.
-            self._check_metadata(thoroughly=bool(record.absent))
+            with watching.evaluation():
+                self._check_metadata()
+                found = list(self._reader.read(boxes, record))
+                # What is absent by design has metadata that says so.
+                self._check_metadata(thoroughly=bool(record.absent))
+        except SourceChangedError as error:
+            raise error.read_as(self.name, _around(boxes)) from None
         except (SourceError, DeadlineError):
             raise
         except Exception as error:

@@ -1,0 +1,149 @@
+"""Idle handles: files that nobody reads are let go, so that programs can write to them.
+
+libhdf5 and libnetcdf must not be entered by two threads at once, and a program that calls
+them itself, in the one thread that it has, knows nothing of others.  So a thread here looks at
+the clock alone: handles are closed by the main thread, between two steps of whatever it
+runs.  Only where that waits for something, as a notebook does for its user, does this
+one close them itself, and of libraries alone whose own lock keeps others out.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import selectors
+import sys
+import threading
+import time
+import weakref
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+IDLE_SECONDS = 1.0
+"""A handle that was not asked for since so long is closed."""
+
+_LEAST_SECONDS, _PERIOD_SECONDS = 0.1, 1.0
+"""For how long the thread sleeps at least, and at most."""
+
+_PARTING_SECONDS = 1.0
+
+_waiting_in = frozenset({selectors.__file__, threading.__file__})
+"""Where the innermost frame of a thread is that waits."""
+
+
+class Pool(Protocol):
+    """What has handles that are closed when they are idle."""
+
+    guarded: bool
+
+    def __len__(self) -> int: ...
+
+    def due(self) -> float | None:
+        """Return when the next handle will have been idle for long enough; None: there is none."""
+
+    def close_idle(self) -> None:
+        """Close what has been, as soon as no thread is inside the library."""
+
+
+class _Clock:
+    """A thread that is there as long as handles are open."""
+
+    def __init__(self) -> None:
+        self._pools: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._reset()
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._reset)
+        atexit.register(self._stop)
+
+    def _reset(self) -> None:
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._stopped = threading.Event()
+
+    def attend(self, pool: Pool) -> None:
+        """See to the handles of a pool, one of which has just been opened."""
+        with self._lock:
+            self._pools.add(pool)
+            if self._thread is None and not self._stopped.is_set():
+                self._thread = threading.Thread(target=self._run, name="biggus-idle", daemon=True)
+                self._thread.start()
+
+    def _run(self) -> None:
+        while True:
+            with self._lock:
+                pools = [pool for pool in self._pools if len(pool)]
+                if not pools:
+                    self._thread = None
+                    return
+            dues = [due for due in (pool.due() for pool in pools) if due is not None]
+            left = min(dues, default=0.0) - time.monotonic()
+            # What is due may not be closed before whoever is in the library leaves it.
+            if self._stopped.wait(min(max(left, _LEAST_SECONDS), _PERIOD_SECONDS)):
+                return
+            _close(pools)
+
+    def _stop(self) -> None:
+        self._stopped.set()
+        if self._thread is not None:
+            self._thread.join(_PARTING_SECONDS)
+
+
+def _close(pools: list[Pool]) -> None:
+    now = time.monotonic()
+    ripe = [pool for pool in pools if (due := pool.due()) is not None and due <= now]
+    if not ripe:
+        return
+    for pool in ripe:
+        if pool.guarded and _main_waits():
+            pool.close_idle()
+    _main.call(partial(_close_all, pools))
+
+
+def _close_all(pools: list[Pool]) -> None:
+    for pool in pools:
+        pool.close_idle()
+
+
+def _main_waits() -> bool:
+    """Tell whether the main thread waits for something, and is in no library."""
+    main = threading.main_thread().ident
+    frame = None if main is None else sys._current_frames().get(main)  # noqa: SLF001 - documented
+    return frame is None or frame.f_code.co_filename in _waiting_in
+
+
+class _Main:
+    """Has the main thread call something, as a finalizer is called: between two steps."""
+
+    def __init__(self) -> None:
+        self._task: Callable[[], object] | None = None
+        self._add: Callable[[Any, None], int] | None = None
+        with contextlib.suppress(ImportError, AttributeError):  # no CPython, or without ctypes
+            import ctypes
+
+            self._add = ctypes.pythonapi.Py_AddPendingCall
+            self._calling = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_void_p)(self._work)
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._reset)
+
+    def _reset(self) -> None:
+        self._task = None
+
+    def call(self, task: Callable[[], object]) -> None:
+        """Have it call `task`, which must not raise, as soon as it can."""
+        if self._add is not None and self._task is None:  # else it has not come to the last one
+            self._task = task
+            self._add(self._calling, None)
+
+    def _work(self, _: Any) -> int:
+        task, self._task = self._task, None
+        if task is not None:
+            task()
+        return 0
+
+
+_main = _Main()
+clock = _Clock()
