@@ -24,6 +24,7 @@ from biggus.construct import (
     zeros,
 )
 from biggus.errors import BiggusError, SourceError
+from biggus.forks import between_forks
 from biggus.functions import (
     all,
     any,
@@ -180,7 +181,8 @@ _later = {
 
 def __getattr__(name: str) -> Any:
     if name in _later:
-        value = getattr(import_module(_later[name]), name)
+        with between_forks():
+            value = getattr(import_module(_later[name]), name)
         globals()[name] = value
         return value
     raise AttributeError(f"module 'biggus' has no attribute {name!r}")

@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from biggus.errors import MissingDependencyError
+from biggus.forks import between_forks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,7 +41,8 @@ def needing(package: str, extra: str, purpose: str) -> Iterator[None]:
 'biggus[hdf5]'
     """
     try:
-        yield
+        with between_forks():
+            yield
     except MissingDependencyError:
         raise
     except Exception as error:

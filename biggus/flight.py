@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import os
 import threading
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -14,11 +15,40 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_LOOK_SECONDS = 1.0
+"""How often whoever waits looks whether what it waits for is still wanted."""
+
+
+class Reader:
+    """For whom something is made: an evaluation that may be abandoned, with those in it."""
+
+    def __init__(self) -> None:
+        self._within = _reader.get()
+        self._abandoned = False
+
+    @property
+    def abandoned(self) -> bool:
+        """Whether nobody wants any longer what is made for it."""
+        return self._abandoned or (self._within is not None and self._within.abandoned)
+
+    def abandon(self) -> None:
+        """Note that what is being made for it is not wanted any longer."""
+        self._abandoned = True
+
+    def context(self) -> contextvars.Context:
+        """Return a copy of the caller's context, in which things are made for this reader."""
+        context = contextvars.copy_context()
+        context.run(_reader.set, self)
+        return context
+
+
+_reader: contextvars.ContextVar[Reader | None] = contextvars.ContextVar("reader", default=None)
+
 
 class _Flight:
     """One making of one thing, for those who wait for it."""
 
-    __slots__ = ("done", "error", "leader", "made", "result", "shared")
+    __slots__ = ("done", "error", "leader", "made", "reader", "result", "shared")
 
     def __init__(self) -> None:
         self.done = threading.Event()
@@ -27,14 +57,24 @@ class _Flight:
         self.shared = False
         self.result: Any = None
         self.error: Exception | None = None
+        self.reader = _reader.get()
+
+    @property
+    def abandoned(self) -> bool:
+        return self.reader is not None and self.reader.abandoned
+
+
+def _look() -> float:
+    left = deadlines.left()
+    return _LOOK_SECONDS if left is None else min(left, _LOOK_SECONDS)
 
 
 class SingleFlight(Generic[T]):
     """Calls that are under way, by key.
 
     No lock is held while a call runs.  If it fails, all who wait get its
-    error; if its thread is interrupted, its evaluation has no time left, or what failed
-    was made together with others, one of those who wait takes over.
+    error; if its thread is interrupted, its `Reader` abandoned, its evaluation has no time
+    left, or what failed was made together with others, one of those who wait takes over.
 
     Examples
     --------
@@ -78,7 +118,7 @@ class SingleFlight(Generic[T]):
                     self._make(keys, own, led, make)
                     found.update((place, (own[place].result, own[place].shared)) for place in led)
                 for place, flight in others.items():
-                    while not flight.done.wait(deadlines.left()):
+                    while not flight.done.wait(_look()) and not flight.abandoned:
                         deadlines.check()
                     if flight.error is not None:
                         raise flight.error
@@ -98,6 +138,9 @@ class SingleFlight(Generic[T]):
                 if place in found:
                     continue
                 flight = self._flights.setdefault(key, mine)
+                if flight.abandoned and not flight.done.is_set():
+                    # It may be long in coming, or fail for reasons of its own.
+                    flight = self._flights[key] = mine
                 if flight.leader == mine.leader:
                     # Ours; or that of a source which reads itself through its own cache.
                     led.append(place)
@@ -117,7 +160,8 @@ class SingleFlight(Generic[T]):
             for place, result in zip(led, make(led), strict=True):
                 own[place].result, own[place].made = result, True
         except Exception as error:
-            if len(led) == 1 and not isinstance(error, DeadlineError):
+            alone = len(led) == 1 and not own[led[0]].abandoned
+            if alone and not isinstance(error, DeadlineError):
                 # Of several it may be another's fault: who waits for one tries that by itself.
                 own[led[0]].error = error
             raise

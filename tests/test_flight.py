@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from biggus.flight import SingleFlight
+from biggus.flight import Reader, SingleFlight
 
 
 def test_keys_are_made_together_and_each_once():
@@ -124,3 +124,67 @@ def test_an_interrupt_leaves_nothing_behind():
         flights.do_many(["a", "b"], interrupted)
     assert flights._flights == {}
     assert flights.do("a", lambda: 1) == (1, False)
+
+
+def abandoned_while_it_is_made(flights, end):
+    """Give a reader that is abandoned while a thread makes something for it, and its future."""
+    reader = Reader()
+    begun, go = threading.Event(), threading.Event()
+
+    def make():
+        begun.set()
+        assert go.wait(120)
+        return end()
+
+    pool = ThreadPoolExecutor(1)
+    future = pool.submit(reader.context().run, flights.do, "key", make)
+    assert begun.wait(120)
+    pool.shutdown(wait=False)
+    return reader, go, future
+
+
+def failing():
+    raise OSError("of the one that was abandoned")
+
+
+@pytest.mark.parametrize("within", [False, True])
+def test_who_waits_for_what_was_abandoned_does_it_itself(monkeypatch, within):
+    monkeypatch.setattr("biggus.flight._LOOK_SECONDS", 0.001)
+    flights = SingleFlight()
+    outer = Reader()
+    reader, go, future = outer.context().run(abandoned_while_it_is_made, flights, failing)
+    with ThreadPoolExecutor(2) as pool:
+        waiting = [pool.submit(flights.do, "key", lambda: "made again") for _ in range(2)]
+        while not flights._flights["key"].shared:
+            time.sleep(0.001)
+        (outer if within else reader).abandon()
+        assert [one.result(120)[0] for one in waiting] == ["made again"] * 2
+    go.set()
+    with pytest.raises(OSError, match="abandoned"):
+        future.result(120)
+    assert flights._flights == {}
+
+
+def test_what_was_abandoned_is_joined_by_nobody():
+    flights = SingleFlight()
+    reader, go, future = abandoned_while_it_is_made(flights, failing)
+    reader.abandon()
+    assert flights.do("key", lambda: "made again") == ("made again", False)
+    go.set()
+    with pytest.raises(OSError, match="abandoned"):
+        future.result(120)
+    assert flights._flights == {}
+
+
+def test_what_was_abandoned_and_made_all_the_same_is_shared(monkeypatch):
+    monkeypatch.setattr("biggus.flight._LOOK_SECONDS", 120)
+    flights = SingleFlight()
+    reader, go, future = abandoned_while_it_is_made(flights, lambda: "made")
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(flights.do, "key", lambda: pytest.fail("not called"))
+        while not flights._flights["key"].shared:
+            time.sleep(0.001)
+        reader.abandon()
+        go.set()
+        assert waiting.result(120) == ("made", True)
+    assert future.result(120)[0] == "made"

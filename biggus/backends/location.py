@@ -7,11 +7,11 @@ import itertools
 import os
 import re
 import stat
-from functools import cached_property
 from pathlib import Path
 from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit, urlunsplit
 
 from biggus.errors import GoneError, OpenError
+from biggus.once import once
 
 # fmt: off
 _SECRET_WORDS = frozenset({
@@ -53,7 +53,7 @@ class Location:
     def __repr__(self) -> str:
         return f"Location({self.public!r})"
 
-    @cached_property
+    @once
     def scheme(self) -> str:
         """The lower-case URL scheme, or ``""`` for a path (a drive letter is a path)."""
         match = re.match(r"([A-Za-z][A-Za-z0-9+.-]+)://|([Xx][Yy][Zz]):(?!:)", self.text)
@@ -62,7 +62,7 @@ class Location:
         scheme = match.group(1).lower() if match else ""
         return "" if scheme == "file" else scheme
 
-    @cached_property
+    @once
     def path(self) -> Path:
         """The local path; an error for a location that has a scheme."""
         if self.scheme:
@@ -80,23 +80,23 @@ class Location:
         except RuntimeError as error:  # ~somebody
             raise OpenError(text, str(error)) from None
 
-    @cached_property
+    @once
     def suffix(self) -> str:
         """The lower-case suffix of the last part of the path, dot included."""
         text = _split(self.text).path if self.scheme else str(self.path)
         return os.path.splitext(text.rstrip("/"))[1].lower()  # noqa: PTH122 - URLs too
 
-    @cached_property
+    @once
     def public(self) -> str:
         """The location without credentials: for names, tokens, logs and errors."""
         return public_url(self.text) if self.scheme else str(self.path)
 
-    @cached_property
+    @once
     def is_directory(self) -> bool:
         """Whether it is a local directory."""
         return not self.scheme and os.path.isdir(self.path)  # noqa: PTH112 - never raises
 
-    @cached_property
+    @once
     def head(self) -> bytes:
         """The first 64 KiB of a local file; empty for anything else.
 

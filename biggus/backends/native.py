@@ -122,11 +122,25 @@ def guard_forks() -> None:
     itself, for the libraries that have no lock.
     """
     if hasattr(os, "register_at_fork"):
+        guard = _Guard()
         os.register_at_fork(
-            before=hdf5_lock.acquire,
-            after_in_parent=hdf5_lock.release,
-            after_in_child=hdf5_lock.release,
+            before=guard.take, after_in_parent=guard.let_go, after_in_child=guard.let_go
         )
+
+
+class _Guard:
+    """The lock, held over a fork: unless the fork had begun before this was registered."""
+
+    _taken = False
+
+    def take(self) -> None:
+        hdf5_lock.acquire()
+        self._taken = True
+
+    def let_go(self) -> None:
+        if self._taken:
+            self._taken = False
+            hdf5_lock.release()
 
 
 guard_forks()

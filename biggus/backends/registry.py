@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from biggus.backends.base import Backend
 from biggus.errors import BiggusError, GoneError, OpenError, OptionError
+from biggus.forks import between_forks
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -27,9 +28,11 @@ _log = logging.getLogger("biggus.backends")
 
 @lru_cache(maxsize=1)
 def _entries() -> dict[str, EntryPoint]:
-    from importlib.metadata import entry_points
+    with between_forks():
+        from importlib.metadata import entry_points
 
-    return {entry.name: entry for entry in sorted(entry_points(group=GROUP), key=lambda e: e.name)}
+        found = sorted(entry_points(group=GROUP), key=lambda entry: entry.name)
+    return {entry.name: entry for entry in found}
 
 
 def backend_names() -> tuple[str, ...]:
@@ -45,7 +48,7 @@ def backend_named(name: str) -> Backend:
     OptionError
         If none has that name, or its module cannot be loaded.
     """
-    with _one_at_a_time:
+    with between_forks(), _one_at_a_time:
         return _instance(name)
 
 

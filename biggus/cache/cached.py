@@ -6,7 +6,6 @@ import hashlib
 import logging
 import math
 import time
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +18,7 @@ from biggus.errors import CacheError, OfflineError, format_box
 from biggus.flight import SingleFlight
 from biggus.grid import Grid, default_chunks
 from biggus.normal import normal_chunks
+from biggus.once import once
 from biggus.source import Box, Chunks, Source, Values, box_shape
 from biggus.wrappers import Wrapper
 
@@ -86,8 +86,8 @@ class Cached(Wrapper):
     # There may be 2^18 tiles of a mosaic, few of which are ever read: what reading
     # needs is made for the first read.
 
-    @cached_property
-    def chunks(self) -> Chunks:  # type: ignore[override]
+    @once
+    def chunks(self) -> Chunks:
         """The grid by which it is read and kept."""
         if self._given is not None:
             return self._given
@@ -99,12 +99,12 @@ class Cached(Wrapper):
         """Which of its chunks are read at once; those of another grid are not."""
         return self.source.shards if self._given is None else None
 
-    @cached_property
+    @once
     def grid(self) -> Grid:
         """The chunks, as a grid."""
         return Grid(self.shape, self.chunks)
 
-    @cached_property
+    @once
     def _identity(self) -> bytes:
         return repr((self.source.token, dtype_text(self.dtype), self.shape)).encode()
 

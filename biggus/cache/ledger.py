@@ -10,13 +10,12 @@ Nothing that stands in it is believed further than as numbers and keys of 20 byt
 from __future__ import annotations
 
 import contextlib
-import os
 import sqlite3
 import stat
-import threading
 from typing import TYPE_CHECKING, Any
 
 from biggus.errors import CacheError
+from biggus.forks import between_forks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -29,7 +28,6 @@ FORMAT = 2
 """The format version of the folder: 1 had an index of diskcache's."""
 
 BUSY_SECONDS = 0.05
-_FORK_SECONDS = 1.0
 EVICTED_AT_ONCE = 256
 KINDS = 2
 SHARDS = 256
@@ -73,34 +71,6 @@ class DamagedError(LedgerError):
     """It is no ledger, or a damaged one."""
 
 
-class _Gate:
-    """What a thread enters to use SQLite, so that no process forks in the middle of it.
-
-    SQLite has locks of its own, which a child would find taken for ever.
-    """
-
-    def __init__(self) -> None:
-        self.entered = threading.RLock()
-        self._held = False
-        if hasattr(os, "register_at_fork"):
-            os.register_at_fork(
-                before=self._before, after_in_parent=self._after, after_in_child=self._anew
-            )
-
-    def _before(self) -> None:
-        self._held = self.entered.acquire(timeout=_FORK_SECONDS)
-
-    def _after(self) -> None:
-        if self._held:
-            self.entered.release()
-
-    def _anew(self) -> None:
-        self.entered = threading.RLock()
-
-
-_gate = _Gate()
-
-
 class Ledger:
     """The database of a cache folder.  One thread uses it at a time.
 
@@ -140,7 +110,7 @@ class Ledger:
         LedgerError
             If it cannot be used for another reason.
         """
-        with _gate.entered:
+        with between_forks():
             try:
                 self._connect()
                 self.run("BEGIN IMMEDIATE")
@@ -227,7 +197,7 @@ class Ledger:
 
     def close(self) -> None:
         """Let go of the connection."""
-        with _gate.entered:
+        with between_forks():
             connection = self.abandon()
             if connection is not None:
                 with contextlib.suppress(sqlite3.Error):

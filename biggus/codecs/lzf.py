@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from biggus.forks import between_forks
+
 _log = logging.getLogger("biggus.codecs")
 
 
@@ -51,5 +53,6 @@ def decode_lzf(data: Any, size: int, out: npt.NDArray[np.uint8] | None = None) -
 
 @functools.cache
 def _decoder() -> tuple[Any, type[Exception]]:
-    library = importlib.import_module("imagecodecs")
+    with between_forks():
+        library = importlib.import_module("imagecodecs")
     return library.lzf_decode, library.LzfError

@@ -10,6 +10,8 @@ takes little longer than `import numpy`.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from biggus.forks import between_forks
+
 if TYPE_CHECKING:
     from biggus.engine.evaluation import evaluate, evaluate_all, store
     from biggus.engine.rehearsal import rehearse
@@ -39,6 +41,7 @@ _MODULES = {
 def __getattr__(name: str) -> Any:
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+    with between_forks():
+        found = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
     globals()[name] = found
     return found

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from functools import cached_property
 
 import numpy as np
 
 from biggus.memory import MemorySource
+from biggus.once import once
 
 
 class IntermediateSource(MemorySource):
@@ -19,8 +19,8 @@ class IntermediateSource(MemorySource):
 
     name = "an intermediate result"
 
-    @cached_property
-    def token(self) -> str | None:  # type: ignore[override]
+    @once
+    def token(self) -> str | None:
         """A digest of the values: computed when it is asked for."""
         if self.dtype.hasobject:
             return None

@@ -7,7 +7,6 @@ ends all.
 
 from __future__ import annotations
 
-import contextvars
 import itertools
 import threading
 from concurrent.futures import FIRST_COMPLETED, Future, wait
@@ -17,6 +16,7 @@ from biggus import deadlines, options, watching
 from biggus.engine.computing import Computed, compute
 from biggus.engine.repeated import Repeated
 from biggus.engine.under_way import computing
+from biggus.flight import Reader
 from biggus.planning import narrowed
 
 if TYPE_CHECKING:
@@ -86,12 +86,13 @@ class _Shared:
         """Compute all tasks: alone, if there is but one."""
         self._tasks = tasks
         helpers: list[Future[None]] = []
+        reader = Reader()
         try:
             begun = [*self._first(tasks), *itertools.islice(tasks, 1)]
             self._tasks = itertools.chain(begun, tasks)
             for _ in range(self._most - 1 if len(begun) > 1 else 0):
                 # The options of the caller hold for its reads.
-                context = contextvars.copy_context()
+                context = reader.context()
                 helpers.append(computing.submit(context.run, self._work))
             self._work()
             for helper in helpers:
@@ -103,6 +104,7 @@ class _Shared:
                     helper.result()
         except BaseException as error:
             self._end(error)
+            reader.abandon()
             for helper in helpers:
                 helper.cancel()
             raise

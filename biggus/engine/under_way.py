@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import contextvars
 from concurrent.futures import FIRST_COMPLETED, FIRST_EXCEPTION, Future, wait
 from typing import TYPE_CHECKING
 
 from biggus import deadlines
+from biggus.flight import Reader
 from biggus.options import MOST_WORKERS
 from biggus.planning import piece_bytes
 from biggus.threads import WaitingThreads
@@ -48,6 +48,7 @@ class UnderWay:
         self._most = most
         self._room = room
         self._taken = 0
+        self._reader = Reader()
         self._pieces: dict[Future[None], tuple[Piece, int]] = {}
 
     def add(self, piece: Piece) -> None:
@@ -56,7 +57,7 @@ class UnderWay:
         while self._pieces and self._room is not None and self._taken + takes > self._room:
             self._settle(FIRST_COMPLETED)
         # The options of the caller hold for its reads.
-        context = contextvars.copy_context()
+        context = self._reader.context()
         future = self._pool.submit(context.run, self._read, piece)
         self._pieces[future] = (piece, takes)
         self._taken += takes
@@ -97,5 +98,6 @@ class UnderWay:
         What has begun goes on into an array that nobody will see: to wait for it
         would hold back an error for as long as a server hangs.
         """
+        self._reader.abandon()
         for future in self._pieces:
             future.cancel()

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import itertools
 import math
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from biggus.cells import cells_of, joined_grid, longest_of
 from biggus.grid import Grid
 from biggus.nodes import Elementwise, Leaf
+from biggus.once import once
 from biggus.planning.courses import sights_of
 from biggus.planning.footprint import footprint, streamed_footprint, values_bytes
 from biggus.planning.jobs import Output, Reduction, lengths_of, positions_of
@@ -99,12 +99,12 @@ class Group:
         """How many elements the largest block has."""
         return math.prod(longest_of(edges) for edges in self.blocks.axes)
 
-    @cached_property
+    @once
     def sights(self) -> dict[int, Sight]:
         """What the nodes see of each thing that they read, by its id."""
         return sights_of(self.nodes)
 
-    @cached_property
+    @once
     def left(self) -> int:
         """The bytes of the partial results of one block, until they are merged."""
         box = self._largest()

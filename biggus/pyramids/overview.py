@@ -7,7 +7,6 @@ is made again, from the values themselves; to make all of it is `building`'s aff
 from __future__ import annotations
 
 import math
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from biggus import engine
 from biggus.cache.versions import join_versions, split_versions
 from biggus.engine.fingerprint import Fingerprint, fingerprint
 from biggus.nodes import Node, select
+from biggus.once import once
 from biggus.pyramids.blocks import EXACT_LEVELS
 from biggus.region import Selection
 from biggus.source import Source, box_shape, whole, within
@@ -48,17 +48,17 @@ class Reducer:
         self.layout = layout
         self.averaging = averaging
 
-    @cached_property
+    @once
     def made_of(self) -> Fingerprint | None:
         """What all of the array is made of; None if that cannot be said."""
         return fingerprint(self.node, Selection.identity(self.node.shape))
 
-    @cached_property
+    @once
     def _waits(self) -> bool:
         """Whether what is read may wait: then the more is read at once, the better."""
         return self.made_of is None or any(source.waits for source, _ in self.made_of.reads)
 
-    @cached_property
+    @once
     def peak_bytes(self) -> int:
         """The most memory that it takes to make the tiles of a region and all under them.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import weakref
 from abc import abstractmethod
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +12,7 @@ import numpy as np
 from biggus.cache import Cached
 from biggus.cache.parts import longest_along, pasted
 from biggus.grid import Grid, default_chunks
+from biggus.once import once
 from biggus.source import Source, box_shape
 from biggus.studying import Study
 from biggus.wrappers import Annotated, Wrapper
@@ -57,7 +57,7 @@ class Chunkwise(Wrapper):
         """The cache of the source inside, if it has one."""
         return self.source.cache  # type: ignore[attr-defined] # else there is no such attribute
 
-    @cached_property
+    @once
     def grid(self) -> Grid:
         """The chunks of the innermost source."""
         return own_grid(self.source)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import threading
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from biggus import errors
 from biggus.description import decode_value
 from biggus.errors import BiggusError, StudyError
 from biggus.grid import default_chunks
+from biggus.once import once
 from biggus.study.bundle import Bundle
 from biggus.study.canonical import plain_json
 from biggus.study.chunkwise import Chunkwise, Substitutes, own_grid
@@ -51,7 +51,7 @@ class Replayed(Chunkwise):
     def __reduce__(self) -> tuple[Any, ...]:
         return _replayed, (self.source, str(self.bundle.path))
 
-    @cached_property
+    @once
     def _entry(self) -> Held:
         """What the bundle holds of it.
 
@@ -71,7 +71,7 @@ class Replayed(Chunkwise):
             )
         return held
 
-    @cached_property
+    @once
     def grid(self) -> Grid:
         """The chunks that were recorded."""
         return own_grid(self._entry.source())

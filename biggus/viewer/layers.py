@@ -10,10 +10,10 @@ Pure but for the arrays that it slices: nothing is read here.
 from __future__ import annotations
 
 import math
-from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from biggus.grid import edges_of
+from biggus.once import once
 from biggus.viewer.cutting import longest_piece, pieces_of
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ class Layer:
         self.key = (*key, *steps)
         self.factors = tuple(f * step for f, step in zip(plane.factors, steps, strict=True))
 
-    @cached_property
+    @once
     def array(self) -> Array:
         """What the elements are."""
         # From the middle of what each stands for; the last may stand for less.
@@ -176,7 +176,7 @@ class Layer:
         )
         return math.prod(self.chunks_in(Span(rows, columns))) * self.plane.chunk_bytes
 
-    @cached_property
+    @once
     def _chunks(self) -> tuple[Edges, Edges] | None:
         grid = self.array.grid
         if grid is None:
@@ -184,7 +184,7 @@ class Layer:
         rows, columns = (edges_of(self.shape[axis], grid[axis]) for axis in (0, 1))
         return rows, columns
 
-    @cached_property
+    @once
     def edges(self) -> tuple[Edges, Edges]:
         """Where the tiles are cut."""
         chunks = self._chunks or (None, None)

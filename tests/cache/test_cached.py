@@ -397,6 +397,30 @@ def test_if_one_is_interrupted_another_takes_over(cache, counting, box):
     assert len(source.fetched) == 2
 
 
+def test_a_read_that_was_given_up_fails_no_other(cache, counting, box):
+    begun, over = threading.Event(), threading.Event()
+
+    class Failing(counting):
+        def __getitem__(self, asked):
+            values = super().__getitem__(asked)
+            if asked[0].start == 0:
+                assert begun.wait(120)
+                raise OSError("this ends the evaluation")
+            if not begun.is_set():
+                begun.set()
+                assert over.wait(120)
+                raise OSError("nobody waits for this any longer")
+            return values
+
+    source = Failing(np.arange(8.0), (4,), waits=True)
+    array = biggus.ArrayAdapter(source, cache=cache)
+    with pytest.raises(SourceError, match="this ends"):
+        array.ndarray()
+    assert array[4:].ndarray().tolist() == [4.0, 5.0, 6.0, 7.0]
+    over.set()
+    assert len(source.fetched) == 3
+
+
 def test_a_source_may_read_itself_through_its_cache(cache, counting, box):
     class Recursive(counting):
         def __getitem__(self, asked):

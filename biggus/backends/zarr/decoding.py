@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from biggus.backends.zarr.blosc import check_blosc
+from biggus.forks import between_forks
 
 Buffer: TypeAlias = Any
 """Bytes, or a flat array of bytes."""
@@ -160,7 +161,8 @@ def decoder_for_v2(
 def _numcodecs_step(config: dict[str, Any]) -> Step:
     import importlib
 
-    codec = importlib.import_module("numcodecs").get_codec(dict(config))
+    with between_forks():
+        codec = importlib.import_module("numcodecs").get_codec(dict(config))
 
     def step(data: Buffer, size: int | None, out: Any) -> Buffer:  # noqa: ARG001 - a Step
         found = codec.decode(data)
@@ -257,7 +259,8 @@ def _crc32c_function() -> Callable[[Any], int]:
 def _native(name: str) -> Callable[..., Buffer]:
     import importlib
 
-    decompress = importlib.import_module(f"numcodecs.{name}").decompress
+    with between_forks():
+        decompress = importlib.import_module(f"numcodecs.{name}").decompress
 
     def call(data: Buffer, out: Any = None) -> Buffer:
         if out is None:

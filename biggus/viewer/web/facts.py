@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from biggus.nodes import select
+from biggus.once import once
 from biggus.region import Selection
 from biggus.viewer.maps import labels
 from biggus.viewer.maps.colours import Colours, colours_for
@@ -84,12 +84,12 @@ class Facts:
             told["flags"] = list(zip(texts, self.flagging.colours, strict=True))
         return told
 
-    @cached_property
+    @once
     def _colours(self) -> Colours:
         values = self.renderer.values(self.picture.normal_index(()))
         return colours_for(np.ma.asarray(values), self.meaning.attributes, self.meaning.name)
 
-    @cached_property
+    @once
     def flagging(self) -> Flagging:
         """How values become colours that are flags; of no flags, if they are none."""
         return Flagging(self._colours.flags)

@@ -1,0 +1,76 @@
+"""Forks: what must not be going on in any thread while the process forks.
+
+A child has the thread that forked alone.  Locks that others held are held in it
+for ever, and of some nobody else can make new ones: those of Python's imports
+and of SQLite.  So a fork waits until no thread is at that.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures.thread  # noqa: F401 - what it does at forks comes after this
+import contextlib
+import logging
+import os
+import threading
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_log = logging.getLogger("biggus.forks")
+
+PATIENCE_SECONDS = 30.0
+"""For so long a fork waits at most."""
+
+
+class Gate:
+    """What threads enter for what no fork may come between; any number at once.
+
+    Examples
+    --------
+    >>> with Gate().entered():
+    ...     import json
+    """
+
+    def __init__(self) -> None:
+        self._reset()
+        # What was registered last comes first: before the lock of `logging` is taken, which
+        # those inside may need.
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(
+                before=self._close, after_in_parent=self._open, after_in_child=self._reset
+            )
+
+    def _reset(self) -> None:
+        self._inside: dict[int, int] = {}
+        self._changed = threading.Condition(threading.RLock())
+
+    @contextlib.contextmanager
+    def entered(self) -> Iterator[None]:
+        """Hold off forks for the length of the block."""
+        thread = threading.get_ident()
+        with self._changed:
+            self._inside[thread] = self._inside.get(thread, 0) + 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                left = self._inside.pop(thread, 1) - 1
+                if left > 0:
+                    self._inside[thread] = left
+                self._changed.notify_all()
+
+    def _close(self) -> None:
+        self._changed.acquire()
+        if not self._changed.wait_for(self._empty, PATIENCE_SECONDS):
+            _log.debug("a fork does not wait any longer for what threads are at")
+
+    def _empty(self) -> bool:
+        return not self._inside.keys() - {threading.get_ident()}
+
+    def _open(self) -> None:
+        self._changed.release()
+
+
+_gate = Gate()
+between_forks = _gate.entered

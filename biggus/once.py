@@ -1,0 +1,47 @@
+"""Attributes that are computed when they are first asked for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
+
+
+class once(Generic[T]):  # noqa: N801 - used as a decorator, as property is
+    """An attribute of each instance, computed when it is first asked for.
+
+    That of `functools` takes one lock for all instances of a class in Python 3.11: threads wait
+    for one another there, and a child that is forked meanwhile for ever.  Here
+    threads that ask at the same time may each compute it.
+
+    Examples
+    --------
+    >>> class Circle:
+    ...     @once
+    ...     def area(self):
+    ...         print("computing")
+    ...         return 3
+    >>> circle = Circle()
+    >>> circle.area + circle.area
+    computing
+    6
+    """
+
+    def __init__(self, function: Callable[[Any], T]) -> None:
+        self._function = function
+        self._name = function.__name__
+        self.__doc__ = function.__doc__
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> Self: ...
+    @overload
+    def __get__(self, instance: object, owner: type) -> T: ...
+    def __get__(self, instance: object | None, owner: type) -> Self | T:
+        """Return what is computed; of a class, the attribute itself."""
+        if instance is None:
+            return self
+        value = instance.__dict__[self._name] = self._function(instance)
+        return value

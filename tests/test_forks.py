@@ -1,0 +1,165 @@
+"""A process that forks while its threads are busy has children that go on."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from biggus import forks
+from biggus.forks import Gate
+from biggus.once import once
+
+WAIT_SECONDS = 120
+"""Whatever is not hung is over long before."""
+
+
+def in_a_thread(function):
+    done = threading.Event()
+    thread = threading.Thread(target=lambda: (function(), done.set()))
+    thread.start()
+    return thread, done
+
+
+def test_a_fork_waits_for_those_inside_and_they_for_it():
+    gate = Gate()
+    inside, leave = threading.Event(), threading.Event()
+
+    def work():
+        with gate.entered(), gate.entered():
+            inside.set()
+            assert leave.wait(WAIT_SECONDS)
+
+    worker, _ = in_a_thread(work)
+    assert inside.wait(WAIT_SECONDS)
+    began = threading.Event()
+    over = threading.Event()
+
+    def fork():
+        gate._close()
+        began.set()
+        assert over.wait(WAIT_SECONDS)
+        gate._open()
+
+    forker, _ = in_a_thread(fork)
+    assert not began.wait(0.05)
+    leave.set()
+    assert began.wait(WAIT_SECONDS)
+
+    def enter():
+        with gate.entered():
+            pass
+
+    late, entered = in_a_thread(enter)
+    assert not entered.wait(0.05)
+    over.set()
+    assert entered.wait(WAIT_SECONDS)
+    for thread in (worker, forker, late):
+        thread.join()
+
+
+def test_a_fork_does_not_wait_for_itself_or_for_ever(monkeypatch):
+    gate = Gate()
+    with gate.entered():
+        gate._close()
+        gate._open()
+    monkeypatch.setattr(forks, "PATIENCE_SECONDS", 0.01)
+    inside, leave = threading.Event(), threading.Event()
+
+    def work():
+        with gate.entered():
+            inside.set()
+            assert leave.wait(WAIT_SECONDS)
+
+    worker, _ = in_a_thread(work)
+    assert inside.wait(WAIT_SECONDS)
+    gate._close()
+    gate._open()
+    leave.set()
+    worker.join()
+
+
+def test_an_attribute_is_computed_once_and_no_instance_waits_for_another():
+    class Thing:
+        computed = 0
+
+        @once
+        def value(self):
+            """What it is."""
+            self.computed += 1
+            started.set()
+            assert self.free.wait(WAIT_SECONDS)
+            return self
+
+    started = threading.Event()
+    slow, quick = Thing(), Thing()
+    slow.free, quick.free = threading.Event(), threading.Event()
+    quick.free.set()
+    thread, done = in_a_thread(lambda: slow.value)
+    assert started.wait(WAIT_SECONDS)
+    assert quick.value is quick.value is quick
+    assert not done.is_set()
+    slow.free.set()
+    thread.join()
+    assert slow.value is slow
+    assert slow.computed == quick.computed == 1
+    assert Thing.value.__doc__ == "What it is."
+
+
+PROGRAM = """if True:
+    import faulthandler, os, sys, tempfile, threading
+    import numpy as np
+    import biggus
+    from biggus.cache import Cache
+    from biggus.wrappers import ObjectSource
+    what, folder = sys.argv[1:]
+    values = np.arange(40_000.0).reshape(200, 200)
+    if what == "hdf5":
+        import h5py
+        with h5py.File(folder + "/a.h5", "w") as file:
+            file.create_dataset("a", data=values, chunks=(20, 200), compression="gzip")
+        work = lambda: biggus.open(folder + "/a.h5", "a")[:20].ndarray()
+        check = lambda: biggus.open(folder + "/a.h5", "a").ndarray()
+    elif what == "npy":
+        np.save(folder + "/a.npy", values)
+        work = lambda: biggus.open(folder + "/a.npy").mean(axis=0).ndarray()
+        check = lambda: biggus.open(folder + "/a.npy").ndarray()
+    else:
+        cache = Cache(folder + "/c", "200 kB")  # too small for all
+        array = biggus.ArrayAdapter(cache.wrap(ObjectSource(values, token="a"), (20, 20)))
+        work = lambda: array[:100].ndarray()
+        check = lambda: (array.ndarray(), cache.close())[0]
+    if what != "cache":
+        work()  # what is imported at that is not what this is about
+    stopped = False
+    def churn():
+        while not stopped:
+            work()
+    threads = [threading.Thread(target=churn, daemon=True) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for _ in range(15):
+        child = os.fork()
+        if child == 0:
+            faulthandler.dump_traceback_later({wait}, exit=True)
+            os._exit(0 if (check() == values).all() else 3)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    stopped = True
+    for thread in threads:
+        thread.join()
+    print("done")
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.parametrize("what", ["hdf5", "npy", "cache"])
+def test_children_that_are_forked_from_busy_threads_go_on(tmp_path, what):
+    if what == "hdf5":
+        pytest.importorskip("h5py")
+    program = PROGRAM.replace("{wait}", str(WAIT_SECONDS))
+    command = [sys.executable, "-W", "ignore", "-c", program, what, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.stdout == "done\n", done.stderr
