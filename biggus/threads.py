@@ -96,21 +96,7 @@ class WaitingThreads(Executor):
     ) -> Future[Result]:
         """Have a thread call `function`; cancelling the future takes it out of the queue."""
         future: Future[Result] = Future()
-
-        def call() -> None:
-            if not future.set_running_or_notify_cancel():
-                return
-            try:
-                settle = partial(future.set_result, function(*args, **kwargs))
-            except BaseException as error:  # noqa: BLE001 - it is raised where it is waited for
-                settle = partial(future.set_exception, error)
-            # Whoever waits may be interrupted just when it takes its lock, which then
-            # comes to be released twice: Python says so here, where nothing is wrong.
-            with contextlib.suppress(RuntimeError):
-                settle()
-            del settle  # an error holds this frame, which is not to hold the error
-
-        self._queue.put(call)
+        self._queue.put(partial(_call, future, partial(function, *args, **kwargs)))
         if not self._idle.acquire(blocking=False):
             with self._starting:
                 if self._count < self.most:
@@ -141,3 +127,18 @@ class WaitingThreads(Executor):
                 self._queue.get_nowait()  # what has not begun never will
         with self._changed:
             self._changed.wait_for(lambda: not self._calls, _parting.left())
+
+
+def _call(future: Future[Result], function: Callable[[], Result]) -> None:
+    """Call a function, and settle its future."""
+    if not future.set_running_or_notify_cancel():
+        return
+    try:
+        settle = partial(future.set_result, function())
+    except BaseException as error:  # noqa: BLE001 - it is raised where it is waited for
+        settle = partial(future.set_exception, error)
+    # Whoever waits may be interrupted just when it takes its lock, which then
+    # comes to be released twice: Python says so here, where nothing is wrong.
+    with contextlib.suppress(RuntimeError):
+        settle()
+    del settle, future  # an error holds this frame, which is not to hold the error

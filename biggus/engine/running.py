@@ -80,7 +80,7 @@ class _Shared:
         self._drawing = threading.Lock()
         self._changed = threading.Condition()
         self._under_way: set[int] = set()
-        self._failure: BaseException | None = None
+        self._failed = False
 
     def run(self, tasks: Iterator[Task]) -> None:
         """Compute all tasks: alone, if there is but one."""
@@ -95,18 +95,13 @@ class _Shared:
                 context = reader.context()
                 helpers.append(computing.submit(context.run, self._work))
             self._work()
-            for helper in helpers:
-                # One that no thread has begun has nothing left to do.
-                while not helper.cancel() and not helper.done():
-                    deadlines.check()
-                    wait([helper], _WAKING_SECONDS)
-                if not helper.cancelled():
-                    helper.result()
-        except BaseException as error:
-            self._end(error)
+            while helpers:
+                _join(helpers.pop())
+        except BaseException:
+            self._end()
             reader.abandon()
-            for helper in helpers:
-                helper.cancel()
+            while helpers:
+                helpers.pop().cancel()
             raise
 
     def _first(self, tasks: Iterator[Task]) -> list[Task]:
@@ -126,8 +121,8 @@ class _Shared:
                 with self._changed:
                     self._under_way.discard(task.number)
                     self._changed.notify_all()
-        except BaseException as error:
-            self._end(error)
+        except BaseException:
+            self._end()
             raise
 
     def _next(self) -> Task | None:
@@ -144,31 +139,43 @@ class _Shared:
     def _near(self, task: Task, idle: bool) -> bool:
         """Wait until a task is not too far ahead; tell whether it is still wanted then."""
         if idle and not self._under_way:
-            return not self._failed()
+            return not self._failed
         with self._changed:
             while self._under_way and task.number - min(self._under_way) > self._ahead:
                 self._changed.wait(_WAKING_SECONDS)
-                if self._failed():
+                if self._failed:
                     return False
-            if self._failed():
+            if self._failed:
                 return False
             if not idle:
                 self._under_way.add(task.number)
             return True
 
-    def _failed(self) -> bool:
-        return self._failure is not None
-
     def _compute(self, task: Task) -> None:
         computed = compute(self._convoy.work(task), self._repeated)
-        if not self._failed():
+        if not self._failed:
             self._take(task, computed)
 
-    def _end(self, error: BaseException) -> None:
+    def _end(self) -> None:
         with self._changed:
-            if self._failure is None:
-                self._failure = error
+            self._failed = True
             self._changed.notify_all()
+
+
+def _join(helper: Future[None]) -> None:
+    """Wait for a thread that helps; raise what it raised."""
+    try:
+        # One that no thread has begun has nothing left to do.
+        while not helper.cancel() and not helper.done():
+            deadlines.check()
+            wait([helper], _WAKING_SECONDS)
+        if not helper.cancelled():
+            helper.result()
+    except BaseException:
+        helper.cancel()
+        raise
+    finally:
+        del helper  # an error holds this frame, and would hold itself
 
 
 class _Sent:
@@ -221,11 +228,19 @@ class _Sent:
             deadlines.check()
             # Futures of other libraries are waited for by what all have in common.
             done = _first_done(list(under_way))
-        for future in done:
-            task = under_way.pop(future)
-            returned = future.result()
+        while done:
+            task, returned = _taken(done.pop(), under_way)
             self._watch.join_of(returned.machine, returned.seen)
             self._take(task, returned.computed)
+
+
+def _taken(
+    future: Future[Returned], under_way: dict[Future[Returned], Task]
+) -> tuple[Task, Returned]:
+    try:
+        return under_way.pop(future), future.result()
+    finally:
+        del future  # an error holds this frame, and would hold itself
 
 
 def _first_done(futures: list[Future[Any]]) -> set[Future[Any]]:

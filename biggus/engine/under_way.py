@@ -82,15 +82,21 @@ class UnderWay:
         """
         deadlines.check()
         done, waiting = wait(self._pieces, _PATIENCE_SECONDS, return_when=when)
-        for future in done:
-            self._taken_out(future)
-            future.result()
         if done:
+            while done:
+                self._end(done.pop())
             return
         for future in waiting:
             if future.cancel():
                 self._read(self._taken_out(future))
                 return
+
+    def _end(self, future: Future[None]) -> None:
+        self._taken_out(future)
+        try:
+            future.result()
+        finally:
+            del future  # an error holds this frame, and would hold itself
 
     def cancel(self) -> None:
         """Have nothing begun that has not been.

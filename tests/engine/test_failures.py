@@ -87,15 +87,26 @@ def test_nothing_is_read_after_a_failure_but_what_was_under_way(workers, waits):
         assert settled <= 3 + workers
 
 
+class FailingAtOnce(Failing):
+    """The first row cannot be read; to read others takes until it has been seen."""
+
+    def __init__(self):
+        super().__init__(SHAPE, 0)
+        self.seen = threading.Event()
+
+    def __getitem__(self, box):
+        assert box[0].start == 0 or self.seen.wait(60)
+        return super().__getitem__(box)
+
+
 def test_nothing_is_sent_after_a_failure_but_what_was_under_way():
-    source = RecordingSource(Failing(SHAPE, 0))
+    failing = FailingAtOnce()
+    source = RecordingSource(failing)
     a = biggus.ArrayAdapter(source)
-    with (
-        ThreadPoolExecutor(2) as pool,
-        biggus.set_options(executor=pool, workers=2),
-        pytest.raises(SourceError),
-    ):
-        a.max().ndarray()
+    with ThreadPoolExecutor(2) as pool, biggus.set_options(executor=pool, workers=2):
+        with pytest.raises(SourceError):
+            a.max().ndarray()
+        failing.seen.set()
     assert len(source.boxes) <= 4
 
 

@@ -1,0 +1,99 @@
+"""A file whose last array is gone can be written to at once: no cycle of ours holds it.
+
+All here is done with the cyclic collector switched off.
+"""
+
+import gc
+import pickle
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+h5py = pytest.importorskip("h5py")
+
+import biggus
+from biggus.backends.native import hdf5_lock
+from biggus.errors import BiggusError
+from biggus.testing import ArraySource, FaultySource
+
+VALUES = np.arange(60.0).reshape(6, 10)
+SECONDS = 60
+
+
+@pytest.fixture
+def path(tmp_path):
+    gc.collect()
+    gc.disable()
+    write(tmp_path / "a.h5")
+    yield tmp_path / "a.h5"
+    gc.enable()
+
+
+def write(path):
+    with hdf5_lock, h5py.File(path, "w") as file:
+        file.create_dataset("v", data=VALUES, chunks=(2, 10))
+
+
+def on_an_executor(a):
+    with ThreadPoolExecutor(2) as executor, biggus.set_options(executor=executor):
+        (a - a.mean(axis=0)).ndarray()
+
+
+def with_progress(a):
+    with biggus.set_options(progress=lambda *_: None):
+        a.mean().ndarray()
+
+
+USES = {
+    "reading": lambda a: a.ndarray(),
+    "computing": lambda a: (a * 2 - a[::-1]).ndarray(),
+    "reducing": lambda a: a.mean(axis=0).ndarray(),
+    "several passes": lambda a: ((a - a.mean(axis=0)) / a.std(axis=0)).max().ndarray(),
+    "a selection of a reduction": lambda a: (a - a.mean(axis=0)).max(axis=1)[2:4].ndarray(),
+    "a median": lambda a: (a - np.median(a, axis=0)).ndarray(),
+    "several arrays": lambda a: biggus.ndarrays([a.mean(), a[:2].max(), (a - a[:1]).min()]),
+    "a plan": lambda a: biggus.plan([a.mean(), (a - a.std(axis=0)).max()]),
+    "a mosaic": lambda a: np.concatenate([a, a * 2]).mean(axis=0).ndarray(),
+    "a pickle": lambda a: pickle.loads(pickle.dumps(a - a.mean())).ndarray(),
+    "an executor": on_an_executor,
+    "progress": with_progress,
+}
+
+
+@pytest.mark.parametrize("use", USES.values(), ids=[name.replace(" ", "-") for name in USES])
+def test_after_use(path, use):
+    use(biggus.open(path, "v"))
+    write(path)
+
+
+def test_after_saving(path, tmp_path):
+    a = biggus.open(path, "v")
+    biggus.save([a - a.mean(axis=0)], [tmp_path / "out.npy"])
+    del a
+    write(path)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("waits", [False, True])
+@pytest.mark.parametrize("use", USES.values(), ids=[name.replace(" ", "-") for name in USES])
+def test_after_failures(path, use, waits, workers):
+    broken = FaultySource(ArraySource(VALUES, (2, 10), waits=waits), OSError)
+    a = biggus.open(path, "v") + biggus.ArrayAdapter(broken)
+    with biggus.set_options(workers=workers):
+        if use is USES["a plan"]:
+            use(a)
+        else:
+            with pytest.raises(BiggusError):
+                use(a)
+    del a
+    give_up = time.monotonic() + SECONDS
+    while True:  # what was under way in other threads comes to its end
+        try:
+            write(path)
+        except OSError:
+            assert time.monotonic() < give_up
+            time.sleep(0.01)
+        else:
+            return
