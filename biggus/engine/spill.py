@@ -6,6 +6,7 @@ what is mapped counts as the memory of the process.
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 import tempfile
@@ -15,12 +16,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from biggus.errors import OutputError
 from biggus.nodes import Leaf
+from biggus.options import format_bytes
 from biggus.source import Source, box_shape
 
 if TYPE_CHECKING:
     from biggus.nodes import Node
     from biggus.source import Box, Values
+
+_ZEROS = 2**20
 
 
 class Spilled:
@@ -37,12 +42,21 @@ class Spilled:
 
     def __init__(self, node: Node) -> None:
         handle, path = tempfile.mkstemp(prefix="biggus-")
-        os.close(handle)
         self._source = SpilledSource(
             path, node.shape, node.dtype.newbyteorder("="), node.masked, node.fill_value
         )
-        os.truncate(path, self._source.nbytes)
         weakref.finalize(self._source, _remove, path, os.getpid())
+        nbytes = self._source.nbytes
+        try:
+            reserve(handle, 0, nbytes)
+        except OSError as error:
+            raise OutputError(
+                f"an intermediate result of {format_bytes(nbytes)} has no room in "
+                f"{os.path.dirname(path)}: {error.strerror or error}; "  # noqa: PTH120 - a text
+                "let temporary files go elsewhere with TMPDIR, or allow more memory"
+            ) from error
+        finally:
+            os.close(handle)
 
     def write(self, box: Box, values: Values) -> None:
         """Put the values of a box where they go."""
@@ -102,3 +116,24 @@ class SpilledSource(Source):
 def _remove(path: str, process: int) -> None:
     if os.getpid() == process:  # a forked child has the object too
         os.unlink(path)  # noqa: PTH108 - Path may be gone at the end of the interpreter
+
+
+def reserve(file: int, start: int, nbytes: int) -> None:
+    """Take up room on the disk: where there is none, it is known now.
+
+    A map of a file can only kill the process when the disk is full.
+    """
+    if not nbytes:
+        return
+    if hasattr(os, "posix_fallocate"):
+        try:
+            os.posix_fallocate(file, start, nbytes)
+        except OSError as error:
+            if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS):
+                raise
+        else:
+            return
+    os.lseek(file, start, os.SEEK_SET)
+    zeros = bytes(min(nbytes, _ZEROS))
+    while nbytes:
+        nbytes -= os.write(file, zeros[:nbytes])

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import errno
 import math
-import os
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from biggus.engine.spill import reserve
 from biggus.errors import OutputError
 from biggus.sinks.new import NewArray, NewStore
 
@@ -19,8 +18,6 @@ if TYPE_CHECKING:
 
     from biggus.engine import Writer
     from biggus.source import Box, Chunks, Values
-
-_ZEROS = 2**20
 
 _WINDOW = 2**23
 """Bytes; so much of a file is mapped at once, and no more."""
@@ -52,7 +49,7 @@ class NpyStore(NewStore):
             np.lib.format.write_array_header_2_0(file, header)
             file.flush()
             start = file.tell()
-            _reserve(file.fileno(), start, math.prod(new.shape) * new.dtype.itemsize)
+            reserve(file.fileno(), start, math.prod(new.shape) * new.dtype.itemsize)
         return _Windows(self.path, start, new)
 
     def close(self) -> None:
@@ -110,24 +107,3 @@ class _Windows:
         for first in range(0, values.shape[axis], most):
             part = (slice(None),) * axis + (slice(first, first + most),)
             self._write(start + first * stride, values[part])
-
-
-def _reserve(file: int, start: int, nbytes: int) -> None:
-    """Take up room on the disk: where there is none, it is known now.
-
-    A map of a file can only kill the process when the disk is full.
-    """
-    if not nbytes:
-        return
-    if hasattr(os, "posix_fallocate"):
-        try:
-            os.posix_fallocate(file, start, nbytes)
-        except OSError as error:
-            if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS):
-                raise
-        else:
-            return
-    os.lseek(file, start, os.SEEK_SET)
-    zeros = bytes(min(nbytes, _ZEROS))
-    while nbytes:
-        nbytes -= os.write(file, zeros[:nbytes])

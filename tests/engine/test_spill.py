@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import gc
+import os
 import pickle
+import re
 import tempfile
 import time
 
@@ -12,6 +15,7 @@ import pytest
 
 import biggus
 from biggus.engine.spill import Spilled
+from biggus.errors import OutputError
 
 SHAPE = (6, 2400, 1000)
 VALUES = np.random.default_rng(0).normal(0, 1, SHAPE)
@@ -77,6 +81,35 @@ def test_a_failure_leaves_no_file(folder, made):
         gc.collect()  # a thread that was reading when another failed comes to its end
         time.sleep(0.01)
     assert not list(folder.iterdir())
+
+
+def on_a_full_disk(file, start, nbytes):
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_full_disk_is_an_error(folder, monkeypatch):
+    monkeypatch.setattr(os, "posix_fallocate", on_a_full_disk, raising=False)
+    a = biggus.ArrayAdapter(VALUES, chunks=(2, 300, 500))
+    with (
+        biggus.set_options(memory="140 MB"),
+        pytest.raises(OutputError, match=f"{re.escape(str(folder))}: No space left"),
+    ):
+        (a - a.std(axis=0)).max().ndarray()
+    gc.collect()
+    assert not list(folder.iterdir())
+
+
+@pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="no such call here")
+@pytest.mark.parametrize("has_call", [True, False])
+def test_room_is_taken_before_anything_is_written(folder, monkeypatch, has_call):
+    if not has_call:
+        monkeypatch.delattr(os, "posix_fallocate")
+    spilled = Spilled(biggus.ArrayAdapter(VALUES).mean(axis=0).node)
+    [path] = folder.iterdir()
+    found = path.stat()
+    assert found.st_size == VALUES[0].nbytes
+    assert found.st_blocks * 512 >= VALUES[0].nbytes
+    assert (spilled.leaf().source[0:3, 0:5] == 0).all()
 
 
 @pytest.mark.usefixtures("folder")

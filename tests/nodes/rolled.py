@@ -1,0 +1,33 @@
+"""A kind of node that biggus does not have: all that it takes to add one."""
+
+from __future__ import annotations
+
+from biggus.grid import IrregularEdges
+from biggus.nodes import Derived, Part
+from biggus.resolve import split
+
+
+class Rolled(Derived):
+    """A node whose values are moved along an axis; what leaves it at the end comes in again."""
+
+    __slots__ = ("axis", "shift")
+
+    def __init__(self, operand, shift, axis):
+        super().__init__((operand,), operand.shape, operand.dtype, fill_value=operand.fill_value)
+        self.shift = shift % max(1, operand.shape[axis])
+        self.axis = axis
+
+    def rebuild(self, children):
+        return Rolled(children[0], self.shift, self.axis)
+
+    @property
+    def signature(self):
+        return (Rolled, self.shift, self.axis)
+
+    def parts(self, get, put, steps=None):
+        [operand] = self.children
+        length = self.shape[self.axis]
+        edges = IrregularEdges.of_lengths([self.shift, length - self.shift])
+        for number, part, part_put in split(get, put, self.axis, edges):
+            offset = self.shift if number else self.shift - length
+            yield Part(operand, part.shift(self.axis, offset), part_put, steps)
