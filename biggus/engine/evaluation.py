@@ -20,10 +20,10 @@ from biggus.engine.result import Result
 from biggus.engine.running import run
 from biggus.engine.spill import Spilled
 from biggus.nodes import AlongAxes, Elementwise, Leaf, Reduce, View
-from biggus.planning import convoys_of, is_resident
+from biggus.planning import convoys_of, is_plain, is_resident
 from biggus.region import Selection
 from biggus.source import whole
-from biggus.statistics import partials
+from biggus.statistics import Statistic, partials
 from biggus.threads import interruptible
 
 if TYPE_CHECKING:
@@ -67,13 +67,43 @@ def evaluate_all(nodes: Sequence[Node]) -> list[Values]:
 
 
 def _evaluated(nodes: Sequence[Node]) -> list[Values]:
-    if len(nodes) == 1 and options.current().executor is None and _is_read(nodes[0]):
-        values = reading.whole(nodes[0])
-        if values is not None:
-            return [values]
+    if len(nodes) == 1 and options.current().executor is None:
+        [node] = nodes
+        if _is_read(node):
+            values = reading.whole(node)
+            if values is not None:
+                return [values]
+        elif isinstance(node, Reduce) and _is_little(node):
+            return [_reduced(node)]
     evaluation = _Evaluation(nodes, [None] * len(nodes))
     evaluation.checked_run()
     return [evaluation.values(number) for number in range(len(nodes))]
+
+
+def _is_little(node: Reduce) -> bool:
+    """Tell whether a node reduces a few values, which are in memory: they are but one cell."""
+    operand = node.operand
+    return (
+        0 < math.prod(operand.shape) <= _FEW
+        and not operand.staged
+        and options.current().progress is False
+        and is_resident(operand)
+    )
+
+
+def _reduced(node: Reduce) -> Values:
+    """Return what comes of a few values, without a plan."""
+    operand = node.operand
+    values = block(operand, Selection.identity(operand.shape))
+    origin = (0,) * len(operand.shape)
+    found: Statistic | Values = node.statistic
+    while isinstance(found, Statistic):
+        family = found.family
+        [partial] = partials((family,), values, node.axes, origin, is_plain(operand))
+        found = found.proceed(partial)
+    result = Result(node)
+    result.write(whole(node.shape), found.reshape(node.shape))
+    return result.values()
 
 
 def store(nodes: Sequence[Node], writers: Sequence[Writer]) -> None:

@@ -38,10 +38,19 @@ class Fingerprint(NamedTuple):
             found.append(version)
         return tuple(found)
 
-    def good(self, versions: tuple[bytes, ...]) -> bool:
-        """Tell whether what was computed of these states would be the same now."""
+    def good(self, versions: tuple[bytes, ...], asks: bool = True) -> bool:
+        """Tell whether what was computed of these states would be the same now.
+
+        Parameters
+        ----------
+        versions : tuple of bytes
+            One a read.
+        asks : bool
+            Whether servers are asked; if not, what only they know is taken to be so.
+        """
         return len(versions) == len(self.reads) and all(
-            source.renew(box, version) is not None
+            (not asks and source.renewal_waits(box, version))
+            or source.renew(box, version) is not None
             for (source, box), version in zip(self.reads, versions, strict=True)
         )
 

@@ -39,12 +39,15 @@ _log = logging.getLogger("biggus.engine")
 _FORMAT = "partial-3"
 
 
-def keeping_of(reduction: Reduction) -> Keeping | None:
-    """Return what keeps the partial results of a reduction, if the options say so."""
+def keeping_of(reduction: Reduction, asks: bool = True) -> Keeping | None:
+    """Return what keeps the partial results of a reduction, if the options say so.
+
+    Servers are asked whether they are still good, but for a dry run.
+    """
     if not options.current().keep_partials:
         return None
     cache = chosen_cache(None, remote=False)
-    return None if cache is None else Keeping(reduction, cache)
+    return None if cache is None else Keeping(reduction, cache, asks)
 
 
 class Keeping:
@@ -56,10 +59,13 @@ class Keeping:
         What is reduced.
     cache : Cache
         Where they are kept.
+    asks : bool
+        Whether servers may be asked if they are good.
     """
 
-    def __init__(self, reduction: Reduction, cache: Cache) -> None:
+    def __init__(self, reduction: Reduction, cache: Cache, asks: bool) -> None:
         self.reduction = reduction
+        self._asks = asks
         self.cache = cache
         self._known = True  # until it turns out that there are no fingerprints
         self._before: dict[Unit, tuple[Fingerprint, tuple[bytes, ...]]] = {}
@@ -150,7 +156,7 @@ class Keeping:
             payload, version = entry
             versions = _unpacked_versions(version)
             partial = decoded(payload)
-            if versions is None or partial is None or not made_of.good(versions):
+            if versions is None or partial is None or not made_of.good(versions, self._asks):
                 continue
             _log.debug("partial results of %s are at hand", self.reduction.node)
             return holder.restrict(partial, family)

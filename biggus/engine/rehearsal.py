@@ -118,7 +118,9 @@ def _rehearsed(convoys: Sequence[Convoy]) -> PassPlan:
     for convoy in convoys:
         at_once = most_at_once(convoy)
         before = found.tasks
-        keepings = [[keeping_of(each) for each in group.reductions] for group in convoy.groups]
+        keepings = [
+            [keeping_of(each, asks=False) for each in group.reductions] for group in convoy.groups
+        ]
         wanted = _Reads(convoy)
         for task in convoy.tasks(_Kept(keepings, found).wanted):
             if task.idle:

@@ -103,7 +103,7 @@ class Node:  # no ABC: to be asked for its kind is then much faster
         return None
 
     def parts(self, get: Selection, put: Selection, steps: Steps = None) -> Iterable[Piece | Part]:
-        """Yield what a non-empty selection of this node falls into.
+        """Yield what a non-empty selection of this node falls into: all pieces, or all `Part`.
 
         Parameters
         ----------

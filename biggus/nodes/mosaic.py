@@ -11,7 +11,7 @@ import numpy as np
 from biggus.cells import LARGEST, cells_of, common_grid, longest_of, simplified
 from biggus.errors import BiggusError, SourceError
 from biggus.grid import Edges, IrregularEdges, RegularEdges
-from biggus.nodes.base import Derived, Node
+from biggus.nodes.base import UNKNOWN, Node
 from biggus.nodes.elementwise import Elementwise
 from biggus.nodes.leaf import Leaf
 from biggus.nodes.pieces import Part
@@ -40,7 +40,7 @@ _ASKED = 16
 """So many tiles tell whether to read a mosaic is to wait."""
 
 
-class Mosaic(Derived):
+class Mosaic(Node):
     """Nodes joined along one axis.
 
     Making one costs O(tiles), slicing it nothing, and reading O(tiles touched).
@@ -53,7 +53,19 @@ class Mosaic(Derived):
         The axis, not negative.
     """
 
-    __slots__ = ("_streams", "axis", "edges")
+    __slots__ = (
+        "_masked",
+        "_streams",
+        "axis",
+        "children",
+        "combined",
+        "dtype",
+        "edges",
+        "fill_value",
+        "known_grid",
+        "shape",
+        "staged",
+    )
 
     def __init__(self, tiles: list[Node], axis: int) -> None:
         # In their order: NumPy's promotion of three or more is not symmetric.
@@ -72,16 +84,27 @@ class Mosaic(Derived):
             self.edges = IrregularEdges.of_lengths([tile.shape[axis] for tile in tiles])
             length = self.edges.length
         self.axis = axis
-        plain = _all_plain(tiles)
-        shape = (*first[:axis], length, *first[axis + 1 :])
-        fill_value = tiles[0].fill_value if tiles[0].dtype == dtype else None
-        super().__init__((), shape, dtype, not plain and any(t.masked for t in tiles), fill_value)
         self.children = tuple(tiles)
-        self._streams = False
-        if not plain:
+        self.shape = (*first[:axis], length, *first[axis + 1 :])
+        self.dtype = dtype
+        self.fill_value = tiles[0].fill_value if tiles[0].dtype == dtype else None
+        self.known_grid = UNKNOWN
+        self.staged = self.combined = False
+        # Of leaves, of which there may be 2^18, all else is asked when somebody wants to know.
+        self._masked: bool | None = None
+        self._streams: bool | None = None
+        if set(map(type, tiles)) != {Leaf}:
             self.staged = any(tile.staged for tile in tiles)
             self.combined = any(tile.combined for tile in tiles)
+            self._masked = any(tile.masked for tile in tiles)
             self._streams = all(tile.streams and tile.dtype == dtype for tile in tiles)
+
+    @property
+    def masked(self) -> bool:  # type: ignore[override]
+        """Whether values of a tile can be missing."""
+        if self._masked is None:
+            self._masked = not _all_plain(self.tiles) and any(tile.masked for tile in self.tiles)
+        return self._masked
 
     @property
     def tiles(self) -> tuple[Node, ...]:
@@ -129,6 +152,10 @@ class Mosaic(Derived):
 
     @property
     def streams(self) -> bool:
+        if self._streams is None:
+            self._streams = not _all_plain(self.tiles) and all(
+                tile.streams and tile.dtype == self.dtype for tile in self.tiles
+            )
         return self._streams
 
     def stream(self, get: Selection) -> Stream:

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 class Packed(NamedTuple):
     """Nodes, and all that they are made of, each once."""
 
-    records: list[tuple[type[Node], dict[str, Any], tuple[int, ...]]]
-    """Of each the kind, what it has but for its children, and the numbers of these before it."""
+    records: list[tuple[type[Node], tuple[str, ...], tuple[Any, ...], tuple[int, ...]]]
+    """Of each the kind, the names and the values of what it has but for its children, and the
+    numbers of these, which come before."""
 
     roots: list[int]
 
@@ -25,6 +26,7 @@ def packed(nodes: Iterable[Node]) -> Packed:
     """Return nodes in a form that is pickled without recursion; what they share stays shared."""
     nodes = list(nodes)
     numbers: dict[int, int] = {}
+    alike: dict[tuple[str, ...], tuple[str, ...]] = {}
     records: list[Any] = []
     for node in ordered(nodes):
         numbers[id(node)] = len(records)
@@ -32,16 +34,19 @@ def packed(nodes: Iterable[Node]) -> Packed:
         has = {**(own or {}), **(slots or {})}
         has.pop("children", None)
         has.pop("known_grid", None)  # it may be long, and can be found again
-        records.append((type(node), has, tuple([numbers[id(child)] for child in node.children])))
+        names = tuple(has)
+        names = alike.setdefault(names, names)  # pickled once
+        children = tuple([numbers[id(child)] for child in node.children])
+        records.append((type(node), names, tuple(has.values()), children))
     return Packed(records, [numbers[id(node)] for node in nodes])
 
 
 def unpacked(given: Packed) -> list[Node]:
     """Return the nodes that were packed."""
     made: list[Node] = []
-    for kind, has, children in given.records:
+    for kind, names, values, children in given.records:
         node = object.__new__(kind)
-        for name, value in has.items():
+        for name, value in zip(names, values, strict=True):
             object.__setattr__(node, name, value)
         if kind.children != ():  # a slot
             object.__setattr__(node, "known_grid", ...)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -32,7 +33,7 @@ class Part(NamedTuple):
 
 
 def pieces_of(node: Node, get: Selection, put: Selection) -> Iterator[Piece]:
-    """Yield the pieces that a non-empty selection of a node falls into.
+    """Return the pieces that a non-empty selection of a node falls into.
 
     Parameters
     ----------
@@ -42,13 +43,23 @@ def pieces_of(node: Node, get: Selection, put: Selection) -> Iterator[Piece]:
     put : Selection
         Where that goes; over the same dims.
     """
-    begun = [iter(node.parts(get, put, None))]
+    parts = iter(node.parts(get, put, None))
+    first = next(parts)
+    all_of_it: Iterator[Any] = itertools.chain((first,), parts)
+    return _opened(all_of_it) if type(first) is Part else all_of_it
+
+
+def _opened(parts: Iterator[Any]) -> Iterator[Piece]:
+    begun = [parts]
     while begun:
-        for found in begun[-1]:
-            if type(found) is Part:
-                begun.append(iter(found.node.parts(*found[1:])))
+        for node, get, put, steps in begun[-1]:
+            inner = iter(node.parts(get, put, steps))
+            first: Any = next(inner)
+            if type(first) is Part:
+                begun.append(itertools.chain((first,), inner))
                 break
-            yield found  # type: ignore[misc]
+            yield first
+            yield from inner
         else:
             begun.pop()
 

@@ -107,7 +107,7 @@ class View(Node):
         return (yield self.base, self.selection.compose(get))
 
     def parts(self, get: Selection, put: Selection, steps: Steps = None) -> Iterable[Piece | Part]:
-        return self.base.parts(self.selection.compose(get), put, steps)
+        return self.children[0].parts(self.selection.compose(get), put, steps)
 
     def told(self, get: Selection) -> Iterable[Told]:
         return ((self.base, self.selection.compose(get)),)

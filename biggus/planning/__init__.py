@@ -9,7 +9,15 @@ from biggus.planning.convoys import Convoy, convoys_of
 from biggus.planning.fold import Fold, Run
 from biggus.planning.footprint import AT_ONCE, footprint, piece_bytes, reading_bytes
 from biggus.planning.groups import Group
-from biggus.planning.jobs import Cell, Output, Reduction, Wanted, positions_of, reductions_over
+from biggus.planning.jobs import (
+    Cell,
+    Output,
+    Reduction,
+    Wanted,
+    is_plain,
+    positions_of,
+    reductions_over,
+)
 from biggus.planning.narrowing import narrowed
 from biggus.planning.report import PassPlan, Plan
 from biggus.planning.rewriting import (
@@ -48,6 +56,7 @@ __all__ = [
     "Work",
     "convoys_of",
     "footprint",
+    "is_plain",
     "is_resident",
     "narrowed",
     "piece_bytes",

@@ -79,7 +79,7 @@ class Reduction:
     @property
     def plain(self) -> bool:
         """Whether no value can be missing, and all are in the machine's byte order."""
-        return not self.node.masked and self.node.dtype.isnative
+        return is_plain(self.node)
 
     @property
     def lengths(self) -> Chunks:
@@ -148,6 +148,11 @@ class Output:
         shape = self.node.shape
         grid = self._grid or self.node.grid
         return lengths_of(cells_of(shape, grid))
+
+
+def is_plain(node: Node) -> bool:
+    """Tell whether no value can be missing, and all are in the machine's byte order."""
+    return not node.masked and node.dtype.isnative
 
 
 def reductions_over(wanted: Iterable[Wanted]) -> list[Reduction]:

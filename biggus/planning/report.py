@@ -22,7 +22,8 @@ class PassPlan:
     cached_bytes : int
         Those of them that are in a cache.
     kept_cells : int
-        How many cells need not be read, for what comes of them has been kept.
+        How many cells need not be read, for what comes of them has been kept; servers
+        are not asked whether it is still good.
     peak_bytes : int
         The most memory that computing would take, results aside.
     times_read : float

@@ -25,6 +25,12 @@ def read_bytes(source):
     return sum(math.prod(box_shape(box)) for box in source.boxes) * source.dtype.itemsize
 
 
+def logistic(y):
+    for _ in range(5):
+        y = (y % 3) * (1 - y % 3)
+    return y
+
+
 ANALYSES = {
     "mean": lambda a: [a.mean()],
     "of a part": lambda a: [a[3:40, 100:2000].std(axis=0)],
@@ -38,6 +44,8 @@ ANALYSES = {
     "unlike": lambda a: [(a[:, :64] + a[:, :64].T).sum()],
     "of nothing": lambda a: [a[:0].sum(), a[:, :10].max()],
     "twice": lambda a: [a.mean(), a.mean()],
+    "shared": lambda a: [logistic(a).max(), logistic(a)[:9], (logistic(a) - a[:1]).min()],
+    "tiles": lambda a: [np.concatenate([a, a + a[::-1]]).mean(axis=0), a.max()],
 }
 
 
@@ -175,3 +183,34 @@ def test_a_plan_takes_no_memory_in_the_number_of_its_tasks(rows):
     tracemalloc.stop()
     assert plan.tasks == rows
     assert peak < 300_000
+
+
+class Asked(ArraySource):
+    """A source on a server that is to be asked whether a copy is still good."""
+
+    remote = True
+    asked = 0
+
+    def state(self):
+        return None
+
+    def version(self, box):
+        self.asked += 1
+        return b"1"
+
+
+def test_no_server_is_asked(tmp_path):
+    source = Asked(VALUES, (8, 2**16))
+    with biggus.set_options(cache=biggus.Cache(tmp_path), keep_partials=True):
+        a = biggus.ArrayAdapter(source)
+        wanted = [a.mean(), a[:20].max(axis=0)]
+        assert biggus.plan(wanted).cached_bytes == 0
+        for _ in range(2):  # of what was in no cache before, no partial results are kept
+            biggus.ndarrays(wanted)
+        assert source.asked
+        source.asked = 0
+        plan = biggus.plan(wanted)
+        assert (plan.requests, source.asked) == (0, 0)
+        assert sum(each.kept_cells for each in plan.passes)
+        assert biggus.plan([a.std()]).cached_bytes == VALUES.nbytes
+        assert source.asked == 0
