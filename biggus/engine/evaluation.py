@@ -13,12 +13,14 @@ from biggus.engine import reading
 from biggus.engine.intermediate import IntermediateSource
 from biggus.engine.keeping import keeping_of
 from biggus.engine.merging import Merging
+from biggus.engine.missing import telling
 from biggus.engine.passes import Passes, Stage
 from biggus.engine.reading import block
 from biggus.engine.rehearsal import check
 from biggus.engine.result import Result
 from biggus.engine.running import run
 from biggus.engine.spill import Spilled
+from biggus.errors import OfflineError
 from biggus.nodes import AlongAxes, Elementwise, Leaf, Reduce, View
 from biggus.planning import convoys_of, is_plain, is_resident
 from biggus.region import Selection
@@ -62,8 +64,11 @@ def evaluate(node: Node) -> Values:
 
 def evaluate_all(nodes: Sequence[Node]) -> list[Values]:
     """Read and compute all of several nodes together: each chunk is read once where it can be."""
-    with interruptible(), deadlines.evaluation():
-        return watching.begun_again(lambda: _evaluated(nodes))
+    try:
+        with interruptible(), deadlines.evaluation():
+            return watching.begun_again(lambda: _evaluated(nodes))
+    except OfflineError as error:
+        raise telling(error, nodes) from error.__cause__
 
 
 def _evaluated(nodes: Sequence[Node]) -> list[Values]:
@@ -114,9 +119,12 @@ def store(nodes: Sequence[Node], writers: Sequence[Writer]) -> None:
     Exception
         What reading or writing raises; nothing more is written then.
     """
-    with interruptible(), deadlines.evaluation(), watching.evaluation() as watch:
-        _Evaluation(nodes, writers).checked_run()
-        watch.end()  # before anybody closes what was written
+    try:
+        with interruptible(), deadlines.evaluation(), watching.evaluation() as watch:
+            _Evaluation(nodes, writers).checked_run()
+            watch.end()  # before anybody closes what was written
+    except OfflineError as error:
+        raise telling(error, nodes) from error.__cause__
 
 
 class _Evaluation(Passes["Result | Spilled"]):

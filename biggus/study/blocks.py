@@ -89,6 +89,7 @@ class record:  # noqa: N801 - used as a context manager, as `set_options` is
         with self._leaving:
             self._recording.close()
             if kind is None:
+                self._recording.look_again()
                 self.receipt = self._bundling.finish()["receipt"]
 
 

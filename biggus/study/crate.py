@@ -37,7 +37,7 @@ def crate_of(manifest: dict[str, Any]) -> dict[str, Any]:
             "that equal studies are equal files."
         ),
         "datePublished": _date(),
-        "license": "The licenses of what it was made from hold for the chunks in it.",
+        "license": {"@id": "#license"},
         "identifier": manifest["receipt"],
         "isBasedOn": [{"@id": each["@id"]} for each in origins],
         "hasPart": [{"@id": "manifest.json"}, {"@id": "chunks/"}],
@@ -64,13 +64,19 @@ def crate_of(manifest: dict[str, Any]) -> dict[str, Any]:
             "name": "The chunks, each under the SHA-256 digest of its bytes",
         },
     ]
+    terms = {
+        "@id": "#license",
+        "@type": "CreativeWork",
+        "name": "The licenses of what it was made from",
+        "description": "For the chunks in it hold the licenses of where they come from.",
+    }
     descriptor = {
         "@id": "ro-crate-metadata.json",
         "@type": "CreativeWork",
         "conformsTo": {"@id": _CRATE},
         "about": {"@id": "./"},
     }
-    graph = [descriptor, root, *parts, action, *software, *origins]
+    graph = [descriptor, root, *parts, terms, action, *software, *origins]
     return {"@context": f"{_CRATE}/context", "@graph": graph}
 
 

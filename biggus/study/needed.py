@@ -120,7 +120,8 @@ class _Needed(Substitutes):
             problem = "what it is made of is not known here: ask for the receipt of that"
             raise StudyError(f"{source.name} has no receipt: {problem}")
         base = innermost(source)
-        key = source.token or id(base.obj if isinstance(base, ObjectSource) else base)
+        name = source.token or id(base.obj if isinstance(base, ObjectSource) else base)
+        key = (name, source.shape, source.dtype)
         listed = self.sources.get(key)
         if listed is None:
             listed = self.sources[key] = _Listed(source)

@@ -8,15 +8,15 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from biggus import studying
+from biggus import studying, watching
 from biggus.description import describe, encode_value
-from biggus.errors import BiggusError, StudyError
+from biggus.errors import BiggusError, SourceChangedError, StudyError, format_box
 from biggus.flight import SingleFlight
 from biggus.source import Source, read
 from biggus.study.canonical import decoded, encoded
 from biggus.study.chunkwise import Chunkwise, Substitutes, innermost
 from biggus.study.places import names_of, said_json
-from biggus.study.receipts import place_of
+from biggus.study.receipts import chunk_digest, place_of
 from biggus.study.spool import Spool
 from biggus.wrappers import ObjectSource
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from biggus.source import Box, Values
+    from biggus.study.receipts import Place
     from biggus.study.spool import Kept
 
 _Answer = TypeVar("_Answer")
@@ -46,6 +47,10 @@ class Recording(Substitutes):
         self.owner: int | None = None
         """The process that makes a bundle of it, if it is this one or its parent."""
         self._flights: SingleFlight[Kept] = SingleFlight()
+        self._watch = watching.Watch()
+        self._watching = threading.Lock()
+        self._states: dict[str, bytes] = {}
+        self._known: dict[tuple[str, Place], bytes] = {}  # the states of chunks that were read
         self._closed = False
 
     @property
@@ -98,16 +103,70 @@ class Recording(Substitutes):
         told["name"] = _ADDRESS.sub("0x...", told["name"])
         self.note("source", [source.token, told, _modules_of(base)])
 
-    def chunk(self, token: str, chunk: Box, make: Callable[[], Values]) -> Kept:
-        """Return where a chunk is kept, once `make` has given it if it was not there."""
+    def chunk(self, token: str, source: Source, chunk: Box) -> Kept:
+        """Return where a chunk of a source is kept, once it has been read.
+
+        Raises
+        ------
+        StudyError
+            If the source is not as it was when it was read before.
+        """
         self.spool.leave_parents()
         place = place_of(chunk)
 
         def keep() -> Kept:
-            found = self.spool.found(token, place)
-            return found or self.spool.keep(token, place, encoded(make()))
+            kept = self.spool.found(token, place)
+            state = self._state(token, source)
+            if kept is None:
+                kept = self.spool.keep(token, place, encoded(self._read(source, chunk)))
+            elif not (
+                source.remote
+                or self._is_known(token, place, state)
+                # Nothing tells that it is as it was but to read it once more.
+                or chunk_digest(self._read(source, chunk)) == kept.digest
+            ):
+                raise _changed(source, chunk)
+            if state is not None and state == self._state(token, source):
+                self._known[token, place] = state
+            return kept
 
-        return self.spool.found(token, place) or self._flights.do((token, place), keep)[0]
+        return self._flights.do((token, place), keep)[0]
+
+    def _read(self, source: Source, chunk: Box) -> Values:
+        """Read a chunk; whichever evaluation reads it, it is of the one state that is recorded."""
+        try:
+            with watching.apart() as watch:
+                values = read(source, chunk)
+            with self._watching:
+                self._watch.join(watch.seen)
+        except SourceChangedError as error:
+            raise _changed(source, chunk) from error
+        return values
+
+    def _is_known(self, token: str, place: Place, state: bytes | None) -> bool:
+        return state is not None and self._known.get((token, place)) == state
+
+    def _state(self, token: str, source: Source) -> bytes | None:
+        """Return the state of all of a source, if there is such; it must be the one and only."""
+        state = innermost(source).state()
+        if state is not None and self._states.setdefault(token, state) != state:
+            raise _changed(source, None)
+        return state
+
+    def look_again(self) -> None:
+        """Make sure that files are as they were.
+
+        Raises
+        ------
+        StudyError
+            If one is not.
+        """
+        try:
+            self._watch.end()
+        except SourceChangedError as error:
+            raise StudyError(
+                f"{error.source} changed while it was recorded: begin again"
+            ) from error
 
     def close(self) -> None:
         """Record nothing more."""
@@ -146,7 +205,7 @@ class Recorded(Chunkwise):
 
     def chunk(self, chunk: Box) -> Values:
         assert self.token is not None
-        kept = self.study.chunk(self.token, chunk, lambda: read(self.source, chunk))
+        kept = self.study.chunk(self.token, self.source, chunk)
         shape = tuple([s.stop - s.start for s in chunk])
         return decoded(b"".join(kept.pieces()), self.dtype, shape)
 
@@ -172,6 +231,11 @@ class Recorded(Chunkwise):
             token = None if found is None else found.token
             self.study.note("sibling", [self.token, name, token])
         return found
+
+
+def _changed(source: Source, chunk: Box | None) -> StudyError:
+    region = "" if chunk is None else f" {format_box(chunk)}"
+    return StudyError(f"{source.name}{region} changed while it was recorded: begin again")
 
 
 def _told(what: str, where: Any, said: Sequence[Any]) -> dict[str, Any]:

@@ -122,6 +122,24 @@ def test_threads_of_a_source_know_it_too(server, silence):
         read(source, whole(source.shape))
 
 
+@pytest.mark.parametrize("reduced", [False, True])
+def test_all_that_is_missing_is_listed(server, silence, cache, reduced):
+    planet = tiles(server, cache=cache)
+    planet[:8, 8:16].ndarray()
+    wanted = planet[:9, :24]
+    with silence():
+        message = message_of(wanted.max().ndarray if reduced else wanted.ndarray, OfflineError)
+        assert "in all 5 chunks are missing" in message
+        for region in ("[0:8, 0:8, 0:3]", "[0:8, 16:24, 0:3]", "[8:16, 8:16, 0:3]"):
+            assert f" {region}" in message.partition("missing:")[2]
+        message = message_of(planet[:4, :4].ndarray, OfflineError)
+        assert "in all" not in message
+        message = message_of(planet.ndarray, OfflineError)
+        assert message.endswith(", ...")
+        assert "in all 63 chunks are missing" in message
+        assert len(message) < 5000
+
+
 def test_expired_copies_of_tiles_are_used(server, silence, cache, caplog):
     planet = tiles(server, cache=cache, fresh_for=0)
     values = planet[4:20, 4:20].ndarray()

@@ -268,6 +268,35 @@ def test_what_changes_meanwhile_is_refused(folder):
     assert [path.name for path in folder.iterdir()] == ["a.h5"]
 
 
+@pytest.mark.parametrize("settled", [True, False])
+@pytest.mark.parametrize("again", ["all", "the rest"])
+def test_a_file_that_is_rewritten_meanwhile_is_refused(folder, monkeypatch, settled, again):
+    h5py = pytest.importorskip("h5py")
+    monkeypatch.setattr("biggus.backends.files.SETTLED_SECONDS", -1.0 if settled else 1e9)
+
+    def make(first):
+        with h5py.File("new.h5", "w") as file:
+            file.create_dataset("x", data=np.arange(6.0) + first, chunks=(2,))
+        Path("new.h5").replace("a.h5")
+
+    make(0)
+    other = biggus.Cache("cache")
+
+    def program(cache):
+        with biggus.set_options(cache=cache, retry_changed=3):
+            assert biggus.open("a.h5", "x")[:2].ndarray().tolist() == [0, 1]
+            make(100)
+            wanted = np.s_[:2] if again == "all" else np.s_[4:6]
+            biggus.open("a.h5", "x")[wanted].ndarray()
+
+    for cache in (False, other):
+        make(0)
+        problem = r"a\.h5::x .*changed while it was recorded"
+        with pytest.raises(StudyError, match=problem), biggus.record("study.biggus"):
+            program(cache)
+        assert not Path("study.biggus").exists()
+
+
 def test_kept_results_are_not_taken_for_what_was_read(folder):
     source = ArraySource(np.arange(4000.0).reshape(40, 100), (10, 100), token="t")
     with biggus.set_options(cache=biggus.Cache("cache")):

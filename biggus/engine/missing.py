@@ -1,0 +1,80 @@
+"""What is missing: all chunks that values cannot be had without, where no server may be asked."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from biggus import options, studying
+from biggus.description import DescribedSource
+from biggus.engine.rehearsal import rehearse
+from biggus.errors import BiggusError, OfflineError, format_box
+from biggus.grid import Grid
+from biggus.source import box_shape
+from biggus.studying import Study
+from biggus.wrappers import Wrapper
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from biggus.nodes import Node
+    from biggus.source import Box, Source
+
+_MOST_SHOWN = 20
+
+
+def telling(error: OfflineError, nodes: Sequence[Node]) -> OfflineError:
+    """Return an error that lists all that is missing for nodes, if that is more than it says."""
+    looking = _Looking()
+    plainly = options.set_options
+    try:
+        with studying.instead(looking), plainly(keep_partials=False, executor=None):
+            rehearse(nodes)
+    except (BiggusError, ValueError):  # such as of a source whose chunks cannot be told
+        return error
+    lacking = [
+        f"{each.name} {format_box(box)}"
+        for each in looking.sources.values()
+        for box in each.lacking.values()
+    ]
+    if len(lacking) < 2:
+        return error
+    shown = ", ".join(lacking[:_MOST_SHOWN])
+    if len(lacking) > _MOST_SHOWN:
+        shown += ", ..."
+    told = f"{error.cause}; in all {len(lacking):,} chunks are missing: {shown}"
+    return OfflineError(error.source, error.box, told)
+
+
+class _Looked(Wrapper):
+    """A source of which it is noted which chunks would have to be fetched."""
+
+    def __init__(self, source: Source) -> None:
+        super().__init__(source)
+        self.grid = Grid(source.shape, source.chunks or source.shape)
+        self.lacking: dict[tuple[int, ...], Box] = {}
+
+    def cached_bytes(self, box: Box) -> int:
+        """Note what is missing of what would be read."""
+        for part in self.grid.parts(box):
+            if part.number not in self.lacking:
+                size = math.prod(box_shape(part.chunk)) * self.dtype.itemsize
+                if self.source.cached_bytes(part.chunk) < size:
+                    self.lacking[part.number] = part.chunk
+        return 0
+
+
+class _Looking(Study):
+    """A study in which sources that cannot be asked are looked at."""
+
+    def __init__(self) -> None:
+        self.sources: dict[int, _Looked] = {}
+
+    def source(self, source: Source) -> Source:
+        """Return what is looked at in the place of a source that is not there."""
+        base = source
+        while isinstance(base, Wrapper):
+            base = base.source
+        if isinstance(source, _Looked) or not (source.remote or isinstance(base, DescribedSource)):
+            return source
+        return self.sources.setdefault(id(source), _Looked(source))
