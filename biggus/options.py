@@ -328,6 +328,11 @@ def offline() -> set_options:
     What is not in the cache is an `OfflineError`, and nothing is waited for.  The same as
     ``set_options(offline=True)``, and for a whole program as ``BIGGUS_OFFLINE=1``.
 
+    Returns
+    -------
+    set_options
+        To be entered; called plainly, it holds from then on.
+
     Examples
     --------
     >>> import biggus
