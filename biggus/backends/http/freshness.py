@@ -59,20 +59,22 @@ class Freshness:
             None if the server forbids to keep a copy.
         """
         now = time.time()
-        control = headers.get("Cache-Control", "").lower()
-        directives = {part.split("=")[0].strip() for part in control.split(",")}
-        if "no-store" in directives:
+        good_for = lifetime(headers, default)
+        if good_for is None:
             return None
-        lifetime = _lifetime(headers, control, directives, default)
-        age = headers.get("Age", "").strip()
-        if age.isdigit():
-            lifetime = max(0.0, lifetime - float(age[:10]))
-        return cls(headers.get("ETag"), headers.get("Last-Modified"), now, now + lifetime)
+        return cls(headers.get("ETag"), headers.get("Last-Modified"), now, now + good_for)
 
     @property
     def fresh(self) -> bool:
         """Whether it may be used unasked; not if the clock has been put back since."""
         return self.checked - _CLOCK_SLACK <= time.time() < self.expires
+
+    def stands_in(self, longest: float | None) -> bool:
+        """Whether it may be used though it has expired, as the server is in trouble.
+
+        `longest` is for how many seconds it may; None: for ever.
+        """
+        return longest is None or time.time() <= self.expires + longest
 
     def conditions(self) -> dict[str, str]:
         """Return the headers that ask for an answer only if it has changed."""
@@ -100,9 +102,37 @@ class Freshness:
         )
 
 
-def _lifetime(
-    headers: Mapping[str, str], control: str, directives: set[str], default: float
-) -> float:
+def lifetime(headers: Mapping[str, str], default: float) -> float | None:
+    """Return the seconds for which a copy of an answer is good.
+
+    Parameters
+    ----------
+    headers : mapping
+        With names in any case.
+    default : float
+        What it is if the server says nothing.
+
+    Returns
+    -------
+    float or None
+        None if the server forbids to keep a copy.
+
+    Examples
+    --------
+    >>> lifetime({"Cache-Control": "max-age=60", "Age": "20"}, 5.0), lifetime({}, 5.0)
+    (40.0, 5.0)
+    """
+    control = headers.get("Cache-Control", "").lower()
+    directives = {part.split("=")[0].strip() for part in control.split(",")}
+    if "no-store" in directives:
+        return None
+    said = _said(headers, control, directives)
+    seconds = default if said is None else said
+    age = headers.get("Age", "").strip()
+    return max(0.0, seconds - float(age[:10])) if age.isdecimal() and age.isascii() else seconds
+
+
+def _said(headers: Mapping[str, str], control: str, directives: set[str]) -> float | None:
     if "no-cache" in directives:
         return 0.0
     max_age = _MAX_AGE.search(control)
@@ -113,7 +143,7 @@ def _lifetime(
         if expires is None:  # "0" and other nonsense mean the past
             return 0.0
         return max(0.0, expires - (http_date(headers.get("Date")) or time.time()))
-    return default
+    return None
 
 
 def pack(entries: list[Freshness]) -> bytes:

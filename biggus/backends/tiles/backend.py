@@ -67,6 +67,7 @@ class TilesBackend(Backend):
         subdomains: Sequence[str] | None = None,
         user_agent: str | None = None,
         fresh_for: float | timedelta = 7 * 86400.0,
+        stale_if_error: float | timedelta | None = None,
         retina: bool = False,
         attribution: str | None = None,
         permission: bool = False,
@@ -111,6 +112,9 @@ class TilesBackend(Backend):
             What to be called, instead of biggus and its version.
         fresh_for : float or timedelta
             Seconds for which a copy is fresh if the server does not say.
+        stale_if_error : float or timedelta, optional
+            Seconds for which a copy that is no longer fresh stands in for a server that
+            is out of reach or in trouble; by default for ever.
         retina : bool
             Whether to ask for tiles of twice the size, where the template has ``{r}``.
         attribution : str, optional
@@ -180,6 +184,9 @@ class TilesBackend(Backend):
             absent=absent_statuses(template.public, absent),
             settings=settings,
             fresh_for=fresh,
+            stale_if_error=(
+                None if stale_if_error is None else check.seconds("stale_if_error", stale_if_error)
+            ),
             counted=None if policy is None else policy.hosts[0],
         )
         told = preset.attribution if attribution is None and preset else attribution

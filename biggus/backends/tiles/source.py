@@ -107,6 +107,9 @@ class TileSource(Source):
         How requests are made.
     fresh_for : float
         Seconds for which a tile is fresh if the server does not say.
+    stale_if_error : float, optional
+        Seconds for which a tile that is no longer fresh stands in for a server that is out
+        of reach or in trouble; by default for ever.
     counted : str, optional
         The name under which requests are counted, where several hosts are one server; that
         of the template's host by default.
@@ -127,6 +130,7 @@ class TileSource(Source):
         absent: frozenset[int] = frozenset(),
         settings: HttpSettings | None = None,
         fresh_for: float = 7 * 86400.0,
+        stale_if_error: float | None = None,
         counted: str | None = None,
     ) -> None:
         self.template = template
@@ -136,6 +140,7 @@ class TileSource(Source):
         self.missing = missing
         self.absent = absent | _ABSENT
         self.fresh_for = fresh_for
+        self.stale_if_error = stale_if_error
         self.client = HttpClient(settings)
         self.counted = counted or template.host
         self.dtype = np.dtype(dtype)
@@ -236,16 +241,19 @@ class TileSource(Source):
         host = self.counted
         if _brought.has(url):
             return None
-        if self.client.down(url, host):
+        stands_in = entry.stands_in(self.stale_if_error)
+        if stands_in and self.client.down(url, host):
             log.warning("%s: the server was out of reach; a stale copy is used", shown)
             return entry
         try:
             # One attempt: there is a copy to fall back on.
             response = self._get(url, entry.conditions(), retries=0)
         except HttpError as error:
+            if not stands_in:
+                return None
             log.warning("%s; a stale copy is used", error)
             return entry
-        if response.status in RETRIED:
+        if response.status in RETRIED and stands_in:
             log.warning("%s: status %d; a stale copy is used", shown, response.status)
             return entry
         now = Freshness.of(response.headers, self.fresh_for)

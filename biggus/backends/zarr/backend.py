@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from biggus.source import Source
 
 _SCHEMES = ("http", "https", "s3", "gs", "memory")
+_AGES = ("fresh_for", "stale_if_error")
 _TILE_PLACEHOLDERS = ("{z}", "{x}", "{y}", "{-y}", "{q}")
 
 
@@ -94,7 +95,11 @@ class ZarrBackend(Backend):
         zarr_format : int, optional
             2 or 3, where a store holds both.
         fresh_for : float, optional
-            For URLs: the seconds for which a copy is good without asking the server.
+            For URLs: the seconds for which a copy is good without asking the server; by
+            default as long as that says (``Cache-Control``, ``Expires``), or an hour.
+        stale_if_error : float, optional
+            For URLs: the seconds for which a copy that is older stands in for a server that
+            is out of reach or in trouble; by default for ever.
         decode : bool, optional
             Whether the values are to be decoded if the array follows the CF conventions,
             as the source then says in its ``conventions``.
@@ -112,7 +117,8 @@ class ZarrBackend(Backend):
         if location.scheme:
             from biggus.backends.zarr.remote import variant_of
 
-            given.pop("fresh_for", None)
+            for name in _AGES:
+                given.pop(name, None)
             variant = variant_of(location, given)
         else:
             refuse_local(given)
@@ -130,7 +136,8 @@ def _objects(location: Location, options: dict[str, Any]) -> tuple[int | None, O
     zarr_format = format_option(options)
     options.pop("decode", None)
     if location.scheme:
-        options.pop("fresh_for", None)
+        for name in _AGES:
+            options.pop(name, None)
     return zarr_format, objects_at(location, options)
 
 

@@ -7,10 +7,12 @@ moment, for those who want other parts of it.
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
+from biggus.backends.http.freshness import lifetime
 from biggus.backends.http.headers import http_date
 from biggus.backends.zarr.kept import Kept
 from biggus.backends.zarr.objects import Fetched
@@ -35,6 +37,9 @@ class Body(NamedTuple):
     tag: str
     """What names its state."""
 
+    good_for: float | None
+    """For how long a copy is good, as the server says; None: none is to be kept."""
+
     checked: float
     """When it was that, by the clock that only goes forward."""
 
@@ -45,7 +50,7 @@ class Body(NamedTuple):
 
     def part(self, span: Span) -> Fetched:
         """Return a part of it."""
-        return Fetched(self.data[slice(*span)], self.tag)
+        return Fetched(self.data[slice(*span)], self.tag, self.good_for)
 
 
 bodies: Kept[Body] = Kept(128 * 2**20)
@@ -56,7 +61,7 @@ def whole_body(response: Response) -> Body:
     tag = tag_of(response)
     if tag is None:
         tag = f"digest {hashlib.blake2b(response.body, digest_size=20).hexdigest()}"
-    return Body(response.body, tag, time.monotonic())
+    return Body(response.body, tag, lifetime(response.headers, math.inf), time.monotonic())
 
 
 def range_header(span: Span) -> str:

@@ -168,7 +168,7 @@ class DirectReader:
                         raise OSError(f"{key} came or went while it was read")
                     refuse_short(key, found.data, span)
                     chunk.place(found.data, inner, out)
-            record.met(key, Fetched(b"", shard.index.tag))
+            record.met(key, Fetched(b"", shard.index.tag, shard.index.good_for))
 
     def _located(
         self, sharding: Sharding, index: ShardIndex, wanted: list[Part]

@@ -6,6 +6,7 @@ import asyncio
 import contextvars
 import functools
 import itertools
+import math
 import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit, urlunsplit
@@ -20,6 +21,7 @@ from biggus.backends.http.client import (
     LargeBodyError,
     OfflineHttpError,
 )
+from biggus.backends.http.freshness import lifetime
 from biggus.backends.http.redaction import redacted
 from biggus.backends.location import public_url
 from biggus.backends.zarr.bodies import (
@@ -172,7 +174,8 @@ class HttpObjects(RemoteObjects):
             self._sends_all = response.status == 200
             if self._sends_all:
                 return self._keeping(key, whole_body(response)).part(span)
-        return Fetched(part_of(response, span), tag_of(response))
+        good_for = lifetime(response.headers, math.inf)
+        return Fetched(part_of(response, span), tag_of(response), good_for)
 
     def _keeping(self, key: str, body: Body) -> Body:
         if len(body.data) <= options.current().memory // _KEPT:

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import functools
 import hashlib
+import math
 import os
 import struct
 import zipfile
@@ -49,6 +50,9 @@ class Fetched(NamedTuple):
 
     tag: str | None = None
     """What names its state, as the store tells it with the bytes."""
+
+    good_for: float | None = math.inf
+    """For how many seconds a copy is good, as the store says; None: none is to be kept."""
 
 
 Get: TypeAlias = Callable[[Span], "Fetched | None"]

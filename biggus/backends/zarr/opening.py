@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from biggus.backends.location import Location
@@ -27,17 +28,26 @@ def open_source(text: str, variable: str, options: tuple[tuple[str, Any], ...]) 
     place = location.text if location.scheme else str(location.path)
     reopen = (open_source, (place, variable, options))
     if location.scheme:
-        from biggus.backends.zarr.remote import FRESH_SECONDS, RemoteZarrSource, variant_of
+        from biggus.backends.zarr.remote import RemoteZarrSource, variant_of
 
-        fresh_for = float(given.pop("fresh_for", FRESH_SECONDS))
+        fresh_for = _seconds(given.pop("fresh_for", None))
+        stale_if_error = _seconds(given.pop("stale_if_error", None))
         objects = objects_at(location, given)
         objects.variant = variant_of(location, given)
         name = store_name(location)
         with opening_named(name):
-            return RemoteZarrSource(fresh_for, objects, name, path, zarr_format, reopen, decode)
+            return RemoteZarrSource(
+                fresh_for, stale_if_error, objects, name, path, zarr_format, reopen, decode
+            )
     objects = objects_at(location, given)
     with opening_named(location.public):
         return ZarrSource(objects, location.public, path, zarr_format, reopen, decode)
+
+
+def _seconds(value: Any) -> float | None:
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    return None if value is None else float(value)
 
 
 def store_name(location: Location) -> str:

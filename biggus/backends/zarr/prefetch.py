@@ -122,7 +122,7 @@ def _held(shard: Shard, index: Span, spans: list[Span]) -> Callable[[Span], Fetc
 
     def held(span: Span) -> Fetched | None:
         if span == index:
-            return Fetched(shard.index.data, shard.index.tag)
+            return Fetched(shard.index.data, shard.index.tag, shard.index.good_for)
         start, stop = span
         return None if start is None or start < 0 or stop is None else get(span)
 

@@ -14,9 +14,10 @@ import hashlib
 import inspect
 import json
 import logging
+import math
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from biggus import options
 from biggus.backends.http.absence import GONE, absent_statuses
@@ -128,22 +129,40 @@ def variant_of(location: Location, options: Mapping[str, Any]) -> str:
     return variant
 
 
+class _Held(NamedTuple):
+    """What is known of a copy."""
+
+    checked: float
+    """When it was verified, in seconds since 1970."""
+
+    tags: list[str | None]
+    """The states of the objects that it is of."""
+
+    said: float | None
+    """For how long it is good from then on, as the server said; None if it did not."""
+
+
 class RemoteZarrSource(ZarrSource):
     """An array of a Zarr store on a server.
 
     Parameters
     ----------
-    fresh_for : float
-        The seconds for which a copy is good without asking.
+    fresh_for : float or None
+        The seconds for which a copy is good without asking; None: as long as the server
+        says, or an hour.
+    stale_if_error : float or None
+        The seconds for which one that is older stands in for a server in trouble; None: any.
     *args
         As for `ZarrSource`.
     """
 
     objects: RemoteObjects
 
-    def __init__(self, fresh_for: float, *args: Any) -> None:
+    def __init__(self, fresh_for: float | None, stale_if_error: float | None, *args: Any) -> None:
         super().__init__(*args)
-        self.fresh_for = fresh_for
+        self.fresh_for = FRESH_SECONDS if fresh_for is None else fresh_for
+        self.stale_if_error = stale_if_error
+        self._asked = fresh_for is not None
         self._lock = threading.Lock()
         self._verified = time.time()
 
@@ -170,7 +189,10 @@ class RemoteZarrSource(ZarrSource):
             if key not in record.tags and key not in record.absent:
                 return None
             tags.append(record.tags.get(key, ABSENT))
-        return self._version(now, tags)
+        if record.good_for is None:
+            return None  # the server forbids to keep a copy
+        said = record.good_for if math.isfinite(record.good_for) else None
+        return self._version(_Held(now, tags, said))
 
     def renew(self, box: Box, held: bytes) -> bytes | None:
         """Tell whether a copy is good: by its age, or else by asking the server."""
@@ -200,14 +222,16 @@ class RemoteZarrSource(ZarrSource):
     ) -> bytes | None:
         found = self._parsed(held)
         keys = self.chunk_keys(box)
-        if found is None or len(found[1]) != len(keys):
+        if found is None or len(found.tags) != len(keys):
             return None
-        checked, tags = found
-        if options.current().offline or 0 <= now - checked < self.fresh_for:
+        if options.current().offline or self._is_fresh(found, now):
             return held
         try:
-            good = all(map(same, keys, tags))
+            good = all(map(same, keys, found.tags))
         except ConnectionError as error:
+            oldest = math.inf if self.stale_if_error is None else self.stale_if_error
+            if now - found.checked > self._good_for(found) + oldest:
+                return None
             log.warning(
                 "%s %s: kept, as it cannot be verified: %s", self.name, format_box(box), error
             )
@@ -216,29 +240,39 @@ class RemoteZarrSource(ZarrSource):
             log.info("%s %s: not verified: %s", self.name, format_box(box), error)
             return None
         log.debug("%s %s: %s", self.name, format_box(box), "verified" if good else "changed")
-        return self._version(now, tags) if good else None
+        return self._version(found._replace(checked=now)) if good else None
 
     def renewal_waits(self, box: Box, held: bytes) -> bool:  # noqa: ARG002
         """Tell whether a copy is so old that the server is asked."""
         found = self._parsed(held)
         if found is None or options.current().offline:
             return False
-        return not 0 <= time.time() - found[0] < self.fresh_for
+        return not self._is_fresh(found, time.time())
 
-    def _parsed(self, held: bytes) -> tuple[float, list[str | None]] | None:
-        """Return when a copy was verified and the tags of its objects; None if of another array."""
+    def _good_for(self, held: _Held) -> float:
+        return self.fresh_for if held.said is None or self._asked else held.said
+
+    def _is_fresh(self, held: _Held, now: float) -> bool:
+        return 0 <= now - held.checked < self._good_for(held)
+
+    def _parsed(self, held: bytes) -> _Held | None:
+        """Return what is known of a copy; None if it is of another array."""
         try:
             fields = json.loads(held)
             if fields["structure"] == self._structure:
-                return float(fields["checked"]), list(fields["tags"])
+                said = fields.get("good_for")
+                checked, tags = float(fields["checked"]), list(fields["tags"])
+                return _Held(checked, tags, None if said is None else float(said))
         except (ValueError, KeyError, TypeError):
             pass
         return None
 
-    def _version(self, checked: float, tags: list[str | None]) -> bytes:
+    def _version(self, held: _Held) -> bytes:
         # Rounded down: where the clock is coarse, a copy must not seem to be of the future.
-        checked = int(checked * 1000) / 1000
-        fields = {"checked": checked, "structure": self._structure, "tags": tags}
+        checked = int(held.checked * 1000) / 1000
+        fields = {"checked": checked, "structure": self._structure, "tags": held.tags}
+        if held.said is not None:
+            fields["good_for"] = held.said
         return json.dumps(fields, separators=(",", ":")).encode()
 
     def _same_metadata(self, now: float) -> bool:

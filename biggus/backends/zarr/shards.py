@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import itertools
+import math
 from typing import TYPE_CHECKING, NamedTuple
 
 from biggus.backends.zarr.kept import Kept
@@ -44,6 +45,9 @@ class Index(NamedTuple):
 
     tag: str | None
     """What names the state."""
+
+    good_for: float | None = math.inf
+    """For how long a copy is good, as the store says; None: none is to be kept."""
 
 
 class ShardChangedError(OSError):
@@ -225,4 +229,4 @@ def _index(key: str, found: Fetched | None, sharding: Sharding) -> Index | None:
     if found is None:
         return None
     refuse_short(key, found.data, sharding.span)
-    return Index(found.data, sharding.parsed(found.data), found.tag)
+    return Index(found.data, sharding.parsed(found.data), found.tag, found.good_for)

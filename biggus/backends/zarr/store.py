@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextvars
 import dataclasses
 import functools
+import math
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
@@ -29,6 +30,9 @@ class Record:
     tags: dict[str, str | None] = dataclasses.field(default_factory=dict)
     """The state of each object that was read."""
 
+    good_for: float | None = math.inf
+    """For how long a copy is good of all that was read; None: none is to be kept."""
+
     ahead: dict[str, Get] = dataclasses.field(default_factory=dict)
     """What was fetched of objects before it was asked for."""
 
@@ -44,6 +48,9 @@ class Record:
             self.absent.add(key)
         elif self.tags.setdefault(key, found.tag) != found.tag:
             raise OSError(f"{key} was changed while it was read")
+        if found is not None and self.good_for is not None:
+            theirs = found.good_for
+            self.good_for = None if theirs is None else min(self.good_for, theirs)
         if key in self.absent and key in self.tags:
             raise OSError(f"{key} came or went while it was read")
         return found
