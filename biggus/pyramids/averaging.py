@@ -44,6 +44,9 @@ class Averaging(Protocol):
     def shown(self, state: Any, sizes: Sizes, dtype: np.dtype[Any]) -> Values:
         """Return the values of a level."""
 
+    def gathered(self, values: Values, sizes: Sizes, axes: Axes, side: int) -> Values:
+        """Return what stands for blocks of so many by so many values of a level, of some sizes."""
+
 
 class Mean:
     """The mean of all values that are not missing, rounded once."""
@@ -84,6 +87,13 @@ class Mean:
         """Return the means."""
         return state.means(sizes, dtype)
 
+    def gathered(self, values: Values, sizes: Sizes, axes: Axes, side: int) -> Values:
+        """Return the means of blocks."""
+        each = Sums.of(values)
+        assert each.counts is not None
+        weighed = Sums(each.sums * sizes, each.counts * sizes)
+        return weighed.gathered(axes, side).means(sizes, values.dtype)
+
 
 class Mode:
     """The most frequent value; from the fourth level on of the modes of eight by eight."""
@@ -121,6 +131,16 @@ class Mode:
     ) -> Values:
         """Return the modes as they are."""
         return state
+
+    def gathered(
+        self,
+        values: Values,
+        sizes: Sizes,  # noqa: ARG002 - part of the protocol
+        axes: Axes,
+        side: int,
+    ) -> Values:
+        """Return the modes of blocks."""
+        return modes(values, side, axes)
 
 
 def _joined(parts: Sequence[Sequence[Any]], axes: Axes) -> Any:

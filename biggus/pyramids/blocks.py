@@ -71,6 +71,15 @@ class Sums:
             counts = None if counts is None else _pairs(counts, axis, counts.dtype)
         return Sums(sums, counts)
 
+    def gathered(self, axes: tuple[int, int], side: int) -> Sums:
+        """Return the sums of blocks of so many by so many of these; of fewer at the edges."""
+        sums, counts = self.sums, self.counts
+        for axis in axes:
+            starts = np.arange(0, sums.shape[axis], side)
+            sums = np.add.reduceat(sums, starts, axis=axis)
+            counts = None if counts is None else np.add.reduceat(counts, starts, axis=axis)
+        return Sums(sums, counts)
+
     def means(self, sizes: npt.NDArray[np.int64], dtype: np.dtype[Any]) -> Values:
         """Return the mean of each block.
 

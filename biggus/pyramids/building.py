@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import contextvars
 import math
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+import threading
+from concurrent.futures import FIRST_EXCEPTION, Future, wait
 from typing import TYPE_CHECKING, Any
 
 from biggus import options, progress
@@ -172,27 +173,32 @@ def _side_by_side(
 ) -> dict[_Place, Any]:
     """Make parts on so many threads, and return their states where they are merged further.
 
-    The first failure ends all.
+    Each thread makes one part after the other: what its allocator keeps of one is there for
+    the next.  The first failure ends all.
     """
     states: dict[_Place, Any] = {}
-    under_way: dict[Future[Any], Box] = {}
+    turn, stopped = threading.Lock(), threading.Event()
 
-    def settle() -> None:
-        done, _ = wait(under_way, _WAKING_SECONDS, return_when=FIRST_COMPLETED)
-        for future in done:
-            box, state = under_way.pop(future), future.result()
+    def work() -> None:
+        while not stopped.is_set():
+            with turn:
+                box = next(parts, None)
+            if box is None:
+                return
+            state = maker.make(level, box)
             if not maker.topmost(level):
                 states[_place(level, box)] = state
 
+    under_way: set[Future[Any]] = {
+        computing.submit(contextvars.copy_context().run, work) for _ in range(workers)
+    }
     try:
-        for box in parts:
-            while len(under_way) >= workers:
-                settle()
-            context = contextvars.copy_context()
-            under_way[computing.submit(context.run, maker.make, level, box)] = box
         while under_way:
-            settle()
+            done, under_way = wait(under_way, _WAKING_SECONDS, return_when=FIRST_EXCEPTION)
+            for future in done:
+                future.result()
     except BaseException:
+        stopped.set()
         for future in under_way:
             future.cancel()
         raise

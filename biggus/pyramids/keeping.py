@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import mmap
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -160,5 +161,7 @@ def _place(
 ) -> npt.NDArray[Any]:
     count = math.prod(shape)
     if level not in room or room[level].size < count:
-        room[level] = np.empty(count, dtype)
+        # Not from the heap: what stays there keeps what is freed around it from the system.
+        memory = mmap.mmap(-1, max(1, count * dtype.itemsize))
+        room[level] = np.frombuffer(memory, dtype, count)
     return room[level][:count].reshape(shape)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from biggus.errors import CacheError, MemoryBudgetError
 from biggus.memory import MemorySource
 from biggus.options import format_bytes
 from biggus.pyramids.averaging import averaging_of
+from biggus.pyramids.between import BetweenSource, between_of
 from biggus.pyramids.building import build
 from biggus.pyramids.keeping import InCache, InMemory
 from biggus.pyramids.layout import Layout, picture_axes
@@ -42,6 +44,9 @@ def overviews(
     cache: Cache | bool | None = None,
 ) -> Pyramid:
     """Make a pyramid of an array: levels of half its rows and columns, a quarter, ...
+
+    Of an array that is far larger than a screen there is one level more between two of these,
+    of little more than an element a pixel of a window of 1000 by 800 that shows all of it.
 
     It takes one pass over the array, in bounded memory, on several threads; the levels are
     kept in the cache, chunk by chunk, and found there the next time, for as long as what
@@ -96,15 +101,21 @@ def overviews(
         return made.pyramid([])
     if made.reducer.made_of is None:
         why = "the array has no identity under which they could be kept: give its source a token="
-        return made.pyramid(_in_memory(made.reducer, made.sources, why))
+        return _all_in_memory(made, why)
     chosen = _cache(cache)
     if chosen is None:
-        why = "there is no cache that could keep them"
-        return made.pyramid(_in_memory(made.reducer, made.sources, why))
+        return _all_in_memory(made, "there is no cache that could keep them")
     levels = [chosen.wrap(source) for source in made.sources]
     if not _is_kept(chosen, levels[-1]):
         _build(made.reducer, chosen, levels)
-    return made.pyramid(levels)
+    between = made.between(levels)
+    if between is None:
+        return made.pyramid(levels)
+    kept = chosen.wrap(between)
+    if not _is_kept(chosen, kept):
+        for part in kept.grid.parts(whole(kept.shape)):
+            kept.fetch(part.chunk)
+    return made.pyramid(levels, kept)
 
 
 def kept_overviews(
@@ -133,7 +144,12 @@ def kept_overviews(
     if chosen is None:
         return None
     levels = [chosen.wrap(source) for source in made.sources]
-    return made.pyramid(levels) if _is_kept(chosen, levels[-1]) else None
+    if not _is_kept(chosen, levels[-1]):
+        return None
+    between = made.between(levels)
+    kept = None if between is None else chosen.wrap(between)
+    there = kept is not None and _is_kept(chosen, kept)
+    return made.pyramid(levels, kept if there else None)
 
 
 def coarsened(
@@ -202,11 +218,26 @@ class _Made:
         count = 0 if 0 in node.shape else self.layout.levels
         self.sources = [OverviewSource(self.reducer, level) for level in range(1, count + 1)]
 
-    def pyramid(self, levels: Sequence[Source]) -> Pyramid:
-        """Return the array with its levels."""
+    def between(self, levels: Sequence[Source]) -> BetweenSource | None:
+        """Return one level more, made of these, if it is of use."""
+        found = between_of(self.layout) if levels else None
+        if found is None:
+            return None
+        level, side = found
+        return BetweenSource(self.sources[level - 1], levels[level - 1], side)
+
+    def pyramid(self, levels: Sequence[Source], between: Source | None = None) -> Pyramid:
+        """Return the array with its levels, and one more between two of them."""
+        sources = dict(enumerate(levels, start=1))
+        pairs = [(source, self.layout.factors(level)) for level, source in sources.items()]
+        found = between_of(self.layout)
+        if between is not None and found is not None:
+            level, side = found
+            factors = self.layout.factors(level)
+            pairs.append((between, tuple([f * side if f > 1 else f for f in factors])))
+            pairs.sort(key=lambda pair: math.prod(pair[1]))
         coarser = [
-            (Array.from_node(leaf_of(source, decode=False)), self.layout.factors(level))
-            for level, source in enumerate(levels, start=1)
+            (Array.from_node(leaf_of(source, decode=False)), factors) for source, factors in pairs
         ]
         return Pyramid([(self.finest, (1,) * self.finest.ndim), *coarser], self.layout.axes)
 
@@ -217,6 +248,14 @@ def _cache(cache: Cache | bool | None) -> Cache | None:
         return None  # what is kept says not what it was made from
     said = options.current().cache if cache is None else cache
     return chosen_cache(True if said is None else said, remote=False)
+
+
+def _all_in_memory(made: _Made, why: str) -> Pyramid:
+    levels = _in_memory(made.reducer, made.sources, why)
+    between = made.between(levels)
+    if between is None:
+        return made.pyramid(levels)
+    return made.pyramid(levels, MemorySource(between[whole(between.shape)]))
 
 
 def _in_memory(reducer: Reducer, sources: list[OverviewSource], why: str) -> list[Source]:
