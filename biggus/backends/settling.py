@@ -20,13 +20,21 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 _LEAST_SECONDS = 0.01
+_RESTLESS_SECONDS = 0.25
+"""For a file that changed since this process has seen it: somebody is at work on it, and
+may be held up half-way by whatever else the machine does."""
+
 _MOST_SECONDS = 2.0
 _TICKS = 2
 _WRITTEN_BYTES = 2**30
 """So many are written in a second, at least, once they are in memory."""
 
-_MOST_LOOKS = 50
-"""What has changed again at each of so many looks is being written to."""
+_PATIENCE_SECONDS = 1.0
+"""What has not come to rest in that time, or in what its size asks for, is being written to."""
+
+_MOST_KNOWN = 2**12
+_known: dict[str, Stamp] = {}
+"""How files were when values were taken of them last."""
 
 
 def _tick() -> float:
@@ -49,7 +57,7 @@ def age_of(stamp: Stamp) -> float:
     return time.time() - (stamp.modified if os.name == "nt" else stamp.changed) / 1e9
 
 
-def seconds_to_settle(stamp: Stamp) -> float:
+def seconds_to_settle(stamp: Stamp, restless: bool = False) -> float:
     """Return for how long a file of that stamp is still too young to be read.
 
     Nothing where its last change was seen to be over: at least two ticks of the clock, and
@@ -59,11 +67,14 @@ def seconds_to_settle(stamp: Stamp) -> float:
     ----------
     stamp : Stamp
         As it is now.
+    restless : bool
+        Whether it was another one when it was last seen.
     """
     age = age_of(stamp)
     if age >= _MOST_SECONDS:
         return 0.0
-    needed = min(_MOST_SECONDS, max(_SHORTEST, stamp.size / _WRITTEN_BYTES))
+    least = max(_SHORTEST, _RESTLESS_SECONDS) if restless else _SHORTEST
+    needed = min(_MOST_SECONDS, max(least, stamp.size / _WRITTEN_BYTES))
     if not (stamp.changed % 10**9 or stamp.modified % 10**9):
         needed = _MOST_SECONDS  # a file system that keeps whole seconds, or every other
     # Of another clock, that of a server, nothing is known but what passes here.
@@ -78,7 +89,7 @@ def settled(look: Callable[[], Stamp], path: str) -> Stamp:
     look : callable
         Gives its stamp as it is now.
     path : str
-        What errors call it.
+        Its name.
 
     Raises
     ------
@@ -86,15 +97,24 @@ def settled(look: Callable[[], Stamp], path: str) -> Stamp:
         If it changes all the time.
     """
     stamp = look()
-    for _ in range(_MOST_LOOKS):
-        left = seconds_to_settle(stamp)
-        if not left:
-            return stamp
+    known = _known.get(path)
+    if known == stamp:
+        return stamp
+    restless = known is not None
+    waited = 0.0
+    while left := seconds_to_settle(stamp, restless):
+        if waited > _PATIENCE_SECONDS:
+            raise changed(path)
         time.sleep(left)
+        waited += left
         before, stamp = stamp, look()
         if stamp == before:
-            return stamp
-    raise changed(path)
+            break
+        restless = True
+    if len(_known) >= _MOST_KNOWN:
+        _known.clear()
+    _known[path] = stamp
+    return stamp
 
 
 def settled_stamp(path: str) -> Stamp:
