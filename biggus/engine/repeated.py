@@ -6,6 +6,7 @@ import math
 import threading
 from typing import TYPE_CHECKING, Any
 
+from biggus import deadlines
 from biggus.nodes import key_of
 
 if TYPE_CHECKING:
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
     from biggus.planning import Schedule
     from biggus.region import Selection
     from biggus.source import Values
+
+
+_WAKING_SECONDS = 0.2
+"""How often whoever waits looks whether there is time left."""
 
 
 class Repeated:
@@ -72,7 +77,8 @@ class Repeated:
                 if not others and not known:
                     self._under_way.update(dict.fromkeys(keys, done))
             if others:
-                others[0].wait()
+                while not others[0].wait(_WAKING_SECONDS):
+                    deadlines.check()
             elif not known:
                 try:
                     for key, values in zip(keys, carried_out(wanted), strict=True):
