@@ -22,6 +22,7 @@ pytest.importorskip("urllib3")
 zarr = pytest.importorskip("zarr")
 image_module = pytest.importorskip("PIL.Image")
 
+import biggus
 from biggus.cli.demo.computing import _in_a_process
 from biggus.cli.demo.imagery import Earth, encode
 from biggus.cli.demo.models import sample_folder
@@ -29,6 +30,7 @@ from biggus.cli.demo.planet import degrees, pixels
 from biggus.cli.demo.server import TileServer
 from biggus.cli.demo.telling import DemoError
 from biggus.cli.demo.weather import maps_by_slabs, weather
+from biggus.study.bundle import Bundle
 
 pytestmark = pytest.mark.machine
 
@@ -192,6 +194,14 @@ def test_the_demo_tells_what_it_promises(told):
     assert "0 were fetched" in text
 
 
+def test_the_demo_hands_itself_on(told):
+    folder, text = told
+    receipt = Bundle(folder / "demo.biggus").receipt
+    assert f"the same values, of the same receipt,\n  {receipt}.\n" in text
+    assert not (folder / "samples").exists()
+    assert biggus.Cache(folder / "cache").stats().entries == 0
+
+
 def test_the_demo_reads_twice_the_same(told):
     _, text = told
     rows = re.findall(r"^  (\w+) +(\d+) ms +(\d+) ms  ([0-9a-f]{32})$", text, re.MULTILINE)
@@ -328,6 +338,7 @@ def test_nothing_else_is_left(told):
         "anomaly.png",
         "cache",
         "climate.png",
+        "demo.biggus",
         "map.png",
         "ocean.png",
         "tenerife.png",

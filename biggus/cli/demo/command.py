@@ -13,8 +13,9 @@ def add_command(commands: Any, common: argparse.ArgumentParser) -> None:
     """Add this command to the command line."""
     text = (
         "Open a planet of map tiles, an ocean and a climate as lazy arrays; save pictures of "
-        "slices of them; do it again with the tile server gone; then compute statistics of more "
-        "than the memory that is allowed. Nothing but this computer is asked for anything."
+        "slices of them; do it again with the tile server gone; compute statistics of more than "
+        "the memory that is allowed; and read all of it from one file, with the rest deleted. "
+        "Nothing but this computer is asked for anything."
     )
     parser = commands.add_parser(
         "demo", parents=[common], help="see biggus at work on real data", description=text

@@ -23,6 +23,9 @@ ATLANTIC = (slice(None), slice(90, 290), slice(180, 310))
 """All months; the rows and columns of the grid from 62 S to the north, 106 W to 23 E."""
 
 
+_OCEAN = "nemo_1m_*_grid-T.nc"
+
+
 def sample_folder() -> Path:
     """Return the folder of the sample data."""
     return Path(str(importlib.resources.files("iris_sample_data"))) / "sample_data"
@@ -37,27 +40,38 @@ class Ocean:
     temperatures: np.ma.MaskedArray[Any, Any]
     latitude: npt.NDArray[Any]
     longitude: npt.NDArray[Any]
+    beside: tuple[biggus.Array, ...]
+    """What else was read."""
 
 
 def ocean_files() -> list[Path]:
     """Return the monthly files of the ocean, in their order."""
-    return sorted((sample_folder() / "NEMO").glob("nemo_1m_*_grid-T.nc"))
+    return sorted((sample_folder() / "NEMO").glob(_OCEAN))
 
 
-def read_ocean(cache: biggus.Cache) -> Ocean:
-    """Join the monthly files along time, and read the Atlantic."""
-    files = ocean_files()
+def read_ocean(cache: biggus.Cache, samples: Path | None = None) -> Ocean:
+    """Join the monthly files along time, and read the Atlantic; those in a folder, perhaps."""
+    files: Any = ocean_files() if samples is None else samples / "NEMO" / _OCEAN
     tos = biggus.open_many(files, "tos", axis=0, cache=cache)
-    seconds = biggus.open_many(files, "time_centered", axis=0, cache=cache).ndarray()
-    days = seconds / 86400
+    time = biggus.open_many(files, "time_centered", axis=0, cache=cache)
+    days = time.ndarray() / 86400
     # The grid is that of the first file, as it is of all.
+    rows, columns = ATLANTIC[1:]
     latitude, longitude = (
-        biggus.open(files[0], name, cache=cache)[ATLANTIC[1:]].ndarray()
+        biggus.open_many(files, name, stack=True, cache=cache)[0, rows, columns]
         for name in ("nav_lat", "nav_lon")
     )
     return Ocean(
-        tos, [_month(day, 1900) for day in days], tos[ATLANTIC].masked_array(), latitude, longitude
+        tos,
+        [_month(day, 1900) for day in days],
+        tos[ATLANTIC].masked_array(),
+        latitude.ndarray(),
+        longitude.ndarray(),
+        (time, latitude, longitude),
     )
+
+
+_BESIDE = ("latitude", "longitude", "time")
 
 
 @dataclasses.dataclass
@@ -72,6 +86,8 @@ class Climate:
     years: npt.NDArray[Any]
     latitude: npt.NDArray[Any]
     longitude: npt.NDArray[Any]
+    beside: tuple[biggus.Array, ...]
+    """What else was read."""
 
     @property
     def change(self) -> npt.NDArray[Any]:
@@ -82,13 +98,12 @@ class Climate:
         return difference
 
 
-def read_climate(cache: biggus.Cache) -> Climate:
+def read_climate(cache: biggus.Cache, samples: Path | None = None) -> Climate:
     """Open 240 years of temperatures; read the first, the last, and those of one place."""
-    path = sample_folder() / "E1_north_america.nc"
+    path = (samples or sample_folder()) / "E1_north_america.nc"
     air = biggus.open(path, "air_temperature", cache=cache)
-    latitude, longitude, hours = (
-        biggus.open(path, name, cache=cache).ndarray() for name in ("latitude", "longitude", "time")
-    )
+    beside = tuple([biggus.open(path, name, cache=cache) for name in _BESIDE])
+    latitude, longitude, hours = (array.ndarray() for array in beside)
     # Winnipeg.
     row = int(np.abs(latitude - 49.9).argmin())
     column = int(np.abs(longitude - (360 - 97.1)).argmin())
@@ -101,6 +116,7 @@ def read_climate(cache: biggus.Cache) -> Climate:
         years=1970 + np.floor(hours / 24 / _DAYS_A_YEAR).astype(int),
         latitude=latitude,
         longitude=longitude,
+        beside=beside,
     )
 
 

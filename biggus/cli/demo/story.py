@@ -11,6 +11,7 @@ import numpy as np
 import biggus
 from biggus.cli.demo import pictures
 from biggus.cli.demo.computing import tell_of_computing
+from biggus.cli.demo.handing import tell_of_a_study
 from biggus.cli.demo.models import ATLANTIC, Climate, Ocean, read_climate, read_ocean
 from biggus.cli.demo.needs import require_packages
 from biggus.cli.demo.planet import TENERIFE, ZOOM, tile_array
@@ -79,6 +80,7 @@ def tell(folder: Path) -> None:
         after = cache.stats()
         _compare(cold, warm, after.hits - before.hits, after.misses - before.misses)
         tell_of_computing(folder, cache)
+        tell_of_a_study(folder, cache, template, _read_all)
     names = ", ".join(sorted(path.name for path in folder.glob("*.png")))
     print(f"\nPictures in {folder.absolute()}: {names}.")
 
@@ -142,11 +144,11 @@ def _planet(template: str, cache: biggus.Cache) -> Any:
     return biggus.open(template, zoom=ZOOM, cache=cache)[TENERIFE].ndarray()
 
 
-def _read_all(template: str, cache: biggus.Cache) -> Reading:
+def _read_all(template: str, cache: biggus.Cache, samples: Path | None = None) -> Reading:
     return Reading(
         timed(lambda: _planet(template, cache)),
-        timed(lambda: read_ocean(cache)),
-        timed(lambda: read_climate(cache)),
+        timed(lambda: read_ocean(cache, samples)),
+        timed(lambda: read_climate(cache, samples)),
     )
 
 
