@@ -505,3 +505,21 @@ def test_what_is_missing_is_missing_wherever_it_is_spread_to(shape, missing):
         found = lazy.masked_array()
         np.testing.assert_array_equal(np.ma.getmaskarray(found), np.ma.getmaskarray(right))
         np.testing.assert_array_equal(found.compressed(), right.compressed())
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (3, 4)])
+@pytest.mark.parametrize("dtype", ["?", "u1", "i2", "f4", "f8"])
+@pytest.mark.parametrize("masked", [False, True])
+def test_where_with_numbers_of_python(shape, dtype, masked):
+    values = np.ones(shape, dtype)
+    a = biggus.ArrayAdapter(np.ma.MaskedArray(values, np.zeros(shape, bool)) if masked else values)
+    for number in (0, 3, 0.5, True):
+        chosen = biggus.where(a > 0, a, number)
+        expected = np.where(values > 0, values, number)
+        assert chosen.dtype == expected.dtype
+        got = chosen.masked_array()
+        assert got.dtype == expected.dtype
+        np.testing.assert_array_equal(got, expected)
+        further = (chosen + 2 * chosen).masked_array()  # what is computed with it, too
+        assert further.dtype == (expected + 2 * expected).dtype
+        np.testing.assert_array_equal(further, expected + 2 * expected)

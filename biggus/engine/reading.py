@@ -220,8 +220,8 @@ def _own(node: Node, values: Values, fresh: bool) -> Values:
     data = values
     if isinstance(values, np.ma.MaskedArray):
         data, mask = values.data, np.ma.getmaskarray(values)
-    if not (fresh and _owned(data)):
-        data = np.array(data, order="C", copy=True, subok=False)
+    if not (fresh and _owned(data) and data.dtype == node.dtype):
+        data = np.array(data, node.dtype, order="C", copy=True, subok=False)
     if not node.masked:
         return data
     own = np.zeros(node.shape, bool) if mask is None else np.array(mask, order="C")

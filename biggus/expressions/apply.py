@@ -120,8 +120,7 @@ class Apply:
 
     def _masked(self, blocks: tuple[Values, ...], scratch: Values | None) -> Values:
         if self.function is np.where:
-            given: list[Any] = self._given(blocks)
-            return masks.where(*map(np.asanyarray, given))
+            return masks.where(*self._given(blocks))
         datas = tuple([np.ma.getdata(block, subok=False) for block in blocks])
         everywhere = masks.defined_everywhere(self.function)
         # What lies under a mask is nobody's concern.

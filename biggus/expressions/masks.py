@@ -65,10 +65,14 @@ def undefined(
     return found
 
 
-def where(condition: Values, x: Values, y: Values) -> Values:
+def where(condition: Any, x: Any, y: Any) -> Values:
     """Choose between values, as :func:`numpy.ma.where`: missing if the condition is."""
     blocks = (condition, x, y)
-    datas: list[NDArray[Any]] = [np.ma.getdata(block, subok=False) for block in blocks]
+    # Python's numbers stay what they are: as arrays they would have a dtype.
+    datas: list[Any] = [
+        np.ma.getdata(block, subok=False) if isinstance(block, np.ndarray) else block
+        for block in blocks
+    ]
     values = np.where(*datas)
     masks = [np.ma.getmask(block) for block in blocks]
     chosen = np.where(datas[0], masks[1], masks[2]) | masks[0]
