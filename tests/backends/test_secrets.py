@@ -27,6 +27,19 @@ from biggus.backends.http.settings import HttpSettings
 from biggus.errors import BiggusError, OpenError
 
 SECRET = "s3cret"
+NAMES = [
+    "tk",
+    "ak",
+    "authkey",
+    "apitoken",
+    "sessiontoken",
+    "clientsecret",
+    "secretkey",
+    "userkey",
+    "app_code",
+    "pass",
+    "sas",
+]
 DATA = np.arange(600.0).reshape(20, 30)
 
 
@@ -67,7 +80,9 @@ def said(caplog):
 
 def with_secrets(server, path):
     host = server.url.replace("//", f"//me:{SECRET}-user@")
-    return f"{host}{path}?size=8&api_key={SECRET}-q'(1)&X-Amz-Signature={SECRET}%2Fq;sig={SECRET}"
+    further = "".join(f"&{name}={SECRET}-{name}" for name in NAMES)
+    known = f"api_key={SECRET}-q'(1)&X-Amz-Signature={SECRET}%2Fq;sig={SECRET}"
+    return f"{host}{path}?size=8&{known}{further}"
 
 
 def opened(server, kind, cache=False, **options):
