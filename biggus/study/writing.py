@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import zipfile
+import zlib
 from typing import TYPE_CHECKING, Any
 
 from biggus.errors import StudyError
@@ -25,6 +27,8 @@ MOST_MANIFEST = 2**27
 _FIRST_DATE = (1980, 1, 1, 0, 0, 0)
 _UNIX = 3
 _READABLE = 0o644 << 16
+_SAMPLE = 2**16
+_GAIN = 0.9
 
 
 def write(path: Path, gathered: Gathered) -> dict[str, Any]:
@@ -51,10 +55,18 @@ def write(path: Path, gathered: Gathered) -> dict[str, Any]:
 def _add(
     file: zipfile.ZipFile, name: str, nbytes: int, pieces: Iterable[bytes] | Iterator[bytes]
 ) -> None:
+    pieces = iter(pieces)
+    first = next(pieces, b"")
     info = zipfile.ZipInfo(name, _FIRST_DATE)
     info.create_system = _UNIX  # wherever it is written
     info.external_attr = _READABLE
-    info.compress_type = zipfile.ZIP_DEFLATED
+    info.compress_type = zipfile.ZIP_DEFLATED if _gains(first) else zipfile.ZIP_STORED
     with file.open(info, "w", force_zip64=nbytes >= 2**31) as member:
-        for piece in pieces:
+        for piece in itertools.chain([first], pieces):
             member.write(piece)
+
+
+def _gains(first: bytes) -> bool:
+    """Tell whether to compress what begins so: noise takes long, and gains little."""
+    sample = first[:_SAMPLE]
+    return len(zlib.compress(sample, 1)) < _GAIN * len(sample)

@@ -172,3 +172,74 @@ def test_tiles(folder):
     with biggus.set_options(cache=None), biggus.replay("one.biggus"):
         for one, other in zip(plain, program(), strict=True):
             same(one, other)
+
+
+def test_objects_of_libraries(folder):
+    h5py = pytest.importorskip("h5py")
+    zarr = pytest.importorskip("zarr")
+    netCDF4 = pytest.importorskip("netCDF4")
+    with h5py.File("a.h5", "w") as file:
+        file.create_dataset("x", data=DATA, chunks=(7, 8))
+    zarr.create_array("a.zarr", data=DATA, chunks=(7, 8))
+    with netCDF4.Dataset("a.nc", "w") as file:
+        file.createDimension("x", 30)
+        file.createVariable("t", "i2", ("x",), fill_value=3)[:] = np.arange(30)
+
+    def program():
+        with h5py.File("a.h5") as file, netCDF4.Dataset("a.nc") as other:
+            arrays = [
+                biggus.ArrayAdapter(file["x"]),
+                biggus.ArrayAdapter(zarr.open_array("a.zarr", mode="r")),
+                biggus.ArrayAdapter(other["t"], token="t of a.nc"),
+            ]
+            return [each[1:].masked_array() for each in arrays]
+
+    plain = program()
+    with biggus.record("study.biggus"):
+        program()
+    with h5py.File("a.h5", "a") as file:
+        file["x"][...] = -1  # nobody reads it any more
+    with biggus.replay("study.biggus"):
+        for one, other in zip(plain, program(), strict=True):
+            same(one, other)
+
+
+def test_zarr_on_a_server(folder):
+    zarr = pytest.importorskip("zarr")
+    pytest.importorskip("urllib3")
+    from tile_server import Reply, TileServer
+
+    root = zarr.create_group("served/s.zarr")
+    root.create_array("plain", data=DATA, chunks=(7, 8), attributes={"units": "K"})
+    root.create_array("sharded", data=DATA, chunks=(5, 5), shards=(10, 15))
+
+    class Server(TileServer):
+        def tile(self, path):
+            file = Path(folder, "served", path.partition("?")[0].lstrip("/"))
+            return file.read_bytes() if file.is_file() else super().tile(path)
+
+    server = Server()
+    server.always = Reply(type="application/octet-stream")
+    server.start()
+    url = f"{server.url}/s.zarr"
+
+    def program():
+        found = [results(biggus.open(url, name)) for name in ("plain", "sharded")]
+        assert biggus.open(url, "plain").node.source.attributes["units"] == "K"
+        return [*found[0], *found[1]]
+
+    try:
+        with biggus.set_options(cache=biggus.Cache("cache")):
+            plain = program()
+            with biggus.record("study.biggus") as study:
+                program()
+            assert (
+                biggus.receipt([biggus.open(url, n) for n in ("plain", "sharded")]) == study.receipt
+            )
+    finally:
+        server.stop()
+    with biggus.replay("study.biggus"):
+        for one, other in zip(plain, program(), strict=True):
+            same(one, other)
+    local = [biggus.open("served/s.zarr", name) for name in ("sharded", "plain")]
+    assert biggus.receipt(local) == study.receipt

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -135,3 +136,14 @@ def test_the_same_program_makes_the_same_file(folder):
     recorded(program, "one.biggus")
     recorded(program, "two.biggus")
     assert Path("one.biggus").read_bytes() == Path("two.biggus").read_bytes()
+
+
+def test_noise_is_not_compressed(folder):
+    np.save("noise.npy", np.random.default_rng(3).integers(0, 256, 10_000, "u1"))
+    np.save("zeros.npy", np.zeros(10_000, "u1"))
+    recorded(lambda: [biggus.open(f"{name}.npy").ndarray() for name in ("noise", "zeros")])
+    with zipfile.ZipFile("study.biggus") as file:
+        sizes = sorted(each.compress_size for each in file.infolist() if each.file_size > 10_000)
+    assert sizes[0] < 500
+    assert sizes[1] >= 10_000
+    Bundle("study.biggus").check()
