@@ -64,7 +64,7 @@ class Watch:
         (self if here else self._elsewhere.setdefault(machine, Watch())).join(seen)
 
     def end(self) -> None:
-        """Look once more at what must be.
+        """Look once more at what must be, and be done with it.
 
         Raises
         ------
@@ -76,6 +76,7 @@ class Watch:
                 for path, state in list(files.items()):
                     if look(path) != state:
                         raise changed(path)
+        self.seen = {None: self.seen[None]}
 
 
 _current: contextvars.ContextVar[Watch | None] = contextvars.ContextVar(
@@ -179,7 +180,8 @@ def see(path: str, state: Hashable, look: Look | None = None) -> None:
     SourceChangedError
         If it is another.
     """
-    if not agrees(path, state, look):
+    watch = _current.get()
+    if watch is not None and not watch.agrees(path, state, look):
         raise changed(path)
 
 

@@ -6,7 +6,7 @@ import contextlib
 import os
 from typing import TYPE_CHECKING, Any
 
-from biggus import engine
+from biggus import engine, watching
 from biggus.adapt import holds_several, node_of, several
 from biggus.errors import MissingDependencyError, OutputError
 from biggus.sinks.blocks import Gate, Guarded
@@ -80,6 +80,11 @@ def save(arrays: Any, targets: Any, *, overwrite: bool = False) -> None:
     array([4., 5., 6., 7.])
     """
     nodes, goals = _paired(arrays, targets)
+    watching.begun_again(lambda: _saved(nodes, goals, overwrite))
+
+
+def _saved(nodes: list[Node], goals: list[Any], overwrite: bool) -> None:
+    """Save nodes, each into its target: new stores are there whole, or not at all."""
     inputs = Inputs(nodes)
     objects: list[int] = []
     places: dict[int, Place] = {}

@@ -194,3 +194,20 @@ def test_what_others_read_for_it_is_of_one_state(path, executor):
         with pytest.raises(SourceChangedError, match=rf"{path.name}|behind\.h5"):
             (a - (a + 0).mean()).max().ndarray()
         assert next(count) > 1
+
+
+@pytest.mark.parametrize("retries", [0, 1])
+def test_a_save_is_begun_again_as_a_whole(path, meanwhile, tmp_path, retries):
+    a = opened(path)
+    (tmp_path / "saved").mkdir()
+    goal, out = tmp_path / "saved" / "a.npy", np.zeros(OLD.shape[1:])
+    meanwhile[1] = lambda: overwrite(path)
+    with biggus.set_options(retry_changed=retries, workers=1):
+        if not retries:
+            with pytest.raises(SourceChangedError, match=path.name):
+                biggus.save([a[0] + 0, a[2] + 0], [goal, out])
+            assert list(goal.parent.iterdir()) == []
+            return
+        biggus.save([a[0] + 0, a[2] + 0], [goal, out])
+    np.testing.assert_array_equal(np.load(goal), NEW[0])
+    np.testing.assert_array_equal(out, NEW[2])

@@ -5,14 +5,14 @@ opened for reading only, at most 128 of them at once; each read looks with one
 ``stat`` whether the file is still the one that is open.  Virtual and external
 datasets read as fill values where a part is missing; here that is an error.
 
-A file is open no longer than there is a source over it: once the last array
-is gone, it can be written to, here and elsewhere.  Until then it is locked
+A file is open no longer than there is a source over it, and not if nobody has read
+from it for a second: then it can be written to, here and elsewhere.  Until then it is locked
 against writers in other processes wherever the file system has locks, though
 a program may want to write to it meanwhile.  Opening without a lock would let
 it, and would let files be read that are being written: such a file can show
 its new shape while the index of its chunks is still in the writer's memory, so
 that what was written long ago reads as zeros, and neither libhdf5 nor a look
-at the file's times can tell.  A program that must write to a file drops the
+at the file's times can tell.  A program that must write to a file at once drops the
 arrays over it first.
 
 With ``swmr=True`` a file is read while a program writes to it, in the way that HDF5

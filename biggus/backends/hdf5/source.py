@@ -267,8 +267,9 @@ class HDF5Source(_DatasetSource):
             self._hold = hdf5_files.files.hold(self._key)
         opened = hdf5_files.open_dataset(self.path, self.dataset, self.swmr)
         if not self.swmr:
-            for path, stamp in opened.looked:
-                see(path, stamp)
+            see(opened.file.path, opened.file.stamp)
+            if opened.elsewhere is not None:
+                see(*opened.elsewhere)
         if opened.serial != self._serial:
             if opened.looked != self._looked:
                 self._check_layout(opened.dataset)

@@ -147,9 +147,9 @@ class FolderObjects(Objects):
         if file is None:
             return None
         try:
-            return _read(file, span)
+            return _read(*file, span)
         finally:
-            os.close(file)
+            os.close(file[0])
 
     @contextlib.contextmanager
     def opened(self, key: str) -> Iterator[Get]:  # noqa: D102 - inherited
@@ -158,11 +158,12 @@ class FolderObjects(Objects):
             yield lambda span: None  # noqa: ARG005 - a Get
             return
         try:
-            yield functools.partial(_read, file)
+            yield functools.partial(_read, *file)
         finally:
-            os.close(file)
+            os.close(file[0])
 
-    def _open(self, key: str) -> int | None:
+    def _open(self, key: str) -> tuple[int, int] | None:
+        """Return the descriptor of an object and its size, or None if there is none."""
         path = self._prefix + key
         try:
             file = os.open(path, _READ)
@@ -172,15 +173,16 @@ class FolderObjects(Objects):
             self._see(key, None)
             return None
         try:
-            self._see(key, settled(lambda: Stamp.of(os.fstat(file)), path))
+            stamp = settled(lambda: Stamp.of(os.fstat(file)), path)
+            self._see(key, stamp)
         except BaseException:
             os.close(file)
             raise
-        return file
+        return file, stamp.size
 
     def _see(self, key: str, stamp: Stamp | None) -> None:
         # What matters of a metadata document is what it says of values: that is compared.
-        if key.rpartition("/")[2] not in METADATA_NAMES:
+        if not key.endswith(METADATA_NAMES):
             see(self._prefix + key, stamp, stamp_or_none)
 
     def metadata_keys(self) -> Iterable[str]:  # noqa: D102 - inherited
@@ -232,9 +234,9 @@ class FolderObjects(Objects):
         return digest.digest()
 
 
-def _read(file: int, span: Span) -> Fetched:
-    """Read a span of an open file; it is short where the file is."""
-    start, stop, _ = slice(*span).indices(os.fstat(file).st_size)
+def _read(file: int, size: int, span: Span) -> Fetched:
+    """Read a span of an open file of some size; it is short where the file is."""
+    start, stop, _ = slice(*span).indices(size)
     # A position is the file's own: nobody else has this descriptor.
     os.lseek(file, start, os.SEEK_SET)
     wanted = max(0, stop - start)
