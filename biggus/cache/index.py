@@ -102,6 +102,7 @@ class Index:
         self._free = self._spent = 0
         self._settled = time.monotonic()
         self._quiet_until = self._sweep_at = 0.0
+        self._starved = False
         self._pause = _PAUSES[0]
         self._failing_since: float | None = None
         self._forget()
@@ -273,13 +274,15 @@ class Index:
         if not self._sweeper.swept():
             return 0, evicted
         room = want - max(over, 0)
+        # What cannot be had by evicting is not there: the sums are wrong.
+        self._starved = bool(want) and room < need
         return (room if room >= need else 0), evicted
 
     def _sweep_if_due(self, need: int) -> None:
         """Sweep a little: at once if room is waited for, else for a small share of the time."""
         now = time.monotonic()
         if now >= self._sweep_at or (
-            need and (not self._sweeper.swept() or self._sweeper.awaited())
+            need and (self._starved or not self._sweeper.swept() or self._sweeper.awaited())
         ):
             self._sweeper.sweep(_SWEEP_SECONDS)
             end = time.monotonic()
