@@ -53,27 +53,27 @@ class View(Node):
     @property
     def dtype(self) -> np.dtype[Any]:  # type: ignore[override]
         """The dtype of the base."""
-        return self.base.dtype
+        return self.children[0].dtype
 
     @property
     def masked(self) -> bool:  # type: ignore[override]
         """Whether values of the base can be missing."""
-        return self.base.masked
+        return self.children[0].masked
 
     @property
     def fill_value(self) -> Any:
         """The fill value of the base."""
-        return self.base.fill_value
+        return self.children[0].fill_value
 
     @property
     def staged(self) -> bool:  # type: ignore[override]
         """Whether there is a reduction in the base."""
-        return self.base.staged
+        return self.children[0].staged
 
     @property
     def combined(self) -> bool:  # type: ignore[override]
         """Whether the base is computed from several nodes."""
-        return self.base.combined
+        return self.children[0].combined
 
     def rebuild(self, children: tuple[Node, ...]) -> Node:
         return select(children[0], self.selection)
