@@ -9,17 +9,17 @@ import numpy as np
 
 from biggus.caching import caching
 from biggus.foreign import foreign_source
-from biggus.memory import MemorySource
-from biggus.nodes import Elementwise, Leaf, Node
-from biggus.normal import normal_dtype, normal_shape
-from biggus.source import Source
-from biggus.wrappers import Annotated, ObjectSource
+from biggus.graph import Elementwise, Leaf, Node
+from biggus.sources.base import Source
+from biggus.sources.memory import MemorySource
+from biggus.sources.normal import normal_dtype, normal_shape
+from biggus.sources.wrappers import Annotated, ObjectSource
 
 if TYPE_CHECKING:
     import contextlib
 
     from biggus.cache import Cache
-    from biggus.source import Chunks
+    from biggus.sources.base import Chunks
 
 # Types whose objects no backend adopts: to ask again for each of 2^18 tiles is slow.
 plain_types: set[type] = set()

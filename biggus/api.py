@@ -11,7 +11,6 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from biggus import options as option_values
-from biggus import studying
 from biggus.adapt import leaf_of
 from biggus.array import Array
 from biggus.backends import Backend, Location, backend_for, backend_named
@@ -20,13 +19,14 @@ from biggus.backends.location import place_and_variable
 from biggus.caching import chosen_cache
 from biggus.errors import BackendOptionError, GoneError, VariableError
 from biggus.remembering import Memory
-from biggus.wrappers import Annotated
+from biggus.sources import studying
+from biggus.sources.wrappers import Annotated
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from biggus.cache import Cache
-    from biggus.source import Chunks, Source
+    from biggus.sources.base import Chunks, Source
 
 _log = logging.getLogger("biggus.api")
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from biggus import options, studying
+from biggus import options
+from biggus.sources import studying
 
 if TYPE_CHECKING:
     from biggus.cache.cache import Cache
-    from biggus.source import Source
+    from biggus.sources.base import Source
 
 
 def chosen_cache(cache: Cache | bool | None, remote: bool) -> Cache | None:

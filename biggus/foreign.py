@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from biggus.wrappers import ObjectSource
+from biggus.sources.wrappers import ObjectSource
 
 if TYPE_CHECKING:
-    from biggus.source import Box, Source, Values
+    from biggus.sources.base import Box, Source, Values
 
 
 def library_of(kind: type) -> str:
@@ -38,7 +38,7 @@ class DaskSource(ObjectSource):
         Of a known shape.
     """
 
-    waits = False  # dask has threads of its own
+    io_bound = False  # dask has threads of its own
 
     def __init__(self, obj: Any) -> None:
         if any(map(math.isnan, obj.shape)):

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from biggus import studying
 from biggus.api import located, open
 from biggus.array import Array
 from biggus.backends import Location
@@ -26,8 +25,9 @@ from biggus.caching import chosen_cache
 from biggus.cf import PACKING
 from biggus.construct import ArrayStack, LinearMosaic
 from biggus.errors import GoneError, MismatchError, OpenError, OptionError
-from biggus.nodes import Elementwise
+from biggus.graph import Elementwise
 from biggus.sinks.described import described, dims_of
+from biggus.sources import studying
 from biggus.times import Recount, TimeUnits, calendar_named, comparable, time_units
 
 if TYPE_CHECKING:

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 from biggus import engine
 from biggus.adapt import node_of
 from biggus.errors import CacheError, PolicyError
-from biggus.nodes import AlongAxes, Elementwise, GridMosaicNode, Leaf, Mosaic, Reduce, View
+from biggus.graph import AlongAxes, Elementwise, GridMosaicNode, Leaf, Mosaic, Reduce, View
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from biggus.nodes import Node
-    from biggus.source import Box, Chunks, Source, Values
+    from biggus.graph import Node
+    from biggus.sources.base import Box, Chunks, Source, Values
 
 
 def prefetch(*arrays: Any) -> None:
@@ -49,7 +49,7 @@ def prefetch(*arrays: Any) -> None:
     nodes = [node_of(array) for array in arrays]
     for node in nodes:
         for source in _sources(node):
-            if source.resident:
+            if source.in_memory:
                 continue
             if source.no_bulk is not None:
                 raise PolicyError(f"{source.name}: {source.no_bulk}")

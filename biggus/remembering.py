@@ -13,15 +13,15 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from biggus.backends import backend_for
-from biggus.description import DescribedSource, describe
 from biggus.errors import BiggusError
+from biggus.sources.description import DescribedSource, describe
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from biggus.backends import Backend, Location
     from biggus.cache.cache import Cache
-    from biggus.source import Source
+    from biggus.sources.base import Source
 
 _log = logging.getLogger("biggus.api")
 

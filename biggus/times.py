@@ -20,7 +20,7 @@ import numpy as np
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from biggus.source import Values
+    from biggus.sources.base import Values
 
 _SECOND = 10**9
 _DAY = 86400 * _SECOND

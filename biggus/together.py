@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from biggus.nodes import Node
+    from biggus.graph import Node
     from biggus.planning import Plan
 
 
@@ -147,7 +147,7 @@ def _allowed(arrays: Iterable[Any], max_bytes: int | str | None) -> list[Node]:
 
 
 def _rehearsed(nodes: list[Node], max_bytes: int | str | None) -> Plan:
-    found = engine.rehearse(nodes)
+    found = engine.estimate(nodes)
     if max_bytes is not None and found.read_bytes > parse_size(max_bytes):
         raise ReadLimitError(
             f"{format_bytes(found.read_bytes)} would be read, more than the "

@@ -21,7 +21,7 @@ from biggus.errors import (
     OptionError,
     VariableError,
 )
-from biggus.normal import normal_chunks
+from biggus.sources.normal import normal_chunks
 
 h5py = pytest.importorskip("h5py")
 

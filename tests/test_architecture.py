@@ -30,16 +30,10 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("options",),
     ("deadlines",),
     ("filling", "flight", "progress", "threads", "watching"),
-    ("grid",),
-    ("cells",),
-    ("region",),
-    ("keys", "resolve"),
-    ("source",),
-    ("scattered", "studying"),
-    ("normal", "stream"),
-    ("memory", "wrappers", "description"),
+    ("indexing",),
+    ("sources",),
     ("cf", "codecs", "foreign", "statistics", "times"),
-    ("cache", "backends", "nodes"),
+    ("cache", "backends", "graph"),
     ("caching",),
     ("adapt",),
     ("expressions",),
@@ -436,3 +430,12 @@ def test_an_early_and_an_undeclared_import_are_found(tmp_path: Path) -> None:
     assert early.startswith("bad.low, line 2: imports PIL")
     (missing,) = undeclared(imports, "bad", {"numpy", "Pillow"})
     assert missing.startswith("bad.high, line 3: imports strange")
+
+
+def test_no_file_is_longer_than_is_read_in_one_go() -> None:
+    long = {
+        name: lines
+        for name, path in modules_in(PACKAGE).items()
+        if (lines := len(path.read_text(encoding="utf-8").splitlines())) > 400
+    }
+    assert not long

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import biggus
 from biggus import cf
-from biggus.source import Source
+from biggus.sources.base import Source
 
 netCDF4 = pytest.importorskip("netCDF4")
 

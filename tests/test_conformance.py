@@ -10,9 +10,9 @@ import biggus
 from biggus.backends import Location, backend_named
 from biggus.cache import Cache
 from biggus.errors import GoneError
+from biggus.sources.wrappers import ObjectSource
 from biggus.testing import RecordingSource, SourceTests, assert_same
 from biggus.testing.strategies import advanced_keys
-from biggus.wrappers import ObjectSource
 
 pytestmark = pytest.mark.usefixtures("soon_settled")
 

@@ -133,7 +133,7 @@ def test_reading_goes_on_in_a_forked_child():
 def test_a_read_of_one_box_of_a_fresh_source_is_not_copied():
     block = np.arange(8)
 
-    class Fresh(biggus.source.Source):
+    class Fresh(biggus.sources.base.Source):
         shape, dtype, fresh = (8,), block.dtype, True
 
         def __getitem__(self, box):

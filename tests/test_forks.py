@@ -114,7 +114,7 @@ PROGRAM = """if True:
     import numpy as np
     import biggus
     from biggus.cache import Cache
-    from biggus.wrappers import ObjectSource
+    from biggus.sources.wrappers import ObjectSource
     what, folder = sys.argv[1:]
     values = np.arange(40_000.0).reshape(200, 200)
     if what == "hdf5":

@@ -118,11 +118,11 @@ def test_constants_take_no_memory():
 @pytest.mark.parametrize("chunks", [None, (7, 1000)])
 @pytest.mark.parametrize("key", [np.s_[:], np.s_[::-1], np.s_[::2, ::3], np.s_[3:9000, 5]])
 def test_a_long_read_is_made_in_parts_at_chunks(recorded, monkeypatch, chunks, key):
-    monkeypatch.setattr("biggus.nodes.leaf.LONGEST_READ", 100_000)
+    monkeypatch.setattr("biggus.graph.leaf.LONGEST_READ", 100_000)
     source = recorded(np.arange(10_000_000, dtype="i4").reshape(10_000, 1000))
 
-    class Serial(biggus.wrappers.ObjectSource):
-        waits = False
+    class Serial(biggus.sources.wrappers.ObjectSource):
+        io_bound = False
 
     array = biggus.ArrayAdapter(Serial(source, chunks))[key]
     np.testing.assert_array_equal(array.ndarray(), source.values[key])

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import biggus
+from biggus.sources.wrappers import ObjectSource
 from biggus.testing import strategies
-from biggus.wrappers import ObjectSource
 
 pytest.importorskip("hypothesis")
 from hypothesis import given, settings
@@ -29,7 +29,7 @@ class Plain:
 class Serial(ObjectSource):
     """A source that is read in the caller's thread, like those behind a lock."""
 
-    waits = False
+    io_bound = False
 
 
 def values_of(draw, shape):
@@ -196,7 +196,7 @@ def test_index_arrays_without_chunks(data):
     right = values[tuple(key)]
     with pytest.MonkeyPatch.context() as patch:
         for name, value in (("MANY_READS", 2), ("PART_BYTES", 16), ("OF_OBJECT", (6, 1))):
-            patch.setattr(f"biggus.scattered.{name}", value)
+            patch.setattr(f"biggus.sources.scattered.{name}", value)
         np.testing.assert_array_equal(
             biggus.ArrayAdapter(Plain(values))[tuple(key)].ndarray(), right
         )

@@ -17,16 +17,16 @@ from biggus.array.operators import Operators
 from biggus.array.refusals import Refusals
 from biggus.array.statistics import Statistics
 from biggus.errors import MaskedValueError
-from biggus.keys import numpy_selection, orthogonal_selection
-from biggus.nodes import Cast, Elementwise, Field, Node, completed, select
-from biggus.normal import normal_axes
+from biggus.graph import Cast, Elementwise, Field, Node, completed, select
+from biggus.indexing.keys import numpy_selection, orthogonal_selection
+from biggus.indexing.selection import Selection
 from biggus.options import format_bytes
-from biggus.region import Selection
+from biggus.sources.normal import normal_axes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from biggus.source import Chunks
+    from biggus.sources.base import Chunks
 
     Casting = Literal["no", "equiv", "safe", "same_kind", "unsafe"]
 

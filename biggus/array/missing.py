@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from biggus import engine, filling, nodes, options
+from biggus import engine, filling, options
+from biggus import graph as nodes
 from biggus.adapt import Lazy
 from biggus.errors import MemoryBudgetError
 from biggus.options import format_bytes
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from biggus.array.array import Array
-    from biggus.nodes import Node
+    from biggus.graph import Node
 
 
 class Missing(Lazy):

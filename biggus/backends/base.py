@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from biggus.backends.location import Location
-    from biggus.source import Source
+    from biggus.sources.base import Source
 
 
 class Resolution(NamedTuple):

@@ -12,7 +12,7 @@ import os
 import threading
 from typing import Any
 
-from biggus.backends.stamp import Stamp
+from biggus.backends.signature import FileSignature
 
 _MOST_BYTES = 2**30
 """As many are asked for at once; no system gives more than 2 GiB."""
@@ -60,9 +60,9 @@ class Descriptor:
         same = os.path.samestat(theirs, os.fstat(descriptor._fd))
         return descriptor if same else None
 
-    def stamp(self) -> Stamp:
+    def signature(self) -> FileSignature:
         """Return the stamp of the file as it is now."""
-        return Stamp.of(os.fstat(self._fd))
+        return FileSignature.of(os.fstat(self._fd))
 
     def read_into(self, out: memoryview, offset: int) -> None:
         """Fill `out`, flat bytes, with those at `offset`.

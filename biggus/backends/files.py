@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from biggus.backends import idle
 from biggus.backends.settling import age_of
-from biggus.backends.stamp import Stamp
+from biggus.backends.signature import FileSignature
 from biggus.watching import agrees
 
 if TYPE_CHECKING:
@@ -52,12 +52,12 @@ def file_version(*paths: Path | str, look: Look | None = None) -> bytes | None:
     parts = []
     for path in paths:
         try:
-            stamp = Stamp.of(os.stat(path))  # noqa: PTH116 - half the time of Path.stat
+            signature = FileSignature.of(os.stat(path))  # noqa: PTH116 - half the time of Path.stat
         except OSError:
             return None
-        if age_of(stamp) < SETTLED_SECONDS or not agrees(str(path), stamp, look):
+        if age_of(signature) < SETTLED_SECONDS or not agrees(str(path), signature, look):
             return None
-        parts.append(stamp.packed())
+        parts.append(signature.packed())
     return b"".join(parts)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from biggus.backends.http.redaction import redacted
 from biggus.backends.location import is_secret
-from biggus.description import encode_value
+from biggus.sources.description import encode_value
 
 _ADDRESS = re.compile(r"\b0x[0-9a-fA-F]+")
 

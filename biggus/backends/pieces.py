@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from biggus.errors import BiggusError, OpenError, SourceChangedError, SourceError
-from biggus.grid import flat_range
-from biggus.source import Stream
-from biggus.stream import lies_flat
+from biggus.indexing.grid import flat_range
+from biggus.sources.base import Stream
+from biggus.sources.stream import lies_flat
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from biggus.backends.reading import Bytes
-    from biggus.source import Box, Source
+    from biggus.sources.base import Box, Source
 
 
 def one_line(error: BaseException) -> str:

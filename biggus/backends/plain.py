@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from biggus.grid import DEFAULT_CHUNK_BYTES, default_chunks
+from biggus.indexing.grid import DEFAULT_CHUNK_BYTES, default_chunks
 
 if TYPE_CHECKING:
-    from biggus.source import Box, Chunks
+    from biggus.sources.base import Box, Chunks
 
 LARGEST = 2 * DEFAULT_CHUNK_BYTES
 """Bytes; a plainly stored chunk that is larger is read in parts."""

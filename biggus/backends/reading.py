@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from biggus.codecs.scratch import scratch
-from biggus.grid import flat_range, strides_of
+from biggus.indexing.grid import flat_range, strides_of
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from biggus.source import Box
+    from biggus.sources.base import Box
 
 MOST_TOGETHER = 2**20
 """Up to so many bytes are read to drop some of them."""

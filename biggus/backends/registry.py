@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
     from biggus.backends.location import Location
-    from biggus.source import Source
+    from biggus.sources.base import Source
 
 GROUP = "biggus.backends"
 

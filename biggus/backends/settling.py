@@ -12,7 +12,7 @@ import os
 import time
 from typing import TYPE_CHECKING
 
-from biggus.backends.stamp import Stamp, stamp_of
+from biggus.backends.signature import FileSignature, signature_of
 from biggus.errors import OpenError
 from biggus.watching import changed
 
@@ -33,7 +33,7 @@ _PATIENCE_SECONDS = 1.0
 """What has not come to rest in that time, or in what its size asks for, is being written to."""
 
 _MOST_KNOWN = 2**12
-_known: dict[str, Stamp] = {}
+_known: dict[str, FileSignature] = {}
 """How files were when values were taken of them last."""
 
 
@@ -50,14 +50,14 @@ def _tick() -> float:
 _SHORTEST = max(_LEAST_SECONDS, _TICKS * _tick())
 
 
-def age_of(stamp: Stamp) -> float:
+def age_of(signature: FileSignature) -> float:
     """Return how long ago a file changed that has this stamp, in seconds, by this clock."""
     # Every write moves ctime on, and nobody can set it; mtime can be set, into the future
     # too.  Windows has the time of creation in its place.
-    return time.time() - (stamp.modified if os.name == "nt" else stamp.changed) / 1e9
+    return time.time() - (signature.modified if os.name == "nt" else signature.changed) / 1e9
 
 
-def seconds_to_settle(stamp: Stamp, restless: bool = False) -> float:
+def seconds_to_settle(signature: FileSignature, restless: bool = False) -> float:
     """Return for how long a file of that stamp is still too young to be read.
 
     Nothing where its last change was seen to be over: at least two ticks of the clock, and
@@ -65,23 +65,23 @@ def seconds_to_settle(stamp: Stamp, restless: bool = False) -> float:
 
     Parameters
     ----------
-    stamp : Stamp
+    stamp : FileSignature
         As it is now.
     restless : bool
         Whether it was another one when it was last seen.
     """
-    age = age_of(stamp)
+    age = age_of(signature)
     if age >= _MOST_SECONDS:
         return 0.0
     least = max(_SHORTEST, _RESTLESS_SECONDS) if restless else _SHORTEST
-    needed = min(_MOST_SECONDS, max(least, stamp.size / _WRITTEN_BYTES))
-    if not (stamp.changed % 10**9 or stamp.modified % 10**9):
+    needed = min(_MOST_SECONDS, max(least, signature.size / _WRITTEN_BYTES))
+    if not (signature.changed % 10**9 or signature.modified % 10**9):
         needed = _MOST_SECONDS  # a file system that keeps whole seconds, or every other
     # Of another clock, that of a server, nothing is known but what passes here.
     return min(needed, max(0.0, needed - age))
 
 
-def settled(look: Callable[[], Stamp], path: str) -> Stamp:
+def settled(look: Callable[[], FileSignature], path: str) -> FileSignature:
     """Return the stamp of a file that is old enough to be read, having waited for that if need be.
 
     Parameters
@@ -96,49 +96,49 @@ def settled(look: Callable[[], Stamp], path: str) -> Stamp:
     SourceChangedError
         If it changes all the time.
     """
-    stamp = look()
+    signature = look()
     known = _known.get(path)
-    if known == stamp:
-        return stamp
+    if known == signature:
+        return signature
     restless = known is not None
     waited = 0.0
-    while left := seconds_to_settle(stamp, restless):
+    while left := seconds_to_settle(signature, restless):
         if waited > _PATIENCE_SECONDS:
             raise changed(path)
         time.sleep(left)
         waited += left
-        before, stamp = stamp, look()
-        if stamp == before:
+        before, signature = signature, look()
+        if signature == before:
             break
         restless = True
     if len(_known) >= _MOST_KNOWN:
         _known.clear()
-    _known[path] = stamp
-    return stamp
+    _known[path] = signature
+    return signature
 
 
-def settled_stamp(path: str) -> Stamp:
+def settled_stamp(path: str) -> FileSignature:
     """Return the stamp of the regular file at `path`, once it is old enough to be read.
 
     Raises
     ------
     GoneError, OpenError
-        As `stamp_of`.
+        As `signature_of`.
     SourceChangedError
         If it changes all the time.
     """
-    return settled(lambda: stamp_of(path), path)
+    return settled(lambda: signature_of(path), path)
 
 
-def stamp_or_none(path: str) -> Stamp | None:
+def stamp_or_none(path: str) -> FileSignature | None:
     """Return the stamp of the regular file at `path`; None if there is none."""
     try:
-        return stamp_of(path)
+        return signature_of(path)
     except OpenError:
         return None
 
 
-def look_again(seen: Iterable[tuple[str, Stamp]]) -> None:
+def look_again(seen: Iterable[tuple[str, FileSignature]]) -> None:
     """Make sure that files are as they were.
 
     Raises
@@ -146,6 +146,6 @@ def look_again(seen: Iterable[tuple[str, Stamp]]) -> None:
     SourceChangedError
         If one is not, or is gone.
     """
-    for path, stamp in seen:
-        if stamp_or_none(path) != stamp:
+    for path, signature in seen:
+        if stamp_or_none(path) != signature:
             raise changed(path)

@@ -10,7 +10,7 @@ from biggus.errors import VariableError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from biggus.source import Source
+    from biggus.sources.base import Source
 
 
 def places_of(variable: str, name: str) -> Iterator[str]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from biggus.source import Box
+    from biggus.sources.base import Box
 
 _MOST_WASTE = 32
 """Up to so many elements are read for one that is wanted."""

@@ -32,8 +32,8 @@ from biggus.cache.sharing import hold, shared_index
 from biggus.cache.trouble import READING, WRITING, trouble
 from biggus.errors import CacheError
 from biggus.options import parse_size
-from biggus.source import Source, whole
-from biggus.wrappers import as_source
+from biggus.sources.base import Source, whole
+from biggus.sources.wrappers import as_source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     from biggus.cache.entry import Buffer
     from biggus.cache.files import Files
-    from biggus.source import Chunks, Values
+    from biggus.sources.base import Chunks, Values
 
 logger = logging.getLogger("biggus.cache")
 
@@ -101,7 +101,7 @@ class Cache:
     Examples
     --------
     >>> import tempfile, numpy as np
-    >>> from biggus.wrappers import ObjectSource
+    >>> from biggus.sources.wrappers import ObjectSource
     >>> cache = Cache(tempfile.mkdtemp(), "100 MB")
     >>> source = ObjectSource(np.arange(10), chunks=(5,), token="ten numbers")
     >>> cached = cache.wrap(source)

@@ -16,19 +16,21 @@ from biggus.cache.parts import all_along, longest_along, part_of, pasted
 from biggus.cache.versions import join_versions, split_versions
 from biggus.errors import CacheError, OfflineError, format_box
 from biggus.flight import SingleFlight
-from biggus.grid import Grid, default_chunks
-from biggus.normal import normal_chunks
+from biggus.indexing.grid import Grid, default_chunks
 from biggus.once import once
-from biggus.source import Box, Chunks, Source, Values, box_shape
-from biggus.wrappers import Wrapper
+from biggus.sources.base import Box, Chunks, Source, Values, box_shape
+from biggus.sources.normal import normal_chunks
+from biggus.sources.wrappers import Wrapper
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from biggus.cache.cache import Cache
-    from biggus.grid import ChunkPart
+    from biggus.indexing.grid import ChunkPart
 
 logger = logging.getLogger("biggus.cache")
+
+_NOT_KEPT = "this chunk is not in the cache, and biggus is set to be offline"
 
 _flights: SingleFlight[tuple[Values, bytes | None, watching.Watch]] = SingleFlight()
 """The chunks that are being fetched in this process, by cache folder, key, and whether
@@ -59,9 +61,9 @@ class Cached(Wrapper):
     """
 
     fresh = True
-    resident = False
+    in_memory = False
     lock = None  # The source's own lock is taken for as long as it is read, and no longer.
-    waits = True
+    io_bound = True
 
     # Of its own, where the base has properties that ask the source.
     shape: tuple[int, ...] = ()
@@ -171,7 +173,7 @@ class Cached(Wrapper):
     def _kept_version(self, box: Box) -> bytes | None:
         return join_versions([self.cache.version(self.key(c)) for c in self._chunks(box)])
 
-    def renew(self, box: Box, held: bytes) -> bytes | None:
+    def revalidate(self, box: Box, held: bytes) -> bytes | None:
         """Tell whether a copy that was fetched from here is still good: all its chunks are.
 
         Offline, all that is held is good.
@@ -179,26 +181,26 @@ class Cached(Wrapper):
         if self._offline():
             return held
         if self.source.state() is not None:
-            return self.source.renew(box, held)  # all chunks share one version
+            return self.source.revalidate(box, held)  # all chunks share one version
         chunks = list(self._chunks(box))
         versions = split_versions(held, len(chunks))
         if versions is None:
             return None
-        renewed = []
+        revalidated = []
         for chunk, version in zip(chunks, versions, strict=True):
-            good = self.source.renew(chunk, version)
+            good = self.source.revalidate(chunk, version)
             if good is None:
                 return None
-            renewed.append(good)
-        return held if renewed == versions else join_versions(renewed)
+            revalidated.append(good)
+        return held if revalidated == versions else join_versions(revalidated)
 
-    def renewal_waits(self, box: Box, held: bytes) -> bool:
+    def revalidation_waits(self, box: Box, held: bytes) -> bool:
         """Tell whether to renew a copy of `box` asks a server."""
         if self._offline():
             return False
         chunks = list(self._chunks(box))
         versions = split_versions(held, len(chunks)) or ()
-        return any(map(self.source.renewal_waits, chunks, versions))
+        return any(map(self.source.revalidation_waits, chunks, versions))
 
     def peak_bytes(self, box: Box) -> int:
         """Return the most memory that a read of `box` takes: whole chunks are read for it."""
@@ -238,7 +240,7 @@ class Cached(Wrapper):
         ]
         return sum(found) * self.dtype.itemsize
 
-    def at_hand(self, box: Box) -> Values | None:
+    def cached_read(self, box: Box) -> Values | None:
         """Return the values in `box` if its chunk is in the cache, and good without a request.
 
         Reading what is in the cache is work for few threads: more than there
@@ -349,12 +351,12 @@ class Cached(Wrapper):
         held = {place: one for place, one in enumerate(found) if isinstance(one, tuple)}
         if not asking:
             for place, (_, version) in list(held.items()):
-                if self.source.renewal_waits(chunks[place], version):
+                if self.source.revalidation_waits(chunks[place], version):
                     found[place] = "stale"
                     del held[place]
         boxes = [chunks[place] for place in held]
-        renewed = self.source.renew_many(boxes, [version for _, version in held.values()])
-        for (place, (values, version)), good in zip(held.items(), renewed, strict=True):
+        revalidated = self.source.revalidate_many(boxes, [version for _, version in held.values()])
+        for (place, (values, version)), good in zip(held.items(), revalidated, strict=True):
             if good is None:
                 found[place] = "stale"
             elif good != version:
@@ -382,15 +384,8 @@ class Cached(Wrapper):
             if version is not None:
                 size = self.cache.store(key, values, version)
                 kept = f"stored {size} bytes" if size else "not stored"
-            logger.info(
-                "miss %s %s (%s): fetched %d bytes in %.3f s, %s",
-                self.name,
-                format_box(chunk),
-                reason,
-                values.nbytes,
-                seconds,
-                kept,
-            )
+            told = (self.name, format_box(chunk), reason, values.nbytes, seconds, kept)
+            logger.info("miss %s %s (%s): fetched %d bytes in %.3f s, %s", *told)
         return [found[place] for place in range(len(wanted))]
 
     def _own(self, values: Values, version: bytes | None) -> tuple[Values, bytes | None]:
@@ -401,6 +396,4 @@ class Cached(Wrapper):
 
     def _refuse_if_offline(self, chunk: Box) -> None:
         if self._offline():
-            raise OfflineError(
-                self.name, chunk, "this chunk is not in the cache, and biggus is set to be offline"
-            )
+            raise OfflineError(self.name, chunk, _NOT_KEPT)

@@ -30,13 +30,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from biggus.description import encode_dtype
 from biggus.errors import BiggusError
+from biggus.sources.description import encode_dtype
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from biggus.source import Values
+    from biggus.sources.base import Values
 
 FORMAT = 1
 """The format version that is written, and the only one that is read."""

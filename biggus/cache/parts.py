@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from biggus.grid import RegularEdges
-from biggus.source import within
+from biggus.indexing.grid import RegularEdges
+from biggus.sources.base import within
 
 if TYPE_CHECKING:
-    from biggus.grid import ChunkPart, Edges
-    from biggus.source import Box, Values
+    from biggus.indexing.grid import ChunkPart, Edges
+    from biggus.sources.base import Box, Values
 
 
 def longest_along(axis: Edges, s: slice) -> slice:

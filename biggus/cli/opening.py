@@ -14,13 +14,13 @@ from biggus.caching import chosen_cache
 from biggus.cf import Decoder
 from biggus.cli.usage import UsageError
 from biggus.errors import BiggusError, GoneError, OpenError
-from biggus.nodes import Elementwise, Leaf
+from biggus.graph import Elementwise, Leaf
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
 
-    from biggus.source import Source
+    from biggus.sources.base import Source
 
 
 @dataclasses.dataclass

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     import contextlib
 
     from biggus.cache import Cache
-    from biggus.nodes import Node
-    from biggus.source import Chunks
+    from biggus.graph import Node
+    from biggus.sources.base import Chunks
 
 
 class ArrayAdapter(Array):

@@ -12,10 +12,10 @@ from biggus.adapt import (
 )
 from biggus.array import Array
 from biggus.construct.views import broadcast_to
-from biggus.memory import MemorySource
-from biggus.nodes import View
-from biggus.normal import given_shape
-from biggus.region import Selection
+from biggus.graph import View
+from biggus.indexing.selection import Selection
+from biggus.sources.memory import MemorySource
+from biggus.sources.normal import given_shape
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,9 +12,9 @@ from biggus.adapt import (
     several,
 )
 from biggus.array import Array
-from biggus.nodes import GridMosaicNode, Mosaic, Node, select
-from biggus.normal import given_shape, normal_dtype, refuse_names
-from biggus.region import Selection
+from biggus.graph import GridMosaicNode, Mosaic, Node, select
+from biggus.indexing.selection import Selection
+from biggus.sources.normal import given_shape, normal_dtype, refuse_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

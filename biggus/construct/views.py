@@ -8,10 +8,10 @@ from biggus.adapt import (
     node_of,
 )
 from biggus.array import Array
-from biggus.keys import MOST_AXES
-from biggus.nodes import select
-from biggus.normal import given_shape
-from biggus.region import Selection
+from biggus.graph import select
+from biggus.indexing.keys import MOST_AXES
+from biggus.indexing.selection import Selection
+from biggus.sources.normal import given_shape
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING, Any
 from biggus.forks import between_forks
 
 if TYPE_CHECKING:
+    from biggus.engine.dry_run import estimate
     from biggus.engine.evaluation import evaluate, evaluate_all, store
-    from biggus.engine.rehearsal import rehearse
     from biggus.engine.under_way import WAITING_THREADS
     from biggus.engine.writing import Writer
 
 __all__ = [
     "WAITING_THREADS",
     "Writer",
+    "estimate",
     "evaluate",
     "evaluate_all",
-    "rehearse",
     "store",
 ]
 
@@ -32,7 +32,7 @@ _MODULES = {
     "Writer": "writing",
     "evaluate": "evaluation",
     "evaluate_all": "evaluation",
-    "rehearse": "rehearsal",
+    "estimate": "dry_run",
     "store": "evaluation",
 }
 """Where each name is defined."""

@@ -5,19 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from biggus.engine.reading import block, carried_out
-from biggus.nodes import take
+from biggus.graph import take
+from biggus.indexing.selection import Selection
 from biggus.planning import Schedule
-from biggus.region import Selection
-from biggus.source import box_shape, holds, within
+from biggus.sources.base import box_shape, holds, within
 from biggus.statistics import partials
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from biggus.engine.repeated import Repeated
-    from biggus.nodes import Node
+    from biggus.graph import Node
     from biggus.planning import Accumulation, BlockWork, Shared, Work
-    from biggus.source import Stream, Values
+    from biggus.sources.base import Stream, Values
     from biggus.statistics import Partial
 
 
@@ -25,7 +25,7 @@ class Computed(NamedTuple):
     """What has come of a part of a task."""
 
     partials: list[list[list[Partial]]]
-    """For each reduction and cell the partial result of each family."""
+    """For each reduction and cell the partial result of each aggregator."""
 
     outputs: list[Values]
     """For each output its values in the block; not to be written to."""
@@ -55,17 +55,17 @@ def _computed(work: BlockWork, shared: SharedReads, repeated: Repeated | None) -
 
 
 def _streamed(accumulation: Accumulation, stream: Stream) -> list[list[Partial]]:
-    families, axes = accumulation.families, accumulation.axes
+    aggregators, axes = accumulation.aggregators, accumulation.axes
     [(_, origin)] = accumulation.cells
-    return [partials(families, stream, axes, origin, accumulation.plain)]
+    return [partials(aggregators, stream, axes, origin, accumulation.plain)]
 
 
 def _accumulated(accumulation: Accumulation, values: Values) -> list[list[Partial]]:
-    families, axes = accumulation.families, accumulation.axes
+    aggregators, axes = accumulation.aggregators, accumulation.axes
     found = []
     for box, origin in accumulation.cells:
         cell = values if box_shape(box) == values.shape else values[box]
-        found.append(partials(families, cell, axes, origin, accumulation.plain))
+        found.append(partials(aggregators, cell, axes, origin, accumulation.plain))
     return found
 
 

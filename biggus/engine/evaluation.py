@@ -8,23 +8,23 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from biggus import deadlines, options, progress, watching
-from biggus.cells import CELL
 from biggus.engine import reading
+from biggus.engine.dry_run import check
 from biggus.engine.intermediate import IntermediateSource
-from biggus.engine.keeping import keeping_of
+from biggus.engine.kept_partials import keeping_of
 from biggus.engine.merging import Merging
 from biggus.engine.missing import telling
 from biggus.engine.passes import Passes, Stage
 from biggus.engine.reading import block
-from biggus.engine.rehearsal import check
 from biggus.engine.result import Result
 from biggus.engine.running import run
 from biggus.engine.spill import Spilled
 from biggus.errors import OfflineError
-from biggus.nodes import AlongAxes, Elementwise, Leaf, Reduce, View
+from biggus.graph import AlongAxes, Elementwise, Leaf, Reduce, View
+from biggus.indexing.cells import CELL
+from biggus.indexing.selection import Selection
 from biggus.planning import convoys_of, is_plain, is_resident
-from biggus.region import Selection
-from biggus.source import whole
+from biggus.sources.base import whole
 from biggus.statistics import Statistic, partials
 from biggus.threads import interruptible
 
@@ -33,9 +33,9 @@ if TYPE_CHECKING:
 
     from biggus.engine.computing import Computed
     from biggus.engine.writing import Writer
-    from biggus.nodes import Node
-    from biggus.planning import Cell, Convoy, Group, Output, Part, Reduction, Task, Wanted
-    from biggus.source import Box, Values
+    from biggus.graph import Node
+    from biggus.planning import Cell, Group, Output, Part, Reduction, SharedScan, Task, Wanted
+    from biggus.sources.base import Box, Values
 
 _FEW = 2**14
 """Values: to compute so many takes less than to plan it."""
@@ -90,7 +90,7 @@ def _is_little(node: Reduce) -> bool:
     operand = node.operand
     return (
         0 < math.prod(operand.shape) <= _FEW
-        and not operand.staged
+        and not operand.needs_reduction
         and options.current().progress is False
         and is_resident(operand)
     )
@@ -103,8 +103,8 @@ def _reduced(node: Reduce) -> Values:
     origin = (0,) * len(operand.shape)
     found: Statistic | Values = node.statistic
     while isinstance(found, Statistic):
-        family = found.family
-        [partial] = partials((family,), values, node.axes, origin, is_plain(operand))
+        aggregator = found.aggregator
+        [partial] = partials((aggregator,), values, node.axes, origin, is_plain(operand))
         found = found.proceed(partial)
     result = Result(node)
     result.write(whole(node.shape), found.reshape(node.shape))
@@ -201,16 +201,16 @@ class _Evaluation(Passes["Result | Spilled"]):
         [cell] = reduction.cells_in(whole(reduction.node.shape))
         values = block(reduction.node, Selection.identity(reduction.node.shape))
         origin = (0,) * len(reduction.node.shape)
-        found = partials(reduction.families, values, reduction.axes, origin, reduction.plain)
+        found = partials(reduction.aggregators, values, reduction.axes, origin, reduction.plain)
         mergings[id(reduction)].add([cell], [found])
 
     def _run_convoys(self, stage: Stage, mergings: dict[int, Merging]) -> None:
-        convoys = convoys_of(stage.reductions, stage.outputs, self._memory)
-        for convoy in convoys:
-            convoy.at_once(1)  # before any of them is read
-        total = sum(convoy.nbytes for convoy in convoys)
+        scans = convoys_of(stage.reductions, stage.outputs, self._memory)
+        for scan in scans:
+            scan.at_once(1)  # before any of them is read
+        total = sum(scan.nbytes for scan in scans)
         with progress.reporting(options.current().progress, total) as advance:
-            for convoy in convoys:
+            for scan in scans:
                 takers = [
                     _Taker(
                         group,
@@ -218,9 +218,9 @@ class _Evaluation(Passes["Result | Spilled"]):
                         [self._writer(output) for output in group.outputs],
                         advance,
                     )
-                    for group in convoy.groups
+                    for group in scan.groups
                 ]
-                _run(convoy, takers)
+                _run(scan, takers)
 
     def _writer(self, output: Output) -> Any:
         """Return what takes the values of what was asked for."""
@@ -248,7 +248,7 @@ def _needs_no_plan(stage: Stage) -> bool:
 
 def _is_read(node: Node) -> bool:
     """Tell whether a node is rather read than computed: what is small needs no plan."""
-    if node.staged:
+    if node.needs_reduction:
         return False
     if math.prod(node.shape) <= CELL and not isinstance(node, AlongAxes):
         return True
@@ -261,13 +261,13 @@ def _is_read(node: Node) -> bool:
 
 def _stages(node: Node) -> int:
     """Tell whether a node is ready, a reduction of what is ready, or takes more passes."""
-    if not node.staged:
+    if not node.needs_reduction:
         return 0
-    return 1 if isinstance(node, Reduce) and not node.operand.staged else 2
+    return 1 if isinstance(node, Reduce) and not node.operand.needs_reduction else 2
 
 
-def _run(convoy: Convoy, takers: Sequence[_Taker]) -> None:
-    """Compute all tasks of a convoy."""
+def _run(scan: SharedScan, takers: Sequence[_Taker]) -> None:
+    """Compute all tasks of a shared scan."""
 
     def wanted(group: int, reduction: int, cell: Cell) -> bool:
         return takers[group].wanted(reduction, cell)
@@ -277,7 +277,7 @@ def _run(convoy: Convoy, takers: Sequence[_Taker]) -> None:
             takers[part.group].take(part, found)
 
     keeping = any(taker.keeping for taker in takers)
-    run(convoy, convoy.tasks(wanted if keeping else None), take)
+    run(scan, scan.tasks(wanted if keeping else None), take)
 
 
 class _Taker:

@@ -9,14 +9,14 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from biggus.nodes import Leaf, Read, Unknown, View, key_of, text_of
+from biggus.graph import Leaf, Read, Unknown, View, key_of, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from biggus.nodes import Node, Told
-    from biggus.region import Selection
-    from biggus.source import Box, Source
+    from biggus.graph import Node, Told
+    from biggus.indexing.selection import Selection
+    from biggus.sources.base import Box, Source
 
 
 class Fingerprint(NamedTuple):
@@ -49,8 +49,8 @@ class Fingerprint(NamedTuple):
             Whether servers are asked; if not, what only they know is taken to be so.
         """
         return len(versions) == len(self.reads) and all(
-            (not asks and source.renewal_waits(box, version))
-            or source.renew(box, version) is not None
+            (not asks and source.revalidation_waits(box, version))
+            or source.revalidate(box, version) is not None
             for (source, box), version in zip(self.reads, versions, strict=True)
         )
 

@@ -6,8 +6,8 @@ import hashlib
 
 import numpy as np
 
-from biggus.memory import MemorySource
 from biggus.once import once
+from biggus.sources.memory import MemorySource
 
 
 class IntermediateSource(MemorySource):

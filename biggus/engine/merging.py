@@ -5,19 +5,19 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from biggus.planning import SHELF, Fold, Run, Unit, Wanted
-from biggus.source import box_shape
+from biggus.planning import SHELF, ReductionTree, Run, Unit, Wanted
+from biggus.sources.base import box_shape
 from biggus.statistics import Statistic
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from biggus.engine.keeping import Keeping
+    from biggus.engine.kept_partials import Keeping
     from biggus.engine.result import Result
     from biggus.engine.spill import Spilled
-    from biggus.grid import Index
+    from biggus.indexing.grid import Index
     from biggus.planning import Cell, Reduction
-    from biggus.source import Values
+    from biggus.sources.base import Values
     from biggus.statistics import Partial
 
     Target = Result | Spilled
@@ -44,7 +44,7 @@ class Merging:
         """The statistics that need another pass over the data."""
         self._results = results
         self.keeping = keeping
-        self._folds: dict[tuple[int | Index, ...], list[Fold]] = {}
+        self._folds: dict[tuple[int | Index, ...], list[ReductionTree]] = {}
         self._lock = threading.Lock()
 
     def wanted(self, cell: Cell) -> bool:
@@ -122,7 +122,7 @@ class Merging:
             parts = count()  # of those that have come before it is known
             if parts == 1:
                 return partials
-            folds = [Fold(family, parts) for family in self.reduction.families]
+            folds = [ReductionTree(aggregator, parts) for aggregator in self.reduction.aggregators]
             self._folds[key] = folds
         for fold, partial in zip(folds, partials, strict=True):
             fold.add(Run(0, position, position + 1, partial))
@@ -155,7 +155,7 @@ class Merging:
         reduction = self.reduction
         shape = reduction.node.shape
         kept = tuple([1 if axis in reduction.axes else n for axis, n in enumerate(shape)])
-        partials = [family.identity(kept) for family in reduction.families]
+        partials = [aggregator.identity(kept) for aggregator in reduction.aggregators]
         for wanted, result in zip(reduction.wanted, self._results, strict=True):
             found = wanted.statistic.proceed(reduction.restricted(partials, wanted.statistic))
             if isinstance(found, Statistic):

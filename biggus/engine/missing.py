@@ -5,20 +5,21 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from biggus import options, studying
-from biggus.description import DescribedSource
-from biggus.engine.rehearsal import rehearse
+from biggus import options
+from biggus.engine.dry_run import estimate
 from biggus.errors import BiggusError, OfflineError, format_box
-from biggus.grid import Grid
-from biggus.source import box_shape
-from biggus.studying import Study
-from biggus.wrappers import Wrapper
+from biggus.indexing.grid import Grid
+from biggus.sources import studying
+from biggus.sources.base import box_shape
+from biggus.sources.description import DescribedSource
+from biggus.sources.studying import Study
+from biggus.sources.wrappers import Wrapper
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from biggus.nodes import Node
-    from biggus.source import Box, Source
+    from biggus.graph import Node
+    from biggus.sources.base import Box, Source
 
 _MOST_SHOWN = 20
 
@@ -29,7 +30,7 @@ def telling(error: OfflineError, nodes: Sequence[Node]) -> OfflineError:
     plainly = options.set_options
     try:
         with studying.instead(looking), plainly(keep_partials=False, executor=None):
-            rehearse(nodes)
+            estimate(nodes)
     except (BiggusError, ValueError):  # such as of a source whose chunks cannot be told
         return error
     lacking = [

@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from biggus.planning import (
-    Interner,
+    CommonSubexpressions,
     Output,
     Reduction,
     Wanted,
@@ -24,8 +24,8 @@ from biggus.planning import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from biggus.nodes import Node, Reduce
-    from biggus.source import Chunks
+    from biggus.graph import Node, Reduce
+    from biggus.sources.base import Chunks
 
 Target = TypeVar("Target")
 """What the values of a reduction are put into."""
@@ -55,7 +55,7 @@ class Passes(ABC, Generic[Target]):
     """
 
     def __init__(self, nodes: Sequence[Node], grids: Sequence[Chunks | None]) -> None:
-        self._intern = Interner()
+        self._intern = CommonSubexpressions()
         self.nodes = [self._intern(pushed(node)) for node in nodes]
         self._grids = grids
         self.targets: dict[int, Target] = {}
@@ -82,7 +82,7 @@ class Passes(ABC, Generic[Target]):
         waiting = dict(enumerate(self.nodes))
         further: list[Wanted] = []
         while waiting or further:
-            ready = [number for number, node in waiting.items() if not node.staged]
+            ready = [number for number, node in waiting.items() if not node.needs_reduction]
             wanted = [*further, *self._wanted(waiting.values())]
             outputs = [Output(waiting[number], number, self._grids[number]) for number in ready]
             further = self.make(_stage(wanted, outputs))

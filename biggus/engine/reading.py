@@ -20,21 +20,21 @@ import numpy as np
 import numpy.typing as npt
 
 from biggus import options, progress
-from biggus.cells import CELL
 from biggus.engine.result import Result, masked
 from biggus.engine.under_way import UnderWay, computing, waiting
 from biggus.errors import MemoryBudgetError
-from biggus.nodes import LONGEST_READ, Combination, Read, pieces_of, spread
+from biggus.graph import LONGEST_READ, Combination, Read, pieces_of, spread
+from biggus.indexing.cells import CELL
+from biggus.indexing.selection import Selection
 from biggus.planning import AT_ONCE, Schedule, footprint, piece_bytes, reading_bytes
-from biggus.region import Selection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from biggus.engine.repeated import Repeated
-    from biggus.nodes import Node, Piece
+    from biggus.graph import Node, Piece
     from biggus.planning import Entry
-    from biggus.source import Values
+    from biggus.sources.base import Values
 
     _Reader: TypeAlias = Callable[[Node, Selection], Values]
 
@@ -256,7 +256,7 @@ def _run(pieces: Iterator[Piece], result: Result, advance: Callable[[int], None]
     try:
         for piece in pieces:
             count += 1
-            group = groups[piece.waits]
+            group = groups[piece.io_bound]
             if group is None:
                 read(piece)
             elif (values := _at_hand(piece)) is not None:
@@ -290,7 +290,7 @@ def _groups(
 
 
 def _at_hand(piece: Piece) -> Values | None:
-    return piece.at_hand() if isinstance(piece, Read) and piece.waits else None
+    return piece.cached_read() if isinstance(piece, Read) and piece.io_bound else None
 
 
 def _computers(result: Result) -> int:

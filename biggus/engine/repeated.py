@@ -7,15 +7,15 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from biggus import deadlines
-from biggus.nodes import key_of
+from biggus.graph import key_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from biggus.nodes import Node
+    from biggus.graph import Node
+    from biggus.indexing.selection import Selection
     from biggus.planning import Schedule
-    from biggus.region import Selection
-    from biggus.source import Values
+    from biggus.sources.base import Values
 
 
 _WAKING_SECONDS = 0.2

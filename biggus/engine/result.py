@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from biggus.region import Selection
+from biggus.indexing.selection import Selection
 
 if TYPE_CHECKING:
-    from biggus.nodes import Node
-    from biggus.source import Box, Values
+    from biggus.graph import Node
+    from biggus.sources.base import Box, Values
 
 
 class Result:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from concurrent.futures import Executor
 
-    from biggus.planning import Convoy, Task, Work
+    from biggus.planning import SharedScan, Task, Work
 
     _Take = Callable[[Task, Sequence[Computed]], None]
 
@@ -34,7 +34,7 @@ WAITING_TASKS = 16
 """How many tasks are under way at once that wait for their sources most of the time."""
 
 
-def run(convoy: Convoy, tasks: Iterator[Task], take: _Take) -> None:
+def run(scan: SharedScan, tasks: Iterator[Task], take: _Take) -> None:
     """Compute tasks, and hand over what has come of each, in any order and from any thread.
 
     Raises
@@ -43,15 +43,15 @@ def run(convoy: Convoy, tasks: Iterator[Task], take: _Take) -> None:
         Before anything is read, if not even one task fits into the memory.
     """
     executor = options.current().executor
-    most = most_at_once(convoy)
+    most = most_at_once(scan)
     if executor is not None:
-        _Sent(convoy, executor, most, take).run(tasks)
+        _Sent(scan, executor, most, take).run(tasks)
     else:
         # A thread of the pool never waits for another.
-        _Shared(convoy, 1 if computing.inside else most, take).run(tasks)
+        _Shared(scan, 1 if computing.inside else most, take).run(tasks)
 
 
-def most_at_once(convoy: Convoy) -> int:
+def most_at_once(scan: SharedScan) -> int:
     """Return how many tasks of a group are computed at once.
 
     Raises
@@ -61,22 +61,22 @@ def most_at_once(convoy: Convoy) -> int:
     """
     current = options.current()
     workers = current.workers
-    if current.executor is None and convoy.waits:
+    if current.executor is None and scan.io_bound:
         workers = max(workers, WAITING_TASKS)
     if current.executor is not None:
         workers *= 2  # one being computed, and one on its way there
-    return convoy.at_once(workers)
+    return scan.at_once(workers)
 
 
 class _Shared:
     """Tasks that are shared among threads, of which the caller's is one."""
 
-    def __init__(self, convoy: Convoy, most: int, take: _Take) -> None:
-        self._convoy = convoy
+    def __init__(self, scan: SharedScan, most: int, take: _Take) -> None:
+        self._convoy = scan
         self._most = most
-        self._ahead = convoy.ahead(most)
+        self._ahead = scan.ahead(most)
         self._take = take
-        self._repeated = Repeated(convoy.repeated) if convoy.repeated else None
+        self._repeated = Repeated(scan.repeated) if scan.repeated else None
         self._drawing = threading.Lock()
         self._changed = threading.Condition()
         self._under_way: set[int] = set()
@@ -183,15 +183,15 @@ class _Sent:
 
     def __init__(
         self,
-        convoy: Convoy,
+        scan: SharedScan,
         executor: Executor,
         most: int,
         take: _Take,
     ) -> None:
-        self._convoy = convoy
+        self._convoy = scan
         self._executor = executor
         self._most = most
-        self._ahead = convoy.ahead(most)
+        self._ahead = scan.ahead(most)
         self._take = take
         self._shipped = _shipped_options()
 

@@ -17,13 +17,13 @@ import numpy as np
 import numpy.typing as npt
 
 from biggus.errors import OutputError
-from biggus.nodes import Leaf
+from biggus.graph import Leaf
 from biggus.options import format_bytes
-from biggus.source import Source, box_shape
+from biggus.sources.base import Source, box_shape
 
 if TYPE_CHECKING:
-    from biggus.nodes import Node
-    from biggus.source import Box, Values
+    from biggus.graph import Node
+    from biggus.sources.base import Box, Values
 
 _ZEROS = 2**20
 
@@ -73,7 +73,7 @@ class Spilled:
 class SpilledSource(Source):
     """Values in a file of this machine, for as long as somebody needs them."""
 
-    waits = False
+    io_bound = False
     derived = True
     fresh = True
     name = "an intermediate result"

@@ -14,7 +14,7 @@ from biggus.threads import WaitingThreads
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from biggus.nodes import Piece
+    from biggus.graph import Piece
 
 WAITING_THREADS = 32
 """How many reads may wait at once.  A source may allow fewer."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from biggus.source import Box, Chunks, Values
+    from biggus.sources.base import Box, Chunks, Values
 
 
 class Writer(Protocol):

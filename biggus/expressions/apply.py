@@ -10,13 +10,13 @@ import numpy as np
 from biggus.adapt import leaf_of
 from biggus.expressions import masks
 from biggus.expressions.names import name_of, text_of
-from biggus.memory import MemorySource
-from biggus.nodes import Elementwise, Node
+from biggus.graph import Elementwise, Node
+from biggus.sources.memory import MemorySource
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from biggus.source import Values
+    from biggus.sources.base import Values
 
 _IN_PLACE: Mapping[Any, Callable[..., Any]] = {operator.pow: operator.ipow}
 """Functions that are no ufuncs, and what does the same in the place of the first argument."""

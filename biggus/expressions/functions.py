@@ -10,7 +10,7 @@ from biggus.expressions.apply import applied
 from biggus.expressions.operands import operand
 
 if TYPE_CHECKING:
-    from biggus.nodes import Node
+    from biggus.graph import Node
 
 
 def where(condition: Any, x: Any, y: Any) -> Node:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from biggus.source import Values
+    from biggus.sources.base import Values
 
 _ALL_FINITE = frozenset({operator.pow, np.power})
 """Functions without a domain of which np.ma masks what is not finite."""

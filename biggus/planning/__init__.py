@@ -5,8 +5,6 @@ expressions and the grids of their sources alone.  Which cells are computed
 together follows from the memory that there is.
 """
 
-from biggus.planning.convoys import Convoy, convoys_of
-from biggus.planning.fold import Fold, Run
 from biggus.planning.footprint import AT_ONCE, footprint, piece_bytes, reading_bytes
 from biggus.planning.groups import Group
 from biggus.planning.jobs import (
@@ -19,15 +17,17 @@ from biggus.planning.jobs import (
     reductions_over,
 )
 from biggus.planning.narrowing import narrowed
+from biggus.planning.reduction_tree import ReductionTree, Run
 from biggus.planning.report import PassPlan, Plan
 from biggus.planning.rewriting import (
-    Interner,
+    CommonSubexpressions,
     is_resident,
     pushed,
     reductions_of,
     substituted,
 )
 from biggus.planning.schedule import Entry, Schedule
+from biggus.planning.shared_scans import SharedScan, convoys_of
 from biggus.planning.tasks import Accumulation, BlockWork, Part, Shared, Task, Work
 from biggus.planning.tree import SHELF, Unit
 
@@ -37,19 +37,19 @@ __all__ = [
     "Accumulation",
     "BlockWork",
     "Cell",
-    "Convoy",
+    "CommonSubexpressions",
     "Entry",
-    "Fold",
     "Group",
-    "Interner",
     "Output",
     "Part",
     "PassPlan",
     "Plan",
     "Reduction",
+    "ReductionTree",
     "Run",
     "Schedule",
     "Shared",
+    "SharedScan",
     "Task",
     "Unit",
     "Wanted",

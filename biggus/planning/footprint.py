@@ -7,15 +7,15 @@ import math
 from typing import TYPE_CHECKING, NamedTuple
 
 from biggus import options
-from biggus.nodes import Combination, Leaf, Node, Read, pieces_of
+from biggus.graph import Combination, Leaf, Node, Read, pieces_of
+from biggus.indexing.selection import Selection
 from biggus.planning.schedule import Schedule
-from biggus.region import Selection
 from biggus.statistics import LONG
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from biggus.nodes import Piece
+    from biggus.graph import Piece
     from biggus.planning.schedule import Entry
 
 AT_ONCE = 64
@@ -90,7 +90,7 @@ def values_bytes(node: Node, size: int) -> int:
 
 
 def _of_pieces(node: Node, get: Selection, kept: int) -> Footprint:
-    if isinstance(node, Leaf) and node.source.resident:
+    if isinstance(node, Leaf) and node.source.in_memory:
         return Footprint(kept, kept)
     everything = Selection.identity(get.shape)
     pieces = list(itertools.islice(pieces_of(node, get, everything), _MOST_PIECES))
@@ -103,7 +103,7 @@ def _under_way(pieces: Sequence[Piece]) -> int:
     # Reads that wait are under way together.
     peaks = sorted([piece_bytes(piece) for piece in pieces[:_MOST_PIECES]], reverse=True)
     under_way = max(peaks, default=0)
-    if any(piece.waits for piece in pieces):
+    if any(piece.io_bound for piece in pieces):
         under_way = max(under_way, min(sum(peaks[:AT_ONCE]), reading_bytes()))
     return under_way
 

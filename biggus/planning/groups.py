@@ -6,29 +6,29 @@ import itertools
 import math
 from typing import TYPE_CHECKING, Any
 
-from biggus.cells import cells_of, joined_grid, longest_of
-from biggus.grid import Grid
-from biggus.nodes import Elementwise, Leaf
+from biggus.graph import Elementwise, Leaf
+from biggus.indexing.cells import cells_of, joined_grid, longest_of
+from biggus.indexing.grid import Grid
+from biggus.indexing.selection import Selection
 from biggus.once import once
-from biggus.planning.courses import sights_of
 from biggus.planning.footprint import footprint, streamed_footprint, values_bytes
 from biggus.planning.jobs import Output, Reduction, lengths_of, positions_of
-from biggus.planning.rewriting import leaves_of, waits
+from biggus.planning.rewriting import io_bound, leaves_of
 from biggus.planning.schedule import Schedule
 from biggus.planning.tasks import Accumulation, BlockWork, Part
 from biggus.planning.tree import unraveled
-from biggus.region import Selection
-from biggus.source import box_shape, within
+from biggus.planning.view_maps import read_regions_of
+from biggus.sources.base import box_shape, within
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from biggus.cells import Lengths
-    from biggus.grid import Edges, Index
-    from biggus.nodes import Node
-    from biggus.planning.courses import Sight
+    from biggus.graph import Node
+    from biggus.indexing.cells import Lengths
+    from biggus.indexing.grid import Edges, Index
     from biggus.planning.jobs import Cell
-    from biggus.source import Box, Chunks
+    from biggus.planning.view_maps import ReadRegion
+    from biggus.sources.base import Box, Chunks
 
 MOST = 2**24
 """Elements; blocks of jobs with unlike cells may have so many, if there is memory for them."""
@@ -100,9 +100,9 @@ class Group:
         return math.prod(longest_of(edges) for edges in self.blocks.axes)
 
     @once
-    def sights(self) -> dict[int, Sight]:
+    def read_regions(self) -> dict[int, ReadRegion]:
         """What the nodes see of each thing that they read, by its id."""
-        return sights_of(self.nodes)
+        return read_regions_of(self.nodes)
 
     @once
     def left(self) -> int:
@@ -123,9 +123,9 @@ class Group:
         return self.left + outputs
 
     @property
-    def waits(self) -> bool:
+    def io_bound(self) -> bool:
         """Whether to read is to wait for something."""
-        return any(map(waits, self.nodes))
+        return any(map(io_bound, self.nodes))
 
     @property
     def nbytes(self) -> int:
@@ -192,7 +192,7 @@ class Group:
             Accumulation(
                 self._numbers[id(reduction.node)],
                 reduction.axes,
-                reduction.families,
+                reduction.aggregators,
                 reduction.plain,
                 tuple(
                     [
@@ -272,7 +272,7 @@ class Group:
             copied = 0 if plain or streamed else values_bytes(reduction.node, size)
             # Families use the same memory, one after the other.
             masked = reduction.node.masked
-            scratch = max(family.scratch_bytes(masked) for family in reduction.families)
+            scratch = max(aggregator.scratch_bytes(masked) for aggregator in reduction.aggregators)
             working = max(working, copied + scratch)
             merged += reduction.nbytes(positions_of(box, reduction.axes))
         return max(peak, kept + working) + self.left + merged

@@ -6,18 +6,18 @@ import itertools
 import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from biggus.cells import cells_of
-from biggus.grid import Grid, Index, RegularEdges
-from biggus.planning.rewriting import seams_of
+from biggus.indexing.cells import cells_of
+from biggus.indexing.grid import Grid, Index, RegularEdges
+from biggus.planning.rewriting import tile_edges_of
 from biggus.planning.tree import Tree
-from biggus.statistics import Family, Partial, Statistic, nbytes_of
+from biggus.statistics import Aggregator, Partial, Statistic, nbytes_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from biggus.cells import Lengths
-    from biggus.nodes import Node, Reduce
-    from biggus.source import Box, Chunks
+    from biggus.graph import Node, Reduce
+    from biggus.indexing.cells import Lengths
+    from biggus.sources.base import Box, Chunks
 
 
 _LONGER = 2
@@ -62,15 +62,15 @@ class Reduction:
         self.wanted = tuple(wanted)
         self.node: Node = first.operand
         self.axes = first.axes
-        self.families = _serving([each.statistic.family for each in wanted])
+        self.aggregators = _serving([each.statistic.aggregator for each in wanted])
         shape = self.node.shape
         self.kept_axes = tuple([axis for axis in range(len(shape)) if axis not in self.axes])
         self.streams = self.node.streams and not self.kept_axes
         """Whether a cell can be accumulated while it is read, run by run."""
-        seams = seams_of(self.node)
+        tile_edges = tile_edges_of(self.node)
         longer = _LONGER if self.streams and self.node.dtype.itemsize <= _NARROW else 1
-        self.cells = cells_of(shape, self.node.grid, seams, self.axes, longer)
-        edges = Grid(shape, seams).axes
+        self.cells = cells_of(shape, self.node.grid, tile_edges, self.axes, longer)
+        edges = Grid(shape, tile_edges).axes
         self.tree = Tree(
             tuple([self.cells.axes[axis] for axis in self.axes]),
             tuple([edges[axis] for axis in self.axes]),
@@ -109,14 +109,14 @@ class Reduction:
 
     def nbytes(self, positions: int) -> int:
         """Return the bytes of the partial results at so many positions."""
-        return nbytes_of(self.families, positions)
+        return nbytes_of(self.aggregators, positions)
 
     def restricted(self, partials: Sequence[Partial], statistic: Statistic) -> Partial:
         """Return of the partial results that which a statistic is made of."""
-        for family, partial in zip(self.families, partials, strict=True):
-            if family.serves(statistic.family):
-                return family.restrict(partial, statistic.family)
-        raise AssertionError(f"nothing accumulates {statistic.family}")
+        for aggregator, partial in zip(self.aggregators, partials, strict=True):
+            if aggregator.serves(statistic.aggregator):
+                return aggregator.restrict(partial, statistic.aggregator)
+        raise AssertionError(f"nothing accumulates {statistic.aggregator}")
 
 
 class Output:
@@ -175,23 +175,25 @@ def lengths_of(grid: Grid) -> tuple[Lengths, ...]:
     return tuple(found)
 
 
-def _serving(families: Iterable[Family]) -> tuple[Family, ...]:
-    """Return families of which each other one is served by some.
+def _serving(aggregators: Iterable[Aggregator]) -> tuple[Aggregator, ...]:
+    """Return aggregators of which each other one is served by some.
 
     Those that write little come first: then the others find what both read still at hand.
     """
-    unique = sorted(dict.fromkeys(families), key=lambda family: family.scratch_bytes(False))
-    found: list[Family] = []
-    for family in unique:
-        if any(other is not family and other.serves(family) for other in unique):
+    unique = sorted(
+        dict.fromkeys(aggregators), key=lambda aggregator: aggregator.scratch_bytes(False)
+    )
+    found: list[Aggregator] = []
+    for aggregator in unique:
+        if any(other is not aggregator and other.serves(aggregator) for other in unique):
             continue
         for number, other in enumerate(found):
-            joined = other.joined(family)
+            joined = other.joined(aggregator)
             if joined is not None:
                 found[number] = joined
                 break
         else:
-            found.append(family)
+            found.append(aggregator)
     return tuple(found)
 
 

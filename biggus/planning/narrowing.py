@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from biggus.nodes import CutOut, Elementwise, Node, View, Walk, rebuilt, select
-from biggus.planning.rewriting import Interner
+from biggus.graph import CutOut, Elementwise, Node, View, Walk, rebuilt, select
+from biggus.indexing.selection import Selection
+from biggus.planning.rewriting import CommonSubexpressions
 from biggus.planning.tasks import Shared, Work
-from biggus.region import Selection
-from biggus.source import holds, within
+from biggus.sources.base import holds, within
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -20,7 +20,7 @@ def narrowed(work: Work) -> Work:
     What parts share is narrowed once, to the box that is read for them; so that they
     share it there as well.
     """
-    intern = Interner()
+    intern = CommonSubexpressions()
     windows = {id(each.node): _Window(each) for each in work.shared}
 
     def opening(node: Node) -> Node | Generator[Any, Node, Node]:

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from biggus.memory import MemorySource
-from biggus.nodes import CutOut, Leaf, Node, Reduce, View, Walk, key_of, ordered, rebuilt, select
+from biggus.graph import CutOut, Leaf, Node, Reduce, View, Walk, key_of, ordered, rebuilt, select
+from biggus.sources.memory import MemorySource
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
 
-    from biggus.cells import Lengths
+    from biggus.indexing.cells import Lengths
 
 
 def pushed(node: Node) -> Node:
@@ -27,7 +27,7 @@ def pushed(node: Node) -> Node:
 
 
 def _pushed(node: Node) -> Node | Generator[Any, Node, Node]:
-    if not node.staged:
+    if not node.needs_reduction:
         return node
     if 0 in node.shape:
         return _nothing(node)
@@ -51,7 +51,7 @@ def _nothing(node: Node) -> Node:
     return Leaf(MemorySource(values), values.shape, values.dtype)
 
 
-class Interner(Walk[Node]):
+class CommonSubexpressions(Walk[Node]):
     """Makes equal nodes one: returns the first that was equal."""
 
     def __init__(self) -> None:
@@ -74,12 +74,12 @@ def reductions_of(node: Node) -> list[Reduce]:
     return [
         each
         for each in ordered([node], _staged_in)
-        if isinstance(each, Reduce) and not each.operand.staged
+        if isinstance(each, Reduce) and not each.operand.needs_reduction
     ]
 
 
 def _staged_in(node: Node) -> Sequence[Node]:
-    return [child for child in node.inner if child.staged] if node.staged else ()
+    return [child for child in node.inner if child.needs_reduction] if node.needs_reduction else ()
 
 
 def substituted(node: Node, values: Mapping[int, Node]) -> Node:
@@ -92,7 +92,7 @@ def substituted(node: Node, values: Mapping[int, Node]) -> Node:
     """
 
     def change(node: Node) -> Node | Generator[Any, Node, Node]:
-        if not node.staged:
+        if not node.needs_reduction:
             return node
         found = values.get(id(node))
         return rebuilt(node, node.inner) if found is None else found
@@ -117,19 +117,19 @@ def _looked_into(node: Node) -> Sequence[Node]:
     return () if isinstance(node, View) and not node.base.inner else node.inner
 
 
-def seams_of(node: Node) -> tuple[Lengths, ...]:
+def tile_edges_of(node: Node) -> tuple[Lengths, ...]:
     """Return for each axis the length, or the lengths, of the tiles of a node."""
-    walk: Walk[tuple[Lengths, ...]] = Walk("seams")
+    walk: Walk[tuple[Lengths, ...]] = Walk("tile_edges")
     return walk(node)
 
 
-def waits(node: Node) -> bool:
+def io_bound(node: Node) -> bool:
     """Tell whether to read a node is to wait for something."""
-    walk: Walk[bool] = Walk("waits")
+    walk: Walk[bool] = Walk("io_bound")
     return walk(node)
 
 
 def is_resident(node: Node) -> bool:
     """Tell whether all that a node is made of is in memory."""
-    walk: Walk[bool] = Walk("resident")
+    walk: Walk[bool] = Walk("in_memory")
     return walk(node)

@@ -1,7 +1,7 @@
 """Schedules: in which order the values of a block are computed, each of them once.
 
 Made of what is asked for, before anything is read, from the expression and the selections
-alone.  The engine carries it out, the footprint counts what it holds, and a rehearsal lists
+alone.  The engine carries it out, the footprint counts what it holds, and a dry run lists
 what it reads; so the three cannot differ.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING, Any, Protocol
 
-from biggus.nodes import (
+from biggus.graph import (
     Combination,
     Read,
     View,
@@ -20,12 +20,12 @@ from biggus.nodes import (
     key_of,
     pieces_of,
 )
-from biggus.region import Selection
+from biggus.indexing.selection import Selection
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Generator, Iterable, Sequence
 
-    from biggus.nodes import Node
+    from biggus.graph import Node
 
 _NONE: Collection[int] = frozenset()
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from biggus.nodes import packed, unpacked
+from biggus.graph import packed, unpacked
 
 if TYPE_CHECKING:
-    from biggus.grid import Index
-    from biggus.nodes import Node, Packed
+    from biggus.graph import Node, Packed
+    from biggus.indexing.grid import Index
+    from biggus.indexing.selection import Selection
     from biggus.planning.jobs import Cell
-    from biggus.region import Selection
-    from biggus.source import Box
-    from biggus.statistics import Family
+    from biggus.sources.base import Box
+    from biggus.statistics import Aggregator
 
 
 class Part(NamedTuple):
@@ -62,7 +62,7 @@ class Accumulation(NamedTuple):
     """The number of the node that is reduced."""
 
     axes: tuple[int, ...]
-    families: tuple[Family, ...]
+    aggregators: tuple[Aggregator, ...]
     plain: bool
     """Whether no value can be missing, in this block or in another, and all are native."""
 

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from biggus.grid import Edges, Grid, Index, RegularEdges
+from biggus.indexing.grid import Edges, Grid, Index, RegularEdges
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from biggus.cells import Lengths
+    from biggus.indexing.cells import Lengths
 
 BATCH = 64
 """Cells whose partial results are kept as one."""
@@ -69,13 +69,13 @@ class Tree:
     ----------
     cells : tuple of Edges
         How the reduced axes are cut into cells.
-    seams : tuple of Edges
+    edges of tiles : tuple of Edges
         Where along these axes tiles meet.
     """
 
-    def __init__(self, cells: tuple[Edges, ...], seams: tuple[Edges, ...]) -> None:
+    def __init__(self, cells: tuple[Edges, ...], tile_edges: tuple[Edges, ...]) -> None:
         counts = tuple([edges.count for edges in cells])
-        lengths = [_in_cells(*pair) for pair in zip(cells, seams, strict=True)]
+        lengths = [_in_cells(*pair) for pair in zip(cells, tile_edges, strict=True)]
         self.grid = Grid(counts, lengths)
         self._counts = tuple([edges.count for edges in self.grid.axes])
         self.segments = max(1, math.prod(self._counts))
@@ -169,16 +169,16 @@ def unraveled(number: int, lengths: Sequence[int]) -> list[int]:
     return found[::-1]
 
 
-def _in_cells(cells: Edges, seams: Edges) -> Lengths:
-    """Return how many cells there are between the seams of an axis."""
+def _in_cells(cells: Edges, tile_edges: Edges) -> Lengths:
+    """Return how many cells there are between the edges of tiles of an axis."""
     count = max(1, cells.count)
-    if seams.count < 2 or not cells.count:
+    if tile_edges.count < 2 or not cells.count:
         return count
-    if isinstance(cells, RegularEdges) and isinstance(seams, RegularEdges):
-        each, rest = divmod(seams.size, cells.size)
+    if isinstance(cells, RegularEdges) and isinstance(tile_edges, RegularEdges):
+        each, rest = divmod(tile_edges.size, cells.size)
         return each if each and not rest else BATCH
     starts = np.array([cells.bounds(number)[0] for number in range(cells.count)])
-    ends = np.array([seams.bounds(number)[0] for number in range(seams.count)])
+    ends = np.array([tile_edges.bounds(number)[0] for number in range(tile_edges.count)])
     found = np.searchsorted(starts, ends)
     aligned = bool((found < count).all()) and bool((starts[found] == ends).all())
     if not aligned:

@@ -17,7 +17,7 @@ from biggus.pyramids.blocks import Sums, halvings, modes
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from biggus.source import Values
+    from biggus.sources.base import Values
 
     Axes = tuple[int, int]
     Sizes = npt.NDArray[np.int64]

@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from biggus.grid import Grid
+from biggus.indexing.grid import Grid
 from biggus.pyramids.blocks import EXACT_LEVELS
-from biggus.source import Source, box_shape, read
+from biggus.sources.base import Source, box_shape, read
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from biggus.pyramids.layout import Layout
     from biggus.pyramids.overview import OverviewSource
-    from biggus.source import Box, Values
+    from biggus.sources.base import Box, Values
 
 SCREEN = (800, 1000)
 """Rows and columns of pixels, of a window of usual size."""
@@ -59,7 +59,7 @@ class BetweenSource(Source):
     none were.
     """
 
-    waits = False
+    io_bound = False
     fresh = True
 
     def __init__(self, level: OverviewSource, values: Source, side: int) -> None:
@@ -115,9 +115,9 @@ class BetweenSource(Source):
         """Return the states of all that is read for a box."""
         return self._level.version(self._below(box))
 
-    def renew(self, box: Box, held: bytes) -> bytes | None:
+    def revalidate(self, box: Box, held: bytes) -> bytes | None:
         """Tell whether all that was read for a box is as it was."""
-        return self._level.renew(self._below(box), held)
+        return self._level.revalidate(self._below(box), held)
 
     def peak_bytes(self, box: Box) -> int:
         """Return the most memory that a read of `box` takes: that of a strip, beside the result."""

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
-    from biggus.source import Values
+    from biggus.sources.base import Values
 
 EXACT_LEVELS = 3
 """Up to so many halvings the mode is that of the values themselves; then of those modes."""

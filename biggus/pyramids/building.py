@@ -18,7 +18,7 @@ from biggus.engine.under_way import computing
 from biggus.errors import MemoryBudgetError
 from biggus.options import format_bytes
 from biggus.pyramids.blocks import EXACT_LEVELS
-from biggus.source import box_shape, whole
+from biggus.sources.base import box_shape, whole
 from biggus.threads import interruptible
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from biggus.pyramids.keeping import Batch, Keeper
     from biggus.pyramids.layout import Layout
     from biggus.pyramids.overview import Reducer
-    from biggus.source import Box
+    from biggus.sources.base import Box
 
     _Place = tuple[int, tuple[int, ...]]
 

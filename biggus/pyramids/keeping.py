@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from biggus.grid import within
-from biggus.source import box_shape
+from biggus.indexing.grid import within
+from biggus.sources.base import box_shape
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
     from biggus.cache import Cache
     from biggus.cache.cached import Cached
-    from biggus.grid import ChunkPart
+    from biggus.indexing.grid import ChunkPart
     from biggus.pyramids.overview import OverviewSource
-    from biggus.source import Box, Values
+    from biggus.sources.base import Box, Values
 
     _Room = dict[int, npt.NDArray[Any]]
 

@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from biggus.cells import longest_of
-from biggus.grid import Grid, IrregularEdges
+from biggus.indexing.cells import longest_of
+from biggus.indexing.grid import Grid, IrregularEdges
 from biggus.pyramids.blocks import EXACT_LEVELS
 
 if TYPE_CHECKING:
-    from biggus.grid import Box, Edges
-    from biggus.source import Chunks
+    from biggus.indexing.grid import Box, Edges
+    from biggus.sources.base import Chunks
 
 TILE = 256
 """About how many rows and columns a tile has."""

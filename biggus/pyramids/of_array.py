@@ -7,12 +7,11 @@ import math
 import time
 from typing import TYPE_CHECKING, Any
 
-from biggus import options, studying
+from biggus import options
 from biggus.adapt import leaf_of, node_of
 from biggus.array import Array
 from biggus.caching import chosen_cache
 from biggus.errors import CacheError, MemoryBudgetError
-from biggus.memory import MemorySource
 from biggus.options import format_bytes
 from biggus.pyramids.averaging import averaging_of
 from biggus.pyramids.between import BetweenSource, between_of
@@ -21,14 +20,16 @@ from biggus.pyramids.keeping import InCache, InMemory
 from biggus.pyramids.layout import Layout, picture_axes
 from biggus.pyramids.overview import OverviewSource, Reducer
 from biggus.pyramids.pyramid import Pyramid
-from biggus.source import whole
+from biggus.sources import studying
+from biggus.sources.base import whole
+from biggus.sources.memory import MemorySource
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from biggus.cache import Cache
     from biggus.cache.cached import Cached
-    from biggus.source import Source
+    from biggus.sources.base import Source
 
 _log = logging.getLogger("biggus.pyramids")
 
@@ -291,6 +292,6 @@ def _is_kept(cache: Cache, level: Cached) -> bool:
     source = level.source
     for part in level.grid.parts(whole(level.shape)):
         held = cache.version(level.key(part.chunk))
-        if held is None or source.renew(part.chunk, held) is None:
+        if held is None or source.revalidate(part.chunk, held) is None:
             return False
     return True

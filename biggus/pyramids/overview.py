@@ -14,18 +14,18 @@ import numpy as np
 from biggus import engine
 from biggus.cache.versions import join_versions, split_versions
 from biggus.engine.fingerprint import Fingerprint, fingerprint
-from biggus.nodes import Node, select
+from biggus.graph import Node, select
+from biggus.indexing.selection import Selection
 from biggus.once import once
 from biggus.pyramids.blocks import EXACT_LEVELS
-from biggus.region import Selection
-from biggus.source import Source, box_shape, whole, within
+from biggus.sources.base import Source, box_shape, whole, within
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from biggus.pyramids.averaging import Averaging
     from biggus.pyramids.layout import Layout
-    from biggus.source import Box, Values
+    from biggus.sources.base import Box, Values
 
     Took = Callable[[int, Box, Any], None]
 
@@ -56,7 +56,7 @@ class Reducer:
     @once
     def _waits(self) -> bool:
         """Whether what is read may wait: then the more is read at once, the better."""
-        return self.made_of is None or any(source.waits for source, _ in self.made_of.reads)
+        return self.made_of is None or any(source.io_bound for source, _ in self.made_of.reads)
 
     @once
     def peak_bytes(self) -> int:
@@ -72,7 +72,7 @@ class Reducer:
         piece = self._pieces(level, box)[0][0]
         strip = layout.strips(piece, level)[0]
         region, values, reduced = (layout.below(each, level, 0) for each in (box, piece, strip))
-        read = engine.rehearse([select(self.node, Selection.of_box(values))])
+        read = engine.estimate([select(self.node, Selection.of_box(values))])
         tiles = math.prod(box_shape(region)) * (itemsize + 1) // 3
         above = layout.levels - level
         states = (4 * above + (5 if above else 2)) * self.state_bytes
@@ -176,7 +176,7 @@ class OverviewSource(Source):
         From 1 on: an element stands for ``2**level`` rows and columns.
     """
 
-    waits = False
+    io_bound = False
     derived = True
     fresh = True
 
@@ -220,7 +220,7 @@ class OverviewSource(Source):
         versions = None if made_of is None else made_of.versions()
         return None if versions is None else join_versions(versions)
 
-    def renew(self, box: Box, held: bytes) -> bytes | None:
+    def revalidate(self, box: Box, held: bytes) -> bytes | None:
         """Tell whether all that was read for a box is as it was."""
         made_of = self._made_of(box)
         if made_of is None:

@@ -12,7 +12,7 @@ from biggus.expressions import text_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from biggus.source import Values
+    from biggus.sources.base import Values
 
 _UNRANKED = "fcmM"
 """Kinds of dtypes that have values which are no numbers, or no times."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from biggus.normal import normal_axes, refuse_names
+from biggus.sources.normal import normal_axes, refuse_names
 
 _WAYS_ROUND = {
     "out": "a lazy array has no values yet: save it, or call .ndarray()",

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from biggus.nodes import AlongAxes, Node, Reduce, select
+from biggus.graph import AlongAxes, Node, Reduce, select
+from biggus.indexing.selection import Selection
 from biggus.reductions.along import Ranked
 from biggus.reductions.axes import NOT_GIVEN, reduced_axes, refuse
-from biggus.region import Selection
 
 if TYPE_CHECKING:
     from collections.abc import Callable

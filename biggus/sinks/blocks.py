@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from biggus.engine import Writer
-    from biggus.source import Box, Chunks, Values
+    from biggus.sources.base import Box, Chunks, Values
 
 _PATIENCE_SECONDS = 10.0
 """How long writes that are under way when a save fails may take to end."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from biggus.cf import Decoder
-from biggus.nodes import (
+from biggus.graph import (
     AlongAxes,
     Cast,
     Elementwise,
@@ -19,7 +19,7 @@ from biggus.nodes import (
     Walk,
     answers,
 )
-from biggus.region import Fixed, Gather, Selection
+from biggus.indexing.selection import ArrayMap, ConstantMap, Selection
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
@@ -111,9 +111,9 @@ def names_through(selection: Selection, names: Sequence[str | None]) -> list[str
     """
     found: list[str | None] = [None] * len(selection.shape)
     for name, m in zip(names, selection.maps, strict=True):
-        if isinstance(m, Fixed):
+        if isinstance(m, ConstantMap):
             continue
-        if isinstance(m, Gather):
+        if isinstance(m, ArrayMap):
             if len(m.dims) == 1:
                 found[m.dims[0]] = name
         else:

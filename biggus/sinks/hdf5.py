@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from biggus.nodes import Node
+    from biggus.graph import Node
     from biggus.sinks.described import Described
-    from biggus.source import Values
+    from biggus.sources.base import Values
 
 
 class HDF5Store(NewStore):

@@ -11,15 +11,15 @@ import numpy as np
 
 from biggus.backends import adopt
 from biggus.errors import BiggusError, OutputError
-from biggus.memory import MemorySource
-from biggus.nodes import Leaf, ordered
-from biggus.source import Source
-from biggus.wrappers import ObjectSource, Wrapper
+from biggus.graph import Leaf, ordered
+from biggus.sources.base import Source
+from biggus.sources.memory import MemorySource
+from biggus.sources.wrappers import ObjectSource, Wrapper
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from biggus.nodes import Node
+    from biggus.graph import Node
 
 _TOKEN = re.compile(r"\w+:(?P<path>.+?)(?:::/?(?P<name>.*?)|\|(?P<key>[^|]*)\|v\d)(?:\?\w+=\w+)?")
 """The tokens of sources in files: of HDF5 and netCDF, and of Zarr."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from biggus.sinks.new import NewArray, Target
-    from biggus.source import Box, Values
+    from biggus.sources.base import Box, Values
 
 
 class Marked:

@@ -14,9 +14,9 @@ from biggus.sinks.unseen import same
 
 if TYPE_CHECKING:
     from biggus.engine import Writer
-    from biggus.nodes import Node
+    from biggus.graph import Node
     from biggus.sinks.new import NewArray
-    from biggus.source import Box, Values
+    from biggus.sources.base import Box, Values
 
 _NUMBERS = frozenset("biufc")
 

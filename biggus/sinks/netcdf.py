@@ -24,9 +24,9 @@ from biggus.sinks.new import NewArray, NewStore, Target, native, strings
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from biggus.nodes import Node
+    from biggus.graph import Node
     from biggus.sinks.described import Described
-    from biggus.source import Box, Values
+    from biggus.sources.base import Box, Values
 
 _PACKING = frozenset(["scale_factor", "add_offset"])
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from biggus.errors import OutputError
-from biggus.grid import default_chunks
+from biggus.indexing.grid import default_chunks
 from biggus.sinks.blocks import Assigning
 from biggus.sinks.metadata import carried_attributes, default_fill, packed_fill
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from biggus.engine import Writer
-    from biggus.nodes import Node
+    from biggus.graph import Node
     from biggus.sinks.described import Described
-    from biggus.source import Box, Values
+    from biggus.sources.base import Box, Values
 
 _LARGEST = 64 * 2**20
 """Bytes; larger chunks of what an array is made of are not taken over."""

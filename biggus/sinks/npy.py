@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from biggus.engine import Writer
-    from biggus.source import Box, Chunks, Values
+    from biggus.sources.base import Box, Chunks, Values
 
 _WINDOW = 2**23
 """Bytes; so much of a file is mapped at once, and no more."""

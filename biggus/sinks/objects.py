@@ -8,18 +8,18 @@ import numpy as np
 
 from biggus.adapt import Lazy
 from biggus.backends.native import hdf5_lock
-from biggus.normal import normal_chunks, normal_dtype, normal_shape
 from biggus.sinks.blocks import Assigning
 from biggus.sinks.hdf5 import assigning_to_dataset
 from biggus.sinks.missing import Plain
 from biggus.sinks.netcdf import assigning_to_variable, packs_values
 from biggus.sinks.zarr import assigning_to_array
+from biggus.sources.normal import normal_chunks, normal_dtype, normal_shape
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from biggus.nodes import Node
-    from biggus.source import Chunks, Values
+    from biggus.graph import Node
+    from biggus.sources.base import Chunks, Values
 
 _ASSIGNING: dict[str, Callable[[Any, str, Node], Assigning]] = {
     "h5py": assigning_to_dataset,

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from biggus.engine import Writer
-    from biggus.nodes import Node
+    from biggus.graph import Node
 
 
 def save(arrays: Any, targets: Any, *, overwrite: bool = False) -> None:

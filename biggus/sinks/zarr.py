@@ -17,8 +17,8 @@ from biggus.sinks.new import NewArray, NewStore, Target, strings
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from biggus.nodes import Node
-    from biggus.source import Box, Values
+    from biggus.graph import Node
+    from biggus.sources.base import Box, Values
 
 
 class ZarrStore(NewStore):

@@ -5,7 +5,7 @@ Pure: knows no source and reads nothing.
 
 from __future__ import annotations
 
-from biggus.statistics.base import Family, Partial, Statistic, nbytes_of
+from biggus.statistics.base import Aggregator, Partial, Statistic, nbytes_of
 from biggus.statistics.digits import rankable
 from biggus.statistics.layout import LONG
 from biggus.statistics.runs import partials
@@ -14,7 +14,7 @@ from biggus.statistics.table import NAMES, statistic
 __all__ = [
     "LONG",
     "NAMES",
-    "Family",
+    "Aggregator",
     "Partial",
     "Statistic",
     "nbytes_of",

@@ -32,7 +32,7 @@ Partial: TypeAlias = tuple[Plain, ...]
 """What has been accumulated: ndarrays in C order.
 
 Each has the shape of the block with the reduced axes at length one, or broadcasts
-to it (a count that is the same at all positions has one element); some families
+to it (a count that is the same at all positions has one element); some aggregators
 have entries of another shape, and are accumulated over whole arrays alone.
 """
 
@@ -48,7 +48,7 @@ class Readable(Protocol):
 
 
 @dataclass(frozen=True)
-class Family(ABC):
+class Aggregator(ABC):
     """A way of accumulating values: blocks to partials, partials to one.
 
     Families are immutable, and equal if they accumulate in the same way.
@@ -133,16 +133,16 @@ class Family(ABC):
         """
 
     @property
-    def holders(self) -> tuple[Family, ...]:
-        """Other families that are often accumulated, and serve this one."""
+    def holders(self) -> tuple[Aggregator, ...]:
+        """Other aggregators that are often accumulated, and serve this one."""
         return ()
 
-    def serves(self, other: Family) -> bool:
-        """Return whether a partial of this family holds one of the other, to the bit."""
+    def serves(self, other: Aggregator) -> bool:
+        """Return whether a partial of this aggregator holds one of the other, to the bit."""
         return self == other
 
-    def restrict(self, partial: Partial, other: Family) -> Partial:
-        """Return the partial of another family that this one's holds.
+    def restrict(self, partial: Partial, other: Aggregator) -> Partial:
+        """Return the partial of another aggregator that this one's holds.
 
         It may share memory with `partial`: restrict what has been merged, or merge
         one of the two only.
@@ -150,17 +150,17 @@ class Family(ABC):
         assert self.serves(other)
         return partial
 
-    def joined(self, other: Family) -> Family | None:  # noqa: ARG002 - for those that can
-        """Return a family that serves this one and another for less; None if there is none."""
+    def joined(self, other: Aggregator) -> Aggregator | None:  # noqa: ARG002 - for those that can
+        """Return an aggregator that serves this one and another for less; None if there is none."""
         return None
 
     @property
-    def parts(self) -> tuple[Family, ...]:
-        """The families whose partials, together, are one of this; each is kept on its own."""
+    def parts(self) -> tuple[Aggregator, ...]:
+        """The aggregators whose partials, together, are one of this; each is kept on its own."""
         return (self,)
 
     def composed(self, partials: Sequence[Partial]) -> Partial:
-        """Return the partial of this family that those of its parts are."""
+        """Return the partial of this aggregator that those of its parts are."""
         (partial,) = partials
         return partial
 
@@ -178,7 +178,7 @@ class Statistic(ABC):
     masked: bool
     """Whether elements of the result can be missing."""
 
-    family: Family
+    aggregator: Aggregator
     """What is accumulated in the next pass over the data."""
 
     @property
@@ -206,7 +206,7 @@ class Statistic(ABC):
             The result, with the reduced axes at length one and `shape` at the end;
             a MaskedArray if and only if `masked`.
         Statistic
-            What needs another pass over all values, with a `family` of its own.
+            What needs another pass over all values, with a `aggregator` of its own.
 
         Raises
         ------
@@ -220,14 +220,16 @@ def owned(arrays: Sequence[Plain]) -> list[Plain]:
     return [array if array.flags.writeable else array.copy() for array in arrays]
 
 
-def nbytes_of(families: Sequence[Family], positions: int) -> int:
-    """Return the bytes that one partial of each family has.
+def nbytes_of(aggregators: Sequence[Aggregator], positions: int) -> int:
+    """Return the bytes that one partial of each aggregator has.
 
     Parameters
     ----------
-    families : sequence of Family
+    aggregators : sequence of Aggregator
         Those that are accumulated together.
     positions : int
         How many elements the result has.
     """
-    return sum(family.nbytes_fixed + positions * family.nbytes_each for family in families)
+    return sum(
+        aggregator.nbytes_fixed + positions * aggregator.nbytes_each for aggregator in aggregators
+    )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from biggus.statistics.base import Family, Partial, Plain, owned
+from biggus.statistics.base import Aggregator, Partial, Plain, owned
 from biggus.statistics.layout import LONG, RUN
 from biggus.statistics.runs import Accumulator, Part
 from biggus.statistics.scratch import scratch
@@ -25,7 +25,7 @@ _EXTREMES = {"minimum", "maximum"}
 
 
 @dataclass(frozen=True)
-class Combining(Family):
+class Combining(Aggregator):
     """What ufuncs give that are reduced over all values.
 
     A partial is the count, and what each ufunc gives.
@@ -75,7 +75,7 @@ class Combining(Family):
             entries.append(entry)
         return (count, *entries)
 
-    def serves(self, other: Family) -> bool:
+    def serves(self, other: Aggregator) -> bool:
         return (
             isinstance(other, Combining)
             and other.dtype == self.dtype
@@ -83,19 +83,19 @@ class Combining(Family):
             and set(other.ufuncs) <= set(self.ufuncs)
         )
 
-    def restrict(self, partial: Partial, other: Family) -> Partial:
+    def restrict(self, partial: Partial, other: Aggregator) -> Partial:
         assert isinstance(other, Combining)
         assert self.serves(other)
         return (partial[0], *[partial[1 + self.ufuncs.index(name)] for name in other.ufuncs])
 
-    def joined(self, other: Family) -> Family | None:
+    def joined(self, other: Aggregator) -> Aggregator | None:
         if not isinstance(other, Combining) or (other.dtype, other.skip) != (self.dtype, self.skip):
             return None
         ufuncs = tuple(dict.fromkeys(self.ufuncs + other.ufuncs))
         return replace(self, ufuncs=ufuncs) if set(ufuncs) <= _EXTREMES else None
 
     @property
-    def parts(self) -> tuple[Family, ...]:
+    def parts(self) -> tuple[Aggregator, ...]:
         return tuple([replace(self, ufuncs=(name,)) for name in self.ufuncs])
 
     def composed(self, partials: Sequence[Partial]) -> Partial:
@@ -105,16 +105,16 @@ class Combining(Family):
 class CombiningAccumulator(Accumulator):
     """The runs of a block, combined."""
 
-    def __init__(self, family: Combining, layout: Layout) -> None:
-        super().__init__(layout, family.skip)
-        self.family = family
-        self.results = [layout.empty(family.dtype) for _ in family.ufuncs]
+    def __init__(self, aggregator: Combining, layout: Layout) -> None:
+        super().__init__(layout, aggregator.skip)
+        self.aggregator = aggregator
+        self.results = [layout.empty(aggregator.dtype) for _ in aggregator.ufuncs]
         self._each = [
-            (getattr(np, name).reduce, neutral(name, family.dtype), layout.each(results))
-            for name, results in zip(family.ufuncs, self.results, strict=True)
+            (getattr(np, name).reduce, neutral(name, aggregator.dtype), layout.each(results))
+            for name, results in zip(aggregator.ufuncs, self.results, strict=True)
         ]
         # Logical ufuncs take any dtype, and datetimes are not to be named to NumPy.
-        self._dtype = family.dtype if "multiply" in family.ufuncs else None
+        self._dtype = aggregator.dtype if "multiply" in aggregator.ufuncs else None
 
     def add(self, part: Part) -> None:
         present = part.present(self.skip)
@@ -131,7 +131,7 @@ class CombiningAccumulator(Accumulator):
 
     def _filled(self, present: Present, fill: Any) -> Plain:
         """Return the values with something else where they are missing, in scratch memory."""
-        dtype = self.family.dtype
+        dtype = self.aggregator.dtype
         if present.values.dtype == dtype:
             return present.filled(fill)
         values = scratch("block", present.values.shape, dtype)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from biggus.statistics.base import Family, Partial, Plain, owned
+from biggus.statistics.base import Aggregator, Partial, Plain, owned
 from biggus.statistics.layout import RUN
 from biggus.statistics.runs import Accumulator, Part
 
@@ -79,7 +79,7 @@ def values_of(keys: Plain, dtype: np.dtype[Any]) -> Plain:
 
 
 @dataclass(frozen=True)
-class Digits(Family):
+class Digits(Aggregator):
     """Counts of the values by some digits of their rank keys.
 
     A partial is the number of NaN, and a table of counts: of the values whose higher
@@ -138,11 +138,11 @@ class Digits(Family):
 class DigitsAccumulator(Accumulator):
     """The values of the runs of a block, counted."""
 
-    def __init__(self, family: Digits, layout: Layout) -> None:
-        super().__init__(layout, family.skip)
-        self.family = family
-        self.nans, self.table = family.identity(())
-        self.prefixes = np.array(family.prefixes, np.uint64)
+    def __init__(self, aggregator: Digits, layout: Layout) -> None:
+        super().__init__(layout, aggregator.skip)
+        self.aggregator = aggregator
+        self.nans, self.table = aggregator.identity(())
+        self.prefixes = np.array(aggregator.prefixes, np.uint64)
 
     def add(self, part: Part) -> None:
         values = part.flat(self.skip)
@@ -152,17 +152,17 @@ class DigitsAccumulator(Accumulator):
                 values = values[~nan]
                 self.nans += nan.size - values.size
         keys = keys_of(values)
-        family = self.family
-        width = 8 * family.dtype.itemsize
-        rest = width - family.known - family.bits
+        aggregator = self.aggregator
+        width = 8 * aggregator.dtype.itemsize
+        rest = width - aggregator.known - aggregator.bits
         digits = keys >> keys.dtype.type(rest) if rest else keys
-        if family.known:
-            rows = digits >> digits.dtype.type(family.bits)
+        if aggregator.known:
+            rows = digits >> digits.dtype.type(aggregator.bits)
             places = np.searchsorted(self.prefixes, rows)
             places[places == len(self.prefixes)] = 0
             counted = self.prefixes[places] == rows
-            digits = digits[counted] & digits.dtype.type((1 << family.bits) - 1)
-            indices = (places[counted] << family.bits) + digits.astype(np.intp)
+            digits = digits[counted] & digits.dtype.type((1 << aggregator.bits) - 1)
+            indices = (places[counted] << aggregator.bits) + digits.astype(np.intp)
         else:
             indices = digits.astype(np.intp)
         found = np.bincount(indices, minlength=self.table.size)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from biggus.statistics.base import Family, Partial, Plain, Statistic, Values, owned
+from biggus.statistics.base import Aggregator, Partial, Plain, Statistic, Values, owned
 from biggus.statistics.layout import RUN
 from biggus.statistics.runs import Accumulator, Part
 
@@ -73,7 +73,7 @@ class Bins:
 
 
 @dataclass(frozen=True)
-class Histogram(Family):
+class Histogram(Aggregator):
     """The number of values in each bin; over whole arrays alone."""
 
     bins: Bins
@@ -107,10 +107,10 @@ class Histogram(Family):
 class HistogramAccumulator(Accumulator):
     """The values of the runs of a block, counted."""
 
-    def __init__(self, family: Histogram, layout: Layout) -> None:
+    def __init__(self, aggregator: Histogram, layout: Layout) -> None:
         super().__init__(layout, skip=False)
-        (self.table,) = family.identity(())
-        self.bins = family.bins.as_numpy
+        (self.table,) = aggregator.identity(())
+        self.bins = aggregator.bins.as_numpy
 
     def add(self, part: Part) -> None:
         values = part.flat(self.skip)
@@ -182,8 +182,8 @@ class HistogramOfRange(Statistic):
         if self.edges:
             return edges.astype(self.dtype, copy=False).reshape((1,) * self.dims + self.shape)
         bins = Bins(self.count, (ends[0], ends[1]) if ends.size else (0, 1))
-        family = Histogram(bins)
-        return HistogramCounts(self.dtype, False, family, self.dims, self.density, Edges(edges))
+        aggregator = Histogram(bins)
+        return HistogramCounts(self.dtype, False, aggregator, self.dims, self.density, Edges(edges))
 
 
 @dataclass(frozen=True)

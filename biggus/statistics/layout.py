@@ -4,7 +4,7 @@ Every pass over a block that does not fit the cache costs as much as reading
 memory does; so all that is to be done to a run is done before the next is taken.
 A run holds whole lengths of the reduced axes where they fit; otherwise what the
 pieces of a reduced axis give is put together at the end of the block.  The runs
-follow from the shape, the axes and the family alone: one that writes nothing takes
+follow from the shape, the axes and the aggregator alone: one that writes nothing takes
 several as one, for each call waits for the interpreter, of which there is one for all threads.
 """
 

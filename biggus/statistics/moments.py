@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from biggus.statistics.base import Family, Partial, Plain, owned
+from biggus.statistics.base import Aggregator, Partial, Plain, owned
 from biggus.statistics.layout import RUN
 from biggus.statistics.runs import Accumulator, Part
 from biggus.statistics.scratch import scratch
@@ -37,7 +37,7 @@ _MERGED = 2**14
 
 
 @dataclass(frozen=True)
-class Moments(Family):
+class Moments(Aggregator):
     """The moments of values up to an order.
 
     A partial is the count; from order 1, the sum and what rounding took from it; for
@@ -105,11 +105,11 @@ class Moments(Family):
         return (count, *[np.zeros(shape, dtype) for dtype in self.dtypes[1:]])
 
     @property
-    def holders(self) -> tuple[Family, ...]:
+    def holders(self) -> tuple[Aggregator, ...]:
         # Deviations are of floating values alone.
         return (replace(self, order=2),) if self.order == 1 and self.dtype.kind in "fc" else ()
 
-    def serves(self, other: Family) -> bool:
+    def serves(self, other: Aggregator) -> bool:
         return (
             isinstance(other, Moments)
             and other.order <= self.order
@@ -117,7 +117,7 @@ class Moments(Family):
             and (other.order == 0 or other.dtype == self.dtype)
         )
 
-    def restrict(self, partial: Partial, other: Family) -> Partial:
+    def restrict(self, partial: Partial, other: Aggregator) -> Partial:
         assert isinstance(other, Moments)
         assert self.serves(other)
         if other.order == 0 < self.order:
@@ -200,13 +200,13 @@ def product(one: Plain, other: Plain) -> Plain:
 class MomentsAccumulator(Accumulator):
     """The moments of the runs of a block."""
 
-    def __init__(self, family: Moments, layout: Layout) -> None:
-        super().__init__(layout, family.skip)
-        self.family = family
+    def __init__(self, aggregator: Moments, layout: Layout) -> None:
+        super().__init__(layout, aggregator.skip)
+        self.aggregator = aggregator
         self._exact: bool | None = None
-        dtypes = [family.dtype] * (0, 1, 3)[family.order]
-        if family.order == 2:
-            dtypes.append(family.dtypes[-1])
+        dtypes = [aggregator.dtype] * (0, 1, 3)[aggregator.order]
+        if aggregator.order == 2:
+            dtypes.append(aggregator.dtypes[-1])
         self._entries = [layout.empty(dtype) for dtype in dtypes]
         """Of all pieces the sums; for order 2 the means, what rounding took, and the squares."""
         self._each = list(zip(*[layout.each(entry) for entry in self._entries], strict=True))
@@ -214,12 +214,12 @@ class MomentsAccumulator(Accumulator):
     def add(self, part: Part) -> None:
         present = part.present(self.skip)
         count = self.counted(part, present)
-        family = self.family
-        if family.order == 0:
+        aggregator = self.aggregator
+        if aggregator.order == 0:
             return
         values = present.values
-        if present.invalid is not None or values.dtype != family.dtype:
-            values = scratch("block", values.shape, family.dtype)
+        if present.invalid is not None or values.dtype != aggregator.dtype:
+            values = scratch("block", values.shape, aggregator.dtype)
             values[...] = present.values
             if present.invalid is not None:
                 present.blank(values)
@@ -235,7 +235,7 @@ class MomentsAccumulator(Accumulator):
         self, part: Part, present: Present, values: Plain, means: Plain, lows: Plain, squares: Plain
     ) -> None:
         own = values is present.values  # else they are in scratch memory, and not needed any more
-        deviations = scratch("block", values.shape, self.family.dtype) if own else values
+        deviations = scratch("block", values.shape, self.aggregator.dtype) if own else values
         np.subtract(values, means, out=deviations)
         if present.invalid is not None:
             present.blank(deviations)
@@ -248,7 +248,7 @@ class MomentsAccumulator(Accumulator):
 
     def partial(self) -> Partial:
         count = self.total()
-        if self.family.order == 0:
+        if self.aggregator.order == 0:
             found = np.empty(self.layout.kept, _COUNT)
             found[...] = count
             return (found.reshape(self.layout.shape),)
@@ -262,7 +262,7 @@ class MomentsAccumulator(Accumulator):
         step = max(1, _MERGED // pieces)
         if positions <= step:
             return self._joined_at(total.reshape(-1), *given)
-        found = [np.empty(positions, dtype) for dtype in self.family.dtypes[1:]]
+        found = [np.empty(positions, dtype) for dtype in self.aggregator.dtypes[1:]]
         given.append(total.reshape(1, -1))
         for start in range(0, positions, step):
             there = slice(start, start + step)

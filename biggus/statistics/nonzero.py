@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from biggus.statistics.base import Family, Partial, owned
+from biggus.statistics.base import Aggregator, Partial, owned
 from biggus.statistics.layout import RUN
 from biggus.statistics.runs import Accumulator, Part
 
@@ -18,7 +18,7 @@ _COUNT = np.dtype(np.int64)
 
 
 @dataclass(frozen=True)
-class NonZero(Family):
+class NonZero(Aggregator):
     """The number of values that are not zero; missing ones are not counted."""
 
     @property

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from biggus.statistics.base import Family, Partial, Plain, Statistic, owned
+from biggus.statistics.base import Aggregator, Partial, Plain, Statistic, owned
 from biggus.statistics.combining import neutral
 from biggus.statistics.layout import RUN
 from biggus.statistics.runs import Accumulator, Part
@@ -19,7 +19,7 @@ _INDEX = np.dtype(np.int64)
 
 
 @dataclass(frozen=True)
-class Positions(Family):
+class Positions(Aggregator):
     """The position of an extreme along one axis, or in the array as if it had one.
 
     A partial is the value and its position in the whole array; -1 where there is none.
@@ -109,11 +109,11 @@ class Positions(Family):
 class PositionsAccumulator(Accumulator):
     """The extremes of the runs of a block, and where they lie."""
 
-    def __init__(self, family: Positions, layout: Layout, origin: tuple[int, ...]) -> None:
-        super().__init__(layout, family.skip)
-        self.family = family
+    def __init__(self, aggregator: Positions, layout: Layout, origin: tuple[int, ...]) -> None:
+        super().__init__(layout, aggregator.skip)
+        self.aggregator = aggregator
         self.origin = origin
-        self.values = layout.empty(family.dtype)
+        self.values = layout.empty(aggregator.dtype)
         self.places = layout.empty(_INDEX)
         self._each = list(zip(layout.each(self.values), layout.each(self.places), strict=True))
 
@@ -126,7 +126,7 @@ class PositionsAccumulator(Accumulator):
             places[...] = 0 if invalid is None else np.where(invalid, -1, 0)
             return
         (axis,) = part.axes
-        found = self.family.first(values, invalid, axis)
+        found = self.aggregator.first(values, invalid, axis)
         out[...] = np.take_along_axis(values, found, axis)
         dim = axis if self.layout.order is None else self.layout.order[axis]
         places[...] = np.where(found < 0, -1, found + part.run.box[dim].start)
@@ -135,7 +135,7 @@ class PositionsAccumulator(Accumulator):
         values, places = self.values, self.places
         if self.layout.pieces > 1:
             lost = places < 0
-            found = self.family.first(values, lost if lost.any() else None, 0)
+            found = self.aggregator.first(values, lost if lost.any() else None, 0)
             values = np.take_along_axis(values, found, 0)
             places = np.take_along_axis(places, found, 0)
         shape = self.layout.shape
@@ -143,12 +143,12 @@ class PositionsAccumulator(Accumulator):
 
     def _in_whole(self, places: Plain) -> Plain:
         """Return positions in the whole array of those in the block."""
-        if self.family.axis is not None:
-            found = places + self.origin[self.family.axis]
+        if self.aggregator.axis is not None:
+            found = places + self.origin[self.aggregator.axis]
         else:
             indices = np.unravel_index(np.maximum(places, 0), self.layout.block)
             there = [index + start for index, start in zip(indices, self.origin, strict=True)]
-            found = np.ravel_multi_index(there, self.family.shape)
+            found = np.ravel_multi_index(there, self.aggregator.shape)
         return np.where(places < 0, -1, found)
 
 
@@ -158,7 +158,7 @@ class Position(Statistic):
 
     def proceed(self, partial: Partial) -> Plain:
         places = partial[1]
-        if self.family.skip and (places < 0).any():  # type: ignore[attr-defined]
+        if self.aggregator.skip and (places < 0).any():  # type: ignore[attr-defined]
             raise ValueError("All-NaN slice encountered")
         # Where all are masked it is the first, as np.ma has it.
         return np.maximum(places, 0).astype(self.dtype, copy=False)

@@ -158,8 +158,8 @@ class Quantiles(Statistic):
     @property
     def digits(self) -> Digits:
         """What is accumulated."""
-        assert isinstance(self.family, Digits)
-        return self.family
+        assert isinstance(self.aggregator, Digits)
+        return self.aggregator
 
     def proceed(self, partial: Partial) -> Values | Statistic:
         nans, table = partial
@@ -195,8 +195,8 @@ class Quantiles(Statistic):
         known = digits.known + digits.bits
         if known < 8 * digits.dtype.itemsize:
             prefixes = tuple(sorted({target.prefix for target in found}))
-            family = replace(digits, prefixes=prefixes, known=known)
-            return replace(self, family=family, count=count, targets=tuple(found))
+            aggregator = replace(digits, prefixes=prefixes, known=known)
+            return replace(self, aggregator=aggregator, count=count, targets=tuple(found))
         keys = np.array([target.prefix for target in found], np.uint64)
         return self._finished(values_of(keys, digits.dtype), count)
 

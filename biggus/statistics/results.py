@@ -134,7 +134,7 @@ class Spread(OfCounted):
         squares = partial[4]
         least = 1 if squares.dtype.kind == "O" else 0  # objects are not divided by zero
         found = np.true_divide(squares, np.maximum(freedom, least))
-        if self.family.skip:  # type: ignore[attr-defined]
+        if self.aggregator.skip:  # type: ignore[attr-defined]
             # Where NumPy skips NaN, it has no infinite variance.
             found = np.where(freedom <= 0, np.nan, found)
         return np.sqrt(found) if self.root else found

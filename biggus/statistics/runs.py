@@ -16,7 +16,7 @@ from biggus.statistics.scratch import aligned, scratch
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from biggus.statistics.base import Family, Partial, Plain, Readable, Values
+    from biggus.statistics.base import Aggregator, Partial, Plain, Readable, Values
 
 _COUNT = np.dtype(np.int64)
 
@@ -149,7 +149,7 @@ class Accumulator(ABC):
 
 
 def partials(
-    families: Sequence[Family],
+    aggregators: Sequence[Aggregator],
     values: Values | Readable,
     axes: tuple[int, ...],
     origin: tuple[int, ...],
@@ -161,7 +161,7 @@ def partials(
 
     Parameters
     ----------
-    families : sequence of Family
+    aggregators : sequence of Aggregator
         What accumulates.
     values : ndarray, MaskedArray or Readable
         The block, in C order; it is not changed.  What is read is reduced along all axes.
@@ -176,10 +176,11 @@ def partials(
     shape = values.shape
     if 0 in shape:
         shape = tuple([1 if axis in axes else n for axis, n in enumerate(shape)])
-        return [family.identity(shape) for family in families]
-    layouts = [layout_of(shape, axes, family.run_length(plain)) for family in families]
+        return [aggregator.identity(shape) for aggregator in aggregators]
+    layouts = [layout_of(shape, axes, aggregator.run_length(plain)) for aggregator in aggregators]
     accumulators = [
-        family.accumulator(layout, origin) for family, layout in zip(families, layouts, strict=True)
+        aggregator.accumulator(layout, origin)
+        for aggregator, layout in zip(aggregators, layouts, strict=True)
     ]
     alike: dict[Layout, list[Accumulator]] = {}
     for accumulator in accumulators:

@@ -158,7 +158,7 @@ def statistic(
     >>> import numpy as np
     >>> mean = statistic("mean", np.dtype("f4"), False, (2, 3), (0,))
     >>> block = np.arange(6, dtype="f4").reshape(2, 3)
-    >>> mean.proceed(mean.family.partial(block, (0,), (0, 0)))
+    >>> mean.proceed(mean.aggregator.partial(block, (0,), (0, 0)))
     array([[1.5, 2.5, 3.5]], dtype=float32)
     """
     maker = _MAKERS.get(name)
@@ -185,22 +185,22 @@ def _count(given: Given) -> Statistic:
 @_makes("sum", "nansum")
 def _sum(given: Given, dtype: Any = None, mdtol: float = 1) -> Statistic:
     result = given.probed(dtype=_dtype(dtype))
-    family = Moments(1, wide(result), given.skip)
-    return Sum(result, given.masked, family, given.length, _tolerance(given, mdtol))
+    aggregator = Moments(1, wide(result), given.skip)
+    return Sum(result, given.masked, aggregator, given.length, _tolerance(given, mdtol))
 
 
 @_makes("prod", "nanprod")
 def _prod(given: Given, dtype: Any = None, mdtol: float = 1) -> Statistic:
     result = given.probed(dtype=_dtype(dtype))
-    family = Combining(("multiply",), wide(result), given.skip)
-    return Combined(result, given.masked, family, given.length, _tolerance(given, mdtol))
+    aggregator = Combining(("multiply",), wide(result), given.skip)
+    return Combined(result, given.masked, aggregator, given.length, _tolerance(given, mdtol))
 
 
 @_makes("mean", "nanmean")
 def _mean(given: Given, dtype: Any = None, mdtol: float = 1) -> Statistic:
     result = given.probed(dtype=_dtype(dtype))
-    family = Moments(1, wide(result), given.skip)
-    return Mean(result, given.masked, family, given.length, _tolerance(given, mdtol))
+    aggregator = Moments(1, wide(result), given.skip)
+    return Mean(result, given.masked, aggregator, given.length, _tolerance(given, mdtol))
 
 
 @_makes("std", "var", "nanstd", "nanvar")
@@ -223,22 +223,22 @@ def _spread(
     used = np.dtype(np.float64) if values.kind in "biu" else wide(values)
     root = given.name.endswith("std")
     tolerance = _tolerance(given, mdtol)
-    family = Moments(2, used, given.skip)
-    return Spread(result, given.masked, family, given.length, tolerance, ddof, root)
+    aggregator = Moments(2, used, given.skip)
+    return Spread(result, given.masked, aggregator, given.length, tolerance, ddof, root)
 
 
 @_makes("min", "max", "nanmin", "nanmax")
 def _extreme(given: Given, mdtol: float = 1) -> Statistic:
     result = given.probed(empty=True)
-    family = _extremes(given, "minimum" if given.name.endswith("min") else "maximum")
-    return Extreme(result, given.masked, family, given.length, _tolerance(given, mdtol))
+    aggregator = _extremes(given, "minimum" if given.name.endswith("min") else "maximum")
+    return Extreme(result, given.masked, aggregator, given.length, _tolerance(given, mdtol))
 
 
 @_makes("ptp")
 def _range(given: Given, mdtol: float = 1) -> Statistic:
     result = given.probed(empty=True)
-    family = _extremes(given, "minimum", "maximum")
-    return Range(result, given.masked, family, given.length, _tolerance(given, mdtol))
+    aggregator = _extremes(given, "minimum", "maximum")
+    return Range(result, given.masked, aggregator, given.length, _tolerance(given, mdtol))
 
 
 def _extremes(given: Given, *ufuncs: str) -> Combining:
@@ -251,10 +251,10 @@ def _extremes(given: Given, *ufuncs: str) -> Combining:
 @_makes("any", "all")
 def _logic(given: Given, mdtol: float = 1) -> Statistic:
     result = given.probed()
-    family = Combining(
+    aggregator = Combining(
         ("logical_or" if given.name == "any" else "logical_and",), np.dtype(bool), False
     )
-    return Combined(result, given.masked, family, given.length, _tolerance(given, mdtol))
+    return Combined(result, given.masked, aggregator, given.length, _tolerance(given, mdtol))
 
 
 @_makes("count_nonzero")
@@ -267,14 +267,14 @@ def _nonzero(given: Given) -> Statistic:
 def _position(given: Given) -> Statistic:
     result = given.probed(empty=True)
     one = len(given.axes) == 1
-    family = Positions(
+    aggregator = Positions(
         given.name.endswith("max"),
         given.dtype.newbyteorder("="),
         given.skip,
         given.axes[0] if one else None,
         () if one else given.shape,
     )
-    return Position(result, False, family)
+    return Position(result, False, aggregator)
 
 
 @_makes("median", "nanmedian")
@@ -303,8 +303,8 @@ def _quantiles(
     if not rankable(given.dtype):
         raise TypeError(f"{given.name} over everything takes no {given.dtype}; name an axis")
     skip = given.name.startswith("nan") and given.dtype.kind in "fmM"
-    family = Digits(given.dtype.newbyteorder("="), skip, (0,), 0)
-    return Quantiles(result, given.masked, family, len(given.shape), q, shape, method)
+    aggregator = Digits(given.dtype.newbyteorder("="), skip, (0,), 0)
+    return Quantiles(result, given.masked, aggregator, len(given.shape), q, shape, method)
 
 
 @_makes("histogram", "histogram_edges")
@@ -328,10 +328,10 @@ def _histogram(
     dims = len(given.shape)
     dtype = edges.dtype if wanted else counts.dtype
     if range is None and np.ndim(bins) == 0:
-        family = _extremes(given, "minimum", "maximum")
+        aggregator = _extremes(given, "minimum", "maximum")
         number = operator.index(bins)
         return HistogramOfRange(
-            dtype, False, family, dims, number, bool(density), wanted, family.dtype
+            dtype, False, aggregator, dims, number, bool(density), wanted, aggregator.dtype
         )
     if wanted:
         known = Moments(0, _COUNT, False)

@@ -6,7 +6,7 @@ import contextlib
 import os
 from typing import TYPE_CHECKING, Self
 
-from biggus import studying
+from biggus.sources import studying
 from biggus.study.bundle import Bundle
 from biggus.study.bundling import Bundling
 from biggus.study.environment import RECORD, REPLAY, handed_down

@@ -13,9 +13,9 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from biggus.description import DescribedSource
 from biggus.errors import StudyError
-from biggus.normal import normal_chunks
+from biggus.sources.description import DescribedSource
+from biggus.sources.normal import normal_chunks
 from biggus.study.canonical import decoded, dtype_json, most_bytes
 from biggus.study.manifest import FORMAT, VERSION
 from biggus.study.receipts import receipt_of, source_digest
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from biggus.source import Values
+    from biggus.sources.base import Values
     from biggus.study.receipts import Place
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")

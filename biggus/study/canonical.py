@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from biggus.source import Values
+    from biggus.sources.base import Values
 
 _MARK = b"biggus chunk 1\n"
 _TEXT = "text"

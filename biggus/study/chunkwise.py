@@ -11,14 +11,14 @@ import numpy as np
 
 from biggus.cache import Cached
 from biggus.cache.parts import longest_along, pasted
-from biggus.grid import Grid, default_chunks
+from biggus.indexing.grid import Grid, default_chunks
 from biggus.once import once
-from biggus.source import Source, box_shape
-from biggus.studying import Study
-from biggus.wrappers import Annotated, Wrapper
+from biggus.sources.base import Source, box_shape
+from biggus.sources.studying import Study
+from biggus.sources.wrappers import Annotated, Wrapper
 
 if TYPE_CHECKING:
-    from biggus.source import Box, Values
+    from biggus.sources.base import Box, Values
 
 
 def innermost(source: Source) -> Source:
@@ -48,7 +48,7 @@ class Chunkwise(Wrapper):
     """
 
     fresh = True
-    resident = False
+    in_memory = False
     reads_into = False
     lock = None  # That of the source inside is taken for as long as it is read.
 
@@ -98,12 +98,12 @@ class Chunkwise(Wrapper):
         del box
         return None
 
-    def renew(self, box: Box, held: bytes) -> bytes | None:
+    def revalidate(self, box: Box, held: bytes) -> bytes | None:
         """Tell that a copy is not good."""
         del box, held
         return None
 
-    def renewal_waits(self, box: Box, held: bytes) -> bool:
+    def revalidation_waits(self, box: Box, held: bytes) -> bool:
         """Tell that nobody is asked."""
         del box, held
         return False
@@ -129,7 +129,7 @@ class Substitutes(Study):
             return source
         if source.derived:
             return base  # what a cache holds of it says not what it was made from
-        if source.resident and not is_mapped(source):
+        if source.in_memory and not is_mapped(source):
             return source
         with self._making:
             known = self._made.get(id(source))

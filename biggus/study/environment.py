@@ -12,8 +12,8 @@ import contextlib
 import os
 from typing import TYPE_CHECKING
 
-from biggus import studying
 from biggus.errors import StudyError
+from biggus.sources import studying
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

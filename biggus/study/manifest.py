@@ -8,8 +8,8 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from biggus import options
-from biggus.description import decode_value
 from biggus.errors import StudyError
+from biggus.sources.description import decode_value
 from biggus.study.canonical import plain_json
 from biggus.study.receipts import receipt_of, source_digest
 from biggus.study.spool import Kept, notes_in

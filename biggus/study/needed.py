@@ -7,19 +7,20 @@ import itertools
 from collections import deque
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from biggus import engine, options, studying
+from biggus import engine, options
 from biggus.adapt import node_of, several
 from biggus.errors import StudyError
-from biggus.source import read
+from biggus.sources import studying
+from biggus.sources.base import read
+from biggus.sources.wrappers import ObjectSource
 from biggus.study.chunkwise import Chunkwise, Substitutes, innermost, is_mapped
 from biggus.study.receipts import box_at, chunk_digest, place_of, receipt_of, source_digest
 from biggus.threads import WaitingThreads
-from biggus.wrappers import ObjectSource
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from biggus.source import Box, Source, Values
+    from biggus.sources.base import Box, Source, Values
     from biggus.study.receipts import Place
 
 _AT_ONCE = 16
@@ -75,7 +76,7 @@ def receipt(arrays: Iterable[Any]) -> str:
     nodes = [node_of(array) for array in several(arrays)]
     plainly = options.set_options
     with studying.instead(needed), plainly(keep_partials=False, executor=None, progress=False):
-        engine.rehearse(nodes)
+        engine.estimate(nodes)
     found: dict[int, dict[Place, str]] = {}
     for number, place, digest in _digests(needed.sources.values()):
         found.setdefault(number, {})[place] = digest
@@ -114,7 +115,7 @@ class _Needed(Substitutes):
         self.sources: dict[Any, _Listed] = {}
 
     def source(self, source: Source) -> Source:
-        if isinstance(source, _Listed) or (source.resident and not is_mapped(source)):
+        if isinstance(source, _Listed) or (source.in_memory and not is_mapped(source)):
             return source
         if source.derived:
             problem = "what it is made of is not known here: ask for the receipt of that"

@@ -22,14 +22,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from biggus.cf import KEPT_DTYPE, PACKING
-from biggus.description import encode_value
+from biggus.sources.description import encode_value
 from biggus.study.canonical import dtype_json, encoded, plain_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from biggus.grid import Box
-    from biggus.source import Values
+    from biggus.indexing.grid import Box
+    from biggus.sources.base import Values
 
 PREFIX = "biggus1-"
 

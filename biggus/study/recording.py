@@ -8,22 +8,23 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from biggus import studying, watching
-from biggus.description import describe, encode_value
+from biggus import watching
 from biggus.errors import BiggusError, SourceChangedError, StudyError, format_box
 from biggus.flight import SingleFlight
-from biggus.source import Source, read
+from biggus.sources import studying
+from biggus.sources.base import Source, read
+from biggus.sources.description import describe, encode_value
+from biggus.sources.wrappers import ObjectSource
 from biggus.study.canonical import decoded, encoded
 from biggus.study.chunkwise import Chunkwise, Substitutes, innermost
 from biggus.study.places import names_of, said_json
 from biggus.study.receipts import chunk_digest, place_of
 from biggus.study.spool import Spool
-from biggus.wrappers import ObjectSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from biggus.source import Box, Values
+    from biggus.sources.base import Box, Values
     from biggus.study.receipts import Place
     from biggus.study.spool import Kept
 

@@ -6,22 +6,22 @@ import threading
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from biggus import errors
-from biggus.description import decode_value
 from biggus.errors import BiggusError, StudyError
-from biggus.grid import default_chunks
+from biggus.indexing.grid import default_chunks
 from biggus.once import once
+from biggus.sources.description import decode_value
+from biggus.sources.wrappers import Annotated
 from biggus.study.bundle import Bundle
 from biggus.study.canonical import plain_json
 from biggus.study.chunkwise import Chunkwise, Substitutes, own_grid
 from biggus.study.places import names_of, said_json
 from biggus.study.receipts import place_of
-from biggus.wrappers import Annotated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from biggus.grid import Grid
-    from biggus.source import Box, Chunks, Source, Values
+    from biggus.indexing.grid import Grid
+    from biggus.sources.base import Box, Chunks, Source, Values
     from biggus.study.bundle import Held
 
 _Answer = TypeVar("_Answer")
@@ -41,7 +41,7 @@ class Replayed(Chunkwise):
         Where its chunks are.
     """
 
-    waits = False
+    io_bound = False
     remote = False
 
     def __init__(self, source: Source, bundle: Bundle) -> None:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from biggus import api
-from biggus.description import decode_value
 from biggus.errors import BiggusError
-from biggus.nodes import Leaf
-from biggus.source import read
+from biggus.graph import Leaf
+from biggus.sources.base import read
+from biggus.sources.description import decode_value
 from biggus.study.bundle import format_place
 from biggus.study.canonical import plain_json
 from biggus.study.chunkwise import innermost
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from biggus.array import Array
-    from biggus.source import Source
+    from biggus.sources.base import Source
     from biggus.study.bundle import Bundle, Held
 
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from biggus.source import Box, Source, Values, box_shape, read, read_into, whole
-from biggus.stream import streamed
+from biggus.sources.base import Box, Source, Values, box_shape, read, read_into, whole
+from biggus.sources.stream import streamed
 from biggus.testing.values import assert_same
 
 
@@ -56,9 +56,9 @@ def check_version_holds(source: Source, box: Box, held: bytes | None) -> None:
     told = source.version(box)
     assert told == source.version(box), "the version changes by itself"
     assert told in {None, held}, "version and fetch tell different versions"
-    assert source.renew(box, held) is not None, "a good copy is refused"
-    assert type(source.renewal_waits(box, held)) is bool, "renewal_waits is no bool"
-    assert source.renew(box, b"never told") is None, "any version is taken for a good one"
+    assert source.revalidate(box, held) is not None, "a good copy is refused"
+    assert type(source.revalidation_waits(box, held)) is bool, "renewal_waits is no bool"
+    assert source.revalidate(box, b"never told") is None, "any version is taken for a good one"
 
 
 def part_of(expected: Values, box: Box) -> Values:
@@ -86,7 +86,7 @@ def check_metadata(source: Source) -> None:
     assert "\n" not in source.name, "the name has several lines"
     assert source.token is None or isinstance(source.token, str), "the token is no str"
     assert source.token != "", "the token is empty"
-    for flag in ("masked", "waits", "remote", "resident", "fresh", "reads_into", "streams"):
+    for flag in ("masked", "io_bound", "remote", "in_memory", "fresh", "reads_into", "streams"):
         assert type(getattr(source, flag)) is bool, f"{flag} is no bool"
     assert isinstance(source.attributes, Mapping), "the attributes are no mapping"
     assert all(isinstance(key, str) for key in source.attributes), "not all attributes have names"

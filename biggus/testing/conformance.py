@@ -19,11 +19,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from biggus.description import DescribedSource, describe
 from biggus.errors import BiggusError, SourceError
 from biggus.extras import needing
-from biggus.normal import normal_chunks
-from biggus.source import Box, Source, Values, read, whole
+from biggus.sources.base import Box, Source, Values, read, whole
+from biggus.sources.description import DescribedSource, describe
+from biggus.sources.normal import normal_chunks
+from biggus.sources.wrappers import as_source
 from biggus.testing.checks import (
     case,
     check_box,
@@ -37,7 +38,6 @@ from biggus.testing.checks import (
 from biggus.testing.elsewhere import read_elsewhere
 from biggus.testing.regions import some_boxes
 from biggus.testing.values import assert_same, sample_values
-from biggus.wrappers import as_source
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -305,7 +305,7 @@ class SourceTests:
             if told is not None:
                 assert after.version(box) != told, "the version is still that of the old values"
             if held is not None:
-                assert after.renew(box, held) is None, "a copy of the old values is taken for good"
+                assert after.revalidate(box, held) is None, "old values are taken for good"
         assert_same(read(as_source(self.open(folder)), box), self.expected(values))
         # The source that was open before may refuse, but not mix or remember.
         with suppress(BiggusError):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from biggus.source import Box, Source, Values
+    from biggus.sources.base import Box, Source, Values
 
 _SECONDS = 60
 
@@ -19,7 +19,7 @@ _CHILD = """
 import os, pickle, select, signal, sys, warnings
 
 source, boxes, seconds = pickle.load(sys.stdin.buffer)
-from biggus.source import read
+from biggus.sources.base import read
 
 results = {"spawned": [read(source, box) for box in boxes]}
 if hasattr(os, "fork"):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from biggus.source import Box, whole
+from biggus.sources.base import Box, whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

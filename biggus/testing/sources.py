@@ -13,14 +13,14 @@ import numpy as np
 import numpy.typing as npt
 
 from biggus.errors import format_box
-from biggus.grid import Grid
-from biggus.normal import normal_chunks, normal_shape
-from biggus.source import Box, Source, Values
-from biggus.wrappers import Wrapper
+from biggus.indexing.grid import Grid
+from biggus.sources.base import Box, Source, Values
+from biggus.sources.normal import normal_chunks, normal_shape
+from biggus.sources.wrappers import Wrapper
 
 if TYPE_CHECKING:
-    from biggus.grid import Index
-    from biggus.source import Chunks
+    from biggus.indexing.grid import Index
+    from biggus.sources.base import Chunks
 
 Fault: TypeAlias = BaseException | type[BaseException] | Callable[[Values], Any]
 """What to raise, or what turns the right values into wrong ones."""
@@ -289,7 +289,7 @@ class ArraySource(Source):
     """
 
     fresh = True
-    waits = False
+    io_bound = False
 
     def __init__(
         self,

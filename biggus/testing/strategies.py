@@ -19,7 +19,7 @@ from biggus.testing.values import sample_values
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
 
-    from biggus.source import Box
+    from biggus.sources.base import Box
 
 Draw: TypeAlias = Callable[..., Any]
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.backend_bases import FigureCanvasBase
     from matplotlib.text import Text
 
-    from biggus.source import Values
+    from biggus.sources.base import Values
     from biggus.viewer.choosing import View
     from biggus.viewer.frames import Frame
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from biggus.grid import Edges, IrregularEdges, RegularEdges
+from biggus.indexing.grid import Edges, IrregularEdges, RegularEdges
 
 
 def longest_piece(chunks: Edges | None, about: int) -> int:

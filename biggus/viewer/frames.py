@@ -10,7 +10,7 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from biggus.source import Values
+    from biggus.sources.base import Values
     from biggus.viewer.layers import Layer, Span, TileKey
     from biggus.viewer.tiles import Tiles
 

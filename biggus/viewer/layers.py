@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
-from biggus.grid import edges_of
+from biggus.indexing.grid import edges_of
 from biggus.once import once
 from biggus.viewer.cutting import longest_piece, pieces_of
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from biggus.array import Array
-    from biggus.grid import Edges
+    from biggus.indexing.grid import Edges
     from biggus.viewer.picture import Plane
 
 SIDE = 128

@@ -15,7 +15,7 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable
 
-    from biggus.source import Values
+    from biggus.sources.base import Values
     from biggus.viewer.tiles import Tiles
 
 

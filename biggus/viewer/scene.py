@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from biggus.array import Array
-    from biggus.source import Values
+    from biggus.sources.base import Values
     from biggus.viewer.choosing import View
     from biggus.viewer.layers import Layer
     from biggus.viewer.picture import Picture

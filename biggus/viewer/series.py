@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from biggus.grid import edges_of
+from biggus.indexing.grid import edges_of
 from biggus.viewer.cutting import longest_piece, pieces_of
 from biggus.viewer.tiles import PATIENCE_SECONDS, Tiles
 

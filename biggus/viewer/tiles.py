@@ -23,7 +23,7 @@ from biggus.threads import WaitingThreads, interruptible
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
 
-    from biggus.source import Values
+    from biggus.sources.base import Values
 
 READERS = 16
 """How many tiles are read at once, of all pictures together."""

@@ -16,7 +16,7 @@ import biggus
 from biggus.backends import Backend, Location, backend_for, backend_named
 from biggus.backends.hdf5.backend import HDF5Backend, HDF5Source
 from biggus.errors import GoneError, OpenError, VariableError
-from biggus.source import read, whole
+from biggus.sources.base import read, whole
 from biggus.testing import SourceTests
 from biggus.testing.strategies import boxes
 

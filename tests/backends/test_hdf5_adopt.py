@@ -13,7 +13,7 @@ from biggus.backends.files import file_version
 from biggus.backends.hdf5.backend import AdoptedHDF5Source, HDF5Source
 from biggus.backends.native import hdf5_lock
 from biggus.errors import OpenError, SourceError
-from biggus.source import read, whole
+from biggus.sources.base import read, whole
 from biggus.testing import SourceTests
 
 pytestmark = pytest.mark.usefixtures("soon_settled")

@@ -22,7 +22,7 @@ from biggus.backends.hdf5.backend import HDF5Source
 from biggus.backends.native import hdf5_lock
 from biggus.codecs import lzf
 from biggus.codecs.pipeline import Pipeline
-from biggus.source import box_shape, read, whole
+from biggus.sources.base import box_shape, read, whole
 
 INDEXES = {
     "btree1": {"libver": "earliest"},

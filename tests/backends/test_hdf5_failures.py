@@ -14,7 +14,7 @@ from biggus.backends import Location, backend_for
 from biggus.backends.hdf5 import files as hdf5_files
 from biggus.backends.hdf5.backend import HDF5Backend, HDF5Source
 from biggus.errors import BiggusError, GoneError, OpenError, SourceError
-from biggus.source import read, whole
+from biggus.sources.base import read, whole
 
 BOX = (slice(0, 4, 1), slice(2, 6, 1))
 

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from biggus.backends.files import file_version
 from biggus.backends.hdf5.backend import AdoptedHDF5Source, HDF5Source
 from biggus.errors import SourceError
-from biggus.source import read, whole
+from biggus.sources.base import read, whole
 from biggus.testing.strategies import boxes
 
 pytestmark = pytest.mark.usefixtures("soon_settled")
@@ -243,7 +243,7 @@ FEW = """
 import resource, sys
 import numpy as np
 from biggus.backends.hdf5.backend import AdoptedHDF5Source, HDF5Source
-from biggus.source import read, whole
+from biggus.sources.base import read, whole
 import h5py
 
 box, expected = whole((200, 2)), np.arange(200)[:, None] * [1, -1]

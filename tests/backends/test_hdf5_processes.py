@@ -17,7 +17,7 @@ h5py = pytest.importorskip("h5py")
 
 from biggus.backends.hdf5 import files as hdf5_files
 from biggus.backends.hdf5.backend import HDF5Source
-from biggus.source import read, whole
+from biggus.sources.base import read, whole
 
 BOX = whole((50, 40))
 
@@ -83,7 +83,7 @@ FORK = """
 import os, sys, threading, warnings
 import numpy as np
 from biggus.backends.hdf5.backend import HDF5Source
-from biggus.source import read, whole
+from biggus.sources.base import read, whole
 
 warnings.simplefilter("ignore")  # newer Pythons warn of forks beside threads
 box = whole((50, 40))
@@ -133,7 +133,7 @@ import resource, sys
 import h5py, numpy as np
 from biggus.backends.hdf5.backend import HDF5Source
 from biggus.backends.hdf5 import files as hdf5_files
-from biggus.source import read
+from biggus.sources.base import read
 
 resource.setrlimit(resource.RLIMIT_NOFILE, (int(sys.argv[2]),) * 2)
 folder, n = sys.argv[1], 1200

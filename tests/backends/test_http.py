@@ -134,11 +134,11 @@ def test_a_slow_answer_times_out(server, quick):
 
 
 def test_retry_after_is_obeyed_by_all_who_ask_the_host(server, monkeypatch):
-    waits = []
-    monkeypatch.setattr(Gate, "hold", lambda self, seconds: waits.append(seconds))
+    io_bound = []
+    monkeypatch.setattr(Gate, "hold", lambda self, seconds: io_bound.append(seconds))
     server.replies[TILE] = [Reply(429, headers={"Retry-After": "0"})] * 2
     assert client().get(server.url + TILE).attempts == 3
-    assert waits == [0.0, 0.0]
+    assert io_bound == [0.0, 0.0]
 
 
 def test_retry_after_seconds_pass_before_the_next_attempt(server):

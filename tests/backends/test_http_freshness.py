@@ -25,7 +25,7 @@ from biggus.backends.tiles.backend import TilesBackend
 from biggus.backends.zarr.remote import FRESH_SECONDS
 from biggus.cache import Cache
 from biggus.errors import OpenError, SourceError
-from biggus.source import whole
+from biggus.sources.base import whole
 
 DAY = 86400.0
 
@@ -97,8 +97,8 @@ def test_chunks_are_good_as_long_as_is_said(store, said, given, good_for):
     box = whole(source.shape)
     # A minute either way, for slow machines.
     if good_for > 60:
-        assert not source.renewal_waits(box, aged(version, good_for - 60))
-    assert source.renewal_waits(box, aged(version, good_for + 60))
+        assert not source.revalidation_waits(box, aged(version, good_for - 60))
+    assert source.revalidation_waits(box, aged(version, good_for + 60))
 
 
 def test_of_several_chunks_the_shortest_counts(store):
@@ -129,8 +129,8 @@ def test_an_old_chunk_stands_in_for_a_server_in_trouble(store, trouble):
     store.chunk = sending(trouble)
     for age, kept in ((500, True), (5000, False)):
         old = aged(version, age)
-        assert source.renew(box, old) == (old if kept else None)
-        assert forever.renew(box, old) == old
+        assert source.revalidate(box, old) == (old if kept else None)
+        assert forever.revalidate(box, old) == old
 
 
 @pytest.fixture
@@ -153,8 +153,8 @@ def test_an_old_tile_stands_in_for_a_server_in_trouble(tiles, trouble, longest):
     for age, kept in ((500, True), (5000, False)):
         [[etag, modified, checked, expires]] = json.loads(version)
         old = json.dumps([[etag, modified, checked - age, expires - age]]).encode()
-        assert source.renew(box, old) == (old if kept else None)
-        assert forever.renew(box, old) == old
+        assert source.revalidate(box, old) == (old if kept else None)
+        assert forever.revalidate(box, old) == old
 
 
 def test_one_that_is_too_old_is_an_error_and_not_used(tiles, tmp_path, monkeypatch):

@@ -17,7 +17,7 @@ from biggus.backends.tiles.backend import TilesBackend
 from biggus.backends.tiles.image import BrokenImageError, ImageError, decode_image
 from biggus.backends.tiles.jpeg import CutOffError, Frame, lengthened
 from biggus.errors import SourceError
-from biggus.source import read
+from biggus.sources.base import read
 
 END = b"\xff\xd9"
 SIZE = 48

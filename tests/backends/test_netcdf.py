@@ -17,7 +17,7 @@ from biggus import cf
 from biggus.backends.location import Location
 from biggus.backends.native import hdf5_lock
 from biggus.backends.netcdf import files as netcdf_files
-from biggus.source import read, whole
+from biggus.sources.base import read, whole
 from biggus.testing import SourceTests
 from biggus.testing.strategies import boxes
 
@@ -145,7 +145,12 @@ def test_names_of_groups_come_with_their_path(types):
 def test_what_a_source_tells(types):
     source = open_variable(types, "of_i2")
     assert source.token == f"netcdf:{types}::of_i2"
-    assert (source.waits, source.fresh, source.remote, source.masked) == (False, True, False, False)
+    assert (source.io_bound, source.fresh, source.remote, source.masked) == (
+        False,
+        True,
+        False,
+        False,
+    )
     assert source.conventions == "CF"
     assert source.chunks is None
     assert open_variable(types, "of_i2", decode=False).token == source.token

@@ -18,7 +18,7 @@ from biggus.backends.location import Location
 from biggus.backends.native import hdf5_lock
 from biggus.backends.netcdf.classic import DamagedError, shortfall
 from biggus.errors import BiggusError, GoneError, OpenError, SourceError, VariableError
-from biggus.source import read, whole
+from biggus.sources.base import read, whole
 
 VALUES = np.arange(1, 2001, dtype="i4").reshape(500, 4)
 

@@ -13,7 +13,7 @@ from netcdf_makers import open_variable
 from biggus.backends.native import hdf5_lock
 from biggus.backends.netcdf import source as sources
 from biggus.errors import SourceError
-from biggus.source import read, whole
+from biggus.sources.base import read, whole
 
 pytest.importorskip("h5py")
 

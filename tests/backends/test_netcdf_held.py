@@ -13,7 +13,7 @@ from netcdf_makers import BACKEND, write, write_types
 from biggus import cf
 from biggus.backends.native import hdf5_lock
 from biggus.errors import SourceError
-from biggus.source import read, whole
+from biggus.sources.base import read, whole
 
 PACKED = np.array([[1, 2, -1], [7, 9, 200]], "i2")
 ATTRIBUTES = {"scale_factor": np.float32(0.5), "add_offset": 10.0, "valid_max": np.int16(100)}

@@ -14,7 +14,7 @@ import pytest
 from netcdf_makers import FORMATS, open_variable, write
 
 from biggus.backends.native import hdf5_lock
-from biggus.source import read, whole
+from biggus.sources.base import read, whole
 
 
 def test_threads_and_h5py_beside(tmp_path):
@@ -99,7 +99,7 @@ warnings.simplefilter("ignore", DeprecationWarning)  # forks beside threads: jus
 import numpy as np
 from biggus.backends.location import Location
 from biggus.backends.netcdf.backend import NetCDFBackend
-from biggus.source import read, whole
+from biggus.sources.base import read, whole
 sources = [NetCDFBackend().open(Location(path), "v") for path in sys.argv[1:]]
 expected = [read(source, whole(source.shape)) for source in sources]
 stop = threading.Event()

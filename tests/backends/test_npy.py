@@ -12,7 +12,7 @@ import biggus
 from biggus.backends import Location, backend_for, backend_named, files
 from biggus.backends.descriptor import Descriptor
 from biggus.errors import GoneError, SourceError, VariableError
-from biggus.source import read, whole
+from biggus.sources.base import read, whole
 from biggus.testing import assert_same, sample_values
 
 hypothesis = pytest.importorskip("hypothesis")

@@ -28,7 +28,7 @@ from biggus.backends.location import Location
 from biggus.backends.tiles.backend import TilesBackend
 from biggus.backends.zarr.backend import ZarrBackend
 from biggus.errors import GoneError, OfflineError
-from biggus.source import read, whole
+from biggus.sources.base import read, whole
 
 DATA = np.arange(600.0).reshape(20, 30)
 OFFLINE = "biggus is set to be offline"
@@ -160,10 +160,10 @@ def test_expired_tiles_are_renewed_unasked(server, silence):
     box = (slice(0, 24, 1), slice(0, 24, 1), slice(0, 3, 1))
     held = source.fetch(box)[1]
     with silence():
-        assert source.renew(box, held) == held
-        assert not source.renewal_waits(box, held)
-        assert source.renew(box, b"[]") is None
-    assert source.renewal_waits(box, held)
+        assert source.revalidate(box, held) == held
+        assert not source.revalidation_waits(box, held)
+        assert source.revalidate(box, b"[]") is None
+    assert source.revalidation_waits(box, held)
 
 
 # --- Zarr -------------------------------------------------------------------------------------
@@ -213,9 +213,9 @@ def test_expired_copies_of_zarr_chunks_are_renewed_unasked(server, silence):
     box = (slice(0, 14, 1), slice(0, 8, 1))
     held = source.fetch(box)[1]
     with silence():
-        assert source.renew(box, held) == held
-        assert not source.renewal_waits(box, held)
-    assert source.renewal_waits(box, held)
+        assert source.revalidate(box, held) == held
+        assert not source.revalidation_waits(box, held)
+    assert source.revalidation_waits(box, held)
 
 
 # --- stores of fsspec -------------------------------------------------------------------------

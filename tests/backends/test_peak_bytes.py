@@ -16,9 +16,9 @@ import pytest
 from biggus.backends.location import Location
 from biggus.backends.registry import backend_named
 from biggus.cache import Cache
-from biggus.source import read
+from biggus.sources.base import read
+from biggus.sources.wrappers import Annotated
 from biggus.testing import RecordingSource
-from biggus.wrappers import Annotated
 
 pytestmark = pytest.mark.machine
 

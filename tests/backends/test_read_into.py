@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 import biggus
-from biggus import nodes
+from biggus import graph as nodes
 from biggus.backends.hdf5.source import HDF5Source
 from biggus.errors import SourceError
-from biggus.region import Selection
-from biggus.source import Source, read_into
+from biggus.indexing.selection import Selection
+from biggus.sources.base import Source, read_into
+from biggus.sources.wrappers import Annotated
 from biggus.testing import RecordingSource
-from biggus.wrappers import Annotated
 
 h5py = pytest.importorskip("h5py")
 
@@ -73,7 +73,7 @@ class Into(Source):
 
     name = "into"
     dtype = np.dtype("f8")
-    waits = False
+    io_bound = False
     reads_into = True
 
     def __init__(self, shape, fails=False):

@@ -76,10 +76,10 @@ def test_after_saving(path, tmp_path):
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-@pytest.mark.parametrize("waits", [False, True])
+@pytest.mark.parametrize("io_bound", [False, True])
 @pytest.mark.parametrize("use", USES.values(), ids=[name.replace(" ", "-") for name in USES])
-def test_after_failures(path, use, waits, workers):
-    broken = FaultySource(ArraySource(VALUES, (2, 10), waits=waits), OSError)
+def test_after_failures(path, use, io_bound, workers):
+    broken = FaultySource(ArraySource(VALUES, (2, 10), io_bound=io_bound), OSError)
     a = biggus.open(path, "v") + biggus.ArrayAdapter(broken)
     with biggus.set_options(workers=workers):
         if use is USES["a plan"]:

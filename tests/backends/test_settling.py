@@ -8,7 +8,7 @@ import pytest
 import biggus
 from biggus.backends import settling
 from biggus.backends.settling import seconds_to_settle, settled, settled_stamp
-from biggus.backends.stamp import Stamp, stamp_of
+from biggus.backends.signature import FileSignature, signature_of
 from biggus.errors import SourceChangedError
 
 NS = 10**9
@@ -41,19 +41,19 @@ def clock(monkeypatch):
     return clock
 
 
-def stamp(changed, size=1000):
+def signature(changed, size=1000):
     ns = round(changed * NS)
-    return Stamp(1, 2, size, ns, ns)
+    return FileSignature(1, 2, size, ns, ns)
 
 
 def test_what_is_old_enough_is_not_waited_for(clock):
-    assert settled(lambda: stamp(clock.now - 0.011), "a") == stamp(clock.now - 0.011)
-    assert settled(lambda: stamp(0), "b") == stamp(0)
+    assert settled(lambda: signature(clock.now - 0.011), "a") == signature(clock.now - 0.011)
+    assert settled(lambda: signature(0), "b") == signature(0)
     assert clock.slept == []
 
 
 def test_what_has_just_been_written_is_waited_for_once(clock):
-    young = stamp(clock.now - 0.004)
+    young = signature(clock.now - 0.004)
     for _ in range(3):
         assert settled(lambda: young, "a") == young
     assert clock.slept == [pytest.approx(0.006)]
@@ -63,50 +63,50 @@ def test_what_has_just_been_written_is_waited_for_once(clock):
     ("size", "seconds"), [(10, 0.01), (2**23, 0.01), (2**29, 0.5), (2**31, 2.0), (2**40, 2.0)]
 )
 def test_it_takes_as_long_as_writing_all_of_it(clock, size, seconds):
-    assert seconds_to_settle(stamp(clock.now, size)) == pytest.approx(seconds)
-    assert seconds_to_settle(stamp(clock.now - seconds - 1e-6, size)) == 0
+    assert seconds_to_settle(signature(clock.now, size)) == pytest.approx(seconds)
+    assert seconds_to_settle(signature(clock.now - seconds - 1e-6, size)) == 0
 
 
 def test_file_systems_that_keep_whole_seconds(clock):
-    assert seconds_to_settle(stamp(1000)) == pytest.approx(2 - 0.123)
+    assert seconds_to_settle(signature(1000)) == pytest.approx(2 - 0.123)
     clock.now = 1002.1
-    assert seconds_to_settle(stamp(1000)) == 0
+    assert seconds_to_settle(signature(1000)) == 0
 
 
 def test_the_clock_of_a_server_may_be_ahead(clock):
     """It is waited for as long as for what is new, and not until its time has come."""
-    ahead = stamp(clock.now + 500)
+    ahead = signature(clock.now + 500)
     for _ in range(3):
         assert settled(lambda: ahead, "a") == ahead
     assert clock.slept == [pytest.approx(0.01)]
 
 
 def test_what_changed_since_it_was_seen_is_waited_for_longer(clock):
-    first, second = stamp(500), stamp(clock.now - 0.05)
+    first, second = signature(500), signature(clock.now - 0.05)
     assert settled(lambda: first, "a") == first
     assert settled(lambda: second, "a") == second
     assert clock.slept == [pytest.approx(0.2)]
-    assert settled(lambda: stamp(clock.now - 0.3), "a") is not None  # that is long enough
+    assert settled(lambda: signature(clock.now - 0.3), "a") is not None  # that is long enough
     assert len(clock.slept) == 1
 
 
 def test_what_changes_while_it_is_waited_for_is_too(clock):
-    states = [stamp(clock.now)]
-    clock.meanwhile.append(lambda: states.append(stamp(clock.now)))
+    states = [signature(clock.now)]
+    clock.meanwhile.append(lambda: states.append(signature(clock.now)))
     assert settled(lambda: states[-1], "a") == states[1]
     assert clock.slept == pytest.approx([0.01, 0.25])
 
 
 def test_what_changes_all_the_time_is_given_up(clock):
     with pytest.raises(SourceChangedError, match="the file a changed"):
-        settled(lambda: stamp(clock.now), "a")
+        settled(lambda: signature(clock.now), "a")
     assert sum(clock.slept) < 1.5
 
 
 def test_few_names_are_known(clock, monkeypatch):
     monkeypatch.setattr(settling, "_MOST_KNOWN", 3)
     for name in range(10):
-        settled(lambda: stamp(5), str(name))
+        settled(lambda: signature(5), str(name))
         assert len(settling._known) <= 3
 
 
@@ -117,7 +117,7 @@ def test_a_change_shows_once_a_file_has_settled(tmp_path):
         before = settled_stamp(str(path))
         with path.open("rb+") as file:
             file.write(b"x")
-        assert stamp_of(str(path)) != before
+        assert signature_of(str(path)) != before
 
 
 # --- where the guard ends ---------------------------------------------------------------------
@@ -148,7 +148,7 @@ def test_times_that_change_back_are_not_needed(tmp_path):
     os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
     assert path.stat().st_mtime_ns == state.st_mtime_ns
     if os.name != "nt":
-        assert stamp_of(str(path)) != before
+        assert signature_of(str(path)) != before
 
 
 def test_what_is_mapped_into_memory_changes_without_a_sign(tmp_path):
@@ -159,7 +159,7 @@ def test_what_is_mapped_into_memory_changes_without_a_sign(tmp_path):
     mapped[0] = 1
     a = biggus.open(path)
     assert a[0].ndarray() == 1
-    before = stamp_of(str(path))
+    before = signature_of(str(path))
     mapped[0] = 2
-    if stamp_of(str(path)) == before:  # as on Linux; elsewhere it may be noticed
+    if signature_of(str(path)) == before:  # as on Linux; elsewhere it may be noticed
         assert a[0].ndarray() == 2

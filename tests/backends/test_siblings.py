@@ -7,8 +7,8 @@ import pytest
 
 import biggus
 from biggus.backends import Location, backend_for
-from biggus.source import whole
-from biggus.wrappers import Annotated
+from biggus.sources.base import whole
+from biggus.sources.wrappers import Annotated
 
 
 def opened(path, variable):

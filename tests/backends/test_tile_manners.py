@@ -166,7 +166,7 @@ def test_requests_to_all_hosts_of_an_operator_are_counted_together(monkeypatch, 
         with pytest.raises(SourceError):
             source[np.s_[0:1:1, 0:1:1, 0:3:1]]
         expired = freshness.pack([Freshness('"tag"', None, 0.0, 1.0)])
-        assert source.renew(np.s_[0:1:1, 0:1:1, 0:3:1], expired) is not None
+        assert source.revalidate(np.s_[0:1:1, 0:1:1, 0:3:1], expired) is not None
     assert len(counted) == 2 * len(hosts)
     assert len(set(counted)) == (len(hosts) if permission else 1)
 
@@ -314,14 +314,14 @@ def test_so_many_requests_begin_in_a_second_with_or_without_a_folder(
 ) -> None:
     if not shared_over_processes:
         monkeypatch.setattr(shared, "_folder", lambda process: None)
-    waits: list[float] = []
-    monkeypatch.setattr(shared.time, "sleep", waits.append)
+    io_bound: list[float] = []
+    monkeypatch.setattr(shared.time, "sleep", io_bound.append)
     for clock in ("time", "monotonic"):
         monkeypatch.setattr(shared.time, clock, lambda: 1e9)
     for _ in range(4):
         with shared.passing(f"a host, {shared_over_processes}", 8, 10):
             pass
-    assert waits == pytest.approx([0.0, 0.1, 0.2, 0.3])
+    assert io_bound == pytest.approx([0.0, 0.1, 0.2, 0.3])
 
 
 def test_a_child_that_was_forked_meanwhile_keeps_no_place(own_folder) -> None:

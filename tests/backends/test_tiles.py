@@ -31,7 +31,7 @@ from biggus.backends.registry import backend_for
 from biggus.backends.tiles.backend import TilesBackend
 from biggus.backends.tiles.image import ImageError, decode_image
 from biggus.errors import MissingDependencyError, OpenError, SourceError, VariableError
-from biggus.source import read, whole
+from biggus.sources.base import read, whole
 
 U1 = np.dtype("u1")
 
@@ -79,7 +79,12 @@ def test_a_template_is_an_array_that_has_asked_for_nothing(server):
     assert source.dtype == "u1"
     assert source.chunks == (256, 256, 3)
     assert source.dims == ("y", "x", "band")
-    assert (source.waits, source.remote, source.resident, source.lock) == (True, True, False, None)
+    assert (source.io_bound, source.remote, source.in_memory, source.lock) == (
+        True,
+        True,
+        False,
+        None,
+    )
     assert source.name == server.url + "/RGB/9/{x}/{y}.jpg"
     assert source.version(tile_box(source, 0, 0)) is None
     assert server.connections == 0
@@ -354,7 +359,7 @@ def test_a_missing_tile_can_be_filled_and_only_a_missing_one(server, quick, stat
     values, version = source.fetch(box_of((0, 256), (0, 512), (0, 3)))
     assert (values[:, 256:] == 7).all()
     np.testing.assert_array_equal(values[:, :256], pillow(server, "/RGB/3/0/0.png", "RGB"))
-    assert source.renew(box_of((0, 256), (0, 512), (0, 3)), version) == version
+    assert source.revalidate(box_of((0, 256), (0, 512), (0, 3)), version) == version
     coloured = source_of(server, missing=(1, 2, 3), retries=0)
     server.replies["/RGB/3/1/0.png"] = [Reply(status)]
     assert (read(coloured, box_of((9, 10), (300, 301), (0, 3))) == [1, 2, 3]).all()
@@ -625,7 +630,7 @@ def test_a_fresh_copy_is_good_unasked(server, one):
     source, box, _ = one
     version = source.fetch(box)[1]
     server.requests.clear()
-    assert source.renew(box, version) == version
+    assert source.revalidate(box, version) == version
     assert not server.requests
 
 
@@ -637,11 +642,11 @@ def test_an_expired_copy_is_asked_for_and_renewed(server, one, kind):
         server.headers = {"Last-Modified": formatdate(1e9, usegmt=True)}
     old = expire(source.fetch(box)[1])
     server.requests.clear()
-    new = source.renew(box, old)
+    new = source.revalidate(box, old)
     assert server.requests == {path: 1}
     assert json.loads(new)[0][:2] == json.loads(old)[0][:2]
     assert json.loads(new)[0][3] > time.time()
-    assert source.renew(box, new) == new
+    assert source.revalidate(box, new) == new
     assert server.requests == {path: 1}
 
 
@@ -651,7 +656,7 @@ def test_a_changed_tile_must_be_fetched_and_is_sent_once(server, one):
     old = expire(source.fetch(box)[1])
     server.salt = 1
     server.requests.clear()
-    assert source.renew(box, old) is None
+    assert source.revalidate(box, old) is None
     values, version = source.fetch(box)
     assert server.requests == {path: 1}
     np.testing.assert_array_equal(values, pillow(server, path, "RGB"))
@@ -665,7 +670,7 @@ def test_a_copy_of_what_is_gone_is_no_longer_good(server, one, reply):
     source, box, path = one
     old = expire(source.fetch(box)[1])
     server.replies[path] = [reply]
-    assert source.renew(box, old) is None
+    assert source.revalidate(box, old) is None
 
 
 @pytest.mark.parametrize("reply", [Reply(500), Reply(503), Reply(hang_up=True)])
@@ -674,7 +679,7 @@ def test_while_the_server_is_in_trouble_a_stale_copy_is_used(server, one, reply,
     old = expire(source.fetch(box)[1])
     server.requests.clear()
     server.always = reply
-    assert source.renew(box, old) == old
+    assert source.revalidate(box, old) == old
     assert server.requests == {path: 1}
     assert "stale copy" in caplog.text
     assert path in caplog.text
@@ -685,8 +690,8 @@ def test_without_the_server_a_stale_copy_is_used(server, one, caplog):
     old = expire(source.fetch(box)[1])
     server.stop()
     with caplog.at_level(logging.WARNING, "biggus.backends.tiles"):
-        assert source.renew(box, old) == old
-        assert source.renew(box, old) == old
+        assert source.revalidate(box, old) == old
+        assert source.revalidate(box, old) == old
     assert caplog.text.count("stale copy") == 2
 
 
@@ -697,17 +702,17 @@ def test_a_box_of_several_tiles_has_the_versions_of_all(server):
     _, version = source.fetch(box)
     assert len(json.loads(version)) == 6
     server.requests.clear()
-    assert source.renew(box, version) == version
+    assert source.revalidate(box, version) == version
     assert not server.requests
-    new = source.renew(box, expire(version))
+    new = source.revalidate(box, expire(version))
     assert sum(server.requests.values()) == 6
     assert len(json.loads(new)) == 6
     server.salt = 1
-    assert source.renew(box, expire(new)) is None
+    assert source.revalidate(box, expire(new)) is None
 
 
 @pytest.mark.parametrize("held", [b"", b"x", b"[]", b"[[1,2,3,4]]", b"[[null]]", b"{}", b"7"])
 def test_a_version_of_another_kind_is_not_good(server, one, held):
     source, box, _ = one
-    assert source.renew(box, held) is None
+    assert source.revalidate(box, held) is None
     assert not server.requests

@@ -17,8 +17,8 @@ from biggus.backends.http import client
 from biggus.backends.location import Location
 from biggus.backends.tiles.backend import TilesBackend
 from biggus.cache import Cache
+from biggus.sources.wrappers import Annotated
 from biggus.testing import RecordingSource, SourceTests
-from biggus.wrappers import Annotated
 
 pytestmark = pytest.mark.machine
 

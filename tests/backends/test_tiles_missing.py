@@ -17,7 +17,7 @@ from biggus.backends.location import Location
 from biggus.backends.tiles.backend import TilesBackend
 from biggus.cache import Cache
 from biggus.errors import OfflineError, OpenError, SourceError
-from biggus.source import read
+from biggus.sources.base import read
 
 PATH = "/RGB/3/2/1.png?size=8"
 BOX = (slice(8, 16, 1), slice(16, 24, 1), slice(0, 3, 1))
@@ -90,11 +90,11 @@ def test_an_expired_one_is_renewed_while_it_is_missing(server, status):
     held = source.fetch(BOX)[1]
     server.requests.clear()
     server.seen.clear()
-    new = source.renew(BOX, expire(held))
+    new = source.revalidate(BOX, expire(held))
     assert server.requests == {PATH: 1}
     assert not {"If-None-Match", "If-Modified-Since"} & set(server.seen[0][1])
-    assert source.renew(BOX, new) == new
-    assert source.renew(BOX, expire(new)) is not None
+    assert source.revalidate(BOX, new) == new
+    assert source.revalidate(BOX, expire(new)) is not None
     assert server.requests == {PATH: 2}
 
 
@@ -122,7 +122,7 @@ def test_other_answers_do_not_renew_it(server, reply):
     server.always = Reply(404)
     held = expire(source.fetch(BOX)[1])
     server.always = reply
-    assert source.renew(BOX, held) is None
+    assert source.revalidate(BOX, held) is None
 
 
 @pytest.mark.parametrize("reply", [Reply(503), Reply(hang_up=True)])
@@ -131,7 +131,7 @@ def test_a_server_in_trouble_leaves_it(server, reply):
     server.always = Reply(404)
     held = expire(source.fetch(BOX)[1])
     server.always = reply
-    assert source.renew(BOX, held) == held
+    assert source.revalidate(BOX, held) == held
 
 
 def test_it_is_never_kept_where_it_is_an_error(server, cache):
@@ -140,7 +140,7 @@ def test_it_is_never_kept_where_it_is_an_error(server, cache):
     held = expire(filled.fetch(BOX)[1])
     strict = source_of(server, missing="raise")
     assert strict.token != filled.token
-    assert strict.renew(BOX, held) is None
+    assert strict.revalidate(BOX, held) is None
     for _ in range(2):
         with pytest.raises(SourceError, match="404"):
             read(cache.wrap(strict), BOX)
@@ -156,14 +156,14 @@ def test_a_mixed_box_has_the_versions_of_both_kinds(server):
     assert (values[:, :8] == 7).all()
     assert (values[:, 8:] != 7).any()
     assert [len(row) for row in json.loads(version)] == [5, 4]
-    assert source.renew(box, expire(version)) is not None
-    assert source.renew(box, expire(version)) is None
+    assert source.revalidate(box, expire(version)) is not None
+    assert source.revalidate(box, expire(version)) is None
 
 
 @pytest.mark.parametrize("marks", [["gone"], ["missing", "missing"], [True], [[]]])
 def test_unknown_marks_are_not_good(server, marks):
     held = json.dumps([[None, None, time.time(), time.time() + 100, *marks]]).encode()
-    assert source_of(server).renew(BOX, held) is None
+    assert source_of(server).revalidate(BOX, held) is None
 
 
 ABSENT = {
@@ -182,7 +182,7 @@ def test_other_ways_of_having_no_tile_are_filled_if_told(server, cache, how):
     values, version = told.fetch(box)
     assert (values[:, :8] == 7).all()
     assert (values[:, 8:] != 7).any()
-    assert told.renew(box, expire(version)) is not None
+    assert told.revalidate(box, expire(version)) is not None
     assert (read(cache.wrap(told), box) == values).all()
     # Nobody else is given what was filled.
     for source in (source_of(server), source_of(server, missing="raise", absent=ABSENT[how][1])):

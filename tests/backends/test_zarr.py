@@ -23,7 +23,7 @@ from biggus.backends import files
 from biggus.backends.location import Location
 from biggus.backends.zarr.backend import ZarrBackend
 from biggus.errors import BiggusError, GoneError, OpenError, SourceError, VariableError
-from biggus.source import read, whole
+from biggus.sources.base import read, whole
 
 zarr = pytest.importorskip("zarr")
 numcodecs = pytest.importorskip("numcodecs")
@@ -752,7 +752,7 @@ def test_spawned_process(tmp_path):
     source = open_zarr(path)
     (tmp_path / "source.pickle").write_bytes(pickle.dumps(source))
     code = (
-        "import pickle, sys; from biggus.source import read, whole;"
+        "import pickle, sys; from biggus.sources.base import read, whole;"
         "s = pickle.load(open(sys.argv[1], 'rb')); print(read(s, whole(s.shape)).tolist())"
     )
     done = subprocess.run(

@@ -19,7 +19,7 @@ from biggus.backends.location import Location
 from biggus.backends.zarr.backend import ZarrBackend
 from biggus.backends.zarr.direct import DirectReader
 from biggus.errors import SourceError
-from biggus.source import read, whole
+from biggus.sources.base import read, whole
 
 zarr = pytest.importorskip("zarr")
 numcodecs = pytest.importorskip("numcodecs")
@@ -33,7 +33,7 @@ CODECS = zarr.codecs
 def open_direct(path):
     """Open a store, and make sure that zarr-python has no part in reading it."""
     source = ZarrBackend().open(Location(path), "/")
-    assert not source.waits
+    assert not source.io_bound
     assert source.lock is None
     assert source.fresh
     assert isinstance(source._reader, DirectReader)
@@ -405,7 +405,7 @@ def test_a_store_replaced_by_another_is_an_error(tmp_path):
     create(tmp_path / "a.zarr", np.ones((4, 4)), chunks=(2, 2))
     create(tmp_path / "b.zarr", np.ones((4, 4)), chunks=(4, 2))
     source = ZarrBackend().open(Location(tmp_path / "a.zarr"), "/")
-    assert not source.waits
+    assert not source.io_bound
     assert_same(read(source, whole((4, 4))), np.ones((4, 4)))
     (tmp_path / "a.zarr").rename(tmp_path / "c.zarr")
     (tmp_path / "b.zarr").rename(tmp_path / "a.zarr")
@@ -416,6 +416,6 @@ def test_a_store_replaced_by_another_is_an_error(tmp_path):
 def test_what_is_not_known_is_left_to_zarr(tmp_path):
     create(tmp_path / "a.zarr", np.array([(1, 2.0)], "i4,f8"), chunks=(1,))
     source = ZarrBackend().open(Location(tmp_path / "a.zarr"), "/")
-    assert source.waits
+    assert source.io_bound
     assert source[(slice(0, 1, 1),)]["f1"].tolist() == [2.0]
     assert source.peak_bytes((slice(0, 1, 1),)) >= 24

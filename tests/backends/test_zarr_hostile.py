@@ -14,7 +14,7 @@ from biggus.backends.zarr import expected as zarr_expected
 from biggus.backends.zarr import http as zarr_http
 from biggus.backends.zarr.expected import expected, refused_type
 from biggus.errors import OpenError, SourceError
-from biggus.source import read, whole
+from biggus.sources.base import read, whole
 
 zarr = pytest.importorskip("zarr")
 pytest.importorskip("urllib3")

@@ -10,7 +10,7 @@ import pytest
 import biggus
 from biggus.backends.location import Location
 from biggus.backends.zarr.backend import ZarrBackend
-from biggus.source import read, whole
+from biggus.sources.base import read, whole
 
 zarr = pytest.importorskip("zarr")
 

@@ -21,7 +21,7 @@ from biggus.backends.location import Location
 from biggus.backends.zarr import grids, indirect
 from biggus.backends.zarr.backend import ZarrBackend
 from biggus.errors import OpenError, SourceError
-from biggus.source import read, whole
+from biggus.sources.base import read, whole
 
 zarr = pytest.importorskip("zarr")
 

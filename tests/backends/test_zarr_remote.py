@@ -26,7 +26,7 @@ from biggus.backends.zarr import bodies
 from biggus.backends.zarr import remote as zarr_remote
 from biggus.backends.zarr.backend import ZarrBackend
 from biggus.errors import GoneError, OpenError, SourceError, VariableError
-from biggus.source import read, whole
+from biggus.sources.base import read, whole
 
 zarr = pytest.importorskip("zarr")
 pytest.importorskip("urllib3")
@@ -255,11 +255,11 @@ def test_no_request_while_fresh(server):
     np.testing.assert_array_equal(values, DATA[ONE])
     assert source.version(ONE) is None
     server.requests.clear()
-    assert source.renew(ONE, version) == version
-    assert source.renew(ONE, age(version, 90)) == age(version, 90)
+    assert source.revalidate(ONE, version) == version
+    assert source.revalidate(ONE, age(version, 90)) == age(version, 90)
     assert server.requests == []
-    assert source.renew(ONE, b"garbage") is None
-    assert source.renew(BOX, version) is None
+    assert source.revalidate(ONE, b"garbage") is None
+    assert source.revalidate(BOX, version) is None
 
 
 @pytest.mark.parametrize("validators", ["etags", "dates"])
@@ -270,14 +270,14 @@ def test_one_conditional_request_when_stale(server, validators):
     source = open_url(f"{server.url}/s.zarr", "plain", fresh_for=100)
     version = age(source.fetch(ONE)[1], 200)
     server.requests.clear()
-    renewed = source.renew(ONE, version)
+    revalidated = source.revalidate(ONE, version)
     assert server.paths() == ["/s.zarr/plain/c/0/0"]
-    assert json.loads(renewed)["checked"] > time.time() - 50
-    assert source.renew(ONE, renewed) == renewed
+    assert json.loads(revalidated)["checked"] > time.time() - 50
+    assert source.revalidate(ONE, revalidated) == revalidated
     assert len(server.requests) == 1
     chunk.write_bytes(chunk.read_bytes())
     set_back(chunk, 50)
-    assert source.renew(ONE, version) is None
+    assert source.revalidate(ONE, version) is None
 
 
 def set_back(path, seconds):
@@ -301,25 +301,25 @@ def test_without_validators_a_stale_copy_is_fetched_again(server):
     server.etags = False
     source = open_url(f"{server.url}/s.zarr", "plain", fresh_for=100)
     version = source.fetch(ONE)[1]
-    assert source.renew(ONE, version) == version
-    assert source.renew(ONE, age(version, 200)) is None
+    assert source.revalidate(ONE, version) == version
+    assert source.revalidate(ONE, age(version, 200)) is None
 
 
 def test_absence_is_verified_too(server):
     source = open_url(f"{server.url}/s.zarr", "sparse", fresh_for=100)
     box = (slice(0, 2, 1),)
     version = age(source.fetch(box)[1], 200)
-    assert source.renew(box, version) is not None
+    assert source.revalidate(box, version) is not None
     zarr.open_array(server.folder / "s.zarr/sparse")[0:2] = 5
-    assert source.renew(box, version) is None
+    assert source.revalidate(box, version) is None
 
 
 def test_changed_metadata_makes_copies_stale(server, monkeypatch):
     source = open_url(f"{server.url}/s.zarr", "plain", fresh_for=0.0)
     version = source.fetch(ONE)[1]
-    assert source.renew(ONE, version) is not None
+    assert source.revalidate(ONE, version) is not None
     zarr.open_array(server.folder / "s.zarr/plain").resize((40, 30))
-    assert source.renew(ONE, version) is None
+    assert source.revalidate(ONE, version) is None
 
 
 def test_a_server_that_is_out_of_reach_leaves_the_copy(server, caplog):
@@ -327,10 +327,10 @@ def test_a_server_that_is_out_of_reach_leaves_the_copy(server, caplog):
     source = open_url(f"{server.url}/s.zarr", "plain", fresh_for=100, retries=0)
     version = age(source.fetch(ONE)[1], 200)
     server.failures["/s.zarr/plain/c/0/0"] = [10**6, status(503)]
-    assert source.renew(ONE, version) == version
+    assert source.revalidate(ONE, version) == version
     assert "kept" in caplog.text
     server.failures["/s.zarr/plain/c/0/0"] = [10**6, broken]
-    assert source.renew(ONE, version) == version
+    assert source.revalidate(ONE, version) == version
 
 
 # Threads and processes ----------------------------------------------------------------
@@ -351,7 +351,7 @@ def test_pickles_and_reads_in_a_spawned_process(server, tmp_path):
     assert again.fresh_for == 5
     (tmp_path / "source.pickle").write_bytes(pickle.dumps(source))
     code = (
-        "import pickle, sys; from biggus.source import read, whole;"
+        "import pickle, sys; from biggus.sources.base import read, whole;"
         "s = pickle.load(open(sys.argv[1], 'rb')); print(read(s, whole(s.shape)).sum())"
     )
     done = subprocess.run(
@@ -389,7 +389,7 @@ def test_a_server_process_that_is_killed(tmp_path, monkeypatch, sharded):
         process.stdout.close()
     with pytest.raises(SourceError, match="connection"):
         read(source, BOX)
-    assert source.renew(BOX, age(version, 200)) == age(version, 200)
+    assert source.revalidate(BOX, age(version, 200)) == age(version, 200)
     with pytest.raises(GoneError):
         open_url(url, retries=0)
 
@@ -410,8 +410,8 @@ def test_memory_of_fsspec():
         corner = (slice(1, 4, 1), slice(2, 5, 1))
         values, version = source.fetch(corner)
         np.testing.assert_array_equal(values, DATA[corner])
-        assert source.renew(corner, version) == version
-        assert source.renew(corner, age(version, 200)) is None
+        assert source.revalidate(corner, version) == version
+        assert source.revalidate(corner, age(version, 200)) is None
         fs.rm("/test-zarr-remote.zarr", recursive=True)
         with pytest.raises(SourceError, match="gone"):
             read(source, corner)
@@ -469,10 +469,10 @@ def test_a_bucket_that_may_not_be_listed(bucket, which):
     told = open_url(url, "a", zarr_format=chosen, absent=(403, 410), fresh_for=0)
     values, version = told.fetch(whole((8,)))
     assert values.tolist() == SPARSE
-    assert told.renew(whole((8,)), version) is not None
+    assert told.revalidate(whole((8,)), version) is not None
     assert pickle.loads(pickle.dumps(told))[whole((8,))].tolist() == SPARSE
     zarr.open_array(bucket.folder / "b.zarr/a")[0:2] = 5
-    assert told.renew(whole((8,)), version) is None
+    assert told.revalidate(whole((8,)), version) is None
 
 
 def test_the_other_format_that_is_forbidden_is_not_there(bucket):

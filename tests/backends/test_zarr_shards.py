@@ -22,7 +22,7 @@ from biggus.backends.zarr.backend import ZarrBackend
 from biggus.backends.zarr.direct import DirectReader
 from biggus.backends.zarr.store import Record
 from biggus.errors import SourceError
-from biggus.source import read, whole
+from biggus.sources.base import read, whole
 
 zarr = pytest.importorskip("zarr")
 pytest.importorskip("urllib3")
@@ -557,7 +557,7 @@ def test_verifying_costs_no_download_that_is_not_needed(
     np.testing.assert_array_equal(values, DATA[box])
     shard = "/a.zarr/c/0/0"
     server.requests.clear()
-    again = source.renew(box, version)
+    again = source.revalidate(box, version)
     assert server.paths().count(shard) == 1
     if knows_ranges and not etags:
         assert again is None  # for nothing tells
@@ -569,7 +569,7 @@ def test_verifying_costs_no_download_that_is_not_needed(
     found = []
 
     def anew():
-        assert source.renew(box, version) is None
+        assert source.revalidate(box, version) is None
         found.append(source.fetch(box)[0])
 
     _, sent = server.cost(anew)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from biggus.cache import Cache
-from biggus.source import Source
+from biggus.sources.base import Source
 
 
 class Counting(Source):
@@ -23,7 +23,7 @@ class Counting(Source):
         self.masked = isinstance(values, np.ma.MaskedArray)
         self.now = b"one"
         self.fetched = []
-        self.renewed = []
+        self.revalidated = []
         self.failure = None
         self.gate = None
         self.reading = threading.Semaphore(0)
@@ -42,9 +42,9 @@ class Counting(Source):
     def state(self):
         return self.now
 
-    def renew(self, box, held):
-        self.renewed.append(box)
-        return super().renew(box, held)
+    def revalidate(self, box, held):
+        self.revalidated.append(box)
+        return super().revalidate(box, held)
 
 
 @pytest.fixture(scope="session")

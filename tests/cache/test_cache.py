@@ -16,7 +16,7 @@ from biggus.cache import Cache, default_cache
 from biggus.cache.cache import DEFAULT_SIZE
 from biggus.errors import BiggusError, CacheError, OptionError
 from biggus.options import parse_size
-from biggus.wrappers import ObjectSource
+from biggus.sources.wrappers import ObjectSource
 
 WHOLE = (slice(0, 1000, 1),)
 
@@ -127,7 +127,7 @@ def test_a_use_in_another_process_counts(tmp_path, box):
     code = """if True:
         import sys, numpy as np
         from biggus.cache import Cache
-        from biggus.wrappers import ObjectSource
+        from biggus.sources.wrappers import ObjectSource
         source = ObjectSource(np.zeros(9 * 10**5, "u1"), chunks=(10**5,), token="zeros")
         cached = Cache(sys.argv[1], 10**6).wrap(source)
         cached[slice(0, 1, 1),]  # and ends without a word
@@ -237,7 +237,7 @@ def test_a_disk_that_takes_no_more_fails_no_read(tmp_path, entries, most):
     code = """if True:
         import resource, sys, numpy as np
         from biggus.cache import Cache
-        from biggus.wrappers import ObjectSource
+        from biggus.sources.wrappers import ObjectSource
         cache = Cache(sys.argv[1])
         most = int(sys.argv[2])
         resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
@@ -368,7 +368,7 @@ def test_repr_names_folder_and_limit(cache):
 HAMMER = """if True:
     import random, sys, numpy as np
     from biggus.cache import Cache
-    from biggus.wrappers import ObjectSource
+    from biggus.sources.wrappers import ObjectSource
     path, seed = sys.argv[1], int(sys.argv[2])
     values = np.arange(40_000).reshape(200, 200)
     chance = random.Random(seed)
@@ -408,7 +408,7 @@ def test_eight_processes_on_one_cache(tmp_path):
 WRITER = """if True:
     import itertools, sys, numpy as np
     from biggus.cache import Cache
-    from biggus.wrappers import ObjectSource
+    from biggus.sources.wrappers import ObjectSource
     cache = Cache(sys.argv[1])
     print("ready", flush=True)
     for turn in itertools.count():
@@ -445,7 +445,7 @@ def test_a_fork_goes_on_with_the_cache(tmp_path):
     code = """if True:
         import os, sys, threading, numpy as np
         from biggus.cache import Cache
-        from biggus.wrappers import ObjectSource
+        from biggus.sources.wrappers import ObjectSource
         cache = Cache(sys.argv[1])
         cached = cache.wrap(ObjectSource(np.arange(1000), token="forked"), (100,))
         cached[slice(0, 500, 1),]
@@ -474,7 +474,7 @@ def test_workers_of_multiprocessing_write_down_what_they_stored(tmp_path):
     code = """if True:
         import sys, multiprocessing, numpy as np
         from biggus.cache import Cache
-        from biggus.wrappers import ObjectSource
+        from biggus.sources.wrappers import ObjectSource
         cached = Cache(sys.argv[1]).wrap(ObjectSource(np.arange(1000), token="w"), (100,))
         def work():
             cached[slice(0, 1000, 1),]

@@ -15,8 +15,8 @@ import biggus
 from biggus.cache import Cache, Cached
 from biggus.errors import CacheError, OfflineError, SourceError
 from biggus.options import set_options
-from biggus.source import read, whole
-from biggus.wrappers import ObjectSource
+from biggus.sources.base import read, whole
+from biggus.sources.wrappers import ObjectSource
 
 
 @st.composite
@@ -147,8 +147,8 @@ def test_a_renewed_version_is_written_down(cache, counting, box):
     class Expiring(counting):
         now = b"1"
 
-        def renew(self, asked, held):
-            self.renewed.append(held)
+        def revalidate(self, asked, held):
+            self.revalidated.append(held)
             return b"%d" % (int(held) + 1)
 
     source = Expiring(np.arange(4), (4,))
@@ -158,7 +158,7 @@ def test_a_renewed_version_is_written_down(cache, counting, box):
         values, version = cached.fetch(box((0, 4)))
         assert values.tolist() == [0, 1, 2, 3]
         assert version == expected
-    assert source.renewed == [b"1", b"2", b"3"]
+    assert source.revalidated == [b"1", b"2", b"3"]
     assert len(source.fetched) == 1
 
 
@@ -219,7 +219,7 @@ def test_presence_is_told_without_asking_the_source(cache, counting, box):
     cached = cache.wrap(source)
     assert source not in cache
     cached[box((0, 4))]
-    asked = len(source.renewed)
+    asked = len(source.revalidated)
     assert cached.cached(box((1, 3)))
     assert not cached.cached(box((1, 5)))
     assert (source, box((0, 4))) in cache
@@ -230,30 +230,30 @@ def test_presence_is_told_without_asking_the_source(cache, counting, box):
     assert source in cache
     assert cached in cache
     assert "nothing" not in cache
-    assert (len(source.fetched), len(source.renewed)) == (2, asked)
+    assert (len(source.fetched), len(source.revalidated)) == (2, asked)
 
 
 def test_what_is_in_the_cache_is_at_hand(cache, counting, box, entries):
     source = counting(np.arange(8), (4,), remote=True)
     cached = cache.wrap(source)
-    assert cached.at_hand(box((0, 4))) is None
+    assert cached.cached_read(box((0, 4))) is None
     cached[box((0, 4))]
-    assert cached.at_hand(box((0, 4))).tolist() == [0, 1, 2, 3]
-    assert cached.at_hand(box((1, 3))).tolist() == [1, 2]
+    assert cached.cached_read(box((0, 4))).tolist() == [0, 1, 2, 3]
+    assert cached.cached_read(box((1, 3))).tolist() == [1, 2]
     for elsewhere in ((3, 5), (4, 8)):
-        assert cached.at_hand(box(elsewhere)) is None
+        assert cached.cached_read(box(elsewhere)) is None
     source.now = b"two"
-    assert cached.at_hand(box((1, 3))) is None
+    assert cached.cached_read(box((1, 3))) is None
     with set_options(offline=True):
-        assert cached.at_hand(box((1, 3))).tolist() == [1, 2]
+        assert cached.cached_read(box((1, 3))).tolist() == [1, 2]
     source.now = b"one"
     (path,) = entries(cache)
     for length in (0, 50, 61):
         path.write_bytes(path.read_bytes()[:length])
-        assert cached.at_hand(box((1, 3))) is None
+        assert cached.cached_read(box((1, 3))) is None
     assert len(source.fetched) == 1
     objects = cache.wrap(counting(np.array(["a"], object)))
-    assert objects.at_hand(box((0, 1))) is None
+    assert objects.cached_read(box((0, 1))) is None
 
 
 def test_offline_takes_what_there_is_and_asks_nothing(cache, counting, box):
@@ -261,13 +261,13 @@ def test_offline_takes_what_there_is_and_asks_nothing(cache, counting, box):
     cached = cache.wrap(source)
     cached[box((0, 4))]
     source.now = b"two"
-    before = len(source.fetched), len(source.renewed)
+    before = len(source.fetched), len(source.revalidated)
     with set_options(offline=True):
         assert cached[box((0, 4))].tolist() == [0, 1, 2, 3]
         with pytest.raises(OfflineError, match=r"counting|source") as caught:
             cached[box((0, 8))]
         assert "\n" not in str(caught.value)
-    assert (len(source.fetched), len(source.renewed)) == before
+    assert (len(source.fetched), len(source.revalidated)) == before
     assert cached[box((0, 4))].tolist() == [0, 1, 2, 3]
     assert len(source.fetched) == before[0] + 1
 
@@ -412,7 +412,7 @@ def test_a_read_that_was_given_up_fails_no_other(cache, counting, box):
                 raise OSError("nobody waits for this any longer")
             return values
 
-    source = Failing(np.arange(8.0), (4,), waits=True)
+    source = Failing(np.arange(8.0), (4,), io_bound=True)
     array = biggus.ArrayAdapter(source, cache=cache)
     with pytest.raises(SourceError, match="this ends"):
         array.ndarray()
@@ -472,16 +472,16 @@ def test_versions_are_those_of_whole_chunks(cache, counting, box):
         values, version = cached.fetch(asked)
         assert values.tolist() == source.values[asked].tolist()
         assert version == cached.version(asked)
-        assert cached.renew(asked, version) == version
-        assert cached.renew(asked, b"never told") is None
-        assert cached.renew(asked, b"biggus chunks\0") is None
-        assert not cached.renewal_waits(asked, version)
+        assert cached.revalidate(asked, version) == version
+        assert cached.revalidate(asked, b"never told") is None
+        assert cached.revalidate(asked, b"biggus chunks\0") is None
+        assert not cached.revalidation_waits(asked, version)
     (held,) = {cached.version(box((1, 6))), cached.version(box((9, 13)))}
     # What changes in another chunk is of no concern.
     source.versions = (b"a", b"c", b"a", b"b")
-    assert cached.renew(box((1, 6)), held) is None
-    assert cached.renew(box((9, 13)), held) == held
-    assert cached.renew(box((1, 16)), held) is None
+    assert cached.revalidate(box((1, 6)), held) is None
+    assert cached.revalidate(box((9, 13)), held) == held
+    assert cached.revalidate(box((1, 16)), held) is None
     source.versions = (b"a", None, b"a", b"b")
     assert cached.version(box((1, 6))) is None
     assert cached.fetch(box((1, 6)))[1] is None
@@ -497,10 +497,10 @@ def test_nested_caches_of_other_grids_see_changes(tmp_path, counting, box):
     nested = near.wrap(far.wrap(source), chunks=(8,))
     # Both chunks of the near one have the same version, made of two each.
     held = nested.fetch(box((0, 16)))[1]
-    assert nested.renew(box((0, 16)), held) == held
+    assert nested.revalidate(box((0, 16)), held) == held
     for changed in ((b"a", b"a", b"b", b"b"), (b"a", b"b", b"a", b"c")):
         source.versions = changed
-        assert nested.renew(box((0, 16)), held) is None
+        assert nested.revalidate(box((0, 16)), held) is None
     source.fetched.clear()
     source.values = -source.values
     source.versions = (b"a", b"b", b"c", b"b")
@@ -515,15 +515,15 @@ def test_a_copy_that_a_server_must_renew_is_waited_for_and_asked_for_once(cache,
     source = Slow(np.arange(16), (4,), remote=True)
     cached = cache.wrap(source)
     cached[box((0, 16))]
-    source.renewed.clear()
-    assert cached.renewal_waits(box((1, 2)), b"a")
-    assert cached.at_hand(box((1, 3))) is None
-    assert source.renewed == []
+    source.revalidated.clear()
+    assert cached.revalidation_waits(box((1, 2)), b"a")
+    assert cached.cached_read(box((1, 3))) is None
+    assert source.revalidated == []
     assert cached[box((1, 6))].tolist() == [1, 2, 3, 4, 5]
-    assert source.renewed == [box((0, 4)), box((4, 8))]
+    assert source.revalidated == [box((0, 4)), box((4, 8))]
     with set_options(offline=True):
-        assert cached.at_hand(box((1, 3))).tolist() == [1, 2]
-        assert not cached.renewal_waits(box((1, 2)), b"a")
+        assert cached.cached_read(box((1, 3))).tolist() == [1, 2]
+        assert not cached.revalidation_waits(box((1, 2)), b"a")
 
 
 def test_offline_versions_are_those_of_what_is_held(cache, counting, box):
@@ -540,7 +540,7 @@ def test_offline_versions_are_those_of_what_is_held(cache, counting, box):
     version = cached.fetch(box((1, 7)))[1]
     with set_options(offline=True):
         assert cached.version(box((1, 7))) == version
-        assert cached.renew(box((1, 7)), version) == version
+        assert cached.revalidate(box((1, 7)), version) == version
         assert cached.version(box((1, 9))) is None
         assert cached.fetch(box((1, 7)))[1] == version
 
@@ -555,8 +555,8 @@ def test_it_says_what_the_source_says(cache, counting):
                  "fill_value", "masked"):  # fmt: skip
         assert getattr(cached, name) == getattr(source, name)
     assert cached.state() == b"one"
-    assert cached.waits
-    assert not cached.resident
+    assert cached.io_bound
+    assert not cached.in_memory
 
 
 def test_it_pickles_by_source_and_folder(cache, box):

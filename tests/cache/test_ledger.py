@@ -12,7 +12,7 @@ from biggus.cache import Cache
 from biggus.cache.files import Files
 from biggus.cache.ledger import NAME, SHARDS, BusyError, DamagedError, Ledger, hex_of
 from biggus.cache.sweep import Sweeper
-from biggus.wrappers import ObjectSource
+from biggus.sources.wrappers import ObjectSource
 
 KEYS = [f"{number:02x}" * 20 for number in range(0, 256, 8)]
 

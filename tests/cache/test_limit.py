@@ -15,7 +15,7 @@ import pytest
 
 from biggus.cache import Cache
 from biggus.cache.ledger import NAME
-from biggus.wrappers import ObjectSource
+from biggus.sources.wrappers import ObjectSource
 
 LIMIT = 500_000
 CHUNK = 10_000
@@ -24,7 +24,7 @@ ON_DISK = 12_288
 WRITER = """if True:
     import sys, threading, numpy as np
     from biggus.cache import Cache
-    from biggus.wrappers import ObjectSource
+    from biggus.sources.wrappers import ObjectSource
     folder, limit, token, chunk, count, threads, spoken = sys.argv[1:]
     limit, chunk, count, threads = int(limit), int(chunk), int(count), int(threads)
     values = np.arange(count * chunk, dtype="u1")

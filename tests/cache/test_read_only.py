@@ -17,7 +17,7 @@ import pytest
 import biggus
 from biggus.cache import Cache, default_cache
 from biggus.errors import CacheError
-from biggus.wrappers import ObjectSource
+from biggus.sources.wrappers import ObjectSource
 
 VALUES = np.arange(1000)
 ALL = (slice(0, 1000, 1),)
@@ -27,7 +27,7 @@ READ = """if True:
     import biggus, biggus.api, platformdirs
     from biggus.cache import Cache
     from biggus.errors import CacheError
-    from biggus.wrappers import ObjectSource
+    from biggus.sources.wrappers import ObjectSource
     from tests.cache.conftest import Counting
     if os.geteuid() == 0:
         os.setgid(65534)

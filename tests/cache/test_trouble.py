@@ -15,7 +15,7 @@ import pytest
 
 from biggus.cache import Cache
 from biggus.cache.trouble import trouble
-from biggus.wrappers import ObjectSource
+from biggus.sources.wrappers import ObjectSource
 
 VALUES = np.random.default_rng(5).random((200, 200))
 ALL = (slice(0, 200, 1), slice(0, 200, 1))
@@ -189,7 +189,7 @@ def test_an_index_that_is_damaged_again_and_again_is_said_once(tmp_path, said):
 PROGRAM = """if True:
     import sys, numpy as np
     from biggus.cache import Cache
-    from biggus.wrappers import ObjectSource
+    from biggus.sources.wrappers import ObjectSource
     cache = Cache(sys.argv[1])
     {limit}
     values = np.random.default_rng(5).random((1000, 1000))

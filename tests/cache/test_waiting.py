@@ -13,7 +13,7 @@ import pytest
 from biggus.cache import Cache
 from biggus.cache.ledger import NAME
 from biggus.errors import CacheError
-from biggus.wrappers import ObjectSource
+from biggus.sources.wrappers import ObjectSource
 
 HOLDER = """if True:
     import sqlite3, sys
@@ -26,7 +26,7 @@ HOLDER = """if True:
 READER = """if True:
     import sys, numpy as np
     from biggus.cache import Cache
-    from biggus.wrappers import ObjectSource
+    from biggus.sources.wrappers import ObjectSource
     cache = Cache(sys.argv[1], "10 MB")
     values = np.arange(200_000)
     cached = cache.wrap(ObjectSource(values, token="read"), (1000,))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import biggus
 from biggus.cli import main
-from biggus.keys import numpy_selection
+from biggus.indexing.keys import numpy_selection
 from biggus.sinks.described import names_through
 
 h5py = pytest.importorskip("h5py")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 import biggus
-from biggus.source import Source, box_shape
+from biggus.sources.base import Source, box_shape
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,8 +28,8 @@ class Made(Source):
     fresh = True
     name = "made"
 
-    def __init__(self, shape, chunks=None, waits=False):
-        self.shape, self.chunks, self.waits = shape, chunks, waits
+    def __init__(self, shape, chunks=None, io_bound=False):
+        self.shape, self.chunks, self.io_bound = shape, chunks, io_bound
 
     def __getitem__(self, box):
         values = np.empty(box_shape(box), self.dtype)
@@ -58,12 +58,12 @@ class Layout(NamedTuple):
     chunks: Callable[[int, int], Any]
     """From the lengths of its axes."""
 
-    waits: bool = False
+    io_bound: bool = False
 
 
 LAYOUTS = {
     "blocks": Layout(lambda n, m: (min(n, 256), min(m, 512))),
-    "waiting": Layout(lambda n, m: (min(n, 256), min(m, 512)), waits=True),
+    "waiting": Layout(lambda n, m: (min(n, 256), min(m, 512)), io_bound=True),
     "rows": Layout(lambda n, m: (1, m)),
     "columns": Layout(lambda n, m: (n, 4)),
     "uneven": Layout(lambda n, m: ((n - 7, 7), (1, 0, *[m // 32] * 31, m - 1 - 31 * (m // 32)))),
@@ -72,9 +72,9 @@ LAYOUTS = {
 
 
 def made(layout, times):
-    chunks, waits = LAYOUTS[layout]
+    chunks, io_bound = LAYOUTS[layout]
     shape = shape_of(times)
-    return biggus.ArrayAdapter(Made(shape, chunks(*shape), waits))
+    return biggus.ArrayAdapter(Made(shape, chunks(*shape), io_bound))
 
 
 def shape_of(times):
@@ -194,7 +194,7 @@ EVALUATIONS = {
     "median0": lambda a, folder: biggus.median(a, axis=0).ndarray(),
     "median1": lambda a, folder: biggus.median(a, axis=1).ndarray(),
     "histogram": lambda a, folder: biggus.histogram(a, bins=50)[0].ndarray(),
-    "staged": lambda a, folder: ((a - a.mean(axis=0)) / a.std(axis=0)).max().ndarray(),
+    "needs_reduction": lambda a, folder: ((a - a.mean(axis=0)) / a.std(axis=0)).max().ndarray(),
     "turned": lambda a, folder: biggus.ndarrays([a.T.std(axis=0), a.T.max()]),
     "several": lambda a, folder: several(a),
     "parts": lambda a, folder: parts(a),

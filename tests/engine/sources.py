@@ -7,7 +7,7 @@ import time
 
 import numpy as np
 
-from biggus.source import Source, box_shape
+from biggus.sources.base import Source, box_shape
 
 
 class Failing(Source):
@@ -26,11 +26,11 @@ class Failing(Source):
     dtype = np.dtype("u1")
     name = "failing"
 
-    def __init__(self, shape, row, waits=False, cause=None):
+    def __init__(self, shape, row, io_bound=False, cause=None):
         self.shape = shape
         self.chunks = (1, *shape[1:])
         self.row = row
-        self.waits = waits
+        self.io_bound = io_bound
         self.cause = OSError("the disk is on fire") if cause is None else cause
 
     def __getitem__(self, box):

@@ -106,9 +106,9 @@ class Sizes(Passes):
 
     def make(self, stage):
         self.sizes = []
-        for convoy in convoys_of(stage.reductions, stage.outputs, 10**9):
-            for task in convoy.tasks():
-                self.sizes.append(len(pickle.dumps(narrowed(convoy.work(task)))))
+        for scan in convoys_of(stage.reductions, stage.outputs, 10**9):
+            for task in scan.tasks():
+                self.sizes.append(len(pickle.dumps(narrowed(scan.work(task)))))
         return []
 
 

@@ -12,15 +12,15 @@ from biggus import deadlines
 from biggus.engine import running
 from biggus.errors import BiggusError, DeadlineError, OptionError
 from biggus.flight import SingleFlight
-from biggus.source import Source
+from biggus.sources.base import Source
 
 
 class Part(Source):
     """Ten numbers; `during` is called by each read."""
 
-    def __init__(self, during, waits=False):
+    def __init__(self, during, io_bound=False):
         self.shape, self.dtype, self.chunks = (10,), np.dtype("i8"), (5,)
-        self.name, self.token, self.waits = "a part", None, waits
+        self.name, self.token, self.io_bound = "a part", None, io_bound
         self.during = during
 
     def __getitem__(self, box):
@@ -101,7 +101,7 @@ def test_one_within_another_ends_with_it(clock):
 
 def test_what_is_waited_for_in_vain():
     never = threading.Event()
-    array = biggus.ArrayAdapter(Part(lambda: never.wait(120), waits=True))
+    array = biggus.ArrayAdapter(Part(lambda: never.wait(120), io_bound=True))
     try:
         with biggus.set_options(deadline=0.3), pytest.raises(DeadlineError):
             array.ndarray()

@@ -15,24 +15,24 @@ import pytest
 from sources import Deadly, Failing, Patient
 
 import biggus
-from biggus.cells import CELL
 from biggus.engine.running import WAITING_TASKS
 from biggus.errors import BiggusError, SourceError
+from biggus.indexing.cells import CELL
 from biggus.testing import ArraySource, FaultySource, RecordingSource
 
 SHAPE = (64, CELL // 4)  # a row is a chunk; four are a cell
 CELLS = 16
 
 
-def failing(row=20, waits=False):
-    return biggus.ArrayAdapter(Failing(SHAPE, row, waits))
+def failing(row=20, io_bound=False):
+    return biggus.ArrayAdapter(Failing(SHAPE, row, io_bound))
 
 
 EVALUATIONS = {
     "mean": lambda a: a.mean(),
     "std axis 0": lambda a: a[:, :100].std(axis=0),
     "max axis 1": lambda a: a.max(axis=1),
-    "staged": lambda a: (a - a.mean()).max(),
+    "needs_reduction": lambda a: (a - a.mean()).max(),
     "median": lambda a: biggus.median(a[:, :1000], axis=0).max(),
     "elementwise": lambda a: a + 1,
 }
@@ -47,10 +47,10 @@ def check_error(error):
 
 
 @pytest.mark.parametrize("name", EVALUATIONS)
-@pytest.mark.parametrize("waits", [False, True])
-def test_on_threads_an_error_says_what_could_not_be_read(name, waits):
+@pytest.mark.parametrize("io_bound", [False, True])
+def test_on_threads_an_error_says_what_could_not_be_read(name, io_bound):
     with pytest.raises(SourceError) as caught:
-        EVALUATIONS[name](failing(waits=waits)).ndarray()
+        EVALUATIONS[name](failing(io_bound=io_bound)).ndarray()
     check_error(caught.value)
     assert isinstance(caught.value.__cause__, OSError)
 
@@ -73,17 +73,17 @@ def test_in_processes_an_error_says_what_could_not_be_read(name, processes):
 
 
 @pytest.mark.parametrize("workers", [1, 3])
-@pytest.mark.parametrize("waits", [False, True])
-def test_nothing_is_read_after_a_failure_but_what_was_under_way(workers, waits):
-    source = RecordingSource(Failing(SHAPE, 8, waits))
+@pytest.mark.parametrize("io_bound", [False, True])
+def test_nothing_is_read_after_a_failure_but_what_was_under_way(workers, io_bound):
+    source = RecordingSource(Failing(SHAPE, 8, io_bound))
     a = biggus.ArrayAdapter(source)
     with biggus.set_options(workers=workers), pytest.raises(SourceError):
         a.max().ndarray()
     settled = _settled(lambda: len(source.boxes))
-    under_way = max(workers, WAITING_TASKS) if waits else workers
+    under_way = max(workers, WAITING_TASKS) if io_bound else workers
     # A cell is four reads where reads wait, and one where they do not.
     assert settled <= 4 * (2 + under_way)
-    if not waits:
+    if not io_bound:
         assert settled <= 3 + workers
 
 
@@ -151,27 +151,27 @@ class Fragile:
             raise self.error
 
 
-@pytest.mark.parametrize("waits", [False, True])
+@pytest.mark.parametrize("io_bound", [False, True])
 @pytest.mark.parametrize("error", [OSError(28, "no space left"), KeyboardInterrupt()])
-def test_a_target_that_fails_ends_all(waits, error):
-    source = RecordingSource(Failing(SHAPE, -1, waits))
+def test_a_target_that_fails_ends_all(io_bound, error):
+    source = RecordingSource(Failing(SHAPE, -1, io_bound))
     target = Fragile(error)
     expected = KeyboardInterrupt if isinstance(error, KeyboardInterrupt) else BiggusError
     with biggus.set_options(workers=2), pytest.raises(expected):
         biggus.save(biggus.ArrayAdapter(source) * 2, target)
     blocks = _settled(lambda: target.blocks)
     assert 3 <= blocks <= 3 + WAITING_TASKS
-    assert not waits or len(source.boxes) < SHAPE[0] or blocks <= CELLS
+    assert not io_bound or len(source.boxes) < SHAPE[0] or blocks <= CELLS
 
 
 @pytest.mark.parametrize("cause", [KeyboardInterrupt(), SystemExit(3), MemoryError("full")])
-@pytest.mark.parametrize("waits", [False, True])
-def test_whatever_is_raised_arrives_and_evaluating_goes_on(cause, waits):
-    source = Failing(SHAPE, 20, waits, cause)
+@pytest.mark.parametrize("io_bound", [False, True])
+def test_whatever_is_raised_arrives_and_evaluating_goes_on(cause, io_bound):
+    source = Failing(SHAPE, 20, io_bound, cause)
     with pytest.raises((type(cause), SourceError)) as caught:
         biggus.ArrayAdapter(source).max().ndarray()
     assert cause in (caught.value, caught.value.__cause__)
-    assert biggus.ArrayAdapter(Failing(SHAPE, -1, waits)).max().ndarray() == 63
+    assert biggus.ArrayAdapter(Failing(SHAPE, -1, io_bound)).max().ndarray() == 63
 
 
 def test_a_failure_in_another_thread_is_raised_when_the_callers_own_task_is_done():

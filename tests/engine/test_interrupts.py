@@ -22,7 +22,7 @@ import biggus
 
 NAP, WAITS, WORKERS, WHAT = float(sys.argv[1]), sys.argv[2] == "True", int(sys.argv[3]), sys.argv[4]
 
-class Slow(biggus.source.Source):
+class Slow(biggus.sources.base.Source):
     shape, dtype, chunks, waits = (4096, 2**18), np.dtype("u1"), (4, 2**18), WAITS
     name = "slow"
     reads = 0
@@ -88,26 +88,28 @@ def interrupted(program, *arguments, within=20.0):
 
 
 @pytest.mark.parametrize(
-    ("what", "waits", "workers"),
+    ("what", "io_bound", "workers"),
     [
         ("several", True, 2),
         ("several", False, 1),
-        ("staged", False, 3),
+        ("needs_reduction", False, 3),
         ("save", False, 3),
         ("elementwise", True, 2),
         ("elementwise", False, 3),
     ],
 )
-def test_a_slow_evaluation_ends_at_once_and_reads_no_more(what, waits, workers):
-    said, more = interrupted(PROGRAM, 0.02, waits, workers, what)
+def test_a_slow_evaluation_ends_at_once_and_reads_no_more(what, io_bound, workers):
+    said, more = interrupted(PROGRAM, 0.02, io_bound, workers, what)
     assert said == "interrupted"
     # Of 1024 reads those alone are made that threads were given, and the next of each.
     assert 0 <= int(more.removeprefix("more ")) <= 2 * WAITING_THREADS
 
 
-@pytest.mark.parametrize(("what", "waits", "workers"), [("several", True, 2), ("save", False, 4)])
-def test_an_evaluation_ends_at_once_though_its_source_hangs(what, waits, workers):
-    assert interrupted(PROGRAM, 60, waits, workers, what) == ["interrupted"]
+@pytest.mark.parametrize(
+    ("what", "io_bound", "workers"), [("several", True, 2), ("save", False, 4)]
+)
+def test_an_evaluation_ends_at_once_though_its_source_hangs(what, io_bound, workers):
+    assert interrupted(PROGRAM, 60, io_bound, workers, what) == ["interrupted"]
 
 
 CHILDREN = """

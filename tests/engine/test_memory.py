@@ -26,16 +26,34 @@ ALLOWED = 16 * 2**20
 """Beyond the budget: what allocators keep that was freed, and libraries that are loaded late."""
 
 MADE = tuple([name for name in cases.EVALUATIONS if name not in ("save_hdf5", "save_zarr")])
-STORED = ("std0", "staged", "save_hdf5", "save_zarr")
+STORED = ("std0", "needs_reduction", "save_hdf5", "save_zarr")
 
 MEASURED = {
     "blocks*4": MADE,
-    "blocks*16": ("mean", "std0", "median", "median0", "staged", "save", "save_turned"),
-    "waiting*4": ("mean", "std0", "argmax", "median", "staged", "several", "parts", "save"),
+    "blocks*16": ("mean", "std0", "median", "median0", "needs_reduction", "save", "save_turned"),
+    "waiting*4": (
+        "mean",
+        "std0",
+        "argmax",
+        "median",
+        "needs_reduction",
+        "several",
+        "parts",
+        "save",
+    ),
     "rows*4": ("mean0", "std1", "argmax0", "median0", "several", "parts", "turned", "save_npy"),
     "columns*4": ("std0", "std1", "median1", "histogram", "parts", "compared", "save_npy"),
-    "uneven*4": ("std0", "std1", "median", "staged", "parts", "compared", "turned", "save"),
-    "none*4": ("std0", "argmax", "median1", "staged", "save_turned"),
+    "uneven*4": (
+        "std0",
+        "std1",
+        "median",
+        "needs_reduction",
+        "parts",
+        "compared",
+        "turned",
+        "save",
+    ),
+    "none*4": ("std0", "argmax", "median1", "needs_reduction", "save_turned"),
     "contiguous*4": (*STORED, "std", "argmax", "median", "histogram", "several", "parts"),
     "contiguous*16": ("mean", "std0", "save_npy"),
     "one_chunk*4": (*STORED, "turned"),
@@ -81,7 +99,7 @@ REFUSED = {
     "std axis 0": lambda a: a.std(axis=0).ndarray(),
     "of a part": lambda a: a[:, :10].max(axis=1).ndarray(),
     "median": lambda a: biggus.median(a, axis=0).ndarray(),
-    "staged": lambda a: (a - a.mean(axis=0)).max().ndarray(),
+    "needs_reduction": lambda a: (a - a.mean(axis=0)).max().ndarray(),
     "second pass": lambda a: (a[0] - biggus.zeros(4).mean()).max().ndarray(),
     "elementwise": lambda a: biggus.save(a * 2, cases.Nowhere(a.shape)),
     "difference": lambda a: (a - a[::-1]).ndarray(),

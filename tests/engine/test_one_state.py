@@ -16,11 +16,11 @@ import pytest
 from written import FORMATS, NEW, OLD, ROW, overwrite
 
 import biggus
-from biggus import source
 from biggus.backends import files
 from biggus.backends.files import file_version
 from biggus.cache import cached
 from biggus.errors import SourceChangedError, SourceError
+from biggus.sources import base as source
 
 Spawned = partial(ProcessPoolExecutor, mp_context=multiprocessing.get_context("spawn"))
 

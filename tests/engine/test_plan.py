@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 import biggus
-from biggus.cells import CELL
 from biggus.errors import MemoryBudgetError, ReadLimitError
-from biggus.source import Source, box_shape
+from biggus.indexing.cells import CELL
+from biggus.sources.base import Source, box_shape
 from biggus.testing import ArraySource, RecordingSource, UnreadableSource
 
 VALUES = np.arange(64 * 2**16, dtype="f4").reshape(64, -1)
@@ -38,7 +38,7 @@ ANALYSES = {
     "index arrays": lambda a: [a.oindex[[3, 60, 4], [7, 5, 60_000]].sum(axis=0)],
     "several": lambda a: [a.mean(), a.std(axis=0), a.max(axis=1), (a + 1).min()],
     "elementwise": lambda a: [a * 2, a.max()],
-    "staged": lambda a: [((a - a.mean(axis=0)) / a.std()).max()],
+    "needs_reduction": lambda a: [((a - a.mean(axis=0)) / a.std()).max()],
     "further pass": lambda a: [a.median(), a.mean()],
     "along an axis": lambda a: [biggus.median(a[:, :500], axis=0), a.sum()],
     "unlike": lambda a: [(a[:, :64] + a[:, :64].T).sum()],
@@ -50,10 +50,10 @@ ANALYSES = {
 
 
 @pytest.mark.parametrize("name", ANALYSES)
-@pytest.mark.parametrize("waits", [False, True])
+@pytest.mark.parametrize("io_bound", [False, True])
 @pytest.mark.parametrize("chunks", [(8, 2**16), ((1, 30, 33), 20_000)])
-def test_what_is_told_is_what_is_read(name, waits, chunks):
-    source = recording(chunks=chunks, waits=waits)
+def test_what_is_told_is_what_is_read(name, io_bound, chunks):
+    source = recording(chunks=chunks, io_bound=io_bound)
     arrays = ANALYSES[name](biggus.ArrayAdapter(source))
     plan = biggus.plan(arrays)
     assert source.boxes == []
@@ -65,7 +65,7 @@ def test_what_is_told_is_what_is_read(name, waits, chunks):
 
 
 def test_passes_are_told_one_by_one():
-    a = biggus.ArrayAdapter(UnreadableSource((64, 2**16), "f4", chunks=(8, 2**16), waits=False))
+    a = biggus.ArrayAdapter(UnreadableSource((64, 2**16), "f4", chunks=(8, 2**16), io_bound=False))
     plan = biggus.plan([((a - a.mean(axis=0)) / a.std(axis=0)).max()])
     assert [each.read_bytes for each in plan.passes] == [VALUES.nbytes, VALUES.nbytes]
     assert [each.times_read for each in plan.passes] == [1, 1]
@@ -82,7 +82,7 @@ def times_read(*arrays):
 
 def test_it_tells_how_often_a_chunk_is_read():
     def array(*chunks, shape=(4096, 4096)):
-        return biggus.ArrayAdapter(UnreadableSource(shape, "f4", chunks=chunks, waits=False))
+        return biggus.ArrayAdapter(UnreadableSource(shape, "f4", chunks=chunks, io_bound=False))
 
     a = array(256, 512)
     assert times_read(a.mean(), a.std(axis=0), (a * 2).max()) == 1
@@ -149,7 +149,7 @@ def test_more_than_may_be_read_is_refused_unread():
 
 
 def test_what_does_not_fit_has_no_plan():
-    a = biggus.ArrayAdapter(UnreadableSource((4, 2**20), "f8", chunks=(4, 2**20), waits=False))
+    a = biggus.ArrayAdapter(UnreadableSource((4, 2**20), "f8", chunks=(4, 2**20), io_bound=False))
     with biggus.set_options(memory="1 MB"), pytest.raises(MemoryBudgetError):
         biggus.plan([a.mean()])
 
@@ -157,7 +157,7 @@ def test_what_does_not_fit_has_no_plan():
 class Endless(Source):
     """More chunks than could be counted."""
 
-    shape, dtype, chunks, waits = (2**40, 2**40), np.dtype("u1"), (256, 256), False
+    shape, dtype, chunks, io_bound = (2**40, 2**40), np.dtype("u1"), (256, 256), False
 
     def __getitem__(self, box):
         return np.zeros(box_shape(box), "u1")
@@ -174,7 +174,7 @@ def test_a_window_of_something_endless_has_a_plan():
 
 @pytest.mark.parametrize("rows", [500, 20_000])
 def test_a_plan_takes_no_memory_in_the_number_of_its_tasks(rows):
-    a = biggus.ArrayAdapter(UnreadableSource((rows, CELL), "f4", chunks=(1, CELL), waits=False))
+    a = biggus.ArrayAdapter(UnreadableSource((rows, CELL), "f4", chunks=(1, CELL), io_bound=False))
     arrays = [a.mean(), a.max()]
     biggus.plan(arrays)
     tracemalloc.start()

@@ -15,7 +15,7 @@ ANALYSES = {
     "mean": lambda a: a.mean().ndarray(),
     "along an axis": lambda a: a.std(axis=0).ndarray(),
     "several": lambda a: biggus.ndarrays([a.max(axis=1), (a * 2).mean(), a - a[::-1]]),
-    "staged": lambda a: ((a - a.mean(axis=0)) / a.std()).max().ndarray(),
+    "needs_reduction": lambda a: ((a - a.mean(axis=0)) / a.std()).max().ndarray(),
     "median": lambda a: a.median().ndarray(),
     "of medians": lambda a: biggus.median(a[:, :1000], axis=0).max().ndarray(),
     "elementwise": lambda a: (a + 1).ndarray(),
@@ -23,9 +23,9 @@ ANALYSES = {
 }
 
 
-def array(waits=False):
+def array(io_bound=False):
     chunks = ((7, 3, 11, 9), (50_000, 2**17 - 50_000))
-    return biggus.ArrayAdapter(ArraySource(VALUES, chunks, token="values", waits=waits))
+    return biggus.ArrayAdapter(ArraySource(VALUES, chunks, token="values", io_bound=io_bound))
 
 
 def passes_of(calls):
@@ -47,18 +47,18 @@ def check(calls):
 
 
 @pytest.mark.parametrize("name", ANALYSES)
-@pytest.mark.parametrize(("waits", "workers"), [(False, 1), (False, 4), (True, 2)])
-def test_it_never_goes_back_and_ends_at_the_total(name, waits, workers):
+@pytest.mark.parametrize(("io_bound", "workers"), [(False, 1), (False, 4), (True, 2)])
+def test_it_never_goes_back_and_ends_at_the_total(name, io_bound, workers):
     calls = []
     with biggus.set_options(progress=lambda *call: calls.append(call), workers=workers):
-        ANALYSES[name](array(waits))
-    if calls or waits or name not in ("elementwise", "read"):  # of one read nothing is told
+        ANALYSES[name](array(io_bound))
+    if calls or io_bound or name not in ("elementwise", "read"):  # of one read nothing is told
         check(calls)
-    most = {"staged": 2, "median": 5, "of medians": 1}
+    most = {"needs_reduction": 2, "median": 5, "of medians": 1}
     assert len(passes_of(calls)) <= most.get(name, 1)
 
 
-@pytest.mark.parametrize("name", ["several", "staged", "elementwise", "read"])
+@pytest.mark.parametrize("name", ["several", "needs_reduction", "elementwise", "read"])
 def test_it_is_told_of_what_an_executor_does(name):
     calls = []
     report = biggus.set_options(progress=lambda *call: calls.append(call))
@@ -67,7 +67,7 @@ def test_it_is_told_of_what_an_executor_does(name):
     check(calls)
 
 
-@pytest.mark.parametrize("name", ["mean", "several", "staged"])
+@pytest.mark.parametrize("name", ["mean", "several", "needs_reduction"])
 def test_what_was_kept_counts_as_done(name, cache):
     a = array()
     with biggus.set_options(cache=cache):

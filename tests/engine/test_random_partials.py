@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import biggus
-from biggus import cells
+from biggus.indexing import cells
 from biggus.planning import tree
 from biggus.testing import ArraySource
 
@@ -85,7 +85,11 @@ def test_what_was_kept_is_never_stale_nor_another_s(data):
         patch.setattr(cells, "CELL", draw(st.sampled_from([1, 30])))
         patch.setattr(tree, "BATCH", draw(st.sampled_from([2, 5, 64])))
         shelf = draw(st.sampled_from([2, 3, 64]))
-        for module in ("biggus.planning.tree", "biggus.engine.keeping", "biggus.engine.merging"):
+        for module in (
+            "biggus.planning.tree",
+            "biggus.engine.kept_partials",
+            "biggus.engine.merging",
+        ):
             patch.setattr(f"{module}.SHELF", shelf)
         chunks = draw(st.tuples(st.integers(1, 4), st.integers(1, 6)))
         files = [File(number, (4, 6), chunks) for number in range(5)]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import biggus
-from biggus.cells import CELL
+from biggus.indexing.cells import CELL
 from biggus.testing import ArraySource, RecordingSource
 
 YEARS = np.random.default_rng(1).normal(0, 1, (12, 4, CELL // 4)).astype("f4")

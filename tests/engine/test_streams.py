@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 
 import biggus
 from biggus.errors import SourceError
-from biggus.region import Selection
-from biggus.source import Source, box_shape, whole
-from biggus.stream import Slabs, lies_flat, slabs, streamed
+from biggus.indexing.selection import Selection
+from biggus.sources.base import Source, box_shape, whole
+from biggus.sources.stream import Slabs, lies_flat, slabs, streamed
+from biggus.sources.wrappers import Annotated, ObjectSource
 from biggus.testing import RecordingSource
-from biggus.wrappers import Annotated, ObjectSource
 
 h5py = pytest.importorskip("h5py")
 
@@ -175,7 +175,7 @@ class Flowing(Source):
     dtype = np.dtype("f4")
     shape = SHAPE
     streams = True
-    waits = False
+    io_bound = False
 
     def __init__(self, fails_at=None):
         self.boxes = []

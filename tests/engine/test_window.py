@@ -12,8 +12,8 @@ import pytest
 from sources import Failing
 
 import biggus
-from biggus.cells import CELL
 from biggus.engine.running import WAITING_TASKS
+from biggus.indexing.cells import CELL
 from biggus.testing import ArraySource
 
 ROW = CELL
@@ -22,8 +22,8 @@ ROW = CELL
 class Gated(Failing):
     """Reads of the first row wait until a gate opens; how many others there were by then."""
 
-    def __init__(self, shape, waits=False, dtype="u1"):
-        super().__init__(shape, -1, waits)
+    def __init__(self, shape, io_bound=False, dtype="u1"):
+        super().__init__(shape, -1, io_bound)
         self.dtype = np.dtype(dtype)
         self.gate = threading.Event()
         self.others = 0
@@ -59,9 +59,9 @@ def settled(count):
 
 
 @pytest.mark.parametrize("memory", ["120 MB", "240 MB"])
-@pytest.mark.parametrize("waits", [False, True])
-def test_little_is_computed_while_the_first_is_not_done(waits, memory):
-    source = Gated((100, ROW), waits)
+@pytest.mark.parametrize("io_bound", [False, True])
+def test_little_is_computed_while_the_first_is_not_done(io_bound, memory):
+    source = Gated((100, ROW), io_bound)
     # Of each row comes as much as of all.
     largest = biggus.ArrayAdapter(source).max(axis=0)
     with biggus.set_options(memory=memory, workers=3):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from biggus.grid import IrregularEdges
-from biggus.nodes import Derived, Part
-from biggus.resolve import split
+from biggus.graph import Derived, Part
+from biggus.indexing.grid import IrregularEdges
+from biggus.indexing.resolve import split
 
 
 class Rolled(Derived):

@@ -13,8 +13,8 @@ from rolled import Rolled
 import biggus
 from biggus.array import Array
 from biggus.engine.fingerprint import fingerprint
-from biggus.planning import Interner
-from biggus.region import Selection
+from biggus.indexing.selection import Selection
+from biggus.planning import CommonSubexpressions
 from biggus.testing import ArraySource, RecordingSource
 
 VALUES = np.random.default_rng(1).normal(0, 1, (7, 10))
@@ -143,6 +143,6 @@ def test_partial_results_are_kept(tmp_path):
 
 def test_equal_ones_are_one():
     a = lazy()[1]
-    intern = Interner()
+    intern = CommonSubexpressions()
     assert intern(roll(a).node) is intern(roll(a).node)
     assert intern(roll(a).node) is not intern(roll(a, 2).node)

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 import biggus
-from biggus.nodes import Elementwise
+from biggus.graph import Elementwise
+from biggus.indexing.selection import Selection
 from biggus.planning import Schedule
-from biggus.region import Selection
 from biggus.testing import ArraySource, RecordingSource
 
 DEPTH = 40  # of 2^40 branches, no computer gets through one in a thousand

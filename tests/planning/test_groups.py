@@ -10,16 +10,16 @@ import pytest
 import biggus
 from biggus.errors import MemoryBudgetError
 from biggus.planning import (
-    Convoy,
-    Interner,
+    CommonSubexpressions,
+    SharedScan,
     Wanted,
     pushed,
     reductions_of,
     reductions_over,
 )
 from biggus.planning.groups import grouped
+from biggus.sources.wrappers import ObjectSource
 from biggus.testing import RecordingSource
-from biggus.wrappers import ObjectSource
 
 
 class Numbers:
@@ -42,7 +42,7 @@ def recorded(shape, chunks):
 
 def groups_of(arrays, memory=10**9):
     """Return the groups of reductions that hold no other."""
-    intern = Interner()
+    intern = CommonSubexpressions()
     nodes = [intern(pushed(array.node)) for array in arrays]
     found = {id(r): r for node in nodes for r in reductions_of(node)}
     wanted = [Wanted(node, node.statistic) for node in found.values()]
@@ -55,7 +55,7 @@ def test_blocks_hold_each_cell_whole_and_once():
     [group] = groups_of([a.mean(), (a - b).std(axis=2), (a - b).max(axis=0)])
     assert len(group.reductions) == 3
     seen = [[] for _ in group.reductions]
-    for task in Convoy(group).tasks():
+    for task in SharedScan(group).tasks():
         [part] = task.parts
         for cells, found in zip(part.cells, seen, strict=True):
             for cell in cells:
@@ -118,7 +118,7 @@ def test_what_cannot_fit_says_how_much_it_takes():
 def test_tasks_cost_no_memory_in_their_number():
     _, a = recorded((10**6, 2**20), (1, 2**20))
     [group] = groups_of([a.mean()])
-    tasks = Convoy(group).tasks()
+    tasks = SharedScan(group).tasks()
     tracemalloc.start()
     count = sum(1 for _ in zip(tasks, range(20_000), strict=False))
     _, peak = tracemalloc.get_traced_memory()

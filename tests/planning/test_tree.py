@@ -7,8 +7,8 @@ import itertools
 import numpy as np
 import pytest
 
-from biggus.grid import edges_of
-from biggus.planning import Fold, Run
+from biggus.indexing.grid import edges_of
+from biggus.planning import ReductionTree, Run
 from biggus.planning.tree import BATCH, SHELF, Tree
 from biggus.statistics import statistic
 
@@ -25,16 +25,16 @@ if TYPE_CHECKING:
 @st.composite
 def trees(draw):
     """Return a tree, and how many cells there are along each axis."""
-    counts, cells, seams = [], [], []
+    counts, cells, tile_edges = [], [], []
     for _ in range(draw(st.integers(0, 3))):
         each = draw(st.integers(1, 3))
         tiles = draw(st.lists(st.integers(1, 6), min_size=1, max_size=4))
         length = each * sum(tiles)
         cells.append(edges_of(length, each))
         small = draw(st.booleans())
-        seams.append(edges_of(length, 1 if small else [each * n for n in tiles]))
+        tile_edges.append(edges_of(length, 1 if small else [each * n for n in tiles]))
         counts.append(sum(tiles))
-    return Tree(tuple(cells), tuple(seams)), counts
+    return Tree(tuple(cells), tuple(tile_edges)), counts
 
 
 @given(trees())
@@ -106,16 +106,16 @@ def test_many_cells_are_found_without_being_listed():
 
 @given(st.integers(1, 300), st.randoms())
 def test_any_order_merges_to_the_same_bits(count, shuffled: random.Random):
-    family = statistic("std", np.dtype("f8"), False, (count, 5), (0, 1)).family
+    aggregator = statistic("std", np.dtype("f8"), False, (count, 5), (0, 1)).aggregator
     values = np.random.default_rng(count).normal(1e6, 1, (count, 5))
     results = []
     for shuffle in (False, True):
         numbers = list(range(count))
         if shuffle:
             shuffled.shuffle(numbers)
-        fold = Fold(family, count)
+        fold = ReductionTree(aggregator, count)
         for number in numbers:
-            partial = family.partial(values[number : number + 1], (0, 1), (number, 0))
+            partial = aggregator.partial(values[number : number + 1], (0, 1), (number, 0))
             fold.add(Run(0, number, number + 1, partial))
         results.append(b"".join(entry.tobytes() for entry in fold.result))
     assert results[0] == results[1]
@@ -124,20 +124,20 @@ def test_any_order_merges_to_the_same_bits(count, shuffled: random.Random):
 @given(st.integers(1, 300), st.integers(0, 17), st.randoms())
 def test_runs_that_were_merged_elsewhere_fit(count, groups, shuffled):
     """Whoever computes some cells sends what has come of them, merged as far as it goes."""
-    family = statistic("mean", np.dtype("f8"), False, (count,), (0,)).family
+    aggregator = statistic("mean", np.dtype("f8"), False, (count,), (0,)).aggregator
     values = np.random.default_rng(count).normal(0, 1, count)
 
     def partial(number):
-        return family.partial(values[number : number + 1], (0,), (number,))
+        return aggregator.partial(values[number : number + 1], (0,), (number,))
 
-    plain, joined = Fold(family, count), Fold(family, count)
+    plain, joined = ReductionTree(aggregator, count), ReductionTree(aggregator, count)
     for number in range(count):
         plain.add(Run(0, number, number + 1, partial(number)))
     cuts = sorted({0, count, *[shuffled.randrange(count) for _ in range(groups)]})
     parts = list(itertools.pairwise(cuts))
     shuffled.shuffle(parts)
     for start, stop in parts:
-        there = Fold(family, count)
+        there = ReductionTree(aggregator, count)
         for number in range(start, stop):
             there.add(Run(0, number, number + 1, partial(number)))
         for run in there.runs():

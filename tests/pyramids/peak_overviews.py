@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 import biggus
-from biggus.source import Source, box_shape
+from biggus.sources.base import Source, box_shape
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "engine"))
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import biggus
 from biggus.pyramids.blocks import EXACT_LEVELS
 from biggus.pyramids.layout import STRIP, Layout
-from biggus.source import box_shape, whole, within
+from biggus.sources.base import box_shape, whole, within
 from biggus.testing import ArraySource, RecordingSource
 
 LENGTHS = st.integers(1, 20_000)
@@ -62,7 +62,7 @@ def test_pieces_and_strips_cover_what_they_are_of_once(layout, data) -> None:
 )
 def test_chunks_are_read_once_and_few_at_a_time(tmp_path, shape, chunks) -> None:
     source = ArraySource(np.zeros(shape, "u1"), chunks, token="v")
-    source.waits = False
+    source.io_bound = False
     recorded = RecordingSource(source)
     with biggus.Cache(tmp_path / "c") as cache, biggus.set_options(workers=2):
         biggus.overviews(biggus.ArrayAdapter(recorded), cache=cache)
@@ -75,12 +75,12 @@ def test_chunks_are_read_once_and_few_at_a_time(tmp_path, shape, chunks) -> None
 def test_what_is_under_a_tile_is_not_held_at_once() -> None:
     values = np.zeros((8, 2048, 2048), "u1")
     peaks = {}
-    for waits in (False, True):
+    for io_bound in (False, True):
         source = ArraySource(values, (8, 256, 256), token="v")
-        source.waits = waits
+        source.io_bound = io_bound
         array = biggus.ArrayAdapter(source)
         reducer = biggus.pyramids.of_array._Made(array, None, None).reducer
-        peaks[waits] = reducer.peak_bytes
+        peaks[io_bound] = reducer.peak_bytes
     assert peaks[False] < peaks[True] - values.nbytes / 2
 
 
@@ -88,7 +88,7 @@ def test_what_is_missing_in_one_strip_leaves_the_others_whole(tmp_path) -> None:
     values = np.random.default_rng(4).random((3000, 2500), dtype="f4")
     values[700:750, 40:1000] = np.nan
     source = ArraySource(values, (500, 500), token="v")
-    source.waits = False
+    source.io_bound = False
     found = {}
     with biggus.Cache(tmp_path / "c") as cache, biggus.set_options(workers=2):
         kept = biggus.overviews(biggus.ArrayAdapter(source), cache=cache)

@@ -8,8 +8,8 @@ import pytest
 
 import biggus
 from biggus.cli import main
-from biggus.description import DescribedSource, describe
 from biggus.sinks.metadata import plain_value
+from biggus.sources.description import DescribedSource, describe
 
 h5py = pytest.importorskip("h5py")
 netCDF4 = pytest.importorskip("netCDF4")

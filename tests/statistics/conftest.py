@@ -18,7 +18,7 @@ def pieces(length, cuts):
     return list(itertools.pairwise(edges))
 
 
-def folded(family, parts):
+def folded(aggregator, parts):
     """Merge partials in a tree of groups of sixteen."""
     while len(parts) > 1:
         groups = [parts[start : start + FAN] for start in range(0, len(parts), FAN)]
@@ -26,7 +26,7 @@ def folded(family, parts):
         for first, *rest in groups:
             found = first
             for part in rest:
-                found = family.merge(found, part)
+                found = aggregator.merge(found, part)
             merged.append(found)
         parts = merged
     return parts[0]
@@ -60,9 +60,9 @@ def one_pass(found, values, axes, grid):
             box = (..., *[slice(*bounds) for bounds in block])
             origin = tuple(start for start, _ in block)
             before = values[box].copy()
-            parts.append(found.family.partial(values[box], axes, origin))
+            parts.append(found.aggregator.partial(values[box], axes, origin))
             assert same(values[box], before)
-        finished = found.proceed(folded(found.family, parts))
+        finished = found.proceed(folded(found.aggregator, parts))
         if isinstance(finished, Statistic):
             return finished
         assert isinstance(finished, np.ma.MaskedArray) == found.masked

@@ -61,14 +61,14 @@ def test_together_as_alone(axes, what):
         values = np.ma.array(values, mask=chosen)
     if what == "nan":
         values[chosen] = np.nan
-    families = [s.family for s in statistics(axes, values.shape, what == "masked").values()]
-    together = partials(families, values, axes, (0, 0, 0))
-    for family, found in zip(families, together, strict=True):
-        assert equal_bits(found, family.partial(values, axes, (0, 0, 0)))
+    aggregators = [s.aggregator for s in statistics(axes, values.shape, what == "masked").values()]
+    together = partials(aggregators, values, axes, (0, 0, 0))
+    for aggregator, found in zip(aggregators, together, strict=True):
+        assert equal_bits(found, aggregator.partial(values, axes, (0, 0, 0)))
     if what != "masked":
-        together = partials(families, values, axes, (0, 0, 0), plain=True)
-        for family, found in zip(families, together, strict=True):
-            [alone] = partials([family], values, axes, (0, 0, 0), plain=True)
+        together = partials(aggregators, values, axes, (0, 0, 0), plain=True)
+        for aggregator, found in zip(aggregators, together, strict=True):
+            [alone] = partials([aggregator], values, axes, (0, 0, 0), plain=True)
             assert equal_bits(found, alone)
 
 
@@ -79,12 +79,12 @@ def test_long_runs_combine_the_same_values(axes, dtype):
     assert math.prod(shape) > LONG > RUN
     values = made(shape).astype(dtype)
     ufuncs = ("minimum", "maximum", "logical_and", "logical_or")
-    families = [
+    aggregators = [
         Combining((name,), np.dtype("?" if "l_" in name else dtype), False) for name in ufuncs
     ]
     for plain in (True, False):
         for name, found in zip(
-            ufuncs, partials(families, values, axes, (0, 0, 0), plain), strict=True
+            ufuncs, partials(aggregators, values, axes, (0, 0, 0), plain), strict=True
         ):
             expected = getattr(np, name).reduce(values, axis=axes, keepdims=True)
             np.testing.assert_array_equal(found[1], expected, strict=True)
@@ -92,9 +92,9 @@ def test_long_runs_combine_the_same_values(axes, dtype):
 
 
 def test_runs_are_long_only_where_nothing_can_be_missing():
-    for family in (Combining(("minimum",), DOUBLE, skip) for skip in (False, True)):
-        assert family.run_length(False) == RUN
-        assert family.run_length(True) == (RUN if family.skip else LONG)
+    for aggregator in (Combining(("minimum",), DOUBLE, skip) for skip in (False, True)):
+        assert aggregator.run_length(False) == RUN
+        assert aggregator.run_length(True) == (RUN if aggregator.skip else LONG)
     assert Moments(2, DOUBLE, False).run_length(True) == RUN
 
 
@@ -131,13 +131,13 @@ def test_what_is_kept_in_parts_is_put_together_again():
 @pytest.mark.parametrize("axes", [(0, 1, 2), (1,), ()], ids=str)
 def test_whatever_thread_computed_before(axes):
     blocks = [made(seed=seed)[:, : 5 + 5 * seed] for seed in range(7)]
-    families = [s.family for s in statistics(axes).values()]
-    expected = [partials(families, block, axes, (0, 0, 0)) for block in blocks]
+    aggregators = [s.aggregator for s in statistics(axes).values()]
+    expected = [partials(aggregators, block, axes, (0, 0, 0)) for block in blocks]
     found = {}
 
     def run(order):
         for number in order:
-            found[order, number] = partials(families, blocks[number], axes, (0, 0, 0))
+            found[order, number] = partials(aggregators, blocks[number], axes, (0, 0, 0))
 
     threads = [
         threading.Thread(target=run, args=(order,)) for order in (range(7), range(6, -1, -1))
@@ -156,16 +156,18 @@ def test_nothing_changes_nothing(axes):
     values = made()
     shape = tuple(1 if axis in axes else n for axis, n in enumerate(values.shape))
     for name, found in statistics(axes).items():
-        family = found.family
-        nothing = family.partial(values[:, :0], (0, 1, 2), (0, 0, 0)) if len(axes) == 3 else None
+        aggregator = found.aggregator
+        nothing = (
+            aggregator.partial(values[:, :0], (0, 1, 2), (0, 0, 0)) if len(axes) == 3 else None
+        )
         if nothing is not None:
-            assert equal_bits(nothing, family.identity(shape)), name
+            assert equal_bits(nothing, aggregator.identity(shape)), name
         for left, right in [
-            (family.partial(values, axes, (0, 0, 0)), family.identity(shape)),
-            (family.identity(shape), family.partial(values, axes, (0, 0, 0))),
+            (aggregator.partial(values, axes, (0, 0, 0)), aggregator.identity(shape)),
+            (aggregator.identity(shape), aggregator.partial(values, axes, (0, 0, 0))),
         ]:
-            alone = found.proceed(family.partial(values, axes, (0, 0, 0)))
-            merged = found.proceed(family.merge(left, right))
+            alone = found.proceed(aggregator.partial(values, axes, (0, 0, 0)))
+            merged = found.proceed(aggregator.merge(left, right))
             if isinstance(alone, Statistic):
                 assert alone == merged
             else:
@@ -176,16 +178,16 @@ def test_merging_leaves_the_right_and_what_cannot_be_written():
     values = made()
     for axes in [(0, 1, 2), (1,)]:
         for name, found in statistics(axes).items():
-            family = found.family
-            left = family.partial(values, axes, (0, 0, 0))
-            right = family.partial(values + 1, axes, (0, 0, 0))
+            aggregator = found.aggregator
+            left = aggregator.partial(values, axes, (0, 0, 0))
+            right = aggregator.partial(values + 1, axes, (0, 0, 0))
             copies = [tuple(a.copy() for a in part) for part in (left, right)]
             for entry in (*left, *right):
                 entry.flags.writeable = False
-            merged = family.merge(left, right)
+            merged = aggregator.merge(left, right)
             assert equal_bits(left, copies[0]), name
             assert equal_bits(right, copies[1]), name
-            assert equal_bits(merged, family.merge(*copies)), name
+            assert equal_bits(merged, aggregator.merge(*copies)), name
 
 
 @pytest.mark.parametrize("axes", [(0, 1, 2), (0,), ()], ids=str)
@@ -239,14 +241,14 @@ def test_identity_of_statistics(axes, masked):
         assert one == again[name]
         assert hash(one) == hash(again[name])
         assert pickle.loads(pickle.dumps(one)) == one
-        assert one.family.key == again[name].family.key
-        assert keys.setdefault(one.family.key, one.family) == one.family
-    assert len({s.family for s in found.values()}) == len(keys)
+        assert one.aggregator.key == again[name].aggregator.key
+        assert keys.setdefault(one.aggregator.key, one.aggregator) == one.aggregator
+    assert len({s.aggregator for s in found.values()}) == len(keys)
     different = [statistic("var", DOUBLE, masked, (3,), (0,), ddof=ddof) for ddof in (0, 1)] + [
         statistic("std", DOUBLE, masked, (3,), (0,))
     ]
     assert len(set(different)) == 3
-    assert len({s.family for s in different}) == 1
+    assert len({s.aggregator for s in different}) == 1
 
 
 def test_bytes_are_what_is_said():
@@ -256,8 +258,8 @@ def test_bytes_are_what_is_said():
         for masked in [False, True]:
             block = np.ma.array(values, mask=values > 1001) if masked else values
             for name, found in statistics(axes, masked=masked).items():
-                part = found.family.partial(block, axes, (0, 0, 0))
-                most = nbytes_of([found.family], int(positions))
+                part = found.aggregator.partial(block, axes, (0, 0, 0))
+                most = nbytes_of([found.aggregator], int(positions))
                 size = sum(entry.nbytes for entry in part)
                 assert size <= most, name
                 assert size + 72 >= most or not masked, name
@@ -266,10 +268,10 @@ def test_bytes_are_what_is_said():
 def test_places_depend_on_the_origin_and_nothing_else_does():
     values = made()[:3]
     for name, found in statistics((0, 1, 2)).items():
-        family = found.family
-        parts = [family.partial(values, (0, 1, 2), origin) for origin in [(0, 0, 0), (3, 0, 0)]]
-        assert equal_bits(*parts) == (not family.placed)
-        assert family.placed == ("arg" in name)
+        aggregator = found.aggregator
+        parts = [aggregator.partial(values, (0, 1, 2), origin) for origin in [(0, 0, 0), (3, 0, 0)]]
+        assert equal_bits(*parts) == (not aggregator.placed)
+        assert aggregator.placed == ("arg" in name)
 
 
 @pytest.mark.parametrize("cut", [1, 2, 7, 39])
@@ -409,5 +411,5 @@ def test_names():
 def test_where_there_is_no_result_nothing_is_said(shape, axes, masked):
     for name, found in statistics(axes, shape, masked).items():
         block = (np.ma.zeros if masked else np.zeros)(shape, "f4")
-        got = found.proceed(found.family.partial(block, axes, (0,) * len(shape)))
+        got = found.proceed(found.aggregator.partial(block, axes, (0,) * len(shape)))
         assert got.shape == tuple(1 if axis in axes else n for axis, n in enumerate(shape)), name

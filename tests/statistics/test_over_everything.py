@@ -169,12 +169,12 @@ def test_many_quantiles_take_bounded_tables(computed):
     passes = 0
     while isinstance(found, Statistic):
         passes += 1
-        assert found.family.nbytes_fixed <= 2**23 + 8
-        parts = [found.family.partial(row[None], (0, 1), (0, 0)) for row in values]
+        assert found.aggregator.nbytes_fixed <= 2**23 + 8
+        parts = [found.aggregator.partial(row[None], (0, 1), (0, 0)) for row in values]
         table = parts[0]
         for part in parts[1:]:
-            table = found.family.merge(table, part)
-        assert sum(entry.nbytes for entry in table) == found.family.nbytes_fixed
+            table = found.aggregator.merge(table, part)
+        assert sum(entry.nbytes for entry in table) == found.aggregator.nbytes_fixed
         found = found.proceed(table)
     assert passes <= 8
     np.testing.assert_allclose(found.reshape(-1), np.quantile(values, q), rtol=1e-12)

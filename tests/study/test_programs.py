@@ -13,7 +13,7 @@ from biggus.engine.spill import SpilledSource
 from biggus.errors import GoneError, StudyError
 from biggus.pyramids.overview import OverviewSource
 from biggus.sinks.described import described
-from biggus.source import Source
+from biggus.sources.base import Source
 from biggus.study.bundle import Bundle
 from biggus.testing import ArraySource
 
@@ -347,7 +347,7 @@ def test_saving(folder):
 def test_what_is_computed_is_no_part_of_it(folder):
     class Doubled(Source):
         derived = True
-        waits = False
+        io_bound = False
         token = "doubled"
 
         def __init__(self, array):

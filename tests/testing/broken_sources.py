@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from biggus.errors import BiggusError, GoneError, OpenError
-from biggus.source import Source
+from biggus.sources.base import Source
 
 LOADED = {}
 """What lives in this process alone."""
@@ -169,12 +169,12 @@ class NoVersion(Sound):
 
 
 class TakesAnyCopy(Sound):
-    def renew(self, box, held):
+    def revalidate(self, box, held):
         return held
 
 
 class TakesNoCopy(Sound):
-    def renew(self, box, held):
+    def revalidate(self, box, held):
         return None
 
 

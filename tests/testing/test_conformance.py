@@ -1,9 +1,9 @@
-"""The suite over sources that live in biggus.testing and biggus.source."""
+"""The suite over sources that live in biggus.testing and biggus.sources.base."""
 
 import numpy as np
 
+from biggus.sources.wrappers import ObjectSource
 from biggus.testing import ArraySource, LatentSource, RecordingSource, SourceTests
-from biggus.wrappers import ObjectSource
 
 MANY = ("f8", "?", "i1", ">i2", "u8", "f2", ">f4", "c16", "M8[s]", "m8[ns]", "S3", ">U2", "O")
 EMPTY = ((), (1,), (7,), (5, 6), (3, 4, 5), (0,), (3, 0, 2))

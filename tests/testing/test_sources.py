@@ -8,7 +8,8 @@ import pytest
 
 import biggus
 from biggus.errors import SourceError
-from biggus.source import read, whole
+from biggus.sources.base import read, whole
+from biggus.sources.wrappers import ObjectSource, Wrapper
 from biggus.testing import (
     ArraySource,
     FaultySource,
@@ -21,7 +22,6 @@ from biggus.testing import (
     wrong_dtype,
     wrong_shape,
 )
-from biggus.wrappers import ObjectSource, Wrapper
 
 VALUES = np.arange(24.0).reshape(4, 6)
 ALL = whole(VALUES.shape)
@@ -147,9 +147,9 @@ def test_array_source_has_every_capability():
 def test_array_source_changes_values_and_version():
     changing = source()
     _, version = changing.fetch(ALL)
-    assert changing.renew(ALL, version) == version
+    assert changing.revalidate(ALL, version) == version
     changing.change(VALUES * 2)
-    assert changing.renew(ALL, version) is None
+    assert changing.revalidate(ALL, version) is None
     assert_same(changing[ALL], VALUES * 2)
     changing.revision = None
     assert changing.version(ALL) is None

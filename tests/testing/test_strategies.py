@@ -3,7 +3,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from biggus.source import box_shape
+from biggus.sources.base import box_shape
 from biggus.testing import strategies as biggus_st
 
 quick = settings(deadline=None, suppress_health_check=list(HealthCheck))

@@ -5,7 +5,7 @@ import threading
 import numpy as np
 
 import biggus
-from biggus.source import Source, box_shape
+from biggus.sources.base import Source, box_shape
 
 
 class Endless(Source):

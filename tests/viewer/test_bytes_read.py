@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import biggus
-from biggus.source import box_shape
+from biggus.sources.base import box_shape
 
 WIDTH, HEIGHT = 400, 300
 

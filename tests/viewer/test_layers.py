@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import biggus
-from biggus.grid import RegularEdges, edges_of
+from biggus.indexing.grid import RegularEdges, edges_of
 from biggus.testing import ArraySource
 from biggus.viewer import cutting, layers
 from biggus.viewer.cutting import longest_piece, pieces_of

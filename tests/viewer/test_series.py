@@ -9,7 +9,7 @@ from matplotlib.colors import to_hex
 from windows import window
 
 import biggus
-from biggus.source import box_shape
+from biggus.sources.base import box_shape
 from biggus.testing import ArraySource, FaultySource, RecordingSource
 from biggus.viewer import series as module
 from biggus.viewer.series import Series

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 import biggus
 from biggus.pyramids.between import between_of
 from biggus.pyramids.layout import Layout
-from biggus.source import Source, box_shape
+from biggus.sources.base import Source, box_shape
 from biggus.testing import RecordingSource
 
 WIDTH, HEIGHT = 1000, 800

@@ -30,13 +30,13 @@ from biggus.backends.hdf5.source import AdoptedHDF5Source, HDF5Source
 from biggus.backends.native import hdf5_lock
 from biggus.backends.pieces import one_line
 from biggus.errors import OpenError
-from biggus.wrappers import ObjectSource
+from biggus.sources.wrappers import ObjectSource
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from biggus.backends.location import Location
-    from biggus.source import Source
+    from biggus.sources.base import Source
 
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _SUFFIXES = frozenset({".h5", ".hdf5", ".he5"})

@@ -21,8 +21,8 @@ from biggus.backends.pieces import one_line
 from biggus.backends.plain import finer_chunks, is_all
 from biggus.backends.reading import MOST_TOGETHER, read_plain
 from biggus.codecs.scratch import scratch
-from biggus.grid import Grid
-from biggus.source import box_shape, within
+from biggus.indexing.grid import Grid
+from biggus.sources.base import box_shape, within
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from biggus.codecs.pipeline import Pipeline
-    from biggus.grid import ChunkPart
-    from biggus.source import Box
+    from biggus.indexing.grid import ChunkPart
+    from biggus.sources.base import Box
 
 _MOST_PARTS = 256
 _GAP = 2**12
@@ -110,11 +110,11 @@ class ChunkedStorage(Storage):
         if chunk is None:
             self._read(box, opening, found)
             return found
-        values = kept_chunks.find(self._number, opening.stamp, chunk)
+        values = kept_chunks.find(self._number, opening.signature, chunk)
         if values is None:
             values = np.empty(box_shape(chunk), self.dtype)
             self._read(chunk, opening, values)
-            kept_chunks.keep(self._number, opening.stamp, chunk, values)
+            kept_chunks.keep(self._number, opening.signature, chunk, values)
         else:
             opening.check()
         found[...] = values[within(box, chunk)]

@@ -10,12 +10,12 @@ import numpy as np
 from biggus.backends.hdf5.direct import Opening, Storage
 from biggus.backends.pieces import piece_of
 from biggus.backends.reading import MOST_TOGETHER, read_plain
-from biggus.source import box_shape
+from biggus.sources.base import box_shape
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from biggus.source import Box, Source, Stream
+    from biggus.sources.base import Box, Source, Stream
 
 
 class ContiguousStorage(Storage):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from biggus.backends.native import hdf5_lock
 from biggus.backends.pieces import failures_named
-from biggus.source import Source, checked
+from biggus.sources.base import Source, checked
 from biggus.watching import changed
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from biggus.backends.descriptor import Descriptor
-    from biggus.backends.stamp import Stamp
-    from biggus.source import Box, Chunks, Stream, Values
+    from biggus.backends.signature import FileSignature
+    from biggus.sources.base import Box, Chunks, Stream, Values
 
 
 class Opening(NamedTuple):
@@ -35,7 +35,7 @@ class Opening(NamedTuple):
         The file.
     descriptor : Descriptor
         What reads its bytes.
-    stamp : Stamp
+    stamp : FileSignature
         How the file was when it was opened.
     dataset : callable
         Gives the h5py Dataset, and what names it and the opening of its file;
@@ -46,13 +46,13 @@ class Opening(NamedTuple):
 
     path: str
     descriptor: Descriptor
-    stamp: Stamp
+    signature: FileSignature
     dataset: Callable[[], tuple[Any, Hashable]]
     values: Callable[[Box], npt.NDArray[Any]]
 
     def check(self) -> None:
         """Raise a SourceChangedError if the file is not as it was when it was opened."""
-        if self.descriptor.stamp() != self.stamp:
+        if self.descriptor.signature() != self.signature:
             raise changed(self.path)
 
 

@@ -22,7 +22,7 @@ from biggus.backends.files import HandlePool
 from biggus.backends.native import guard_forks, hdf5_lock
 from biggus.backends.pieces import one_line
 from biggus.backends.settling import settled_stamp
-from biggus.backends.stamp import Stamp, stamp_of
+from biggus.backends.signature import FileSignature, signature_of
 from biggus.errors import GoneError, OpenError, VariableError
 from biggus.extras import needing
 
@@ -44,11 +44,11 @@ _LOOKUP_ERRORS = (KeyError, ValueError, RuntimeError, OSError)
 class OpenFile:
     """A file that is open, the number of that opening, and how the file was then."""
 
-    def __init__(self, path: str, file: Any, stamp: Stamp) -> None:
+    def __init__(self, path: str, file: Any, signature: FileSignature) -> None:
         self.path = path
         self.file = file
         self.serial = next(serials)
-        self.stamp = stamp
+        self.signature = signature
         self.real_path = os.path.realpath(path)
         self._descriptor: Descriptor | None = None
 
@@ -71,13 +71,13 @@ class OpenDataset(NamedTuple):
     dataset: Any
     serial: int
     file: OpenFile
-    elsewhere: tuple[str, Stamp] | None
+    elsewhere: tuple[str, FileSignature] | None
     properties: Any
 
     @property
-    def looked(self) -> tuple[tuple[str, Stamp], ...]:
+    def looked(self) -> tuple[tuple[str, FileSignature], ...]:
         """The files that it lies in, and how they were."""
-        own = (self.file.path, self.file.stamp)
+        own = (self.file.path, self.file.signature)
         return (own,) if self.elsewhere is None else (own, self.elsewhere)
 
 
@@ -139,18 +139,18 @@ def open_file(path: str, swmr: bool = False) -> OpenFile:
     OpenError
         If it cannot be opened, or is no HDF5 file.
     """
-    stamp = stamp_of(path) if swmr else settled_stamp(path)
+    signature = signature_of(path) if swmr else settled_stamp(path)
     key = held_as(path, swmr)
-    opened = files.get(key, lambda: _open(path, stamp, swmr))
-    if swmr and opened.stamp.grew_to(stamp):
-        opened.stamp = stamp
-    if opened.stamp != stamp:
+    opened = files.get(key, lambda: _open(path, signature, swmr))
+    if swmr and opened.signature.grew_to(signature):
+        opened.signature = signature
+    if opened.signature != signature:
         _forget(path)
-        opened = files.get(key, lambda: _open(path, stamp, swmr))
+        opened = files.get(key, lambda: _open(path, signature, swmr))
     return opened
 
 
-def _open(path: str, stamp: Stamp, swmr: bool = False) -> OpenFile:
+def _open(path: str, signature: FileSignature, swmr: bool = False) -> OpenFile:
     start = time.perf_counter()
     # "best-effort": where a file system has no locks, do without.
     how = {"locking": "best-effort", "rdcc_nbytes": CHUNK_CACHE_BYTES, "swmr": swmr}
@@ -165,7 +165,7 @@ def _open(path: str, stamp: Stamp, swmr: bool = False) -> OpenFile:
         file.close()
         raise OpenError(path, "this program reads it with swmr=True already: pass that too")
     log.debug("opened %s in %.1f ms", path, (time.perf_counter() - start) * 1e3)
-    return OpenFile(path, file, stamp)
+    return OpenFile(path, file, signature)
 
 
 def _forget(path: str) -> None:
@@ -194,7 +194,7 @@ def open_dataset(path: str, name: str, swmr: bool = False) -> OpenDataset:
     key = (opened.serial, name)
     if key in datasets:
         held = datasets.get(key, lambda: _dataset(path, opened, name))
-        if held.elsewhere is None or stamp_of(held.elsewhere[0]) == held.elsewhere[1]:
+        if held.elsewhere is None or signature_of(held.elsewhere[0]) == held.elsewhere[1]:
             return held
         path_elsewhere = held.elsewhere[0]
         del held
@@ -213,7 +213,7 @@ def _dataset(path: str, opened: OpenFile, name: str) -> OpenDataset:
     elsewhere = None
     if not _lies_in(dataset.id, opened.file):
         real = dataset.file.filename
-        elsewhere = real, stamp_of(real)
+        elsewhere = real, signature_of(real)
     serial = opened.serial if elsewhere is None else next(serials)
     return OpenDataset(dataset, serial, opened, elsewhere, dataset.id.get_create_plist())
 

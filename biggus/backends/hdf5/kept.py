@@ -17,8 +17,8 @@ from biggus.backends.settling import age_of
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from biggus.backends.stamp import Stamp
-    from biggus.source import Box
+    from biggus.backends.signature import FileSignature
+    from biggus.sources.base import Box
 
 MOST = 8
 
@@ -31,8 +31,8 @@ class KeptChunks:
 
     Examples
     --------
-    >>> from biggus.backends.stamp import Stamp
-    >>> kept, stamp, box = KeptChunks(), Stamp(1, 2, 3, 4, 5), (slice(0, 9, 1),)
+    >>> from biggus.backends.signature import FileSignature
+    >>> kept, stamp, box = KeptChunks(), FileSignature(1, 2, 3, 4, 5), (slice(0, 9, 1),)
     >>> kept.keep(7, stamp, box, "values")
     >>> kept.find(7, stamp, box), kept.find(8, stamp, box)
     ('values', None)
@@ -42,36 +42,38 @@ class KeptChunks:
         self._chunks: OrderedDict[Any, npt.NDArray[Any]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def find(self, dataset: int, stamp: Stamp, chunk: Box) -> npt.NDArray[Any] | None:
+    def find(self, dataset: int, signature: FileSignature, chunk: Box) -> npt.NDArray[Any] | None:
         """Return the values of a chunk, not to be written to; None if they are not kept.
 
         Parameters
         ----------
         dataset : int
             A number that no other dataset has in this process.
-        stamp : Stamp
+        stamp : FileSignature
             How the file is.
         chunk : tuple of slice
         """
-        key = _key(dataset, stamp, chunk)
+        key = _key(dataset, signature, chunk)
         with self._lock:
             values = self._chunks.get(key)
             if values is not None:
                 self._chunks.move_to_end(key)
         return values
 
-    def keep(self, dataset: int, stamp: Stamp, chunk: Box, values: npt.NDArray[Any]) -> None:
+    def keep(
+        self, dataset: int, signature: FileSignature, chunk: Box, values: npt.NDArray[Any]
+    ) -> None:
         """Keep the values of a chunk, if the file's times would tell that it has changed."""
-        if age_of(stamp) < SETTLED_SECONDS:
+        if age_of(signature) < SETTLED_SECONDS:
             return
         with self._lock:
-            self._chunks[_key(dataset, stamp, chunk)] = values
+            self._chunks[_key(dataset, signature, chunk)] = values
             while len(self._chunks) > MOST:
                 self._chunks.popitem(last=False)
 
 
-def _key(dataset: int, stamp: Stamp, chunk: Box) -> Any:
-    return dataset, stamp, tuple([s.start for s in chunk])
+def _key(dataset: int, signature: FileSignature, chunk: Box) -> Any:
+    return dataset, signature, tuple([s.start for s in chunk])
 
 
 kept_chunks = KeptChunks()

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from biggus.grid import strides_of
+from biggus.indexing.grid import strides_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable

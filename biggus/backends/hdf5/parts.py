@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from biggus.backends.hdf5.files import datasets, files, h5py, open_dataset
 from biggus.backends.settling import settled_stamp
-from biggus.backends.stamp import Stamp
+from biggus.backends.signature import FileSignature
 from biggus.errors import GoneError, OpenError
 from biggus.watching import see
 
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from biggus.backends.files import Hold
-    from biggus.source import Box
+    from biggus.sources.base import Box
 
-Seen: TypeAlias = tuple[tuple[str, Stamp], ...]
+Seen: TypeAlias = tuple[tuple[str, FileSignature], ...]
 """Files that were looked at, and how they were."""
 
 _DEEPEST = 16
@@ -65,7 +65,7 @@ class Part(NamedTuple):
 
 
 class _Known(NamedTuple):
-    stamp: Stamp
+    signature: FileSignature
     shape: tuple[int, ...]
     parts: Parts | None
     hold: Hold  # the file stays open for libhdf5 to find, as long as these parts are known
@@ -128,12 +128,12 @@ class Parts:
         """
         if depth > _DEEPEST:
             raise OpenError(self.path, f"virtual datasets lie more than {_DEEPEST} deep in it")
-        seen: dict[str, Stamp] = {}
+        seen: dict[str, FileSignature] = {}
         for part in self._touched(box):
             if part.dataset:
                 path = self._find(part.file)
                 known = self._look_into(path, part)
-                seen[path] = known.stamp
+                seen[path] = known.signature
                 if known.parts is not None:
                     seen.update(known.parts.check(None, depth + 1))
             else:
@@ -144,8 +144,8 @@ class Parts:
                     raise OpenError(
                         path, f"values lie in its first {need} bytes, and it has only {there}"
                     )
-        for path, stamp in seen.items():
-            see(path, stamp)
+        for path, signature in seen.items():
+            see(path, signature)
         return tuple(seen.items())
 
     def _touched(self, box: Box | None) -> Iterator[Part]:
@@ -177,14 +177,14 @@ class Parts:
             at += part.size
 
     def _look_into(self, path: str, part: Part) -> _Known:
-        stamp = settled_stamp(path)
+        signature = settled_stamp(path)
         known = self._known.get((path, part.dataset))
-        if known is None or known.stamp != stamp:
+        if known is None or known.signature != signature:
             with files.visit(path):
                 opened = open_dataset(path, part.dataset.strip("/"))
                 shape = tuple(opened.dataset.shape or ())
                 parts = Parts.of(opened.dataset, opened.properties)
-                known = _Known(stamp, shape, parts, files.hold(path))
+                known = _Known(signature, shape, parts, files.hold(path))
             self._known[path, part.dataset] = known
         if part.need is not None and (
             len(part.need) != len(known.shape)

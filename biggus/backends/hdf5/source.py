@@ -6,11 +6,9 @@
 from __future__ import annotations
 
 import logging
-import math
 import os
 import time
 from functools import partial
-from operator import ge
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,25 +17,20 @@ from biggus import cf
 from biggus.backends.descriptor import Descriptor
 from biggus.backends.files import file_version
 from biggus.backends.hdf5 import files as hdf5_files
-from biggus.backends.hdf5.direct import DirectSource, Opening
+from biggus.backends.hdf5.dataset import DatasetSource
+from biggus.backends.hdf5.direct import Opening
 from biggus.backends.hdf5.files import normal_name
 from biggus.backends.hdf5.parts import Parts, assure_descriptors
-from biggus.backends.hdf5.storage import storage_of
 from biggus.backends.hdf5.values import (
-    ATTACHING,
-    attributes_of,
-    dims_of,
-    fill_value_of,
-    layout_of,
     read_values,
 )
 from biggus.backends.native import hdf5_lock
 from biggus.backends.pieces import failures_named, opening_named
 from biggus.backends.settling import look_again, settled, settled_stamp
 from biggus.backends.siblings import sibling_of
-from biggus.backends.stamp import Stamp, stamp_of
+from biggus.backends.signature import FileSignature, signature_of
 from biggus.errors import OpenError, SourceError, format_box
-from biggus.source import Box, box_shape
+from biggus.sources.base import Box, box_shape
 from biggus.watching import changed, see
 
 if TYPE_CHECKING:
@@ -47,8 +40,7 @@ if TYPE_CHECKING:
 
     from biggus.backends.files import Hold
     from biggus.backends.hdf5.direct import Storage
-    from biggus.backends.native import LibraryLock
-    from biggus.source import Source
+    from biggus.sources.base import Source
 
 log = logging.getLogger("biggus.backends.hdf5")
 
@@ -58,67 +50,7 @@ CONVENTIONS = "CF-HDF5"
 _MOST_FILES = 64  # of those behind a virtual dataset, open at once in one read
 
 
-class _DatasetSource(DirectSource):
-    """What sources over an h5py Dataset share."""
-
-    waits = False
-    _storage: Storage | None = None  # None: only the library can read it
-
-    swmr = False
-    """Whether the dataset may grow: the shape stays what it was, and each read looks anew."""
-
-    @property
-    def storage(self) -> Storage | None:
-        """How the values are stored; None if only the library can read them."""
-        return self._storage
-
-    @property
-    def lock(self) -> LibraryLock | None:  # type: ignore[override]
-        """The library's, where only the library can read the values."""
-        return None if self.direct else hdf5_lock
-
-    def _describe(self, location: str, dataset: Any, properties: Any) -> None:
-        try:
-            self.shape, self.dtype, self.chunks = layout_of(dataset, properties)
-        except (TypeError, ValueError) as error:
-            raise OpenError(location, f"the variable {dataset.name!r}: {error}") from error
-        self.fill_value = fill_value_of(dataset, self.dtype, properties)
-        attributes = attributes_of(dataset, properties)
-        self.attributes = {name: v for name, v in attributes.items() if name not in ATTACHING}
-        self.dims = dims_of(dataset, attributes)
-        if self.dims is not None and len(self.dims) != len(self.shape):
-            self.dims = None  # an array type adds axes that have no name
-
-    def _check_layout(self, dataset: Any) -> None:
-        shape, dtype, _ = layout_of(dataset, dataset.id.get_create_plist())
-        grown = self.swmr and len(shape) == len(self.shape) and all(map(ge, shape, self.shape))
-        if dtype != self.dtype or (shape != self.shape and not grown):
-            raise ValueError(
-                f"it has changed: it is now {dtype} of shape {shape}, and was {self.dtype} "
-                f"of shape {self.shape} when it was opened; open it again"
-            )
-
-    def _stored(self, dataset: Any, properties: Any) -> Storage | None:
-        storage = storage_of(dataset, properties)
-        return storage if storage is not None and storage.dtype == self.dtype else None
-
-    def peak_bytes(self, box: Box) -> int:
-        """Return the most memory that a read of `box` takes, compressed chunks included."""
-        if self._storage is not None:
-            return self._storage.peak_bytes(box)
-        chunk = 0 if self.chunks is None else math.prod(map(_longest, self.chunks))
-        # The library holds a chunk as it is stored, and its values.
-        return super().peak_bytes(box) + 2 * chunk * self.dtype.itemsize
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.name} {self.dtype} {self.shape}>"
-
-
-def _longest(lengths: int | tuple[int, ...]) -> int:
-    return lengths if isinstance(lengths, int) else max(lengths)
-
-
-class HDF5Source(_DatasetSource):
+class HDF5Source(DatasetSource):
     """A dataset of a file, named by the file's path and its own; pickles by these.
 
     Strings of variable length are `str` in object arrays (bytes that are no
@@ -210,20 +142,20 @@ class HDF5Source(_DatasetSource):
         descriptor = None if storage is None else opened.file.descriptor()
         if storage is None or descriptor is None:
             return None
-        stamp = opened.file.stamp
+        signature = opened.file.signature
         return storage, Opening(
-            self.path, descriptor, stamp, partial(self._same, stamp), self._read
+            self.path, descriptor, signature, partial(self._same, signature), self._read
         )
 
-    def _same(self, stamp: Stamp) -> tuple[Any, Hashable]:
+    def _same(self, signature: FileSignature) -> tuple[Any, Hashable]:
         """Return the dataset, and what names this opening of it, if the file has that stamp.
 
         It may have been closed meanwhile, to make room for others, and opened again.
         """
         opened = hdf5_files.open_dataset(self.path, self.dataset)
-        if opened.file.stamp != stamp:
+        if opened.file.signature != signature:
             raise changed(self.path)
-        return opened.dataset, (self.path, stamp, self.dataset)
+        return opened.dataset, (self.path, signature, self.dataset)
 
     def _read(self, box: Box) -> npt.NDArray[Any]:
         opened = self._open()
@@ -267,7 +199,7 @@ class HDF5Source(_DatasetSource):
             self._hold = hdf5_files.files.hold(self._key)
         opened = hdf5_files.open_dataset(self.path, self.dataset, self.swmr)
         if not self.swmr:
-            see(opened.file.path, opened.file.stamp)
+            see(opened.file.path, opened.file.signature)
             if opened.elsewhere is not None:
                 see(*opened.elsewhere)
         if opened.serial != self._serial:
@@ -296,7 +228,7 @@ class HDF5Source(_DatasetSource):
         return file_version(self.path, *self._elsewhere, *behind)
 
 
-class AdoptedHDF5Source(_DatasetSource):
+class AdoptedHDF5Source(DatasetSource):
     """A dataset that the user holds open, read through the user's own handle.
 
     It has a token, and so can be cached, where the file is on disk and open
@@ -325,8 +257,8 @@ class AdoptedHDF5Source(_DatasetSource):
             on_disk = file.driver in ("sec2", "stdio", "windows", "direct")
             self._reopens = on_disk and bool(dataset.name)
             settled = self._reopens and file.mode == "r" and not self.swmr
-            self._stamp = _stamp_if_current(file, self._path) if settled else None
-            if self._stamp is not None and self._parts is None:
+            self._signature = _stamp_if_current(file, self._path) if settled else None
+            if self._signature is not None and self._parts is None:
                 self._storage = self._stored(dataset, properties)
                 if self._storage is not None:
                     self.chunks = self._storage.chunks
@@ -344,18 +276,18 @@ class AdoptedHDF5Source(_DatasetSource):
 
     def _opening(self) -> tuple[Storage, Opening] | None:
         dataset, _ = self._dataset()
-        if self._storage is None or self._stamp is None:
+        if self._storage is None or self._signature is None:
             return None
         try:
             # Closed after the read: no more is held open than the user holds.
             descriptor = Descriptor.beside(dataset.file, self._path)
         except OSError:
             return None
-        if descriptor is None or settled(descriptor.stamp, self._path) != self._stamp:
+        if descriptor is None or settled(descriptor.signature, self._path) != self._signature:
             return None  # it is not certain that its file is as it was
-        see(self._path, self._stamp)
+        see(self._path, self._signature)
         return self._storage, Opening(
-            self._path, descriptor, self._stamp, self._dataset, self._read
+            self._path, descriptor, self._signature, self._dataset, self._read
         )
 
     def _dataset(self) -> tuple[Any, Hashable]:
@@ -375,20 +307,20 @@ class AdoptedHDF5Source(_DatasetSource):
         look_again(looked)
         return values
 
-    def _look(self) -> tuple[tuple[str, Stamp], ...]:
+    def _look(self) -> tuple[tuple[str, FileSignature], ...]:
         """Return the file and how it is, where nobody writes to it by way of the user's handle."""
-        if self._stamp is None:
+        if self._signature is None:
             return ()
-        stamp = settled_stamp(self._path)
-        see(self._path, stamp)
-        return ((self._path, stamp),)
+        signature = settled_stamp(self._path)
+        see(self._path, signature)
+        return ((self._path, signature),)
 
     def state(self) -> bytes | None:
         """Return the file's state if it is the one in which it was adopted."""
-        if self._stamp is None or self._parts is not None:
+        if self._signature is None or self._parts is not None:
             return None
         try:
-            unchanged = stamp_of(self._path) == self._stamp
+            unchanged = signature_of(self._path) == self._signature
         except OpenError:
             return None
         return file_version(self._path) if unchanged else None
@@ -401,10 +333,10 @@ class AdoptedHDF5Source(_DatasetSource):
         return HDF5Source, (self._path, self.dataset, self.swmr)
 
 
-def _stamp_if_current(file: Any, path: str) -> Stamp | None:
+def _stamp_if_current(file: Any, path: str) -> FileSignature | None:
     """Return the stamp of `path` if that is the very file that is open."""
     try:
         current = os.path.samestat(os.fstat(file.id.get_vfd_handle()), os.stat(path))
-        return stamp_of(path) if current else None
+        return signature_of(path) if current else None
     except (OSError, NotImplementedError):
         return None

@@ -22,7 +22,7 @@ from biggus.cf import KEPT_DTYPE, PACKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from biggus.source import Box, Chunks
+    from biggus.sources.base import Box, Chunks
 
 log = logging.getLogger("biggus.backends.hdf5")
 

@@ -95,7 +95,7 @@ class Freshness:
             return self.etag == other.etag
         return bool(self.modified) and self.modified == other.modified
 
-    def renewed(self, other: Freshness) -> Freshness:
+    def revalidated(self, other: Freshness) -> Freshness:
         """Return this with the times, and the newer validators, of a later answer."""
         return Freshness(
             other.etag or self.etag, other.modified or self.modified, other.checked, other.expires

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from biggus.backends.location import Location
-    from biggus.source import Source
+    from biggus.sources.base import Source
 
 _SUFFIXES = {".nc", ".nc4", ".cdf"}
 _HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"

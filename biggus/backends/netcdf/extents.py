@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from biggus.backends.hdf5.direct import Storage
-from biggus.source import box_shape
+from biggus.sources.base import box_shape
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from biggus.backends.hdf5.direct import Opening
-    from biggus.source import Box
+    from biggus.sources.base import Box
 
 
 MOST_WASTE = 32

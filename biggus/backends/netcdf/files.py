@@ -19,7 +19,7 @@ from biggus.extras import needing
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from biggus.backends.stamp import Stamp
+    from biggus.backends.signature import FileSignature
 
 log = logging.getLogger("biggus.backends.netcdf")
 
@@ -43,7 +43,7 @@ class Opened(NamedTuple):
     """An open dataset and the file that it is of."""
 
     dataset: Any
-    stamp: Stamp
+    signature: FileSignature
 
 
 # Held by path: by each source, and for the time of every other use.
@@ -67,14 +67,14 @@ def opened_at(path: str) -> Opened:
     OpenError
         If it is no netCDF file, or is not all there.
     """
-    stamp = settled_stamp(path)
+    signature = settled_stamp(path)
     try:
-        opened = datasets.get(path, lambda: _open(path, stamp))
-        if opened.stamp != stamp:
+        opened = datasets.get(path, lambda: _open(path, signature))
+        if opened.signature != signature:
             # The library knows an open file by its inode: the old handle must go first.
             log.debug("%s has changed: opening it anew", path)
             datasets.discard(path)
-            opened = datasets.get(path, lambda: _open(path, stamp))
+            opened = datasets.get(path, lambda: _open(path, signature))
     except OpenError:
         raise
     except OSError as error:
@@ -87,7 +87,7 @@ def close_all() -> None:
     datasets.clear()
 
 
-def _open(path: str, stamp: Stamp) -> Opened:
+def _open(path: str, signature: FileSignature) -> Opened:
     library = netcdf4()
     # Looking into the file first tells what the library cannot: why the system
     # refuses it, and that a classic file is cut short, where it reads zeros.
@@ -105,7 +105,7 @@ def _open(path: str, stamp: Stamp) -> Opened:
     dataset.set_auto_maskandscale(False)
     dataset.set_auto_chartostring(False)
     log.debug("opened %s (%s)", path, dataset.data_model)
-    return Opened(dataset, stamp)
+    return Opened(dataset, signature)
 
 
 def _check_whole(path: Path) -> None:

@@ -12,11 +12,11 @@ from biggus.backends.netcdf.dimensions import dimension_facts
 from biggus.backends.netcdf.extents import MOST_WASTE, Ended, Unstrided, Unsure
 from biggus.backends.netcdf.files import netcdf4
 from biggus.backends.strided import read_box, slab_bytes
-from biggus.source import box_shape
+from biggus.sources.base import box_shape
 
 if TYPE_CHECKING:
     from biggus.backends.netcdf.extents import End
-    from biggus.source import Box, Values
+    from biggus.sources.base import Box, Values
 
 log = logging.getLogger("biggus.backends.netcdf")
 

@@ -23,8 +23,8 @@ from biggus.backends.plain import LARGEST
 from biggus.backends.settling import look_again
 from biggus.backends.siblings import sibling_of
 from biggus.errors import OpenError, SourceError, format_box
-from biggus.normal import normal_chunks
-from biggus.source import Source
+from biggus.sources.base import Source
+from biggus.sources.normal import normal_chunks
 from biggus.watching import see
 
 if TYPE_CHECKING:
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from biggus.backends.native import LibraryLock
     from biggus.backends.netcdf.extents import End
     from biggus.backends.netcdf.packed import Facts
-    from biggus.backends.stamp import Stamp
-    from biggus.source import Box, Chunks, Values
+    from biggus.backends.signature import FileSignature
+    from biggus.sources.base import Box, Chunks, Values
 
 log = logging.getLogger("biggus.backends.netcdf")
 
@@ -44,7 +44,7 @@ log = logging.getLogger("biggus.backends.netcdf")
 class _VariableSource(Source):
     """What the sources of netCDF variables share."""
 
-    waits = False
+    io_bound = False
     fresh = True
 
     @property
@@ -126,7 +126,7 @@ class NetCDFSource(_VariableSource, DirectSource):
             found = variable_in(opened.dataset, self.path, self.variable)
             self._take(f"{self.path}::{self.variable}", facts_of(found, strings=decode))
             check_text(self.path, self.variable, found)
-            self._stamp = opened.stamp
+            self._signature = opened.signature
             self._chunks = _chunks_of(self.facts)
             self._hold()  # last: what fails to open holds nothing
         # The option changes the values of characters and of structures alone.
@@ -156,21 +156,21 @@ class NetCDFSource(_VariableSource, DirectSource):
             return
         with hdf5_lock, datasets.visit(self.path):
             if not self._looked:
-                self._look_behind(self._stamp)
+                self._look_behind(self._signature)
                 if self._stored is not None and self._stored.storage is not None:
                     self._chunks = self._stored.storage.chunks
                 self._looked = True
 
-    def _look_behind(self, stamp: Stamp) -> None:
-        """See whether they can, while the file is as `stamp` says.  The caller holds the lock."""
-        self._stamp = stamp
-        self._stored = stored_variable(self.path, stamp, self.variable, self.facts, self._found)
+    def _look_behind(self, signature: FileSignature) -> None:
+        """See whether they can, while the file is as `signature` says.  Called under the lock."""
+        self._signature = signature
+        self._stored = stored_variable(self.path, signature, self.variable, self.facts, self._found)
         if self._holds:  # a copy that has not been read from keeps no file open
             self._hold()
 
     def _found(self) -> Any:
         opened = opened_at(self.path)
-        if opened.stamp != self._stamp:
+        if opened.signature != self._signature:
             raise OpenError(self.path, "it has changed")
         return variable_in(opened.dataset, self.path, self.variable)
 
@@ -186,7 +186,7 @@ class NetCDFSource(_VariableSource, DirectSource):
         opening = None if storage is None or self._stored is None else self._stored.opening()
         if storage is None or opening is None:
             return None
-        see(self.path, opening.stamp)
+        see(self.path, opening.signature)
         return storage, opening
 
     def _values(self, box: Box, out: npt.NDArray[Any] | None) -> Values:
@@ -213,13 +213,13 @@ class NetCDFSource(_VariableSource, DirectSource):
             found = variable_in(opened.dataset, self.path, self.variable)
         except OpenError as error:
             raise SourceError(self.name, box, error.problem) from error
-        see(self.path, opened.stamp)
+        see(self.path, opened.signature)
         self._check_same(found, box)
-        if opened.stamp != self._stamp:
+        if opened.signature != self._signature:
             check_text(self.path, self.variable, found)
-            self._look_behind(opened.stamp)
+            self._look_behind(opened.signature)
         values = read_packed(found, box, self.facts, self._end)
-        look_again([(self.path, opened.stamp)])
+        look_again([(self.path, opened.signature)])
         return values
 
     def _check_same(self, found: Any, box: Box) -> None:

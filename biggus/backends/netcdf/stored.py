@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
     from biggus.backends.hdf5.direct import Storage
     from biggus.backends.netcdf.packed import Facts
-    from biggus.backends.stamp import Stamp
-    from biggus.source import Box
+    from biggus.backends.signature import FileSignature
+    from biggus.sources.base import Box
 
 
 class StoredVariable(NamedTuple):
@@ -41,7 +41,7 @@ class StoredVariable(NamedTuple):
     ----------
     path, name : str
         The file, and the dataset in it.
-    stamp : Stamp
+    stamp : FileSignature
         How the file was when the libraries agreed.
     end : End
         Where it ends.
@@ -51,7 +51,7 @@ class StoredVariable(NamedTuple):
 
     path: str
     name: str
-    stamp: Stamp
+    signature: FileSignature
     end: End
     storage: Storage | None
 
@@ -67,17 +67,17 @@ class StoredVariable(NamedTuple):
         descriptor = opened.file.descriptor()
         if descriptor is None:
             return None
-        return Opening(self.path, descriptor, self.stamp, self._dataset, self._values)
+        return Opening(self.path, descriptor, self.signature, self._dataset, self._values)
 
     def _open(self) -> OpenDataset:
         opened = open_dataset(self.path, self.name)
-        if opened.file.stamp != self.stamp:
+        if opened.file.signature != self.signature:
             raise changed(self.path)
         return opened
 
     def _dataset(self) -> tuple[Any, Hashable]:
         opened = self._open()
-        return opened.dataset, (self.path, self.stamp, self.name)
+        return opened.dataset, (self.path, self.signature, self.name)
 
     def _values(self, box: Box) -> npt.NDArray[Any]:
         assert self.storage is not None  # which asks
@@ -85,7 +85,7 @@ class StoredVariable(NamedTuple):
 
 
 def stored_variable(
-    path: str, stamp: Stamp, name: str, facts: Facts, variable: Callable[[], Any]
+    path: str, signature: FileSignature, name: str, facts: Facts, variable: Callable[[], Any]
 ) -> StoredVariable | None:
     """Return the dataset that holds a variable, or None if only netCDF4-python knows of it.
 
@@ -95,7 +95,7 @@ def stored_variable(
     ----------
     path : str
         The file.
-    stamp : Stamp
+    stamp : FileSignature
         How the file was when netCDF4-python opened it.
     name : str
         The variable, with the path of its group.
@@ -109,7 +109,7 @@ def stored_variable(
         return None
     try:
         with files.visit(path):
-            return _agreed(path, stamp, name, facts, variable)
+            return _agreed(path, signature, name, facts, variable)
     except FAILURES:
         return None  # h5py is not there, or cannot open the file beside netCDF4-python
 
@@ -125,7 +125,7 @@ def _without_locks() -> bool:
 
 
 def _agreed(
-    path: str, stamp: Stamp, name: str, facts: Facts, variable: Callable[[], Any]
+    path: str, signature: FileSignature, name: str, facts: Facts, variable: Callable[[], Any]
 ) -> StoredVariable | None:
     """Return the dataset if h5py sees in it what netCDF4-python does."""
     found = behind(path, name)
@@ -133,7 +133,7 @@ def _agreed(
         return None
     opened = found.opened
     dataset = opened.dataset
-    if opened.elsewhere is not None or opened.file.stamp != stamp or dataset.is_virtual:
+    if opened.elsewhere is not None or opened.file.signature != signature or dataset.is_virtual:
         return None
     if dataset.chunks != facts.stored_chunks or not _fits(dataset.shape, facts):
         return None
@@ -144,7 +144,7 @@ def _agreed(
             storage = None
         elif end.fill is not None:
             storage = Lengthened(storage, facts.shape, end)
-    return StoredVariable(path, found.name, stamp, end, storage)
+    return StoredVariable(path, found.name, signature, end, storage)
 
 
 def _fits(extent: tuple[int, ...], facts: Facts) -> bool:

@@ -52,7 +52,7 @@ def layout_of(descriptor: Descriptor) -> Layout:
     OSError
         If it cannot be read.
     """
-    size = descriptor.stamp().size
+    size = descriptor.signature().size
     file = _Reading(descriptor, size)
     shape, fortran, dtype = _told(file)
     if dtype.hasobject:

@@ -15,18 +15,18 @@ from biggus.backends.npy.header import layout_of
 from biggus.backends.pieces import failures_named, one_line, piece_of
 from biggus.backends.reading import MOST_TOGETHER, read_plain
 from biggus.backends.settling import settled
-from biggus.backends.stamp import stamp_of
+from biggus.backends.signature import signature_of
 from biggus.errors import OpenError, format_box
-from biggus.grid import default_chunks
-from biggus.source import Source, box_shape
+from biggus.indexing.grid import default_chunks
+from biggus.sources.base import Source, box_shape
 from biggus.watching import changed, see
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
     from biggus.backends.npy.header import Layout
-    from biggus.backends.stamp import Stamp
-    from biggus.source import Box, Stream
+    from biggus.backends.signature import FileSignature
+    from biggus.sources.base import Box, Stream
 
 log = logging.getLogger("biggus.backends.npy")
 
@@ -52,7 +52,7 @@ class NpySource(Source):
         If it is no ``.npy`` file, is damaged or cut short, or holds Python objects.
     """
 
-    waits = False
+    io_bound = False
     fresh = True
     reads_into = True
 
@@ -60,7 +60,7 @@ class NpySource(Source):
         self.path = path
         self.name = f"{path}::{VARIABLE}"
         self.token = f"npy:{os.path.realpath(path)}::{VARIABLE}"
-        self._known: tuple[Stamp, Layout] | None = None
+        self._known: tuple[FileSignature, Layout] | None = None
         try:
             layout = self._opened().layout
         except OpenError:
@@ -74,17 +74,17 @@ class NpySource(Source):
             self.chunks = default_chunks(self.shape[::-1], self.dtype.itemsize)[::-1]
 
     def _opened(self) -> _Opening:
-        stamp_of(self.path)  # a pipe would be waited for
+        signature_of(self.path)  # a pipe would be waited for
         descriptor = Descriptor(self.path)
-        stamp, known = settled(descriptor.stamp, self.path), self._known
-        if known is None or known[0] != stamp:
-            self._known = known = stamp, layout_of(descriptor)
+        signature, known = settled(descriptor.signature, self.path), self._known
+        if known is None or known[0] != signature:
+            self._known = known = signature, layout_of(descriptor)
         return _Opening(self.path, descriptor, *known)
 
     def _same(self) -> _Opening:
         """Open the file, which must hold what it did, in whatever order."""
         opening = self._opened()
-        see(self.path, opening.stamp)
+        see(self.path, opening.signature)
         now = opening.layout
         if (now.shape, now.dtype) != (self.shape, self.dtype):
             raise ValueError(
@@ -137,7 +137,7 @@ class _Opening(NamedTuple):
 
     path: str
     descriptor: Descriptor
-    stamp: Stamp
+    signature: FileSignature
     layout: Layout
 
     def read(self, box: Box, out: npt.NDArray[Any]) -> None:
@@ -152,5 +152,5 @@ class _Opening(NamedTuple):
 
     def check(self) -> None:
         """Raise a SourceChangedError if the file is not as it was when it was opened."""
-        if self.descriptor.stamp() != self.stamp:
+        if self.descriptor.signature() != self.signature:
             raise changed(self.path)

@@ -26,8 +26,8 @@ from biggus.backends.http.client import (
 from biggus.backends.http.freshness import Freshness
 from biggus.backends.tiles.image import BrokenImageError, ImageError, decode_image, is_image
 from biggus.errors import OfflineError, SourceError
-from biggus.grid import ChunkPart, Grid
-from biggus.source import Source, Values, box_shape
+from biggus.indexing.grid import ChunkPart, Grid
+from biggus.sources.base import Source, Values, box_shape
 from biggus.threads import WaitingThreads
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from biggus.backends.http.attempt import Response
     from biggus.backends.http.settings import HttpSettings
     from biggus.backends.tiles.template import Template
-    from biggus.source import Box
+    from biggus.sources.base import Box
 
 log = logging.getLogger("biggus.backends.tiles")
 
@@ -115,7 +115,7 @@ class TileSource(Source):
         of the template's host by default.
     """
 
-    waits = True
+    io_bound = True
     remote = True
 
     def __init__(
@@ -205,7 +205,7 @@ class TileSource(Source):
         tile = self.tile_size**2 * max(4, self.bands * self.dtype.itemsize)
         return super().peak_bytes(box) + 4 * tile * min(tiles, _threads.most)
 
-    def renew(self, box: Box, held: bytes) -> bytes | None:
+    def revalidate(self, box: Box, held: bytes) -> bytes | None:
         """Tell whether a copy held under the version `held` is good; ask the server if it expired.
 
         A copy that has not expired is good without a request.  One that has is
@@ -220,16 +220,16 @@ class TileSource(Source):
         if options.current().offline or all(entry.fresh for entry in entries):
             return held
         if len(parts) == 1:
-            renewed = [self._renewed(parts[0], entries[0])]
+            revalidated = [self._renewed(parts[0], entries[0])]
         else:
             pairs = list(zip(parts, entries, strict=True))
-            renewed = self._side_by_side(lambda pair: self._renewed(*pair), pairs)
-        good = [entry for entry in renewed if entry is not None]
-        if len(good) < len(renewed):
+            revalidated = self._side_by_side(lambda pair: self._renewed(*pair), pairs)
+        good = [entry for entry in revalidated if entry is not None]
+        if len(good) < len(revalidated):
             return None
         return held if good == entries else freshness.pack(good)
 
-    def renewal_waits(self, box: Box, held: bytes) -> bool:  # noqa: ARG002
+    def revalidation_waits(self, box: Box, held: bytes) -> bool:  # noqa: ARG002
         """Tell whether a tile of the copy has expired, so that the server is asked."""
         entries = freshness.unpack(held) or []
         return not options.current().offline and not all(entry.fresh for entry in entries)
@@ -259,7 +259,7 @@ class TileSource(Source):
         now = Freshness.of(response.headers, self.fresh_for)
         if now is not None and self._still(entry, response, now):
             log.debug("%s: not modified", shown)
-            return now.of_missing() if entry.missing else entry.renewed(now)
+            return now.of_missing() if entry.missing else entry.revalidated(now)
         if response.status == 200 or self._fills(response):
             _brought.put(url, response)
         return None

@@ -15,7 +15,7 @@ from biggus.backends.zarr.source import ZarrSource
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from biggus.source import Source
+    from biggus.sources.base import Source
 
 
 class ForeignObjects(Objects):

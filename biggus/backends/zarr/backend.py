@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from biggus.backends.base import Resolution
     from biggus.backends.location import Location
     from biggus.backends.zarr.objects import Objects
-    from biggus.source import Source
+    from biggus.sources.base import Source
 
 _SCHEMES = ("http", "https", "s3", "gs", "memory")
 _AGES = ("fresh_for", "stale_if_error")

@@ -16,13 +16,13 @@ from biggus.backends.reading import MOST_TOGETHER, read_plain
 from biggus.backends.zarr.objects import WHOLE, Get, Span
 from biggus.backends.zarr.store import refuse_short
 from biggus.codecs.scratch import scratch
-from biggus.grid import flat_range, strides_of
+from biggus.indexing.grid import flat_range, strides_of
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
     from biggus.backends.zarr.decoding import Decoder
-    from biggus.source import Box
+    from biggus.sources.base import Box
 
 
 class ChunkReader:

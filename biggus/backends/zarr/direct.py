@@ -24,8 +24,8 @@ from biggus.backends.zarr.sharding import NOWHERE, Sharding, shardings
 from biggus.backends.zarr.shards import FetchedShards, ShardChangedError, Shards
 from biggus.backends.zarr.store import Record, refuse_short
 from biggus.backends.zarr.waiting import REQUESTS, each
-from biggus.grid import flat_range
-from biggus.source import Box, box_shape
+from biggus.indexing.grid import flat_range
+from biggus.sources.base import Box, box_shape
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from biggus.backends.zarr.metadata import ArrayDocument
     from biggus.backends.zarr.ranges import Range
     from biggus.backends.zarr.shards import Index as ShardIndex
-    from biggus.grid import Index
-    from biggus.source import Chunks
+    from biggus.indexing.grid import Index
+    from biggus.sources.base import Chunks
 
 _NOTHING: Span = (0, 0)
 

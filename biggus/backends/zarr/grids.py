@@ -12,13 +12,13 @@ import math
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from biggus.backends.plain import LARGEST
-from biggus.grid import Grid
+from biggus.indexing.grid import Grid
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from biggus.grid import Index
-    from biggus.source import Chunks
+    from biggus.indexing.grid import Index
+    from biggus.sources.base import Chunks
 
 Edges: TypeAlias = int | tuple[int, ...]
 """Along one axis, the length of all chunks or of each, as they are stored."""

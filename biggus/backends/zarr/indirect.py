@@ -16,7 +16,7 @@ from biggus.backends.zarr.prefetch import MOST, Prefetch
 from biggus.backends.zarr.sharding import shardings
 from biggus.backends.zarr.store import make_store
 from biggus.backends.zarr.waiting import REQUESTS, each
-from biggus.source import box_shape
+from biggus.sources.base import box_shape
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from biggus.backends.zarr.metadata import ArrayDocument
     from biggus.backends.zarr.objects import Objects
     from biggus.backends.zarr.store import Record
-    from biggus.grid import ChunkPart, Index
-    from biggus.source import Box, Values
+    from biggus.indexing.grid import ChunkPart, Index
+    from biggus.sources.base import Box, Values
 
 _AT_ONCE = 10
 """How many chunks zarr-python reads at once, unless its configuration says otherwise."""

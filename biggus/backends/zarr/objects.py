@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from biggus.backends import files
 from biggus.backends.settling import look_again, settled, settled_stamp, stamp_or_none
-from biggus.backends.stamp import Stamp
+from biggus.backends.signature import FileSignature
 from biggus.backends.zarr.expected import ANYTHING, Expected
 from biggus.watching import agrees, see
 
@@ -173,17 +173,17 @@ class FolderObjects(Objects):
             self._see(key, None)
             return None
         try:
-            stamp = settled(lambda: Stamp.of(os.fstat(file)), path)
-            self._see(key, stamp)
+            signature = settled(lambda: FileSignature.of(os.fstat(file)), path)
+            self._see(key, signature)
         except BaseException:
             os.close(file)
             raise
-        return file, stamp.size
+        return file, signature.size
 
-    def _see(self, key: str, stamp: Stamp | None) -> None:
+    def _see(self, key: str, signature: FileSignature | None) -> None:
         # What matters of a metadata document is what it says of values: that is compared.
         if not key.endswith(METADATA_NAMES):
-            see(self._prefix + key, stamp, stamp_or_none)
+            see(self._prefix + key, signature, stamp_or_none)
 
     def metadata_keys(self) -> Iterable[str]:  # noqa: D102 - inherited
         pending = [""]
@@ -268,13 +268,15 @@ class ZipObjects(Objects):
         self.path = path
         self._name = str(path)
 
-    def _members(self, stamp: Stamp | None = None) -> dict[str, zipfile.ZipInfo]:
-        return _zip_members(self.path, settled_stamp(self._name) if stamp is None else stamp)
+    def _members(self, signature: FileSignature | None = None) -> dict[str, zipfile.ZipInfo]:
+        return _zip_members(
+            self.path, settled_stamp(self._name) if signature is None else signature
+        )
 
     def get(self, key: str, span: Span = WHOLE) -> Fetched | None:  # noqa: D102 - inherited
-        stamp = settled_stamp(self._name)
-        see(self._name, stamp)
-        info = self._members(stamp).get(key)
+        signature = settled_stamp(self._name)
+        see(self._name, signature)
+        info = self._members(signature).get(key)
         if info is None:
             return None
         try:
@@ -295,7 +297,7 @@ class ZipObjects(Objects):
             raise OSError(f"{self.path} is damaged at {key}: {error}") from error
         if len(data) != max(0, stop - start):
             raise OSError(f"{self.path} is cut short at {key}")
-        look_again([(self._name, stamp)])
+        look_again([(self._name, signature)])
         return Fetched(data)
 
     def metadata_keys(self) -> Iterable[str]:  # noqa: D102 - inherited

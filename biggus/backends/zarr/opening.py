@@ -14,7 +14,7 @@ from biggus.errors import GoneError, OpenError
 
 if TYPE_CHECKING:
     from biggus.backends.zarr.objects import Objects
-    from biggus.source import Source
+    from biggus.sources.base import Source
 
 
 def open_source(text: str, variable: str, options: tuple[tuple[str, Any], ...]) -> Source:

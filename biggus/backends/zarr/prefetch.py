@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from biggus.backends.zarr.grids import StoredGrid
     from biggus.backends.zarr.objects import Objects, Span
     from biggus.backends.zarr.store import Record
-    from biggus.grid import Index
-    from biggus.source import Box
+    from biggus.indexing.grid import Index
+    from biggus.sources.base import Box
 
 MOST = 64 * 2**20
 """Bytes that a read holds so; what is more of shards is left to be fetched one after the other."""

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from biggus.backends.location import Location
     from biggus.backends.zarr.store import Record
-    from biggus.source import Box, Values
+    from biggus.sources.base import Box, Values
 
 log = logging.getLogger("biggus.backends.zarr")
 
@@ -194,11 +194,11 @@ class RemoteZarrSource(ZarrSource):
         said = record.good_for if math.isfinite(record.good_for) else None
         return self._version(_Held(now, tags, said))
 
-    def renew(self, box: Box, held: bytes) -> bytes | None:
+    def revalidate(self, box: Box, held: bytes) -> bytes | None:
         """Tell whether a copy is good: by its age, or else by asking the server."""
-        return self.renew_many([box], [held])[0]
+        return self.revalidate_many([box], [held])[0]
 
-    def renew_many(self, boxes: Sequence[Box], held: Sequence[bytes]) -> list[bytes | None]:
+    def revalidate_many(self, boxes: Sequence[Box], held: Sequence[bytes]) -> list[bytes | None]:
         """Tell so of copies of several boxes; each object that they are of is asked for once."""
         now = time.time()
         answers: dict[tuple[str, str | None], bool | Exception] = {}
@@ -242,7 +242,7 @@ class RemoteZarrSource(ZarrSource):
         log.debug("%s %s: %s", self.name, format_box(box), "verified" if good else "changed")
         return self._version(found._replace(checked=now)) if good else None
 
-    def renewal_waits(self, box: Box, held: bytes) -> bool:  # noqa: ARG002
+    def revalidation_waits(self, box: Box, held: bytes) -> bool:  # noqa: ARG002
         """Tell whether a copy is so old that the server is asked."""
         found = self._parsed(held)
         if found is None or options.current().offline:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from biggus.backends.zarr.decoding import crc32c
-from biggus.grid import Grid
+from biggus.indexing.grid import Grid
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

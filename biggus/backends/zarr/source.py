@@ -37,7 +37,7 @@ from biggus.errors import (
     VariableError,
     format_box,
 )
-from biggus.source import Box, Source, Values
+from biggus.sources.base import Box, Source, Values
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -162,7 +162,7 @@ class ZarrSource(Source):
                 self.shards = parts_of_shards(grid, inner, self.dtype.itemsize)
         if direct is not None and objects.direct:
             # Reading computes: the file system is taken to have it at hand.
-            self.waits = False
+            self.io_bound = False
             self.chunks = direct.natural_chunks(self.chunks)
 
     def decode_as(self, array: Any) -> None:

@@ -16,7 +16,7 @@ from biggus.errors import OutputError
 if TYPE_CHECKING:
     import contextlib
 
-    from biggus.source import Values
+    from biggus.sources.base import Values
 
 
 @dataclasses.dataclass

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from biggus.cli.outputs.picked import Picked
-    from biggus.source import Values
+    from biggus.sources.base import Values
 
 
 def write_png(path: Path, picked: Picked) -> str | None:

@@ -17,7 +17,7 @@ import numpy as np
 from biggus import cf, engine
 from biggus.adapt import leaf_of
 from biggus.errors import BiggusError
-from biggus.nodes import (
+from biggus.graph import (
     AlongAxes,
     Elementwise,
     Leaf,
@@ -29,8 +29,8 @@ from biggus.nodes import (
     answers,
     select,
 )
-from biggus.nodes.mosaic import GridMosaicNode
-from biggus.region import AxisMap, Fixed, Gather, Selection, Strided
+from biggus.graph.mosaic import GridMosaicNode
+from biggus.indexing.selection import ArrayMap, AxisMap, ConstantMap, DimensionMap, Selection
 from biggus.times import Recount, time_units
 
 if TYPE_CHECKING:
@@ -243,16 +243,16 @@ def _selected_coordinate(each: Coordinate, selection: Selection) -> Coordinate |
 
 
 def _dims_of(m: AxisMap) -> Iterable[int]:
-    if isinstance(m, Fixed):
+    if isinstance(m, ConstantMap):
         return ()
-    return m.dims if isinstance(m, Gather) else (m.dim,)
+    return m.dims if isinstance(m, ArrayMap) else (m.dim,)
 
 
 def _renumbered(m: AxisMap, number: Mapping[int, int]) -> AxisMap:
-    if isinstance(m, Gather):
-        return Gather(tuple([number[dim] for dim in m.dims]), m.index)
-    if isinstance(m, Strided):
-        return Strided(number[m.dim], m.start, m.step)
+    if isinstance(m, ArrayMap):
+        return ArrayMap(tuple([number[dim] for dim in m.dims]), m.index)
+    if isinstance(m, DimensionMap):
+        return DimensionMap(number[m.dim], m.start, m.step)
     return m
 
 

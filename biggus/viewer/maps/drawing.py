@@ -194,7 +194,7 @@ def _alike(grid: Grid) -> bool:
 def _draw_coasts(ax: Any) -> None:
     from matplotlib.patheffects import withStroke
 
-    # Dark, in a light seam: seen on dark and on light colours.
+    # Dark, in a light edge of a tile: seen on dark and on light colours.
     how = {"path_effects": [withStroke(linewidth=1.3, foreground="1", alpha=0.45)]}
     (west, east), (south, north) = sorted(ax.get_xlim()), sorted(ax.get_ylim())
     span = max(east - west, north - south)

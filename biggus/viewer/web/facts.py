@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from biggus.nodes import select
+from biggus.graph import select
+from biggus.indexing.selection import Selection
 from biggus.once import once
-from biggus.region import Selection
 from biggus.viewer.maps import labels
 from biggus.viewer.maps.colours import Colours, colours_for
 from biggus.viewer.maps.coordinates import Coordinate, Meaning, meaning_of

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from biggus.source import Values
+    from biggus.sources.base import Values
     from biggus.viewer.layers import Layer
     from biggus.viewer.picture import Picture
 

@@ -8,8 +8,8 @@ import numpy as np
 from biggus.backends import Backend
 from biggus.backends.files import file_version
 from biggus.errors import GoneError, OpenError, VariableError
-from biggus.normal import normal_dtype
-from biggus.source import Source
+from biggus.sources.base import Source
+from biggus.sources.normal import normal_dtype
 
 MAGIC = "GRID 1"
 
@@ -42,7 +42,7 @@ class GridSource(Source):
     """The values of one file, which is read anew each time; pickles by its path."""
 
     fresh = True
-    waits = False
+    io_bound = False
 
     def __init__(self, path):
         self.path = path

@@ -1,0 +1,84 @@
+"""What sources over an h5py Dataset share."""
+
+from __future__ import annotations
+
+import math
+from operator import ge
+from typing import TYPE_CHECKING, Any
+
+from biggus.backends.hdf5.direct import DirectSource
+from biggus.backends.hdf5.storage import storage_of
+from biggus.backends.hdf5.values import (
+    ATTACHING,
+    attributes_of,
+    dims_of,
+    fill_value_of,
+    layout_of,
+)
+from biggus.backends.native import hdf5_lock
+from biggus.errors import OpenError
+
+if TYPE_CHECKING:
+    from biggus.backends.hdf5.direct import Storage
+    from biggus.backends.native import LibraryLock
+    from biggus.sources.base import Box
+
+
+class DatasetSource(DirectSource):
+    """What sources over an h5py Dataset share."""
+
+    io_bound = False
+    _storage: Storage | None = None  # None: only the library can read it
+
+    swmr = False
+    """Whether the dataset may grow: the shape stays what it was, and each read looks anew."""
+
+    @property
+    def storage(self) -> Storage | None:
+        """How the values are stored; None if only the library can read them."""
+        return self._storage
+
+    @property
+    def lock(self) -> LibraryLock | None:  # type: ignore[override]
+        """The library's, where only the library can read the values."""
+        return None if self.direct else hdf5_lock
+
+    def _describe(self, location: str, dataset: Any, properties: Any) -> None:
+        try:
+            self.shape, self.dtype, self.chunks = layout_of(dataset, properties)
+        except (TypeError, ValueError) as error:
+            raise OpenError(location, f"the variable {dataset.name!r}: {error}") from error
+        self.fill_value = fill_value_of(dataset, self.dtype, properties)
+        attributes = attributes_of(dataset, properties)
+        self.attributes = {name: v for name, v in attributes.items() if name not in ATTACHING}
+        self.dims = dims_of(dataset, attributes)
+        if self.dims is not None and len(self.dims) != len(self.shape):
+            self.dims = None  # an array type adds axes that have no name
+
+    def _check_layout(self, dataset: Any) -> None:
+        shape, dtype, _ = layout_of(dataset, dataset.id.get_create_plist())
+        grown = self.swmr and len(shape) == len(self.shape) and all(map(ge, shape, self.shape))
+        if dtype != self.dtype or (shape != self.shape and not grown):
+            raise ValueError(
+                f"it has changed: it is now {dtype} of shape {shape}, and was {self.dtype} "
+                f"of shape {self.shape} when it was opened; open it again"
+            )
+
+    def _stored(self, dataset: Any, properties: Any) -> Storage | None:
+        storage = storage_of(dataset, properties)
+        return storage if storage is not None and storage.dtype == self.dtype else None
+
+    def peak_bytes(self, box: Box) -> int:
+        """Return the most memory that a read of `box` takes, compressed chunks included."""
+        if self._storage is not None:
+            return self._storage.peak_bytes(box)
+        chunk = 0 if self.chunks is None else math.prod(map(_longest, self.chunks))
+        # The library holds a chunk as it is stored, and its values.
+        return super().peak_bytes(box) + 2 * chunk * self.dtype.itemsize
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name} {self.dtype} {self.shape}>"
+
+
+def _longest(lengths: int | tuple[int, ...]) -> int:
+    return lengths if isinstance(lengths, int) else max(lengths)

@@ -1,0 +1,261 @@
+"""Estimating: what evaluating would do, with nothing read.
+
+Every task is made, looked at and forgotten, so it costs time but no memory in
+their number.  What comes of a reduction is of known shape and dtype, and stands in
+for its values.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from biggus import options
+from biggus.engine.kept_partials import keeping_of
+from biggus.engine.passes import Passes, Stage
+from biggus.engine.repeated import Repeated
+from biggus.engine.running import most_at_once
+from biggus.graph import Combination, Leaf, Node, Read, key_of, pieces_of
+from biggus.indexing.grid import Grid
+from biggus.indexing.selection import Selection
+from biggus.planning import PassPlan, Plan, Schedule, convoys_of
+from biggus.sources.base import Source, box_shape, holds
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from biggus.engine.kept_partials import Keeping
+    from biggus.graph import Reduce
+    from biggus.planning import Cell, SharedScan, Task, Wanted
+    from biggus.sources.base import Box, Chunks, Values
+
+
+_MARKED = 10**7
+"""Up to so many chunks of a source have a mark each; of more, those that are read are listed."""
+
+
+def estimate(nodes: Sequence[Node]) -> Plan:
+    """Return what evaluating nodes together would do.
+
+    Raises
+    ------
+    MemoryBudgetError
+        If it cannot be computed in the memory that the options allow.
+    """
+    estimate = _Rehearsal(nodes, [None] * len(nodes))
+    estimate.run()
+    sizes = [math.prod(node.shape) * (node.dtype.itemsize + node.masked) for node in nodes]
+    return Plan(estimate.found, sum(sizes))
+
+
+def check(nodes: Sequence[Node], grids: Sequence[Chunks | None]) -> None:
+    """Raise a MemoryBudgetError if some pass cannot be made in the memory that there is."""
+    _Checked(nodes, grids).run()
+
+
+class _Checked(Passes["Reduce"]):
+    """Nodes of which it is looked at alone whether each pass has room."""
+
+    def target(self, node: Reduce) -> Reduce:
+        return node
+
+    def leaf(self, target: Reduce) -> Node:
+        source = _Unread(target)
+        return Leaf(source, source.shape, source.dtype)
+
+    def reached(self, number: int, target: Reduce) -> bool:  # noqa: ARG002 - of none there is more
+        return True
+
+    def make(self, stage: Stage) -> list[Wanted]:
+        for scan in convoys_of(stage.reductions, stage.outputs, options.current().memory):
+            scan.at_once(1)
+        return []
+
+
+class _Rehearsal(_Checked):
+    """Nodes of which all tasks are looked at."""
+
+    def __init__(self, nodes: Sequence[Node], grids: Sequence[Chunks | None]) -> None:
+        super().__init__(nodes, grids)
+        self.found: list[PassPlan] = []
+        self._left: dict[int, int] = {}  # passes that a reduction still needs, by its id
+
+    def make(self, stage: Stage) -> list[Wanted]:
+        scans = convoys_of(stage.reductions, stage.outputs, options.current().memory)
+        if scans:
+            self.found.append(_rehearsed(scans))
+        further = []
+        for wanted in itertools.chain.from_iterable(r.wanted for r in stage.reductions):
+            left = self._left.setdefault(id(wanted.node), wanted.statistic.passes) - 1
+            self._left[id(wanted.node)] = left
+            if left:
+                further.append(wanted)
+        return further
+
+
+class _Unread(Source):
+    """The values of a reduction that nobody has computed."""
+
+    io_bound = False
+    in_memory = True
+    name = "a result that is not known yet"
+
+    def __init__(self, node: Reduce) -> None:
+        self.shape = node.shape
+        self.dtype = node.dtype
+        self.masked = node.masked
+
+    def __getitem__(self, box: Box) -> Values:
+        return np.zeros(box_shape(box), self.dtype)
+
+
+def _rehearsed(scans: Sequence[SharedScan]) -> PassPlan:
+    found = PassPlan()
+    touched: dict[int, _Touched] = {}
+    for scan in scans:
+        at_once = most_at_once(scan)
+        before = found.tasks
+        keepings = [
+            [keeping_of(each, asks=False) for each in group.reductions] for group in scan.groups
+        ]
+        wanted = _Reads(scan)
+        for task in scan.tasks(_Kept(keepings, found).wanted):
+            if task.idle:
+                continue
+            found.tasks += 1
+            for read in wanted.of(task):
+                if not read.source.in_memory:
+                    _count(read, found, touched)
+        at_once = min(at_once, found.tasks - before)
+        if at_once:
+            found.peak_bytes = max(found.peak_bytes, scan.state + at_once * scan.peak)
+    reads = sum(each.reads for each in touched.values())
+    chunks = sum(each.chunks for each in touched.values())
+    found.times_read = reads / chunks if chunks else 0.0
+    return found
+
+
+class _Kept:
+    """Asks what is kept, and counts it."""
+
+    def __init__(self, keepings: Sequence[Sequence[Keeping | None]], found: PassPlan) -> None:
+        self._keepings = keepings
+        self._found = found
+
+    def wanted(self, group: int, reduction: int, cell: Cell) -> bool:
+        """Tell whether a cell would be computed."""
+        keeping = self._keepings[group][reduction]
+        wanted = keeping is None or keeping.wanted(cell, None)
+        self._found.kept_cells += not wanted
+        return wanted
+
+
+class _Touched:
+    """The chunks of a source that are read, and how often."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source  # kept, so that its id stays its own
+        self.grid = Grid(source.shape, source.chunks or source.shape)
+        self.reads = 0
+        self._few: set[tuple[int, ...]] = set()
+        self._all: np.ndarray[Any, np.dtype[np.bool_]] | None = None
+        if self.grid.count <= _MARKED:
+            self._all = np.zeros([axis.count for axis in self.grid.axes], bool)
+
+    @property
+    def chunks(self) -> int:
+        """How many chunks are read."""
+        return len(self._few) if self._all is None else int(self._all.sum())
+
+    def add(self, box: Box) -> None:
+        """Count a read."""
+        numbers = [
+            range(axis.find(s.start), axis.find(s.stop - 1) + 1)
+            for axis, s in zip(self.grid.axes, box, strict=True)
+        ]
+        self.reads += math.prod(map(len, numbers))
+        if self._all is None:
+            self._few.update(itertools.product(*numbers))
+        else:
+            self._all[tuple([slice(r.start, r.stop) for r in numbers])] = True
+
+
+def _count(read: Read, found: PassPlan, touched: dict[int, _Touched]) -> None:
+    source = read.source
+    found.requests += 1
+    found.read_bytes += math.prod(box_shape(read.box)) * source.dtype.itemsize
+    found.cached_bytes += source.cached_bytes(read.box)
+    if source.chunks is not None and source.shape:
+        key = id(source)
+        if key not in touched:
+            touched[key] = _Touched(source)
+        touched[key].add(read.box)
+
+
+class _Noted(Repeated):
+    """What is kept for a pass, of which it is noted what has been read."""
+
+    def __init__(self, nodes: Iterable[tuple[Node, Selection]]) -> None:
+        super().__init__(nodes)
+        self._noted: set[Any] = set()
+
+    def knows(self, node: Node, get: Selection) -> bool:
+        return (id(node), key_of(get)) in self._noted
+
+    def note(self, asks: Iterable[tuple[Node, Selection]]) -> None:
+        """Take it that the values of selections are there from now on."""
+        self._noted.update([(id(node), key_of(get)) for node, get in asks])
+
+
+class _Reads:
+    """The reads of the tasks of a shared scan.
+
+    Parameters
+    ----------
+    shared scan : Shared scan
+    """
+
+    def __init__(self, scan: SharedScan) -> None:
+        self._convoy = scan
+        # Whoever computes elsewhere keeps nothing from one task to the next.
+        here = options.current().executor is None
+        self._repeated = _Noted(scan.repeated if here else ())
+
+    def of(self, task: Task) -> Iterator[Read]:
+        """Yield what is read for a task."""
+        shared = {each.node: each.box for each in self._convoy.shared(task)}
+        boxes = {id(node): box for node, box in shared.items()}
+        for part in task.parts:
+            get = Selection.of_box(part.box)
+            nodes = self._convoy.groups[part.group].wanted_of(part)
+            schedule = Schedule([(node, get) for node in nodes], boxes, self._repeated)
+            filling = schedule.before()
+            if filling is not None:
+                self._repeated.note(filling.asks)
+                yield from _reads_of(filling, boxes)
+            yield from _reads_of(schedule, boxes)
+        for node, box in shared.items():
+            yield from _reads_of(Schedule([(node, Selection.of_box(box))]), {})
+
+
+def _reads_of(schedule: Schedule, shared: Mapping[int, Box]) -> Iterator[Read]:
+    """Yield what is read, but for what lies in the box of a shared node."""
+    waiting = [schedule]
+    while waiting:
+        for entry in waiting.pop().entries:
+            node, get = entry.node, entry.get
+            if entry.reads is not None:
+                yield from entry.reads
+            elif entry.is_read and not entry.kept:
+                box = shared.get(id(node))
+                if box is not None and holds(box, get.bounding_box()[0]):
+                    continue
+                for piece in pieces_of(node, get, Selection.identity(get.shape)):
+                    if isinstance(piece, Read):
+                        yield piece
+                    else:
+                        assert isinstance(piece, Combination)
+                        waiting.append(Schedule(piece.operands))

@@ -1,0 +1,262 @@
+"""Keeping: partial results of reductions, in the cache.
+
+They are kept by batches of cells, and by shelves of tiles, under what the values of
+these are made of, and with the states of what was read.  So the same analysis reads
+nothing when it is made again, and of a mosaic that has grown only what is new; what has
+changed is read again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import math
+import threading
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from biggus import options
+from biggus.caching import chosen_cache
+from biggus.engine.fingerprint import Fingerprint, fingerprint
+from biggus.indexing.selection import Selection
+from biggus.planning import SHELF, Unit, positions_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from biggus.cache import Cache
+    from biggus.engine.merging import Merging
+    from biggus.indexing.grid import Edges
+    from biggus.planning import Cell, Reduction
+    from biggus.planning.tree import Span
+    from biggus.sources.base import Box
+    from biggus.statistics import Aggregator, Partial
+
+_log = logging.getLogger("biggus.engine")
+
+_FORMAT = "partial-3"
+
+
+def keeping_of(reduction: Reduction, asks: bool = True) -> Keeping | None:
+    """Return what keeps the partial results of a reduction, if the options say so.
+
+    Servers are asked whether they are still good, but for a dry run.
+    """
+    if not options.current().keep_partials:
+        return None
+    cache = chosen_cache(None, remote=False)
+    return None if cache is None else Keeping(reduction, cache, asks)
+
+
+class Keeping:
+    """The partial results of one reduction that are kept, or will be.
+
+    Parameters
+    ----------
+    reduction : Reduction
+        What is reduced.
+    cache : Cache
+        Where they are kept.
+    asks : bool
+        Whether servers may be asked if they are good.
+    """
+
+    def __init__(self, reduction: Reduction, cache: Cache, asks: bool) -> None:
+        self.reduction = reduction
+        self._asks = asks
+        self.cache = cache
+        self._known = True  # until it turns out that there are no fingerprints
+        self._before: dict[Unit, tuple[Fingerprint, tuple[bytes, ...]]] = {}
+        self._seen: dict[Unit, _Looked] = {}
+        self._lock = threading.Lock()
+
+    def wanted(self, cell: Cell, merging: Merging | None) -> bool:
+        """Tell whether a cell must be computed; if not, what it is part of is handed to `merging`.
+
+        To be called once for each cell.
+        """
+        if not self._known:
+            return True
+        tree = self.reduction.tree
+        segment, batch, _ = tree.place(cell.reduced)
+        if tree.segments > 1:
+            shelf = segment // SHELF
+            unit = Unit(cell.kept, shelf, None)
+            if self._is_there(unit, merging, lambda: tree.cells_on(shelf)):
+                return False
+        unit = Unit(cell.kept, segment, batch)
+        return not self._is_there(unit, merging, lambda: tree.batch_size(segment, batch))
+
+    def _is_there(self, unit: Unit, merging: Merging | None, cells: Callable[[], int]) -> bool:
+        """Tell whether a unit was kept, of which one more of its cells is asked for."""
+        seen = self._seen.get(unit)
+        if seen is None:
+            partials = self._looked_up(unit)
+            seen = self._seen[unit] = _Looked(partials is not None, cells())
+            if partials is not None and merging is not None:
+                merging.add_unit(unit, partials)
+        seen.left -= 1
+        if not seen.left:
+            del self._seen[unit]
+        return seen.there
+
+    def keep(self, unit: Unit, partials: Sequence[Partial]) -> None:
+        """Keep what has come of a unit, if nothing has changed since it was looked up."""
+        with self._lock:
+            found = self._before.pop(unit, None)
+        if found is None:
+            return
+        made_of, before = found
+        if made_of.versions() != before:
+            return
+        version = _packed_versions(before)
+        box = self._box(unit)
+        for aggregator, partial in zip(self.reduction.aggregators, partials, strict=True):
+            for part in aggregator.parts:
+                payload = encoded(aggregator.restrict(partial, part))
+                if payload is not None:
+                    self.cache.store_bytes(self._key(made_of, part, unit, box), payload, version)
+
+    def _looked_up(self, unit: Unit) -> list[Partial] | None:
+        """Return the partial results of a unit that are kept and good; None if one is not."""
+        box = self._box(unit)
+        values = math.prod(s.stop - s.start for s in box)
+        nbytes = self.reduction.nbytes(positions_of(box, self.reduction.axes))
+        if nbytes > max(4096, values * self.reduction.node.dtype.itemsize):
+            return None  # to read it again takes no longer
+        made_of = fingerprint(self.reduction.node, Selection.of_box(box))
+        if made_of is None:
+            self._known = False
+            return None
+        found = []
+        for aggregator in self.reduction.aggregators:
+            parts = [self._partial(made_of, part, unit, box) for part in aggregator.parts]
+            known = [part for part in parts if part is not None]
+            if len(known) < len(parts):
+                break
+            found.append(aggregator.composed(known))
+        else:
+            return found
+        before = made_of.versions()
+        if before is not None:
+            with self._lock:
+                self._before[unit] = (made_of, before)
+        return None
+
+    def _partial(
+        self, made_of: Fingerprint, aggregator: Aggregator, unit: Unit, box: Box
+    ) -> Partial | None:
+        for holder in (aggregator, *aggregator.holders):
+            key = self._key(made_of, holder, unit, box)
+            entry = self.cache.load_bytes(key)
+            if entry is None:
+                continue
+            payload, version = entry
+            versions = _unpacked_versions(version)
+            partial = decoded(payload)
+            if versions is None or partial is None or not made_of.good(versions, self._asks):
+                continue
+            _log.debug("partial results of %s are at hand", self.reduction.node)
+            return holder.restrict(partial, aggregator)
+        return None
+
+    def _key(self, made_of: Fingerprint, aggregator: Aggregator, unit: Unit, box: Box) -> str:
+        """Return the key of the partial results of a unit: 40 hexadecimal digits."""
+        text: list[Any] = [_FORMAT, aggregator.key, np.__version__, self.reduction.axes]
+        text.append([_lengths(*pair) for pair in zip(self.reduction.cells.axes, box, strict=True)])
+        text.append(self._span(unit).layout)
+        text.append(aggregator.run_length(self.reduction.plain))
+        if aggregator.placed:
+            text += [[s.start for s in box], self.reduction.node.shape]
+        digest = hashlib.blake2b(made_of.identity, digest_size=20)
+        digest.update(json.dumps(text).encode())
+        return digest.hexdigest()
+
+    def _span(self, unit: Unit) -> Span:
+        tree = self.reduction.tree
+        if unit.batch is None:
+            return tree.shelf(unit.number)
+        return tree.batch(unit.number, unit.batch)
+
+    def _box(self, unit: Unit) -> Box:
+        """Return the box that holds the cells of a unit."""
+        reduction = self.reduction
+        span = self._span(unit)
+        box = [slice(0, 0, 1)] * len(reduction.node.shape)
+        for axis, number in zip(reduction.kept_axes, unit.kept, strict=True):
+            box[axis] = slice(*reduction.cells.axes[axis].bounds(number), 1)
+        for axis, first, last in zip(reduction.axes, span.first, span.last, strict=True):
+            edges = reduction.cells.axes[axis]
+            box[axis] = slice(edges.bounds(first)[0], edges.bounds(last)[1], 1)
+        return tuple(box)
+
+
+class _Looked:
+    """What is known of a unit that was looked up."""
+
+    __slots__ = ("left", "there")
+
+    def __init__(self, there: bool, left: int) -> None:
+        self.there = there
+        self.left = left
+        """How many of its cells have not been asked for."""
+
+
+def _lengths(edges: Edges, s: slice) -> list[int]:
+    """Return the lengths of the cells in a slice of an axis."""
+    numbers = range(edges.find(s.start), edges.find(s.stop - 1) + 1)
+    return [stop - start for start, stop in map(edges.bounds, numbers)]
+
+
+def encoded(partial: Partial) -> bytes | None:
+    """Return a partial result as bytes: the dtypes and shapes as JSON, then the values.
+
+    None if it holds objects.
+    """
+    if any(array.dtype.hasobject for array in partial):
+        return None
+    head = json.dumps([[array.dtype.str, array.shape] for array in partial]).encode()
+    arrays = [np.ascontiguousarray(array).tobytes() for array in partial]
+    return b"".join([len(head).to_bytes(4, "little"), head, *arrays])
+
+
+def decoded(payload: bytes) -> Partial | None:
+    """Return the partial result that bytes are of, its arrays writable; None if it is damaged."""
+    size = int.from_bytes(payload[:4], "little")
+    at = 4 + size
+    try:
+        found = []
+        for name, shape in json.loads(payload[4:at]):
+            dtype = np.dtype(name)
+            nbytes = dtype.itemsize * math.prod(shape)
+            raw = bytearray(payload[at : at + nbytes])
+            found.append(np.frombuffer(raw, dtype).reshape(shape))
+            at += nbytes
+    except (ValueError, TypeError):
+        return None
+    return tuple(found) if at == len(payload) else None
+
+
+def _packed_versions(versions: Sequence[bytes]) -> bytes:
+    """Return versions as one; of many that are the same, such as a file's, one is written."""
+    unique = list(dict.fromkeys(versions))
+    numbers = {version: number for number, version in enumerate(unique)}
+    same = len(unique) == 1
+    text = [
+        [version.hex() for version in unique],
+        len(versions) if same else [numbers[version] for version in versions],
+    ]
+    return json.dumps(text, separators=(",", ":")).encode()
+
+
+def _unpacked_versions(packed: bytes) -> tuple[bytes, ...] | None:
+    try:
+        texts, numbers = json.loads(packed)
+        unique = [bytes.fromhex(text) for text in texts]
+        if isinstance(numbers, int):
+            numbers = [0] * numbers
+        return tuple([unique[number] for number in numbers])
+    except (ValueError, TypeError, IndexError):
+        return None

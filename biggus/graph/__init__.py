@@ -1,0 +1,59 @@
+"""Nodes: which values, as a lazy expression over sources; nothing here reads.
+
+A node knows its shape and dtype, whether values can be missing, and how a
+selection of it falls into pieces, each of which one source gives in one read.
+"""
+
+from biggus.graph.along import AlongAxes
+from biggus.graph.base import Derived, Node
+from biggus.graph.elementwise import Elementwise, is_spread, narrowed
+from biggus.graph.leaf import LONGEST_READ, Leaf
+from biggus.graph.mosaic import GridMosaicNode, Mosaic
+from biggus.graph.packing import Packed, packed, unpacked
+from biggus.graph.pieces import Combination, Part, Piece, Read, pieces_of, spread, take
+from biggus.graph.reduce import Reduce
+from biggus.graph.step import Cast, Field, Filled, Maskable, Step, completed
+from biggus.graph.telling import Told, Unknown, text_of
+from biggus.graph.view import CutOut, View, select
+from biggus.graph.walk import Walk, answers, key_of, ordered, rebuilt
+
+__all__ = [
+    "LONGEST_READ",
+    "AlongAxes",
+    "Cast",
+    "Combination",
+    "CutOut",
+    "Derived",
+    "Elementwise",
+    "Field",
+    "Filled",
+    "GridMosaicNode",
+    "Leaf",
+    "Maskable",
+    "Mosaic",
+    "Node",
+    "Packed",
+    "Part",
+    "Piece",
+    "Read",
+    "Reduce",
+    "Step",
+    "Told",
+    "Unknown",
+    "View",
+    "Walk",
+    "answers",
+    "completed",
+    "is_spread",
+    "key_of",
+    "narrowed",
+    "ordered",
+    "packed",
+    "pieces_of",
+    "rebuilt",
+    "select",
+    "spread",
+    "take",
+    "text_of",
+    "unpacked",
+]

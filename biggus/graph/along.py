@@ -1,0 +1,186 @@
+"""Functions of whole axes: such as the median along one, which needs all of it at once."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from biggus import options
+from biggus.graph.base import Derived, Node
+from biggus.graph.pieces import Combination, Piece, take
+from biggus.graph.reduced import narrow_reduced, reduced_grid, reduced_shape, restricted
+from biggus.graph.telling import name_of, text_of
+from biggus.graph.view import select
+from biggus.indexing.cells import longest_of
+from biggus.indexing.grid import Grid, RegularEdges
+from biggus.indexing.resolve import split_all
+from biggus.indexing.selection import Selection
+from biggus.sources import base as source
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+
+    from biggus.graph.pieces import Steps
+    from biggus.graph.step import Step
+    from biggus.graph.telling import Told
+    from biggus.sources.base import Box, Chunks, Values
+
+_COPIES = 16
+"""A block takes so small a part of the memory: functions such as the median copy it,
+and several are computed at once."""
+
+
+class AlongAxes(Derived):
+    """A function of all values along some axes of a node, at each place of the others.
+
+    Parameters
+    ----------
+    operand : Node
+        Where the values come from.
+    function : Step
+        Called with a block that has all of the axes; returns it with those at
+        length one.
+    axes : tuple of int
+        The axes, ascending.
+    keepdims : bool
+        Whether they stay, at length one.
+    further : tuple of int, optional
+        The lengths of the axes that the function adds at the end.
+    """
+
+    __slots__ = ("axes", "function", "further", "keepdims")
+
+    def __init__(
+        self,
+        operand: Node,
+        function: Step,
+        axes: tuple[int, ...],
+        keepdims: bool = False,
+        further: tuple[int, ...] = (),
+    ) -> None:
+        self.function = function
+        self.axes = axes
+        self.keepdims = keepdims
+        self.further = further
+        shape = reduced_shape(operand.shape, axes, keepdims) + further
+        masked = function.masked or None
+        super().__init__((operand,), shape, function.dtype, masked, combined=True)
+
+    @property
+    def operand(self) -> Node:
+        """Where the values come from."""
+        return self.children[0]
+
+    def cut(self) -> Chunks | None:
+        return reduced_grid(self.operand, self.axes, self.keepdims, self.further)
+
+    def rebuild(self, children: tuple[Node, ...]) -> Node:
+        return AlongAxes(children[0], self.function, self.axes, self.keepdims, self.further)
+
+    @property
+    def signature(self) -> Any:
+        key = getattr(self.function, "key", None)
+        return (AlongAxes, id(self.function) if key is None else key, self.axes, self.keepdims)
+
+    def narrow(self, get: Selection) -> Generator[Any, Node, Node]:
+        return narrow_reduced(self, get)
+
+    def told(self, get: Selection) -> Iterator[Told]:
+        # How it is cut follows from the memory; what it is of does not.
+        yield f"along {name_of(self.function)} {self.axes} {self.keepdims} {text_of(get)}"
+        yield self.operand, Selection.identity(self.operand.shape)
+
+    def parts(self, get: Selection, put: Selection, steps: Steps = None) -> Iterator[Piece]:
+        operand = self.operand
+        wanted, rest = restricted(operand.shape, self.axes, self.keepdims, get)
+        if wanted is not None:
+            operand = select(operand, wanted)
+        grid = _blocks(operand, self.axes)
+        kept = [axis for axis in range(len(operand.shape)) if axis not in self.axes]
+        cuts = [
+            (axis if self.keepdims else place, grid.axes[axis]) for place, axis in enumerate(kept)
+        ]
+        for part, part_put in split_all(rest, put, cuts):
+            box, local = part.bounding_box()
+            around = list(source.whole(operand.shape))
+            for place, axis in enumerate(kept):
+                around[axis] = box[axis if self.keepdims else place]
+            part_get = Selection.of_box(tuple(around))
+            further = box[len(box) - len(self.further) :]
+            function = _Taken(self.function, () if self.keepdims else self.axes, further, local)
+            if 0 in part_get.shape:
+                nothing = _OfNothing(function, part_get.shape, operand)
+                yield Combination(nothing, (), part_put, steps)
+            else:
+                yield Combination(function, ((operand, part_get),), part_put, steps)
+
+
+class _Taken:
+    """A function along axes, and the selection of what it gives."""
+
+    key = None
+
+    def __init__(
+        self, function: Step, dropped: tuple[int, ...], further: Box, local: Selection
+    ) -> None:
+        self.function = function
+        self.dropped = dropped
+        self.further = further
+        self.local = local
+        self.dtype = function.dtype
+        self.masked = function.masked
+        self.fill_value = function.fill_value
+
+    def __call__(self, block: Values) -> Values:
+        values: Values = self.function(block)
+        lengths = [n for axis, n in enumerate(values.shape) if axis not in self.dropped]
+        key: tuple[Any, ...] = (..., *self.further)
+        return take(self.local, values.reshape(lengths)[key])
+
+
+class _OfNothing:
+    """A function along axes of which one has no length: there is nothing to be read."""
+
+    key = None
+
+    def __init__(self, function: _Taken, shape: tuple[int, ...], operand: Node) -> None:
+        self.function = function
+        self.shape = shape
+        self.values_dtype = operand.dtype
+        self.values_masked = operand.masked
+        self.dtype = function.dtype
+        self.masked = function.masked
+        self.fill_value = function.fill_value
+
+    def __call__(self) -> Values:
+        empty: Values = np.empty(self.shape, self.values_dtype)
+        return self.function(np.ma.MaskedArray(empty) if self.values_masked else empty)
+
+
+def _blocks(operand: Node, axes: tuple[int, ...]) -> Grid:
+    """Return how an operand is cut along the axes that stay.
+
+    At its chunks, as many of them as fit; and anywhere, if one does not.  It
+    changes no value, so it may follow from the memory that there is.
+    """
+    shape = operand.shape
+    most = max(1, options.current().memory // (_COPIES * max(1, operand.dtype.itemsize)))
+    grid = operand.grid or (1,) * len(shape)
+    edges = list(Grid(shape, grid).axes)
+    lengths = [n if axis in axes else longest_of(edges[axis]) for axis, n in enumerate(shape)]
+    cut: list[int | tuple[int, ...]] = [max(1, n) for n in shape]
+    for axis in range(len(shape)):
+        if axis in axes:
+            continue
+        others = math.prod(n for other, n in enumerate(lengths) if other != axis)
+        room = max(1, most // max(1, others))
+        if lengths[axis] <= room and not isinstance(edges[axis], RegularEdges):
+            cut[axis] = grid[axis]
+            continue
+        if lengths[axis] <= room:
+            room = lengths[axis] * (room // max(1, lengths[axis]))
+        lengths[axis] = min(shape[axis], room)
+        cut[axis] = max(1, room)
+    return Grid(shape, cut)

@@ -1,0 +1,198 @@
+"""The leaf: all of a source."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from biggus.graph.base import Node
+from biggus.graph.pieces import Piece, Read
+from biggus.graph.view import select
+from biggus.indexing.grid import Edges, Grid, RegularEdges
+from biggus.indexing.resolve import split_all
+from biggus.indexing.selection import ArrayMap, ConstantMap, DimensionMap, Selection
+from biggus.sources import studying
+from biggus.sources.base import Chunks, Source, read
+from biggus.sources.memory import MemorySource
+from biggus.sources.scattered import Stored, cut_scattered
+from biggus.sources.stream import streamed
+from biggus.sources.wrappers import ObjectSource
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    import numpy as np
+
+    from biggus.graph.pieces import Steps
+    from biggus.graph.telling import Told
+    from biggus.sources.base import Stream
+
+LONGEST_READ = 8 * 2**20
+"""Bytes; a dense read that is longer is made in parts of about this size."""
+
+
+class Leaf(Node):
+    """All of a source.
+
+    A plain user object is kept as it is and wrapped when it is read: there
+    may be 2^18 of them in a mosaic.
+
+    Parameters
+    ----------
+    origin : Source or object
+        What is read.
+    shape : tuple of int
+        Its shape, normal.
+    dtype : dtype
+        Its dtype, normal.
+    """
+
+    __slots__ = ("dtype", "origin", "shape")
+
+    def __init__(self, origin: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+        self.origin = origin
+        self.shape = shape
+        self.dtype = dtype
+
+    @property
+    def source(self) -> Source:
+        """The source that is read."""
+        origin = self.origin
+        if isinstance(origin, Source):
+            return studying.to_read(origin)
+        source = ObjectSource(origin)
+        # What was said when the leaf was made is what a read is held to.
+        source.shape, source.dtype = self.shape, self.dtype
+        return studying.to_read(source)
+
+    def __getstate__(self) -> tuple[None, dict[str, Any]]:
+        # Elsewhere no study may be in force: what stands in for the source goes along.
+        sent = self.origin if studying.current() is None else self.source
+        return None, {"origin": sent, "shape": self.shape, "dtype": self.dtype}
+
+    @property
+    def masked(self) -> bool:  # type: ignore[override]
+        """Whether the source says that values can be missing."""
+        return isinstance(self.origin, Source) and self.origin.masked
+
+    @property
+    def fill_value(self) -> Any:
+        """What the source shows a missing value as."""
+        return self.origin.fill_value if isinstance(self.origin, Source) else None
+
+    @property
+    def grid(self) -> Chunks | None:
+        return self.origin.chunks if isinstance(self.origin, Source) else None
+
+    @property
+    def signature(self) -> Any:
+        return (Leaf, id(self.origin), self.shape, self.dtype)
+
+    def told(self, get: Selection) -> Iterable[Told]:
+        # The box around all that is wanted: what is beside it makes no hit of a miss.
+        box, local = get.bounding_box()
+        return (Read(self.source, box, local, get, None),)
+
+    def io_bound(self) -> bool:
+        return self.source.io_bound and not self.source.in_memory
+
+    def in_memory(self) -> bool:
+        return self.source.in_memory
+
+    @property
+    def streams(self) -> bool:
+        origin = self.origin
+        known = isinstance(origin, Source) and origin.chunks is None and not origin.masked
+        return known and origin.streams
+
+    def stream(self, get: Selection) -> Stream:
+        box, _ = get.bounding_box()
+        return streamed(self.source, box, get.shape)
+
+    def narrow(self, get: Selection) -> Node:
+        source = self.source
+        if not source.in_memory:
+            return select(self, get)
+        # Values in memory are cut out: nothing else of them may be kept, or sent elsewhere.
+        box, local = get.bounding_box()
+        values = read(source, box).copy()
+        return select(Leaf(MemorySource(values), values.shape, values.dtype), local)
+
+    def parts(self, get: Selection, put: Selection, steps: Steps = None) -> Iterator[Piece]:
+        source = self.source
+        for part_get, part_put in _parts(source, get, put):
+            box, local = part_get.bounding_box()
+            yield Read(source, box, local, part_put, steps)
+
+
+def _parts(source: Source, get: Selection, put: Selection) -> Iterator[tuple[Selection, Selection]]:
+    """Cut a selection into what one read each should give."""
+    if source.in_memory:
+        yield get, put
+    elif source.chunks is None:
+        if any(type(m) is ArrayMap for m in get.maps):
+            stored = Stored(source.shape, source.dtype.itemsize, source.streams)
+            yield from cut_scattered(get, put, stored)
+        else:
+            yield from split_all(get, put, _rows_to_cut(source, get))
+    else:
+        edges = Grid(source.shape, source.chunks).axes
+        yield from split_all(get, put, _axes_to_cut(source, get, edges))
+
+
+def _rows_to_cut(source: Source, get: Selection) -> list[tuple[int, Edges]]:
+    """Choose the edges at which what is long is cut where there are no chunks."""
+    for axis, m in enumerate(get.maps):
+        if type(m) is DimensionMap and get.shape[m.dim] > 1:
+            coarse = _coarse(source, get, axis, RegularEdges(source.shape[axis], 1))
+            return [(axis, coarse)] if coarse else []
+    return []
+
+
+def _axes_to_cut(
+    source: Source, get: Selection, edges: tuple[Edges, ...]
+) -> list[tuple[int, Edges]]:
+    """Choose the edges at which a selection is cut.
+
+    Reads that wait are cut at every chunk, to wait together; or at every shard, whose
+    chunks are had together, if none of them is stepped over.  A library that
+    reads under one lock does better with one read of many chunks, as long as
+    every chunk of the box is wanted.
+    """
+    chosen = []
+    dense = True
+    shards = Grid(source.shape, source.shards).axes if source.shards is not None else edges
+    for axis, (m, cut) in enumerate(zip(get.maps, edges, strict=True)):
+        if cut.count < 2 or type(m) is ConstantMap:
+            continue
+        apart = type(m) is ArrayMap or _skips(m, cut)
+        if apart or source.io_bound:
+            chosen.append((axis, cut if apart else shards[axis]))
+            dense = False
+        elif dense and (coarse := _coarse(source, get, axis, cut)) is not None:
+            chosen.append((axis, coarse))
+            dense = False
+    return chosen
+
+
+def _skips(m: DimensionMap | ArrayMap, cut: Edges) -> bool:
+    """Tell whether a stride may step over a chunk."""
+    if type(m) is not DimensionMap or abs(m.step) == 1:
+        return False
+    start, stop = cut.bounds(cut.find(m.start))
+    return abs(m.step) > stop - start
+
+
+def _coarse(source: Source, get: Selection, axis: int, cut: Edges) -> Edges | None:
+    """Return edges that cut a long dense read, at chunks, into parts of about `LONGEST_READ`.
+
+    So that it shows progress, can be interrupted, and takes no second copy of
+    itself in memory.  None: it is short.
+    """
+    total = math.prod(get.shape) * source.dtype.itemsize
+    m = get.maps[axis]
+    if total <= 2 * LONGEST_READ or type(m) is not DimensionMap:
+        return None
+    start, stop = cut.bounds(cut.find(m.start))
+    rows = max(1, LONGEST_READ * get.shape[m.dim] * abs(m.step) // total)
+    return RegularEdges(cut.length, max(1, rows // (stop - start)) * (stop - start))

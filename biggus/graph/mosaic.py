@@ -1,0 +1,373 @@
+"""Mosaics: nodes side by side."""
+
+from __future__ import annotations
+
+import math
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from biggus.errors import BiggusError, SourceError
+from biggus.graph.base import UNKNOWN, Node
+from biggus.graph.elementwise import Elementwise
+from biggus.graph.leaf import Leaf
+from biggus.graph.pieces import Part
+from biggus.graph.step import Cast, Maskable
+from biggus.graph.telling import text_of
+from biggus.graph.view import select
+from biggus.indexing.cells import LARGEST, cells_of, common_grid, longest_of, simplified
+from biggus.indexing.grid import Edges, IrregularEdges, RegularEdges
+from biggus.indexing.resolve import split
+from biggus.indexing.selection import ArrayMap, DimensionMap, Selection
+from biggus.sources.base import Source, same_but_for_order
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+
+    from biggus.graph.pieces import Steps
+    from biggus.graph.telling import Told
+    from biggus.indexing.cells import Lengths
+    from biggus.sources.base import Chunks, Stream
+
+
+_origin_of = attrgetter("origin")
+
+_SPLICED = 512
+"""A mosaic of no more tiles is spliced into one along the same axis that it is a tile of."""
+
+_ASKED = 16
+"""So many tiles tell whether to read a mosaic is to wait."""
+
+
+class Mosaic(Node):
+    """Nodes joined along one axis.
+
+    Making one costs O(tiles), slicing it nothing, and reading O(tiles touched).
+
+    Parameters
+    ----------
+    tiles : list of Node
+        At least one; they differ in length along `axis` only.
+    axis : int
+        The axis, not negative.
+    """
+
+    __slots__ = (
+        "_masked",
+        "_streams",
+        "axis",
+        "children",
+        "combined",
+        "dtype",
+        "edges",
+        "fill_value",
+        "known_grid",
+        "needs_reduction",
+        "shape",
+    )
+
+    def __init__(self, tiles: list[Node], axis: int) -> None:
+        # In their order: NumPy's promotion of three or more is not symmetric.
+        dtype = _joined_dtype(dict.fromkeys([tile.dtype for tile in tiles]))
+        shapes = {tile.shape for tile in tiles}
+        if len(shapes) > 1:
+            _check_shapes(tiles, axis)
+        if len(tiles) <= _SPLICED and any(type(tile) is Mosaic for tile in tiles):
+            tiles = _spliced(tiles, axis, dtype)
+            shapes = {tile.shape for tile in tiles}
+        first = tiles[0].shape
+        if len(shapes) == 1 and first[axis] > 0:
+            length = first[axis] * len(tiles)
+            self.edges: Edges = RegularEdges(length, first[axis])
+        else:
+            self.edges = IrregularEdges.of_lengths([tile.shape[axis] for tile in tiles])
+            length = self.edges.length
+        self.axis = axis
+        self.children = tuple(tiles)
+        self.shape = (*first[:axis], length, *first[axis + 1 :])
+        self.dtype = dtype
+        self.fill_value = tiles[0].fill_value if tiles[0].dtype == dtype else None
+        self.known_grid = UNKNOWN
+        self.needs_reduction = self.combined = False
+        # Of leaves, of which there may be 2^18, all else is asked when somebody wants to know.
+        self._masked: bool | None = None
+        self._streams: bool | None = None
+        if set(map(type, tiles)) != {Leaf}:
+            self.needs_reduction = any(tile.needs_reduction for tile in tiles)
+            self.combined = any(tile.combined for tile in tiles)
+            self._masked = any(tile.masked for tile in tiles)
+            self._streams = all(tile.streams and tile.dtype == dtype for tile in tiles)
+
+    @property
+    def masked(self) -> bool:  # type: ignore[override]
+        """Whether values of a tile can be missing."""
+        if self._masked is None:
+            self._masked = not _all_plain(self.tiles) and any(tile.masked for tile in self.tiles)
+        return self._masked
+
+    @property
+    def tiles(self) -> tuple[Node, ...]:
+        """What is joined."""
+        return self.children
+
+    def rebuild(self, children: tuple[Node, ...]) -> Node:
+        return Mosaic(list(children), self.axis)
+
+    @property
+    def inner(self) -> tuple[Node, ...]:
+        return self.children if self.needs_reduction else ()
+
+    def cut(self) -> Chunks | None:
+        if _all_plain(self.tiles) and isinstance(self.edges, RegularEdges):
+            return tuple([max(1, n) for n in self.tiles[0].shape])
+        axis = self.axis
+        grids = [_grid_of(tile) for tile in self.tiles]
+        others = list(dict.fromkeys([(*grid[:axis], *grid[axis + 1 :]) for grid in grids]))
+        rest = common_grid((*self.shape[:axis], *self.shape[axis + 1 :]), others)
+        return (*rest[:axis], self._lengths([grid[axis] for grid in grids]), *rest[axis:])
+
+    def _lengths(self, along: list[int | tuple[int, ...]]) -> int | tuple[int, ...]:
+        """Return the chunk lengths along the axis from those of each tile."""
+        first = along[0]
+        if isinstance(self.edges, RegularEdges) and isinstance(first, int):
+            whole = self.edges.size % first == 0
+            if whole and all(chunks == first for chunks in along):
+                return first
+        lengths: list[int] = []
+        for number, chunks in enumerate(along):
+            start, stop = self.edges.bounds(number)
+            lengths.extend(_lengths(stop - start, chunks))
+        return simplified(self.edges.length, lengths)
+
+    def parts(self, get: Selection, put: Selection, steps: Steps = None) -> Iterator[Part]:
+        axis, edges = self.axis, self.edges
+        for number, part_get, part_put in split(get, put, axis, edges):
+            start, _ = edges.bounds(number)
+            yield Part(self._tile(number), part_get.shift(axis, start), part_put, steps)
+
+    def _tile(self, number: int) -> Node:
+        tile = self.tiles[number]
+        return tile if tile.dtype == self.dtype else Elementwise(Cast(self.dtype), tile)
+
+    @property
+    def streams(self) -> bool:
+        if self._streams is None:
+            self._streams = not _all_plain(self.tiles) and all(
+                tile.streams and tile.dtype == self.dtype for tile in self.tiles
+            )
+        return self._streams
+
+    def stream(self, get: Selection) -> Stream:
+        # Of one tile, as all that is computed on its own.
+        [(tile, part, _, _)] = self.parts(get, Selection.identity(get.shape))
+        return tile.stream(part)
+
+    def narrow(self, get: Selection) -> Generator[Any, Node, Node]:
+        axis, edges = self.axis, self.edges
+        m = get.maps[axis]
+        if type(m) is ArrayMap:
+            return self._gathered(m, get)
+        tiles = []
+        for number, part, _ in split(get, get, axis, edges):
+            start, _ = edges.bounds(number)
+            tiles.append((yield self._tile(number), part.shift(axis, start)))
+        joined = tiles[0] if type(m) is not DimensionMap else Mosaic(tiles, m.dim)
+        return self._as_masked(joined)
+
+    def told(self, get: Selection) -> Iterator[Told]:
+        yield f"mosaic {self.dtype!r} {get.shape}"
+        for tile, part, put, _ in self.parts(get, Selection.identity(get.shape)):
+            yield f"put {text_of(put)}"
+            yield tile, part
+
+    def tile_edges(self) -> Generator[Any, Any, tuple[Lengths, ...]]:
+        axis, edges = self.axis, self.edges
+        whole: tuple[Lengths, ...] = tuple([max(1, n) for n in self.shape])
+        lengths: Lengths
+        if isinstance(edges, RegularEdges):
+            lengths = max(1, edges.size)
+        else:
+            lengths = tuple([stop - start for start, stop in map(edges.bounds, range(edges.count))])
+        # Those that all tiles have, but for those along its own axis.
+        found = set()
+        if not any(type(tile) is Leaf for tile in self.tiles):
+            for tile in self.tiles:
+                found.add((yield tile))
+        others = {(*tile_edges[:axis], *tile_edges[axis + 1 :]) for tile_edges in found}
+        if len(others) == 1:
+            [only] = others
+            whole = (*only[:axis], whole[axis], *only[axis:])
+        return (*whole[:axis], lengths, *whole[axis + 1 :])
+
+    def io_bound(self) -> Generator[Any, bool, bool]:
+        for tile in self.tiles[:_ASKED]:
+            if (yield tile):
+                return True
+        return False
+
+    def _gathered(self, m: ArrayMap, get: Selection) -> Node:
+        """Return what index arrays take of the tiles that they touch."""
+        touched, where = np.unique(self.edges.find_all(m.index), return_inverse=True)
+        fewer = Mosaic([self._tile(number) for number in touched.tolist()], self.axis)
+        before = np.array([self.edges.bounds(number)[0] for number in touched.tolist()])
+        after = np.array([fewer.edges.bounds(number)[0] for number in range(len(touched))])
+        moved = ArrayMap(m.dims, m.index + (after - before)[where].reshape(m.index.shape))
+        maps = (*get.maps[: self.axis], moved, *get.maps[self.axis + 1 :])
+        return self._as_masked(select(fewer, Selection(get.shape, maps)))
+
+    def _as_masked(self, node: Node) -> Node:
+        # Whether values can be missing must not depend on which tiles are touched.
+        return Elementwise(Maskable(self.dtype), node) if self.masked > node.masked else node
+
+
+class GridMosaicNode(Node):
+    """A regular grid of equal tiles that are made when they are read.
+
+    Parameters
+    ----------
+    make_tile : callable
+        Called with the tile's number along each axis, returns its node.
+    grid_shape : tuple of int
+        How many tiles there are along each axis.
+    tile_shape : tuple of int
+        The shape of each tile.
+    dtype : dtype
+        The dtype of each tile.
+    masked : bool
+        Whether tiles can have values missing.
+    """
+
+    __slots__ = ("dtype", "grid_shape", "make_tile", "masked", "shape", "tile_shape")
+
+    def __init__(
+        self,
+        make_tile: Callable[[tuple[int, ...]], Node],
+        grid_shape: tuple[int, ...],
+        tile_shape: tuple[int, ...],
+        dtype: np.dtype[Any],
+        masked: bool = False,
+    ) -> None:
+        self.make_tile = make_tile
+        self.grid_shape = grid_shape
+        self.tile_shape = tile_shape
+        self.dtype = dtype
+        self.masked = masked
+        self.shape = tuple([n * m for n, m in zip(grid_shape, tile_shape, strict=True)])
+
+    @property
+    def grid(self) -> Chunks | None:
+        return tuple(max(1, n) for n in self.tile_shape)
+
+    def tile_edges(self) -> tuple[Lengths, ...]:
+        return tuple([max(1, n) for n in self.tile_shape])
+
+    def io_bound(self) -> bool:
+        return True
+
+    def parts(self, get: Selection, put: Selection, steps: Steps = None) -> Iterator[Part]:
+        return self._parts(0, (), get, put, steps)
+
+    def _parts(
+        self, axis: int, index: tuple[int, ...], get: Selection, put: Selection, steps: Steps
+    ) -> Iterator[Part]:
+        if axis == len(self.shape):
+            yield Part(self._tile(index), get, put, steps)
+            return
+        length = self.tile_shape[axis]
+        for number, part_get, part_put in split(
+            get, put, axis, RegularEdges(self.shape[axis], length)
+        ):
+            local = part_get.shift(axis, number * length)
+            yield from self._parts(axis + 1, (*index, number), local, part_put, steps)
+
+    def _tile(self, index: tuple[int, ...]) -> Node:
+        name = f"tile {index} of a GridMosaic"
+        try:
+            tile = self.make_tile(index)
+        except BiggusError:
+            raise
+        except Exception as error:
+            raise SourceError(name, None, error) from error
+        if tile.shape != self.tile_shape:
+            raise SourceError(name, None, f"has shape {tile.shape} instead of {self.tile_shape}")
+        if tile.dtype != self.dtype:
+            if not same_but_for_order(tile.dtype, self.dtype):
+                raise SourceError(name, None, f"has dtype {tile.dtype} instead of {self.dtype}")
+            tile = Elementwise(Cast(self.dtype), tile)
+        if tile.masked and not self.masked:
+            raise SourceError(name, None, "can have values missing; pass masked=True to GridMosaic")
+        return tile
+
+
+def _all_plain(tiles: Sequence[Node]) -> bool:
+    """Tell, quickly, whether all tiles are plain objects: there may be 2^18, and they are."""
+    if set(map(type, tiles)) != {Leaf}:
+        return False
+    kinds = set(map(type, map(_origin_of, tiles)))
+    return not any(issubclass(kind, Source) for kind in kinds)
+
+
+def _spliced(tiles: list[Node], axis: int, dtype: np.dtype[Any]) -> list[Node]:
+    """Put the tiles of small mosaics along the same axis in their place.
+
+    So that a mosaic which grows by one array at a time does not nest a level
+    deeper each time.
+    """
+    spliced: list[Node] = []
+    for tile in tiles:
+        if (
+            type(tile) is Mosaic
+            and tile.axis == axis
+            and tile.dtype == dtype
+            and len(tile.tiles) <= _SPLICED
+        ):
+            spliced.extend(tile.tiles)
+        else:
+            spliced.append(tile)
+    return spliced
+
+
+def _joined_dtype(dtypes: Iterable[np.dtype[Any]]) -> np.dtype[Any]:
+    dtypes = list(dtypes)
+    if len(dtypes) == 1:
+        (only,) = dtypes
+        if only.isnative:
+            return only
+    # NumPy is asked itself: it promotes, and turns byte orders into the native one.
+    joined: np.dtype[Any] = np.concatenate([np.empty(0, dtype) for dtype in dtypes]).dtype
+    return joined
+
+
+def _check_shapes(tiles: Sequence[Node], axis: int) -> None:
+    first = tiles[0].shape
+    for number, tile in enumerate(tiles):
+        shape = tile.shape
+        if len(shape) != len(first):
+            raise ValueError(
+                f"all arrays of a mosaic must have the same number of axes: array 0 has "
+                f"{len(first)} and array {number} has {len(shape)}"
+            )
+        for other, (n, expected) in enumerate(zip(shape, first, strict=True)):
+            if other != axis and n != expected:
+                raise ValueError(
+                    f"all arrays of a mosaic must have the same shape but for axis {axis}: "
+                    f"array 0 has {first} and array {number} has {shape}"
+                )
+
+
+def _grid_of(tile: Node) -> Chunks:
+    """Return the grid of a tile; of one that can be cut anywhere, its cells if it is large."""
+    grid = tile.grid
+    if grid is not None:
+        return grid
+    if math.prod(tile.shape) > LARGEST:
+        return tuple([longest_of(edges) for edges in cells_of(tile.shape, None).axes])
+    return tuple([max(1, n) for n in tile.shape])
+
+
+def _lengths(length: int, chunks: int | tuple[int, ...]) -> tuple[int, ...]:
+    if isinstance(chunks, tuple):
+        return chunks
+    whole, rest = divmod(length, chunks)
+    return (chunks,) * whole + ((rest,) if rest else ())

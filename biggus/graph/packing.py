@@ -1,0 +1,61 @@
+"""Packing: expressions as flat lists of nodes, so that their depth is of no concern to pickle."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from biggus.graph.walk import ordered
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from biggus.graph.base import Node
+
+
+class Packed(NamedTuple):
+    """Nodes, and all that they are made of, each once."""
+
+    records: list[tuple[type[Node], tuple[str, ...], tuple[Any, ...], tuple[int, ...]]]
+    """Of each the kind, the names and the values of what it has but for its children, and the
+    numbers of these, which come before."""
+
+    roots: list[int]
+
+
+def packed(nodes: Iterable[Node]) -> Packed:
+    """Return nodes in a form that is pickled without recursion; what they share stays shared."""
+    nodes = list(nodes)
+    numbers: dict[int, int] = {}
+    alike: dict[tuple[str, ...], tuple[str, ...]] = {}
+    records: list[Any] = []
+    for node in ordered(nodes):
+        numbers[id(node)] = len(records)
+        own, slots = state if isinstance(state := node.__getstate__(), tuple) else (state, None)
+        has = {**(own or {}), **(slots or {})}
+        has.pop("children", None)
+        has.pop("known_grid", None)  # it may be long, and can be found again
+        names = tuple(has)
+        names = alike.setdefault(names, names)  # pickled once
+        children = tuple([numbers[id(child)] for child in node.children])
+        records.append((type(node), names, tuple(has.values()), children))
+    return Packed(records, [numbers[id(node)] for node in nodes])
+
+
+def unpacked(given: Packed) -> list[Node]:
+    """Return the nodes that were packed."""
+    made: list[Node] = []
+    for kind, names, values, children in given.records:
+        node = object.__new__(kind)
+        for name, value in zip(names, values, strict=True):
+            object.__setattr__(node, name, value)
+        if kind.children != ():  # a slot
+            object.__setattr__(node, "known_grid", ...)
+            object.__setattr__(node, "children", tuple([made[number] for number in children]))
+        made.append(node)
+    return [made[number] for number in given.roots]
+
+
+def unpacked_one(given: Packed) -> Node:
+    """Return the node that was packed alone."""
+    [node] = unpacked(given)
+    return node

@@ -1,0 +1,228 @@
+"""Pieces: what a node falls into when it is read, each of which can be had on its own."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+import numpy as np
+
+from biggus.sources.base import Box, Source, Values, box_shape, checked, read, read_into
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy.typing as npt
+
+    from biggus.graph.base import Node
+    from biggus.graph.step import Step
+    from biggus.indexing.selection import Selection
+
+Steps: TypeAlias = "tuple[Step, Steps] | None"
+"""What is done to values: a step, and what is done after it.  So to add one before costs
+the same for the first as for the thousandth."""
+
+
+class Part(NamedTuple):
+    """A selection of a node, which falls into pieces in its turn."""
+
+    node: Node
+    get: Selection
+    put: Selection
+    steps: Steps
+
+
+def pieces_of(node: Node, get: Selection, put: Selection) -> Iterator[Piece]:
+    """Return the pieces that a non-empty selection of a node falls into.
+
+    Parameters
+    ----------
+    node : Node
+    get : Selection
+        What is wanted of it.
+    put : Selection
+        Where that goes; over the same dims.
+    """
+    parts = iter(node.parts(get, put, None))
+    first = next(parts)
+    all_of_it: Iterator[Any] = itertools.chain((first,), parts)
+    return _opened(all_of_it) if type(first) is Part else all_of_it
+
+
+def _opened(parts: Iterator[Any]) -> Iterator[Piece]:
+    begun = [parts]
+    while begun:
+        for node, get, put, steps in begun[-1]:
+            inner = iter(node.parts(get, put, steps))
+            first: Any = next(inner)
+            if type(first) is Part:
+                begun.append(itertools.chain((first,), inner))
+                break
+            yield first
+            yield from inner
+        else:
+            begun.pop()
+
+
+class Piece:
+    """A part of a result that can be had on its own.
+
+    Parameters
+    ----------
+    put : Selection
+        Where its values go in the result.
+    steps : Steps
+        What is done to the values.
+    """
+
+    __slots__ = ("_steps", "put")
+
+    def __init__(self, put: Selection, steps: Steps) -> None:
+        self.put = put
+        self._steps = steps
+
+    @property
+    def steps(self) -> Iterator[Step]:
+        """What is done to the values, in this order."""
+        steps = self._steps
+        while steps is not None:
+            step, steps = steps
+            yield step
+
+    @property
+    def io_bound(self) -> bool:
+        """Whether to have it is to wait, rather than to compute."""
+        return False
+
+    def _stepped(self, values: Values) -> Values:
+        for step in self.steps:
+            values = step(values)
+        return values
+
+
+class Read(Piece):
+    """One read of one source: from where, what becomes of it, and where it goes.
+
+    Parameters
+    ----------
+    source : Source
+        What is read.
+    box : tuple of slice
+        The box that is read.
+    get : Selection
+        Which of the values in the box are wanted; over the same dims as `put`.
+    put, steps
+        As in :class:`Piece`.
+    """
+
+    __slots__ = ("box", "get", "source")
+
+    def __init__(
+        self, source: Source, box: Box, get: Selection, put: Selection, steps: Steps
+    ) -> None:
+        super().__init__(put, steps)
+        self.source = source
+        self.box = box
+        self.get = get
+
+    @property
+    def io_bound(self) -> bool:
+        return self.source.io_bound
+
+    def cached_read(self) -> Values | None:
+        """Return what `load` would, if that need not wait; else None."""
+        block = self.source.cached_read(self.box)
+        return None if block is None else self.finish(checked(self.source, self.box, block))
+
+    def load(self) -> Values:
+        """Read, select and compute the values of this piece, in the shape of its dims.
+
+        Raises
+        ------
+        SourceError
+            If the read fails.
+        """
+        return self.finish(read(self.source, self.box))
+
+    def load_into(self, data: npt.NDArray[Any]) -> bool:
+        """Read to where the values go in an array, if they lie in one piece here and there.
+
+        Returns
+        -------
+        bool
+            Whether they are there; if not, nothing was read.
+
+        Raises
+        ------
+        SourceError
+            If the read fails.
+        """
+        source = self.source
+        if not source.reads_into or source.masked or self._steps or source.dtype != data.dtype:
+            return False
+        if not (self.get.in_order and self.put.in_order):
+            return False
+        room = self.put.take_from(data)
+        if not room.flags.c_contiguous:
+            return False
+        return read_into(source, self.box, room.reshape(box_shape(self.box)))
+
+    def finish(self, block: Values) -> Values:
+        """Select from what is in the box, and compute."""
+        return self._stepped(take(self.get, block))
+
+
+class Combination(Piece):
+    """Values computed from those of several nodes, all at the same dims.
+
+    Parameters
+    ----------
+    function : Step or None
+        What makes one array of those of the nodes; None if there is one node, and it is its own.
+    operands : tuple of (Node, Selection)
+        The nodes, and what is wanted of each.
+    put, steps
+        As in :class:`Piece`.
+    """
+
+    __slots__ = ("function", "operands")
+
+    def __init__(
+        self,
+        function: Step | None,
+        operands: tuple[tuple[Node, Selection], ...],
+        put: Selection,
+        steps: Steps,
+    ) -> None:
+        super().__init__(put, steps)
+        self.function = function
+        self.operands = operands
+
+    def finish(self, blocks: list[Values]) -> Values:
+        """Compute, from what was wanted of each node; which may be of length 1 along a dim."""
+        values = blocks[0] if self.function is None else self.function(*blocks)
+        return spread(self._stepped(values), self.put.shape)
+
+
+def take(selection: Selection, block: Values) -> Values:
+    """Return the selected elements of a block, with their mask if it has one.
+
+    A fill value is a matter of the node: it would be in the way of a cast.
+    """
+    if isinstance(block, np.ma.MaskedArray):
+        mask = np.ma.getmaskarray(block)
+        return np.ma.MaskedArray(
+            selection.take_from(block.data),
+            mask=selection.take_from(mask),
+        )
+    return selection.take_from(block)
+
+
+def spread(values: Values, shape: tuple[int, ...]) -> Values:
+    """Return values broadcast to a shape, with their mask, which NumPy would leave behind."""
+    if values.shape == shape:
+        return values
+    if isinstance(values, np.ma.MaskedArray):
+        mask = np.broadcast_to(np.ma.getmaskarray(values), shape)
+        return np.ma.MaskedArray(np.broadcast_to(values.data, shape), mask=mask)
+    return np.broadcast_to(values, shape)

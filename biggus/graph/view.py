@@ -1,0 +1,162 @@
+"""The view: a selection of a node."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from biggus.graph.base import UNKNOWN, Node
+from biggus.graph.walk import Walk, key_of
+from biggus.indexing.grid import Edges, Grid, RegularEdges
+from biggus.indexing.selection import DimensionMap, Selection
+from biggus.sources.stream import lies_flat
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable
+
+    import numpy as np
+
+    from biggus.graph.pieces import Part, Piece, Steps
+    from biggus.graph.telling import Told
+    from biggus.indexing.cells import Lengths
+    from biggus.sources.base import Chunks, Stream
+
+
+class View(Node):
+    """A selection of a node: sliced, indexed, transposed or broadcast.
+
+    Parameters
+    ----------
+    base : Node
+        What is selected from; never itself a view.
+    selection : Selection
+        What is selected.
+    """
+
+    # What is known of it takes longer to note than to ask: the base is no view.
+    __slots__ = ("children", "known_grid", "selection")
+
+    def __init__(self, base: Node, selection: Selection) -> None:
+        self.children = (base,)
+        self.selection = selection
+        self.known_grid = UNKNOWN
+
+    @property
+    def base(self) -> Node:
+        """What is selected from."""
+        return self.children[0]
+
+    @property
+    def shape(self) -> tuple[int, ...]:  # type: ignore[override]
+        """The shape of the selection."""
+        return self.selection.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:  # type: ignore[override]
+        """The dtype of the base."""
+        return self.children[0].dtype
+
+    @property
+    def masked(self) -> bool:  # type: ignore[override]
+        """Whether values of the base can be missing."""
+        return self.children[0].masked
+
+    @property
+    def fill_value(self) -> Any:
+        """The fill value of the base."""
+        return self.children[0].fill_value
+
+    @property
+    def needs_reduction(self) -> bool:  # type: ignore[override]
+        """Whether there is a reduction in the base."""
+        return self.children[0].needs_reduction
+
+    @property
+    def combined(self) -> bool:  # type: ignore[override]
+        """Whether the base is computed from several nodes."""
+        return self.children[0].combined
+
+    def rebuild(self, children: tuple[Node, ...]) -> Node:
+        return select(children[0], self.selection)
+
+    @property
+    def signature(self) -> Any:
+        return (View, key_of(self.selection))
+
+    def cut(self) -> Chunks | None:
+        base = self.base.grid
+        if base is None:
+            return None
+        edges = Grid(self.base.shape, base).axes
+        chunks: list[int | tuple[int, ...]] = [max(1, n) for n in self.shape]
+        for m, cut in zip(self.selection.maps, edges, strict=True):
+            if type(m) is DimensionMap and self.shape[m.dim]:
+                chunks[m.dim] = seen_through(m, self.shape[m.dim], cut)
+        return tuple(chunks)
+
+    @property
+    def streams(self) -> bool:
+        selection = self.selection
+        if not (self.base.streams and selection.in_order) or 0 in selection.shape:
+            return False
+        return lies_flat(selection.bounding_box()[0], self.base.shape)
+
+    def stream(self, get: Selection) -> Stream:
+        return self.base.stream(self.selection.compose(get))
+
+    def narrow(self, get: Selection) -> Generator[Any, Node, Node]:
+        return (yield self.base, self.selection.compose(get))
+
+    def parts(self, get: Selection, put: Selection, steps: Steps = None) -> Iterable[Piece | Part]:
+        return self.children[0].parts(self.selection.compose(get), put, steps)
+
+    def told(self, get: Selection) -> Iterable[Told]:
+        return ((self.base, self.selection.compose(get)),)
+
+    def tile_edges(self) -> Generator[Any, Any, tuple[Lengths, ...]]:
+        found: list[Lengths] = [max(1, n) for n in self.shape]
+        edges = Grid(self.base.shape, (yield self.base)).axes
+        for m, cut in zip(self.selection.maps, edges, strict=True):
+            if type(m) is DimensionMap and self.shape[m.dim] and cut.count > 1:
+                found[m.dim] = seen_through(m, self.shape[m.dim], cut)
+        return tuple(found)
+
+    def in_memory(self) -> Generator[Any, bool, bool]:
+        return (yield self.base)
+
+
+def select(node: Node, selection: Selection) -> Node:
+    """Return a view of `node`; of its base, if it is a view itself."""
+    if type(node) is View:
+        return View(node.base, node.selection.compose(selection))
+    return View(node, selection)
+
+
+class CutOut(Walk[Node]):
+    """Makes the nodes of non-empty selections, with nothing in them but that.
+
+    A selection is handed down as far as it goes, so that what is not touched, such as a tile
+    of a mosaic, is no part of the result.
+    """
+
+    def answer(self, *ask: Any) -> Any:
+        """Return the node of a selection, or what finds it."""
+        node, get = ask
+        found = node.narrow(get)
+        return select(node, get) if found is None else found
+
+
+def seen_through(m: DimensionMap, n: int, edges: Edges) -> int | tuple[int, ...]:
+    """Return the lengths into which the edges of an axis cut a strided selection of it.
+
+    One number where they are regular: an axis may have 2^22 chunks.
+    """
+    if isinstance(edges, RegularEdges) and m.step == 1 and m.start % edges.size == 0:
+        return edges.size
+    lengths = []
+    done = 0
+    while done < n:
+        start, stop = edges.bounds(edges.find(m.start + m.step * done))
+        after = min(n, m.leaves(start, stop))
+        lengths.append(after - done)
+        done = after
+    return tuple(lengths)

@@ -1,0 +1,1 @@
+"""Where things lie: grids of chunks, keys and selections, and their parts a chunk."""

@@ -1,0 +1,199 @@
+"""Cells: the canonical units of computing.
+
+A cell is one chunk of what is computed, or a run of small ones of the same tile.  The cells of
+an array follow from its shape and its natural grid alone, never from memory,
+the number of workers or what else is computed with it: results are merged
+cell by cell in a fixed order, and so are the same to the bit wherever and
+whenever they are computed.
+
+Pure: knows no source and reads nothing.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from bisect import bisect_right
+from functools import reduce
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+
+from biggus.indexing.grid import Edges, Grid, RegularEdges, edges_of
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+Lengths: TypeAlias = int | tuple[int, ...]
+"""The regular length of the pieces of an axis, or all their lengths."""
+
+RUN = 2**17
+"""Elements; small chunks are taken together along the last axes up to about this many."""
+
+CELL = 2**21
+"""Elements; and then along the axes before, up to about this many."""
+
+LARGEST = 2**23
+"""Elements; unlike grids are joined to cells that hold whole chunks of all up to this many."""
+
+
+def cells_of(
+    shape: tuple[int, ...],
+    grid: Sequence[Lengths] | None,
+    tile_edges: Sequence[Lengths] | None = None,
+    axes: Collection[int] | None = None,
+    longer: int = 1,
+) -> Grid:
+    """Return the cells of an array.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        The shape of the array.
+    grid : sequence or None
+        For each axis the regular chunk length or the lengths of all chunks;
+        None if the array can be cut anywhere.
+    edges of tiles : sequence, optional
+        For each axis the length, or the lengths, of the tiles that the array is
+        made of: no cell lies in two of them, but where a chunk does.
+    axes : collection of int, optional
+        Which axes are reduced, if not all: there cells are made longer, and not along
+        the others, for what is accumulated of a cell has as many positions as these.
+    longer : int
+        So many of these cells are taken as one, along the slowest axis that has several.
+
+    Examples
+    --------
+    >>> cells_of((480, 721, 1440), (24, 181, 360)).axes[1].bounds(0)
+    (0, 181)
+    >>> [axis.bounds(0)[1] for axis in cells_of((480, 721, 1440), None).axes]
+    [2, 721, 1440]
+    >>> [axis.bounds(0)[1] for axis in cells_of((40, 999, 999), (1, 500, 500), axes=(0,)).axes]
+    [8, 500, 500]
+    >>> cells_of((20, 2**20), (1, 2**20), (5, 2**20)).axes[0].offsets
+    [0, 2, 4, 5, 7, 9, 10, 12, 14, 15, 17, 19, 20]
+    """
+    if grid is None:
+        grid = (1,) * len(shape)
+    edges = Grid(shape, grid).axes
+    within = Grid(shape, shape if tile_edges is None else tile_edges).axes
+    most = [max(1, longest_of(tiles)) for tiles in within]
+    lengths = [max(1, longest_of(pieces)) for pieces in edges]
+    for axis in reversed(range(len(shape))):
+        _lengthen(axis, most, lengths, RUN)
+        if lengths[axis] < most[axis]:
+            break
+    for axis in reversed(range(len(shape))):
+        if axes is None or axis in axes:
+            _lengthen(axis, most, lengths, CELL)
+    cut = [axis for axis, n in enumerate(most) if lengths[axis] < n]
+    if cut:
+        lengths[cut[-1]] = min(most[cut[-1]], longer * lengths[cut[-1]])
+    return Grid(shape, list(map(_taken_together, edges, lengths, within)))
+
+
+def _lengthen(axis: int, most: list[int], lengths: list[int], elements: int) -> None:
+    """Make cells longer, as long as none has more than so many elements."""
+    more = elements // math.prod(lengths)
+    if more > 1:
+        lengths[axis] = max(lengths[axis], min(most[axis], lengths[axis] * more))
+
+
+def _taken_together(pieces: Edges, length: int, tiles: Edges) -> Lengths:
+    """Return the lengths of runs of pieces, up to `length`; a run begins where a tile does."""
+    if isinstance(pieces, RegularEdges):
+        run = max(1, length // max(1, pieces.size)) * max(1, pieces.size)
+        if tiles.count < 2 or (isinstance(tiles, RegularEdges) and tiles.size % run == 0):
+            return run
+    firsts = []
+    offsets = _distinct_offsets(pieces)
+    ends = _distinct_offsets(tiles)
+    number = 0
+    while number < len(offsets) - 1:
+        start = offsets[number]
+        firsts.append(start)
+        stop = min(start + length, ends[bisect_right(ends, start)])
+        number = max(number + 1, bisect_right(offsets, stop) - 1)
+    return simplified(pieces.length, np.diff([*firsts, pieces.length]).tolist())
+
+
+def _distinct_offsets(edges: Edges) -> list[int]:
+    """Return where the pieces of an axis that are not empty begin, and where the last ends."""
+    starts = [edges.bounds(number)[0] for number in range(edges.count)]
+    return sorted({*starts, edges.length})
+
+
+def common_grid(shape: tuple[int, ...], grids: Sequence[Sequence[Lengths]]) -> tuple[Lengths, ...]:
+    """Return a grid whose chunks hold whole chunks of all `grids`.
+
+    Where such chunks would have more than `LARGEST` elements, the grid of
+    those that are given first is returned: the chunks of the others are then
+    read more than once.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        The shape of the arrays.
+    grids : sequence
+        At least one; the most important first.
+
+    Examples
+    --------
+    >>> common_grid((100, 50), [(10, 50), (20, 25)])
+    (20, 50)
+    >>> common_grid((9,), [((3, 2, 4),), ((5, 4),)])
+    ((5, 4),)
+    """
+    joined = joined_grid(shape, grids)
+    return tuple(grids[0]) if joined is None else joined
+
+
+def joined_grid(
+    shape: tuple[int, ...], grids: Sequence[Sequence[Lengths]], most: int = LARGEST
+) -> tuple[Lengths, ...] | None:
+    """Return a grid whose chunks hold whole chunks of all `grids`; None if they are too large.
+
+    Too large are more than `most` elements, but for grids that are all the same.
+    """
+    first, *others = [tuple(grid) for grid in grids]
+    if all(grid == first for grid in others):
+        return first
+    joined = tuple(
+        reduce(lambda left, right: _common_lengths(n, left, right), lengths)
+        for n, lengths in zip(shape, zip(first, *others, strict=True), strict=True)
+    )
+    largest = math.prod(_longest(n, lengths) for n, lengths in zip(shape, joined, strict=True))
+    return joined if largest <= most else None
+
+
+def _common_lengths(n: int, left: Lengths, right: Lengths) -> Lengths:
+    """Return the lengths between the edges that two ways of cutting an axis share."""
+    if left == right:
+        return left
+    if isinstance(left, int) and isinstance(right, int):
+        return min(math.lcm(left, right), max(1, n))
+    shared = np.intersect1d(_offsets(n, left), _offsets(n, right))
+    return tuple(np.diff(shared).tolist())
+
+
+def _offsets(n: int, lengths: Lengths) -> list[int]:
+    if isinstance(lengths, int):
+        return [*range(0, n, lengths), n]
+    return [0, *itertools.accumulate(lengths)]
+
+
+def _longest(n: int, lengths: Lengths) -> int:
+    return min(n, lengths) if isinstance(lengths, int) else max(lengths, default=0)
+
+
+def longest_of(edges: Edges) -> int:
+    """Return the length of the longest piece of an axis."""
+    if isinstance(edges, RegularEdges):
+        return min(edges.size, edges.length)
+    return max((b - a for a, b in map(edges.bounds, range(edges.count))), default=0)
+
+
+def simplified(length: int, lengths: Sequence[int]) -> Lengths:
+    """Return lengths as one regular length, where they are regular but for the last."""
+    edges = edges_of(length, lengths)
+    return edges.size if isinstance(edges, RegularEdges) else tuple(lengths)

@@ -1,0 +1,155 @@
+"""Resolving: a selection cut at edges, so that each part touches one piece.
+
+A part is a pair of selections over the same dims: `get`, of the array that is
+read, and `put`, of the result.  Cutting narrows both alike, so whatever a key
+looked like, a part always says where its elements come from and where they go.
+
+Pure: knows no source and reads nothing.  The cost is that of the pieces that
+hold a selected element, however many there are between them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from biggus.indexing.selection import ArrayMap, AxisMap, DimensionMap, Positions, Selection
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from biggus.indexing.grid import Edges
+
+
+class Part(NamedTuple):
+    """Elements that are read together."""
+
+    piece: int
+    """The number of the piece of the axis that they lie in."""
+
+    get: Selection
+    """Where they come from."""
+
+    put: Selection
+    """Where they go."""
+
+
+def split(get: Selection, put: Selection, axis: int, edges: Edges) -> Iterator[Part]:
+    """Cut a non-empty selection where the edges of `axis` lie.
+
+    Yields
+    ------
+    Part
+        For each piece with a selected element; positions in `get` still count
+        from the start of the axis.
+    """
+    m = get.maps[axis]
+    if type(m) is DimensionMap:
+        yield from _split_strided(get, put, m, edges)
+    elif type(m) is ArrayMap:
+        numbers = laid_out(get, axis, edges.find_all(m.index))
+        yield from split_numbered(get, put, axis, numbers)
+    else:
+        yield Part(edges.find(m.index), get, put)
+
+
+def split_all(
+    get: Selection, put: Selection, axes: Sequence[tuple[int, Edges]]
+) -> Iterator[tuple[Selection, Selection]]:
+    """Cut a non-empty selection at the edges of several axes."""
+    if not axes:
+        yield get, put
+        return
+    (axis, edges), *rest = axes
+    for part in split(get, put, axis, edges):
+        yield from split_all(part.get, part.put, rest)
+
+
+def _split_strided(get: Selection, put: Selection, m: DimensionMap, edges: Edges) -> Iterator[Part]:
+    n = get.shape[m.dim]
+    done = 0
+    while done < n:
+        position = m.start + m.step * done
+        piece = edges.find(position)
+        start, stop = edges.bounds(piece)
+        after = min(n, m.leaves(start, stop))
+        if done == 0 and after == n:
+            yield Part(piece, get, put)
+        else:
+            yield Part(piece, get.restrict(m.dim, done, after), put.restrict(m.dim, done, after))
+        done = after
+
+
+def split_numbered(get: Selection, put: Selection, axis: int, numbers: Positions) -> Iterator[Part]:
+    """Cut where the numbers of what index arrays pick differ.
+
+    All dims that index arrays tie together are laid out along one new dim, in
+    the place of the first of them, since the positions that fall into one
+    piece need not form a rectangle.
+
+    Parameters
+    ----------
+    axis : int
+        One of the axes of the index arrays.
+    numbers : ndarray
+        As :func:`laid_out` gives it: for each position the piece that it is in.
+    """
+    joint = get.joint_dims(axis)
+    lengths = tuple([get.shape[dim] for dim in joint])
+    if (numbers == numbers[0]).all():
+        yield Part(int(numbers[0]), get, put)
+        return
+    small = _small(numbers)
+    order = np.argsort(small, kind="stable")
+    sorted_numbers = small[order]
+    starts = [0, *(np.flatnonzero(np.diff(sorted_numbers)) + 1).tolist()]
+    for start, stop in zip(starts, [*starts[1:], len(order)], strict=True):
+        number, first, last = (
+            int(a) for a in (numbers[order[start]], order[start], order[stop - 1])
+        )
+        if len(joint) == 1 and last - first == stop - start - 1:
+            dim = joint[0]
+            yield Part(
+                number, get.restrict(dim, first, last + 1), put.restrict(dim, first, last + 1)
+            )
+            continue
+        coordinates = np.unravel_index(order[start:stop], lengths)
+        narrow = _pick(get.shape, joint, coordinates)
+        yield Part(number, get.compose(narrow), put.compose(narrow))
+
+
+def laid_out(get: Selection, axis: int, positions: Positions) -> Positions:
+    """Lay positions along a gathered axis out over all dims that are tied to its own, in a row."""
+    m = get.maps[axis]
+    assert type(m) is ArrayMap
+    joint = get.joint_dims(axis)
+    spread = tuple([slice(None) if dim in m.dims else None for dim in joint])
+    return np.broadcast_to(positions[spread], [get.shape[dim] for dim in joint]).ravel()
+
+
+def _small(numbers: Positions) -> np.ndarray[tuple[int, ...], np.dtype[Any]]:
+    """Return numbers in the same order, of a type that NumPy sorts in linear time if it can."""
+    low = numbers.min()
+    return (numbers - low).astype(np.uint16) if numbers.max() - low < 2**16 else numbers
+
+
+def _pick(
+    shape: tuple[int, ...],
+    joint: tuple[int, ...],
+    coordinates: tuple[Positions, ...],
+) -> Selection:
+    """Select points of the `joint` dims along one new dim, and all of the others."""
+    maps: list[AxisMap] = []
+    result: list[int] = []
+    new = joint[0]
+    by_dim = dict(zip(joint, coordinates, strict=True))
+    for dim, n in enumerate(shape):
+        if dim == new:
+            result.append(len(coordinates[0]))
+        if dim in by_dim:
+            maps.append(ArrayMap((new,), by_dim[dim]))
+        else:
+            maps.append(DimensionMap(len(result), 0, 1))
+            result.append(n)
+    return Selection(tuple(result), tuple(maps))

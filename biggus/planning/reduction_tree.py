@@ -1,0 +1,106 @@
+"""Folding: partial results merged in a tree that follows from their number alone.
+
+Sixteen neighbours are merged from left to right, sixteen of those again, and so
+on.  Each merge has the same two sides whatever the order in which partial
+results come, so the result is the same to the bit.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from biggus.statistics import Aggregator, Partial
+
+FAN = 16
+"""How many neighbours are merged into one."""
+
+
+class Run(NamedTuple):
+    """Neighbours that are merged already."""
+
+    level: int
+    """0 for cells; one more for each time that sixteen were merged."""
+
+    start: int
+    """The number of the first, on its level."""
+
+    stop: int
+    """The number after that of the last."""
+
+    partial: Partial
+
+
+class _Group:
+    """Sixteen neighbours, or the last few: what has come of them."""
+
+    __slots__ = ("done", "merged", "waiting")
+
+    def __init__(self) -> None:
+        self.merged: Partial | None = None
+        self.done = 0
+        self.waiting: dict[int, Run] = {}
+
+
+class ReductionTree:
+    """The merging of the partial results of a number of cells.
+
+    Parameters
+    ----------
+    aggregator : Aggregator
+        What merges them.
+    count : int
+        How many cells there are; at least one.
+    """
+
+    def __init__(self, aggregator: Aggregator, count: int) -> None:
+        self.aggregator = aggregator
+        self.counts = [count]
+        while self.counts[-1] > 1:
+            self.counts.append(-(-self.counts[-1] // FAN))
+        self.result: Partial | None = None
+        self._groups: dict[tuple[int, int], _Group] = {}
+
+    def add(self, run: Run) -> None:
+        """Take the partial result of a cell, or of a run of which the first begins its group."""
+        while True:
+            level, start, stop, partial = run
+            if level == len(self.counts) - 1:
+                self.result = partial
+                return
+            number, position = divmod(start, FAN)
+            group = self._groups.setdefault((level, number), _Group())
+            if position != group.done:
+                group.waiting[position] = run
+                return
+            self._join(group, partial, stop - start)
+            size = min(FAN, self.counts[level] - FAN * number)
+            if group.done < size:
+                return
+            del self._groups[level, number]
+            assert group.merged is not None
+            run = Run(level + 1, number, number + 1, group.merged)
+
+    def _join(self, group: _Group, partial: Partial, length: int) -> None:
+        while True:
+            if group.merged is None:
+                group.merged = partial
+            else:
+                group.merged = self.aggregator.merge(group.merged, partial)
+            group.done += length
+            waiting = group.waiting.pop(group.done, None)
+            if waiting is None:
+                return
+            partial, length = waiting.partial, waiting.stop - waiting.start
+
+    def runs(self) -> list[Run]:
+        """Return what has come so far, merged as far as it goes."""
+        if self.result is not None:
+            return [Run(len(self.counts) - 1, 0, 1, self.result)]
+        runs = []
+        for (level, number), group in self._groups.items():
+            if group.merged is not None:
+                first = FAN * number
+                runs.append(Run(level, first, first + group.done, group.merged))
+            runs.extend(group.waiting.values())
+        return runs

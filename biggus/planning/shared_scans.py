@@ -1,0 +1,221 @@
+"""Shared scans: groups of unlike shapes that go together, for they read the same.
+
+The first leads; it goes through its blocks as it would alone.  What another
+computes of what both read lies within, such as ``a[:10].max()`` beside ``a.mean()``:
+it follows, block by block, and takes from what was read for the leader.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import TYPE_CHECKING, NamedTuple
+
+from biggus.errors import MemoryBudgetError
+from biggus.graph import key_of
+from biggus.indexing.cells import longest_of
+from biggus.indexing.selection import Selection
+from biggus.options import format_bytes
+from biggus.planning.footprint import values_bytes
+from biggus.planning.groups import MOST, Group, grouped
+from biggus.planning.tasks import Shared, Task, Work
+from biggus.planning.view_maps import ViewMap, read_regions_of, repeated_in
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from biggus.graph import Node
+    from biggus.planning.jobs import Cell, Output, Reduction
+
+_AHEAD = 16
+"""So far may a task be ahead of the first that is not done, and further for each at once."""
+
+_KEPT = 8
+"""Of the memory, the part that repeated values may take."""
+
+MOST_MEMBERS = 256
+"""More than so many do not follow one: each is looked at for each block."""
+
+
+class SharedScan:
+    """Groups that go through what they read together.
+
+    Parameters
+    ----------
+    lead : Group
+        Whose blocks they go by.
+    members : sequence of Member
+    """
+
+    def __init__(self, lead: Group, members: Sequence[Member] = ()) -> None:
+        self.lead = lead
+        self.members = tuple(members)
+        self.groups = (lead, *[member.group for member in members])
+        self.memory = lead.memory
+        self._shared = list({id(f.base): (f.base, f.view_map.lead) for f in members}.values())
+        self.state = sum(group.state for group in self.groups)
+        held = sum(values_bytes(base, lead.largest) for base, _ in self._shared)
+        # What comes of those before is there until that of the last has come.
+        peaks, waiting = [0], 0
+        for member in members:
+            peaks.append(waiting + member.group.peak)
+            waiting += member.group.handed
+        self.streamed = lead.streams and not members
+        """Whether blocks are accumulated while they are read, run by run."""
+        self.peak = (lead.streamed_peak if self.streamed else lead.peak) + held + max(peaks)
+        self._left = sum(group.left for group in self.groups)
+        self.repeated: list[tuple[Node, Selection]] = []
+        """What many blocks need the same values of, and which there is room to keep."""
+        self._keep_repeated()
+
+    @property
+    def io_bound(self) -> bool:
+        """Whether to read is to wait for something."""
+        return any(group.io_bound for group in self.groups)
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes of the values that the groups go through."""
+        return sum(group.nbytes for group in self.groups)
+
+    def tasks(self, wanted: Callable[[int, int, Cell], bool] | None = None) -> Iterator[Task]:
+        """Yield the tasks, one a block of the leader, in the order in which they are to begin.
+
+        Parameters
+        ----------
+        wanted : callable, optional
+            Called with the numbers of a group and of a reduction of it, and a cell:
+            whether it must be computed.
+        """
+        for number, (index, box) in enumerate(self.lead.boxes()):
+            parts = [self.lead.part(0, index, box, wanted)]
+            for at, member in enumerate(self.members, 1):
+                own = member.view_map.box(box)
+                if own is not None:
+                    parts.append(member.group.part(at, None, own, wanted))
+            yield Task(number, tuple(parts))
+
+    def work(self, task: Task) -> Work:
+        """Return what a task needs."""
+        groups, streamed = self.groups, self.streamed
+        works = tuple([groups[part.group].work(part, streamed) for part in task.parts])
+        return Work(works, self.shared(task))
+
+    def shared(self, task: Task) -> tuple[Shared, ...]:
+        """Return what is read for the leader, and kept for those that follow."""
+        first, *others = task.parts
+        if not others or first.idle:
+            return ()
+        get = Selection.of_box(first.box)
+        # Of what the leader has been found to have no need, it reads nothing.
+        wanted = read_regions_of(self.lead.wanted_of(first))
+        return tuple(
+            [
+                Shared(base, seen.compose(get).bounding_box()[0])
+                for base, seen in self._shared
+                if id(base) in wanted
+            ]
+        )
+
+    def at_once(self, most: int) -> int:
+        """Return how many tasks may be computed at once, of no more than `most`.
+
+        Raises
+        ------
+        MemoryBudgetError
+            If not even one can be.
+        """
+        room = (self.memory - self.state) // max(1, self.peak)
+        if room < 1:
+            axes = self.lead.blocks.axes
+            shape = " × ".join([str(longest_of(axis)) for axis in axes]) or "one value"
+            raise MemoryBudgetError(
+                f"a block of {shape} takes {format_bytes(self.peak + self.state)} to compute, "
+                f"and the memory option allows {format_bytes(self.memory)}: "
+                "allow more with biggus.set_options(memory=...), or store it in smaller chunks"
+            )
+        return min(most, room)
+
+    def ahead(self, most: int) -> int:
+        """Return how far a task may be ahead of the first that is not done.
+
+        Partial results of those in between wait for that of the first to be merged.
+
+        Parameters
+        ----------
+        most : int
+            How many are computed at once.
+        """
+        room = max(0, self.memory - self.state - most * self.peak)
+        return most - 1 + min(_AHEAD + most, room // max(1, self._left))
+
+    def _keep_repeated(self) -> None:
+        """Find what is to be kept for all blocks, and what that takes."""
+        found = {}
+        for node in itertools.chain(*[group.nodes for group in self.groups]):
+            for base, get in repeated_in(node):
+                found[id(base), key_of(get)] = (base, get)
+        nbytes = sum(values_bytes(base, math.prod(get.shape)) for base, get in found.values())
+        room = self.memory - self.state - self.peak
+        if nbytes <= min(room, self.memory // _KEPT):
+            self.repeated = list(found.values())
+            self.state += nbytes
+
+    def joined_by(self, group: Group) -> SharedScan | None:
+        """Return a shared scan of these groups and another; None if it has no place among them."""
+        if len(self.members) == MOST_MEMBERS:
+            return None
+        for key, own in group.read_regions.items():
+            seen = self.lead.read_regions.get(key)
+            if seen is None or not (seen.leads and seen.holds(own)):
+                continue
+            member = Member(group, own.base, ViewMap(seen.seen, own.seen))
+            lengths = member.view_map.nested(self.lead.blocks, group.nested)
+            if lengths is None:
+                continue
+            lead = self.lead.cut(lengths)
+            if lead.largest > max(MOST, self.lead.largest):
+                continue
+            members = self.members
+            if lead is not self.lead:
+                members = tuple([each.along(lead) for each in members])
+            found = SharedScan(lead, [*members, member.along(lead)])
+            if found.state + found.peak <= self.memory:
+                return found
+        return None
+
+
+class Member(NamedTuple):
+    """A group that follows another."""
+
+    group: Group
+    base: Node
+    """What both read."""
+
+    view_map: ViewMap
+
+    def along(self, lead: Group) -> Member:
+        """Return the member of the leader's blocks as they are now."""
+        lengths, order = self.view_map.cut(lead.blocks), self.view_map.order(lead.order)
+        return self._replace(group=self.group.cut(lengths, order))
+
+
+def convoys_of(
+    reductions: Sequence[Reduction], outputs: Sequence[Output], memory: int
+) -> list[SharedScan]:
+    """Return jobs in groups, and these in shared scans: who goes through most leads."""
+    found: list[SharedScan] = []
+    groups = grouped(reductions, outputs, memory)
+    leaders: dict[int, list[int]] = {}  # the numbers of those who read something, by its id
+    for group in sorted(groups, key=lambda group: -math.prod(group.shape)):
+        numbers = {number: None for key in group.read_regions for number in leaders.get(key, ())}
+        for number in numbers:
+            joined = found[number].joined_by(group)
+            if joined is not None:
+                found[number] = joined
+                break
+        else:
+            for key in group.read_regions:
+                leaders.setdefault(key, []).append(len(found))
+            found.append(SharedScan(group))
+    return found

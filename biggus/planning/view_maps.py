@@ -1,0 +1,192 @@
+"""View maps: where what one group reads lies within what another reads."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from biggus.graph import AlongAxes, View, Walk, is_spread, key_of, narrowed, ordered
+from biggus.indexing.cells import simplified
+from biggus.indexing.selection import ConstantMap, DimensionMap, Selection
+from biggus.planning.jobs import lengths_of
+from biggus.planning.schedule import seen_through
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import numpy.typing as npt
+
+    from biggus.graph import Node
+    from biggus.indexing.cells import Lengths
+    from biggus.indexing.grid import Edges, Grid
+    from biggus.sources.base import Box
+
+_MANY = 2**16
+"""Pieces of an axis; where there are more, it takes too long to see which of them nest."""
+
+
+class ViewMap(NamedTuple):
+    """Where positions of a leader and of a member are, in what both read."""
+
+    lead: Selection
+    """Of what is read, the leader's: a box of it, its axes in any order."""
+
+    own: Selection
+    """That of the member, within the leader's."""
+
+    def box(self, lead: Box) -> Box | None:
+        """Return the member's positions that a box of the leader's holds; None for none."""
+        box = [slice(0, n, 1) for n in self.own.shape]
+        for one, other in zip(self.lead.maps, self.own.maps, strict=True):
+            if isinstance(one, ConstantMap):
+                continue
+            assert isinstance(one, DimensionMap)
+            start, stop = one.start + lead[one.dim].start, one.start + lead[one.dim].stop
+            if isinstance(other, ConstantMap):
+                if not start <= other.index < stop:
+                    return None
+                continue
+            assert isinstance(other, DimensionMap)
+            bounds = _within(other, self.own.shape[other.dim], np.array([start, stop]))
+            first, last = sorted(bounds.tolist())
+            if first == last:
+                return None
+            box[other.dim] = slice(first, last, 1)
+        return tuple(box)
+
+    def nested(self, lead: Grid, own: Grid) -> tuple[Lengths, ...] | None:
+        """Return the lengths of unions of the leader's blocks that hold whole blocks of the other.
+
+        None if there are too many of them.
+        """
+        lengths = list(lengths_of(lead))
+        for one, other in zip(self.lead.maps, self.own.maps, strict=True):
+            if not (isinstance(one, DimensionMap) and isinstance(other, DimensionMap)):
+                continue
+            edges = lead.axes[one.dim]
+            if edges.count > _MANY or own.axes[other.dim].count > _MANY:
+                return None
+            cuts = _offsets(edges)
+            bounds = _within(other, self.own.shape[other.dim], cuts + one.start)
+            whole = np.isin(bounds, _offsets(own.axes[other.dim]))
+            if not whole.all():
+                lengths[one.dim] = simplified(edges.length, np.diff(cuts[whole]).tolist())
+        return tuple(lengths)
+
+    def cut(self, lead: Grid) -> tuple[Lengths, ...]:
+        """Return the lengths into which the leader's blocks cut the member's positions."""
+        lengths: list[Lengths] = [max(1, n) for n in self.own.shape]
+        for one, other in zip(self.lead.maps, self.own.maps, strict=True):
+            if isinstance(one, DimensionMap) and isinstance(other, DimensionMap):
+                n = self.own.shape[other.dim]
+                bounds = _within(other, n, _offsets(lead.axes[one.dim]) + one.start)
+                lengths[other.dim] = simplified(n, np.diff(np.unique(bounds)).tolist())
+        return tuple(lengths)
+
+    def order(self, lead: tuple[int, ...]) -> tuple[int, ...]:
+        """Return in which order the member's axes are gone through, slowest first."""
+        places = [len(lead)] * len(self.own.shape)
+        for one, other in zip(self.lead.maps, self.own.maps, strict=True):
+            if isinstance(one, DimensionMap) and isinstance(other, DimensionMap):
+                places[other.dim] = lead.index(one.dim)
+        return tuple(sorted(range(len(places)), key=places.__getitem__))
+
+
+class ReadRegion(NamedTuple):
+    """What nodes see of something that is read, at which of their positions."""
+
+    base: Node
+    """What is read."""
+
+    seen: Selection
+    """What of it."""
+
+    bounds: tuple[tuple[int, int], ...] | None
+    """The first and the last position of each axis; None for what is no box, nor strides in one."""
+
+    @classmethod
+    def of(cls, base: Node, seen: Selection) -> ReadRegion:
+        """Make the sight of a selection."""
+        dims = [m.dim for m in seen.maps if isinstance(m, DimensionMap)]
+        other = any(not isinstance(m, ConstantMap | DimensionMap) for m in seen.maps)
+        if other or len(set(dims)) < len(dims):
+            return cls(base, seen, None)
+        return cls(base, seen, tuple([_ends(m, seen.shape) for m in seen.maps]))
+
+    @property
+    def leads(self) -> bool:
+        """Whether it is a box, its axes in any order: others may follow."""
+        dims = [m.dim for m in self.seen.maps if isinstance(m, DimensionMap) and m.step == 1]
+        fixed = sum(isinstance(m, ConstantMap) for m in self.seen.maps)
+        whole = len(dims) + fixed == len(self.seen.maps)
+        return whole and sorted(dims) == list(range(len(self.seen.shape)))
+
+    def holds(self, other: ReadRegion) -> bool:
+        """Tell whether all that another sees is between the first and the last that this does."""
+        if self.bounds is None or other.bounds is None:
+            return False
+        pairs = zip(self.bounds, other.bounds, strict=True)
+        return all(low <= first and last <= high for (low, high), (first, last) in pairs)
+
+
+def read_regions_of(nodes: Sequence[Node]) -> dict[int, ReadRegion]:
+    """Return what nodes see of each thing that they read, by its id; of each the first."""
+    found: dict[int, ReadRegion] = {}
+    seen: set[Any] = set()
+    in_memory: Walk[bool] = Walk("in_memory")
+    waiting = [(node, Selection.identity(node.shape)) for node in reversed(nodes)]
+    while waiting:
+        node, get = waiting.pop()
+        node, get = seen_through(node, get)
+        key = (id(node), key_of(get))
+        if key in seen:
+            continue
+        seen.add(key)
+        needs = node.needs(get)
+        if needs is not None:
+            pairs = zip(node.children, needs, strict=True)
+            whole = [ask for child, ask in pairs if child.shape == node.shape]
+            waiting.extend(reversed(whole))
+        elif id(node) not in found and not isinstance(node, AlongAxes) and not in_memory(node):
+            found[id(node)] = ReadRegion.of(node, get)
+    return found
+
+
+def repeated_in(node: Node) -> Iterator[tuple[Node, Selection]]:
+    """Yield what a node takes the same values of again and again, and what of it."""
+    in_memory: Walk[bool] = Walk("in_memory")
+    for each in ordered([node], _computed_from):
+        for child in () if isinstance(each, View) else _computed_from(each):
+            if is_spread(child):
+                base, get = narrowed(child, Selection.identity(each.shape))
+                if not in_memory(base):
+                    yield base, get
+
+
+def _computed_from(node: Node) -> Sequence[Node]:
+    """Return the children of a view, and those that values at the same place are computed of."""
+    whole = Selection.identity(node.shape)
+    return node.children if isinstance(node, View) or node.needs(whole) is not None else ()
+
+
+def _ends(m: object, shape: tuple[int, ...]) -> tuple[int, int]:
+    """Return the least and the greatest position of an axis."""
+    if isinstance(m, ConstantMap):
+        return m.index, m.index
+    assert isinstance(m, DimensionMap)
+    last = m.start + m.step * (shape[m.dim] - 1)
+    return min(m.start, last), max(m.start, last)
+
+
+def _within(m: DimensionMap, n: int, cuts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Return where cuts of an axis lie among the `n` positions of a selection of it."""
+    ahead = cuts - m.start if m.step > 0 else m.start - cuts + 1
+    found: npt.NDArray[np.int64] = np.clip(-(-ahead // abs(m.step)), 0, n)
+    return found
+
+
+def _offsets(edges: Edges) -> npt.NDArray[np.int64]:
+    """Return where the pieces of an axis begin, and where the last ends."""
+    starts = [edges.bounds(number)[0] for number in range(edges.count)]
+    return np.array([*starts, edges.length], np.int64)

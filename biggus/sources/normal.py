@@ -1,0 +1,116 @@
+"""Normal forms: shapes, dtypes, chunks and axes, of what is given for such."""
+
+from __future__ import annotations
+
+import operator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
+
+if TYPE_CHECKING:
+    from biggus.sources.base import Chunks
+
+
+def normal_shape(shape: Any) -> tuple[int, ...]:
+    """Return `shape` as a tuple of non-negative Python ints."""
+    normal = tuple(map(operator.index, shape))
+    if any(n < 0 for n in normal):
+        raise ValueError(f"a shape cannot have negative lengths: {normal}")
+    return normal
+
+
+def normal_dtype(dtype: Any) -> np.dtype[Any]:
+    """Return `dtype` as a NumPy dtype; those of other libraries may name theirs."""
+    normal: np.dtype[Any] = np.dtype(getattr(dtype, "numpy_dtype", dtype))
+    return normal
+
+
+def normal_chunks(chunks: Any, shape: tuple[int, ...]) -> Chunks:
+    """Check that `chunks` fits `shape` and return it in normal form.
+
+    Raises
+    ------
+    TypeError
+        If it is neither a length nor a sequence of lengths.
+    ValueError
+        If there is not one entry an axis, a length is not positive, or lengths
+        do not add up to the axis.
+
+    Examples
+    --------
+    >>> normal_chunks((5, [3, 7]), (12, 10))
+    (5, (3, 7))
+    """
+    entries = (chunks,) if isinstance(chunks, int) else _entries(chunks)
+    if len(entries) != len(shape):
+        raise ValueError(
+            f"chunks is one length, or lengths, an axis: {chunks!r} has {len(entries)} "
+            f"for an array of {len(shape)} axes"
+        )
+    normal: list[int | tuple[int, ...]] = []
+    for entry, n in zip(entries, shape, strict=True):
+        if isinstance(entry, (tuple, list)):
+            lengths = tuple(map(_length, entry))
+            if any(m < 0 for m in lengths) or sum(lengths) != n:
+                raise ValueError(f"chunk lengths {lengths} do not add up to the axis length {n}")
+            normal.append(lengths)
+        else:
+            length = _length(entry)
+            if length < 1:
+                raise ValueError(f"a chunk length must be positive, not {length}")
+            normal.append(length)
+    return tuple(normal)
+
+
+def given_shape(shape: Any) -> tuple[int, ...]:
+    """Return a shape that is given as NumPy takes it: a number, or several."""
+    if isinstance(shape, (bool, np.bool_)):
+        raise TypeError(f"a shape is an integer or several, not {shape}")
+    try:
+        return normal_shape((operator.index(shape),))
+    except TypeError:
+        return normal_shape(shape)
+
+
+def normal_axis(axis: Any, ndim: int) -> int:
+    """Return the number of an axis, not negative; raise what NumPy raises."""
+    refuse_names(axis)
+    return normalize_axis_index(axis, ndim)
+
+
+def normal_axes(axis: Any, ndim: int, argument: str | None = None) -> tuple[int, ...]:
+    """Return the numbers of axes, not negative; raise what NumPy raises.
+
+    Examples
+    --------
+    >>> normal_axes((0, -1), 3), normal_axes(-2, 3)
+    ((0, 2), (1,))
+    """
+    refuse_names(axis)
+    normal: tuple[int, ...] = normalize_axis_tuple(axis, ndim, argument)
+    return normal
+
+
+def refuse_names(axis: Any) -> None:
+    """Raise a TypeError if axes are named."""
+    for one in axis if isinstance(axis, (tuple, list)) else (axis,):
+        if isinstance(one, str):
+            raise TypeError(
+                f"an axis is given by its number, not by a name such as {one!r}: "
+                "arrays do not know the names of their axes"
+            )
+
+
+def _entries(chunks: Any) -> tuple[Any, ...]:
+    if isinstance(chunks, (str, bytes, dict, set, frozenset)) or not hasattr(chunks, "__iter__"):
+        raise TypeError(f"chunks is one length, or lengths, an axis: not {chunks!r}")
+    return tuple(chunks)
+
+
+def _length(entry: Any) -> int:
+    try:
+        return operator.index(entry)
+    except TypeError:
+        problem = f"chunks is one length, or lengths, an axis: {entry!r} is no length"
+        raise TypeError(problem) from None

@@ -1,0 +1,320 @@
+"""Index arrays where there are no chunks to go by: which boxes are read for them.
+
+The axes that index arrays tie together are a *group*, and what it picks are its
+points.  They are joined to *clusters*, in C order over wider and wider gaps, or in
+larger and larger cells of a grid.  The boxes of the clusters of one level share no element:
+those in C order follow one another, and each cell holds its own.
+A box is read for each combination of a cluster of each group.  So the reads are the
+product of the clusters, and what they take is the product of their extents:
+the level of each group is chosen for all groups to cost the least together.
+
+That is never more than to read all that lies between once.  What is long is
+read in parts.
+
+Pure: reads nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from biggus.indexing.grid import RegularEdges, strides_of
+from biggus.indexing.resolve import laid_out, split, split_numbered
+from biggus.indexing.selection import ArrayMap, DimensionMap, Positions
+from biggus.sources.base import box_shape
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import numpy.typing as npt
+
+    from biggus.indexing.selection import Selection
+
+MANY_READS = 64
+"""So many reads are made, and nothing between is read, where each index array acts alone."""
+
+
+class Costs(NamedTuple):
+    """What it costs to read, in bytes that could be read instead."""
+
+    read: int
+    """A read of its own."""
+
+    seek: int
+    """To go on elsewhere, in C order."""
+
+
+OF_FILE = Costs(2**18, 2**16)
+"""Where values are known to lie in one piece of a file: what follows is read at once."""
+
+OF_OBJECT = Costs(2**16, 2**9)
+"""Where nothing is known: values may be dear, and most lie in C order as well."""
+
+PART_BYTES = 4 * 2**20
+"""What is longer is read in parts of about this size."""
+
+_WIDER = 4
+"""How much wider the gaps are from level to level."""
+
+_DENSE = 4
+"""Points that fill so manieth part of the box that holds them are read together."""
+
+_FEW_POINTS = 2**12
+"""So few are looked at one by one all the same."""
+
+
+class Stored(NamedTuple):
+    """What matters here of how an array is stored."""
+
+    shape: tuple[int, ...]
+    itemsize: int
+    flat: bool
+    """Whether its values are known to lie in one piece of a file, in C order."""
+
+
+def cut_scattered(
+    get: Selection, put: Selection, stored: Stored
+) -> Iterator[tuple[Selection, Selection]]:
+    """Cut a non-empty selection with index arrays into what one read each should give."""
+    groups = _groups(get, stored.itemsize)
+    alone = all(len(group.axes) == 1 for group in groups)
+    levels = _chosen(groups, _Cost(get, stored), alone and not stored.flat)
+    numbered = [
+        (group.axes[0], _numbers_of(level))
+        for group, level in zip(groups, levels, strict=True)
+        if level.clusters > 1
+    ]
+    for part_get, part_put in _cut(get, put, numbered):
+        yield from _in_parts(part_get, part_put, stored)
+
+
+class _Level(NamedTuple):
+    """The points of a group, joined to clusters."""
+
+    below: _Level | None
+    """The level that this was made of."""
+
+    numbers: Positions
+    """In which cluster each of the level below is; or each point."""
+
+    lows: tuple[Positions, ...]
+    """For each axis, where each cluster begins."""
+
+    highs: tuple[Positions, ...]
+    """For each axis, the last position of each cluster."""
+
+    @property
+    def clusters(self) -> int:
+        """How many clusters there are."""
+        return len(self.lows[0])
+
+    def in_order(self, axis: int, gap: int) -> _Level:
+        """Join those that are alike before `axis`, and along it have so little between them."""
+        apart = self.lows[axis][1:] - self.highs[axis][:-1] > gap + 1
+        for before in self.lows[:axis]:
+            apart |= before[1:] != before[:-1]
+        return self._joined(self.lows, self.highs, apart, None)
+
+    def in_cells(self, bits: int) -> _Level:
+        """Join those that are in one cell, each side of which is two to the power of `bits`."""
+        cells = [low >> bits for low in self.lows]
+        order = np.lexsort(cells[::-1])
+        apart = np.zeros(self.clusters - 1, bool)
+        for cell in cells:
+            apart |= np.diff(cell[order]) != 0
+        lows = tuple([low[order] for low in self.lows])
+        return self._joined(lows, tuple([high[order] for high in self.highs]), apart, order)
+
+    def _joined(
+        self,
+        lows: tuple[Positions, ...],
+        highs: tuple[Positions, ...],
+        apart: npt.NDArray[np.bool],
+        order: Positions | None,
+    ) -> _Level:
+        starts = np.concatenate([[0], np.flatnonzero(apart) + 1])
+        numbers = np.concatenate([[0], np.cumsum(apart)])
+        return _Level(
+            self,
+            numbers if order is None else _undone(order, numbers),
+            tuple([np.minimum.reduceat(low, starts) for low in lows]),
+            tuple([np.maximum.reduceat(high, starts) for high in highs]),
+        )
+
+
+def _undone(order: Positions, values: Positions) -> Positions:
+    """Return values that were put in an order as they were before."""
+    before = np.empty_like(values)
+    before[order] = values
+    return before
+
+
+def _numbers_of(level: _Level) -> Positions:
+    """Return the number of the cluster that each point is in, as the points are laid out."""
+    numbers, below = level.numbers, level.below
+    while below is not None:
+        numbers, below = numbers[below.numbers], below.below
+    return numbers
+
+
+class _Group:
+    """Axes that index arrays tie together, and the levels of what they pick.
+
+    The first level has the points themselves, in runs of neighbours; the last one cluster.
+    """
+
+    def __init__(self, get: Selection, axes: tuple[int, ...], itemsize: int) -> None:
+        self.axes = axes
+        places = []
+        for axis in axes:
+            m = get.maps[axis]
+            assert type(m) is ArrayMap
+            places.append(laid_out(get, axis, m.index))
+        lows = tuple([place.min(keepdims=True) for place in places])
+        highs = tuple([place.max(keepdims=True) for place in places])
+        lengths = [int(high[0]) - int(low[0]) + 1 for low, high in zip(lows, highs, strict=True)]
+        size, volume = len(places[0]), math.prod(lengths)
+        if len(axes) > 1 and size > _FEW_POINTS and volume <= _DENSE * size:
+            self.levels = [_Level(None, np.zeros(size, np.intp), lows, highs)]
+            return
+        order = np.lexsort(places[::-1])
+        ordered = tuple([place[order] for place in places])
+        points = _Level(None, _undone(order, np.arange(size)), ordered, ordered)
+        first, *others = _in_order(points, lengths)
+        cells = _in_cells(points, itemsize) if len(axes) > 1 else ()
+        self.levels = [first, *cells, *others]
+
+
+def _in_order(level: _Level, lengths: Sequence[int]) -> Iterator[_Level]:
+    """Join points over wider and wider gaps in C order, until there is one cluster."""
+    inner = [math.prod(lengths[n + 1 :]) for n in range(len(lengths))]
+    room, count = 0, math.inf
+    while count > 1:
+        axis = next(n for n, size in enumerate(inner) if size <= max(1, room))
+        level = level.in_order(axis, room // inner[axis])
+        if level.clusters < count:
+            yield level
+        count = level.clusters
+        room = max(1, room * _WIDER)
+
+
+def _in_cells(level: _Level, itemsize: int) -> Iterator[_Level]:
+    """Join points in larger and larger cells, as long as these are not large to read."""
+    bits, axes = 1, len(level.lows)
+    while level.clusters > 1 and itemsize << bits * axes <= PART_BYTES:
+        larger = level.in_cells(bits)
+        if larger.clusters < level.clusters:
+            yield larger
+        level = larger
+        bits += 1
+
+
+def _groups(get: Selection, itemsize: int) -> list[_Group]:
+    tied: dict[tuple[int, ...], list[int]] = {}
+    for axis, m in enumerate(get.maps):
+        if type(m) is ArrayMap:
+            tied.setdefault(get.joint_dims(axis), []).append(axis)
+    return [_Group(get, tuple(axes), itemsize) for axes in tied.values()]
+
+
+class _Cost:
+    """What reads cost, in bytes that could be read instead, about."""
+
+    def __init__(self, get: Selection, stored: Stored) -> None:
+        self._itemsize = stored.itemsize
+        self._costs = OF_FILE if stored.flat else OF_OBJECT
+        steps = [abs(m.step) if type(m) is DimensionMap else 1 for m in get.maps]
+        strides = strides_of(stored.shape)
+        self._paces = [step * n * stored.itemsize for step, n in zip(steps, strides, strict=True)]
+        self._lengths = [
+            float(get.shape[m.dim]) if type(m) is DimensionMap else 1.0 for m in get.maps
+        ]
+
+    def __call__(self, chosen: Sequence[_Choice]) -> float:
+        """Return what it costs to read a box for each combination of clusters."""
+        read, seek = self._costs
+        reads = math.prod([choice.count for choice in chosen])
+        lengths = list(self._lengths)
+        for choice in chosen:
+            for axis, length in zip(choice.axes, choice.lengths, strict=True):
+                lengths[axis] = length
+        piece, pieces = float(self._itemsize), 1.0
+        excess: float = math.prod([choice.excess for choice in chosen])
+        for length, pace in zip(reversed(lengths), reversed(self._paces), strict=True):
+            if pieces == 1 and pace - piece <= seek:
+                piece += (length - 1) * pace
+            else:
+                pieces *= length
+        return reads * (read + excess * pieces * (seek + piece))
+
+
+class _Choice:
+    """A level of a group, and what counts for its cost."""
+
+    def __init__(self, group: _Group, level: _Level) -> None:
+        self.axes = group.axes
+        self.level = level
+        self.count = level.clusters
+        lengths = np.array(level.highs, float) - np.array(level.lows, float) + 1
+        self.lengths: list[float] = lengths.mean(axis=1).tolist()
+        # How much more is in the clusters than in so many of mean length along each axis.
+        self.excess = float(lengths.prod(axis=0).mean()) / math.prod(self.lengths)
+
+
+def _chosen(groups: Sequence[_Group], cost: _Cost, exact: bool) -> list[_Level]:
+    """Return the level of each group that together cost the least, as far as is looked."""
+    finest = [group.levels[0] for group in groups]
+    if exact and math.prod([level.clusters for level in finest]) <= MANY_READS:
+        return finest
+    choices = [[_Choice(group, level) for level in group.levels] for group in groups]
+    ends = [
+        _descended([of_group[start] for of_group in choices], choices, cost) for start in (0, -1)
+    ]
+    return [choice.level for choice in min(ends, key=cost)]
+
+
+def _descended(
+    chosen: list[_Choice], choices: Sequence[Sequence[_Choice]], cost: _Cost
+) -> list[_Choice]:
+    """Change the level of one group after the other, as long as it costs less."""
+    least, before = cost(chosen), math.inf
+    while least < before:
+        before = least
+        for place, of_group in enumerate(choices):
+            for choice in of_group:
+                other = [*chosen[:place], choice, *chosen[place + 1 :]]
+                if (costs := cost(other)) < least:
+                    least, chosen = costs, other
+    return chosen
+
+
+def _cut(
+    get: Selection, put: Selection, numbered: Sequence[tuple[int, Positions]]
+) -> Iterator[tuple[Selection, Selection]]:
+    """Cut at the numbers of the clusters of one group after the other."""
+    if not numbered:
+        yield get, put
+        return
+    (axis, numbers), *rest = numbered
+    for part in split_numbered(get, put, axis, numbers):
+        yield from _cut(part.get, part.put, rest)
+
+
+def _in_parts(
+    get: Selection, put: Selection, stored: Stored
+) -> Iterator[tuple[Selection, Selection]]:
+    """Cut what is long, along the first axis where it can be."""
+    lengths = box_shape(get.bounding_box()[0])
+    nbytes = math.prod(lengths) * stored.itemsize
+    axis = next((axis for axis, n in enumerate(lengths) if n > 1), None)
+    if axis is None or nbytes <= PART_BYTES:
+        yield get, put
+        return
+    m = get.maps[axis]
+    step = abs(m.step) if type(m) is DimensionMap else 1
+    edges = RegularEdges(stored.shape[axis], max(1, PART_BYTES * lengths[axis] // nbytes) * step)
+    for part in split(get, put, axis, edges):
+        yield from _in_parts(part.get, part.put, stored)

@@ -1,0 +1,113 @@
+"""Streams: the values in a box, in C order, a run after the other.
+
+What goes through a block once, as a mean does, needs no room for all of it; and a run
+that has just been read is still in the cache of the core that computes with it.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from biggus.indexing.grid import flat_range
+from biggus.sources.base import Stream, asked, box_shape, read
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy.typing as npt
+
+    from biggus.sources.base import Box, Source
+
+SLAB = 2**18
+"""Elements; of what gives boxes alone about so many are read at once."""
+
+
+class Slabs(Stream):
+    """The stream of any source: boxes are read, a few rows each, and cut."""
+
+    def __init__(self, source: Source, box: Box) -> None:
+        super().__init__(source, box)
+        self._source = source
+        self._boxes = slabs(box, SLAB)
+        self._left: npt.NDArray[Any] = np.empty(0, source.dtype)
+
+    def read_into(
+        self,
+        start: int,  # noqa: ARG002 - what is left of the last box tells
+        out: npt.NDArray[Any],
+    ) -> None:
+        done = 0
+        while done < out.size:
+            if not self._left.size:
+                self._left = np.asarray(read(self._source, next(self._boxes))).reshape(-1)
+            taken = self._left[: out.size - done]
+            out[done : done + taken.size] = taken
+            self._left = self._left[taken.size :]
+            done += taken.size
+
+
+def streamed(source: Source, box: Box, shape: tuple[int, ...] | None = None) -> Stream:
+    """Return a stream of the values in a box that is not empty.
+
+    Parameters
+    ----------
+    source : Source
+        Which need not be one that `streams`; none of its values can be masked.
+    box : tuple of slice
+        Where they are.
+    shape : tuple of int, optional
+        That of the values, if it is not the box's: for it has no axes that were indexed.
+
+    Raises
+    ------
+    SourceError
+        If the source cannot be read.
+    """
+    found = asked(source, box, source.stream, box)
+    if found is None:
+        found = Slabs(source, box)
+    if shape is not None:
+        found.shape = shape
+    return found
+
+
+def slabs(box: Box, most: int) -> Iterator[Box]:
+    """Yield parts of a box, one after the other in C order, of at most so many elements each.
+
+    Examples
+    --------
+    >>> list(slabs((slice(0, 3, 1), slice(2, 6, 2)), 4))
+    [(slice(0, 2, 1), slice(2, 6, 2)), (slice(2, 3, 1), slice(2, 6, 2))]
+    """
+    shape = box_shape(box)
+    axis = next((at for at in range(len(box)) if math.prod(shape[at + 1 :]) <= most), None)
+    if axis is None:
+        yield box
+        return
+    step = max(1, most // max(1, math.prod(shape[axis + 1 :])))
+    outer = [[slice(i, i + 1, 1) for i in range(s.start, s.stop, s.step)] for s in box[:axis]]
+    s = box[axis]
+    cuts = [
+        slice(start, min(s.stop, start + step * s.step), s.step)
+        for start in range(s.start, s.stop, step * s.step)
+    ]
+    for place in itertools.product(*outer, cuts):
+        yield (*place, *box[axis + 1 :])
+
+
+def lies_flat(box: Box, shape: tuple[int, ...]) -> bool:
+    """Tell whether a box of an array in C order lies in one piece.
+
+    Examples
+    --------
+    >>> lies_flat((slice(1, 2, 1), slice(0, 2, 1), slice(0, 5, 1)), (4, 3, 5))
+    True
+    >>> lies_flat((slice(0, 2, 1), slice(0, 2, 1), slice(0, 5, 1)), (4, 3, 5))
+    False
+    """
+    first, stop = flat_range(box, shape)
+    return stop - first == math.prod(box_shape(box))

@@ -1,0 +1,233 @@
+"""Sources around sources, and around plain objects.
+
+A wrapper satisfies what it wraps: all that it does not change is asked of the
+source inside, so that a new capability needs no edit here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from biggus.sources.base import Source
+from biggus.sources.normal import normal_chunks, normal_dtype, normal_shape
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
+    from biggus.sources.base import Box, Chunks, Readable, Stream, Values
+
+_LONGEST_NAME = 80
+
+
+class Wrapper(Source):
+    """A source around a source, which says of itself what the inner one says.
+
+    Subclasses override only what they change.  Every capability of
+    :class:`Source` is delegated, those added to it later included; `cached_read`, `read_into`
+    and `stream` alone are not, for values must not find a way around a wrapper that
+    changes them.  One that does not may pass them on.
+
+    Parameters
+    ----------
+    source : Source
+        The source inside.
+    """
+
+    delegated: ClassVar[tuple[str, ...]]
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+
+    def __getitem__(self, box: Box) -> Values:
+        return self.source[box]
+
+    def fetch(self, box: Box) -> tuple[Values, bytes | None]:
+        return self.source.fetch(box)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.source!r})"
+
+
+def _delegate(name: str) -> property:
+    def get(self: Wrapper) -> Any:
+        return getattr(self.source, name)
+
+    return property(get, doc=f"The ``{name}`` of the source inside.")
+
+
+# `fetch` is spelled out above, so that a wrapper which changes reading sees
+# that there are two ways in; the others would be further ones, but for those of many
+# boxes, which go through those of one.
+_APART = frozenset({"fetch", "fetch_many", "revalidate_many", "cached_read", "read_into", "stream"})
+Wrapper.delegated = tuple(
+    sorted(
+        name
+        for name in {*Source.__annotations__, *vars(Source)}
+        if not name.startswith("_") and name not in _APART
+    )
+)
+for _name in Wrapper.delegated:
+    setattr(Wrapper, _name, _delegate(_name))
+Wrapper.__abstractmethods__ = frozenset()
+
+
+class Annotated(Wrapper):
+    """A source about which the user says more than it knows itself.
+
+    Parameters
+    ----------
+    source : Source
+        The source.
+    chunks, token, lock
+        As in :class:`ObjectSource`; None leaves what the source says.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        chunks: Chunks | None = None,
+        token: str | None = None,
+        lock: contextlib.AbstractContextManager[Any] | None = None,
+    ) -> None:
+        super().__init__(source)
+        self._chunks = None if chunks is None else normal_chunks(chunks, source.shape)
+        self._token = token
+        self._lock = lock
+
+    @property
+    def chunks(self) -> Chunks | None:  # type: ignore[override]
+        return self.source.chunks if self._chunks is None else self._chunks
+
+    @property
+    def shards(self) -> Chunks | None:  # type: ignore[override]
+        return self.source.shards if self._chunks is None else None
+
+    @property
+    def token(self) -> str | None:  # type: ignore[override]
+        return self.source.token if self._token is None else self._token
+
+    @property
+    def lock(self) -> contextlib.AbstractContextManager[Any] | None:  # type: ignore[override]
+        return self.source.lock if self._lock is None else self._lock
+
+    def cached_read(self, box: Box) -> Values | None:
+        return self.source.cached_read(box)
+
+    def read_into(self, box: Box, out: npt.NDArray[Any]) -> bool:
+        return self.source.read_into(box, out)
+
+    def stream(self, box: Box) -> Stream | None:
+        # A lock of the user's must be held while values are read, not only before.
+        return self.source.stream(box) if self._lock is None else None
+
+    def fetch(self, box: Box) -> tuple[Values, bytes | None]:
+        return self.fetch_many([box])[0]
+
+    def fetch_many(self, boxes: Sequence[Box]) -> list[tuple[Values, bytes | None]]:
+        # The source takes its own lock in its `fetch`, and may not be able to twice.
+        lock = None if self._lock is self.source.lock else self._lock
+        with contextlib.nullcontext() if lock is None else lock:
+            found = self.source.fetch_many(boxes)
+        return [(values, self._vouched(version)) for values, version in found]
+
+    def state(self) -> bytes | None:
+        return self._vouched(self.source.state())
+
+    def version(self, box: Box) -> bytes | None:
+        return self._vouched(self.source.version(box))
+
+    def revalidate(self, box: Box, held: bytes) -> bytes | None:
+        return self.source.revalidate(box, held) or (held if held == self.version(box) else None)
+
+    def _vouched(self, version: bytes | None) -> bytes | None:
+        # A token is the user's word that the values do not change under it.
+        return b"token" if version is None and self._token is not None else version
+
+
+class ObjectSource(Source):
+    """A user's object with what the user says about it.
+
+    Parameters
+    ----------
+    obj : object with shape, dtype and __getitem__
+        Where the values live.
+    chunks : tuple, optional
+        For each axis the chunk length, or the lengths of all chunks.
+    token : str, optional
+        Identity of the values; needed for caching.  The user promises that
+        equal tokens mean equal values.
+    lock : context manager, optional
+        Held while reading.
+    masked : bool, optional
+        Whether reads may give MaskedArrays with values missing.
+    """
+
+    def __init__(
+        self,
+        obj: Readable,
+        chunks: Chunks | None = None,
+        token: str | None = None,
+        lock: contextlib.AbstractContextManager[Any] | None = None,
+        masked: bool = False,
+    ) -> None:
+        self.obj = obj
+        self.shape = normal_shape(obj.shape)
+        self.dtype = normal_dtype(obj.dtype)
+        self.chunks = None if chunks is None else normal_chunks(chunks, self.shape)
+        self.token = token
+        self.lock = lock
+        self.masked = masked
+
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        """What errors call it: what it calls itself, if its class says how, else by its class.
+
+        Asked of the object when it is needed, and not before: of 2^18 adapters
+        few fail, and a `__repr__` may be slow.
+        """
+        return _name_of(self.obj)
+
+    def __getitem__(self, box: Box) -> Values:
+        return self._array(box, self.obj[box])
+
+    def _array(self, box: Box, values: Any) -> Values:
+        """Return what an object gave as an array."""
+        if isinstance(values, np.ndarray):
+            return values
+        return np.asarray(values) if box else _of_scalar(values, self.dtype)
+
+    def state(self) -> bytes | None:
+        # The token is the user's word that the values do not change under it.
+        return None if self.token is None else b"token"
+
+
+def _of_scalar(value: Any, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    """Return the array of no axes that an element of one of `dtype` was."""
+    if dtype.kind == "O":
+        array = np.empty((), dtype)
+        array[()] = value
+        return array
+    array = np.asarray(value)
+    # Text comes without what filled it up.
+    shorter = array.dtype.kind == dtype.kind and array.dtype.itemsize < dtype.itemsize
+    return array.astype(dtype) if shorter and dtype.kind in "SU" else array
+
+
+def _name_of(obj: Any) -> str:
+    own: Any = type(obj).__repr__
+    if own is not object.__repr__:
+        # Whatever is wrong with it must not stand in for the error that names it.
+        with contextlib.suppress(Exception):
+            line = repr(obj).strip().splitlines()[0].strip()
+            return line if len(line) <= _LONGEST_NAME else f"{line[: _LONGEST_NAME - 3]}..."
+    return f"{type(obj).__name__} object"
+
+
+def as_source(obj: Any) -> Source:
+    """Return `obj` itself if it is a :class:`Source`, else a source around it."""
+    return obj if isinstance(obj, Source) else ObjectSource(obj)

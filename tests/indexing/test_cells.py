@@ -1,0 +1,121 @@
+"""Cells: they cover an array once, follow its chunks, and stop where tiles meet."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from biggus.indexing.cells import CELL, LARGEST, cells_of, common_grid, joined_grid, longest_of
+from biggus.indexing.grid import Grid
+
+pytest.importorskip("hypothesis")
+import itertools
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+
+@st.composite
+def cut_axes(draw, most=40):
+    """Return the length of an axis and two ways of cutting it: one length, or all lengths."""
+    length = draw(st.integers(1, most))
+
+    def lengths():
+        if draw(st.booleans()):
+            return draw(st.integers(1, length))
+        cuts = sorted(draw(st.sets(st.integers(1, length - 1), max_size=5))) if length > 1 else []
+        edges = [0, *cuts, length]
+        return tuple(b - a for a, b in itertools.pairwise(edges))
+
+    return length, lengths(), lengths()
+
+
+def edges_of_axis(edges):
+    return {edges.bounds(number)[0] for number in range(edges.count)} | {edges.length}
+
+
+@given(st.lists(cut_axes(), min_size=1, max_size=3))
+def test_cells_cover_an_array_in_whole_chunks(axes):
+    shape = tuple(length for length, *_ in axes)
+    grid = tuple(lengths for _, lengths, _ in axes)
+    cells, chunks = cells_of(shape, grid), Grid(shape, grid)
+    for cell, chunk in zip(cells.axes, chunks.axes, strict=True):
+        assert cell.bounds(0)[0] == 0
+        assert cell.bounds(cell.count - 1)[1] == cell.length
+        assert edges_of_axis(cell) <= edges_of_axis(chunk)
+
+
+@given(st.lists(cut_axes(), min_size=1, max_size=3), st.integers(0, 2), st.integers(1, 9))
+def test_longer_cells_are_made_of_the_others(axes, at, elements):
+    at = min(at, len(axes) - 1)
+    # A slow axis whose rows make cells of several, some others before and behind it.
+    shape = [length for length, *_ in axes]
+    shape.insert(at + 1, CELL // elements)
+    tile_edges = [tiles for *_, tiles in axes]
+    tile_edges.insert(at + 1, shape[at + 1])
+    cells, longer = cells_of(shape, None, tile_edges), cells_of(shape, None, tile_edges, longer=2)
+    slower = []
+    for short, long in zip(cells.axes, longer.axes, strict=True):
+        assert edges_of_axis(long) <= edges_of_axis(short)
+        assert longest_of(long) <= 2 * longest_of(short)
+        slower.append(longest_of(long) > longest_of(short))
+    assert sum(slower) <= 1
+
+
+@given(cut_axes(), st.integers(0, 8))
+def test_no_cell_lies_in_two_tiles_that_are_longer(axis, more):
+    length, chunks, tiles = axis
+    wide = CELL // max(1, more)  # so that few rows make a cell
+    cells = cells_of((length, wide), (chunks, wide), (tiles, wide)).axes[0]
+    tile_edges = Grid((length,), (tiles,)).axes[0]
+    at_chunks = edges_of_axis(Grid((length,), (chunks,)).axes[0])
+    if longest_of(tile_edges) < longest_of(cells):
+        return
+    # Where a tile does not begin with a chunk there is nothing to be done.
+    assert edges_of_axis(tile_edges) & at_chunks <= edges_of_axis(cells) | {length}
+
+
+def test_a_tile_has_the_same_cells_in_every_mosaic():
+    wide = CELL // 4
+    tile = (3, 3, 3, 1)  # ten rows in chunks of three
+    for count in (2, 3, 50):
+        cells = cells_of((10 * count, wide), (tile * count, wide), (10, wide)).axes[0]
+        assert [cells.bounds(n) for n in range(4)] == [(0, 3), (3, 6), (6, 9), (9, 10)]
+        assert cells.count == 4 * count
+
+
+def test_small_chunks_are_taken_together_and_large_ones_are_left():
+    cells = cells_of((800, 8000), (8, 8))
+    assert math.prod(longest_of(axis) for axis in cells.axes) > CELL // 4
+    assert [axis.bounds(0) for axis in cells_of((9, 2**21), (1, 2**21)).axes] == [
+        (0, 1),
+        (0, 2**21),
+    ]
+
+
+def test_an_array_that_grows_keeps_its_cells():
+    shorter, longer = (cells_of((n, 721, 1440), (24, 181, 360)).axes for n in (240, 264))
+    for one, other in zip(shorter, longer, strict=True):
+        assert [one.bounds(n) for n in range(one.count)] == [
+            other.bounds(n) for n in range(one.count)
+        ]
+
+
+@given(st.lists(cut_axes(), min_size=1, max_size=3))
+def test_joined_chunks_hold_whole_chunks_of_both(axes):
+    shape = tuple(length for length, *_ in axes)
+    first, second = (tuple(axis[which] for axis in axes) for which in (1, 2))
+    joined = joined_grid(shape, [first, second])
+    assert joined is not None
+    for axis in range(len(shape)):
+        edges = edges_of_axis(Grid(shape, joined).axes[axis])
+        for grid in (first, second):
+            assert edges <= edges_of_axis(Grid(shape, grid).axes[axis])
+
+
+def test_chunks_that_do_not_nest_are_not_joined_if_that_takes_too_much():
+    shape = (LARGEST, 3)
+    grids = [(1009, 1), (LARGEST // 2 + 1, 3)]
+    assert joined_grid(shape, grids) is None
+    assert common_grid(shape, grids) == grids[0]
