@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from averaging import mean_of
 
 import biggus
 from biggus.engine.spill import SpilledSource
@@ -203,11 +204,6 @@ def test_each_chunk_is_read_once(folder):
         assert set(map(float, pool.map(read, range(4)))) == {7.0}
         array.ndarray()
     assert rows.reads == 1
-
-
-def mean_of(name):
-    with biggus.set_options(executor=None):  # a forked child has its parent's
-        return biggus.open(name).mean().ndarray()
 
 
 @pytest.mark.parametrize("method", ["spawn", "fork"])
