@@ -114,6 +114,8 @@ def once(
         log.debug("%s: %s, attempt %d", shown, problem.problem, attempt)
         reason = getattr(failure, "reason", None)
         cause = reason if isinstance(reason, Exception) else failure
+        if isinstance(cause.__cause__, OSError):
+            cause = cause.__cause__  # urllib3's own holds the connection, which is not sent
         raise problem from None if tells_secrets(cause) else cause
     milliseconds = (time.perf_counter() - started) * 1e3
     log.debug(
