@@ -138,7 +138,7 @@ def tied(get):
 
 def test_few_rows_are_read_and_nothing_between_them():
     boxes = asked(Numbers((131_072, 131_072, 3), "u1"), lambda a: a[[0, -1], :10])[1]
-    assert boxes == [
+    assert sorted(boxes, key=lambda box: box[0].start) == [  # by threads, in any order
         (slice(row, row + 1, 1), slice(0, 10, 1), slice(0, 3, 1)) for row in (0, 131_071)
     ]
     for kind in (ObjectSource, Flat):
