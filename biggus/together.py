@@ -135,18 +135,18 @@ def plan(arrays: Iterable[Any], *, max_bytes: int | str | None = None) -> Plan:
     >>> len(plan.passes), plan.read_bytes
     (2, 8000000)
     """
-    return _rehearsed([node_of(array) for array in several(arrays)], max_bytes)
+    return _estimated([node_of(array) for array in several(arrays)], max_bytes)
 
 
 def _allowed(arrays: Iterable[Any], max_bytes: int | str | None) -> list[Node]:
     """Return the nodes of arrays, if no more than so much is to be read for them."""
     nodes = [node_of(array) for array in several(arrays)]
     if max_bytes is not None:
-        _rehearsed(nodes, max_bytes)
+        _estimated(nodes, max_bytes)
     return nodes
 
 
-def _rehearsed(nodes: list[Node], max_bytes: int | str | None) -> Plan:
+def _estimated(nodes: list[Node], max_bytes: int | str | None) -> Plan:
     found = engine.estimate(nodes)
     if max_bytes is not None and found.read_bytes > parse_size(max_bytes):
         raise ReadLimitError(

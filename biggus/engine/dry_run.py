@@ -86,7 +86,7 @@ class _Rehearsal(_Checked):
     def make(self, stage: Stage) -> list[Wanted]:
         scans = convoys_of(stage.reductions, stage.outputs, options.current().memory)
         if scans:
-            self.found.append(_rehearsed(scans))
+            self.found.append(_estimated(scans))
         further = []
         for wanted in itertools.chain.from_iterable(r.wanted for r in stage.reductions):
             left = self._left.setdefault(id(wanted.node), wanted.statistic.passes) - 1
@@ -112,7 +112,7 @@ class _Unread(Source):
         return np.zeros(box_shape(box), self.dtype)
 
 
-def _rehearsed(scans: Sequence[SharedScan]) -> PassPlan:
+def _estimated(scans: Sequence[SharedScan]) -> PassPlan:
     found = PassPlan()
     touched: dict[int, _Touched] = {}
     for scan in scans:

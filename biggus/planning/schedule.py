@@ -119,7 +119,7 @@ class Schedule(Walk[int]):
         self._filling = filling
         self._unknown: dict[Any, tuple[Node, Selection]] = {}
         self.entries: list[Entry] = []
-        self.asks = [seen_through(*ask) for ask in asks]
+        self.asks = [past_views(*ask) for ask in asks]
         """What was asked for."""
         self.roots = [self._used(self(*ask)) for ask in self.asks]
         """The numbers of the entries of what was asked for."""
@@ -185,14 +185,14 @@ class Schedule(Walk[int]):
                 reads.append(piece)
                 continue
             assert isinstance(piece, Combination)
-            operands = yield from answers([seen_through(*ask) for ask in piece.operands])
+            operands = yield from answers([past_views(*ask) for ask in piece.operands])
             if not alone:
                 operands.insert(0, number)
             number = self._add(Entry(node, get, operands, piece=piece))
         return number
 
 
-def seen_through(node: Node, get: Selection) -> tuple[Node, Selection]:
+def past_views(node: Node, get: Selection) -> tuple[Node, Selection]:
     """Return the same selection of a node that is no view."""
     if isinstance(node, View):
         return node.base, node.selection.compose(get)

@@ -10,7 +10,7 @@ from biggus.graph import AlongAxes, View, Walk, is_spread, key_of, narrowed, ord
 from biggus.indexing.cells import simplified
 from biggus.indexing.selection import ConstantMap, DimensionMap, Selection
 from biggus.planning.jobs import lengths_of
-from biggus.planning.schedule import seen_through
+from biggus.planning.schedule import past_views
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -107,7 +107,7 @@ class ReadRegion(NamedTuple):
 
     @classmethod
     def of(cls, base: Node, seen: Selection) -> ReadRegion:
-        """Make the sight of a selection."""
+        """Make the read region of a selection."""
         dims = [m.dim for m in seen.maps if isinstance(m, DimensionMap)]
         other = any(not isinstance(m, ConstantMap | DimensionMap) for m in seen.maps)
         if other or len(set(dims)) < len(dims):
@@ -138,7 +138,7 @@ def read_regions_of(nodes: Sequence[Node]) -> dict[int, ReadRegion]:
     waiting = [(node, Selection.identity(node.shape)) for node in reversed(nodes)]
     while waiting:
         node, get = waiting.pop()
-        node, get = seen_through(node, get)
+        node, get = past_views(node, get)
         key = (id(node), key_of(get))
         if key in seen:
             continue
