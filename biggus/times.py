@@ -201,7 +201,7 @@ class Recount:
 
     masked = False
     fill_value = None
-    fresh = True
+    owns_data = True
 
     def __init__(self, dtype: np.dtype[Any], units: TimeUnits, wanted: TimeUnits) -> None:
         terms = (units.length, units.start - wanted.start, wanted.length)

@@ -134,7 +134,7 @@ def test_a_read_of_one_box_of_a_fresh_source_is_not_copied():
     block = np.arange(8)
 
     class Fresh(biggus.sources.base.Source):
-        shape, dtype, fresh = (8,), block.dtype, True
+        shape, dtype, owns_data = (8,), block.dtype, True
 
         def __getitem__(self, box):
             return block

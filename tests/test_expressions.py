@@ -462,7 +462,7 @@ def test_a_step_may_use_the_memory_of_its_block():
             assert found.dtype == right.dtype
             np.testing.assert_array_equal(np.ma.filled(found, 9), np.ma.filled(right, 9))
             if type(values) is np.ndarray:
-                assert step.fresh
+                assert step.owns_data
                 assert np.shares_memory(found, block)
                 assert not np.shares_memory(right, values)
     for make in (lambda a: a > 1, np.isnan, lambda a: a.astype("f4") + 1, lambda a: np.modf(a)[0]):

@@ -33,7 +33,7 @@ SETTLED_SECONDS = 2.0
 systems keep times so coarsely that two writes may show the same one."""
 
 
-def file_version(*paths: Path | str, look: Look | None = None) -> bytes | None:
+def file_validator(*paths: Path | str, look: Look | None = None) -> bytes | None:
     """Return bytes that name the state of files: size, times and inode of each.
 
     Parameters

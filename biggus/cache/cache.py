@@ -221,17 +221,17 @@ class Cache:
         self._reading.over()
         return entry
 
-    def version(self, key: str) -> bytes | None:
-        """Return the version that the entry of `key` says it is of; the rest is not looked at."""
+    def validator(self, key: str) -> bytes | None:
+        """Return the validator that the entry of `key` says it is of; the rest is not looked at."""
         head = self.files.head(key)
         return None if head is None else peek(head, bytes.fromhex(key))
 
-    def store(self, key: str, values: Values, version: bytes) -> int:
+    def store(self, key: str, values: Values, validator: bytes) -> int:
         """Keep `values` under `key`; return the bytes on disk, 0 if they are not kept."""
         if values.nbytes > self.size_limit:
             logger.info("a chunk of %d bytes is larger than all of %s", values.nbytes, self.path)
             return 0
-        return self._write(CHUNKS, key, encode(values, version, bytes.fromhex(key)))
+        return self._write(CHUNKS, key, encode(values, validator, bytes.fromhex(key)))
 
     def _write(self, kind: int, key: str, pieces: list[bytes | memoryview]) -> int:
         """Write an entry of a kind, if there is room; return the bytes on disk, else 0."""
@@ -252,7 +252,7 @@ class Cache:
         return size
 
     def load_bytes(self, key: str) -> tuple[bytes, bytes] | None:
-        """Return the bytes that are kept under `key`, and their version; None if there are none.
+        """Return the bytes that are kept under `key`, and their validator; None if there are none.
 
         What is damaged is as good as absent.  It counts as used, and not as a hit.
         """
@@ -260,17 +260,17 @@ class Cache:
             buffer = _read(self.files, key, None)
             if buffer is None:
                 return None
-            values, version = decode_bytes(buffer, bytes.fromhex(key))
+            values, validator = decode_bytes(buffer, bytes.fromhex(key))
         except (EntryError, OSError) as error:
             self._reading.arose("entry %s of %s is not used: %s", key, self.path, error)
             return None
         self._reading.over()
         self._index.used(key)
-        return values, version
+        return values, validator
 
-    def store_bytes(self, key: str, data: bytes, version: bytes) -> int:
+    def store_bytes(self, key: str, data: bytes, validator: bytes) -> int:
         """Keep bytes under `key`; return the bytes on disk, 0 if they are not kept."""
-        return self.store(key, np.frombuffer(data, np.uint8), version)
+        return self.store(key, np.frombuffer(data, np.uint8), validator)
 
     def hit(self, key: str) -> None:
         """Count a hit, and note that the entry was used."""

@@ -13,7 +13,7 @@ import numpy as np
 from biggus import options, watching
 from biggus.cache.entry import dtype_text
 from biggus.cache.parts import all_along, longest_along, part_of, pasted
-from biggus.cache.versions import join_versions, split_versions
+from biggus.cache.validators import join_validators, split_validators
 from biggus.errors import CacheError, OfflineError, format_box
 from biggus.flight import SingleFlight
 from biggus.indexing.grid import Grid, default_chunks
@@ -60,7 +60,7 @@ class Cached(Wrapper):
         If the source has no token.
     """
 
-    fresh = True
+    owns_data = True
     in_memory = False
     lock = None  # The source's own lock is taken for as long as it is read, and no longer.
     io_bound = True
@@ -123,23 +123,23 @@ class Cached(Wrapper):
         return self.fetch(box)[0]
 
     def fetch(self, box: Box) -> tuple[Values, bytes | None]:
-        """Return the values in `box` and the version that they surely are of.
+        """Return the values in `box` and the validator that they surely are of.
 
-        That is the version of its chunk; of several, all of theirs in one.
+        That is the validator of its chunk; of several, all of theirs in one.
         """
         chunk = self._only_chunk(box)
         if chunk is not None:
-            ((values, version),) = self._read_chunks([chunk])
-            return part_of(values, chunk, box), version
+            ((values, validator),) = self._read_chunks([chunk])
+            return part_of(values, chunk, box), validator
         result: Values = np.ndarray(box_shape(box), self.dtype)  # np.empty makes S1 of S0
         parts = list(self.grid.parts(box))
-        versions: list[bytes | None] = [None] * len(parts)
+        validators: list[bytes | None] = [None] * len(parts)
         for places in self._together(parts):
             found = self._read_chunks([parts[place].chunk for place in places])
-            for place, (values, version) in zip(places, found, strict=True):
-                versions[place] = version
+            for place, (values, validator) in zip(places, found, strict=True):
+                validators[place] = validator
                 result = pasted(result, parts[place], values)
-        return result, join_versions(versions)
+        return result, join_validators(validators)
 
     def _together(self, parts: list[ChunkPart]) -> Iterable[list[int]]:
         """Return the places of the parts whose chunks are read at once: those of a shard."""
@@ -152,55 +152,55 @@ class Cached(Wrapper):
             found.setdefault(tuple(shard), []).append(place)
         return found.values()
 
-    # Versions are those of whole chunks: the source is asked for no other box.
+    # Validators are those of whole chunks: the source is asked for no other box.
 
-    def version(self, box: Box) -> bytes | None:
-        """Return the version of what a read of `box` gives, or None if it is unknown.
+    def validator(self, box: Box) -> bytes | None:
+        """Return the validator of what a read of `box` gives, or None if it is unknown.
 
         Offline, that of what is in the cache.
         """
         if self._offline():
-            return self._kept_version(box)
+            return self._in_cache(box)
         state = self.source.state()
         if state is not None:
             return state
-        return join_versions([self.source.version(chunk) for chunk in self._chunks(box)])
+        return join_validators([self.source.validator(chunk) for chunk in self._chunks(box)])
 
-    def held(self, box: Box) -> bytes | None:
-        """Return the version under which `box` is kept, or is read without a request."""
-        return self._kept_version(box) if self.source.remote else self.version(box)
+    def cached_validator(self, box: Box) -> bytes | None:
+        """Return the validator under which `box` is kept, or is read without a request."""
+        return self._in_cache(box) if self.source.remote else self.validator(box)
 
-    def _kept_version(self, box: Box) -> bytes | None:
-        return join_versions([self.cache.version(self.key(c)) for c in self._chunks(box)])
+    def _in_cache(self, box: Box) -> bytes | None:
+        return join_validators([self.cache.validator(self.key(c)) for c in self._chunks(box)])
 
-    def revalidate(self, box: Box, held: bytes) -> bytes | None:
+    def revalidate(self, box: Box, validator: bytes) -> bytes | None:
         """Tell whether a copy that was fetched from here is still good: all its chunks are.
 
         Offline, all that is held is good.
         """
         if self._offline():
-            return held
+            return validator
         if self.source.state() is not None:
-            return self.source.revalidate(box, held)  # all chunks share one version
+            return self.source.revalidate(box, validator)  # all chunks share one validator
         chunks = list(self._chunks(box))
-        versions = split_versions(held, len(chunks))
-        if versions is None:
+        validators = split_validators(validator, len(chunks))
+        if validators is None:
             return None
         revalidated = []
-        for chunk, version in zip(chunks, versions, strict=True):
-            good = self.source.revalidate(chunk, version)
+        for chunk, one in zip(chunks, validators, strict=True):
+            good = self.source.revalidate(chunk, one)
             if good is None:
                 return None
             revalidated.append(good)
-        return held if revalidated == versions else join_versions(revalidated)
+        return validator if revalidated == validators else join_validators(revalidated)
 
-    def revalidation_waits(self, box: Box, held: bytes) -> bool:
-        """Tell whether to renew a copy of `box` asks a server."""
+    def revalidation_waits(self, box: Box, validator: bytes) -> bool:
+        """Tell whether to revalidate a copy of `box` asks a server."""
         if self._offline():
             return False
         chunks = list(self._chunks(box))
-        versions = split_versions(held, len(chunks)) or ()
-        return any(map(self.source.revalidation_waits, chunks, versions))
+        validators = split_validators(validator, len(chunks)) or ()
+        return any(map(self.source.revalidation_waits, chunks, validators))
 
     def peak_bytes(self, box: Box) -> int:
         """Return the most memory that a read of `box` takes: whole chunks are read for it."""
@@ -218,7 +218,7 @@ class Cached(Wrapper):
 
     def _chunk_peak(self, chunk: Box) -> int:
         values = super(Wrapper, self).peak_bytes(chunk)
-        copied = 0 if self.source.fresh else values
+        copied = 0 if self.source.owns_data else values
         # An entry is unpacked to its values, and what another thread fetched is copied.
         return max(self.source.peak_bytes(chunk) + copied, 2 * values)
 
@@ -289,7 +289,7 @@ class Cached(Wrapper):
         return (part.chunk for part in self.grid.parts(box)) if chunk is None else (chunk,)
 
     def _read_chunks(self, chunks: list[Box]) -> list[tuple[Values, bytes | None]]:
-        """Return the values of whole chunks, nobody else's, and their versions."""
+        """Return the values of whole chunks, nobody else's, and their validators."""
         if not self._kept:
             self._refuse_if_offline(chunks[0])
             return [self._own(*fetched) for fetched in self.source.fetch_many(chunks)]
@@ -312,8 +312,8 @@ class Cached(Wrapper):
             made = _flights.do_many(flights, make)
             for watch in dict.fromkeys(watch for (*_, watch), _ in made):
                 watching.join(watch)
-            for place, ((values, version, _), shared) in zip(missing, made, strict=True):
-                found[place] = (values.copy() if shared else values), version
+            for place, ((values, validator, _), shared) in zip(missing, made, strict=True):
+                found[place] = (values.copy() if shared else values), validator
         return [found[place] for place in range(len(chunks))]
 
     def _held(
@@ -350,16 +350,18 @@ class Cached(Wrapper):
         """Have the source say which of what was found is good; the rest is stale."""
         held = {place: one for place, one in enumerate(found) if isinstance(one, tuple)}
         if not asking:
-            for place, (_, version) in list(held.items()):
-                if self.source.revalidation_waits(chunks[place], version):
+            for place, (_, validator) in list(held.items()):
+                if self.source.revalidation_waits(chunks[place], validator):
                     found[place] = "stale"
                     del held[place]
         boxes = [chunks[place] for place in held]
-        revalidated = self.source.revalidate_many(boxes, [version for _, version in held.values()])
-        for (place, (values, version)), good in zip(held.items(), revalidated, strict=True):
+        revalidated = self.source.revalidate_many(
+            boxes, [validator for _, validator in held.values()]
+        )
+        for (place, (values, validator)), good in zip(held.items(), revalidated, strict=True):
             if good is None:
                 found[place] = "stale"
-            elif good != version:
+            elif good != validator:
                 self.cache.store(keys[place], values, good)
                 found[place] = values, good
 
@@ -379,17 +381,17 @@ class Cached(Wrapper):
         seconds = time.perf_counter() - start
         for (place, reason), given in zip(reasons.items(), fetched, strict=True):
             key, chunk = wanted[place]
-            found[place] = values, version = self._own(*given)
-            kept = "not kept, its version being unknown"
-            if version is not None:
-                size = self.cache.store(key, values, version)
+            found[place] = values, validator = self._own(*given)
+            kept = "not kept, its validator being unknown"
+            if validator is not None:
+                size = self.cache.store(key, values, validator)
                 kept = f"stored {size} bytes" if size else "not stored"
             told = (self.name, format_box(chunk), reason, values.nbytes, seconds, kept)
             logger.info("miss %s %s (%s): fetched %d bytes in %.3f s, %s", *told)
         return [found[place] for place in range(len(wanted))]
 
-    def _own(self, values: Values, version: bytes | None) -> tuple[Values, bytes | None]:
-        return values if self.source.fresh else values.copy(), version
+    def _own(self, values: Values, validator: bytes | None) -> tuple[Values, bytes | None]:
+        return values if self.source.owns_data else values.copy(), validator
 
     def _offline(self) -> bool:
         return self.source.remote and options.current().offline

@@ -8,8 +8,8 @@ An entry is, in this order, little-endian::
     key        20 bytes  the key that the entry is kept under
     kind       u1        `PLAIN`, `MASKED` or `UNMASKED`
     reserved   3 bytes   zeros
-    lengths    u4 u4 u8 u8   of version, identity, values, validity
-    version    the state of the source that the values are of
+    lengths    u4 u4 u8 u8   of validator, identity, values, validity
+    validator  the state of the source that the values are of
     identity   the dtype and shape of the values, as text
     padding    zeros up to a multiple of 64 bytes from the start
     values     raw, in C order
@@ -49,7 +49,7 @@ _ALIGNMENT = 64
 _PREFIX = struct.Struct("<6sHI")
 _HEADER = struct.Struct("<20sB3xIIQQ")
 HEAD = _PREFIX.size + _HEADER.size
-"""The bytes before the version."""
+"""The bytes before the validator."""
 _TEXT_MOST = 1 << 26
 
 Buffer = npt.NDArray[np.uint8]
@@ -63,7 +63,7 @@ class Entry(NamedTuple):
     """What an entry holds."""
 
     values: Values
-    version: bytes
+    validator: bytes
 
 
 def identity(dtype: np.dtype[Any], shape: Sequence[int]) -> bytes:
@@ -83,14 +83,14 @@ def dtype_text(dtype: np.dtype[Any]) -> str:
     return json.dumps(encode_dtype(dtype), separators=(",", ":"))
 
 
-def encode(values: Values, version: bytes, key: bytes) -> list[bytes | memoryview]:
+def encode(values: Values, validator: bytes, key: bytes) -> list[bytes | memoryview]:
     """Return the pieces of the entry of `values`, to be written one after the other.
 
     Parameters
     ----------
     values : ndarray or MaskedArray
         Of any dtype without objects, any shape, any memory order.
-    version : bytes
+    validator : bytes
         The state of the source that the values are of.
     key : bytes
         The 20 bytes of the key.
@@ -100,7 +100,7 @@ def encode(values: Values, version: bytes, key: bytes) -> list[bytes | memoryvie
     >>> pieces = encode(np.arange(3), b"v1", bytes(20))
     >>> buffer = np.frombuffer(b"".join(pieces), np.uint8)
     >>> decode(buffer, bytes(20), np.dtype(int), (3,))
-    Entry(values=array([0, 1, 2]), version=b'v1')
+    Entry(values=array([0, 1, 2]), validator=b'v1')
     """
     kind, validity = PLAIN, b""
     if isinstance(values, np.ma.MaskedArray):
@@ -112,16 +112,16 @@ def encode(values: Values, version: bytes, key: bytes) -> list[bytes | memoryvie
         values = values.data
     raw = _as_bytes(values).data
     name = identity(values.dtype, values.shape)
-    end = HEAD + len(version) + len(name)
+    end = HEAD + len(validator) + len(name)
     padding = bytes(-end % _ALIGNMENT)
-    header = _HEADER.pack(key, kind, len(version), len(name), len(raw), len(validity))
-    head = header + version + name + padding
+    header = _HEADER.pack(key, kind, len(validator), len(name), len(raw), len(validity))
+    head = header + validator + name + padding
     checksum = zlib.crc32(validity, zlib.crc32(raw, zlib.crc32(head)))
     return [_PREFIX.pack(MAGIC, FORMAT, checksum), head, raw, validity]
 
 
 def decode(buffer: Buffer, key: bytes, dtype: np.dtype[Any], shape: tuple[int, ...]) -> Entry:
-    """Return the values and version of the entry in `buffer`.
+    """Return the values and validator of the entry in `buffer`.
 
     Parameters
     ----------
@@ -146,25 +146,25 @@ def decode(buffer: Buffer, key: bytes, dtype: np.dtype[Any], shape: tuple[int, .
         raise EntryError(f"other format: {form} instead of {FORMAT}")
     if zlib.crc32(view[_PREFIX.size :]) != checksum:
         raise EntryError("damaged: wrong checksum")
-    found, kind, n_version, n_name, n_values, n_validity = _HEADER.unpack_from(view, _PREFIX.size)
-    name_at = HEAD + n_version
+    found, kind, n_validator, n_name, n_values, n_validity = _HEADER.unpack_from(view, _PREFIX.size)
+    name_at = HEAD + n_validator
     values_at = -(-(name_at + n_name) // _ALIGNMENT) * _ALIGNMENT
     validity_at = values_at + n_values
     if validity_at + n_validity != size or found != key:
         raise EntryError("damaged: not the entry that was stored here")
     if buffer[name_at : name_at + n_name].tobytes() != identity(dtype, shape):
         raise EntryError("stale: of another dtype or shape")
-    version = buffer[HEAD:name_at].tobytes()
+    validator = buffer[HEAD:name_at].tobytes()
     values = _as_values(buffer[values_at:validity_at], dtype, shape)
     if kind == PLAIN:
-        return Entry(values, version)
+        return Entry(values, validator)
     mask: Any = np.ma.nomask
     if kind == MASKED:
         mask_dtype = np.ma.make_mask_descr(dtype)
         count = values.size * mask_dtype.itemsize
         bits = np.unpackbits(buffer[validity_at:], count=count)
         mask = _as_values(bits ^ np.uint8(1), mask_dtype, shape)
-    return Entry(np.ma.MaskedArray(values, mask=mask), version)
+    return Entry(np.ma.MaskedArray(values, mask=mask), validator)
 
 
 def announced(key: bytes, nbytes: int | None, head: bytes) -> int:
@@ -191,19 +191,19 @@ def announced(key: bytes, nbytes: int | None, head: bytes) -> int:
         raise EntryError("damaged: no entry of a biggus cache")
     if form != FORMAT:
         raise EntryError(f"other format: {form} instead of {FORMAT}")
-    found, _, n_version, n_name, n_values, n_validity = _HEADER.unpack_from(head, _PREFIX.size)
+    found, _, n_validator, n_name, n_values, n_validity = _HEADER.unpack_from(head, _PREFIX.size)
     if found != key:
         raise EntryError("damaged: not the entry that was stored here")
     if nbytes is not None and n_values != nbytes:
         raise EntryError("stale: of another dtype or shape")
-    if max(n_version, n_name) > _TEXT_MOST or n_validity > n_values:
+    if max(n_validator, n_name) > _TEXT_MOST or n_validity > n_values:
         raise EntryError("damaged: a header that makes no sense")
-    values_at = -(-(HEAD + n_version + n_name) // _ALIGNMENT) * _ALIGNMENT
+    values_at = -(-(HEAD + n_validator + n_name) // _ALIGNMENT) * _ALIGNMENT
     return int(values_at + n_values + n_validity)
 
 
 def decode_bytes(buffer: Buffer, key: bytes) -> tuple[bytes, bytes]:
-    """Return the bytes and the version of the entry in `buffer`, whatever their number.
+    """Return the bytes and the validator of the entry in `buffer`, whatever their number.
 
     Raises
     ------
@@ -213,12 +213,12 @@ def decode_bytes(buffer: Buffer, key: bytes) -> tuple[bytes, bytes]:
     if len(buffer) < HEAD:
         raise EntryError("damaged: cut short")
     *_, count, _ = _HEADER.unpack_from(buffer.data, _PREFIX.size)
-    values, version = decode(buffer, key, np.dtype(np.uint8), (count,))
-    return values.tobytes(), version
+    values, validator = decode(buffer, key, np.dtype(np.uint8), (count,))
+    return values.tobytes(), validator
 
 
 def peek(head: bytes, key: bytes) -> bytes | None:
-    """Return the version that the beginning of an entry names, unchecked, if it can be one.
+    """Return the validator that the beginning of an entry names, unchecked, if it can be one.
 
     Examples
     --------
@@ -228,10 +228,10 @@ def peek(head: bytes, key: bytes) -> bytes | None:
     if len(head) < HEAD:
         return None
     magic, form, _ = _PREFIX.unpack_from(head)
-    found, _, n_version, *_ = _HEADER.unpack_from(head, _PREFIX.size)
-    version = head[HEAD : HEAD + n_version]
-    sound = (magic, form, found, len(version)) == (MAGIC, FORMAT, key, n_version)
-    return version if sound else None
+    found, _, n_validator, *_ = _HEADER.unpack_from(head, _PREFIX.size)
+    validator = head[HEAD : HEAD + n_validator]
+    sound = (magic, form, found, len(validator)) == (MAGIC, FORMAT, key, n_validator)
+    return validator if sound else None
 
 
 def _as_bytes(array: npt.NDArray[Any]) -> Buffer:

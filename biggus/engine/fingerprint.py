@@ -28,30 +28,30 @@ class Fingerprint(NamedTuple):
     reads: tuple[tuple[Source, Box], ...]
     """What is read for it, in a fixed order."""
 
-    def versions(self) -> tuple[bytes, ...] | None:
+    def validators(self) -> tuple[bytes, ...] | None:
         """Return the state of each of the reads; None if one is unknown.  Asks no server."""
         found = []
         for source, box in self.reads:
-            version = source.held(box)
-            if version is None:
+            validator = source.cached_validator(box)
+            if validator is None:
                 return None
-            found.append(version)
+            found.append(validator)
         return tuple(found)
 
-    def good(self, versions: tuple[bytes, ...], asks: bool = True) -> bool:
+    def good(self, validators: tuple[bytes, ...], asks: bool = True) -> bool:
         """Tell whether what was computed of these states would be the same now.
 
         Parameters
         ----------
-        versions : tuple of bytes
+        validators : tuple of bytes
             One a read.
         asks : bool
             Whether servers are asked; if not, what only they know is taken to be so.
         """
-        return len(versions) == len(self.reads) and all(
-            (not asks and source.revalidation_waits(box, version))
-            or source.revalidate(box, version) is not None
-            for (source, box), version in zip(self.reads, versions, strict=True)
+        return len(validators) == len(self.reads) and all(
+            (not asks and source.revalidation_waits(box, validator))
+            or source.revalidate(box, validator) is not None
+            for (source, box), validator in zip(self.reads, validators, strict=True)
         )
 
 

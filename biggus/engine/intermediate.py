@@ -30,5 +30,5 @@ class IntermediateSource(MemorySource):
         return f"values:{content.hexdigest()}"
 
     def state(self) -> bytes | None:
-        """Return the one version that there is."""
+        """Return the one validator that there is."""
         return b"final"

@@ -109,15 +109,15 @@ class Keeping:
         if found is None:
             return
         made_of, before = found
-        if made_of.versions() != before:
+        if made_of.validators() != before:
             return
-        version = _packed_versions(before)
+        validator = _packed_validators(before)
         box = self._box(unit)
         for aggregator, partial in zip(self.reduction.aggregators, partials, strict=True):
             for part in aggregator.parts:
                 payload = encoded(aggregator.restrict(partial, part))
                 if payload is not None:
-                    self.cache.store_bytes(self._key(made_of, part, unit, box), payload, version)
+                    self.cache.store_bytes(self._key(made_of, part, unit, box), payload, validator)
 
     def _looked_up(self, unit: Unit) -> list[Partial] | None:
         """Return the partial results of a unit that are kept and good; None if one is not."""
@@ -139,7 +139,7 @@ class Keeping:
             found.append(aggregator.composed(known))
         else:
             return found
-        before = made_of.versions()
+        before = made_of.validators()
         if before is not None:
             with self._lock:
                 self._before[unit] = (made_of, before)
@@ -153,10 +153,10 @@ class Keeping:
             entry = self.cache.load_bytes(key)
             if entry is None:
                 continue
-            payload, version = entry
-            versions = _unpacked_versions(version)
+            payload, validator = entry
+            validators = _unpacked_validators(validator)
             partial = decoded(payload)
-            if versions is None or partial is None or not made_of.good(versions, self._asks):
+            if validators is None or partial is None or not made_of.good(validators, self._asks):
                 continue
             _log.debug("partial results of %s are at hand", self.reduction.node)
             return holder.restrict(partial, aggregator)
@@ -239,19 +239,19 @@ def decoded(payload: bytes) -> Partial | None:
     return tuple(found) if at == len(payload) else None
 
 
-def _packed_versions(versions: Sequence[bytes]) -> bytes:
-    """Return versions as one; of many that are the same, such as a file's, one is written."""
-    unique = list(dict.fromkeys(versions))
-    numbers = {version: number for number, version in enumerate(unique)}
+def _packed_validators(validators: Sequence[bytes]) -> bytes:
+    """Return validators as one; of many that are the same, such as a file's, one is written."""
+    unique = list(dict.fromkeys(validators))
+    numbers = {validator: number for number, validator in enumerate(unique)}
     same = len(unique) == 1
     text = [
-        [version.hex() for version in unique],
-        len(versions) if same else [numbers[version] for version in versions],
+        [validator.hex() for validator in unique],
+        len(validators) if same else [numbers[validator] for validator in validators],
     ]
     return json.dumps(text, separators=(",", ":")).encode()
 
 
-def _unpacked_versions(packed: bytes) -> tuple[bytes, ...] | None:
+def _unpacked_validators(packed: bytes) -> tuple[bytes, ...] | None:
     try:
         texts, numbers = json.loads(packed)
         unique = [bytes.fromhex(text) for text in texts]

@@ -73,14 +73,14 @@ def whole(node: Node) -> Values | None:
         if footprint(schedule).peak > options.current().memory:
             return None
         [values] = carried_out(schedule)
-        return _own(node, values, fresh=not schedule.entries[-1].is_read)
+        return _own(node, values, owns_data=not schedule.entries[-1].is_read)
     pieces = pieces_of(node, everything, everything)
     first = next(pieces)
     if isinstance(first, Combination) and piece_bytes(first) > options.current().memory:
         return None
     if first.put is everything:  # not cut anywhere: there is no other
-        fresh = not isinstance(first, Read) or first.source.fresh
-        return _own(node, _load(first), fresh)
+        owns_data = not isinstance(first, Read) or first.source.owns_data
+        return _own(node, _load(first), owns_data)
     result = Result(node)
     started = time.perf_counter()
     with progress.reporting(options.current().progress, result.data.nbytes) as advance:
@@ -188,7 +188,7 @@ def _is_free(entry: Entry, entries: Sequence[Entry]) -> bool:
     if len(entry.operands) != 1:
         return False
     operand = entries[entry.operands[0]]
-    return operand.uses == 1 and bool(operand.operands) and operand.node.fresh
+    return operand.uses == 1 and bool(operand.operands) and operand.node.owns_data
 
 
 def _computed(
@@ -214,13 +214,13 @@ def _unseen(nbytes: int) -> None:
     """Progress within a block is nobody's concern."""
 
 
-def _own(node: Node, values: Values, fresh: bool) -> Values:
+def _own(node: Node, values: Values, owns_data: bool) -> Values:
     """Return values that are the whole result, in memory of their own."""
     mask = None
     data = values
     if isinstance(values, np.ma.MaskedArray):
         data, mask = values.data, np.ma.getmaskarray(values)
-    if not (fresh and _owned(data) and data.dtype == node.dtype):
+    if not (owns_data and _owned(data) and data.dtype == node.dtype):
         data = np.array(data, node.dtype, order="C", copy=True, subok=False)
     if not node.masked:
         return data
@@ -229,7 +229,7 @@ def _own(node: Node, values: Values, fresh: bool) -> Values:
 
 
 def _owned(data: npt.NDArray[Any]) -> bool:
-    """Tell whether an array of a fresh read is all there is of its memory."""
+    """Tell whether an array is all there is of its memory."""
     base = data.base
     return (
         data.flags.c_contiguous

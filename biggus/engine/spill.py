@@ -75,7 +75,7 @@ class SpilledSource(Source):
 
     io_bound = False
     derived = True
-    fresh = True
+    owns_data = True
     name = "an intermediate result"
 
     def __init__(

@@ -88,7 +88,7 @@ class Apply:
         return f"{name}({', '.join(map(str, parts))}){which}{domain}"
 
     @property
-    def fresh(self) -> bool:
+    def owns_data(self) -> bool:
         """Whether results always lie in memory of their own."""
         return isinstance(self.function, np.ufunc) or self.function in _IN_PLACE
 

@@ -133,7 +133,7 @@ class Node:  # no ABC: to be asked for its kind is then much faster
         raise NotImplementedError  # of what needs some at once
 
     @property
-    def fresh(self) -> bool:
+    def owns_data(self) -> bool:
         """Whether what it computes always lies in memory of its own."""
         return False
 

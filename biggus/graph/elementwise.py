@@ -103,8 +103,8 @@ class Elementwise(Derived):
         return values
 
     @property
-    def fresh(self) -> bool:
-        return getattr(self.step, "fresh", False)
+    def owns_data(self) -> bool:
+        return getattr(self.step, "owns_data", False)
 
     def told(self, get: Selection) -> Iterable[Told]:
         yield f"step {name_of(self.step)} {self.dtype!r} {get.shape}"

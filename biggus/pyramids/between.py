@@ -60,7 +60,7 @@ class BetweenSource(Source):
     """
 
     io_bound = False
-    fresh = True
+    owns_data = True
 
     def __init__(self, level: OverviewSource, values: Source, side: int) -> None:
         self._level = level
@@ -111,13 +111,13 @@ class BetweenSource(Source):
             found[axis] = slice(s.start * self._side, min(s.stop * self._side, length), 1)
         return tuple(found)
 
-    def version(self, box: Box) -> bytes | None:
+    def validator(self, box: Box) -> bytes | None:
         """Return the states of all that is read for a box."""
-        return self._level.version(self._below(box))
+        return self._level.validator(self._below(box))
 
-    def revalidate(self, box: Box, held: bytes) -> bytes | None:
+    def revalidate(self, box: Box, validator: bytes) -> bytes | None:
         """Tell whether all that was read for a box is as it was."""
-        return self._level.revalidate(self._below(box), held)
+        return self._level.revalidate(self._below(box), validator)
 
     def peak_bytes(self, box: Box) -> int:
         """Return the most memory that a read of `box` takes: that of a strip, beside the result."""

@@ -99,9 +99,9 @@ class InCache:
         """Begin with the chunks in the boxes of some levels."""
         return _Chunks(self, boxes)
 
-    def keep(self, level: int, chunk: Box, values: Values, version: bytes) -> None:
+    def keep(self, level: int, chunk: Box, values: Values, validator: bytes) -> None:
         """Store a chunk."""
-        self.cache.store(self.levels[level - 1].key(chunk), values, version)
+        self.cache.store(self.levels[level - 1].key(chunk), values, validator)
 
 
 class _Chunks:
@@ -110,7 +110,7 @@ class _Chunks:
     def __init__(self, keeper: InCache, boxes: Mapping[int, Box]) -> None:
         self._keeper = keeper
         self._boxes = boxes
-        self._before = self._version()
+        self._before = self._validator()
         self._values: dict[int, npt.NDArray[Any]] = {}
         self._masks: dict[int, npt.NDArray[np.bool_]] = {}
         self._room: _Room | None = None
@@ -134,12 +134,12 @@ class _Chunks:
         for level, whole in self._boxes.items():
             cached = self._keeper.levels[level - 1]
             for part in cached.grid.parts(whole):
-                version = cached.source.version(part.chunk)
-                if version is not None:
-                    chunks.append((level, part, version))
-        if self._before is not None and self._version() == self._before:
-            for level, part, version in chunks:
-                self._keeper.keep(level, part.chunk, self._chunk(level, part), version)
+                validator = cached.source.validator(part.chunk)
+                if validator is not None:
+                    chunks.append((level, part, validator))
+        if self._before is not None and self._validator() == self._before:
+            for level, part, validator in chunks:
+                self._keeper.keep(level, part.chunk, self._chunk(level, part), validator)
         if self._room is not None:
             self._keeper.rooms.append(self._room)
 
@@ -150,10 +150,10 @@ class _Chunks:
             return values
         return np.ma.MaskedArray(values, mask=mask[part.outer])
 
-    def _version(self) -> bytes | None:
+    def _validator(self) -> bytes | None:
         """Return the state of what all is made of."""
         top = max(self._boxes)
-        return self._keeper.levels[top - 1].source.version(self._boxes[top])
+        return self._keeper.levels[top - 1].source.validator(self._boxes[top])
 
 
 def _place(

@@ -276,9 +276,9 @@ def _build(reducer: Reducer, cache: Cache, levels: list[Cached]) -> None:
     source = levels[-1].source
     started = time.perf_counter()
     box = whole(source.shape)
-    if source.version(box) is None:
+    if source.validator(box) is None:
         time.sleep(_SETTLING_SECONDS)
-    if source.version(box) is None:
+    if source.validator(box) is None:
         raise CacheError(
             f"{source.name} cannot be kept: what it is made of has no state that can be "
             "told from others; cache=False makes overviews in memory"
@@ -291,7 +291,7 @@ def _is_kept(cache: Cache, level: Cached) -> bool:
     """Tell whether a level is in a cache, made of what is there now."""
     source = level.source
     for part in level.grid.parts(whole(level.shape)):
-        held = cache.version(level.key(part.chunk))
+        held = cache.validator(level.key(part.chunk))
         if held is None or source.revalidate(part.chunk, held) is None:
             return False
     return True

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from biggus import engine
-from biggus.cache.versions import join_versions, split_versions
+from biggus.cache.validators import join_validators, split_validators
 from biggus.engine.fingerprint import Fingerprint, fingerprint
 from biggus.graph import Node, select
 from biggus.indexing.selection import Selection
@@ -178,7 +178,7 @@ class OverviewSource(Source):
 
     io_bound = False
     derived = True
-    fresh = True
+    owns_data = True
 
     def __init__(self, reducer: Reducer, level: int) -> None:
         self.reducer = reducer
@@ -214,19 +214,19 @@ class OverviewSource(Source):
             return values
         return np.ma.MaskedArray(values, mask=np.zeros(values.shape, bool))
 
-    def version(self, box: Box) -> bytes | None:
+    def validator(self, box: Box) -> bytes | None:
         """Return the states of all that is read for a box."""
         made_of = self._made_of(box)
-        versions = None if made_of is None else made_of.versions()
-        return None if versions is None else join_versions(versions)
+        validators = None if made_of is None else made_of.validators()
+        return None if validators is None else join_validators(validators)
 
-    def revalidate(self, box: Box, held: bytes) -> bytes | None:
+    def revalidate(self, box: Box, validator: bytes) -> bytes | None:
         """Tell whether all that was read for a box is as it was."""
         made_of = self._made_of(box)
         if made_of is None:
             return None
-        versions = split_versions(held, len(made_of.reads))
-        return held if versions is not None and made_of.good(tuple(versions)) else None
+        validators = split_validators(validator, len(made_of.reads))
+        return validator if validators is not None and made_of.good(tuple(validators)) else None
 
     def _made_of(self, box: Box) -> Fingerprint | None:
         region = self.reducer.layout.below(box, self.level, 0)

@@ -119,7 +119,7 @@ class Source(ABC):
     derived: bool = False
     """Whether values are computed from those of other sources, which are read for them."""
 
-    fresh: bool = False
+    owns_data: bool = False
     """Whether each read gives an array that nobody else holds."""
 
     reads_into: bool = False
@@ -201,35 +201,35 @@ class Source(ABC):
         return None
 
     def state(self) -> bytes | None:
-        """Return the one version that all boxes share, such as a file's; None if there is none.
+        """Return the one validator that all boxes share, such as a file's; None if there is none.
 
         Must be cheap: no reading of values.
         """
         return None
 
-    def version(self, box: Box) -> bytes | None:  # noqa: ARG002
+    def validator(self, box: Box) -> bytes | None:  # noqa: ARG002
         """Return bytes that name the state of what lies in `box`, or None if unknown.
 
-        Must be cheap: no reading of values.  An unknown version is never a
+        Must be cheap: no reading of values.  An unknown validator is never a
         cache hit.
         """
         return self.state()
 
-    def held(self, box: Box) -> bytes | None:
-        """Return the version of what a read of `box` would give without a request, or None.
+    def cached_validator(self, box: Box) -> bytes | None:
+        """Return the validator of what a read of `box` would give without a request, or None.
 
-        That of `version`; of what is kept of a remote source, that under which it is kept.
+        That of `validator`; of what is kept of a remote source, that under which it is kept.
         """
-        return self.version(box)
+        return self.validator(box)
 
     def fetch(self, box: Box) -> tuple[Values, bytes | None]:
-        """Read `box` and return the values and the version that they surely are of.
+        """Read `box` and return the values and the validator that they surely are of.
 
-        The version is None if it is unknown, or changed during the read.
+        The validator is None if it is unknown, or changed during the read.
         """
-        before = self.version(box)
+        before = self.validator(box)
         values = read(self, box)
-        after = self.version(box)
+        after = self.validator(box)
         return values, after if before == after else None
 
     def fetch_many(self, boxes: Sequence[Box]) -> list[tuple[Values, bytes | None]]:
@@ -239,23 +239,25 @@ class Source(ABC):
         """
         return [self.fetch(box) for box in boxes]
 
-    def revalidate(self, box: Box, held: bytes) -> bytes | None:
-        """Tell whether a copy that is held under the version `held` is still good.
+    def revalidate(self, box: Box, validator: bytes) -> bytes | None:
+        """Tell whether a copy that was read under `validator` is still good.
 
         Returns
         -------
         bytes or None
-            The version under which the copy may be used and kept from now
-            on (`held` itself, or `held` with a later expiry), or None if
-            it must be fetched again.
+            The validator under which the copy may be used and kept from now
+            on (the same, or one with a later expiry), or None if it must be
+            fetched again.
         """
-        return held if self.version(box) == held else None
+        return validator if self.validator(box) == validator else None
 
-    def revalidate_many(self, boxes: Sequence[Box], held: Sequence[bytes]) -> list[bytes | None]:
+    def revalidate_many(
+        self, boxes: Sequence[Box], validators: Sequence[bytes]
+    ) -> list[bytes | None]:
         """Do the same for several boxes, with as few questions as it takes."""
-        return list(map(self.revalidate, boxes, held))
+        return list(map(self.revalidate, boxes, validators))
 
-    def revalidation_waits(self, box: Box, held: bytes) -> bool:  # noqa: ARG002
+    def revalidation_waits(self, box: Box, validator: bytes) -> bool:  # noqa: ARG002
         """Tell whether `revalidate` would most likely wait for a server.
 
         Must be cheap.  By default it does for remote sources that have no `state`.

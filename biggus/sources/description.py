@@ -113,14 +113,14 @@ class DescribedSource(Source):
         """Return the state that the source had when it was described."""
         return self._state
 
-    def revalidate(self, box: Box, held: bytes) -> bytes | None:
-        """Tell whether a copy is of the state that was described; per-chunk versions are."""
+    def revalidate(self, box: Box, validator: bytes) -> bytes | None:
+        """Tell whether a copy is of the state that was described; per-chunk validators are."""
         del box
-        return held if self._state is None or held == self._state else None
+        return validator if self._state is None or validator == self._state else None
 
-    def revalidation_waits(self, box: Box, held: bytes) -> bool:
+    def revalidation_waits(self, box: Box, validator: bytes) -> bool:
         """Tell that nobody is asked."""
-        del box, held
+        del box, validator
         return False
 
 

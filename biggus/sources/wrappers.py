@@ -133,20 +133,21 @@ class Annotated(Wrapper):
         lock = None if self._lock is self.source.lock else self._lock
         with contextlib.nullcontext() if lock is None else lock:
             found = self.source.fetch_many(boxes)
-        return [(values, self._vouched(version)) for values, version in found]
+        return [(values, self._vouched(validator)) for values, validator in found]
 
     def state(self) -> bytes | None:
         return self._vouched(self.source.state())
 
-    def version(self, box: Box) -> bytes | None:
-        return self._vouched(self.source.version(box))
+    def validator(self, box: Box) -> bytes | None:
+        return self._vouched(self.source.validator(box))
 
-    def revalidate(self, box: Box, held: bytes) -> bytes | None:
-        return self.source.revalidate(box, held) or (held if held == self.version(box) else None)
+    def revalidate(self, box: Box, validator: bytes) -> bytes | None:
+        found = self.source.revalidate(box, validator)
+        return validator if found is None and validator == self.validator(box) else found
 
-    def _vouched(self, version: bytes | None) -> bytes | None:
+    def _vouched(self, validator: bytes | None) -> bytes | None:
         # A token is the user's word that the values do not change under it.
-        return b"token" if version is None and self._token is not None else version
+        return b"token" if validator is None and self._token is not None else validator
 
 
 class ObjectSource(Source):

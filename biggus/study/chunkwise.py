@@ -47,7 +47,7 @@ class Chunkwise(Wrapper):
         them, and is to be the same.
     """
 
-    fresh = True
+    owns_data = True
     in_memory = False
     reads_into = False
     lock = None  # That of the source inside is taken for as long as it is read.
@@ -78,34 +78,34 @@ class Chunkwise(Wrapper):
         return result
 
     def fetch(self, box: Box) -> tuple[Values, bytes | None]:
-        """Return the values in `box`, and that their version is not known."""
+        """Return the values in `box`, and that their validator is not known."""
         return self[box], None
 
-    # Under no version nothing is kept of it, and nothing that was kept is taken for it:
+    # Under no validator nothing is kept of it, and nothing that was kept is taken for it:
     # each chunk that is needed is asked for.
 
     def state(self) -> bytes | None:
         """Return None."""
         return None
 
-    def version(self, box: Box) -> bytes | None:
+    def validator(self, box: Box) -> bytes | None:
         """Return None."""
         del box
         return None
 
-    def held(self, box: Box) -> bytes | None:
+    def cached_validator(self, box: Box) -> bytes | None:
         """Return None."""
         del box
         return None
 
-    def revalidate(self, box: Box, held: bytes) -> bytes | None:
+    def revalidate(self, box: Box, validator: bytes) -> bytes | None:
         """Tell that a copy is not good."""
-        del box, held
+        del box, validator
         return None
 
-    def revalidation_waits(self, box: Box, held: bytes) -> bool:
+    def revalidation_waits(self, box: Box, validator: bytes) -> bool:
         """Tell that nobody is asked."""
-        del box, held
+        del box, validator
         return False
 
     def peak_bytes(self, box: Box) -> int:

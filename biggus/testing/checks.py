@@ -50,15 +50,15 @@ def flowing(source: Source, box: Box) -> Values:
     return values.reshape(stream.shape)
 
 
-def check_version_holds(source: Source, box: Box, held: bytes | None) -> None:
-    """Check that the version `held`, which a fetch of `box` just told, is good."""
-    assert held is not None, "fetching tells no version of some boxes"
-    told = source.version(box)
-    assert told == source.version(box), "the version changes by itself"
-    assert told in {None, held}, "version and fetch tell different versions"
-    assert source.revalidate(box, held) is not None, "a good copy is refused"
-    assert type(source.revalidation_waits(box, held)) is bool, "renewal_waits is no bool"
-    assert source.revalidate(box, b"never told") is None, "any version is taken for a good one"
+def check_validator_holds(source: Source, box: Box, validator: bytes | None) -> None:
+    """Check that `validator`, which a fetch of `box` just told, is good."""
+    assert validator is not None, "fetching tells no validator of some boxes"
+    told = source.validator(box)
+    assert told == source.validator(box), "the validator changes by itself"
+    assert told in {None, validator}, "validator and fetch tell different validators"
+    assert source.revalidate(box, validator) is not None, "a good copy is refused"
+    assert type(source.revalidation_waits(box, validator)) is bool, "revalidation_waits is no bool"
+    assert source.revalidate(box, b"never told") is None, "any validator is taken for a good one"
 
 
 def part_of(expected: Values, box: Box) -> Values:
@@ -86,7 +86,7 @@ def check_metadata(source: Source) -> None:
     assert "\n" not in source.name, "the name has several lines"
     assert source.token is None or isinstance(source.token, str), "the token is no str"
     assert source.token != "", "the token is empty"
-    for flag in ("masked", "io_bound", "remote", "in_memory", "fresh", "reads_into", "streams"):
+    for flag in ("masked", "io_bound", "remote", "in_memory", "owns_data", "reads_into", "streams"):
         assert type(getattr(source, flag)) is bool, f"{flag} is no bool"
     assert isinstance(source.attributes, Mapping), "the attributes are no mapping"
     assert all(isinstance(key, str) for key in source.attributes), "not all attributes have names"
@@ -97,11 +97,11 @@ def check_metadata(source: Source) -> None:
         f"unknown conventions {source.conventions}"
     )
     assert source.lock is None or hasattr(source.lock, "__enter__"), "the lock is none"
-    versions = [source.state()]
+    validators = [source.state()]
     if all(source.shape):
-        versions.append(source.version(whole(source.shape)))
-    for version in versions:
-        assert version is None or isinstance(version, bytes), "a version is no bytes"
+        validators.append(source.validator(whole(source.shape)))
+    for validator in validators:
+        assert validator is None or isinstance(validator, bytes), "a validator is no bytes"
 
 
 @contextmanager

@@ -29,7 +29,7 @@ from biggus.testing.checks import (
     case,
     check_box,
     check_metadata,
-    check_version_holds,
+    check_validator_holds,
     fetched,
     flowing,
     part_of,
@@ -86,8 +86,8 @@ class SourceTests:
     survives: ClassVar[bool] = False
     """Whether a source may still give the right values then, as a cache does."""
 
-    versioned: ClassVar[bool] = True
-    """Whether fetching tells a version once what was stored has settled."""
+    has_validator: ClassVar[bool] = True
+    """Whether fetching tells a validator once what was stored has settled."""
 
     owned: ClassVar[bool] = True
     """Whether what a read gives is tied to nothing: not a view of what the source holds."""
@@ -155,12 +155,13 @@ class SourceTests:
             raise unittest.SkipTest(f"{type(self).__name__}.{flag} is not set")
 
     def _settled(self, source: Source) -> bytes:
-        """Wait until fetching all tells a version, and return it."""
+        """Wait until fetching all tells a validator, and return it."""
         box = whole(source.shape)
         give_up = time.monotonic() + self.settles
         while (held := source.fetch(box)[1]) is None:
             assert time.monotonic() < give_up, (
-                f"fetching {source.name} tells no version; set versioned = False if it never can"
+                f"fetching {source.name} tells no validator; "
+                "set has_validator = False if it never can"
             )
             time.sleep(0.1)
         return held
@@ -227,8 +228,8 @@ class SourceTests:
             assert not np.shares_memory(np.ma.getdata(first), np.ma.getdata(second)), (
                 "two reads share their memory"
             )
-            if source.fresh:
-                assert first.flags.writeable, "what a fresh source gives cannot be written"
+            if source.owns_data:
+                assert first.flags.writeable, "what it gives cannot be written to"
             if first.flags.writeable:
                 np.ma.getdata(first)[...] = np.zeros((), first.dtype)
                 assert_same(get(source, box), expected)
@@ -280,30 +281,30 @@ class SourceTests:
         source, expected, _ = self._new(tmp_path)
         for box in some_boxes(expected.shape, most=20):
             with case(box=box):
-                values, version = source.fetch(box)
+                values, validator = source.fetch(box)
                 assert_same(values, part_of(expected, box))
-                assert version is None or isinstance(version, bytes), "a version is no bytes"
+                assert validator is None or isinstance(validator, bytes), "a validator is no bytes"
 
-    def test_version(self, tmp_path: Path) -> None:
-        """A version holds while nothing changes, and not a moment longer."""
+    def test_validator(self, tmp_path: Path) -> None:
+        """A validator holds while nothing changes, and not a moment longer."""
         source, expected, folder = self._new(tmp_path)
         box = whole(expected.shape)
-        told, held = source.version(box), source.fetch(box)[1]
-        if self.versioned:
+        told, held = source.validator(box), source.fetch(box)[1]
+        if self.has_validator:
             held = self._settled(source)
-            told = source.version(box)
+            told = source.validator(box)
             again = [as_source(self.open(folder))] if self.stored else []
             for one in (source, *again):
                 for part in some_boxes(expected.shape, most=5):
                     with case(box=part):
-                        check_version_holds(one, part, source.fetch(part)[1])
+                        check_validator_holds(one, part, source.fetch(part)[1])
         if not (self.stored and self.rewrites):
             return
         values = self._values(seed=1)
         self.store(values, folder)
         for after in (source, as_source(self.open(folder))):
             if told is not None:
-                assert after.version(box) != told, "the version is still that of the old values"
+                assert after.validator(box) != told, "the validator is still that of the old values"
             if held is not None:
                 assert after.revalidate(box, held) is None, "old values are taken for good"
         assert_same(read(as_source(self.open(folder)), box), self.expected(values))

@@ -277,7 +277,7 @@ class ArraySource(Source):
     values : ndarray or MaskedArray
         May be changed; see `change`.
     revision : int or None
-        What `state` and `version` tell; None: they tell nothing.
+        What `state` and `validator` tell; None: they tell nothing.
 
     Examples
     --------
@@ -288,7 +288,7 @@ class ArraySource(Source):
     (False, array([4.]))
     """
 
-    fresh = True
+    owns_data = True
     io_bound = False
 
     def __init__(
@@ -320,7 +320,7 @@ class ArraySource(Source):
         return None if self.revision is None else b"revision %d" % self.revision
 
     def change(self, values: npt.ArrayLike) -> None:
-        """Put other values of the same shape in the place of these; a new version."""
+        """Put other values of the same shape in the place of these; a new validator."""
         changed = np.asanyarray(values)
         if changed.shape != self.shape:
             raise ValueError(f"values of shape {changed.shape} do not fit {self.shape}")

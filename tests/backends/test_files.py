@@ -1,4 +1,4 @@
-"""File versions and the pool of handles."""
+"""File validators and the pool of handles."""
 
 import errno
 import gc
@@ -8,35 +8,35 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from biggus.backends.files import SETTLED_SECONDS, HandlePool, file_version
+from biggus.backends.files import SETTLED_SECONDS, HandlePool, file_validator
 from biggus.backends.native import LibraryLock
 
 
 def _settled(*paths):
     give_up = time.monotonic() + 3 * SETTLED_SECONDS
-    while (version := file_version(*paths)) is None:
+    while (validator := file_validator(*paths)) is None:
         assert time.monotonic() < give_up
         time.sleep(0.05)
-    return version
+    return validator
 
 
-def test_versions_are_trusted_once_files_have_settled(tmp_path):
+def test_validators_are_trusted_once_files_have_settled(tmp_path):
     path, other = tmp_path / "a", tmp_path / "b"
     for file in (path, other):
         file.write_bytes(b"abc")
-    assert file_version(path) is None  # written a moment ago
+    assert file_validator(path) is None  # written a moment ago
     both = _settled(path, str(other))
-    assert both == file_version(path, other)
-    assert file_version(path) == both[: len(both) // 2]
-    assert file_version(other) != file_version(path)
+    assert both == file_validator(path, other)
+    assert file_validator(path) == both[: len(both) // 2]
+    assert file_validator(other) != file_validator(path)
     path.write_bytes(b"abd")
-    assert file_version(path) is None
-    assert file_version(path, other) is None
+    assert file_validator(path) is None
+    assert file_validator(path, other) is None
     assert _settled(path) != both[: len(both) // 2]
     other.unlink()
-    assert file_version(other) is None
-    assert file_version(path, other) is None
-    assert file_version() == b""
+    assert file_validator(other) is None
+    assert file_validator(path, other) is None
+    assert file_validator() == b""
 
 
 def test_times_that_are_set_deceive_nobody(tmp_path, soon_settled):

@@ -9,7 +9,7 @@ import pytest
 h5py = pytest.importorskip("h5py")
 
 from biggus.backends import adopt
-from biggus.backends.files import file_version
+from biggus.backends.files import file_validator
 from biggus.backends.hdf5.backend import AdoptedHDF5Source, HDF5Source
 from biggus.backends.native import hdf5_lock
 from biggus.errors import OpenError, SourceError
@@ -53,12 +53,12 @@ def test_reads_through_the_users_handle(path):
 def test_state_is_that_of_the_file_that_is_open(path, tmp_path):
     with h5py.File(path) as file:
         source = adopt(file["g/v"])
-        while file_version(path) is None:
+        while file_validator(path) is None:
             pass
-        assert source.state() == file_version(path)
+        assert source.state() == file_validator(path)
         (tmp_path / "b.h5").write_bytes((tmp_path / "a.h5").read_bytes())
         (tmp_path / "b.h5").replace(path)
-        while file_version(path) is None:
+        while file_validator(path) is None:
             pass
         assert source.state() is None  # the handle still reads the file that was there before
         assert adopt(file["g/v"]).state() is None
@@ -123,7 +123,7 @@ class TestConformance(SourceTests):
     """The suite that every source must pass."""
 
     stored = False
-    versioned = False
+    has_validator = False
     dtypes = ("f8", ">i4")
     _open = ()
 

@@ -14,7 +14,7 @@ import pytest
 h5py = pytest.importorskip("h5py")
 from hypothesis import HealthCheck, given, settings
 
-from biggus.backends.files import file_version
+from biggus.backends.files import file_validator
 from biggus.backends.hdf5.backend import AdoptedHDF5Source, HDF5Source
 from biggus.errors import SourceError
 from biggus.sources.base import read, whole
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.usefixtures("soon_settled")
 
 def _age(*paths):
     """Wait until files have not been written to for long enough to be trusted."""
-    while file_version(*paths) is None:
+    while file_validator(*paths) is None:
         time.sleep(0.02)
 
 

@@ -68,13 +68,13 @@ def chunk(**headers):
     return sending(answer(VALUES.tobytes(), ETag='"a"', **headers))
 
 
-def version_of(source):
-    _, version = source.fetch(whole(source.shape))
-    return version
+def validator_of(source):
+    _, validator = source.fetch(whole(source.shape))
+    return validator
 
 
-def aged(version, seconds):
-    fields = json.loads(version)
+def aged(validator, seconds):
+    fields = json.loads(validator)
     return json.dumps(fields | {"checked": fields["checked"] - seconds}).encode()
 
 
@@ -93,12 +93,12 @@ def aged(version, seconds):
 def test_chunks_are_good_as_long_as_is_said(store, said, given, good_for):
     store.chunk = chunk(**said)
     source = store.open(**given)
-    version = version_of(source)
+    validator = validator_of(source)
     box = whole(source.shape)
     # A minute either way, for slow machines.
     if good_for > 60:
-        assert not source.revalidation_waits(box, aged(version, good_for - 60))
-    assert source.revalidation_waits(box, aged(version, good_for + 60))
+        assert not source.revalidation_waits(box, aged(validator, good_for - 60))
+    assert source.revalidation_waits(box, aged(validator, good_for + 60))
 
 
 def test_of_several_chunks_the_shortest_counts(store):
@@ -107,12 +107,12 @@ def test_of_several_chunks_the_shortest_counts(store):
         connection.sendall(answer(VALUES.tobytes(), Cache_Control=f"max-age={age}"))
 
     store.chunk = send
-    assert json.loads(version_of(store.open()))["good_for"] == 50
+    assert json.loads(validator_of(store.open()))["good_for"] == 50
 
 
 def test_chunks_that_must_not_be_kept_are_not(store, tmp_path):
     store.chunk = chunk(Cache_Control="no-store")
-    assert version_of(store.open(fresh_for=500)) is None
+    assert validator_of(store.open(fresh_for=500)) is None
     with Cache(tmp_path / "cache") as cache:
         array = biggus.open(f"{store.url}/a", "/", backend="zarr", cache=cache)
         for reads in (1, 2):
@@ -125,10 +125,10 @@ def test_an_old_chunk_stands_in_for_a_server_in_trouble(store, trouble):
     store.chunk = chunk(Cache_Control="max-age=100")
     source = store.open(stale_if_error=1000)
     forever = store.open()
-    version, box = version_of(source), whole(source.shape)
+    validator, box = validator_of(source), whole(source.shape)
     store.chunk = sending(trouble)
     for age, kept in ((500, True), (5000, False)):
-        old = aged(version, age)
+        old = aged(validator, age)
         assert source.revalidate(box, old) == (old if kept else None)
         assert forever.revalidate(box, old) == old
 
@@ -148,10 +148,10 @@ def test_an_old_tile_stands_in_for_a_server_in_trouble(tiles, trouble, longest):
     source = TilesBackend().open(template, stale_if_error=longest, **options)
     forever = TilesBackend().open(template, **options)
     box = (slice(8, 16, 1), slice(16, 24, 1), slice(0, 3, 1))
-    _, version = source.fetch(box)
+    _, validator = source.fetch(box)
     tiles.always = trouble
     for age, kept in ((500, True), (5000, False)):
-        [[etag, modified, checked, expires]] = json.loads(version)
+        [[etag, modified, checked, expires]] = json.loads(validator)
         old = json.dumps([[etag, modified, checked - age, expires - age]]).encode()
         assert source.revalidate(box, old) == (old if kept else None)
         assert forever.revalidate(box, old) == old

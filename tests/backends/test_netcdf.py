@@ -145,7 +145,7 @@ def test_names_of_groups_come_with_their_path(types):
 def test_what_a_source_tells(types):
     source = open_variable(types, "of_i2")
     assert source.token == f"netcdf:{types}::of_i2"
-    assert (source.io_bound, source.fresh, source.remote, source.masked) == (
+    assert (source.io_bound, source.owns_data, source.remote, source.masked) == (
         False,
         True,
         False,

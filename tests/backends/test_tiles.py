@@ -86,7 +86,7 @@ def test_a_template_is_an_array_that_has_asked_for_nothing(server):
         None,
     )
     assert source.name == server.url + "/RGB/9/{x}/{y}.jpg"
-    assert source.version(tile_box(source, 0, 0)) is None
+    assert source.validator(tile_box(source, 0, 0)) is None
     assert server.connections == 0
 
 
@@ -356,10 +356,10 @@ def test_a_colour_marked_transparent_counts(server):
 def test_a_missing_tile_can_be_filled_and_only_a_missing_one(server, quick, status):
     source = source_of(server, missing=7, retries=0)
     server.replies["/RGB/3/1/0.png"] = [Reply(status)]
-    values, version = source.fetch(box_of((0, 256), (0, 512), (0, 3)))
+    values, validator = source.fetch(box_of((0, 256), (0, 512), (0, 3)))
     assert (values[:, 256:] == 7).all()
     np.testing.assert_array_equal(values[:, :256], pillow(server, "/RGB/3/0/0.png", "RGB"))
-    assert source.revalidate(box_of((0, 256), (0, 512), (0, 3)), version) == version
+    assert source.revalidate(box_of((0, 256), (0, 512), (0, 3)), validator) == validator
     coloured = source_of(server, missing=(1, 2, 3), retries=0)
     server.replies["/RGB/3/1/0.png"] = [Reply(status)]
     assert (read(coloured, box_of((9, 10), (300, 301), (0, 3))) == [1, 2, 3]).all()
@@ -585,8 +585,8 @@ def test_expired_tiles_are_asked_for_once_and_side_by_side(server, tmp_path):
 # --- freshness ------------------------------------------------------------------------------
 
 
-def expire(version, by=10**9):
-    rows = json.loads(version)
+def expire(validator, by=10**9):
+    rows = json.loads(validator)
     return json.dumps([[e, m, c, x - by] for e, m, c, x in rows]).encode()
 
 
@@ -612,15 +612,15 @@ def one(server):
 def test_the_server_says_how_long_a_tile_is_good(server, one, headers, seconds):
     source, box, path = one
     server.headers = headers
-    values, version = source.fetch(box)
+    values, validator = source.fetch(box)
     np.testing.assert_array_equal(values, pillow(server, path, "RGB"))
-    ((_, _, checked, expires),) = json.loads(version)
+    ((_, _, checked, expires),) = json.loads(validator)
     assert abs(time.time() - checked) < 60
     assert abs(expires - (4e9 if seconds is None else checked + seconds)) < 60
-    assert len(version) < 200
+    assert len(validator) < 200
 
 
-def test_what_must_not_be_stored_has_no_version(server, one):
+def test_what_must_not_be_stored_has_no_validator(server, one):
     source, box, _ = one
     server.headers = {"Cache-Control": "private, no-store"}
     assert source.fetch(box)[1] is None
@@ -628,9 +628,9 @@ def test_what_must_not_be_stored_has_no_version(server, one):
 
 def test_a_fresh_copy_is_good_unasked(server, one):
     source, box, _ = one
-    version = source.fetch(box)[1]
+    validator = source.fetch(box)[1]
     server.requests.clear()
-    assert source.revalidate(box, version) == version
+    assert source.revalidate(box, validator) == validator
     assert not server.requests
 
 
@@ -657,10 +657,10 @@ def test_a_changed_tile_must_be_fetched_and_is_sent_once(server, one):
     server.salt = 1
     server.requests.clear()
     assert source.revalidate(box, old) is None
-    values, version = source.fetch(box)
+    values, validator = source.fetch(box)
     assert server.requests == {path: 1}
     np.testing.assert_array_equal(values, pillow(server, path, "RGB"))
-    assert json.loads(version)[0][0] != json.loads(old)[0][0]
+    assert json.loads(validator)[0][0] != json.loads(old)[0][0]
     source.fetch(box)
     assert server.requests == {path: 2}
 
@@ -695,16 +695,16 @@ def test_without_the_server_a_stale_copy_is_used(server, one, caplog):
     assert caplog.text.count("stale copy") == 2
 
 
-def test_a_box_of_several_tiles_has_the_versions_of_all(server):
+def test_a_box_of_several_tiles_has_the_validators_of_all(server):
     source = source_of(server, size=8)
     server.conditional = True
     box = box_of((4, 20), (0, 16), (0, 3))
-    _, version = source.fetch(box)
-    assert len(json.loads(version)) == 6
+    _, validator = source.fetch(box)
+    assert len(json.loads(validator)) == 6
     server.requests.clear()
-    assert source.revalidate(box, version) == version
+    assert source.revalidate(box, validator) == validator
     assert not server.requests
-    new = source.revalidate(box, expire(version))
+    new = source.revalidate(box, expire(validator))
     assert sum(server.requests.values()) == 6
     assert len(json.loads(new)) == 6
     server.salt = 1
@@ -712,7 +712,7 @@ def test_a_box_of_several_tiles_has_the_versions_of_all(server):
 
 
 @pytest.mark.parametrize("held", [b"", b"x", b"[]", b"[[1,2,3,4]]", b"[[null]]", b"{}", b"7"])
-def test_a_version_of_another_kind_is_not_good(server, one, held):
+def test_a_validator_of_another_kind_is_not_good(server, one, held):
     source, box, _ = one
     assert source.revalidate(box, held) is None
     assert not server.requests

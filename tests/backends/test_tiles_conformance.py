@@ -107,7 +107,7 @@ class TestCachedTiles(TestTiles):
 
 
 class TestCachedTilesInLargerChunks(TestCachedTiles):
-    """A cached chunk of several tiles has the versions of all of them."""
+    """A cached chunk of several tiles has the validators of all of them."""
 
     def open(self, folder):
         return self.kept.wrap(TestTiles.open(self, folder), chunks=(8, 8, 3))

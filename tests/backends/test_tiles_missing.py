@@ -48,8 +48,8 @@ def source_of(server, **options):
     )
 
 
-def expire(version, by=10**9):
-    rows = json.loads(version)
+def expire(validator, by=10**9):
+    rows = json.loads(validator)
     return json.dumps([[e, m, c, x - by, *marks] for e, m, c, x, *marks in rows]).encode()
 
 
@@ -147,17 +147,17 @@ def test_it_is_never_kept_where_it_is_an_error(server, cache):
     assert cache.stats().entries == 0
 
 
-def test_a_mixed_box_has_the_versions_of_both_kinds(server):
+def test_a_mixed_box_has_the_validators_of_both_kinds(server):
     source = source_of(server)
     server.conditional = True
     server.replies[PATH] = [Reply(404)] * 2
     box = (slice(8, 16, 1), slice(16, 32, 1), slice(0, 3, 1))
-    values, version = source.fetch(box)
+    values, validator = source.fetch(box)
     assert (values[:, :8] == 7).all()
     assert (values[:, 8:] != 7).any()
-    assert [len(row) for row in json.loads(version)] == [5, 4]
-    assert source.revalidate(box, expire(version)) is not None
-    assert source.revalidate(box, expire(version)) is None
+    assert [len(row) for row in json.loads(validator)] == [5, 4]
+    assert source.revalidate(box, expire(validator)) is not None
+    assert source.revalidate(box, expire(validator)) is None
 
 
 @pytest.mark.parametrize("marks", [["gone"], ["missing", "missing"], [True], [[]]])
@@ -179,10 +179,10 @@ def test_other_ways_of_having_no_tile_are_filled_if_told(server, cache, how):
     server.replies[PATH] = [ABSENT[how][0]] * 9
     box = (slice(8, 16, 1), slice(16, 32, 1), slice(0, 3, 1))
     told = source_of(server, absent=ABSENT[how][1])
-    values, version = told.fetch(box)
+    values, validator = told.fetch(box)
     assert (values[:, :8] == 7).all()
     assert (values[:, 8:] != 7).any()
-    assert told.revalidate(box, expire(version)) is not None
+    assert told.revalidate(box, expire(validator)) is not None
     assert (read(cache.wrap(told), box) == values).all()
     # Nobody else is given what was filled.
     for source in (source_of(server), source_of(server, missing="raise", absent=ABSENT[how][1])):

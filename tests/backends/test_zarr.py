@@ -483,7 +483,7 @@ def test_deleted_stores_are_errors(tmp_path, zarr_format):
         read(source, (slice(0, 2, 1),))
     assert "a.zarr" in str(caught.value)
     assert "[0:2]" in str(caught.value)
-    assert source.version(whole((6,))) is None
+    assert source.validator(whole((6,))) is None
     document.write_bytes(kept)
     assert read(source, whole((6,))).tolist() == [0, 1, 2, 3, 4, 5]
     shutil.rmtree(path)
@@ -608,7 +608,7 @@ def test_a_replaced_array_is_an_error(tmp_path):
         read(source, whole((6,)))
 
 
-# Versions -----------------------------------------------------------------------------
+# Validators -----------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -618,40 +618,40 @@ def settled(monkeypatch):
 
 
 @pytest.mark.parametrize("shards", [None, (4,)])
-def test_a_rewritten_chunk_changes_its_version_alone(tmp_path, settled, shards):
+def test_a_rewritten_chunk_changes_its_validator_alone(tmp_path, settled, shards):
     path = tmp_path / "a.zarr"
     array = zarr.create_array(path, shape=(12,), dtype="i4", chunks=(2,), shards=shards)
     array[:8] = np.arange(1, 9)
     source = open_zarr(path)
     parts = [(slice(i, i + 2, 1),) for i in range(0, 12, 2)]
-    before = [source.version(part) for part in parts]
+    before = [source.validator(part) for part in parts]
     assert None not in before
-    assert before == [source.version(part) for part in parts]
+    assert before == [source.validator(part) for part in parts]
     array[2:4] = [-1, -2]
     array[10:12] = 7
-    after = [source.version(part) for part in parts]
+    after = [source.validator(part) for part in parts]
     changed = [i for i, (old, new) in enumerate(zip(before, after, strict=True)) if old != new]
     assert changed == ([1, 5] if shards is None else [0, 1, 4, 5])
     both = (slice(0, 12, 1),)
-    assert source.fetch(both)[1] == source.version(both) is not None
+    assert source.fetch(both)[1] == source.validator(both) is not None
     array.attrs["units"] = "K"
-    assert all(a != source.version(part) for a, part in zip(after, parts, strict=True))
+    assert all(a != source.validator(part) for a, part in zip(after, parts, strict=True))
 
 
-def test_what_has_just_changed_has_no_version(tmp_path):
+def test_what_has_just_changed_has_no_validator(tmp_path):
     path = tmp_path / "a.zarr"
     zarr.create_array(path, data=np.arange(4), chunks=(2,))
-    assert open_zarr(path).version(whole((4,))) is None
+    assert open_zarr(path).validator(whole((4,))) is None
 
 
-def test_a_zip_has_one_version(tmp_path, settled):
+def test_a_zip_has_one_validator(tmp_path, settled):
     path = make_zip(tmp_path, np.arange(4))
     source = open_zarr(path, "a")
-    before = source.version((slice(0, 1, 1),))
+    before = source.validator((slice(0, 1, 1),))
     assert before is not None
-    assert before == source.version((slice(3, 4, 1),))
+    assert before == source.validator((slice(3, 4, 1),))
     make_zip(tmp_path, np.arange(4) + 1)
-    assert source.version((slice(0, 1, 1),)) != before
+    assert source.validator((slice(0, 1, 1),)) != before
     assert read(source, whole((4,))).tolist() == [1, 2, 3, 4]
 
 
@@ -856,7 +856,7 @@ def test_an_adopted_array_sees_what_its_owner_writes():
     assert read(source, whole((4,))).tolist() == [0, 0, 0, 0]
     array[1:3] = 5
     assert read(source, whole((4,))).tolist() == [0, 5, 5, 0]
-    assert source.version(whole((4,))) is None
+    assert source.validator(whole((4,))) is None
 
 
 def test_errors_are_ours(tmp_path):

@@ -35,7 +35,7 @@ def open_direct(path):
     source = ZarrBackend().open(Location(path), "/")
     assert not source.io_bound
     assert source.lock is None
-    assert source.fresh
+    assert source.owns_data
     assert isinstance(source._reader, DirectReader)
     source._check_metadata = lambda **_: None
     return source

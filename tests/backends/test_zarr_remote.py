@@ -239,9 +239,9 @@ def test_credentials_are_sent_and_never_shown(server, caplog):
 # Freshness ----------------------------------------------------------------------------
 
 
-def age(version, seconds):
-    """Make a version that old."""
-    fields = json.loads(version)
+def age(validator, seconds):
+    """Make a validator that old."""
+    fields = json.loads(validator)
     fields["checked"] -= seconds
     return json.dumps(fields).encode()
 
@@ -251,15 +251,15 @@ ONE = (slice(0, 7, 1), slice(0, 8, 1))
 
 def test_no_request_while_fresh(server):
     source = open_url(f"{server.url}/s.zarr", "plain", fresh_for=100)
-    values, version = source.fetch(ONE)
+    values, validator = source.fetch(ONE)
     np.testing.assert_array_equal(values, DATA[ONE])
-    assert source.version(ONE) is None
+    assert source.validator(ONE) is None
     server.requests.clear()
-    assert source.revalidate(ONE, version) == version
-    assert source.revalidate(ONE, age(version, 90)) == age(version, 90)
+    assert source.revalidate(ONE, validator) == validator
+    assert source.revalidate(ONE, age(validator, 90)) == age(validator, 90)
     assert server.requests == []
     assert source.revalidate(ONE, b"garbage") is None
-    assert source.revalidate(BOX, version) is None
+    assert source.revalidate(BOX, validator) is None
 
 
 @pytest.mark.parametrize("validators", ["etags", "dates"])
@@ -268,16 +268,16 @@ def test_one_conditional_request_when_stale(server, validators):
     chunk = server.folder / "s.zarr/plain/c/0/0"
     set_back(chunk, 100)
     source = open_url(f"{server.url}/s.zarr", "plain", fresh_for=100)
-    version = age(source.fetch(ONE)[1], 200)
+    validator = age(source.fetch(ONE)[1], 200)
     server.requests.clear()
-    revalidated = source.revalidate(ONE, version)
+    revalidated = source.revalidate(ONE, validator)
     assert server.paths() == ["/s.zarr/plain/c/0/0"]
     assert json.loads(revalidated)["checked"] > time.time() - 50
     assert source.revalidate(ONE, revalidated) == revalidated
     assert len(server.requests) == 1
     chunk.write_bytes(chunk.read_bytes())
     set_back(chunk, 50)
-    assert source.revalidate(ONE, version) is None
+    assert source.revalidate(ONE, validator) is None
 
 
 def set_back(path, seconds):
@@ -300,37 +300,37 @@ def test_expired_chunks_are_asked_for_once(server, tmp_path):
 def test_without_validators_a_stale_copy_is_fetched_again(server):
     server.etags = False
     source = open_url(f"{server.url}/s.zarr", "plain", fresh_for=100)
-    version = source.fetch(ONE)[1]
-    assert source.revalidate(ONE, version) == version
-    assert source.revalidate(ONE, age(version, 200)) is None
+    validator = source.fetch(ONE)[1]
+    assert source.revalidate(ONE, validator) == validator
+    assert source.revalidate(ONE, age(validator, 200)) is None
 
 
 def test_absence_is_verified_too(server):
     source = open_url(f"{server.url}/s.zarr", "sparse", fresh_for=100)
     box = (slice(0, 2, 1),)
-    version = age(source.fetch(box)[1], 200)
-    assert source.revalidate(box, version) is not None
+    validator = age(source.fetch(box)[1], 200)
+    assert source.revalidate(box, validator) is not None
     zarr.open_array(server.folder / "s.zarr/sparse")[0:2] = 5
-    assert source.revalidate(box, version) is None
+    assert source.revalidate(box, validator) is None
 
 
 def test_changed_metadata_makes_copies_stale(server, monkeypatch):
     source = open_url(f"{server.url}/s.zarr", "plain", fresh_for=0.0)
-    version = source.fetch(ONE)[1]
-    assert source.revalidate(ONE, version) is not None
+    validator = source.fetch(ONE)[1]
+    assert source.revalidate(ONE, validator) is not None
     zarr.open_array(server.folder / "s.zarr/plain").resize((40, 30))
-    assert source.revalidate(ONE, version) is None
+    assert source.revalidate(ONE, validator) is None
 
 
 def test_a_server_that_is_out_of_reach_leaves_the_copy(server, caplog):
     caplog.set_level(logging.WARNING, "biggus")
     source = open_url(f"{server.url}/s.zarr", "plain", fresh_for=100, retries=0)
-    version = age(source.fetch(ONE)[1], 200)
+    validator = age(source.fetch(ONE)[1], 200)
     server.failures["/s.zarr/plain/c/0/0"] = [10**6, status(503)]
-    assert source.revalidate(ONE, version) == version
+    assert source.revalidate(ONE, validator) == validator
     assert "kept" in caplog.text
     server.failures["/s.zarr/plain/c/0/0"] = [10**6, broken]
-    assert source.revalidate(ONE, version) == version
+    assert source.revalidate(ONE, validator) == validator
 
 
 # Threads and processes ----------------------------------------------------------------
@@ -381,7 +381,7 @@ def test_a_server_process_that_is_killed(tmp_path, monkeypatch, sharded):
         port = int(process.stdout.readline().split("port ")[1].split()[0])
         url = f"http://127.0.0.1:{port}/a.zarr"
         source = open_url(url, retries=1, fresh_for=100)
-        values, version = source.fetch(BOX)
+        values, validator = source.fetch(BOX)
         np.testing.assert_array_equal(values, DATA[BOX])
     finally:
         process.kill()
@@ -389,7 +389,7 @@ def test_a_server_process_that_is_killed(tmp_path, monkeypatch, sharded):
         process.stdout.close()
     with pytest.raises(SourceError, match="connection"):
         read(source, BOX)
-    assert source.revalidate(BOX, age(version, 200)) == age(version, 200)
+    assert source.revalidate(BOX, age(validator, 200)) == age(validator, 200)
     with pytest.raises(GoneError):
         open_url(url, retries=0)
 
@@ -408,10 +408,10 @@ def test_memory_of_fsspec():
         source = open_url("memory://test-zarr-remote.zarr", "a", fresh_for=100)
         np.testing.assert_array_equal(read(source, BOX), DATA[BOX])
         corner = (slice(1, 4, 1), slice(2, 5, 1))
-        values, version = source.fetch(corner)
+        values, validator = source.fetch(corner)
         np.testing.assert_array_equal(values, DATA[corner])
-        assert source.revalidate(corner, version) == version
-        assert source.revalidate(corner, age(version, 200)) is None
+        assert source.revalidate(corner, validator) == validator
+        assert source.revalidate(corner, age(validator, 200)) is None
         fs.rm("/test-zarr-remote.zarr", recursive=True)
         with pytest.raises(SourceError, match="gone"):
             read(source, corner)
@@ -467,12 +467,12 @@ def test_a_bucket_that_may_not_be_listed(bucket, which):
     with pytest.raises(SourceError, match=r"answered 403; credentials may be missing.* absent=403"):
         read(plain, whole((8,)))
     told = open_url(url, "a", zarr_format=chosen, absent=(403, 410), fresh_for=0)
-    values, version = told.fetch(whole((8,)))
+    values, validator = told.fetch(whole((8,)))
     assert values.tolist() == SPARSE
-    assert told.revalidate(whole((8,)), version) is not None
+    assert told.revalidate(whole((8,)), validator) is not None
     assert pickle.loads(pickle.dumps(told))[whole((8,))].tolist() == SPARSE
     zarr.open_array(bucket.folder / "b.zarr/a")[0:2] = 5
-    assert told.revalidate(whole((8,)), version) is None
+    assert told.revalidate(whole((8,)), validator) is None
 
 
 def test_the_other_format_that_is_forbidden_is_not_there(bucket):

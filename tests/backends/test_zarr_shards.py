@@ -553,23 +553,23 @@ def test_verifying_costs_no_download_that_is_not_needed(
     server.ranges, server.etags = knows_ranges, etags
     source = open_url(server, fresh_for=0)
     box = (slice(0, 256, 1), slice(0, 256, 1))
-    values, version = source.fetch(box)
+    values, validator = source.fetch(box)
     np.testing.assert_array_equal(values, DATA[box])
     shard = "/a.zarr/c/0/0"
     server.requests.clear()
-    again = source.revalidate(box, version)
+    again = source.revalidate(box, validator)
     assert server.paths().count(shard) == 1
     if knows_ranges and not etags:
         assert again is None  # for nothing tells
     else:
-        assert source._parsed(again)[1] == source._parsed(version)[1]
+        assert source._parsed(again)[1] == source._parsed(validator)[1]
     monkeypatch.setattr(bodies, "TRUSTED_SECONDS", 1e9)
     values = DATA % 3
     replace(server, values)
     found = []
 
     def anew():
-        assert source.revalidate(box, version) is None
+        assert source.revalidate(box, validator) is None
         found.append(source.fetch(box)[0])
 
     _, sent = server.cost(anew)

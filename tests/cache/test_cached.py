@@ -68,7 +68,7 @@ def test_whole_chunks_are_read_and_once(cache, counting, box):
 def test_values_belong_to_the_reader(cache, counting, box):
     source = counting(np.arange(8), (4,))
     cached = cache.wrap(source)
-    assert cached.fresh
+    assert cached.owns_data
     for _ in range(3):
         for asked in (box((0, 4)), box((1, 3)), box((2, 6))):
             values = cached[asked]
@@ -107,7 +107,7 @@ def test_keys_follow_token_dtype_shape_and_chunk(cache, counting, box):
     assert all(len(key) == 40 for key in keys)
 
 
-def test_another_version_is_a_miss(cache, counting, box, caplog):
+def test_another_validator_is_a_miss(cache, counting, box, caplog):
     source = counting(np.arange(4), (4,))
     cached = cache.wrap(source)
     assert cached[box((0, 4))].tolist() == [0, 1, 2, 3]
@@ -120,7 +120,7 @@ def test_another_version_is_a_miss(cache, counting, box, caplog):
     assert cache.stats().entries == 1
 
 
-def test_an_unknown_version_is_never_kept(cache, counting, box, entries):
+def test_an_unknown_validator_is_never_kept(cache, counting, box, entries):
     source = counting(np.arange(4), (4,), now=None)
     cached = cache.wrap(source)
     for _ in range(3):
@@ -143,7 +143,7 @@ def test_a_source_that_changes_while_it_is_read_is_not_kept(cache, counting, box
     assert entries(cache) == []
 
 
-def test_a_renewed_version_is_written_down(cache, counting, box):
+def test_a_renewed_validator_is_written_down(cache, counting, box):
     class Expiring(counting):
         now = b"1"
 
@@ -155,20 +155,20 @@ def test_a_renewed_version_is_written_down(cache, counting, box):
     source.now = b"1"
     cached = cache.wrap(source)
     for expected in (b"1", b"2", b"3", b"4"):
-        values, version = cached.fetch(box((0, 4)))
+        values, validator = cached.fetch(box((0, 4)))
         assert values.tolist() == [0, 1, 2, 3]
-        assert version == expected
+        assert validator == expected
     assert source.revalidated == [b"1", b"2", b"3"]
     assert len(source.fetched) == 1
 
 
-def test_fetch_tells_the_version_of_boxes_over_chunks(cache, counting, box):
+def test_fetch_tells_the_validator_of_boxes_over_chunks(cache, counting, box):
     source = counting(np.arange(8), (4,))
     cached = cache.wrap(source)
     for _ in range(2):
-        values, version = cached.fetch(box((2, 6)))
+        values, validator = cached.fetch(box((2, 6)))
         assert values.tolist() == [2, 3, 4, 5]
-        assert version == b"one"
+        assert validator == b"one"
 
 
 def test_failures_propagate_and_store_nothing(cache, counting, box, entries):
@@ -444,46 +444,46 @@ def test_caches_can_be_nested(tmp_path, counting, box):
 
 
 class EachItsOwn:
-    """What makes a counting source one whose chunks have versions of their own, and no state."""
+    """What makes a counting source one whose chunks have validators of their own, and no state."""
 
-    versions = (b"a", b"b", b"a", b"b")
+    validators = (b"a", b"b", b"a", b"b")
     length = 4
 
     def state(self):
         return None
 
-    def version(self, asked):
+    def validator(self, asked):
         (s,) = asked
         assert s.start % self.length == 0, "the source was asked for what is no chunk"
         assert s.stop == s.start + self.length, "the source was asked for what is no chunk"
-        return self.versions[s.start // self.length]
+        return self.validators[s.start // self.length]
 
 
-def test_versions_are_those_of_whole_chunks(cache, counting, box):
+def test_validators_are_those_of_whole_chunks(cache, counting, box):
     class Source(EachItsOwn, counting):
         pass
 
     source = Source(np.arange(16), (4,))
     cached = cache.wrap(source)
-    assert cached.version(box((1, 3))) == b"a"
+    assert cached.validator(box((1, 3))) == b"a"
     assert cached.fetch(box((5, 6)))[1] == b"b"
     assert cached.fetch(box((1, 3)))[1] == b"a"
     for asked in (box((1, 6)), box((2, 16)), box((5, 7)), (slice(0, 16, 5),)):
-        values, version = cached.fetch(asked)
+        values, validator = cached.fetch(asked)
         assert values.tolist() == source.values[asked].tolist()
-        assert version == cached.version(asked)
-        assert cached.revalidate(asked, version) == version
+        assert validator == cached.validator(asked)
+        assert cached.revalidate(asked, validator) == validator
         assert cached.revalidate(asked, b"never told") is None
         assert cached.revalidate(asked, b"biggus chunks\0") is None
-        assert not cached.revalidation_waits(asked, version)
-    (held,) = {cached.version(box((1, 6))), cached.version(box((9, 13)))}
+        assert not cached.revalidation_waits(asked, validator)
+    (held,) = {cached.validator(box((1, 6))), cached.validator(box((9, 13)))}
     # What changes in another chunk is of no concern.
-    source.versions = (b"a", b"c", b"a", b"b")
+    source.validators = (b"a", b"c", b"a", b"b")
     assert cached.revalidate(box((1, 6)), held) is None
     assert cached.revalidate(box((9, 13)), held) == held
     assert cached.revalidate(box((1, 16)), held) is None
-    source.versions = (b"a", None, b"a", b"b")
-    assert cached.version(box((1, 6))) is None
+    source.validators = (b"a", None, b"a", b"b")
+    assert cached.validator(box((1, 6))) is None
     assert cached.fetch(box((1, 6)))[1] is None
     assert cached.fetch(box((9, 13)))[1] == held
 
@@ -495,15 +495,15 @@ def test_nested_caches_of_other_grids_see_changes(tmp_path, counting, box):
     source = Source(np.arange(16), (4,))
     near, far = Cache(tmp_path / "near"), Cache(tmp_path / "far")
     nested = near.wrap(far.wrap(source), chunks=(8,))
-    # Both chunks of the near one have the same version, made of two each.
+    # Both chunks of the near one have the same validator, made of two each.
     held = nested.fetch(box((0, 16)))[1]
     assert nested.revalidate(box((0, 16)), held) == held
     for changed in ((b"a", b"a", b"b", b"b"), (b"a", b"b", b"a", b"c")):
-        source.versions = changed
+        source.validators = changed
         assert nested.revalidate(box((0, 16)), held) is None
     source.fetched.clear()
     source.values = -source.values
-    source.versions = (b"a", b"b", b"c", b"b")
+    source.validators = (b"a", b"b", b"c", b"b")
     assert nested[box((0, 16))].tolist() == [*range(8), -8, -9, -10, -11, *range(12, 16)]
     assert source.fetched == [box((8, 12))]
 
@@ -526,9 +526,9 @@ def test_a_copy_that_a_server_must_renew_is_waited_for_and_asked_for_once(cache,
         assert not cached.revalidation_waits(box((1, 2)), b"a")
 
 
-def test_offline_versions_are_those_of_what_is_held(cache, counting, box):
+def test_offline_validators_are_those_of_what_is_held(cache, counting, box):
     class Asked(counting):
-        def version(self, asked):
+        def validator(self, asked):
             raise AssertionError("the source was asked")
 
         def state(self):
@@ -537,12 +537,12 @@ def test_offline_versions_are_those_of_what_is_held(cache, counting, box):
     source = Asked(np.arange(16), (4,), remote=True)
     source.fetch = lambda asked: (source.values[asked], b"%d" % asked[0].start)
     cached = cache.wrap(source)
-    version = cached.fetch(box((1, 7)))[1]
+    validator = cached.fetch(box((1, 7)))[1]
     with set_options(offline=True):
-        assert cached.version(box((1, 7))) == version
-        assert cached.revalidate(box((1, 7)), version) == version
-        assert cached.version(box((1, 9))) is None
-        assert cached.fetch(box((1, 7)))[1] == version
+        assert cached.validator(box((1, 7))) == validator
+        assert cached.revalidate(box((1, 7)), validator) == validator
+        assert cached.validator(box((1, 9))) is None
+        assert cached.fetch(box((1, 7)))[1] == validator
 
 
 def test_it_says_what_the_source_says(cache, counting):

@@ -29,8 +29,8 @@ dtypes = st.one_of(
 shapes = hnp.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=3)
 
 
-def written(values, version=b"v", key=KEY):
-    return np.frombuffer(b"".join(encode(values, version, key)), np.uint8).copy()
+def written(values, validator=b"v", key=KEY):
+    return np.frombuffer(b"".join(encode(values, validator, key)), np.uint8).copy()
 
 
 def same_bits(a, b):
@@ -41,16 +41,16 @@ def same_bits(a, b):
 
 
 @given(dtypes, shapes, st.binary(max_size=40), st.data())
-def test_any_bits_of_any_dtype_come_back(dtype, shape, version, data):
+def test_any_bits_of_any_dtype_come_back(dtype, shape, validator, data):
     count = int(np.prod(shape)) * dtype.itemsize
     if "?" in repr(dtype) or dtype.kind in "?bV":
         raw = bytes(data.draw(st.lists(st.integers(0, 1), min_size=count, max_size=count)))
     else:
         raw = data.draw(st.binary(min_size=count, max_size=count))
     values = np.ndarray(shape, dtype, bytearray(raw) or None)
-    found = decode(written(values, version), KEY, dtype, shape)
+    found = decode(written(values, validator), KEY, dtype, shape)
     same_bits(found.values, values)
-    assert found.version == version
+    assert found.validator == validator
     assert found.values.flags.writeable
     assert found.values.flags.c_contiguous
 
@@ -150,7 +150,7 @@ def test_this_format_stays_readable():
     assert b"".join(encode(np.array([1, -2], "<i2"), b"v1", KEY)) == golden
     found = decode(np.frombuffer(golden, np.uint8), KEY, np.dtype("<i2"), (2,))
     assert found.values.tolist() == [1, -2]
-    assert found.version == b"v1"
+    assert found.validator == b"v1"
 
 
 def test_dtype_texts_differ_where_dtypes_do():

@@ -86,7 +86,7 @@ def test_it_is_a_miss_and_heals(cache, counting, entries, box, harm):
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes")
 @pytest.mark.parametrize("harm", [grown, a_pipe, a_folder, a_full_folder])
-def test_it_is_no_version_and_no_description(cache, harm, entries):
+def test_it_is_no_validator_and_no_description(cache, harm, entries):
     cache.remember("a", {"shape": [1]})
     (path,) = (cache.path / "descriptions").glob("??/*")
     harm(path)
@@ -96,9 +96,9 @@ def test_it_is_no_version_and_no_description(cache, harm, entries):
     assert cache.recall("a") == {"shape": [2]}
     key = "ab" * 20
     cache.store(key, np.arange(10), b"v1")
-    assert cache.version(key) == b"v1"
+    assert cache.validator(key) == b"v1"
     harm(entries(cache)[0])
-    assert cache.version(key) in {None, b"v1"}
+    assert cache.validator(key) in {None, b"v1"}
     assert cache.load_bytes(key) is None
 
 
@@ -120,7 +120,7 @@ def test_it_goes_when_room_is_needed(tmp_path, counting, entries, box, harm):
 
 def test_the_header_says_how_long_an_entry_is():
     for values in (np.arange(6.0), np.ma.masked_less(np.arange(60), 7), np.zeros((0, 3))):
-        entry = b"".join(encode(values, b"some version", KEY))
+        entry = b"".join(encode(values, b"some validator", KEY))
         assert announced(KEY, values.nbytes, entry[:HEAD]) == len(entry)
         assert announced(KEY, None, entry[:HEAD]) == len(entry)
         for key, nbytes, head in [

@@ -25,7 +25,7 @@ class Made(Source):
     """Values made when they are read: a thousand different ones, again and again."""
 
     dtype = F4
-    fresh = True
+    owns_data = True
     name = "made"
 
     def __init__(self, shape, chunks=None, io_bound=False):

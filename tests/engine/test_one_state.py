@@ -17,7 +17,7 @@ from written import FORMATS, NEW, OLD, ROW, overwrite
 
 import biggus
 from biggus.backends import files
-from biggus.backends.files import file_version
+from biggus.backends.files import file_validator
 from biggus.cache import cached
 from biggus.errors import SourceChangedError, SourceError
 from biggus.sources import base as source
@@ -121,7 +121,7 @@ def test_an_evaluation_within_another_is_a_part_of_it(path, meanwhile):
 def settle(path):
     """Wait until what changes a file is trusted to show; the fixture makes that short."""
     for file in [path, *path.rglob("*")]:
-        while file.is_file() and file_version(file) is None:
+        while file.is_file() and file_validator(file) is None:
             time.sleep(0.02)
 
 

@@ -138,7 +138,7 @@ def test_an_array_that_is_open_sees_what_was_rewritten(store, tmp_path):
     assert source.boxes == []
 
 
-def test_of_a_store_with_a_version_for_each_chunk_only_what_has_changed_is_read(tmp_path):
+def test_of_a_store_with_a_validator_for_each_chunk_only_what_has_changed_is_read(tmp_path):
     path = store_zarr(tmp_path, np.zeros((4, 2**21), "f4"))
     settle()
     opened(path)[0].max(axis=1).ndarray()

@@ -194,7 +194,7 @@ class Asked(ArraySource):
     def state(self):
         return None
 
-    def version(self, box):
+    def validator(self, box):
         self.asked += 1
         return b"1"
 

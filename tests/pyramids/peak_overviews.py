@@ -32,7 +32,7 @@ SIDE = 4096
 class Made(Source):
     """Values made when they are read."""
 
-    fresh = True
+    owns_data = True
     name = "made"
 
     def __init__(self, shape, chunks, dtype="f4", missing=False):
@@ -47,7 +47,7 @@ class Made(Source):
             values[..., ::7] = np.nan
         return values
 
-    def version(self, box):
+    def validator(self, box):
         return b"always the same"
 
 

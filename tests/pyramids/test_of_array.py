@@ -221,7 +221,7 @@ def test_without_a_cache_none_is_asked_or_filled(said) -> None:
 def test_a_state_that_is_unknown_is_said(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr("biggus.pyramids.of_array._SETTLING_SECONDS", 0.0)
     source = ArraySource(np.ones((600, 600)), token="v")
-    monkeypatch.setattr(source, "held", lambda box: None, raising=False)
+    monkeypatch.setattr(source, "cached_validator", lambda box: None, raising=False)
     with pytest.raises(CacheError, match="no state"):
         biggus.overviews(biggus.ArrayAdapter(source), cache=biggus.Cache(tmp_path / "c"))
 

@@ -154,7 +154,7 @@ def test_a_described_source_says_the_same():
     assert gone.fill_value.dtype == np.int16
     assert gone.attributes["scale_factor"].dtype == np.float32
     assert gone.attributes["flags"].dtype == np.uint8
-    assert gone.state() == gone.version(()) == b"\x00state"
+    assert gone.state() == gone.validator(()) == b"\x00state"
     assert through_json(describe(gone)) == through_json(describe(source))
 
 

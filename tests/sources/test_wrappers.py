@@ -56,8 +56,8 @@ def test_all_but_the_ways_of_reading_is_delegated():
         *(
             "peak_bytes",
             "state",
-            "version",
-            "held",
+            "validator",
+            "cached_validator",
             "revalidate",
             "revalidation_waits",
             "cached_bytes",
@@ -74,8 +74,8 @@ class Doubling(Wrapper):
         return self.source[box] * 2
 
     def fetch(self, box):
-        values, version = self.source.fetch(box)
-        return values * 2, version
+        values, validator = self.source.fetch(box)
+        return values * 2, validator
 
 
 def test_what_is_at_hand_finds_no_way_around_a_wrapper(tmp_path):

@@ -16,7 +16,7 @@ LOADED = {}
 
 
 class Sound(Source):
-    fresh = True
+    owns_data = True
     secret = "hunter2"
 
     def __init__(self, path):
@@ -137,33 +137,33 @@ class NotForTwoThreads(Sound):
 
 class FetchesFromElsewhere(Sound):
     def fetch(self, box):
-        values, version = super().fetch(box)
-        return values[..., ::-1] if values.ndim else values, version
+        values, validator = super().fetch(box)
+        return values[..., ::-1] if values.ndim else values, validator
 
 
-class VersionOfOnce(Sound):
+class ValidatorOfOnce(Sound):
     def state(self):
         if not hasattr(self, "once"):
             self.once = super().state()
         return self.once
 
 
-class VersionOfThePath(Sound):
+class ValidatorOfThePath(Sound):
     def state(self):
         return self.path.encode()
 
 
-class VersionIsRestless(Sound):
+class ValidatorIsRestless(Sound):
     def state(self):
         return os.urandom(8)
 
 
-class VersionIsAText(Sound):
-    def version(self, box):
-        return (super().version(box) or b"").hex()
+class ValidatorIsAText(Sound):
+    def validator(self, box):
+        return (super().validator(box) or b"").hex()
 
 
-class NoVersion(Sound):
+class NoValidator(Sound):
     def state(self):
         return None
 

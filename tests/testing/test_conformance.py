@@ -58,7 +58,7 @@ class TestObjectSource(SourceTests):
 class TestObjectWithoutToken(SourceTests):
     stored = False
     owned = False
-    versioned = False
+    has_validator = False
 
     def make(self, values, folder):
         return ObjectSource(np.asarray(values), chunks=values.shape or None)

@@ -14,7 +14,7 @@ BREAKS = {
         broken.ShapeIsAList,
         broken.DtypeIsAType,
         broken.TooManyDims,
-        broken.VersionIsAText,
+        broken.ValidatorIsAText,
     ],
     "test_chunks_fit": [broken.ChunksOfAnotherShape, broken.ChunksThatDoNotAddUp],
     "test_reads_every_shape": [
@@ -46,11 +46,11 @@ BREAKS = {
     ],
     "test_can_be_described": [broken.AttributesThatJsonCannotSay],
     "test_fetches_what_it_reads": [broken.FetchesFromElsewhere],
-    "test_version": [
-        broken.VersionOfOnce,
-        broken.VersionOfThePath,
-        broken.VersionIsRestless,
-        broken.NoVersion,
+    "test_validator": [
+        broken.ValidatorOfOnce,
+        broken.ValidatorOfThePath,
+        broken.ValidatorIsRestless,
+        broken.NoValidator,
         broken.TakesAnyCopy,
         broken.TakesNoCopy,
         broken.RemembersTheOldValues,

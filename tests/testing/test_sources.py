@@ -36,9 +36,9 @@ def source(**capabilities):
 def test_recording_sees_reads_and_fetches():
     recording = RecordingSource(source())
     assert_same(recording[CORNER], VALUES[CORNER])
-    values, version = recording.fetch(FAR)
+    values, validator = recording.fetch(FAR)
     assert_same(values, VALUES[FAR])
-    assert version == recording.source.state()
+    assert validator == recording.source.state()
     assert recording.boxes == [CORNER, FAR]
     assert (recording.reads, recording.fetches) == (1, 1)
     assert recording.chunks_touched() == {(0, 0), (1, 1)}
@@ -144,15 +144,15 @@ def test_array_source_has_every_capability():
         source(fetch=None)
 
 
-def test_array_source_changes_values_and_version():
+def test_array_source_changes_values_and_validator():
     changing = source()
-    _, version = changing.fetch(ALL)
-    assert changing.revalidate(ALL, version) == version
+    _, validator = changing.fetch(ALL)
+    assert changing.revalidate(ALL, validator) == validator
     changing.change(VALUES * 2)
-    assert changing.revalidate(ALL, version) is None
+    assert changing.revalidate(ALL, validator) is None
     assert_same(changing[ALL], VALUES * 2)
     changing.revision = None
-    assert changing.version(ALL) is None
+    assert changing.validator(ALL) is None
     with pytest.raises(ValueError, match="do not fit"):
         changing.change(VALUES[0])
 

@@ -14,7 +14,7 @@ class Endless(Source):
     Reads go on while `gate` is set, and those of boxes for which `fails` is true fail.
     """
 
-    fresh = True
+    owns_data = True
 
     def __init__(self, side, chunk=256, factor=1, dtype="f4", colours=0, **capabilities):
         n = -(-side // factor)

@@ -53,7 +53,7 @@ class Ones(Source):
 
     dtype = np.dtype("f4")
     name = "ones"
-    fresh = True
+    owns_data = True
 
     def __init__(self, shape: tuple[int, ...], chunks: tuple[int, ...]) -> None:
         self.shape = shape

@@ -59,7 +59,7 @@ class Opening(NamedTuple):
 class DirectSource(Source):
     """A source whose values are read without the library where that is possible."""
 
-    fresh = True
+    owns_data = True
     reads_into = True
 
     @property

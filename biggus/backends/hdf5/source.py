@@ -15,7 +15,7 @@ import numpy as np
 
 from biggus import cf
 from biggus.backends.descriptor import Descriptor
-from biggus.backends.files import file_version
+from biggus.backends.files import file_validator
 from biggus.backends.hdf5 import files as hdf5_files
 from biggus.backends.hdf5.dataset import DatasetSource
 from biggus.backends.hdf5.direct import Opening
@@ -225,7 +225,7 @@ class HDF5Source(DatasetSource):
                 return None
         if behind is None:
             return None
-        return file_version(self.path, *self._elsewhere, *behind)
+        return file_validator(self.path, *self._elsewhere, *behind)
 
 
 class AdoptedHDF5Source(DatasetSource):
@@ -323,7 +323,7 @@ class AdoptedHDF5Source(DatasetSource):
             unchanged = signature_of(self._path) == self._signature
         except OpenError:
             return None
-        return file_version(self._path) if unchanged else None
+        return file_validator(self._path) if unchanged else None
 
     def __reduce__(self) -> tuple[Any, ...]:
         if not self._reopens:

@@ -1,6 +1,6 @@
 """Freshness: how long a copy of something from HTTP is good, as the server says.
 
-A version is what has to be kept beside a copy: the validators that the server gave, when
+A validator is what has to be kept beside a copy: the ETag or the time that the server gave, when
 it was checked and when it expires.  Pure, but for the clock.
 """
 
@@ -147,7 +147,7 @@ def _said(headers: Mapping[str, str], control: str, directives: set[str]) -> flo
 
 
 def pack(entries: list[Freshness]) -> bytes:
-    """Return the version of a box from those of its tiles, in C order."""
+    """Return the validator of a box from those of its tiles, in C order."""
     rows = []
     for e in entries:
         marks = _MISSING if e.missing else []
@@ -155,8 +155,8 @@ def pack(entries: list[Freshness]) -> bytes:
     return json.dumps(rows, separators=(",", ":")).encode()
 
 
-def unpack(version: bytes) -> list[Freshness] | None:
-    """Return the entries of a version, or None if it is none of ours.
+def unpack(validator: bytes) -> list[Freshness] | None:
+    """Return the entries of a validator, or None if it is none of ours.
 
     Examples
     --------
@@ -166,7 +166,7 @@ def unpack(version: bytes) -> list[Freshness] | None:
     True
     """
     try:
-        rows = json.loads(version)
+        rows = json.loads(validator)
         return [
             Freshness(_text(etag), _text(modified), float(checked), float(expires), _missing(marks))
             for etag, modified, checked, expires, *marks in rows

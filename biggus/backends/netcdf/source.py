@@ -10,7 +10,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from biggus import cf
-from biggus.backends.files import file_version
+from biggus.backends.files import file_validator
 from biggus.backends.hdf5.direct import DirectSource
 from biggus.backends.hdf5.files import files as hdf5_files
 from biggus.backends.native import hdf5_lock
@@ -45,7 +45,7 @@ class _VariableSource(Source):
     """What the sources of netCDF variables share."""
 
     io_bound = False
-    fresh = True
+    owns_data = True
 
     @property
     def _behind(self) -> StoredVariable | None:
@@ -243,7 +243,7 @@ class NetCDFSource(_VariableSource, DirectSource):
 
     def state(self) -> bytes | None:
         """Return the state of the file."""
-        return file_version(self.path)
+        return file_validator(self.path)
 
 
 def _chunks_of(facts: Facts) -> Chunks | None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from biggus.backends.descriptor import Descriptor
-from biggus.backends.files import file_version
+from biggus.backends.files import file_validator
 from biggus.backends.npy.header import layout_of
 from biggus.backends.pieces import failures_named, one_line, piece_of
 from biggus.backends.reading import MOST_TOGETHER, read_plain
@@ -53,7 +53,7 @@ class NpySource(Source):
     """
 
     io_bound = False
-    fresh = True
+    owns_data = True
     reads_into = True
 
     def __init__(self, path: str) -> None:
@@ -126,7 +126,7 @@ class NpySource(Source):
 
     def state(self) -> bytes | None:
         """Return the state of the file."""
-        return file_version(self.path)
+        return file_validator(self.path)
 
     def __repr__(self) -> str:
         return f"<NpySource {self.name} {self.dtype} {self.shape}>"

@@ -172,7 +172,7 @@ class TileSource(Source):
         -------
         values : ndarray
             The values in `box`.
-        version : bytes or None
+        validator : bytes or None
             The validators and expiries of all its tiles; None if the server
             forbids to keep one.
 
@@ -205,36 +205,36 @@ class TileSource(Source):
         tile = self.tile_size**2 * max(4, self.bands * self.dtype.itemsize)
         return super().peak_bytes(box) + 4 * tile * min(tiles, _threads.most)
 
-    def revalidate(self, box: Box, held: bytes) -> bytes | None:
-        """Tell whether a copy held under the version `held` is good; ask the server if it expired.
+    def revalidate(self, box: Box, validator: bytes) -> bytes | None:
+        """Tell whether a copy read under `validator` is good; ask the server if it expired.
 
         A copy that has not expired is good without a request.  One that has is
         good, for longer, if the server says that it has not changed; and
         good as it is while the server is out of reach or in trouble, or biggus
         is set to be offline.
         """
-        entries = freshness.unpack(held)
+        entries = freshness.unpack(validator)
         parts = list(self._grid.parts(box))
         if entries is None or len(entries) != len(parts):
             return None
         if options.current().offline or all(entry.fresh for entry in entries):
-            return held
+            return validator
         if len(parts) == 1:
-            revalidated = [self._renewed(parts[0], entries[0])]
+            revalidated = [self._revalidated(parts[0], entries[0])]
         else:
             pairs = list(zip(parts, entries, strict=True))
-            revalidated = self._side_by_side(lambda pair: self._renewed(*pair), pairs)
+            revalidated = self._side_by_side(lambda pair: self._revalidated(*pair), pairs)
         good = [entry for entry in revalidated if entry is not None]
         if len(good) < len(revalidated):
             return None
-        return held if good == entries else freshness.pack(good)
+        return validator if good == entries else freshness.pack(good)
 
-    def revalidation_waits(self, box: Box, held: bytes) -> bool:  # noqa: ARG002
+    def revalidation_waits(self, box: Box, validator: bytes) -> bool:  # noqa: ARG002
         """Tell whether a tile of the copy has expired, so that the server is asked."""
-        entries = freshness.unpack(held) or []
+        entries = freshness.unpack(validator) or []
         return not options.current().offline and not all(entry.fresh for entry in entries)
 
-    def _renewed(self, part: ChunkPart, entry: Freshness) -> Freshness | None:
+    def _revalidated(self, part: ChunkPart, entry: Freshness) -> Freshness | None:
         if entry.fresh:
             return entry
         url, shown = self._urls(part)

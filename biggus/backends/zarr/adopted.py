@@ -61,7 +61,7 @@ class ForeignObjects(Objects):
     def signature(self, key: str) -> object:  # noqa: ARG002, D102 - inherited
         return None
 
-    def version(self, metadata: Sequence[str], chunks: Iterable[str]) -> bytes | None:  # noqa: ARG002, D102
+    def validator(self, metadata: Sequence[str], chunks: Iterable[str]) -> bytes | None:  # noqa: ARG002, D102
         return None
 
 

@@ -119,7 +119,7 @@ class Objects(ABC):
         """
         raise NotImplementedError
 
-    def version(self, metadata: Sequence[str], chunks: Iterable[str]) -> bytes | None:
+    def validator(self, metadata: Sequence[str], chunks: Iterable[str]) -> bytes | None:
         """Return bytes that name the state of these objects, or None if unknown.
 
         The first of `metadata` must be there; all others may be absent.
@@ -218,13 +218,13 @@ class FolderObjects(Objects):
         state = os.stat(self._prefix + key)  # noqa: PTH116 - at each read
         return state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino
 
-    def version(self, metadata: Sequence[str], chunks: Iterable[str]) -> bytes | None:  # noqa: D102
+    def validator(self, metadata: Sequence[str], chunks: Iterable[str]) -> bytes | None:  # noqa: D102
         first = metadata[0]
         digest = hashlib.blake2b(digest_size=20)
         for number, key in enumerate([*metadata, *chunks]):
             path = self._prefix + key
             look = stamp_or_none if number >= len(metadata) else None
-            state = files.file_version(path, look=look)
+            state = files.file_validator(path, look=look)
             if state is None:
                 # Absent is a state too, but not of the document that says so.
                 if key == first or os.path.lexists(path) or not agrees(path, None, look):
@@ -307,8 +307,8 @@ class ZipObjects(Objects):
         state = self.path.stat()
         return state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino
 
-    def version(self, metadata: Sequence[str], chunks: Iterable[str]) -> bytes | None:  # noqa: ARG002, D102
-        return files.file_version(self.path)
+    def validator(self, metadata: Sequence[str], chunks: Iterable[str]) -> bytes | None:  # noqa: ARG002, D102
+        return files.file_validator(self.path)
 
 
 _LOCAL_HEADER = struct.Struct("<4s5H3I2H")

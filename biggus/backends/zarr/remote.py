@@ -1,10 +1,10 @@
 """A Zarr array on a server: how long a copy of it is good.
 
 Asking the server at each hit would make a cache pointless.  A copy is taken to
-be good for a time, `fresh_for`; its version holds when it was verified and
+be good for a time, `fresh_for`; its validator holds when it was verified and
 what the server called the state of each object it is of.  After that time one
 conditional request for each object (and now and then one for the metadata)
-renews it.  A server that cannot be reached, or is not to be asked, leaves the
+revalidates it.  A server that cannot be reached, or is not to be asked, leaves the
 copy as it is.
 """
 
@@ -166,12 +166,12 @@ class RemoteZarrSource(ZarrSource):
         self._lock = threading.Lock()
         self._verified = time.time()
 
-    def version(self, box: Box) -> bytes | None:  # noqa: ARG002 - only a request could tell
-        """Return None: what lies on a server has no version until it is fetched."""
+    def validator(self, box: Box) -> bytes | None:  # noqa: ARG002 - only a request could tell
+        """Return None: what lies on a server has no validator until it is fetched."""
         return None
 
     def fetch(self, box: Box) -> tuple[Values, bytes | None]:
-        """Read `box`; the version is what the server said of the objects it came from."""
+        """Read `box`; the validator is what the server said of the objects it came from."""
         return self.fetch_many([box])[0]
 
     def fetch_many(self, boxes: Sequence[Box]) -> list[tuple[Values, bytes | None]]:
@@ -179,11 +179,11 @@ class RemoteZarrSource(ZarrSource):
         now = time.time()
         found, record = self._read(*boxes)
         return [
-            (values, self._read_version(box, record, now))
+            (values, self._read_validator(box, record, now))
             for box, values in zip(boxes, found, strict=True)
         ]
 
-    def _read_version(self, box: Box, record: Record, now: float) -> bytes | None:
+    def _read_validator(self, box: Box, record: Record, now: float) -> bytes | None:
         tags = []
         for key in self.chunk_keys(box):
             if key not in record.tags and key not in record.absent:
@@ -192,13 +192,15 @@ class RemoteZarrSource(ZarrSource):
         if record.good_for is None:
             return None  # the server forbids to keep a copy
         said = record.good_for if math.isfinite(record.good_for) else None
-        return self._version(_Held(now, tags, said))
+        return self._validator(_Held(now, tags, said))
 
-    def revalidate(self, box: Box, held: bytes) -> bytes | None:
+    def revalidate(self, box: Box, validator: bytes) -> bytes | None:
         """Tell whether a copy is good: by its age, or else by asking the server."""
-        return self.revalidate_many([box], [held])[0]
+        return self.revalidate_many([box], [validator])[0]
 
-    def revalidate_many(self, boxes: Sequence[Box], held: Sequence[bytes]) -> list[bytes | None]:
+    def revalidate_many(
+        self, boxes: Sequence[Box], validators: Sequence[bytes]
+    ) -> list[bytes | None]:
         """Tell so of copies of several boxes; each object that they are of is asked for once."""
         now = time.time()
         answers: dict[tuple[str, str | None], bool | Exception] = {}
@@ -215,17 +217,20 @@ class RemoteZarrSource(ZarrSource):
                 raise answer
             return answer
 
-        return [self._renewed(box, one, now, same) for box, one in zip(boxes, held, strict=True)]
+        return [
+            self._revalidated(box, one, now, same)
+            for box, one in zip(boxes, validators, strict=True)
+        ]
 
-    def _renewed(
-        self, box: Box, held: bytes, now: float, same: Callable[[str, str | None], bool]
+    def _revalidated(
+        self, box: Box, validator: bytes, now: float, same: Callable[[str, str | None], bool]
     ) -> bytes | None:
-        found = self._parsed(held)
+        found = self._parsed(validator)
         keys = self.chunk_keys(box)
         if found is None or len(found.tags) != len(keys):
             return None
         if options.current().offline or self._is_fresh(found, now):
-            return held
+            return validator
         try:
             good = all(map(same, keys, found.tags))
         except ConnectionError as error:
@@ -235,16 +240,16 @@ class RemoteZarrSource(ZarrSource):
             log.warning(
                 "%s %s: kept, as it cannot be verified: %s", self.name, format_box(box), error
             )
-            return held
+            return validator
         except (OSError, ValueError) as error:
             log.info("%s %s: not verified: %s", self.name, format_box(box), error)
             return None
         log.debug("%s %s: %s", self.name, format_box(box), "verified" if good else "changed")
-        return self._version(found._replace(checked=now)) if good else None
+        return self._validator(found._replace(checked=now)) if good else None
 
-    def revalidation_waits(self, box: Box, held: bytes) -> bool:  # noqa: ARG002
+    def revalidation_waits(self, box: Box, validator: bytes) -> bool:  # noqa: ARG002
         """Tell whether a copy is so old that the server is asked."""
-        found = self._parsed(held)
+        found = self._parsed(validator)
         if found is None or options.current().offline:
             return False
         return not self._is_fresh(found, time.time())
@@ -255,10 +260,10 @@ class RemoteZarrSource(ZarrSource):
     def _is_fresh(self, held: _Held, now: float) -> bool:
         return 0 <= now - held.checked < self._good_for(held)
 
-    def _parsed(self, held: bytes) -> _Held | None:
+    def _parsed(self, validator: bytes) -> _Held | None:
         """Return what is known of a copy; None if it is of another array."""
         try:
-            fields = json.loads(held)
+            fields = json.loads(validator)
             if fields["structure"] == self._structure:
                 said = fields.get("good_for")
                 checked, tags = float(fields["checked"]), list(fields["tags"])
@@ -267,7 +272,7 @@ class RemoteZarrSource(ZarrSource):
             pass
         return None
 
-    def _version(self, held: _Held) -> bytes:
+    def _validator(self, held: _Held) -> bytes:
         # Rounded down: where the clock is coarse, a copy must not seem to be of the future.
         checked = int(held.checked * 1000) / 1000
         fields = {"checked": checked, "structure": self._structure, "tags": held.tags}

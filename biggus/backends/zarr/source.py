@@ -53,7 +53,7 @@ class ZarrSource(Source):
     """An array in a Zarr store.
 
     The unit of reading, `chunks`, is the chunk, in a sharded array the inner
-    one; a version is that of the objects (chunks, or shards) which hold it.
+    one; a validator is that of the objects (chunks, or shards) which hold it.
     Where `fill_value` is None in the store (format 2: not initialised), chunks
     that were never written read as zeros.
 
@@ -92,7 +92,7 @@ class ZarrSource(Source):
         If there is no such store or array, or none that can be read.
     """
 
-    fresh = True
+    owns_data = True
 
     def __init__(
         self,
@@ -193,9 +193,9 @@ class ZarrSource(Source):
     def __getitem__(self, box: Box) -> Values:
         return self._read(box)[0][0]
 
-    def version(self, box: Box) -> bytes | None:
+    def validator(self, box: Box) -> bytes | None:
         """Return the state of the chunks that `box` touches, and of the metadata."""
-        return self.objects.version(self.document.keys, self.chunk_keys(box))
+        return self.objects.validator(self.document.keys, self.chunk_keys(box))
 
     def chunk_keys(self, box: Box) -> list[str]:
         """Return the keys of the objects (chunks, or shards) that `box` touches."""

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from biggus.backends import Backend
-from biggus.backends.files import file_version
+from biggus.backends.files import file_validator
 from biggus.errors import GoneError, OpenError, VariableError
 from biggus.sources.base import Source
 from biggus.sources.normal import normal_dtype
@@ -41,7 +41,7 @@ class GridBackend(Backend):
 class GridSource(Source):
     """The values of one file, which is read anew each time; pickles by its path."""
 
-    fresh = True
+    owns_data = True
     io_bound = False
 
     def __init__(self, path):
@@ -72,7 +72,7 @@ class GridSource(Source):
         return values[(*box, ...)].copy()
 
     def state(self):
-        return file_version(self.path)
+        return file_validator(self.path)
 
 
 def read_header(path):
