@@ -355,9 +355,7 @@ class Cached(Wrapper):
                     found[place] = "stale"
                     del held[place]
         boxes = [chunks[place] for place in held]
-        revalidated = self.source.revalidate_many(
-            boxes, [validator for _, validator in held.values()]
-        )
+        revalidated = self.source.revalidate_many(boxes, [one for _, one in held.values()])
         for (place, (values, validator)), good in zip(held.items(), revalidated, strict=True):
             if good is None:
                 found[place] = "stale"

@@ -41,14 +41,14 @@ def _computed(work: BlockWork, shared: SharedReads, repeated: Repeated | None) -
     nodes = work.nodes
     wanted = [nodes[each.node] for each in work.accumulations if each.cells and not each.streamed]
     wanted += [nodes[number] for number in work.outputs]
-    schedule = Schedule([(node, work.get) for node in wanted], shared.boxes, repeated)
+    schedule = Schedule([(node, work.selection) for node in wanted], shared.boxes, repeated)
     values = carried_out(schedule, shared.block, repeated)
     found: list[list[list[Partial]]] = []
     for accumulation in work.accumulations:
         if not accumulation.cells:
             found.append([])
         elif accumulation.streamed:
-            found.append(_streamed(accumulation, nodes[accumulation.node].stream(work.get)))
+            found.append(_streamed(accumulation, nodes[accumulation.node].stream(work.selection)))
         else:
             found.append(_accumulated(accumulation, next(values)))
     return Computed(found, list(values))
@@ -83,14 +83,14 @@ class SharedReads:
         """The box of each node, by its id."""
         self._read: dict[int, Values] = {}
 
-    def block(self, node: Node, get: Selection) -> Values:
+    def block(self, node: Node, selection: Selection) -> Values:
         """Return the values of a non-empty selection of a node: not to be written to."""
         kept = self.boxes.get(id(node))
         if kept is None:
-            return block(node, get)
-        box, local = get.bounding_box()
+            return block(node, selection)
+        box, local = selection.bounding_box()
         if not holds(kept, box):
-            return block(node, get)
+            return block(node, selection)
         values = self._read.get(id(node))
         if values is None:
             values = self._read[id(node)] = block(node, Selection.of_box(kept))

@@ -202,12 +202,12 @@ class _Noted(Repeated):
         super().__init__(nodes)
         self._noted: set[Any] = set()
 
-    def knows(self, node: Node, get: Selection) -> bool:
-        return (id(node), key_of(get)) in self._noted
+    def knows(self, node: Node, selection: Selection) -> bool:
+        return (id(node), key_of(selection)) in self._noted
 
     def note(self, asks: Iterable[tuple[Node, Selection]]) -> None:
         """Take it that the values of selections are there from now on."""
-        self._noted.update([(id(node), key_of(get)) for node, get in asks])
+        self._noted.update([(id(node), key_of(selection)) for node, selection in asks])
 
 
 class _Reads:
@@ -229,9 +229,9 @@ class _Reads:
         shared = {each.node: each.box for each in self._convoy.shared(task)}
         boxes = {id(node): box for node, box in shared.items()}
         for part in task.parts:
-            get = Selection.of_box(part.box)
+            selection = Selection.of_box(part.box)
             nodes = self._convoy.groups[part.group].wanted_of(part)
-            schedule = Schedule([(node, get) for node in nodes], boxes, self._repeated)
+            schedule = Schedule([(node, selection) for node in nodes], boxes, self._repeated)
             filling = schedule.before()
             if filling is not None:
                 self._repeated.note(filling.asks)
@@ -246,14 +246,14 @@ def _reads_of(schedule: Schedule, shared: Mapping[int, Box]) -> Iterator[Read]:
     waiting = [schedule]
     while waiting:
         for entry in waiting.pop().entries:
-            node, get = entry.node, entry.get
+            node, selection = entry.node, entry.selection
             if entry.reads is not None:
                 yield from entry.reads
             elif entry.is_read and not entry.kept:
                 box = shared.get(id(node))
-                if box is not None and holds(box, get.bounding_box()[0]):
+                if box is not None and holds(box, selection.bounding_box()[0]):
                     continue
-                for piece in pieces_of(node, get, Selection.identity(get.shape)):
+                for piece in pieces_of(node, selection, Selection.identity(selection.shape)):
                     if isinstance(piece, Read):
                         yield piece
                     else:

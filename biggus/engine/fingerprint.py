@@ -55,7 +55,7 @@ class Fingerprint(NamedTuple):
         )
 
 
-def fingerprint(node: Node, get: Selection) -> Fingerprint | None:
+def fingerprint(node: Node, selection: Selection) -> Fingerprint | None:
     """Return the fingerprint of a non-empty selection of a node; None if there is none.
 
     There is none where a source has no token, or an operation has no name.
@@ -63,7 +63,7 @@ def fingerprint(node: Node, get: Selection) -> Fingerprint | None:
     reads: list[tuple[Source, Box]] = []
     digest = hashlib.blake2b(digest_size=20)
     try:
-        for text in _texts(node, get, reads):
+        for text in _texts(node, selection, reads):
             digest.update(text.encode())
             digest.update(b"\0")
     except Unknown:
@@ -71,10 +71,10 @@ def fingerprint(node: Node, get: Selection) -> Fingerprint | None:
     return Fingerprint(digest.digest(), tuple(reads))
 
 
-def _texts(node: Node, get: Selection, reads: list[tuple[Source, Box]]) -> Iterator[str]:
+def _texts(node: Node, selection: Selection, reads: list[tuple[Source, Box]]) -> Iterator[str]:
     """Yield what tells a selection of a node; of what was told before, where that was."""
     known: dict[Any, tuple[int, Node]] = {}  # with the node, so that its id stays its own
-    waiting: list[Told] = [(node, get)]
+    waiting: list[Told] = [(node, selection)]
     while waiting:
         told = waiting.pop()
         if isinstance(told, str):
@@ -82,14 +82,14 @@ def _texts(node: Node, get: Selection, reads: list[tuple[Source, Box]]) -> Itera
         elif isinstance(told, Read):
             yield _text_of_read(told, reads)
         else:
-            node, get = told
+            node, selection = told
             if not isinstance(node, Leaf | View):
-                key = (id(node), key_of(get))
+                key = (id(node), key_of(selection))
                 if key in known:
                     yield f"again {known[key][0]}"
                     continue
                 known[key] = (len(known), node)
-            waiting.extend(list(node.told(get))[::-1])
+            waiting.extend(list(node.told(selection))[::-1])
 
 
 def _text_of_read(read: Read, reads: list[tuple[Source, Box]]) -> str:
@@ -98,4 +98,4 @@ def _text_of_read(read: Read, reads: list[tuple[Source, Box]]) -> str:
         raise Unknown
     reads.append((source, box))
     ends = [(s.start, s.stop, s.step) for s in box]
-    return f"read {source.token!r} {source.dtype!r} {source.shape} {ends} {text_of(read.get)}"
+    return f"read {source.token!r} {source.dtype!r} {source.shape} {ends} {text_of(read.selection)}"

@@ -78,7 +78,7 @@ def whole(node: Node) -> Values | None:
     first = next(pieces)
     if isinstance(first, Combination) and piece_bytes(first) > options.current().memory:
         return None
-    if first.put is everything:  # not cut anywhere: there is no other
+    if first.out_selection is everything:  # not cut anywhere: there is no other
         owns_data = not isinstance(first, Read) or first.source.owns_data
         return _own(node, _load(first), owns_data)
     result = Result(node)
@@ -94,25 +94,25 @@ def whole(node: Node) -> Values | None:
     return result.values()
 
 
-def block(node: Node, get: Selection) -> Values:
+def block(node: Node, selection: Selection) -> Values:
     """Return the values of a non-empty selection of a node, to be computed with.
 
     They may lie in memory that others hold, in any order: they are not to be
     written to.
     """
     if node.combined:
-        [values] = carried_out(Schedule([(node, get)]))
+        [values] = carried_out(Schedule([(node, selection)]))
         return values
-    return _pieces_of(node, get)
+    return _pieces_of(node, selection)
 
 
-def _pieces_of(node: Node, get: Selection) -> Values:
-    everything = Selection.identity(get.shape)
-    pieces = pieces_of(node, get, everything)
+def _pieces_of(node: Node, selection: Selection) -> Values:
+    everything = Selection.identity(selection.shape)
+    pieces = pieces_of(node, selection, everything)
     first = next(pieces)
-    if first.put is everything:
+    if first.out_selection is everything:
         return _load(first)
-    result = Result(node, get.shape)
+    result = Result(node, selection.shape)
     _run(itertools.chain([first], pieces), result, _unseen)
     return result.values()
 
@@ -164,11 +164,11 @@ def _carried_out(schedule: Schedule, read: _Reader, repeated: Repeated | None) -
             entry = entries[done]
             if entry.kept:
                 assert repeated is not None
-                found[done] = repeated.values(entry.node, entry.get)
+                found[done] = repeated.values(entry.node, entry.selection)
             elif entry.reads is not None:
                 found[done] = _pasted(entry, entry.reads)
             elif entry.is_read:
-                found[done] = read(entry.node, entry.get)
+                found[done] = read(entry.node, entry.selection)
             else:
                 result = taken(entry.operands[0]) if entry.pasted else None
                 operands = entry.operands[entry.pasted :]
@@ -180,7 +180,7 @@ def _carried_out(schedule: Schedule, read: _Reader, repeated: Repeated | None) -
 
 
 def _spread(values: Values | Result, entry: Entry) -> Values:
-    return spread(values.values() if isinstance(values, Result) else values, entry.get.shape)
+    return spread(values.values() if isinstance(values, Result) else values, entry.selection.shape)
 
 
 def _is_free(entry: Entry, entries: Sequence[Entry]) -> bool:
@@ -200,12 +200,12 @@ def _computed(
     if result is None:
         return piece.finish(blocks)
     assert isinstance(result, Result)
-    result.paste(piece.put, piece.finish(blocks))
+    result.paste(piece.out_selection, piece.finish(blocks))
     return result
 
 
 def _pasted(entry: Entry, reads: list[Read]) -> Result:
-    result = Result(entry.node, entry.get.shape)
+    result = Result(entry.node, entry.selection.shape)
     _run(iter(reads), result, _unseen)
     return result
 
@@ -243,12 +243,12 @@ def _run(pieces: Iterator[Piece], result: Result, advance: Callable[[int], None]
     itemsize = result.data.dtype.itemsize
 
     def done(piece: Piece) -> None:
-        advance(math.prod(piece.put.shape) * itemsize)
+        advance(math.prod(piece.out_selection.shape) * itemsize)
 
     def read(piece: Piece) -> None:
         unmasked = result.mask is None
         if not (unmasked and isinstance(piece, Read) and piece.load_into(result.data)):
-            result.paste(piece.put, _load(piece))
+            result.paste(piece.out_selection, _load(piece))
         done(piece)
 
     groups = _groups(result, read)
@@ -260,7 +260,7 @@ def _run(pieces: Iterator[Piece], result: Result, advance: Callable[[int], None]
             if group is None:
                 read(piece)
             elif (values := _at_hand(piece)) is not None:
-                result.paste(piece.put, values)
+                result.paste(piece.out_selection, values)
                 done(piece)
             else:
                 group.add(piece)

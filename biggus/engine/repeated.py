@@ -33,8 +33,8 @@ class Repeated:
 
     def __init__(self, nodes: Iterable[tuple[Node, Selection]] = ()) -> None:
         self._parts: dict[int, int] = {}
-        for node, get in nodes:
-            self._parts[id(node)] = max(self._parts.get(id(node), 0), math.prod(get.shape))
+        for node, selection in nodes:
+            self._parts[id(node)] = max(self._parts.get(id(node), 0), math.prod(selection.shape))
         self._known: dict[Any, Values] = {}
         self._under_way: dict[Any, threading.Event] = {}
         self._lock = threading.Lock()
@@ -44,13 +44,13 @@ class Repeated:
         size = self._parts.get(id(node))
         return size is not None and (spread or size >= math.prod(node.shape))
 
-    def knows(self, node: Node, get: Selection) -> bool:
+    def knows(self, node: Node, selection: Selection) -> bool:
         """Tell whether the values of a selection have been computed."""
-        return (id(node), key_of(get)) in self._known
+        return (id(node), key_of(selection)) in self._known
 
-    def values(self, node: Node, get: Selection) -> Values:
+    def values(self, node: Node, selection: Selection) -> Values:
         """Return the values of a selection of a node, which have been computed."""
-        return self._known[id(node), key_of(get)]
+        return self._known[id(node), key_of(selection)]
 
     def fill(
         self,
@@ -69,7 +69,7 @@ class Repeated:
             Yields the values that are asked for by such a schedule.
         """
         while (wanted := schedule()) is not None:
-            keys = [(id(node), key_of(get)) for node, get in wanted.asks]
+            keys = [(id(node), key_of(selection)) for node, selection in wanted.asks]
             done = threading.Event()
             with self._lock:
                 others = [self._under_way[key] for key in keys if key in self._under_way]

@@ -33,14 +33,14 @@ class Result:
         self.data: npt.NDArray[Any] = np.empty(node.shape if shape is None else shape, node.dtype)
         self.mask = np.zeros(self.data.shape, bool) if node.masked else None
 
-    def paste(self, put: Selection, values: Values) -> None:
-        """Put values, in the shape of the dims of `put`, where that says."""
+    def paste(self, out_selection: Selection, values: Values) -> None:
+        """Put values, in the shape of the dims of `out_selection`, where that says."""
         if isinstance(values, np.ma.MaskedArray):
-            put.put_into(self.data, values.data)
+            out_selection.put_into(self.data, values.data)
             if self.mask is not None:
-                put.put_into(self.mask, np.ma.getmaskarray(values))
+                out_selection.put_into(self.mask, np.ma.getmaskarray(values))
         else:
-            put.put_into(self.data, values)
+            out_selection.put_into(self.data, values)
 
     def write(self, box: Box, values: Values) -> None:
         """Put the values of a box where they go."""

@@ -84,17 +84,19 @@ class AlongAxes(Derived):
         key = getattr(self.function, "key", None)
         return (AlongAxes, id(self.function) if key is None else key, self.axes, self.keepdims)
 
-    def narrow(self, get: Selection) -> Generator[Any, Node, Node]:
-        return narrow_reduced(self, get)
+    def narrow(self, selection: Selection) -> Generator[Any, Node, Node]:
+        return narrow_reduced(self, selection)
 
-    def told(self, get: Selection) -> Iterator[Told]:
+    def told(self, selection: Selection) -> Iterator[Told]:
         # How it is cut follows from the memory; what it is of does not.
-        yield f"along {name_of(self.function)} {self.axes} {self.keepdims} {text_of(get)}"
+        yield f"along {name_of(self.function)} {self.axes} {self.keepdims} {text_of(selection)}"
         yield self.operand, Selection.identity(self.operand.shape)
 
-    def parts(self, get: Selection, put: Selection, steps: Steps = None) -> Iterator[Piece]:
+    def parts(
+        self, selection: Selection, out_selection: Selection, steps: Steps = None
+    ) -> Iterator[Piece]:
         operand = self.operand
-        wanted, rest = restricted(operand.shape, self.axes, self.keepdims, get)
+        wanted, rest = restricted(operand.shape, self.axes, self.keepdims, selection)
         if wanted is not None:
             operand = select(operand, wanted)
         grid = _blocks(operand, self.axes)
@@ -102,19 +104,19 @@ class AlongAxes(Derived):
         cuts = [
             (axis if self.keepdims else place, grid.axes[axis]) for place, axis in enumerate(kept)
         ]
-        for part, part_put in split_all(rest, put, cuts):
+        for part, part_out in split_all(rest, out_selection, cuts):
             box, local = part.bounding_box()
             around = list(source.whole(operand.shape))
             for place, axis in enumerate(kept):
                 around[axis] = box[axis if self.keepdims else place]
-            part_get = Selection.of_box(tuple(around))
+            needed = Selection.of_box(tuple(around))
             further = box[len(box) - len(self.further) :]
             function = _Taken(self.function, () if self.keepdims else self.axes, further, local)
-            if 0 in part_get.shape:
-                nothing = _OfNothing(function, part_get.shape, operand)
-                yield Combination(nothing, (), part_put, steps)
+            if 0 in needed.shape:
+                nothing = _OfNothing(function, needed.shape, operand)
+                yield Combination(nothing, (), part_out, steps)
             else:
-                yield Combination(function, ((operand, part_get),), part_put, steps)
+                yield Combination(function, ((operand, needed),), part_out, steps)
 
 
 class _Taken:

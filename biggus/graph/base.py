@@ -94,7 +94,7 @@ class Node:  # no ABC: to be asked for its kind is then much faster
 
     # What is read, and computed
 
-    def narrow(self, get: Selection) -> Node | Generator[Any, Node, Node] | None:  # noqa: ARG002
+    def narrow(self, selection: Selection) -> Node | Generator[Any, Node, Node] | None:  # noqa: ARG002
         """Hand a non-empty selection down, as far as it goes: the rule of `cut_out`.
 
         A pair of a child and a selection of it is answered by what is cut out of that.
@@ -102,21 +102,23 @@ class Node:  # no ABC: to be asked for its kind is then much faster
         """
         return None
 
-    def parts(self, get: Selection, put: Selection, steps: Steps = None) -> Iterable[Piece | Part]:
+    def parts(
+        self, selection: Selection, out_selection: Selection, steps: Steps = None
+    ) -> Iterable[Piece | Part]:
         """Yield what a non-empty selection of this node falls into: all pieces, or all `Part`.
 
         Parameters
         ----------
-        get : Selection
+        selection : Selection
             What is wanted of this node.
-        put : Selection
+        out_selection : Selection
             Where that goes; over the same dims.
         steps : Steps
             What is to be done to the values afterwards.
         """
         raise NotImplementedError
 
-    def needs(self, get: Selection) -> Sequence[tuple[Node, Selection]] | None:  # noqa: ARG002
+    def needs(self, selection: Selection) -> Sequence[tuple[Node, Selection]] | None:  # noqa: ARG002
         """Return of which values a selection is computed at once; None if it falls into parts."""
         return None
 
@@ -142,7 +144,7 @@ class Node:  # no ABC: to be asked for its kind is then much faster
         """Whether values that follow one another in C order can be read for their part of all."""
         return False
 
-    def stream(self, get: Selection) -> Stream:
+    def stream(self, selection: Selection) -> Stream:
         """Return what reads a non-empty selection of a node that `streams`, run by run.
 
         It lies within one tile, if the node is a mosaic.
@@ -171,7 +173,7 @@ class Node:  # no ABC: to be asked for its kind is then much faster
         """Tell whether all that it is made of is in memory."""
         return False
 
-    def told(self, get: Selection) -> Iterable[Told]:
+    def told(self, selection: Selection) -> Iterable[Told]:
         """Yield what tells a non-empty selection from others: texts, reads and other nodes.
 
         Raises
@@ -179,8 +181,8 @@ class Node:  # no ABC: to be asked for its kind is then much faster
         Unknown
             If it cannot be said: then nothing that comes of it is kept.
         """
-        yield f"pieces {self.dtype!r} {get.shape}"
-        for piece in pieces_of(self, get, Selection.identity(get.shape)):
+        yield f"pieces {self.dtype!r} {selection.shape}"
+        for piece in pieces_of(self, selection, Selection.identity(selection.shape)):
             yield from told_of_piece(piece)
 
     def __reduce__(self) -> Any:

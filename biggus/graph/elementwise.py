@@ -78,24 +78,28 @@ class Elementwise(Derived):
         sized.sort(key=lambda pair: -pair[0])
         return common_grid(self.shape, [grid for _, grid in sized])
 
-    def narrow(self, get: Selection) -> Generator[Any, Node, Node]:
-        return self.rebuild(tuple((yield from answers([(node, get) for node in self.children]))))
+    def narrow(self, selection: Selection) -> Generator[Any, Node, Node]:
+        return self.rebuild(
+            tuple((yield from answers([(node, selection) for node in self.children])))
+        )
 
-    def parts(self, get: Selection, put: Selection, steps: Steps = None) -> Iterable[Piece | Part]:
+    def parts(
+        self, selection: Selection, out_selection: Selection, steps: Steps = None
+    ) -> Iterable[Piece | Part]:
         node: Node = self
         # What is done to the values of one node is done to each of its pieces.
         while type(node) is Elementwise and len(node.children) == 1:
             steps = (node.step, steps)
             [node] = node.children
             if type(node) is View:
-                get = node.selection.compose(get)
+                selection = node.selection.compose(selection)
                 node = node.base
         if type(node) is Elementwise:
-            return _in_cells(node, get, put, steps)
-        return node.parts(get, put, steps)
+            return _in_cells(node, selection, out_selection, steps)
+        return node.parts(selection, out_selection, steps)
 
-    def needs(self, get: Selection) -> Sequence[tuple[Node, Selection]]:
-        return [narrowed(node, get) for node in self.children]
+    def needs(self, selection: Selection) -> Sequence[tuple[Node, Selection]]:
+        return [narrowed(node, selection) for node in self.children]
 
     def computed(self, blocks: Sequence[Values], free: bool = False) -> Values:
         over = getattr(self.step, "over", None) if free else None
@@ -106,9 +110,9 @@ class Elementwise(Derived):
     def owns_data(self) -> bool:
         return getattr(self.step, "owns_data", False)
 
-    def told(self, get: Selection) -> Iterable[Told]:
-        yield f"step {name_of(self.step)} {self.dtype!r} {get.shape}"
-        yield from self.needs(get)
+    def told(self, selection: Selection) -> Iterable[Told]:
+        yield f"step {name_of(self.step)} {self.dtype!r} {selection.shape}"
+        yield from self.needs(selection)
 
     def tile_edges(self) -> Generator[Any, Any, tuple[Lengths, ...]]:
         # Those of the operand count which has most to be read.
@@ -122,31 +126,35 @@ class Elementwise(Derived):
         return True
 
 
-def _in_cells(node: Node, get: Selection, put: Selection, steps: Steps) -> Iterable[Piece]:
+def _in_cells(
+    node: Node, selection: Selection, out_selection: Selection, steps: Steps
+) -> Iterable[Piece]:
     """Yield what is computed of several nodes, cut into cells."""
-    whole = Selection.identity(get.shape)
-    if math.prod(get.shape) <= CELL:
-        yield Combination(None, ((node, get),), put, steps)
+    whole = Selection.identity(selection.shape)
+    if math.prod(selection.shape) <= CELL:
+        yield Combination(None, ((node, selection),), out_selection, steps)
         return
-    cuts = list(enumerate(cells_of(get.shape, View(node, get).grid).axes))
+    cuts = list(enumerate(cells_of(selection.shape, View(node, selection).grid).axes))
     for part, _ in split_all(whole, whole, cuts):
-        yield Combination(None, ((node, get.compose(part)),), put.compose(part), steps)
+        yield Combination(
+            None, ((node, selection.compose(part)),), out_selection.compose(part), steps
+        )
 
 
 def _spread(node: Node, shape: tuple[int, ...]) -> Node:
     return node if node.shape == shape else select(node, Selection.broadcast(node.shape, shape))
 
 
-def narrowed(node: Node, get: Selection) -> tuple[Node, Selection]:
+def narrowed(node: Node, selection: Selection) -> tuple[Node, Selection]:
     """Return what is wanted of an operand; of what is broadcast, once.
 
     It is neither read nor computed again and again: NumPy broadcasts it when
     it is used.
     """
     if isinstance(node, View):
-        get = node.selection.compose(get)
+        selection = node.selection.compose(selection)
         node = node.base
-    return node, get.narrowed()
+    return node, selection.narrowed()
 
 
 def is_spread(operand: Node) -> bool:

@@ -88,10 +88,10 @@ class Leaf(Node):
     def signature(self) -> Any:
         return (Leaf, id(self.origin), self.shape, self.dtype)
 
-    def told(self, get: Selection) -> Iterable[Told]:
+    def told(self, selection: Selection) -> Iterable[Told]:
         # The box around all that is wanted: what is beside it makes no hit of a miss.
-        box, local = get.bounding_box()
-        return (Read(self.source, box, local, get, None),)
+        box, local = selection.bounding_box()
+        return (Read(self.source, box, local, selection, None),)
 
     def io_bound(self) -> bool:
         return self.source.io_bound and not self.source.in_memory
@@ -105,52 +105,56 @@ class Leaf(Node):
         known = isinstance(origin, Source) and origin.chunks is None and not origin.masked
         return known and origin.streams
 
-    def stream(self, get: Selection) -> Stream:
-        box, _ = get.bounding_box()
-        return streamed(self.source, box, get.shape)
+    def stream(self, selection: Selection) -> Stream:
+        box, _ = selection.bounding_box()
+        return streamed(self.source, box, selection.shape)
 
-    def narrow(self, get: Selection) -> Node:
+    def narrow(self, selection: Selection) -> Node:
         source = self.source
         if not source.in_memory:
-            return select(self, get)
+            return select(self, selection)
         # Values in memory are cut out: nothing else of them may be kept, or sent elsewhere.
-        box, local = get.bounding_box()
+        box, local = selection.bounding_box()
         values = read(source, box).copy()
         return select(Leaf(MemorySource(values), values.shape, values.dtype), local)
 
-    def parts(self, get: Selection, put: Selection, steps: Steps = None) -> Iterator[Piece]:
+    def parts(
+        self, selection: Selection, out_selection: Selection, steps: Steps = None
+    ) -> Iterator[Piece]:
         source = self.source
-        for part_get, part_put in _parts(source, get, put):
-            box, local = part_get.bounding_box()
-            yield Read(source, box, local, part_put, steps)
+        for part, part_out in _parts(source, selection, out_selection):
+            box, local = part.bounding_box()
+            yield Read(source, box, local, part_out, steps)
 
 
-def _parts(source: Source, get: Selection, put: Selection) -> Iterator[tuple[Selection, Selection]]:
+def _parts(
+    source: Source, selection: Selection, out_selection: Selection
+) -> Iterator[tuple[Selection, Selection]]:
     """Cut a selection into what one read each should give."""
     if source.in_memory:
-        yield get, put
+        yield selection, out_selection
     elif source.chunks is None:
-        if any(type(m) is ArrayMap for m in get.maps):
+        if any(type(m) is ArrayMap for m in selection.maps):
             stored = Stored(source.shape, source.dtype.itemsize, source.streams)
-            yield from cut_scattered(get, put, stored)
+            yield from cut_scattered(selection, out_selection, stored)
         else:
-            yield from split_all(get, put, _rows_to_cut(source, get))
+            yield from split_all(selection, out_selection, _rows_to_cut(source, selection))
     else:
         edges = Grid(source.shape, source.chunks).axes
-        yield from split_all(get, put, _axes_to_cut(source, get, edges))
+        yield from split_all(selection, out_selection, _axes_to_cut(source, selection, edges))
 
 
-def _rows_to_cut(source: Source, get: Selection) -> list[tuple[int, Edges]]:
+def _rows_to_cut(source: Source, selection: Selection) -> list[tuple[int, Edges]]:
     """Choose the edges at which what is long is cut where there are no chunks."""
-    for axis, m in enumerate(get.maps):
-        if type(m) is DimensionMap and get.shape[m.dim] > 1:
-            coarse = _coarse(source, get, axis, RegularEdges(source.shape[axis], 1))
+    for axis, m in enumerate(selection.maps):
+        if type(m) is DimensionMap and selection.shape[m.dim] > 1:
+            coarse = _coarse(source, selection, axis, RegularEdges(source.shape[axis], 1))
             return [(axis, coarse)] if coarse else []
     return []
 
 
 def _axes_to_cut(
-    source: Source, get: Selection, edges: tuple[Edges, ...]
+    source: Source, selection: Selection, edges: tuple[Edges, ...]
 ) -> list[tuple[int, Edges]]:
     """Choose the edges at which a selection is cut.
 
@@ -162,14 +166,14 @@ def _axes_to_cut(
     chosen = []
     dense = True
     shards = Grid(source.shape, source.shards).axes if source.shards is not None else edges
-    for axis, (m, cut) in enumerate(zip(get.maps, edges, strict=True)):
+    for axis, (m, cut) in enumerate(zip(selection.maps, edges, strict=True)):
         if cut.count < 2 or type(m) is ConstantMap:
             continue
         apart = type(m) is ArrayMap or _skips(m, cut)
         if apart or source.io_bound:
             chosen.append((axis, cut if apart else shards[axis]))
             dense = False
-        elif dense and (coarse := _coarse(source, get, axis, cut)) is not None:
+        elif dense and (coarse := _coarse(source, selection, axis, cut)) is not None:
             chosen.append((axis, coarse))
             dense = False
     return chosen
@@ -183,16 +187,16 @@ def _skips(m: DimensionMap | ArrayMap, cut: Edges) -> bool:
     return abs(m.step) > stop - start
 
 
-def _coarse(source: Source, get: Selection, axis: int, cut: Edges) -> Edges | None:
+def _coarse(source: Source, selection: Selection, axis: int, cut: Edges) -> Edges | None:
     """Return edges that cut a long dense read, at chunks, into parts of about `LONGEST_READ`.
 
     So that it shows progress, can be interrupted, and takes no second copy of
     itself in memory.  None: it is short.
     """
-    total = math.prod(get.shape) * source.dtype.itemsize
-    m = get.maps[axis]
+    total = math.prod(selection.shape) * source.dtype.itemsize
+    m = selection.maps[axis]
     if total <= 2 * LONGEST_READ or type(m) is not DimensionMap:
         return None
     start, stop = cut.bounds(cut.find(m.start))
-    rows = max(1, LONGEST_READ * get.shape[m.dim] * abs(m.step) // total)
+    rows = max(1, LONGEST_READ * selection.shape[m.dim] * abs(m.step) // total)
     return RegularEdges(cut.length, max(1, rows // (stop - start)) * (stop - start))

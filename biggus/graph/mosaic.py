@@ -140,11 +140,13 @@ class Mosaic(Node):
             lengths.extend(_lengths(stop - start, chunks))
         return simplified(self.edges.length, lengths)
 
-    def parts(self, get: Selection, put: Selection, steps: Steps = None) -> Iterator[Part]:
+    def parts(
+        self, selection: Selection, out_selection: Selection, steps: Steps = None
+    ) -> Iterator[Part]:
         axis, edges = self.axis, self.edges
-        for number, part_get, part_put in split(get, put, axis, edges):
+        for number, part, part_out in split(selection, out_selection, axis, edges):
             start, _ = edges.bounds(number)
-            yield Part(self._tile(number), part_get.shift(axis, start), part_put, steps)
+            yield Part(self._tile(number), part.shift(axis, start), part_out, steps)
 
     def _tile(self, number: int) -> Node:
         tile = self.tiles[number]
@@ -158,27 +160,29 @@ class Mosaic(Node):
             )
         return self._streams
 
-    def stream(self, get: Selection) -> Stream:
+    def stream(self, selection: Selection) -> Stream:
         # Of one tile, as all that is computed on its own.
-        [(tile, part, _, _)] = self.parts(get, Selection.identity(get.shape))
+        [(tile, part, _, _)] = self.parts(selection, Selection.identity(selection.shape))
         return tile.stream(part)
 
-    def narrow(self, get: Selection) -> Generator[Any, Node, Node]:
+    def narrow(self, selection: Selection) -> Generator[Any, Node, Node]:
         axis, edges = self.axis, self.edges
-        m = get.maps[axis]
+        m = selection.maps[axis]
         if type(m) is ArrayMap:
-            return self._gathered(m, get)
+            return self._gathered(m, selection)
         tiles = []
-        for number, part, _ in split(get, get, axis, edges):
+        for number, part, _ in split(selection, selection, axis, edges):
             start, _ = edges.bounds(number)
             tiles.append((yield self._tile(number), part.shift(axis, start)))
         joined = tiles[0] if type(m) is not DimensionMap else Mosaic(tiles, m.dim)
         return self._as_masked(joined)
 
-    def told(self, get: Selection) -> Iterator[Told]:
-        yield f"mosaic {self.dtype!r} {get.shape}"
-        for tile, part, put, _ in self.parts(get, Selection.identity(get.shape)):
-            yield f"put {text_of(put)}"
+    def told(self, selection: Selection) -> Iterator[Told]:
+        yield f"mosaic {self.dtype!r} {selection.shape}"
+        for tile, part, out_selection, _ in self.parts(
+            selection, Selection.identity(selection.shape)
+        ):
+            yield f"put {text_of(out_selection)}"
             yield tile, part
 
     def tile_edges(self) -> Generator[Any, Any, tuple[Lengths, ...]]:
@@ -206,15 +210,15 @@ class Mosaic(Node):
                 return True
         return False
 
-    def _gathered(self, m: ArrayMap, get: Selection) -> Node:
+    def _gathered(self, m: ArrayMap, selection: Selection) -> Node:
         """Return what index arrays take of the tiles that they touch."""
         touched, where = np.unique(self.edges.find_all(m.index), return_inverse=True)
         fewer = Mosaic([self._tile(number) for number in touched.tolist()], self.axis)
         before = np.array([self.edges.bounds(number)[0] for number in touched.tolist()])
         after = np.array([fewer.edges.bounds(number)[0] for number in range(len(touched))])
         moved = ArrayMap(m.dims, m.index + (after - before)[where].reshape(m.index.shape))
-        maps = (*get.maps[: self.axis], moved, *get.maps[self.axis + 1 :])
-        return self._as_masked(select(fewer, Selection(get.shape, maps)))
+        maps = (*selection.maps[: self.axis], moved, *selection.maps[self.axis + 1 :])
+        return self._as_masked(select(fewer, Selection(selection.shape, maps)))
 
     def _as_masked(self, node: Node) -> Node:
         # Whether values can be missing must not depend on which tiles are touched.
@@ -265,21 +269,28 @@ class GridMosaicNode(Node):
     def io_bound(self) -> bool:
         return True
 
-    def parts(self, get: Selection, put: Selection, steps: Steps = None) -> Iterator[Part]:
-        return self._parts(0, (), get, put, steps)
+    def parts(
+        self, selection: Selection, out_selection: Selection, steps: Steps = None
+    ) -> Iterator[Part]:
+        return self._parts(0, (), selection, out_selection, steps)
 
     def _parts(
-        self, axis: int, index: tuple[int, ...], get: Selection, put: Selection, steps: Steps
+        self,
+        axis: int,
+        index: tuple[int, ...],
+        selection: Selection,
+        out_selection: Selection,
+        steps: Steps,
     ) -> Iterator[Part]:
         if axis == len(self.shape):
-            yield Part(self._tile(index), get, put, steps)
+            yield Part(self._tile(index), selection, out_selection, steps)
             return
         length = self.tile_shape[axis]
-        for number, part_get, part_put in split(
-            get, put, axis, RegularEdges(self.shape[axis], length)
+        for number, part, part_out in split(
+            selection, out_selection, axis, RegularEdges(self.shape[axis], length)
         ):
-            local = part_get.shift(axis, number * length)
-            yield from self._parts(axis + 1, (*index, number), local, part_put, steps)
+            local = part.shift(axis, number * length)
+            yield from self._parts(axis + 1, (*index, number), local, part_out, steps)
 
     def _tile(self, index: tuple[int, ...]) -> Node:
         name = f"tile {index} of a GridMosaic"

@@ -27,23 +27,23 @@ class Part(NamedTuple):
     """A selection of a node, which falls into pieces in its turn."""
 
     node: Node
-    get: Selection
-    put: Selection
+    selection: Selection
+    out_selection: Selection
     steps: Steps
 
 
-def pieces_of(node: Node, get: Selection, put: Selection) -> Iterator[Piece]:
+def pieces_of(node: Node, selection: Selection, out_selection: Selection) -> Iterator[Piece]:
     """Return the pieces that a non-empty selection of a node falls into.
 
     Parameters
     ----------
     node : Node
-    get : Selection
+    selection : Selection
         What is wanted of it.
-    put : Selection
+    out_selection : Selection
         Where that goes; over the same dims.
     """
-    parts = iter(node.parts(get, put, None))
+    parts = iter(node.parts(selection, out_selection, None))
     first = next(parts)
     all_of_it: Iterator[Any] = itertools.chain((first,), parts)
     return _opened(all_of_it) if type(first) is Part else all_of_it
@@ -52,8 +52,8 @@ def pieces_of(node: Node, get: Selection, put: Selection) -> Iterator[Piece]:
 def _opened(parts: Iterator[Any]) -> Iterator[Piece]:
     begun = [parts]
     while begun:
-        for node, get, put, steps in begun[-1]:
-            inner = iter(node.parts(get, put, steps))
+        for node, selection, out_selection, steps in begun[-1]:
+            inner = iter(node.parts(selection, out_selection, steps))
             first: Any = next(inner)
             if type(first) is Part:
                 begun.append(itertools.chain((first,), inner))
@@ -69,16 +69,16 @@ class Piece:
 
     Parameters
     ----------
-    put : Selection
+    out_selection : Selection
         Where its values go in the result.
     steps : Steps
         What is done to the values.
     """
 
-    __slots__ = ("_steps", "put")
+    __slots__ = ("_steps", "out_selection")
 
-    def __init__(self, put: Selection, steps: Steps) -> None:
-        self.put = put
+    def __init__(self, out_selection: Selection, steps: Steps) -> None:
+        self.out_selection = out_selection
         self._steps = steps
 
     @property
@@ -109,21 +109,21 @@ class Read(Piece):
         What is read.
     box : tuple of slice
         The box that is read.
-    get : Selection
-        Which of the values in the box are wanted; over the same dims as `put`.
-    put, steps
+    selection : Selection
+        Which of the values in the box are wanted; over the same dims as `out_selection`.
+    out_selection, steps
         As in :class:`Piece`.
     """
 
-    __slots__ = ("box", "get", "source")
+    __slots__ = ("box", "selection", "source")
 
     def __init__(
-        self, source: Source, box: Box, get: Selection, put: Selection, steps: Steps
+        self, source: Source, box: Box, selection: Selection, out_selection: Selection, steps: Steps
     ) -> None:
-        super().__init__(put, steps)
+        super().__init__(out_selection, steps)
         self.source = source
         self.box = box
-        self.get = get
+        self.selection = selection
 
     @property
     def io_bound(self) -> bool:
@@ -160,16 +160,16 @@ class Read(Piece):
         source = self.source
         if not source.reads_into or source.masked or self._steps or source.dtype != data.dtype:
             return False
-        if not (self.get.in_order and self.put.in_order):
+        if not (self.selection.in_order and self.out_selection.in_order):
             return False
-        room = self.put.take_from(data)
+        room = self.out_selection.take_from(data)
         if not room.flags.c_contiguous:
             return False
         return read_into(source, self.box, room.reshape(box_shape(self.box)))
 
     def finish(self, block: Values) -> Values:
         """Select from what is in the box, and compute."""
-        return self._stepped(take(self.get, block))
+        return self._stepped(take(self.selection, block))
 
 
 class Combination(Piece):
@@ -181,7 +181,7 @@ class Combination(Piece):
         What makes one array of those of the nodes; None if there is one node, and it is its own.
     operands : tuple of (Node, Selection)
         The nodes, and what is wanted of each.
-    put, steps
+    out_selection, steps
         As in :class:`Piece`.
     """
 
@@ -191,17 +191,17 @@ class Combination(Piece):
         self,
         function: Step | None,
         operands: tuple[tuple[Node, Selection], ...],
-        put: Selection,
+        out_selection: Selection,
         steps: Steps,
     ) -> None:
-        super().__init__(put, steps)
+        super().__init__(out_selection, steps)
         self.function = function
         self.operands = operands
 
     def finish(self, blocks: list[Values]) -> Values:
         """Compute, from what was wanted of each node; which may be of length 1 along a dim."""
         values = blocks[0] if self.function is None else self.function(*blocks)
-        return spread(self._stepped(values), self.put.shape)
+        return spread(self._stepped(values), self.out_selection.shape)
 
 
 def take(selection: Selection, block: Values) -> Values:

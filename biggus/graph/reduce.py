@@ -79,5 +79,5 @@ class Reduce(Derived):
     def signature(self) -> Any:
         return (Reduce, self.statistic, self.axes, self.keepdims)
 
-    def narrow(self, get: Selection) -> Generator[Any, Node, Node] | None:
-        return None if self.statistic.shape else narrow_reduced(self, get)
+    def narrow(self, selection: Selection) -> Generator[Any, Node, Node] | None:
+        return None if self.statistic.shape else narrow_reduced(self, selection)

@@ -39,7 +39,7 @@ def reduced_grid(
 
 
 def restricted(
-    shape: tuple[int, ...], axes: tuple[int, ...], keepdims: bool, get: Selection
+    shape: tuple[int, ...], axes: tuple[int, ...], keepdims: bool, selection: Selection
 ) -> tuple[Selection | None, Selection]:
     """Return what of an operand a selection of its reduction needs.
 
@@ -53,11 +53,11 @@ def restricted(
     """
     maps: list[AxisMap] = [DimensionMap(axis, 0, 1) for axis in range(len(shape))]
     lengths = list(shape)
-    rest = list(get.maps)
+    rest = list(selection.maps)
     kept = [axis for axis in range(len(shape)) if axis not in axes]
     for number, axis in enumerate(kept):
         place = axis if keepdims else number
-        found = _touched(get.maps[place], get, shape[axis])
+        found = _touched(selection.maps[place], selection, shape[axis])
         if found is not None:
             positions, rest[place] = found
             if isinstance(positions, slice):
@@ -67,14 +67,14 @@ def restricted(
                 maps[axis] = ArrayMap((axis,), positions)
                 lengths[axis] = positions.size
     if tuple(lengths) == shape:
-        return None, get
-    return Selection(tuple(lengths), tuple(maps)), Selection(get.shape, tuple(rest))
+        return None, selection
+    return Selection(tuple(lengths), tuple(maps)), Selection(selection.shape, tuple(rest))
 
 
-def narrow_reduced(node: AlongAxes | Reduce, get: Selection) -> Generator[Any, Node, Node]:
+def narrow_reduced(node: AlongAxes | Reduce, selection: Selection) -> Generator[Any, Node, Node]:
     """Hand a selection of a node that reduces an operand down to that: see `Node.narrow`."""
     operand = node.operand
-    wanted, rest = restricted(operand.shape, node.axes, node.keepdims, get)
+    wanted, rest = restricted(operand.shape, node.axes, node.keepdims, selection)
     if wanted is not None:
         # Where a reduced axis has no length there is nothing to be handed down.
         empty = 0 in wanted.shape
@@ -83,7 +83,7 @@ def narrow_reduced(node: AlongAxes | Reduce, get: Selection) -> Generator[Any, N
 
 
 def _touched(
-    m: AxisMap, get: Selection, length: int
+    m: AxisMap, selection: Selection, length: int
 ) -> tuple[slice | np.ndarray[tuple[int, ...], np.dtype[np.intp]], AxisMap] | None:
     """Return which positions of an axis a map touches, ascending, and the map to these.
 
@@ -96,7 +96,7 @@ def _touched(
         if positions.size == length:
             return None
         return positions, ArrayMap(m.dims, where.reshape(m.index.shape))
-    n = get.shape[m.dim]
+    n = selection.shape[m.dim]
     if n == length and abs(m.step) == 1:
         return None
     low = min(m.start, m.start + m.step * (n - 1))

@@ -26,7 +26,7 @@ class Unknown(Exception):  # noqa: N818 - nobody sees it
 
 def told_of_piece(piece: Piece) -> Iterator[Told]:
     """Yield what a piece is made of."""
-    yield f"put {text_of(piece.put)} {[name_of(step) for step in piece.steps]}"
+    yield f"put {text_of(piece.out_selection)} {[name_of(step) for step in piece.steps]}"
     if isinstance(piece, Read):
         yield piece
         return

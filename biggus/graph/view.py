@@ -100,17 +100,19 @@ class View(Node):
             return False
         return lies_flat(selection.bounding_box()[0], self.base.shape)
 
-    def stream(self, get: Selection) -> Stream:
-        return self.base.stream(self.selection.compose(get))
+    def stream(self, selection: Selection) -> Stream:
+        return self.base.stream(self.selection.compose(selection))
 
-    def narrow(self, get: Selection) -> Generator[Any, Node, Node]:
-        return (yield self.base, self.selection.compose(get))
+    def narrow(self, selection: Selection) -> Generator[Any, Node, Node]:
+        return (yield self.base, self.selection.compose(selection))
 
-    def parts(self, get: Selection, put: Selection, steps: Steps = None) -> Iterable[Piece | Part]:
-        return self.children[0].parts(self.selection.compose(get), put, steps)
+    def parts(
+        self, selection: Selection, out_selection: Selection, steps: Steps = None
+    ) -> Iterable[Piece | Part]:
+        return self.children[0].parts(self.selection.compose(selection), out_selection, steps)
 
-    def told(self, get: Selection) -> Iterable[Told]:
-        return ((self.base, self.selection.compose(get)),)
+    def told(self, selection: Selection) -> Iterable[Told]:
+        return ((self.base, self.selection.compose(selection)),)
 
     def tile_edges(self) -> Generator[Any, Any, tuple[Lengths, ...]]:
         found: list[Lengths] = [max(1, n) for n in self.shape]
@@ -140,9 +142,9 @@ class CutOut(Walk[Node]):
 
     def answer(self, *ask: Any) -> Any:
         """Return the node of a selection, or what finds it."""
-        node, get = ask
-        found = node.narrow(get)
-        return select(node, get) if found is None else found
+        node, selection = ask
+        found = node.narrow(selection)
+        return select(node, selection) if found is None else found
 
 
 def seen_through(m: DimensionMap, n: int, edges: Edges) -> int | tuple[int, ...]:

@@ -1,7 +1,7 @@
 """Resolving: a selection cut at edges, so that each part touches one piece.
 
-A part is a pair of selections over the same dims: `get`, of the array that is
-read, and `put`, of the result.  Cutting narrows both alike, so whatever a key
+A part is a pair of selections over the same dims: `selection`, of the array that is
+read, and `out_selection`, of the result.  Cutting narrows both alike, so whatever a key
 looked like, a part always says where its elements come from and where they go.
 
 Pure: knows no source and reads nothing.  The cost is that of the pieces that
@@ -28,46 +28,50 @@ class Part(NamedTuple):
     piece: int
     """The number of the piece of the axis that they lie in."""
 
-    get: Selection
+    selection: Selection
     """Where they come from."""
 
-    put: Selection
+    out_selection: Selection
     """Where they go."""
 
 
-def split(get: Selection, put: Selection, axis: int, edges: Edges) -> Iterator[Part]:
+def split(
+    selection: Selection, out_selection: Selection, axis: int, edges: Edges
+) -> Iterator[Part]:
     """Cut a non-empty selection where the edges of `axis` lie.
 
     Yields
     ------
     Part
-        For each piece with a selected element; positions in `get` still count
+        For each piece with a selected element; positions in `selection` still count
         from the start of the axis.
     """
-    m = get.maps[axis]
+    m = selection.maps[axis]
     if type(m) is DimensionMap:
-        yield from _split_strided(get, put, m, edges)
+        yield from _split_strided(selection, out_selection, m, edges)
     elif type(m) is ArrayMap:
-        numbers = laid_out(get, axis, edges.find_all(m.index))
-        yield from split_numbered(get, put, axis, numbers)
+        numbers = laid_out(selection, axis, edges.find_all(m.index))
+        yield from split_numbered(selection, out_selection, axis, numbers)
     else:
-        yield Part(edges.find(m.index), get, put)
+        yield Part(edges.find(m.index), selection, out_selection)
 
 
 def split_all(
-    get: Selection, put: Selection, axes: Sequence[tuple[int, Edges]]
+    selection: Selection, out_selection: Selection, axes: Sequence[tuple[int, Edges]]
 ) -> Iterator[tuple[Selection, Selection]]:
     """Cut a non-empty selection at the edges of several axes."""
     if not axes:
-        yield get, put
+        yield selection, out_selection
         return
     (axis, edges), *rest = axes
-    for part in split(get, put, axis, edges):
-        yield from split_all(part.get, part.put, rest)
+    for part in split(selection, out_selection, axis, edges):
+        yield from split_all(part.selection, part.out_selection, rest)
 
 
-def _split_strided(get: Selection, put: Selection, m: DimensionMap, edges: Edges) -> Iterator[Part]:
-    n = get.shape[m.dim]
+def _split_strided(
+    selection: Selection, out_selection: Selection, m: DimensionMap, edges: Edges
+) -> Iterator[Part]:
+    n = selection.shape[m.dim]
     done = 0
     while done < n:
         position = m.start + m.step * done
@@ -75,13 +79,19 @@ def _split_strided(get: Selection, put: Selection, m: DimensionMap, edges: Edges
         start, stop = edges.bounds(piece)
         after = min(n, m.leaves(start, stop))
         if done == 0 and after == n:
-            yield Part(piece, get, put)
+            yield Part(piece, selection, out_selection)
         else:
-            yield Part(piece, get.restrict(m.dim, done, after), put.restrict(m.dim, done, after))
+            yield Part(
+                piece,
+                selection.restrict(m.dim, done, after),
+                out_selection.restrict(m.dim, done, after),
+            )
         done = after
 
 
-def split_numbered(get: Selection, put: Selection, axis: int, numbers: Positions) -> Iterator[Part]:
+def split_numbered(
+    selection: Selection, out_selection: Selection, axis: int, numbers: Positions
+) -> Iterator[Part]:
     """Cut where the numbers of what index arrays pick differ.
 
     All dims that index arrays tie together are laid out along one new dim, in
@@ -95,10 +105,10 @@ def split_numbered(get: Selection, put: Selection, axis: int, numbers: Positions
     numbers : ndarray
         As :func:`laid_out` gives it: for each position the piece that it is in.
     """
-    joint = get.joint_dims(axis)
-    lengths = tuple([get.shape[dim] for dim in joint])
+    joint = selection.joint_dims(axis)
+    lengths = tuple([selection.shape[dim] for dim in joint])
     if (numbers == numbers[0]).all():
-        yield Part(int(numbers[0]), get, put)
+        yield Part(int(numbers[0]), selection, out_selection)
         return
     small = _small(numbers)
     order = np.argsort(small, kind="stable")
@@ -111,21 +121,23 @@ def split_numbered(get: Selection, put: Selection, axis: int, numbers: Positions
         if len(joint) == 1 and last - first == stop - start - 1:
             dim = joint[0]
             yield Part(
-                number, get.restrict(dim, first, last + 1), put.restrict(dim, first, last + 1)
+                number,
+                selection.restrict(dim, first, last + 1),
+                out_selection.restrict(dim, first, last + 1),
             )
             continue
         coordinates = np.unravel_index(order[start:stop], lengths)
-        narrow = _pick(get.shape, joint, coordinates)
-        yield Part(number, get.compose(narrow), put.compose(narrow))
+        narrow = _pick(selection.shape, joint, coordinates)
+        yield Part(number, selection.compose(narrow), out_selection.compose(narrow))
 
 
-def laid_out(get: Selection, axis: int, positions: Positions) -> Positions:
+def laid_out(selection: Selection, axis: int, positions: Positions) -> Positions:
     """Lay positions along a gathered axis out over all dims that are tied to its own, in a row."""
-    m = get.maps[axis]
+    m = selection.maps[axis]
     assert type(m) is ArrayMap
-    joint = get.joint_dims(axis)
+    joint = selection.joint_dims(axis)
     spread = tuple([slice(None) if dim in m.dims else None for dim in joint])
-    return np.broadcast_to(positions[spread], [get.shape[dim] for dim in joint]).ravel()
+    return np.broadcast_to(positions[spread], [selection.shape[dim] for dim in joint]).ravel()
 
 
 def _small(numbers: Positions) -> np.ndarray[tuple[int, ...], np.dtype[Any]]:

@@ -58,7 +58,7 @@ def footprint(schedule: Schedule) -> Footprint:
 
 
 def _kept_bytes(entry: Entry) -> int:
-    return values_bytes(entry.node, math.prod(entry.get.shape))
+    return values_bytes(entry.node, math.prod(entry.selection.shape))
 
 
 def _of_entry(entry: Entry) -> Footprint:
@@ -71,7 +71,7 @@ def _of_entry(entry: Entry) -> Footprint:
     if entry.operands:
         # Masks are joined, and what is computed may be cast.
         return Footprint(kept + (2 * kept if entry.node.masked else kept), kept)
-    return _of_pieces(entry.node, entry.get, kept)
+    return _of_pieces(entry.node, entry.selection, kept)
 
 
 def streamed_footprint(node: Node, size: int) -> Footprint:
@@ -89,11 +89,11 @@ def values_bytes(node: Node, size: int) -> int:
     return size * (node.dtype.itemsize + node.masked)
 
 
-def _of_pieces(node: Node, get: Selection, kept: int) -> Footprint:
+def _of_pieces(node: Node, selection: Selection, kept: int) -> Footprint:
     if isinstance(node, Leaf) and node.source.in_memory:
         return Footprint(kept, kept)
-    everything = Selection.identity(get.shape)
-    pieces = list(itertools.islice(pieces_of(node, get, everything), _MOST_PIECES))
+    everything = Selection.identity(selection.shape)
+    pieces = list(itertools.islice(pieces_of(node, selection, everything), _MOST_PIECES))
     under_way = _under_way(pieces)
     return Footprint(under_way if len(pieces) == 1 else under_way + kept, kept)
 
@@ -120,7 +120,7 @@ def piece_bytes(piece: Piece) -> int:
     """Return the most memory that a piece takes while it is read or computed."""
     if isinstance(piece, Read):
         read = piece.source.peak_bytes(piece.box)
-        size = math.prod(piece.put.shape)
+        size = math.prod(piece.out_selection.shape)
         return read + sum(2 * size * (step.dtype.itemsize + step.masked) for step in piece.steps)
     assert isinstance(piece, Combination)
     found = footprint(Schedule(piece.operands))
@@ -134,7 +134,7 @@ def _working_of(piece: Combination) -> int:
     if piece.function is not None:
         done.append(piece.function)
         if len(piece.operands) == 1:
-            [(node, get)] = piece.operands
-            working = _WORKING * values_bytes(node, math.prod(get.shape))
-    size = math.prod(piece.put.shape)
+            [(node, selection)] = piece.operands
+            working = _WORKING * values_bytes(node, math.prod(selection.shape))
+    size = math.prod(piece.out_selection.shape)
     return working + 2 * size * max([step.dtype.itemsize for step in done], default=0)

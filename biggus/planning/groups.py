@@ -256,15 +256,15 @@ class Group:
 
     def _peak(self, streamed: bool = False) -> int:
         box = self._largest()
-        get = Selection.of_box(box)
-        if 0 in get.shape:
+        selection = Selection.of_box(box)
+        if 0 in selection.shape:
             return 0
-        size = math.prod(get.shape)
+        size = math.prod(selection.shape)
         if streamed:
             [node] = self.nodes
             peak, kept = streamed_footprint(node, size)
         else:
-            peak, kept = footprint(Schedule([(node, get) for node in self.nodes]))
+            peak, kept = footprint(Schedule([(node, selection) for node in self.nodes]))
         working = merged = 0
         for reduction in self.reductions:
             # Cells are laid out in C order, where they do not lie so.

@@ -31,9 +31,9 @@ def narrowed(work: Work) -> Work:
     blocks = []
     for block in work.blocks:
         cut_out = CutOut()
-        nodes = [closed(cut_out(opened(node), block.get)) for node in block.nodes]
-        get = Selection.identity(block.get.shape)
-        blocks.append(block._replace(nodes=tuple(map(intern, nodes)), get=get))
+        nodes = [closed(cut_out(opened(node), block.selection)) for node in block.nodes]
+        selection = Selection.identity(block.selection.shape)
+        blocks.append(block._replace(nodes=tuple(map(intern, nodes)), selection=selection))
     shared = [window.shared for window in windows.values() if window.shared is not None]
     return Work(tuple(blocks), tuple([Shared(intern(node), box) for node, box in shared]))
 
@@ -55,20 +55,20 @@ class _Window(View):
         self._small = small = CutOut()(node, Selection.of_box(self._box))
         self.shared: Shared | None = None
         """What is to be shared of what is sent."""
-        base, get = small, Selection.identity(small.shape)
+        base, selection = small, Selection.identity(small.shape)
         if isinstance(small, View):
-            base, get = small.base, small.selection
-        box, _ = get.bounding_box()
+            base, selection = small.base, small.selection
+        box, _ = selection.bounding_box()
         if not isinstance(base, Elementwise) and all(s.step == 1 for s in box):
             self.shared = Shared(base, box)
 
-    def narrow(self, get: Selection) -> None:  # type: ignore[override]  # noqa: ARG002 - as others
+    def narrow(self, selection: Selection) -> None:  # type: ignore[override]  # noqa: ARG002 - as others
         return None
 
-    def seen(self, get: Selection) -> Node:
+    def seen(self, selection: Selection) -> Node:
         """Return the node of a selection: of the box, if that holds it."""
-        box, local = get.bounding_box()
+        box, local = selection.bounding_box()
         if not holds(self._box, box):
-            return CutOut()(self.base, get)
+            return CutOut()(self.base, selection)
         there = Selection.of_box(within(box, self._box))
         return select(self._small, there.compose(local))

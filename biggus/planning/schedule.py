@@ -36,7 +36,7 @@ class Kept(Protocol):
     def holds(self, node: Node, spread: bool) -> bool:
         """Tell whether values of a node are kept, where they are spread or are not."""
 
-    def knows(self, node: Node, get: Selection) -> bool:
+    def knows(self, node: Node, selection: Selection) -> bool:
         """Tell whether those of a selection have been computed."""
 
 
@@ -46,7 +46,7 @@ class Entry:
     Attributes
     ----------
     node : Node
-    get : Selection
+    selection : Selection
         Which values of it.
     operands : tuple of int
         The numbers of the entries that it is computed from.
@@ -60,19 +60,19 @@ class Entry:
         How often it is an operand, or asked for.
     """
 
-    __slots__ = ("get", "kept", "node", "operands", "piece", "reads", "uses")
+    __slots__ = ("kept", "node", "operands", "piece", "reads", "selection", "uses")
 
     def __init__(
         self,
         node: Node,
-        get: Selection,
+        selection: Selection,
         operands: Sequence[int] = (),
         reads: list[Read] | None = None,
         piece: Combination | None = None,
         kept: bool = False,
     ) -> None:
         self.node = node
-        self.get = get
+        self.selection = selection
         self.operands = tuple(operands)
         self.reads = reads
         self.piece = piece
@@ -137,14 +137,14 @@ class Schedule(Walk[int]):
 
     def answer(self, *ask: Any) -> int | Generator[Any, int, int]:
         """Return the number of the entry of a selection of a node that is no view."""
-        node, get = ask
+        node, selection = ask
         if id(node) not in self._apart:
-            needs = node.needs(get)
+            needs = node.needs(selection)
             if needs is not None:
-                return self._computed(node, get, needs)
+                return self._computed(node, selection, needs)
             if node.combined:
-                return self._of_pieces(node, get)
-        return self._add(Entry(node, get))
+                return self._of_pieces(node, selection)
+        return self._add(Entry(node, selection))
 
     def _add(self, entry: Entry) -> int:
         for number in entry.operands:
@@ -157,7 +157,7 @@ class Schedule(Walk[int]):
         return number
 
     def _computed(
-        self, node: Node, get: Selection, needs: Sequence[tuple[Node, Selection]]
+        self, node: Node, selection: Selection, needs: Sequence[tuple[Node, Selection]]
     ) -> Generator[Any, int, int]:
         kept = self._kept
         operands = []
@@ -169,17 +169,17 @@ class Schedule(Walk[int]):
                     operands.append(self._add(Entry(*ask, kept=True)))
                     continue
             operands.append((yield ask))
-        return self._add(Entry(node, get, operands))
+        return self._add(Entry(node, selection, operands))
 
-    def _of_pieces(self, node: Node, get: Selection) -> Generator[Any, int, int]:
-        everything = Selection.identity(get.shape)
-        pieces = pieces_of(node, get, everything)
+    def _of_pieces(self, node: Node, selection: Selection) -> Generator[Any, int, int]:
+        everything = Selection.identity(selection.shape)
+        pieces = pieces_of(node, selection, everything)
         first = next(pieces)
-        alone = first.put is everything  # not cut anywhere: there is no other
+        alone = first.out_selection is everything  # not cut anywhere: there is no other
         if alone and isinstance(first, Read):
-            return self._add(Entry(node, get))
+            return self._add(Entry(node, selection))
         reads: list[Read] = []
-        number = -1 if alone else self._add(Entry(node, get, reads=reads))
+        number = -1 if alone else self._add(Entry(node, selection, reads=reads))
         for piece in itertools.chain([first], pieces):
             if isinstance(piece, Read):
                 reads.append(piece)
@@ -188,12 +188,12 @@ class Schedule(Walk[int]):
             operands = yield from answers([past_views(*ask) for ask in piece.operands])
             if not alone:
                 operands.insert(0, number)
-            number = self._add(Entry(node, get, operands, piece=piece))
+            number = self._add(Entry(node, selection, operands, piece=piece))
         return number
 
 
-def past_views(node: Node, get: Selection) -> tuple[Node, Selection]:
+def past_views(node: Node, selection: Selection) -> tuple[Node, Selection]:
     """Return the same selection of a node that is no view."""
     if isinstance(node, View):
-        return node.base, node.selection.compose(get)
-    return node, get
+        return node.base, node.selection.compose(selection)
+    return node, selection

@@ -106,12 +106,12 @@ class SharedScan:
         first, *others = task.parts
         if not others or first.idle:
             return ()
-        get = Selection.of_box(first.box)
+        selection = Selection.of_box(first.box)
         # Of what the leader has been found to have no need, it reads nothing.
         wanted = read_regions_of(self.lead.wanted_of(first))
         return tuple(
             [
-                Shared(base, seen.compose(get).bounding_box()[0])
+                Shared(base, seen.compose(selection).bounding_box()[0])
                 for base, seen in self._shared
                 if id(base) in wanted
             ]
@@ -153,9 +153,11 @@ class SharedScan:
         """Find what is to be kept for all blocks, and what that takes."""
         found = {}
         for node in itertools.chain(*[group.nodes for group in self.groups]):
-            for base, get in repeated_in(node):
-                found[id(base), key_of(get)] = (base, get)
-        nbytes = sum(values_bytes(base, math.prod(get.shape)) for base, get in found.values())
+            for base, selection in repeated_in(node):
+                found[id(base), key_of(selection)] = (base, selection)
+        nbytes = sum(
+            values_bytes(base, math.prod(selection.shape)) for base, selection in found.values()
+        )
         room = self.memory - self.state - self.peak
         if nbytes <= min(room, self.memory // _KEPT):
             self.repeated = list(found.values())

@@ -79,7 +79,7 @@ class BlockWork(NamedTuple):
     nodes: tuple[Node, ...]
     """What is computed, each once: they may have parts in common."""
 
-    get: Selection
+    selection: Selection
     """Which block of them."""
 
     accumulations: tuple[Accumulation, ...]

@@ -137,19 +137,19 @@ def read_regions_of(nodes: Sequence[Node]) -> dict[int, ReadRegion]:
     in_memory: Walk[bool] = Walk("in_memory")
     waiting = [(node, Selection.identity(node.shape)) for node in reversed(nodes)]
     while waiting:
-        node, get = waiting.pop()
-        node, get = past_views(node, get)
-        key = (id(node), key_of(get))
+        node, selection = waiting.pop()
+        node, selection = past_views(node, selection)
+        key = (id(node), key_of(selection))
         if key in seen:
             continue
         seen.add(key)
-        needs = node.needs(get)
+        needs = node.needs(selection)
         if needs is not None:
             pairs = zip(node.children, needs, strict=True)
             whole = [ask for child, ask in pairs if child.shape == node.shape]
             waiting.extend(reversed(whole))
         elif id(node) not in found and not isinstance(node, AlongAxes) and not in_memory(node):
-            found[id(node)] = ReadRegion.of(node, get)
+            found[id(node)] = ReadRegion.of(node, selection)
     return found
 
 
@@ -159,9 +159,9 @@ def repeated_in(node: Node) -> Iterator[tuple[Node, Selection]]:
     for each in ordered([node], _computed_from):
         for child in () if isinstance(each, View) else _computed_from(each):
             if is_spread(child):
-                base, get = narrowed(child, Selection.identity(each.shape))
+                base, selection = narrowed(child, Selection.identity(each.shape))
                 if not in_memory(base):
-                    yield base, get
+                    yield base, selection
 
 
 def _computed_from(node: Node) -> Sequence[Node]:

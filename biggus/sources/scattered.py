@@ -76,19 +76,19 @@ class Stored(NamedTuple):
 
 
 def cut_scattered(
-    get: Selection, put: Selection, stored: Stored
+    selection: Selection, out_selection: Selection, stored: Stored
 ) -> Iterator[tuple[Selection, Selection]]:
     """Cut a non-empty selection with index arrays into what one read each should give."""
-    groups = _groups(get, stored.itemsize)
+    groups = _groups(selection, stored.itemsize)
     alone = all(len(group.axes) == 1 for group in groups)
-    levels = _chosen(groups, _Cost(get, stored), alone and not stored.flat)
+    levels = _chosen(groups, _Cost(selection, stored), alone and not stored.flat)
     numbered = [
         (group.axes[0], _numbers_of(level))
         for group, level in zip(groups, levels, strict=True)
         if level.clusters > 1
     ]
-    for part_get, part_put in _cut(get, put, numbered):
-        yield from _in_parts(part_get, part_put, stored)
+    for part, part_out in _cut(selection, out_selection, numbered):
+        yield from _in_parts(part, part_out, stored)
 
 
 class _Level(NamedTuple):
@@ -166,13 +166,13 @@ class _Group:
     The first level has the points themselves, in runs of neighbours; the last one cluster.
     """
 
-    def __init__(self, get: Selection, axes: tuple[int, ...], itemsize: int) -> None:
+    def __init__(self, selection: Selection, axes: tuple[int, ...], itemsize: int) -> None:
         self.axes = axes
         places = []
         for axis in axes:
-            m = get.maps[axis]
+            m = selection.maps[axis]
             assert type(m) is ArrayMap
-            places.append(laid_out(get, axis, m.index))
+            places.append(laid_out(selection, axis, m.index))
         lows = tuple([place.min(keepdims=True) for place in places])
         highs = tuple([place.max(keepdims=True) for place in places])
         lengths = [int(high[0]) - int(low[0]) + 1 for low, high in zip(lows, highs, strict=True)]
@@ -212,25 +212,26 @@ def _in_cells(level: _Level, itemsize: int) -> Iterator[_Level]:
         bits += 1
 
 
-def _groups(get: Selection, itemsize: int) -> list[_Group]:
+def _groups(selection: Selection, itemsize: int) -> list[_Group]:
     tied: dict[tuple[int, ...], list[int]] = {}
-    for axis, m in enumerate(get.maps):
+    for axis, m in enumerate(selection.maps):
         if type(m) is ArrayMap:
-            tied.setdefault(get.joint_dims(axis), []).append(axis)
-    return [_Group(get, tuple(axes), itemsize) for axes in tied.values()]
+            tied.setdefault(selection.joint_dims(axis), []).append(axis)
+    return [_Group(selection, tuple(axes), itemsize) for axes in tied.values()]
 
 
 class _Cost:
     """What reads cost, in bytes that could be read instead, about."""
 
-    def __init__(self, get: Selection, stored: Stored) -> None:
+    def __init__(self, selection: Selection, stored: Stored) -> None:
         self._itemsize = stored.itemsize
         self._costs = OF_FILE if stored.flat else OF_OBJECT
-        steps = [abs(m.step) if type(m) is DimensionMap else 1 for m in get.maps]
+        steps = [abs(m.step) if type(m) is DimensionMap else 1 for m in selection.maps]
         strides = strides_of(stored.shape)
         self._paces = [step * n * stored.itemsize for step, n in zip(steps, strides, strict=True)]
         self._lengths = [
-            float(get.shape[m.dim]) if type(m) is DimensionMap else 1.0 for m in get.maps
+            float(selection.shape[m.dim]) if type(m) is DimensionMap else 1.0
+            for m in selection.maps
         ]
 
     def __call__(self, chosen: Sequence[_Choice]) -> float:
@@ -292,29 +293,29 @@ def _descended(
 
 
 def _cut(
-    get: Selection, put: Selection, numbered: Sequence[tuple[int, Positions]]
+    selection: Selection, out_selection: Selection, numbered: Sequence[tuple[int, Positions]]
 ) -> Iterator[tuple[Selection, Selection]]:
     """Cut at the numbers of the clusters of one group after the other."""
     if not numbered:
-        yield get, put
+        yield selection, out_selection
         return
     (axis, numbers), *rest = numbered
-    for part in split_numbered(get, put, axis, numbers):
-        yield from _cut(part.get, part.put, rest)
+    for part in split_numbered(selection, out_selection, axis, numbers):
+        yield from _cut(part.selection, part.out_selection, rest)
 
 
 def _in_parts(
-    get: Selection, put: Selection, stored: Stored
+    selection: Selection, out_selection: Selection, stored: Stored
 ) -> Iterator[tuple[Selection, Selection]]:
     """Cut what is long, along the first axis where it can be."""
-    lengths = box_shape(get.bounding_box()[0])
+    lengths = box_shape(selection.bounding_box()[0])
     nbytes = math.prod(lengths) * stored.itemsize
     axis = next((axis for axis, n in enumerate(lengths) if n > 1), None)
     if axis is None or nbytes <= PART_BYTES:
-        yield get, put
+        yield selection, out_selection
         return
-    m = get.maps[axis]
+    m = selection.maps[axis]
     step = abs(m.step) if type(m) is DimensionMap else 1
     edges = RegularEdges(stored.shape[axis], max(1, PART_BYTES * lengths[axis] // nbytes) * step)
-    for part in split(get, put, axis, edges):
-        yield from _in_parts(part.get, part.put, stored)
+    for part in split(selection, out_selection, axis, edges):
+        yield from _in_parts(part.selection, part.out_selection, stored)

@@ -36,12 +36,14 @@ def test_parts_make_up_the_whole(data):
     values = np.arange(1, int(np.prod(shape)) + 1).reshape(shape)
     right = np.asarray(values[key])
     assume(0 < right.size < 10_000)
-    get = numpy_selection(key, shape)
+    selection = numpy_selection(key, shape)
     result = np.zeros(right.shape, int)
     written = np.zeros(right.shape, int)
     pieces = set()
-    for part_get, part_put in split_all(get, Selection.identity(get.shape), list(enumerate(axes))):
-        box, local = part_get.bounding_box()
+    for part, part_out in split_all(
+        selection, Selection.identity(selection.shape), list(enumerate(axes))
+    ):
+        box, local = part.bounding_box()
         numbers = tuple(edges.find(s.start) for edges, s in zip(axes, box, strict=True))
         for edges, s, number in zip(axes, box, numbers, strict=True):
             start, stop = edges.bounds(number)
@@ -49,8 +51,8 @@ def test_parts_make_up_the_whole(data):
         assert numbers not in pieces
         pieces.add(numbers)
         found = local.take_from(values[box])
-        part_put.put_into(result, found)
-        part_put.put_into(written, np.ones_like(found))
+        part_out.put_into(result, found)
+        part_out.put_into(written, np.ones_like(found))
     np.testing.assert_array_equal(result, right)
     assert (written == 1).all()
     touched = {
@@ -62,9 +64,9 @@ def test_parts_make_up_the_whole(data):
 
 
 def test_a_long_stride_visits_only_the_pieces_it_lands_in():
-    get = numpy_selection(slice(None, None, 2**20), (2**40,))
-    put = Selection.identity(get.shape)
-    parts = split(get.restrict(0, 0, 3), put, 0, RegularEdges(2**40, 256))
+    selection = numpy_selection(slice(None, None, 2**20), (2**40,))
+    out_selection = Selection.identity(selection.shape)
+    parts = split(selection.restrict(0, 0, 3), out_selection, 0, RegularEdges(2**40, 256))
     assert [part.piece for part in parts] == [0, 2**12, 2**13]
 
 

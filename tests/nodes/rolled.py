@@ -24,10 +24,10 @@ class Rolled(Derived):
     def signature(self):
         return (Rolled, self.shift, self.axis)
 
-    def parts(self, get, put, steps=None):
+    def parts(self, selection, out_selection, steps=None):
         [operand] = self.children
         length = self.shape[self.axis]
         edges = IrregularEdges.of_lengths([self.shift, length - self.shift])
-        for number, part, part_put in split(get, put, self.axis, edges):
+        for number, part, part_out in split(selection, out_selection, self.axis, edges):
             offset = self.shift if number else self.shift - length
-            yield Part(operand, part.shift(self.axis, offset), part_put, steps)
+            yield Part(operand, part.shift(self.axis, offset), part_out, steps)

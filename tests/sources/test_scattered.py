@@ -74,10 +74,10 @@ def test_runs_that_reach_over_the_cells_of_others_are_read_once(monkeypatch):
     points = {(int(row), int(row + along) % 4000) for row in rows for along in range(20)}
     points |= {(int(row), int(3999 - row - along) % 4000) for row in rows for along in range(20)}
     key = tuple(np.array(sorted(points)).T)
-    get = numpy_selection(key, (4000, 4000))
+    selection = numpy_selection(key, (4000, 4000))
     read = np.zeros((4000, 4000), "u1")
     for part, _ in cut_scattered(
-        get, Selection.identity(get.shape), Stored((4000, 4000), 8, flat=False)
+        selection, Selection.identity(selection.shape), Stored((4000, 4000), 8, flat=False)
     ):
         read[part.bounding_box()[0]] += 1
     assert read[key].min() == read.max() == 1
@@ -86,37 +86,39 @@ def test_runs_that_reach_over_the_cells_of_others_are_read_once(monkeypatch):
 @given(st.data())
 def test_each_element_is_read_once_at_most_and_none_outside_of_what_is_touched(data):
     shape = data.draw(strategies.shapes(min_dims=1, max_dims=4, min_side=1, max_side=12))
-    get = data.draw(scattered_keys(shape))
-    assume(0 < math.prod(get.shape) < 10_000)
+    selection = data.draw(scattered_keys(shape))
+    assume(0 < math.prod(selection.shape) < 10_000)
     flat = data.draw(st.booleans())
     values = np.arange(1, math.prod(shape) + 1).reshape(shape)
-    right = get.take_from(values)
-    result, written, read = (np.zeros(s, int) for s in (get.shape, get.shape, shape))
+    right = selection.take_from(values)
+    result, written, read = (np.zeros(s, int) for s in (selection.shape, selection.shape, shape))
     calls = 0
     with pytest.MonkeyPatch.context() as patch:
         limits = {name: data.draw(limit) for name, limit in LIMITS.items()}
         for name, value in limits.items():
             patch.setattr(f"biggus.sources.scattered.{name}", value)
         patch.setattr("biggus.sources.scattered._FEW_POINTS", data.draw(st.sampled_from([1, 1000])))
-        parts = cut_scattered(get, Selection.identity(get.shape), Stored(shape, 8, flat))
-        for part_get, part_put in parts:
-            box, local = part_get.bounding_box()
+        parts = cut_scattered(
+            selection, Selection.identity(selection.shape), Stored(shape, 8, flat)
+        )
+        for part, part_out in parts:
+            box, local = part.bounding_box()
             calls += 1
             nbytes = 8 * math.prod(box_shape(box))
             assert nbytes <= max(8, limits["PART_BYTES"])
             read[box] += 1
             found = local.take_from(values[box])
-            part_put.put_into(result, found)
-            part_put.put_into(written, np.ones_like(found))
+            part_out.put_into(result, found)
+            part_out.put_into(written, np.ones_like(found))
     np.testing.assert_array_equal(result, right)
     assert (written == 1).all()
     assert read.max() == 1
-    box, _ = get.bounding_box()
+    box, _ = selection.bounding_box()
     outside = np.ones(shape, bool)
     outside[box] = False
     assert not read[outside].any()
     wanted = len(np.unique(right))
-    if not flat and not tied(get) and read.sum() == wanted and calls <= limits["MANY_READS"]:
+    if not flat and not tied(selection) and read.sum() == wanted and calls <= limits["MANY_READS"]:
         return  # what is wanted and no more, in a few reads
     # To read all that is touched, in parts, is one way to do it.
     part = limits["PART_BYTES"]
@@ -127,12 +129,12 @@ def test_each_element_is_read_once_at_most_and_none_outside_of_what_is_touched(d
     assert calls * call + 8 * read.sum() <= most + 4 * call * 8 * read.sum() / part
 
 
-def gathered(get):
-    return [axis for axis, m in enumerate(get.maps) if isinstance(m, ArrayMap)]
+def gathered(selection):
+    return [axis for axis, m in enumerate(selection.maps) if isinstance(m, ArrayMap)]
 
 
-def tied(get):
-    joint = [get.joint_dims(axis) for axis in gathered(get)]
+def tied(selection):
+    joint = [selection.joint_dims(axis) for axis in gathered(selection)]
     return len(set(joint)) < len(joint)
 
 
