@@ -45,6 +45,8 @@ class record:  # noqa: N801 - used as a context manager, as `set_options` is
     ------
     OutputError
         If the file cannot be written.
+    PolicyError
+        If tiles are read whose operator forbids it; see ``permission`` of :func:`biggus.open`.
     StudyError
         If a source is read that has no token, or changes meanwhile; or if another study is
         being recorded or replayed.

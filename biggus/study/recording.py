@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from biggus import watching
-from biggus.errors import BiggusError, SourceChangedError, StudyError, format_box
+from biggus.errors import BiggusError, PolicyError, SourceChangedError, StudyError, format_box
 from biggus.flight import SingleFlight
 from biggus.sources import studying
 from biggus.sources.base import Source, read
@@ -211,6 +211,8 @@ class Recorded(Chunkwise):
         return decoded(b"".join(kept.pieces()), self.dtype, shape)
 
     def _note(self) -> None:
+        if self.no_bulk is not None:
+            raise PolicyError(f"{self.name}: {self.no_bulk}")
         if self.token is None:
             remedy = "open it with biggus.open, or give it a token= with biggus.ArrayAdapter"
             raise StudyError(

@@ -195,6 +195,13 @@ def test_prefetching_what_must_not_be_is_refused(tmp_path) -> None:
         biggus.prefetch(grid)
 
 
+def test_recording_what_must_not_be_handed_on_in_bulk_is_refused(tmp_path) -> None:
+    bundle = tmp_path / "study.biggus"
+    with pytest.raises(biggus.errors.PolicyError, match="permission=True"), biggus.record(bundle):
+        biggus.open("https://tile.openstreetmap.org/{z}/{x}/{y}.png", zoom=3)[:10].ndarray()
+    assert not bundle.exists()
+
+
 def test_what_lies_in_memory_need_not_be_fetched(tmp_path) -> None:
     cache = biggus.Cache(tmp_path / "cache")
     array = biggus.ArrayAdapter(np.arange(6.0), token="six", cache=cache)
