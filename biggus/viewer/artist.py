@@ -42,6 +42,13 @@ class _Drawn(AxesImage):
         """Return where the part is."""
         return self.part
 
+    def set_data(self, A: Any) -> None:  # noqa: N803 - matplotlib's name
+        """Take other values; colours need no mask, which costs an eighth of a frame."""
+        super().set_data(A)
+        values = self.get_array()
+        if np.ndim(values) == 3 and not np.ma.is_masked(values):
+            self._A = np.ma.getdata(values)
+
 
 class ArrayImage(AxesImage):
     """An image of which only what is on the screen is read; made by :func:`biggus.imshow`.
