@@ -25,7 +25,7 @@ class Computed(NamedTuple):
     """What has come of a part of a task."""
 
     partials: list[list[list[Partial]]]
-    """For each reduction and cell the partial result of each aggregator."""
+    """For each reduction and reduction block the partial result of each aggregator."""
 
     outputs: list[Values]
     """For each output its values in the block; not to be written to."""
@@ -39,13 +39,13 @@ def compute(work: Work, repeated: Repeated | None = None) -> list[Computed]:
 
 def _computed(work: BlockWork, shared: SharedReads, repeated: Repeated | None) -> Computed:
     nodes = work.nodes
-    wanted = [nodes[each.node] for each in work.accumulations if each.cells and not each.streamed]
+    wanted = [nodes[each.node] for each in work.accumulations if each.blocks and not each.streamed]
     wanted += [nodes[number] for number in work.outputs]
     schedule = Schedule([(node, work.selection) for node in wanted], shared.boxes, repeated)
     values = carried_out(schedule, shared.block, repeated)
     found: list[list[list[Partial]]] = []
     for accumulation in work.accumulations:
-        if not accumulation.cells:
+        if not accumulation.blocks:
             found.append([])
         elif accumulation.streamed:
             found.append(_streamed(accumulation, nodes[accumulation.node].stream(work.selection)))
@@ -56,16 +56,16 @@ def _computed(work: BlockWork, shared: SharedReads, repeated: Repeated | None) -
 
 def _streamed(accumulation: Accumulation, stream: Stream) -> list[list[Partial]]:
     aggregators, axes = accumulation.aggregators, accumulation.axes
-    [(_, origin)] = accumulation.cells
+    [(_, origin)] = accumulation.blocks
     return [partials(aggregators, stream, axes, origin, accumulation.plain)]
 
 
 def _accumulated(accumulation: Accumulation, values: Values) -> list[list[Partial]]:
     aggregators, axes = accumulation.aggregators, accumulation.axes
     found = []
-    for box, origin in accumulation.cells:
-        cell = values if box_shape(box) == values.shape else values[box]
-        found.append(partials(aggregators, cell, axes, origin, accumulation.plain))
+    for box, origin in accumulation.blocks:
+        block = values if box_shape(box) == values.shape else values[box]
+        found.append(partials(aggregators, block, axes, origin, accumulation.plain))
     return found
 
 

@@ -14,22 +14,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from biggus import options
-from biggus.engine.kept_partials import keeping_of
+from biggus.engine.partial_cache import partial_cache_of
 from biggus.engine.passes import Passes, Stage
 from biggus.engine.repeated import Repeated
 from biggus.engine.running import most_at_once
 from biggus.graph import Combination, Leaf, Node, Read, key_of, pieces_of
 from biggus.indexing.grid import Grid
 from biggus.indexing.selection import Selection
-from biggus.planning import PassPlan, Plan, Schedule, convoys_of
+from biggus.planning import PassPlan, Plan, Schedule, shared_scans_of
 from biggus.sources.base import Source, box_shape, holds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from biggus.engine.kept_partials import Keeping
+    from biggus.engine.partial_cache import PartialCache
     from biggus.graph import Reduce
-    from biggus.planning import Cell, SharedScan, Task, Wanted
+    from biggus.planning import ReductionBlock, SharedScan, Task, Wanted
     from biggus.sources.base import Box, Chunks, Values
 
 
@@ -45,7 +45,7 @@ def estimate(nodes: Sequence[Node]) -> Plan:
     MemoryBudgetError
         If it cannot be computed in the memory that the options allow.
     """
-    estimate = _Rehearsal(nodes, [None] * len(nodes))
+    estimate = _Estimate(nodes, [None] * len(nodes))
     estimate.run()
     sizes = [math.prod(node.shape) * (node.dtype.itemsize + node.masked) for node in nodes]
     return Plan(estimate.found, sum(sizes))
@@ -70,12 +70,12 @@ class _Checked(Passes["Reduce"]):
         return True
 
     def make(self, stage: Stage) -> list[Wanted]:
-        for scan in convoys_of(stage.reductions, stage.outputs, options.current().memory):
+        for scan in shared_scans_of(stage.reductions, stage.outputs, options.current().memory):
             scan.at_once(1)
         return []
 
 
-class _Rehearsal(_Checked):
+class _Estimate(_Checked):
     """Nodes of which all tasks are looked at."""
 
     def __init__(self, nodes: Sequence[Node], grids: Sequence[Chunks | None]) -> None:
@@ -84,7 +84,7 @@ class _Rehearsal(_Checked):
         self._left: dict[int, int] = {}  # passes that a reduction still needs, by its id
 
     def make(self, stage: Stage) -> list[Wanted]:
-        scans = convoys_of(stage.reductions, stage.outputs, options.current().memory)
+        scans = shared_scans_of(stage.reductions, stage.outputs, options.current().memory)
         if scans:
             self.found.append(_estimated(scans))
         further = []
@@ -118,11 +118,12 @@ def _estimated(scans: Sequence[SharedScan]) -> PassPlan:
     for scan in scans:
         at_once = most_at_once(scan)
         before = found.tasks
-        keepings = [
-            [keeping_of(each, asks=False) for each in group.reductions] for group in scan.groups
+        caches = [
+            [partial_cache_of(each, asks=False) for each in group.reductions]
+            for group in scan.groups
         ]
         wanted = _Reads(scan)
-        for task in scan.tasks(_Kept(keepings, found).wanted):
+        for task in scan.tasks(_Kept(caches, found).wanted):
             if task.idle:
                 continue
             found.tasks += 1
@@ -141,15 +142,15 @@ def _estimated(scans: Sequence[SharedScan]) -> PassPlan:
 class _Kept:
     """Asks what is kept, and counts it."""
 
-    def __init__(self, keepings: Sequence[Sequence[Keeping | None]], found: PassPlan) -> None:
-        self._keepings = keepings
+    def __init__(self, caches: Sequence[Sequence[PartialCache | None]], found: PassPlan) -> None:
+        self._caches = caches
         self._found = found
 
-    def wanted(self, group: int, reduction: int, cell: Cell) -> bool:
-        """Tell whether a cell would be computed."""
-        keeping = self._keepings[group][reduction]
-        wanted = keeping is None or keeping.wanted(cell, None)
-        self._found.kept_cells += not wanted
+    def wanted(self, group: int, reduction: int, block: ReductionBlock) -> bool:
+        """Tell whether a reduction block would be computed."""
+        cache = self._caches[group][reduction]
+        wanted = cache is None or cache.wanted(block, None)
+        self._found.kept_blocks += not wanted
         return wanted
 
 
@@ -219,18 +220,18 @@ class _Reads:
     """
 
     def __init__(self, scan: SharedScan) -> None:
-        self._convoy = scan
+        self._scan = scan
         # Whoever computes elsewhere keeps nothing from one task to the next.
         here = options.current().executor is None
         self._repeated = _Noted(scan.repeated if here else ())
 
     def of(self, task: Task) -> Iterator[Read]:
         """Yield what is read for a task."""
-        shared = {each.node: each.box for each in self._convoy.shared(task)}
+        shared = {each.node: each.box for each in self._scan.shared(task)}
         boxes = {id(node): box for node, box in shared.items()}
         for part in task.parts:
             selection = Selection.of_box(part.box)
-            nodes = self._convoy.groups[part.group].wanted_of(part)
+            nodes = self._scan.groups[part.group].wanted_of(part)
             schedule = Schedule([(node, selection) for node in nodes], boxes, self._repeated)
             filling = schedule.before()
             if filling is not None:

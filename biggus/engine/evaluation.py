@@ -11,9 +11,9 @@ from biggus import deadlines, options, progress, watching
 from biggus.engine import reading
 from biggus.engine.dry_run import check
 from biggus.engine.intermediate import IntermediateSource
-from biggus.engine.kept_partials import keeping_of
 from biggus.engine.merging import Merging
 from biggus.engine.missing import telling
+from biggus.engine.partial_cache import partial_cache_of
 from biggus.engine.passes import Passes, Stage
 from biggus.engine.reading import block
 from biggus.engine.result import Result
@@ -21,9 +21,9 @@ from biggus.engine.running import run
 from biggus.engine.spill import Spilled
 from biggus.errors import OfflineError
 from biggus.graph import AlongAxes, Elementwise, Leaf, Reduce, View
-from biggus.indexing.cells import CELL
+from biggus.indexing.reduction_blocks import BLOCK
 from biggus.indexing.selection import Selection
-from biggus.planning import convoys_of, is_plain, is_resident
+from biggus.planning import is_in_memory, is_plain, shared_scans_of
 from biggus.sources.base import whole
 from biggus.statistics import Statistic, partials
 from biggus.threads import interruptible
@@ -34,7 +34,16 @@ if TYPE_CHECKING:
     from biggus.engine.computing import Computed
     from biggus.engine.writing import Writer
     from biggus.graph import Node
-    from biggus.planning import Cell, Group, Output, Part, Reduction, SharedScan, Task, Wanted
+    from biggus.planning import (
+        Group,
+        Output,
+        Part,
+        Reduction,
+        ReductionBlock,
+        SharedScan,
+        Task,
+        Wanted,
+    )
     from biggus.sources.base import Box, Values
 
 _FEW = 2**14
@@ -86,13 +95,13 @@ def _evaluated(nodes: Sequence[Node]) -> list[Values]:
 
 
 def _is_little(node: Reduce) -> bool:
-    """Tell whether a node reduces a few values, which are in memory: they are but one cell."""
+    """Tell whether a node reduces a few values, in memory: they are but one block."""
     operand = node.operand
     return (
         0 < math.prod(operand.shape) <= _FEW
         and not operand.needs_reduction
         and options.current().progress is False
-        and is_resident(operand)
+        and is_in_memory(operand)
     )
 
 
@@ -184,7 +193,7 @@ class _Evaluation(Passes["Result | Spilled"]):
             id(reduction): Merging(
                 reduction,
                 [self.targets[id(wanted.node)] for wanted in reduction.wanted],
-                keeping_of(reduction),
+                partial_cache_of(reduction),
             )
             for reduction in (*stage.reductions, *stage.empty)
         }
@@ -193,19 +202,19 @@ class _Evaluation(Passes["Result | Spilled"]):
         if _needs_no_plan(stage):
             self._compute_here(stage.reductions[0], mergings)
         else:
-            self._run_convoys(stage, mergings)
+            self._run_scans(stage, mergings)
         return [wanted for merging in mergings.values() for wanted in merging.further]
 
     @staticmethod
     def _compute_here(reduction: Reduction, mergings: dict[int, Merging]) -> None:
-        [cell] = reduction.cells_in(whole(reduction.node.shape))
+        [whole_of_it] = reduction.blocks_in(whole(reduction.node.shape))
         values = block(reduction.node, Selection.identity(reduction.node.shape))
         origin = (0,) * len(reduction.node.shape)
         found = partials(reduction.aggregators, values, reduction.axes, origin, reduction.plain)
-        mergings[id(reduction)].add([cell], [found])
+        mergings[id(reduction)].add([whole_of_it], [found])
 
-    def _run_convoys(self, stage: Stage, mergings: dict[int, Merging]) -> None:
-        scans = convoys_of(stage.reductions, stage.outputs, self._memory)
+    def _run_scans(self, stage: Stage, mergings: dict[int, Merging]) -> None:
+        scans = shared_scans_of(stage.reductions, stage.outputs, self._memory)
         for scan in scans:
             scan.at_once(1)  # before any of them is read
         total = sum(scan.nbytes for scan in scans)
@@ -232,17 +241,17 @@ class _Evaluation(Passes["Result | Spilled"]):
 
 
 def _needs_no_plan(stage: Stage) -> bool:
-    """Tell whether there is but one cell of one reduction, of a few values that are in memory."""
+    """Tell whether all is one block of one reduction, of a few values that are in memory."""
     if len(stage.reductions) != 1 or stage.outputs:
         return False
     [reduction] = stage.reductions
     current = options.current()
     return (
         math.prod(reduction.node.shape) <= _FEW
-        and reduction.tree.cells == reduction.cells.count == 1
+        and reduction.tree.blocks == reduction.blocks.count == 1
         and current.executor is None
         and current.progress is False
-        and is_resident(reduction.node)
+        and is_in_memory(reduction.node)
     )
 
 
@@ -250,7 +259,7 @@ def _is_read(node: Node) -> bool:
     """Tell whether a node is rather read than computed: what is small needs no plan."""
     if node.needs_reduction:
         return False
-    if math.prod(node.shape) <= CELL and not isinstance(node, AlongAxes):
+    if math.prod(node.shape) <= BLOCK and not isinstance(node, AlongAxes):
         return True
     while isinstance(node, (View, Elementwise)):
         if isinstance(node, Elementwise) and len(node.children) > 1:
@@ -269,15 +278,15 @@ def _stages(node: Node) -> int:
 def _run(scan: SharedScan, takers: Sequence[_Taker]) -> None:
     """Compute all tasks of a shared scan."""
 
-    def wanted(group: int, reduction: int, cell: Cell) -> bool:
-        return takers[group].wanted(reduction, cell)
+    def wanted(group: int, reduction: int, block: ReductionBlock) -> bool:
+        return takers[group].wanted(reduction, block)
 
     def take(task: Task, computed: Sequence[Computed]) -> None:
         for part, found in itertools.zip_longest(task.parts, computed):
             takers[part.group].take(part, found)
 
-    keeping = any(taker.keeping for taker in takers)
-    run(scan, scan.tasks(wanted if keeping else None), take)
+    caches = any(taker.caches for taker in takers)
+    run(scan, scan.tasks(wanted if caches else None), take)
 
 
 class _Taker:
@@ -302,21 +311,21 @@ class _Taker:
         self._advance = advance
         self._writing = threading.Lock()
         self._bytes_each = group.nbytes / math.prod(group.shape)
-        self.keeping = any(merging.keeping is not None for merging in mergings)
+        self.caches = any(merging.cache is not None for merging in mergings)
         """Whether partial results are kept."""
 
-    def wanted(self, number: int, cell: Cell) -> bool:
-        """Tell whether a cell of a reduction must be computed."""
-        return self._mergings[number].wanted(cell)
+    def wanted(self, number: int, block: ReductionBlock) -> bool:
+        """Tell whether a reduction block of a reduction must be computed."""
+        return self._mergings[number].wanted(block)
 
     def take(self, part: Part, computed: Computed | None) -> None:
         """Take what has come of a part of a task, if anything; from any thread."""
         if computed is not None:
-            for merging, cells, found in zip(
-                self._mergings, part.cells, computed.partials, strict=True
+            for merging, blocks, found in zip(
+                self._mergings, part.blocks, computed.partials, strict=True
             ):
-                if cells:
-                    merging.add(cells, found)
+                if blocks:
+                    merging.add(blocks, found)
             for number, values in zip(part.outputs, computed.outputs, strict=True):
                 self._write(self._writers[number], part.box, values)
         self._advance(int(self._bytes_each * part.size))

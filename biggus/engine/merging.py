@@ -1,22 +1,22 @@
-"""Merging: partial results of cells, in a fixed tree, to statistics."""
+"""Merging: partial results of reduction blocks, in a fixed tree, to statistics."""
 
 from __future__ import annotations
 
 import threading
 from typing import TYPE_CHECKING
 
-from biggus.planning import SHELF, ReductionTree, Run, Unit, Wanted
+from biggus.planning import TILES_A_SUBTREE, ReductionTree, Run, Subtree, Wanted
 from biggus.sources.base import box_shape
 from biggus.statistics import Statistic
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from biggus.engine.kept_partials import Keeping
+    from biggus.engine.partial_cache import PartialCache
     from biggus.engine.result import Result
     from biggus.engine.spill import Spilled
     from biggus.indexing.grid import Index
-    from biggus.planning import Cell, Reduction
+    from biggus.planning import Reduction, ReductionBlock
     from biggus.sources.base import Values
     from biggus.statistics import Partial
 
@@ -32,82 +32,83 @@ class Merging:
         What is reduced.
     results : sequence of Result or Spilled
         Where the values of each wanted statistic go.
-    keeping : Keeping, optional
-        What keeps batches that are complete, and knows those that were kept.
+    cache : PartialCache, optional
+        What keeps subtrees that are complete, and knows those that were kept.
     """
 
     def __init__(
-        self, reduction: Reduction, results: Sequence[Target], keeping: Keeping | None = None
+        self, reduction: Reduction, results: Sequence[Target], cache: PartialCache | None = None
     ) -> None:
         self.reduction = reduction
         self.further: list[Wanted] = []
         """The statistics that need another pass over the data."""
         self._results = results
-        self.keeping = keeping
-        self._folds: dict[tuple[int | Index, ...], list[ReductionTree]] = {}
+        self.cache = cache
+        self._trees: dict[tuple[int | Index, ...], list[ReductionTree]] = {}
         self._lock = threading.Lock()
 
-    def wanted(self, cell: Cell) -> bool:
-        """Tell whether a cell must be computed: not if what comes of it was kept.
+    def wanted(self, block: ReductionBlock) -> bool:
+        """Tell whether a reduction block must be computed: not if what comes of it was kept.
 
-        To be called once for each cell, by one thread at a time.
+        To be called once for each reduction block, by one thread at a time.
         """
-        return self.keeping is None or self.keeping.wanted(cell, self)
+        return self.cache is None or self.cache.wanted(block, self)
 
-    def add(self, cells: Sequence[Cell], partials: Sequence[list[Partial]]) -> None:
-        """Take the partial results of cells; from any thread."""
+    def add(self, blocks: Sequence[ReductionBlock], partials: Sequence[list[Partial]]) -> None:
+        """Take the partial results of reduction blocks; from any thread."""
         with self._lock:
-            for cell, found in zip(cells, partials, strict=True):
-                self._add(cell, found)
+            for block, found in zip(blocks, partials, strict=True):
+                self._add(block, found)
 
-    def _add(self, cell: Cell, partials: list[Partial]) -> None:
+    def _add(self, block: ReductionBlock, partials: list[Partial]) -> None:
         tree = self.reduction.tree
-        if tree.cells == 1:
-            if self.keeping is not None:
-                self.keeping.keep(Unit(cell.kept, 0, 0), partials)
-            self._finish(cell.kept, partials)
+        if tree.blocks == 1:
+            if self.cache is not None:
+                self.cache.keep(Subtree(block.kept, 0, 0), partials)
+            self._finish(block.kept, partials)
             return
-        segment, batch, position = tree.place(cell.reduced)
-        key = (cell.kept, 0, segment, batch)
-        merged = self._merged(key, lambda: tree.batch_size(segment, batch), position, partials)
+        tile, part, position = tree.place(block.reduced)
+        key = (block.kept, 0, tile, part)
+        merged = self._merged(key, lambda: tree.block_subtree_size(tile, part), position, partials)
         if merged is not None:
-            unit = Unit(cell.kept, segment, batch)
-            if self.keeping is not None:
-                self.keeping.keep(unit, merged)
-            self._add_batch(unit, merged)
+            subtree = Subtree(block.kept, tile, part)
+            if self.cache is not None:
+                self.cache.keep(subtree, merged)
+            self._add_block_subtree(subtree, merged)
 
-    def add_unit(self, unit: Unit, partials: list[Partial]) -> None:
-        """Take the partial results of a batch or a shelf that were computed earlier."""
+    def add_subtree(self, subtree: Subtree, partials: list[Partial]) -> None:
+        """Take the partial results of a subtree that were computed earlier."""
         with self._lock:
-            if self.reduction.tree.cells == 1:
-                self._finish(unit.kept, partials)
-            elif unit.batch is None:
-                self._add_shelf(unit, partials)
+            if self.reduction.tree.blocks == 1:
+                self._finish(subtree.kept, partials)
+            elif subtree.part is None:
+                self._add_tile_subtree(subtree, partials)
             else:
-                self._add_batch(unit, partials)
+                self._add_block_subtree(subtree, partials)
 
-    def _add_batch(self, unit: Unit, partials: list[Partial]) -> None:
-        kept, segment, batch = unit
-        assert batch is not None
+    def _add_block_subtree(self, subtree: Subtree, partials: list[Partial]) -> None:
+        kept, tile, part = subtree
+        assert part is not None
         tree = self.reduction.tree
-        key = (kept, 0, segment)
-        merged = self._merged(key, lambda: tree.batches(segment), batch, partials)
+        key = (kept, 0, tile)
+        merged = self._merged(key, lambda: tree.block_subtrees(tile), part, partials)
         if merged is None:
             return
-        shelf, place = divmod(segment, SHELF)
-        merged = self._merged((kept, 1, shelf), lambda: tree.shelf_size(shelf), place, merged)
+        number, place = divmod(tile, TILES_A_SUBTREE)
+        size = lambda: tree.tile_subtree_size(number)  # noqa: E731
+        merged = self._merged((kept, 1, number), size, place, merged)
         if merged is None:
             return
-        on_shelf = Unit(kept, shelf, None)
-        if self.keeping is not None:
-            self.keeping.keep(on_shelf, merged)
-        self._add_shelf(on_shelf, merged)
+        subtree = Subtree(kept, number, None)
+        if self.cache is not None:
+            self.cache.keep(subtree, merged)
+        self._add_tile_subtree(subtree, merged)
 
-    def _add_shelf(self, unit: Unit, partials: list[Partial]) -> None:
-        shelves = self.reduction.tree.shelves
-        merged = self._merged((unit.kept, 2), lambda: shelves, unit.number, partials)
+    def _add_tile_subtree(self, subtree: Subtree, partials: list[Partial]) -> None:
+        count = self.reduction.tree.tile_subtrees
+        merged = self._merged((subtree.kept, 2), lambda: count, subtree.number, partials)
         if merged is not None:
-            self._finish(unit.kept, merged)
+            self._finish(subtree.kept, merged)
 
     def _merged(
         self,
@@ -117,19 +118,19 @@ class Merging:
         partials: list[Partial],
     ) -> list[Partial] | None:
         """Take one of the parts of something; return what they give if they are complete."""
-        folds = self._folds.get(key)
-        if folds is None:
+        trees = self._trees.get(key)
+        if trees is None:
             parts = count()  # of those that have come before it is known
             if parts == 1:
                 return partials
-            folds = [ReductionTree(aggregator, parts) for aggregator in self.reduction.aggregators]
-            self._folds[key] = folds
-        for fold, partial in zip(folds, partials, strict=True):
-            fold.add(Run(0, position, position + 1, partial))
-        if folds[0].result is None:
+            trees = [ReductionTree(aggregator, parts) for aggregator in self.reduction.aggregators]
+            self._trees[key] = trees
+        for tree, partial in zip(trees, partials, strict=True):
+            tree.add(Run(0, position, position + 1, partial))
+        if trees[0].result is None:
             return None
-        del self._folds[key]
-        return [fold.result for fold in folds if fold.result is not None]
+        del self._trees[key]
+        return [tree.result for tree in trees if tree.result is not None]
 
     def _finish(self, kept: Index, partials: list[Partial]) -> None:
         """Put the statistics of complete positions where they go."""
@@ -151,7 +152,7 @@ class Merging:
         result.write(box, shaped)
 
     def empty(self) -> None:
-        """Give the statistics of nothing, or of what has no cell, where there are positions."""
+        """Give the statistics of nothing, or of what has no block, where there are positions."""
         reduction = self.reduction
         shape = reduction.node.shape
         kept = tuple([1 if axis in reduction.axes else n for axis, n in enumerate(shape)])

@@ -15,7 +15,7 @@ from biggus.planning import (
     Output,
     Reduction,
     Wanted,
-    pushed,
+    pushdown,
     reductions_of,
     reductions_over,
     substituted,
@@ -56,7 +56,7 @@ class Passes(ABC, Generic[Target]):
 
     def __init__(self, nodes: Sequence[Node], grids: Sequence[Chunks | None]) -> None:
         self._intern = CommonSubexpressions()
-        self.nodes = [self._intern(pushed(node)) for node in nodes]
+        self.nodes = [self._intern(pushdown(node)) for node in nodes]
         self._grids = grids
         self.targets: dict[int, Target] = {}
         """Where the values of each reduction go, by its id."""

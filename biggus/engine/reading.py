@@ -24,7 +24,7 @@ from biggus.engine.result import Result, masked
 from biggus.engine.under_way import UnderWay, computing, waiting
 from biggus.errors import MemoryBudgetError
 from biggus.graph import LONGEST_READ, Combination, Read, pieces_of, spread
-from biggus.indexing.cells import CELL
+from biggus.indexing.reduction_blocks import BLOCK
 from biggus.indexing.selection import Selection
 from biggus.planning import AT_ONCE, Schedule, footprint, piece_bytes, reading_bytes
 
@@ -68,7 +68,7 @@ def whole(node: Node) -> Values | None:
     nbytes = math.prod(node.shape) * node.dtype.itemsize
     if nbytes > sys.maxsize:
         raise MemoryBudgetError(f"{nbytes} bytes are more than memory can hold: slice it first")
-    if node.combined and math.prod(node.shape) <= CELL:
+    if node.combined and math.prod(node.shape) <= BLOCK:
         schedule = Schedule([(node, everything)])
         if footprint(schedule).peak > options.current().memory:
             return None

@@ -17,7 +17,7 @@ from biggus.engine.computing import Computed, compute
 from biggus.engine.repeated import Repeated
 from biggus.engine.under_way import computing
 from biggus.flight import Reader
-from biggus.planning import narrowed
+from biggus.planning import pruned
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -72,7 +72,7 @@ class _Shared:
     """Tasks that are shared among threads, of which the caller's is one."""
 
     def __init__(self, scan: SharedScan, most: int, take: _Take) -> None:
-        self._convoy = scan
+        self._scan = scan
         self._most = most
         self._ahead = scan.ahead(most)
         self._take = take
@@ -152,7 +152,7 @@ class _Shared:
             return True
 
     def _compute(self, task: Task) -> None:
-        computed = compute(self._convoy.work(task), self._repeated)
+        computed = compute(self._scan.work(task), self._repeated)
         if not self._failed:
             self._take(task, computed)
 
@@ -188,7 +188,7 @@ class _Sent:
         most: int,
         take: _Take,
     ) -> None:
-        self._convoy = scan
+        self._scan = scan
         self._executor = executor
         self._most = most
         self._ahead = scan.ahead(most)
@@ -208,7 +208,7 @@ class _Sent:
                 if task.idle:
                     self._take(task, ())
                     continue
-                work = narrowed(self._convoy.work(task))
+                work = pruned(self._scan.work(task))
                 under_way[self._executor.submit(compute_elsewhere, work, self._shipped)] = task
             while under_way:
                 self._settle(under_way)

@@ -6,7 +6,7 @@ selection of it falls into pieces, each of which one source gives in one read.
 
 from biggus.graph.along import AlongAxes
 from biggus.graph.base import Derived, Node
-from biggus.graph.elementwise import Elementwise, is_spread, narrowed
+from biggus.graph.elementwise import Elementwise, is_spread, unbroadcast
 from biggus.graph.leaf import LONGEST_READ, Leaf
 from biggus.graph.mosaic import GridMosaicNode, Mosaic
 from biggus.graph.packing import Packed, packed, unpacked
@@ -46,7 +46,6 @@ __all__ = [
     "completed",
     "is_spread",
     "key_of",
-    "narrowed",
     "ordered",
     "packed",
     "pieces_of",
@@ -55,5 +54,6 @@ __all__ = [
     "spread",
     "take",
     "text_of",
+    "unbroadcast",
     "unpacked",
 ]

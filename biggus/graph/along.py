@@ -10,11 +10,11 @@ import numpy as np
 from biggus import options
 from biggus.graph.base import Derived, Node
 from biggus.graph.pieces import Combination, Piece, take
-from biggus.graph.reduced import narrow_reduced, reduced_grid, reduced_shape, restricted
+from biggus.graph.reduced import pushdown_reduced, reduced_grid, reduced_shape, restricted
 from biggus.graph.telling import name_of, text_of
 from biggus.graph.view import select
-from biggus.indexing.cells import longest_of
 from biggus.indexing.grid import Grid, RegularEdges
+from biggus.indexing.reduction_blocks import longest_of
 from biggus.indexing.resolve import split_all
 from biggus.indexing.selection import Selection
 from biggus.sources import base as source
@@ -84,8 +84,8 @@ class AlongAxes(Derived):
         key = getattr(self.function, "key", None)
         return (AlongAxes, id(self.function) if key is None else key, self.axes, self.keepdims)
 
-    def narrow(self, selection: Selection) -> Generator[Any, Node, Node]:
-        return narrow_reduced(self, selection)
+    def pushdown(self, selection: Selection) -> Generator[Any, Node, Node]:
+        return pushdown_reduced(self, selection)
 
     def told(self, selection: Selection) -> Iterator[Told]:
         # How it is cut follows from the memory; what it is of does not.

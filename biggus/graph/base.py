@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
     from biggus.graph.pieces import Part, Piece, Steps
     from biggus.graph.telling import Told
-    from biggus.indexing.cells import Lengths
+    from biggus.indexing.reduction_blocks import Lengths
     from biggus.sources.base import Chunks, Stream, Values
 
 _is_masked = attrgetter("masked")
-_is_staged = attrgetter("needs_reduction")
+_needs_reduction = attrgetter("needs_reduction")
 _is_combined = attrgetter("combined")
 
 UNKNOWN: Any = ...
@@ -94,7 +94,7 @@ class Node:  # no ABC: to be asked for its kind is then much faster
 
     # What is read, and computed
 
-    def narrow(self, selection: Selection) -> Node | Generator[Any, Node, Node] | None:  # noqa: ARG002
+    def pushdown(self, selection: Selection) -> Node | Generator[Any, Node, Node] | None:  # noqa: ARG002
         """Hand a non-empty selection down, as far as it goes: the rule of `cut_out`.
 
         A pair of a child and a selection of it is answered by what is cut out of that.
@@ -157,8 +157,8 @@ class Node:  # no ABC: to be asked for its kind is then much faster
         """Give for each axis the length, or the lengths, of the tiles that this is made of.
 
         What is computed of a tile stands on its own, and can be used again when the mosaic
-        has grown: so no cell lies across an edge of tiles, and partial results are merged
-        tile by tile.
+        has grown: so no reduction block lies across an edge of tiles, and partial results are
+        merged tile by tile.
         """
         return tuple([max(1, n) for n in self.shape])
 
@@ -229,7 +229,7 @@ class Derived(Node):
         self.dtype = dtype
         self.fill_value = fill_value
         self.masked = any(map(_is_masked, children)) if masked is None else masked
-        self.needs_reduction = any(map(_is_staged, children))
+        self.needs_reduction = any(map(_needs_reduction, children))
         self.combined = combined or any(map(_is_combined, children))
         self.known_grid = UNKNOWN
 

@@ -12,7 +12,7 @@ from biggus.graph.pieces import Combination
 from biggus.graph.telling import name_of
 from biggus.graph.view import View, select
 from biggus.graph.walk import answers
-from biggus.indexing.cells import CELL, cells_of, common_grid
+from biggus.indexing.reduction_blocks import BLOCK, common_grid, reduction_blocks
 from biggus.indexing.resolve import split_all
 from biggus.indexing.selection import Selection
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from biggus.graph.pieces import Part, Piece, Steps
     from biggus.graph.step import Step
     from biggus.graph.telling import Told
-    from biggus.indexing.cells import Lengths
+    from biggus.indexing.reduction_blocks import Lengths
     from biggus.sources.base import Chunks, Values
 
 
@@ -78,7 +78,7 @@ class Elementwise(Derived):
         sized.sort(key=lambda pair: -pair[0])
         return common_grid(self.shape, [grid for _, grid in sized])
 
-    def narrow(self, selection: Selection) -> Generator[Any, Node, Node]:
+    def pushdown(self, selection: Selection) -> Generator[Any, Node, Node]:
         return self.rebuild(
             tuple((yield from answers([(node, selection) for node in self.children])))
         )
@@ -95,11 +95,11 @@ class Elementwise(Derived):
                 selection = node.selection.compose(selection)
                 node = node.base
         if type(node) is Elementwise:
-            return _in_cells(node, selection, out_selection, steps)
+            return _in_blocks(node, selection, out_selection, steps)
         return node.parts(selection, out_selection, steps)
 
     def needs(self, selection: Selection) -> Sequence[tuple[Node, Selection]]:
-        return [narrowed(node, selection) for node in self.children]
+        return [unbroadcast(node, selection) for node in self.children]
 
     def computed(self, blocks: Sequence[Values], free: bool = False) -> Values:
         over = getattr(self.step, "over", None) if free else None
@@ -126,15 +126,15 @@ class Elementwise(Derived):
         return True
 
 
-def _in_cells(
+def _in_blocks(
     node: Node, selection: Selection, out_selection: Selection, steps: Steps
 ) -> Iterable[Piece]:
-    """Yield what is computed of several nodes, cut into cells."""
+    """Yield what is computed of several nodes, cut into reduction blocks."""
     whole = Selection.identity(selection.shape)
-    if math.prod(selection.shape) <= CELL:
+    if math.prod(selection.shape) <= BLOCK:
         yield Combination(None, ((node, selection),), out_selection, steps)
         return
-    cuts = list(enumerate(cells_of(selection.shape, View(node, selection).grid).axes))
+    cuts = list(enumerate(reduction_blocks(selection.shape, View(node, selection).grid).axes))
     for part, _ in split_all(whole, whole, cuts):
         yield Combination(
             None, ((node, selection.compose(part)),), out_selection.compose(part), steps
@@ -145,7 +145,7 @@ def _spread(node: Node, shape: tuple[int, ...]) -> Node:
     return node if node.shape == shape else select(node, Selection.broadcast(node.shape, shape))
 
 
-def narrowed(node: Node, selection: Selection) -> tuple[Node, Selection]:
+def unbroadcast(node: Node, selection: Selection) -> tuple[Node, Selection]:
     """Return what is wanted of an operand; of what is broadcast, once.
 
     It is neither read nor computed again and again: NumPy broadcasts it when
@@ -154,7 +154,7 @@ def narrowed(node: Node, selection: Selection) -> tuple[Node, Selection]:
     if isinstance(node, View):
         selection = node.selection.compose(selection)
         node = node.base
-    return node, selection.narrowed()
+    return node, selection.unbroadcast()
 
 
 def is_spread(operand: Node) -> bool:

@@ -109,7 +109,7 @@ class Leaf(Node):
         box, _ = selection.bounding_box()
         return streamed(self.source, box, selection.shape)
 
-    def narrow(self, selection: Selection) -> Node:
+    def pushdown(self, selection: Selection) -> Node:
         source = self.source
         if not source.in_memory:
             return select(self, selection)

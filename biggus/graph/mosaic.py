@@ -16,8 +16,14 @@ from biggus.graph.pieces import Part
 from biggus.graph.step import Cast, Maskable
 from biggus.graph.telling import text_of
 from biggus.graph.view import select
-from biggus.indexing.cells import LARGEST, cells_of, common_grid, longest_of, simplified
 from biggus.indexing.grid import Edges, IrregularEdges, RegularEdges
+from biggus.indexing.reduction_blocks import (
+    LARGEST,
+    common_grid,
+    longest_of,
+    reduction_blocks,
+    simplified,
+)
 from biggus.indexing.resolve import split
 from biggus.indexing.selection import ArrayMap, DimensionMap, Selection
 from biggus.sources.base import Source, same_but_for_order
@@ -27,7 +33,7 @@ if TYPE_CHECKING:
 
     from biggus.graph.pieces import Steps
     from biggus.graph.telling import Told
-    from biggus.indexing.cells import Lengths
+    from biggus.indexing.reduction_blocks import Lengths
     from biggus.sources.base import Chunks, Stream
 
 
@@ -165,7 +171,7 @@ class Mosaic(Node):
         [(tile, part, _, _)] = self.parts(selection, Selection.identity(selection.shape))
         return tile.stream(part)
 
-    def narrow(self, selection: Selection) -> Generator[Any, Node, Node]:
+    def pushdown(self, selection: Selection) -> Generator[Any, Node, Node]:
         axis, edges = self.axis, self.edges
         m = selection.maps[axis]
         if type(m) is ArrayMap:
@@ -368,12 +374,12 @@ def _check_shapes(tiles: Sequence[Node], axis: int) -> None:
 
 
 def _grid_of(tile: Node) -> Chunks:
-    """Return the grid of a tile; of one that can be cut anywhere, its cells if it is large."""
+    """Return the grid of a tile; of a large one that can be cut anywhere, its blocks."""
     grid = tile.grid
     if grid is not None:
         return grid
     if math.prod(tile.shape) > LARGEST:
-        return tuple([longest_of(edges) for edges in cells_of(tile.shape, None).axes])
+        return tuple([longest_of(edges) for edges in reduction_blocks(tile.shape, None).axes])
     return tuple([max(1, n) for n in tile.shape])
 
 

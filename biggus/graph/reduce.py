@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from biggus.graph.base import Derived, Node
-from biggus.graph.reduced import narrow_reduced, reduced_grid, reduced_shape
+from biggus.graph.reduced import pushdown_reduced, reduced_grid, reduced_shape
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 class Reduce(Derived):
     """A statistic of a node along some of its axes.
 
-    It is computed cell by cell in a pass over the data, so it has no pieces of
-    its own: before anything is read its values take its place.
+    It is computed block by block in a pass over the data, so it has no pieces of its own:
+    before anything is read its values take its place.
 
     Parameters
     ----------
@@ -79,5 +79,5 @@ class Reduce(Derived):
     def signature(self) -> Any:
         return (Reduce, self.statistic, self.axes, self.keepdims)
 
-    def narrow(self, selection: Selection) -> Generator[Any, Node, Node] | None:
-        return None if self.statistic.shape else narrow_reduced(self, selection)
+    def pushdown(self, selection: Selection) -> Generator[Any, Node, Node] | None:
+        return None if self.statistic.shape else pushdown_reduced(self, selection)

@@ -71,8 +71,8 @@ def restricted(
     return Selection(tuple(lengths), tuple(maps)), Selection(selection.shape, tuple(rest))
 
 
-def narrow_reduced(node: AlongAxes | Reduce, selection: Selection) -> Generator[Any, Node, Node]:
-    """Hand a selection of a node that reduces an operand down to that: see `Node.narrow`."""
+def pushdown_reduced(node: AlongAxes | Reduce, selection: Selection) -> Generator[Any, Node, Node]:
+    """Hand a selection of a node that reduces an operand down to that: see `Node.pushdown`."""
     operand = node.operand
     wanted, rest = restricted(operand.shape, node.axes, node.keepdims, selection)
     if wanted is not None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from biggus.graph.pieces import Part, Piece, Steps
     from biggus.graph.telling import Told
-    from biggus.indexing.cells import Lengths
+    from biggus.indexing.reduction_blocks import Lengths
     from biggus.sources.base import Chunks, Stream
 
 
@@ -103,7 +103,7 @@ class View(Node):
     def stream(self, selection: Selection) -> Stream:
         return self.base.stream(self.selection.compose(selection))
 
-    def narrow(self, selection: Selection) -> Generator[Any, Node, Node]:
+    def pushdown(self, selection: Selection) -> Generator[Any, Node, Node]:
         return (yield self.base, self.selection.compose(selection))
 
     def parts(
@@ -143,7 +143,7 @@ class CutOut(Walk[Node]):
     def answer(self, *ask: Any) -> Any:
         """Return the node of a selection, or what finds it."""
         node, selection = ask
-        found = node.narrow(selection)
+        found = node.pushdown(selection)
         return select(node, selection) if found is None else found
 
 

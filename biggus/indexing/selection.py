@@ -203,7 +203,7 @@ class Selection:
             moved = ConstantMap(m.index - offset)
         return Selection(self.shape, (*self.maps[:axis], moved, *self.maps[axis + 1 :]))
 
-    def narrowed(self) -> Selection:
+    def unbroadcast(self) -> Selection:
         """Return the same selection with the dims that no map names at length one.
 
         What it selects broadcasts to what this selects.

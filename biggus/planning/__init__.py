@@ -1,42 +1,41 @@
 """Planning: from nodes to passes over the data, and to independent tasks.
 
-What is computed, and in which cells and order it is merged, follows from the
-expressions and the grids of their sources alone.  Which cells are computed
+What is computed, and in which reduction blocks and order it is merged, follows from the
+expressions and the grids of their sources alone.  Which reduction blocks are computed
 together follows from the memory that there is.
 """
 
 from biggus.planning.footprint import AT_ONCE, footprint, piece_bytes, reading_bytes
 from biggus.planning.groups import Group
 from biggus.planning.jobs import (
-    Cell,
     Output,
     Reduction,
+    ReductionBlock,
     Wanted,
     is_plain,
     positions_of,
     reductions_over,
 )
-from biggus.planning.narrowing import narrowed
+from biggus.planning.pruning import pruned
 from biggus.planning.reduction_tree import ReductionTree, Run
 from biggus.planning.report import PassPlan, Plan
 from biggus.planning.rewriting import (
     CommonSubexpressions,
-    is_resident,
-    pushed,
+    is_in_memory,
+    pushdown,
     reductions_of,
     substituted,
 )
 from biggus.planning.schedule import Entry, Schedule
-from biggus.planning.shared_scans import SharedScan, convoys_of
+from biggus.planning.shared_scans import SharedScan, shared_scans_of
 from biggus.planning.tasks import Accumulation, BlockWork, Part, Shared, Task, Work
-from biggus.planning.tree import SHELF, Unit
+from biggus.planning.tree_levels import TILES_A_SUBTREE, Subtree
 
 __all__ = [
     "AT_ONCE",
-    "SHELF",
+    "TILES_A_SUBTREE",
     "Accumulation",
     "BlockWork",
-    "Cell",
     "CommonSubexpressions",
     "Entry",
     "Group",
@@ -45,25 +44,26 @@ __all__ = [
     "PassPlan",
     "Plan",
     "Reduction",
+    "ReductionBlock",
     "ReductionTree",
     "Run",
     "Schedule",
     "Shared",
     "SharedScan",
+    "Subtree",
     "Task",
-    "Unit",
     "Wanted",
     "Work",
-    "convoys_of",
     "footprint",
+    "is_in_memory",
     "is_plain",
-    "is_resident",
-    "narrowed",
     "piece_bytes",
     "positions_of",
-    "pushed",
+    "pruned",
+    "pushdown",
     "reading_bytes",
     "reductions_of",
     "reductions_over",
+    "shared_scans_of",
     "substituted",
 ]

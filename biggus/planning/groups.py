@@ -7,8 +7,8 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from biggus.graph import Elementwise, Leaf
-from biggus.indexing.cells import cells_of, joined_grid, longest_of
 from biggus.indexing.grid import Grid
+from biggus.indexing.reduction_blocks import joined_grid, longest_of, reduction_blocks
 from biggus.indexing.selection import Selection
 from biggus.once import once
 from biggus.planning.footprint import footprint, streamed_footprint, values_bytes
@@ -16,7 +16,7 @@ from biggus.planning.jobs import Output, Reduction, lengths_of, positions_of
 from biggus.planning.rewriting import io_bound, leaves_of
 from biggus.planning.schedule import Schedule
 from biggus.planning.tasks import Accumulation, BlockWork, Part
-from biggus.planning.tree import unraveled
+from biggus.planning.tree_levels import unraveled
 from biggus.planning.view_maps import read_regions_of
 from biggus.sources.base import box_shape, within
 
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from biggus.graph import Node
-    from biggus.indexing.cells import Lengths
     from biggus.indexing.grid import Edges, Index
-    from biggus.planning.jobs import Cell
+    from biggus.indexing.reduction_blocks import Lengths
+    from biggus.planning.jobs import ReductionBlock
     from biggus.planning.view_maps import ReadRegion
     from biggus.sources.base import Box, Chunks
 
 MOST = 2**24
-"""Elements; blocks of jobs with unlike cells may have so many, if there is memory for them."""
+"""Elements; task blocks of unlike jobs may have so many, if there is memory for them."""
 
 _LEVELS = 3
 """About how many partial results of each open position there are on the way up a tree."""
@@ -67,37 +67,37 @@ class Group:
         self._numbers = {id(node): number for number, node in enumerate(self.nodes)}
         lengths = joined_grid(self.shape, [job.lengths for job in self.jobs], MOST)
         self.fits_together = lengths is not None
-        """Whether there are blocks that hold whole cells of all jobs."""
+        """Whether there are blocks that hold whole reduction blocks of all jobs."""
         if cut is None:
             self.nested = Grid(self.shape, self.jobs[0].lengths if lengths is None else lengths)
-            # Of small tiles, each of which is a cell, several are read together.
-            self.blocks = cells_of(self.shape, lengths_of(self.nested))
+            # Of small tiles, each of which is a reduction block, several are read together.
+            self.task_blocks = reduction_blocks(self.shape, lengths_of(self.nested))
             self.order = self._ordered()
             if not self.reductions:
                 self._cut_outputs()
         else:
-            self.nested = self.blocks = Grid(self.shape, cut[0])
+            self.nested = self.task_blocks = Grid(self.shape, cut[0])
             self.order = cut[1]
         self.state = self._state(self.order)
         """The bytes of partial results that wait for others."""
         self.peak = self._peak()
         """The most bytes that a block takes."""
-        blocks = lengths_of(self.blocks)
-        self._alike = [reduction.lengths == blocks for reduction in self.reductions]
+        task_blocks = lengths_of(self.task_blocks)
+        self._alike = [reduction.lengths == task_blocks for reduction in self.reductions]
         self.streams = len(self.jobs) == 1 and self._alike == [True] and self.reductions[0].streams
         """Whether blocks can be accumulated while they are read, run by run."""
 
     def cut(self, lengths: tuple[Lengths, ...], order: tuple[int, ...] | None = None) -> Group:
         """Return the same group, going through other blocks, in another order."""
         cut = (lengths, self.order if order is None else order)
-        if cut == (lengths_of(self.blocks), self.order):
+        if cut == (lengths_of(self.task_blocks), self.order):
             return self
         return Group(self.reductions, self.outputs, self.memory, cut)
 
     @property
     def largest(self) -> int:
         """How many elements the largest block has."""
-        return math.prod(longest_of(edges) for edges in self.blocks.axes)
+        return math.prod(longest_of(edges) for edges in self.task_blocks.axes)
 
     @once
     def read_regions(self) -> dict[int, ReadRegion]:
@@ -112,7 +112,7 @@ class Group:
             return 0
         found = 0
         for reduction in self.reductions:
-            counts = [_count_in(reduction.cells.axes[axis], box[axis]) for axis in reduction.axes]
+            counts = [_count_in(reduction.blocks.axes[axis], box[axis]) for axis in reduction.axes]
             found += math.prod(counts) * reduction.nbytes(positions_of(box, reduction.axes))
         return found
 
@@ -137,7 +137,7 @@ class Group:
         group: int,
         index: Index | None,
         box: Box,
-        wanted: Callable[[int, int, Cell], bool] | None,
+        wanted: Callable[[int, int, ReductionBlock], bool] | None,
     ) -> Part:
         """Return what is to be computed of a block.
 
@@ -150,39 +150,39 @@ class Group:
         box : tuple of slice
             Where it lies.
         wanted : callable, optional
-            Called with the numbers of the group and of a reduction, and a cell: whether it
-            must be computed.
+            Called with the numbers of the group and of a reduction, and a block of it:
+            whether it must be computed.
         """
-        cells = []
+        blocks = []
         for number, reduction in enumerate(self.reductions):
-            if index is not None and self._alike[number]:  # a block is a cell
-                found: tuple[Cell, ...] = (reduction.cell(index, box),)
+            if index is not None and self._alike[number]:  # a block is a reduction block
+                found: tuple[ReductionBlock, ...] = (reduction.block(index, box),)
             else:
-                found = tuple(reduction.cells_in(box))
+                found = tuple(reduction.blocks_in(box))
             if wanted is not None:
-                found = tuple([cell for cell in found if wanted(group, number, cell)])
-            cells.append(found)
+                found = tuple([block for block in found if wanted(group, number, block)])
+            blocks.append(found)
         size = math.prod([s.stop - s.start for s in box])
-        if wanted is not None and not self.outputs and any(cells):
-            box = _around([cell.box for cell in itertools.chain(*cells)])
-        return Part(group, box, size, tuple(cells), tuple(range(len(self.outputs))))
+        if wanted is not None and not self.outputs and any(blocks):
+            box = _around([block.box for block in itertools.chain(*blocks)])
+        return Part(group, box, size, tuple(blocks), tuple(range(len(self.outputs))))
 
     def boxes(self) -> Iterator[tuple[Index, Box]]:
         """Yield the number and the box of each block, in the order of computing."""
-        axes = self.blocks.axes
+        axes = self.task_blocks.axes
         place = [self.order.index(axis) for axis in range(len(axes))]
         counts = [axes[axis].count for axis in self.order]
         for number in range(math.prod(counts)):
             numbers = unraveled(number, counts)
             index = tuple([numbers[at] for at in place])
-            box = self.blocks.chunk(index)
+            box = self.task_blocks.chunk(index)
             if 0 not in box_shape(box):
                 yield index, box
 
     def wanted_of(self, part: Part) -> list[Node]:
         """Return the nodes whose values a part of a task computes, each once."""
-        pairs = zip(self.reductions, part.cells, strict=True)
-        nodes = [reduction.node for reduction, cells in pairs if cells]
+        pairs = zip(self.reductions, part.blocks, strict=True)
+        nodes = [reduction.node for reduction, blocks in pairs if blocks]
         nodes += [self.outputs[number].node for number in part.outputs]
         return list({id(node): node for node in nodes}.values())
 
@@ -196,13 +196,13 @@ class Group:
                 reduction.plain,
                 tuple(
                     [
-                        (within(cell.box, part.box), tuple([s.start for s in cell.box]))
-                        for cell in cells
+                        (within(block.box, part.box), tuple([s.start for s in block.box]))
+                        for block in blocks
                     ]
                 ),
                 streamed,
             )
-            for reduction, cells in zip(self.reductions, part.cells, strict=True)
+            for reduction, blocks in zip(self.reductions, part.blocks, strict=True)
         ]
         outputs = tuple([self._numbers[id(self.outputs[n].node)] for n in part.outputs])
         return BlockWork(self.nodes, Selection.of_box(part.box), tuple(accumulations), outputs)
@@ -232,7 +232,7 @@ class Group:
         positions = 1
         open_axes = False
         for axis in order:
-            edges = self.blocks.axes[axis]
+            edges = self.task_blocks.axes[axis]
             if axis in reduction.axes:
                 open_axes = open_axes or edges.count > 1
             else:
@@ -242,7 +242,7 @@ class Group:
     def _largest(self) -> Box:
         """Return a block that is among the largest."""
         box = []
-        for edges in self.blocks.axes:
+        for edges in self.task_blocks.axes:
             longest = longest_of(edges)
             bounds = map(edges.bounds, range(edges.count))
             start, stop = next((b for b in bounds if b[1] - b[0] == longest), (0, 0))
@@ -267,7 +267,7 @@ class Group:
             peak, kept = footprint(Schedule([(node, selection) for node in self.nodes]))
         working = merged = 0
         for reduction in self.reductions:
-            # Cells are laid out in C order, where they do not lie so.
+            # Reduction blocks are laid out in C order, where they do not lie so.
             plain = isinstance(reduction.node, (Leaf, Elementwise))
             copied = 0 if plain or streamed else values_bytes(reduction.node, size)
             # Families use the same memory, one after the other.
@@ -285,16 +285,16 @@ class Group:
                 return
 
     def _halved(self) -> bool:
-        lengths: Chunks = tuple([max(1, longest_of(edges)) for edges in self.blocks.axes])
+        lengths: Chunks = tuple([max(1, longest_of(edges)) for edges in self.task_blocks.axes])
         longest = next((axis for axis, n in enumerate(lengths) if n != 1), None)
         if longest is None or any(output.aligned for output in self.outputs):
             return False
-        before = self.blocks
+        before = self.task_blocks
         halves = list(lengths)
         halves[longest] = -(-lengths[longest] // 2)  # type: ignore[operator]
-        self.blocks = Grid(self.shape, halves)
+        self.task_blocks = Grid(self.shape, halves)
         if self._peak() >= self.peak:
-            self.blocks = before
+            self.task_blocks = before
             return False
         return True
 
@@ -314,7 +314,7 @@ def grouped(reductions: Sequence[Reduction], outputs: Sequence[Output], memory: 
     """Return groups of jobs, each of which fits into memory if it can.
 
     Jobs go together if their nodes have the same shape and something to be read in
-    common, and if their cells lie in blocks that are not too large.
+    common, and if their reduction blocks lie in blocks that are not too large.
     """
     jobs: list[Reduction | Output] = [*reductions, *outputs]
     parts: list[tuple[list[Reduction | Output], set[Any]]] = []

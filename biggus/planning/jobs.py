@@ -6,25 +6,25 @@ import itertools
 import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from biggus.indexing.cells import cells_of
 from biggus.indexing.grid import Grid, Index, RegularEdges
+from biggus.indexing.reduction_blocks import reduction_blocks
 from biggus.planning.rewriting import tile_edges_of
-from biggus.planning.tree import Tree
+from biggus.planning.tree_levels import TreeLevels
 from biggus.statistics import Aggregator, Partial, Statistic, nbytes_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from biggus.graph import Node, Reduce
-    from biggus.indexing.cells import Lengths
+    from biggus.indexing.reduction_blocks import Lengths
     from biggus.sources.base import Box, Chunks
 
 
 _LONGER = 2
-"""So many cells are taken as one where they need no room, for each costs the time of Python."""
+"""So many blocks are taken as one where they need no room, for each costs the time of Python."""
 
 _NARROW = 4
-"""Bytes; of wider values they are not: beside other jobs such a cell needs room after all."""
+"""Bytes; of wider values they are not: beside other jobs such a block needs room after all."""
 
 
 class Wanted(NamedTuple):
@@ -35,8 +35,8 @@ class Wanted(NamedTuple):
     """That of the node; in later passes over the data what has come of it."""
 
 
-class Cell(NamedTuple):
-    """A cell of a reduction."""
+class ReductionBlock(NamedTuple):
+    """A block of a reduction: one chunk of its operand, or a run of small ones."""
 
     kept: Index
     """Its number along the axes that are kept."""
@@ -66,13 +66,13 @@ class Reduction:
         shape = self.node.shape
         self.kept_axes = tuple([axis for axis in range(len(shape)) if axis not in self.axes])
         self.streams = self.node.streams and not self.kept_axes
-        """Whether a cell can be accumulated while it is read, run by run."""
+        """Whether a reduction block can be accumulated while it is read, run by run."""
         tile_edges = tile_edges_of(self.node)
         longer = _LONGER if self.streams and self.node.dtype.itemsize <= _NARROW else 1
-        self.cells = cells_of(shape, self.node.grid, tile_edges, self.axes, longer)
+        self.blocks = reduction_blocks(shape, self.node.grid, tile_edges, self.axes, longer)
         edges = Grid(shape, tile_edges).axes
-        self.tree = Tree(
-            tuple([self.cells.axes[axis] for axis in self.axes]),
+        self.tree = TreeLevels(
+            tuple([self.blocks.axes[axis] for axis in self.axes]),
             tuple([edges[axis] for axis in self.axes]),
         )
 
@@ -83,28 +83,28 @@ class Reduction:
 
     @property
     def lengths(self) -> Chunks:
-        """For each axis the length, or the lengths, of the cells."""
-        return lengths_of(self.cells)
+        """For each axis the length, or the lengths, of the reduction blocks."""
+        return lengths_of(self.blocks)
 
-    def cells_in(self, box: Box) -> Iterable[Cell]:
-        """Yield the cells in a box, which holds them whole, in C order."""
+    def blocks_in(self, box: Box) -> Iterable[ReductionBlock]:
+        """Yield the reduction blocks in a box, which holds them whole, in C order."""
         ranges = []
-        for edges, s in zip(self.cells.axes, box, strict=True):
+        for edges, s in zip(self.blocks.axes, box, strict=True):
             ranges.append(range(edges.find(s.start), edges.find(s.stop - 1) + 1))
         for number in _product(ranges):
-            yield self.cell(number, self.cells.chunk(number))
+            yield self.block(number, self.blocks.chunk(number))
 
-    def cell(self, number: Index, box: Box) -> Cell:
-        """Return a cell by its number along each axis, and its box."""
+    def block(self, number: Index, box: Box) -> ReductionBlock:
+        """Return a reduction block by its number along each axis, and its box."""
         kept = tuple([number[axis] for axis in self.kept_axes])
         reduced = tuple([number[axis] for axis in self.axes])
-        return Cell(kept, reduced, box)
+        return ReductionBlock(kept, reduced, box)
 
     def kept_box(self, kept: Index) -> Box:
-        """Return where the results of cells lie, with the reduced axes at length one."""
+        """Return where the results of reduction blocks lie, with the reduced axes at length one."""
         box = [slice(0, 1, 1)] * len(self.node.shape)
         for axis, number in zip(self.kept_axes, kept, strict=True):
-            box[axis] = slice(*self.cells.axes[axis].bounds(number), 1)
+            box[axis] = slice(*self.blocks.axes[axis].bounds(number), 1)
         return tuple(box)
 
     def nbytes(self, positions: int) -> int:
@@ -147,7 +147,7 @@ class Output:
         """For each axis the length, or the lengths, of the blocks that are handed over."""
         shape = self.node.shape
         grid = self._grid or self.node.grid
-        return lengths_of(cells_of(shape, grid))
+        return lengths_of(reduction_blocks(shape, grid))
 
 
 def is_plain(node: Node) -> bool:

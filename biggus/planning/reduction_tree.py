@@ -1,4 +1,4 @@
-"""Folding: partial results merged in a tree that follows from their number alone.
+"""The reduction tree: partial results merged in a tree that follows from their number alone.
 
 Sixteen neighbours are merged from left to right, sixteen of those again, and so
 on.  Each merge has the same two sides whatever the order in which partial
@@ -20,7 +20,7 @@ class Run(NamedTuple):
     """Neighbours that are merged already."""
 
     level: int
-    """0 for cells; one more for each time that sixteen were merged."""
+    """0 for reduction blocks; one more for each time that sixteen were merged."""
 
     start: int
     """The number of the first, on its level."""
@@ -43,14 +43,14 @@ class _Group:
 
 
 class ReductionTree:
-    """The merging of the partial results of a number of cells.
+    """The merging of the partial results of a number of reduction blocks.
 
     Parameters
     ----------
     aggregator : Aggregator
         What merges them.
     count : int
-        How many cells there are; at least one.
+        How many reduction blocks there are; at least one.
     """
 
     def __init__(self, aggregator: Aggregator, count: int) -> None:
@@ -62,7 +62,7 @@ class ReductionTree:
         self._groups: dict[tuple[int, int], _Group] = {}
 
     def add(self, run: Run) -> None:
-        """Take the partial result of a cell, or of a run of which the first begins its group."""
+        """Take the partial result of a block, or of a run of which the first begins its group."""
         while True:
             level, start, stop, partial = run
             if level == len(self.counts) - 1:

@@ -21,8 +21,8 @@ class PassPlan:
         The bytes of the values that would be read, those in a cache included.
     cached_bytes : int
         Those of them that are in a cache.
-    kept_cells : int
-        How many cells need not be read, for what comes of them has been kept; servers
+    kept_blocks : int
+        How many reduction blocks need not be read, for what comes of them has been kept; servers
         are not asked whether it is still good.
     peak_bytes : int
         The most memory that computing would take, results aside.
@@ -34,7 +34,7 @@ class PassPlan:
     requests: int = 0
     read_bytes: int = 0
     cached_bytes: int = 0
-    kept_cells: int = 0
+    kept_blocks: int = 0
     peak_bytes: int = 0
     times_read: float = 0.0
 
@@ -47,8 +47,8 @@ class PassPlan:
         )
         if self.times_read > 1:
             text += f", each chunk {self.times_read:.3g} times"
-        if self.kept_cells:
-            text += f", {_number(self.kept_cells, 'cell')} kept"
+        if self.kept_blocks:
+            text += f", {_number(self.kept_blocks, 'reduction block')} kept"
         return text
 
 

@@ -17,26 +17,26 @@ from biggus.sources.memory import MemorySource
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
 
-    from biggus.indexing.cells import Lengths
+    from biggus.indexing.reduction_blocks import Lengths
 
 
-def pushed(node: Node) -> Node:
+def pushdown(node: Node) -> Node:
     """Return a node in which selections of reductions are handed down to their operands."""
-    walk: Walk[Node] = Walk(_pushed)
+    walk: Walk[Node] = Walk(_pushdown)
     return walk(node)
 
 
-def _pushed(node: Node) -> Node | Generator[Any, Node, Node]:
+def _pushdown(node: Node) -> Node | Generator[Any, Node, Node]:
     if not node.needs_reduction:
         return node
     if 0 in node.shape:
         return _nothing(node)
     if isinstance(node, View):
-        return _pushed_view(node)
+        return _pushdown_view(node)
     return rebuilt(node, node.inner)
 
 
-def _pushed_view(node: View) -> Generator[Any, Node, Node]:
+def _pushdown_view(node: View) -> Generator[Any, Node, Node]:
     base = CutOut()(node.base, node.selection)
     if not isinstance(base, View):
         return (yield base)
@@ -73,12 +73,12 @@ def reductions_of(node: Node) -> list[Reduce]:
     """Return the reductions that a node needs first: those that no other stands before."""
     return [
         each
-        for each in ordered([node], _staged_in)
+        for each in ordered([node], _needing_reduction)
         if isinstance(each, Reduce) and not each.operand.needs_reduction
     ]
 
 
-def _staged_in(node: Node) -> Sequence[Node]:
+def _needing_reduction(node: Node) -> Sequence[Node]:
     return [child for child in node.inner if child.needs_reduction] if node.needs_reduction else ()
 
 
@@ -129,7 +129,7 @@ def io_bound(node: Node) -> bool:
     return walk(node)
 
 
-def is_resident(node: Node) -> bool:
+def is_in_memory(node: Node) -> bool:
     """Tell whether all that a node is made of is in memory."""
     walk: Walk[bool] = Walk("in_memory")
     return walk(node)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from biggus.errors import MemoryBudgetError
 from biggus.graph import key_of
-from biggus.indexing.cells import longest_of
+from biggus.indexing.reduction_blocks import longest_of
 from biggus.indexing.selection import Selection
 from biggus.options import format_bytes
 from biggus.planning.footprint import values_bytes
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from biggus.graph import Node
-    from biggus.planning.jobs import Cell, Output, Reduction
+    from biggus.planning.jobs import Output, Reduction, ReductionBlock
 
 _AHEAD = 16
 """So far may a task be ahead of the first that is not done, and further for each at once."""
@@ -78,13 +78,15 @@ class SharedScan:
         """The bytes of the values that the groups go through."""
         return sum(group.nbytes for group in self.groups)
 
-    def tasks(self, wanted: Callable[[int, int, Cell], bool] | None = None) -> Iterator[Task]:
+    def tasks(
+        self, wanted: Callable[[int, int, ReductionBlock], bool] | None = None
+    ) -> Iterator[Task]:
         """Yield the tasks, one a block of the leader, in the order in which they are to begin.
 
         Parameters
         ----------
         wanted : callable, optional
-            Called with the numbers of a group and of a reduction of it, and a cell:
+            Called with the numbers of a group and of a reduction of it, and a reduction block:
             whether it must be computed.
         """
         for number, (index, box) in enumerate(self.lead.boxes()):
@@ -127,7 +129,7 @@ class SharedScan:
         """
         room = (self.memory - self.state) // max(1, self.peak)
         if room < 1:
-            axes = self.lead.blocks.axes
+            axes = self.lead.task_blocks.axes
             shape = " × ".join([str(longest_of(axis)) for axis in axes]) or "one value"
             raise MemoryBudgetError(
                 f"a block of {shape} takes {format_bytes(self.peak + self.state)} to compute, "
@@ -172,7 +174,7 @@ class SharedScan:
             if seen is None or not (seen.leads and seen.holds(own)):
                 continue
             member = Member(group, own.base, ViewMap(seen.seen, own.seen))
-            lengths = member.view_map.nested(self.lead.blocks, group.nested)
+            lengths = member.view_map.nested(self.lead.task_blocks, group.nested)
             if lengths is None:
                 continue
             lead = self.lead.cut(lengths)
@@ -198,11 +200,11 @@ class Member(NamedTuple):
 
     def along(self, lead: Group) -> Member:
         """Return the member of the leader's blocks as they are now."""
-        lengths, order = self.view_map.cut(lead.blocks), self.view_map.order(lead.order)
+        lengths, order = self.view_map.cut(lead.task_blocks), self.view_map.order(lead.order)
         return self._replace(group=self.group.cut(lengths, order))
 
 
-def convoys_of(
+def shared_scans_of(
     reductions: Sequence[Reduction], outputs: Sequence[Output], memory: int
 ) -> list[SharedScan]:
     """Return jobs in groups, and these in shared scans: who goes through most leads."""

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from biggus.graph import Node, Packed
     from biggus.indexing.grid import Index
     from biggus.indexing.selection import Selection
-    from biggus.planning.jobs import Cell
+    from biggus.planning.jobs import ReductionBlock
     from biggus.sources.base import Box
     from biggus.statistics import Aggregator
 
@@ -23,21 +23,21 @@ class Part(NamedTuple):
     """The number of the group among those that go together."""
 
     box: Box
-    """The block; of one in which not all cells are wanted, the box around those that are."""
+    """The block; or where not all of its blocks are wanted, the box around those that are."""
 
     size: int
     """How many values the block has."""
 
-    cells: tuple[tuple[Cell, ...], ...]
-    """For each reduction of the group those of its cells in the block that are wanted."""
+    blocks: tuple[tuple[ReductionBlock, ...], ...]
+    """For each reduction of the group those of its blocks that lie in this one and are wanted."""
 
     outputs: tuple[int, ...]
     """Which outputs of the group are wanted."""
 
     @property
     def idle(self) -> bool:
-        """Whether nothing is to be computed: what comes of its cells was kept."""
-        return not (self.outputs or any(self.cells))
+        """Whether nothing is to be computed: what comes of its reduction blocks was kept."""
+        return not (self.outputs or any(self.blocks))
 
 
 class Task(NamedTuple):
@@ -56,7 +56,7 @@ class Task(NamedTuple):
 
 
 class Accumulation(NamedTuple):
-    """Cells of one reduction."""
+    """Reduction blocks of one reduction."""
 
     node: int
     """The number of the node that is reduced."""
@@ -66,11 +66,11 @@ class Accumulation(NamedTuple):
     plain: bool
     """Whether no value can be missing, in this block or in another, and all are native."""
 
-    cells: tuple[tuple[Box, Index], ...]
-    """For each cell its box within the block, and where it begins in the whole array."""
+    blocks: tuple[tuple[Box, Index], ...]
+    """For each reduction block its box within the block, and where it begins in the whole array."""
 
     streamed: bool = False
-    """Whether the block, which is a cell, is read while it is accumulated."""
+    """Whether the block, which is a reduction block, is read while it is accumulated."""
 
 
 class BlockWork(NamedTuple):

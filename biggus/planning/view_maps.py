@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from biggus.graph import AlongAxes, View, Walk, is_spread, key_of, narrowed, ordered
-from biggus.indexing.cells import simplified
+from biggus.graph import AlongAxes, View, Walk, is_spread, key_of, ordered, unbroadcast
+from biggus.indexing.reduction_blocks import simplified
 from biggus.indexing.selection import ConstantMap, DimensionMap, Selection
 from biggus.planning.jobs import lengths_of
 from biggus.planning.schedule import past_views
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from biggus.graph import Node
-    from biggus.indexing.cells import Lengths
     from biggus.indexing.grid import Edges, Grid
+    from biggus.indexing.reduction_blocks import Lengths
     from biggus.sources.base import Box
 
 _MANY = 2**16
@@ -159,7 +159,7 @@ def repeated_in(node: Node) -> Iterator[tuple[Node, Selection]]:
     for each in ordered([node], _computed_from):
         for child in () if isinstance(each, View) else _computed_from(each):
             if is_spread(child):
-                base, selection = narrowed(child, Selection.identity(each.shape))
+                base, selection = unbroadcast(child, Selection.identity(each.shape))
                 if not in_memory(base):
                     yield base, selection
 

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from biggus.indexing.cells import longest_of
 from biggus.indexing.grid import Grid, IrregularEdges
+from biggus.indexing.reduction_blocks import longest_of
 from biggus.pyramids.blocks import EXACT_LEVELS
 
 if TYPE_CHECKING:

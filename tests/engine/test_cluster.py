@@ -10,7 +10,7 @@ import pytest
 import biggus
 from biggus.engine.passes import Passes
 from biggus.errors import SourceError
-from biggus.planning import convoys_of, narrowed
+from biggus.planning import pruned, shared_scans_of
 
 distributed = pytest.importorskip("distributed")
 pytest.importorskip("h5py")
@@ -106,9 +106,9 @@ class Sizes(Passes):
 
     def make(self, stage):
         self.sizes = []
-        for scan in convoys_of(stage.reductions, stage.outputs, 10**9):
+        for scan in shared_scans_of(stage.reductions, stage.outputs, 10**9):
             for task in scan.tasks():
-                self.sizes.append(len(pickle.dumps(narrowed(scan.work(task)))))
+                self.sizes.append(len(pickle.dumps(pruned(scan.work(task)))))
         return []
 
 

@@ -17,11 +17,11 @@ from sources import Deadly, Failing, Patient
 import biggus
 from biggus.engine.running import WAITING_TASKS
 from biggus.errors import BiggusError, SourceError
-from biggus.indexing.cells import CELL
+from biggus.indexing.reduction_blocks import BLOCK
 from biggus.testing import ArraySource, FaultySource, RecordingSource
 
-SHAPE = (64, CELL // 4)  # a row is a chunk; four are a cell
-CELLS = 16
+SHAPE = (64, BLOCK // 4)  # a row is a chunk; four are a reduction block
+BLOCKS = 16
 
 
 def failing(row=20, io_bound=False):
@@ -81,7 +81,7 @@ def test_nothing_is_read_after_a_failure_but_what_was_under_way(workers, io_boun
         a.max().ndarray()
     settled = _settled(lambda: len(source.boxes))
     under_way = max(workers, WAITING_TASKS) if io_bound else workers
-    # A cell is four reads where reads wait, and one where they do not.
+    # A reduction block is four reads where reads wait, and one where they do not.
     assert settled <= 4 * (2 + under_way)
     if not io_bound:
         assert settled <= 3 + workers
@@ -119,7 +119,7 @@ def _settled(count):
 
 
 def test_one_of_several_that_fails_ends_all():
-    good = RecordingSource(ArraySource(np.zeros(SHAPE, "u1"), (1, CELL // 4)))
+    good = RecordingSource(ArraySource(np.zeros(SHAPE, "u1"), (1, BLOCK // 4)))
     arrays = [biggus.ArrayAdapter(good).mean(), failing(row=0).mean(), failing(row=0).max(axis=0)]
     for order in (arrays, arrays[::-1]):
         with pytest.raises(SourceError, match="on fire"):
@@ -128,7 +128,7 @@ def test_one_of_several_that_fails_ends_all():
 
 def test_a_failure_in_a_second_pass():
     source = FaultySource(
-        ArraySource(np.zeros(SHAPE, "u1"), (1, CELL // 4)), OSError("unplugged"), on={CELLS + 3}
+        ArraySource(np.zeros(SHAPE, "u1"), (1, BLOCK // 4)), OSError("unplugged"), on={BLOCKS + 3}
     )
     a = biggus.ArrayAdapter(source)
     with pytest.raises(SourceError, match="unplugged"):
@@ -161,7 +161,7 @@ def test_a_target_that_fails_ends_all(io_bound, error):
         biggus.save(biggus.ArrayAdapter(source) * 2, target)
     blocks = _settled(lambda: target.blocks)
     assert 3 <= blocks <= 3 + WAITING_TASKS
-    assert not io_bound or len(source.boxes) < SHAPE[0] or blocks <= CELLS
+    assert not io_bound or len(source.boxes) < SHAPE[0] or blocks <= BLOCKS
 
 
 @pytest.mark.parametrize("cause", [KeyboardInterrupt(), SystemExit(3), MemoryError("full")])
@@ -208,6 +208,6 @@ def test_what_cannot_be_sent_is_an_error(processes):
         def __getitem__(self, box):
             raise AssertionError
 
-    a = biggus.ArrayAdapter(Local(), chunks=(1, CELL // 4))
+    a = biggus.ArrayAdapter(Local(), chunks=(1, BLOCK // 4))
     with biggus.set_options(executor=processes), pytest.raises(Exception, match="Local"):
         a.max().ndarray()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import biggus
-from biggus.indexing import cells
+from biggus.indexing import reduction_blocks
 from biggus.testing import ArraySource, RecordingSource
 
 VALUES = np.random.default_rng(5).normal(size=(96, 50)).astype("f4")
@@ -99,7 +99,7 @@ def test_nothing_is_kept_where_that_is_not_wanted(cache):
 
 
 def tile(number):
-    """Return a source as large as a cell, in a few chunks."""
+    """Return a source as large as a reduction block, in a few chunks."""
     values = np.full((8, 2**17), number, "u1")
     values[number % 8, :100] += np.arange(100, dtype="u1")
     return recording(values, (3, 2**17), token=f"tile {number}")
@@ -133,18 +133,18 @@ def test_of_a_thousand_small_files_only_the_one_that_is_new_is_read(shape):
         assert [n for n, each in enumerate(tiles) if each.boxes] == [*range(1000, number)]
 
 
-def test_a_batch_is_known_by_where_in_its_box_it_begins(monkeypatch):
-    monkeypatch.setattr(cells, "RUN", 1)
-    monkeypatch.setattr(cells, "CELL", 1)
+def test_a_subtree_of_blocks_is_known_by_where_in_its_box_it_begins(monkeypatch):
+    monkeypatch.setattr(reduction_blocks, "RUN", 1)
+    monkeypatch.setattr(reduction_blocks, "BLOCK", 1)
     values = np.arange(20.0 * 10).reshape(20, 10)
     source = recording(values, (1, 1))
-    # The second batch of all, and the first of these rows, are of 64 cells in rows 6 to 12.
+    # The second subtree of all, and the first of these rows, are of 64 blocks in rows 6 to 12.
     assert wrapped(source).mean().ndarray() == values.mean()
     assert wrapped(source)[6:13].mean().ndarray() == values[6:13].mean()
 
 
-def test_a_shelf_is_known_by_where_in_its_box_it_begins():
-    # Tiles ten in a row: the first shelf ends, and the second begins, in the seventh.
+def test_a_subtree_of_tiles_is_known_by_where_in_its_box_it_begins():
+    # Tiles ten in a row: the first subtree ends, and the second begins, in the seventh.
     tiles = [
         [recording(np.full((2, 3), 10 * y + x, "f8"), (2, 3), token=f"{y} {x}") for x in range(10)]
         for y in range(13)

@@ -10,7 +10,7 @@ import pytest
 
 import biggus
 from biggus.errors import MemoryBudgetError, ReadLimitError
-from biggus.indexing.cells import CELL
+from biggus.indexing.reduction_blocks import BLOCK
 from biggus.sources.base import Source, box_shape
 from biggus.testing import ArraySource, RecordingSource, UnreadableSource
 
@@ -124,7 +124,7 @@ def test_what_was_kept_is_not_read_nor_told_to_be(cache):
         source.clear()
         plan = biggus.plan([a.mean()])
         assert (plan.requests, plan.tasks) == (0, 0)
-        assert plan.passes[0].kept_cells > 0
+        assert plan.passes[0].kept_blocks > 0
         # Of what is computed together only what is not kept is read.
         other = recording(VALUES + 1)
         arrays = [a.mean(), (biggus.ArrayAdapter(other) - a).max(), a.std(axis=1)]
@@ -174,7 +174,9 @@ def test_a_window_of_something_endless_has_a_plan():
 
 @pytest.mark.parametrize("rows", [500, 20_000])
 def test_a_plan_takes_no_memory_in_the_number_of_its_tasks(rows):
-    a = biggus.ArrayAdapter(UnreadableSource((rows, CELL), "f4", chunks=(1, CELL), io_bound=False))
+    a = biggus.ArrayAdapter(
+        UnreadableSource((rows, BLOCK), "f4", chunks=(1, BLOCK), io_bound=False)
+    )
     arrays = [a.mean(), a.max()]
     biggus.plan(arrays)
     tracemalloc.start()
@@ -211,6 +213,6 @@ def test_no_server_is_asked(tmp_path):
         source.asked = 0
         plan = biggus.plan(wanted)
         assert (plan.requests, source.asked) == (0, 0)
-        assert sum(each.kept_cells for each in plan.passes)
+        assert sum(each.kept_blocks for each in plan.passes)
         assert biggus.plan([a.std()]).cached_bytes == VALUES.nbytes
         assert source.asked == 0

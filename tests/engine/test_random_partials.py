@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import biggus
-from biggus.indexing import cells
-from biggus.planning import tree
+from biggus.indexing import reduction_blocks
+from biggus.planning import tree_levels
 from biggus.testing import ArraySource
 
 pytest.importorskip("hypothesis")
@@ -80,17 +80,17 @@ def analysis_of(draw, files):
 def test_what_was_kept_is_never_stale_nor_another_s(data):
     draw = data.draw
     with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as folder:
-        # So that small arrays have many cells, batches, tiles and shelves.
-        patch.setattr(cells, "RUN", draw(st.sampled_from([1, 8])))
-        patch.setattr(cells, "CELL", draw(st.sampled_from([1, 30])))
-        patch.setattr(tree, "BATCH", draw(st.sampled_from([2, 5, 64])))
-        shelf = draw(st.sampled_from([2, 3, 64]))
+        # So that small arrays have many blocks, tiles and subtrees of both.
+        patch.setattr(reduction_blocks, "RUN", draw(st.sampled_from([1, 8])))
+        patch.setattr(reduction_blocks, "BLOCK", draw(st.sampled_from([1, 30])))
+        patch.setattr(tree_levels, "BLOCKS_A_SUBTREE", draw(st.sampled_from([2, 5, 64])))
+        tile_subtree = draw(st.sampled_from([2, 3, 64]))
         for module in (
-            "biggus.planning.tree",
-            "biggus.engine.kept_partials",
+            "biggus.planning.tree_levels",
+            "biggus.engine.partial_cache",
             "biggus.engine.merging",
         ):
-            patch.setattr(f"{module}.SHELF", shelf)
+            patch.setattr(f"{module}.TILES_A_SUBTREE", tile_subtree)
         chunks = draw(st.tuples(st.integers(1, 4), st.integers(1, 6)))
         files = [File(number, (4, 6), chunks) for number in range(5)]
         with biggus.Cache(folder) as cache:

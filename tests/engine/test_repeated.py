@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 import biggus
-from biggus.indexing.cells import CELL
+from biggus.indexing.reduction_blocks import BLOCK
 from biggus.testing import ArraySource, RecordingSource
 
-YEARS = np.random.default_rng(1).normal(0, 1, (12, 4, CELL // 4)).astype("f4")
+YEARS = np.random.default_rng(1).normal(0, 1, (12, 4, BLOCK // 4)).astype("f4")
 CLIMATE = YEARS.mean(axis=0)
 
 
@@ -22,12 +22,12 @@ def recorded(values, chunks, **said):
 
 @pytest.fixture
 def years():
-    return recorded(YEARS, (1, 2, CELL // 4))
+    return recorded(YEARS, (1, 2, BLOCK // 4))
 
 
 @pytest.fixture
 def climate():
-    return recorded(CLIMATE, (2, CELL // 4))
+    return recorded(CLIMATE, (2, BLOCK // 4))
 
 
 def times_read(source):

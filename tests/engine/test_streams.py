@@ -24,7 +24,7 @@ from biggus.testing import RecordingSource
 h5py = pytest.importorskip("h5py")
 
 SHAPE = (9, 700, 1500)
-"""Some 9 million values: several cells of several long runs."""
+"""Some 9 million values: several reduction blocks of several long runs."""
 
 VALUES = np.random.default_rng(5).normal(280, 20, SHAPE).astype("f4")
 
@@ -163,9 +163,9 @@ def test_the_same_in_other_processes(path, tmp_path):
 
 def test_a_block_needs_no_room_as_a_whole(path):
     a = biggus.open(path, "<f4")
-    cell = math.prod(a.std().node.operand.shape[1:]) * 4 * 3
+    block = math.prod(a.std().node.operand.shape[1:]) * 4 * 3
     with biggus.set_options(workers=1):
-        assert biggus.plan([a.std()]).peak_bytes < cell < biggus.plan([a.std(), a[...]]).peak_bytes
+        assert biggus.plan([a.std()]).peak_bytes < block < biggus.plan([a.std(), a[...]]).peak_bytes
 
 
 class Flowing(Source):

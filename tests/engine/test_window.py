@@ -13,10 +13,10 @@ from sources import Failing
 
 import biggus
 from biggus.engine.running import WAITING_TASKS
-from biggus.indexing.cells import CELL
+from biggus.indexing.reduction_blocks import BLOCK
 from biggus.testing import ArraySource
 
-ROW = CELL
+ROW = BLOCK
 
 
 class Gated(Failing):

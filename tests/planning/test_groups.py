@@ -13,7 +13,7 @@ from biggus.planning import (
     CommonSubexpressions,
     SharedScan,
     Wanted,
-    pushed,
+    pushdown,
     reductions_of,
     reductions_over,
 )
@@ -43,13 +43,13 @@ def recorded(shape, chunks):
 def groups_of(arrays, memory=10**9):
     """Return the groups of reductions that hold no other."""
     intern = CommonSubexpressions()
-    nodes = [intern(pushed(array.node)) for array in arrays]
+    nodes = [intern(pushdown(array.node)) for array in arrays]
     found = {id(r): r for node in nodes for r in reductions_of(node)}
     wanted = [Wanted(node, node.statistic) for node in found.values()]
     return grouped(reductions_over(wanted), [], memory)
 
 
-def test_blocks_hold_each_cell_whole_and_once():
+def test_blocks_hold_each_reduction_block_whole_and_once():
     _, a = recorded((60, 300, 400), (12, 100, 100))
     _, b = recorded((60, 300, 400), (20, 150, 100))
     [group] = groups_of([a.mean(), (a - b).std(axis=2), (a - b).max(axis=0)])
@@ -57,13 +57,13 @@ def test_blocks_hold_each_cell_whole_and_once():
     seen = [[] for _ in group.reductions]
     for task in SharedScan(group).tasks():
         [part] = task.parts
-        for cells, found in zip(part.cells, seen, strict=True):
-            for cell in cells:
-                inside = zip(cell.box, part.box, strict=True)
+        for blocks, found in zip(part.blocks, seen, strict=True):
+            for block in blocks:
+                inside = zip(block.box, part.box, strict=True)
                 assert all(b.start <= c.start <= c.stop <= b.stop for c, b in inside)
-                found.append((cell.kept, cell.reduced))
+                found.append((block.kept, block.reduced))
     for reduction, found in zip(group.reductions, seen, strict=True):
-        assert len(found) == len(set(found)) == reduction.cells.count
+        assert len(found) == len(set(found)) == reduction.blocks.count
 
 
 @pytest.mark.parametrize("workers", [1, 2])

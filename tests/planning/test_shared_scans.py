@@ -13,17 +13,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import biggus
-from biggus.indexing import cells
+from biggus.indexing import reduction_blocks
 from biggus.sources.wrappers import ObjectSource
 from biggus.testing import RecordingSource
 
 
 @pytest.fixture(autouse=True, params=["chunks", "as they are"])
 def cell_size(request, monkeypatch):
-    """Make each chunk a cell, or else all of these small arrays one."""
+    """Make each chunk a reduction block, or else all of these small arrays one."""
     if request.param == "chunks":
-        monkeypatch.setattr(cells, "RUN", 1)
-        monkeypatch.setattr(cells, "CELL", 1)
+        monkeypatch.setattr(reduction_blocks, "RUN", 1)
+        monkeypatch.setattr(reduction_blocks, "BLOCK", 1)
 
 
 class Held:
@@ -113,7 +113,7 @@ def test_parts_of_a_mosaic_are_read_with_it():
     sources, arrays = zip(*[recorded(tile, (1, 18, 36)) for tile in tiles], strict=True)
     both = biggus.LinearMosaic(arrays, axis=0)
     values = np.concatenate(tiles)
-    if cells.CELL == 1:
+    if reduction_blocks.BLOCK == 1:
         assert biggus.plan([both.mean()]).tasks == 60
     anomaly = both[-12:].mean(axis=0) - both.mean(axis=0)
     expected = values[-12:].mean(axis=0) - values.mean(axis=0)
@@ -215,12 +215,12 @@ def test_any_parts_are_what_they_are_alone(parts, chunks, axis):
     st.sampled_from([1, 4, 16, 64]),
     st.sampled_from([1, 4, 16, 64]),
 )
-def test_cells_that_do_not_nest_are_read_again(parts, chunks, run, cell):
+def test_reduction_blocks_that_do_not_nest_are_read_again(parts, chunks, run, block):
     values = numbers((24, 24))
     source, a = recorded(values, chunks)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cells, "RUN", run)
-        patch.setattr(cells, "CELL", cell)
+        patch.setattr(reduction_blocks, "RUN", run)
+        patch.setattr(reduction_blocks, "BLOCK", block)
         arrays = [a.T.sum(axis=0), *[a[key].sum() for key in parts]]
         plan = biggus.plan(arrays)
         found = biggus.ndarrays(arrays)

@@ -398,8 +398,8 @@ class TestNetCDF:
 
 
 def test_parts_of_an_array_are_saved_with_the_whole(monkeypatch):
-    monkeypatch.setattr("biggus.indexing.cells.RUN", 1)
-    monkeypatch.setattr("biggus.indexing.cells.CELL", 1)
+    monkeypatch.setattr("biggus.indexing.reduction_blocks.RUN", 1)
+    monkeypatch.setattr("biggus.indexing.reduction_blocks.BLOCK", 1)
     values = np.random.default_rng(0).random((60, 40, 50)).astype("f4")
     source = RecordingSource(ArraySource(values, (6, 20, 50)))
     a = biggus.ArrayAdapter(source)

@@ -1,4 +1,4 @@
-"""Trees: each cell has one place, and what is merged is the same in whatever order it comes."""
+"""Trees: each block has one place, and what is merged is the same in whatever order it comes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from biggus.indexing.grid import edges_of
 from biggus.planning import ReductionTree, Run
-from biggus.planning.tree import BATCH, SHELF, Tree
+from biggus.planning.tree_levels import BLOCKS_A_SUBTREE, TILES_A_SUBTREE, TreeLevels
 from biggus.statistics import statistic
 
 pytest.importorskip("hypothesis")
@@ -24,61 +24,66 @@ if TYPE_CHECKING:
 
 @st.composite
 def trees(draw):
-    """Return a tree, and how many cells there are along each axis."""
-    counts, cells, tile_edges = [], [], []
+    """Return a tree, and how many reduction blocks there are along each axis."""
+    counts, blocks, tile_edges = [], [], []
     for _ in range(draw(st.integers(0, 3))):
         each = draw(st.integers(1, 3))
         tiles = draw(st.lists(st.integers(1, 6), min_size=1, max_size=4))
         length = each * sum(tiles)
-        cells.append(edges_of(length, each))
+        blocks.append(edges_of(length, each))
         small = draw(st.booleans())
         tile_edges.append(edges_of(length, 1 if small else [each * n for n in tiles]))
         counts.append(sum(tiles))
-    return Tree(tuple(cells), tuple(tile_edges)), counts
+    return TreeLevels(tuple(blocks), tuple(tile_edges)), counts
 
 
 @given(trees())
-def test_each_cell_has_a_place_of_its_own(made):
+def test_each_reduction_block_has_a_place_of_its_own(made):
     tree, counts = made
-    cells = list(itertools.product(*map(range, counts)))
-    places = [tree.place(cell) for cell in cells]
-    assert tree.cells == len(cells)
-    assert len(set(places)) == len(cells)
+    blocks = list(itertools.product(*map(range, counts)))
+    places = [tree.place(block) for block in blocks]
+    assert tree.blocks == len(blocks)
+    assert len(set(places)) == len(blocks)
     expected = {
-        (segment, batch, position)
-        for segment in range(tree.segments)
-        for batch in range(tree.batches(segment))
-        for position in range(tree.batch_size(segment, batch))
+        (tile, block_subtree, position)
+        for tile in range(tree.tiles)
+        for block_subtree in range(tree.block_subtrees(tile))
+        for position in range(tree.block_subtree_size(tile, block_subtree))
     }
     assert set(places) == expected
 
 
 @given(trees())
-def test_a_batch_lies_in_its_box(made):
+def test_a_subtree_of_blocks_lies_in_its_box(made):
     tree, counts = made
-    for cell in itertools.product(*map(range, counts)):
-        segment, number, position = tree.place(cell)
-        batch = tree.batch(segment, number)
-        assert position < tree.batch_size(segment, number) <= BATCH
-        assert all(a <= n <= b for a, n, b in zip(batch.first, cell, batch.last, strict=True))
+    for block in itertools.product(*map(range, counts)):
+        tile, number, position = tree.place(block)
+        block_subtree = tree.block_subtree(tile, number)
+        assert position < tree.block_subtree_size(tile, number) <= BLOCKS_A_SUBTREE
+        assert all(
+            a <= n <= b
+            for a, n, b in zip(block_subtree.first, block, block_subtree.last, strict=True)
+        )
 
 
 @given(trees())
-def test_what_is_said_of_a_unit_tells_its_cells(made):
+def test_what_is_said_of_a_subtree_tells_its_reduction_blocks(made):
     tree, counts = made
-    cells = list(itertools.product(*map(range, counts)))
-    shelves = {n: (tree.shelf(n), []) for n in range(tree.shelves)}
-    batches = {}
-    for cell in cells:
-        segment, number, _ = tree.place(cell)
-        shelves[segment // SHELF][1].append(cell)
-        batch = batches.setdefault((segment, number), (tree.batch(segment, number), []))
-        batch[1].append(cell)
-    for number, (span, found) in shelves.items():
-        assert tree.cells_on(number) == len(found)
-        assert tree.shelf_size(number) == span.layout[1]
+    blocks = list(itertools.product(*map(range, counts)))
+    tile_subtrees = {n: (tree.tile_subtree(n), []) for n in range(tree.tile_subtrees)}
+    block_subtrees = {}
+    for block in blocks:
+        tile, number, _ = tree.place(block)
+        tile_subtrees[tile // TILES_A_SUBTREE][1].append(block)
+        block_subtree = block_subtrees.setdefault(
+            (tile, number), (tree.block_subtree(tile, number), [])
+        )
+        block_subtree[1].append(block)
+    for number, (span, found) in tile_subtrees.items():
+        assert tree.blocks_below(number) == len(found)
+        assert tree.tile_subtree_size(number) == span.layout[1]
         assert _around(found, span)
-    for span, found in batches.values():
+    for span, found in block_subtrees.values():
         before, size = span.layout
         box = list(itertools.product(*_ranges(span)))
         assert sorted(found) == box[before : before + size]
@@ -88,20 +93,20 @@ def _ranges(span):
     return [range(a, b + 1) for a, b in zip(span.first, span.last, strict=True)]
 
 
-def _around(cells, span):
-    """Tell whether a span is just the box around cells, along the first axis that has several."""
-    inside = all(n in r for cell in cells for n, r in zip(cell, _ranges(span), strict=True))
-    ends = [(min(axis), max(axis)) for axis in zip(*cells, strict=True)]
+def _around(blocks, span):
+    """Tell whether a span is just the box around blocks, along the first axis that has several."""
+    inside = all(n in r for block in blocks for n, r in zip(block, _ranges(span), strict=True))
+    ends = [(min(axis), max(axis)) for axis in zip(*blocks, strict=True)]
     split = next((n for n, (a, b) in enumerate(ends) if a < b), len(ends) - 1)
     return (
         inside and ends[: split + 1] == list(zip(span.first, span.last, strict=True))[: split + 1]
     )
 
 
-def test_many_cells_are_found_without_being_listed():
-    tree = Tree((edges_of(10**12, 1000),), (edges_of(10**12, 10**6),))
-    assert tree.segments == 10**6
-    assert tree.place((10**9 - 1,)) == (10**6 - 1, 999 // BATCH, 999 % BATCH)
+def test_many_reduction_blocks_are_found_without_being_listed():
+    tree = TreeLevels((edges_of(10**12, 1000),), (edges_of(10**12, 10**6),))
+    assert tree.tiles == 10**6
+    assert tree.place((10**9 - 1,)) == (10**6 - 1, 999 // BLOCKS_A_SUBTREE, 999 % BLOCKS_A_SUBTREE)
 
 
 @given(st.integers(1, 300), st.randoms())
@@ -113,17 +118,17 @@ def test_any_order_merges_to_the_same_bits(count, shuffled: random.Random):
         numbers = list(range(count))
         if shuffle:
             shuffled.shuffle(numbers)
-        fold = ReductionTree(aggregator, count)
+        tree = ReductionTree(aggregator, count)
         for number in numbers:
             partial = aggregator.partial(values[number : number + 1], (0, 1), (number, 0))
-            fold.add(Run(0, number, number + 1, partial))
-        results.append(b"".join(entry.tobytes() for entry in fold.result))
+            tree.add(Run(0, number, number + 1, partial))
+        results.append(b"".join(entry.tobytes() for entry in tree.result))
     assert results[0] == results[1]
 
 
 @given(st.integers(1, 300), st.integers(0, 17), st.randoms())
 def test_runs_that_were_merged_elsewhere_fit(count, groups, shuffled):
-    """Whoever computes some cells sends what has come of them, merged as far as it goes."""
+    """Whoever computes some blocks sends what has come of them, merged as far as it goes."""
     aggregator = statistic("mean", np.dtype("f8"), False, (count,), (0,)).aggregator
     values = np.random.default_rng(count).normal(0, 1, count)
 

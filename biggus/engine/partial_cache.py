@@ -1,7 +1,7 @@
-"""Keeping: partial results of reductions, in the cache.
+"""The partial-result cache: partial results of reductions, in the cache.
 
-They are kept by batches of cells, and by shelves of tiles, under what the values of
-these are made of, and with the states of what was read.  So the same analysis reads
+They are kept by subtrees of the reduction tree, under what the values of these are made
+of, and with the states of what was read.  So the same analysis reads
 nothing when it is made again, and of a mosaic that has grown only what is new; what has
 changed is read again.
 """
@@ -21,7 +21,7 @@ from biggus import options
 from biggus.caching import chosen_cache
 from biggus.engine.fingerprint import Fingerprint, fingerprint
 from biggus.indexing.selection import Selection
-from biggus.planning import SHELF, Unit, positions_of
+from biggus.planning import TILES_A_SUBTREE, Subtree, positions_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from biggus.cache import Cache
     from biggus.engine.merging import Merging
     from biggus.indexing.grid import Edges
-    from biggus.planning import Cell, Reduction
-    from biggus.planning.tree import Span
+    from biggus.planning import Reduction, ReductionBlock
+    from biggus.planning.tree_levels import Span
     from biggus.sources.base import Box
     from biggus.statistics import Aggregator, Partial
 
@@ -39,7 +39,7 @@ _log = logging.getLogger("biggus.engine")
 _FORMAT = "partial-3"
 
 
-def keeping_of(reduction: Reduction, asks: bool = True) -> Keeping | None:
+def partial_cache_of(reduction: Reduction, asks: bool = True) -> PartialCache | None:
     """Return what keeps the partial results of a reduction, if the options say so.
 
     Servers are asked whether they are still good, but for a dry run.
@@ -47,10 +47,10 @@ def keeping_of(reduction: Reduction, asks: bool = True) -> Keeping | None:
     if not options.current().keep_partials:
         return None
     cache = chosen_cache(None, remote=False)
-    return None if cache is None else Keeping(reduction, cache, asks)
+    return None if cache is None else PartialCache(reduction, cache, asks)
 
 
-class Keeping:
+class PartialCache:
     """The partial results of one reduction that are kept, or will be.
 
     Parameters
@@ -68,60 +68,64 @@ class Keeping:
         self._asks = asks
         self.cache = cache
         self._known = True  # until it turns out that there are no fingerprints
-        self._before: dict[Unit, tuple[Fingerprint, tuple[bytes, ...]]] = {}
-        self._seen: dict[Unit, _Looked] = {}
+        self._before: dict[Subtree, tuple[Fingerprint, tuple[bytes, ...]]] = {}
+        self._seen: dict[Subtree, _Looked] = {}
         self._lock = threading.Lock()
 
-    def wanted(self, cell: Cell, merging: Merging | None) -> bool:
-        """Tell whether a cell must be computed; if not, what it is part of is handed to `merging`.
+    def wanted(self, block: ReductionBlock, merging: Merging | None) -> bool:
+        """Tell whether a block must be computed; if not, what it is part of is handed to `merging`.
 
-        To be called once for each cell.
+        To be called once for each.
         """
         if not self._known:
             return True
         tree = self.reduction.tree
-        segment, batch, _ = tree.place(cell.reduced)
-        if tree.segments > 1:
-            shelf = segment // SHELF
-            unit = Unit(cell.kept, shelf, None)
-            if self._is_there(unit, merging, lambda: tree.cells_on(shelf)):
+        tile, part, _ = tree.place(block.reduced)
+        if tree.tiles > 1:
+            number = tile // TILES_A_SUBTREE
+            subtree = Subtree(block.kept, number, None)
+            if self._is_there(subtree, merging, lambda: tree.blocks_below(number)):
                 return False
-        unit = Unit(cell.kept, segment, batch)
-        return not self._is_there(unit, merging, lambda: tree.batch_size(segment, batch))
+        subtree = Subtree(block.kept, tile, part)
+        return not self._is_there(subtree, merging, lambda: tree.block_subtree_size(tile, part))
 
-    def _is_there(self, unit: Unit, merging: Merging | None, cells: Callable[[], int]) -> bool:
-        """Tell whether a unit was kept, of which one more of its cells is asked for."""
-        seen = self._seen.get(unit)
+    def _is_there(
+        self, subtree: Subtree, merging: Merging | None, blocks: Callable[[], int]
+    ) -> bool:
+        """Tell whether a subtree was kept, of which one more block is asked for."""
+        seen = self._seen.get(subtree)
         if seen is None:
-            partials = self._looked_up(unit)
-            seen = self._seen[unit] = _Looked(partials is not None, cells())
+            partials = self._looked_up(subtree)
+            seen = self._seen[subtree] = _Looked(partials is not None, blocks())
             if partials is not None and merging is not None:
-                merging.add_unit(unit, partials)
+                merging.add_subtree(subtree, partials)
         seen.left -= 1
         if not seen.left:
-            del self._seen[unit]
+            del self._seen[subtree]
         return seen.there
 
-    def keep(self, unit: Unit, partials: Sequence[Partial]) -> None:
-        """Keep what has come of a unit, if nothing has changed since it was looked up."""
+    def keep(self, subtree: Subtree, partials: Sequence[Partial]) -> None:
+        """Keep what has come of a subtree, if nothing has changed since it was looked up."""
         with self._lock:
-            found = self._before.pop(unit, None)
+            found = self._before.pop(subtree, None)
         if found is None:
             return
         made_of, before = found
         if made_of.validators() != before:
             return
         validator = _packed_validators(before)
-        box = self._box(unit)
+        box = self._box(subtree)
         for aggregator, partial in zip(self.reduction.aggregators, partials, strict=True):
             for part in aggregator.parts:
                 payload = encoded(aggregator.restrict(partial, part))
                 if payload is not None:
-                    self.cache.store_bytes(self._key(made_of, part, unit, box), payload, validator)
+                    self.cache.store_bytes(
+                        self._key(made_of, part, subtree, box), payload, validator
+                    )
 
-    def _looked_up(self, unit: Unit) -> list[Partial] | None:
-        """Return the partial results of a unit that are kept and good; None if one is not."""
-        box = self._box(unit)
+    def _looked_up(self, subtree: Subtree) -> list[Partial] | None:
+        """Return the partial results of a subtree that are kept and good; None if one is not."""
+        box = self._box(subtree)
         values = math.prod(s.stop - s.start for s in box)
         nbytes = self.reduction.nbytes(positions_of(box, self.reduction.axes))
         if nbytes > max(4096, values * self.reduction.node.dtype.itemsize):
@@ -132,7 +136,7 @@ class Keeping:
             return None
         found = []
         for aggregator in self.reduction.aggregators:
-            parts = [self._partial(made_of, part, unit, box) for part in aggregator.parts]
+            parts = [self._partial(made_of, part, subtree, box) for part in aggregator.parts]
             known = [part for part in parts if part is not None]
             if len(known) < len(parts):
                 break
@@ -142,14 +146,14 @@ class Keeping:
         before = made_of.validators()
         if before is not None:
             with self._lock:
-                self._before[unit] = (made_of, before)
+                self._before[subtree] = (made_of, before)
         return None
 
     def _partial(
-        self, made_of: Fingerprint, aggregator: Aggregator, unit: Unit, box: Box
+        self, made_of: Fingerprint, aggregator: Aggregator, subtree: Subtree, box: Box
     ) -> Partial | None:
         for holder in (aggregator, *aggregator.holders):
-            key = self._key(made_of, holder, unit, box)
+            key = self._key(made_of, holder, subtree, box)
             entry = self.cache.load_bytes(key)
             if entry is None:
                 continue
@@ -162,11 +166,11 @@ class Keeping:
             return holder.restrict(partial, aggregator)
         return None
 
-    def _key(self, made_of: Fingerprint, aggregator: Aggregator, unit: Unit, box: Box) -> str:
-        """Return the key of the partial results of a unit: 40 hexadecimal digits."""
+    def _key(self, made_of: Fingerprint, aggregator: Aggregator, subtree: Subtree, box: Box) -> str:
+        """Return the key of the partial results of a subtree: 40 hexadecimal digits."""
         text: list[Any] = [_FORMAT, aggregator.key, np.__version__, self.reduction.axes]
-        text.append([_lengths(*pair) for pair in zip(self.reduction.cells.axes, box, strict=True)])
-        text.append(self._span(unit).layout)
+        text.append([_lengths(*pair) for pair in zip(self.reduction.blocks.axes, box, strict=True)])
+        text.append(self._span(subtree).layout)
         text.append(aggregator.run_length(self.reduction.plain))
         if aggregator.placed:
             text += [[s.start for s in box], self.reduction.node.shape]
@@ -174,38 +178,38 @@ class Keeping:
         digest.update(json.dumps(text).encode())
         return digest.hexdigest()
 
-    def _span(self, unit: Unit) -> Span:
+    def _span(self, subtree: Subtree) -> Span:
         tree = self.reduction.tree
-        if unit.batch is None:
-            return tree.shelf(unit.number)
-        return tree.batch(unit.number, unit.batch)
+        if subtree.part is None:
+            return tree.tile_subtree(subtree.number)
+        return tree.block_subtree(subtree.number, subtree.part)
 
-    def _box(self, unit: Unit) -> Box:
-        """Return the box that holds the cells of a unit."""
+    def _box(self, subtree: Subtree) -> Box:
+        """Return the box that holds the reduction blocks of a subtree."""
         reduction = self.reduction
-        span = self._span(unit)
+        span = self._span(subtree)
         box = [slice(0, 0, 1)] * len(reduction.node.shape)
-        for axis, number in zip(reduction.kept_axes, unit.kept, strict=True):
-            box[axis] = slice(*reduction.cells.axes[axis].bounds(number), 1)
+        for axis, number in zip(reduction.kept_axes, subtree.kept, strict=True):
+            box[axis] = slice(*reduction.blocks.axes[axis].bounds(number), 1)
         for axis, first, last in zip(reduction.axes, span.first, span.last, strict=True):
-            edges = reduction.cells.axes[axis]
+            edges = reduction.blocks.axes[axis]
             box[axis] = slice(edges.bounds(first)[0], edges.bounds(last)[1], 1)
         return tuple(box)
 
 
 class _Looked:
-    """What is known of a unit that was looked up."""
+    """What is known of a subtree that was looked up."""
 
     __slots__ = ("left", "there")
 
     def __init__(self, there: bool, left: int) -> None:
         self.there = there
         self.left = left
-        """How many of its cells have not been asked for."""
+        """How many of its reduction blocks have not been asked for."""
 
 
 def _lengths(edges: Edges, s: slice) -> list[int]:
-    """Return the lengths of the cells in a slice of an axis."""
+    """Return the lengths of the reduction blocks in a slice of an axis."""
     numbers = range(edges.find(s.start), edges.find(s.stop - 1) + 1)
     return [stop - start for start, stop in map(edges.bounds, numbers)]
 

@@ -1,4 +1,4 @@
-"""Cells: they cover an array once, follow its chunks, and stop where tiles meet."""
+"""Reduction blocks: they cover an array once, follow its chunks, and stop where tiles meet."""
 
 from __future__ import annotations
 
@@ -6,8 +6,15 @@ import math
 
 import pytest
 
-from biggus.indexing.cells import CELL, LARGEST, cells_of, common_grid, joined_grid, longest_of
 from biggus.indexing.grid import Grid
+from biggus.indexing.reduction_blocks import (
+    BLOCK,
+    LARGEST,
+    common_grid,
+    joined_grid,
+    longest_of,
+    reduction_blocks,
+)
 
 pytest.importorskip("hypothesis")
 import itertools
@@ -36,27 +43,30 @@ def edges_of_axis(edges):
 
 
 @given(st.lists(cut_axes(), min_size=1, max_size=3))
-def test_cells_cover_an_array_in_whole_chunks(axes):
+def test_reduction_blocks_cover_an_array_in_whole_chunks(axes):
     shape = tuple(length for length, *_ in axes)
     grid = tuple(lengths for _, lengths, _ in axes)
-    cells, chunks = cells_of(shape, grid), Grid(shape, grid)
-    for cell, chunk in zip(cells.axes, chunks.axes, strict=True):
-        assert cell.bounds(0)[0] == 0
-        assert cell.bounds(cell.count - 1)[1] == cell.length
-        assert edges_of_axis(cell) <= edges_of_axis(chunk)
+    blocks, chunks = reduction_blocks(shape, grid), Grid(shape, grid)
+    for block, chunk in zip(blocks.axes, chunks.axes, strict=True):
+        assert block.bounds(0)[0] == 0
+        assert block.bounds(block.count - 1)[1] == block.length
+        assert edges_of_axis(block) <= edges_of_axis(chunk)
 
 
 @given(st.lists(cut_axes(), min_size=1, max_size=3), st.integers(0, 2), st.integers(1, 9))
-def test_longer_cells_are_made_of_the_others(axes, at, elements):
+def test_longer_reduction_blocks_are_made_of_the_others(axes, at, elements):
     at = min(at, len(axes) - 1)
-    # A slow axis whose rows make cells of several, some others before and behind it.
+    # A slow axis whose rows make reduction blocks of several, some others before and behind it.
     shape = [length for length, *_ in axes]
-    shape.insert(at + 1, CELL // elements)
+    shape.insert(at + 1, BLOCK // elements)
     tile_edges = [tiles for *_, tiles in axes]
     tile_edges.insert(at + 1, shape[at + 1])
-    cells, longer = cells_of(shape, None, tile_edges), cells_of(shape, None, tile_edges, longer=2)
+    blocks, longer = (
+        reduction_blocks(shape, None, tile_edges),
+        reduction_blocks(shape, None, tile_edges, longer=2),
+    )
     slower = []
-    for short, long in zip(cells.axes, longer.axes, strict=True):
+    for short, long in zip(blocks.axes, longer.axes, strict=True):
         assert edges_of_axis(long) <= edges_of_axis(short)
         assert longest_of(long) <= 2 * longest_of(short)
         slower.append(longest_of(long) > longest_of(short))
@@ -64,38 +74,38 @@ def test_longer_cells_are_made_of_the_others(axes, at, elements):
 
 
 @given(cut_axes(), st.integers(0, 8))
-def test_no_cell_lies_in_two_tiles_that_are_longer(axis, more):
+def test_no_reduction_block_lies_in_two_tiles_that_are_longer(axis, more):
     length, chunks, tiles = axis
-    wide = CELL // max(1, more)  # so that few rows make a cell
-    cells = cells_of((length, wide), (chunks, wide), (tiles, wide)).axes[0]
+    wide = BLOCK // max(1, more)  # so that few rows make a reduction block
+    blocks = reduction_blocks((length, wide), (chunks, wide), (tiles, wide)).axes[0]
     tile_edges = Grid((length,), (tiles,)).axes[0]
     at_chunks = edges_of_axis(Grid((length,), (chunks,)).axes[0])
-    if longest_of(tile_edges) < longest_of(cells):
+    if longest_of(tile_edges) < longest_of(blocks):
         return
     # Where a tile does not begin with a chunk there is nothing to be done.
-    assert edges_of_axis(tile_edges) & at_chunks <= edges_of_axis(cells) | {length}
+    assert edges_of_axis(tile_edges) & at_chunks <= edges_of_axis(blocks) | {length}
 
 
-def test_a_tile_has_the_same_cells_in_every_mosaic():
-    wide = CELL // 4
+def test_a_tile_has_the_same_reduction_blocks_in_every_mosaic():
+    wide = BLOCK // 4
     tile = (3, 3, 3, 1)  # ten rows in chunks of three
     for count in (2, 3, 50):
-        cells = cells_of((10 * count, wide), (tile * count, wide), (10, wide)).axes[0]
-        assert [cells.bounds(n) for n in range(4)] == [(0, 3), (3, 6), (6, 9), (9, 10)]
-        assert cells.count == 4 * count
+        blocks = reduction_blocks((10 * count, wide), (tile * count, wide), (10, wide)).axes[0]
+        assert [blocks.bounds(n) for n in range(4)] == [(0, 3), (3, 6), (6, 9), (9, 10)]
+        assert blocks.count == 4 * count
 
 
 def test_small_chunks_are_taken_together_and_large_ones_are_left():
-    cells = cells_of((800, 8000), (8, 8))
-    assert math.prod(longest_of(axis) for axis in cells.axes) > CELL // 4
-    assert [axis.bounds(0) for axis in cells_of((9, 2**21), (1, 2**21)).axes] == [
+    blocks = reduction_blocks((800, 8000), (8, 8))
+    assert math.prod(longest_of(axis) for axis in blocks.axes) > BLOCK // 4
+    assert [axis.bounds(0) for axis in reduction_blocks((9, 2**21), (1, 2**21)).axes] == [
         (0, 1),
         (0, 2**21),
     ]
 
 
-def test_an_array_that_grows_keeps_its_cells():
-    shorter, longer = (cells_of((n, 721, 1440), (24, 181, 360)).axes for n in (240, 264))
+def test_an_array_that_grows_keeps_its_reduction_blocks():
+    shorter, longer = (reduction_blocks((n, 721, 1440), (24, 181, 360)).axes for n in (240, 264))
     for one, other in zip(shorter, longer, strict=True):
         assert [one.bounds(n) for n in range(one.count)] == [
             other.bounds(n) for n in range(one.count)

@@ -1,9 +1,9 @@
-"""Cells: the canonical units of computing.
+"""Reduction blocks: the canonical units of computing.
 
-A cell is one chunk of what is computed, or a run of small ones of the same tile.  The cells of
-an array follow from its shape and its natural grid alone, never from memory,
+One is a chunk of what is computed, or a run of small ones of the same tile.  Those of an array
+follow from its shape and its natural grid alone, never from memory,
 the number of workers or what else is computed with it: results are merged
-cell by cell in a fixed order, and so are the same to the bit wherever and
+block by block in a fixed order, and so are the same to the bit wherever and
 whenever they are computed.
 
 Pure: knows no source and reads nothing.
@@ -30,21 +30,21 @@ Lengths: TypeAlias = int | tuple[int, ...]
 RUN = 2**17
 """Elements; small chunks are taken together along the last axes up to about this many."""
 
-CELL = 2**21
+BLOCK = 2**21
 """Elements; and then along the axes before, up to about this many."""
 
 LARGEST = 2**23
-"""Elements; unlike grids are joined to cells that hold whole chunks of all up to this many."""
+"""Elements; unlike grids are joined to blocks of whole chunks of all, up to this many."""
 
 
-def cells_of(
+def reduction_blocks(
     shape: tuple[int, ...],
     grid: Sequence[Lengths] | None,
     tile_edges: Sequence[Lengths] | None = None,
     axes: Collection[int] | None = None,
     longer: int = 1,
 ) -> Grid:
-    """Return the cells of an array.
+    """Return the reduction blocks of an array.
 
     Parameters
     ----------
@@ -55,22 +55,23 @@ def cells_of(
         None if the array can be cut anywhere.
     edges of tiles : sequence, optional
         For each axis the length, or the lengths, of the tiles that the array is
-        made of: no cell lies in two of them, but where a chunk does.
+        made of: no reduction block lies in two of them, but where a chunk does.
     axes : collection of int, optional
-        Which axes are reduced, if not all: there cells are made longer, and not along
-        the others, for what is accumulated of a cell has as many positions as these.
+        Which axes are reduced, if not all: there reduction blocks are made longer, and not along
+        the others, for what is accumulated of a reduction block has as many positions as these.
     longer : int
-        So many of these cells are taken as one, along the slowest axis that has several.
+        So many of these reduction blocks are taken as one, along the slowest axis that has several.
 
     Examples
     --------
-    >>> cells_of((480, 721, 1440), (24, 181, 360)).axes[1].bounds(0)
+    >>> reduction_blocks((480, 721, 1440), (24, 181, 360)).axes[1].bounds(0)
     (0, 181)
-    >>> [axis.bounds(0)[1] for axis in cells_of((480, 721, 1440), None).axes]
+    >>> [axis.bounds(0)[1] for axis in reduction_blocks((480, 721, 1440), None).axes]
     [2, 721, 1440]
-    >>> [axis.bounds(0)[1] for axis in cells_of((40, 999, 999), (1, 500, 500), axes=(0,)).axes]
+    >>> reduced = reduction_blocks((40, 999, 999), (1, 500, 500), axes=(0,))
+    >>> [axis.bounds(0)[1] for axis in reduced.axes]
     [8, 500, 500]
-    >>> cells_of((20, 2**20), (1, 2**20), (5, 2**20)).axes[0].offsets
+    >>> reduction_blocks((20, 2**20), (1, 2**20), (5, 2**20)).axes[0].offsets
     [0, 2, 4, 5, 7, 9, 10, 12, 14, 15, 17, 19, 20]
     """
     if grid is None:
@@ -85,7 +86,7 @@ def cells_of(
             break
     for axis in reversed(range(len(shape))):
         if axes is None or axis in axes:
-            _lengthen(axis, most, lengths, CELL)
+            _lengthen(axis, most, lengths, BLOCK)
     cut = [axis for axis, n in enumerate(most) if lengths[axis] < n]
     if cut:
         lengths[cut[-1]] = min(most[cut[-1]], longer * lengths[cut[-1]])
@@ -93,7 +94,7 @@ def cells_of(
 
 
 def _lengthen(axis: int, most: list[int], lengths: list[int], elements: int) -> None:
-    """Make cells longer, as long as none has more than so many elements."""
+    """Make reduction blocks longer, as long as none has more than so many elements."""
     more = elements // math.prod(lengths)
     if more > 1:
         lengths[axis] = max(lengths[axis], min(most[axis], lengths[axis] * more))

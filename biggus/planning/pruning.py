@@ -1,4 +1,4 @@
-"""Narrowing: the work of a task with nothing in it that it does not need, to be sent away."""
+"""Pruning: the work of a task with nothing in it that it does not need, to be sent away."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
 
-def narrowed(work: Work) -> Work:
+def pruned(work: Work) -> Work:
     """Return the same work, in which nodes hold nothing but what is computed of them.
 
-    What parts share is narrowed once, to the box that is read for them; so that they
+    What parts share is pruned once, to the box that is read for them; so that they
     share it there as well.
     """
     intern = CommonSubexpressions()
@@ -62,7 +62,7 @@ class _Window(View):
         if not isinstance(base, Elementwise) and all(s.step == 1 for s in box):
             self.shared = Shared(base, box)
 
-    def narrow(self, selection: Selection) -> None:  # type: ignore[override]  # noqa: ARG002 - as others
+    def pushdown(self, selection: Selection) -> None:  # type: ignore[override]  # noqa: ARG002 - as others
         return None
 
     def seen(self, selection: Selection) -> Node:
