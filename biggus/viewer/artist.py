@@ -45,7 +45,7 @@ class _Drawn(AxesImage):
     def set_data(self, A: Any) -> None:  # noqa: N803 - matplotlib's name
         """Take other values; colours need no mask, which costs an eighth of a frame."""
         super().set_data(A)
-        values = self.get_array()
+        values: Any = self.get_array()
         if np.ndim(values) == 3 and not np.ma.is_masked(values):
             self._A = np.ma.getdata(values)
 
