@@ -61,7 +61,7 @@ class Descriptor:
         return descriptor if same else None
 
     def signature(self) -> FileSignature:
-        """Return the stamp of the file as it is now."""
+        """Return the signature of the file as it is now."""
         return FileSignature.of(os.fstat(self._fd))
 
     def read_into(self, out: memoryview, offset: int) -> None:

@@ -51,21 +51,21 @@ _SHORTEST = max(_LEAST_SECONDS, _TICKS * _tick())
 
 
 def age_of(signature: FileSignature) -> float:
-    """Return how long ago a file changed that has this stamp, in seconds, by this clock."""
+    """Return how long ago a file changed that has this signature, in seconds, by this clock."""
     # Every write moves ctime on, and nobody can set it; mtime can be set, into the future
     # too.  Windows has the time of creation in its place.
     return time.time() - (signature.modified if os.name == "nt" else signature.changed) / 1e9
 
 
 def seconds_to_settle(signature: FileSignature, restless: bool = False) -> float:
-    """Return for how long a file of that stamp is still too young to be read.
+    """Return for how long a file of that signature is still too young to be read.
 
     Nothing where its last change was seen to be over: at least two ticks of the clock, and
     what it takes to write the whole file, have gone by since it began.
 
     Parameters
     ----------
-    stamp : FileSignature
+    signature : FileSignature
         As it is now.
     restless : bool
         Whether it was another one when it was last seen.
@@ -82,12 +82,12 @@ def seconds_to_settle(signature: FileSignature, restless: bool = False) -> float
 
 
 def settled(look: Callable[[], FileSignature], path: str) -> FileSignature:
-    """Return the stamp of a file that is old enough to be read, having waited for that if need be.
+    """Return the signature of a file that is old enough to be read; wait for that if need be.
 
     Parameters
     ----------
     look : callable
-        Gives its stamp as it is now.
+        Gives its signature as it is now.
     path : str
         Its name.
 
@@ -117,8 +117,8 @@ def settled(look: Callable[[], FileSignature], path: str) -> FileSignature:
     return signature
 
 
-def settled_stamp(path: str) -> FileSignature:
-    """Return the stamp of the regular file at `path`, once it is old enough to be read.
+def settled_signature(path: str) -> FileSignature:
+    """Return the signature of the regular file at `path`, once it is old enough to be read.
 
     Raises
     ------
@@ -130,8 +130,8 @@ def settled_stamp(path: str) -> FileSignature:
     return settled(lambda: signature_of(path), path)
 
 
-def stamp_or_none(path: str) -> FileSignature | None:
-    """Return the stamp of the regular file at `path`; None if there is none."""
+def signature_or_none(path: str) -> FileSignature | None:
+    """Return the signature of the regular file at `path`; None if there is none."""
     try:
         return signature_of(path)
     except OpenError:
@@ -147,5 +147,5 @@ def look_again(seen: Iterable[tuple[str, FileSignature]]) -> None:
         If one is not, or is gone.
     """
     for path, signature in seen:
-        if stamp_or_none(path) != signature:
+        if signature_or_none(path) != signature:
             raise changed(path)

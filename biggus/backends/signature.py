@@ -1,4 +1,4 @@
-"""The stamp of a file: what tells it from another that was there, or is, by its name."""
+"""The signature of a file: what tells it from another that was there, or is, by its name."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ class FileSignature(NamedTuple):
 
     @classmethod
     def of(cls, state: os.stat_result) -> FileSignature:
-        """Return the stamp of the file of which the system says `state`."""
+        """Return the signature of the file of which the system says `state`."""
         return cls(state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns)
 
 
 def signature_of(path: str) -> FileSignature:
-    """Return the stamp of the regular file at `path`.
+    """Return the signature of the regular file at `path`.
 
     Raises
     ------

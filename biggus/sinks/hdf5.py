@@ -12,7 +12,7 @@ from biggus.errors import OutputError
 from biggus.extras import needing
 from biggus.sinks.blocks import Assigning
 from biggus.sinks.metadata import packing_attributes, set_attributes
-from biggus.sinks.missing import Plain
+from biggus.sinks.missing import MaskFiller
 from biggus.sinks.new import NewArray, NewStore, Target, strings
 
 if TYPE_CHECKING:
@@ -123,8 +123,8 @@ def assigning_to_dataset(dataset: Any, name: str, node: Node) -> Assigning:
             raise ValueError(f"cannot write {name}: its file is closed")
         if dataset.file.mode == "r":
             raise ValueError(f"cannot write {name}: its file is open for reading only")
-        plain = Plain(_marker(dataset), into=dataset.dtype) if node.masked else Plain()
-        return _assigning(dataset, name, plain)
+        filler = MaskFiller(_marker(dataset), into=dataset.dtype) if node.masked else MaskFiller()
+        return _assigning(dataset, name, filler)
 
 
 def _marker(dataset: Any) -> Any:
@@ -135,12 +135,12 @@ def _marker(dataset: Any) -> Any:
     return np.ravel(named).astype(dataset.dtype)[0]
 
 
-def _assigning(dataset: Any, name: str, plain: Callable[[Values], Any]) -> Assigning:
+def _assigning(dataset: Any, name: str, filler: Callable[[Values], Any]) -> Assigning:
     """Return what assigns to a dataset of the user's.  The caller holds the lock."""
     dtype = dataset.dtype
 
     def convert(values: Values) -> Any:
-        filled = plain(values)
+        filled = filler(values)
         return strings(filled) if dtype.kind == "O" else _marked(filled, dtype)
 
     grid = None if dataset.chunks is None else tuple([int(n) for n in dataset.chunks])

@@ -133,7 +133,7 @@ def _same(own: Source, other: Source) -> bool:
 
 def _store_of(source: Source) -> Any:
     """Return what holds the objects of a Zarr store of the user's."""
-    store = getattr(getattr(source, "objects", None), "store", None)
+    store = getattr(getattr(source, "store", None), "store", None)
     return getattr(store, "_store_dict", store)
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _NUMBERS = frozenset("biufc")
 
 
-class Plain:
+class MaskFiller:
     """Makes plain arrays of blocks in which values may be missing.
 
     Parameters
@@ -106,7 +106,7 @@ class Filled:
         self.concurrent = writer.concurrent
         self._writer = writer
         self._new = new
-        self._plain = Plain(problem=new.problem)
+        self._filler = MaskFiller(problem=new.problem)
 
     def write(self, box: Box, values: Values) -> None:
         """Take a block.
@@ -120,7 +120,7 @@ class Filled:
             values = values.filled(self._new.fill)
         if not self._new.nan and np.ma.is_masked(values):
             raise MaskedValueError(self._new.problem or "a value is missing")
-        plain = self._plain(values)
+        plain = self._filler(values)
         textual = plain.dtype.kind in "UOT" and self._new.dtype.kind == "O"
         stored = strings(plain) if textual else plain.astype(self._new.dtype, copy=False)
         self._writer.write(box, stored)

@@ -18,7 +18,7 @@ from biggus.sinks.metadata import (
     packing_attributes,
     set_attributes,
 )
-from biggus.sinks.missing import Plain
+from biggus.sinks.missing import MaskFiller
 from biggus.sinks.new import NewArray, NewStore, Target, native, strings
 
 if TYPE_CHECKING:
@@ -184,16 +184,16 @@ def assigning_to_variable(variable: Any, name: str, node: Node) -> Assigning:
         marker = _marker(variable) if node.masked and not textual else None
         packs, masks = packs_values(variable), bool(variable.mask) and marker is not None
     # What means "missing" among packed values can be compared with no unpacked one.
-    plain = Plain() if packs or textual else Plain(marker, into=np.dtype(variable.dtype))
+    filler = MaskFiller() if packs or textual else MaskFiller(marker, into=np.dtype(variable.dtype))
 
     def convert(values: Values) -> Any:
         if textual:
-            return strings(plain(values))
+            return strings(filler(values))
         if packs and not masks and np.ma.is_masked(values):
             raise MaskedValueError(
                 "a value is missing, and the variable, which packs its values, does not mask any"
             )
-        filled = plain(values)
+        filled = filler(values)
         return native(values if masks else filled)
 
     return _Variable(variable, name, tuple(map(int, variable.shape)), grid, convert, hdf5_lock)

@@ -10,7 +10,7 @@ from biggus.adapt import Lazy
 from biggus.backends.native import hdf5_lock
 from biggus.sinks.blocks import Assigning
 from biggus.sinks.hdf5 import assigning_to_dataset
-from biggus.sinks.missing import Plain
+from biggus.sinks.missing import MaskFiller
 from biggus.sinks.netcdf import assigning_to_variable, packs_values
 from biggus.sinks.zarr import assigning_to_array
 from biggus.sources.normal import normal_chunks, normal_dtype, normal_shape
@@ -87,8 +87,8 @@ def writer_to(target: Any, name: str, node: Node) -> Assigning:
         return assigning(target, name, node)
     grid = _grid_of(target, node.shape)
     into = getattr(target, "dtype", None)
-    plain = Plain(into=into if isinstance(into, np.dtype) and node.masked else None)
-    return Assigning(target, name, node.shape, grid, plain)
+    filler = MaskFiller(into=into if isinstance(into, np.dtype) and node.masked else None)
+    return Assigning(target, name, node.shape, grid, filler)
 
 
 def root_of(target: Any) -> str | None:
@@ -119,8 +119,8 @@ def _assigning_to_memory(target: Any, name: str, node: Node) -> Assigning:
             target.mask = np.zeros(target.shape, bool)
         return Assigning(target, name, target.shape, None, _as_it_is, concurrent=True)
     problem = f"a value is missing, and dtype {target.dtype} has none that says so"
-    plain = Plain(problem=problem, into=target.dtype) if node.masked else Plain()
-    return Assigning(np.asarray(target), name, target.shape, None, plain, concurrent=True)
+    filler = MaskFiller(problem=problem, into=target.dtype) if node.masked else MaskFiller()
+    return Assigning(np.asarray(target), name, target.shape, None, filler, concurrent=True)
 
 
 def _as_it_is(values: Values) -> Values:

@@ -11,7 +11,7 @@ from biggus.errors import OutputError
 from biggus.extras import needing
 from biggus.sinks.blocks import Assigning
 from biggus.sinks.metadata import plain_value
-from biggus.sinks.missing import Plain
+from biggus.sinks.missing import MaskFiller
 from biggus.sinks.new import NewArray, NewStore, Target, strings
 
 if TYPE_CHECKING:
@@ -107,11 +107,11 @@ def _as_it_is(values: Values) -> Values:
 
 def assigning_to_array(array: Any, name: str, node: Node) -> Assigning:
     """Return what assigns to a ``zarr.Array`` of the user's."""
-    plain = Plain(_marker(array), into=array.dtype) if node.masked else Plain()
+    filler = MaskFiller(_marker(array), into=array.dtype) if node.masked else MaskFiller()
     textual = array.dtype.kind in "OT"
 
     def convert(values: Values) -> Any:
-        filled = plain(values)
+        filled = filler(values)
         return strings(filled) if textual else filled
 
     grid = tuple([max(1, int(n)) for n in array.shards or array.chunks])

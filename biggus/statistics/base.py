@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from biggus.statistics.layout import Layout
     from biggus.statistics.runs import Accumulator
 
-Plain: TypeAlias = np.ndarray[tuple[int, ...], np.dtype[Any]]
+AnyArray: TypeAlias = np.ndarray[tuple[int, ...], np.dtype[Any]]
 """An ndarray of any shape and dtype."""
 
-Values: TypeAlias = Plain | np.ma.MaskedArray[tuple[int, ...], np.dtype[Any]]
+Values: TypeAlias = AnyArray | np.ma.MaskedArray[tuple[int, ...], np.dtype[Any]]
 """A block: an ndarray, or a MaskedArray where values can be missing."""
 
-Partial: TypeAlias = tuple[Plain, ...]
+Partial: TypeAlias = tuple[AnyArray, ...]
 """What has been accumulated: ndarrays in C order.
 
 Each has the shape of the block with the reduced axes at length one, or broadcasts
@@ -43,7 +43,7 @@ class Readable(Protocol):
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
 
-    def read_into(self, start: int, out: Plain) -> None:
+    def read_into(self, start: int, out: AnyArray) -> None:
         """Read values into an array: those that in C order follow the first `start`."""
 
 
@@ -215,7 +215,7 @@ class Statistic(ABC):
         """
 
 
-def owned(arrays: Sequence[Plain]) -> list[Plain]:
+def owned(arrays: Sequence[AnyArray]) -> list[AnyArray]:
     """Return arrays that can be written to: copies of those that cannot."""
     return [array if array.flags.writeable else array.copy() for array in arrays]
 

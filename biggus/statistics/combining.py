@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from biggus.statistics.base import Aggregator, Partial, Plain, owned
+from biggus.statistics.base import Aggregator, AnyArray, Partial, owned
 from biggus.statistics.layout import LONG, RUN
 from biggus.statistics.runs import Accumulator, Part
 from biggus.statistics.scratch import scratch
@@ -129,7 +129,7 @@ class CombiningAccumulator(Accumulator):
                 values = self._filled(present, fill)
             reduce(values, axis=part.axes, dtype=self._dtype, keepdims=True, out=out)
 
-    def _filled(self, present: Present, fill: Any) -> Plain:
+    def _filled(self, present: Present, fill: Any) -> AnyArray:
         """Return the values with something else where they are missing, in scratch memory."""
         dtype = self.aggregator.dtype
         if present.values.dtype == dtype:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from biggus.statistics.base import Aggregator, Partial, Plain, owned
+from biggus.statistics.base import Aggregator, AnyArray, Partial, owned
 from biggus.statistics.layout import RUN
 from biggus.statistics.runs import Accumulator, Part
 
@@ -34,7 +34,7 @@ def rankable(dtype: np.dtype[Any]) -> bool:
     return dtype.kind in "biumM" or (dtype.kind == "f" and dtype.itemsize <= 8)
 
 
-def keys_of(values: Plain) -> Plain:
+def keys_of(values: AnyArray) -> AnyArray:
     """Return the rank keys of values, of which none is NaN or NaT.
 
     Examples
@@ -49,7 +49,7 @@ def keys_of(values: Plain) -> Plain:
         return bits
     sign = unsigned.type(1 << (8 * dtype.itemsize - 1))
     if dtype.kind != "f":
-        turned: Plain = bits ^ sign
+        turned: AnyArray = bits ^ sign
         return turned
     # All bits of what is negative are turned, of the rest the sign alone.
     negative = values.view(f"i{dtype.itemsize}") >> (8 * dtype.itemsize - 1)
@@ -59,7 +59,7 @@ def keys_of(values: Plain) -> Plain:
     return turned
 
 
-def values_of(keys: Plain, dtype: np.dtype[Any]) -> Plain:
+def values_of(keys: AnyArray, dtype: np.dtype[Any]) -> AnyArray:
     """Return the values that have certain rank keys.
 
     Examples

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from biggus.statistics.base import Aggregator, Partial, Plain, Statistic, Values, owned
+from biggus.statistics.base import Aggregator, AnyArray, Partial, Statistic, Values, owned
 from biggus.statistics.layout import RUN
 from biggus.statistics.runs import Accumulator, Part
 
@@ -30,12 +30,12 @@ class Edges:
 
     __slots__ = ("dtype", "raw")
 
-    def __init__(self, values: Plain) -> None:
+    def __init__(self, values: AnyArray) -> None:
         self.dtype = values.dtype
         self.raw = values.tobytes()
 
     @property
-    def values(self) -> Plain:
+    def values(self) -> AnyArray:
         """The edges."""
         return np.frombuffer(self.raw, self.dtype)
 
@@ -48,7 +48,7 @@ class Edges:
     def __repr__(self) -> str:
         return f"Edges({self.dtype.str}, {self.raw.hex()})"
 
-    def __reduce__(self) -> tuple[type[Edges], tuple[Plain]]:
+    def __reduce__(self) -> tuple[type[Edges], tuple[AnyArray]]:
         return Edges, (self.values,)
 
 

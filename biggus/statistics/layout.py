@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 if TYPE_CHECKING:
-    from biggus.statistics.base import Plain
+    from biggus.statistics.base import AnyArray
 
 RUN = 2**18
 """Elements of a run: two megabytes in float64."""
@@ -105,11 +105,11 @@ class Layout:
         """Of all pieces."""
         self.sizes.flags.writeable = self.total.flags.writeable = False
 
-    def empty(self, dtype: np.dtype[Any]) -> Plain:
+    def empty(self, dtype: np.dtype[Any]) -> AnyArray:
         """Return memory for what each piece gives at each position."""
         return np.empty((self.pieces, *self.kept), dtype)
 
-    def each(self, results: Plain) -> list[Plain]:
+    def each(self, results: AnyArray) -> list[AnyArray]:
         """Return the part of `results` for each run, its axes as in the run."""
         if len(self.runs) == self.pieces:  # each has all positions
             parts = list(results)
@@ -117,7 +117,7 @@ class Layout:
             parts = [results[run.place] for run in self.runs]
         return parts if self.order is None else [part.transpose(self.order) for part in parts]
 
-    def part(self, block: Plain, run: Run) -> Plain:
+    def part(self, block: AnyArray, run: Run) -> AnyArray:
         """Return a run of a block, which has been given the shape of the dims."""
         found = block[run.box]
         return found if self.order is None else found.transpose(self.order)

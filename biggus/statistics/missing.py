@@ -14,7 +14,7 @@ import numpy as np
 from biggus.statistics.scratch import scratch
 
 if TYPE_CHECKING:
-    from biggus.statistics.base import Plain
+    from biggus.statistics.base import AnyArray
 
 _WIDTHS = (1, 2, 4, 8)
 _BOOL = np.dtype(bool)
@@ -35,11 +35,11 @@ class Present:
 
     __slots__ = ("_bits", "_slot", "invalid", "values")
 
-    def __init__(self, values: Plain, invalid: Plain | None, slot: str = "") -> None:
+    def __init__(self, values: AnyArray, invalid: AnyArray | None, slot: str = "") -> None:
         self.values = values
         self.invalid = invalid
         self._slot = slot
-        self._bits: dict[int, Plain] = {}
+        self._bits: dict[int, AnyArray] = {}
 
     def compressed(self) -> Present:
         """Return the values that are not missing, in one dimension."""
@@ -47,7 +47,7 @@ class Present:
             return self
         return Present(self.values.reshape(-1).compress(~self.invalid.reshape(-1)), None)
 
-    def blank(self, values: Plain) -> None:
+    def blank(self, values: AnyArray) -> None:
         """Set values to zero, in place, where these are missing."""
         if self.invalid is None:
             return
@@ -60,7 +60,7 @@ class Present:
             bits = bits[..., None]
         np.bitwise_and(pattern, bits, out=pattern)
 
-    def filled(self, fill: Any) -> Plain:
+    def filled(self, fill: Any) -> AnyArray:
         """Return the values with something else where they are missing.
 
         It may lie in scratch memory, and holds until the next call.
@@ -81,7 +81,7 @@ class Present:
         np.bitwise_xor(pattern, bits, out=pattern)
         return found
 
-    def _kept_bits(self, dtype: np.dtype[Any]) -> Plain:
+    def _kept_bits(self, dtype: np.dtype[Any]) -> AnyArray:
         """Return integers that have all bits set where values are valid, else none."""
         found = self._bits.get(dtype.itemsize)
         if found is None:
@@ -94,7 +94,7 @@ class Present:
         return found
 
 
-def nan_of(values: Plain) -> Plain:
+def nan_of(values: AnyArray) -> AnyArray:
     """Return where values are NaN or NaT, in scratch memory."""
     found = scratch("nan", values.shape, _BOOL)
     if values.dtype.kind == "O":
@@ -103,7 +103,7 @@ def nan_of(values: Plain) -> Plain:
     return np.isnan(values, out=found)
 
 
-def _bit_pattern(values: Plain) -> Plain | None:
+def _bit_pattern(values: AnyArray) -> AnyArray | None:
     """Return values in C order as unsigned integers, or None where there are none so wide.
 
     Pairs of doubles get one more axis.

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from biggus.statistics.base import Aggregator, Partial, Plain, owned
+from biggus.statistics.base import Aggregator, AnyArray, Partial, owned
 from biggus.statistics.layout import RUN
 from biggus.statistics.runs import Accumulator, Part
 from biggus.statistics.scratch import scratch
@@ -125,7 +125,7 @@ class Moments(Aggregator):
         return partial[: len(other.dtypes)]
 
 
-def total(partial: Partial) -> Plain:
+def total(partial: Partial) -> AnyArray:
     """Return the sum, with what rounding took from it where that is known."""
     _, sums, rest, *_ = partial
     if rest.dtype.kind not in "fc":
@@ -187,9 +187,9 @@ def _rounded(found: Any, one: Any, other: Any) -> Any:
     return of_other
 
 
-def product(one: Plain, other: Plain) -> Plain:
+def product(one: AnyArray, other: AnyArray) -> AnyArray:
     """Return the real products of numbers with such as have the same direction."""
-    found: Plain
+    found: AnyArray
     if one.dtype.kind == "c":
         found = one.real * other.real + one.imag * other.imag
         return found
@@ -232,7 +232,13 @@ class MomentsAccumulator(Accumulator):
             self._deviations(part, present, values, means, lows, squares)
 
     def _deviations(
-        self, part: Part, present: Present, values: Plain, means: Plain, lows: Plain, squares: Plain
+        self,
+        part: Part,
+        present: Present,
+        values: AnyArray,
+        means: AnyArray,
+        lows: AnyArray,
+        squares: AnyArray,
     ) -> None:
         own = values is present.values  # else they are in scratch memory, and not needed any more
         deviations = scratch("block", values.shape, self.aggregator.dtype) if own else values
@@ -254,7 +260,7 @@ class MomentsAccumulator(Accumulator):
             return (found.reshape(self.layout.shape),)
         return tuple([self.shaped(entry) for entry in (count, *self._joined(count))])
 
-    def _joined(self, total: Plain) -> Sequence[Plain]:
+    def _joined(self, total: AnyArray) -> Sequence[AnyArray]:
         """Return what all pieces have given together, but for the count."""
         pieces = self.layout.pieces
         given = [a.reshape(pieces, -1) for a in (self.counts(), *self._entries)]
@@ -272,8 +278,8 @@ class MomentsAccumulator(Accumulator):
         return found
 
     def _joined_at(
-        self, total: Plain, count: Plain, sums: Plain, *others: Plain
-    ) -> tuple[Plain, ...]:
+        self, total: AnyArray, count: AnyArray, sums: AnyArray, *others: AnyArray
+    ) -> tuple[AnyArray, ...]:
         """Return the same of some positions; arrays of pieces and positions."""
         added, rest = _added(sums)
         if not others:
@@ -297,7 +303,7 @@ class MomentsAccumulator(Accumulator):
         return added, rest, of_low, square
 
 
-def _added(sums: Plain) -> tuple[Plain, Plain]:
+def _added(sums: AnyArray) -> tuple[AnyArray, AnyArray]:
     """Return the sum of all pieces, and what rounding took from it."""
     if sums.dtype.kind not in "fc":
         return np.add.reduce(sums, axis=0), np.zeros(sums.shape[1:], sums.dtype)
@@ -306,7 +312,7 @@ def _added(sums: Plain) -> tuple[Plain, Plain]:
     return running[-1], np.negative(np.add.reduce(taken, axis=0))
 
 
-def _left(sums: Plain, count: Plain, mean: Plain) -> Plain:
+def _left(sums: AnyArray, count: AnyArray, mean: AnyArray) -> AnyArray:
     """Return exactly what is left of sums when the mean is taken from them so many times.
 
     So nothing needs to be added up again.  Either half of the mean's digits, times a
@@ -317,7 +323,7 @@ def _left(sums: Plain, count: Plain, mean: Plain) -> Plain:
     return (sums - count * high) - count * (mean - high)
 
 
-def _add_squares(deviations: Plain, axes: tuple[int, ...], out: Plain) -> None:
+def _add_squares(deviations: AnyArray, axes: tuple[int, ...], out: AnyArray) -> None:
     """Add up the squares of deviations, which are lost."""
     kind = deviations.dtype.kind
     if kind == "c":

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from biggus.statistics.base import Aggregator, Partial, Plain, Statistic, owned
+from biggus.statistics.base import Aggregator, AnyArray, Partial, Statistic, owned
 from biggus.statistics.combining import neutral
 from biggus.statistics.layout import RUN
 from biggus.statistics.runs import Accumulator, Part
@@ -71,7 +71,7 @@ class Positions(Aggregator):
         np.copyto(places, right_places, where=taken)
         return values, places
 
-    def _precedes(self, one: Plain, other: Plain, earlier: Plain) -> Plain:
+    def _precedes(self, one: AnyArray, other: AnyArray, earlier: AnyArray) -> AnyArray:
         """Return where the one is the extreme of the two; of equal ones, where it is earlier."""
         beyond = np.greater if self.greatest else np.less
         found = beyond(one, other) | (np.equal(one, other) & earlier)
@@ -83,10 +83,10 @@ class Positions(Aggregator):
     def identity(self, shape: tuple[int, ...]) -> Partial:
         return np.zeros(shape, self.dtype), np.full(shape, -1, _INDEX)
 
-    def first(self, values: Plain, invalid: Plain | None, axis: int) -> Plain:
+    def first(self, values: AnyArray, invalid: AnyArray | None, axis: int) -> AnyArray:
         """Return where the extremes along an axis lie, which stays; -1 where there is none."""
         find = np.argmax if self.greatest else np.argmin
-        found: Plain
+        found: AnyArray
         if invalid is None:
             found = find(values, axis=axis, keepdims=True)
             return found
@@ -141,7 +141,7 @@ class PositionsAccumulator(Accumulator):
         shape = self.layout.shape
         return values.reshape(shape), self._in_whole(places.reshape(shape))
 
-    def _in_whole(self, places: Plain) -> Plain:
+    def _in_whole(self, places: AnyArray) -> AnyArray:
         """Return positions in the whole array of those in the block."""
         if self.aggregator.axis is not None:
             found = places + self.origin[self.aggregator.axis]
@@ -156,7 +156,7 @@ class PositionsAccumulator(Accumulator):
 class Position(Statistic):
     """Where an extreme lies."""
 
-    def proceed(self, partial: Partial) -> Plain:
+    def proceed(self, partial: Partial) -> AnyArray:
         places = partial[1]
         if self.aggregator.skip and (places < 0).any():  # type: ignore[attr-defined]
             raise ValueError("All-NaN slice encountered")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from biggus.statistics.base import Partial, Plain, Statistic, Values
+from biggus.statistics.base import AnyArray, Partial, Statistic, Values
 from biggus.statistics.digits import Digits, values_of
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ _PLOTTING: dict[str, tuple[float, float]] = {
 }
 """The constants of the plotting positions between which is interpolated."""
 
-_ROUNDED: dict[str, Callable[[Plain], Plain]] = {
+_ROUNDED: dict[str, Callable[[AnyArray], AnyArray]] = {
     "lower": np.floor,
     "higher": np.ceil,
     "nearest": np.rint,
@@ -42,12 +42,12 @@ _WHOLE = frozenset({*_ROUNDED, "inverted_cdf", "closest_observation"})
 class Between(NamedTuple):
     """Where quantiles lie: between two ranks, from 0, and how far from the first."""
 
-    lower: Plain
-    upper: Plain
-    weight: Plain
+    lower: AnyArray
+    upper: AnyArray
+    weight: AnyArray
 
 
-def between(method: str, count: int, q: Plain) -> Between:
+def between(method: str, count: int, q: AnyArray) -> Between:
     """Return between which ranks quantiles lie.
 
     Parameters
@@ -91,12 +91,14 @@ def between(method: str, count: int, q: Plain) -> Between:
     return Between(lower.astype(np.int64), upper.astype(np.int64), weight)
 
 
-def _at(position: Plain, count: int) -> Between:
+def _at(position: AnyArray, count: int) -> Between:
     ranks = np.clip(position, 0, count - 1).astype(np.int64)
     return Between(ranks, ranks, np.zeros(ranks.shape))
 
 
-def interpolated(lower: Plain, upper: Plain, weight: Plain, dtype: np.dtype[Any]) -> Plain:
+def interpolated(
+    lower: AnyArray, upper: AnyArray, weight: AnyArray, dtype: np.dtype[Any]
+) -> AnyArray:
     """Return what lies between values, in the dtype of a result.
 
     It is no number, as NumPy has it, where one is infinite and the other is not nearer
@@ -109,7 +111,9 @@ def interpolated(lower: Plain, upper: Plain, weight: Plain, dtype: np.dtype[Any]
     with np.errstate(all="ignore"):
         apart = np.subtract(upper, lower)
         # From the nearer end, so that it grows with the weight.
-        found: Plain = np.where(weight < 0.5, lower + apart * weight, upper - apart * (1 - weight))
+        found: AnyArray = np.where(
+            weight < 0.5, lower + apart * weight, upper - apart * (1 - weight)
+        )
         return found.astype(dtype)
 
 
@@ -182,7 +186,9 @@ class Quantiles(Statistic):
             return Between(middle, np.array([count // 2]), np.zeros(1))
         return between(self.method, count, np.array(self.q, np.float64))
 
-    def _further(self, targets: tuple[Target, ...], count: int, table: Plain) -> Values | Statistic:
+    def _further(
+        self, targets: tuple[Target, ...], count: int, table: AnyArray
+    ) -> Values | Statistic:
         """Return what is left to be done when more digits are known."""
         digits = self.digits
         sums = np.cumsum(table, axis=1)
@@ -200,7 +206,7 @@ class Quantiles(Statistic):
         keys = np.array([target.prefix for target in found], np.uint64)
         return self._finished(values_of(keys, digits.dtype), count)
 
-    def _finished(self, values: Plain, count: int) -> Values:
+    def _finished(self, values: AnyArray, count: int) -> Values:
         """Return the results, by the values of all ranks that they lie between."""
         lower, upper, weight = self._ranks(count)
         wanted = np.unique(np.concatenate([lower, upper]))
@@ -222,14 +228,14 @@ class Quantiles(Statistic):
             found[...] = np.nan
         return self._shaped(found, missing)
 
-    def _shaped(self, found: Plain, missing: bool) -> Values:
+    def _shaped(self, found: AnyArray, missing: bool) -> Values:
         values = found.reshape((1,) * self.dims + self.q_shape)
         if not self.masked:
             return values
         return np.ma.MaskedArray(values, mask=np.full(values.shape, missing))
 
 
-def _mean_of_two(one: Plain, other: Plain, dtype: np.dtype[Any]) -> Plain:
+def _mean_of_two(one: AnyArray, other: AnyArray, dtype: np.dtype[Any]) -> AnyArray:
     if dtype.kind == "f":
         one, other = one.astype(np.float64), other.astype(np.float64)
         with np.errstate(all="ignore"):

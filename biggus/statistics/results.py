@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from biggus.statistics.base import Partial, Plain, Statistic, Values
+from biggus.statistics.base import AnyArray, Partial, Statistic, Values
 from biggus.statistics.moments import total
 
 
@@ -36,16 +36,16 @@ class OfCounted(Statistic):
         return np.ma.MaskedArray(values, mask=missing)
 
     @abstractmethod
-    def values(self, partial: Partial) -> Plain:
+    def values(self, partial: Partial) -> AnyArray:
         """Return the results, where there is one."""
 
-    def missing(self, count: Plain) -> Plain:
+    def missing(self, count: AnyArray) -> AnyArray:
         """Return where there is none, by how many values are not missing."""
         if self.tolerance >= 1:
             return np.equal(count, 0)
         return np.equal(count, 0) | (self.length - count > self.tolerance * self.length)
 
-    def warn(self, doubtful: Plain, message: str) -> None:
+    def warn(self, doubtful: AnyArray, message: str) -> None:
         """Warn as NumPy does if some result is not a number for want of values."""
         if not self.masked and doubtful.any():
             warnings.warn(message, RuntimeWarning, stacklevel=3)
@@ -55,7 +55,7 @@ class OfCounted(Statistic):
 class Count(OfCounted):
     """How many values are not missing."""
 
-    def values(self, partial: Partial) -> Plain:
+    def values(self, partial: Partial) -> AnyArray:
         return partial[0]
 
 
@@ -63,7 +63,7 @@ class Count(OfCounted):
 class Sum(OfCounted):
     """The sum."""
 
-    def values(self, partial: Partial) -> Plain:
+    def values(self, partial: Partial) -> AnyArray:
         return total(partial)
 
 
@@ -71,7 +71,7 @@ class Sum(OfCounted):
 class Combined(OfCounted):
     """A product, an extreme: what has been accumulated is the result."""
 
-    def values(self, partial: Partial) -> Plain:
+    def values(self, partial: Partial) -> AnyArray:
         return partial[1]
 
 
@@ -79,10 +79,10 @@ class Combined(OfCounted):
 class Extreme(Combined):
     """The least or the greatest value."""
 
-    def values(self, partial: Partial) -> Plain:
+    def values(self, partial: Partial) -> AnyArray:
         return self.of_some(partial[1], partial[0])
 
-    def of_some(self, values: Plain, count: Plain) -> Plain:
+    def of_some(self, values: AnyArray, count: AnyArray) -> AnyArray:
         """Return values, NaN or NaT where there was none."""
         none = count == 0
         if self.masked or not none.any():
@@ -96,7 +96,7 @@ class Extreme(Combined):
 class Range(Extreme):
     """How far the greatest value is from the least."""
 
-    def values(self, partial: Partial) -> Plain:
+    def values(self, partial: Partial) -> AnyArray:
         count, least, greatest = partial
         if not count.all():
             # What stands for the extremes of nothing is too far apart.
@@ -108,7 +108,7 @@ class Range(Extreme):
 class Mean(OfCounted):
     """The arithmetic mean."""
 
-    def values(self, partial: Partial) -> Plain:
+    def values(self, partial: Partial) -> AnyArray:
         count = partial[0]
         self.warn(count == 0, "Mean of empty slice")
         sums = total(partial)
@@ -128,7 +128,7 @@ class Spread(OfCounted):
     root: bool
     """Whether it is the standard deviation."""
 
-    def values(self, partial: Partial) -> Plain:
+    def values(self, partial: Partial) -> AnyArray:
         freedom = partial[0] - self.ddof
         self.warn(freedom <= 0, "Degrees of freedom <= 0 for slice")
         squares = partial[4]
@@ -139,5 +139,5 @@ class Spread(OfCounted):
             found = np.where(freedom <= 0, np.nan, found)
         return np.sqrt(found) if self.root else found
 
-    def missing(self, count: Plain) -> Plain:
+    def missing(self, count: AnyArray) -> AnyArray:
         return super().missing(count) | (count - self.ddof <= 0)

@@ -16,11 +16,11 @@ from biggus.statistics.scratch import aligned, scratch
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from biggus.statistics.base import Aggregator, Partial, Plain, Readable, Values
+    from biggus.statistics.base import Aggregator, AnyArray, Partial, Readable, Values
 
 _COUNT = np.dtype(np.int64)
 
-_Taken: TypeAlias = "Callable[[Layout, Run], tuple[Plain, Plain | None]]"
+_Taken: TypeAlias = "Callable[[Layout, Run], tuple[AnyArray, AnyArray | None]]"
 """Gives the values of a run, and where they are masked; None if none is."""
 
 
@@ -45,7 +45,7 @@ class Part:
     __slots__ = ("_present", "_whole", "axes", "run")
 
     def __init__(
-        self, run: Run, axes: tuple[int, ...], values: Plain, invalid: Plain | None
+        self, run: Run, axes: tuple[int, ...], values: AnyArray, invalid: AnyArray | None
     ) -> None:
         self.run = run
         self.axes = axes
@@ -81,7 +81,7 @@ class Part:
             self._present[skip] = found
         return found
 
-    def flat(self, skip: bool) -> Plain:
+    def flat(self, skip: bool) -> AnyArray:
         """Return the values that are not missing, in one dimension."""
         return self.present(skip).compressed().values.reshape(-1)
 
@@ -101,8 +101,8 @@ class Accumulator(ABC):
         self.layout = layout
         self.skip = skip
         self._whole = len(layout.axes) == len(layout.lengths)
-        self._counts: Plain | None = None
-        self._counts_each: list[Plain] = []
+        self._counts: AnyArray | None = None
+        self._counts_each: list[AnyArray] = []
 
     @abstractmethod
     def add(self, part: Part) -> None:
@@ -112,7 +112,7 @@ class Accumulator(ABC):
     def partial(self) -> Partial:
         """Return what has been accumulated."""
 
-    def counted(self, part: Part, present: Present) -> Plain | int:
+    def counted(self, part: Part, present: Present) -> AnyArray | int:
         """Return how many values of a run are valid at each position, and remember it."""
         size = part.run.size
         invalid = present.invalid
@@ -131,18 +131,18 @@ class Accumulator(ABC):
             np.subtract(size, found, out=found)
         return found
 
-    def counts(self) -> Plain:
+    def counts(self) -> AnyArray:
         """Return how many values of each piece are valid: all positions, or one for all."""
         return self.layout.sizes if self._counts is None else self._counts
 
-    def total(self) -> Plain:
+    def total(self) -> AnyArray:
         """Return how many values of all pieces are valid: at all positions, or one for all."""
-        total: Plain
+        total: AnyArray
         counts = self._counts
         total = self.layout.total if counts is None else np.add.reduce(counts, axis=0)
         return total
 
-    def shaped(self, results: Plain) -> Plain:
+    def shaped(self, results: AnyArray) -> AnyArray:
         """Return results of all pieces in the shape of the block, or one for all positions."""
         shape = self.layout.shape
         return results.reshape((1,) * len(shape) if results.size == 1 else shape)
@@ -211,7 +211,7 @@ def _of_block(values: Values) -> _Taken:
     mask = np.ma.getmask(values)
     given = None if mask is np.ma.nomask else np.ascontiguousarray(mask)
 
-    def taken(layout: Layout, run: Run) -> tuple[Plain, Plain | None]:
+    def taken(layout: Layout, run: Run) -> tuple[AnyArray, AnyArray | None]:
         invalid = None
         if given is not None:
             part = layout.part(given.reshape(layout.lengths), run)
@@ -232,7 +232,7 @@ def _of_stream(stream: Readable) -> _Taken:
     window = aligned(min(size, LONG) * stream.dtype.itemsize).view(stream.dtype)
     begin = end = 0
 
-    def taken(_: Layout, run: Run) -> tuple[Plain, None]:
+    def taken(_: Layout, run: Run) -> tuple[AnyArray, None]:
         nonlocal begin, end
         (place,) = run.box
         if place.start >= end:
@@ -243,7 +243,7 @@ def _of_stream(stream: Readable) -> _Taken:
     return taken
 
 
-def _native(values: Plain, in_order: bool) -> Plain:
+def _native(values: AnyArray, in_order: bool) -> AnyArray:
     """Return values in C order and the machine's byte order, in scratch memory if need be."""
     if in_order and values.dtype.isnative:
         return values

@@ -11,7 +11,7 @@ import numpy as np
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from biggus.statistics.base import Plain
+    from biggus.statistics.base import AnyArray
 
 _kept = threading.local()
 
@@ -22,7 +22,7 @@ LARGEST = 2**22
 """Bytes; what is larger than any run should be is not kept."""
 
 
-def scratch(slot: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Plain:
+def scratch(slot: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> AnyArray:
     """Return memory that this thread may write to until it asks for the same slot again.
 
     Parameters
@@ -34,7 +34,7 @@ def scratch(slot: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Plain:
     dtype : numpy.dtype
         Its dtype.
     """
-    slots: dict[str, tuple[npt.NDArray[np.uint8], Plain]] = _kept.__dict__
+    slots: dict[str, tuple[npt.NDArray[np.uint8], AnyArray]] = _kept.__dict__
     kept = slots.get(slot)
     if kept is not None:
         memory, found = kept

@@ -15,7 +15,7 @@ from biggus.backends.http.client import HttpClient, HttpError
 from biggus.backends.http.settings import HttpSettings
 from biggus.backends.location import Location
 from biggus.backends.tiles.backend import TilesBackend
-from biggus.backends.zarr.remote import remote_objects
+from biggus.backends.zarr.remote import remote_store
 
 PUBLIC, ELSEWHERE = "93.184.216.34", "2606:2800:220:1:248:1893:25c8:1946"
 
@@ -147,5 +147,5 @@ def test_the_option_reaches_the_requests():
         template = Location("https://host/{z}/{x}/{y}.png")
         source = TilesBackend().open(template, zoom=1, local_redirects=allowed)
         assert source.client.settings.local_redirects is allowed
-        objects = remote_objects(Location("https://host/a.zarr"), local_redirects=allowed)
-        assert objects._client.settings.local_redirects is allowed
+        store = remote_store(Location("https://host/a.zarr"), local_redirects=allowed)
+        assert store._client.settings.local_redirects is allowed

@@ -7,7 +7,7 @@ import pytest
 
 import biggus
 from biggus.backends import settling
-from biggus.backends.settling import seconds_to_settle, settled, settled_stamp
+from biggus.backends.settling import seconds_to_settle, settled, settled_signature
 from biggus.backends.signature import FileSignature, signature_of
 from biggus.errors import SourceChangedError
 
@@ -114,7 +114,7 @@ def test_a_change_shows_once_a_file_has_settled(tmp_path):
     path = tmp_path / "a"
     for number in range(4):
         path.write_bytes(b"%d" % number)
-        before = settled_stamp(str(path))
+        before = settled_signature(str(path))
         with path.open("rb+") as file:
             file.write(b"x")
         assert signature_of(str(path)) != before
@@ -143,7 +143,7 @@ def test_times_that_change_back_are_not_needed(tmp_path):
     path = tmp_path / "a.npy"
     np.save(path, np.zeros(1000))
     state = path.stat()
-    before = settled_stamp(str(path))
+    before = settled_signature(str(path))
     half(path, 1)
     os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
     assert path.stat().st_mtime_ns == state.st_mtime_ns

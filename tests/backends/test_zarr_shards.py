@@ -20,7 +20,7 @@ from biggus.backends.location import Location
 from biggus.backends.zarr import bodies, prefetch, ranges
 from biggus.backends.zarr.backend import ZarrBackend
 from biggus.backends.zarr.direct import DirectReader
-from biggus.backends.zarr.store import Record
+from biggus.backends.zarr.python_store import Record
 from biggus.errors import SourceError
 from biggus.sources.base import read, whole
 

@@ -35,7 +35,7 @@ class Opening(NamedTuple):
         The file.
     descriptor : Descriptor
         What reads its bytes.
-    stamp : FileSignature
+    signature : FileSignature
         How the file was when it was opened.
     dataset : callable
         Gives the h5py Dataset, and what names it and the opening of its file;

@@ -21,7 +21,7 @@ from biggus.backends.descriptor import Descriptor
 from biggus.backends.files import HandlePool
 from biggus.backends.native import guard_forks, hdf5_lock
 from biggus.backends.pieces import one_line
-from biggus.backends.settling import settled_stamp
+from biggus.backends.settling import settled_signature
 from biggus.backends.signature import FileSignature, signature_of
 from biggus.errors import GoneError, OpenError, VariableError
 from biggus.extras import needing
@@ -64,7 +64,7 @@ class OpenFile:
 class OpenDataset(NamedTuple):
     """A dataset that is open, and the number of the opening of its file.
 
-    `elsewhere` is the file that it lies in, and its stamp, where a link led to another;
+    `elsewhere` is the file that it lies in, and its signature, where a link led to another;
     `properties` are those of its creation.
     """
 
@@ -139,7 +139,7 @@ def open_file(path: str, swmr: bool = False) -> OpenFile:
     OpenError
         If it cannot be opened, or is no HDF5 file.
     """
-    signature = signature_of(path) if swmr else settled_stamp(path)
+    signature = signature_of(path) if swmr else settled_signature(path)
     key = held_as(path, swmr)
     opened = files.get(key, lambda: _open(path, signature, swmr))
     if swmr and opened.signature.grew_to(signature):

@@ -32,9 +32,9 @@ class KeptChunks:
     Examples
     --------
     >>> from biggus.backends.signature import FileSignature
-    >>> kept, stamp, box = KeptChunks(), FileSignature(1, 2, 3, 4, 5), (slice(0, 9, 1),)
-    >>> kept.keep(7, stamp, box, "values")
-    >>> kept.find(7, stamp, box), kept.find(8, stamp, box)
+    >>> kept, signature, box = KeptChunks(), FileSignature(1, 2, 3, 4, 5), (slice(0, 9, 1),)
+    >>> kept.keep(7, signature, box, "values")
+    >>> kept.find(7, signature, box), kept.find(8, signature, box)
     ('values', None)
     """
 
@@ -49,7 +49,7 @@ class KeptChunks:
         ----------
         dataset : int
             A number that no other dataset has in this process.
-        stamp : FileSignature
+        signature : FileSignature
             How the file is.
         chunk : tuple of slice
         """

@@ -17,7 +17,7 @@ import os
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from biggus.backends.hdf5.files import datasets, files, h5py, open_dataset
-from biggus.backends.settling import settled_stamp
+from biggus.backends.settling import settled_signature
 from biggus.backends.signature import FileSignature
 from biggus.errors import GoneError, OpenError
 from biggus.watching import see
@@ -138,7 +138,7 @@ class Parts:
                     seen.update(known.parts.check(None, depth + 1))
             else:
                 path = self._find_external(part.file)
-                seen[path] = settled_stamp(path)
+                seen[path] = settled_signature(path)
                 there, need = seen[path][2], part.offset + part.size
                 if there < need:
                     raise OpenError(
@@ -177,7 +177,7 @@ class Parts:
             at += part.size
 
     def _look_into(self, path: str, part: Part) -> _Known:
-        signature = settled_stamp(path)
+        signature = settled_signature(path)
         known = self._known.get((path, part.dataset))
         if known is None or known.signature != signature:
             with files.visit(path):

@@ -26,7 +26,7 @@ from biggus.backends.hdf5.values import (
 )
 from biggus.backends.native import hdf5_lock
 from biggus.backends.pieces import failures_named, opening_named
-from biggus.backends.settling import look_again, settled, settled_stamp
+from biggus.backends.settling import look_again, settled, settled_signature
 from biggus.backends.siblings import sibling_of
 from biggus.backends.signature import FileSignature, signature_of
 from biggus.errors import OpenError, SourceError, format_box
@@ -148,7 +148,7 @@ class HDF5Source(DatasetSource):
         )
 
     def _same(self, signature: FileSignature) -> tuple[Any, Hashable]:
-        """Return the dataset, and what names this opening of it, if the file has that stamp.
+        """Return the dataset, and what names this opening of it, if the file has that signature.
 
         It may have been closed meanwhile, to make room for others, and opened again.
         """
@@ -257,7 +257,7 @@ class AdoptedHDF5Source(DatasetSource):
             on_disk = file.driver in ("sec2", "stdio", "windows", "direct")
             self._reopens = on_disk and bool(dataset.name)
             settled = self._reopens and file.mode == "r" and not self.swmr
-            self._signature = _stamp_if_current(file, self._path) if settled else None
+            self._signature = _signature_if_current(file, self._path) if settled else None
             if self._signature is not None and self._parts is None:
                 self._storage = self._stored(dataset, properties)
                 if self._storage is not None:
@@ -311,7 +311,7 @@ class AdoptedHDF5Source(DatasetSource):
         """Return the file and how it is, where nobody writes to it by way of the user's handle."""
         if self._signature is None:
             return ()
-        signature = settled_stamp(self._path)
+        signature = settled_signature(self._path)
         see(self._path, signature)
         return ((self._path, signature),)
 
@@ -333,8 +333,8 @@ class AdoptedHDF5Source(DatasetSource):
         return HDF5Source, (self._path, self.dataset, self.swmr)
 
 
-def _stamp_if_current(file: Any, path: str) -> FileSignature | None:
-    """Return the stamp of `path` if that is the very file that is open."""
+def _signature_if_current(file: Any, path: str) -> FileSignature | None:
+    """Return the signature of `path` if that is the very file that is open."""
     try:
         current = os.path.samestat(os.fstat(file.id.get_vfd_handle()), os.stat(path))
         return signature_of(path) if current else None

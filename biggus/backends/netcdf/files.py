@@ -12,7 +12,7 @@ from biggus.backends.files import HandlePool
 from biggus.backends.native import guard_forks, hdf5_lock
 from biggus.backends.netcdf.classic import MARKS, DamagedError, shortfall
 from biggus.backends.netcdf.refused import omission, refusal
-from biggus.backends.settling import settled_stamp
+from biggus.backends.settling import settled_signature
 from biggus.errors import OpenError, VariableError
 from biggus.extras import needing
 
@@ -67,7 +67,7 @@ def opened_at(path: str) -> Opened:
     OpenError
         If it is no netCDF file, or is not all there.
     """
-    signature = settled_stamp(path)
+    signature = settled_signature(path)
     try:
         opened = datasets.get(path, lambda: _open(path, signature))
         if opened.signature != signature:

@@ -41,7 +41,7 @@ class StoredVariable(NamedTuple):
     ----------
     path, name : str
         The file, and the dataset in it.
-    stamp : FileSignature
+    signature : FileSignature
         How the file was when the libraries agreed.
     end : End
         Where it ends.
@@ -95,7 +95,7 @@ def stored_variable(
     ----------
     path : str
         The file.
-    stamp : FileSignature
+    signature : FileSignature
         How the file was when netCDF4-python opened it.
     name : str
         The variable, with the path of its group.

@@ -8,9 +8,9 @@ from biggus import options
 from biggus.backends.zarr.arrays import import_zarr
 from biggus.backends.zarr.http import OfflineConnectionError
 from biggus.backends.zarr.metadata import ROOT
-from biggus.backends.zarr.objects import WHOLE, Fetched, Objects, Span
 from biggus.backends.zarr.opening import open_source
 from biggus.backends.zarr.source import ZarrSource
+from biggus.backends.zarr.store import WHOLE, Fetched, Span, ZarrStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from biggus.sources.base import Source
 
 
-class ForeignObjects(Objects):
+class ForeignStore(ZarrStore):
     """Objects in a store of zarr-python's, whatever it stands on.
 
     They have no state that could be asked for, so copies of them are never
@@ -107,7 +107,7 @@ def adopt_array(array: Any) -> Source | None:
             (("decode", False), ("zarr_format", zarr_format)),
         )
     source = ZarrSource(
-        ForeignObjects(store),
+        ForeignStore(store),
         f"zarr array in {type(store).__name__}",
         array.path,
         zarr_format,

@@ -11,14 +11,14 @@ from urllib.parse import urlsplit
 from biggus.backends.base import Backend
 from biggus.backends.zarr import metadata as zarr_metadata
 from biggus.backends.zarr.multiscale import resolutions
-from biggus.backends.zarr.objects import METADATA_NAMES
 from biggus.backends.zarr.opening import (
     format_option,
-    objects_at,
     open_source,
     refuse_local,
+    store_at,
     store_name,
 )
+from biggus.backends.zarr.store import METADATA_NAMES
 from biggus.errors import BiggusError, GoneError, OpenError
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from biggus.backends.base import Resolution
     from biggus.backends.location import Location
-    from biggus.backends.zarr.objects import Objects
+    from biggus.backends.zarr.store import ZarrStore
     from biggus.sources.base import Source
 
 _SCHEMES = ("http", "https", "s3", "gs", "memory")
@@ -71,17 +71,17 @@ class ZarrBackend(Backend):
         return self.BY_SUFFIX if named else self.UNCLAIMED
 
     def variables(self, location: Location, **options: Any) -> tuple[str, ...]:  # noqa: D102
-        zarr_format, objects = _objects(location, options)
+        zarr_format, store = _store(location, options)
         with _told(location):
-            return zarr_metadata.list_arrays(objects, location.public, zarr_format)
+            return zarr_metadata.list_arrays(store, location.public, zarr_format)
 
     def resolutions(  # noqa: D102 - inherited
         self, location: Location, group: str, **options: Any
     ) -> tuple[Resolution, ...]:
         path = zarr_metadata.array_path(location.public, group)
-        zarr_format, objects = _objects(location, options)
+        zarr_format, store = _store(location, options)
         with _told(location):
-            return resolutions(zarr_metadata.read_group(objects, path, zarr_format) or {})
+            return resolutions(zarr_metadata.read_group(store, path, zarr_format) or {})
 
     def open(self, location: Location, variable: str, **options: Any) -> Source:
         """Return the source of one array.
@@ -104,7 +104,7 @@ class ZarrBackend(Backend):
             Whether the values are to be decoded if the array follows the CF conventions,
             as the source then says in its ``conventions``.
         **options
-            For URLs: what `biggus.backends.zarr.remote.remote_objects` takes.
+            For URLs: what `biggus.backends.zarr.remote.remote_store` takes.
         """
         return open_source(location.text, variable, tuple(sorted(options.items())))
 
@@ -131,14 +131,14 @@ class ZarrBackend(Backend):
         return adopt_array(obj)
 
 
-def _objects(location: Location, options: dict[str, Any]) -> tuple[int | None, Objects]:
+def _store(location: Location, options: dict[str, Any]) -> tuple[int | None, ZarrStore]:
     """Return the format that is asked for, and the objects of a store."""
     zarr_format = format_option(options)
     options.pop("decode", None)
     if location.scheme:
         for name in _AGES:
             options.pop(name, None)
-    return zarr_format, objects_at(location, options)
+    return zarr_format, store_at(location, options)
 
 
 @contextlib.contextmanager

@@ -10,10 +10,10 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING
 
-from biggus.backends.zarr.objects import WHOLE
+from biggus.backends.zarr.store import WHOLE
 
 if TYPE_CHECKING:
-    from biggus.backends.zarr.objects import Span
+    from biggus.backends.zarr.store import Span
 
 _HEADER = 16
 

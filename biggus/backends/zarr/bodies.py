@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from biggus.backends.http.freshness import lifetime
 from biggus.backends.http.headers import http_date
 from biggus.backends.zarr.kept import Kept
-from biggus.backends.zarr.objects import Fetched
+from biggus.backends.zarr.store import Fetched
 
 if TYPE_CHECKING:
     from biggus.backends.http.attempt import Response
-    from biggus.backends.zarr.objects import Span
+    from biggus.backends.zarr.store import Span
 
 TRUSTED_SECONDS = 1.0
 """For so long a whole object is taken to be as it was; then the server is asked."""

@@ -15,8 +15,8 @@ from biggus.backends.zarr.sharding import NOWHERE, shardings
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from biggus.backends.zarr.objects import Span
     from biggus.backends.zarr.sharding import Sharding
+    from biggus.backends.zarr.store import Span
 
 
 def check_for(fields: dict[str, Any], zarr_format: int) -> Callable[[bytes, Span], None] | None:

@@ -13,8 +13,8 @@ import numpy as np
 
 from biggus.backends.plain import is_all
 from biggus.backends.reading import MOST_TOGETHER, read_plain
-from biggus.backends.zarr.objects import WHOLE, Get, Span
-from biggus.backends.zarr.store import refuse_short
+from biggus.backends.zarr.python_store import refuse_short
+from biggus.backends.zarr.store import WHOLE, Get, Span
 from biggus.codecs.scratch import scratch
 from biggus.indexing.grid import flat_range, strides_of
 

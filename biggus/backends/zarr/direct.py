@@ -18,11 +18,11 @@ from biggus.backends.plain import finer_chunks
 from biggus.backends.reading import MOST_TOGETHER
 from biggus.backends.zarr.chunk import ChunkReader
 from biggus.backends.zarr.decoding import decoder_for, decoder_for_v2
-from biggus.backends.zarr.objects import Fetched, FolderObjects, Objects, Span
+from biggus.backends.zarr.python_store import Record, refuse_short
 from biggus.backends.zarr.ranges import MOST_AHEAD
 from biggus.backends.zarr.sharding import NOWHERE, Sharding, shardings
 from biggus.backends.zarr.shards import FetchedShards, ShardChangedError, Shards
-from biggus.backends.zarr.store import Record, refuse_short
+from biggus.backends.zarr.store import Fetched, FolderStore, Span, ZarrStore
 from biggus.backends.zarr.waiting import REQUESTS, each
 from biggus.indexing.grid import flat_range
 from biggus.sources.base import Box, box_shape
@@ -60,7 +60,7 @@ class DirectReader:
 
     Parameters
     ----------
-    objects : Objects
+    store : ZarrStore
         The store.
     key : callable
         Gives the key of the chunk, or shard, of a number.
@@ -76,20 +76,20 @@ class DirectReader:
 
     def __init__(
         self,
-        objects: Objects,
+        store: ZarrStore,
         key: Callable[[tuple[int, ...]], str],
         grid: StoredGrid,
         layout: Callable[[tuple[int, ...]], Layout],
         dtype: np.dtype[Any],
         fill: Any,
     ) -> None:
-        self.objects = objects
+        self.store = store
         self.key = key
         self.grid = grid
         self.dtype = dtype
         self.fill = fill
         self._layout = layout
-        self._shards = Shards(objects) if objects.direct else FetchedShards(objects)
+        self._shards = Shards(store) if store.direct else FetchedShards(store)
 
     def read(self, boxes: Sequence[Box], record: Record) -> list[npt.NDArray[Any]]:
         """Return the values in each box, and note what was met."""
@@ -99,7 +99,7 @@ class DirectReader:
             for box, values in zip(boxes, found, strict=True)
             for part in self.grid.parts(box)
         )
-        if self.objects.direct:
+        if self.store.direct:
             for number, inner, out in parts:
                 self._read_object(number, [(inner, out)], record)
             return found
@@ -127,13 +127,13 @@ class DirectReader:
     ) -> None:
         span = chunk.span(inner)
         if chunk.in_pieces(span):
-            with self.objects.opened(key) as get:
+            with self.store.opened(key) as get:
                 if record.met(key, get(_NOTHING)) is None:
                     out[...] = self.fill
                 else:
                     chunk.read_pieces(get, key, 0, inner, out)
             return
-        found = record.met(key, self.objects.get(key, span))
+        found = record.met(key, self.store.get(key, span))
         if found is None:
             out[...] = self.fill
             return
@@ -191,19 +191,19 @@ class DirectReader:
         index = 0
         if layout.sharding is not None:
             index = 40 * math.prod(layout.sharding.counts)
-        if decoder.plain and self.objects.direct:
+        if decoder.plain and self.store.direct:
             return result + index + self._plain_bytes(layout.chunk, box, result)
         # What is stored is hardly ever longer than what is in it.
         stored = decoder.nbytes + decoder.nbytes // 64 + 4096
         # Between two steps nothing tells the length: buffers grow, and are joined.
         decoded = decoder.nbytes * (1 if len(decoder.steps) < 2 else 6)
-        if self.objects.direct:
+        if self.store.direct:
             return result + index + stored + decoded
         if layout.sharding is not None:
             ahead = 2 * _touched(decoder.shape, box) * stored
             stored += min(ahead, max(MOST_AHEAD, stored))
-        objects = _touched(self.grid.largest, box) if self.grid.regular else REQUESTS
-        return result + min(objects, REQUESTS) * (index + stored + decoded)
+        store = _touched(self.grid.largest, box) if self.grid.regular else REQUESTS
+        return result + min(store, REQUESTS) * (index + stored + decoded)
 
     def _plain_bytes(self, chunk: ChunkReader, box: Box, result: int) -> int:
         """Return how much more than the result a box of a plainly stored array takes."""
@@ -252,7 +252,7 @@ def _view(values: npt.NDArray[Any], outer: Box) -> npt.NDArray[Any]:
 
 
 def direct_reader(
-    objects: Objects,
+    store: ZarrStore,
     document: ArrayDocument,
     array: Any,
     key: Callable[[tuple[int, ...]], str],
@@ -262,7 +262,7 @@ def direct_reader(
 
     Parameters
     ----------
-    objects : Objects
+    store : ZarrStore
         The store.
     document : ArrayDocument
         What it says of the array.
@@ -273,13 +273,13 @@ def direct_reader(
     """
     dtype = array.dtype
     if (
-        not objects.anywhere
+        not store.anywhere
         or not isinstance(dtype, np.dtype)
         or 0 in (*array.chunks, dtype.itemsize)
     ):
         return None
     # To get at the end of a member of a zip file is to read all of it.
-    seekable = isinstance(objects, FolderObjects)
+    seekable = isinstance(store, FolderStore)
     inner = None if array.shards is None else tuple(int(n) for n in array.chunks)
     fields = document.fields
     sharding_at = None if inner is None else shardings(fields, inner)
@@ -304,4 +304,4 @@ def direct_reader(
     if fill is None:
         fill = array.metadata.dtype.default_scalar()
     # What is known of one shape is known of all.
-    return DirectReader(objects, key, grid, layout, dtype, fill)  # type: ignore[arg-type]
+    return DirectReader(store, key, grid, layout, dtype, fill)  # type: ignore[arg-type]

@@ -34,13 +34,13 @@ from biggus.backends.zarr.bodies import (
     whole_body,
 )
 from biggus.backends.zarr.expected import LARGEST_DOCUMENT, refused_type
-from biggus.backends.zarr.objects import (
+from biggus.backends.zarr.store import (
     METADATA_NAMES,
     WHOLE,
     Fetched,
     ForbiddenError,
-    Objects,
     Span,
+    ZarrStore,
 )
 from biggus.backends.zarr.waiting import threads
 from biggus.errors import GoneError, OpenError
@@ -60,7 +60,7 @@ _numbers = itertools.count()
 _flights: SingleFlight[bool] = SingleFlight()
 
 
-class RemoteObjects(Objects):
+class RemoteStore(ZarrStore):
     """Objects that come over a network."""
 
     remote = True
@@ -99,7 +99,7 @@ ABSENT = "absent"
 """The tag of an object that is not there."""
 
 
-class HttpObjects(RemoteObjects):
+class HttpStore(RemoteStore):
     """Objects below a URL.
 
     Parameters
@@ -252,7 +252,7 @@ def _is_document(key: str) -> bool:
     return key.rpartition("/")[2] in METADATA_NAMES
 
 
-class FsspecObjects(RemoteObjects):
+class FsspecStore(RemoteStore):
     """Objects in a store that fsspec knows, such as S3 or Google Cloud Storage.
 
     Parameters

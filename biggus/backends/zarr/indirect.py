@@ -13,8 +13,8 @@ from biggus.backends.zarr.checks import check_for
 from biggus.backends.zarr.grids import regular_fields
 from biggus.backends.zarr.loop import can_run_here, run_here
 from biggus.backends.zarr.prefetch import MOST, Prefetch
+from biggus.backends.zarr.python_store import make_store
 from biggus.backends.zarr.sharding import shardings
-from biggus.backends.zarr.store import make_store
 from biggus.backends.zarr.waiting import REQUESTS, each
 from biggus.sources.base import box_shape
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from biggus.backends.zarr.grids import StoredGrid
     from biggus.backends.zarr.metadata import ArrayDocument
-    from biggus.backends.zarr.objects import Objects
-    from biggus.backends.zarr.store import Record
+    from biggus.backends.zarr.python_store import Record
+    from biggus.backends.zarr.store import ZarrStore
     from biggus.indexing.grid import ChunkPart, Index
     from biggus.sources.base import Box, Values
 
@@ -37,7 +37,7 @@ class IndirectReader:
 
     Parameters
     ----------
-    objects : Objects
+    store : ZarrStore
         The store.
     document : ArrayDocument
         What it says of the array.
@@ -51,13 +51,13 @@ class IndirectReader:
 
     def __init__(
         self,
-        objects: Objects,
+        store: ZarrStore,
         document: ArrayDocument,
         array: Any,
         key: Callable[[Index], str],
         grid: StoredGrid,
     ) -> None:
-        self.objects = objects
+        self.store = store
         self.document = document
         self.array = array
         self.key = key
@@ -69,9 +69,9 @@ class IndirectReader:
         self._variable_length = isinstance(array.dtype, np.dtypes.StringDType)
         self.dtype = np.dtype(object) if self._variable_length else array.dtype
         self._ahead = None
-        if self._sharded and not objects.direct:
+        if self._sharded and not store.direct:
             inner = tuple(int(n) for n in array.chunks)
-            self._ahead = Prefetch(objects, key, grid, shardings(document.fields, inner))
+            self._ahead = Prefetch(store, key, grid, shardings(document.fields, inner))
 
     def decode_as(self, array: Any) -> None:
         """Decode as a ``zarr.AsyncArray`` of the user's with the same metadata does."""
@@ -106,16 +106,16 @@ class IndirectReader:
 
         def read(part: ChunkPart) -> None:
             of_shape = self._of_shape(self.grid.stored_shape(part.number))
-            store = make_store(self.objects, only=self.key(part.number))
-            store.check = of_shape.store_path.store.check
-            array = over_store(of_shape, store)
+            python_store = make_store(self.store, only=self.key(part.number))
+            python_store.check = of_shape.store_path.store.check
+            array = over_store(of_shape, python_store)
             if self._here():
                 values[part.outer] = run_here(array.getitem(part.inner))
             else:
                 values[part.outer] = type(self._blocking)(array)[part.inner]
 
         parts = self.grid.parts(box)
-        if self.objects.remote:
+        if self.store.remote:
             each(read, list(parts))
         else:
             for part in parts:
@@ -125,15 +125,15 @@ class IndirectReader:
     def _make_of_shape(self, shape: tuple[int, ...]) -> Any:
         """Return the array that a chunk of a shape is; over a store of all chunks."""
         fields = regular_fields(self.document.fields, shape, shape)
-        store = make_store(self.objects)
-        store.check = check_for(fields, self.document.zarr_format)
-        array = make_array(store, self.array.path, fields, self.array.path)
+        python_store = make_store(self.store)
+        python_store.check = check_for(fields, self.document.zarr_format)
+        array = make_array(python_store, self.array.path, fields, self.array.path)
         if self._lender is not None:
             lend_pipeline(self._lender, array)
         return array
 
     def _here(self) -> bool:
-        return self.objects.anywhere and can_run_here()
+        return self.store.anywhere and can_run_here()
 
     def peak_bytes(self, box: Box) -> int:
         """Return the most memory that a read of `box` takes.

@@ -9,13 +9,13 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from biggus.backends.zarr.objects import ForbiddenError
+from biggus.backends.zarr.store import ForbiddenError
 from biggus.errors import GoneError, OpenError, VariableError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from biggus.backends.zarr.objects import Objects
+    from biggus.backends.zarr.store import ZarrStore
 
 _DEEPEST = 64
 
@@ -84,7 +84,7 @@ def array_path(location: str, variable: str) -> str:
     return path
 
 
-def read_array(objects: Objects, path: str, zarr_format: int | None = None) -> ArrayDocument | None:
+def read_array(store: ZarrStore, path: str, zarr_format: int | None = None) -> ArrayDocument | None:
     """Read the document of the array at `path`, or return None if there is none.
 
     Raises
@@ -95,15 +95,15 @@ def read_array(objects: Objects, path: str, zarr_format: int | None = None) -> A
         If one is not what it should be.
     """
     prefix = f"{path}/" if path else ""
-    fields, forbidden = _read_format_3(objects, prefix + "zarr.json", zarr_format)
+    fields, forbidden = _read_format_3(store, prefix + "zarr.json", zarr_format)
     if fields is not None:
         if fields.get("node_type") != "array":
             return None
         return ArrayDocument(3, (prefix + "zarr.json",), fields)
     if zarr_format in (None, 2):
-        fields = _read_json(objects, prefix + ".zarray")
+        fields = _read_json(store, prefix + ".zarray")
         if fields is not None:
-            attributes = _read_json(objects, prefix + ".zattrs")
+            attributes = _read_json(store, prefix + ".zattrs")
             fields = {**fields, "attributes": attributes or {}}
             if not fields.get("filters"):
                 # An empty list is not in the specification, but is in stores.
@@ -115,7 +115,7 @@ def read_array(objects: Objects, path: str, zarr_format: int | None = None) -> A
 
 
 def read_group(
-    objects: Objects, path: str, zarr_format: int | None = None
+    store: ZarrStore, path: str, zarr_format: int | None = None
 ) -> Mapping[str, Any] | None:
     """Return the attributes of the group at `path`, or None if there is no group.
 
@@ -127,17 +127,17 @@ def read_group(
         If one is not what it should be.
     """
     prefix = f"{path}/" if path else ""
-    fields, forbidden = _read_format_3(objects, prefix + "zarr.json", zarr_format)
+    fields, forbidden = _read_format_3(store, prefix + "zarr.json", zarr_format)
     if fields is not None:
         return fields.get("attributes") or {} if fields.get("node_type") == "group" else None
-    if zarr_format in (None, 2) and _read_json(objects, prefix + ".zgroup") is not None:
-        return _read_json(objects, prefix + ".zattrs") or {}
+    if zarr_format in (None, 2) and _read_json(store, prefix + ".zgroup") is not None:
+        return _read_json(store, prefix + ".zattrs") or {}
     if forbidden is not None:
         raise forbidden
     return None
 
 
-def list_arrays(objects: Objects, location: str, zarr_format: int | None = None) -> tuple[str, ...]:
+def list_arrays(store: ZarrStore, location: str, zarr_format: int | None = None) -> tuple[str, ...]:
     """List the paths of the arrays in a store, sorted; ``"/"`` is the root.
 
     Raises
@@ -147,9 +147,9 @@ def list_arrays(objects: Objects, location: str, zarr_format: int | None = None)
     OpenError
         If there is no store, or none that can be listed.
     """
-    keys = objects.metadata_keys()
+    keys = store.metadata_keys()
     if keys is None:
-        return _list_unlistable(objects, location, zarr_format)
+        return _list_unlistable(store, location, zarr_format)
     found = set()
     anything = False
     for key in keys:
@@ -158,7 +158,7 @@ def list_arrays(objects: Objects, location: str, zarr_format: int | None = None)
         if name == ".zarray" and zarr_format in (None, 2):
             found.add(path)
         elif name == "zarr.json" and zarr_format in (None, 3):
-            fields = _read_json(objects, key)
+            fields = _read_json(store, key)
             if fields is not None and fields.get("node_type") == "array":
                 found.add(path)
     if not anything:
@@ -166,23 +166,23 @@ def list_arrays(objects: Objects, location: str, zarr_format: int | None = None)
     return tuple(path or ROOT for path in sorted(found))
 
 
-def _list_unlistable(objects: Objects, location: str, zarr_format: int | None) -> tuple[str, ...]:
+def _list_unlistable(store: ZarrStore, location: str, zarr_format: int | None) -> tuple[str, ...]:
     """List by consolidated metadata, as of a web server that lists nothing."""
-    fields, forbidden = _read_format_3(objects, "zarr.json", zarr_format)
+    fields, forbidden = _read_format_3(store, "zarr.json", zarr_format)
     if fields is not None:
         if fields.get("node_type") == "array":
             return (ROOT,)
         held = (fields.get("consolidated_metadata") or {}).get("metadata") or {}
         arrays = [k for k, v in held.items() if v.get("node_type") == "array"]
         return _listed(location, arrays, bool(held))
-    fields = _read_json(objects, ".zmetadata")
+    fields = _read_json(store, ".zmetadata")
     if fields is not None:
         held = fields.get("metadata") or {}
         arrays = [k.rpartition("/")[0] for k in held if k.rpartition("/")[2] == ".zarray"]
         return _listed(location, arrays, bool(held))
-    if _read_json(objects, ".zarray") is not None:
+    if _read_json(store, ".zarray") is not None:
         return (ROOT,)
-    if _read_json(objects, ".zgroup") is not None:
+    if _read_json(store, ".zgroup") is not None:
         return _listed(location, [], False)
     if forbidden is not None:
         raise forbidden
@@ -199,7 +199,7 @@ def _listed(location: str, arrays: list[str], known: bool) -> tuple[str, ...]:
 
 
 def _read_format_3(
-    objects: Objects, key: str, zarr_format: int | None
+    store: ZarrStore, key: str, zarr_format: int | None
 ) -> tuple[dict[str, Any] | None, ForbiddenError | None]:
     """Read a document of format 3, unless `zarr_format` is 2; it may be forbidden.
 
@@ -208,15 +208,15 @@ def _read_format_3(
     if zarr_format == 2:
         return None, None
     try:
-        return _read_json(objects, key), None
+        return _read_json(store, key), None
     except ForbiddenError as error:
         if zarr_format == 3:
             raise
         return None, error
 
 
-def _read_json(objects: Objects, key: str) -> dict[str, Any] | None:
-    found = objects.get(key)
+def _read_json(store: ZarrStore, key: str) -> dict[str, Any] | None:
+    found = store.get(key)
     if found is None:
         return None
     try:

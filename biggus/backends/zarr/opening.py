@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 from biggus.backends.location import Location
 from biggus.backends.pieces import opening_named
 from biggus.backends.zarr import metadata as zarr_metadata
-from biggus.backends.zarr.objects import FolderObjects, ZipObjects
 from biggus.backends.zarr.source import ZarrSource
+from biggus.backends.zarr.store import FolderStore, ZipStore
 from biggus.errors import GoneError, OpenError
 
 if TYPE_CHECKING:
-    from biggus.backends.zarr.objects import Objects
+    from biggus.backends.zarr.store import ZarrStore
     from biggus.sources.base import Source
 
 
@@ -32,16 +32,16 @@ def open_source(text: str, variable: str, options: tuple[tuple[str, Any], ...]) 
 
         fresh_for = _seconds(given.pop("fresh_for", None))
         stale_if_error = _seconds(given.pop("stale_if_error", None))
-        objects = objects_at(location, given)
-        objects.variant = variant_of(location, given)
+        store = store_at(location, given)
+        store.variant = variant_of(location, given)
         name = store_name(location)
         with opening_named(name):
             return RemoteZarrSource(
-                fresh_for, stale_if_error, objects, name, path, zarr_format, reopen, decode
+                fresh_for, stale_if_error, store, name, path, zarr_format, reopen, decode
             )
-    objects = objects_at(location, given)
+    store = store_at(location, given)
     with opening_named(location.public):
-        return ZarrSource(objects, location.public, path, zarr_format, reopen, decode)
+        return ZarrSource(store, location.public, path, zarr_format, reopen, decode)
 
 
 def _seconds(value: Any) -> float | None:
@@ -72,7 +72,7 @@ def refuse_local(options: dict[str, Any]) -> None:
         raise TypeError(f"the zarr backend has no option {next(iter(options))!r} for local stores")
 
 
-def objects_at(location: Location, options: dict[str, Any]) -> Objects:
+def store_at(location: Location, options: dict[str, Any]) -> ZarrStore:
     """Return the objects of the store at `location`.
 
     Raises
@@ -85,15 +85,15 @@ def objects_at(location: Location, options: dict[str, Any]) -> Objects:
         If there is no such option.
     """
     if location.scheme:
-        from biggus.backends.zarr.remote import remote_objects
+        from biggus.backends.zarr.remote import remote_store
 
-        made: Objects = remote_objects(location, **options)
+        made: ZarrStore = remote_store(location, **options)
         return made
     refuse_local(options)
     if location.is_directory:
-        return FolderObjects(location.path)
+        return FolderStore(location.path)
     if not location.head and not location.path.exists():
         raise GoneError(location.public, "there is no such store")
     if not location.head.startswith(b"PK"):
         raise OpenError(location.public, "it is no Zarr store: neither a folder nor a zip file")
-    return ZipObjects(location.path)
+    return ZipStore(location.path)

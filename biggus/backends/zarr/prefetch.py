@@ -7,18 +7,18 @@ import sys
 import threading
 from typing import TYPE_CHECKING
 
-from biggus.backends.zarr.objects import Fetched
 from biggus.backends.zarr.ranges import joined
 from biggus.backends.zarr.sharding import NOWHERE, Sharding
 from biggus.backends.zarr.shards import FetchedShards, Shard, ShardChangedError
+from biggus.backends.zarr.store import Fetched
 from biggus.backends.zarr.waiting import each
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from biggus.backends.zarr.grids import StoredGrid
-    from biggus.backends.zarr.objects import Objects, Span
-    from biggus.backends.zarr.store import Record
+    from biggus.backends.zarr.python_store import Record
+    from biggus.backends.zarr.store import Span, ZarrStore
     from biggus.indexing.grid import Index
     from biggus.sources.base import Box
 
@@ -52,7 +52,7 @@ class Prefetch:
 
     Parameters
     ----------
-    objects : Objects
+    store : ZarrStore
         The store.
     key : callable
         Gives the key of the shard of a number.
@@ -64,12 +64,12 @@ class Prefetch:
 
     def __init__(
         self,
-        objects: Objects,
+        store: ZarrStore,
         key: Callable[[Index], str],
         grid: StoredGrid,
         sharding: Callable[[tuple[int, ...]], Sharding | None],
     ) -> None:
-        self._shards = FetchedShards(objects)
+        self._shards = FetchedShards(store)
         self._key = key
         self._grid = grid
         self._sharding = sharding

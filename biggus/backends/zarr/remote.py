@@ -25,7 +25,7 @@ from biggus.backends.http.deadline import DEFAULT_TIMEOUT, timeout_option
 from biggus.backends.http.settings import HttpSettings
 from biggus.backends.identity import said
 from biggus.backends.zarr import metadata as zarr_metadata
-from biggus.backends.zarr.http import ABSENT, FsspecObjects, HttpObjects, RemoteObjects
+from biggus.backends.zarr.http import ABSENT, FsspecStore, HttpStore, RemoteStore
 from biggus.backends.zarr.source import ZarrSource
 from biggus.errors import format_box
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from biggus.backends.location import Location
-    from biggus.backends.zarr.store import Record
+    from biggus.backends.zarr.python_store import Record
     from biggus.sources.base import Box, Values
 
 log = logging.getLogger("biggus.backends.zarr")
@@ -52,7 +52,7 @@ _ACCESS = frozenset({
 """What of the options of fsspec's file systems is about who asks, and how: not about values."""
 
 
-def remote_objects(
+def remote_store(
     location: Location,
     *,
     timeout: float | Sequence[float] = DEFAULT_TIMEOUT,
@@ -63,7 +63,7 @@ def remote_objects(
     absent: int | Sequence[int] = (),
     text_chunks: bool = False,
     local_redirects: bool = False,
-) -> RemoteObjects:
+) -> RemoteStore:
     """Return the objects of the store at a URL.
 
     Parameters
@@ -93,10 +93,10 @@ def remote_objects(
     """
     statuses = absent_statuses(location.public, absent)
     if location.scheme not in ("http", "https"):
-        return FsspecObjects(location.text, storage_options or {}, statuses)
+        return FsspecStore(location.text, storage_options or {}, statuses)
     if storage_options is not None:
         raise TypeError("storage_options are for fsspec; use headers= for http and https")
-    return HttpObjects(
+    return HttpStore(
         location.text,
         HttpSettings(
             connections=connections,
@@ -111,14 +111,14 @@ def remote_objects(
 
 
 def variant_of(location: Location, options: Mapping[str, Any]) -> str:
-    """Return what of the options of `remote_objects` changes values, to be put into tokens.
+    """Return what of the options of `remote_store` changes values, to be put into tokens.
 
     Raises
     ------
     TypeError
         If there is no such option.
     """
-    given = inspect.signature(remote_objects).bind(location, **options).arguments
+    given = inspect.signature(remote_store).bind(location, **options).arguments
     further = sorted(absent_statuses(location.public, given.get("absent", ())) - GONE)
     variant = f"|absent={further}" if further else ""
     storage = said(given.get("storage_options") or {})
@@ -156,7 +156,7 @@ class RemoteZarrSource(ZarrSource):
         As for `ZarrSource`.
     """
 
-    objects: RemoteObjects
+    store: RemoteStore
 
     def __init__(self, fresh_for: float | None, stale_if_error: float | None, *args: Any) -> None:
         super().__init__(*args)
@@ -208,7 +208,7 @@ class RemoteZarrSource(ZarrSource):
         def same(key: str, tag: str | None) -> bool:
             if (key, tag) not in answers:
                 try:
-                    unchanged = self._same_metadata(now) and self.objects.unchanged(key, tag)
+                    unchanged = self._same_metadata(now) and self.store.unchanged(key, tag)
                     answers[key, tag] = unchanged
                 except (OSError, ValueError) as error:
                     answers[key, tag] = error
@@ -285,7 +285,7 @@ class RemoteZarrSource(ZarrSource):
         with self._lock:
             if 0 <= now - self._verified < self.fresh_for:
                 return True
-            document = zarr_metadata.read_array(self.objects, self._path, self.document.zarr_format)
+            document = zarr_metadata.read_array(self.store, self._path, self.document.zarr_format)
             if document is None or document.structure != self._structure:
                 return False
             self._verified = now

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from biggus.backends.zarr.objects import Span
+    from biggus.backends.zarr.store import Span
 
 NOWHERE = 2**64 - 1
 """The offset, and the length, of a chunk that was never written."""

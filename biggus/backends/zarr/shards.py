@@ -17,9 +17,9 @@ import math
 from typing import TYPE_CHECKING, NamedTuple
 
 from biggus.backends.zarr.kept import Kept
-from biggus.backends.zarr.objects import Fetched
+from biggus.backends.zarr.python_store import refuse_short
 from biggus.backends.zarr.ranges import MOST_AHEAD, Ahead
-from biggus.backends.zarr.store import refuse_short
+from biggus.backends.zarr.store import Fetched
 from biggus.backends.zarr.waiting import each
 from biggus.flight import SingleFlight
 
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from biggus.backends.zarr.objects import Get, Objects, Span
     from biggus.backends.zarr.ranges import Range
     from biggus.backends.zarr.sharding import Sharding
+    from biggus.backends.zarr.store import Get, Span, ZarrStore
 
 
 class Index(NamedTuple):
@@ -67,17 +67,17 @@ class Shards:
 
     Parameters
     ----------
-    objects : Objects
+    store : ZarrStore
         The store.
     """
 
-    def __init__(self, objects: Objects) -> None:
-        self.objects = objects
+    def __init__(self, store: ZarrStore) -> None:
+        self.store = store
 
     @contextlib.contextmanager
     def opened(self, key: str, sharding: Sharding) -> Iterator[Shard | None]:
         """Give a shard, or None if there is none of that key."""
-        with self.objects.opened(key) as get:
+        with self.store.opened(key) as get:
             index = _index(key, get(sharding.span), sharding)
             yield None if index is None else Shard(index, get)
 
@@ -119,12 +119,12 @@ class FetchedShards(Shards):
 
     Parameters
     ----------
-    objects : Objects
+    store : ZarrStore
         The store.
     """
 
-    def __init__(self, objects: Objects) -> None:
-        super().__init__(objects)
+    def __init__(self, store: ZarrStore) -> None:
+        super().__init__(store)
         self._number = next(_numbers)
 
     @contextlib.contextmanager
@@ -139,7 +139,7 @@ class FetchedShards(Shards):
         if index is None:
             index = fetch()
         try:
-            yield None if index is None else FetchedShard(index, again, key, self.objects)
+            yield None if index is None else FetchedShard(index, again, key, self.store)
         except ShardChangedError:
             _indices.forget(place)
             raise
@@ -150,7 +150,7 @@ class FetchedShards(Shards):
         return _flights.do(place, functools.partial(self._fetch, key, sharding))[0]
 
     def _fetch(self, key: str, sharding: Sharding) -> Index | None:
-        index = _index(key, self.objects.get(key, sharding.span), sharding)
+        index = _index(key, self.store.get(key, sharding.span), sharding)
         if index is not None and index.tag is not None:
             _indices.keep((self._number, key), index, len(index.data))
         return index
@@ -168,17 +168,17 @@ class FetchedShard(Shard):
         where `index` is from before this read; None where it is not.
     key : str
         Its key.
-    objects : Objects
+    store : ZarrStore
         The store.
     """
 
     def __init__(
-        self, index: Index, again: Callable[[], Index | None] | None, key: str, objects: Objects
+        self, index: Index, again: Callable[[], Index | None] | None, key: str, store: ZarrStore
     ) -> None:
         self.index = index
         self._again = again
         self._key = key
-        self._objects = objects
+        self._store = store
 
     def reading(self, spans: Iterable[Span], most: int = MOST_AHEAD) -> Get:
         """Return what reads those spans of it, and fetches several with one request.
@@ -211,7 +211,7 @@ class FetchedShard(Shard):
 
     def _one(self, span: Range) -> bytes:
         try:
-            found = self._objects.get(self._key, span)
+            found = self._store.get(self._key, span)
         except ConnectionError:
             raise
         except OSError as error:

@@ -24,8 +24,8 @@ from biggus.backends.zarr.grids import (
     regular_fields,
 )
 from biggus.backends.zarr.indirect import IndirectReader
-from biggus.backends.zarr.objects import ForbiddenError
-from biggus.backends.zarr.store import Record, make_store, recording
+from biggus.backends.zarr.python_store import Record, make_store, recording
+from biggus.backends.zarr.store import ForbiddenError
 from biggus.errors import (
     BiggusError,
     DeadlineError,
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
     from biggus.backends.zarr.grids import Edges
     from biggus.backends.zarr.metadata import ArrayDocument
-    from biggus.backends.zarr.objects import Objects
+    from biggus.backends.zarr.store import ZarrStore
 
 log = logging.getLogger("biggus.backends.zarr")
 
@@ -73,7 +73,7 @@ class ZarrSource(Source):
 
     Parameters
     ----------
-    objects : Objects
+    store : ZarrStore
         The objects of the store.
     public : str
         What the store is called, without credentials.
@@ -96,7 +96,7 @@ class ZarrSource(Source):
 
     def __init__(
         self,
-        objects: Objects,
+        store: ZarrStore,
         public: str,
         path: str,
         zarr_format: int | None,
@@ -104,19 +104,19 @@ class ZarrSource(Source):
         decode: bool = True,
     ) -> None:
         import_zarr()
-        self.objects = objects
+        self.store = store
         self._reopen = reopen
-        document = open_document(objects, public, path, zarr_format)
+        document = open_document(store, public, path, zarr_format)
         self.document = document
         self._structure = document.structure
-        self._signature = _signature(objects, public, document)
+        self._signature = _signature(store, public, document)
         self.name = f"{public} {path or zarr_metadata.ROOT}"
-        self.token = f"zarr:{public}{objects.variant}|{path}|v{document.zarr_format}"
-        self.remote = objects.remote
+        self.token = f"zarr:{public}{store.variant}|{path}|v{document.zarr_format}"
+        self.remote = store.remote
         self._path = path
         self.attributes = document.attributes
         _refuse_pickles(document, public)
-        store = make_store(objects)
+        python_store = make_store(store)
         try:
             edges = rectilinear_edges(document.fields)
         except Exception as error:
@@ -127,14 +127,14 @@ class ZarrSource(Source):
             grid = StoredGrid(tuple(fields["shape"]), edges)
             shape = grid.shape if grid.regular else grid.largest
             fields = regular_fields(fields, shape, grid.largest)
-        array = make_array(store, path, fields, public)
+        array = make_array(python_store, path, fields, public)
         try:
             self._take(array, edges)
             self.dims = document.dims
             if decode and follows_cf(document, self.dtype):
                 self.attributes = cf_attributes(document, self.dtype, self.fill_value)
                 self.conventions = CONVENTIONS
-            store.check = check_for(fields, document.zarr_format)
+            python_store.check = check_for(fields, document.zarr_format)
         except BiggusError:
             raise
         except Exception as error:
@@ -142,7 +142,7 @@ class ZarrSource(Source):
 
     def _take(self, array: Any, edges: tuple[Edges, ...] | None) -> None:
         """Take over what the array says of itself, but for a rectilinear grid."""
-        objects, document = self.objects, self.document
+        store, document = self.store, self.document
         variable_length = isinstance(array.dtype, np.dtypes.StringDType)
         self.dtype = np.dtype(object) if variable_length else np.dtype(array.dtype)
         self.fill_value = array.metadata.fill_value
@@ -151,16 +151,16 @@ class ZarrSource(Source):
             # A chunk of length 0 is what an axis of length 0 may have been written with.
             edges = tuple(max(1, int(n)) for n in (array.shards or array.chunks))
         self._grid = grid = StoredGrid(self.shape, edges)
-        objects.expected = expected(document.fields, self.dtype, grid.largest)
+        store.expected = expected(document.fields, self.dtype, grid.largest)
         self._encode = array.metadata.encode_chunk_key
-        direct = direct_reader(objects, document, array, self._key, grid)
-        self._reader = direct or IndirectReader(objects, document, array, self._key, grid)
+        direct = direct_reader(store, document, array, self._key, grid)
+        self._reader = direct or IndirectReader(store, document, array, self._key, grid)
         self.chunks = grid.chunks
         if array.shards is not None:
             self.chunks = inner = tuple(int(n) for n in array.chunks)
-            if not objects.direct:
+            if not store.direct:
                 self.shards = parts_of_shards(grid, inner, self.dtype.itemsize)
-        if direct is not None and objects.direct:
+        if direct is not None and store.direct:
             # Reading computes: the file system is taken to have it at hand.
             self.io_bound = False
             self.chunks = direct.natural_chunks(self.chunks)
@@ -182,7 +182,7 @@ class ZarrSource(Source):
         zarr_format = dict(options).get("zarr_format")
 
         def make(path: str) -> Source | None:
-            there = _may_be_there(self.objects, self.name, path, zarr_format)
+            there = _may_be_there(self.store, self.name, path, zarr_format)
             return reopen(place, path, options) if there else None
 
         return sibling_of(variable, name, make)
@@ -195,7 +195,7 @@ class ZarrSource(Source):
 
     def validator(self, box: Box) -> bytes | None:
         """Return the state of the chunks that `box` touches, and of the metadata."""
-        return self.objects.validator(self.document.keys, self.chunk_keys(box))
+        return self.store.validator(self.document.keys, self.chunk_keys(box))
 
     def chunk_keys(self, box: Box) -> list[str]:
         """Return the keys of the objects (chunks, or shards) that `box` touches."""
@@ -248,12 +248,12 @@ class ZarrSource(Source):
     def _check_metadata(self, *, thoroughly: bool = False) -> None:
         """Make sure that the array is still there and still the one that was opened."""
         try:
-            signature = self.objects.signature(self.document.keys[0])
+            signature = self.store.signature(self.document.keys[0])
         except FileNotFoundError:
             raise OSError("the store is gone: its metadata is no longer there") from None
         if signature == self._signature and (signature is not None or not thoroughly):
             return
-        document = zarr_metadata.read_array(self.objects, self._path, self.document.zarr_format)
+        document = zarr_metadata.read_array(self.store, self._path, self.document.zarr_format)
         if document is None:
             raise OSError("the store is gone: its metadata is no longer there")
         if document.structure != self._structure:
@@ -262,19 +262,19 @@ class ZarrSource(Source):
 
 
 def open_document(
-    objects: Objects, public: str, path: str, zarr_format: int | None
+    store: ZarrStore, public: str, path: str, zarr_format: int | None
 ) -> ArrayDocument:
     """Read the document of an array; failures are errors of opening."""
     try:
-        document = zarr_metadata.read_array(objects, path, zarr_format)
+        document = zarr_metadata.read_array(store, path, zarr_format)
         if document is not None:
             return document
         try:
-            available = zarr_metadata.list_arrays(objects, public, zarr_format)
+            available = zarr_metadata.list_arrays(store, public, zarr_format)
         except GoneError:
             raise
         except OpenError:
-            if objects.metadata_keys() is not None:
+            if store.metadata_keys() is not None:
                 raise
             available = ()
     except BiggusError:
@@ -288,7 +288,7 @@ def open_document(
     raise VariableError(public, f"there is no array {path or zarr_metadata.ROOT!r}", available)
 
 
-def _may_be_there(objects: Objects, name: str, path: str, zarr_format: int | None) -> bool:
+def _may_be_there(store: ZarrStore, name: str, path: str, zarr_format: int | None) -> bool:
     """Tell whether an array can be opened, or it is for the opening to say why not.
 
     What a store that cannot be listed does not have is told from a store that is not there
@@ -296,16 +296,16 @@ def _may_be_there(objects: Objects, name: str, path: str, zarr_format: int | Non
     """
     inside = zarr_metadata.array_path(name, path)
     try:
-        return zarr_metadata.read_array(objects, inside, zarr_format) is not None
+        return zarr_metadata.read_array(store, inside, zarr_format) is not None
     except ForbiddenError:
         return False  # some servers say so of what is not there
     except Exception:  # noqa: BLE001 - of any kind, which the opening tells
         return True
 
 
-def _signature(objects: Objects, public: str, document: ArrayDocument) -> object:
+def _signature(store: ZarrStore, public: str, document: ArrayDocument) -> object:
     try:
-        return objects.signature(document.keys[0])
+        return store.signature(document.keys[0])
     except FileNotFoundError:
         raise GoneError(public, "there is no such store") from None
 

@@ -1,192 +1,332 @@
-"""The door through which zarr-python reads: a store that watches over itself.
+"""The objects that a Zarr store consists of: metadata documents and chunks, by key.
 
-zarr-python takes a missing object for a chunk that was never written, and in
-a shard also one that came back short.  This store tells the two apart: what
-was absent is noted for the reader to verify, what came back wrong is raised.
+Every kind of store (folder, zip file, web server, ...) answers the same few
+questions here, and answers them strictly: what is absent is None, what cannot
+be read is an exception, and nothing else is ever passed off as an object.
 """
 
 from __future__ import annotations
 
-import contextvars
-import dataclasses
+import asyncio
+import contextlib
 import functools
+import hashlib
 import math
+import os
+import struct
+import zipfile
+from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from biggus.backends.zarr.objects import WHOLE, Fetched, Get, Objects, Span
+from biggus.backends import files
+from biggus.backends.settling import look_again, settled, settled_signature, signature_or_none
+from biggus.backends.signature import FileSignature
+from biggus.backends.zarr.expected import ANYTHING, Expected
+from biggus.watching import agrees, see
 
-Check: TypeAlias = Callable[[bytes, Span], None]
-"""Raises OSError for bytes that cannot be those of a chunk, or of that span of it."""
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+
+METADATA_NAMES = ("zarr.json", ".zarray", ".zgroup", ".zattrs", ".zmetadata")
+"""What the objects are called that make a folder a Zarr store."""
+
+Span: TypeAlias = tuple[int | None, int | None]
+"""Where to start and stop in an object, as in a slice; ``(-n, None)`` is its end."""
+
+WHOLE: Span = (None, None)
+
+_READ = os.O_RDONLY | getattr(os, "O_BINARY", 0)
+_LONGEST = 2**30
+"""Bytes; no system reads more than 2 GiB at once."""
 
 
-@dataclasses.dataclass
-class Record:
-    """What one read met."""
+class Fetched(NamedTuple):
+    """An object, or a span of it."""
 
-    absent: set[str] = dataclasses.field(default_factory=set)
-    """The keys that the store has no object for."""
+    data: bytes
+    """Its bytes."""
 
-    tags: dict[str, str | None] = dataclasses.field(default_factory=dict)
-    """The state of each object that was read."""
+    tag: str | None = None
+    """What names its state, as the store tells it with the bytes."""
 
     good_for: float | None = math.inf
-    """For how long a copy is good of all that was read; None: none is to be kept."""
+    """For how many seconds a copy is good, as the store says; None: none is to be kept."""
 
-    ahead: dict[str, Get] = dataclasses.field(default_factory=dict)
-    """What was fetched of objects before it was asked for."""
 
-    def met(self, key: str, found: Fetched | None) -> Fetched | None:
-        """Note what was found under a key, and return it.
+Get: TypeAlias = Callable[[Span], "Fetched | None"]
+"""Reads a span of one object; None if there is no such object."""
+
+
+class ForbiddenError(OSError):
+    """A server says that an object must not be read; some say so of what is not there."""
+
+
+class ZarrStore(ABC):
+    """Read access to the objects of one store; safe from many threads."""
+
+    remote: bool = False
+    """Whether objects come over a network."""
+
+    anywhere: bool = True
+    """Whether any thread may read, or only the event loop of zarr-python."""
+
+    variant: str = ""
+    """What of the ways in which a store can be opened changes values: part of tokens."""
+
+    direct: bool = False
+    """Whether objects are at hand, so that any thread may read them without waiting."""
+
+    expected: Expected = ANYTHING
+    """What chunks can be, as far as the metadata tell it."""
+
+    @abstractmethod
+    def get(self, key: str, span: Span = WHOLE) -> Fetched | None:
+        """Return the object of that key, or None if the store has none.
 
         Raises
         ------
         OSError
-            If it was there or different a moment ago.
+            If it cannot be told, or cannot be read.
         """
-        if found is None:
-            self.absent.add(key)
-        elif self.tags.setdefault(key, found.tag) != found.tag:
-            raise OSError(f"{key} was changed while it was read")
-        if found is not None and self.good_for is not None:
-            theirs = found.good_for
-            self.good_for = None if theirs is None else min(self.good_for, theirs)
-        if key in self.absent and key in self.tags:
-            raise OSError(f"{key} came or went while it was read")
-        return found
+
+    @contextlib.contextmanager
+    def opened(self, key: str) -> Iterator[Get]:
+        """Give what reads several spans of one object, all of the same state if possible."""
+        yield functools.partial(self.get, key)
+
+    async def aget(self, key: str, span: Span = WHOLE) -> Fetched | None:
+        """Do the same without blocking the event loop."""
+        return await asyncio.to_thread(self.get, key, span)
+
+    def metadata_keys(self) -> Iterable[str] | None:
+        """Return the keys of all metadata documents, or None if they cannot be listed."""
+        return None
+
+    def signature(self, key: str) -> object:
+        """Return something cheap that changes when the metadata document `key` does.
+
+        Returns
+        -------
+        object
+            None if there is nothing so cheap that it can be asked for at each read.
+
+        Raises
+        ------
+        FileNotFoundError
+            If the document is gone.
+        """
+        raise NotImplementedError
+
+    def validator(self, metadata: Sequence[str], chunks: Iterable[str]) -> bytes | None:
+        """Return bytes that name the state of these objects, or None if unknown.
+
+        The first of `metadata` must be there; all others may be absent.
+        """
+        raise NotImplementedError
 
 
-recording: contextvars.ContextVar[Record | None] = contextvars.ContextVar(
-    "biggus_zarr_record", default=None
-)
-"""The record of the read in progress; it follows the read into zarr's event loop."""
-
-
-def make_store(objects: Objects, only: str | None = None) -> Any:
-    """Return a read-only zarr store over `objects`.
-
-    Its attribute ``check`` is None, or a `Check` that all bytes have to pass.
+class FolderStore(ZarrStore):
+    """Objects that are files in a local folder.
 
     Parameters
     ----------
-    objects : Objects
-        What is read.
-    only : str, optional
-        The key of the one object that it has, whatever it is asked for.
+    root : pathlib.Path
+        The folder.
     """
-    return _store_class()(objects, only)
+
+    direct = True
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._prefix = os.path.join(root, "")  # noqa: PTH118 - joined for each chunk
+
+    def get(self, key: str, span: Span = WHOLE) -> Fetched | None:  # noqa: D102 - inherited
+        file = self._open(key)
+        if file is None:
+            return None
+        try:
+            return _read(*file, span)
+        finally:
+            os.close(file[0])
+
+    @contextlib.contextmanager
+    def opened(self, key: str) -> Iterator[Get]:  # noqa: D102 - inherited
+        file = self._open(key)
+        if file is None:
+            yield lambda span: None  # noqa: ARG005 - a Get
+            return
+        try:
+            yield functools.partial(_read, *file)
+        finally:
+            os.close(file[0])
+
+    def _open(self, key: str) -> tuple[int, int] | None:
+        """Return the descriptor of an object and its size, or None if there is none."""
+        path = self._prefix + key
+        try:
+            file = os.open(path, _READ)
+        except (FileNotFoundError, NotADirectoryError):
+            if os.path.lexists(path):
+                raise OSError(f"{path} is a link to nowhere") from None
+            self._see(key, None)
+            return None
+        try:
+            signature = settled(lambda: FileSignature.of(os.fstat(file)), path)
+            self._see(key, signature)
+        except BaseException:
+            os.close(file)
+            raise
+        return file, signature.size
+
+    def _see(self, key: str, signature: FileSignature | None) -> None:
+        # What matters of a metadata document is what it says of values: that is compared.
+        if not key.endswith(METADATA_NAMES):
+            see(self._prefix + key, signature, signature_or_none)
+
+    def metadata_keys(self) -> Iterable[str]:  # noqa: D102 - inherited
+        pending = [""]
+        linked = {os.path.realpath(self.root)}
+        while pending:
+            prefix = pending.pop()
+            folders = []
+            is_array = False
+            with os.scandir(self._prefix + prefix) as entries:
+                for entry in entries:
+                    if entry.name in METADATA_NAMES:
+                        is_array |= entry.name == ".zarray"
+                        yield prefix + entry.name
+                    elif entry.is_dir():
+                        if entry.is_symlink():
+                            # A link may lead round in circles: each place once.
+                            target = os.path.realpath(entry.path)
+                            if target in linked:
+                                continue
+                            linked.add(target)
+                        folders.append(f"{prefix}{entry.name}/")
+            # Chunks lie in the folder of their array, in any number: they
+            # are not walked through in search of metadata.
+            if not is_array and not self._is_v3_array(prefix):
+                pending += sorted(folders, reverse=True)
+
+    def _is_v3_array(self, prefix: str) -> bool:
+        found = self.get(prefix + "zarr.json")
+        return found is not None and b'"chunk_grid"' in found.data and not _is_group(found.data)
+
+    def signature(self, key: str) -> object:  # noqa: D102 - inherited
+        state = os.stat(self._prefix + key)  # noqa: PTH116 - at each read
+        return state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino
+
+    def validator(self, metadata: Sequence[str], chunks: Iterable[str]) -> bytes | None:  # noqa: D102
+        first = metadata[0]
+        digest = hashlib.blake2b(digest_size=20)
+        for number, key in enumerate([*metadata, *chunks]):
+            path = self._prefix + key
+            look = signature_or_none if number >= len(metadata) else None
+            state = files.file_validator(path, look=look)
+            if state is None:
+                # Absent is a state too, but not of the document that says so.
+                if key == first or os.path.lexists(path) or not agrees(path, None, look):
+                    return None
+                state = b"absent"
+            digest.update(state)
+        return digest.digest()
 
 
-async def checked_get(objects: Objects, key: str, span: Span) -> Fetched | None:
-    """Get an object, note what was met, and refuse what is not the whole of it.
-
-    Raises
-    ------
-    OSError
-        If it is short or empty, or was there or different a moment ago.
-    """
-    record = recording.get()
-    ahead = record.ahead.get(key) if record is not None else None
-    found = ahead(span) if ahead is not None else None
-    if found is None:
-        found = await objects.aget(key, span)
-    if record is not None:
-        record.met(key, found)
-    if found is None:
-        return None
-    refuse_short(key, found.data, span)
-    return found
-
-
-def refuse_short(key: str, data: bytes, span: Span) -> None:
-    """Refuse what is not the whole of a span of an object.
-
-    Raises
-    ------
-    OSError
-        If it is short or empty.
-    """
-    start, stop = span
-    wanted = 1
-    if start is not None:
-        # Either a span from `start` up to `stop`, or the last `-start` bytes.
-        wanted = -start if start < 0 else 1 if stop is None else stop - start
+def _read(file: int, size: int, span: Span) -> Fetched:
+    """Read a span of an open file of some size; it is short where the file is."""
+    start, stop, _ = slice(*span).indices(size)
+    # A position is the file's own: nobody else has this descriptor.
+    os.lseek(file, start, os.SEEK_SET)
+    wanted = max(0, stop - start)
+    data = os.read(file, min(wanted, _LONGEST))
     if len(data) < wanted:
-        raise OSError(f"{key} is cut short: {len(data)} bytes instead of {wanted}")
+        parts = [data]
+        while data and (missing := wanted - sum(map(len, parts))) > 0:
+            data = os.read(file, min(missing, _LONGEST))
+            parts.append(data)
+        data = b"".join(parts)
+    return Fetched(data)
 
 
-@functools.lru_cache(maxsize=1)
-def _store_class() -> Any:  # noqa: C901 - a class, not a function
-    # Made on first use, as importing zarr takes longer than all of biggus.
-    from zarr.abc.store import OffsetByteRequest, RangeByteRequest, Store, SuffixByteRequest
+class ZipStore(ZarrStore):
+    """Objects that are members of a local zip file.
 
-    def span_of(request: Any) -> Span:
-        if request is None:
-            return WHOLE
-        if isinstance(request, RangeByteRequest):
-            return request.start, request.end
-        if isinstance(request, OffsetByteRequest):
-            return request.offset, None
-        if isinstance(request, SuffixByteRequest):
-            return -request.suffix, None
-        raise TypeError(f"unknown byte request {request!r}")
+    The file is opened anew for each read, so there is no position that two
+    threads, or a process and its fork, could move for one another.
 
-    # Pipelines of codecs know stores of zarr-python's by the names of their classes.
-    class WatchedStore(Store):
-        """A read-only store over `Objects`."""
+    Parameters
+    ----------
+    path : pathlib.Path
+        The zip file.
+    """
 
-        supports_writes = False
-        supports_deletes = False
-        supports_listing = False
-        supports_partial_writes = False  # asked for by zarr before 3.1.3
+    direct = True
 
-        check: Check | None = None
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._name = str(path)
 
-        def __init__(self, objects: Objects, only: str | None) -> None:
-            super().__init__(read_only=True)
-            self.objects = objects
-            self.only = only
-            self._is_open = True
+    def _members(self, signature: FileSignature | None = None) -> dict[str, zipfile.ZipInfo]:
+        return _zip_members(
+            self.path, settled_signature(self._name) if signature is None else signature
+        )
 
-        def __eq__(self, other: object) -> bool:
-            if not isinstance(other, WatchedStore):
-                return False
-            return other.objects is self.objects and other.only == self.only
+    def get(self, key: str, span: Span = WHOLE) -> Fetched | None:  # noqa: D102 - inherited
+        signature = settled_signature(self._name)
+        see(self._name, signature)
+        info = self._members(signature).get(key)
+        if info is None:
+            return None
+        try:
+            # Opening the archive would read its directory again: go to the member.
+            with self.path.open("rb") as file:
+                file.seek(info.header_offset)
+                header = file.read(_LOCAL_HEADER.size)
+                if len(header) < _LOCAL_HEADER.size or header[:4] != b"PK\x03\x04":
+                    raise OSError(f"{self.path} is damaged: no header where {key} should be")
+                name_length, extra_length = _LOCAL_HEADER.unpack(header)[-2:]
+                file.seek(name_length + extra_length, os.SEEK_CUR)
+                with zipfile.ZipExtFile(file, "r", info) as member:
+                    start, stop, _ = slice(*span).indices(info.file_size)
+                    if start:
+                        member.seek(start)
+                    data = member.read() if stop == info.file_size else member.read(stop - start)
+        except (zipfile.BadZipFile, EOFError, NotImplementedError) as error:
+            raise OSError(f"{self.path} is damaged at {key}: {error}") from error
+        if len(data) != max(0, stop - start):
+            raise OSError(f"{self.path} is cut short at {key}")
+        look_again([(self._name, signature)])
+        return Fetched(data)
 
-        def __hash__(self) -> int:
-            return hash(id(self.objects))
+    def metadata_keys(self) -> Iterable[str]:  # noqa: D102 - inherited
+        return [key for key in self._members() if key.rpartition("/")[2] in METADATA_NAMES]
 
-        async def get(self, key: str, prototype: Any, byte_range: Any = None) -> Any:
-            span = span_of(byte_range)
-            found = await checked_get(self.objects, self.only or key, span)
-            if found is None:
-                return None
-            if self.check is not None:
-                self.check(found.data, span)
-            return prototype.buffer.from_bytes(found.data)
+    def signature(self, key: str) -> object:  # noqa: ARG002, D102 - one state for all
+        state = self.path.stat()
+        return state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino
 
-        async def get_partial_values(self, prototype: Any, key_ranges: Any) -> list[Any]:
-            return [await self.get(key, prototype, request) for key, request in key_ranges]
+    def validator(self, metadata: Sequence[str], chunks: Iterable[str]) -> bytes | None:  # noqa: ARG002, D102
+        return files.file_validator(self.path)
 
-        async def exists(self, key: str) -> bool:
-            return await self.objects.aget(key) is not None
 
-        async def set(self, key: str, value: Any) -> None:  # noqa: ARG002
-            raise PermissionError("biggus only reads")
+_LOCAL_HEADER = struct.Struct("<4s5H3I2H")
 
-        async def set_partial_values(self, key_start_values: Any) -> None:  # noqa: ARG002
-            raise PermissionError("biggus only reads")
 
-        async def delete(self, key: str) -> None:  # noqa: ARG002
-            raise PermissionError("biggus only reads")
+@functools.lru_cache(maxsize=32)
+def _zip_members(path: Path, state: object) -> dict[str, zipfile.ZipInfo]:  # noqa: ARG001 - a key
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return {info.filename: info for info in archive.infolist() if not info.is_dir()}
+    except zipfile.BadZipFile as error:
+        raise OSError(f"the zip file is damaged or cut short: {error}") from error
 
-        def list(self) -> Any:
-            raise NotImplementedError("the store cannot be listed")
 
-        def list_prefix(self, prefix: str) -> Any:
-            raise NotImplementedError("the store cannot be listed")
+def _is_group(document: bytes) -> bool:
+    import json
 
-        def list_dir(self, prefix: str) -> Any:
-            raise NotImplementedError("the store cannot be listed")
-
-    return WatchedStore
+    try:
+        return bool(json.loads(document).get("node_type") == "group")
+    except (ValueError, AttributeError, RecursionError):
+        return False

@@ -1,0 +1,192 @@
+"""The door through which zarr-python reads: a store that watches over itself.
+
+zarr-python takes a missing object for a chunk that was never written, and in
+a shard also one that came back short.  This store tells the two apart: what
+was absent is noted for the reader to verify, what came back wrong is raised.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import dataclasses
+import functools
+import math
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+from biggus.backends.zarr.store import WHOLE, Fetched, Get, Span, ZarrStore
+
+Check: TypeAlias = Callable[[bytes, Span], None]
+"""Raises OSError for bytes that cannot be those of a chunk, or of that span of it."""
+
+
+@dataclasses.dataclass
+class Record:
+    """What one read met."""
+
+    absent: set[str] = dataclasses.field(default_factory=set)
+    """The keys that the store has no object for."""
+
+    tags: dict[str, str | None] = dataclasses.field(default_factory=dict)
+    """The state of each object that was read."""
+
+    good_for: float | None = math.inf
+    """For how long a copy is good of all that was read; None: none is to be kept."""
+
+    ahead: dict[str, Get] = dataclasses.field(default_factory=dict)
+    """What was fetched of objects before it was asked for."""
+
+    def met(self, key: str, found: Fetched | None) -> Fetched | None:
+        """Note what was found under a key, and return it.
+
+        Raises
+        ------
+        OSError
+            If it was there or different a moment ago.
+        """
+        if found is None:
+            self.absent.add(key)
+        elif self.tags.setdefault(key, found.tag) != found.tag:
+            raise OSError(f"{key} was changed while it was read")
+        if found is not None and self.good_for is not None:
+            theirs = found.good_for
+            self.good_for = None if theirs is None else min(self.good_for, theirs)
+        if key in self.absent and key in self.tags:
+            raise OSError(f"{key} came or went while it was read")
+        return found
+
+
+recording: contextvars.ContextVar[Record | None] = contextvars.ContextVar(
+    "biggus_zarr_record", default=None
+)
+"""The record of the read in progress; it follows the read into zarr's event loop."""
+
+
+def make_store(store: ZarrStore, only: str | None = None) -> Any:
+    """Return a read-only zarr store over `store`.
+
+    Its attribute ``check`` is None, or a `Check` that all bytes have to pass.
+
+    Parameters
+    ----------
+    store : ZarrStore
+        What is read.
+    only : str, optional
+        The key of the one object that it has, whatever it is asked for.
+    """
+    return _store_class()(store, only)
+
+
+async def checked_get(store: ZarrStore, key: str, span: Span) -> Fetched | None:
+    """Get an object, note what was met, and refuse what is not the whole of it.
+
+    Raises
+    ------
+    OSError
+        If it is short or empty, or was there or different a moment ago.
+    """
+    record = recording.get()
+    ahead = record.ahead.get(key) if record is not None else None
+    found = ahead(span) if ahead is not None else None
+    if found is None:
+        found = await store.aget(key, span)
+    if record is not None:
+        record.met(key, found)
+    if found is None:
+        return None
+    refuse_short(key, found.data, span)
+    return found
+
+
+def refuse_short(key: str, data: bytes, span: Span) -> None:
+    """Refuse what is not the whole of a span of an object.
+
+    Raises
+    ------
+    OSError
+        If it is short or empty.
+    """
+    start, stop = span
+    wanted = 1
+    if start is not None:
+        # Either a span from `start` up to `stop`, or the last `-start` bytes.
+        wanted = -start if start < 0 else 1 if stop is None else stop - start
+    if len(data) < wanted:
+        raise OSError(f"{key} is cut short: {len(data)} bytes instead of {wanted}")
+
+
+@functools.lru_cache(maxsize=1)
+def _store_class() -> Any:  # noqa: C901 - a class, not a function
+    # Made on first use, as importing zarr takes longer than all of biggus.
+    from zarr.abc.store import OffsetByteRequest, RangeByteRequest, Store, SuffixByteRequest
+
+    def span_of(request: Any) -> Span:
+        if request is None:
+            return WHOLE
+        if isinstance(request, RangeByteRequest):
+            return request.start, request.end
+        if isinstance(request, OffsetByteRequest):
+            return request.offset, None
+        if isinstance(request, SuffixByteRequest):
+            return -request.suffix, None
+        raise TypeError(f"unknown byte request {request!r}")
+
+    # Pipelines of codecs know stores of zarr-python's by the names of their classes.
+    class WatchedStore(Store):
+        """A read-only store over `ZarrStore`."""
+
+        supports_writes = False
+        supports_deletes = False
+        supports_listing = False
+        supports_partial_writes = False  # asked for by zarr before 3.1.3
+
+        check: Check | None = None
+
+        def __init__(self, store: ZarrStore, only: str | None) -> None:
+            super().__init__(read_only=True)
+            self.store = store
+            self.only = only
+            self._is_open = True
+
+        def __eq__(self, other: object) -> bool:
+            if not isinstance(other, WatchedStore):
+                return False
+            return other.store is self.store and other.only == self.only
+
+        def __hash__(self) -> int:
+            return hash(id(self.store))
+
+        async def get(self, key: str, prototype: Any, byte_range: Any = None) -> Any:
+            span = span_of(byte_range)
+            found = await checked_get(self.store, self.only or key, span)
+            if found is None:
+                return None
+            if self.check is not None:
+                self.check(found.data, span)
+            return prototype.buffer.from_bytes(found.data)
+
+        async def get_partial_values(self, prototype: Any, key_ranges: Any) -> list[Any]:
+            return [await self.get(key, prototype, request) for key, request in key_ranges]
+
+        async def exists(self, key: str) -> bool:
+            return await self.store.aget(key) is not None
+
+        async def set(self, key: str, value: Any) -> None:  # noqa: ARG002
+            raise PermissionError("biggus only reads")
+
+        async def set_partial_values(self, key_start_values: Any) -> None:  # noqa: ARG002
+            raise PermissionError("biggus only reads")
+
+        async def delete(self, key: str) -> None:  # noqa: ARG002
+            raise PermissionError("biggus only reads")
+
+        def list(self) -> Any:
+            raise NotImplementedError("the store cannot be listed")
+
+        def list_prefix(self, prefix: str) -> Any:
+            raise NotImplementedError("the store cannot be listed")
+
+        def list_dir(self, prefix: str) -> Any:
+            raise NotImplementedError("the store cannot be listed")
+
+    return WatchedStore
