@@ -26,11 +26,11 @@ from biggus.cache.entry import (
     encode,
     peek,
 )
-from biggus.cache.files import make_folder
-from biggus.cache.index import CHUNKS, DESCRIPTIONS
+from biggus.cache.files import cache_folder, make_folder
+from biggus.cache.room import CHUNKS, DESCRIPTIONS
 from biggus.cache.sharing import hold, shared_index
 from biggus.cache.trouble import READING, WRITING, trouble
-from biggus.errors import CacheError
+from biggus.errors import CacheError, OptionError
 from biggus.options import parse_size
 from biggus.sources.base import Source, whole
 from biggus.sources.wrappers import as_source
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("biggus.cache")
 
 DEFAULT_SIZE = "20 GB"
+_POLICIES = "scans", "lru"
 _NO_VALUES = np.empty(0, np.uint8)
 
 
@@ -90,13 +91,17 @@ class Cache:
         given, ``BIGGUS_CACHE_DIR``, else the user's cache folder.
     size_limit : int or str, optional
         Bytes on disk, as a number or as ``"20 GB"``.
+    policy : str, optional
+        ``"scans"``: a chunk that is read again and again in a scan that is larger than the cache
+        is stored only if that serves more reads than it costs; ``"lru"``: whatever is
+        fetched is stored.
 
     Raises
     ------
     CacheError
         If the folder cannot be made or read.
     OptionError
-        If `size_limit` is no size.
+        If `size_limit` is no size, or there is no such policy.
 
     Examples
     --------
@@ -112,14 +117,22 @@ class Cache:
     """
 
     def __init__(
-        self, path: str | os.PathLike[str] | None = None, size_limit: int | str = DEFAULT_SIZE
+        self,
+        path: str | os.PathLike[str] | None = None,
+        size_limit: int | str = DEFAULT_SIZE,
+        policy: str = "scans",
     ) -> None:
-        self._begin(_folder(path), parse_size(size_limit), make_folder)
+        if policy not in _POLICIES:
+            raise OptionError(f"policy must be one of {', '.join(_POLICIES)}, not {policy!r}")
+        self._begin(cache_folder(path), parse_size(size_limit), policy, make_folder)
 
-    def _begin(self, path: Path, size_limit: int, make: Callable[[Path], bool]) -> None:
+    def _begin(
+        self, path: Path, size_limit: int, policy: str, make: Callable[[Path], bool]
+    ) -> None:
         self.path = path
         self.size_limit = size_limit
-        self._index = shared_index(path, size_limit)
+        self.policy = policy
+        self._index = shared_index(path, size_limit, policy == "scans")
         self._reading = trouble(path, READING)
         self._writing = trouble(path, WRITING)
         self._index.writable = make(path)
@@ -133,11 +146,12 @@ class Cache:
         self._held = hold(self, self._index)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"path": self.path, "size_limit": self.size_limit}
+        return {"path": self.path, "size_limit": self.size_limit, "policy": self.policy}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         # Where it arrives there may be no such folder: that must not stop the work.
-        self._begin(Path(state["path"]), state["size_limit"], _made_if_possible)
+        policy = state.get("policy", _POLICIES[0])
+        self._begin(Path(state["path"]), state["size_limit"], policy, _made_if_possible)
 
     def __repr__(self) -> str:
         return f"Cache({str(self.path)!r}, size_limit={self.size_limit})"
@@ -235,7 +249,7 @@ class Cache:
 
     def _write(self, kind: int, key: str, pieces: list[bytes | memoryview]) -> int:
         """Write an entry of a kind, if there is room; return the bytes on disk, else 0."""
-        reserved = self._index.reserve(sum(map(len, pieces)))
+        reserved = self._index.reserve(key, sum(map(len, pieces)), kind)
         if not reserved:
             return 0
         try:
@@ -355,19 +369,6 @@ def _description_key(name: str) -> str:
     return blake2b(name.encode(), digest_size=20).hexdigest()
 
 
-def _folder(path: str | os.PathLike[str] | None) -> Path:
-    if path is None:
-        path = os.environ.get("BIGGUS_CACHE_DIR") or None
-    if path is None:
-        import platformdirs
-
-        path = platformdirs.user_cache_dir("biggus", appauthor=False)
-    text = os.fspath(path)
-    if not text or "\0" in text:
-        raise CacheError(f"{text!r} is no path of a cache folder")
-    return Path(text).expanduser().absolute()
-
-
 @lru_cache(maxsize=1)
 def default_cache() -> Cache:
     """Return the cache that this process uses where none is named.
@@ -383,5 +384,5 @@ def default_cache() -> Cache:
     """
     size = parse_size(os.environ.get("BIGGUS_CACHE_SIZE") or DEFAULT_SIZE)
     cache = Cache.__new__(Cache)
-    cache.__setstate__({"path": _folder(None), "size_limit": size})
+    cache.__setstate__({"path": cache_folder(None), "size_limit": size})
     return cache

@@ -18,6 +18,7 @@ import re
 import shutil
 import stat
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,7 +27,6 @@ from biggus.errors import CacheError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from pathlib import Path
 
     from biggus.cache.entry import Buffer
 
@@ -229,6 +229,26 @@ class Files:
                         shutil.rmtree(item.path, ignore_errors=True)
                     else:
                         os.unlink(item.path)
+
+
+def cache_folder(path: str | os.PathLike[str] | None) -> Path:
+    """Return the folder of a cache, of which None is that of the environment or the user.
+
+    Raises
+    ------
+    CacheError
+        If it is no path.
+    """
+    if path is None:
+        path = os.environ.get("BIGGUS_CACHE_DIR") or None
+    if path is None:
+        import platformdirs
+
+        path = platformdirs.user_cache_dir("biggus", appauthor=False)
+    text = os.fspath(path)
+    if not text or "\0" in text:
+        raise CacheError(f"{text!r} is no path of a cache folder")
+    return Path(text).expanduser().absolute()
 
 
 def make_private(folder: Path) -> None:

@@ -15,8 +15,11 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from biggus.cache.admission import Admission
 from biggus.cache.files import UNFINISHED_SECONDS, Files, make_private
-from biggus.cache.ledger import SHARDS, BusyError, DamagedError, Ledger, LedgerError
+from biggus.cache.ledger import GONE, SHARDS, BusyError, DamagedError, Ledger, LedgerError
+from biggus.cache.notes import MOST, Notes
+from biggus.cache.room import CHUNKS, DESCRIPTIONS, Room, make_room, seen_most
 from biggus.cache.sweep import Sweeper
 from biggus.cache.trouble import INDEXING, trouble
 from biggus.cache.writers import Writer
@@ -30,18 +33,7 @@ logger = logging.getLogger("biggus.cache")
 
 T = TypeVar("T")
 
-CHUNKS, DESCRIPTIONS = 0, 1
-"""The kinds of what is kept."""
-
-_NOTED_MOST = 512
-_GRANT_MOST = 16_000_000
-_GRANT_CHUNKS = 64
-_SHARE = 64
-"""Of the limit, what one writer is granted; all together no more than an eighth."""
-_DESCRIPTIONS_SHARE = 8
-_ROUNDS = 16
 _LAG_SECONDS = 10.0
-_RECENT_SECONDS = 600.0
 _WAIT_SECONDS = 0.1
 _CLOSING_SECONDS = 0.25
 _PATIENCE_SECONDS = 5.0
@@ -59,6 +51,8 @@ class Index:
         The cache folder.
     size_limit : int
         Bytes on disk that are never passed.
+    admitting : bool
+        Whether a chunk may pass by when something would go for it.
 
     Attributes
     ----------
@@ -70,12 +64,13 @@ class Index:
         The caches that use it, each by something that stands for it.
     """
 
-    def __init__(self, folder: Path, size_limit: int) -> None:
+    def __init__(self, folder: Path, size_limit: int, *, admitting: bool = True) -> None:
         self.writable = True
         self.holders: set[object] = set()
         self.folder = folder
         self.kinds = Files(folder / "entries"), Files(folder / "descriptions")
         self.size_limit = size_limit
+        self._admitting = admitting
         self._trouble = trouble(folder, INDEXING)
         self._ledger = Ledger(folder, self.kinds)
         self._reset()
@@ -97,7 +92,7 @@ class Index:
         self._sweeper = Sweeper(self._ledger, self.folder / "writers")
         self._lock = threading.Lock()
         self._busy = threading.Lock()
-        self._noted: dict[tuple[int, str], int | None] = {}
+        self._notes = Notes(self.size_limit)
         # What was granted and is not recorded yet: free, or spent.
         self._free = self._spent = 0
         self._settled = time.monotonic()
@@ -105,38 +100,60 @@ class Index:
         self._starved = False
         self._pause = _PAUSES[0]
         self._failing_since: float | None = None
-        self._forget()
-
-    def _forget(self) -> None:
-        """Have all uses noted again."""
-        self._recent: set[tuple[int, str]] = set()
-        self._recent_since = time.monotonic()
-        self._recent_bytes = 0
+        self._admission = Admission() if self._admitting else None
+        self._looked = self._parting = False
+        self._clock = 0
 
     # ---- what is noted ----
 
     def used(self, key: str, kind: int = CHUNKS) -> None:
         """Note that the entry of `key` was used now."""
         one = kind, key
-        if one in self._recent or not self.writable:
+        if self._notes.known(one) or not self.writable:
             return
         with self._lock:
-            noted = self._noted
-            noted[one] = noted.pop(one, None)
-            full = len(noted) >= _NOTED_MOST or time.monotonic() - self._settled > _LAG_SECONDS
-        if full:
+            self._notes.use(one)
+            due = self._due()
+        if due:
             self._settle_now(0, wait=0.0)
 
-    def reserve(self, size: int) -> int:
+    def reserve(self, key: str, size: int, kind: int = CHUNKS) -> int:
         """Return `size`, as the bytes on disk that may now be written; 0 if they may not."""
-        size = self.kinds[CHUNKS].on_disk(size)
+        size = self.kinds[kind].on_disk(size)
         if not self.writable or size > self.size_limit:
             return 0
-        if not self._spend(size):
-            self._settle_now(size, _WAIT_SECONDS)
-            if not self._spend(size):
-                return 0
-        return size
+        seen = self._returned(key) if kind == CHUNKS else None
+        if self._spend(size):
+            return size
+        if seen is not None and not self._admits(seen):
+            self._pass_by(key, size)
+            return 0
+        self._settle_now(size, _WAIT_SECONDS)
+        return size if self._spend(size) else 0
+
+    def _returned(self, key: str) -> int | None:
+        with self._lock:
+            return None if self._admission is None else self._admission.returned(key)
+
+    def _admits(self, seen: int) -> bool:
+        """Tell whether something is to go for what comes back."""
+        assert self._admission is not None
+        if self._admission.admits(seen):
+            # What was used since the last look may make a difference.
+            self._settle_now(0, _WAIT_SECONDS)
+        return self._admission.admits(seen)
+
+    def _pass_by(self, key: str, size: int) -> None:
+        assert self._admission is not None
+        with self._lock:
+            self._notes.see((GONE, key), size)
+            self._admission.note([(key, self._clock + len(self._notes))])
+            due = self._due()
+        if due:
+            self._settle_now(0, wait=0.0)
+
+    def _due(self) -> bool:
+        return len(self._notes) >= MOST or time.monotonic() - self._settled > _LAG_SECONDS
 
     def _spend(self, size: int) -> bool:
         with self._lock:
@@ -156,13 +173,9 @@ class Index:
         """Note that an entry was stored now, for which room was reserved."""
         one = kind, key
         with self._lock:
-            self._spent += size - reserved
-            before = self._noted.pop(one, None)
-            if before is not None:
-                # Replaced before it was recorded.
-                self._spent -= before
-                self._free += before
-            self._noted[one] = size
+            before = self._notes.store(one, size)
+            self._spent += size - reserved - before
+            self._free += before
 
     # ---- the ledger ----
 
@@ -204,15 +217,12 @@ class Index:
                 "the cache index could not be updated, and nothing is stored: %s", error
             )
         with self._lock:
-            # Uses that nobody can be told of are forgotten at last.
-            for one in list(self._noted)[: -8 * _NOTED_MOST]:
-                if self._noted[one] is None:
-                    del self._noted[one]
+            self._notes.shorten()
 
     def _settle_with(self, need: int) -> None:
         with self._lock:
-            noted = dict(list(self._noted.items())[:_NOTED_MOST])
-            recorded = sum(size for size in noted.values() if size is not None)
+            noted = self._notes.first()
+            recorded = sum(size or 0 for size in noted.values())
         ledger, name = self._ledger, self._writer.name
         _make(self.folder)
         try:
@@ -220,63 +230,42 @@ class Index:
         except OSError as error:
             raise LedgerError(f"{self.folder}: {error.strerror or error}") from error
         with ledger.transaction():
-            ledger.record([(kind, key, size) for (kind, key), size in noted.items()])
+            changes = [(kind, key, size) for (kind, key), size in noted.items()]
+            clock = ledger.record(changes)
             self._sweep_if_due(need)
             with self._lock:
                 held = self._free + self._spent - recorded
-            room, evicted = self._make_room(held, need)
-            ledger.grant(name, held + room)
+            if self._parting and self._admission is not None:
+                ledger.see(self._admission.latest(seen_most(ledger)))
+            known = self._sweeper.swept()
+            room = make_room(ledger, name, self.size_limit, held, need, known=known)
+            self._starved = room.scarce
+            # As long as the files are there, so is what was granted for them.
+            ledger.grant(name, held + max(room.granted, room.pending))
+            seen = self._look_back(room) if self._admission else []
+        for files, gone in zip(self.kinds, room.gone, strict=True):
+            for key, _, _ in gone:
+                files.remove(key)
         with self._lock:
-            for one, size in noted.items():
-                # What was stored once more meanwhile is noted still.
-                if one in self._noted and self._noted[one] == size:
-                    del self._noted[one]
-                elif size is not None:
-                    recorded -= size
-            self._spent -= recorded
-            self._free += room
+            self._clock = clock
+            if self._admission is not None:
+                self._admission.note(seen)
+                self._admission.note((key, used) for key, _, used in room.gone[CHUNKS])
+            self._spent -= self._notes.told(noted)
+            self._free += room.granted
             self._settled = time.monotonic()
-            self._remember(noted, recorded)
-        if evicted:
+        if any(room.gone):
+            evicted = sum(map(len, room.gone))
             logger.info("evicted %d entries: the cache is at its size limit", evicted)
 
-    def _remember(self, noted: dict[tuple[int, str], int | None], recorded: int) -> None:
-        self._recent_bytes += recorded
-        if (
-            self._recent_bytes * 20 >= self.size_limit
-            or self._settled - self._recent_since > _RECENT_SECONDS
-        ):
-            self._forget()
-        else:
-            self._recent.update(noted)
-
-    def _make_room(self, held: int, need: int) -> tuple[int, int]:
-        """Return what can be granted on top of what is held, and how many were evicted for it."""
-        ledger = self._ledger
-        others = ledger.granted(self._writer.name)
-        share = max(min(self.size_limit // _SHARE, _GRANT_MOST, self.size_limit // 8 - others), 0)
-        want = max(need, min(share - held, _GRANT_CHUNKS * need)) if need else 0
-        fixed = ledger.index_bytes() + others + held
-        evicted = 0
-        _, described = ledger.counted(DESCRIPTIONS)
-        most = self.size_limit // _DESCRIPTIONS_SHARE
-        if described > most:
-            gone, freed = ledger.evict(DESCRIPTIONS, described - most)
-            evicted, described = evicted + gone, described - freed
-        _, chunks = ledger.counted(CHUNKS)
-        if fixed + described + need > self.size_limit:
-            want = 0  # it would not fit even if all went
-        over = fixed + described + chunks + want - self.size_limit
-        if over > 0:
-            # Whoever waits for room waits for no more than this.
-            gone, freed = ledger.evict(CHUNKS, over, 1 if need else _ROUNDS)
-            evicted, over = evicted + gone, over - freed
-        if not self._sweeper.swept():
-            return 0, evicted
-        room = want - max(over, 0)
-        # What cannot be had by evicting is not there: the sums are wrong.
-        self._starved = bool(want) and room < need
-        return (room if room >= need else 0), evicted
+    def _look_back(self, room: Room) -> list[tuple[str, int]]:
+        """Find out what goes next; return what is kept of keys that are not there, at first."""
+        admission = self._admission
+        assert admission is not None
+        first = room.full and admission.oldest is None and not self._looked
+        admission.oldest = self._ledger.oldest(CHUNKS) if room.full else None
+        self._looked |= first
+        return self._ledger.seen() if first else []
 
     def _sweep_if_due(self, need: int) -> None:
         """Sweep a little: at once if room is waited for, else for a small share of the time."""
@@ -302,16 +291,19 @@ class Index:
             return False
         try:
             with self._lock:
-                if not self._noted and not self._free:
+                if not self._notes and not self._free and not self._parting:
                     return True
                 self._free = 0
-            return self._settle(0) and not self._noted
+            return self._settle(0) and not self._notes
         finally:
             self._busy.release()
 
     def end(self) -> None:
         """Flush, and be no writer any longer, unless something is still being written."""
+        # Whether what is read comes back may be for the next process to see.
+        self._parting = self._looked
         self.flush()
+        self._parting = False
         if not self._busy.acquire(timeout=0):
             return
         try:
@@ -360,11 +352,9 @@ class Index:
         if not self.writable:
             raise CacheError(f"{self.folder} cannot be written")
         with self._lock:
-            dropped = sum(size for size in self._noted.values() if size is not None)
-            self._noted = {}
+            dropped = self._notes.clear()
             self._free += dropped
             self._spent -= dropped
-            self._forget()
         # Files first: they are what takes the space, and rows without them do no harm.
         for files in self.kinds:
             for key, _ in files.keys():  # noqa: SIM118 - not a mapping

@@ -30,6 +30,8 @@ FORMAT = 2
 BUSY_SECONDS = 0.05
 EVICTED_AT_ONCE = 256
 KINDS = 2
+GONE = 2
+"""As a kind: no entries, but when keys that are not there were last seen."""
 SHARDS = 256
 SWEEP = KINDS * SHARDS
 """Steps in which all of a folder is swept."""
@@ -224,14 +226,16 @@ class Ledger:
             raise DamagedError(f"{self.folder}: the index counts {entries} entries, {size} bytes")
         return entries, size
 
-    def record(self, noted: Sequence[tuple[int, str, int | None]]) -> None:
+    def record(self, noted: Sequence[tuple[int, str, int | None]]) -> int:
         """Bring in what was stored and used, of each kind, key and bytes, in this order.
 
-        The bytes of what was only used are None.
+        The bytes of what was only used are None.  Returns the counter that says when that was.
         """
         ((clock,),) = self.run("SELECT clock FROM state")
         for kind, key, stored in noted:
             clock += 1
+            if kind == GONE:
+                continue
             name = bytes.fromhex(key)
             found = self.run("SELECT bytes FROM entries WHERE kind=? AND key=?", kind, name)
             before = found[0][0] if found else None
@@ -242,6 +246,7 @@ class Ledger:
             if size is not None:
                 self.put(kind, name, size, clock, before)
         self.run("UPDATE state SET clock=?", clock)
+        return int(clock)
 
     def put(self, kind: int, key: bytes, size: int, used: int, before: int | None) -> None:
         """Set the row of an entry, of which `before` bytes were counted, or none."""
@@ -266,23 +271,42 @@ class Ledger:
             *(kind, shard, entries, size, entries, size),
         )
 
-    def evict(self, kind: int, amount: int, rounds: int = 1) -> tuple[int, int]:
-        """Remove those of a kind that were used least recently: of `amount` bytes, if it can.
+    def evict(self, kind: int, amount: int, rounds: int = 1) -> list[tuple[str, int, int]]:
+        """Take out those of a kind that were used least recently: of `amount` bytes, if it can.
 
-        Returns how many went, and their bytes; no more than `EVICTED_AT_ONCE` a round.
+        Returns the key of each, its bytes, and when it was used; no more than `EVICTED_AT_ONCE`
+        a round.  Their files are still there, and to be counted until they are removed.
         """
-        oldest = "SELECT key, bytes FROM entries WHERE kind=? ORDER BY used LIMIT ?"
-        gone: list[tuple[bytes, int]] = []
+        if amount <= 0:
+            return []
+        oldest = "SELECT key, bytes, used FROM entries WHERE kind=? ORDER BY used LIMIT ?"
+        gone: list[tuple[bytes, int, int]] = []
         freed = 0
-        for key, size in self.run(oldest, kind, rounds * EVICTED_AT_ONCE):
+        for row in self.run(oldest, kind, rounds * EVICTED_AT_ONCE):
             if freed >= amount:
                 break
-            # The file first: a row without one does no harm.
-            self.kinds[kind].remove(hex_of(key))
-            gone.append((key, size))
-            freed += size
-        self.take(kind, gone)
-        return len(gone), freed
+            gone.append(row)
+            freed += row[1]
+        self.take(kind, [(key, size) for key, size, _ in gone])
+        return [(hex_of(key), size, used) for key, size, used in gone]
+
+    def oldest(self, kind: int) -> int | None:
+        """Return when the entry of a kind that goes next was used, if there is one."""
+        ((used,),) = self.run("SELECT MIN(used) FROM entries WHERE kind=?", kind)
+        return None if used is None else int(used)
+
+    def seen(self) -> list[tuple[str, int]]:
+        """Return when keys that are not there were last seen, in this order."""
+        rows = self.run("SELECT key, used FROM entries WHERE kind=? ORDER BY used", GONE)
+        return [(hex_of(key), int(used)) for key, used in rows]
+
+    def see(self, keys: Sequence[tuple[str, int]]) -> None:
+        """Have these be the keys that are not there, and when they were last seen."""
+        self.run("DELETE FROM entries WHERE kind=?", GONE)
+        self.run_many(
+            "INSERT INTO entries VALUES (?, ?, 0, ?)",
+            [(GONE, bytes.fromhex(key), used) for key, used in keys],
+        )
 
     def granted(self, name: str) -> int:
         """Return the bytes that all writers but one may still write."""

@@ -13,17 +13,18 @@ from biggus.cache.index import Index
 if TYPE_CHECKING:
     from pathlib import Path
 
-_indexes: weakref.WeakValueDictionary[tuple[Path, int], Index] = weakref.WeakValueDictionary()
+_indexes: weakref.WeakValueDictionary[tuple[Path, int, bool], Index] = weakref.WeakValueDictionary()
 _lock = threading.Lock()
 _abandoned: list[Any] = []
 
 
-def shared_index(folder: Path, size_limit: int) -> Index:
-    """Return the one index that a folder of some limit has in this process."""
+def shared_index(folder: Path, size_limit: int, admitting: bool) -> Index:
+    """Return the one index that a folder of some limit and policy has in this process."""
+    key = folder, size_limit, admitting
     with _lock:
-        index = _indexes.get((folder, size_limit))
+        index = _indexes.get(key)
         if index is None:
-            index = _indexes[folder, size_limit] = Index(folder, size_limit)
+            index = _indexes[key] = Index(folder, size_limit, admitting=admitting)
         return index
 
 
