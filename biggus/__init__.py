@@ -6,8 +6,7 @@ and then the chunks that are needed and no others.
 """
 
 import os
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from biggus import errors, options
 from biggus.array import Array
@@ -24,20 +23,16 @@ from biggus.construct import (
     zeros,
 )
 from biggus.errors import BiggusError, SourceError
-from biggus.forks import between_forks
-from biggus.functions import (
+from biggus.functions.elementwise import clip, isfinite, isinf, isnan, round, where
+from biggus.functions.joining import concatenate, stack
+from biggus.functions.statistics import (
     all,
     any,
     argmax,
     argmin,
-    clip,
-    concatenate,
     count,
     count_nonzero,
     histogram,
-    isfinite,
-    isinf,
-    isnan,
     max,
     mean,
     median,
@@ -58,13 +53,11 @@ from biggus.functions import (
     prod,
     ptp,
     quantile,
-    round,
-    stack,
     std,
     sum,
     var,
-    where,
 )
+from biggus.later import later
 from biggus.options import offline, set_options
 from biggus.together import masked_arrays, ndarrays, plan
 
@@ -179,13 +172,7 @@ _later = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    if name in _later:
-        with between_forks():
-            value = getattr(import_module(_later[name]), name)
-        globals()[name] = value
-        return value
-    raise AttributeError(f"module 'biggus' has no attribute {name!r}")
+__getattr__ = later(__name__, _later)
 
 
 def __dir__() -> list[str]:

@@ -26,6 +26,7 @@ PACKAGE = ROOT / "biggus"
 
 LEVELS: tuple[tuple[str, ...], ...] = (
     ("errors", "forks", "once"),
+    ("later",),
     ("extras",),
     ("options",),
     ("deadlines",),

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 import biggus
-from biggus import reductions
+from biggus.functions.statistics import STATISTICS
 
 VALUES = np.arange(24.0).reshape(2, 3, 4)
 SPELLINGS = ["time", "", ("time",), (0, "x"), ["x"]]
-REDUCTIONS = sorted(reductions.REDUCTIONS)
+REDUCTIONS = sorted(STATISTICS)
 METHODS = [name for name in REDUCTIONS if hasattr(biggus.Array, name)]
 QUANTILES = {"quantile": (0.5,), "percentile": (50,), "nanquantile": (0.5,), "nanpercentile": (50,)}
 SINGLE = ("argmin", "argmax", "nanargmin", "nanargmax")

@@ -9,6 +9,8 @@ import numpy as np
 
 from biggus import expressions, reductions
 from biggus.adapt import Lazy
+from biggus.statistics.registry import ENTRIES
+from biggus.statistics.signatures import refuse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,17 +20,18 @@ if TYPE_CHECKING:
     Method: TypeAlias = Callable[..., Array]
 
 
-def _reduction(name: str) -> Method:
-    """Return the method of a reduction, of the signature that NumPy's function has."""
-    function = reductions.REDUCTIONS[name]
+def method_of(name: str) -> Method:
+    """Return the method of a statistic in the registry, of the signature that NumPy's has."""
+    signature = ENTRIES[name].signature
+    assert signature is not None
 
     def method(self: Array, *arguments: Any, **keywords: Any) -> Array:
-        return self.from_node(function(self.node, *arguments, **keywords))
+        return self.from_node(reductions.reduction(name, self.node, *arguments, **keywords))
 
     method.__name__ = name
     method.__qualname__ = f"Array.{name}"
     method.__doc__ = f"See :func:`biggus.{name}`."
-    _, *parameters = inspect.signature(function).parameters.values()
+    _, *parameters = inspect.signature(signature).parameters.values()
     first = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
     method.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
         [first, *parameters], return_annotation="Array"
@@ -41,31 +44,33 @@ class Statistics(Lazy):
 
     __slots__ = ()
 
-    sum = _reduction("sum")
-    prod = _reduction("prod")
-    min = _reduction("min")
-    max = _reduction("max")
-    mean = _reduction("mean")
-    std = _reduction("std")
-    var = _reduction("var")
-    any = _reduction("any")
-    all = _reduction("all")
-    argmin = _reduction("argmin")
-    argmax = _reduction("argmax")
-    ptp = _reduction("ptp")
-    count = _reduction("count")
-    median = _reduction("median")
-    quantile = _reduction("quantile")
+    if TYPE_CHECKING:
+        # For those who check types: a test holds it to the registry.
+        all: Method
+        any: Method
+        argmax: Method
+        argmin: Method
+        count: Method
+        max: Method
+        mean: Method
+        median: Method
+        min: Method
+        prod: Method
+        ptp: Method
+        quantile: Method
+        std: Method
+        sum: Method
+        var: Method
 
     def clip(self: Any, min: Any = None, max: Any = None, out: None = None) -> Array:
         """See :func:`biggus.clip`."""
-        reductions.refuse("clip", out=out)
+        refuse("clip", out=out)
         array: Array = self.from_node(expressions.clip(self, min, max))
         return array
 
     def round(self: Any, decimals: int = 0, out: None = None) -> Array:
         """See :func:`biggus.round`."""
-        reductions.refuse("round", out=out)
+        refuse("round", out=out)
         array: Array = self.from_node(expressions.rounded(self, decimals))
         return array
 
@@ -87,3 +92,8 @@ class Statistics(Lazy):
         """The imaginary part of each value."""
         array: Array = self.from_node(expressions.imag(self.node))
         return array
+
+
+for _name, _entry in ENTRIES.items():
+    if _entry.method and _entry.signature is not None:
+        setattr(Statistics, _name, method_of(_name))

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import biggus
-from biggus import functions
 from biggus.cli.joining import MisfitError
 from biggus.cli.usage import UsageError
+from biggus.functions import statistics as functions
 
 if TYPE_CHECKING:
     import argparse
@@ -64,7 +64,7 @@ def wanted_statistics(arguments: argparse.Namespace, opened: Opened) -> dict[str
     axis = axes_of(arguments, opened)
     found = {"count": functions.count(array, axis=axis)}
     if array.dtype.kind in "fcmM":
-        found["nan"] = functions.count_nonzero(functions.isnan(array), axis=axis)
+        found["nan"] = functions.count_nonzero(biggus.isnan(array), axis=axis)
     asked = _names(arguments.statistics)
     for name in asked or _DEFAULT:
         try:

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import biggus
-from biggus import functions
 from biggus.cli.bars import progress_bar
 from biggus.cli.facts import dtype_text, shape_text
 from biggus.cli.joining import add_locations, open_joined
@@ -23,6 +22,7 @@ from biggus.cli.saving import add_overwrite, save_to
 from biggus.cli.statistics import add_statistics, axes_of, wanted_statistics
 from biggus.cli.tables import table
 from biggus.cli.usage import UsageError
+from biggus.functions import statistics as functions
 from biggus.options import format_bytes
 
 if TYPE_CHECKING:

@@ -7,10 +7,9 @@ Its modules are imported when something is evaluated for the first time: `import
 takes little longer than `import numpy`.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from biggus.forks import between_forks
+from biggus.later import later
 
 if TYPE_CHECKING:
     from biggus.engine.dry_run import estimate
@@ -27,21 +26,12 @@ __all__ = [
     "store",
 ]
 
-_MODULES = {
-    "WAITING_THREADS": "under_way",
-    "Writer": "writing",
-    "evaluate": "evaluation",
-    "evaluate_all": "evaluation",
-    "estimate": "dry_run",
-    "store": "evaluation",
-}
-"""Where each name is defined."""
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    with between_forks():
-        found = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
-    globals()[name] = found
-    return found
+__getattr__ = later(
+    __name__,
+    {
+        **dict.fromkeys(("evaluate", "evaluate_all", "store"), ".evaluation"),
+        "WAITING_THREADS": ".under_way",
+        "Writer": ".writing",
+        "estimate": ".dry_run",
+    },
+)

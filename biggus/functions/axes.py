@@ -9,8 +9,8 @@ import numpy as np
 from biggus.array import Array, implements
 from biggus.construct import broadcast_to, transpose
 from biggus.functions.elementwise import node_or_scalar
-from biggus.reductions import refuse
 from biggus.sources.normal import normal_axes, normal_axis
+from biggus.statistics.signatures import refuse
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,7 +9,7 @@ import numpy as np
 from biggus import expressions
 from biggus.adapt import Lazy, node_of
 from biggus.array import Array, implements
-from biggus.reductions import NOT_GIVEN, refuse
+from biggus.statistics.signatures import NOT_GIVEN, refuse
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,8 +12,8 @@ from biggus.adapt import Lazy
 from biggus.array import Array, implements
 from biggus.construct import full
 from biggus.functions.elementwise import node_or_scalar
-from biggus.reductions import refuse
 from biggus.sources.normal import normal_axes
+from biggus.statistics.signatures import refuse
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -4,7 +4,6 @@ Which axes are meant, and what is refused, is asked of NumPy's own function, wit
 array of one element.
 """
 
-from biggus.reductions.axes import NOT_GIVEN, refuse
-from biggus.reductions.table import REDUCTIONS, histogram, histogram_edges
+from biggus.reductions.nodes import histogram, histogram_edges, reduction
 
-__all__ = ["NOT_GIVEN", "REDUCTIONS", "histogram", "histogram_edges", "refuse"]
+__all__ = ["histogram", "histogram_edges", "reduction"]

@@ -6,18 +6,13 @@ it is complete and not before.
 What saves is imported when something is saved for the first time.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from biggus.later import later
 
 if TYPE_CHECKING:
     from biggus.sinks.saving import save
 
 __all__ = ["save"]
 
-
-def __getattr__(name: str) -> Any:
-    if name != "save":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from biggus.sinks import saving
-
-    globals()[name] = saving.save
-    return saving.save
+__getattr__ = later(__name__, {"save": ".saving"})

@@ -1,19 +1,22 @@
 """The arithmetic of statistics: blocks of values to partial results, and those to results.
 
-Pure: knows no source and reads nothing.
+A statistic is a row of `registry`, and what it names of `makers`.  What computes is imported
+when it is first used.  Pure: knows no source and reads nothing.
 """
 
-from __future__ import annotations
+from typing import TYPE_CHECKING
 
-from biggus.statistics.base import Aggregator, Partial, Statistic, nbytes_of
-from biggus.statistics.digits import rankable
-from biggus.statistics.layout import LONG
-from biggus.statistics.runs import partials
-from biggus.statistics.table import NAMES, statistic
+from biggus.later import later
+
+if TYPE_CHECKING:
+    from biggus.statistics.base import Aggregator, Partial, Statistic, nbytes_of
+    from biggus.statistics.digits import rankable
+    from biggus.statistics.layout import LONG
+    from biggus.statistics.makers import statistic
+    from biggus.statistics.runs import partials
 
 __all__ = [
     "LONG",
-    "NAMES",
     "Aggregator",
     "Partial",
     "Statistic",
@@ -22,3 +25,14 @@ __all__ = [
     "rankable",
     "statistic",
 ]
+
+__getattr__ = later(
+    __name__,
+    {
+        **dict.fromkeys(("Aggregator", "Partial", "Statistic", "nbytes_of"), ".base"),
+        "LONG": ".layout",
+        "partials": ".runs",
+        "rankable": ".digits",
+        "statistic": ".makers",
+    },
+)

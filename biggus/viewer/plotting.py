@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from biggus.array import Array
 from biggus.construct import ArrayAdapter
 from biggus.extras import needing
-from biggus.functions import histogram
+from biggus.functions.statistics import histogram
 from biggus.options import parse_size
 from biggus.together import ndarrays
 from biggus.viewer.series import Series

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import itertools
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from biggus.statistics import Statistic, statistic
+
+# So that processes that work is sent to find the modules of this folder too.
+sys.path.insert(0, str(Path(__file__).parent))
 
 FAN = 16
 

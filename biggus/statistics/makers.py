@@ -1,4 +1,4 @@
-"""The statistics by their names: what each takes, and what it accumulates.
+"""What makes a statistic for an array of a kind: what it accumulates, and what is refused.
 
 Which dtypes are taken, what comes of them and what is raised is asked of NumPy,
 with an array of one element.
@@ -9,13 +9,11 @@ from __future__ import annotations
 import builtins
 import math
 import operator
-from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from biggus.statistics.base import Statistic
 from biggus.statistics.combining import Combining, neutral
 from biggus.statistics.digits import Digits, rankable
 from biggus.statistics.histogram import (
@@ -31,7 +29,11 @@ from biggus.statistics.moments import Moments, wide
 from biggus.statistics.nonzero import NonZero
 from biggus.statistics.positions import Position, Positions
 from biggus.statistics.quantile import Quantiles
+from biggus.statistics.registry import ENTRIES
 from biggus.statistics.results import Combined, Count, Extreme, Mean, Range, Spread, Sum
+
+if TYPE_CHECKING:
+    from biggus.statistics.base import Statistic
 
 Axes: TypeAlias = tuple[int, ...]
 
@@ -104,19 +106,6 @@ def _probed(
     return result
 
 
-Maker: TypeAlias = Callable[..., Statistic]
-
-_MAKERS: dict[str, Maker] = {}
-
-
-def _makes(*names: str) -> Callable[[Maker], Maker]:
-    def registered(maker: Maker) -> Maker:
-        _MAKERS.update(dict.fromkeys(names, maker))
-        return maker
-
-    return registered
-
-
 def statistic(
     name: str,
     dtype: np.dtype[Any],
@@ -131,7 +120,7 @@ def statistic(
     Parameters
     ----------
     name : str
-        One of :data:`NAMES`: most are functions of NumPy; `count` counts the values
+        One of those in the registry: most are functions of NumPy; `count` counts the values
         that are not masked, `histogram_edges` are the edges that belong to `histogram`.
     dtype : numpy.dtype
         Of the values.
@@ -161,12 +150,13 @@ def statistic(
     >>> mean.proceed(mean.aggregator.partial(block, (0,), (0, 0)))
     array([[1.5, 2.5, 3.5]], dtype=float32)
     """
-    maker = _MAKERS.get(name)
-    if maker is None:
-        raise ValueError(f"unknown statistic {name!r}; there are {', '.join(sorted(_MAKERS))}")
+    entry = ENTRIES.get(name)
+    if entry is None:
+        raise ValueError(f"unknown statistic {name!r}; there are {', '.join(sorted(ENTRIES))}")
     if masked and dtype.names is not None:
         raise TypeError(f"{name} of structured values that can be missing; choose a field first")
-    return maker(Given(name, dtype, masked, shape, axes), **parameters)
+    made: Statistic = entry.make(Given(name, dtype, masked, shape, axes), **parameters)
+    return made
 
 
 def _tolerance(given: Given, mdtol: float) -> float:
@@ -177,40 +167,40 @@ def _tolerance(given: Given, mdtol: float) -> float:
     return float(mdtol)
 
 
-@_makes("count")
-def _count(given: Given) -> Statistic:
+def count(given: Given) -> Statistic:
+    """Count the values that are there."""
     return Count(_COUNT, False, Moments(0, _COUNT, False), given.length, 1.0)
 
 
-@_makes("sum", "nansum")
-def _sum(given: Given, dtype: Any = None, mdtol: float = 1) -> Statistic:
+def total(given: Given, dtype: Any = None, mdtol: float = 1) -> Statistic:
+    """Add up."""
     result = given.probed(dtype=_dtype(dtype))
     aggregator = Moments(1, wide(result), given.skip)
     return Sum(result, given.masked, aggregator, given.length, _tolerance(given, mdtol))
 
 
-@_makes("prod", "nanprod")
-def _prod(given: Given, dtype: Any = None, mdtol: float = 1) -> Statistic:
+def product(given: Given, dtype: Any = None, mdtol: float = 1) -> Statistic:
+    """Multiply."""
     result = given.probed(dtype=_dtype(dtype))
     aggregator = Combining(("multiply",), wide(result), given.skip)
     return Combined(result, given.masked, aggregator, given.length, _tolerance(given, mdtol))
 
 
-@_makes("mean", "nanmean")
-def _mean(given: Given, dtype: Any = None, mdtol: float = 1) -> Statistic:
+def mean(given: Given, dtype: Any = None, mdtol: float = 1) -> Statistic:
+    """Take the mean."""
     result = given.probed(dtype=_dtype(dtype))
     aggregator = Moments(1, wide(result), given.skip)
     return Mean(result, given.masked, aggregator, given.length, _tolerance(given, mdtol))
 
 
-@_makes("std", "var", "nanstd", "nanvar")
-def _spread(
+def spread(
     given: Given,
     dtype: Any = None,
     ddof: float = 0,
     mdtol: float = 1,
     correction: float | None = None,
 ) -> Statistic:
+    """Take the variance, or the root of it."""
     if correction is not None:
         if ddof != 0:
             raise ValueError("ddof and correction can't be provided simultaneously.")
@@ -227,15 +217,15 @@ def _spread(
     return Spread(result, given.masked, aggregator, given.length, tolerance, ddof, root)
 
 
-@_makes("min", "max", "nanmin", "nanmax")
-def _extreme(given: Given, mdtol: float = 1) -> Statistic:
+def extreme(given: Given, mdtol: float = 1) -> Statistic:
+    """Find the least or the greatest value."""
     result = given.probed(empty=True)
     aggregator = _extremes(given, "minimum" if given.name.endswith("min") else "maximum")
     return Extreme(result, given.masked, aggregator, given.length, _tolerance(given, mdtol))
 
 
-@_makes("ptp")
-def _range(given: Given, mdtol: float = 1) -> Statistic:
+def distance(given: Given, mdtol: float = 1) -> Statistic:
+    """Find the greatest value less the least."""
     result = given.probed(empty=True)
     aggregator = _extremes(given, "minimum", "maximum")
     return Range(result, given.masked, aggregator, given.length, _tolerance(given, mdtol))
@@ -248,8 +238,8 @@ def _extremes(given: Given, *ufuncs: str) -> Combining:
     return Combining(ufuncs, given.dtype.newbyteorder("="), given.skip)
 
 
-@_makes("any", "all")
-def _logic(given: Given, mdtol: float = 1) -> Statistic:
+def logic(given: Given, mdtol: float = 1) -> Statistic:
+    """Find whether any value is true, or all are."""
     result = given.probed()
     aggregator = Combining(
         ("logical_or" if given.name == "any" else "logical_and",), np.dtype(bool), False
@@ -257,14 +247,14 @@ def _logic(given: Given, mdtol: float = 1) -> Statistic:
     return Combined(result, given.masked, aggregator, given.length, _tolerance(given, mdtol))
 
 
-@_makes("count_nonzero")
-def _nonzero(given: Given) -> Statistic:
+def nonzero(given: Given) -> Statistic:
+    """Count what is not zero."""
     given.probed()
     return Count(_COUNT, False, NonZero(), given.length, 1.0)
 
 
-@_makes("argmin", "argmax", "nanargmin", "nanargmax")
-def _position(given: Given) -> Statistic:
+def position(given: Given) -> Statistic:
+    """Find where the first extreme is."""
     result = given.probed(empty=True)
     one = len(given.axes) == 1
     aggregator = Positions(
@@ -277,13 +267,13 @@ def _position(given: Given) -> Statistic:
     return Position(result, False, aggregator)
 
 
-@_makes("median", "nanmedian")
-def _median(given: Given) -> Statistic:
+def median(given: Given) -> Statistic:
+    """Find the median."""
     return _quantiles(given, (1 / 2,), (), "median", given.probed())
 
 
-@_makes("quantile", "nanquantile", "percentile", "nanpercentile")
-def _quantile(given: Given, q: Any, method: str = "linear") -> Statistic:
+def quantile(given: Given, q: Any, method: str = "linear") -> Statistic:
+    """Find quantiles."""
     parts = np.asarray(q)
     empty = not given.name.startswith("nan")
     asked = tuple(parts.reshape(-1).tolist())
@@ -307,14 +297,14 @@ def _quantiles(
     return Quantiles(result, given.masked, aggregator, len(given.shape), q, shape, method)
 
 
-@_makes("histogram", "histogram_edges")
-def _histogram(
+def histogram(
     given: Given,
     bins: Any = 10,
     range: tuple[Any, Any] | None = None,
     density: bool = False,
     weights: None = None,
 ) -> Statistic:
+    """Count by bins; or give the edges of these."""
     _over_everything(given)
     if weights is not None:
         raise TypeError("a histogram takes no weights; every value counts once")
@@ -349,7 +339,3 @@ def _over_everything(given: Given) -> None:
 
 def _dtype(dtype: Any) -> np.dtype[Any] | None:
     return None if dtype is None else np.dtype(dtype)
-
-
-NAMES: frozenset[str] = frozenset(_MAKERS)
-"""The names of all statistics."""

@@ -1,0 +1,155 @@
+"""The registry of statistics: each is named here, and here alone.
+
+What a row says is enough for its function, its method, what NumPy's own functions hand over
+to, and what is said of them.  What accumulates is imported when it is first asked for.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from biggus.statistics import signatures as asks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from biggus.statistics.signatures import Asked
+
+
+class Entry(NamedTuple):
+    """A statistic."""
+
+    name: str
+    """NumPy's, or that of np.ma."""
+
+    maker: str
+    """What makes it for an array: a function of `makers`, or ``"module:function"``."""
+
+    signature: Callable[..., Asked] | None = None
+    """What it takes; None: it has a function of its own."""
+
+    summary: str = ""
+    """What it is, after "Return "."""
+
+    whole: str = ""
+    """What the example shows of all values; and along axis 0."""
+
+    along: str = ""
+
+    note: str = ""
+    """Whose method it is, and how it is accumulated."""
+
+    method: bool = True
+    """Whether arrays have it as a method."""
+
+    ranked: bool = False
+    """Whether it goes by the order of values: along some axes it needs all of a line at once."""
+
+    def make(self, *given: Any, **parameters: Any) -> Any:
+        """Return the statistic for an array."""
+        return _found(self.maker)(*given, **parameters)
+
+
+@lru_cache
+def _found(maker: str) -> Callable[..., Any]:
+    module, _, function = maker.rpartition(":")
+    found: Callable[..., Any] = getattr(import_module(module or f"{__package__}.makers"), function)
+    return found
+
+
+ENTRIES: dict[str, Entry] = {}
+"""All statistics, by their names."""
+
+
+def register(entry: Entry, twin: bool = False) -> None:
+    """Add a statistic; and its twin that leaves out NaN, of the same maker, if it has one."""
+    ENTRIES[entry.name] = entry
+    if twin:
+        ENTRIES[f"nan{entry.name}"] = entry._replace(name=f"nan{entry.name}", method=False)
+
+
+_MOMENTS = """Means, and squares of deviations from them, are merged in a tree that depends on the
+    chunks alone (Chan, Golub and LeVeque, 1983); float16 and float32 are accumulated in
+    float64."""
+
+_SUMS = """What rounding takes when parts are added up is carried along (Knuth's two-sum);
+    float16 and float32 are accumulated in float64."""
+
+_RANKS = """Of all values, they are found exactly, in memory that does not grow with the data: a few
+    passes count them by the leading digits of their place in the order (a radix selection)."""
+
+
+# Those with a twin that leaves out NaN.
+for _entry in (
+    Entry("sum", "total", asks.total, "the sum", "15.", "[4., 2., 9.]", _SUMS),
+    Entry("prod", "product", asks.total, "the product", "0.", "[ 3.,  0., 18.]"),
+    Entry("min", "extreme", asks.extreme, "the least value", "0.", "[1., 0., 3.]"),
+    Entry("max", "extreme", asks.extreme, "the greatest value", "6.", "[3., 2., 6.]"),
+    Entry("mean", "mean", asks.mean, "the mean", "2.5", "[2. , 1. , 4.5]", _MOMENTS),
+    Entry(
+        "var", "spread", asks.spread, "the variance", "3.58333333", "[1.  , 1.  , 2.25]", _MOMENTS
+    ),
+    Entry(
+        "std",
+        "spread",
+        asks.spread,
+        "the standard deviation",
+        "1.89296945",
+        "[1. , 1. , 1.5]",
+        _MOMENTS,
+    ),
+    Entry("argmin", "position", asks.position, "where the first least value is", "4", "[0, 1, 1]"),
+    Entry(
+        "argmax", "position", asks.position, "where the first greatest value is", "2", "[1, 0, 0]"
+    ),
+    Entry(
+        "median", "median", asks.median, "the median", "2.5", "[2. , 1. , 4.5]", _RANKS, ranked=True
+    ),
+    Entry(
+        "quantile",
+        "quantile",
+        asks.quantile,
+        "quantiles",
+        "2.5",
+        "[2. , 1. , 4.5]",
+        _RANKS,
+        ranked=True,
+    ),
+    Entry(
+        "percentile",
+        "quantile",
+        asks.quantile,
+        "percentiles",
+        "2.5",
+        "[2. , 1. , 4.5]",
+        _RANKS,
+        False,
+        True,
+    ),
+):
+    register(_entry, twin=True)
+
+for _entry in (
+    Entry(
+        "ptp", "distance", asks.distance, "the greatest value less the least", "6.", "[2., 2., 3.]"
+    ),
+    Entry("any", "logic", asks.logic, "whether any value is true", "True", "[ True,  True,  True]"),
+    Entry(
+        "all", "logic", asks.logic, "whether all values are true", "False", "[ True, False,  True]"
+    ),
+    Entry("count", "count", asks.count, "how many values are there", "6", "[2, 2, 2]"),
+    Entry(
+        "count_nonzero",
+        "nonzero",
+        asks.count,
+        "how many values are not zero",
+        "5",
+        "[2, 1, 2]",
+        method=False,
+    ),
+    Entry("histogram", "histogram"),
+    Entry("histogram_edges", "histogram"),
+):
+    register(_entry)

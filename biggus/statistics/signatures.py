@@ -1,0 +1,177 @@
+"""The signatures of statistics, which are NumPy's: what is asked for, and what is refused."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+_WAYS_ROUND = {
+    "out": "a lazy array has no values yet: save it, or call .ndarray()",
+    "where": "mask what is to be left out, or put something neutral there with biggus.where",
+    "initial": "combine it with the result, which is lazy as well",
+    "weights": "every value counts once",
+    "mean": "it is computed in the same pass over the data",
+}
+
+NOT_GIVEN: Any = np._NoValue  # noqa: SLF001
+"""What NumPy passes on for an argument that it was not given."""
+
+_ABSENT: tuple[Any, ...] = (None, True, NOT_GIVEN)
+"""What stands for an argument that is not given, whichever of these it is."""
+
+
+def refuse(name: str, **given: Any) -> None:
+    """Refuse what is there for its place in NumPy's signature, if it is given.
+
+    Raises
+    ------
+    TypeError
+        Which says what to do instead.
+    """
+    for word, value in given.items():
+        if not any(value is absent for absent in _ABSENT):
+            raise TypeError(f"{name} of a lazy array takes no {word}=: {_WAYS_ROUND[word]}")
+
+
+class Asked(NamedTuple):
+    """What a statistic was asked for with."""
+
+    axis: Any
+    keepdims: Any
+    parameters: dict[str, Any]
+    """What its maker takes."""
+
+    q: tuple[Any, ...] = ()
+    """The quantiles, of what takes them."""
+
+
+def total(
+    name: str,
+    axis: Any = None,
+    dtype: npt.DTypeLike | None = None,
+    out: None = None,
+    keepdims: bool = False,
+    initial: None = None,
+    where: bool = True,
+    *,
+    mdtol: float = 1,
+) -> Asked:
+    """Of what is computed in a dtype: sums and products."""
+    refuse(name, out=out, initial=initial, where=where)
+    return Asked(axis, keepdims, {"dtype": dtype, "mdtol": mdtol})
+
+
+def mean(
+    name: str,
+    axis: Any = None,
+    dtype: npt.DTypeLike | None = None,
+    out: None = None,
+    keepdims: bool = False,
+    *,
+    where: bool = True,
+    mdtol: float = 1,
+) -> Asked:
+    """Of the mean."""
+    refuse(name, out=out, where=where)
+    return Asked(axis, keepdims, {"dtype": dtype, "mdtol": mdtol})
+
+
+def spread(
+    name: str,
+    axis: Any = None,
+    dtype: npt.DTypeLike | None = None,
+    out: None = None,
+    ddof: float = 0,
+    keepdims: bool = False,
+    *,
+    where: bool = True,
+    mean: None = None,
+    correction: float | None = None,
+    mdtol: float = 1,
+) -> Asked:
+    """Of the variance and the standard deviation."""
+    refuse(name, out=out, where=where, mean=mean)
+    given = {"ddof": ddof, "correction": None if correction is NOT_GIVEN else correction}
+    return Asked(axis, keepdims, {"dtype": dtype, "mdtol": mdtol, **given})
+
+
+def extreme(
+    name: str,
+    axis: Any = None,
+    out: None = None,
+    keepdims: bool = False,
+    initial: None = None,
+    where: bool = True,
+    *,
+    mdtol: float = 1,
+) -> Asked:
+    """Of the least and the greatest value."""
+    refuse(name, out=out, initial=initial, where=where)
+    return Asked(axis, keepdims, {"mdtol": mdtol})
+
+
+def logic(
+    name: str,
+    axis: Any = None,
+    out: None = None,
+    keepdims: bool = False,
+    *,
+    where: bool = True,
+    mdtol: float = 1,
+) -> Asked:
+    """Of `any` and `all`."""
+    refuse(name, out=out, where=where)
+    return Asked(axis, keepdims, {"mdtol": mdtol})
+
+
+def distance(
+    name: str, axis: Any = None, out: None = None, keepdims: bool = False, *, mdtol: float = 1
+) -> Asked:
+    """Of the greatest value less the least."""
+    refuse(name, out=out)
+    return Asked(axis, keepdims, {"mdtol": mdtol})
+
+
+def position(
+    name: str, axis: int | None = None, out: None = None, *, keepdims: bool = False
+) -> Asked:
+    """Of where the extremes are."""
+    refuse(name, out=out)
+    return Asked(axis, keepdims, {})
+
+
+def count(name: str, axis: Any = None, *, keepdims: bool = False) -> Asked:  # noqa: ARG001 - as others
+    """Of counts."""
+    return Asked(axis, keepdims, {})
+
+
+def median(
+    name: str,
+    axis: Any = None,
+    out: None = None,
+    overwrite_input: bool = False,  # noqa: ARG001 - there is no input to overwrite
+    keepdims: bool = False,
+) -> Asked:
+    """Of the median."""
+    refuse(name, out=out)
+    return Asked(axis, keepdims, {})
+
+
+def quantile(
+    name: str,
+    q: npt.ArrayLike,
+    axis: Any = None,
+    out: None = None,
+    overwrite_input: bool = False,  # noqa: ARG001 - there is no input to overwrite
+    method: str = "linear",
+    keepdims: bool = False,
+    *,
+    weights: None = None,
+) -> Asked:
+    """Of quantiles and percentiles."""
+    refuse(name, out=out, weights=weights)
+    return Asked(axis, keepdims, {"method": method}, (q,))
