@@ -21,15 +21,15 @@ from biggus.engine.running import most_at_once
 from biggus.graph import Combination, Leaf, Node, Read, key_of, pieces_of
 from biggus.indexing.grid import Grid
 from biggus.indexing.selection import Selection
-from biggus.planning import PassPlan, Plan, Schedule, shared_scans_of
+from biggus.planning import PassPlan, Plan, Schedule, lengths_of, shared_scans_of
 from biggus.sources.base import Source, box_shape, holds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from biggus.engine.partial_cache import PartialCache
-    from biggus.graph import Reduce
-    from biggus.planning import ReductionBlock, SharedScan, Task, Wanted
+    from biggus.graph import AlongAxes, Reduce
+    from biggus.planning import Gathering, ReductionBlock, SharedScan, Task, Wanted
     from biggus.sources.base import Box, Chunks, Values
 
 
@@ -56,23 +56,29 @@ def check(nodes: Sequence[Node], grids: Sequence[Chunks | None]) -> None:
     _Checked(nodes, grids).run()
 
 
-class _Checked(Passes["Reduce"]):
+class _Checked(Passes["Reduce | AlongAxes"]):
     """Nodes of which it is looked at alone whether each pass has room."""
 
-    def target(self, node: Reduce) -> Reduce:
+    def target(self, node: Reduce | AlongAxes) -> Reduce | AlongAxes:
         return node
 
-    def leaf(self, target: Reduce) -> Node:
-        source = _Unread(target)
+    def leaf(self, target: Reduce | AlongAxes, grid: Chunks | None) -> Node:
+        source = _Unread(target, grid)
         return Leaf(source, source.shape, source.dtype)
 
-    def reached(self, number: int, target: Reduce) -> bool:  # noqa: ARG002 - of none there is more
+    def reached(self, number: int, target: Reduce | AlongAxes) -> bool:  # noqa: ARG002 - of none there is more
         return True
 
     def make(self, stage: Stage) -> list[Wanted]:
-        for scan in shared_scans_of(stage.reductions, stage.outputs, options.current().memory):
+        for scan in shared_scans_of(stage.reductions, stage.outputs, self.memory):
             scan.at_once(1)
         return []
+
+    def open(self, gathering: Gathering, number: int, held: bool) -> None:
+        pass
+
+    def gather(self, gathering: Gathering, number: int) -> None:  # noqa: ARG002
+        gathering.scan(_Scratch(gathering), self.memory).at_once(1)
 
 
 class _Estimate(_Checked):
@@ -82,11 +88,13 @@ class _Estimate(_Checked):
         super().__init__(nodes, grids)
         self.found: list[PassPlan] = []
         self._left: dict[int, int] = {}  # passes that a reduction still needs, by its id
+        self._written = 0  # bytes that go into scratches
 
     def make(self, stage: Stage) -> list[Wanted]:
-        scans = shared_scans_of(stage.reductions, stage.outputs, options.current().memory)
+        scans = shared_scans_of(stage.reductions, stage.outputs, self.memory)
         if scans:
             self.found.append(_estimated(scans))
+            self.found[-1].scratch_bytes = self._written
         further = []
         for wanted in itertools.chain.from_iterable(r.wanted for r in stage.reductions):
             left = self._left.setdefault(id(wanted.node), wanted.statistic.passes) - 1
@@ -94,6 +102,14 @@ class _Estimate(_Checked):
             if left:
                 further.append(wanted)
         return further
+
+    def open(self, gathering: Gathering, number: int, held: bool) -> None:  # noqa: ARG002
+        self._written += gathering.nbytes
+
+    def gather(self, gathering: Gathering, number: int) -> None:  # noqa: ARG002
+        self._written = 0
+        with options.set_options(executor=None):
+            self.found.append(_estimated([gathering.scan(_Scratch(gathering), self.memory)]))
 
 
 class _Unread(Source):
@@ -103,13 +119,24 @@ class _Unread(Source):
     in_memory = True
     name = "a result that is not known yet"
 
-    def __init__(self, node: Reduce) -> None:
+    def __init__(self, node: Node, grid: Chunks | None) -> None:
         self.shape = node.shape
         self.dtype = node.dtype
         self.masked = node.masked
+        self.chunks = grid
 
     def __getitem__(self, box: Box) -> Values:
         return np.zeros(box_shape(box), self.dtype)
+
+
+class _Scratch(_Unread):
+    """A scratch that nobody has filled."""
+
+    in_memory = False
+    derived = True
+
+    def __init__(self, gathering: Gathering) -> None:
+        super().__init__(gathering.node, lengths_of(gathering.bands))
 
 
 def _estimated(scans: Sequence[SharedScan]) -> PassPlan:
@@ -186,6 +213,9 @@ class _Touched:
 
 def _count(read: Read, found: PassPlan, touched: dict[int, _Touched]) -> None:
     source = read.source
+    if isinstance(source, _Scratch):
+        found.scratch_bytes += math.prod(box_shape(read.box)) * source.dtype.itemsize
+        return
     found.requests += 1
     found.read_bytes += math.prod(box_shape(read.box)) * source.dtype.itemsize
     found.cached_bytes += source.cached_bytes(read.box)

@@ -18,12 +18,13 @@ from biggus.engine.passes import Passes, Stage
 from biggus.engine.reading import block
 from biggus.engine.result import Result
 from biggus.engine.running import run
+from biggus.engine.scratch import Scratch
 from biggus.engine.spill import Spilled
 from biggus.errors import OfflineError
 from biggus.graph import AlongAxes, Elementwise, Leaf, Reduce, View
 from biggus.indexing.reduction_blocks import BLOCK
 from biggus.indexing.selection import Selection
-from biggus.planning import is_in_memory, is_plain, shared_scans_of
+from biggus.planning import Gatherings, is_in_memory, is_plain, shared_scans_of
 from biggus.sources.base import whole
 from biggus.statistics import Statistic, partials
 from biggus.threads import interruptible
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from biggus.engine.writing import Writer
     from biggus.graph import Node
     from biggus.planning import (
+        Gathering,
         Group,
         Output,
         Part,
@@ -44,7 +46,7 @@ if TYPE_CHECKING:
         Task,
         Wanted,
     )
-    from biggus.sources.base import Box, Values
+    from biggus.sources.base import Box, Chunks, Values
 
 _FEW = 2**14
 """Values: to compute so many takes less than to plan it."""
@@ -153,11 +155,11 @@ class _Evaluation(Passes["Result | Spilled"]):
         self._asked = {
             id(node) for node, writer in zip(self.nodes, writers, strict=True) if writer is None
         }
-        self._memory = options.current().memory
+        self._scratches: dict[int, Scratch] = {}  # by the number of the output that goes there
 
     def checked_run(self) -> None:
         """Compute all; what cannot fit into memory, in whichever pass, is said before reading."""
-        if any(_stages(node) > 1 for node in self.nodes):
+        if any(_stages(node) > 1 or self.gatherings(node) for node in self.nodes):
             check(self.nodes, self._grids)
         self.run()
 
@@ -170,17 +172,29 @@ class _Evaluation(Passes["Result | Spilled"]):
         before = [self._results.get(other) for other in range(number)]
         return values.copy() if result in before else values
 
-    def target(self, node: Reduce) -> Result | Spilled:
+    def target(self, node: Reduce | AlongAxes) -> Result | Spilled:
         nbytes = math.prod(node.shape) * node.dtype.itemsize
-        if id(node) in self._asked or nbytes <= self._memory // _LARGE:
+        if id(node) in self._asked or nbytes <= self.allowed // _LARGE:
             return Result(node)
         return Spilled(node)
 
-    def leaf(self, target: Result | Spilled) -> Node:
+    def leaf(self, target: Result | Spilled, grid: Chunks | None) -> Node:
         if isinstance(target, Spilled):
-            return target.leaf()
-        values = target.values()
-        return Leaf(IntermediateSource(values), values.shape, values.dtype)
+            return target.leaf(grid)
+        source = IntermediateSource(target.values(), grid)
+        return Leaf(source, source.shape, source.dtype)
+
+    def open(self, gathering: Gathering, number: int, held: bool) -> None:
+        self._scratches[number] = Scratch(gathering, held)
+
+    def gather(self, gathering: Gathering, number: int) -> None:
+        scan = gathering.scan(self._scratches.pop(number), self.memory)
+        with (
+            progress.reporting(options.current().progress, scan.nbytes) as advance,
+            options.set_options(executor=None),  # nobody else can open a scratch
+        ):
+            taker = _Taker(scan.lead, [], [self.targets[id(gathering.along)]], advance)
+            _run(scan, [taker])
 
     def reached(self, number: int, target: Result | Spilled) -> bool:
         if self._writers[number] is not None or isinstance(target, Spilled):
@@ -214,7 +228,7 @@ class _Evaluation(Passes["Result | Spilled"]):
         mergings[id(reduction)].add([whole_of_it], [found])
 
     def _run_scans(self, stage: Stage, mergings: dict[int, Merging]) -> None:
-        scans = shared_scans_of(stage.reductions, stage.outputs, self._memory)
+        scans = shared_scans_of(stage.reductions, stage.outputs, self.memory)
         for scan in scans:
             scan.at_once(1)  # before any of them is read
         total = sum(scan.nbytes for scan in scans)
@@ -232,7 +246,9 @@ class _Evaluation(Passes["Result | Spilled"]):
                 _run(scan, takers)
 
     def _writer(self, output: Output) -> Any:
-        """Return what takes the values of what was asked for."""
+        """Return what takes the values of what was asked for, or goes into a scratch."""
+        if output.number in self._scratches:
+            return self._scratches[output.number]
         writer = self._writers[output.number]
         if writer is not None:
             return writer
@@ -257,7 +273,7 @@ def _needs_no_plan(stage: Stage) -> bool:
 
 def _is_read(node: Node) -> bool:
     """Tell whether a node is rather read than computed: what is small needs no plan."""
-    if node.needs_reduction:
+    if node.needs_reduction or (node.combined and Gatherings(options.current().memory)(node)):
         return False
     if math.prod(node.shape) <= BLOCK and not isinstance(node, AlongAxes):
         return True

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from biggus.once import once
 from biggus.sources.memory import MemorySource
+
+if TYPE_CHECKING:
+    from biggus.sources.base import Chunks
 
 
 class IntermediateSource(MemorySource):
@@ -18,6 +23,10 @@ class IntermediateSource(MemorySource):
     """
 
     name = "an intermediate result"
+
+    def __init__(self, array: npt.NDArray[Any], chunks: Chunks | None = None) -> None:
+        super().__init__(array)
+        self.chunks = chunks
 
     @once
     def token(self) -> str | None:

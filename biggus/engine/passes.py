@@ -10,11 +10,15 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
+from biggus import options
+from biggus.graph import AlongAxes, ordered
 from biggus.planning import (
     CommonSubexpressions,
+    Gatherings,
     Output,
     Reduction,
     Wanted,
+    held_bytes,
     pushdown,
     reductions_of,
     reductions_over,
@@ -25,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from biggus.graph import Node, Reduce
+    from biggus.planning import Gathering
     from biggus.sources.base import Chunks
 
 Target = TypeVar("Target")
@@ -41,6 +46,7 @@ class Stage(NamedTuple):
     """Of nothing: no value is read for them."""
 
     outputs: list[Output]
+    """Those that were asked for, and what goes into a scratch."""
 
 
 class Passes(ABC, Generic[Target]):
@@ -60,18 +66,31 @@ class Passes(ABC, Generic[Target]):
         self._grids = grids
         self.targets: dict[int, Target] = {}
         """Where the values of each reduction go, by its id."""
+        self.allowed = options.current().memory
+        """The bytes that all may take."""
+        self.memory = self.allowed
+        """The bytes that computing may take now."""
+        self.gatherings = Gatherings(self.allowed)
 
     @abstractmethod
-    def target(self, node: Reduce) -> Target:
+    def target(self, node: Reduce | AlongAxes) -> Target:
         """Return what the values of a reduction are to be put into."""
 
     @abstractmethod
-    def leaf(self, target: Target) -> Node:
-        """Return the node of the values of a reduction that is computed."""
+    def leaf(self, target: Target, grid: Chunks | None) -> Node:
+        """Return the node of the values of a reduction that is computed, and how it is cut."""
 
     @abstractmethod
     def make(self, stage: Stage) -> list[Wanted]:
         """Make a pass; return the statistics that need another over the same data."""
+
+    @abstractmethod
+    def open(self, gathering: Gathering, number: int, held: bool) -> None:
+        """Make the scratch which the values of the output of that number go to."""
+
+    @abstractmethod
+    def gather(self, gathering: Gathering, number: int) -> None:
+        """Compute a function along axes of the values in a scratch, and let go of that."""
 
     def reached(self, number: int, target: Target) -> bool:  # noqa: ARG002
         """Take the values of a reduction that was itself asked for; tell whether that is all."""
@@ -82,22 +101,42 @@ class Passes(ABC, Generic[Target]):
         waiting = dict(enumerate(self.nodes))
         further: list[Wanted] = []
         while waiting or further:
-            ready = [number for number, node in waiting.items() if not node.needs_reduction]
+            gatherings = self.gatherings.ready(waiting.values())
+            ready = [number for number, node in waiting.items() if self._is_ready(node)]
             wanted = [*further, *self._wanted(waiting.values())]
             outputs = [Output(waiting[number], number, self._grids[number]) for number in ready]
+            outputs += self._opened(gatherings)
             further = self.make(_stage(wanted, outputs))
+            for number, gathering in enumerate(gatherings, len(self.nodes)):
+                self.gather(gathering, number)
+            self.memory = self.allowed
             for number in ready:
                 del waiting[number]
             going = {id(each.node) for each in further}
             done = {key: target for key, target in self.targets.items() if key not in going}
             self._substitute(waiting, done)
 
+    def _is_ready(self, node: Node) -> bool:
+        """Tell whether a node waits for no other to be computed."""
+        return not (node.needs_reduction or self.gatherings(node))
+
+    def _opened(self, gatherings: Sequence[Gathering]) -> list[Output]:
+        """Make a scratch for each; return what puts the values there."""
+        held = held_bytes(gatherings, self.allowed)
+        self.memory = self.allowed - held
+        found = []
+        for number, gathering in enumerate(gatherings, len(self.nodes)):
+            self.targets[id(gathering.along)] = self.target(gathering.along)
+            self.open(gathering, number, held > 0)
+            found.append(Output(gathering.node, number, None))
+        return found
+
     def _wanted(self, nodes: Iterable[Node]) -> list[Wanted]:
         """Return the reductions that can be computed now, and have not been."""
         found = []
         for node in nodes:
             for reduction in reductions_of(node):
-                if id(reduction) not in self.targets:
+                if id(reduction) not in self.targets and not self.gatherings(reduction.operand):
                     self.targets[id(reduction)] = self.target(reduction)
                     found.append(Wanted(reduction, reduction.statistic))
         return found
@@ -108,11 +147,17 @@ class Passes(ABC, Generic[Target]):
             if id(node) in done and self.reached(number, done[id(node)]):
                 del waiting[number]
                 continue
-            for reduction in reductions_of(node):
-                key = id(reduction)
+            for each in ordered([node], _inner_of):
+                key = id(each)
                 if key in done and key not in leaves:
-                    leaves[key] = self.leaf(done[key])
+                    # What is computed of it later is cut as if it had not been computed yet.
+                    grid = each.grid if isinstance(each, AlongAxes) else None
+                    leaves[key] = self.leaf(done[key], grid)
             waiting[number] = self._intern(substituted(node, leaves))
+
+
+def _inner_of(node: Node) -> Sequence[Node]:
+    return node.inner if node.combined or node.needs_reduction else ()
 
 
 def _stage(wanted: Sequence[Wanted], outputs: Sequence[Output]) -> Stage:

@@ -23,7 +23,7 @@ from biggus.sources.base import Source, box_shape
 
 if TYPE_CHECKING:
     from biggus.graph import Node
-    from biggus.sources.base import Box, Values
+    from biggus.sources.base import Box, Chunks, Values
 
 _ZEROS = 2**20
 
@@ -50,11 +50,7 @@ class Spilled:
         try:
             reserve(handle, 0, nbytes)
         except OSError as error:
-            raise OutputError(
-                f"an intermediate result of {format_bytes(nbytes)} has no room in "
-                f"{os.path.dirname(path)}: {error.strerror or error}; "  # noqa: PTH120 - a text
-                "let temporary files go elsewhere with TMPDIR, or allow more memory"
-            ) from error
+            raise no_room(nbytes, os.path.dirname(path), error) from error  # noqa: PTH120 - a text
         finally:
             os.close(handle)
 
@@ -65,8 +61,9 @@ class Spilled:
         if mask is not None:
             mask[box] = np.ma.getmaskarray(values)
 
-    def leaf(self) -> Node:
-        """Return the node of the values."""
+    def leaf(self, grid: Chunks | None = None) -> Node:
+        """Return the node of the values, and of how they are cut."""
+        self._source.chunks = grid
         return Leaf(self._source, self._source.shape, self._source.dtype)
 
 
@@ -111,6 +108,15 @@ class SpilledSource(Source):
     def peak_bytes(self, box: Box) -> int:
         """Return the most memory that a read takes: what is mapped, and its copy."""
         return 2 * math.prod(box_shape(box)) * (self.dtype.itemsize + self.masked)
+
+
+def no_room(nbytes: int, folder: str, error: OSError) -> OutputError:
+    """Return what says that a temporary file cannot be written."""
+    return OutputError(
+        f"an intermediate result of {format_bytes(nbytes)} has no room in {folder}: "
+        f"{error.strerror or error}; let temporary files go elsewhere with TMPDIR, or allow more "
+        "memory"
+    )
 
 
 def _remove(path: str, process: int) -> None:

@@ -76,6 +76,15 @@ class AlongAxes(Derived):
     def cut(self) -> Chunks | None:
         return reduced_grid(self.operand, self.axes, self.keepdims, self.further)
 
+    @property
+    def is_cut(self) -> bool:
+        """Whether chunks of the operand are shorter than some of the axes."""
+        grid = self.operand.grid
+        if grid is None:
+            return False
+        edges = Grid(self.operand.shape, grid).axes
+        return any(edges[axis].count > 1 for axis in self.axes)
+
     def rebuild(self, children: tuple[Node, ...]) -> Node:
         return AlongAxes(children[0], self.function, self.axes, self.keepdims, self.further)
 

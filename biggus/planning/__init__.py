@@ -13,10 +13,12 @@ from biggus.planning.jobs import (
     ReductionBlock,
     Wanted,
     is_plain,
+    lengths_of,
     positions_of,
     reductions_over,
 )
 from biggus.planning.pruning import pruned
+from biggus.planning.rechunking import Gathering, Gatherings, Rechunking, held_bytes
 from biggus.planning.reduction_tree import ReductionTree, Run
 from biggus.planning.report import PassPlan, Plan
 from biggus.planning.rewriting import (
@@ -38,11 +40,14 @@ __all__ = [
     "BlockWork",
     "CommonSubexpressions",
     "Entry",
+    "Gathering",
+    "Gatherings",
     "Group",
     "Output",
     "Part",
     "PassPlan",
     "Plan",
+    "Rechunking",
     "Reduction",
     "ReductionBlock",
     "ReductionTree",
@@ -55,8 +60,10 @@ __all__ = [
     "Wanted",
     "Work",
     "footprint",
+    "held_bytes",
     "is_in_memory",
     "is_plain",
+    "lengths_of",
     "piece_bytes",
     "positions_of",
     "pruned",

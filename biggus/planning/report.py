@@ -28,6 +28,9 @@ class PassPlan:
         The most memory that computing would take, results aside.
     times_read : float
         How often a chunk would be read, on average; 1 where grids nest.
+    scratch_bytes : int
+        The bytes that would be put into a scratch, or taken from there: values that are needed
+        in other blocks than they are read in.
     """
 
     tasks: int = 0
@@ -37,6 +40,7 @@ class PassPlan:
     kept_blocks: int = 0
     peak_bytes: int = 0
     times_read: float = 0.0
+    scratch_bytes: int = 0
 
     def __str__(self) -> str:
         text = (
@@ -47,6 +51,9 @@ class PassPlan:
         )
         if self.times_read > 1:
             text += f", each chunk {self.times_read:.3g} times"
+        if self.scratch_bytes:
+            way = "into" if self.requests else "from"
+            text += f", {format_bytes(self.scratch_bytes)} {way} a scratch"
         if self.kept_blocks:
             text += f", {_number(self.kept_blocks, 'reduction block')} kept"
         return text

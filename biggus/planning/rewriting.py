@@ -11,7 +11,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from biggus.graph import CutOut, Leaf, Node, Reduce, View, Walk, key_of, ordered, rebuilt, select
+from biggus.graph import (
+    AlongAxes,
+    CutOut,
+    Leaf,
+    Node,
+    Reduce,
+    View,
+    Walk,
+    key_of,
+    ordered,
+    rebuilt,
+    select,
+)
 from biggus.sources.memory import MemorySource
 
 if TYPE_CHECKING:
@@ -21,19 +33,34 @@ if TYPE_CHECKING:
 
 
 def pushdown(node: Node) -> Node:
-    """Return a node in which selections of reductions are handed down to their operands."""
-    walk: Walk[Node] = Walk(_pushdown)
+    """Return a node in which selections of what comes of whole axes are handed down to those."""
+    cut: Walk[bool] = Walk(_cut_along)
+
+    def change(node: Node) -> Node | Generator[Any, Node, Node]:
+        if not (node.needs_reduction or cut(node)):
+            return node
+        if 0 in node.shape:
+            return _nothing(node)
+        if isinstance(node, View):
+            return _pushdown_view(node)
+        return rebuilt(node, node.inner)
+
+    walk: Walk[Node] = Walk(change)
     return walk(node)
 
 
-def _pushdown(node: Node) -> Node | Generator[Any, Node, Node]:
-    if not node.needs_reduction:
-        return node
-    if 0 in node.shape:
-        return _nothing(node)
-    if isinstance(node, View):
-        return _pushdown_view(node)
-    return rebuilt(node, node.inner)
+def _cut_along(node: Node) -> bool | Generator[Any, bool, bool]:
+    """Tell whether a node has a function along axes in which chunks are shorter: a rule."""
+    return node.combined and _has_cut(node)
+
+
+def _has_cut(node: Node) -> Generator[Any, bool, bool]:
+    if isinstance(node, AlongAxes) and node.is_cut:
+        return True
+    for child in node.inner:
+        if (yield child):
+            return True
+    return False
 
 
 def _pushdown_view(node: View) -> Generator[Any, Node, Node]:
@@ -83,19 +110,19 @@ def _needing_reduction(node: Node) -> Sequence[Node]:
 
 
 def substituted(node: Node, values: Mapping[int, Node]) -> Node:
-    """Return a node with the reductions that have been computed replaced.
+    """Return a node in which what has been computed is replaced: reductions, and what is like them.
 
     Parameters
     ----------
     values : mapping of int to Node
-        By the `id` of the reduction.
+        By the `id` of each.
     """
 
     def change(node: Node) -> Node | Generator[Any, Node, Node]:
-        if not node.needs_reduction:
-            return node
         found = values.get(id(node))
-        return rebuilt(node, node.inner) if found is None else found
+        if found is not None:
+            return found
+        return rebuilt(node, node.inner) if node.needs_reduction or node.combined else node
 
     walk: Walk[Node] = Walk(change)
     return walk(node)

@@ -192,6 +192,7 @@ EVALUATIONS = {
     "argmax0": lambda a, folder: a.argmax(axis=0).ndarray(),
     "median": lambda a, folder: biggus.median(a).ndarray(),
     "median0": lambda a, folder: biggus.median(a, axis=0).ndarray(),
+    "percentiles0": lambda a, folder: biggus.nanpercentile(a, [5, 95], axis=0).ndarray(),
     "median1": lambda a, folder: biggus.median(a, axis=1).ndarray(),
     "histogram": lambda a, folder: biggus.histogram(a, bins=50)[0].ndarray(),
     "needs_reduction": lambda a, folder: ((a - a.mean(axis=0)) / a.std(axis=0)).max().ndarray(),

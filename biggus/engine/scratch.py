@@ -1,0 +1,235 @@
+"""Scratches: values that are put down in the blocks they are read in, and taken up in others.
+
+In memory, or in a file that has no name: it is gone when nobody has it open any more, however
+the process ends.  What is written and read so is no memory of the process.
+"""
+
+from __future__ import annotations
+
+import errno
+import math
+import os
+import tempfile
+import threading
+import weakref
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from biggus.engine.spill import no_room
+from biggus.errors import OutputError
+from biggus.indexing.grid import box_shape, strides_of
+from biggus.planning import lengths_of
+from biggus.sources.base import Source
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from biggus.planning import Rechunking
+    from biggus.sources.base import Box, Values
+
+
+class Scratch(Source):
+    """The values of a rechunking: a writer that takes any boxes, and a source of bands.
+
+    A band lies in one piece, its axes in an order in which blocks are written in long runs.
+
+    Parameters
+    ----------
+    rechunking : Rechunking
+    held : bool
+        Whether it is in memory.
+    """
+
+    concurrent = True
+    io_bound = False
+    derived = True
+    name = "an intermediate result"
+    grid = None
+    """Any box may be written."""
+
+    def __init__(self, rechunking: Rechunking, held: bool) -> None:
+        node = rechunking.node
+        self.shape = node.shape
+        self.dtype = node.dtype.newbyteorder("=")
+        self.masked = node.masked
+        self.fill_value = node.fill_value
+        self.chunks = lengths_of(rechunking.bands)
+        self._bands = rechunking.bands
+        self._order = rechunking.order
+        self._store: _Memory | _File = (_Memory if held else _File)(rechunking.nbytes)
+
+    def write(self, box: Box, values: Values) -> None:
+        """Put the values of a box where they go."""
+        for part in self._bands.parts(box):
+            self._put(np.ma.getdata(values)[part.outer], part.chunk, part.inner, 0)
+            if self.masked:
+                mask = np.ma.getmaskarray(values)[part.outer]
+                self._put(mask, part.chunk, part.inner, self._masks)
+
+    def __getitem__(self, box: Box) -> Values:
+        data = self._taken(box, self.dtype, 0)
+        if not self.masked:
+            return data
+        return np.ma.MaskedArray(data, mask=self._taken(box, np.dtype(bool), self._masks))
+
+    def peak_bytes(self, box: Box) -> int:
+        """Return the most memory that a read takes: the bands that it is in."""
+        most = 1
+        for edges, s in zip(self._bands.axes, box, strict=True):
+            most *= edges.bounds(edges.find(s.stop - 1))[1] - edges.bounds(edges.find(s.start))[0]
+        return most * (self.dtype.itemsize + self.masked)
+
+    @property
+    def _masks(self) -> int:
+        """Where masks begin."""
+        return math.prod(self.shape) * self.dtype.itemsize
+
+    def _begin(self, band: Box) -> int:
+        """Return how many values lie before those of a band: bands lie in C order."""
+        before, around = 0, math.prod(self.shape)
+        for s, n in zip(band, self.shape, strict=True):
+            around //= n
+            before += s.start * around
+            around *= s.stop - s.start
+        return before
+
+    def _turned(self, box: Box) -> Box:
+        return tuple([box[axis] for axis in self._order])
+
+    def _put(self, values: npt.NDArray[Any], band: Box, inner: Box, start: int) -> None:
+        dtype = np.dtype(bool) if start else self.dtype
+        turned = np.ascontiguousarray(values.transpose(self._order), dtype)
+        start += self._begin(band) * dtype.itemsize
+        flat = turned.reshape(-1).view(np.uint8)
+        done = 0
+        for first, length in _runs(self._turned(inner), box_shape(self._turned(band))):
+            nbytes = length * dtype.itemsize
+            self._store.write(start + first * dtype.itemsize, flat[done : done + nbytes])
+            done += nbytes
+
+    def _taken(self, box: Box, dtype: np.dtype[Any], start: int) -> npt.NDArray[Any]:
+        parts = list(self._bands.parts(box))
+        if len(parts) == 1:
+            return self._part(parts[0].chunk, parts[0].inner, dtype, start)
+        values = np.empty(box_shape(box), dtype)
+        for part in parts:
+            values[part.outer] = self._part(part.chunk, part.inner, dtype, start)
+        return values
+
+    def _part(self, band: Box, inner: Box, dtype: np.dtype[Any], start: int) -> npt.NDArray[Any]:
+        """Return some values of a band: of its slowest axis no others are read."""
+        shape = list(box_shape(self._turned(band)))
+        key = list(self._turned(inner))
+        start += self._begin(band) * dtype.itemsize
+        if key:
+            rows, each = key[0], math.prod(shape[1:]) * dtype.itemsize
+            start += rows.start * each
+            shape[0] = rows.stop - rows.start
+            key[0] = slice(0, shape[0], rows.step)
+        raw = self._store.read(start, math.prod(shape) * dtype.itemsize)
+        values = raw.view(dtype).reshape(shape)[tuple(key)]
+        return values.transpose(np.argsort(self._order, kind="stable"))
+
+
+def _runs(box: Box, shape: tuple[int, ...]) -> Iterator[tuple[int, int]]:
+    """Yield where the values of a box without strides lie in C order, run by run, and how many."""
+    lengths = box_shape(box)
+    whole = len(shape)
+    while whole and lengths[whole - 1] == shape[whole - 1]:
+        whole -= 1
+    outer, length = max(0, whole - 1), math.prod(lengths[max(0, whole - 1) :])
+    strides = strides_of(shape)
+    begin = sum(s.start * n for s, n in zip(box, strides, strict=True))
+    for index in np.ndindex(*lengths[:outer]):
+        yield begin + sum(i * n for i, n in zip(index, strides, strict=False)), length
+
+
+class _Memory:
+    """Bytes in memory."""
+
+    def __init__(self, nbytes: int) -> None:
+        self._bytes = np.empty(nbytes, np.uint8)
+
+    def write(self, start: int, values: npt.NDArray[np.uint8]) -> None:
+        self._bytes[start : start + values.size] = values
+
+    def read(self, start: int, nbytes: int) -> npt.NDArray[np.uint8]:
+        found = self._bytes[start : start + nbytes]
+        found.flags.writeable = False
+        return found
+
+
+class _File:
+    """Bytes in a file of no name."""
+
+    def __init__(self, nbytes: int) -> None:
+        self._nbytes = nbytes
+        self._lock = threading.Lock()
+        # A thread that still writes when another has failed holds it open.
+        self._file = file = tempfile.TemporaryFile(prefix="biggus-", buffering=0)  # noqa: SIM115
+        weakref.finalize(self, file.close)
+        try:
+            _reserve(self._file.fileno(), nbytes)
+        except OSError as error:
+            raise self._full(error) from error
+
+    def write(self, start: int, values: npt.NDArray[np.uint8]) -> None:
+        """Write at a place; from any thread."""
+        left = values.data
+        try:
+            while left:
+                done = self._write(left, start)
+                left, start = left[done:], start + done
+        except OSError as error:
+            raise self._full(error) from error
+
+    def read(self, start: int, nbytes: int) -> npt.NDArray[np.uint8]:
+        """Read from a place; from any thread."""
+        values = np.empty(nbytes, np.uint8)
+        left = values.data
+        while left:
+            done = self._read(left, start)
+            if not done:
+                raise OutputError("the file of an intermediate result has been cut short")
+            left, start = left[done:], start + done
+        return values
+
+    if hasattr(os, "pwrite"):
+
+        def _write(self, values: memoryview, start: int) -> int:
+            return os.pwrite(self._file.fileno(), values, start)
+
+    else:
+
+        def _write(self, values: memoryview, start: int) -> int:
+            with self._lock:
+                self._file.seek(start)
+                return self._file.write(values)
+
+    if hasattr(os, "preadv"):
+
+        def _read(self, values: memoryview, start: int) -> int:
+            return os.preadv(self._file.fileno(), [values], start)
+
+    else:
+
+        def _read(self, values: memoryview, start: int) -> int:
+            with self._lock:
+                self._file.seek(start)
+                return self._file.readinto(values)
+
+    def _full(self, error: OSError) -> OutputError:
+        return no_room(self._nbytes, tempfile.gettempdir(), error)
+
+
+def _reserve(file: int, nbytes: int) -> None:
+    """Take up room on the disk, where the system can say at once whether there is any."""
+    if not nbytes or not hasattr(os, "posix_fallocate"):
+        return
+    try:
+        os.posix_fallocate(file, 0, nbytes)
+    except OSError as error:
+        if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS):
+            raise

@@ -1,0 +1,188 @@
+"""Rechunking: values that are needed in other blocks than they are read in.
+
+Where no block would hold whole chunks of what is read and all that is needed at once, reading
+block by block would decode each chunk again and again.  Instead they are read once, in their own
+chunks, put into a scratch, and taken from there in *bands*.  It changes no value, so how they are
+cut may follow from the memory that there is.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from biggus.graph import AlongAxes, Leaf, Walk, ordered
+from biggus.indexing.grid import Grid
+from biggus.indexing.reduction_blocks import longest_of
+from biggus.planning.groups import Group
+from biggus.planning.jobs import Output, lengths_of
+from biggus.planning.rewriting import is_in_memory
+from biggus.planning.shared_scans import SharedScan
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable, Sequence
+
+    from biggus.graph import Node
+    from biggus.indexing.reduction_blocks import Lengths
+    from biggus.sources.base import Chunks, Source
+
+BAND = 16
+"""A band takes so small a part of the memory: functions such as the median copy it, and several
+are computed at once."""
+
+_HELD = 2
+"""Values that take no more than this part of the memory wait there, and others in a file."""
+
+
+class Rechunking:
+    """What goes through a scratch, and how it is cut there.
+
+    Parameters
+    ----------
+    node : Node
+        Whose values they are.
+    bands : tuple
+        For each axis the length, or the lengths, of what is taken at once.
+    """
+
+    def __init__(self, node: Node, bands: Chunks) -> None:
+        self.node = node
+        self.bands = Grid(node.shape, bands)
+        self.order = self._ordered()
+        """The axes of a band as it lies in the scratch, slowest first."""
+
+    @property
+    def nbytes(self) -> int:
+        """How long the scratch is."""
+        return math.prod(self.node.shape) * (self.node.dtype.itemsize + self.node.masked)
+
+    @property
+    def chunks(self) -> Chunks:
+        """For each axis the length, or the lengths, of the bands."""
+        return lengths_of(self.bands)
+
+    def _ordered(self) -> tuple[int, ...]:
+        # Those that what is read covers come last: it is written in long runs then.
+        grid = self.node.grid or self.node.shape
+        axes = Grid(self.node.shape, grid).axes
+        thin = [longest_of(a) < longest_of(b) for a, b in zip(axes, self.bands.axes, strict=True)]
+        return tuple(sorted(range(len(thin)), key=lambda axis: not thin[axis]))
+
+
+class Gathering(Rechunking):
+    """A function along axes, of values that go through a scratch."""
+
+    def __init__(self, along: AlongAxes, bands: Chunks) -> None:
+        super().__init__(along.operand, bands)
+        self.along = along
+
+    def scan(self, source: Source, memory: int) -> SharedScan:
+        """Return what computes the function of each band.
+
+        Parameters
+        ----------
+        source : Source
+            Where the values lie by then.
+        memory : int
+            The bytes that computing may take.
+        """
+        node = self.along.rebuild((Leaf(source, source.shape, source.dtype),))
+        assert node.grid is not None  # that of the bands
+        output = Output(node, 0, None)
+        return SharedScan(Group((), [output], memory, (node.grid, tuple(range(len(node.shape))))))
+
+
+def held_bytes(rechunkings: Sequence[Rechunking], memory: int) -> int:
+    """Return how many bytes of scratch are to be in memory: all, or none."""
+    nbytes = sum(each.nbytes for each in rechunkings)
+    return nbytes if nbytes <= memory // _HELD else 0
+
+
+class Gatherings(Walk[bool]):
+    """Tells whether a node has functions along axes that are gathered, and which these are.
+
+    Parameters
+    ----------
+    memory : int
+        The bytes that computing may take.
+    """
+
+    def __init__(self, memory: int) -> None:
+        super().__init__()
+        self._memory = memory
+        self._found: dict[int, tuple[Node, Gathering | None]] = {}
+
+    def answer(self, *ask: Any) -> bool | Generator[Any, bool, bool]:
+        """Look for a function that is gathered."""
+        [node] = ask
+        return node.combined and self._any(node)
+
+    def _any(self, node: Node) -> Generator[Any, bool, bool]:
+        if self.of(node) is not None:
+            return True
+        for child in node.inner:
+            if (yield child):
+                return True
+        return False
+
+    def of(self, node: Node) -> Gathering | None:
+        """Return how the values of a function along axes are gathered; None if they are not."""
+        if not isinstance(node, AlongAxes):
+            return None
+        found = self._found.get(id(node))
+        if found is None:
+            found = self._found[id(node)] = (node, _gathering(node, self._memory))
+        return found[1]
+
+    def ready(self, nodes: Iterable[Node]) -> list[Gathering]:
+        """Return what can be gathered of what some nodes are made of: it waits for nothing."""
+        reached = ordered([node for node in nodes if self(node)], _inner_of)
+        found = [each for node in reached if (each := self.of(node)) is not None]
+        return [each for each in found if not (each.node.needs_reduction or self(each.node))]
+
+
+def _inner_of(node: Node) -> Sequence[Node]:
+    return node.inner if node.combined else ()
+
+
+def _gathering(node: AlongAxes, memory: int) -> Gathering | None:
+    operand = node.operand
+    if not node.is_cut or 0 in node.shape or operand.dtype.hasobject:
+        return None
+    assert operand.grid is not None
+    most = memory // (_HELD * BAND * max(1, operand.dtype.itemsize + operand.masked))
+    lengths = [longest_of(edges) for edges in Grid(operand.shape, operand.grid).axes]
+    for axis in node.axes:
+        lengths[axis] = operand.shape[axis]
+    if math.prod(lengths) <= most or is_in_memory(operand):
+        return None
+    return Gathering(node, _bands(operand, node.axes, lengths, most))
+
+
+def _bands(operand: Node, axes: tuple[int, ...], lengths: list[int], most: int) -> Chunks:
+    """Return how values are cut along the axes that stay: nowhere across an edge of chunks."""
+    assert operand.grid is not None
+    edges = Grid(operand.shape, operand.grid).axes
+    bands: list[Lengths] = [max(1, n) for n in operand.shape]
+    for axis, pieces in enumerate(edges):
+        if axis in axes:
+            continue
+        others = math.prod(n for other, n in enumerate(lengths) if other != axis)
+        room = max(1, most // others)
+        bands[axis] = _nested(operand.grid[axis], pieces.length, room)
+        lengths[axis] = min(lengths[axis], room)
+    return tuple(bands)
+
+
+def _nested(pieces: Lengths, length: int, room: int) -> Lengths:
+    """Return lengths of no more than `room`, of which several make up each piece of an axis."""
+    if isinstance(pieces, int):
+        size = min(pieces, length)
+        if size <= room or size % (part := -(-size // -(-size // room))) == 0:
+            return min(room, size) if size <= room else part
+        pieces = tuple([min(size, length - start) for start in range(0, length, size)])
+    found: list[int] = []
+    for piece in pieces:
+        number = max(1, -(-piece // room))
+        found += [piece * (n + 1) // number - piece * n // number for n in range(number)]
+    return tuple(found)

@@ -1,0 +1,209 @@
+"""Functions of whole axes, of chunks that are short there: each chunk is read once."""
+
+from __future__ import annotations
+
+import errno
+import math
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+import biggus
+from biggus.errors import OutputError
+from biggus.sources.base import box_shape
+from biggus.testing import ArraySource, FaultySource, RecordingSource
+
+VALUES = np.random.default_rng(5).normal(0, 100, (60, 90, 120)).astype("f4")
+LITTLE = "4 MB"
+MONTHS = ((31, 28, 1), 90, (50, 70))
+
+
+def with_holes(values):
+    values = values.copy()
+    values[np.random.default_rng(6).random(values.shape) < 0.2] = np.nan
+    values[:, 3] = np.nan
+    return values
+
+
+def recorded(values, chunks, io_bound=False):
+    source = RecordingSource(ArraySource(values, chunks, io_bound=io_bound))
+    return source, biggus.ArrayAdapter(source)
+
+
+def times_read(source):
+    times = np.zeros(source.shape, int)
+    for box in source.boxes:
+        times[box] += 1
+    return np.unique(times).tolist()
+
+
+def assert_same(one, other):
+    assert type(one) is type(other)
+    assert one.dtype == other.dtype
+    np.testing.assert_array_equal(np.ma.getmaskarray(one), np.ma.getmaskarray(other))
+    assert np.ma.filled(one, 0).tobytes() == np.ma.filled(other, 0).tobytes()
+
+
+CASES = {
+    "percentile": (VALUES, (1, 90, 120), lambda m, a: m.percentile(a, 95, axis=0)),
+    "quantiles": (VALUES, (4, 90, 120), lambda m, a: m.quantile(a, [[0.1], [0.5]], axis=0)),
+    "a method": (VALUES, (1, 90, 120), lambda m, a: m.quantile(a, 0.3, axis=0, method="hazen")),
+    "median": (VALUES, (1, 45, 60), lambda m, a: m.median(a, axis=0)),
+    "the last axis": (VALUES, (60, 90, 1), lambda m, a: m.median(a, axis=-1, keepdims=True)),
+    "two axes": (VALUES, (1, 90, 1), lambda m, a: m.percentile(a, 20, axis=(0, 2))),
+    "months": (VALUES, MONTHS, lambda m, a: m.percentile(a, 95, axis=0)),
+    "whole numbers": (VALUES.astype("i2"), (1, 90, 120), lambda m, a: m.median(a, axis=0)),
+    "no numbers": (with_holes(VALUES), (1, 90, 120), lambda m, a: m.median(a, axis=0)),
+    "computed": (VALUES, (1, 90, 120), lambda m, a: m.median(a * 2 - 1, axis=0)),
+    "a part": (VALUES, (1, 90, 120), lambda m, a: m.median(a[5:, ::-2, 3:], axis=0)[1:40, 7:]),
+    "computed with": (VALUES, (1, 90, 120), lambda m, a: m.median(a, axis=0)[::2] * 2),
+}
+
+
+@pytest.mark.parametrize("io_bound", [False, True])
+@pytest.mark.parametrize("name", CASES)
+def test_each_chunk_is_read_once(name, io_bound):
+    values, chunks, function = CASES[name]
+    source, a = recorded(values, chunks, io_bound)
+    expected = function(np, values)
+    whole = function(biggus, a).ndarray()
+    np.testing.assert_array_equal(whole, expected)
+    assert whole.dtype == expected.dtype
+    for memory, workers in ((LITTLE, 1), (LITTLE, 4), ("11 MB", 2)):
+        with biggus.set_options(memory=memory, workers=workers):
+            lazy = function(biggus, a)
+            plan = biggus.plan([lazy])
+            source.clear()
+            assert_same(lazy.ndarray(), whole)
+            assert plan.passes[0].scratch_bytes
+            assert times_read(source) in ([1], [0, 1])
+            assert plan.requests == len(source.boxes)
+            read = sum(math.prod(box_shape(box)) for box in source.boxes)
+            assert plan.read_bytes == read * values.itemsize
+
+
+def test_what_is_no_number_is_left_out():
+    values = with_holes(VALUES)
+    _, a = recorded(values, (1, 90, 120))
+    with biggus.set_options(memory=LITTLE), pytest.warns(RuntimeWarning, match="All-NaN"):
+        found = biggus.nanpercentile(a, [5, 95], axis=0).ndarray()
+    with pytest.warns(RuntimeWarning, match="All-NaN"):
+        np.testing.assert_array_equal(found, np.nanpercentile(values, [5, 95], axis=0))
+
+
+def test_what_is_missing_is_left_out():
+    values = np.ma.masked_invalid(with_holes(VALUES))
+    values[0, 0, 0] = 5
+    source, a = recorded(values, (1, 90, 120))
+    whole = biggus.median(a, axis=0).masked_array()
+    np.testing.assert_array_equal(whole.mask, np.ma.median(values, axis=0).mask)
+    with biggus.set_options(memory=LITTLE):
+        source.clear()
+        assert_same(biggus.median(a, axis=0).masked_array(), whole)
+    assert times_read(source) == [1]
+
+
+def test_with_others_it_is_read_once():
+    source, a = recorded(VALUES, (1, 90, 120))
+    wanted = [biggus.median(a, axis=0), a.max(axis=0), biggus.percentile(a, 9, axis=0).mean()]
+    plenty = biggus.ndarrays(wanted)
+    with biggus.set_options(memory="8 MB"):
+        source.clear()
+        little = biggus.ndarrays(wanted)
+    for one, other in zip(plenty, little, strict=True):
+        assert_same(one, other)
+    assert times_read(source) == [1]
+
+
+def test_of_what_is_reduced_first():
+    source, a = recorded(VALUES, (1, 90, 120))
+    anomaly = a - a.max(axis=0)
+    wanted = [biggus.median(anomaly, axis=0), biggus.median(anomaly * 2, axis=0).min()]
+    plenty = biggus.ndarrays(wanted)
+    with biggus.set_options(memory="8 MB"):
+        source.clear()
+        little = biggus.ndarrays(wanted)
+    for one, other in zip(plenty, little, strict=True):
+        assert_same(one, other)
+    assert times_read(source) == [2]
+
+
+def test_it_is_saved(tmp_path):
+    source, a = recorded(VALUES, (1, 90, 120))
+    with biggus.set_options(memory=LITTLE):
+        biggus.save(biggus.median(a, axis=0), tmp_path / "a.npy")
+    np.testing.assert_array_equal(np.load(tmp_path / "a.npy"), np.median(VALUES, axis=0))
+    assert times_read(source) == [1]
+
+
+def test_an_executor_reads():
+    _, a = recorded(VALUES, (1, 90, 120))
+    with ThreadPoolExecutor(2) as pool, biggus.set_options(memory="8 MB", executor=pool):
+        found = biggus.median(a, axis=0).ndarray()
+    np.testing.assert_array_equal(found, np.median(VALUES, axis=0))
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """Return where temporary files go."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    return tmp_path
+
+
+@pytest.mark.parametrize("call", ["posix_fallocate", "pwrite"])
+def test_a_full_disk_is_an_error(folder, monkeypatch, call):
+    def full(*given):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    source, a = recorded(VALUES, (1, 90, 120))
+    monkeypatch.setattr(os, call, full, raising=False)
+    with (
+        biggus.set_options(memory=LITTLE),
+        pytest.raises(OutputError, match=r"2.472 MiB has no room in .*: No space left"),
+    ):
+        biggus.median(a, axis=0).ndarray()
+    assert not list(folder.iterdir())
+    assert call == "pwrite" or not source.boxes
+
+
+def test_a_read_that_fails_leaves_no_file(folder):
+    whole = ArraySource(VALUES, (1, 90, 120), io_bound=False)
+    source = FaultySource(whole, OSError("gone"), on={1})
+    with biggus.set_options(memory=LITTLE), pytest.raises(biggus.SourceError, match="gone"):
+        biggus.median(biggus.ArrayAdapter(source), axis=0).ndarray()
+    assert not list(folder.iterdir())
+
+
+KILLED = """
+import os, signal
+import numpy as np
+import biggus
+
+class Ending:
+    shape, dtype = (60, 90, 120), np.dtype("f4")
+    reads = 0
+
+    def __getitem__(self, box):
+        Ending.reads += 1
+        if Ending.reads == 3:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return np.zeros([s.stop - s.start for s in box], "f4")
+
+biggus.set_options(memory="4 MB", workers=1)
+biggus.median(biggus.ArrayAdapter(Ending(), chunks=(1, 90, 120)), axis=0).ndarray()
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="nothing kills so here")
+def test_a_process_that_is_killed_leaves_no_file(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED], env={**os.environ, "TMPDIR": str(tmp_path)}, check=False
+    )
+    assert done.returncode == -signal.SIGKILL
+    assert not list(tmp_path.iterdir())
