@@ -154,6 +154,23 @@ def resolutions_of(
     return [Resolution(*each) for each in found]
 
 
+def attributes_of(
+    server: Backend, where: Location, group: str, options: dict[str, Any]
+) -> dict[str, Any]:
+    """Return what a group in a location says of all that is in it.
+
+    Raises
+    ------
+    OpenError
+        If it cannot be opened.
+    """
+    said = [server.name, group, options]
+    found: Any = studying.call(
+        "attributes", where, said, lambda: dict(server.attributes(where, group, **options))
+    )
+    return dict(found)
+
+
 def located(location: object, variable: str | None) -> tuple[Location, str | None]:
     """Return where something is, and the variable that is named, with the location or beside.
 

@@ -26,7 +26,7 @@ from biggus.cf import PACKING
 from biggus.construct import ArrayStack, LinearMosaic
 from biggus.errors import GoneError, MismatchError, OpenError, OptionError
 from biggus.graph import Elementwise
-from biggus.sinks.described import described, dims_of
+from biggus.labels import labels_of
 from biggus.sources import studying
 from biggus.times import Recount, TimeUnits, calendar_named, comparable, time_units
 
@@ -253,7 +253,7 @@ def _quoted(text: str | None) -> str:
 
 def _meaning(member: Member) -> Mapping[str, str]:
     """Return what attributes say that the numbers stand for, where it is not just themselves."""
-    told = described(member.array.node)
+    told = labels_of(member.array.node)
     attributes = told.attributes
     if "units" not in attributes:
         attributes = {**attributes, **_of_bounded(member)}
@@ -279,11 +279,9 @@ def _of_bounded(member: Member) -> Mapping[str, Any]:
     # The last axis of bounds is that of corners, which are few.
     if not name or member.array.ndim < 2 or member.array.shape[-1] > _MOST_CORNERS:
         return {}
-    # Those that the file does not name are called dim_0 and so on, which no variable is.
-    named = enumerate(dims_of(member.array.node)[:-1])
-    dims = [dim for axis, dim in named if dim not in (name, f"dim_{axis}")]
+    dims = [dim for dim in labels_of(member.array.node).dims[:-1] if dim not in (None, name)]
     options = {key: value for key, value in member.options.items() if key != "chunks"}
-    for place in [place for dim in dims for place in places_of(variable, dim)]:
+    for place in [place for dim in dims for place in places_of(variable, str(dim))]:
         try:
             other = open(member.location, place, **options)
         except GoneError as error:
@@ -292,7 +290,7 @@ def _of_bounded(member: Member) -> Mapping[str, Any]:
             raise GoneError(member.name, f"{problem}: {remedy}") from error
         except OpenError:
             continue  # there is none, or none that could count
-        attributes = described(other.node).attributes
+        attributes = labels_of(other.node).attributes
         if name in (_text(attributes.get("bounds", "")), _text(attributes.get("climatology", ""))):
             return {key: attributes[key] for key in ("units", "calendar") if key in attributes}
     return {}

@@ -324,7 +324,7 @@ def test_open_many(series, tmp_path, check_same):
         lambda: VALUES.reshape(3, 2, 10).transpose(1, 0, 2).reshape(2, 30),
     )
     check_same(lambda: biggus.open_many(series, "a", stack=True), lambda: VALUES.reshape(3, 2, 10))
-    assert isinstance(biggus.open_many(series, "a", stack=True), biggus.ArrayStack)
+    assert isinstance(biggus.open_many(series, "a", stack=True), biggus.Array)
 
 
 def test_open_many_of_nothing(tmp_path, series):

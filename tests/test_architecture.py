@@ -41,14 +41,15 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("reductions",),
     ("planning",),
     ("engine",),
+    ("labels",),
     ("array",),
     ("construct", "together"),
     ("functions",),
     ("sinks",),
     ("remembering",),
     ("api",),
-    ("many", "prefetching", "pyramids", "study"),
-    ("viewer",),
+    ("datasets", "many", "prefetching", "pyramids", "study"),
+    ("viewer", "xarray"),
     ("__init__",),
     ("cli", "testing"),
     ("__main__",),
@@ -62,6 +63,7 @@ LIGHT = frozenset({"numpy"})
 LIGHT_IN = {
     "testing": frozenset({"numpy", "hypothesis", "pytest"}),
     "viewer": frozenset({"numpy", "matplotlib"}),
+    "xarray": frozenset({"numpy", "xarray"}),
 }
 """Rooms that are only imported by who has more."""
 

@@ -49,7 +49,7 @@ def test_nothing_is_read_by_looking_slicing_and_joining(unread):
 
 
 def test_repr(unread):
-    assert repr(unread) == "<biggus.ArrayAdapter shape=(3, 4) dtype=float64 96 B>"
+    assert repr(unread) == "<biggus.Array shape=(3, 4) dtype=float64 96 B>"
     assert repr(unread[0]) == "<biggus.Array shape=(4,) dtype=float64 32 B>"
     assert "3 × 4" in unread._repr_html_()
     masked = biggus.ArrayAdapter(np.ma.masked_array([1, 2], [True, False]))

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from biggus import engine, filling
 from biggus.array.dispatch import Dispatch
+from biggus.array.labelled import Labelled
 from biggus.array.missing import Missing
 from biggus.array.operators import Operators
 from biggus.array.refusals import Refusals
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     Casting = Literal["no", "equiv", "safe", "same_kind", "unsafe"]
 
 
-class Array(Operators, Statistics, Missing, Dispatch, Refusals):
+class Array(Operators, Statistics, Labelled, Missing, Dispatch, Refusals):
     """An n-dimensional array that is read when it is asked for, and not before.
 
     Made by :func:`biggus.open`, :class:`biggus.ArrayAdapter`,
@@ -109,10 +110,15 @@ class Array(Operators, Statistics, Missing, Dispatch, Refusals):
         """For each axis the chunk length or the lengths of all chunks; None if unknown."""
         return self.node.grid
 
+    @property
+    def chunks(self) -> tuple[tuple[int, ...], ...]:
+        """One chunk an axis, as xarray takes it: biggus cuts an array where that is best."""
+        return tuple([(n,) for n in self.shape])
+
     def __repr__(self) -> str:
         masked = " masked" if self.masked else ""
         return (
-            f"<biggus.{type(self).__name__} shape={self.shape} dtype={self.dtype}{masked} "
+            f"<biggus.Array shape={self.shape} dtype={self.dtype}{masked} "
             f"{format_bytes(self.nbytes)}>"
         )
 
@@ -125,7 +131,7 @@ class Array(Operators, Statistics, Missing, Dispatch, Refusals):
         cells = "".join(
             f"<tr><th>{name}</th><td>{html.escape(text)}</td></tr>" for name, text in rows.items()
         )
-        return f"<table><caption>biggus.{type(self).__name__}</caption>{cells}</table>"
+        return f"<table><caption>biggus.Array</caption>{cells}</table>"
 
     # Selecting
 

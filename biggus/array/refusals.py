@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
 
+from biggus.array.asking import asked_by
+
 _ASKED_FIRST = frozenset({"data", "reshape"})
 """Attributes that others ask for, netCDF4 and numpy.ma, before they take values without a mask."""
 
@@ -35,7 +37,7 @@ class Refusals:
         def __getattr__(self, name: str) -> NoReturn:
             kind = type(self)
             problem = f"{kind.__name__!r} object has no attribute {name!r}"
-            if name in _ASKED_FIRST and self.masked:
+            if name in _ASKED_FIRST and self.masked and not asked_by("xarray"):
                 raise TypeError(
                     "missing values would be lost: call .masked_array() or .filled(...) first, "
                     "or hand over to biggus.save"

@@ -9,6 +9,7 @@ import numpy as np
 
 from biggus import expressions, reductions
 from biggus.adapt import Lazy
+from biggus.labels import numbered_call
 from biggus.statistics.registry import ENTRIES
 from biggus.statistics.signatures import refuse
 
@@ -25,7 +26,10 @@ def method_of(name: str) -> Method:
     signature = ENTRIES[name].signature
     assert signature is not None
 
+    place = list(inspect.signature(signature).parameters).index("axis") - 1
+
     def method(self: Array, *arguments: Any, **keywords: Any) -> Array:
+        arguments, keywords = numbered_call(self.node, place, arguments, keywords)
         return self.from_node(reductions.reduction(name, self.node, *arguments, **keywords))
 
     method.__name__ = name

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 from biggus.backends.identity import said
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from contextlib import AbstractContextManager
 
     from biggus.backends.location import Location
@@ -99,6 +100,23 @@ class Backend(ABC):
             If it cannot be opened; `GoneError` if it is not there at all.
         """
         return ()
+
+    def attributes(
+        self,
+        location: Location,  # noqa: ARG002 - for those that override it
+        group: str,  # noqa: ARG002 - likewise
+        **options: Any,  # noqa: ARG002 - likewise
+    ) -> Mapping[str, Any]:
+        """Return what a group says of all that is in it, the root if that is ``""``.
+
+        Empty where there are no such attributes, or is no such group.
+
+        Raises
+        ------
+        OpenError
+            If it cannot be opened; `GoneError` if it is not there at all.
+        """
+        return {}
 
     def identity(self, location: Location, variable: str | None, **options: Any) -> Any:
         """Return what decides on the values that `open` gives; nothing is opened for it.

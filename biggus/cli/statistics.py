@@ -10,6 +10,7 @@ import biggus
 from biggus.cli.joining import MisfitError
 from biggus.cli.usage import UsageError
 from biggus.functions import statistics as functions
+from biggus.labels import labels_of
 
 if TYPE_CHECKING:
     import argparse
@@ -80,7 +81,8 @@ def axes_of(arguments: argparse.Namespace, opened: Opened) -> tuple[int, ...] | 
     """Return the axes that are reduced; None for all of them."""
     if arguments.axis is None:
         return None
-    dims, rank = list(opened.source.dims or ()), opened.array.ndim
+    known, rank = labels_of(opened.array.node).dims, opened.array.ndim
+    dims = list(map(str, known)) if None not in known else []
     axes = []
     for word in map(str.strip, arguments.axis.split(",")):
         if word in dims:
@@ -89,8 +91,8 @@ def axes_of(arguments: argparse.Namespace, opened: Opened) -> tuple[int, ...] | 
         try:
             axes.append(range(rank)[int(word)])
         except ValueError:
-            known = f" ({', '.join(dims)})" if dims else ""
-            raise MisfitError(f"there is no axis {word!r}: number it, or name it{known}") from None
+            names = f" ({', '.join(dims)})" if dims else ""
+            raise MisfitError(f"there is no axis {word!r}: number it, or name it{names}") from None
         except IndexError:
             raise MisfitError(f"there is no axis {word}: the array has {rank}") from None
     if len(set(axes)) != len(axes):

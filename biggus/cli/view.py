@@ -101,10 +101,10 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _pyramid(arguments: argparse.Namespace, variable: str | None, key: Key) -> Pyramid:
     """Return what is to be shown, with all the levels that it has."""
+    from biggus.labels import labels_of
     from biggus.pyramids import Pyramid, kept_overviews, overviews
     from biggus.pyramids.layout import picture_axes
     from biggus.viewer.maps.colours import flags_of
-    from biggus.viewer.maps.coordinates import meaning_of
 
     try:
         found = _opened(arguments, variable, key)
@@ -116,7 +116,7 @@ def _pyramid(arguments: argparse.Namespace, variable: str | None, key: Key) -> P
         if isinstance(error, BiggusError):
             raise
         raise UsageError(f"{arguments.location} cannot be panned over: {error}") from None
-    method = "mode" if flags_of(meaning_of(found.node).attributes) else "mean"
+    method = "mode" if flags_of(labels_of(found.node, coordinates=True).attributes) else "mean"
     if arguments.overviews:
         with progress_bar() as bar, set_options(progress=bar or False):
             return overviews(found, method=method)

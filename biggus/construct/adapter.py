@@ -15,11 +15,18 @@ if TYPE_CHECKING:
     import contextlib
 
     from biggus.cache import Cache
-    from biggus.graph import Node
     from biggus.sources.base import Chunks
 
 
-class ArrayAdapter(Array):
+def ArrayAdapter(
+    obj: Any,
+    chunks: Chunks | None = None,
+    *,
+    token: str | None = None,
+    cache: Cache | bool | None = None,
+    lock: contextlib.AbstractContextManager[Any] | None = None,
+    masked: bool = False,
+) -> Array:
     """Anything with ``shape``, ``dtype`` and ``__getitem__`` as a lazy array.
 
     Objects of h5py, zarr and netCDF4, and ndarrays, are known: their chunks,
@@ -47,6 +54,11 @@ class ArrayAdapter(Array):
     masked : bool, optional
         Whether the object may answer with MaskedArrays that have values missing.
 
+    Returns
+    -------
+    Array
+        Nothing has been read.
+
     Raises
     ------
     TypeError
@@ -60,27 +72,13 @@ class ArrayAdapter(Array):
     >>> biggus.ArrayAdapter(np.zeros((2, 3)))[0].ndarray()
     array([0., 0., 0.])
     """
-
-    __slots__ = ()
-
-    def __init__(
-        self,
-        obj: Any,
-        chunks: Chunks | None = None,
-        *,
-        token: str | None = None,
-        cache: Cache | bool | None = None,
-        lock: contextlib.AbstractContextManager[Any] | None = None,
-        masked: bool = False,
-    ) -> None:
-        if (
-            type(obj) in plain_types
-            and chunks is None
-            and token is None
-            and cache is None
-            and lock is None
-            and not masked
-        ):
-            self.node: Node = plain_leaf(obj)
-        else:
-            self.node = adapted(obj, chunks, token, cache, lock, masked)
+    if (
+        type(obj) in plain_types
+        and chunks is None
+        and token is None
+        and cache is None
+        and lock is None
+        and not masked
+    ):
+        return Array.from_node(plain_leaf(obj))
+    return Array.from_node(adapted(obj, chunks, token, cache, lock, masked))

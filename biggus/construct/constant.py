@@ -21,7 +21,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-class ConstantArray(Array):
+def ConstantArray(
+    shape: int | Sequence[int],
+    value: Any = 0.0,
+    dtype: npt.DTypeLike | None = None,
+) -> Array:
     """One value, in any shape, that takes no memory.
 
     Parameters
@@ -32,6 +36,11 @@ class ConstantArray(Array):
         The value; 0 if not given.
     dtype : dtype, optional
         The dtype; that of `value` if not given.
+
+    Returns
+    -------
+    Array
+        It takes no memory.
 
     Raises
     ------
@@ -44,23 +53,12 @@ class ConstantArray(Array):
     >>> biggus.ConstantArray((2**40, 2**20), 273.15).nbytes
     9223372036854775808
     """
-
-    __slots__ = ()
-
-    def __init__(
-        self,
-        shape: int | Sequence[int],
-        value: Any = 0.0,
-        dtype: npt.DTypeLike | None = None,
-    ) -> None:
-        lengths = given_shape(shape)
-        scalar = _filled(value, dtype)
-        if scalar.ndim:
-            raise ValueError(
-                f"the value of a ConstantArray is a scalar, not of shape {scalar.shape}"
-            )
-        leaf = leaf_of(MemorySource(scalar))
-        self.node = View(leaf, Selection.broadcast((), lengths))
+    lengths = given_shape(shape)
+    scalar = _filled(value, dtype)
+    if scalar.ndim:
+        raise ValueError(f"the value of a ConstantArray is a scalar, not of shape {scalar.shape}")
+    leaf = leaf_of(MemorySource(scalar))
+    return Array.from_node(View(leaf, Selection.broadcast((), lengths)))
 
 
 def zeros(shape: int | Sequence[int], dtype: npt.DTypeLike = float) -> Array:
@@ -75,7 +73,7 @@ def zeros(shape: int | Sequence[int], dtype: npt.DTypeLike = float) -> Array:
 
     Returns
     -------
-    ConstantArray
+    Array
         It takes no memory.
 
     Examples
@@ -100,7 +98,7 @@ def ones(shape: int | Sequence[int], dtype: npt.DTypeLike = float) -> Array:
 
     Returns
     -------
-    ConstantArray
+    Array
         It takes no memory.
 
     Examples

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 
-class LinearMosaic(Array):
+def LinearMosaic(arrays: Iterable[Any], axis: int = 0) -> Array:
     """Arrays joined along one axis: :func:`numpy.concatenate`, lazily.
 
     Parameters
@@ -33,6 +33,11 @@ class LinearMosaic(Array):
         their dtypes promote as :func:`numpy.concatenate` promotes.
     axis : int
         The axis along which they follow one another.
+
+    Returns
+    -------
+    Array
+        Nothing has been read.
 
     Raises
     ------
@@ -49,23 +54,19 @@ class LinearMosaic(Array):
     array([[0, 1, 2],
            [0, 1, 2]])
     """
-
-    __slots__ = ()
-
-    def __init__(self, arrays: Iterable[Any], axis: int = 0) -> None:
-        nodes = [node_of(array) for array in several(arrays)]
-        if not nodes:
-            raise ValueError("need at least one array to join")
-        rank = len(nodes[0].shape)
-        if not rank:
-            raise ValueError("zero-dimensional arrays cannot be joined; stack them")
-        refuse_names(axis)
-        if isinstance(axis, bool) or not hasattr(axis, "__index__"):
-            raise TypeError(f"an axis is an integer, the number of an axis, not {axis!r}")
-        self.node = Mosaic(nodes, normalize_axis_index(axis, rank))
+    nodes = [node_of(array) for array in several(arrays)]
+    if not nodes:
+        raise ValueError("need at least one array to join")
+    rank = len(nodes[0].shape)
+    if not rank:
+        raise ValueError("zero-dimensional arrays cannot be joined; stack them")
+    refuse_names(axis)
+    if isinstance(axis, bool) or not hasattr(axis, "__index__"):
+        raise TypeError(f"an axis is an integer, the number of an axis, not {axis!r}")
+    return Array.from_node(Mosaic(nodes, normalize_axis_index(axis, rank)))
 
 
-class ArrayStack(Array):
+def ArrayStack(arrays: Iterable[Any]) -> Array:
     """Arrays stacked along new leading axes: :func:`numpy.stack`, lazily.
 
     Parameters
@@ -73,6 +74,11 @@ class ArrayStack(Array):
     arrays : iterable of Array, or nested ones of them
         All of one shape.  Each level of nesting is a new axis, the outermost
         the first.
+
+    Returns
+    -------
+    Array
+        Nothing has been read.
 
     Raises
     ------
@@ -86,11 +92,7 @@ class ArrayStack(Array):
     >>> biggus.ArrayStack(rows).shape
     (2, 2, 4)
     """
-
-    __slots__ = ()
-
-    def __init__(self, arrays: Iterable[Any]) -> None:
-        self.node = _stacked(arrays)
+    return Array.from_node(_stacked(arrays))
 
 
 def _stacked(items: Iterable[Any]) -> Node:
@@ -110,8 +112,15 @@ def _with_new_axis(shape: tuple[int, ...]) -> Selection:
     return Selection.broadcast(shape, (1, *shape))
 
 
-class GridMosaic(Array):
-    """A regular grid of equal tiles, each made when it is read.
+def GridMosaic(
+    make_tile: Callable[[tuple[int, ...]], Any],
+    grid_shape: Sequence[int],
+    tile_shape: Sequence[int],
+    dtype: npt.DTypeLike,
+    *,
+    masked: bool = False,
+) -> Array:
+    """Return a regular grid of equal tiles, each made when it is read.
 
     It costs no memory in the number of tiles: 2^44 of them are no more than four.
 
@@ -129,6 +138,11 @@ class GridMosaic(Array):
     masked : bool, optional
         Whether tiles can have values missing.
 
+    Returns
+    -------
+    Array
+        No tile has been made.
+
     Raises
     ------
     ValueError
@@ -145,28 +159,16 @@ class GridMosaic(Array):
     >>> grid[1:3, 4].ndarray()
     array([ 2, 12])
     """
-
-    __slots__ = ()
-
-    def __init__(
-        self,
-        make_tile: Callable[[tuple[int, ...]], Any],
-        grid_shape: Sequence[int],
-        tile_shape: Sequence[int],
-        dtype: npt.DTypeLike,
-        *,
-        masked: bool = False,
-    ) -> None:
-        if not callable(make_tile):
-            raise TypeError(f"make_tile is called with the number of a tile: not {make_tile!r}")
-        counts, lengths = given_shape(grid_shape), given_shape(tile_shape)
-        if len(counts) != len(lengths):
-            raise ValueError(
-                f"grid_shape {counts} and tile_shape {lengths} have different numbers of axes"
-            )
-        self.node = GridMosaicNode(
-            _TileMaker(make_tile), counts, lengths, normal_dtype(dtype), masked
+    if not callable(make_tile):
+        raise TypeError(f"make_tile is called with the number of a tile: not {make_tile!r}")
+    counts, lengths = given_shape(grid_shape), given_shape(tile_shape)
+    if len(counts) != len(lengths):
+        raise ValueError(
+            f"grid_shape {counts} and tile_shape {lengths} have different numbers of axes"
         )
+    return Array.from_node(
+        GridMosaicNode(_TileMaker(make_tile), counts, lengths, normal_dtype(dtype), masked)
+    )
 
 
 class _TileMaker:

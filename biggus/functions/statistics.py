@@ -10,6 +10,7 @@ import numpy as np
 from biggus import reductions
 from biggus.adapt import node_of
 from biggus.array import Array, implements
+from biggus.labels import numbered_call
 from biggus.statistics.registry import ENTRIES
 
 if TYPE_CHECKING:
@@ -24,8 +25,8 @@ _PARAMETERS = {
         Or anything that becomes one.""",
     "q": """q : array_like of float
         Which, from 0 to 1 (percentiles: to 100); the axes of several come first.""",
-    "axis": """axis : int, tuple of int or None, optional
-        Along which; None: of all values.""",
+    "axis": """axis : int or str, tuple of them or None, optional
+        Along which, by number or name; None: of all values.""",
     "dtype": """dtype : dtype, optional
         Of the result, and of the arithmetic.""",
     "ddof": """ddof : float, optional
@@ -82,8 +83,12 @@ def function_of(name: str) -> Function:
     entry = ENTRIES[name]
     assert entry.signature is not None
 
+    place = list(inspect.signature(entry.signature).parameters).index("axis") - 1
+
     def reduce(a: Any, *arguments: Any, **keywords: Any) -> Array:
-        return Array.from_node(reductions.reduction(name, node_of(a), *arguments, **keywords))
+        node = node_of(a)
+        arguments, keywords = numbered_call(node, place, arguments, keywords)
+        return Array.from_node(reductions.reduction(name, node, *arguments, **keywords))
 
     first = inspect.Parameter("a", inspect.Parameter.POSITIONAL_OR_KEYWORD)
     _, *others = inspect.signature(entry.signature).parameters.values()

@@ -7,6 +7,7 @@ selection of it falls into pieces, each of which one source gives in one read.
 from biggus.graph.along import AlongAxes
 from biggus.graph.base import Derived, Node
 from biggus.graph.elementwise import Elementwise, is_spread, unbroadcast
+from biggus.graph.gufunc import Gufunc
 from biggus.graph.leaf import LONGEST_READ, Leaf
 from biggus.graph.mosaic import GridMosaicNode, Mosaic
 from biggus.graph.packing import Packed, packed, unpacked
@@ -28,6 +29,7 @@ __all__ = [
     "Field",
     "Filled",
     "GridMosaicNode",
+    "Gufunc",
     "Leaf",
     "Maskable",
     "Mosaic",

@@ -108,7 +108,7 @@ class AlongAxes(Derived):
         wanted, rest = restricted(operand.shape, self.axes, self.keepdims, selection)
         if wanted is not None:
             operand = select(operand, wanted)
-        grid = _blocks(operand, self.axes)
+        grid = blocks_of(operand.shape, operand.grid, self.axes, operand.dtype.itemsize)
         kept = [axis for axis in range(len(operand.shape)) if axis not in self.axes]
         cuts = [
             (axis if self.keepdims else place, grid.axes[axis]) for place, axis in enumerate(kept)
@@ -170,15 +170,16 @@ class _OfNothing:
         return self.function(np.ma.MaskedArray(empty) if self.values_masked else empty)
 
 
-def _blocks(operand: Node, axes: tuple[int, ...]) -> Grid:
-    """Return how an operand is cut along the axes that stay.
+def blocks_of(
+    shape: tuple[int, ...], chunks: Chunks | None, axes: tuple[int, ...], itemsize: int
+) -> Grid:
+    """Return how an operand of some axes as a whole is cut along the others.
 
     At its chunks, as many of them as fit; and anywhere, if one does not.  It
     changes no value, so it may follow from the memory that there is.
     """
-    shape = operand.shape
-    most = max(1, options.current().memory // (_COPIES * max(1, operand.dtype.itemsize)))
-    grid = operand.grid or (1,) * len(shape)
+    most = max(1, options.current().memory // (_COPIES * max(1, itemsize)))
+    grid = chunks or (1,) * len(shape)
     edges = list(Grid(shape, grid).axes)
     lengths = [n if axis in axes else longest_of(edges[axis]) for axis, n in enumerate(shape)]
     cut: list[int | tuple[int, ...]] = [max(1, n) for n in shape]

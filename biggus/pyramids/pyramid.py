@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from biggus.array import Array
-from biggus.sinks.described import described
+from biggus.labels import labels_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -160,5 +160,5 @@ def _check(level: Level, finest: Level) -> None:
 
 def attribution_of(array: Array) -> str | None:
     """Return what is to be shown beside an array, as what it is read from says."""
-    told = described(array.node).attributes.get("attribution")
+    told = labels_of(array.node).attributes.get("attribution")
     return told if isinstance(told, str) and told else None

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from biggus.graph import Node
-    from biggus.sinks.described import Described
+    from biggus.labels import Labels
     from biggus.sources.base import Values
 
 
@@ -51,7 +51,7 @@ class HDF5Store(NewStore):
             return None
         return np.array("NaT" if dtype.kind in "mM" else np.nan, dtype.newbyteorder("="))[()]
 
-    def metadata(self, about: Described, dtype: np.dtype[Any]) -> tuple[dict[str, Any], Any]:
+    def metadata(self, about: Labels, dtype: np.dtype[Any]) -> tuple[dict[str, Any], Any]:
         """Return the same, with the numbers that tell of packing in their own dtypes."""
         attributes, marker = super().metadata(about, dtype)
         if not about.decoded:

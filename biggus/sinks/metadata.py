@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from biggus import cf
+from biggus.labels.attributes import PACKING, STRUCTURE, kept_attributes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -17,31 +18,11 @@ _log = logging.getLogger("biggus.sinks")
 
 _LONE = re.compile("[\ud800-\udfff]")
 
-_PACKING = cf.PACKING | {"_NoFill"}
-"""How values are packed: not true any more of decoded ones."""
-
 _NUMBERS = frozenset(["i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f4", "f8"])
-
-_STRUCTURE = frozenset(
-    [
-        "_FillValue",
-        "_ARRAY_DIMENSIONS",
-        "_Netcdf4Dimid",
-        "_Netcdf4Coordinates",
-        "_NCProperties",
-        "_nc3_strict",
-        "CLASS",
-        "NAME",
-        "DIMENSION_LIST",
-        "DIMENSION_LABELS",
-        "REFERENCE_LIST",
-    ]
-)
-"""What a format keeps for itself."""
 
 
 def carried_attributes(attributes: Mapping[str, Any], decoded: bool) -> dict[str, Any]:
-    """Return the attributes that hold of the values as they were read.
+    """Return, as plain values, the attributes that hold of the values as they were read.
 
     Parameters
     ----------
@@ -50,21 +31,14 @@ def carried_attributes(attributes: Mapping[str, Any], decoded: bool) -> dict[str
     decoded : bool
         Whether the values were unpacked: then what tells of packing is left out.
     """
-    dropped = _STRUCTURE
-    if decoded:
-        dropped |= _PACKING | {cf.KEPT_DTYPE}
-        if plain_value(attributes.get("dtype")) in ("bool", ["bool"]):
-            dropped |= {"dtype"}
     kept = {}
-    for name, value in attributes.items():
-        if name in dropped:
-            continue
+    for name, value in kept_attributes(attributes, decoded).items():
         plain = plain_value(value)
         refused = _refusal(value, plain)
         if refused:
             _log.warning("leaving out the attribute %s: %s", name, refused)
         else:
-            kept[str(name)] = plain
+            kept[name] = plain
     return kept
 
 
@@ -113,7 +87,7 @@ def packing_attributes(attributes: Mapping[str, Any]) -> dict[str, Any]:
     dtype('float32')
     """
     kept = {}
-    for name in _PACKING - _STRUCTURE:
+    for name in PACKING - STRUCTURE:
         value = attributes.get(name)
         if isinstance(value, (np.ndarray, np.generic)) and value.dtype.str[1:] in _NUMBERS:
             kept[name] = np.asarray(value).astype(value.dtype.newbyteorder("="))[()]

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from biggus.graph import Node
-    from biggus.sinks.described import Described
+    from biggus.labels import Labels
     from biggus.sources.base import Box, Values
 
 _PACKING = frozenset(["scale_factor", "add_offset"])
@@ -101,7 +101,7 @@ class NetCDFStore(NewStore):
                 self._dataset.createDimension(dim, n)
         return dims
 
-    def implied(self, about: Described, dtype: np.dtype[Any]) -> Any:
+    def implied(self, about: Labels, dtype: np.dtype[Any]) -> Any:
         """Return the library's default fill value, which its readers look for."""
         if (
             dtype.kind not in "iuf"
@@ -111,7 +111,7 @@ class NetCDFStore(NewStore):
             return None
         return default_fill({}, dtype)
 
-    def metadata(self, about: Described, dtype: np.dtype[Any]) -> tuple[dict[str, Any], Any]:
+    def metadata(self, about: Labels, dtype: np.dtype[Any]) -> tuple[dict[str, Any], Any]:
         """Return the same, with the numbers that tell of packing in their own dtypes."""
         attributes = carried_attributes(about.attributes, about.decoded)
         unfilled = attributes.pop("_NoFill", None) == "true"

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from biggus.engine import Writer
     from biggus.graph import Node
-    from biggus.sinks.described import Described
+    from biggus.labels import Labels
     from biggus.sources.base import Box, Values
 
 _LARGEST = 64 * 2**20
@@ -149,7 +149,7 @@ class NewStore(ABC):
         """Return what stands for missing values best in this format; None: no matter what."""
         return None
 
-    def implied(self, about: Described, dtype: np.dtype[Any]) -> Any:  # noqa: ARG002
+    def implied(self, about: Labels, dtype: np.dtype[Any]) -> Any:  # noqa: ARG002
         """Return what readers take for missing where the store is told nothing, or None."""
         return None
 
@@ -160,7 +160,7 @@ class NewStore(ABC):
             f"{dtype}; fill them first, with .filled(...)"
         )
 
-    def metadata(self, about: Described, dtype: np.dtype[Any]) -> tuple[dict[str, Any], Any]:
+    def metadata(self, about: Labels, dtype: np.dtype[Any]) -> tuple[dict[str, Any], Any]:
         """Return the attributes that are stored, and what means "missing" among packed values."""
         attributes = carried_attributes(about.attributes, about.decoded)
         if about.decoded:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from biggus import engine, watching
 from biggus.adapt import holds_several, node_of, several
 from biggus.errors import MissingDependencyError, OutputError
+from biggus.labels import labels_of
 from biggus.sinks.blocks import Gate, Guarded
-from biggus.sinks.described import described, dims_of
 from biggus.sinks.inputs import Inputs
 from biggus.sinks.locations import (
     Place,
@@ -224,7 +224,7 @@ def new_array(node: Node, place: Place, store: NewStore) -> NewArray:
     OutputError
         If the format has no place for its values.
     """
-    about = described(node)
+    about = labels_of(node)
     try:
         dtype = store.stored(node.dtype, node.masked)
     except OutputError as error:
@@ -243,7 +243,7 @@ def new_array(node: Node, place: Place, store: NewStore) -> NewArray:
         shape=node.shape,
         dtype=dtype,
         chunks=chunks_for(node),
-        dims=distinct_dims(dims_of(node), node.shape),
+        dims=distinct_dims(about.named, node.shape),
         attributes=attributes | dtype_attributes(node.dtype, dtype, node.masked),
         marker=marker,
         masked=node.masked,

@@ -98,7 +98,7 @@ def refuse_names(axis: Any) -> None:
         if isinstance(one, str):
             raise TypeError(
                 f"an axis is given by its number, not by a name such as {one!r}: "
-                "arrays do not know the names of their axes"
+                "this array does not know the names of its axes"
             )
 
 

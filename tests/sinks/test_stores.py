@@ -279,7 +279,8 @@ def test_names_of_axes_and_attributes_are_kept(target):
     assert "scale_factor" not in attributes
     biggus.save(a.mean(axis=0), "mean.zarr")
     mean = zarr.open_array("mean.zarr", mode="r")
-    assert dict(mean.attrs) == {"_ARRAY_DIMENSIONS": ["x"]}
+    told = {"units": "K", "cell_methods": "time: mean"}
+    assert dict(mean.attrs) == {"_ARRAY_DIMENSIONS": ["x"], **told}
 
 
 @pytest.mark.parametrize("target", ["out.zarr::t", "out.nc::t"])

@@ -27,6 +27,7 @@ from biggus.backends.base import Backend
 from biggus.backends.hdf5 import files as hdf5_files
 from biggus.backends.hdf5.files import walk
 from biggus.backends.hdf5.source import AdoptedHDF5Source, HDF5Source
+from biggus.backends.hdf5.values import attributes_of
 from biggus.backends.native import hdf5_lock
 from biggus.backends.pieces import one_line
 from biggus.errors import OpenError
@@ -98,6 +99,15 @@ class HDF5Backend(Backend):
             read gives what is there by then.
         """
         return HDF5Source(str(location.path), variable, bool(swmr))
+
+    def attributes(self, location: Location, group: str, **options: Any) -> dict[str, Any]:  # noqa: D102 - as in Backend
+        path, swmr = str(location.path), bool(options.get("swmr"))
+        with hdf5_lock, hdf5_files.files.visit(hdf5_files.held_as(path, swmr)):
+            file = hdf5_files.open_file(path, swmr).file
+            found = file if not group.strip("/") else file.get(group.strip("/"))
+            if not isinstance(found, hdf5_files.h5py().Group):
+                return {}
+            return attributes_of(found, found.id.get_create_plist())
 
     def identity(self, location: Location, variable: str | None, **options: Any) -> Any:
         """Return what decides on the values: a variable may be named with a leading slash."""

@@ -90,6 +90,19 @@ class NetCDFBackend(Backend):
 
         return NetCDFSource(str(location.path), variable, decode=decode)
 
+    def attributes(self, location: Location, group: str, **options: Any) -> dict[str, Any]:  # noqa: ARG002, D102 - as in Backend
+        from biggus.backends.netcdf.files import dataset_at, datasets
+        from biggus.backends.netcdf.packed import attributes_of
+
+        path = os.path.realpath(location.path)
+        with hdf5_lock, datasets.visit(path), opening_named(str(location.path)):
+            found = dataset_at(path)
+            for part in filter(None, group.split("/")):
+                found = found.groups.get(part)
+                if found is None:
+                    return {}
+            return attributes_of(found)
+
     @contextlib.contextmanager
     def visit(self, location: Location, **options: Any) -> Iterator[None]:  # noqa: ARG002, D102 - as in Backend
         from biggus.backends.hdf5.files import files

@@ -72,7 +72,7 @@ def facts_of(variable: Any, strings: bool) -> Facts:
     stored = shape = tuple(dimension.length for dimension in dimensions)
     dims = tuple(dimension.name for dimension in dimensions)
     datatype = variable.datatype
-    attributes = _attributes(variable)
+    attributes = attributes_of(variable)
     chunks = variable.chunking()
     chunks = tuple(map(int, chunks)) if isinstance(chunks, (list, tuple)) else None
     joined = False
@@ -111,7 +111,8 @@ def facts_of(variable: Any, strings: bool) -> Facts:
     )
 
 
-def _attributes(variable: Any) -> dict[str, Any]:
+def attributes_of(variable: Any) -> dict[str, Any]:
+    """Return the attributes of a variable, or of a group.  The caller holds the lock."""
     attributes = {}
     for name in variable.ncattrs():
         try:

@@ -22,7 +22,7 @@ from biggus.backends.zarr.store import METADATA_NAMES
 from biggus.errors import BiggusError, GoneError, OpenError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from biggus.backends.base import Resolution
     from biggus.backends.location import Location
@@ -82,6 +82,14 @@ class ZarrBackend(Backend):
         zarr_format, store = _store(location, options)
         with _told(location):
             return resolutions(zarr_metadata.read_group(store, path, zarr_format) or {})
+
+    def attributes(  # noqa: D102 - inherited
+        self, location: Location, group: str, **options: Any
+    ) -> Mapping[str, Any]:
+        path = zarr_metadata.array_path(location.public, group)
+        zarr_format, store = _store(location, options)
+        with _told(location):
+            return zarr_metadata.read_group(store, path, zarr_format) or {}
 
     def open(self, location: Location, variable: str, **options: Any) -> Source:
         """Return the source of one array.

@@ -47,7 +47,7 @@ class TileLoader:
         return values
 
 
-def tile_array(template: str, z: int = ZOOM) -> biggus.LinearMosaic:
+def tile_array(template: str, z: int = ZOOM) -> biggus.Array:
     """Return all tiles of a zoom level as one array: columns of tiles, side by side."""
     columns = []
     for x in range(2**z):

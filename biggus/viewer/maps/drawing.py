@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from matplotlib.figure import Figure
 
+    from biggus.labels import Labels
     from biggus.viewer.maps.colours import Colours
-    from biggus.viewer.maps.coordinates import Meaning
     from biggus.viewer.maps.fields import Grid
 
 _MISSING = "0.72"
@@ -45,7 +45,7 @@ def new_figure(size: tuple[float, float], title: str) -> Figure:
     return figure
 
 
-def draw_line(ax: Any, values: Any, meaning: Meaning) -> None:
+def draw_line(ax: Any, values: Any, meaning: Labels) -> None:
     """Draw the values of one axis; gaps where they are missing."""
     along = meaning.along(0)
     numbers = np.ma.filled(np.ma.asarray(values).astype(np.float64), np.nan)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
-    from biggus.viewer.maps.coordinates import Coordinate, Meaning
+    from biggus.labels import Coordinate, Labels
 
 MOST_PIXELS = 2048
 """Rows or columns; an array of more is averaged to no more than so many."""
@@ -78,7 +78,7 @@ def _ends(values: npt.NDArray[Any]) -> tuple[float, float]:
     return float(values[0]) - half, float(values[-1]) + half
 
 
-def grid_of(meaning: Meaning, shape: tuple[int, int], axes: tuple[int, int], factor: int) -> Grid:
+def grid_of(meaning: Labels, shape: tuple[int, int], axes: tuple[int, int], factor: int) -> Grid:
     """Return where the elements of a field lie: where its coordinates say, else by number."""
     rows, columns = axes
     x, y = (meaning.curved(axes, kind) for kind in ("longitude", "latitude"))

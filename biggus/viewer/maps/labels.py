@@ -9,20 +9,20 @@ import numpy as np
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from biggus.viewer.maps.coordinates import Coordinate, Meaning
+    from biggus.labels import Coordinate, Labels
 
 _MOST = 60
 
 _NO_DATE = np.datetime64("NaT", "us")
 
 
-def label_of(meaning: Meaning) -> str:
+def label_of(meaning: Labels) -> str:
     """Return what the values are: the long name and the units.
 
     Examples
     --------
-    >>> from biggus.viewer.maps.coordinates import Meaning
-    >>> label_of(Meaning("tos", "", {"long_name": "sea surface temperature", "units": "K"}))
+    >>> from biggus.labels import Labels
+    >>> label_of(Labels((), "tos", "", {"long_name": "sea surface temperature", "units": "K"}))
     'sea surface temperature (K)'
     """
     return _with_units(meaning.name, meaning.attributes)

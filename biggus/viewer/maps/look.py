@@ -9,10 +9,10 @@ import numpy.typing as npt
 
 from biggus.adapt import node_of
 from biggus.array import Array
+from biggus.labels import Labels, labels_of
 from biggus.pyramids.of_array import coarsened
 from biggus.viewer.maps import labels
 from biggus.viewer.maps.colours import Colours, colours_for, flags_of
-from biggus.viewer.maps.coordinates import Meaning, meaning_of
 from biggus.viewer.maps.drawing import draw_field, draw_line, new_figure
 from biggus.viewer.maps.fields import MOST_PIXELS, Grid, grid_of
 
@@ -94,14 +94,14 @@ class Look:
     ----------
     array : Array
         Of one to three axes; with one more for colours.
-    meaning : Meaning
+    meaning : Labels
     picked : sequence of str
         What is written of the axes that are not there any more.
     how : tuple
         The `cmap`, `vmin` and `vmax` of :func:`quicklook`.
     """
 
-    def __init__(self, array: Array, meaning: Meaning, picked: Sequence[str], how: How) -> None:
+    def __init__(self, array: Array, meaning: Labels, picked: Sequence[str], how: How) -> None:
         self.array = array
         self.meaning = meaning
         self.picked = picked
@@ -128,7 +128,7 @@ class Look:
             0 if n == 1 and axis < picture else slice(None) for axis, n in enumerate(array.shape)
         )
         squeezed = array[key]
-        meaning = meaning_of(squeezed.node)
+        meaning = labels_of(squeezed.node, coordinates=True)
         picked = [labels.value_text(each) for each in meaning.alone()]
         most = 3 + are_colours(squeezed)
         if not 1 <= squeezed.ndim <= most:
@@ -189,7 +189,7 @@ class Look:
         each = self.meaning.along(0)
         if each is None:
             return f"[{number}]"
-        one = meaning_of(self.array[number].node)
+        one = labels_of(self.array[number].node, coordinates=True)
         same = [c for c in one.coordinates if c.name == each.name and not c.axes]
         return labels.value_text(same[0]) if same else f"[{number}]"
 
@@ -204,7 +204,7 @@ class Look:
         found = [self.field(number) for number in numbers]
         first, factor = found[0]
         rows, columns = first.shape[:2]
-        meaning = meaning_of(self._one(numbers[0]).node)
+        meaning = labels_of(self._one(numbers[0]).node, coordinates=True)
         return [values for values, _ in found], grid_of(meaning, (rows, columns), (0, 1), factor)
 
     def _one(self, number: int | None) -> Array:

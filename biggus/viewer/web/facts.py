@@ -10,10 +10,10 @@ import numpy as np
 
 from biggus.graph import select
 from biggus.indexing.selection import Selection
+from biggus.labels import Coordinate, Labels, labels_of
 from biggus.once import once
 from biggus.viewer.maps import labels
 from biggus.viewer.maps.colours import Colours, colours_for
-from biggus.viewer.maps.coordinates import Coordinate, Meaning, meaning_of
 from biggus.viewer.web.rendering import Flagging
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class Facts:
         self.renderer = renderer
         self.picture = renderer.picture
         self.array: Array = self.picture.pyramid.levels[0].array
-        self.meaning: Meaning = meaning_of(self.array.node)
+        self.meaning: Labels = labels_of(self.array.node, coordinates=True)
         self.title = title
 
     def whole(self) -> dict[str, Any]:
@@ -166,7 +166,7 @@ class Facts:
 
 def grows_upward(picture: Picture) -> bool:
     """Tell whether the first row is at the bottom: where latitude, say, grows with the rows."""
-    each = meaning_of(picture.pyramid.levels[0].array.node).along(picture.axes[0])
+    each = labels_of(picture.pyramid.levels[0].array.node, coordinates=True).along(picture.axes[0])
     if each is None or not (each.downward or each.kind in ("latitude", "y")):
         return False
     values = np.asarray(each.values())

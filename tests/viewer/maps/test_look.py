@@ -10,8 +10,8 @@ import biggus
 matplotlib = pytest.importorskip("matplotlib")
 netCDF4 = pytest.importorskip("netCDF4")
 
+from biggus.labels import Coordinate
 from biggus.viewer.maps import film
-from biggus.viewer.maps.coordinates import Coordinate
 
 SST = (
     280 + np.arange(5)[:, None, None] + 20 * np.cos(np.linspace(-1.4, 1.4, 18))[:, None]

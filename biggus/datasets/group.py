@@ -1,0 +1,136 @@
+"""A group of a store: all of its variables, opened together, and what it says of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from biggus.api import attributes_of, located, open, options_of, server_for, variables_of
+from biggus.labels import labels_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from biggus.array import Array
+    from biggus.backends import Backend, Location
+    from biggus.cache import Cache
+
+
+class Group(NamedTuple):
+    """What is in a group of a store.
+
+    Attributes
+    ----------
+    location : Location
+        Where the store is.
+    path : str
+        The group's, without slashes at its ends; empty for the root.
+    variables : dict of Array
+        By their names in the group.
+    dims : dict of tuple of str
+        The names of the axes of each; those that the store does not name are
+        ``"phony_dim_0"`` and so on, one for each length, as netCDF has it.
+    attributes : dict
+        What the group says of all that is in it.
+    """
+
+    location: Location
+    path: str
+    variables: dict[str, Array]
+    dims: dict[str, tuple[str, ...]]
+    attributes: dict[str, Any]
+
+
+class Opening(NamedTuple):
+    """How the variables of a store are opened: as :func:`biggus.open` opens each."""
+
+    backend: str | None = None
+    cache: Cache | bool | None = None
+    decode: bool = True
+    options: Mapping[str, Any] = {}
+
+
+def groups_at(
+    location: Any,
+    opening: Opening,
+    group: str | None = "",
+    without: Iterable[str] = (),
+) -> dict[str, Group]:
+    """Return what is in a group of a store, by its path; or, for None, in each.
+
+    Parameters
+    ----------
+    location : str or os.PathLike
+    opening : Opening
+    group : str or None, optional
+        The path of a group.
+    without : iterable of str, optional
+        Names of variables that are left out.
+
+    Raises
+    ------
+    OpenError
+        If it cannot be opened; `GoneError` if it is not there.
+    """
+    where, _ = located(location, None)
+    server = server_for(where, opening.backend)
+    given = dict(opening.options)
+    with server.visit(where, **given), options_of(server, given):
+        names = variables_of(server, where, given)
+        wanted = _paths(names) if group is None else [group.strip("/")]
+        return {
+            path: _group(server, where, path, names, opening, frozenset(without)) for path in wanted
+        }
+
+
+def _paths(names: Iterable[str]) -> list[str]:
+    """Return the paths of all groups in which there is something, the root first."""
+    found = {"": None}
+    for name in names:
+        parts = name.strip("/").split("/")[:-1]
+        for count in range(1, len(parts) + 1):
+            found["/".join(parts[:count])] = None
+    return list(found)
+
+
+def _group(
+    server: Backend,
+    where: Location,
+    path: str,
+    names: Iterable[str],
+    opening: Opening,
+    without: frozenset[str],
+) -> Group:
+    variables, dims = {}, {}
+    phony: dict[tuple[int, int], str] = {}
+    for full in names:
+        group, _, name = full.strip("/").rpartition("/")
+        if group != path or name in without:
+            continue
+        array = open(
+            where,
+            full,
+            backend=server.name,
+            cache=opening.cache,
+            decode=opening.decode,
+            **opening.options,
+        )
+        variables[name] = array
+        dims[name] = _named(labels_of(array.node).dims, array.shape, phony)
+    attributes = attributes_of(server, where, path, dict(opening.options))
+    return Group(where, path, variables, dims, attributes)
+
+
+def _named(
+    dims: tuple[str | None, ...], shape: tuple[int, ...], phony: dict[tuple[int, int], str]
+) -> tuple[str, ...]:
+    """Name axes that have no name: by their length, and which of that length it is."""
+    count: dict[int, int] = {}
+    found = []
+    for dim, n in zip(dims, shape, strict=True):
+        if dim is None:
+            which = count[n] = count.get(n, -1) + 1
+            number = len(phony)
+            found.append(phony.setdefault((n, which), f"phony_dim_{number}"))
+        else:
+            found.append(dim.rpartition("/")[2])
+    return tuple(found)

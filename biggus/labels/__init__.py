@@ -1,0 +1,12 @@
+"""Labels: what the axes and the values of an array stand for, followed through its expression.
+
+A store's variable names its axes, says in attributes what its values are, and has coordinates
+beside it.  Nothing of that is kept with an array: it follows from the sources that its node reads.
+"""
+
+from biggus.labels.axes import numbered, numbered_call
+from biggus.labels.coordinate import Coordinate
+from biggus.labels.following import labels_of
+from biggus.labels.labels import Labels
+
+__all__ = ["Coordinate", "Labels", "labels_of", "numbered", "numbered_call"]

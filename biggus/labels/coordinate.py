@@ -1,0 +1,131 @@
+"""A coordinate: what one axis of an array, or several together, stand for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from biggus import engine
+from biggus.graph import Elementwise, Node, select
+from biggus.indexing.selection import ArrayMap, AxisMap, ConstantMap, DimensionMap, Selection
+from biggus.times import Recount, time_units
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+_PRESSURES = {"pa", "hpa", "kpa", "dbar", "decibar", "bar", "millibar", "mbar", "mb", "atm"}
+"""Units: what is counted in them along an axis needs not say that it grows downwards (CF)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Coordinate:
+    """What one axis of an array, or several together, stand for.
+
+    Attributes
+    ----------
+    name : str
+        The name of its variable.
+    attributes : mapping
+        What the store says of it.
+    node : Node
+        Its values; not read yet.
+    axes : tuple of int
+        The axes of the array that it runs along, ascending; none for a single value.
+    """
+
+    name: str
+    attributes: Mapping[str, Any]
+    node: Node
+    axes: tuple[int, ...]
+
+    def values(self) -> Any:
+        """Return the values, masked ones as NaN.
+
+        Raises
+        ------
+        SourceError
+            If they cannot be read.
+        """
+        values: Any = engine.evaluate(self.node)
+        if not isinstance(values, np.ma.MaskedArray):
+            return values
+        if not np.ma.is_masked(values):
+            return values.data
+        return np.ma.filled(values.astype(np.float64), np.nan)
+
+    @property
+    def kind(self) -> str | None:
+        """``"latitude"``, ``"longitude"``, ``"time"``, ``"x"``, ``"y"``, ``"z"``; None if unknown.
+
+        By units, standard name, axis and name, in this order.
+        """
+        units = str(self.attributes.get("units", "")).lower()
+        standard = str(self.attributes.get("standard_name", "")).lower()
+        axis = str(self.attributes.get("axis", "")).lower()
+        name = self.name.lower()
+        if units.replace("_", "").startswith(("degreesn", "degreen")) or standard == "latitude":
+            return "latitude"
+        if units.replace("_", "").startswith(("degreese", "degreee")) or standard == "longitude":
+            return "longitude"
+        if " since " in units or standard == "time":
+            return "time"
+        for letter in ("x", "y", "z"):
+            if standard == f"projection_{letter}_coordinate" or axis == letter:
+                return letter
+        named = {"lat": "latitude", "latitude": "latitude", "lon": "longitude"}
+        named |= {"longitude": "longitude", "time": "time", "x": "x", "y": "y"}
+        return named.get(name)
+
+    @property
+    def downward(self) -> bool:
+        """Whether its values grow downwards, as depths and pressures do."""
+        said = str(self.attributes.get("positive", "")).lower()
+        units = str(self.attributes.get("units", "")).lower()
+        return said == "down" or (said != "up" and units in _PRESSURES)
+
+
+def selected(each: Coordinate, selection: Selection) -> Coordinate | None:
+    """Return a coordinate of a selection of its array; None if it selects nothing of it."""
+    maps = [selection.maps[axis] for axis in each.axes]
+    dims: set[int] = set()
+    for m in maps:
+        dims.update(_dims_of(m))
+    order = sorted(dims)
+    number = {dim: place for place, dim in enumerate(order)}
+    shape = tuple([selection.shape[dim] for dim in order])
+    if 0 in shape:
+        return None
+    chosen = Selection(shape, tuple([_renumbered(m, number) for m in maps]))
+    return replace(each, node=select(each.node, chosen), axes=tuple(order))
+
+
+def _dims_of(m: AxisMap) -> Iterable[int]:
+    if isinstance(m, ConstantMap):
+        return ()
+    return m.dims if isinstance(m, ArrayMap) else (m.dim,)
+
+
+def _renumbered(m: AxisMap, number: Mapping[int, int]) -> AxisMap:
+    if isinstance(m, ArrayMap):
+        return ArrayMap(tuple([number[dim] for dim in m.dims]), m.index)
+    if isinstance(m, DimensionMap):
+        return DimensionMap(number[m.dim], m.start, m.step)
+    return m
+
+
+def in_units_of(first: Coordinate, other: Coordinate) -> Node | None:
+    """Return the values of a coordinate in the units of another; None if that cannot be."""
+    said = [(str(c.attributes.get("units", "")), calendar_of(c)) for c in (first, other)]
+    if said[0] == said[1]:
+        return other.node
+    wanted, units = (time_units(*each) for each in said)
+    if wanted is None or units is None or wanted.calendar != units.calendar:
+        return None
+    return Elementwise(Recount(other.node.dtype, units, wanted), other.node)
+
+
+def calendar_of(each: Coordinate) -> str:
+    """Return the calendar that times are counted in."""
+    return str(each.attributes.get("calendar", "standard"))

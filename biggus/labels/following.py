@@ -1,0 +1,280 @@
+"""Following labels from the sources of an expression to what it gives: a rule a kind of node.
+
+Slicing an array slices its coordinates, and picking one element of an axis leaves one value of
+each.  Coordinates lie in other variables (CF conventions, chapter 5), whose metadata is read to
+find them: so they are followed only where they are asked for.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from biggus.adapt import leaf_of
+from biggus.cf import Decoder
+from biggus.errors import BiggusError
+from biggus.graph import (
+    AlongAxes,
+    Cast,
+    Elementwise,
+    Filled,
+    Gufunc,
+    Leaf,
+    Maskable,
+    Mosaic,
+    Node,
+    Reduce,
+    View,
+    Walk,
+    answers,
+)
+from biggus.indexing.selection import ArrayMap, ConstantMap, Selection
+from biggus.labels.attributes import after_function, after_statistic
+from biggus.labels.coordinate import Coordinate, in_units_of, selected
+from biggus.labels.labels import Labels
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping, Sequence
+
+_log = logging.getLogger("biggus.labels")
+
+_MOST_TILES = 10_000
+"""Of a mosaic of more tiles the axes are named as those of a few are, and nothing else is known."""
+
+_A_FEW = 8
+
+_SAME_VALUES = (Cast, Decoder, Filled, Maskable)
+"""Steps that leave values what they are values of."""
+
+
+def labels_of(node: Node, coordinates: bool = False) -> Labels:
+    """Return what the axes and the values of a node stand for, as far as its stores say.
+
+    Reads nothing; for `coordinates` their metadata, and none of their values.
+    """
+    try:
+        walk: Walk[Labels] = Walk(partial(_labels, coordinates))
+        return walk(node)
+    except BiggusError as error:
+        if not coordinates:
+            raise
+        _log.info("no coordinates: %s", error)
+        return Labels((None,) * len(node.shape))
+
+
+def _labels(coordinates: bool, node: Node) -> Generator[Any, Labels, Labels]:
+    match node:
+        case Leaf():
+            return _of_source(node, coordinates)
+        case View():
+            return _selected((yield node.base), node.selection)
+        case Elementwise() if isinstance(node.step, _SAME_VALUES):
+            return _unpacked((yield node.children[0]), node)
+        case Elementwise():
+            return _computed((yield from answers(node.children)), node)
+        case Reduce() | AlongAxes():
+            name = node.name if isinstance(node, Reduce) else getattr(node.function, "name", "")
+            return _reduced((yield node.operand), node, name)
+        case Gufunc():
+            return _looped((yield from answers(node.children)), node)
+        case Mosaic() if 0 < len(node.tiles) <= _MOST_TILES:
+            return _joined((yield from answers(node.tiles)), node)
+        case Mosaic():
+            few = yield from answers(node.tiles[:_A_FEW])
+            return Labels(_first_known([each.dims for each in few]))
+        case _:
+            return Labels((None,) * len(node.shape))
+
+
+def _of_source(node: Leaf, coordinates: bool) -> Labels:
+    source = node.source
+    dims: tuple[str | None, ...] = (None,) * len(node.shape)
+    if source.dims is not None and len(source.dims) == len(node.shape):
+        dims = tuple(map(str, source.dims))
+    place, _, name = source.name.rpartition("::")
+    if not place:
+        place, name = name, ""
+    return Labels(
+        dims,
+        name.strip("/"),
+        place,
+        source.attributes,
+        tuple(_coordinates_of(node, dims)) if coordinates else (),
+        decoded=source.masked,
+        default_fills=source.conventions == "CF",
+    )
+
+
+def _coordinates_of(node: Leaf, dims: Sequence[str | None]) -> list[Coordinate]:
+    source = node.source
+    found = []
+    for axis, (name, length) in enumerate(zip(dims, node.shape, strict=True)):
+        sibling = None if name is None else source.sibling(name)
+        if sibling is not None and sibling.shape == (length,):
+            found.append(Coordinate(str(name), sibling.attributes, leaf_of(sibling), (axis,)))
+    named = source.attributes.get("coordinates")
+    for name in str(named).split() if isinstance(named, str) else ():
+        sibling = source.sibling(name)
+        if sibling is None or sibling.dims is None or not sibling.shape:
+            continue
+        axes = tuple([dims.index(dim) for dim in sibling.dims if dim in dims])
+        fits = tuple([node.shape[axis] for axis in axes]) == sibling.shape
+        if fits and list(axes) == sorted(set(axes)):
+            found.append(Coordinate(name, sibling.attributes, leaf_of(sibling), axes))
+    return found
+
+
+def _selected(labels: Labels, selection: Selection) -> Labels:
+    found = [selected(each, selection) for each in labels.coordinates]
+    return replace(
+        labels,
+        dims=_through(selection, labels.dims),
+        coordinates=tuple([each for each in found if each is not None]),
+    )
+
+
+def _through(selection: Selection, names: Sequence[str | None]) -> tuple[str | None, ...]:
+    """Return the names of the axes of a selection.
+
+    An axis that comes from one axis keeps its name, any other has none.
+
+    Examples
+    --------
+    >>> _through(Selection.permuted((9, 4), (1, 0)), ["y", "x"])
+    ('x', 'y')
+    """
+    origins: list[list[str | None]] = [[] for _ in selection.shape]
+    for name, m in zip(names, selection.maps, strict=True):
+        if isinstance(m, ConstantMap):
+            continue
+        dims = m.dims if isinstance(m, ArrayMap) else (m.dim,)
+        for dim in dims:
+            origins[dim].append(name if len(dims) == 1 else None)
+    return tuple([each[0] if len(each) == 1 else None for each in origins])
+
+
+def _unpacked(labels: Labels, node: Elementwise) -> Labels:
+    step = node.step
+    packed = labels.packed_fill
+    if isinstance(step, Decoder):
+        packed = (step.scale, step.offset) != (None, None)
+    return replace(labels, decoded=True, packed_fill=packed)
+
+
+def _computed(several: Sequence[Labels], node: Elementwise) -> Labels:
+    """Return what is known of what was computed: its axes, and perhaps its units."""
+    attributes = after_function(node.step, [each.attributes for each in several])
+    dims = _first_known([each.dims for each in several])
+    kept = bool(attributes) and attributes is several[0].attributes
+    return replace(
+        several[0] if kept else Labels(dims),
+        dims=dims,
+        attributes=attributes,
+        # Of what is broadcast, such as a climatology, there are fewer.
+        coordinates=max((each.coordinates for each in several), key=len),
+        decoded=True,
+        default_fills=False,
+    )
+
+
+def _reduced(labels: Labels, node: Reduce | AlongAxes, name: str) -> Labels:
+    axes, keepdims = node.axes, node.keepdims
+    kept = [each for each in labels.coordinates if not set(each.axes) & set(axes)]
+    dims = [dim for axis, dim in enumerate(labels.dims) if keepdims or axis not in axes]
+    if not keepdims:
+        kept = [
+            replace(
+                each,
+                axes=tuple([axis - sum(other < axis for other in axes) for axis in each.axes]),
+            )
+            for each in kept
+        ]
+    return replace(
+        labels,
+        # Axes that the function adds are at the end.
+        dims=(*dims, *[None] * (len(node.shape) - len(dims))),
+        attributes=after_statistic(labels.attributes, name, [labels.dims[axis] for axis in axes]),
+        coordinates=tuple(kept),
+        done=(*labels.done, name) if name else labels.done,
+        decoded=True,
+        default_fills=False,
+        packed_fill=False,
+    )
+
+
+def _looped(several: Sequence[Labels], node: Gufunc) -> Labels:
+    """Return the labels of a function of whole axes: those it keeps are as long as they were."""
+    count = len(node.loop)
+    first = several[0].dims
+    kept = node.children[0].shape[count:] == node.core
+    dims = (
+        *_first_known([each.dims[:count] for each in several]),
+        *(first[count:] if kept else (None,) * len(node.core)),
+    )
+    most = count + len(node.core) * kept
+    found = [each for each in several[0].coordinates if all(axis < most for axis in each.axes)]
+    return Labels(dims, coordinates=tuple(found), decoded=True)
+
+
+def _joined(several: Sequence[Labels], node: Mosaic) -> Labels:
+    """Return the labels of tiles side by side: their coordinates along that axis follow on."""
+    first = several[0]
+    found = []
+    for place, each in enumerate(first.coordinates):
+        if node.axis not in each.axes:
+            found.append(each)
+            continue
+        others = [
+            labels.coordinates[place]
+            for labels in several
+            if place < len(labels.coordinates)
+            and (labels.coordinates[place].name, labels.coordinates[place].axes)
+            == (each.name, each.axes)
+        ]
+        nodes = [in_units_of(each, other) for other in others]
+        known = [part for part in nodes if part is not None]
+        if len(known) == len(several):
+            joined = Mosaic(known, each.axes.index(node.axis))
+            found.append(replace(each, node=joined))
+    return replace(
+        first,
+        dims=_first_known([each.dims for each in several]),
+        attributes=_shared([each.attributes for each in several]),
+        coordinates=tuple(found),
+        decoded=any(each.decoded for each in several),
+        default_fills=any(each.default_fills for each in several),
+    )
+
+
+def _shared(several: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """Return the attributes of the first that no other contradicts."""
+    first = several[0]
+    others = {id(each): each for each in several if each is not first}
+    if not others:
+        return first
+    return {
+        name: value
+        for name, value in first.items()
+        if all(_same(value, each.get(name)) for each in others.values())
+    }
+
+
+def _same(one: Any, other: Any) -> bool:
+    if one is other:
+        return True
+    if isinstance(one, str) and isinstance(other, str):
+        return one == other
+    if other is None:
+        return False
+    return type(one) is type(other) and repr(one) == repr(other)
+
+
+def _first_known(several: Sequence[Sequence[str | None]]) -> tuple[str | None, ...]:
+    return tuple(
+        [
+            next((name for name in names if name is not None), None)
+            for names in zip(*several, strict=True)
+        ]
+    )

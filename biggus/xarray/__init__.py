@@ -1,0 +1,1 @@
+"""biggus in xarray: an engine that opens what biggus opens, and keeps it lazy without dask."""

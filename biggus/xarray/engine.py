@@ -1,0 +1,170 @@
+"""The engine: ``xarray.open_dataset(location, engine="biggus")``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from xarray.backends.common import AbstractDataStore, BackendArray, BackendEntrypoint
+from xarray.backends.store import StoreBackendEntrypoint
+from xarray.core import indexing
+
+from biggus.datasets import Group, Opening, groups_at
+from biggus.labels import labels_of
+from biggus.labels.attributes import STRUCTURE
+from biggus.xarray.variables import LazyVariable
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterable, Mapping
+
+    from xarray import Dataset, Variable
+
+    from biggus.array import Array
+    from biggus.cache import Cache
+
+_OWN = (STRUCTURE - {"_FillValue"}) | {"_NoFill"}
+"""Attributes that are not the user's."""
+
+
+class Engine(BackendEntrypoint):
+    """Opens what biggus opens, each variable a lazy array; no dask is needed."""
+
+    description: ClassVar[str] = "Open NetCDF, HDF5, Zarr and more, lazily and without dask"
+    supports_groups: ClassVar[bool] = True
+
+    def open_dataset(  # type: ignore[override]
+        self,
+        filename_or_obj: str | os.PathLike[str],
+        *,
+        drop_variables: str | Iterable[str] | None = None,
+        mask_and_scale: Any = True,
+        decode_times: Any = True,
+        concat_characters: Any = True,
+        decode_coords: Any = True,
+        use_cftime: Any = None,
+        decode_timedelta: Any = None,
+        group: str | None = None,
+        backend: str | None = None,
+        cache: Cache | bool | None = None,
+        options: dict[str, Any] | None = None,
+    ) -> Dataset:
+        """Open a dataset; `backend`, `cache` and `options` are those of :func:`biggus.open`."""
+        dropped = [drop_variables] if isinstance(drop_variables, str) else drop_variables or ()
+        opening = Opening(backend, cache, decode=False, options=options or {})
+        [found] = groups_at(filename_or_obj, opening, group or "", dropped).values()
+        decoding = {
+            "mask_and_scale": mask_and_scale,
+            "decode_times": decode_times,
+            "concat_characters": concat_characters,
+            "decode_coords": decode_coords,
+            "use_cftime": use_cftime,
+            "decode_timedelta": decode_timedelta,
+        }
+        return _dataset(found, decoding)
+
+    def open_groups_as_dict(  # type: ignore[override]
+        self,
+        filename_or_obj: str | os.PathLike[str],
+        *,
+        drop_variables: str | Iterable[str] | None = None,
+        group: str | None = None,
+        backend: str | None = None,
+        cache: Cache | bool | None = None,
+        options: dict[str, Any] | None = None,
+        **decoding: Any,
+    ) -> dict[str, Dataset]:
+        """Open a dataset of each group, by its path."""
+        dropped = [drop_variables] if isinstance(drop_variables, str) else drop_variables or ()
+        opening = Opening(backend, cache, decode=False, options=options or {})
+        found = groups_at(filename_or_obj, opening, None, dropped)
+        root = (group or "").strip("/")
+        inner = f"{root}/" if root else ""
+        return {
+            f"/{path.removeprefix(root).strip('/')}": _dataset(each, decoding)
+            for path, each in found.items()
+            if path == root or path.startswith(inner)
+        }
+
+    def open_datatree(self, filename_or_obj: Any, **given: Any) -> Any:
+        """Open all groups as a tree."""
+        from xarray import DataTree
+
+        return DataTree.from_dict(self.open_groups_as_dict(filename_or_obj, **given))
+
+
+def _dataset(group: Group, decoding: dict[str, Any]) -> Dataset:
+    dataset = StoreBackendEntrypoint().open_dataset(_Store(group), **decoding)
+    for name, variable in dataset.variables.items():
+        if name not in dataset.dims and _is_lazy(variable):
+            lazy = LazyVariable(
+                variable.dims, variable.data, variable.attrs, variable.encoding, fastpath=True
+            )
+            dataset._variables[name] = lazy  # noqa: SLF001 - by assignment it would be wrapped
+    return dataset
+
+
+def _is_lazy(variable: Variable) -> bool:
+    from biggus.array import Array
+
+    return isinstance(variable._data, Array)  # noqa: SLF001 - `data` might read
+
+
+class _Store(AbstractDataStore):
+    """A group, as xarray's decoder takes it."""
+
+    def __init__(self, group: Group) -> None:
+        self.group = group
+
+    def get_variables(self) -> dict[str, Any]:
+        return {name: self._variable(name) for name in self.group.variables}
+
+    def _variable(self, name: str) -> Any:
+        from xarray import Variable
+
+        group = self.group
+        array, dims = group.variables[name], group.dims[name]
+        attributes = _users(labels_of(array.node).attributes)
+        encoding: dict[str, Any] = {"source": group.location.public, "original_shape": array.shape}
+        if array.grid is not None and all(isinstance(n, int) for n in array.grid):
+            encoding["chunksizes"] = array.grid
+            encoding["preferred_chunks"] = dict(zip(dims, array.grid, strict=True))
+        # Strings of any length are objects, and xarray makes them strings again.
+        encoding["dtype"] = str if array.dtype.kind == "O" else array.dtype
+        return Variable(dims, _data(array, dims == (name,)), attributes, encoding)
+
+    def get_attrs(self) -> dict[str, Any]:
+        return _users(self.group.attributes)
+
+    def get_encoding(self) -> dict[str, Any]:
+        return {"source": self.group.location.public}
+
+    def close(self) -> None:
+        """Do nothing: files are closed when nobody reads from them."""
+
+
+def _users(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in attributes.items() if name not in _OWN}
+
+
+def _data(array: Array, index: bool) -> Any:
+    """Return what a variable holds: the array, if it is one of numbers that is computed with."""
+    if index or array.dtype.kind not in "iufcb" or not array.ndim:
+        return indexing.LazilyIndexedArray(_Read(array))
+    return array
+
+
+class _Read(BackendArray):
+    """A lazy array that is read when xarray asks for its values."""
+
+    def __init__(self, array: Array) -> None:
+        self.array = array
+        self.shape = array.shape
+        self.dtype = array.dtype
+
+    def __getitem__(self, key: Any) -> Any:
+        return indexing.explicit_indexing_adapter(
+            key, self.shape, indexing.IndexingSupport.OUTER, self._read
+        )
+
+    def _read(self, key: tuple[Any, ...]) -> Any:
+        return self.array.oindex[key].ndarray()

@@ -1,0 +1,122 @@
+"""Functions of whole axes, as xarray asks for them: by a signature such as ``(x),(x)->()``."""
+
+from __future__ import annotations
+
+import math
+import re
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from biggus.array import Array
+from biggus.construct import ArrayAdapter
+from biggus.graph import Gufunc
+from biggus.xarray.steps import Mapped
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+_MOST_TRIED = 64 * 2**20
+"""Bytes: on no more a function is tried to see what it gives."""
+
+
+def apply_gufunc(
+    function: Callable[..., Any],
+    signature: str,
+    *arrays: Any,
+    vectorize: bool | None = None,
+    output_dtypes: Any = None,
+    output_sizes: Mapping[str, int] | None = None,
+    **keywords: Any,
+) -> Any:
+    """Return the lazy results of a function of whole axes.
+
+    Parameters
+    ----------
+    function : callable
+        Of arrays, whose last axes are whole; the others broadcast.
+    signature : str
+        Which axes these are, as NumPy writes it.
+    *arrays : Array or array_like
+    vectorize : bool, optional
+        Whether the function takes the whole axes alone, and is to be called at each place.
+    output_dtypes, output_sizes : optional
+        What it gives, and how long axes are that are new.
+    **keywords
+        What else the function takes.
+    """
+    for name in ("allow_rechunk", "meta", "axes", "axis", "keepdims"):
+        keywords.pop(name, None)
+    inputs, outputs = _parsed(signature)
+    lazy = [one if isinstance(one, Array) else ArrayAdapter(np.asarray(one)) for one in arrays]
+    sizes = dict(output_sizes or {})
+    for one, core in zip(lazy, inputs, strict=True):
+        sizes.update(zip(core, one.shape[one.ndim - len(core) :], strict=True))
+    if vectorize:
+        kinds = None if output_dtypes is None else [np.dtype(dtype) for dtype in output_dtypes]
+        function = np.vectorize(function, otypes=kinds, signature=signature)
+    known = [one if isinstance(one, Array) else np.asarray(one) for one in arrays]
+    dtypes = _dtypes(function, known, inputs, keywords, output_dtypes, len(outputs))
+    whole = [len(core) for core in inputs]
+    nodes = [one.node for one in lazy]
+    ranks = [one.ndim for one in lazy]
+    found = []
+    for number, core in enumerate(outputs):
+        which = number if len(outputs) > 1 else None
+        step = Mapped(function, (None,) * len(nodes), keywords, dtypes[number], which, ranks)
+        shape = tuple([sizes[name] for name in core])
+        found.append(Array.from_node(Gufunc(step, nodes, whole, shape)))
+    return tuple(found) if len(outputs) > 1 else found[0]
+
+
+def _parsed(signature: str) -> tuple[list[list[str]], list[list[str]]]:
+    """Return the names of the axes of inputs and outputs.
+
+    Examples
+    --------
+    >>> _parsed("(x,y),()->(x)")
+    ([['x', 'y'], []], [['x']])
+    """
+    sides = [re.findall(r"\(([^)]*)\)", side) for side in signature.split("->")]
+    inputs, outputs = [
+        [[name.strip() for name in core.split(",") if name.strip()] for core in side]
+        for side in sides
+    ]
+    return inputs, outputs
+
+
+def _dtypes(
+    function: Callable[..., Any],
+    arrays: Sequence[Any],
+    inputs: Sequence[Sequence[str]],
+    keywords: Mapping[str, Any],
+    given: Any,
+    count: int,
+) -> list[np.dtype[Any]]:
+    """Return the dtypes of the results: those at one place, of ones; else as they are given."""
+    try:
+        probes = [_probe(one, len(core)) for one, core in zip(arrays, inputs, strict=True)]
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            found = function(*probes, **keywords)
+        return [np.asarray(one).dtype for one in (found if count > 1 else [found])]
+    except Exception:
+        if given is None:
+            raise
+    several = list(given) if isinstance(given, (list, tuple)) else [given] * count
+    return [np.dtype(dtype) for dtype in several]
+
+
+def _probe(one: Any, whole: int) -> Any:
+    """Return what is like an array at one place: itself, if it is in memory."""
+    loop = one.ndim - whole
+    if not isinstance(one, Array):
+        return one[(slice(0, 1),) * loop]
+    shape = (1,) * loop + one.shape[loop:]
+    if math.prod(shape) * one.itemsize > _MOST_TRIED:
+        raise ValueError(
+            f"the function would be tried on {math.prod(shape)} values to see what it gives: "
+            "say so in output_dtypes"
+        )
+    return np.ones(shape, one.dtype)

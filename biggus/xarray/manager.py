@@ -1,0 +1,149 @@
+"""What xarray asks of arrays that are computed later: its interface to dask and others."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from xarray.namedarray.parallelcompat import ChunkManagerEntrypoint
+
+from biggus.array import Array
+from biggus.construct import ArrayAdapter
+from biggus.options import current
+from biggus.sinks import save
+from biggus.sources.normal import normal_axes
+from biggus.together import ndarrays
+from biggus.xarray import namespace
+from biggus.xarray.gufuncs import apply_gufunc
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+_moveaxis: Callable[..., Any] = np.moveaxis
+"""For mypy: it takes lazy arrays too."""
+
+
+class ChunkManager(ChunkManagerEntrypoint[Any]):
+    """Lazy arrays for xarray; for it each is one chunk, as biggus cuts it where it likes."""
+
+    available = True
+
+    def __init__(self) -> None:
+        self.array_cls = Array
+
+    def is_chunked_array(self, data: Any) -> bool:
+        """Tell whether it is an array of biggus."""
+        return isinstance(data, Array)
+
+    def chunks(self, data: Any) -> Any:
+        """Return the lengths of the chunks."""
+        return data.chunks
+
+    def normalize_chunks(self, chunks: Any, shape: Any = None, *_: Any, **__: Any) -> Any:
+        """Return one chunk an axis, whatever is asked for."""
+        return tuple([(n,) for n in (chunks if shape is None else shape)])
+
+    def from_array(self, data: Any, chunks: Any, **_: Any) -> Array:  # noqa: ARG002 - none are needed
+        """Return a lazy array of what xarray has."""
+        return data if isinstance(data, Array) else ArrayAdapter(data)
+
+    def rechunk(self, data: Any, chunks: Any, **_: Any) -> Any:  # noqa: ARG002 - likewise
+        """Return the array: it is cut as is best for what is computed."""
+        return data
+
+    def compute(self, *data: Any, **_: Any) -> Any:
+        """Compute arrays together, going through the data once."""
+        lazy = [one for one in data if isinstance(one, Array)]
+        found = iter(ndarrays(lazy))
+        return tuple([next(found) if isinstance(one, Array) else one for one in data])
+
+    def persist(self, *data: Any, **_: Any) -> Any:
+        """Compute arrays together, and keep them in memory, lazy as before."""
+        return tuple([ArrayAdapter(one) for one in self.compute(*data)])
+
+    def map_blocks(
+        self, func: Callable[..., Any], *args: Any, dtype: Any = None, **keywords: Any
+    ) -> Any:
+        """Apply a function value by value, when it is read."""
+        from biggus.graph import Elementwise
+        from biggus.xarray.steps import Mapped
+
+        for name in ("chunks", "drop_axis", "new_axis", "meta", "name", "token"):
+            if keywords.pop(name, None) is not None:
+                raise NotImplementedError(f"{name}= of a lazy array")
+        arrays = [one for one in args if isinstance(one, Array)]
+        places = [None if isinstance(one, Array) else one for one in args]
+        step = Mapped(func, tuple(places), keywords, np.dtype(dtype))
+        return Array.from_node(Elementwise(step, *[one.node for one in arrays]))
+
+    def apply_gufunc(
+        self, func: Callable[..., Any], signature: str, *args: Any, **keywords: Any
+    ) -> Any:
+        """Apply a function of whole axes, block by block of the others, when it is read."""
+        return apply_gufunc(func, signature, *args, **keywords)
+
+    def reduction(
+        self,
+        arr: Array,
+        func: Callable[..., Any],
+        combine_func: Any = None,  # noqa: ARG002 - there is nothing to combine
+        aggregate_func: Any = None,  # noqa: ARG002 - likewise
+        axis: Any = None,
+        dtype: Any = None,
+        keepdims: bool = False,
+    ) -> Any:
+        """Reduce whole axes, block by block of the others, when it is read."""
+        axes = normal_axes(range(arr.ndim) if axis is None else axis, arr.ndim)
+        last = tuple(range(-len(axes), 0))
+        reduced = _Along(func, last if len(last) > 1 else -1, {"keepdims": False})
+        core = ",".join(f"d{n}" for n in axes)
+        moved = _moveaxis(arr, axes, last)
+        found = apply_gufunc(reduced, f"({core})->()", moved, output_dtypes=[dtype])
+        return np.expand_dims(found, axes) if keepdims else found
+
+    def scan(  # type: ignore[override]
+        self,
+        func: Callable[..., Any],
+        binop: Any,  # noqa: ARG002 - there is nothing to combine
+        ident: Any,  # noqa: ARG002 - likewise
+        arr: Array,
+        axis: int = 0,
+        dtype: Any = None,
+        **_: Any,
+    ) -> Any:
+        """Accumulate along a whole axis, block by block of the others, when it is read."""
+        moved = _moveaxis(arr, axis, -1)
+        scanned = _Along(func, -1, {})
+        found = apply_gufunc(scanned, "(d)->(d)", moved, output_dtypes=[dtype or arr.dtype])
+        return _moveaxis(found, -1, axis)
+
+    def unify_chunks(self, *args: Any, **_: Any) -> Any:
+        """Return the arrays as they are."""
+        return {}, list(args[::2])
+
+    def store(self, sources: Any, targets: Any, **_: Any) -> None:
+        """Stream arrays into what takes them, together."""
+        several = isinstance(sources, (list, tuple))
+        save(list(sources) if several else [sources], targets if several else [targets])
+
+    def get_auto_chunk_size(self) -> int:
+        """Return how many bytes a chunk may have."""
+        return current().memory // 8
+
+    @property
+    def array_api(self) -> Any:
+        """NumPy, whose functions know lazy arrays; and what only dask has."""
+        return namespace
+
+
+class _Along:
+    """A function of the last axes, which can be sent to other processes if that can."""
+
+    def __init__(self, function: Callable[..., Any], axis: Any, keywords: dict[str, Any]) -> None:
+        self.function = function
+        self.axis = axis
+        self.keywords = keywords
+
+    def __call__(self, block: Any) -> Any:
+        return self.function(block, axis=self.axis, **self.keywords)

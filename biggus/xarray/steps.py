@@ -1,0 +1,62 @@
+"""Functions that xarray has applied to blocks, as steps of an expression."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+
+class Mapped:
+    """A function of blocks, value by value.
+
+    Parameters
+    ----------
+    function : callable
+    arguments : tuple
+        Its arguments; None for each block.
+    keywords : mapping
+    dtype : dtype
+        What it gives.
+    output : int, optional
+        Which result is taken of a function that has several.
+    ranks : sequence of int, optional
+        How many axes each block has for the function.
+    """
+
+    masked = False
+    fill_value = None
+    key = None
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        arguments: tuple[Any, ...],
+        keywords: Mapping[str, Any],
+        dtype: np.dtype[Any],
+        output: int | None = None,
+        ranks: Sequence[int] = (),
+    ) -> None:
+        self.function = function
+        self.arguments = arguments
+        self.keywords = keywords
+        self.dtype = dtype
+        self.output = output
+        self.ranks = ranks
+
+    def __call__(self, *blocks: Any) -> Any:
+        """Return what the function gives of blocks."""
+        if self.ranks:
+            # An array that is broadcast along leading axes is given without them, as by dask.
+            shapes = [
+                block.shape[block.ndim - rank :]
+                for block, rank in zip(blocks, self.ranks, strict=True)
+            ]
+            blocks = tuple(map(np.reshape, blocks, shapes))
+        given = iter(blocks)
+        arguments = [next(given) if one is None else one for one in self.arguments]
+        found = self.function(*arguments, **self.keywords)
+        return np.asarray(found if self.output is None else found[self.output], self.dtype)

@@ -1,0 +1,41 @@
+"""Variables that stay lazy: what xarray's opener wraps is unwrapped again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from xarray import Variable
+from xarray.core.indexing import ExplicitlyIndexed
+
+from biggus.array import Array
+
+
+class LazyVariable(Variable):
+    """A variable of a lazy array, as it comes out of :func:`xarray.open_dataset`.
+
+    xarray protects what an engine gives from being written to, and caches it; an array
+    that never changes, and is computed when it is read, needs neither.
+    """
+
+    __slots__ = ()
+
+    @property
+    def data(self) -> Any:
+        """The array."""
+        return Variable.data.fget(self)  # type: ignore[attr-defined]
+
+    @data.setter
+    def data(self, data: Any) -> None:
+        wrapped: Any = data
+        while isinstance(wrapped, ExplicitlyIndexed) and hasattr(wrapped, "array"):
+            wrapped = wrapped.array
+        Variable.data.fset(self, wrapped if isinstance(wrapped, Array) else data)  # type: ignore[attr-defined]
+
+    def chunk(self, *arguments: Any, **keywords: Any) -> Variable:  # type: ignore[override]
+        """Chunk, as :meth:`xarray.Variable.chunk`; what the opener does by itself is not done."""
+        given = keywords.get("from_array_kwargs") or {}
+        data: Any = self._data
+        if str(given.get("name", "")).startswith("open_dataset-") and isinstance(data, Array):
+            return self
+        chunked: Variable = super().chunk(*arguments, **keywords)
+        return chunked

@@ -1,0 +1,124 @@
+"""Names of axes, attributes and coordinates, followed through expressions without a read."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import biggus
+from biggus.testing import UnreadableSource
+
+K = {"units": "K", "standard_name": "air_temperature"}
+
+
+def unread(dims=("time", "lat", "lon"), attributes=None, dtype="f4", shape=(4, 3, 5)):
+    told = {"dims": dims, "attributes": K if attributes is None else attributes}
+    return biggus.ArrayAdapter(UnreadableSource(shape[: len(dims or shape)], dtype, **told))
+
+
+A = unread()
+
+DIMS = {
+    "all": (lambda a: a, ("time", "lat", "lon")),
+    "one picked": (lambda a: a[0], ("lat", "lon")),
+    "reversed": (lambda a: a[::-1].T, ("lon", "lat", "time")),
+    "new axis": (lambda a: a[:, None], ("time", "dim_1", "lat", "lon")),
+    "some of an axis": (lambda a: a[:, [2, 0]], ("time", "lat", "lon")),
+    "pairs": (lambda a: a[:, [2, 0], [1, 1]], ("time", "dim_1")),
+    "mean": (lambda a: a.mean(1), ("time", "lon")),
+    "kept": (lambda a: a.mean(1, keepdims=True), ("time", "lat", "lon")),
+    "median": (lambda a: a.std("lon"), ("time", "lat")),
+    "quantiles": (lambda a: biggus.quantile(a, [0.1, 0.9], "time"), ("dim_0", "lat", "lon")),
+    "anomaly": (lambda a: a - a.mean("time"), ("time", "lat", "lon")),
+    "broadcast": (lambda a: 2 * a[0] + a, ("time", "lat", "lon")),
+    "joined": (lambda a: biggus.LinearMosaic([a, a], axis=2), ("time", "lat", "lon")),
+    "stacked": (lambda a: biggus.ArrayStack([a, a]), ("dim_0", "time", "lat", "lon")),
+    "moved": (lambda a: np.moveaxis(a, 0, -1), ("lat", "lon", "time")),
+}
+
+
+@pytest.mark.parametrize("name", DIMS)
+def test_dims(name):
+    make, dims = DIMS[name]
+    assert make(A).dims == dims
+
+
+def test_axes_without_names_are_numbered():
+    assert biggus.zeros((2, 3)).dims == ("dim_0", "dim_1")
+    assert biggus.zeros((2, 3)).attrs == {}
+    assert biggus.zeros((2, 3)).name is biggus.zeros((2, 3)).units is None
+
+
+ATTRIBUTES = {
+    "all": (lambda a: a, K),
+    "selected": (lambda a: a[0, ::2].T, K),
+    "cast": (lambda a: a.astype("f8"), K),
+    "rounded": (lambda a: a.round(1).clip(0, 1), K),
+    "mean": (lambda a: a.mean("time"), {**K, "cell_methods": "time: mean"}),
+    "max": (lambda a: a.max(("lat", "lon")), {**K, "cell_methods": "lat: lon: maximum"}),
+    "std of mean": (
+        lambda a: biggus.nanmean(a, "time").std("lat"),
+        {**K, "cell_methods": "time: mean lat: standard_deviation"},
+    ),
+    "variance": (
+        lambda a: a.var("time"),
+        {"standard_name": "air_temperature", "cell_methods": "time: variance"},
+    ),
+    "count": (lambda a: a.count("time"), {}),
+    "place": (lambda a: a.argmax("time"), {}),
+    "anomaly": (lambda a: a - a.mean("time"), {"units": "K"}),
+    "greater": (lambda a: np.maximum(a, a[0]), {"units": "K"}),
+    "absolute": (lambda a: abs(-a), {"units": "K"}),
+    "chosen": (lambda a: biggus.where(a > 1, a, 0), {"units": "K"}),
+    "in other units": (lambda a: a - 273.15, {}),
+    "with none": (lambda a: a + unread(attributes={}), {}),
+    "of other units": (lambda a: a + unread(attributes={"units": "degC"}), {}),
+    "product": (lambda a: a * a, {}),
+    "compared": (lambda a: a > 2, {}),
+    "joined": (lambda a: biggus.LinearMosaic([a, a[::-1]]), K),
+    "joined with others": (
+        lambda a: biggus.LinearMosaic([a, unread(attributes={**K, "units": "degC"})]),
+        {"standard_name": "air_temperature"},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ATTRIBUTES)
+def test_attributes(name):
+    make, attributes = ATTRIBUTES[name]
+    assert make(A).attrs == attributes
+
+
+def test_packing_is_no_attribute_of_unpacked_values():
+    packed = {"scale_factor": 0.5, "_FillValue": np.int16(-1), "units": "m"}
+    source = UnreadableSource((3,), "i2", dims=("x",), attributes=packed, conventions="CF")
+    assert biggus.ArrayAdapter(source).attrs == {"units": "m"}
+    source.conventions = None
+    assert biggus.ArrayAdapter(source).attrs == {"scale_factor": 0.5, "units": "m"}
+
+
+def test_where_an_axis_is_named():
+    values = np.arange(60.0).reshape(4, 3, 5)
+    a = unread() * 0
+    for one, other in [("time", 0), (("lon", "time"), (2, 0)), (["lat"], (1,)), ("lat", -2)]:
+        assert np.mean(a, axis=one).shape == np.mean(values, axis=other).shape
+        assert a.sum(one, keepdims=True).shape == values.sum(other, keepdims=True).shape
+    with pytest.raises(np.exceptions.AxisError, match="no axis named 'depth'; there are time, lat"):
+        a.mean("depth")
+    with pytest.raises(np.exceptions.AxisError, match="more than one"):
+        unread(dims=("x", "x")).mean("x")
+    with pytest.raises(TypeError, match="does not know the names"):
+        unread(dims=None).mean("depth")
+    assert unread(dims=None).mean("dim_1").shape == (4, 5)
+
+
+def test_every_constructor_gives_an_array():
+    a = np.zeros((2, 2))
+    made = [
+        biggus.ArrayAdapter(a),
+        biggus.LinearMosaic([a, a]),
+        biggus.ArrayStack([a, a]),
+        biggus.GridMosaic(lambda _: a, (1, 1), (2, 2), "f8"),
+        biggus.ConstantArray(2),
+    ]
+    assert {type(one) for one in made} == {biggus.Array}

@@ -1,0 +1,166 @@
+"""xarray's engine: the values and the attributes that its own give, lazy and without dask."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import biggus
+from biggus.testing import UnreadableSource
+
+xr = pytest.importorskip("xarray")
+netCDF4 = pytest.importorskip("netCDF4")
+
+OWN = {"netcdf4": ".nc", "h5netcdf": ".nc", "zarr": ".zarr"}
+
+
+@pytest.fixture
+def dataset():
+    """Packed and plain variables, times, strings, scalars and coordinates along several axes."""
+    time = np.datetime64("2001-01-01", "ns") + np.arange(6) * np.timedelta64(12, "h")
+    values = np.arange(72.0).reshape(6, 3, 4)
+    values[1, 2, 3] = np.nan
+    ds = xr.Dataset(
+        {
+            "t": (("time", "y", "x"), values, {"units": "K", "cell_methods": "time: mean"}),
+            "packed": (("time", "y", "x"), values * 0.5, {"long_name": "packed"}),
+            "whole": (("y", "x"), np.arange(12).reshape(3, 4)),
+            "flag": (("y",), np.array([True, False, True])),
+            "when": (("time",), time[::-1]),
+            "named": (("y",), np.array(["a", "bc", "\u00e9"])),
+            "scalar": ((), 2.5, {"units": "m"}),
+        },
+        {
+            "time": time,
+            "x": ("x", np.arange(4.0), {"units": "degrees_east"}),
+            "lat": (("y", "x"), np.arange(12.0).reshape(3, 4), {"units": "degrees_north"}),
+        },
+        {"title": "a test", "number": np.int32(3)},
+    )
+    ds["packed"].encoding = {"dtype": "i2", "scale_factor": 0.5, "_FillValue": np.int16(-99)}
+    return ds
+
+
+@pytest.fixture
+def files(tmp_path, dataset):
+    """Return where the dataset is, by the engine that reads it."""
+    dataset.to_netcdf(tmp_path / "a.nc", engine="netcdf4")
+    found = {"netcdf4": tmp_path / "a.nc"}
+    for engine, write in {
+        "h5netcdf": lambda path: dataset.to_netcdf(path, engine="h5netcdf"),
+        "zarr": lambda path: dataset.to_zarr(path, zarr_format=2),
+    }.items():
+        pytest.importorskip(engine)
+        path = tmp_path / f"{engine}{OWN[engine]}"
+        write(path)
+        found[engine] = path
+    return found
+
+
+def lazy_of(ds):
+    return {n for n, v in ds.variables.items() if isinstance(v._data, biggus.Array)}
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning", "ignore:.*consolidated", "ignore:.*Zarr V3")
+@pytest.mark.parametrize("engine", OWN)
+def test_what_it_gives_is_what_the_own_engine_gives(files, engine):
+    for options in (
+        {},
+        {"mask_and_scale": False},
+        {"decode_times": False},
+        {"drop_variables": "t"},
+    ):
+        with xr.open_dataset(files[engine], engine=engine, **options) as right:
+            ds = xr.open_dataset(files[engine], engine="biggus", **options)
+            assert {"packed", "whole", "lat"} <= lazy_of(ds)
+            assert set(ds.coords) == set(right.coords)
+            for name, variable in right.variables.items():
+                assert ds[name].dtype == variable.dtype
+                for word in ("dtype", "scale_factor", "_FillValue", "units", "calendar"):
+                    told, own = (each.encoding.get(word) for each in (ds[name], variable))
+                    assert repr(told) == repr(own) or told == own
+            xr.testing.assert_identical(ds.load(), right.load())
+
+
+def test_nothing_is_read_that_is_not_asked_for(files, monkeypatch):
+    from biggus.backends.netcdf.source import NetCDFSource
+
+    read = []
+    values = NetCDFSource._values
+    monkeypatch.setattr(
+        NetCDFSource,
+        "_values",
+        lambda self, box, out: read.append(self.name) or values(self, box, out),
+    )
+    ds = xr.open_dataset(files["netcdf4"], engine="biggus")
+    mean = (ds["t"] - ds["packed"].mean("time")).isel(x=0).sel(time="2001-01-02")
+    assert not [name for name in read if name.endswith(("::t", "::packed", "::whole"))]
+    assert isinstance(mean.data, biggus.Array)
+    right = xr.open_dataset(files["netcdf4"]).load()
+    right = (right["t"] - right["packed"].mean("time")).isel(x=0).sel(time="2001-01-02")
+    xr.testing.assert_allclose(mean.compute(), right)
+
+
+def test_datasets_are_joined_without_dask(tmp_path, dataset):
+    paths = []
+    for number in range(3):
+        part = dataset.isel(time=slice(2 * number, 2 * number + 2))
+        part.to_netcdf(tmp_path / f"{number}.nc")
+        paths.append(tmp_path / f"{number}.nc")
+    by_coords = {"data_vars": "minimal", "coords": "minimal", "compat": "override"}
+    ds = xr.open_mfdataset(paths, engine="biggus", **by_coords)
+    assert {"t", "packed"} <= lazy_of(ds)
+    nested = xr.open_mfdataset(
+        paths, engine="biggus", combine="nested", concat_dim="time", **by_coords
+    )
+    assert {"t", "packed"} <= lazy_of(nested)
+    parts = [xr.open_dataset(path, engine="biggus") for path in paths]
+    concat = xr.concat(parts, "time", **by_coords)
+    assert {"t", "packed"} <= lazy_of(concat)
+    for joined in (ds, nested, concat):
+        xr.testing.assert_equal(joined[["t", "packed"]].load(), dataset[["t", "packed"]])
+
+
+def test_what_is_computed_is_in_memory():
+    made = xr.DataArray(biggus.ArrayAdapter(np.arange(6.0).reshape(2, 3)), dims=("y", "x"))
+    assert isinstance(made.compute().variable._data, np.ndarray)
+    assert isinstance(made.variable._data, biggus.Array)
+    assert made.persist().values.tolist() == made.values.tolist()
+    assert isinstance(made.load().variable._data, np.ndarray)
+
+
+def test_a_dataset_is_computed_in_one_pass():
+    from biggus.testing import ArraySource, RecordingSource
+
+    source = RecordingSource(ArraySource(np.arange(24.0).reshape(4, 6)))
+    a = xr.DataArray(biggus.ArrayAdapter(source, chunks=(2, 6)), dims=("y", "x"))
+    ds = xr.Dataset({"mean": a.mean("y"), "max": a.max("y")})
+    source.clear()
+    ds.compute()
+    assert len(source.boxes) == 1
+
+
+def test_labels_of_an_array_are_those_of_its_data_array():
+    source = UnreadableSource((2, 3), dims=("y", "x"), attributes={"units": "K"})
+    made = xr.DataArray(biggus.ArrayAdapter(source))
+    assert made.dims == ("y", "x")
+
+
+def test_groups(tmp_path):
+    path = tmp_path / "groups.nc"
+    with netCDF4.Dataset(path, "w") as file:
+        file.createDimension("x", 3)
+        file.title = "root"
+        file.createVariable("a", "f4", ("x",))[:] = [1, 2, 3]
+        inner = file.createGroup("one").createGroup("two")
+        inner.createVariable("b", "i2", ("x",))[:] = [4, 5, 6]
+        inner.comment = "deep"
+    ds = xr.open_dataset(path, engine="biggus", group="one/two")
+    assert ds["b"].values.tolist() == [4, 5, 6]
+    assert ds.attrs == {"comment": "deep"}
+    mine, own = (xr.open_groups(path, engine=engine) for engine in ("biggus", "netcdf4"))
+    assert mine.keys() == own.keys()
+    for name, right in own.items():
+        xr.testing.assert_identical(mine[name].load(), right.load())
+    tree = xr.open_datatree(path, engine="biggus")
+    assert tree["one/two/b"].values.tolist() == [4, 5, 6]
