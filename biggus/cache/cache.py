@@ -28,7 +28,7 @@ from biggus.cache.entry import (
 )
 from biggus.cache.files import cache_folder, make_folder
 from biggus.cache.room import CHUNKS, DESCRIPTIONS
-from biggus.cache.sharing import hold, shared_index
+from biggus.cache.sharing import hold, shared_claims, shared_index
 from biggus.cache.trouble import READING, WRITING, trouble
 from biggus.errors import CacheError, OptionError
 from biggus.options import parse_size
@@ -133,6 +133,7 @@ class Cache:
         self.size_limit = size_limit
         self.policy = policy
         self._index = shared_index(path, size_limit, policy == "scans")
+        self.claims = shared_claims(path)
         self._reading = trouble(path, READING)
         self._writing = trouble(path, WRITING)
         self._index.writable = make(path)

@@ -12,7 +12,14 @@ import numpy as np
 
 from biggus import options, watching
 from biggus.cache.entry import dtype_text
-from biggus.cache.parts import all_along, longest_along, part_of, pasted
+from biggus.cache.parts import (
+    all_along,
+    by_shard,
+    longest_along,
+    only_chunk,
+    part_of,
+    pasted,
+)
 from biggus.cache.validators import join_validators, split_validators
 from biggus.errors import CacheError, OfflineError, format_box
 from biggus.flight import SingleFlight
@@ -26,7 +33,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from biggus.cache.cache import Cache
-    from biggus.indexing.grid import ChunkPart
 
 logger = logging.getLogger("biggus.cache")
 
@@ -127,30 +133,19 @@ class Cached(Wrapper):
 
         That is the validator of its chunk; of several, all of theirs in one.
         """
-        chunk = self._only_chunk(box)
+        chunk = only_chunk(self.grid, box)
         if chunk is not None:
             ((values, validator),) = self._read_chunks([chunk])
             return part_of(values, chunk, box), validator
         result: Values = np.ndarray(box_shape(box), self.dtype)  # np.empty makes S1 of S0
         parts = list(self.grid.parts(box))
         validators: list[bytes | None] = [None] * len(parts)
-        for places in self._together(parts):
+        for places in by_shard(self.shape, self.shards, parts):
             found = self._read_chunks([parts[place].chunk for place in places])
             for place, (values, validator) in zip(places, found, strict=True):
                 validators[place] = validator
                 result = pasted(result, parts[place], values)
         return result, join_validators(validators)
-
-    def _together(self, parts: list[ChunkPart]) -> Iterable[list[int]]:
-        """Return the places of the parts whose chunks are read at once: those of a shard."""
-        if self.shards is None:
-            return ([place] for place in range(len(parts)))
-        axes = Grid(self.shape, self.shards).axes
-        found: dict[tuple[int, ...], list[int]] = {}
-        for place, part in enumerate(parts):
-            shard = [axis.find(s.start) for axis, s in zip(axes, part.chunk, strict=True)]
-            found.setdefault(tuple(shard), []).append(place)
-        return found.values()
 
     # Validators are those of whole chunks: the source is asked for no other box.
 
@@ -204,7 +199,7 @@ class Cached(Wrapper):
 
     def peak_bytes(self, box: Box) -> int:
         """Return the most memory that a read of `box` takes: whole chunks are read for it."""
-        chunk = self._only_chunk(box)
+        chunk = only_chunk(self.grid, box)
         if chunk is not None:
             return self._chunk_peak(chunk)
         longest = tuple(longest_along(axis, s) for axis, s in zip(self.grid.axes, box, strict=True))
@@ -246,7 +241,7 @@ class Cached(Wrapper):
         Reading what is in the cache is work for few threads: more than there
         are cores stand in one another's way.
         """
-        chunk = self._only_chunk(box) if self._kept else None
+        chunk = only_chunk(self.grid, box) if self._kept else None
         if chunk is not None:
             (held,) = self._held([self.key(chunk)], [chunk], asking=False)
             return part_of(held[0], chunk, box) if isinstance(held, tuple) else None
@@ -272,20 +267,8 @@ class Cached(Wrapper):
         place = repr([(s.start, s.stop) for s in chunk]).encode()
         return hashlib.blake2b(self._identity + place, digest_size=20).hexdigest()
 
-    def _only_chunk(self, box: Box) -> Box | None:
-        """Return the chunk that holds all of `box`, if one does."""
-        chunk = []
-        for edges, s in zip(self.grid.axes, box, strict=True):
-            if s.start >= s.stop:
-                return None
-            start, stop = edges.bounds(edges.find(s.start))
-            if s.stop > stop:
-                return None
-            chunk.append(slice(start, stop, 1))
-        return tuple(chunk)
-
     def _chunks(self, box: Box) -> Iterable[Box]:
-        chunk = self._only_chunk(box)
+        chunk = only_chunk(self.grid, box)
         return (part.chunk for part in self.grid.parts(box)) if chunk is None else (chunk,)
 
     def _read_chunks(self, chunks: list[Box]) -> list[tuple[Values, bytes | None]]:
@@ -364,12 +347,27 @@ class Cached(Wrapper):
                 found[place] = values, good
 
     def _missed(self, wanted: list[tuple[str, Box]]) -> list[tuple[Values, bytes | None]]:
-        """Fetch chunks and keep them, unless other threads have just done so."""
-        found: dict[int, tuple[Values, bytes | None]] = {}
+        """Fetch chunks and keep them, unless others do so, or have just done so."""
+        claims, chunks = self.cache.claims, dict(wanted)
+        with claims.taken(list(chunks)) as others:
+            # Ours first: whom we wait for may be waiting for them.
+            found = self._fetched([one for one in wanted if one[0] not in others])
+        for key in others:
+            claims.wait(key)
+            if not self.cache.files.exists(key):
+                claims.disappointed()
+        found |= self._fetched([(key, chunks[key]) for key in others])
+        return [found[key] for key, _ in wanted]
+
+    def _fetched(self, wanted: list[tuple[str, Box]]) -> dict[str, tuple[Values, bytes | None]]:
+        """Return chunks, by key, of which those are fetched and kept that are not there."""
+        found: dict[str, tuple[Values, bytes | None]] = {}
         reasons: dict[int, str] = {}
+        if not wanted:
+            return found
         for place, held in enumerate(self._held(*zip(*wanted, strict=True))):
             if isinstance(held, tuple):
-                found[place] = held
+                found[wanted[place][0]] = held
                 continue
             self.cache.miss()
             self._refuse_if_offline(wanted[place][1])
@@ -379,14 +377,14 @@ class Cached(Wrapper):
         seconds = time.perf_counter() - start
         for (place, reason), given in zip(reasons.items(), fetched, strict=True):
             key, chunk = wanted[place]
-            found[place] = values, validator = self._own(*given)
+            found[key] = values, validator = self._own(*given)
             kept = "not kept, its validator being unknown"
             if validator is not None:
                 size = self.cache.store(key, values, validator)
                 kept = f"stored {size} bytes" if size else "not stored"
             told = (self.name, format_box(chunk), reason, values.nbytes, seconds, kept)
             logger.info("miss %s %s (%s): fetched %d bytes in %.3f s, %s", *told)
-        return [found[place] for place in range(len(wanted))]
+        return found
 
     def _own(self, values: Values, validator: bytes | None) -> tuple[Values, bytes | None]:
         return values if self.source.owns_data else values.copy(), validator

@@ -6,12 +6,41 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from biggus.indexing.grid import RegularEdges
+from biggus.indexing.grid import Grid, RegularEdges
 from biggus.sources.base import within
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from biggus.indexing.grid import ChunkPart, Edges
-    from biggus.sources.base import Box, Values
+    from biggus.sources.base import Box, Chunks, Values
+
+
+def only_chunk(grid: Grid, box: Box) -> Box | None:
+    """Return the chunk that holds all of `box`, if one does."""
+    chunk = []
+    for edges, s in zip(grid.axes, box, strict=True):
+        if s.start >= s.stop:
+            return None
+        start, stop = edges.bounds(edges.find(s.start))
+        if s.stop > stop:
+            return None
+        chunk.append(slice(start, stop, 1))
+    return tuple(chunk)
+
+
+def by_shard(
+    shape: tuple[int, ...], shards: Chunks | None, parts: Sequence[ChunkPart]
+) -> Iterable[list[int]]:
+    """Return the places of the parts whose chunks are read at once: those of a shard."""
+    if shards is None:
+        return ([place] for place in range(len(parts)))
+    axes = Grid(shape, shards).axes
+    found: dict[tuple[int, ...], list[int]] = {}
+    for place, part in enumerate(parts):
+        shard = [axis.find(s.start) for axis, s in zip(axes, part.chunk, strict=True)]
+        found.setdefault(tuple(shard), []).append(place)
+    return found.values()
 
 
 def longest_along(axis: Edges, s: slice) -> slice:

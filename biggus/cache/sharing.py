@@ -8,12 +8,14 @@ import threading
 import weakref
 from typing import TYPE_CHECKING, Any
 
+from biggus.cache.claims import Claims
 from biggus.cache.index import Index
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 _indexes: weakref.WeakValueDictionary[tuple[Path, int, bool], Index] = weakref.WeakValueDictionary()
+_claims: dict[Path, Claims] = {}
 _lock = threading.Lock()
 _abandoned: list[Any] = []
 
@@ -28,6 +30,12 @@ def shared_index(folder: Path, size_limit: int, admitting: bool) -> Index:
         return index
 
 
+def shared_claims(folder: Path) -> Claims:
+    """Return the claims of this process in a folder."""
+    with _lock:
+        return _claims.setdefault(folder, Claims(folder))
+
+
 def hold(cache: Any, index: Index) -> weakref.finalize[[Index, object], Any]:
     """Have an index end with the last of the caches that use it, or with the process."""
     holder = object()
@@ -39,11 +47,14 @@ def _let_go(index: Index, holder: object) -> None:
     index.holders.discard(holder)
     if not index.holders:
         index.end()
+        shared_claims(index.folder).close()
 
 
 def _after_fork() -> None:
     global _lock  # noqa: PLW0603 - a thread of the parent may have held it
     _lock = threading.Lock()
+    for claims in _claims.values():
+        claims.forked()
     for index in list(_indexes.values()):
         _abandoned.append(index.forked())
         util = sys.modules.get("multiprocessing.util")

@@ -1,0 +1,191 @@
+"""Claims: processes that want the same chunks fetch each once, and nobody waits for who is not at it."""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import errno
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from biggus import options
+from biggus.cache import Cache
+from biggus.cache.claims import Claims
+from biggus.errors import DeadlineError
+from biggus.sources.wrappers import ObjectSource
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="locks of bytes of files")
+
+KEY = f"{7:040x}"[::-1]
+
+READER = """if True:
+    import os, sys, time, numpy as np
+    from biggus.cache import Cache
+    from biggus.sources.wrappers import ObjectSource
+    folder, log, begin, limit = sys.argv[1:]
+    class Slow:
+        shape, dtype = (400_000,), np.dtype("i4")
+        def __getitem__(self, box):
+            number = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+            os.write(number, f"{box[0].start}\\n".encode())
+            os.close(number)
+            time.sleep(0.01)
+            return np.arange(box[0].start, box[0].stop, dtype="i4")
+    cached = Cache(folder, int(limit)).wrap(ObjectSource(Slow(), token="slow"), (10_000,))
+    print("ready", flush=True)
+    while not os.path.exists(begin):
+        time.sleep(0.001)
+    values = cached[slice(0, 400_000, 1),]
+    assert (values == np.arange(400_000)).all()
+"""
+
+HOLDER = """if True:
+    import sys
+    from pathlib import Path
+    from biggus.cache.claims import Claims
+    with Claims(Path(sys.argv[1])).taken([sys.argv[2]]) as others:
+        print(len(others), flush=True)
+        sys.stdin.read()
+"""
+
+
+def read_together(tmp_path, count, limit):
+    """Have processes read the same chunks at once; return how often each was fetched."""
+    command = [sys.executable, "-c", READER, *(str(tmp_path / n) for n in ("c", "log", "begin"))]
+    running = [
+        subprocess.Popen([*command, str(limit)], stdout=subprocess.PIPE) for _ in range(count)
+    ]
+    assert all(process.stdout.readline() == b"ready\n" for process in running)
+    (tmp_path / "begin").touch()
+    for process in running:
+        process.communicate()
+    assert [process.returncode for process in running] == [0] * count
+    return collections.Counter((tmp_path / "log").read_text().split())
+
+
+def test_processes_fetch_each_chunk_once(tmp_path):
+    fetched = read_together(tmp_path, 4, 100_000_000)
+    assert len(fetched) == 40
+    # Whoever finds the index in use for long does not store.
+    assert fetched.total() <= 50
+
+
+def test_what_is_not_stored_is_fetched_by_each(tmp_path):
+    assert set(read_together(tmp_path, 2, 30_000).values()) == {2}
+
+
+@contextlib.contextmanager
+def holding(folder):
+    """Give a process that holds a claim."""
+    folder.mkdir(exist_ok=True)
+    command = [sys.executable, "-c", HOLDER, str(folder), KEY]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout.readline() == b"0\n"
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def test_who_comes_second_waits_until_the_first_is_done(tmp_path, monkeypatch):
+    with holding(tmp_path / "c") as process:
+        claims = Claims(tmp_path / "c")
+        with claims.taken([KEY]) as others:
+            assert others == [KEY]
+        looks = []
+
+        def sleep(seconds):
+            looks.append(seconds)
+            if len(looks) == 3:
+                process.communicate(b"")
+
+        monkeypatch.setattr(time, "sleep", sleep)
+        claims.wait(KEY)
+        assert len(looks) == 3
+        with claims.taken([KEY]) as others:
+            assert others == []
+        claims.close()
+
+
+@pytest.mark.parametrize("number", [signal.SIGSTOP, signal.SIGKILL])
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere it is not told who is stopped")
+def test_nobody_waits_for_a_process_that_is_stopped_or_dead(tmp_path, number):
+    with holding(tmp_path / "c") as process:
+        claims = Claims(tmp_path / "c")
+        with claims.taken([KEY]) as others:
+            assert others == [KEY]
+        process.send_signal(number)
+        os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+        claims.wait(KEY)
+        claims.close()
+
+
+def test_of_whom_nothing_can_be_told_is_waited_for_a_second(tmp_path, monkeypatch):
+    claims = Claims(tmp_path)
+    now = [0.0]
+    monkeypatch.setattr(claims, "_owner", lambda key: 0)  # noqa: ARG005
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
+    claims.wait(KEY)
+    assert 1 <= now[0] <= 1.1
+
+
+def test_a_deadline_ends_the_wait(tmp_path):
+    from biggus import deadlines
+
+    with holding(tmp_path / "c"), options.set_options(deadline=0.05), deadlines.evaluation():
+        claims = Claims(tmp_path / "c")
+        with pytest.raises(DeadlineError):
+            claims.wait(KEY)
+        claims.close()
+
+
+def test_without_locks_everybody_fetches(tmp_path, monkeypatch):
+    import fcntl
+
+    def fails(*_):
+        raise OSError(errno.ENOLCK, "no locks")
+
+    monkeypatch.setattr(fcntl, "lockf", fails)
+    monkeypatch.setattr(fcntl, "fcntl", fails)
+    claims = Claims(tmp_path)
+    with claims.taken([KEY]) as others:
+        assert others == []
+    claims.wait(KEY)
+    claims.close()
+    cached = Cache(tmp_path / "c").wrap(ObjectSource(np.arange(10), token="ten"))
+    assert cached[slice(0, 10, 1),].sum() == 45
+
+
+def test_a_folder_that_was_replaced_has_claims_of_its_own(tmp_path):
+    folder = tmp_path / "c"
+    folder.mkdir()
+    claims = Claims(folder)
+    with claims.taken([KEY]):
+        (folder / "claims").unlink()
+    with holding(folder), claims.taken([KEY]) as others:
+        assert others == [KEY]
+    claims.close()
+
+
+def test_a_failure_ends_the_claim(tmp_path):
+    folder = tmp_path / "c"
+
+    class Failing:
+        shape, dtype = (10,), np.dtype(int)
+
+        def __getitem__(self, box):
+            raise OSError("gone")
+
+    cached = Cache(folder).wrap(ObjectSource(Failing(), token="failing"))
+    with pytest.raises(OSError, match="gone"):
+        cached[slice(0, 10, 1),]
+    with holding(folder):
+        pass
+    assert not cached.cache.claims._held
