@@ -64,6 +64,7 @@ from biggus.together import masked_arrays, ndarrays, plan
 if TYPE_CHECKING:
     from biggus.api import open
     from biggus.cache import Cache
+    from biggus.datasets import Dataset, info, open_dataset, variables
     from biggus.many import open_many
     from biggus.prefetching import prefetch
     from biggus.pyramids import Pyramid, TilePyramid, open_pyramid, overviews
@@ -81,6 +82,7 @@ __all__ = [
     "BiggusError",
     "Cache",
     "ConstantArray",
+    "Dataset",
     "GridMosaic",
     "LinearMosaic",
     "Pyramid",
@@ -100,6 +102,7 @@ __all__ = [
     "hist",
     "histogram",
     "imshow",
+    "info",
     "isfinite",
     "isinf",
     "isnan",
@@ -124,6 +127,7 @@ __all__ = [
     "offline",
     "ones",
     "open",
+    "open_dataset",
     "open_many",
     "open_pyramid",
     "options",
@@ -147,6 +151,7 @@ __all__ = [
     "sum",
     "transpose",
     "var",
+    "variables",
     "where",
     "zeros",
 ]
@@ -154,11 +159,14 @@ __all__ = [
 # What reaches for files and caches is loaded when it is first used.
 _later = {
     "Cache": "biggus.cache",
+    "Dataset": "biggus.datasets",
     "Pyramid": "biggus.pyramids",
     "TilePyramid": "biggus.pyramids",
     "hist": "biggus.viewer",
     "imshow": "biggus.viewer",
+    "info": "biggus.datasets",
     "open": "biggus.api",
+    "open_dataset": "biggus.datasets",
     "open_many": "biggus.many",
     "open_pyramid": "biggus.pyramids",
     "overviews": "biggus.pyramids",
@@ -169,6 +177,7 @@ _later = {
     "record": "biggus.study",
     "replay": "biggus.study",
     "save": "biggus.sinks",
+    "variables": "biggus.datasets",
 }
 
 

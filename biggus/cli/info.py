@@ -11,12 +11,11 @@ from biggus.cli.facts import (
     chunks_text,
     decoded_text,
     dtype_text,
-    facts_of,
-    outline_of,
     shape_text,
 )
 from biggus.cli.opening import add_opening, open_variable, opened_once, settings, variables
 from biggus.cli.tables import table
+from biggus.datasets.facts import facts_of, outline_of
 from biggus.errors import BiggusError, OpenError
 from biggus.options import format_bytes
 

@@ -9,9 +9,9 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from biggus.backends import Location
-from biggus.cli.facts import facts_of
 from biggus.cli.opening import Opened, add_opening, open_variable, opening_options
 from biggus.cli.usage import UsageError
+from biggus.datasets.facts import facts_of
 from biggus.errors import BiggusError, MismatchError
 from biggus.many import MISMATCHES, Member, joined, matching, variables_named
 
@@ -101,7 +101,8 @@ def open_joined(arguments: argparse.Namespace) -> Joined:
             for each, (path, variable) in zip(opened, named, strict=True)
         ]
         try:
-            first.array = joined(members, arguments.join_axis, mismatch=arguments.join_mismatch)
+            array = joined(members, arguments.join_axis, mismatch=arguments.join_mismatch)
+            first = first._replace(array=array)
         except MismatchError as error:
             raise MisfitError(
                 f"cannot join {error.first} and {error.other}: {error.difference}; "

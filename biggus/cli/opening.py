@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 from typing import TYPE_CHECKING, Any
 
 import biggus
@@ -11,25 +10,13 @@ from biggus import options
 from biggus.api import options_of, server_for, variables_of
 from biggus.backends import Backend, Location
 from biggus.caching import chosen_cache
-from biggus.cf import Decoder
 from biggus.cli.usage import UsageError
+from biggus.datasets.facts import Opened as Opened  # noqa: PLC0414 - others take it from here
 from biggus.errors import BiggusError, GoneError, OpenError
-from biggus.graph import Elementwise, Leaf
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
-
-    from biggus.sources.base import Source
-
-
-@dataclasses.dataclass
-class Opened:
-    """A variable: the array, the source that it stands on, and what unpacks its values, if any."""
-
-    array: biggus.Array
-    source: Source
-    decoder: Decoder | None
 
 
 def add_opening(
@@ -188,10 +175,4 @@ def open_variable(arguments: argparse.Namespace, variable: str | None) -> Opened
         raise
     except (TypeError, ValueError) as error:
         raise OpenError(Location(arguments.location).public, str(error)) from error
-    node = array.node
-    decoder = node.step if isinstance(node, Elementwise) else None
-    while isinstance(node, Elementwise):
-        node = node.children[0]
-    assert isinstance(node, Leaf)
-    assert decoder is None or isinstance(decoder, Decoder)
-    return Opened(array, node.source, decoder)
+    return Opened.of(array)

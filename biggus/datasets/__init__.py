@@ -1,5 +1,7 @@
 """Datasets: variables of a store that belong together, with their coordinates."""
 
+from biggus.datasets.dataset import Dataset, open_dataset
+from biggus.datasets.facts import info, variables
 from biggus.datasets.group import Group, Opening, groups_at
 
-__all__ = ["Group", "Opening", "groups_at"]
+__all__ = ["Dataset", "Group", "Opening", "groups_at", "info", "open_dataset", "variables"]
