@@ -59,6 +59,7 @@ from biggus.functions.statistics import (
 )
 from biggus.later import later
 from biggus.options import offline, set_options
+from biggus.sources.chunk_memory import chunk_memory_stats
 from biggus.together import masked_arrays, ndarrays, plan
 
 if TYPE_CHECKING:
@@ -93,6 +94,7 @@ __all__ = [
     "argmax",
     "argmin",
     "broadcast_to",
+    "chunk_memory_stats",
     "clip",
     "concatenate",
     "count",

@@ -20,6 +20,7 @@ from biggus.caching import chosen_cache
 from biggus.errors import BackendOptionError, GoneError, VariableError
 from biggus.remembering import Memory
 from biggus.sources import studying
+from biggus.sources.memory_cached import kept_in_memory
 from biggus.sources.wrappers import Annotated
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ def open(
         source = Annotated(source, chunks=chunks)
     if chosen is not None and (cache is not None or source.token is not None):
         source = chosen.wrap(source)
-    return Array.from_node(leaf_of(source, decode))
+    return Array.from_node(leaf_of(kept_in_memory(source), decode))
 
 
 def server_for(where: Location, backend: str | None = None) -> Backend:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from biggus import options
 from biggus.sources import studying
+from biggus.sources.memory_cached import kept_in_memory
 
 if TYPE_CHECKING:
     from biggus.cache.cache import Cache
@@ -41,7 +42,7 @@ def chosen_cache(cache: Cache | bool | None, remote: bool) -> Cache | None:
 
 
 def caching(source: Source, cache: Cache | bool | None) -> Source:
-    """Return `source`, cached if `cache` or the options say so.
+    """Return `source`, cached if `cache` or the options say so, and in memory.
 
     Raises
     ------
@@ -51,4 +52,4 @@ def caching(source: Source, cache: Cache | bool | None) -> Source:
     if cache is None and source.token is None:
         return source
     chosen = chosen_cache(cache, source.remote)
-    return source if chosen is None else chosen.wrap(source)
+    return kept_in_memory(source if chosen is None else chosen.wrap(source))

@@ -45,6 +45,9 @@ class Options:
     memory : int
         The bytes that computing takes at most, results aside; and that an array
         may have which is read unasked, by ``np.asarray`` and its like.
+    chunk_memory : int
+        The bytes of decoded chunks that stay in memory, of all sources together, for what
+        is read again; while something is computed they count among `memory`.  0: none stay.
     workers : int
         How many threads compute; by default one a core.  Of another executor,
         how many tasks it is given at once.
@@ -66,6 +69,7 @@ class Options:
     cache: Any = None
     offline: bool = False
     memory: int = 10**9
+    chunk_memory: int = 256 * 10**6
     workers: int = dataclasses.field(default_factory=lambda: min(_cores(), MOST_WORKERS))
     executor: Any = None
     keep_partials: bool = True
@@ -176,10 +180,16 @@ def _cores() -> int:
     return os.cpu_count() or 1
 
 
+def _parse_room(value: Any) -> int:
+    nothing = not isinstance(value, bool) and str(value).strip() in {"0", "0.0"}
+    return 0 if nothing else parse_size(value)
+
+
 _PARSERS: dict[str, Callable[[Any], Any]] = {
     "cache": _parse_cache,
     "offline": _parse_bool,
     "memory": parse_size,
+    "chunk_memory": _parse_room,
     "workers": _parse_count("workers", 1, MOST_WORKERS),
     "executor": _parse_executor,
     "keep_partials": _parse_bool,
@@ -192,6 +202,7 @@ _PARSERS: dict[str, Callable[[Any], Any]] = {
 _IN_ENVIRONMENT = (
     "offline",
     "memory",
+    "chunk_memory",
     "workers",
     "keep_partials",
     "retry_changed",
@@ -273,8 +284,8 @@ class set_options:  # noqa: N801 - used as a function and as a context manager
     Parameters
     ----------
     **options
-        The fields of `Options`: ``cache``, ``offline``, ``memory``, ``workers``,
-        ``executor``, ``keep_partials``, ``retry_changed``, ``deadline``, ``progress``.
+        The fields of `Options`: ``cache``, ``offline``, ``memory``, ``chunk_memory``,
+        ``workers``, ``executor``, ``keep_partials``, ``retry_changed``, ``deadline``, ``progress``.
 
     Raises
     ------

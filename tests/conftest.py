@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 import biggus
+from biggus.sources.chunk_memory import chunk_memory
 
 try:
     from hypothesis import HealthCheck, settings
@@ -77,6 +78,19 @@ def pytest_collection_modifyitems(config, items):
         kept.update(names[round(i * (len(names) - 1) / max(most - 1, 1))] for i in range(most))
     config.hook.pytest_deselected(items=[item for item in items if item.nodeid not in kept])
     items[:] = [item for item in items if item.nodeid in kept]
+
+
+@pytest.fixture(autouse=True)
+def nothing_in_memory():
+    """Take nothing from memory that another test has read under the same name."""
+    chunk_memory.clear()
+
+
+@pytest.fixture
+def no_chunk_memory():
+    """Each read is one of what lies beneath: of a cache on disk, or of the source itself."""
+    with biggus.set_options(chunk_memory=0):
+        yield
 
 
 @pytest.fixture(autouse=True)

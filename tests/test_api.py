@@ -208,6 +208,7 @@ def test_unknown_options_name_those_that_are_meant(
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.usefixtures("no_chunk_memory")
 def test_local_stores_are_cached_only_when_asked(store, cache):
     biggus.open(store, "a").ndarray()
     assert cache.stats().entries == 0

@@ -19,7 +19,7 @@ from biggus.array.refusals import Refusals
 from biggus.array.statistics import Statistics
 from biggus.errors import MaskedValueError
 from biggus.graph import Cast, Elementwise, Field, Node, completed, select
-from biggus.indexing.keys import numpy_selection, orthogonal_selection
+from biggus.indexing.keys import basic_selection, numpy_selection, orthogonal_selection
 from biggus.indexing.selection import Selection
 from biggus.options import format_bytes
 from biggus.sources.normal import normal_axes
@@ -138,8 +138,12 @@ class Array(Operators, Statistics, Labelled, Missing, Dispatch, Refusals):
     def __getitem__(self, key: Any) -> Array:
         if isinstance(key, str) or (isinstance(key, list) and key and isinstance(key[0], str)):
             return self._field(key)
-        _check_in_memory(key)
-        return Array.from_node(select(self.node, numpy_selection(key, self.node.shape)))
+        node = self.node
+        selection = basic_selection(key if type(key) is tuple else (key,), node.shape)
+        if selection is None:
+            _check_in_memory(key)
+            selection = numpy_selection(key, node.shape)
+        return Array.from_node(select(node, selection))
 
     def _field(self, names: str | list[str]) -> Array:
         dtype = self.dtype

@@ -12,14 +12,6 @@ import numpy as np
 
 from biggus import options, watching
 from biggus.cache.entry import dtype_text
-from biggus.cache.parts import (
-    all_along,
-    by_shard,
-    longest_along,
-    only_chunk,
-    part_of,
-    pasted,
-)
 from biggus.cache.validators import join_validators, split_validators
 from biggus.errors import CacheError, OfflineError, format_box
 from biggus.flight import SingleFlight
@@ -27,6 +19,7 @@ from biggus.indexing.grid import Grid, default_chunks
 from biggus.once import once
 from biggus.sources.base import Box, Chunks, Source, Values, box_shape
 from biggus.sources.normal import normal_chunks
+from biggus.sources.parts import all_along, by_shard, longest_along, only_chunk, part_of, pasted
 from biggus.sources.wrappers import Wrapper
 
 if TYPE_CHECKING:
@@ -68,6 +61,7 @@ class Cached(Wrapper):
 
     owns_data = True
     in_memory = False
+    decodes_chunks = True
     lock = None  # The source's own lock is taken for as long as it is read, and no longer.
     io_bound = True
 

@@ -11,6 +11,7 @@ from biggus import deadlines, options, progress, watching
 from biggus.engine import reading
 from biggus.engine.dry_run import check
 from biggus.engine.intermediate import IntermediateSource
+from biggus.engine.little import little
 from biggus.engine.merging import Merging
 from biggus.engine.missing import telling
 from biggus.engine.partial_cache import partial_cache_of
@@ -24,9 +25,9 @@ from biggus.errors import OfflineError
 from biggus.graph import AlongAxes, Elementwise, Gufunc, Leaf, Reduce, View
 from biggus.indexing.reduction_blocks import BLOCK
 from biggus.indexing.selection import Selection
-from biggus.planning import Gatherings, is_in_memory, is_plain, shared_scans_of
+from biggus.planning import Gatherings, is_in_memory, shared_scans_of
 from biggus.sources.base import whole
-from biggus.statistics import Statistic, partials
+from biggus.statistics import partials
 from biggus.threads import interruptible
 
 if TYPE_CHECKING:
@@ -70,7 +71,8 @@ def evaluate(node: Node) -> Values:
     MemoryBudgetError
         If it cannot be computed in the memory that the options allow.
     """
-    return evaluate_all([node])[0]
+    values = little(node)
+    return evaluate_all([node])[0] if values is None else values
 
 
 def evaluate_all(nodes: Sequence[Node]) -> list[Values]:
@@ -89,37 +91,9 @@ def _evaluated(nodes: Sequence[Node]) -> list[Values]:
             values = reading.whole(node)
             if values is not None:
                 return [values]
-        elif isinstance(node, Reduce) and _is_little(node):
-            return [_reduced(node)]
     evaluation = _Evaluation(nodes, [None] * len(nodes))
     evaluation.checked_run()
     return [evaluation.values(number) for number in range(len(nodes))]
-
-
-def _is_little(node: Reduce) -> bool:
-    """Tell whether a node reduces a few values, in memory: they are but one block."""
-    operand = node.operand
-    return (
-        0 < math.prod(operand.shape) <= _FEW
-        and not operand.needs_reduction
-        and options.current().progress is False
-        and is_in_memory(operand)
-    )
-
-
-def _reduced(node: Reduce) -> Values:
-    """Return what comes of a few values, without a plan."""
-    operand = node.operand
-    values = block(operand, Selection.identity(operand.shape))
-    origin = (0,) * len(operand.shape)
-    found: Statistic | Values = node.statistic
-    while isinstance(found, Statistic):
-        aggregator = found.aggregator
-        [partial] = partials((aggregator,), values, node.axes, origin, is_plain(operand))
-        found = found.proceed(partial)
-    result = Result(node)
-    result.write(whole(node.shape), found.reshape(node.shape))
-    return result.values()
 
 
 def store(nodes: Sequence[Node], writers: Sequence[Writer]) -> None:

@@ -14,13 +14,10 @@ import math
 import sys
 import time
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeAlias
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, TypeAlias
 
 from biggus import options, progress
-from biggus.engine.result import Result, masked
+from biggus.engine.result import Result, own
 from biggus.engine.under_way import UnderWay, computing, waiting
 from biggus.errors import MemoryBudgetError
 from biggus.graph import LONGEST_READ, Combination, Read, pieces_of, spread
@@ -73,14 +70,14 @@ def whole(node: Node) -> Values | None:
         if footprint(schedule).peak > options.current().memory:
             return None
         [values] = carried_out(schedule)
-        return _own(node, values, owns_data=not schedule.entries[-1].is_read)
+        return own(node, values, owns_data=not schedule.entries[-1].is_read)
     pieces = pieces_of(node, everything, everything)
     first = next(pieces)
     if isinstance(first, Combination) and piece_bytes(first) > options.current().memory:
         return None
     if first.out_selection is everything:  # not cut anywhere: there is no other
         owns_data = not isinstance(first, Read) or first.source.owns_data
-        return _own(node, _load(first), owns_data)
+        return own(node, _load(first), owns_data)
     result = Result(node)
     started = time.perf_counter()
     with progress.reporting(options.current().progress, result.data.nbytes) as advance:
@@ -212,30 +209,6 @@ def _pasted(entry: Entry, reads: list[Read]) -> Result:
 
 def _unseen(nbytes: int) -> None:
     """Progress within a block is nobody's concern."""
-
-
-def _own(node: Node, values: Values, owns_data: bool) -> Values:
-    """Return values that are the whole result, in memory of their own."""
-    mask = None
-    data = values
-    if isinstance(values, np.ma.MaskedArray):
-        data, mask = values.data, np.ma.getmaskarray(values)
-    if not (owns_data and _owned(data) and data.dtype == node.dtype):
-        data = np.array(data, node.dtype, order="C", copy=True, subok=False)
-    if not node.masked:
-        return data
-    own = np.zeros(node.shape, bool) if mask is None else np.array(mask, order="C")
-    return masked(node, data, own)
-
-
-def _owned(data: npt.NDArray[Any]) -> bool:
-    """Tell whether an array is all there is of its memory."""
-    base = data.base
-    return (
-        data.flags.c_contiguous
-        and data.flags.writeable
-        and (base is None or (isinstance(base, np.ndarray) and base.nbytes == data.nbytes))
-    )
 
 
 def _run(pieces: Iterator[Piece], result: Result, advance: Callable[[int], None]) -> int:

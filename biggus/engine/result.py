@@ -59,3 +59,27 @@ def masked(node: Node, data: npt.NDArray[Any], mask: npt.NDArray[Any]) -> Values
     if node.fill_value is not None:
         array.fill_value = node.fill_value
     return array
+
+
+def own(node: Node, values: Values, owns_data: bool) -> Values:
+    """Return values that are the whole result, in memory of their own."""
+    mask = None
+    data = values
+    if isinstance(values, np.ma.MaskedArray):
+        data, mask = values.data, np.ma.getmaskarray(values)
+    if not (owns_data and _owned(data) and data.dtype == node.dtype):
+        data = np.array(data, node.dtype, order="C", copy=True, subok=False)
+    if not node.masked:
+        return data
+    mask = np.zeros(node.shape, bool) if mask is None else np.array(mask, order="C")
+    return masked(node, data, mask)
+
+
+def _owned(data: npt.NDArray[Any]) -> bool:
+    """Tell whether an array is all there is of its memory."""
+    base = data.base
+    return (
+        data.flags.c_contiguous
+        and data.flags.writeable
+        and (base is None or (isinstance(base, np.ndarray) and base.nbytes == data.nbytes))
+    )

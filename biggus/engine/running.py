@@ -18,6 +18,7 @@ from biggus.engine.repeated import Repeated
 from biggus.engine.under_way import computing
 from biggus.flight import Reader
 from biggus.planning import pruned
+from biggus.sources.chunk_memory import chunk_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -46,7 +47,8 @@ def run(scan: SharedScan, tasks: Iterator[Task], take: _Take) -> None:
     most = most_at_once(scan)
     if executor is not None:
         _Sent(scan, executor, most, take).run(tasks)
-    else:
+        return
+    with chunk_memory.allowing(scan.room(most)):
         # A thread of the pool never waits for another.
         _Shared(scan, 1 if computing.inside else most, take).run(tasks)
 
@@ -256,7 +258,11 @@ def _first_done(futures: list[Future[Any]]) -> set[Future[Any]]:
 def _shipped_options() -> dict[str, Any]:
     """Return the options that hold for reading, wherever that is done."""
     current = options.current()
-    shipped = {"memory": current.memory, "offline": current.offline}
+    shipped = {
+        "memory": current.memory,
+        "chunk_memory": current.chunk_memory,
+        "offline": current.offline,
+    }
     left = deadlines.left()
     return shipped if left is None else {**shipped, "deadline": max(left, 1e-3)}
 

@@ -41,7 +41,7 @@ def numpy_selection(key: Any, shape: tuple[int, ...]) -> Selection:
     (5, 1)
     """
     items = key if type(key) is tuple else (key,)
-    selection = _basic_selection(items, shape)
+    selection = basic_selection(items, shape)
     if selection is None:
         selection = _advanced_selection(_expanded(_normalised(items), shape), shape)
     if len(selection.shape) > MOST_AXES:
@@ -83,7 +83,7 @@ def orthogonal_selection(key: Any, shape: tuple[int, ...]) -> Selection:
     return _laid_out(_expanded(lines, shape), shape)
 
 
-def _basic_selection(  # noqa: C901 - one pass, for speed
+def basic_selection(  # noqa: C901 - one pass, for speed
     items: tuple[Any, ...], shape: tuple[int, ...]
 ) -> Selection | None:
     """Return the selection of a valid key of ints, slices, None and one Ellipsis, else None.
@@ -123,7 +123,7 @@ def _basic_selection(  # noqa: C901 - one pass, for speed
         maps.append(DimensionMap(len(result), 0, 1))
         result.append(shape[axis])
         axis += 1
-    return Selection(tuple(result), tuple(maps))
+    return Selection(tuple(result), tuple(maps)) if len(result) <= MOST_AXES else None
 
 
 def _normalised(items: tuple[Any, ...]) -> list[Any]:

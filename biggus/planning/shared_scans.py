@@ -148,8 +148,11 @@ class SharedScan:
         most : int
             How many are computed at once.
         """
-        room = max(0, self.memory - self.state - most * self.peak)
-        return most - 1 + min(_AHEAD + most, room // max(1, self._left))
+        return most - 1 + min(_AHEAD + most, self.room(most) // max(1, self._left))
+
+    def room(self, most: int) -> int:
+        """Return how much of the memory is left while so many tasks are computed."""
+        return max(0, self.memory - self.state - most * self.peak)
 
     def _keep_repeated(self) -> None:
         """Find what is to be kept for all blocks, and what that takes."""

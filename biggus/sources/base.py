@@ -122,6 +122,9 @@ class Source(ABC):
     owns_data: bool = False
     """Whether each read gives an array that nobody else holds."""
 
+    decodes_chunks: bool = False
+    """Whether to read a part of a chunk takes decoding all of it: then chunks stay in memory."""
+
     reads_into: bool = False
     """Whether `read_into` is worth asking for."""
 
@@ -146,6 +149,10 @@ class Source(ABC):
 
     def cached_bytes(self, box: Box) -> int:  # noqa: ARG002 - for those that override it
         """Return how many bytes of the values in `box` need not be fetched; reads nothing."""
+        return 0
+
+    def bytes_in_memory(self, box: Box) -> int:  # noqa: ARG002 - for those that override it
+        """Return how many bytes of the values in `box` are in memory, decoded; reads nothing."""
         return 0
 
     def cached_read(self, box: Box) -> Values | None:  # noqa: ARG002 - for those that override it

@@ -108,6 +108,10 @@ class Annotated(Wrapper):
         return self.source.shards if self._chunks is None else None
 
     @property
+    def decodes_chunks(self) -> bool:  # type: ignore[override]
+        return self._chunks is None and self.source.decodes_chunks
+
+    @property
     def token(self) -> str | None:  # type: ignore[override]
         return self.source.token if self._token is None else self._token
 

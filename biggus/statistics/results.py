@@ -23,7 +23,9 @@ class OfCounted(Statistic):
     """Which part of them may be masked; a result of which all are is always masked."""
 
     def proceed(self, partial: Partial) -> Values:
-        count = np.broadcast_to(partial[0], partial[-1].shape)
+        count, shape = partial[0], partial[-1].shape
+        if count.shape != shape:
+            count = np.broadcast_to(count, shape)
         with np.errstate(all="ignore"):
             found = self.values((count, *partial[1:]))
             # Of no axes, ufuncs give scalars.

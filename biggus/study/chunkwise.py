@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from biggus.cache import Cached
-from biggus.cache.parts import longest_along, pasted
 from biggus.indexing.grid import Grid, default_chunks
 from biggus.once import once
 from biggus.sources.base import Source, box_shape
+from biggus.sources.memory_cached import MemoryCached
+from biggus.sources.parts import longest_along, pasted
 from biggus.sources.studying import Study
 from biggus.sources.wrappers import Annotated, Wrapper
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 def innermost(source: Source) -> Source:
     """Return the source within caches and what a user said about it."""
-    while isinstance(source, (Annotated, Cached)):
+    while isinstance(source, (Annotated, Cached, MemoryCached)):
         source = source.source
     return source
 

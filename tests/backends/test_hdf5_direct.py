@@ -16,12 +16,10 @@ pytest.importorskip("hypothesis")
 from hypothesis import given
 from hypothesis import strategies as st
 
-from biggus.backends.hdf5 import kept
 from biggus.backends.hdf5 import source as sources
 from biggus.backends.hdf5.backend import HDF5Source
 from biggus.backends.native import hdf5_lock
 from biggus.codecs import lzf
-from biggus.codecs.pipeline import Pipeline
 from biggus.sources.base import box_shape, read, whole
 
 INDEXES = {
@@ -521,61 +519,3 @@ def test_one_descriptor_of_our_own_beside_the_librarys(tmp_path) -> None:
     assert held() == 2
     del both, source
     assert held() == 0
-
-
-@pytest.fixture
-def decoded(monkeypatch):
-    """Return a list of as many entries as chunks have been decoded."""
-    calls = []
-    decode = Pipeline.decode
-    monkeypatch.setattr(Pipeline, "decode", lambda *args: calls.append(1) or decode(*args))
-    return calls
-
-
-def small_chunks(path, values):
-    with h5py.File(path, "w") as file:
-        file.create_dataset("v", data=values, chunks=(8, 10, 10), compression="gzip")
-    return path
-
-
-def test_small_parts_of_a_chunk_decode_it_once(tmp_path, monkeypatch, decoded):
-    monkeypatch.setattr(kept, "SETTLED_SECONDS", 0)
-    values = np.arange(20 * 25 * 15.0).reshape(20, 25, 15)
-    source = HDF5Source(str(small_chunks(tmp_path / "a.h5", values)), "v")
-    for box in itertools.product(range(16, 20), range(20, 25), range(10, 15)):
-        where = tuple(slice(n, n + 1, 1) for n in box)
-        np.testing.assert_array_equal(source[where], values[where])
-    assert len(decoded) == 1
-    first = source[slice(1, 8, 3), slice(9, 10, 1), slice(0, 9, 2)]
-    np.testing.assert_array_equal(first, values[1:8:3, 9:10, 0:9:2])
-    first[...] = 0  # what was read is the reader's own
-    np.testing.assert_array_equal(
-        source[slice(1, 2, 1), slice(9, 10, 1), slice(0, 9, 1)], values[1:2, 9:10, :9]
-    )
-    assert len(decoded) == 2
-    assert pickle.loads(pickle.dumps(source))[slice(0, 1, 1), slice(0, 1, 1), slice(0, 1, 1)] == 0
-    assert len(decoded) == 3
-
-
-@pytest.mark.parametrize("settled", [0, 2])
-def test_a_chunk_that_changed_is_not_taken_from_memory(tmp_path, monkeypatch, settled):
-    monkeypatch.setattr(kept, "SETTLED_SECONDS", settled)
-    values = np.arange(20 * 25 * 15.0).reshape(20, 25, 15)
-    source = HDF5Source(str(small_chunks(tmp_path / "a.h5", values)), "v")
-    corner = (slice(0, 1, 1),) * 3
-    assert source[corner] == source[corner] == 0
-    small_chunks(tmp_path / "b.h5", values + 7).replace(tmp_path / "a.h5")
-    assert source[corner] == source[corner] == 7
-
-
-def test_points_through_many_files_fill_no_memory(tmp_path, monkeypatch):
-    monkeypatch.setattr(kept, "SETTLED_SECONDS", 0)
-    few = kept.KeptChunks()
-    monkeypatch.setattr("biggus.backends.hdf5.chunked.kept_chunks", few)
-    values = np.arange(20 * 25 * 15.0).reshape(20, 25, 15)
-    paths = [small_chunks(tmp_path / f"{number}.h5", values + number) for number in range(20)]
-    sources = [HDF5Source(str(path), "v") for path in paths]
-    corner = (slice(0, 1, 1),) * 3
-    for _ in range(2):
-        assert [source[corner].item() for source in sources] == list(range(20))
-    assert len(few._chunks) == kept.MOST

@@ -61,6 +61,7 @@ def test_all_but_the_ways_of_reading_is_delegated():
             "revalidate",
             "revalidation_waits",
             "cached_bytes",
+            "bytes_in_memory",
         ),
         "sibling",
     }

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 import numpy as np
 
 from biggus.backends.hdf5.direct import Opening, Storage
-from biggus.backends.hdf5.kept import LARGEST, kept_chunks
 from biggus.backends.hdf5.lookup import Extent, find_one, tables
 from biggus.backends.native import hdf5_lock
 from biggus.backends.pieces import one_line
@@ -22,7 +21,7 @@ from biggus.backends.plain import finer_chunks, is_all
 from biggus.backends.reading import MOST_TOGETHER, read_plain
 from biggus.codecs.scratch import scratch
 from biggus.indexing.grid import Grid
-from biggus.sources.base import box_shape, within
+from biggus.sources.base import box_shape
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,8 +53,6 @@ class Given(NamedTuple):
 
     values: Any
 
-
-_numbers = itertools.count()
 
 Found: TypeAlias = "Extent | Stored | Given"
 
@@ -91,47 +88,19 @@ class ChunkedStorage(Storage):
         self.grid = Grid(shape, storage_chunks)
         self.counts = tuple(axis.count for axis in self.grid.axes)
         self.in_parts = not pipeline.stages and not unlocated
+        self.decodes_chunks = not self.in_parts
         self.chunks = (
             finer_chunks(storage_chunks, shape, dtype.itemsize) if self.in_parts else storage_chunks
         )
         self._at_once = min(_MOST_PARTS, max(1, MOST_TOGETHER // max(1, pipeline.nbytes)))
         self._fill: Any = None
-        self._number = next(_numbers)
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        # Numbers are given by each process for itself.
-        self.__dict__.update(state, _number=next(_numbers))
 
     def read(  # noqa: D102 - as in Storage
         self, box: Box, opening: Opening, out: npt.NDArray[Any] | None = None
     ) -> npt.NDArray[Any]:
         found = np.empty(box_shape(box), self.dtype) if out is None else out
-        chunk = self._around(box)
-        if chunk is None:
-            self._read(box, opening, found)
-            return found
-        values = kept_chunks.find(self._number, opening.signature, chunk)
-        if values is None:
-            values = np.empty(box_shape(chunk), self.dtype)
-            self._read(chunk, opening, values)
-            kept_chunks.keep(self._number, opening.signature, chunk, values)
-        else:
-            opening.check()
-        found[...] = values[within(box, chunk)]
+        self._read(box, opening, found)
         return found
-
-    def _around(self, box: Box) -> Box | None:
-        """Return the chunk, short enough to be kept, of which a box is a small part; or None."""
-        if self.in_parts or self.pipeline.nbytes > LARGEST:
-            return None
-        chunk = []
-        for s, n, length in zip(box, self.storage_chunks, self.shape, strict=True):
-            start = s.start // n * n
-            if s.stop > start + n:
-                return None
-            chunk.append(slice(start, min(start + n, length), 1))
-        small = 2 * math.prod(box_shape(box)) <= math.prod(self.storage_chunks)
-        return tuple(chunk) if small else None
 
     def _read(self, box: Box, opening: Opening, values: npt.NDArray[Any]) -> None:
         parts = self.grid.parts(box)
@@ -268,8 +237,7 @@ class ChunkedStorage(Storage):
         nbytes = self.pipeline.nbytes
         stored = max(MOST_TOGETHER, nbytes + nbytes // 64 + 2**12)
         decoding = self.pipeline.working_bytes(into=self._is_one_chunk(box))
-        kept = nbytes if self._around(box) else 0
-        return result + stored + decoding + kept + MOST_TOGETHER
+        return result + stored + decoding + MOST_TOGETHER
 
     def _is_one_chunk(self, box: Box) -> bool:
         return all(

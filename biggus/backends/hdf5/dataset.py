@@ -39,6 +39,11 @@ class DatasetSource(DirectSource):
         return self._storage
 
     @property
+    def decodes_chunks(self) -> bool:  # type: ignore[override]
+        """Whether chunks are decoded whole, of a dataset that does not grow."""
+        return super().decodes_chunks and not self.swmr
+
+    @property
     def lock(self) -> LibraryLock | None:  # type: ignore[override]
         """The library's, where only the library can read the values."""
         return None if self.direct else hdf5_lock

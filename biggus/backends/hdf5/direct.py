@@ -73,6 +73,12 @@ class DirectSource(Source):
         return self.storage is not None
 
     @property
+    def decodes_chunks(self) -> bool:  # type: ignore[override]  # likewise
+        """Whether chunks are compressed; or nobody but the library reads them, which keeps few."""
+        storage = self.storage
+        return self.chunks is not None if storage is None else storage.decodes_chunks
+
+    @property
     def streams(self) -> bool:  # type: ignore[override]  # it may change with the file
         """Whether the values lie in one piece."""
         storage = self.storage
@@ -126,6 +132,9 @@ class Storage(ABC):
 
     chunks: Chunks | None
     """The natural grid for reading."""
+
+    decodes_chunks = False
+    """Whether a chunk is decoded whole, whatever is wanted of it."""
 
     streams = False
     """Whether values that follow one another lie together, and are read as they are."""

@@ -183,6 +183,12 @@ class DirectReader:
                 else:
                     yield (offset, length), part.inner, out
 
+    @property
+    def decodes_chunks(self) -> bool:
+        """Whether a chunk is decoded whole, whatever is wanted of it."""
+        chunk = self._layout(self.grid.largest).chunk
+        return not (chunk.decoder.plain and chunk.seekable)
+
     def peak_bytes(self, box: Box) -> int:
         """Return the most memory that a read of `box` takes."""
         result = math.prod(box_shape(box)) * self.dtype.itemsize

@@ -49,6 +49,8 @@ class IndirectReader:
         The grid of chunks, or shards.
     """
 
+    decodes_chunks = True
+
     def __init__(
         self,
         store: ZarrStore,

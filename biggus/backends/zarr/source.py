@@ -165,6 +165,11 @@ class ZarrSource(Source):
             self.io_bound = False
             self.chunks = direct.natural_chunks(self.chunks)
 
+    @property
+    def decodes_chunks(self) -> bool:  # type: ignore[override]
+        """Whether chunks lie here, and are encoded; what lies elsewhere is for a cache to keep."""
+        return not self.remote and self._reader.decodes_chunks
+
     def decode_as(self, array: Any) -> None:
         """Decode as a ``zarr.AsyncArray`` of the user's with the same metadata does."""
         if isinstance(self._reader, IndirectReader):

@@ -1,0 +1,164 @@
+"""Little: a few values, which are read and computed without a plan, a thread or a watch.
+
+One read sees one state of its file by itself, and what is computed of several arrays is
+so only where these are in memory: what holds the reads of one evaluation together is not needed.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from biggus import options
+from biggus.engine.result import own
+from biggus.graph import Elementwise, Leaf, Reduce, View, spread, take
+from biggus.indexing.selection import ConstantMap, DimensionMap
+from biggus.planning import is_plain
+from biggus.sources.base import read, whole
+from biggus.statistics import Statistic, partials
+
+if TYPE_CHECKING:
+    from biggus.graph import Node
+    from biggus.graph.step import Step
+    from biggus.indexing.selection import Selection
+    from biggus.sources.base import Box, Source, Values
+
+_FEW = 2**14
+"""Values: to compute so many takes less than to plan it."""
+
+_DEEPEST = 32
+"""Of longer chains of operations the most that is seen is their own time."""
+
+_ALL = slice(None)
+
+
+def little(node: Node) -> Values | None:
+    """Return all of a node, if that is a few values in one box of a source, or in memory.
+
+    Returns
+    -------
+    ndarray or MaskedArray
+        Fresh and writable, in C order; a MaskedArray if the node is masked.
+    None
+        If it is not, or a source has to be waited for; nothing has been read then.
+
+    Raises
+    ------
+    SourceError
+        If the read fails.
+    """
+    current = options.current()
+    if current.deadline is not None or current.retry_changed or current.executor is not None:
+        return None
+    if current.progress is not False:
+        return None
+    if type(node) is Reduce:
+        return _reduced(node)
+    if not 0 < math.prod(node.shape) <= _FEW:
+        return None
+    if node.combined:
+        values = _computed(node, {}, _DEEPEST)
+        return None if values is None else own(node, values, owns_data=node.owns_data)
+    return _one_box(node)
+
+
+def _one_box(node: Node) -> Values | None:
+    """Return what is done to one box of a source."""
+    selection = None
+    base = node
+    if type(base) is View:
+        selection = base.selection
+        base = base.children[0]
+    steps = []
+    while type(base) is Elementwise and len(base.children) == 1:
+        steps.append(base.step)
+        base = base.children[0]
+    if type(base) is not Leaf:
+        return None
+    found = _box(selection, node.shape)
+    return None if found is None else _read(node, base.source, *found, steps)
+
+
+def _read(node: Node, source: Source, box: Box, key: Any, steps: list[Step]) -> Values | None:
+    """Return the values of a box that `key` selects, all steps of a node taken, last first."""
+    if source.masked:
+        return None
+    values = source.cached_read(box)
+    if values is None:
+        if source.io_bound:
+            return None
+        values = read(source, box)
+    if key is not None:
+        values = values[key]
+    while steps:
+        values = steps.pop()(values)
+    return own(node, values, owns_data=source.owns_data)
+
+
+def _box(selection: Selection | None, shape: tuple[int, ...]) -> tuple[Box, Any] | None:
+    """Return the box of a selection without strides, its dims in the order of the axes.
+
+    And what selects its values there: None if they are all that there is.
+    """
+    if selection is None:
+        return whole(shape), None
+    box: list[slice] = []
+    key: list[Any] = []
+    dim = 0
+    for m in selection.maps:
+        if type(m) is ConstantMap:
+            box.append(slice(m.index, m.index + 1, 1))
+            key.append(0)
+        elif type(m) is DimensionMap and m.step == 1 and m.dim == dim:
+            box.append(slice(m.start, m.start + shape[dim], 1))
+            key.append(_ALL)
+            dim += 1
+        else:
+            return None
+    if dim != len(shape):
+        return None
+    return tuple(box), None if dim == len(box) else (*key, ...)
+
+
+def _computed(node: Node, known: dict[int, Values], deeper: int) -> Values | None:
+    """Return all of a node that is computed of a few values in memory, not to be written to."""
+    found = known.get(id(node))
+    if found is not None:
+        return found
+    kind = type(node)
+    if kind is Leaf:
+        source = node.source  # type: ignore[attr-defined] # its kind is known
+        if source.in_memory:
+            found = read(source, whole(node.shape))
+    elif kind is View:
+        base = node.children[0]
+        if type(base) is Leaf or math.prod(base.shape) <= _FEW:
+            values = _computed(base, known, deeper)
+            found = None if values is None else take(node.selection, values)  # type: ignore[attr-defined]
+    elif kind is Elementwise and deeper and math.prod(node.shape) <= _FEW:
+        blocks = []
+        for child in node.children:
+            values = _computed(child, known, deeper - 1)
+            if values is None:
+                return None
+            blocks.append(values)
+        found = spread(node.computed(blocks), node.shape)
+    if found is not None:
+        known[id(node)] = found
+    return found
+
+
+def _reduced(node: Reduce) -> Values | None:
+    """Return what comes of a few values in memory: they are but one block."""
+    operand = node.operand
+    if not 0 < math.prod(operand.shape) <= _FEW:
+        return None
+    values = _computed(operand, {}, _DEEPEST)
+    if values is None:
+        return None
+    origin = (0,) * len(operand.shape)
+    found: Statistic | Values = node.statistic
+    while isinstance(found, Statistic):
+        [partial] = partials((found.aggregator,), values, node.axes, origin, is_plain(operand))
+        found = found.proceed(partial)
+    return own(node, found.reshape(node.shape), owns_data=True)

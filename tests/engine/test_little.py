@@ -1,0 +1,72 @@
+"""A few values: read and computed without a plan, and the same as with one."""
+
+import numpy as np
+import pytest
+
+import biggus
+from biggus.engine.little import little
+from biggus.sources.base import Source
+
+VALUES = np.arange(60.0).reshape(3, 4, 5)
+MASKED = np.ma.masked_where(VALUES % 7 == 0, VALUES)
+
+EXPRESSIONS = {
+    "a part": lambda a: a[1, 1:3],
+    "an element": lambda a: a[1, 2, 3],
+    "all": lambda a: a,
+    "the same values": lambda a: +a,
+    "a cast": lambda a: a.astype("f4"),
+    "a stride": lambda a: a[::2, ::-1],
+    "other axes": lambda a: a.transpose(2, 0, 1)[:, None],
+    "a broadcast": lambda a: a[0] + a[:, :1, :1] * a,
+    "a product with itself": lambda a: a * a,
+    "a mean": lambda a: (a - a[0]).mean(axis=(0, 2)),
+    "a mean of all": lambda a: (a - 1).mean(),
+    "a spread": lambda a: a.std(axis=1, ddof=1, keepdims=True),
+    "an extreme": lambda a: (a * 2).max(axis=0),
+    "nothing": lambda a: a[:0],
+}
+
+
+@pytest.mark.parametrize("expression", EXPRESSIONS.values(), ids=EXPRESSIONS)
+@pytest.mark.parametrize("values", [VALUES, MASKED], ids=["plain", "masked"])
+def test_it_is_what_a_plan_gives(values, expression):
+    found = expression(biggus.ArrayAdapter(values)).masked_array()
+    with biggus.set_options(deadline=1e6):
+        assert little(expression(biggus.ArrayAdapter(values)).node) is None
+        planned = expression(biggus.ArrayAdapter(values)).masked_array()
+    assert found.dtype == planned.dtype
+    assert found.shape == planned.shape
+    np.testing.assert_array_equal(found.mask, planned.mask)
+    np.testing.assert_array_equal(found.filled(-1), planned.filled(-1))
+
+
+@pytest.mark.parametrize("expression", EXPRESSIONS.values(), ids=EXPRESSIONS)
+def test_what_is_read_is_the_readers_own(expression):
+    values = VALUES.copy()
+    found = expression(biggus.ArrayAdapter(values)).ndarray()
+    assert type(found) is np.ndarray
+    assert found.flags.c_contiguous
+    found[...] = -1
+    np.testing.assert_array_equal(values, VALUES)
+
+
+def test_shared_parts_are_computed_once():
+    a = biggus.ArrayAdapter(np.full(3, 0.5))
+    for _ in range(25):
+        a = 3.7 * a * (1 - a)
+    assert np.isfinite(a.ndarray()).all()
+    assert np.isfinite(a.mean().ndarray())
+
+
+def test_what_has_to_be_waited_for_is_not_read_here():
+    class Waiting(Source):
+        shape = (4,)
+        dtype = np.dtype("f8")
+
+        def __getitem__(self, box):
+            raise AssertionError(box)
+
+    array = biggus.ArrayAdapter(Waiting())
+    for each in (array, array[1:2], array + array, array.mean()):
+        assert little(each.node) is None
