@@ -21,7 +21,7 @@ from biggus.engine.running import most_at_once
 from biggus.graph import Combination, Leaf, Node, Read, key_of, pieces_of
 from biggus.indexing.grid import Grid
 from biggus.indexing.selection import Selection
-from biggus.planning import PassPlan, Plan, Schedule, lengths_of, shared_scans_of
+from biggus.planning import PassPlan, Plan, Schedule, shared_scans_of
 from biggus.sources.base import Source, box_shape, holds
 
 if TYPE_CHECKING:
@@ -29,7 +29,15 @@ if TYPE_CHECKING:
 
     from biggus.engine.partial_cache import PartialCache
     from biggus.graph import AlongAxes, Reduce
-    from biggus.planning import Gathering, ReductionBlock, SharedScan, Task, Wanted
+    from biggus.planning import (
+        Gathering,
+        Rechunking,
+        ReductionBlock,
+        Rewriting,
+        SharedScan,
+        Task,
+        Wanted,
+    )
     from biggus.sources.base import Box, Chunks, Values
 
 
@@ -74,11 +82,11 @@ class _Checked(Passes["Reduce | AlongAxes"]):
             scan.at_once(1)
         return []
 
-    def open(self, gathering: Gathering, number: int, held: bool) -> None:
+    def open(self, rechunking: Rechunking, number: int, held: bool) -> None:
         pass
 
-    def gather(self, gathering: Gathering, number: int) -> None:  # noqa: ARG002
-        gathering.scan(_Scratch(gathering), self.memory).at_once(1)
+    def empty(self, rechunking: Gathering | Rewriting, number: int) -> None:  # noqa: ARG002
+        rechunking.scan(_Scratch(rechunking), self.memory).at_once(1)
 
 
 class _Estimate(_Checked):
@@ -103,13 +111,13 @@ class _Estimate(_Checked):
                 further.append(wanted)
         return further
 
-    def open(self, gathering: Gathering, number: int, held: bool) -> None:  # noqa: ARG002
-        self._written += gathering.nbytes
+    def open(self, rechunking: Rechunking, number: int, held: bool) -> None:  # noqa: ARG002
+        self._written += rechunking.nbytes
 
-    def gather(self, gathering: Gathering, number: int) -> None:  # noqa: ARG002
+    def empty(self, rechunking: Gathering | Rewriting, number: int) -> None:  # noqa: ARG002
         self._written = 0
         with options.set_options(executor=None):
-            self.found.append(_estimated([gathering.scan(_Scratch(gathering), self.memory)]))
+            self.found.append(_estimated([rechunking.scan(_Scratch(rechunking), self.memory)]))
 
 
 class _Unread(Source):
@@ -135,8 +143,8 @@ class _Scratch(_Unread):
     in_memory = False
     derived = True
 
-    def __init__(self, gathering: Gathering) -> None:
-        super().__init__(gathering.node, lengths_of(gathering.bands))
+    def __init__(self, rechunking: Rechunking) -> None:
+        super().__init__(rechunking.node, rechunking.chunks)
 
 
 def _estimated(scans: Sequence[SharedScan]) -> PassPlan:

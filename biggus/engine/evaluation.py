@@ -25,7 +25,7 @@ from biggus.errors import OfflineError
 from biggus.graph import AlongAxes, Elementwise, Gufunc, Leaf, Reduce, View
 from biggus.indexing.reduction_blocks import BLOCK
 from biggus.indexing.selection import Selection
-from biggus.planning import Gatherings, is_in_memory, shared_scans_of
+from biggus.planning import Gathering, Gatherings, is_in_memory, shared_scans_of
 from biggus.sources.base import whole
 from biggus.statistics import partials
 from biggus.threads import interruptible
@@ -37,12 +37,13 @@ if TYPE_CHECKING:
     from biggus.engine.writing import Writer
     from biggus.graph import Node
     from biggus.planning import (
-        Gathering,
         Group,
         Output,
         Part,
+        Rechunking,
         Reduction,
         ReductionBlock,
+        Rewriting,
         SharedScan,
         Task,
         Wanted,
@@ -133,7 +134,8 @@ class _Evaluation(Passes["Result | Spilled"]):
 
     def checked_run(self) -> None:
         """Compute all; what cannot fit into memory, in whichever pass, is said before reading."""
-        if any(_stages(node) > 1 or self.gatherings(node) for node in self.nodes):
+        writing = any(grid is not None for grid in self._grids)
+        if writing or any(_stages(node) > 1 or self.gatherings(node) for node in self.nodes):
             check(self.nodes, self._grids)
         self.run()
 
@@ -158,17 +160,21 @@ class _Evaluation(Passes["Result | Spilled"]):
         source = IntermediateSource(target.values(), grid)
         return Leaf(source, source.shape, source.dtype)
 
-    def open(self, gathering: Gathering, number: int, held: bool) -> None:
-        self._scratches[number] = Scratch(gathering, held)
+    def open(self, rechunking: Rechunking, number: int, held: bool) -> None:
+        self._scratches[number] = Scratch(rechunking, held)
 
-    def gather(self, gathering: Gathering, number: int) -> None:
-        scan = gathering.scan(self._scratches.pop(number), self.memory)
+    def empty(self, rechunking: Gathering | Rewriting, number: int) -> None:
+        scan = rechunking.scan(self._scratches.pop(number), self.memory)
+        writer: Any = None
+        if isinstance(rechunking, Gathering):
+            writer = self.targets[id(rechunking.along)]
+        else:
+            writer = self._writers[rechunking.output.number]
         with (
             progress.reporting(options.current().progress, scan.nbytes) as advance,
             options.set_options(executor=None),  # nobody else can open a scratch
         ):
-            taker = _Taker(scan.lead, [], [self.targets[id(gathering.along)]], advance)
-            _run(scan, [taker])
+            _run(scan, [_Taker(scan.lead, [], [writer], advance)])
 
     def reached(self, number: int, target: Result | Spilled) -> bool:
         if self._writers[number] is not None or isinstance(target, Spilled):

@@ -14,11 +14,13 @@ from biggus import options
 from biggus.graph import AlongAxes, ordered
 from biggus.planning import (
     CommonSubexpressions,
+    Gathering,
     Gatherings,
     Output,
     Reduction,
     Wanted,
     held_bytes,
+    placed,
     pushdown,
     reductions_of,
     reductions_over,
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from biggus.graph import Node, Reduce
-    from biggus.planning import Gathering
+    from biggus.planning import Rechunking, Rewriting
     from biggus.sources.base import Chunks
 
 Target = TypeVar("Target")
@@ -85,12 +87,12 @@ class Passes(ABC, Generic[Target]):
         """Make a pass; return the statistics that need another over the same data."""
 
     @abstractmethod
-    def open(self, gathering: Gathering, number: int, held: bool) -> None:
+    def open(self, rechunking: Rechunking, number: int, held: bool) -> None:
         """Make the scratch which the values of the output of that number go to."""
 
     @abstractmethod
-    def gather(self, gathering: Gathering, number: int) -> None:
-        """Compute a function along axes of the values in a scratch, and let go of that."""
+    def empty(self, rechunking: Gathering | Rewriting, number: int) -> None:
+        """Compute what is wanted of the values in a scratch, and let go of that."""
 
     def reached(self, number: int, target: Target) -> bool:  # noqa: ARG002
         """Take the values of a reduction that was itself asked for; tell whether that is all."""
@@ -101,14 +103,23 @@ class Passes(ABC, Generic[Target]):
         waiting = dict(enumerate(self.nodes))
         further: list[Wanted] = []
         while waiting or further:
-            gatherings = self.gatherings.ready(waiting.values())
+            rechunkings: list[Gathering | Rewriting] = []
+            rechunkings += self.gatherings.ready(waiting.values())
             ready = [number for number, node in waiting.items() if self._is_ready(node)]
             wanted = [*further, *self._wanted(waiting.values())]
-            outputs = [Output(waiting[number], number, self._grids[number]) for number in ready]
-            outputs += self._opened(gatherings)
+            outputs: list[Output] = []
+            for number in ready:
+                output = Output(waiting[number], number, self._grids[number])
+                found = placed(output, self.allowed)
+                if isinstance(found, Output):
+                    outputs.append(found)
+                else:
+                    rechunkings.append(found)
+            # What else there is may need all the memory.
+            outputs += self._opened(rechunkings, alone=not (wanted or outputs))
             further = self.make(_stage(wanted, outputs))
-            for number, gathering in enumerate(gatherings, len(self.nodes)):
-                self.gather(gathering, number)
+            for number, rechunking in enumerate(rechunkings, len(self.nodes)):
+                self.empty(rechunking, number)
             self.memory = self.allowed
             for number in ready:
                 del waiting[number]
@@ -120,15 +131,16 @@ class Passes(ABC, Generic[Target]):
         """Tell whether a node waits for no other to be computed."""
         return not (node.needs_reduction or self.gatherings(node))
 
-    def _opened(self, gatherings: Sequence[Gathering]) -> list[Output]:
+    def _opened(self, rechunkings: Sequence[Gathering | Rewriting], alone: bool) -> list[Output]:
         """Make a scratch for each; return what puts the values there."""
-        held = held_bytes(gatherings, self.allowed)
+        held = held_bytes(rechunkings, self.allowed) if alone else 0
         self.memory = self.allowed - held
         found = []
-        for number, gathering in enumerate(gatherings, len(self.nodes)):
-            self.targets[id(gathering.along)] = self.target(gathering.along)
-            self.open(gathering, number, held > 0)
-            found.append(Output(gathering.node, number, None))
+        for number, each in enumerate(rechunkings, len(self.nodes)):
+            if isinstance(each, Gathering):
+                self.targets[id(each.along)] = self.target(each.along)
+            self.open(each, number, held > 0)
+            found.append(Output(each.node, number, None))
         return found
 
     def _wanted(self, nodes: Iterable[Node]) -> list[Wanted]:

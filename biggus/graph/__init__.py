@@ -15,7 +15,7 @@ from biggus.graph.pieces import Combination, Part, Piece, Read, pieces_of, sprea
 from biggus.graph.reduce import Reduce
 from biggus.graph.step import Cast, Field, Filled, Maskable, Step, completed
 from biggus.graph.telling import Told, Unknown, text_of
-from biggus.graph.view import CutOut, View, select
+from biggus.graph.view import CutOut, Rechunked, View, rechunked, select
 from biggus.graph.walk import Walk, answers, key_of, ordered, rebuilt
 
 __all__ = [
@@ -38,6 +38,7 @@ __all__ = [
     "Part",
     "Piece",
     "Read",
+    "Rechunked",
     "Reduce",
     "Step",
     "Told",
@@ -52,6 +53,7 @@ __all__ = [
     "packed",
     "pieces_of",
     "rebuilt",
+    "rechunked",
     "select",
     "spread",
     "take",

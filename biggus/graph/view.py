@@ -128,9 +128,37 @@ class View(Node):
 
 def select(node: Node, selection: Selection) -> Node:
     """Return a view of `node`; of its base, if it is a view itself."""
-    if type(node) is View:
+    if isinstance(node, View):
         return View(node.base, node.selection.compose(selection))
     return View(node, selection)
+
+
+class Rechunked(View):
+    """A view of which it is said how it is to be cut where it is saved.
+
+    How it is read and computed is planned by what it is a view of.
+    """
+
+    __slots__ = ("chunks",)
+
+    def __init__(self, base: Node, selection: Selection, chunks: Chunks) -> None:
+        super().__init__(base, selection)
+        self.chunks = chunks
+
+    @property
+    def plain(self) -> Node:
+        """The same, cut as it is stored."""
+        return View(self.base, self.selection)
+
+    def cut(self) -> Chunks:
+        return self.chunks
+
+
+def rechunked(node: Node, chunks: Chunks) -> Node:
+    """Return the same values, to be cut otherwise where they are saved."""
+    view = select(node, Selection.identity(node.shape))
+    assert isinstance(view, View)
+    return Rechunked(view.base, view.selection, chunks)
 
 
 class CutOut(Walk[Node]):

@@ -18,7 +18,14 @@ from biggus.planning.jobs import (
     reductions_over,
 )
 from biggus.planning.pruning import pruned
-from biggus.planning.rechunking import Gathering, Gatherings, Rechunking, held_bytes
+from biggus.planning.rechunking import (
+    Gathering,
+    Gatherings,
+    Rechunking,
+    Rewriting,
+    held_bytes,
+    placed,
+)
 from biggus.planning.reduction_tree import ReductionTree, Run
 from biggus.planning.report import PassPlan, Plan
 from biggus.planning.rewriting import (
@@ -51,6 +58,7 @@ __all__ = [
     "Reduction",
     "ReductionBlock",
     "ReductionTree",
+    "Rewriting",
     "Run",
     "Schedule",
     "Shared",
@@ -65,6 +73,7 @@ __all__ = [
     "is_plain",
     "lengths_of",
     "piece_bytes",
+    "placed",
     "positions_of",
     "pruned",
     "pushdown",

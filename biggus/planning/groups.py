@@ -284,6 +284,14 @@ class Group:
             if self.peak <= self.memory // 2 or not self._halved():
                 return
 
+    def _half(self, axis: int, length: int) -> int:
+        """Return about half of a length of an axis: whole chunks, where there are several."""
+        half = -(-length // 2)
+        grids = [output.node.grid for output in self.outputs]
+        chunks = [grid[axis] for grid in grids if grid is not None]
+        step = math.lcm(*[n for n in chunks if isinstance(n, int)])
+        return half if half <= step else half // step * step
+
     def _halved(self) -> bool:
         lengths: Chunks = tuple([max(1, longest_of(edges)) for edges in self.task_blocks.axes])
         longest = next((axis for axis, n in enumerate(lengths) if n != 1), None)
@@ -291,7 +299,7 @@ class Group:
             return False
         before = self.task_blocks
         halves = list(lengths)
-        halves[longest] = -(-lengths[longest] // 2)  # type: ignore[operator]
+        halves[longest] = self._half(longest, longest_of(before.axes[longest]))
         self.task_blocks = Grid(self.shape, halves)
         if self._peak() >= self.peak:
             self.task_blocks = before

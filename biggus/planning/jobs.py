@@ -135,18 +135,18 @@ class Output:
     def __init__(self, node: Node, number: int, grid: Chunks | None) -> None:
         self.node = node
         self.number = number
-        self._grid = grid
+        self.grid = grid
 
     @property
     def aligned(self) -> bool:
         """Whether it matters where blocks begin and end."""
-        return self._grid is not None
+        return self.grid is not None
 
     @property
     def lengths(self) -> Chunks:
         """For each axis the length, or the lengths, of the blocks that are handed over."""
         shape = self.node.shape
-        grid = self._grid or self.node.grid
+        grid = self.grid or self.node.grid
         return lengths_of(reduction_blocks(shape, grid))
 
 

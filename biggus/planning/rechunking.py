@@ -11,9 +11,11 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from biggus.graph import AlongAxes, Leaf, Walk, ordered
 from biggus.indexing.grid import Grid
-from biggus.indexing.reduction_blocks import longest_of
+from biggus.indexing.reduction_blocks import joined_grid, longest_of
 from biggus.planning.groups import Group
 from biggus.planning.jobs import Output, lengths_of
 from biggus.planning.rewriting import is_in_memory
@@ -29,6 +31,12 @@ if TYPE_CHECKING:
 BAND = 16
 """A band takes so small a part of the memory: functions such as the median copy it, and several
 are computed at once."""
+
+_OFTEN = 1.25
+"""To read so much more than once is left as it is."""
+
+_ROOM = 3
+"""A block that is read and written at once has no more than this part of the memory."""
 
 _HELD = 2
 """Values that take no more than this part of the memory wait there, and others in a file."""
@@ -92,10 +100,28 @@ class Gathering(Rechunking):
         return SharedScan(Group((), [output], memory, (node.grid, tuple(range(len(node.shape))))))
 
 
+class Rewriting(Rechunking):
+    """An output that goes through a scratch: it is written in other chunks than it is read in."""
+
+    def __init__(self, output: Output, bands: Chunks) -> None:
+        super().__init__(output.node, bands)
+        self.output = output
+
+    def scan(self, source: Source, memory: int) -> SharedScan:
+        """Return what hands each band to the writer of the output."""
+        node = Leaf(source, source.shape, source.dtype)
+        output = Output(node, self.output.number, self.chunks)
+        return SharedScan(Group((), [output], memory, (self.chunks, tuple(range(len(node.shape))))))
+
+
 def held_bytes(rechunkings: Sequence[Rechunking], memory: int) -> int:
-    """Return how many bytes of scratch are to be in memory: all, or none."""
+    """Return how many bytes of scratch are to be in memory: all, if the rest has room, or none."""
     nbytes = sum(each.nbytes for each in rechunkings)
-    return nbytes if nbytes <= memory // _HELD else 0
+    left = memory - nbytes
+    if nbytes > memory // _HELD:
+        return 0
+    groups = [Group((), [Output(each.node, 0, None)], left) for each in rechunkings]
+    return nbytes if all(group.peak <= left for group in groups) else 0
 
 
 class Gatherings(Walk[bool]):
@@ -185,4 +211,68 @@ def _nested(pieces: Lengths, length: int, room: int) -> Lengths:
     for piece in pieces:
         number = max(1, -(-piece // room))
         found += [piece * (n + 1) // number - piece * n // number for n in range(number)]
+    return tuple(found)
+
+
+def placed(output: Output, memory: int) -> Output | Rewriting:
+    """Return how an output comes into the chunks of its target.
+
+    In blocks that hold whole chunks of both what is read and what is written, if they have room;
+    through a scratch, if chunks would be read more often otherwise.
+
+    Parameters
+    ----------
+    output : Output
+    memory : int
+        The bytes that computing may take.
+    """
+    node, grid = output.node, output.grid
+    if grid is None or node.grid is None or 0 in node.shape or is_in_memory(node):
+        return output
+    read = Grid(node.shape, node.grid)
+    if _times_read(read, Grid(node.shape, grid)) <= _OFTEN:
+        return output
+    alone = Group((), [output], memory)
+    if alone.peak <= memory and _times_read(read, alone.task_blocks) <= _OFTEN:
+        return output
+    each = max(1, node.dtype.itemsize + node.masked)
+    joined = joined_grid(node.shape, [node.grid, grid], memory // (_ROOM * each))
+    if joined is not None:
+        together = Output(node, output.number, joined)
+        if Group((), [together], memory).peak <= memory // _HELD:
+            return together
+    if node.dtype.hasobject:
+        return output
+    return Rewriting(output, _unions(node, grid, memory // (_HELD * BAND * each)))
+
+
+def _times_read(read: Grid, blocks: Grid) -> float:
+    """Return how often each chunk is read, if blocks are read one after the other."""
+    times = 1.0
+    for chunks, edges in zip(read.axes, blocks.axes, strict=True):
+        bounds = np.array([edges.bounds(number) for number in range(edges.count)])
+        bounds = bounds[bounds[:, 0] < bounds[:, 1]]
+        first, last = chunks.find_all(bounds[:, 0]), chunks.find_all(bounds[:, 1] - 1)
+        touched = (last - first + 1).sum()
+        times *= float(touched / np.union1d(first, last).size) if edges.count > 1 else 1.0
+    return times
+
+
+def _unions(node: Node, grid: Chunks, most: int) -> Chunks:
+    """Return unions of the chunks of a target that have no more than so many elements.
+
+    They are longer first along the axes along which what is read is long.
+    """
+    assert node.grid is not None
+    lengths = [longest_of(edges) for edges in Grid(node.shape, grid).axes]
+    read = [longest_of(edges) for edges in Grid(node.shape, node.grid).axes]
+    found = list(grid)
+    order = sorted(range(len(lengths)), key=lambda axis: (read[axis] < lengths[axis], -axis))
+    for axis in order:
+        size = grid[axis]
+        times = most // max(1, math.prod(lengths))
+        if isinstance(size, int) and times > 1:
+            longer = min(node.shape[axis], lengths[axis] * times)
+            found[axis] = longer = max(size, longer // size * size)
+            lengths[axis] = min(node.shape[axis], longer)
     return tuple(found)

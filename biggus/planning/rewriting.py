@@ -16,6 +16,7 @@ from biggus.graph import (
     CutOut,
     Leaf,
     Node,
+    Rechunked,
     Reduce,
     View,
     Walk,
@@ -88,6 +89,8 @@ class CommonSubexpressions(Walk[Node]):
     def answer(self, *ask: Any) -> Generator[Any, Node, Node]:
         """Find the first node that is the same, of children that have been found so."""
         [node] = ask
+        if isinstance(node, Rechunked):
+            return (yield node.plain)
         inner = node.inner
         made = (yield from rebuilt(node, inner)) if inner else node
         # Of what is not looked into, only the same one is the same.

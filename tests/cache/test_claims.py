@@ -129,7 +129,7 @@ def test_nobody_waits_for_a_process_that_is_stopped_or_dead(tmp_path, number):
 def test_of_whom_nothing_can_be_told_is_waited_for_a_second(tmp_path, monkeypatch):
     claims = Claims(tmp_path)
     now = [0.0]
-    monkeypatch.setattr(claims, "_owner", lambda key: 0)  # noqa: ARG005
+    monkeypatch.setattr(claims, "_owner", lambda key: 0)
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
     monkeypatch.setattr(time, "sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
     claims.wait(KEY)

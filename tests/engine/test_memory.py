@@ -41,7 +41,7 @@ MEASURED = {
         "parts",
         "save",
     ),
-    "rows*16": ("median0", "percentiles0"),
+    "rows*16": ("median0", "percentiles0", "save_columns"),
     "rows*4": ("mean0", "std1", "argmax0", "median0", "several", "parts", "turned", "save_npy"),
     "columns*4": (
         "std0",

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from averaging import mean_of
+from biggus.sinks.described import described
 
 import biggus
 from biggus.engine.spill import SpilledSource
 from biggus.errors import GoneError, StudyError
 from biggus.pyramids.overview import OverviewSource
-from biggus.sinks.described import described
 from biggus.sources.base import Source
 from biggus.study.bundle import Bundle
 from biggus.testing import ArraySource

@@ -1,0 +1,97 @@
+"""What is saved in other chunks than it is read in: each chunk is read once, and written once."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import biggus
+from biggus.testing import ArraySource, RecordingSource
+
+VALUES = np.random.default_rng(8).normal(0, 100, (60, 90, 120)).astype("f4")
+
+
+class Target:
+    """Keeps what it is given, and how often each chunk of it was written."""
+
+    def __init__(self, shape, dtype, chunks):
+        self.shape, self.dtype, self.chunks = shape, np.dtype(dtype), chunks
+        self.values = np.zeros(shape, dtype)
+        self.writes = np.zeros(shape, int)
+        self.boxes = []
+
+    def __setitem__(self, box, values):
+        for s, n, length in zip(box, self.chunks, self.shape, strict=True):
+            assert s.start % n == 0
+            assert s.stop % n == 0 or s.stop == length
+        self.boxes.append(box)
+        self.values[box] = values
+        self.writes[box] += 1
+
+
+def recorded(values, chunks, io_bound=False):
+    source = RecordingSource(ArraySource(values, chunks, io_bound=io_bound))
+    return source, biggus.ArrayAdapter(source)
+
+
+def times_read(source):
+    times = np.zeros(source.shape, int)
+    for box in source.boxes:
+        times[box] += 1
+    return np.unique(times).tolist()
+
+
+CHUNKS = {
+    "maps to columns": ((1, 90, 120), (60, 9, 12)),
+    "columns to maps": ((60, 5, 7), (1, 90, 120)),
+    "blocks to rows": ((20, 30, 40), (1, 1, 120)),
+    "unlike": ((7, 90, 11), (13, 17, 120)),
+    "months": (((31, 28, 1), 90, (50, 70)), (60, 10, 10)),
+}
+
+
+@pytest.mark.parametrize("io_bound", [False, True])
+@pytest.mark.parametrize("memory", ["1 MB", "8 MB"])
+@pytest.mark.parametrize("name", CHUNKS)
+def test_each_chunk_is_read_and_written_once(name, memory, io_bound):
+    read, written = CHUNKS[name]
+    source, a = recorded(VALUES, read, io_bound)
+    target = Target(VALUES.shape, "f4", written)
+    with biggus.set_options(memory=memory):
+        biggus.save(a, target)
+    np.testing.assert_array_equal(target.values, VALUES)
+    assert times_read(source) == [1]
+    assert (target.writes == 1).all()
+
+
+def test_what_is_turned():
+    source, a = recorded(VALUES, (1, 90, 120))
+    target = Target((120, 90, 60), "f4", (1, 90, 60))
+    with biggus.set_options(memory="1 MB"):
+        biggus.save(a.T, target)
+    np.testing.assert_array_equal(target.values, VALUES.T)
+    assert times_read(source) == [1]
+
+
+def test_what_is_missing(tmp_path):
+    zarr = pytest.importorskip("zarr")
+    values = np.ma.masked_greater(VALUES, 100)
+    source, a = recorded(values, (1, 90, 120))
+    out = zarr.create_array(
+        tmp_path / "a.zarr", shape=a.shape, chunks=(60, 9, 12), dtype="f4", fill_value=-9
+    )
+    with biggus.set_options(memory="1 MB"):
+        biggus.save(a, out)
+    np.testing.assert_array_equal(out[:], values.filled(-9))
+    assert times_read(source) == [1]
+
+
+def test_with_others():
+    source, a = recorded(VALUES, (1, 90, 120))
+    column, anomaly = (Target(VALUES.shape, "f4", (60, 9, 12)) for _ in range(2))
+    mean = np.empty((90, 120), "f4")
+    with biggus.set_options(memory="6 MB"):
+        biggus.save([a, a.max(axis=0), a - a.max(axis=0)], [column, mean, anomaly])
+    np.testing.assert_array_equal(column.values, VALUES)
+    np.testing.assert_array_equal(anomaly.values, VALUES - VALUES.max(axis=0))
+    assert times_read(source) == [2]
