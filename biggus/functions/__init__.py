@@ -4,6 +4,24 @@ Each takes an :class:`~biggus.Array`, or anything that becomes one, and returns 
 that is computed when it is read.
 """
 
-from biggus.functions import axes, elementwise, joining, numpys, statistics
+from biggus.functions import (
+    axes,
+    elementwise,
+    joining,
+    moving,
+    numpys,
+    reshaping,
+    splitting,
+    statistics,
+)
 
-__all__ = ["axes", "elementwise", "joining", "numpys", "statistics"]
+__all__ = [
+    "axes",
+    "elementwise",
+    "joining",
+    "moving",
+    "numpys",
+    "reshaping",
+    "splitting",
+    "statistics",
+]

@@ -32,7 +32,8 @@ def _swapaxes(a: Array, axis1: int, axis2: int) -> Array:
 
 
 @implements(np.moveaxis)
-def _moveaxis(a: Array, source: Any, destination: Any) -> Array:
+def moveaxis(a: Array, source: Any, destination: Any) -> Array:
+    """Move axes to other places, as :func:`numpy.moveaxis`."""
     sources = normal_axes(source, a.ndim, "source")
     places = normal_axes(destination, a.ndim, "destination")
     if len(sources) != len(places):

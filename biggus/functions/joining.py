@@ -9,6 +9,7 @@ import numpy as np
 from biggus.array import Array, implements
 from biggus.construct import LinearMosaic
 from biggus.functions.elementwise import node_or_scalar
+from biggus.functions.reshaping import at_least_1d, at_least_2d, at_least_3d, ravel
 from biggus.sources.normal import normal_axis
 from biggus.statistics.signatures import refuse
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 def concatenate(
     arrays: Iterable[Any],
     /,
-    axis: int = 0,
+    axis: int | None = 0,
     out: None = None,
     *,
     dtype: npt.DTypeLike | None = None,
@@ -36,8 +37,8 @@ def concatenate(
     ----------
     arrays : iterable of Array
         At least one; they have the same shape but for `axis`.
-    axis : int, optional
-        The axis along which they follow one another.
+    axis : int or None, optional
+        The axis along which they follow one another; None: each is raveled first.
     out : None
         For its place in NumPy's signature.
     dtype : dtype, optional
@@ -64,12 +65,9 @@ def concatenate(
     array([0., 0., 1.])
     """
     refuse("concatenate", out=out)
-    if axis is None:
-        raise TypeError(
-            "concatenate with axis=None flattens, which a lazy array does not do: "
-            "call .ndarray() first"
-        )
     made = [node_or_scalar(one) for one in arrays]
+    if axis is None:
+        made, axis = [ravel(one) for one in made], 0
     if dtype is None:
         return LinearMosaic(made, axis)
     return LinearMosaic([one.astype(dtype, casting=casting) for one in made], axis)
@@ -130,20 +128,54 @@ def _joined_after(
     prepare: Callable[[Any], Any], axis_of: Callable[[int], int]
 ) -> Callable[..., Array]:
     def join(tup: Iterable[Any], **keywords: Any) -> Array:
-        made = [prepare(node_or_scalar(one)) for one in tup]
+        made = [prepare(one) for one in tup]
         axis = axis_of(made[0].ndim) if made else 0
         return concatenate(made, axis, **keywords)
 
     return join
 
 
-def _at_least_1d(array: Array) -> Array:
-    return array if array.ndim else array[None]
+def _column(one: Any) -> Any:
+    array = node_or_scalar(one)
+    return array if array.ndim > 1 else at_least_1d(array)[:, None]
 
 
-def _at_least_2d(array: Array) -> Array:
-    return array if array.ndim > 1 else _at_least_1d(array)[None]
+implements(np.vstack)(_joined_after(at_least_2d, lambda _: 0))
+implements(np.hstack)(_joined_after(at_least_1d, lambda ndim: min(1, ndim - 1)))
+implements(np.dstack)(_joined_after(at_least_3d, lambda _: 2))
+implements(np.column_stack)(_joined_after(_column, lambda _: 1))
 
 
-implements(np.vstack)(_joined_after(_at_least_2d, lambda _: 0))
-implements(np.hstack)(_joined_after(_at_least_1d, lambda ndim: min(1, ndim - 1)))
+@implements(np.append)
+def _append(arr: Any, values: Any, axis: int | None = None) -> Array:
+    return concatenate([arr, values], axis)
+
+
+@implements(np.block)
+def _block(arrays: Any) -> Array:
+    depth = _depth(arrays)
+    ndim = max(depth, *[one.ndim for one in _leaves(arrays)])
+    return _blocked(arrays, ndim - depth, ndim)
+
+
+def _depth(arrays: Any) -> int:
+    """Return how deep lists are nested, which is the same everywhere."""
+    if not isinstance(arrays, list):
+        return 0
+    depths = {_depth(one) for one in arrays}
+    if len(depths) != 1:
+        raise ValueError("List depths are mismatched, or a list is empty")
+    return 1 + depths.pop()
+
+
+def _leaves(arrays: Any) -> list[Any]:
+    if isinstance(arrays, list):
+        return [leaf for one in arrays for leaf in _leaves(one)]
+    return [node_or_scalar(arrays)]
+
+
+def _blocked(arrays: Any, axis: int, ndim: int) -> Array:
+    if isinstance(arrays, list):
+        return concatenate([_blocked(one, axis + 1, ndim) for one in arrays], axis)
+    array: Array = node_or_scalar(arrays)
+    return array[(None,) * (ndim - array.ndim) + (...,)]

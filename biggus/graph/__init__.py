@@ -13,6 +13,7 @@ from biggus.graph.mosaic import GridMosaicNode, Mosaic
 from biggus.graph.packing import Packed, packed, unpacked
 from biggus.graph.pieces import Combination, Part, Piece, Read, pieces_of, spread, take
 from biggus.graph.reduce import Reduce
+from biggus.graph.reshape import Reshape
 from biggus.graph.step import Cast, Field, Filled, Maskable, Step, completed
 from biggus.graph.telling import Told, Unknown, text_of
 from biggus.graph.view import CutOut, Rechunked, View, rechunked, select
@@ -40,6 +41,7 @@ __all__ = [
     "Read",
     "Rechunked",
     "Reduce",
+    "Reshape",
     "Step",
     "Told",
     "Unknown",

@@ -1,0 +1,260 @@
+"""NumPy's functions that put the values of an array in other places, or repeat some of them."""
+
+from __future__ import annotations
+
+import math
+import operator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from biggus.array import Array, implements
+from biggus.construct import broadcast_to, zeros
+from biggus.functions.axes import moveaxis
+from biggus.functions.elementwise import node_or_scalar, where
+from biggus.functions.joining import concatenate
+from biggus.functions.reshaping import ravel, reshape
+from biggus.sources.normal import normal_axis
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_BACK = slice(None, None, -1)
+
+
+def along(array: Array, axis: int, key: Any) -> Array:
+    """Return what a key selects along an axis."""
+    return array[(slice(None),) * axis + (key,)]
+
+
+def _along_or_flat(a: Any, axis: int | None) -> tuple[Array, int]:
+    """Return an array and the number of one of its axes: the only one, if none is named."""
+    if axis is None:
+        return ravel(a), 0
+    array: Array = node_or_scalar(a)
+    return array, normal_axis(axis, array.ndim)
+
+
+def _of_an_axis(a: Any, axis: int | None) -> tuple[Any, int | None]:
+    """Take a single value for one along an axis, as some of NumPy's functions do."""
+    return (a, axis) if axis is None or np.ndim(a) else (ravel(a), axis)
+
+
+# Turned and shifted ------------------------------------------------------------------
+
+
+@implements(np.fliplr)
+def _fliplr(m: Any) -> Array:
+    if m.ndim < 2:
+        raise ValueError("Input must be >= 2-d.")
+    return along(m, 1, _BACK)
+
+
+@implements(np.flipud)
+def _flipud(m: Any) -> Array:
+    if m.ndim < 1:
+        raise ValueError("Input must be >= 1-d.")
+    return along(m, 0, _BACK)
+
+
+@implements(np.rot90)
+def _rot90(m: Any, k: int = 1, axes: Sequence[int] = (0, 1)) -> Array:
+    if len(axes) != 2:
+        raise ValueError("len(axes) must be 2.")
+    first, second = [normal_axis(axis, m.ndim) for axis in axes]
+    if first == second:
+        raise ValueError("Axes must be different.")
+    order = list(range(m.ndim))
+    order[first], order[second] = second, first
+    match k % 4:
+        case 1:
+            return along(m, second, _BACK).transpose(order)
+        case 2:
+            return along(along(m, first, _BACK), second, _BACK)
+        case 3:
+            return along(m.transpose(order), second, _BACK)
+        case _:
+            return m[...]  # type: ignore[no-any-return]  # an array, as `m` is
+
+
+@implements(np.rollaxis)
+def _rollaxis(a: Any, axis: int, start: int = 0) -> Array:
+    moved = normal_axis(axis, a.ndim)
+    place = operator.index(start)
+    if not -a.ndim <= place <= a.ndim:
+        raise np.exceptions.AxisError(place, a.ndim + 1, "start")
+    place += a.ndim if place < 0 else 0
+    order = [other for other in range(a.ndim) if other != moved]
+    order.insert(place - (moved < place), moved)
+    return a.transpose(order)  # type: ignore[no-any-return]  # an array, as `a` is
+
+
+@implements(np.matrix_transpose)
+def _matrix_transpose(x: Any, /) -> Array:
+    if x.ndim < 2:
+        raise ValueError(f"Input array must be at least 2-dimensional, but it is {x.ndim}")
+    return x.transpose([*range(x.ndim - 2), x.ndim - 1, x.ndim - 2])  # type: ignore[no-any-return]
+
+
+@implements(np.roll)
+def _roll(a: Any, shift: Any, axis: Any = None) -> Array:
+    array: Array = node_or_scalar(a)
+    if axis is None:
+        return reshape(_roll(ravel(array), shift, 0), array.shape)
+    given = axis if np.iterable(axis) else (axis,)
+    shifts, places = np.broadcast_arrays(shift, [normal_axis(one, array.ndim) for one in given])
+    if shifts.ndim > 1:
+        raise ValueError("'shift' and 'axis' should be scalars or 1D sequences")
+    for by, place in zip(shifts.tolist(), places.tolist(), strict=True):
+        length = array.shape[place]
+        cut = -operator.index(by) % length if length else 0
+        if cut:
+            parts = along(array, place, slice(cut, None)), along(array, place, slice(cut))
+            array = concatenate(parts, place)
+    return array[...]
+
+
+# Repeated ----------------------------------------------------------------------------
+
+
+@implements(np.repeat)
+def _repeat(a: Any, repeats: Any, axis: int | None = None) -> Array:
+    array, place = _along_or_flat(*_of_an_axis(a, axis))
+    return along(array, place, np.repeat(np.arange(array.shape[place]), repeats))
+
+
+@implements(np.tile)
+def _tile(A: Any, reps: Any) -> Array:  # noqa: N803 - NumPy's name
+    array: Array = node_or_scalar(A)
+    times = tuple(reps) if np.iterable(reps) else (reps,)
+    ndim = max(len(times), array.ndim)
+    array = array[(None,) * (ndim - array.ndim) + (...,)]
+    for axis, count in enumerate((1,) * (ndim - len(times)) + times):
+        number = max(0, operator.index(count))
+        array = concatenate([array] * number, axis) if number else along(array, axis, slice(0))
+    return array
+
+
+@implements(np.resize)
+def _resize(a: Any, new_shape: Any) -> Array:
+    array = ravel(a)
+    shape = tuple(new_shape) if np.iterable(new_shape) else (new_shape,)
+    if any(n < 0 for n in shape):
+        raise ValueError("all elements of `new_shape` must be non-negative")
+    size = math.prod(shape)
+    if array.size == 0:
+        return zeros(shape, array.dtype)
+    times, rest = divmod(size, array.size)
+    return reshape(concatenate([*[array] * times, array[:rest]]), shape)
+
+
+# Left out and put between --------------------------------------------------------------
+
+
+@implements(np.compress)
+def _compress(condition: Any, a: Any, axis: int | None = None, out: None = None) -> Array:
+    array, place = _along_or_flat(*_of_an_axis(a, axis))
+    if np.ndim(condition) != 1:
+        raise ValueError("condition must be a 1-d array")
+    _refuse_out("compress", out)
+    return along(array, place, np.flatnonzero(condition))
+
+
+@implements(np.delete)
+def _delete(arr: Any, obj: Any, axis: int | None = None) -> Array:
+    array, place = _along_or_flat(arr, axis)
+    return along(array, place, np.delete(np.arange(array.shape[place]), obj))
+
+
+@implements(np.insert)
+def _insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Array:
+    array, place = _along_or_flat(arr, axis)
+    length = array.shape[place]
+    added: Array = node_or_scalar(values).astype(array.dtype)
+    scalar = np.ndim(obj) == 0 and not isinstance(obj, slice)
+    count = len(np.insert(np.arange(length), obj, -1)) - length
+    if scalar and added.ndim:
+        # NumPy takes the values of one place as they come along the axis.
+        added = moveaxis(added[(None,) * (array.ndim - added.ndim) + (...,)], 0, place)
+        count = added.shape[place]
+    shape = tuple([count if axis == place else n for axis, n in enumerate(array.shape)])
+    added = broadcast_to(added, shape)
+    where = np.repeat(obj, count) if scalar else obj
+    order = np.insert(np.arange(length), where, np.arange(length, length + count))
+    return along(concatenate([array, added], place), place, order)
+
+
+def _refuse_out(name: str, out: Any) -> None:
+    if out is not None:
+        raise TypeError(f"{name} of a lazy array takes no out=: save it, or call .ndarray()")
+
+
+# Diagonals -----------------------------------------------------------------------------
+
+
+@implements(np.diagonal)
+def _diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Array:
+    array: Array = node_or_scalar(a)
+    if array.ndim < 2:
+        raise ValueError("diag requires an array of at least two dimensions")
+    first, second = normal_axis(axis1, array.ndim), normal_axis(axis2, array.ndim)
+    if first == second:
+        raise ValueError("axis1 and axis2 cannot be the same")
+    array = moveaxis(array, (first, second), (-2, -1))
+    rows, columns = array.shape[-2:]
+    start = max(0, -offset), max(0, offset)
+    length = max(0, min(rows - start[0], columns - start[1]))
+    run = np.arange(length)
+    return array[..., run + start[0], run + start[1]]
+
+
+@implements(np.diag)
+def _diag(v: Any, k: int = 0) -> Array:
+    array: Array = node_or_scalar(v)
+    if array.ndim == 1:
+        return _diagflat(array, k)
+    if array.ndim != 2:
+        raise ValueError("Input must be 1- or 2-d.")
+    return _diagonal(array, k)
+
+
+@implements(np.diagflat)
+def _diagflat(v: Any, k: int = 0) -> Array:
+    array = ravel(v)
+    rows = array.size + abs(k)
+    here = np.arange(rows)[:, None] + k == np.arange(rows)
+    start = max(0, -k)
+    line = concatenate([zeros(start, array.dtype), array, zeros(max(0, k), array.dtype)])
+    return where(here, line[:, None], zeros((), array.dtype))
+
+
+@implements(np.tril)
+def _tril(m: Any, k: int = 0) -> Array:
+    array, below = _triangle(m, k)
+    return where(below, array, zeros((), array.dtype))
+
+
+@implements(np.triu)
+def _triu(m: Any, k: int = 0) -> Array:
+    array, below = _triangle(m, k - 1)
+    return where(below, zeros((), array.dtype), array)
+
+
+def _triangle(m: Any, k: int) -> tuple[Array, Any]:
+    """Return an array of two axes at least, and where it is below a diagonal."""
+    array: Array = node_or_scalar(m)
+    if array.ndim == 0:
+        raise TypeError("a triangle is of an array of at least one dimension")
+    if array.ndim == 1:
+        array = broadcast_to(array, (array.size, array.size))
+    rows, columns = array.shape[-2:]
+    numbers = Array.from_node(node_or_scalar(np.arange(rows)).node)
+    return array, numbers[:, None] + k >= np.arange(columns)
+
+
+@implements(np.trace)
+def _trace(
+    a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None, out: None = None
+) -> Array:
+    _refuse_out("trace", out)
+    return _diagonal(a, offset, axis1, axis2).sum(axis=-1, dtype=dtype)

@@ -1,0 +1,247 @@
+"""Reshaping: the same values in C order, under axes of other lengths."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from biggus import options
+from biggus.graph.base import Derived, Node
+from biggus.graph.pieces import Combination, Piece, take
+from biggus.graph.telling import text_of
+from biggus.graph.view import select
+from biggus.indexing.grid import Grid, strides_of
+from biggus.indexing.reduction_blocks import longest_of
+from biggus.indexing.resolve import split_all
+from biggus.indexing.selection import Selection
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from biggus.graph.pieces import Steps
+    from biggus.graph.telling import Told
+    from biggus.indexing.grid import Edges
+    from biggus.sources.base import Chunks, Values
+
+_RUN_BYTES = 2**24
+"""No more is read at once, unless chunks that are wanted whole are larger in memory."""
+
+_COPIES = 16
+"""A run takes no more than so small a part of the memory: several are under way at once."""
+
+
+class _Group(NamedTuple):
+    """Axes that follow one another, and those that hold the same values in the other shape."""
+
+    before: tuple[int, ...]
+    after: tuple[int, ...]
+
+
+class Reshape(Derived):
+    """The values of a node in C order, under axes of other lengths.
+
+    Axes that are the same in both shapes are selected from as ever; of the others whole runs
+    in C order are read.
+
+    Parameters
+    ----------
+    operand : Node
+        Where the values come from.
+    shape : tuple of int
+        As many values, and at least one.
+    """
+
+    __slots__ = ("groups",)
+
+    def __init__(self, operand: Node, shape: tuple[int, ...]) -> None:
+        super().__init__((operand,), shape, operand.dtype, combined=True)
+        self.fill_value = operand.fill_value
+        self.groups = _groups(operand.shape, shape)
+
+    @property
+    def operand(self) -> Node:
+        """Where the values come from."""
+        return self.children[0]
+
+    def rebuild(self, children: tuple[Node, ...]) -> Node:
+        return Reshape(children[0], self.shape)
+
+    @property
+    def signature(self) -> Any:
+        return (Reshape, self.shape)
+
+    def pushdown(self, selection: Selection) -> Node:
+        return select(self, selection)
+
+    def told(self, selection: Selection) -> Iterator[Told]:
+        yield f"reshape {self.shape} {text_of(selection)}"
+        yield self.operand, Selection.identity(self.operand.shape)
+
+    def cut(self) -> Chunks | None:
+        if self.operand.grid is None:
+            return None
+        return self._cut(_RUN_BYTES)
+
+    def _cut(self, nbytes: int) -> Chunks:
+        """Return lengths along each axis that are read at once: of the operand whole chunks."""
+        operand = self.operand
+        grid = Grid(operand.shape, operand.grid or (1,) * len(operand.shape)).axes
+        most = max(1, nbytes // max(1, operand.dtype.itemsize))
+        found: list[int | tuple[int, ...]] = [1] * len(self.shape)
+        for before, after in reversed(self.groups):
+            if (axis := self._same(before, after)) is not None:
+                length = min(longest_of(grid[axis]), most)
+                whole = length == longest_of(grid[axis]) and operand.grid is not None
+                found[after[0]] = operand.grid[axis] if whole else length  # type: ignore[index]
+            else:
+                lengths = [operand.shape[axis] for axis in before]
+                run = min(_row_of_chunks([grid[axis] for axis in before], lengths), most)
+                if operand.grid is None:
+                    run = min(math.prod(lengths), most)
+                sizes = _sizes([self.shape[axis] for axis in after], run)
+                for axis, size in zip(after, sizes, strict=True):
+                    found[axis] = size
+                length = math.prod(sizes)
+            most = max(1, most // max(1, length))
+        return tuple(found)
+
+    def _same(self, before: Sequence[int], after: Sequence[int]) -> int | None:
+        """Return the axis of the operand that a group is, if it is one in both shapes."""
+        return before[0] if len(before) == len(after) == 1 else None
+
+    def parts(
+        self, selection: Selection, out_selection: Selection, steps: Steps = None
+    ) -> Iterator[Piece]:
+        grid = Grid(self.shape, self._cut(min(_RUN_BYTES, options.current().memory // _COPIES)))
+        cuts: list[tuple[int, Edges]] = list(enumerate(grid.axes))
+        for part, part_out in split_all(selection, out_selection, cuts):
+            box, local = part.bounding_box()
+            around: list[slice] = [slice(0, 1, 1)] * len(self.operand.shape)
+            runs, picks = [], []
+            for before, after in self.groups:
+                cover, run, pick = self._covering(before, after, [box[axis] for axis in after])
+                for axis, s in zip(before, cover, strict=True):
+                    around[axis] = s
+                runs.append(run)
+                picks.append(pick)
+            lengths = tuple([len(range(s.start, s.stop, s.step)) for s in box])
+            function = _Laid(self, tuple(runs), tuple(picks), lengths, local)
+            needed = Selection.of_box(tuple(around))
+            yield Combination(function, ((self.operand, needed),), part_out, steps)
+
+    def _covering(
+        self, before: Sequence[int], after: Sequence[int], box: Sequence[slice]
+    ) -> tuple[Sequence[slice], int, Any]:
+        """Return the box of a group of the operand that holds a box, its values, and which."""
+        if self._same(before, after) is not None:
+            [s] = box
+            return box, len(range(s.start, s.stop, s.step)), slice(None)
+        inner = strides_of(tuple([self.shape[axis] for axis in after]))
+        first = sum(s.start * stride for s, stride in zip(box, inner, strict=True))
+        ends = [range(s.start, s.stop, s.step)[-1] for s in box]
+        last = sum(end * stride for end, stride in zip(ends, inner, strict=True))
+        cover, start = _cover(first, last, tuple([self.operand.shape[axis] for axis in before]))
+        places = np.arange(1, dtype=np.intp)
+        for s, stride in zip(box, inner, strict=True):
+            along = np.arange(s.start, s.stop, s.step, dtype=np.intp) * stride
+            places = (places[:, None] + along).reshape(-1)
+        run = math.prod([s.stop - s.start for s in cover])
+        if len(places) == last - first + 1:
+            return cover, run, slice(first - start, last - start + 1)
+        return cover, run, places - start
+
+
+class _Laid:
+    """Puts the runs of a block under the axes of the result."""
+
+    key = None
+
+    def __init__(
+        self,
+        node: Reshape,
+        runs: tuple[int, ...],
+        picks: tuple[Any, ...],
+        lengths: tuple[int, ...],
+        local: Selection,
+    ) -> None:
+        self.runs = runs
+        self.picks = picks
+        self.lengths = lengths
+        self.local = local
+        self.dtype = node.dtype
+        self.masked = node.masked
+        self.fill_value = node.fill_value
+
+    def __call__(self, block: Values) -> Values:
+        values: Any = block.reshape(self.runs)
+        for axis, pick in enumerate(self.picks):
+            values = values[(slice(None),) * axis + (pick,)]
+        return take(self.local, values.reshape(self.lengths))
+
+
+def _groups(before: tuple[int, ...], after: tuple[int, ...]) -> tuple[_Group, ...]:
+    """Return which axes of two shapes hold the same values, in as many groups as there are.
+
+    Examples
+    --------
+    >>> _groups((5, 4, 6), (5, 24))
+    (_Group(before=(0,), after=(0,)), _Group(before=(1, 2), after=(1,)))
+    """
+    found = []
+    i = j = 0
+    while i < len(before) or j < len(after):
+        start = i, j
+        ours = theirs = 1
+        if i < len(before):
+            ours, i = before[i], i + 1
+        if j < len(after):
+            theirs, j = after[j], j + 1
+        while ours != theirs:
+            if ours < theirs:
+                ours, i = ours * before[i], i + 1
+            else:
+                theirs, j = theirs * after[j], j + 1
+        found.append(_Group(tuple(range(start[0], i)), tuple(range(start[1], j))))
+    return tuple(found)
+
+
+def _row_of_chunks(edges: Sequence[Edges], lengths: Sequence[int]) -> int:
+    """Return how many values, in C order, are those of whole chunks side by side."""
+    for place, edge in enumerate(edges):
+        if longest_of(edge) > 1 or place == len(edges) - 1:
+            return longest_of(edge) * math.prod(lengths[place + 1 :])
+    return 1
+
+
+def _sizes(lengths: Sequence[int], run: int) -> list[int]:
+    """Return how much of each axis lies in a run of values in C order.
+
+    Examples
+    --------
+    >>> _sizes([9, 4, 6], 30)
+    [1, 1, 6]
+    >>> _sizes([9, 4, 6], 50)
+    [2, 4, 6]
+    """
+    sizes = [1] * len(lengths)
+    for axis in reversed(range(len(lengths))):
+        sizes[axis] = max(1, min(lengths[axis], run))
+        if sizes[axis] < lengths[axis]:
+            break
+        run //= lengths[axis]
+    return sizes
+
+
+def _cover(first: int, last: int, lengths: tuple[int, ...]) -> tuple[list[slice], int]:
+    """Return the least box, of one run in C order, that holds two places; and where it begins."""
+    low, high = np.unravel_index(first, lengths), np.unravel_index(last, lengths)
+    found = []
+    for axis, (start, stop) in enumerate(zip(low, high, strict=True)):
+        found.append(slice(int(start), int(stop) + 1, 1))
+        if start != stop:
+            found += [slice(0, n, 1) for n in lengths[axis + 1 :]]
+            break
+    strides = strides_of(lengths)
+    return found, sum(s.start * stride for s, stride in zip(found, strides, strict=True))
