@@ -25,6 +25,7 @@ from biggus.construct import (
 from biggus.errors import BiggusError, SourceError
 from biggus.functions.elementwise import clip, isfinite, isinf, isnan, round, where
 from biggus.functions.joining import concatenate, stack
+from biggus.functions.reshaping import ravel, reshape
 from biggus.functions.statistics import (
     all,
     any,
@@ -142,9 +143,11 @@ __all__ = [
     "ptp",
     "quantile",
     "quicklook",
+    "ravel",
     "receipt",
     "record",
     "replay",
+    "reshape",
     "round",
     "save",
     "set_options",

@@ -174,8 +174,7 @@ def test_concatenate(check_same):
         biggus.concatenate([])
     with pytest.raises(ValueError, match="at least one"):
         biggus.stack([])
-    with pytest.raises(TypeError, match="flatten"):
-        np.concatenate([ADAPT(a)], axis=None)
+    check_call(check_same, np.concatenate, [a, b], axis=None)
 
 
 def test_axes(check_same):
@@ -242,14 +241,9 @@ def test_nothing_is_read_before_it_is_asked_for():
 def test_what_is_not_there_says_what_to_do():
     a = ADAPT(UnreadableSource((3, 4), np.dtype("f8")))
     for act in (
-        lambda: np.sort(a),
-        lambda: np.reshape(a, -1),
-        lambda: np.ravel(a),
-        lambda: np.unique(a),
-        lambda: np.cumsum(a),
-        lambda: np.dot(a, a),
-        lambda: np.allclose(a, a),
-        lambda: np.linalg.norm(a),
+        lambda: np.linalg.svd(a),
+        lambda: np.lexsort(a),
+        lambda: np.polyfit(a[0], a[1], 1),
     ):
         with pytest.raises(TypeError, match=r"\.ndarray\(\)"):
             act()

@@ -38,7 +38,7 @@ def reduced_axes(
     if axis is None and keepdims is False and not more and dtype is np.float64:
         return tuple(range(ndim)), False  # of which nothing is to be refused
     # Those that NumPy does not have take axes as its extremes do.
-    function = getattr(np, name, None) or getattr(np.ma, name, np.max)
+    function: Any = getattr(np, name, None) or getattr(np.ma, name, np.max)
     function(np.ones((1,) * ndim, dtype), *more, axis=axis, keepdims=keepdims)
     if axis is None:
         return tuple(range(ndim)), bool(keepdims)
