@@ -246,25 +246,7 @@ class Cache:
         if values.nbytes > self.size_limit:
             logger.info("a chunk of %d bytes is larger than all of %s", values.nbytes, self.path)
             return 0
-        return self._write(CHUNKS, key, encode(values, validator, bytes.fromhex(key)))
-
-    def _write(self, kind: int, key: str, pieces: list[bytes | memoryview]) -> int:
-        """Write an entry of a kind, if there is room; return the bytes on disk, else 0."""
-        reserved = self._index.reserve(key, sum(map(len, pieces)), kind)
-        if not reserved:
-            return 0
-        try:
-            size = self._index.kinds[kind].write(key, pieces)
-        except BaseException as error:
-            self._index.release(reserved)
-            if not isinstance(error, OSError):
-                raise
-            what = ("a chunk", "a description")[kind]
-            self._writing.arose("%s could not be stored in %s: %s", what, self.path, error)
-            return 0
-        self._writing.over()
-        self._index.stored(key, reserved, size, kind)
-        return size
+        return self._index.store(CHUNKS, key, encode(values, validator, bytes.fromhex(key)))
 
     def load_bytes(self, key: str) -> tuple[bytes, bytes] | None:
         """Return the bytes that are kept under `key`, and their validator; None if there are none.
@@ -320,7 +302,7 @@ class Cache:
         except (EntryError, OSError):
             held = None
         if held is None or held.tobytes() != b"".join(pieces):
-            self._write(DESCRIPTIONS, key, pieces)
+            self._index.store(DESCRIPTIONS, key, pieces)
         else:
             self._index.used(key, DESCRIPTIONS)
 

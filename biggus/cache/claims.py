@@ -68,11 +68,15 @@ class Claims:
         self.close()
 
     def close(self) -> None:
-        """Let go of the file, unless something is claimed."""
-        with self._lock:
+        """Let go of the file, unless it is in use: then it is kept."""
+        if not self._lock.acquire(blocking=False):
+            return  # perhaps by this thread, which collects garbage
+        try:
             if self._descriptor is not None and not self._held:
                 os.close(self._descriptor)
                 self._descriptor = None
+        finally:
+            self._lock.release()
 
     @contextlib.contextmanager
     def taken(self, keys: Sequence[str]) -> Iterator[list[str]]:

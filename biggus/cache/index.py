@@ -1,48 +1,42 @@
-"""The index: room for what is written, what was used, and what goes for it.
+"""The index: what the caches of a folder in one process know of it, and store in it.
 
-Room is granted before anything is written, some chunks' worth at a time, so that what lies
-on the disk is never more than what is recorded and what is granted.  What was stored
-and used is noted in memory and brought into the `Ledger` with the next
-grant.  Whoever finds the ledger in use goes on without it, for a while that
-becomes longer: what would have to be stored is not, what was used is noted later.
+What can be stored at once is.  Where the ledger is in use for longer than a reader should
+wait, a thread stores it later.
 """
 
 from __future__ import annotations
 
 import contextlib
-import logging
-import threading
 import time
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from biggus.cache.admission import Admission
-from biggus.cache.files import UNFINISHED_SECONDS, Files, make_private
-from biggus.cache.ledger import GONE, SHARDS, BusyError, DamagedError, Ledger, LedgerError
-from biggus.cache.notes import MOST, Notes
-from biggus.cache.room import CHUNKS, DESCRIPTIONS, Room, make_room, seen_most
-from biggus.cache.sweep import Sweeper
-from biggus.cache.trouble import INDEXING, trouble
-from biggus.cache.writers import Writer
+from biggus.cache.account import Account, make_cache_folder
+from biggus.cache.files import UNFINISHED_SECONDS
+from biggus.cache.later import Later, Waiting
+from biggus.cache.ledger import GONE, SHARDS, BusyError, DamagedError, LedgerError
+from biggus.cache.notes import MOST
+from biggus.cache.room import CHUNKS, DESCRIPTIONS
+from biggus.cache.trouble import WRITING, trouble
 from biggus.errors import CacheError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
-
-logger = logging.getLogger("biggus.cache")
 
 T = TypeVar("T")
 
 _LAG_SECONDS = 10.0
-_WAIT_SECONDS = 0.1
+_WAIT_SECONDS = 0.02
 _CLOSING_SECONDS = 0.25
+_DRAINING_SECONDS = 5.0
 _PATIENCE_SECONDS = 5.0
-_PAUSES = 0.0025, 1.0
+_RETRY_SECONDS = 0.0025
 _SWEEP_SECONDS = 0.005
-_SWEEP_SHARE = 20
+_AHEAD = 4
+"""Room is made anew when so manieth a part of what was granted is left."""
 
 
-class Index:
+class Index(Account):
     """What the caches of a folder in this process know of it together.
 
     Parameters
@@ -56,8 +50,6 @@ class Index:
 
     Attributes
     ----------
-    kinds : tuple of Files
-        Where its chunks lie, and its descriptions.
     writable : bool
         Whether anything is stored here; else nothing is noted either.
     holders : set
@@ -67,44 +59,12 @@ class Index:
     def __init__(self, folder: Path, size_limit: int, *, admitting: bool = True) -> None:
         self.writable = True
         self.holders: set[object] = set()
-        self.folder = folder
-        self.kinds = Files(folder / "entries"), Files(folder / "descriptions")
-        self.size_limit = size_limit
-        self._admitting = admitting
-        self._trouble = trouble(folder, INDEXING)
-        self._ledger = Ledger(folder, self.kinds)
-        self._reset()
-
-    def forked(self) -> Any:
-        """Begin anew in a child; return the parent's connection, which must not be closed.
-
-        Closing it here would release the parent's locks.
-        """
-        connection = self._ledger.abandon()
-        self._writer.forget()
-        self._reset()
-        return connection
+        self._writing = trouble(folder, WRITING)
+        super().__init__(folder, size_limit, admitting=admitting)
 
     def _reset(self) -> None:
-        self._writer = Writer(self.folder / "writers")
-        for files in self.kinds:
-            files.writer = self._writer.name
-        self._sweeper = Sweeper(self._ledger, self.folder / "writers")
-        self._lock = threading.Lock()
-        self._busy = threading.Lock()
-        self._notes = Notes(self.size_limit)
-        # What was granted and is not recorded yet: free, or spent.
-        self._free = self._spent = 0
-        self._settled = time.monotonic()
-        self._quiet_until = self._sweep_at = 0.0
-        self._starved = False
-        self._pause = _PAUSES[0]
-        self._failing_since: float | None = None
-        self._admission = Admission() if self._admitting else None
-        self._looked = self._parting = False
-        self._clock = 0
-
-    # ---- what is noted ----
+        super()._reset()
+        self._later = Later(self)
 
     def used(self, key: str, kind: int = CHUNKS) -> None:
         """Note that the entry of `key` was used now."""
@@ -117,19 +77,78 @@ class Index:
         if due:
             self._settle_now(0, wait=0.0)
 
-    def reserve(self, key: str, size: int, kind: int = CHUNKS) -> int:
-        """Return `size`, as the bytes on disk that may now be written; 0 if they may not."""
-        size = self.kinds[kind].on_disk(size)
+    def store(self, kind: int, key: str, pieces: list[bytes | memoryview]) -> int:
+        """Store an entry, if there is room; return its bytes on disk, 0 if it is not stored.
+
+        It may be stored later.
+        """
+        size = self.kinds[kind].on_disk(sum(map(len, pieces)))
         if not self.writable or size > self.size_limit:
             return 0
         seen = self._returned(key) if kind == CHUNKS else None
-        if self._spend(size):
-            return size
-        if seen is not None and not self._admits(seen):
-            self._pass_by(key, size)
+        if not self._spend(size):
+            if seen is not None and not self._admits(seen):
+                self._pass_by(key, size)
+                return 0
+            # Where others wait for room already, it is not looked for once more.
+            if self._later.waits() or not self._granted(size):
+                late = not self._is_hopeless() and self._later.put(kind, key, pieces)
+                return size if late else 0
+        self._look_ahead(size)
+        return self._write(kind, key, pieces, size)
+
+    def _granted(self, size: int) -> bool:
+        return self._settle_now(size, _WAIT_SECONDS) and self._spend(size)
+
+    def _is_hopeless(self) -> bool:
+        """Tell whether there would be no room even if all went."""
+        return self._failing_since is None and self._last is not None and self._last.never
+
+    def store_late(self, one: Waiting) -> bool:
+        """Store what waits; tell whether it need not wait any longer."""
+        size = self.kinds[one.kind].on_disk(len(one.data))
+        if not self._spend(size) and not self._granted(size):
+            return self._is_hopeless()
+        self._write(one.kind, one.key, [one.data], size)
+        return True
+
+    def _look_ahead(self, size: int) -> None:
+        if self._runs_low(size):
+            self._later.want(size)
+
+    def _runs_low(self, size: int) -> bool:
+        """Tell whether something will have to go soon for entries of a size."""
+        last = self._last
+        return (
+            last is not None
+            and last.full
+            and last.granted >= 2 * _AHEAD * size
+            and last.granted > _AHEAD * self._free
+        )
+
+    def make_room_ahead(self, size: int) -> None:
+        """Have room made for more entries of a size, if there is little."""
+        if self._runs_low(size):
+            self._settle_now(size, _WAIT_SECONDS, ahead=True)
+
+    def _write(
+        self, kind: int, key: str, pieces: Sequence[bytes | memoryview], reserved: int
+    ) -> int:
+        try:
+            size = self.kinds[kind].write(key, pieces)
+        except BaseException as error:
+            self._release(reserved)
+            if not isinstance(error, OSError):
+                raise
+            what = ("a chunk", "a description")[kind]
+            self._writing.arose("%s could not be stored in %s: %s", what, self.folder, error)
             return 0
-        self._settle_now(size, _WAIT_SECONDS)
-        return size if self._spend(size) else 0
+        self._writing.over()
+        with self._lock:
+            before = self._notes.store((kind, key), size)
+            self._spent += size - reserved - before
+            self._free += before
+        return size
 
     def _returned(self, key: str) -> int | None:
         with self._lock:
@@ -155,136 +174,17 @@ class Index:
     def _due(self) -> bool:
         return len(self._notes) >= MOST or time.monotonic() - self._settled > _LAG_SECONDS
 
-    def _spend(self, size: int) -> bool:
-        with self._lock:
-            if self._free < size:
-                return False
-            self._free -= size
-            self._spent += size
-            return True
-
-    def release(self, reserved: int) -> None:
-        """Note that what was reserved is not written."""
-        with self._lock:
-            self._free += reserved
-            self._spent -= reserved
-
-    def stored(self, key: str, reserved: int, size: int, kind: int = CHUNKS) -> None:
-        """Note that an entry was stored now, for which room was reserved."""
-        one = kind, key
-        with self._lock:
-            before = self._notes.store(one, size)
-            self._spent += size - reserved - before
-            self._free += before
-
-    # ---- the ledger ----
-
-    def _settle_now(self, need: int, wait: float) -> None:
-        """Settle, unless another thread does so for longer than `wait`, or it failed just now."""
-        if time.monotonic() < self._quiet_until or not self._busy.acquire(timeout=wait):
-            return
-        try:
-            # Another thread may have done so meanwhile.
-            if not need or self._free < need:
-                self._settle(need)
-        finally:
-            self._busy.release()
-
-    def _settle(self, need: int) -> bool:
-        """Bring what is noted into the ledger, and be granted room; tell whether that was done.
-
-        Never raises for the sake of the index: what goes wrong is logged.
-        """
-        try:
-            self._settle_with(need)
-        except LedgerError as error:
-            if isinstance(error, DamagedError):
-                self._trouble.arose("the cache index in %s is made anew: %s", self.folder, error)
-                self._ledger.remove()
-            self._failed(error)
-            return False
-        self._pause, self._quiet_until, self._failing_since = _PAUSES[0], 0.0, None
-        self._trouble.over()
-        return True
-
-    def _failed(self, error: LedgerError) -> None:
-        now = time.monotonic()
-        since = self._failing_since = self._failing_since or now
-        self._pause = min(2 * self._pause, _PAUSES[1])
-        self._quiet_until = now + self._pause
-        if not isinstance(error, BusyError | DamagedError) or now - since > _PATIENCE_SECONDS:
-            self._trouble.arose(
-                "the cache index could not be updated, and nothing is stored: %s", error
-            )
-        with self._lock:
-            self._notes.shorten()
-
-    def _settle_with(self, need: int) -> None:
-        with self._lock:
-            noted = self._notes.first()
-            recorded = sum(size or 0 for size in noted.values())
-        ledger, name = self._ledger, self._writer.name
-        _make(self.folder)
-        try:
-            self._writer.begin()
-        except OSError as error:
-            raise LedgerError(f"{self.folder}: {error.strerror or error}") from error
-        with ledger.transaction():
-            changes = [(kind, key, size) for (kind, key), size in noted.items()]
-            clock = ledger.record(changes)
-            self._sweep_if_due(need)
-            with self._lock:
-                held = self._free + self._spent - recorded
-            if self._parting and self._admission is not None:
-                ledger.see(self._admission.latest(seen_most(ledger)))
-            known = self._sweeper.swept()
-            room = make_room(ledger, name, self.size_limit, held, need, known=known)
-            self._starved = room.scarce
-            # As long as the files are there, so is what was granted for them.
-            ledger.grant(name, held + max(room.granted, room.pending))
-            seen = self._look_back(room) if self._admission else []
-        for files, gone in zip(self.kinds, room.gone, strict=True):
-            for key, _, _ in gone:
-                files.remove(key)
-        with self._lock:
-            self._clock = clock
-            if self._admission is not None:
-                self._admission.note(seen)
-                self._admission.note((key, used) for key, _, used in room.gone[CHUNKS])
-            self._spent -= self._notes.told(noted)
-            self._free += room.granted
-            self._settled = time.monotonic()
-        if any(room.gone):
-            evicted = sum(map(len, room.gone))
-            logger.info("evicted %d entries: the cache is at its size limit", evicted)
-
-    def _look_back(self, room: Room) -> list[tuple[str, int]]:
-        """Find out what goes next; return what is kept of keys that are not there, at first."""
-        admission = self._admission
-        assert admission is not None
-        first = room.full and admission.oldest is None and not self._looked
-        admission.oldest = self._ledger.oldest(CHUNKS) if room.full else None
-        self._looked |= first
-        return self._ledger.seen() if first else []
-
-    def _sweep_if_due(self, need: int) -> None:
-        """Sweep a little: at once if room is waited for, else for a small share of the time."""
-        now = time.monotonic()
-        if now >= self._sweep_at or (
-            need and (self._starved or not self._sweeper.swept() or self._sweeper.awaited())
-        ):
-            self._sweeper.sweep(_SWEEP_SECONDS)
-            end = time.monotonic()
-            self._sweep_at = end + _SWEEP_SHARE * (end - now)
-
     def flush(self) -> None:
         """Bring what is noted into the ledger, and give back room that is not needed.
 
         Waits for nobody for long: what cannot be told is found by whoever sweeps the folder.
         """
+        self._later.drain(_CLOSING_SECONDS)
+        if self._failing_since is None:
+            self._later.drain(_DRAINING_SECONDS)
         until = time.monotonic() + _CLOSING_SECONDS
         while not self._flush_once() and time.monotonic() < until:
-            time.sleep(_PAUSES[0])
+            time.sleep(_RETRY_SECONDS)
 
     def _flush_once(self) -> bool:
         if not self._busy.acquire(timeout=_CLOSING_SECONDS):
@@ -351,6 +251,7 @@ class Index:
         """
         if not self.writable:
             raise CacheError(f"{self.folder} cannot be written")
+        self._later.clear()
         with self._lock:
             dropped = self._notes.clear()
             self._free += dropped
@@ -368,7 +269,7 @@ class Index:
         with self._busy:
             while True:
                 try:
-                    _make(self.folder)
+                    make_cache_folder(self.folder)
                     with self._ledger.transaction():
                         return action()
                 except (BusyError, DamagedError) as error:
@@ -376,11 +277,4 @@ class Index:
                         raise
                     if isinstance(error, DamagedError):
                         self._ledger.remove()
-                time.sleep(_PAUSES[0])
-
-
-def _make(folder: Path) -> None:
-    try:
-        make_private(folder)
-    except OSError as error:
-        raise LedgerError(f"{folder}: {error.strerror or error}") from error
+                time.sleep(_RETRY_SECONDS)

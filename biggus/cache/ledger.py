@@ -27,7 +27,7 @@ NAME = "index.db"
 FORMAT = 2
 """The format version of the folder: 1 had an index of diskcache's."""
 
-BUSY_SECONDS = 0.05
+BUSY_SECONDS = 0.02
 EVICTED_AT_ONCE = 256
 KINDS = 2
 GONE = 2

@@ -31,6 +31,8 @@ class Room(NamedTuple):
         Bytes that take up room until then.
     gone : tuple of list
         What was evicted of each kind: the key of each, its bytes, and when it was used.
+    never : bool
+        Whether there would be too little even if all went.
     scarce : bool
         Whether there is less than was needed though all that could be evicted was.
     full : bool
@@ -40,6 +42,7 @@ class Room(NamedTuple):
     granted: int
     pending: int
     gone: tuple[list[tuple[str, int, int]], ...]
+    never: bool
     scarce: bool
     full: bool
 
@@ -70,8 +73,9 @@ def make_room(
     _, described = ledger.counted(DESCRIPTIONS)
     descriptions = ledger.evict(DESCRIPTIONS, described - size_limit // _DESCRIPTIONS_SHARE)
     _, chunks = ledger.counted(CHUNKS)
-    if fixed + described + need > size_limit:
-        want = 0  # it would not fit even if all went
+    never = fixed + described + need > size_limit
+    if never:
+        want = 0
     over = fixed + described - _bytes(descriptions) + chunks + want - size_limit
     # Whoever waits for room waits for no more than this.
     evicted = ledger.evict(CHUNKS, over, 1 if need else _ROUNDS)
@@ -81,6 +85,7 @@ def make_room(
         room if room >= need else 0,
         freed + _bytes(descriptions),
         (evicted, descriptions),
+        never,
         # What cannot be had by evicting is not there: the sums are wrong.
         known and bool(want) and room < need,
         over + share > 0,

@@ -47,7 +47,10 @@ def _let_go(index: Index, holder: object) -> None:
     index.holders.discard(holder)
     if not index.holders:
         index.end()
-        shared_claims(index.folder).close()
+        # Without the lock: this may be a collection of garbage within what holds it.
+        claims = _claims.get(index.folder)
+        if claims is not None:
+            claims.close()
 
 
 def _after_fork() -> None:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from biggus.cache.ledger import Ledger
 
+_SWEEP_SECONDS = 0.005
+_SWEEP_SHARE = 20
 # Before anything that was ever counted, in the order in which it was written.
 _LONG_AGO = -(2**62)
 
@@ -37,6 +39,15 @@ class Sweeper:
     def __init__(self, ledger: Ledger, writers: Path) -> None:
         self._ledger = ledger
         self._writers = writers
+        self._due_at = 0.0
+
+    def sweep_if_due(self, *, waited_for: bool, starved: bool) -> None:
+        """Sweep a little: at once if room is waited for, else for a small share of the time."""
+        now = time.monotonic()
+        if now >= self._due_at or (waited_for and (starved or not self.swept() or self.awaited())):
+            self.sweep(_SWEEP_SECONDS)
+            end = time.monotonic()
+            self._due_at = end + _SWEEP_SHARE * (end - now)
 
     def swept(self) -> bool:
         """Tell whether all of the folder has been swept since the ledger was made."""

@@ -1,4 +1,4 @@
-"""Claims: processes that want the same chunks fetch each once, and nobody waits for who is not at it."""
+"""Claims: what several processes want is fetched once, and nobody waits for who is not at it."""
 
 from __future__ import annotations
 
@@ -189,3 +189,18 @@ def test_a_failure_ends_the_claim(tmp_path):
     with holding(folder):
         pass
     assert not cached.cache.claims._held
+
+
+def test_a_cache_may_be_collected_within_anything(tmp_path):
+    """Whoever holds a lock may collect garbage, and with it the last cache of a folder."""
+    from biggus.cache import sharing
+
+    cache = Cache(tmp_path / "c")
+    claims = cache.claims
+    with claims.taken([KEY]):
+        pass
+    with sharing._lock, claims._lock:
+        del cache
+    assert claims._descriptor is not None
+    claims.close()
+    assert claims._descriptor is None

@@ -85,7 +85,7 @@ def test_the_index_is_tried_less_and_less_often(held, monkeypatch):
     index = cache._index
     settle = index._settle
     monkeypatch.setattr(index, "_settle", lambda need: (tried.append(need), settle(need))[1])
-    monkeypatch.setattr("biggus.cache.index._PAUSES", (1000.0, 1000.0))
+    monkeypatch.setattr("biggus.cache.account._PAUSES", (1000.0, 1000.0))
     cached = cache.wrap(ObjectSource(np.arange(50_000), token="new"), (1000,))
     index._pause = 1000.0
     assert cached[slice(0, 50_000, 1),].sum() == 50_000 * 49_999 // 2

@@ -1,0 +1,209 @@
+"""The account: what a process stored and used, and what it may write, brought into the ledger.
+
+Room is granted before anything is written, some chunks' worth at a time, so that what lies
+on the disk is never more than what is recorded and what is granted.  What was stored
+and used is noted in memory and brought into the `Ledger` with the next
+grant.  Whoever finds the ledger in use goes on without it, for a while that becomes longer.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+from biggus.cache.admission import Admission
+from biggus.cache.files import Files, make_private
+from biggus.cache.ledger import BusyError, DamagedError, Ledger, LedgerError
+from biggus.cache.notes import Notes
+from biggus.cache.room import CHUNKS, Room, make_room, seen_most
+from biggus.cache.sweep import Sweeper
+from biggus.cache.trouble import INDEXING, trouble
+from biggus.cache.writers import Writer
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+logger = logging.getLogger("biggus.cache")
+
+_PATIENCE_SECONDS = 5.0
+_PAUSES = 0.0025, 1.0
+
+
+class Account:
+    """What a process has to do with the ledger of a cache folder.
+
+    Parameters
+    ----------
+    folder : Path
+        The cache folder.
+    size_limit : int
+        Bytes on disk that are never passed.
+    admitting : bool
+        Whether a chunk may pass by when something would go for it.
+
+    Attributes
+    ----------
+    kinds : tuple of Files
+        Where its chunks lie, and its descriptions.
+    """
+
+    def __init__(self, folder: Path, size_limit: int, *, admitting: bool = True) -> None:
+        self.folder = folder
+        self.kinds = Files(folder / "entries"), Files(folder / "descriptions")
+        self.size_limit = size_limit
+        self._admitting = admitting
+        self._trouble = trouble(folder, INDEXING)
+        self._ledger = Ledger(folder, self.kinds)
+        self._reset()
+
+    def forked(self) -> Any:
+        """Begin anew in a child; return the parent's connection, which must not be closed.
+
+        Closing it here would release the parent's locks.
+        """
+        connection = self._ledger.abandon()
+        self._writer.forget()
+        self._reset()
+        return connection
+
+    def _reset(self) -> None:
+        self._writer = Writer(self.folder / "writers")
+        for files in self.kinds:
+            files.writer = self._writer.name
+        self._sweeper = Sweeper(self._ledger, self.folder / "writers")
+        self._lock = threading.Lock()
+        self._busy = threading.Lock()
+        self._notes = Notes(self.size_limit)
+        # What was granted and is not recorded yet: free, or spent.
+        self._free = self._spent = 0
+        self._last: Room | None = None
+        self._settled = time.monotonic()
+        self._quiet_until = 0.0
+        self._pause = _PAUSES[0]
+        self._failing_since: float | None = None
+        self._admission = Admission() if self._admitting else None
+        self._looked = self._parting = False
+        self._clock = 0
+
+    def _spend(self, size: int) -> bool:
+        with self._lock:
+            if self._free < size:
+                return False
+            self._free -= size
+            self._spent += size
+            return True
+
+    def _release(self, reserved: int) -> None:
+        """Note that what was reserved is not written."""
+        with self._lock:
+            self._free += reserved
+            self._spent -= reserved
+
+    def _settle_now(self, need: int, wait: float, *, ahead: bool = False) -> bool:
+        """Settle, unless another thread does so for longer than `wait`, or it failed just now.
+
+        Returns whether it was done, or need not be; `ahead`: while there is room still.
+        """
+        if time.monotonic() < self._quiet_until or not self._busy.acquire(timeout=wait):
+            return False
+        try:
+            # Another thread may have done so meanwhile.
+            if need and self._free >= need and not ahead:
+                return True
+            return self._settle(need)
+        finally:
+            self._busy.release()
+
+    def _settle(self, need: int) -> bool:
+        """Bring what is noted into the ledger, and be granted room; tell whether that was done.
+
+        Never raises for the sake of the index: what goes wrong is logged.
+        """
+        try:
+            self._settle_with(need)
+        except LedgerError as error:
+            if isinstance(error, DamagedError):
+                self._trouble.arose("the cache index in %s is made anew: %s", self.folder, error)
+                self._ledger.remove()
+            self._failed(error)
+            return False
+        self._pause, self._quiet_until, self._failing_since = _PAUSES[0], 0.0, None
+        self._trouble.over()
+        return True
+
+    def _failed(self, error: LedgerError) -> None:
+        now = time.monotonic()
+        since = self._failing_since = self._failing_since or now
+        self._pause = min(2 * self._pause, _PAUSES[1])
+        self._quiet_until = now + self._pause
+        if not isinstance(error, BusyError | DamagedError) or now - since > _PATIENCE_SECONDS:
+            self._trouble.arose(
+                "the cache index could not be updated, and nothing is stored: %s", error
+            )
+        with self._lock:
+            self._notes.shorten()
+
+    def _settle_with(self, need: int) -> None:
+        with self._lock:
+            noted = self._notes.first()
+            recorded = sum(size or 0 for size in noted.values())
+        ledger, name = self._ledger, self._writer.name
+        make_cache_folder(self.folder)
+        try:
+            self._writer.begin()
+        except OSError as error:
+            raise LedgerError(f"{self.folder}: {error.strerror or error}") from error
+        with ledger.transaction():
+            clock = ledger.record([(kind, key, size) for (kind, key), size in noted.items()])
+            self._sweeper.sweep_if_due(
+                waited_for=bool(need), starved=self._last is not None and self._last.scarce
+            )
+            with self._lock:
+                held = self._free + self._spent - recorded
+            if self._parting and self._admission is not None:
+                ledger.see(self._admission.latest(seen_most(ledger)))
+            known = self._sweeper.swept()
+            room = make_room(ledger, name, self.size_limit, held, need, known=known)
+            # As long as the files are there, so is what was granted for them.
+            ledger.grant(name, held + max(room.granted, room.pending))
+            seen = self._look_back(room) if self._admission else []
+        for files, gone in zip(self.kinds, room.gone, strict=True):
+            for key, _, _ in gone:
+                files.remove(key)
+        with self._lock:
+            self._last = room
+            self._clock = clock
+            if self._admission is not None:
+                self._admission.note(seen)
+                self._admission.note((key, used) for key, _, used in room.gone[CHUNKS])
+            self._spent -= self._notes.told(noted)
+            self._free += room.granted
+            self._settled = time.monotonic()
+        if any(room.gone):
+            evicted = sum(map(len, room.gone))
+            logger.info("evicted %d entries: the cache is at its size limit", evicted)
+
+    def _look_back(self, room: Room) -> list[tuple[str, int]]:
+        """Find out what goes next; return what is kept of keys that are not there, at first."""
+        admission = self._admission
+        assert admission is not None
+        first = room.full and not self._looked
+        admission.oldest = self._ledger.oldest(CHUNKS) if room.full else None
+        self._looked |= first
+        return self._ledger.seen() if first else []
+
+
+def make_cache_folder(folder: Path) -> None:
+    """Make the folder of a cache, if it is not there.
+
+    Raises
+    ------
+    LedgerError
+        If that cannot be.
+    """
+    try:
+        make_private(folder)
+    except OSError as error:
+        raise LedgerError(f"{folder}: {error.strerror or error}") from error

@@ -1,0 +1,126 @@
+"""Later: what could not be stored at once is, by a thread, as soon as the index can be used.
+
+What it waits with is bounded, and so is for how long: whoever reads waits for nothing.  The
+thread also has room made before it is needed, and ends when it has had nothing to do for a while.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+import weakref
+from collections import deque
+from typing import NamedTuple, Protocol
+
+MOST_BYTES = 64_000_000
+_KEPT_SECONDS = 10.0
+"""For so long it is tried to store something."""
+_IDLE_SECONDS = 5.0
+_RETRY_SECONDS = 0.01
+
+
+class Waiting(NamedTuple):
+    """An entry that is to be stored: its kind, key and bytes, and until when it is tried."""
+
+    kind: int
+    key: str
+    data: bytes
+    until: float
+
+
+class Stores(Protocol):
+    """What stores entries."""
+
+    def store_late(self, one: Waiting) -> bool:
+        """Store one, or tell by False that it cannot be stored yet."""
+
+    def make_room_ahead(self, size: int) -> None:
+        """Have room for as many bytes."""
+
+
+class Later:
+    """Entries that are stored by a thread.
+
+    Parameters
+    ----------
+    index : Stores
+        What stores them.  It holds this, and is not kept alive by it.
+    """
+
+    def __init__(self, index: Stores) -> None:
+        self._index = weakref.ref(index)
+        self._changed = threading.Condition()
+        self._waiting: deque[Waiting] = deque()
+        self._bytes = self._wanted = 0
+        self._thread: threading.Thread | None = None
+
+    def put(self, kind: int, key: str, pieces: list[bytes | memoryview]) -> bool:
+        """Have an entry stored, of which a copy is taken; False: there is too much of it."""
+        size = sum(map(len, pieces))
+        with self._changed:
+            if self._bytes + size > MOST_BYTES:
+                return False
+            self._bytes += size
+            until = time.monotonic() + _KEPT_SECONDS
+            self._waiting.append(Waiting(kind, key, b"".join(pieces), until))
+            self._begin()
+        return True
+
+    def waits(self) -> bool:
+        """Tell whether anything is to be stored still."""
+        return bool(self._waiting)
+
+    def want(self, size: int) -> None:
+        """Have room made for as many bytes."""
+        with self._changed:
+            self._wanted = size
+            self._begin()
+
+    def drain(self, seconds: float) -> None:
+        """Wait until all is stored, for so long at most."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._waiting, seconds)
+
+    def clear(self) -> None:
+        """Store nothing of what waits."""
+        with self._changed:
+            self._waiting.clear()
+            self._bytes = 0
+            self._changed.notify_all()
+
+    def _begin(self) -> None:
+        self._changed.notify_all()
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="biggus-cache", daemon=True)
+            try:
+                self._thread.start()
+            except RuntimeError:  # the interpreter is ending, or there are too many
+                self._thread = None
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                busy = self._changed.wait_for(lambda: self._waiting or self._wanted, _IDLE_SECONDS)
+                if not busy:
+                    self._thread = None
+                    return
+                wanted, self._wanted = self._wanted, 0
+                first = self._waiting[0] if self._waiting else None
+            index = self._index()
+            if index is None:
+                return
+            if wanted:
+                index.make_room_ahead(wanted)
+            stored = first is None or index.store_late(first)
+            del index
+            if first is None:
+                continue
+            if not stored and time.monotonic() < first.until:
+                time.sleep(_RETRY_SECONDS)
+                continue
+            with self._changed, contextlib.suppress(IndexError):
+                if self._waiting[0] is first:
+                    self._waiting.popleft()
+                    self._bytes -= len(first.data)
+                    self._changed.notify_all()

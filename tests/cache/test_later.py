@@ -1,0 +1,161 @@
+"""What cannot be stored at once is stored later, within bounds, and nobody waits for it."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+import sqlite3
+import time
+import weakref
+
+import numpy as np
+import pytest
+
+from biggus.cache import Cache
+from biggus.cache import later as module
+from biggus.cache.later import Later
+from biggus.cache.ledger import NAME
+from biggus.sources.wrappers import ObjectSource
+
+CHUNK = 10_000
+PATIENCE_SECONDS = 60
+
+
+@contextlib.contextmanager
+def in_use(cache):
+    """Have somebody else be at the ledger."""
+    cache.stats()  # which makes it
+    database = sqlite3.connect(cache.path / NAME, isolation_level=None)
+    with contextlib.closing(database):
+        database.execute("BEGIN IMMEDIATE")
+        yield
+        database.execute("ROLLBACK")
+
+
+def read(cache, count, token="later"):
+    values = np.arange(count * CHUNK, dtype="u1")
+    cached = cache.wrap(ObjectSource(values, token=token), (CHUNK,))
+    for i in range(count):
+        box = (slice(i * CHUNK, (i + 1) * CHUNK, 1),)
+        found = cached[box]
+        assert (found == values[box]).all()
+        found[...] = 0  # they are the reader's own
+    return cached
+
+
+def all_there(cached):
+    return cached.cached((slice(0, cached.shape[0], 1),))
+
+
+def test_what_was_read_while_the_ledger_was_in_use_is_stored_afterwards(tmp_path):
+    cache = Cache(tmp_path / "c", "100 MB")
+    with in_use(cache):
+        cached = read(cache, 30)
+        assert not all_there(cached)
+    until = time.monotonic() + PATIENCE_SECONDS
+    while not all_there(cached) and time.monotonic() < until:
+        time.sleep(0.01)
+    assert all_there(cached)
+    read(cache, 30)
+    assert cache.stats().hits == 30
+
+
+def test_closing_waits_for_it(tmp_path):
+    cache = Cache(tmp_path / "c", "100 MB")
+    with in_use(cache):
+        cached = read(cache, 30)
+    cache._index._failing_since = None
+    cache.close()
+    assert all_there(cached)
+
+
+def test_no_more_than_a_bound_waits(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "MOST_BYTES", 5 * CHUNK)
+    cache = Cache(tmp_path / "c", "100 MB")
+    with in_use(cache):
+        read(cache, 30)
+        assert len(cache._index._later._waiting) == 4  # with their headers
+        assert cache._index._later._bytes <= 5 * CHUNK
+    cache.close()
+
+
+def test_what_cannot_be_stored_for_long_is_let_go(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "_KEPT_SECONDS", 0.0)
+    cache = Cache(tmp_path / "c", "100 MB")
+    with in_use(cache):
+        cached = read(cache, 3)
+        until = time.monotonic() + PATIENCE_SECONDS
+        while cache._index._later.waits() and time.monotonic() < until:
+            time.sleep(0.01)
+    assert not cache._index._later.waits()
+    assert not all_there(cached)
+
+
+def test_clearing_stores_nothing_of_it(tmp_path):
+    cache = Cache(tmp_path / "c", "100 MB")
+    with in_use(cache):
+        read(cache, 3)
+        cache._index._later.clear()
+        assert not cache._index._later.waits()
+    cache.clear()
+    assert cache.stats().entries == 0
+
+
+def test_the_limit_holds_for_what_is_stored_later(tmp_path, on_disk):
+    limit = 500_000
+    cache = Cache(tmp_path / "c", limit)
+    for turn in range(3):
+        with in_use(cache):
+            read(cache, 50, str(turn))
+        cache._index._failing_since = None
+        cache.close()
+        assert on_disk(cache.path) <= limit
+    assert cache.stats().entries > 20
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs forks")
+@pytest.mark.filterwarnings("ignore:This process.*is multi-threaded:DeprecationWarning")
+def test_a_child_stores_what_it_reads_itself(tmp_path):
+    cache = Cache(tmp_path / "c", "100 MB")
+    with in_use(cache):
+        read(cache, 5)
+        child = os.fork()
+        if not child:
+            os._exit(len(cache._index._later._waiting))
+        assert os.waitpid(child, 0)[1] == 0
+    cache.close()
+
+
+def test_the_thread_ends_when_there_is_nothing_to_do(monkeypatch):
+    monkeypatch.setattr(module, "_IDLE_SECONDS", 0.0)
+
+    class Index:
+        stored = ()
+
+        def store_late(self, one):
+            self.stored += (one.key,)
+            return True
+
+    index = Index()
+    later = Later(index)
+    assert later.put(0, "a", [b"one"])
+    later.drain(PATIENCE_SECONDS)
+    assert index.stored == ("a",)
+    until = time.monotonic() + PATIENCE_SECONDS
+    while later._thread is not None and time.monotonic() < until:
+        time.sleep(0.01)
+    assert later._thread is None
+    assert not later.waits()
+
+
+def test_what_waits_keeps_no_cache_alive(tmp_path):
+    cache = Cache(tmp_path / "c", "100 MB")
+    read(cache, 3)
+    index = weakref.ref(cache._index)
+    gc.disable()
+    try:
+        del cache
+        assert index() is None
+    finally:
+        gc.enable()
