@@ -267,7 +267,7 @@ def test_an_index_that_cannot_be_written_fails_no_read(tmp_path, counting, caplo
     with pytest.raises(CacheError, match="unable to open"):
         cache.stats()
     (tmp_path / "c" / "index.db").rmdir()
-        assert cache.stats().entries in {0, 10}, "those that are stored later"
+    assert cache.stats().entries in {0, 10}, "those that are stored later"
 
 
 def test_a_bad_size_is_an_error(tmp_path):
