@@ -227,6 +227,7 @@ def test_storing_that_fails_fails_no_read(cache, counting, entries, caplog):
     with caplog.at_level(logging.WARNING, "biggus.cache"):
         for _ in range(2):
             assert cache.wrap(source)[WHOLE].tolist() == source.values.tolist()
+        cache.close()
     assert "could not be stored" in caplog.text
     assert len(source.fetched) == 20
 
