@@ -5,6 +5,7 @@ that is computed when it is read.
 """
 
 from biggus.functions import (
+    along,
     axes,
     elementwise,
     joining,
@@ -16,6 +17,7 @@ from biggus.functions import (
 )
 
 __all__ = [
+    "along",
     "axes",
     "elementwise",
     "joining",

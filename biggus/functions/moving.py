@@ -27,7 +27,7 @@ def along(array: Array, axis: int, key: Any) -> Array:
     return array[(slice(None),) * axis + (key,)]
 
 
-def _along_or_flat(a: Any, axis: int | None) -> tuple[Array, int]:
+def along_or_flat(a: Any, axis: int | None) -> tuple[Array, int]:
     """Return an array and the number of one of its axes: the only one, if none is named."""
     if axis is None:
         return ravel(a), 0
@@ -35,7 +35,7 @@ def _along_or_flat(a: Any, axis: int | None) -> tuple[Array, int]:
     return array, normal_axis(axis, array.ndim)
 
 
-def _of_an_axis(a: Any, axis: int | None) -> tuple[Any, int | None]:
+def of_an_axis(a: Any, axis: int | None) -> tuple[Any, int | None]:
     """Take a single value for one along an axis, as some of NumPy's functions do."""
     return (a, axis) if axis is None or np.ndim(a) else (ravel(a), axis)
 
@@ -119,7 +119,7 @@ def _roll(a: Any, shift: Any, axis: Any = None) -> Array:
 
 @implements(np.repeat)
 def _repeat(a: Any, repeats: Any, axis: int | None = None) -> Array:
-    array, place = _along_or_flat(*_of_an_axis(a, axis))
+    array, place = along_or_flat(*of_an_axis(a, axis))
     return along(array, place, np.repeat(np.arange(array.shape[place]), repeats))
 
 
@@ -153,7 +153,7 @@ def _resize(a: Any, new_shape: Any) -> Array:
 
 @implements(np.compress)
 def _compress(condition: Any, a: Any, axis: int | None = None, out: None = None) -> Array:
-    array, place = _along_or_flat(*_of_an_axis(a, axis))
+    array, place = along_or_flat(*of_an_axis(a, axis))
     if np.ndim(condition) != 1:
         raise ValueError("condition must be a 1-d array")
     _refuse_out("compress", out)
@@ -162,13 +162,13 @@ def _compress(condition: Any, a: Any, axis: int | None = None, out: None = None)
 
 @implements(np.delete)
 def _delete(arr: Any, obj: Any, axis: int | None = None) -> Array:
-    array, place = _along_or_flat(arr, axis)
+    array, place = along_or_flat(arr, axis)
     return along(array, place, np.delete(np.arange(array.shape[place]), obj))
 
 
 @implements(np.insert)
 def _insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Array:
-    array, place = _along_or_flat(arr, axis)
+    array, place = along_or_flat(arr, axis)
     length = array.shape[place]
     added: Array = node_or_scalar(values).astype(array.dtype)
     scalar = np.ndim(obj) == 0 and not isinstance(obj, slice)

@@ -1,0 +1,351 @@
+"""NumPy's functions of all values along an axis: running totals, differences, orders."""
+
+from __future__ import annotations
+
+import operator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from biggus.array import Array, implements
+from biggus.expressions.lines import of_lines
+from biggus.functions.axes import moveaxis
+from biggus.functions.elementwise import node_or_scalar
+from biggus.functions.joining import concatenate, stack
+from biggus.functions.moving import along, along_or_flat, of_an_axis
+from biggus.functions.reshaping import at_least_1d, ravel
+from biggus.sources.normal import normal_axis
+from biggus.statistics.signatures import NOT_GIVEN, refuse
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+_NOTHING: Mapping[str, Any] = {}
+
+
+def _lined(
+    a: Any,
+    axis: int | None,
+    function: Callable[..., Any],
+    keywords: Mapping[str, Any] = _NOTHING,
+    *,
+    dtype: np.dtype[Any] | None = None,
+    length: int | None = None,
+    of_masked: Callable[..., Any] | None = None,
+) -> Array:
+    """Return a function of whole lines along an axis, of which one line is in memory at a time.
+
+    Parameters
+    ----------
+    a, axis
+        Of what; None for all values in C order.
+    function, keywords, of_masked
+        As of `of_lines`.
+    dtype : dtype, optional
+        Of what it gives; else that which it gives of one value.
+    length : int, optional
+        How many values it gives of a line; as many as there are, if not given.
+    """
+    array, place = along_or_flat(a, axis)
+    turned = moveaxis(array, place, -1)
+    if dtype is None:
+        dtype = function(np.ones(1, array.dtype), axis=-1, **keywords).dtype
+    count = turned.shape[-1] if length is None else length
+    node = of_lines(turned.node, function, keywords, (count,), dtype, of_masked)
+    return moveaxis(Array.from_node(node), -1, place)
+
+
+# Running totals ------------------------------------------------------------------------
+
+
+def _running(name: str) -> Callable[..., Array]:
+    function = getattr(np, name)
+    of_masked = getattr(np.ma, name, None)
+
+    def run(a: Any, axis: int | None = None, dtype: Any = None, out: Any = None) -> Array:
+        refuse(name, out=out)
+        keywords = {} if dtype is None else {"dtype": np.dtype(dtype)}
+        return _lined(*of_an_axis(a, axis), function, keywords, of_masked=of_masked)
+
+    return run
+
+
+for _name in ("cumsum", "cumprod", "nancumsum", "nancumprod"):
+    implements(getattr(np, _name))(_running(_name))
+
+
+def _cumulative(name: str, neutral: int) -> Callable[..., Array]:
+    run = _running(name)
+
+    def accumulate(
+        x: Any,
+        /,
+        *,
+        axis: int | None = None,
+        dtype: Any = None,
+        out: Any = None,
+        include_initial: bool = False,
+    ) -> Array:
+        array: Array = node_or_scalar(x)
+        if axis is None:
+            if array.ndim > 1:
+                raise ValueError("For arrays which have more than one dimension, axis is required")
+            axis = 0
+        array, axis = of_an_axis(array, axis)
+        place = normal_axis(axis, array.ndim)
+        found = run(array, place, dtype, out)
+        if not include_initial:
+            return found
+        shape = tuple([1 if n == place else length for n, length in enumerate(found.shape)])
+        return concatenate([np.full(shape, neutral, found.dtype), found], place)
+
+    return accumulate
+
+
+if hasattr(np, "cumulative_sum"):  # since NumPy 2.1
+    implements(np.cumulative_sum)(_cumulative("cumsum", 0))
+    implements(np.cumulative_prod)(_cumulative("cumprod", 1))
+
+
+# Differences -----------------------------------------------------------------------------
+
+
+@implements(np.diff)
+def _diff(
+    a: Any,
+    n: int = 1,
+    axis: int = -1,
+    prepend: Any = NOT_GIVEN,
+    append: Any = NOT_GIVEN,
+) -> Array:
+    if n < 0:
+        raise ValueError(f"order must be non-negative but got {n!r}")
+    array: Array = node_or_scalar(a)
+    if n == 0:
+        return array
+    if array.ndim == 0:
+        raise ValueError("diff requires input that is at least one dimensional")
+    place = normal_axis(axis, array.ndim)
+    parts = [array]
+    if prepend is not NOT_GIVEN:
+        parts.insert(0, _beside(prepend, array, place))
+    if append is not NOT_GIVEN:
+        parts.append(_beside(append, array, place))
+    if len(parts) > 1:
+        array = concatenate(parts, place)
+    step = operator.ne if array.dtype.kind == "b" else operator.sub
+    for _ in range(n):
+        array = step(along(array, place, slice(1, None)), along(array, place, slice(-1)))
+    return array
+
+
+def _beside(given: Any, array: Array, axis: int) -> Any:
+    """Return what is put before or after an array: a scalar once at each place."""
+    if np.ndim(given):
+        return given
+    shape = tuple([1 if n == axis else length for n, length in enumerate(array.shape)])
+    return np.broadcast_to(given, shape)
+
+
+@implements(np.ediff1d)
+def _ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Array:
+    line = ravel(ary)
+    array = line[1:] - line[:-1]
+    ends = [None if one is None else np.ravel(np.asanyarray(one)) for one in (to_begin, to_end)]
+    for name, one in zip(("to_begin", "to_end"), ends, strict=True):
+        if one is not None and not np.can_cast(one, array.dtype, casting="same_kind"):
+            raise TypeError(
+                f"dtype of `{name}` must be compatible with input `ary` under the `same_kind` rule."
+            )
+    first, last = [[] if one is None else [one.astype(array.dtype)] for one in ends]
+    return concatenate([*first, array, *last])
+
+
+@implements(np.trapezoid)
+def _trapezoid(y: Any, x: Any = None, dx: float = 1.0, axis: int = -1) -> Array:
+    array: Array = node_or_scalar(y)
+    place = normal_axis(axis, array.ndim)
+    width: Any = dx
+    if x is not None:
+        places = node_or_scalar(x)
+        if places.ndim == 1:
+            width = _diff(places)[(slice(None),) + (None,) * (array.ndim - place - 1)]
+        else:
+            width = _diff(places, axis=axis)
+    both = along(array, place, slice(1, None)) + along(array, place, slice(-1))
+    found: Array = (width * both / 2.0).sum(axis=place)
+    return found
+
+
+# Orders ----------------------------------------------------------------------------------
+
+
+@implements(np.sort)
+def _sort(
+    a: Any, axis: int | None = -1, kind: Any = None, order: Any = None, *, stable: Any = None
+) -> Array:
+    array: Array = node_or_scalar(a)
+    how = _given(kind=kind, order=order, stable=stable)
+    np.sort(np.empty(0, array.dtype), **how)
+    return _lined(array, axis, np.sort, how, dtype=array.dtype, of_masked=np.ma.sort)
+
+
+@implements(np.argsort)
+def _argsort(
+    a: Any, axis: int | None = -1, kind: Any = None, order: Any = None, *, stable: Any = None
+) -> Array:
+    array: Array = node_or_scalar(a)
+    how = _given(kind=kind, order=order, stable=stable)
+    np.argsort(np.empty(0, array.dtype), **how)
+    return _lined(*of_an_axis(array, axis), np.argsort, how, dtype=np.dtype(np.intp))
+
+
+@implements(np.partition)
+def _partition(
+    a: Any, kth: Any, axis: int | None = -1, kind: str = "introselect", order: Any = None
+) -> Array:
+    array, place = along_or_flat(a, axis)
+    how = _ranks(array, kth, place) | _given(kind=kind, order=order)
+    return _lined(array, place, np.partition, how, dtype=array.dtype)
+
+
+@implements(np.argpartition)
+def _argpartition(
+    a: Any, kth: Any, axis: int | None = -1, kind: str = "introselect", order: Any = None
+) -> Array:
+    array, place = along_or_flat(*of_an_axis(a, axis))
+    how = _ranks(array, kth, place) | _given(kind=kind, order=order)
+    return _lined(array, place, np.argpartition, how, dtype=np.dtype(np.intp))
+
+
+def _given(**keywords: Any) -> dict[str, Any]:
+    return {name: value for name, value in keywords.items() if value is not None}
+
+
+def _ranks(array: Array, kth: Any, axis: int) -> dict[str, Any]:
+    """Return which ranks are asked for; a line that has them is there."""
+    length = array.shape[axis]
+    ranks = np.asarray(kth)
+    if ranks.dtype.kind not in "iu":
+        raise TypeError("Partition index must be integer")
+    for rank in ranks.ravel().tolist():
+        if array.size and not -length <= rank < length:
+            raise ValueError(f"kth(={rank}) out of bounds ({length})")
+    return {"kth": ranks if ranks.ndim else int(ranks)}
+
+
+@implements(np.unwrap)
+def _unwrap(p: Any, discont: Any = None, axis: int = -1, *, period: float = 2 * np.pi) -> Array:
+    return _lined(p, axis, np.unwrap, {"discont": discont, "period": period})
+
+
+# Functions of others' ----------------------------------------------------------------------
+
+
+@implements(np.apply_along_axis)
+def _apply_along_axis(
+    func1d: Callable[..., Any], axis: int, arr: Any, *arguments: Any, **keywords: Any
+) -> Array:
+    array: Array = node_or_scalar(arr)
+    place = normal_axis(axis, array.ndim)
+    turned = moveaxis(array, place, -1)
+    if 0 in turned.shape[:-1]:
+        raise ValueError("Cannot apply_along_axis when any iteration dimensions are 0")
+    # It is tried on ones, to see what it gives.
+    found = np.asanyarray(func1d(np.ones(turned.shape[-1], array.dtype), *arguments, **keywords))
+    function = _Along(func1d, arguments, keywords)
+    node = of_lines(turned.node, function, _NOTHING, found.shape, found.dtype)
+    more = tuple(range(-found.ndim, 0))
+    return moveaxis(Array.from_node(node), more, tuple(range(place, place + found.ndim)))
+
+
+class _Along:
+    """A function of one line, called at each place."""
+
+    def __init__(
+        self, function: Callable[..., Any], arguments: Sequence[Any], keywords: Mapping[str, Any]
+    ) -> None:
+        self.function = function
+        self.arguments = arguments
+        self.keywords = keywords
+        self.__name__ = getattr(function, "__name__", "apply_along_axis")
+
+    def __call__(self, block: Any, axis: int) -> Any:
+        return np.apply_along_axis(self.function, axis, block, *self.arguments, **self.keywords)
+
+
+@implements(np.apply_over_axes)
+def _apply_over_axes(func: Callable[..., Any], a: Any, axes: Any) -> Array:
+    array: Array = node_or_scalar(a)
+    for axis in np.atleast_1d(axes).tolist():
+        place = axis + array.ndim if axis < 0 else axis
+        found = func(array, place)
+        if found.ndim not in (array.ndim, array.ndim - 1):
+            raise ValueError("function is not returning an array of the correct shape")
+        array = found if found.ndim == array.ndim else along(found, place, None)
+    return array
+
+
+@implements(np.lib.stride_tricks.sliding_window_view)
+def _sliding_window_view(
+    x: Any,
+    window_shape: Any,
+    axis: Any = None,
+    *,
+    subok: bool = False,  # noqa: ARG001 - of no subclass, and not to be written to
+    writeable: bool = False,  # noqa: ARG001
+) -> Array:
+    array: Array = node_or_scalar(x)
+    windows = tuple(window_shape) if np.iterable(window_shape) else (window_shape,)
+    if any(n < 0 for n in windows):
+        raise ValueError("`window_shape` cannot contain negative values")
+    if axis is None:
+        axes: Sequence[int] = range(array.ndim)
+        if len(windows) != array.ndim:
+            raise ValueError("Since axis is None, must provide window_shape for all dimensions")
+    else:
+        given = axis if np.iterable(axis) else (axis,)
+        axes = [normal_axis(one, array.ndim) for one in given]
+        if len(windows) != len(axes):
+            raise ValueError("Must provide matching length window_shape and axis")
+    for length, place in zip(windows, axes, strict=True):
+        left = array.shape[place] - length + 1
+        if left < 1 or not length:
+            raise ValueError("window shape cannot be larger than input array shape")
+        array = stack([along(array, place, slice(n, n + left)) for n in range(length)], -1)
+    return array
+
+
+def _with_kernel(name: str) -> Callable[..., Array]:
+    function = getattr(np, name)
+
+    def apply(a: Any, v: Any, mode: str = "full") -> Array:
+        if isinstance(v, Array):
+            raise TypeError(f"{name} with a lazy kernel: read that, with .ndarray()")
+        line: Array = at_least_1d(a)
+        kernel = np.atleast_1d(v)
+        if line.ndim > 1 or (name == "correlate" and np.ndim(a) == 0):
+            raise ValueError("one of the arrays has not one axis: object too deep, or too small")
+        function(np.ones(min(1, line.size)), np.ones(min(1, kernel.size)), mode)  # may refuse
+        long, short = max(line.size, kernel.size), min(line.size, kernel.size)
+        length = {"f": long + short - 1, "s": long}.get(mode[0], long - short + 1)
+        how = {"v": kernel, "mode": mode}
+        dtype = np.result_type(line.dtype, kernel.dtype)
+        return _lined(line, 0, _Kernel(function), how, dtype=dtype, length=length)
+
+    return apply
+
+
+implements(np.convolve)(_with_kernel("convolve"))
+implements(np.correlate)(_with_kernel("correlate"))
+
+
+class _Kernel:
+    """A function of one line and a kernel."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
+        self.__name__ = function.__name__
+
+    def __call__(self, block: Any, axis: int, v: Any, mode: str) -> Any:
+        return np.apply_along_axis(self.function, axis, block, v, mode)

@@ -1,0 +1,52 @@
+"""What a function of NumPy's gives of a lazy array, beside what it gives of an ndarray."""
+
+import numpy as np
+
+import biggus
+from biggus.testing import ArraySource, RecordingSource
+
+
+def lazy(values):
+    chunks = tuple(max(1, min(2, n)) for n in values.shape)
+    source = RecordingSource(ArraySource(values, chunks))
+    return source, biggus.ArrayAdapter(source)
+
+
+def outcome(call, array):
+    try:
+        return call(array)
+    except Exception as error:
+        return error
+
+
+def assert_same(ours, theirs, exact=True):
+    compare = np.testing.assert_array_equal if exact else np.testing.assert_allclose
+    if isinstance(theirs, (list, tuple)):
+        assert type(ours) is type(theirs)
+        assert len(ours) == len(theirs)
+        for one, other in zip(ours, theirs, strict=True):
+            assert_same(one, other, exact)
+        return
+    theirs = np.asanyarray(theirs)
+    assert isinstance(ours, biggus.Array)
+    assert (ours.shape, ours.dtype) == (theirs.shape, theirs.dtype)
+    if np.ma.isMaskedArray(theirs):
+        found = ours.masked_array()
+        np.testing.assert_array_equal(np.ma.getmaskarray(found), np.ma.getmaskarray(theirs))
+        compare(found.filled(0), theirs.filled(0))
+    else:
+        compare(ours.ndarray(), theirs)
+
+
+def check(call, values, exact=True):
+    """See that a call reads nothing, and gives what NumPy does."""
+    source, array = lazy(values)
+    theirs = outcome(call, values)
+    ours = outcome(call, array)
+    assert not source.boxes
+    if isinstance(theirs, Exception):
+        assert isinstance(ours, type(theirs)) or type(ours) in type(theirs).__mro__, (ours, theirs)
+        return
+    if isinstance(ours, Exception):
+        raise ours
+    assert_same(ours, theirs, exact)
