@@ -130,6 +130,10 @@ class HandlePool(Generic[Handle]):
     def __contains__(self, key: Hashable) -> bool:
         return key in self._handles
 
+    def has(self, key: Hashable, handle: Handle) -> bool:
+        """Tell whether a handle is still open; that is not asking for it."""
+        return self._handles.get(key) is handle and self._pid == os.getpid()
+
     def open_keys(self) -> list[Any]:
         """Return the keys of the handles that are open, the least recently used first."""
         return list(self._handles)

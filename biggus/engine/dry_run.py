@@ -45,24 +45,16 @@ _MARKED = 10**7
 """Up to so many chunks of a source have a mark each; of more, those that are read are listed."""
 
 
-def estimate(nodes: Sequence[Node], grids: Sequence[Chunks | None] | None = None) -> Plan:
+def estimate(nodes: Sequence[Node]) -> Plan:
     """Return what evaluating nodes together would do.
-
-    Parameters
-    ----------
-    nodes : sequence of Node
-    grids : sequence of Chunks or None, optional
-        How the blocks of each must be cut, if they are written somewhere.
 
     Raises
     ------
     MemoryBudgetError
         If it cannot be computed in the memory that the options allow.
     """
-    estimate = _Estimate(nodes, [None] * len(nodes) if grids is None else grids)
+    estimate = _Estimate(nodes, [None] * len(nodes))
     estimate.run()
-    if grids is not None:
-        return Plan(estimate.found, 0)
     sizes = [math.prod(node.shape) * (node.dtype.itemsize + node.masked) for node in nodes]
     return Plan(estimate.found, sum(sizes))
 
@@ -179,6 +171,9 @@ def _estimated(scans: Sequence[SharedScan]) -> PassPlan:
     reads = sum(each.reads for each in touched.values())
     chunks = sum(each.chunks for each in touched.values())
     found.times_read = reads / chunks if chunks else 0.0
+    found.decoded_bytes = sum(each.decoded_bytes for each in touched.values())
+    room = max(options.current().chunk_memory, 2 * found.read_bytes)
+    found.decodes_again = found.decoded_bytes > room
     return found
 
 
@@ -214,6 +209,15 @@ class _Touched:
         """How many chunks are read."""
         return len(self._few) if self._all is None else int(self._all.sum())
 
+    @property
+    def decoded_bytes(self) -> int:
+        """The bytes of these chunks, if each of them is decoded whole."""
+        source = self.source
+        if not source.decodes_chunks:
+            return 0
+        nbytes = math.prod(source.shape) * source.dtype.itemsize
+        return self.chunks * nbytes // self.grid.count
+
     def add(self, box: Box) -> None:
         """Count a read."""
         numbers = [
@@ -235,6 +239,7 @@ def _count(read: Read, found: PassPlan, touched: dict[int, _Touched]) -> None:
     found.requests += 1
     found.read_bytes += math.prod(box_shape(read.box)) * source.dtype.itemsize
     found.cached_bytes += source.cached_bytes(read.box)
+    found.in_memory_bytes += source.bytes_in_memory(read.box)
     if source.chunks is not None and source.shape:
         key = id(source)
         if key not in touched:

@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     import contextlib
     from collections.abc import Callable, Mapping, Sequence
 
-    from biggus.sources.compression import Compression
-
 Chunks: TypeAlias = tuple[int | tuple[int, ...], ...]
 """For each axis the regular chunk length, or the lengths of all its chunks."""
 
@@ -79,10 +77,10 @@ class Source(ABC):
     """The natural grid: for each axis the chunk length or all lengths."""
 
     shards: Chunks | None = None
-    """The grid of whole chunks that are best read together; None: they are read side by side."""
+    """The grid of what is best read at once, where chunks in one part of it cost less together.
 
-    compression: Compression | None = None
-    """How the chunks are compressed, if that is known: new stores keep it."""
+    Each part is of whole chunks.  None: chunks that are wanted together are read side by side.
+    """
 
     token: str | None = None
     """Identity: location, variable and the options that change values.  None: cannot be cached."""
@@ -126,6 +124,9 @@ class Source(ABC):
 
     decodes_chunks: bool = False
     """Whether to read a part of a chunk takes decoding all of it: then chunks stay in memory."""
+
+    skips_chunks: bool = False
+    """Whether a read with strides costs nothing of the chunks that it steps over."""
 
     reads_into: bool = False
     """Whether `read_into` is worth asking for."""

@@ -8,6 +8,7 @@ again, its chunks are kept too.
 
 from __future__ import annotations
 
+import logging
 import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,6 +18,7 @@ from biggus import options, watching
 from biggus.flight import SingleFlight
 from biggus.indexing.grid import Grid, RegularEdges, strides_of
 from biggus.once import once
+from biggus.options import format_bytes
 from biggus.sources.base import asked, box_shape, read, read_into
 from biggus.sources.chunk_memory import chunk_memory
 from biggus.sources.parts import pasted
@@ -35,6 +37,19 @@ _LITTLE = 2**16
 
 _FEW = 64
 """Chunks that are not many, however short."""
+
+REMEDY = (
+    "read larger parts at once, allow more with biggus.set_options(chunk_memory=...), "
+    "or save it once in other chunks"
+)
+"""What helps where chunks do not stay in memory until they are read again."""
+
+_log = logging.getLogger("biggus.sources")
+
+_told: set[str] = set()
+"""Of which sources it has been told that their chunks do not stay."""
+
+_MOST_TOLD = 100
 
 _flights: SingleFlight[tuple[Values, watching.Watch]] = SingleFlight()
 """The chunks that are being decoded in this process."""
@@ -146,7 +161,7 @@ class MemoryCached(Wrapper):
                 return found[part]
             chunk = layout.chunk(box)
             if box != chunk:
-                return self._decoded(key, chunk)[part]
+                return self._decoded(key, chunk, box)[part]
             return self._whole_chunks(layout, box)
         if self._is_bulk(layout, box):
             return self._whole_chunks(layout, box)
@@ -224,7 +239,7 @@ class MemoryCached(Wrapper):
             key = layout.key(part.number)
             values = self._good(key, part.chunk, layout)
             if values is None:
-                values = self._decoded(key, part.chunk)
+                values = self._decoded(key, part.chunk, box)
             result = pasted(result, part, values)
         return result
 
@@ -285,8 +300,13 @@ class MemoryCached(Wrapper):
         chunk_memory.forget(key)
         return None
 
-    def _decoded(self, key: Hashable, chunk: Box) -> Values:
-        """Return a chunk that is not in memory, and keep it there; not to be written to."""
+    def _decoded(self, key: Hashable, chunk: Box, box: Box) -> Values:
+        """Return a chunk that is not in memory, and keep it there; not to be written to.
+
+        `box` is what is read of it and others.
+        """
+        if chunk_memory.came_before(key):
+            self._tell(box)
 
         def decode() -> tuple[Values, watching.Watch]:
             with watching.apart() as watch:
@@ -299,6 +319,27 @@ class MemoryCached(Wrapper):
         (values, watch), _ = _flights.do(key, decode)
         watching.join(watch)
         return values
+
+    def _tell(self, box: Box) -> None:
+        """Say once that chunks are decoded again and again, as what a read touches has no room."""
+        layout, limit = self._layout, chunk_memory.limit
+        if layout is None or layout.identity in _told or len(_told) >= _MOST_TOLD:
+            return
+        count, size = layout.touched(box)
+        nbytes = size * self.dtype.itemsize
+        if nbytes <= limit:
+            return
+        _told.add(layout.identity)
+        _log.warning(
+            "%s is read piece by piece: for %s each time, %d chunks of %s together are decoded "
+            "again, as the chunk memory has %s: %s",
+            self.name,
+            format_bytes(math.prod(box_shape(box)) * self.dtype.itemsize),
+            count,
+            format_bytes(nbytes),
+            format_bytes(limit),
+            REMEDY,
+        )
 
     def _read_at_hand(self, key: Hashable, chunk: Box, keep: bool) -> Values | None:
         """Return a chunk that the source has at hand; keep it, or note that it was read."""

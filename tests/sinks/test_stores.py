@@ -316,7 +316,8 @@ def test_an_attribute_that_a_format_does_not_hold_is_left_out(target, caplog):
         dataset.attrs["flag"] = True
         dataset.attrs["units"] = "K"
     array = biggus.open("in.h5", "a")
-    array.node.source.attributes = {**array.node.source.attributes, "mixed": [[1], "a"]}
+    inside = array.node.source.source
+    inside.attributes = {**inside.attributes, "mixed": [[1], "a"]}
     biggus.save(array, target)
     assert np.array_equal(stored(target), NUMBERS)
     assert "leaving out the attribute mixed" in caplog.text

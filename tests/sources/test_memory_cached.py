@@ -240,3 +240,30 @@ def test_it_is_gone_after_a_fork():
     if not child:
         os._exit(3 if not len(chunk_memory) else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 3
+
+
+def test_what_does_not_stay_is_said_once(caplog):
+    encoded = Encoded(numbers(), token="said once")
+    lazy = biggus.ArrayAdapter(encoded)
+    with biggus.set_options(chunk_memory=8 * 10 * 10 * 4):
+        for step in range(8):
+            np.testing.assert_array_equal(lazy[step].ndarray(), encoded.values[step])
+    (record,) = [each for each in caplog.records if each.name == "biggus.sources"]
+    assert "6 chunks of 11.72 KiB together" in record.getMessage()
+    assert "set_options(chunk_memory=...)" in record.getMessage()
+    assert len(encoded.decoded) < 8 * 6  # a part of it stays
+
+
+def test_a_plan_shows_what_is_in_memory_and_what_does_not_stay():
+    lazy = biggus.ArrayAdapter(Encoded(numbers()))
+    before = biggus.plan([lazy[0]])
+    assert (before.in_memory_bytes, before.passes[0].decodes_again) == (0, False)
+    lazy[0].ndarray()
+    plan = biggus.plan([lazy[1]])
+    assert plan.in_memory_bytes == plan.read_bytes == 25 * 15 * 4
+    assert "1.465 KiB in memory" in str(plan)
+    with biggus.set_options(chunk_memory=8 * 10 * 10 * 4):
+        plan = biggus.plan([lazy[1]])
+        assert plan.passes[0].decodes_again
+        assert "or save it once in other chunks" in str(plan)
+        assert not biggus.plan([lazy]).passes[0].decodes_again

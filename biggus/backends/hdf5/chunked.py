@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 import numpy as np
 
 from biggus.backends.hdf5.direct import Opening, Storage
-from biggus.backends.hdf5.lookup import Extent, find_one, tables
+from biggus.backends.hdf5.lookup import Extent, find_one, read_one, tables
 from biggus.backends.native import hdf5_lock
-from biggus.backends.pieces import one_line
 from biggus.backends.plain import finer_chunks, is_all
 from biggus.backends.reading import MOST_TOGETHER, read_plain
 from biggus.codecs.scratch import scratch
@@ -122,7 +121,8 @@ class ChunkedStorage(Storage):
         dataset, key = opening.dataset()
         table = None
         if not self.unlocated:
-            table = tables.get(key, dataset, self.storage_chunks, self.counts, len(batch))
+            unread = self.pipeline.nbytes if self.in_parts else 0
+            table = tables.get(key, dataset, self.storage_chunks, self.counts, len(batch), unread)
         found: list[Found] = []
         for part in batch:
             where: Extent | Stored | None
@@ -144,15 +144,10 @@ class ChunkedStorage(Storage):
 
     def _look(self, dataset: Any, origin: tuple[int, ...]) -> Extent | Stored | None:
         """Return a chunk that no table knows."""
-        if self.in_parts:
+        if self.in_parts and self.pipeline.nbytes > MOST_TOGETHER:
             return find_one(dataset, origin)
-        try:
-            mask, data = dataset.id.read_direct_chunk(origin)
-        except (OSError, ValueError, RuntimeError) as error:
-            if find_one(dataset, origin) is None:
-                return None
-            raise OSError(f"the chunk at {origin}: {one_line(error)}") from error
-        return Stored(data, mask)
+        found = read_one(dataset, origin)
+        return None if found is None else Stored(found[1], found[0])
 
     def _doubtful(self, found: Extent | Stored, part: ChunkPart) -> bool:
         """Tell whether a chunk may be stored without its filters though nothing says so.

@@ -79,6 +79,12 @@ class DirectSource(Source):
         return self.chunks is not None if storage is None else storage.decodes_chunks
 
     @property
+    def skips_chunks(self) -> bool:  # type: ignore[override]  # likewise
+        """Whether chunks are looked up one by one."""
+        storage = self.storage
+        return storage is not None and not storage.streams
+
+    @property
     def streams(self) -> bool:  # type: ignore[override]  # it may change with the file
         """Whether the values lie in one piece."""
         storage = self.storage

@@ -142,17 +142,23 @@ class HDF5Source(DatasetSource):
         descriptor = None if storage is None else opened.file.descriptor()
         if storage is None or descriptor is None:
             return None
-        signature = opened.file.signature
         return storage, Opening(
-            self.path, descriptor, signature, partial(self._same, signature), self._read
+            self.path,
+            descriptor,
+            opened.file.signature,
+            partial(self._same, opened),
+            self._read,
         )
 
-    def _same(self, signature: FileSignature) -> tuple[Any, Hashable]:
-        """Return the dataset, and what names this opening of it, if the file has that signature.
+    def _same(self, known: hdf5_files.OpenDataset) -> tuple[Any, Hashable]:
+        """Return the dataset, and what names this opening of it, if the file is as it was.
 
         It may have been closed meanwhile, to make room for others, and opened again.
         """
-        opened = hdf5_files.open_dataset(self.path, self.dataset)
+        signature = known.file.signature
+        opened = known
+        if not hdf5_files.datasets.has((known.file.serial, self.dataset), known):
+            opened = hdf5_files.open_dataset(self.path, self.dataset)
         if opened.file.signature != signature:
             raise changed(self.path)
         return opened.dataset, (self.path, signature, self.dataset)
