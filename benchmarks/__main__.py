@@ -17,7 +17,7 @@ from benchmarks.setup import SIZES, Setup
 
 NAMES = (
     *("mosaic", "grid", "adapter", "imports", "tiles", "stores", "scattered"),
-    *("compute", "memory", "partials", "overhead", "viewer", "pyramids", "web"),
+    *("compute", "memory", "partials", "overhead", "viewer", "pyramids", "web", "cache"),
 )
 
 

@@ -25,6 +25,7 @@ from biggus.cache.entry import (
     decode_bytes,
     encode,
     peek,
+    peek_size,
 )
 from biggus.cache.files import cache_folder, make_folder
 from biggus.cache.room import CHUNKS, DESCRIPTIONS
@@ -239,6 +240,8 @@ class Cache:
     def validator(self, key: str) -> bytes | None:
         """Return the validator that the entry of `key` says it is of; the rest is not looked at."""
         head = self.files.head(key)
+        if head is not None and peek_size(head) > len(head):
+            head = self.files.head(key, peek_size(head))  # of many chunks it may be long
         return None if head is None else peek(head, bytes.fromhex(key))
 
     def store(self, key: str, values: Values, validator: bytes) -> int:

@@ -4,7 +4,7 @@ An entry is, in this order, little-endian::
 
     magic      6 bytes   b"biggus"
     format     u2        the format version, `FORMAT`
-    checksum   u4        CRC-32 of all that follows
+    checksum   u4        of all that follows, see `checksum`; in format 1 CRC-32
     key        20 bytes  the key that the entry is kept under
     kind       u1        `PLAIN`, `MASKED` or `UNMASKED`
     reserved   3 bytes   zeros
@@ -23,13 +23,13 @@ from __future__ import annotations
 
 import json
 import struct
-import zlib
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from biggus.cache.checksum import checksum, crc
 from biggus.errors import BiggusError
 from biggus.sources.description import encode_dtype
 
@@ -38,8 +38,11 @@ if TYPE_CHECKING:
 
     from biggus.sources.base import Values
 
-FORMAT = 1
-"""The format version that is written, and the only one that is read."""
+FORMAT = 2
+"""The format version that is written."""
+
+_CHECKSUMS = {1: crc, FORMAT: checksum}
+"""The formats that are read, by how they are checked."""
 
 MAGIC = b"biggus"
 PLAIN, MASKED, UNMASKED = 0, 1, 2
@@ -116,8 +119,8 @@ def encode(values: Values, validator: bytes, key: bytes) -> list[bytes | memoryv
     padding = bytes(-end % _ALIGNMENT)
     header = _HEADER.pack(key, kind, len(validator), len(name), len(raw), len(validity))
     head = header + validator + name + padding
-    checksum = zlib.crc32(validity, zlib.crc32(raw, zlib.crc32(head)))
-    return [_PREFIX.pack(MAGIC, FORMAT, checksum), head, raw, validity]
+    checked = checksum([head, raw, validity])
+    return [_PREFIX.pack(MAGIC, FORMAT, checked), head, raw, validity]
 
 
 def decode(buffer: Buffer, key: bytes, dtype: np.dtype[Any], shape: tuple[int, ...]) -> Entry:
@@ -139,19 +142,17 @@ def decode(buffer: Buffer, key: bytes, dtype: np.dtype[Any], shape: tuple[int, .
     if size < HEAD:
         raise EntryError("damaged: cut short")
     view = buffer.data
-    magic, form, checksum = _PREFIX.unpack_from(view)
-    if magic != MAGIC:
-        raise EntryError("damaged: no entry of a biggus cache")
-    if form != FORMAT:
-        raise EntryError(f"other format: {form} instead of {FORMAT}")
-    if zlib.crc32(view[_PREFIX.size :]) != checksum:
-        raise EntryError("damaged: wrong checksum")
+    magic, form, checked = _PREFIX.unpack_from(view)
+    _refuse_others(magic, form)
     found, kind, n_validator, n_name, n_values, n_validity = _HEADER.unpack_from(view, _PREFIX.size)
     name_at = HEAD + n_validator
     values_at = -(-(name_at + n_name) // _ALIGNMENT) * _ALIGNMENT
     validity_at = values_at + n_values
     if validity_at + n_validity != size or found != key:
         raise EntryError("damaged: not the entry that was stored here")
+    parts = view[_PREFIX.size : values_at], view[values_at:validity_at], view[validity_at:]
+    if _CHECKSUMS[form](parts) != checked:
+        raise EntryError("damaged: wrong checksum")
     if buffer[name_at : name_at + n_name].tobytes() != identity(dtype, shape):
         raise EntryError("stale: of another dtype or shape")
     validator = buffer[HEAD:name_at].tobytes()
@@ -187,10 +188,7 @@ def announced(key: bytes, nbytes: int | None, head: bytes) -> int:
     if len(head) < HEAD:
         raise EntryError("damaged: cut short")
     magic, form, _ = _PREFIX.unpack_from(head)
-    if magic != MAGIC:
-        raise EntryError("damaged: no entry of a biggus cache")
-    if form != FORMAT:
-        raise EntryError(f"other format: {form} instead of {FORMAT}")
+    _refuse_others(magic, form)
     found, _, n_validator, n_name, n_values, n_validity = _HEADER.unpack_from(head, _PREFIX.size)
     if found != key:
         raise EntryError("damaged: not the entry that was stored here")
@@ -200,6 +198,13 @@ def announced(key: bytes, nbytes: int | None, head: bytes) -> int:
         raise EntryError("damaged: a header that makes no sense")
     values_at = -(-(HEAD + n_validator + n_name) // _ALIGNMENT) * _ALIGNMENT
     return int(values_at + n_values + n_validity)
+
+
+def _refuse_others(magic: bytes, form: int) -> None:
+    if magic != MAGIC:
+        raise EntryError("damaged: no entry of a biggus cache")
+    if form not in _CHECKSUMS:
+        raise EntryError(f"other format: {form} instead of {FORMAT}")
 
 
 def decode_bytes(buffer: Buffer, key: bytes) -> tuple[bytes, bytes]:
@@ -230,8 +235,16 @@ def peek(head: bytes, key: bytes) -> bytes | None:
     magic, form, _ = _PREFIX.unpack_from(head)
     found, _, n_validator, *_ = _HEADER.unpack_from(head, _PREFIX.size)
     validator = head[HEAD : HEAD + n_validator]
-    sound = (magic, form, found, len(validator)) == (MAGIC, FORMAT, key, n_validator)
+    sound = (magic, found, len(validator)) == (MAGIC, key, n_validator) and form in _CHECKSUMS
     return validator if sound else None
+
+
+def peek_size(head: bytes) -> int:
+    """Return how many bytes `peek` must be given, as the first `HEAD` of them say."""
+    if len(head) < HEAD:
+        return HEAD
+    _, _, n_validator, *_ = _HEADER.unpack_from(head, _PREFIX.size)
+    return HEAD + min(int(n_validator), _TEXT_MOST)
 
 
 def _as_bytes(array: npt.NDArray[Any]) -> Buffer:

@@ -135,11 +135,12 @@ def test_another_format_is_named():
         decode(buffer, KEY, np.dtype(int), (6,))
 
 
-def test_this_format_stays_readable():
-    """What version 1 wrote, byte by byte: to be read for as long as it is called 1."""
+@pytest.mark.parametrize("start", ["0100 5242c8a3", "0200 5242c8a3"])
+def test_formats_stay_readable(start):
+    """What each version wrote, byte by byte: to be read for as long as it is called so."""
     golden = bytes.fromhex(
-        """
-        626967677573 0100 5242c8a3
+        f"""
+        626967677573 {start}
         000102030405060708090a0b0c0d0e0f10111213 00 000000
         02000000 0a000000 0400000000000000 0000000000000000
         7631 223c6932222028322c29
@@ -147,7 +148,8 @@ def test_this_format_stays_readable():
         + "00" * 56
         + "0100feff"
     )
-    assert b"".join(encode(np.array([1, -2], "<i2"), b"v1", KEY)) == golden
+    if start.startswith(f"{FORMAT:02}"):
+        assert b"".join(encode(np.array([1, -2], "<i2"), b"v1", KEY)) == golden
     found = decode(np.frombuffer(golden, np.uint8), KEY, np.dtype("<i2"), (2,))
     assert found.values.tolist() == [1, -2]
     assert found.validator == b"v1"

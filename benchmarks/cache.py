@@ -1,0 +1,180 @@
+"""What a cache costs beside plain files, and how often a scan that is larger than it is served."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import sqlite3
+import time
+import zlib
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from benchmarks.policies import POLICIES
+from benchmarks.timing import Row, medians, show
+from benchmarks.traces import CACHE, traces
+from biggus.cache import Cache
+from biggus.cache.ledger import NAME
+from biggus.sources.wrappers import ObjectSource
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from benchmarks.setup import Setup
+    from biggus.cache import Cached
+
+KIB = 1024
+MOST_HIT = {192: 1.3, 4096: 1.1}
+MOST_STORE = 2.0
+MOST_WARM = 1.5
+MOST_MISSED = 1 / 0.95
+MOST_OPEN_SECONDS = 0.05
+MOST_EVICTION_SECONDS = 10.0
+EVICTED = 10
+"""So manieth a part of many entries goes."""
+
+_CALLS = 20
+
+
+def run(setup: Setup) -> list[Row]:
+    """Compare hits and stores with plain files, and few entries with many."""
+    rounds = 3 * setup.size.rounds
+    with TemporaryDirectory(prefix="biggus-benchmarks-") as name:
+        folder = Path(name)
+        rows = [row for kib in MOST_HIT for row in _beside_files(folder, kib, rounds)]
+        rows += _beside_diskcache(folder, rounds)
+        rows += _many_entries(folder, 10 * setup.size.tiny_chunks, rounds)
+    return rows + _scans()
+
+
+def _cached(folder: Path, values: np.ndarray[Any, Any]) -> tuple[Cached, Callable[[], Any]]:
+    """Return an array in a cache of its own, and what reads it from there."""
+    source = ObjectSource(values, chunks=values.shape, token="benchmark")
+    cached = Cache(folder, "10 GB").wrap(source)
+    box = (slice(0, len(values), 1),)
+    assert (cached[box] == values).all()
+    return cached, lambda: cached[box]
+
+
+def _values(nbytes: int) -> np.ndarray[Any, Any]:
+    return np.random.default_rng(nbytes).integers(0, 256, nbytes, np.uint8)
+
+
+def _beside_files(folder: Path, kib: int, rounds: int) -> list[Row]:
+    values = _values(kib * KIB)
+    cached, hit = _cached(folder / f"cache-{kib}", values)
+    plain = folder / f"plain-{kib}"
+    plain.mkdir()
+    path = str(plain / "0")
+    Path(path).write_bytes(values.tobytes())
+    right = zlib.crc32(values)
+    count = itertools.count()
+
+    def read_and_check() -> None:
+        with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - beside a cache as fast
+            found = np.empty(os.fstat(file.fileno()).st_size, np.uint8)
+            file.readinto(found.data)
+        assert zlib.crc32(found) == right
+
+    def write_and_rename() -> None:
+        with open(path + ".new", "xb", buffering=0) as file:  # noqa: PTH123
+            file.write(values.data)
+        os.replace(path + ".new", plain / str(next(count) % 50))  # noqa: PTH105
+
+    def store() -> None:
+        assert cached.cache.store(f"{next(count) % 50:040x}", values, b"benchmark")
+
+    took = medians({"hit": hit, "plain": read_and_check}, rounds, _CALLS)
+    rows = [_row(f"hit of {kib} KiB", "a file read and checked", took, MOST_HIT[kib])]
+    took = medians({"store": store, "plain": write_and_rename}, rounds, _CALLS)
+    return [*rows, _row(f"store {kib} KiB", "a file written and renamed", took, MOST_STORE)]
+
+
+def _row(work: str, other: str, took: dict[str, float], most: float | None) -> Row:
+    ours, theirs = took.values()
+    return Row(work, show(ours), f"{other}, {show(theirs)}", ours / theirs, most)
+
+
+def _beside_diskcache(folder: Path, rounds: int) -> list[Row]:
+    try:
+        import diskcache
+    except ImportError:
+        return []
+    values = _values(512 * KIB)
+    _, hit = _cached(folder / "cache-512", values)
+    with diskcache.Cache(folder / "diskcache") as other:
+        other["key"] = values.tobytes()
+        took = medians({"hit": hit, "other": lambda: other["key"]}, rounds, _CALLS)
+    return [_row("hit of 512 KiB", "bytes of diskcache, unchecked", took, MOST_WARM)]
+
+
+def _many_entries(folder: Path, count: int, rounds: int) -> list[Row]:
+    """Compare a cache of many entries with one of few; then have a part of them evicted."""
+    values = _values(KIB)
+    _, few = _cached(folder / "few", values)
+    path = folder / "many"
+    cached, many = _cached(path, values)
+    cached.cache.close()
+    _fill(path, count)
+    rows = [
+        _row(
+            f"hit of 1 KiB, {count:,} entries",
+            "one entry",
+            medians({"many": many, "few": few}, rounds, _CALLS),
+            None,
+        )
+    ]
+    started = time.perf_counter()
+    Cache(path, "100 GB").recall("nothing")
+    took = {"open": time.perf_counter() - started, "most": MOST_OPEN_SECONDS}
+    rows.append(_row(f"open {count:,} entries", "the limit", took, 1.0))
+    smaller = Cache(path, (count - count // EVICTED) * 4096)
+    key = itertools.count()
+    started = time.perf_counter()
+    longest = 0.0
+    while smaller.stats().bytes > smaller.size_limit:
+        begun = time.perf_counter()
+        smaller.store(f"{next(key):040x}", values, b"benchmark")
+        longest = max(longest, time.perf_counter() - begun)
+    took = {"evict": time.perf_counter() - started, "most": MOST_EVICTION_SECONDS}
+    work = f"evict {count // EVICTED:,} entries; longest store meanwhile {show(longest)}"
+    return [*rows, _row(work, "the limit", took, 1.0)]
+
+
+def _fill(path: Path, count: int) -> None:
+    """Put files of a block each into a cache folder, and into its ledger, as old entries."""
+    data = bytes(4096)
+    for first in range(256):
+        (path / "entries" / f"{first:02x}").mkdir(exist_ok=True)
+    keys = [f"{number % 256:02x}{number:038x}" for number in range(count)]
+    for key in keys:
+        with open(path / "entries" / key[:2] / key[2:], "wb", buffering=0) as file:  # noqa: PTH123
+            file.write(data)
+    database = sqlite3.connect(path / NAME)
+    with database:
+        rows = [(bytes.fromhex(key), -number - 1) for number, key in enumerate(keys)]
+        database.executemany("INSERT OR REPLACE INTO entries VALUES (0, ?, 4096, ?)", rows)
+        database.execute("DELETE FROM shards WHERE kind = 0")
+        shards: dict[int, list[int]] = {}
+        for key, size in database.execute("SELECT key, bytes FROM entries WHERE kind = 0"):
+            shards.setdefault(key[0], []).append(size)
+        database.executemany(
+            "INSERT INTO shards VALUES (0, ?, ?, ?)",
+            [(shard, len(sizes), sum(sizes)) for shard, sizes in shards.items()],
+        )
+    database.close()
+
+
+def _scans() -> list[Row]:
+    found = traces()
+    rows = []
+    for name in ("a scan of 1.25 x the cache, 8 times", "Zipf 0.8 over 10 x the cache"):
+        trace = found[name]
+        hits = {policy: POLICIES[policy](trace, CACHE) / len(trace) for policy in POLICIES}
+        best, most = ("Belady", MOST_MISSED) if "scan" in name else ("LRU", 1.001)
+        limit = f"{best}, {hits[best]:.3f}"
+        rows.append(Row(name, f"{hits['biggus']:.3f}", limit, hits[best] / hits["biggus"], most))
+    return rows
