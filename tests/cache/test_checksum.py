@@ -5,7 +5,7 @@ import pytest
 
 from biggus.cache.checksum import SMALL, checksum, crc
 
-SIZES = [SMALL, SMALL + 1, 100_003, 1024 * 1021 * 8, 3_000_007]
+SIZES = [SMALL, SMALL + 1, 100_003, 512 * 509 * 8, 3_000_007]
 
 
 @pytest.fixture(params=SIZES)
@@ -44,7 +44,7 @@ def test_any_bit_makes_a_difference(data):
 def test_blocks_that_are_lost_or_moved_make_a_difference(data, block):
     whole = of(data)
     count = len(data) // block
-    for one, other in [(0, 1), (0, count - 1), (1, count // 2 + 1), (2, min(1026, count - 1))]:
+    for one, other in [(0, 1), (0, count - 1), (1, count // 2 + 1), (2, min(514, count - 1))]:
         changed = data.reshape(-1)[: count * block].reshape(count, block).copy()
         changed[[one, other]] = changed[[other, one]]
         assert of(np.concatenate([changed.ravel(), data[count * block :]])) != whole
