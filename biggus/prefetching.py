@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Any
 from biggus import engine
 from biggus.adapt import node_of
 from biggus.errors import CacheError, PolicyError
-from biggus.graph import AlongAxes, Elementwise, GridMosaicNode, Gufunc, Leaf, Mosaic, Reduce, View
+from biggus.graph import (
+    AlongAxes,
+    Elementwise,
+    GridMosaicNode,
+    Gufunc,
+    Leaf,
+    Mosaic,
+    Reduce,
+    Reshape,
+    View,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,7 +96,7 @@ def _sources(node: Node) -> Iterator[Source]:
         match each:
             case Leaf():
                 yield each.source
-            case View() | Elementwise() | Reduce() | AlongAxes() | Gufunc() | Mosaic():
+            case View() | Elementwise() | Reduce() | AlongAxes() | Gufunc() | Reshape() | Mosaic():
                 waiting.extend(each.children)
             case GridMosaicNode() if 0 not in each.grid_shape:
                 waiting.append(each.make_tile((0,) * len(each.grid_shape)))

@@ -14,6 +14,7 @@ from biggus.functions import (
     reshaping,
     splitting,
     statistics,
+    surroundings,
 )
 
 __all__ = [
@@ -26,4 +27,5 @@ __all__ = [
     "reshaping",
     "splitting",
     "statistics",
+    "surroundings",
 ]

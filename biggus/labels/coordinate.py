@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from biggus import engine
-from biggus.graph import Elementwise, Node, select
+from biggus.graph import Elementwise, Mosaic, Node, select
 from biggus.indexing.selection import ArrayMap, AxisMap, ConstantMap, DimensionMap, Selection
 from biggus.times import Recount, time_units
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
 _PRESSURES = {"pa", "hpa", "kpa", "dbar", "decibar", "bar", "millibar", "mbar", "mb", "atm"}
 """Units: what is counted in them along an axis needs not say that it grows downwards (CF)."""
@@ -33,12 +33,15 @@ class Coordinate:
         Its values; not read yet.
     axes : tuple of int
         The axes of the array that it runs along, ascending; none for a single value.
+    bounds : tuple of (str, mapping, Node) or None
+        The name, attributes and values of the variable that holds its bounds: one axis more.
     """
 
     name: str
     attributes: Mapping[str, Any]
     node: Node
     axes: tuple[int, ...]
+    bounds: tuple[str, Mapping[str, Any], Node] | None = None
 
     def values(self) -> Any:
         """Return the values, masked ones as NaN.
@@ -97,8 +100,14 @@ def selected(each: Coordinate, selection: Selection) -> Coordinate | None:
     shape = tuple([selection.shape[dim] for dim in order])
     if 0 in shape:
         return None
-    chosen = Selection(shape, tuple([_renumbered(m, number) for m in maps]))
-    return replace(each, node=select(each.node, chosen), axes=tuple(order))
+    renumbered = tuple([_renumbered(m, number) for m in maps])
+    bounds = each.bounds
+    if bounds is not None:
+        corners = bounds[2].shape[-1]
+        of_all = Selection((*shape, corners), (*renumbered, DimensionMap(len(shape), 0, 1)))
+        bounds = (*bounds[:2], select(bounds[2], of_all))
+    node = select(each.node, Selection(shape, renumbered))
+    return replace(each, node=node, axes=tuple(order), bounds=bounds)
 
 
 def _dims_of(m: AxisMap) -> Iterable[int]:
@@ -115,15 +124,36 @@ def _renumbered(m: AxisMap, number: Mapping[int, int]) -> AxisMap:
     return m
 
 
-def in_units_of(first: Coordinate, other: Coordinate) -> Node | None:
-    """Return the values of a coordinate in the units of another; None if that cannot be."""
+def joined(several: Sequence[Coordinate], axis: int) -> Coordinate | None:
+    """Return coordinates that follow one another along an axis of theirs, in the first's units.
+
+    None if one cannot be brought to these.
+    """
+    first = several[0]
+    nodes = [_in_units_of(first, each, each.node) for each in several]
+    if any(node is None for node in nodes):
+        return None
+    bounds = first.bounds
+    if bounds is not None:
+        parts = [
+            None if each.bounds is None else _in_units_of(first, each, each.bounds[2])
+            for each in several
+        ]
+        known = [part for part in parts if part is not None]
+        bounds = (*bounds[:2], Mosaic(known, axis)) if len(known) == len(several) else None
+    node = Mosaic([node for node in nodes if node is not None], axis)
+    return replace(first, node=node, bounds=bounds)
+
+
+def _in_units_of(first: Coordinate, other: Coordinate, node: Node) -> Node | None:
+    """Return values of a coordinate in the units of another; None if that cannot be."""
     said = [(str(c.attributes.get("units", "")), calendar_of(c)) for c in (first, other)]
     if said[0] == said[1]:
-        return other.node
+        return node
     wanted, units = (time_units(*each) for each in said)
     if wanted is None or units is None or wanted.calendar != units.calendar:
         return None
-    return Elementwise(Recount(other.node.dtype, units, wanted), other.node)
+    return Elementwise(Recount(node.dtype, units, wanted), node)
 
 
 def calendar_of(each: Coordinate) -> str:

@@ -26,17 +26,20 @@ from biggus.graph import (
     Mosaic,
     Node,
     Reduce,
+    Reshape,
     View,
     Walk,
     answers,
 )
 from biggus.indexing.selection import ArrayMap, ConstantMap, Selection
 from biggus.labels.attributes import after_function, after_statistic
-from biggus.labels.coordinate import Coordinate, in_units_of, selected
+from biggus.labels.coordinate import Coordinate, joined, selected
 from biggus.labels.labels import Labels
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
+
+    from biggus.sources.base import Source
 
 _log = logging.getLogger("biggus.labels")
 
@@ -77,6 +80,8 @@ def _labels(coordinates: bool, node: Node) -> Generator[Any, Labels, Labels]:
         case Reduce() | AlongAxes():
             name = node.name if isinstance(node, Reduce) else getattr(node.function, "name", "")
             return _reduced((yield node.operand), node, name)
+        case Reshape():
+            return _reshaped((yield node.operand), node)
         case Gufunc():
             return _looped((yield from answers(node.children)), node)
         case Mosaic() if 0 < len(node.tiles) <= _MOST_TILES:
@@ -104,6 +109,7 @@ def _of_source(node: Leaf, coordinates: bool) -> Labels:
         tuple(_coordinates_of(node, dims)) if coordinates else (),
         decoded=source.masked,
         default_fills=source.conventions == "CF",
+        grid_mapping=_grid_mapping_of(source) if coordinates else None,
     )
 
 
@@ -113,36 +119,58 @@ def _coordinates_of(node: Leaf, dims: Sequence[str | None]) -> list[Coordinate]:
     for axis, (name, length) in enumerate(zip(dims, node.shape, strict=True)):
         sibling = None if name is None else source.sibling(name)
         if sibling is not None and sibling.shape == (length,):
-            found.append(Coordinate(str(name), sibling.attributes, leaf_of(sibling), (axis,)))
+            found.append(_coordinate(str(name), sibling, (axis,)))
     named = source.attributes.get("coordinates")
     for name in str(named).split() if isinstance(named, str) else ():
         sibling = source.sibling(name)
-        if sibling is None or sibling.dims is None or not sibling.shape:
+        if sibling is None or sibling.dims is None:
             continue
         axes = tuple([dims.index(dim) for dim in sibling.dims if dim in dims])
         fits = tuple([node.shape[axis] for axis in axes]) == sibling.shape
         if fits and list(axes) == sorted(set(axes)):
-            found.append(Coordinate(name, sibling.attributes, leaf_of(sibling), axes))
+            found.append(_coordinate(name, sibling, axes))
     return found
+
+
+def _coordinate(name: str, source: Source, axes: tuple[int, ...]) -> Coordinate:
+    """Return a coordinate, with its bounds if the store has some."""
+    bounds = None
+    for word in ("bounds", "climatology"):
+        called = source.attributes.get(word)
+        sibling = source.sibling(called) if isinstance(called, str) and called else None
+        if sibling is not None and sibling.shape[:-1] == source.shape and sibling.shape:
+            bounds = (str(called), sibling.attributes, leaf_of(sibling))
+    return Coordinate(name, source.attributes, leaf_of(source), axes, bounds)
+
+
+def _grid_mapping_of(source: Source) -> Coordinate | None:
+    """Return the variable that says how a grid lies on the Earth, of no axes and of no values."""
+    name = source.attributes.get("grid_mapping")
+    if not isinstance(name, str) or not name or ":" in name:
+        return None  # none, or several, each of other coordinates
+    sibling = source.sibling(name)
+    if sibling is None or sibling.shape:
+        return None
+    return Coordinate(name, sibling.attributes, leaf_of(sibling, decode=False), ())
 
 
 def _selected(labels: Labels, selection: Selection) -> Labels:
     found = [selected(each, selection) for each in labels.coordinates]
     return replace(
         labels,
-        dims=_through(selection, labels.dims),
+        dims=names_through(selection, labels.dims),
         coordinates=tuple([each for each in found if each is not None]),
     )
 
 
-def _through(selection: Selection, names: Sequence[str | None]) -> tuple[str | None, ...]:
+def names_through(selection: Selection, names: Sequence[str | None]) -> tuple[str | None, ...]:
     """Return the names of the axes of a selection.
 
     An axis that comes from one axis keeps its name, any other has none.
 
     Examples
     --------
-    >>> _through(Selection.permuted((9, 4), (1, 0)), ["y", "x"])
+    >>> names_through(Selection.permuted((9, 4), (1, 0)), ["y", "x"])
     ('x', 'y')
     """
     origins: list[list[str | None]] = [[] for _ in selection.shape]
@@ -174,6 +202,7 @@ def _computed(several: Sequence[Labels], node: Elementwise) -> Labels:
         attributes=attributes,
         # Of what is broadcast, such as a climatology, there are fewer.
         coordinates=max((each.coordinates for each in several), key=len),
+        grid_mapping=next((each.grid_mapping for each in several if each.grid_mapping), None),
         decoded=True,
         default_fills=False,
     )
@@ -202,6 +231,21 @@ def _reduced(labels: Labels, node: Reduce | AlongAxes, name: str) -> Labels:
         default_fills=False,
         packed_fill=False,
     )
+
+
+def _reshaped(labels: Labels, node: Reshape) -> Labels:
+    """Return the labels of another shape: axes that stay keep their names and coordinates."""
+    places = {
+        before[0]: after[0] for before, after in node.groups if len(before) == len(after) == 1
+    }
+    names = {place: labels.dims[axis] for axis, place in places.items()}
+    found = [
+        replace(each, axes=tuple([places[axis] for axis in each.axes]))
+        for each in labels.coordinates
+        if all(axis in places for axis in each.axes)
+    ]
+    dims = tuple([names.get(axis) for axis in range(len(node.shape))])
+    return replace(labels, dims=dims, coordinates=tuple(found))
 
 
 def _looped(several: Sequence[Labels], node: Gufunc) -> Labels:
@@ -233,11 +277,10 @@ def _joined(several: Sequence[Labels], node: Mosaic) -> Labels:
             and (labels.coordinates[place].name, labels.coordinates[place].axes)
             == (each.name, each.axes)
         ]
-        nodes = [in_units_of(each, other) for other in others]
-        known = [part for part in nodes if part is not None]
-        if len(known) == len(several):
-            joined = Mosaic(known, each.axes.index(node.axis))
-            found.append(replace(each, node=joined))
+        if len(others) == len(several):
+            whole = joined(others, each.axes.index(node.axis))
+            if whole is not None:
+                found.append(whole)
     return replace(
         first,
         dims=_first_known([each.dims for each in several]),

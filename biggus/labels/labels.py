@@ -35,6 +35,8 @@ class Labels:
         Whether the netCDF library's default fill values mean missing ones in the store.
     packed_fill : bool
         Whether the fill value is one of packed values, and of no meaning among these.
+    grid_mapping : Coordinate or None
+        What says how the grid lies on the Earth, if coordinates were asked for.
     """
 
     dims: tuple[str | None, ...]
@@ -46,6 +48,7 @@ class Labels:
     decoded: bool = False
     default_fills: bool = False
     packed_fill: bool = False
+    grid_mapping: Coordinate | None = None
 
     @property
     def named(self) -> tuple[str, ...]:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from biggus import engine, watching
 from biggus.adapt import holds_several, node_of, several
 from biggus.errors import MissingDependencyError, OutputError
-from biggus.labels import labels_of
 from biggus.sinks.blocks import Gate, Guarded
+from biggus.sinks.companions import companions_of
 from biggus.sinks.inputs import Inputs
 from biggus.sinks.locations import (
     Place,
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from biggus.engine import Writer
     from biggus.graph import Node
+    from biggus.labels import Labels
 
 
 def save(arrays: Any, targets: Any, *, overwrite: bool = False) -> None:
@@ -95,6 +96,11 @@ def _saved(nodes: list[Node], goals: list[Any], overwrite: bool) -> None:
             check_object(goal, node)
             inputs.check_object(goal, name_of(goal))
             objects.append(number)
+    about, beside = companions_of(nodes, places)
+    nodes = list(nodes)
+    for each in beside:
+        places[len(nodes)], about[len(nodes)] = each.place, each.labels
+        nodes.append(each.node)
     together = _by_path(places)
     for path, numbers in together.items():
         _check_path(path, [places[number].name for number in numbers], inputs, overwrite)
@@ -114,7 +120,7 @@ def _saved(nodes: list[Node], goals: list[Any], overwrite: bool) -> None:
         for path, numbers in together.items():
             store = stack.enter_context(opened(store_class(path)(temporary[path]), path))
             for number in numbers:
-                new = new_array(nodes[number], places[number], store)
+                new = new_array(nodes[number], places[number], store, about[number])
                 made.append((new, create(store, new)))
                 writers[number] = Guarded(made[-1][1], new.label, gate)
         stack.callback(gate.shut)
@@ -216,15 +222,14 @@ def failures_of(new: NewArray) -> Iterator[None]:
         raise OutputError(f"cannot write {new.label}: {error}") from error
 
 
-def new_array(node: Node, place: Place, store: NewStore) -> NewArray:
-    """Return what is to be made of a node in a store.
+def new_array(node: Node, place: Place, store: NewStore, about: Labels) -> NewArray:
+    """Return what is to be made of a node in a store, and what is said of it there.
 
     Raises
     ------
     OutputError
         If the format has no place for its values.
     """
-    about = labels_of(node)
     try:
         dtype = store.stored(node.dtype, node.masked)
     except OutputError as error:

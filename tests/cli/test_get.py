@@ -6,13 +6,13 @@ import sys
 
 import numpy as np
 import pytest
-from biggus.sinks.described import names_through
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import biggus
 from biggus.cli import main
 from biggus.indexing.keys import numpy_selection
+from biggus.labels.following import names_through
 
 h5py = pytest.importorskip("h5py")
 netCDF4 = pytest.importorskip("netCDF4")

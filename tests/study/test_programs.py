@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from averaging import mean_of
-from biggus.sinks.described import described
 
 import biggus
 from biggus.engine.spill import SpilledSource
 from biggus.errors import GoneError, StudyError
+from biggus.labels import labels_of
 from biggus.pyramids.overview import OverviewSource
 from biggus.sources.base import Source
 from biggus.study.bundle import Bundle
@@ -376,7 +376,7 @@ def test_options_and_variables(folder):
     def program():
         array = biggus.open("a.h5")
         raw = biggus.open("a.h5::x", decode=False, chunks=(4,))
-        assert described(array.node).attributes["units"] == "K"
+        assert labels_of(array.node).attributes["units"] == "K"
         return [array[1:3].ndarray(), raw[1:3].ndarray(), np.array(raw.grid)]
 
     replayed(program, "a.h5")

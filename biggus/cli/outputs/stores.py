@@ -9,6 +9,7 @@ import numpy as np
 from biggus import engine
 from biggus.errors import OutputError
 from biggus.sinks.blocks import Gate, Guarded
+from biggus.sinks.companions import companions_of
 from biggus.sinks.locations import Place
 from biggus.sinks.metadata import safe_name
 from biggus.sinks.netcdf import NetCDFStore
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from biggus.cli.outputs.picked import Picked
+    from biggus.labels import Labels
     from biggus.sinks.new import NewArray, NewStore
 
 
@@ -71,19 +73,29 @@ def write_npy(path: Path, picked: Picked) -> None:
 
 
 def _write(store: NewStore, picked: Picked) -> None:
-    new = _new_array(picked, store)
+    name = "" if store.named is False else safe_name(picked.name)
+    place = Place(store.path, name)
+    about, beside = companions_of([picked.array.node], {0: place})
+    several = [_new_array(picked, place, store, about[0])]
+    several += [new_array(each.node, each.place, store, each.labels) for each in beside]
+    nodes = [picked.array.node, *[each.node for each in beside]]
     gate = Gate()
     with opened(store, picked.label), picked.reporting():
-        writer = create(store, new)
+        writers = [create(store, new) for new in several]
         try:
-            engine.store([picked.array.node], [Guarded(writer, picked.label, gate)])
+            guarded = [
+                Guarded(writer, new.label, gate)
+                for writer, new in zip(writers, several, strict=True)
+            ]
+            engine.store(nodes, guarded)
         finally:
             gate.shut()
-        settle(new, writer)
+        for new, writer in zip(several, writers, strict=True):
+            settle(new, writer)
 
 
-def _new_array(picked: Picked, store: NewStore) -> NewArray:
-    new = new_array(picked.array.node, Place(store.path, safe_name(picked.name)), store)
+def _new_array(picked: Picked, place: Place, store: NewStore, about: Labels) -> NewArray:
+    new = new_array(picked.array.node, place, store, about)
     new.label = picked.label
     if isinstance(store, NpyStore):
         new.nan = False

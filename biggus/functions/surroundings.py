@@ -1,0 +1,143 @@
+"""NumPy's functions that look at what is around a value, or is around an array: pad, gradient."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from biggus.array import Array, implements
+from biggus.construct import full
+from biggus.expressions import applied
+from biggus.expressions.lines import of_lines
+from biggus.functions.axes import moveaxis
+from biggus.functions.elementwise import node_or_scalar
+from biggus.functions.joining import concatenate
+from biggus.sources.normal import normal_axis
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+_ALL = slice(None)
+
+_numpys_gradient: Callable[..., Any] = np.gradient
+"""For mypy, which looks for arrays among spacings."""
+
+_MODES = ("edge", "wrap", "reflect", "symmetric")
+"""Ways of padding with values that are there."""
+
+
+@implements(np.pad)
+def _pad(array: Any, pad_width: Any, mode: Any = "constant", **keywords: Any) -> Array:
+    padded: Array = node_or_scalar(array)
+    if isinstance(pad_width, dict):
+        given = [(0, 0)] * padded.ndim
+        for axis, width in pad_width.items():
+            given[axis] = (width, width) if np.ndim(width) == 0 else tuple(width)
+        pad_width = given
+    widths = np.broadcast_to(np.asarray(pad_width), (padded.ndim, 2)).tolist()
+    if mode != "constant" and mode not in _MODES:
+        raise TypeError(f"pad of a lazy array in the mode {mode!r}: read it first, with .ndarray()")
+    if any(n < 0 for pair in widths for n in pair):
+        raise ValueError("index can't contain negative values")
+    values = keywords.pop("constant_values", 0) if mode == "constant" else 0
+    constants = np.broadcast_to(np.asarray(values), (padded.ndim, 2))
+    for axis, (before, after) in enumerate(widths):
+        if not before and not after:
+            continue
+        if mode == "constant":
+            padded = _with_constants(padded, axis, (before, after), constants[axis])
+        else:
+            # Where each value comes from is asked of NumPy.
+            places = np.pad(np.arange(padded.shape[axis]), (before, after), mode, **keywords)
+            padded = padded[(_ALL,) * axis + (places,)]
+    return padded
+
+
+def _with_constants(array: Array, axis: int, widths: Sequence[int], values: Any) -> Array:
+    parts = []
+    for n, value in zip(widths, values, strict=True):
+        shape = (*array.shape[:axis], n, *array.shape[axis + 1 :])
+        # As NumPy assigns them: they are cast to the dtype of the array.
+        parts.append(full(shape, np.asarray(value).astype(array.dtype)[()], array.dtype))
+    before, after = parts
+    return concatenate([part for part in (before, array, after) if part.shape[axis]], axis)
+
+
+@implements(np.gradient)
+def _gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> Any:
+    array: Array = node_or_scalar(f)
+    given = range(array.ndim) if axis is None else axis if np.iterable(axis) else (axis,)
+    axes = [normal_axis(one, array.ndim) for one in given]
+    if len(varargs) not in (0, 1, len(axes)) or (
+        len(varargs) == 1 < len(axes) and np.ndim(varargs[0])
+    ):
+        raise TypeError("invalid number of arguments")
+    apart: list[Any] = [np.asarray(one)[()] for one in varargs] or [1.0]
+    apart = apart * len(axes) if len(apart) == 1 else apart
+    slopes = [_slope(array, place, one, edge_order) for place, one in zip(axes, apart, strict=True)]
+    return slopes[0] if len(slopes) == 1 else tuple(slopes)
+
+
+def _slope(array: Array, axis: int, apart: Any, edge_order: int) -> Array:
+    length = array.shape[axis]
+    if length < edge_order + 1:
+        raise ValueError(
+            "Shape of array too small to calculate a numerical gradient, at least "
+            "(edge_order + 1) elements are required."
+        )
+    # Of few values NumPy says what it gives, and refuses.
+    few = np.ones(length if np.ndim(apart) else edge_order + 1, array.dtype)
+    dtype = np.asarray(_numpys_gradient(few, apart, edge_order=edge_order)).dtype
+    turned = moveaxis(array, axis, -1)
+    how = {"edge_order": edge_order}
+    node = of_lines(turned.node, _Slope(apart), how, (length,), dtype)
+    return moveaxis(Array.from_node(node), -1, axis)
+
+
+class _Slope:
+    """A gradient along one axis, whose places are so far apart."""
+
+    __name__ = "gradient"
+
+    def __init__(self, apart: Any) -> None:
+        self.apart = apart
+
+    def __call__(self, block: Any, axis: int, edge_order: int) -> Any:
+        return _numpys_gradient(block, self.apart, axis=axis, edge_order=edge_order)
+
+
+# Among others ----------------------------------------------------------------------
+
+
+@implements(np.isin)
+def _isin(
+    element: Any,
+    test_elements: Any,
+    assume_unique: bool = False,
+    invert: bool = False,
+    *,
+    kind: str | None = None,
+) -> Array:
+    if isinstance(test_elements, Array):
+        raise TypeError("isin looks among values in memory: read them first, with .ndarray()")
+    array: Array = node_or_scalar(element)
+    keywords = {"assume_unique": assume_unique, "invert": invert, "kind": kind}
+    return Array.from_node(applied(np.isin, [array.node, np.asarray(test_elements)], keywords))
+
+
+@implements(np.searchsorted)
+def _searchsorted(a: Any, v: Any, side: str = "left", sorter: Any = None) -> Array:
+    if isinstance(a, Array):
+        raise TypeError("searchsorted looks among values in memory: read them, with .ndarray()")
+    array: Array = node_or_scalar(v)
+    keywords = {"side": side, "sorter": sorter}
+    return Array.from_node(applied(np.searchsorted, [np.asarray(a), array.node], keywords))
+
+
+@implements(np.digitize)
+def _digitize(x: Any, bins: Any, right: bool = False) -> Array:
+    if isinstance(bins, Array):
+        raise TypeError("digitize takes bins in memory: read them first, with .ndarray()")
+    array: Array = node_or_scalar(x)
+    return Array.from_node(applied(np.digitize, [array.node, np.asarray(bins)], {"right": right}))

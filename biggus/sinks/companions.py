@@ -1,0 +1,147 @@
+"""Companions: coordinates, their bounds and grid mappings, saved beside what they belong to."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from biggus import engine
+from biggus.labels import Labels, labels_of
+from biggus.sinks.locations import Place
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from biggus.graph import Node
+    from biggus.labels import Coordinate
+
+_log = logging.getLogger("biggus.sinks")
+
+_BOUNDS = ("bounds", "climatology")
+
+
+class Companion(NamedTuple):
+    """A variable that is saved beside others: what it is, where it goes, what is said of it."""
+
+    node: Node
+    place: Place
+    labels: Labels
+
+
+def companions_of(
+    nodes: Sequence[Node], places: Mapping[int, Place]
+) -> tuple[dict[int, Labels], list[Companion]]:
+    """Return what is said of arrays that are saved, and what is to be saved beside them.
+
+    Where two arrays in one store have different coordinates of one name, neither is saved.
+
+    Parameters
+    ----------
+    nodes : sequence of Node
+    places : mapping of int to Place
+        Where each goes that is saved into a new store.
+
+    Returns
+    -------
+    labels : dict of int to Labels
+        Of each; they name what is saved beside it, and nothing else.
+    companions : list of Companion
+    """
+    taken = {place for place in places.values() if place.name}
+    labels = {
+        number: labels_of(nodes[number], bool(place.name)) for number, place in places.items()
+    }
+    wanted: dict[Place, Companion | None] = {}
+    for number, place in places.items():
+        for each in _beside(labels[number], place):
+            there = wanted.setdefault(each.place, each)
+            if each.place in taken or there is None:
+                continue
+            if there is not each and not _same(there.node, each.node):
+                _log.warning("%s is left out: arrays in there differ in it", each.place.label)
+                wanted[each.place] = None
+    found = {
+        place: each for place, each in wanted.items() if each is not None and place not in taken
+    }
+    there_is = taken | found.keys()
+    told = {
+        number: _naming(each, places[number], there_is) if places[number].name else each
+        for number, each in labels.items()
+    }
+    return told, [each._replace(labels=_naming_bounds(each, there_is)) for each in found.values()]
+
+
+def _beside(labels: Labels, place: Place) -> Iterator[Companion]:
+    """Yield what belongs to an array that is saved at a place."""
+    if not place.name:
+        return
+    for each in labels.coordinates:
+        own = labels_of(each.node)
+        yield Companion(
+            each.node,
+            _sibling(place, each.name),
+            replace(
+                own, attributes=each.attributes, dims=tuple([labels.dims[a] for a in each.axes])
+            ),
+        )
+        if each.bounds is not None:
+            name, attributes, node = each.bounds
+            about = labels_of(node)
+            dims = (*[labels.dims[a] for a in each.axes], about.dims[-1] or "bnds")
+            yield Companion(
+                node, _sibling(place, name), replace(about, attributes=attributes, dims=dims)
+            )
+    mapping = labels.grid_mapping
+    if mapping is not None:
+        # Its one value is nothing but there, whatever it is.
+        about = replace(labels_of(mapping.node), attributes=mapping.attributes, decoded=True)
+        yield Companion(mapping.node, _sibling(place, mapping.name), about)
+
+
+def _sibling(place: Place, name: str) -> Place:
+    folder, _, _ = place.name.rpartition("/")
+    return Place(place.path, "/".join(filter(None, [folder, name.rpartition("/")[2]])))
+
+
+def _naming(labels: Labels, place: Place, there: Any) -> Labels:
+    """Return labels whose attributes name what there is, and nothing that there is not."""
+    attributes = dict(labels.attributes)
+    for word in ("coordinates", "grid_mapping"):
+        attributes.pop(word, None)
+    saved = [each for each in labels.coordinates if _sibling(place, each.name) in there]
+    beside = [each.name.rpartition("/")[2] for each in saved if not _is_of_axis(each, labels)]
+    if beside:
+        attributes["coordinates"] = " ".join(beside)
+    mapping = labels.grid_mapping
+    if mapping is not None and _sibling(place, mapping.name) in there:
+        attributes["grid_mapping"] = mapping.name.rpartition("/")[2]
+    return replace(labels, attributes=attributes)
+
+
+def _is_of_axis(each: Coordinate, labels: Labels) -> bool:
+    return len(each.axes) == 1 and labels.dims[each.axes[0]] == each.name
+
+
+def _naming_bounds(each: Companion, there: Any) -> Labels:
+    attributes = dict(each.labels.attributes)
+    attributes.pop("coordinates", None)
+    for word in _BOUNDS:
+        name = attributes.get(word)
+        if name is not None and _sibling(each.place, str(name)) not in there:
+            attributes.pop(word)
+    return replace(each.labels, attributes=attributes)
+
+
+def _same(one: Node, other: Node) -> bool:
+    """Tell whether two coordinates have the same values: they are few, and read to see that."""
+    if one is other:
+        return True
+    if (one.shape, one.dtype) != (other.shape, other.dtype):
+        return False
+    values, others = (np.ma.asanyarray(engine.evaluate(each)) for each in (one, other))
+    masks = np.array_equal(np.ma.getmaskarray(values), np.ma.getmaskarray(others))
+    nan = values.dtype.kind in "fc"
+    return masks and np.array_equal(values.filled(), others.filled(), equal_nan=nan)

@@ -1,0 +1,122 @@
+"""What is saved beside an array: its coordinates, their bounds, and the mapping of its grid."""
+
+from __future__ import annotations
+
+import logging
+
+import numpy as np
+import pytest
+
+import biggus
+
+netCDF4 = pytest.importorskip("netCDF4")
+xr = pytest.importorskip("xarray")
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # xarray's own, of times and of Zarr
+
+
+def write(path, times=(0.5, 1.5, 2.5, 3.5), since="2000-01-01"):
+    with netCDF4.Dataset(path, "w") as file:
+        for name, n in {"time": len(times), "y": 3, "x": 5, "bnds": 2}.items():
+            file.createDimension(name, n)
+        time = file.createVariable("time", "f8", ("time",))
+        time.units, time.bounds, time.calendar = f"days since {since}", "time_bnds", "noleap"
+        time[:] = times
+        bounds = file.createVariable("time_bnds", "f8", ("time", "bnds"))
+        bounds[:] = np.stack([time[:] - 0.5, time[:] + 0.5], 1)
+        for name in "yx":
+            along = file.createVariable(name, "f4", (name,))
+            along.standard_name, along.units = f"projection_{name}_coordinate", "m"
+            along[:] = np.arange(len(file.dimensions[name]))
+        for name, units in {"lat": "degrees_north", "lon": "degrees_east"}.items():
+            curved = file.createVariable(name, "f8", ("y", "x"))
+            curved.units = units
+            curved[:] = np.arange(15).reshape(3, 5)
+        file.createVariable("height", "f8", ())[...] = 2
+        crs = file.createVariable("crs", "i4", ())
+        crs.grid_mapping_name = "polar_stereographic"
+        tas = file.createVariable("tas", "i2", ("time", "y", "x"), fill_value=-9)
+        tas.scale_factor, tas.units, tas.standard_name = 0.5, "K", "air_temperature"
+        tas.coordinates, tas.grid_mapping = "lat lon height", "crs"
+        tas.cell_methods = "area: mean"
+        tas[:] = np.arange(15 * len(times)).reshape(-1, 3, 5)
+    return path
+
+
+@pytest.fixture
+def source(tmp_path):
+    return write(tmp_path / "source.nc")
+
+
+def seen(path):
+    engine = "zarr" if path.suffix == ".zarr" else "netcdf4"
+    return xr.open_dataset(path, engine=engine, decode_coords="all").load()
+
+
+@pytest.mark.parametrize("suffix", [".nc", ".zarr"])
+@pytest.mark.parametrize("decode", [True, False])
+def test_all_that_belongs_to_an_array_is_there(source, tmp_path, suffix, decode):
+    if suffix == ".zarr":
+        pytest.importorskip("zarr")
+    path = tmp_path / f"out{suffix}"
+    biggus.save(biggus.open(source, "tas", decode=decode), f"{path}::tas")
+    xr.testing.assert_identical(seen(path), seen(source))
+
+
+def test_of_a_part(source, tmp_path):
+    biggus.save(biggus.open(source, "tas")[2, ::-1], tmp_path / "out.nc::inner/tas")
+    found = xr.open_dataset(tmp_path / "out.nc", group="inner", decode_coords="all").load()
+    right = seen(source).isel(time=2, y=slice(None, None, -1))
+    xr.testing.assert_identical(found.reset_coords(), right.reset_coords())
+
+
+def test_of_what_was_computed(source, tmp_path):
+    tas = biggus.open(source, "tas")
+    biggus.save(
+        [tas.mean("time"), tas - tas.mean("time")], [tmp_path / "m.nc::m", tmp_path / "d.nc::d"]
+    )
+    mean, anomaly = seen(tmp_path / "m.nc"), seen(tmp_path / "d.nc")
+    right = seen(source)
+    assert set(mean.coords) == {"y", "x", "lat", "lon", "height", "crs"}
+    assert mean["m"].attrs["cell_methods"] == "area: mean time: mean"
+    np.testing.assert_allclose(mean["m"], right["tas"].mean("time"))
+    assert anomaly["d"].attrs == {"units": "K"}
+    xr.testing.assert_identical(anomaly["time"].variable, right["time"].variable)
+    np.testing.assert_array_equal(anomaly["time_bnds"], right["time_bnds"])
+
+
+def test_of_files_that_were_joined(source, tmp_path):
+    other = write(tmp_path / "source2.nc", times=(0.5, 1.5), since="2000-01-05")
+    joined = biggus.open_many([source, other], "tas")
+    biggus.save(joined, tmp_path / "out.nc::tas")
+    found = seen(tmp_path / "out.nc")
+    right = xr.concat(
+        [seen(source), seen(other)],
+        "time",
+        data_vars="minimal",
+        coords="minimal",
+        compat="override",
+    )
+    np.testing.assert_array_equal(found["time"], right["time"])
+    np.testing.assert_array_equal(found["time_bnds"], right["time_bnds"])
+    assert found["tas"].attrs == right["tas"].attrs
+
+
+def test_coordinates_that_differ_are_left_out(source, tmp_path, caplog):
+    tas = biggus.open(source, "tas")
+    with caplog.at_level(logging.WARNING, "biggus.sinks"):
+        biggus.save([tas, tas[:, ::-1]], [tmp_path / "out.nc::a", tmp_path / "out.nc::b"])
+    assert "y is left out" in caplog.text
+    found = xr.open_dataset(tmp_path / "out.nc", decode_coords="all")
+    assert "y" not in found.coords
+    assert "lat" not in found.variables
+    assert {"x", "time", "crs", "height"} <= set(found.coords)
+    assert found["a"].encoding["coordinates"] == "height"
+
+
+def test_what_is_saved_anyway_is_not_saved_twice(source, tmp_path):
+    ds = biggus.open_dataset(source, decode=False)
+    targets = [tmp_path / f"out.nc::{name}" for name in ds]
+    biggus.save(list(ds.values()), targets)
+    xr.testing.assert_identical(seen(tmp_path / "out.nc"), seen(source))
+    biggus.save(list(ds.values()), targets, overwrite=True)

@@ -1,0 +1,83 @@
+"""The table of xarray's operations: which are lazy, and that all give what they give of NumPy's."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import biggus
+from biggus.errors import MemoryBudgetError
+from biggus.testing import ArraySource, RecordingSource, UnreadableSource
+
+xr = pytest.importorskip("xarray")
+pytest.importorskip("scipy")
+
+_spec = importlib.util.spec_from_file_location(
+    "operations", Path(__file__).with_name("operations.py")
+)
+_module = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(_module)
+OPERATIONS = _module.OPERATIONS
+
+LOADS = {
+    "ffill": "bottleneck takes arrays in memory",
+    "bfill": "bottleneck takes arrays in memory",
+    "dropna": "how many are left, the values say",
+    "rank": "bottleneck takes arrays in memory",
+}
+PRODUCTS = ("dot", "dot all", "matmul", "weighted mean", "weighted sum", "weighted std")
+RAISES = {
+    **dict.fromkeys(PRODUCTS, "lazy array"),
+    "idxmax": "Cannot index with a chunked array indexer",
+    "idxmin": "Cannot index with a chunked array indexer",
+}
+"""What is not lazy, and why."""
+
+VALUES = np.random.default_rng(0).normal(5, 3, (8, 3, 4))
+VALUES[1, 2, 3] = VALUES[4, 0, 0] = np.nan
+TIMES = np.datetime64("2001-01-01", "ns") + np.arange(8) * np.timedelta64(12, "h")
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # xarray's, NumPy's and pandas' own
+
+
+def wrapped(values):
+    return xr.DataArray(
+        values,
+        dims=("time", "y", "x"),
+        coords={"time": TIMES, "x": np.arange(4.0), "y": [0.0, 1, 2]},
+        name="v",
+        attrs={"units": "K"},
+    )
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_operation(name):
+    operate = OPERATIONS[name]
+    right = operate(wrapped(VALUES.copy()))
+    source = RecordingSource(ArraySource(VALUES, chunks=(2, 3, 4)))
+    lazy = wrapped(biggus.ArrayAdapter(source))
+    source.clear()
+    if name in RAISES:
+        with pytest.raises((TypeError, ValueError), match=RAISES[name]):
+            operate(lazy)
+        return
+    got = operate(lazy)
+    if name not in LOADS:
+        assert isinstance(got.variable._data, biggus.Array)
+        assert not source.boxes
+    xr.testing.assert_allclose(got.compute(), right)
+    assert got.dtype == right.dtype
+    assert got.attrs == right.attrs
+
+
+def test_most_are_lazy():
+    assert len(OPERATIONS) - len(LOADS) - len(RAISES) >= 140
+
+
+def test_what_is_not_lazy_is_refused_above_the_memory():
+    large = UnreadableSource((8, 3, 4))
+    with biggus.set_options(memory=500), pytest.raises(MemoryBudgetError):
+        OPERATIONS["ffill"](wrapped(biggus.ArrayAdapter(large)))
