@@ -69,8 +69,11 @@ class _Clock:
         with self._lock:
             self._pools.add(pool)
             if self._thread is None and not self._stopped.is_set():
-                self._thread = threading.Thread(target=self._run, name="biggus-idle", daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._run, name="biggus-idle", daemon=True)
+                # There may be too many, or the interpreter is ending: files stay open then.
+                with contextlib.suppress(RuntimeError):
+                    thread.start()
+                    self._thread = thread
 
     def _run(self) -> None:
         while True:
@@ -88,8 +91,9 @@ class _Clock:
 
     def _stop(self) -> None:
         self._stopped.set()
-        if self._thread is not None:
-            self._thread.join(_PARTING_SECONDS)
+        thread = self._thread  # which may end meanwhile
+        if thread is not None:
+            thread.join(_PARTING_SECONDS)
 
 
 def _close(pools: list[Pool]) -> None:
@@ -136,7 +140,8 @@ class _Main:
         """Have it call `task`, which must not raise, as soon as it can."""
         if self._add is not None and self._task is None:  # else it has not come to the last one
             self._task = task
-            self._add(self._calling, None)
+            if self._add(self._calling, None):
+                self._task = None  # it has too many to call; there will be another time
 
     def _work(self, _: Any) -> int:
         task, self._task = self._task, None

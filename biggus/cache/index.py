@@ -28,7 +28,9 @@ T = TypeVar("T")
 _LAG_SECONDS = 10.0
 _WAIT_SECONDS = 0.02
 _CLOSING_SECONDS = 0.25
-_DRAINING_SECONDS = 5.0
+_DRAINING_SECONDS = 2.0
+_LATER_MOST = 64_000_000
+"""Bytes that wait to be stored; of a small cache half of what it may hold."""
 _PATIENCE_SECONDS = 5.0
 _RETRY_SECONDS = 0.0025
 _SWEEP_SECONDS = 0.005
@@ -64,7 +66,7 @@ class Index(Account):
 
     def _reset(self) -> None:
         super()._reset()
-        self._later = Later(self)
+        self._later = Later(self, min(_LATER_MOST, self.size_limit // 2))
 
     def used(self, key: str, kind: int = CHUNKS) -> None:
         """Note that the entry of `key` was used now."""

@@ -13,7 +13,6 @@ import weakref
 from collections import deque
 from typing import NamedTuple, Protocol
 
-MOST_BYTES = 64_000_000
 _KEPT_SECONDS = 10.0
 """For so long it is tried to store something."""
 _IDLE_SECONDS = 5.0
@@ -46,10 +45,13 @@ class Later:
     ----------
     index : Stores
         What stores them.  It holds this, and is not kept alive by it.
+    most : int
+        Bytes that may wait.
     """
 
-    def __init__(self, index: Stores) -> None:
+    def __init__(self, index: Stores, most: int) -> None:
         self._index = weakref.ref(index)
+        self._most = most
         self._changed = threading.Condition()
         self._waiting: deque[Waiting] = deque()
         self._bytes = self._wanted = 0
@@ -59,7 +61,7 @@ class Later:
         """Have an entry stored, of which a copy is taken; False: there is too much of it."""
         size = sum(map(len, pieces))
         with self._changed:
-            if self._bytes + size > MOST_BYTES:
+            if self._bytes + size > self._most:
                 return False
             self._bytes += size
             until = time.monotonic() + _KEPT_SECONDS

@@ -106,6 +106,35 @@ def test_while_the_main_thread_waits(guarded, monkeypatch):
         assert closers == [threading.main_thread().name]
 
 
+def test_a_file_opens_where_no_thread_can_begin(pool, monkeypatch):
+    clock = idle._Clock()
+    monkeypatch.setattr(idle, "clock", clock)
+
+    def start(_):
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", start)
+        pool.get("a", object)
+    assert clock._thread is None
+    pool.get("b", object)
+    assert clock._thread is not None
+    pool.clear()
+
+
+def test_what_the_main_thread_cannot_be_told_now_it_is_told_later():
+    main = idle._Main()
+    answers = [-1, 0]
+    main._add = lambda *_: answers.pop(0)
+    done = []
+    main.call(lambda: done.append(1))
+    main.call(lambda: done.append(2))
+    assert answers == []
+    main._work(None)
+    main._work(None)
+    assert done == [2]
+
+
 def written(path, kind, values=VALUES, mode="w"):
     if kind == "hdf5":
         h5py = pytest.importorskip("h5py")

@@ -493,3 +493,12 @@ def test_workers_of_multiprocessing_write_down_what_they_stored(tmp_path):
 def test_importing_loads_no_database():
     code = "import biggus.cache, sys; assert not {'diskcache', 'platformdirs'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_a_validator_may_be_long(cache):
+    """That of many chunks, such as a partial result is of, names the state of each."""
+    key = "ab" * 20
+    for size in (0, 10, 5000, 200_000):
+        validator = bytes(range(256)) * (size // 256) + b"v"
+        assert cache.store(key, np.arange(3), validator)
+        assert cache.validator(key) == validator

@@ -71,7 +71,7 @@ def test_closing_waits_for_it(tmp_path):
 
 
 def test_no_more_than_a_bound_waits(tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "MOST_BYTES", 5 * CHUNK)
+    monkeypatch.setattr("biggus.cache.index._LATER_MOST", 5 * CHUNK)
     cache = Cache(tmp_path / "c", "100 MB")
     with in_use(cache):
         read(cache, 30)
@@ -138,7 +138,7 @@ def test_the_thread_ends_when_there_is_nothing_to_do(monkeypatch):
             return True
 
     index = Index()
-    later = Later(index)
+    later = Later(index, 100)
     assert later.put(0, "a", [b"one"])
     later.drain(PATIENCE_SECONDS)
     assert index.stored == ("a",)
