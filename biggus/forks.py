@@ -23,7 +23,7 @@ PATIENCE_SECONDS = 30.0
 """For so long a fork waits at most."""
 
 
-class Gate:
+class ForkGate:
     """What threads enter for what no fork may come between; any number at once.
 
     Examples
@@ -72,5 +72,5 @@ class Gate:
         self._changed.release()
 
 
-_gate = Gate()
+_gate = ForkGate()
 between_forks = _gate.entered

@@ -113,7 +113,9 @@ def open_many(
         if isinstance(locations, (set, frozenset)):
             raise TypeError("the order of the locations matters: give a list of them, not a set")
         named = variables_named(locations, variable)
-    members = [Member(open(path, name, **options), path, name, options) for path, name in named]
+    members = [
+        JoinedMember(open(path, name, **options), path, name, options) for path, name in named
+    ]
     if not members:
         raise OpenError("no locations", "the list of locations is empty")
     return joined(members, axis, stack, mismatch)
@@ -157,7 +159,7 @@ def _matching(pattern: str, cache: Cache | bool | None) -> list[str]:
     return found
 
 
-class Member(NamedTuple):
+class JoinedMember(NamedTuple):
     """One of those that are joined, and how it was opened."""
 
     array: Array
@@ -172,7 +174,7 @@ class Member(NamedTuple):
 
 
 def joined(
-    members: Sequence[Member], axis: int = 0, stack: bool = False, mismatch: str = "raise"
+    members: Sequence[JoinedMember], axis: int = 0, stack: bool = False, mismatch: str = "raise"
 ) -> Array:
     """Join arrays that were opened, once they mean the same; as :func:`open_many` does.
 
@@ -198,7 +200,7 @@ def joined(
         raise ValueError(_with_names(str(error), members)) from None
 
 
-def _with_names(text: str, members: Sequence[Member]) -> str:
+def _with_names(text: str, members: Sequence[JoinedMember]) -> str:
     """Put the names of arrays behind their numbers."""
 
     def named(match: re.Match[str]) -> str:
@@ -207,7 +209,7 @@ def _with_names(text: str, members: Sequence[Member]) -> str:
     return re.sub(r"\barray (\d+)", named, text)
 
 
-def _agreeing(members: Sequence[Member]) -> Iterator[Array]:
+def _agreeing(members: Sequence[JoinedMember]) -> Iterator[Array]:
     """Yield the arrays in the units of the first, or refuse one that cannot be."""
     first = members[0]
     wanted = _meaning(first)
@@ -251,7 +253,7 @@ def _quoted(text: str | None) -> str:
     return "none" if text is None else repr(text)
 
 
-def _meaning(member: Member) -> Mapping[str, str]:
+def _meaning(member: JoinedMember) -> Mapping[str, str]:
     """Return what attributes say that the numbers stand for, where it is not just themselves."""
     told = labels_of(member.array.node)
     attributes = told.attributes
@@ -272,7 +274,7 @@ def _meaning(member: Member) -> Mapping[str, str]:
     return meaning
 
 
-def _of_bounded(member: Member) -> Mapping[str, Any]:
+def _of_bounded(member: JoinedMember) -> Mapping[str, Any]:
     """Return the attributes of the variable whose bounds these are: bounds need have no units."""
     variable = (member.variable or "").strip("/")
     name = variable.rpartition("/")[2]

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from biggus.options import Progress
 
-_PATIENCE_SECONDS = 0.5
+PATIENCE_SECONDS = 0.5
 """Work that is done sooner shows no bar."""
 
 
@@ -67,7 +67,7 @@ def _bar(total: int) -> tuple[Progress, Callable[[], None]]:
     with needing("tqdm", "progress", "a progress bar"):
         from tqdm.auto import tqdm
     bar = tqdm(
-        total=total, unit="B", unit_scale=True, delay=_PATIENCE_SECONDS, leave=False, desc="biggus"
+        total=total, unit="B", unit_scale=True, delay=PATIENCE_SECONDS, leave=False, desc="biggus"
     )
 
     blocks = 0

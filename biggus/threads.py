@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
+WAKING_SECONDS = 0.2
+"""How often whoever waits looks up: for an interrupt, which is so noticed on every system, or to
+see whether there is time left."""
+
 PARTING_SECONDS = 1.0
 """For how long the end of the program waits for calls that are being made.  Local
 reads are over by then; to be cut off inside a native library is no good end."""

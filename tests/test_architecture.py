@@ -202,14 +202,17 @@ def wrong_arrows(
     return wrong
 
 
-def cycle_in(imports: Iterable[Import], root: str) -> list[str] | None:
+def cycle_in(imports: Iterable[Import], root: str, typing_only: bool = False) -> list[str] | None:
     """Return the modules along one circle of imports, or None if there is none.
 
-    Imports inside functions count, those for type checkers do not.
+    Imports inside functions count; those for type checkers form circles of their own.
     """
     graph: dict[str, set[str]] = {}
+    run = {(item.module, item.target) for item in imports if not item.typing_only}
     for item in imports:
-        if not item.typing_only and item.target.partition(".")[0] == root:
+        if typing_only and (item.module, item.target) in run:
+            continue
+        if item.typing_only is typing_only and item.target.partition(".")[0] == root:
             graph.setdefault(item.module, set()).add(item.target)
     try:
         graphlib.TopologicalSorter(graph).prepare()
@@ -300,8 +303,9 @@ def test_the_overview_lists_the_same_rooms() -> None:
     assert rooms == [level for level in LEVELS if not level[0].startswith("__")]
 
 
-def test_no_modules_import_each_other(biggus_imports: list[Import]) -> None:
-    cycle = cycle_in(biggus_imports, "biggus")
+@pytest.mark.parametrize("typing_only", [False, True])
+def test_no_modules_import_each_other(biggus_imports: list[Import], typing_only: bool) -> None:
+    cycle = cycle_in(biggus_imports, "biggus", typing_only)
     assert cycle is None, "a circle of imports: " + " -> ".join(cycle or ())
 
 
@@ -420,7 +424,13 @@ def test_a_circle_is_found_and_one_for_types_is_none(tmp_path: Path) -> None:
     circle = cycle_in(tree(tmp_path / "a", left="import bad.right", right=late), "bad")
     assert circle is not None
     assert set(circle) == {"bad.left", "bad.right"}
-    assert cycle_in(tree(tmp_path / "b", left="import bad.right", right=typed), "bad") is None
+    one_way = tree(tmp_path / "b", left="import bad.right", right=typed)
+    assert cycle_in(one_way, "bad") is None
+    assert cycle_in(one_way, "bad", typing_only=True) is None
+    (tmp_path / "c").mkdir()
+    both = tree(tmp_path / "c", left=typed.replace("left", "right"), right=typed)
+    assert cycle_in(both, "bad") is None
+    assert set(cycle_in(both, "bad", typing_only=True) or ()) == {"bad.left", "bad.right"}
 
 
 def test_an_early_and_an_undeclared_import_are_found(tmp_path: Path) -> None:
@@ -433,6 +443,45 @@ def test_an_early_and_an_undeclared_import_are_found(tmp_path: Path) -> None:
     assert early.startswith("bad.low, line 2: imports PIL")
     (missing,) = undeclared(imports, "bad", {"numpy", "Pillow"})
     assert missing.startswith("bad.high, line 3: imports strange")
+
+
+def defined_in(package: Path) -> tuple[dict[str, list[str]], dict[tuple[str, str], list[str]]]:
+    """Return where each class is defined, by its name, and each constant, by name and value."""
+    classes: dict[str, list[str]] = {}
+    constants: dict[tuple[str, str], list[str]] = {}
+    for module, path in modules_in(package).items():
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ClassDef):
+                classes.setdefault(node.name, []).append(module)
+        for node in tree.body:
+            targets = node.targets if isinstance(node, ast.Assign) else []
+            if isinstance(node, ast.AnnAssign) and node.value is not None:
+                targets = [node.target]
+            for target in targets:
+                name, value = ast.unparse(target).lstrip("_"), ast.unparse(node.value)
+                # Small numbers are the same by chance.
+                if name.isupper() and len(name) > 1 and not re.fullmatch(r"\d\d?", value):
+                    constants.setdefault((name, value), []).append(module)
+    return classes, constants
+
+
+def test_no_two_classes_share_a_name_and_no_constant_is_defined_twice() -> None:
+    for found in defined_in(PACKAGE):
+        twice = {name: modules for name, modules in found.items() if len(modules) > 1}
+        assert not twice
+
+
+def test_names_that_are_shared_are_found(tmp_path: Path) -> None:
+    tree(
+        tmp_path,
+        low="class A:\n    pass\n_MOST: int = 2**8\nFEW = 8\nT = 1",
+        left="def f():\n    class A:\n        pass\nMOST = 2**8\nFEW = 8\nT = 1",
+    )
+    classes, constants = defined_in(tmp_path / "bad")
+    assert classes == {"A": ["bad.left", "bad.low"]}
+    assert constants["MOST", "2 ** 8"] == ["bad.left", "bad.low"]
+    assert not [name for name, value in constants if name in ("FEW", "T")]
 
 
 def test_no_file_is_longer_than_is_read_in_one_go() -> None:

@@ -10,7 +10,7 @@ import threading
 import pytest
 
 from biggus import forks
-from biggus.forks import Gate
+from biggus.forks import ForkGate
 from biggus.once import once
 
 WAIT_SECONDS = 120
@@ -25,7 +25,7 @@ def in_a_thread(function):
 
 
 def test_a_fork_waits_for_those_inside_and_they_for_it():
-    gate = Gate()
+    gate = ForkGate()
     inside, leave = threading.Event(), threading.Event()
 
     def work():
@@ -62,7 +62,7 @@ def test_a_fork_waits_for_those_inside_and_they_for_it():
 
 
 def test_a_fork_does_not_wait_for_itself_or_for_ever(monkeypatch):
-    gate = Gate()
+    gate = ForkGate()
     with gate.entered():
         gate._close()
         gate._open()

@@ -14,7 +14,7 @@ from biggus.backends.http.redaction import redacted
 from biggus.backends.location import is_secret
 from biggus.sources.description import encode_value
 
-_ADDRESS = re.compile(r"\b0x[0-9a-fA-F]+")
+ADDRESS = re.compile(r"\b0x[0-9a-fA-F]+")
 
 
 def said(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -50,7 +50,7 @@ def _said(value: Any) -> Any:
         return encode_value(value)
     except TypeError:
         text = repr(value)
-        return {"$object": uuid.uuid4().hex} if _ADDRESS.search(text) else _digest(text)
+        return {"$object": uuid.uuid4().hex} if ADDRESS.search(text) else _digest(text)
 
 
 def _digest(text: str) -> dict[str, str]:

@@ -20,6 +20,8 @@ import weakref
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
+from biggus.threads import PARTING_SECONDS
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -29,13 +31,11 @@ IDLE_SECONDS = 1.0
 _LEAST_SECONDS, _PERIOD_SECONDS = 0.1, 1.0
 """For how long the thread sleeps at least, and at most."""
 
-_PARTING_SECONDS = 1.0
-
 _waiting_in = frozenset({selectors.__file__, threading.__file__})
 """Where the innermost frame of a thread is that waits."""
 
 
-class Pool(Protocol):
+class IdlePool(Protocol):
     """What has handles that are closed when they are idle."""
 
     guarded: bool
@@ -64,7 +64,7 @@ class _Clock:
         self._thread: threading.Thread | None = None
         self._stopped = threading.Event()
 
-    def attend(self, pool: Pool) -> None:
+    def attend(self, pool: IdlePool) -> None:
         """See to the handles of a pool, one of which has just been opened."""
         with self._lock:
             self._pools.add(pool)
@@ -93,10 +93,10 @@ class _Clock:
         self._stopped.set()
         thread = self._thread  # which may end meanwhile
         if thread is not None:
-            thread.join(_PARTING_SECONDS)
+            thread.join(PARTING_SECONDS)
 
 
-def _close(pools: list[Pool]) -> None:
+def _close(pools: list[IdlePool]) -> None:
     now = time.monotonic()
     ripe = [pool for pool in pools if (due := pool.due()) is not None and due <= now]
     if not ripe:
@@ -107,7 +107,7 @@ def _close(pools: list[Pool]) -> None:
     _main.call(partial(_close_all, pools))
 
 
-def _close_all(pools: list[Pool]) -> None:
+def _close_all(pools: list[IdlePool]) -> None:
     for pool in pools:
         pool.close_idle()
 

@@ -122,13 +122,13 @@ def guard_forks() -> None:
     itself, for the libraries that have no lock.
     """
     if hasattr(os, "register_at_fork"):
-        guard = _Guard()
+        guard = _LockAtFork()
         os.register_at_fork(
             before=guard.take, after_in_parent=guard.let_go, after_in_child=guard.let_go
         )
 
 
-class _Guard:
+class _LockAtFork:
     """The lock, held over a fork: unless the fork had begun before this was registered."""
 
     _taken = False

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from biggus.sources.base import Box
 
-_MOST_WASTE = 32
+MOST_WASTE = 32
 """Up to so many elements are read for one that is wanted."""
 
 _LEAST_RUN = 1024
@@ -85,9 +85,9 @@ def _slabs(box: Box, dtype: np.dtype[Any], chunks: Sequence[int] | None) -> _Sla
     chunk = chunks[axis] if chunks else 1
     inner = math.prod(counts[axis + 1 :]) if math.prod(steps[axis + 1 :]) == 1 else 0
     waste = math.prod(steps)
-    if inner >= _LEAST_RUN and (chunk == 1 or waste > _MOST_WASTE):
+    if inner >= _LEAST_RUN and (chunk == 1 or waste > MOST_WASTE):
         return _Slabs(axis, 1)
-    if waste > _MOST_WASTE:
+    if waste > MOST_WASTE:
         return None
     per_index = max(1, waste * math.prod(counts) // counts[axis] * dtype.itemsize)
     # A chunk is better not decoded for two slabs.

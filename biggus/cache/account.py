@@ -20,14 +20,14 @@ from biggus.cache.notes import Notes
 from biggus.cache.room import CHUNKS, Room, make_room, seen_most
 from biggus.cache.sweep import Sweeper
 from biggus.cache.trouble import INDEXING, trouble
-from biggus.cache.writers import Writer
+from biggus.cache.writers import FolderWriter
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 logger = logging.getLogger("biggus.cache")
 
-_PATIENCE_SECONDS = 5.0
+PATIENCE_SECONDS = 5.0
 _PAUSES = 0.0025, 1.0
 
 
@@ -69,7 +69,7 @@ class Account:
         return connection
 
     def _reset(self) -> None:
-        self._writer = Writer(self.folder / "writers")
+        self._writer = FolderWriter(self.folder / "writers")
         for files in self.kinds:
             files.writer = self._writer.name
         self._sweeper = Sweeper(self._ledger, self.folder / "writers")
@@ -138,7 +138,7 @@ class Account:
         since = self._failing_since = self._failing_since or now
         self._pause = min(2 * self._pause, _PAUSES[1])
         self._quiet_until = now + self._pause
-        if not isinstance(error, BusyError | DamagedError) or now - since > _PATIENCE_SECONDS:
+        if not isinstance(error, BusyError | DamagedError) or now - since > PATIENCE_SECONDS:
             self._trouble.arose(
                 "the cache index could not be updated, and nothing is stored: %s", error
             )

@@ -10,12 +10,13 @@ import contextlib
 import time
 from typing import TYPE_CHECKING, TypeVar
 
-from biggus.cache.account import Account, make_cache_folder
+from biggus.cache.account import PATIENCE_SECONDS, Account, make_cache_folder
 from biggus.cache.files import UNFINISHED_SECONDS
 from biggus.cache.later import Later, Waiting
 from biggus.cache.ledger import GONE, SHARDS, BusyError, DamagedError, LedgerError
 from biggus.cache.notes import MOST
 from biggus.cache.room import CHUNKS, DESCRIPTIONS
+from biggus.cache.sweep import SWEEP_SECONDS
 from biggus.cache.trouble import WRITING, trouble
 from biggus.errors import CacheError
 
@@ -31,9 +32,7 @@ _CLOSING_SECONDS = 0.25
 _DRAINING_SECONDS = 2.0
 _LATER_MOST = 64_000_000
 """Bytes that wait to be stored; of a small cache half of what it may hold."""
-_PATIENCE_SECONDS = 5.0
 _RETRY_SECONDS = 0.0025
-_SWEEP_SECONDS = 0.005
 _AHEAD = 4
 """Room is made anew when so manieth a part of what was granted is left."""
 
@@ -238,7 +237,7 @@ class Index(Account):
 
     def _totals(self) -> tuple[int, int]:
         while not self._sweeper.swept():
-            self._sweeper.sweep(_SWEEP_SECONDS)
+            self._sweeper.sweep(SWEEP_SECONDS)
         entries, size = self._ledger.counted(CHUNKS)
         _, described = self._ledger.counted(DESCRIPTIONS)
         return entries, size + described + self._ledger.index_bytes()
@@ -267,7 +266,7 @@ class Index(Account):
 
     def _patiently(self, action: Callable[[], T]) -> T:
         """Do something in a transaction, for which whoever asked is ready to wait."""
-        until = time.monotonic() + _PATIENCE_SECONDS
+        until = time.monotonic() + PATIENCE_SECONDS
         with self._busy:
             while True:
                 try:

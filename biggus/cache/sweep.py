@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from biggus.cache.ledger import Ledger
 
-_SWEEP_SECONDS = 0.005
+SWEEP_SECONDS = 0.005
 _SWEEP_SHARE = 20
 # Before anything that was ever counted, in the order in which it was written.
 _LONG_AGO = -(2**62)
@@ -45,7 +45,7 @@ class Sweeper:
         """Sweep a little: at once if room is waited for, else for a small share of the time."""
         now = time.monotonic()
         if now >= self._due_at or (waited_for and (starved or not self.swept() or self.awaited())):
-            self.sweep(_SWEEP_SECONDS)
+            self.sweep(SWEEP_SECONDS)
             end = time.monotonic()
             self._due_at = end + _SWEEP_SHARE * (end - now)
 

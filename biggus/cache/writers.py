@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _OPEN = os.O_RDWR | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
-class Writer:
+class FolderWriter:
     """The writer that this process is, of one folder.
 
     Parameters

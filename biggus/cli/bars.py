@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 
 from biggus.errors import MissingDependencyError
 from biggus.extras import needing
+from biggus.progress import PATIENCE_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-_PATIENCE_SECONDS = 0.5
 
 
 @contextlib.contextmanager
@@ -31,7 +30,7 @@ def progress_bar(wanted: bool = True) -> Iterator[Callable[[int, int], object] |
     except MissingDependencyError:
         yield None
         return
-    with tqdm(unit="B", unit_scale=True, delay=_PATIENCE_SECONDS, leave=False) as bar:
+    with tqdm(unit="B", unit_scale=True, delay=PATIENCE_SECONDS, leave=False) as bar:
 
         def show(done: int, total: int) -> None:
             bar.total = total

@@ -86,7 +86,7 @@ def _split(given: Sequence[str]) -> tuple[Sequence[str], list[str]]:
     return given[:at], list(given[at + 1 :])
 
 
-class _Parser(argparse.ArgumentParser):
+class _ShortParser(argparse.ArgumentParser):
     """A parser whose errors take one line."""
 
     def error(self, message: str) -> NoReturn:
@@ -179,7 +179,7 @@ def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
         default=0,
         help="tell what is fetched and why (-vv: and all the rest)",
     )
-    parser = _Parser(
+    parser = _ShortParser(
         prog="biggus",
         description="Arrays bigger than your machine, over stores that already exist.",
     )

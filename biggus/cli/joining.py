@@ -13,7 +13,7 @@ from biggus.cli.opening import Opened, add_opening, open_variable, opening_optio
 from biggus.cli.usage import UsageError
 from biggus.datasets.facts import facts_of
 from biggus.errors import BiggusError, MismatchError
-from biggus.many import MISMATCHES, Member, joined, matching, variables_named
+from biggus.many import MISMATCHES, JoinedMember, joined, matching, variables_named
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -97,7 +97,7 @@ def open_joined(arguments: argparse.Namespace) -> Joined:
     if len(opened) > 1:
         given = opening_options(arguments)
         members = [
-            Member(each.array, path, variable, given)
+            JoinedMember(each.array, path, variable, given)
             for each, (path, variable) in zip(opened, named, strict=True)
         ]
         try:

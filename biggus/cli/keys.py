@@ -93,10 +93,10 @@ def parse_key(text: str) -> Key:
     >>> parse_key("7")
     7
     """
-    return _Parser(text).key()
+    return _KeyParser(text).key()
 
 
-class _Parser:
+class _KeyParser:
     def __init__(self, text: str) -> None:
         self.text = text
         self.symbols = self._symbols()

@@ -11,6 +11,7 @@ from biggus.api import located
 from biggus.cli.bars import progress_bar
 from biggus.cli.keys import Key, KeySyntaxError, split_selection
 from biggus.cli.opening import add_opening, add_selection, backend_options, open_variable, settings
+from biggus.cli.outputs.figures import DOTS_PER_INCH
 from biggus.cli.usage import UsageError
 from biggus.errors import BiggusError, OutputError
 from biggus.options import set_options
@@ -25,8 +26,6 @@ _EXAMPLES = """\
   biggus view ocean.nc "tos[0]"
   biggus view era5.zarr t2m --overviews --serve
 """
-
-_DOTS_PER_INCH = 150
 
 _WINDOWLESS = {"agg", "pdf", "pgf", "svg", "ps", "cairo", "template"}
 """Backends of matplotlib that draw into files."""
@@ -170,7 +169,7 @@ def _save(shown: Pyramid, title: str, path: Path, force: bool) -> None:
     with replacing(path, force, "--force") as temporary:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "parts of the image are shown as missing")
-            figure.savefig(temporary, format=path.suffix.lower()[1:], dpi=_DOTS_PER_INCH)
+            figure.savefig(temporary, format=path.suffix.lower()[1:], dpi=DOTS_PER_INCH)
         if image.errors:
             raise image.errors[0]
     print(path)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from biggus.datasets.group import Group, Opening, groups_at
-from biggus.datasets.selecting import Positions
+from biggus.datasets.selecting import AxisPositions
 from biggus.labels.attributes import STRUCTURE
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ class Dataset(Mapping[str, "Array"]):
             if self._dims.get(dim) != (dim,):
                 raise KeyError(f"there is no coordinate along an axis {dim!r}")
             coordinate = self._variables[dim]
-            positions = Positions(dim, coordinate.ndarray(), coordinate.attrs)
+            positions = AxisPositions(dim, coordinate.ndarray(), coordinate.attrs)
             indexers[dim] = positions.of(label, method)
         return self.isel(**indexers)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,17 +11,15 @@ from biggus.api import located, options_of, server_for, variables_of
 from biggus.cf import Decoder
 from biggus.datasets.group import Opening, groups_at
 from biggus.graph import Elementwise, Leaf
-from biggus.sinks.metadata import plain_value
+from biggus.sinks.metadata import LONE_SURROGATE, plain_value
 
 if TYPE_CHECKING:
     import os
+    import re
 
     from biggus.array import Array
     from biggus.cache import Cache
     from biggus.sources.base import Source
-
-_LONE = re.compile("[\ud800-\udfff]")
-"""Surrogates, which no output takes; bytes that are no UTF-8 become such."""
 
 
 class Opened(NamedTuple):
@@ -87,7 +84,7 @@ def told(value: Any) -> Any:
     """
     plain = plain_value(value)
     if isinstance(plain, str):
-        return _LONE.sub(_escaped, plain)
+        return LONE_SURROGATE.sub(_escaped, plain)
     if isinstance(value, np.ndarray) and value.dtype.kind in "biuf" and plain is not None:
         return plain
     if isinstance(value, Mapping):

@@ -23,7 +23,7 @@ _LENGTHS = {"day": 86400, "hour": 3600, "minute": 60, "second": 1}
 _NANO = 10**9
 
 
-class Positions:
+class AxisPositions:
     """The positions of values along an axis.
 
     Parameters

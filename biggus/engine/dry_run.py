@@ -15,7 +15,7 @@ import numpy as np
 
 from biggus import options
 from biggus.engine.partial_cache import partial_cache_of
-from biggus.engine.passes import Passes, Stage
+from biggus.engine.passes import Passes
 from biggus.engine.repeated import Repeated
 from biggus.engine.running import most_at_once
 from biggus.graph import Combination, Leaf, Node, Read, key_of, pieces_of
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from biggus.engine.partial_cache import PartialCache
+    from biggus.engine.passes import PassWork
     from biggus.graph import AlongAxes, Reduce
     from biggus.planning import (
         Gathering,
@@ -77,7 +78,7 @@ class _Checked(Passes["Reduce | AlongAxes"]):
     def reached(self, number: int, target: Reduce | AlongAxes) -> bool:  # noqa: ARG002 - of none there is more
         return True
 
-    def make(self, stage: Stage) -> list[Wanted]:
+    def make(self, stage: PassWork) -> list[Wanted]:
         for scan in shared_scans_of(stage.reductions, stage.outputs, self.memory):
             scan.at_once(1)
         return []
@@ -98,7 +99,7 @@ class _Estimate(_Checked):
         self._left: dict[int, int] = {}  # passes that a reduction still needs, by its id
         self._written = 0  # bytes that go into scratches
 
-    def make(self, stage: Stage) -> list[Wanted]:
+    def make(self, stage: PassWork) -> list[Wanted]:
         scans = shared_scans_of(stage.reductions, stage.outputs, self.memory)
         if scans:
             self.found.append(_estimated(scans))

@@ -11,11 +11,11 @@ from biggus import deadlines, options, progress, watching
 from biggus.engine import reading
 from biggus.engine.dry_run import check
 from biggus.engine.intermediate import IntermediateSource
-from biggus.engine.little import little
+from biggus.engine.little import FEW, little
 from biggus.engine.merging import Merging
 from biggus.engine.missing import telling
 from biggus.engine.partial_cache import partial_cache_of
-from biggus.engine.passes import Passes, Stage
+from biggus.engine.passes import Passes, PassWork
 from biggus.engine.reading import block
 from biggus.engine.result import Result
 from biggus.engine.running import run
@@ -37,21 +37,18 @@ if TYPE_CHECKING:
     from biggus.engine.writing import Writer
     from biggus.graph import Node
     from biggus.planning import (
-        Group,
+        JobGroup,
         Output,
-        Part,
         Rechunking,
         Reduction,
         ReductionBlock,
         Rewriting,
         SharedScan,
         Task,
+        TaskBlock,
         Wanted,
     )
     from biggus.sources.base import Box, Chunks, Values
-
-_FEW = 2**14
-"""Values: to compute so many takes less than to plan it."""
 
 _LARGE = 8
 """Of the memory, the part that values on their way may take: larger ones go to disk."""
@@ -182,7 +179,7 @@ class _Evaluation(Passes["Result | Spilled"]):
         self._results[number] = target
         return True
 
-    def make(self, stage: Stage) -> list[Wanted]:
+    def make(self, stage: PassWork) -> list[Wanted]:
         mergings = {
             id(reduction): Merging(
                 reduction,
@@ -207,7 +204,7 @@ class _Evaluation(Passes["Result | Spilled"]):
         found = partials(reduction.aggregators, values, reduction.axes, origin, reduction.plain)
         mergings[id(reduction)].add([whole_of_it], [found])
 
-    def _run_scans(self, stage: Stage, mergings: dict[int, Merging]) -> None:
+    def _run_scans(self, stage: PassWork, mergings: dict[int, Merging]) -> None:
         scans = shared_scans_of(stage.reductions, stage.outputs, self.memory)
         for scan in scans:
             scan.at_once(1)  # before any of them is read
@@ -236,14 +233,14 @@ class _Evaluation(Passes["Result | Spilled"]):
         return result
 
 
-def _needs_no_plan(stage: Stage) -> bool:
+def _needs_no_plan(stage: PassWork) -> bool:
     """Tell whether all is one block of one reduction, of a few values that are in memory."""
     if len(stage.reductions) != 1 or stage.outputs:
         return False
     [reduction] = stage.reductions
     current = options.current()
     return (
-        math.prod(reduction.node.shape) <= _FEW
+        math.prod(reduction.node.shape) <= FEW
         and reduction.tree.blocks == reduction.blocks.count == 1
         and current.executor is None
         and current.progress is False
@@ -290,7 +287,7 @@ class _Taker:
 
     Parameters
     ----------
-    group : Group
+    group : JobGroup
     mergings : list of Merging
         What takes the partial results of each reduction.
     writers : list
@@ -300,7 +297,7 @@ class _Taker:
     """
 
     def __init__(
-        self, group: Group, mergings: Sequence[Merging], writers: Sequence[Any], advance: Any
+        self, group: JobGroup, mergings: Sequence[Merging], writers: Sequence[Any], advance: Any
     ) -> None:
         self._mergings = mergings
         self._writers = writers
@@ -314,7 +311,7 @@ class _Taker:
         """Tell whether a reduction block of a reduction must be computed."""
         return self._mergings[number].wanted(block)
 
-    def take(self, part: Part, computed: Computed | None) -> None:
+    def take(self, part: TaskBlock, computed: Computed | None) -> None:
         """Take what has come of a part of a task, if anything; from any thread."""
         if computed is not None:
             for merging, blocks, found in zip(

@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from biggus.indexing.selection import Selection
     from biggus.sources.base import Box, Source, Values
 
-_FEW = 2**14
+FEW = 2**14
 """Values: to compute so many takes less than to plan it."""
 
 _DEEPEST = 32
 """Of longer chains of operations the most that is seen is their own time."""
 
-_ALL = slice(None)
+_WHOLE_AXIS = slice(None)
 
 
 def little(node: Node) -> Values | None:
@@ -54,7 +54,7 @@ def little(node: Node) -> Values | None:
         return None
     if type(node) is Reduce:
         return _reduced(node)
-    if not 0 < math.prod(node.shape) <= _FEW:
+    if not 0 < math.prod(node.shape) <= FEW:
         return None
     if node.combined:
         values = _computed(node, {}, _DEEPEST)
@@ -111,7 +111,7 @@ def _box(selection: Selection | None, shape: tuple[int, ...]) -> tuple[Box, Any]
             key.append(0)
         elif type(m) is DimensionMap and m.step == 1 and m.dim == dim:
             box.append(slice(m.start, m.start + shape[dim], 1))
-            key.append(_ALL)
+            key.append(_WHOLE_AXIS)
             dim += 1
         else:
             return None
@@ -132,10 +132,10 @@ def _computed(node: Node, known: dict[int, Values], deeper: int) -> Values | Non
             found = read(source, whole(node.shape))
     elif kind is View:
         base = node.children[0]
-        if type(base) is Leaf or math.prod(base.shape) <= _FEW:
+        if type(base) is Leaf or math.prod(base.shape) <= FEW:
             values = _computed(base, known, deeper)
             found = None if values is None else take(node.selection, values)  # type: ignore[attr-defined]
-    elif kind is Elementwise and deeper and math.prod(node.shape) <= _FEW:
+    elif kind is Elementwise and deeper and math.prod(node.shape) <= FEW:
         blocks = []
         for child in node.children:
             values = _computed(child, known, deeper - 1)
@@ -151,7 +151,7 @@ def _computed(node: Node, known: dict[int, Values], deeper: int) -> Values | Non
 def _reduced(node: Reduce) -> Values | None:
     """Return what comes of a few values in memory: they are but one block."""
     operand = node.operand
-    if not 0 < math.prod(operand.shape) <= _FEW:
+    if not 0 < math.prod(operand.shape) <= FEW:
         return None
     values = _computed(operand, {}, _DEEPEST)
     if values is None:

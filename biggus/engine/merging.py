@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from biggus.planning import TILES_A_SUBTREE, ReductionTree, Run, Subtree, Wanted
+from biggus.planning import TILES_A_SUBTREE, MergedRun, ReductionTree, Subtree, Wanted
 from biggus.sources.base import box_shape
 from biggus.statistics import Statistic
 
@@ -52,7 +52,7 @@ class Merging:
 
         To be called once for each reduction block, by one thread at a time.
         """
-        return self.cache is None or self.cache.wanted(block, self)
+        return self.cache is None or self.cache.wanted(block, self.add_subtree)
 
     def add(self, blocks: Sequence[ReductionBlock], partials: Sequence[list[Partial]]) -> None:
         """Take the partial results of reduction blocks; from any thread."""
@@ -126,7 +126,7 @@ class Merging:
             trees = [ReductionTree(aggregator, parts) for aggregator in self.reduction.aggregators]
             self._trees[key] = trees
         for tree, partial in zip(trees, partials, strict=True):
-            tree.add(Run(0, position, position + 1, partial))
+            tree.add(MergedRun(0, position, position + 1, partial))
         if trees[0].result is None:
             return None
         del self._trees[key]

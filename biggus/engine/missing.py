@@ -47,7 +47,7 @@ def telling(error: OfflineError, nodes: Sequence[Node]) -> OfflineError:
     return OfflineError(error.source, error.box, told)
 
 
-class _Looked(Wrapper):
+class _LookedAt(Wrapper):
     """A source of which it is noted which chunks would have to be fetched."""
 
     def __init__(self, source: Source) -> None:
@@ -69,13 +69,15 @@ class _Looking(Study):
     """A study in which sources that cannot be asked are looked at."""
 
     def __init__(self) -> None:
-        self.sources: dict[int, _Looked] = {}
+        self.sources: dict[int, _LookedAt] = {}
 
     def source(self, source: Source) -> Source:
         """Return what is looked at in the place of a source that is not there."""
         base = source
         while isinstance(base, Wrapper):
             base = base.source
-        if isinstance(source, _Looked) or not (source.remote or isinstance(base, DescribedSource)):
+        if isinstance(source, _LookedAt) or not (
+            source.remote or isinstance(base, DescribedSource)
+        ):
             return source
-        return self.sources.setdefault(id(source), _Looked(source))
+        return self.sources.setdefault(id(source), _LookedAt(source))

@@ -27,12 +27,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from biggus.cache import Cache
-    from biggus.engine.merging import Merging
     from biggus.indexing.grid import Edges
     from biggus.planning import Reduction, ReductionBlock
-    from biggus.planning.tree_levels import Span
+    from biggus.planning.tree_levels import BlockSpan
     from biggus.sources.base import Box
     from biggus.statistics import Aggregator, Partial
+
+    _Take = Callable[[Subtree, list[Partial]], None]
 
 _log = logging.getLogger("biggus.engine")
 
@@ -69,11 +70,11 @@ class PartialCache:
         self.cache = cache
         self._known = True  # until it turns out that there are no fingerprints
         self._before: dict[Subtree, tuple[Fingerprint, tuple[bytes, ...]]] = {}
-        self._seen: dict[Subtree, _Looked] = {}
+        self._seen: dict[Subtree, _Lookup] = {}
         self._lock = threading.Lock()
 
-    def wanted(self, block: ReductionBlock, merging: Merging | None) -> bool:
-        """Tell whether a block must be computed; if not, what it is part of is handed to `merging`.
+    def wanted(self, block: ReductionBlock, take: _Take | None) -> bool:
+        """Tell whether a block must be computed; if not, what it is part of is handed to `take`.
 
         To be called once for each.
         """
@@ -84,21 +85,19 @@ class PartialCache:
         if tree.tiles > 1:
             number = tile // TILES_A_SUBTREE
             subtree = Subtree(block.kept, number, None)
-            if self._is_there(subtree, merging, lambda: tree.blocks_below(number)):
+            if self._is_there(subtree, take, lambda: tree.blocks_below(number)):
                 return False
         subtree = Subtree(block.kept, tile, part)
-        return not self._is_there(subtree, merging, lambda: tree.block_subtree_size(tile, part))
+        return not self._is_there(subtree, take, lambda: tree.block_subtree_size(tile, part))
 
-    def _is_there(
-        self, subtree: Subtree, merging: Merging | None, blocks: Callable[[], int]
-    ) -> bool:
+    def _is_there(self, subtree: Subtree, take: _Take | None, blocks: Callable[[], int]) -> bool:
         """Tell whether a subtree was kept, of which one more block is asked for."""
         seen = self._seen.get(subtree)
         if seen is None:
             partials = self._looked_up(subtree)
-            seen = self._seen[subtree] = _Looked(partials is not None, blocks())
-            if partials is not None and merging is not None:
-                merging.add_subtree(subtree, partials)
+            seen = self._seen[subtree] = _Lookup(partials is not None, blocks())
+            if partials is not None and take is not None:
+                take(subtree, partials)
         seen.left -= 1
         if not seen.left:
             del self._seen[subtree]
@@ -178,7 +177,7 @@ class PartialCache:
         digest.update(json.dumps(text).encode())
         return digest.hexdigest()
 
-    def _span(self, subtree: Subtree) -> Span:
+    def _span(self, subtree: Subtree) -> BlockSpan:
         tree = self.reduction.tree
         if subtree.part is None:
             return tree.tile_subtree(subtree.number)
@@ -197,7 +196,7 @@ class PartialCache:
         return tuple(box)
 
 
-class _Looked:
+class _Lookup:
     """What is known of a subtree that was looked up."""
 
     __slots__ = ("left", "there")

@@ -38,7 +38,7 @@ Target = TypeVar("Target")
 """What the values of a reduction are put into."""
 
 
-class Stage(NamedTuple):
+class PassWork(NamedTuple):
     """What is computed in one pass."""
 
     reductions: list[Reduction]
@@ -83,7 +83,7 @@ class Passes(ABC, Generic[Target]):
         """Return the node of the values of a reduction that is computed, and how it is cut."""
 
     @abstractmethod
-    def make(self, stage: Stage) -> list[Wanted]:
+    def make(self, stage: PassWork) -> list[Wanted]:
         """Make a pass; return the statistics that need another over the same data."""
 
     @abstractmethod
@@ -172,9 +172,9 @@ def _inner_of(node: Node) -> Sequence[Node]:
     return node.inner if node.combined or node.needs_reduction else ()
 
 
-def _stage(wanted: Sequence[Wanted], outputs: Sequence[Output]) -> Stage:
+def _stage(wanted: Sequence[Wanted], outputs: Sequence[Output]) -> PassWork:
     reductions = reductions_over(wanted)
-    return Stage(
+    return PassWork(
         [reduction for reduction in reductions if 0 not in reduction.node.shape],
         [reduction for reduction in reductions if 0 in reduction.node.shape],
         [output for output in outputs if 0 not in output.node.shape],

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from biggus.engine.repeated import Repeated
     from biggus.graph import Node, Piece
-    from biggus.planning import Entry
+    from biggus.planning import ScheduleEntry
     from biggus.sources.base import Values
 
     _Reader: TypeAlias = Callable[[Node, Selection], Values]
@@ -176,11 +176,11 @@ def _carried_out(schedule: Schedule, read: _Reader, repeated: Repeated | None) -
         yield _spread(taken(root), entries[root])
 
 
-def _spread(values: Values | Result, entry: Entry) -> Values:
+def _spread(values: Values | Result, entry: ScheduleEntry) -> Values:
     return spread(values.values() if isinstance(values, Result) else values, entry.selection.shape)
 
 
-def _is_free(entry: Entry, entries: Sequence[Entry]) -> bool:
+def _is_free(entry: ScheduleEntry, entries: Sequence[ScheduleEntry]) -> bool:
     """Tell whether the values that one is computed of are nobody else's, and may be changed."""
     if len(entry.operands) != 1:
         return False
@@ -189,7 +189,7 @@ def _is_free(entry: Entry, entries: Sequence[Entry]) -> bool:
 
 
 def _computed(
-    entry: Entry, blocks: list[Values], result: Values | Result | None, free: bool
+    entry: ScheduleEntry, blocks: list[Values], result: Values | Result | None, free: bool
 ) -> Values | Result:
     piece = entry.piece
     if piece is None:
@@ -201,7 +201,7 @@ def _computed(
     return result
 
 
-def _pasted(entry: Entry, reads: list[Read]) -> Result:
+def _pasted(entry: ScheduleEntry, reads: list[Read]) -> Result:
     result = Result(entry.node, entry.selection.shape)
     _run(iter(reads), result, _unseen)
     return result

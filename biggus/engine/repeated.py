@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from biggus import deadlines
 from biggus.graph import key_of
+from biggus.threads import WAKING_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -16,10 +17,6 @@ if TYPE_CHECKING:
     from biggus.indexing.selection import Selection
     from biggus.planning import Schedule
     from biggus.sources.base import Values
-
-
-_WAKING_SECONDS = 0.2
-"""How often whoever waits looks whether there is time left."""
 
 
 class Repeated:
@@ -77,7 +74,7 @@ class Repeated:
                 if not others and not known:
                     self._under_way.update(dict.fromkeys(keys, done))
             if others:
-                while not others[0].wait(_WAKING_SECONDS):
+                while not others[0].wait(WAKING_SECONDS):
                     deadlines.check()
             elif not known:
                 try:

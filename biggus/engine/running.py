@@ -19,6 +19,7 @@ from biggus.engine.under_way import computing
 from biggus.flight import Reader
 from biggus.planning import pruned
 from biggus.sources.chunk_memory import chunk_memory
+from biggus.threads import WAKING_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -27,9 +28,6 @@ if TYPE_CHECKING:
     from biggus.planning import SharedScan, Task, Work
 
     _Take = Callable[[Task, Sequence[Computed]], None]
-
-_WAKING_SECONDS = 0.2
-"""How often whoever waits looks up, so that an interrupt is noticed on every system."""
 
 WAITING_TASKS = 16
 """How many tasks are under way at once that wait for their sources most of the time."""
@@ -144,7 +142,7 @@ class _Shared:
             return not self._failed
         with self._changed:
             while self._under_way and task.number - min(self._under_way) > self._ahead:
-                self._changed.wait(_WAKING_SECONDS)
+                self._changed.wait(WAKING_SECONDS)
                 if self._failed:
                     return False
             if self._failed:
@@ -170,7 +168,7 @@ def _join(helper: Future[None]) -> None:
         # One that no thread has begun has nothing left to do.
         while not helper.cancel() and not helper.done():
             deadlines.check()
-            wait([helper], _WAKING_SECONDS)
+            wait([helper], WAKING_SECONDS)
         if not helper.cancelled():
             helper.result()
     except BaseException:
@@ -247,7 +245,7 @@ def _taken(
 
 def _first_done(futures: list[Future[Any]]) -> set[Future[Any]]:
     try:
-        done, _ = wait(futures, _WAKING_SECONDS, return_when=FIRST_COMPLETED)
+        done, _ = wait(futures, WAKING_SECONDS, return_when=FIRST_COMPLETED)
     except AttributeError:
         done = {future for future in futures if future.done()}
         if not done:

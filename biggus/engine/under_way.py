@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 WAITING_THREADS = 32
 """How many reads may wait at once.  A source may allow fewer."""
 
-_PATIENCE_SECONDS = 0.5
+_STALLED_SECONDS = 0.5
 """After so long without anything coming of it, whoever waits reads a piece itself."""
 
 waiting = WaitingThreads(WAITING_THREADS)
@@ -81,7 +81,7 @@ class UnderWay:
         all threads may be busy with reads that wait for this very evaluation.
         """
         deadlines.check()
-        done, waiting = wait(self._pieces, _PATIENCE_SECONDS, return_when=when)
+        done, waiting = wait(self._pieces, _STALLED_SECONDS, return_when=when)
         if done:
             while done:
                 self._end(done.pop())

@@ -15,7 +15,7 @@ from biggus.statistics.signatures import refuse
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_ALL = slice(None)
+ALL = slice(None)
 
 
 @implements(np.transpose)
@@ -49,7 +49,7 @@ def _expand_dims(a: Array, axis: int | tuple[int, ...]) -> Array:
     given = axis if isinstance(axis, (tuple, list)) else (axis,)
     ndim = a.ndim + len(given)
     added = normal_axes(given, ndim)
-    return a[tuple([None if place in added else _ALL for place in range(ndim)])]
+    return a[tuple([None if place in added else ALL for place in range(ndim)])]
 
 
 @implements(np.squeeze)
@@ -60,14 +60,14 @@ def _squeeze(a: Array, axis: int | tuple[int, ...] | None = None) -> Array:
         dropped = normal_axes(axis, a.ndim) if a.ndim else ()
     if any(a.shape[place] != 1 for place in dropped):
         raise ValueError("cannot squeeze an axis whose length is not one")
-    return a[tuple([0 if place in dropped else _ALL for place in range(a.ndim)])]
+    return a[tuple([0 if place in dropped else ALL for place in range(a.ndim)])]
 
 
 @implements(np.flip)
 def _flip(m: Array, axis: int | tuple[int, ...] | None = None) -> Array:
     turned = range(m.ndim) if axis is None else normal_axes(axis, m.ndim)
     back = slice(None, None, -1)
-    return m[tuple([back if place in turned else _ALL for place in range(m.ndim)])]
+    return m[tuple([back if place in turned else ALL for place in range(m.ndim)])]
 
 
 @implements(np.take)
@@ -83,7 +83,7 @@ def _take(
         index = indices.astype(np.intp, casting="same_kind")
     else:
         index = np.asarray(indices, np.intp)
-    return array[(_ALL,) * place + (index,)]
+    return array[(ALL,) * place + (index,)]
 
 
 @implements(np.broadcast_to)

@@ -10,15 +10,13 @@ from biggus.array import Array, implements
 from biggus.construct import full
 from biggus.expressions import applied
 from biggus.expressions.lines import of_lines
-from biggus.functions.axes import moveaxis
+from biggus.functions.axes import ALL, moveaxis
 from biggus.functions.elementwise import node_or_scalar
 from biggus.functions.joining import concatenate
 from biggus.sources.normal import normal_axis
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-_ALL = slice(None)
 
 _numpys_gradient: Callable[..., Any] = np.gradient
 """For mypy, which looks for arrays among spacings."""
@@ -50,7 +48,7 @@ def _pad(array: Any, pad_width: Any, mode: Any = "constant", **keywords: Any) ->
         else:
             # Where each value comes from is asked of NumPy.
             places = np.pad(np.arange(padded.shape[axis]), (before, after), mode, **keywords)
-            padded = padded[(_ALL,) * axis + (places,)]
+            padded = padded[(ALL,) * axis + (places,)]
     return padded
 
 

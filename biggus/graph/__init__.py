@@ -11,7 +11,7 @@ from biggus.graph.gufunc import Gufunc
 from biggus.graph.leaf import LONGEST_READ, Leaf
 from biggus.graph.mosaic import GridMosaicNode, Mosaic
 from biggus.graph.packing import Packed, packed, unpacked
-from biggus.graph.pieces import Combination, Part, Piece, Read, pieces_of, spread, take
+from biggus.graph.pieces import Combination, NodePart, Piece, Read, pieces_of, spread, take
 from biggus.graph.reduce import Reduce
 from biggus.graph.reshape import Reshape
 from biggus.graph.step import Cast, Field, Filled, Maskable, Step, completed
@@ -35,8 +35,8 @@ __all__ = [
     "Maskable",
     "Mosaic",
     "Node",
+    "NodePart",
     "Packed",
-    "Part",
     "Piece",
     "Read",
     "Rechunked",

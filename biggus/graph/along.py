@@ -20,14 +20,14 @@ from biggus.indexing.selection import Selection
 from biggus.sources import base as source
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Generator, Iterator, Sequence
 
     from biggus.graph.pieces import Steps
     from biggus.graph.step import Step
     from biggus.graph.telling import Told
     from biggus.sources.base import Box, Chunks, Values
 
-_COPIES = 16
+COPIES = 16
 """A block takes so small a part of the memory: functions such as the median copy it,
 and several are computed at once."""
 
@@ -122,7 +122,7 @@ class AlongAxes(Derived):
             further = box[len(box) - len(self.further) :]
             function = _Taken(self.function, () if self.keepdims else self.axes, further, local)
             if 0 in needed.shape:
-                nothing = _OfNothing(function, needed.shape, operand)
+                nothing = OfNothing(function, (needed.shape,), (operand,))
                 yield Combination(nothing, (), part_out, steps)
             else:
                 yield Combination(function, ((operand, needed),), part_out, steps)
@@ -151,23 +151,28 @@ class _Taken:
         return take(self.local, values.reshape(lengths)[key])
 
 
-class _OfNothing:
-    """A function along axes of which one has no length: there is nothing to be read."""
+class OfNothing:
+    """A function of blocks of which some have no values: there is nothing to be read."""
 
     key = None
 
-    def __init__(self, function: _Taken, shape: tuple[int, ...], operand: Node) -> None:
+    def __init__(
+        self, function: Step, shapes: Sequence[tuple[int, ...]], operands: Sequence[Node]
+    ) -> None:
         self.function = function
-        self.shape = shape
-        self.values_dtype = operand.dtype
-        self.values_masked = operand.masked
+        self.blocks = [
+            (shape, node.dtype, node.masked) for shape, node in zip(shapes, operands, strict=True)
+        ]
         self.dtype = function.dtype
         self.masked = function.masked
         self.fill_value = function.fill_value
 
     def __call__(self) -> Values:
-        empty: Values = np.empty(self.shape, self.values_dtype)
-        return self.function(np.ma.MaskedArray(empty) if self.values_masked else empty)
+        made: list[Any] = []
+        for shape, dtype, masked in self.blocks:
+            zeros = np.zeros(shape, dtype)
+            made.append(np.ma.MaskedArray(zeros) if masked else zeros)
+        return self.function(*made)
 
 
 def blocks_of(
@@ -178,7 +183,7 @@ def blocks_of(
     At its chunks, as many of them as fit; and anywhere, if one does not.  It
     changes no value, so it may follow from the memory that there is.
     """
-    most = max(1, options.current().memory // (_COPIES * max(1, itemsize)))
+    most = max(1, options.current().memory // (COPIES * max(1, itemsize)))
     grid = chunks or (1,) * len(shape)
     edges = list(Grid(shape, grid).axes)
     lengths = [n if axis in axes else longest_of(edges[axis]) for axis, n in enumerate(shape)]

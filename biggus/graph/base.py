@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from biggus.graph.pieces import Part, Piece, Steps
+    from biggus.graph.pieces import NodePart, Piece, Steps
     from biggus.graph.telling import Told
     from biggus.indexing.reduction_blocks import Lengths
     from biggus.sources.base import Chunks, Stream, Values
@@ -104,8 +104,8 @@ class Node:  # no ABC: to be asked for its kind is then much faster
 
     def parts(
         self, selection: Selection, out_selection: Selection, steps: Steps = None
-    ) -> Iterable[Piece | Part]:
-        """Yield what a non-empty selection of this node falls into: all pieces, or all `Part`.
+    ) -> Iterable[Piece | NodePart]:
+        """Yield what a non-empty selection of this node falls into: all pieces, or all `NodePart`.
 
         Parameters
         ----------

@@ -19,7 +19,7 @@ from biggus.indexing.selection import Selection
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Sequence
 
-    from biggus.graph.pieces import Part, Piece, Steps
+    from biggus.graph.pieces import NodePart, Piece, Steps
     from biggus.graph.step import Step
     from biggus.graph.telling import Told
     from biggus.indexing.reduction_blocks import Lengths
@@ -85,7 +85,7 @@ class Elementwise(Derived):
 
     def parts(
         self, selection: Selection, out_selection: Selection, steps: Steps = None
-    ) -> Iterable[Piece | Part]:
+    ) -> Iterable[Piece | NodePart]:
         node: Node = self
         # What is done to the values of one node is done to each of its pieces.
         while type(node) is Elementwise and len(node.children) == 1:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from biggus.graph.along import blocks_of
+from biggus.graph.along import OfNothing, blocks_of
 from biggus.graph.base import Derived, Node
 from biggus.graph.elementwise import unbroadcast
 from biggus.graph.pieces import Combination, Piece, spread, take
@@ -135,9 +135,9 @@ class Gufunc(Derived):
                 for node in operands
             ]
             loop = tuple([len(range(s.start, s.stop, s.step)) for s in box[:count]])
-            function = _Taken(self.function, loop + self.core, box[count:], local)
+            function = _CoreTaken(self.function, loop + self.core, box[count:], local)
             if any(0 in each.shape for each in needed):
-                nothing = _OfNothing(function, [each.shape for each in needed], operands)
+                nothing = OfNothing(function, [each.shape for each in needed], operands)
                 yield Combination(nothing, (), part_out, steps)
             else:
                 pairs = tuple([unbroadcast(*pair) for pair in zip(operands, needed, strict=True)])
@@ -161,7 +161,7 @@ def _looped(node: Node, shape: tuple[int, ...]) -> Node:
     return node if node.shape == shape else select(node, Selection.broadcast(node.shape, shape))
 
 
-class _Taken:
+class _CoreTaken:
     """A function of blocks, and the selection of what it gives."""
 
     key = None
@@ -179,27 +179,3 @@ class _Taken:
         values = spread(self.function(*blocks), self.shape)
         key: Any = (..., *self.core)
         return take(self.local, values[key])
-
-
-class _OfNothing:
-    """A function of blocks of which some have no values: there is nothing to be read."""
-
-    key = None
-
-    def __init__(
-        self, function: _Taken, shapes: Sequence[tuple[int, ...]], operands: Sequence[Node]
-    ) -> None:
-        self.function = function
-        self.blocks = [
-            (shape, node.dtype, node.masked) for shape, node in zip(shapes, operands, strict=True)
-        ]
-        self.dtype = function.dtype
-        self.masked = function.masked
-        self.fill_value = function.fill_value
-
-    def __call__(self) -> Values:
-        made: list[Any] = []
-        for shape, dtype, masked in self.blocks:
-            zeros = np.zeros(shape, dtype)
-            made.append(np.ma.MaskedArray(zeros) if masked else zeros)
-        return self.function(*made)

@@ -12,7 +12,7 @@ from biggus.errors import BiggusError, SourceError
 from biggus.graph.base import UNKNOWN, Node
 from biggus.graph.elementwise import Elementwise
 from biggus.graph.leaf import Leaf
-from biggus.graph.pieces import Part
+from biggus.graph.pieces import NodePart
 from biggus.graph.step import Cast, Maskable
 from biggus.graph.telling import text_of
 from biggus.graph.view import select
@@ -148,11 +148,11 @@ class Mosaic(Node):
 
     def parts(
         self, selection: Selection, out_selection: Selection, steps: Steps = None
-    ) -> Iterator[Part]:
+    ) -> Iterator[NodePart]:
         axis, edges = self.axis, self.edges
         for number, part, part_out in split(selection, out_selection, axis, edges):
             start, _ = edges.bounds(number)
-            yield Part(self._tile(number), part.shift(axis, start), part_out, steps)
+            yield NodePart(self._tile(number), part.shift(axis, start), part_out, steps)
 
     def _tile(self, number: int) -> Node:
         tile = self.tiles[number]
@@ -277,7 +277,7 @@ class GridMosaicNode(Node):
 
     def parts(
         self, selection: Selection, out_selection: Selection, steps: Steps = None
-    ) -> Iterator[Part]:
+    ) -> Iterator[NodePart]:
         return self._parts(0, (), selection, out_selection, steps)
 
     def _parts(
@@ -287,9 +287,9 @@ class GridMosaicNode(Node):
         selection: Selection,
         out_selection: Selection,
         steps: Steps,
-    ) -> Iterator[Part]:
+    ) -> Iterator[NodePart]:
         if axis == len(self.shape):
-            yield Part(self._tile(index), selection, out_selection, steps)
+            yield NodePart(self._tile(index), selection, out_selection, steps)
             return
         length = self.tile_shape[axis]
         for number, part, part_out in split(

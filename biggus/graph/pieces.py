@@ -23,7 +23,7 @@ Steps: TypeAlias = "tuple[Step, Steps] | None"
 the same for the first as for the thousandth."""
 
 
-class Part(NamedTuple):
+class NodePart(NamedTuple):
     """A selection of a node, which falls into pieces in its turn."""
 
     node: Node
@@ -46,7 +46,7 @@ def pieces_of(node: Node, selection: Selection, out_selection: Selection) -> Ite
     parts = iter(node.parts(selection, out_selection, None))
     first = next(parts)
     all_of_it: Iterator[Any] = itertools.chain((first,), parts)
-    return _opened(all_of_it) if type(first) is Part else all_of_it
+    return _opened(all_of_it) if type(first) is NodePart else all_of_it
 
 
 def _opened(parts: Iterator[Any]) -> Iterator[Piece]:
@@ -55,7 +55,7 @@ def _opened(parts: Iterator[Any]) -> Iterator[Piece]:
         for node, selection, out_selection, steps in begun[-1]:
             inner = iter(node.parts(selection, out_selection, steps))
             first: Any = next(inner)
-            if type(first) is Part:
+            if type(first) is NodePart:
                 begun.append(itertools.chain((first,), inner))
                 break
             yield first

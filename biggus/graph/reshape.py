@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from biggus import options
+from biggus.graph.along import COPIES
 from biggus.graph.base import Derived, Node
 from biggus.graph.pieces import Combination, Piece, take
 from biggus.graph.telling import text_of
@@ -27,9 +28,6 @@ if TYPE_CHECKING:
 
 _RUN_BYTES = 2**24
 """No more is read at once, unless chunks that are wanted whole are larger in memory."""
-
-_COPIES = 16
-"""A run takes no more than so small a part of the memory: several are under way at once."""
 
 
 class _Group(NamedTuple):
@@ -114,7 +112,7 @@ class Reshape(Derived):
     def parts(
         self, selection: Selection, out_selection: Selection, steps: Steps = None
     ) -> Iterator[Piece]:
-        grid = Grid(self.shape, self._cut(min(_RUN_BYTES, options.current().memory // _COPIES)))
+        grid = Grid(self.shape, self._cut(min(_RUN_BYTES, options.current().memory // COPIES)))
         cuts: list[tuple[int, Edges]] = list(enumerate(grid.axes))
         for part, part_out in split_all(selection, out_selection, cuts):
             box, local = part.bounding_box()

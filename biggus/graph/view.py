@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from biggus.graph.pieces import Part, Piece, Steps
+    from biggus.graph.pieces import NodePart, Piece, Steps
     from biggus.graph.telling import Told
     from biggus.indexing.reduction_blocks import Lengths
     from biggus.sources.base import Chunks, Stream
@@ -108,7 +108,7 @@ class View(Node):
 
     def parts(
         self, selection: Selection, out_selection: Selection, steps: Steps = None
-    ) -> Iterable[Piece | Part]:
+    ) -> Iterable[Piece | NodePart]:
         return self.children[0].parts(self.selection.compose(selection), out_selection, steps)
 
     def told(self, selection: Selection) -> Iterable[Told]:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from biggus.indexing.grid import Edges
 
 
-class Part(NamedTuple):
+class SelectionPart(NamedTuple):
     """Elements that are read together."""
 
     piece: int
@@ -37,7 +37,7 @@ class Part(NamedTuple):
 
 def split(
     selection: Selection, out_selection: Selection, axis: int, edges: Edges
-) -> Iterator[Part]:
+) -> Iterator[SelectionPart]:
     """Cut a non-empty selection where the edges of `axis` lie.
 
     Yields
@@ -53,7 +53,7 @@ def split(
         numbers = laid_out(selection, axis, edges.find_all(m.index))
         yield from split_numbered(selection, out_selection, axis, numbers)
     else:
-        yield Part(edges.find(m.index), selection, out_selection)
+        yield SelectionPart(edges.find(m.index), selection, out_selection)
 
 
 def split_all(
@@ -70,7 +70,7 @@ def split_all(
 
 def _split_strided(
     selection: Selection, out_selection: Selection, m: DimensionMap, edges: Edges
-) -> Iterator[Part]:
+) -> Iterator[SelectionPart]:
     n = selection.shape[m.dim]
     done = 0
     while done < n:
@@ -79,9 +79,9 @@ def _split_strided(
         start, stop = edges.bounds(piece)
         after = min(n, m.leaves(start, stop))
         if done == 0 and after == n:
-            yield Part(piece, selection, out_selection)
+            yield SelectionPart(piece, selection, out_selection)
         else:
-            yield Part(
+            yield SelectionPart(
                 piece,
                 selection.restrict(m.dim, done, after),
                 out_selection.restrict(m.dim, done, after),
@@ -91,7 +91,7 @@ def _split_strided(
 
 def split_numbered(
     selection: Selection, out_selection: Selection, axis: int, numbers: Positions
-) -> Iterator[Part]:
+) -> Iterator[SelectionPart]:
     """Cut where the numbers of what index arrays pick differ.
 
     All dims that index arrays tie together are laid out along one new dim, in
@@ -108,7 +108,7 @@ def split_numbered(
     joint = selection.joint_dims(axis)
     lengths = tuple([selection.shape[dim] for dim in joint])
     if (numbers == numbers[0]).all():
-        yield Part(int(numbers[0]), selection, out_selection)
+        yield SelectionPart(int(numbers[0]), selection, out_selection)
         return
     small = _small(numbers)
     order = np.argsort(small, kind="stable")
@@ -120,7 +120,7 @@ def split_numbered(
         )
         if len(joint) == 1 and last - first == stop - start - 1:
             dim = joint[0]
-            yield Part(
+            yield SelectionPart(
                 number,
                 selection.restrict(dim, first, last + 1),
                 out_selection.restrict(dim, first, last + 1),
@@ -128,7 +128,7 @@ def split_numbered(
             continue
         coordinates = np.unravel_index(order[start:stop], lengths)
         narrow = _pick(selection.shape, joint, coordinates)
-        yield Part(number, selection.compose(narrow), out_selection.compose(narrow))
+        yield SelectionPart(number, selection.compose(narrow), out_selection.compose(narrow))
 
 
 def laid_out(selection: Selection, axis: int, positions: Positions) -> Positions:

@@ -6,7 +6,7 @@ together follows from the memory that there is.
 """
 
 from biggus.planning.footprint import AT_ONCE, footprint, piece_bytes, reading_bytes
-from biggus.planning.groups import Group
+from biggus.planning.groups import JobGroup
 from biggus.planning.jobs import (
     Output,
     Reduction,
@@ -26,7 +26,7 @@ from biggus.planning.rechunking import (
     held_bytes,
     placed,
 )
-from biggus.planning.reduction_tree import ReductionTree, Run
+from biggus.planning.reduction_tree import MergedRun, ReductionTree
 from biggus.planning.report import PassPlan, Plan
 from biggus.planning.rewriting import (
     CommonSubexpressions,
@@ -35,9 +35,9 @@ from biggus.planning.rewriting import (
     reductions_of,
     substituted,
 )
-from biggus.planning.schedule import Entry, Schedule
+from biggus.planning.schedule import Schedule, ScheduleEntry
 from biggus.planning.shared_scans import SharedScan, shared_scans_of
-from biggus.planning.tasks import Accumulation, BlockWork, Part, Shared, Task, Work
+from biggus.planning.tasks import Accumulation, BlockWork, Shared, Task, TaskBlock, Work
 from biggus.planning.tree_levels import TILES_A_SUBTREE, Subtree
 
 __all__ = [
@@ -46,12 +46,11 @@ __all__ = [
     "Accumulation",
     "BlockWork",
     "CommonSubexpressions",
-    "Entry",
     "Gathering",
     "Gatherings",
-    "Group",
+    "JobGroup",
+    "MergedRun",
     "Output",
-    "Part",
     "PassPlan",
     "Plan",
     "Rechunking",
@@ -59,12 +58,13 @@ __all__ = [
     "ReductionBlock",
     "ReductionTree",
     "Rewriting",
-    "Run",
     "Schedule",
+    "ScheduleEntry",
     "Shared",
     "SharedScan",
     "Subtree",
     "Task",
+    "TaskBlock",
     "Wanted",
     "Work",
     "footprint",

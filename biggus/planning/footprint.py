@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from biggus.graph import Piece
-    from biggus.planning.schedule import Entry
+    from biggus.planning.schedule import ScheduleEntry
 
 AT_ONCE = 64
 """So many reads that wait may be under way in a block."""
@@ -57,11 +57,11 @@ def footprint(schedule: Schedule) -> Footprint:
     return Footprint(peak, held)
 
 
-def _kept_bytes(entry: Entry) -> int:
+def _kept_bytes(entry: ScheduleEntry) -> int:
     return values_bytes(entry.node, math.prod(entry.selection.shape))
 
 
-def _of_entry(entry: Entry) -> Footprint:
+def _of_entry(entry: ScheduleEntry) -> Footprint:
     """Return what one entry takes besides what there is already."""
     kept = _kept_bytes(entry)
     if entry.reads is not None:

@@ -15,7 +15,7 @@ from biggus.planning.footprint import footprint, streamed_footprint, values_byte
 from biggus.planning.jobs import Output, Reduction, lengths_of, positions_of
 from biggus.planning.rewriting import io_bound, leaves_of
 from biggus.planning.schedule import Schedule
-from biggus.planning.tasks import Accumulation, BlockWork, Part
+from biggus.planning.tasks import Accumulation, BlockWork, TaskBlock
 from biggus.planning.tree_levels import unraveled
 from biggus.planning.view_maps import read_regions_of
 from biggus.sources.base import box_shape, within
@@ -37,7 +37,7 @@ _LEVELS = 3
 """About how many partial results of each open position there are on the way up a tree."""
 
 
-class Group:
+class JobGroup:
     """Jobs whose nodes have one shape, and which go through it together.
 
     Parameters
@@ -87,12 +87,12 @@ class Group:
         self.streams = len(self.jobs) == 1 and self._alike == [True] and self.reductions[0].streams
         """Whether blocks can be accumulated while they are read, run by run."""
 
-    def cut(self, lengths: tuple[Lengths, ...], order: tuple[int, ...] | None = None) -> Group:
+    def cut(self, lengths: tuple[Lengths, ...], order: tuple[int, ...] | None = None) -> JobGroup:
         """Return the same group, going through other blocks, in another order."""
         cut = (lengths, self.order if order is None else order)
         if cut == (lengths_of(self.task_blocks), self.order):
             return self
-        return Group(self.reductions, self.outputs, self.memory, cut)
+        return JobGroup(self.reductions, self.outputs, self.memory, cut)
 
     @property
     def largest(self) -> int:
@@ -138,7 +138,7 @@ class Group:
         index: Index | None,
         box: Box,
         wanted: Callable[[int, int, ReductionBlock], bool] | None,
-    ) -> Part:
+    ) -> TaskBlock:
         """Return what is to be computed of a block.
 
         Parameters
@@ -165,7 +165,7 @@ class Group:
         size = math.prod([s.stop - s.start for s in box])
         if wanted is not None and not self.outputs and any(blocks):
             box = _around([block.box for block in itertools.chain(*blocks)])
-        return Part(group, box, size, tuple(blocks), tuple(range(len(self.outputs))))
+        return TaskBlock(group, box, size, tuple(blocks), tuple(range(len(self.outputs))))
 
     def boxes(self) -> Iterator[tuple[Index, Box]]:
         """Yield the number and the box of each block, in the order of computing."""
@@ -179,14 +179,14 @@ class Group:
             if 0 not in box_shape(box):
                 yield index, box
 
-    def wanted_of(self, part: Part) -> list[Node]:
+    def wanted_of(self, part: TaskBlock) -> list[Node]:
         """Return the nodes whose values a part of a task computes, each once."""
         pairs = zip(self.reductions, part.blocks, strict=True)
         nodes = [reduction.node for reduction, blocks in pairs if blocks]
         nodes += [self.outputs[number].node for number in part.outputs]
         return list({id(node): node for node in nodes}.values())
 
-    def work(self, part: Part, streamed: bool = False) -> BlockWork:
+    def work(self, part: TaskBlock, streamed: bool = False) -> BlockWork:
         """Return what a part of a task needs, which may be read while it is accumulated."""
         accumulations = [
             Accumulation(
@@ -318,7 +318,9 @@ def _count_in(edges: Edges, s: slice) -> int:
     return edges.find(s.stop - 1) - edges.find(s.start) + 1
 
 
-def grouped(reductions: Sequence[Reduction], outputs: Sequence[Output], memory: int) -> list[Group]:
+def grouped(
+    reductions: Sequence[Reduction], outputs: Sequence[Output], memory: int
+) -> list[JobGroup]:
     """Return groups of jobs, each of which fits into memory if it can.
 
     Jobs go together if their nodes have the same shape and something to be read in
@@ -339,8 +341,8 @@ def grouped(reductions: Sequence[Reduction], outputs: Sequence[Output], memory: 
     return [_group(members, memory) for members, _ in parts]
 
 
-def _group(jobs: Sequence[Reduction | Output], memory: int) -> Group:
-    return Group(
+def _group(jobs: Sequence[Reduction | Output], memory: int) -> JobGroup:
+    return JobGroup(
         [job for job in jobs if isinstance(job, Reduction)],
         [job for job in jobs if isinstance(job, Output)],
         memory,

@@ -16,7 +16,7 @@ import numpy as np
 from biggus.graph import AlongAxes, Leaf, Walk, ordered
 from biggus.indexing.grid import Grid
 from biggus.indexing.reduction_blocks import joined_grid, longest_of
-from biggus.planning.groups import Group
+from biggus.planning.groups import JobGroup
 from biggus.planning.jobs import Output, lengths_of
 from biggus.planning.rewriting import is_in_memory
 from biggus.planning.shared_scans import SharedScan
@@ -97,7 +97,9 @@ class Gathering(Rechunking):
         node = self.along.rebuild((Leaf(source, source.shape, source.dtype),))
         assert node.grid is not None  # that of the bands
         output = Output(node, 0, None)
-        return SharedScan(Group((), [output], memory, (node.grid, tuple(range(len(node.shape))))))
+        return SharedScan(
+            JobGroup((), [output], memory, (node.grid, tuple(range(len(node.shape)))))
+        )
 
 
 class Rewriting(Rechunking):
@@ -111,7 +113,9 @@ class Rewriting(Rechunking):
         """Return what hands each band to the writer of the output."""
         node = Leaf(source, source.shape, source.dtype)
         output = Output(node, self.output.number, self.chunks)
-        return SharedScan(Group((), [output], memory, (self.chunks, tuple(range(len(node.shape))))))
+        return SharedScan(
+            JobGroup((), [output], memory, (self.chunks, tuple(range(len(node.shape)))))
+        )
 
 
 def held_bytes(rechunkings: Sequence[Rechunking], memory: int) -> int:
@@ -120,7 +124,7 @@ def held_bytes(rechunkings: Sequence[Rechunking], memory: int) -> int:
     left = memory - nbytes
     if nbytes > memory // _HELD:
         return 0
-    groups = [Group((), [Output(each.node, 0, None)], left) for each in rechunkings]
+    groups = [JobGroup((), [Output(each.node, 0, None)], left) for each in rechunkings]
     return nbytes if all(group.peak <= left for group in groups) else 0
 
 
@@ -232,14 +236,14 @@ def placed(output: Output, memory: int) -> Output | Rewriting:
     read = Grid(node.shape, node.grid)
     if _times_read(read, Grid(node.shape, grid)) <= _OFTEN:
         return output
-    alone = Group((), [output], memory)
+    alone = JobGroup((), [output], memory)
     if alone.peak <= memory and _times_read(read, alone.task_blocks) <= _OFTEN:
         return output
     each = max(1, node.dtype.itemsize + node.masked)
     joined = joined_grid(node.shape, [node.grid, grid], memory // (_ROOM * each))
     if joined is not None:
         together = Output(node, output.number, joined)
-        if Group((), [together], memory).peak <= memory // _HELD:
+        if JobGroup((), [together], memory).peak <= memory // _HELD:
             return together
     if node.dtype.hasobject:
         return output

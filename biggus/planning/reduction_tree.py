@@ -16,7 +16,7 @@ FAN = 16
 """How many neighbours are merged into one."""
 
 
-class Run(NamedTuple):
+class MergedRun(NamedTuple):
     """Neighbours that are merged already."""
 
     level: int
@@ -31,7 +31,7 @@ class Run(NamedTuple):
     partial: Partial
 
 
-class _Group:
+class _Neighbours:
     """Sixteen neighbours, or the last few: what has come of them."""
 
     __slots__ = ("done", "merged", "waiting")
@@ -39,7 +39,7 @@ class _Group:
     def __init__(self) -> None:
         self.merged: Partial | None = None
         self.done = 0
-        self.waiting: dict[int, Run] = {}
+        self.waiting: dict[int, MergedRun] = {}
 
 
 class ReductionTree:
@@ -59,9 +59,9 @@ class ReductionTree:
         while self.counts[-1] > 1:
             self.counts.append(-(-self.counts[-1] // FAN))
         self.result: Partial | None = None
-        self._groups: dict[tuple[int, int], _Group] = {}
+        self._groups: dict[tuple[int, int], _Neighbours] = {}
 
-    def add(self, run: Run) -> None:
+    def add(self, run: MergedRun) -> None:
         """Take the partial result of a block, or of a run of which the first begins its group."""
         while True:
             level, start, stop, partial = run
@@ -69,7 +69,7 @@ class ReductionTree:
                 self.result = partial
                 return
             number, position = divmod(start, FAN)
-            group = self._groups.setdefault((level, number), _Group())
+            group = self._groups.setdefault((level, number), _Neighbours())
             if position != group.done:
                 group.waiting[position] = run
                 return
@@ -79,9 +79,9 @@ class ReductionTree:
                 return
             del self._groups[level, number]
             assert group.merged is not None
-            run = Run(level + 1, number, number + 1, group.merged)
+            run = MergedRun(level + 1, number, number + 1, group.merged)
 
-    def _join(self, group: _Group, partial: Partial, length: int) -> None:
+    def _join(self, group: _Neighbours, partial: Partial, length: int) -> None:
         while True:
             if group.merged is None:
                 group.merged = partial
@@ -93,14 +93,14 @@ class ReductionTree:
                 return
             partial, length = waiting.partial, waiting.stop - waiting.start
 
-    def runs(self) -> list[Run]:
+    def runs(self) -> list[MergedRun]:
         """Return what has come so far, merged as far as it goes."""
         if self.result is not None:
-            return [Run(len(self.counts) - 1, 0, 1, self.result)]
+            return [MergedRun(len(self.counts) - 1, 0, 1, self.result)]
         runs = []
         for (level, number), group in self._groups.items():
             if group.merged is not None:
                 first = FAN * number
-                runs.append(Run(level, first, first + group.done, group.merged))
+                runs.append(MergedRun(level, first, first + group.done, group.merged))
             runs.extend(group.waiting.values())
         return runs

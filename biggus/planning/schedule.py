@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _NONE: Collection[int] = frozenset()
 
 
-class Kept(Protocol):
+class KeptValues(Protocol):
     """What keeps values that other blocks need as well."""
 
     def holds(self, node: Node, spread: bool) -> bool:
@@ -40,7 +40,7 @@ class Kept(Protocol):
         """Tell whether those of a selection have been computed."""
 
 
-class Entry:
+class ScheduleEntry:
     """Values that are read or computed.
 
     Attributes
@@ -110,7 +110,7 @@ class Schedule(Walk[int]):
         self,
         asks: Iterable[tuple[Node, Selection]],
         apart: Collection[int] = _NONE,
-        kept: Kept | None = None,
+        kept: KeptValues | None = None,
         filling: bool = False,
     ) -> None:
         super().__init__()
@@ -118,7 +118,7 @@ class Schedule(Walk[int]):
         self._kept = kept
         self._filling = filling
         self._unknown: dict[Any, tuple[Node, Selection]] = {}
-        self.entries: list[Entry] = []
+        self.entries: list[ScheduleEntry] = []
         self.asks = [past_views(*ask) for ask in asks]
         """What was asked for."""
         self.roots = [self._used(self(*ask)) for ask in self.asks]
@@ -144,9 +144,9 @@ class Schedule(Walk[int]):
                 return self._computed(node, selection, needs)
             if node.combined:
                 return self._of_pieces(node, selection)
-        return self._add(Entry(node, selection))
+        return self._add(ScheduleEntry(node, selection))
 
-    def _add(self, entry: Entry) -> int:
+    def _add(self, entry: ScheduleEntry) -> int:
         for number in entry.operands:
             self._used(number)
         self.entries.append(entry)
@@ -166,10 +166,10 @@ class Schedule(Walk[int]):
                 if not kept.knows(*ask):
                     self._unknown[id(ask[0]), key_of(ask[1])] = ask
                 if not self._filling or kept.knows(*ask):
-                    operands.append(self._add(Entry(*ask, kept=True)))
+                    operands.append(self._add(ScheduleEntry(*ask, kept=True)))
                     continue
             operands.append((yield ask))
-        return self._add(Entry(node, selection, operands))
+        return self._add(ScheduleEntry(node, selection, operands))
 
     def _of_pieces(self, node: Node, selection: Selection) -> Generator[Any, int, int]:
         everything = Selection.identity(selection.shape)
@@ -177,9 +177,9 @@ class Schedule(Walk[int]):
         first = next(pieces)
         alone = first.out_selection is everything  # not cut anywhere: there is no other
         if alone and isinstance(first, Read):
-            return self._add(Entry(node, selection))
+            return self._add(ScheduleEntry(node, selection))
         reads: list[Read] = []
-        number = -1 if alone else self._add(Entry(node, selection, reads=reads))
+        number = -1 if alone else self._add(ScheduleEntry(node, selection, reads=reads))
         for piece in itertools.chain([first], pieces):
             if isinstance(piece, Read):
                 reads.append(piece)
@@ -188,7 +188,7 @@ class Schedule(Walk[int]):
             operands = yield from answers([past_views(*ask) for ask in piece.operands])
             if not alone:
                 operands.insert(0, number)
-            number = self._add(Entry(node, selection, operands, piece=piece))
+            number = self._add(ScheduleEntry(node, selection, operands, piece=piece))
         return number
 
 

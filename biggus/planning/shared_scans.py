@@ -17,7 +17,7 @@ from biggus.indexing.reduction_blocks import longest_of
 from biggus.indexing.selection import Selection
 from biggus.options import format_bytes
 from biggus.planning.footprint import values_bytes
-from biggus.planning.groups import MOST, Group, grouped
+from biggus.planning.groups import MOST, JobGroup, grouped
 from biggus.planning.tasks import Shared, Task, Work
 from biggus.planning.view_maps import ViewMap, read_regions_of, repeated_in
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _AHEAD = 16
 """So far may a task be ahead of the first that is not done, and further for each at once."""
 
-_KEPT = 8
+_REPEATED = 8
 """Of the memory, the part that repeated values may take."""
 
 MOST_MEMBERS = 256
@@ -42,12 +42,12 @@ class SharedScan:
 
     Parameters
     ----------
-    lead : Group
+    lead : JobGroup
         Whose blocks they go by.
     members : sequence of Member
     """
 
-    def __init__(self, lead: Group, members: Sequence[Member] = ()) -> None:
+    def __init__(self, lead: JobGroup, members: Sequence[Member] = ()) -> None:
         self.lead = lead
         self.members = tuple(members)
         self.groups = (lead, *[member.group for member in members])
@@ -164,11 +164,11 @@ class SharedScan:
             values_bytes(base, math.prod(selection.shape)) for base, selection in found.values()
         )
         room = self.memory - self.state - self.peak
-        if nbytes <= min(room, self.memory // _KEPT):
+        if nbytes <= min(room, self.memory // _REPEATED):
             self.repeated = list(found.values())
             self.state += nbytes
 
-    def joined_by(self, group: Group) -> SharedScan | None:
+    def joined_by(self, group: JobGroup) -> SharedScan | None:
         """Return a shared scan of these groups and another; None if it has no place among them."""
         if len(self.members) == MOST_MEMBERS:
             return None
@@ -195,13 +195,13 @@ class SharedScan:
 class Member(NamedTuple):
     """A group that follows another."""
 
-    group: Group
+    group: JobGroup
     base: Node
     """What both read."""
 
     view_map: ViewMap
 
-    def along(self, lead: Group) -> Member:
+    def along(self, lead: JobGroup) -> Member:
         """Return the member of the leader's blocks as they are now."""
         lengths, order = self.view_map.cut(lead.task_blocks), self.view_map.order(lead.order)
         return self._replace(group=self.group.cut(lengths, order))

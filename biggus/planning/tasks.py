@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from biggus.statistics import Aggregator
 
 
-class Part(NamedTuple):
+class TaskBlock(NamedTuple):
     """A block of a group of jobs, and what of it is to be computed."""
 
     group: int
@@ -46,7 +46,7 @@ class Task(NamedTuple):
     number: int
     """Tasks are numbered in the order in which they begin."""
 
-    parts: tuple[Part, ...]
+    parts: tuple[TaskBlock, ...]
     """One a group, of those that have something there; the first is the leader's."""
 
     @property

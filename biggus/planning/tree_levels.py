@@ -27,7 +27,7 @@ TILES_A_SUBTREE = 64
 """Tiles whose partial results are cached as one besides."""
 
 
-class Place(NamedTuple):
+class TreePlace(NamedTuple):
     """Where a reduction block is in the tree."""
 
     tile: int
@@ -48,7 +48,7 @@ class Subtree(NamedTuple):
     """Which subtree of blocks of the tile it is; None for one of tiles."""
 
 
-class Span(NamedTuple):
+class BlockSpan(NamedTuple):
     """Reduction blocks, and the box around them."""
 
     first: Index
@@ -81,7 +81,7 @@ class TreeLevels:
         self.tile_subtrees = -(-self.tiles // TILES_A_SUBTREE)
         self.blocks = math.prod(counts)
 
-    def place(self, block: Index) -> Place:
+    def place(self, block: Index) -> TreePlace:
         """Return where a reduction block is."""
         tile = number = 0
         for edges, position in zip(self.grid.axes, block, strict=True):
@@ -89,7 +89,7 @@ class TreeLevels:
             start, stop = edges.bounds(found)
             tile = tile * edges.count + found
             number = number * (stop - start) + position - start
-        return Place(tile, *divmod(number, BLOCKS_A_SUBTREE))
+        return TreePlace(tile, *divmod(number, BLOCKS_A_SUBTREE))
 
     def block_subtrees(self, tile: int) -> int:
         """Return how many subtrees of blocks a tile has."""
@@ -104,20 +104,20 @@ class TreeLevels:
         """Return how many tiles a subtree of tiles has."""
         return min(TILES_A_SUBTREE, self.tiles - number * TILES_A_SUBTREE)
 
-    def block_subtree(self, tile: int, number: int) -> Span:
+    def block_subtree(self, tile: int, number: int) -> BlockSpan:
         """Return the blocks of a subtree of a tile."""
         bounds = self._bounds(tile)
         lengths = [stop - start for start, stop in bounds]
         size = self.block_subtree_size(tile, number)
         first, last, before = _around(number * BLOCKS_A_SUBTREE, size, lengths)
         starts = [start for start, _ in bounds]
-        return Span(
+        return BlockSpan(
             tuple([a + b for a, b in zip(starts, first, strict=True)]),
             tuple([a + b for a, b in zip(starts, last, strict=True)]),
             (before, size),
         )
 
-    def tile_subtree(self, number: int) -> Span:
+    def tile_subtree(self, number: int) -> BlockSpan:
         """Return the blocks of a subtree of tiles."""
         size = self.tile_subtree_size(number)
         first, last, before = _around(number * TILES_A_SUBTREE, size, self._counts)
@@ -125,7 +125,7 @@ class TreeLevels:
             [edges.bounds(tile) for tile in range(a, b + 1)]
             for edges, a, b in zip(self.grid.axes, first, last, strict=True)
         ]
-        return Span(
+        return BlockSpan(
             tuple([axis[0][0] for axis in bounds]),
             tuple([axis[-1][1] - 1 for axis in bounds]),
             (before, size, [[stop - start for start, stop in axis] for axis in bounds]),

@@ -48,7 +48,7 @@ class Averaging(Protocol):
         """Return what stands for blocks of so many by so many values of a level, of some sizes."""
 
 
-class Mean:
+class BlockMean:
     """The mean of all values that are not missing, rounded once."""
 
     name = "mean"
@@ -169,4 +169,4 @@ def averaging_of(dtype: np.dtype[Any], method: str | None) -> Averaging:
         return Mode()
     if dtype.kind not in "biufc" or dtype.itemsize > np.dtype("c16").itemsize:
         raise TypeError(f"values of dtype {dtype} have no mean; method='mode' takes the commonest")
-    return Mean()
+    return BlockMean()

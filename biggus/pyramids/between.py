@@ -19,7 +19,7 @@ from biggus.sources.base import Source, box_shape, read
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from biggus.pyramids.layout import Layout
+    from biggus.pyramids.layout import PyramidLayout
     from biggus.pyramids.overview import OverviewSource
     from biggus.sources.base import Box, Values
 
@@ -31,7 +31,7 @@ _FINER = 3
 one that fills the screen: there are that many choices between two levels."""
 
 
-def between_of(layout: Layout) -> tuple[int, int] | None:
+def between_of(layout: PyramidLayout) -> tuple[int, int] | None:
     """Return of which level one more is made, and of how many elements a side.
 
     None if the array is not so large that this is a small part of the work, or a level just

@@ -19,13 +19,13 @@ from biggus.errors import MemoryBudgetError
 from biggus.options import format_bytes
 from biggus.pyramids.blocks import EXACT_LEVELS
 from biggus.sources.base import box_shape, whole
-from biggus.threads import interruptible
+from biggus.threads import WAKING_SECONDS, interruptible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from biggus.pyramids.keeping import Batch, Keeper
-    from biggus.pyramids.layout import Layout
+    from biggus.pyramids.layout import PyramidLayout
     from biggus.pyramids.overview import Reducer
     from biggus.sources.base import Box
 
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 
 _PARTS = 8
 """For each thread about so many parts, so that none waits long for the last of the others."""
-
-_WAKING_SECONDS = 0.2
 
 
 def build(reducer: Reducer, keeper: Keeper) -> None:
@@ -94,7 +92,7 @@ def _cut(reducer: Reducer, workers: int, room: int) -> int:
     return level
 
 
-def _regions(layout: Layout, level: int) -> Iterator[Box]:
+def _regions(layout: PyramidLayout, level: int) -> Iterator[Box]:
     shape = layout.shape_of(level)
     return (part.chunk for part in layout.regions(level).parts(whole(shape)))
 
@@ -194,7 +192,7 @@ def _side_by_side(
     }
     try:
         while under_way:
-            done, under_way = wait(under_way, _WAKING_SECONDS, return_when=FIRST_EXCEPTION)
+            done, under_way = wait(under_way, WAKING_SECONDS, return_when=FIRST_EXCEPTION)
             for future in done:
                 future.result()
     except BaseException:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from biggus.indexing.grid import Box, Edges
     from biggus.sources.base import Chunks
 
-TILE = 256
+TILE_SIDE = 256
 """About how many rows and columns a tile has."""
 
 CHANNELS = (1, 3, 4)
@@ -46,7 +46,7 @@ STRIP = 2**19
 
 
 @dataclass(frozen=True)
-class Layout:
+class PyramidLayout:
     """The levels of an array, and their tiles.
 
     Attributes
@@ -72,7 +72,9 @@ class Layout:
     steps: tuple[int, int] = (0, 0)
 
     @classmethod
-    def of(cls, shape: tuple[int, ...], axes: tuple[int, int], grid: Chunks | None) -> Layout:
+    def of(
+        cls, shape: tuple[int, ...], axes: tuple[int, int], grid: Chunks | None
+    ) -> PyramidLayout:
         """Return the layout for an array with these chunks, if it has any.
 
         Examples
@@ -96,7 +98,7 @@ class Layout:
             depth[axis] = 0
         return replace(layout, depth=tuple(depth))
 
-    def shallower(self) -> Layout | None:
+    def shallower(self) -> PyramidLayout | None:
         """Return the same with half as much read at once; None if that is less than a chunk."""
         least = self.chunks()
         places = [
@@ -235,14 +237,14 @@ def _with(box: Box, axes: tuple[int, int], parts: tuple[slice, slice]) -> Box:
 def _tile_length(length: int, edges: Edges, chunkless: bool) -> int:
     """Return the length of tiles along an axis, so that whole chunks lie under eight of them."""
     if chunkless or not edges.count or isinstance(edges, IrregularEdges):
-        return TILE
+        return TILE_SIDE
     chunk = min(longest_of(edges), length)
     if chunk == length:
         fitting = -(-length >> EXACT_LEVELS)  # all of the axis is read at once
-        return fitting if TILE < fitting <= _LARGEST_TILE else TILE
+        return fitting if TILE_SIDE < fitting <= _LARGEST_TILE else TILE_SIDE
     step = chunk // math.gcd(chunk, 1 << EXACT_LEVELS)
-    fitting = -(-TILE // step) * step
-    return fitting if fitting <= _LARGEST_TILE else TILE
+    fitting = -(-TILE_SIDE // step) * step
+    return fitting if fitting <= _LARGEST_TILE else TILE_SIDE
 
 
 def _step(edges: Edges, tile: int, chunkless: bool) -> int:

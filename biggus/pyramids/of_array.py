@@ -17,7 +17,7 @@ from biggus.pyramids.averaging import averaging_of
 from biggus.pyramids.between import BetweenSource, between_of
 from biggus.pyramids.building import build
 from biggus.pyramids.keeping import InCache, InMemory
-from biggus.pyramids.layout import Layout, picture_axes
+from biggus.pyramids.layout import PyramidLayout, picture_axes
 from biggus.pyramids.overview import OverviewSource, Reducer
 from biggus.pyramids.pyramid import Pyramid
 from biggus.sources import studying
@@ -214,7 +214,7 @@ class _Made:
         self.finest = Array.from_node(node)
         rows, columns = picture_axes(node.shape) if axes is None else axes
         Pyramid([(self.finest, (1,) * ndim)], (rows, columns))  # checks the axes
-        self.layout = Layout.of(node.shape, (rows % ndim, columns % ndim), node.grid)
+        self.layout = PyramidLayout.of(node.shape, (rows % ndim, columns % ndim), node.grid)
         self.reducer = Reducer(node, self.layout, averaging_of(node.dtype, method))
         count = 0 if 0 in node.shape else self.layout.levels
         self.sources = [OverviewSource(self.reducer, level) for level in range(1, count + 1)]

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from biggus.pyramids.averaging import Averaging
-    from biggus.pyramids.layout import Layout
+    from biggus.pyramids.layout import PyramidLayout
     from biggus.sources.base import Box, Values
 
     Took = Callable[[int, Box, Any], None]
@@ -37,13 +37,13 @@ class Reducer:
     ----------
     node : Node
         The array.
-    layout : Layout
+    layout : PyramidLayout
         How its levels are cut.
     averaging : Averaging
         How elements become one.
     """
 
-    def __init__(self, node: Node, layout: Layout, averaging: Averaging) -> None:
+    def __init__(self, node: Node, layout: PyramidLayout, averaging: Averaging) -> None:
         self.node = node
         self.layout = layout
         self.averaging = averaging

@@ -64,7 +64,7 @@ class Assigning:
             self.target[box] = converted
 
 
-class Gate:
+class WriteGate:
     """Lets blocks through until it is shut: then none is on its way any more.
 
     When a save has failed, or was interrupted, a thread may still be about to
@@ -106,11 +106,11 @@ class Guarded:
         What takes the blocks.
     name : str
         What errors call its target.
-    gate : Gate
+    gate : WriteGate
         What blocks pass through.
     """
 
-    def __init__(self, writer: Writer, name: str, gate: Gate) -> None:
+    def __init__(self, writer: Writer, name: str, gate: WriteGate) -> None:
         self.shape = writer.shape
         self.grid = writer.grid
         self.concurrent = writer.concurrent

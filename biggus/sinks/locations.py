@@ -11,7 +11,7 @@ from biggus.errors import BiggusError, OutputError
 from biggus.sinks.hdf5 import HDF5Store
 from biggus.sinks.netcdf import NetCDFStore
 from biggus.sinks.npy import NpyStore
-from biggus.sinks.zarr import ZarrStore
+from biggus.sinks.zarr import NewZarrStore
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +25,7 @@ STORES: dict[str, type[NewStore]] = {
     ".nc": NetCDFStore,
     ".nc4": NetCDFStore,
     ".npy": NpyStore,
-    ".zarr": ZarrStore,
+    ".zarr": NewZarrStore,
 }
 """What makes a store, by the suffix of its name."""
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("biggus.sinks")
 
-_LONE = re.compile("[\ud800-\udfff]")
+LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 _NUMBERS = frozenset(["i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f4", "f8"])
 
@@ -54,7 +54,7 @@ def _refusal(value: Any, plain: Any) -> str | None:
 def _is_unicode(plain: Any) -> bool:
     if isinstance(plain, list):
         return all(map(_is_unicode, plain))
-    return not isinstance(plain, str) or not _LONE.search(plain)
+    return not isinstance(plain, str) or not LONE_SURROGATE.search(plain)
 
 
 def set_attributes(

@@ -87,7 +87,7 @@ class MaskFiller:
             )
 
 
-class Filled:
+class FillingWriter:
     """A writer into a new array that cannot be told what stands for missing values.
 
     They become what the caller says, or NaN or NaT.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from biggus import engine, watching
 from biggus.adapt import holds_several, node_of, several
 from biggus.errors import MissingDependencyError, OutputError
-from biggus.sinks.blocks import Gate, Guarded
+from biggus.sinks.blocks import Guarded, WriteGate
 from biggus.sinks.companions import companions_of
 from biggus.sinks.inputs import Inputs
 from biggus.sinks.locations import (
@@ -21,7 +21,7 @@ from biggus.sinks.locations import (
 )
 from biggus.sinks.marked import Marked
 from biggus.sinks.metadata import distinct_dims, dtype_attributes
-from biggus.sinks.missing import Filled, marker_for
+from biggus.sinks.missing import FillingWriter, marker_for
 from biggus.sinks.new import NewArray, NewStore, Target, chunks_for
 from biggus.sinks.objects import check_object, name_of, writer_to
 from biggus.sinks.placing import check_place, replacing
@@ -107,7 +107,7 @@ def _saved(nodes: list[Node], goals: list[Any], overwrite: bool) -> None:
     with contextlib.ExitStack() as stack:
         # Entered first, so left last: all stores are closed before the first is put in its place.
         temporary = {path: stack.enter_context(replacing(path, overwrite)) for path in together}
-        gate = Gate()
+        gate = WriteGate()
         writers: dict[int, Writer] = {
             number: Guarded(
                 writer_to(goals[number], name_of(goals[number]), nodes[number]),
@@ -116,7 +116,7 @@ def _saved(nodes: list[Node], goals: list[Any], overwrite: bool) -> None:
             )
             for number in objects
         }
-        made: list[tuple[NewArray, Marked | Filled]] = []
+        made: list[tuple[NewArray, Marked | FillingWriter]] = []
         for path, numbers in together.items():
             store = stack.enter_context(opened(store_class(path)(temporary[path]), path))
             for number in numbers:
@@ -183,7 +183,7 @@ def opened(store: NewStore, label: object) -> Iterator[NewStore]:
         raise OutputError(f"cannot write {label}: {error}") from error
 
 
-def create(store: NewStore, new: NewArray) -> Marked | Filled:
+def create(store: NewStore, new: NewArray) -> Marked | FillingWriter:
     """Make an array in a store.
 
     Raises
@@ -195,10 +195,14 @@ def create(store: NewStore, new: NewArray) -> Marked | Filled:
     marked = told and new.dtype.kind in store.marks and new.marker is not False
     with failures_of(new):
         writer = store.create(new)
-        return Marked(writer, new) if marked and isinstance(writer, Target) else Filled(writer, new)
+        return (
+            Marked(writer, new)
+            if marked and isinstance(writer, Target)
+            else FillingWriter(writer, new)
+        )
 
 
-def settle(new: NewArray, writer: Marked | Filled) -> None:
+def settle(new: NewArray, writer: Marked | FillingWriter) -> None:
     """Tell the store of an array what stands for missing values, now that all have been seen.
 
     Raises

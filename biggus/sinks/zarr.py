@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from biggus.sources.base import Box, Values
 
 
-class ZarrStore(NewStore):
+class NewZarrStore(NewStore):
     """A new store in a folder, of one array or of a group of them.
 
     It is of format 2: the one that nearly everything reads, and in which the

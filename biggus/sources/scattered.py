@@ -160,7 +160,7 @@ def _numbers_of(level: _Level) -> Positions:
     return numbers
 
 
-class _Group:
+class _AxisGroup:
     """Axes that index arrays tie together, and the levels of what they pick.
 
     The first level has the points themselves, in runs of neighbours; the last one cluster.
@@ -212,12 +212,12 @@ def _in_cells(level: _Level, itemsize: int) -> Iterator[_Level]:
         bits += 1
 
 
-def _groups(selection: Selection, itemsize: int) -> list[_Group]:
+def _groups(selection: Selection, itemsize: int) -> list[_AxisGroup]:
     tied: dict[tuple[int, ...], list[int]] = {}
     for axis, m in enumerate(selection.maps):
         if type(m) is ArrayMap:
             tied.setdefault(selection.joint_dims(axis), []).append(axis)
-    return [_Group(selection, tuple(axes), itemsize) for axes in tied.values()]
+    return [_AxisGroup(selection, tuple(axes), itemsize) for axes in tied.values()]
 
 
 class _Cost:
@@ -255,7 +255,7 @@ class _Cost:
 class _Choice:
     """A level of a group, and what counts for its cost."""
 
-    def __init__(self, group: _Group, level: _Level) -> None:
+    def __init__(self, group: _AxisGroup, level: _Level) -> None:
         self.axes = group.axes
         self.level = level
         self.count = level.clusters
@@ -265,7 +265,7 @@ class _Choice:
         self.excess = float(lengths.prod(axis=0).mean()) / math.prod(self.lengths)
 
 
-def _chosen(groups: Sequence[_Group], cost: _Cost, exact: bool) -> list[_Level]:
+def _chosen(groups: Sequence[_AxisGroup], cost: _Cost, exact: bool) -> list[_Level]:
     """Return the level of each group that together cost the least, as far as is looked."""
     finest = [group.levels[0] for group in groups]
     if exact and math.prod([level.clusters for level in finest]) <= MANY_READS:

@@ -19,7 +19,7 @@ from biggus.statistics.layout import RUN
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from biggus.statistics.layout import Layout
+    from biggus.statistics.layout import RunLayout
     from biggus.statistics.runs import Accumulator
 
 AnyArray: TypeAlias = np.ndarray[tuple[int, ...], np.dtype[Any]]
@@ -37,7 +37,7 @@ have entries of another shape, and are accumulated over whole arrays alone.
 """
 
 
-class Readable(Protocol):
+class ReadableRuns(Protocol):
     """A block that is not at hand: its values are read run by run, none of them missing."""
 
     shape: tuple[int, ...]
@@ -111,7 +111,7 @@ class Aggregator(ABC):
         return partials([self], values, axes, origin)[0]
 
     @abstractmethod
-    def accumulator(self, layout: Layout, origin: tuple[int, ...]) -> Accumulator:
+    def accumulator(self, layout: RunLayout, origin: tuple[int, ...]) -> Accumulator:
         """Return what takes the runs of one block, and gives its partial."""
 
     @abstractmethod

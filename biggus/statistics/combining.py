@@ -8,17 +8,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from biggus.statistics.base import Aggregator, AnyArray, Partial, owned
-from biggus.statistics.layout import LONG, RUN
-from biggus.statistics.runs import Accumulator, Part
+from biggus.statistics.layout import COUNT, LONG, RUN
+from biggus.statistics.runs import Accumulator, RunValues
 from biggus.statistics.scratch import scratch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from biggus.statistics.layout import Layout
+    from biggus.statistics.layout import RunLayout
     from biggus.statistics.missing import Present
-
-_COUNT = np.dtype(np.int64)
 
 _EXTREMES = {"minimum", "maximum"}
 """What is often asked for together, and of one dtype then."""
@@ -46,7 +44,7 @@ class Combining(Aggregator):
 
     @property
     def nbytes_each(self) -> int:
-        return _COUNT.itemsize + len(self.ufuncs) * self.dtype.itemsize
+        return COUNT.itemsize + len(self.ufuncs) * self.dtype.itemsize
 
     def scratch_bytes(self, masked: bool) -> int:
         missing = self.dtype.itemsize + 40 if masked or self.skip else 0
@@ -56,7 +54,7 @@ class Combining(Aggregator):
         # What is combined needs no room of its own, and a call takes its time of all threads.
         return LONG if plain and not self.skip else RUN
 
-    def accumulator(self, layout: Layout, origin: tuple[int, ...]) -> CombiningAccumulator:  # noqa: ARG002
+    def accumulator(self, layout: RunLayout, origin: tuple[int, ...]) -> CombiningAccumulator:  # noqa: ARG002
         return CombiningAccumulator(self, layout)
 
     def merge(self, left: Partial, right: Partial) -> Partial:
@@ -67,7 +65,7 @@ class Combining(Aggregator):
         return (left[0] + right[0], *entries)
 
     def identity(self, shape: tuple[int, ...]) -> Partial:
-        count = np.zeros((1,) * len(shape), _COUNT)
+        count = np.zeros((1,) * len(shape), COUNT)
         entries = []
         for name in self.ufuncs:
             entry = np.empty(shape, self.dtype)
@@ -105,7 +103,7 @@ class Combining(Aggregator):
 class CombiningAccumulator(Accumulator):
     """The runs of a block, combined."""
 
-    def __init__(self, aggregator: Combining, layout: Layout) -> None:
+    def __init__(self, aggregator: Combining, layout: RunLayout) -> None:
         super().__init__(layout, aggregator.skip)
         self.aggregator = aggregator
         self.results = [layout.empty(aggregator.dtype) for _ in aggregator.ufuncs]
@@ -116,7 +114,7 @@ class CombiningAccumulator(Accumulator):
         # Logical ufuncs take any dtype, and datetimes are not to be named to NumPy.
         self._dtype = aggregator.dtype if "multiply" in aggregator.ufuncs else None
 
-    def add(self, part: Part) -> None:
+    def add(self, part: RunValues) -> None:
         present = part.present(self.skip)
         self.counted(part, present)
         values = present.values

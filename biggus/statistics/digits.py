@@ -14,13 +14,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from biggus.statistics.base import Aggregator, AnyArray, Partial, owned
-from biggus.statistics.layout import RUN
-from biggus.statistics.runs import Accumulator, Part
+from biggus.statistics.layout import COUNT, RUN
+from biggus.statistics.runs import Accumulator, RunValues
 
 if TYPE_CHECKING:
-    from biggus.statistics.layout import Layout
-
-_COUNT = np.dtype(np.int64)
+    from biggus.statistics.layout import RunLayout
 
 _DIGIT = 16
 """Bits that a pass makes known, as long as few values are looked for."""
@@ -118,12 +116,12 @@ class Digits(Aggregator):
 
     @property
     def nbytes_fixed(self) -> int:
-        return _COUNT.itemsize * (1 + (len(self.prefixes) << self.bits))
+        return COUNT.itemsize * (1 + (len(self.prefixes) << self.bits))
 
     def scratch_bytes(self, masked: bool) -> int:  # noqa: ARG002
         return RUN * (4 * self.dtype.itemsize + 24) + self.nbytes_fixed
 
-    def accumulator(self, layout: Layout, origin: tuple[int, ...]) -> DigitsAccumulator:  # noqa: ARG002
+    def accumulator(self, layout: RunLayout, origin: tuple[int, ...]) -> DigitsAccumulator:  # noqa: ARG002
         return DigitsAccumulator(self, layout)
 
     def merge(self, left: Partial, right: Partial) -> Partial:
@@ -131,20 +129,20 @@ class Digits(Aggregator):
         return np.add(nans, right[0], out=nans), np.add(table, right[1], out=table)
 
     def identity(self, shape: tuple[int, ...]) -> Partial:  # noqa: ARG002
-        table = np.zeros((len(self.prefixes), 1 << self.bits), _COUNT)
-        return np.zeros(1, _COUNT), table
+        table = np.zeros((len(self.prefixes), 1 << self.bits), COUNT)
+        return np.zeros(1, COUNT), table
 
 
 class DigitsAccumulator(Accumulator):
     """The values of the runs of a block, counted."""
 
-    def __init__(self, aggregator: Digits, layout: Layout) -> None:
+    def __init__(self, aggregator: Digits, layout: RunLayout) -> None:
         super().__init__(layout, aggregator.skip)
         self.aggregator = aggregator
         self.nans, self.table = aggregator.identity(())
         self.prefixes = np.array(aggregator.prefixes, np.uint64)
 
-    def add(self, part: Part) -> None:
+    def add(self, part: RunValues) -> None:
         values = part.flat(self.skip)
         if values.dtype.kind in "fmM" and not self.skip:
             nan = np.isnan(values)

@@ -8,18 +8,16 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from biggus.statistics.base import Aggregator, AnyArray, Partial, Statistic, Values, owned
-from biggus.statistics.layout import RUN
-from biggus.statistics.runs import Accumulator, Part
+from biggus.statistics.layout import COUNT, RUN
+from biggus.statistics.runs import Accumulator, RunValues
 
 if TYPE_CHECKING:
-    from biggus.statistics.layout import Layout
-
-_COUNT = np.dtype(np.int64)
+    from biggus.statistics.layout import RunLayout
 
 Range: TypeAlias = tuple[Any, Any]
 
 
-class Edges:
+class BinEdges:
     """The given edges of bins: immutable, equal if they are the same.
 
     Parameters
@@ -40,23 +38,24 @@ class Edges:
         return np.frombuffer(self.raw, self.dtype)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Edges) and (self.dtype, self.raw) == (other.dtype, other.raw)
+        return isinstance(other, BinEdges) and (self.dtype, self.raw) == (other.dtype, other.raw)
 
     def __hash__(self) -> int:
         return hash((self.dtype, self.raw))
 
     def __repr__(self) -> str:
+        # Keys of partial results that are kept have it so.
         return f"Edges({self.dtype.str}, {self.raw.hex()})"
 
-    def __reduce__(self) -> tuple[type[Edges], tuple[AnyArray]]:
-        return Edges, (self.values,)
+    def __reduce__(self) -> tuple[type[BinEdges], tuple[AnyArray]]:
+        return BinEdges, (self.values,)
 
 
 @dataclass(frozen=True)
 class Bins:
     """The bins of a histogram: a number of them over a range, or their edges."""
 
-    given: int | Edges
+    given: int | BinEdges
     range: Range | None
 
     @property
@@ -67,7 +66,7 @@ class Bins:
     @property
     def as_numpy(self) -> dict[str, Any]:
         """What NumPy takes for them."""
-        if isinstance(self.given, Edges):
+        if isinstance(self.given, BinEdges):
             return {"bins": self.given.values}
         return {"bins": self.given, "range": self.range}
 
@@ -88,12 +87,12 @@ class Histogram(Aggregator):
 
     @property
     def nbytes_fixed(self) -> int:
-        return _COUNT.itemsize * self.bins.count
+        return COUNT.itemsize * self.bins.count
 
     def scratch_bytes(self, masked: bool) -> int:  # noqa: ARG002
         return RUN * 64 + 4 * self.nbytes_fixed
 
-    def accumulator(self, layout: Layout, origin: tuple[int, ...]) -> HistogramAccumulator:  # noqa: ARG002
+    def accumulator(self, layout: RunLayout, origin: tuple[int, ...]) -> HistogramAccumulator:  # noqa: ARG002
         return HistogramAccumulator(self, layout)
 
     def merge(self, left: Partial, right: Partial) -> Partial:
@@ -101,18 +100,18 @@ class Histogram(Aggregator):
         return (np.add(counts, right[0], out=counts),)
 
     def identity(self, shape: tuple[int, ...]) -> Partial:  # noqa: ARG002
-        return (np.zeros(self.bins.count, _COUNT),)
+        return (np.zeros(self.bins.count, COUNT),)
 
 
 class HistogramAccumulator(Accumulator):
     """The values of the runs of a block, counted."""
 
-    def __init__(self, aggregator: Histogram, layout: Layout) -> None:
+    def __init__(self, aggregator: Histogram, layout: RunLayout) -> None:
         super().__init__(layout, skip=False)
         (self.table,) = aggregator.identity(())
         self.bins = aggregator.bins.as_numpy
 
-    def add(self, part: Part) -> None:
+    def add(self, part: RunValues) -> None:
         values = part.flat(self.skip)
         self.table += np.histogram(values.view(countable(values.dtype)), **self.bins)[0]
 
@@ -130,7 +129,7 @@ class HistogramCounts(Statistic):
     density: bool
     """Whether it is the density."""
 
-    edges: Edges
+    edges: BinEdges
     """The edges of the bins."""
 
     @property
@@ -183,7 +182,9 @@ class HistogramOfRange(Statistic):
             return edges.astype(self.dtype, copy=False).reshape((1,) * self.dims + self.shape)
         bins = Bins(self.count, (ends[0], ends[1]) if ends.size else (0, 1))
         aggregator = Histogram(bins)
-        return HistogramCounts(self.dtype, False, aggregator, self.dims, self.density, Edges(edges))
+        return HistogramCounts(
+            self.dtype, False, aggregator, self.dims, self.density, BinEdges(edges)
+        )
 
 
 @dataclass(frozen=True)
@@ -193,7 +194,7 @@ class HistogramEdges(Statistic):
     dims: int
     """How many axes the values have."""
 
-    edges: Edges
+    edges: BinEdges
     """The edges."""
 
     @property

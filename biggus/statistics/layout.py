@@ -20,6 +20,9 @@ import numpy as np
 if TYPE_CHECKING:
     from biggus.statistics.base import AnyArray
 
+COUNT = np.dtype(np.int64)
+"""The dtype of counts."""
+
 RUN = 2**18
 """Elements of a run: two megabytes in float64."""
 
@@ -49,7 +52,7 @@ class Run(NamedTuple):
     """Which of the runs it is."""
 
 
-class Layout:
+class RunLayout:
     """The runs of blocks of one shape, reduced along the same axes.
 
     Neighbouring axes that are both reduced, or both kept, are taken as one: what
@@ -124,9 +127,9 @@ class Layout:
 
 
 @lru_cache(64)
-def layout_of(shape: tuple[int, ...], axes: tuple[int, ...], run: int) -> Layout:
+def layout_of(shape: tuple[int, ...], axes: tuple[int, ...], run: int) -> RunLayout:
     """Return the layout of blocks of a shape; blocks of one array mostly have the same."""
-    return Layout(shape, axes, run)
+    return RunLayout(shape, axes, run)
 
 
 def _joined(

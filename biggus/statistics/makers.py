@@ -17,14 +17,15 @@ import numpy as np
 from biggus.statistics.combining import Combining, neutral
 from biggus.statistics.digits import Digits, rankable
 from biggus.statistics.histogram import (
+    BinEdges,
     Bins,
-    Edges,
     Histogram,
     HistogramCounts,
     HistogramEdges,
     HistogramOfRange,
     countable,
 )
+from biggus.statistics.layout import COUNT
 from biggus.statistics.moments import Moments, wide
 from biggus.statistics.nonzero import NonZero
 from biggus.statistics.positions import Position, Positions
@@ -36,8 +37,6 @@ if TYPE_CHECKING:
     from biggus.statistics.base import Statistic
 
 Axes: TypeAlias = tuple[int, ...]
-
-_COUNT = np.dtype(np.int64)
 
 
 class Given:
@@ -169,7 +168,7 @@ def _tolerance(given: Given, mdtol: float) -> float:
 
 def count(given: Given) -> Statistic:
     """Count the values that are there."""
-    return Count(_COUNT, False, Moments(0, _COUNT, False), given.length, 1.0)
+    return Count(COUNT, False, Moments(0, COUNT, False), given.length, 1.0)
 
 
 def total(given: Given, dtype: Any = None, mdtol: float = 1) -> Statistic:
@@ -250,7 +249,7 @@ def logic(given: Given, mdtol: float = 1) -> Statistic:
 def nonzero(given: Given) -> Statistic:
     """Count what is not zero."""
     given.probed()
-    return Count(_COUNT, False, NonZero(), given.length, 1.0)
+    return Count(COUNT, False, NonZero(), given.length, 1.0)
 
 
 def position(given: Given) -> Statistic:
@@ -324,12 +323,12 @@ def histogram(
             dtype, False, aggregator, dims, number, bool(density), wanted, aggregator.dtype
         )
     if wanted:
-        known = Moments(0, _COUNT, False)
-        return HistogramEdges(dtype, False, known, dims, Edges(edges))
-    given_bins = operator.index(bins) if np.ndim(bins) == 0 else Edges(np.asarray(bins))
+        known = Moments(0, COUNT, False)
+        return HistogramEdges(dtype, False, known, dims, BinEdges(edges))
+    given_bins = operator.index(bins) if np.ndim(bins) == 0 else BinEdges(np.asarray(bins))
     limits = None if range is None else (range[0], range[1])
     counted = Histogram(Bins(given_bins, limits if np.ndim(bins) == 0 else None))
-    return HistogramCounts(dtype, False, counted, dims, bool(density), Edges(edges))
+    return HistogramCounts(dtype, False, counted, dims, bool(density), BinEdges(edges))
 
 
 def _over_everything(given: Given) -> None:

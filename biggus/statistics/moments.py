@@ -20,17 +20,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from biggus.statistics.base import Aggregator, AnyArray, Partial, owned
-from biggus.statistics.layout import RUN
-from biggus.statistics.runs import Accumulator, Part
+from biggus.statistics.layout import COUNT, RUN
+from biggus.statistics.runs import Accumulator, RunValues
 from biggus.statistics.scratch import scratch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from biggus.statistics.layout import Layout
+    from biggus.statistics.layout import RunLayout
     from biggus.statistics.missing import Present
-
-_COUNT = np.dtype(np.int64)
 
 _MERGED = 2**14
 """Positions that are merged at once: what that needs fits the cache."""
@@ -62,11 +60,11 @@ class Moments(Aggregator):
         """The dtypes of the entries of a partial."""
         wide = self.dtype
         if self.order < 2:
-            return (_COUNT, wide, wide)[: 1 + 2 * self.order]
+            return (COUNT, wide, wide)[: 1 + 2 * self.order]
         real = wide
         if wide.kind == "c":
             real = np.dtype(np.float64 if wide.itemsize == 16 else np.longdouble)
-        return _COUNT, wide, wide, wide, real
+        return COUNT, wide, wide, wide, real
 
     @property
     def nbytes_each(self) -> int:
@@ -76,7 +74,7 @@ class Moments(Aggregator):
         missing = 32 if masked or self.skip else 0
         return RUN * (2 * self.dtype.itemsize + missing)
 
-    def accumulator(self, layout: Layout, origin: tuple[int, ...]) -> MomentsAccumulator:  # noqa: ARG002
+    def accumulator(self, layout: RunLayout, origin: tuple[int, ...]) -> MomentsAccumulator:  # noqa: ARG002
         return MomentsAccumulator(self, layout)
 
     def merge(self, left: Partial, right: Partial) -> Partial:
@@ -100,8 +98,8 @@ class Moments(Aggregator):
 
     def identity(self, shape: tuple[int, ...]) -> Partial:
         if self.order == 0:
-            return (np.zeros(shape, _COUNT),)
-        count = np.zeros((1,) * len(shape), _COUNT)
+            return (np.zeros(shape, COUNT),)
+        count = np.zeros((1,) * len(shape), COUNT)
         return (count, *[np.zeros(shape, dtype) for dtype in self.dtypes[1:]])
 
     @property
@@ -200,7 +198,7 @@ def product(one: AnyArray, other: AnyArray) -> AnyArray:
 class MomentsAccumulator(Accumulator):
     """The moments of the runs of a block."""
 
-    def __init__(self, aggregator: Moments, layout: Layout) -> None:
+    def __init__(self, aggregator: Moments, layout: RunLayout) -> None:
         super().__init__(layout, aggregator.skip)
         self.aggregator = aggregator
         self._exact: bool | None = None
@@ -211,7 +209,7 @@ class MomentsAccumulator(Accumulator):
         """Of all pieces the sums; for order 2 the means, what rounding took, and the squares."""
         self._each = list(zip(*[layout.each(entry) for entry in self._entries], strict=True))
 
-    def add(self, part: Part) -> None:
+    def add(self, part: RunValues) -> None:
         present = part.present(self.skip)
         count = self.counted(part, present)
         aggregator = self.aggregator
@@ -233,7 +231,7 @@ class MomentsAccumulator(Accumulator):
 
     def _deviations(
         self,
-        part: Part,
+        part: RunValues,
         present: Present,
         values: AnyArray,
         means: AnyArray,
@@ -255,7 +253,7 @@ class MomentsAccumulator(Accumulator):
     def partial(self) -> Partial:
         count = self.total()
         if self.aggregator.order == 0:
-            found = np.empty(self.layout.kept, _COUNT)
+            found = np.empty(self.layout.kept, COUNT)
             found[...] = count
             return (found.reshape(self.layout.shape),)
         return tuple([self.shaped(entry) for entry in (count, *self._joined(count))])

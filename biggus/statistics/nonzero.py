@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from biggus.statistics.base import Aggregator, Partial, owned
-from biggus.statistics.layout import RUN
-from biggus.statistics.runs import Accumulator, Part
+from biggus.statistics.layout import COUNT, RUN
+from biggus.statistics.runs import Accumulator, RunValues
 
 if TYPE_CHECKING:
-    from biggus.statistics.layout import Layout
-
-_COUNT = np.dtype(np.int64)
+    from biggus.statistics.layout import RunLayout
 
 
 @dataclass(frozen=True)
@@ -27,12 +25,12 @@ class NonZero(Aggregator):
 
     @property
     def nbytes_each(self) -> int:
-        return _COUNT.itemsize
+        return COUNT.itemsize
 
     def scratch_bytes(self, masked: bool) -> int:  # noqa: ARG002
         return RUN * 48
 
-    def accumulator(self, layout: Layout, origin: tuple[int, ...]) -> NonZeroAccumulator:  # noqa: ARG002
+    def accumulator(self, layout: RunLayout, origin: tuple[int, ...]) -> NonZeroAccumulator:  # noqa: ARG002
         return NonZeroAccumulator(layout)
 
     def merge(self, left: Partial, right: Partial) -> Partial:
@@ -40,18 +38,18 @@ class NonZero(Aggregator):
         return (np.add(count, right[0], out=count),)
 
     def identity(self, shape: tuple[int, ...]) -> Partial:
-        return (np.zeros(shape, _COUNT),)
+        return (np.zeros(shape, COUNT),)
 
 
 class NonZeroAccumulator(Accumulator):
     """The runs of a block, counted."""
 
-    def __init__(self, layout: Layout) -> None:
+    def __init__(self, layout: RunLayout) -> None:
         super().__init__(layout, skip=False)
-        self.found = layout.empty(_COUNT)
+        self.found = layout.empty(COUNT)
         self._each = layout.each(self.found)
 
-    def add(self, part: Part) -> None:
+    def add(self, part: RunValues) -> None:
         present = part.present(self.skip)
         out = self._each[part.run.number]
         if present.invalid is None:

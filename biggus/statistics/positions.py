@@ -10,10 +10,10 @@ import numpy as np
 from biggus.statistics.base import Aggregator, AnyArray, Partial, Statistic, owned
 from biggus.statistics.combining import neutral
 from biggus.statistics.layout import RUN
-from biggus.statistics.runs import Accumulator, Part
+from biggus.statistics.runs import Accumulator, RunValues
 
 if TYPE_CHECKING:
-    from biggus.statistics.layout import Layout
+    from biggus.statistics.layout import RunLayout
 
 _INDEX = np.dtype(np.int64)
 
@@ -56,7 +56,7 @@ class Positions(Aggregator):
     def scratch_bytes(self, masked: bool) -> int:  # noqa: ARG002
         return RUN * (3 * self.dtype.itemsize + 32)
 
-    def accumulator(self, layout: Layout, origin: tuple[int, ...]) -> PositionsAccumulator:
+    def accumulator(self, layout: RunLayout, origin: tuple[int, ...]) -> PositionsAccumulator:
         return PositionsAccumulator(self, layout, origin)
 
     def merge(self, left: Partial, right: Partial) -> Partial:
@@ -109,7 +109,7 @@ class Positions(Aggregator):
 class PositionsAccumulator(Accumulator):
     """The extremes of the runs of a block, and where they lie."""
 
-    def __init__(self, aggregator: Positions, layout: Layout, origin: tuple[int, ...]) -> None:
+    def __init__(self, aggregator: Positions, layout: RunLayout, origin: tuple[int, ...]) -> None:
         super().__init__(layout, aggregator.skip)
         self.aggregator = aggregator
         self.origin = origin
@@ -117,7 +117,7 @@ class PositionsAccumulator(Accumulator):
         self.places = layout.empty(_INDEX)
         self._each = list(zip(layout.each(self.values), layout.each(self.places), strict=True))
 
-    def add(self, part: Part) -> None:
+    def add(self, part: RunValues) -> None:
         present = part.masked(self.skip)
         values, invalid = present.values, present.invalid
         out, places = self._each[part.run.number]

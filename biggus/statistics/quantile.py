@@ -117,7 +117,7 @@ def interpolated(
         return found.astype(dtype)
 
 
-class Target(NamedTuple):
+class RankTarget(NamedTuple):
     """A value that is looked for."""
 
     prefix: int
@@ -146,7 +146,7 @@ class Quantiles(Statistic):
     count: int = 0
     """How many values there are; known after the first pass."""
 
-    targets: tuple[Target, ...] = ()
+    targets: tuple[RankTarget, ...] = ()
     """What is looked for; known after the first pass."""
 
     @property
@@ -178,7 +178,7 @@ class Quantiles(Statistic):
             return self._none(not count and not nans[0])
         ranks = self._ranks(count)
         wanted = np.unique(np.concatenate([ranks.lower, ranks.upper]))
-        return self._further(tuple([Target(0, rank) for rank in wanted.tolist()]), count, table)
+        return self._further(tuple([RankTarget(0, rank) for rank in wanted.tolist()]), count, table)
 
     def _ranks(self, count: int) -> Between:
         if self.method == "median":
@@ -187,7 +187,7 @@ class Quantiles(Statistic):
         return between(self.method, count, np.array(self.q, np.float64))
 
     def _further(
-        self, targets: tuple[Target, ...], count: int, table: AnyArray
+        self, targets: tuple[RankTarget, ...], count: int, table: AnyArray
     ) -> Values | Statistic:
         """Return what is left to be done when more digits are known."""
         digits = self.digits
@@ -197,7 +197,7 @@ class Quantiles(Statistic):
             row = sums[digits.prefixes.index(prefix)]
             digit = int(np.searchsorted(row, rank, side="right"))
             before = int(row[digit - 1]) if digit else 0
-            found.append(Target((prefix << digits.bits) + digit, rank - before))
+            found.append(RankTarget((prefix << digits.bits) + digit, rank - before))
         known = digits.known + digits.bits
         if known < 8 * digits.dtype.itemsize:
             prefixes = tuple(sorted({target.prefix for target in found}))

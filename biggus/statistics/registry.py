@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from biggus.statistics.signatures import Asked
 
 
-class Entry(NamedTuple):
+class Row(NamedTuple):
     """A statistic."""
 
     name: str
@@ -59,11 +59,11 @@ def _found(maker: str) -> Callable[..., Any]:
     return found
 
 
-ENTRIES: dict[str, Entry] = {}
+ENTRIES: dict[str, Row] = {}
 """All statistics, by their names."""
 
 
-def register(entry: Entry, twin: bool = False) -> None:
+def register(entry: Row, twin: bool = False) -> None:
     """Add a statistic; and its twin that leaves out NaN, of the same maker, if it has one."""
     ENTRIES[entry.name] = entry
     if twin:
@@ -83,15 +83,13 @@ _RANKS = """Of all values, they are found exactly, in memory that does not grow 
 
 # Those with a twin that leaves out NaN.
 for _entry in (
-    Entry("sum", "total", asks.total, "the sum", "15.", "[4., 2., 9.]", _SUMS),
-    Entry("prod", "product", asks.total, "the product", "0.", "[ 3.,  0., 18.]"),
-    Entry("min", "extreme", asks.extreme, "the least value", "0.", "[1., 0., 3.]"),
-    Entry("max", "extreme", asks.extreme, "the greatest value", "6.", "[3., 2., 6.]"),
-    Entry("mean", "mean", asks.mean, "the mean", "2.5", "[2. , 1. , 4.5]", _MOMENTS),
-    Entry(
-        "var", "spread", asks.spread, "the variance", "3.58333333", "[1.  , 1.  , 2.25]", _MOMENTS
-    ),
-    Entry(
+    Row("sum", "total", asks.total, "the sum", "15.", "[4., 2., 9.]", _SUMS),
+    Row("prod", "product", asks.total, "the product", "0.", "[ 3.,  0., 18.]"),
+    Row("min", "extreme", asks.extreme, "the least value", "0.", "[1., 0., 3.]"),
+    Row("max", "extreme", asks.extreme, "the greatest value", "6.", "[3., 2., 6.]"),
+    Row("mean", "mean", asks.mean, "the mean", "2.5", "[2. , 1. , 4.5]", _MOMENTS),
+    Row("var", "spread", asks.spread, "the variance", "3.58333333", "[1.  , 1.  , 2.25]", _MOMENTS),
+    Row(
         "std",
         "spread",
         asks.spread,
@@ -100,14 +98,12 @@ for _entry in (
         "[1. , 1. , 1.5]",
         _MOMENTS,
     ),
-    Entry("argmin", "position", asks.position, "where the first least value is", "4", "[0, 1, 1]"),
-    Entry(
-        "argmax", "position", asks.position, "where the first greatest value is", "2", "[1, 0, 0]"
-    ),
-    Entry(
+    Row("argmin", "position", asks.position, "where the first least value is", "4", "[0, 1, 1]"),
+    Row("argmax", "position", asks.position, "where the first greatest value is", "2", "[1, 0, 0]"),
+    Row(
         "median", "median", asks.median, "the median", "2.5", "[2. , 1. , 4.5]", _RANKS, ranked=True
     ),
-    Entry(
+    Row(
         "quantile",
         "quantile",
         asks.quantile,
@@ -117,7 +113,7 @@ for _entry in (
         _RANKS,
         ranked=True,
     ),
-    Entry(
+    Row(
         "percentile",
         "quantile",
         asks.quantile,
@@ -132,15 +128,15 @@ for _entry in (
     register(_entry, twin=True)
 
 for _entry in (
-    Entry(
+    Row(
         "ptp", "distance", asks.distance, "the greatest value less the least", "6.", "[2., 2., 3.]"
     ),
-    Entry("any", "logic", asks.logic, "whether any value is true", "True", "[ True,  True,  True]"),
-    Entry(
+    Row("any", "logic", asks.logic, "whether any value is true", "True", "[ True,  True,  True]"),
+    Row(
         "all", "logic", asks.logic, "whether all values are true", "False", "[ True, False,  True]"
     ),
-    Entry("count", "count", asks.count, "how many values are there", "6", "[2, 2, 2]"),
-    Entry(
+    Row("count", "count", asks.count, "how many values are there", "6", "[2, 2, 2]"),
+    Row(
         "count_nonzero",
         "nonzero",
         asks.count,
@@ -149,7 +145,7 @@ for _entry in (
         "[2, 1, 2]",
         method=False,
     ),
-    Entry("histogram", "histogram"),
-    Entry("histogram_edges", "histogram"),
+    Row("histogram", "histogram"),
+    Row("histogram_edges", "histogram"),
 ):
     register(_entry)

@@ -9,22 +9,20 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from biggus.statistics.layout import LONG, Layout, Run, layout_of
+from biggus.statistics.layout import COUNT, LONG, Run, RunLayout, layout_of
 from biggus.statistics.missing import Present, nan_of
 from biggus.statistics.scratch import aligned, scratch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from biggus.statistics.base import Aggregator, AnyArray, Partial, Readable, Values
+    from biggus.statistics.base import Aggregator, AnyArray, Partial, ReadableRuns, Values
 
-_COUNT = np.dtype(np.int64)
-
-_Taken: TypeAlias = "Callable[[Layout, Run], tuple[AnyArray, AnyArray | None]]"
+_Taken: TypeAlias = "Callable[[RunLayout, Run], tuple[AnyArray, AnyArray | None]]"
 """Gives the values of a run, and where they are masked; None if none is."""
 
 
-class Part:
+class RunValues:
     """The values of one run, and what all that accumulates shares of it.
 
     Parameters
@@ -91,13 +89,13 @@ class Accumulator(ABC):
 
     Parameters
     ----------
-    layout : Layout
+    layout : RunLayout
         That of the block.
     skip : bool
         Whether NaN are missing values.
     """
 
-    def __init__(self, layout: Layout, skip: bool) -> None:
+    def __init__(self, layout: RunLayout, skip: bool) -> None:
         self.layout = layout
         self.skip = skip
         self._whole = len(layout.axes) == len(layout.lengths)
@@ -105,14 +103,14 @@ class Accumulator(ABC):
         self._counts_each: list[AnyArray] = []
 
     @abstractmethod
-    def add(self, part: Part) -> None:
+    def add(self, part: RunValues) -> None:
         """Take a run."""
 
     @abstractmethod
     def partial(self) -> Partial:
         """Return what has been accumulated."""
 
-    def counted(self, part: Part, present: Present) -> AnyArray | int:
+    def counted(self, part: RunValues, present: Present) -> AnyArray | int:
         """Return how many values of a run are valid at each position, and remember it."""
         size = part.run.size
         invalid = present.invalid
@@ -120,14 +118,14 @@ class Accumulator(ABC):
             return size
         layout = self.layout
         if self._counts is None:
-            self._counts = layout.empty(_COUNT)
+            self._counts = layout.empty(COUNT)
             self._counts[...] = layout.sizes
             self._counts_each = layout.each(self._counts)
         found = self._counts_each[part.run.number]
         if invalid is None:
             found[...] = present.values.size
         else:
-            np.add.reduce(invalid, axis=part.axes, dtype=_COUNT, keepdims=True, out=found)
+            np.add.reduce(invalid, axis=part.axes, dtype=COUNT, keepdims=True, out=found)
             np.subtract(size, found, out=found)
         return found
 
@@ -150,7 +148,7 @@ class Accumulator(ABC):
 
 def partials(
     aggregators: Sequence[Aggregator],
-    values: Values | Readable,
+    values: Values | ReadableRuns,
     axes: tuple[int, ...],
     origin: tuple[int, ...],
     plain: bool = False,
@@ -163,7 +161,7 @@ def partials(
     ----------
     aggregators : sequence of Aggregator
         What accumulates.
-    values : ndarray, MaskedArray or Readable
+    values : ndarray, MaskedArray or ReadableRuns
         The block, in C order; it is not changed.  What is read is reduced along all axes.
     axes : tuple of int
         The reduced axes, ascending.
@@ -182,21 +180,21 @@ def partials(
         aggregator.accumulator(layout, origin)
         for aggregator, layout in zip(aggregators, layouts, strict=True)
     ]
-    alike: dict[Layout, list[Accumulator]] = {}
+    alike: dict[RunLayout, list[Accumulator]] = {}
     for accumulator in accumulators:
         alike.setdefault(accumulator.layout, []).append(accumulator)
     taken = _of_block(values) if isinstance(values, np.ndarray) else _of_stream(values)
     # What overflows or is not a number shows in the result.
     with np.errstate(all="ignore"):
         for layout, run in _in_turn(tuple(alike)):
-            part = Part(run, layout.axes, *taken(layout, run))
+            part = RunValues(run, layout.axes, *taken(layout, run))
             for accumulator in alike[layout]:
                 accumulator.add(part)
         return [accumulator.partial() for accumulator in accumulators]
 
 
 @lru_cache(64)
-def _in_turn(layouts: tuple[Layout, ...]) -> list[tuple[Layout, Run]]:
+def _in_turn(layouts: tuple[RunLayout, ...]) -> list[tuple[RunLayout, Run]]:
     """Return the runs of all layouts, as far as can be with those together that overlap."""
     turns = [(layout, run) for layout in layouts for run in layout.runs]
     if all(layout.flat for layout in layouts):
@@ -211,7 +209,7 @@ def _of_block(values: Values) -> _Taken:
     mask = np.ma.getmask(values)
     given = None if mask is np.ma.nomask else np.ascontiguousarray(mask)
 
-    def taken(layout: Layout, run: Run) -> tuple[AnyArray, AnyArray | None]:
+    def taken(layout: RunLayout, run: Run) -> tuple[AnyArray, AnyArray | None]:
         invalid = None
         if given is not None:
             part = layout.part(given.reshape(layout.lengths), run)
@@ -222,7 +220,7 @@ def _of_block(values: Values) -> _Taken:
     return taken
 
 
-def _of_stream(stream: Readable) -> _Taken:
+def _of_stream(stream: ReadableRuns) -> _Taken:
     """Return what gives the values of a run that is read when its turn comes.
 
     `LONG` elements are read at once: each call waits for the interpreter.
@@ -232,7 +230,7 @@ def _of_stream(stream: Readable) -> _Taken:
     window = aligned(min(size, LONG) * stream.dtype.itemsize).view(stream.dtype)
     begin = end = 0
 
-    def taken(_: Layout, run: Run) -> tuple[AnyArray, None]:
+    def taken(_: RunLayout, run: Run) -> tuple[AnyArray, None]:
         nonlocal begin, end
         (place,) = run.box
         if place.start >= end:

@@ -12,7 +12,7 @@ from biggus.errors import StudyError
 from biggus.sources.description import decode_value
 from biggus.study.canonical import plain_json
 from biggus.study.receipts import receipt_of, source_digest
-from biggus.study.spool import Kept, notes_in
+from biggus.study.spool import SpooledChunk, notes_in
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,7 +39,7 @@ class Gathered:
 
     def __init__(self, folder: Path) -> None:
         self.sources: dict[str, dict[str, Any]] = {}
-        self.chunks: dict[str, dict[Place, Kept]] = {}
+        self.chunks: dict[str, dict[Place, SpooledChunk]] = {}
         self.siblings: dict[str, dict[str, str | None]] = {}
         self.calls: dict[str, dict[str, Any]] = {}
         self.modules: set[str] = set()
@@ -62,7 +62,7 @@ class Gathered:
     def _take_chunk(self, told: Any, path: Path) -> None:
         token, edges, digest, start, nbytes = told
         place = tuple([(first, last) for first, last in edges])
-        kept = Kept(digest, path, start, nbytes)
+        kept = SpooledChunk(digest, path, start, nbytes)
         known = self.chunks.setdefault(token, {}).setdefault(place, kept)
         if known.digest != digest:
             name = self.sources.get(token, {}).get("name", token)
@@ -109,12 +109,12 @@ class Gathered:
             "chunks": [[place, kept.digest, kept.nbytes] for place, kept in sorted(chunks.items())],
         }
 
-    def members(self) -> dict[str, Kept]:
+    def members(self) -> dict[str, SpooledChunk]:
         """Return where the content of each chunk lies, by its digest, in order."""
         found = {kept.digest: kept for kept in self._all_kept()}
         return {digest: found[digest] for digest in sorted(found)}
 
-    def _all_kept(self) -> list[Kept]:
+    def _all_kept(self) -> list[SpooledChunk]:
         return [kept for chunks in self.chunks.values() for kept in chunks.values()]
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import re
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from biggus import watching
+from biggus.backends.identity import ADDRESS
 from biggus.errors import BiggusError, PolicyError, SourceChangedError, StudyError, format_box
 from biggus.flight import SingleFlight
 from biggus.sources import studying
@@ -26,11 +26,9 @@ if TYPE_CHECKING:
 
     from biggus.sources.base import Box, Values
     from biggus.study.receipts import Place
-    from biggus.study.spool import Kept
+    from biggus.study.spool import SpooledChunk
 
 _Answer = TypeVar("_Answer")
-
-_ADDRESS = re.compile(r"\b0x[0-9a-fA-F]+")
 
 
 class Recording(Substitutes):
@@ -47,7 +45,7 @@ class Recording(Substitutes):
         self.spool = Spool(folder)
         self.owner: int | None = None
         """The process that makes a bundle of it, if it is this one or its parent."""
-        self._flights: SingleFlight[Kept] = SingleFlight()
+        self._flights: SingleFlight[SpooledChunk] = SingleFlight()
         self._watch = watching.Watch()
         self._watching = threading.Lock()
         self._states: dict[str, bytes] = {}
@@ -101,10 +99,10 @@ class Recording(Substitutes):
             return
         base = innermost(source)
         told = describe(base) | {"token": source.token, "state": None}
-        told["name"] = _ADDRESS.sub("0x...", told["name"])
+        told["name"] = ADDRESS.sub("0x...", told["name"])
         self.note("source", [source.token, told, _modules_of(base)])
 
-    def chunk(self, token: str, source: Source, chunk: Box) -> Kept:
+    def chunk(self, token: str, source: Source, chunk: Box) -> SpooledChunk:
         """Return where a chunk of a source is kept, once it has been read.
 
         Raises
@@ -115,7 +113,7 @@ class Recording(Substitutes):
         self.spool.leave_parents()
         place = place_of(chunk)
 
-        def keep() -> Kept:
+        def keep() -> SpooledChunk:
             kept = self.spool.found(token, place)
             state = self._state(token, source)
             if kept is None:

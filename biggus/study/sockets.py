@@ -28,7 +28,7 @@ _OF_NAMES = {
 }
 
 
-class _Guard:
+class _SocketGuard:
     """The audit hook of this process; once there, it cannot be taken away."""
 
     def __init__(self) -> None:
@@ -62,7 +62,7 @@ def _pairs(event: str) -> bool:
     return sys.platform == "win32" and event in ("socket.__new__", "socket.bind")
 
 
-_guard = _Guard()
+_guard = _SocketGuard()
 
 
 def forbid() -> None:

@@ -28,7 +28,7 @@ _NOTES = ".notes"
 _CHUNKS = ".chunks"
 
 
-class Kept(NamedTuple):
+class SpooledChunk(NamedTuple):
     """Where a chunk lies in a spool."""
 
     digest: str
@@ -63,7 +63,7 @@ class Spool:
         self._lock = threading.Lock()
         self._files: tuple[BinaryIO, BinaryIO] | None = None
         self._start = 0
-        self._kept: dict[tuple[str, Place], Kept] = {}
+        self._kept: dict[tuple[str, Place], SpooledChunk] = {}
         self._said: set[bytes] = set()
         self._pid = os.getpid()
 
@@ -85,11 +85,11 @@ class Spool:
         if self._pid != os.getpid():
             self.__init__(self.folder)  # type: ignore[misc]
 
-    def found(self, token: str, place: Place) -> Kept | None:
+    def found(self, token: str, place: Place) -> SpooledChunk | None:
         """Return where a chunk lies that this process has read."""
         return self._kept.get((token, place))
 
-    def keep(self, token: str, place: Place, pieces: Sequence[bytes | memoryview]) -> Kept:
+    def keep(self, token: str, place: Place, pieces: Sequence[bytes | memoryview]) -> SpooledChunk:
         """Write down a chunk, which was not there."""
         digest = hashlib.sha256()
         for piece in pieces:
@@ -99,7 +99,7 @@ class Spool:
             start = self._start
             for piece in pieces:
                 self._start += self._write(chunks, piece)
-            kept = Kept(digest.hexdigest(), Path(chunks.name), start, self._start - start)
+            kept = SpooledChunk(digest.hexdigest(), Path(chunks.name), start, self._start - start)
             self._kept[token, place] = kept
             told = [token, place, kept.digest, kept.start, kept.nbytes]
             self._note("chunk", told)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.text import Text
 
     from biggus.sources.base import Values
-    from biggus.viewer.choosing import View
+    from biggus.viewer.choosing import ScreenView
     from biggus.viewer.frames import Frame
 
 _FARTHEST = 3
@@ -199,7 +199,7 @@ class ArrayImage(AxesImage):
             return None, 0, 0, None
         return drawn.make_image(renderer, magnification, unsampled)
 
-    def _show(self, view: View, *, complete: bool, alone: bool) -> Frame:
+    def _show(self, view: ScreenView, *, complete: bool, alone: bool) -> Frame:
         limits = self._limits
         if limits.norm is not self.norm or (limits.settled and not self.norm.scaled()):
             self._limits = Limits(self.norm)
@@ -266,7 +266,7 @@ class ArrayImage(AxesImage):
         whole = TransformedBbox(Bbox([[left, bottom], [right, top]]), transform)
         return Bbox.intersection(clip, whole)
 
-    def _view(self, magnification: float) -> View | None:
+    def _view(self, magnification: float) -> ScreenView | None:
         screen = self._screen()
         if screen is None or 0 in self.get_size():
             return None

@@ -21,7 +21,7 @@ FEW_TILES = 4
 """As many as one waits for before there is anything to see."""
 
 
-class View(NamedTuple):
+class ScreenView(NamedTuple):
     """What is on the screen.
 
     Attributes
@@ -36,7 +36,7 @@ class View(NamedTuple):
     density: tuple[float, float]
 
 
-def chosen(layers: Layers, view: View) -> Layer:
+def chosen(layers: Layers, view: ScreenView) -> Layer:
     """Return the layer that shows a view.
 
     Parameters
@@ -44,7 +44,7 @@ def chosen(layers: Layers, view: View) -> Layer:
     layers : Layers
         Of the picture; they say how much may be read where there are more elements than
         pixels can show.
-    view : View
+    view : ScreenView
         What is to be seen.
     """
     number = _level(layers.planes, view)
@@ -64,7 +64,7 @@ def chosen(layers: Layers, view: View) -> Layer:
             across *= 2
 
 
-def _level(planes: Sequence[Plane], view: View) -> int:
+def _level(planes: Sequence[Plane], view: ScreenView) -> int:
     """Return the number of the coarsest level that fills the pixels, if it is not too crowded.
 
     If it is, the next that is not; if all are, the coarsest.
@@ -78,7 +78,7 @@ def _level(planes: Sequence[Plane], view: View) -> int:
     return number
 
 
-def _crowded(plane: Plane, view: View) -> bool:
+def _crowded(plane: Plane, view: ScreenView) -> bool:
     """Tell whether a pixel covers more elements of a level than it may."""
     rows, columns = (d / f for d, f in zip(view.density, plane.factors, strict=True))
     return rows * columns > MOST_ELEMENTS * (1 + 1e-9)
@@ -92,7 +92,7 @@ def _step(elements: float) -> int:
     return step
 
 
-def ancestor(layers: Layers, view: View, below: Layer) -> Layer | None:
+def ancestor(layers: Layers, view: ScreenView, below: Layer) -> Layer | None:
     """Return the finest level above `below` of which a few tiles show all of a view."""
     for number, plane in enumerate(layers.planes):
         if all(f <= g for f, g in zip(plane.factors, below.factors, strict=True)):

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from biggus.sources.base import Values
-    from biggus.viewer.layers import Layer, Span, TileKey
+    from biggus.viewer.layers import Layer, LayerSpan, TileKey
     from biggus.viewer.tiles import Tiles
 
 
@@ -22,7 +22,7 @@ class Frame:
     ----------
     layer : Layer
         What it is of.
-    span : Span
+    span : LayerSpan
         Which of its elements.
 
     Attributes
@@ -31,7 +31,7 @@ class Frame:
         Whether anything is known of them: some may be known to be missing.
     """
 
-    def __init__(self, layer: Layer, span: Span) -> None:
+    def __init__(self, layer: Layer, span: LayerSpan) -> None:
         self.layer = layer
         self.span = span
         self.known = False
@@ -39,7 +39,7 @@ class Frame:
         self._data: npt.NDArray[Any] = np.zeros((*span.shape, *channels), layer.array.dtype)
         self._missing = np.ones(span.shape, bool)
 
-    def is_of(self, layer: Layer, span: Span) -> bool:
+    def is_of(self, layer: Layer, span: LayerSpan) -> bool:
         """Tell whether it is of these elements."""
         return self.layer is layer and self.span == span
 
@@ -57,7 +57,7 @@ class Frame:
             here = _overlap(self.span, self.layer.bounds(key))
             self._missing[_within(here, self.span)] = True
 
-    def _put(self, values: Values, layer: Layer, bounds: Span) -> None:
+    def _put(self, values: Values, layer: Layer, bounds: LayerSpan) -> None:
         mask = np.ma.getmask(values)
         data = np.ma.getdata(values)
         place: Any
@@ -97,7 +97,7 @@ class Frame:
         return np.concatenate([self._data[..., :3], opacity[..., None]], axis=2)
 
 
-def _overlap(a: Span, b: Span) -> tuple[slice, slice]:
+def _overlap(a: LayerSpan, b: LayerSpan) -> tuple[slice, slice]:
     rows, columns = (
         slice(max(first[0], second[0]), min(first[1], second[1]))
         for first, second in zip(a, b, strict=True)
@@ -105,7 +105,7 @@ def _overlap(a: Span, b: Span) -> tuple[slice, slice]:
     return rows, columns
 
 
-def _within(part: tuple[slice, slice], span: Span) -> tuple[slice, slice]:
+def _within(part: tuple[slice, slice], span: LayerSpan) -> tuple[slice, slice]:
     rows, columns = (
         slice(s.start - first, s.stop - first) for s, (first, _) in zip(part, span, strict=True)
     )

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from biggus.viewer.choosing import View
+from biggus.viewer.choosing import ScreenView
 
 if TYPE_CHECKING:
     from matplotlib.transforms import Bbox, Transform
 
-    from biggus.viewer.layers import Layer, Span
+    from biggus.viewer.layers import Layer, LayerSpan
 
 _POINTS = 9
 """Along a side, to see where a curved transform takes the screen."""
@@ -47,7 +47,7 @@ class Placement(NamedTuple):
         rows, columns = self.shape
         return (y - first) / (last - first) * rows, (x - left) / (right - left) * columns
 
-    def extent_of(self, layer: Layer, span: Span) -> tuple[float, float, float, float]:
+    def extent_of(self, layer: Layer, span: LayerSpan) -> tuple[float, float, float, float]:
         """Return the extent of elements of a layer."""
         left, right, first, last = self._edges
         (top, bottom), (start, stop) = span
@@ -57,7 +57,7 @@ class Placement(NamedTuple):
         low, high = ys if self.origin == "lower" else ys[::-1]
         return left + start * across, left + stop * across, low, high
 
-    def view(self, screen: Bbox, magnification: float) -> View | None:
+    def view(self, screen: Bbox, magnification: float) -> ScreenView | None:
         """Return what is to be seen in a part of the screen, or None if nothing is."""
         x, y = self._under(screen)
         rows, columns = self.elements(x, y)
@@ -72,7 +72,7 @@ class Placement(NamedTuple):
         if window[0] >= window[1] or window[2] >= window[3]:
             return None
         down, across = self._pixels(window)
-        return View(window, (1 / (down * magnification), 1 / (across * magnification)))
+        return ScreenView(window, (1 / (down * magnification), 1 / (across * magnification)))
 
     @property
     def _edges(self) -> tuple[float, float, float, float]:

@@ -33,7 +33,7 @@ MOST_BYTES = 8 * 2**20
 """A tile is of so many bytes at most, though a chunk be larger; and of no more chunks."""
 
 
-class Span(NamedTuple):
+class LayerSpan(NamedTuple):
     """Elements of a layer: its rows and columns from a start to before a stop."""
 
     rows: tuple[int, int]
@@ -118,7 +118,7 @@ class Layer:
         )
         return rows, columns
 
-    def span(self, window: tuple[float, float, float, float], margin: int = 0) -> Span:
+    def span(self, window: tuple[float, float, float, float], margin: int = 0) -> LayerSpan:
         """Return the elements in a part of the image.
 
         Parameters
@@ -129,12 +129,12 @@ class Layer:
             How many elements to add on each side.
         """
         top, bottom, left, right = window
-        return Span(
+        return LayerSpan(
             _covering(top, bottom, self.factors[0], self.shape[0], margin),
             _covering(left, right, self.factors[1], self.shape[1], margin),
         )
 
-    def tiles(self, span: Span) -> Iterator[TileKey]:
+    def tiles(self, span: LayerSpan) -> Iterator[TileKey]:
         """Yield the tiles that have elements in `span`."""
         if 0 in span.shape:
             return
@@ -146,17 +146,17 @@ class Layer:
             for column in columns:
                 yield TileKey(self.key, row, column)
 
-    def bounds(self, tile: TileKey) -> Span:
+    def bounds(self, tile: TileKey) -> LayerSpan:
         """Return the elements of a tile."""
         rows, columns = self.edges
-        return Span(rows.bounds(tile.row), columns.bounds(tile.column))
+        return LayerSpan(rows.bounds(tile.row), columns.bounds(tile.column))
 
     def values(self, tile: TileKey) -> Array:
         """Return the values of a tile, unread."""
         (top, bottom), (left, right) = self.bounds(tile)
         return self.array[top:bottom, left:right]
 
-    def chunks_in(self, span: Span) -> tuple[int, int]:
+    def chunks_in(self, span: LayerSpan) -> tuple[int, int]:
         """Return how many chunks down and across a span touches; elements, without chunks."""
         if self._chunks is None:
             return span.shape
@@ -166,7 +166,7 @@ class Layer:
         )
         return down, across
 
-    def cost(self, span: Span) -> int:
+    def cost(self, span: LayerSpan) -> int:
         """Return the bytes that have to be fetched for the tiles of `span`, chunks whole."""
         if 0 in span.shape:
             return 0
@@ -174,7 +174,7 @@ class Layer:
             (edges.bounds(edges.find(start))[0], edges.bounds(edges.find(stop - 1))[1])
             for edges, (start, stop) in zip(self.edges, span, strict=True)
         )
-        return math.prod(self.chunks_in(Span(rows, columns))) * self.plane.chunk_bytes
+        return math.prod(self.chunks_in(LayerSpan(rows, columns))) * self.plane.chunk_bytes
 
     @once
     def _chunks(self) -> tuple[Edges, Edges] | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from biggus.viewer.choosing import ancestor, chosen
 from biggus.viewer.frames import Frame
-from biggus.viewer.layers import Layers, Span, TileKey
+from biggus.viewer.layers import Layers, LayerSpan, TileKey
 from biggus.viewer.tiles import PATIENCE_SECONDS, Tiles
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from biggus.array import Array
     from biggus.sources.base import Values
-    from biggus.viewer.choosing import View
+    from biggus.viewer.choosing import ScreenView
     from biggus.viewer.layers import Layer
     from biggus.viewer.picture import Picture
 
@@ -51,7 +51,7 @@ class Scene:
         self._sample_bytes = sample_bytes
         self._needed: list[TileKey] = []
         self._wanted: list[TileKey] = []
-        self._view: View | None = None
+        self._view: ScreenView | None = None
         self._frame: Frame | None = None
         self.index = index
 
@@ -66,12 +66,14 @@ class Scene:
         self._layers = Layers(self.picture.planes(index), index, self._sample_bytes)
         self._view = self._frame = None
 
-    def show(self, view: View, reach: int, *, tell: bool, complete: bool, alone: bool) -> Frame:
+    def show(
+        self, view: ScreenView, reach: int, *, tell: bool, complete: bool, alone: bool
+    ) -> Frame:
         """Return what is here of a view, and ask for the rest.
 
         Parameters
         ----------
-        view : View
+        view : ScreenView
             What is on the screen.
         reach : int
             How many elements beyond its edges are drawn with, if it is not a sample.
@@ -108,7 +110,7 @@ class Scene:
         return self._frame
 
     def _with_ancestors(
-        self, wanted: dict[TileKey, Layer], layer: Layer, view: View
+        self, wanted: dict[TileKey, Layer], layer: Layer, view: ScreenView
     ) -> dict[TileKey, Layer]:
         """Return what is wanted, after a few coarser tiles to be seen until it comes."""
         above = ancestor(self._layers, view, layer)
@@ -116,7 +118,7 @@ class Scene:
             return wanted
         return dict.fromkeys(above.tiles(above.span(view.window)), above) | wanted
 
-    def _framed(self, layer: Layer, span: Span) -> Frame:
+    def _framed(self, layer: Layer, span: LayerSpan) -> Frame:
         frame = Frame(layer, span)
         if any(key not in self.tiles for key in self._needed):
             for other in self._others(layer):  # the finer ones over the coarser
@@ -153,7 +155,7 @@ class Scene:
         rows, columns = coarsest.shape
         if rows * columns > SMALL:
             return []
-        return list(coarsest.tiles(Span((0, rows), (0, columns))))
+        return list(coarsest.tiles(LayerSpan((0, rows), (0, columns))))
 
     def arrived(self) -> bool:
         """Take what has come; tell whether anything has."""

@@ -96,7 +96,7 @@ class ChunkManager(ChunkManagerEntrypoint[Any]):
         """Reduce whole axes, block by block of the others, when it is read."""
         axes = normal_axes(range(arr.ndim) if axis is None else axis, arr.ndim)
         last = tuple(range(-len(axes), 0))
-        reduced = _Along(func, last if len(last) > 1 else -1, {"keepdims": False})
+        reduced = _AlongAxis(func, last if len(last) > 1 else -1, {"keepdims": False})
         core = ",".join(f"d{n}" for n in axes)
         moved = _moveaxis(arr, axes, last)
         found = apply_gufunc(reduced, f"({core})->()", moved, output_dtypes=[dtype])
@@ -114,7 +114,7 @@ class ChunkManager(ChunkManagerEntrypoint[Any]):
     ) -> Any:
         """Accumulate along a whole axis, block by block of the others, when it is read."""
         moved = _moveaxis(arr, axis, -1)
-        scanned = _Along(func, -1, {})
+        scanned = _AlongAxis(func, -1, {})
         found = apply_gufunc(scanned, "(d)->(d)", moved, output_dtypes=[dtype or arr.dtype])
         return _moveaxis(found, -1, axis)
 
@@ -137,7 +137,7 @@ class ChunkManager(ChunkManagerEntrypoint[Any]):
         return namespace
 
 
-class _Along:
+class _AlongAxis:
     """A function of the last axes, which can be sent to other processes if that can."""
 
     def __init__(self, function: Callable[..., Any], axis: Any, keywords: dict[str, Any]) -> None:

@@ -24,7 +24,7 @@ from tile_server import Reply, TileServer
 from biggus.backends.http import client as http
 from biggus.backends.http.client import HttpClient, HttpError
 from biggus.backends.http.deadline import Timeout
-from biggus.backends.http.gate import Gate
+from biggus.backends.http.gate import HostGate
 from biggus.backends.http.headers import http_date, retry_after, split_credentials
 from biggus.backends.http.settings import HttpSettings
 
@@ -135,7 +135,7 @@ def test_a_slow_answer_times_out(server, quick):
 
 def test_retry_after_is_obeyed_by_all_who_ask_the_host(server, monkeypatch):
     io_bound = []
-    monkeypatch.setattr(Gate, "hold", lambda self, seconds: io_bound.append(seconds))
+    monkeypatch.setattr(HostGate, "hold", lambda self, seconds: io_bound.append(seconds))
     server.replies[TILE] = [Reply(429, headers={"Retry-After": "0"})] * 2
     assert client().get(server.url + TILE).attempts == 3
     assert io_bound == [0.0, 0.0]
@@ -221,7 +221,7 @@ def test_so_many_at_a_time_and_connections_are_used_again(server, connections):
 
 
 def test_a_waiter_is_served_in_turn_and_an_interrupted_one_leaves():
-    gate = Gate()
+    gate = HostGate()
     order = []
     entered = threading.Event()
 

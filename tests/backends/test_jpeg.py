@@ -15,7 +15,7 @@ from biggus.backends.http import client as http
 from biggus.backends.location import Location
 from biggus.backends.tiles.backend import TilesBackend
 from biggus.backends.tiles.image import BrokenImageError, ImageError, decode_image
-from biggus.backends.tiles.jpeg import CutOffError, Frame, lengthened
+from biggus.backends.tiles.jpeg import CutOffError, JpegFrame, lengthened
 from biggus.errors import SourceError
 from biggus.sources.base import read
 
@@ -131,7 +131,7 @@ def test_units_of_a_scan(samples, numbers, units):
     size = rows.to_bytes(2) + columns.to_bytes(2)
     header = b"\x08" + size + bytes([len(samples)]) + b"".join(bytes([*s, 0]) for s in samples)
     scan = bytes([len(numbers), *(byte for n in numbers for byte in (n, 0)), 0, 63, 0])
-    assert Frame(0xC0, header).units(scan) == units
+    assert JpegFrame(0xC0, header).units(scan) == units
 
 
 @pytest.fixture

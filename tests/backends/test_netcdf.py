@@ -280,7 +280,7 @@ def test_strided_boxes_in_slabs_of_any_size(types_of_strides, data, slab):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(strided, "_SLAB_BYTES", slab)
         patch.setattr(strided, "_LEAST_RUN", data.draw(st.sampled_from([1, 100])))
-        patch.setattr(strided, "_MOST_WASTE", data.draw(st.sampled_from([1, 32, 10**6])))
+        patch.setattr(strided, "MOST_WASTE", data.draw(st.sampled_from([1, 32, 10**6])))
         np.testing.assert_array_equal(read(source, box), values[box], strict=True)
 
 

@@ -16,7 +16,7 @@ from netcdf_makers import BACKEND, CLASSIC, FORMATS, names_of, open_variable, wr
 
 from biggus.backends.location import Location
 from biggus.backends.native import hdf5_lock
-from biggus.backends.netcdf.classic import DamagedError, shortfall
+from biggus.backends.netcdf.classic import HeaderError, shortfall
 from biggus.errors import BiggusError, GoneError, OpenError, SourceError, VariableError
 from biggus.sources.base import read, whole
 
@@ -78,7 +78,7 @@ def test_the_header_tells_the_length(tmp_path, format, records, odd):
     assert 1 <= shortfall(path) <= 4
     for kept in range(100, 3, -7):  # the header is longer than that
         os.truncate(path, kept)
-        with pytest.raises(DamagedError):
+        with pytest.raises(HeaderError):
             shortfall(path)
 
 
@@ -119,7 +119,7 @@ def test_any_damage_to_a_header_is_seen_or_harmless(tmp_path_factory, data):
     path.write_bytes(content)
     try:
         missing = shortfall(path)
-    except DamagedError as error:
+    except HeaderError as error:
         assert "header" in str(error)  # noqa: PT017 - it may also be harmless
     else:
         assert missing >= 0

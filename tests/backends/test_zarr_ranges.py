@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 
 from biggus.backends.zarr import ranges
-from biggus.backends.zarr.kept import Kept
+from biggus.backends.zarr.kept import RecentValues
 from biggus.backends.zarr.ranges import Ahead, joined
 
 
@@ -79,7 +79,7 @@ def test_a_megabyte_of_gaps_is_not_fetched(monkeypatch):
 
 
 def test_kept_values_give_way():
-    kept = Kept(10)
+    kept = RecentValues(10)
     for name in "abc":
         kept.keep(name, name.upper(), 4)
     assert [kept.find(name) for name in "abc"] == [None, "B", "C"]
@@ -113,7 +113,7 @@ class Contended:
 
 
 def test_what_several_keep_under_one_key_counts_once():
-    kept = Kept(10)
+    kept = RecentValues(10)
     kept._lock = Contended(kept)
     kept.keep("a", "ours", 4)
     kept.keep("b", "other", 6)

@@ -106,6 +106,6 @@ def test_what_was_used_meanwhile_is_told_later(held, holder):
 
 
 def test_statistics_say_that_the_index_is_held(held, monkeypatch):
-    monkeypatch.setattr("biggus.cache.index._PATIENCE_SECONDS", 0.1)
+    monkeypatch.setattr("biggus.cache.index.PATIENCE_SECONDS", 0.1)
     with pytest.raises(CacheError, match="locked"):
         Cache(held, "10 MB").stats()

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from biggus.cache import writers
-from biggus.cache.writers import Writer, lives
+from biggus.cache.writers import FolderWriter, lives
 
 BEGUN = """if True:
     import sys
@@ -25,7 +25,7 @@ BEGUN = """if True:
 
 def test_a_writer_lives_from_beginning_to_end(tmp_path):
     folder = tmp_path / "writers"
-    writer = Writer(folder)
+    writer = FolderWriter(folder)
     assert not lives(folder, writer.name)
     writer.begin()
     writer.begin()
@@ -51,7 +51,7 @@ def test_a_stopped_process_lives_and_a_killed_one_does_not(tmp_path):
 
 
 def test_a_folder_that_was_removed_is_made_again(tmp_path):
-    writer = Writer(tmp_path / "writers")
+    writer = FolderWriter(tmp_path / "writers")
     writer.begin()
     (tmp_path / "writers" / writer.name).unlink()
     (tmp_path / "writers").rmdir()
@@ -67,7 +67,7 @@ def test_without_locks_a_process_of_that_number_has_to_do(tmp_path, monkeypatch)
         raise OSError("no locks")
 
     monkeypatch.setattr(writers, "_lock", refused)
-    writer = Writer(tmp_path / "writers")
+    writer = FolderWriter(tmp_path / "writers")
     writer.begin()
     assert lives(tmp_path / "writers", writer.name)
     with subprocess.Popen([sys.executable, "-c", ""]) as ended:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import biggus
-from biggus.datasets.selecting import Positions
+from biggus.datasets.selecting import AxisPositions
 from biggus.errors import GoneError
 
 netCDF4 = pytest.importorskip("netCDF4")
@@ -98,7 +98,7 @@ def test_what_is_not_there(path, labels):
 
 def test_times_in_datetime64():
     days = np.datetime64("2000-01-30") + np.arange(5)
-    positions = Positions("time", days.astype("M8[ns]"), {})
+    positions = AxisPositions("time", days.astype("M8[ns]"), {})
     assert positions.of("2000-02") == slice(2, 5)
     assert positions.of(np.datetime64("2000-02-01")) == 2
 

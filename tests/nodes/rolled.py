@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from biggus.graph import Derived, Part
+from biggus.graph import Derived, NodePart
 from biggus.indexing.grid import IrregularEdges
 from biggus.indexing.resolve import split
 
@@ -30,4 +30,4 @@ class Rolled(Derived):
         edges = IrregularEdges.of_lengths([self.shift, length - self.shift])
         for number, part, part_out in split(selection, out_selection, self.axis, edges):
             offset = self.shift if number else self.shift - length
-            yield Part(operand, part.shift(self.axis, offset), part_out, steps)
+            yield NodePart(operand, part.shift(self.axis, offset), part_out, steps)

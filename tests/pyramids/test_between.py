@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import biggus
 from biggus.pyramids.between import SCREEN, between_of
-from biggus.pyramids.layout import Layout
+from biggus.pyramids.layout import PyramidLayout
 from biggus.pyramids.of_array import kept_overviews
 from biggus.testing import ArraySource, RecordingSource
 
@@ -104,7 +104,7 @@ LENGTHS = st.integers(1, 10**7)
 
 @given(LENGTHS, LENGTHS)
 def test_the_level_that_fills_a_screen_has_little_more_than_its_pixels(rows, columns) -> None:
-    layout = Layout.of((rows, columns), (0, 1), None)
+    layout = PyramidLayout.of((rows, columns), (0, 1), None)
     elements = max(rows / SCREEN[0], columns / SCREEN[1])
     factors = [1 << level for level in range(layout.levels + 1)]
     found = between_of(layout)

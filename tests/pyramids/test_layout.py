@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import biggus
 from biggus.pyramids.blocks import EXACT_LEVELS
-from biggus.pyramids.layout import STRIP, Layout
+from biggus.pyramids.layout import STRIP, PyramidLayout
 from biggus.sources.base import box_shape, whole, within
 from biggus.testing import ArraySource, RecordingSource
 
@@ -18,9 +18,9 @@ CHUNKS = st.none() | st.tuples(st.integers(1, 9), st.integers(1, 5000), st.integ
 
 
 @st.composite
-def layouts(draw) -> Layout:
+def layouts(draw) -> PyramidLayout:
     shape = (draw(st.integers(1, 12)), draw(LENGTHS), draw(LENGTHS))
-    return Layout.of(shape, (1, 2), draw(CHUNKS))
+    return PyramidLayout.of(shape, (1, 2), draw(CHUNKS))
 
 
 def counted(boxes: list, outer: tuple) -> np.ndarray:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from biggus.statistics import nbytes_of, partials, statistic
 from biggus.statistics.base import Statistic
 from biggus.statistics.combining import Combining
-from biggus.statistics.layout import LONG, RUN, Layout
+from biggus.statistics.layout import LONG, RUN, RunLayout
 from biggus.statistics.moments import Moments
 from biggus.statistics.registry import ENTRIES
 
@@ -294,7 +294,7 @@ def test_ties_are_won_by_the_first_in_the_whole_array(computed, name, cut):
 )
 def test_runs_cover_a_block_once(lengths, data):
     axes = tuple(sorted(data.draw(st.sets(st.integers(0, len(lengths) - 1)))))
-    layout = Layout(tuple(lengths), axes)
+    layout = RunLayout(tuple(lengths), axes)
     seen = np.zeros(layout.lengths, np.int8)
     kept = np.zeros((layout.pieces, *layout.kept), np.int64)
     for run in layout.runs:

@@ -15,7 +15,7 @@ from biggus.array.statistics import Statistics, method_of
 from biggus.functions import statistics as functions
 from biggus.functions.statistics import STATISTICS, function_of
 from biggus.statistics import signatures
-from biggus.statistics.registry import ENTRIES, Entry, register
+from biggus.statistics.registry import ENTRIES, Row, register
 from biggus.testing import ArraySource, RecordingSource
 
 VALUES = np.random.default_rng(1).normal(0, 1, (40, 10))
@@ -27,7 +27,7 @@ def expected(values, axis=None):
 
 @pytest.fixture
 def midrange():
-    row = Entry("midrange", "midrange:midrange", signatures.extreme, "the midrange", "1.", "[1.]")
+    row = Row("midrange", "midrange:midrange", signatures.extreme, "the midrange", "1.", "[1.]")
     register(row, twin=True)
     yield function_of("midrange")
     del ENTRIES["midrange"], ENTRIES["nanmidrange"]

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 import biggus
 from biggus.testing import UnreadableSource
-from biggus.viewer.choosing import FEW_TILES, MOST_ELEMENTS, View, ancestor, chosen
+from biggus.viewer.choosing import FEW_TILES, MOST_ELEMENTS, ScreenView, ancestor, chosen
 from biggus.viewer.layers import Layers
 from biggus.viewer.picture import Picture
 
@@ -31,7 +31,7 @@ def view_of(side, pixels, zoom, at=(0.3, 0.6)):
     for share in at:
         start = share * (side - extent)
         window += [start, start + extent]
-    return View(tuple(window), (extent / pixels,) * 2)
+    return ScreenView(tuple(window), (extent / pixels,) * 2)
 
 
 @given(

@@ -11,7 +11,7 @@ from biggus.indexing.grid import RegularEdges, edges_of
 from biggus.testing import ArraySource
 from biggus.viewer import cutting, layers
 from biggus.viewer.cutting import longest_piece, pieces_of
-from biggus.viewer.layers import Layer, Layers, Span
+from biggus.viewer.layers import Layer, Layers, LayerSpan
 from biggus.viewer.picture import Picture
 
 
@@ -66,7 +66,7 @@ def test_tiles_put_together_are_the_layer(monkeypatch, chunks, steps):
     monkeypatch.setattr(layers, "SHORT", 4)
     values = np.arange(20 * 17).reshape(20, 17)
     layer = Layer(picture_of(values, chunks).planes(())[0], (0,), steps)
-    everything = Span((0, layer.shape[0]), (0, layer.shape[1]))
+    everything = LayerSpan((0, layer.shape[0]), (0, layer.shape[1]))
     seen = np.full(layer.shape, -1)
     for tile in layer.tiles(everything):
         (top, bottom), (left, right) = layer.bounds(tile)
@@ -81,7 +81,7 @@ def test_tiles_put_together_are_the_layer(monkeypatch, chunks, steps):
         itertools.combinations(range(layer.shape[0] + 1), 2),
         itertools.combinations(range(layer.shape[1] + 1), 2),
     ):
-        tiles = list(layer.tiles(Span((top, bottom), (left, right))))
+        tiles = list(layer.tiles(LayerSpan((top, bottom), (left, right))))
         assert len(set(tiles)) == len(tiles)
         for tile in tiles:
             for (first, last), (start, stop) in zip(
@@ -114,9 +114,9 @@ def test_a_cost_is_that_of_the_chunks_that_are_touched(monkeypatch):
     chunk = 2 * 10 * 15 * 4
     for steps, whole in (((1, 1), 16), ((4, 4), 16), ((20, 30), 4), ((64, 64), 1)):
         layer = Layer(plane, (0,), steps)
-        everything = Span((0, layer.shape[0]), (0, layer.shape[1]))
+        everything = LayerSpan((0, layer.shape[0]), (0, layer.shape[1]))
         assert layer.cost(everything) == whole * chunk
-    assert Layer(plane, (0,)).cost(Span((9, 11), (0, 15))) == 2 * chunk
+    assert Layer(plane, (0,)).cost(LayerSpan((9, 11), (0, 15))) == 2 * chunk
 
 
 def test_tiles_of_a_large_image_are_of_a_few_megabytes():
@@ -124,7 +124,7 @@ def test_tiles_of_a_large_image_are_of_a_few_megabytes():
         array = biggus.zeros((10**6, 10**6)) if chunks is None else unread(chunks)
         layer = Layers(Picture(array).planes(()), ()).at(0)
         (top, bottom), (left, right) = layer.bounds(
-            next(iter(layer.tiles(Span((5 * 10**5, 5 * 10**5 + 1), (7, 8)))))
+            next(iter(layer.tiles(LayerSpan((5 * 10**5, 5 * 10**5 + 1), (7, 8)))))
         )
         assert (bottom - top) * (right - left) * 8 <= layers.MOST_BYTES
         if min(chunks or (64, 64)) >= 64:

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 import biggus
 from biggus.pyramids.between import between_of
-from biggus.pyramids.layout import Layout
+from biggus.pyramids.layout import PyramidLayout
 from biggus.sources.base import Source, box_shape
 from biggus.testing import RecordingSource
 
@@ -65,7 +65,7 @@ class Ones(Source):
 
 def overviews_of(shape: tuple[int, int]) -> list[tuple[int, RecordingSource]]:
     """Return an array of four bytes an element, and its overviews, cut as they are: of ones."""
-    layout = Layout.of(shape, (0, 1), (1024, 1024))
+    layout = PyramidLayout.of(shape, (0, 1), (1024, 1024))
     factors = [1 << level for level in range(layout.levels + 1)]
     found = between_of(layout)
     if found is not None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from biggus.backends.hdf5.direct import Opening, Storage
+from biggus.backends.hdf5.direct import OpenForRead, Storage
 from biggus.backends.hdf5.lookup import Extent, find_one, read_one, tables
 from biggus.backends.native import hdf5_lock
 from biggus.backends.plain import finer_chunks, is_all
@@ -40,20 +40,20 @@ _SMALL = 2**14
 """Bytes; a chunk that is no longer is not worth a read of its own, or of a part of it."""
 
 
-class Stored(NamedTuple):
+class StoredChunk(NamedTuple):
     """A chunk as it is stored, and which filters were left out."""
 
     data: Any
     mask: int
 
 
-class Given(NamedTuple):
+class LibraryValues(NamedTuple):
     """Values that the library gave."""
 
     values: Any
 
 
-Found: TypeAlias = "Extent | Stored | Given"
+Found: TypeAlias = "Extent | StoredChunk | LibraryValues"
 
 
 class ChunkedStorage(Storage):
@@ -95,13 +95,13 @@ class ChunkedStorage(Storage):
         self._fill: Any = None
 
     def read(  # noqa: D102 - as in Storage
-        self, box: Box, opening: Opening, out: npt.NDArray[Any] | None = None
+        self, box: Box, opening: OpenForRead, out: npt.NDArray[Any] | None = None
     ) -> npt.NDArray[Any]:
         found = np.empty(box_shape(box), self.dtype) if out is None else out
         self._read(box, opening, found)
         return found
 
-    def _read(self, box: Box, opening: Opening, values: npt.NDArray[Any]) -> None:
+    def _read(self, box: Box, opening: OpenForRead, values: npt.NDArray[Any]) -> None:
         parts = self.grid.parts(box)
         while batch := list(itertools.islice(parts, self._at_once)):
             with hdf5_lock:
@@ -116,7 +116,7 @@ class ChunkedStorage(Storage):
             del found, stored  # or they would lie beside the next ones
         opening.check()
 
-    def _find(self, batch: list[ChunkPart], opening: Opening) -> list[Found]:
+    def _find(self, batch: list[ChunkPart], opening: OpenForRead) -> list[Found]:
         """Return where chunks lie, or what the library had to read.  The caller holds the lock."""
         dataset, key = opening.dataset()
         table = None
@@ -125,31 +125,31 @@ class ChunkedStorage(Storage):
             table = tables.get(key, dataset, self.storage_chunks, self.counts, len(batch), unread)
         found: list[Found] = []
         for part in batch:
-            where: Extent | Stored | None
+            where: Extent | StoredChunk | None
             if table is not None:
                 where = table.find(part.number)
             else:
                 where = self._look(dataset, tuple(s.start for s in part.chunk))
             if where is None:
-                found.append(Given(self._filled(part, opening)))
+                found.append(LibraryValues(self._filled(part, opening)))
             elif self._doubtful(where, part):
                 wanted = zip(part.chunk, part.inner, strict=True)
                 shifted = tuple(
                     slice(c.start + i.start, c.start + i.stop, i.step) for c, i in wanted
                 )
-                found.append(Given(opening.values(shifted)))
+                found.append(LibraryValues(opening.values(shifted)))
             else:
                 found.append(where)
         return found
 
-    def _look(self, dataset: Any, origin: tuple[int, ...]) -> Extent | Stored | None:
+    def _look(self, dataset: Any, origin: tuple[int, ...]) -> Extent | StoredChunk | None:
         """Return a chunk that no table knows."""
         if self.in_parts and self.pipeline.nbytes > MOST_TOGETHER:
             return find_one(dataset, origin)
         found = read_one(dataset, origin)
-        return None if found is None else Stored(found[1], found[0])
+        return None if found is None else StoredChunk(found[1], found[0])
 
-    def _doubtful(self, found: Extent | Stored, part: ChunkPart) -> bool:
+    def _doubtful(self, found: Extent | StoredChunk, part: ChunkPart) -> bool:
         """Tell whether a chunk may be stored without its filters though nothing says so.
 
         A file can say of all chunks that reach over the edge of the dataset
@@ -161,7 +161,7 @@ class ChunkedStorage(Storage):
         size = found.size if isinstance(found, Extent) else len(found.data)
         return size == self.pipeline.nbytes and box_shape(part.chunk) != self.storage_chunks
 
-    def _filled(self, part: ChunkPart, opening: Opening) -> Any:
+    def _filled(self, part: ChunkPart, opening: OpenForRead) -> Any:
         """Return the value of what was never written, which the library knows best."""
         if self._fill is None:
             one = tuple(
@@ -171,7 +171,7 @@ class ChunkedStorage(Storage):
             self._fill = opening.values(one).reshape(())[()]
         return self._fill
 
-    def _fetched(self, found: list[Found], opening: Opening) -> Iterator[Found]:
+    def _fetched(self, found: list[Found], opening: OpenForRead) -> Iterator[Found]:
         """Yield what was found, that which is to be decoded as it is stored.
 
         It is good until the next one is asked for.
@@ -196,7 +196,7 @@ class ChunkedStorage(Storage):
             for extent in found[at:after]:
                 assert isinstance(extent, Extent)
                 begin = extent.offset - start
-                yield Stored(data[begin : begin + extent.size], extent.mask)
+                yield StoredChunk(data[begin : begin + extent.size], extent.mask)
             at = after
 
     def _read_whole(self, extent: Extent) -> bool:
@@ -208,9 +208,9 @@ class ChunkedStorage(Storage):
         stages = len(self.pipeline.stages)
         return bool(stages and ~mask & (1 << stages) - 1)
 
-    def _place(self, found: Found, inner: Box, out: npt.NDArray[Any], opening: Opening) -> None:
+    def _place(self, found: Found, inner: Box, out: npt.NDArray[Any], opening: OpenForRead) -> None:
         """Put the wanted part of a chunk where it belongs."""
-        if isinstance(found, Given):
+        if isinstance(found, LibraryValues):
             out[...] = found.values
         elif isinstance(found, Extent):
             if found.size != self.pipeline.nbytes:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from biggus.backends.hdf5.direct import Opening, Storage
+from biggus.backends.hdf5.direct import OpenForRead, Storage
 from biggus.backends.pieces import piece_of
 from biggus.backends.reading import MOST_TOGETHER, read_plain
 from biggus.sources.base import box_shape
@@ -37,7 +37,7 @@ class ContiguousStorage(Storage):
         self.offset = offset
 
     def read(  # noqa: D102 - as in Storage
-        self, box: Box, opening: Opening, out: npt.NDArray[Any] | None = None
+        self, box: Box, opening: OpenForRead, out: npt.NDArray[Any] | None = None
     ) -> npt.NDArray[Any]:
         values = np.empty(box_shape(box), self.dtype) if out is None else out
         read_plain(opening.descriptor, self.offset, self.shape, box, values)
@@ -45,7 +45,7 @@ class ContiguousStorage(Storage):
         return values
 
     def stream(  # noqa: D102 - as in Storage
-        self, source: Source, box: Box, opening: Opening
+        self, source: Source, box: Box, opening: OpenForRead
     ) -> Stream | None:
         return piece_of(source, box, opening.descriptor, self.offset, opening.check)
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from biggus.sources.base import Box, Chunks, Stream, Values
 
 
-class Opening(NamedTuple):
+class OpenForRead(NamedTuple):
     """A dataset that is open, for the time of one read.
 
     Attributes
@@ -91,7 +91,7 @@ class DirectSource(Source):
         return storage is not None and storage.streams
 
     @abstractmethod
-    def _opening(self) -> tuple[Storage, Opening] | None:
+    def _opening(self) -> tuple[Storage, OpenForRead] | None:
         """Return how to read directly, or None if that is not possible now.
 
         The caller holds the lock.
@@ -151,7 +151,7 @@ class Storage(ABC):
 
     @abstractmethod
     def read(
-        self, box: Box, opening: Opening, out: npt.NDArray[Any] | None = None
+        self, box: Box, opening: OpenForRead, out: npt.NDArray[Any] | None = None
     ) -> npt.NDArray[Any]:
         """Return the values in `box`, put into `out` if that is given: an array in C order.
 
@@ -167,7 +167,7 @@ class Storage(ABC):
         self,
         source: Source,  # noqa: ARG002 - for those that override it
         box: Box,  # noqa: ARG002 - likewise
-        opening: Opening,  # noqa: ARG002 - likewise
+        opening: OpenForRead,  # noqa: ARG002 - likewise
     ) -> Stream | None:
         """Return what reads `box` of a source a run after the other, if that can be done."""
         return None

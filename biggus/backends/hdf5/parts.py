@@ -35,7 +35,7 @@ _DEEPEST = 16
 """How many virtual datasets may lie behind one another: they could lie in a ring."""
 
 
-class Part(NamedTuple):
+class FilePart(NamedTuple):
     """One mapping of a virtual dataset, or one file of an external one.
 
     Attributes
@@ -78,7 +78,7 @@ class Parts:
     ----------
     path : str
         The file of the dataset.
-    parts : list of Part
+    parts : list of FilePart
         What lies behind it.
     shape : tuple of int
         The shape of the dataset.
@@ -86,7 +86,9 @@ class Parts:
         The bytes of one of its elements.
     """
 
-    def __init__(self, path: str, parts: list[Part], shape: tuple[int, ...], itemsize: int) -> None:
+    def __init__(
+        self, path: str, parts: list[FilePart], shape: tuple[int, ...], itemsize: int
+    ) -> None:
         self.path = path
         self.parts = parts
         self.shape = shape
@@ -103,7 +105,9 @@ class Parts:
             parts = [_virtual_part(mapping) for mapping in dataset.virtual_sources()]
         elif properties.get_external_count():
             external = dataset.external
-            parts = [Part(name, "", offset=offset, size=size) for name, offset, size in external]
+            parts = [
+                FilePart(name, "", offset=offset, size=size) for name, offset, size in external
+            ]
         else:
             return None
         path = os.path.abspath(dataset.file.filename)
@@ -148,7 +152,7 @@ class Parts:
             see(path, signature)
         return tuple(seen.items())
 
-    def _touched(self, box: Box | None) -> Iterator[Part]:
+    def _touched(self, box: Box | None) -> Iterator[FilePart]:
         if box is not None:
             box = box[: len(self.shape)]
         else:
@@ -165,7 +169,7 @@ class Parts:
             elif _meets(part, wanted):
                 yield part
 
-    def _touched_external(self, wanted: list[range]) -> Iterator[Part]:
+    def _touched_external(self, wanted: list[range]) -> Iterator[FilePart]:
         """Yield the files that hold a byte from the first to the last element, cut to that."""
         first = last = 0
         for n, along in zip(self.shape, wanted, strict=True):
@@ -176,7 +180,7 @@ class Parts:
                 yield part._replace(size=min(stop - at, part.size))
             at += part.size
 
-    def _look_into(self, path: str, part: Part) -> _Known:
+    def _look_into(self, path: str, part: FilePart) -> _Known:
         signature = settled_signature(path)
         known = self._known.get((path, part.dataset))
         if known is None or known.signature != signature:
@@ -233,9 +237,9 @@ class Parts:
         return path
 
 
-def _virtual_part(mapping: Any) -> Part:
+def _virtual_part(mapping: Any) -> FilePart:
     h5s = h5py().h5s
-    part = Part(mapping.file_name, mapping.dset_name)
+    part = FilePart(mapping.file_name, mapping.dset_name)
     vspace = mapping.vspace
     if vspace.get_select_type() == h5s.SEL_HYPERSLABS and vspace.is_regular_hyperslab():
         start, stride, count, block = vspace.get_regular_hyperslab()
@@ -254,7 +258,7 @@ def _virtual_part(mapping: Any) -> Part:
     return part._replace(need=tuple(n + 1 for n in last))
 
 
-def _meets(part: Part, wanted: list[range]) -> bool:
+def _meets(part: FilePart, wanted: list[range]) -> bool:
     """Tell whether an element that is wanted lies between the corners of `part`."""
     if part.first is None or part.last is None:
         return True
@@ -265,7 +269,7 @@ def _meets(part: Part, wanted: list[range]) -> bool:
     return True
 
 
-def _numbered(part: Part, along: range) -> Iterator[Part]:
+def _numbered(part: FilePart, along: range) -> Iterator[FilePart]:
     """Yield the files of a numbered mapping whose blocks lie between the ends of `along`."""
     assert part.blocks is not None
     _, start, stride, block = part.blocks

@@ -18,7 +18,7 @@ from biggus.backends.descriptor import Descriptor
 from biggus.backends.files import file_validator
 from biggus.backends.hdf5 import files as hdf5_files
 from biggus.backends.hdf5.dataset import DatasetSource
-from biggus.backends.hdf5.direct import Opening
+from biggus.backends.hdf5.direct import OpenForRead
 from biggus.backends.hdf5.files import normal_name
 from biggus.backends.hdf5.parts import Parts, assure_descriptors
 from biggus.backends.hdf5.values import (
@@ -136,13 +136,13 @@ class HDF5Source(DatasetSource):
             log.debug("read %s %s: %d bytes in %.1f ms", self.name, where, values.nbytes, spent)
         return values
 
-    def _opening(self) -> tuple[Storage, Opening] | None:
+    def _opening(self) -> tuple[Storage, OpenForRead] | None:
         opened = self._open()
         storage = self._storage
         descriptor = None if storage is None else opened.file.descriptor()
         if storage is None or descriptor is None:
             return None
-        return storage, Opening(
+        return storage, OpenForRead(
             self.path,
             descriptor,
             opened.file.signature,
@@ -280,7 +280,7 @@ class AdoptedHDF5Source(DatasetSource):
             storage, opening = found
             return storage.read(box, opening, out)
 
-    def _opening(self) -> tuple[Storage, Opening] | None:
+    def _opening(self) -> tuple[Storage, OpenForRead] | None:
         dataset, _ = self._dataset()
         if self._storage is None or self._signature is None:
             return None
@@ -292,7 +292,7 @@ class AdoptedHDF5Source(DatasetSource):
         if descriptor is None or settled(descriptor.signature, self._path) != self._signature:
             return None  # it is not certain that its file is as it was
         see(self._path, self._signature)
-        return self._storage, Opening(
+        return self._storage, OpenForRead(
             self._path, descriptor, self._signature, self._dataset, self._read
         )
 

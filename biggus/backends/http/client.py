@@ -38,7 +38,7 @@ from biggus.errors import BiggusError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from biggus.backends.http.gate import Gate
+    from biggus.backends.http.gate import HostGate
 
 log = logging.getLogger("biggus.backends.http")
 
@@ -202,7 +202,7 @@ class HttpClient:
     def _let_in(
         self,
         request: Callable[..., Response],
-        gate: Gate,
+        gate: HostGate,
         host: str,
         deadline: Deadline,
         shown: str,

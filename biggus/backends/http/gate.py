@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-class Gate:
+class HostGate:
     """Lets in so many at a time, first come first served.
 
     The limit is given on entering, as sources that share a host may have

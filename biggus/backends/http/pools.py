@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from biggus.backends.http.connections import pool_classes
-from biggus.backends.http.gate import Gate
+from biggus.backends.http.gate import HostGate
 from biggus.backends.http.headers import split_credentials
 from biggus.backends.http.redaction import watch_urllib3
 from biggus.backends.location import public_url
@@ -48,7 +48,7 @@ class Connections:
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.leaving = threading.Event()
-        self.gates: dict[str, Gate] = {}
+        self.gates: dict[str, HostGate] = {}
         self.pools: dict[tuple[str | None, int], urllib3.PoolManager] = {}
         # So that a program that is interrupted does not stay for the waits of
         # its worker threads: this hook runs before they are joined.
@@ -59,10 +59,10 @@ class Connections:
             except RuntimeError:  # leaving already
                 self.leaving.set()
 
-    def gate(self, host: str) -> Gate:
+    def gate(self, host: str) -> HostGate:
         """Return the gate of a host."""
         with self.lock:
-            return self.gates.setdefault(host, Gate())
+            return self.gates.setdefault(host, HostGate())
 
     def pool(self, url: str, connections: int) -> urllib3.PoolManager:
         """Return the pool for `url` that keeps so many connections a host."""

@@ -22,7 +22,7 @@ _ITEM_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 4, 6: 8, 7: 1, 8: 2, 9: 4, 10: 8, 11: 
 _STREAMING = {4: 2**32 - 1, 8: 2**64 - 1}
 
 
-class DamagedError(Exception):
+class HeaderError(Exception):
     """The header of a classic file makes no sense, or is not all there."""
 
 
@@ -50,7 +50,7 @@ class _Header:
         self.left = size
         mark = self.take(4)
         if mark not in MARKS:
-            raise DamagedError("it does not begin as a classic netCDF file does")
+            raise HeaderError("it does not begin as a classic netCDF file does")
         self.count_bytes = 8 if mark == MARKS[2] else 4
         self.begin_bytes = 4 if mark == MARKS[0] else 8
         self.needed = self.extent()
@@ -58,7 +58,7 @@ class _Header:
     def take(self, n: int) -> bytes:
         """Read the next `n` bytes."""
         if n > self.left:
-            raise DamagedError("its header is damaged or cut short")
+            raise HeaderError("its header is damaged or cut short")
         self.left -= n
         return self.file.read(n)
 
@@ -66,7 +66,7 @@ class _Header:
         """Pass over the next `n` bytes, and those that fill them up to a multiple of four."""
         n += -n % 4
         if n > self.left:
-            raise DamagedError("its header is damaged or cut short")
+            raise HeaderError("its header is damaged or cut short")
         self.left -= n
         self.file.seek(n, 1)
 
@@ -83,7 +83,7 @@ class _Header:
         """Read the tag of a list and its length."""
         found, n = self.number(4), self.count()
         if found != tag and (found, n) != (0, 0):
-            raise DamagedError("its header is damaged")
+            raise HeaderError("its header is damaged")
         return range(n)
 
     def item_bytes(self) -> int:
@@ -91,7 +91,7 @@ class _Header:
         try:
             return _ITEM_BYTES[self.number(4)]
         except KeyError:
-            raise DamagedError("its header is damaged") from None
+            raise HeaderError("its header is damaged") from None
 
     def pass_attributes(self) -> None:
         """Pass over a list of attributes."""
@@ -130,7 +130,7 @@ class _Header:
         self.skip(self.count())
         axes = [self.count() for _ in range(self.bounded(self.count()))]
         if any(axis >= len(lengths) for axis in axes):
-            raise DamagedError("its header is damaged")
+            raise HeaderError("its header is damaged")
         self.pass_attributes()
         item_bytes = self.item_bytes()
         self.count()  # the stored size of a variable, which is capped and need not be right
@@ -142,5 +142,5 @@ class _Header:
     def bounded(self, n: int) -> int:
         """Return `n` if that many numbers can still come."""
         if n * self.count_bytes > self.left:
-            raise DamagedError("its header is damaged or cut short")
+            raise HeaderError("its header is damaged or cut short")
         return n

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from biggus.backends.hdf5.direct import Storage
+from biggus.backends.strided import MOST_WASTE
 from biggus.sources.base import box_shape
 
 if TYPE_CHECKING:
@@ -26,12 +27,8 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from biggus.backends.hdf5.direct import Opening
+    from biggus.backends.hdf5.direct import OpenForRead
     from biggus.sources.base import Box
-
-
-MOST_WASTE = 32
-"""Up to so many strings or ragged rows are read for one that is wanted."""
 
 
 class End(NamedTuple):
@@ -113,7 +110,7 @@ class Lengthened(Storage):
         self.chunks = stored.chunks
 
     def read(  # noqa: D102 - as in Storage
-        self, box: Box, opening: Opening, out: npt.NDArray[Any] | None = None
+        self, box: Box, opening: OpenForRead, out: npt.NDArray[Any] | None = None
     ) -> npt.NDArray[Any]:
         inside = self.end.inside(box)
         if inside == box:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from biggus.backends.files import HandlePool
 from biggus.backends.native import guard_forks, hdf5_lock
-from biggus.backends.netcdf.classic import MARKS, DamagedError, shortfall
+from biggus.backends.netcdf.classic import MARKS, HeaderError, shortfall
 from biggus.backends.netcdf.refused import omission, refusal
 from biggus.backends.settling import settled_signature
 from biggus.errors import OpenError, VariableError
@@ -39,7 +39,7 @@ def netcdf4() -> Any:
     return netCDF4
 
 
-class Opened(NamedTuple):
+class OpenNetCDF(NamedTuple):
     """An open dataset and the file that it is of."""
 
     dataset: Any
@@ -47,7 +47,7 @@ class Opened(NamedTuple):
 
 
 # Held by path: by each source, and for the time of every other use.
-datasets: HandlePool[Opened] = HandlePool(lambda opened: opened.dataset.close(), hdf5_lock)
+datasets: HandlePool[OpenNetCDF] = HandlePool(lambda opened: opened.dataset.close(), hdf5_lock)
 
 
 def dataset_at(path: str) -> Any:
@@ -55,7 +55,7 @@ def dataset_at(path: str) -> Any:
     return opened_at(path).dataset
 
 
-def opened_at(path: str) -> Opened:
+def opened_at(path: str) -> OpenNetCDF:
     """Return the open dataset of the file that is at `path` now.  The caller holds the lock.
 
     The caller holds it in `datasets` too, or visits it: it is closed when nobody does.
@@ -87,7 +87,7 @@ def close_all() -> None:
     datasets.clear()
 
 
-def _open(path: str, signature: FileSignature) -> Opened:
+def _open(path: str, signature: FileSignature) -> OpenNetCDF:
     library = netcdf4()
     # Looking into the file first tells what the library cannot: why the system
     # refuses it, and that a classic file is cut short, where it reads zeros.
@@ -105,7 +105,7 @@ def _open(path: str, signature: FileSignature) -> Opened:
     dataset.set_auto_maskandscale(False)
     dataset.set_auto_chartostring(False)
     log.debug("opened %s (%s)", path, dataset.data_model)
-    return Opened(dataset, signature)
+    return OpenNetCDF(dataset, signature)
 
 
 def _check_whole(path: Path) -> None:
@@ -114,7 +114,7 @@ def _check_whole(path: Path) -> None:
         classic = file.read(4) in MARKS
     try:
         missing = shortfall(path) if classic else 0
-    except DamagedError as error:
+    except HeaderError as error:
         raise OpenError(str(path), str(error)) from error
     if missing:
         raise OpenError(str(path), f"the file is cut short: {missing} bytes are missing at its end")

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from biggus.backends.netcdf.dimensions import dimension_facts
-from biggus.backends.netcdf.extents import MOST_WASTE, Ended, Unstrided, Unsure
+from biggus.backends.netcdf.extents import Ended, Unstrided, Unsure
 from biggus.backends.netcdf.files import netcdf4
-from biggus.backends.strided import read_box, slab_bytes
+from biggus.backends.strided import MOST_WASTE, read_box, slab_bytes
 from biggus.sources.base import box_shape
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("biggus.backends.netcdf")
 
 
-class Facts(NamedTuple):
+class PackedFacts(NamedTuple):
     """What a variable says of itself, and what becomes of that here.
 
     `joined` if its last axis becomes strings; `stored_dtype` is ``str`` where
@@ -57,7 +57,7 @@ class Facts(NamedTuple):
         return (*self.chunks, *self.stored_shape[len(self.chunks) :])
 
 
-def facts_of(variable: Any, strings: bool) -> Facts:
+def facts_of(variable: Any, strings: bool) -> PackedFacts:
     """Return the facts of a variable.  The caller holds the lock.
 
     Parameters
@@ -95,7 +95,7 @@ def facts_of(variable: Any, strings: bool) -> Facts:
     extends = variable.group().data_model.startswith("NETCDF4")
     may_end = tuple(axis for axis, grows in enumerate(unlimited) if grows and extends)
     plain = isinstance(datatype, np.dtype) and not joined
-    return Facts(
+    return PackedFacts(
         shape,
         dtype,
         dims,
@@ -132,7 +132,7 @@ def _unfilled(variable: Any) -> bool:
     return str(variable).endswith("filling off")
 
 
-def read_packed(variable: Any, box: Box, facts: Facts, end: End | None) -> Values:
+def read_packed(variable: Any, box: Box, facts: PackedFacts, end: End | None) -> Values:
     """Read the values in `box` as they are stored.  The caller holds the lock.
 
     Parameters
@@ -141,7 +141,7 @@ def read_packed(variable: Any, box: Box, facts: Facts, end: End | None) -> Value
         With all its automatic conversions off.
     box : tuple of slice
         In bounds of the shape in `facts`, and of full rank.
-    facts : Facts
+    facts : PackedFacts
         What it says of itself.
     end : End or None
         Where it ends, if that is known and before its dimensions do.
@@ -171,7 +171,7 @@ def read_packed(variable: Any, box: Box, facts: Facts, end: End | None) -> Value
     return _cleaned(values).view(facts.dtype) if facts.dtype.kind == "V" else values
 
 
-def read_bytes(facts: Facts, box: Box, end: End | None) -> int:
+def read_bytes(facts: PackedFacts, box: Box, end: End | None) -> int:
     """Return the most memory that `read_packed` takes besides the values, as far as it is known."""
     box, dtype, chunks = _stored_box(box, facts), facts.given_dtype, facts.stored_chunks
     result = math.prod(box_shape(box)) * dtype.itemsize
@@ -189,7 +189,7 @@ def read_bytes(facts: Facts, box: Box, end: End | None) -> int:
     return chunk + copies + once + looked
 
 
-def _stored_box(box: Box, facts: Facts) -> Box:
+def _stored_box(box: Box, facts: PackedFacts) -> Box:
     return (*box, slice(0, facts.stored_shape[-1], 1)) if facts.joined else box
 
 

@@ -31,10 +31,10 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from biggus.backends.files import Hold
-    from biggus.backends.hdf5.direct import Opening, Storage
+    from biggus.backends.hdf5.direct import OpenForRead, Storage
     from biggus.backends.native import LibraryLock
     from biggus.backends.netcdf.extents import End
-    from biggus.backends.netcdf.packed import Facts
+    from biggus.backends.netcdf.packed import PackedFacts
     from biggus.backends.signature import FileSignature
     from biggus.sources.base import Box, Chunks, Values
 
@@ -76,7 +76,7 @@ class _VariableSource(Source):
             return storage.peak_bytes(box)
         return super().peak_bytes(box) + read_bytes(self.facts, box, self._end)
 
-    def _take(self, name: str, facts: Facts) -> None:
+    def _take(self, name: str, facts: PackedFacts) -> None:
         self.name = name
         self.facts = facts
         self.shape = facts.shape
@@ -179,7 +179,7 @@ class NetCDFSource(_VariableSource, DirectSource):
         both = (datasets, hdf5_files) if past else (datasets,)
         self._holds = tuple(pool.hold(self.path) for pool in both)
 
-    def _opening(self) -> tuple[Storage, Opening] | None:
+    def _opening(self) -> tuple[Storage, OpenForRead] | None:
         storage = self.storage
         if not self._holds:  # a copy that has not been read from
             self._hold()
@@ -246,7 +246,7 @@ class NetCDFSource(_VariableSource, DirectSource):
         return file_validator(self.path)
 
 
-def _chunks_of(facts: Facts) -> Chunks | None:
+def _chunks_of(facts: PackedFacts) -> Chunks | None:
     """Return the chunks as the library tells of them, in normal form."""
     return None if facts.chunks is None else normal_chunks(facts.chunks, facts.shape)
 

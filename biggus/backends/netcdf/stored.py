@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from biggus.backends.hdf5.direct import Opening
+from biggus.backends.hdf5.direct import OpenForRead
 from biggus.backends.hdf5.files import OpenDataset, files, open_dataset
 from biggus.backends.hdf5.storage import storage_of
 from biggus.backends.hdf5.values import read_values
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from biggus.backends.hdf5.direct import Storage
-    from biggus.backends.netcdf.packed import Facts
+    from biggus.backends.netcdf.packed import PackedFacts
     from biggus.backends.signature import FileSignature
     from biggus.sources.base import Box
 
@@ -55,7 +55,7 @@ class StoredVariable(NamedTuple):
     end: End
     storage: Storage | None
 
-    def opening(self) -> Opening | None:
+    def opening(self) -> OpenForRead | None:
         """Return how to read it past the library; None if the file is another now.
 
         The caller holds the lock, and the file in the pool of HDF5 files.
@@ -67,7 +67,7 @@ class StoredVariable(NamedTuple):
         descriptor = opened.file.descriptor()
         if descriptor is None:
             return None
-        return Opening(self.path, descriptor, self.signature, self._dataset, self._values)
+        return OpenForRead(self.path, descriptor, self.signature, self._dataset, self._values)
 
     def _open(self) -> OpenDataset:
         opened = open_dataset(self.path, self.name)
@@ -85,7 +85,7 @@ class StoredVariable(NamedTuple):
 
 
 def stored_variable(
-    path: str, signature: FileSignature, name: str, facts: Facts, variable: Callable[[], Any]
+    path: str, signature: FileSignature, name: str, facts: PackedFacts, variable: Callable[[], Any]
 ) -> StoredVariable | None:
     """Return the dataset that holds a variable, or None if only netCDF4-python knows of it.
 
@@ -99,7 +99,7 @@ def stored_variable(
         How the file was when netCDF4-python opened it.
     name : str
         The variable, with the path of its group.
-    facts : Facts
+    facts : PackedFacts
         What it says of itself.
     variable : callable
         Gives the netCDF4 variable, open, with all its automatic conversions off; asked
@@ -125,7 +125,7 @@ def _without_locks() -> bool:
 
 
 def _agreed(
-    path: str, signature: FileSignature, name: str, facts: Facts, variable: Callable[[], Any]
+    path: str, signature: FileSignature, name: str, facts: PackedFacts, variable: Callable[[], Any]
 ) -> StoredVariable | None:
     """Return the dataset if h5py sees in it what netCDF4-python does."""
     found = behind(path, name)
@@ -147,7 +147,7 @@ def _agreed(
     return StoredVariable(path, found.name, signature, end, storage)
 
 
-def _fits(extent: tuple[int, ...], facts: Facts) -> bool:
+def _fits(extent: tuple[int, ...], facts: PackedFacts) -> bool:
     """Tell whether a dataset is as long as its dimensions were, but for those that may grow."""
     shape = facts.stored_shape
     return len(extent) == len(shape) and all(

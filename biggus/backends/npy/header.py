@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 MARK = b"\x93NUMPY"
 
 _VERSIONS = ((1, 0), (2, 0), (3, 0))
-_LARGEST = 2**20
+_LARGEST_HEADER = 2**20
 """Bytes of a header; a record of ten thousand fields needs fewer."""
 
 
-class Layout(NamedTuple):
+class FileLayout(NamedTuple):
     """How values lie in a file."""
 
     shape: tuple[int, ...]
@@ -41,7 +41,7 @@ class Layout(NamedTuple):
         return math.prod(self.shape) * self.dtype.itemsize
 
 
-def layout_of(descriptor: Descriptor) -> Layout:
+def layout_of(descriptor: Descriptor) -> FileLayout:
     """Return how the values of an open file lie.
 
     Raises
@@ -61,7 +61,7 @@ def layout_of(descriptor: Descriptor) -> Layout:
             "that could run anything, and is never read"
         )
     shape = _possible(shape, dtype)
-    layout = Layout(shape, dtype, bool(fortran) and len(shape) > 1, file.at)
+    layout = FileLayout(shape, dtype, bool(fortran) and len(shape) > 1, file.at)
     if size < layout.offset + layout.nbytes:
         raise ValueError(
             f"it is cut short: {layout.nbytes} bytes of values were to be there, "
@@ -75,7 +75,7 @@ class _Reading:
 
     def __init__(self, descriptor: Descriptor, size: int) -> None:
         self._descriptor = descriptor
-        self._left = min(size, _LARGEST)
+        self._left = min(size, _LARGEST_HEADER)
         self.at = 0
 
     def read(self, n: int) -> bytes:
@@ -110,10 +110,10 @@ def _told(file: Any) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
         raise ValueError(f"it is of version {version} of the format, which NumPy does not know")
     try:
         if version == (1, 0):
-            return np.lib.format.read_array_header_1_0(file, _LARGEST)
+            return np.lib.format.read_array_header_1_0(file, _LARGEST_HEADER)
         if version == (3, 0):
             file = _in_ascii(file)
-        return np.lib.format.read_array_header_2_0(file, _LARGEST)
+        return np.lib.format.read_array_header_2_0(file, _LARGEST_HEADER)
     except Exception as error:  # what is there is parsed as Python, by `ast` and `tokenize`
         raise ValueError(f"its header is damaged or cut short: {one_line(error)}") from error
 

@@ -24,7 +24,7 @@ from biggus.watching import changed, see
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from biggus.backends.npy.header import Layout
+    from biggus.backends.npy.header import FileLayout
     from biggus.backends.signature import FileSignature
     from biggus.sources.base import Box, Stream
 
@@ -60,7 +60,7 @@ class NpySource(Source):
         self.path = path
         self.name = f"{path}::{VARIABLE}"
         self.token = f"npy:{os.path.realpath(path)}::{VARIABLE}"
-        self._known: tuple[FileSignature, Layout] | None = None
+        self._known: tuple[FileSignature, FileLayout] | None = None
         try:
             layout = self._opened().layout
         except OpenError:
@@ -138,7 +138,7 @@ class _Opening(NamedTuple):
     path: str
     descriptor: Descriptor
     signature: FileSignature
-    layout: Layout
+    layout: FileLayout
 
     def read(self, box: Box, out: npt.NDArray[Any]) -> None:
         """Read a box."""

@@ -51,12 +51,12 @@ def lengthened(data: bytes) -> bytes | None:
         If it does not have all of its scans, or of the parts that are marked in them.
     """
     pieces, last = [], 0
-    frame: Frame | None = None
+    frame: JpegFrame | None = None
     interval = 0
     for kind, start, stop, end in _segments(data):
         contents = data[start:stop]
         if kind in _FRAMES:
-            frame = Frame(kind, contents)
+            frame = JpegFrame(kind, contents)
         elif kind == _INTERVAL:
             interval = int.from_bytes(contents[:2])
         elif kind == _SCAN and frame is not None:
@@ -99,7 +99,7 @@ def _segments(data: bytes) -> Iterator[tuple[int, int, int, int]]:
         position = end
 
 
-class Frame:
+class JpegFrame:
     """What the header of a frame says, and which scans have come.
 
     Parameters

@@ -12,9 +12,10 @@ import re
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
+from biggus.backends.files import SETTLED_SECONDS
 from biggus.backends.http.freshness import lifetime
 from biggus.backends.http.headers import http_date
-from biggus.backends.zarr.kept import Kept
+from biggus.backends.zarr.kept import RecentValues
 from biggus.backends.zarr.store import Fetched
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ TRUSTED_SECONDS = 1.0
 """For so long a whole object is taken to be as it was; then the server is asked."""
 
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
-_SETTLED_SECONDS = 2.0
 
 
 class Body(NamedTuple):
@@ -53,7 +53,7 @@ class Body(NamedTuple):
         return Fetched(self.data[slice(*span)], self.tag, self.good_for)
 
 
-bodies: Kept[Body] = Kept(128 * 2**20)
+bodies: RecentValues[Body] = RecentValues(128 * 2**20)
 
 
 def whole_body(response: Response) -> Body:
@@ -113,7 +113,7 @@ def tag_of(response: Response) -> str | None:
     modified = headers.get("Last-Modified")
     when, now = http_date(modified), http_date(headers.get("Date"))
     # Whole seconds: an object that has just changed may change again unseen.
-    if when is None or now is None or now - when < _SETTLED_SECONDS:
+    if when is None or now is None or now - when < SETTLED_SECONDS:
         return None
     size = headers.get("Content-Range", "").rpartition("/")[2] or headers.get("Content-Length", "")
     return f"modified {modified}; {size}"

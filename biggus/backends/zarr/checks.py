@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from biggus.backends.zarr.blosc import check_blosc
-from biggus.backends.zarr.sharding import NOWHERE, shardings
+from biggus.backends.zarr.sharding import NOT_WRITTEN, shardings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,7 +65,7 @@ def _check_shard(data: bytes, sharding: Sharding, blosc: bool) -> None:
     if len(index) < sharding.index_bytes:
         raise OSError(f"a shard of {len(data)} bytes is too short for its index")
     places = sharding.parsed(index).reshape(-1, 2)
-    for offset, length in places[places[:, 0] != NOWHERE].tolist():
+    for offset, length in places[places[:, 0] != NOT_WRITTEN].tolist():
         if offset + length > len(data):
             raise OSError("the shard is cut short: a chunk lies beyond its end")
         if blosc:

@@ -21,7 +21,7 @@ from biggus.indexing.grid import flat_range, strides_of
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from biggus.backends.zarr.decoding import Decoder
+    from biggus.backends.zarr.decoding import ChunkDecoder
     from biggus.sources.base import Box
 
 
@@ -30,13 +30,13 @@ class ChunkReader:
 
     Parameters
     ----------
-    decoder : Decoder
+    decoder : ChunkDecoder
         How such a chunk is decoded.
     seekable : bool
         Whether to read a little of an object costs little, and many times too.
     """
 
-    def __init__(self, decoder: Decoder, seekable: bool) -> None:
+    def __init__(self, decoder: ChunkDecoder, seekable: bool) -> None:
         self.decoder = decoder
         self.seekable = seekable
 

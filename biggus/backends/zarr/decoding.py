@@ -32,7 +32,7 @@ _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _CRC_BYTES = 4
 
 
-class Decoder:
+class ChunkDecoder:
     """How the stored bytes of a chunk become its values.
 
     Parameters
@@ -102,7 +102,7 @@ class Decoder:
 
 def decoder_for(
     codecs: Any, shape: tuple[int, ...], dtype: np.dtype[Any], known: str = "biufcMmSUV"
-) -> Decoder | None:
+) -> ChunkDecoder | None:
     """Return the decoder of a chain of codecs of format 3, or None if it is not known."""
     if dtype.kind not in known or dtype.names or not isinstance(codecs, list):
         return None
@@ -124,7 +124,7 @@ def decoder_for(
             steps.insert(0, _STEPS_3[name])
         else:
             return None
-    return None if stored is None else Decoder(shape, stored, axes, steps)
+    return None if stored is None else ChunkDecoder(shape, stored, axes, steps)
 
 
 def _stored_dtype(dtype: np.dtype[Any], endian: Any) -> np.dtype[Any] | None:
@@ -136,7 +136,7 @@ def _stored_dtype(dtype: np.dtype[Any], endian: Any) -> np.dtype[Any] | None:
 
 def decoder_for_v2(
     fields: dict[str, Any], shape: tuple[int, ...], dtype: np.dtype[Any]
-) -> Decoder | None:
+) -> ChunkDecoder | None:
     """Return the decoder of an array of format 2, or None if it is not known."""
     if dtype.kind not in "biufcMmSUV" or dtype.names or fields.get("order") not in ("C", "F"):
         return None
@@ -155,7 +155,7 @@ def decoder_for_v2(
             return None
         steps.append((_numcodecs_step(codec), None))
     axes = tuple(range(len(shape)))
-    return Decoder(shape, dtype, axes if fields["order"] == "C" else axes[::-1], steps)
+    return ChunkDecoder(shape, dtype, axes if fields["order"] == "C" else axes[::-1], steps)
 
 
 def _numcodecs_step(config: dict[str, Any]) -> Step:

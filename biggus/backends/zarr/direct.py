@@ -20,7 +20,7 @@ from biggus.backends.zarr.chunk import ChunkReader
 from biggus.backends.zarr.decoding import decoder_for, decoder_for_v2
 from biggus.backends.zarr.python_store import Record, refuse_short
 from biggus.backends.zarr.ranges import MOST_AHEAD
-from biggus.backends.zarr.sharding import NOWHERE, Sharding, shardings
+from biggus.backends.zarr.sharding import NOT_WRITTEN, Sharding, shardings
 from biggus.backends.zarr.shards import FetchedShards, ShardChangedError, Shards
 from biggus.backends.zarr.store import Fetched, FolderStore, Span, ZarrStore
 from biggus.backends.zarr.waiting import REQUESTS, each
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from biggus.backends.zarr.grids import StoredGrid
     from biggus.backends.zarr.metadata import ArrayDocument
     from biggus.backends.zarr.ranges import Range
-    from biggus.backends.zarr.shards import Index as ShardIndex
+    from biggus.backends.zarr.shards import ShardIndex
     from biggus.indexing.grid import Index
     from biggus.sources.base import Chunks
 
@@ -45,7 +45,7 @@ Part: TypeAlias = "tuple[Box, npt.NDArray[Any]]"
 """A part of a chunk or shard, and where it goes."""
 
 
-class Layout(NamedTuple):
+class ChunkLayout(NamedTuple):
     """How the stored chunks (or shards) of one shape hold values."""
 
     chunk: ChunkReader
@@ -67,7 +67,7 @@ class DirectReader:
     grid : StoredGrid
         The grid of chunks, or shards.
     layout : callable
-        Gives the `Layout` of what is stored in a shape.
+        Gives the `ChunkLayout` of what is stored in a shape.
     dtype : dtype
         The dtype of the values.
     fill : scalar
@@ -79,7 +79,7 @@ class DirectReader:
         store: ZarrStore,
         key: Callable[[tuple[int, ...]], str],
         grid: StoredGrid,
-        layout: Callable[[tuple[int, ...]], Layout],
+        layout: Callable[[tuple[int, ...]], ChunkLayout],
         dtype: np.dtype[Any],
         fill: Any,
     ) -> None:
@@ -178,7 +178,7 @@ class DirectReader:
             for part in sharding.grid.parts(box):
                 out = _view(values, part.outer)
                 offset, length = index.chunks[part.number].tolist()
-                if offset == length == NOWHERE:
+                if offset == length == NOT_WRITTEN:
                     out[...] = self.fill
                 else:
                     yield (offset, length), part.inner, out
@@ -291,7 +291,7 @@ def direct_reader(
     sharding_at = None if inner is None else shardings(fields, inner)
 
     @functools.lru_cache(maxsize=64)
-    def layout(shape: tuple[int, ...]) -> Layout | None:
+    def layout(shape: tuple[int, ...]) -> ChunkLayout | None:
         sharding, codecs = None, fields.get("codecs")
         if sharding_at is not None:
             sharding = sharding_at(shape)
@@ -302,7 +302,7 @@ def direct_reader(
             decoder = decoder_for_v2(fields, shape, dtype)
         else:
             decoder = decoder_for(codecs, shape if inner is None else inner, dtype)
-        return None if decoder is None else Layout(ChunkReader(decoder, seekable), sharding)
+        return None if decoder is None else ChunkLayout(ChunkReader(decoder, seekable), sharding)
 
     if layout(grid.largest) is None:
         return None

@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from biggus.backends.http.attempt import Response
     from biggus.backends.http.settings import HttpSettings
 
-_KEPT = 8
+_KEPT_OBJECT = 8
 """The part of the memory that an object may take which is kept whole."""
 
 _numbers = itertools.count()
@@ -178,7 +178,7 @@ class HttpStore(RemoteStore):
         return Fetched(part_of(response, span), tag_of(response), good_for)
 
     def _keeping(self, key: str, body: Body) -> Body:
-        if len(body.data) <= options.current().memory // _KEPT:
+        if len(body.data) <= options.current().memory // _KEPT_OBJECT:
             bodies.keep((self._number, key), body, len(body.data))
         return body
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 Value = TypeVar("Value")
 
 
-class Kept(Generic[Value]):
+class RecentValues(Generic[Value]):
     """Values by key, the least recently used of which give way.
 
     Parameters

@@ -8,7 +8,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from biggus.backends.zarr.ranges import joined
-from biggus.backends.zarr.sharding import NOWHERE, Sharding
+from biggus.backends.zarr.sharding import NOT_WRITTEN, Sharding
 from biggus.backends.zarr.shards import FetchedShards, Shard, ShardChangedError
 from biggus.backends.zarr.store import Fetched
 from biggus.backends.zarr.waiting import each
@@ -106,7 +106,7 @@ class Prefetch:
             if shard is None:
                 return  # as zarr-python will find
             places = [tuple(shard.index.chunks[number].tolist()) for number in numbers]
-            spans = [(at, at + length) for at, length in places if at != NOWHERE and length]
+            spans = [(at, at + length) for at, length in places if at != NOT_WRITTEN and length]
             if not spans:
                 return
             held = sum(stop - start for start, stop in joined(spans)) + len(shard.index.data)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from biggus.backends.zarr.store import Span
 
-NOWHERE = 2**64 - 1
+NOT_WRITTEN = 2**64 - 1
 """The offset, and the length, of a chunk that was never written."""
 
 

@@ -16,7 +16,7 @@ import itertools
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
-from biggus.backends.zarr.kept import Kept
+from biggus.backends.zarr.kept import RecentValues
 from biggus.backends.zarr.python_store import refuse_short
 from biggus.backends.zarr.ranges import MOST_AHEAD, Ahead
 from biggus.backends.zarr.store import Fetched
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from biggus.backends.zarr.store import Get, Span, ZarrStore
 
 
-class Index(NamedTuple):
+class ShardIndex(NamedTuple):
     """The index of a shard in some state."""
 
     data: bytes
@@ -57,8 +57,8 @@ class ShardChangedError(OSError):
         super().__init__(f"{key} was changed while it was read")
 
 
-_indices: Kept[Index] = Kept(32 * 2**20)
-_flights: SingleFlight[Index | None] = SingleFlight()
+_indices: RecentValues[ShardIndex] = RecentValues(32 * 2**20)
+_flights: SingleFlight[ShardIndex | None] = SingleFlight()
 _numbers = itertools.count()
 
 
@@ -87,13 +87,13 @@ class Shard:
 
     Parameters
     ----------
-    index : Index
+    index : ShardIndex
         Its index.
     get : callable
         Reads a span of it.
     """
 
-    def __init__(self, index: Index, get: Get) -> None:
+    def __init__(self, index: ShardIndex, get: Get) -> None:
         self.index = index
         self._get = get
 
@@ -144,12 +144,12 @@ class FetchedShards(Shards):
             _indices.forget(place)
             raise
 
-    def _fetched(self, key: str, sharding: Sharding) -> Index | None:
+    def _fetched(self, key: str, sharding: Sharding) -> ShardIndex | None:
         """Return the index that a shard has now; of several who want it, one asks."""
         place = self._number, key
         return _flights.do(place, functools.partial(self._fetch, key, sharding))[0]
 
-    def _fetch(self, key: str, sharding: Sharding) -> Index | None:
+    def _fetch(self, key: str, sharding: Sharding) -> ShardIndex | None:
         index = _index(key, self.store.get(key, sharding.span), sharding)
         if index is not None and index.tag is not None:
             _indices.keep((self._number, key), index, len(index.data))
@@ -161,7 +161,7 @@ class FetchedShard(Shard):
 
     Parameters
     ----------
-    index : Index
+    index : ShardIndex
         Its index.
     again : callable or None
         What gives the index that the shard has now, or None if there is no shard any more,
@@ -173,7 +173,11 @@ class FetchedShard(Shard):
     """
 
     def __init__(
-        self, index: Index, again: Callable[[], Index | None] | None, key: str, store: ZarrStore
+        self,
+        index: ShardIndex,
+        again: Callable[[], ShardIndex | None] | None,
+        key: str,
+        store: ZarrStore,
     ) -> None:
         self.index = index
         self._again = again
@@ -225,8 +229,8 @@ class FetchedShard(Shard):
         return found.data
 
 
-def _index(key: str, found: Fetched | None, sharding: Sharding) -> Index | None:
+def _index(key: str, found: Fetched | None, sharding: Sharding) -> ShardIndex | None:
     if found is None:
         return None
     refuse_short(key, found.data, sharding.span)
-    return Index(found.data, sharding.parsed(found.data), found.tag, found.good_for)
+    return ShardIndex(found.data, sharding.parsed(found.data), found.tag, found.good_for)

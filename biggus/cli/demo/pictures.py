@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from biggus.cli.demo.models import Climate, Ocean
 
-_DOTS_PER_INCH = 120
+DOTS_PER_INCH = 120
 NOTE = {"fontsize": 8, "color": "0.35"}
 
 
@@ -36,7 +36,7 @@ def figure(path: Path, width: float, height: float) -> Iterator[Any]:
     yield made
     with replacing(path, force=True) as temporary:
         # No date and no version: the same values give the same bytes.
-        made.savefig(temporary, format="png", dpi=_DOTS_PER_INCH, metadata={"Software": None})
+        made.savefig(temporary, format="png", dpi=DOTS_PER_INCH, metadata={"Software": None})
 
 
 def picture_tenerife(path: Path, image: npt.NDArray[np.uint8], requested: int) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import biggus
 from biggus.cli.demo.models import ocean_files
-from biggus.cli.demo.pictures import NOTE, figure
+from biggus.cli.demo.pictures import DOTS_PER_INCH, NOTE, figure
 from biggus.cli.demo.planet import TENERIFE, ZOOM
 from biggus.cli.demo.telling import expect, say
 from biggus.sinks.placing import replacing
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 _MOST_REQUESTS = 32
 """For one frame, from wherever it shows the planet."""
-
-_DOTS_PER_INCH = 120
 
 
 def _frames() -> list[tuple[str, tuple[int, int], tuple[int, int]]]:
@@ -71,4 +69,4 @@ def tell_of_a_map(folder: Path, cache: biggus.Cache) -> None:
     ocean = biggus.open_many(ocean_files(), "tos", axis=0, cache=cache)
     drawn = biggus.quicklook(ocean[0])
     with replacing(folder / "map.png", force=True) as temporary:
-        drawn.savefig(temporary, format="png", dpi=_DOTS_PER_INCH, metadata={"Software": None})
+        drawn.savefig(temporary, format="png", dpi=DOTS_PER_INCH, metadata={"Software": None})

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from biggus.cli.outputs.picked import Picked, Writer
 
-_DOTS_PER_INCH = 150
+DOTS_PER_INCH = 150
 
 
 def figure_writer(suffix: str) -> Writer:
@@ -34,7 +34,7 @@ def figure_writer(suffix: str) -> Writer:
             figure.savefig(
                 path,
                 format=suffix[1:],
-                dpi=_DOTS_PER_INCH,
+                dpi=DOTS_PER_INCH,
                 metadata=dated.get(suffix, {"Software": None}),
             )
         return None

@@ -8,14 +8,14 @@ import numpy as np
 
 from biggus import engine
 from biggus.errors import OutputError
-from biggus.sinks.blocks import Gate, Guarded
+from biggus.sinks.blocks import Guarded, WriteGate
 from biggus.sinks.companions import companions_of
 from biggus.sinks.locations import Place
 from biggus.sinks.metadata import safe_name
 from biggus.sinks.netcdf import NetCDFStore
 from biggus.sinks.npy import NpyStore
 from biggus.sinks.saving import create, new_array, opened, settle
-from biggus.sinks.zarr import ZarrStore
+from biggus.sinks.zarr import NewZarrStore
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,7 +48,7 @@ def write_zarr(path: Path, picked: Picked) -> None:
     MissingDependencyError
         If zarr-python is not installed.
     """
-    _write(ZarrStore(path), picked)
+    _write(NewZarrStore(path), picked)
 
 
 def write_npy(path: Path, picked: Picked) -> None:
@@ -79,7 +79,7 @@ def _write(store: NewStore, picked: Picked) -> None:
     several = [_new_array(picked, place, store, about[0])]
     several += [new_array(each.node, each.place, store, each.labels) for each in beside]
     nodes = [picked.array.node, *[each.node for each in beside]]
-    gate = Gate()
+    gate = WriteGate()
     with opened(store, picked.label), picked.reporting():
         writers = [create(store, new) for new in several]
         try:

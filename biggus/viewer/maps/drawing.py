@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from biggus.labels import Labels
     from biggus.viewer.maps.colours import Colours
-    from biggus.viewer.maps.fields import Grid
+    from biggus.viewer.maps.fields import FieldGrid
 
 _MISSING = "0.72"
 """The grey of what is missing: no colour of the maps of colours that are used."""
@@ -92,7 +92,7 @@ class Drawn:
 
 
 def draw_field(
-    ax: Any, values: Any, grid: Grid, colours: Colours | None, coasts: bool, ticks: int = 7
+    ax: Any, values: Any, grid: FieldGrid, colours: Colours | None, coasts: bool, ticks: int = 7
 ) -> Drawn:
     """Draw numbers as colours, or if there are no `colours` pixels as they are.
 
@@ -137,7 +137,7 @@ def _colour_map(colours: Colours) -> Any:
 
 
 def _north_up(
-    grid: Grid,
+    grid: FieldGrid,
 ) -> tuple[tuple[slice, slice], tuple[float, float, float, float] | None]:
     """Return how rows and columns are turned, and the extent, so that axes grow up and right.
 
@@ -154,7 +154,7 @@ def _north_up(
     return (rows, columns), (left, right, bottom, top)
 
 
-def _finish(ax: Any, grid: Grid, coasts: bool, ticks: int) -> None:
+def _finish(ax: Any, grid: FieldGrid, coasts: bool, ticks: int) -> None:
     """Label the axes, and draw what lies over a map."""
     ax.set_xlabel(labels.axis_label(grid.x_axis, 1), parse_math=False)
     ax.set_ylabel(labels.axis_label(grid.y_axis, 0), parse_math=False)
@@ -182,7 +182,7 @@ def _finish(ax: Any, grid: Grid, coasts: bool, ticks: int) -> None:
         ax.set_aspect(1)
 
 
-def _alike(grid: Grid) -> bool:
+def _alike(grid: FieldGrid) -> bool:
     """Tell whether both axes are lengths in one unit, or only counted."""
     if grid.x_axis is None or grid.y_axis is None:
         rows, columns = len(grid.y), len(grid.x)

@@ -16,7 +16,7 @@ MOST_PIXELS = 2048
 
 
 @dataclass(frozen=True, eq=False)
-class Grid:
+class FieldGrid:
     """Where the rows and columns of a field lie.
 
     Attributes
@@ -78,7 +78,9 @@ def _ends(values: npt.NDArray[Any]) -> tuple[float, float]:
     return float(values[0]) - half, float(values[-1]) + half
 
 
-def grid_of(meaning: Labels, shape: tuple[int, int], axes: tuple[int, int], factor: int) -> Grid:
+def grid_of(
+    meaning: Labels, shape: tuple[int, int], axes: tuple[int, int], factor: int
+) -> FieldGrid:
     """Return where the elements of a field lie: where its coordinates say, else by number."""
     rows, columns = axes
     x, y = (meaning.curved(axes, kind) for kind in ("longitude", "latitude"))
@@ -88,7 +90,7 @@ def grid_of(meaning: Labels, shape: tuple[int, int], axes: tuple[int, int], fact
         if rows > columns:
             curved = [each.T for each in curved]
         if all(np.isfinite(each).all() for each in curved):
-            return Grid(curved[0], curved[1], x, y, factor)
+            return FieldGrid(curved[0], curved[1], x, y, factor)
     found: list[tuple[npt.NDArray[Any], Coordinate | None]] = []
     for axis, length in ((columns, shape[1]), (rows, shape[0])):
         coordinate = meaning.along(axis)
@@ -96,7 +98,7 @@ def grid_of(meaning: Labels, shape: tuple[int, int], axes: tuple[int, int], fact
         if values is None or values.dtype.kind not in "iufM" or not _ordered(values):
             coordinate, values = None, np.arange(length * factor)
         found.append((_thinned(values, factor, length), coordinate))
-    return Grid(found[0][0], found[1][0], found[0][1], found[1][1], factor)
+    return FieldGrid(found[0][0], found[1][0], found[0][1], found[1][1], factor)
 
 
 def _ordered(values: npt.NDArray[Any]) -> bool:

@@ -14,7 +14,7 @@ from biggus.pyramids.of_array import coarsened
 from biggus.viewer.maps import labels
 from biggus.viewer.maps.colours import Colours, colours_for, flags_of
 from biggus.viewer.maps.drawing import draw_field, draw_line, new_figure
-from biggus.viewer.maps.fields import MOST_PIXELS, Grid, grid_of
+from biggus.viewer.maps.fields import MOST_PIXELS, FieldGrid, grid_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -199,7 +199,7 @@ class Look:
         coarse, factor = coarsened(self._one(number), MOST_PIXELS, axes=(0, 1), method=method)
         return self._read(coarse), factor
 
-    def fields(self, numbers: Sequence[int | None]) -> tuple[list[npt.NDArray[Any]], Grid]:
+    def fields(self, numbers: Sequence[int | None]) -> tuple[list[npt.NDArray[Any]], FieldGrid]:
         """Return the values of each map, and where they lie."""
         found = [self.field(number) for number in numbers]
         first, factor = found[0]
@@ -235,7 +235,7 @@ def are_colours(array: Array) -> bool:
     return array.dtype == np.uint8 and array.ndim >= 3 and array.shape[-1] in (3, 4)
 
 
-def map_size(grid: Grid, rows: int, columns: int) -> tuple[float, float]:
+def map_size(grid: FieldGrid, rows: int, columns: int) -> tuple[float, float]:
     """Return the inches of a figure, so that its maps fill it."""
     width, height = (abs(float(np.ptp(each.astype(float)))) or 1.0 for each in (grid.x, grid.y))
     shape = height / width if grid.geographic or grid.x_axis is None else 0.75

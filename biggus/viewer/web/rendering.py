@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from biggus.extras import needing
-from biggus.viewer.choosing import View, chosen
+from biggus.viewer.choosing import ScreenView, chosen
 from biggus.viewer.layers import Layers
 from biggus.viewer.maps.colours import distinct, places_of_flags, with_opacity
 
@@ -139,7 +139,7 @@ class Renderer:
         """Return an overview of about so many rows and columns, to choose colours by."""
         rows, columns = self.picture.shape[:2]
         element = max(1.0, max(rows, columns) / most)
-        view = View((0.0, float(rows), 0.0, float(columns)), (element, element))
+        view = ScreenView((0.0, float(rows), 0.0, float(columns)), (element, element))
         layer = self._layer(index, view)
         return _read(layer, layer.span(view.window))
 
@@ -158,7 +158,7 @@ class Renderer:
         if self.upward:
             down, ends = rows - down, (rows - ends[1], rows - ends[0])
         window = (*ends, left, min(left + SIDE * element, float(columns)))
-        layer = self._layer(index, View(window, (element, element)))
+        layer = self._layer(index, ScreenView(window, (element, element)))
         span = layer.span(window)
         values = np.ma.asarray(_read(layer, span))
         places = [
@@ -172,7 +172,7 @@ class Renderer:
         mask[outside] = True
         return np.ma.MaskedArray(shown.data, mask=mask)
 
-    def _layer(self, index: tuple[int, ...], view: View) -> Layer:
+    def _layer(self, index: tuple[int, ...], view: ScreenView) -> Layer:
         with self._lock:
             layers = self._layers.get(index)
             if layers is None:
