@@ -137,8 +137,14 @@ class TestDask:
 
     @pytest.mark.parametrize("values", [VALUES, MASKED, MASKED.astype("i8")], ids=repr)
     def test_arrays_in_a_dask_graph(self, da, values):
-        # dask keeps blocks as they are given: what is computed is an array of biggus.
         array = ADAPT(values)
+
+        def equal(found, right):
+            assert type(found) is type(right)
+            assert found.dtype == right.dtype
+            np.testing.assert_array_equal(np.ma.getmaskarray(found), np.ma.getmaskarray(right))
+            np.testing.assert_array_equal(np.ma.filled(found, 0), np.ma.filled(right, 0))
+
         for dask in (da.from_array(array, chunks=(2, 3)), da.asarray(array), da.asanyarray(array)):
             assert dask.dtype == values.dtype
             equal(dask.compute(), values)

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from biggus import engine, filling
+from biggus.array.asking import asked_by
 from biggus.array.dispatch import Dispatch
 from biggus.array.labelled import Labelled
 from biggus.array.missing import Missing
@@ -143,7 +144,10 @@ class Array(Operators, Statistics, Labelled, Missing, Dispatch, Refusals):
         if selection is None:
             _check_in_memory(key)
             selection = numpy_selection(key, node.shape)
-        return Array.from_node(select(node, selection))
+        found = Array.from_node(select(node, selection))
+        if asked_by("dask.array"):  # which takes what it is given for a block's values
+            return found.masked_array() if self.masked else found.ndarray()  # type: ignore[return-value]
+        return found
 
     def _field(self, names: str | list[str]) -> Array:
         dtype = self.dtype

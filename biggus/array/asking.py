@@ -10,7 +10,6 @@ def asked_by(module: str) -> bool:
 
     To be called by what computes the attribute.
     """
-    # The library's own frame, as any other that wraps it would be none of its modules.
     frame = sys._getframe(2)  # noqa: SLF001 - there is no other way to see who asks
-    name = str(frame.f_globals.get("__name__"))
-    return name == module or name.startswith(f"{module}.")
+    name = frame.f_globals.get("__name__")
+    return type(name) is str and name.startswith(module) and name[len(module) :][:1] in ("", ".")

@@ -20,10 +20,13 @@ if TYPE_CHECKING:
     from xarray import Dataset, Variable
 
     from biggus.array import Array
-    from biggus.cache import Cache
 
 _OWN = (STRUCTURE - {"_FillValue"}) | {"_NoFill"}
 """Attributes that are not the user's."""
+
+
+_SMALL = 2**20
+"""Bytes: coordinates of axes that are no larger are read when they are opened."""
 
 
 class Engine(BackendEntrypoint):
@@ -44,13 +47,11 @@ class Engine(BackendEntrypoint):
         use_cftime: Any = None,
         decode_timedelta: Any = None,
         group: str | None = None,
-        backend: str | None = None,
-        cache: Cache | bool | None = None,
         options: dict[str, Any] | None = None,
     ) -> Dataset:
-        """Open a dataset; `backend`, `cache` and `options` are those of :func:`biggus.open`."""
+        """Open a dataset; `options` is what else :func:`biggus.open` takes, such as a cache."""
         dropped = [drop_variables] if isinstance(drop_variables, str) else drop_variables or ()
-        opening = Opening(backend, cache, decode=False, options=options or {})
+        opening = _opening(options)
         [found] = groups_at(filename_or_obj, opening, group or "", dropped).values()
         decoding = {
             "mask_and_scale": mask_and_scale,
@@ -68,14 +69,12 @@ class Engine(BackendEntrypoint):
         *,
         drop_variables: str | Iterable[str] | None = None,
         group: str | None = None,
-        backend: str | None = None,
-        cache: Cache | bool | None = None,
         options: dict[str, Any] | None = None,
         **decoding: Any,
     ) -> dict[str, Dataset]:
         """Open a dataset of each group, by its path."""
         dropped = [drop_variables] if isinstance(drop_variables, str) else drop_variables or ()
-        opening = Opening(backend, cache, decode=False, options=options or {})
+        opening = _opening(options)
         found = groups_at(filename_or_obj, opening, None, dropped)
         root = (group or "").strip("/")
         inner = f"{root}/" if root else ""
@@ -90,6 +89,11 @@ class Engine(BackendEntrypoint):
         from xarray import DataTree
 
         return DataTree.from_dict(self.open_groups_as_dict(filename_or_obj, **given))
+
+
+def _opening(options: dict[str, Any] | None) -> Opening:
+    given = dict(options or {})
+    return Opening(given.pop("backend", None), given.pop("cache", None), False, given)
 
 
 def _dataset(group: Group, decoding: dict[str, Any]) -> Dataset:
@@ -148,6 +152,8 @@ def _users(attributes: Mapping[str, Any]) -> dict[str, Any]:
 
 def _data(array: Array, index: bool) -> Any:
     """Return what a variable holds: the array, if it is one of numbers that is computed with."""
+    if index and array.nbytes <= _SMALL:
+        return array.ndarray()  # it is wanted at once, and more than once
     if index or array.dtype.kind not in "iufcb" or not array.ndim:
         return indexing.LazilyIndexedArray(_Read(array))
     return array

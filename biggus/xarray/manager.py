@@ -15,6 +15,7 @@ from biggus.sources.normal import normal_axes
 from biggus.together import ndarrays
 from biggus.xarray import namespace
 from biggus.xarray.gufuncs import apply_gufunc
+from biggus.xarray.regions import Region
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -122,10 +123,18 @@ class ChunkManager(ChunkManagerEntrypoint[Any]):
         """Return the arrays as they are."""
         return {}, list(args[::2])
 
-    def store(self, sources: Any, targets: Any, **_: Any) -> None:
+    def store(self, sources: Any, targets: Any, *, regions: Any = None, **keywords: Any) -> None:
         """Stream arrays into what takes them, together."""
-        several = isinstance(sources, (list, tuple))
-        save(list(sources) if several else [sources], targets if several else [targets])
+        if keywords.get("compute") is False:
+            raise NotImplementedError("a lazy array is written at once: leave out compute=False")
+        if not isinstance(sources, (list, tuple)):
+            sources, targets, regions = [sources], [targets], [regions]
+        places = regions if isinstance(regions, (list, tuple)) else [regions] * len(sources)
+        goals = [
+            target if place is None else Region(target, place, source.shape)
+            for source, target, place in zip(sources, targets, places, strict=True)
+        ]
+        save(list(sources), goals)
 
     def get_auto_chunk_size(self) -> int:
         """Return how many bytes a chunk may have."""

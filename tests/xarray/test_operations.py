@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import biggus
+from biggus.array.dispatch import _handlers
 from biggus.errors import MemoryBudgetError
 from biggus.testing import ArraySource, RecordingSource, UnreadableSource
 
@@ -30,7 +31,6 @@ LOADS = {
 }
 PRODUCTS = ("dot", "dot all", "matmul", "weighted mean", "weighted sum", "weighted std")
 RAISES = {
-    **dict.fromkeys(PRODUCTS, "lazy array"),
     "idxmax": "Cannot index with a chunked array indexer",
     "idxmin": "Cannot index with a chunked array indexer",
 }
@@ -60,6 +60,8 @@ def test_operation(name):
     source = RecordingSource(ArraySource(VALUES, chunks=(2, 3, 4)))
     lazy = wrapped(biggus.ArrayAdapter(source))
     source.clear()
+    if name in PRODUCTS and np.einsum not in _handlers:
+        pytest.skip("einsum is not lazy yet")
     if name in RAISES:
         with pytest.raises((TypeError, ValueError), match=RAISES[name]):
             operate(lazy)

@@ -1,0 +1,107 @@
+"""``ds.biggus``: what only biggus has, of the lazy arrays in a dataset or data array."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import xarray as xr
+
+from biggus.array import Array
+from biggus.together import ndarrays, plan
+
+if TYPE_CHECKING:
+    import os
+
+    from biggus.planning.report import Plan
+
+
+@xr.register_dataset_accessor("biggus")  # type: ignore[no-untyped-call] # xarray has no types there
+@xr.register_dataarray_accessor("biggus")  # type: ignore[no-untyped-call] # likewise
+class Accessor:
+    """What biggus does with the lazy variables of an object of xarray's.
+
+    Parameters
+    ----------
+    obj : xarray.Dataset or xarray.DataArray
+
+    Examples
+    --------
+    >>> import biggus, biggus.xarray, xarray as xr
+    >>> ds = xr.Dataset({"v": (("y", "x"), biggus.ones((2, 3)))})
+    >>> ds.biggus.plan().read_bytes
+    0
+    >>> ds.mean().biggus.compute()["v"].item()
+    1.0
+    """
+
+    def __init__(self, obj: Any) -> None:
+        self._obj = obj
+
+    def _lazy(self) -> list[Array]:
+        return _arrays_of(self._obj)
+
+    def plan(self) -> Plan:
+        """Return what computing all lazy variables would read and take; see :func:`biggus.plan`."""
+        return plan(self._lazy())
+
+    def compute(self, *others: Any) -> Any:
+        """Compute this, and others with it, going through the data once.
+
+        Parameters
+        ----------
+        *others : xarray.Dataset or xarray.DataArray
+
+        Returns
+        -------
+        Dataset or DataArray, or a tuple of them
+            With values in memory; a tuple, if there are others.
+        """
+        every = [self._obj, *others]
+        arrays = [_arrays_of(one) for one in every]
+        known: dict[int, Array] = {}
+        for array in [each for some in arrays for each in some]:
+            known.setdefault(id(array), array)
+        values = dict(zip(known, ndarrays(list(known.values())), strict=True))
+        computed = tuple([_with_values(one, values) for one in every])
+        return computed if others else computed[0]
+
+    def save(self, location: str | os.PathLike[str], **keywords: Any) -> None:
+        """Stream it into a new NetCDF file or Zarr store, as the suffix says.
+
+        Parameters
+        ----------
+        location : str or os.PathLike
+            Of what is made: ``.zarr``, or a file of NetCDF.
+        **keywords
+            Further arguments of xarray's own ``to_zarr`` or ``to_netcdf``, such as ``encoding``.
+        """
+        dataset = self._obj
+        if isinstance(dataset, xr.DataArray):
+            dataset = dataset.to_dataset(name=dataset.name or "data")
+        if str(location).rstrip("/").endswith(".zarr"):
+            dataset.to_zarr(location, **keywords)
+        else:
+            dataset.to_netcdf(location, **keywords)
+
+
+def _variables_of(obj: Any) -> dict[Any, Any]:
+    if isinstance(obj, xr.DataArray):
+        obj = obj._to_temp_dataset()  # noqa: SLF001 - as xarray's own accessors do
+    return dict(obj.variables)
+
+
+def _arrays_of(obj: Any) -> list[Array]:
+    held = [variable._data for variable in _variables_of(obj).values()]  # noqa: SLF001 - unread
+    return [data for data in held if isinstance(data, Array)]
+
+
+def _with_values(obj: Any, values: dict[int, Any]) -> Any:
+    if isinstance(obj, xr.DataArray):
+        whole = _with_values(obj._to_temp_dataset(), values)  # noqa: SLF001 - as above
+        return obj._from_temp_dataset(whole)  # noqa: SLF001 - as above
+    replaced = {
+        name: variable.copy(deep=False, data=values[id(variable._data)])  # noqa: SLF001 - unread
+        for name, variable in obj.variables.items()
+        if id(variable._data) in values  # noqa: SLF001 - unread
+    }
+    return obj.assign(replaced)

@@ -1,0 +1,98 @@
+"""Opening several locations as one dataset of xarray's."""
+
+from __future__ import annotations
+
+import glob
+import os
+from typing import TYPE_CHECKING, Any
+
+import xarray as xr
+
+from biggus.errors import GoneError
+from biggus.xarray.engine import Engine
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from biggus.cache import Cache
+
+_JOINING = {
+    "data_vars": "minimal",
+    "coords": "minimal",
+    "compat": "override",
+    "combine_attrs": "override",
+}
+"""How datasets are joined that come from one model: only what lies along the axis is compared."""
+
+
+def open(
+    locations: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+    *,
+    concat_dim: str | None = None,
+    group: str | None = None,
+    backend: str | None = None,
+    cache: Cache | bool | None = None,
+    options: dict[str, Any] | None = None,
+    **keywords: Any,
+) -> xr.Dataset:
+    """Open one location, or several joined, as a dataset of lazy arrays, without dask.
+
+    Parameters
+    ----------
+    locations : str or os.PathLike, or iterable of them
+        A path, a pattern, a URL, or several.
+    concat_dim : str, optional
+        The axis along which several follow one another, in this order.  If not given, their
+        coordinates say how they do.
+    group : str, optional
+        The path of a group; the root if not given.
+    backend, cache, options : optional
+        As of :func:`biggus.open`, for each variable; `options` is what the backend takes.
+    **keywords
+        Further arguments of :func:`xarray.open_dataset`, or, for several, of
+        :func:`xarray.combine_by_coords` or :func:`xarray.combine_nested`; by default what does
+        not lie along the axis of joining is taken of the first, and not compared.
+
+    Returns
+    -------
+    xarray.Dataset
+        Nothing of its variables has been read but small coordinates.
+
+    Raises
+    ------
+    OpenError
+        If one cannot be opened; `GoneError` if it is not there.
+
+    Examples
+    --------
+    >>> import biggus, biggus.xarray, pathlib, tempfile
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "a.zarr"
+    >>> biggus.save(biggus.ones((2, 3)), f"{path}::v")
+    >>> biggus.xarray.open(path)["v"].mean().item()
+    1.0
+    """
+    several = not isinstance(locations, (str, os.PathLike))
+    paths: list[Any] = list(locations) if several else _matching(locations)  # type: ignore[arg-type]
+    said = {"backend": backend, "cache": cache, **(options or {})}
+    how = {"group": group, "options": said}
+    opening: dict[str, Any] = {"engine": Engine, "backend_kwargs": how}
+    if len(paths) == 1 and not several:
+        return xr.open_dataset(paths[0], **opening, **keywords)
+    parts = [xr.open_dataset(path, **opening) for path in paths]
+    if concat_dim is not None:
+        joined: xr.Dataset = xr.combine_nested(parts, concat_dim, **{**_JOINING, **keywords})
+    else:
+        joined = xr.combine_by_coords(parts, **{**_JOINING, **keywords})  # type: ignore[assignment]
+    return joined
+
+
+def _matching(location: str | os.PathLike[str]) -> list[Any]:
+    text = os.fspath(location)
+    if not isinstance(text, str) or not glob.has_magic(text) or os.path.lexists(text):
+        return [location]
+    if "://" in text:
+        return [location]
+    found = sorted(glob.glob(text))  # noqa: PTH207 - a pattern may be absolute
+    if not found:
+        raise GoneError(text, "no file matches")
+    return found

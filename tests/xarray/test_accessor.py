@@ -1,0 +1,105 @@
+"""What biggus adds to xarray: opening several locations, plans, several results at once, saving."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import biggus
+from biggus.errors import GoneError
+from biggus.testing import ArraySource, RecordingSource
+
+xr = pytest.importorskip("xarray")
+pytest.importorskip("netCDF4")
+
+import biggus.xarray
+
+VALUES = np.arange(24.0).reshape(4, 6)
+
+
+@pytest.fixture
+def paths(tmp_path):
+    found = []
+    for number in range(3):
+        part = xr.Dataset(
+            {"v": (("time", "x"), VALUES + 100 * number, {"units": "K"})},
+            {"time": np.arange(4) + 4 * number, "x": np.arange(6.0)},
+            {"title": "a test"},
+        )
+        found.append(tmp_path / f"part{number}.nc")
+        part.to_netcdf(found[-1])
+    return found
+
+
+def test_open(paths, tmp_path):
+    one = biggus.xarray.open(paths[0])
+    assert isinstance(one["v"].variable._data, biggus.Array)
+    xr.testing.assert_identical(one.load(), xr.open_dataset(paths[0]).load())
+    right = xr.combine_by_coords([xr.open_dataset(path) for path in paths]).load()
+    for made in (
+        biggus.xarray.open(tmp_path / "part*.nc"),
+        biggus.xarray.open(paths[::-1]),
+        biggus.xarray.open(iter(paths), concat_dim="time"),
+    ):
+        assert isinstance(made["v"].variable._data, biggus.Array)
+        xr.testing.assert_identical(made.load(), right)
+    with pytest.raises(GoneError):
+        biggus.xarray.open(tmp_path / "none*.nc")
+
+
+def recorded():
+    source = RecordingSource(ArraySource(VALUES, chunks=(2, 6)))
+    return source, xr.DataArray(biggus.ArrayAdapter(source), dims=("y", "x"), name="v")
+
+
+def test_several_at_once():
+    source, v = recorded()
+    source.clear()
+    mean, both = v.mean("y").biggus.compute(
+        xr.Dataset({"s": v.sum(), "m": v.max("x"), "n": ("x", range(6))})
+    )
+    read = [box[0].stop - box[0].start for box in source.boxes]
+    assert sum(read) == 4  # each row once
+    np.testing.assert_allclose(mean, VALUES.mean(0))
+    assert (both["s"].item(), both["m"].values.tolist()) == (VALUES.sum(), VALUES.max(1).tolist())
+    assert not any(isinstance(n._data, biggus.Array) for n in both.variables.values())
+    assert v.biggus.compute().values.tolist() == VALUES.tolist()
+
+
+def test_plan():
+    source, v = recorded()
+    source.clear()
+    assert v.mean().biggus.plan().read_bytes == VALUES.nbytes
+    assert not source.boxes
+
+
+@pytest.mark.parametrize("name", ["out.nc", "out.zarr"])
+@pytest.mark.filterwarnings("ignore")  # xarray's and zarr's own
+def test_saved(paths, tmp_path, name):
+    if name.endswith("zarr"):
+        pytest.importorskip("zarr")
+    ds = biggus.xarray.open(paths)
+    ds["double"] = 2 * ds["v"]
+    ds.biggus.save(tmp_path / name)
+    xr.testing.assert_identical(biggus.xarray.open(tmp_path / name).load(), ds.load())
+
+
+@pytest.mark.filterwarnings("ignore")  # xarray's and zarr's own
+def test_saved_into_a_region(paths, tmp_path):
+    pytest.importorskip("zarr")
+    ds = biggus.xarray.open(paths)
+    xr.zeros_like(ds).load().to_zarr(tmp_path / "out.zarr")
+    part = ds.isel(time=slice(4, 10)).drop_vars(["x"])
+    part.to_zarr(tmp_path / "out.zarr", region={"time": slice(4, 10)}, safe_chunks=False)
+    found = xr.open_zarr(tmp_path / "out.zarr", chunks=None)["v"].load()
+    np.testing.assert_array_equal(found[4:10], ds["v"][4:10])
+    assert not found[:4].any()
+
+
+def test_dask_gives_values():
+    da = pytest.importorskip("dask.array")
+    for chunks in ("auto", (2, 3)):
+        made = da.from_array(biggus.ArrayAdapter(VALUES), chunks=chunks)
+        assert type(made.compute()) is np.ndarray
+        np.testing.assert_array_equal(made.compute(), VALUES)
+        np.testing.assert_allclose((made + 1).mean(0).compute(), (VALUES + 1).mean(0))
