@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("biggus.cache")
 
+_FOLDERS = "entries", "descriptions"
 PATIENCE_SECONDS = 5.0
 _PAUSES = 0.0025, 1.0
 
@@ -42,6 +43,8 @@ class Account:
         Bytes on disk that are never passed.
     admitting : bool
         Whether a chunk may pass by when something would go for it.
+    fsync : bool
+        Whether what is written is to outlive a crash of the machine.
 
     Attributes
     ----------
@@ -49,9 +52,11 @@ class Account:
         Where its chunks lie, and its descriptions.
     """
 
-    def __init__(self, folder: Path, size_limit: int, *, admitting: bool = True) -> None:
+    def __init__(
+        self, folder: Path, size_limit: int, *, admitting: bool = True, fsync: bool = False
+    ) -> None:
         self.folder = folder
-        self.kinds = Files(folder / "entries"), Files(folder / "descriptions")
+        self.kinds = tuple(Files(folder / kind, fsync=fsync) for kind in _FOLDERS)
         self.size_limit = size_limit
         self._admitting = admitting
         self._trouble = trouble(folder, INDEXING)

@@ -7,15 +7,14 @@ import logging
 import math
 import os
 import threading
-from dataclasses import dataclass
 from functools import lru_cache, partial
 from hashlib import blake2b
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from biggus.cache.cached import Cached
+from biggus.cache.compression import check as check_compression
 from biggus.cache.entry import (
     HEAD,
     Entry,
@@ -30,6 +29,7 @@ from biggus.cache.entry import (
 from biggus.cache.files import cache_folder, make_folder
 from biggus.cache.room import CHUNKS, DESCRIPTIONS
 from biggus.cache.sharing import hold, shared_claims, shared_index
+from biggus.cache.stats import CacheStats
 from biggus.cache.trouble import READING, WRITING, trouble
 from biggus.errors import CacheError, OptionError
 from biggus.options import parse_size
@@ -38,6 +38,7 @@ from biggus.sources.wrappers import as_source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
     from types import TracebackType
 
     from biggus.cache.entry import Buffer
@@ -49,32 +50,6 @@ logger = logging.getLogger("biggus.cache")
 DEFAULT_SIZE = "20 GB"
 _POLICIES = "scans", "lru"
 _NO_VALUES = np.empty(0, np.uint8)
-
-
-@dataclass(frozen=True)
-class CacheStats:
-    """What is in a cache, and how it served.
-
-    Attributes
-    ----------
-    path : Path
-        The folder.
-    entries : int
-        How many chunks are in it.
-    bytes : int
-        Their size on disk, the index included.
-    size_limit : int
-        The bytes above which the least recently used chunks go.
-    hits, misses : int
-        How often a chunk was in this cache, and was not, in this process.
-    """
-
-    path: Path
-    entries: int
-    bytes: int
-    size_limit: int
-    hits: int
-    misses: int
 
 
 class Cache:
@@ -96,13 +71,21 @@ class Cache:
         ``"scans"``: a chunk that is read again and again in a scan that is larger than the cache
         is stored only if that serves more reads than it costs; ``"lru"``: whatever is
         fetched is stored.
+    compression : str, optional
+        ``"lz4"`` or ``"zstd"``: chunks are stored compressed where that saves a fifth or more.
+        Needs numcodecs, which comes with ``biggus[zarr]``; whoever has it reads them.
+    fsync : bool, optional
+        Whether what is stored outlives also a crash of the machine, at once.  Else what such
+        a crash has damaged is fetched again.
 
     Raises
     ------
     CacheError
         If the folder cannot be made or read.
     OptionError
-        If `size_limit` is no size, or there is no such policy.
+        If `size_limit` is no size, or there is no such policy or compression.
+    MissingDependencyError
+        If what compresses is not installed.
 
     Examples
     --------
@@ -122,18 +105,37 @@ class Cache:
         path: str | os.PathLike[str] | None = None,
         size_limit: int | str = DEFAULT_SIZE,
         policy: str = "scans",
+        compression: str | None = None,
+        fsync: bool = False,
     ) -> None:
         if policy not in _POLICIES:
             raise OptionError(f"policy must be one of {', '.join(_POLICIES)}, not {policy!r}")
-        self._begin(cache_folder(path), parse_size(size_limit), policy, make_folder)
+        check_compression(compression)
+        self._begin(
+            make_folder,
+            path=cache_folder(path),
+            size_limit=parse_size(size_limit),
+            policy=policy,
+            compression=compression,
+            fsync=bool(fsync),
+        )
 
     def _begin(
-        self, path: Path, size_limit: int, policy: str, make: Callable[[Path], bool]
+        self,
+        make: Callable[[Path], bool],
+        *,
+        path: Path,
+        size_limit: int,
+        policy: str = _POLICIES[0],
+        compression: str | None = None,
+        fsync: bool = False,
     ) -> None:
         self.path = path
         self.size_limit = size_limit
         self.policy = policy
-        self._index = shared_index(path, size_limit, policy == "scans")
+        self.compression = compression
+        self.fsync = fsync
+        self._index = shared_index(path, size_limit, policy == _POLICIES[0], fsync)
         self.claims = shared_claims(path)
         self._reading = trouble(path, READING)
         self._writing = trouble(path, WRITING)
@@ -148,12 +150,12 @@ class Cache:
         self._held = hold(self, self._index)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"path": self.path, "size_limit": self.size_limit, "policy": self.policy}
+        names = "path", "size_limit", "policy", "compression", "fsync"
+        return {name: getattr(self, name) for name in names}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         # Where it arrives there may be no such folder: that must not stop the work.
-        policy = state.get("policy", _POLICIES[0])
-        self._begin(Path(state["path"]), state["size_limit"], policy, _made_if_possible)
+        self._begin(_made_if_possible, **state)
 
     def __repr__(self) -> str:
         return f"Cache({str(self.path)!r}, size_limit={self.size_limit})"
@@ -249,7 +251,11 @@ class Cache:
         if values.nbytes > self.size_limit:
             logger.info("a chunk of %d bytes is larger than all of %s", values.nbytes, self.path)
             return 0
-        return self._index.store(CHUNKS, key, encode(values, validator, bytes.fromhex(key)))
+        return self._store(key, values, validator, self.compression)
+
+    def _store(self, key: str, values: Values, validator: bytes, compression: str | None) -> int:
+        pieces = encode(values, validator, bytes.fromhex(key), compression)
+        return self._index.store(CHUNKS, key, pieces)
 
     def load_bytes(self, key: str) -> tuple[bytes, bytes] | None:
         """Return the bytes that are kept under `key`, and their validator; None if there are none.
@@ -270,7 +276,7 @@ class Cache:
 
     def store_bytes(self, key: str, data: bytes, validator: bytes) -> int:
         """Keep bytes under `key`; return the bytes on disk, 0 if they are not kept."""
-        return self.store(key, np.frombuffer(data, np.uint8), validator)
+        return self._store(key, np.frombuffer(data, np.uint8), validator, None)
 
     def hit(self, key: str) -> None:
         """Count a hit, and note that the entry was used."""

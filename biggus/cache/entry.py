@@ -7,21 +7,23 @@ An entry is, in this order, little-endian::
     checksum   u4        of all that follows, see `checksum`; in format 1 CRC-32
     key        20 bytes  the key that the entry is kept under
     kind       u1        `PLAIN`, `MASKED` or `UNMASKED`
-    reserved   3 bytes   zeros
+    stored     u1        how the values lie here: `RAW` or `BLOSC`; zero in format 1
+    reserved   2 bytes   zeros
     lengths    u4 u4 u8 u8   of validator, identity, values, validity
     validator  the state of the source that the values are of
     identity   the dtype and shape of the values, as text
     padding    zeros up to a multiple of 64 bytes from the start
-    values     raw, in C order
+    values     in C order, raw or compressed
     validity   one bit an element, 1 where it is not missing (`MASKED` only)
 
-Decoding copies nothing: the values are a view of the buffer that was read.
+Decoding copies nothing that is raw: the values are a view of the buffer that was read.
 Pure: knows no folder and no source.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import struct
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -30,7 +32,8 @@ import numpy as np
 import numpy.typing as npt
 
 from biggus.cache.checksum import checksum, crc
-from biggus.errors import BiggusError
+from biggus.cache.compression import BLOSC, RAW, compressed, decompressed
+from biggus.errors import BiggusError, MissingDependencyError
 from biggus.sources.description import encode_dtype
 
 if TYPE_CHECKING:
@@ -50,7 +53,7 @@ PLAIN, MASKED, UNMASKED = 0, 1, 2
 
 _ALIGNMENT = 64
 _PREFIX = struct.Struct("<6sHI")
-_HEADER = struct.Struct("<20sB3xIIQQ")
+_HEADER = struct.Struct("<20sBB2xIIQQ")
 HEAD = _PREFIX.size + _HEADER.size
 """The bytes before the validator."""
 _TEXT_MOST = 1 << 26
@@ -86,7 +89,9 @@ def dtype_text(dtype: np.dtype[Any]) -> str:
     return json.dumps(encode_dtype(dtype), separators=(",", ":"))
 
 
-def encode(values: Values, validator: bytes, key: bytes) -> list[bytes | memoryview]:
+def encode(
+    values: Values, validator: bytes, key: bytes, compression: str | None = None
+) -> list[bytes | memoryview]:
     """Return the pieces of the entry of `values`, to be written one after the other.
 
     Parameters
@@ -97,6 +102,8 @@ def encode(values: Values, validator: bytes, key: bytes) -> list[bytes | memoryv
         The state of the source that the values are of.
     key : bytes
         The 20 bytes of the key.
+    compression : str, optional
+        By what values are compressed if that gains enough.
 
     Examples
     --------
@@ -113,11 +120,14 @@ def encode(values: Values, validator: bytes, key: bytes) -> list[bytes | memoryv
             kind = MASKED
             validity = np.packbits(_as_bytes(np.asarray(mask)) ^ 1).tobytes()
         values = values.data
-    raw = _as_bytes(values).data
+    plain = _as_bytes(values).data
+    less = compressed(plain, values.dtype.itemsize, compression) if compression else None
+    stored = RAW if less is None else BLOSC
+    raw = plain if less is None else less
     name = identity(values.dtype, values.shape)
     end = HEAD + len(validator) + len(name)
     padding = bytes(-end % _ALIGNMENT)
-    header = _HEADER.pack(key, kind, len(validator), len(name), len(raw), len(validity))
+    header = _HEADER.pack(key, kind, stored, len(validator), len(name), len(raw), len(validity))
     head = header + validator + name + padding
     checked = checksum([head, raw, validity])
     return [_PREFIX.pack(MAGIC, FORMAT, checked), head, raw, validity]
@@ -144,7 +154,9 @@ def decode(buffer: Buffer, key: bytes, dtype: np.dtype[Any], shape: tuple[int, .
     view = buffer.data
     magic, form, checked = _PREFIX.unpack_from(view)
     _refuse_others(magic, form)
-    found, kind, n_validator, n_name, n_values, n_validity = _HEADER.unpack_from(view, _PREFIX.size)
+    found, kind, stored, n_validator, n_name, n_values, n_validity = _HEADER.unpack_from(
+        view, _PREFIX.size
+    )
     name_at = HEAD + n_validator
     values_at = -(-(name_at + n_name) // _ALIGNMENT) * _ALIGNMENT
     validity_at = values_at + n_values
@@ -156,7 +168,7 @@ def decode(buffer: Buffer, key: bytes, dtype: np.dtype[Any], shape: tuple[int, .
     if buffer[name_at : name_at + n_name].tobytes() != identity(dtype, shape):
         raise EntryError("stale: of another dtype or shape")
     validator = buffer[HEAD:name_at].tobytes()
-    values = _as_values(buffer[values_at:validity_at], dtype, shape)
+    values = _as_values(_raw(buffer[values_at:validity_at], stored, dtype, shape), dtype, shape)
     if kind == PLAIN:
         return Entry(values, validator)
     mask: Any = np.ma.nomask
@@ -189,12 +201,14 @@ def announced(key: bytes, nbytes: int | None, head: bytes) -> int:
         raise EntryError("damaged: cut short")
     magic, form, _ = _PREFIX.unpack_from(head)
     _refuse_others(magic, form)
-    found, _, n_validator, n_name, n_values, n_validity = _HEADER.unpack_from(head, _PREFIX.size)
+    found, _, stored, n_validator, n_name, n_values, n_validity = _HEADER.unpack_from(
+        head, _PREFIX.size
+    )
     if found != key:
         raise EntryError("damaged: not the entry that was stored here")
-    if nbytes is not None and n_values != nbytes:
+    if nbytes is not None and (n_values > nbytes or (n_values < nbytes and stored == RAW)):
         raise EntryError("stale: of another dtype or shape")
-    if max(n_validator, n_name) > _TEXT_MOST or n_validity > n_values:
+    if max(n_validator, n_name) > _TEXT_MOST or (n_validity > n_values and stored == RAW):
         raise EntryError("damaged: a header that makes no sense")
     values_at = -(-(HEAD + n_validator + n_name) // _ALIGNMENT) * _ALIGNMENT
     return int(values_at + n_values + n_validity)
@@ -233,7 +247,7 @@ def peek(head: bytes, key: bytes) -> bytes | None:
     if len(head) < HEAD:
         return None
     magic, form, _ = _PREFIX.unpack_from(head)
-    found, _, n_validator, *_ = _HEADER.unpack_from(head, _PREFIX.size)
+    found, _, _, n_validator, *_ = _HEADER.unpack_from(head, _PREFIX.size)
     validator = head[HEAD : HEAD + n_validator]
     sound = (magic, found, len(validator)) == (MAGIC, key, n_validator) and form in _CHECKSUMS
     return validator if sound else None
@@ -243,8 +257,20 @@ def peek_size(head: bytes) -> int:
     """Return how many bytes `peek` must be given, as the first `HEAD` of them say."""
     if len(head) < HEAD:
         return HEAD
-    _, _, n_validator, *_ = _HEADER.unpack_from(head, _PREFIX.size)
+    _, _, _, n_validator, *_ = _HEADER.unpack_from(head, _PREFIX.size)
     return HEAD + min(int(n_validator), _TEXT_MOST)
+
+
+def _raw(data: Buffer, stored: int, dtype: np.dtype[Any], shape: tuple[int, ...]) -> Buffer:
+    """Return the bytes of values, however they are stored."""
+    if stored == RAW:
+        return data
+    if stored != BLOSC:
+        raise EntryError("other format: values that are stored in another way")
+    try:
+        return decompressed(data, math.prod(shape) * dtype.itemsize)
+    except (ValueError, MissingDependencyError) as error:
+        raise EntryError(f"cannot be decompressed: {error}") from None
 
 
 def _as_bytes(array: npt.NDArray[Any]) -> Buffer:

@@ -51,10 +51,13 @@ class Files:
         Where they lie; made when the first is written.
     writer : str
         Who writes: what it has not finished can be told from that of others.
+    fsync : bool
+        Whether a file that was written is there also after a crash of the machine.
     """
 
-    def __init__(self, folder: Path, writer: str = "") -> None:
+    def __init__(self, folder: Path, writer: str = "", *, fsync: bool = False) -> None:
         self.folder = folder
+        self._fsync = fsync
         self.writer = writer
         self._prefix = f"{folder}{os.sep}"
         self._unfinished = folder / "unfinished"
@@ -147,6 +150,8 @@ class Files:
                     view = memoryview(piece)
                     while view:
                         view = view[file.write(view) :]
+                if self._fsync:
+                    os.fsync(file.fileno())
                 size = self.blocks(os.fstat(file.fileno()))
             try:
                 os.replace(temporary, target)
@@ -157,6 +162,8 @@ class Files:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
             raise
+        if self._fsync:
+            _sync_folder(os.path.dirname(target))
         return size
 
     def _clear_way(self, target: str) -> None:
@@ -249,6 +256,16 @@ def cache_folder(path: str | os.PathLike[str] | None) -> Path:
     if not text or "\0" in text:
         raise CacheError(f"{text!r} is no path of a cache folder")
     return Path(text).expanduser().absolute()
+
+
+def _sync_folder(path: str) -> None:
+    """Have the names in a folder outlive a crash, where a folder can be opened."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def make_private(folder: Path) -> None:

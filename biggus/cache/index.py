@@ -48,6 +48,8 @@ class Index(Account):
         Bytes on disk that are never passed.
     admitting : bool
         Whether a chunk may pass by when something would go for it.
+    fsync : bool
+        Whether what is written is to outlive a crash of the machine.
 
     Attributes
     ----------
@@ -57,11 +59,13 @@ class Index(Account):
         The caches that use it, each by something that stands for it.
     """
 
-    def __init__(self, folder: Path, size_limit: int, *, admitting: bool = True) -> None:
+    def __init__(
+        self, folder: Path, size_limit: int, *, admitting: bool = True, fsync: bool = False
+    ) -> None:
         self.writable = True
         self.holders: set[object] = set()
         self._writing = trouble(folder, WRITING)
-        super().__init__(folder, size_limit, admitting=admitting)
+        super().__init__(folder, size_limit, admitting=admitting, fsync=fsync)
 
     def _reset(self) -> None:
         super()._reset()

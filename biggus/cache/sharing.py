@@ -14,19 +14,21 @@ from biggus.cache.index import Index
 if TYPE_CHECKING:
     from pathlib import Path
 
-_indexes: weakref.WeakValueDictionary[tuple[Path, int, bool], Index] = weakref.WeakValueDictionary()
+_indexes: weakref.WeakValueDictionary[tuple[Path, int, bool, bool], Index] = (
+    weakref.WeakValueDictionary()
+)
 _claims: dict[Path, Claims] = {}
 _lock = threading.Lock()
 _abandoned: list[Any] = []
 
 
-def shared_index(folder: Path, size_limit: int, admitting: bool) -> Index:
+def shared_index(folder: Path, size_limit: int, admitting: bool, fsync: bool) -> Index:
     """Return the one index that a folder of some limit and policy has in this process."""
-    key = folder, size_limit, admitting
+    key = folder, size_limit, admitting, fsync
     with _lock:
         index = _indexes.get(key)
         if index is None:
-            index = _indexes[key] = Index(folder, size_limit, admitting=admitting)
+            index = _indexes[key] = Index(folder, size_limit, admitting=admitting, fsync=fsync)
         return index
 
 
