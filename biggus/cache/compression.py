@@ -77,5 +77,5 @@ def decompressed(data: npt.NDArray[np.uint8], nbytes: int) -> npt.NDArray[np.uin
 
 @lru_cache
 def _blosc() -> Any:
-    with needing("numcodecs", "zarr", "compressing what is cached"):
+    with needing("zarr", "zarr", "compressing what is cached"):
         return importlib.import_module("numcodecs").Blosc
