@@ -70,7 +70,7 @@ if TYPE_CHECKING:
     from biggus.many import open_many
     from biggus.prefetching import prefetch
     from biggus.pyramids import Pyramid, TilePyramid, open_pyramid, overviews
-    from biggus.sinks import save
+    from biggus.sinks import plan_save, save
     from biggus.study import receipt, record, replay
     from biggus.viewer import hist, imshow, plot
     from biggus.viewer.maps import quicklook
@@ -137,6 +137,7 @@ __all__ = [
     "overviews",
     "percentile",
     "plan",
+    "plan_save",
     "plot",
     "prefetch",
     "prod",
@@ -175,6 +176,7 @@ _later = {
     "open_many": "biggus.many",
     "open_pyramid": "biggus.pyramids",
     "overviews": "biggus.pyramids",
+    "plan_save": "biggus.sinks",
     "plot": "biggus.viewer",
     "prefetch": "biggus.prefetching",
     "quicklook": "biggus.viewer.maps",

@@ -19,11 +19,11 @@ from biggus.array.operators import Operators
 from biggus.array.refusals import Refusals
 from biggus.array.statistics import Statistics
 from biggus.errors import MaskedValueError
-from biggus.graph import Cast, Elementwise, Field, Node, completed, select
+from biggus.graph import Cast, Elementwise, Field, Node, completed, rechunked, select
 from biggus.indexing.keys import basic_selection, numpy_selection, orthogonal_selection
 from biggus.indexing.selection import Selection
 from biggus.options import format_bytes
-from biggus.sources.normal import normal_axes
+from biggus.sources.normal import given_chunks, normal_axes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -199,6 +199,18 @@ class Array(Operators, Statistics, Labelled, Missing, Dispatch, Refusals):
     def T(self) -> Array:  # noqa: N802 - NumPy's name
         """The array with its axes reversed."""
         return self.transpose()
+
+    def rechunk(self, chunks: Any) -> Array:
+        """Return the same values, saved in other chunks unless the target has its own.
+
+        How they are read and computed is planned by the chunks that they are stored in.
+
+        Parameters
+        ----------
+        chunks : int or tuple
+            A length, or for each axis one or all lengths; -1 is all of the axis.
+        """
+        return Array.from_node(rechunked(self.node, given_chunks(chunks, self.shape)))
 
     def astype(
         self,

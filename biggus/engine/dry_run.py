@@ -46,16 +46,24 @@ _MARKED = 10**7
 """Up to so many chunks of a source have a mark each; of more, those that are read are listed."""
 
 
-def estimate(nodes: Sequence[Node]) -> Plan:
+def estimate(nodes: Sequence[Node], grids: Sequence[Chunks | None] | None = None) -> Plan:
     """Return what evaluating nodes together would do.
+
+    Parameters
+    ----------
+    nodes : sequence of Node
+    grids : sequence of Chunks or None, optional
+        How the blocks of each must be cut, if they are written somewhere.
 
     Raises
     ------
     MemoryBudgetError
         If it cannot be computed in the memory that the options allow.
     """
-    estimate = _Estimate(nodes, [None] * len(nodes))
+    estimate = _Estimate(nodes, [None] * len(nodes) if grids is None else grids)
     estimate.run()
+    if grids is not None:
+        return Plan(estimate.found, 0)
     sizes = [math.prod(node.shape) * (node.dtype.itemsize + node.masked) for node in nodes]
     return Plan(estimate.found, sum(sizes))
 

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from biggus.later import later
 
 if TYPE_CHECKING:
+    from biggus.sinks.planning import plan_save
     from biggus.sinks.saving import save
 
-__all__ = ["save"]
+__all__ = ["plan_save", "save"]
 
-__getattr__ = later(__name__, {"save": ".saving"})
+__getattr__ = later(__name__, {"plan_save": ".planning", "save": ".saving"})

@@ -33,6 +33,8 @@ class HDF5Store(NewStore):
 
     named = True
     marks = "iufcmM"
+    format = "an HDF5 file"
+    compressions = ("gzip", "lzf")
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
@@ -68,12 +70,14 @@ class HDF5Store(NewStore):
                 # full the library does not survive a failure to write them when it closes.
                 self._file = h5py.File(self.path, "w", rdcc_nbytes=0)
             filled = new.marker is not None and new.marker is not False
+            chunked = bool(new.shape) and 0 not in new.shape
             dataset = self._file.create_dataset(
                 new.name,
                 new.shape,
                 _library_dtype(h5py, new.dtype),
                 # What has no elements, or no axes, has no chunks.
-                chunks=None if 0 in new.shape or not new.shape else new.chunks,
+                chunks=new.chunks if chunked else None,
+                **(_filters(new) if chunked else {}),
                 fillvalue=new.marker if filled and new.dtype.kind not in "mM" else None,
             )
             set_attributes(dataset.attrs.__setitem__, new.attributes, new.label)
@@ -104,6 +108,18 @@ class _Dataset(Target):
         with hdf5_lock:
             dtype = _library_dtype(h5py, np.asarray(marker).dtype)
             self.target.attrs.create("_FillValue", np.asarray(marker).astype(dtype), dtype=dtype)
+
+
+def _filters(new: NewArray) -> dict[str, Any]:
+    """Return what the library takes for a compression."""
+    compression = new.compression
+    if compression is None or compression.name == "none" or new.dtype.kind == "O":
+        return {}
+    return {
+        "compression": compression.name,
+        "compression_opts": compression.level,
+        "shuffle": compression.shuffle,
+    }
 
 
 def _library_dtype(h5py: Any, dtype: np.dtype[Any]) -> Any:

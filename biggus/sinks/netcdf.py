@@ -43,6 +43,8 @@ class NetCDFStore(NewStore):
 
     named = True
     marks = "iuf"
+    format = "a NetCDF file"
+    compressions = ("gzip",)
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
@@ -80,6 +82,7 @@ class NetCDFStore(NewStore):
                 self._dimensions(new),
                 fill_value=new.marker,
                 chunksizes=new.chunks if chunked else None,
+                **(_filters(new) if chunked else {}),
                 endian=_ENDIAN[new.dtype.byteorder],
             )
             variable.set_auto_maskandscale(False)
@@ -142,6 +145,15 @@ class _Variable(Assigning):
         converted = self._convert(values)
         with self._lock:
             self.target[box or ...] = converted
+
+
+def _filters(new: NewArray) -> dict[str, Any]:
+    """Return what the library takes for a compression."""
+    compression = new.compression
+    if compression is None or compression.name == "none":
+        return {}
+    level = 4 if compression.level is None else compression.level
+    return {"compression": "zlib", "complevel": level, "shuffle": compression.shuffle}
 
 
 class _NewVariable(_Variable, Target):

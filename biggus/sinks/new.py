@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from biggus.errors import OutputError
+from biggus.graph import Rechunked
 from biggus.indexing.grid import default_chunks
 from biggus.sinks.blocks import Assigning
 from biggus.sinks.metadata import carried_attributes, default_fill, packed_fill
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from pathlib import Path
 
     import numpy.typing as npt
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
     from biggus.engine import Writer
     from biggus.graph import Node
     from biggus.labels import Labels
-    from biggus.sources.base import Box, Values
+    from biggus.sources.base import Box, Chunks, Values
+    from biggus.sources.compression import Compression
 
 _LARGEST = 64 * 2**20
 """Bytes; larger chunks of what an array is made of are not taken over."""
@@ -66,6 +68,8 @@ class NewArray:
         What to say where a value is missing and has no place.
     remedy : str, optional
         What to do where a value is equal to the marker.  None: another is found.
+    compression : Compression, optional
+        How chunks are compressed.  None: as the format does it.
     """
 
     label: str
@@ -82,6 +86,7 @@ class NewArray:
     nan: bool = True
     problem: str | None = None
     remedy: str | None = None
+    compression: Compression | None = None
 
 
 class Target(Assigning):
@@ -126,6 +131,15 @@ class NewStore(ABC):
 
     marks: ClassVar[str]
     """The kinds of dtype for which it can say what stands for missing values."""
+
+    compressions: ClassVar[Collection[str]] = ()
+    """The names of the compressions that it has; ``"blosc"`` stands for all of that kind."""
+
+    format: ClassVar[str]
+    """What errors call it."""
+
+    chunked: ClassVar[bool] = True
+    """Whether arrays in it have chunks."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -195,6 +209,15 @@ def native(values: Values) -> Values:
     return swapped
 
 
+def longest_chunks(grid: Chunks, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return one chunk length an axis.
+
+    Where the lengths differ, as those of months do, the longest stands for them.
+    """
+    lengths = [m if isinstance(m, int) else max(m, default=1) for m in grid]
+    return tuple([max(1, min(n, m)) for n, m in zip(shape, lengths, strict=True)])
+
+
 def chunks_for(node: Node) -> tuple[int, ...]:
     """Return the chunk lengths of a new array: those of the node, if they make sense there.
 
@@ -209,11 +232,11 @@ def chunks_for(node: Node) -> tuple[int, ...]:
     """
     shape, itemsize = node.shape, max(1, node.dtype.itemsize)
     grid = node.grid
+    if isinstance(node, Rechunked):
+        return longest_chunks(node.chunks, shape)
     if grid is None:
         return default_chunks(shape, itemsize)
-    # Where the lengths differ, as those of months do, the longest stands for them.
-    lengths = [m if isinstance(m, int) else max(m, default=1) for m in grid]
-    chunks = [max(1, min(n, m)) for n, m in zip(shape, lengths, strict=True)]
+    chunks = list(longest_chunks(grid, shape))
     nbytes = math.prod(chunks) * itemsize
     if nbytes > _LARGEST:
         return default_chunks(shape, itemsize)

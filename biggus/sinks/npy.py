@@ -28,6 +28,8 @@ class NpyStore(NewStore):
 
     named = False
     marks = ""
+    format = "a .npy file"
+    chunked = False
 
     def stored(self, dtype: np.dtype[Any], masked: bool) -> np.dtype[Any]:  # noqa: D102 - inherited
         if dtype.hasobject:

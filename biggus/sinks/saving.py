@@ -12,6 +12,7 @@ from biggus.errors import MissingDependencyError, OutputError
 from biggus.sinks.blocks import Guarded, WriteGate
 from biggus.sinks.companions import companions_of
 from biggus.sinks.inputs import Inputs
+from biggus.sinks.layout import AS_IT_IS, Layout, layouts
 from biggus.sinks.locations import (
     Place,
     check_names,
@@ -22,7 +23,7 @@ from biggus.sinks.locations import (
 from biggus.sinks.marked import Marked
 from biggus.sinks.metadata import distinct_dims, dtype_attributes
 from biggus.sinks.missing import FillingWriter, marker_for
-from biggus.sinks.new import NewArray, NewStore, Target, chunks_for
+from biggus.sinks.new import NewArray, NewStore, Target
 from biggus.sinks.objects import check_object, name_of, writer_to
 from biggus.sinks.placing import check_place, replacing
 
@@ -35,7 +36,14 @@ if TYPE_CHECKING:
     from biggus.labels import Labels
 
 
-def save(arrays: Any, targets: Any, *, overwrite: bool = False) -> None:
+def save(
+    arrays: Any,
+    targets: Any,
+    *,
+    overwrite: bool = False,
+    chunks: Any = None,
+    compression: Any = None,
+) -> None:
     """Compute arrays together and stream each into its target, block by block.
 
     Nothing is held whole in memory, and what the arrays have in common is read and
@@ -56,13 +64,23 @@ def save(arrays: Any, targets: Any, *, overwrite: bool = False) -> None:
     overwrite : bool, optional
         Whether a file or store that is there already is replaced, at the end
         and as a whole.
+    chunks : int or tuple, optional
+        The chunks of what is made anew: a length, or one an axis, of which -1 is all of the
+        axis; a list has an entry for each target.  Without it they are those of what an
+        array is made of, small ones taken together, or those of its :meth:`Array.rechunk`.
+    compression : str, tuple or False, optional
+        How these are compressed: ``"zstd"``, ``"gzip"``, ``"lz4"``, ``"lzf"`` or
+        ``"blosc:lz4"`` and its like, or such a name and a level; False: not at all.  A list
+        has an entry for each target.  Without it, as what an array is made of, if the format
+        has that, and else as the format's library does it.
 
     Raises
     ------
     OutputError
-        If a target cannot be written, or is there already, or is one of the inputs.
+        If a target cannot be written, or is there already, or is one of the inputs; or a
+        format has no chunks, or no such compression.
     ValueError
-        If shapes, or the numbers of arrays and targets, differ.
+        If shapes, or the numbers of arrays and targets, differ, or chunks do not fit.
     TypeError
         If something is no target, or has a dtype that does not take the values.
     MaskedValueError
@@ -80,11 +98,12 @@ def save(arrays: Any, targets: Any, *, overwrite: bool = False) -> None:
     >>> mean
     array([4., 5., 6., 7.])
     """
-    nodes, goals = _paired(arrays, targets)
-    watching.begun_again(lambda: _saved(nodes, goals, overwrite))
+    nodes, goals = paired(arrays, targets)
+    how = layouts(nodes, goals, chunks, compression)
+    watching.begun_again(lambda: _saved(nodes, goals, overwrite, how))
 
 
-def _saved(nodes: list[Node], goals: list[Any], overwrite: bool) -> None:
+def _saved(nodes: list[Node], goals: list[Any], overwrite: bool, how: Sequence[Layout]) -> None:
     """Save nodes, each into its target: new stores are there whole, or not at all."""
     inputs = Inputs(nodes)
     objects: list[int] = []
@@ -97,7 +116,7 @@ def _saved(nodes: list[Node], goals: list[Any], overwrite: bool) -> None:
             inputs.check_object(goal, name_of(goal))
             objects.append(number)
     about, beside = companions_of(nodes, places)
-    nodes = list(nodes)
+    nodes, how = list(nodes), [*how, *[AS_IT_IS] * len(beside)]
     for each in beside:
         places[len(nodes)], about[len(nodes)] = each.place, each.labels
         nodes.append(each.node)
@@ -120,7 +139,7 @@ def _saved(nodes: list[Node], goals: list[Any], overwrite: bool) -> None:
         for path, numbers in together.items():
             store = stack.enter_context(opened(store_class(path)(temporary[path]), path))
             for number in numbers:
-                new = new_array(nodes[number], places[number], store, about[number])
+                new = new_array(nodes[number], places[number], store, about[number], how[number])
                 made.append((new, create(store, new)))
                 writers[number] = Guarded(made[-1][1], new.label, gate)
         stack.callback(gate.shut)
@@ -129,7 +148,7 @@ def _saved(nodes: list[Node], goals: list[Any], overwrite: bool) -> None:
             settle(new, writer)
 
 
-def _paired(arrays: Any, targets: Any) -> tuple[list[Node], list[Any]]:
+def paired(arrays: Any, targets: Any) -> tuple[list[Node], list[Any]]:
     """Return the nodes of arrays, and a target for each."""
     if not holds_several(arrays):
         arrays, targets = [arrays], [targets]
@@ -226,7 +245,9 @@ def failures_of(new: NewArray) -> Iterator[None]:
         raise OutputError(f"cannot write {new.label}: {error}") from error
 
 
-def new_array(node: Node, place: Place, store: NewStore, about: Labels) -> NewArray:
+def new_array(
+    node: Node, place: Place, store: NewStore, about: Labels, layout: Layout = AS_IT_IS
+) -> NewArray:
     """Return what is to be made of a node in a store, and what is said of it there.
 
     Raises
@@ -235,6 +256,8 @@ def new_array(node: Node, place: Place, store: NewStore, about: Labels) -> NewAr
         If the format has no place for its values.
     """
     try:
+        chunks = layout.chunks_in(type(store), node)
+        compression = layout.compression_in(type(store), node)
         dtype = store.stored(node.dtype, node.masked)
     except OutputError as error:
         raise OutputError(f"cannot write {place.label}: {error}") from error
@@ -251,11 +274,12 @@ def new_array(node: Node, place: Place, store: NewStore, about: Labels) -> NewAr
         name=place.name,
         shape=node.shape,
         dtype=dtype,
-        chunks=chunks_for(node),
+        chunks=chunks,
         dims=distinct_dims(about.named, node.shape),
         attributes=attributes | dtype_attributes(node.dtype, dtype, node.masked),
         marker=marker,
         masked=node.masked,
         implied=implied,
         problem=store.problem(node.dtype),
+        compression=compression,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,8 @@ class NewZarrStore(NewStore):
 
     named = None
     marks = "iufcmM"
+    format = "a Zarr store"
+    compressions = ("zstd", "gzip", "lz4", "blosc")
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
@@ -55,6 +58,7 @@ class NewZarrStore(NewStore):
             # that hold nothing but zeros.
             "config": {"write_empty_chunks": new.dtype.kind == "c"},
         }
+        how.update(_codecs(new))
         if not new.name:
             array = zarr.create_array(store=self.path, zarr_format=2, **how)
         else:
@@ -72,6 +76,29 @@ class NewZarrStore(NewStore):
 
             zarr.consolidate_metadata(self._group.store)
             self._group = None
+
+
+def _codecs(new: NewArray) -> dict[str, Any]:
+    """Return what the library takes for a compression."""
+    compression = new.compression
+    if compression is None:
+        return {}
+    if compression.name == "none":
+        return {"compressors": None}
+    numcodecs = importlib.import_module("numcodecs")
+    name, level = compression.name, compression.level
+    kind, _, inner = name.partition(":")
+    given: dict[str, Any] = {}
+    if kind == "blosc":
+        given = {"cname": inner, "shuffle": int(compression.shuffle)}
+    if level is not None:
+        given[{"lz4": "acceleration", "blosc": "clevel"}.get(kind, "level")] = level
+    named = {"zstd": "Zstd", "gzip": "GZip", "lz4": "LZ4", "blosc": "Blosc"}
+    found = {"compressors": getattr(numcodecs, named[kind])(**given)}
+    shuffles = compression.shuffle and kind != "blosc" and new.dtype.kind in "iufcmM"
+    if shuffles and new.dtype.itemsize > 1:
+        found["filters"] = [numcodecs.Shuffle(new.dtype.itemsize)]
+    return found
 
 
 class _Array(Target):

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     import contextlib
     from collections.abc import Callable, Mapping, Sequence
 
+    from biggus.sources.compression import Compression
+
 Chunks: TypeAlias = tuple[int | tuple[int, ...], ...]
 """For each axis the regular chunk length, or the lengths of all its chunks."""
 
@@ -77,10 +79,10 @@ class Source(ABC):
     """The natural grid: for each axis the chunk length or all lengths."""
 
     shards: Chunks | None = None
-    """The grid of what is best read at once, where chunks in one part of it cost less together.
+    """The grid of whole chunks that are best read together; None: they are read side by side."""
 
-    Each part is of whole chunks.  None: chunks that are wanted together are read side by side.
-    """
+    compression: Compression | None = None
+    """How the chunks are compressed, if that is known: new stores keep it."""
 
     token: str | None = None
     """Identity: location, variable and the options that change values.  None: cannot be cached."""

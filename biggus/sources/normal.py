@@ -63,6 +63,23 @@ def normal_chunks(chunks: Any, shape: tuple[int, ...]) -> Chunks:
     return tuple(normal)
 
 
+def given_chunks(chunks: Any, shape: tuple[int, ...]) -> Chunks:
+    """Return chunks in normal form: one length may be for all axes, and -1 is all of an axis.
+
+    Examples
+    --------
+    >>> given_chunks((5, -1), (12, 10)), given_chunks(4, (12, 10))
+    ((5, 10), (4, 4))
+    """
+    if not isinstance(chunks, bool) and isinstance(chunks, (int, np.integer)):
+        chunks = (int(chunks),) * len(shape)
+    entries = list(_entries(chunks))
+    for axis, n in enumerate(shape[: len(entries)]):
+        if isinstance(entries[axis], (int, np.integer)) and entries[axis] == -1:
+            entries[axis] = max(1, n)
+    return normal_chunks(entries, shape)
+
+
 def given_shape(shape: Any) -> tuple[int, ...]:
     """Return a shape that is given as NumPy takes it: a number, or several."""
     if isinstance(shape, (bool, np.bool_)):

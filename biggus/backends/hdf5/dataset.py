@@ -7,7 +7,7 @@ from operator import ge
 from typing import TYPE_CHECKING, Any
 
 from biggus.backends.hdf5.direct import DirectSource
-from biggus.backends.hdf5.storage import storage_of
+from biggus.backends.hdf5.storage import compression_of, storage_of
 from biggus.backends.hdf5.values import (
     ATTACHING,
     attributes_of,
@@ -53,6 +53,7 @@ class DatasetSource(DirectSource):
             self.shape, self.dtype, self.chunks = layout_of(dataset, properties)
         except (TypeError, ValueError) as error:
             raise OpenError(location, f"the variable {dataset.name!r}: {error}") from error
+        self.compression = compression_of(properties)
         self.fill_value = fill_value_of(dataset, self.dtype, properties)
         attributes = attributes_of(dataset, properties)
         self.attributes = {name: v for name, v in attributes.items() if name not in ATTACHING}

@@ -16,6 +16,7 @@ from biggus.backends.hdf5.contiguous import ContiguousStorage
 from biggus.backends.hdf5.files import h5py
 from biggus.codecs import lzf
 from biggus.codecs.pipeline import Deflate, Fletcher32, Lzf, Pipeline, Shuffle, Stage
+from biggus.sources.compression import Compression
 
 if TYPE_CHECKING:
     from biggus.backends.hdf5.direct import Storage
@@ -73,6 +74,21 @@ def _is_plain(stored: Any, dtype: np.dtype[Any]) -> bool:
         stored = stored.get_super()
         dtype = np.dtype(dtype.str)
     return bool(stored.equal(h5t.py_create(dtype, logical=True)))
+
+
+def compression_of(properties: Any) -> Compression | None:
+    """Return how the chunks of a dataset are compressed, if by filters that h5py has itself."""
+    h5z = h5py().h5z
+    name, level, shuffle = None, None, False
+    for number in range(properties.get_nfilters()):
+        code, _, settings, _ = properties.get_filter(number)
+        if code == h5z.FILTER_SHUFFLE:
+            shuffle = True
+        elif code == h5z.FILTER_DEFLATE:
+            name, level = "gzip", int(settings[0])
+        elif code == _LZF:
+            name = "lzf"
+    return None if name is None else Compression(name, level, shuffle)
 
 
 def _stages(properties: Any) -> list[Stage] | None:

@@ -13,6 +13,7 @@ from biggus.backends.netcdf.extents import Ended, Unstrided, Unsure
 from biggus.backends.netcdf.files import netcdf4
 from biggus.backends.strided import MOST_WASTE, read_box, slab_bytes
 from biggus.sources.base import box_shape
+from biggus.sources.compression import Compression
 
 if TYPE_CHECKING:
     from biggus.backends.netcdf.extents import End
@@ -43,6 +44,7 @@ class PackedFacts(NamedTuple):
     may_end: tuple[int, ...]
     netcdf4: bool
     plain: bool
+    compression: Compression | None
 
     @property
     def given_dtype(self) -> np.dtype[Any]:
@@ -108,7 +110,16 @@ def facts_of(variable: Any, strings: bool) -> PackedFacts:
         may_end,
         extends,
         plain,
+        _compression_of(variable),
     )
+
+
+def _compression_of(variable: Any) -> Compression | None:
+    """Return how the chunks of a variable are compressed, if the library can do so anywhere."""
+    filters = variable.filters() or {}
+    if not filters.get("zlib"):
+        return None
+    return Compression("gzip", int(filters["complevel"]), bool(filters.get("shuffle")))
 
 
 def attributes_of(variable: Any) -> dict[str, Any]:

@@ -83,6 +83,7 @@ class _VariableSource(Source):
         self.dtype = facts.dtype
         self.dims = facts.dims
         self.attributes = facts.attributes
+        self.compression = facts.compression
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r})"

@@ -14,6 +14,7 @@ from biggus.backends.siblings import sibling_of
 from biggus.backends.zarr import metadata as zarr_metadata
 from biggus.backends.zarr.arrays import import_zarr, make_array, reason
 from biggus.backends.zarr.checks import check_for
+from biggus.backends.zarr.compressed import compression_of
 from biggus.backends.zarr.conventions import CONVENTIONS, cf_attributes, follows_cf
 from biggus.backends.zarr.direct import direct_reader
 from biggus.backends.zarr.expected import expected
@@ -151,6 +152,7 @@ class ZarrSource(Source):
             # A chunk of length 0 is what an axis of length 0 may have been written with.
             edges = tuple(max(1, int(n)) for n in (array.shards or array.chunks))
         self._grid = grid = StoredGrid(self.shape, edges)
+        self.compression = compression_of(document.fields)
         store.expected = expected(document.fields, self.dtype, grid.largest)
         self._encode = array.metadata.encode_chunk_key
         direct = direct_reader(store, document, array, self._key, grid)
