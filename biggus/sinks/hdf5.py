@@ -34,7 +34,7 @@ class HDF5Store(NewStore):
     named = True
     marks = "iufcmM"
     format = "an HDF5 file"
-    compressions = ("gzip", "lzf")
+    compressions = ("gzip", "zlib", "lzf")
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
@@ -116,7 +116,7 @@ def _filters(new: NewArray) -> dict[str, Any]:
     if compression is None or compression.name == "none" or new.dtype.kind == "O":
         return {}
     return {
-        "compression": compression.name,
+        "compression": compression.name.replace("zlib", "gzip"),
         "compression_opts": compression.level,
         "shuffle": compression.shuffle,
     }

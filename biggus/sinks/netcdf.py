@@ -44,7 +44,7 @@ class NetCDFStore(NewStore):
     named = True
     marks = "iuf"
     format = "a NetCDF file"
-    compressions = ("gzip",)
+    compressions = ("gzip", "zlib")
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)

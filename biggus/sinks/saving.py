@@ -72,7 +72,7 @@ def save(
         How these are compressed: ``"zstd"``, ``"gzip"``, ``"lz4"``, ``"lzf"`` or
         ``"blosc:lz4"`` and its like, or such a name and a level; False: not at all.  A list
         has an entry for each target.  Without it, as what an array is made of, if the format
-        has that, and else as the format's library does it.
+        has that (Zarr stores do not take over HDF5's), and else as its library does it.
 
     Raises
     ------

@@ -100,11 +100,8 @@ class Source(ABC):
     """The names of the axes, where the store has them."""
 
     conventions: str | None = None
-    """``"CF"`` where `attributes` say how the stored values are packed and masked.
-
-    ``"CF-Zarr"`` and ``"CF-HDF5"`` where they do too, and values that equal the
-    netCDF library's default fill values are values like any other.
-    """
+    """``"CF"`` where `attributes` say how the stored values are packed and masked; ``"CF-Zarr"``
+    and ``"CF-HDF5"`` where netCDF's default fill values are values like any other besides."""
 
     io_bound: bool = True
     """Whether a read waits for something (then many threads help), or computes."""

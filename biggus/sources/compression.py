@@ -5,7 +5,14 @@ from __future__ import annotations
 import operator
 from typing import Any, NamedTuple
 
-_LEVELS = {"zstd": (-131072, 22), "gzip": (0, 9), "lz4": (1, 65537), "lzf": None, "blosc": (0, 9)}
+_LEVELS = {
+    "zstd": (-131072, 22),
+    "gzip": (0, 9),
+    "zlib": (0, 9),
+    "lz4": (1, 65537),
+    "lzf": None,
+    "blosc": (0, 9),
+}
 """The levels of each, from the fastest to the one that makes the shortest; None: there is one."""
 
 
@@ -13,8 +20,10 @@ class Compression(NamedTuple):
     """How chunks are compressed."""
 
     name: str
-    """``"zstd"``, ``"gzip"`` (which is zlib too), ``"lz4"``, ``"lzf"``, ``"blosc:lz4"`` and its
-    like; ``"none"``."""
+    """``"zstd"``, ``"gzip"``, ``"lz4"``, ``"lzf"``, ``"blosc:lz4"`` and its like; ``"none"``.
+
+    ``"zlib"`` is what HDF5 calls gzip: Zarr stores have better, and do not take it over.
+    """
 
     level: int | None = None
     """As the library counts it; None: its own choice."""

@@ -8,6 +8,7 @@ of the value that has a certain rank, exactly, in memory that does not grow with
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -134,13 +135,27 @@ class Digits(Aggregator):
 
 
 class DigitsAccumulator(Accumulator):
-    """The values of the runs of a block, counted."""
+    """The values of the runs of a block, counted.
+
+    The first bits of values are looked up as they lie in memory: rank keys are made of those
+    alone that are counted by further digits.
+    """
 
     def __init__(self, aggregator: Digits, layout: RunLayout) -> None:
         super().__init__(layout, aggregator.skip)
         self.aggregator = aggregator
         self.nans, self.table = aggregator.identity(())
         self.prefixes = np.array(aggregator.prefixes, np.uint64)
+        self.ranks = _ranks_of_tops(aggregator.dtype)
+        """For the first bits of a value the first digit of its rank key."""
+        if aggregator.known:
+            wanted = np.zeros(self.ranks.size, bool)
+            known = min(aggregator.known, self.ranks.size.bit_length() - 1)
+            firsts = self.prefixes >> np.uint64(aggregator.known - known)
+            wanted.reshape(1 << known, -1)[firsts.astype(np.intp)] = True
+            self.wanted = wanted[self.ranks]
+        else:
+            self.found = np.zeros(self.ranks.size, _COUNT)
 
     def add(self, part: RunValues) -> None:
         values = part.flat(self.skip)
@@ -149,22 +164,52 @@ class DigitsAccumulator(Accumulator):
             if nan.any():
                 values = values[~nan]
                 self.nans += nan.size - values.size
-        keys = keys_of(values)
-        aggregator = self.aggregator
-        width = 8 * aggregator.dtype.itemsize
-        rest = width - aggregator.known - aggregator.bits
-        digits = keys >> keys.dtype.type(rest) if rest else keys
-        if aggregator.known:
-            rows = digits >> digits.dtype.type(aggregator.bits)
-            places = np.searchsorted(self.prefixes, rows)
-            places[places == len(self.prefixes)] = 0
-            counted = self.prefixes[places] == rows
-            digits = digits[counted] & digits.dtype.type((1 << aggregator.bits) - 1)
-            indices = (places[counted] << aggregator.bits) + digits.astype(np.intp)
+        values = np.ascontiguousarray(values)
+        if self.aggregator.known:
+            values = values[self.wanted[_tops(values)]]
+            if values.size:
+                self._add_further(keys_of(values))
         else:
-            indices = digits.astype(np.intp)
+            self.found += np.bincount(_tops(values), minlength=self.found.size)
+
+    def _add_further(self, keys: AnyArray) -> None:
+        aggregator = self.aggregator
+        rest = 8 * aggregator.dtype.itemsize - aggregator.known - aggregator.bits
+        digits = keys >> keys.dtype.type(rest) if rest else keys
+        rows = digits >> digits.dtype.type(aggregator.bits)
+        places = np.searchsorted(self.prefixes, rows)
+        places[places == len(self.prefixes)] = 0
+        counted = self.prefixes[places] == rows
+        digits = digits[counted] & digits.dtype.type((1 << aggregator.bits) - 1)
+        indices = (places[counted] << aggregator.bits) + digits.astype(np.intp)
         found = np.bincount(indices, minlength=self.table.size)
         self.table += found.reshape(self.table.shape)
 
     def partial(self) -> Partial:
+        if not self.aggregator.known:
+            self.table[0, self.ranks] = self.found
         return self.nans, self.table
+
+
+def _tops(values: AnyArray) -> AnyArray:
+    """Return the first bits of values that lie side by side: as many as the first digit has."""
+    if values.dtype.itemsize <= 2:
+        return values.view(f"u{values.dtype.itemsize}")
+    each = values.dtype.itemsize // 2
+    return values.view(np.uint16)[(each - 1 if sys.byteorder == "little" else 0) :: each]
+
+
+def _ranks_of_tops(dtype: np.dtype[Any]) -> AnyArray:
+    """Return for all first bits that values may have the first digit of the rank key.
+
+    Examples
+    --------
+    >>> _ranks_of_tops(np.dtype("i1"))[[0, 127, 128, 255]]
+    array([128, 255,   0, 127], dtype=uint8)
+    """
+    top = np.dtype(f"u{min(2, dtype.itemsize)}")
+    tops = np.arange(1 << (8 * top.itemsize)).astype(top)
+    kind = "u" if dtype.kind in "bu" else "i"
+    if dtype.kind != "f":
+        return keys_of(tops.view(f"{kind}{top.itemsize}"))
+    return keys_of(tops.view(np.float16))

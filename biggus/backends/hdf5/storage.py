@@ -85,7 +85,7 @@ def compression_of(properties: Any) -> Compression | None:
         if code == h5z.FILTER_SHUFFLE:
             shuffle = True
         elif code == h5z.FILTER_DEFLATE:
-            name, level = "gzip", int(settings[0])
+            name, level = "zlib", int(settings[0])
         elif code == _LZF:
             name = "lzf"
     return None if name is None else Compression(name, level, shuffle)

@@ -119,7 +119,7 @@ def _compression_of(variable: Any) -> Compression | None:
     filters = variable.filters() or {}
     if not filters.get("zlib"):
         return None
-    return Compression("gzip", int(filters["complevel"]), bool(filters.get("shuffle")))
+    return Compression("zlib", int(filters["complevel"]), bool(filters.get("shuffle")))
 
 
 def attributes_of(variable: Any) -> dict[str, Any]:
