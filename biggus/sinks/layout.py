@@ -23,7 +23,7 @@ _FEW = 16
 """Of so many children it is looked for the largest; those of a mosaic are alike."""
 
 
-class Layout(NamedTuple):
+class SavedLayout(NamedTuple):
     """What the caller says of how an array is stored."""
 
     chunks: tuple[int, ...] | None = None
@@ -58,12 +58,12 @@ class Layout(NamedTuple):
         return kept if fits else None
 
 
-AS_IT_IS = Layout()
+AS_IT_IS = SavedLayout()
 
 
 def layouts(
     nodes: Sequence[Node], goals: Sequence[Any], chunks: Any, compression: Any
-) -> list[Layout]:
+) -> list[SavedLayout]:
     """Return what is said of each of several targets.
 
     Parameters
@@ -85,7 +85,7 @@ def layouts(
         lengths = None
         if cut is not None:
             lengths = longest_chunks(given_chunks(cut, node.shape), node.shape)
-        found.append(Layout(lengths, given_compression(packed)))
+        found.append(SavedLayout(lengths, given_compression(packed)))
     return found
 
 

@@ -14,7 +14,7 @@ from biggus.sinks.saving import paired
 if TYPE_CHECKING:
     from biggus.graph import Node
     from biggus.planning import Plan
-    from biggus.sinks.layout import Layout
+    from biggus.sinks.layout import SavedLayout
     from biggus.sources.base import Chunks
 
 
@@ -63,7 +63,7 @@ def plan_save(arrays: Any, targets: Any, *, chunks: Any = None) -> Plan:
     return engine.estimate(nodes, list(map(_grid, nodes, goals, how)))
 
 
-def _grid(node: Node, goal: Any, layout: Layout) -> Chunks | None:
+def _grid(node: Node, goal: Any, layout: SavedLayout) -> Chunks | None:
     """Return the chunks of which a target is handed whole unions."""
     if not isinstance(goal, (str, os.PathLike)):
         check_object(goal, node)

@@ -12,7 +12,7 @@ from biggus.errors import MissingDependencyError, OutputError
 from biggus.sinks.blocks import Guarded, WriteGate
 from biggus.sinks.companions import companions_of
 from biggus.sinks.inputs import Inputs
-from biggus.sinks.layout import AS_IT_IS, Layout, layouts
+from biggus.sinks.layout import AS_IT_IS, SavedLayout, layouts
 from biggus.sinks.locations import (
     Place,
     check_names,
@@ -103,7 +103,9 @@ def save(
     watching.begun_again(lambda: _saved(nodes, goals, overwrite, how))
 
 
-def _saved(nodes: list[Node], goals: list[Any], overwrite: bool, how: Sequence[Layout]) -> None:
+def _saved(
+    nodes: list[Node], goals: list[Any], overwrite: bool, how: Sequence[SavedLayout]
+) -> None:
     """Save nodes, each into its target: new stores are there whole, or not at all."""
     inputs = Inputs(nodes)
     objects: list[int] = []
@@ -246,7 +248,7 @@ def failures_of(new: NewArray) -> Iterator[None]:
 
 
 def new_array(
-    node: Node, place: Place, store: NewStore, about: Labels, layout: Layout = AS_IT_IS
+    node: Node, place: Place, store: NewStore, about: Labels, layout: SavedLayout = AS_IT_IS
 ) -> NewArray:
     """Return what is to be made of a node in a store, and what is said of it there.
 

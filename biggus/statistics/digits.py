@@ -155,7 +155,7 @@ class DigitsAccumulator(Accumulator):
             wanted.reshape(1 << known, -1)[firsts.astype(np.intp)] = True
             self.wanted = wanted[self.ranks]
         else:
-            self.found = np.zeros(self.ranks.size, _COUNT)
+            self.found = np.zeros(self.ranks.size, COUNT)
 
     def add(self, part: RunValues) -> None:
         values = part.flat(self.skip)
