@@ -96,6 +96,15 @@ DISTRIBUTIONS = {
 """Names of packages that differ from what they are imported as."""
 
 
+OF_THE_WHOLE = frozenset(
+    {
+        *("architecture", "benchmarks", "contributing", "docs", "fake_plugin"),
+        *("packaging", "reference"),
+    }
+)
+"""Tests of what is no room: they lie in ``tests/`` beside those of single modules."""
+
+
 class Import(NamedTuple):
     """One import statement: who imports what, where, and when."""
 
@@ -301,6 +310,15 @@ def test_the_overview_lists_the_same_rooms() -> None:
     cells = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
     rooms = [tuple(re.findall(r"`(\w+)`", cell)) for cell in cells]
     assert rooms == [level for level in LEVELS if not level[0].startswith("__")]
+
+
+def test_the_tests_of_a_room_lie_in_its_folder() -> None:
+    tests = ROOT / "tests"
+    rooms = {room_of(module) for module in modules_in(PACKAGE)}
+    folders = {path.parent.relative_to(tests).parts[0] for path in tests.glob("*/**/test_*.py")}
+    assert folders - {"fake_plugin"} <= {room for room in rooms if (PACKAGE / room).is_dir()}
+    single = {path.stem.removeprefix("test_") for path in tests.glob("test_*.py")}
+    assert single - OF_THE_WHOLE <= {room for room in rooms if (PACKAGE / f"{room}.py").is_file()}
 
 
 @pytest.mark.parametrize("typing_only", [False, True])

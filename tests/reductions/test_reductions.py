@@ -384,7 +384,7 @@ def test_what_is_refused_says_what_to_do():
         (lambda: np.histogram(array, weights=[1, 2, 3]), "weights"),
         (lambda: np.histogram(array, bins="auto"), "bins"),
         (lambda: np.std(array, mean=1.0), "mean="),
-        (lambda: np.cumsum(array), r"\.ndarray\(\)"),
+        (lambda: np.unique(array), r"\.ndarray\(\)"),
         (lambda: array.mean(no_such=1), "no_such"),
     ]:
         with pytest.raises(TypeError, match=said):

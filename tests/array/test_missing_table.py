@@ -11,7 +11,7 @@ import pytest
 
 import biggus
 
-TEXT = (Path(__file__).resolve().parents[1] / "docs" / "missing-values.md").read_text("utf-8")
+TEXT = (Path(__file__).resolve().parents[2] / "docs" / "missing-values.md").read_text("utf-8")
 MASKED = {}
 exec(re.search(r"```python\n(.*?)```", TEXT, re.DOTALL)[1], MASKED)
 LAZY = {
