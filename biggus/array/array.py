@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import math
 import operator
 from typing import TYPE_CHECKING, Any, Literal, Self, SupportsIndex
@@ -13,6 +12,7 @@ import numpy.typing as npt
 from biggus import engine, filling
 from biggus.array.asking import asked_by
 from biggus.array.dispatch import Dispatch
+from biggus.array.html import html_of
 from biggus.array.labelled import Labelled
 from biggus.array.missing import Missing
 from biggus.array.operators import Operators
@@ -124,15 +124,7 @@ class Array(Operators, Statistics, Labelled, Missing, Dispatch, Refusals):
         )
 
     def _repr_html_(self) -> str:
-        rows = {
-            "shape": " × ".join(f"{n:,}" for n in self.shape) or "()",
-            "dtype": f"{self.dtype}{' (masked)' if self.masked else ''}",
-            "size": format_bytes(self.nbytes),
-        }
-        cells = "".join(
-            f"<tr><th>{name}</th><td>{html.escape(text)}</td></tr>" for name, text in rows.items()
-        )
-        return f"<table><caption>biggus.Array</caption>{cells}</table>"
+        return html_of(self)
 
     # Selecting
 

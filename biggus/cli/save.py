@@ -20,8 +20,8 @@ from biggus.sinks.locations import store_class
 
 _EXAMPLES = """\
 The format is told by the suffix of OUT: .zarr, .h5, .nc or .npy. Without NAME the
-variable keeps its own; a .zarr then holds this one array and nothing else. OUT is
-written under another name, and renamed when all of it is there.
+variable keeps its own, and its coordinates are written beside it. OUT is written
+under another name, and renamed when all of it is there.
 
   biggus save sst.nc::analysed_sst sst.zarr
   biggus save store.zarr::ocean/tos tos.h5::tos --memory "500 MB"
@@ -61,7 +61,7 @@ def run(arguments: argparse.Namespace) -> None:
         array = open_variable(arguments, variable).array
         if arguments.dtype is not None:
             array = array.astype(arguments.dtype)
-        target = _target(arguments.output, variable)
+        target = _target(arguments.output, variable or array.name)
         save_to([array], [target], arguments.overwrite)
     size = format_bytes(array.nbytes)
     print(f"{target}: shape {array.shape}, {array.dtype}, {size}")
@@ -77,7 +77,8 @@ def _dtype(name: str) -> np.dtype[Any]:
 def _target(output: str, variable: str | None) -> str:
     """Return the location that is saved to, which has a name where it needs one."""
     path, name = split_location(output)
-    if name or not store_class(Path(path)).named:
-        return output
+    named = store_class(Path(path)).named
     last = (variable or "").strip("/").rpartition("/")[2]
+    if name or named is False or (named is None and not last):
+        return output
     return f"{path}::{last or 'data'}"

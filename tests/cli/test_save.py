@@ -108,7 +108,7 @@ def test_names_missing_values_and_attributes_are_kept(capsys):
     saved(capsys, "in.nc::t", "o.zarr")
     array = biggus.open("o.zarr")
     assert array.masked_array().tolist() == [1.0, 2.5, None, 3.0]
-    assert dict(zarr.open_array("o.zarr", mode="r").attrs) == {
+    assert dict(zarr.open_group("o.zarr", mode="r")["t"].attrs) == {
         "units": "K",
         "_ARRAY_DIMENSIONS": ["x"],
     }

@@ -1,0 +1,106 @@
+"""An array in a notebook: what is known of it, and a drawing of its chunks; nothing is read."""
+
+from __future__ import annotations
+
+import html
+import math
+from typing import TYPE_CHECKING, Any
+
+from biggus.graph import Leaf, ordered
+from biggus.indexing.grid import Grid, whole
+from biggus.options import format_bytes
+
+if TYPE_CHECKING:
+    from biggus.sources.base import Chunks, Source
+
+_WIDTH = 160
+"""Pixels of the longest side of the drawing."""
+
+_MOST_LINES = 40
+"""Of more chunks along an axis so many lines are drawn."""
+
+_MOST_SOURCES = 16
+"""Of an array of more sources it is not said how much of it is cached."""
+
+
+def html_of(array: Any) -> str:
+    """Return a table of what is known of an array, beside a drawing of its last two axes."""
+    labels, grid = array.dims, array.grid
+    named = any(not dim.startswith("dim_") for dim in labels)
+    shape = [f"{n:,}" for n in array.shape]
+    if named:
+        shape = [f"{dim}: {n}" for dim, n in zip(labels, shape, strict=True)]
+    rows = {
+        "name": array.name,
+        "shape": (", " if named else " × ").join(shape) or "()",
+        "dtype": f"{array.dtype}{' (masked)' if array.masked else ''}",
+        "units": array.units,
+        "size": format_bytes(array.nbytes),
+        "chunks": _chunks_text(array.shape, grid),
+        **_of_sources(array),
+    }
+    cells = "".join(
+        f"<tr><th>{name}</th><td>{html.escape(text)}</td></tr>"
+        for name, text in rows.items()
+        if text
+    )
+    table = f"<table><caption>biggus.Array</caption>{cells}</table>"
+    drawing = _drawing(array.shape, grid)
+    if not drawing:
+        return table
+    return f'<div style="display: flex; gap: 2em">{table}{drawing}</div>'
+
+
+def _chunks_text(shape: tuple[int, ...], grid: Chunks | None) -> str:
+    if grid is None or not shape:
+        return ""
+    lengths = [n if isinstance(n, int) else max(n, default=1) for n in grid]
+    count = math.prod(edges.count for edges in Grid(shape, grid).axes)
+    return f"{count:,} of {' × '.join(f'{n:,}' for n in lengths)}"
+
+
+def _of_sources(array: Any) -> dict[str, str]:
+    """Return where values come from, and how many bytes of them need not be fetched."""
+    leaves = [node for node in ordered([array.node], _few_children) if isinstance(node, Leaf)]
+    sources = [leaf.source for leaf in leaves if not leaf.source.in_memory]
+    if not sources:
+        return {}
+    names = list(dict.fromkeys(source.name for source in sources))
+    more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+    found = {"source": f"{names[0]}{more}"}
+    if len(sources) <= _MOST_SOURCES:
+        cached = sum(map(_cached, sources))
+        if cached:
+            found["cached"] = format_bytes(cached)
+    return found
+
+
+def _few_children(node: Any) -> Any:
+    return node.children[: _MOST_SOURCES + 1]
+
+
+def _cached(source: Source) -> int:
+    return source.cached_bytes(whole(source.shape)) if source.remote else 0
+
+
+def _drawing(shape: tuple[int, ...], grid: Chunks | None) -> str:
+    """Return a drawing of the last two axes and their chunks."""
+    if grid is None or not shape or 0 in shape:
+        return ""
+    lengths = (1, *shape)[-2:]
+    cuts = list(Grid(shape, grid).axes)[-2:]
+    scale = _WIDTH / max(lengths)
+    height, width = (max(4.0, n * scale) for n in lengths)
+    lines = []
+    for place, (edges, size) in enumerate(zip(reversed(cuts), (width, height), strict=False)):
+        step = max(1, edges.count // _MOST_LINES)
+        starts = [edges.bounds(number)[0] for number in range(0, edges.count, step)]
+        length = shape[len(shape) - 1 - place]
+        for start in [*starts, length]:
+            at = f"{size * start / length:.1f}"
+            ends = (at, 0, at, f"{height:.1f}") if place == 0 else (0, at, f"{width:.1f}", at)
+            x1, y1, x2, y2 = ends
+            lines.append(f'<line x1="{x1}" y1="{y1}" x2="{x2}" y2="{y2}"/>')
+    box = f'width="{width + 2:.0f}" height="{height + 2:.0f}"'
+    filled = f'<rect width="{width:.1f}" height="{height:.1f}" fill="#9ab" fill-opacity="0.3"/>'
+    return f'<svg {box} stroke="#567" stroke-width="0.7">{filled}{"".join(lines)}</svg>'
