@@ -5,17 +5,20 @@ from __future__ import annotations
 from types import MethodType
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import numpy as np
+
 from biggus.adapt import Lazy
 from biggus.expressions import called, defers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    import numpy as np
+    import numpy.typing as npt
 
     Function = TypeVar("Function", bound=Callable[..., Any])
 
 _handlers: dict[Any, Callable[..., Any]] = {}
+_methods: dict[str, Callable[..., Any]] = {}
 
 
 def implements(*functions: Any) -> Callable[[Function], Function]:
@@ -29,6 +32,19 @@ def implements(*functions: Any) -> Callable[[Function], Function]:
 
     def register(function: Function) -> Function:
         _handlers.update(dict.fromkeys(functions, function))
+        return function
+
+    return register
+
+
+def implements_method(name: str) -> Callable[[Function], Function]:
+    """Have a function called where a method of a ufunc meets a lazy array, such as "reduce".
+
+    It is given the ufunc, and what the method was given.
+    """
+
+    def register(function: Function) -> Function:
+        _methods[name] = function
         return function
 
     return register
@@ -52,6 +68,19 @@ class _NotIfMasked:
         return MethodType(self.method, array)
 
 
+def _put(found: Any, outs: Sequence[npt.NDArray[Any]]) -> Any:
+    """Compute lazy results into arrays, as NumPy does with ``out=``; they may be operands."""
+    several = found if isinstance(found, tuple) else (found,)
+    for each, out in zip(several, outs, strict=True):
+        if not np.can_cast(each.dtype, out.dtype, "same_kind"):
+            raise TypeError(f"cannot cast a result of {each.dtype} to an out of {out.dtype}")
+        if np.broadcast_shapes(each.shape, out.shape) != out.shape:
+            raise ValueError(f"an out of shape {out.shape} does not hold {each.shape}")
+    for values, out in zip([each.ndarray() for each in several], outs, strict=True):
+        out[...] = values
+    return outs if isinstance(found, tuple) else outs[0]
+
+
 class Dispatch(Lazy):
     """NumPy's protocols: its functions stay lazy, or are refused."""
 
@@ -62,6 +91,15 @@ class Dispatch(Lazy):
     ) -> Any:
         if any(defers(type(one)) for one in inputs):
             return NotImplemented
+        outs = keywords.get("out")
+        if outs and all(type(out) is np.ndarray for out in outs):
+            del keywords["out"]
+            found = getattr(ufunc, method)(*inputs, **keywords)
+            return _put(found, outs)
+        if method in _methods:
+            return _methods[method](ufunc, *inputs, **keywords)
+        if ufunc in _handlers:
+            return _handlers[ufunc](*inputs, **keywords)
         found = called(ufunc, method, inputs, keywords)
         if isinstance(found, list):
             return tuple([self.from_node(node) for node in found])

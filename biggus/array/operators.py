@@ -57,6 +57,18 @@ def _divmod() -> tuple[Both, Both]:
     return operate, reflected
 
 
+def _handed_over(function: Callable[..., Any]) -> tuple[Binary, Binary]:
+    """Return the operators of a function that is not applied value by value."""
+
+    def operate(self: Array, other: Any) -> Any:
+        return NotImplemented if defers(type(other)) else function(self, other)
+
+    def reflected(self: Array, other: Any) -> Any:
+        return NotImplemented if defers(type(other)) else function(other, self)
+
+    return operate, reflected
+
+
 class Operators(Lazy):
     """The operators of an array.  Those in place make a new one: an array does not change."""
 
@@ -69,6 +81,7 @@ class Operators(Lazy):
     __floordiv__, __rfloordiv__ = _binary(np.floor_divide)
     __mod__, __rmod__ = _binary(np.remainder)
     __divmod__, __rdivmod__ = _divmod()
+    __matmul__, __rmatmul__ = _handed_over(np.matmul)
     # Not the ufunc: of some exponents NumPy makes a square, a root, ...
     __pow__, __rpow__ = _binary(operator.pow)
     __lshift__, __rlshift__ = _binary(np.left_shift)

@@ -24,11 +24,6 @@ class Refusals:
     def __contains__(self, item: object) -> bool:
         raise TypeError("`in` would read everything: say `item in a.ndarray()`")
 
-    def __matmul__(self, other: object) -> NoReturn:
-        raise TypeError("@ of a lazy array: read it first, with .ndarray()")
-
-    __rmatmul__ = __matmul__
-
     def __round__(self, digits: int | None = None) -> NoReturn:
         raise TypeError("round() of a lazy array: call .round()")
 

@@ -14,10 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 _WAYS_ROUND = {
-    "reduce": "call its statistic, such as .sum() or .max()",
-    "accumulate": "read it first, with .ndarray()",
     "reduceat": "read it first, with .ndarray()",
-    "outer": "add axes and let them broadcast, as in a[:, None] * b",
     "at": "an Array does not change; read it first, with .ndarray()",
 }
 
@@ -40,8 +37,7 @@ def called(ufunc: np.ufunc, method: str, inputs: Sequence[Any], keywords: dict[s
     Raises
     ------
     TypeError
-        For what is not lazy: other methods than the call, ``out=`` and ``where=``,
-        and functions of whole axes such as `numpy.matmul`.
+        For what is not lazy: methods that change what there is, and ``where=``.
     """
     name = f"numpy.{ufunc.__name__}"
     if method != "__call__":

@@ -7,25 +7,33 @@ that is computed when it is read.
 from biggus.functions import (
     along,
     axes,
+    comparing,
     elementwise,
     joining,
     moving,
     numpys,
+    products,
     reshaping,
     splitting,
     statistics,
     surroundings,
+    ufunc_methods,
+    weighing,
 )
 
 __all__ = [
     "along",
     "axes",
+    "comparing",
     "elementwise",
     "joining",
     "moving",
     "numpys",
+    "products",
     "reshaping",
     "splitting",
     "statistics",
     "surroundings",
+    "ufunc_methods",
+    "weighing",
 ]

@@ -193,7 +193,8 @@ def _refuse_out(name: str, out: Any) -> None:
 
 
 @implements(np.diagonal)
-def _diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Array:
+def diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Array:
+    """Return a diagonal of two axes, as :func:`numpy.diagonal`."""
     array: Array = node_or_scalar(a)
     if array.ndim < 2:
         raise ValueError("diag requires an array of at least two dimensions")
@@ -215,7 +216,7 @@ def _diag(v: Any, k: int = 0) -> Array:
         return _diagflat(array, k)
     if array.ndim != 2:
         raise ValueError("Input must be 1- or 2-d.")
-    return _diagonal(array, k)
+    return diagonal(array, k)
 
 
 @implements(np.diagflat)
@@ -257,4 +258,4 @@ def _trace(
     a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None, out: None = None
 ) -> Array:
     _refuse_out("trace", out)
-    return _diagonal(a, offset, axis1, axis2).sum(axis=-1, dtype=dtype)
+    return diagonal(a, offset, axis1, axis2).sum(axis=-1, dtype=dtype)

@@ -96,10 +96,16 @@ class Gufunc(Derived):
         asks = list(zip(self.children, wanted, strict=True))
         if any(each is None for each in wanted):
             return select(self, selection)
-        # Where a whole axis has no length there is nothing to be handed down.
+        # What is broadcast stays so: it is computed once, and not for each place.
         found = []
-        for node, each in asks:
+        for pair in asks:
+            node, each = unbroadcast(*pair)
+            # Where a whole axis has no length there is nothing to be handed down.
             found.append(select(node, each) if 0 in each.shape else (yield node, each))
+        count = len(self.loop)
+        loop = wanted[0].shape[:count]
+        if np.broadcast_shapes(*[node.shape[:count] for node in found]) != loop:
+            found[0] = _looped(found[0], loop + found[0].shape[count:])
         return select(self.rebuild(tuple(found)), rest)
 
     def told(self, selection: Selection) -> Iterator[Told]:

@@ -10,8 +10,9 @@ from biggus.graph import AlongAxes, Node, Reduce, select
 from biggus.indexing.selection import Selection
 from biggus.reductions.along import Ranked
 from biggus.reductions.axes import reduced_axes
+from biggus.reductions.excluding import excluding, takes
 from biggus.statistics.registry import ENTRIES
-from biggus.statistics.signatures import refuse
+from biggus.statistics.signatures import NOT_GIVEN, refuse
 
 if TYPE_CHECKING:
     from biggus.statistics.signatures import Asked
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
 
 def reduction(name: str, a: Node, *arguments: Any, **keywords: Any) -> Node:
     """Return the node of a statistic of a node, by its name in the registry."""
+    if keywords and takes(name) and ("where" in keywords or "initial" in keywords):
+        where = keywords.pop("where", True)
+        initial = keywords.pop("initial", NOT_GIVEN)
+        return excluding(reduction, name, a, where, initial, *arguments, **keywords)
     entry = ENTRIES[name]
     assert entry.signature is not None
     asked = entry.signature(name, *arguments, **keywords)

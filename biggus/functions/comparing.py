@@ -1,0 +1,179 @@
+"""NumPy's functions that compare arrays, and look values up in others."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from biggus import expressions
+from biggus.array import Array, implements
+from biggus.construct import broadcast_to, zeros
+from biggus.functions.elementwise import node_or_scalar, where
+from biggus.functions.statistics import all as every
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+
+@implements(np.allclose)
+def _allclose(
+    a: Any, b: Any, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False
+) -> Array:
+    return every(np.isclose(a, b, rtol=rtol, atol=atol, equal_nan=equal_nan))
+
+
+@implements(np.array_equal)
+def _array_equal(a1: Any, a2: Any, equal_nan: bool = False) -> Array | bool:
+    first, second = node_or_scalar(a1), node_or_scalar(a2)
+    if first.shape != second.shape:
+        return False
+    same = first == second
+    if equal_nan and not {first.dtype.kind, second.dtype.kind} - set("fcmM"):
+        same = same | (np.isnan(first) & np.isnan(second))
+    return every(same)
+
+
+@implements(np.array_equiv)
+def _array_equiv(a1: Any, a2: Any) -> Array | bool:
+    first, second = node_or_scalar(a1), node_or_scalar(a2)
+    try:
+        shape = np.broadcast_shapes(first.shape, second.shape)
+    except ValueError:
+        return False
+    return every(broadcast_to(first, shape) == broadcast_to(second, shape))
+
+
+# Looked up in what is in memory ------------------------------------------------------------
+
+
+def _looked_up(name: str, place: int, others: Sequence[str]) -> Callable[..., Array]:
+    """Return a function of each value of one argument; the others must be in memory."""
+    function = getattr(np, name)
+
+    def look(*arguments: Any, **keywords: Any) -> Array:
+        given = list(arguments)
+        for number, one in enumerate([*given, *keywords.values()]):
+            if number != place and isinstance(one, Array):
+                raise TypeError(
+                    f"{name} in a lazy array: read that first, with .ndarray(); "
+                    f"what is lazy is to be looked up ({', '.join(others)} in memory)"
+                )
+        values = expressions.operand(given[place])
+        for number, one in enumerate(given):
+            if number != place and not isinstance(one, (str, int, float, complex, type(None))):
+                given[number] = np.asarray(one)
+        given[place] = values
+        return Array.from_node(expressions.applied(function, given, keywords))
+
+    return look
+
+
+implements(np.digitize)(_looked_up("digitize", 0, ["bins"]))
+implements(np.interp)(_looked_up("interp", 0, ["xp", "fp"]))
+implements(np.searchsorted)(_looked_up("searchsorted", 1, ["a"]))
+implements(np.isin)(_looked_up("isin", 0, ["test_elements"]))
+implements(np.polyval)(_looked_up("polyval", 1, ["p"]))
+
+
+@implements(np.unravel_index)
+def _unravel_index(indices: Any, shape: Any, order: str = "C") -> tuple[Array, ...]:
+    lengths = tuple(shape) if np.iterable(shape) else (shape,)
+    np.unravel_index(0, lengths, order)  # type: ignore[call-overload]  # may refuse
+    found = expressions.applied(
+        np.unravel_index, [expressions.operand(indices), lengths, order], outputs=len(lengths)
+    )
+    return tuple(map(Array.from_node, found))
+
+
+# Chosen by conditions ------------------------------------------------------------------------
+
+
+@implements(np.select)
+def _select(condlist: Any, choicelist: Any, default: Any = 0) -> Array:
+    if len(condlist) != len(choicelist):
+        raise ValueError("list of cases must be same length as list of conditions")
+    if len(condlist) == 0:
+        raise ValueError("select with an empty condition list is not possible")
+    conditions = [node_or_scalar(one) for one in condlist]
+    for number, one in enumerate(conditions):
+        if one.dtype.kind != "b":
+            raise TypeError(
+                f"invalid entry {number} in condlist: should be boolean ndarray, not {one.dtype}"
+            )
+    choices = [one if np.isscalar(one) else node_or_scalar(one) for one in choicelist]
+    every_one = [one.dtype if isinstance(one, Array) else one for one in [*choices, default]]
+    dtype = np.result_type(*every_one)
+    found: Any = np.asarray(default).astype(dtype) if np.isscalar(default) else default
+    for condition, choice in zip(conditions[::-1], choices[::-1], strict=True):
+        chosen = choice.astype(dtype) if isinstance(choice, Array) else dtype.type(choice)
+        found = where(condition, chosen, found)
+    result: Array = found
+    return result
+
+
+@implements(np.choose)
+def _choose(a: Any, choices: Any, out: Any = None, mode: str = "raise") -> Array:
+    if out is not None:
+        raise TypeError("choose of a lazy array takes no out=: save it, or call .ndarray()")
+    operands = [expressions.operand(one) for one in (a, *choices)]
+    return Array.from_node(expressions.applied(chosen, operands, {"mode": mode}))
+
+
+def chosen(numbers: Any, *choices: Any, mode: str) -> Any:
+    """Choose from arrays by number, as :func:`numpy.choose`."""
+    choose: Any = np.choose
+    return choose(numbers, choices, mode=mode)
+
+
+@implements(np.piecewise)
+def _piecewise(
+    x: Any, condlist: Any, funclist: Sequence[Any], *arguments: Any, **keywords: Any
+) -> Array:
+    array: Array = node_or_scalar(x)
+    conditions = list(condlist)
+    if isinstance(condlist, Array) and condlist.ndim == array.ndim:
+        conditions = [condlist]
+    if len(funclist) not in (len(conditions), len(conditions) + 1):
+        raise ValueError(
+            f"with {len(conditions)} condition(s), either {len(conditions)} or "
+            f"{len(conditions) + 1} functions are expected"
+        )
+    made = [one(array, *arguments, **keywords) if callable(one) else one for one in funclist]
+    found: Any = zeros(array.shape, array.dtype)
+    if len(made) > len(conditions):
+        found = broadcast_to(node_or_scalar(made.pop()).astype(array.dtype), array.shape)
+    for condition, values in zip(conditions, made, strict=True):
+        found = where(condition, node_or_scalar(values).astype(array.dtype), found)
+    result: Array = found
+    return result
+
+
+# Of dtypes -----------------------------------------------------------------------------------
+
+
+def _astype(
+    x: Any,
+    dtype: Any,
+    /,
+    *,
+    copy: bool = True,  # noqa: ARG001 - what is read is always fresh
+    device: Any = None,  # noqa: ARG001 - of which there is one
+) -> Array:
+    array: Array = node_or_scalar(x)
+    return array.astype(dtype)
+
+
+if hasattr(np, "astype"):  # since NumPy 2.1
+    implements(np.astype)(_astype)
+
+
+@implements(np.can_cast)
+def _can_cast(from_: Any, to: Any, casting: Any = "safe") -> bool:
+    given = from_.dtype if isinstance(from_, Array) else from_
+    return np.can_cast(given, to, casting)
+
+
+@implements(np.common_type)
+def _common_type(*arrays: Any) -> Any:
+    return np.common_type(*[np.empty(0, one.dtype) for one in arrays])

@@ -1,0 +1,328 @@
+"""NumPy's products that add up along axes: of matrices, of tensors, and by Einstein's rule.
+
+Of two factors the smaller is held in memory, if it is small enough, and the other goes by it in
+blocks, which NumPy multiplies.  Where neither fits, values are multiplied and added up in
+blocks of both.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from biggus import options
+from biggus.array import Array, implements
+from biggus.functions.axes import moveaxis
+from biggus.functions.elementwise import node_or_scalar
+from biggus.functions.moving import diagonal
+from biggus.functions.reshaping import ravel, reshape
+from biggus.graph import Gufunc
+from biggus.sources.normal import normal_axis
+from biggus.statistics.signatures import refuse
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from biggus.sources.base import Values
+
+_PART = 16
+"""A factor that is held in memory takes no more than such a part of it: blocks are copied."""
+
+
+class Product:
+    """Multiplies matrices of blocks, whose last two axes are whole.
+
+    Parameters
+    ----------
+    dtype : dtype
+        Of the result.
+    held : {0, 1}
+        Which factor is the same for all blocks.
+    """
+
+    masked = False
+    fill_value = None
+
+    def __init__(self, dtype: np.dtype[Any], held: int) -> None:
+        self.dtype = dtype
+        self.held = held
+        self.key = f"product {held} {dtype!r}"
+
+    def __call__(self, rows: Values, other: Values) -> Values:
+        """Return rows of one factor, each times the whole of the other."""
+        matrix = other[(0,) * (other.ndim - 2)]  # the same at all places
+        lead = rows.shape[:-1]
+        lines = rows.reshape(math.prod(lead), rows.shape[-1])
+        found: Values = np.matmul(lines, matrix)
+        return found.reshape(*lead, found.shape[-1])
+
+
+def _times(a: Array, b: Array) -> Array:
+    """Return the product of a matrix, or of many rows, and a matrix."""
+    dtype = np.matmul(np.ones((1, 1), a.dtype), np.ones((1, 1), b.dtype)).dtype
+    if a.masked or b.masked:
+        raise TypeError(
+            "a product of values that can be missing: fill them first, with .filled(...)"
+        )
+    room = options.current().memory // _PART
+    if b.nbytes <= room:
+        return _held(a, b, dtype)
+    if a.ndim == 2 and a.nbytes <= room:
+        return _held(b.T, a.T, dtype).T
+    return _added_up(a[..., :, None] * b, dtype, -2)
+
+
+def _held(a: Array, b: Array, dtype: np.dtype[Any]) -> Array:
+    """Return the product of rows and a matrix that is held in memory."""
+    node = Gufunc(Product(dtype, 1), [a.node, b.node], [1, 2], (b.shape[1],))
+    return Array.from_node(node)
+
+
+def _added_up(products: Array, dtype: np.dtype[Any], axes: Any) -> Array:
+    if dtype.kind == "b":
+        return products.any(axis=axes)
+    return products.sum(axis=axes, dtype=dtype)
+
+
+# Of matrices and vectors -------------------------------------------------------------------
+
+
+@implements(np.matmul)
+def matmul(x1: Any, x2: Any, /, *, dtype: Any = None) -> Array:
+    """Multiply matrices, as :func:`numpy.matmul`; the last two axes are those of matrices."""
+    a, b = _arrays(x1, x2)
+    if dtype is not None:
+        a, b = a.astype(dtype), b.astype(dtype)
+    if not (a.ndim and b.ndim):
+        raise ValueError("matmul: Input operand does not have enough dimensions")
+    rows = a if a.ndim > 1 else a[None]
+    matrix = b if b.ndim > 1 else b[:, None]
+    _check_fit(rows.shape[-1], matrix.shape[-2], "matmul")
+    if matrix.ndim == 2:
+        found = _times(rows, matrix)
+    else:
+        dtype = np.matmul(np.ones((1, 1), a.dtype), np.ones((1, 1), b.dtype)).dtype
+        found = _added_up(rows[..., :, :, None] * matrix[..., None, :, :], dtype, -2)
+    if a.ndim == 1:
+        found = found[..., 0, :]
+    return found[..., 0] if b.ndim == 1 else found
+
+
+@implements(np.vecdot)
+def _vecdot(x1: Any, x2: Any, /, *, axis: int = -1) -> Array:
+    a, b = _arrays(x1, x2)
+    if not (a.ndim and b.ndim):
+        raise ValueError("vecdot: Input operand does not have enough dimensions")
+    a, b = [moveaxis(one, normal_axis(axis, one.ndim), -1) for one in (a, b)]
+    _check_fit(a.shape[-1], b.shape[-1], "vecdot")
+    product = conjugate(a) * b
+    return _added_up(product, product.dtype, -1)
+
+
+def _matvec(x1: Any, x2: Any, /) -> Array:
+    matrix, vector = _arrays(x1, x2)
+    if matrix.ndim < 2 or not vector.ndim:
+        raise ValueError("matvec: Input operand does not have enough dimensions")
+    return matmul(matrix, vector[..., None])[..., 0]
+
+
+def _vecmat(x1: Any, x2: Any, /) -> Array:
+    vector, matrix = _arrays(x1, x2)
+    if matrix.ndim < 2 or not vector.ndim:
+        raise ValueError("vecmat: Input operand does not have enough dimensions")
+    return matmul(conjugate(vector)[..., None, :], matrix)[..., 0, :]
+
+
+if hasattr(np, "matvec"):  # since NumPy 2.2
+    implements(np.matvec)(_matvec)
+    implements(np.vecmat)(_vecmat)
+
+
+def conjugate(array: Array) -> Array:
+    """Return the conjugates of complex values, and others as they are."""
+    return array.conj() if array.dtype.kind == "c" else array
+
+
+def _arrays(*given: Any) -> list[Array]:
+    return [node_or_scalar(one) for one in given]
+
+
+def _check_fit(one: int, other: int, name: str) -> None:
+    if one != other:
+        raise ValueError(f"{name}: lengths of axes that are added up differ: {one} and {other}")
+
+
+@implements(np.dot)
+def _dot(a: Any, b: Any, out: Any = None) -> Array:
+    refuse("dot", out=out)
+    first, second = _arrays(a, b)
+    if not (first.ndim and second.ndim):
+        return first * second
+    return tensordot(first, second, ([first.ndim - 1], [max(0, second.ndim - 2)]))
+
+
+@implements(np.inner)
+def _inner(a: Any, b: Any, /) -> Array:
+    first, second = _arrays(a, b)
+    if not (first.ndim and second.ndim):
+        return first * second
+    return tensordot(first, second, ([first.ndim - 1], [second.ndim - 1]))
+
+
+@implements(np.vdot)
+def _vdot(a: Any, b: Any, /) -> Array:
+    first, second = [ravel(one) for one in _arrays(a, b)]
+    return tensordot(conjugate(first), second, 1)
+
+
+@implements(np.outer)
+def _outer(a: Any, b: Any, out: Any = None) -> Array:
+    refuse("outer", out=out)
+    return ravel(a)[:, None] * ravel(b)
+
+
+@implements(np.kron)
+def _kron(a: Any, b: Any) -> Array:
+    first, second = _arrays(a, b)
+    ndim = max(first.ndim, second.ndim)
+    first, second = [one[(None,) * (ndim - one.ndim) + (...,)] for one in (first, second)]
+    spread = first[(slice(None), None) * ndim] * second[(None, slice(None)) * ndim]
+    return reshape(spread, [n * m for n, m in zip(first.shape, second.shape, strict=True)])
+
+
+@implements(np.tensordot)
+def tensordot(a: Any, b: Any, axes: Any = 2) -> Array:
+    """Multiply, and add up along axes of both, as :func:`numpy.tensordot`."""
+    first, second = _arrays(a, b)
+    ours, theirs = _contracted(first, second, axes)
+    lengths = [first.shape[axis] for axis in ours]
+    if len(ours) != len(theirs) or lengths != [second.shape[axis] for axis in theirs]:
+        raise ValueError("shape-mismatch for sum")
+    count = math.prod(lengths)
+    left = [axis for axis in range(first.ndim) if axis not in ours]
+    right = [axis for axis in range(second.ndim) if axis not in theirs]
+    shape = [first.shape[axis] for axis in left] + [second.shape[axis] for axis in right]
+    rows = reshape(first.transpose([*left, *ours]), (_length(first, left), count))
+    matrix = reshape(second.transpose([*theirs, *right]), (count, _length(second, right)))
+    return reshape(_times(rows, matrix), shape)
+
+
+def _length(array: Array, axes: Sequence[int]) -> int:
+    return math.prod(array.shape[axis] for axis in axes)
+
+
+def _contracted(a: Array, b: Array, axes: Any) -> tuple[list[int], list[int]]:
+    if np.iterable(axes):
+        ours, theirs = [one if np.iterable(one) else [one] for one in axes]
+    else:
+        ours, theirs = range(-axes, 0), range(axes)
+    return (
+        [normal_axis(axis, a.ndim) for axis in ours],
+        [normal_axis(axis, b.ndim) for axis in theirs],
+    )
+
+
+@implements(np.cross)
+def _cross(
+    a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None
+) -> Array:
+    if axis is not None:
+        axisa = axisb = axisc = axis
+    first, second = _arrays(a, b)
+    if not (first.ndim and second.ndim):
+        raise ValueError("At least one array has zero dimension")
+    first = moveaxis(first, normal_axis(axisa, first.ndim), -1)
+    second = moveaxis(second, normal_axis(axisb, second.ndim), -1)
+    if first.shape[-1] != 3 or second.shape[-1] != 3:
+        raise ValueError("the vectors of a cross product have three elements each")
+    x, y, z = (first[..., n] for n in range(3))
+    u, v, w = (second[..., n] for n in range(3))
+    found = np.stack([y * w - z * v, z * u - x * w, x * v - y * u], axis=-1)
+    return moveaxis(found, -1, normal_axis(axisc, found.ndim))  # type: ignore[arg-type]
+
+
+# By Einstein's rule --------------------------------------------------------------------------
+
+
+@implements(np.einsum)
+def _einsum(*operands: Any, out: Any = None, optimize: Any = False, **keywords: Any) -> Array:  # noqa: ARG001 - any order gives the same
+    refuse("einsum", out=out)
+    if not isinstance(operands[0], str):
+        raise TypeError("einsum of lazy arrays takes a text, such as 'ij,jk->ik'")
+    text = operands[0].replace(" ", "")
+    arrays = _arrays(*operands[1:])
+    inputs, output = _letters(text, arrays)
+    dtype = np.einsum(text, *[np.ones((1,) * one.ndim, one.dtype) for one in arrays], **keywords)
+    lengths: dict[str, int] = {}
+    terms = []
+    for letters, array in zip(inputs, arrays, strict=True):
+        names, term = _without_repeats(letters, array)
+        for name, n in zip(names, term.shape, strict=True):
+            if lengths.get(name, 1) not in (1, n) and n != 1:
+                raise ValueError(f"einsum: axes of the name {name!r} have unlike lengths")
+            lengths[name] = max(n, lengths.get(name, 1)) if n else 0
+        terms.append((names, term))
+    order = [*output, *sorted(set(lengths) - set(output))]
+    product: Any = None
+    for names, term in terms:
+        each = _laid_out(term.astype(dtype.dtype), names, order)
+        product = each if product is None else product * each
+    product = np.broadcast_to(product, tuple([lengths[name] for name in order]))
+    if len(order) == len(output):
+        return product  # type: ignore[no-any-return]  # a lazy array
+    return _added_up(product, dtype.dtype, tuple(range(len(output), len(order))))
+
+
+def _letters(text: str, arrays: Sequence[Array]) -> tuple[list[str], str]:
+    """Return the names of the axes of each operand and of the result, without dots."""
+    left, arrow, output = text.partition("->")
+    inputs = left.split(",")
+    if len(inputs) != len(arrays):
+        raise ValueError("einsum: there are not as many operands as the text names")
+    free = [letter for letter in _NAMES if letter not in text]
+    dots = 0
+    for place, (letters, array) in enumerate(zip(inputs, arrays, strict=True)):
+        named = letters.replace("...", "")
+        if "." in named or (len(named) != array.ndim and "..." not in letters):
+            raise ValueError("einsum: an operand has not as many axes as the text names")
+        if len(named) > array.ndim:
+            raise ValueError("einsum: an operand has fewer axes than the text names")
+        count = array.ndim - len(named)
+        dots = max(dots, count if "..." in letters else 0)
+        inputs[place] = letters.replace("...", "".join(free[:count][::-1]))
+    around = "".join(free[:dots][::-1])
+    if arrow:
+        output = output.replace("...", around)
+    else:
+        every = "".join(inputs)
+        output = around + "".join(
+            sorted(name for name in set(every) if every.count(name) == 1 and name not in around)
+        )
+    if len(set(output)) != len(output) or not set(output) <= set("".join(inputs)):
+        raise ValueError("einsum: the result names an axis twice, or one that no operand has")
+    return inputs, output
+
+
+_NAMES = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+
+def _without_repeats(letters: str, array: Array) -> tuple[str, Array]:
+    """Return an operand with one axis a name: of axes of one name, the diagonal."""
+    for name in letters:
+        while letters.count(name) > 1:
+            first = letters.index(name)
+            second = letters.index(name, first + 1)
+            if array.shape[first] != array.shape[second]:
+                raise ValueError(f"einsum: axes of the name {name!r} have unlike lengths")
+            array = diagonal(array, 0, first, second)
+            rest = "".join(each for n, each in enumerate(letters) if n not in (first, second))
+            letters = rest + name
+    return letters, array
+
+
+def _laid_out(term: Array, names: str, order: Sequence[str]) -> Array:
+    """Return an operand with its axes in an order, those that it has not of length one."""
+    turned = term.transpose([names.index(name) for name in order if name in names])
+    return turned[tuple([slice(None) if name in names else None for name in order])]

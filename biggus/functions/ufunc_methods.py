@@ -1,0 +1,92 @@
+"""The methods of NumPy's ufuncs: reduce, accumulate and outer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from biggus.array import Array, implements_method
+from biggus.expressions.lines import of_lines
+from biggus.functions import statistics
+from biggus.functions.axes import moveaxis
+from biggus.functions.elementwise import node_or_scalar
+from biggus.functions.moving import along_or_flat
+from biggus.statistics.signatures import NOT_GIVEN, refuse
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_STATISTICS: Mapping[np.ufunc, str] = {
+    np.add: "sum",
+    np.multiply: "prod",
+    np.maximum: "max",
+    np.minimum: "min",
+    np.logical_and: "all",
+    np.logical_or: "any",
+}
+"""Ufuncs whose reduction is a statistic."""
+
+_TYPED = frozenset({"sum", "prod"})
+
+
+@implements_method("reduce")
+def _reduce(
+    ufunc: np.ufunc,
+    array: Any,
+    /,
+    axis: Any = 0,
+    dtype: Any = None,
+    out: Any = None,
+    keepdims: bool = False,
+    initial: Any = NOT_GIVEN,
+    where: Any = True,
+) -> Array:
+    refuse(f"{ufunc.__name__}.reduce", out=out)
+    if ufunc not in _STATISTICS:
+        known = ", ".join(sorted(each.__name__ for each in _STATISTICS))
+        raise TypeError(
+            f"numpy.{ufunc.__name__}.reduce of a lazy array: there is that of {known}; "
+            "of others read it first, with .ndarray()"
+        )
+    name = _STATISTICS[ufunc]
+    how: dict[str, Any] = {"keepdims": keepdims, "where": where}
+    if name in _TYPED:
+        how["dtype"] = dtype
+    if name not in ("all", "any"):
+        how["initial"] = initial
+    found: Array = getattr(statistics, name)(node_or_scalar(array), axis=axis, **how)
+    return found
+
+
+@implements_method("accumulate")
+def _accumulate(
+    ufunc: np.ufunc, array: Any, /, axis: int = 0, dtype: Any = None, out: Any = None
+) -> Array:
+    refuse(f"{ufunc.__name__}.accumulate", out=out)
+    if array.ndim == 0:
+        raise TypeError("cannot accumulate on a scalar")
+    given, place = along_or_flat(array, axis)
+    keywords = {} if dtype is None else {"dtype": np.dtype(dtype)}
+    kind = ufunc.accumulate(np.ones(1, given.dtype), **keywords).dtype
+    turned = moveaxis(given, place, -1)
+    node = of_lines(turned.node, _Accumulate(ufunc), keywords, turned.shape[-1:], kind)
+    return moveaxis(Array.from_node(node), -1, place)
+
+
+class _Accumulate:
+    """What a ufunc accumulates along an axis."""
+
+    def __init__(self, ufunc: np.ufunc) -> None:
+        self.ufunc = ufunc
+        self.__name__ = f"{ufunc.__name__}.accumulate"
+
+    def __call__(self, block: Any, axis: int, **keywords: Any) -> Any:
+        return self.ufunc.accumulate(block, axis=axis, **keywords)
+
+
+@implements_method("outer")
+def _outer(ufunc: np.ufunc, a: Any, b: Any, /, **keywords: Any) -> Array:
+    first, second = node_or_scalar(a), node_or_scalar(b)
+    found: Array = ufunc(first[(..., *[None] * second.ndim)], second, **keywords)
+    return found

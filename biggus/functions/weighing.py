@@ -1,0 +1,133 @@
+"""NumPy's weighted averages, covariances and correlations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from biggus.array import Array, implements
+from biggus.construct import broadcast_to, zeros
+from biggus.functions.elementwise import clip, node_or_scalar
+from biggus.functions.joining import concatenate
+from biggus.functions.products import conjugate, tensordot
+from biggus.functions.reshaping import at_least_2d
+from biggus.functions.statistics import mean, sum
+from biggus.sources.normal import normal_axes
+from biggus.statistics.signatures import NOT_GIVEN
+
+
+@implements(np.average)
+def _average(
+    a: Any, axis: Any = None, weights: Any = None, returned: bool = False, *, keepdims: Any = False
+) -> Any:
+    array: Array = node_or_scalar(a)
+    kept = keepdims is not NOT_GIVEN and bool(keepdims)
+    if weights is None:
+        found = mean(array, axis=axis, keepdims=kept)
+        total: Any = np.full((), array.size / found.size, found.dtype)
+    else:
+        factors = _weights(array, axis, node_or_scalar(weights))
+        kinds = (array.dtype, factors.dtype)
+        dtype = (
+            np.result_type(*kinds, "f8") if array.dtype.kind in "iub" else np.result_type(*kinds)
+        )
+        total = sum(factors, axis=axis, dtype=dtype, keepdims=kept)
+        if not isinstance(weights, Array) and (total.ndarray() == 0).any():
+            raise ZeroDivisionError("Weights sum to zero, can't be normalized")
+        products = np.multiply(array, factors, dtype=dtype)
+        found = sum(products, axis=axis, keepdims=kept) / total
+    if not returned:
+        return found
+    return found, broadcast_to(node_or_scalar(total), found.shape)
+
+
+def _weights(array: Array, axis: Any, weights: Array) -> Array:
+    """Return weights of the shape of what they are of."""
+    if weights.shape == array.shape:
+        return weights
+    if axis is None:
+        raise TypeError("Axis must be specified when shapes of a and weights differ.")
+    axes = normal_axes(axis, array.ndim)
+    if weights.shape != tuple([array.shape[one] for one in axes]):
+        raise ValueError(
+            "Shape of weights must be consistent with shape of a along specified axis."
+        )
+    order = np.argsort(axes).tolist()
+    turned = weights.transpose(order)
+    key = tuple([slice(None) if one in axes else None for one in range(array.ndim)])
+    return broadcast_to(turned[key], array.shape)
+
+
+@implements(np.cov)
+def cov(
+    m: Any,
+    y: Any = None,
+    rowvar: bool = True,
+    bias: bool = False,
+    ddof: int | None = None,
+    fweights: Any = None,
+    aweights: Any = None,
+    *,
+    dtype: Any = None,
+) -> Array:
+    """Estimate a covariance matrix, as :func:`numpy.cov`."""
+    if ddof is not None and ddof != int(ddof):
+        raise ValueError("ddof must be integer")
+    arrays = [node_or_scalar(one) for one in (m, y) if one is not None]
+    if any(one.ndim > 2 for one in arrays):
+        raise ValueError("m has more than 2 dimensions")
+    kind = np.result_type(*[one.dtype for one in arrays], np.float64) if dtype is None else dtype
+    rows = [at_least_2d(one) for one in arrays]
+    rows = [one.T if not rowvar and one.shape[0] != 1 else one for one in rows]
+    if rows[0].shape[0] == 0:
+        return zeros((0, 0), float)
+    values = (concatenate(rows, 0) if len(rows) > 1 else rows[0]).astype(kind)
+    by = int(not bias) if ddof is None else int(ddof)
+    weights = _observations(fweights, aweights, values.shape[1])
+    if weights is None:
+        middle = mean(values, axis=1, keepdims=True)
+        factor = values.shape[1] - by
+    else:
+        total = weights.sum()
+        if total == 0:
+            raise ZeroDivisionError("Weights sum to zero, can't be normalized")
+        middle = sum(values * weights, axis=1, keepdims=True) / total
+        factor = total - by
+        if by and aweights is not None:
+            factor = total - by * (weights * np.asarray(aweights)).sum() / total
+    off = values - middle
+    other = off if weights is None else off * weights
+    found = tensordot(off, conjugate(other), ([1], [1]))
+    return np.squeeze(np.multiply(found, 1 / factor) if factor > 0 else found * np.inf)  # type: ignore[return-value]
+
+
+def _observations(fweights: Any, aweights: Any, count: int) -> Any:
+    """Return how much each observation counts; None if all count once."""
+    found = None
+    for name, given in (("fweights", fweights), ("aweights", aweights)):
+        if given is None:
+            continue
+        weights = np.asarray(given, dtype=float)
+        if name == "fweights" and not np.all(weights == np.around(weights)):
+            raise TypeError("fweights must be integer")
+        if weights.ndim > 1:
+            raise RuntimeError(f"cannot handle multidimensional {name}")
+        if weights.shape[0] != count:
+            raise RuntimeError(f"incompatible numbers of samples and {name}")
+        if (weights < 0).any():
+            raise ValueError(f"{name} cannot be negative")
+        found = weights if found is None else found * weights
+    return found
+
+
+@implements(np.corrcoef)
+def _corrcoef(x: Any, y: Any = None, rowvar: bool = True, *, dtype: Any = None) -> Array:
+    matrix = cov(x, y, rowvar, dtype=dtype)
+    if matrix.ndim == 0:
+        return matrix / matrix
+    deviations = np.sqrt(np.diagonal(matrix).real)
+    found: Any = matrix / deviations[:, None] / deviations
+    if found.dtype.kind == "c":
+        return found.real.clip(-1, 1) + 1j * found.imag.clip(-1, 1)  # type: ignore[no-any-return]
+    return clip(found, -1, 1)

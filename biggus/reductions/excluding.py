@@ -1,0 +1,122 @@
+"""Statistics of some of the values, and with one to begin with: ``where=`` and ``initial=``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from biggus.expressions import applied, operand
+from biggus.graph import Cast, Elementwise, Node, select
+from biggus.indexing.selection import Selection
+from biggus.statistics.signatures import NOT_GIVEN
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Make = Callable[..., Node]
+
+_NEUTRAL = {"sum": 0, "nansum": 0, "prod": 1, "nanprod": 1, "any": False, "all": True}
+"""What changes nothing, in the place of values that do not count."""
+
+_FIRST = {
+    "sum": np.add,
+    "nansum": np.add,
+    "prod": np.multiply,
+    "nanprod": np.multiply,
+    "max": np.maximum,
+    "min": np.minimum,
+    "nanmax": np.fmax,
+    "nanmin": np.fmin,
+}
+"""What brings in the value that a statistic begins with."""
+
+_SPREADS = {"mean", "var", "std"}
+
+
+def takes(name: str) -> bool:
+    """Tell whether a statistic can be of some of the values."""
+    return name in _NEUTRAL or name in _FIRST or name in _SPREADS
+
+
+def excluding(
+    make: Make, name: str, a: Node, where: Any, initial: Any, *given: Any, **keywords: Any
+) -> Node:
+    """Return the node of a statistic of the values where a condition holds.
+
+    Parameters
+    ----------
+    make : callable
+        Makes the node of a statistic by its name.
+    name : str
+    a : Node
+    where : array_like of bool, or True
+        Which values count.
+    initial : scalar or None
+        What it begins with; `NOT_GIVEN` for nothing.
+    *given, **keywords
+        What else the statistic takes.
+
+    Raises
+    ------
+    ValueError
+        If an extreme of some values has nothing to begin with.
+    TypeError
+        If `initial` is nothing that values of this statistic can be.
+    """
+    begun = initial is not NOT_GIVEN and initial is not None
+    if where is not True and where is not NOT_GIVEN:
+        if name in _SPREADS:
+            return _spread(make, name, a, where, *given, **keywords)
+        neutral = _NEUTRAL.get(name, initial if begun else None)
+        if neutral is None:
+            raise ValueError(
+                f"reduction operation {name!r} does not have an identity, so to use a where mask "
+                "one has to specify 'initial'"
+            )
+        a = _chosen(where, a, np.asarray(neutral).astype(a.dtype)[()])
+    found = make(name, a, *given, **keywords)
+    if not begun:
+        return found
+    first = np.asarray(initial)
+    if first.ndim:
+        raise ValueError("initial is one value")
+    return _cast(applied(_FIRST[name], [found, first.astype(found.dtype)[()]]), found.dtype)
+
+
+def _spread(make: Make, name: str, a: Node, where: Any, *given: Any, **keywords: Any) -> Node:
+    """Return a mean, or what comes of squares of deviations from it, of some values."""
+    if a.masked:
+        raise TypeError(f"{name} with where= of values that can be missing: mask more of them")
+    dtype = make(name, a, *given, **keywords).dtype
+    ddof = keywords.pop("ddof", 0)
+    keywords.pop("dtype", None)
+    exact = np.dtype(np.complex128 if a.dtype.kind == "c" else np.float64)
+    values = _cast(a, exact)
+    chosen = _chosen(where, values, exact.type(0))
+    counted = _cast(_broadcast(operand(where), chosen.shape), np.dtype(bool))
+    count = make("sum", counted, *given, **keywords)
+    if name == "mean":
+        total = make("sum", chosen, *given, **keywords)
+        return _cast(applied(np.true_divide, [total, count]), dtype)
+    kept = {**keywords, "keepdims": True}
+    total, number = make("sum", chosen, *given, **kept), make("sum", counted, *given, **kept)
+    off = applied(np.subtract, [values, applied(np.true_divide, [total, number])])
+    squares = applied(np.square, [applied(np.absolute, [off])])
+    squares = make("sum", _chosen(where, squares, 0.0), *given, **keywords)
+    rest = applied(np.maximum, [applied(np.subtract, [count, ddof]), 0])
+    found = applied(np.true_divide, [squares, rest])
+    return _cast(applied(np.sqrt, [found]) if name == "std" else found, dtype)
+
+
+def _chosen(where: Any, node: Node, other: Any) -> Node:
+    found: Node = applied(np.where, [operand(where), node, other])
+    return found
+
+
+def _cast(node: Node, dtype: np.dtype[Any]) -> Node:
+    return node if node.dtype == dtype else Elementwise(Cast(dtype), node)
+
+
+def _broadcast(node: Node, shape: tuple[int, ...]) -> Node:
+    return node if node.shape == shape else select(node, Selection.broadcast(node.shape, shape))

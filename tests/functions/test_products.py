@@ -1,0 +1,145 @@
+"""NumPy's products that add up, weighted averages and covariances: lazy, and what NumPy gives."""
+
+import numpy as np
+import pytest
+from surface import assert_same, check, lazy, outcome
+
+import biggus
+
+SHAPES = [(), (3,), (3, 3), (2, 3), (4, 2, 3), (2, 3, 3, 2), (0, 3), (3, 0)]
+DTYPES = ["f8", "i2", "?", "c16", "f4"]
+
+UNARY = {
+    "times itself": lambda a: a @ a,
+    "times itself turned": lambda a: a @ np.swapaxes(a, -1, -2),
+    "dot": lambda a: np.dot(a, a),
+    "dot a vector": lambda a: np.dot(a, np.arange(a.shape[-1])),
+    "inner": lambda a: np.inner(a, a),
+    "vdot": lambda a: np.vdot(a, a + a),
+    "outer": lambda a: np.outer(a, a),
+    "kron": lambda a: np.kron(a, a[..., :2]),
+    "tensordot": lambda a: np.tensordot(a, a, 0),
+    "tensordot of one": lambda a: np.tensordot(a, np.swapaxes(a, 0, -1), 1),
+    "tensordot of some": lambda a: np.tensordot(a, a, ([0, 1], [0, 1])),
+    "tensordot that does not fit": lambda a: np.tensordot(a, a[:1], ([0], [0])),
+    "vecdot": lambda a: np.vecdot(a, a),
+    "cross": lambda a: np.cross(a, np.flip(a, -1)) if a.shape[-1:] != (2,) else a,
+    "einsum of a trace": lambda a: np.einsum("ii", a),
+    "einsum of a diagonal": lambda a: np.einsum("ii->i", a[:, : a.shape[0]]),
+    "einsum that turns": lambda a: np.einsum("ij->ji", a),
+    "einsum of a product": lambda a: np.einsum("ij,kj->ik", a, a),
+    "einsum of three": lambda a: np.einsum("ij,kj,lj->il", a, a, a),
+    "einsum of any": lambda a: np.einsum("...i,...i->...", a, a),
+    "einsum of a sum": lambda a: np.einsum("i...->...", a),
+    "einsum without a result": lambda a: np.einsum("ji", a),
+    "einsum that does not fit": lambda a: np.einsum("ij,j", a, np.ones(7)),
+    "einsum that names what is not there": lambda a: np.einsum("ij->ik", a),
+    "average": lambda a: np.average(a, axis=0),
+    "average of weights": lambda a: np.average(a, axis=-1, weights=np.arange(a.shape[-1]) + 1),
+    "average of everything": lambda a: np.average(a, weights=np.ones(a.shape)),
+    "average and sum of weights": lambda a: np.average(
+        a, axis=0, weights=[1, 2, 1][: a.shape[0]], returned=True
+    ),
+    "cov": np.cov,
+    "cov of columns": lambda a: np.cov(a, rowvar=False, bias=True),
+    "cov of weights": lambda a: np.cov(a, fweights=np.arange(a.shape[-1]) + 1),
+    "cov of other weights": lambda a: np.cov(a, aweights=np.arange(a.shape[-1]) + 1.5, ddof=1),
+    "cov of two": lambda a: np.cov(a, a[::-1]),
+    "add.outer": lambda a: np.add.outer(a, a[:2]),
+    "add.reduce": np.add.reduce,
+    "multiply.reduce": lambda a: np.multiply.reduce(a, axis=-1, keepdims=True),
+    "maximum.reduce": lambda a: np.maximum.reduce(a, axis=None),
+    "logical_or.reduce": lambda a: np.logical_or.reduce(a, axis=0),
+    "add.accumulate": lambda a: np.add.accumulate(a, axis=-1),
+    "maximum.accumulate": np.maximum.accumulate,
+}
+if hasattr(np, "matvec"):
+    UNARY |= {
+        "matvec": lambda a: np.matvec(a, np.arange(a.shape[-1])),
+        "vecmat": lambda a: np.vecmat(np.arange(a.shape[-2]) * 1j, a),
+    }
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("name", UNARY)
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_it_is_lazy_and_what_numpy_gives(name, shape):
+    for dtype in DTYPES:
+        values = np.random.default_rng(1).integers(0, 9, shape).astype(dtype)
+        check(UNARY[name], values, exact=False)
+
+
+@pytest.mark.parametrize("memory", ["1 GB", "4 MB"])
+@pytest.mark.parametrize(
+    "shapes", [((300, 40), (40, 7)), ((7, 40), (40, 300)), ((90, 80), (80, 90))]
+)
+def test_factors_of_any_size_in_any_memory(memory, shapes):
+    a, b = (np.random.default_rng(1).random(shape) for shape in shapes)
+    with biggus.set_options(memory=memory, workers=1):
+        (first, one), (second, other) = lazy(a), lazy(b)
+        product = one @ other
+        assert not first.boxes + second.boxes
+        np.testing.assert_allclose(product.ndarray(), a @ b)
+
+
+def test_the_correlation():
+    values = np.random.default_rng(1).random((3, 20))
+    assert_same(np.corrcoef(lazy(values)[1]), np.corrcoef(values), exact=False)
+
+
+def test_a_product_of_missing_values_is_refused():
+    _, array = lazy(np.ma.masked_less(np.eye(3), 0.5))
+    with pytest.raises(TypeError, match=r"\.filled"):
+        array @ array
+
+
+# Of some values, and with one to begin with ------------------------------------------------
+
+CHOSEN = {
+    f"{name} {axis} {more}": lambda a, name=name, axis=axis, more=more: getattr(np, name)(
+        a, axis=axis, where=np.arange(a.size).reshape(a.shape) % 3 != 1, **more
+    )
+    for name, several in {
+        "sum": [{}, {"initial": 5}],
+        "prod": [{}, {"initial": 2, "keepdims": True}],
+        "max": [{}, {"initial": 3}],
+        "min": [{"initial": 3}],
+        "any": [{}],
+        "all": [{"keepdims": True}],
+        "mean": [{}, {"keepdims": True}],
+        "var": [{}, {"ddof": 1}],
+        "std": [{"ddof": 1, "keepdims": True}],
+        "nansum": [{"initial": 1}],
+    }.items()
+    for axis in (None, 0, -1)
+    for more in several
+}
+
+
+@pytest.mark.parametrize("name", CHOSEN)
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_statistics_of_some_values(name):
+    for dtype in DTYPES:
+        for shape in ((7,), (3, 4), (2, 3, 4)):
+            values = np.random.default_rng(1).integers(0, 9, shape).astype(dtype)
+            check(CHOSEN[name], values, exact=False)
+
+
+def test_by_a_condition_that_is_lazy():
+    values = np.arange(12.0).reshape(3, 4)
+    _, array = lazy(values)
+    assert_same(array.mean(axis=0, where=array > 3), np.mean(values, axis=0, where=values > 3))
+    assert_same(array.sum(initial=3), np.sum(values, initial=3))
+
+
+def test_into_an_array():
+    values = np.arange(12.0).reshape(3, 4)
+    _, array = lazy(values)
+    total = values.copy()
+    total += array
+    np.testing.assert_array_equal(total, 2 * values)
+    assert np.multiply(array, total, out=total) is total
+    np.testing.assert_array_equal(total, 2 * values**2)
+    counts = np.zeros((3, 4), "i4")
+    assert isinstance(outcome(lambda a: np.add(a, 0.5, out=counts), array), TypeError)
+    assert isinstance(outcome(lambda a: np.add(a, 1, out=total[0]), array), ValueError)
