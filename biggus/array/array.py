@@ -14,6 +14,7 @@ from biggus.array.asking import asked_by
 from biggus.array.dispatch import Dispatch
 from biggus.array.html import html_of
 from biggus.array.labelled import Labelled
+from biggus.array.methods import Methods
 from biggus.array.missing import Missing
 from biggus.array.operators import Operators
 from biggus.array.refusals import Refusals
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     Casting = Literal["no", "equiv", "safe", "same_kind", "unsafe"]
 
 
-class Array(Operators, Statistics, Labelled, Missing, Dispatch, Refusals):
+class Array(Operators, Statistics, Methods, Labelled, Missing, Dispatch, Refusals):
     """An n-dimensional array that is read when it is asked for, and not before.
 
     Made by :func:`biggus.open`, :class:`biggus.ArrayAdapter`,

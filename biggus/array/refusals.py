@@ -8,8 +8,8 @@ import numpy as np
 
 from biggus.array.asking import asked_by
 
-_ASKED_FIRST = frozenset({"data", "reshape"})
-"""Attributes that others ask for, netCDF4 and numpy.ma, before they take values without a mask."""
+_ASKED_FIRST = "data"
+"""What others ask for, netCDF4 and numpy.ma, before they take values without a mask."""
 
 
 class Refusals:
@@ -32,7 +32,7 @@ class Refusals:
         def __getattr__(self, name: str) -> NoReturn:
             kind = type(self)
             problem = f"{kind.__name__!r} object has no attribute {name!r}"
-            if name in _ASKED_FIRST and self.masked and not asked_by("xarray"):
+            if name == _ASKED_FIRST and self.masked and not asked_by("xarray"):
                 raise TypeError(
                     "missing values would be lost: call .masked_array() or .filled(...) first, "
                     "or hand over to biggus.save"

@@ -316,10 +316,10 @@ def _sliding_window_view(
     return array
 
 
-def _with_kernel(name: str) -> Callable[..., Array]:
+def _with_kernel(name: str, usual: str) -> Callable[..., Array]:
     function = getattr(np, name)
 
-    def apply(a: Any, v: Any, mode: str = "full") -> Array:
+    def apply(a: Any, v: Any, mode: str = usual) -> Array:
         if isinstance(v, Array):
             raise TypeError(f"{name} with a lazy kernel: read that, with .ndarray()")
         line: Array = at_least_1d(a)
@@ -336,8 +336,8 @@ def _with_kernel(name: str) -> Callable[..., Array]:
     return apply
 
 
-implements(np.convolve)(_with_kernel("convolve"))
-implements(np.correlate)(_with_kernel("correlate"))
+implements(np.convolve)(_with_kernel("convolve", "full"))
+implements(np.correlate)(_with_kernel("correlate", "valid"))
 
 
 class _Kernel:

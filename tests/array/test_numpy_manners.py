@@ -142,12 +142,11 @@ def test_what_is_not_lazy_says_what_to_do():
     array = ADAPT(UnreadableSource((3,), np.dtype("i8")))
     for other in (array, np.arange(3), [1, 2, 3]):
         for pair in ((array, other), (other, array)):
-            with pytest.raises(TypeError, match=r"with \.ndarray\(\)"):
-                operator.matmul(*pair)
+            assert operator.matmul(*pair).shape == ()
     with pytest.raises(TypeError, match=r"\.round\(\)"):
         round(array)
     assert sum(array).shape == ()
-    for name in ("reshape", "tolist", "cumsum", "sort"):
+    for name in ("tolist", "sort", "resize", "byteswap"):
         with pytest.raises(AttributeError, match=rf"no '{name}'.*\.ndarray\(\)"):
             getattr(array, name)
     for name in ("no_such_name", "__array_interface__"):

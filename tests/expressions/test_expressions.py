@@ -158,10 +158,6 @@ def test_operators_with_scalars_promote_as_numpy(act, check_same):
 def test_operators_with_arrays(act, check_same):
     shapes = [(), (1,), (3,), (2, 3), (2, 1), (4, 1, 3), (0,), (2, 0), (4,)]
     for one, other in itertools.product(shapes, repeat=2):
-        if act is operator.matmul:
-            with pytest.raises(TypeError, match=r"with \.ndarray\(\)"):
-                act(ADAPT(np.ones(one)), np.ones(other))
-            continue
         a, b = values_of("i4", one), values_of("f4", other)
         check_call(check_same, act, a, b)
         check_call(check_same, act, a.view(Plain), b)
@@ -206,29 +202,20 @@ def test_a_signature_is_honoured(check_same):
 def test_what_a_ufunc_does_not_do_lazily_says_what_to_do():
     lazy = ADAPT(UnreadableSource((3,), np.dtype("f8")))
     for act, said in [
-        (lambda: np.add(lazy, 1, out=np.ones(3)), "out="),
         (lambda: np.add(np.ones(3), 1, out=lazy), "out="),
         (lambda: np.add(lazy, 1, where=[True, False, True]), "biggus.where"),
-        (lambda: np.add.reduce(lazy), r"\.sum\(\)"),
-        (lambda: np.multiply.accumulate(lazy), r"\.ndarray\(\)"),
+        (lambda: np.arctan2.reduce(lazy), r"\.ndarray\(\)"),
         (lambda: np.add.reduceat(lazy, [0, 1]), r"\.ndarray\(\)"),
-        (lambda: np.add.outer(lazy, lazy), r"a\[:, None\]"),
         (lambda: np.add.at(lazy, [0], 1), "not change"),
-        (lambda: np.matmul(lazy, lazy), r"\.ndarray\(\)"),
-        (lambda: np.vecdot(lazy, lazy) if hasattr(np, "vecdot") else lazy @ lazy, "ndarray"),
         (lambda: np.ma.masked_array([1, 2, 3]) + lazy, r"write that first"),
         (lambda: np.ma.masked_array([1, 2, 3]) == lazy, r"write that first"),
         (lambda: np.ma.sqrt(lazy), r"\.masked_array\(\)"),
         (lambda: round(lazy), r"\.round\(\)"),
-        (lambda: lazy @ lazy, r"\.ndarray\(\)"),
         (lambda: 1 in lazy, r"\.ndarray\(\)"),
     ]:
         with pytest.raises(TypeError, match=said):
             act()
     assert np.add(lazy, 1, where=True, out=None).shape == (3,)
-    array = np.ones(3)
-    with pytest.raises(TypeError, match="out="):
-        array += lazy
 
 
 def test_in_place_operators_make_a_new_array():

@@ -45,7 +45,8 @@ CALLS = {
     "windows too long": lambda a: np.lib.stride_tricks.sliding_window_view(a, 99, axis=0),
     "convolve": lambda a: np.convolve(a, [1, 2, 1]),
     "convolve to the same": lambda a: np.convolve(a, np.array([1, 2], a.dtype), "same"),
-    "correlate": lambda a: np.correlate(a, [1, 3], "valid"),
+    "correlate": lambda a: np.correlate(a, [1, 3]),
+    "correlate everywhere": lambda a: np.correlate(a, [1, 3], "full"),
 }
 if hasattr(np, "cumulative_sum"):
     CALLS |= {
