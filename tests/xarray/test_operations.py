@@ -29,7 +29,6 @@ LOADS = {
     "dropna": "how many are left, the values say",
     "rank": "bottleneck takes arrays in memory",
 }
-PRODUCTS = ("dot", "dot all", "matmul", "weighted mean", "weighted sum", "weighted std")
 RAISES = {
     "idxmax": "Cannot index with a chunked array indexer",
     "idxmin": "Cannot index with a chunked array indexer",
