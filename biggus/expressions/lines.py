@@ -91,7 +91,8 @@ def of_lines(
     """
     if node.masked and of_masked is None:
         raise TypeError(
-            f"{function.__name__} of values that can be missing: fill them first, with .filled(...)"
+            f"{function.__name__} of a lazy array whose values can be missing: "
+            "call .masked_array() or .filled(...) first"
         )
     step = Lines(function, keywords, dtype, of_masked if node.masked else None)
     return Gufunc(step, [node], [1], core)

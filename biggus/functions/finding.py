@@ -142,7 +142,7 @@ class _Unique(_Finder):
     def __init__(self, array: Array, equal_nan: bool) -> None:
         if array.masked:
             raise TypeError(
-                "unique of values that can be missing: fill them first, with .filled(...)"
+                "unique of a lazy array whose values can be missing: call .masked_array() or .filled(...)"
             )
         self._dtype = array.dtype
         self._equal_nan = equal_nan

@@ -64,7 +64,7 @@ def _times(a: Array, b: Array) -> Array:
     dtype = np.matmul(np.ones((1, 1), a.dtype), np.ones((1, 1), b.dtype)).dtype
     if a.masked or b.masked:
         raise TypeError(
-            "a product of values that can be missing: fill them first, with .filled(...)"
+            "a product of a lazy array whose values can be missing: call .filled(...) first"
         )
     room = options.current().memory // _PART
     if b.nbytes <= room:
