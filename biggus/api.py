@@ -243,7 +243,8 @@ def _opened(
 def options_of(backend: Backend, options: dict[str, Any]) -> Iterator[None]:
     """Refuse the options that `backend` does not take, with one that was meant perhaps.
 
-    A backend whose signature does not list its options refuses them by itself, inside.
+    A backend whose signature does not list its options refuses them by itself, inside, with an
+    error that names the option.
 
     Raises
     ------
@@ -262,23 +263,17 @@ def options_of(backend: Backend, options: dict[str, Any]) -> Iterator[None]:
     for name in options:
         if name not in known and not open_ended:
             listing = f" (its options: {takes})" if takes else " (it has no options)"
+            hint = f"{_hint(name, [*known, *own])}{listing}"
             raise BackendOptionError(
-                f"the {backend.name} backend has no option {name!r}"
-                f"{_hint(name, [*known, *own])}{listing}"
+                f"the {backend.name} backend has no option {name!r}", name, hint
             )
     try:
         yield
-    except TypeError as error:
-        refused = next((name for name in options if repr(name) in str(error)), None)
-        if refused is None:
+    except BackendOptionError as error:
+        if error.option not in options or error.hint:
             raise
-        if "unexpected keyword argument" in str(error):
-            problem = f"the {backend.name} backend has no option {refused!r}"
-        elif "no option" in str(error):
-            problem = str(error)
-        else:
-            raise
-        raise BackendOptionError(problem + _hint(refused, [*known, *own])) from error
+        hint = _hint(error.option, [*known, *own])
+        raise BackendOptionError(str(error), error.option, hint) from error
 
 
 def _hint(name: str, known: list[str]) -> str:

@@ -23,7 +23,22 @@ class OptionError(BiggusError, ValueError):
 
 
 class BackendOptionError(BiggusError, TypeError):
-    """A backend does not take an option that was given to ``open``."""
+    """A backend does not take an option that was given to ``open``.
+
+    Parameters
+    ----------
+    problem : str
+        What is wrong with it.
+    option : str, optional
+        Its name.
+    hint : str
+        What was meant, perhaps.
+    """
+
+    def __init__(self, problem: str, option: str | None = None, hint: str = "") -> None:
+        super().__init__(f"{problem}{hint}")
+        self.option = option
+        self.hint = hint
 
 
 class OpenError(BiggusError, OSError):
@@ -169,6 +184,26 @@ class OutputError(BiggusError, OSError):
         return str(self.args[0])
 
 
+class OutputExistsError(OutputError):
+    """Something is there already where a result should go, and it was not said to be replaced.
+
+    Parameters
+    ----------
+    path : str
+        Where.
+    remedy : str
+        What has it replaced.
+    """
+
+    def __init__(self, path: str, remedy: str = "overwrite=True") -> None:
+        super().__init__(f"cannot write {path}: it is there already; {remedy} replaces it")
+        self.path = path
+        self.remedy = remedy
+
+    def __reduce__(self) -> tuple[type[OutputExistsError], tuple[str, str]]:
+        return type(self), (self.path, self.remedy)
+
+
 class OfflineError(SourceError):
     """Something is not in the cache, and its source is gone or not to be asked."""
 
@@ -223,7 +258,23 @@ class MaskedValueError(BiggusError, ValueError):
 
 
 class MemoryBudgetError(BiggusError, MemoryError):
-    """Something would take more memory than the ``memory`` option allows."""
+    """Something would take more memory than the ``memory`` option allows.
+
+    Parameters
+    ----------
+    problem : str
+        What would take how much; with ``{remedy}`` where it says how to allow more.
+    remedy : str
+        What allows more.
+    """
+
+    def __init__(self, problem: str, remedy: str = "biggus.set_options(memory=...)") -> None:
+        super().__init__(problem.replace("{remedy}", remedy))
+        self.problem = problem
+        self.remedy = remedy
+
+    def __reduce__(self) -> tuple[type[MemoryBudgetError], tuple[str, str]]:
+        return type(self), (self.problem, self.remedy)
 
 
 class DeadlineError(BiggusError, TimeoutError):

@@ -41,5 +41,4 @@ def resources(arguments: argparse.Namespace, **more: Any) -> Iterator[None]:
         try:
             yield
         except MemoryBudgetError as error:
-            said = str(error).replace("biggus.set_options(memory=...)", "--memory")
-            raise MemoryBudgetError(said) from error
+            raise MemoryBudgetError(error.problem, "--memory") from error

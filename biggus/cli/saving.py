@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from biggus.errors import OutputError
+from biggus.errors import OutputExistsError
 from biggus.sinks.saving import save
 
 if TYPE_CHECKING:
@@ -28,6 +28,5 @@ def save_to(arrays: list[Any], targets: list[str], overwrite: bool) -> None:
     """
     try:
         save(arrays, targets, overwrite=overwrite)
-    except OutputError as error:
-        said = str(error).replace("overwrite=True", "--overwrite")
-        raise OutputError(said) from error
+    except OutputExistsError as error:
+        raise OutputExistsError(error.path, "--overwrite") from error

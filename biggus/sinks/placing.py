@@ -8,7 +8,7 @@ import shutil
 import uuid
 from typing import TYPE_CHECKING
 
-from biggus.errors import BiggusError, OutputError
+from biggus.errors import BiggusError, OutputError, OutputExistsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,7 +81,7 @@ def check_place(path: Path, force: bool, hint: str = "overwrite=True") -> None:
     if not os.path.lexists(path):
         return
     if not force:
-        raise OutputError(f"cannot write {path}: it is there already; {hint} replaces it")
+        raise OutputExistsError(str(path), hint)
     if path.is_dir() and not any((path / mark).exists() for mark in _STORE_MARKS):
         raise OutputError(f"cannot write {path}: it is a folder that holds no Zarr store")
 

@@ -10,7 +10,7 @@ from biggus.backends.pieces import opening_named
 from biggus.backends.zarr import metadata as zarr_metadata
 from biggus.backends.zarr.source import ZarrSource
 from biggus.backends.zarr.store import FolderStore, ZipStore
-from biggus.errors import GoneError, OpenError
+from biggus.errors import BackendOptionError, GoneError, OpenError
 
 if TYPE_CHECKING:
     from biggus.backends.zarr.store import ZarrStore
@@ -68,8 +68,8 @@ def format_option(options: dict[str, Any]) -> int | None:
 
 def refuse_local(options: dict[str, Any]) -> None:
     """Refuse the options that are left for a store that is not remote."""
-    if options:
-        raise TypeError(f"the zarr backend has no option {next(iter(options))!r} for local stores")
+    for name in options:
+        raise BackendOptionError(f"the zarr backend has no option {name!r} for local stores", name)
 
 
 def store_at(location: Location, options: dict[str, Any]) -> ZarrStore:
@@ -85,8 +85,9 @@ def store_at(location: Location, options: dict[str, Any]) -> ZarrStore:
         If there is no such option.
     """
     if location.scheme:
-        from biggus.backends.zarr.remote import remote_store
+        from biggus.backends.zarr.remote import refuse_unknown, remote_store
 
+        refuse_unknown(options)
         made: ZarrStore = remote_store(location, **options)
         return made
     refuse_local(options)

@@ -27,7 +27,7 @@ from biggus.backends.identity import said
 from biggus.backends.zarr import metadata as zarr_metadata
 from biggus.backends.zarr.http import ABSENT, FsspecStore, HttpStore, RemoteStore
 from biggus.backends.zarr.source import ZarrSource
-from biggus.errors import format_box
+from biggus.errors import BackendOptionError, format_box
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -110,18 +110,24 @@ def remote_store(
     )
 
 
+def refuse_unknown(options: Mapping[str, Any]) -> None:
+    """Refuse what `remote_store` does not take."""
+    for name in options.keys() - inspect.signature(remote_store).parameters:
+        raise BackendOptionError(f"the zarr backend has no option {name!r}", name)
+
+
 def variant_of(location: Location, options: Mapping[str, Any]) -> str:
     """Return what of the options of `remote_store` changes values, to be put into tokens.
 
     Raises
     ------
-    TypeError
+    BackendOptionError
         If there is no such option.
     """
-    given = inspect.signature(remote_store).bind(location, **options).arguments
-    further = sorted(absent_statuses(location.public, given.get("absent", ())) - GONE)
+    refuse_unknown(options)
+    further = sorted(absent_statuses(location.public, options.get("absent", ())) - GONE)
     variant = f"|absent={further}" if further else ""
-    storage = said(given.get("storage_options") or {})
+    storage = said(options.get("storage_options") or {})
     told = {name: value for name, value in storage.items() if name not in _ACCESS}
     if told:
         text = json.dumps(told, sort_keys=True)
