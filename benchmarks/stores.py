@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import time
 from functools import partial
 from operator import getitem
 from pathlib import Path
@@ -15,6 +16,7 @@ import numpy as np
 import zarr
 
 import biggus
+from benchmarks.pieces import SETTLED_SECONDS
 from benchmarks.timing import Row, medians, show
 
 if TYPE_CHECKING:
@@ -22,6 +24,10 @@ if TYPE_CHECKING:
 
 SHAPE = (64, 512, 512)
 CHUNKS = (8, 128, 128)
+
+MOST = {"HDF5, gzip": (None, 1.2, 2), "NetCDF-4, zlib, decoded": (1.2, 1.2, 1.2)}
+"""How long all of it, a chunk and 16 values may take when they are read again, in times of what
+the library takes."""
 
 
 def run(_: Setup) -> list[Row]:
@@ -40,6 +46,7 @@ def run(_: Setup) -> list[Row]:
                 values
             )
         rows = []
+        time.sleep(SETTLED_SECONDS)
         with h5py.File(folder / "a.h5") as h5, netCDF4.Dataset(folder / "a.nc") as nc:
             pairs = {
                 "HDF5, gzip": (biggus.open(folder / "a.h5", "v"), h5["v"]),
@@ -48,36 +55,48 @@ def run(_: Setup) -> list[Row]:
                 "NetCDF-4, zlib, decoded": (biggus.open(folder / "a.nc", "v"), nc["v"]),
             }
             for label, (lazy, plain) in pairs.items():
-                rows += _compared(label, lazy, plain)
+                rows += _compared(label, lazy, plain, MOST.get(label, (None, None, None)))
         rows.append(_warm_chunk(folder, values[:8, :128, :128].copy()))
     return rows
 
 
-def _compared(label: str, lazy: biggus.Array, plain: object) -> list[Row]:
+def _compared(
+    label: str, lazy: biggus.Array, plain: object, most: tuple[float | None, ...]
+) -> list[Row]:
     rows = []
-    for what, key, calls in (
-        ("64 MiB", np.s_[:], 1),
-        ("one chunk", np.s_[0:8, 128:256, 256:384], 10),
-        ("16 values", np.s_[3, 200, 16:32], 50),
+    # What the library gives: with a mask, or without.
+    read = _read_masked if isinstance(plain, netCDF4.Variable) else _read
+    for (what, key, calls), limit in zip(
+        (
+            ("64 MiB", np.s_[:], 1),
+            ("one chunk", np.s_[0:8, 128:256, 256:384], 10),
+            ("16 values", np.s_[3, 200, 16:32], 50),
+        ),
+        most,
+        strict=True,
     ):
         times = medians(
-            {"plain": partial(getitem, plain, key), "biggus": partial(_read, lazy, key)},
+            {"plain": partial(getitem, plain, key), "biggus": partial(read, lazy, key)},
             rounds=5,
             calls=calls,
         )
         rows.append(
             Row(
-                f"{label}: read {what}",
+                f"{label}: read {what} again",
                 show(times["biggus"]),
                 f"the plain library, {show(times['plain'])}",
                 times["biggus"] / times["plain"],
-                None,
+                limit,
             )
         )
     return rows
 
 
-def _read(lazy: biggus.Array, key: object) -> np.ma.MaskedArray:
+def _read(lazy: biggus.Array, key: object) -> np.ndarray:
+    return lazy[key].ndarray()
+
+
+def _read_masked(lazy: biggus.Array, key: object) -> np.ma.MaskedArray:
     return lazy[key].masked_array()
 
 

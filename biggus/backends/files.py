@@ -32,6 +32,10 @@ SETTLED_SECONDS = 2.0
 """A file that changed less than this ago is not trusted to be unchanged: file
 systems keep times so coarsely that two writes may show the same one."""
 
+_MOST_SETTLED = 2**12
+_settled: dict[FileSignature, bytes] = {}
+"""The validators of states of files that are trusted to be unchanged."""
+
 
 def file_validator(*paths: Path | str, look: Look | None = None) -> bytes | None:
     """Return bytes that name the state of files: size, times and inode of each.
@@ -49,16 +53,25 @@ def file_validator(*paths: Path | str, look: Look | None = None) -> bytes | None
         None if one is missing, changed less than `SETTLED_SECONDS` ago, or has changed since
         the evaluation that asks has first seen it.
     """
-    parts = []
-    for path in paths:
-        try:
-            signature = FileSignature.of(os.stat(path))  # noqa: PTH116 - half the time of Path.stat
-        except OSError:
+    if len(paths) == 1:
+        return _validator_of(str(paths[0]), look)
+    parts = [_validator_of(str(path), look) for path in paths]
+    return None if None in parts else b"".join(filter(None, parts))
+
+
+def _validator_of(path: str, look: Look | None) -> bytes | None:
+    try:
+        signature = FileSignature.of(os.stat(path))  # noqa: PTH116 - half the time of Path.stat
+    except OSError:
+        return None
+    validator = _settled.get(signature)
+    if validator is None:
+        if age_of(signature) < SETTLED_SECONDS:
             return None
-        if age_of(signature) < SETTLED_SECONDS or not agrees(str(path), signature, look):
-            return None
-        parts.append(signature.packed())
-    return b"".join(parts)
+        if len(_settled) >= _MOST_SETTLED:
+            _settled.clear()
+        validator = _settled[signature] = signature.packed()
+    return validator if agrees(path, signature, look) else None
 
 
 def _fair_share() -> int:

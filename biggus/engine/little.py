@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from biggus import options
+from biggus import options, watching
 from biggus.engine.result import own
 from biggus.graph import Elementwise, Leaf, Reduce, View, spread, take
 from biggus.indexing.selection import ConstantMap, DimensionMap
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 FEW = 2**14
 """Values: to compute so many takes less than to plan it."""
+
+_MOST = 2**20
+"""Values; more of one source are read in parts, and show how far it has come."""
 
 _DEEPEST = 32
 """Of longer chains of operations the most that is seen is their own time."""
@@ -54,9 +57,12 @@ def little(node: Node) -> Values | None:
         return None
     if type(node) is Reduce:
         return _reduced(node)
-    if not 0 < math.prod(node.shape) <= FEW:
+    size = math.prod(node.shape)
+    if not 0 < size <= _MOST:
         return None
     if node.combined:
+        if size > FEW:
+            return None
         values = _computed(node, {}, _DEEPEST)
         return None if values is None else own(node, values, owns_data=node.owns_data)
     return _one_box(node)
@@ -87,9 +93,13 @@ def _read(node: Node, source: Source, box: Box, key: Any, steps: list[Step]) -> 
     if values is None:
         if source.io_bound:
             return None
-        values = read(source, box)
+        # It may be read in several parts, which are to be of one state.
+        with watching.evaluation():
+            values = read(source, box)
     if key is not None:
         values = values[key]
+    if not steps and not values.flags.writeable:
+        return values.copy()  # in C order
     while steps:
         values = steps.pop()(values)
     return own(node, values, owns_data=source.owns_data)

@@ -203,7 +203,7 @@ class Grid:
         The cost is that of the chunks that are touched: a stride that steps
         over a chunk steps over it here.
         """
-        per_axis = [list(_axis_parts(axis, s)) for axis, s in zip(self.axes, box, strict=True)]
+        per_axis = [list(axis_parts(axis, s)) for axis, s in zip(self.axes, box, strict=True)]
         for combination in itertools.product(*per_axis):
             if combination:
                 index, chunk, inner, outer = zip(*combination, strict=True)
@@ -212,7 +212,8 @@ class Grid:
                 yield ChunkPart((), (), (), ())
 
 
-def _axis_parts(edges: Edges, s: slice) -> Iterator[tuple[int, slice, slice, slice]]:
+def axis_parts(edges: Edges, s: slice) -> Iterator[tuple[int, slice, slice, slice]]:
+    """Yield for each piece in which a slice has a position what `ChunkPart` has, along one axis."""
     position, done, step = s.start, 0, s.step
     while position < s.stop:
         piece = edges.find(position)

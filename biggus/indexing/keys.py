@@ -83,7 +83,7 @@ def orthogonal_selection(key: Any, shape: tuple[int, ...]) -> Selection:
     return _laid_out(_expanded(lines, shape), shape)
 
 
-def basic_selection(  # noqa: C901 - one pass, for speed
+def basic_selection(  # noqa: C901, PLR0912 - one pass, for speed
     items: tuple[Any, ...], shape: tuple[int, ...]
 ) -> Selection | None:
     """Return the selection of a valid key of ints, slices, None and one Ellipsis, else None.
@@ -97,9 +97,17 @@ def basic_selection(  # noqa: C901 - one pass, for speed
     for position, item in enumerate(items):
         kind = type(item)
         if kind is slice:
-            if axis == rank or not _is_plain(item):
+            if axis == rank:
                 return None
-            maps.append(_strided(item, len(result), shape[axis], result))
+            start, stop, step = item.start, item.stop, item.step
+            n = shape[axis]
+            if step is None and type(start) is int and type(stop) is int and 0 <= start < stop <= n:
+                maps.append(DimensionMap(len(result), start, 1))
+                result.append(stop - start)
+            elif _is_plain(item):
+                maps.append(_strided(item, len(result), n, result))
+            else:
+                return None
             axis += 1
         elif kind is int:
             if axis == rank or not -shape[axis] <= item < shape[axis]:

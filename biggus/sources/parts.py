@@ -55,11 +55,16 @@ def longest_along(axis: Edges, s: slice) -> slice:
 
 def pasted(result: Values, part: ChunkPart, values: Values) -> Values:
     """Put a part of a chunk where it goes; return that, with a mask if there is one now."""
+    return paste(result, part.outer, values, part.inner)
+
+
+def paste(result: Values, outer: Box, values: Values, inner: Box) -> Values:
+    """Put what is in a box of values where it goes; return that, masked if they are."""
     if isinstance(values, np.ma.MaskedArray) and not isinstance(result, np.ma.MaskedArray):
         mask = np.ma.make_mask_none(result.shape, result.dtype)
         result = np.ma.MaskedArray(result, mask=mask)
         result.fill_value = values.fill_value
-    result[part.outer] = values[part.inner]
+    result[outer] = values[inner]
     return result
 
 

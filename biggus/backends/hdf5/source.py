@@ -221,6 +221,8 @@ class HDF5Source(DatasetSource):
 
     def state(self) -> bytes | None:
         """Return the state of the file and of all files behind the dataset."""
+        if self._serial and self._parts is None and not self._elsewhere:
+            return file_validator(self.path)
         behind: tuple[str, ...] | None = ()
         if self._serial == 0 or self._parts is not None:
             try:
