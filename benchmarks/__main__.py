@@ -16,7 +16,7 @@ from benchmarks.datasets import STORES
 from benchmarks.setup import SIZES, Setup
 
 NAMES = (
-    *("mosaic", "grid", "adapter", "imports", "tiles", "stores", "pieces", "scattered"),
+    *("mosaic", "grid", "adapter", "imports", "tiles", "stores", "pieces", "scattered", "axes"),
     *("compute", "memory", "partials", "overhead", "viewer", "pyramids", "web", "cache"),
 )
 
