@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _NOTHING: Mapping[str, Any] = {}
 
 
-def _lined(
+def lined(
     a: Any,
     axis: int | None,
     function: Callable[..., Any],
@@ -33,7 +33,7 @@ def _lined(
     length: int | None = None,
     of_masked: Callable[..., Any] | None = None,
 ) -> Array:
-    """Return a function of whole lines along an axis, of which one line is in memory at a time.
+    """Return a function of whole lines along an axis, of which few are in memory at a time.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def _running(name: str) -> Callable[..., Array]:
     def run(a: Any, axis: int | None = None, dtype: Any = None, out: Any = None) -> Array:
         refuse(name, out=out)
         keywords = {} if dtype is None else {"dtype": np.dtype(dtype)}
-        return _lined(*of_an_axis(a, axis), function, keywords, of_masked=of_masked)
+        return lined(*of_an_axis(a, axis), function, keywords, of_masked=of_masked)
 
     return run
 
@@ -187,7 +187,7 @@ def _sort(
     array: Array = node_or_scalar(a)
     how = _given(kind=kind, order=order, stable=stable)
     np.sort(np.empty(0, array.dtype), **how)
-    return _lined(array, axis, np.sort, how, dtype=array.dtype, of_masked=np.ma.sort)
+    return lined(array, axis, np.sort, how, dtype=array.dtype, of_masked=np.ma.sort)
 
 
 @implements(np.argsort)
@@ -197,7 +197,7 @@ def _argsort(
     array: Array = node_or_scalar(a)
     how = _given(kind=kind, order=order, stable=stable)
     np.argsort(np.empty(0, array.dtype), **how)
-    return _lined(*of_an_axis(array, axis), np.argsort, how, dtype=np.dtype(np.intp))
+    return lined(*of_an_axis(array, axis), np.argsort, how, dtype=np.dtype(np.intp))
 
 
 @implements(np.partition)
@@ -206,7 +206,7 @@ def _partition(
 ) -> Array:
     array, place = along_or_flat(a, axis)
     how = _ranks(array, kth, place) | _given(kind=kind, order=order)
-    return _lined(array, place, np.partition, how, dtype=array.dtype)
+    return lined(array, place, np.partition, how, dtype=array.dtype)
 
 
 @implements(np.argpartition)
@@ -215,7 +215,7 @@ def _argpartition(
 ) -> Array:
     array, place = along_or_flat(*of_an_axis(a, axis))
     how = _ranks(array, kth, place) | _given(kind=kind, order=order)
-    return _lined(array, place, np.argpartition, how, dtype=np.dtype(np.intp))
+    return lined(array, place, np.argpartition, how, dtype=np.dtype(np.intp))
 
 
 def _given(**keywords: Any) -> dict[str, Any]:
@@ -236,7 +236,7 @@ def _ranks(array: Array, kth: Any, axis: int) -> dict[str, Any]:
 
 @implements(np.unwrap)
 def _unwrap(p: Any, discont: Any = None, axis: int = -1, *, period: float = 2 * np.pi) -> Array:
-    return _lined(p, axis, np.unwrap, {"discont": discont, "period": period})
+    return lined(p, axis, np.unwrap, {"discont": discont, "period": period})
 
 
 # Functions of others' ----------------------------------------------------------------------
@@ -331,7 +331,7 @@ def _with_kernel(name: str, usual: str) -> Callable[..., Array]:
         length = {"f": long + short - 1, "s": long}.get(mode[0], long - short + 1)
         how = {"v": kernel, "mode": mode}
         dtype = np.result_type(line.dtype, kernel.dtype)
-        return _lined(line, 0, _Kernel(function), how, dtype=dtype, length=length)
+        return lined(line, 0, _Kernel(function), how, dtype=dtype, length=length)
 
     return apply
 

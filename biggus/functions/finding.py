@@ -104,7 +104,8 @@ def _flatnonzero(a: Any) -> npt.NDArray[np.intp]:
 
 
 @implements(np.nonzero)
-def _nonzero(a: Any) -> tuple[npt.NDArray[np.intp], ...]:
+def nonzero(a: Any) -> tuple[npt.NDArray[np.intp], ...]:
+    """Return where values are not zero, as :func:`numpy.nonzero`: in a pass, at once."""
     array = node_or_scalar(a)
     if array.ndim == 0:
         raise ValueError("Calling nonzero on 0d arrays is not allowed. Use np.atleast_1d(scalar)")
@@ -116,7 +117,7 @@ def _argwhere(a: Any) -> npt.NDArray[np.intp]:
     array = node_or_scalar(a)
     if array.ndim == 0:
         return np.empty((int(bool(array)), 0), np.intp)
-    return np.stack(_nonzero(array), axis=-1)
+    return np.stack(nonzero(array), axis=-1)
 
 
 @implements(np.extract)
@@ -142,7 +143,8 @@ class _Unique(_Finder):
     def __init__(self, array: Array, equal_nan: bool) -> None:
         if array.masked:
             raise TypeError(
-                "unique of a lazy array whose values can be missing: call .masked_array() or .filled(...)"
+                "unique of a lazy array whose values can be missing: "
+                "call .masked_array() or .filled(...)"
             )
         self._dtype = array.dtype
         self._equal_nan = equal_nan

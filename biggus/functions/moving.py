@@ -97,10 +97,11 @@ def _matrix_transpose(x: Any, /) -> Array:
 
 
 @implements(np.roll)
-def _roll(a: Any, shift: Any, axis: Any = None) -> Array:
+def roll(a: Any, shift: Any, axis: Any = None) -> Array:
+    """Shift values along axes, as :func:`numpy.roll`; what leaves at an end comes in again."""
     array: Array = node_or_scalar(a)
     if axis is None:
-        return reshape(_roll(ravel(array), shift, 0), array.shape)
+        return reshape(roll(ravel(array), shift, 0), array.shape)
     given = axis if np.iterable(axis) else (axis,)
     shifts, places = np.broadcast_arrays(shift, [normal_axis(one, array.ndim) for one in given])
     if shifts.ndim > 1:

@@ -241,7 +241,7 @@ def test_nothing_is_read_before_it_is_asked_for():
 def test_what_is_not_there_says_what_to_do():
     a = ADAPT(UnreadableSource((3, 4), np.dtype("f8")))
     for act in (
-        lambda: np.linalg.svd(a),
+        lambda: np.linalg.lstsq(a, a),
         lambda: np.lexsort(a),
         lambda: np.polyfit(a[0], a[1], 1),
     ):

@@ -1,0 +1,113 @@
+"""NumPy's Fourier transforms: along one axis after the other, a line in memory at a time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from biggus.array import Array, implements
+from biggus.functions.along import lined
+from biggus.functions.elementwise import node_or_scalar
+from biggus.functions.moving import roll
+from biggus.sources.normal import normal_axis
+from biggus.statistics.signatures import refuse
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+_HALVED = {"rfft": 1, "ihfft": 1}
+"""Those that give only half of a line, with the middle."""
+
+_DOUBLED = {"irfft", "hfft"}
+"""Those that take only half of a line."""
+
+
+def _along_one(name: str) -> Callable[..., Array]:
+    function = getattr(np.fft, name)
+
+    def transform(
+        a: Any, n: int | None = None, axis: int = -1, norm: str | None = None, out: Any = None
+    ) -> Array:
+        refuse(name, out=out)
+        array: Array = node_or_scalar(a)
+        here = array.shape[normal_axis(axis, array.ndim)]
+        if n is None:
+            n = 2 * (here - 1) if name in _DOUBLED else here
+        if n < 1:
+            raise ValueError(f"Invalid number of FFT data points ({n}) specified.")
+        function(np.ones(1, array.dtype), 1, norm=norm)  # may refuse
+        length = n // 2 + 1 if name in _HALVED else n
+        return lined(array, axis, function, {"n": n, "norm": norm}, length=length)
+
+    return transform
+
+
+_ONE = {name: _along_one(name) for name in ("fft", "ifft", "rfft", "irfft", "hfft", "ihfft")}
+for _name, _transform in _ONE.items():
+    implements(getattr(np.fft, _name))(_transform)
+
+
+def _along_several(name: str, last: str, others: str, axes: Sequence[int] | None) -> None:
+    """Add a transform along several axes: one of the last, and another of those before."""
+    usual = axes
+
+    def transform(
+        a: Any, s: Any = None, axes: Any = usual, norm: str | None = None, out: Any = None
+    ) -> Array:
+        refuse(name, out=out)
+        array: Array = node_or_scalar(a)
+        places = _places(array, s, axes)
+        lengths = list(s) if s is not None else [None] * len(places)
+        if len(lengths) != len(places):
+            raise ValueError("Shape and axes have different lengths.")
+        if not places:
+            if last != others:
+                raise IndexError("a transform of real values is along one axis at least")
+            return array
+        steps = [*zip(places, lengths, strict=True)]
+        if others == "ifft" and last == "irfft":
+            for place, n in steps[:-1]:
+                array = _ONE[others](array, _given(n), place, norm)
+            place, n = steps[-1]
+            return _ONE[last](array, _given(n), place, norm)
+        place, n = steps[-1]
+        array = _ONE[last](array, _given(n), place, norm)
+        rest = steps[:-1] if last == "rfft" else steps[-2::-1]
+        for place, n in rest:
+            array = _ONE[others](array, _given(n), place, norm)
+        return array
+
+    implements(getattr(np.fft, name))(transform)
+
+
+def _given(n: int | None) -> int | None:
+    return None if n == -1 else n
+
+
+def _places(array: Array, s: Any, axes: Any) -> list[int]:
+    if axes is None:
+        axes = range(array.ndim) if s is None else range(-len(s), 0)
+    return [normal_axis(axis, array.ndim) for axis in axes]
+
+
+for _ndim, _axes in (("2", (-2, -1)), ("n", None)):
+    _along_several(f"fft{_ndim}", "fft", "fft", _axes)
+    _along_several(f"ifft{_ndim}", "ifft", "ifft", _axes)
+    _along_several(f"rfft{_ndim}", "rfft", "fft", _axes)
+    _along_several(f"irfft{_ndim}", "irfft", "ifft", _axes)
+
+
+def _shifted(back: bool) -> Callable[..., Array]:
+    def shift(x: Any, axes: Any = None) -> Array:
+        array: Array = node_or_scalar(x)
+        given = range(array.ndim) if axes is None else axes if np.iterable(axes) else (axes,)
+        places = [normal_axis(axis, array.ndim) for axis in given]
+        by = [-(array.shape[axis] // 2) if back else array.shape[axis] // 2 for axis in places]
+        return roll(array, by, places) if places else array
+
+    return shift
+
+
+implements(np.fft.fftshift)(_shifted(back=False))
+implements(np.fft.ifftshift)(_shifted(back=True))

@@ -1,0 +1,189 @@
+"""NumPy's linear algebra, of stacks of matrices: each matrix is in memory, and as many as fit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from biggus.array import Array, implements
+from biggus.functions.axes import moveaxis
+from biggus.functions.elementwise import node_or_scalar
+from biggus.functions.products import conjugate
+from biggus.functions.statistics import max as greatest
+from biggus.functions.statistics import min as least
+from biggus.functions.statistics import sum as total
+from biggus.graph import Gufunc
+from biggus.sources.normal import normal_axis
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from biggus.sources.base import Values
+
+
+class OfMatrices:
+    """A function of matrices, which are the last two axes of blocks.
+
+    Parameters
+    ----------
+    name : str
+        The function's, in `numpy.linalg`.
+    keywords : mapping
+        What else it takes.
+    dtype : dtype
+        Of the result.
+    which : int or None
+        Which result, if it gives several.
+    """
+
+    masked = False
+    fill_value = None
+
+    def __init__(
+        self, name: str, keywords: Mapping[str, Any], dtype: np.dtype[Any], which: int | None
+    ) -> None:
+        self.name = name
+        self.keywords = keywords
+        self.dtype = dtype
+        self.which = which
+        self.key = f"linalg.{name} {sorted(keywords.items())} {which} {dtype!r}"
+
+    def __call__(self, *blocks: Values) -> Values:
+        """Return what the function gives of each matrix."""
+        found: Any = getattr(np.linalg, self.name)(*blocks, **self.keywords)
+        values = found if self.which is None else found[self.which]
+        return np.asarray(values, self.dtype)
+
+
+def _of_matrices(name: str) -> None:
+    """Add a function of numpy.linalg that takes one matrix, or many."""
+    function = getattr(np.linalg, name)
+
+    def apply(a: Any, *arguments: Any, **keywords: Any) -> Any:
+        array: Array = node_or_scalar(a)
+        if array.ndim < 2:
+            raise np.linalg.LinAlgError(
+                f"{array.ndim}-dimensional array given. Array must be at least two-dimensional"
+            )
+        if array.masked:
+            raise TypeError(
+                f"linalg.{name} of a lazy array whose values can be missing: "
+                "call .filled(...) first"
+            )
+        if arguments:
+            raise TypeError(f"linalg.{name} of a lazy array takes its options by name")
+        rows, columns = array.shape[-2:]
+        # What it gives, and refuses, is asked of a matrix of this size.
+        probe = np.eye(rows, columns, dtype=array.dtype)
+        found: Any = function(probe, **keywords)
+        several = found if isinstance(found, tuple) else (found,)
+        results = []
+        for number, one in enumerate(several):
+            which = number if isinstance(found, tuple) else None
+            step = OfMatrices(name, keywords, np.asarray(one).dtype, which)
+            node = Gufunc(step, [array.node], [2], np.shape(one))
+            results.append(Array.from_node(node))
+        if not isinstance(found, tuple):
+            return results[0]
+        return type(found)(*results) if hasattr(found, "_fields") else tuple(results)
+
+    implements(function)(apply)
+
+
+for _name in (
+    *("det", "slogdet", "inv", "pinv", "cholesky", "eigh", "eigvalsh", "qr"),
+    *("svd", "svdvals", "cond", "matrix_rank"),
+):
+    if hasattr(np.linalg, _name):
+        _of_matrices(_name)
+
+
+@implements(np.linalg.solve)
+def _solve(a: Any, b: Any) -> Array:
+    matrix, right = node_or_scalar(a), node_or_scalar(b)
+    if matrix.ndim < 2 or matrix.shape[-1] != matrix.shape[-2]:
+        raise np.linalg.LinAlgError("Last 2 dimensions of the array must be square")
+    rows = matrix.shape[-1]
+    column = right.ndim == 1
+    right = right[:, None] if column else right
+    if right.shape[-2] != rows:
+        raise ValueError("solve: the right side has not as many rows as the matrix")
+    width = right.shape[-1]
+    dtype = np.linalg.solve(np.eye(1, dtype=matrix.dtype), np.ones((1, 1), right.dtype)).dtype
+    step = OfMatrices("solve", {}, dtype, None)
+    found = Array.from_node(Gufunc(step, [matrix.node, right.node], [2, 2], (rows, width)))
+    return found[..., 0] if column else found
+
+
+# Norms -----------------------------------------------------------------------------------------
+
+
+@implements(np.linalg.norm)
+def _norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Array:
+    array: Array = node_or_scalar(x)
+    if array.dtype.kind not in "fc":
+        array = array.astype(np.float64)
+    if axis is None:
+        if (
+            ord is None
+            or (ord in ("f", "fro") and array.ndim == 2)
+            or (ord == 2 and array.ndim == 1)
+        ):
+            return np.sqrt(total(_squares(array), keepdims=keepdims))  # type: ignore[return-value]
+        axes = tuple(range(array.ndim))
+    else:
+        axes = tuple(axis) if np.iterable(axis) else (axis,)
+        axes = tuple([normal_axis(one, array.ndim) for one in axes])
+    if len(axes) == 1:
+        return _of_vectors(array, ord, axes[0], keepdims)
+    if len(axes) != 2:
+        raise ValueError("Improper number of dimensions to norm.")
+    return _of_planes(array, ord, axes, keepdims)
+
+
+def _squares(array: Array) -> Any:
+    return (conjugate(array) * array).real if array.dtype.kind == "c" else array**2
+
+
+def _of_vectors(array: Array, ord: Any, axis: int, keepdims: bool) -> Array:
+    how: dict[str, Any] = {"axis": axis, "keepdims": keepdims}
+    found: Any
+    if ord in (np.inf, -np.inf):
+        found = (greatest if ord > 0 else least)(abs(array), **how)
+    elif ord == 0:
+        found = total((array != 0).astype(array.real.dtype), **how)
+    elif ord == 1:
+        found = total(abs(array), **how)
+    elif ord is None or ord == 2:
+        found = np.sqrt(total(_squares(array), **how))
+    elif isinstance(ord, str):
+        raise ValueError(f"Invalid norm order '{ord}' for vectors")
+    else:
+        found = total(abs(array) ** ord, **how) ** np.reciprocal(ord, dtype=array.real.dtype)
+    result: Array = found
+    return result
+
+
+def _of_planes(array: Array, ord: Any, axes: tuple[int, ...], keepdims: bool) -> Array:
+    rows, columns = axes
+    if rows == columns:
+        raise ValueError("Duplicate axes given.")
+    found: Any
+    if ord in (None, "fro", "f"):
+        found = np.sqrt(total(_squares(array), axis=axes, keepdims=True))
+    elif ord in (1, -1, np.inf, -np.inf):
+        along, over = (rows, columns) if abs(ord) == 1 else (columns, rows)
+        sums = total(abs(array), axis=along, keepdims=True)
+        found = (greatest if ord > 0 else least)(sums, axis=over, keepdims=True)
+    elif ord in (2, -2, "nuc"):
+        moved: Any = moveaxis(array, axes, (-2, -1))
+        values: Any = np.linalg.svd(moved, compute_uv=False)
+        choose: Callable[..., Array] = {2: greatest, -2: least, "nuc": total}[ord]
+        found = np.expand_dims(choose(values, axis=-1), axes)
+    else:
+        raise ValueError("Invalid norm order for matrices.")
+    if keepdims:
+        return found  # type: ignore[no-any-return]  # a lazy array
+    key = tuple([0 if axis in axes else slice(None) for axis in range(array.ndim)])
+    return found[key]  # type: ignore[no-any-return]  # likewise

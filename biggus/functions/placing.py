@@ -1,0 +1,201 @@
+"""NumPy's functions of places: taken along an axis, numbered, laid out as grids, copied."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from biggus import expressions
+from biggus.array import Array, implements
+from biggus.construct import broadcast_to
+from biggus.functions.along import lined
+from biggus.functions.axes import moveaxis
+from biggus.functions.elementwise import node_or_scalar
+from biggus.functions.finding import nonzero
+from biggus.functions.joining import stack
+from biggus.functions.moving import along_or_flat, of_an_axis
+from biggus.functions.reshaping import ravel
+from biggus.graph import Gufunc
+from biggus.sources.normal import normal_axis
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from biggus.sources.base import Values
+
+
+class _TakenAlong:
+    """Takes from the lines of one block what the lines of another say."""
+
+    masked = False
+    fill_value = None
+
+    def __init__(self, dtype: np.dtype[Any]) -> None:
+        self.dtype = dtype
+        self.key = f"take_along_axis {dtype!r}"
+
+    def __call__(self, values: Values, places: Values) -> Values:
+        shape = np.broadcast_shapes(values.shape[:-1], places.shape[:-1])
+        return np.take_along_axis(
+            np.broadcast_to(values, (*shape, values.shape[-1])),
+            np.broadcast_to(places, (*shape, places.shape[-1])),
+            axis=-1,
+        )
+
+
+@implements(np.take_along_axis)
+def _take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Array:
+    array, places = node_or_scalar(arr), node_or_scalar(indices)
+    if axis is None:
+        if places.ndim != 1:
+            raise ValueError("when axis=None, `indices` must have a single dimension.")
+        array, axis = ravel(array), 0
+    place = normal_axis(axis, array.ndim)
+    if places.dtype.kind not in "iu":
+        raise IndexError("`indices` must be an integer array")
+    if places.ndim != array.ndim:
+        raise ValueError("`indices` and `arr` must have the same number of dimensions")
+    if array.masked or places.masked:
+        raise TypeError(
+            "take_along_axis of a lazy array whose values can be missing: call .filled(...) first"
+        )
+    first, second = moveaxis(array, place, -1), moveaxis(places, place, -1)
+    core = second.shape[-1:]
+    node = Gufunc(_TakenAlong(array.dtype), [first.node, second.node], [1, 1], core)
+    return moveaxis(Array.from_node(node), -1, place)
+
+
+@implements(np.ravel_multi_index)
+def _ravel_multi_index(
+    multi_index: Sequence[Any], dims: Any, mode: Any = "raise", order: str = "C"
+) -> Array:
+    operands = [expressions.operand(one) for one in multi_index]
+    lengths = tuple(dims) if np.iterable(dims) else (dims,)
+    how = {"dims": lengths, "mode": mode if isinstance(mode, str) else tuple(mode), "order": order}
+    return Array.from_node(expressions.applied(flat_places, operands, how))
+
+
+def flat_places(*multi_index: Any, dims: Any, mode: Any, order: Any) -> Any:
+    """Return the numbers of elements in a row, as :func:`numpy.ravel_multi_index`."""
+    found: Any = np.ravel_multi_index(multi_index, dims, mode, order)
+    return np.asarray(found)
+
+
+@implements(np.packbits)
+def _packbits(a: Any, axis: int | None = None, bitorder: str = "big") -> Array:
+    array: Array = node_or_scalar(a)
+    if array.dtype.kind not in "iub":
+        raise TypeError("Expected an input array of integer or boolean data type")
+    array, place = along_or_flat(*of_an_axis(array, axis))
+    length, how = array.shape[place], {"bitorder": bitorder}
+    return lined(array, place, np.packbits, how, dtype=np.dtype(np.uint8), length=-(-length // 8))
+
+
+@implements(np.sort_complex)
+def _sort_complex(a: Any) -> Array:
+    ordered: Any = np.sort(node_or_scalar(a))
+    if ordered.dtype.kind == "c":
+        return ordered  # type: ignore[no-any-return]  # a lazy array
+    kind = "F" if ordered.dtype.char in "bhBH" else "G" if ordered.dtype.char == "g" else "D"
+    return ordered.astype(kind)  # type: ignore[no-any-return]  # likewise
+
+
+# Grids ---------------------------------------------------------------------------------------
+
+
+@implements(np.meshgrid)
+def _meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> Any:  # noqa: ARG001 - what is read is always fresh
+    if indexing not in ("xy", "ij"):
+        raise ValueError("Valid values for `indexing` are 'xy' and 'ij'.")
+    count = len(xi)
+    order = list(range(count))
+    if indexing == "xy" and count > 1:
+        order[:2] = [1, 0]
+    lines = [ravel(one) for one in xi]
+    grids = [
+        line[tuple([slice(None) if axis == order[number] else None for axis in range(count)])]
+        for number, line in enumerate(lines)
+    ]
+    if sparse:
+        return tuple(grids)
+    shape = np.broadcast_shapes(*[grid.shape for grid in grids])
+    return tuple([broadcast_to(grid, shape) for grid in grids])
+
+
+@implements(np.ix_)
+def _ix(*arguments: Any) -> tuple[Any, ...]:
+    found = []
+    for number, one in enumerate(arguments):
+        array = node_or_scalar(one)
+        if array.ndim != 1:
+            raise ValueError("Cross index must be 1 dimensional")
+        line = nonzero(array)[0] if array.dtype.kind == "b" else array
+        key = tuple([slice(None) if axis == number else None for axis in range(len(arguments))])
+        found.append(line[key])
+    return tuple(found)
+
+
+@implements(np.vander)
+def _vander(x: Any, N: int | None = None, increasing: bool = False) -> Array:  # noqa: N803 - NumPy's name
+    array: Array = node_or_scalar(x)
+    if array.ndim != 1:
+        raise ValueError("x must be a one-dimensional array or sequence.")
+    count = array.shape[0] if N is None else N
+    array = array.astype(np.promote_types(array.dtype, int))
+    columns = [array**0]
+    for _ in range(count - 1):
+        columns.append(columns[-1] * array)
+    found = stack(columns, 1)[:, : max(0, count)]
+    return found if increasing else found[:, ::-1]
+
+
+def _from_shape(name: str, ndim: int | None) -> Callable[..., Any]:
+    function = getattr(np, name)
+
+    def make(arr: Any, *arguments: Any, **keywords: Any) -> Any:
+        if ndim is not None and arr.ndim != ndim:
+            raise ValueError("input array must be 2-d")
+        return function(np.broadcast_to(np.zeros(()), arr.shape), *arguments, **keywords)
+
+    return make
+
+
+implements(np.diag_indices_from)(_from_shape("diag_indices_from", None))
+implements(np.tril_indices_from)(_from_shape("tril_indices_from", 2))
+implements(np.triu_indices_from)(_from_shape("triu_indices_from", 2))
+
+
+@implements(np.einsum_path)
+def _einsum_path(*operands: Any, **keywords: Any) -> Any:
+    shown = [
+        np.broadcast_to(np.zeros((), one.dtype), one.shape) if isinstance(one, Array) else one
+        for one in operands
+    ]
+    return np.einsum_path(*shown, **keywords)
+
+
+# Copied --------------------------------------------------------------------------------------
+
+
+@implements(np.copy)
+def _copy(a: Any, order: str = "K", subok: bool = False) -> Array:  # noqa: ARG001 - what is read is always fresh
+    array: Array = node_or_scalar(a)
+    return array
+
+
+@implements(np.copyto)
+def _copyto(dst: Any, src: Any, casting: Any = "same_kind", where: Any = True) -> None:
+    if isinstance(dst, Array):
+        raise TypeError("a lazy array does not change: read it first, with .ndarray()")
+    np.copyto(dst, src.ndarray() if isinstance(src, Array) else src, casting, where)
+
+
+@implements(np.may_share_memory, np.shares_memory)
+def _share_memory(a: Any, b: Any, /, max_work: Any = None) -> bool:  # noqa: ARG001 - there is no work
+    return False
+
+
+@implements(np.array_repr, np.array_str)
+def _text(arr: Any, *arguments: Any, **keywords: Any) -> str:  # noqa: ARG001 - which are about values
+    return repr(arr)
