@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from biggus import engine
 from biggus.adapt import node_of
 from biggus.errors import CacheError, PolicyError
-from biggus.graph import (
-    AlongAxes,
-    Elementwise,
-    GridMosaicNode,
-    Gufunc,
-    Leaf,
-    Mosaic,
-    Reduce,
-    Reshape,
-    View,
-)
+from biggus.graph import Leaf, ordered
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from biggus.graph import Node
-    from biggus.sources.base import Box, Chunks, Source, Values
+    from biggus.sources.base import Box, Chunks, Values
 
 
 def prefetch(*arrays: Any) -> None:
@@ -57,17 +46,17 @@ def prefetch(*arrays: Any) -> None:
     1
     """
     nodes = [node_of(array) for array in arrays]
-    for node in nodes:
-        for source in _sources(node):
-            if source.in_memory:
-                continue
-            if source.no_bulk is not None:
-                raise PolicyError(f"{source.name}: {source.no_bulk}")
-            if not hasattr(source, "cache"):
-                raise CacheError(
-                    f"{source.name} is not cached, so nothing of it would be kept: open it "
-                    "with cache=True"
-                )
+    for node in ordered(nodes, attrgetter("read_from")):
+        if not isinstance(node, Leaf) or node.source.in_memory:
+            continue
+        source = node.source
+        if source.no_bulk is not None:
+            raise PolicyError(f"{source.name}: {source.no_bulk}")
+        if not hasattr(source, "cache"):
+            raise CacheError(
+                f"{source.name} is not cached, so nothing of it would be kept: open it "
+                "with cache=True"
+            )
     engine.store(nodes, [_Nowhere(node) for node in nodes])
 
 
@@ -82,21 +71,3 @@ class _Nowhere:
 
     def write(self, box: Box, values: Values) -> None:
         """Forget a block."""
-
-
-def _sources(node: Node) -> Iterator[Source]:
-    """Yield the sources that a node is read from; of a grid of tiles the first stands for all."""
-    seen: dict[int, Node] = {}  # which holds them, so that no other comes to be at their place
-    waiting = [node]
-    while waiting:
-        each = waiting.pop()
-        if id(each) in seen:
-            continue
-        seen[id(each)] = each
-        match each:
-            case Leaf():
-                yield each.source
-            case View() | Elementwise() | Reduce() | AlongAxes() | Gufunc() | Reshape() | Mosaic():
-                waiting.extend(each.children)
-            case GridMosaicNode() if 0 not in each.grid_shape:
-                waiting.append(each.make_tile((0,) * len(each.grid_shape)))

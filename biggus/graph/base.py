@@ -88,6 +88,11 @@ class Node:  # no ABC: to be asked for its kind is then much faster
         return self.children
 
     @property
+    def read_from(self) -> tuple[Node, ...]:
+        """What it is read from: its children; of a grid of tiles the first stands for all."""
+        return self.children
+
+    @property
     def signature(self) -> Any:
         """What is equal for nodes that are the same if their children are."""
         return (type(self), id(self))

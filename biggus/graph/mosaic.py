@@ -275,6 +275,10 @@ class GridMosaicNode(Node):
     def io_bound(self) -> bool:
         return True
 
+    @property
+    def read_from(self) -> tuple[Node, ...]:
+        return () if 0 in self.grid_shape else (self.make_tile((0,) * len(self.grid_shape)),)
+
     def parts(
         self, selection: Selection, out_selection: Selection, steps: Steps = None
     ) -> Iterator[NodePart]:

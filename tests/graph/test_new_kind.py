@@ -13,6 +13,7 @@ from rolled import Rolled
 import biggus
 from biggus.array import Array
 from biggus.engine.fingerprint import fingerprint
+from biggus.errors import CacheError
 from biggus.indexing.selection import Selection
 from biggus.planning import CommonSubexpressions
 from biggus.testing import ArraySource, RecordingSource
@@ -85,6 +86,19 @@ def test_planning():
     assert plan.read_bytes == VALUES.nbytes
     assert plan.passes[0].tasks == 1
     assert source.boxes == []
+
+
+def test_prefetching(tmp_path):
+    with pytest.raises(CacheError, match="not cached"):
+        biggus.prefetch(roll(lazy()[1]))
+    source = RecordingSource(ArraySource(VALUES, (2, 4), token="values"))
+    with biggus.Cache(tmp_path) as cache:
+        a = biggus.ArrayAdapter(source, cache=cache)
+        biggus.prefetch(roll(a)[:2])
+        assert 0 < cache.stats().entries < 12
+        del source.boxes[:]
+        np.testing.assert_array_equal(roll(a)[:2].ndarray(), roll(VALUES)[:2])
+        assert not source.boxes
 
 
 def test_what_is_shared_is_read_once():
