@@ -84,6 +84,16 @@ _current: contextvars.ContextVar[Watch | None] = contextvars.ContextVar(
 )
 
 
+_outermost: contextvars.ContextVar[Watch | None] = contextvars.ContextVar(
+    "biggus_evaluation", default=None
+)
+
+
+def of_evaluation() -> Watch | None:
+    """Return what watches all of this evaluation, which stands for it; None outside of one."""
+    return _outermost.get()
+
+
 class evaluation:  # noqa: N801 - used as a context manager
     """Watch what is read in a with block, as part of the evaluation around it if there is one."""
 
@@ -93,12 +103,14 @@ class evaluation:  # noqa: N801 - used as a context manager
         if known is None:
             known = Watch()
             self._mark = _current.set(known)
+            self._mark_outermost = _outermost.set(known)
         self._watch = known
         return known
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if self._mark is not None:
             _current.reset(self._mark)
+            _outermost.reset(self._mark_outermost)
             if kind is None:
                 self._watch.end()
 

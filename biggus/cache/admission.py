@@ -2,15 +2,17 @@
 
 Entries go in the order of their use, least recent first.  That serves all but scans: of
 what is read in turn, again and again, and is larger than the cache, each chunk would go just
-before it is wanted.  So it is remembered when chunks that are not there were last
-seen.  As long as they come back in the order in which they were seen, one of them
-takes the place of another only if that has not been used for longer.
+before it is wanted.  So what an evaluation has used is not pushed out by more of the same
+evaluation.  And it is remembered when chunks that are not there were last seen: as long as
+they come back in that order, one of them takes the place of another only if that has not been
+used for longer.
 """
 
 from __future__ import annotations
 
+import weakref
 from collections import OrderedDict, deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -56,6 +58,7 @@ class Admission:
         self._most = most
         self._seen: OrderedDict[str, int] = OrderedDict()
         self._returns: deque[int] = deque(maxlen=_APART)
+        self._scans: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
         # Of the returns, how many were in order, of late.  Until it is known, they are.
         self._ordered = _IN_ORDER
 
@@ -76,8 +79,12 @@ class Admission:
         self._returns.append(seen)
         return seen if self._ordered >= _IN_ORDER else None
 
+    def began(self, scan: Any, now: int) -> int:
+        """Return when a scan was first heard of, which may be now."""
+        return self._scans.setdefault(scan, now)
+
     def admits(self, seen: int) -> bool:
-        """Tell whether something is to go for what comes back."""
+        """Tell whether something is to go for what was seen, or began to be read, at a time."""
         return self.oldest is None or seen > self.oldest
 
     def latest(self, count: int) -> list[tuple[str, int]]:

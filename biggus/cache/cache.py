@@ -251,11 +251,8 @@ class Cache:
         if values.nbytes > self.size_limit:
             logger.info("a chunk of %d bytes is larger than all of %s", values.nbytes, self.path)
             return 0
-        return self._store(key, values, validator, self.compression)
-
-    def _store(self, key: str, values: Values, validator: bytes, compression: str | None) -> int:
-        pieces = encode(values, validator, bytes.fromhex(key), compression)
-        return self._index.store(CHUNKS, key, pieces)
+        pieces = encode(values, validator, bytes.fromhex(key), self.compression)
+        return self._index.store(CHUNKS, key, pieces, passing=True)
 
     def load_bytes(self, key: str) -> tuple[bytes, bytes] | None:
         """Return the bytes that are kept under `key`, and their validator; None if there are none.
@@ -276,7 +273,8 @@ class Cache:
 
     def store_bytes(self, key: str, data: bytes, validator: bytes) -> int:
         """Keep bytes under `key`; return the bytes on disk, 0 if they are not kept."""
-        return self._store(key, np.frombuffer(data, np.uint8), validator, None)
+        pieces = encode(np.frombuffer(data, np.uint8), validator, bytes.fromhex(key))
+        return self._index.store(CHUNKS, key, pieces)
 
     def hit(self, key: str) -> None:
         """Count a hit, and note that the entry was used."""

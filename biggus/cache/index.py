@@ -10,6 +10,7 @@ import contextlib
 import time
 from typing import TYPE_CHECKING, TypeVar
 
+from biggus import watching
 from biggus.cache.account import PATIENCE_SECONDS, Account, make_cache_folder
 from biggus.cache.files import UNFINISHED_SECONDS
 from biggus.cache.later import Later, Waiting
@@ -82,22 +83,24 @@ class Index(Account):
         if due:
             self._settle_now(0, wait=0.0)
 
-    def store(self, kind: int, key: str, pieces: list[bytes | memoryview]) -> int:
+    def store(
+        self, kind: int, key: str, pieces: list[bytes | memoryview], *, passing: bool = False
+    ) -> int:
         """Store an entry, if there is room; return its bytes on disk, 0 if it is not stored.
 
-        It may be stored later.
+        It may be stored later; or pass by, if it is one that does.
         """
         size = self.kinds[kind].on_disk(sum(map(len, pieces)))
         if not self.writable or size > self.size_limit:
             return 0
-        seen = self._returned(key) if kind == CHUNKS else None
+        seen = self._seen(key) if passing else None
         if not self._spend(size):
             if seen is not None and not self._admits(seen):
                 self._pass_by(key, size)
                 return 0
             # Where others wait for room already, it is not looked for once more.
             if self._later.waits() or not self._granted(size):
-                late = not self._is_hopeless() and self._later.put(kind, key, pieces)
+                late = not self._is_hopeless() and self._later.put(kind, key, pieces, seen)
                 return size if late else 0
         self._look_ahead(size)
         return self._write(kind, key, pieces, size)
@@ -112,8 +115,12 @@ class Index(Account):
     def store_late(self, one: Waiting) -> bool:
         """Store what waits; tell whether it need not wait any longer."""
         size = self.kinds[one.kind].on_disk(len(one.data))
-        if not self._spend(size) and not self._granted(size):
-            return self._is_hopeless()
+        if not self._spend(size):
+            if one.seen is not None and not self._admits(one.seen):
+                self._pass_by(one.key, size)
+                return True
+            if not self._granted(size):
+                return self._is_hopeless()
         self._write(one.kind, one.key, [one.data], size)
         return True
 
@@ -155,9 +162,16 @@ class Index(Account):
             self._free += before
         return size
 
-    def _returned(self, key: str) -> int | None:
+    def _seen(self, key: str) -> int | None:
+        """Return since when it is known that a chunk is read, if others have to be older for it."""
+        scan = watching.of_evaluation()
         with self._lock:
-            return None if self._admission is None else self._admission.returned(key)
+            if self._admission is None:
+                return None
+            seen = self._admission.returned(key)
+            if seen is None and scan is not None:
+                return self._admission.began(scan, self._clock + len(self._notes))
+            return seen
 
     def _admits(self, seen: int) -> bool:
         """Tell whether something is to go for what comes back."""

@@ -20,11 +20,15 @@ _RETRY_SECONDS = 0.01
 
 
 class Waiting(NamedTuple):
-    """An entry that is to be stored: its kind, key and bytes, and until when it is tried."""
+    """An entry that is to be stored: its kind, key and bytes, and until when it is tried.
+
+    What would go for it must not have been used since it was `seen`, if that is a time.
+    """
 
     kind: int
     key: str
     data: bytes
+    seen: int | None
     until: float
 
 
@@ -57,7 +61,7 @@ class Later:
         self._bytes = self._wanted = 0
         self._thread: threading.Thread | None = None
 
-    def put(self, kind: int, key: str, pieces: list[bytes | memoryview]) -> bool:
+    def put(self, kind: int, key: str, pieces: list[bytes | memoryview], seen: int | None) -> bool:
         """Have an entry stored, of which a copy is taken; False: there is too much of it."""
         size = sum(map(len, pieces))
         with self._changed:
@@ -65,7 +69,7 @@ class Later:
                 return False
             self._bytes += size
             until = time.monotonic() + _KEPT_SECONDS
-            self._waiting.append(Waiting(kind, key, b"".join(pieces), until))
+            self._waiting.append(Waiting(kind, key, b"".join(pieces), seen, until))
             self._begin()
         return True
 

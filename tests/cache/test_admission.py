@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import biggus
 from biggus.cache import Cache
 from biggus.cache.admission import Admission
 from biggus.errors import OptionError
@@ -61,6 +62,37 @@ def test_after_a_scan_other_data_take_its_place(tmp_path):
         hits(cache, range(CHUNKS))
     hits(cache, range(ROOM // 2), "other")
     assert hits(cache, range(ROOM // 2), "other") == ROOM // 2
+
+
+def evaluated(cache, chunks, token):
+    """Evaluate a mean of that many chunks; return how many were stored for it."""
+    values = np.arange(chunks * CHUNK, dtype="u1")
+    a = biggus.ArrayAdapter(values, chunks=(CHUNK,), token=token, cache=cache)
+    before = {key for key, _ in cache.files.keys()}  # noqa: SIM118 - not a mapping
+    with biggus.set_options(cache=False):  # no partial results
+        assert a.mean().ndarray() == values.mean()
+    cache.close()
+    return len({key for key, _ in cache.files.keys()} - before)  # noqa: SIM118 - as above
+
+
+def test_of_one_evaluation_as_much_is_stored_as_fits_and_no_more_is_written(tmp_path, monkeypatch):
+    cache = Cache(tmp_path / "c", LIMIT)
+    written = []
+    write = cache.files.write
+    monkeypatch.setattr(
+        cache.files, "write", lambda key, pieces: (written.append(key), write(key, pieces))[1]
+    )
+    old = hits(cache, range(ROOM // 2), "old")
+    assert old == 0
+    cache.close()
+    stored = evaluated(cache, 5 * ROOM, "large")
+    assert 0.8 * ROOM <= stored <= 1.1 * ROOM
+    assert len(written) <= ROOM // 2 + stored + ROOM // 4
+    before = cache.stats().hits
+    evaluated(cache, 5 * ROOM, "large")
+    assert cache.stats().hits - before >= 0.9 * stored
+    # What comes next takes the place of all that.
+    assert evaluated(cache, ROOM // 2, "next") == ROOM // 2
 
 
 def test_lru_stores_whatever_is_fetched(tmp_path):

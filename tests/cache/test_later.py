@@ -139,7 +139,7 @@ def test_the_thread_ends_when_there_is_nothing_to_do(monkeypatch):
 
     index = Index()
     later = Later(index, 100)
-    assert later.put(0, "a", [b"one"])
+    assert later.put(0, "a", [b"one"], None)
     later.drain(PATIENCE_SECONDS)
     assert index.stored == ("a",)
     until = time.monotonic() + PATIENCE_SECONDS
