@@ -17,7 +17,7 @@ from benchmarks.setup import SIZES, Setup
 
 NAMES = (
     *("mosaic", "grid", "adapter", "imports", "tiles", "stores", "pieces", "scattered", "axes"),
-    *("compute", "memory", "partials", "overhead", "viewer", "pyramids", "web", "cache"),
+    *("compute", "memory", "partials", "overhead", "viewer", "pyramids", "web", "cache", "xarrays"),
 )
 
 

@@ -8,7 +8,7 @@ and then the chunks that are needed and no others.
 import os
 from typing import TYPE_CHECKING
 
-from biggus import errors, options
+from biggus import array_api, errors, options
 from biggus.array import Array
 from biggus.construct import (
     ArrayAdapter,
@@ -94,6 +94,7 @@ __all__ = [
     "any",
     "argmax",
     "argmin",
+    "array_api",
     "broadcast_to",
     "chunk_memory_stats",
     "clip",

@@ -44,7 +44,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("labels",),
     ("array",),
     ("construct", "together"),
-    ("functions",),
+    ("array_api", "functions"),
     ("sinks",),
     ("remembering",),
     ("api",),

@@ -18,6 +18,7 @@ from biggus.array.methods import Methods
 from biggus.array.missing import Missing
 from biggus.array.operators import Operators
 from biggus.array.refusals import Refusals
+from biggus.array.standard import Standard
 from biggus.array.statistics import Statistics
 from biggus.errors import MaskedValueError
 from biggus.graph import Cast, Elementwise, Field, Node, completed, rechunked, select
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     Casting = Literal["no", "equiv", "safe", "same_kind", "unsafe"]
 
 
-class Array(Operators, Statistics, Methods, Labelled, Missing, Dispatch, Refusals):
+class Array(Operators, Statistics, Methods, Labelled, Missing, Dispatch, Standard, Refusals):
     """An n-dimensional array that is read when it is asked for, and not before.
 
     Made by :func:`biggus.open`, :class:`biggus.ArrayAdapter`,

@@ -1,4 +1,4 @@
-"""NumPy's functions that look at what is around a value, or is around an array: pad, gradient."""
+"""NumPy's functions of what is around an array, and around each value: pad and gradient."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import numpy as np
 
 from biggus.array import Array, implements
 from biggus.construct import full
-from biggus.expressions import applied
 from biggus.expressions.lines import of_lines
 from biggus.functions.axes import ALL, moveaxis
 from biggus.functions.elementwise import node_or_scalar
@@ -17,6 +16,8 @@ from biggus.sources.normal import normal_axis
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from biggus.sources.base import Chunks
 
 _numpys_gradient: Callable[..., Any] = np.gradient
 """For mypy, which looks for arrays among spacings."""
@@ -57,9 +58,16 @@ def _with_constants(array: Array, axis: int, widths: Sequence[int], values: Any)
     for n, value in zip(widths, values, strict=True):
         shape = (*array.shape[:axis], n, *array.shape[axis + 1 :])
         # As NumPy assigns them: they are cast to the dtype of the array.
-        parts.append(full(shape, np.asarray(value).astype(array.dtype)[()], array.dtype))
+        part = full(shape, np.asarray(value).astype(array.dtype)[()], array.dtype)
+        # In the chunks of the array: one value has none, and would be had in one piece.
+        grid = array.grid
+        parts.append(part if grid is None or 0 in shape else part.rechunk(_beside(grid, axis, n)))
     before, after = parts
     return concatenate([part for part in (before, array, after) if part.shape[axis]], axis)
+
+
+def _beside(grid: Chunks, axis: int, n: int) -> Chunks:
+    return (*grid[:axis], n, *grid[axis + 1 :])
 
 
 @implements(np.gradient)
@@ -103,39 +111,3 @@ class _Slope:
 
     def __call__(self, block: Any, axis: int, edge_order: int) -> Any:
         return _numpys_gradient(block, self.apart, axis=axis, edge_order=edge_order)
-
-
-# Among others ----------------------------------------------------------------------
-
-
-@implements(np.isin)
-def _isin(
-    element: Any,
-    test_elements: Any,
-    assume_unique: bool = False,
-    invert: bool = False,
-    *,
-    kind: str | None = None,
-) -> Array:
-    if isinstance(test_elements, Array):
-        raise TypeError("isin looks among values in memory: read them first, with .ndarray()")
-    array: Array = node_or_scalar(element)
-    keywords = {"assume_unique": assume_unique, "invert": invert, "kind": kind}
-    return Array.from_node(applied(np.isin, [array.node, np.asarray(test_elements)], keywords))
-
-
-@implements(np.searchsorted)
-def _searchsorted(a: Any, v: Any, side: str = "left", sorter: Any = None) -> Array:
-    if isinstance(a, Array):
-        raise TypeError("searchsorted looks among values in memory: read them, with .ndarray()")
-    array: Array = node_or_scalar(v)
-    keywords = {"side": side, "sorter": sorter}
-    return Array.from_node(applied(np.searchsorted, [np.asarray(a), array.node], keywords))
-
-
-@implements(np.digitize)
-def _digitize(x: Any, bins: Any, right: bool = False) -> Array:
-    if isinstance(bins, Array):
-        raise TypeError("digitize takes bins in memory: read them first, with .ndarray()")
-    array: Array = node_or_scalar(x)
-    return Array.from_node(applied(np.digitize, [array.node, np.asarray(bins)], {"right": right}))

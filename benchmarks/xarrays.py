@@ -1,0 +1,144 @@
+"""xarray over biggus, beside xarray over h5netcdf and dask: many files, and large ones."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+import biggus
+from benchmarks.peers import WORKERS
+from benchmarks.timing import Row, medians, show
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from benchmarks.setup import Setup
+
+FILES = {"tiny": 4, "small": 100, "full": 2000}
+"""How many are opened."""
+
+PARTS = 40
+"""In so many files the data lie that are computed with."""
+
+JOINED = {"combine": "nested", "concat_dim": "time", "data_vars": "minimal"}
+JOINED |= {"coords": "minimal", "compat": "override", "join": "override"}
+
+
+def run(setup: Setup) -> list[Row]:
+    """Compare the engines, if there is xarray with h5netcdf and dask."""
+    try:
+        import dask.array
+        import h5netcdf
+        import xarray as xr
+    except ImportError:
+        return []
+    del dask.array, h5netcdf
+    if "biggus" not in xr.backends.list_engines():
+        return []  # installed, editable, before it was one
+    with setup.folder() as folder, _quietly():
+        place = folder / "xarray"
+        shutil.rmtree(place, ignore_errors=True)
+        place.mkdir()
+        count = FILES["tiny" if setup.size.rounds == 1 else "small"]
+        if setup.size.shape[0] > 100:
+            count = FILES["full"]
+        many = _write(xr, place / "many", count, (1, 45, 90), 0)
+        times, *rest = setup.size.shape
+        few = _write(xr, place / "few", min(PARTS, times), (max(1, times // PARTS), *rest), 24)
+        return [*_of_many(xr, many), *_of_few(xr, few)]
+
+
+@contextlib.contextmanager
+def _quietly() -> Iterator[None]:
+    with (
+        warnings.catch_warnings(),
+        biggus.set_options(memory="200 MB", workers=WORKERS, cache=False),
+    ):
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _write(xr: Any, folder: Path, count: int, shape: tuple[int, ...], chunk: int) -> list[Path]:
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    start = np.datetime64("2001-01-01", "ns")
+    paths = []
+    for number in range(count):
+        days = start + (number * shape[0] + np.arange(shape[0])) * np.timedelta64(1, "D")
+        values = rng.normal(280, 5, shape).astype("f4")
+        ds = xr.Dataset(
+            {"t": (("time", "lat", "lon"), values)},
+            {
+                "time": days.astype("M8[ns]"),
+                "lat": np.linspace(-90, 90, shape[1]),
+                "lon": np.linspace(0, 360, shape[2]),
+            },
+        )
+        paths.append(folder / f"{number:05}.nc")
+        encoding = {"chunksizes": (min(chunk, shape[0]), *[min(n, 181) for n in shape[1:]])}
+        ds.to_netcdf(paths[-1], engine="h5netcdf", encoding={"t": encoding if chunk else {}})
+    return paths
+
+
+def _of_many(xr: Any, paths: list[Path]) -> list[Row]:
+    def opened(engine: str) -> Any:
+        return xr.open_mfdataset(paths, engine=engine, **JOINED)
+
+    def mean(engine: str) -> Any:
+        return opened(engine)["t"].mean("time").values
+
+    np.testing.assert_allclose(mean("biggus"), mean("h5netcdf"), rtol=1e-5)
+    what = f"`open_mfdataset` of {len(paths)} files"
+    return [
+        _row(what, medians({e: lambda e=e: opened(e) for e in ("biggus", "h5netcdf")}, 2), 0.1),
+        _row(
+            f"{what}, and a mean over time",
+            medians({e: lambda e=e: mean(e) for e in ("biggus", "h5netcdf")}, 2),
+            1 / 15,
+        ),
+    ]
+
+
+def _climatology(t: Any) -> Any:
+    grouped = t.groupby("time.month")
+    return (grouped - grouped.mean()).std("time")
+
+
+def _weighted(t: Any) -> Any:
+    weights = np.cos(np.deg2rad(t["lat"]))
+    return (t * weights).sum(("lat", "lon")) / (weights.sum() * t.sizes["lon"])
+
+
+WORKS: dict[str, Callable[[Any], Any]] = {
+    "monthly climatology, and the spread of the anomaly": _climatology,
+    "area-weighted mean series": _weighted,
+    "95th percentile over time": lambda t: t.quantile(0.95, "time"),
+    "rolling mean of 5 days": lambda t: t.rolling(time=5).mean().mean(("lat", "lon")),
+}
+
+
+def _of_few(xr: Any, paths: list[Path]) -> list[Row]:
+    lazy = xr.open_mfdataset(paths, engine="biggus", **JOINED)["t"]
+    dask = xr.open_mfdataset(paths, engine="h5netcdf", **JOINED)["t"]
+    rows = []
+    for name, work in WORKS.items():
+        # The percentile needs all of the axis in one chunk of dask's.
+        other = dask.chunk(time=-1, lat=20) if "percentile" in name else dask
+        np.testing.assert_allclose(work(lazy).values, work(other).values, rtol=1e-3, atol=1e-4)
+        works = {
+            "biggus": lambda work=work: work(lazy).values,
+            "h5netcdf": lambda work=work, other=other: work(other).values,
+        }
+        rows.append(_row(f"{name}, of {len(paths)} files", medians(works, 2), 1 / 3))
+    return rows
+
+
+def _row(work: str, seconds: dict[str, float], most: float) -> Row:
+    ours, theirs = seconds["biggus"], seconds["h5netcdf"]
+    said = f"xarray, h5netcdf and dask, {show(theirs)}"
+    return Row(f"xarray: {work}", show(ours), said, ours / theirs, most)
