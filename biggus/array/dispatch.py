@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from types import MethodType
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from biggus.adapt import Lazy
 from biggus.expressions import called, defers
+from biggus.forks import between_forks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
 _handlers: dict[Any, Callable[..., Any]] = {}
 _methods: dict[str, Callable[..., Any]] = {}
+_offers: list[Callable[[], object]] = []
+_taking = threading.Lock()
 
 
 def implements(*functions: Any) -> Callable[[Function], Function]:
@@ -48,6 +52,23 @@ def implements_method(name: str) -> Callable[[Function], Function]:
         return function
 
     return register
+
+
+def offer(load: Callable[[], object]) -> None:
+    """Have something called, once, when one of NumPy's functions is met that nothing is for.
+
+    It imports what is for more of them.
+    """
+    _offers.append(load)
+
+
+def _found(handlers: Mapping[Any, Callable[..., Any]], name: Any) -> Callable[..., Any] | None:
+    if name not in handlers and _offers:
+        with between_forks(), _taking:
+            for load in _offers:
+                load()
+            _offers.clear()
+    return handlers.get(name)
 
 
 class _NotIfMasked:
@@ -96,10 +117,10 @@ class Dispatch(Lazy):
             del keywords["out"]
             found = getattr(ufunc, method)(*inputs, **keywords)
             return _put(found, outs)
-        if method in _methods:
-            return _methods[method](ufunc, *inputs, **keywords)
-        if ufunc in _handlers:
-            return _handlers[ufunc](*inputs, **keywords)
+        if method != "__call__" and (handler := _found(_methods, method)) is not None:
+            return handler(ufunc, *inputs, **keywords)
+        if ufunc.signature is not None and (handler := _found(_handlers, ufunc)) is not None:
+            return handler(*inputs, **keywords)
         found = called(ufunc, method, inputs, keywords)
         if isinstance(found, list):
             return tuple([self.from_node(node) for node in found])
@@ -115,7 +136,7 @@ class Dispatch(Lazy):
     ) -> Any:
         if any(defers(kind) for kind in types):
             return NotImplemented
-        handler = _handlers.get(function)
+        handler = _found(_handlers, function)
         if handler is None:
             raise TypeError(
                 f"{function.__module__}.{function.__name__} of a lazy array: "

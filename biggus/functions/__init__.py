@@ -1,47 +1,27 @@
 """Functions of arrays, as NumPy names them: lazy, and what NumPy's own hand over to.
 
 Each takes an :class:`~biggus.Array`, or anything that becomes one, and returns one
-that is computed when it is read.
+that is computed when it is read.  Those that have no name in `biggus` are imported when one
+of NumPy's is first called that is for them.
 """
 
-from biggus.functions import (
-    along,
-    axes,
-    comparing,
-    elementwise,
-    finding,
-    fourier,
-    joining,
-    matrices,
-    moving,
-    numpys,
-    placing,
-    products,
-    reshaping,
-    splitting,
-    statistics,
-    surroundings,
-    ufunc_methods,
-    weighing,
-)
+from importlib import import_module
 
-__all__ = [
-    "along",
-    "axes",
-    "comparing",
-    "elementwise",
-    "finding",
-    "fourier",
-    "joining",
-    "matrices",
-    "moving",
-    "numpys",
-    "placing",
-    "products",
-    "reshaping",
-    "splitting",
-    "statistics",
-    "surroundings",
-    "ufunc_methods",
-    "weighing",
-]
+from biggus.array import offer
+from biggus.functions import axes, elementwise, joining, numpys, reshaping, statistics
+
+LATER = (
+    *("along", "comparing", "finding", "fourier", "matrices", "moving", "placing", "products"),
+    *("splitting", "surroundings", "ufunc_methods", "weighing"),
+)
+"""The modules that are imported when they are needed."""
+
+
+def _load() -> None:
+    for name in LATER:
+        import_module(f"{__name__}.{name}")
+
+
+offer(_load)
+
+__all__ = ["axes", "elementwise", "joining", "numpys", "reshaping", "statistics"]
