@@ -176,7 +176,7 @@ class Index(Account):
     def _admits(self, seen: int) -> bool:
         """Tell whether something is to go for what comes back."""
         assert self._admission is not None
-        if self._admission.admits(seen):
+        if self._admission.oldest is not None and self._admission.admits(seen):
             # What was used since the last look may make a difference.
             self._settle_now(0, _WAIT_SECONDS)
         return self._admission.admits(seen)

@@ -6,12 +6,14 @@ thread also has room made before it is needed, and ends when it has had nothing 
 
 from __future__ import annotations
 
-import contextlib
+import logging
 import threading
 import time
 import weakref
 from collections import deque
 from typing import NamedTuple, Protocol
+
+logger = logging.getLogger("biggus.cache")
 
 _KEPT_SECONDS = 10.0
 """For so long it is tried to store something."""
@@ -105,6 +107,15 @@ class Later:
                 self._thread = None
 
     def _run(self) -> None:
+        try:
+            self._work()
+        except Exception as error:  # noqa: BLE001 - such as no memory for it
+            logger.warning("what was to be stored later is not: %r", error)
+            with self._changed:
+                self._thread = None
+                self._drop()
+
+    def _work(self) -> None:
         while True:
             with self._changed:
                 busy = self._changed.wait_for(lambda: self._waiting or self._wanted, _IDLE_SECONDS)
@@ -125,8 +136,11 @@ class Later:
             if not stored and time.monotonic() < first.until:
                 time.sleep(_RETRY_SECONDS)
                 continue
-            with self._changed, contextlib.suppress(IndexError):
-                if self._waiting[0] is first:
-                    self._waiting.popleft()
-                    self._bytes -= len(first.data)
-                    self._changed.notify_all()
+            with self._changed:
+                if self._waiting and self._waiting[0] is first:
+                    self._drop()
+
+    def _drop(self) -> None:
+        if self._waiting:
+            self._bytes -= len(self._waiting.popleft().data)
+        self._changed.notify_all()

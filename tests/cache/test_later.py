@@ -149,6 +149,27 @@ def test_the_thread_ends_when_there_is_nothing_to_do(monkeypatch):
     assert not later.waits()
 
 
+def test_what_fails_to_be_stored_is_in_nobodys_way(caplog):
+    class Index:
+        asked = ()
+
+        def store_late(self, one):
+            self.asked += (one.key,)
+            if one.key == "a":
+                raise MemoryError
+            return True
+
+    index = Index()
+    later = Later(index, 100)
+    assert later.put(0, "a", [b"one"], None)
+    later.drain(PATIENCE_SECONDS)
+    assert later.put(0, "b", [b"two"], None)
+    later.drain(PATIENCE_SECONDS)
+    assert index.asked == ("a", "b")
+    assert later._bytes == 0
+    assert "stored later is not: MemoryError()" in caplog.text
+
+
 def test_what_waits_keeps_no_cache_alive(tmp_path):
     cache = Cache(tmp_path / "c", "100 MB")
     read(cache, 3)
