@@ -132,7 +132,8 @@ def _as_slice(places: npt.NDArray[np.intp]) -> slice | npt.NDArray[np.intp]:
 def _of_datetime64(text: str, exact: bool, dtype: np.dtype[Any]) -> tuple[Any, Any]:
     first = np.datetime64(text)
     start = first.astype(dtype)
-    return start, start if exact else (first + 1).astype(dtype)
+    one: Any = np.array(1, first.dtype.str.replace("M8", "m8"))
+    return start, start if exact else (first + one).astype(dtype)
 
 
 def _period(text: str, calendar: str) -> tuple[int, int]:

@@ -53,6 +53,8 @@ def wrapped(values):
 
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_operation(name):
+    if "bottleneck" in LOADS.get(name, ""):
+        pytest.importorskip("bottleneck")
     operate = OPERATIONS[name]
     right = operate(wrapped(VALUES.copy()))
     source = RecordingSource(ArraySource(VALUES, chunks=(2, 3, 4)))
@@ -76,6 +78,7 @@ def test_most_are_lazy():
 
 
 def test_what_is_not_lazy_is_refused_above_the_memory():
+    pytest.importorskip("bottleneck")
     large = UnreadableSource((8, 3, 4))
     with biggus.set_options(memory=500), pytest.raises(MemoryBudgetError):
         OPERATIONS["ffill"](wrapped(biggus.ArrayAdapter(large)))
