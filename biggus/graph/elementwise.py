@@ -91,7 +91,7 @@ class Elementwise(Derived):
         while type(node) is Elementwise and len(node.children) == 1:
             steps = (node.step, steps)
             [node] = node.children
-            if isinstance(node, View):
+            if type(node) is View:
                 selection = node.selection.compose(selection)
                 node = node.base
         if type(node) is Elementwise:

@@ -128,8 +128,8 @@ class View(Node):
 
 def select(node: Node, selection: Selection) -> Node:
     """Return a view of `node`; of its base, if it is a view itself."""
-    if isinstance(node, View):
-        return View(node.base, node.selection.compose(selection))
+    if type(node) in (View, Rechunked):  # through those of other kinds nobody looks
+        return View(node.base, node.selection.compose(selection))  # type: ignore[attr-defined]
     return View(node, selection)
 
 
