@@ -29,7 +29,7 @@ FEWER = 100
 """dask takes so long that it is given an array with one chunk of this many."""
 
 MOST_CHUNK_SECONDS = 20e-6
-MOST_EXPRESSION_SECONDS = 300e-6
+MOST_EXPRESSION_SECONDS = 80e-6
 ELEMENTS = 10_000
 
 
