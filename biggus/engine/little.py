@@ -14,7 +14,8 @@ from biggus.engine.result import own
 from biggus.graph import Elementwise, Leaf, Reduce, View, spread, take
 from biggus.indexing.selection import ConstantMap, DimensionMap
 from biggus.planning import is_plain
-from biggus.sources.base import read, whole
+from biggus.sources.base import checked, read, whole
+from biggus.sources.memory_cached import MemoryCached
 from biggus.statistics import Statistic, partials
 
 if TYPE_CHECKING:
@@ -96,6 +97,8 @@ def _read(node: Node, source: Source, box: Box, key: Any, steps: list[Step]) -> 
         # It may be read in several parts, which are to be of one state.
         with watching.evaluation():
             values = read(source, box)
+    elif type(source) is not MemoryCached and not source.in_memory:
+        values = checked(source, box, values)
     if key is not None:
         values = values[key]
     if not steps and not values.flags.writeable:

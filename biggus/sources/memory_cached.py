@@ -18,7 +18,7 @@ from biggus import options, watching
 from biggus.flight import SingleFlight
 from biggus.once import once
 from biggus.options import format_bytes
-from biggus.sources.base import asked, box_shape, read, read_into
+from biggus.sources.base import asked, box_shape, checked, read, read_into
 from biggus.sources.chunk_memory import chunk_memory
 from biggus.sources.keyed_grid import KeyedGrid
 from biggus.sources.parts import paste
@@ -131,11 +131,14 @@ class MemoryCached(Wrapper):
         if only is None:
             return self.source.cached_read(box)
         key, part = only
+        waits = self.source.io_bound
+        if not waits and not chunk_memory.holds(key):
+            return None  # it is read, and looked for once
         found = chunk_memory.find(key)
         if found is not None and self._is_good(layout, key, found, self.source.state()):
             return found.values[part]
-        if not self.source.io_bound:
-            return None  # nothing is at hand of what need not be waited for
+        if not waits:
+            return None
         values = self._read_at_hand(layout, key, box)
         return None if values is None else values[part]
 
@@ -294,6 +297,7 @@ class MemoryCached(Wrapper):
         values = self.source.cached_read(chunk)
         if values is None:
             return None
+        values = checked(self.source, chunk, values)
         if keep:
             same = self.source.cached_validator(chunk) == validator
             chunk_memory.keep(key, values, validator if same else None)
