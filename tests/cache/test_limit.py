@@ -226,7 +226,7 @@ if hasattr(os, "mkfifo"):
 @pytest.mark.parametrize("anew", [False, True])
 @pytest.mark.parametrize("harm", HARMS)
 def test_the_limit_is_kept_after_the_index_was_damaged(tmp_path, on_disk, monkeypatch, harm, anew):
-    monkeypatch.setattr("biggus.cache.index._SWEEP_SHARE", 0)  # no pauses
+    monkeypatch.setattr("biggus.cache.sweep._SWEEP_SHARE", 0)  # no pauses
     folder = tmp_path / "c"
     cache = Cache(folder, LIMIT)
     write(cache, "one")
