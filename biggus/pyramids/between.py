@@ -8,7 +8,7 @@ an element a pixel, costs next to nothing: it is made of a level that is there a
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -138,9 +138,3 @@ def _all(shape: Sequence[int]) -> Box:
 def _moved(part: Box, box: Box) -> Box:
     pairs = zip(part, box, strict=True)
     return tuple(slice(a.start + b.start, a.stop + b.start, 1) for a, b in pairs)
-
-
-def inserted(levels: Sequence[Any], more: Any, level: int) -> list[Any]:
-    """Return levels, the first of them before the others, with one more among them."""
-    place = level + _FINER
-    return [*levels[:place], more, *levels[place:]]
