@@ -74,7 +74,7 @@ def test_what_is_kept_is_not_counted(planned, capsys, soon_settled):
     capsys.readouterr()
     plan = planned("a.h5::v", "--cache", "cache", "--json")["plan"]
     assert (plan["requests"], plan["read_bytes"]) == (0, 0)
-    assert plan["passes"][0]["kept_cells"] > 0
+    assert plan["passes"][0]["kept_blocks"] > 0
 
 
 @pytest.mark.parametrize(
