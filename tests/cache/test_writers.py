@@ -15,8 +15,8 @@ from biggus.cache.writers import FolderWriter, lives
 BEGUN = """if True:
     import sys
     from pathlib import Path
-    from biggus.cache.writers import Writer
-    writer = Writer(Path(sys.argv[1]))
+    from biggus.cache.writers import FolderWriter
+    writer = FolderWriter(Path(sys.argv[1]))
     writer.begin()
     print(writer.name, flush=True)
     sys.stdin.read()
