@@ -201,6 +201,7 @@ class Asked(ArraySource):
         return b"1"
 
 
+@pytest.mark.usefixtures("no_chunk_memory")
 def test_no_server_is_asked(tmp_path):
     source = Asked(VALUES, (8, 2**16))
     with biggus.set_options(cache=biggus.Cache(tmp_path), keep_partials=True):
