@@ -79,6 +79,7 @@ HEAVY = frozenset(
             "numcodecs",
             "pandas",
             "platformdirs",
+            "xxhash",
             "pytest",
         ),
         *("scipy", "tensorstore", "tqdm", "urllib3", "xarray", "zarr"),
