@@ -28,7 +28,7 @@ class ForkGate:
 
     Examples
     --------
-    >>> with Gate().entered():
+    >>> with ForkGate().entered():
     ...     import json
     """
 

@@ -132,9 +132,9 @@ class Dataset(Mapping[str, "Array"]):
         return self.isel(**indexers)
 
     def to_xarray(self) -> Any:
-        """Return an :class:`xarray.Dataset` of the same lazy arrays, without dask.
+        """Return an ``xarray.Dataset`` of the same lazy arrays, without dask.
 
-        Times are dates, and missing values NaN, as :func:`xarray.open_dataset` has them.
+        Times are dates, and missing values NaN, as ``xarray.open_dataset`` has them.
         """
         from biggus.extras import needing
 

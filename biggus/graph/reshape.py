@@ -219,7 +219,7 @@ def _sizes(lengths: Sequence[int], run: int) -> list[int]:
     Examples
     --------
     >>> _sizes([9, 4, 6], 30)
-    [1, 1, 6]
+    [1, 4, 6]
     >>> _sizes([9, 4, 6], 50)
     [2, 4, 6]
     """

@@ -39,10 +39,10 @@ def between_of(layout: PyramidLayout) -> tuple[int, int] | None:
 
     Examples
     --------
-    >>> from biggus.pyramids.layout import Layout
-    >>> between_of(Layout.of((50_000, 100_000), (0, 1), None))
+    >>> from biggus.pyramids.layout import PyramidLayout
+    >>> between_of(PyramidLayout.of((50_000, 100_000), (0, 1), None))
     (3, 12)
-    >>> between_of(Layout.of((25_000, 50_000), (0, 1), None)) is None
+    >>> between_of(PyramidLayout.of((25_000, 50_000), (0, 1), None)) is None
     True
     """
     pairs = zip(layout.axes, SCREEN, strict=True)

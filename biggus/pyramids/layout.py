@@ -79,7 +79,7 @@ class PyramidLayout:
 
         Examples
         --------
-        >>> layout = Layout.of((10, 5000, 9000), (1, 2), (1, 720, 1440))
+        >>> layout = PyramidLayout.of((10, 5000, 9000), (1, 2), (1, 720, 1440))
         >>> layout.tile, layout.levels, layout.shape_of(2)
         ((270, 360), 5, (10, 1250, 2250))
         """

@@ -69,7 +69,7 @@ class RunLayout:
 
     Examples
     --------
-    >>> layout = Layout((24, 181, 360), (0,))
+    >>> layout = RunLayout((24, 181, 360), (0,))
     >>> layout.lengths, layout.axes, layout.runs[0].box
     ((24, 65160), (0,), (slice(0, 24, None), slice(0, 10922, None)))
     """

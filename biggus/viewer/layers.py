@@ -83,7 +83,7 @@ class Layer:
     >>> layer = Layer(plane, ("a",), steps=(2, 2))
     >>> layer.array.shape, layer.factors
     ((300, 500), (2.0, 2.0))
-    >>> [(tile.row, tile.column) for tile in layer.tiles(Span((0, 300), (250, 260)))]
+    >>> [(tile.row, tile.column) for tile in layer.tiles(LayerSpan((0, 300), (250, 260)))]
     [(0, 1), (0, 2), (1, 1), (1, 2), (2, 1), (2, 2)]
     """
 

@@ -49,8 +49,8 @@ def open(
     backend, cache, options : optional
         As of :func:`biggus.open`, for each variable; `options` is what the backend takes.
     **keywords
-        Further arguments of :func:`xarray.open_dataset`, or, for several, of
-        :func:`xarray.combine_by_coords` or :func:`xarray.combine_nested`; by default what does
+        Further arguments of ``xarray.open_dataset``, or, for several, of
+        ``xarray.combine_by_coords`` or ``xarray.combine_nested``; by default what does
         not lie along the axis of joining is taken of the first, and not compared.
 
     Returns

@@ -11,7 +11,7 @@ from biggus.array import Array
 
 
 class LazyVariable(Variable):
-    """A variable of a lazy array, as it comes out of :func:`xarray.open_dataset`.
+    """A variable of a lazy array, as it comes out of ``xarray.open_dataset``.
 
     xarray protects what an engine gives from being written to, and caches it; an array
     that never changes, and is computed when it is read, needs neither.
@@ -32,7 +32,7 @@ class LazyVariable(Variable):
         Variable.data.fset(self, wrapped if isinstance(wrapped, Array) else data)  # type: ignore[attr-defined]
 
     def chunk(self, *arguments: Any, **keywords: Any) -> Variable:  # type: ignore[override]
-        """Chunk, as :meth:`xarray.Variable.chunk`; what the opener does by itself is not done."""
+        """Chunk, as ``xarray.Variable.chunk``; what the opener does by itself is not done."""
         given = keywords.get("from_array_kwargs") or {}
         data: Any = self._data
         if str(given.get("name", "")).startswith("open_dataset-") and isinstance(data, Array):

@@ -25,7 +25,7 @@ class HostGate:
 
     Examples
     --------
-    >>> gate = Gate()
+    >>> gate = HostGate()
     >>> with gate.passing(limit=2):
     ...     gate.inside
     1

@@ -23,7 +23,7 @@ class RecentValues(Generic[Value]):
 
     Examples
     --------
-    >>> kept = Kept(10)
+    >>> kept = RecentValues(10)
     >>> kept.keep("a", "value", 6)
     >>> kept.keep("b", "other", 6)
     >>> kept.find("a"), kept.find("b")
