@@ -12,7 +12,7 @@ from biggus.errors import GoneError
 from biggus.xarray.engine import Engine
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from biggus.cache import Cache
 
@@ -23,6 +23,9 @@ _JOINING = {
     "combine_attrs": "override",
 }
 """How datasets are joined that come from one model: only what lies along the axis is compared."""
+
+_PACKING = ("scale_factor", "add_offset", "dtype", "_Unsigned", "_FillValue", "missing_value")
+"""What an encoding says of how values are packed."""
 
 
 def open(
@@ -83,7 +86,24 @@ def open(
         joined: xr.Dataset = xr.combine_nested(parts, concat_dim, **{**_JOINING, **keywords})
     else:
         joined = xr.combine_by_coords(parts, **{**_JOINING, **keywords})  # type: ignore[assignment]
+    _forget_packing(joined, parts)
     return joined
+
+
+def _forget_packing(joined: xr.Dataset, parts: Sequence[xr.Dataset]) -> None:
+    """Have variables that are packed in several ways written as they are.
+
+    xarray would pack all as in the first file, and what does not fit wraps around.
+    """
+    for name, variable in joined.variables.items():
+        packings = [
+            {key: part.variables[name].encoding.get(key) for key in _PACKING}
+            for part in parts
+            if name in part.variables
+        ]
+        if any(repr(packing) != repr(packings[0]) for packing in packings):
+            for key in _PACKING:
+                variable.encoding.pop(key, None)
 
 
 def _matching(location: str | os.PathLike[str]) -> list[Any]:

@@ -103,3 +103,22 @@ def test_dask_gives_values():
         assert type(made.compute()) is np.ndarray
         np.testing.assert_array_equal(made.compute(), VALUES)
         np.testing.assert_allclose((made + 1).mean(0).compute(), (VALUES + 1).mean(0))
+
+
+def test_files_that_are_packed_in_unlike_ways_are_not_packed_as_the_first(tmp_path):
+    netcdf = pytest.importorskip("netCDF4")
+    values = {"a.nc": (1e-4, [300.0, 301.0]), "b.nc": (1e-2, [280.0, 281.0])}
+    for number, (name, (scale, line)) in enumerate(values.items()):
+        with netcdf.Dataset(tmp_path / name, "w") as file:
+            file.createDimension("time", None)
+            file.createDimension("x", 2)
+            file.createVariable("time", "f8", ("time",))[:] = number
+            variable = file.createVariable("t", "i2", ("time", "x"), fill_value=-32767)
+            variable.scale_factor, variable.add_offset = scale, line[0]
+            variable[0] = line
+    ds = biggus.xarray.open([tmp_path / name for name in values], concat_dim="time")
+    ds.to_netcdf(tmp_path / "both.nc")
+    with xr.open_dataset(tmp_path / "both.nc") as found:
+        np.testing.assert_allclose(found["t"], [line for _, line in values.values()])
+    alone = biggus.xarray.open(tmp_path / "a.nc")
+    assert alone["t"].encoding["scale_factor"] == 1e-4
