@@ -35,7 +35,10 @@ def from_dlpack(x: Any, /, *, device: Any = None, copy: bool | None = None) -> A
     """Return a lazy array of what another library has in memory."""
     if isinstance(x, Array):
         return x
-    return construct.ArrayAdapter(np.from_dlpack(x, device=device, copy=copy))
+    # NumPy takes them since 2.1.
+    given = {"device": device, "copy": copy}
+    more = {name: value for name, value in given.items() if value is not None}
+    return construct.ArrayAdapter(np.from_dlpack(x, **more))
 
 
 def astype(x: Any, dtype: Any, /, *, copy: bool = True, device: str | None = None) -> Array:

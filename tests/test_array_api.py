@@ -17,7 +17,8 @@ def test_the_namespace_of_an_array():
     assert a.__array_namespace__(api_version="2024.12") is xp
     with pytest.raises(ValueError, match=r"2030\.12"):
         a.__array_namespace__(api_version="2030.12")
-    assert xp.__array_namespace_info__().default_device() == "cpu"
+    if hasattr(np, "__array_namespace_info__"):  # since NumPy 2.1
+        assert xp.__array_namespace_info__().default_device() == "cpu"
     for made in (
         xp.mean(a, axis=0),
         xp.astype(a, xp.float32),

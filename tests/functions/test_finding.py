@@ -36,6 +36,8 @@ def test_it_is_what_numpy_gives(name, shape):
     for dtype in ("f8", "i2", "?", "U1"):
         values = np.random.default_rng(1).integers(0, 4, shape).astype(dtype)
         theirs = outcome(CALLS[name], values)
+        if isinstance(theirs, DeprecationWarning):
+            continue  # which an older NumPy raises here, and a newer one an error
         ours = outcome(CALLS[name], lazy(values)[1])
         if isinstance(theirs, Exception):
             assert isinstance(ours, type(theirs))
