@@ -59,6 +59,8 @@ class Files:
         self.folder = folder
         self._fsync = fsync
         self.writer = writer
+        self.waiting: Callable[[str], bytes | None] = _nothing
+        """Gives what is to be written to the file of a key still."""
         self._prefix = f"{folder}{os.sep}"
         self._unfinished = folder / "unfinished"
 
@@ -88,6 +90,11 @@ class Files:
         OSError
             If it cannot be read, is no file, or of another size than announced.
         """
+        waiting = self.waiting(key)
+        if waiting is not None:
+            if announced is not None:
+                announced(waiting[:head])
+            return np.frombuffer(waiting, np.uint8).copy()
         try:
             descriptor = os.open(self.path(key), _READ_ONLY)
         except (FileNotFoundError, NotADirectoryError):
@@ -118,6 +125,9 @@ class Files:
 
     def head(self, key: str, size: int = 4096) -> bytes | None:
         """Return the first `size` bytes of the file of `key`, or None if it cannot be read."""
+        waiting = self.waiting(key)
+        if waiting is not None:
+            return waiting[:size]
         try:
             descriptor = os.open(self.path(key), _READ_ONLY)
         except OSError:
@@ -266,6 +276,10 @@ def _sync_folder(path: str) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def _nothing(key: str) -> None:  # noqa: ARG001 - as others are asked
+    return None
 
 
 def make_private(folder: Path) -> None:

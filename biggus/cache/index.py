@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from biggus import watching
@@ -71,6 +72,8 @@ class Index(Account):
     def _reset(self) -> None:
         super()._reset()
         self._later = Later(self, min(_LATER_MOST, self.size_limit // 2))
+        for kind, files in enumerate(self.kinds):
+            files.waiting = partial(self._later.find, kind)
 
     def used(self, key: str, kind: int = CHUNKS) -> None:
         """Note that the entry of `key` was used now."""

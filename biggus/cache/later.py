@@ -60,6 +60,7 @@ class Later:
         self._most = most
         self._changed = threading.Condition()
         self._waiting: deque[Waiting] = deque()
+        self._by_key: dict[tuple[int, str], bytes] = {}
         self._bytes = self._wanted = 0
         self._thread: threading.Thread | None = None
 
@@ -71,9 +72,15 @@ class Later:
                 return False
             self._bytes += size
             until = time.monotonic() + _KEPT_SECONDS
-            self._waiting.append(Waiting(kind, key, b"".join(pieces), seen, until))
+            data = b"".join(pieces)
+            self._waiting.append(Waiting(kind, key, data, seen, until))
+            self._by_key[kind, key] = data
             self._begin()
         return True
+
+    def find(self, kind: int, key: str) -> bytes | None:
+        """Return an entry that waits: it is read as if it were stored already."""
+        return self._by_key.get((kind, key)) if self._by_key else None
 
     def waits(self) -> bool:
         """Tell whether anything is to be stored still."""
@@ -94,6 +101,7 @@ class Later:
         """Store nothing of what waits."""
         with self._changed:
             self._waiting.clear()
+            self._by_key.clear()
             self._bytes = 0
             self._changed.notify_all()
 
@@ -142,5 +150,8 @@ class Later:
 
     def _drop(self) -> None:
         if self._waiting:
-            self._bytes -= len(self._waiting.popleft().data)
+            kind, key, data, *_ = self._waiting.popleft()
+            self._bytes -= len(data)
+            if self._by_key.get((kind, key)) is data:
+                del self._by_key[kind, key]
         self._changed.notify_all()

@@ -229,7 +229,7 @@ def test_storing_that_fails_fails_no_read(cache, counting, entries, caplog):
             assert cache.wrap(source)[WHOLE].tolist() == source.values.tolist()
         cache.close()
     assert "could not be stored" in caplog.text
-    assert len(source.fetched) == 20
+    assert 10 <= len(source.fetched) <= 20, "what waits to be stored is read meanwhile"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs limits on files")
@@ -264,7 +264,8 @@ def test_an_index_that_cannot_be_written_fails_no_read(tmp_path, counting, caplo
         cache.close()
     assert "index could not be updated" in caplog.text
     assert cache.wrap(source)[WHOLE].tolist() == source.values.tolist()
-    assert len(source.fetched) == 20, "nothing is stored that is not counted"
+    # Nothing is stored that is not counted; what waits to be is read meanwhile.
+    assert len(source.fetched) in {10, 20}
     with pytest.raises(CacheError, match="unable to open"):
         cache.stats()
     (tmp_path / "c" / "index.db").rmdir()
