@@ -24,7 +24,7 @@ ALL = (slice(0, 1000, 1),)
 
 READ = """if True:
     import os, sys, logging, numpy as np
-    import biggus, biggus.api, numpy.ma, platformdirs
+    import biggus, biggus.api, numpy.ma, platformdirs, xxhash
     from biggus.cache import Cache
     from biggus.errors import CacheError
     from biggus.sources.wrappers import ObjectSource
