@@ -12,7 +12,6 @@ import numpy.typing as npt
 from biggus import engine, filling
 from biggus.array.asking import asked_by
 from biggus.array.dispatch import Dispatch
-from biggus.array.html import html_of
 from biggus.array.labelled import Labelled
 from biggus.array.methods import Methods
 from biggus.array.missing import Missing
@@ -126,6 +125,8 @@ class Array(Operators, Statistics, Methods, Labelled, Missing, Dispatch, Standar
         )
 
     def _repr_html_(self) -> str:
+        from biggus.array.html import html_of  # which nobody needs but notebooks
+
         return html_of(self)
 
     # Selecting

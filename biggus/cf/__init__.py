@@ -16,7 +16,7 @@ Pure: knows no source and reads nothing.
 """
 
 from biggus.cf.attributes import decoder
-from biggus.cf.decoder import Decoder, Values
+from biggus.cf.decoder import Decoder
 from biggus.cf.marks import KEPT_DTYPE, PACKING, follows, kept_dtype
 
-__all__ = ["KEPT_DTYPE", "PACKING", "Decoder", "Values", "decoder", "follows", "kept_dtype"]
+__all__ = ["KEPT_DTYPE", "PACKING", "Decoder", "decoder", "follows", "kept_dtype"]

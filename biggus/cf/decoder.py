@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-Values: TypeAlias = npt.NDArray[Any] | np.ma.MaskedArray[Any, Any]
+if TYPE_CHECKING:
+    from biggus.sources.base import Values
 
 
 @dataclass(frozen=True, eq=False)
