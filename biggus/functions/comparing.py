@@ -11,6 +11,7 @@ from biggus.array import Array, implements
 from biggus.construct import broadcast_to, zeros
 from biggus.functions.elementwise import node_or_scalar, where
 from biggus.functions.statistics import all as every
+from biggus.statistics.signatures import refuse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -114,8 +115,7 @@ def _select(condlist: Any, choicelist: Any, default: Any = 0) -> Array:
 
 @implements(np.choose)
 def _choose(a: Any, choices: Any, out: Any = None, mode: str = "raise") -> Array:
-    if out is not None:
-        raise TypeError("choose of a lazy array takes no out=: save it, or call .ndarray()")
+    refuse("choose", out=out)
     operands = [expressions.operand(one) for one in (a, *choices)]
     return Array.from_node(expressions.applied(chosen, operands, {"mode": mode}))
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -27,11 +28,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("biggus")
 
-_MERGED_AT = 2**20
-"""So many values that were found are merged before more are."""
 
-
-class _Finder:
+class _Finder(ABC):
     """Takes blocks of an array, and keeps what is found in each."""
 
     grid: Chunks | None = None
@@ -63,13 +61,13 @@ class _Finder:
                     f"{format_bytes(self._room)}, has room for"
                 )
 
+    @abstractmethod
     def found(self, box: Box, values: Values) -> Any:
         """Return what is found in a block."""
-        raise NotImplementedError  # each finds something else
 
+    @abstractmethod
     def merged(self) -> Any:
         """Return all that was found as one."""
-        raise NotImplementedError  # likewise
 
     def places(self, box: Box, chosen: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
         """Return where values of a block are, in C order in the whole array."""

@@ -16,7 +16,7 @@ from biggus.statistics.signatures import refuse
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-_HALVED = {"rfft": 1, "ihfft": 1}
+_HALVED = {"rfft", "ihfft"}
 """Those that give only half of a line, with the middle."""
 
 _DOUBLED = {"irfft", "hfft"}
@@ -66,23 +66,16 @@ def _along_several(name: str, last: str, others: str, axes: Sequence[int] | None
                 raise IndexError("a transform of real values is along one axis at least")
             return array
         steps = [*zip(places, lengths, strict=True)]
-        if others == "ifft" and last == "irfft":
-            for place, n in steps[:-1]:
-                array = _ONE[others](array, _given(n), place, norm)
-            place, n = steps[-1]
-            return _ONE[last](array, _given(n), place, norm)
-        place, n = steps[-1]
-        array = _ONE[last](array, _given(n), place, norm)
-        rest = steps[:-1] if last == "rfft" else steps[-2::-1]
-        for place, n in rest:
-            array = _ONE[others](array, _given(n), place, norm)
+        before = [(others, *step) for step in steps[:-1]]
+        if last == "irfft":
+            order = [*before, (last, *steps[-1])]
+        else:
+            order = [(last, *steps[-1]), *(before if last == "rfft" else before[::-1])]
+        for one, place, n in order:
+            array = _ONE[one](array, None if n == -1 else n, place, norm)
         return array
 
     implements(getattr(np.fft, name))(transform)
-
-
-def _given(n: int | None) -> int | None:
-    return None if n == -1 else n
 
 
 def _places(array: Array, s: Any, axes: Any) -> list[int]:

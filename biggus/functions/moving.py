@@ -15,6 +15,7 @@ from biggus.functions.elementwise import node_or_scalar, where
 from biggus.functions.joining import concatenate
 from biggus.functions.reshaping import ravel, reshape
 from biggus.sources.normal import normal_axis
+from biggus.statistics.signatures import refuse
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -157,7 +158,7 @@ def _compress(condition: Any, a: Any, axis: int | None = None, out: None = None)
     array, place = along_or_flat(*of_an_axis(a, axis))
     if np.ndim(condition) != 1:
         raise ValueError("condition must be a 1-d array")
-    _refuse_out("compress", out)
+    refuse("compress", out=out)
     return along(array, place, np.flatnonzero(condition))
 
 
@@ -183,11 +184,6 @@ def _insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Array:
     where = np.repeat(obj, count) if scalar else obj
     order = np.insert(np.arange(length), where, np.arange(length, length + count))
     return along(concatenate([array, added], place), place, order)
-
-
-def _refuse_out(name: str, out: Any) -> None:
-    if out is not None:
-        raise TypeError(f"{name} of a lazy array takes no out=: save it, or call .ndarray()")
 
 
 # Diagonals -----------------------------------------------------------------------------
@@ -258,5 +254,5 @@ def _triangle(m: Any, k: int) -> tuple[Array, Any]:
 def _trace(
     a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None, out: None = None
 ) -> Array:
-    _refuse_out("trace", out)
+    refuse("trace", out=out)
     return diagonal(a, offset, axis1, axis2).sum(axis=-1, dtype=dtype)

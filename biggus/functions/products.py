@@ -61,7 +61,7 @@ class Product:
 
 def _times(a: Array, b: Array) -> Array:
     """Return the product of a matrix, or of many rows, and a matrix."""
-    dtype = np.matmul(np.ones((1, 1), a.dtype), np.ones((1, 1), b.dtype)).dtype
+    dtype = _product_dtype(a, b)
     if a.masked or b.masked:
         raise TypeError(
             "a product of a lazy array whose values can be missing: call .filled(...) first"
@@ -72,6 +72,10 @@ def _times(a: Array, b: Array) -> Array:
     if a.ndim == 2 and a.nbytes <= room:
         return _held(b.T, a.T, dtype).T
     return _added_up(a[..., :, None] * b, dtype, -2)
+
+
+def _product_dtype(a: Array, b: Array) -> np.dtype[Any]:
+    return np.matmul(np.ones((1, 1), a.dtype), np.ones((1, 1), b.dtype)).dtype
 
 
 def _held(a: Array, b: Array, dtype: np.dtype[Any]) -> Array:
@@ -103,7 +107,7 @@ def matmul(x1: Any, x2: Any, /, *, dtype: Any = None) -> Array:
     if matrix.ndim == 2:
         found = _times(rows, matrix)
     else:
-        dtype = np.matmul(np.ones((1, 1), a.dtype), np.ones((1, 1), b.dtype)).dtype
+        dtype = _product_dtype(a, b)
         found = _added_up(rows[..., :, :, None] * matrix[..., None, :, :], dtype, -2)
     if a.ndim == 1:
         found = found[..., 0, :]
