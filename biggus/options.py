@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextvars
 import dataclasses
-import difflib
 import operator
 import os
 import re
@@ -304,6 +303,8 @@ class set_options:  # noqa: N801 - used as a function and as a context manager
         known = [field.name for field in dataclasses.fields(Options)]
         for name in options:
             if name not in known:
+                import difflib
+
                 near = difflib.get_close_matches(name, known, n=1)
                 hint = f"; did you mean {near[0]!r}?" if near else ""
                 raise OptionError(

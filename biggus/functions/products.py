@@ -75,7 +75,8 @@ def _times(a: Array, b: Array) -> Array:
 
 
 def _product_dtype(a: Array, b: Array) -> np.dtype[Any]:
-    return np.matmul(np.ones((1, 1), a.dtype), np.ones((1, 1), b.dtype)).dtype
+    found: np.dtype[Any] = np.matmul(np.ones((1, 1), a.dtype), np.ones((1, 1), b.dtype)).dtype
+    return found
 
 
 def _held(a: Array, b: Array, dtype: np.dtype[Any]) -> Array:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -55,4 +54,6 @@ def _map_text(m: AxisMap) -> str:
     if isinstance(m, DimensionMap):
         return f"{m.dim}:{m.start}:{m.step}"
     index: Any = np.ascontiguousarray(m.index, np.int64)
+    import hashlib  # of few selections, and a part of the time that importing takes
+
     return f"{m.dims} {index.shape} {hashlib.blake2b(index.tobytes(), digest_size=20).hexdigest()}"
