@@ -67,6 +67,7 @@ if TYPE_CHECKING:
     from biggus.api import open
     from biggus.cache import Cache
     from biggus.datasets import Dataset, info, open_dataset, variables
+    from biggus.functions.blocks import map_blocks, map_overlap
     from biggus.many import open_many
     from biggus.prefetching import prefetch
     from biggus.pyramids import Pyramid, TilePyramid, open_pyramid, overviews
@@ -110,6 +111,8 @@ __all__ = [
     "isfinite",
     "isinf",
     "isnan",
+    "map_blocks",
+    "map_overlap",
     "masked_arrays",
     "max",
     "mean",
@@ -172,6 +175,8 @@ _later = {
     "hist": "biggus.viewer",
     "imshow": "biggus.viewer",
     "info": "biggus.datasets",
+    "map_blocks": "biggus.functions.blocks",
+    "map_overlap": "biggus.functions.blocks",
     "open": "biggus.api",
     "open_dataset": "biggus.datasets",
     "open_many": "biggus.many",

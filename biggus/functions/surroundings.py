@@ -27,7 +27,8 @@ _MODES = ("edge", "wrap", "reflect", "symmetric")
 
 
 @implements(np.pad)
-def _pad(array: Any, pad_width: Any, mode: Any = "constant", **keywords: Any) -> Array:
+def pad(array: Any, pad_width: Any, mode: Any = "constant", **keywords: Any) -> Array:
+    """Put values around an array, as :func:`numpy.pad`."""
     padded: Array = node_or_scalar(array)
     if isinstance(pad_width, dict):
         given = [(0, 0)] * padded.ndim

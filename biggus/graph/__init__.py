@@ -6,6 +6,7 @@ selection of it falls into pieces, each of which one source gives in one read.
 
 from biggus.graph.along import AlongAxes
 from biggus.graph.base import Derived, Node
+from biggus.graph.blockwise import BlockPlace, Blockwise, Reach
 from biggus.graph.elementwise import Elementwise, is_spread, unbroadcast
 from biggus.graph.gufunc import Gufunc
 from biggus.graph.leaf import LONGEST_READ, Leaf
@@ -22,6 +23,8 @@ from biggus.graph.walk import Walk, answers, key_of, ordered, rebuilt
 __all__ = [
     "LONGEST_READ",
     "AlongAxes",
+    "BlockPlace",
+    "Blockwise",
     "Cast",
     "Combination",
     "CutOut",
@@ -38,6 +41,7 @@ __all__ = [
     "NodePart",
     "Packed",
     "Piece",
+    "Reach",
     "Read",
     "Rechunked",
     "Reduce",

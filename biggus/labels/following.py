@@ -17,6 +17,7 @@ from biggus.cf import Decoder
 from biggus.errors import BiggusError
 from biggus.graph import (
     AlongAxes,
+    Blockwise,
     Cast,
     Elementwise,
     Filled,
@@ -82,8 +83,9 @@ def _labels(coordinates: bool, node: Node) -> Generator[Any, Labels, Labels]:
             return _reduced((yield node.operand), node, name)
         case Reshape():
             return _reshaped((yield node.operand), node)
-        case Gufunc():
-            return _looped((yield from answers(node.children)), node)
+        case Gufunc() | Blockwise():
+            several = yield from answers(node.children)
+            return _looped(several, node) if isinstance(node, Gufunc) else _of_blocks(several, node)
         case Mosaic() if 0 < len(node.tiles) <= _MOST_TILES:
             return _joined((yield from answers(node.tiles)), node)
         case Mosaic():
@@ -260,6 +262,25 @@ def _looped(several: Sequence[Labels], node: Gufunc) -> Labels:
     most = count + len(node.core) * kept
     found = [each for each in several[0].coordinates if all(axis < most for axis in each.axes)]
     return Labels(dims, coordinates=tuple(found), decoded=True)
+
+
+def _of_blocks(several: Sequence[Labels], node: Blockwise) -> Labels:
+    """Return the labels of a function of blocks, which are of the axes that it goes by."""
+    names: list[list[str | None]] = [[] for _ in node.shape]
+    coordinates: list[Coordinate] = []
+    for labels, child, reaches in zip(several, node.children, node.reaches, strict=True):
+        places = {axis: each.axis for axis, each in enumerate(reaches) if each.axis is not None}
+        for axis, place in places.items():
+            names[place].append(labels.dims[axis])
+        same = {axis for axis in places if child.shape[axis] == node.shape[places[axis]]}
+        found = [
+            replace(each, axes=tuple([places[axis] for axis in each.axes]))
+            for each in labels.coordinates
+            if set(each.axes) <= same
+        ]
+        coordinates = max(coordinates, found, key=len)
+    dims = [next((name for name in each if name is not None), None) for each in names]
+    return Labels(tuple(dims), coordinates=tuple(coordinates), decoded=True)
 
 
 def _joined(several: Sequence[Labels], node: Mosaic) -> Labels:
