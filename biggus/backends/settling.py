@@ -81,7 +81,11 @@ def seconds_to_settle(signature: FileSignature, restless: bool = False) -> float
     return min(needed, max(0.0, needed - age))
 
 
-def settled(look: Callable[[], FileSignature], path: str) -> FileSignature:
+def settled(
+    look: Callable[[], FileSignature],
+    path: str,
+    whole: Callable[[], FileSignature | None] | None = None,
+) -> FileSignature:
     """Return the signature of a file that is old enough to be read; wait for that if need be.
 
     Parameters
@@ -90,6 +94,9 @@ def settled(look: Callable[[], FileSignature], path: str) -> FileSignature:
         Gives its signature as it is now.
     path : str
         Its name.
+    whole : callable, optional
+        Gives that of a file that was written before the others of a store of many: what is
+        young in an old store is being worked on, though it may never have been seen.
 
     Raises
     ------
@@ -101,6 +108,9 @@ def settled(look: Callable[[], FileSignature], path: str) -> FileSignature:
     if known == signature:
         return signature
     restless = known is not None
+    if not restless and whole is not None and seconds_to_settle(signature, restless=True):
+        first = whole()
+        restless = first is not None and not seconds_to_settle(first, restless=True)
     waited = 0.0
     while left := seconds_to_settle(signature, restless):
         if waited > _PATIENCE_SECONDS:

@@ -1,6 +1,7 @@
 """No value is taken of a file that was changed a moment ago; and where that guard ends."""
 
 import os
+import time
 
 import numpy as np
 import pytest
@@ -88,6 +89,27 @@ def test_what_changed_since_it_was_seen_is_waited_for_longer(clock):
     assert clock.slept == [pytest.approx(0.2)]
     assert settled(lambda: signature(clock.now - 0.3), "a") is not None  # that is long enough
     assert len(clock.slept) == 1
+
+
+def test_what_is_young_in_an_old_store_is_waited_for_as_long(clock):
+    young, old = signature(clock.now - 0.05), signature(500)
+    for name, first in (("a", old), ("b", young), ("c", None)):
+        assert settled(lambda: young, name, lambda first=first: first) == young
+    assert clock.slept == [pytest.approx(0.2)]
+
+
+@pytest.mark.parametrize("zarr_format", [2, 3])
+def test_chunks_are_young_in_an_old_array(zarr_format, tmp_path, clock):
+    zarr = pytest.importorskip("zarr")
+    group = zarr.create_group(tmp_path / "a.zarr", zarr_format=zarr_format)
+    group.create_array("g/v", data=np.arange(20.0), chunks=(10,))
+    folder = tmp_path / "a.zarr" / "g" / "v"
+    time.sleep(0.3)
+    chunk = folder / ("c/1" if zarr_format == 3 else "1")
+    chunk.write_bytes(chunk.read_bytes())
+    clock.now = chunk.stat().st_ctime + 0.05
+    assert biggus.open(tmp_path / "a.zarr", "g/v").ndarray().tolist() == list(range(20))
+    assert clock.slept == [pytest.approx(0.2, abs=0.01)]
 
 
 def test_what_changes_while_it_is_waited_for_is_too(clock):

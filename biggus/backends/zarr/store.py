@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
+_OF_ARRAYS = ("zarr.json", ".zarray")
 METADATA_NAMES = ("zarr.json", ".zarray", ".zgroup", ".zattrs", ".zmetadata")
 """What the objects are called that make a folder a Zarr store."""
 
@@ -173,12 +174,23 @@ class FolderStore(ZarrStore):
             self._see(key, None)
             return None
         try:
-            signature = settled(lambda: FileSignature.of(os.fstat(file)), path)
+            whole = functools.partial(self._description, key)
+            signature = settled(lambda: FileSignature.of(os.fstat(file)), path, whole)
             self._see(key, signature)
         except BaseException:
             os.close(file)
             raise
         return file, signature.size
+
+    def _description(self, key: str) -> FileSignature | None:
+        """Return the signature of the metadata of the array that an object is of."""
+        while key:
+            key = key.rpartition("/")[0]
+            for name in _OF_ARRAYS:
+                found = signature_or_none(self._prefix + (f"{key}/{name}" if key else name))
+                if found is not None:
+                    return found
+        return None
 
     def _see(self, key: str, signature: FileSignature | None) -> None:
         # What matters of a metadata document is what it says of values: that is compared.
