@@ -9,6 +9,7 @@ import numpy as np
 
 from biggus.caching import caching
 from biggus.foreign import foreign_source
+from biggus.forks import between_forks
 from biggus.graph import Elementwise, Leaf, Node
 from biggus.sources.base import Source
 from biggus.sources.memory import MemorySource
@@ -92,7 +93,8 @@ def _known_source(obj: Any) -> Source | None:
         return MemorySource(obj)
     source = foreign_source(obj)
     if source is None:
-        from biggus.backends import adopt
+        with between_forks():
+            from biggus.backends import adopt
 
         source = adopt(obj)
     return source
@@ -103,7 +105,8 @@ def leaf_of(source: Source, decode: bool = True) -> Node:
     leaf = Leaf(source, source.shape, source.dtype)
     conventions = source.conventions
     if decode and conventions is not None:
-        from biggus import cf
+        with between_forks():
+            from biggus import cf
 
         default_fills = conventions == "CF"
         decoder = cf.decoder(source.dtype, source.attributes, default_fills=default_fills)

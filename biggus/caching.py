@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from biggus import options
+from biggus.forks import between_forks
 from biggus.sources import studying
 from biggus.sources.memory_cached import kept_in_memory
 
@@ -33,7 +34,8 @@ def chosen_cache(cache: Cache | bool | None, remote: bool) -> Cache | None:
     if study is not None and study.cache is not None:
         return study.cache  # type: ignore[no-any-return] # it has what is asked of a cache
     if said is True:
-        from biggus.cache.cache import default_cache
+        with between_forks():
+            from biggus.cache.cache import default_cache
 
         return default_cache()
     if not hasattr(said, "wrap"):

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from biggus.forks import between_forks
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -315,8 +317,8 @@ def format_box(box: tuple[slice, ...]) -> str:
 
 def _near(wanted: str, available: Sequence[str]) -> list[str]:
     """Return the names that may have been meant: but for the case, the group, a few letters."""
-    import difflib
-
+    with between_forks():
+        import difflib
     plain = wanted.strip("/").lower()
     found = [name for name in available if plain in (name.lower(), name.lower().rpartition("/")[2])]
     if not found:

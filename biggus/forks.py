@@ -22,6 +22,9 @@ _log = logging.getLogger("biggus.forks")
 PATIENCE_SECONDS = 30.0
 """For so long a fork waits at most."""
 
+PRECEDENCE_SECONDS = 1.0
+"""For so long a thread lets a fork that waits go first: one inside may be waiting for it."""
+
 
 class ForkGate:
     """What threads enter for what no fork may come between; any number at once.
@@ -43,6 +46,7 @@ class ForkGate:
 
     def _reset(self) -> None:
         self._inside: dict[int, int] = {}
+        self._forking = 0
         self._changed = threading.Condition(threading.RLock())
 
     @contextlib.contextmanager
@@ -50,6 +54,8 @@ class ForkGate:
         """Hold off forks for the length of the block."""
         thread = threading.get_ident()
         with self._changed:
+            if self._forking and thread not in self._inside:
+                self._changed.wait_for(lambda: not self._forking, PRECEDENCE_SECONDS)
             self._inside[thread] = self._inside.get(thread, 0) + 1
         try:
             yield
@@ -62,8 +68,11 @@ class ForkGate:
 
     def _close(self) -> None:
         self._changed.acquire()
+        self._forking += 1
         if not self._changed.wait_for(self._empty, PATIENCE_SECONDS):
             _log.debug("a fork does not wait any longer for what threads are at")
+        self._forking -= 1
+        self._changed.notify_all()
 
     def _empty(self) -> bool:
         return not self._inside.keys() - {threading.get_ident()}

@@ -15,6 +15,7 @@ from numbers import Real
 from typing import Any, TypeAlias
 
 from biggus.errors import OptionError
+from biggus.forks import between_forks
 
 Progress: TypeAlias = Callable[[int, int], object]
 """Called with the bytes that are done and the bytes in all."""
@@ -303,8 +304,8 @@ class set_options:  # noqa: N801 - used as a function and as a context manager
         known = [field.name for field in dataclasses.fields(Options)]
         for name in options:
             if name not in known:
-                import difflib
-
+                with between_forks():
+                    import difflib
                 near = difflib.get_close_matches(name, known, n=1)
                 hint = f"; did you mean {near[0]!r}?" if near else ""
                 raise OptionError(

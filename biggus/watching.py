@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from biggus import options
 from biggus.errors import SourceChangedError
+from biggus.forks import between_forks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -209,6 +210,7 @@ def changed(path: str) -> SourceChangedError:
 
 def this_machine() -> str:
     """Return the name of the machine."""
-    import platform
+    with between_forks():
+        import platform
 
     return platform.node()

@@ -20,6 +20,7 @@ from biggus.array.refusals import Refusals
 from biggus.array.standard import Standard
 from biggus.array.statistics import Statistics
 from biggus.errors import MaskedValueError
+from biggus.forks import between_forks
 from biggus.graph import Cast, Elementwise, Field, Node, completed, rechunked, select
 from biggus.indexing.keys import basic_selection, numpy_selection, orthogonal_selection
 from biggus.indexing.selection import Selection
@@ -125,8 +126,8 @@ class Array(Operators, Statistics, Methods, Labelled, Missing, Dispatch, Standar
         )
 
     def _repr_html_(self) -> str:
-        from biggus.array.html import html_of  # which nobody needs but notebooks
-
+        with between_forks():
+            from biggus.array.html import html_of  # which nobody needs but notebooks
         return html_of(self)
 
     # Selecting

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 from biggus.backends import idle
 from biggus.backends.settling import age_of
 from biggus.backends.signature import FileSignature
+from biggus.forks import between_forks
 from biggus.watching import agrees
 
 if TYPE_CHECKING:
@@ -80,7 +81,8 @@ def _fair_share() -> int:
     A quarter, for there are several pools, and the process has other things to open.
     """
     try:
-        import resource
+        with between_forks():
+            import resource
     except ImportError:  # such as on Windows
         return 2**31
     most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -20,6 +20,7 @@ import weakref
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
+from biggus.forks import between_forks
 from biggus.threads import PARTING_SECONDS
 
 if TYPE_CHECKING:
@@ -126,7 +127,8 @@ class _Main:
         self._task: Callable[[], object] | None = None
         self._add: Callable[[Any, None], int] | None = None
         with contextlib.suppress(ImportError, AttributeError):  # no CPython, or without ctypes
-            import ctypes
+            with between_forks():
+                import ctypes
 
             self._add = ctypes.pythonapi.Py_AddPendingCall
             self._calling = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_void_p)(self._work)

@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit, urlunsplit
 
 from biggus.errors import GoneError, OpenError
+from biggus.forks import between_forks
 from biggus.once import once
 
 # fmt: off
@@ -69,7 +70,8 @@ class Location:
             raise OpenError(self.public, "is not a local path")
         text = self.text
         if text.lower().startswith("file://"):
-            from urllib.request import url2pathname
+            with between_forks():
+                from urllib.request import url2pathname
 
             parts = urlsplit(text)
             if parts.netloc not in ("", "localhost"):

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import zlib
 from typing import TYPE_CHECKING, TypeAlias
 
+from biggus.forks import between_forks
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    import xxhash
 
 Bytes: TypeAlias = bytes | memoryview
 
@@ -29,10 +34,15 @@ def checksum(parts: Iterable[Bytes]) -> int:
     >>> hex(checksum([b""]))
     '0x38d394c2'
     """
-    import xxhash  # not before something is kept
-
-    digest = xxhash.xxh3_64()
+    digest = _kind()()
     for part in parts:
         digest.update(part)
     found: int = digest.intdigest() & 0xFFFFFFFF
     return found
+
+
+@functools.cache
+def _kind() -> type[xxhash.xxh3_64]:
+    with between_forks():
+        import xxhash  # not before something is kept
+    return xxhash.xxh3_64

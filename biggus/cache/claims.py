@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from biggus import deadlines
+from biggus.forks import between_forks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -143,8 +144,8 @@ class Claims:
     def _locked(self, key: str) -> bool | None:
         """Lock the place of a chunk; False: somebody else has it, None: that cannot be."""
         try:
-            import fcntl
-
+            with between_forks():
+                import fcntl
             descriptor = self._file()
             try:
                 fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, _place(key))
@@ -156,14 +157,14 @@ class Claims:
 
     def _unlock(self, key: str) -> None:
         with contextlib.suppress(ImportError, OSError):
-            import fcntl
-
+            with between_forks():
+                import fcntl
             if self._descriptor is not None:
                 fcntl.lockf(self._descriptor, fcntl.LOCK_UN, 1, _place(key))
 
     def _told_owner(self, key: str) -> int | None:
-        import fcntl
-
+        with between_forks():
+            import fcntl
         wanted = _LOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, _place(key), 1, 0)
         try:
             found = fcntl.fcntl(self._file(), fcntl.F_GETLK, wanted)

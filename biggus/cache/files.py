@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from biggus.errors import CacheError
+from biggus.forks import between_forks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -259,7 +260,8 @@ def cache_folder(path: str | os.PathLike[str] | None) -> Path:
     if path is None:
         path = os.environ.get("BIGGUS_CACHE_DIR") or None
     if path is None:
-        import platformdirs
+        with between_forks():
+            import platformdirs
 
         path = platformdirs.user_cache_dir("biggus", appauthor=False)
     text = os.fspath(path)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from biggus.cache.claims import Claims
 from biggus.cache.index import Index
+from biggus.forks import between_forks
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -70,7 +71,8 @@ def _after_fork() -> None:
 
 
 def _end_at_exit(index: Index) -> None:
-    from multiprocessing.util import Finalize
+    with between_forks():
+        from multiprocessing.util import Finalize
 
     Finalize(index, index.end, exitpriority=1)
 

@@ -10,6 +10,8 @@ import contextlib
 import os
 from typing import TYPE_CHECKING
 
+from biggus.forks import between_forks
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -87,7 +89,8 @@ def lives(folder: Path, name: str) -> bool:
 
 def _lock(descriptor: int, *, exclusively: bool) -> None:
     try:
-        import fcntl
+        with between_forks():
+            import fcntl
     except ImportError as error:
         raise OSError("no locks of files") from error
     kind = fcntl.LOCK_EX if exclusively else fcntl.LOCK_SH

@@ -8,6 +8,7 @@ Both let other threads run.
 from __future__ import annotations
 
 import functools
+import importlib
 import logging
 import zlib
 from collections.abc import Callable
@@ -50,8 +51,6 @@ def inflate(data: Any, size: int) -> Any:
 
 @functools.cache
 def _inflater() -> Inflater:
-    import importlib
-
     try:
         with needing("deflate", "hdf5", "to decode with libdeflate"):
             library = importlib.import_module("deflate")

@@ -10,6 +10,7 @@ import numpy as np
 
 from biggus.datasets.group import Group, Opening, groups_at
 from biggus.datasets.selecting import AxisPositions
+from biggus.forks import between_forks
 from biggus.labels.attributes import STRUCTURE
 
 if TYPE_CHECKING:
@@ -136,7 +137,8 @@ class Dataset(Mapping[str, "Array"]):
 
         Times are dates, and missing values NaN, as ``xarray.open_dataset`` has them.
         """
-        from biggus.extras import needing
+        with between_forks():
+            from biggus.extras import needing
 
         with needing("xarray", "xarray", "to hand arrays over to it"):
             import xarray as xr

@@ -10,6 +10,7 @@ import numpy as np
 from biggus.api import located, options_of, server_for, variables_of
 from biggus.cf import Decoder
 from biggus.datasets.group import Opening, groups_at
+from biggus.forks import between_forks
 from biggus.graph import Elementwise, Leaf
 from biggus.sinks.metadata import LONE_SURROGATE, plain_value
 
@@ -183,7 +184,8 @@ def info(
     >>> biggus.info(path)["groups"][""]["variables"]["v"]["shape"]
     [2, 3]
     """
-    from biggus.datasets.dataset import Dataset
+    with between_forks():
+        from biggus.datasets.dataset import Dataset
 
     found = {}
     place = ""

@@ -8,6 +8,7 @@ of NumPy's is first called that is for them.
 from importlib import import_module
 
 from biggus.array import offer
+from biggus.forks import between_forks
 from biggus.functions import axes, elementwise, joining, numpys, reshaping, statistics
 
 LATER = (
@@ -18,8 +19,9 @@ LATER = (
 
 
 def _load() -> None:
-    for name in LATER:
-        import_module(f"{__name__}.{name}")
+    with between_forks():
+        for name in LATER:
+            import_module(f"{__name__}.{name}")
 
 
 offer(_load)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from biggus import statistics
 from biggus.graph.base import Derived, Node
 from biggus.graph.reduced import pushdown_reduced, reduced_grid, reduced_shape
 
@@ -49,13 +50,11 @@ class Reduce(Derived):
         keepdims: bool = False,
         **parameters: Any,
     ) -> None:
-        from biggus.statistics import statistic  # takes as long to load as all else
-
         self.name = name
         self.axes = axes
         self.keepdims = keepdims
         self.parameters = parameters
-        self.statistic = statistic(
+        self.statistic = statistics.statistic(
             name, operand.dtype, operand.masked, operand.shape, axes, **parameters
         )
         shape = reduced_shape(operand.shape, axes, keepdims) + self.statistic.shape

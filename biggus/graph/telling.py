@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from biggus.forks import between_forks
 from biggus.graph.pieces import Combination, Piece, Read
 from biggus.indexing.selection import AxisMap, ConstantMap, DimensionMap, Selection
 
@@ -54,6 +55,6 @@ def _map_text(m: AxisMap) -> str:
     if isinstance(m, DimensionMap):
         return f"{m.dim}:{m.start}:{m.step}"
     index: Any = np.ascontiguousarray(m.index, np.int64)
-    import hashlib  # of few selections, and a part of the time that importing takes
-
+    with between_forks():
+        import hashlib  # of few selections, and a part of the time that importing takes
     return f"{m.dims} {index.shape} {hashlib.blake2b(index.tobytes(), digest_size=20).hexdigest()}"

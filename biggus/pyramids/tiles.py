@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from biggus import api
 from biggus.backends.tiles.presets import is_preset, preset_named
 from biggus.errors import MissingDependencyError
+from biggus.forks import between_forks
 from biggus.pyramids.pyramid import Pyramid, attribution_of
 
 if TYPE_CHECKING:
@@ -187,7 +188,8 @@ _ROUNDING = 1e-6
 
 def _mercantile() -> Any:
     try:
-        import mercantile
+        with between_forks():
+            import mercantile
     except ImportError:
         purpose = "where a place is on a map"
         raise MissingDependencyError("mercantile", "tiles", purpose) from None

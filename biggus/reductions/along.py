@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from biggus import statistics
 from biggus.expressions import text_of
 
 if TYPE_CHECKING:
@@ -64,8 +65,6 @@ class Ranked:
         q: tuple[Any, ...],
         method: Mapping[str, str],
     ) -> None:
-        from biggus.statistics import rankable  # takes as long to load as all else
-
         self.name = name
         self.axes = axes
         self.method = method
@@ -77,7 +76,7 @@ class Ranked:
         with np.errstate(all="ignore"):
             found = self._called(name, np.ones(self._probe(shape), dtype))
         self.dtype: np.dtype[Any] = np.asarray(found).dtype
-        self.accumulates = rankable(dtype) and 0 not in self.shape
+        self.accumulates = statistics.rankable(dtype) and 0 not in self.shape
 
     def _probe(self, shape: tuple[int, ...]) -> list[int]:
         """Return the shape of what tells the dtype of results, or raises what values would."""

@@ -10,6 +10,7 @@ import numpy as np
 from biggus.backends.native import hdf5_lock
 from biggus.errors import OutputError
 from biggus.extras import needing
+from biggus.forks import between_forks
 from biggus.sinks.blocks import Assigning
 from biggus.sinks.metadata import packing_attributes, set_attributes
 from biggus.sinks.missing import MaskFiller
@@ -103,7 +104,8 @@ class _Dataset(Target):
 
     def mark(self, marker: Any) -> None:
         """Put it into the attribute."""
-        import h5py
+        with between_forks():
+            import h5py
 
         with hdf5_lock:
             dtype = _library_dtype(h5py, np.asarray(marker).dtype)

@@ -10,6 +10,7 @@ import numpy as np
 
 from biggus.errors import OutputError
 from biggus.extras import needing
+from biggus.forks import between_forks
 from biggus.sinks.blocks import Assigning
 from biggus.sinks.metadata import plain_value
 from biggus.sinks.missing import MaskFiller
@@ -72,7 +73,8 @@ class NewZarrStore(NewStore):
     def close(self) -> None:
         """Put the metadata of all arrays in one place, for who reads it over a network."""
         if self._group is not None:
-            import zarr
+            with between_forks():
+                import zarr
 
             zarr.consolidate_metadata(self._group.store)
             self._group = None
@@ -85,7 +87,8 @@ def _codecs(new: NewArray) -> dict[str, Any]:
         return {}
     if compression.name == "none":
         return {"compressors": None}
-    numcodecs = importlib.import_module("numcodecs")
+    with between_forks():
+        numcodecs = importlib.import_module("numcodecs")
     name, level = compression.name, compression.level
     kind, _, inner = name.partition(":")
     given: dict[str, Any] = {}
@@ -117,7 +120,8 @@ class _Array(Target):
 
     def mark(self, marker: Any) -> None:
         """Write the array's metadata anew; zarr-python itself never changes a fill value."""
-        import zarr
+        with between_forks():
+            import zarr
 
         elsewhere: dict[str, Any] = {}
         zarr.create_array(store=elsewhere, zarr_format=2, **{**self._how, "fill_value": marker})

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
 
+from biggus.forks import between_forks
 from biggus.statistics.layout import RUN
 
 if TYPE_CHECKING:
@@ -106,8 +107,8 @@ class Aggregator(ABC):
         origin : tuple of int
             Where the block begins in the whole array.
         """
-        from biggus.statistics.runs import partials
-
+        with between_forks():
+            from biggus.statistics.runs import partials
         return partials([self], values, axes, origin)[0]
 
     @abstractmethod

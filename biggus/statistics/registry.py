@@ -10,6 +10,7 @@ from functools import lru_cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from biggus.forks import between_forks
 from biggus.statistics import signatures as asks
 
 if TYPE_CHECKING:
@@ -55,7 +56,9 @@ class Row(NamedTuple):
 @lru_cache
 def _found(maker: str) -> Callable[..., Any]:
     module, _, function = maker.rpartition(":")
-    found: Callable[..., Any] = getattr(import_module(module or f"{__package__}.makers"), function)
+    with between_forks():
+        makers = import_module(module or f"{__package__}.makers")
+    found: Callable[..., Any] = getattr(makers, function)
     return found
 
 

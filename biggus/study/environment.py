@@ -13,6 +13,7 @@ import os
 from typing import TYPE_CHECKING
 
 from biggus.errors import StudyError
+from biggus.forks import between_forks
 from biggus.sources import studying
 
 if TYPE_CHECKING:
@@ -48,13 +49,15 @@ def take_part() -> None:
     if spool and bundle:
         raise StudyError(f"{RECORD} and {REPLAY} are both set: a program records or is replayed")
     if spool:
-        from biggus.study.recording import recording_in
+        with between_forks():
+            from biggus.study.recording import recording_in
 
         studying.begin(recording_in(spool))
     elif bundle:
-        from biggus.study.bundle import Bundle
-        from biggus.study.replaying import Replaying
-        from biggus.study.sockets import forbid
+        with between_forks():
+            from biggus.study.bundle import Bundle
+            from biggus.study.replaying import Replaying
+            from biggus.study.sockets import forbid
 
         studying.begin(Replaying(Bundle(bundle)))
         forbid()

@@ -25,6 +25,7 @@ from biggus.backends.http.deadline import SLOWEST
 from biggus.backends.http.headers import split_credentials
 from biggus.backends.http.redaction import our_request, tells_secrets
 from biggus.backends.location import public_url
+from biggus.forks import between_forks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -97,7 +98,8 @@ def once(
     AttemptError
         If there is no answer that can be read, or not before the deadline.
     """
-    import urllib3
+    with between_forks():
+        import urllib3
 
     started = time.perf_counter()
     failure: Exception | None = None
@@ -137,7 +139,8 @@ def _followed(
     local_redirects: bool,
 ) -> urllib3.BaseHTTPResponse:
     """Return the answer at the end of all redirects."""
-    import urllib3
+    with between_forks():
+        import urllib3
 
     known = addresses_of if pool.proxy is None else by_name
     guarded = False
@@ -174,7 +177,8 @@ def _followed(
 
 def _host(url: str) -> str:
     """Return the host of a URL as it is connected to."""
-    from urllib3.util import parse_url
+    with between_forks():
+        from urllib3.util import parse_url
 
     return (parse_url(url).host or "").strip("[]").lower()
 
@@ -202,9 +206,10 @@ def _problem(error: Exception, deadline: Deadline) -> AttemptError:
         return AttemptError(deadline.problem, passing=False, unreachable=deadline.over)
     if isinstance(error, LocalRedirectError):
         return AttemptError(str(error), passing=False, unreachable=False)
-    from http.client import IncompleteRead
+    with between_forks():
+        from http.client import IncompleteRead
 
-    from urllib3 import exceptions as e
+        from urllib3 import exceptions as e
 
     if isinstance(error, e.MaxRetryError) and error.reason is not None:
         error = error.reason

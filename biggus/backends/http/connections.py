@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from biggus.backends.http.addresses import LocalRedirectError, is_public
 from biggus.backends.http.deadline import held
+from biggus.forks import between_forks
 
 if TYPE_CHECKING:
     import socket
@@ -74,8 +75,9 @@ class _Answer(http.client.HTTPResponse):
 @lru_cache(maxsize=1)
 def pool_classes() -> dict[str, Any]:
     """Return the pools of urllib3, by scheme, whose connections are held to deadlines."""
-    import urllib3
-    from urllib3.connection import HTTPConnection, HTTPSConnection
+    with between_forks():
+        import urllib3
+        from urllib3.connection import HTTPConnection, HTTPSConnection
 
     class Connection(HTTPConnection):
         response_class = _Answer

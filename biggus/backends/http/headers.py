@@ -8,6 +8,8 @@ from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from urllib.parse import unquote, urlsplit, urlunsplit
 
+from biggus.forks import between_forks
+
 
 def retry_after(value: str | None, longest: float) -> float | None:
     """Return the seconds that a ``Retry-After`` header asks for, at most `longest`.
@@ -80,7 +82,8 @@ def split_credentials(url: str) -> tuple[str, dict[str, str]]:
 @lru_cache(maxsize=1)
 def user_agent() -> str:
     """Return what biggus calls itself, with its version."""
-    from importlib.metadata import PackageNotFoundError, version
+    with between_forks():
+        from importlib.metadata import PackageNotFoundError, version
 
     try:
         return f"biggus/{version('biggus')}"

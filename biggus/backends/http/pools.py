@@ -21,6 +21,7 @@ from biggus.backends.http.redaction import watch_urllib3
 from biggus.backends.location import public_url
 from biggus.errors import OptionError
 from biggus.extras import needing
+from biggus.forks import between_forks
 
 if TYPE_CHECKING:
     import urllib3
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
 
 def _proxy_for(url: str) -> str | None:
     """Return the proxy that environment or system name for `url`; never one for this machine."""
-    from urllib.request import getproxies, proxy_bypass
+    with between_forks():
+        from urllib.request import getproxies, proxy_bypass
 
     parts = urlsplit(url)
     host = parts.hostname or ""

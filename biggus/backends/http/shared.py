@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import getpass
 import hashlib
+import importlib
 import logging
 import os
 import struct
@@ -19,6 +20,8 @@ import time
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from biggus.forks import between_forks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -123,7 +126,8 @@ def _close(file: int) -> None:
     """Close a file that is locked, and let go of the lock."""
     # Closing it alone would not: a child that was forked meanwhile has it open too.
     with contextlib.suppress(ImportError, OSError):
-        import fcntl
+        with between_forks():
+            import fcntl
 
         fcntl.flock(file, fcntl.LOCK_UN)
     os.close(file)
@@ -132,7 +136,8 @@ def _close(file: int) -> None:
 def _lock(file: int, *, wait: bool) -> bool:
     """Lock a file; tell whether it is."""
     try:
-        import fcntl
+        with between_forks():
+            import fcntl
     except ImportError:
         return _lock_by_msvcrt(file, wait=wait)
     try:
@@ -145,9 +150,8 @@ def _lock(file: int, *, wait: bool) -> bool:
 
 
 def _lock_by_msvcrt(file: int, *, wait: bool) -> bool:
-    import importlib
-
-    msvcrt = importlib.import_module("msvcrt")
+    with between_forks():
+        msvcrt = importlib.import_module("msvcrt")
     try:
         msvcrt.locking(file, msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)
     except OSError:

@@ -16,6 +16,7 @@ from biggus.backends.native import hdf5_lock
 from biggus.backends.netcdf.classic import MARKS
 from biggus.backends.pieces import opening_named
 from biggus.errors import OpenError
+from biggus.forks import between_forks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,7 +58,8 @@ class NetCDFBackend(Backend):
         OpenError
             If it is no netCDF file, or is damaged; `GoneError` if it is not there.
         """
-        from biggus.backends.netcdf.files import dataset_at, datasets, names_in
+        with between_forks():
+            from biggus.backends.netcdf.files import dataset_at, datasets, names_in
 
         path = os.path.realpath(location.path)
         with hdf5_lock, datasets.visit(path), opening_named(str(location.path)):
@@ -86,13 +88,15 @@ class NetCDFBackend(Backend):
         VariableError
             If it has no such variable.
         """
-        from biggus.backends.netcdf.source import NetCDFSource
+        with between_forks():
+            from biggus.backends.netcdf.source import NetCDFSource
 
         return NetCDFSource(str(location.path), variable, decode=decode)
 
     def attributes(self, location: Location, group: str, **options: Any) -> dict[str, Any]:  # noqa: ARG002, D102 - as in Backend
-        from biggus.backends.netcdf.files import dataset_at, datasets
-        from biggus.backends.netcdf.packed import attributes_of
+        with between_forks():
+            from biggus.backends.netcdf.files import dataset_at, datasets
+            from biggus.backends.netcdf.packed import attributes_of
 
         path = os.path.realpath(location.path)
         with hdf5_lock, datasets.visit(path), opening_named(str(location.path)):
@@ -105,9 +109,10 @@ class NetCDFBackend(Backend):
 
     @contextlib.contextmanager
     def visit(self, location: Location, **options: Any) -> Iterator[None]:  # noqa: ARG002, D102 - as in Backend
-        from biggus.backends.hdf5.files import files
-        from biggus.backends.netcdf.dimensions import asked_once
-        from biggus.backends.netcdf.files import datasets
+        with between_forks():
+            from biggus.backends.hdf5.files import files
+            from biggus.backends.netcdf.dimensions import asked_once
+            from biggus.backends.netcdf.files import datasets
 
         path = os.path.realpath(location.path)
         with asked_once(), datasets.visit(path), files.visit(path):  # for h5py reads it too
@@ -126,8 +131,9 @@ class NetCDFBackend(Backend):
         TypeError
             If it is a Dataset, or a variable of an MFDataset.
         """
-        from biggus.backends.netcdf.files import netcdf4
-        from biggus.backends.netcdf.source import HeldSource
+        with between_forks():
+            from biggus.backends.netcdf.files import netcdf4
+            from biggus.backends.netcdf.source import HeldSource
 
         library = netcdf4()
         if isinstance(obj, library.Variable):

@@ -8,6 +8,8 @@ that a small file cannot unpack into a huge one.
 
 from __future__ import annotations
 
+import functools
+import importlib
 import io
 import struct
 import threading
@@ -21,6 +23,7 @@ import numpy.typing as npt
 from biggus.backends.tiles.jpeg import CutOffError, lengthened
 from biggus.errors import BiggusError
 from biggus.extras import needing
+from biggus.forks import between_forks
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -31,6 +34,9 @@ _SMALLEST = 8
 """Pixels; what is smaller is no tile, but what some servers send in the place of one."""
 
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
+_PLUGINS = {"PNG": "Png", "JPEG": "Jpeg", "WEBP": "WebP", "GIF": "Gif"}
+"""By format, how the modules of Pillow that read it begin."""
+
 _WARNINGS_LOCK = threading.Lock()
 
 
@@ -168,23 +174,16 @@ def _format(data: bytes) -> str | None:
 
 def _plugin(data: bytes) -> type[ImageFile] | None:
     kind = _format(data)
-    if kind == "PNG":
-        from PIL.PngImagePlugin import PngImageFile
+    return None if kind is None else _plugin_of(kind)
 
-        return PngImageFile
-    if kind == "JPEG":
-        from PIL.JpegImagePlugin import JpegImageFile
 
-        return JpegImageFile
-    if kind == "WEBP":
-        from PIL.WebPImagePlugin import WebPImageFile
-
-        return WebPImageFile
-    if kind == "GIF":
-        from PIL.GifImagePlugin import GifImageFile
-
-        return GifImageFile
-    return None
+@functools.cache
+def _plugin_of(kind: str) -> type[ImageFile]:
+    name = _PLUGINS[kind]
+    with between_forks():
+        module = importlib.import_module(f"PIL.{name}ImagePlugin")
+    found: type[ImageFile] = getattr(module, f"{name}ImageFile")
+    return found
 
 
 def _check_depth(image: Image.Image, data: bytes, bands: int, dtype: np.dtype[Any]) -> None:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from biggus.errors import OpenError
 from biggus.extras import needing
+from biggus.forks import between_forks
 
 SCHEME = "xyz"
 
@@ -109,7 +110,8 @@ def _filled(template: str, values: dict[str, str]) -> str:
 
 
 def _unknown(name: str, known: dict[str, Any]) -> str:
-    import difflib
+    with between_forks():
+        import difflib
 
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
     hint = f"; did you mean {', '.join(near)}?" if near else ""

@@ -11,6 +11,7 @@ from biggus.backends.zarr.metadata import ROOT
 from biggus.backends.zarr.opening import open_source
 from biggus.backends.zarr.source import ZarrSource
 from biggus.backends.zarr.store import WHOLE, Fetched, Span, ZarrStore
+from biggus.forks import between_forks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -37,13 +38,15 @@ class ForeignStore(ZarrStore):
         self.remote = _is_remote(store)
 
     def get(self, key: str, span: Span = WHOLE) -> Fetched | None:  # noqa: D102 - inherited
-        from zarr.core.sync import sync
+        with between_forks():
+            from zarr.core.sync import sync
 
         return sync(self.aget(key, span))
 
     async def aget(self, key: str, span: Span = WHOLE) -> Fetched | None:  # noqa: D102
-        from zarr.abc.store import OffsetByteRequest, RangeByteRequest, SuffixByteRequest
-        from zarr.core.buffer.cpu import buffer_prototype
+        with between_forks():
+            from zarr.abc.store import OffsetByteRequest, RangeByteRequest, SuffixByteRequest
+            from zarr.core.buffer.cpu import buffer_prototype
 
         if self.remote and options.current().offline:
             raise OfflineConnectionError
@@ -67,7 +70,8 @@ class ForeignStore(ZarrStore):
 
 def _is_remote(store: Any) -> bool:
     """Tell whether reading from a store of zarr-python's asks a server."""
-    from zarr import storage
+    with between_forks():
+        from zarr import storage
 
     while isinstance(store, storage.WrapperStore):
         store = store._store  # noqa: SLF001 - documented, and there is no other way in

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from biggus.errors import OpenError
 from biggus.extras import needing
+from biggus.forks import between_forks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -91,7 +92,8 @@ def lend_pipeline(lender: Any, array: Any) -> None:
     array : zarr.AsyncArray
         Of `make_array`, with the same metadata.
     """
-    from zarr.abc.codec import CodecPipeline
+    with between_forks():
+        from zarr.abc.codec import CodecPipeline
 
     pipeline = lender.codec_pipeline
     kind = type(pipeline)

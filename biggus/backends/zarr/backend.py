@@ -20,6 +20,7 @@ from biggus.backends.zarr.opening import (
 )
 from biggus.backends.zarr.store import METADATA_NAMES
 from biggus.errors import BiggusError, GoneError, OpenError
+from biggus.forks import between_forks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -123,7 +124,8 @@ class ZarrBackend(Backend):
         given.pop("decode", None)
         variant = ""
         if location.scheme:
-            from biggus.backends.zarr.remote import variant_of
+            with between_forks():
+                from biggus.backends.zarr.remote import variant_of
 
             for name in _AGES:
                 given.pop(name, None)
@@ -134,7 +136,8 @@ class ZarrBackend(Backend):
         return [store_name(location), path, zarr_format, variant]
 
     def adopt(self, obj: Any) -> Source | None:  # noqa: D102 - inherited
-        from biggus.backends.zarr.adopted import adopt_array
+        with between_forks():
+            from biggus.backends.zarr.adopted import adopt_array
 
         return adopt_array(obj)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import gzip
+import importlib
 import math
 import struct
 import zlib
@@ -159,8 +160,6 @@ def decoder_for_v2(
 
 
 def _numcodecs_step(config: dict[str, Any]) -> Step:
-    import importlib
-
     with between_forks():
         codec = importlib.import_module("numcodecs").get_codec(dict(config))
 
@@ -247,18 +246,15 @@ def crc32c(data: Buffer) -> int:
 
 @functools.lru_cache(maxsize=1)
 def _crc32c_function() -> Callable[[Any], int]:
-    import importlib
-
-    try:
-        return importlib.import_module("google_crc32c").value  # type: ignore[no-any-return]
-    except ImportError:  # zarr-python had another one before
-        return importlib.import_module("crc32c").crc32c  # type: ignore[no-any-return]
+    with between_forks():
+        try:
+            return importlib.import_module("google_crc32c").value  # type: ignore[no-any-return]
+        except ImportError:  # zarr-python had another one before
+            return importlib.import_module("crc32c").crc32c  # type: ignore[no-any-return]
 
 
 @functools.lru_cache(maxsize=8)
 def _native(name: str) -> Callable[..., Buffer]:
-    import importlib
-
     with between_forks():
         decompress = importlib.import_module(f"numcodecs.{name}").decompress
 

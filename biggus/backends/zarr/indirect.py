@@ -16,6 +16,7 @@ from biggus.backends.zarr.prefetch import MOST, Prefetch
 from biggus.backends.zarr.python_store import make_store
 from biggus.backends.zarr.sharding import shardings
 from biggus.backends.zarr.waiting import REQUESTS, each
+from biggus.forks import between_forks
 from biggus.sources.base import box_shape
 
 if TYPE_CHECKING:
@@ -159,6 +160,7 @@ class IndirectReader:
 
 @functools.lru_cache(maxsize=1)
 def _buffer_class() -> Any:
-    from zarr.core.buffer.cpu import NDBuffer
+    with between_forks():
+        from zarr.core.buffer.cpu import NDBuffer
 
     return NDBuffer

@@ -11,6 +11,7 @@ from biggus.backends.zarr import metadata as zarr_metadata
 from biggus.backends.zarr.source import ZarrSource
 from biggus.backends.zarr.store import FolderStore, ZipStore
 from biggus.errors import BackendOptionError, GoneError, OpenError
+from biggus.forks import between_forks
 
 if TYPE_CHECKING:
     from biggus.backends.zarr.store import ZarrStore
@@ -28,7 +29,8 @@ def open_source(text: str, variable: str, options: tuple[tuple[str, Any], ...]) 
     place = location.text if location.scheme else str(location.path)
     reopen = (open_source, (place, variable, options))
     if location.scheme:
-        from biggus.backends.zarr.remote import RemoteZarrSource, variant_of
+        with between_forks():
+            from biggus.backends.zarr.remote import RemoteZarrSource, variant_of
 
         fresh_for = _seconds(given.pop("fresh_for", None))
         stale_if_error = _seconds(given.pop("stale_if_error", None))
@@ -85,7 +87,8 @@ def store_at(location: Location, options: dict[str, Any]) -> ZarrStore:
         If there is no such option.
     """
     if location.scheme:
-        from biggus.backends.zarr.remote import refuse_unknown, remote_store
+        with between_forks():
+            from biggus.backends.zarr.remote import refuse_unknown, remote_store
 
         refuse_unknown(options)
         made: ZarrStore = remote_store(location, **options)

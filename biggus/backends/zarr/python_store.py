@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from biggus.backends.zarr.store import WHOLE, Fetched, Get, Span, ZarrStore
+from biggus.forks import between_forks
 
 Check: TypeAlias = Callable[[bytes, Span], None]
 """Raises OSError for bytes that cannot be those of a chunk, or of that span of it."""
@@ -118,7 +119,8 @@ def refuse_short(key: str, data: bytes, span: Span) -> None:
 @functools.lru_cache(maxsize=1)
 def _store_class() -> Any:  # noqa: C901 - a class, not a function
     # Made on first use, as importing zarr takes longer than all of biggus.
-    from zarr.abc.store import OffsetByteRequest, RangeByteRequest, Store, SuffixByteRequest
+    with between_forks():
+        from zarr.abc.store import OffsetByteRequest, RangeByteRequest, Store, SuffixByteRequest
 
     def span_of(request: Any) -> Span:
         if request is None:

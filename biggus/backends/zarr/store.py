@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import functools
 import hashlib
+import json
 import math
 import os
 import struct
@@ -336,8 +337,6 @@ def _zip_members(path: Path, state: object) -> dict[str, zipfile.ZipInfo]:  # no
 
 
 def _is_group(document: bytes) -> bool:
-    import json
-
     try:
         return bool(json.loads(document).get("node_type") == "group")
     except (ValueError, AttributeError, RecursionError):
