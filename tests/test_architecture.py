@@ -25,7 +25,8 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "biggus"
 
 LEVELS: tuple[tuple[str, ...], ...] = (
-    ("errors", "forks", "once"),
+    ("forks", "once"),
+    ("errors",),
     ("later",),
     ("extras",),
     ("options",),
