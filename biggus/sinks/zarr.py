@@ -15,6 +15,7 @@ from biggus.sinks.blocks import Assigning
 from biggus.sinks.metadata import plain_value
 from biggus.sinks.missing import MaskFiller
 from biggus.sinks.new import NewArray, NewStore, Target, strings
+from biggus.sinks.zarr_chunks import ChunkFiles
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,9 +56,6 @@ class NewZarrStore(NewStore):
             # False: nothing is missing, which is what none says here.
             "fill_value": None if new.marker is False else new.marker,
             "attributes": {**new.attributes, "_ARRAY_DIMENSIONS": list(new.dims)},
-            # Complex zeros whose signs differ are one to zarr-python, which leaves out chunks
-            # that hold nothing but zeros.
-            "config": {"write_empty_chunks": new.dtype.kind == "c"},
         }
         how.update(_codecs(new))
         if not new.name:
@@ -110,7 +108,9 @@ class _Array(Target):
     sparse = True
 
     def __init__(self, path: Path, array: Any, how: dict[str, Any], new: NewArray) -> None:
-        super().__init__(array, new.label, new.shape, new.chunks, _as_it_is, concurrent=True)
+        plain = new.dtype.kind in "biufcmMSU" and new.dtype.itemsize > 0
+        target = ChunkFiles(path, how["fill_value"]) if plain else array
+        super().__init__(target, new.label, new.shape, new.chunks, _as_it_is, concurrent=True)
         self._path = path
         self._how = how
         self._first = array
@@ -129,7 +129,7 @@ class _Array(Target):
         document = json.loads(path.read_bytes())
         document["fill_value"] = json.loads(elsewhere[".zarray"].to_bytes())["fill_value"]
         path.write_text(json.dumps(document, indent=2))
-        self.target = zarr.open_array(self._path, mode="r+", zarr_format=2)
+        self.target = ChunkFiles(self._path, marker)
 
 
 def _as_it_is(values: Values) -> Values:

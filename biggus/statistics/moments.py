@@ -262,6 +262,8 @@ class MomentsAccumulator(Accumulator):
         """Return what all pieces have given together, but for the count."""
         pieces = self.layout.pieces
         given = [a.reshape(pieces, -1) for a in (self.counts(), *self._entries)]
+        if pieces == 1 and self.aggregator.order == 1:
+            return _added(given[1])
         positions = given[1].shape[1]
         step = max(1, _MERGED // pieces)
         if positions <= step:
@@ -305,6 +307,8 @@ def _added(sums: AnyArray) -> tuple[AnyArray, AnyArray]:
     """Return the sum of all pieces, and what rounding took from it."""
     if sums.dtype.kind not in "fc":
         return np.add.reduce(sums, axis=0), np.zeros(sums.shape[1:], sums.dtype)
+    if len(sums) == 1:
+        return sums[0], np.full(sums.shape[1:], -0.0, sums.dtype)
     running = np.add.accumulate(sums, axis=0)
     taken = _rounded(running[1:], running[:-1], sums[1:])
     return running[-1], np.negative(np.add.reduce(taken, axis=0))
