@@ -1,12 +1,13 @@
 """Files: where entries lie, one file each under a name that follows from its key.
 
 A file is found without asking any index, comes into being whole (it is
-written elsewhere and moved), and is replaced whole.  So a hit is one open and
+written under another name and renamed), and is replaced whole.  So a hit is one open and
 one read, and a writer that is killed leaves nothing that could be taken for an
-entry.
+entry.  It is renamed within its folder: moves between folders wait for those of
+everybody who uses the disk.
 """
 # Strings, for making a Path costs as much as opening the file.
-# ruff: noqa: PTH103, PTH104, PTH105, PTH108, PTH110, PTH112, PTH113, PTH116, PTH120, PTH123, PTH208
+# ruff: noqa: PTH103, PTH104, PTH105, PTH108, PTH112, PTH113, PTH116, PTH120, PTH123, PTH208
 
 from __future__ import annotations
 
@@ -17,7 +18,6 @@ import os
 import re
 import shutil
 import stat
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from biggus.cache.entry import Buffer
 
 _NAME = re.compile(r"[0-9a-f]{2}/[0-9a-f]{38}")
-UNFINISHED_SECONDS = 60.0
+_UNFINISHED = re.compile(r"[0-9a-f]{38}\.(?P<writer>[^.]*)\.[0-9a-f-]+")
 # A pipe that lies where an entry should must not be waited for.
 _READ_ONLY = os.O_RDONLY
 for _flag in ("O_BINARY", "O_CLOEXEC", "O_NONBLOCK"):
@@ -63,7 +63,6 @@ class Files:
         self.waiting: Callable[[str], bytes | None] = _nothing
         """Gives what is to be written to the file of a key still."""
         self._prefix = f"{folder}{os.sep}"
-        self._unfinished = folder / "unfinished"
 
     def path(self, key: str) -> str:
         """Return the path of the file of a key of 40 hexadecimal digits."""
@@ -149,21 +148,14 @@ class Files:
             If it cannot be written; then nothing is left behind, and what
             was there is as it was.
         """
-        unfinished = self._unfinished
-        temporary = f"{unfinished}{os.sep}{self.writer}-{next(_counter)}-{os.urandom(4).hex()}"
         target = self.path(key)
+        temporary = self._beside(target)
         try:
-            if not os.path.exists(unfinished):
-                make_private(self.folder.parent)
-                unfinished.mkdir(parents=True, exist_ok=True)
-            with open(temporary, "xb", buffering=0) as file:
-                for piece in pieces:
-                    view = memoryview(piece)
-                    while view:
-                        view = view[file.write(view) :]
-                if self._fsync:
-                    os.fsync(file.fileno())
-                size = self.blocks(os.fstat(file.fileno()))
+            try:
+                size = self._written(temporary, pieces)
+            except (FileNotFoundError, NotADirectoryError):
+                self._clear_way(target)
+                size = self._written(temporary, pieces)
             try:
                 os.replace(temporary, target)
             except OSError:
@@ -177,23 +169,35 @@ class Files:
             _sync_folder(os.path.dirname(target))
         return size
 
+    def _beside(self, path: str) -> str:
+        """Return a name beside a path that is nobody else's, and tells whose it is."""
+        return f"{path}.{self.writer}.{next(_counter)}-{os.urandom(4).hex()}"
+
+    def _written(self, path: str, pieces: Iterable[bytes | memoryview]) -> int:
+        with open(path, "xb", buffering=0) as file:
+            for piece in pieces:
+                view = memoryview(piece)
+                while view:
+                    view = view[file.write(view) :]
+            if self._fsync:
+                os.fsync(file.fileno())
+            return self.blocks(os.fstat(file.fileno()))
+
     def _clear_way(self, target: str) -> None:
         """Make the folder of a file; what lies in its place and is none goes out of the way."""
         folder = os.path.dirname(target)
         if os.path.isdir(target):
             self._set_aside(target)
         elif os.path.lexists(folder) and not os.path.isdir(folder):
-            self._set_aside(folder)
+            os.unlink(folder)
+        make_private(self.folder.parent)
         os.makedirs(folder, exist_ok=True)
 
     def _set_aside(self, path: str) -> None:
-        """Have nothing at a path; what was there is unfinished, and so removed."""
-        aside = f"{self._unfinished}{os.sep}{self.writer}-{next(_counter)}-aside"
+        """Have no folder at a path; what was there is unfinished, and so removed."""
+        aside = self._beside(path)
         os.rename(path, aside)
-        if os.path.isdir(aside):
-            shutil.rmtree(aside, ignore_errors=True)
-        else:
-            os.unlink(aside)
+        shutil.rmtree(aside, ignore_errors=True)
 
     def on_disk(self, size: int) -> int:
         """Return the bytes that a file of `size` bytes takes on the disk."""
@@ -234,15 +238,14 @@ class Files:
                     with contextlib.suppress(OSError):
                         yield name + item.name, item.stat()
 
-    def tidy(self, writer: str = "", age: float = 0.0) -> None:
-        """Remove what a writer left unfinished; or any, if it was `age` seconds ago."""
-        with contextlib.suppress(OSError), os.scandir(self._unfinished) as found:
+    def tidy(self, name: str, left: Callable[[str], bool]) -> None:
+        """Remove from a shard what writers have not finished of whom `left` says so."""
+        with contextlib.suppress(OSError), os.scandir(self._prefix + name) as found:
             for item in found:
+                unfinished = _UNFINISHED.fullmatch(item.name)
+                if unfinished is None or not left(unfinished["writer"]):
+                    continue
                 with contextlib.suppress(OSError):
-                    if not item.name.startswith(writer) or (
-                        age and time.time() - item.stat().st_mtime < age
-                    ):
-                        continue
                     if item.is_dir(follow_symlinks=False):
                         shutil.rmtree(item.path, ignore_errors=True)
                     else:

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, TypeVar
 
 from biggus import watching
 from biggus.cache.account import PATIENCE_SECONDS, Account, make_cache_folder
-from biggus.cache.files import UNFINISHED_SECONDS
 from biggus.cache.later import Later, Waiting
 from biggus.cache.ledger import GONE, SHARDS, BusyError, DamagedError, LedgerError
 from biggus.cache.notes import MOST
@@ -282,7 +281,7 @@ class Index(Account):
         for files in self.kinds:
             for key, _ in files.keys():  # noqa: SIM118 - not a mapping
                 files.remove(key)
-            files.tidy(age=UNFINISHED_SECONDS)
+        self._sweeper.tidy()
         self._patiently(self._ledger.clear)
 
     def _patiently(self, action: Callable[[], T]) -> T:

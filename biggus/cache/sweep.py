@@ -8,6 +8,7 @@ folder has been swept once more: for so long it is not known what it has written
 from __future__ import annotations
 
 import contextlib
+import shutil
 import time
 from typing import TYPE_CHECKING
 
@@ -40,6 +41,7 @@ class Sweeper:
         self._ledger = ledger
         self._writers = writers
         self._due_at = 0.0
+        self._dead: dict[str, bool] = {}
 
     def sweep_if_due(self, *, waited_for: bool, starved: bool) -> None:
         """Sweep a little: at once if room is waited for, else for a small share of the time."""
@@ -67,6 +69,7 @@ class Sweeper:
         Whether writers are alive is looked at once in this.
         """
         steps = first = self._steps()
+        self._dead.clear()
         self._look_after_writers(steps)
         until = time.monotonic() + seconds
         while steps < first + SWEEP:
@@ -82,15 +85,29 @@ class Sweeper:
 
     def _look_after_writers(self, steps: int) -> None:
         for (name,) in self._ledger.run("SELECT name FROM writers WHERE doomed IS NULL"):
-            if not lives(self._writers, name):
+            if self._is_dead(name):
                 self._ledger.run("UPDATE writers SET doomed=? WHERE name=?", steps + SWEEP, name)
-                for files in self._ledger.kinds:
-                    files.tidy(name)
                 with contextlib.suppress(OSError):
                     (self._writers / name).unlink()
 
+    def tidy(self) -> None:
+        """Remove all that writers which are dead have left unfinished."""
+        self._dead.clear()
+        for files in self._ledger.kinds:
+            for shard in range(SHARDS):
+                files.tidy(f"{shard:02x}", self._is_dead)
+
+    def _is_dead(self, name: str) -> bool:
+        if name not in self._dead:
+            self._dead[name] = not lives(self._writers, name)
+        return self._dead[name]
+
     def _sweep_shard(self, kind: int, shard: int) -> None:
         ledger, files = self._ledger, self._ledger.kinds[kind]
+        files.tidy(f"{shard:02x}", self._is_dead)
+        if not shard:
+            # Where earlier versions wrote what they then moved.
+            shutil.rmtree(files.folder / "unfinished", ignore_errors=True)
         found = dict(files.shard(f"{shard:02x}"))
         first, last = bytes([shard]), bytes([shard]) + b"\xff" * 20
         within = "SELECT key, bytes, used FROM entries WHERE kind=? AND key>=? AND key<=?"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from biggus.cache import Cache
 from biggus.cache.files import Files
 from biggus.cache.ledger import NAME, SHARDS, BusyError, DamagedError, Ledger, hex_of
 from biggus.cache.sweep import Sweeper
+from biggus.cache.writers import FolderWriter
 from biggus.sources.wrappers import ObjectSource
 
 KEYS = [f"{number:02x}" * 20 for number in range(0, 256, 8)]
@@ -174,12 +176,17 @@ def test_what_a_dead_writer_was_granted_comes_back_once_all_is_swept(ledger):
     files = ledger.kinds[0]
     files.writer = "1-dead"
     written(files, KEYS[:1])
-    (files.folder / "unfinished" / "1-dead-0-").write_text("cut")
-    (files.folder / "unfinished" / "2-alive-0-").write_text("cut")
+    alive = FolderWriter(ledger.folder / "writers")
+    alive.begin()
+    Path(f"{files.path(KEYS[0])}.1-dead.0-0").write_text("cut")
+    Path(f"{files.path(KEYS[0])}.{alive.name}.0-0").write_text("cut")
     swept(ledger, 2 * SHARDS - 1)
     with ledger.transaction():
         assert ledger.granted("") == 100_000
     swept(ledger, 1)
     with ledger.transaction():
         assert ledger.granted("") == 0
-    assert [p.name for p in (files.folder / "unfinished").iterdir()] == ["2-alive-0-"]
+    assert [path.name.split(".")[1:] for path in files.folder.glob("*/*.*")] == [
+        [alive.name, "0-0"]
+    ]
+    alive.end()

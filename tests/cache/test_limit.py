@@ -302,6 +302,6 @@ def test_the_limit_is_kept_by_writers_that_are_killed(tmp_path, on_disk):
     found = sum(1 for _ in cache.files.keys())  # noqa: SIM118 - not a mapping
     assert cache.stats().entries == found
     assert cache.stats().bytes > 0.8 * LIMIT, "what they were granted has come back"
-    assert list((folder / "entries" / "unfinished").iterdir()) == []
+    assert list((folder / "entries").glob("*/*.*")) == []
     # Besides ours that of one killed before it was ever granted anything, as on a busy machine.
     assert len(list((folder / "writers").iterdir())) <= 2
