@@ -38,7 +38,7 @@ from biggus.labels.coordinate import Coordinate, joined, selected
 from biggus.labels.labels import Labels
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping, Sequence
+    from collections.abc import Generator, Iterable, Mapping, Sequence
 
     from biggus.sources.base import Source
 
@@ -58,8 +58,18 @@ def labels_of(node: Node, coordinates: bool = False) -> Labels:
 
     Reads nothing; for `coordinates` their metadata, and none of their values.
     """
+    [found] = labels_of_all([node], coordinates)
+    return found
+
+
+def labels_of_all(nodes: Iterable[Node], coordinates: bool = False) -> list[Labels]:
+    """Return the same of several nodes: each source is asked once."""
+    walk: Walk[Labels] = Walk(partial(_labels, coordinates))
+    return [_followed(node, walk, coordinates) for node in nodes]
+
+
+def _followed(node: Node, walk: Walk[Labels], coordinates: bool) -> Labels:
     try:
-        walk: Walk[Labels] = Walk(partial(_labels, coordinates))
         return walk(node)
     except BiggusError as error:
         if not coordinates:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from biggus import engine
-from biggus.labels import Labels, labels_of
+from biggus.labels import Labels, labels_of, labels_of_all
 from biggus.sinks.locations import Place
 
 if TYPE_CHECKING:
@@ -51,9 +51,11 @@ def companions_of(
     companions : list of Companion
     """
     taken = {place for place in places.values() if place.name}
-    labels = {
-        number: labels_of(nodes[number], bool(place.name)) for number, place in places.items()
-    }
+    labels: dict[int, Labels] = {}
+    for named in (False, True):
+        numbers = [number for number, place in places.items() if bool(place.name) is named]
+        found_labels = labels_of_all([nodes[number] for number in numbers], coordinates=named)
+        labels.update(zip(numbers, found_labels, strict=True))
     wanted: dict[Place, Companion | None] = {}
     for number, place in places.items():
         for each in _beside(labels[number], place):

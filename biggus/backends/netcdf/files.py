@@ -138,13 +138,20 @@ def variable_in(dataset: Any, path: str, name: str) -> Any:
     VariableError
         If there is none.
     """
-    *groups, last = name.split("/")
-    try:
-        group = dataset
-        for part in groups:
-            group = group.groups[part]
-        return group.variables[last]
-    except KeyError:
+    found = known_in(dataset, name)
+    if found is None:
         available = tuple(names_in(dataset))
         problem = f"it has no variable {name!r}{omission(path, name)}"
-        raise VariableError(path, problem, available) from None
+        raise VariableError(path, problem, available)
+    return found
+
+
+def known_in(dataset: Any, name: str) -> Any:
+    """Return the variable called `name` of a dataset; None if there is none."""
+    *groups, last = name.split("/")
+    group = dataset
+    for part in groups:
+        group = group.groups.get(part)
+        if group is None:
+            return None
+    return group.variables.get(last)

@@ -14,7 +14,7 @@ from biggus.backends.files import file_validator
 from biggus.backends.hdf5.direct import DirectSource
 from biggus.backends.hdf5.files import files as hdf5_files
 from biggus.backends.native import hdf5_lock
-from biggus.backends.netcdf.files import datasets, opened_at, variable_in
+from biggus.backends.netcdf.files import datasets, known_in, opened_at, variable_in
 from biggus.backends.netcdf.packed import facts_of, read_bytes, read_packed
 from biggus.backends.netcdf.refused import check_text
 from biggus.backends.netcdf.stored import StoredVariable, stored_variable
@@ -240,7 +240,13 @@ class NetCDFSource(_VariableSource, DirectSource):
 
     def sibling(self, name: str) -> Source | None:
         """Return another variable of the file."""
-        return sibling_of(self.variable, name, lambda at: NetCDFSource(self.path, at, self.decode))
+        return sibling_of(self.variable, name, self._beside)
+
+    def _beside(self, place: str) -> Source | None:
+        with hdf5_lock, datasets.visit(self.path), opening_named(self.path):
+            if known_in(opened_at(self.path).dataset, place) is None:
+                return None
+            return NetCDFSource(self.path, place, self.decode)
 
     def state(self) -> bytes | None:
         """Return the state of the file."""
