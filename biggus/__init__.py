@@ -8,71 +8,71 @@ and then the chunks that are needed and no others.
 import os
 from typing import TYPE_CHECKING
 
-from biggus import array_api, errors, options
-from biggus.array import Array
-from biggus.construct import (
-    ArrayAdapter,
-    ArrayStack,
-    ConstantArray,
-    GridMosaic,
-    LinearMosaic,
-    broadcast_to,
-    full,
-    ones,
-    transpose,
-    zeros,
-)
-from biggus.errors import BiggusError, SourceError
-from biggus.functions.elementwise import clip, isfinite, isinf, isnan, round, where
-from biggus.functions.joining import concatenate, stack
-from biggus.functions.reshaping import ravel, reshape
-from biggus.functions.statistics import (
-    all,
-    any,
-    argmax,
-    argmin,
-    count,
-    count_nonzero,
-    histogram,
-    max,
-    mean,
-    median,
-    min,
-    nanargmax,
-    nanargmin,
-    nanmax,
-    nanmean,
-    nanmedian,
-    nanmin,
-    nanpercentile,
-    nanprod,
-    nanquantile,
-    nanstd,
-    nansum,
-    nanvar,
-    percentile,
-    prod,
-    ptp,
-    quantile,
-    std,
-    sum,
-    var,
-)
 from biggus.later import later
-from biggus.options import offline, set_options
-from biggus.sources.chunk_memory import chunk_memory_stats
-from biggus.together import masked_arrays, ndarrays, plan
 
 if TYPE_CHECKING:
+    from biggus import array_api, errors, options
     from biggus.api import open
+    from biggus.array import Array
     from biggus.cache import Cache
+    from biggus.construct import (
+        ArrayAdapter,
+        ArrayStack,
+        ConstantArray,
+        GridMosaic,
+        LinearMosaic,
+        broadcast_to,
+        full,
+        ones,
+        transpose,
+        zeros,
+    )
     from biggus.datasets import Dataset, info, open_dataset, variables
+    from biggus.errors import BiggusError, SourceError
     from biggus.functions.blocks import map_blocks, map_overlap
+    from biggus.functions.elementwise import clip, isfinite, isinf, isnan, round, where
+    from biggus.functions.joining import concatenate, stack
+    from biggus.functions.reshaping import ravel, reshape
+    from biggus.functions.statistics import (
+        all,
+        any,
+        argmax,
+        argmin,
+        count,
+        count_nonzero,
+        histogram,
+        max,
+        mean,
+        median,
+        min,
+        nanargmax,
+        nanargmin,
+        nanmax,
+        nanmean,
+        nanmedian,
+        nanmin,
+        nanpercentile,
+        nanprod,
+        nanquantile,
+        nanstd,
+        nansum,
+        nanvar,
+        percentile,
+        prod,
+        ptp,
+        quantile,
+        std,
+        sum,
+        var,
+    )
     from biggus.many import open_many
+    from biggus.options import offline, set_options
     from biggus.prefetching import prefetch
     from biggus.pyramids import Pyramid, TilePyramid, open_pyramid, overviews
     from biggus.sinks import plan_save, save
+    from biggus.sources.chunk_memory import chunk_memory_stats
     from biggus.study import receipt, record, replay
+    from biggus.together import masked_arrays, ndarrays, plan
     from biggus.viewer import hist, imshow, plot
     from biggus.viewer.maps import quicklook
 
@@ -166,31 +166,42 @@ __all__ = [
     "zeros",
 ]
 
-# What reaches for files and caches is loaded when it is first used.
+# Nothing is loaded before it is used: `import biggus` takes no longer than `import numpy`.
 _later = {
-    "Cache": "biggus.cache",
-    "Dataset": "biggus.datasets",
-    "Pyramid": "biggus.pyramids",
-    "TilePyramid": "biggus.pyramids",
-    "hist": "biggus.viewer",
-    "imshow": "biggus.viewer",
-    "info": "biggus.datasets",
-    "map_blocks": "biggus.functions.blocks",
-    "map_overlap": "biggus.functions.blocks",
-    "open": "biggus.api",
-    "open_dataset": "biggus.datasets",
-    "open_many": "biggus.many",
-    "open_pyramid": "biggus.pyramids",
-    "overviews": "biggus.pyramids",
-    "plan_save": "biggus.sinks",
-    "plot": "biggus.viewer",
-    "prefetch": "biggus.prefetching",
-    "quicklook": "biggus.viewer.maps",
-    "receipt": "biggus.study",
-    "record": "biggus.study",
-    "replay": "biggus.study",
-    "save": "biggus.sinks",
-    "variables": "biggus.datasets",
+    name: module
+    for module, names in {
+        "biggus.api": ("open",),
+        "biggus.array": ("Array",),
+        "biggus.array_api": ("array_api",),
+        "biggus.cache": ("Cache",),
+        "biggus.construct": (
+            *("ArrayAdapter", "ArrayStack", "ConstantArray", "GridMosaic", "LinearMosaic"),
+            *("broadcast_to", "full", "ones", "transpose", "zeros"),
+        ),
+        "biggus.datasets": ("Dataset", "info", "open_dataset", "variables"),
+        "biggus.errors": ("BiggusError", "SourceError", "errors"),
+        "biggus.functions.blocks": ("map_blocks", "map_overlap"),
+        "biggus.functions.elementwise": ("clip", "isfinite", "isinf", "isnan", "round", "where"),
+        "biggus.functions.joining": ("concatenate", "stack"),
+        "biggus.functions.reshaping": ("ravel", "reshape"),
+        "biggus.functions.statistics": (
+            *("all", "any", "argmax", "argmin", "count", "count_nonzero", "histogram", "max"),
+            *("mean", "median", "min", "nanargmax", "nanargmin", "nanmax", "nanmean"),
+            *("nanmedian", "nanmin", "nanpercentile", "nanprod", "nanquantile", "nanstd"),
+            *("nansum", "nanvar", "percentile", "prod", "ptp", "quantile", "std", "sum", "var"),
+        ),
+        "biggus.many": ("open_many",),
+        "biggus.options": ("offline", "options", "set_options"),
+        "biggus.prefetching": ("prefetch",),
+        "biggus.pyramids": ("Pyramid", "TilePyramid", "open_pyramid", "overviews"),
+        "biggus.sinks": ("plan_save", "save"),
+        "biggus.sources.chunk_memory": ("chunk_memory_stats",),
+        "biggus.study": ("receipt", "record", "replay"),
+        "biggus.together": ("masked_arrays", "ndarrays", "plan"),
+        "biggus.viewer": ("hist", "imshow", "plot"),
+        "biggus.viewer.maps": ("quicklook",),
+    }.items()
+    for name in names
 }
 
 

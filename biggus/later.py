@@ -20,14 +20,16 @@ def later(package: str, modules: Mapping[str, str]) -> Callable[[str], Any]:
     package : str
         Its name.
     modules : mapping of str to str
-        In which module each name is defined; relative to the package with a dot.
+        In which module each name is defined, or that module itself; relative to the package
+        with a dot.
     """
 
     def find(name: str) -> Any:
         if name not in modules:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         with between_forks():
-            found = getattr(import_module(modules[name], package), name)
+            module = import_module(modules[name], package)
+        found = module if module.__name__ == f"{package}.{name}" else getattr(module, name)
         setattr(sys.modules[package], name, found)
         return found
 

@@ -2,73 +2,19 @@
 
 from __future__ import annotations
 
-import threading
 from types import MethodType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from biggus import handlers
 from biggus.adapt import Lazy
 from biggus.expressions import called, defers
-from biggus.forks import between_forks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     import numpy.typing as npt
-
-    Function = TypeVar("Function", bound=Callable[..., Any])
-
-_handlers: dict[Any, Callable[..., Any]] = {}
-_methods: dict[str, Callable[..., Any]] = {}
-_offers: list[Callable[[], object]] = []
-_taking = threading.Lock()
-
-
-def implements(*functions: Any) -> Callable[[Function], Function]:
-    """Have a function called where one of NumPy's meets a lazy array.
-
-    Parameters
-    ----------
-    *functions : callable
-        Functions of NumPy's, whose arguments it takes.
-    """
-
-    def register(function: Function) -> Function:
-        _handlers.update(dict.fromkeys(functions, function))
-        return function
-
-    return register
-
-
-def implements_method(name: str) -> Callable[[Function], Function]:
-    """Have a function called where a method of a ufunc meets a lazy array, such as "reduce".
-
-    It is given the ufunc, and what the method was given.
-    """
-
-    def register(function: Function) -> Function:
-        _methods[name] = function
-        return function
-
-    return register
-
-
-def offer(load: Callable[[], object]) -> None:
-    """Have something called, once, when one of NumPy's functions is met that nothing is for.
-
-    It imports what is for more of them.
-    """
-    _offers.append(load)
-
-
-def _found(handlers: Mapping[Any, Callable[..., Any]], name: Any) -> Callable[..., Any] | None:
-    if name not in handlers and _offers:
-        with between_forks(), _taking:
-            for load in _offers:
-                load()
-            _offers.clear()
-    return handlers.get(name)
 
 
 class _NotIfMasked:
@@ -117,10 +63,12 @@ class Dispatch(Lazy):
             del keywords["out"]
             found = getattr(ufunc, method)(*inputs, **keywords)
             return _put(found, outs)
-        if method != "__call__" and (handler := _found(_methods, method)) is not None:
-            return handler(ufunc, *inputs, **keywords)
-        if ufunc.signature is not None and (handler := _found(_handlers, ufunc)) is not None:
-            return handler(*inputs, **keywords)
+        if method != "__call__" and (of := handlers.handler(handlers.methods, method)) is not None:
+            return of(ufunc, *inputs, **keywords)
+        if ufunc.signature is not None:
+            handler = handlers.handler(handlers.functions, ufunc)
+            if handler is not None:
+                return handler(*inputs, **keywords)
         found = called(ufunc, method, inputs, keywords)
         if isinstance(found, list):
             return tuple([self.from_node(node) for node in found])
@@ -136,7 +84,7 @@ class Dispatch(Lazy):
     ) -> Any:
         if any(defers(kind) for kind in types):
             return NotImplemented
-        handler = _found(_handlers, function)
+        handler = handlers.handler(handlers.functions, function)
         if handler is None:
             raise TypeError(
                 f"{function.__module__}.{function.__name__} of a lazy array: "

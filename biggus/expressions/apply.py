@@ -23,6 +23,8 @@ _IN_PLACE: Mapping[Any, Callable[..., Any]] = {operator.pow: operator.ipow}
 
 _NO_KEYWORDS: Mapping[str, Any] = {}
 
+_is_masked = operator.attrgetter("masked")
+
 _empties: dict[np.dtype[Any], np.ndarray[Any, Any]] = {}
 
 
@@ -199,7 +201,7 @@ def applied(
     with np.errstate(all="ignore"):
         found = function(*probes, **keywords)
     given = tuple(places)
-    within = any(node.masked for node in nodes) and not masks.defined_everywhere(function)
+    within = any(map(_is_masked, nodes)) and not masks.defined_everywhere(function)
     if outputs is None:
         return Elementwise(Apply(function, given, keywords, found.dtype, None, within), *nodes)
     return [

@@ -73,7 +73,6 @@ Wrapper.delegated = tuple(
 )
 for _name in Wrapper.delegated:
     setattr(Wrapper, _name, _delegate(_name))
-Wrapper.__abstractmethods__ = frozenset()
 
 
 class Annotated(Wrapper):

@@ -149,6 +149,18 @@ def statistic(
     >>> mean.proceed(mean.aggregator.partial(block, (0,), (0, 0)))
     array([[1.5, 2.5, 3.5]], dtype=float32)
     """
+    if all(type(value) in _TOLD_APART for value in parameters.values()):
+        return _known(name, dtype, masked, shape, axes, **parameters)
+    return _made(name, dtype, masked, shape, axes, **parameters)
+
+
+_TOLD_APART = {type(None), bool, int, float, str}
+"""Parameters of these types do the same if they, and their types, are equal."""
+
+
+def _made(
+    name: str, dtype: np.dtype[Any], masked: bool, shape: Axes, axes: Axes, /, **parameters: Any
+) -> Statistic:
     entry = ENTRIES.get(name)
     if entry is None:
         raise ValueError(f"unknown statistic {name!r}; there are {', '.join(sorted(ENTRIES))}")
@@ -156,6 +168,9 @@ def statistic(
         raise TypeError(f"{name} of structured values that can be missing; choose a field first")
     made: Statistic = entry.make(Given(name, dtype, masked, shape, axes), **parameters)
     return made
+
+
+_known = lru_cache(512, typed=True)(_made)
 
 
 def _tolerance(given: Given, mdtol: float) -> float:

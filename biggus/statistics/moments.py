@@ -124,12 +124,11 @@ class Moments(Aggregator):
 
 
 def total(partial: Partial) -> AnyArray:
-    """Return the sum, with what rounding took from it where that is known."""
+    """Return the sum, with what rounding took from it where that is known; it may overflow."""
     _, sums, rest, *_ = partial
     if rest.dtype.kind not in "fc":
         return sums
-    with np.errstate(all="ignore"):
-        return np.where(np.isfinite(rest), sums + rest, sums)
+    return np.where(np.isfinite(rest), sums + rest, sums)
 
 
 def _merged(left: list[Any], right: list[Any]) -> tuple[Any, ...]:
@@ -308,7 +307,7 @@ def _added(sums: AnyArray) -> tuple[AnyArray, AnyArray]:
     if sums.dtype.kind not in "fc":
         return np.add.reduce(sums, axis=0), np.zeros(sums.shape[1:], sums.dtype)
     if len(sums) == 1:
-        return sums[0], np.full(sums.shape[1:], -0.0, sums.dtype)
+        return sums[0], np.negative(np.zeros(sums.shape[1:], sums.dtype))
     running = np.add.accumulate(sums, axis=0)
     taken = _rounded(running[1:], running[:-1], sums[1:])
     return running[-1], np.negative(np.add.reduce(taken, axis=0))

@@ -20,9 +20,6 @@ _WAYS_ROUND = {
 NOT_GIVEN: Any = np._NoValue  # noqa: SLF001
 """What NumPy passes on for an argument that it was not given."""
 
-_ABSENT: tuple[Any, ...] = (None, True, NOT_GIVEN)
-"""What stands for an argument that is not given, whichever of these it is."""
-
 
 def refuse(name: str, **given: Any) -> None:
     """Refuse what is there for its place in NumPy's signature, if it is given.
@@ -33,7 +30,7 @@ def refuse(name: str, **given: Any) -> None:
         Which says what to do instead.
     """
     for word, value in given.items():
-        if not any(value is absent for absent in _ABSENT):
+        if not (value is None or value is True or value is NOT_GIVEN):
             raise TypeError(f"{name} of a lazy array takes no {word}=: {_WAYS_ROUND[word]}")
 
 
