@@ -30,7 +30,9 @@ if TYPE_CHECKING:
     from biggus.datasets import Dataset, info, open_dataset, variables
     from biggus.errors import BiggusError, SourceError
     from biggus.functions.blocks import map_blocks, map_overlap
+    from biggus.functions.coarsening import coarsen
     from biggus.functions.elementwise import clip, isfinite, isinf, isnan, round, where
+    from biggus.functions.groups import groupby_reduce
     from biggus.functions.joining import concatenate, stack
     from biggus.functions.reshaping import ravel, reshape
     from biggus.functions.statistics import (
@@ -99,11 +101,13 @@ __all__ = [
     "broadcast_to",
     "chunk_memory_stats",
     "clip",
+    "coarsen",
     "concatenate",
     "count",
     "count_nonzero",
     "errors",
     "full",
+    "groupby_reduce",
     "hist",
     "histogram",
     "imshow",
@@ -181,7 +185,9 @@ _later = {
         "biggus.datasets": ("Dataset", "info", "open_dataset", "variables"),
         "biggus.errors": ("BiggusError", "SourceError", "errors"),
         "biggus.functions.blocks": ("map_blocks", "map_overlap"),
+        "biggus.functions.coarsening": ("coarsen",),
         "biggus.functions.elementwise": ("clip", "isfinite", "isinf", "isnan", "round", "where"),
+        "biggus.functions.groups": ("groupby_reduce",),
         "biggus.functions.joining": ("concatenate", "stack"),
         "biggus.functions.reshaping": ("ravel", "reshape"),
         "biggus.functions.statistics": (

@@ -79,4 +79,6 @@ class Reduce(Derived):
         return (Reduce, self.statistic, self.axes, self.keepdims)
 
     def pushdown(self, selection: Selection) -> Generator[Any, Node, Node] | None:
-        return None if self.statistic.shape else pushdown_reduced(self, selection)
+        # Of what has axes of its own, those are computed as a whole.
+        whole = len(self.axes) == len(self.operand.shape) and self.statistic.shape
+        return None if whole else pushdown_reduced(self, selection)

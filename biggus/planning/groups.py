@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 MOST = 2**24
 """Elements; task blocks of unlike jobs may have so many, if there is memory for them."""
 
+_WORTHWHILE = 0.9
+"""A block that fits is cut if halves take less than this part of what it takes."""
+
 _LEVELS = 3
 """About how many partial results of each open position there are on the way up a tree."""
 
@@ -301,7 +304,9 @@ class JobGroup:
         halves = list(lengths)
         halves[longest] = self._half(longest, longest_of(before.axes[longest]))
         self.task_blocks = Grid(self.shape, halves)
-        if self._peak() >= self.peak:
+        # Blocks that are computed as a whole, whatever is wanted of them, take as much in parts.
+        enough = self.peak * (_WORTHWHILE if self.peak <= self.memory else 1)
+        if self._peak() >= enough:
             self.task_blocks = before
             return False
         return True

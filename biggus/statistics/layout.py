@@ -32,7 +32,7 @@ LONG = 4 * RUN
 _ROW = 512
 """Elements; of a last axis that is kept so many are taken at least: shorter rows cost calls."""
 
-_SHORT = 16
+SHORT = 16
 """A last axis shorter than this comes first in a run: NumPy's inner loops run along the last."""
 
 
@@ -82,7 +82,7 @@ class RunLayout:
         self.order: tuple[int, ...] | None = None
         """How the dims of a run are transposed; None if they are not."""
         dims = list(range(len(lengths)))
-        if len(lengths) > 1 and lengths[-1] < _SHORT:
+        if len(lengths) > 1 and lengths[-1] < SHORT:
             dims = [dims[-1], *dims[:-1]]
             self.order = tuple(dims)
             run = RUN  # these are copied

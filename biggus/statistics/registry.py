@@ -86,6 +86,8 @@ _RANKS = """Of all values, they are found exactly, in memory that does not grow 
 
 # Those with a twin that leaves out NaN.
 for _entry in (
+    Row("first", "biggus.statistics.ends:ends"),
+    Row("last", "biggus.statistics.ends:ends"),
     Row("sum", "total", asks.total, "the sum", "15.", "[4., 2., 9.]", _SUMS),
     Row("prod", "product", asks.total, "the product", "0.", "[ 3.,  0., 18.]"),
     Row("min", "extreme", asks.extreme, "the least value", "0.", "[1., 0., 3.]"),
@@ -150,5 +152,6 @@ for _entry in (
     ),
     Row("histogram", "histogram"),
     Row("histogram_edges", "histogram"),
+    Row("grouped", "biggus.statistics.groups:grouped"),
 ):
     register(_entry)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from surface import assert_same, lazy
 
@@ -60,6 +60,7 @@ def test_several_arrays_broadcast_and_a_function_is_told_which_block_it_makes():
     )
 
 
+@settings(max_examples=10)
 @given(
     depth=st.one_of(st.integers(0, 2), st.tuples(st.integers(0, 2), st.integers(0, 2))),
     boundary=st.sampled_from(["reflect", "periodic", "nearest", "none", None, 7.5]),

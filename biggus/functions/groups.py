@@ -1,0 +1,101 @@
+"""Statistics of groups, in one pass over the data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from biggus.array import Array
+from biggus.functions.elementwise import node_or_scalar
+from biggus.graph import Reduce
+from biggus.labels import numbered
+from biggus.sources.normal import normal_axes
+
+
+def groupby_reduce(
+    array: Any,
+    labels: Any,
+    func: str,
+    axis: int | str | tuple[int | str, ...] | None = None,
+    **parameters: Any,
+) -> tuple[Array, npt.NDArray[Any]]:
+    """Return a statistic of the values of each label, as flox's function of this name does.
+
+    All labels are accumulated in one pass over the data, block by block: by any number of them
+    nothing is read again.
+
+    Parameters
+    ----------
+    array : Array
+        Or anything that becomes one.
+    labels : array_like
+        Of each position along the axes the label of its group; read at once.  What has no label,
+        because that is NaN, NaT or masked, is in no group.
+    func : str
+        "sum", "prod", "mean", "min", "max", "ptp", "var", "std", "any", "all", "count",
+        "count_nonzero", "first" or "last" (along one axis); with "nan" before it, NaN are left
+        out, where NumPy has such a function, and of "first" and "last".
+    axis : int or str, tuple of them or None, optional
+        Which axes those of `labels` are, by number or name; None: the last ones.
+    **parameters
+        What the statistic takes besides, such as ``ddof`` or ``dtype``.
+
+    Returns
+    -------
+    result : Array
+        Lazy; the axis of the groups is the last.
+    groups : ndarray
+        The labels, in ascending order.
+
+    Raises
+    ------
+    ValueError
+        If there is no such statistic, or the labels do not fit.
+
+    Examples
+    --------
+    >>> import biggus, numpy as np
+    >>> a = biggus.ArrayAdapter(np.arange(12.0).reshape(2, 6))
+    >>> means, months = biggus.groupby_reduce(a, [1, 2, 3, 1, 2, 3], "mean")
+    >>> means.ndarray()
+    array([[1.5, 2.5, 3.5],
+           [7.5, 8.5, 9.5]])
+    """
+    values: Array = node_or_scalar(array)
+    given = _in_memory(labels)
+    if axis is None:
+        axes = tuple(range(values.ndim - given.ndim, values.ndim))
+    else:
+        axes = normal_axes(numbered(values.node, axis), values.ndim)
+    if given.shape != tuple([values.shape[one] for one in axes if one >= 0]) or not given.ndim:
+        raise ValueError(
+            f"labels of {given.shape} are not those of the axes {axes} of {values.shape}"
+        )
+    order = sorted(range(len(axes)), key=axes.__getitem__)
+    groups, numbers = _numbered(given.transpose(order))
+    from biggus.statistics.groups import Groups  # with all that computes
+
+    axes = tuple(sorted(axes))
+    known = Groups(numbers, axes, len(groups))
+    node = Reduce(values.node, "grouped", axes, groups=known, func=func, **parameters)
+    return Array.from_node(node), groups
+
+
+def _in_memory(labels: Any) -> Any:
+    if isinstance(labels, Array):
+        return labels.masked_array() if labels.masked else labels.ndarray()
+    return np.asanyarray(labels)
+
+
+def _numbered(labels: Any) -> tuple[npt.NDArray[Any], npt.NDArray[np.intp]]:
+    """Return all labels, and of each place the number of its own; the end where there is none."""
+    missing = np.array(np.ma.getmaskarray(labels))
+    values = np.ma.getdata(labels)
+    if values.dtype.kind in "fcmM":
+        missing |= np.isnan(values)
+    groups, places = np.unique(values[~missing], return_inverse=True)
+    numbers = np.full(values.shape, len(groups), np.intp)
+    numbers[~missing] = places.reshape(-1)
+    return groups, numbers

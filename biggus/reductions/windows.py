@@ -1,0 +1,171 @@
+"""Statistics of windows side by side, each computed of its own values."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from biggus.expressions import text_of
+from biggus.graph import Blockwise, Node, Reach
+from biggus.indexing.grid import default_chunks
+from biggus.indexing.reduction_blocks import LARGEST
+from biggus.reductions.along import Ranked
+from biggus.sources.base import box_shape
+from biggus.statistics.registry import ENTRIES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from biggus.graph import BlockPlace
+    from biggus.indexing.reduction_blocks import Lengths
+    from biggus.sources.base import Values
+
+
+ENDS = ("first", "last", "nanfirst", "nanlast")
+"""Statistics that have no function of their own, but are of windows."""
+
+
+class OfWindows:
+    """A statistic of each window of a block.
+
+    Parameters
+    ----------
+    name : str
+        Of the statistic.
+    node : Node
+        What it is of.
+    factors : mapping of int to int
+        How long windows are, by the axis.
+    parameters : mapping
+        What the statistic takes besides.
+    """
+
+    fill_value = None
+
+    def __init__(
+        self, name: str, node: Node, factors: Mapping[int, int], parameters: Mapping[str, Any]
+    ) -> None:
+        self.name = name
+        self.factors = dict(factors)
+        self.parameters = dict(parameters)
+        self.of = node.dtype
+        size = math.prod(factors.values())
+        made = self._made((1, size), node.masked)
+        self.dtype = np.dtype(made.dtype)
+        self.masked = node.masked and (isinstance(made, Ranked) or made.masked)
+
+    def _made(self, shape: tuple[int, int], masked: bool) -> Any:
+        """Return what is done to lines: a statistic, or what goes by the order of values."""
+        from biggus.statistics import statistic  # takes as long to load as all else
+
+        if ENTRIES[self.name].ranked:
+            given = dict(self.parameters)
+            q = (given.pop("q"),) if "q" in given else ()
+            method = given if q else {}
+            return Ranked(self.name, self.of, shape, (1,), q, method)
+        return statistic(self.name, self.of, masked, shape, (1,), **self.parameters)
+
+    @property
+    def key(self) -> str | None:
+        """What is equal for steps that do the same; None if that is not known."""
+        given = text_of((*self.factors.items(), *sorted(self.parameters.items())))
+        return None if given is None else f"{self.name} of windows {given} {self.of!r}"
+
+    def __call__(self, place: BlockPlace, *blocks: Values) -> Values:
+        """Return the statistic at each window, of which the last may be cut off."""
+        shape = box_shape(place.box)
+        lines = _lines(_whole(blocks[0], shape, self.factors), self.factors)
+        made = self._made(lines.shape, isinstance(lines, np.ma.MaskedArray))
+        if isinstance(made, Ranked):
+            found: Any = made(lines)
+        else:
+            found = made.proceed(made.aggregator.partial(lines, (1,), (0, 0)))
+        found = found.reshape(shape)
+        if isinstance(found, np.ma.MaskedArray) and not self.masked:
+            values = found.data.astype(self.dtype, copy=False)
+            return np.where(found.mask, np.nan, values) if self.dtype.kind in "fc" else values
+        return found.astype(self.dtype, copy=False)  # type: ignore[no-any-return]
+
+
+def _whole(block: Any, shape: tuple[int, ...], factors: Mapping[int, int]) -> Any:
+    """Return a block with missing values after its ends, where the last window is not whole."""
+    wanted = [n * factors.get(axis, 1) for axis, n in enumerate(shape)]
+    if list(block.shape) == wanted:
+        return block
+    values = np.zeros(wanted, block.dtype)
+    mask = np.ones(wanted, bool)
+    there = tuple([slice(n) for n in block.shape])
+    values[there] = np.ma.getdata(block)
+    mask[there] = np.ma.getmaskarray(block)
+    return np.ma.MaskedArray(values, mask)
+
+
+def _lines(values: Any, factors: Mapping[int, int]) -> Any:
+    """Return a line for each window, in C order."""
+    shape: list[int] = []
+    within: list[int] = []
+    for axis, n in enumerate(values.shape):
+        shape.append(n // factors.get(axis, 1))
+        if axis in factors:
+            within.append(len(shape))
+            shape.append(factors[axis])
+    kept = [place for place in range(len(shape)) if place not in within]
+    turned = values.reshape(shape).transpose(kept + within)
+    return turned.reshape(-1, math.prod(factors.values()))
+
+
+def of_windows(
+    node: Node, name: str, factors: Mapping[int, int], parameters: Mapping[str, Any], cut: bool
+) -> Node:
+    """Return the node of a statistic of windows side by side.
+
+    Parameters
+    ----------
+    node : Node
+    name : str
+        The statistic.
+    factors : mapping of int to int
+        How long windows are, by the axis.
+    parameters : mapping
+        What the statistic takes besides.
+    cut : bool
+        Whether the last window is left out where it is not whole; else it is of what there is.
+
+    Raises
+    ------
+    ValueError
+        If there is no such statistic.
+    """
+    row = ENTRIES.get(name)
+    known = row is not None and (row.signature is not None or name in ENDS)
+    if not known:
+        raise ValueError(f"there is no {name!r} of windows")
+    step = OfWindows(name, node, factors, parameters)
+    shape = tuple(
+        [
+            n // factors.get(axis, 1) if cut else -(-n // factors.get(axis, 1))
+            for axis, n in enumerate(node.shape)
+        ]
+    )
+    blocks = _blocks(node, shape, factors)
+    reaches = [Reach(axis, factor=factors.get(axis, 1)) for axis in range(len(shape))]
+    return Blockwise(step, [node], [reaches], shape, blocks)
+
+
+def _blocks(node: Node, shape: tuple[int, ...], factors: Mapping[int, int]) -> tuple[Lengths, ...]:
+    """Return how the windows are taken together: about as those of whole chunks, if they fit."""
+    grid = node.grid or default_chunks(node.shape, node.dtype.itemsize)
+    found: list[Lengths] = []
+    room = LARGEST // max(1, math.prod(factors.values()))
+    for axis, n in enumerate(shape):
+        lengths, factor = grid[axis], factors.get(axis, 1)
+        several = lengths if isinstance(lengths, tuple) else (lengths,)
+        longest = max(1, min(n, max(several, default=1) // factor))
+        fits = longest <= room and not any(one % factor for one in several)
+        longest = min(longest, max(1, room))
+        room //= longest
+        whole = isinstance(lengths, tuple) and fits
+        found.append(tuple([one // factor for one in several]) if whole else longest)
+    return tuple(found)

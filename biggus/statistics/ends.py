@@ -1,0 +1,103 @@
+"""The first and the last value along an axis that is not missing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from biggus.statistics.base import Aggregator, AnyArray, Partial, Statistic, owned
+from biggus.statistics.layout import COUNT, RUN
+from biggus.statistics.results import Combined
+from biggus.statistics.runs import Accumulator, RunValues
+
+if TYPE_CHECKING:
+    from biggus.statistics.layout import RunLayout
+    from biggus.statistics.makers import Given
+
+
+@dataclass(frozen=True)
+class Ends(Aggregator):
+    """A partial is whether there is a value, as a count, and the value."""
+
+    last: bool
+    dtype: np.dtype[Any]
+    skip: bool
+    """Whether NaN are missing values."""
+
+    @property
+    def key(self) -> str:
+        return f"ends-1:{int(self.last)}:{self.dtype.str}:{int(self.skip)}"
+
+    @property
+    def nbytes_each(self) -> int:
+        return COUNT.itemsize + self.dtype.itemsize
+
+    def scratch_bytes(self, masked: bool) -> int:  # noqa: ARG002
+        return RUN * (2 * self.dtype.itemsize + 16)
+
+    def accumulator(self, layout: RunLayout, origin: tuple[int, ...]) -> EndsAccumulator:  # noqa: ARG002
+        return EndsAccumulator(self, layout)
+
+    def merge(self, left: Partial, right: Partial) -> Partial:
+        there, values = owned(left)
+        taken = right[0] > 0 if self.last else there == 0
+        np.copyto(values, right[1], where=taken)
+        return np.maximum(there, right[0]), values
+
+    def identity(self, shape: tuple[int, ...]) -> Partial:
+        values = np.zeros(shape, self.dtype)
+        if self.dtype.kind in "fcmM":
+            values[...] = np.nan if self.dtype.kind in "fc" else "NaT"
+        return np.zeros(shape, COUNT), values
+
+
+class EndsAccumulator(Accumulator):
+    """The ends of the runs of a block."""
+
+    def __init__(self, aggregator: Ends, layout: RunLayout) -> None:
+        super().__init__(layout, aggregator.skip)
+        self.aggregator = aggregator
+        self.found = aggregator.identity((layout.pieces, *layout.kept))
+        self._each = list(zip(*[layout.each(entry) for entry in self.found], strict=True))
+
+    def add(self, part: RunValues) -> None:
+        present = part.masked(self.skip)
+        there, values = self._each[part.run.number]
+        found, invalid = present.values, present.invalid
+        for axis in part.axes:
+            place = self._place(found.shape[axis], invalid, axis)
+            found = np.take_along_axis(found, place, axis)
+            invalid = None if invalid is None else np.take_along_axis(invalid, place, axis)
+        valid = True if invalid is None else ~invalid
+        np.copyto(values, found, where=valid)
+        there[...] = valid
+
+    def _place(self, length: int, invalid: AnyArray | None, axis: int) -> AnyArray:
+        """Return where the first or last value along an axis lies that is not missing."""
+        found: AnyArray
+        if invalid is None:
+            ndim = len(self.layout.lengths)
+            found = np.full((1,) * ndim, length - 1 if self.aggregator.last else 0)
+        elif self.aggregator.last:
+            found = length - 1 - np.argmin(np.flip(invalid, axis), axis, keepdims=True)
+        else:
+            found = np.argmin(invalid, axis, keepdims=True)
+        return found
+
+    def partial(self) -> Partial:
+        there, values = [entry[:1] for entry in self.found]
+        for piece in range(1, self.layout.pieces):
+            other = tuple([entry[piece : piece + 1] for entry in self.found])
+            there, values = self.aggregator.merge((there, values), other)
+        return there.reshape(self.layout.shape), values.reshape(self.layout.shape)
+
+
+def ends(given: Given) -> Statistic:
+    """Find the first or the last value along an axis."""
+    if len(given.axes) > 1:
+        raise ValueError(f"{given.name} is along one axis, not {given.axes}")
+    last = given.name.endswith("last")
+    aggregator = Ends(last, given.dtype.newbyteorder("="), given.skip)
+    return Combined(given.dtype, given.masked, aggregator, given.length, 1.0)

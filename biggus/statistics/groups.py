@@ -1,0 +1,317 @@
+"""Statistics of groups: what another statistic is of the values of each label.
+
+A run is sorted by label, and of all labels that are in it equally often the values are put side
+by side: one call accumulates them as if each label were a place of its own.  So any aggregator
+does, as exactly as it is, and many labels cost few calls.  A partial has the labels that there
+are in its block, and no others.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from biggus.statistics.base import Aggregator, AnyArray, Partial, Statistic, Values
+from biggus.statistics.layout import RUN, SHORT
+from biggus.statistics.makers import Given
+from biggus.statistics.registry import ENTRIES
+from biggus.statistics.runs import Accumulator, RunValues
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from biggus.statistics.layout import Run, RunLayout
+
+_NUMBER = np.dtype(np.intp)
+
+
+class Groups:
+    """Which group each place of the reduced axes is in: immutable, equal if they are the same.
+
+    Parameters
+    ----------
+    numbers : ndarray of int
+        Of each place, from 0; `count` where it is in none.
+    axes : tuple of int
+        The axes of the array that those of `numbers` are.
+    count : int
+        How many groups there are.
+    """
+
+    __slots__ = ("axes", "count", "digest", "numbers")
+
+    def __init__(self, numbers: AnyArray, axes: tuple[int, ...], count: int) -> None:
+        # NumPy sorts short integers in linear time.
+        self.numbers = np.ascontiguousarray(numbers, np.uint16 if count < 2**16 else _NUMBER)
+        self.axes = axes
+        self.count = count
+        told = hashlib.blake2b(f"{numbers.shape} {axes} {count}".encode(), digest_size=20)
+        told.update(self.numbers.tobytes())
+        self.digest = told.hexdigest()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Groups) and self.digest == other.digest
+
+    def __hash__(self) -> int:
+        return hash(self.digest)
+
+    def __reduce__(self) -> Any:
+        return Groups, (self.numbers, self.axes, self.count)
+
+    def of_block(self, layout: RunLayout, origin: tuple[int, ...]) -> AnyArray:
+        """Return the numbers of a block, its dims those of the layout: kept ones of length one."""
+        box = [slice(origin[axis], origin[axis] + layout.block[axis]) for axis in self.axes]
+        reduced = [dim if layout.order is None else layout.order[dim] for dim in layout.axes]
+        lengths = [n if dim in reduced else 1 for dim, n in enumerate(layout.lengths)]
+        return self.numbers[tuple(box)].reshape(lengths)
+
+
+@dataclass(frozen=True)
+class Grouped(Aggregator):
+    """What another aggregator accumulates of each group.
+
+    A partial is the numbers of the groups that there are, ascending, and the entries of the
+    other's, with an axis of these groups before those of the block.
+    """
+
+    inner: Aggregator
+    groups: Groups
+
+    @property
+    def key(self) -> str:
+        return f"grouped-1:{self.groups.digest}:{self.inner.key}"
+
+    @property
+    def placed(self) -> bool:
+        return True
+
+    @property
+    def nbytes_each(self) -> int:
+        return self.groups.count * self.inner.nbytes_each
+
+    @property
+    def nbytes_fixed(self) -> int:
+        return self.inner.nbytes_fixed + self.groups.count * _NUMBER.itemsize
+
+    def scratch_bytes(self, masked: bool) -> int:
+        return 3 * self.inner.scratch_bytes(masked) + RUN * 4 * _NUMBER.itemsize
+
+    def accumulator(self, layout: RunLayout, origin: tuple[int, ...]) -> GroupedAccumulator:
+        return GroupedAccumulator(self, layout, origin)
+
+    def identity(self, shape: tuple[int, ...]) -> Partial:
+        return (np.empty(0, _NUMBER), *[entry[:0] for entry in self.nothing(1, shape)])
+
+    def nothing(self, count: int, shape: tuple[int, ...]) -> list[AnyArray]:
+        """Return the entries of so many groups of nothing."""
+        whole = (count, *shape)
+        return [np.broadcast_to(entry, whole).copy() for entry in self.inner.identity(whole)]
+
+    def merge(self, left: Partial, right: Partial) -> Partial:
+        if np.array_equal(left[0], right[0]):
+            return (left[0], *self.inner.merge(left[1:], right[1:]))
+        numbers = np.concatenate([left[0], right[0]])
+        numbers.sort(kind="stable")  # in linear time, as each of the two is sorted
+        twice = numbers[1:] == numbers[:-1]
+        both = numbers[1:][twice]
+        numbers = numbers[np.append(True, ~twice)]
+        in_left, in_right = np.searchsorted(left[0], both), np.searchsorted(right[0], both)
+        merged = self.inner.merge(
+            tuple([entry[in_left] for entry in left[1:]]),
+            tuple([entry[in_right] for entry in right[1:]]),
+        )
+        entries = []
+        for one, other, of_both in zip(left[1:], right[1:], merged, strict=True):
+            entry = np.empty((len(numbers), *one.shape[1:]), one.dtype)
+            entry[np.searchsorted(numbers, left[0])] = one
+            entry[np.searchsorted(numbers, right[0])] = other
+            entry[np.searchsorted(numbers, both)] = of_both
+            entries.append(entry)
+        return (numbers, *entries)
+
+    def serves(self, other: Aggregator) -> bool:
+        return (
+            isinstance(other, Grouped)
+            and other.groups == self.groups
+            and self.inner.serves(other.inner)
+        )
+
+    def restrict(self, partial: Partial, other: Aggregator) -> Partial:
+        assert isinstance(other, Grouped)
+        return (partial[0], *self.inner.restrict(partial[1:], other.inner))
+
+    def joined(self, other: Aggregator) -> Aggregator | None:
+        if not isinstance(other, Grouped) or other.groups != self.groups:
+            return None
+        inner = self.inner.joined(other.inner)
+        return None if inner is None else replace(self, inner=inner)
+
+    @property
+    def holders(self) -> tuple[Aggregator, ...]:
+        return tuple([replace(self, inner=inner) for inner in self.inner.holders])
+
+    @property
+    def parts(self) -> tuple[Aggregator, ...]:
+        return tuple([replace(self, inner=inner) for inner in self.inner.parts])
+
+    def composed(self, partials: Sequence[Partial]) -> Partial:
+        return (partials[0][0], *self.inner.composed([partial[1:] for partial in partials]))
+
+
+class GroupedAccumulator(Accumulator):
+    """The runs of a block, group by group."""
+
+    def __init__(self, aggregator: Grouped, layout: RunLayout, origin: tuple[int, ...]) -> None:
+        super().__init__(layout, skip=False)
+        self.aggregator = aggregator
+        self._numbers = aggregator.groups.of_block(layout, origin)
+        self._pieces: list[list[AnyArray]] = [[] for _ in range(layout.pieces)]
+        self._sorted: tuple[int, _Sorted] | None = None
+
+    def add(self, part: RunValues) -> None:
+        present = part.masked(False)
+        there = self._sorted_of(part.run)
+        shape = present.values.shape
+        kept = [1 if axis in part.axes else n for axis, n in enumerate(shape)]
+        # All is taken before any is accumulated, which may use the memory of the run.
+        blocks = [
+            (which, _taken(present.values, present.invalid, part.axes, places, len(which)))
+            for which, places in there.together
+        ]
+        entries = self._entries(part.run, len(there.numbers), there.numbers)
+        for which, block in blocks:
+            found = self.aggregator.inner.partial(block, (1,), (0,) * block.ndim)
+            for entry, values in zip(entries, found, strict=True):
+                whole = np.broadcast_to(values, (len(which), 1, *block.shape[2:]))
+                entry[which] = whole.reshape(len(which), *kept)
+
+    def _entries(self, run: Run, count: int, numbers: AnyArray) -> list[AnyArray]:
+        """Return where the entries of a run go, the dims in its order."""
+        piece, *places = run.place
+        assert isinstance(piece, int)
+        if not self._pieces[piece]:
+            kinds = self.aggregator.inner.identity(self.layout.shape[:0])
+            shape = (count, *self.layout.kept)
+            self._pieces[piece] = [numbers, *[np.empty(shape, each.dtype) for each in kinds]]
+        order = self.layout.order
+        found = [entry[(slice(None), *places)] for entry in self._pieces[piece][1:]]
+        if order is None:
+            return found
+        return [entry.transpose(0, *[1 + dim for dim in order]) for entry in found]
+
+    def _sorted_of(self, run: Run) -> _Sorted:
+        piece = run.place[0]
+        assert isinstance(piece, int)
+        if self._sorted is None or self._sorted[0] != piece:
+            numbers = self._numbers[
+                tuple(
+                    [
+                        slice(0, 1) if n == 1 else s
+                        for n, s in zip(self._numbers.shape, run.box, strict=True)
+                    ]
+                )
+            ]
+            if self.layout.order is not None:
+                numbers = numbers.transpose(self.layout.order)
+            count = self.aggregator.groups.count
+            self._sorted = piece, _Sorted(numbers.reshape(-1), count)
+        return self._sorted[1]
+
+    def partial(self) -> Partial:
+        found: Partial | None = None
+        for numbers, *entries in self._pieces:
+            shaped = [entry.reshape(len(numbers), *self.layout.shape) for entry in entries]
+            piece = (numbers, *shaped)
+            found = piece if found is None else self.aggregator.merge(found, piece)
+        assert found is not None
+        return found
+
+
+class _Sorted:
+    """The places of a run by their groups.
+
+    Attributes
+    ----------
+    numbers : ndarray of int
+        Of the groups that there are, ascending.
+    together : list of (ndarray of int, ndarray of int or slice)
+        Which of these have equally many places; and the places, group by group, in order.
+    """
+
+    def __init__(self, numbers: AnyArray, end: int) -> None:
+        order = np.argsort(numbers, kind="stable")
+        in_order = numbers[order].astype(_NUMBER)
+        in_order = in_order[: np.searchsorted(in_order, end)]
+        starts = np.flatnonzero(np.diff(in_order, prepend=-1))
+        self.numbers = in_order[starts]
+        counts = np.diff(starts, append=len(in_order))
+        self.together = []
+        for count in np.unique(counts):
+            which = np.flatnonzero(counts == count)
+            places: Any = order[(starts[which][:, None] + np.arange(count)).reshape(-1)]
+            if (np.diff(places) == 1).all():
+                places = slice(places[0], places[-1] + 1)
+            self.together.append((which, places))
+
+
+def _taken(
+    values: AnyArray,
+    invalid: AnyArray | None,
+    axes: tuple[int, ...],
+    places: AnyArray | slice,
+    count: int,
+) -> Values:
+    """Return the values of some groups, equally many of each: groups, values, and what is kept."""
+    if invalid is not None:
+        return np.ma.MaskedArray(
+            _taken(values, None, axes, places, count), _taken(invalid, None, axes, places, count)
+        )
+    flat = np.moveaxis(values, axes, range(len(axes)))
+    kept = flat.shape[len(axes) :]
+    rows = flat.reshape(-1, *kept)
+    if not isinstance(places, slice):
+        found: AnyArray = rows.take(places, axis=0)
+    else:
+        # Of short rows values are copied to where these may lie now.
+        found = rows[places] if kept and kept[-1] >= SHORT else rows[places].copy()
+    return found.reshape(count, -1, *kept)
+
+
+@dataclass(frozen=True)
+class OfGroups(Statistic):
+    """A statistic of each group, along an axis at the end."""
+
+    inner: Statistic
+    groups: Groups
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (self.groups.count,)
+
+    def proceed(self, partial: Partial) -> Values:
+        numbers, *entries = partial
+        assert isinstance(self.aggregator, Grouped)
+        if len(numbers) < self.groups.count:
+            some = entries
+            entries = self.aggregator.nothing(self.groups.count, entries[0].shape[1:])
+            for entry, values in zip(entries, some, strict=True):
+                entry[numbers] = values
+        found = self.inner.proceed(tuple(entries))
+        assert not isinstance(found, Statistic)
+        return np.moveaxis(found, 0, -1)
+
+
+def grouped(given: Given, groups: Groups, func: str, **parameters: Any) -> Statistic:
+    """Return a statistic of each group."""
+    row = ENTRIES.get(func)
+    inner = None
+    if row is not None and not row.ranked and row.name != given.name:
+        whole = Given(func, given.dtype, given.masked, given.shape, given.axes)
+        inner = row.make(whole, **parameters)
+    if inner is None or inner.shape or inner.passes > 1 or inner.aggregator.placed:
+        raise ValueError(f"there is no {func!r} of groups in one pass")
+    aggregator = Grouped(inner.aggregator, groups)
+    return OfGroups(inner.dtype, inner.masked, aggregator, inner, groups)
