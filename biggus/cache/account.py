@@ -106,7 +106,7 @@ class Account:
             self._free += reserved
             self._spent -= reserved
 
-    def _settle_now(self, need: int, wait: float, *, ahead: bool = False) -> bool:
+    def _settle_now(self, need: int, wait: float, *, ahead: bool = False, rounds: int = 1) -> bool:
         """Settle, unless another thread does so for longer than `wait`, or it failed just now.
 
         Returns whether it was done, or need not be; `ahead`: while there is room still.
@@ -117,17 +117,17 @@ class Account:
             # Another thread may have done so meanwhile.
             if need and self._free >= need and not ahead:
                 return True
-            return self._settle(need)
+            return self._settle(need, rounds)
         finally:
             self._busy.release()
 
-    def _settle(self, need: int) -> bool:
+    def _settle(self, need: int, rounds: int) -> bool:
         """Bring what is noted into the ledger, and be granted room; tell whether that was done.
 
         Never raises for the sake of the index: what goes wrong is logged.
         """
         try:
-            self._settle_with(need)
+            self._settle_with(need, rounds)
         except LedgerError as error:
             if isinstance(error, DamagedError):
                 self._trouble.arose("the cache index in %s is made anew: %s", self.folder, error)
@@ -150,7 +150,7 @@ class Account:
         with self._lock:
             self._notes.shorten()
 
-    def _settle_with(self, need: int) -> None:
+    def _settle_with(self, need: int, rounds: int) -> None:
         with self._lock:
             noted = self._notes.first()
             recorded = sum(size or 0 for size in noted.values())
@@ -170,7 +170,7 @@ class Account:
             if self._parting and self._admission is not None:
                 ledger.see(self._admission.latest(seen_most(ledger)))
             known = self._sweeper.swept()
-            room = make_room(ledger, name, self.size_limit, held, need, known=known)
+            room = make_room(ledger, name, self.size_limit, held, need, known=known, rounds=rounds)
             # As long as the files are there, so is what was granted for them.
             ledger.grant(name, held + max(room.granted, room.pending))
             seen = self._look_back(room) if self._admission else []

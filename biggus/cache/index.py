@@ -36,6 +36,8 @@ _LATER_MOST = 64_000_000
 _RETRY_SECONDS = 0.0025
 _AHEAD = 4
 """Room is made anew when so manieth a part of what was granted is left."""
+_ROUNDS_LATER, _ROUNDS_AT_LAST = 4, 16
+"""How much is evicted at once where nobody reads meanwhile, and by who is about to end."""
 
 
 class Index(Account):
@@ -83,7 +85,14 @@ class Index(Account):
             self._notes.use(one)
             due = self._due()
         if due:
-            self._settle_now(0, wait=0.0)
+            self._settle_in_passing()
+
+    def _settle_in_passing(self) -> None:
+        if self._settle_now(0, wait=0.0) and self._has_more_to_evict():
+            self._later.want(0)
+
+    def _has_more_to_evict(self) -> bool:
+        return self._last is not None and self._last.more
 
     def store(
         self, kind: int, key: str, pieces: list[bytes | memoryview], *, passing: bool = False
@@ -107,8 +116,8 @@ class Index(Account):
         self._look_ahead(size)
         return self._write(kind, key, pieces, size)
 
-    def _granted(self, size: int) -> bool:
-        return self._settle_now(size, _WAIT_SECONDS) and self._spend(size)
+    def _granted(self, size: int, rounds: int = 1) -> bool:
+        return self._settle_now(size, _WAIT_SECONDS, rounds=rounds) and self._spend(size)
 
     def _is_hopeless(self) -> bool:
         """Tell whether there would be no room even if all went."""
@@ -121,7 +130,7 @@ class Index(Account):
             if one.seen is not None and not self._admits(one.seen):
                 self._pass_by(one.key, size)
                 return True
-            if not self._granted(size):
+            if not self._granted(size, _ROUNDS_LATER):
                 return self._is_hopeless()
         self._write(one.kind, one.key, [one.data], size)
         return True
@@ -141,9 +150,12 @@ class Index(Account):
         )
 
     def make_room_ahead(self, size: int) -> None:
-        """Have room made for more entries of a size, if there is little."""
+        """Have room made for more entries of a size, if there is little; evict what has to go."""
         if self._runs_low(size):
-            self._settle_now(size, _WAIT_SECONDS, ahead=True)
+            self._settle_now(size, _WAIT_SECONDS, ahead=True, rounds=_ROUNDS_LATER)
+        while self.holders and self._has_more_to_evict():
+            if not self._settle_now(0, _WAIT_SECONDS, rounds=_ROUNDS_LATER):
+                return
 
     def _write(
         self, kind: int, key: str, pieces: Sequence[bytes | memoryview], reserved: int
@@ -190,7 +202,7 @@ class Index(Account):
             self._admission.note([(key, self._clock + len(self._notes))])
             due = self._due()
         if due:
-            self._settle_now(0, wait=0.0)
+            self._settle_in_passing()
 
     def _due(self) -> bool:
         return len(self._notes) >= MOST or time.monotonic() - self._settled > _LAG_SECONDS
@@ -215,7 +227,7 @@ class Index(Account):
                 if not self._notes and not self._free and not self._parting:
                     return True
                 self._free = 0
-            return self._settle(0) and not self._notes
+            return self._settle(0, _ROUNDS_AT_LAST) and not self._notes
         finally:
             self._busy.release()
 

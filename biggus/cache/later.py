@@ -61,7 +61,8 @@ class Later:
         self._changed = threading.Condition()
         self._waiting: deque[Waiting] = deque()
         self._by_key: dict[tuple[int, str], bytes] = {}
-        self._bytes = self._wanted = 0
+        self._bytes = 0
+        self._wanted: int | None = None
         self._thread: threading.Thread | None = None
 
     def put(self, kind: int, key: str, pieces: list[bytes | memoryview], seen: int | None) -> bool:
@@ -87,7 +88,7 @@ class Later:
         return bool(self._waiting)
 
     def want(self, size: int) -> None:
-        """Have room made for as many bytes."""
+        """Have room made for as many bytes, and evicted what has to go."""
         with self._changed:
             self._wanted = size
             self._begin()
@@ -123,19 +124,21 @@ class Later:
                 self._thread = None
                 self._drop()
 
+    def _has_work(self) -> bool:
+        return bool(self._waiting) or self._wanted is not None
+
     def _work(self) -> None:
         while True:
             with self._changed:
-                busy = self._changed.wait_for(lambda: self._waiting or self._wanted, _IDLE_SECONDS)
-                if not busy:
+                if not self._changed.wait_for(self._has_work, _IDLE_SECONDS):
                     self._thread = None
                     return
-                wanted, self._wanted = self._wanted, 0
+                wanted, self._wanted = self._wanted, None
                 first = self._waiting[0] if self._waiting else None
             index = self._index()
             if index is None:
                 return
-            if wanted:
+            if wanted is not None:
                 index.make_room_ahead(wanted)
             stored = first is None or index.store_late(first)
             del index

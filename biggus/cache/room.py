@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from biggus.cache.ledger import EVICTED_AT_ONCE
+
 if TYPE_CHECKING:
     from biggus.cache.ledger import Ledger
 
@@ -15,7 +17,6 @@ _GRANT_CHUNKS = 64
 _SHARE = 64
 """Of the limit, what one writer is granted; all together no more than an eighth."""
 _DESCRIPTIONS_SHARE = 8
-_ROUNDS = 16
 _SEEN_SHARE = 2
 _SEEN_MOST = 1 << 15
 
@@ -33,6 +34,8 @@ class Room(NamedTuple):
         What was evicted of each kind: the key of each, its bytes, and when it was used.
     never : bool
         Whether there would be too little even if all went.
+    more : bool
+        Whether more has to go than went at once.
     scarce : bool
         Whether there is less than was needed though all that could be evicted was.
     full : bool
@@ -43,12 +46,20 @@ class Room(NamedTuple):
     pending: int
     gone: tuple[list[tuple[str, int, int]], ...]
     never: bool
+    more: bool
     scarce: bool
     full: bool
 
 
 def make_room(
-    ledger: Ledger, writer: str, size_limit: int, held: int, need: int, *, known: bool
+    ledger: Ledger,
+    writer: str,
+    size_limit: int,
+    held: int,
+    need: int,
+    *,
+    known: bool,
+    rounds: int = 1,
 ) -> Room:
     """Make room for what a writer needs on top of what it holds, within a transaction.
 
@@ -65,6 +76,8 @@ def make_room(
         Bytes of the one entry for which it waits; 0: it asks for none.
     known : bool
         Whether all that is in the folder is in the ledger; else nothing is granted.
+    rounds : int
+        How much may be evicted: whoever reads waits for no more than one.
     """
     others = ledger.granted(writer)
     share = max(min(size_limit // _SHARE, _GRANT_MOST, size_limit // 8 - others), 0)
@@ -77,17 +90,18 @@ def make_room(
     if never:
         want = 0
     over = fixed + described - _bytes(descriptions) + chunks + want - size_limit
-    # Whoever waits for room waits for no more than this.
-    evicted = ledger.evict(CHUNKS, over, 1 if need else _ROUNDS)
+    evicted = ledger.evict(CHUNKS, over, rounds)
     freed = _bytes(evicted)
+    more = over > freed and len(evicted) == rounds * EVICTED_AT_ONCE
     room = want - max(over - freed, 0) if known else 0
     return Room(
         room if room >= need else 0,
         freed + _bytes(descriptions),
         (evicted, descriptions),
         never,
+        more,
         # What cannot be had by evicting is not there: the sums are wrong.
-        known and bool(want) and room < need,
+        known and bool(want) and room < need and not more,
         over + share > 0,
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tracemalloc
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -116,6 +117,17 @@ def test_it_goes_when_room_is_needed(tmp_path, counting, entries, box, harm):
     cache.wrap(other)[box((0, 300_000))]
     cache.close()
     assert not os.path.lexists(path)
+
+
+def test_entries_are_renamed_within_their_folder(cache, counting, box, monkeypatch):
+    """What is moved from one folder to another waits for all who do so on the disk."""
+    moved = []
+    replace = os.replace
+    monkeypatch.setattr(os, "replace", lambda *paths: moved.append(paths) or replace(*paths))
+    cached = cache.wrap(counting(np.arange(100.0), (10,)))
+    cached[box((0, 100))]
+    assert moved
+    assert all(Path(old).parent == Path(new).parent for old, new in moved)
 
 
 def test_the_header_says_how_long_an_entry_is():

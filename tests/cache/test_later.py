@@ -6,14 +6,16 @@ import contextlib
 import gc
 import os
 import sqlite3
+import threading
 import time
 import weakref
 
 import numpy as np
 import pytest
 
-from biggus.cache import Cache
+from biggus.cache import Cache, index, ledger, room
 from biggus.cache import later as module
+from biggus.cache.files import Files
 from biggus.cache.later import Later
 from biggus.cache.ledger import NAME
 from biggus.sources.wrappers import ObjectSource
@@ -119,6 +121,31 @@ def test_the_limit_holds_for_what_is_stored_later(tmp_path, on_disk):
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs forks")
 @pytest.mark.filterwarnings("ignore:This process.*is multi-threaded:DeprecationWarning")
+def test_what_is_over_a_smaller_limit_is_removed_by_nobody_who_reads(
+    tmp_path, on_disk, monkeypatch
+):
+    for one in (ledger, room):
+        monkeypatch.setattr(one, "EVICTED_AT_ONCE", 4)
+    monkeypatch.setattr(index, "_LAG_SECONDS", 0.0)
+    with Cache(tmp_path / "c", "100 MB") as large:
+        read(large, 60)
+    removers = []
+    remove = Files.remove
+
+    def noting(files, key):
+        removers.append(threading.current_thread())
+        remove(files, key)
+
+    monkeypatch.setattr(Files, "remove", noting)
+    cache = Cache(tmp_path / "c", 200_000)
+    read(cache, 1)
+    until = time.monotonic() + PATIENCE_SECONDS
+    while on_disk(cache.path) > 200_000 and time.monotonic() < until:
+        time.sleep(0.01)
+    assert on_disk(cache.path) <= 200_000
+    assert removers.count(threading.main_thread()) <= 4
+
+
 def test_a_child_stores_what_it_reads_itself(tmp_path):
     cache = Cache(tmp_path / "c", "100 MB")
     with in_use(cache):
