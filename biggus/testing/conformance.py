@@ -74,6 +74,9 @@ class SourceTests:
     dtypes: ClassVar[tuple[str, ...]] = ("f8",)
     """The dtypes that are tried; the first is used where it does not matter."""
 
+    most_boxes: ClassVar[int] = 200
+    """How many boxes a test reads at most: fewer where each takes long."""
+
     stored: ClassVar[bool] = True
     """Whether there is something to open again, that is not the values themselves."""
 
@@ -190,7 +193,7 @@ class SourceTests:
         """Boxes of every shape hold the values, exhaustively where they are few."""
         for shape in self.shapes:
             source, expected, _ = self._new(tmp_path, self.values(shape, self.dtypes[0]))
-            for box in some_boxes(expected.shape):
+            for box in some_boxes(expected.shape, self.most_boxes):
                 check_box(source, box, expected)
 
     def test_reads_every_dtype(self, tmp_path: Path) -> None:
@@ -199,7 +202,7 @@ class SourceTests:
             with case(dtype=dtype), warnings.catch_warnings():
                 warnings.simplefilter("error")
                 source, expected, _ = self._new(tmp_path, self.values(self._shape(), dtype))
-                for box in some_boxes(expected.shape, most=30):
+                for box in some_boxes(expected.shape, min(30, self.most_boxes)):
                     check_box(source, box, expected)
 
     def test_reads_any_box(self, tmp_path: Path) -> None:
@@ -209,14 +212,10 @@ class SourceTests:
         from biggus.testing.strategies import boxes
 
         source, expected, _ = self._new(tmp_path)
-
-        def check(box: Box) -> None:
-            check_box(source, box, expected)
-
-        slow = list(HealthCheck)
-        quick = settings(max_examples=50, deadline=None, database=None, suppress_health_check=slow)
-        test: Any = quick(given(box=boxes(expected.shape))(check))
-        test()
+        check: Any = given(box=boxes(expected.shape))(lambda box: check_box(source, box, expected))
+        slow: Any = {"deadline": None, "database": None}
+        slow["suppress_health_check"] = list(HealthCheck)
+        settings(max_examples=min(50, self.most_boxes), **slow)(check)()
 
     def test_reads_are_not_tied(self, tmp_path: Path) -> None:
         """Whoever changes what he was given changes nothing else."""
@@ -279,7 +278,7 @@ class SourceTests:
     def test_fetches_what_it_reads(self, tmp_path: Path) -> None:
         """`fetch` gives what a read gives."""
         source, expected, _ = self._new(tmp_path)
-        for box in some_boxes(expected.shape, most=20):
+        for box in some_boxes(expected.shape, min(20, self.most_boxes)):
             with case(box=box):
                 values, validator = source.fetch(box)
                 assert_same(values, part_of(expected, box))
@@ -315,11 +314,11 @@ class SourceTests:
     def test_reads_in_many_threads(self, tmp_path: Path) -> None:
         """Eight threads that read at once all get the right values."""
         source, expected, _ = self._new(tmp_path)
-        boxes = list(some_boxes(expected.shape, most=40))
+        boxes = list(some_boxes(expected.shape, min(40, self.most_boxes)))
         ready = threading.Barrier(_THREADS)
 
         def check(number: int) -> None:
-            ready.wait(30)
+            ready.wait(300)
             for box in boxes[number:] + boxes[:number]:
                 check_box(source, box, expected)
 
