@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import biggus
+from biggus.sources.wrappers import ObjectSource
 
 
 @pytest.fixture
@@ -121,7 +122,7 @@ def test_a_long_read_is_made_in_parts_at_chunks(recorded, monkeypatch, chunks, k
     monkeypatch.setattr("biggus.graph.leaf.LONGEST_READ", 100_000)
     source = recorded(np.arange(10_000_000, dtype="i4").reshape(10_000, 1000))
 
-    class Serial(biggus.sources.wrappers.ObjectSource):
+    class Serial(ObjectSource):
         io_bound = False
 
     array = biggus.ArrayAdapter(Serial(source, chunks))[key]

@@ -12,6 +12,7 @@ import pytest
 import biggus
 from biggus.engine import WAITING_THREADS
 from biggus.errors import SourceError
+from biggus.sources.base import Source
 
 
 class Slow:
@@ -133,7 +134,7 @@ def test_reading_goes_on_in_a_forked_child():
 def test_a_read_of_one_box_of_a_fresh_source_is_not_copied():
     block = np.arange(8)
 
-    class Fresh(biggus.sources.base.Source):
+    class Fresh(Source):
         shape, dtype, owns_data = (8,), block.dtype, True
 
         def __getitem__(self, box):

@@ -19,10 +19,11 @@ PROGRAM = """
 import sys, time
 import numpy as np
 import biggus
+from biggus.sources.base import Source
 
 NAP, WAITS, WORKERS, WHAT = float(sys.argv[1]), sys.argv[2] == "True", int(sys.argv[3]), sys.argv[4]
 
-class Slow(biggus.sources.base.Source):
+class Slow(Source):
     shape, dtype, chunks, waits = (4096, 2**18), np.dtype("u1"), (4, 2**18), WAITS
     name = "slow"
     reads = 0
