@@ -16,41 +16,38 @@ if TYPE_CHECKING:
 
     from biggus.engine.repeated import Repeated
     from biggus.graph import Node
-    from biggus.planning import Accumulation, BlockWork, Shared, Work
-    from biggus.sources.base import Stream, Values
+    from biggus.planning import Accumulation, BlockWork, Work
+    from biggus.sources.base import Box, Stream, Values
     from biggus.statistics import Partial
 
 
 class Computed(NamedTuple):
-    """What has come of a part of a task."""
+    """What has come of a block of a task."""
 
     partials: list[list[list[Partial]]]
-    """For each reduction and reduction block the partial result of each aggregator."""
+    """For each accumulation and reduction block the partial result of each aggregator."""
 
     outputs: list[Values]
     """For each output its values in the block; not to be written to."""
 
 
 def compute(work: Work, repeated: Repeated | None = None) -> list[Computed]:
-    """Do the work of a task; return what has come of each of its parts."""
+    """Do the work of a task; return what has come of each of its blocks."""
     shared = SharedReads(work.shared)
     return [_computed(each, shared, repeated) for each in work.blocks]
 
 
 def _computed(work: BlockWork, shared: SharedReads, repeated: Repeated | None) -> Computed:
-    nodes = work.nodes
-    wanted = [nodes[each.node] for each in work.accumulations if each.blocks and not each.streamed]
-    wanted += [nodes[number] for number in work.outputs]
+    wanted = [each.node for each in work.accumulations if not each.streamed]
+    wanted += work.outputs
     schedule = Schedule([(node, work.selection) for node in wanted], shared.boxes, repeated)
     values = carried_out(schedule, shared.block, repeated)
-    found: list[list[list[Partial]]] = []
-    for accumulation in work.accumulations:
-        if not accumulation.blocks:
-            found.append([])
-        elif accumulation.streamed:
-            found.append(_streamed(accumulation, nodes[accumulation.node].stream(work.selection)))
-        else:
-            found.append(_accumulated(accumulation, next(values)))
+    found = [
+        _streamed(each, each.node.stream(work.selection))
+        if each.streamed
+        else _accumulated(each, next(values))
+        for each in work.accumulations
+    ]
     return Computed(found, list(values))
 
 
@@ -74,11 +71,11 @@ class SharedReads:
 
     Parameters
     ----------
-    shared : iterable of Shared
+    shared : iterable of (Node, Box)
         What to keep, and which box of it.
     """
 
-    def __init__(self, shared: Iterable[Shared]) -> None:
+    def __init__(self, shared: Iterable[tuple[Node, Box]]) -> None:
         self.boxes = {id(node): box for node, box in shared}
         """The box of each node, by its id."""
         self._read: dict[int, Values] = {}

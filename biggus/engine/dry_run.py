@@ -28,11 +28,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from biggus.engine.partial_cache import PartialCache
-    from biggus.engine.passes import PassWork
     from biggus.graph import AlongAxes, Reduce
     from biggus.planning import (
         Gathering,
+        Output,
         Rechunking,
+        Reduction,
         ReductionBlock,
         Rewriting,
         SharedScan,
@@ -86,8 +87,8 @@ class _Checked(Passes["Reduce | AlongAxes"]):
     def reached(self, number: int, target: Reduce | AlongAxes) -> bool:  # noqa: ARG002 - of none there is more
         return True
 
-    def make(self, stage: PassWork) -> list[Wanted]:
-        for scan in shared_scans_of(stage.reductions, stage.outputs, self.memory):
+    def make(self, reductions: Sequence[Reduction], outputs: Sequence[Output]) -> list[Wanted]:
+        for scan in shared_scans_of(reductions, outputs, self.memory):
             scan.at_once(1)
         return []
 
@@ -107,13 +108,13 @@ class _Estimate(_Checked):
         self._left: dict[int, int] = {}  # passes that a reduction still needs, by its id
         self._written = 0  # bytes that go into scratches
 
-    def make(self, stage: PassWork) -> list[Wanted]:
-        scans = shared_scans_of(stage.reductions, stage.outputs, self.memory)
+    def make(self, reductions: Sequence[Reduction], outputs: Sequence[Output]) -> list[Wanted]:
+        scans = shared_scans_of(reductions, outputs, self.memory)
         if scans:
             self.found.append(_estimated(scans))
             self.found[-1].scratch_bytes = self._written
         further = []
-        for wanted in itertools.chain.from_iterable(r.wanted for r in stage.reductions):
+        for wanted in itertools.chain.from_iterable(r.wanted for r in reductions):
             left = self._left.setdefault(id(wanted.node), wanted.statistic.passes) - 1
             self._left[id(wanted.node)] = left
             if left:
@@ -276,7 +277,7 @@ class _Reads:
 
     Parameters
     ----------
-    shared scan : Shared scan
+    scan : SharedScan
     """
 
     def __init__(self, scan: SharedScan) -> None:
@@ -287,8 +288,8 @@ class _Reads:
 
     def of(self, task: Task) -> Iterator[Read]:
         """Yield what is read for a task."""
-        shared = {each.node: each.box for each in self._scan.shared(task)}
-        boxes = {id(node): box for node, box in shared.items()}
+        shared = self._scan.shared(task)
+        boxes = {id(node): box for node, box in shared}
         for part in task.parts:
             selection = Selection.of_box(part.box)
             nodes = self._scan.groups[part.group].wanted_of(part)
@@ -298,7 +299,7 @@ class _Reads:
                 self._repeated.note(filling.asks)
                 yield from _reads_of(filling, boxes)
             yield from _reads_of(schedule, boxes)
-        for node, box in shared.items():
+        for node, box in shared:
             yield from _reads_of(Schedule([(node, Selection.of_box(box))]), {})
 
 

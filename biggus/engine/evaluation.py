@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import math
 import threading
@@ -15,7 +16,7 @@ from biggus.engine.little import FEW, little
 from biggus.engine.merging import Merging
 from biggus.engine.missing import telling
 from biggus.engine.partial_cache import partial_cache_of
-from biggus.engine.passes import Passes, PassWork
+from biggus.engine.passes import Passes
 from biggus.engine.reading import block
 from biggus.engine.result import Result
 from biggus.engine.running import run
@@ -31,13 +32,12 @@ from biggus.statistics import partials
 from biggus.threads import interruptible
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from biggus.engine.computing import Computed
     from biggus.engine.writing import Writer
     from biggus.graph import Node
     from biggus.planning import (
-        JobGroup,
         Output,
         Rechunking,
         Reduction,
@@ -45,7 +45,6 @@ if TYPE_CHECKING:
         Rewriting,
         SharedScan,
         Task,
-        TaskBlock,
         Wanted,
     )
     from biggus.sources.base import Box, Chunks, Values
@@ -171,7 +170,7 @@ class _Evaluation(Passes["Result | Spilled"]):
             progress.reporting(options.current().progress, scan.nbytes) as advance,
             options.set_options(executor=None),  # nobody else can open a scratch
         ):
-            _run(scan, [_Taker(scan.lead, [], [writer], advance)])
+            _run(scan, [[]], [[writer]], advance)
 
     def reached(self, number: int, target: Result | Spilled) -> bool:
         if self._writers[number] is not None or isinstance(target, Spilled):
@@ -179,48 +178,41 @@ class _Evaluation(Passes["Result | Spilled"]):
         self._results[number] = target
         return True
 
-    def make(self, stage: PassWork) -> list[Wanted]:
-        mergings = {
-            id(reduction): Merging(
-                reduction,
-                [self.targets[id(wanted.node)] for wanted in reduction.wanted],
-                partial_cache_of(reduction),
-            )
-            for reduction in (*stage.reductions, *stage.empty)
-        }
-        for reduction in stage.empty:
-            mergings[id(reduction)].empty()
-        if _needs_no_plan(stage):
-            self._compute_here(stage.reductions[0], mergings)
+    def of_nothing(self, reductions: Sequence[Reduction]) -> list[Wanted]:
+        mergings = [self._merging(each) for each in reductions]
+        for merging in mergings:
+            merging.empty()
+        return [wanted for merging in mergings for wanted in merging.further]
+
+    def make(self, reductions: Sequence[Reduction], outputs: Sequence[Output]) -> list[Wanted]:
+        mergings = {id(each): self._merging(each) for each in reductions}
+        if _needs_no_plan(reductions, outputs):
+            self._compute_here(reductions[0], mergings[id(reductions[0])])
         else:
-            self._run_scans(stage, mergings)
+            self._run_scans(shared_scans_of(reductions, outputs, self.memory), mergings)
         return [wanted for merging in mergings.values() for wanted in merging.further]
 
+    def _merging(self, reduction: Reduction) -> Merging:
+        results = [self.targets[id(wanted.node)] for wanted in reduction.wanted]
+        return Merging(reduction, results, partial_cache_of(reduction))
+
     @staticmethod
-    def _compute_here(reduction: Reduction, mergings: dict[int, Merging]) -> None:
+    def _compute_here(reduction: Reduction, merging: Merging) -> None:
         [whole_of_it] = reduction.blocks_in(whole(reduction.node.shape))
         values = block(reduction.node, Selection.identity(reduction.node.shape))
         origin = (0,) * len(reduction.node.shape)
         found = partials(reduction.aggregators, values, reduction.axes, origin, reduction.plain)
-        mergings[id(reduction)].add([whole_of_it], [found])
+        merging.add([whole_of_it], [found])
 
-    def _run_scans(self, stage: PassWork, mergings: dict[int, Merging]) -> None:
-        scans = shared_scans_of(stage.reductions, stage.outputs, self.memory)
+    def _run_scans(self, scans: Sequence[SharedScan], mergings: dict[int, Merging]) -> None:
         for scan in scans:
             scan.at_once(1)  # before any of them is read
         total = sum(scan.nbytes for scan in scans)
         with progress.reporting(options.current().progress, total) as advance:
             for scan in scans:
-                takers = [
-                    _Taker(
-                        group,
-                        [mergings[id(reduction)] for reduction in group.reductions],
-                        [self._writer(output) for output in group.outputs],
-                        advance,
-                    )
-                    for group in scan.groups
-                ]
-                _run(scan, takers)
+                merged = [[mergings[id(each)] for each in g.reductions] for g in scan.groups]
+                writers = [[self._writer(each) for each in g.outputs] for g in scan.groups]
+                _run(scan, merged, writers, advance)
 
     def _writer(self, output: Output) -> Any:
         """Return what takes the values of what was asked for, or goes into a scratch."""
@@ -233,11 +225,11 @@ class _Evaluation(Passes["Result | Spilled"]):
         return result
 
 
-def _needs_no_plan(stage: PassWork) -> bool:
+def _needs_no_plan(reductions: Sequence[Reduction], outputs: Sequence[Output]) -> bool:
     """Tell whether all is one block of one reduction, of a few values that are in memory."""
-    if len(stage.reductions) != 1 or stage.outputs:
+    if len(reductions) != 1 or outputs:
         return False
-    [reduction] = stage.reductions
+    [reduction] = reductions
     current = options.current()
     return (
         math.prod(reduction.node.shape) <= FEW
@@ -268,64 +260,44 @@ def _stages(node: Node) -> int:
     return 1 if isinstance(node, Reduce) and not node.operand.needs_reduction else 2
 
 
-def _run(scan: SharedScan, takers: Sequence[_Taker]) -> None:
-    """Compute all tasks of a shared scan."""
-
-    def wanted(group: int, reduction: int, block: ReductionBlock) -> bool:
-        return takers[group].wanted(reduction, block)
-
-    def take(task: Task, computed: Sequence[Computed]) -> None:
-        for part, found in itertools.zip_longest(task.parts, computed):
-            takers[part.group].take(part, found)
-
-    caches = any(taker.caches for taker in takers)
-    run(scan, scan.tasks(wanted if caches else None), take)
-
-
-class _Taker:
-    """What takes all that comes of a group.
+def _run(
+    scan: SharedScan,
+    mergings: Sequence[Sequence[Merging]],
+    writers: Sequence[Sequence[Any]],
+    advance: Callable[[int], object],
+) -> None:
+    """Compute all tasks of a shared scan.
 
     Parameters
     ----------
-    group : JobGroup
-    mergings : list of Merging
-        What takes the partial results of each reduction.
-    writers : list
-        What takes the values of each output.
+    scan : SharedScan
+    mergings : sequence of list of Merging
+        For each group, what takes the partial results of its reductions.
+    writers : sequence of list
+        For each group, what takes the values of its outputs.
     advance : callable
         To be told of the bytes that are done.
     """
+    bytes_each = [group.nbytes / math.prod(group.shape) for group in scan.groups]
+    writing = threading.Lock()
 
-    def __init__(
-        self, group: JobGroup, mergings: Sequence[Merging], writers: Sequence[Any], advance: Any
-    ) -> None:
-        self._mergings = mergings
-        self._writers = writers
-        self._advance = advance
-        self._writing = threading.Lock()
-        self._bytes_each = group.nbytes / math.prod(group.shape)
-        self.caches = any(merging.cache is not None for merging in mergings)
-        """Whether partial results are kept."""
+    def wanted(group: int, reduction: int, block: ReductionBlock) -> bool:
+        return mergings[group][reduction].wanted(block)
 
-    def wanted(self, number: int, block: ReductionBlock) -> bool:
-        """Tell whether a reduction block of a reduction must be computed."""
-        return self._mergings[number].wanted(block)
-
-    def take(self, part: TaskBlock, computed: Computed | None) -> None:
-        """Take what has come of a part of a task, if anything; from any thread."""
-        if computed is not None:
-            for merging, blocks, found in zip(
-                self._mergings, part.blocks, computed.partials, strict=True
-            ):
-                if blocks:
-                    merging.add(blocks, found)
-            for number, values in zip(part.outputs, computed.outputs, strict=True):
-                self._write(self._writers[number], part.box, values)
-        self._advance(int(self._bytes_each * part.size))
-
-    def _write(self, writer: Any, box: Box, values: Values) -> None:
-        if writer.concurrent:
+    def write(writer: Any, box: Box, values: Values) -> None:
+        with contextlib.nullcontext() if writer.concurrent else writing:
             writer.write(box, values)
-        else:
-            with self._writing:
-                writer.write(box, values)
+
+    def take(task: Task, computed: Sequence[Computed]) -> None:
+        for part, found in itertools.zip_longest(task.parts, computed):
+            if found is not None:
+                pairs = zip(mergings[part.group], part.blocks, strict=True)
+                taking = [(merging, blocks) for merging, blocks in pairs if blocks]
+                for (merging, blocks), each in zip(taking, found.partials, strict=True):
+                    merging.add(blocks, each)
+                for number, values in zip(part.outputs, found.outputs, strict=True):
+                    write(writers[part.group][number], part.box, values)
+            advance(int(bytes_each[part.group] * part.size))
+
+    caches = any(merging.cache is not None for merging in itertools.chain(*mergings))
+    run(scan, scan.tasks(wanted if caches else None), take)

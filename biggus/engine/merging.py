@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from biggus.planning import TILES_A_SUBTREE, MergedRun, ReductionTree, Subtree, Wanted
+from biggus.planning import TILES_A_SUBTREE, ReductionTree, Subtree, Wanted
 from biggus.sources.base import box_shape
 from biggus.statistics import Statistic
 
@@ -126,7 +126,7 @@ class Merging:
             trees = [ReductionTree(aggregator, parts) for aggregator in self.reduction.aggregators]
             self._trees[key] = trees
         for tree, partial in zip(trees, partials, strict=True):
-            tree.add(MergedRun(0, position, position + 1, partial))
+            tree.add(position, partial)
         if trees[0].result is None:
             return None
         del self._trees[key]

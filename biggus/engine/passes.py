@@ -8,7 +8,7 @@ are put, is the business of those who derive from `Passes`.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from biggus import options
 from biggus.graph import AlongAxes, ordered
@@ -17,7 +17,6 @@ from biggus.planning import (
     Gathering,
     Gatherings,
     Output,
-    Reduction,
     Wanted,
     held_bytes,
     placed,
@@ -31,24 +30,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from biggus.graph import Node, Reduce
-    from biggus.planning import Rechunking, Rewriting
+    from biggus.planning import Rechunking, Reduction, Rewriting
     from biggus.sources.base import Chunks
 
 Target = TypeVar("Target")
 """What the values of a reduction are put into."""
-
-
-class PassWork(NamedTuple):
-    """What is computed in one pass."""
-
-    reductions: list[Reduction]
-    """Of which no operand is empty."""
-
-    empty: list[Reduction]
-    """Of nothing: no value is read for them."""
-
-    outputs: list[Output]
-    """Those that were asked for, and what goes into a scratch."""
 
 
 class Passes(ABC, Generic[Target]):
@@ -83,8 +69,15 @@ class Passes(ABC, Generic[Target]):
         """Return the node of the values of a reduction that is computed, and how it is cut."""
 
     @abstractmethod
-    def make(self, stage: PassWork) -> list[Wanted]:
-        """Make a pass; return the statistics that need another over the same data."""
+    def make(self, reductions: Sequence[Reduction], outputs: Sequence[Output]) -> list[Wanted]:
+        """Make a pass, in which something is read for each reduction and each output.
+
+        Return the statistics that need another over the same data.
+        """
+
+    def of_nothing(self, reductions: Sequence[Reduction]) -> list[Wanted]:  # noqa: ARG002
+        """Give what reductions of no value are; return those that need another pass."""
+        return []
 
     @abstractmethod
     def open(self, rechunking: Rechunking, number: int, held: bool) -> None:
@@ -117,7 +110,12 @@ class Passes(ABC, Generic[Target]):
                     rechunkings.append(found)
             # What else there is may need all the memory.
             outputs += self._opened(rechunkings, alone=not (wanted or outputs))
-            further = self.make(_stage(wanted, outputs))
+            reductions = reductions_over(wanted)
+            further = self.of_nothing([each for each in reductions if 0 in each.node.shape])
+            further += self.make(
+                [each for each in reductions if 0 not in each.node.shape],
+                [each for each in outputs if 0 not in each.node.shape],
+            )
             for number, rechunking in enumerate(rechunkings, len(self.nodes)):
                 self.empty(rechunking, number)
             self.memory = self.allowed
@@ -170,12 +168,3 @@ class Passes(ABC, Generic[Target]):
 
 def _inner_of(node: Node) -> Sequence[Node]:
     return node.inner if node.combined or node.needs_reduction else ()
-
-
-def _stage(wanted: Sequence[Wanted], outputs: Sequence[Output]) -> PassWork:
-    reductions = reductions_over(wanted)
-    return PassWork(
-        [reduction for reduction in reductions if 0 not in reduction.node.shape],
-        [reduction for reduction in reductions if 0 in reduction.node.shape],
-        [output for output in outputs if 0 not in output.node.shape],
-    )

@@ -26,7 +26,7 @@ from biggus.planning.rechunking import (
     held_bytes,
     placed,
 )
-from biggus.planning.reduction_tree import MergedRun, ReductionTree
+from biggus.planning.reduction_tree import ReductionTree
 from biggus.planning.report import PassPlan, Plan
 from biggus.planning.rewriting import (
     CommonSubexpressions,
@@ -37,7 +37,7 @@ from biggus.planning.rewriting import (
 )
 from biggus.planning.schedule import Schedule, ScheduleEntry
 from biggus.planning.shared_scans import SharedScan, shared_scans_of
-from biggus.planning.tasks import Accumulation, BlockWork, Shared, Task, TaskBlock, Work
+from biggus.planning.tasks import Accumulation, BlockWork, Task, TaskBlock, Work
 from biggus.planning.tree_levels import TILES_A_SUBTREE, Subtree
 
 __all__ = [
@@ -49,7 +49,6 @@ __all__ = [
     "Gathering",
     "Gatherings",
     "JobGroup",
-    "MergedRun",
     "Output",
     "PassPlan",
     "Plan",
@@ -60,7 +59,6 @@ __all__ = [
     "Rewriting",
     "Schedule",
     "ScheduleEntry",
-    "Shared",
     "SharedScan",
     "Subtree",
     "Task",

@@ -67,7 +67,6 @@ class JobGroup:
         self.shape = self.jobs[0].node.shape
         self.memory = memory
         self.nodes = tuple({id(job.node): job.node for job in self.jobs}.values())
-        self._numbers = {id(node): number for number, node in enumerate(self.nodes)}
         lengths = joined_grid(self.shape, [job.lengths for job in self.jobs], MOST)
         self.fits_together = lengths is not None
         """Whether there are blocks that hold whole reduction blocks of all jobs."""
@@ -193,7 +192,7 @@ class JobGroup:
         """Return what a part of a task needs, which may be read while it is accumulated."""
         accumulations = [
             Accumulation(
-                self._numbers[id(reduction.node)],
+                reduction.node,
                 reduction.axes,
                 reduction.aggregators,
                 reduction.plain,
@@ -206,9 +205,10 @@ class JobGroup:
                 streamed,
             )
             for reduction, blocks in zip(self.reductions, part.blocks, strict=True)
+            if blocks
         ]
-        outputs = tuple([self._numbers[id(self.outputs[n].node)] for n in part.outputs])
-        return BlockWork(self.nodes, Selection.of_box(part.box), tuple(accumulations), outputs)
+        outputs = tuple([self.outputs[number].node for number in part.outputs])
+        return BlockWork(Selection.of_box(part.box), tuple(accumulations), outputs)
 
     @property
     def fits(self) -> bool:

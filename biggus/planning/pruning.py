@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 from biggus.graph import CutOut, Elementwise, Node, View, Walk, rebuilt, select
 from biggus.indexing.selection import Selection
 from biggus.planning.rewriting import CommonSubexpressions
-from biggus.planning.tasks import Shared, Work
+from biggus.planning.tasks import Work
 from biggus.sources.base import holds, within
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+
+    from biggus.sources.base import Box
 
 
 def pruned(work: Work) -> Work:
@@ -21,7 +23,7 @@ def pruned(work: Work) -> Work:
     share it there as well.
     """
     intern = CommonSubexpressions()
-    windows = {id(each.node): _Window(each) for each in work.shared}
+    windows = {id(node): _Window(node, box) for node, box in work.shared}
 
     def opening(node: Node) -> Node | Generator[Any, Node, Node]:
         return windows.get(id(node)) or rebuilt(node, node.inner)
@@ -33,9 +35,9 @@ def pruned(work: Work) -> Work:
         cut_out = CutOut()
         nodes = [closed(cut_out(opened(node), block.selection)) for node in block.nodes]
         selection = Selection.identity(block.selection.shape)
-        blocks.append(block._replace(nodes=tuple(map(intern, nodes)), selection=selection))
+        blocks.append(block.of(map(intern, nodes), selection))
     shared = [window.shared for window in windows.values() if window.shared is not None]
-    return Work(tuple(blocks), tuple([Shared(intern(node), box) for node, box in shared]))
+    return Work(tuple(blocks), tuple([(intern(node), box) for node, box in shared]))
 
 
 def _closed(node: Node) -> Node | Generator[Any, Node, Node]:
@@ -49,18 +51,18 @@ class _Window(View):
 
     __slots__ = ("_box", "_small", "shared")
 
-    def __init__(self, shared: Shared) -> None:
-        node, self._box = shared
+    def __init__(self, node: Node, box: Box) -> None:
+        self._box = box
         super().__init__(node, Selection.identity(node.shape))
         self._small = small = CutOut()(node, Selection.of_box(self._box))
-        self.shared: Shared | None = None
-        """What is to be shared of what is sent."""
+        self.shared: tuple[Node, Box] | None = None
+        """What is to be shared of what is sent, and which box of it."""
         base, selection = small, Selection.identity(small.shape)
         if isinstance(small, View):
             base, selection = small.base, small.selection
         box, _ = selection.bounding_box()
         if not isinstance(base, Elementwise) and all(s.step == 1 for s in box):
-            self.shared = Shared(base, box)
+            self.shared = (base, box)
 
     def pushdown(self, selection: Selection) -> None:  # type: ignore[override]  # noqa: ARG002 - as others
         return None

@@ -7,28 +7,13 @@ results come, so the result is the same to the bit.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from biggus.statistics import Aggregator, Partial
 
 FAN = 16
 """How many neighbours are merged into one."""
-
-
-class MergedRun(NamedTuple):
-    """Neighbours that are merged already."""
-
-    level: int
-    """0 for reduction blocks; one more for each time that sixteen were merged."""
-
-    start: int
-    """The number of the first, on its level."""
-
-    stop: int
-    """The number after that of the last."""
-
-    partial: Partial
 
 
 class _Neighbours:
@@ -39,7 +24,7 @@ class _Neighbours:
     def __init__(self) -> None:
         self.merged: Partial | None = None
         self.done = 0
-        self.waiting: dict[int, MergedRun] = {}
+        self.waiting: dict[int, Partial] = {}
 
 
 class ReductionTree:
@@ -61,46 +46,27 @@ class ReductionTree:
         self.result: Partial | None = None
         self._groups: dict[tuple[int, int], _Neighbours] = {}
 
-    def add(self, run: MergedRun) -> None:
-        """Take the partial result of a block, or of a run of which the first begins its group."""
-        while True:
-            level, start, stop, partial = run
-            if level == len(self.counts) - 1:
-                self.result = partial
-                return
-            number, position = divmod(start, FAN)
-            group = self._groups.setdefault((level, number), _Neighbours())
+    def add(self, number: int, partial: Partial) -> None:
+        """Take the partial result of the block of this number."""
+        for level, count in enumerate(self.counts[:-1]):
+            parent, position = divmod(number, FAN)
+            group = self._groups.setdefault((level, parent), _Neighbours())
             if position != group.done:
-                group.waiting[position] = run
+                group.waiting[position] = partial
                 return
-            self._join(group, partial, stop - start)
-            size = min(FAN, self.counts[level] - FAN * number)
-            if group.done < size:
+            self._join(group, partial)
+            if group.done < min(FAN, count - FAN * parent):
                 return
-            del self._groups[level, number]
+            del self._groups[level, parent]
             assert group.merged is not None
-            run = MergedRun(level + 1, number, number + 1, group.merged)
+            number, partial = parent, group.merged
+        self.result = partial
 
-    def _join(self, group: _Neighbours, partial: Partial, length: int) -> None:
-        while True:
+    def _join(self, group: _Neighbours, partial: Partial | None) -> None:
+        while partial is not None:
             if group.merged is None:
                 group.merged = partial
             else:
                 group.merged = self.aggregator.merge(group.merged, partial)
-            group.done += length
-            waiting = group.waiting.pop(group.done, None)
-            if waiting is None:
-                return
-            partial, length = waiting.partial, waiting.stop - waiting.start
-
-    def runs(self) -> list[MergedRun]:
-        """Return what has come so far, merged as far as it goes."""
-        if self.result is not None:
-            return [MergedRun(len(self.counts) - 1, 0, 1, self.result)]
-        runs = []
-        for (level, number), group in self._groups.items():
-            if group.merged is not None:
-                first = FAN * number
-                runs.append(MergedRun(level, first, first + group.done, group.merged))
-            runs.extend(group.waiting.values())
-        return runs
+            group.done += 1
+            partial = group.waiting.pop(group.done, None)

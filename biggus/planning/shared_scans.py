@@ -18,7 +18,7 @@ from biggus.indexing.selection import Selection
 from biggus.options import format_bytes
 from biggus.planning.footprint import values_bytes
 from biggus.planning.groups import MOST, JobGroup, grouped
-from biggus.planning.tasks import Shared, Task, Work
+from biggus.planning.tasks import Task, Work
 from biggus.planning.view_maps import ViewMap, read_regions_of, repeated_in
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from biggus.graph import Node
     from biggus.planning.jobs import Output, Reduction, ReductionBlock
+    from biggus.sources.base import Box
 
 _AHEAD = 16
 """So far may a task be ahead of the first that is not done, and further for each at once."""
@@ -103,8 +104,8 @@ class SharedScan:
         works = tuple([groups[part.group].work(part, streamed) for part in task.parts])
         return Work(works, self.shared(task))
 
-    def shared(self, task: Task) -> tuple[Shared, ...]:
-        """Return what is read for the leader, and kept for those that follow."""
+    def shared(self, task: Task) -> tuple[tuple[Node, Box], ...]:
+        """Return what is read for the leader, and kept for those that follow; which box of it."""
         first, *others = task.parts
         if not others or first.idle:
             return ()
@@ -113,7 +114,7 @@ class SharedScan:
         wanted = read_regions_of(self.lead.wanted_of(first))
         return tuple(
             [
-                Shared(base, seen.compose(selection).bounding_box()[0])
+                (base, seen.compose(selection).bounding_box()[0])
                 for base, seen in self._shared
                 if id(base) in wanted
             ]

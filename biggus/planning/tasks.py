@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from biggus.graph import packed, unpacked
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from biggus.graph import Node, Packed
     from biggus.indexing.grid import Index
     from biggus.indexing.selection import Selection
@@ -58,8 +60,8 @@ class Task(NamedTuple):
 class Accumulation(NamedTuple):
     """Reduction blocks of one reduction."""
 
-    node: int
-    """The number of the node that is reduced."""
+    node: Node
+    """What is reduced."""
 
     axes: tuple[int, ...]
     aggregators: tuple[Aggregator, ...]
@@ -69,46 +71,50 @@ class Accumulation(NamedTuple):
     blocks: tuple[tuple[Box, Index], ...]
     """For each reduction block its box within the block, and where it begins in the whole array."""
 
-    streamed: bool = False
+    streamed: bool
     """Whether the block, which is a reduction block, is read while it is accumulated."""
 
 
 class BlockWork(NamedTuple):
-    """All that is needed to compute a part of a task."""
-
-    nodes: tuple[Node, ...]
-    """What is computed, each once: they may have parts in common."""
+    """All that is needed to compute a block of a task."""
 
     selection: Selection
-    """Which block of them."""
+    """Which block of its nodes."""
 
     accumulations: tuple[Accumulation, ...]
-    outputs: tuple[int, ...]
-    """The numbers of the nodes whose values are wanted."""
+    """Of the reductions that want some of it."""
 
+    outputs: tuple[Node, ...]
+    """The nodes whose values are wanted."""
 
-class Shared(NamedTuple):
-    """What is read once, for several parts of a task."""
+    @property
+    def nodes(self) -> list[Node]:
+        """What is computed: they may have parts in common, or be the same."""
+        return [*[each.node for each in self.accumulations], *self.outputs]
 
-    node: Node
-    box: Box
+    def of(self, nodes: Iterator[Any], selection: Selection) -> BlockWork:
+        """Return the same work of other nodes, taken from an iterator."""
+        accumulations = [each._replace(node=next(nodes)) for each in self.accumulations]
+        outputs = tuple(itertools.islice(nodes, len(self.outputs)))
+        return BlockWork(selection, tuple(accumulations), outputs)
 
 
 class Work(NamedTuple):
     """All that is needed to compute a task: small, and picklable if its sources are."""
 
     blocks: tuple[BlockWork, ...]
-    shared: tuple[Shared, ...]
+    shared: tuple[tuple[Node, Box], ...]
+    """What is read once for several of them, and which box of it."""
 
     def __reduce__(self) -> Any:
         # What is the same node here is the same there.
-        nodes = [*itertools.chain(*[block.nodes for block in self.blocks])]
-        nodes += [each.node for each in self.shared]
-        blocks = [(len(block.nodes), block[1:]) for block in self.blocks]
-        return _unpacked, (packed(nodes), blocks, [each.box for each in self.shared])
+        nodes = list(itertools.chain(*[block.nodes for block in self.blocks]))
+        nodes += [node for node, _ in self.shared]
+        blocks = [block.of(itertools.repeat(None), block.selection) for block in self.blocks]
+        return _unpacked, (packed(nodes), blocks, [box for _, box in self.shared])
 
 
-def _unpacked(nodes: Packed, blocks: list[tuple[int, Any]], boxes: list[Box]) -> Work:
+def _unpacked(nodes: Packed, blocks: list[BlockWork], boxes: list[Box]) -> Work:
     left = iter(unpacked(nodes))
-    made = [BlockWork(tuple(itertools.islice(left, n)), *rest) for n, rest in blocks]
-    return Work(tuple(made), tuple(map(Shared, left, boxes)))
+    made = [block.of(left, block.selection) for block in blocks]
+    return Work(tuple(made), tuple(zip(left, boxes, strict=True)))

@@ -27,14 +27,6 @@ TILES_A_SUBTREE = 64
 """Tiles whose partial results are cached as one besides."""
 
 
-class TreePlace(NamedTuple):
-    """Where a reduction block is in the tree."""
-
-    tile: int
-    subtree: int
-    position: int
-
-
 class Subtree(NamedTuple):
     """What is cached as one: some of what is reduced to the same positions."""
 
@@ -81,15 +73,15 @@ class TreeLevels:
         self.tile_subtrees = -(-self.tiles // TILES_A_SUBTREE)
         self.blocks = math.prod(counts)
 
-    def place(self, block: Index) -> TreePlace:
-        """Return where a reduction block is."""
+    def place(self, block: Index) -> tuple[int, int, int]:
+        """Return where a reduction block is: the tile, which subtree of that, and where in it."""
         tile = number = 0
         for edges, position in zip(self.grid.axes, block, strict=True):
             found = edges.find(position)
             start, stop = edges.bounds(found)
             tile = tile * edges.count + found
             number = number * (stop - start) + position - start
-        return TreePlace(tile, *divmod(number, BLOCKS_A_SUBTREE))
+        return (tile, *divmod(number, BLOCKS_A_SUBTREE))
 
     def block_subtrees(self, tile: int) -> int:
         """Return how many subtrees of blocks a tile has."""

@@ -104,9 +104,9 @@ class Sizes(Passes):
 
     leaf = open = empty = target
 
-    def make(self, stage):
+    def make(self, reductions, outputs):
         self.sizes = []
-        for scan in shared_scans_of(stage.reductions, stage.outputs, 10**9):
+        for scan in shared_scans_of(reductions, outputs, 10**9):
             for task in scan.tasks():
                 self.sizes.append(len(pickle.dumps(pruned(scan.work(task)))))
         return []

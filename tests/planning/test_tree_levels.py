@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from biggus.indexing.grid import edges_of
-from biggus.planning import MergedRun, ReductionTree
+from biggus.planning import ReductionTree
 from biggus.planning.tree_levels import BLOCKS_A_SUBTREE, TILES_A_SUBTREE, TreeLevels
 from biggus.statistics import statistic
 
@@ -121,30 +121,6 @@ def test_any_order_merges_to_the_same_bits(count, shuffled: random.Random):
         tree = ReductionTree(aggregator, count)
         for number in numbers:
             partial = aggregator.partial(values[number : number + 1], (0, 1), (number, 0))
-            tree.add(MergedRun(0, number, number + 1, partial))
+            tree.add(number, partial)
         results.append(b"".join(entry.tobytes() for entry in tree.result))
     assert results[0] == results[1]
-
-
-@given(st.integers(1, 300), st.integers(0, 17), st.randoms())
-def test_runs_that_were_merged_elsewhere_fit(count, groups, shuffled):
-    """Whoever computes some blocks sends what has come of them, merged as far as it goes."""
-    aggregator = statistic("mean", np.dtype("f8"), False, (count,), (0,)).aggregator
-    values = np.random.default_rng(count).normal(0, 1, count)
-
-    def partial(number):
-        return aggregator.partial(values[number : number + 1], (0,), (number,))
-
-    plain, joined = ReductionTree(aggregator, count), ReductionTree(aggregator, count)
-    for number in range(count):
-        plain.add(MergedRun(0, number, number + 1, partial(number)))
-    cuts = sorted({0, count, *[shuffled.randrange(count) for _ in range(groups)]})
-    parts = list(itertools.pairwise(cuts))
-    shuffled.shuffle(parts)
-    for start, stop in parts:
-        there = ReductionTree(aggregator, count)
-        for number in range(start, stop):
-            there.add(MergedRun(0, number, number + 1, partial(number)))
-        for run in there.runs():
-            joined.add(run)
-    assert [e.tobytes() for e in plain.result] == [e.tobytes() for e in joined.result]
