@@ -47,8 +47,8 @@ class _SocketGuard:
         if not self._count or not event.startswith("socket."):
             return
         if event in _OF_SOCKETS:
-            aggregator = given[1] if event == "socket.__new__" else given[0].aggregator
-            if aggregator not in _FAMILIES or _pairs(event):
+            family = given[1] if event == "socket.__new__" else given[0].family
+            if family not in _FAMILIES or _pairs(event):
                 return
         elif event not in _OF_NAMES:
             return

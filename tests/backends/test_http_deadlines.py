@@ -2,9 +2,11 @@
 
 import itertools
 import os
+import socket
 import ssl
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -122,6 +124,7 @@ def test_a_connection_is_used_again_after_answers_that_came_slowly(server):
 
 SECURE = """
 import sys
+import threading
 from biggus.backends.http.client import HttpClient, HttpError
 from biggus.backends.http.deadline import Timeout
 from biggus.backends.http.settings import HttpSettings
@@ -242,3 +245,59 @@ def test_a_store_ends_with_the_evaluation(dripping):
             array.ndarray()
     finally:
         store.stop()
+
+
+# --- names of hosts ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def names(monkeypatch):
+    """Set what names stand for: addresses, or what is called to find out."""
+    known = {}
+    system = socket.getaddrinfo
+
+    def asked(host, port, *args, **kwargs):
+        found = known.get(host, [host])
+        addresses = found() if callable(found) else found
+        return [one for name in addresses for one in system(name, port, *args, **kwargs)]
+
+    monkeypatch.setattr(socket, "getaddrinfo", asked)
+    return known
+
+
+def test_a_name_that_is_looked_up_for_ever_ends_at_the_deadline(names, quick):
+    answered = threading.Event()
+    asked = []
+
+    def for_ever():
+        asked.append(threading.get_ident())
+        answered.wait()
+        raise socket.gaierror("too late")
+
+    names["slow.test"] = for_ever
+    settings = HttpSettings(timeout=Timeout(0.05, 30.0, 60.0), retries=2)
+    try:
+        with pytest.raises(HttpError, match=r"name could not be looked up within 0\.05 s"):
+            HttpClient(settings).get("http://slow.test/x")
+        assert len(asked) == 1  # however often it is tried: one thread waits
+    finally:
+        answered.set()
+
+
+def test_a_name_that_is_not_known_is_said_to_be_so(names):
+    def unknown():
+        raise socket.gaierror(socket.EAI_NONAME, "no such name")
+
+    names["nowhere.test"] = unknown
+    with pytest.raises(HttpError, match="the host name is not known"):
+        client(30.0).get("http://nowhere.test/x")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="has one address of its own")
+def test_the_addresses_of_a_name_are_tried_in_turn(names, server):
+    server.answers["there"] = sending(answer(b"found"))
+    names["two.test"] = ["127.0.0.9", "127.0.0.1"]
+    assert client(30.0).get(f"http://two.test:{server.port}/there").body == b"found"
+    names["none.test"] = ["127.0.0.9", "127.0.0.8"]
+    with pytest.raises(HttpError, match="no connection: Connection refused"):
+        client(30.0).get(f"http://none.test:{server.port}/there")

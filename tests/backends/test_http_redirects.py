@@ -32,7 +32,7 @@ def server():
 def names(monkeypatch):
     """Set what addresses names have; by default 127.0.0.1 is taken for a public one."""
     known = {"127.0.0.1": [PUBLIC]}
-    monkeypatch.setattr(attempt, "addresses_of", lambda host: known.get(host, []))
+    monkeypatch.setattr(attempt, "addresses_of", lambda host, _: known.get(host, []))
     return known
 
 

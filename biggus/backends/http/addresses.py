@@ -8,8 +8,9 @@ users.
 from __future__ import annotations
 
 import ipaddress
-import socket
 from typing import TypeAlias
+
+from biggus.backends.http.names import SlowNameError, looked_up
 
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -48,13 +49,20 @@ def _inside(address: Address) -> list[Address]:
     return [one for one in (address.ipv4_mapped, address.sixtofour) if one is not None]
 
 
-def addresses_of(host: str) -> list[str]:
-    """Return the addresses of a host; none if they are not known."""
+def addresses_of(host: str, seconds: float | None = None) -> list[str]:
+    """Return the addresses of a host; none if they are not known.
+
+    Raises
+    ------
+    SlowNameError
+        If they are not known within so many seconds.
+    """
     try:
-        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+        return sorted(looked_up(host, seconds))
+    except SlowNameError:
+        raise
     except (OSError, UnicodeError):
         return []
-    return sorted({str(address[0]) for *_, address in found})
 
 
 def by_name(host: str) -> list[str]:

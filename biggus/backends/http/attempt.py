@@ -23,6 +23,7 @@ from biggus.backends.http.addresses import (
 from biggus.backends.http.connections import outside
 from biggus.backends.http.deadline import SLOWEST
 from biggus.backends.http.headers import split_credentials
+from biggus.backends.http.names import SlowNameError
 from biggus.backends.http.redaction import our_request, tells_secrets
 from biggus.backends.location import public_url
 from biggus.forks import between_forks
@@ -142,7 +143,9 @@ def _followed(
     with between_forks():
         import urllib3
 
-    known = addresses_of if pool.proxy is None else by_name
+    def known(host: str) -> list[str]:
+        return addresses_of(host, deadline.timeout[0]) if pool.proxy is None else by_name(host)
+
     guarded = False
     # urllib3 leaves a connection open when it is sent on to what is no URL.
     for _ in range(REDIRECTS + 1):
@@ -214,11 +217,12 @@ def _problem(error: Exception, deadline: Deadline) -> AttemptError:
     if isinstance(error, e.MaxRetryError) and error.reason is not None:
         error = error.reason
     cause = error.__cause__ or (error.args[1] if len(error.args) > 1 else None)
-    if isinstance(cause, IncompleteRead):
+    if isinstance(cause, IncompleteRead | SlowNameError):
         error = cause
     detail = getattr(cause, "strerror", None) or "refused"
     # The first that fits: what it is, may it pass by itself, is the host out of reach.
     table: tuple[tuple[type[Exception], str, bool, bool], ...] = (
+        (SlowNameError, str(error), True, True),
         (e.SSLError, f"no secure connection: {error}", False, True),
         (e.NameResolutionError, "the host name is not known", True, True),
         (e.NewConnectionError, f"no connection: {detail}", True, True),

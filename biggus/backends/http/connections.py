@@ -2,7 +2,8 @@
 
 A time-out of a socket is for one wait, and each byte that comes ends one.  So a connection
 of ours asks before every wait how long it may be: no answer goes on for ever, whether
-its status, its headers, the sizes of its chunks or its body come a byte at a time.
+its status, its headers, the sizes of its chunks or its body come a byte at a time; nor does
+the lookup of a name, or one address after the other that does not answer.
 """
 
 from __future__ import annotations
@@ -11,16 +12,18 @@ import contextlib
 import contextvars
 import http.client
 import io
+import ipaddress
+import socket
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from biggus.backends.http.addresses import LocalRedirectError, is_public
 from biggus.backends.http.deadline import held
+from biggus.backends.http.names import SlowNameError, looked_up
 from biggus.forks import between_forks
 
 if TYPE_CHECKING:
-    import socket
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 _outside: contextvars.ContextVar[bool] = contextvars.ContextVar("biggus_outside", default=False)
 
@@ -42,6 +45,50 @@ def _check_peer(connection: Any) -> None:
         if not is_public(peer):
             connection.close()
             raise LocalRedirectError(peer)
+
+
+def _connected(connection: Any, connect: Callable[[], socket.socket]) -> socket.socket:
+    """Return the socket of a connection to the first address of its host that takes it."""
+    with between_forks():
+        from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
+
+    name = connection._dns_host  # noqa: SLF001 - what is connected to, and not what is shown
+    deadline = held()
+
+    def most() -> float | None:
+        given = connection.timeout if isinstance(connection.timeout, (int, float)) else None
+        return given if deadline is None else deadline.timeout[0]
+
+    if _is_address(name):
+        return connect()
+    try:
+        addresses = looked_up(name.strip("[]"), most())
+    except SlowNameError as error:
+        raise ConnectTimeoutError(connection, str(error)) from error
+    except UnicodeError:
+        return connect()  # which says so in its own way
+    except socket.gaierror as error:
+        raise NameResolutionError(connection.host, connection, error) from error
+    try:
+        for number, address in enumerate(addresses, 1):
+            connection._dns_host = address  # noqa: SLF001
+            connection.timeout = most()
+            try:
+                return connect()
+            except (NewConnectionError, ConnectTimeoutError):
+                if number == len(addresses):
+                    raise
+    finally:
+        connection._dns_host = name  # noqa: SLF001
+    raise NewConnectionError(connection, "the host has no address")
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host.strip("[]").partition("%")[0])
+    except ValueError:
+        return False
+    return True
 
 
 class _Timed(io.RawIOBase):
@@ -82,12 +129,18 @@ def pool_classes() -> dict[str, Any]:
     class Connection(HTTPConnection):
         response_class = _Answer
 
+        def _new_conn(self) -> socket.socket:
+            return _connected(self, super()._new_conn)
+
         def connect(self) -> None:
             super().connect()
             _check_peer(self)
 
     class SecureConnection(HTTPSConnection):
         response_class = _Answer
+
+        def _new_conn(self) -> socket.socket:
+            return _connected(self, super()._new_conn)
 
         def connect(self) -> None:
             super().connect()
