@@ -107,9 +107,15 @@ def open(
         raise GoneError(where.public, problem) from error
     if chunks is not None:
         source = Annotated(source, chunks=chunks)
-    if chosen is not None and (cache is not None or source.token is not None):
-        source = chosen.wrap(source)
-    return Array.from_node(leaf_of(kept_in_memory(source), decode))
+    return array_of(
+        source, chosen if cache is not None or source.token is not None else None, decode
+    )
+
+
+def array_of(source: Source, cache: Cache | None, decode: bool = True) -> Array:
+    """Return the lazy array of what was opened, with its chunks in a cache, if there is one."""
+    kept = source if cache is None else cache.wrap(source)
+    return Array.from_node(leaf_of(kept_in_memory(kept), decode))
 
 
 def server_for(where: Location, backend: str | None = None) -> Backend:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from biggus.backends.location import Location
-    from biggus.sources.base import Source
+    from biggus.sources.base import Source, Values
 
 
 class Resolution(NamedTuple):
@@ -30,6 +30,21 @@ class Resolution(NamedTuple):
 
     path: str
     scale: tuple[float, ...] | None
+
+
+class SourceRecord(NamedTuple):
+    """What is known of a source, enough to make it again and open nothing.
+
+    Attributes
+    ----------
+    same : str
+        What those of many locations are likely to have in common.
+    own : list
+        What only this one has, such as where its values lie: of what JSON has words for.
+    """
+
+    same: str
+    own: list[Any]
 
 
 class Backend(ABC):
@@ -141,6 +156,35 @@ class Backend(ABC):
             Of strings, numbers, lists and mappings, without secrets.
         """
         return [location.public, variable, said(options)]
+
+    def record(
+        self,
+        source: Source,  # noqa: ARG002 - for those that override it
+        read: bool,  # noqa: ARG002 - likewise
+    ) -> tuple[SourceRecord, Values | None] | None:
+        """Return what `recalled` takes, and, to be `read`, all values of a source, which are few.
+
+        None, as of most, if it has to be opened to be known.  Of sources that this backend made,
+        whose location has not changed since.
+        """
+        return None
+
+    def recalled(
+        self,
+        location: Location,  # noqa: ARG002 - for those that override it
+        variable: str,  # noqa: ARG002 - likewise
+        record: SourceRecord,  # noqa: ARG002 - likewise
+    ) -> Source:
+        """Return the source of which this is the record; nothing is opened.
+
+        Raises
+        ------
+        LookupError, TypeError or ValueError
+            If it is none that is understood.
+        GoneError
+            If it is not there.
+        """
+        raise LookupError(f"the {self.name} backend keeps no records")
 
     def visit(
         self,

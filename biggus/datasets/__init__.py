@@ -3,5 +3,17 @@
 from biggus.datasets.dataset import Dataset, open_dataset
 from biggus.datasets.facts import info, variables
 from biggus.datasets.group import Group, Opening, groups_at
+from biggus.datasets.joining import joined_groups
+from biggus.datasets.records import record_at
 
-__all__ = ["Dataset", "Group", "Opening", "groups_at", "info", "open_dataset", "variables"]
+__all__ = [
+    "Dataset",
+    "Group",
+    "Opening",
+    "groups_at",
+    "info",
+    "joined_groups",
+    "open_dataset",
+    "record_at",
+    "variables",
+]

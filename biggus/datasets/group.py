@@ -10,6 +10,8 @@ from biggus.labels import labels_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    import numpy.typing as npt
+
     from biggus.array import Array
     from biggus.backends import Backend, Location
     from biggus.cache import Cache
@@ -31,6 +33,8 @@ class Group(NamedTuple):
         ``"phony_dim_0"`` and so on, one for each length, as netCDF has it.
     attributes : dict
         What the group says of all that is in it.
+    values : dict of ndarray
+        Those of coordinates that have been read, by name.
     """
 
     location: Location
@@ -38,6 +42,7 @@ class Group(NamedTuple):
     variables: dict[str, Array]
     dims: dict[str, tuple[str, ...]]
     attributes: dict[str, Any]
+    values: Mapping[str, npt.NDArray[Any]] = {}
 
 
 class Opening(NamedTuple):

@@ -8,7 +8,7 @@ from xarray.backends.common import AbstractDataStore, BackendArray, BackendEntry
 from xarray.backends.store import StoreBackendEntrypoint
 from xarray.core import indexing
 
-from biggus.datasets import Group, Opening, groups_at
+from biggus.datasets import Group, Opening, groups_at, record_at
 from biggus.labels import labels_of
 from biggus.labels.attributes import STRUCTURE
 from biggus.xarray.variables import LazyVariable
@@ -52,7 +52,7 @@ class Engine(BackendEntrypoint):
         """Open a dataset; `options` is what else :func:`biggus.open` takes, such as a cache."""
         dropped = [drop_variables] if isinstance(drop_variables, str) else drop_variables or ()
         opening = _opening(options)
-        [found] = groups_at(filename_or_obj, opening, group or "", dropped).values()
+        found = _group_at(filename_or_obj, opening, group or "", dropped)
         decoding = {
             "mask_and_scale": mask_and_scale,
             "decode_times": decode_times,
@@ -96,7 +96,17 @@ def _opening(options: dict[str, Any] | None) -> Opening:
     return Opening(given.pop("backend", None), given.pop("cache", None), False, given)
 
 
-def _dataset(group: Group, decoding: dict[str, Any]) -> Dataset:
+def _group_at(location: Any, opening: Opening, path: str, dropped: Iterable[str]) -> Group:
+    if isinstance(location, Group):
+        return location  # of several files, joined
+    record = None if dropped else record_at(location, opening, path)
+    if record is not None:
+        return record.group()
+    [found] = groups_at(location, opening, path, dropped).values()
+    return found
+
+
+def _dataset(group: Group, decoding: Mapping[str, Any]) -> Dataset:
     dataset = StoreBackendEntrypoint().open_dataset(_Store(group), **decoding)
     for name, variable in dataset.variables.items():
         if name not in dataset.dims and _is_lazy(variable):
@@ -134,7 +144,10 @@ class _Store(AbstractDataStore):
             encoding["preferred_chunks"] = dict(zip(dims, array.grid, strict=True))
         # Strings of any length are objects, and xarray makes them strings again.
         encoding["dtype"] = str if array.dtype.kind == "O" else array.dtype
-        return Variable(dims, _data(array, dims == (name,)), attributes, encoding)
+        data = group.values.get(name) if dims == (name,) else None
+        return Variable(
+            dims, _data(array, dims == (name,)) if data is None else data, attributes, encoding
+        )
 
     def get_attrs(self) -> dict[str, Any]:
         return _users(self.group.attributes)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
+from biggus.datasets import Opening, joined_groups, record_at
 from biggus.errors import GoneError
 from biggus.xarray.engine import Engine
 
@@ -81,6 +82,10 @@ def open(
     opening: dict[str, Any] = {"engine": Engine, "backend_kwargs": how}
     if len(paths) == 1 and not several:
         return xr.open_dataset(paths[0], **opening, **keywords)
+    if not keywords:
+        alike = _of_records(paths, concat_dim, Opening(backend, cache, False, options or {}), group)
+        if alike is not None:
+            return alike
     parts = [xr.open_dataset(path, **opening) for path in paths]
     if concat_dim is not None:
         joined: xr.Dataset = xr.combine_nested(parts, concat_dim, **{**_JOINING, **keywords})
@@ -88,6 +93,29 @@ def open(
         joined = xr.combine_by_coords(parts, **{**_JOINING, **keywords})  # type: ignore[assignment]
     _forget_packing(joined, parts)
     return joined
+
+
+def _of_records(
+    paths: Sequence[Any], concat_dim: str | None, opening: Opening, group: str | None
+) -> xr.Dataset | None:
+    """Return what several are together, if their records tell that they agree."""
+    records = []
+    for path in paths:
+        record = record_at(path, opening, group or "")
+        if record is None:
+            return None
+        records.append(record)
+    if not records:
+        return None
+    joined = joined_groups(records, concat_dim)
+    if joined is None:
+        return None
+    groups: list[Any] = [joined, records[0].group()]
+    found, first = [xr.open_dataset(each, engine=Engine) for each in groups]
+    found.encoding = dict(first.encoding)
+    for name, variable in found.variables.items():
+        variable.encoding = dict(first.variables[name].encoding)
+    return found
 
 
 def _forget_packing(joined: xr.Dataset, parts: Sequence[xr.Dataset]) -> None:

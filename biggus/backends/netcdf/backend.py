@@ -21,8 +21,9 @@ from biggus.forks import between_forks
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from biggus.backends.base import SourceRecord
     from biggus.backends.location import Location
-    from biggus.sources.base import Source
+    from biggus.sources.base import Source, Values
 
 _SUFFIXES = {".nc", ".nc4", ".cdf"}
 _HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
@@ -106,6 +107,19 @@ class NetCDFBackend(Backend):
                 if found is None:
                     return {}
             return attributes_of(found)
+
+    def record(  # noqa: D102 - as in Backend
+        self, source: Source, read: bool
+    ) -> tuple[SourceRecord, Values | None] | None:
+        from biggus.backends.netcdf.recorded import record_of
+        from biggus.backends.netcdf.source import NetCDFSource
+
+        return record_of(source, read) if isinstance(source, NetCDFSource) else None
+
+    def recalled(self, location: Location, variable: str, record: SourceRecord) -> Source:  # noqa: D102 - as in Backend
+        from biggus.backends.netcdf.recorded import recalled
+
+        return recalled(str(location.path), variable, record)
 
     @contextlib.contextmanager
     def visit(self, location: Location, **options: Any) -> Iterator[None]:  # noqa: ARG002, D102 - as in Backend

@@ -22,7 +22,9 @@ from biggus.backends.pieces import failures_named, opening_named
 from biggus.backends.plain import LARGEST
 from biggus.backends.settling import look_again
 from biggus.backends.siblings import sibling_of
+from biggus.backends.signature import signature_of
 from biggus.errors import OpenError, SourceError, format_box
+from biggus.indexing.grid import whole
 from biggus.sources.base import Source
 from biggus.sources.normal import normal_chunks
 from biggus.watching import see
@@ -116,20 +118,41 @@ class NetCDFSource(_VariableSource, DirectSource):
     """
 
     def __init__(self, path: str, variable: str, decode: bool = True) -> None:
-        self.path = os.path.realpath(path)
+        self._begin(os.path.realpath(path), variable, decode)
+        with hdf5_lock, datasets.visit(self.path), opening_named(self.path):
+            opened = opened_at(self.path)
+            found = variable_in(opened.dataset, self.path, self.variable)
+            self._know(facts_of(found, strings=decode), opened.signature)
+            check_text(self.path, self.variable, found)
+            self._hold()  # last: what fails to open holds nothing
+
+    @classmethod
+    def known(cls, path: str, variable: str, decode: bool, facts: PackedFacts) -> NetCDFSource:
+        """Return the source of a variable of which all is known; the file is not opened.
+
+        Raises
+        ------
+        GoneError
+            If there is none.
+        """
+        source = cls.__new__(cls)
+        source._begin(os.path.realpath(path), variable, decode)  # noqa: SLF001 - its own class
+        source._know(facts, signature_of(source.path))  # noqa: SLF001 - likewise
+        return source
+
+    def _begin(self, path: str, variable: str, decode: bool) -> None:
+        self.path = path
         self.variable = variable.strip("/")
         self.decode = decode
         self._holds: tuple[Hold, ...] = ()
         self._stored: StoredVariable | None = None
         self._looked = False
-        with hdf5_lock, datasets.visit(self.path), opening_named(self.path):
-            opened = opened_at(self.path)
-            found = variable_in(opened.dataset, self.path, self.variable)
-            self._take(f"{self.path}::{self.variable}", facts_of(found, strings=decode))
-            check_text(self.path, self.variable, found)
-            self._signature = opened.signature
-            self._chunks = _chunks_of(self.facts)
-            self._hold()  # last: what fails to open holds nothing
+
+    def _know(self, facts: PackedFacts, signature: FileSignature) -> None:
+        self._take(f"{self.path}::{self.variable}", facts)
+        self._signature = signature
+        self._chunks = _chunks_of(facts)
+        decode = self.decode
         # The option changes the values of characters and of structures alone.
         variant = "" if decode or self.dtype.kind not in "SV" else "?decode=False"
         self.token = f"netcdf:{self.path}::{self.variable}{variant}"
@@ -150,6 +173,20 @@ class NetCDFSource(_VariableSource, DirectSource):
     def _behind(self) -> StoredVariable | None:
         self._look()
         return self._stored
+
+    @property
+    def signature(self) -> FileSignature:
+        """How the file was when the variable was looked at last."""
+        return self._signature
+
+    @property
+    def stored(self) -> StoredVariable | None:
+        """The dataset that holds the variable; None if only netCDF4-python knows of it."""
+        return self._behind
+
+    def store_is(self, stored: StoredVariable) -> None:
+        """Take it to be known how the values are stored, while the file is as it is now."""
+        self._stored, self._looked = stored, True
 
     def _look(self) -> None:
         """See, the first time, whether the values can be read past the library."""
@@ -205,6 +242,19 @@ class NetCDFSource(_VariableSource, DirectSource):
             log.debug(
                 "read %s %s: %d bytes in %.1f ms", self.name, format_box(box), values.nbytes, took
             )
+        return values
+
+    def read_by_library(self) -> Values:
+        """Return all values, which are few, and do not see whether they can be read past it.
+
+        Raises
+        ------
+        OpenError
+            If the file has changed.
+        """
+        with hdf5_lock, datasets.visit(self.path), opening_named(self.path):
+            values = read_packed(self._found(), whole(self.shape), self.facts, end=None)
+            look_again([(self.path, self._signature)])
         return values
 
     def _read(self, box: Box) -> Values:

@@ -15,6 +15,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from biggus.backends.descriptor import Descriptor
+from biggus.backends.hdf5.contiguous import ContiguousStorage
 from biggus.backends.hdf5.direct import OpenForRead
 from biggus.backends.hdf5.files import OpenDataset, files, open_dataset
 from biggus.backends.hdf5.storage import storage_of
@@ -60,14 +62,32 @@ class StoredVariable(NamedTuple):
 
         The caller holds the lock, and the file in the pool of HDF5 files.
         """
-        try:
-            opened = self._open()
-        except FAILURES:
-            return None  # netCDF4-python tells what is the matter
-        descriptor = opened.file.descriptor()
+        descriptor = self._alone() if self.in_one_piece and self.path not in files else None
+        if descriptor is None:
+            try:
+                opened = self._open()
+            except FAILURES:
+                return None  # netCDF4-python tells what is the matter
+            descriptor = opened.file.descriptor()
         if descriptor is None:
             return None
         return OpenForRead(self.path, descriptor, self.signature, self._dataset, self._values)
+
+    @property
+    def in_one_piece(self) -> bool:
+        """Whether it is known where the values lie: then no library is needed to read them."""
+        return isinstance(self.storage, ContiguousStorage)
+
+    def _alone(self) -> Descriptor | None:
+        """Return what reads the bytes of the file, if that is as it was when the values lay there.
+
+        It changed long ago, so that every change shows.
+        """
+        try:
+            descriptor = Descriptor(self.path)
+        except OSError:
+            return None
+        return descriptor if descriptor.signature() == self.signature else None
 
     def _open(self) -> OpenDataset:
         opened = open_dataset(self.path, self.name)

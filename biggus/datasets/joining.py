@@ -1,0 +1,177 @@
+"""Groups of many files as one, where their records tell that they agree."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from biggus.construct import LinearMosaic
+from biggus.datasets.group import Group
+from biggus.times import TimeUnits, comparable, time_units
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
+    from biggus.datasets.records import GroupRecord, Variable
+
+_FINEST = 2**10
+"""Counts of time become others where all are whole numbers of this part of a unit."""
+
+_MOST = 2**40
+"""Of counts that are no larger, such sums are exact."""
+
+
+def joined_groups(records: Sequence[GroupRecord], dim: str | None) -> Group | None:
+    """Return groups of several files as one; None if they do not agree, or cannot be compared.
+
+    What does not lie along the axis of joining is that of the first.  Times are counted as
+    in the first.
+
+    Parameters
+    ----------
+    records : sequence of GroupRecord
+        In the order of the files.
+    dim : str or None
+        The axis along which they follow one another in this order.  None: that along which
+        their coordinates differ, in the order of these.
+    """
+    first = records[0]
+    indexes = [name for name, known in first.variables.items() if known.dims == (name,)]
+    if any(name not in each.coded for each in records for name in indexes):
+        return None
+    differing = {name for name in indexes if any(_differ(first, each, name) for each in records)}
+    if dim is None:
+        if len(differing) != 1:
+            return None
+        [dim] = differing
+        in_order = True
+    else:
+        in_order = False
+    if differing - {dim} or not _alike(records, dim):
+        return None
+    values = None
+    if dim in indexes:
+        values = _in_units_of_first(records, dim)
+        if values is None:
+            return None
+        if in_order:
+            order = _order(values)
+            if order is None:
+                return None
+            records, values = [records[n] for n in order], [values[n] for n in order]
+    return _joined(records, dim, None if values is None else np.concatenate(values))
+
+
+def _differ(first: GroupRecord, other: GroupRecord, name: str) -> bool:
+    """Tell whether coordinates differ, or are told in other words."""
+    if first.coded[name] != other.coded[name]:
+        return True
+    if first.structure == other.structure:
+        return False
+    return name not in other.variables or (
+        first.variables[name].meaning != other.variables[name].meaning
+    )
+
+
+def _alike(records: Sequence[GroupRecord], dim: str) -> bool:
+    """Tell whether all have the same variables, which mean the same, but for counts of time."""
+    told = {each.structure: each.variables for each in records}
+    first, *others = [
+        {name: _told(known, dim, name) for name, known in variables.items()}
+        for variables in told.values()
+    ]
+    return all(other == first for other in others)
+
+
+def _told(known: Variable, dim: str, name: str) -> list[Any]:
+    lengths = [n for n, own in zip(known.shape, known.dims, strict=True) if own != dim]
+    dtype, masked, attributes = known.meaning
+    # Bounds are counted as what they bound.
+    if name == dim and not attributes.keys() & {"bounds", "climatology"}:
+        attributes = {key: value for key, value in attributes.items() if key != "units"}
+    return [known.dims, lengths, dtype, masked, attributes]
+
+
+def _in_units_of_first(records: Sequence[GroupRecord], dim: str) -> list[npt.NDArray[Any]] | None:
+    """Return the values of a coordinate; times as counts of the first's, where that is exact."""
+    there = records[0].variables[dim].meaning
+    found = []
+    for each in records:
+        here = each.variables[dim].meaning
+        values = each.values(dim)
+        found.append(values if here == there else _moved(values, _units(here), _units(there)))
+    return None if any(each is None for each in found) else [v for v in found if v is not None]
+
+
+def _units(meaning: list[Any]) -> TimeUnits | None:
+    _, masked, attributes = meaning
+    units, calendar = attributes.get("units"), attributes.get("calendar", "standard")
+    if masked or not isinstance(units, str) or not isinstance(calendar, str):
+        return None
+    return time_units(units, calendar)
+
+
+def _moved(
+    values: npt.NDArray[Any], here: TimeUnits | None, there: TimeUnits | None
+) -> npt.NDArray[Any] | None:
+    """Return counts of time from another beginning; None if they are not exactly such counts.
+
+    Examples
+    --------
+    >>> units = [time_units(f"days since 2000-01-0{day}") for day in (3, 1)]
+    >>> _moved(np.array([0, 1]), *units)
+    array([2, 3])
+    """
+    if here is None or there is None or not comparable(here, there) or here.length != there.length:
+        return None
+    later, rest = divmod((here.start - there.start) * _FINEST, here.length)
+    if rest or values.dtype.kind not in "iuf" or values.dtype.itemsize < 4:
+        return None
+    if values.dtype.kind == "f":
+        fine = values.astype(np.float64) * _FINEST
+        exact = bool(np.all(np.isfinite(fine)) and np.all(fine == np.rint(fine)))
+        most = _MOST if values.dtype.itemsize > 4 else 2**13
+    else:
+        exact = later % _FINEST == 0
+        most = _MOST if values.dtype.itemsize > 4 else 2**30
+    if not exact or abs(later) > most * _FINEST or np.any(np.abs(values) > most):
+        return None
+    moved = values + values.dtype.type(
+        later / _FINEST if values.dtype.kind == "f" else later // _FINEST
+    )
+    return np.asarray(moved)
+
+
+def _order(values: Sequence[npt.NDArray[Any]]) -> list[int] | None:
+    """Return the order in which values rise, or fall, all through; None if there is none."""
+    if any(not len(each) or each.dtype != values[0].dtype for each in values):
+        return None
+    falls = any(len(each) > 1 and each[0] > each[-1] for each in values)
+    order = sorted(range(len(values)), key=lambda number: values[number][0], reverse=falls)
+    together = np.concatenate([values[number] for number in order])
+    steps = together[1:] < together[:-1] if falls else together[1:] > together[:-1]
+    return order if bool(np.all(steps)) else None
+
+
+def _joined(
+    records: Sequence[GroupRecord], dim: str, axis_values: npt.NDArray[Any] | None
+) -> Group | None:
+    first = records[0]
+    if not any(dim in known.dims for known in first.variables.values()):
+        return None
+    variables, dims, values = {}, {}, {}
+    for name, known in first.variables.items():
+        dims[name] = known.dims
+        if dim in known.dims:
+            arrays = [each.array(name) for each in records]
+            variables[name] = LinearMosaic(arrays, known.dims.index(dim))
+        else:
+            variables[name] = first.array(name)
+        if name == dim and axis_values is not None:
+            values[name] = axis_values
+        elif name in first.coded and dim not in known.dims:
+            values[name] = first.values(name)
+    return Group(first.location, first.path, variables, dims, first.attributes(), values)
