@@ -35,6 +35,8 @@ class Group(NamedTuple):
         What the group says of all that is in it.
     values : dict of ndarray
         Those of coordinates that have been read, by name.
+    told : dict of dict
+        The attributes of variables, by name, where these are not those of their arrays.
     """
 
     location: Location
@@ -43,6 +45,7 @@ class Group(NamedTuple):
     dims: dict[str, tuple[str, ...]]
     attributes: dict[str, Any]
     values: Mapping[str, npt.NDArray[Any]] = {}
+    told: Mapping[str, Mapping[str, Any]] = {}
 
 
 class Opening(NamedTuple):

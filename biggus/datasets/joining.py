@@ -8,6 +8,7 @@ import numpy as np
 
 from biggus.construct import LinearMosaic
 from biggus.datasets.group import Group
+from biggus.labels import labels_of
 from biggus.times import TimeUnits, comparable, time_units
 
 if TYPE_CHECKING:
@@ -61,7 +62,8 @@ def joined_groups(records: Sequence[GroupRecord], dim: str | None) -> Group | No
             order = _order(values)
             if order is None:
                 return None
-            records, values = [records[n] for n in order], [values[n] for n in order]
+            records = [records[n] for n in order]
+            values = _in_units_of_first(records, dim)
     return _joined(records, dim, None if values is None else np.concatenate(values))
 
 
@@ -162,16 +164,17 @@ def _joined(
     first = records[0]
     if not any(dim in known.dims for known in first.variables.values()):
         return None
-    variables, dims, values = {}, {}, {}
+    variables, dims, values, told = {}, {}, {}, {}
     for name, known in first.variables.items():
         dims[name] = known.dims
         if dim in known.dims:
             arrays = [each.array(name) for each in records]
             variables[name] = LinearMosaic(arrays, known.dims.index(dim))
+            told[name] = labels_of(arrays[0].node).attributes
         else:
             variables[name] = first.array(name)
         if name == dim and axis_values is not None:
             values[name] = axis_values
         elif name in first.coded and dim not in known.dims:
             values[name] = first.values(name)
-    return Group(first.location, first.path, variables, dims, first.attributes(), values)
+    return Group(first.location, first.path, variables, dims, first.attributes(), values, told)

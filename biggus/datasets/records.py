@@ -1,8 +1,8 @@
 """Records: all that was found out about a group in a file, for whoever opens it again.
 
-A record is of one state of the file, by which it is told whether it still holds, and has the
-values of small coordinates along one axis.  It is kept in this process, and in the cache, if
-there is one.
+A record is of one state of the file, by which it is told whether it still holds.  In it are the
+values of small coordinates too, of those along one axis and of single ones.  It is kept in this
+process, and in the cache, if there is one.
 """
 
 from __future__ import annotations
@@ -217,7 +217,7 @@ def _made(where: Location, path: str, opening: Opening) -> dict[str, Any] | None
         [group] = groups_at(where, opening, path).values()
         structure, own, values = {}, {}, {}
         for name, array in group.variables.items():
-            read = group.dims[name] == (name,) and array.nbytes <= SMALL
+            read = group.dims[name] in ((name,), ()) and array.nbytes <= SMALL
             read = read and array.dtype.kind in "iufcbmM"
             opened = Opened.of(array)
             made = server.record(_innermost(opened.source), read)

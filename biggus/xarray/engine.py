@@ -137,17 +137,17 @@ class _Store(AbstractDataStore):
 
         group = self.group
         array, dims = group.variables[name], group.dims[name]
-        attributes = _users(labels_of(array.node).attributes)
+        told = group.told.get(name)
+        attributes = _users(labels_of(array.node).attributes if told is None else told)
         encoding: dict[str, Any] = {"source": group.location.public, "original_shape": array.shape}
         if array.grid is not None and all(isinstance(n, int) for n in array.grid):
             encoding["chunksizes"] = array.grid
             encoding["preferred_chunks"] = dict(zip(dims, array.grid, strict=True))
         # Strings of any length are objects, and xarray makes them strings again.
         encoding["dtype"] = str if array.dtype.kind == "O" else array.dtype
-        data = group.values.get(name) if dims == (name,) else None
-        return Variable(
-            dims, _data(array, dims == (name,)) if data is None else data, attributes, encoding
-        )
+        known = group.values.get(name)
+        data = _data(array, dims == (name,)) if known is None else known
+        return Variable(dims, data, attributes, encoding)
 
     def get_attrs(self) -> dict[str, Any]:
         return _users(self.group.attributes)

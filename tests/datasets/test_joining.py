@@ -11,7 +11,7 @@ from biggus.datasets import records
 xr = pytest.importorskip("xarray")
 netCDF4 = pytest.importorskip("netCDF4")
 
-import biggus.xarray  # noqa: E402 - after it is known that there is xarray
+import biggus.xarray
 
 JOINED = {"data_vars": "minimal", "coords": "minimal", "compat": "override"}
 JOINED |= {"combine_attrs": "override", "join": "override"}

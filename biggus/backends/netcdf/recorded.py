@@ -83,7 +83,9 @@ def recalled(path: str, variable: str, record: SourceRecord) -> NetCDFSource:
         facts = same.facts
         storage = ContiguousStorage(facts.shape, facts.dtype, int(offset))
         end = End(facts.shape, None)
-        source.store_is(StoredVariable(source.path, same.name, source.signature, end, storage))
+        source.store_is(
+            StoredVariable(source.path, same.name, source.signature, end, storage, recorded=True)
+        )
     return source
 
 

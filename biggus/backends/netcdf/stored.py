@@ -49,6 +49,8 @@ class StoredVariable(NamedTuple):
         Where it ends.
     storage : Storage or None
         How the values are stored, where they can be read past the library.
+    recorded : bool
+        Whether that is known of a record: then no library opens the file where it need not.
     """
 
     path: str
@@ -56,13 +58,14 @@ class StoredVariable(NamedTuple):
     signature: FileSignature
     end: End
     storage: Storage | None
+    recorded: bool = False
 
     def opening(self) -> OpenForRead | None:
         """Return how to read it past the library; None if the file is another now.
 
         The caller holds the lock, and the file in the pool of HDF5 files.
         """
-        descriptor = self._alone() if self.in_one_piece and self.path not in files else None
+        descriptor = self._alone() if self.recorded and self.path not in files else None
         if descriptor is None:
             try:
                 opened = self._open()
@@ -75,7 +78,7 @@ class StoredVariable(NamedTuple):
 
     @property
     def in_one_piece(self) -> bool:
-        """Whether it is known where the values lie: then no library is needed to read them."""
+        """Whether a record can say where the values lie."""
         return isinstance(self.storage, ContiguousStorage)
 
     def _alone(self) -> Descriptor | None:
