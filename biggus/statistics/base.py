@@ -111,6 +111,14 @@ class Aggregator(ABC):
             from biggus.statistics.runs import partials
         return partials([self], values, axes, origin)[0]
 
+    def of_singles(self, values: AnyArray) -> Partial | None:  # noqa: ARG002 - for those that can
+        """Return the partial of a block of which no two values are reduced to one.
+
+        It may share the memory of the values, and says then that it is not to be written to.
+        None: there is no quicker way than to accumulate them.
+        """
+        return None
+
     @abstractmethod
     def accumulator(self, layout: RunLayout, origin: tuple[int, ...]) -> Accumulator:
         """Return what takes the runs of one block, and gives its partial."""

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from biggus.statistics.base import Aggregator, AnyArray, Partial, owned
+from biggus.statistics.base import Aggregator, AnyArray, Partial
 from biggus.statistics.layout import COUNT, RUN
 from biggus.statistics.runs import Accumulator, RunValues
 from biggus.statistics.scratch import scratch
@@ -74,6 +74,15 @@ class Moments(Aggregator):
         missing = 32 if masked or self.skip else 0
         return RUN * (2 * self.dtype.itemsize + missing)
 
+    def of_singles(self, values: AnyArray) -> Partial | None:
+        exact = values.dtype.kind in "biufc" and np.can_cast(values.dtype, self.dtype)
+        if self.order != 1 or self.skip or not exact:
+            return None
+        sums = np.asarray(values, order="C").view()
+        sums.flags.writeable = False
+        rest = np.broadcast_to(np.array(-0.0, self.dtype), values.shape)
+        return (np.ones((1,) * values.ndim, COUNT), sums, rest)
+
     def accumulator(self, layout: RunLayout, origin: tuple[int, ...]) -> MomentsAccumulator:  # noqa: ARG002
         return MomentsAccumulator(self, layout)
 
@@ -81,8 +90,11 @@ class Moments(Aggregator):
         count = left[0] + right[0]
         if self.order == 0:
             return (count,)
-        entries = owned(left[1:])
-        flat = [part.reshape(-1) for part in (left[0], *entries, *right)]
+        entries = [
+            entry if entry.flags.writeable else entry.astype(dtype, order="C")
+            for entry, dtype in zip(left[1:], self.dtypes[1:], strict=True)
+        ]
+        flat = [_flat(part) for part in (left[0], *entries, *right)]
         # Where there is one position, and in a count that holds for all, numbers cost
         # less than arrays; objects NumPy computes with in arrays alone.
         single = slice(None) if self.dtype.kind == "O" else 0
@@ -123,12 +135,18 @@ class Moments(Aggregator):
         return partial[: len(other.dtypes)]
 
 
+def _flat(array: AnyArray) -> AnyArray:
+    """Return an array in one dimension; one that is the same at all positions has one element."""
+    return array.reshape(-1) if any(array.strides) else array.reshape(-1)[:1]
+
+
 def total(partial: Partial) -> AnyArray:
     """Return the sum, with what rounding took from it where that is known; it may overflow."""
     _, sums, rest, *_ = partial
     if rest.dtype.kind not in "fc":
         return sums
-    return np.where(np.isfinite(rest), sums + rest, sums)
+    # One value alone may be -0.0, where NumPy's sum of it is 0.0.
+    return np.where(np.isfinite(rest), sums + rest, sums) + 0.0
 
 
 def _merged(left: list[Any], right: list[Any]) -> tuple[Any, ...]:

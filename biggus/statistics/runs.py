@@ -175,6 +175,22 @@ def partials(
     if 0 in shape:
         shape = tuple([1 if axis in axes else n for axis, n in enumerate(shape)])
         return [aggregator.identity(shape) for aggregator in aggregators]
+    singles = _of_singles(aggregators, values, axes)
+    left = [
+        aggregator for aggregator, found in zip(aggregators, singles, strict=True) if found is None
+    ]
+    others = iter(_accumulated(left, values, axes, origin, plain) if left else ())
+    return [next(others) if found is None else found for found in singles]
+
+
+def _accumulated(
+    aggregators: Sequence[Aggregator],
+    values: Values | ReadableRuns,
+    axes: tuple[int, ...],
+    origin: tuple[int, ...],
+    plain: bool,
+) -> list[Partial]:
+    shape = values.shape
     layouts = [layout_of(shape, axes, aggregator.run_length(plain)) for aggregator in aggregators]
     accumulators = [
         aggregator.accumulator(layout, origin)
@@ -191,6 +207,19 @@ def partials(
             for accumulator in alike[layout]:
                 accumulator.add(part)
         return [accumulator.partial() for accumulator in accumulators]
+
+
+def _of_singles(
+    aggregators: Sequence[Aggregator], values: Values | ReadableRuns, axes: tuple[int, ...]
+) -> list[Partial | None]:
+    """Return partials of a block of which no value is missing, nor two are reduced to one."""
+    none: list[Partial | None] = [None] * len(aggregators)
+    if not isinstance(values, np.ndarray) or any(values.shape[axis] > 1 for axis in axes):
+        return none
+    mask = np.ma.getmask(values)
+    if mask is not np.ma.nomask and mask.any():
+        return none
+    return [aggregator.of_singles(np.ma.getdata(values)) for aggregator in aggregators]
 
 
 @lru_cache(64)

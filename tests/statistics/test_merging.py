@@ -17,7 +17,7 @@ from biggus.statistics import nbytes_of, partials, statistic
 from biggus.statistics.base import Statistic
 from biggus.statistics.combining import Combining
 from biggus.statistics.layout import LONG, RUN, RunLayout
-from biggus.statistics.moments import Moments
+from biggus.statistics.moments import Moments, total
 from biggus.statistics.registry import ENTRIES
 
 DOUBLE = np.dtype("f8")
@@ -414,3 +414,22 @@ def test_where_there_is_no_result_nothing_is_said(shape, axes, masked):
         block = (np.ma.zeros if masked else np.zeros)(shape, "f4")
         got = found.proceed(found.aggregator.partial(block, axes, (0,) * len(shape)))
         assert got.shape == tuple(1 if axis in axes else n for axis, n in enumerate(shape)), name
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8", ">f4", "c8", "i2", "u4", "?"])
+def test_single_values_are_summed_as_if_they_were_accumulated(folded, dtype):
+    """Nothing is copied of them; what comes of it is the same to the bit."""
+    values = np.array([[0, 1.1, -0.0, -3], [-0.0, 2.7, -0.0, 5], [7, 1e-9, -0.0, np.pi]])
+    values = np.repeat(np.abs(values) if dtype in "u4?" else values, 3, axis=1).astype(dtype)
+    aggregator = statistic("sum", values.dtype, False, values.shape, (0,)).aggregator
+    blocks = [values[row : row + 1] for row in range(len(values))]
+    single = [partials([aggregator], block, (0,), (0, 0))[0] for block in blocks]
+    assert all(np.shares_memory(p[1], block) for p, block in zip(single, blocks, strict=True))
+    kept = values.copy()
+    invalid = [np.ma.array(np.vstack([b, b]), mask=[[0], [1]] * np.ones(12, bool)) for b in blocks]
+    slow = [partials([aggregator], block, (0,), (0, 0))[0] for block in invalid]
+    for count in (1, 3):
+        found, other = (total(folded(aggregator, p[:count])) for p in (single, slow))
+        np.testing.assert_array_equal(found, other)
+        assert not (np.signbit(np.real(found)) & (found == 0)).any()
+    np.testing.assert_array_equal(kept, values)
