@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from biggus.engine.partial_cache import PartialCache
-    from biggus.graph import AlongAxes, Reduce
+    from biggus.graph import AlongAxes, Gufunc, Reduce
     from biggus.planning import (
         Gathering,
         Output,
@@ -74,17 +74,17 @@ def check(nodes: Sequence[Node], grids: Sequence[Chunks | None]) -> None:
     _Checked(nodes, grids).run()
 
 
-class _Checked(Passes["Reduce | AlongAxes"]):
+class _Checked(Passes["Reduce | AlongAxes | Gufunc"]):
     """Nodes of which it is looked at alone whether each pass has room."""
 
-    def target(self, node: Reduce | AlongAxes) -> Reduce | AlongAxes:
+    def target(self, node: Reduce | AlongAxes | Gufunc) -> Reduce | AlongAxes | Gufunc:
         return node
 
-    def leaf(self, target: Reduce | AlongAxes, grid: Chunks | None) -> Node:
+    def leaf(self, target: Reduce | AlongAxes | Gufunc, grid: Chunks | None) -> Node:
         source = _Unread(target, grid)
         return Leaf(source, source.shape, source.dtype)
 
-    def reached(self, number: int, target: Reduce | AlongAxes) -> bool:  # noqa: ARG002 - of none there is more
+    def reached(self, number: int, target: Reduce | AlongAxes | Gufunc) -> bool:  # noqa: ARG002 - of none there is more
         return True
 
     def make(self, reductions: Sequence[Reduction], outputs: Sequence[Output]) -> list[Wanted]:
@@ -95,8 +95,8 @@ class _Checked(Passes["Reduce | AlongAxes"]):
     def open(self, rechunking: Rechunking, number: int, held: bool) -> None:
         pass
 
-    def empty(self, rechunking: Gathering | Rewriting, number: int) -> None:  # noqa: ARG002
-        rechunking.scan(_Scratch(rechunking), self.memory).at_once(1)
+    def empty(self, rechunking: Gathering | Rewriting, numbers: Sequence[int]) -> None:  # noqa: ARG002
+        rechunking.scan(list(map(_Scratch, rechunking.parts)), self.memory).at_once(1)
 
 
 class _Estimate(_Checked):
@@ -124,10 +124,11 @@ class _Estimate(_Checked):
     def open(self, rechunking: Rechunking, number: int, held: bool) -> None:  # noqa: ARG002
         self._written += rechunking.nbytes
 
-    def empty(self, rechunking: Gathering | Rewriting, number: int) -> None:  # noqa: ARG002
+    def empty(self, rechunking: Gathering | Rewriting, numbers: Sequence[int]) -> None:  # noqa: ARG002
         self._written = 0
+        scan = rechunking.scan(list(map(_Scratch, rechunking.parts)), self.memory)
         with options.set_options(executor=None):
-            self.found.append(_estimated([rechunking.scan(_Scratch(rechunking), self.memory)]))
+            self.found.append(_estimated([scan]))
 
 
 class _Unread(Source):

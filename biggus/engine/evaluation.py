@@ -144,7 +144,7 @@ class _Evaluation(Passes["Result | Spilled"]):
         before = [self._results.get(other) for other in range(number)]
         return values.copy() if result in before else values
 
-    def target(self, node: Reduce | AlongAxes) -> Result | Spilled:
+    def target(self, node: Reduce | AlongAxes | Gufunc) -> Result | Spilled:
         nbytes = math.prod(node.shape) * node.dtype.itemsize
         if id(node) in self._asked or nbytes <= self.allowed // _LARGE:
             return Result(node)
@@ -159,11 +159,11 @@ class _Evaluation(Passes["Result | Spilled"]):
     def open(self, rechunking: Rechunking, number: int, held: bool) -> None:
         self._scratches[number] = Scratch(rechunking, held)
 
-    def empty(self, rechunking: Gathering | Rewriting, number: int) -> None:
-        scan = rechunking.scan(self._scratches.pop(number), self.memory)
+    def empty(self, rechunking: Gathering | Rewriting, numbers: Sequence[int]) -> None:
+        scan = rechunking.scan([self._scratches.pop(n) for n in numbers], self.memory)
         writer: Any = None
         if isinstance(rechunking, Gathering):
-            writer = self.targets[id(rechunking.along)]
+            writer = self.targets[id(rechunking.function)]
         else:
             writer = self._writers[rechunking.output.number]
         with (

@@ -7,11 +7,12 @@ are put, is the business of those who derive from `Passes`.
 
 from __future__ import annotations
 
+import itertools
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from biggus import options
-from biggus.graph import AlongAxes, ordered
+from biggus.graph import AlongAxes, Gufunc, ordered
 from biggus.planning import (
     CommonSubexpressions,
     Gathering,
@@ -61,7 +62,7 @@ class Passes(ABC, Generic[Target]):
         self.gatherings = Gatherings(self.allowed)
 
     @abstractmethod
-    def target(self, node: Reduce | AlongAxes) -> Target:
+    def target(self, node: Reduce | AlongAxes | Gufunc) -> Target:
         """Return what the values of a reduction are to be put into."""
 
     @abstractmethod
@@ -84,8 +85,8 @@ class Passes(ABC, Generic[Target]):
         """Make the scratch which the values of the output of that number go to."""
 
     @abstractmethod
-    def empty(self, rechunking: Gathering | Rewriting, number: int) -> None:
-        """Compute what is wanted of the values in a scratch, and let go of that."""
+    def empty(self, rechunking: Gathering | Rewriting, numbers: Sequence[int]) -> None:
+        """Compute what is wanted of the values in scratches, and let go of these."""
 
     def reached(self, number: int, target: Target) -> bool:  # noqa: ARG002
         """Take the values of a reduction that was itself asked for; tell whether that is all."""
@@ -116,8 +117,9 @@ class Passes(ABC, Generic[Target]):
                 [each for each in reductions if 0 not in each.node.shape],
                 [each for each in outputs if 0 not in each.node.shape],
             )
-            for number, rechunking in enumerate(rechunkings, len(self.nodes)):
-                self.empty(rechunking, number)
+            numbers = itertools.count(len(self.nodes))
+            for rechunking in rechunkings:
+                self.empty(rechunking, list(itertools.islice(numbers, len(rechunking.parts))))
             self.memory = self.allowed
             for number in ready:
                 del waiting[number]
@@ -131,14 +133,16 @@ class Passes(ABC, Generic[Target]):
 
     def _opened(self, rechunkings: Sequence[Gathering | Rewriting], alone: bool) -> list[Output]:
         """Make a scratch for each; return what puts the values there."""
-        held = held_bytes(rechunkings, self.allowed) if alone else 0
+        parts = [part for each in rechunkings for part in each.parts]
+        held = held_bytes(parts, self.allowed) if alone else 0
         self.memory = self.allowed - held
-        found = []
-        for number, each in enumerate(rechunkings, len(self.nodes)):
+        for each in rechunkings:
             if isinstance(each, Gathering):
-                self.targets[id(each.along)] = self.target(each.along)
-            self.open(each, number, held > 0)
-            found.append(Output(each.node, number, None))
+                self.targets[id(each.function)] = self.target(each.function)
+        found = []
+        for number, part in enumerate(parts, len(self.nodes)):
+            self.open(part, number, held > 0)
+            found.append(Output(part.node, number, None))
         return found
 
     def _wanted(self, nodes: Iterable[Node]) -> list[Wanted]:
@@ -161,7 +165,7 @@ class Passes(ABC, Generic[Target]):
                 key = id(each)
                 if key in done and key not in leaves:
                     # What is computed of it later is cut as if it had not been computed yet.
-                    grid = each.grid if isinstance(each, AlongAxes) else None
+                    grid = each.grid if isinstance(each, (AlongAxes, Gufunc)) else None
                     leaves[key] = self.leaf(done[key], grid)
             waiting[number] = self._intern(substituted(node, leaves))
 

@@ -79,11 +79,11 @@ class AlongAxes(Derived):
     @property
     def is_cut(self) -> bool:
         """Whether chunks of the operand are shorter than some of the axes."""
-        grid = self.operand.grid
-        if grid is None:
-            return False
-        edges = Grid(self.operand.shape, grid).axes
-        return any(edges[axis].count > 1 for axis in self.axes)
+        return cut_along(self.operand, self.axes)
+
+    def whole_axes(self, number: int) -> tuple[int, ...]:  # noqa: ARG002 - there is but one
+        """Return the axes of an operand that the function needs whole."""
+        return self.axes
 
     def rebuild(self, children: tuple[Node, ...]) -> Node:
         return AlongAxes(children[0], self.function, self.axes, self.keepdims, self.further)
@@ -126,6 +126,14 @@ class AlongAxes(Derived):
                 yield Combination(nothing, (), part_out, steps)
             else:
                 yield Combination(function, ((operand, needed),), part_out, steps)
+
+
+def cut_along(node: Node, axes: tuple[int, ...]) -> bool:
+    """Tell whether a node has several chunks along some of the axes."""
+    if node.grid is None:
+        return False
+    edges = Grid(node.shape, node.grid).axes
+    return any(edges[axis].count > 1 for axis in axes)
 
 
 class _Taken:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from biggus.graph.along import OfNothing, blocks_of
+from biggus.graph.along import OfNothing, blocks_of, cut_along
 from biggus.graph.base import Derived, Node
-from biggus.graph.elementwise import unbroadcast
+from biggus.graph.elementwise import is_spread, unbroadcast
 from biggus.graph.pieces import Combination, Piece, spread, take
 from biggus.graph.reduced import restricted
 from biggus.graph.telling import name_of, text_of
@@ -75,6 +75,20 @@ class Gufunc(Derived):
     def loop(self) -> tuple[int, ...]:
         """The lengths of the axes that are looped over."""
         return self.shape[: len(self.shape) - len(self.core)]
+
+    def whole_axes(self, number: int) -> tuple[int, ...]:
+        """Return the axes of an operand that the function needs whole."""
+        return tuple(range(len(self.loop), len(self.children[number].shape)))
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether chunks of an operand that is not broadcast are shorter than some such axis."""
+        numbers = range(len(self.children))
+        return any(
+            not is_spread(self.children[number])
+            and cut_along(self.children[number], self.whole_axes(number))
+            for number in numbers
+        )
 
     def cut(self) -> Chunks | None:
         count = len(self.loop)
@@ -182,6 +196,8 @@ class _CoreTaken:
         self.fill_value = function.fill_value
 
     def __call__(self, *blocks: Values) -> Values:
-        values = spread(self.function(*blocks), self.shape)
+        # How NumPy adds up, and so what rounding gives, follows from how values lie.
+        lying = [block if block.flags.c_contiguous else block.copy() for block in blocks]
+        values = spread(self.function(*lying), self.shape)
         key: Any = (..., *self.core)
         return take(self.local, values[key])

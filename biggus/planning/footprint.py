@@ -133,8 +133,9 @@ def _working_of(piece: Combination) -> int:
     working = 0
     if piece.function is not None:
         done.append(piece.function)
-        if len(piece.operands) == 1:
-            [(node, selection)] = piece.operands
-            working = _WORKING * values_bytes(node, math.prod(selection.shape))
+        copies = _WORKING if len(piece.operands) == 1 else 1
+        working = copies * sum(
+            values_bytes(node, math.prod(selection.shape)) for node, selection in piece.operands
+        )
     size = math.prod(piece.out_selection.shape)
     return working + 2 * size * max([step.dtype.itemsize for step in done], default=0)

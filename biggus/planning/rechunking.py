@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from biggus.graph import AlongAxes, Leaf, Walk, ordered
+from biggus.graph import AlongAxes, Gufunc, Leaf, Walk, is_spread, ordered
 from biggus.indexing.grid import Grid
 from biggus.indexing.reduction_blocks import joined_grid, longest_of
 from biggus.planning.groups import JobGroup
@@ -22,7 +22,7 @@ from biggus.planning.rewriting import is_in_memory
 from biggus.planning.shared_scans import SharedScan
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Sequence
+    from collections.abc import Generator, Iterable, Mapping, Sequence
 
     from biggus.graph import Node
     from biggus.indexing.reduction_blocks import Lengths
@@ -77,29 +77,43 @@ class Rechunking:
         return tuple(sorted(range(len(thin)), key=lambda axis: not thin[axis]))
 
 
-class Gathering(Rechunking):
-    """A function along axes, of values that go through a scratch."""
+class Gathering:
+    """A function of whole axes, of values that go through scratches.
 
-    def __init__(self, along: AlongAxes, bands: Chunks) -> None:
-        super().__init__(along.operand, bands)
-        self.along = along
+    Parameters
+    ----------
+    function : AlongAxes or Gufunc
+    bands : mapping of int to tuple
+        How those of its operands are cut there that go through one, by their numbers.
+    """
 
-    def scan(self, source: Source, memory: int) -> SharedScan:
+    def __init__(self, function: AlongAxes | Gufunc, bands: Mapping[int, Chunks]) -> None:
+        self.function = function
+        self._numbers = tuple(bands)
+        self.parts = [Rechunking(function.children[n], cut) for n, cut in bands.items()]
+        """What goes through a scratch each."""
+
+    def scan(self, sources: Sequence[Source], memory: int) -> SharedScan:
         """Return what computes the function of each band.
 
         Parameters
         ----------
-        source : Source
-            Where the values lie by then.
+        sources : sequence of Source
+            Where the values of each part lie by then.
         memory : int
             The bytes that computing may take.
         """
-        node = self.along.rebuild((Leaf(source, source.shape, source.dtype),))
-        assert node.grid is not None  # that of the bands
+        children = list(self.function.children)
+        for number, source in zip(self._numbers, sources, strict=True):
+            children[number] = Leaf(source, source.shape, source.dtype)
+        node = self.function.rebuild(tuple(children))
+        grid = node.grid
+        if isinstance(node, Gufunc):
+            loop = len(node.loop)
+            grid = (*self.parts[0].chunks[:loop], *[max(1, n) for n in node.core])
+        assert grid is not None  # that of the bands
         output = Output(node, 0, None)
-        return SharedScan(
-            JobGroup((), [output], memory, (node.grid, tuple(range(len(node.shape)))))
-        )
+        return SharedScan(JobGroup((), [output], memory, (grid, tuple(range(len(node.shape))))))
 
 
 class Rewriting(Rechunking):
@@ -108,9 +122,11 @@ class Rewriting(Rechunking):
     def __init__(self, output: Output, bands: Chunks) -> None:
         super().__init__(output.node, bands)
         self.output = output
+        self.parts = [self]
 
-    def scan(self, source: Source, memory: int) -> SharedScan:
+    def scan(self, sources: Sequence[Source], memory: int) -> SharedScan:
         """Return what hands each band to the writer of the output."""
+        [source] = sources
         node = Leaf(source, source.shape, source.dtype)
         output = Output(node, self.output.number, self.chunks)
         return SharedScan(
@@ -129,7 +145,7 @@ def held_bytes(rechunkings: Sequence[Rechunking], memory: int) -> int:
 
 
 class Gatherings(Walk[bool]):
-    """Tells whether a node has functions along axes that are gathered, and which these are.
+    """Tells whether a node has functions of whole axes that are gathered, and which these are.
 
     Parameters
     ----------
@@ -156,8 +172,8 @@ class Gatherings(Walk[bool]):
         return False
 
     def of(self, node: Node) -> Gathering | None:
-        """Return how the values of a function along axes are gathered; None if they are not."""
-        if not isinstance(node, AlongAxes):
+        """Return how the values of a function of whole axes are gathered; None if they are not."""
+        if not isinstance(node, (AlongAxes, Gufunc)):
             return None
         found = self._found.get(id(node))
         if found is None:
@@ -168,25 +184,57 @@ class Gatherings(Walk[bool]):
         """Return what can be gathered of what some nodes are made of: it waits for nothing."""
         reached = ordered([node for node in nodes if self(node)], _inner_of)
         found = [each for node in reached if (each := self.of(node)) is not None]
-        return [each for each in found if not (each.node.needs_reduction or self(each.node))]
+        return [each for each in found if not any(map(self._waits, each.function.children))]
+
+    def _waits(self, node: Node) -> bool:
+        return node.needs_reduction or self(node)
 
 
 def _inner_of(node: Node) -> Sequence[Node]:
     return node.inner if node.combined else ()
 
 
-def _gathering(node: AlongAxes, memory: int) -> Gathering | None:
-    operand = node.operand
-    if not node.is_cut or 0 in node.shape or operand.dtype.hasobject:
+def _gathering(node: AlongAxes | Gufunc, memory: int) -> Gathering | None:
+    if not node.is_cut or 0 in node.shape or any(0 in child.shape for child in node.children):
         return None
+    parts = {
+        number: child
+        for number, child in enumerate(node.children)
+        if not (child.grid is None or is_spread(child) or is_in_memory(child))
+    }
+    if not parts or any(child.dtype.hasobject for child in parts.values()):
+        return None
+    lines = {
+        number: math.prod(child.shape[axis] for axis in node.whole_axes(number))
+        for number, child in parts.items()
+    }
+    each = sum(
+        lines[number] * max(1, child.dtype.itemsize + child.masked)
+        for number, child in parts.items()
+    )
+    room = memory // (_HELD * BAND * max(1, each))
+    first = None
+    for number, child in parts.items():
+        lengths = _lengths(child, node.whole_axes(number))
+        if math.prod(lengths) > room * lines[number]:
+            first = _bands(child, node.whole_axes(number), lengths, room * lines[number])
+            break
+    if first is None:
+        return None
+    if isinstance(node, AlongAxes):
+        return Gathering(node, {0: first})
+    loop = len(node.loop)
+    cuts = {n: (*first[:loop], *child.shape[loop:]) for n, child in parts.items()}
+    return Gathering(node, cuts)
+
+
+def _lengths(operand: Node, axes: tuple[int, ...]) -> list[int]:
+    """Return how long chunks are, and all of the axes that are needed whole."""
     assert operand.grid is not None
-    most = memory // (_HELD * BAND * max(1, operand.dtype.itemsize + operand.masked))
     lengths = [longest_of(edges) for edges in Grid(operand.shape, operand.grid).axes]
-    for axis in node.axes:
+    for axis in axes:
         lengths[axis] = operand.shape[axis]
-    if math.prod(lengths) <= most or is_in_memory(operand):
-        return None
-    return Gathering(node, _bands(operand, node.axes, lengths, most))
+    return lengths
 
 
 def _bands(operand: Node, axes: tuple[int, ...], lengths: list[int], most: int) -> Chunks:

@@ -14,6 +14,7 @@ import numpy as np
 from biggus.graph import (
     AlongAxes,
     CutOut,
+    Gufunc,
     Leaf,
     Node,
     Rechunked,
@@ -56,7 +57,7 @@ def _cut_along(node: Node) -> bool | Generator[Any, bool, bool]:
 
 
 def _has_cut(node: Node) -> Generator[Any, bool, bool]:
-    if isinstance(node, AlongAxes) and node.is_cut:
+    if isinstance(node, (AlongAxes, Gufunc)) and node.is_cut:
         return True
     for child in node.inner:
         if (yield child):

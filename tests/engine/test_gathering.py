@@ -18,6 +18,7 @@ import biggus
 from biggus.errors import OutputError
 from biggus.sources.base import box_shape
 from biggus.testing import ArraySource, FaultySource, RecordingSource
+from biggus.xarray.gufuncs import apply_gufunc
 
 VALUES = np.random.default_rng(5).normal(0, 100, (60, 90, 120)).astype("f4")
 LITTLE = "4 MB"
@@ -63,6 +64,9 @@ CASES = {
     "computed": (VALUES, (1, 90, 120), lambda m, a: m.median(a * 2 - 1, axis=0)),
     "a part": (VALUES, (1, 90, 120), lambda m, a: m.median(a[5:, ::-2, 3:], axis=0)[1:40, 7:]),
     "computed with": (VALUES, (1, 90, 120), lambda m, a: m.median(a, axis=0)[::2] * 2),
+    "sorted": (VALUES, (1, 90, 120), lambda m, a: np.sort(a, axis=0)),
+    "sums so far": (VALUES, MONTHS, lambda m, a: np.cumsum(a, axis=0)[::-1] - 1),
+    "sorted, a part": (VALUES, (4, 45, 60), lambda m, a: np.sort(a * 2, axis=0)[3:, 1:, 2:]),
 }
 
 
@@ -86,6 +90,33 @@ def test_each_chunk_is_read_once(name, io_bound):
             assert plan.requests == len(source.boxes)
             read = sum(math.prod(box_shape(box)) for box in source.boxes)
             assert plan.read_bytes == read * values.itemsize
+
+
+def test_of_several_with_unlike_chunks_each_is_read_once():
+    first, a = recorded(VALUES, (1, 90, 120))
+    second, b = recorded(VALUES[::-1], (7, 90, 50))
+    few = np.arange(60.0, dtype="f4")
+
+    def dots(x, y, z):
+        return (x * y * z).sum(axis=-1)
+
+    lines = [np.moveaxis(each, 0, -1).copy() for each in (VALUES, VALUES[::-1])]
+    expected = dots(*lines, few)
+    for memory in (LITTLE, "1 GB"):
+        first.clear(), second.clear()
+        with biggus.set_options(memory=memory, workers=2):
+            turned = [np.moveaxis(each, 0, -1) for each in (a, b)]
+            found = apply_gufunc(dots, "(t),(t),(t)->()", *turned, few)
+            np.testing.assert_array_equal(found.ndarray(), expected)
+        assert times_read(first) == times_read(second) == [1]
+
+
+def test_what_is_reduced_after_is_the_same_to_the_bit():
+    _, a = recorded(VALUES, (1, 90, 120))
+    wanted = (np.sort(a, axis=0) * np.float32(0.1)).mean(axis=1)
+    plenty = wanted.ndarray()
+    with biggus.set_options(memory="11 MB"):
+        assert_same(wanted.ndarray(), plenty)
 
 
 def test_what_is_no_number_is_left_out():
