@@ -12,6 +12,7 @@ import numpy.typing as npt
 from biggus import engine, filling
 from biggus.array.asking import asked_by
 from biggus.array.dispatch import Dispatch
+from biggus.array.keys import in_memory
 from biggus.array.labelled import Labelled
 from biggus.array.methods import Methods
 from biggus.array.missing import Missing
@@ -138,8 +139,7 @@ class Array(Operators, Statistics, Methods, Labelled, Missing, Dispatch, Standar
         node = self.node
         selection = basic_selection(key if type(key) is tuple else (key,), node.shape)
         if selection is None:
-            _check_in_memory(key)
-            selection = numpy_selection(key, node.shape)
+            selection = numpy_selection(in_memory(key), node.shape)
         found = Array.from_node(select(node, selection))
         if asked_by("dask.array"):  # which takes what it is given for a block's values
             return found.masked_array() if self.masked else found.ndarray()  # type: ignore[return-value]
@@ -363,26 +363,8 @@ class OrthogonalIndexer:
         self._array = array
 
     def __getitem__(self, key: Any) -> Array:
-        _check_in_memory(key)
         node = self._array.node
-        return Array.from_node(select(node, orthogonal_selection(key, node.shape)))
+        return Array.from_node(select(node, orthogonal_selection(in_memory(key), node.shape)))
 
     def __repr__(self) -> str:
         return f"{self._array!r}.oindex"
-
-
-def _check_in_memory(key: Any) -> None:
-    """Refuse lazy arrays in a key, at any depth: indexing must not read."""
-    if isinstance(key, Array):
-        raise TypeError("an index must be in memory: call .ndarray() on the Array used as a key")
-    if type(key) is slice:
-        parts: tuple[Any, ...] = (key.start, key.stop, key.step)
-    elif isinstance(key, (tuple, list)):
-        # By type: an index list may have 10^6 elements.
-        if not any(issubclass(kind, (Array, tuple, list, slice)) for kind in set(map(type, key))):
-            return
-        parts = tuple(key)
-    else:
-        return
-    for part in parts:
-        _check_in_memory(part)

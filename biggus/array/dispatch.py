@@ -35,16 +35,20 @@ class _NotIfMasked:
         return MethodType(self.method, array)
 
 
-def _put(found: Any, outs: Sequence[npt.NDArray[Any]]) -> Any:
-    """Compute lazy results into arrays, as NumPy does with ``out=``; they may be operands."""
+def _put(found: Any, outs: Sequence[npt.NDArray[Any]], where: Any = True) -> Any:
+    """Compute lazy results into arrays, as NumPy does with ``out=``; they may be operands.
+
+    Elsewhere than `where` says they stay as they are.
+    """
     several = found if isinstance(found, tuple) else (found,)
     for each, out in zip(several, outs, strict=True):
         if not np.can_cast(each.dtype, out.dtype, "same_kind"):
             raise TypeError(f"cannot cast a result of {each.dtype} to an out of {out.dtype}")
         if np.broadcast_shapes(each.shape, out.shape) != out.shape:
             raise ValueError(f"an out of shape {out.shape} does not hold {each.shape}")
+    places = np.asarray(where)
     for values, out in zip([each.ndarray() for each in several], outs, strict=True):
-        out[...] = values
+        np.copyto(out, values, "same_kind", places)
     return outs if isinstance(found, tuple) else outs[0]
 
 
@@ -61,8 +65,9 @@ class Dispatch(Lazy):
         outs = keywords.get("out")
         if outs and all(type(out) is np.ndarray for out in outs):
             del keywords["out"]
+            where = keywords.pop("where", True) if method == "__call__" else True
             found = getattr(ufunc, method)(*inputs, **keywords)
-            return _put(found, outs)
+            return _put(found, outs, where)
         if method != "__call__" and (of := handlers.handler(handlers.methods, method)) is not None:
             return of(ufunc, *inputs, **keywords)
         if ufunc.signature is not None:
@@ -90,4 +95,8 @@ class Dispatch(Lazy):
                 f"{function.__module__}.{function.__name__} of a lazy array: "
                 "read it first, with .ndarray()"
             )
+        out = keywords.get("out")
+        if type(out) is np.ndarray:
+            others = {word: value for word, value in keywords.items() if word != "out"}
+            return _put(handler(*arguments, **others), [out])
         return handler(*arguments, **keywords)

@@ -13,6 +13,8 @@ from biggus.expressions.operands import operand
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from biggus.graph import Node
+
 _WAYS_ROUND = {
     "reduceat": "read it first, with .ndarray()",
     "at": "an Array does not change; read it first, with .ndarray()",
@@ -37,7 +39,7 @@ def called(ufunc: np.ufunc, method: str, inputs: Sequence[Any], keywords: dict[s
     Raises
     ------
     TypeError
-        For what is not lazy: methods that change what there is, and ``where=``.
+        For what is not lazy: methods that change what there is.
     """
     name = f"numpy.{ufunc.__name__}"
     if method != "__call__":
@@ -46,8 +48,7 @@ def called(ufunc: np.ufunc, method: str, inputs: Sequence[Any], keywords: dict[s
         raise TypeError(f"{name} of a lazy array: read it first, with .ndarray()")
     if any(out is not None for out in keywords.pop("out", ())):
         raise TypeError(f"{name} with out=: a lazy array has no values yet; save it, or .ndarray()")
-    if keywords.pop("where", True) is not True:
-        raise TypeError(f"{name} with where= leaves values undefined: use biggus.where")
+    where = keywords.pop("where", True)
     keywords.pop("order", None)  # what is read is always in C order, and of no subclass
     keywords.pop("subok", None)
     if keywords.get("dtype") is not None:
@@ -55,9 +56,26 @@ def called(ufunc: np.ufunc, method: str, inputs: Sequence[Any], keywords: dict[s
     outputs = ufunc.nout if ufunc.nout > 1 else None
     operands = [operand(one) for one in inputs]
     compare = _OPERATORS.get(ufunc)
+    if where is not True:
+        found = applied(ufunc, operands, keywords, outputs)
+        several = found if isinstance(found, list) else [found]
+        chosen = [_where(name, where, one) for one in several]
+        return chosen if isinstance(found, list) else chosen[0]
     if compare is None or keywords:
         return applied(ufunc, operands, keywords, outputs)
     try:
         return applied(ufunc, operands)
     except TypeError:
         return applied(compare, operands)
+
+
+def _where(name: str, where: Any, found: Node) -> Node:
+    """Return what a ufunc gives where it is asked; elsewhere NumPy leaves values undefined."""
+    if found.dtype.kind not in "fcmM":
+        raise TypeError(
+            f"{name} with where= leaves values undefined, and {found.dtype} has no NaN: "
+            "use biggus.where"
+        )
+    nothing = np.array(np.nan if found.dtype.kind in "fc" else "NaT", found.dtype)
+    chosen: Node = applied(np.where, [operand(where), found, nothing[()]])
+    return chosen

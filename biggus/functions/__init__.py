@@ -12,8 +12,9 @@ from biggus.forks import between_forks
 from biggus.functions import axes, elementwise, joining, numpys, reshaping, statistics
 
 LATER = (
-    *("along", "comparing", "finding", "fourier", "matrices", "moving", "placing", "products"),
-    *("splitting", "surroundings", "ufunc_methods", "weighing"),
+    *("along", "comparing", "counting", "finding", "fitting", "fourier", "matrices", "moving"),
+    *("placing", "products", "refusing", "spacing", "splitting", "surroundings"),
+    *("trimming", "ufunc_methods", "weighing", "writing"),
 )
 """The modules that are imported when they are needed."""
 

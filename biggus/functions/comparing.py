@@ -9,6 +9,7 @@ import numpy as np
 from biggus import expressions
 from biggus.array import Array, implements
 from biggus.construct import broadcast_to, zeros
+from biggus.functions.counting import counted_before
 from biggus.functions.elementwise import node_or_scalar, where
 from biggus.functions.statistics import all as every
 from biggus.statistics.signatures import refuse
@@ -72,9 +73,17 @@ def _looked_up(name: str, place: int, others: Sequence[str]) -> Callable[..., Ar
 
 implements(np.digitize)(_looked_up("digitize", 0, ["bins"]))
 implements(np.interp)(_looked_up("interp", 0, ["xp", "fp"]))
-implements(np.searchsorted)(_looked_up("searchsorted", 1, ["a"]))
 implements(np.isin)(_looked_up("isin", 0, ["test_elements"]))
 implements(np.polyval)(_looked_up("polyval", 1, ["p"]))
+
+
+@implements(np.searchsorted)
+def _searchsorted(a: Any, v: Any, side: Any = "left", sorter: Any = None) -> Array:
+    if not isinstance(a, Array):
+        return _looked_up("searchsorted", 1, ["a"])(a, v, side, sorter)
+    if sorter is not None:
+        raise TypeError("searchsorted in a lazy array takes no sorter=: np.sort puts it in order")
+    return counted_before(a, v, side)
 
 
 @implements(np.unravel_index)

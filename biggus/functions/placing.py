@@ -8,7 +8,7 @@ import numpy as np
 
 from biggus import expressions
 from biggus.array import Array, implements
-from biggus.construct import broadcast_to
+from biggus.construct import broadcast_to, zeros
 from biggus.functions.along import lined
 from biggus.functions.axes import moveaxis
 from biggus.functions.elementwise import node_or_scalar
@@ -92,6 +92,22 @@ def _packbits(a: Any, axis: int | None = None, bitorder: str = "big") -> Array:
     return lined(array, place, np.packbits, how, dtype=np.dtype(np.uint8), length=-(-length // 8))
 
 
+@implements(np.unpackbits)
+def _unpackbits(
+    a: Any, axis: int | None = None, count: int | None = None, bitorder: str = "big"
+) -> Array:
+    array: Array = node_or_scalar(a)
+    if array.dtype != np.uint8:
+        raise TypeError("Expected an input array of unsigned byte data type")
+    array, place = along_or_flat(*of_an_axis(array, axis))
+    whole = 8 * array.shape[place]
+    length = whole if count is None else count if count >= 0 else whole + count
+    if length < 0:
+        raise ValueError(f"-ve count {count} out of bounds for an array of {whole} bits")
+    how = {"count": count, "bitorder": bitorder}
+    return lined(array, place, np.unpackbits, how, dtype=np.dtype(np.uint8), length=length)
+
+
 @implements(np.sort_complex)
 def _sort_complex(a: Any) -> Array:
     ordered: Any = np.sort(node_or_scalar(a))
@@ -99,6 +115,37 @@ def _sort_complex(a: Any) -> Array:
         return ordered  # type: ignore[no-any-return]  # a lazy array
     kind = "F" if ordered.dtype.char in "bhBH" else "G" if ordered.dtype.char == "g" else "D"
     return ordered.astype(kind)  # type: ignore[no-any-return]  # likewise
+
+
+@implements(np.lexsort)
+def _lexsort(keys: Any, axis: int = -1) -> Array:
+    arrays = [node_or_scalar(one) for one in keys]
+    if not arrays:
+        raise TypeError("need sequence of keys with len > 0 in lexsort")
+    if any(one.shape != arrays[0].shape for one in arrays):
+        raise ValueError("all keys need to be the same shape")
+    if any(one.masked for one in arrays):
+        raise TypeError(
+            "lexsort of a lazy array whose values can be missing: call .filled(...) first"
+        )
+    if not arrays[0].ndim:
+        return zeros((), np.intp)
+    place = normal_axis(axis, arrays[0].ndim)
+    nodes = [moveaxis(one, place, -1).node for one in arrays]
+    node = Gufunc(_LexSorted(), nodes, [1] * len(nodes), nodes[0].shape[-1:])
+    return moveaxis(Array.from_node(node), -1, place)
+
+
+class _LexSorted:
+    """The order of lines by several keys."""
+
+    masked = False
+    fill_value = None
+    dtype = np.dtype(np.intp)
+    key = "lexsort"
+
+    def __call__(self, *blocks: Values) -> Any:
+        return np.lexsort(blocks, axis=-1)
 
 
 # Grids ---------------------------------------------------------------------------------------
@@ -196,6 +243,6 @@ def _share_memory(a: Any, b: Any, /, max_work: Any = None) -> bool:  # noqa: ARG
     return False
 
 
-@implements(np.array_repr, np.array_str)
+@implements(np.array_repr, np.array_str, np.array2string)
 def _text(arr: Any, *arguments: Any, **keywords: Any) -> str:  # noqa: ARG001 - which are about values
     return repr(arr)

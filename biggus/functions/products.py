@@ -14,6 +14,7 @@ import numpy as np
 
 from biggus import options
 from biggus.array import Array, implements
+from biggus.expressions.validity import valid, valid_where
 from biggus.functions.axes import moveaxis
 from biggus.functions.elementwise import node_or_scalar
 from biggus.functions.moving import diagonal
@@ -63,15 +64,23 @@ def _times(a: Array, b: Array) -> Array:
     """Return the product of a matrix, or of many rows, and a matrix."""
     dtype = _product_dtype(a, b)
     if a.masked or b.masked:
-        raise TypeError(
-            "a product of a lazy array whose values can be missing: call .filled(...) first"
-        )
+        return _of_valid(a, b)
     room = options.current().memory // _PART
     if b.nbytes <= room:
         return _held(a, b, dtype)
     if a.ndim == 2 and a.nbytes <= room:
         return _held(b.T, a.T, dtype).T
     return _added_up(a[..., :, None] * b, dtype, -2)
+
+
+def _of_valid(a: Array, b: Array) -> Array:
+    """Return the product of the values that are there, as :func:`numpy.ma.dot` has it.
+
+    It is missing where of no pair both are there.
+    """
+    there = _times(*[Array.from_node(valid(one.node)).astype(np.float32) for one in (a, b)])
+    found = _times(a.filled(0), b.filled(0))
+    return Array.from_node(valid_where(found.node, (there > 0).node))
 
 
 def _product_dtype(a: Array, b: Array) -> np.dtype[Any]:

@@ -63,12 +63,12 @@ def test_nan_may_be_equal():
     [
         lambda a: np.digitize(1, a),
         lambda a: np.interp(1.5, a, a),
-        lambda a: np.searchsorted(a, 1.5),
+        lambda a: np.searchsorted(a, 1.5, sorter=[0, 1, 2]),
         lambda a: np.isin([1, 2], a),
     ],
 )
 def test_what_is_looked_up_in_must_be_in_memory(call):
-    with pytest.raises(TypeError, match=r"\.ndarray\(\)"):
+    with pytest.raises(TypeError, match=r"\.ndarray\(\)|np.sort"):
         call(lazy(np.arange(3.0))[1])
 
 

@@ -87,12 +87,6 @@ def test_the_correlation():
     assert_same(np.corrcoef(lazy(values)[1]), np.corrcoef(values), exact=False)
 
 
-def test_a_product_of_missing_values_is_refused():
-    _, array = lazy(np.ma.masked_less(np.eye(3), 0.5))
-    with pytest.raises(TypeError, match=r"\.filled"):
-        array @ array
-
-
 # Of some values, and with one to begin with ------------------------------------------------
 
 CHOSEN = {
@@ -143,3 +137,21 @@ def test_into_an_array():
     counts = np.zeros((3, 4), "i4")
     assert isinstance(outcome(lambda a: np.add(a, 0.5, out=counts), array), TypeError)
     assert isinstance(outcome(lambda a: np.add(a, 1, out=total[0]), array), ValueError)
+
+
+@pytest.mark.parametrize("shapes", [((4, 5), (5, 3)), ((2, 4, 5), (5, 3)), ((5,), (5, 3))], ids=str)
+@pytest.mark.parametrize("memory", ["1 GB", "2 kB"])
+def test_products_of_missing_values_are_those_of_numpy_ma(shapes, memory):
+    random = np.random.default_rng(1)
+    first, second = [np.ma.masked_less(random.random(shape), 0.6) for shape in shapes]
+    first[..., :1] = second[:, :1] = np.ma.masked
+    first[-1] = np.ma.masked
+    source, array = lazy(first)
+    with biggus.set_options(memory=memory):
+        found = array @ biggus.ArrayAdapter(second)
+        assert not source.boxes
+        ours = found.masked_array()
+    rows = first.reshape(-1, 5)
+    theirs = np.ma.dot(rows, second).reshape(found.shape)
+    np.testing.assert_array_equal(ours.mask, np.ma.getmaskarray(theirs))
+    np.testing.assert_allclose(ours.filled(0), theirs.filled(0))

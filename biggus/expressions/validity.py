@@ -1,0 +1,54 @@
+"""Masks as values: where values are there, and values that are there where others say so."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from biggus.graph import Elementwise
+
+if TYPE_CHECKING:
+    from biggus.graph import Node
+    from biggus.sources.base import Values
+
+
+class Valid:
+    """Whether a value is there."""
+
+    fills = True
+    masked = False
+    fill_value = None
+    dtype = np.dtype(bool)
+    key = "valid()"
+
+    def __call__(self, values: Values) -> Values:
+        """Return where values are not missing."""
+        return ~np.ma.getmaskarray(values)
+
+
+class ValidWhere:
+    """The same values, of which some are missing."""
+
+    masked = True
+    fill_value = None
+    key = "valid where"
+
+    def __init__(self, dtype: np.dtype[Any]) -> None:
+        self.dtype = dtype
+
+    def __call__(self, values: Values, there: Values) -> Values:
+        """Return values with a mask where they are not there."""
+        shape = np.broadcast_shapes(values.shape, there.shape)
+        mask = ~np.broadcast_to(there, shape)
+        return np.ma.MaskedArray(np.broadcast_to(values, shape), mask=mask)
+
+
+def valid(node: Node) -> Node:
+    """Return the node of where values are not missing."""
+    return Elementwise(Valid(), node)
+
+
+def valid_where(node: Node, there: Node) -> Node:
+    """Return the node of values that are missing where another says that they are not there."""
+    return Elementwise(ValidWhere(node.dtype), node, there)

@@ -1,0 +1,197 @@
+"""NumPy's functions that count: blocks are counted each for itself, and added up."""
+
+from __future__ import annotations
+
+import logging
+import operator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from biggus import reductions
+from biggus.array import Array, implements
+from biggus.construct import zeros
+from biggus.expressions.apply import Slot
+from biggus.expressions.blocks import OfBlocks
+from biggus.functions.elementwise import node_or_scalar
+from biggus.functions.reshaping import ravel, reshape
+from biggus.functions.statistics import sum as total
+from biggus.graph import Blockwise, Reach
+from biggus.indexing.grid import Grid
+from biggus.indexing.reduction_blocks import reduction_blocks
+from biggus.options import format_bytes
+from biggus.planning import lengths_of
+from biggus.together import ndarrays
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+_log = logging.getLogger("biggus")
+
+
+def _added_up(
+    function: Callable[..., Any],
+    lines: Sequence[Array],
+    others: Sequence[Array],
+    shape: tuple[int, ...],
+    dtype: np.dtype[Any],
+    keywords: Mapping[str, Any],
+) -> Array:
+    """Return the sum of what a function gives of each block of lines.
+
+    Parameters
+    ----------
+    function : callable
+        Of a block of each line, all of the others, and the keywords: an array of `shape`.
+    lines, others : sequence of Array
+        Of one axis, equally long; and of any.
+    """
+    size = lines[0].size
+    if not size:
+        return zeros(shape, dtype)
+    if any(one.masked for one in [*lines, *others]):
+        raise TypeError(
+            f"{function.__name__} of a lazy array whose values can be missing: "
+            "call .filled(...) first"
+        )
+    grids = [one.grid for one in lines if one.grid is not None]
+    (lengths,) = lengths_of(reduction_blocks((size,), grids[0] if grids else None))
+    count = Grid((size,), (lengths,)).axes[0].count
+    reaches = [[Reach(0, pieces=lengths)]] * len(lines) + [[Reach()] * one.ndim for one in others]
+    nodes = [one.node for one in [*lines, *others]]
+    step = OfBlocks(_Part(function), list(map(Slot, range(len(nodes)))), keywords, dtype)
+    cut = (1, *[max(1, n) for n in shape])
+    parts = Blockwise(step, nodes, reaches, (count, *shape), cut)
+    return total(Array.from_node(parts), axis=0, dtype=dtype)
+
+
+class _Part:
+    """A function, whose results follow one another along a first axis."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
+        self.__name__ = function.__name__
+
+    def __call__(self, *blocks: Any, **keywords: Any) -> Any:
+        return np.asarray(self.function(*blocks, **keywords))[None]
+
+
+# By their own values ----------------------------------------------------------------------
+
+
+@implements(np.bincount)
+def _bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Array:
+    array: Array = node_or_scalar(x)
+    if array.ndim != 1:
+        raise ValueError("object of too small depth or too deep for desired array: give one axis")
+    np.bincount(np.zeros(0, array.dtype))  # may refuse
+    count = operator.index(minlength)
+    if count < 0:
+        raise ValueError("'minlength' must not be negative")
+    lines = [array]
+    if weights is not None:
+        lines.append(node_or_scalar(weights).astype(np.float64, casting="safe"))
+        if lines[1].shape != array.shape:
+            raise ValueError("The weights and list don't have the same length.")
+    if array.size:
+        _log.info("bincount of a lazy array: a pass over %s", format_bytes(array.nbytes))
+        least, most = ndarrays([array.min(), array.max()])
+        if least < 0:
+            raise ValueError("'list' argument must have no negative elements")
+        count = max(count, int(most) + 1)
+    dtype = np.dtype(np.float64 if weights is not None and array.size else np.intp)
+    return _added_up(bincounts, lines, [], (count,), dtype, {"minlength": count})
+
+
+def bincounts(numbers: Any, weights: Any = None, *, minlength: int) -> Any:
+    """Return counts, or sums of weights, as :func:`numpy.bincount`."""
+    return np.bincount(numbers, weights, minlength)
+
+
+# By edges ---------------------------------------------------------------------------------
+
+
+@implements(np.histogramdd)
+def _histogramdd(
+    sample: Any, bins: Any = 10, range: Any = None, density: Any = None, weights: Any = None
+) -> tuple[Array, Any]:
+    if hasattr(sample, "shape"):
+        array = node_or_scalar(sample)
+        if array.ndim > 2:
+            raise ValueError("too many values to unpack: a sample is of at most two axes")
+        lines = [array[:, n] for n in _range(array.shape[1])] if array.ndim == 2 else [ravel(array)]
+    else:
+        lines = [node_or_scalar(one) for one in sample]
+    dims = len(lines)
+    # What bins are none, and what edges there are of them, is asked of NumPy.
+    probe = np.stack([np.zeros(1, one.dtype) for one in lines], -1)
+    several = list(bins) if np.iterable(bins) else [bins] * dims
+    known: Any
+    counts, known = np.histogramdd(probe, bins, range, density=False)
+    ranges = [None] * dims if range is None else list(range)
+    edges: list[Array] = []
+    for line, each, given, some in zip(lines, several, ranges, known, strict=True):
+        if np.iterable(each) or given is not None:
+            edges.append(node_or_scalar(some))
+        else:
+            by = reductions.histogram_edges(line.astype(probe.dtype).node, each)
+            edges.append(Array.from_node(by).astype(some.dtype))
+    given_lines = [one.astype(probe.dtype) for one in lines]
+    if weights is not None:
+        given_lines.append(node_or_scalar(weights))
+        if given_lines[-1].shape != lines[0].shape:
+            raise ValueError("The weights and list don't have the same length.")
+    how = {"dims": dims}
+    found = _added_up(histogram_counts, given_lines, edges, counts.shape, counts.dtype, how)
+    if density:
+        whole = total(found)
+        for axis, each in enumerate(edges):
+            widths = each[1:] - each[:-1]
+            found = found / widths[(slice(None),) + (None,) * (dims - axis - 1)]
+        found = found / whole
+    return found, type(known)(edges)
+
+
+_range = range
+
+
+def histogram_counts(*blocks: Any, dims: int) -> Any:
+    """Return counts of lines side by side, by edges that come after them, and weights between."""
+    weights = blocks[dims] if len(blocks) > 2 * dims else None
+    return np.histogramdd(np.stack(blocks[:dims], -1), list(blocks[-dims:]), weights=weights)[0]
+
+
+@implements(np.histogram2d)
+def _histogram2d(
+    x: Any,
+    y: Any,
+    bins: Any = 10,
+    range: Any = None,
+    density: Any = None,
+    weights: Any = None,
+) -> tuple[Array, Array, Array]:
+    first, second = node_or_scalar(x), node_or_scalar(y)
+    if len(first) != len(second):
+        raise ValueError("x and y must have the same length.")
+    given = list(bins) if np.iterable(bins) else [bins]
+    if len(given) not in (1, 2):
+        bins = [np.asarray(given)] * 2
+    counts, edges = _histogramdd([first, second], bins, range, density, weights)
+    return counts, edges[0], edges[1]
+
+
+# Among values in order ------------------------------------------------------------------------
+
+
+def counted_before(a: Array, v: Any, side: str) -> Array:
+    """Return where values would be put into a sorted array, as :func:`numpy.searchsorted`.
+
+    In each block it is counted how many of its values come before.
+    """
+    if a.ndim != 1:
+        raise ValueError("object too deep for desired array")
+    values = node_or_scalar(v)
+    np.searchsorted(np.zeros(0, a.dtype), np.zeros(0, values.dtype), side)  # type: ignore[call-overload]
+    dtype = np.dtype(np.intp)
+    found = _added_up(np.searchsorted, [a], [ravel(values)], (values.size,), dtype, {"side": side})
+    return reshape(found, values.shape)

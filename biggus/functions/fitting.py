@@ -1,0 +1,163 @@
+"""NumPy's fits by least squares."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+import numpy as np
+
+from biggus.array import Array, implements
+from biggus.functions.elementwise import node_or_scalar, where
+from biggus.functions.joining import stack
+from biggus.functions.products import matmul
+from biggus.functions.statistics import max as greatest
+from biggus.functions.statistics import mean
+from biggus.graph import Gufunc
+
+
+@implements(np.polyfit)
+def _polyfit(
+    x: Any,
+    y: Any,
+    deg: Any,
+    rcond: Any = None,
+    full: bool = False,
+    w: Any = None,
+    cov: Any = False,
+) -> Array:
+    if full or cov or np.ndim(deg):
+        raise TypeError("polyfit of lazy arrays gives coefficients of all degrees up to one alone")
+    degree = operator.index(deg)
+    places, values = node_or_scalar(x), node_or_scalar(y)
+    if degree < 0:
+        raise ValueError("expected deg >= 0")
+    if places.ndim != 1:
+        raise TypeError("expected 1D vector for x")
+    if places.size == 0:
+        raise TypeError("expected non-empty vector for x")
+    if values.ndim < 1 or values.ndim > 2:
+        raise TypeError("expected 1D or 2D array for y")
+    if places.shape[0] != values.shape[0]:
+        raise TypeError("expected x and y to have same length")
+    if places.masked or values.masked:
+        raise TypeError("polyfit of values that can be missing: leave them out by w=0")
+    values = values + 0.0
+    columns = values if values.ndim == 2 else values[:, None]
+    if isinstance(x, Array) or isinstance(w, Array):
+        found = _by_sums(places + 0.0, columns, degree, w)
+    else:
+        found = _by_inverse(np.asarray(x) + 0.0, columns, degree, rcond, w)
+    return found if values.ndim == 2 else found[:, 0]
+
+
+def _by_inverse(x: Any, values: Array, degree: int, rcond: Any, w: Any) -> Array:
+    """Return the coefficients, of places that are in memory: they are linear in the values."""
+    lhs = np.vander(x, degree + 1)
+    if w is not None:
+        weights = np.asarray(w) + 0.0
+        if weights.shape != x.shape:
+            raise TypeError("expected w and y to have the same length")
+        lhs = lhs * weights[:, None]
+    scale = np.sqrt((lhs * lhs).sum(axis=0))
+    rcond = len(x) * np.finfo(x.dtype).eps if rcond is None else rcond
+    inverse = np.linalg.pinv(lhs / scale, rcond=rcond) / scale[:, None]
+    if w is not None:
+        inverse = inverse * weights
+    found: Array = matmul(inverse, values)
+    return found
+
+
+def _by_sums(x: Array, values: Array, degree: int, w: Any) -> Array:
+    """Return the coefficients by sums over all places: these lie from -1 to 1 for them."""
+    middle = mean(x)
+    extent = greatest(abs(x - middle))
+    extent = where(extent == 0, 1.0, extent)
+    within = (x - middle) / extent
+    powers = [within**k for k in range(degree + 1)]
+    rows: Any = stack(powers, 0)
+    if w is not None:
+        weights = node_or_scalar(w) + 0.0
+        if weights.shape != x.shape:
+            raise TypeError("expected w and y to have the same length")
+        rows, values = rows * weights, values * weights[:, None]
+    normal, right = matmul(rows, rows.T), matmul(rows, values)
+    dtype = np.result_type(x.dtype, values.dtype, np.float64)
+    operands = [normal.node, right.node, middle.node, node_or_scalar(extent).node]
+    step = _Coefficients(dtype)
+    return Array.from_node(Gufunc(step, operands, [2, 2, 0, 0], right.shape))
+
+
+class _Coefficients:
+    """Solves the normal equations of a polynomial around a place; gives that around zero."""
+
+    key = "coefficients of a polynomial"
+    masked = False
+    fill_value = None
+
+    def __init__(self, dtype: np.dtype[Any]) -> None:
+        self.dtype = dtype
+
+    def __call__(self, normal: Any, right: Any, middle: Any, extent: Any) -> Any:
+        found = np.linalg.solve(normal, right)
+        line = np.array([-middle / extent, 1 / extent])
+        results = np.zeros(right.shape, self.dtype)
+        for column in range(right.shape[1]):
+            # Horner's rule for polynomials: powers of the line are multiplied out.
+            total = np.zeros(1)
+            for coefficient in found[::-1, column]:
+                total = np.convolve(total, line)
+                total[0] += coefficient
+            results[:, column] = total[: len(results)][::-1]
+        return results
+
+
+@implements(np.linalg.lstsq)
+def _lstsq(a: Any, b: Any, rcond: Any = None) -> tuple[Array, ...]:
+    matrix, right = node_or_scalar(a), node_or_scalar(b)
+    if matrix.ndim != 2:
+        raise np.linalg.LinAlgError(
+            f"{matrix.ndim}-dimensional array given. Array must be two-dimensional"
+        )
+    if right.ndim not in (1, 2):
+        raise np.linalg.LinAlgError(f"{right.ndim}-dimensional array given")
+    if matrix.shape[0] != right.shape[0]:
+        raise np.linalg.LinAlgError("Incompatible dimensions")
+    if matrix.masked or right.masked:
+        raise TypeError("lstsq of values that can be missing: call .filled(...) first")
+    # What it gives is asked of a matrix of this size and of full rank.
+    probe = np.linalg.lstsq(
+        np.eye(*matrix.shape, dtype=matrix.dtype), np.zeros(right.shape, right.dtype), rcond
+    )
+    return tuple(
+        [
+            Array.from_node(
+                Gufunc(
+                    _Solution(number, rcond, np.asarray(one).dtype),
+                    [matrix.node, right.node],
+                    [2, right.ndim],
+                    np.shape(one),
+                )
+            )
+            for number, one in enumerate(probe)
+        ]
+    )
+
+
+class _Solution:
+    """One of what NumPy gives of a fit."""
+
+    masked = False
+    fill_value = None
+
+    def __init__(self, number: int, rcond: Any, dtype: np.dtype[Any]) -> None:
+        self.number = number
+        self.rcond = rcond
+        self.dtype = dtype
+        self.key = f"lstsq {number} {rcond!r} {dtype!r}"
+
+    def __call__(self, matrix: Any, right: Any) -> Any:
+        found = np.linalg.lstsq(matrix, right, self.rcond)
+        if self.number == 1 and found[2] < min(matrix.shape):
+            raise np.linalg.LinAlgError("of a matrix of less than full rank there are no residuals")
+        return np.asarray(found[self.number])

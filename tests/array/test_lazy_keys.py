@@ -1,0 +1,68 @@
+"""Lazy arrays as keys: what they say is read when the key is given, and no more."""
+
+import logging
+
+import numpy as np
+import pytest
+
+import biggus
+from biggus.testing import ArraySource, RecordingSource
+
+VALUES = np.arange(60.0).reshape(6, 10)
+
+
+def lazy(values):
+    source = RecordingSource(ArraySource(np.asarray(values), (2,) * np.ndim(values)))
+    return source, biggus.ArrayAdapter(source)
+
+
+KEYS = {
+    "integers": lambda wrap: wrap([4, 0, -1]),
+    "on the second axis": lambda wrap: (slice(1, 5), wrap([[0, 9], [3, 3]])),
+    "with an ellipsis": lambda wrap: (..., wrap([2])),
+    "two": lambda wrap: (wrap([1, 2]), wrap([3, 4])),
+    "beside one in memory": lambda wrap: ([0, 5], wrap([3, 4])),
+    "a mask": lambda wrap: wrap(VALUES % 7 == 2),
+    "a mask of rows": lambda wrap: wrap([True, False] * 3),
+    "a mask of columns": lambda wrap: (slice(None), wrap([True, False] * 5)),
+    "one number": lambda wrap: (wrap(3), slice(2, 4)),
+    "an end of a slice": lambda wrap: slice(wrap(2), None),
+    "too far": lambda wrap: wrap([6]),
+    "a mask that does not fit": lambda wrap: wrap([True] * 5),
+    "no integers": lambda wrap: wrap([0.5]),
+}
+
+
+@pytest.mark.parametrize("name", KEYS)
+def test_they_select_as_in_numpy(name, caplog):
+    source, array = lazy(VALUES)
+    try:
+        theirs = VALUES[KEYS[name](np.asarray)]
+    except IndexError:
+        with pytest.raises(IndexError):
+            array[KEYS[name](lambda values: lazy(values)[1])]
+        return
+    with caplog.at_level(logging.INFO, "biggus"):
+        ours = array[KEYS[name](lambda values: lazy(values)[1])]
+    assert "a lazy array as a key" in caplog.text
+    assert not source.boxes
+    np.testing.assert_array_equal(ours.ndarray(), theirs)
+
+
+def test_a_key_larger_than_the_memory_is_refused_unread():
+    source, mask = lazy(VALUES > 5)
+    with biggus.set_options(memory=50), pytest.raises(biggus.errors.MemoryBudgetError, match="key"):
+        biggus.ArrayAdapter(VALUES)[mask]
+    assert not source.boxes
+
+
+def test_orthogonal_keys():
+    _, array = lazy(VALUES)
+    found = array.oindex[lazy([4, 0])[1], lazy([True, False] * 5)[1]]
+    np.testing.assert_array_equal(found.ndarray(), VALUES[np.ix_([4, 0], range(0, 10, 2))])
+
+
+def test_a_missing_position_is_none():
+    key = biggus.ArrayAdapter(np.ma.masked_equal([1, 2], 2))
+    with pytest.raises(biggus.errors.MaskedValueError):
+        biggus.ArrayAdapter(VALUES)[key]

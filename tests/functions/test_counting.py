@@ -1,0 +1,167 @@
+"""What counts, fits, and lies between lazy ends: as NumPy has it, and nothing is read before."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from surface import assert_same, check, lazy
+
+import biggus
+
+CALLS = {
+    "linspace": lambda a: np.linspace(a, 5, 4),
+    "linspace along": lambda a: np.linspace(0, a, 3, endpoint=False, axis=-1),
+    "linspace of integers": lambda a: np.linspace(a, 9, 5, dtype=int),
+    "linspace of none": lambda a: np.linspace(a, 9, 0),
+    "linspace of less": lambda a: np.linspace(a, 9, -1),
+    "linspace with its step": lambda a: np.linspace(a, a + 3, 5, retstep=True),
+    "logspace": lambda a: np.logspace(a, 2, 3, base=2),
+    "geomspace": lambda a: np.geomspace(a + 1, 64, 4),
+    "geomspace along": lambda a: np.geomspace(a + 1, 64, 4, axis=-1),
+    "lexsort": lambda a: np.lexsort((a, a % 2)),
+    "lexsort along": lambda a: np.lexsort((a % 3, a), axis=0),
+    "lexsort of rows": np.lexsort,
+    "lexsort of unlike": lambda a: np.lexsort((a, a[:1, ...])),
+    "searchsorted": lambda a: np.searchsorted(np.arange(9) * 2, a, "right"),
+    "searchsorted in it": lambda a: np.searchsorted(np.sort(a), [3, 0, 9]),
+    "searchsorted of one": lambda a: np.searchsorted(np.sort(a), 4, side="right"),
+    "searchsorted beyond": lambda a: np.searchsorted(np.sort(a), [[3], [9]], side="middle"),
+    "histogram2d": lambda a: np.histogram2d(a, a * 2 % 5, 3),
+    "histogram2d of edges": lambda a: np.histogram2d(a, a, [[0, 2, 5], [1, 3]]),
+    "histogram2d of one": lambda a: np.histogram2d(a, a % 3, [0, 1, 4, 9], density=True),
+    "histogram2d of unlike": lambda a: np.histogram2d(a, a[1:]),
+    "histogramdd": lambda a: np.histogramdd(a, 2),
+    "histogramdd of a range": lambda a: np.histogramdd((a, a % 4), (2, 3), [(0, 8), (1, 3)]),
+    "histogramdd with weights": lambda a: np.histogramdd((a, a % 4), 2, weights=a),
+    "histogramdd of nothing": lambda a: np.histogramdd(a, 0),
+    "polyfit": lambda a: np.polyfit(np.arange(len(a)), a, 2),
+    "polyfit of both": lambda a: np.polyfit(a + np.arange(len(a)) * 2, a % 3, 1),
+    "polyfit with weights": lambda a: np.polyfit(np.arange(len(a)), a, 1, w=np.arange(len(a)) + 1),
+    "polyfit of too few": lambda a: np.polyfit(np.arange(3), a, 1),
+    "polyfit of less": lambda a: np.polyfit(np.arange(len(a)), a, -1),
+    "lstsq": lambda a: np.linalg.lstsq(a + np.eye(*a.shape) * 3, a),
+    "lstsq of a vector": lambda a: np.linalg.lstsq(a + np.eye(*a.shape) * 3, a[:, 0]),
+    "unpackbits": lambda a: np.unpackbits(a, axis=0, count=5),
+    "unpackbits of all": lambda a: np.unpackbits(a, bitorder="little"),
+}
+
+EXACT = {name for name in CALLS if name.startswith(("lexsort", "search", "unpack"))}
+
+
+@pytest.mark.parametrize("shape", [(7,), (5, 3), (0,), ()], ids=str)
+@pytest.mark.parametrize("name", CALLS)
+@pytest.mark.filterwarnings("ignore::RuntimeWarning", "ignore::numpy.exceptions.RankWarning")
+def test_it_is_lazy_and_what_numpy_gives(name, shape):
+    for dtype in ("f8", "i4", "u1"):
+        values = np.random.default_rng(1).integers(0, 9, shape).astype(dtype)
+        if not values.size and name.startswith(("polyfit", "histogram", "unpackbits")):
+            continue  # of nothing NumPy unpacks what happens to be in memory
+        if name == "linspace along" and dtype == "u1":
+            continue
+        check(CALLS[name], values, name in EXACT)
+
+
+@settings(max_examples=15)
+@given(st.lists(st.integers(0, 9)), st.integers(0, 12), st.booleans())
+def test_bincount(numbers, least, weighted):
+    values = np.array(numbers, "i4")
+    how = {"weights": np.arange(len(values)) / 4} if weighted else {}
+    source, array = lazy(values)
+    found = np.bincount(array, minlength=least, **how)
+    read = len(source.boxes)
+    assert_same(found, np.bincount(values, minlength=least, **how))
+    assert bool(read) == bool(numbers)  # for the greatest of them
+
+
+@pytest.mark.parametrize("values", [[-1, 2], [0.5], [[1, 2]]], ids=repr)
+def test_bincount_refuses_what_numpy_does(values):
+    values = np.asarray(values)
+    with pytest.raises((ValueError, TypeError)) as theirs:
+        np.bincount(values)
+    with pytest.raises(type(theirs.value)):
+        np.bincount(biggus.ArrayAdapter(values))
+
+
+@pytest.mark.parametrize("trim", ["fb", "f", "b"])
+@pytest.mark.parametrize("values", [[0, 0, 1, 0, 2, 0], [0, 0], [], [3]], ids=repr)
+def test_trim_zeros(trim, values):
+    values = np.array(values, float)
+    theirs = np.trim_zeros(values, trim)
+    np.testing.assert_array_equal(np.trim_zeros(lazy(values)[1], trim).ndarray(), theirs)
+
+
+def test_real_if_close():
+    for values in (np.array([1 + 1e-15j, 2]), np.array([1 + 1e-3j]), np.array([1.0, 2])):
+        assert_same(np.real_if_close(lazy(values)[1]), np.real_if_close(values))
+
+
+def test_where_leaves_what_is_not_asked_for():
+    values = np.arange(6.0).reshape(2, 3)
+    source, array = lazy(values)
+    found = np.sqrt(array, where=array > 2)
+    whole, rest = np.divmod(array, 2, where=values > 2)
+    assert not source.boxes
+    expected = np.where(values > 2, np.sqrt(values), np.nan)
+    np.testing.assert_array_equal(found.ndarray(), expected)
+    np.testing.assert_array_equal(whole.ndarray(), np.where(values > 2, values // 2, np.nan))
+    np.testing.assert_array_equal(rest.ndarray(), np.where(values > 2, values % 2, np.nan))
+    out = np.full((2, 3), -1.0)
+    assert np.sqrt(array, where=array > 2, out=out) is out
+    np.testing.assert_array_equal(out, np.where(values > 2, np.sqrt(values), -1))
+    with pytest.raises(TypeError, match=r"biggus\.where"):
+        np.add(lazy(np.arange(3))[1], 1, where=[True, False, True])
+
+
+def test_statistics_are_put_where_they_are_to_go():
+    values = np.arange(6.0).reshape(2, 3)
+    out = np.empty(3)
+    assert np.sum(lazy(values)[1], axis=0, out=out) is out
+    np.testing.assert_array_equal(out, values.sum(0))
+
+
+@pytest.mark.parametrize(
+    ("change", "instead"),
+    [
+        (lambda a: np.put(a, 0, 1), "numpy.where"),
+        (lambda a: np.place(a, np.array([True, False]), 1), "biggus.where"),
+        (lambda a: np.putmask(a, np.array([True, False]), 1), "biggus.where"),
+        (lambda a: np.fill_diagonal(a, 1), "numpy.eye"),
+        (lambda a: np.put_along_axis(a, np.array([0]), 1, 0), "numpy.where"),
+    ],
+)
+def test_a_lazy_array_does_not_change(change, instead):
+    source, array = lazy(np.zeros(2))
+    with pytest.raises(TypeError, match=f"does not change.*{instead}"):
+        change(array)
+    assert not source.boxes
+
+
+@pytest.mark.parametrize("memory", ["1 GB", "1 kB"])
+@pytest.mark.parametrize("shape", [(4, 5, 6), (7,), (), (0, 3)], ids=str)
+def test_files_of_numpys_are_written_in_order(tmp_path, memory, shape):
+    values = np.random.default_rng(1).random(shape)
+    array = biggus.ArrayAdapter(values, chunks=tuple(max(1, n // 2) for n in shape))
+    with biggus.set_options(memory=memory):
+        np.save(tmp_path / "a", array)
+        np.savez(tmp_path / "b.npz", array, named=array, other=[1, 2])
+        with (tmp_path / "c.npy").open("wb") as file:
+            np.save(file, array)
+    for name in ("a.npy", "c.npy"):
+        np.testing.assert_array_equal(np.load(tmp_path / name), values)
+    with np.load(tmp_path / "b.npz") as found:
+        np.testing.assert_array_equal(found["arr_0"], values)
+        np.testing.assert_array_equal(found["named"], values)
+        np.testing.assert_array_equal(found["other"], [1, 2])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.npy", "b.npz", "c.npy"]
+
+
+@pytest.mark.parametrize("memory", ["1 GB", "1 kB"])
+@pytest.mark.parametrize("shape", [(40, 3), (50,), (0,)], ids=str)
+def test_text_is_as_numpy_writes_it(tmp_path, memory, shape):
+    values = np.random.default_rng(1).random(shape)
+    how = {"header": "a\nb", "footer": "end", "fmt": "%.3f", "delimiter": ","}
+    np.savetxt(tmp_path / "theirs", values, **how)
+    chunks = None if 0 in shape else values.shape
+    with biggus.set_options(memory=memory):
+        np.savetxt(tmp_path / "ours", biggus.ArrayAdapter(values, chunks=chunks), **how)
+    assert (tmp_path / "ours").read_text() == (tmp_path / "theirs").read_text()
