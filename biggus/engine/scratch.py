@@ -141,7 +141,10 @@ def _runs(box: Box, shape: tuple[int, ...]) -> Iterator[tuple[int, int]]:
         whole -= 1
     outer, length = max(0, whole - 1), math.prod(lengths[max(0, whole - 1) :])
     strides = strides_of(shape)
-    begin = sum(s.start * n for s, n in zip(box, strides, strict=True))
+    begin = sum([s.start * n for s, n in zip(box, strides, strict=True)])
+    if all(n == 1 for n in lengths[:outer]):
+        yield begin, length
+        return
     for index in np.ndindex(*lengths[:outer]):
         yield begin + sum(i * n for i, n in zip(index, strides, strict=False)), length
 

@@ -26,6 +26,13 @@ _SHORT = 1024
 a few of them by their rank."""
 
 
+class _Sorted(np.ndarray[Any, Any]):
+    """Values that are in order along the axis that matters: NumPy has nothing to part there."""
+
+    def partition(self, *_: Any, **__: Any) -> None:
+        """Leave them as they are."""
+
+
 class Ranked:
     """A function of NumPy's that goes by the order of the values along some axes.
 
@@ -114,6 +121,7 @@ class Ranked:
         lines = native.reshape(-1, math.prod([block.shape[axis] for axis in self.axes]))
         if lines.shape[1] <= _SHORT and lines.dtype.itemsize <= 4:
             lines.sort(axis=1)
+            return lines.view(_Sorted)
         return lines
 
     def _of_lines(self, lines: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
@@ -123,6 +131,7 @@ class Ranked:
         if name == plain or lines.dtype.kind != "f" or not (holes := np.isnan(lines)).any():
             return self._results(plain, lines)
         lines.sort(axis=1)  # what is no number comes last
+        lines = lines.view(_Sorted)
         counts = lines.shape[1] - holes.sum(axis=1)
         results = np.empty((len(lines), *self.shape), self.dtype)
         for count in np.unique(counts):
@@ -137,7 +146,7 @@ class Ranked:
     def _results(self, name: str, lines: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         function = getattr(np, name)
         found = function(lines, *self.q, axis=1, overwrite_input=True, **self.method)
-        return self._with_quantiles_last(found).astype(self.dtype, copy=False)
+        return self._with_quantiles_last(np.asarray(found)).astype(self.dtype, copy=False)
 
     def _called(self, name: str, values: np.ndarray[Any, Any]) -> Any:
         function = getattr(np, name)
