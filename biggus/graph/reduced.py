@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -12,9 +12,7 @@ from biggus.indexing.selection import ArrayMap, AxisMap, ConstantMap, DimensionM
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from biggus.graph.along import AlongAxes
     from biggus.graph.base import Node
-    from biggus.graph.reduce import Reduce
     from biggus.sources.base import Chunks
 
 
@@ -71,7 +69,21 @@ def restricted(
     return Selection(tuple(lengths), tuple(maps)), Selection(selection.shape, tuple(rest))
 
 
-def pushdown_reduced(node: AlongAxes | Reduce, selection: Selection) -> Generator[Any, Node, Node]:
+class Reducing(Protocol):
+    """A node that reduces another along axes."""
+
+    axes: tuple[int, ...]
+    keepdims: bool
+
+    @property
+    def operand(self) -> Node:
+        """What is reduced."""
+
+    def rebuild(self, children: tuple[Node, ...]) -> Node:
+        """Return the same of another."""
+
+
+def pushdown_reduced(node: Reducing, selection: Selection) -> Generator[Any, Node, Node]:
     """Hand a selection of a node that reduces an operand down to that: see `Node.pushdown`."""
     operand = node.operand
     wanted, rest = restricted(operand.shape, node.axes, node.keepdims, selection)

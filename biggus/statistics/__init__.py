@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 from biggus.later import later
 
 if TYPE_CHECKING:
-    from biggus.statistics.base import Aggregator, Partial, Statistic, nbytes_of
+    from biggus.statistics.base import Aggregator, Statistic, nbytes_of
     from biggus.statistics.digits import rankable
     from biggus.statistics.layout import LONG
     from biggus.statistics.makers import statistic
     from biggus.statistics.runs import partials
+    from biggus.statistics.values import Partial
 
 __all__ = [
     "LONG",
@@ -29,7 +30,8 @@ __all__ = [
 __getattr__ = later(
     __name__,
     {
-        **dict.fromkeys(("Aggregator", "Partial", "Statistic", "nbytes_of"), ".base"),
+        **dict.fromkeys(("Aggregator", "Statistic", "nbytes_of"), ".base"),
+        "Partial": ".values",
         "LONG": ".layout",
         "partials": ".runs",
         "rankable": ".digits",

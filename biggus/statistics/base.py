@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,32 +20,11 @@ from biggus.statistics.layout import RUN
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy as np
+
     from biggus.statistics.layout import RunLayout
     from biggus.statistics.runs import Accumulator
-
-AnyArray: TypeAlias = np.ndarray[tuple[int, ...], np.dtype[Any]]
-"""An ndarray of any shape and dtype."""
-
-Values: TypeAlias = AnyArray | np.ma.MaskedArray[tuple[int, ...], np.dtype[Any]]
-"""A block: an ndarray, or a MaskedArray where values can be missing."""
-
-Partial: TypeAlias = tuple[AnyArray, ...]
-"""What has been accumulated: ndarrays in C order.
-
-Each has the shape of the block with the reduced axes at length one, or broadcasts
-to it (a count that is the same at all positions has one element); some aggregators
-have entries of another shape, and are accumulated over whole arrays alone.
-"""
-
-
-class ReadableRuns(Protocol):
-    """A block that is not at hand: its values are read run by run, none of them missing."""
-
-    shape: tuple[int, ...]
-    dtype: np.dtype[Any]
-
-    def read_into(self, start: int, out: AnyArray) -> None:
-        """Read values into an array: those that in C order follow the first `start`."""
+    from biggus.statistics.values import AnyArray, Partial, Values
 
 
 @dataclass(frozen=True)

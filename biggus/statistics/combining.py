@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from biggus.statistics.base import Aggregator, AnyArray, Partial, owned
+from biggus.statistics.base import Aggregator, owned
 from biggus.statistics.layout import COUNT, LONG, RUN
 from biggus.statistics.runs import Accumulator, RunValues
 from biggus.statistics.scratch import scratch
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from biggus.statistics.layout import RunLayout
     from biggus.statistics.missing import Present
+    from biggus.statistics.values import AnyArray, Partial
 
 _EXTREMES = {"minimum", "maximum"}
 """What is often asked for together, and of one dtype then."""

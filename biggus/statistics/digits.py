@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from biggus.statistics.base import Aggregator, AnyArray, Partial, owned
+from biggus.statistics.base import Aggregator, owned
 from biggus.statistics.layout import COUNT, RUN
 from biggus.statistics.runs import Accumulator, RunValues
 
 if TYPE_CHECKING:
     from biggus.statistics.layout import RunLayout
+    from biggus.statistics.values import AnyArray, Partial
 
 _DIGIT = 16
 """Bits that a pass makes known, as long as few values are looked for."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from biggus.statistics.base import Aggregator, AnyArray, Partial, Statistic, owned
+from biggus.statistics.base import Aggregator, Statistic, owned
 from biggus.statistics.layout import COUNT, RUN
 from biggus.statistics.results import Combined
 from biggus.statistics.runs import Accumulator, RunValues
@@ -15,6 +15,7 @@ from biggus.statistics.runs import Accumulator, RunValues
 if TYPE_CHECKING:
     from biggus.statistics.layout import RunLayout
     from biggus.statistics.makers import Given
+    from biggus.statistics.values import AnyArray, Partial
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from biggus.statistics.base import Aggregator, AnyArray, Partial, Statistic, Values
+from biggus.statistics.base import Aggregator, Statistic
 from biggus.statistics.layout import RUN, SHORT
 from biggus.statistics.makers import Given
 from biggus.statistics.registry import ENTRIES
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from biggus.statistics.layout import Run, RunLayout
+    from biggus.statistics.values import AnyArray, Partial, Values
 
 _NUMBER = np.dtype(np.intp)
 

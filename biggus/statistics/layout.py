@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 if TYPE_CHECKING:
-    from biggus.statistics.base import AnyArray
+    from biggus.statistics.values import AnyArray
 
 COUNT = np.dtype(np.int64)
 """The dtype of counts."""

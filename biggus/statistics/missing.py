@@ -14,7 +14,7 @@ import numpy as np
 from biggus.statistics.scratch import scratch
 
 if TYPE_CHECKING:
-    from biggus.statistics.base import AnyArray
+    from biggus.statistics.values import AnyArray
 
 _WIDTHS = (1, 2, 4, 8)
 _BOOL = np.dtype(bool)

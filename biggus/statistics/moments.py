@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from biggus.statistics.base import Aggregator, AnyArray, Partial
+from biggus.statistics.base import Aggregator
 from biggus.statistics.layout import COUNT, RUN
 from biggus.statistics.runs import Accumulator, RunValues
 from biggus.statistics.scratch import scratch
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from biggus.statistics.layout import RunLayout
     from biggus.statistics.missing import Present
+    from biggus.statistics.values import AnyArray, Partial
 
 _MERGED = 2**14
 """Positions that are merged at once: what that needs fits the cache."""

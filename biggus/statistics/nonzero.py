@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from biggus.statistics.base import Aggregator, Partial, owned
+from biggus.statistics.base import Aggregator, owned
 from biggus.statistics.layout import COUNT, RUN
 from biggus.statistics.runs import Accumulator, RunValues
 
 if TYPE_CHECKING:
     from biggus.statistics.layout import RunLayout
+    from biggus.statistics.values import Partial
 
 
 @dataclass(frozen=True)

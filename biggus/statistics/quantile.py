@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from biggus.statistics.base import AnyArray, Partial, Statistic, Values
+from biggus.statistics.base import Statistic
 from biggus.statistics.digits import Digits, values_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from biggus.statistics.values import AnyArray, Partial, Values
 
 _PLOTTING: dict[str, tuple[float, float]] = {
     "interpolated_inverted_cdf": (0, 1),

@@ -5,11 +5,15 @@ from __future__ import annotations
 import warnings
 from abc import abstractmethod
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from biggus.statistics.base import AnyArray, Partial, Statistic, Values
+from biggus.statistics.base import Statistic
 from biggus.statistics.moments import total
+
+if TYPE_CHECKING:
+    from biggus.statistics.values import AnyArray, Partial, Values
 
 
 @dataclass(frozen=True)

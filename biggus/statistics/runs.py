@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from functools import lru_cache
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from biggus.statistics.scratch import aligned, scratch
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from biggus.statistics.base import Aggregator, AnyArray, Partial, ReadableRuns, Values
+    from biggus.statistics.values import AnyArray, Partial, ReadableRuns, Values
 
 _Taken: TypeAlias = "Callable[[RunLayout, Run], tuple[AnyArray, AnyArray | None]]"
 """Gives the values of a run, and where they are masked; None if none is."""
@@ -146,8 +146,24 @@ class Accumulator(ABC):
         return results.reshape((1,) * len(shape) if results.size == 1 else shape)
 
 
+class Accumulates(Protocol):
+    """What takes part in the passes over a block: an aggregator."""
+
+    def run_length(self, plain: bool) -> int:
+        """Return about how many elements it takes at once."""
+
+    def accumulator(self, layout: RunLayout, origin: tuple[int, ...]) -> Accumulator:
+        """Return what takes the runs of one block, and gives its partial."""
+
+    def identity(self, shape: tuple[int, ...]) -> Partial:
+        """Return the partial of no values."""
+
+    def of_singles(self, values: AnyArray) -> Partial | None:
+        """Return the partial of a block of which no two values are reduced to one, if it can."""
+
+
 def partials(
-    aggregators: Sequence[Aggregator],
+    aggregators: Sequence[Accumulates],
     values: Values | ReadableRuns,
     axes: tuple[int, ...],
     origin: tuple[int, ...],
@@ -184,7 +200,7 @@ def partials(
 
 
 def _accumulated(
-    aggregators: Sequence[Aggregator],
+    aggregators: Sequence[Accumulates],
     values: Values | ReadableRuns,
     axes: tuple[int, ...],
     origin: tuple[int, ...],
@@ -210,7 +226,7 @@ def _accumulated(
 
 
 def _of_singles(
-    aggregators: Sequence[Aggregator], values: Values | ReadableRuns, axes: tuple[int, ...]
+    aggregators: Sequence[Accumulates], values: Values | ReadableRuns, axes: tuple[int, ...]
 ) -> list[Partial | None]:
     """Return partials of a block of which no value is missing, nor two are reduced to one."""
     none: list[Partial | None] = [None] * len(aggregators)

@@ -11,7 +11,7 @@ import numpy as np
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from biggus.statistics.base import AnyArray
+    from biggus.statistics.values import AnyArray
 
 _kept = threading.local()
 

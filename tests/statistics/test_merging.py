@@ -41,6 +41,8 @@ def statistics(axes, shape=(6, 40, 9), masked=False):
             continue
         if "arg" in name and len(axes) not in (1, len(shape)):
             continue
+        if name == "grouped" or (name.endswith(("first", "last")) and len(axes) > 1):
+            continue  # of groups that are given, and along one axis
         parameters = PARAMETERS.get(name, {})
         found[name] = statistic(name, np.dtype("f4"), masked, shape, axes, **parameters)
     return found

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import hashlib
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,8 +13,9 @@ from biggus.cli.demo.handing import tell_of_a_study
 from biggus.cli.demo.models import ATLANTIC, Climate, Ocean, read_climate, read_ocean
 from biggus.cli.demo.needs import require_packages
 from biggus.cli.demo.planet import TENERIFE, ZOOM, tile_array
+from biggus.cli.demo.reading import Reading
 from biggus.cli.demo.server import TileServer
-from biggus.cli.demo.telling import Timed, expect, say, timed
+from biggus.cli.demo.telling import expect, say, timed
 from biggus.cli.demo.zooming import tell_of_a_map, tell_of_zooming
 from biggus.cli.tables import table
 from biggus.errors import OutputError
@@ -24,25 +23,6 @@ from biggus.options import format_bytes
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-
-@dataclasses.dataclass
-class Reading:
-    """All that is read twice."""
-
-    planet: Timed
-    ocean: Timed
-    climate: Timed
-
-    def digests(self) -> dict[str, str]:
-        """Return a digest of the values of each."""
-        ocean: Ocean = self.ocean.value
-        climate: Climate = self.climate.value
-        return {
-            "planet": digest(self.planet.value),
-            "ocean": digest(ocean.temperatures, ocean.latitude, ocean.longitude),
-            "climate": digest(climate.first, climate.last, climate.series),
-        }
 
 
 def tell(folder: Path) -> None:
@@ -184,23 +164,3 @@ def _compare(cold: Reading, warm: Reading, hits: int, misses: int) -> None:
     print(table(rows, indent="  ", right=(1, 2)))
     print(f"  {hits} chunks were taken from the cache, {misses} were fetched.")
     expect(misses == 0, "nothing is fetched the second time")
-
-
-def digest(*arrays: Any) -> str:
-    """Return the SHA-256 of arrays: of their dtypes, shapes, values and masks.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> digest(np.zeros(2)) == digest(np.zeros(2)), digest(np.zeros(2)) == digest(np.zeros(3))
-    (True, False)
-    """
-    result = hashlib.sha256()
-    for array in arrays:
-        result.update(f"{array.dtype.str}{array.shape}".encode())
-        if isinstance(array, np.ma.MaskedArray):
-            result.update(np.ma.getmaskarray(array).tobytes())
-            # What lies under a mask has no meaning.
-            array = array.filled(0)  # noqa: PLW2901
-        result.update(array.tobytes())
-    return result.hexdigest()
