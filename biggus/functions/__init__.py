@@ -13,7 +13,7 @@ from biggus.functions import axes, elementwise, joining, numpys, reshaping, stat
 
 LATER = (
     *("along", "comparing", "counting", "finding", "fitting", "fourier", "matrices", "moving"),
-    *("placing", "products", "refusing", "spacing", "splitting", "surroundings"),
+    *("placing", "products", "refusing", "running", "spacing", "splitting", "surroundings"),
     *("trimming", "ufunc_methods", "weighing", "writing"),
 )
 """The modules that are imported when they are needed."""

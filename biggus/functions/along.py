@@ -1,4 +1,4 @@
-"""NumPy's functions of all values along an axis: running totals, differences, orders."""
+"""NumPy's functions of all values along an axis: differences, orders, functions of others'."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from biggus.functions.joining import concatenate, stack
 from biggus.functions.moving import along, along_or_flat, of_an_axis
 from biggus.functions.reshaping import at_least_1d, ravel
 from biggus.sources.normal import normal_axis
-from biggus.statistics.signatures import NOT_GIVEN, refuse
+from biggus.statistics.signatures import NOT_GIVEN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -53,58 +53,6 @@ def lined(
     count = turned.shape[-1] if length is None else length
     node = of_lines(turned.node, function, keywords, (count,), dtype, of_masked)
     return moveaxis(Array.from_node(node), -1, place)
-
-
-# Running totals ------------------------------------------------------------------------
-
-
-def _running(name: str) -> Callable[..., Array]:
-    function = getattr(np, name)
-    of_masked = getattr(np.ma, name, None)
-
-    def run(a: Any, axis: int | None = None, dtype: Any = None, out: Any = None) -> Array:
-        refuse(name, out=out)
-        keywords = {} if dtype is None else {"dtype": np.dtype(dtype)}
-        return lined(*of_an_axis(a, axis), function, keywords, of_masked=of_masked)
-
-    return run
-
-
-for _name in ("cumsum", "cumprod", "nancumsum", "nancumprod"):
-    implements(getattr(np, _name))(_running(_name))
-
-
-def _cumulative(name: str, neutral: int) -> Callable[..., Array]:
-    run = _running(name)
-
-    def accumulate(
-        x: Any,
-        /,
-        *,
-        axis: int | None = None,
-        dtype: Any = None,
-        out: Any = None,
-        include_initial: bool = False,
-    ) -> Array:
-        array: Array = node_or_scalar(x)
-        if axis is None:
-            if array.ndim > 1:
-                raise ValueError("For arrays which have more than one dimension, axis is required")
-            axis = 0
-        array, axis = of_an_axis(array, axis)
-        place = normal_axis(axis, array.ndim)
-        found = run(array, place, dtype, out)
-        if not include_initial:
-            return found
-        shape = tuple([1 if n == place else length for n, length in enumerate(found.shape)])
-        return concatenate([np.full(shape, neutral, found.dtype), found], place)
-
-    return accumulate
-
-
-if hasattr(np, "cumulative_sum"):  # since NumPy 2.1
-    implements(np.cumulative_sum)(_cumulative("cumsum", 0))
-    implements(np.cumulative_prod)(_cumulative("cumprod", 1))
 
 
 # Differences -----------------------------------------------------------------------------

@@ -74,6 +74,8 @@ class BlockStep(Protocol):
 class Blockwise(Derived):
     """A function of blocks: each is computed as a whole, so its values are always the same.
 
+    Along axes that it is said of only what is wanted is computed.
+
     Parameters
     ----------
     function : BlockStep
@@ -86,9 +88,11 @@ class Blockwise(Derived):
         Of the result.
     blocks : Chunks
         How that is cut.
+    divisible : tuple of int
+        The axes of the result along which each place is computed for itself.
     """
 
-    __slots__ = ("blocks", "function", "reaches")
+    __slots__ = ("blocks", "divisible", "function", "reaches")
 
     def __init__(
         self,
@@ -97,23 +101,27 @@ class Blockwise(Derived):
         reaches: Sequence[Sequence[Reach]],
         shape: tuple[int, ...],
         blocks: Chunks,
+        divisible: tuple[int, ...] = (),
     ) -> None:
         self.function = function
         self.reaches = tuple([tuple(each) for each in reaches])
         self.blocks = blocks
+        self.divisible = divisible
         super().__init__(tuple(operands), shape, function.dtype, function.masked, combined=True)
 
     def cut(self) -> Chunks:
         return self.blocks
 
     def rebuild(self, children: tuple[Node, ...]) -> Node:
-        return Blockwise(self.function, children, self.reaches, self.shape, self.blocks)
+        return Blockwise(
+            self.function, children, self.reaches, self.shape, self.blocks, self.divisible
+        )
 
     @property
     def signature(self) -> Any:
         key = self.function.key
         function = id(self.function) if key is None else key
-        return (Blockwise, function, self.reaches, self.shape, self.blocks)
+        return (Blockwise, function, self.reaches, self.shape, self.blocks, self.divisible)
 
     def parts(
         self, selection: Selection, out_selection: Selection, steps: Steps = None
@@ -124,6 +132,9 @@ class Blockwise(Derived):
             wanted, _ = part.bounding_box()
             number = tuple([edges.find(s.start) for edges, s in zip(axes, wanted, strict=True)])
             bounds = [edges.bounds(n) for edges, n in zip(axes, number, strict=True)]
+            for axis in self.divisible:
+                s = wanted[axis]
+                bounds[axis] = (s.start, range(s.start, s.stop, s.step)[-1] + 1)
             local = part
             for axis, (start, _) in enumerate(bounds):
                 local = local.shift(axis, start)

@@ -1,0 +1,140 @@
+"""NumPy's running totals and products: of long lines in blocks, in two passes.
+
+In the first pass whole blocks are reduced; in the second each goes on from what those before it
+give.  How long blocks are follows from shape and chunks alone, and so do results, to the bit.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from biggus.array import Array, implements
+from biggus.expressions.running import Running, wide_of
+from biggus.expressions.validity import valid, valid_where
+from biggus.functions.along import lined
+from biggus.functions.elementwise import node_or_scalar, where
+from biggus.functions.joining import concatenate
+from biggus.functions.moving import along, along_or_flat, of_an_axis
+from biggus.functions.reshaping import reshape
+from biggus.functions.statistics import prod
+from biggus.functions.statistics import sum as total
+from biggus.graph import Blockwise, Reach
+from biggus.indexing.grid import Grid, default_chunks
+from biggus.indexing.reduction_blocks import longest_of
+from biggus.sources.normal import normal_axis
+from biggus.statistics.signatures import refuse
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_BLOCK = 2**20
+"""Elements of a block, about."""
+
+_LEAST = 64
+"""A block is at least so long: what is carried is then a small part of the array."""
+
+
+def _running(name: str) -> Callable[..., Array]:
+    function = getattr(np, name)
+    product = name.endswith("cumprod")
+    neutral = int(product)
+
+    def run(a: Any, axis: int | None = None, dtype: Any = None, out: Any = None) -> Array:
+        refuse(name, out=out)
+        array, place = along_or_flat(*of_an_axis(a, axis))
+        keywords = {} if dtype is None else {"dtype": np.dtype(dtype)}
+        kind = function(np.ones(1, array.dtype), **keywords).dtype
+        if array.dtype.kind not in "biufc" or kind.kind not in "biufc":
+            of_masked = getattr(np.ma, name, None)
+            return lined(array, place, function, keywords, of_masked=of_masked)
+        values = array.filled(neutral)
+        if name.startswith("nan") and array.dtype.kind in "fc":
+            values = where(np.isnan(values), array.dtype.type(neutral), values)
+        found = _accumulated(values.astype(kind), place, product)
+        if array.masked:
+            found = Array.from_node(valid_where(found.node, valid(array.node)))
+        return found
+
+    return run
+
+
+def _accumulated(array: Array, axis: int, product: bool) -> Array:
+    """Return running totals or products along an axis."""
+    if not array.size:
+        return array
+    grid = list(array.grid or default_chunks(array.shape, array.itemsize))
+    length = _length(array, grid, axis)
+    before = -(-array.shape[axis] // length) - 1
+    step = Running(product, axis, array.dtype)
+    operands, reaches = [array], [[Reach(each) for each in range(array.ndim)]]
+    if before:
+        operands.append(_carried(array, axis, length, before, product))
+        reaches.append(
+            [Reach(each, pieces=1 if each == axis else None) for each in range(array.ndim)]
+        )
+    grid[axis] = length
+    others = tuple([each for each in range(array.ndim) if each != axis])
+    nodes = [one.node for one in operands]
+    return Array.from_node(Blockwise(step, nodes, reaches, array.shape, tuple(grid), others))
+
+
+def _length(array: Array, grid: Any, axis: int) -> int:
+    """Return how long blocks are: whole chunks, or all of the axis, if that is not long."""
+    longest = [max(1, longest_of(edges)) for edges in Grid(array.shape, grid).axes]
+    chunk = longest[axis]
+    across = math.prod(n for other, n in enumerate(longest) if other != axis)
+    room = max(_LEAST, _BLOCK // across)
+    whole = room // chunk * chunk or room
+    return array.shape[axis] if array.shape[axis] <= room else whole
+
+
+def _carried(array: Array, axis: int, length: int, before: int, product: bool) -> Array:
+    """Return what each block begins with: what those before it give, and first nothing."""
+    whole = along(array, axis, slice(before * length))
+    shape = (*array.shape[:axis], before, length, *array.shape[axis + 1 :])
+    wide = wide_of(array.dtype)
+    each = (prod if product else total)(reshape(whole, shape), axis=axis + 1, dtype=wide)
+    found = _accumulated(each, axis, product)
+    ones = (*array.shape[:axis], 1, *array.shape[axis + 1 :])
+    first = np.full((1,) * array.ndim, int(product), wide)
+    return concatenate([np.broadcast_to(first, ones), found], axis)
+
+
+for _name in ("cumsum", "cumprod", "nancumsum", "nancumprod"):
+    implements(getattr(np, _name))(_running(_name))
+
+
+def _cumulative(name: str, neutral: int) -> Callable[..., Array]:
+    run = _running(name)
+
+    def accumulate(
+        x: Any,
+        /,
+        *,
+        axis: int | None = None,
+        dtype: Any = None,
+        out: Any = None,
+        include_initial: bool = False,
+    ) -> Array:
+        array: Array = node_or_scalar(x)
+        if axis is None:
+            if array.ndim > 1:
+                raise ValueError("For arrays which have more than one dimension, axis is required")
+            axis = 0
+        array, axis = of_an_axis(array, axis)
+        place = normal_axis(axis, array.ndim)
+        found = run(array, place, dtype, out)
+        if not include_initial:
+            return found
+        shape = tuple([1 if n == place else length for n, length in enumerate(found.shape)])
+        return concatenate([np.full(shape, neutral, found.dtype), found], place)
+
+    return accumulate
+
+
+if hasattr(np, "cumulative_sum"):  # since NumPy 2.1
+    implements(np.cumulative_sum)(_cumulative("cumsum", 0))
+    implements(np.cumulative_prod)(_cumulative("cumprod", 1))
