@@ -6,7 +6,7 @@ from typing import Any
 
 from biggus.adapt import Lazy
 from biggus.array.asking import asked_by
-from biggus.labels import Labels, labels_of
+from biggus.labels import Labels, encoding_of, labels_of
 from biggus.labels.attributes import kept_attributes
 
 
@@ -37,6 +37,16 @@ class Labelled(Lazy):
         """
         labels = self._labels
         return kept_attributes(labels.attributes, labels.decoded)
+
+    @property
+    def encoding(self) -> dict[str, Any]:
+        """How the values are stored: empty for those that were computed.
+
+        ``dtype``, ``chunks`` and ``compression`` (None for one piece, and for none), and the
+        attributes by which values are packed or missing.  Those of a slice are stored as all
+        are; of what was joined, it is told of the first.
+        """
+        return dict(encoding_of(self.node))
 
     @property
     def units(self) -> str | None:

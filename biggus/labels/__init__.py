@@ -6,7 +6,16 @@ beside it.  Nothing of that is kept with an array: it follows from the sources t
 
 from biggus.labels.axes import numbered, numbered_call
 from biggus.labels.coordinate import Coordinate
+from biggus.labels.encoding import encoding_of
 from biggus.labels.following import labels_of, labels_of_all
 from biggus.labels.labels import Labels
 
-__all__ = ["Coordinate", "Labels", "labels_of", "labels_of_all", "numbered", "numbered_call"]
+__all__ = [
+    "Coordinate",
+    "Labels",
+    "encoding_of",
+    "labels_of",
+    "labels_of_all",
+    "numbered",
+    "numbered_call",
+]

@@ -49,7 +49,7 @@ _MOST_TILES = 10_000
 
 _A_FEW = 8
 
-_SAME_VALUES = (Cast, Decoder, Filled, Maskable)
+SAME_VALUES = (Cast, Decoder, Filled, Maskable)
 """Steps that leave values what they are values of."""
 
 
@@ -84,7 +84,7 @@ def _labels(coordinates: bool, node: Node) -> Generator[Any, Labels, Labels]:
             return _of_source(node, coordinates)
         case View():
             return _selected((yield node.base), node.selection)
-        case Elementwise() if isinstance(node.step, _SAME_VALUES):
+        case Elementwise() if isinstance(node.step, SAME_VALUES):
             return _unpacked((yield node.children[0]), node)
         case Elementwise():
             return _computed((yield from answers(node.children)), node)
@@ -122,6 +122,7 @@ def _of_source(node: Leaf, coordinates: bool) -> Labels:
         decoded=source.masked,
         default_fills=source.conventions == "CF",
         grid_mapping=_grid_mapping_of(source) if coordinates else None,
+        group_attributes=source.group_attributes() if coordinates else {},
     )
 
 
@@ -217,6 +218,9 @@ def _computed(several: Sequence[Labels], node: Elementwise) -> Labels:
         grid_mapping=next((each.grid_mapping for each in several if each.grid_mapping), None),
         decoded=True,
         default_fills=False,
+        group_attributes=_shared(
+            [each.group_attributes for each in several if each.group_attributes] or [{}]
+        ),
     )
 
 
@@ -316,6 +320,7 @@ def _joined(several: Sequence[Labels], node: Mosaic) -> Labels:
         first,
         dims=_first_known([each.dims for each in several]),
         attributes=_shared([each.attributes for each in several]),
+        group_attributes=_shared([each.group_attributes for each in several]),
         coordinates=tuple(found),
         decoded=any(each.decoded for each in several),
         default_fills=any(each.default_fills for each in several),

@@ -37,6 +37,8 @@ class Labels:
         Whether the fill value is one of packed values, and of no meaning among these.
     grid_mapping : Coordinate or None
         What says how the grid lies on the Earth, if coordinates were asked for.
+    group_attributes : mapping
+        What the store says of all that is in the group, if coordinates were asked for.
     """
 
     dims: tuple[str | None, ...]
@@ -49,6 +51,7 @@ class Labels:
     default_fills: bool = False
     packed_fill: bool = False
     grid_mapping: Coordinate | None = None
+    group_attributes: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def named(self) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ import numpy as np
 from biggus import engine
 from biggus.labels import Labels, labels_of, labels_of_all
 from biggus.sinks.locations import Place
+from biggus.sinks.metadata import carried_attributes, plain_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -74,6 +75,23 @@ def companions_of(
         for number, each in labels.items()
     }
     return told, [each._replace(labels=_naming_bounds(each, there_is)) for each in found.values()]
+
+
+def told_of_all(several: Sequence[Labels]) -> dict[str, Any]:
+    """Return what is said of a store that several arrays go to: what all say that say anything."""
+    said = [each.group_attributes for each in several]
+    first, *others = [each for each in said if each] or [{}]
+    shared = {
+        name: value
+        for name, value in carried_attributes(first, decoded=False).items()
+        if all(name in other and _is_equal(first[name], other[name]) for other in others)
+    }
+    shared.pop("coordinates", None)  # names what is not there perhaps
+    return shared
+
+
+def _is_equal(one: Any, other: Any) -> bool:
+    return one is other or repr(plain_value(one)) == repr(plain_value(other))
 
 
 def _beside(labels: Labels, place: Place) -> Iterator[Companion]:

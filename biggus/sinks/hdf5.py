@@ -17,7 +17,7 @@ from biggus.sinks.missing import MaskFiller
 from biggus.sinks.new import NewArray, NewStore, Target, strings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from biggus.graph import Node
@@ -90,6 +90,12 @@ class HDF5Store(NewStore):
             if filled:
                 target.mark(new.marker)
             return target
+
+    def tell(self, attributes: Mapping[str, Any]) -> None:
+        """Set attributes of the file."""
+        with hdf5_lock:
+            if self._file is not None:
+                set_attributes(self._file.attrs.__setitem__, attributes, str(self.path))
 
     def close(self) -> None:
         """Close the file."""

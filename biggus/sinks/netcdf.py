@@ -22,6 +22,7 @@ from biggus.sinks.missing import MaskFiller
 from biggus.sinks.new import NewArray, NewStore, Target, native, strings
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from biggus.graph import Node
@@ -128,6 +129,12 @@ class NetCDFStore(NewStore):
         if named is None and about.default_fills and not unfilled:
             marker = None
         return attributes, marker if named is None else named
+
+    def tell(self, attributes: Mapping[str, Any]) -> None:
+        """Set attributes of the file."""
+        with hdf5_lock:
+            if self._dataset is not None:
+                set_attributes(self._dataset.setncattr, attributes, str(self.path))
 
     def close(self) -> None:
         """Close the file."""

@@ -184,6 +184,10 @@ class NewStore(ABC):
             marker = default_fill(about.attributes, dtype)
         return attributes, marker
 
+    def tell(self, attributes: Mapping[str, Any]) -> None:
+        """Say something of all that is in it, where the format has a place for that."""
+        del attributes
+
     @abstractmethod
     def close(self) -> None:
         """Finish: all arrays have their values.  May be called twice."""

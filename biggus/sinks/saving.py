@@ -10,7 +10,7 @@ from biggus import engine, watching
 from biggus.adapt import holds_several, node_of, several
 from biggus.errors import MissingDependencyError, OutputError
 from biggus.sinks.blocks import Guarded, WriteGate
-from biggus.sinks.companions import companions_of
+from biggus.sinks.companions import companions_of, told_of_all
 from biggus.sinks.inputs import Inputs
 from biggus.sinks.layout import AS_IT_IS, SavedLayout, layouts
 from biggus.sinks.locations import (
@@ -144,6 +144,8 @@ def _saved(
                 new = new_array(nodes[number], places[number], store, about[number], how[number])
                 made.append((new, create(store, new)))
                 writers[number] = Guarded(made[-1][1], new.label, gate)
+            arrays = [number for number in numbers if number < len(goals)]
+            store.tell(told_of_all([about[number] for number in arrays]))
         stack.callback(gate.shut)
         engine.store(nodes, [writers[number] for number in range(len(nodes))])
         for new, writer in made:

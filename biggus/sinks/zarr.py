@@ -18,6 +18,7 @@ from biggus.sinks.new import NewArray, NewStore, Target, strings
 from biggus.sinks.zarr_chunks import ChunkFiles
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from biggus.graph import Node
@@ -67,6 +68,11 @@ class NewZarrStore(NewStore):
             group = self._group.require_group(folder) if folder else self._group
             array = group.create_array(name, **how)
         return _Array(self.path / new.name, array, how, new)
+
+    def tell(self, attributes: Mapping[str, Any]) -> None:
+        """Set attributes of the group."""
+        if self._group is not None:
+            self._group.attrs.update(dict(attributes))
 
     def close(self) -> None:
         """Put the metadata of all arrays in one place, for who reads it over a network."""

@@ -9,8 +9,6 @@ An object that can tell more derives from :class:`Source` and overrides what
 it knows; what it does not override has a default that promises nothing.  A
 plain user object is never asked for more than the three: an attribute of
 the same name could mean anything there.
-
-Nothing here knows of laziness, arrays or caches.
 """
 
 from __future__ import annotations
@@ -209,6 +207,10 @@ class Source:  # no ABC: each read asks whether it is one
         """
         return None
 
+    def group_attributes(self) -> Mapping[str, Any]:
+        """Return what the store says of all that is in the group of this variable."""
+        return {}
+
     def state(self) -> bytes | None:
         """Return the one validator that all boxes share, such as a file's; None if there is none.
 
@@ -219,8 +221,7 @@ class Source:  # no ABC: each read asks whether it is one
     def validator(self, box: Box) -> bytes | None:  # noqa: ARG002
         """Return bytes that name the state of what lies in `box`, or None if unknown.
 
-        Must be cheap: no reading of values.  An unknown validator is never a
-        cache hit.
+        Must be cheap: no reading of values.  An unknown one is never a cache hit.
         """
         return self.state()
 

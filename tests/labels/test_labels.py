@@ -122,3 +122,25 @@ def test_every_constructor_gives_an_array():
         biggus.ConstantArray(2),
     ]
     assert {type(one) for one in made} == {biggus.Array}
+
+
+@pytest.mark.parametrize("decode", [True, False])
+def test_how_values_are_stored(tmp_path, decode):
+    netcdf4 = pytest.importorskip("netCDF4")
+    with netcdf4.Dataset(tmp_path / "a.nc", "w") as file:
+        file.createDimension("x", 6)
+        v = file.createVariable(
+            "v", "i2", ("x",), chunksizes=(4,), fill_value=-9, compression="zlib", complevel=2
+        )
+        v.scale_factor, v.units = 0.5, "K"
+        v[:] = np.arange(6) / 2
+    a = biggus.open(tmp_path / "a.nc", "v", decode=decode)
+    right = {"dtype": "i2", "chunks": (4,), "scale_factor": 0.5, "_FillValue": -9}
+    for each in (a, a[1:3], biggus.LinearMosaic([a, a])):
+        told = each.encoding
+        assert {name: told[name] for name in right} == right
+        assert (told["compression"].name, told["compression"].level) == ("zlib", 2)
+        assert "units" not in told
+    assert (a + 1).encoding == a.mean().encoding == biggus.ones(3).encoding == {}
+    biggus.save(a, tmp_path / "b.nc::v", compression=a.encoding["compression"])
+    assert biggus.open(tmp_path / "b.nc", "v").encoding["compression"] == told["compression"]

@@ -120,3 +120,28 @@ def test_what_is_saved_anyway_is_not_saved_twice(source, tmp_path):
     biggus.save(list(ds.values()), targets)
     xr.testing.assert_identical(seen(tmp_path / "out.nc"), seen(source))
     biggus.save(list(ds.values()), targets, overwrite=True)
+
+
+@pytest.mark.parametrize("suffix", [".nc", ".h5", ".zarr"])
+def test_what_is_said_of_all_that_is_in_a_store(source, tmp_path, suffix):
+    if suffix == ".zarr":
+        pytest.importorskip("zarr")
+    with netCDF4.Dataset(source, "a") as file:
+        file.title, file.Conventions, file.version = "a test", "CF-1.8", np.int32(3)
+    tas = biggus.open(source, "tas")
+    places = [tmp_path / f"out{suffix}::{name}" for name in ("tas", "mean", "own")]
+    biggus.save([tas, tas.mean("time"), biggus.ones(2)], places)
+    told = biggus.open_dataset(tmp_path / f"out{suffix}").attrs
+    right = {"title": "a test", "Conventions": "CF-1.8", "version": 3}
+    assert {name: told[name] for name in right} == right
+    with netCDF4.Dataset(write(tmp_path / "other.nc"), "a") as file:
+        file.title, file.version = "another", np.int32(3)
+    other = biggus.open(tmp_path / "other.nc", "tas")
+    biggus.save([tas, other], [f"{tmp_path}/two{suffix}::{name}" for name in ("one", "two")])
+    told = biggus.open_dataset(tmp_path / f"two{suffix}").attrs
+    assert "title" not in told
+    assert told["version"] == 3
+    # Of copies, too.
+    again = biggus.open(tmp_path / f"out{suffix}", "tas")
+    biggus.save(again[1:], tmp_path / f"copy{suffix}::tas")
+    assert biggus.open_dataset(tmp_path / f"copy{suffix}").attrs["title"] == "a test"

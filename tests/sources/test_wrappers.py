@@ -63,7 +63,7 @@ def test_all_but_the_ways_of_reading_is_delegated():
             "cached_bytes",
             "bytes_in_memory",
         ),
-        "sibling",
+        *("sibling", "group_attributes"),
     }
     assert sorted(inner.asked) == sorted((name, BOX, b"held") for name in methods)
 

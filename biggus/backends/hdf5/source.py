@@ -22,6 +22,7 @@ from biggus.backends.hdf5.direct import OpenForRead
 from biggus.backends.hdf5.files import normal_name
 from biggus.backends.hdf5.parts import Parts, assure_descriptors
 from biggus.backends.hdf5.values import (
+    attributes_of,
     read_values,
 )
 from biggus.backends.native import hdf5_lock
@@ -218,6 +219,16 @@ class HDF5Source(DatasetSource):
     def sibling(self, name: str) -> Source | None:
         """Return another dataset of the file."""
         return sibling_of(self.dataset, name, partial(HDF5Source, self.path))
+
+    def group_attributes(self) -> dict[str, Any]:
+        """Return the attributes of the file and of the groups around the dataset."""
+        found: dict[str, Any] = {}
+        with hdf5_lock, opening_named(self.path):
+            group = self._open().file.file
+            for part in self.dataset.strip("/").split("/"):
+                found.update(attributes_of(group, group.id.get_create_plist()))
+                group = group.get(part)
+        return {name: value for name, value in found.items() if value is not None}
 
     def state(self) -> bytes | None:
         """Return the state of the file and of all files behind the dataset."""

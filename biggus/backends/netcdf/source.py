@@ -15,7 +15,7 @@ from biggus.backends.hdf5.direct import DirectSource
 from biggus.backends.hdf5.files import files as hdf5_files
 from biggus.backends.native import hdf5_lock
 from biggus.backends.netcdf.files import datasets, known_in, opened_at, variable_in
-from biggus.backends.netcdf.packed import facts_of, read_bytes, read_packed
+from biggus.backends.netcdf.packed import attributes_of, facts_of, read_bytes, read_packed
 from biggus.backends.netcdf.refused import check_text
 from biggus.backends.netcdf.stored import StoredVariable, stored_variable
 from biggus.backends.pieces import failures_named, opening_named
@@ -297,6 +297,16 @@ class NetCDFSource(_VariableSource, DirectSource):
             if known_in(opened_at(self.path).dataset, place) is None:
                 return None
             return NetCDFSource(self.path, place, self.decode)
+
+    def group_attributes(self) -> dict[str, Any]:
+        """Return the attributes of the file and of the groups around the variable."""
+        found: dict[str, Any] = {}
+        with hdf5_lock, datasets.visit(self.path), opening_named(self.path):
+            group = opened_at(self.path).dataset
+            for part in self.variable.split("/"):
+                found.update(attributes_of(group))
+                group = group.groups.get(part)
+        return found
 
     def state(self) -> bytes | None:
         """Return the state of the file."""

@@ -41,7 +41,7 @@ from biggus.errors import (
 from biggus.sources.base import Box, Source, Values
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from biggus.backends.zarr.grids import Edges
     from biggus.backends.zarr.metadata import ArrayDocument
@@ -194,6 +194,21 @@ class ZarrSource(Source):
             return reopen(place, path, options) if there else None
 
         return sibling_of(variable, name, make)
+
+    def group_attributes(self) -> Mapping[str, Any]:
+        """Return the attributes of the root and of the groups around the array."""
+        _, (place, *given) = self._reopen
+        if not isinstance(place, str):
+            return {}
+        found: dict[str, Any] = {}
+        variable, options = given
+        parts = variable.strip("/").split("/")
+        for count in range(len(parts)):
+            path = "/".join(parts[:count])
+            found.update(
+                zarr_metadata.read_group(self.store, path, dict(options).get("zarr_format")) or {}
+            )
+        return found
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name} {self.shape} {self.dtype}>"
