@@ -94,7 +94,17 @@ class SingleFlight(Generic[T]):
 
     def do(self, key: Hashable, make: Callable[[], T]) -> tuple[T, bool]:
         """Return what `make` returns, and whether other calls were given the same object."""
-        return self.do_many([key], lambda _: [make()])[0]
+        own = _Flight()
+        try:
+            with self._lock:
+                nobody = self._flights.setdefault(key, own) is own
+            if nobody:  # as is most often so
+                self._make([key], [own], [0], lambda _: [make()])
+                return own.result, own.shared
+            return self.do_many([key], lambda _: [make()])[0]
+        finally:
+            if not own.done.is_set():  # interrupted before anything was made
+                self._landed([key], [own])
 
     def do_many(
         self, keys: Sequence[Hashable], make: Callable[[list[int]], list[T]]
@@ -175,4 +185,5 @@ class SingleFlight(Generic[T]):
                 if self._flights.get(key) is flight:
                     del self._flights[key]
         for flight in own:
-            flight.done.set()
+            if not flight.done.is_set():
+                flight.done.set()

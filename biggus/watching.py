@@ -8,18 +8,14 @@ files of a store of many, which are read once each, are looked at once more at t
 
 from __future__ import annotations
 
-import contextlib
 import contextvars
 import logging
 from collections.abc import Callable, Hashable
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from typing import TypeAlias, TypeVar
 
 from biggus import options
 from biggus.errors import SourceChangedError
 from biggus.forks import between_forks
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 T = TypeVar("T")
 
@@ -116,15 +112,16 @@ class evaluation:  # noqa: N801 - used as a context manager
                 self._watch.end()
 
 
-@contextlib.contextmanager
-def apart() -> Iterator[Watch]:
+class apart:  # noqa: N801 - used as a context manager
     """Watch what is read in a with block by itself, for others to join."""
-    watch = Watch()
-    mark = _current.set(watch)
-    try:
-        yield watch
-    finally:
-        _current.reset(mark)
+
+    def __enter__(self) -> Watch:
+        watch = Watch()
+        self._mark = _current.set(watch)
+        return watch
+
+    def __exit__(self, *_: object) -> None:
+        _current.reset(self._mark)
 
 
 def join(watch: Watch) -> None:

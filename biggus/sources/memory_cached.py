@@ -101,8 +101,9 @@ class MemoryCached(Wrapper):
             found = chunk_memory.find(key)
             if found is not None and self._is_good(layout, key, found, self.source.state()):
                 return found.values[part]
-            if box != layout.chunk(key):
-                return self._decoded(layout, key, box)[part]
+            chunk = layout.chunk(key)
+            if box != chunk:
+                return self._decoded(layout, key, chunk, box)[part]
         if only is not None or layout.is_bulk(box):
             return self._whole_chunks(layout, box)
         if layout.is_scattered(box):
@@ -179,7 +180,7 @@ class MemoryCached(Wrapper):
             if found is not None and self._is_good(layout, key, found, state):
                 values = found.values
             else:
-                values = self._decoded(layout, key, box)
+                values = self._decoded(layout, key, layout.chunk(key), box)
             result = paste(result, outer, values, inner)
         return result
 
@@ -247,14 +248,13 @@ class MemoryCached(Wrapper):
             chunk_memory.forget(key)
         return good
 
-    def _decoded(self, layout: KeyedGrid, key: ChunkKey, box: Box) -> Values:
+    def _decoded(self, layout: KeyedGrid, key: ChunkKey, chunk: Box, box: Box) -> Values:
         """Return a chunk that is not in memory, and keep it there; not to be written to.
 
         `box` is what is read of it and others.
         """
         if chunk_memory.came_before(key):
             self._tell(layout, box)
-        chunk = layout.chunk(key)
 
         def decode() -> tuple[Values, watching.Watch]:
             with watching.apart() as watch:
