@@ -23,7 +23,7 @@ from biggus.engine.running import run
 from biggus.engine.scratch import Scratch
 from biggus.engine.spill import Spilled
 from biggus.errors import OfflineError
-from biggus.graph import AlongAxes, Blockwise, Elementwise, Gufunc, Leaf, Reduce, View
+from biggus.graph import AlongAxes, Elementwise, Gufunc, Leaf, Reduce, View
 from biggus.indexing.reduction_blocks import BLOCK
 from biggus.indexing.selection import Selection
 from biggus.planning import Gathering, Gatherings, is_in_memory, shared_scans_of
@@ -244,13 +244,13 @@ def _is_read(node: Node) -> bool:
     """Tell whether a node is rather read than computed: what is small needs no plan."""
     if node.needs_reduction or (node.combined and Gatherings(options.current().memory)(node)):
         return False
-    if math.prod(node.shape) <= BLOCK and not isinstance(node, (AlongAxes, Gufunc, Blockwise)):
+    if math.prod(node.shape) <= BLOCK and not node.of_blocks:
         return True
     while isinstance(node, (View, Elementwise)):
         if isinstance(node, Elementwise) and len(node.children) > 1:
             return False
         [node] = node.children
-    return not isinstance(node, (AlongAxes, Gufunc, Blockwise))
+    return not node.of_blocks
 
 
 def _stages(node: Node) -> int:

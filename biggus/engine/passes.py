@@ -165,7 +165,7 @@ class Passes(ABC, Generic[Target]):
                 key = id(each)
                 if key in done and key not in leaves:
                     # What is computed of it later is cut as if it had not been computed yet.
-                    grid = each.grid if isinstance(each, (AlongAxes, Gufunc)) else None
+                    grid = each.grid if each.of_blocks else None
                     leaves[key] = self.leaf(done[key], grid)
             waiting[number] = self._intern(substituted(node, leaves))
 

@@ -52,6 +52,8 @@ class AlongAxes(Derived):
 
     __slots__ = ("axes", "function", "further", "keepdims")
 
+    of_blocks = True
+
     def __init__(
         self,
         operand: Node,

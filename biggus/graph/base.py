@@ -63,6 +63,9 @@ class Node:  # no ABC: to be asked for its kind is then much faster
     fill_value: Any = None
     needs_reduction: bool = False
     combined: bool = False
+    of_blocks: bool = False
+    """Whether it is computed of whole axes, or blocks: a few of its values may take many others."""
+
     known_grid: Chunks | None = None
     """The grid, if that has been asked for; else `UNKNOWN`."""
 
@@ -155,6 +158,11 @@ class Node:  # no ABC: to be asked for its kind is then much faster
         It lies within one tile, if the node is a mosaic.
         """
         raise NotImplementedError  # few nodes stream, and no other is asked
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether chunks of its children are shorter than axes that it needs whole."""
+        return False
 
     # What is planned by: rules of a walk
 

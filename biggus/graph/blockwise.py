@@ -94,6 +94,8 @@ class Blockwise(Derived):
 
     __slots__ = ("blocks", "divisible", "function", "reaches")
 
+    of_blocks = True
+
     def __init__(
         self,
         function: BlockStep,

@@ -52,6 +52,8 @@ class Gufunc(Derived):
 
     __slots__ = ("core", "function", "whole")
 
+    of_blocks = True
+
     def __init__(
         self, function: Step, operands: Sequence[Node], whole: Sequence[int], core: tuple[int, ...]
     ) -> None:

@@ -12,9 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from biggus.graph import (
-    AlongAxes,
     CutOut,
-    Gufunc,
     Leaf,
     Node,
     Rechunked,
@@ -57,7 +55,7 @@ def _cut_along(node: Node) -> bool | Generator[Any, bool, bool]:
 
 
 def _has_cut(node: Node) -> Generator[Any, bool, bool]:
-    if isinstance(node, (AlongAxes, Gufunc)) and node.is_cut:
+    if node.is_cut:
         return True
     for child in node.inner:
         if (yield child):

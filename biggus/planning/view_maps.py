@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from biggus.graph import AlongAxes, Gufunc, View, Walk, is_spread, key_of, ordered, unbroadcast
+from biggus.graph import View, Walk, is_spread, key_of, ordered, unbroadcast
 from biggus.indexing.reduction_blocks import simplified
 from biggus.indexing.selection import ConstantMap, DimensionMap, Selection
 from biggus.planning.jobs import lengths_of
@@ -148,11 +148,7 @@ def read_regions_of(nodes: Sequence[Node]) -> dict[int, ReadRegion]:
             pairs = zip(node.children, needs, strict=True)
             whole = [ask for child, ask in pairs if child.shape == node.shape]
             waiting.extend(reversed(whole))
-        elif (
-            id(node) not in found
-            and not isinstance(node, (AlongAxes, Gufunc))
-            and not in_memory(node)
-        ):
+        elif not (id(node) in found or node.of_blocks or in_memory(node)):
             found[id(node)] = ReadRegion.of(node, selection)
     return found
 

@@ -11,7 +11,7 @@ from biggus.backends.http.absence import absent_statuses
 from biggus.backends.http.deadline import DEFAULT_TIMEOUT, timeout_option
 from biggus.backends.http.settings import HttpSettings
 from biggus.backends.tiles.options import OptionChecker
-from biggus.backends.tiles.policies import policy_for
+from biggus.backends.tiles.policies import Policy, policy_for
 from biggus.backends.tiles.presets import SCHEME, Preset, preset_named
 from biggus.backends.tiles.source import TileSource
 from biggus.backends.tiles.template import Template, looks_like_template
@@ -147,13 +147,7 @@ class TilesBackend(Backend):
         check = OptionChecker(template.public)
         if variable not in {VARIABLE, "", "/", None}:
             raise VariableError(template.public, f"it has no variable {variable!r}", (VARIABLE,))
-        if zoom is None:
-            raise OpenError(template.public, f"pass zoom=, 0 to {LARGEST_ZOOM}")
-        least, most = (0, LARGEST_ZOOM) if preset is None else preset.zooms
-        zoom = check.integer("zoom", zoom, least, most)
-        if tile_size is None:
-            tile_size = (256 if preset is None else preset.tile_size) << retina
-        tile_size = check.integer("tile_size", tile_size, 1, LARGEST_TILE)
+        zoom, tile_size = _measures(check, template, preset, zoom, tile_size, retina)
         bands = check.integer("bands", bands, 1, 4)
         kind = check.dtype(dtype, bands)
         policy = None if permission else policy_for(template.host)
@@ -168,12 +162,7 @@ class TilesBackend(Backend):
         )
         fresh = check.seconds("fresh_for", fresh_for)
         if policy is not None:
-            settings = replace(
-                settings,
-                connections=min(settings.connections, policy.connections),
-                per_second=policy.per_second,
-            )
-            fresh = max(fresh, policy.fresh_for)
+            settings, fresh = _held_to(policy, settings, fresh)
         source = TileSource(
             template,
             zoom,
@@ -192,14 +181,50 @@ class TilesBackend(Backend):
         told = preset.attribution if attribution is None and preset else attribution
         source.attributes = {"attribution": told} if told else {}
         if policy is not None and not policy.bulk:
-            source.no_bulk = (
-                f"the operator of {template.host} forbids to fetch areas that nobody looks at "
-                f"({policy.text}); permission=True says that you may"
-            )
-        for package in ("urllib3", "PIL"):
-            if find_spec(package) is None:
-                raise MissingDependencyError(package, "tiles", "reading map tiles")
+            source.no_bulk = _no_bulk(policy, template)
+        _require_packages()
         return source
+
+
+def _measures(
+    check: OptionChecker,
+    template: Template,
+    preset: Preset | None,
+    zoom: int | None,
+    tile_size: int | None,
+    retina: bool,
+) -> tuple[int, int]:
+    """Return the zoom and the pixels along a tile, checked, or as they are known of a server."""
+    if zoom is None:
+        raise OpenError(template.public, f"pass zoom=, 0 to {LARGEST_ZOOM}")
+    least, most = (0, LARGEST_ZOOM) if preset is None else preset.zooms
+    zoom = check.integer("zoom", zoom, least, most)
+    if tile_size is None:
+        tile_size = (256 if preset is None else preset.tile_size) << retina
+    return zoom, check.integer("tile_size", tile_size, 1, LARGEST_TILE)
+
+
+def _held_to(policy: Policy, settings: HttpSettings, fresh: float) -> tuple[HttpSettings, float]:
+    """Return settings, and for how long copies are fresh, as the operator of a server allows."""
+    allowed = replace(
+        settings,
+        connections=min(settings.connections, policy.connections),
+        per_second=policy.per_second,
+    )
+    return allowed, max(fresh, policy.fresh_for)
+
+
+def _no_bulk(policy: Policy, template: Template) -> str:
+    return (
+        f"the operator of {template.host} forbids to fetch areas that nobody looks at "
+        f"({policy.text}); permission=True says that you may"
+    )
+
+
+def _require_packages() -> None:
+    for package in ("urllib3", "PIL"):
+        if find_spec(package) is None:
+            raise MissingDependencyError(package, "tiles", "reading map tiles")
 
 
 def _template(
