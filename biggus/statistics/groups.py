@@ -170,7 +170,7 @@ class GroupedAccumulator(Accumulator):
         self.aggregator = aggregator
         self._numbers = aggregator.groups.of_block(layout, origin)
         self._pieces: list[list[AnyArray]] = [[] for _ in range(layout.pieces)]
-        self._sorted: tuple[int, _Sorted] | None = None
+        self._sorted: tuple[int, _InGroups] | None = None
 
     def add(self, part: RunValues) -> None:
         present = part.masked(False)
@@ -203,7 +203,7 @@ class GroupedAccumulator(Accumulator):
             return found
         return [entry.transpose(0, *[1 + dim for dim in order]) for entry in found]
 
-    def _sorted_of(self, run: Run) -> _Sorted:
+    def _sorted_of(self, run: Run) -> _InGroups:
         piece = run.place[0]
         assert isinstance(piece, int)
         if self._sorted is None or self._sorted[0] != piece:
@@ -218,7 +218,7 @@ class GroupedAccumulator(Accumulator):
             if self.layout.order is not None:
                 numbers = numbers.transpose(self.layout.order)
             count = self.aggregator.groups.count
-            self._sorted = piece, _Sorted(numbers.reshape(-1), count)
+            self._sorted = piece, _InGroups(numbers.reshape(-1), count)
         return self._sorted[1]
 
     def partial(self) -> Partial:
@@ -231,7 +231,7 @@ class GroupedAccumulator(Accumulator):
         return found
 
 
-class _Sorted:
+class _InGroups:
     """The places of a run by their groups.
 
     Attributes

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import xarray as xr
 
 from biggus.array import Array
+from biggus.functions.axes import moveaxis
+from biggus.functions.groups import groupby_reduce
 from biggus.together import ndarrays, plan
 
 if TYPE_CHECKING:
@@ -65,6 +67,33 @@ class Accessor:
         computed = tuple([_with_values(one, values) for one in every])
         return computed if others else computed[0]
 
+    def groupby_reduce(self, by: Any, func: str, **parameters: Any) -> Any:
+        """Return a statistic of each group in one pass over the data, and lazily.
+
+        xarray's own ``groupby`` is lazy as well: it selects each group, and reads a chunk for
+        each that is in it.
+
+        Parameters
+        ----------
+        by : hashable or xarray.DataArray
+            The labels, or the name of what has them, such as ``"time.month"``; read at once.
+        func : str
+            As :func:`biggus.groupby_reduce` takes it: ``"nanmean"`` is what xarray calls a mean.
+        **parameters
+            What the statistic takes besides.
+
+        Returns
+        -------
+        Dataset or DataArray
+            Of each variable that has the dimensions of the labels, with that of the groups in
+            the place of the first of them; others as they are.
+        """
+        obj = self._obj
+        if isinstance(obj, xr.DataArray):
+            whole = _grouped(obj._to_temp_dataset(), obj, by, func, parameters)  # noqa: SLF001 - as xarray's own accessors do
+            return obj._from_temp_dataset(whole)  # noqa: SLF001 - as above
+        return _grouped(obj, obj, by, func, parameters)
+
     def save(self, location: str | os.PathLike[str], **keywords: Any) -> None:
         """Stream it into a new NetCDF file or Zarr store, as the suffix says.
 
@@ -105,3 +134,32 @@ def _with_values(obj: Any, values: dict[int, Any]) -> Any:
         if id(variable._data) in values  # noqa: SLF001 - unread
     }
     return obj.assign(replaced)
+
+
+def _grouped(dataset: Any, obj: Any, by: Any, func: str, parameters: dict[str, Any]) -> Any:
+    labels = by if isinstance(by, xr.DataArray) else obj[by]
+    name = labels.name or "group"
+    found = {}
+    groups: Any = None
+    for each, variable in dataset.data_vars.items():
+        if not set(labels.dims) <= set(variable.dims):
+            found[each] = variable.variable
+            continue
+        data = variable.variable._data  # noqa: SLF001 - unread
+        axes = tuple([variable.dims.index(dim) for dim in labels.dims])
+        values, groups = groupby_reduce(data, labels.values, func, axes, **parameters)
+        place = min(axes)
+        rest = [dim for dim in variable.dims if dim not in labels.dims]
+        dims = (*rest[:place], name, *rest[place:])
+        lazy = moveaxis(values, -1, place)
+        read = lazy if isinstance(data, Array) else lazy.ndarray()
+        found[each] = xr.Variable(dims, read, variable.attrs)
+    if groups is None:
+        raise ValueError(f"no variable has the dimensions of the labels, {labels.dims}")
+    kept = {
+        each: coordinate.variable
+        for each, coordinate in dataset.coords.items()
+        if not set(coordinate.dims) & set(labels.dims) and each != name
+    }
+    coordinate = xr.Variable((name,), groups, labels.attrs)
+    return xr.Dataset(found, {**kept, name: coordinate}, dataset.attrs)

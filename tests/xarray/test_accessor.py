@@ -122,3 +122,29 @@ def test_files_that_are_packed_in_unlike_ways_are_not_packed_as_the_first(tmp_pa
         np.testing.assert_allclose(found["t"], [line for _, line in values.values()])
     alone = biggus.xarray.open(tmp_path / "a.nc")
     assert alone["t"].encoding["scale_factor"] == 1e-4
+
+
+@pytest.mark.parametrize("func", ["mean", "max", "std"])
+def test_groups_are_those_of_xarray_in_one_pass(func):
+    pd = pytest.importorskip("pandas")
+    values = np.random.default_rng(1).random((6, 24, 8))
+    source = RecordingSource(ArraySource(values, (3, 4, 8)))
+    coords = {
+        "time": pd.date_range("2001-01-01", periods=24, freq="MS"),
+        "y": np.arange(6),
+        "step": ("time", np.arange(24)),
+    }
+    lazy = xr.DataArray(biggus.ArrayAdapter(source), coords, ("y", "time", "x"), "v")
+    found = lazy.biggus.groupby_reduce("time.month", func)
+    assert not source.boxes
+    theirs = getattr(xr.DataArray(values, coords, lazy.dims, "v").groupby("time.month"), func)()
+    xr.testing.assert_allclose(found.biggus.compute(), theirs)
+    assert found.dims == theirs.dims
+    assert all(source.boxes.count(box) == 1 for box in source.boxes)
+    dataset = xr.Dataset({"v": lazy, "w": ("y", np.arange(6)), "u": ("time", np.arange(24.0))})
+    both = dataset.biggus.groupby_reduce(lazy["time.month"], func)
+    xr.testing.assert_allclose(both["v"].load(), theirs)
+    assert both["w"].dims == ("y",)
+    assert isinstance(both["u"].values, np.ndarray)
+    with pytest.raises(ValueError, match="dimensions of the labels"):
+        dataset[["w"]].biggus.groupby_reduce(lazy["time.month"], func)
