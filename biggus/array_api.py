@@ -6,15 +6,12 @@ What makes arrays makes lazy ones; all else is NumPy's function, which hands laz
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any, Literal
 
 import numpy as np
 
 from biggus import construct
 from biggus.array import Array
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 __array_api_version__ = "2024.12"
 
@@ -47,21 +44,56 @@ def astype(x: Any, dtype: Any, /, *, copy: bool = True, device: str | None = Non
     return asarray(x).astype(dtype, copy=copy)
 
 
-def _made(name: str) -> Callable[..., Array]:
-    function = getattr(np, name)
+def arange(
+    start: Any,
+    /,
+    stop: Any = None,
+    step: Any = 1,
+    *,
+    dtype: Any = None,
+    device: str | None = None,
+) -> Array:
+    """Return a lazy array of numbers from one up to another."""
+    _check_device(device)
+    ends: tuple[Any, Any] = (0, start) if stop is None else (start, stop)
+    return construct.ArrayAdapter(np.arange(*ends, step, dtype=dtype))
 
-    def make(*arguments: Any, device: str | None = None, **keywords: Any) -> Array:
-        _check_device(device)
-        return construct.ArrayAdapter(np.asarray(function(*arguments, **keywords)))
 
-    make.__name__ = make.__qualname__ = name
-    make.__doc__ = f"Return a lazy array of what :func:`numpy.{name}` gives."
-    return make
+def linspace(
+    start: Any,
+    stop: Any,
+    /,
+    num: int,
+    *,
+    dtype: Any = None,
+    device: str | None = None,
+    endpoint: bool = True,
+) -> Array:
+    """Return a lazy array of so many numbers from one to another."""
+    _check_device(device)
+    return construct.ArrayAdapter(np.linspace(start, stop, num, endpoint, dtype=dtype))
 
 
-arange = _made("arange")
-linspace = _made("linspace")
-eye = _made("eye")
+def eye(
+    n_rows: int,
+    n_cols: int | None = None,
+    /,
+    *,
+    k: int = 0,
+    dtype: Any = None,
+    device: str | None = None,
+) -> Array:
+    """Return a lazy array of ones on a diagonal, and zeros elsewhere."""
+    _check_device(device)
+    return construct.ArrayAdapter(np.eye(n_rows, n_cols, k, float if dtype is None else dtype))
+
+
+def searchsorted(
+    x1: Any, x2: Any, /, *, side: Literal["left", "right"] = "left", sorter: Any = None
+) -> Any:
+    """Return where values belong among those that are sorted, which are read at once."""
+    known = np.asarray(x1)
+    return np.searchsorted(known, x2, side, None if sorter is None else np.asarray(sorter))
 
 
 def zeros(shape: Any, *, dtype: Any = None, device: str | None = None) -> Array:

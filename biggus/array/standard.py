@@ -51,8 +51,18 @@ class Standard(Lazy):
             raise ValueError(f"a lazy array is read into memory, not onto {device!r}")
         return self
 
-    def __dlpack__(self: Any, **keywords: Any) -> Any:
-        return self.__array__().__dlpack__(**keywords)
+    def __dlpack__(
+        self: Any,
+        *,
+        stream: Any = None,
+        max_version: tuple[int, int] | None = None,
+        dl_device: tuple[int, int] | None = None,
+        copy: bool | None = None,
+    ) -> Any:
+        given = {"max_version": max_version, "dl_device": dl_device, "copy": copy}
+        # NumPy takes them since 2.1.
+        more = {name: value for name, value in given.items() if value is not None}
+        return self.__array__().__dlpack__(stream=stream, **more)
 
     def __dlpack_device__(self) -> tuple[int, int]:
         return (1, 0)

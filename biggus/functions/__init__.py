@@ -12,8 +12,17 @@ from biggus.forks import between_forks
 from biggus.functions import axes, elementwise, joining, numpys, reshaping, statistics
 
 LATER = (
-    *("along", "comparing", "counting", "finding", "fitting", "fourier", "matrices", "moving"),
-    *("placing", "products", "refusing", "running", "spacing", "splitting", "surroundings"),
+    *("along", "comparing", "counting", "finding", "fitting", "fourier", "linear", "matrices"),
+    *(
+        "moving",
+        "placing",
+        "products",
+        "refusing",
+        "running",
+        "spacing",
+        "splitting",
+        "surroundings",
+    ),
     *("trimming", "ufunc_methods", "weighing", "writing"),
 )
 """The modules that are imported when they are needed."""

@@ -56,8 +56,8 @@ class OfMatrices:
         return np.asarray(values, self.dtype)
 
 
-def _of_matrices(name: str) -> None:
-    """Add a function of numpy.linalg that takes one matrix, or many."""
+def of_matrices(name: str) -> Callable[..., Any]:
+    """Return a function of numpy.linalg that takes one matrix, or many, for lazy ones."""
     function = getattr(np.linalg, name)
 
     def apply(a: Any, *arguments: Any, **keywords: Any) -> Any:
@@ -88,15 +88,15 @@ def _of_matrices(name: str) -> None:
             return results[0]
         return type(found)(*results) if hasattr(found, "_fields") else tuple(results)
 
-    implements(function)(apply)
+    return apply
 
 
 for _name in (
-    *("det", "slogdet", "inv", "pinv", "cholesky", "eigh", "eigvalsh", "qr"),
+    *("det", "slogdet", "inv", "cholesky", "eigh", "eigvalsh", "qr"),
     *("svd", "svdvals", "cond", "matrix_rank"),
 ):
     if hasattr(np.linalg, _name):
-        _of_matrices(_name)
+        implements(getattr(np.linalg, _name))(of_matrices(_name))
 
 
 @implements(np.linalg.solve)
@@ -136,17 +136,18 @@ def _norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> 
         axes = tuple(axis) if np.iterable(axis) else (axis,)
         axes = tuple([normal_axis(one, array.ndim) for one in axes])
     if len(axes) == 1:
-        return _of_vectors(array, ord, axes[0], keepdims)
+        return norm_of_vectors(array, ord, axes[0], keepdims)
     if len(axes) != 2:
         raise ValueError("Improper number of dimensions to norm.")
-    return _of_planes(array, ord, axes, keepdims)
+    return norm_of_planes(array, ord, axes, keepdims)
 
 
 def _squares(array: Array) -> Any:
     return (conjugate(array) * array).real if array.dtype.kind == "c" else array**2
 
 
-def _of_vectors(array: Array, ord: Any, axis: int, keepdims: bool) -> Array:
+def norm_of_vectors(array: Array, ord: Any, axis: Any, keepdims: bool) -> Array:
+    """Return the norms of vectors of numbers with fractions, which lie along an axis or several."""
     how: dict[str, Any] = {"axis": axis, "keepdims": keepdims}
     found: Any
     if ord in (np.inf, -np.inf):
@@ -165,7 +166,8 @@ def _of_vectors(array: Array, ord: Any, axis: int, keepdims: bool) -> Array:
     return result
 
 
-def _of_planes(array: Array, ord: Any, axes: tuple[int, ...], keepdims: bool) -> Array:
+def norm_of_planes(array: Array, ord: Any, axes: tuple[int, ...], keepdims: bool) -> Array:
+    """Return the norms of matrices of numbers with fractions, which lie along two axes."""
     rows, columns = axes
     if rows == columns:
         raise ValueError("Duplicate axes given.")

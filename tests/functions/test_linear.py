@@ -1,0 +1,51 @@
+"""numpy.linalg as the standard has it: the values, dtypes and errors of NumPy's."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import biggus
+from biggus.testing import UnreadableSource
+
+A = np.arange(12.0).reshape(2, 2, 3) - 5
+SQUARE = A[..., :2] + np.eye(2)
+X = np.arange(4) - 1
+LA = np.linalg
+
+CASES = {
+    "diagonal": (lambda a, s, x: LA.diagonal(a, offset=1)),
+    "trace": (lambda a, s, x: LA.trace(a)),
+    "matrix_transpose": (lambda a, s, x: LA.matrix_transpose(a)),
+    "outer": (lambda a, s, x: LA.outer(x, x)),
+    "tensordot": (lambda a, s, x: LA.tensordot(a, s, axes=((0, 1), (0, 1)))),
+    "vecdot": (lambda a, s, x: LA.vecdot(a, a)),
+    "vector_norm": (lambda a, s, x: LA.vector_norm(x)),
+    "vector_norm of all": (lambda a, s, x: LA.vector_norm(a, ord=np.inf, keepdims=True)),
+    "vector_norm of some": (lambda a, s, x: LA.vector_norm(a, axis=(0, 2), ord=1)),
+    "matrix_norm": (lambda a, s, x: LA.matrix_norm(a, keepdims=True)),
+    "matrix_norm of rows": (lambda a, s, x: LA.matrix_norm(a, ord=1)),
+    "matrix_power": (lambda a, s, x: LA.matrix_power(s, 3)),
+    "inverse power": (lambda a, s, x: LA.matrix_power(s, -1)),
+    "pinv": (lambda a, s, x: LA.pinv(a)),
+    "pinv with cutoffs": (lambda a, s, x: LA.pinv(a, np.array([1e-9, 0.5]))),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_values(case):
+    function = CASES[case]
+    right = function(A, SQUARE, X)
+    found = function(*[biggus.ArrayAdapter(each) for each in (A, SQUARE, X)])
+    assert type(found) is biggus.Array
+    assert found.dtype == right.dtype
+    np.testing.assert_allclose(found.ndarray(), right, rtol=1e-13, atol=1e-13)
+    unread = [UnreadableSource(each.shape, each.dtype) for each in (A, SQUARE, X)]
+    assert function(*map(biggus.ArrayAdapter, unread)).shape == right.shape
+
+
+def test_of_no_vectors():
+    with pytest.raises(ValueError, match="one-dimensional"):
+        LA.outer(biggus.ones((2, 2)), biggus.ones(2))
+    with pytest.raises(LA.LinAlgError):
+        LA.matrix_power(biggus.ones((2, 3)), 2)
