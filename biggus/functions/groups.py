@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from biggus.array import Array
+from biggus.forks import between_forks
 from biggus.functions.elementwise import node_or_scalar
 from biggus.graph import Reduce
 from biggus.labels import numbered
@@ -75,8 +76,8 @@ def groupby_reduce(
         )
     order = sorted(range(len(axes)), key=axes.__getitem__)
     groups, numbers = _numbered(given.transpose(order))
-    from biggus.statistics.groups import Groups  # with all that computes
-
+    with between_forks():
+        from biggus.statistics.groups import Groups  # with all that computes
     axes = tuple(sorted(axes))
     known = Groups(numbers, axes, len(groups))
     node = Reduce(values.node, "grouped", axes, groups=known, func=func, **parameters)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from biggus.expressions import text_of
+from biggus.forks import between_forks
 from biggus.graph import Blockwise, Node, Reach
 from biggus.indexing.grid import default_chunks
 from biggus.indexing.reduction_blocks import LARGEST
@@ -58,8 +59,8 @@ class OfWindows:
 
     def _made(self, shape: tuple[int, int], masked: bool) -> Any:
         """Return what is done to lines: a statistic, or what goes by the order of values."""
-        from biggus.statistics import statistic  # takes as long to load as all else
-
+        with between_forks():
+            from biggus.statistics import statistic  # takes as long to load as all else
         if ENTRIES[self.name].ranked:
             given = dict(self.parameters)
             q = (given.pop("q"),) if "q" in given else ()

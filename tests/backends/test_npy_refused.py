@@ -98,6 +98,20 @@ def test_a_version_that_is_not_known():
         biggus.open("a.npy")
 
 
+@pytest.mark.parametrize("axes", ["1,", "1, 1", "2,"])
+def test_axes_of_one_within_a_dtype_are_none(axes):
+    np.save("a.npy", VALUES)
+    content = Path("a.npy").read_bytes()
+    told = content.replace(b"'<f8'", f"'({axes})<f8'".encode()).replace(b"  ", b"", 1)
+    shorter = len(content) - len(told)
+    Path("a.npy").write_bytes(told.replace(b"\n", b" " * shorter + b"\n", 1))
+    if axes == "2,":
+        with pytest.raises(OpenError, match="no array of shape"):
+            biggus.open("a.npy")
+    else:
+        assert_same(biggus.open("a.npy").ndarray(), np.load("a.npy"))
+
+
 @pytest.mark.parametrize("order", "CF")
 @pytest.mark.filterwarnings("ignore:Reading `.npy`:UserWarning")
 def test_damage_anywhere_is_an_error_or_what_numpy_reads(order):

@@ -303,5 +303,5 @@ def test_the_limit_is_kept_by_writers_that_are_killed(tmp_path, on_disk):
     assert cache.stats().entries == found
     assert cache.stats().bytes > 0.8 * LIMIT, "what they were granted has come back"
     assert list((folder / "entries").glob("*/*.*")) == []
-    # Besides ours that of one killed before it was ever granted anything, as on a busy machine.
-    assert len(list((folder / "writers").iterdir())) <= 2
+    # Besides ours those of some killed before they were granted anything, as on a busy machine.
+    assert len(list((folder / "writers").iterdir())) <= 6

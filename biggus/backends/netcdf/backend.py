@@ -111,14 +111,14 @@ class NetCDFBackend(Backend):
     def record(  # noqa: D102 - as in Backend
         self, source: Source, read: bool
     ) -> tuple[SourceRecord, Values | None] | None:
-        from biggus.backends.netcdf.recorded import record_of
-        from biggus.backends.netcdf.source import NetCDFSource
-
+        with between_forks():
+            from biggus.backends.netcdf.recorded import record_of
+            from biggus.backends.netcdf.source import NetCDFSource
         return record_of(source, read) if isinstance(source, NetCDFSource) else None
 
     def recalled(self, location: Location, variable: str, record: SourceRecord) -> Source:  # noqa: D102 - as in Backend
-        from biggus.backends.netcdf.recorded import recalled
-
+        with between_forks():
+            from biggus.backends.netcdf.recorded import recalled
         return recalled(str(location.path), variable, record)
 
     @contextlib.contextmanager

@@ -60,6 +60,8 @@ def layout_of(descriptor: Descriptor) -> FileLayout:
             f"its values, of dtype {dtype}, are Python objects, which lie there as a pickle: "
             "that could run anything, and is never read"
         )
+    if math.prod(dtype.shape) == 1:
+        dtype = dtype.base  # axes of one, which NumPy does away with
     shape = _possible(shape, dtype)
     layout = FileLayout(shape, dtype, bool(fortran) and len(shape) > 1, file.at)
     if size < layout.offset + layout.nbytes:
