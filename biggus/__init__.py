@@ -69,6 +69,7 @@ if TYPE_CHECKING:
     )
     from biggus.many import open_many
     from biggus.options import offline, set_options
+    from biggus.pinning import pin, unpin
     from biggus.prefetching import prefetch
     from biggus.pyramids import Pyramid, TilePyramid, open_pyramid, overviews
     from biggus.sinks import plan_save, save
@@ -144,6 +145,7 @@ __all__ = [
     "options",
     "overviews",
     "percentile",
+    "pin",
     "plan",
     "plan_save",
     "plot",
@@ -164,6 +166,7 @@ __all__ = [
     "std",
     "sum",
     "transpose",
+    "unpin",
     "var",
     "variables",
     "where",
@@ -198,6 +201,7 @@ _later = {
         ),
         "biggus.many": ("open_many",),
         "biggus.options": ("offline", "options", "set_options"),
+        "biggus.pinning": ("pin", "unpin"),
         "biggus.prefetching": ("prefetch",),
         "biggus.pyramids": ("Pyramid", "TilePyramid", "open_pyramid", "overviews"),
         "biggus.sinks": ("plan_save", "save"),

@@ -51,6 +51,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("remembering",),
     ("api",),
     ("datasets", "many", "prefetching", "pyramids", "study"),
+    ("pinning",),
     ("viewer", "xarray"),
     ("__init__",),
     ("cli", "testing"),

@@ -44,9 +44,10 @@ class Admission:
     Examples
     --------
     >>> admission = Admission()
-    >>> admission.note([("gone", 3)])
+    >>> admission.note([("one", 2), ("two", 3)])
     >>> admission.returned("new")
-    >>> admission.returned("gone")
+    >>> admission.returned("one")  # of one alone it is not known whether it is in order
+    >>> admission.returned("two")
     3
     >>> admission.oldest = 7
     >>> admission.admits(3)
@@ -59,7 +60,7 @@ class Admission:
         self._seen: OrderedDict[str, int] = OrderedDict()
         self._returns: deque[int] = deque(maxlen=_APART)
         self._scans: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
-        # Of the returns, how many were in order, of late.  Until it is known, they are.
+        # Of the returns, how many were in order, of late: all, until one was not.
         self._ordered = _IN_ORDER
 
     def note(self, keys: Iterable[tuple[str, int]]) -> None:
@@ -74,10 +75,11 @@ class Admission:
         seen = self._seen.pop(key, None)
         if seen is None:
             return None
-        if len(self._returns) == _APART:
+        known = bool(self._returns)
+        if known:
             self._ordered += _WEIGHT * ((seen > self._returns[0]) - self._ordered)
         self._returns.append(seen)
-        return seen if self._ordered >= _IN_ORDER else None
+        return seen if known and self._ordered >= _IN_ORDER else None
 
     def began(self, scan: Any, now: int) -> int:
         """Return when a scan was first heard of, which may be now."""

@@ -37,7 +37,7 @@ from biggus.sources.base import Source, whole
 from biggus.sources.wrappers import as_source
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
     from types import TracebackType
 
@@ -50,6 +50,8 @@ logger = logging.getLogger("biggus.cache")
 DEFAULT_SIZE = "20 GB"
 _POLICIES = "scans", "lru"
 _NO_VALUES = np.empty(0, np.uint8)
+_HEADER_BYTES = 512
+"""More than an entry usually has besides its values."""
 
 
 class Cache:
@@ -210,11 +212,20 @@ class Cache:
         CacheError
             If the index cannot be read.
         """
-        entries, size = self._index.totals()
-        return CacheStats(self.path, entries, size, self.size_limit, self._hits, self._misses)
+        entries, size, pinned = self._index.totals()
+        served = self._hits, self._misses
+        return CacheStats(self.path, entries, size, self.size_limit, *served, pinned)
+
+    def pin(self, sizes: Mapping[str, int]) -> None:
+        """Have the chunks of some keys stay, each of so many bytes; see `biggus.pin`."""
+        self._index.pin({key: size + _HEADER_BYTES for key, size in sizes.items()})
+
+    def unpin(self, keys: Iterable[str]) -> None:
+        """Have the chunks of some keys go like others."""
+        self._index.unpin(keys)
 
     def clear(self) -> None:
-        """Remove all that is in the cache, descriptions included.
+        """Remove all that is in the cache, descriptions and pins included.
 
         Raises
         ------

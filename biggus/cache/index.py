@@ -16,13 +16,14 @@ from biggus.cache.account import PATIENCE_SECONDS, Account, make_cache_folder
 from biggus.cache.later import Later, Waiting
 from biggus.cache.ledger import GONE, SHARDS, BusyError, DamagedError, LedgerError
 from biggus.cache.notes import MOST
+from biggus.cache.pins import pin, pinned, unpin
 from biggus.cache.room import CHUNKS, DESCRIPTIONS
 from biggus.cache.sweep import SWEEP_SECONDS
 from biggus.cache.trouble import WRITING, trouble
 from biggus.errors import CacheError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
 T = TypeVar("T")
@@ -248,8 +249,35 @@ class Index(Account):
         finally:
             self._busy.release()
 
-    def totals(self) -> tuple[int, int]:
-        """Return the number of chunks and the bytes on disk of all there is.
+    def pin(self, sizes: Mapping[str, int]) -> None:
+        """Have chunks stay, each of so many bytes at most.
+
+        Raises
+        ------
+        CacheError
+            If that is too much, or the index cannot be written.
+        """
+        self._refuse_if_read_only()
+        on_disk = {key: self.kinds[CHUNKS].on_disk(size) for key, size in sizes.items()}
+        self._patiently(lambda: pin(self._ledger, on_disk, self.size_limit))
+
+    def unpin(self, keys: Iterable[str]) -> None:
+        """Have chunks go like others.
+
+        Raises
+        ------
+        CacheError
+            If the index cannot be written.
+        """
+        self._refuse_if_read_only()
+        self._patiently(lambda: unpin(self._ledger, keys))
+
+    def _refuse_if_read_only(self) -> None:
+        if not self.writable:
+            raise CacheError(f"{self.folder} cannot be written")
+
+    def totals(self) -> tuple[int, int, int]:
+        """Return the number of chunks, the bytes on disk of all there is, and those pinned.
 
         Raises
         ------
@@ -261,18 +289,18 @@ class Index(Account):
         self.flush()
         return self._patiently(self._totals)
 
-    def _found(self) -> tuple[int, int]:
+    def _found(self) -> tuple[int, int, int]:
         """Return what `totals` does, as the file system says."""
         found = [files.shard(f"{shard:02x}") for files in self.kinds for shard in range(SHARDS)]
         sizes = [[self.kinds[0].blocks(state) for _, state in shard] for shard in found]
-        return sum(map(len, sizes[:SHARDS])), sum(map(sum, sizes))
+        return sum(map(len, sizes[:SHARDS])), sum(map(sum, sizes)), 0
 
-    def _totals(self) -> tuple[int, int]:
+    def _totals(self) -> tuple[int, int, int]:
         while not self._sweeper.swept():
             self._sweeper.sweep(SWEEP_SECONDS)
         entries, size = self._ledger.counted(CHUNKS)
         _, described = self._ledger.counted(DESCRIPTIONS)
-        return entries, size + described + self._ledger.index_bytes()
+        return entries, size + described + self._ledger.index_bytes(), pinned(self._ledger)
 
     def clear(self) -> None:
         """Remove all that is kept.
@@ -282,8 +310,7 @@ class Index(Account):
         CacheError
             If it cannot be removed.
         """
-        if not self.writable:
-            raise CacheError(f"{self.folder} cannot be written")
+        self._refuse_if_read_only()
         self._later.clear()
         with self._lock:
             dropped = self._notes.clear()

@@ -32,6 +32,10 @@ EVICTED_AT_ONCE = 256
 KINDS = 2
 GONE = 2
 """As a kind: no entries, but when keys that are not there were last seen."""
+PINNED = 3
+"""As a kind: no entries, but keys of chunks that stay, with the bytes that they may take."""
+STAYS = 2**62
+"""When a pinned entry was used: later than all others, and it does not go."""
 SHARDS = 256
 SWEEP = KINDS * SHARDS
 """Steps in which all of a folder is swept."""
@@ -90,6 +94,7 @@ class Ledger:
         self.path = folder / NAME
         self._connection: sqlite3.Connection | None = None
         self._place: tuple[int, int] | None = None
+        self.pins = False
 
     def run(self, statement: str, *values: Any) -> list[Any]:
         """Execute a statement; return its rows."""
@@ -118,6 +123,7 @@ class Ledger:
                 self.run("BEGIN IMMEDIATE")
                 if not self._sound():
                     self._create()
+                self.pins = bool(self.run("SELECT 1 FROM entries WHERE kind=? LIMIT 1", PINNED))
                 yield
                 self.run("COMMIT")
             except (sqlite3.Error, OSError, LedgerError, ValueError, TypeError) as error:
@@ -250,6 +256,8 @@ class Ledger:
 
     def put(self, kind: int, key: bytes, size: int, used: int, before: int | None) -> None:
         """Set the row of an entry, of which `before` bytes were counted, or none."""
+        if kind == 0 and self.is_pinned(key):
+            used = STAYS
         self.run("INSERT OR REPLACE INTO entries VALUES (?, ?, ?, ?)", kind, key, size, used)
         if size != before:
             self._count(kind, key[0], int(before is None), size - (before or 0))
@@ -279,10 +287,12 @@ class Ledger:
         """
         if amount <= 0:
             return []
-        oldest = "SELECT key, bytes, used FROM entries WHERE kind=? ORDER BY used LIMIT ?"
+        oldest = (
+            "SELECT key, bytes, used FROM entries WHERE kind=? AND used<? ORDER BY used LIMIT ?"
+        )
         gone: list[tuple[bytes, int, int]] = []
         freed = 0
-        for row in self.run(oldest, kind, rounds * EVICTED_AT_ONCE):
+        for row in self.run(oldest, kind, STAYS, rounds * EVICTED_AT_ONCE):
             if freed >= amount:
                 break
             gone.append(row)
@@ -306,6 +316,12 @@ class Ledger:
         self.run_many(
             "INSERT INTO entries VALUES (?, ?, 0, ?)",
             [(GONE, bytes.fromhex(key), used) for key, used in keys],
+        )
+
+    def is_pinned(self, key: bytes) -> bool:
+        """Tell whether a chunk stays, if it is there."""
+        return self.pins and bool(
+            self.run("SELECT 1 FROM entries WHERE kind=? AND key=?", PINNED, key)
         )
 
     def granted(self, name: str) -> int:

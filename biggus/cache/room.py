@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from biggus.cache.ledger import EVICTED_AT_ONCE
+from biggus.cache.pins import staying
 
 if TYPE_CHECKING:
     from biggus.cache.ledger import Ledger
@@ -93,6 +94,8 @@ def make_room(
     evicted = ledger.evict(CHUNKS, over, rounds)
     freed = _bytes(evicted)
     more = over > freed and len(evicted) == rounds * EVICTED_AT_ONCE
+    if over > freed and not more:
+        never |= fixed + described + staying(ledger) + need > size_limit
     room = want - max(over - freed, 0) if known else 0
     return Room(
         room if room >= need else 0,
@@ -101,7 +104,7 @@ def make_room(
         never,
         more,
         # What cannot be had by evicting is not there: the sums are wrong.
-        known and bool(want) and room < need and not more,
+        known and bool(want) and room < need and not more and not never,
         over + share > 0,
     )
 

@@ -25,6 +25,8 @@ class CacheStats:
         The bytes above which the least recently used chunks go.
     hits, misses : int
         How often a chunk was in this cache, and was not, in this process.
+    pinned : int
+        The bytes that chunks which were pinned may take.
     """
 
     path: Path
@@ -33,3 +35,4 @@ class CacheStats:
     size_limit: int
     hits: int
     misses: int
+    pinned: int = 0

@@ -59,6 +59,7 @@ def _info(arguments: argparse.Namespace) -> None:
             "size",
             f"{format_bytes(stats.bytes)} of {limit} ({share})",
         ),
+        ("pinned", format_bytes(stats.pinned)),
         ("variables", f"{remembered:,}"),
     ]
     print(table(rows, indent="  "))

@@ -72,24 +72,36 @@ def receipt(arrays: Iterable[Any]) -> str:
     >>> biggus.receipt([a[20:150]]) == biggus.receipt([a[20:250]])
     False
     """
-    needed = _Needed()
-    nodes = [node_of(array) for array in several(arrays)]
-    plainly = options.set_options
-    with studying.instead(needed), plainly(keep_partials=False, executor=None, progress=False):
-        engine.estimate(nodes)
+    listed = needed_for(several(arrays))
     found: dict[int, dict[Place, str]] = {}
-    for number, place, digest in _digests(needed.sources.values()):
+    for number, place, digest in _digests(listed):
         found.setdefault(number, {})[place] = digest
     digests = []
-    for number, listed in enumerate(needed.sources.values()):
-        base = innermost(listed.source)
+    for number, one in enumerate(listed):
+        base = innermost(one.source)
         chunks = found.get(number, {})
         if chunks:
             digests.append(source_digest(base.conventions, base.attributes, chunks))
     return receipt_of(digests)
 
 
-class _Listed(Chunkwise):
+def needed_for(arrays: Iterable[Any]) -> list[Listed]:
+    """Return the sources that are read for arrays, each with places of chunks; nothing is read.
+
+    Raises
+    ------
+    StudyError
+        If a source is made of others that are not known.
+    """
+    needed = _Needed()
+    nodes = [node_of(array) for array in arrays]
+    plainly = options.set_options
+    with studying.instead(needed), plainly(keep_partials=False, executor=None, progress=False):
+        engine.estimate(nodes)
+    return list(needed.sources.values())
+
+
+class Listed(Chunkwise):
     """A source of which it is written down which chunks would be read.
 
     Plans ask how much of what would be read is in a cache.
@@ -112,10 +124,10 @@ class _Needed(Substitutes):
 
     def __init__(self) -> None:
         super().__init__()
-        self.sources: dict[Any, _Listed] = {}
+        self.sources: dict[Any, Listed] = {}
 
     def source(self, source: Source) -> Source:
-        if isinstance(source, _Listed) or (source.in_memory and not is_mapped(source)):
+        if isinstance(source, Listed) or (source.in_memory and not is_mapped(source)):
             return source
         if source.derived:
             problem = "what it is made of is not known here: ask for the receipt of that"
@@ -125,7 +137,7 @@ class _Needed(Substitutes):
         key = (name, source.shape, source.dtype)
         listed = self.sources.get(key)
         if listed is None:
-            listed = self.sources[key] = _Listed(source)
+            listed = self.sources[key] = Listed(source)
         return listed
 
     def substitute(self, source: Source) -> Chunkwise:
@@ -138,7 +150,7 @@ class _Job(NamedTuple):
     place: Place
 
 
-def _digests(listed: Iterable[_Listed]) -> Iterator[tuple[int, Place, str]]:
+def _digests(listed: Iterable[Listed]) -> Iterator[tuple[int, Place, str]]:
     """Yield the digest of each chunk, a few of which are read at a time."""
     largest = max((_largest(each) for each in listed), default=0)
     most = max(1, min(_AT_ONCE, options.current().memory // max(1, _COPIES * largest)))
@@ -161,7 +173,7 @@ def _digests(listed: Iterable[_Listed]) -> Iterator[tuple[int, Place, str]]:
             future.cancel()
 
 
-def _largest(listed: _Listed) -> int:
+def _largest(listed: Listed) -> int:
     sizes = (listed.source.peak_bytes(box_at(place)) for place in listed.places)
     return max(sizes, default=0)
 

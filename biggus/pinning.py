@@ -1,0 +1,109 @@
+"""Pinning: what arrays are made of stays in the cache, whatever else comes and goes."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from biggus.cache import Cached
+from biggus.errors import CacheError, StudyError
+from biggus.sources.base import box_shape
+from biggus.sources.wrappers import Wrapper
+from biggus.study.needed import needed_for
+from biggus.study.receipts import box_at
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from biggus.cache import Cache
+    from biggus.sources.base import Source
+
+
+def pin(*arrays: Any) -> None:
+    """Keep the chunks that arrays are made of in the cache: they do not go for others.
+
+    Nothing is read: what is not in the cache yet stays once it has been read, such as by
+    `prefetch`. Pins hold for all programs that use the cache, until `unpin`, or until the
+    cache is cleared or its index lost. What is pinned counts within the size limit, of
+    which it may take three quarters.
+
+    Parameters
+    ----------
+    *arrays : Array
+        Such as a slice of what is needed for a paper.
+
+    Raises
+    ------
+    CacheError
+        If a source is not cached, or there is no room for all of it: then none is pinned.
+
+    Examples
+    --------
+    >>> import biggus, numpy as np, tempfile
+    >>> cache = biggus.Cache(tempfile.mkdtemp(), "1 MB")
+    >>> a = biggus.ArrayAdapter(np.arange(6.0), token="six", chunks=(2,), cache=cache)
+    >>> biggus.pin(a[:3])
+    >>> cache.stats().pinned
+    8192
+    """
+    for cache, sizes in _chunks_of(arrays):
+        cache.pin(sizes)
+
+
+def unpin(*arrays: Any) -> None:
+    """Let the chunks that arrays are made of go like others again.
+
+    Parameters
+    ----------
+    *arrays : Array
+        What was pinned, or parts of it.
+
+    Raises
+    ------
+    CacheError
+        If a source is not cached.
+
+    Examples
+    --------
+    >>> import biggus, numpy as np, tempfile
+    >>> cache = biggus.Cache(tempfile.mkdtemp(), "1 MB")
+    >>> a = biggus.ArrayAdapter(np.arange(6.0), token="six", chunks=(2,), cache=cache)
+    >>> biggus.pin(a)
+    >>> biggus.unpin(a[2:])
+    >>> cache.stats().pinned
+    4096
+    """
+    for cache, sizes in _chunks_of(arrays):
+        cache.unpin(sizes)
+
+
+def _chunks_of(arrays: Iterable[Any]) -> list[tuple[Cache, dict[str, int]]]:
+    """Return, by cache, the keys of the chunks that arrays are made of, with their bytes."""
+    found: dict[Any, tuple[Cache, dict[str, int]]] = {}
+    try:
+        needed = needed_for(arrays)
+    except StudyError as error:
+        raise CacheError(f"no array is pinned that was made of others: {error}") from error
+    for listed in needed:
+        if not listed.places:
+            continue
+        cached = _cached(listed.source)
+        _, sizes = found.setdefault(cached.cache.path, (cached.cache, {}))
+        itemsize = cached.dtype.itemsize + cached.masked
+        for place in listed.places:
+            for part in cached.grid.parts(box_at(place)):
+                sizes[cached.key(part.chunk)] = math.prod(box_shape(part.chunk)) * itemsize
+    return list(found.values())
+
+
+def _cached(source: Source) -> Cached:
+    """Return the cache around a source, within what else is around it."""
+    found = source
+    while not isinstance(found, Cached):
+        if not isinstance(found, Wrapper):
+            raise CacheError(
+                f"{source.name} is not cached, so nothing of it can be pinned: open it with "
+                "cache=True"
+            )
+        found = found.source
+    return found
