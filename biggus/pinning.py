@@ -6,16 +6,18 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from biggus.cache import Cached
-from biggus.errors import CacheError, StudyError
+from biggus.errors import CacheError
+from biggus.once import once
 from biggus.sources.base import box_shape
 from biggus.sources.wrappers import Wrapper
-from biggus.study.needed import needed_for
+from biggus.study.needed import Listed, Needed, needed_for
 from biggus.study.receipts import box_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from biggus.cache import Cache
+    from biggus.indexing.grid import Grid
     from biggus.sources.base import Source
 
 
@@ -77,22 +79,35 @@ def unpin(*arrays: Any) -> None:
         cache.unpin(sizes)
 
 
+class _Kept(Listed):
+    """A source of which it is written down which chunks of a cache would be read."""
+
+    @once
+    def grid(self) -> Grid:
+        """The chunks by which it is kept."""
+        return _cached(self.source).grid
+
+
+class _Pinned(Needed):
+    """A study in which it is looked at alone which chunks of caches would be read."""
+
+    def source(self, source: Source) -> Source:
+        if isinstance(source, Listed) or source.in_memory:
+            return source
+        cached = _cached(source)
+        key = (cached.cache.path, cached.token, cached.dtype, cached.chunks)
+        return self.sources.setdefault(key, _Kept(source))
+
+
 def _chunks_of(arrays: Iterable[Any]) -> list[tuple[Cache, dict[str, int]]]:
     """Return, by cache, the keys of the chunks that arrays are made of, with their bytes."""
     found: dict[Any, tuple[Cache, dict[str, int]]] = {}
-    try:
-        needed = needed_for(arrays)
-    except StudyError as error:
-        raise CacheError(f"no array is pinned that was made of others: {error}") from error
-    for listed in needed:
-        if not listed.places:
-            continue
+    for listed in needed_for(arrays, _Pinned()):
         cached = _cached(listed.source)
         _, sizes = found.setdefault(cached.cache.path, (cached.cache, {}))
         itemsize = cached.dtype.itemsize + cached.masked
-        for place in listed.places:
-            for part in cached.grid.parts(box_at(place)):
-                sizes[cached.key(part.chunk)] = math.prod(box_shape(part.chunk)) * itemsize
+        for chunk in map(box_at, listed.places):
+            sizes[cached.key(chunk)] = math.prod(box_shape(chunk)) * itemsize
     return list(found.values())
 
 

@@ -121,6 +121,18 @@ def test_what_there_is_no_room_for_beside_pins_is_not_stored(tmp_path):
     assert (large, tuple(slice(0, n, 1) for n in large.shape)) not in cache
 
 
+def test_chunks_are_those_of_the_cache(tmp_path):
+    cache = biggus.Cache(tmp_path / "c", LIMIT)
+    source = Numbers("a")
+    for chunk in (2 * CHUNK, CHUNK // 2):
+        a = biggus.ArrayAdapter(source, chunks=(chunk,), cache=cache)
+        biggus.pin(a[CHUNK : CHUNK + 2])
+        biggus.prefetch(a[CHUNK : CHUNK + 2])
+        assert cache.stats().pinned == 4096 * -(-(chunk + 512) // 4096)
+        biggus.unpin(a)
+        assert cache.stats().pinned == 0
+
+
 def test_what_is_not_cached_cannot_be_pinned():
     a = biggus.ArrayAdapter(Numbers("a"), cache=False)
     with pytest.raises(CacheError, match="is not cached"):

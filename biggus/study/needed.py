@@ -72,7 +72,7 @@ def receipt(arrays: Iterable[Any]) -> str:
     >>> biggus.receipt([a[20:150]]) == biggus.receipt([a[20:250]])
     False
     """
-    listed = needed_for(several(arrays))
+    listed = needed_for(several(arrays), Needed())
     found: dict[int, dict[Place, str]] = {}
     for number, place, digest in _digests(listed):
         found.setdefault(number, {})[place] = digest
@@ -85,15 +85,8 @@ def receipt(arrays: Iterable[Any]) -> str:
     return receipt_of(digests)
 
 
-def needed_for(arrays: Iterable[Any]) -> list[Listed]:
-    """Return the sources that are read for arrays, each with places of chunks; nothing is read.
-
-    Raises
-    ------
-    StudyError
-        If a source is made of others that are not known.
-    """
-    needed = _Needed()
+def needed_for(arrays: Iterable[Any], needed: Needed) -> list[Listed]:
+    """Return the sources that are read for arrays, each with places of chunks; nothing is read."""
     nodes = [node_of(array) for array in arrays]
     plainly = options.set_options
     with studying.instead(needed), plainly(keep_partials=False, executor=None, progress=False):
@@ -119,7 +112,7 @@ class Listed(Chunkwise):
         return 0
 
 
-class _Needed(Substitutes):
+class Needed(Substitutes):
     """A study in which it is looked at alone what would be read."""
 
     def __init__(self) -> None:
