@@ -26,6 +26,7 @@ from biggus.planning import (
     reductions_over,
     substituted,
 )
+from biggus.sources.chunk_memory import scan_pass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -96,14 +97,17 @@ class Passes(ABC, Generic[Target]):
         """Make one pass after the other, until all is done."""
         waiting = dict(enumerate(self.nodes))
         further: list[Wanted] = []
-        while waiting or further:
+        evaluation = object()
+        for number in itertools.count():
+            if not (waiting or further):
+                return
             rechunkings: list[Gathering | Rewriting] = []
             rechunkings += self.gatherings.ready(waiting.values())
             ready = [number for number, node in waiting.items() if self._is_ready(node)]
             wanted = [*further, *self._wanted(waiting.values())]
             outputs: list[Output] = []
-            for number in ready:
-                output = Output(waiting[number], number, self._grids[number])
+            for each in ready:
+                output = Output(waiting[each], each, self._grids[each])
                 found = placed(output, self.allowed)
                 if isinstance(found, Output):
                     outputs.append(found)
@@ -113,16 +117,18 @@ class Passes(ABC, Generic[Target]):
             outputs += self._opened(rechunkings, alone=not (wanted or outputs))
             reductions = reductions_over(wanted)
             further = self.of_nothing([each for each in reductions if 0 in each.node.shape])
-            further += self.make(
-                [each for each in reductions if 0 not in each.node.shape],
-                [each for each in outputs if 0 not in each.node.shape],
-            )
+            last = len(ready) == len(waiting) and not wanted
+            with scan_pass(evaluation, number, last):
+                further += self.make(
+                    [each for each in reductions if 0 not in each.node.shape],
+                    [each for each in outputs if 0 not in each.node.shape],
+                )
             numbers = itertools.count(len(self.nodes))
             for rechunking in rechunkings:
                 self.empty(rechunking, list(itertools.islice(numbers, len(rechunking.parts))))
             self.memory = self.allowed
-            for number in ready:
-                del waiting[number]
+            for each in ready:
+                del waiting[each]
             going = {id(each.node) for each in further}
             done = {key: target for key, target in self.targets.items() if key not in going}
             self._substitute(waiting, done)

@@ -77,6 +77,9 @@ class JobGroup:
             self.order = self._ordered()
             if not self.reductions:
                 self._cut_outputs()
+            elif self._state(self.order) + self._peak() > memory:
+                self.task_blocks = self.nested
+                self.order = self._ordered()
         else:
             self.nested = self.task_blocks = Grid(self.shape, cut[0])
             self.order = cut[1]

@@ -9,6 +9,7 @@ while a loop goes over more than there is room for, a part of that stays all the
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import os
 import threading
 from collections import OrderedDict
@@ -26,6 +27,37 @@ if TYPE_CHECKING:
 
 MOST_REMEMBERED = 2**16
 """Of so many chunks that are not kept it is known that they came."""
+
+
+class ScanPass(NamedTuple):
+    """One of the passes of an evaluation over its data."""
+
+    evaluation: object
+    number: int
+    last: bool
+    """Whether no other follows, as far as is known."""
+
+
+_current: contextvars.ContextVar[ScanPass | None] = contextvars.ContextVar(
+    "biggus_scan_pass", default=None
+)
+
+
+@contextlib.contextmanager
+def scan_pass(evaluation: object, number: int, last: bool) -> Iterator[None]:
+    """Make a pass of an evaluation in a with block."""
+    mark = _current.set(ScanPass(evaluation, number, last))
+    try:
+        yield
+    finally:
+        _current.reset(mark)
+
+
+class Came(NamedTuple):
+    """When a chunk that is not held was asked for last, and in which pass."""
+
+    at: int
+    scan: ScanPass | None
 
 
 class Chunk(NamedTuple):
@@ -85,7 +117,7 @@ class ChunkMemory:
         self._recent: OrderedDict[Hashable, Chunk] = OrderedDict()
         self._repeated: OrderedDict[Hashable, Chunk] = OrderedDict()
         self._asked: dict[Hashable, int] = {}  # of those that repeat, when it was last
-        self._known: OrderedDict[Hashable, int] = OrderedDict()  # of those not kept, the same
+        self._known: OrderedDict[Hashable, Came] = OrderedDict()  # those that are not kept
         self._recent_bytes = self._repeated_bytes = 0
         self._clock = 0
         self._allowed: dict[object, int] = {}
@@ -137,14 +169,20 @@ class ChunkMemory:
         return key in self._repeated or key in self._recent
 
     def came_before(self, key: Hashable) -> bool:
-        """Tell whether a chunk that is not held was read, as far as that is remembered."""
-        return key in self._known
+        """Tell whether a chunk that is not held was read, as far as that is remembered.
+
+        In the last pass of an evaluation it does not count that one before read it.
+        """
+        came, now = self._known.get(key), _current.get()
+        if came is None or came.scan is None or now is None or not now.last:
+            return came is not None
+        return came.scan.evaluation is not now.evaluation or came.scan.number == now.number
 
     def note(self, keys: Iterable[Hashable]) -> None:
         """Note that chunks are read which are not to be kept."""
         with self._lock:
             for key in keys:
-                self._note(key, self._clock)
+                self._note(key, self._clock, _current.get())
 
     def keep(
         self, key: Hashable, values: Values, validator: bytes | None, copy: bool = False
@@ -161,8 +199,9 @@ class ChunkMemory:
         limit = self.limit
         with self._lock:
             self._drop(key)
-            before = self._known.pop(key, None)
-            if before is not None:
+            came = self._known.pop(key, None)
+            before = None if came is None else came.at
+            if came is not None:
                 self._clock += chunk.nbytes
             if not self._make_room(chunk.nbytes, limit, before):
                 self._note(key, self._clock)
@@ -239,8 +278,8 @@ class ChunkMemory:
             self._repeated_bytes -= found.nbytes
             del self._asked[key]
 
-    def _note(self, key: Hashable, at: int) -> None:
-        self._known[key] = at
+    def _note(self, key: Hashable, at: int, scan: ScanPass | None = None) -> None:
+        self._known[key] = Came(at, scan)
         self._known.move_to_end(key)
         if len(self._known) > MOST_REMEMBERED:
             self._known.popitem(last=False)

@@ -60,3 +60,16 @@ def test_results_are_the_same_to_the_bit(room):
             found = biggus.ndarrays([array.std(axis=0), (array[5:60] * 3).mean(), array[7]])
             for one, other in zip(found, expected, strict=True):
                 assert one.tobytes() == other.tobytes()
+
+
+def test_what_only_an_earlier_pass_read_is_not_kept_in_the_last():
+    """That an expression goes twice through its data does not say that anybody will again."""
+    source = Encoded()
+    source.token = "two passes"
+    array = biggus.ArrayAdapter(source)
+    wanted = (array - array.mean(axis=0)).astype("f4")
+    chunk_memory.clear()
+    for reads, nbytes in [(2, 0), (3, VALUES.nbytes), (3, VALUES.nbytes)]:
+        wanted.ndarray()
+        assert len(source.held) == reads
+        assert chunk_memory.stats().nbytes == nbytes

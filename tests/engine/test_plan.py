@@ -218,3 +218,20 @@ def test_no_server_is_asked(tmp_path):
         assert sum(each.kept_blocks for each in plan.passes)
         assert biggus.plan([a.std()]).cached_bytes == VALUES.nbytes
         assert source.asked == 0
+
+
+def test_where_memory_is_short_blocks_of_small_tiles_are_not_taken_together():
+    class Year(Source):
+        shape, dtype, chunks = (12, 361, 720), np.dtype("f4"), (1, 361, 720)
+
+        def __getitem__(self, box):
+            raise AssertionError("a plan reads nothing")
+
+    years = biggus.ArrayStack([biggus.ArrayAdapter(Year()) for _ in range(10)])
+    mean = years.mean(axis=0)
+    with biggus.set_options(memory="1 GB", workers=1):
+        assert biggus.plan([mean]).passes[0].tasks == 20
+    with biggus.set_options(memory="100 MB", workers=1):
+        little = biggus.plan([mean]).passes[0]
+        assert little.tasks == 120
+        assert little.peak_bytes <= 100_000_000
