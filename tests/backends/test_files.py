@@ -13,7 +13,7 @@ from biggus.backends.native import LibraryLock
 
 
 def _settled(*paths):
-    give_up = time.monotonic() + 3 * SETTLED_SECONDS
+    give_up = time.monotonic() + 60 * SETTLED_SECONDS
     while (validator := file_validator(*paths)) is None:
         assert time.monotonic() < give_up
         time.sleep(0.05)

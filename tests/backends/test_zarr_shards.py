@@ -217,7 +217,7 @@ def test_concurrent_readers_fetch_a_shard_once(server, tmp_path):
             barrier = threading.Barrier(6)
 
             def reader():
-                barrier.wait(10)  # noqa: B023
+                barrier.wait(120)  # noqa: B023
                 return array.ndarray()  # noqa: B023
 
             def together():

@@ -166,7 +166,7 @@ def test_stopped_in_the_middle_nothing_partial_stays(tmp_path, name, code, key):
             assert len(list(tmp_path.iterdir())) == 1
             process.send_signal(getattr(signal, name))
             # Far less than the reads that wait would take to give up.
-            _, said = process.communicate(timeout=15)
+            _, said = process.communicate(timeout=120)
     assert process.returncode == code
     assert "Traceback" not in said
     assert list(tmp_path.iterdir()) == []

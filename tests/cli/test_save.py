@@ -196,7 +196,7 @@ def test_stopped_in_the_middle_nothing_stays(name, code):
         connection, _ = silent.accept()
         with connection:
             process.send_signal(getattr(signal, name))
-            _, said = process.communicate(timeout=15)
+            _, said = process.communicate(timeout=120)
     assert process.returncode == code
     assert "Traceback" not in said
     assert there() == ["in.h5", "in.nc"]

@@ -55,7 +55,7 @@ class Patient(Failing):
         number, self.reads = self.reads, self.reads + 1
         if number == self.fails_in:
             raise self.cause
-        if not self.gate.wait(10):
+        if not self.gate.wait(120):
             raise TimeoutError
         return super().__getitem__(box)
 
