@@ -79,7 +79,7 @@ def unpin(*arrays: Any) -> None:
         cache.unpin(sizes)
 
 
-class _Kept(Listed):
+class _ListedChunks(Listed):
     """A source of which it is written down which chunks of a cache would be read."""
 
     @once
@@ -96,7 +96,7 @@ class _Pinned(Needed):
             return source
         cached = _cached(source)
         key = (cached.cache.path, cached.token, cached.dtype, cached.chunks)
-        return self.sources.setdefault(key, _Kept(source))
+        return self.sources.setdefault(key, _ListedChunks(source))
 
 
 def _chunks_of(arrays: Iterable[Any]) -> list[tuple[Cache, dict[str, int]]]:
