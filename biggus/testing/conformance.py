@@ -98,7 +98,7 @@ class SourceTests:
     pickles: ClassVar[bool] = True
     """Whether sources pickle."""
 
-    settles: ClassVar[float] = 6.0
+    settles: ClassVar[float] = 30.0
     """How many seconds it may take until what was stored is trusted."""
 
     secret: ClassVar[str | None] = None
