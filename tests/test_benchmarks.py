@@ -80,6 +80,7 @@ def test_a_run_on_tiny_data_prints_its_table(tmp_path):
     found = subprocess.run(
         [
             *(sys.executable, "-m", "benchmarks", "--size", "tiny", "--data", tmp_path),
+            *("--only", "gzip", "--only", "zstd"),
             *("compute", "memory", "partials", "overhead", "scattered"),
         ],
         cwd=ROOT,
@@ -98,4 +99,4 @@ def test_a_run_on_tiny_data_prints_its_table(tmp_path):
     ]
 
 
-STORES = ["HDF5, contiguous", "HDF5, gzip and shuffle", "Zarr, zstd", "Zarr, blosc-lz4"]
+STORES = ["HDF5, gzip and shuffle", "Zarr, zstd"]
