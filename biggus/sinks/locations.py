@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from biggus.backends import Location, backend_for
 from biggus.backends.location import split_location
 from biggus.errors import BiggusError, OutputError
+from biggus.labels import labels_of
 from biggus.sinks.hdf5 import HDF5Store
 from biggus.sinks.netcdf import NetCDFStore
 from biggus.sinks.npy import NpyStore
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from biggus.graph import Node
     from biggus.sinks.new import NewStore
 
 STORES: dict[str, type[NewStore]] = {
@@ -43,8 +45,10 @@ class Place(NamedTuple):
         return f"{self.path}::{self.name}" if self.name else str(self.path)
 
 
-def place_of(location: str | os.PathLike[str]) -> Place:
-    """Return the place that a location names.
+def place_of(location: str | os.PathLike[str], node: Node) -> Place:
+    """Return the place that a location names, for a node.
+
+    Where the format needs a name and the location has none it is that of the array itself.
 
     Raises
     ------
@@ -61,6 +65,8 @@ def place_of(location: str | os.PathLike[str]) -> Place:
     path = _one_name(where.path)
     named = store_class(path).named
     name = name.strip("/")
+    if named and not name:
+        name = labels_of(node).name or ""
     if named and not name:
         raise OutputError(f"cannot write {path}: name the array in it, as in {path.name}::name")
     if named is False and "::" in text:

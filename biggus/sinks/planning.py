@@ -68,6 +68,6 @@ def _grid(node: Node, goal: Any, layout: SavedLayout) -> Chunks | None:
     if not isinstance(goal, (str, os.PathLike)):
         check_object(goal, node)
         return writer_to(goal, name_of(goal), node).grid
-    store = store_class(place_of(goal).path)
+    store = store_class(place_of(goal, node).path)
     found = layout.chunks_in(store, node)
     return found if store.chunked and node.shape and 0 not in node.shape else None

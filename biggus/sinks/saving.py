@@ -59,8 +59,9 @@ def save(
         ``h5py.Dataset``, a ``zarr.Array``, a ``netCDF4.Variable``, or an object
         of your own, which is given ndarrays.  Or the location of something new:
         ``"out.zarr"``, ``"out.npy"``, or, with the name of the array in there,
-        ``"out.zarr::name"``, ``"out.h5::name"``, ``"out.nc::name"``.  A new file
-        or store is there when all of it is, and not before.
+        ``"out.zarr::name"``, ``"out.h5::name"``, ``"out.nc::name"``; in the last
+        two the default is the array's own name.  A new file or store is there when
+        all of it is, and not before.
     overwrite : bool, optional
         Whether a file or store that is there already is replaced, at the end
         and as a whole.
@@ -112,7 +113,7 @@ def _saved(
     places: dict[int, Place] = {}
     for number, (node, goal) in enumerate(zip(nodes, goals, strict=True)):
         if isinstance(goal, (str, os.PathLike)):
-            places[number] = place_of(goal)
+            places[number] = place_of(goal, node)
         else:
             check_object(goal, node)
             inputs.check_object(goal, name_of(goal))

@@ -346,3 +346,16 @@ def test_what_is_larger_than_a_block(target):
     with biggus.set_options(workers=4):
         biggus.save(biggus.ArrayAdapter(values, chunks=(1, 300, 1000)) + 1, target)
     assert np.array_equal(stored(target), values + 1)
+
+
+@pytest.mark.parametrize("target", ["new.h5", "new.nc"])
+def test_an_array_has_the_name_that_it_had(target):
+    with h5py.File("old.h5", "w") as file:
+        file["sst"] = NUMBERS
+    array = biggus.open("old.h5", "sst")
+    plan = biggus.plan_save(array[1:], target)
+    biggus.save(array[1:], target)
+    assert [each.read_bytes for each in plan.passes]
+    np.testing.assert_array_equal(biggus.open(target, "sst").ndarray(), NUMBERS[1:])
+    with pytest.raises(OutputError, match="name the array in it, as in other"):
+        biggus.save(lazy(NUMBERS), "other" + target)
