@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 from biggus.cache.admission import Admission
 from biggus.cache.files import Files, make_private
-from biggus.cache.ledger import BusyError, DamagedError, Ledger, LedgerError
+from biggus.cache.ledger import BusyError, DamagedError, FullError, Ledger, LedgerError
 from biggus.cache.notes import Notes
 from biggus.cache.room import CHUNKS, Room, make_room, seen_most
 from biggus.cache.sweep import Sweeper
-from biggus.cache.trouble import INDEXING, trouble
+from biggus.cache.trouble import INDEXING, WRITING, trouble
 from biggus.cache.writers import FolderWriter
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ logger = logging.getLogger("biggus.cache")
 _FOLDERS = "entries", "descriptions"
 PATIENCE_SECONDS = 5.0
 _PAUSES = 0.0025, 1.0
+_WAY = 32
+"""Chunks that go at once for the ledger."""
 
 
 class Account:
@@ -60,6 +62,7 @@ class Account:
         self.size_limit = size_limit
         self._admitting = admitting
         self._trouble = trouble(folder, INDEXING)
+        self._writing = trouble(folder, WRITING)
         self._ledger = Ledger(folder, self.kinds)
         self._reset()
 
@@ -132,6 +135,8 @@ class Account:
             if isinstance(error, DamagedError):
                 self._trouble.arose("the cache index in %s is made anew: %s", self.folder, error)
                 self._ledger.remove()
+            if isinstance(error, FullError):
+                self._make_way()
             self._failed(error)
             return False
         self._pause, self._quiet_until, self._failing_since = _PAUSES[0], 0.0, None
@@ -144,11 +149,24 @@ class Account:
         self._pause = min(2 * self._pause, _PAUSES[1])
         self._quiet_until = now + self._pause
         if not isinstance(error, BusyError | DamagedError) or now - since > PATIENCE_SECONDS:
-            self._trouble.arose(
+            # Of a full disk it is one trouble that neither can be written.
+            full = isinstance(error, FullError)
+            (self._writing if full else self._trouble).arose(
                 "the cache index could not be updated, and nothing is stored: %s", error
             )
         with self._lock:
             self._notes.shorten()
+
+    def _make_way(self) -> None:
+        """Remove a few chunks though the ledger cannot be told: it has no room on the disk."""
+        files = self.kinds[CHUNKS]
+        left = _WAY
+        for key in self._ledger.first_to_go() or (key for key, _ in files.keys()):  # noqa: SIM118
+            if files.exists(key):
+                files.remove(key)
+                left -= 1
+            if not left:
+                return
 
     def _settle_with(self, need: int, rounds: int) -> None:
         with self._lock:

@@ -19,7 +19,6 @@ from biggus.cache.notes import MOST
 from biggus.cache.pins import pin, pinned, unpin
 from biggus.cache.room import CHUNKS, DESCRIPTIONS
 from biggus.cache.sweep import SWEEP_SECONDS
-from biggus.cache.trouble import WRITING, trouble
 from biggus.errors import CacheError
 
 if TYPE_CHECKING:
@@ -68,7 +67,6 @@ class Index(Account):
     ) -> None:
         self.writable = True
         self.holders: set[object] = set()
-        self._writing = trouble(folder, WRITING)
         super().__init__(folder, size_limit, admitting=admitting, fsync=fsync)
 
     def _reset(self) -> None:

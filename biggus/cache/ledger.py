@@ -73,6 +73,10 @@ class BusyError(LedgerError):
     """Somebody else is at it."""
 
 
+class FullError(LedgerError):
+    """There is no room for it on the disk."""
+
+
 class DamagedError(LedgerError):
     """It is no ledger, or a damaged one."""
 
@@ -151,6 +155,8 @@ class Ledger:
             return BusyError(text)
         if code in _DAMAGE:
             return DamagedError(text)
+        if code == sqlite3.SQLITE_FULL:
+            return FullError(text)
         self.close()
         return LedgerError(text)
 
@@ -215,6 +221,15 @@ class Ledger:
         """Forget the connection, which is the parent's after a fork, and return it."""
         connection, self._connection, self._place = self._connection, None, None
         return connection
+
+    def first_to_go(self) -> list[str]:
+        """Return the keys of chunks that go next, as far as that can be told just now."""
+        first = "SELECT key FROM entries WHERE kind=0 AND used<? ORDER BY used LIMIT ?"
+        try:
+            rows = self.run(first, STAYS, 16 * EVICTED_AT_ONCE) if self._connection else []
+            return [hex_of(key) for (key,) in rows]
+        except (sqlite3.Error, LedgerError):
+            return []
 
     # ---- within a transaction ----
 
