@@ -84,7 +84,7 @@ def test_the_index_is_tried_less_and_less_often(held, monkeypatch):
     tried = []
     index = cache._index
     settle = index._settle
-    monkeypatch.setattr(index, "_settle", lambda need: (tried.append(need), settle(need))[1])
+    monkeypatch.setattr(index, "_settle", lambda *needs: (tried.append(needs), settle(*needs))[1])
     monkeypatch.setattr("biggus.cache.account._PAUSES", (1000.0, 1000.0))
     cached = cache.wrap(ObjectSource(np.arange(50_000), token="new"), (1000,))
     index._pause = 1000.0
