@@ -43,9 +43,10 @@ def map_blocks(
 ) -> Array:
     """Apply a function to each block of arrays, as :func:`dask.array.map_blocks` does.
 
-    The blocks are the chunks of the first of the longest arrays, see `Array.grid`; of an array
-    without chunks, blocks of about 4 MiB.  A block is computed as a whole, of whole blocks, and
-    only if something in it is wanted; so what comes of it does not depend on the selection.
+    The blocks are the chunks of the first array of the whole shape, see `Array.grid`; they are
+    others after `rechunk`.  Of an array without chunks they are of about 4 MiB.  A block is
+    computed as a whole, of whole blocks, and only if something in it is wanted; so what comes
+    of it does not depend on the selection.
 
     Parameters
     ----------

@@ -114,22 +114,24 @@ class Grouped(Aggregator):
     def merge(self, left: Partial, right: Partial) -> Partial:
         if np.array_equal(left[0], right[0]):
             return (left[0], *self.inner.merge(left[1:], right[1:]))
-        numbers = np.concatenate([left[0], right[0]])
-        numbers.sort(kind="stable")  # in linear time, as each of the two is sorted
-        twice = numbers[1:] == numbers[:-1]
-        both = numbers[1:][twice]
-        numbers = numbers[np.append(True, ~twice)]
-        in_left, in_right = np.searchsorted(left[0], both), np.searchsorted(right[0], both)
+        # Of a number that both have the left one comes first.
+        tagged = np.concatenate([left[0] * 2, right[0] * 2 + 1])
+        tagged.sort(kind="stable")  # in linear time, as each of the two is sorted
+        numbers, of_right = tagged >> 1, (tagged & 1).astype(bool)
+        new = np.append(True, numbers[1:] != numbers[:-1])
+        places, twice = np.cumsum(new) - 1, np.flatnonzero(~new)
+        in_left, in_right = (np.cumsum(which)[twice] - 1 for which in (~of_right, of_right))
         merged = self.inner.merge(
             tuple([entry[in_left] for entry in left[1:]]),
             tuple([entry[in_right] for entry in right[1:]]),
         )
+        numbers = numbers[new]
         entries = []
         for one, other, of_both in zip(left[1:], right[1:], merged, strict=True):
             entry = np.empty((len(numbers), *one.shape[1:]), one.dtype)
-            entry[np.searchsorted(numbers, left[0])] = one
-            entry[np.searchsorted(numbers, right[0])] = other
-            entry[np.searchsorted(numbers, both)] = of_both
+            entry[places[~of_right]] = one
+            entry[places[of_right]] = other
+            entry[places[twice]] = of_both
             entries.append(entry)
         return (numbers, *entries)
 
@@ -243,8 +245,14 @@ class _InGroups:
     """
 
     def __init__(self, numbers: AnyArray, end: int) -> None:
-        order = np.argsort(numbers, kind="stable")
-        in_order = numbers[order].astype(_NUMBER)
+        if numbers.dtype.itemsize == _NUMBER.itemsize:
+            # NumPy sorts long integers much faster than it finds a stable order of them.
+            bits = len(numbers).bit_length()
+            both = np.sort((numbers << bits) | np.arange(len(numbers)))
+            order, in_order = both & ((1 << bits) - 1), both >> bits
+        else:
+            order = np.argsort(numbers, kind="stable")
+            in_order = numbers[order].astype(_NUMBER)
         in_order = in_order[: np.searchsorted(in_order, end)]
         starts = np.flatnonzero(np.diff(in_order, prepend=-1))
         self.numbers = in_order[starts]

@@ -148,3 +148,32 @@ def test_what_does_not_fit_is_said(labels, func, how):
     with pytest.raises(ValueError, match=r"labels|no '|one axis"):
         biggus.groupby_reduce(array, labels, func, **how)
     assert not source.boxes
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [[-100, 100, 0, -100] * 40, [2**63 + 5, 2**63 + 7], [-(2**63), 3 - 2**63], [9, 10**9], []],
+    ids=str,
+)
+@pytest.mark.parametrize("dtype", ["i1", "i8", "u8", "f4"])
+def test_integers_of_any_size_are_labels(labels, dtype):
+    try:
+        given = np.array(labels, dtype)
+    except OverflowError:
+        return
+    values = np.arange(float(len(given)))
+    found, groups = biggus.groupby_reduce(values, given, "sum")
+    theirs, places = np.unique(given, return_inverse=True)
+    np.testing.assert_array_equal(groups, theirs)
+    assert groups.dtype == given.dtype
+    np.testing.assert_array_equal(found.ndarray(), np.bincount(places, values, len(theirs)))
+
+
+def test_more_labels_than_short_integers_have():
+    values = np.random.default_rng(1).random(300_000)
+    labels = np.random.default_rng(2).integers(0, 90_000, 300_000)
+    tiles = [biggus.ArrayAdapter(part) for part in np.split(values, 3)]
+    found, groups = biggus.groupby_reduce(biggus.LinearMosaic(tiles, 0), labels, "mean")
+    _, places, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    assert len(groups) == len(counts) > 2**16
+    np.testing.assert_allclose(found.ndarray(), np.bincount(places, values) / counts)
