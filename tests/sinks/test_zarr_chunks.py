@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 zarr = pytest.importorskip("zarr")
 
 DTYPES = ("?", "i1", ">i2", "u4", "f2", "f4", ">f8", "c8", "M8[ns]", "m8[s]", "S3", "U2")
+CODECS = (False, "zstd", ("blosc:lz4", 5))
 
 
 def _values(dtype: str, shape: tuple[int, ...]) -> Any:
@@ -29,8 +30,7 @@ def _files(folder: Path) -> dict[str, bytes]:
     return {str(path): data for path, data in found.items() if not path.name.startswith(".")}
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("compression", [False, "zstd", ("blosc:lz4", 5)])
+@pytest.mark.parametrize(("dtype", "compression"), [*zip(DTYPES, 4 * CODECS, strict=True)])
 def test_chunks_are_those_of_zarr_python(tmp_path: Path, dtype: str, compression: Any) -> None:
     values = _values(dtype, (5, 7))
     biggus.save(
