@@ -129,19 +129,22 @@ def _lstsq(a: Any, b: Any, rcond: Any = None) -> tuple[Array, ...]:
     probe = np.linalg.lstsq(
         np.eye(*matrix.shape, dtype=matrix.dtype), np.zeros(right.shape, right.dtype), rcond
     )
-    return tuple(
-        [
-            Array.from_node(
-                Gufunc(
-                    _Solution(number, rcond, np.asarray(one).dtype),
-                    [matrix.node, right.node],
-                    [2, right.ndim],
-                    np.shape(one),
-                )
+    found = [
+        Array.from_node(
+            Gufunc(
+                _Solution(number, rcond, np.asarray(one).dtype),
+                [matrix.node, right.node],
+                [2, right.ndim],
+                np.shape(one),
             )
-            for number, one in enumerate(probe)
-        ]
-    )
+        )
+        for number, one in enumerate(probe)
+    ]
+    if not isinstance(a, Array):
+        # These two hang on the matrix alone, which is in memory.
+        told = np.linalg.lstsq(np.asarray(a), np.zeros((len(a), 0), right.dtype), rcond)[2:]
+        found[2:] = [node_or_scalar(np.asarray(one)) for one in told]
+    return tuple(found)
 
 
 class _Solution:

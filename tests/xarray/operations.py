@@ -135,6 +135,10 @@ COMPUTING = {
     "argmin dims": lambda a: a.fillna(0.0).argmin("x"),
     "idxmax": lambda a: a.fillna(0.0).idxmax("x"),
     "idxmin": lambda a: a.fillna(0.0).idxmin("time"),
+    "polyfit": lambda a: a.polyfit("time", 1)["polyfit_coefficients"],
+    "polyfit of all": lambda a: a.fillna(0.0).polyfit("time", 2, skipna=False)[
+        "polyfit_coefficients"
+    ],
     "cumsum": lambda a: a.cumsum("time"),
     "cumsum skipna": lambda a: a.cumsum("x", skipna=False),
     "cumprod": lambda a: (a / 8).cumprod("x"),

@@ -148,3 +148,19 @@ def test_groups_are_those_of_xarray_in_one_pass(func):
     assert isinstance(both["u"].values, np.ndarray)
     with pytest.raises(ValueError, match="dimensions of the labels"):
         dataset[["w"]].biggus.groupby_reduce(lazy["time.month"], func)
+
+
+@pytest.mark.parametrize("way", ["load", "compute", "persist"])
+def test_xarrays_own_words_for_computing(way):
+    values = np.arange(6.0).reshape(2, 3)
+    ds = xr.Dataset({"v": (("y", "x"), biggus.ArrayAdapter(values)), "w": ("x", values[0])})
+    ds["m"] = ds["v"].mean("y")
+    for each in (ds, ds["v"]):
+        found = getattr(each.copy(), way)()
+        right = xr.Dataset({"v": (("y", "x"), values), "w": ("x", values[0])})
+        right["m"] = right["v"].mean("y")
+        xr.testing.assert_identical(found.compute(), right if each is ds else right["v"])
+        held = [v._data for v in (found.variables.values() if each is ds else [found.variable])]
+        # What persists is lazy as before, over what is in memory.
+        lazy = [isinstance(data, biggus.Array) for data in held]
+        assert any(lazy) == (way == "persist")

@@ -25,6 +25,7 @@ OPERATIONS = _module.OPERATIONS
 LOADS = {
     "ffill": "bottleneck takes arrays in memory",
     "bfill": "bottleneck takes arrays in memory",
+    "polyfit": "whether a value is missing, the values say",
     "dropna": "how many are left, the values say",
     "rank": "bottleneck takes arrays in memory",
 }
