@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from biggus import engine
+from biggus.graph import Elementwise, Filled
 from biggus.labels import Labels, labels_of, labels_of_all
 from biggus.sinks.locations import Place
 from biggus.sinks.metadata import carried_attributes, plain_value
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
     from biggus.labels import Coordinate
 
 _log = logging.getLogger("biggus.sinks")
+
+_LOOKED_THROUGH = 2**20
+"""Bytes: coordinates that are no larger are looked through for missing values."""
 
 _BOUNDS = ("bounds", "climatology")
 
@@ -74,7 +79,23 @@ def companions_of(
         number: _naming(each, places[number], there_is) if places[number].name else each
         for number, each in labels.items()
     }
-    return told, [each._replace(labels=_naming_bounds(each, there_is)) for each in found.values()]
+    return told, [
+        each._replace(node=_whole(each.node), labels=_naming_bounds(each, there_is))
+        for each in found.values()
+    ]
+
+
+def _whole(node: Node) -> Node:
+    """Return a coordinate as one of which no value can be missing, if none is.
+
+    One that runs along an axis must not name a fill value (CF conventions, 2.5.1).
+    """
+    nbytes = math.prod(node.shape) * node.dtype.itemsize
+    if not node.masked or node.dtype.hasobject or nbytes > _LOOKED_THROUGH:
+        return node
+    if np.ma.is_masked(engine.evaluate(node)):
+        return node
+    return Elementwise(Filled(np.zeros((), node.dtype)), node)
 
 
 def told_of_all(several: Sequence[Labels]) -> dict[str, Any]:

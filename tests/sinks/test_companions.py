@@ -145,3 +145,18 @@ def test_what_is_said_of_all_that_is_in_a_store(source, tmp_path, suffix):
     again = biggus.open(tmp_path / f"out{suffix}", "tas")
     biggus.save(again[1:], tmp_path / f"copy{suffix}::tas")
     assert biggus.open_dataset(tmp_path / f"copy{suffix}").attrs["title"] == "a test"
+
+
+def test_coordinates_that_are_whole_name_no_fill_value(source, tmp_path):
+    biggus.save(biggus.open(source, "tas"), tmp_path / "out.nc::tas")
+    with netCDF4.Dataset(tmp_path / "out.nc") as out, netCDF4.Dataset(source) as given:
+        for name in ("time", "time_bnds", "y", "x", "lat", "height"):
+            assert "_FillValue" not in out[name].ncattrs()
+            np.testing.assert_array_equal(out[name][:], given[name][:])
+            assert out[name][:].dtype == given[name].dtype
+        assert out["tas"]._FillValue is not None
+    with netCDF4.Dataset(source, "a") as file:
+        file["lat"][1, 1] = np.ma.masked
+    biggus.save(biggus.open(source, "tas"), tmp_path / "holes.nc::tas")
+    with netCDF4.Dataset(tmp_path / "holes.nc") as out:
+        assert np.ma.count_masked(out["lat"][:]) == 1
