@@ -46,7 +46,7 @@ def run(_: Setup) -> list[Row]:
             show(times["array"]),
             f"`import numpy`, {show(base)}",
             times["array"] / base,
-            1.5,
+            1.6,
         ),
     ]
     if "dask.array" in times:

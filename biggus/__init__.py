@@ -6,8 +6,10 @@ and then the chunks that are needed and no others.
 """
 
 import os
-from typing import TYPE_CHECKING
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
+from biggus.forks import between_forks
 from biggus.later import later
 
 if TYPE_CHECKING:
@@ -215,7 +217,15 @@ _later = {
 }
 
 
-__getattr__ = later(__name__, _later)
+_find = later(__name__, _later)
+_ALONE = ("biggus.errors", "biggus.options")  # what the core itself stands on
+
+
+def __getattr__(name: str) -> Any:
+    if _later.get(name, _ALONE[0]) not in _ALONE:
+        with between_forks():
+            import_module("biggus.core")
+    return _find(name)
 
 
 def __dir__() -> list[str]:

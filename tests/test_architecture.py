@@ -47,6 +47,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("array",),
     ("construct", "together"),
     ("array_api", "functions"),
+    ("core",),
     ("sinks",),
     ("remembering",),
     ("api",),

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from biggus import labels
 from biggus.adapt import Lazy
 from biggus.array.asking import asked_by
-
-if TYPE_CHECKING:
-    from biggus.labels import Labels
+from biggus.labels import Labels, encoding_of, labels_of
+from biggus.labels.attributes import kept_attributes
 
 
 class Labelled(Lazy):
@@ -19,7 +17,7 @@ class Labelled(Lazy):
 
     @property
     def _labels(self) -> Labels:
-        return labels.labels_of(self.node)
+        return labels_of(self.node)
 
     @property
     def dims(self) -> tuple[str, ...]:
@@ -37,8 +35,8 @@ class Labelled(Lazy):
         or selected has them all; a sum or difference the units, if all that is added has the
         same.  Of anything else that was computed nothing is known.
         """
-        known = self._labels
-        return labels.kept_attributes(known.attributes, known.decoded)
+        labels = self._labels
+        return kept_attributes(labels.attributes, labels.decoded)
 
     @property
     def encoding(self) -> dict[str, Any]:
@@ -48,7 +46,7 @@ class Labelled(Lazy):
         attributes by which values are packed or missing.  Those of a slice are stored as all
         are; of what was joined, it is told of the first.
         """
-        return dict(labels.encoding_of(self.node))
+        return dict(encoding_of(self.node))
 
     @property
     def units(self) -> str | None:

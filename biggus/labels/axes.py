@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.exceptions import AxisError
 
-from biggus.forks import between_forks
+from biggus.labels.following import labels_of
 
 if TYPE_CHECKING:
     from biggus.graph import Node
@@ -21,8 +21,6 @@ def numbered(node: Node, axis: Any) -> Any:
         If others have names, and none or several have this one.
     """
     if isinstance(axis, str):
-        with between_forks():
-            from biggus.labels.following import labels_of
         labels = labels_of(node)
         dims = labels.named
         if not any(labels.dims) and axis not in dims:
