@@ -51,7 +51,7 @@ _MEANING = PACKING | {
 """Attributes by which values are decoded, and others are found that belong to them."""
 
 _MOST = 2**12
-_known: OrderedDict[str, dict[str, Any]] = OrderedDict()
+remembered: OrderedDict[str, dict[str, Any]] = OrderedDict()
 """Records in this process, by what they are of; those that were used last are last."""
 
 
@@ -184,9 +184,9 @@ def record_at(location: Any, opening: Opening, group: str) -> GroupRecord | None
 
 
 def _recall(name: str, state: str, cache: Cache | None) -> dict[str, Any] | None:
-    record = _known.get(name)
+    record = remembered.get(name)
     if record is not None and record["state"] == state:
-        _known.move_to_end(name)
+        remembered.move_to_end(name)
         return record
     record = None if cache is None else cache.recall(name)
     if record is None or record.get("state") != state:
@@ -202,10 +202,10 @@ def _keep(name: str, record: dict[str, Any], cache: Cache | None) -> None:
 
 
 def _note(name: str, record: dict[str, Any]) -> None:
-    _known[name] = record
-    _known.move_to_end(name)
-    while len(_known) > _MOST:
-        _known.popitem(last=False)
+    remembered[name] = record
+    remembered.move_to_end(name)
+    while len(remembered) > _MOST:
+        remembered.popitem(last=False)
 
 
 def _made(where: Location, path: str, opening: Opening) -> dict[str, Any] | None:
