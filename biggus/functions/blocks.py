@@ -41,7 +41,7 @@ def map_blocks(
     new_axis: int | Sequence[int] = (),
     **kwargs: Any,
 ) -> Array:
-    """Apply a function to each block of arrays, as :func:`dask.array.map_blocks` does.
+    """Apply a function to each block of arrays, as ``dask.array.map_blocks`` does.
 
     The blocks are the chunks of the first array of the whole shape, see `Array.grid`; they are
     others after `rechunk`.  Of an array without chunks they are of about 4 MiB.  A block is
@@ -186,7 +186,7 @@ def map_overlap(
     dtype: npt.DTypeLike | None = None,
     **kwargs: Any,
 ) -> Array:
-    """Apply a function to each block with what is around it, as :func:`dask.array.map_overlap`.
+    """Apply a function to each block with what is around it, as ``dask.array.map_overlap``.
 
     What the function gives of the surroundings is cut off again.
 
