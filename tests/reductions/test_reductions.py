@@ -377,7 +377,6 @@ def test_what_numpy_hands_over():
 def test_what_is_refused_says_what_to_do():
     array = ADAPT(UnreadableSource((3,), np.dtype("f8")))
     for act, said in [
-        (lambda: np.sum(array, out=np.ones(())), "out="),
         (lambda: array.sum(out=np.ones(())), "out="),
         (lambda: np.ptp(array, initial=3), "initial"),
         (lambda: np.sum(array, None, None, None, False, 3), "combine"),
