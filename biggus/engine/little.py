@@ -9,8 +9,6 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from biggus import options, watching
 from biggus.engine.result import own
 from biggus.graph import Elementwise, Leaf, Reduce, View, spread, take
@@ -19,14 +17,13 @@ from biggus.planning import is_plain
 from biggus.sources.base import checked, read, whole
 from biggus.sources.memory import MemorySource
 from biggus.sources.memory_cached import MemoryCached
-from biggus.statistics import partials
+from biggus.statistics import Statistic, partials
 
 if TYPE_CHECKING:
     from biggus.graph import Node
     from biggus.graph.step import Step
     from biggus.indexing.selection import Selection
     from biggus.sources.base import Box, Source, Values
-    from biggus.statistics import Statistic
 
 FEW = 2**14
 """Values: to compute so many takes less than to plan it."""
@@ -182,7 +179,7 @@ def _reduced(node: Reduce) -> Values | None:
         return None
     origin = (0,) * len(operand.shape)
     found: Statistic | Values = node.statistic
-    while not isinstance(found, np.ndarray):
+    while isinstance(found, Statistic):
         [partial] = partials((found.aggregator,), values, node.axes, origin, is_plain(operand))
         found = found.proceed(partial)
     return own(node, found.reshape(node.shape), owns_data=True)

@@ -162,4 +162,4 @@ class Position(Statistic):
         if self.aggregator.skip and (places < 0).any():  # type: ignore[attr-defined]
             raise ValueError("All-NaN slice encountered")
         # Where all are masked it is the first, as np.ma has it.
-        return np.maximum(places, 0).astype(self.dtype, copy=False)
+        return np.asarray(np.maximum(places, 0), self.dtype)  # of one position NumPy makes a scalar
