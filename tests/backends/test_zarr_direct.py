@@ -328,7 +328,7 @@ def test_a_large_plain_chunk_is_read_in_parts(tmp_path, shape):
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert_same(found, expected)
-    assert peak <= source.peak_bytes(box) + 100_000
+    assert peak <= source.peak_bytes(box) + 250_000  # and what threads hold beside it
 
 
 @pytest.mark.parametrize("name", ["zstd", "blosc-lz4-shuffle", "gzip", "zstd-gzip"])

@@ -91,8 +91,8 @@ def test_of_one_evaluation_as_much_is_stored_as_fits_and_no_more_is_written(tmp_
     before = cache.stats().hits
     evaluated(cache, 5 * ROOM, "large")
     assert cache.stats().hits - before >= 0.9 * stored
-    # What comes next takes the place of all that.
-    assert evaluated(cache, ROOM // 2, "next") == ROOM // 2
+    # What comes next takes the place of all that, but for a chunk that two threads want room for.
+    assert evaluated(cache, ROOM // 2, "next") >= ROOM // 2 - 2
 
 
 def test_lru_stores_whatever_is_fetched(tmp_path):
