@@ -161,7 +161,7 @@ class Account:
         """Remove a few chunks though the ledger cannot be told: it has no room on the disk."""
         files = self.kinds[CHUNKS]
         left = _WAY
-        for key in self._ledger.first_to_go() or (key for key, _ in files.keys()):  # noqa: SIM118
+        for key in self._ledger.first_to_go() or (key for key, _ in files.keys()):  # noqa: SIM118 - no mapping
             if files.exists(key):
                 files.remove(key)
                 left -= 1

@@ -95,7 +95,7 @@ class _Checked(Passes["Reduce | AlongAxes | Gufunc"]):
     def open(self, rechunking: Rechunking, number: int, held: bool) -> None:
         pass
 
-    def empty(self, rechunking: Gathering | Rewriting, numbers: Sequence[int]) -> None:  # noqa: ARG002
+    def empty(self, rechunking: Gathering | Rewriting, numbers: Sequence[int]) -> None:  # noqa: ARG002 - as others do
         rechunking.scan(list(map(_Scratch, rechunking.parts)), self.memory).at_once(1)
 
 
@@ -124,7 +124,7 @@ class _Estimate(_Checked):
     def open(self, rechunking: Rechunking, number: int, held: bool) -> None:  # noqa: ARG002
         self._written += rechunking.nbytes
 
-    def empty(self, rechunking: Gathering | Rewriting, numbers: Sequence[int]) -> None:  # noqa: ARG002
+    def empty(self, rechunking: Gathering | Rewriting, numbers: Sequence[int]) -> None:  # noqa: ARG002 - as others do
         self._written = 0
         scan = rechunking.scan(list(map(_Scratch, rechunking.parts)), self.memory)
         with options.set_options(executor=None):

@@ -191,7 +191,7 @@ def counted_before(a: Array, v: Any, side: str) -> Array:
     if a.ndim != 1:
         raise ValueError("object too deep for desired array")
     values = node_or_scalar(v)
-    np.searchsorted(np.zeros(0, a.dtype), np.zeros(0, values.dtype), side)  # type: ignore[call-overload]
+    np.searchsorted(np.zeros(0, a.dtype), np.zeros(0, values.dtype), side)  # type: ignore[call-overload] # any dtype
     dtype = np.dtype(np.intp)
     found = _added_up(np.searchsorted, [a], [ravel(values)], (values.size,), dtype, {"side": side})
     return reshape(found, values.shape)

@@ -71,7 +71,7 @@ def _connected(connection: Any, connect: Callable[[], socket.socket]) -> socket.
         raise NameResolutionError(connection.host, connection, error) from error
     try:
         for number, address in enumerate(addresses, 1):
-            connection._dns_host = address  # noqa: SLF001
+            connection._dns_host = address  # noqa: SLF001 - what is connected to
             connection.timeout = most()
             try:
                 return connect()
@@ -79,7 +79,7 @@ def _connected(connection: Any, connect: Callable[[], socket.socket]) -> socket.
                 if number == len(addresses):
                     raise
     finally:
-        connection._dns_host = name  # noqa: SLF001
+        connection._dns_host = name  # noqa: SLF001 - as it was
     raise NewConnectionError(connection, "the host has no address")
 
 

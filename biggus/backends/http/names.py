@@ -80,7 +80,7 @@ def _address(place: tuple[object, ...]) -> str:
 
 def _forget() -> None:
     # In a forked child: the threads stayed with the parent.
-    global _lock  # noqa: PLW0603
+    global _lock  # noqa: PLW0603 - the old one may be held for ever
     _lock = threading.Lock()
     _lookups.clear()
 
