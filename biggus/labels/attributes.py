@@ -81,6 +81,12 @@ def kept_attributes(attributes: Mapping[str, Any], decoded: bool) -> dict[str, A
     return {str(name): value for name, value in attributes.items() if name not in dropped}
 
 
+def is_of_all(name: str) -> bool:
+    """Tell whether a statistic, by its name, stands for all values along the axes it went along."""
+    name = name.removeprefix("nan")
+    return name in _CELL_METHODS or name in _PLACES
+
+
 def after_statistic(
     attributes: Mapping[str, Any], name: str, dims: Sequence[str | None]
 ) -> Mapping[str, Any]:
@@ -93,10 +99,10 @@ def after_statistic(
     >>> after_statistic({"units": "K"}, "argmax", ["time"])
     {}
     """
+    if not is_of_all(name):
+        return {}
     name = name.removeprefix("nan")
     method = _CELL_METHODS.get(name)
-    if method is None and name not in _PLACES:
-        return {}
     dropped = frozenset() if name in _LOCATED else _OF_SPREAD
     if name == "var":
         dropped |= {"units"}

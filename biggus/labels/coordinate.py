@@ -35,6 +35,8 @@ class Coordinate:
         The axes of the array that it runs along, ascending; none for a single value.
     bounds : tuple of (str, mapping, Node) or None
         The name, attributes and values of the variable that holds its bounds: one axis more.
+    spans : Node or None
+        The values or bounds of which it is the middle: those that a statistic was taken over.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Coordinate:
     node: Node
     axes: tuple[int, ...]
     bounds: tuple[str, Mapping[str, Any], Node] | None = None
+    spans: Node | None = None
 
     def values(self) -> Any:
         """Return the values, masked ones as NaN.

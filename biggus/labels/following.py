@@ -33,9 +33,10 @@ from biggus.graph import (
     answers,
 )
 from biggus.indexing.selection import ArrayMap, ConstantMap, Selection
-from biggus.labels.attributes import after_function, after_statistic
+from biggus.labels.attributes import after_function, after_statistic, is_of_all
 from biggus.labels.coordinate import Coordinate, joined, selected
 from biggus.labels.labels import Labels
+from biggus.labels.spanning import spanning
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Mapping, Sequence
@@ -214,7 +215,7 @@ def _computed(several: Sequence[Labels], node: Elementwise) -> Labels:
         dims=dims,
         attributes=attributes,
         # Of what is broadcast, such as a climatology, there are fewer.
-        coordinates=max((each.coordinates for each in several), key=len),
+        coordinates=max((each.coordinates for each in several), key=_not_spanning),
         grid_mapping=next((each.grid_mapping for each in several if each.grid_mapping), None),
         decoded=True,
         default_fills=False,
@@ -222,6 +223,11 @@ def _computed(several: Sequence[Labels], node: Elementwise) -> Labels:
             [each.group_attributes for each in several if each.group_attributes] or [{}]
         ),
     )
+
+
+def _not_spanning(coordinates: Sequence[Coordinate]) -> int:
+    """Return how many coordinates are not of what a statistic was taken over."""
+    return sum(each.spans is None for each in coordinates)
 
 
 def _reduced(labels: Labels, node: Reduce | AlongAxes, name: str) -> Labels:
@@ -236,6 +242,14 @@ def _reduced(labels: Labels, node: Reduce | AlongAxes, name: str) -> Labels:
             )
             for each in kept
         ]
+    if is_of_all(name):
+        over = [
+            spanning(each, keepdims)
+            for each in labels.coordinates
+            for axis in axes
+            if each.axes == (axis,) and each.name == labels.dims[axis]
+        ]
+        kept += [each for each in over if each is not None]
     return replace(
         labels,
         # Axes that the function adds are at the end.
@@ -303,7 +317,8 @@ def _joined(several: Sequence[Labels], node: Mosaic) -> Labels:
     found = []
     for place, each in enumerate(first.coordinates):
         if node.axis not in each.axes:
-            found.append(each)
+            if each.spans is None:  # others are of other spans perhaps
+                found.append(each)
             continue
         others = [
             labels.coordinates[place]

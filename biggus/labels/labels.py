@@ -68,7 +68,7 @@ class Labels:
         found: dict[str | None, Coordinate] = {}
         for each in self.coordinates:
             named = each.attributes.get("standard_name") == each.kind
-            if not each.axes and (each.kind not in found or named):
+            if not each.axes and each.spans is None and (each.kind not in found or named):
                 found[each.kind] = each
         if len(found) > 1:
             found.pop(None, None)

@@ -12,14 +12,16 @@ import numpy as np
 from biggus import engine
 from biggus.graph import Elementwise, Filled
 from biggus.labels import Labels, labels_of, labels_of_all
-from biggus.sinks.locations import Place
+from biggus.sinks.locations import sibling
 from biggus.sinks.metadata import carried_attributes, plain_value
+from biggus.sinks.spans import spans_told
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from biggus.graph import Node
     from biggus.labels import Coordinate
+    from biggus.sinks.locations import Place
 
 _log = logging.getLogger("biggus.sinks")
 
@@ -62,6 +64,7 @@ def companions_of(
         numbers = [number for number, place in places.items() if bool(place.name) is named]
         found_labels = labels_of_all([nodes[number] for number in numbers], coordinates=named)
         labels.update(zip(numbers, found_labels, strict=True))
+    labels = spans_told(labels, places)
     wanted: dict[Place, Companion | None] = {}
     for number, place in places.items():
         for each in _beside(labels[number], place):
@@ -123,7 +126,7 @@ def _beside(labels: Labels, place: Place) -> Iterator[Companion]:
         own = labels_of(each.node)
         yield Companion(
             each.node,
-            _sibling(place, each.name),
+            sibling(place, each.name),
             replace(
                 own, attributes=each.attributes, dims=tuple([labels.dims[a] for a in each.axes])
             ),
@@ -133,18 +136,13 @@ def _beside(labels: Labels, place: Place) -> Iterator[Companion]:
             about = labels_of(node)
             dims = (*[labels.dims[a] for a in each.axes], about.dims[-1] or "bnds")
             yield Companion(
-                node, _sibling(place, name), replace(about, attributes=attributes, dims=dims)
+                node, sibling(place, name), replace(about, attributes=attributes, dims=dims)
             )
     mapping = labels.grid_mapping
     if mapping is not None:
         # Its one value is nothing but there, whatever it is.
         about = replace(labels_of(mapping.node), attributes=mapping.attributes, decoded=True)
-        yield Companion(mapping.node, _sibling(place, mapping.name), about)
-
-
-def _sibling(place: Place, name: str) -> Place:
-    folder, _, _ = place.name.rpartition("/")
-    return Place(place.path, "/".join(filter(None, [folder, name.rpartition("/")[2]])))
+        yield Companion(mapping.node, sibling(place, mapping.name), about)
 
 
 def _naming(labels: Labels, place: Place, there: Any) -> Labels:
@@ -152,12 +150,12 @@ def _naming(labels: Labels, place: Place, there: Any) -> Labels:
     attributes = dict(labels.attributes)
     for word in ("coordinates", "grid_mapping"):
         attributes.pop(word, None)
-    saved = [each for each in labels.coordinates if _sibling(place, each.name) in there]
+    saved = [each for each in labels.coordinates if sibling(place, each.name) in there]
     beside = [each.name.rpartition("/")[2] for each in saved if not _is_of_axis(each, labels)]
     if beside:
         attributes["coordinates"] = " ".join(beside)
     mapping = labels.grid_mapping
-    if mapping is not None and _sibling(place, mapping.name) in there:
+    if mapping is not None and sibling(place, mapping.name) in there:
         attributes["grid_mapping"] = mapping.name.rpartition("/")[2]
     return replace(labels, attributes=attributes)
 
@@ -171,7 +169,7 @@ def _naming_bounds(each: Companion, there: Any) -> Labels:
     attributes.pop("coordinates", None)
     for word in _BOUNDS:
         name = attributes.get(word)
-        if name is not None and _sibling(each.place, str(name)) not in there:
+        if name is not None and sibling(each.place, str(name)) not in there:
             attributes.pop(word)
     return replace(each.labels, attributes=attributes)
 

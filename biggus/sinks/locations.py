@@ -45,6 +45,12 @@ class Place(NamedTuple):
         return f"{self.path}::{self.name}" if self.name else str(self.path)
 
 
+def sibling(place: Place, name: str) -> Place:
+    """Return the place of something that lies beside an array, by its name there."""
+    folder, _, _ = place.name.rpartition("/")
+    return Place(place.path, "/".join(filter(None, [folder, name.rpartition("/")[2]])))
+
+
 def place_of(location: str | os.PathLike[str], node: Node) -> Place:
     """Return the place that a location names, for a node.
 

@@ -77,12 +77,65 @@ def test_of_what_was_computed(source, tmp_path):
     )
     mean, anomaly = seen(tmp_path / "m.nc"), seen(tmp_path / "d.nc")
     right = seen(source)
-    assert set(mean.coords) == {"y", "x", "lat", "lon", "height", "crs"}
+    assert set(mean.coords) == {"y", "x", "lat", "lon", "height", "crs", "time", "time_bnds"}
     assert mean["m"].attrs["cell_methods"] == "area: mean time: mean"
     np.testing.assert_allclose(mean["m"], right["tas"].mean("time"))
     assert anomaly["d"].attrs == {"units": "K"}
     xr.testing.assert_identical(anomaly["time"].variable, right["time"].variable)
     np.testing.assert_array_equal(anomaly["time_bnds"], right["time_bnds"])
+
+
+def bounds_of(path, name):
+    with netCDF4.Dataset(path) as file:
+        each = file[name]
+        ends = file[each.bounds]
+        assert set(file[each.bounds].dimensions) == {*each.dimensions, "bnds"}
+        return each[...].tolist(), ends[...].tolist()
+
+
+def test_what_a_statistic_was_taken_over(source, tmp_path):
+    tas = biggus.open(source, "tas")
+    path = tmp_path / "mean.nc"
+    biggus.save(2 * tas[1:].mean("time") + 1, f"{path}::m")
+    assert bounds_of(path, "time") == (2.5, [1, 4])
+    biggus.save([tas.std(("y", "x")), tas.max()], [f"{tmp_path}/s.nc::{name}" for name in "ab"])
+    assert bounds_of(tmp_path / "s.nc", "x") == (2, [0, 4])  # of the values: there are no bounds
+    assert bounds_of(tmp_path / "s.nc", "time_span") == (2, [0, 4])
+    found = seen(tmp_path / "s.nc")
+    assert found["a"].cell_methods == "area: mean y: x: standard_deviation"
+    assert found["b"].cell_methods == "area: mean time_span: y: x: maximum"
+    biggus.save(tas.mean("time", keepdims=True), f"{path}::m", overwrite=True)
+    assert bounds_of(path, "time") == ([2], [[0, 4]])
+    assert "time" not in biggus.open(path, "m").attrs["coordinates"]
+
+
+def test_each_of_several_spans_has_a_name_of_its_own(source, tmp_path):
+    with netCDF4.Dataset(source, "a") as file:
+        file["time"].standard_name = "time"
+    tas, path = biggus.open(source, "tas"), tmp_path / "out.nc"
+    several = [tas, tas.mean("time"), tas[:2].min("time"), tas.std("time"), tas.argmax("time")]
+    biggus.save(several, [f"{path}::{name}" for name in "abcde"])
+    found = seen(path)
+    xr.testing.assert_identical(found["time"].variable, seen(source)["time"].variable)
+    assert found["b"].cell_methods == "area: mean time: mean"
+    beside = [
+        found[name].encoding["coordinates"].removeprefix("lat lon height") for name in "abcde"
+    ]
+    assert beside == ["", " time_span", " time_span1", " time_span", ""]
+    assert bounds_of(path, "time_span")[1] == [0, 4]
+    assert bounds_of(path, "time_span1")[1] == [0, 2]
+    # Side by side they are of several.
+    biggus.save(biggus.ArrayStack([tas[:2].mean(0), tas[2:].mean(0)]), tmp_path / "s.nc::s")
+    assert "time" not in seen(tmp_path / "s.nc")
+
+
+def test_an_anomaly_keeps_the_axis(source, tmp_path):
+    tas = biggus.open(source, "tas")
+    for number, anomaly in enumerate([tas.mean("time") - tas, tas - tas.mean("time")]):
+        biggus.save(anomaly, tmp_path / f"{number}.nc::d")
+        xr.testing.assert_identical(
+            seen(tmp_path / f"{number}.nc")["time"].variable, seen(source)["time"].variable
+        )
 
 
 def test_of_files_that_were_joined(source, tmp_path):
