@@ -107,6 +107,12 @@ def soon_settled(monkeypatch):
 
 
 @pytest.fixture(autouse=True)
+def not_sooner_settled(monkeypatch):
+    """No file is trusted sooner than all are, however slow the machine is."""
+    monkeypatch.setattr("biggus.backends.files.SOON_SETTLED_SECONDS", 1e9)
+
+
+@pytest.fixture(autouse=True)
 def never_idle(monkeypatch):
     """Files stay open however slow the machine is: few tests are about when they are let go."""
     monkeypatch.setattr("biggus.backends.idle.IDLE_SECONDS", 1e9)

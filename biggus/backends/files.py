@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from biggus.backends import idle
-from biggus.backends.settling import age_of
+from biggus.backends.settling import age_of, seen_for
 from biggus.backends.signature import FileSignature
 from biggus.forks import between_forks
 from biggus.watching import agrees
@@ -33,6 +33,14 @@ SETTLED_SECONDS = 2.0
 """A file that changed less than this ago is not trusted to be unchanged: file
 systems keep times so coarsely that two writes may show the same one."""
 
+SOON_SETTLED_SECONDS = 0.25
+"""Where times are fine, one that has been seen as it is for so long is trusted: clocks tick
+every 1 to 16 ms."""
+
+_FINE_NS = 10**6
+_WRITTEN_BYTES = 2**27
+"""So many are written in a second, at least: a write shows when it begins, not when it ends."""
+
 _MOST_SETTLED = 2**12
 _settled: dict[FileSignature, bytes] = {}
 """The validators of states of files that are trusted to be unchanged."""
@@ -51,8 +59,8 @@ def file_validator(*paths: Path | str, look: Look | None = None) -> bytes | None
     Returns
     -------
     bytes or None
-        None if one is missing, changed less than `SETTLED_SECONDS` ago, or has changed since
-        the evaluation that asks has first seen it.
+        None if one is missing, is not trusted to be unchanged (see `_is_settled`), or has
+        changed since the evaluation that asks has first seen it.
     """
     if len(paths) == 1:
         return _validator_of(str(paths[0]), look)
@@ -67,12 +75,27 @@ def _validator_of(path: str, look: Look | None) -> bytes | None:
         return None
     validator = _settled.get(signature)
     if validator is None:
-        if age_of(signature) < SETTLED_SECONDS:
+        if not _is_settled(signature):
             return None
         if len(_settled) >= _MOST_SETTLED:
             _settled.clear()
         validator = _settled[signature] = signature.packed()
     return validator if agrees(path, signature, look) else None
+
+
+def _is_settled(signature: FileSignature) -> bool:
+    """Tell whether every change that is still to come would show in a signature.
+
+    It would, once the change that it shows is `SETTLED_SECONDS` ago; or, where times are
+    fine, once a clock has ticked since the file was first seen so here, and what was being
+    written then has been.  That one asks no clock but this machine's: those of file servers differ.
+    """
+    if age_of(signature) >= SETTLED_SECONDS:
+        return True
+    latest = signature.modified if os.name == "nt" else signature.changed
+    if not latest % _FINE_NS:
+        return False  # whole seconds, or every other; or so many milliseconds
+    return seen_for(signature) >= max(SOON_SETTLED_SECONDS, signature.size / _WRITTEN_BYTES)
 
 
 def _fair_share() -> int:

@@ -36,6 +36,9 @@ _MOST_KNOWN = 2**12
 _known: dict[str, FileSignature] = {}
 """How files were when values were taken of them last."""
 
+_seen: dict[FileSignature, float] = {}
+"""When young files were first seen to be as they are, by the monotonic clock."""
+
 
 def _tick() -> float:
     """Return how coarse the clock is by which the system gives files their times, in seconds."""
@@ -55,6 +58,14 @@ def age_of(signature: FileSignature) -> float:
     # Every write moves ctime on, and nobody can set it; mtime can be set, into the future
     # too.  Windows has the time of creation in its place.
     return time.time() - (signature.modified if os.name == "nt" else signature.changed) / 1e9
+
+
+def seen_for(signature: FileSignature) -> float:
+    """Return for how long it has been known here that a file has that signature, in seconds."""
+    now = time.monotonic()
+    if len(_seen) >= _MOST_KNOWN:
+        _seen.clear()
+    return now - _seen.setdefault(signature, now)
 
 
 def seconds_to_settle(signature: FileSignature, restless: bool = False) -> float:
@@ -124,6 +135,7 @@ def settled(
     if len(_known) >= _MOST_KNOWN:
         _known.clear()
     _known[path] = signature
+    seen_for(signature)
     return signature
 
 

@@ -6,32 +6,43 @@ import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
 
-from biggus.backends.files import SETTLED_SECONDS, HandlePool, file_validator
+import biggus
+from biggus.backends import files, settling
+from biggus.backends.files import HandlePool, file_validator
 from biggus.backends.native import LibraryLock
+from biggus.backends.signature import FileSignature
+from biggus.sources.chunk_memory import chunk_memory
+
+NS = 10**9
 
 
 def _settled(*paths):
-    give_up = time.monotonic() + 60 * SETTLED_SECONDS
+    give_up = time.monotonic() + 60
     while (validator := file_validator(*paths)) is None:
         assert time.monotonic() < give_up
-        time.sleep(0.05)
+        time.sleep(0.01)
     return validator
 
 
-def test_validators_are_trusted_once_files_have_settled(tmp_path):
+def test_validators_are_trusted_once_files_have_settled(tmp_path, monkeypatch):
     path, other = tmp_path / "a", tmp_path / "b"
     for file in (path, other):
         file.write_bytes(b"abc")
+    monkeypatch.setattr(files, "SETTLED_SECONDS", 1e9)
     assert file_validator(path) is None  # written a moment ago
+    monkeypatch.setattr(files, "SETTLED_SECONDS", 0.1)
     both = _settled(path, str(other))
     assert both == file_validator(path, other)
     assert file_validator(path) == both[: len(both) // 2]
     assert file_validator(other) != file_validator(path)
+    monkeypatch.setattr(files, "SETTLED_SECONDS", 1e9)
     path.write_bytes(b"abd")
     assert file_validator(path) is None
     assert file_validator(path, other) is None
+    monkeypatch.setattr(files, "SETTLED_SECONDS", 0.1)
     assert _settled(path) != both[: len(both) // 2]
     other.unlink()
     assert file_validator(other) is None
@@ -52,6 +63,102 @@ def test_times_that_are_set_deceive_nobody(tmp_path, soon_settled):
     os.utime(path, (future, future))
     if os.name != "nt":
         assert _settled(path) is not None  # not only when the future has come
+
+
+class _Clock:
+    """Time that passes only when it is told to, of this machine and of a server."""
+
+    def __init__(self):
+        self.now, self.ahead = 1000.0, 0.0
+
+    def monotonic(self):
+        return self.now
+
+    def time(self):
+        return 10**9 + self.now
+
+    def signature(self, digits=123_456_789, size=1000):
+        """Return that of a file that is written now."""
+        seconds = int(self.time() + self.ahead)
+        return FileSignature(1, 2, size, seconds * NS + digits, seconds * NS + digits)
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    clock = _Clock()
+    monkeypatch.setattr(settling, "time", clock)
+    monkeypatch.setattr(settling, "_seen", {})
+    monkeypatch.setattr(files, "SOON_SETTLED_SECONDS", 0.25)
+    return clock
+
+
+@pytest.mark.parametrize("ahead", [0.0, -1.0, 1000.0])
+def test_where_times_are_fine_a_file_is_trusted_soon(clock, ahead):
+    clock.ahead = ahead
+    written = clock.signature()
+    assert not files._is_settled(written)
+    clock.now += 0.24
+    assert not files._is_settled(written)
+    clock.now += 0.02
+    assert files._is_settled(written)
+    assert not files._is_settled(written._replace(changed=written.changed + 1, modified=5))
+
+
+def test_what_was_not_seen_meanwhile_may_have_changed_in_that_moment(clock):
+    written = clock.signature()
+    clock.now += 1.5  # the clock of a server may be behind by as much
+    assert not files._is_settled(written)
+    clock.now += 0.6
+    assert files._is_settled(written)
+
+
+@pytest.mark.parametrize("digits", [0, 500_000_000, 7_000_000])
+def test_where_times_are_coarse_a_file_is_trusted_later(clock, digits):
+    written = clock.signature(digits)
+    for _ in range(3):
+        assert not files._is_settled(written)
+        clock.now += 0.6
+    clock.now += 1
+    assert files._is_settled(written)
+
+
+def test_a_large_file_may_still_be_written(clock):
+    written = clock.signature(size=2**27)
+    assert not files._is_settled(written)
+    clock.now += 0.9
+    assert not files._is_settled(written)
+    clock.now += 0.2
+    assert files._is_settled(written)
+
+
+def test_every_change_shows_in_a_file_that_is_trusted(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "SOON_SETTLED_SECONDS", 0.05)
+    path = tmp_path / "a"
+    for number in range(4):
+        path.write_bytes(b"%d" % number)
+        before = _settled(path)
+        path.write_bytes(b"x")  # no other size
+        assert _settled(path) != before
+
+
+def test_what_repeats_of_a_file_that_was_just_written_is_decoded_once(tmp_path, monkeypatch):
+    h5py = pytest.importorskip("h5py")
+    monkeypatch.setattr(files, "SETTLED_SECONDS", 1e9)
+    monkeypatch.setattr(files, "SOON_SETTLED_SECONDS", 1e9)
+    path, later = tmp_path / "a.h5", tmp_path / "b.h5"
+    values = np.arange(64.0).reshape(8, 8)
+    for name, written in ((path, values), (later, -values)):
+        with h5py.File(name, "w") as file:
+            file.create_dataset("v", data=written, chunks=(8, 4), compression="gzip")
+    a = biggus.open(path, "v")
+    assert a[0].ndarray().tolist() == values[0].tolist()
+    assert not len(chunk_memory)
+    monkeypatch.setattr(files, "SOON_SETTLED_SECONDS", 0)
+    assert a[1].ndarray().tolist() == values[1].tolist()
+    assert len(chunk_memory) == 2
+    assert a[2].ndarray().tolist() == values[2].tolist()
+    later.replace(path)
+    assert a[2].ndarray().tolist() == (-values[2]).tolist()
 
 
 class _Handle:

@@ -26,6 +26,8 @@ class Clock:
     def time(self):
         return self.now
 
+    monotonic = time
+
     def sleep(self, seconds):
         self.slept.append(seconds)
         self.now += seconds

@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 
 import biggus
-from biggus.backends import settling
+from biggus.backends import files, settling
+from biggus.backends.files import SOON_SETTLED_SECONDS
 from biggus.errors import SourceChangedError
 
 N = 500_000
@@ -126,11 +127,12 @@ def _results(path, cache):
 
 
 @pytest.mark.parametrize("name", list(FORMATS))
-def test_no_result_is_of_two_states(name, tmp_path):
+def test_no_result_is_of_two_states(name, tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "SOON_SETTLED_SECONDS", SOON_SETTLED_SECONDS)
     path = tmp_path / name
-    files, dtype = FORMATS[name](path)
+    stored, dtype = FORMATS[name](path)
     writer = subprocess.Popen(
-        [sys.executable, "-c", WRITER, json.dumps(_places(files, dtype)), dtype],
+        [sys.executable, "-c", WRITER, json.dumps(_places(stored, dtype)), dtype],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
