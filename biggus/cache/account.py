@@ -17,6 +17,7 @@ from biggus.cache.admission import Admission
 from biggus.cache.files import Files, make_private
 from biggus.cache.ledger import BusyError, DamagedError, FullError, Ledger, LedgerError
 from biggus.cache.notes import Notes
+from biggus.cache.removing import remove_all
 from biggus.cache.room import CHUNKS, Room, make_room, seen_most
 from biggus.cache.sweep import Sweeper
 from biggus.cache.trouble import INDEXING, WRITING, trouble
@@ -193,8 +194,7 @@ class Account:
             ledger.grant(name, held + max(room.granted, room.pending))
             seen = self._look_back(room) if self._admission else []
         for files, gone in zip(self.kinds, room.gone, strict=True):
-            for key, _, _ in gone:
-                files.remove(key)
+            remove_all(files.remove, (key for key, _, _ in gone))
         with self._lock:
             self._last = room
             self._clock = clock

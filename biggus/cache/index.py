@@ -17,6 +17,7 @@ from biggus.cache.later import Later, Waiting
 from biggus.cache.ledger import GONE, SHARDS, BusyError, DamagedError, LedgerError
 from biggus.cache.notes import MOST
 from biggus.cache.pins import pin, pinned, unpin
+from biggus.cache.removing import remove_all
 from biggus.cache.room import CHUNKS, DESCRIPTIONS
 from biggus.cache.sweep import SWEEP_SECONDS
 from biggus.errors import CacheError
@@ -316,8 +317,7 @@ class Index(Account):
             self._spent -= dropped
         # Files first: they are what takes the space, and rows without them do no harm.
         for files in self.kinds:
-            for key, _ in files.keys():  # noqa: SIM118 - not a mapping
-                files.remove(key)
+            remove_all(files.remove, (key for key, _ in files.keys()))  # noqa: SIM118 - not a mapping
         self._sweeper.tidy()
         self._patiently(self._ledger.clear)
 

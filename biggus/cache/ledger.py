@@ -279,7 +279,9 @@ class Ledger:
 
     def take(self, kind: int, rows: Sequence[tuple[bytes, int]]) -> None:
         """Take out the rows of some entries, given with their bytes."""
-        self.run_many("DELETE FROM entries WHERE kind=? AND key=?", [(kind, k) for k, _ in rows])
+        # In the order in which they lie there.
+        keys = sorted((kind, key) for key, _ in rows)
+        self.run_many("DELETE FROM entries WHERE kind=? AND key=?", keys)
         shards: dict[int, list[int]] = {}
         for key, size in rows:
             shards.setdefault(key[0], []).append(size)
