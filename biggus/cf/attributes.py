@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from biggus.cf.decoder import Decoder
-from biggus.cf.marks import KEPT_DTYPE, PACKING, kept_dtype, text_of
+from biggus.cf.marks import KEPT_DTYPE, PACKING, kept_dtype, kept_width, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
@@ -214,6 +214,7 @@ def _with_bounds(made: Decoder, attributes: Mapping[str, Any]) -> Decoder:
 def _with_scaling(made: Decoder, attributes: Mapping[str, Any]) -> Decoder:
     """Add scale, offset and the dtype of the result; neither if one of them is invalid."""
     numbers = []
+    width = kept_width(attributes)
     for name in ("scale_factor", "add_offset"):
         value = attributes.get(name)
         if value is not None:
@@ -221,6 +222,8 @@ def _with_scaling(made: Decoder, attributes: Mapping[str, Any]) -> Decoder:
             if array.size != 1 or array.dtype.kind not in "biuf":
                 return made
             value = array.ravel()[0]
+            if width is not None and value.dtype == np.float64:
+                value = value.astype(width)
         numbers.append(value)
     scale, offset = numbers
     idle_scale, idle_offset = scale is None or scale == 1, offset is None or offset == 0

@@ -60,6 +60,17 @@ def kept_dtype(stored: np.dtype[Any], attributes: Mapping[str, Any]) -> np.dtype
     return kept if (whole and kept.kind == "b") or half or text else None
 
 
+def kept_width(attributes: Mapping[str, Any]) -> np.dtype[Any] | None:
+    """Return the dtype that scaled values are of where attributes have no widths, if it is told.
+
+    Examples
+    --------
+    >>> print(kept_width({"scale_factor": 0.5, KEPT_DTYPE: "<f4"}), kept_width({}))
+    float32 None
+    """
+    return np.dtype("f4") if text_of(attributes, KEPT_DTYPE) == "<f4" else None
+
+
 def text_of(attributes: Mapping[str, Any], name: str) -> str | None:
     """Return an attribute that is one string, alone or in an array; None for any other."""
     value = attributes.get(name)

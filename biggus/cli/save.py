@@ -62,7 +62,7 @@ def run(arguments: argparse.Namespace) -> None:
         if arguments.dtype is not None:
             array = array.astype(arguments.dtype)
         target = _target(arguments.output, variable or array.name)
-        save_to([array], [target], arguments.overwrite)
+        save_to([array], [target], arguments.overwrite, pack=arguments.dtype is None)
     size = format_bytes(array.nbytes)
     print(f"{target}: shape {array.shape}, {array.dtype}, {size}")
 

@@ -18,8 +18,8 @@ def add_overwrite(parser: argparse.ArgumentParser, name: str) -> None:
     )
 
 
-def save_to(arrays: list[Any], targets: list[str], overwrite: bool) -> None:
-    """Compute arrays together and stream each to its location.
+def save_to(arrays: list[Any], targets: list[str], overwrite: bool, pack: bool = True) -> None:
+    """Compute arrays together and stream each to its location, packed as it was if `pack`.
 
     Raises
     ------
@@ -27,6 +27,6 @@ def save_to(arrays: list[Any], targets: list[str], overwrite: bool) -> None:
         As `biggus.save` does, but for what the command line is told to replace something.
     """
     try:
-        save(arrays, targets, overwrite=overwrite)
+        save(arrays, targets, overwrite=overwrite, pack=pack)
     except OutputExistsError as error:
         raise OutputExistsError(error.path, "--overwrite") from error

@@ -12,9 +12,10 @@ import numpy as np
 from biggus import engine
 from biggus.graph import Elementwise, Filled
 from biggus.labels import Labels, labels_of, labels_of_all
-from biggus.sinks.locations import sibling
+from biggus.sinks.locations import sibling, store_class
 from biggus.sinks.metadata import carried_attributes, plain_value
 from biggus.sinks.spans import spans_told
+from biggus.sinks.stored import packed_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -40,7 +41,7 @@ class Companion(NamedTuple):
 
 
 def companions_of(
-    nodes: Sequence[Node], places: Mapping[int, Place]
+    nodes: Sequence[Node], places: Mapping[int, Place], pack: bool = True
 ) -> tuple[dict[int, Labels], list[Companion]]:
     """Return what is said of arrays that are saved, and what is to be saved beside them.
 
@@ -51,6 +52,8 @@ def companions_of(
     nodes : sequence of Node
     places : mapping of int to Place
         Where each goes that is saved into a new store.
+    pack : bool, optional
+        Whether what was packed is packed there, too.
 
     Returns
     -------
@@ -82,23 +85,34 @@ def companions_of(
         number: _naming(each, places[number], there_is) if places[number].name else each
         for number, each in labels.items()
     }
-    return told, [
-        each._replace(node=_whole(each.node), labels=_naming_bounds(each, there_is))
-        for each in found.values()
-    ]
+    beside = [each._replace(labels=_naming_bounds(each, there_is)) for each in found.values()]
+    return told, [(_packed(each) if pack else None) or _whole(each) for each in beside]
 
 
-def _whole(node: Node) -> Node:
+def _packed(each: Companion) -> Companion | None:
+    """Return a coordinate as it is stored, if it is of other numbers there."""
+    node = packed_in(store_class(each.place.path)(each.place.path), each.node)
+    if node is None or node.dtype == each.node.dtype:
+        return None
+    told = labels_of(node)
+    attributes = {**told.attributes, **each.labels.attributes}
+    return each._replace(
+        node=node, labels=replace(told, attributes=attributes, dims=each.labels.dims)
+    )
+
+
+def _whole(each: Companion) -> Companion:
     """Return a coordinate as one of which no value can be missing, if none is.
 
     One that runs along an axis must not name a fill value (CF conventions, 2.5.1).
     """
+    node = each.node
     nbytes = math.prod(node.shape) * node.dtype.itemsize
     if not node.masked or node.dtype.hasobject or nbytes > _LOOKED_THROUGH:
-        return node
+        return each
     if np.ma.is_masked(engine.evaluate(node)):
-        return node
-    return Elementwise(Filled(np.zeros((), node.dtype)), node)
+        return each
+    return each._replace(node=Elementwise(Filled(np.zeros((), node.dtype)), node))
 
 
 def told_of_all(several: Sequence[Labels]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from biggus import cf
 from biggus.errors import OutputError
 from biggus.graph import Rechunked
 from biggus.indexing.grid import default_chunks
@@ -183,6 +184,16 @@ class NewStore(ABC):
         if marker is None and about.default_fills:
             marker = default_fill(about.attributes, dtype)
         return attributes, marker
+
+    def decoder(self, about: Labels, dtype: np.dtype[Any]) -> cf.Decoder | None:
+        """Return what readers unpack values with that are written as they are stored."""
+        if not self.marks:
+            return None
+        told, marker = self.metadata(about, dtype)
+        if marker is not None and marker is not False:
+            told = {**told, "_FillValue": np.asarray(marker, dtype)[()]}
+        defaults = about.default_fills and marker is None
+        return cf.decoder(dtype, told, default_fills=defaults)
 
     def tell(self, attributes: Mapping[str, Any]) -> None:
         """Say something of all that is in it, where the format has a place for that."""

@@ -26,6 +26,7 @@ from biggus.sinks.missing import FillingWriter, marker_for
 from biggus.sinks.new import NewArray, NewStore, Target
 from biggus.sinks.objects import check_object, name_of, writer_to
 from biggus.sinks.placing import check_place, replacing
+from biggus.sinks.stored import as_packed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -43,6 +44,7 @@ def save(
     overwrite: bool = False,
     chunks: Any = None,
     compression: Any = None,
+    pack: bool = True,
 ) -> None:
     """Compute arrays together and stream each into its target, block by block.
 
@@ -74,6 +76,10 @@ def save(
         ``"blosc:lz4"`` and its like, or such a name and a level; False: not at all.  A list
         has an entry for each target.  Without it, as what an array is made of, if the format
         has that (Zarr stores do not take over HDF5's), and else as its library does it.
+    pack : bool, optional
+        Whether values that come from where they are packed, and were selected and joined at
+        most, are packed in NetCDF, HDF5 and Zarr too, to the bit as they were; False: they are
+        written as the array has them.
 
     Raises
     ------
@@ -101,11 +107,11 @@ def save(
     """
     nodes, goals = paired(arrays, targets)
     how = layouts(nodes, goals, chunks, compression)
-    watching.begun_again(lambda: _saved(nodes, goals, overwrite, how))
+    watching.begun_again(lambda: _saved(nodes, goals, overwrite, how, pack))
 
 
 def _saved(
-    nodes: list[Node], goals: list[Any], overwrite: bool, how: Sequence[SavedLayout]
+    nodes: list[Node], goals: list[Any], overwrite: bool, how: Sequence[SavedLayout], pack: bool
 ) -> None:
     """Save nodes, each into its target: new stores are there whole, or not at all."""
     inputs = Inputs(nodes)
@@ -118,8 +124,9 @@ def _saved(
             check_object(goal, node)
             inputs.check_object(goal, name_of(goal))
             objects.append(number)
-    about, beside = companions_of(nodes, places)
-    nodes, how = list(nodes), [*how, *[AS_IT_IS] * len(beside)]
+    nodes = as_packed(nodes, places) if pack else list(nodes)
+    about, beside = companions_of(nodes, places, pack)
+    how = [*how, *[AS_IT_IS] * len(beside)]
     for each in beside:
         places[len(nodes)], about[len(nodes)] = each.place, each.labels
         nodes.append(each.node)

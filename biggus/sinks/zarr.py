@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from biggus import cf
 from biggus.errors import OutputError
 from biggus.extras import needing
 from biggus.forks import between_forks
 from biggus.sinks.blocks import Assigning
-from biggus.sinks.metadata import plain_value
+from biggus.sinks.metadata import packing_attributes, plain_value
 from biggus.sinks.missing import MaskFiller
 from biggus.sinks.new import NewArray, NewStore, Target, strings
 from biggus.sinks.zarr_chunks import ChunkFiles
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from biggus.graph import Node
+    from biggus.labels import Labels
     from biggus.sources.base import Box, Values
 
 
@@ -45,6 +47,16 @@ class NewZarrStore(NewStore):
         if dtype.kind == "V":
             raise OutputError(f"values of dtype {dtype} are not written to Zarr; write .npy")
         return np.dtype(object) if dtype.kind == "T" else super().stored(dtype, masked)
+
+    def metadata(self, about: Labels, dtype: np.dtype[Any]) -> tuple[dict[str, Any], Any]:
+        """Return the same, with the width of what scales: there is none in JSON."""
+        attributes, marker = super().metadata(about, dtype)
+        if not about.decoded:
+            told = packing_attributes(about.attributes)
+            scales = [told[name].dtype for name in ("scale_factor", "add_offset") if name in told]
+            if scales and all(each == np.float32 for each in scales):
+                attributes[cf.KEPT_DTYPE] = "<f4"
+        return attributes, marker
 
     def create(self, new: NewArray) -> Target:
         """Make an array: with a name, in a group; without, as the store itself."""

@@ -108,10 +108,13 @@ def test_names_missing_values_and_attributes_are_kept(capsys):
     saved(capsys, "in.nc::t", "o.zarr")
     array = biggus.open("o.zarr")
     assert array.masked_array().tolist() == [1.0, 2.5, None, 3.0]
-    assert dict(zarr.open_group("o.zarr", mode="r")["t"].attrs) == {
-        "units": "K",
-        "_ARRAY_DIMENSIONS": ["x"],
-    }
+    told = {"units": "K", "_ARRAY_DIMENSIONS": ["x"]}
+    stored = zarr.open_group("o.zarr", mode="r")["t"]
+    assert dict(stored.attrs) == {**told, "scale_factor": 0.5}
+    assert stored.dtype == np.int16
+    saved(capsys, "in.nc::t", "o.zarr", "--dtype", "float64", "--overwrite")
+    assert biggus.open("o.zarr").masked_array().tolist() == [1.0, 2.5, None, 3.0]
+    assert dict(zarr.open_group("o.zarr", mode="r")["t"].attrs) == told
 
 
 def test_raw_values(capsys):

@@ -276,7 +276,7 @@ def test_names_of_axes_and_attributes_are_kept(target):
             dims = list(dataset["b"].dimensions)
     assert dims == ["x", "time"]
     assert attributes["units"] == "K"
-    assert "scale_factor" not in attributes
+    assert attributes["scale_factor"] == 0.5
     biggus.save(a.mean(axis=0), "mean.zarr")
     mean = zarr.open_array("mean.zarr", mode="r")
     told = {"units": "K", "cell_methods": "time: mean"}

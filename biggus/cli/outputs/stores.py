@@ -15,12 +15,14 @@ from biggus.sinks.metadata import safe_name
 from biggus.sinks.netcdf import NetCDFStore
 from biggus.sinks.npy import NpyStore
 from biggus.sinks.saving import create, new_array, opened, settle
+from biggus.sinks.stored import packed_in
 from biggus.sinks.zarr import NewZarrStore
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from biggus.cli.outputs.picked import Picked
+    from biggus.graph import Node
     from biggus.labels import Labels
     from biggus.sinks.new import NewArray, NewStore
 
@@ -75,10 +77,13 @@ def write_npy(path: Path, picked: Picked) -> None:
 def _write(store: NewStore, picked: Picked) -> None:
     name = "" if store.named is False else safe_name(picked.name)
     place = Place(store.path, name)
-    about, beside = companions_of([picked.array.node], {0: place})
-    several = [_new_array(picked, place, store, about[0])]
+    node = picked.array.node
+    if picked.fill is None:
+        node = packed_in(store, node) or node
+    about, beside = companions_of([node], {0: place})
+    several = [_new_array(picked, node, place, store, about[0])]
     several += [new_array(each.node, each.place, store, each.labels) for each in beside]
-    nodes = [picked.array.node, *[each.node for each in beside]]
+    nodes = [node, *[each.node for each in beside]]
     gate = WriteGate()
     with opened(store, picked.label), picked.reporting():
         writers = [create(store, new) for new in several]
@@ -94,8 +99,10 @@ def _write(store: NewStore, picked: Picked) -> None:
             settle(new, writer)
 
 
-def _new_array(picked: Picked, place: Place, store: NewStore, about: Labels) -> NewArray:
-    new = new_array(picked.array.node, place, store, about)
+def _new_array(
+    picked: Picked, node: Node, place: Place, store: NewStore, about: Labels
+) -> NewArray:
+    new = new_array(node, place, store, about)
     new.label = picked.label
     if isinstance(store, NpyStore):
         new.nan = False

@@ -1,0 +1,80 @@
+"""Values as they are stored: what was only unpacked is written as it was packed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from biggus.cf import Decoder, kept_dtype
+from biggus.graph import Elementwise, Leaf, Mosaic, Node, Rechunked, Reshape, View, Walk, answers
+from biggus.labels import labels_of
+from biggus.sinks.locations import store_class
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping
+
+    from biggus.sinks.locations import Place
+    from biggus.sinks.new import NewStore
+
+
+class Unpacked(NamedTuple):
+    """Values as they are in a store, and what has been done to them since: nothing, or that."""
+
+    node: Node
+    decoder: Decoder | None
+
+
+def as_packed(nodes: list[Node], places: Mapping[int, Place]) -> list[Node]:
+    """Return what is saved, with values that were only unpacked as they are stored.
+
+    Where a new store can say how they are unpacked, so that to the bit the same comes of them.
+    """
+    walk: Walk[Unpacked | None] = Walk(_stored)
+    found = list(nodes)
+    for number, place in places.items():
+        packed = packed_in(store_class(place.path)(place.path), nodes[number], walk)
+        if packed is not None:
+            found[number] = packed
+    return found
+
+
+def packed_in(
+    store: NewStore, node: Node, walk: Walk[Unpacked | None] | None = None
+) -> Node | None:
+    """Return the packed values of a node, if they and what is said of them have a place there."""
+    stored = (walk or Walk(_stored))(node)
+    if stored is None or stored.decoder is None:
+        return None
+    told, dtype = labels_of(stored.node), stored.node.dtype
+    if kept_dtype(dtype, told.attributes) is not None:
+        return None  # there may be such a dtype in the other format
+    gives = store.decoder(told, dtype)
+    return stored.node if gives == stored.decoder else None
+
+
+def _stored(node: Node) -> Generator[Any, Any, Unpacked | None]:
+    match node:
+        case Leaf():
+            return Unpacked(node, None)
+        case Elementwise() if isinstance(node.step, Decoder):
+            inner = yield node.children[0]
+            if inner is None or inner.decoder is not None:
+                return None
+            return Unpacked(inner.node, node.step)
+        case View() | Reshape():
+            inner = yield node.children[0]
+            if inner is None or inner.decoder is None:
+                return None
+            made = node.rebuild((inner.node,))
+            if isinstance(node, Rechunked):
+                made = Rechunked(inner.node, node.selection, node.chunks)
+            return Unpacked(made, inner.decoder)
+        case Mosaic():
+            tiles = yield from answers(node.tiles)
+            first = tiles[0] if tiles else None
+            if first is None or first.decoder is None:
+                return None
+            if not all(each is not None and each.decoder == first.decoder for each in tiles):
+                return None
+            return Unpacked(Mosaic([each.node for each in tiles], node.axis), first.decoder)
+        case _:
+            return None
