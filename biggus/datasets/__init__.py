@@ -2,7 +2,7 @@
 
 from biggus.datasets.dataset import Dataset, open_dataset
 from biggus.datasets.facts import info, variables
-from biggus.datasets.group import Group, Opening, groups_at
+from biggus.datasets.group import Group, Opening, groups_at, names_of
 from biggus.datasets.joining import joined_groups
 from biggus.datasets.records import record_at
 
@@ -13,6 +13,7 @@ __all__ = [
     "groups_at",
     "info",
     "joined_groups",
+    "names_of",
     "open_dataset",
     "record_at",
     "variables",

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from biggus.datasets.group import Group, Opening, groups_at
+from biggus.datasets.group import Group, Opening, groups_at, names_of
 from biggus.datasets.selecting import AxisPositions
 from biggus.forks import between_forks
 from biggus.labels.attributes import STRUCTURE
@@ -126,9 +126,10 @@ class Dataset(Mapping[str, "Array"]):
         indexers = {}
         for dim, label in labels.items():
             if self._dims.get(dim) != (dim,):
-                raise KeyError(f"there is no coordinate along an axis {dim!r}")
+                there = ", ".join(name for name in self.sizes if self._dims.get(name) == (name,))
+                raise KeyError(f"there is no coordinate along an axis {dim!r}; there are {there}")
             coordinate = self._variables[dim]
-            positions = AxisPositions(dim, coordinate.ndarray(), coordinate.attrs)
+            positions = AxisPositions(dim, coordinate.masked_array(), coordinate.attrs)
             indexers[dim] = positions.of(label, method)
         return self.isel(**indexers)
 
@@ -182,6 +183,7 @@ def open_dataset(
     backend: str | None = None,
     cache: Cache | bool | None = None,
     decode: bool = True,
+    drop_variables: str | Iterable[str] | None = None,
     **options: Any,
 ) -> Dataset:
     """Open all variables of a store, or of a group in one, as named lazy arrays.
@@ -194,6 +196,8 @@ def open_dataset(
         The path of a group; the root if not given.
     backend, cache, decode, **options
         As of :func:`open`, for each variable.
+    drop_variables : str or iterable of str, optional
+        Names of variables that are left out.
 
     Returns
     -------
@@ -214,5 +218,5 @@ def open_dataset(
     ['x', 'y']
     """
     opening = Opening(backend, cache, decode, options)
-    [found] = groups_at(location, opening, group).values()
+    [found] = groups_at(location, opening, group, names_of(drop_variables)).values()
     return Dataset(found)

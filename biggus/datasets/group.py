@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from biggus.api import attributes_of, located, open, options_of, server_for, variables_of
+from biggus.errors import OpenError
 from biggus.labels import labels_of
 
 if TYPE_CHECKING:
@@ -55,6 +56,11 @@ class Opening(NamedTuple):
     cache: Cache | bool | None = None
     decode: bool = True
     options: Mapping[str, Any] = {}
+
+
+def names_of(variables: str | Iterable[str] | None) -> tuple[str, ...]:
+    """Return the names of variables that are given: one, several or none."""
+    return (variables,) if isinstance(variables, str) else tuple(variables or ())
 
 
 def groups_at(
@@ -114,14 +120,18 @@ def _group(
         group, _, name = full.strip("/").rpartition("/")
         if group != path or name in without:
             continue
-        array = open(
-            where,
-            full,
-            backend=server.name,
-            cache=opening.cache,
-            decode=opening.decode,
-            **opening.options,
-        )
+        try:
+            array = open(
+                where,
+                full,
+                backend=server.name,
+                cache=opening.cache,
+                decode=opening.decode,
+                **opening.options,
+            )
+        except OpenError as error:
+            error.add_note(f"drop_variables={name!r} leaves it out")
+            raise
         variables[name] = array
         dims[name] = _named(labels_of(array.node).dims, array.shape, phony)
     attributes = attributes_of(server, where, path, dict(opening.options))

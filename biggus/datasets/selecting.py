@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -38,7 +39,10 @@ class AxisPositions:
 
     def __init__(self, name: str, values: npt.NDArray[Any], attributes: Mapping[str, Any]) -> None:
         self.name = name
-        self.values = values
+        plain = np.ma.getdata(values)
+        there = ~np.ma.getmaskarray(values) & np.asarray(plain == plain, bool)  # no NaN, no NaT
+        self.places = np.flatnonzero(there)
+        self.values = plain[there].astype(plain.dtype.newbyteorder("="), copy=False)
         units, calendar = attributes.get("units"), attributes.get("calendar", "standard")
         self.times = time_units(str(units), str(calendar)) if isinstance(units, str) else None
 
@@ -61,56 +65,96 @@ class AxisPositions:
         if method not in (None, "nearest"):
             raise ValueError(f"a method of selecting is 'nearest', not {method!r}")
         if isinstance(label, slice):
-            return self._between(label)
-        if isinstance(label, (list, tuple, np.ndarray)) and np.ndim(label) == 1:
-            found = [self._one(one, method) for one in label]
-            return np.asarray(found, np.intp)
+            return _as_slice(self.places[self._between(label)])
+        if isinstance(label, (list, tuple, np.ndarray)) and np.ndim(label):
+            if np.ndim(label) > 1:
+                raise ValueError(f"labels of {self.name} are a value, a slice or a list of values")
+            return np.array([self._only(one, method) for one in label], np.intp)
         first, after = self._bounds(label)
-        if first == after or method is not None:
-            return self._one(label, method)
-        return self._where((self.values >= first) & (self.values < after), label)
+        if method is None and first != after:
+            places = np.flatnonzero((self.values >= first) & (self.values < after))
+            if not places.size:
+                raise KeyError(f"{self.name} has no value in {label!r}")
+            return _as_slice(self.places[places])
+        places = self.places[self._with(label, method)]
+        return int(places[0]) if places.size == 1 else _as_slice(places)
 
-    def _between(self, label: slice) -> slice | npt.NDArray[np.intp]:
+    def _between(self, label: slice) -> npt.NDArray[np.intp]:
         if label.step is not None:
             raise ValueError("values are selected from one to another, without a step")
         values = self.values
-        falls = len(values) > 1 and values[0] > values[-1]
-        ends = [label.stop, label.start] if falls else [label.start, label.stop]
+        rises = bool(np.all(values[1:] >= values[:-1]))
+        if not rises and not np.all(values[1:] <= values[:-1]):
+            return self._from_to(label)
+        ends = [label.start, label.stop] if rises else [label.stop, label.start]
         within = np.ones(len(values), bool)
         if ends[0] is not None:
             within &= values >= self._bounds(ends[0])[0]
         if ends[1] is not None:
             first, after = self._bounds(ends[1])
             within &= values <= first if first == after else values < after
-        places = np.flatnonzero(within)
-        return _as_slice(places)
+        return np.flatnonzero(within)
 
-    def _one(self, label: Any, method: str | None) -> int:
-        value = self._bounds(label)[0]
-        if self.values.dtype.kind in "SUO" or method is None:
-            places = np.flatnonzero(self.values == value)
-        else:
-            apart = np.abs(np.asarray(self.values - value, float))
-            places = np.flatnonzero(apart == np.nanmin(apart)) if apart.size else np.empty(0, int)
-        if not places.size:
-            raise KeyError(f"{self.name} has no value {label!r}" + self._hint())
+    def _from_to(self, label: slice) -> npt.NDArray[np.intp]:
+        """Return the places from one value that is there to another, in whatever order they are."""
+        ends = [0, len(self.values) - 1]
+        for which, end in enumerate((label.start, label.stop)):
+            if end is None:
+                continue
+            first, after = self._bounds(end)
+            exact = self.values == first
+            places = np.flatnonzero(
+                exact if first == after else (self.values >= first) & (self.values < after)
+            )
+            if not places.size:
+                raise KeyError(
+                    f"{self.name} neither rises nor falls, so a slice of it is from one of its "
+                    f"values to another, and {end!r} is none of them"
+                )
+            ends[which] = int(places[-which])
+        return np.arange(ends[0], ends[1] + 1)
+
+    def _only(self, label: Any, method: str | None) -> int:
+        places = self.places[self._with(label, method)]
+        if places.size > 1:
+            raise KeyError(
+                f"{self.name} has {label!r} at {places.size} places: select it alone, or by isel"
+            )
         return int(places[0])
 
-    def _where(self, within: npt.NDArray[np.bool_], label: Any) -> slice | npt.NDArray[np.intp]:
-        places = np.flatnonzero(within)
+    def _with(self, label: Any, method: str | None) -> npt.NDArray[np.intp]:
+        """Return the places of one value: that of a label, or the nearest; of two the greater."""
+        value = self._bounds(label)[0]
+        kinds = {"i": Real, "u": Real, "f": Real, "M": np.datetime64, "m": np.timedelta64}
+        can_be_near = isinstance(value, kinds.get(self.values.dtype.kind, ()))
+        places = np.flatnonzero(self.values == value)
+        if method is not None and can_be_near and not places.size and self.values.size:
+            apart = self._apart(value)
+            near = self.values[apart == apart.min()]  # none, of NaN
+            places = np.flatnonzero(self.values == near.max()) if near.size else places
         if not places.size:
-            raise KeyError(f"{self.name} has no value in {label!r}")
-        return _as_slice(places)
+            hint = '; method="nearest" takes what is nearest' if can_be_near and not method else ""
+            raise KeyError(f"{self.name} has no value {label!r}{hint}")
+        return places
 
-    def _hint(self) -> str:
-        return (
-            '; method="nearest" takes what is nearest' if self.values.dtype.kind in "iufM" else ""
-        )
+    def _apart(self, value: Any) -> npt.NDArray[Any]:
+        values = self.values
+        if values.dtype.kind not in "iu" or not isinstance(value, Integral):
+            floats: npt.NDArray[Any] = np.abs(np.asarray(values - value, float))
+            return floats
+        # In integers, without going beyond what the dtype holds.
+        least, most = int(values.min()), int(values.max())
+        one = values.dtype.type(min(max(int(value), least), most))
+        apart: npt.NDArray[Any] = np.maximum(values, one) - np.minimum(values, one)
+        return apart.view(values.dtype.str.replace("i", "u"))
 
     def _bounds(self, label: Any) -> tuple[Any, Any]:
         """Return the first value that a label means, and that after the last; of a value itself."""
         dated = self.times is not None or self.values.dtype.kind == "M"
-        if not dated or isinstance(label, (int, float, np.integer, np.floating)):
+        if not dated or isinstance(label, Real):
+            if self.values.dtype.kind == "f" and isinstance(label, Real):
+                with np.errstate(over="ignore"):
+                    label = self.values.dtype.type(label)  # 0.1 is what the coordinate has for it
             return label, label
         exact = isinstance(label, (np.datetime64, dt.date))
         text = str(label)
@@ -118,8 +162,14 @@ class AxisPositions:
             return _of_datetime64(text, exact, self.values.dtype)
         assert self.times is not None
         first, after = _period(text, self.times.calendar)
-        counts = [(moment - self.times.start) / self.times.length for moment in (first, after)]
-        return counts[0], counts[0] if exact else counts[1]
+        begins = self._count(first)
+        return begins, begins if exact else self._count(after)
+
+    def _count(self, moment: int) -> float:
+        """Return the count that a moment is: an integer if it is one, for floats are too coarse."""
+        assert self.times is not None
+        whole, rest = divmod(moment - self.times.start, self.times.length)
+        return (moment - self.times.start) / self.times.length if rest else whole
 
 
 def _as_slice(places: npt.NDArray[np.intp]) -> slice | npt.NDArray[np.intp]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
 from xarray.backends.common import AbstractDataStore, BackendArray, BackendEntrypoint
 from xarray.backends.store import StoreBackendEntrypoint
 from xarray.core import indexing
 
-from biggus.datasets import Group, Opening, groups_at, record_at
+from biggus.datasets import Group, Opening, groups_at, names_of, record_at
 from biggus.labels import labels_of
 from biggus.labels.attributes import STRUCTURE
 from biggus.xarray.variables import LazyVariable
@@ -50,7 +51,7 @@ class Engine(BackendEntrypoint):
         options: dict[str, Any] | None = None,
     ) -> Dataset:
         """Open a dataset; `options` is what else :func:`biggus.open` takes, such as a cache."""
-        dropped = [drop_variables] if isinstance(drop_variables, str) else drop_variables or ()
+        dropped = names_of(drop_variables)
         opening = _opening(options)
         found = _group_at(filename_or_obj, opening, group or "", dropped)
         decoding = {
@@ -73,7 +74,7 @@ class Engine(BackendEntrypoint):
         **decoding: Any,
     ) -> dict[str, Dataset]:
         """Open a dataset of each group, by its path."""
-        dropped = [drop_variables] if isinstance(drop_variables, str) else drop_variables or ()
+        dropped = names_of(drop_variables)
         opening = _opening(options)
         found = groups_at(filename_or_obj, opening, None, dropped)
         root = (group or "").strip("/")
@@ -143,8 +144,8 @@ class _Store(AbstractDataStore):
         if array.grid is not None and all(isinstance(n, int) for n in array.grid):
             encoding["chunksizes"] = array.grid
             encoding["preferred_chunks"] = dict(zip(dims, array.grid, strict=True))
-        # Strings of any length are objects, and xarray makes them strings again.
-        encoding["dtype"] = str if array.dtype.kind == "O" else array.dtype
+        # Strings of any length are objects, and xarray reads them to make them strings again.
+        encoding["dtype"] = str if _is_text(array) else array.dtype
         known = group.values.get(name)
         data = _data(array, dims == (name,)) if known is None else known
         return Variable(dims, data, attributes, encoding)
@@ -161,6 +162,14 @@ class _Store(AbstractDataStore):
 
 def _users(attributes: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in attributes.items() if name not in _OWN}
+
+
+def _is_text(array: Array) -> bool:
+    """Return whether values are strings of any length, and not rows of numbers, by the first."""
+    if array.dtype.kind != "O" or not array.size:
+        return array.dtype.kind == "O"
+    first = array[(0,) * array.ndim].masked_array()
+    return not isinstance(first.data[()], np.ndarray)
 
 
 def _data(array: Array, index: bool) -> Any:

@@ -10,7 +10,7 @@ import pytest
 
 import biggus
 from biggus.datasets.selecting import AxisPositions
-from biggus.errors import GoneError
+from biggus.errors import GoneError, OpenError
 
 netCDF4 = pytest.importorskip("netCDF4")
 
@@ -53,6 +53,17 @@ def test_what_is_in_it(path):
     assert list(biggus.open_dataset(path, "inner")) == ["u"]
     with pytest.raises(GoneError):
         biggus.open_dataset(path.with_name("none.nc"))
+
+
+def test_what_cannot_be_opened_is_left_out_by_name(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["null"] = h5py.Empty("f4")
+        file["v"] = [1, 2]
+    with pytest.raises(OpenError, match="null") as caught:
+        biggus.open_dataset(tmp_path / "a.h5")
+    assert caught.value.__notes__ == ["drop_variables='null' leaves it out"]
+    assert list(biggus.open_dataset(tmp_path / "a.h5", drop_variables="null")) == ["v"]
 
 
 def test_selected_by_position(path):

@@ -164,3 +164,15 @@ def test_groups(tmp_path):
         xr.testing.assert_identical(mine[name].load(), right.load())
     tree = xr.open_datatree(path, engine="biggus")
     assert tree["one/two/b"].values.tolist() == [4, 5, 6]
+
+
+def test_rows_of_numbers_are_no_text(tmp_path):
+    with netCDF4.Dataset(tmp_path / "a.nc", "w") as file:
+        file.createDimension("x", 2)
+        rows = file.createVLType(np.int32, "rows")
+        variable = file.createVariable("v", rows, ("x",))
+        variable[:] = np.array([np.arange(1, dtype="i4"), np.arange(3, dtype="i4")], object)
+        file.createVariable("none", str, ())
+    ds = xr.open_dataset(tmp_path / "a.nc", engine="biggus")
+    assert [row.tolist() for row in ds["v"].values] == [[0], [0, 1, 2]]
+    assert ds["none"].values == ""
