@@ -40,7 +40,9 @@ class AxisPositions:
     def __init__(self, name: str, values: npt.NDArray[Any], attributes: Mapping[str, Any]) -> None:
         self.name = name
         plain = np.ma.getdata(values)
-        there = ~np.ma.getmaskarray(values) & np.asarray(plain == plain, bool)  # no NaN, no NaT
+        there = ~np.ma.getmaskarray(values)
+        if plain.dtype.kind in "fmM":
+            there &= ~np.isnan(plain)
         self.places = np.flatnonzero(there)
         self.values = plain[there].astype(plain.dtype.newbyteorder("="), copy=False)
         units, calendar = attributes.get("units"), attributes.get("calendar", "standard")

@@ -50,7 +50,7 @@ def test_as_in_xarray(values, units, labels):
                 continue
             try:
                 expected = right.sel(x=label, method=method).values.tolist()
-            except Exception:  # noqa: BLE001 - it is of many kinds
+            except Exception:
                 with pytest.raises(KeyError):
                     positions.of(label, method)
                 continue
