@@ -45,7 +45,7 @@ def kept_dtype(stored: np.dtype[Any], attributes: Mapping[str, Any]) -> np.dtype
 
     Examples
     --------
-    >>> kept_dtype(np.dtype("i1"), {"dtype": "bool"}), kept_dtype(np.dtype("i1"), {})
+    >>> kept_dtype(np.dtype("i1"), {"dtype": "bool"}), kept_dtype(np.dtype("f2"), {})
     (dtype('bool'), None)
     """
     whole = stored.kind in "iu"
@@ -54,6 +54,8 @@ def kept_dtype(stored: np.dtype[Any], attributes: Mapping[str, Any]) -> np.dtype
     try:
         kept: np.dtype[Any] = np.dtype(text_of(attributes, KEPT_DTYPE) or stored)
     except (TypeError, ValueError, SyntaxError):  # whatever is there, NumPy may try to parse
+        return None
+    if kept == stored:
         return None
     half = stored.kind == "f" and kept.kind == "f" and kept.itemsize == 2
     text = stored.kind == "O" and kept.kind in "UT"

@@ -162,7 +162,7 @@ def test_integers_of_xarray_with_a_fill_value_in_format_2(tmp_path):
 @FORMATS
 @pytest.mark.parametrize(
     ("dtype", "fill"),
-    [("i2", 0), ("i2", 7), ("i2", -32767), ("f4", 0), ("f4", np.nan), ("f8", 7), ("u1", 255)],
+    [("i2", 0), ("i2", -32767), ("f4", 0), ("f2", 0), ("f4", np.nan), ("f8", 7), ("u1", 255)],
 )
 def test_plain_arrays_are_what_zarr_python_gives(tmp_path, zarr_format, dtype, fill):
     data = np.array([1, fill, 3], dtype)
