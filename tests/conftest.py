@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import signal
 import sys
 import tempfile
 import tomllib
+import tracemalloc
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -80,6 +82,12 @@ def pytest_collection_modifyitems(config, items):
     items[:] = [item for item in items if item.nodeid in kept]
 
 
+def pytest_collection_finish():
+    """Have the collector of garbage pass over the thousands of tests, which stay."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(autouse=True)
 def nothing_in_memory():
     """Take nothing from memory that another test has read under the same name."""
@@ -116,6 +124,30 @@ def not_sooner_settled(monkeypatch):
 def never_idle(monkeypatch):
     """Files stay open however slow the machine is: few tests are about when they are let go."""
     monkeypatch.setattr("biggus.backends.idle.IDLE_SECONDS", 1e9)
+
+
+@pytest.fixture
+def traced_peak():
+    """Return what tells how many bytes Python and NumPy take at most during a call.
+
+    Threads that other tests left may take some meanwhile: the least of a few calls counts,
+    and the first that takes no more than is allowed is enough.
+    """
+
+    def peak(call, allowed):
+        least = float("inf")
+        for _ in range(5):
+            tracemalloc.start()
+            try:
+                call()
+                least = min(least, tracemalloc.get_traced_memory()[1])
+            finally:
+                tracemalloc.stop()
+            if least <= allowed:
+                break
+        return least
+
+    return peak
 
 
 class Recorded:

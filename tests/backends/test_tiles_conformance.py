@@ -57,7 +57,7 @@ def server(request):
 class TestTiles(SourceTests):
     shapes = ((4, 4), (8, 8, 3), (8, 8, 4), (16, 16))
     dtypes = ("u1",)
-    most_boxes = 60  # for each there are several requests
+    most_boxes = 30  # for each there are several requests
     secret = "s3cret-of-theirs"
 
     def store(self, values, folder):
@@ -84,12 +84,12 @@ class TestTiles(SourceTests):
 class TestDeepTiles(TestTiles):
     shapes = ((4, 4), (8, 8))
     dtypes = ("u2",)
-    most_boxes = 15
+    most_boxes = 8
 
 
 class TestRecordedTiles(TestTiles):
     shapes = ((8, 8, 3),)
-    most_boxes = 15
+    most_boxes = 8
 
     def open(self, folder):
         return RecordingSource(super().open(folder))
@@ -97,7 +97,7 @@ class TestRecordedTiles(TestTiles):
 
 class TestCachedTiles(TestTiles):
     shapes = ((8, 8, 3),)
-    most_boxes = 15
+    most_boxes = 8
     survives = True
 
     @pytest.fixture(autouse=True)

@@ -247,8 +247,11 @@ STORES = [
     NetCDFPacked,
 ]
 
+WRAPPED = [UserObject, HDF5Chunked, NpyFortran, Zarr3Sharded, NetCDFPacked]
+"""What differs for a wrapper: no backend, chunks, another order, shards, a decoder beneath."""
+
 for store in STORES:
-    for wrappers in ((), (Recorded,), (Cached,)):
+    for wrappers in ((), (Recorded,), (Cached,)) if store in WRAPPED else ((),):
         name = "Test" + "".join(cls.__name__ for cls in (*wrappers, store))
         globals()[name] = type(name, (*wrappers, store), {"__module__": __name__})
 

@@ -63,8 +63,7 @@ def test_a_missing_time_is_no_date(written, calendar) -> None:
         ({"units": "Pa", "positive": "up"}, False),
     ],
 )
-@pytest.mark.parametrize("step", [1, -1])
-@pytest.mark.parametrize("even", [True, False])
+@pytest.mark.parametrize(("step", "even"), [(1, False), (-1, True)])
 def test_depths_and_pressures_grow_downwards(written, said, downward, step, even) -> None:
     heights = (np.arange(6.0) if even else np.arange(6.0) ** 2)[::step]
     array = written(np.arange(24.0).reshape(6, 4), {"z": (heights, said), "y": (None, {})})
