@@ -12,6 +12,8 @@ import pytest
 
 pytest.importorskip("hypothesis", reason="the suite for sources needs hypothesis")
 
+pytestmark = pytest.mark.machine
+
 DOCUMENT = Path(__file__).resolve().parents[1] / "CONTRIBUTING.md"
 
 

@@ -13,6 +13,8 @@ from biggus.cache.admission import Admission
 from biggus.errors import OptionError
 from biggus.sources.wrappers import ObjectSource
 
+pytestmark = pytest.mark.machine
+
 CHUNK = 4096
 ROOM = 80
 CHUNKS = 100

@@ -17,6 +17,8 @@ from biggus.cache import Cache
 from biggus.cache.ledger import NAME
 from biggus.sources.wrappers import ObjectSource
 
+pytestmark = pytest.mark.machine
+
 LIMIT = 500_000
 CHUNK = 10_000
 ON_DISK = 12_288

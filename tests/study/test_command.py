@@ -13,6 +13,8 @@ import biggus.testing
 from biggus.cli import main
 from biggus.study.bundle import Bundle
 
+pytestmark = pytest.mark.machine
+
 STUDY = """
 import subprocess
 import sys

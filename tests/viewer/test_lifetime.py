@@ -24,6 +24,8 @@ from biggus.viewer.artist import ArrayImage
 from biggus.viewer.line import ArrayLine
 from biggus.viewer.tiles import Tiles
 
+pytestmark = pytest.mark.machine
+
 SIDE = 2**14
 
 
