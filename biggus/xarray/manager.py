@@ -8,17 +8,20 @@ import numpy as np
 from xarray.namedarray.parallelcompat import ChunkManagerEntrypoint
 
 from biggus.array import Array
+from biggus.array.asking import asked_by
 from biggus.construct import ArrayAdapter
-from biggus.options import current
+from biggus.errors import MemoryBudgetError
+from biggus.options import current, format_bytes
 from biggus.sinks import save
 from biggus.sources.normal import normal_axes
 from biggus.together import ndarrays
 from biggus.xarray import namespace
 from biggus.xarray.gufuncs import apply_gufunc
+from biggus.xarray.picking import PickedLazily
 from biggus.xarray.regions import Region
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 
 _moveaxis: Callable[..., Any] = np.moveaxis
@@ -45,8 +48,11 @@ class ChunkManager(ChunkManagerEntrypoint[Any]):
         """Return one chunk an axis, whatever is asked for."""
         return tuple([(n,) for n in (chunks if shape is None else shape)])
 
-    def from_array(self, data: Any, chunks: Any, **_: Any) -> Array:  # noqa: ARG002 - none are needed
+    def from_array(self, data: Any, chunks: Any, **_: Any) -> Any:  # noqa: ARG002 - none are needed
         """Return a lazy array of what xarray has."""
+        if asked_by("xarray.computation") and isinstance(data, np.ndarray):
+            # Lazy positions of extremes pick from it, for idxmax and idxmin.
+            return PickedLazily(data)
         return data if isinstance(data, Array) else ArrayAdapter(data)
 
     def rechunk(self, data: Any, chunks: Any, **_: Any) -> Any:  # noqa: ARG002 - likewise
@@ -54,8 +60,15 @@ class ChunkManager(ChunkManagerEntrypoint[Any]):
         return data
 
     def compute(self, *data: Any, **_: Any) -> Any:
-        """Compute arrays together, going through the data once."""
+        """Compute arrays together, going through the data once.
+
+        Raises
+        ------
+        MemoryBudgetError
+            If they are larger than the memory option.
+        """
         lazy = [one for one in data if isinstance(one, Array)]
+        _check_room(lazy)
         found = iter(ndarrays(lazy))
         return tuple([next(found) if isinstance(one, Array) else one for one in data])
 
@@ -144,6 +157,18 @@ class ChunkManager(ChunkManagerEntrypoint[Any]):
     def array_api(self) -> Any:
         """NumPy, whose functions know lazy arrays; and what only dask has."""
         return namespace
+
+
+def _check_room(arrays: Sequence[Array]) -> None:
+    """Refuse to load very much at once: by mistake, more often than not, and the machine swaps."""
+    nbytes, limit = sum(each.nbytes for each in arrays), current().memory
+    if nbytes > limit:
+        raise MemoryBudgetError(
+            f"not loading {format_bytes(nbytes)} (the memory option is {format_bytes(limit)}): "
+            "select or reduce it first, stream it into a store with to_netcdf, to_zarr or "
+            ".biggus.save, allow it with biggus.set_options(memory=...), or load it all the same "
+            "with .biggus.compute()"
+        )
 
 
 class _AlongAxis:

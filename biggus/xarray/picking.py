@@ -1,0 +1,45 @@
+"""Coordinates that are picked from by lazy positions, as ``idxmax`` does."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from xarray.core import indexing
+
+from biggus.array import Array
+from biggus.graph import Elementwise
+from biggus.xarray.steps import Mapped
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+
+class PickedLazily(indexing.ExplicitlyIndexedNDArrayMixin):
+    """Values along one axis, of which lazy positions pick when they are read.
+
+    Parameters
+    ----------
+    array : ndarray
+    """
+
+    __slots__ = ("array",)
+
+    def __init__(self, array: npt.NDArray[Any]) -> None:
+        self.array = array
+
+    def get_duck_array(self) -> Any:
+        """Return the values."""
+        return self.array
+
+    def _vindex_get(self, indexer: Any) -> Any:
+        (key,) = indexer.tuple
+        if not isinstance(key, Array):
+            return self.array[np.asarray(key)]
+        step = Mapped(self.array.take, (None,), {}, self.array.dtype)
+        return Array.from_node(Elementwise(step, key.node))
+
+    _oindex_get = _vindex_get
+
+    def __getitem__(self, indexer: indexing.ExplicitIndexer) -> Any:
+        return self.array[indexer.tuple]
