@@ -7,7 +7,7 @@ entry.  It is renamed within its folder: moves between folders wait for those of
 everybody who uses the disk.
 """
 # Strings, for making a Path costs as much as opening the file.
-# ruff: noqa: PTH103, PTH104, PTH105, PTH108, PTH112, PTH113, PTH116, PTH120, PTH123, PTH208
+# ruff: noqa: PTH102, PTH103, PTH104, PTH105, PTH108, PTH112, PTH113, PTH116, PTH120, PTH123, PTH208
 
 from __future__ import annotations
 
@@ -186,6 +186,9 @@ class Files:
     def _clear_way(self, target: str) -> None:
         """Make the folder of a file; what lies in its place and is none goes out of the way."""
         folder = os.path.dirname(target)
+        with contextlib.suppress(OSError):
+            os.mkdir(folder)  # most often that is all
+            return
         if os.path.isdir(target):
             self._set_aside(target)
         elif os.path.lexists(folder) and not os.path.isdir(folder):

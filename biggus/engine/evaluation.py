@@ -34,6 +34,8 @@ from biggus.threads import interruptible
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    import numpy.typing as npt
+
     from biggus.engine.computing import Computed
     from biggus.engine.writing import Writer
     from biggus.graph import Node
@@ -53,13 +55,19 @@ _LARGE = 8
 """Of the memory, the part that values on their way may take: larger ones go to disk."""
 
 
-def evaluate(node: Node) -> Values:
+def evaluate(node: Node, room: npt.NDArray[Any] | None = None) -> Values:
     """Read and compute all of a node.
+
+    Parameters
+    ----------
+    node : Node
+    room : ndarray, optional
+        Memory of its shape and dtype, in C order, in which the values may be returned.
 
     Returns
     -------
     ndarray or MaskedArray
-        Fresh and writable, in C order; a MaskedArray if the node is masked.
+        Fresh, unless it is `room`, and writable, in C order; a MaskedArray if the node is masked.
 
     Raises
     ------
@@ -68,24 +76,27 @@ def evaluate(node: Node) -> Values:
     MemoryBudgetError
         If it cannot be computed in the memory that the options allow.
     """
-    values = little(node)
-    return evaluate_all([node])[0] if values is None else values
+    values = little(node) if room is None else None
+    return evaluate_all([node], room)[0] if values is None else values
 
 
-def evaluate_all(nodes: Sequence[Node]) -> list[Values]:
-    """Read and compute all of several nodes together: each chunk is read once where it can be."""
+def evaluate_all(nodes: Sequence[Node], room: npt.NDArray[Any] | None = None) -> list[Values]:
+    """Read and compute all of several nodes together: each chunk is read once where it can be.
+
+    What comes of one alone may be returned in a `room`.
+    """
     try:
         with interruptible(), deadlines.evaluation():
-            return watching.begun_again(lambda: _evaluated(nodes))
+            return watching.begun_again(lambda: _evaluated(nodes, room))
     except OfflineError as error:
         raise telling(error, nodes) from error.__cause__
 
 
-def _evaluated(nodes: Sequence[Node]) -> list[Values]:
+def _evaluated(nodes: Sequence[Node], room: npt.NDArray[Any] | None) -> list[Values]:
     if len(nodes) == 1 and options.current().executor is None:
         [node] = nodes
         if _is_read(node):
-            values = reading.whole(node)
+            values = reading.whole(node, room)
             if values is not None:
                 return [values]
     evaluation = _Evaluation(nodes, [None] * len(nodes))

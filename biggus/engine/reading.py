@@ -14,7 +14,7 @@ import math
 import sys
 import time
 from functools import partial
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from biggus import options, progress
 from biggus.engine.result import Result, own
@@ -27,6 +27,8 @@ from biggus.planning import AT_ONCE, Schedule, footprint, piece_bytes, reading_b
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+
+    import numpy.typing as npt
 
     from biggus.engine.repeated import Repeated
     from biggus.graph import Node, Piece
@@ -41,14 +43,14 @@ _MUCH = 16 * 2**20
 """Bytes; so much, and more, is shared among threads though it does not wait."""
 
 
-def whole(node: Node) -> Values | None:
+def whole(node: Node, room: npt.NDArray[Any] | None = None) -> Values | None:
     """Read all of a node, piece by piece.
 
     Returns
     -------
     ndarray or MaskedArray
-        Fresh and writable, in C order, of the node's shape and dtype; a
-        MaskedArray if the node is masked.
+        Fresh and writable, in C order, of the node's shape and dtype, or in the `room` that was
+        given; a MaskedArray if the node is masked.
     None
         If it takes more memory to compute than the options allow.
 
@@ -76,9 +78,11 @@ def whole(node: Node) -> Values | None:
     if isinstance(first, Combination) and piece_bytes(first) > options.current().memory:
         return None
     if first.out_selection is everything:  # not cut anywhere: there is no other
+        if room is not None and isinstance(first, Read) and first.load_into(room):
+            return room
         owns_data = not isinstance(first, Read) or first.source.owns_data
         return own(node, _load(first), owns_data)
-    result = Result(node)
+    result = Result(node, room=room)
     started = time.perf_counter()
     with progress.reporting(options.current().progress, result.data.nbytes) as advance:
         count = _run(itertools.chain([first], pieces), result, advance)

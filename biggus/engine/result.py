@@ -23,14 +23,23 @@ class Result:
         Whose values they are.
     shape : tuple of int, optional
         That of the array; the node's, if not given.
+    room : ndarray, optional
+        The array, if it is there already.
     """
 
     concurrent = True
     """Disjoint parts may be pasted from several threads at once."""
 
-    def __init__(self, node: Node, shape: tuple[int, ...] | None = None) -> None:
+    def __init__(
+        self,
+        node: Node,
+        shape: tuple[int, ...] | None = None,
+        room: npt.NDArray[Any] | None = None,
+    ) -> None:
         self.node = node
-        self.data: npt.NDArray[Any] = np.empty(node.shape if shape is None else shape, node.dtype)
+        if room is None:
+            room = np.empty(node.shape if shape is None else shape, node.dtype)
+        self.data: npt.NDArray[Any] = room
         self.mask = np.zeros(self.data.shape, bool) if node.masked else None
 
     def paste(self, out_selection: Selection, values: Values) -> None:

@@ -2,7 +2,7 @@
 
 Both are asked in the same way, so that what reads and keeps levels knows of neither:
 `first` makes the states of the first levels from values, `joined` one of those of boxes side by
-side, `merged` that of the next level, and `shown` the values of a level from its state.
+side, `merged` that of the next level, and `show` puts the values of a level from its state.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     Axes = tuple[int, int]
     Sizes = npt.NDArray[np.int64]
+    Mask = npt.NDArray[np.bool_]
 
 
 class Averaging(Protocol):
@@ -41,8 +42,8 @@ class Averaging(Protocol):
     def merged(self, parts: Sequence[Sequence[Any]], sizes: Any, axes: Axes) -> Any:
         """Return the state, one level up, of a box from those of its parts."""
 
-    def shown(self, state: Any, sizes: Sizes, dtype: np.dtype[Any]) -> Values:
-        """Return the values of a level."""
+    def show(self, state: Any, sizes: Sizes, out: npt.NDArray[Any]) -> Mask | None:
+        """Put the values of a level into an array; return which are missing, None for none."""
 
     def gathered(self, values: Values, sizes: Sizes, axes: Axes, side: int) -> Values:
         """Return what stands for blocks of so many by so many values of a level, of some sizes."""
@@ -83,9 +84,9 @@ class BlockMean:
         """Return the sums of the tiles under a tile, halved."""
         return self.joined(parts, sizes, axes).halved(axes)
 
-    def shown(self, state: Sums, sizes: Sizes, dtype: np.dtype[Any]) -> Values:
-        """Return the means."""
-        return state.means(sizes, dtype)
+    def show(self, state: Sums, sizes: Sizes, out: npt.NDArray[Any]) -> Mask | None:
+        """Put the means."""
+        return state.put_means(sizes, out)
 
     def gathered(self, values: Values, sizes: Sizes, axes: Axes, side: int) -> Values:
         """Return the means of blocks."""
@@ -123,14 +124,15 @@ class Mode:
         """Return the modes of the tiles under a tile."""
         return modes(self.joined(parts, sizes, axes), 2, axes)
 
-    def shown(
+    def show(
         self,
         state: Values,
         sizes: Sizes,  # noqa: ARG002 - part of the protocol
-        dtype: np.dtype[Any],  # noqa: ARG002 - part of the protocol
-    ) -> Values:
-        """Return the modes as they are."""
-        return state
+        out: npt.NDArray[Any],
+    ) -> Mask | None:
+        """Put the modes as they are."""
+        out[...] = np.ma.getdata(state)
+        return np.ma.getmaskarray(state) if isinstance(state, np.ma.MaskedArray) else None
 
     def gathered(
         self,

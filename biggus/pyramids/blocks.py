@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from biggus.statistics.scratch import scratch
+
 if TYPE_CHECKING:
     from biggus.sources.base import Values
 
@@ -62,13 +64,19 @@ class Sums:
             missing = missing | np.isnan(data)
         return cls(np.where(missing, dtype.type(0), data), (~missing).astype(np.int64))
 
-    def halved(self, axes: tuple[int, int]) -> Sums:
-        """Return the sums of blocks of two by two of these; of fewer at an odd edge."""
+    def halved(self, axes: tuple[int, int], slot: str | None = None) -> Sums:
+        """Return the sums of blocks of two by two of these; of fewer at an odd edge.
+
+        With a `slot` the sums lie in this thread's scratch memory of that name.
+        """
         dtype = np.dtype(_ACCUMULATED.get(self.sums.dtype.str[1:], self.sums.dtype.str[1:]))
-        sums, counts = self.sums, self.counts
-        for axis in axes:
-            sums = _pairs(sums, axis, dtype)
-            counts = None if counts is None else _pairs(counts, axis, counts.dtype)
+        rows, columns = axes
+        with np.errstate(invalid="ignore"):  # an infinity and its opposite make NaN
+            sums = _pairs(_pairs(self.sums, rows, dtype, "pairs of rows"), columns, dtype, slot)
+        counts = self.counts
+        if counts is not None:
+            pairs = _pairs(counts, rows, counts.dtype, "pairs of rows")
+            counts = _pairs(pairs, columns, counts.dtype)
         return Sums(sums, counts)
 
     def gathered(self, axes: tuple[int, int], side: int) -> Sums:
@@ -81,40 +89,57 @@ class Sums:
         return Sums(sums, counts)
 
     def means(self, sizes: npt.NDArray[np.int64], dtype: np.dtype[Any]) -> Values:
-        """Return the mean of each block.
-
-        Parameters
-        ----------
-        sizes : ndarray
-            How many elements lie in each block; broadcast.
-        dtype : dtype
-            Of the result; integers are rounded, halves to even.
+        """Return the mean of each block, as `put_means` puts it.
 
         Returns
         -------
         ndarray or MaskedArray
             Where all values of a block are missing it is masked.
         """
+        means = np.empty(self.sums.shape, dtype)
+        mask = self.put_means(sizes, means)
+        return means if mask is None else np.ma.MaskedArray(means, mask=mask)
+
+    def put_means(
+        self, sizes: npt.NDArray[np.int64], out: npt.NDArray[Any]
+    ) -> npt.NDArray[np.bool_] | None:
+        """Put the mean of each block into an array.
+
+        Parameters
+        ----------
+        sizes : ndarray
+            How many elements lie in each block; broadcast.
+        out : ndarray
+            Where they go; integers are rounded, halves to even.
+
+        Returns
+        -------
+        ndarray or None
+            Where all values of a block are missing; None: nothing is.
+        """
         counts = sizes if self.counts is None else np.maximum(self.counts, 1)
-        means = np.true_divide(self.sums, counts.astype(np.float64))
-        if dtype.kind == "b":
-            means = means > 0.5
-        elif dtype.kind in "iu":
-            means = _within(np.rint(means), dtype)
         with np.errstate(over="ignore"):
-            result: npt.NDArray[Any] = means.astype(dtype, copy=False)
-        if self.counts is None:
-            return result
-        return np.ma.MaskedArray(result, mask=self.counts == 0)
+            if out.dtype.kind == "f":
+                _divide(self.sums, counts, out)
+            elif out.dtype.kind in "iu":
+                means = scratch("means", self.sums.shape, np.dtype(np.float64))
+                _divide(self.sums, counts, means)
+                np.rint(means, out=means)
+                np.copyto(out, _within(means, out.dtype), casting="unsafe")
+            else:
+                means = np.true_divide(self.sums, counts.astype(np.float64))
+                out[...] = means > 0.5 if out.dtype.kind == "b" else means
+        return None if self.counts is None else self.counts == 0
 
 
 def halvings(values: Values, axes: tuple[int, int], levels: int) -> list[Sums]:
-    """Return the sums of the first levels of values, `EXACT_LEVELS` of them at most."""
+    """Return the sums of the first levels of values, `EXACT_LEVELS` of them at most.
+
+    All but the last are good until this thread asks for those of others.
+    """
     found = None
     if not np.ma.is_masked(values):
-        # An infinity and its opposite make NaN too: then it is looked for in the values.
-        with np.errstate(invalid="ignore"):
-            found = _halved(Sums(np.ma.getdata(values), None), axes, levels)
+        found = _halved(Sums(np.ma.getdata(values), None), axes, levels)
         # Whatever is added to NaN, NaN it stays: the last and smallest level tells.
         if values.dtype.kind in "fc" and np.isnan(found[-1].sums).any():
             found = None
@@ -125,10 +150,20 @@ def halvings(values: Values, axes: tuple[int, int], levels: int) -> list[Sums]:
 
 def _halved(sums: Sums, axes: tuple[int, int], levels: int) -> list[Sums]:
     found = []
-    for _ in range(levels):
-        sums = sums.halved(axes)
+    for level in range(1, levels + 1):
+        sums = sums.halved(axes, f"sums {level}" if level < levels else None)
         found.append(sums)
     return found
+
+
+def _divide(
+    sums: npt.NDArray[Any], counts: npt.NDArray[np.int64], out: npt.NDArray[np.floating[Any]]
+) -> None:
+    if counts.size == 1 and (count := int(counts.flat[0])) & (count - 1) == 0:
+        # A power of two: times its reciprocal is the same to the bit, and takes half as long.
+        np.multiply(sums, 1 / count, out=out, dtype=np.float64, casting="unsafe")
+    else:
+        np.true_divide(sums, counts.astype(np.float64), out=out, dtype=np.float64, casting="unsafe")
 
 
 def _within(values: npt.NDArray[Any], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
@@ -142,11 +177,14 @@ def _within(values: npt.NDArray[Any], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
     return inside
 
 
-def _pairs(values: npt.NDArray[Any], axis: int, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+def _pairs(
+    values: npt.NDArray[Any], axis: int, dtype: np.dtype[Any], slot: str | None = None
+) -> npt.NDArray[Any]:
     """Return the sums of neighbours along an axis; the last stands alone if their number is odd."""
     before: tuple[slice, ...] = (slice(None),) * axis
     even, odd = values[(*before, slice(0, None, 2))], values[(*before, slice(1, None, 2))]
-    sums: npt.NDArray[Any] = np.empty(even.shape, dtype)
+    sums: npt.NDArray[Any]
+    sums = np.empty(even.shape, dtype) if slot is None else scratch(slot, even.shape, dtype)
     paired, last = (*before, slice(0, odd.shape[axis])), (*before, slice(odd.shape[axis], None))
     np.add(even[paired], odd, out=sums[paired], dtype=dtype)
     sums[last] = even[last]

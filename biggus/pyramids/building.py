@@ -18,11 +18,15 @@ from biggus.engine.under_way import computing
 from biggus.errors import MemoryBudgetError
 from biggus.options import format_bytes
 from biggus.pyramids.blocks import EXACT_LEVELS
+from biggus.pyramids.keeping import place
 from biggus.sources.base import box_shape, whole
 from biggus.threads import WAKING_SECONDS, interruptible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    import numpy as np
+    import numpy.typing as npt
 
     from biggus.pyramids.keeping import Batch, Keeper
     from biggus.pyramids.layout import PyramidLayout
@@ -50,7 +54,13 @@ def build(reducer: Reducer, keeper: Keeper) -> None:
     workers = max(1, min(current.workers, current.memory // reducer.peak_bytes))
     layout = reducer.layout
     total = math.prod(layout.shape) * reducer.node.dtype.itemsize
-    with progress.reporting(current.progress, total) as advance, interruptible():
+    # What is read once, and is more than there is room for, need not stay.
+    once = layout.whole_chunks and total > current.chunk_memory
+    with (
+        options.set_options(chunk_memory=0 if once else current.chunk_memory),
+        progress.reporting(current.progress, total) as advance,
+        interruptible(),
+    ):
         level = _cut(reducer, workers, current.memory - workers * reducer.peak_bytes)
         maker = _Maker(reducer, keeper, advance)
         above = [
@@ -112,6 +122,7 @@ class _Maker:
         self._reducer = reducer
         self._keeper = keeper
         self._advance = advance
+        self._rooms = _Rooms()
 
     def topmost(self, level: int) -> bool:
         """Tell whether nothing is made of the tiles of a level."""
@@ -135,9 +146,9 @@ class _Maker:
         )
 
         def took(finer: int, part: Box, state: Any) -> None:
-            batch.take(finer, part, reducer.shown(finer, part, state))
+            self._keep(batch, finer, part, state)
 
-        state = reducer.reduced(level, box, took)
+        state = reducer.reduced(level, box, took, self._rooms.room)
         batch.finish()
         self._advance(math.prod(box_shape(below(box, level, 0))) * reducer.node.dtype.itemsize)
         return state
@@ -157,9 +168,27 @@ class _Maker:
         states: list[list[Any]],
     ) -> Any:
         state = self._reducer.merged(level, quarters, states)
-        batch.take(level, box, self._reducer.shown(level, box, state))
+        self._keep(batch, level, box, state)
         batch.finish()
         return state
+
+    def _keep(self, batch: Batch, level: int, box: Box, state: Any) -> None:
+        out = batch.room(level, box)
+        if out is not None:
+            mask = self._reducer.show(level, box, state, out)
+            if mask is not None:
+                batch.lack(level, box, mask)
+
+
+class _Rooms(threading.local):
+    """Memory for what each thread reads, again and again: to have it anew costs as much as sums."""
+
+    def __init__(self) -> None:
+        self._memory: dict[int, npt.NDArray[Any]] = {}
+
+    def room(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+        """Return memory for values, which are good until this thread asks for other."""
+        return place(self._memory, 0, shape, dtype)
 
 
 def _place(level: int, box: Box) -> _Place:

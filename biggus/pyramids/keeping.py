@@ -22,14 +22,17 @@ if TYPE_CHECKING:
     from biggus.pyramids.overview import OverviewSource
     from biggus.sources.base import Box, Values
 
-    _Room = dict[int, npt.NDArray[Any]]
+    Room = dict[int, npt.NDArray[Any]]
 
 
 class Batch(Protocol):
     """What is made of the values under one box; begun before they are read."""
 
-    def take(self, level: int, box: Box, values: Values) -> None:
-        """Take a part of a level, which is copied."""
+    def room(self, level: int, box: Box) -> npt.NDArray[Any] | None:
+        """Return where the values of a part of a level go; None if they are not wanted."""
+
+    def lack(self, level: int, box: Box, mask: npt.NDArray[np.bool_]) -> None:
+        """Take it that values of a part are missing where a mask says so."""
 
     def finish(self) -> None:
         """Take it that all is there."""
@@ -64,15 +67,16 @@ class InMemory:
         """Return itself: values go where they stay."""
         return self
 
-    def take(self, level: int, box: Box, values: Values) -> None:
-        """Put values where they go, if their level is wanted."""
+    def room(self, level: int, box: Box) -> npt.NDArray[Any] | None:
+        """Return where values go, if their level is wanted."""
         if level not in self.arrays:
-            return
-        whole = self.arrays[level]
-        if not isinstance(whole, np.ma.MaskedArray) or isinstance(values, np.ma.MaskedArray):
-            whole[box] = values
-        else:
-            whole.data[box] = values  # nothing is masked there yet
+            return None
+        room: npt.NDArray[Any] = np.ma.getdata(self.arrays[level])[box]
+        return room
+
+    def lack(self, level: int, box: Box, mask: npt.NDArray[np.bool_]) -> None:
+        """Note which values are missing."""
+        np.ma.getmask(self.arrays[level])[box] = mask
 
     def finish(self) -> None:
         """Do nothing more."""
@@ -91,7 +95,7 @@ class InCache:
     def __init__(self, cache: Cache, levels: Sequence[Cached]) -> None:
         self.cache = cache
         self.levels = levels
-        self.rooms: list[_Room] = []
+        self.rooms: list[Room] = []
         """Memory of batches that are finished, for others to use: fresh memory costs as much
         as all the arithmetic."""
 
@@ -113,20 +117,22 @@ class _Chunks:
         self._before = self._validator()
         self._values: dict[int, npt.NDArray[Any]] = {}
         self._masks: dict[int, npt.NDArray[np.bool_]] = {}
-        self._room: _Room | None = None
+        self._room: Room | None = None
 
-    def take(self, level: int, box: Box, values: Values) -> None:
+    def room(self, level: int, box: Box) -> npt.NDArray[Any]:
         whole = self._boxes[level]
         if level not in self._values:
             if self._room is None:
                 self._room = self._keeper.rooms.pop() if self._keeper.rooms else {}
-            self._values[level] = _place(self._room, level, box_shape(whole), values.dtype)
-        part = within(box, whole)
-        self._values[level][part] = np.ma.getdata(values)
-        if isinstance(values, np.ma.MaskedArray):
-            if level not in self._masks:
-                self._masks[level] = np.zeros(box_shape(whole), bool)
-            self._masks[level][part] = np.ma.getmaskarray(values)
+            dtype = self._keeper.levels[level - 1].dtype
+            self._values[level] = place(self._room, level, box_shape(whole), dtype)
+        return self._values[level][within(box, whole)]
+
+    def lack(self, level: int, box: Box, mask: npt.NDArray[np.bool_]) -> None:
+        whole = self._boxes[level]
+        if level not in self._masks:
+            self._masks[level] = np.zeros(box_shape(whole), bool)
+        self._masks[level][within(box, whole)] = mask
 
     def finish(self) -> None:
         """Store the chunks, unless what they are of has changed meanwhile."""
@@ -156,9 +162,8 @@ class _Chunks:
         return self._keeper.levels[top - 1].source.validator(self._boxes[top])
 
 
-def _place(
-    room: _Room, level: int, shape: tuple[int, ...], dtype: np.dtype[Any]
-) -> npt.NDArray[Any]:
+def place(room: Room, level: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    """Return memory of a shape and a dtype: that of a level in a room, if it is large enough."""
     count = math.prod(shape)
     if level not in room or room[level].size < count:
         # Not from the heap: what stays there keeps what is freed around it from the system.

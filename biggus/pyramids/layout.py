@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     from biggus.indexing.grid import Box, Edges
     from biggus.sources.base import Chunks
 
-TILE_SIDE = 256
-"""About how many rows and columns a tile has."""
+_SHORTEST_SIDE, _LONGEST_SIDE = 182, 362
+"""How many rows and columns a tile has, where chunks do not ask for more: 256, times or by the
+root of two, so that any length halves to that."""
 
 CHANNELS = (1, 3, 4)
 """How many values a pixel may have: one, red green and blue, or with opacity."""
@@ -70,6 +71,8 @@ class PyramidLayout:
     tile: tuple[int, int]
     depth: tuple[int, ...]
     steps: tuple[int, int] = (0, 0)
+    whole_chunks: bool = False
+    """Whether all that is read at once is of whole chunks."""
 
     @classmethod
     def of(
@@ -96,7 +99,12 @@ class PyramidLayout:
         ]
         for axis in axes:
             depth[axis] = 0
-        return replace(layout, depth=tuple(depth))
+        # Where there is no step, all that is under a tile is read.
+        whole_chunks = all(
+            step or n << min(layout.levels, EXACT_LEVELS) >= shape[axis]
+            for step, n, axis in zip(steps, layout.tile, axes, strict=True)
+        )
+        return replace(layout, depth=tuple(depth), whole_chunks=whole_chunks)
 
     def shallower(self) -> PyramidLayout | None:
         """Return the same with half as much read at once; None if that is less than a chunk."""
@@ -109,7 +117,7 @@ class PyramidLayout:
         longest = max(places, key=lambda axis: self.depth[axis])
         depth = list(self.depth)
         depth[longest] = -(-depth[longest] // 2)
-        return replace(self, depth=tuple(depth))
+        return replace(self, depth=tuple(depth), whole_chunks=False)
 
     @property
     def levels(self) -> int:
@@ -235,16 +243,25 @@ def _with(box: Box, axes: tuple[int, int], parts: tuple[slice, slice]) -> Box:
 
 
 def _tile_length(length: int, edges: Edges, chunkless: bool) -> int:
-    """Return the length of tiles along an axis, so that whole chunks lie under eight of them."""
+    """Return the length of tiles along an axis, so that whole chunks lie under eight of them.
+
+    And of the levels each is as many whole ones as can be: an array of 1440 columns has one tile
+    of 360 beside another, and then that alone.
+    """
+    side = length
+    while side > _LONGEST_SIDE:
+        side = -(-side // 2)
+    side = max(side, _SHORTEST_SIDE)
     if chunkless or not edges.count or isinstance(edges, IrregularEdges):
-        return TILE_SIDE
+        return side
     chunk = min(longest_of(edges), length)
-    if chunk == length:
-        fitting = -(-length >> EXACT_LEVELS)  # all of the axis is read at once
-        return fitting if TILE_SIDE < fitting <= _LARGEST_TILE else TILE_SIDE
     step = chunk // math.gcd(chunk, 1 << EXACT_LEVELS)
-    fitting = -(-TILE_SIDE // step) * step
-    return fitting if fitting <= _LARGEST_TILE else TILE_SIDE
+    if chunk == length:
+        step = -(-length >> EXACT_LEVELS)  # all of the axis is read at once
+        if step <= side:
+            return side
+    fitting = -(-side // step) * step
+    return fitting if fitting <= _LARGEST_TILE else side
 
 
 def _step(edges: Edges, tile: int, chunkless: bool) -> int:

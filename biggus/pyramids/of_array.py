@@ -90,12 +90,12 @@ def overviews(
     Examples
     --------
     >>> import biggus, numpy as np
-    >>> a = biggus.ArrayAdapter(np.arange(600.0 * 400).reshape(600, 400))
+    >>> a = biggus.ArrayAdapter(np.arange(1000.0 * 800).reshape(1000, 800))
     >>> pyramid = biggus.overviews(a)
     >>> [array.shape for array in pyramid]
-    [(600, 400), (300, 200), (150, 100)]
+    [(1000, 800), (500, 400), (250, 200)]
     >>> float(pyramid[2][0, 0].ndarray()), float(a[:4, :4].mean())
-    (601.5, 601.5)
+    (1201.5, 1201.5)
     """
     made = _Made(array, axes, method)
     if not made.sources:

@@ -23,11 +23,16 @@ from biggus.sources.base import Source, box_shape, whole, within
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import numpy.typing as npt
+
     from biggus.pyramids.averaging import Averaging
     from biggus.pyramids.layout import PyramidLayout
     from biggus.sources.base import Box, Values
 
+    Data = npt.NDArray[Any]
+    Mask = npt.NDArray[np.bool_]
     Took = Callable[[int, Box, Any], None]
+    Room = Callable[[tuple[int, ...], np.dtype[Any]], Data]
 
 
 class Reducer:
@@ -110,7 +115,9 @@ class Reducer:
         """Return the state of a box of a level from those of its quarters, one level below."""
         return self.averaging.merged(states, self._sizes(quarters, level - 1), self.layout.axes)
 
-    def reduced(self, level: int, box: Box, took: Took | None = None) -> Any:
+    def reduced(
+        self, level: int, box: Box, took: Took | None = None, room: Room | None = None
+    ) -> Any:
         """Return the state of a box of a level, one of the first, from the values under it.
 
         Parameters
@@ -121,18 +128,21 @@ class Reducer:
             Of that level.
         took : callable, optional
             Told of all on the way, part by part: its level, box and state.
+        room : callable, optional
+            Gives memory of a shape and a dtype for the values that are read, again and again.
         """
         pieces = self._pieces(level, box)
-        states = [[self._of_piece(level, piece, took) for piece in row] for row in pieces]
+        states = [[self._of_piece(level, piece, took, room) for piece in row] for row in pieces]
         return self._joined(level, pieces, states)
 
     def _pieces(self, level: int, box: Box) -> list[list[Box]]:
         return [[box]] if self._waits else self.layout.pieces(box, level)
 
-    def _of_piece(self, level: int, piece: Box, took: Took | None) -> Any:
+    def _of_piece(self, level: int, piece: Box, took: Took | None, room: Room | None) -> Any:
         layout = self.layout
-        values = self.values(level, piece)
         read = layout.below(piece, level, 0)
+        node = select(self.node, Selection.of_box(read))
+        values = engine.evaluate(node, None if room is None else room(node.shape, node.dtype))
         strips = layout.strips(piece, level)
         states = []
         for strip in strips:
@@ -151,18 +161,15 @@ class Reducer:
     def _sizes(self, boxes: list[list[Box]], level: int) -> list[list[Any]]:
         return [[self.layout.sizes(box, level) for box in row] for row in boxes]
 
-    def values(self, level: int, box: Box) -> Values:
-        """Return the values of the array that a box of a level stands for."""
-        region = self.layout.below(box, level, 0)
-        return engine.evaluate(select(self.node, Selection.of_box(region)))
+    def show(self, level: int, box: Box, state: Any, out: Data) -> Mask | None:
+        """Put the values of a box of a level into an array.
 
-    def shown(self, level: int, box: Box, state: Any) -> Values:
-        """Return the values of a box of a level, in C order."""
-        values = self.averaging.shown(state, self.layout.sizes(box, level), self.node.dtype)
-        if isinstance(values, np.ma.MaskedArray):
-            mask = np.ascontiguousarray(np.ma.getmaskarray(values))
-            return np.ma.MaskedArray(np.ascontiguousarray(values.data), mask=mask)
-        return np.ascontiguousarray(values)
+        Returns
+        -------
+        ndarray or None
+            Which are missing; None: none is.
+        """
+        return self.averaging.show(state, self.layout.sizes(box, level), out)
 
 
 class OverviewSource(Source):
@@ -203,16 +210,19 @@ class OverviewSource(Source):
         parts = list(grid.parts(box))
         if len(parts) == 1 and parts[0].chunk == box:
             state = self.reducer.state(self.level, box)
-            return self._masked(self.reducer.shown(self.level, box, state))
-        values = self._masked(np.empty(box_shape(box), self.dtype))
+            out = np.empty(box_shape(box), self.dtype)
+            return self._masked(out, self.reducer.show(self.level, box, state, out))
+        values = self._masked(np.empty(box_shape(box), self.dtype), None)
         for part in parts:
             values[part.outer] = self[part.chunk][part.inner]
         return values
 
-    def _masked(self, values: Values) -> Values:
-        if not self.masked or isinstance(values, np.ma.MaskedArray):
+    def _masked(self, values: Data, mask: Mask | None) -> Values:
+        if not self.masked:
             return values
-        return np.ma.MaskedArray(values, mask=np.zeros(values.shape, bool))
+        return np.ma.MaskedArray(
+            values, mask=np.zeros(values.shape, bool) if mask is None else mask
+        )
 
     def validator(self, box: Box) -> bytes | None:
         """Return the states of all that is read for a box."""

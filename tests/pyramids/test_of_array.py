@@ -90,7 +90,7 @@ def test_what_is_missing_counts_for_nothing(data) -> None:
 
 @pytest.mark.parametrize("dtype", ["u1", "i4", "?", "f4", "U2", "M8[D]"])
 def test_modes_are_the_commonest(dtype) -> None:
-    values = np.random.default_rng(2).integers(0, 2, (530, 600)).astype("i8").astype(dtype)
+    values = np.random.default_rng(2).integers(0, 2, (730, 750)).astype("i8").astype(dtype)
     pyramid = biggus.overviews(biggus.ArrayAdapter(values), method="mode")
     assert len(pyramid) == 3
     for number in (1, 2):
@@ -208,7 +208,7 @@ def test_without_a_cache_none_is_asked_or_filled(said) -> None:
     array = biggus.ArrayAdapter(ArraySource(np.ones((600, 600)), token=f"no cache {said}"))
     asked = {"cache": False} if said == "beside" else {}
     with biggus.set_options(**({} if asked else {"cache": False})):
-        assert len(biggus.overviews(array, **asked)) == 3
+        assert len(biggus.overviews(array, **asked)) == 2
         assert kept_overviews(array, **asked) is None
         assert kept_overviews(array, cache=True) is None
         biggus.overviews(array, cache=True)
