@@ -93,3 +93,11 @@ def test_what_is_larger_than_the_memory_is_not_loaded_unless_asked_for_twice(loa
         few, all_the_same = getattr(two[["b"]], load)(), two.biggus.compute()
     assert float(few["b"].sum()) == 30
     assert float(all_the_same["a"].sum()) == 40
+
+
+def test_groups_are_not_given_to_flox():
+    utils = pytest.importorskip("xarray.core.utils")
+    lazy = wrapped(biggus.ArrayAdapter(UnreadableSource((8, 3, 4))))
+    # It would take a lazy array for one in memory, where it is installed.
+    assert not utils.contains_only_chunked_or_numpy(lazy)
+    assert xr.namedarray.pycompat.is_chunked_array(lazy.data)
