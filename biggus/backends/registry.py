@@ -132,7 +132,7 @@ def backend_for(location: Location) -> Backend:
         raise GoneError(location.public, "there is no such file or folder")
     raise OpenError(
         location.public,
-        f"no backend knows its format; name one with backend= ({', '.join(backend_names())})",
+        f"no backend knows its format; name its backend ({', '.join(backend_names())})",
     )
 
 

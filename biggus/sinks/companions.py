@@ -12,17 +12,19 @@ import numpy as np
 from biggus import engine
 from biggus.graph import Elementwise, Filled
 from biggus.labels import Labels, labels_of, labels_of_all
-from biggus.sinks.locations import sibling, store_class
+from biggus.sinks.locations import sibling
 from biggus.sinks.metadata import carried_attributes, plain_value
 from biggus.sinks.spans import spans_told
 from biggus.sinks.stored import packed_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from biggus.graph import Node
     from biggus.labels import Coordinate
     from biggus.sinks.locations import Place
+    from biggus.sinks.new import NewStore
 
 _log = logging.getLogger("biggus.sinks")
 
@@ -41,7 +43,7 @@ class Companion(NamedTuple):
 
 
 def companions_of(
-    nodes: Sequence[Node], places: Mapping[int, Place], pack: bool = True
+    nodes: Sequence[Node], places: Mapping[int, Place], stores: Mapping[Path, NewStore]
 ) -> tuple[dict[int, Labels], list[Companion]]:
     """Return what is said of arrays that are saved, and what is to be saved beside them.
 
@@ -52,8 +54,8 @@ def companions_of(
     nodes : sequence of Node
     places : mapping of int to Place
         Where each goes that is saved into a new store.
-    pack : bool, optional
-        Whether what was packed is packed there, too.
+    stores : mapping of Path to NewStore
+        Those in which what was packed is packed, too.
 
     Returns
     -------
@@ -86,12 +88,13 @@ def companions_of(
         for number, each in labels.items()
     }
     beside = [each._replace(labels=_naming_bounds(each, there_is)) for each in found.values()]
-    return told, [(_packed(each) if pack else None) or _whole(each) for each in beside]
+    return told, [_packed(each, stores) or _whole(each) for each in beside]
 
 
-def _packed(each: Companion) -> Companion | None:
+def _packed(each: Companion, stores: Mapping[Path, NewStore]) -> Companion | None:
     """Return a coordinate as it is stored, if it is of other numbers there."""
-    node = packed_in(store_class(each.place.path)(each.place.path), each.node)
+    store = stores.get(each.place.path)
+    node = packed_in(store, each.node) if store is not None else None
     if node is None or node.dtype == each.node.dtype:
         return None
     told = labels_of(node)

@@ -10,7 +10,7 @@ from biggus.sinks.layout import layouts
 from biggus.sinks.locations import place_of, store_class
 from biggus.sinks.objects import check_object, name_of, writer_to
 from biggus.sinks.saving import paired
-from biggus.sinks.stored import as_packed
+from biggus.sinks.stored import as_packed, stores_at
 
 if TYPE_CHECKING:
     from biggus.graph import Node
@@ -62,7 +62,7 @@ def plan_save(arrays: Any, targets: Any, *, chunks: Any = None) -> Plan:
     nodes, goals = paired(arrays, targets)
     new = [isinstance(goal, (str, os.PathLike)) for goal in goals]
     places = {n: place_of(goals[n], nodes[n]) for n, each in enumerate(new) if each}
-    nodes = as_packed(nodes, places)
+    nodes = as_packed(nodes, places, stores_at(places))
     how = layouts(nodes, goals, chunks, None)
     return engine.estimate(nodes, list(map(_grid, nodes, goals, how)))
 

@@ -26,7 +26,7 @@ from biggus.sinks.missing import FillingWriter, marker_for
 from biggus.sinks.new import NewArray, NewStore, Target
 from biggus.sinks.objects import check_object, name_of, writer_to
 from biggus.sinks.placing import check_place, replacing
-from biggus.sinks.stored import as_packed
+from biggus.sinks.stored import as_packed, stores_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -124,8 +124,9 @@ def _saved(
             check_object(goal, node)
             inputs.check_object(goal, name_of(goal))
             objects.append(number)
-    nodes = as_packed(nodes, places) if pack else list(nodes)
-    about, beside = companions_of(nodes, places, pack)
+    stores = stores_at(places) if pack else {}
+    nodes = as_packed(nodes, places, stores)
+    about, beside = companions_of(nodes, places, stores)
     how = [*how, *[AS_IT_IS] * len(beside)]
     for each in beside:
         places[len(nodes)], about[len(nodes)] = each.place, each.labels

@@ -11,6 +11,7 @@ from biggus.sinks.locations import store_class
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
+    from pathlib import Path
 
     from biggus.sinks.locations import Place
     from biggus.sinks.new import NewStore
@@ -23,15 +24,25 @@ class Unpacked(NamedTuple):
     decoder: Decoder | None
 
 
-def as_packed(nodes: list[Node], places: Mapping[int, Place]) -> list[Node]:
+def stores_at(places: Mapping[int, Place]) -> dict[Path, NewStore]:
+    """Return the new stores in which there are places, by their paths."""
+    paths = {place.path for place in places.values()}
+    return {path: store_class(path)(path) for path in paths}
+
+
+def as_packed(
+    nodes: list[Node], places: Mapping[int, Place], stores: Mapping[Path, NewStore]
+) -> list[Node]:
     """Return what is saved, with values that were only unpacked as they are stored.
 
-    Where a new store can say how they are unpacked, so that to the bit the same comes of them.
+    Where one of `stores` can say how they are unpacked, so that to the bit the same comes of them.
     """
     walk: Walk[Unpacked | None] = Walk(_stored)
     found = list(nodes)
     for number, place in places.items():
-        packed = packed_in(store_class(place.path)(place.path), nodes[number], walk)
+        if place.path not in stores:
+            continue
+        packed = packed_in(stores[place.path], nodes[number], walk)
         if packed is not None:
             found[number] = packed
     return found

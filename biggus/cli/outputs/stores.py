@@ -80,7 +80,7 @@ def _write(store: NewStore, picked: Picked) -> None:
     node = picked.array.node
     if picked.fill is None:
         node = packed_in(store, node) or node
-    about, beside = companions_of([node], {0: place})
+    about, beside = companions_of([node], {0: place}, {store.path: store})
     several = [_new_array(picked, node, place, store, about[0])]
     several += [new_array(each.node, each.place, store, each.labels) for each in beside]
     nodes = [node, *[each.node for each in beside]]
