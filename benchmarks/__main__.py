@@ -17,7 +17,18 @@ from benchmarks.setup import SIZES, Setup
 
 NAMES = (
     *("mosaic", "grid", "adapter", "imports", "tiles", "stores", "pieces", "scattered", "axes"),
-    *("compute", "memory", "partials", "overhead", "viewer", "pyramids", "web", "cache", "xarrays"),
+    *(
+        "compute",
+        "memory",
+        "partials",
+        "overhead",
+        "viewer",
+        "pyramids",
+        "web",
+        "cache",
+        "entries",
+        "xarrays",
+    ),
 )
 
 

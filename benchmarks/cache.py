@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import sqlite3
-import time
 import zlib
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,7 +15,6 @@ from benchmarks.policies import POLICIES
 from benchmarks.timing import Row, medians, show
 from benchmarks.traces import CACHE, traces
 from biggus.cache import Cache
-from biggus.cache.ledger import NAME
 from biggus.sources.wrappers import ObjectSource
 
 if TYPE_CHECKING:
@@ -31,22 +28,17 @@ MOST_HIT = {192: 1.3, 4096: 1.1}
 MOST_STORE = 2.0
 MOST_WARM = 1.5
 MOST_MISSED = 1 / 0.95
-MOST_OPEN_SECONDS = 0.05
-MOST_EVICTION_SECONDS = 10.0
-EVICTED = 10
-"""So manieth a part of many entries goes."""
 
 _CALLS = 20
 
 
 def run(setup: Setup) -> list[Row]:
-    """Compare hits and stores with plain files, and few entries with many."""
+    """Compare hits and stores with plain files, and what is admitted with what could be."""
     rounds = 3 * setup.size.rounds
     with TemporaryDirectory(prefix="biggus-benchmarks-") as name:
         folder = Path(name)
         rows = [row for kib in MOST_HIT for row in _beside_files(folder, kib, rounds)]
         rows += _beside_diskcache(folder, rounds)
-        rows += _many_entries(folder, 10 * setup.size.tiny_chunks, rounds)
     return rows + _scans()
 
 
@@ -109,63 +101,6 @@ def _beside_diskcache(folder: Path, rounds: int) -> list[Row]:
         other["key"] = values.tobytes()
         took = medians({"hit": hit, "other": lambda: other["key"]}, rounds, _CALLS)
     return [_row("hit of 512 KiB", "bytes of diskcache, unchecked", took, MOST_WARM)]
-
-
-def _many_entries(folder: Path, count: int, rounds: int) -> list[Row]:
-    """Compare a cache of many entries with one of few; then have a part of them evicted."""
-    values = _values(KIB)
-    _, few = _cached(folder / "few", values)
-    path = folder / "many"
-    cached, many = _cached(path, values)
-    cached.cache.close()
-    _fill(path, count)
-    rows = [
-        _row(
-            f"hit of 1 KiB, {count:,} entries",
-            "one entry",
-            medians({"many": many, "few": few}, rounds, _CALLS),
-            None,
-        )
-    ]
-    started = time.perf_counter()
-    Cache(path, "100 GB").recall("nothing")
-    took = {"open": time.perf_counter() - started, "most": MOST_OPEN_SECONDS}
-    rows.append(_row(f"open {count:,} entries", "the limit", took, 1.0))
-    smaller = Cache(path, (count - count // EVICTED) * 4096)
-    key = itertools.count()
-    started = time.perf_counter()
-    longest = 0.0
-    while smaller.stats().bytes > smaller.size_limit:
-        begun = time.perf_counter()
-        smaller.store(f"{next(key):040x}", values, b"benchmark")
-        longest = max(longest, time.perf_counter() - begun)
-    took = {"evict": time.perf_counter() - started, "most": MOST_EVICTION_SECONDS}
-    work = f"evict {count // EVICTED:,} entries; longest store meanwhile {show(longest)}"
-    return [*rows, _row(work, "the limit", took, 1.0)]
-
-
-def _fill(path: Path, count: int) -> None:
-    """Put files of a block each into a cache folder, and into its ledger, as old entries."""
-    data = bytes(4096)
-    for first in range(256):
-        (path / "entries" / f"{first:02x}").mkdir(exist_ok=True)
-    keys = [f"{number % 256:02x}{number:038x}" for number in range(count)]
-    for key in keys:
-        with open(path / "entries" / key[:2] / key[2:], "wb", buffering=0) as file:  # noqa: PTH123
-            file.write(data)
-    database = sqlite3.connect(path / NAME)
-    with database:
-        rows = [(bytes.fromhex(key), -number - 1) for number, key in enumerate(keys)]
-        database.executemany("INSERT OR REPLACE INTO entries VALUES (0, ?, 4096, ?)", rows)
-        database.execute("DELETE FROM shards WHERE kind = 0")
-        shards: dict[int, list[int]] = {}
-        for key, size in database.execute("SELECT key, bytes FROM entries WHERE kind = 0"):
-            shards.setdefault(key[0], []).append(size)
-        database.executemany(
-            "INSERT INTO shards VALUES (0, ?, ?, ?)",
-            [(shard, len(sizes), sum(sizes)) for shard, sizes in shards.items()],
-        )
-    database.close()
 
 
 def _scans() -> list[Row]:

@@ -1,0 +1,165 @@
+"""A cache of many entries beside one of few; and how long it takes until a part of them is gone.
+
+The chunks are tiny, of a block on the disk each.  Of those that stay most are names of one file,
+for that is faster to make; of those that go each is a file of its own.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import sqlite3
+import time
+from concurrent.futures import ThreadPoolExecutor
+from hashlib import blake2b
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from benchmarks.timing import Row, medians, show
+from biggus.cache import Cache
+from biggus.cache.ledger import NAME
+from biggus.sources.wrappers import ObjectSource
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from benchmarks.setup import Setup
+
+MOST_HIT = 1.2
+MOST_OPEN_SECONDS = 0.05
+MOST_EVICTION = 1.2
+MOST_EVICTION_SECONDS = 10.0
+MOST_READ_SECONDS = 0.2
+EVICTED = 10
+"""So manieth a part of the entries goes."""
+
+_CHUNK = 1024
+_BLOCK = 4096
+_LINKS = 1000
+_MAKERS = 8
+_CALLS = 20
+_PATIENCE_SECONDS = 600.0
+_SHARDS = [f"{number:02x}" for number in range(256)]
+
+
+def run(setup: Setup) -> list[Row]:
+    """Compare hits and opening, then have a part evicted, and remove as many plain files."""
+    count = 10 * setup.size.tiny_chunks
+    with TemporaryDirectory(prefix="biggus-benchmarks-") as name:
+        folder = Path(name)
+        _, few = _cached(folder / "few")
+        cache, many = _cached(folder / "many")
+        cache.close()
+        keys = _keys(count)
+        _fill(folder / "many", keys)
+        took = medians({"many": many, "few": few}, 3 * setup.size.rounds, _CALLS)
+        ours, theirs = took.values()
+        work, limit = f"hit of 1 KiB, {count:,} entries", f"one entry, {show(theirs)}"
+        rows = [Row(work, show(ours), limit, ours / theirs, MOST_HIT)]
+        rows.append(_opened(folder / "many", count))
+        del cache, many
+        return rows + _evicted(folder, keys, ours)
+
+
+def _cached(path: Path, size_limit: int = 10**11) -> tuple[Cache, Callable[[], Any]]:
+    """Return a cache that has one chunk at least, and what reads that."""
+    cache = Cache(path, size_limit, policy="lru")
+    values = np.random.default_rng(0).integers(0, 256, _CHUNK, np.uint8)
+    cached = cache.wrap(ObjectSource(values, chunks=values.shape, token="benchmark"))
+    box = (slice(0, _CHUNK, 1),)
+    assert (cached[box] == values).all()
+    return cache, lambda: cached[box]
+
+
+def _keys(count: int) -> list[str]:
+    return [blake2b(b"%d" % number, digest_size=20).hexdigest() for number in range(count)]
+
+
+def _opened(path: Path, count: int) -> Row:
+    """Open it once more, and look something up."""
+    started = time.perf_counter()
+    Cache(path, "101 GB").recall("nothing")
+    seconds = time.perf_counter() - started
+    limit = f"the limit, {show(MOST_OPEN_SECONDS)}"
+    return Row(f"open {count:,} entries", show(seconds), limit, seconds / MOST_OPEN_SECONDS, 1.0)
+
+
+def _evicted(folder: Path, keys: list[str], alone: float) -> list[Row]:
+    """Have the limit be smaller, and read on until the last that must go is gone."""
+    count = len(keys) // EVICTED
+    bare = _bare(folder / "bare", count)
+    before = _cached(folder / "many")[0].stats().bytes
+    smaller, read = _cached(folder / "many", before - count * _BLOCK)
+    last = folder / "many" / "entries" / keys[count - 1][:2] / keys[count - 1][2:]
+    reads = []
+    started = time.perf_counter()
+    smaller.store("00" * 20, np.zeros(_CHUNK, np.uint8), b"benchmark")  # there is no room for it
+    while last.exists() or not reads:
+        begun = time.perf_counter()
+        read()
+        reads.append(time.perf_counter() - begun)
+        if begun - started > _PATIENCE_SECONDS:
+            raise TimeoutError("what had to go is not gone")
+    seconds = time.perf_counter() - started
+    median, longest = float(np.median(reads)), max(reads)
+    work = f"evict {count:,} entries beside reading"
+    unlinked = f"files unlinked by one thread, {show(bare)}"
+    limit = f"the limit, {show(MOST_EVICTION_SECONDS)}"
+    others = f"the limit, {show(MOST_READ_SECONDS)}"
+    return [
+        Row(work, show(seconds), unlinked, seconds / bare, MOST_EVICTION),
+        Row("the same", show(seconds), limit, seconds / MOST_EVICTION_SECONDS, None),
+        Row("a hit meanwhile", show(median), f"alone, {show(alone)}", median / alone, None),
+        Row("the longest", show(longest), others, longest / MOST_READ_SECONDS, 1.0),
+    ]
+
+
+def _bare(path: Path, count: int) -> float:
+    """Return the seconds in which one thread unlinks so many files, in such folders."""
+    names = [f"{key[:2]}/{key[2:]}" for key in _keys(count)]
+    _make(path, names)
+    os.sync()
+    started = time.perf_counter()
+    for name in names:
+        os.unlink(f"{path}/{name}")  # noqa: PTH108 - as fast as can be
+    return time.perf_counter() - started
+
+
+def _fill(path: Path, keys: list[str]) -> None:
+    """Put files of a block each into a cache folder, and into its ledger, as old entries."""
+    names = [f"{key[:2]}/{key[2:]}" for key in keys]
+    _make(path / "entries", names[: len(keys) // EVICTED + _LINKS])
+    _make(path / "entries", names[len(keys) // EVICTED + _LINKS :], links=_LINKS)
+    os.sync()
+    rows = sorted((bytes.fromhex(key), place - len(keys)) for place, key in enumerate(keys))
+    database = sqlite3.connect(path / NAME)
+    with database:
+        statement = f"INSERT OR REPLACE INTO entries VALUES (0, ?, {_BLOCK}, ?)"
+        database.executemany(statement, rows)
+        database.execute("DELETE FROM shards WHERE kind = 0")
+        found = database.execute("SELECT key, bytes FROM entries WHERE kind = 0").fetchall()
+        for shard, its in itertools.groupby(found, lambda row: row[0][0]):
+            sizes = [size for _, size in its]
+            values = shard, len(sizes), sum(sizes)
+            database.execute("INSERT INTO shards VALUES (0, ?, ?, ?)", values)
+    database.close()
+
+
+def _make(path: Path, names: Iterable[str], links: int = 1) -> None:
+    """Make files of a block each, or so many names of one; a folder after the other."""
+    for shard in _SHARDS:
+        (path / shard).mkdir(parents=True, exist_ok=True)
+    names = sorted(names)
+    data = bytes(_BLOCK)
+
+    def make(first: int) -> None:
+        one = f"{path}/{names[first]}"
+        Path(one).write_bytes(data)
+        for name in names[first + 1 : first + links]:
+            os.link(one, f"{path}/{name}")
+
+    with ThreadPoolExecutor(_MAKERS) as threads:
+        list(threads.map(make, range(0, len(names), links)))
