@@ -36,6 +36,8 @@ MOST_READ_SECONDS = 0.2
 EVICTED = 10
 """So manieth a part of the entries goes."""
 
+_BARE = 10
+"""Of the files that are unlinked beside, so manieth a part is enough."""
 _CHUNK = 1024
 _BLOCK = 4096
 _LINKS = 1000
@@ -90,7 +92,7 @@ def _opened(path: Path, count: int) -> Row:
 def _evicted(folder: Path, keys: list[str], alone: float) -> list[Row]:
     """Have the limit be smaller, and read on until the last that must go is gone."""
     count = len(keys) // EVICTED
-    bare = _bare(folder / "bare", count)
+    bare = _BARE * _bare(folder / "bare", count // _BARE)
     before = _cached(folder / "many")[0].stats().bytes
     smaller, read = _cached(folder / "many", before - count * _BLOCK)
     last = folder / "many" / "entries" / keys[count - 1][:2] / keys[count - 1][2:]

@@ -121,10 +121,16 @@ def _main_waits() -> bool:
 
 
 class _Main:
-    """Has the main thread call something, as a finalizer is called: between two steps."""
+    """Has the main thread call something, as a finalizer is called: between two steps.
+
+    It is asked for no more before it is through.  In Python 3.11 a call that is asked for while
+    another is made has the main thread, if it is profiled or traced, spin for ever: it looks
+    at the first step of a function whether there are calls to make, once more if there are,
+    and makes none within another.
+    """
 
     def __init__(self) -> None:
-        self._task: Callable[[], object] | None = None
+        self._reset()
         self._add: Callable[[Any, None], int] | None = None
         with contextlib.suppress(ImportError, AttributeError):  # no CPython, or without ctypes
             with between_forks():
@@ -136,20 +142,26 @@ class _Main:
             os.register_at_fork(after_in_child=self._reset)
 
     def _reset(self) -> None:
-        self._task = None
+        self._task: Callable[[], object] = _nothing
+        self._asked = False
 
     def call(self, task: Callable[[], object]) -> None:
         """Have it call `task`, which must not raise, as soon as it can."""
-        if self._add is not None and self._task is None:  # else it has not come to the last one
-            self._task = task
+        if self._add is not None and not self._asked:  # else it is not through with the last one
+            self._task, self._asked = task, True
             if self._add(self._calling, None):
-                self._task = None  # it has too many to call; there will be another time
+                self._asked = False  # it has too many to call; there will be another time
 
     def _work(self, _: Any) -> int:
-        task, self._task = self._task, None
-        if task is not None:
-            task()
+        if self._asked:
+            self._task()
+        # No other thread runs between this and the end, and so the task is let go of later.
+        self._asked = False
         return 0
+
+
+def _nothing() -> None:
+    pass
 
 
 _main = _Main()

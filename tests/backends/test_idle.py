@@ -1,5 +1,6 @@
 """Files that nobody reads are let go, though arrays over them live."""
 
+import cProfile
 import gc
 import threading
 import time
@@ -133,6 +134,43 @@ def test_what_the_main_thread_cannot_be_told_now_it_is_told_later():
     main._work(None)
     main._work(None)
     assert done == [2]
+
+
+def test_nothing_more_is_asked_of_the_main_thread_before_it_is_through():
+    main = idle._Main()
+    asked, done = [], []
+    main._add = lambda *_: asked.append(len(done))
+
+    def task():
+        main.call(task)  # as another thread may, meanwhile
+        done.append(1)
+
+    for number in range(3):
+        main.call(task)
+        main.call(task)
+        main._work(None)
+        assert asked == list(range(number + 1))
+    assert len(done) == 3
+
+
+def test_the_main_thread_goes_on_while_it_is_profiled():
+    """With what another thread asks for while it closes files: in Python 3.11 it did not."""
+    main = idle._Main()
+    done = threading.Event()
+
+    def task():
+        other = threading.Thread(target=main.call, args=(done.set,))
+        other.start()
+        other.join()
+        done.set()
+
+    profile = cProfile.Profile()
+    profile.enable()
+    try:
+        main.call(task)
+        until(done.is_set)
+    finally:
+        profile.disable()
 
 
 def written(path, kind, values=VALUES, mode="w"):
