@@ -268,7 +268,7 @@ def options_of(backend: Backend, options: dict[str, Any]) -> Iterator[None]:
     takes = ", ".join(name for name in known if name not in own)
     for name in options:
         if name not in known and not open_ended:
-            listing = f" (its options: {takes})" if takes else " (it has no options)"
+            listing = f" (its options: {takes})" if takes else " (it has no options of its own)"
             hint = f"{_hint(name, [*known, *own])}{listing}"
             raise BackendOptionError(
                 f"the {backend.name} backend has no option {name!r}", name, hint

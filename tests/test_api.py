@@ -179,8 +179,12 @@ def test_unknown_options_are_a_type_error(store):
     ("name", "options", "said"),
     [
         ("store.nc", {"chunk": (1, 2)}, "the netcdf backend has no option 'chunk'; did you mean"),
-        ("store.nc", {"chunk": (1, 2)}, r"chunks=\? \(it has no options\)$"),
-        ("store.nc", {"zom": 9}, r"^the netcdf backend has no option 'zom' \(it has no options\)$"),
+        ("store.nc", {"chunk": (1, 2)}, r"chunks=\? \(it has no options of its own\)$"),
+        (
+            "store.nc",
+            {"zom": 9},
+            r"^the netcdf backend has no option 'zom' \(it has no options of its own\)$",
+        ),
         ("store.h5", {"chunk": (1, 2)}, r"did you mean chunks=\? \(its options: swmr\)$"),
         ("store.zarr", {"chunk": (1, 2)}, r"no option 'chunk'.* did you mean chunks=\?$"),
         ("https://host/a.zarr", {"chunk": 1}, r"^the zarr .* 'chunk'; did you mean chunks=\?$"),

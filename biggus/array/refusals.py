@@ -11,6 +11,16 @@ from biggus.array.asking import asked_by
 _ASKED_FIRST = "data"
 """What others ask for, netCDF4 and numpy.ma, before they take values without a mask."""
 
+_READ = "read it, with .ndarray() or .masked_array(), or several at once with biggus.ndarrays"
+_DATASET = "open_dataset gives what selects by coordinates, of all variables of a file"
+_CALLED = {
+    **dict.fromkeys(("compute", "load", "persist", "to_numpy", "values"), _READ),
+    **dict.fromkeys(("coords", "isel", "sel"), _DATASET),
+    "chunk": "say .rechunk(...)",
+    "plot": "biggus.quicklook, imshow and plot draw it",
+}
+"""What arrays of xarray and dask have, and how that is had here."""
+
 
 class Refusals:
     """The operators and names of an ndarray that a lazy array does not have."""
@@ -37,6 +47,8 @@ class Refusals:
                     "missing values would be lost: call .masked_array() or .filled(...) first, "
                     "or hand over to biggus.save"
                 )
+            if name in _CALLED:
+                problem += f": {_CALLED[name]}"
             if name == "mask":
                 problem = "a lazy array has no 'mask': read it first, with .masked_array()"
             if name[:2] != "__" and hasattr(np.ndarray, name) and not hasattr(kind, name):

@@ -61,7 +61,8 @@ class NetCDFStore(NewStore):
             return np.dtype("i1")
         if dtype.kind == "f" and dtype.itemsize == 2:
             return np.dtype(f"{dtype.byteorder}f4")
-        raise OutputError(f"NetCDF has no place for values of dtype {dtype}; write .npy or .zarr")
+        others = ".npy or .h5" if dtype.kind == "V" else ".npy, .h5 or .zarr"
+        raise OutputError(f"NetCDF has no place for values of dtype {dtype}; write {others}")
 
     def create(self, new: NewArray) -> Target:
         """Make a variable, the groups that its name tells, and the dimensions that it needs."""

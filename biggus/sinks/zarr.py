@@ -45,7 +45,7 @@ class NewZarrStore(NewStore):
 
     def stored(self, dtype: np.dtype[Any], masked: bool) -> np.dtype[Any]:  # noqa: D102 - inherited
         if dtype.kind == "V":
-            raise OutputError(f"values of dtype {dtype} are not written to Zarr; write .npy")
+            raise OutputError(f"values of dtype {dtype} are not written to Zarr; write .npy or .h5")
         return np.dtype(object) if dtype.kind == "T" else super().stored(dtype, masked)
 
     def metadata(self, about: Labels, dtype: np.dtype[Any]) -> tuple[dict[str, Any], Any]:

@@ -313,3 +313,19 @@ def test_one_array_is_not_several():
 def test_missing_values_have_no_structured_dtype():
     with pytest.raises(TypeError, match="structured"):
         ADAPT(np.ma.masked_array([1, 2], [True, False])).astype("i2,f4")
+
+
+@pytest.mark.parametrize(
+    ("name", "called"),
+    [
+        ("compute", r"\.ndarray\(\)"),
+        ("values", "ndarrays"),
+        ("sel", "open_dataset"),
+        ("plot", "quick"),
+    ],
+)
+def test_what_xarray_and_dask_have_is_named(name, called):
+    array = biggus.zeros(3)
+    assert not hasattr(array, name)
+    with pytest.raises(AttributeError, match=f"has no attribute '{name}': .*{called}"):
+        getattr(array, name)
