@@ -61,7 +61,8 @@ def asked() -> tuple[tuple[str, ...], Setup]:
         choices=SIZES,
         default="small",
         help="how large the data are that whole statistics are made of: full is 2 GB, and 8 GB "
-        "for `memory`; small, which is the default, 50 MB for a quick look",
+        "for `memory`; medium a quarter of that; small, which is the default, 50 MB for a quick "
+        "look",
     )
     parser.add_argument(
         "--data",

@@ -8,25 +8,29 @@ rose, and some numbers that are the same for all.
 from __future__ import annotations
 
 import importlib
+import itertools
 import json
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from benchmarks.datasets import VARIABLE, remove
+from benchmarks.limit import gunzipped, hdf5_chunks
 from benchmarks.worker import peak_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 WORKERS = 2
 LIBRARIES = {
     "xarray": ("xarray", "dask.array"),
     "dask": ("dask.array",),
     "pass": ("biggus.engine.evaluation",),
+    "codecs": ("numcodecs", "h5py"),
     "biggus": ("biggus.engine.evaluation", "biggus.sinks.saving"),
 }
 """What each imports, before its time begins."""
@@ -126,6 +130,62 @@ def rechunk_by_zarr(folder: Path, memory: int) -> list[float]:  # noqa: ARG001
     )
     out[:] = values
     return _told(out[stored.shape[0] // 2])
+
+
+def _each(work: Callable[[Any], object], items: Iterable[Any]) -> None:
+    """Do work on as many threads as all others have."""
+    with ThreadPoolExecutor(WORKERS) as threads:
+        list(threads.map(work, items))
+
+
+def rechunk_by_codecs(folder: Path, memory: int) -> list[float]:  # noqa: ARG001
+    """Nothing but decode each map into memory, and encode each column from there."""
+    stored = _stored(folder)
+    shape, lengths = stored.shape, _columns(stored.shape)
+    codec = importlib.import_module("numcodecs").Zstd(level=0)
+    for first in range(0, shape[0], lengths[0]):
+        maps = np.zeros((min(lengths[0], shape[0] - first), *shape[1:]), "f4")
+
+        def decode(time: int, first: int = first, maps: Any = maps) -> None:
+            encoded = (folder / MAPS / "c" / str(first + time) / "0" / "0").read_bytes()
+            codec.decode(encoded, maps[time])
+
+        def encode(corner: tuple[int, int], maps: Any = maps) -> None:
+            y, x = corner
+            part = maps[:, y : y + lengths[1], x : x + lengths[2]]
+            codec.encode(np.ascontiguousarray(part))
+
+        _each(decode, range(len(maps)))
+        starts = [range(0, n, step) for n, step in zip(shape[1:], lengths[1:], strict=True)]
+        _each(encode, itertools.product(*starts))
+    return []
+
+
+def climatology_by_codecs(folder: Path, memory: int) -> list[float]:  # noqa: ARG001
+    """Nothing but decode each map once, take the mean of a month from it, and encode what is left.
+
+    That needs the maps of all years in memory at once, a month after the other.
+    """
+    stored = [hdf5_chunks(file) for file in sorted((folder / YEARS).glob("*.nc"))]
+    shape, _ = stored[0]
+    inflate = gunzipped()
+    codec = importlib.import_module("numcodecs").Blosc("lz4", 5, 1)
+    for month in range(len(stored[0][1])):
+        maps = np.empty((len(stored), *shape), "f4")
+
+        def decode(year: int, month: int = month, maps: Any = maps) -> None:
+            chunk = stored[year][1][month]
+            with Path(chunk.path).open("rb") as file:
+                file.seek(chunk.offset)
+                inflate(file.read(chunk.nbytes), maps[year].reshape(-1).view("u1"))
+
+        def encode(year: int, maps: Any = maps) -> None:
+            codec.encode(maps[year])
+
+        _each(decode, range(len(stored)))
+        maps -= maps.mean(axis=0, dtype="f8").astype("f4")
+        _each(encode, range(len(stored)))
+    return []
 
 
 def rechunk_by_dask(folder: Path, memory: int) -> list[float]:  # noqa: ARG001

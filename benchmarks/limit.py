@@ -39,8 +39,8 @@ def read_chunks(path: Path, parts: int) -> Callable[[int], Iterator[np.ndarray]]
     store = store_of(path)
     if store == "contiguous":
         return _runs(path, parts)
-    chunks, stored = (_hdf5_chunks if store == "gzip" else _zarr_chunks)(path)
-    decode = {"gzip": _gunzipped, "zstd": _zstd, "lz4": _blosc}[store]()
+    chunks, stored = (hdf5_chunks if store == "gzip" else _zarr_chunks)(path)
+    decode = {"gzip": gunzipped, "zstd": _zstd, "lz4": _blosc}[store]()
     longest = max(chunk.nbytes for chunk in stored)
 
     def decoded_values(part: int) -> Iterator[np.ndarray]:
@@ -81,7 +81,8 @@ def _runs(path: Path, parts: int) -> Callable[[int], Iterator[np.ndarray]]:
     return values
 
 
-def _hdf5_chunks(path: Path) -> tuple[tuple[int, ...], list[Stored]]:
+def hdf5_chunks(path: Path) -> tuple[tuple[int, ...], list[Stored]]:
+    """Return the shape of the chunks of a dataset in HDF5, and where they lie."""
     import h5py
 
     with h5py.File(path) as file:
@@ -115,7 +116,7 @@ def _box(corner: Sequence[int], chunks: Sequence[int], shape: Sequence[int]) -> 
     )
 
 
-def _gunzipped() -> Any:
+def gunzipped() -> Any:
     """Return what inflates with the fastest library that is here, and undoes the shuffle."""
     from numcodecs import Shuffle
 
