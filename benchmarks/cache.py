@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from benchmarks.policies import POLICIES
-from benchmarks.timing import Row, medians, show
+from benchmarks.timing import Row, quickest, show
 from benchmarks.traces import CACHE, traces
 from biggus.cache import Cache
 from biggus.sources.wrappers import ObjectSource
@@ -79,9 +79,9 @@ def _beside_files(folder: Path, kib: int, rounds: int) -> list[Row]:
     def store() -> None:
         assert cached.cache.store(f"{next(count) % 50:040x}", values, b"benchmark")
 
-    took = medians({"hit": hit, "plain": read_and_check}, rounds, _CALLS)
+    took = quickest({"hit": hit, "plain": read_and_check}, rounds, _CALLS)
     rows = [_row(f"hit of {kib} KiB", "a file read and checked", took, MOST_HIT[kib])]
-    took = medians({"store": store, "plain": write_and_rename}, rounds, _CALLS)
+    took = quickest({"store": store, "plain": write_and_rename}, rounds, _CALLS)
     return [*rows, _row(f"store {kib} KiB", "a file written and renamed", took, MOST_STORE)]
 
 
@@ -99,7 +99,7 @@ def _beside_diskcache(folder: Path, rounds: int) -> list[Row]:
     _, hit = _cached(folder / "cache-512", values)
     with diskcache.Cache(folder / "diskcache") as other:
         other["key"] = values.tobytes()
-        took = medians({"hit": hit, "other": lambda: other["key"]}, rounds, _CALLS)
+        took = quickest({"hit": hit, "other": lambda: other["key"]}, rounds, _CALLS)
     return [_row("hit of 512 KiB", "bytes of diskcache, unchecked", took, MOST_WARM)]
 
 

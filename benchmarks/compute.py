@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import statistics
 from typing import TYPE_CHECKING
 
 from benchmarks.datasets import STORES, dataset
@@ -96,7 +95,7 @@ def _compared(store: str, path: Path, setup: Setup) -> list[Row]:
 def measured(
     path: Path, asked: Sequence[tuple[str, tuple[str, ...]]], rounds: int
 ) -> tuple[dict[tuple[str, tuple[str, ...]], float], dict[str, Answer]]:
-    """Return the median seconds of each piece of work, and the last answer of each peer.
+    """Return the least seconds of each piece of work, and the last answer of each peer.
 
     Parameters
     ----------
@@ -119,7 +118,7 @@ def measured(
                 agree(peer, found, dict(zip(names, answer.values, strict=True)))
                 if number:
                     seconds[peer, names].append(answer.seconds)
-    return {work: statistics.median(times) for work, times in seconds.items()}, last
+    return {work: min(times) for work, times in seconds.items()}, last
 
 
 def agree(peer: str, found: dict[str, float], values: dict[str, float]) -> None:

@@ -9,7 +9,7 @@ import sys
 import tempfile
 from typing import TYPE_CHECKING
 
-from benchmarks.timing import Row, medians, show
+from benchmarks.timing import Row, quickest, show
 
 if TYPE_CHECKING:
     from benchmarks.setup import Setup
@@ -31,7 +31,7 @@ def run(_: Setup) -> list[Row]:
         }
         if importlib.util.find_spec("dask"):
             works["dask.array"] = lambda: importing("dask.array")
-        times = medians(works, rounds=15)
+        times = quickest(works, rounds=15)
     base = times["numpy"]
     rows = [
         Row(

@@ -11,7 +11,7 @@ import numpy as np
 import biggus
 from benchmarks.datasets import field
 from benchmarks.peers import WORKERS
-from benchmarks.timing import Row, medians, show
+from benchmarks.timing import Row, quickest, show
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,7 +73,7 @@ def _chunk_rows(work: str, a: Any, plain: Any, fewer: Any, rounds: int) -> list[
     }
     if importlib.util.find_spec("dask"):
         works["dask"] = lambda: _mean_by_dask(fewer)
-    times = {name: s / counts[name] for name, s in medians(works, rounds).items()}
+    times = {name: s / counts[name] for name, s in quickest(works, rounds).items()}
     names = {"plain": "NumPy" if isinstance(plain, np.ndarray) else "h5py", "dask": "dask.array"}
     mine = times.pop("biggus")
     limit = MOST_CHUNK_SECONDS
@@ -105,7 +105,7 @@ def _expression() -> list[Row]:
 
         c, d = da.from_array(x), da.from_array(y)
         works["dask.array"] = lambda: (c - d).mean().compute(scheduler="threads")
-    times = medians(works, rounds=15, calls=50)
+    times = quickest(works, rounds=15, calls=50)
     mine = times.pop("biggus")
     limit = MOST_EXPRESSION_SECONDS
     rows = [Row(f"`(a - b).mean()`, {ELEMENTS} values", show(mine), show(limit), mine / limit, 1)]

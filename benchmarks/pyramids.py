@@ -15,7 +15,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 import biggus
 from benchmarks.compute import show_bytes
 from benchmarks.datasets import STORES, VARIABLE, dataset, remove
-from benchmarks.timing import Row, medians, show
+from benchmarks.timing import Row, quickest, show
 from benchmarks.viewer import HEIGHT, WIDTH, axes
 from biggus.testing import RecordingSource
 from biggus.viewer.plotting import SAMPLE_BYTES
@@ -70,7 +70,7 @@ def building(store: str, path: Path, setup: Setup) -> list[Row]:
             "memory": lambda: biggus.overviews(array, cache=False),
             "kept": lambda: biggus.overviews(array, cache=next(caches)),
         }
-        times = medians(works, rounds)
+        times = quickest(works, rounds)
     work = f"{STORES[store]}: overviews of {show_bytes(setup.size.nbytes)}"
     one_pass = f"one pass, `a.mean()`, {show(times['mean'])}"
     kept, memory = times["kept"], times["memory"]

@@ -17,7 +17,7 @@ import zarr
 
 import biggus
 from benchmarks.pieces import SETTLED_SECONDS
-from benchmarks.timing import Row, medians, show
+from benchmarks.timing import Row, quickest, show
 
 if TYPE_CHECKING:
     from benchmarks.setup import Setup
@@ -75,9 +75,9 @@ def _compared(
         most,
         strict=True,
     ):
-        times = medians(
+        times = quickest(
             {"plain": partial(getitem, plain, key), "biggus": partial(read, lazy, key)},
-            rounds=5,
+            rounds=5 if calls == 1 else 15,
             calls=calls,
         )
         rows.append(
@@ -105,7 +105,9 @@ def _warm_chunk(folder: Path, chunk: np.ndarray) -> Row:
         adapted = biggus.ArrayAdapter(chunk, token="a chunk", chunks=chunk.shape, cache=cache)
         adapted.ndarray()
         plain["chunk"] = chunk.tobytes()
-        times = medians({"diskcache": lambda: plain["chunk"], "biggus": adapted.ndarray}, calls=100)
+        times = quickest(
+            {"diskcache": lambda: plain["chunk"], "biggus": adapted.ndarray}, calls=100
+        )
     return Row(
         f"one warm chunk of {chunk.nbytes >> 10} KiB, checked",
         show(times["biggus"]),

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import biggus
-from benchmarks.timing import Row, medians, show
+from benchmarks.timing import Row, quickest, show
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,12 +77,12 @@ def run(_: Setup) -> list[Row]:
             cache.clear()
             array.ndarray()
 
-        cold_seconds = medians({"cold": cold}, rounds=5)["cold"]
+        cold_seconds = quickest({"cold": cold}, rounds=5)["cold"]
         values = array.ndarray()
         (folder / "plain").mkdir()
         files = plain_files(folder / "plain", values)
         assert np.array_equal(read_plain(files), values)
-        warm = medians({"plain": lambda: read_plain(files), "warm": array.ndarray}, rounds=11)
+        warm = quickest({"plain": lambda: read_plain(files), "warm": array.ndarray}, rounds=11)
         misses = cache.stats().misses
         assert misses == 6 * TILES, "warm reads must not ask the server"
     return [

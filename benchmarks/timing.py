@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import statistics
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -40,17 +39,20 @@ def timed(work: Callable[[], Any], calls: int = 1) -> float:
     return seconds
 
 
-def medians(
+def quickest(
     works: dict[str, Callable[[], Any]], rounds: int = 7, calls: int = 1
 ) -> dict[str, float]:
-    """Return the median seconds of each piece of work, over interleaved rounds."""
+    """Return the least seconds of each piece of work, of interleaved rounds.
+
+    What else the machine does takes time that is no part of the work.
+    """
     for work in works.values():
         work()
     seconds: dict[str, list[float]] = {name: [] for name in works}
     for _ in range(rounds):
         for name, work in works.items():
             seconds[name].append(timed(work, calls))
-    return {name: statistics.median(times) for name, times in seconds.items()}
+    return {name: min(times) for name, times in seconds.items()}
 
 
 def show(seconds: float) -> str:
