@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import contextvars
 import logging
+import os
+import time
 from collections.abc import Callable, Hashable
 from typing import TypeAlias, TypeVar
 
@@ -81,9 +83,21 @@ _current: contextvars.ContextVar[Watch | None] = contextvars.ContextVar(
 )
 
 
+_began: dict[int, float] = {}
+"""When each evaluation that is under way in this process began, by the monotonic clock."""
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_began.clear)  # those of other threads do not go on there
+
+
 _outermost: contextvars.ContextVar[Watch | None] = contextvars.ContextVar(
     "biggus_evaluation", default=None
 )
+
+
+def under_way_since() -> float | None:
+    """Return when the oldest evaluation that is under way began; None: there is none."""
+    return min(list(_began.values()), default=None)
 
 
 def of_evaluation() -> Watch | None:
@@ -101,6 +115,7 @@ class evaluation:  # noqa: N801 - used as a context manager
             known = Watch()
             self._mark = _current.set(known)
             self._mark_outermost = _outermost.set(known)
+            _began[id(known)] = time.monotonic()
         self._watch = known
         return known
 
@@ -108,6 +123,7 @@ class evaluation:  # noqa: N801 - used as a context manager
         if self._mark is not None:
             _current.reset(self._mark)
             _outermost.reset(self._mark_outermost)
+            _began.pop(id(self._watch), None)
             if kind is None:
                 self._watch.end()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import logging
+import math
 import os
 import time
 import weakref
@@ -16,7 +17,7 @@ from biggus.backends import idle
 from biggus.backends.settling import age_of, seen_for
 from biggus.backends.signature import FileSignature
 from biggus.forks import between_forks
-from biggus.watching import agrees
+from biggus.watching import agrees, under_way_since
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator
@@ -126,7 +127,8 @@ class HandlePool(Generic[Handle]):
     same lock.  After a fork the handles of the parent are neither used nor
     closed in the child, whatever drops them.
 
-    A handle that nobody has asked for since `idle.IDLE_SECONDS` is closed.
+    A handle that nobody has asked for since `idle.IDLE_SECONDS` is closed, but for those that
+    an evaluation has asked for which is under way: it may come back to each of many files.
 
     A handle whose key was held (see :meth:`hold`) is closed when the last hold
     on it is gone, which may be noticed in any thread at any moment: it happens
@@ -247,7 +249,8 @@ class HandlePool(Generic[Handle]):
     def due(self) -> float | None:
         """Return when the handle that was asked for longest ago will be idle, if there is one."""
         # Asked by another thread, without the lock: whatever it gives, it asks again.
-        asked = list(self._asked.values())
+        began = under_way_since()
+        asked = [at for at in list(self._asked.values()) if began is None or at < began]
         return min(asked) + idle.IDLE_SECONDS if asked else None
 
     def close_idle(self) -> None:
@@ -256,6 +259,9 @@ class HandlePool(Generic[Handle]):
 
     def _close_idle(self) -> None:
         before = time.monotonic() - idle.IDLE_SECONDS
+        began = under_way_since()
+        if began is not None:
+            before = min(before, math.nextafter(began, 0))
         for key in [key for key, asked in self._asked.items() if asked <= before]:
             self.discard(key)
 

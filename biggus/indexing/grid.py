@@ -203,7 +203,7 @@ class Grid:
         The cost is that of the chunks that are touched: a stride that steps
         over a chunk steps over it here.
         """
-        per_axis = [list(axis_parts(axis, s)) for axis, s in zip(self.axes, box, strict=True)]
+        per_axis = [axis_parts(axis, s) for axis, s in zip(self.axes, box, strict=True)]
         for combination in itertools.product(*per_axis):
             if combination:
                 index, chunk, inner, outer = zip(*combination, strict=True)
@@ -212,18 +212,20 @@ class Grid:
                 yield ChunkPart((), (), (), ())
 
 
-def axis_parts(edges: Edges, s: slice) -> Iterator[tuple[int, slice, slice, slice]]:
-    """Yield for each piece in which a slice has a position what `ChunkPart` has, along one axis."""
+def axis_parts(edges: Edges, s: slice) -> list[tuple[int, slice, slice, slice]]:
+    """Return for each piece in which a slice has a position what `ChunkPart` has, along an axis."""
     position, done, step = s.start, 0, s.step
+    found = []
     while position < s.stop:
         piece = edges.find(position)
         start, stop = edges.bounds(piece)
         last = min(stop, s.stop)
         n = -(-(last - position) // step)
         inner = slice(position - start, last - start, step)
-        yield piece, slice(start, stop, 1), inner, slice(done, done + n, 1)
+        found.append((piece, slice(start, stop, 1), inner, slice(done, done + n, 1)))
         done += n
         position += n * step
+    return found
 
 
 def default_chunks(

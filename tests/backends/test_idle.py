@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import biggus
+from biggus import watching
 from biggus.backends import idle
 from biggus.backends.files import HandlePool
 from biggus.backends.native import LibraryLock
@@ -45,6 +46,24 @@ def test_what_was_not_asked_for_is_closed(pool, monkeypatch):
     assert sorted(pool.closed) == ["A", "B", "again"]
     assert pool.due() is None
     assert len(pool) == 0
+
+
+def test_what_an_evaluation_has_asked_for_stays_open_till_its_end(pool, monkeypatch):
+    now = 100.0
+    monkeypatch.setattr(idle, "IDLE_SECONDS", 1.0)
+    monkeypatch.setattr("biggus.backends.files.time.monotonic", lambda: now)
+    pool.get("before", lambda: "A")
+    now = 100.5
+    with watching.evaluation():
+        pool.get("meanwhile", lambda: "B")
+        now = 200.0
+        assert pool.due() == 101
+        pool.close_idle()
+        assert pool.closed == ["A"]
+        assert pool.due() is None
+    assert pool.due() == 101.5
+    pool.close_idle()
+    assert pool.closed == ["A", "B"]
 
 
 def test_nothing_is_closed_while_a_thread_is_in_the_library(pool, monkeypatch):
