@@ -27,6 +27,7 @@ from biggus.construct import ArrayStack, LinearMosaic
 from biggus.errors import GoneError, MismatchError, OpenError, OptionError
 from biggus.graph import Elementwise
 from biggus.labels import labels_of
+from biggus.labels.attributes import counted_in
 from biggus.sources import studying
 from biggus.times import Recount, TimeUnits, calendar_named, comparable, time_units
 
@@ -230,7 +231,8 @@ def _agreeing(members: Sequence[JoinedMember]) -> Iterator[Array]:
         if here not in told:
             told.add(here)
             _log.info("%s: %s become %s", member.name, found["units"], wanted["units"])
-        yield Array.from_node(Elementwise(Recount(dtype, here, there), member.array.node))
+        said = counted_in(labels_of(first.array.node).attributes)
+        yield Array.from_node(Elementwise(Recount(dtype, here, there, said), member.array.node))
 
 
 def _counts(meaning: Mapping[str, str]) -> TimeUnits | None:

@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import numpy.typing as npt
 
     from biggus.sources.base import Values
@@ -189,6 +191,8 @@ class Recount:
         Of the values: integers or floats.
     units, wanted : TimeUnits
         What they are counts of, and are to be; `comparable`.
+    said : mapping of str to str, optional
+        The attributes that say what they are to be.
 
     Examples
     --------
@@ -203,7 +207,14 @@ class Recount:
     fill_value = None
     owns_data = True
 
-    def __init__(self, dtype: np.dtype[Any], units: TimeUnits, wanted: TimeUnits) -> None:
+    def __init__(
+        self,
+        dtype: np.dtype[Any],
+        units: TimeUnits,
+        wanted: TimeUnits,
+        said: Mapping[str, str] | None = None,
+    ) -> None:
+        self.said = dict(said or {})
         terms = (units.length, units.start - wanted.start, wanted.length)
         common = math.gcd(*terms)
         # A value v becomes (factor * v + offset) / divisor.

@@ -82,6 +82,7 @@ def test_times_become_counts_of_the_first(folder, writer, suffix, dtype, calenda
     )
     again = pickle.loads(pickle.dumps(found))
     np.testing.assert_array_equal(again[2:5].ndarray(), found.ndarray()[2:5])
+    assert (again.units, again.attrs["calendar"]) == (units[0], calendar)
     assert found.max().ndarray() == found.ndarray().max()
 
 
@@ -142,7 +143,19 @@ def test_two_ways_of_writing_one_count_change_nothing(folder):
     second = write(folder / "b.nc", np.array([3], "i2"), units="Days since 2000-1-1 00:00:00Z")
     found = biggus.open_many([first, second], "v")
     assert found.dtype == "i2"
+    assert found.units == "days since 2000-01-01"
     assert found.ndarray().tolist() == [1, 2, 3]
+
+
+def test_what_is_said_of_stored_counts_is_not_said_of_others(folder):
+    first = write(folder / "a.nc", np.array([1, 2], "i4"), units="days since 2000-01-01")
+    said = {"units": "hours since 2000-01-01", "calendar": "proleptic_gregorian"}
+    bounded = {"valid_max": np.int32(99), "standard_name": "time"}
+    second = write(folder / "b.nc", np.array([72], "i4"), **said, **bounded)
+    again, other = biggus.open_many([second, first], "v"), biggus.open_many([first, second], "v")
+    assert other.attrs == {"units": "days since 2000-01-01"}
+    assert again[:1].ndarray() == 72
+    assert again.attrs == said  # and not that none is beyond what the other file has for the most
 
 
 @pytest.mark.parametrize("name", ["bounds", "climatology"])

@@ -8,9 +8,12 @@ import numpy as np
 
 from biggus import cf
 from biggus.expressions import Apply
+from biggus.times import time_units
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from biggus.times import Recount, TimeUnits
 
 _CELL_METHODS = {
     "sum": "sum",
@@ -29,6 +32,8 @@ _PLACES = frozenset(["quantile", "percentile"])
 
 _OF_SPREAD = frozenset(["valid_min", "valid_max", "valid_range", "actual_range"])
 """Attributes that say where values lie: not where their differences and sums do."""
+
+_COUNTED = ("units", "calendar")
 
 _LOCATED = frozenset(["mean", "median", "min", "max", *_PLACES])
 
@@ -136,3 +141,34 @@ def after_function(step: Any, several: Sequence[Mapping[str, Any]]) -> Mapping[s
         return {}
     same = isinstance(units[0], str) and all(each == units[0] for each in units)
     return {"units": units[0]} if same else {}
+
+
+def counted_in(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the attributes that say in what units, and in which calendar, times are counted."""
+    return {name: attributes[name] for name in _COUNTED if name in attributes}
+
+
+def after_recount(step: Recount, attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the attributes of counts of time in other units: nothing is said of stored numbers."""
+    gone = {*cf.PACKING, *_OF_SPREAD, *_COUNTED}
+    kept = {name: value for name, value in attributes.items() if name not in gone}
+    return {**kept, **step.said}
+
+
+def counted_alike(several: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return attributes in the words of the first where others say the same of what is counted."""
+    first = counted_in(several[0])
+    units = _time_units(first)
+    return [
+        {**{name: value for name, value in each.items() if name not in _COUNTED}, **first}
+        if units is not None and counted_in(each) != first and _time_units(each) == units
+        else each
+        for each in several
+    ]
+
+
+def _time_units(attributes: Mapping[str, Any]) -> TimeUnits | None:
+    units, calendar = (attributes.get(name) for name in _COUNTED)
+    if not isinstance(units, str) or not isinstance(calendar, (str, type(None))):
+        return None
+    return time_units(units, calendar or "standard")

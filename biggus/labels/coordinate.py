@@ -10,7 +10,7 @@ import numpy as np
 from biggus import engine
 from biggus.graph import Elementwise, Mosaic, Node, select
 from biggus.indexing.selection import ArrayMap, AxisMap, ConstantMap, DimensionMap, Selection
-from biggus.times import Recount, time_units
+from biggus.times import Recount, comparable, time_units
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -154,7 +154,7 @@ def _in_units_of(first: Coordinate, other: Coordinate, node: Node) -> Node | Non
     if said[0] == said[1]:
         return node
     wanted, units = (time_units(*each) for each in said)
-    if wanted is None or units is None or wanted.calendar != units.calendar:
+    if wanted is None or units is None or not comparable(units, wanted):
         return None
     return Elementwise(Recount(node.dtype, units, wanted), node)
 

@@ -33,10 +33,17 @@ from biggus.graph import (
     answers,
 )
 from biggus.indexing.selection import ArrayMap, ConstantMap, Selection
-from biggus.labels.attributes import after_function, after_statistic, is_of_all
+from biggus.labels.attributes import (
+    after_function,
+    after_recount,
+    after_statistic,
+    counted_alike,
+    is_of_all,
+)
 from biggus.labels.coordinate import Coordinate, joined, selected
 from biggus.labels.labels import Labels
 from biggus.labels.spanning import spanning
+from biggus.times import Recount
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Mapping, Sequence
@@ -85,7 +92,7 @@ def _labels(coordinates: bool, node: Node) -> Generator[Any, Labels, Labels]:
             return _of_source(node, coordinates)
         case View():
             return _selected((yield node.base), node.selection)
-        case Elementwise() if isinstance(node.step, SAME_VALUES):
+        case Elementwise() if isinstance(node.step, (*SAME_VALUES, Recount)):
             return _unpacked((yield node.children[0]), node)
         case Elementwise():
             return _computed((yield from answers(node.children)), node)
@@ -199,6 +206,9 @@ def names_through(selection: Selection, names: Sequence[str | None]) -> tuple[st
 
 def _unpacked(labels: Labels, node: Elementwise) -> Labels:
     step = node.step
+    if isinstance(step, Recount):
+        attributes = after_recount(step, labels.attributes)
+        return replace(labels, attributes=attributes, decoded=True, default_fills=False)
     packed = labels.packed_fill
     if isinstance(step, Decoder):
         packed = (step.scale, step.offset) != (None, None)
@@ -334,7 +344,7 @@ def _joined(several: Sequence[Labels], node: Mosaic) -> Labels:
     return replace(
         first,
         dims=_first_known([each.dims for each in several]),
-        attributes=_shared([each.attributes for each in several]),
+        attributes=_shared(counted_alike([each.attributes for each in several])),
         group_attributes=_shared([each.group_attributes for each in several]),
         coordinates=tuple(found),
         decoded=any(each.decoded for each in several),
