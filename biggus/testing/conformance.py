@@ -314,7 +314,7 @@ class SourceTests:
     def test_reads_in_many_threads(self, tmp_path: Path) -> None:
         """Eight threads that read at once all get the right values."""
         source, expected, _ = self._new(tmp_path)
-        boxes = list(some_boxes(expected.shape, min(40, self.most_boxes)))
+        boxes = list(some_boxes(expected.shape, min(20, self.most_boxes)))
         ready = threading.Barrier(_THREADS)
 
         def check(number: int) -> None:

@@ -20,7 +20,7 @@ NS = 10**9
 
 
 def _settled(*paths):
-    give_up = time.monotonic() + 60
+    give_up = time.monotonic() + 120
     while (validator := file_validator(*paths)) is None:
         assert time.monotonic() < give_up
         time.sleep(0.01)

@@ -83,7 +83,7 @@ def test_what_fails_to_open_is_never_due(pool):
 
 def until(condition):
     """Wait, in steps of Python's, until something holds; a slow machine takes its time."""
-    give_up = time.monotonic() + 60
+    give_up = time.monotonic() + 120
     while not condition():
         assert time.monotonic() < give_up
         time.sleep(0.01)

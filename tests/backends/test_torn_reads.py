@@ -155,6 +155,6 @@ def test_no_result_is_of_two_states(name, tmp_path, monkeypatch):
         assert least == most or pauses[str(int(most))] > EXCUSED_SECONDS
     # All is over: what is read now is the last state, from the cache too.
     last = [(len(pauses) - 1,) * 2] * 4
-    give_up = time.monotonic() + 60
+    give_up = time.monotonic() + 120
     while [next(results) for _ in range(4)] != last:
         assert time.monotonic() < give_up

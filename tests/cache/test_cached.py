@@ -329,7 +329,7 @@ def test_threads_fetch_one_chunk_once(cache, counting, box):
     cached = cache.wrap(source)
     with ThreadPoolExecutor(16) as pool:
         reads = [pool.submit(cached.__getitem__, box((0, 4))) for _ in range(16)]
-        assert source.reading.acquire(timeout=30)
+        assert source.reading.acquire(timeout=120)
         source.gate.set()
         results = [r.result(30) for r in reads]
     assert len(source.fetched) == 1
@@ -345,8 +345,8 @@ def test_chunks_do_not_wait_for_one_another(cache, counting, box):
     with ThreadPoolExecutor(2) as pool:
         reads = [pool.submit(cached.__getitem__, box(b)) for b in ((0, 4), (4, 8))]
         # Both are in the source at once, though neither has come back.
-        assert source.reading.acquire(timeout=30)
-        assert source.reading.acquire(timeout=30)
+        assert source.reading.acquire(timeout=120)
+        assert source.reading.acquire(timeout=120)
         source.gate.set()
         assert [r.result(30)[0] for r in reads] == [0, 4]
 
@@ -356,7 +356,7 @@ def test_two_caches_of_one_folder_fetch_once(cache, counting, box):
     both = [cache.wrap(source), Cache(cache.path).wrap(source)]
     with ThreadPoolExecutor(2) as pool:
         reads = [pool.submit(c.__getitem__, box((0, 4))) for c in both]
-        assert source.reading.acquire(timeout=30)
+        assert source.reading.acquire(timeout=120)
         source.gate.set()
         assert [r.result(30).tolist() for r in reads] == [[0, 1, 2, 3]] * 2
     assert len(source.fetched) == 1
@@ -367,7 +367,7 @@ def test_all_who_wait_get_the_error(cache, counting, box):
     cached = cache.wrap(source)
     with ThreadPoolExecutor(8) as pool:
         reads = [pool.submit(cached.__getitem__, box((0, 4))) for _ in range(8)]
-        assert source.reading.acquire(timeout=30)
+        assert source.reading.acquire(timeout=120)
         source.gate.set()
         for r in reads:
             with pytest.raises(SourceError, match="gone"):
@@ -388,7 +388,7 @@ def test_if_one_is_interrupted_another_takes_over(cache, counting, box):
     cached = cache.wrap(source)
     with ThreadPoolExecutor(4) as pool:
         first = pool.submit(cached.__getitem__, box((0, 4)))
-        assert source.reading.acquire(timeout=30)
+        assert source.reading.acquire(timeout=120)
         others = [pool.submit(cached.__getitem__, box((0, 4))) for _ in range(3)]
         source.gate.set()
         with pytest.raises(KeyboardInterrupt):

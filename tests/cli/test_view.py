@@ -173,7 +173,7 @@ def test_a_page_is_served_until_it_is_interrupted(path, tmp_path) -> None:
         with urllib.request.urlopen(url + "about.json", timeout=20) as answer:
             assert b'"rows": 40' in answer.read()
         process.send_signal(signal.SIGINT)
-        _, error = process.communicate(timeout=30)
+        _, error = process.communicate(timeout=120)
     finally:
         process.kill()
         process.wait()

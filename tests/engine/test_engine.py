@@ -26,7 +26,7 @@ class Slow:
 
     def __getitem__(self, box):
         self.threads.add(threading.current_thread().name)
-        self.barrier.wait(timeout=30)
+        self.barrier.wait(timeout=120)
         rows = np.arange(box[0].start, box[0].stop)
         return np.broadcast_to(rows[:, None], (len(rows), 4)).copy()
 

@@ -65,7 +65,7 @@ except KeyboardInterrupt:
 """
 
 
-def interrupted(program, *arguments, within=20.0):
+def interrupted(program, *arguments, within=60.0):
     """Return what a program prints that is interrupted when it has printed a line."""
     process = subprocess.Popen(
         [sys.executable, "-c", program, *map(str, arguments)],
@@ -78,7 +78,7 @@ def interrupted(program, *arguments, within=20.0):
         time.sleep(0.1)
         process.send_signal(signal.SIGINT)
         begun = time.monotonic()
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=120)
         assert time.monotonic() - begun < within
     finally:
         process.kill()

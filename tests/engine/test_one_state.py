@@ -152,7 +152,7 @@ def test_what_another_evaluation_fetched_is_of_that_state_too(path, tmp_path, mo
             return missed(self, wanted)
         found = missed(self, wanted)
         fetching.set()
-        give_up = time.monotonic() + 60
+        give_up = time.monotonic() + 120
         while not any(flight.shared for flight in list(cached._flights._flights.values())):
             assert time.monotonic() < give_up
             time.sleep(0.001)

@@ -27,7 +27,7 @@ SIDE = 2**16
 
 
 def settle(*artists):
-    until = time.monotonic() + 60
+    until = time.monotonic() + 120
     while any(artist.waiting for artist in artists) or artists[0].stale:
         assert time.monotonic() < until, "something is never complete"
         plt.pause(0.02)
@@ -57,7 +57,7 @@ def check(source, ax, seen=None):
 
 
 def until_true(condition, what):
-    until = time.monotonic() + 60
+    until = time.monotonic() + 120
     while not condition():
         assert time.monotonic() < until, what
         plt.pause(0.02)

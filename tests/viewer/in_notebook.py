@@ -65,7 +65,7 @@ class Browser:
 
 
 async def until_true(condition, what):
-    until = time.monotonic() + 60
+    until = time.monotonic() + 120
     while not condition():
         assert time.monotonic() < until, what
         await asyncio.sleep(0.02)

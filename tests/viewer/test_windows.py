@@ -89,7 +89,7 @@ def test_an_ancestor_is_drawn_until_the_rest_comes():
     image = biggus.imshow(pyramid_of(sources), ax, vmin=-2, vmax=2)
     place(ax, 3000, 5000)
     canvas.draw()
-    until = time.monotonic() + 60
+    until = time.monotonic() + 120
     while np.ma.getmaskarray(image.get_array()).any():
         assert time.monotonic() < until
         canvas.turn()
@@ -266,7 +266,7 @@ def test_the_value_under_the_mouse_is_of_what_is_here():
     assert "[" not in toolbar.message
     assert [len(source.boxes) for source in sources] == reads
     canvas.draw()
-    until = time.monotonic() + 60
+    until = time.monotonic() + 120
     while np.ma.getmaskarray(image.get_array()).any():
         assert time.monotonic() < until
         canvas.turn()
