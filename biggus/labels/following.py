@@ -43,6 +43,7 @@ from biggus.labels.attributes import (
 from biggus.labels.coordinate import Coordinate, joined, selected
 from biggus.labels.labels import Labels
 from biggus.labels.spanning import spanning
+from biggus.reductions.rolled import Rolled
 from biggus.times import Recount
 
 if TYPE_CHECKING:
@@ -318,7 +319,14 @@ def _of_blocks(several: Sequence[Labels], node: Blockwise) -> Labels:
         ]
         coordinates = max(coordinates, found, key=len)
     dims = [next((name for name in each if name is not None), None) for each in names]
-    return Labels(tuple(dims), coordinates=tuple(coordinates), decoded=True)
+    known = Labels(tuple(dims), coordinates=tuple(coordinates), decoded=True)
+    if not isinstance(node.function, Rolled):
+        return known
+    told, statistic = several[0], node.function.name
+    attributes = after_statistic(told.attributes, statistic, [None])
+    return replace(
+        known, name=told.name, place=told.place, attributes=attributes, done=(*told.done, statistic)
+    )
 
 
 def _joined(several: Sequence[Labels], node: Mosaic) -> Labels:

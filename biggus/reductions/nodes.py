@@ -11,6 +11,7 @@ from biggus.indexing.selection import Selection
 from biggus.reductions.along import Ranked
 from biggus.reductions.axes import reduced_axes
 from biggus.reductions.excluding import excluding, takes
+from biggus.reductions.rolled import rolled
 from biggus.statistics.registry import ENTRIES
 from biggus.statistics.signatures import NOT_GIVEN, refuse
 
@@ -31,7 +32,7 @@ def reduction(name: str, a: Node, *arguments: Any, **keywords: Any) -> Node:
         return _ranked(name, a, asked)
     axes, kept = reduced_axes(name, len(a.shape), asked.axis, asked.keepdims)
     given = {word: value for word, value in asked.parameters.items() if value is not None}
-    return Reduce(a, name, axes, kept, **given)
+    return rolled(Reduce(a, name, axes, kept, **given))
 
 
 def _ranked(name: str, a: Node, asked: Asked) -> Node:
