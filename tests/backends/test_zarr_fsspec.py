@@ -12,6 +12,9 @@ import pytest
 import biggus
 from biggus.backends.location import Location
 from biggus.backends.zarr.backend import ZarrBackend
+from biggus.backends.zarr.expected import Expected
+from biggus.backends.zarr.http import FsspecStore
+from biggus.backends.zarr.store import WHOLE
 from biggus.errors import OpenError, SourceError
 from biggus.sources.base import read, whole
 
@@ -182,3 +185,47 @@ def test_references_to_a_netcdf_file(tmp_path):
     found = array.masked_array()
     np.testing.assert_array_equal(found.mask, values.mask)
     np.testing.assert_array_equal(found.compressed(), values.compressed())
+
+
+class Endless:
+    """A file system, each file of which never ends."""
+
+    asked = 0
+
+    def cat_file(self, path, start=None, end=None):
+        assert end is not None, "all of it is asked for"
+        self.asked = end - start
+        return bytes(end - start)
+
+
+@pytest.mark.parametrize("key", ["a/.zarray", "zarr.json", "a/c/0/0"])
+def test_of_what_never_ends_no_more_is_read_than_there_can_be(key, monkeypatch):
+    monkeypatch.setattr("biggus.backends.zarr.http.LARGEST_DOCUMENT", 10_000)
+    store = FsspecStore("memory://endless", {})
+    store._fs, store.expected = Endless(), Expected(20_000)
+    for span, most in ((WHOLE, 20_000), ((50, None), 20_000), ((5, 15), 10)):
+        if span == (5, 15):
+            assert len(store.get(key, span).data) == 10
+            continue
+        with pytest.raises(OSError, match=r"larger than \d+ bytes"):
+            store.get(key, span)
+        assert store._fs.asked <= most + 1
+
+
+@pytest.mark.parametrize("span", [(5, 15), (-10, None), (0, 0)])
+def test_what_is_longer_than_the_part_that_was_asked_for_is_an_error(span):
+    store = FsspecStore("memory://long.zarr", {})
+    store._fs = type("All", (), {"cat_file": lambda *_, **__: bytes(100)})()
+    with pytest.raises(OSError, match=r"larger than 1?0 bytes"):
+        store.get("a/c/0/0", span)
+
+
+def test_a_chunk_that_is_too_long_says_so(folder):
+    system = fsspec.filesystem("memory")
+    for key, file in objects_in(folder / "v3").items():
+        system.pipe_file(f"/long.zarr/{key}", file.read_bytes())
+    array = biggus.open("memory://long.zarr", "g/a", cache=False)
+    assert (array.ndarray() == DATA).all()
+    system.pipe_file("/long.zarr/g/a/c/0/0", bytes(10**6))
+    with pytest.raises(SourceError, match=r"larger than \d+ bytes"):
+        array[0].ndarray()
