@@ -85,14 +85,16 @@ class Index(Account):
             self._notes.use(one)
             due = self._due()
         if due:
-            self._settle_in_passing()
+            self._settle_now(0, wait=0.0)
 
-    def _settle_in_passing(self) -> None:
-        if self._settle_now(0, wait=0.0) and self._has_more_to_evict():
+    def _settle(self, need: int, rounds: int) -> bool:
+        done = super()._settle(need, rounds)
+        if done and self._has_more_to_evict():
             self._later.want(0)
+        return done
 
     def _has_more_to_evict(self) -> bool:
-        return self._last is not None and self._last.more
+        return bool(self.holders) and self._last is not None and self._last.more
 
     def store(
         self, kind: int, key: str, pieces: list[bytes | memoryview], *, passing: bool = False
@@ -150,12 +152,19 @@ class Index(Account):
         )
 
     def make_room_ahead(self, size: int) -> None:
-        """Have room made for more entries of a size, if there is little; evict what has to go."""
+        """Have room made for more entries of a size, if there is little; evict what has to go.
+
+        Some at a time: for what is left, it is called again.
+        """
         if self._runs_low(size):
             self._settle_now(size, _WAIT_SECONDS, ahead=True, rounds=_ROUNDS_LATER)
-        while self.holders and self._has_more_to_evict():
-            if not self._settle_now(0, _WAIT_SECONDS, rounds=_ROUNDS_LATER):
-                return
+        if self._has_more_to_evict() and not self._settle_now(
+            0, _WAIT_SECONDS, rounds=_ROUNDS_LATER
+        ):
+            since = self._failing_since
+            if since is None or time.monotonic() - since < PATIENCE_SECONDS:
+                time.sleep(_RETRY_SECONDS)
+                self._later.want(0)
 
     def _write(
         self, kind: int, key: str, pieces: Sequence[bytes | memoryview], reserved: int
@@ -202,7 +211,7 @@ class Index(Account):
             self._admission.note([(key, self._clock + len(self._notes))])
             due = self._due()
         if due:
-            self._settle_in_passing()
+            self._settle_now(0, wait=0.0)
 
     def _due(self) -> bool:
         return len(self._notes) >= MOST or time.monotonic() - self._settled > _LAG_SECONDS

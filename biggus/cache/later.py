@@ -90,7 +90,7 @@ class Later:
     def want(self, size: int) -> None:
         """Have room made for as many bytes, and evicted what has to go."""
         with self._changed:
-            self._wanted = size
+            self._wanted = max(size, self._wanted or 0)
             self._begin()
 
     def drain(self, seconds: float) -> None:

@@ -146,6 +146,22 @@ def test_what_is_over_a_smaller_limit_is_removed_by_nobody_who_reads(
     assert removers.count(threading.main_thread()) <= 4
 
 
+def test_what_is_over_a_smaller_limit_goes_though_nothing_waits_for_it(
+    tmp_path, on_disk, monkeypatch
+):
+    for one in (ledger, room):
+        monkeypatch.setattr(one, "EVICTED_AT_ONCE", 1)
+    monkeypatch.setattr(module, "_KEPT_SECONDS", 0.0)
+    with Cache(tmp_path / "c", "100 MB") as large:
+        read(large, 60)
+    cache = Cache(tmp_path / "c", 200_000)
+    read(cache, 1, "another")
+    until = time.monotonic() + PATIENCE_SECONDS
+    while on_disk(cache.path) > 200_000 and time.monotonic() < until:
+        time.sleep(0.01)
+    assert on_disk(cache.path) <= 200_000
+
+
 def test_a_child_stores_what_it_reads_itself(tmp_path):
     cache = Cache(tmp_path / "c", "100 MB")
     with in_use(cache):
