@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 from typing import Any
+
+import numpy as np
 
 
 def shape_text(facts: dict[str, Any]) -> str:
@@ -26,7 +29,21 @@ def dtype_text(facts: dict[str, Any]) -> str:
     masked = " masked" if facts["masked"] else ""
     stored = facts.get("stored_dtype", facts["dtype"])
     packed = f" (stored as {stored})" if stored != facts["dtype"] else ""
-    return f"{facts['dtype']}{masked}{packed}"
+    return f"{_short(facts['dtype'])}{masked}{packed}"
+
+
+def _short(dtype: str) -> str:
+    """Return a dtype in words, one of several fields without their places.
+
+    Examples
+    --------
+    >>> _short("int16"), _short("[('a', '<i4'), ('b', '<f8', (2,))]")
+    ('int16', "{a: int32, b: ('<f8', (2,))}")
+    """
+    if dtype[:1] not in ("[", "{"):
+        return dtype
+    fields = np.dtype(ast.literal_eval(dtype))
+    return f"{{{', '.join(f'{name}: {fields[name]}' for name in fields.names or ())}}}"
 
 
 def decoded_text(facts: dict[str, Any]) -> str:

@@ -237,3 +237,10 @@ def test_of_netcdf_neither_values_are_read_nor_a_second_library_opens_it(
     assert [facts["decoded"]["scale_factor"] for facts in told] == [0.5] * 20
     assert len(asked) == 4
     assert not dimensions._known
+
+
+def test_fields_are_told_without_their_places(tmp_path, capsys):
+    dtype = np.dtype([("a", "i1"), ("b", "f8", (2,))], align=True)
+    np.save(tmp_path / "a.npy", np.zeros(3, dtype))
+    assert main(["info", str(tmp_path / "a.npy")]) == 0
+    assert "{a: int8, b: ('<f8', (2,))}" in capsys.readouterr().out
