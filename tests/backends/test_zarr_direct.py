@@ -182,6 +182,23 @@ def test_indices_of_shards(tmp_path, location, checksum, endian):
     _compare(tmp_path / "a.zarr")
 
 
+@pytest.mark.parametrize("dtype", ["<f4", ">i4", "<M8[s]"])
+def test_values_are_decoded_to_where_they_are_to_be(tmp_path, dtype):
+    data = sample(dtype)
+    create(tmp_path / "a", data, chunks=CHUNKS, fill_value=np.zeros((), dtype)[()])
+    (tmp_path / "a" / "c" / "1" / "1").unlink()
+    source = open_direct(tmp_path / "a")
+    assert source.reads_into
+    around = np.full((9, 13), np.ones((), dtype))
+    for box in (whole(SHAPE), (slice(1, 7, 2), slice(3, 11, 1))):
+        expected = read(source, box)
+        out = around[1 : 1 + expected.shape[0], 1 : 1 + expected.shape[1]]
+        assert source.read_into(box, out)
+        assert_same(out, expected)
+    assert (around[[0, -1]] == np.ones((), dtype)).all()
+    assert (around[:, [0, -1]] == np.ones((), dtype)).all()
+
+
 @pytest.mark.parametrize("zarr_format", [2, 3])
 def test_no_axes_and_members_of_zips(tmp_path, zarr_format):
     for name, data in {"scalar": np.array(5, ">i4"), "table": sample(">i4")}.items():

@@ -91,21 +91,23 @@ class DirectReader:
         self._layout = layout
         self._shards = Shards(store) if store.direct else FetchedShards(store)
 
-    def read(self, boxes: Sequence[Box], record: Record) -> list[npt.NDArray[Any]]:
-        """Return the values in each box, and note what was met."""
-        found = [np.empty(box_shape(box), self.dtype) for box in boxes]
+    def read(
+        self, boxes: Sequence[Box], record: Record, out: npt.NDArray[Any] | None = None
+    ) -> list[npt.NDArray[Any]]:
+        """Return the values in each box, and note what was met; those of one go to `out`."""
+        found = [np.empty(box_shape(box), self.dtype) if out is None else out for box in boxes]
         parts = (
             (part.number, part.inner, _view(values, part.outer))
             for box, values in zip(boxes, found, strict=True)
             for part in self.grid.parts(box)
         )
         if self.store.direct:
-            for number, inner, out in parts:
-                self._read_object(number, [(inner, out)], record)
+            for number, inner, there in parts:
+                self._read_object(number, [(inner, there)], record)
             return found
         wanted: dict[Index, list[Part]] = {}
-        for number, inner, out in parts:
-            wanted.setdefault(number, []).append((inner, out))
+        for number, inner, there in parts:
+            wanted.setdefault(number, []).append((inner, there))
         each(lambda item: self._read_object(*item, record), list(wanted.items()))
         return found
 

@@ -22,6 +22,8 @@ from biggus.sources.base import box_shape
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    import numpy.typing as npt
+
     from biggus.backends.zarr.grids import StoredGrid
     from biggus.backends.zarr.metadata import ArrayDocument
     from biggus.backends.zarr.python_store import Record
@@ -82,7 +84,12 @@ class IndirectReader:
         self._of_shape.cache_clear()
         lend_pipeline(array, self.array)
 
-    def read(self, boxes: Sequence[Box], record: Record) -> list[Values]:
+    def read(
+        self,
+        boxes: Sequence[Box],
+        record: Record,
+        out: npt.NDArray[Any] | None = None,  # noqa: ARG002 - only what is read directly goes there
+    ) -> list[Values]:
         """Return the values in each box, and note what was met."""
         if self._ahead is not None:
             self._ahead.fetch(boxes, record)

@@ -43,6 +43,8 @@ from biggus.sources.base import Box, Source, Values
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    import numpy.typing as npt
+
     from biggus.backends.zarr.grids import Edges
     from biggus.backends.zarr.metadata import ArrayDocument
     from biggus.backends.zarr.store import ZarrStore
@@ -166,6 +168,7 @@ class ZarrSource(Source):
             # Reading computes: the file system is taken to have it at hand.
             self.io_bound = False
             self.skips_chunks = True
+            self.reads_into = direct.dtype == self.dtype
             self.chunks = direct.natural_chunks(self.chunks)
 
     @property
@@ -216,6 +219,12 @@ class ZarrSource(Source):
     def __getitem__(self, box: Box) -> Values:
         return self._read(box)[0][0]
 
+    def read_into(self, box: Box, out: npt.NDArray[Any]) -> bool:
+        """Decode `box` to where its values are to be, if they are at hand."""
+        if self.reads_into:
+            self._read(box, out=out)
+        return self.reads_into
+
     def validator(self, box: Box) -> bytes | None:
         """Return the state of the chunks that `box` touches, and of the metadata."""
         return self.store.validator(self.document.keys, self.chunk_keys(box))
@@ -235,7 +244,9 @@ class ZarrSource(Source):
         """
         return self._reader.peak_bytes(box)
 
-    def _read(self, *boxes: Box) -> tuple[list[Values], Record]:
+    def _read(
+        self, *boxes: Box, out: npt.NDArray[Any] | None = None
+    ) -> tuple[list[Values], Record]:
         """Read boxes, and tell what was met; raises `SourceError` alone."""
         if self.remote and options.current().offline:
             raise OfflineError(self.name, boxes[0], OFFLINE)
@@ -245,7 +256,7 @@ class ZarrSource(Source):
         try:
             with watching.evaluation():
                 self._check_metadata()
-                found = list(self._reader.read(boxes, record))
+                found = list(self._reader.read(boxes, record, out))
                 # What is absent by design has metadata that says so.
                 self._check_metadata(thoroughly=bool(record.absent))
         except SourceChangedError as error:
