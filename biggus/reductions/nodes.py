@@ -12,6 +12,7 @@ from biggus.reductions.along import Ranked
 from biggus.reductions.axes import reduced_axes
 from biggus.reductions.excluding import excluding, takes
 from biggus.reductions.rolled import rolled
+from biggus.reductions.skipping import without_nan
 from biggus.statistics.registry import ENTRIES
 from biggus.statistics.signatures import NOT_GIVEN, refuse
 
@@ -25,6 +26,8 @@ def reduction(name: str, a: Node, *arguments: Any, **keywords: Any) -> Node:
         where = keywords.pop("where", True)
         initial = keywords.pop("initial", NOT_GIVEN)
         return excluding(reduction, name, a, where, initial, *arguments, **keywords)
+    if name == "sum" and (values := without_nan(a)) is not None:
+        name, a = "nansum", values
     entry = ENTRIES[name]
     assert entry.signature is not None
     asked = entry.signature(name, *arguments, **keywords)
