@@ -189,7 +189,7 @@ def test_values_are_decoded_to_where_they_are_to_be(tmp_path, dtype):
     (tmp_path / "a" / "c" / "1" / "1").unlink()
     source = open_direct(tmp_path / "a")
     assert source.reads_into
-    around = np.full((9, 13), np.ones((), dtype))
+    around = np.full((9, 13), np.ones((), source.dtype))
     for box in (whole(SHAPE), (slice(1, 7, 2), slice(3, 11, 1))):
         expected = read(source, box)
         out = around[1 : 1 + expected.shape[0], 1 : 1 + expected.shape[1]]
