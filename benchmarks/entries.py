@@ -49,21 +49,24 @@ _SHARDS = [f"{number:02x}" for number in range(256)]
 
 def run(setup: Setup) -> list[Row]:
     """Compare hits and opening, then have a part evicted, and remove as many plain files."""
-    count = 10 * setup.size.tiny_chunks
     with TemporaryDirectory(prefix="biggus-benchmarks-") as name:
-        folder = Path(name)
-        _, few = _cached(folder / "few")
-        cache, many = _cached(folder / "many")
-        cache.close()
-        keys = _keys(count)
-        _fill(folder / "many", keys)
-        took = quickest({"many": many, "few": few}, 3 * setup.size.rounds, _CALLS)
-        ours, theirs = took.values()
-        work, limit = f"hit of 1 KiB, {count:,} entries", f"one entry, {show(theirs)}"
-        rows = [Row(work, show(ours), limit, ours / theirs, MOST_HIT)]
-        rows.append(_opened(folder / "many", count))
-        del cache, many
-        return rows + _evicted(folder, keys, ours)
+        # In a function of its own: caches that still live would make their folders anew.
+        return _rows(Path(name), 10 * setup.size.tiny_chunks, 3 * setup.size.rounds)
+
+
+def _rows(folder: Path, count: int, rounds: int) -> list[Row]:
+    _, few = _cached(folder / "few")
+    cache, many = _cached(folder / "many")
+    cache.close()
+    keys = _keys(count)
+    _fill(folder / "many", keys)
+    took = quickest({"many": many, "few": few}, rounds, _CALLS)
+    ours, theirs = took.values()
+    work, limit = f"hit of 1 KiB, {count:,} entries", f"one entry, {show(theirs)}"
+    rows = [Row(work, show(ours), limit, ours / theirs, MOST_HIT)]
+    rows.append(_opened(folder / "many", count))
+    del cache, many
+    return rows + _evicted(folder, keys, ours)
 
 
 def _cached(path: Path, size_limit: int = 10**11) -> tuple[Cache, Callable[[], Any]]:
