@@ -111,7 +111,7 @@ def _evicted(folder: Path, keys: list[str], alone: float) -> list[Row]:
     seconds = time.perf_counter() - started
     median, longest = float(np.median(reads)), max(reads)
     work = f"evict {count:,} entries beside reading"
-    unlinked = f"files unlinked by one thread, {show(bare)}"
+    unlinked = f"files unlinked by one thread, {_BARE} × {show(bare / _BARE)}"
     limit = f"the limit, {show(MOST_EVICTION_SECONDS)}"
     others = f"the limit, {show(MOST_READ_SECONDS)}"
     return [
