@@ -94,9 +94,11 @@ class Dataset(Mapping[str, "Array"]):
         KeyError
             If there is no such axis.
         """
-        for dim in indexers:
+        for dim, indexer in indexers.items():
             if dim not in self.sizes:
                 raise KeyError(f"there is no axis {dim!r}; there are {', '.join(self.sizes)}")
+            if indexer is None or indexer is Ellipsis:
+                raise TypeError(f"{dim} is selected by integers or slices, not by {indexer!r}")
         variables, dims = {}, {}
         for name, array in self._variables.items():
             own = self._dims[name]
@@ -147,6 +149,7 @@ class Dataset(Mapping[str, "Array"]):
         variables = {}
         for name, array in self._variables.items():
             told = dict(array.attrs)
+            told.pop("_Encoding", None)  # characters are text already, if it said how
             values = array if not array.masked else _unmasked(array)
             variables[name] = xr.Variable(self._dims[name], values, told)
         given = {name: value for name, value in self.attrs.items() if name not in STRUCTURE}
@@ -207,7 +210,8 @@ def open_dataset(
     Raises
     ------
     OpenError
-        If it cannot be opened; `GoneError` if it is not there.
+        If it cannot be opened; `GoneError` if it is not there, and `VariableError` if there
+        is no such group.
 
     Examples
     --------

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from biggus.api import attributes_of, located, open, options_of, server_for, variables_of
-from biggus.errors import OpenError
+from biggus.errors import OpenError, VariableError
 from biggus.labels import labels_of
 
 if TYPE_CHECKING:
@@ -83,17 +83,24 @@ def groups_at(
     Raises
     ------
     OpenError
-        If it cannot be opened; `GoneError` if it is not there.
+        If it cannot be opened; `GoneError` if it is not there, and `VariableError` if there
+        is no such group.
     """
     where, _ = located(location, None)
     server = server_for(where, opening.backend)
     given = dict(opening.options)
     with server.visit(where, **given), options_of(server, given):
         names = variables_of(server, where, given)
-        wanted = _paths(names) if group is None else [group.strip("/")]
-        return {
+        there = _paths(names)
+        wanted = there if group is None else [group.strip("/")]
+        found = {
             path: _group(server, where, path, names, opening, frozenset(without)) for path in wanted
         }
+    for path, each in found.items():
+        if path not in there and not each.attributes:
+            problem = f"there is no group {path!r}, or nothing is in it"
+            raise VariableError(where.public, problem, tuple(there[1:]), path)
+    return found
 
 
 def _paths(names: Iterable[str]) -> list[str]:

@@ -10,7 +10,7 @@ import pytest
 
 import biggus
 from biggus.datasets.selecting import AxisPositions
-from biggus.errors import GoneError, OpenError
+from biggus.errors import GoneError, OpenError, VariableError
 
 netCDF4 = pytest.importorskip("netCDF4")
 
@@ -51,6 +51,8 @@ def test_what_is_in_it(path):
     with pytest.raises(KeyError, match="there is no 'q'"):
         ds["q"]
     assert list(biggus.open_dataset(path, "inner")) == ["u"]
+    with pytest.raises(VariableError, match="no group 'iner', .*; did you mean 'inner'"):
+        biggus.open_dataset(path, "iner")
     with pytest.raises(GoneError):
         biggus.open_dataset(path.with_name("none.nc"))
 
@@ -75,6 +77,8 @@ def test_selected_by_position(path):
     assert part.sizes == {"time": 2, "lon": 2}
     with pytest.raises(KeyError, match="no axis 'depth'"):
         ds.isel(depth=0)
+    with pytest.raises(TypeError, match="time is selected by"):
+        ds.isel(time=None)
 
 
 @pytest.mark.parametrize(
@@ -116,6 +120,11 @@ def test_times_in_datetime64():
 
 def test_in_xarray(path):
     xr = pytest.importorskip("xarray")
+    with netCDF4.Dataset(path, "a") as file:
+        file.createDimension("letters", 2)
+        text = file.createVariable("text", "S1", ("lat", "letters"))
+        text._Encoding = "utf-8"
+        text[:] = np.array(["a", "bc", ""], "U2")
     made = biggus.open_dataset(path).to_xarray()
     assert isinstance(made["t"].variable._data, biggus.Array)
     with xr.open_dataset(path) as right:
@@ -123,6 +132,7 @@ def test_in_xarray(path):
         assert list(made["time"].values) == list(right["time"].values)
         assert made["t"].attrs == right["t"].attrs
         assert made.attrs == right.attrs
+        assert made["text"].values.tolist() == right["text"].values.tolist()
 
 
 def test_as_data(path):
