@@ -51,7 +51,7 @@ def test_what_is_in_it(path):
     with pytest.raises(KeyError, match="there is no 'q'"):
         ds["q"]
     assert list(biggus.open_dataset(path, "inner")) == ["u"]
-    with pytest.raises(VariableError, match="no group 'iner', .*; did you mean 'inner'"):
+    with pytest.raises(VariableError, match=r"no group 'iner', .*; did you mean 'inner'"):
         biggus.open_dataset(path, "iner")
     with pytest.raises(GoneError):
         biggus.open_dataset(path.with_name("none.nc"))
