@@ -38,7 +38,7 @@ _LARGEST_TILE = 1024
 _MOST_BANDS = 16
 """A last axis of so many elements is read with each pixel: colours, not steps of time."""
 
-PIECE = 2**19
+PIECE = 2**20
 """About how many values are read at once, where chunks are no larger: the memory of what has just
 been made coarser is then there for the next, and much of it in the core's cache."""
 
@@ -153,12 +153,11 @@ class PyramidLayout:
 
     def below(self, box: Box, level: int, other: int) -> Box:
         """Return the box of level `other`, a finer one, that a box of `level` stands for."""
-        shape = self.shape_of(other)
         found = list(box)
         for axis in self.axes:
             s = box[axis]
             start, stop = s.start << (level - other), s.stop << (level - other)
-            found[axis] = slice(start, min(stop, shape[axis]), 1)
+            found[axis] = slice(start, min(stop, -(-self.shape[axis] >> other)), 1)
         return tuple(found)
 
     def quarters(self, box: Box, level: int) -> list[list[Box]]:

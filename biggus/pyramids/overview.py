@@ -14,7 +14,7 @@ import numpy as np
 from biggus import engine
 from biggus.cache.validators import join_validators, split_validators
 from biggus.engine.fingerprint import Fingerprint, fingerprint
-from biggus.graph import Node, select
+from biggus.graph import Elementwise, Leaf, Node, select
 from biggus.indexing.selection import Selection
 from biggus.once import once
 from biggus.pyramids.blocks import EXACT_LEVELS
@@ -57,6 +57,14 @@ class Reducer:
     def made_of(self) -> Fingerprint | None:
         """What all of the array is made of; None if that cannot be said."""
         return fingerprint(self.node, Selection.identity(self.node.shape))
+
+    @once
+    def leaf(self) -> Leaf | None:
+        """What is read wherever the array is, and nothing else; None if it is not so simple."""
+        node = self.node
+        while isinstance(node, Elementwise) and len(node.children) == 1:
+            node = node.children[0]
+        return node if isinstance(node, Leaf) and self.made_of is not None else None
 
     @once
     def _waits(self) -> bool:
@@ -240,6 +248,9 @@ class OverviewSource(Source):
 
     def _made_of(self, box: Box) -> Fingerprint | None:
         region = self.reducer.layout.below(box, self.level, 0)
+        leaf = self.reducer.leaf
+        if leaf is not None:
+            return Fingerprint(b"", ((leaf.source, region),))  # asked for its reads alone
         return fingerprint(self.reducer.node, Selection.of_box(region))
 
     def peak_bytes(self, box: Box) -> int:
