@@ -8,6 +8,7 @@ compress as those of such data do: gzip after shuffle to about 1/2.2, zstd to
 
 from __future__ import annotations
 
+import os
 import shutil
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,9 @@ STORES = {
     "lz4": "Zarr, blosc-lz4",
 }
 """The stores, and what the table calls them."""
+
+PLAIN = {"plain": "Zarr, not compressed"}
+"""One more, which takes as long to read as the machine does."""
 
 
 def field(first: int, shape: tuple[int, ...]) -> np.ndarray:
@@ -84,6 +88,15 @@ def store_of(path: Path) -> str:
     return path.stem.rpartition("-")[2]
 
 
+def drop(path: Path) -> None:
+    """Have the system read a file, or all in a folder, from the disk the next time."""
+    for file in [path] if path.is_file() else path.rglob("*"):
+        if file.is_file():
+            with file.open("rb") as opened:
+                os.fsync(opened.fileno())  # what is not written out stays
+                os.posix_fadvise(opened.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
 def remove(path: Path) -> None:
     """Remove a file or a folder, where it is there."""
     if path.is_dir():
@@ -108,7 +121,8 @@ _HDF5: dict[str, Callable[[Size], dict[str, Any]]] = {
     },
 }
 
-_ZARR: dict[str, dict[str, Any]] = {
+_ZARR: dict[str, dict[str, Any] | None] = {
+    "plain": None,
     "zstd": {"name": "zstd", "configuration": {"level": 0, "checksum": False}},
     "lz4": {
         "name": "blosc",
@@ -128,8 +142,13 @@ def _make_hdf5(path: Path, store: str, size: Size, number: int) -> None:
 def _make_zarr(path: Path, store: str, size: Size, number: int) -> None:
     import zarr
 
+    codec = _ZARR[store]
     target = zarr.create_array(
-        str(path), shape=size.shape, chunks=size.chunks, dtype="f4", compressors=[_ZARR[store]]
+        str(path),
+        shape=size.shape,
+        chunks=size.chunks,
+        dtype="f4",
+        compressors=None if codec is None else [codec],
     )
     _fill(target, size, number)
 

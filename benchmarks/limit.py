@@ -11,6 +11,7 @@ import itertools
 import math
 import os
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -40,7 +41,7 @@ def read_chunks(path: Path, parts: int) -> Callable[[int], Iterator[np.ndarray]]
     if store == "contiguous":
         return _runs(path, parts)
     chunks, stored = (hdf5_chunks if store == "gzip" else _zarr_chunks)(path)
-    decode = {"gzip": gunzipped, "zstd": _zstd, "lz4": _blosc}[store]()
+    decode = {"gzip": gunzipped, "zstd": _zstd, "lz4": _blosc, "plain": _copied}[store]()
     longest = max(chunk.nbytes for chunk in stored)
 
     def decoded_values(part: int) -> Iterator[np.ndarray]:
@@ -137,7 +138,40 @@ def _zstd() -> Any:
     return Zstd().decode
 
 
+def _copied() -> Any:
+    return lambda data, out: np.copyto(out, data)
+
+
 def _blosc() -> Any:
     from numcodecs import Blosc
 
     return Blosc().decode
+
+
+def halve(path: Path, columns: int, target: Path, parts: int) -> None:
+    """Make the means of two by two, four by four and eight by eight, on so many threads.
+
+    What is written is as large as overviews are, and goes to one file a thread.  What is not
+    whole blocks of a chunk is left out: that is little.
+    """
+    read = read_chunks(path, parts)
+
+    def work(part: int) -> None:
+        with target.joinpath(str(part)).open("wb", buffering=0) as file:
+            for values in read(part):
+                flat = values.ndim == 1
+                planes = values[None, : values.size // columns * columns] if flat else values
+                for plane in planes.reshape(len(planes), -1, columns if flat else planes.shape[2]):
+                    _write_halves(plane, file)
+
+    with ThreadPoolExecutor(parts) as pool:
+        list(pool.map(work, range(parts)))
+
+
+def _write_halves(plane: np.ndarray, file: Any) -> None:
+    rows, columns = [n // 8 * 8 for n in plane.shape]
+    sums = plane[:rows, :columns]
+    for level in range(1, 4):
+        pairs = np.add(sums[::2], sums[1::2], dtype="f8")
+        sums = pairs[:, ::2] + pairs[:, 1::2]
+        file.write(np.multiply(sums, 0.25**level).astype("f4"))

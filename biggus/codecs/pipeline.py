@@ -11,10 +11,10 @@ from biggus.codecs import fletcher32
 from biggus.codecs.deflate import inflate
 from biggus.codecs.lzf import decode_lzf
 from biggus.codecs.scratch import scratch
-from biggus.codecs.shuffle import unshuffle
+from biggus.codecs.shuffle import MERGED, unshuffle, unshuffle_part
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     import numpy.typing as npt
 
@@ -107,6 +107,13 @@ def _known(size: int | None) -> int:
     return size
 
 
+def _undone(stage: Stage, data: Any, wanted: int | None, room: npt.NDArray[np.uint8] | None) -> Any:
+    found = stage.undo(data, wanted, room)
+    if wanted is not None and len(found) != wanted:
+        raise ValueError(f"it holds {len(found)} bytes and not {wanted}: damaged")
+    return found
+
+
 class Pipeline:
     """The codecs of the chunks of an array.
 
@@ -163,21 +170,61 @@ class Pipeline:
         ValueError
             If the chunk is damaged.
         """
-        steps, size = self._steps(mask) if mask else self._unmasked
-        if size is not None and len(data) != size:
-            raise ValueError(f"it is of {len(data)} bytes and not {size}: damaged")
+        steps = self._checked_steps(data, mask)
         last = len(steps) - 1
         for number, (stage, wanted) in enumerate(steps):
             room = out if number == last else None
             if number == last and out is None and stage.fills:
                 room = scratch("decoded", self.nbytes)
-            data = stage.undo(data, wanted, room)
-            if wanted is not None and len(data) != wanted:
-                raise ValueError(f"it holds {len(data)} bytes and not {wanted}: damaged")
+            data = _undone(stage, data, wanted, room)
         if out is None or data is out:
             return data
         out[:] = np.frombuffer(data, np.uint8)
         return out
+
+    def decode_parts(
+        self,
+        data: Any,
+        mask: int,
+        itemsize: int,
+        parts: Iterable[tuple[int, npt.NDArray[np.uint8]]],
+    ) -> bool:
+        """Put parts of a chunk's values where they go, if that is less work than to copy them.
+
+        Parameters
+        ----------
+        data, mask
+            As for `decode`.
+        itemsize : int
+            The bytes of an element.
+        parts : iterable of tuple
+            The first element of each, and where its bytes go.
+
+        Returns
+        -------
+        bool
+            Whether they are there; if not, nothing was done.
+
+        Raises
+        ------
+        ValueError
+            If the chunk is damaged.
+        """
+        steps = self._checked_steps(data, mask)
+        last = steps[-1][0] if steps else None
+        if not isinstance(last, Shuffle) or last.width != itemsize or itemsize not in MERGED:
+            return False
+        for stage, wanted in steps[:-1]:
+            data = _undone(stage, data, wanted, None)
+        for start, out in parts:
+            unshuffle_part(data, itemsize, start, out)
+        return True
+
+    def _checked_steps(self, data: Any, mask: int) -> tuple[tuple[Stage, int | None], ...]:
+        steps, size = self._steps(mask) if mask else self._unmasked
+        if size is not None and len(data) != size:
+            raise ValueError(f"it is of {len(data)} bytes and not {size}: damaged")
+        return steps
 
     def working_bytes(self, into: bool) -> int:
         """Return how much memory decoding a chunk takes besides that for what is stored.

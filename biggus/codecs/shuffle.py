@@ -23,7 +23,8 @@ that two threads do not meet at the interpreter's lock all the time."""
 _LEAST_BYTES = 2**13
 """Below this one transposed copy is quicker than several steps."""
 
-_MERGED = (2, 4, 8)
+MERGED = 2, 4, 8
+"""The bytes of elements that are put together by halves."""
 
 
 def unshuffle(data: Any, width: int, out: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
@@ -60,7 +61,7 @@ def unshuffle(data: Any, width: int, out: npt.NDArray[np.uint8]) -> npt.NDArray[
     target = out[:length]
     if length < _LEAST_BYTES:
         target.reshape(count, width)[...] = planes.T
-    elif width in _MERGED:
+    elif width in MERGED:
         _merge_all(planes, target.view(f"u{width}"))
     else:
         elements = target.reshape(count, width)
@@ -68,6 +69,31 @@ def unshuffle(data: Any, width: int, out: npt.NDArray[np.uint8]) -> npt.NDArray[
             elements[:, byte] = plane
     out[length:] = source[length:]
     return out
+
+
+def unshuffle_part(data: Any, width: int, start: int, out: npt.NDArray[np.uint8]) -> None:
+    """Undo the shuffle of some elements among many.
+
+    Parameters
+    ----------
+    data : buffer
+        All shuffled bytes, none of them left over.
+    width : int
+        The bytes of an element, one of `MERGED`.
+    start : int
+        The first element that is wanted.
+    out : ndarray of uint8
+        Where the bytes go, of as many elements as it has room for.
+
+    Examples
+    --------
+    >>> out = np.empty(4, "u1")
+    >>> unshuffle_part(b"acebdf", 2, 1, out)
+    >>> out.tobytes()
+    b'cdef'
+    """
+    planes = np.frombuffer(data, np.uint8).reshape(width, -1)
+    _merge_all(planes[:, start : start + out.size // width], out.view(f"u{width}"))
 
 
 def _merge_all(planes: npt.NDArray[np.uint8], out: npt.NDArray[Any]) -> None:

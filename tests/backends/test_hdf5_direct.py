@@ -430,6 +430,19 @@ def test_any_box_of_what_is_read_together(large, box, near: int, together: int) 
             np.testing.assert_array_equal(read(all_sources[name], box), values[box])
 
 
+@given(box=boxes(), dense=st.booleans())
+def test_any_box_of_which_runs_go_where_they_belong(large, box, dense: bool) -> None:
+    from biggus.backends.hdf5 import chunked
+
+    values, all_sources = large
+    if dense:
+        box = (*(slice(s.start, s.stop, 1) for s in box[:2]), slice(0, 9, 1))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(chunked, "_SMALL", 0)
+        for source in all_sources.values():
+            np.testing.assert_array_equal(read(source, box), values[box])
+
+
 def test_copies_know_how_values_are_stored(large) -> None:
     values, all_sources = large
     for source in all_sources.values():

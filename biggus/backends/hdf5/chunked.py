@@ -220,9 +220,25 @@ class ChunkedStorage(Storage):
             read_plain(opening.descriptor, found.offset, self.storage_chunks, inner, out)
         elif out.flags.c_contiguous and is_all(inner, self.storage_chunks):
             self.pipeline.decode(found.data, found.mask, out.reshape(-1).view(np.uint8))
-        else:
+        elif not self._place_parts(found, inner, out):
             data = self.pipeline.decode(found.data, found.mask)
             out[...] = np.ndarray(self.storage_chunks, self.dtype, data)[inner]
+
+    def _place_parts(self, found: StoredChunk, inner: Box, out: npt.NDArray[Any]) -> bool:
+        """Put what is wanted of a chunk where it belongs, if it is long runs here and there."""
+        shape = self.storage_chunks
+        if len(shape) < 2 or not out.size or any(s.step != 1 for s in inner):
+            return False
+        if out.nbytes // len(out) < _SMALL or not out[0].flags.c_contiguous:
+            return False
+        if not is_all(inner[2:], shape[2:]):
+            return False
+        step = math.prod(shape[2:])
+        parts = (
+            ((plane * shape[1] + inner[1].start) * step, target.reshape(-1).view(np.uint8))
+            for plane, target in enumerate(out, inner[0].start)
+        )
+        return self.pipeline.decode_parts(found.data, found.mask, self.dtype.itemsize, parts)
 
     def peak_bytes(self, box: Box) -> int:  # noqa: D102
         result = math.prod(box_shape(box)) * self.dtype.itemsize
