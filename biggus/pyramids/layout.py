@@ -84,7 +84,7 @@ class PyramidLayout:
         --------
         >>> layout = PyramidLayout.of((10, 5000, 9000), (1, 2), (1, 720, 1440))
         >>> layout.tile, layout.levels, layout.shape_of(2)
-        ((270, 360), 5, (10, 1250, 2250))
+        ((360, 360), 5, (10, 1250, 2250))
         """
         edges = list(Grid(shape, grid or (1,) * len(shape)).axes)
         rows, columns = (_tile_length(shape[axis], edges[axis], grid is None) for axis in axes)
