@@ -31,6 +31,9 @@ _SHORTEST_SIDE, _LONGEST_SIDE = 182, 362
 """How many rows and columns a tile has, where chunks do not ask for more: 256, times or by the
 root of two, so that any length halves to that."""
 
+_MOST_OF_LAST = 2**16
+"""How many rows by columns the last level has at most: it is read besides whatever is shown."""
+
 CHANNELS = (1, 3, 4)
 """How many values a pixel may have: one, red green and blue, or with opacity."""
 
@@ -121,10 +124,13 @@ class PyramidLayout:
 
     @property
     def levels(self) -> int:
-        """How many levels there are above the array: of the last, rows and columns are one tile."""
+        """How many levels there are above the array: the last is one tile, and no large one."""
         pairs = [(self.shape[axis], n) for axis, n in zip(self.axes, self.tile, strict=True)]
         level = 0
-        while any(-(-length >> level) > n for length, n in pairs):
+        while (
+            any(-(-length >> level) > n for length, n in pairs)
+            or math.prod(-(-length >> level) for length, _ in pairs) > _MOST_OF_LAST
+        ):
             level += 1
         return level
 

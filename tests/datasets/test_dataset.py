@@ -124,7 +124,8 @@ def test_in_xarray(path):
         file.createDimension("letters", 2)
         text = file.createVariable("text", "S1", ("lat", "letters"))
         text._Encoding = "utf-8"
-        text[:] = np.array(["a", "bc", ""], "U2")
+        text.set_auto_chartostring(False)
+        text[:] = netCDF4.stringtochar(np.array(["a", "bc", ""], "S2"))
     made = biggus.open_dataset(path).to_xarray()
     assert isinstance(made["t"].variable._data, biggus.Array)
     with xr.open_dataset(path) as right:

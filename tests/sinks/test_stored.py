@@ -70,6 +70,7 @@ def test_it_is_packed_as_it_was(tmp_path, told, target):
         assert again.dtype == array.dtype
 
 
+@pytest.mark.filterwarnings("ignore:saving variable")  # xarray's own, of its first release with it
 @pytest.mark.parametrize("told", ["double", "unsigned"])
 def test_xarray_writes_the_same(tmp_path, told):
     source = write(tmp_path / "in.nc", TOLD[told])
