@@ -177,7 +177,8 @@ def pool():
     made = HandlePool(_Handle.close, LibraryLock(), capacity=3)
     made.closed = []
     made.take = lambda key: made.get(key, lambda: _Handle(key, made.closed))
-    return made
+    yield made
+    made.clear()  # or what is idle is closed, or cannot be, while another test looks
 
 
 def test_the_least_recently_used_is_closed(pool):

@@ -578,7 +578,7 @@ def test_hits_and_misses_are_logged(cache, counting, box, caplog):
     with caplog.at_level(logging.DEBUG, "biggus.cache"):
         cached[box((0, 4))]
         cached[box((0, 4))]
-    missed, hit = (record.getMessage() for record in caplog.records)
+    missed, hit = (r.getMessage() for r in caplog.records if r.name == "biggus.cache")
     assert missed.startswith("miss the name [0:4] (absent): fetched 32 bytes in ")
     assert hit == "hit the name [0:4]: 32 bytes"
 

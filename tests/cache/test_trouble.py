@@ -33,7 +33,8 @@ def said(caplog):
     caplog.set_level(logging.INFO, "biggus.cache")
 
     def taken(level="WARNING"):
-        found = [r.getMessage() for r in caplog.records if r.levelname == level]
+        records = [r for r in caplog.records if r.name == "biggus.cache" and r.levelname == level]
+        found = [r.getMessage() for r in records]
         return [line for line in found if not line.startswith(("miss", "evicted"))]
 
     taken.clear = caplog.clear
