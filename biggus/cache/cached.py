@@ -376,8 +376,9 @@ class Cached(Wrapper):
             if validator is not None:
                 size = self.cache.store(key, values, validator)
                 kept = f"stored {size} bytes" if size else "not stored"
-            told = (self.name, format_box(chunk), reason, values.nbytes, seconds, kept)
-            logger.info("miss %s %s (%s): fetched %d bytes in %.3f s, %s", *told)
+            if logger.isEnabledFor(logging.INFO):  # to ask for a name may take longer than all that
+                told = (self.name, format_box(chunk), reason, values.nbytes, seconds, kept)
+                logger.info("miss %s %s (%s): fetched %d bytes in %.3f s, %s", *told)
         return found
 
     def _own(self, values: Values, validator: bytes | None) -> tuple[Values, bytes | None]:

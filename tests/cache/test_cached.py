@@ -585,3 +585,25 @@ def test_hits_and_misses_are_logged(cache, counting, box, caplog):
 
 def test_errors_are_of_biggus():
     assert issubclass(CacheError, biggus.errors.BiggusError)
+
+
+def test_who_is_read_is_asked_for_no_name_where_nothing_is_logged(cache, box, caplog):
+    asked = []
+
+    class Named:
+        shape, dtype = (4,), np.dtype("i8")
+
+        def __getitem__(self, where):
+            return np.arange(4)[where]
+
+        def __repr__(self):
+            asked.append(True)
+            return "named"
+
+    caplog.set_level(logging.WARNING, "biggus.cache")
+    cached = cache.wrap(ObjectSource(Named(), chunks=(2,), token="named"))
+    for _ in range(2):
+        assert cached[box((0, 4))].tolist() == [0, 1, 2, 3]
+    assert not asked
+    assert cached.name == "named"
+    assert asked
