@@ -1,5 +1,6 @@
 """Files of NumPy's that are damaged, cut short or pickled: errors that say so, and nothing run."""
 
+import itertools
 import os
 from pathlib import Path
 
@@ -117,22 +118,24 @@ def test_axes_of_one_within_a_dtype_are_none(axes):
 def test_damage_anywhere_is_an_error_or_what_numpy_reads(order):
     np.save("whole.npy", np.asarray(VALUES, order=order))
     content = Path("whole.npy").read_bytes()
+    numbers = itertools.count()
 
     @hypothesis.settings(deadline=None, database=None, max_examples=200)
     @hypothesis.given(st.binary(max_size=12), st.integers(0, 140))
     def check(noise, where):
         damaged = bytearray(content)
         damaged[where : where + len(noise)] = noise
-        Path("a.npy").write_bytes(damaged)
+        path = Path(f"{next(numbers)}.npy")  # one that is rewritten is given time to settle
+        path.write_bytes(damaged)
         try:
-            with Path("a.npy").open("rb") as file:  # np.load would leave its own open
+            with path.open("rb") as file:  # np.load would leave its own open
                 right = np.load(file)
         except Exception:
             with pytest.raises(OpenError) as caught:
-                biggus.open("a.npy", backend="npy")
+                biggus.open(path, backend="npy")
             assert "\n" not in str(caught.value)
         else:
-            assert_same(biggus.open("a.npy").ndarray(), right)
+            assert_same(biggus.open(path).ndarray(), right)
 
     check()
 
