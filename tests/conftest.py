@@ -125,6 +125,12 @@ def not_sooner_settled(monkeypatch):
 
 
 @pytest.fixture(autouse=True)
+def soon_at_rest(monkeypatch):
+    """Files that a test rewrites are whole when they are read: few tests are about half of one."""
+    monkeypatch.setattr("biggus.backends.settling._RESTLESS_SECONDS", 0.0)
+
+
+@pytest.fixture(autouse=True)
 def never_idle(monkeypatch):
     """Files stay open however slow the machine is: few tests are about when they are let go."""
     monkeypatch.setattr("biggus.backends.idle.IDLE_SECONDS", 1e9)

@@ -15,6 +15,11 @@ from biggus.errors import SourceChangedError
 NS = 10**9
 
 
+@pytest.fixture(autouse=True)
+def soon_at_rest():
+    """How long it takes until a file is at rest is what is tested."""
+
+
 class Clock:
     """Time that passes only while somebody sleeps."""
 

@@ -25,6 +25,12 @@ FIRST = np.arange(1, N + 1, dtype="<f4")
 EXCUSED_SECONDS = settling._RESTLESS_SECONDS - 0.02
 """A coarse clock may say of a piece that it was written a little earlier than it was."""
 
+
+@pytest.fixture(autouse=True)
+def soon_at_rest():
+    """How long it takes until a file is at rest is what is tested."""
+
+
 WRITER = textwrap.dedent("""
     import json, os, sys, time
 
