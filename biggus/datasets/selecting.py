@@ -74,7 +74,7 @@ class AxisPositions:
             return np.array([self._only(one, method) for one in label], np.intp)
         first, after = self._bounds(label)
         if method is None and first != after:
-            places = np.flatnonzero((self.values >= first) & (self.values < after))
+            places = self._within(first, after)
             if not places.size:
                 raise KeyError(f"{self.name} has no value in {label!r}")
             return _as_slice(self.places[places])
@@ -103,11 +103,7 @@ class AxisPositions:
         for which, end in enumerate((label.start, label.stop)):
             if end is None:
                 continue
-            first, after = self._bounds(end)
-            exact = self.values == first
-            places = np.flatnonzero(
-                exact if first == after else (self.values >= first) & (self.values < after)
-            )
+            places = self._within(*self._bounds(end))
             if not places.size:
                 raise KeyError(
                     f"{self.name} neither rises nor falls, so a slice of it is from one of its "
@@ -115,6 +111,12 @@ class AxisPositions:
                 )
             ends[which] = int(places[-which])
         return np.arange(ends[0], ends[1] + 1)
+
+    def _within(self, first: Any, after: Any) -> npt.NDArray[np.intp]:
+        """Return the places of values from one to before another; of one that is the same."""
+        values = self.values
+        exact = first == after
+        return np.flatnonzero(values == first if exact else (values >= first) & (values < after))
 
     def _only(self, label: Any, method: str | None) -> int:
         places = self.places[self._with(label, method)]
@@ -129,7 +131,7 @@ class AxisPositions:
         value = self._bounds(label)[0]
         kinds = {"i": Real, "u": Real, "f": Real, "M": np.datetime64, "m": np.timedelta64}
         can_be_near = isinstance(value, kinds.get(self.values.dtype.kind, ()))
-        places = np.flatnonzero(self.values == value)
+        places = self._within(value, value)
         if method is not None and can_be_near and not places.size and self.values.size:
             apart = self._apart(value)
             near = self.values[apart == apart.min()]  # none, of NaN

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from biggus.graph import Blockwise, Mosaic, Node, Reach, Reduce, View
-from biggus.indexing.grid import default_chunks
+from biggus.indexing.grid import Grid, default_chunks
+from biggus.indexing.reduction_blocks import longest_of
 from biggus.indexing.selection import DimensionMap, Selection
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ def rolled(found: Reduce) -> Node:
 
 def _windows(node: Node) -> tuple[Node, int] | None:
     """Return of what, and along which axis, a node is the windows; None if it is not."""
-    while isinstance(node, View) and _is_identity(node.selection, node.base.shape):
+    while isinstance(node, View) and node.selection == Selection.identity(node.base.shape):
         node = node.base
     last = len(node.shape) - 1
     if not isinstance(node, Mosaic) or node.axis != last or len(node.tiles) != node.shape[-1]:
@@ -126,16 +127,9 @@ def _windows(node: Node) -> tuple[Node, int] | None:
     return None if along is None or not isinstance(first, View) else (first.base, along)
 
 
-def _is_identity(selection: Selection, shape: tuple[int, ...]) -> bool:
-    return selection.shape == shape and all(
-        isinstance(m, DimensionMap) and (m.dim, m.start, m.step) == (axis, 0, 1)
-        for axis, m in enumerate(selection.maps)
-    )
-
-
 def _chunks(base: Node, shape: tuple[int, ...], along: int, window: int) -> Chunks:
     """Return how the statistic is cut: as what it is of, and so that little is read twice."""
     grid = base.grid or default_chunks(base.shape, max(1, base.dtype.itemsize))
-    lengths = [n if isinstance(n, int) else max(n, default=1) for n in grid]
-    lengths[along] *= max(1, -(-4 * (window - 1) // max(1, lengths[along])))
-    return tuple([max(1, min(n, most)) for n, most in zip(lengths, shape, strict=True)])
+    lengths = list(map(longest_of, Grid(base.shape, grid).axes))
+    lengths[along] *= max(1, -(-4 * (window - 1) // lengths[along]))
+    return tuple(map(min, lengths, shape))

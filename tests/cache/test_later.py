@@ -119,8 +119,14 @@ def test_the_limit_holds_for_what_is_stored_later(tmp_path, on_disk):
     assert cache.stats().entries > 20
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs forks")
-@pytest.mark.filterwarnings("ignore:This process.*is multi-threaded:DeprecationWarning")
+def shrunk(cache, on_disk):
+    """Wait until a cache is within its limit, of 200,000 bytes."""
+    until = time.monotonic() + PATIENCE_SECONDS
+    while on_disk(cache.path) > 200_000 and time.monotonic() < until:
+        time.sleep(0.01)
+    assert on_disk(cache.path) <= 200_000
+
+
 def test_what_is_over_a_smaller_limit_is_removed_by_nobody_who_reads(
     tmp_path, on_disk, monkeypatch
 ):
@@ -139,10 +145,7 @@ def test_what_is_over_a_smaller_limit_is_removed_by_nobody_who_reads(
     monkeypatch.setattr(Files, "remove", noting)
     cache = Cache(tmp_path / "c", 200_000)
     read(cache, 1)
-    until = time.monotonic() + PATIENCE_SECONDS
-    while on_disk(cache.path) > 200_000 and time.monotonic() < until:
-        time.sleep(0.01)
-    assert on_disk(cache.path) <= 200_000
+    shrunk(cache, on_disk)
     assert removers.count(threading.main_thread()) <= 4
 
 
@@ -156,12 +159,11 @@ def test_what_is_over_a_smaller_limit_goes_though_nothing_waits_for_it(
         read(large, 60)
     cache = Cache(tmp_path / "c", 200_000)
     read(cache, 1, "another")
-    until = time.monotonic() + PATIENCE_SECONDS
-    while on_disk(cache.path) > 200_000 and time.monotonic() < until:
-        time.sleep(0.01)
-    assert on_disk(cache.path) <= 200_000
+    shrunk(cache, on_disk)
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs forks")
+@pytest.mark.filterwarnings("ignore:This process.*is multi-threaded:DeprecationWarning")
 def test_a_child_stores_what_it_reads_itself(tmp_path):
     cache = Cache(tmp_path / "c", "100 MB")
     with in_use(cache):
