@@ -97,7 +97,7 @@ class Selection:
     ----------
     shape : tuple of int
         The length of each dim.
-    maps : tuple of Fixed, DimensionMap or ArrayMap
+    maps : tuple of ConstantMap, DimensionMap or ArrayMap
         One an axis of the array that is selected from.
 
     Examples

@@ -105,7 +105,7 @@ def rolled(found: Reduce) -> Node:
 
 def _windows(node: Node) -> tuple[Node, int] | None:
     """Return of what, and along which axis, a node is the windows; None if it is not."""
-    while isinstance(node, View) and node.selection == Selection.identity(node.base.shape):
+    while isinstance(node, View) and _is_identity(node.selection, node.base.shape):
         node = node.base
     last = len(node.shape) - 1
     if not isinstance(node, Mosaic) or node.axis != last or len(node.tiles) != node.shape[-1]:
@@ -125,6 +125,13 @@ def _windows(node: Node) -> tuple[Node, int] | None:
             if m.start != (number if axis == along else 0):
                 return None
     return None if along is None or not isinstance(first, View) else (first.base, along)
+
+
+def _is_identity(selection: Selection, shape: tuple[int, ...]) -> bool:
+    return selection.shape == shape and all(
+        isinstance(m, DimensionMap) and (m.dim, m.start, m.step) == (axis, 0, 1)
+        for axis, m in enumerate(selection.maps)
+    )
 
 
 def _chunks(base: Node, shape: tuple[int, ...], along: int, window: int) -> Chunks:

@@ -25,6 +25,7 @@ def test_it_is_what_numpy_gives(name, dtype):
         right = getattr(windows(values, length, axis), name)(axis=-1)
         lazy = getattr(view, name)(axis=-1)
         assert (lazy.shape, lazy.dtype) == (right.shape, right.dtype)
+        assert type(getattr(view[:], name)(axis=-1).node) is type(lazy.node)
         if length > 1 and not (dtype == "c8" and name in ("min", "max")):
             assert type(lazy.node) is Blockwise
         np.testing.assert_allclose(lazy.ndarray(), right, rtol=1e-3 if dtype == "f2" else 1e-6)
