@@ -79,7 +79,7 @@ def percentile_by_biggus(folder: Path, memory: int) -> list[float]:
     return _told(biggus.percentile(biggus.open(folder / MAPS), 95, axis=0).ndarray())
 
 
-def percentile_by_xarray(folder: Path, memory: int) -> list[float]:  # noqa: ARG001
+def percentile_by_xarray(folder: Path, memory: int) -> list[float]:  # noqa: ARG001 - it has no budget
     """The same of an array of dask, which needs all of a line in one chunk."""
     import xarray
 
@@ -114,7 +114,7 @@ def rechunk_by_biggus(folder: Path, memory: int) -> list[float]:
         return _told(biggus.open(out)[a.shape[0] // 2].ndarray())
 
 
-def rechunk_by_zarr(folder: Path, memory: int) -> list[float]:  # noqa: ARG001
+def rechunk_by_zarr(folder: Path, memory: int) -> list[float]:  # noqa: ARG001 - it has no budget
     """Decode all into memory, and encode it: each chunk once."""
     import zarr
 
@@ -138,7 +138,7 @@ def _each(work: Callable[[Any], object], items: Iterable[Any]) -> None:
         list(threads.map(work, items))
 
 
-def rechunk_by_codecs(folder: Path, memory: int) -> list[float]:  # noqa: ARG001
+def rechunk_by_codecs(folder: Path, memory: int) -> list[float]:  # noqa: ARG001 - it has no budget
     """Nothing but decode each map into memory, and encode each column from there."""
     stored = _stored(folder)
     shape, lengths = stored.shape, _columns(stored.shape)
@@ -161,7 +161,7 @@ def rechunk_by_codecs(folder: Path, memory: int) -> list[float]:  # noqa: ARG001
     return []
 
 
-def climatology_by_codecs(folder: Path, memory: int) -> list[float]:  # noqa: ARG001
+def climatology_by_codecs(folder: Path, memory: int) -> list[float]:  # noqa: ARG001 - it has no budget
     """Nothing but decode each map once, take the mean of a month from it, and encode what is left.
 
     That needs the maps of all years in memory at once, a month after the other.
@@ -188,7 +188,7 @@ def climatology_by_codecs(folder: Path, memory: int) -> list[float]:  # noqa: AR
     return []
 
 
-def rechunk_by_dask(folder: Path, memory: int) -> list[float]:  # noqa: ARG001
+def rechunk_by_dask(folder: Path, memory: int) -> list[float]:  # noqa: ARG001 - it has no budget
     """Rechunk an array of dask, and store it."""
     import zarr
 
@@ -219,7 +219,7 @@ def climatology_by_biggus(folder: Path, memory: int) -> list[float]:
         return _told(biggus.open(f"{out}::anomaly")[3, 7].ndarray())
 
 
-def climatology_by_xarray(folder: Path, memory: int) -> list[float]:  # noqa: ARG001
+def climatology_by_xarray(folder: Path, memory: int) -> list[float]:  # noqa: ARG001 - it has no budget
     """The same by the months of the times."""
     import xarray
 

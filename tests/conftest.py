@@ -131,6 +131,12 @@ def soon_at_rest(monkeypatch):
 
 
 @pytest.fixture(autouse=True)
+def stored_at_once(monkeypatch):
+    """What is read is stored, and not a little later, however busy the machine is."""
+    monkeypatch.setattr("biggus.cache.index._WAIT_SECONDS", 10.0)
+
+
+@pytest.fixture(autouse=True)
 def never_idle(monkeypatch):
     """Files stay open however slow the machine is: few tests are about when they are let go."""
     monkeypatch.setattr("biggus.backends.idle.IDLE_SECONDS", 1e9)

@@ -11,6 +11,11 @@ from biggus.cache import Cache
 from biggus.sources.base import Source
 
 
+@pytest.fixture(autouse=True)
+def stored_at_once():
+    """What is stored when is what is tested here."""
+
+
 class Counting(Source):
     """An array as a source, which notes what it is asked and can change, wait and fail."""
 
