@@ -10,6 +10,7 @@ import sys
 import tempfile
 import tomllib
 import tracemalloc
+import zlib
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -47,7 +48,7 @@ def pytest_addoption(parser):
         "--few",
         type=int,
         metavar="N",
-        help="of the cases of each test run N at most, spread evenly",
+        help="of the cases of each test, by parameters or classes, run N at most, spread evenly",
     )
 
 
@@ -70,17 +71,28 @@ def pytest_configure(config):
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config, items):
     most = config.getoption("few")
-    if most is None:
-        return
+    if most is not None:
+        kept = few_of_each(items, most)
+        config.hook.pytest_deselected(items=[item for item in items if item.nodeid not in kept])
+        items[:] = [item for item in items if item.nodeid in kept]
+    # What takes longest begins first, so that in the end no process waits for another's.
+    items.sort(key=lambda item: item.get_closest_marker("machine") is None)
+
+
+def few_of_each(items, most):
+    """Return the names of `most` cases of each test, spread evenly, other ones for each test.
+
+    A test that classes inherit is one test: what runs it for another store is a case of it.
+    """
     cases = {}
     for item in items:
-        cases.setdefault(item.nodeid.partition("[")[0], []).append(item.nodeid)
+        cases.setdefault(getattr(item, "function", item), []).append(item.nodeid)
     kept = set()
     for names in cases.values():
         names.sort()
-        kept.update(names[round(i * (len(names) - 1) / max(most - 1, 1))] for i in range(most))
-    config.hook.pytest_deselected(items=[item for item in items if item.nodeid not in kept])
-    items[:] = [item for item in items if item.nodeid in kept]
+        first = zlib.crc32(names[0].encode())
+        kept.update(names[(first + i * len(names) // most) % len(names)] for i in range(most))
+    return kept
 
 
 def pytest_collection_finish():
