@@ -11,7 +11,13 @@ from biggus.statistics.signatures import NOT_GIVEN
 
 
 def reduced_axes(
-    name: str, ndim: int, axis: Any, keepdims: Any, *more: Any, dtype: Any = np.float64
+    name: str,
+    ndim: int,
+    axis: Any,
+    keepdims: Any,
+    *more: Any,
+    dtype: Any = np.float64,
+    **method: Any,
 ) -> tuple[tuple[int, ...], bool]:
     """Return the axes that are meant, ascending, and whether they stay.
 
@@ -27,6 +33,8 @@ def reduced_axes(
         What the function needs besides.
     dtype : dtype, optional
         That of the values, if it matters.
+    **method : object
+        What else the function takes.
 
     Raises
     ------
@@ -39,7 +47,7 @@ def reduced_axes(
         return tuple(range(ndim)), False  # of which nothing is to be refused
     # Those that NumPy does not have take axes as its extremes do.
     function: Any = getattr(np, name, None) or getattr(np.ma, name, np.max)
-    function(np.ones((1,) * ndim, dtype), *more, axis=axis, keepdims=keepdims)
+    function(np.ones((1,) * ndim, dtype), *more, axis=axis, keepdims=keepdims, **method)
     if axis is None:
         return tuple(range(ndim)), bool(keepdims)
     if not ndim:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from biggus.adapt import node_of
 from biggus.expressions import applied, operand
 from biggus.graph import Cast, Elementwise, Node, select
 from biggus.indexing.selection import Selection
@@ -33,16 +34,20 @@ _FIRST = {
 
 _SPREADS = {"mean", "var", "std"}
 
+_NAN_TWINS = {"nanmean", "nanvar", "nanstd"}
+
 
 def takes(name: str) -> bool:
     """Tell whether a statistic can be of some of the values."""
-    return name in _NEUTRAL or name in _FIRST or name in _SPREADS
+    return name in _NEUTRAL or name in _FIRST or name in _SPREADS or name in _NAN_TWINS
 
 
 def excluding(
     make: Make, name: str, a: Node, where: Any, initial: Any, *given: Any, **keywords: Any
 ) -> Node:
     """Return the node of a statistic of the values where a condition holds.
+
+    Where values can be missing, those that do not count are missing too, if nothing is neutral.
 
     Parameters
     ----------
@@ -66,9 +71,17 @@ def excluding(
     """
     begun = initial is not NOT_GIVEN and initial is not None
     if where is not True and where is not NOT_GIVEN:
-        if name in _SPREADS:
-            return _spread(make, name, a, where, *given, **keywords)
+        condition = operand(where)
+        where = condition if isinstance(condition, Node) else node_of(condition)
         neutral = _NEUTRAL.get(name, initial if begun else None)
+        if a.masked and neutral is None:
+            missing = np.ma.MaskedArray(np.zeros((), a.dtype), mask=True)
+            return make(name, _chosen(where, a, operand(missing)), *given, **keywords)
+        if name in _NAN_TWINS and a.dtype.kind in "fc":
+            return make(name, _chosen(where, a, a.dtype.type(np.nan)), *given, **keywords)
+        plain = name.removeprefix("nan")
+        if plain in _SPREADS:
+            return _spread(make, plain, a, where, *given, **keywords)
         if neutral is None:
             raise ValueError(
                 f"reduction operation {name!r} does not have an identity, so to use a where mask "
@@ -84,17 +97,15 @@ def excluding(
     return _cast(applied(_FIRST[name], [found, first.astype(found.dtype)[()]]), found.dtype)
 
 
-def _spread(make: Make, name: str, a: Node, where: Any, *given: Any, **keywords: Any) -> Node:
+def _spread(make: Make, name: str, a: Node, where: Node, *given: Any, **keywords: Any) -> Node:
     """Return a mean, or what comes of squares of deviations from it, of some values."""
-    if a.masked:
-        raise TypeError(f"{name} with where= of values that can be missing: mask more of them")
     dtype = make(name, a, *given, **keywords).dtype
     ddof = keywords.pop("ddof", 0)
     keywords.pop("dtype", None)
     exact = np.dtype(np.complex128 if a.dtype.kind == "c" else np.float64)
     values = _cast(a, exact)
     chosen = _chosen(where, values, exact.type(0))
-    counted = _cast(_broadcast(operand(where), chosen.shape), np.dtype(bool))
+    counted = _cast(_broadcast(where, chosen.shape), np.dtype(bool))
     count = make("sum", counted, *given, **keywords)
     if name == "mean":
         total = make("sum", chosen, *given, **keywords)
@@ -109,8 +120,8 @@ def _spread(make: Make, name: str, a: Node, where: Any, *given: Any, **keywords:
     return _cast(applied(np.sqrt, [found]) if name == "std" else found, dtype)
 
 
-def _chosen(where: Any, node: Node, other: Any) -> Node:
-    found: Node = applied(np.where, [operand(where), node, other])
+def _chosen(where: Node, node: Node, other: Any) -> Node:
+    found: Node = applied(np.where, [where, node, other])
     return found
 
 

@@ -42,7 +42,7 @@ def _ranked(name: str, a: Node, asked: Asked) -> Node:
     """Return what is found by the order of values: in a pass, if it is over everything."""
     axis, keepdims, method, q = asked
     with np.errstate(all="ignore"):
-        axes, kept = reduced_axes(name, len(a.shape), axis, keepdims, *q, dtype=a.dtype)
+        axes, kept = reduced_axes(name, len(a.shape), axis, keepdims, *q, dtype=a.dtype, **method)
     function = Ranked(name, a.dtype, a.shape, axes, q, method)
     found: Node
     if len(axes) == len(a.shape) and function.accumulates:

@@ -165,6 +165,8 @@ def test_methods_of_quantiles(method):
     for axis in (None, 1):
         check("quantile", values_of("f8"), 0.3, axis=axis, method=method)
         check("percentile", values_of("i8"), [30, 71], axis, method=method)
+        check("quantile", values_of("?"), [0.3, 0.5], axis, method=method)
+        check("nanpercentile", values_of("?"), 71, axis, method=method)
 
 
 @pytest.mark.parametrize(
@@ -250,6 +252,35 @@ def test_what_is_masked_is_left_out(name, dtype):
         if name != "count":
             assert array.dtype == getattr(biggus, name)(ADAPT(values.data), **keywords).dtype
         check_masked(array, right)
+
+
+@pytest.mark.parametrize(
+    "name", ["mean", "std", "var", "min", "max", "nanmean", "nanstd", "nanmax"]
+)
+@pytest.mark.parametrize("dtype", NUMBERS)
+def test_where_masks_more(name, dtype):
+    values = masked_values(dtype)
+    chosen = np.random.default_rng(2).random(values.shape) < 0.6
+    array = ADAPT(values)
+    for axis, where in itertools.product([None, 0, (0, 2)], [chosen, chosen[0, :, :1], False]):
+        there = np.ma.masked_where(~np.broadcast_to(where, values.shape), values)
+        plain = getattr(np.ma, name.removeprefix("nan"))
+        for call in (getattr(np, name), getattr(biggus, name)):
+            made = call(array, axis=axis, where=where)
+            check_masked(
+                made, quietly(lambda plain=plain, there=there, axis=axis: plain(there, axis))
+            )
+
+
+@pytest.mark.parametrize("name", ["nanmean", "nanstd", "nanvar", "nansum", "nanmax"])
+@pytest.mark.parametrize("dtype", NUMBERS)
+def test_where_of_nan_twins(name, dtype):
+    values = values_of(dtype)
+    if values.dtype.kind in "fc":
+        values[values == 1] = np.nan
+    chosen = np.random.default_rng(2).random(values.shape) < 0.6
+    for axis, where in itertools.product([None, 1], [chosen, False]):
+        check(name, values, axis=axis, where=where)
 
 
 @pytest.mark.parametrize("name", ["median", "quantile", "percentile", "nanmedian", "nanquantile"])
