@@ -9,6 +9,7 @@ import numpy as np
 from biggus.array import Array, implements
 from biggus.construct import broadcast_to, transpose
 from biggus.functions.elementwise import node_or_scalar
+from biggus.functions.reshaping import ravel
 from biggus.sources.normal import normal_axes, normal_axis
 from biggus.statistics.signatures import refuse
 
@@ -75,14 +76,21 @@ def _take(
     a: Any, indices: Any, axis: int | None = None, out: None = None, mode: str = "raise"
 ) -> Array:
     refuse("take", out=out)
+    np.take(np.zeros(1), 0, mode=mode)  # type: ignore[call-overload]  # may refuse
     array: Array = node_or_scalar(a)
-    if mode != "raise" or (axis is None and array.ndim != 1):
-        raise TypeError("take from a lazy array is along one axis, within its bounds")
+    array = ravel(array) if axis is None or not array.ndim else array
     place = 0 if axis is None else normal_axis(axis, array.ndim)
     if isinstance(indices, np.ndarray):
         index = indices.astype(np.intp, casting="same_kind")
     else:
         index = np.asarray(indices, np.intp)
+    length = array.shape[place]
+    if mode != "raise" and index.size and not length:
+        raise IndexError("cannot do a non-empty take from an empty axes.")
+    if mode == "wrap":
+        index = index % max(1, length)
+    elif mode == "clip":
+        index = np.clip(index, 0, max(0, length - 1))
     return array[(ALL,) * place + (index,)]
 
 

@@ -312,12 +312,11 @@ def test_methods_take_what_functions_take(name):
     ],
 )
 def test_take(axis, indices, check_same):
-    values = np.arange(12).reshape(3, 4)
-    if axis is not None:
-        check_same(
-            lambda: np.take(ADAPT(values), indices, axis), lambda: np.take(values, indices, axis)
-        )
-    check_same(lambda: np.take(ADAPT(values[0]), indices), lambda: np.take(values[0], indices))
-    for keywords in ({"axis": None}, {"axis": 0, "mode": "clip"}):
-        with pytest.raises(TypeError, match="along one axis"):
-            np.take(ADAPT(values), indices, **keywords)
+    for shape in ((3, 4), (4,), (), (0,)):
+        values = np.arange(np.prod(shape, dtype=int)).reshape(shape)
+        for mode in ("raise", "wrap", "clip", "w"):
+            how = {"axis": axis, "mode": mode}
+            check_same(
+                lambda values=values, how=how: np.take(ADAPT(values), indices, **how),
+                lambda values=values, how=how: np.take(values, indices, **how),
+            )
