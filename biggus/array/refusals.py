@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
@@ -26,6 +26,11 @@ class Refusals:
     """The operators and names of an ndarray that a lazy array does not have."""
 
     __slots__ = ()
+
+    def __dir__(self: Any) -> list[str]:
+        """Return the names that something may come of: whoever asks for each finds no error."""
+        kept = {"reshape": not self.masked, "mT": self.ndim > 1, "_data": False, "_mask": False}
+        return [name for name in super().__dir__() if kept.get(name, True)]
 
     def put(self, *_: object, **__: object) -> NoReturn:
         """Refuse: numpy.ma would change a copy, and not say so."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import itertools
 import operator
 
@@ -329,3 +330,16 @@ def test_what_xarray_and_dask_have_is_named(name, called):
     assert not hasattr(array, name)
     with pytest.raises(AttributeError, match=f"has no attribute '{name}': .*{called}"):
         getattr(array, name)
+
+
+@pytest.mark.parametrize("shape", [(), (3,), (2, 3)])
+@pytest.mark.parametrize("masked", [False, True])
+def test_whoever_asks_for_all_that_is_there_finds_no_error(shape, masked):
+    values = np.ma.MaskedArray(np.ones(shape), mask=np.ones(shape)) if masked else np.ones(shape)
+    array = ADAPT(values)
+    found = dict(inspect.getmembers(array))
+    assert {"shape", "mean", "T", "ndarray"} <= set(found)
+    assert {"reshape", "mT"} & set(dir(array)) == {
+        *([] if masked else ["reshape"]),
+        *(["mT"] if len(shape) > 1 else []),
+    }
