@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from types import MethodType
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import numpy as np
 from biggus import handlers
 from biggus.adapt import Lazy
 from biggus.expressions import called, defers
+from biggus.labels import numbered_call
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -50,6 +52,22 @@ def _put(found: Any, outs: Sequence[npt.NDArray[Any]], where: Any = True) -> Any
     for values, out in zip([each.ndarray() for each in several], outs, strict=True):
         np.copyto(out, values, "same_kind", places)
     return outs if isinstance(found, tuple) else outs[0]
+
+
+def _numbered(
+    array: Lazy, function: Callable[..., Any], arguments: tuple[Any, ...], keywords: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Return the arguments of one of NumPy's functions, with the axes among them numbered."""
+    if function in (np.stack, np.expand_dims):
+        return arguments, keywords  # whose axes are new
+    first = arguments[0] if arguments and isinstance(arguments[0], Lazy) else array
+    place = None
+    if any(isinstance(one, (str, tuple, list)) for one in arguments[1:]):
+        try:
+            place = list(inspect.signature(function).parameters).index("axis")
+        except ValueError:  # it takes none, or nothing is known of its arguments
+            place = None
+    return numbered_call(first.node, place, arguments, keywords)
 
 
 class Dispatch(Lazy):
@@ -95,6 +113,7 @@ class Dispatch(Lazy):
                 f"{function.__module__}.{function.__name__} of a lazy array: "
                 "read it first, with .ndarray()"
             )
+        arguments, keywords = _numbered(self, function, arguments, dict(keywords))
         out = keywords.get("out")
         if type(out) is np.ndarray:
             others = {word: value for word, value in keywords.items() if word != "out"}

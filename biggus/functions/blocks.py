@@ -14,6 +14,7 @@ from biggus.functions.elementwise import node_or_scalar
 from biggus.functions.surroundings import pad
 from biggus.graph import Blockwise, Reach
 from biggus.indexing.grid import Grid, default_chunks
+from biggus.labels import numbered
 from biggus.sources.normal import normal_axes, normal_axis
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def map_blocks(
     *arrays: Any,
     dtype: npt.DTypeLike | None = None,
     chunks: Sequence[int | Sequence[int]] | None = None,
-    drop_axis: int | Sequence[int] = (),
+    drop_axis: int | str | Sequence[int | str] = (),
     new_axis: int | Sequence[int] = (),
     **kwargs: Any,
 ) -> Array:
@@ -61,8 +62,8 @@ def map_blocks(
     chunks : sequence, optional
         For each axis of the result the length of the blocks, or the lengths of all, if they
         are not as long as those that they are computed of.
-    drop_axis : int or sequence of int, optional
-        Axes that the results do not have; the function is given all of these.
+    drop_axis : int or str or sequence of them, optional
+        Axes, by number or name, that the results do not have; the function is given all of these.
     new_axis : int or sequence of int, optional
         Axes of the result that the arrays do not have; of length one, if `chunks` is not given.
     **kwargs
@@ -92,7 +93,9 @@ def map_blocks(
         raise TypeError("map_blocks takes at least one biggus.Array")
     shape = np.broadcast_shapes(*[one.shape for one in lazy])
     grid = _blocks_of(lazy, shape)
-    dropped = normal_axes(tuple(np.atleast_1d(drop_axis).tolist()), len(shape)) if shape else ()
+    whole = next((one for one in lazy if one.ndim == len(shape)), lazy[0])
+    left_out = tuple(np.atleast_1d(np.asarray(drop_axis, object)).tolist())
+    dropped = normal_axes(numbered(whole.node, left_out), len(shape)) if shape else ()
     kept: list[int | None] = [axis for axis in range(len(shape)) if axis not in dropped]
     added = sorted(np.atleast_1d(new_axis).astype(int).tolist())
     for axis in added:
@@ -109,10 +112,10 @@ def map_blocks(
     reaches = [_reaches(one.shape, shape, grid, kept, chunks is not None) for one in lazy]
     slots = iter(range(len(lazy)))
     given = [Slot(next(slots)) if isinstance(one, Array) else one for one in arrays]
-    numbered = _takes_block_id(function)
-    kind = _tried(function, arrays, kwargs, numbered, len(kept)) if dtype is None else dtype
+    told = _takes_block_id(function)
+    kind = _tried(function, arrays, kwargs, told, len(kept)) if dtype is None else dtype
     masked = any(one.masked for one in lazy)
-    step = OfBlocks(function, given, kwargs, np.dtype(kind), masked, numbered)
+    step = OfBlocks(function, given, kwargs, np.dtype(kind), masked, told)
     nodes = [one.node for one in lazy]
     return Array.from_node(Blockwise(step, nodes, reaches, tuple(lengths), tuple(cut)))
 
@@ -159,14 +162,14 @@ def _tried(
     function: Callable[..., Any],
     arrays: Sequence[Any],
     keywords: Mapping[str, Any],
-    numbered: bool,
+    told: bool,
     ndim: int,
 ) -> np.dtype[Any]:
     """Return the dtype of what a function gives of ones."""
     ones = [
         np.ones((1,) * one.ndim, one.dtype) if isinstance(one, Array) else one for one in arrays
     ]
-    more = {"block_id": (0,) * ndim} if numbered else {}
+    more = {"block_id": (0,) * ndim} if told else {}
     try:
         with np.errstate(all="ignore"):
             found: np.dtype[Any] = np.asanyarray(function(*ones, **keywords, **more)).dtype
@@ -181,7 +184,7 @@ def map_overlap(
     function: Callable[..., Any],
     array: Any,
     *,
-    depth: int | tuple[int, int] | Sequence[Any] | Mapping[int, Any] = 0,
+    depth: int | tuple[int, int] | Sequence[Any] | Mapping[int | str, Any] = 0,
     boundary: Any = None,
     dtype: npt.DTypeLike | None = None,
     **kwargs: Any,
@@ -198,11 +201,11 @@ def map_overlap(
         Or anything that becomes one.  Its blocks are those of :func:`map_blocks`.
     depth : int, tuple or mapping
         How far around a block values are taken: one number for all axes, one for each, or by
-        the number of the axis; a pair is for before and after.
+        the number or name of the axis; a pair is for before and after.
     boundary : str, number or mapping, optional
         What is beyond the ends: "reflect" (the last value first), "periodic", "nearest", a
         value, or "none" for nothing, which None is, too; one for all axes, one for each, or by
-        the number of the axis.
+        the number or name of the axis.
     dtype : dtype, optional
         Of the results.  If it is not given, the function is tried on ones, one an axis.
     **kwargs
@@ -230,8 +233,8 @@ def map_overlap(
     lazy: Array = node_or_scalar(array)
     kind = _tried(function, [lazy], kwargs, False, lazy.ndim) if dtype is None else dtype
     grid = _blocks_of([lazy], lazy.shape)
-    depths = [_pair(one) for one in _by_axis(depth, lazy.ndim, 0, "depth")]
-    ends = _by_axis(boundary, lazy.ndim, "none", "boundary")
+    depths = [_pair(one) for one in _by_axis(depth, lazy, 0, "depth")]
+    ends = _by_axis(boundary, lazy, "none", "boundary")
     padded = lazy
     for axis, (pair, end) in enumerate(zip(depths, ends, strict=True)):
         if any(n < 0 or n > lazy.shape[axis] for n in pair):
@@ -248,10 +251,11 @@ def map_overlap(
     return Array.from_node(Blockwise(step, [padded.node], [reaches], lazy.shape, grid))
 
 
-def _by_axis(given: Any, ndim: int, default: Any, what: str) -> list[Any]:
-    """Return what is given for all axes, for each, or for some by their numbers, for each."""
+def _by_axis(given: Any, array: Array, default: Any, what: str) -> list[Any]:
+    """Return what is given for all axes, for each, or for some by number or name, for each."""
+    ndim = array.ndim
     if isinstance(given, dict):
-        named = {normal_axis(axis, ndim): one for axis, one in given.items()}
+        named = {normal_axis(numbered(array.node, n), ndim): one for n, one in given.items()}
         return [named.get(axis, default) for axis in range(ndim)]
     if isinstance(given, (tuple, list)):
         if len(given) != ndim:

@@ -1,4 +1,4 @@
-"""Axes are given by number: a name is refused in words, by all that takes axes."""
+"""Axes are given by number, or by name if they have one: else that is refused in words."""
 
 import numpy as np
 import pytest
@@ -62,3 +62,50 @@ def test_all_else(a, call, name):
     with pytest.raises(TypeError, match="an axis is given by its number") as caught:
         call(a, name)
     assert repr(name) in str(caught.value)
+
+
+NAMED = {
+    "cumsum": lambda a, x: np.cumsum(a, axis=x),
+    "cumsum by place": np.cumsum,
+    "cumsum as a method": lambda a, x: a.cumsum(x),
+    "sort": lambda a, x: np.sort(a, axis=x),
+    "diff": lambda a, x: np.diff(a, axis=x),
+    "flip": np.flip,
+    "flip of several": lambda a, x: np.flip(a, (0, x)),
+    "roll": lambda a, x: np.roll(a, 1, x),
+    "take": lambda a, x: np.take(a, [1, 0], x),
+    "take as a method": lambda a, x: a.take([1, 0], axis=x),
+    "repeat": lambda a, x: np.repeat(a, 2, axis=x),
+    "gradient": lambda a, x: np.gradient(a, axis=x),
+    "fft": lambda a, x: np.fft.rfft(a, axis=x),
+    "norm": lambda a, x: np.linalg.norm(a, axis=x),
+    "concatenate": lambda a, x: np.concatenate([a, a], axis=x),
+    "median": lambda a, x: np.median(a, axis=x),
+    "average": lambda a, x: np.average(a, axis=x),
+    "map_blocks": lambda a, x: biggus.map_blocks(np.sum, a, drop_axis=x, axis=1, dtype="f8"),
+    "map_blocks of several": lambda a, x: biggus.map_blocks(
+        np.sum, a, drop_axis=[0, x], axis=(0, 1), dtype="f8"
+    ),
+    "map_overlap": lambda a, x: biggus.map_overlap(
+        np.cumsum, a, depth={x: (1, 0)}, boundary={x: "reflect"}, axis=1, dtype="f8"
+    ),
+    "coarsen": lambda a, x: biggus.coarsen(a, {x: 2}, boundary="trim"),
+    "groupby_reduce": lambda a, x: biggus.groupby_reduce(a, [0, 1, 1], "sum", axis=x)[0],
+}
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_axes_that_have_names(name, tmp_path):
+    zarr = pytest.importorskip("zarr")
+    group = zarr.open_group(tmp_path / "a.zarr", mode="w")
+    stored = group.create_array(
+        "v", shape=VALUES.shape, dtype="f8", chunks=(1, 3, 2), dimension_names=("time", "y", "x")
+    )
+    stored[...] = VALUES
+    array = biggus.open(tmp_path / "a.zarr", "v").filled(0.0)
+    assert array.dims == ("time", "y", "x")
+    ours, theirs = NAMED[name](array, "y"), NAMED[name](array, 1)
+    assert ours.shape == theirs.shape
+    np.testing.assert_array_equal(ours.ndarray(), theirs.ndarray())
+    with pytest.raises(np.exceptions.AxisError, match="time, y, x"):
+        NAMED[name](array, "z")
