@@ -90,9 +90,26 @@ def open(
     if concat_dim is not None:
         joined: xr.Dataset = xr.combine_nested(parts, concat_dim, **{**_JOINING, **keywords})
     else:
-        joined = xr.combine_by_coords(parts, **{**_JOINING, **keywords})  # type: ignore[assignment]
+        joined = xr.combine_by_coords(_with_values(parts), **{**_JOINING, **keywords})  # type: ignore[assignment]
     _forget_packing(joined, parts)
     return joined
+
+
+def _with_values(parts: Sequence[xr.Dataset]) -> list[xr.Dataset]:
+    """Return datasets without those that have nothing along an axis which is longer in others.
+
+    Where they belong no coordinate says, and xarray refuses to guess.
+    """
+    longest: dict[Any, int] = {}
+    for part in parts:
+        for dim, length in part.sizes.items():
+            of = frozenset(part.data_vars), dim
+            longest[of] = max(length, longest.get(of, 0))
+    return [
+        part
+        for part in parts
+        if all(n or not longest[frozenset(part.data_vars), dim] for dim, n in part.sizes.items())
+    ]
 
 
 def _of_records(

@@ -121,6 +121,21 @@ def test_datasets_are_joined_without_dask(tmp_path, dataset):
         xr.testing.assert_equal(joined[["t", "packed"]].load(), dataset[["t", "packed"]])
 
 
+@pytest.mark.parametrize("empty", [0, 1, 2])
+def test_files_in_which_an_axis_has_no_length_add_nothing(tmp_path, dataset, empty):
+    biggus_xarray = pytest.importorskip("biggus.xarray")
+    cuts = [slice(0, 2), slice(2, 4)]
+    cuts.insert(empty, slice(2, 2))
+    paths = [tmp_path / f"{number}.nc" for number in range(3)]
+    for path, cut in zip(paths, cuts, strict=True):
+        dataset.isel(time=cut).to_netcdf(path)
+    for how in ({}, {"concat_dim": "time"}, {"join": "outer"}):
+        joined = biggus_xarray.open(paths, **how)
+        names = ["t", "packed"]
+        xr.testing.assert_equal(joined[names].load(), dataset[names].isel(time=slice(0, 4)))
+    assert biggus_xarray.open([paths[empty]]).sizes["time"] == 0
+
+
 def test_what_is_computed_is_in_memory():
     made = xr.DataArray(biggus.ArrayAdapter(np.arange(6.0).reshape(2, 3)), dims=("y", "x"))
     assert isinstance(made.compute().variable._data, np.ndarray)
