@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from biggus.cf import PACKING
 from biggus.graph import Elementwise, Leaf, Mosaic, Node, View
-from biggus.labels.following import SAME_VALUES
+from biggus.labels.rules import SAME_VALUES
 from biggus.sources.base import Source
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import biggus
 from biggus.cli import main
 from biggus.indexing.keys import numpy_selection
-from biggus.labels.following import names_through
+from biggus.labels.rules import names_through
 
 h5py = pytest.importorskip("h5py")
 netCDF4 = pytest.importorskip("netCDF4")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from biggus.graph import Derived, NodePart
 from biggus.indexing.grid import IrregularEdges
 from biggus.indexing.resolve import split
+from biggus.labels.rules import rule
 
 
 class Rolled(Derived):
@@ -31,3 +34,9 @@ class Rolled(Derived):
         for number, part, part_out in split(selection, out_selection, self.axis, edges):
             offset = self.shift if number else self.shift - length
             yield NodePart(operand, part.shift(self.axis, offset), part_out, steps)
+
+
+@rule.register(Rolled)
+def labels_of_rolled(node, _):
+    """Keep all but coordinates, which would have to be rolled too."""
+    return replace((yield node.children[0]), coordinates=())

@@ -1,0 +1,378 @@
+"""What becomes of labels in a node: a rule a kind, for which others can register theirs.
+
+Slicing an array slices its coordinates, and picking one element of an axis leaves one value of
+each.  Coordinates lie in other variables (CF conventions, chapter 5), whose metadata is read to
+find them: so they are followed only where they are asked for.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import singledispatch
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from biggus.adapt import leaf_of
+from biggus.cf import Decoder
+from biggus.graph import (
+    AlongAxes,
+    Blockwise,
+    Cast,
+    Elementwise,
+    Filled,
+    Gufunc,
+    Leaf,
+    Maskable,
+    Mosaic,
+    Node,
+    Reduce,
+    Reshape,
+    View,
+    answers,
+)
+from biggus.indexing.selection import ArrayMap, ConstantMap, Selection
+from biggus.labels.attributes import (
+    after_function,
+    after_recount,
+    after_statistic,
+    counted_alike,
+    is_of_all,
+)
+from biggus.labels.coordinate import Coordinate, joined, selected
+from biggus.labels.labels import Labels
+from biggus.labels.spanning import spanning
+from biggus.reductions.rolled import Rolled
+from biggus.times import Recount
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping, Sequence
+
+    from biggus.graph import Step
+    from biggus.sources.base import Source
+
+_MOST_TILES = 10_000
+"""Of a mosaic of more tiles the axes are named as those of a few are, and nothing else is known."""
+
+_A_FEW = 8
+
+SAME_VALUES = (Cast, Decoder, Filled, Maskable)
+"""Steps that leave values what they are values of."""
+
+
+Rule: TypeAlias = "Labels | Generator[Any, Any, Labels]"
+"""What a rule returns: labels, or what asks for those of other nodes, and returns them then."""
+
+
+@singledispatch
+def rule(node: Node, coordinates: bool) -> Rule:
+    """Return the labels of a node, of a kind that nothing is registered for: none.
+
+    Parameters
+    ----------
+    node : Node
+    coordinates : bool
+        Whether those are asked for.
+    """
+    del coordinates
+    return Labels((None,) * len(node.shape))
+
+
+@rule.register(Leaf)
+def _of_leaf(node: Leaf, coordinates: bool) -> Rule:
+    source = node.source
+    dims: tuple[str | None, ...] = (None,) * len(node.shape)
+    if source.dims is not None and len(source.dims) == len(node.shape):
+        dims = tuple(map(str, source.dims))
+    place, _, name = source.name.rpartition("::")
+    if not place:
+        place, name = name, ""
+    return Labels(
+        dims,
+        name.strip("/"),
+        place,
+        source.attributes,
+        tuple(_coordinates_of(node, dims)) if coordinates else (),
+        decoded=source.masked,
+        default_fills=source.conventions == "CF",
+        grid_mapping=_grid_mapping_of(source) if coordinates else None,
+        group_attributes=source.group_attributes() if coordinates else {},
+    )
+
+
+def _coordinates_of(node: Leaf, dims: Sequence[str | None]) -> list[Coordinate]:
+    source = node.source
+    found = []
+    for axis, (name, length) in enumerate(zip(dims, node.shape, strict=True)):
+        sibling = None if name is None else source.sibling(name)
+        if sibling is not None and sibling.shape == (length,):
+            found.append(_coordinate(str(name), sibling, (axis,)))
+    named = source.attributes.get("coordinates")
+    for name in str(named).split() if isinstance(named, str) else ():
+        sibling = source.sibling(name)
+        if sibling is None or sibling.dims is None:
+            continue
+        axes = tuple([dims.index(dim) for dim in sibling.dims if dim in dims])
+        fits = tuple([node.shape[axis] for axis in axes]) == sibling.shape
+        if fits and list(axes) == sorted(set(axes)):
+            found.append(_coordinate(name, sibling, axes))
+    return found
+
+
+def _coordinate(name: str, source: Source, axes: tuple[int, ...]) -> Coordinate:
+    """Return a coordinate, with its bounds if the store has some."""
+    bounds = None
+    for word in ("bounds", "climatology"):
+        called = source.attributes.get(word)
+        sibling = source.sibling(called) if isinstance(called, str) and called else None
+        if sibling is not None and sibling.shape[:-1] == source.shape and sibling.shape:
+            bounds = (str(called), sibling.attributes, leaf_of(sibling))
+    return Coordinate(name, source.attributes, leaf_of(source), axes, bounds)
+
+
+def _grid_mapping_of(source: Source) -> Coordinate | None:
+    """Return the variable that says how a grid lies on the Earth, of no axes and of no values."""
+    name = source.attributes.get("grid_mapping")
+    if not isinstance(name, str) or not name or ":" in name:
+        return None  # none, or several, each of other coordinates
+    sibling = source.sibling(name)
+    if sibling is None or sibling.shape:
+        return None
+    return Coordinate(name, sibling.attributes, leaf_of(sibling, decode=False), ())
+
+
+@rule.register(View)
+def _of_view(node: View, _: bool) -> Rule:
+    labels, selection = (yield node.base), node.selection
+    found = [selected(each, selection) for each in labels.coordinates]
+    return replace(
+        labels,
+        dims=names_through(selection, labels.dims),
+        coordinates=tuple([each for each in found if each is not None]),
+    )
+
+
+def names_through(selection: Selection, names: Sequence[str | None]) -> tuple[str | None, ...]:
+    """Return the names of the axes of a selection.
+
+    An axis that comes from one axis keeps its name, any other has none.
+
+    Examples
+    --------
+    >>> names_through(Selection.permuted((9, 4), (1, 0)), ["y", "x"])
+    ('x', 'y')
+    """
+    origins: list[list[str | None]] = [[] for _ in selection.shape]
+    for name, m in zip(names, selection.maps, strict=True):
+        if isinstance(m, ConstantMap):
+            continue
+        dims = m.dims if isinstance(m, ArrayMap) else (m.dim,)
+        for dim in dims:
+            origins[dim].append(name if len(dims) == 1 else None)
+    return tuple([each[0] if len(each) == 1 else None for each in origins])
+
+
+@rule.register(Elementwise)
+def _of_step(node: Elementwise, _: bool) -> Rule:
+    if isinstance(node.step, (*SAME_VALUES, Recount)):
+        return _unpacked((yield node.children[0]), node.step)
+    return _computed((yield from answers(node.children)), node.step)
+
+
+def _unpacked(labels: Labels, step: Step) -> Labels:
+    if isinstance(step, Recount):
+        attributes = after_recount(step, labels.attributes)
+        return replace(labels, attributes=attributes, decoded=True, default_fills=False)
+    packed = labels.packed_fill
+    if isinstance(step, Decoder):
+        packed = (step.scale, step.offset) != (None, None)
+    return replace(labels, decoded=True, packed_fill=packed)
+
+
+def _computed(several: Sequence[Labels], step: Step) -> Labels:
+    """Return what is known of what was computed: its axes, and perhaps its units."""
+    attributes = after_function(step, [each.attributes for each in several])
+    dims = _first_known([each.dims for each in several])
+    kept = bool(attributes) and attributes is several[0].attributes
+    return replace(
+        several[0] if kept else Labels(dims),
+        dims=dims,
+        attributes=attributes,
+        # Of what is broadcast, such as a climatology, there are fewer.
+        coordinates=max((each.coordinates for each in several), key=_not_spanning),
+        grid_mapping=next((each.grid_mapping for each in several if each.grid_mapping), None),
+        decoded=True,
+        default_fills=False,
+        group_attributes=_shared(
+            [each.group_attributes for each in several if each.group_attributes] or [{}]
+        ),
+    )
+
+
+def _not_spanning(coordinates: Sequence[Coordinate]) -> int:
+    """Return how many coordinates are not of what a statistic was taken over."""
+    return sum(each.spans is None for each in coordinates)
+
+
+@rule.register(Reduce)
+@rule.register(AlongAxes)
+def _of_statistic(node: Reduce | AlongAxes, _: bool) -> Rule:
+    labels = yield node.operand
+    name = node.name if isinstance(node, Reduce) else getattr(node.function, "name", "")
+    axes, keepdims = node.axes, node.keepdims
+    kept = [each for each in labels.coordinates if not set(each.axes) & set(axes)]
+    dims = [dim for axis, dim in enumerate(labels.dims) if keepdims or axis not in axes]
+    if not keepdims:
+        kept = [
+            replace(
+                each,
+                axes=tuple([axis - sum(other < axis for other in axes) for axis in each.axes]),
+            )
+            for each in kept
+        ]
+    if is_of_all(name):
+        over = [
+            spanning(each, keepdims)
+            for each in labels.coordinates
+            for axis in axes
+            if each.axes == (axis,) and each.name == labels.dims[axis]
+        ]
+        kept += [each for each in over if each is not None]
+    return replace(
+        labels,
+        # Axes that the function adds are at the end.
+        dims=(*dims, *[None] * (len(node.shape) - len(dims))),
+        attributes=after_statistic(labels.attributes, name, [labels.dims[axis] for axis in axes]),
+        coordinates=tuple(kept),
+        done=(*labels.done, name) if name else labels.done,
+        decoded=True,
+        default_fills=False,
+        packed_fill=False,
+    )
+
+
+@rule.register(Reshape)
+def _of_reshape(node: Reshape, _: bool) -> Rule:
+    """Return the labels of another shape: axes that stay keep their names and coordinates."""
+    labels = yield node.operand
+    places = {
+        before[0]: after[0] for before, after in node.groups if len(before) == len(after) == 1
+    }
+    names = {place: labels.dims[axis] for axis, place in places.items()}
+    found = [
+        replace(each, axes=tuple([places[axis] for axis in each.axes]))
+        for each in labels.coordinates
+        if all(axis in places for axis in each.axes)
+    ]
+    dims = tuple([names.get(axis) for axis in range(len(node.shape))])
+    return replace(labels, dims=dims, coordinates=tuple(found))
+
+
+@rule.register(Gufunc)
+def _of_gufunc(node: Gufunc, _: bool) -> Rule:
+    """Return the labels of a function of whole axes: those it keeps are as long as they were."""
+    several = yield from answers(node.children)
+    count = len(node.loop)
+    first = several[0].dims
+    kept = node.children[0].shape[count:] == node.core
+    dims = (
+        *_first_known([each.dims[:count] for each in several]),
+        *(first[count:] if kept else (None,) * len(node.core)),
+    )
+    most = count + len(node.core) * kept
+    found = [each for each in several[0].coordinates if all(axis < most for axis in each.axes)]
+    return Labels(dims, coordinates=tuple(found), decoded=True)
+
+
+@rule.register(Blockwise)
+def _of_blocks(node: Blockwise, _: bool) -> Rule:
+    """Return the labels of a function of blocks, which are of the axes that it goes by."""
+    several = yield from answers(node.children)
+    names: list[list[str | None]] = [[] for _ in node.shape]
+    coordinates: list[Coordinate] = []
+    for labels, child, reaches in zip(several, node.children, node.reaches, strict=True):
+        places = {axis: each.axis for axis, each in enumerate(reaches) if each.axis is not None}
+        for axis, place in places.items():
+            names[place].append(labels.dims[axis])
+        same = {axis for axis in places if child.shape[axis] == node.shape[places[axis]]}
+        found = [
+            replace(each, axes=tuple([places[axis] for axis in each.axes]))
+            for each in labels.coordinates
+            if set(each.axes) <= same
+        ]
+        coordinates = max(coordinates, found, key=len)
+    dims = [next((name for name in each if name is not None), None) for each in names]
+    known = Labels(tuple(dims), coordinates=tuple(coordinates), decoded=True)
+    if not isinstance(node.function, Rolled):
+        return known
+    told, statistic = several[0], node.function.name
+    attributes = after_statistic(told.attributes, statistic, [None])
+    return replace(
+        known, name=told.name, place=told.place, attributes=attributes, done=(*told.done, statistic)
+    )
+
+
+@rule.register(Mosaic)
+def _of_tiles(node: Mosaic, _: bool) -> Rule:
+    """Return the labels of tiles side by side: their coordinates along that axis follow on."""
+    if not 0 < len(node.tiles) <= _MOST_TILES:
+        few = yield from answers(node.tiles[:_A_FEW])
+        return Labels(_first_known([each.dims for each in few]))
+    several = yield from answers(node.tiles)
+    first = several[0]
+    found = []
+    for place, each in enumerate(first.coordinates):
+        if node.axis not in each.axes:
+            if each.spans is None:  # others are of other spans perhaps
+                found.append(each)
+            continue
+        others = [
+            labels.coordinates[place]
+            for labels in several
+            if place < len(labels.coordinates)
+            and (labels.coordinates[place].name, labels.coordinates[place].axes)
+            == (each.name, each.axes)
+        ]
+        if len(others) == len(several):
+            whole = joined(others, each.axes.index(node.axis))
+            if whole is not None:
+                found.append(whole)
+    return replace(
+        first,
+        dims=_first_known([each.dims for each in several]),
+        attributes=_shared(counted_alike([each.attributes for each in several])),
+        group_attributes=_shared([each.group_attributes for each in several]),
+        coordinates=tuple(found),
+        decoded=any(each.decoded for each in several),
+        default_fills=any(each.default_fills for each in several),
+    )
+
+
+def _shared(several: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """Return the attributes of the first that no other contradicts."""
+    first = several[0]
+    others = {id(each): each for each in several if each is not first}
+    if not others:
+        return first
+    return {
+        name: value
+        for name, value in first.items()
+        if all(_same(value, each.get(name)) for each in others.values())
+    }
+
+
+def _same(one: Any, other: Any) -> bool:
+    if one is other:
+        return True
+    if isinstance(one, str) and isinstance(other, str):
+        return one == other
+    if other is None:
+        return False
+    return type(one) is type(other) and repr(one) == repr(other)
+
+
+def _first_known(several: Sequence[Sequence[str | None]]) -> tuple[str | None, ...]:
+    return tuple(
+        [
+            next((name for name in names if name is not None), None)
+            for names in zip(*several, strict=True)
+        ]
+    )
