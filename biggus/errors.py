@@ -8,7 +8,7 @@ locations, sources, caches and budgets.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from biggus.forks import between_forks
 
@@ -18,6 +18,18 @@ if TYPE_CHECKING:
 
 class BiggusError(Exception):
     """Base class of the errors that biggus raises."""
+
+    _made_of: ClassVar[tuple[str, ...]] = ()
+    """The attributes that its kind is made of, to be made again in another process."""
+
+    def __reduce__(self) -> Any:
+        if not self._made_of:
+            return super().__reduce__()
+        return type(self), tuple([getattr(self, name) for name in self._made_of])
+
+    def __str__(self) -> str:
+        # Of what comes of an OSError or a KeyError too, nothing but what was said.
+        return str(self.args[0]) if len(self.args) == 1 else super().__str__()
 
 
 class OptionError(BiggusError, ValueError):
@@ -54,16 +66,12 @@ class OpenError(BiggusError, OSError):
         What is wrong with it, and what to do about it.
     """
 
+    _made_of: ClassVar[tuple[str, ...]] = ("location", "problem")
+
     def __init__(self, location: str, problem: str) -> None:
         super().__init__(f"cannot open {location}: {problem}")
         self.location = location
         self.problem = problem
-
-    def __reduce__(self) -> tuple[type[OpenError], tuple[str, str]]:
-        return type(self), (self.location, self.problem)
-
-    def __str__(self) -> str:
-        return str(self.args[0])
 
 
 class GoneError(OpenError):
@@ -85,6 +93,8 @@ class VariableError(OpenError, KeyError):
         The name that is not among them, for which near ones are suggested.
     """
 
+    _made_of = ("location", "_problem", "available", "wanted")
+
     def __init__(
         self,
         location: str,
@@ -103,11 +113,6 @@ class VariableError(OpenError, KeyError):
     def suggesting(self, wanted: str) -> VariableError:
         """Return this error with the names that are near to `wanted`."""
         return type(self)(self.location, self._problem, self.available, wanted)
-
-    def __reduce__(  # type: ignore[override]
-        self,
-    ) -> tuple[type[VariableError], tuple[str, str, tuple[str, ...], str | None]]:
-        return type(self), (self.location, self._problem, self.available, self.wanted)
 
 
 class SourceError(BiggusError, OSError):
@@ -134,13 +139,8 @@ class SourceError(BiggusError, OSError):
         self.box = box
         self.cause = cause
 
-    def __reduce__(
-        self,
-    ) -> tuple[type[SourceError], tuple[str, tuple[slice, ...] | None, str]]:
+    def __reduce__(self) -> Any:
         return type(self), (self.source, self.box, str(self.cause))
-
-    def __str__(self) -> str:
-        return str(self.args[0])
 
 
 class SourceChangedError(SourceError):
@@ -166,6 +166,8 @@ class MismatchError(BiggusError, ValueError):
         In what they differ.
     """
 
+    _made_of = ("first", "other", "difference")
+
     def __init__(self, first: str, other: str, difference: str) -> None:
         super().__init__(
             f"the numbers of {first} and of {other} do not mean the same: {difference}; "
@@ -175,15 +177,9 @@ class MismatchError(BiggusError, ValueError):
         self.other = other
         self.difference = difference
 
-    def __reduce__(self) -> tuple[type[MismatchError], tuple[str, str, str]]:
-        return type(self), (self.first, self.other, self.difference)
-
 
 class OutputError(BiggusError, OSError):
     """A result cannot be written where it should go."""
-
-    def __str__(self) -> str:
-        return str(self.args[0])
 
 
 class OutputExistsError(OutputError):
@@ -197,13 +193,12 @@ class OutputExistsError(OutputError):
         What has it replaced.
     """
 
+    _made_of = ("path", "remedy")
+
     def __init__(self, path: str, remedy: str = "overwrite=True") -> None:
         super().__init__(f"cannot write {path}: it is there already; {remedy} replaces it")
         self.path = path
         self.remedy = remedy
-
-    def __reduce__(self) -> tuple[type[OutputExistsError], tuple[str, str]]:
-        return type(self), (self.path, self.remedy)
 
 
 class OfflineError(SourceError):
@@ -237,6 +232,8 @@ class MissingDependencyError(BiggusError, ImportError):
         Why its import fails, if it is installed.
     """
 
+    _made_of = ("package", "extra", "purpose", "failure")
+
     def __init__(self, package: str, extra: str, purpose: str, failure: str | None = None) -> None:
         needs = f"{purpose} needs the package {package}"
         super().__init__(
@@ -248,11 +245,6 @@ class MissingDependencyError(BiggusError, ImportError):
         self.extra = extra
         self.purpose = purpose
         self.failure = failure
-
-    def __reduce__(
-        self,
-    ) -> tuple[type[MissingDependencyError], tuple[str, str, str, str | None]]:
-        return type(self), (self.package, self.extra, self.purpose, self.failure)
 
 
 class MaskedValueError(BiggusError, ValueError):
@@ -270,13 +262,12 @@ class MemoryBudgetError(BiggusError, MemoryError):
         What allows more.
     """
 
+    _made_of = ("problem", "remedy")
+
     def __init__(self, problem: str, remedy: str = "biggus.set_options(memory=...)") -> None:
         super().__init__(problem.replace("{remedy}", remedy))
         self.problem = problem
         self.remedy = remedy
-
-    def __reduce__(self) -> tuple[type[MemoryBudgetError], tuple[str, str]]:
-        return type(self), (self.problem, self.remedy)
 
 
 class DeadlineError(BiggusError, TimeoutError):
@@ -288,12 +279,11 @@ class DeadlineError(BiggusError, TimeoutError):
         That time.
     """
 
+    _made_of = ("seconds",)
+
     def __init__(self, seconds: float) -> None:
         super().__init__(f"not done within {seconds:g} s, as set_options(deadline=...) asks")
         self.seconds = seconds
-
-    def __reduce__(self) -> tuple[type[DeadlineError], tuple[float]]:
-        return type(self), (self.seconds,)
 
 
 class ReadLimitError(BiggusError, ValueError):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextvars
-import os
 import threading
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from biggus import deadlines
 from biggus.errors import DeadlineError
+from biggus.forks import in_children
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Hashable, Sequence
@@ -84,9 +84,8 @@ class SingleFlight(Generic[T]):
 
     def __init__(self) -> None:
         self._reset()
-        if hasattr(os, "register_at_fork"):
-            # The threads that lead in the parent are not there in the child.
-            os.register_at_fork(after_in_child=self._reset)
+        # The threads that lead in the parent are not there in the child.
+        in_children(self._reset)
 
     def _reset(self) -> None:
         self._lock = threading.Lock()

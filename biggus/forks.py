@@ -15,7 +15,7 @@ import threading
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 _log = logging.getLogger("biggus.forks")
 
@@ -79,6 +79,15 @@ class ForkGate:
 
     def _open(self) -> None:
         self._changed.release()
+
+
+def in_children(begin_anew: Callable[[], object]) -> None:
+    """Have something called in each child of a fork, which has one thread of its parent's.
+
+    There may be locks that nobody there lets go of, and what is still the parent's.
+    """
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=begin_anew)
 
 
 _gate = ForkGate()

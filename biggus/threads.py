@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import os
 import threading
 import time
 from concurrent.futures import Executor, Future
 from functools import partial
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeVar
+
+from biggus.forks import in_children
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -77,8 +78,7 @@ class WaitingThreads(Executor):
     def __init__(self, most: int) -> None:
         self.most = most
         self._reset()
-        if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=self._reset)
+        in_children(self._reset)
         atexit.register(self._part)
 
     def _reset(self) -> None:

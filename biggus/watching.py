@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import contextvars
 import logging
-import os
 import time
 from collections.abc import Callable, Hashable
 from typing import TypeAlias, TypeVar
 
 from biggus import options
 from biggus.errors import SourceChangedError
-from biggus.forks import between_forks
+from biggus.forks import between_forks, in_children
 
 T = TypeVar("T")
 
@@ -86,8 +85,7 @@ _current: contextvars.ContextVar[Watch | None] = contextvars.ContextVar(
 _began: dict[int, float] = {}
 """When each evaluation that is under way in this process began, by the monotonic clock."""
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_began.clear)  # those of other threads do not go on there
+in_children(_began.clear)  # those of other threads do not go on there
 
 
 _outermost: contextvars.ContextVar[Watch | None] = contextvars.ContextVar(

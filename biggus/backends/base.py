@@ -101,12 +101,7 @@ class Backend(ABC):
             If an option is not one of the backend's.
         """
 
-    def resolutions(
-        self,
-        location: Location,  # noqa: ARG002 - for those that override it
-        group: str,  # noqa: ARG002 - likewise
-        **options: Any,  # noqa: ARG002 - likewise
-    ) -> tuple[Resolution, ...]:
+    def resolutions(self, location: Location, group: str, **options: Any) -> tuple[Resolution, ...]:
         """List the resolutions of the image that a group holds; none, if it says of none.
 
         Raises
@@ -116,12 +111,7 @@ class Backend(ABC):
         """
         return ()
 
-    def attributes(
-        self,
-        location: Location,  # noqa: ARG002 - for those that override it
-        group: str,  # noqa: ARG002 - likewise
-        **options: Any,  # noqa: ARG002 - likewise
-    ) -> Mapping[str, Any]:
+    def attributes(self, location: Location, group: str, **options: Any) -> Mapping[str, Any]:
         """Return what a group says of all that is in it, the root if that is ``""``.
 
         Empty where there are no such attributes, or is no such group.
@@ -157,11 +147,7 @@ class Backend(ABC):
         """
         return [location.public, variable, said(options)]
 
-    def record(
-        self,
-        source: Source,  # noqa: ARG002 - for those that override it
-        read: bool,  # noqa: ARG002 - likewise
-    ) -> tuple[SourceRecord, Values | None] | None:
+    def record(self, source: Source, read: bool) -> tuple[SourceRecord, Values | None] | None:
         """Return what `recalled` takes, and, to be `read`, all values of a source, which are few.
 
         None, as of most, if it has to be opened to be known.  Of sources that this backend made,
@@ -169,12 +155,7 @@ class Backend(ABC):
         """
         return None
 
-    def recalled(
-        self,
-        location: Location,  # noqa: ARG002 - for those that override it
-        variable: str,  # noqa: ARG002 - likewise
-        record: SourceRecord,  # noqa: ARG002 - likewise
-    ) -> Source:
+    def recalled(self, location: Location, variable: str, record: SourceRecord) -> Source:
         """Return the source of which this is the record; nothing is opened.
 
         Raises
@@ -186,11 +167,7 @@ class Backend(ABC):
         """
         raise LookupError(f"the {self.name} backend keeps no records")
 
-    def visit(
-        self,
-        location: Location,  # noqa: ARG002 - for those that override it
-        **options: Any,  # noqa: ARG002 - likewise
-    ) -> AbstractContextManager[object]:
+    def visit(self, location: Location, **options: Any) -> AbstractContextManager[object]:
         """Return a context in which what is at `location` is opened once, whatever is asked of it.
 
         By default each call of the other methods opens it.  Nothing is opened here, so
@@ -198,6 +175,6 @@ class Backend(ABC):
         """
         return nullcontext()
 
-    def adopt(self, obj: Any) -> Source | None:  # noqa: ARG002 - for those that override it
+    def adopt(self, obj: Any) -> Source | None:
         """Return a source for an object of the library, or None if it is none of ours."""
         return None

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import os
 import selectors
 import sys
 import threading
@@ -20,7 +19,7 @@ import weakref
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
-from biggus.forks import between_forks
+from biggus.forks import between_forks, in_children
 from biggus.threads import PARTING_SECONDS
 
 if TYPE_CHECKING:
@@ -56,8 +55,7 @@ class _Clock:
     def __init__(self) -> None:
         self._pools: weakref.WeakSet[Any] = weakref.WeakSet()
         self._reset()
-        if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=self._reset)
+        in_children(self._reset)
         atexit.register(self._stop)
 
     def _reset(self) -> None:
@@ -138,8 +136,7 @@ class _Main:
 
             self._add = ctypes.pythonapi.Py_AddPendingCall
             self._calling = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_void_p)(self._work)
-        if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=self._reset)
+        in_children(self._reset)
 
     def _reset(self) -> None:
         self._task: Callable[[], object] = _nothing

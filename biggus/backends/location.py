@@ -30,6 +30,7 @@ _SECRET_PAIR = re.compile(
 )
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 _HEAD_BYTES = 64 * 1024
+_HDF5 = b"\x89HDF\r\n\x1a\n"
 
 
 class Location:
@@ -122,6 +123,24 @@ class Location:
         except OSError as error:
             raise OpenError(self.public, error.strerror or str(error)) from error
         raise OpenError(self.public, "it is neither a regular file nor a folder")
+
+    @property
+    def known_head(self) -> bytes:
+        """The same; empty where it cannot be read, for to open it tells why."""
+        try:
+            return self.head
+        except OpenError:
+            return b""
+
+
+def holds_hdf5(head: bytes) -> bool:
+    """Tell whether the signature of HDF5 is at the start, or at 512, 1024, 2048 bytes and so on."""
+    at = 0
+    while at < len(head):
+        if head.startswith(_HDF5, at):
+            return True
+        at = 2 * at or 512
+    return False
 
 
 def split_location(text: str) -> tuple[str, str]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import logging
+import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from biggus.errors import BiggusError, OpenError, SourceChangedError, SourceError
+from biggus.errors import BiggusError, OpenError, SourceChangedError, SourceError, format_box
 from biggus.indexing.grid import flat_range
 from biggus.sources.base import Stream
 from biggus.sources.stream import lies_flat
@@ -40,6 +42,13 @@ def failures_named(name: str, box: Box) -> Iterator[None]:
         raise SourceError(name, box, error) from error
     except Exception as error:
         raise SourceError(name, box, one_line(error)) from error
+
+
+def log_read(log: logging.Logger, name: str, box: Box, nbytes: int, started: float) -> None:
+    """Tell of a read that began at `started`, by the counter of performance."""
+    if log.isEnabledFor(logging.DEBUG):
+        spent = (time.perf_counter() - started) * 1e3
+        log.debug("read %s %s: %d bytes in %.1f ms", name, format_box(box), nbytes, spent)
 
 
 @contextlib.contextmanager

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from biggus.indexing.grid import DEFAULT_CHUNK_BYTES, default_chunks
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from biggus.sources.base import Box, Chunks
 
 LARGEST = 2 * DEFAULT_CHUNK_BYTES
@@ -20,6 +22,13 @@ def is_all(box: Box, shape: tuple[int, ...]) -> bool:
         if s.start or s.stop != n or (s.step != 1 and n != 1):
             return False
     return True
+
+
+def view_of(values: npt.NDArray[Any], box: Box) -> npt.NDArray[Any]:
+    """Return a box of an array as an array, even where there is no axis."""
+    key: Any = (*box, ...)
+    view: npt.NDArray[Any] = values[key]
+    return view
 
 
 def finer_chunks(chunks: tuple[int, ...], shape: tuple[int, ...], itemsize: int) -> Chunks:

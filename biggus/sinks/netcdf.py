@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from biggus.backends.native import hdf5_lock
+from biggus.backends.netcdf.files import is_open
 from biggus.errors import MaskedValueError, OutputError
 from biggus.extras import needing
 from biggus.sinks.blocks import Assigning
@@ -52,7 +53,7 @@ class NetCDFStore(NewStore):
         self._dataset: Any = None
         self._lengths: dict[str, int] = {}
 
-    def stored(self, dtype: np.dtype[Any], masked: bool) -> np.dtype[Any]:  # noqa: ARG002, D102
+    def stored(self, dtype: np.dtype[Any], masked: bool) -> np.dtype[Any]:  # noqa: D102
         if dtype.kind in "UOT":
             return np.dtype(object)
         if dtype.kind in "iu" or (dtype.kind == "f" and dtype.itemsize in (4, 8)):
@@ -197,7 +198,8 @@ def assigning_to_variable(variable: Any, name: str, node: Node) -> Assigning:
     Where it masks by itself it is given masked arrays, and unpacked values where it scales.
     """
     with hdf5_lock:
-        _check_open(variable, name)
+        if not is_open(variable):
+            raise ValueError(f"cannot write {name}: its dataset is closed")
         chunks = variable.chunking()
         grid = tuple([int(n) for n in chunks]) if isinstance(chunks, list) and chunks else None
         textual = variable.dtype is str
@@ -217,18 +219,6 @@ def assigning_to_variable(variable: Any, name: str, node: Node) -> Assigning:
         return native(values if masks else filled)
 
     return _Variable(variable, name, tuple(map(int, variable.shape)), grid, convert, hdf5_lock)
-
-
-def _check_open(variable: Any, name: str) -> None:
-    try:
-        group = variable.group()
-        while group.parent is not None:
-            group = group.parent
-        is_open = group.isopen()
-    except ReferenceError:
-        is_open = False
-    if not is_open:
-        raise ValueError(f"cannot write {name}: its dataset is closed")
 
 
 def _marker(variable: Any) -> Any:

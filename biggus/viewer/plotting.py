@@ -103,8 +103,6 @@ def imshow(
     """
     current = ax is None
     ax = _axes(ax)
-    import matplotlib as mpl
-
     from biggus.viewer.artist import ArrayImage
 
     image = ArrayImage(
@@ -122,21 +120,10 @@ def imshow(
         resample=resample,
         **kwargs,
     )
-    if aspect is None and not (
-        image.is_transform_set() and not image.get_transform().contains_branch(ax.transData)
-    ):
-        aspect = mpl.rcParams["image.aspect"]
-    if aspect is not None:
-        ax.set_aspect(aspect)
+    _set_aspect(ax, image, aspect)
+    _set_limits(image, norm, vmin, vmax)
     image.set_alpha(alpha)
-    if image.get_clip_path() is None:
-        image.set_clip_path(ax.patch)
-    if vmin is not None or vmax is not None:
-        if isinstance(norm, mpl.colors.Normalize):
-            raise ValueError("give a norm, or vmin= and vmax=: not both")
-        image.set_clim(vmin, vmax)
-    image.set_extent(image.get_extent())
-    ax.add_image(image)
+    _add(ax, image)
     image.note = ax.text(1, 0, "", transform=ax.transAxes, **_NOTE)
     ax.figure.canvas.mpl_connect("close_event", image.close)
     if current:
@@ -144,6 +131,34 @@ def imshow(
 
         plt.sci(image)
     return image
+
+
+def _set_aspect(ax: Axes, image: ArrayImage, aspect: Any) -> None:
+    """Set the aspect of axes as matplotlib's own `imshow` does."""
+    import matplotlib as mpl
+
+    of_data = image.get_transform().contains_branch(ax.transData)
+    if aspect is None and (of_data or not image.is_transform_set()):
+        aspect = mpl.rcParams["image.aspect"]
+    if aspect is not None:
+        ax.set_aspect(aspect)
+
+
+def _add(ax: Axes, image: ArrayImage) -> None:
+    if image.get_clip_path() is None:
+        image.set_clip_path(ax.patch)
+    image.set_extent(image.get_extent())
+    ax.add_image(image)
+
+
+def _set_limits(image: ArrayImage, norm: Any, vmin: float | None, vmax: float | None) -> None:
+    """Set the values between which colours go."""
+    import matplotlib as mpl
+
+    if vmin is not None or vmax is not None:
+        if isinstance(norm, mpl.colors.Normalize):
+            raise ValueError("give a norm, or vmin= and vmax=: not both")
+        image.set_clim(vmin, vmax)
 
 
 def plot(

@@ -28,6 +28,7 @@ from biggus.backends.hdf5 import files as hdf5_files
 from biggus.backends.hdf5.files import walk
 from biggus.backends.hdf5.source import AdoptedHDF5Source, HDF5Source
 from biggus.backends.hdf5.values import attributes_of
+from biggus.backends.location import holds_hdf5
 from biggus.backends.native import hdf5_lock
 from biggus.backends.pieces import one_line
 from biggus.errors import OpenError
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
     from biggus.backends.location import Location
     from biggus.sources.base import Source
 
-_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _SUFFIXES = frozenset({".h5", ".hdf5", ".he5"})
 
 
@@ -57,15 +57,8 @@ class HDF5Backend(Backend):
             suffix = location.suffix
         except OpenError:  # there can be no such path
             return self.UNCLAIMED
-        try:
-            head = location.head
-        except OpenError:  # opening it tells why
-            head = b""
-        at = 0
-        while at < len(head):
-            if head.startswith(_SIGNATURE, at):
-                return self.BY_CONTENT
-            at = 2 * at or 512
+        if holds_hdf5(location.known_head):
+            return self.BY_CONTENT
         return self.BY_SUFFIX if suffix in _SUFFIXES else self.UNCLAIMED
 
     def variables(  # type: ignore[override]  # it names its options

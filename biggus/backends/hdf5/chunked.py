@@ -16,7 +16,7 @@ import numpy as np
 from biggus.backends.hdf5.direct import OpenForRead, Storage
 from biggus.backends.hdf5.lookup import Extent, find_one, read_one, tables
 from biggus.backends.native import hdf5_lock
-from biggus.backends.plain import finer_chunks, is_all
+from biggus.backends.plain import finer_chunks, is_all, view_of
 from biggus.backends.reading import MOST_TOGETHER, read_plain
 from biggus.codecs.scratch import scratch
 from biggus.indexing.grid import Grid
@@ -107,7 +107,7 @@ class ChunkedStorage(Storage):
             with hdf5_lock:
                 found = self._find(batch, opening)
             for part, stored in zip(batch, self._fetched(found, opening), strict=True):
-                out = _view(values, part.outer)
+                out = view_of(values, part.outer)
                 try:
                     self._place(stored, part.inner, out, opening)
                 except ValueError as error:
@@ -255,10 +255,3 @@ class ChunkedStorage(Storage):
             s.start % n == 0 and s.stop - s.start == n and (s.step == 1 or n == 1)
             for s, n in zip(box, self.storage_chunks, strict=True)
         )
-
-
-def _view(values: npt.NDArray[Any], outer: Box) -> npt.NDArray[Any]:
-    """Return where a part goes: an array even where there is no axis."""
-    key: Any = (*outer, ...)
-    view: npt.NDArray[Any] = values[key]
-    return view

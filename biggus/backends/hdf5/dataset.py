@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from operator import ge
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,7 @@ class DatasetSource(DirectSource):
     """What sources over an h5py Dataset share."""
 
     io_bound = False
+    log = logging.getLogger("biggus.backends.hdf5")
     _storage: Storage | None = None  # None: only the library can read it
 
     swmr = False

@@ -7,15 +7,17 @@ file that the library has open, and are given only if it has not changed.
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from biggus.backends.native import hdf5_lock
-from biggus.backends.pieces import failures_named
+from biggus.backends.pieces import failures_named, log_read
 from biggus.sources.base import Source, checked
 from biggus.watching import changed
 
 if TYPE_CHECKING:
+    import logging
     from collections.abc import Callable, Hashable
 
     import numpy as np
@@ -61,6 +63,7 @@ class DirectSource(Source):
 
     owns_data = True
     reads_into = True
+    log: logging.Logger
 
     @property
     @abstractmethod
@@ -98,8 +101,22 @@ class DirectSource(Source):
         """
 
     @abstractmethod
+    def _read(self, box: Box) -> Values:
+        """Return the values in `box`, as the library reads them.  The caller holds the lock."""
+
     def _values(self, box: Box, out: npt.NDArray[Any] | None) -> Values:
         """Return the values in `box`: `out`, if that is given and they are read directly."""
+        started = time.perf_counter()
+        with failures_named(self.name, box):
+            with hdf5_lock:
+                found = self._opening()
+                if found is None:
+                    values = self._read(box)
+            if found is not None:
+                storage, opening = found
+                values = storage.read(box, opening, out)
+        log_read(self.log, self.name, box, values.nbytes, started)
+        return values
 
     def __getitem__(self, box: Box) -> Values:
         return self._values(box, None)
@@ -163,12 +180,7 @@ class Storage(ABC):
             If the file is damaged, cut short, or changed meanwhile.
         """
 
-    def stream(
-        self,
-        source: Source,  # noqa: ARG002 - for those that override it
-        box: Box,  # noqa: ARG002 - likewise
-        opening: OpenForRead,  # noqa: ARG002 - likewise
-    ) -> Stream | None:
+    def stream(self, source: Source, box: Box, opening: OpenForRead) -> Stream | None:
         """Return what reads `box` of a source a run after the other, if that can be done."""
         return None
 

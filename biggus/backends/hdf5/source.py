@@ -5,9 +5,7 @@
 
 from __future__ import annotations
 
-import logging
 import os
-import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -26,11 +24,11 @@ from biggus.backends.hdf5.values import (
     read_values,
 )
 from biggus.backends.native import hdf5_lock
-from biggus.backends.pieces import failures_named, opening_named
+from biggus.backends.pieces import opening_named
 from biggus.backends.settling import look_again, settled, settled_signature
 from biggus.backends.siblings import sibling_of
 from biggus.backends.signature import FileSignature, signature_of
-from biggus.errors import OpenError, SourceError, format_box
+from biggus.errors import OpenError, SourceError
 from biggus.sources.base import Box, box_shape
 from biggus.watching import changed, see
 
@@ -42,8 +40,6 @@ if TYPE_CHECKING:
     from biggus.backends.files import Hold
     from biggus.backends.hdf5.direct import Storage
     from biggus.sources.base import Source
-
-log = logging.getLogger("biggus.backends.hdf5")
 
 CONVENTIONS = "CF-HDF5"
 """CF as in HDF5 files: nothing is missing but what the attributes name."""
@@ -120,22 +116,6 @@ class HDF5Source(DatasetSource):
     def __getstate__(self) -> dict[str, Any]:
         # Handles stay here; serial 0 makes the first read look at everything anew.
         return {**self.__dict__, "_serial": 0, "_looked": (), "_parts": None, "_hold": None}
-
-    def _values(self, box: Box, out: npt.NDArray[Any] | None) -> npt.NDArray[Any]:
-        start = time.perf_counter()
-        with failures_named(self.name, box):
-            with hdf5_lock:
-                found = self._opening()
-                if found is None:
-                    values = self._read(box)
-            if found is not None:
-                storage, opening = found
-                values = storage.read(box, opening, out)
-        if log.isEnabledFor(logging.DEBUG):
-            spent = (time.perf_counter() - start) * 1e3
-            where = format_box(box)
-            log.debug("read %s %s: %d bytes in %.1f ms", self.name, where, values.nbytes, spent)
-        return values
 
     def _opening(self) -> tuple[Storage, OpenForRead] | None:
         opened = self._open()
@@ -283,15 +263,6 @@ class AdoptedHDF5Source(DatasetSource):
                     self.chunks = self._storage.chunks
             if settled:
                 self.token = f"hdf5:{os.path.realpath(self._path)}::/{self.dataset}"
-
-    def _values(self, box: Box, out: npt.NDArray[Any] | None) -> npt.NDArray[Any]:
-        with failures_named(self.name, box):
-            with hdf5_lock:
-                found = self._opening()
-                if found is None:
-                    return self._read(box)
-            storage, opening = found
-            return storage.read(box, opening, out)
 
     def _opening(self) -> tuple[Storage, OpenForRead] | None:
         dataset, _ = self._dataset()

@@ -74,18 +74,14 @@ class HttpError(BiggusError, OSError):
         How often it was tried.
     """
 
+    _made_of = ("url", "problem", "attempts")
+
     def __init__(self, url: str, problem: str, attempts: int) -> None:
         tries = "" if attempts < 2 else f" (after {attempts} attempts)"
         super().__init__(f"{url}: {problem}{tries}")
         self.url = url
         self.problem = problem
         self.attempts = attempts
-
-    def __reduce__(self) -> tuple[type[HttpError], tuple[str, str, int]]:
-        return type(self), (self.url, self.problem, self.attempts)
-
-    def __str__(self) -> str:
-        return str(self.args[0])
 
 
 class LargeBodyError(HttpError):
@@ -151,34 +147,45 @@ class HttpClient:
         MissingDependencyError
             If urllib3 is not installed.
         """
-        settings = self.settings
         shown = public_url(url)
         _refuse_if_offline(shown, 0)  # even to find a proxy may ask for the name of the host
         url, credentials = split_credentials(url)
-        sent = {"User-Agent": settings.user_agent or user_agent(), **credentials}
-        sent.update(settings.headers)
-        sent.update(headers or {})
-        state = process_connections()
-        counted = host or urlsplit(url).netloc
-        gate = state.gate(counted)
-        deadline = Deadline(settings.timeout)
+        deadline = Deadline(self.settings.timeout)
         request = functools.partial(
             once,
-            state.pool(url, settings.connections),
+            process_connections().pool(url, self.settings.connections),
             url,
             shown,
-            headers=sent,
+            headers=self._sent(credentials, headers or {}),
             largest=largest,
             deadline=deadline,
-            local_redirects=settings.local_redirects,
+            local_redirects=self.settings.local_redirects,
         )
-        most = settings.retries if retries is None else retries
+        most = self.settings.retries if retries is None else retries
+        return self._tried(request, host or urlsplit(url).netloc, deadline, shown, most)
+
+    def _sent(self, credentials: Mapping[str, str], headers: Mapping[str, str]) -> dict[str, str]:
+        """Return all headers of a request: its own over those of the settings."""
+        settings = self.settings
+        ours = {"User-Agent": settings.user_agent or user_agent(), **credentials}
+        return {**ours, **dict(settings.headers), **headers}
+
+    def _tried(
+        self,
+        request: Callable[..., Response],
+        host: str,
+        deadline: Deadline,
+        shown: str,
+        retries: int,
+    ) -> Response:
+        """Make attempts until one succeeds, or none would: return or raise what the last gave."""
+        gate = process_connections().gate(host)
         for attempt in itertools.count(1):
             response, failure = None, None
             wait = min(LONGEST_WAIT_SECONDS, BACKOFF_SECONDS * 2 ** (attempt - 1))
             wait *= _random.uniform(0.5, 1.0)
             try:
-                response = self._let_in(request, gate, counted, deadline, shown, attempt)
+                response = self._let_in(request, gate, host, deadline, shown, attempt)
             except AttemptError as error:
                 failure = error
                 passing, reason = error.passing, error.problem
@@ -189,7 +196,7 @@ class HttpClient:
                     gate.hold(asked)
                     wait = asked
             wait = max(wait, gate.held)
-            if attempt > most or not passing or wait >= deadline.left:
+            if attempt > retries or not passing or wait >= deadline.left:
                 break
             log.info("%s: %s, attempt %d; again in %.1f s", shown, reason, attempt, wait)
             self._wait(wait, shown, attempt)

@@ -119,6 +119,21 @@ class _Answer(http.client.HTTPResponse):
         self.fp = io.BufferedReader(_Timed(self.fp, sock))
 
 
+class _HeldToDeadlines:
+    """What connections of both kinds do in their own way."""
+
+    response_class: Any = _Answer
+
+    def _new_conn(self) -> socket.socket:
+        parent: Any = super()
+        return _connected(self, parent._new_conn)  # noqa: SLF001 - its own class
+
+    def connect(self) -> None:
+        parent: Any = super()
+        parent.connect()
+        _check_peer(self)
+
+
 @lru_cache(maxsize=1)
 def pool_classes() -> dict[str, Any]:
     """Return the pools of urllib3, by scheme, whose connections are held to deadlines."""
@@ -126,25 +141,11 @@ def pool_classes() -> dict[str, Any]:
         import urllib3
         from urllib3.connection import HTTPConnection, HTTPSConnection
 
-    class Connection(HTTPConnection):
-        response_class = _Answer
+    class Connection(_HeldToDeadlines, HTTPConnection):
+        pass
 
-        def _new_conn(self) -> socket.socket:
-            return _connected(self, super()._new_conn)
-
-        def connect(self) -> None:
-            super().connect()
-            _check_peer(self)
-
-    class SecureConnection(HTTPSConnection):
-        response_class = _Answer
-
-        def _new_conn(self) -> socket.socket:
-            return _connected(self, super()._new_conn)
-
-        def connect(self) -> None:
-            super().connect()
-            _check_peer(self)
+    class SecureConnection(_HeldToDeadlines, HTTPSConnection):
+        pass
 
     class Pool(urllib3.HTTPConnectionPool):
         ConnectionCls = Connection

@@ -7,10 +7,11 @@ who want it; whoever has no time left leaves it behind.
 from __future__ import annotations
 
 import concurrent.futures
-import os
 import socket
 import threading
 from typing import TypeAlias
+
+from biggus.forks import in_children
 
 Lookup: TypeAlias = concurrent.futures.Future[list[str]]
 
@@ -85,5 +86,4 @@ def _forget() -> None:
     _lookups.clear()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget)
+in_children(_forget)

@@ -9,7 +9,6 @@ the system's settings, and never one for this machine.
 from __future__ import annotations
 
 import concurrent.futures.thread  # noqa: F401 - its exit hook must be registered before ours
-import os
 import threading
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -21,7 +20,7 @@ from biggus.backends.http.redaction import watch_urllib3
 from biggus.backends.location import public_url
 from biggus.errors import OptionError
 from biggus.extras import needing
-from biggus.forks import between_forks
+from biggus.forks import between_forks, in_children
 
 if TYPE_CHECKING:
     import urllib3
@@ -122,5 +121,4 @@ def _forget() -> None:
     _state_lock = threading.Lock()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget)
+in_children(_forget)

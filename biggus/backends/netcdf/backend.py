@@ -12,10 +12,10 @@ import os
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from biggus.backends.base import Backend
+from biggus.backends.location import holds_hdf5
 from biggus.backends.native import hdf5_lock
 from biggus.backends.netcdf.classic import MARKS
 from biggus.backends.pieces import opening_named
-from biggus.errors import OpenError
 from biggus.forks import between_forks
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from biggus.sources.base import Source, Values
 
 _SUFFIXES = {".nc", ".nc4", ".cdf"}
-_HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 
 class NetCDFBackend(Backend):
@@ -40,14 +39,10 @@ class NetCDFBackend(Backend):
         """Tell how sure it is: by the first bytes, or by the suffix."""
         if location.scheme or location.is_directory:
             return self.UNCLAIMED
-        try:
-            head = location.head
-        except OpenError:
-            head = b""
-        named = location.suffix in _SUFFIXES
+        head, named = location.known_head, location.suffix in _SUFFIXES
         if head.startswith(MARKS):
             return self.BY_MARK
-        if _is_hdf5(head) and (named or b"_NCProperties" in head):
+        if holds_hdf5(head) and (named or b"_NCProperties" in head):
             return self.BY_MARK
         return self.BY_SUFFIX if named else self.UNCLAIMED
 
@@ -160,13 +155,3 @@ class NetCDFBackend(Backend):
                 "biggus.open_many(paths, variable)"
             )
         return None
-
-
-def _is_hdf5(head: bytes) -> bool:
-    """Tell whether the signature is at the start, or at 512, 1024, 2048 bytes and so on."""
-    offset = 0
-    while offset < len(head):
-        if head.startswith(_HDF5_SIGNATURE, offset):
-            return True
-        offset = max(512, 2 * offset)
-    return False

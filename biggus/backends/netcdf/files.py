@@ -146,6 +146,21 @@ def variable_in(dataset: Any, path: str, name: str) -> Any:
     return found
 
 
+def is_open(variable: Any) -> bool:
+    """Tell whether the dataset that a variable is of is open.
+
+    The library gives the number of a closed dataset to the next one that is opened: who does
+    not ask comes to values of another file.
+    """
+    try:
+        group = variable.group()
+        while group.parent is not None:  # a group knows nothing of it
+            group = group.parent
+        return bool(group.isopen())
+    except ReferenceError:
+        return False
+
+
 def known_in(dataset: Any, name: str) -> Any:
     """Return the variable called `name` of a dataset; None if there is none."""
     *groups, last = name.split("/")

@@ -6,7 +6,6 @@ import logging
 import math
 import os
 import pickle
-import time
 from typing import TYPE_CHECKING, Any
 
 from biggus import cf
@@ -14,24 +13,22 @@ from biggus.backends.files import file_validator
 from biggus.backends.hdf5.direct import DirectSource
 from biggus.backends.hdf5.files import files as hdf5_files
 from biggus.backends.native import hdf5_lock
-from biggus.backends.netcdf.files import datasets, known_in, opened_at, variable_in
+from biggus.backends.netcdf.files import datasets, is_open, known_in, opened_at, variable_in
 from biggus.backends.netcdf.packed import attributes_of, facts_of, read_bytes, read_packed
 from biggus.backends.netcdf.refused import check_text
 from biggus.backends.netcdf.stored import StoredVariable, stored_variable
-from biggus.backends.pieces import failures_named, opening_named
+from biggus.backends.pieces import opening_named
 from biggus.backends.plain import LARGEST
 from biggus.backends.settling import look_again
 from biggus.backends.siblings import sibling_of
 from biggus.backends.signature import signature_of
-from biggus.errors import OpenError, SourceError, format_box
+from biggus.errors import OpenError, SourceError
 from biggus.indexing.grid import whole
 from biggus.sources.base import Source
 from biggus.sources.normal import normal_chunks
 from biggus.watching import see
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
     from biggus.backends.files import Hold
     from biggus.backends.hdf5.direct import OpenForRead, Storage
     from biggus.backends.native import LibraryLock
@@ -39,8 +36,6 @@ if TYPE_CHECKING:
     from biggus.backends.netcdf.packed import PackedFacts
     from biggus.backends.signature import FileSignature
     from biggus.sources.base import Box, Chunks, Values
-
-log = logging.getLogger("biggus.backends.netcdf")
 
 
 class _VariableSource(Source):
@@ -116,6 +111,8 @@ class NetCDFSource(_VariableSource, DirectSource):
     VariableError
         If it has no such variable.
     """
+
+    log = logging.getLogger("biggus.backends.netcdf")
 
     def __init__(self, path: str, variable: str, decode: bool = True) -> None:
         self._begin(os.path.realpath(path), variable, decode)
@@ -226,23 +223,6 @@ class NetCDFSource(_VariableSource, DirectSource):
             return None
         see(self.path, opening.signature)
         return storage, opening
-
-    def _values(self, box: Box, out: npt.NDArray[Any] | None) -> Values:
-        started = time.perf_counter()
-        with failures_named(self.name, box):
-            with hdf5_lock:
-                found = self._opening()
-                if found is None:
-                    values = self._read(box)
-            if found is not None:
-                storage, opening = found
-                values = storage.read(box, opening, out)
-        if log.isEnabledFor(logging.DEBUG):
-            took = 1e3 * (time.perf_counter() - started)
-            log.debug(
-                "read %s %s: %d bytes in %.1f ms", self.name, format_box(box), values.nbytes, took
-            )
-        return values
 
     def read_by_library(self) -> Values:
         """Return all values, which are few, and do not see whether they can be read past it.
@@ -375,16 +355,7 @@ class HeldSource(_VariableSource):
         return values if self._decoder is None else self._decoder(values)
 
     def _check_open(self, box: Box | None) -> None:
-        # The library gives the number of a closed dataset to the next one that
-        # is opened: without this check, values of another file would be read.
-        try:
-            group = self.variable.group()
-            while group.parent is not None:  # a group knows nothing of it
-                group = group.parent
-            is_open = group.isopen()
-        except ReferenceError:
-            is_open = False
-        if not is_open:
+        if not is_open(self.variable):
             raise SourceError(
                 self.name, box, "its dataset has been closed; keep it open, or use biggus.open"
             )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from biggus.backends.base import Backend
 from biggus.backends.npy.header import MARK
 from biggus.backends.npy.source import VARIABLE, NpySource
-from biggus.errors import OpenError, VariableError
+from biggus.errors import VariableError
 
 if TYPE_CHECKING:
     from biggus.backends.location import Location
@@ -22,11 +22,7 @@ class NpyBackend(Backend):
         """Claim what begins as the format has it, or has the suffix."""
         if location.scheme or location.is_directory:
             return self.UNCLAIMED
-        try:
-            head = location.head
-        except OpenError:  # opening it tells why
-            head = b""
-        if head.startswith(MARK):
+        if location.known_head.startswith(MARK):
             return self.BY_MARK
         return self.BY_SUFFIX if location.suffix == ".npy" else self.UNCLAIMED
 

@@ -12,11 +12,11 @@ import numpy as np
 from biggus.backends.descriptor import Descriptor
 from biggus.backends.files import file_validator
 from biggus.backends.npy.header import layout_of
-from biggus.backends.pieces import failures_named, one_line, piece_of
+from biggus.backends.pieces import failures_named, log_read, one_line, piece_of
 from biggus.backends.reading import MOST_TOGETHER, read_plain
 from biggus.backends.settling import settled
 from biggus.backends.signature import signature_of
-from biggus.errors import OpenError, format_box
+from biggus.errors import OpenError
 from biggus.indexing.grid import default_chunks
 from biggus.sources.base import Source, box_shape
 from biggus.watching import changed, see
@@ -103,10 +103,7 @@ class NpySource(Source):
         start = time.perf_counter()
         with failures_named(self.name, box):
             self._same().read(box, out)
-        if log.isEnabledFor(logging.DEBUG):
-            spent = (time.perf_counter() - start) * 1e3
-            where = format_box(box)
-            log.debug("read %s %s: %d bytes in %.1f ms", self.name, where, out.nbytes, spent)
+        log_read(log, self.name, box, out.nbytes, start)
         return True
 
     def stream(self, box: Box) -> Stream | None:

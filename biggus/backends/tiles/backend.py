@@ -160,9 +160,7 @@ class TilesBackend(Backend):
             shared=True,
             local_redirects=local_redirects,
         )
-        fresh = check.seconds("fresh_for", fresh_for)
-        if policy is not None:
-            settings, fresh = _held_to(policy, settings, fresh)
+        settings, fresh = _held_to(policy, settings, check.seconds("fresh_for", fresh_for))
         source = TileSource(
             template,
             zoom,
@@ -173,15 +171,10 @@ class TilesBackend(Backend):
             absent=absent_statuses(template.public, absent),
             settings=settings,
             fresh_for=fresh,
-            stale_if_error=(
-                None if stale_if_error is None else check.seconds("stale_if_error", stale_if_error)
-            ),
+            stale_if_error=check.seconds_or_none("stale_if_error", stale_if_error),
             counted=None if policy is None else policy.hosts[0],
         )
-        told = preset.attribution if attribution is None and preset else attribution
-        source.attributes = {"attribution": told} if told else {}
-        if policy is not None and not policy.bulk:
-            source.no_bulk = _no_bulk(policy, template)
+        _tell(source, attribution, preset, policy)
         _require_packages()
         return source
 
@@ -204,8 +197,12 @@ def _measures(
     return zoom, check.integer("tile_size", tile_size, 1, LARGEST_TILE)
 
 
-def _held_to(policy: Policy, settings: HttpSettings, fresh: float) -> tuple[HttpSettings, float]:
+def _held_to(
+    policy: Policy | None, settings: HttpSettings, fresh: float
+) -> tuple[HttpSettings, float]:
     """Return settings, and for how long copies are fresh, as the operator of a server allows."""
+    if policy is None:
+        return settings, fresh
     allowed = replace(
         settings,
         connections=min(settings.connections, policy.connections),
@@ -214,11 +211,17 @@ def _held_to(policy: Policy, settings: HttpSettings, fresh: float) -> tuple[Http
     return allowed, max(fresh, policy.fresh_for)
 
 
-def _no_bulk(policy: Policy, template: Template) -> str:
-    return (
-        f"the operator of {template.host} forbids to fetch areas that nobody looks at "
-        f"({policy.text}); permission=True says that you may"
-    )
+def _tell(
+    source: TileSource, attribution: str | None, preset: Preset | None, policy: Policy | None
+) -> None:
+    """Put on record whose tiles they are, and what may not be done with them."""
+    told = preset.attribution if attribution is None and preset else attribution
+    source.attributes = {"attribution": told} if told else {}
+    if policy is not None and not policy.bulk:
+        source.no_bulk = (
+            f"the operator of {source.template.host} forbids to fetch areas that nobody looks at "
+            f"({policy.text}); permission=True says that you may"
+        )
 
 
 def _require_packages() -> None:

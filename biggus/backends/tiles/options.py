@@ -48,6 +48,10 @@ class OptionChecker:
             raise OpenError(self.location, f"{name}= is a number of seconds, not {value!r}")
         return float(value)
 
+    def seconds_or_none(self, name: str, value: Any) -> float | None:
+        """Return the same; None if nothing is said."""
+        return None if value is None else self.seconds(name, value)
+
     def dtype(self, value: Any, bands: int) -> np.dtype[Any]:
         """Return the dtype of the pixels, in native byte order."""
         if bands == 2:

@@ -61,10 +61,10 @@ class ForeignStore(ZarrStore):
         buffer = await self.store.get(key, buffer_prototype, request)
         return None if buffer is None else Fetched(buffer.to_bytes())
 
-    def signature(self, key: str) -> object:  # noqa: ARG002, D102 - inherited
+    def signature(self, key: str) -> object:  # noqa: D102 - inherited
         return None
 
-    def validator(self, metadata: Sequence[str], chunks: Iterable[str]) -> bytes | None:  # noqa: ARG002, D102
+    def validator(self, metadata: Sequence[str], chunks: Iterable[str]) -> bytes | None:  # noqa: D102
         return None
 
 

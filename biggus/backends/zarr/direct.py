@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from biggus.backends.plain import finer_chunks
+from biggus.backends.plain import finer_chunks, view_of
 from biggus.backends.reading import MOST_TOGETHER
 from biggus.backends.zarr.chunk import ChunkReader
 from biggus.backends.zarr.decoding import decoder_for, decoder_for_v2
@@ -97,7 +97,7 @@ class DirectReader:
         """Return the values in each box, and note what was met; those of one go to `out`."""
         found = [np.empty(box_shape(box), self.dtype) if out is None else out for box in boxes]
         parts = (
-            (part.number, part.inner, _view(values, part.outer))
+            (part.number, part.inner, view_of(values, part.outer))
             for box, values in zip(boxes, found, strict=True)
             for part in self.grid.parts(box)
         )
@@ -178,7 +178,7 @@ class DirectReader:
         """Yield where in a shard each wanted chunk is; fill in those that were never written."""
         for box, values in wanted:
             for part in sharding.grid.parts(box):
-                out = _view(values, part.outer)
+                out = view_of(values, part.outer)
                 offset, length = index.chunks[part.number].tolist()
                 if offset == length == NOT_WRITTEN:
                     out[...] = self.fill
@@ -250,13 +250,6 @@ class DirectReader:
 def _touched(chunks: tuple[int, ...], box: Box) -> int:
     """Return how many chunks of a regular grid a box touches at most."""
     return math.prod((s.stop - 1) // n - s.start // n + 1 for s, n in zip(box, chunks, strict=True))
-
-
-def _view(values: npt.NDArray[Any], outer: Box) -> npt.NDArray[Any]:
-    """Return where a part goes: an array even where there is no axis."""
-    key: Any = (*outer, ...)
-    view: npt.NDArray[Any] = values[key]
-    return view
 
 
 def direct_reader(

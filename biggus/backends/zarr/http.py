@@ -70,7 +70,7 @@ class RemoteStore(ZarrStore):
         call = functools.partial(contextvars.copy_context().run, self.get, key, span)
         return await asyncio.get_running_loop().run_in_executor(threads, call)
 
-    def signature(self, key: str) -> object:  # noqa: ARG002, D102 - asking is not cheap
+    def signature(self, key: str) -> object:  # noqa: D102 - asking is not cheap
         return None
 
     def unchanged(self, key: str, tag: str | None) -> bool:

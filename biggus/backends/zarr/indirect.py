@@ -85,10 +85,7 @@ class IndirectReader:
         lend_pipeline(array, self.array)
 
     def read(
-        self,
-        boxes: Sequence[Box],
-        record: Record,
-        out: npt.NDArray[Any] | None = None,  # noqa: ARG002 - only what is read directly goes there
+        self, boxes: Sequence[Box], record: Record, out: npt.NDArray[Any] | None = None
     ) -> list[Values]:
         """Return the values in each box, and note what was met."""
         if self._ahead is not None:

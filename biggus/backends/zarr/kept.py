@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Generic, TypeVar
+
+from biggus.forks import in_children
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -33,9 +34,8 @@ class RecentValues(Generic[Value]):
     def __init__(self, most: int) -> None:
         self.most = most
         self._reset()
-        if hasattr(os, "register_at_fork"):
-            # A thread of the parent may have had the lock.
-            os.register_at_fork(after_in_child=self._reset)
+        # A thread of the parent may have had the lock.
+        in_children(self._reset)
 
     def _reset(self) -> None:
         self._values: OrderedDict[Hashable, tuple[Value, int]] = OrderedDict()

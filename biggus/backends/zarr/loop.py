@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import asyncio
 import atexit
-import os
 from typing import TYPE_CHECKING, Any, TypeVar
+
+from biggus.forks import in_children
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -24,10 +25,7 @@ class _Loop(asyncio.SelectorEventLoop):
     """An event loop that does itself, at once, what it is asked to hand to a thread."""
 
     def run_in_executor(  # type: ignore[override] # it also takes what a loop of C may take
-        self,
-        executor: Any,  # noqa: ARG002 - none is needed
-        func: Callable[..., Any],
-        *args: Any,
+        self, executor: Any, func: Callable[..., Any], *args: Any
     ) -> asyncio.Future[Any]:
         future = self.create_future()
         try:
@@ -79,5 +77,4 @@ def _forget() -> None:
 
 
 atexit.register(_close_all)
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget)
+in_children(_forget)

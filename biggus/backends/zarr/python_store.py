@@ -116,31 +116,50 @@ def refuse_short(key: str, data: bytes, span: Span) -> None:
         raise OSError(f"{key} is cut short: {len(data)} bytes instead of {wanted}")
 
 
+_SPANS: dict[str, Callable[[Any], Span]] = {
+    "NoneType": lambda _: WHOLE,
+    "RangeByteRequest": lambda request: (request.start, request.end),
+    "OffsetByteRequest": lambda request: (request.offset, None),
+    "SuffixByteRequest": lambda request: (-request.suffix, None),
+}
+"""By the kind of a byte request of zarr-python's, the span that it asks for."""
+
+
+def _span_of(request: Any) -> Span:
+    span = _SPANS.get(type(request).__name__)
+    if span is None:
+        raise TypeError(f"unknown byte request {request!r}")
+    return span(request)
+
+
+class _ReadOnly:
+    """What a store of zarr-python's says that is neither written to nor listed."""
+
+    supports_writes = False
+    supports_deletes = False
+    supports_listing = False
+    supports_partial_writes = False  # asked for by zarr before 3.1.3
+
+    async def _refuse(self, *_: Any) -> Any:
+        raise PermissionError("biggus only reads")
+
+    set = set_partial_values = delete = _refuse
+
+    def _refuse_listing(self, *_: Any) -> Any:
+        raise NotImplementedError("the store cannot be listed")
+
+    list = list_prefix = list_dir = _refuse_listing
+
+
 @functools.lru_cache(maxsize=1)
-def _store_class() -> Any:  # noqa: C901 - a class, not a function
+def _store_class() -> Any:
     # Made on first use, as importing zarr takes longer than all of biggus.
     with between_forks():
-        from zarr.abc.store import OffsetByteRequest, RangeByteRequest, Store, SuffixByteRequest
-
-    def span_of(request: Any) -> Span:
-        if request is None:
-            return WHOLE
-        if isinstance(request, RangeByteRequest):
-            return request.start, request.end
-        if isinstance(request, OffsetByteRequest):
-            return request.offset, None
-        if isinstance(request, SuffixByteRequest):
-            return -request.suffix, None
-        raise TypeError(f"unknown byte request {request!r}")
+        from zarr.abc.store import Store
 
     # Pipelines of codecs know stores of zarr-python's by the names of their classes.
-    class WatchedStore(Store):
+    class WatchedStore(_ReadOnly, Store):  # type: ignore[misc] # what is refused is so at once
         """A read-only store over `ZarrStore`."""
-
-        supports_writes = False
-        supports_deletes = False
-        supports_listing = False
-        supports_partial_writes = False  # asked for by zarr before 3.1.3
 
         check: Check | None = None
 
@@ -159,7 +178,7 @@ def _store_class() -> Any:  # noqa: C901 - a class, not a function
             return hash(id(self.store))
 
         async def get(self, key: str, prototype: Any, byte_range: Any = None) -> Any:
-            span = span_of(byte_range)
+            span = _span_of(byte_range)
             found = await checked_get(self.store, self.only or key, span)
             if found is None:
                 return None
@@ -172,23 +191,5 @@ def _store_class() -> Any:  # noqa: C901 - a class, not a function
 
         async def exists(self, key: str) -> bool:
             return await self.store.aget(key) is not None
-
-        async def set(self, key: str, value: Any) -> None:  # noqa: ARG002
-            raise PermissionError("biggus only reads")
-
-        async def set_partial_values(self, key_start_values: Any) -> None:  # noqa: ARG002
-            raise PermissionError("biggus only reads")
-
-        async def delete(self, key: str) -> None:  # noqa: ARG002
-            raise PermissionError("biggus only reads")
-
-        def list(self) -> Any:
-            raise NotImplementedError("the store cannot be listed")
-
-        def list_prefix(self, prefix: str) -> Any:
-            raise NotImplementedError("the store cannot be listed")
-
-        def list_dir(self, prefix: str) -> Any:
-            raise NotImplementedError("the store cannot be listed")
 
     return WatchedStore

@@ -172,7 +172,7 @@ class RemoteZarrSource(ZarrSource):
         self._lock = threading.Lock()
         self._verified = time.time()
 
-    def validator(self, box: Box) -> bytes | None:  # noqa: ARG002 - only a request could tell
+    def validator(self, box: Box) -> bytes | None:
         """Return None: what lies on a server has no validator until it is fetched."""
         return None
 
@@ -253,7 +253,7 @@ class RemoteZarrSource(ZarrSource):
         log.debug("%s %s: %s", self.name, format_box(box), "verified" if good else "changed")
         return self._validator(found._replace(checked=now)) if good else None
 
-    def revalidation_waits(self, box: Box, validator: bytes) -> bool:  # noqa: ARG002
+    def revalidation_waits(self, box: Box, validator: bytes) -> bool:
         """Tell whether a copy is so old that the server is asked."""
         found = self._parsed(validator)
         if found is None or options.current().offline:

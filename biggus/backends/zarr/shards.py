@@ -97,11 +97,7 @@ class Shard:
         self.index = index
         self._get = get
 
-    def reading(
-        self,
-        spans: Iterable[Span],  # noqa: ARG002 - for those that fetch
-        most: int = MOST_AHEAD,  # noqa: ARG002 - likewise
-    ) -> Get:
+    def reading(self, spans: Iterable[Span], most: int = MOST_AHEAD) -> Get:
         """Return what reads those spans of it.
 
         Parameters

@@ -316,11 +316,11 @@ class ZipStore(ZarrStore):
     def metadata_keys(self) -> Iterable[str]:  # noqa: D102 - inherited
         return [key for key in self._members() if key.rpartition("/")[2] in METADATA_NAMES]
 
-    def signature(self, key: str) -> object:  # noqa: ARG002, D102 - one state for all
+    def signature(self, key: str) -> object:  # noqa: D102 - one state for all
         state = self.path.stat()
         return state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino
 
-    def validator(self, metadata: Sequence[str], chunks: Iterable[str]) -> bytes | None:  # noqa: ARG002, D102
+    def validator(self, metadata: Sequence[str], chunks: Iterable[str]) -> bytes | None:  # noqa: D102
         return files.file_validator(self.path)
 
 
