@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from biggus.graph import Node
-    from biggus.planning import Plan
+    from biggus.planning.report import Plan
 
 
 def ndarrays(

@@ -53,8 +53,9 @@ PLAIN, MASKED, UNMASKED = 0, 1, 2
 
 _ALIGNMENT = 64
 _PREFIX = struct.Struct("<6sHI")
-_HEADER = struct.Struct("<20sBB2xIIQQ")
-HEAD = _PREFIX.size + _HEADER.size
+_REST = struct.Struct("<20sBB2xIIQQ")
+_HEADER = struct.Struct(_PREFIX.format + _REST.format.removeprefix("<"))
+HEAD = _HEADER.size
 """The bytes before the validator."""
 _TEXT_MOST = 1 << 26
 
@@ -63,6 +64,43 @@ Buffer = npt.NDArray[np.uint8]
 
 class EntryError(BiggusError):
     """Bytes that are no entry, not the one looked for, or damaged."""
+
+
+class _Header(NamedTuple):
+    """The first bytes of an entry, taken apart."""
+
+    magic: bytes
+    form: int
+    checked: int
+    key: bytes
+    kind: int
+    stored: int
+    n_validator: int
+    n_name: int
+    n_values: int
+    n_validity: int
+
+    @classmethod
+    def of(cls, head: bytes | memoryview) -> _Header:
+        """Take them apart; raise an EntryError if they are too few, or of something else."""
+        if len(head) < HEAD:
+            raise EntryError("damaged: cut short")
+        header = cls(*_HEADER.unpack_from(head))
+        if header.magic != MAGIC:
+            raise EntryError("damaged: no entry of a biggus cache")
+        if header.form not in _CHECKSUMS:
+            raise EntryError(f"other format: {header.form} instead of {FORMAT}")
+        return header
+
+    @property
+    def values_at(self) -> int:
+        """Where the values begin."""
+        return -(-(HEAD + self.n_validator + self.n_name) // _ALIGNMENT) * _ALIGNMENT
+
+    @property
+    def size(self) -> int:
+        """The bytes of the entry in all."""
+        return self.values_at + self.n_values + self.n_validity
 
 
 class Entry(NamedTuple):
@@ -127,7 +165,7 @@ def encode(
     name = identity(values.dtype, values.shape)
     end = HEAD + len(validator) + len(name)
     padding = bytes(-end % _ALIGNMENT)
-    header = _HEADER.pack(key, kind, stored, len(validator), len(name), len(raw), len(validity))
+    header = _REST.pack(key, kind, stored, len(validator), len(name), len(raw), len(validity))
     head = header + validator + name + padding
     checked = checksum([head, raw, validity])
     return [_PREFIX.pack(MAGIC, FORMAT, checked), head, raw, validity]
@@ -148,31 +186,25 @@ def decode(buffer: Buffer, key: bytes, dtype: np.dtype[Any], shape: tuple[int, .
     EntryError
         If it is not an entry of this format, damaged, or of something else.
     """
-    size = len(buffer)
-    if size < HEAD:
-        raise EntryError("damaged: cut short")
     view = buffer.data
-    magic, form, checked = _PREFIX.unpack_from(view)
-    _refuse_others(magic, form)
-    found, kind, stored, n_validator, n_name, n_values, n_validity = _HEADER.unpack_from(
-        view, _PREFIX.size
-    )
-    name_at = HEAD + n_validator
-    values_at = -(-(name_at + n_name) // _ALIGNMENT) * _ALIGNMENT
-    validity_at = values_at + n_values
-    if validity_at + n_validity != size or found != key:
+    header = _Header.of(view)
+    if header.size != len(buffer) or header.key != key:
         raise EntryError("damaged: not the entry that was stored here")
+    name_at, values_at = HEAD + header.n_validator, header.values_at
+    validity_at = values_at + header.n_values
     parts = view[_PREFIX.size : values_at], view[values_at:validity_at], view[validity_at:]
-    if _CHECKSUMS[form](parts) != checked:
+    if _CHECKSUMS[header.form](parts) != header.checked:
         raise EntryError("damaged: wrong checksum")
-    if buffer[name_at : name_at + n_name].tobytes() != identity(dtype, shape):
+    if buffer[name_at : name_at + header.n_name].tobytes() != identity(dtype, shape):
         raise EntryError("stale: of another dtype or shape")
     validator = buffer[HEAD:name_at].tobytes()
-    values = _as_values(_raw(buffer[values_at:validity_at], stored, dtype, shape), dtype, shape)
-    if kind == PLAIN:
+    values = _as_values(
+        _raw(buffer[values_at:validity_at], header.stored, dtype, shape), dtype, shape
+    )
+    if header.kind == PLAIN:
         return Entry(values, validator)
     mask: Any = np.ma.nomask
-    if kind == MASKED:
+    if header.kind == MASKED:
         mask_dtype = np.ma.make_mask_descr(dtype)
         count = values.size * mask_dtype.itemsize
         bits = np.unpackbits(buffer[validity_at:], count=count)
@@ -197,28 +229,16 @@ def announced(key: bytes, nbytes: int | None, head: bytes) -> int:
     EntryError
         If it cannot be the one looked for.
     """
-    if len(head) < HEAD:
-        raise EntryError("damaged: cut short")
-    magic, form, _ = _PREFIX.unpack_from(head)
-    _refuse_others(magic, form)
-    found, _, stored, n_validator, n_name, n_values, n_validity = _HEADER.unpack_from(
-        head, _PREFIX.size
-    )
-    if found != key:
+    header = _Header.of(head)
+    n_values, raw = header.n_values, header.stored == RAW
+    if header.key != key:
         raise EntryError("damaged: not the entry that was stored here")
-    if nbytes is not None and (n_values > nbytes or (n_values < nbytes and stored == RAW)):
+    if nbytes is not None and (n_values > nbytes or (n_values < nbytes and raw)):
         raise EntryError("stale: of another dtype or shape")
-    if max(n_validator, n_name) > _TEXT_MOST or (n_validity > n_values and stored == RAW):
+    texts = max(header.n_validator, header.n_name)
+    if texts > _TEXT_MOST or (header.n_validity > n_values and raw):
         raise EntryError("damaged: a header that makes no sense")
-    values_at = -(-(HEAD + n_validator + n_name) // _ALIGNMENT) * _ALIGNMENT
-    return int(values_at + n_values + n_validity)
-
-
-def _refuse_others(magic: bytes, form: int) -> None:
-    if magic != MAGIC:
-        raise EntryError("damaged: no entry of a biggus cache")
-    if form not in _CHECKSUMS:
-        raise EntryError(f"other format: {form} instead of {FORMAT}")
+    return header.size
 
 
 def decode_bytes(buffer: Buffer, key: bytes) -> tuple[bytes, bytes]:
@@ -229,9 +249,7 @@ def decode_bytes(buffer: Buffer, key: bytes) -> tuple[bytes, bytes]:
     EntryError
         As `decode`.
     """
-    if len(buffer) < HEAD:
-        raise EntryError("damaged: cut short")
-    *_, count, _ = _HEADER.unpack_from(buffer.data, _PREFIX.size)
+    count = _Header.of(buffer.data).n_values
     values, validator = decode(buffer, key, np.dtype(np.uint8), (count,))
     return values.tobytes(), validator
 
@@ -244,21 +262,20 @@ def peek(head: bytes, key: bytes) -> bytes | None:
     >>> peek(b"".join(encode(np.arange(3), b"v1", bytes(20)))[:100], bytes(20))
     b'v1'
     """
-    if len(head) < HEAD:
+    try:
+        header = _Header.of(head)
+    except EntryError:
         return None
-    magic, form, _ = _PREFIX.unpack_from(head)
-    found, _, _, n_validator, *_ = _HEADER.unpack_from(head, _PREFIX.size)
-    validator = head[HEAD : HEAD + n_validator]
-    sound = (magic, found, len(validator)) == (MAGIC, key, n_validator) and form in _CHECKSUMS
-    return validator if sound else None
+    validator = head[HEAD : HEAD + header.n_validator]
+    return validator if (header.key, header.n_validator) == (key, len(validator)) else None
 
 
 def peek_size(head: bytes) -> int:
     """Return how many bytes `peek` must be given, as the first `HEAD` of them say."""
     if len(head) < HEAD:
         return HEAD
-    _, _, _, n_validator, *_ = _HEADER.unpack_from(head, _PREFIX.size)
-    return HEAD + min(int(n_validator), _TEXT_MOST)
+    n_validator = _Header(*_HEADER.unpack_from(head)).n_validator
+    return HEAD + min(n_validator, _TEXT_MOST)
 
 
 def _raw(data: Buffer, stored: int, dtype: np.dtype[Any], shape: tuple[int, ...]) -> Buffer:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
 import weakref
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from biggus.cache.claims import Claims
 from biggus.cache.index import Index
-from biggus.forks import between_forks
+from biggus.forks import between_forks, in_children
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -77,5 +76,4 @@ def _end_at_exit(index: Index) -> None:
     Finalize(index, index.end, exitpriority=1)
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+in_children(_after_fork)

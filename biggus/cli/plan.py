@@ -18,7 +18,7 @@ from biggus.options import format_bytes
 if TYPE_CHECKING:
     import argparse
 
-    from biggus.planning import Plan
+    from biggus.planning.report import Plan
 
 
 def add_command(commands: Any, common: argparse.ArgumentParser) -> None:

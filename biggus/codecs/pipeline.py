@@ -28,7 +28,7 @@ class Stage(ABC):
     fills: ClassVar[bool] = False
     """Whether it puts what it gives where it is told to."""
 
-    def stored_size(self, size: int | None) -> int | None:  # noqa: ARG002 - for those that can tell
+    def stored_size(self, size: int | None) -> int | None:
         """Return how many bytes it made of `size`; None if that depends on them."""
         return None
 
@@ -55,7 +55,7 @@ class Stage(ABC):
 class Deflate(Stage):
     """Deflate in a zlib stream."""
 
-    def undo(self, data: Any, size: int | None, out: npt.NDArray[np.uint8] | None) -> Any:  # noqa: ARG002, D102
+    def undo(self, data: Any, size: int | None, out: npt.NDArray[np.uint8] | None) -> Any:  # noqa: D102
         return inflate(data, _known(size))
 
 
@@ -85,7 +85,7 @@ class Shuffle(Stage):
     def stored_size(self, size: int | None) -> int | None:  # noqa: D102
         return size
 
-    def undo(self, data: Any, size: int | None, out: npt.NDArray[np.uint8] | None) -> Any:  # noqa: ARG002, D102
+    def undo(self, data: Any, size: int | None, out: npt.NDArray[np.uint8] | None) -> Any:  # noqa: D102
         return unshuffle(data, self.width, np.empty(len(data), np.uint8) if out is None else out)
 
 
@@ -97,7 +97,7 @@ class Fletcher32(Stage):
     def stored_size(self, size: int | None) -> int | None:  # noqa: D102
         return None if size is None else size + fletcher32.BYTES
 
-    def undo(self, data: Any, size: int | None, out: npt.NDArray[np.uint8] | None) -> Any:  # noqa: ARG002, D102
+    def undo(self, data: Any, size: int | None, out: npt.NDArray[np.uint8] | None) -> Any:  # noqa: D102
         return fletcher32.verified(data)
 
 

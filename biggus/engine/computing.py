@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from biggus.engine.reading import block, carried_out
 from biggus.graph import take
 from biggus.indexing.selection import Selection
-from biggus.planning import Schedule
+from biggus.planning.schedule import Schedule
 from biggus.sources.base import box_shape, holds, within
 from biggus.statistics import partials
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from biggus.engine.repeated import Repeated
     from biggus.graph import Node
-    from biggus.planning import Accumulation, BlockWork, Work
+    from biggus.planning.tasks import Accumulation, BlockWork, Work
     from biggus.sources.base import Box, Stream, Values
     from biggus.statistics import Partial
 

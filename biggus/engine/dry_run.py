@@ -21,7 +21,9 @@ from biggus.engine.running import most_at_once
 from biggus.graph import Combination, Leaf, Node, Read, key_of, pieces_of
 from biggus.indexing.grid import Grid
 from biggus.indexing.selection import Selection
-from biggus.planning import PassPlan, Plan, Schedule, shared_scans_of
+from biggus.planning.report import PassPlan, Plan
+from biggus.planning.schedule import Schedule
+from biggus.planning.shared_scans import shared_scans_of
 from biggus.sources.base import Source, box_shape, holds
 
 if TYPE_CHECKING:
@@ -29,17 +31,10 @@ if TYPE_CHECKING:
 
     from biggus.engine.partial_cache import PartialCache
     from biggus.graph import AlongAxes, Gufunc, Reduce
-    from biggus.planning import (
-        Gathering,
-        Output,
-        Rechunking,
-        Reduction,
-        ReductionBlock,
-        Rewriting,
-        SharedScan,
-        Task,
-        Wanted,
-    )
+    from biggus.planning.jobs import Output, Reduction, ReductionBlock, Wanted
+    from biggus.planning.rechunking import Gathering, Rechunking, Rewriting
+    from biggus.planning.shared_scans import SharedScan
+    from biggus.planning.tasks import Task
     from biggus.sources.base import Box, Chunks, Values
 
 
@@ -84,7 +79,7 @@ class _Checked(Passes["Reduce | AlongAxes | Gufunc"]):
         source = _Unread(target, grid)
         return Leaf(source, source.shape, source.dtype)
 
-    def reached(self, number: int, target: Reduce | AlongAxes | Gufunc) -> bool:  # noqa: ARG002 - of none there is more
+    def reached(self, number: int, target: Reduce | AlongAxes | Gufunc) -> bool:
         return True
 
     def make(self, reductions: Sequence[Reduction], outputs: Sequence[Output]) -> list[Wanted]:
@@ -95,7 +90,7 @@ class _Checked(Passes["Reduce | AlongAxes | Gufunc"]):
     def open(self, rechunking: Rechunking, number: int, held: bool) -> None:
         pass
 
-    def empty(self, rechunking: Gathering | Rewriting, numbers: Sequence[int]) -> None:  # noqa: ARG002 - as others do
+    def empty(self, rechunking: Gathering | Rewriting, numbers: Sequence[int]) -> None:
         rechunking.scan(list(map(_Scratch, rechunking.parts)), self.memory).at_once(1)
 
 
@@ -121,10 +116,10 @@ class _Estimate(_Checked):
                 further.append(wanted)
         return further
 
-    def open(self, rechunking: Rechunking, number: int, held: bool) -> None:  # noqa: ARG002
+    def open(self, rechunking: Rechunking, number: int, held: bool) -> None:
         self._written += rechunking.nbytes
 
-    def empty(self, rechunking: Gathering | Rewriting, numbers: Sequence[int]) -> None:  # noqa: ARG002 - as others do
+    def empty(self, rechunking: Gathering | Rewriting, numbers: Sequence[int]) -> None:
         self._written = 0
         scan = rechunking.scan(list(map(_Scratch, rechunking.parts)), self.memory)
         with options.set_options(executor=None):

@@ -26,7 +26,9 @@ from biggus.errors import OfflineError
 from biggus.graph import AlongAxes, Elementwise, Gufunc, Leaf, Reduce, View
 from biggus.indexing.reduction_blocks import BLOCK
 from biggus.indexing.selection import Selection
-from biggus.planning import Gathering, Gatherings, is_in_memory, shared_scans_of
+from biggus.planning.rechunking import Gathering, Gatherings
+from biggus.planning.rewriting import is_in_memory
+from biggus.planning.shared_scans import shared_scans_of
 from biggus.sources.base import whole
 from biggus.statistics import partials
 from biggus.threads import interruptible
@@ -39,16 +41,10 @@ if TYPE_CHECKING:
     from biggus.engine.computing import Computed
     from biggus.engine.writing import Writer
     from biggus.graph import Node
-    from biggus.planning import (
-        Output,
-        Rechunking,
-        Reduction,
-        ReductionBlock,
-        Rewriting,
-        SharedScan,
-        Task,
-        Wanted,
-    )
+    from biggus.planning.jobs import Output, Reduction, ReductionBlock, Wanted
+    from biggus.planning.rechunking import Rechunking, Rewriting
+    from biggus.planning.shared_scans import SharedScan
+    from biggus.planning.tasks import Task
     from biggus.sources.base import Box, Chunks, Values
 
 _LARGE = 8

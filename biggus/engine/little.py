@@ -13,7 +13,7 @@ from biggus import options, watching
 from biggus.engine.result import own
 from biggus.graph import Elementwise, Leaf, Reduce, View, spread, take
 from biggus.indexing.selection import ConstantMap, DimensionMap
-from biggus.planning import is_plain
+from biggus.planning.jobs import is_plain
 from biggus.sources.base import checked, read, whole
 from biggus.sources.memory import MemorySource
 from biggus.sources.memory_cached import MemoryCached

@@ -5,8 +5,10 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from biggus.planning import TILES_A_SUBTREE, ReductionTree, Subtree, Wanted
-from biggus.sources.base import box_shape
+from biggus.planning.jobs import Wanted
+from biggus.planning.reduction_tree import ReductionTree
+from biggus.planning.tree_levels import TILES_A_SUBTREE, Subtree
+from biggus.sources.base import box_shape, whole
 from biggus.statistics import Statistic
 
 if TYPE_CHECKING:
@@ -16,8 +18,8 @@ if TYPE_CHECKING:
     from biggus.engine.result import Result
     from biggus.engine.spill import Spilled
     from biggus.indexing.grid import Index
-    from biggus.planning import Reduction, ReductionBlock
-    from biggus.sources.base import Values
+    from biggus.planning.jobs import Reduction, ReductionBlock
+    from biggus.sources.base import Box
     from biggus.statistics import Partial
 
     Target = Result | Spilled
@@ -132,37 +134,30 @@ class Merging:
         del self._trees[key]
         return [tree.result for tree in trees if tree.result is not None]
 
-    def _finish(self, kept: Index, partials: list[Partial]) -> None:
-        """Put the statistics of complete positions where they go."""
+    def _finish(self, kept: Index | None, partials: list[Partial]) -> None:
+        """Put the statistics of complete positions where they go: of some, or None for all."""
         reduction = self.reduction
         for wanted, result in zip(reduction.wanted, self._results, strict=True):
             found = wanted.statistic.proceed(reduction.restricted(partials, wanted.statistic))
             if isinstance(found, Statistic):
                 self.further.append(Wanted(wanted.node, found))
             else:
-                self._put(kept, wanted, result, found)
+                box = self._box(kept, wanted)
+                result.write(box, found.reshape(box_shape(box)))
 
-    def _put(self, kept: Index, wanted: Wanted, result: Target, values: Values) -> None:
+    def _box(self, kept: Index | None, wanted: Wanted) -> Box:
+        """Return where the results of some positions lie in those of a statistic."""
         node = wanted.node
+        if kept is None:
+            return whole(node.shape)
         box = self.reduction.kept_box(kept)
         if not node.keepdims:
             box = tuple([s for axis, s in enumerate(box) if axis not in node.axes])
-        box = (*box, *[slice(0, n, 1) for n in wanted.statistic.shape])
-        shaped = values.reshape(box_shape(box))
-        result.write(box, shaped)
+        return (*box, *whole(wanted.statistic.shape))
 
     def empty(self) -> None:
         """Give the statistics of nothing, or of what has no block, where there are positions."""
         reduction = self.reduction
         shape = reduction.node.shape
         kept = tuple([1 if axis in reduction.axes else n for axis, n in enumerate(shape)])
-        partials = [aggregator.identity(kept) for aggregator in reduction.aggregators]
-        for wanted, result in zip(reduction.wanted, self._results, strict=True):
-            found = wanted.statistic.proceed(reduction.restricted(partials, wanted.statistic))
-            if isinstance(found, Statistic):
-                self.further.append(Wanted(wanted.node, found))
-            else:
-                result.write(
-                    tuple([slice(0, n, 1) for n in wanted.node.shape]),
-                    found.reshape(wanted.node.shape),
-                )
+        self._finish(None, [aggregator.identity(kept) for aggregator in reduction.aggregators])

@@ -13,26 +13,17 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from biggus import options
 from biggus.graph import AlongAxes, Gufunc, ordered
-from biggus.planning import (
-    CommonSubexpressions,
-    Gathering,
-    Gatherings,
-    Output,
-    Wanted,
-    held_bytes,
-    placed,
-    pushdown,
-    reductions_of,
-    reductions_over,
-    substituted,
-)
+from biggus.planning.jobs import Output, Wanted, reductions_over
+from biggus.planning.rechunking import Gathering, Gatherings, held_bytes, placed
+from biggus.planning.rewriting import CommonSubexpressions, pushdown, reductions_of, substituted
 from biggus.sources.chunk_memory import scan_pass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from biggus.graph import Node, Reduce
-    from biggus.planning import Rechunking, Reduction, Rewriting
+    from biggus.planning.jobs import Reduction
+    from biggus.planning.rechunking import Rechunking, Rewriting
     from biggus.sources.base import Chunks
 
 Target = TypeVar("Target")
@@ -77,7 +68,7 @@ class Passes(ABC, Generic[Target]):
         Return the statistics that need another over the same data.
         """
 
-    def of_nothing(self, reductions: Sequence[Reduction]) -> list[Wanted]:  # noqa: ARG002
+    def of_nothing(self, reductions: Sequence[Reduction]) -> list[Wanted]:
         """Give what reductions of no value are; return those that need another pass."""
         return []
 
@@ -89,7 +80,7 @@ class Passes(ABC, Generic[Target]):
     def empty(self, rechunking: Gathering | Rewriting, numbers: Sequence[int]) -> None:
         """Compute what is wanted of the values in scratches, and let go of these."""
 
-    def reached(self, number: int, target: Target) -> bool:  # noqa: ARG002
+    def reached(self, number: int, target: Target) -> bool:
         """Take the values of a reduction that was itself asked for; tell whether that is all."""
         return False
 

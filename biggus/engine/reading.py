@@ -23,7 +23,8 @@ from biggus.errors import MemoryBudgetError
 from biggus.graph import LONGEST_READ, Combination, Read, pieces_of, spread
 from biggus.indexing.reduction_blocks import BLOCK
 from biggus.indexing.selection import Selection
-from biggus.planning import AT_ONCE, Schedule, footprint, piece_bytes, reading_bytes
+from biggus.planning.footprint import AT_ONCE, footprint, piece_bytes, reading_bytes
+from biggus.planning.schedule import Schedule
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
     from biggus.engine.repeated import Repeated
     from biggus.graph import Node, Piece
-    from biggus.planning import ScheduleEntry
+    from biggus.planning.schedule import ScheduleEntry
     from biggus.sources.base import Values
 
     _Reader: TypeAlias = Callable[[Node, Selection], Values]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from biggus.graph import Node
     from biggus.indexing.selection import Selection
-    from biggus.planning import Schedule
+    from biggus.planning.schedule import Schedule
     from biggus.sources.base import Values
 
 

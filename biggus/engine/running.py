@@ -17,7 +17,7 @@ from biggus.engine.computing import Computed, compute
 from biggus.engine.repeated import Repeated
 from biggus.engine.under_way import computing
 from biggus.flight import Reader
-from biggus.planning import pruned
+from biggus.planning.pruning import pruned
 from biggus.sources.chunk_memory import chunk_memory
 from biggus.threads import WAKING_SECONDS
 
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from concurrent.futures import Executor
 
-    from biggus.planning import SharedScan, Task, Work
+    from biggus.planning.shared_scans import SharedScan
+    from biggus.planning.tasks import Task, Work
 
     _Take = Callable[[Task, Sequence[Computed]], None]
 

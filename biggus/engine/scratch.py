@@ -6,7 +6,6 @@ the process ends.  What is written and read so is no memory of the process.
 
 from __future__ import annotations
 
-import errno
 import math
 import os
 import tempfile
@@ -17,16 +16,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from biggus.engine.spill import no_room
+from biggus.engine.spill import allocated, no_room
 from biggus.errors import OutputError
 from biggus.indexing.grid import box_shape, strides_of
-from biggus.planning import lengths_of
 from biggus.sources.base import Source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from biggus.planning import Rechunking
+    from biggus.planning.rechunking import Rechunking
     from biggus.sources.base import Box, Values
 
 
@@ -55,7 +53,7 @@ class Scratch(Source):
         self.dtype = node.dtype.newbyteorder("=")
         self.masked = node.masked
         self.fill_value = node.fill_value
-        self.chunks = lengths_of(rechunking.bands)
+        self.chunks = rechunking.chunks
         self._bands = rechunking.bands
         self._order = rechunking.order
         self._store: _Memory | _File = (_Memory if held else _File)(rechunking.nbytes)
@@ -174,7 +172,7 @@ class _File:
         self._file = file = tempfile.TemporaryFile(prefix="biggus-", buffering=0)  # noqa: SIM115
         weakref.finalize(self, file.close)
         try:
-            _reserve(self._file.fileno(), nbytes)
+            allocated(self._file.fileno(), 0, nbytes)
         except OSError as error:
             raise self._full(error) from error
 
@@ -225,14 +223,3 @@ class _File:
 
     def _full(self, error: OSError) -> OutputError:
         return no_room(self._nbytes, tempfile.gettempdir(), error)
-
-
-def _reserve(file: int, nbytes: int) -> None:
-    """Take up room on the disk, where the system can say at once whether there is any."""
-    if not nbytes or not hasattr(os, "posix_fallocate"):
-        return
-    try:
-        os.posix_fallocate(file, 0, nbytes)
-    except OSError as error:
-        if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS):
-            raise

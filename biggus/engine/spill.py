@@ -124,21 +124,26 @@ def _remove(path: str, process: int) -> None:
         os.unlink(path)  # noqa: PTH108 - Path may be gone at the end of the interpreter
 
 
+def allocated(file: int, start: int, nbytes: int) -> bool:
+    """Take up room on the disk; tell whether the system has done so at once, if there is any."""
+    if not nbytes or not hasattr(os, "posix_fallocate"):
+        return False
+    try:
+        os.posix_fallocate(file, start, nbytes)
+    except OSError as error:
+        if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS):
+            raise
+        return False
+    return True
+
+
 def reserve(file: int, start: int, nbytes: int) -> None:
     """Take up room on the disk: where there is none, it is known now.
 
     A map of a file can only kill the process when the disk is full.
     """
-    if not nbytes:
+    if not nbytes or allocated(file, start, nbytes):
         return
-    if hasattr(os, "posix_fallocate"):
-        try:
-            os.posix_fallocate(file, start, nbytes)
-        except OSError as error:
-            if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS):
-                raise
-        else:
-            return
     os.lseek(file, start, os.SEEK_SET)
     zeros = bytes(min(nbytes, _ZEROS))
     while nbytes:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from biggus import deadlines
 from biggus.flight import Reader
 from biggus.options import MOST_WORKERS
-from biggus.planning import piece_bytes
+from biggus.planning.footprint import piece_bytes
 from biggus.threads import WaitingThreads
 
 if TYPE_CHECKING:

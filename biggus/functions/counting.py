@@ -20,7 +20,6 @@ from biggus.graph import Blockwise, Reach
 from biggus.indexing.grid import Grid
 from biggus.indexing.reduction_blocks import reduction_blocks
 from biggus.options import format_bytes
-from biggus.planning import lengths_of
 from biggus.together import ndarrays
 
 if TYPE_CHECKING:
@@ -55,7 +54,7 @@ def _added_up(
             "call .filled(...) first"
         )
     grids = [one.grid for one in lines if one.grid is not None]
-    (lengths,) = lengths_of(reduction_blocks((size,), grids[0] if grids else None))
+    (lengths,) = reduction_blocks((size,), grids[0] if grids else None).lengths
     count = Grid((size,), (lengths,)).axes[0].count
     reaches = [[Reach(0, pieces=lengths)]] * len(lines) + [[Reach()] * one.ndim for one in others]
     nodes = [one.node for one in [*lines, *others]]

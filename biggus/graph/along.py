@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from biggus import options
-from biggus.graph.base import Derived, Node
+from biggus.graph.base import Node, OfOne
 from biggus.graph.pieces import Combination, Piece, take
 from biggus.graph.reduced import pushdown_reduced, reduced_grid, reduced_shape, restricted
 from biggus.graph.telling import name_of, text_of
@@ -32,7 +32,7 @@ COPIES = 16
 and several are computed at once."""
 
 
-class AlongAxes(Derived):
+class AlongAxes(OfOne):
     """A function of all values along some axes of a node, at each place of the others.
 
     Parameters
@@ -70,11 +70,6 @@ class AlongAxes(Derived):
         masked = function.masked or None
         super().__init__((operand,), shape, function.dtype, masked, combined=True)
 
-    @property
-    def operand(self) -> Node:
-        """Where the values come from."""
-        return self.children[0]
-
     def cut(self) -> Chunks | None:
         return reduced_grid(self.operand, self.axes, self.keepdims, self.further)
 
@@ -83,7 +78,7 @@ class AlongAxes(Derived):
         """Whether chunks of the operand are shorter than some of the axes."""
         return cut_along(self.operand, self.axes)
 
-    def whole_axes(self, number: int) -> tuple[int, ...]:  # noqa: ARG002 - there is but one
+    def whole_axes(self, number: int) -> tuple[int, ...]:
         """Return the axes of an operand that the function needs whole."""
         return self.axes
 
@@ -138,21 +133,28 @@ def cut_along(node: Node, axes: tuple[int, ...]) -> bool:
     return any(edges[axis].count > 1 for axis in axes)
 
 
-class _Taken:
-    """A function along axes, and the selection of what it gives."""
+class OfBlock:
+    """What is done to blocks, and gives what a node, or a function of blocks, is said to give."""
 
-    key = None
+    key: Any = None
+
+    def __init__(self, like: Any) -> None:
+        self.dtype: np.dtype[Any] = like.dtype
+        self.masked: bool = like.masked
+        self.fill_value: Any = like.fill_value
+
+
+class _Taken(OfBlock):
+    """A function along axes, and the selection of what it gives."""
 
     def __init__(
         self, function: Step, dropped: tuple[int, ...], further: Box, local: Selection
     ) -> None:
+        super().__init__(function)
         self.function = function
         self.dropped = dropped
         self.further = further
         self.local = local
-        self.dtype = function.dtype
-        self.masked = function.masked
-        self.fill_value = function.fill_value
 
     def __call__(self, block: Values) -> Values:
         values: Values = self.function(block)
@@ -161,21 +163,17 @@ class _Taken:
         return take(self.local, values.reshape(lengths)[key])
 
 
-class OfNothing:
+class OfNothing(OfBlock):
     """A function of blocks of which some have no values: there is nothing to be read."""
-
-    key = None
 
     def __init__(
         self, function: Step, shapes: Sequence[tuple[int, ...]], operands: Sequence[Node]
     ) -> None:
+        super().__init__(function)
         self.function = function
         self.blocks = [
             (shape, node.dtype, node.masked) for shape, node in zip(shapes, operands, strict=True)
         ]
-        self.dtype = function.dtype
-        self.masked = function.masked
-        self.fill_value = function.fill_value
 
     def __call__(self) -> Values:
         made: list[Any] = []

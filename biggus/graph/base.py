@@ -102,7 +102,7 @@ class Node:  # no ABC: to be asked for its kind is then much faster
 
     # What is read, and computed
 
-    def pushdown(self, selection: Selection) -> Node | Generator[Any, Node, Node] | None:  # noqa: ARG002
+    def pushdown(self, selection: Selection) -> Node | Generator[Any, Node, Node] | None:
         """Hand a non-empty selection down, as far as it goes: the rule of `cut_out`.
 
         A pair of a child and a selection of it is answered by what is cut out of that.
@@ -126,7 +126,7 @@ class Node:  # no ABC: to be asked for its kind is then much faster
         """
         raise NotImplementedError
 
-    def needs(self, selection: Selection) -> Sequence[tuple[Node, Selection]] | None:  # noqa: ARG002
+    def needs(self, selection: Selection) -> Sequence[tuple[Node, Selection]] | None:
         """Return of which values a selection is computed at once; None if it falls into parts."""
         return None
 
@@ -245,6 +245,17 @@ class Derived(Node):
         self.needs_reduction = any(map(_needs_reduction, children))
         self.combined = combined or any(map(_is_combined, children))
         self.known_grid = UNKNOWN
+
+
+class OfOne(Derived):
+    """A node that is made of one other."""
+
+    __slots__ = ()
+
+    @property
+    def operand(self) -> Node:
+        """What it is made of."""
+        return self.children[0]
 
 
 def _without_grid(node: Node) -> Sequence[Node]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from biggus.graph.along import OfNothing
+from biggus.graph.along import OfBlock, OfNothing
 from biggus.graph.base import Derived, Node
 from biggus.graph.pieces import Combination, Piece, take
 from biggus.graph.telling import text_of
@@ -179,16 +179,14 @@ def _reached(reach: Reach, length: int, number: Index, box: Box) -> slice:
     return slice(min(length, max(0, start)), max(0, min(length, stop)), 1)
 
 
-class _Block:
+class _Block(OfBlock):
     """A function of blocks at one place, and the selection of what it gives."""
 
     def __init__(self, function: BlockStep, place: BlockPlace, local: Selection) -> None:
+        super().__init__(function)
         self.function = function
         self.place = place
         self.local = local
-        self.dtype = function.dtype
-        self.masked = function.masked
-        self.fill_value = function.fill_value
 
     @property
     def key(self) -> str | None:

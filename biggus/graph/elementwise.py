@@ -10,7 +10,7 @@ import numpy as np
 from biggus.graph.base import Derived, Node
 from biggus.graph.pieces import Combination
 from biggus.graph.telling import name_of
-from biggus.graph.view import View, select
+from biggus.graph.view import View, spread_to
 from biggus.graph.walk import answers
 from biggus.indexing.reduction_blocks import BLOCK, common_grid, reduction_blocks
 from biggus.indexing.resolve import split_all
@@ -55,7 +55,7 @@ class Elementwise(Derived):
                 fill_value = first.fill_value
         elif any(node.shape != shape for node in operands):
             shape = np.broadcast_shapes(*[node.shape for node in operands])
-            operands = tuple([_spread(node, shape) for node in operands])
+            operands = tuple([spread_to(node, shape) for node in operands])
         fills = getattr(step, "fills", False)
         masked = False if fills else step.masked or None
         super().__init__(operands, shape, dtype, masked, fill_value, len(operands) > 1)
@@ -139,10 +139,6 @@ def _in_blocks(
         yield Combination(
             None, ((node, selection.compose(part)),), out_selection.compose(part), steps
         )
-
-
-def _spread(node: Node, shape: tuple[int, ...]) -> Node:
-    return node if node.shape == shape else select(node, Selection.broadcast(node.shape, shape))
 
 
 def unbroadcast(node: Node, selection: Selection) -> tuple[Node, Selection]:

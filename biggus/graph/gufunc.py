@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from biggus.graph.along import OfNothing, blocks_of, cut_along
+from biggus.graph.along import OfBlock, OfNothing, blocks_of, cut_along
 from biggus.graph.base import Derived, Node
 from biggus.graph.elementwise import is_spread, unbroadcast
 from biggus.graph.pieces import Combination, Piece, spread, take
 from biggus.graph.reduced import restricted
 from biggus.graph.telling import name_of, text_of
-from biggus.graph.view import select
+from biggus.graph.view import select, spread_to
 from biggus.indexing.resolve import split_all
 from biggus.indexing.selection import Selection
 
@@ -66,7 +66,7 @@ class Gufunc(Derived):
         loop = np.broadcast_shapes(*loops)
         children = tuple(
             [
-                _looped(node, loop + node.shape[len(node.shape) - n :])
+                spread_to(node, loop + node.shape[len(node.shape) - n :])
                 for node, n in zip(operands, self.whole, strict=True)
             ]
         )
@@ -121,7 +121,7 @@ class Gufunc(Derived):
         count = len(self.loop)
         loop = wanted[0].shape[:count]
         if np.broadcast_shapes(*[node.shape[:count] for node in found]) != loop:
-            found[0] = _looped(found[0], loop + found[0].shape[count:])
+            found[0] = spread_to(found[0], loop + found[0].shape[count:])
         return select(self.rebuild(tuple(found)), rest)
 
     def told(self, selection: Selection) -> Iterator[Told]:
@@ -179,23 +179,15 @@ class Gufunc(Derived):
         return blocks_of((*loop, nbytes), (*cut, nbytes), (count,), 1).axes[:count]
 
 
-def _looped(node: Node, shape: tuple[int, ...]) -> Node:
-    return node if node.shape == shape else select(node, Selection.broadcast(node.shape, shape))
-
-
-class _CoreTaken:
+class _CoreTaken(OfBlock):
     """A function of blocks, and the selection of what it gives."""
 
-    key = None
-
     def __init__(self, function: Step, shape: tuple[int, ...], core: Box, local: Selection) -> None:
+        super().__init__(function)
         self.function = function
         self.shape = shape
         self.core = core
         self.local = local
-        self.dtype = function.dtype
-        self.masked = function.masked
-        self.fill_value = function.fill_value
 
     def __call__(self, *blocks: Values) -> Values:
         # How NumPy adds up, and so what rounding gives, follows from how values lie.

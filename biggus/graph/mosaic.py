@@ -194,11 +194,6 @@ class Mosaic(Node):
     def tile_edges(self) -> Generator[Any, Any, tuple[Lengths, ...]]:
         axis, edges = self.axis, self.edges
         whole: tuple[Lengths, ...] = tuple([max(1, n) for n in self.shape])
-        lengths: Lengths
-        if isinstance(edges, RegularEdges):
-            lengths = max(1, edges.size)
-        else:
-            lengths = tuple([stop - start for start, stop in map(edges.bounds, range(edges.count))])
         # Those that all tiles have, but for those along its own axis.
         found = set()
         if not any(type(tile) is Leaf for tile in self.tiles):
@@ -208,7 +203,7 @@ class Mosaic(Node):
         if len(others) == 1:
             [only] = others
             whole = (*only[:axis], whole[axis], *only[axis:])
-        return (*whole[:axis], lengths, *whole[axis + 1 :])
+        return (*whole[:axis], edges.lengths, *whole[axis + 1 :])
 
     def io_bound(self) -> Generator[Any, bool, bool]:
         for tile in self.tiles[:_ASKED]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from biggus import statistics
-from biggus.graph.base import Derived, Node
+from biggus.graph.base import Node, OfOne
 from biggus.graph.reduced import pushdown_reduced, reduced_grid, reduced_shape
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from biggus.sources.base import Chunks
 
 
-class Reduce(Derived):
+class Reduce(OfOne):
     """A statistic of a node along some of its axes.
 
     It is computed block by block in a pass over the data, so it has no pieces of its own:
@@ -62,11 +62,6 @@ class Reduce(Derived):
         fill_value = operand.fill_value if dtype == operand.dtype else None
         super().__init__((operand,), shape, dtype, self.statistic.masked, fill_value)
         self.needs_reduction = True
-
-    @property
-    def operand(self) -> Node:
-        """What is reduced."""
-        return self.children[0]
 
     def cut(self) -> Chunks | None:
         return reduced_grid(self.operand, self.axes, self.keepdims, self.statistic.shape)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from biggus import options
-from biggus.graph.along import COPIES
-from biggus.graph.base import Derived, Node
+from biggus.graph.along import COPIES, OfBlock
+from biggus.graph.base import Node, OfOne
 from biggus.graph.pieces import Combination, Piece, take
 from biggus.graph.telling import text_of
 from biggus.graph.view import select
@@ -37,7 +37,7 @@ class _Group(NamedTuple):
     after: tuple[int, ...]
 
 
-class Reshape(Derived):
+class Reshape(OfOne):
     """The values of a node in C order, under axes of other lengths.
 
     Axes that are the same in both shapes are selected from as ever; of the others whole runs
@@ -57,11 +57,6 @@ class Reshape(Derived):
         super().__init__((operand,), shape, operand.dtype, combined=True)
         self.fill_value = operand.fill_value
         self.groups = _groups(operand.shape, shape)
-
-    @property
-    def operand(self) -> Node:
-        """Where the values come from."""
-        return self.children[0]
 
     def rebuild(self, children: tuple[Node, ...]) -> Node:
         return Reshape(children[0], self.shape)
@@ -151,10 +146,8 @@ class Reshape(Derived):
         return cover, run, places - start
 
 
-class _Laid:
+class _Laid(OfBlock):
     """Puts the runs of a block under the axes of the result."""
-
-    key = None
 
     def __init__(
         self,
@@ -164,13 +157,11 @@ class _Laid:
         lengths: tuple[int, ...],
         local: Selection,
     ) -> None:
+        super().__init__(node)
         self.runs = runs
         self.picks = picks
         self.lengths = lengths
         self.local = local
-        self.dtype = node.dtype
-        self.masked = node.masked
-        self.fill_value = node.fill_value
 
     def __call__(self, block: Values) -> Values:
         values: Any = block.reshape(self.runs)

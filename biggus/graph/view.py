@@ -133,6 +133,11 @@ def select(node: Node, selection: Selection) -> Node:
     return View(node, selection)
 
 
+def spread_to(node: Node, shape: tuple[int, ...]) -> Node:
+    """Return a node broadcast to a shape: itself, if it has that."""
+    return node if node.shape == shape else select(node, Selection.broadcast(node.shape, shape))
+
+
 class Rechunked(View):
     """A view of which it is said how it is to be cut where it is saved.
 

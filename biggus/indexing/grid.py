@@ -42,6 +42,12 @@ class Edges(ABC):
     count: int
     """The number of pieces."""
 
+    @property
+    def lengths(self) -> int | tuple[int, ...]:
+        """The lengths of all pieces; or the one that they have, but perhaps the last."""
+        bounds = map(self.bounds, range(self.count))
+        return tuple([stop - start for start, stop in bounds])
+
     @abstractmethod
     def find(self, position: int) -> int:
         """Return the number of the piece that holds `position`."""
@@ -75,6 +81,10 @@ class RegularEdges(Edges):
     def count(self) -> int:  # type: ignore[override]
         """The number of pieces."""
         return -(-self.length // self.size)
+
+    @property
+    def lengths(self) -> int:
+        return self.size
 
     def find(self, position: int) -> int:
         return position // self.size
@@ -192,6 +202,11 @@ class Grid:
     def count(self) -> int:
         """The number of chunks."""
         return math.prod(axis.count for axis in self.axes)
+
+    @property
+    def lengths(self) -> tuple[int | tuple[int, ...], ...]:
+        """For each axis the regular length, or all lengths, of the chunks."""
+        return tuple([axis.lengths for axis in self.axes])
 
     def chunk(self, index: Index) -> Box:
         """Return the box of the chunk of that number along each axis."""

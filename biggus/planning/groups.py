@@ -12,7 +12,7 @@ from biggus.indexing.reduction_blocks import joined_grid, longest_of, reduction_
 from biggus.indexing.selection import Selection
 from biggus.once import once
 from biggus.planning.footprint import footprint, streamed_footprint, values_bytes
-from biggus.planning.jobs import Output, Reduction, lengths_of, positions_of
+from biggus.planning.jobs import Output, Reduction, positions_of
 from biggus.planning.rewriting import io_bound, leaves_of
 from biggus.planning.schedule import Schedule
 from biggus.planning.tasks import Accumulation, BlockWork, TaskBlock
@@ -73,7 +73,7 @@ class JobGroup:
         if cut is None:
             self.nested = Grid(self.shape, self.jobs[0].lengths if lengths is None else lengths)
             # Of small tiles, each of which is a reduction block, several are read together.
-            self.task_blocks = reduction_blocks(self.shape, lengths_of(self.nested))
+            self.task_blocks = reduction_blocks(self.shape, self.nested.lengths)
             self.order = self._ordered()
             if not self.reductions:
                 self._cut_outputs()
@@ -87,7 +87,7 @@ class JobGroup:
         """The bytes of partial results that wait for others."""
         self.peak = self._peak()
         """The most bytes that a block takes."""
-        task_blocks = lengths_of(self.task_blocks)
+        task_blocks = self.task_blocks.lengths
         self._alike = [reduction.lengths == task_blocks for reduction in self.reductions]
         self.streams = len(self.jobs) == 1 and self._alike == [True] and self.reductions[0].streams
         """Whether blocks can be accumulated while they are read, run by run."""
@@ -95,7 +95,7 @@ class JobGroup:
     def cut(self, lengths: tuple[Lengths, ...], order: tuple[int, ...] | None = None) -> JobGroup:
         """Return the same group, going through other blocks, in another order."""
         cut = (lengths, self.order if order is None else order)
-        if cut == (lengths_of(self.task_blocks), self.order):
+        if cut == (self.task_blocks.lengths, self.order):
             return self
         return JobGroup(self.reductions, self.outputs, self.memory, cut)
 

@@ -6,7 +6,7 @@ import itertools
 import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from biggus.indexing.grid import Grid, Index, RegularEdges
+from biggus.indexing.grid import Grid, Index
 from biggus.indexing.reduction_blocks import reduction_blocks
 from biggus.planning.rewriting import tile_edges_of
 from biggus.planning.tree_levels import TreeLevels
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from biggus.graph import Node, Reduce
-    from biggus.indexing.reduction_blocks import Lengths
     from biggus.sources.base import Box, Chunks
 
 
@@ -84,7 +83,7 @@ class Reduction:
     @property
     def lengths(self) -> Chunks:
         """For each axis the length, or the lengths, of the reduction blocks."""
-        return lengths_of(self.blocks)
+        return self.blocks.lengths
 
     def blocks_in(self, box: Box) -> Iterable[ReductionBlock]:
         """Yield the reduction blocks in a box, which holds them whole, in C order."""
@@ -147,7 +146,7 @@ class Output:
         """For each axis the length, or the lengths, of the blocks that are handed over."""
         shape = self.node.shape
         grid = self.grid or self.node.grid
-        return lengths_of(reduction_blocks(shape, grid))
+        return reduction_blocks(shape, grid).lengths
 
 
 def is_plain(node: Node) -> bool:
@@ -161,18 +160,6 @@ def reductions_over(wanted: Iterable[Wanted]) -> list[Reduction]:
     for each in wanted:
         together.setdefault((id(each.node.operand), each.node.axes), []).append(each)
     return [Reduction(group) for group in together.values()]
-
-
-def lengths_of(grid: Grid) -> tuple[Lengths, ...]:
-    """Return for each axis the regular length, or all lengths, of the pieces of a grid."""
-    found: list[Lengths] = []
-    for edges in grid.axes:
-        if isinstance(edges, RegularEdges):
-            found.append(edges.size)
-        else:
-            bounds = map(edges.bounds, range(edges.count))
-            found.append(tuple([stop - start for start, stop in bounds]))
-    return tuple(found)
 
 
 def _serving(aggregators: Iterable[Aggregator]) -> tuple[Aggregator, ...]:

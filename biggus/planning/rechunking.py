@@ -17,7 +17,7 @@ from biggus.graph import AlongAxes, Gufunc, Leaf, Walk, is_spread, ordered
 from biggus.indexing.grid import Grid
 from biggus.indexing.reduction_blocks import joined_grid, longest_of
 from biggus.planning.groups import JobGroup
-from biggus.planning.jobs import Output, lengths_of
+from biggus.planning.jobs import Output
 from biggus.planning.rewriting import is_in_memory
 from biggus.planning.shared_scans import SharedScan
 
@@ -67,7 +67,7 @@ class Rechunking:
     @property
     def chunks(self) -> Chunks:
         """For each axis the length, or the lengths, of the bands."""
-        return lengths_of(self.bands)
+        return self.bands.lengths
 
     def _ordered(self) -> tuple[int, ...]:
         # Those that what is read covers come last: it is written in long runs then.

@@ -9,7 +9,6 @@ import numpy as np
 from biggus.graph import View, Walk, is_spread, key_of, ordered, unbroadcast
 from biggus.indexing.reduction_blocks import simplified
 from biggus.indexing.selection import ConstantMap, DimensionMap, Selection
-from biggus.planning.jobs import lengths_of
 from biggus.planning.schedule import past_views
 
 if TYPE_CHECKING:
@@ -60,7 +59,7 @@ class ViewMap(NamedTuple):
 
         None if there are too many of them.
         """
-        lengths = list(lengths_of(lead))
+        lengths = list(lead.lengths)
         for one, other in zip(self.lead.maps, self.own.maps, strict=True):
             if not (isinstance(one, DimensionMap) and isinstance(other, DimensionMap)):
                 continue

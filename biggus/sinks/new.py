@@ -160,11 +160,11 @@ class NewStore(ABC):
     def create(self, new: NewArray) -> Writer:
         """Make an array, and return what writes its values; of kinds in `marks`, a `Target`."""
 
-    def first_marker(self, dtype: np.dtype[Any]) -> Any:  # noqa: ARG002 - for those that override it
+    def first_marker(self, dtype: np.dtype[Any]) -> Any:
         """Return what stands for missing values best in this format; None: no matter what."""
         return None
 
-    def implied(self, about: Labels, dtype: np.dtype[Any]) -> Any:  # noqa: ARG002
+    def implied(self, about: Labels, dtype: np.dtype[Any]) -> Any:
         """Return what readers take for missing where the store is told nothing, or None."""
         return None
 

@@ -14,7 +14,7 @@ from biggus.sinks.stored import as_packed, stores_at
 
 if TYPE_CHECKING:
     from biggus.graph import Node
-    from biggus.planning import Plan
+    from biggus.planning.report import Plan
     from biggus.sinks.layout import SavedLayout
     from biggus.sources.base import Chunks
 

@@ -147,15 +147,15 @@ class Source:  # no ABC: each read asks whether it is one
         nbytes = math.prod(box_shape(box)) * self.dtype.itemsize
         return nbytes + nbytes // max(1, self.dtype.itemsize) if self.masked else nbytes
 
-    def cached_bytes(self, box: Box) -> int:  # noqa: ARG002 - for those that override it
+    def cached_bytes(self, box: Box) -> int:
         """Return how many bytes of the values in `box` need not be fetched; reads nothing."""
         return 0
 
-    def bytes_in_memory(self, box: Box) -> int:  # noqa: ARG002 - for those that override it
+    def bytes_in_memory(self, box: Box) -> int:
         """Return how many bytes of the values in `box` are in memory, decoded; reads nothing."""
         return 0
 
-    def cached_read(self, box: Box) -> Values | None:  # noqa: ARG002 - for those that override it
+    def cached_read(self, box: Box) -> Values | None:
         """Return what a read of `box` gives, if a source that `io_bound` need not wait for it.
 
         None if it has to, as most have; a cache has what it holds at hand.  It is
@@ -163,11 +163,7 @@ class Source:  # no ABC: each read asks whether it is one
         """
         return None
 
-    def read_into(
-        self,
-        box: Box,  # noqa: ARG002 - for those that override it
-        out: npt.NDArray[Any],  # noqa: ARG002 - likewise
-    ) -> bool:
+    def read_into(self, box: Box, out: npt.NDArray[Any]) -> bool:
         """Read `box` to where its values are to be, if that spares a copy of them.
 
         Called in place of ``self[box]``, under the `lock` too, for sources that are not
@@ -187,7 +183,7 @@ class Source:  # no ABC: each read asks whether it is one
         """
         return False
 
-    def stream(self, box: Box) -> Stream | None:  # noqa: ARG002 - for those that override it
+    def stream(self, box: Box) -> Stream | None:
         """Return what gives the values in `box` a run after the other.
 
         For sources that are not `masked`.  It is asked under the `lock`, and what it
@@ -200,7 +196,7 @@ class Source:  # no ABC: each read asks whether it is one
         """
         return None
 
-    def sibling(self, name: str) -> Source | None:  # noqa: ARG002 - for those that override it
+    def sibling(self, name: str) -> Source | None:
         """Return another variable of the same store, such as a coordinate; None if there is none.
 
         It is looked for beside this one, then in the groups around it, as CF has it.
@@ -218,7 +214,7 @@ class Source:  # no ABC: each read asks whether it is one
         """
         return None
 
-    def validator(self, box: Box) -> bytes | None:  # noqa: ARG002
+    def validator(self, box: Box) -> bytes | None:
         """Return bytes that name the state of what lies in `box`, or None if unknown.
 
         Must be cheap: no reading of values.  An unknown one is never a cache hit.
@@ -267,7 +263,7 @@ class Source:  # no ABC: each read asks whether it is one
         """Do the same for several boxes, with as few questions as it takes."""
         return list(map(self.revalidate, boxes, validators))
 
-    def revalidation_waits(self, box: Box, validator: bytes) -> bool:  # noqa: ARG002
+    def revalidation_waits(self, box: Box, validator: bytes) -> bool:
         """Tell whether `revalidate` would most likely wait for a server.
 
         Must be cheap.  By default it does for remote sources that have no `state`.

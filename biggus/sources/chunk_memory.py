@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
-import os
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from biggus import options
+from biggus.forks import in_children
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Iterator
@@ -108,9 +108,8 @@ class ChunkMemory:
 
     def __init__(self) -> None:
         self._reset()
-        if hasattr(os, "register_at_fork"):
-            # A thread of the parent may have had the lock; and what was the parent's is let go.
-            os.register_at_fork(after_in_child=self._reset)
+        # A thread of the parent may have had the lock; and what was the parent's is let go.
+        in_children(self._reset)
 
     def _reset(self) -> None:
         self._lock = threading.Lock()

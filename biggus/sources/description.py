@@ -115,12 +115,10 @@ class DescribedSource(Source):
 
     def revalidate(self, box: Box, validator: bytes) -> bytes | None:
         """Tell whether a copy is of the state that was described; per-chunk validators are."""
-        del box
         return validator if self._state is None or validator == self._state else None
 
     def revalidation_waits(self, box: Box, validator: bytes) -> bool:
         """Tell that nobody is asked."""
-        del box, validator
         return False
 
 

@@ -35,11 +35,7 @@ class Slabs(Stream):
         self._boxes = slabs(box, SLAB)
         self._left: npt.NDArray[Any] = np.empty(0, source.dtype)
 
-    def read_into(
-        self,
-        start: int,  # noqa: ARG002 - what is left of the last box tells
-        out: npt.NDArray[Any],
-    ) -> None:
+    def read_into(self, start: int, out: npt.NDArray[Any]) -> None:
         done = 0
         while done < out.size:
             if not self._left.size:

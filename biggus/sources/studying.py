@@ -34,11 +34,7 @@ class Study(ABC):
         """Return what is to be read in the place of `source`."""
 
     def call(
-        self,
-        what: str,  # noqa: ARG002 - for those that override it
-        where: Any,  # noqa: ARG002 - likewise
-        said: Sequence[Any],  # noqa: ARG002 - likewise
-        make: Callable[[], _Answer],
+        self, what: str, where: Any, said: Sequence[Any], make: Callable[[], _Answer]
     ) -> _Answer:
         """Return the answer to a question about a location.
 

@@ -64,7 +64,7 @@ class Aggregator(ABC):
             Whether values may be masked.
         """
 
-    def run_length(self, plain: bool) -> int:  # noqa: ARG002 - for those to whom it matters
+    def run_length(self, plain: bool) -> int:
         """Return about how many elements it takes at once.
 
         Parameters
@@ -90,7 +90,7 @@ class Aggregator(ABC):
             from biggus.statistics.runs import partials
         return partials([self], values, axes, origin)[0]
 
-    def of_singles(self, values: AnyArray) -> Partial | None:  # noqa: ARG002 - for those that can
+    def of_singles(self, values: AnyArray) -> Partial | None:
         """Return the partial of a block of which no two values are reduced to one.
 
         It may share the memory of the values, and says then that it is not to be written to.
@@ -138,7 +138,7 @@ class Aggregator(ABC):
         assert self.serves(other)
         return partial
 
-    def joined(self, other: Aggregator) -> Aggregator | None:  # noqa: ARG002 - for those that can
+    def joined(self, other: Aggregator) -> Aggregator | None:
         """Return an aggregator that serves this one and another for less; None if there is none."""
         return None
 

@@ -55,7 +55,7 @@ class Combining(Aggregator):
         # What is combined needs no room of its own, and a call takes its time of all threads.
         return LONG if plain and not self.skip else RUN
 
-    def accumulator(self, layout: RunLayout, origin: tuple[int, ...]) -> CombiningAccumulator:  # noqa: ARG002
+    def accumulator(self, layout: RunLayout, origin: tuple[int, ...]) -> CombiningAccumulator:
         return CombiningAccumulator(self, layout)
 
     def merge(self, left: Partial, right: Partial) -> Partial:

@@ -120,17 +120,17 @@ class Digits(Aggregator):
     def nbytes_fixed(self) -> int:
         return COUNT.itemsize * (1 + (len(self.prefixes) << self.bits))
 
-    def scratch_bytes(self, masked: bool) -> int:  # noqa: ARG002
+    def scratch_bytes(self, masked: bool) -> int:
         return RUN * (4 * self.dtype.itemsize + 24) + self.nbytes_fixed
 
-    def accumulator(self, layout: RunLayout, origin: tuple[int, ...]) -> DigitsAccumulator:  # noqa: ARG002
+    def accumulator(self, layout: RunLayout, origin: tuple[int, ...]) -> DigitsAccumulator:
         return DigitsAccumulator(self, layout)
 
     def merge(self, left: Partial, right: Partial) -> Partial:
         nans, table = owned(left)
         return np.add(nans, right[0], out=nans), np.add(table, right[1], out=table)
 
-    def identity(self, shape: tuple[int, ...]) -> Partial:  # noqa: ARG002
+    def identity(self, shape: tuple[int, ...]) -> Partial:
         table = np.zeros((len(self.prefixes), 1 << self.bits), COUNT)
         return np.zeros(1, COUNT), table
 

@@ -35,10 +35,10 @@ class Ends(Aggregator):
     def nbytes_each(self) -> int:
         return COUNT.itemsize + self.dtype.itemsize
 
-    def scratch_bytes(self, masked: bool) -> int:  # noqa: ARG002 - as in Aggregator
+    def scratch_bytes(self, masked: bool) -> int:
         return RUN * (2 * self.dtype.itemsize + 16)
 
-    def accumulator(self, layout: RunLayout, origin: tuple[int, ...]) -> EndsAccumulator:  # noqa: ARG002 - as in Aggregator
+    def accumulator(self, layout: RunLayout, origin: tuple[int, ...]) -> EndsAccumulator:
         return EndsAccumulator(self, layout)
 
     def merge(self, left: Partial, right: Partial) -> Partial:

@@ -90,17 +90,17 @@ class Histogram(Aggregator):
     def nbytes_fixed(self) -> int:
         return COUNT.itemsize * self.bins.count
 
-    def scratch_bytes(self, masked: bool) -> int:  # noqa: ARG002
+    def scratch_bytes(self, masked: bool) -> int:
         return RUN * 64 + 4 * self.nbytes_fixed
 
-    def accumulator(self, layout: RunLayout, origin: tuple[int, ...]) -> HistogramAccumulator:  # noqa: ARG002
+    def accumulator(self, layout: RunLayout, origin: tuple[int, ...]) -> HistogramAccumulator:
         return HistogramAccumulator(self, layout)
 
     def merge(self, left: Partial, right: Partial) -> Partial:
         (counts,) = owned(left)
         return (np.add(counts, right[0], out=counts),)
 
-    def identity(self, shape: tuple[int, ...]) -> Partial:  # noqa: ARG002
+    def identity(self, shape: tuple[int, ...]) -> Partial:
         return (np.zeros(self.bins.count, COUNT),)
 
 
@@ -202,7 +202,7 @@ class HistogramEdges(Statistic):
     def shape(self) -> tuple[int, ...]:
         return self.edges.values.shape
 
-    def proceed(self, partial: Partial) -> Values:  # noqa: ARG002
+    def proceed(self, partial: Partial) -> Values:
         return self.edges.values.reshape((1,) * self.dims + self.shape).copy()
 
 

@@ -84,7 +84,7 @@ class Moments(Aggregator):
         rest = np.broadcast_to(np.array(-0.0, self.dtype), values.shape)
         return (np.ones((1,) * values.ndim, COUNT), sums, rest)
 
-    def accumulator(self, layout: RunLayout, origin: tuple[int, ...]) -> MomentsAccumulator:  # noqa: ARG002
+    def accumulator(self, layout: RunLayout, origin: tuple[int, ...]) -> MomentsAccumulator:
         return MomentsAccumulator(self, layout)
 
     def merge(self, left: Partial, right: Partial) -> Partial:

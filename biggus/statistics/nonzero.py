@@ -28,10 +28,10 @@ class NonZero(Aggregator):
     def nbytes_each(self) -> int:
         return COUNT.itemsize
 
-    def scratch_bytes(self, masked: bool) -> int:  # noqa: ARG002
+    def scratch_bytes(self, masked: bool) -> int:
         return RUN * 48
 
-    def accumulator(self, layout: RunLayout, origin: tuple[int, ...]) -> NonZeroAccumulator:  # noqa: ARG002
+    def accumulator(self, layout: RunLayout, origin: tuple[int, ...]) -> NonZeroAccumulator:
         return NonZeroAccumulator(layout)
 
     def merge(self, left: Partial, right: Partial) -> Partial:

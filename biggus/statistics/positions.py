@@ -54,7 +54,7 @@ class Positions(Aggregator):
     def nbytes_each(self) -> int:
         return self.dtype.itemsize + _INDEX.itemsize
 
-    def scratch_bytes(self, masked: bool) -> int:  # noqa: ARG002
+    def scratch_bytes(self, masked: bool) -> int:
         return RUN * (3 * self.dtype.itemsize + 32)
 
     def accumulator(self, layout: RunLayout, origin: tuple[int, ...]) -> PositionsAccumulator:

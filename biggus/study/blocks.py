@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from biggus.sources import studying
 from biggus.study.bundle import Bundle
@@ -13,9 +13,6 @@ from biggus.study.environment import RECORD, REPLAY, handed_down
 from biggus.study.recording import recording_in
 from biggus.study.replaying import Replaying
 from biggus.study.sockets import forbidden
-
-if TYPE_CHECKING:
-    from types import TracebackType
 
 
 class record:  # noqa: N801 - used as a context manager, as `set_options` is
@@ -82,12 +79,7 @@ class record:  # noqa: N801 - used as a context manager, as `set_options` is
             self._leaving = stack.pop_all()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         with self._leaving:
             self._recording.close()
             if kind is None:
@@ -142,10 +134,5 @@ class replay:  # noqa: N801 - used as a context manager, as `record` is
             self._leaving = stack.pop_all()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._leaving.close()

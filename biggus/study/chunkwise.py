@@ -91,22 +91,18 @@ class Chunkwise(Wrapper):
 
     def validator(self, box: Box) -> bytes | None:
         """Return None."""
-        del box
         return None
 
     def cached_validator(self, box: Box) -> bytes | None:
         """Return None."""
-        del box
         return None
 
     def revalidate(self, box: Box, validator: bytes) -> bytes | None:
         """Tell that a copy is not good."""
-        del box, validator
         return None
 
     def revalidation_waits(self, box: Box, validator: bytes) -> bool:
         """Tell that nobody is asked."""
-        del box, validator
         return False
 
     def peak_bytes(self, box: Box) -> int:

@@ -144,7 +144,7 @@ class Replaying(Substitutes):
         what: str,
         where: Any,
         said: Sequence[Any],
-        make: Callable[[], _Answer],  # noqa: ARG002 - it would ask the location itself
+        make: Callable[[], _Answer],
     ) -> _Answer:
         question = what, plain_json(said_json(said))
         names = names_of(where)
@@ -210,7 +210,6 @@ class NoCache:
 
     def store_bytes(self, key: str, data: bytes, version: bytes) -> int:
         """Keep nothing."""
-        del key, data, version
         return 0
 
 

@@ -10,7 +10,8 @@ import pytest
 import biggus
 from biggus.engine.passes import Passes
 from biggus.errors import SourceError
-from biggus.planning import pruned, shared_scans_of
+from biggus.planning.pruning import pruned
+from biggus.planning.shared_scans import shared_scans_of
 
 distributed = pytest.importorskip("distributed")
 pytest.importorskip("h5py")

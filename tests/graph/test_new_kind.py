@@ -15,7 +15,8 @@ from biggus.array import Array
 from biggus.engine.fingerprint import fingerprint
 from biggus.errors import CacheError
 from biggus.indexing.selection import Selection
-from biggus.planning import CommonSubexpressions
+from biggus.labels import labels_of
+from biggus.planning.rewriting import CommonSubexpressions
 from biggus.testing import ArraySource, RecordingSource
 
 VALUES = np.random.default_rng(1).normal(0, 1, (7, 10))
@@ -132,6 +133,12 @@ def test_in_processes():
     with ProcessPoolExecutor(1, get_context("spawn")) as pool, biggus.set_options(executor=pool):
         there = (roll(a) - a).max(axis=0).ndarray()
     np.testing.assert_array_equal(there, (roll(VALUES) - VALUES).max(axis=0))
+
+
+def test_labels():
+    source = ArraySource(VALUES, (2, 4))
+    source.dims = "y", "x"
+    assert labels_of(roll(biggus.ArrayAdapter(source))[3].node).dims == ("x",)
 
 
 def told(array):

@@ -12,7 +12,7 @@ import pytest
 import biggus
 from biggus.graph import Elementwise
 from biggus.indexing.selection import Selection
-from biggus.planning import Schedule
+from biggus.planning.schedule import Schedule
 from biggus.testing import ArraySource, RecordingSource
 
 DEPTH = 40  # of 2^40 branches, no computer gets through one in a thousand

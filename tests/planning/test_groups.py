@@ -7,15 +7,10 @@ import pytest
 
 import biggus
 from biggus.errors import MemoryBudgetError
-from biggus.planning import (
-    CommonSubexpressions,
-    SharedScan,
-    Wanted,
-    pushdown,
-    reductions_of,
-    reductions_over,
-)
 from biggus.planning.groups import grouped
+from biggus.planning.jobs import Wanted, reductions_over
+from biggus.planning.rewriting import CommonSubexpressions, pushdown, reductions_of
+from biggus.planning.shared_scans import SharedScan
 from biggus.sources.wrappers import ObjectSource
 from biggus.testing import RecordingSource
 
