@@ -66,7 +66,7 @@ class EntryError(BiggusError):
     """Bytes that are no entry, not the one looked for, or damaged."""
 
 
-class _Header(NamedTuple):
+class _EntryHeader(NamedTuple):
     """The first bytes of an entry, taken apart."""
 
     magic: bytes
@@ -81,7 +81,7 @@ class _Header(NamedTuple):
     n_validity: int
 
     @classmethod
-    def of(cls, head: bytes | memoryview) -> _Header:
+    def of(cls, head: bytes | memoryview) -> _EntryHeader:
         """Take them apart; raise an EntryError if they are too few, or of something else."""
         if len(head) < HEAD:
             raise EntryError("damaged: cut short")
@@ -187,7 +187,7 @@ def decode(buffer: Buffer, key: bytes, dtype: np.dtype[Any], shape: tuple[int, .
         If it is not an entry of this format, damaged, or of something else.
     """
     view = buffer.data
-    header = _Header.of(view)
+    header = _EntryHeader.of(view)
     if header.size != len(buffer) or header.key != key:
         raise EntryError("damaged: not the entry that was stored here")
     name_at, values_at = HEAD + header.n_validator, header.values_at
@@ -229,7 +229,7 @@ def announced(key: bytes, nbytes: int | None, head: bytes) -> int:
     EntryError
         If it cannot be the one looked for.
     """
-    header = _Header.of(head)
+    header = _EntryHeader.of(head)
     n_values, raw = header.n_values, header.stored == RAW
     if header.key != key:
         raise EntryError("damaged: not the entry that was stored here")
@@ -249,7 +249,7 @@ def decode_bytes(buffer: Buffer, key: bytes) -> tuple[bytes, bytes]:
     EntryError
         As `decode`.
     """
-    count = _Header.of(buffer.data).n_values
+    count = _EntryHeader.of(buffer.data).n_values
     values, validator = decode(buffer, key, np.dtype(np.uint8), (count,))
     return values.tobytes(), validator
 
@@ -263,7 +263,7 @@ def peek(head: bytes, key: bytes) -> bytes | None:
     b'v1'
     """
     try:
-        header = _Header.of(head)
+        header = _EntryHeader.of(head)
     except EntryError:
         return None
     validator = head[HEAD : HEAD + header.n_validator]
@@ -274,7 +274,7 @@ def peek_size(head: bytes) -> int:
     """Return how many bytes `peek` must be given, as the first `HEAD` of them say."""
     if len(head) < HEAD:
         return HEAD
-    n_validator = _Header(*_HEADER.unpack_from(head)).n_validator
+    n_validator = _EntryHeader(*_HEADER.unpack_from(head)).n_validator
     return HEAD + min(n_validator, _TEXT_MOST)
 
 
