@@ -33,8 +33,11 @@ class Averaging(Protocol):
     def peak_bytes(self, count: int, itemsize: int) -> int:
         """Return the most memory, beside so many values, that making them one takes."""
 
-    def first(self, values: Values, axes: Axes, levels: int) -> Iterator[Any]:
-        """Yield the states of the first levels of values, `EXACT_LEVELS` of them at most."""
+    def first(self, values: Values, axes: Axes, levels: int, passing: bool) -> Iterator[Any]:
+        """Yield the states of the first levels of values, `EXACT_LEVELS` of them at most.
+
+        Each is good until the next is asked for, but for the last: that stays, if not `passing`.
+        """
 
     def joined(self, parts: Sequence[Sequence[Any]], sizes: Any, axes: Axes) -> Any:
         """Return the state of a box from those of its parts, row by row, and their sizes."""
@@ -58,9 +61,9 @@ class BlockMean:
         """Return the memory of sums and counts."""
         return count * (2 * itemsize + 24)
 
-    def first(self, values: Values, axes: Axes, levels: int) -> Iterator[Sums]:
+    def first(self, values: Values, axes: Axes, levels: int, passing: bool) -> Iterator[Sums]:
         """Yield the sums of the first levels."""
-        yield from halvings(values, axes, levels)
+        yield from halvings(values, axes, levels, passing)
 
     def joined(
         self, parts: Sequence[Sequence[Sums]], sizes: Sequence[Sequence[Sizes]], axes: Axes
@@ -105,7 +108,13 @@ class Mode:
         """Return the memory of values in order, and where they were."""
         return 8 * count * max(8, itemsize)
 
-    def first(self, values: Values, axes: Axes, levels: int) -> Iterator[Values]:
+    def first(
+        self,
+        values: Values,
+        axes: Axes,
+        levels: int,
+        passing: bool,  # noqa: ARG002 - part of the protocol
+    ) -> Iterator[Values]:
         """Yield the modes of the first levels."""
         for level in range(levels):
             yield modes(values, 2 << level, axes)

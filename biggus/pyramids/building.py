@@ -148,7 +148,7 @@ class _Maker:
         def took(finer: int, part: Box, state: Any) -> None:
             self._keep(batch, finer, part, state)
 
-        state = reducer.reduced(level, box, took, self._rooms.room)
+        state = reducer.reduced(level, box, took, self._rooms.room, self.topmost(level))
         batch.finish()
         self._advance(math.prod(box_shape(below(box, level, 0))) * reducer.node.dtype.itemsize)
         return state

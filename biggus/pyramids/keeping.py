@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import mmap
 from typing import TYPE_CHECKING, Any, Protocol
@@ -166,7 +167,19 @@ def place(room: Room, level: int, shape: tuple[int, ...], dtype: np.dtype[Any]) 
     """Return memory of a shape and a dtype: that of a level in a room, if it is large enough."""
     count = math.prod(shape)
     if level not in room or room[level].size < count:
-        # Not from the heap: what stays there keeps what is freed around it from the system.
-        memory = mmap.mmap(-1, max(1, count * dtype.itemsize))
-        room[level] = np.frombuffer(memory, dtype, count)
+        room[level] = np.frombuffer(_memory(max(1, count * dtype.itemsize)), dtype, count)
     return room[level][:count].reshape(shape)
+
+
+def _memory(nbytes: int) -> mmap.mmap:
+    """Return memory from the system, in large pages where it has them.
+
+    Not from the heap: what stays there keeps what is freed around it from the system.
+    """
+    if not hasattr(mmap, "MAP_PRIVATE"):
+        return mmap.mmap(-1, nbytes)
+    memory = mmap.mmap(-1, nbytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    if hasattr(mmap, "MADV_HUGEPAGE"):
+        with contextlib.suppress(OSError):  # a system that is built without
+            memory.madvise(mmap.MADV_HUGEPAGE)
+    return memory

@@ -124,7 +124,12 @@ class Reducer:
         return self.averaging.merged(states, self._sizes(quarters, level - 1), self.layout.axes)
 
     def reduced(
-        self, level: int, box: Box, took: Took | None = None, room: Room | None = None
+        self,
+        level: int,
+        box: Box,
+        took: Took | None = None,
+        room: Room | None = None,
+        topmost: bool = False,
     ) -> Any:
         """Return the state of a box of a level, one of the first, from the values under it.
 
@@ -138,15 +143,21 @@ class Reducer:
             Told of all on the way, part by part: its level, box and state.
         room : callable, optional
             Gives memory of a shape and a dtype for the values that are read, again and again.
+        topmost : bool
+            Whether nothing is made of it: then it is not put together, and None is returned.
         """
         pieces = self._pieces(level, box)
-        states = [[self._of_piece(level, piece, took, room) for piece in row] for row in pieces]
-        return self._joined(level, pieces, states)
+        states = [
+            [self._of_piece(level, piece, took, room, topmost) for piece in row] for row in pieces
+        ]
+        return None if topmost else self._joined(level, pieces, states)
 
     def _pieces(self, level: int, box: Box) -> list[list[Box]]:
         return [[box]] if self._waits else self.layout.pieces(box, level)
 
-    def _of_piece(self, level: int, piece: Box, took: Took | None, room: Room | None) -> Any:
+    def _of_piece(
+        self, level: int, piece: Box, took: Took | None, room: Room | None, topmost: bool
+    ) -> Any:
         layout = self.layout
         read = layout.below(piece, level, 0)
         node = select(self.node, Selection.of_box(read))
@@ -155,11 +166,13 @@ class Reducer:
         states = []
         for strip in strips:
             part = values[within(layout.below(strip, level, 0), read)]
-            for finer, state in enumerate(self.averaging.first(part, layout.axes, level), 1):
+            first = self.averaging.first(part, layout.axes, level, passing=topmost)
+            for finer, state in enumerate(first, 1):
                 if took is not None:
                     took(finer, layout.below(strip, level, finer), state)
-            states.append([state])
-        return self._joined(level, [[strip] for strip in strips], states)
+            if not topmost:
+                states.append([state])
+        return None if topmost else self._joined(level, [[strip] for strip in strips], states)
 
     def _joined(self, level: int, boxes: list[list[Box]], states: list[list[Any]]) -> Any:
         if len(states) == len(states[0]) == 1:
