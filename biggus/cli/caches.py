@@ -11,27 +11,25 @@ import numpy as np
 
 import biggus
 from biggus.cli.tables import table
+from biggus.cli.usage import common_options
 from biggus.errors import CacheError
 from biggus.options import format_bytes
 
 if TYPE_CHECKING:
     import argparse
 
+DESCRIPTION = "Tell of what is kept on disk, or clear it."
 
-def add_command(commands: Any, common: argparse.ArgumentParser) -> None:
-    """Add this command to the command line."""
-    parser = commands.add_parser(
-        "cache",
-        help="tell of what is kept on disk, or clear it",
-        description="Tell of what is kept on disk, or clear it.",
-    )
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of this command."""
     actions = parser.add_subparsers(metavar="ACTION", required=True)
     for name, run, text in (
         ("info", _info, "tell where it is and how full"),
         ("list", _list, "list the variables that it remembers"),
         ("clear", _clear, "remove all that is in it"),
     ):
-        action = actions.add_parser(name, parents=[common], help=text, description=text)
+        action = actions.add_parser(name, parents=[common_options()], help=text, description=text)
         action.add_argument(
             "--path",
             metavar="FOLDER",

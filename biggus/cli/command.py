@@ -8,10 +8,10 @@ import importlib
 import logging
 import os
 import sys
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from biggus.cli.stopping import INTERRUPTED, stop_orderly
-from biggus.cli.usage import UsageError
+from biggus.cli.usage import UsageError, common_options
 from biggus.errors import BiggusError
 
 if TYPE_CHECKING:
@@ -148,20 +148,20 @@ def _log_to_stderr(verbosity: int) -> Iterator[None]:
 
 
 _COMMANDS = {
-    "demo": "demo.command",
-    "info": "info",
-    "view": "view",
-    "get": "get",
-    "stats": "stats",
-    "plan": "plan",
-    "save": "save",
-    "cache": "caches",
-    "record": "recording",
-    "replay": "replaying",
-    "verify": "verify",
-    "diff": "diff",
+    "demo": ("demo.command", "see biggus at work on real data"),
+    "info": ("info", "tell what is inside of a file, a store or a tile server"),
+    "view": ("view", "pan and zoom over an array, of which only what is on the screen is read"),
+    "get": ("get", "write a selection to a file"),
+    "stats": ("stats", "compute mean, standard deviation, extremes and counts"),
+    "plan": ("plan", "tell what biggus stats would read"),
+    "save": ("save", "stream a variable into a new store"),
+    "cache": ("caches", "tell of what is kept on disk, or clear it"),
+    "record": ("recording", "run a program, and keep all that it reads in one file"),
+    "replay": ("replaying", "run a program on what was recorded of it"),
+    "verify": ("verify", "check what was recorded, against its sources too"),
+    "diff": ("diff", "tell in what two recorded studies differ"),
 }
-"""The module of each command, in the order in which they are listed."""
+"""The module of each command and what it is for, in the order in which they are listed."""
 
 _RUNNING = ("record", "replay")
 """The commands that run a program."""
@@ -171,14 +171,6 @@ def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
     """Return the parser: with one command if that comes first, for the others take time to load."""
     from biggus import __version__
 
-    common = argparse.ArgumentParser(add_help=False)
-    common.add_argument(
-        "-v",
-        "--verbose",
-        action="count",
-        default=0,
-        help="tell what is fetched and why (-vv: and all the rest)",
-    )
     parser = _ShortParser(
         prog="biggus",
         description="Arrays bigger than your machine, over stores that already exist.",
@@ -187,6 +179,27 @@ def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     first = argv[0] if argv else ""
     for name in [first] if first in _COMMANDS else _COMMANDS:
-        module = importlib.import_module(f"biggus.cli.{_COMMANDS[name]}")
-        module.add_command(commands, common)
+        _add(commands, name)
     return parser
+
+
+def _add(commands: Any, name: str) -> None:
+    """Add a command to the command line."""
+    place, purpose = _COMMANDS[name]
+    module = importlib.import_module(f"biggus.cli.{place}")
+    examples = getattr(module, "EXAMPLES", None)
+    runs = hasattr(module, "run")  # else each of its actions does
+    parser = commands.add_parser(
+        name,
+        parents=[common_options()] if runs else [],
+        help=purpose,
+        usage=getattr(module, "USAGE", None),
+        description=module.DESCRIPTION,
+        epilog=examples,
+        formatter_class=argparse.RawDescriptionHelpFormatter
+        if examples
+        else argparse.HelpFormatter,
+    )
+    if runs:
+        parser.set_defaults(run=module.run)
+    module.add_arguments(parser)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from biggus.cli.recording import summary
 from biggus.study.bundle import Bundle
@@ -13,20 +13,17 @@ if TYPE_CHECKING:
 
 _DIFFERENT = 1
 
+DESCRIPTION = (
+    "Tell in what two files that biggus record made differ: in the regions that were read, "
+    "their values, and the versions and options of what read them. The exit code is 0 if "
+    "what was read is the same, and 1 if not."
+)
 
-def add_command(commands: Any, common: argparse.ArgumentParser) -> None:
-    """Add this command to the command line."""
-    text = (
-        "Tell in what two files that biggus record made differ: in the regions that were read, "
-        "their values, and the versions and options of what read them. The exit code is 0 if "
-        "what was read is the same, and 1 if not."
-    )
-    parser = commands.add_parser(
-        "diff", parents=[common], help="tell in what two recorded studies differ", description=text
-    )
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of this command."""
     parser.add_argument("one", metavar="FILE", help="what biggus record made")
     parser.add_argument("other", metavar="OTHER", help="the same")
-    parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import argparse
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from biggus.api import located
 from biggus.cli.bars import progress_bar
@@ -18,9 +17,11 @@ from biggus.options import format_bytes
 from biggus.sinks.placing import replacing
 
 if TYPE_CHECKING:
+    import argparse
+
     from biggus.backends import Location
 
-_EXAMPLES = """\
+EXAMPLES = """\
 A key is written as in NumPy: integers, slices with steps, ..., None and lists of
 integers or truth values. Quote it: brackets mean something to most shells.
 
@@ -34,16 +35,11 @@ class SelectionError(BiggusError, IndexError):
     """A key does not fit the variable."""
 
 
-def add_command(commands: Any, common: argparse.ArgumentParser) -> None:
-    """Add this command to the command line."""
-    parser = commands.add_parser(
-        "get",
-        parents=[common],
-        help="write a selection to a file",
-        description="Read a selection of a variable and write it to a file.",
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+DESCRIPTION = "Read a selection of a variable and write it to a file."
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of this command."""
     add_opening(parser)
     add_selection(parser, "read")
     parser.add_argument(
@@ -62,7 +58,7 @@ def add_command(commands: Any, common: argparse.ArgumentParser) -> None:
         help="a .png of one pixel a value and nothing else, as with --raw",
     )
     parser.add_argument("--force", action="store_true", help="replace FILE if it is there")
-    parser.set_defaults(run=run, last="selection")
+    parser.set_defaults(last="selection")
 
 
 def run(arguments: argparse.Namespace) -> None:

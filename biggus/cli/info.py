@@ -22,21 +22,17 @@ from biggus.options import format_bytes
 if TYPE_CHECKING:
     import argparse
 
+DESCRIPTION = "Tell what is inside of a file, a store or a tile server."
 
-def add_command(commands: Any, common: argparse.ArgumentParser) -> None:
-    """Add this command to the command line."""
-    parser = commands.add_parser(
-        "info",
-        parents=[common],
-        help="tell what is inside of a file, a store or a tile server",
-        description="Tell what is inside of a file, a store or a tile server.",
-    )
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of this command."""
     add_opening(parser)
     parser.add_argument(
         "variable", nargs="?", metavar="VARIABLE", help="tell of this one, with its attributes"
     )
     parser.add_argument("--json", action="store_true", help="tell it in JSON")
-    parser.set_defaults(run=run, last="variable")
+    parser.set_defaults(last="variable")
 
 
 def run(arguments: argparse.Namespace) -> None:

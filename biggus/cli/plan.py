@@ -20,18 +20,17 @@ if TYPE_CHECKING:
 
     from biggus.planning.report import Plan
 
+DESCRIPTION = (
+    "Tell what biggus stats would read, and the memory that it would take; nothing is read."
+)
 
-def add_command(commands: Any, common: argparse.ArgumentParser) -> None:
-    """Add this command to the command line."""
-    text = "Tell what biggus stats would read, and the memory that it would take; nothing is read."
-    parser = commands.add_parser(
-        "plan", parents=[common], help="tell what biggus stats would read", description=text
-    )
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of this command."""
     add_locations(parser)
     add_statistics(parser)
     add_resources(parser)
     parser.add_argument("--json", action="store_true", help="tell it in JSON")
-    parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> None:

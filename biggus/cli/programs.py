@@ -2,32 +2,18 @@
 
 from __future__ import annotations
 
-import argparse
 import subprocess
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from biggus.cli.usage import UsageError
 from biggus.errors import StudyError
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Mapping
 
 _BY_SIGNAL = 128
 """Added to the number of the signal that ended a program, as shells do."""
-
-
-def add_program(
-    commands: Any, common: argparse.ArgumentParser, name: str, **told: str
-) -> argparse.ArgumentParser:
-    """Add a command that runs a program, which comes after two dashes."""
-    parser: argparse.ArgumentParser = commands.add_parser(
-        name,
-        parents=[common],
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        usage=f"biggus {name} [OPTIONS] {'FILE ' * (name == 'replay')}-- PROGRAM [ARGUMENT ...]",
-        **told,
-    )
-    return parser
 
 
 def run_program(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:

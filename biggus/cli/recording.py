@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from biggus.cli.programs import add_program, run_program
+from biggus.cli.programs import run_program
 from biggus.options import format_bytes
 from biggus.study.bundle import Bundle
 from biggus.study.bundling import Bundling
@@ -15,7 +15,7 @@ from biggus.study.environment import RECORD, REPLAY
 if TYPE_CHECKING:
     import argparse
 
-_EXAMPLES = """\
+EXAMPLES = """\
   biggus record -o study.biggus -- python study.py
   biggus replay study.biggus -- python study.py
 
@@ -23,17 +23,12 @@ The processes that the program starts take part, if they get its environment: BI
 says there where to record. The file is made when the program has ended well.
 """
 
+DESCRIPTION = "Run a program, and keep all that it reads with biggus in one file."
+USAGE = "biggus record [OPTIONS] -- PROGRAM [ARGUMENT ...]"
 
-def add_command(commands: Any, common: argparse.ArgumentParser) -> None:
-    """Add this command to the command line."""
-    parser = add_program(
-        commands,
-        common,
-        "record",
-        help="run a program, and keep all that it reads in one file",
-        description="Run a program, and keep all that it reads with biggus in one file.",
-        epilog=_EXAMPLES,
-    )
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of this command."""
     parser.add_argument(
         "-o",
         "--output",
@@ -42,7 +37,6 @@ def add_command(commands: Any, common: argparse.ArgumentParser) -> None:
         help="where to keep it (default: study.biggus)",
     )
     parser.add_argument("--force", action="store_true", help="replace FILE if it is there")
-    parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:

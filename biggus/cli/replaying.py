@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from biggus.cli.programs import add_program, run_program
+from biggus.cli.programs import run_program
 from biggus.study.bundle import Bundle
 from biggus.study.environment import RECORD, REPLAY
 
 if TYPE_CHECKING:
     import argparse
 
-_EXAMPLES = """\
+EXAMPLES = """\
   biggus replay study.biggus -- python study.py
 
 Nothing is read but FILE, and no socket is opened. The processes that the program starts
@@ -20,19 +20,13 @@ take part, if they get its environment: BIGGUS_REPLAY names the file there. The 
 the program's.
 """
 
+DESCRIPTION = "Run a program on what was recorded of it, and on nothing else."
+USAGE = "biggus replay [OPTIONS] FILE -- PROGRAM [ARGUMENT ...]"
 
-def add_command(commands: Any, common: argparse.ArgumentParser) -> None:
-    """Add this command to the command line."""
-    parser = add_program(
-        commands,
-        common,
-        "replay",
-        help="run a program on what was recorded of it",
-        description="Run a program on what was recorded of it, and on nothing else.",
-        epilog=_EXAMPLES,
-    )
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of this command."""
     parser.add_argument("study", metavar="FILE", help="what biggus record made")
-    parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:

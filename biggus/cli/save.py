@@ -18,7 +18,7 @@ from biggus.cli.usage import UsageError
 from biggus.options import format_bytes
 from biggus.sinks.locations import store_class
 
-_EXAMPLES = """\
+EXAMPLES = """\
 The format is told by the suffix of OUT: .zarr, .h5, .nc or .npy. Without NAME the
 variable keeps its own, and its coordinates are written beside it. OUT is written
 under another name, and renamed when all of it is there.
@@ -28,17 +28,11 @@ under another name, and renamed when all of it is there.
   biggus save "https://host/{z}/{x}/{y}.png" --zoom 4 world.npy
 """
 
+DESCRIPTION = "Stream a variable of any size into a new file or store."
 
-def add_command(commands: Any, common: argparse.ArgumentParser) -> None:
-    """Add this command to the command line."""
-    parser = commands.add_parser(
-        "save",
-        parents=[common],
-        help="stream a variable into a new store",
-        description="Stream a variable of any size into a new file or store.",
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of this command."""
     add_opening(
         parser, metavar="IN[::VARIABLE]", help="a path, a URL, or a tile template, and a variable"
     )
@@ -48,7 +42,7 @@ def add_command(commands: Any, common: argparse.ArgumentParser) -> None:
     )
     add_overwrite(parser, "OUT")
     add_resources(parser)
-    parser.set_defaults(run=run, last="output")
+    parser.set_defaults(last="output")
 
 
 def run(arguments: argparse.Namespace) -> None:

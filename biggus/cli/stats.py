@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import math
 import time
@@ -26,9 +25,11 @@ from biggus.functions import statistics as functions
 from biggus.options import format_bytes
 
 if TYPE_CHECKING:
+    import argparse
+
     from biggus.cli.opening import Opened
 
-_EXAMPLES = """\
+EXAMPLES = """\
 NaN are counted, and spoil nothing; masked values are left out. Quote a pattern: what
 it matches is joined in sorted order.
 
@@ -37,17 +38,11 @@ it matches is joined in sorted order.
   biggus stats ocean.nc::tos --axis time --statistics mean,std --out climate.nc
 """
 
+DESCRIPTION = "Compute statistics of a variable of any size, all together."
 
-def add_command(commands: Any, common: argparse.ArgumentParser) -> None:
-    """Add this command to the command line."""
-    parser = commands.add_parser(
-        "stats",
-        parents=[common],
-        help="compute mean, standard deviation, extremes and counts",
-        description="Compute statistics of a variable of any size, all together.",
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of this command."""
     add_locations(parser)
     add_statistics(parser)
     parser.add_argument(
@@ -56,7 +51,6 @@ def add_command(commands: Any, common: argparse.ArgumentParser) -> None:
     add_overwrite(parser, "FILE")
     add_resources(parser)
     parser.add_argument("--json", action="store_true", help="tell it in JSON")
-    parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> None:

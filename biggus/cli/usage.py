@@ -1,5 +1,20 @@
-"""How a command refuses its arguments."""
+"""What all commands share: an option, and how they refuse their arguments."""
+
+import argparse
 
 
 class UsageError(Exception):
     """The arguments make no sense together."""
+
+
+def common_options() -> argparse.ArgumentParser:
+    """Return a parser of the options that every command has."""
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument(
+        "-v",
+        "--verbose",
+        action="count",
+        default=0,
+        help="tell what is fetched and why (-vv: and all the rest)",
+    )
+    return common

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from biggus.cli.recording import summary
 from biggus.errors import StudyError
@@ -12,26 +12,20 @@ from biggus.study.verifying import against_sources
 if TYPE_CHECKING:
     import argparse
 
+DESCRIPTION = (
+    "Check the digest of all that is in a file that biggus record made; and, if that is "
+    "wanted, read it again from where it came, and name the regions that changed."
+)
 
-def add_command(commands: Any, common: argparse.ArgumentParser) -> None:
-    """Add this command to the command line."""
-    text = (
-        "Check the digest of all that is in a file that biggus record made; and, if that is "
-        "wanted, read it again from where it came, and name the regions that changed."
-    )
-    parser = commands.add_parser(
-        "verify",
-        parents=[common],
-        help="check what was recorded, against its sources too",
-        description=text,
-    )
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of this command."""
     parser.add_argument("study", metavar="FILE", help="what biggus record made")
     parser.add_argument(
         "--against-sources",
         action="store_true",
         help="read the sources again, and name the regions that changed",
     )
-    parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from biggus.api import located
 from biggus.cli.bars import progress_bar
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from biggus.array import Array
     from biggus.pyramids import Pyramid
 
-_EXAMPLES = """\
+EXAMPLES = """\
   biggus view "https://host/{z}/{x}/{y}.png"
   biggus view ocean.nc "tos[0]"
   biggus view era5.zarr t2m --overviews --serve
@@ -30,17 +30,11 @@ _EXAMPLES = """\
 _WINDOWLESS = {"agg", "pdf", "pgf", "svg", "ps", "cairo", "template"}
 """Backends of matplotlib that draw into files."""
 
+DESCRIPTION = "Pan and zoom over an array, of which only what is on the screen is read."
 
-def add_command(commands: Any, common: argparse.ArgumentParser) -> None:
-    """Add this command to the command line."""
-    parser = commands.add_parser(
-        "view",
-        parents=[common],
-        help="pan and zoom over an array, of which only what is on the screen is read",
-        description="Pan and zoom over an array, of which only what is on the screen is read.",
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of this command."""
     add_opening(parser)
     add_selection(parser, "show")
     parser.add_argument(
@@ -62,7 +56,7 @@ def add_command(commands: Any, common: argparse.ArgumentParser) -> None:
         action="store_true",
         help="go through the array once, and keep coarser levels of it in the cache",
     )
-    parser.set_defaults(run=run, last="selection")
+    parser.set_defaults(last="selection")
 
 
 def _port(text: str) -> int:

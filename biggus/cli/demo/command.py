@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import argparse
 
+DESCRIPTION = (
+    "Open a planet of map tiles, an ocean and a climate as lazy arrays; save pictures of "
+    "slices of them; do it again with the tile server gone; compute statistics of more than "
+    "the memory that is allowed; and read all of it from one file, with the rest deleted. "
+    "Nothing but this computer is asked for anything."
+)
 
-def add_command(commands: Any, common: argparse.ArgumentParser) -> None:
-    """Add this command to the command line."""
-    text = (
-        "Open a planet of map tiles, an ocean and a climate as lazy arrays; save pictures of "
-        "slices of them; do it again with the tile server gone; compute statistics of more than "
-        "the memory that is allowed; and read all of it from one file, with the rest deleted. "
-        "Nothing but this computer is asked for anything."
-    )
-    parser = commands.add_parser(
-        "demo", parents=[common], help="see biggus at work on real data", description=text
-    )
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of this command."""
     parser.add_argument(
         "--output",
         type=Path,
@@ -27,7 +25,6 @@ def add_command(commands: Any, common: argparse.ArgumentParser) -> None:
         metavar="FOLDER",
         help="where the pictures and the demo's own cache go (default: biggus-demo)",
     )
-    parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> None:
