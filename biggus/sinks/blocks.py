@@ -18,6 +18,11 @@ _PATIENCE_SECONDS = 10.0
 """How long writes that are under way when a save fails may take to end."""
 
 
+def as_it_is(values: Values) -> Values:
+    """Return values as what is assigned: what takes any."""
+    return values
+
+
 class Assigning:
     """Assigns blocks to what has ``__setitem__``.
 
@@ -97,7 +102,16 @@ class WriteGate:
             self._changed.wait_for(lambda: not self._inside, _PATIENCE_SECONDS)
 
 
-class Guarded:
+class Onward:
+    """A writer that hands on, to one that it is before, what it makes of blocks."""
+
+    def __init__(self, writer: Writer) -> None:
+        self.shape = writer.shape
+        self.grid = writer.grid
+        self.concurrent = writer.concurrent
+
+
+class Guarded(Onward):
     """A writer whose failures name target and box, and which a gate can stop.
 
     Parameters
@@ -111,9 +125,7 @@ class Guarded:
     """
 
     def __init__(self, writer: Writer, name: str, gate: WriteGate) -> None:
-        self.shape = writer.shape
-        self.grid = writer.grid
-        self.concurrent = writer.concurrent
+        super().__init__(writer)
         self._writer = writer
         self._name = name
         self._gate = gate

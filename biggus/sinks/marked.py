@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from biggus.errors import OutputError
+from biggus.sinks.blocks import Onward
 from biggus.sinks.unseen import Unseen, same
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from biggus.sources.base import Box, Values
 
 
-class Marked:
+class Marked(Onward):
     """A writer into a new array that is told what stands for missing values.
 
     They are written as the marker that the array has from the start.  Where that
@@ -37,9 +38,7 @@ class Marked:
     """
 
     def __init__(self, target: Target, new: NewArray) -> None:
-        self.shape = target.shape
-        self.grid = target.grid
-        self.concurrent = target.concurrent
+        super().__init__(target)
         self._target = target
         self._new = new
         # Of times, as integers: NaT is one like any other.

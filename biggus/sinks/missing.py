@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from biggus import filling
 from biggus.errors import MaskedValueError, OutputError
+from biggus.sinks.blocks import Onward
 from biggus.sinks.new import strings
 from biggus.sinks.unseen import same
 
@@ -87,7 +88,7 @@ class MaskFiller:
             )
 
 
-class FillingWriter:
+class FillingWriter(Onward):
     """A writer into a new array that cannot be told what stands for missing values.
 
     They become what the caller says, or NaN or NaT.
@@ -101,9 +102,7 @@ class FillingWriter:
     """
 
     def __init__(self, writer: Writer, new: NewArray) -> None:
-        self.shape = writer.shape
-        self.grid = writer.grid
-        self.concurrent = writer.concurrent
+        super().__init__(writer)
         self._writer = writer
         self._new = new
         self._filler = MaskFiller(problem=new.problem)

@@ -8,7 +8,7 @@ import numpy as np
 
 from biggus.adapt import Lazy
 from biggus.backends.native import hdf5_lock
-from biggus.sinks.blocks import Assigning
+from biggus.sinks.blocks import Assigning, as_it_is
 from biggus.sinks.hdf5 import assigning_to_dataset
 from biggus.sinks.missing import MaskFiller
 from biggus.sinks.netcdf import assigning_to_variable, packs_values
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from biggus.graph import Node
-    from biggus.sources.base import Chunks, Values
+    from biggus.sources.base import Chunks
 
 _ASSIGNING: dict[str, Callable[[Any, str, Node], Assigning]] = {
     "h5py": assigning_to_dataset,
@@ -117,14 +117,10 @@ def _assigning_to_memory(target: Any, name: str, node: Node) -> Assigning:
         if node.masked and target.mask is np.ma.nomask:
             # Made now: several threads would each make one of their own.
             target.mask = np.zeros(target.shape, bool)
-        return Assigning(target, name, target.shape, None, _as_it_is, concurrent=True)
+        return Assigning(target, name, target.shape, None, as_it_is, concurrent=True)
     problem = f"a value is missing, and dtype {target.dtype} has none that says so"
     filler = MaskFiller(problem=problem, into=target.dtype) if node.masked else MaskFiller()
     return Assigning(np.asarray(target), name, target.shape, None, filler, concurrent=True)
-
-
-def _as_it_is(values: Values) -> Values:
-    return values
 
 
 def _grid_of(target: Any, shape: tuple[int, ...]) -> Chunks | None:

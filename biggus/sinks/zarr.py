@@ -12,7 +12,7 @@ from biggus import cf
 from biggus.errors import OutputError
 from biggus.extras import needing
 from biggus.forks import between_forks
-from biggus.sinks.blocks import Assigning
+from biggus.sinks.blocks import Assigning, as_it_is
 from biggus.sinks.metadata import packing_attributes, plain_value
 from biggus.sinks.missing import MaskFiller
 from biggus.sinks.new import NewArray, NewStore, Target, strings
@@ -128,7 +128,7 @@ class _Array(Target):
     def __init__(self, path: Path, array: Any, how: dict[str, Any], new: NewArray) -> None:
         plain = new.dtype.kind in "biufcmMSU" and new.dtype.itemsize > 0
         target = ChunkFiles(path, how["fill_value"]) if plain else array
-        super().__init__(target, new.label, new.shape, new.chunks, _as_it_is, concurrent=True)
+        super().__init__(target, new.label, new.shape, new.chunks, as_it_is, concurrent=True)
         self._path = path
         self._how = how
         self._first = array
@@ -148,10 +148,6 @@ class _Array(Target):
         document["fill_value"] = json.loads(elsewhere[".zarray"].to_bytes())["fill_value"]
         path.write_text(json.dumps(document, indent=2))
         self.target = ChunkFiles(self._path, marker)
-
-
-def _as_it_is(values: Values) -> Values:
-    return values
 
 
 def assigning_to_array(array: Any, name: str, node: Node) -> Assigning:
