@@ -211,6 +211,19 @@ class Recorded:
 
 
 @pytest.fixture
+def times_read():
+    """Return what tells how often elements of a source that records were read, each number once."""
+
+    def told(source):
+        times = np.zeros(source.shape, "u1")
+        for box in source.boxes:
+            times[box] += 1
+        return [number for number in range(times.max() + 1) if (times == number).any()]
+
+    return told
+
+
+@pytest.fixture
 def recorded():
     """Return the class of a plain object that records what it is asked."""
     return Recorded

@@ -136,7 +136,7 @@ from biggus.backends.hdf5 import files as hdf5_files
 from biggus.sources.base import read
 
 resource.setrlimit(resource.RLIMIT_NOFILE, (int(sys.argv[2]),) * 2)
-folder, n = sys.argv[1], 1200
+folder, n = sys.argv[1], 400
 for i in range(n):
     with h5py.File(f"{folder}/{i}.h5", "w") as file:
         file["v"] = np.arange(4) + i
@@ -159,7 +159,7 @@ def test_more_files_than_descriptors(tmp_path, limit, most):
     )
     assert done.returncode == 0, done.stderr
     n, opened = map(int, done.stdout.split())
-    assert n == 1200
+    assert n == 400
     assert opened <= most
 
 

@@ -36,13 +36,6 @@ def recorded(values, chunks, io_bound=False):
     return source, biggus.ArrayAdapter(source)
 
 
-def times_read(source):
-    times = np.zeros(source.shape, int)
-    for box in source.boxes:
-        times[box] += 1
-    return np.unique(times).tolist()
-
-
 def assert_same(one, other):
     assert type(one) is type(other)
     assert one.dtype == other.dtype
@@ -72,7 +65,7 @@ CASES = {
 @pytest.mark.parametrize(
     ("name", "io_bound"), [(name, bool(number % 2)) for number, name in enumerate(CASES)]
 )
-def test_each_chunk_is_read_once(name, io_bound):
+def test_each_chunk_is_read_once(name, io_bound, times_read):
     values, chunks, function = CASES[name]
     source, a = recorded(values, chunks, io_bound)
     expected = function(np, values)
@@ -92,7 +85,7 @@ def test_each_chunk_is_read_once(name, io_bound):
             assert plan.read_bytes == read * values.itemsize
 
 
-def test_of_several_with_unlike_chunks_each_is_read_once():
+def test_of_several_with_unlike_chunks_each_is_read_once(times_read):
     gufuncs = pytest.importorskip("biggus.xarray.gufuncs", exc_type=ImportError)
     first, a = recorded(VALUES, (1, 90, 120))
     second, b = recorded(VALUES[::-1], (7, 90, 50))
@@ -129,7 +122,7 @@ def test_what_is_no_number_is_left_out():
         np.testing.assert_array_equal(found, np.nanpercentile(values, [5, 95], axis=0))
 
 
-def test_what_is_missing_is_left_out():
+def test_what_is_missing_is_left_out(times_read):
     values = np.ma.masked_invalid(with_holes(VALUES))
     values[0, 0, 0] = 5
     source, a = recorded(values, (1, 90, 120))
@@ -141,7 +134,7 @@ def test_what_is_missing_is_left_out():
     assert times_read(source) == [1]
 
 
-def test_with_others_it_is_read_once():
+def test_with_others_it_is_read_once(times_read):
     source, a = recorded(VALUES, (1, 90, 120))
     wanted = [biggus.median(a, axis=0), a.max(axis=0), biggus.percentile(a, 9, axis=0).mean()]
     plenty = biggus.ndarrays(wanted)
@@ -153,7 +146,7 @@ def test_with_others_it_is_read_once():
     assert times_read(source) == [1]
 
 
-def test_of_what_is_reduced_first():
+def test_of_what_is_reduced_first(times_read):
     source, a = recorded(VALUES, (1, 90, 120))
     anomaly = a - a.max(axis=0)
     wanted = [biggus.median(anomaly, axis=0), biggus.median(anomaly * 2, axis=0).min()]
@@ -166,7 +159,7 @@ def test_of_what_is_reduced_first():
     assert times_read(source) == [2]
 
 
-def test_it_is_saved(tmp_path):
+def test_it_is_saved(tmp_path, times_read):
     source, a = recorded(VALUES, (1, 90, 120))
     with biggus.set_options(memory=LITTLE):
         biggus.save(biggus.median(a, axis=0), tmp_path / "a.npy")

@@ -30,15 +30,8 @@ def climate():
     return recorded(CLIMATE, (2, BLOCK // 4))
 
 
-def times_read(source):
-    times = np.zeros(source.shape, int)
-    for box in source.boxes:
-        times[box] += 1
-    return np.unique(times).tolist()
-
-
 @pytest.mark.parametrize("workers", [1, 3])
-def test_a_climatology_is_read_once(years, climate, workers):
+def test_a_climatology_is_read_once(years, climate, workers, times_read):
     (one, a), (other, b) = years, climate
     wanted = [(a - b).std(), (abs(a - b * 2)).max(axis=0)]
     with biggus.set_options(workers=workers):
@@ -61,7 +54,7 @@ def test_the_first_year_is_kept_as_others_are_compared_with_it(years):
     assert (times[1:] == 1).all()
 
 
-def test_where_there_is_no_room_it_is_read_again(years, climate):
+def test_where_there_is_no_room_it_is_read_again(years, climate, times_read):
     (one, a), (other, b) = years, climate
     plenty = biggus.plan([(a - b).max()])
     with biggus.set_options(memory=8 * CLIMATE.nbytes - 1, workers=1):

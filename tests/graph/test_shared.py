@@ -32,33 +32,26 @@ def recorded(values, chunks):
     return source, biggus.ArrayAdapter(source)
 
 
-def times_read(source):
-    times = np.zeros(source.shape, int)
-    for box in source.boxes:
-        times[box] += 1
-    return np.unique(times).tolist()
-
-
 @pytest.fixture(params=[(SMALL, (3, 4)), (LARGE, (1, 2**18))], ids=["small", "large"])
 def case(request):
     values, chunks = request.param
     return values, *recorded(values, chunks)
 
 
-def test_each_box_is_asked_for_once(case):
+def test_each_box_is_asked_for_once(case, times_read):
     values, source, a = case
     np.testing.assert_array_equal(logistic(a, 8).ndarray(), logistic(values, 8))
     assert times_read(source) == [1]
     assert len(source.boxes) == len(set(map(str, source.boxes)))
 
 
-def test_however_often_it_is_shared(case):
+def test_however_often_it_is_shared(case, times_read):
     values, source, a = case
     np.testing.assert_array_equal(logistic(a).ndarray(), logistic(values))
     assert times_read(source) == [1]
 
 
-def test_in_reductions(case):
+def test_in_reductions(case, times_read):
     values, source, a = case
     y = logistic(a)
     greatest, least = biggus.ndarrays([y.max(), (y + y).min(axis=0)])
@@ -74,21 +67,21 @@ def test_in_a_plan(case):
     assert source.boxes == []
 
 
-def test_on_an_executor(case):
+def test_on_an_executor(case, times_read):
     values, source, a = case
     with ThreadPoolExecutor(2) as executor, biggus.set_options(executor=executor):
         np.testing.assert_array_equal(logistic(a).ndarray(), logistic(values))
     assert times_read(source) == [1]
 
 
-def test_when_saved(case, tmp_path):
+def test_when_saved(case, tmp_path, times_read):
     values, source, a = case
     biggus.save([logistic(a)], [tmp_path / "shared.npy"])
     np.testing.assert_array_equal(np.load(tmp_path / "shared.npy"), logistic(values))
     assert times_read(source) == [1]
 
 
-def test_in_tiles():
+def test_in_tiles(times_read):
     source, a = recorded(SMALL, (3, 4))
     y = logistic(a)
     joined = np.concatenate([y, y * 2, y])
@@ -99,7 +92,7 @@ def test_in_tiles():
     assert times_read(source) == [1]
 
 
-def test_in_medians():
+def test_in_medians(times_read):
     source, a = recorded(SMALL, (3, 4))
     y, expected = a, SMALL
     for _ in range(DEPTH):
@@ -109,7 +102,7 @@ def test_in_medians():
     assert times_read(source) == [1]
 
 
-def test_under_selections():
+def test_under_selections(times_read):
     source, a = recorded(SMALL, (3, 4))
     y = logistic(a)[::-1, 2:].T
     expected = logistic(SMALL)[::-1, 2:].T

@@ -34,13 +34,6 @@ def recorded(values, chunks, io_bound=False):
     return source, biggus.ArrayAdapter(source)
 
 
-def times_read(source):
-    times = np.zeros(source.shape, int)
-    for box in source.boxes:
-        times[box] += 1
-    return np.unique(times).tolist()
-
-
 CHUNKS = {
     "maps to columns": ((1, 90, 120), (60, 9, 12)),
     "columns to maps": ((60, 5, 7), (1, 90, 120)),
@@ -53,7 +46,7 @@ CHUNKS = {
 @pytest.mark.parametrize("io_bound", [False, True])
 @pytest.mark.parametrize("memory", ["1 MB", "8 MB"])
 @pytest.mark.parametrize("name", CHUNKS)
-def test_each_chunk_is_read_and_written_once(name, memory, io_bound):
+def test_each_chunk_is_read_and_written_once(name, memory, io_bound, times_read):
     read, written = CHUNKS[name]
     source, a = recorded(VALUES, read, io_bound)
     target = Target(VALUES.shape, "f4", written)
@@ -64,7 +57,7 @@ def test_each_chunk_is_read_and_written_once(name, memory, io_bound):
     assert (target.writes == 1).all()
 
 
-def test_what_is_turned():
+def test_what_is_turned(times_read):
     source, a = recorded(VALUES, (1, 90, 120))
     target = Target((120, 90, 60), "f4", (1, 90, 60))
     with biggus.set_options(memory="1 MB"):
@@ -73,7 +66,7 @@ def test_what_is_turned():
     assert times_read(source) == [1]
 
 
-def test_what_is_missing(tmp_path):
+def test_what_is_missing(tmp_path, times_read):
     zarr = pytest.importorskip("zarr")
     values = np.ma.masked_greater(VALUES, 100)
     source, a = recorded(values, (1, 90, 120))
@@ -86,7 +79,7 @@ def test_what_is_missing(tmp_path):
     assert times_read(source) == [1]
 
 
-def test_with_others():
+def test_with_others(times_read):
     source, a = recorded(VALUES, (1, 90, 120))
     column, anomaly = (Target(VALUES.shape, "f4", (60, 9, 12)) for _ in range(2))
     mean = np.empty((90, 120), "f4")

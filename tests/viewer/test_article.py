@@ -16,6 +16,7 @@ from biggus.cli.demo.planet import TENERIFE, tile_array
 from biggus.cli.demo.server import TileServer
 
 
+@pytest.mark.machine
 def test_an_island_is_cut_out_of_the_planet_by_the_limits_of_the_axes() -> None:
     plt = pytest.importorskip("matplotlib.pyplot")
     with TileServer() as server:
