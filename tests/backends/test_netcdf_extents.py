@@ -76,7 +76,10 @@ def assert_same(found, expected):
         np.testing.assert_array_equal(one, other)
 
 
-@pytest.mark.parametrize("kind", [*NUMBERS, *OTHERS])
+KINDS = [*NUMBERS, *OTHERS]
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_every_type_and_extent(tmp_path, opener, kind):
     dims, unlimited = {"x": 2, "t": 3}, {"x", "t"}
     fills = [None, 7 if kind in NUMBERS else True] if kind in (*NUMBERS, *FILLS) else [None]
@@ -85,6 +88,8 @@ def test_every_type_and_extent(tmp_path, opener, kind):
         for a in range(3)
         for b in range(4)
         for number, fill in enumerate(fills)
+        # In pairs: each extent along either axis with each type, and with one another with some.
+        if (a + b + number + KINDS.index(kind)) % 3 == 0
     }
     path = write(tmp_path / "a.nc", File(dims, unlimited, variables))
     for name, variable in variables.items():
@@ -108,7 +113,7 @@ def test_every_box(tmp_path, opener, kind, unlimited):
     path = write(tmp_path / "a.nc", file)
     for name, variable in variables.items():
         values, source = variable.values(), opener(path, f"g/{name}")
-        for box in list(every_box(shape))[:: 13 if kind == "i2" else 61]:
+        for box in list(every_box(shape))[:: 29 if kind == "i2" else 97]:
             assert_same(read(source, box), values[box])
 
 

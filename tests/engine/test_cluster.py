@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -13,7 +14,8 @@ from biggus.errors import SourceError
 from biggus.planning.pruning import pruned
 from biggus.planning.shared_scans import shared_scans_of
 
-distributed = pytest.importorskip("distributed")
+if find_spec("distributed") is None:
+    pytest.skip("distributed is not installed", allow_module_level=True)
 pytest.importorskip("h5py")
 pytest.importorskip("zarr")
 
@@ -33,6 +35,7 @@ MOST_BYTES = 20_000
 def executor():
     """Return the executor of a cluster."""
     import dask
+    import distributed
 
     quiet = {"distributed.admin.log-length": 0, "distributed.worker.memory.terminate": False}
     with (

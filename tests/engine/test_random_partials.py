@@ -17,7 +17,7 @@ pytest.importorskip("hypothesis")
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-EXAMPLES = int(os.environ.get("BIGGUS_EXAMPLES", "60"))
+EXAMPLES = int(os.environ.get("BIGGUS_EXAMPLES", settings().max_examples))
 
 STATISTICS = ["sum", "mean", "std", "max", "argmin", "count_nonzero", "any"]
 

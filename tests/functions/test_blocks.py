@@ -9,13 +9,16 @@ from surface import assert_same, lazy
 import biggus
 from biggus.testing import ArraySource, RecordingSource
 
-da = pytest.importorskip("dask.array")
-
 VALUES = np.arange(60.0).reshape(6, 10)
 CHUNKS = (2, 4)
 
 
-def both(values=VALUES, chunks=CHUNKS):
+@pytest.fixture(scope="module")
+def da():
+    return pytest.importorskip("dask.array")
+
+
+def both(da, values=VALUES, chunks=CHUNKS):
     source = RecordingSource(ArraySource(values, chunks))
     return source, biggus.ArrayAdapter(source), da.from_array(values, chunks=chunks)
 
@@ -39,17 +42,17 @@ MAPPED = {
 
 
 @pytest.mark.parametrize("name", MAPPED)
-def test_blocks_are_mapped_as_in_dask(name):
+def test_blocks_are_mapped_as_in_dask(da, name):
     function, how = MAPPED[name]
-    source, array, theirs = both()
+    source, array, theirs = both(da)
     ours = biggus.map_blocks(function, array, **how)
     assert not source.boxes
     expected = da.map_blocks(function, theirs, **how).compute()
     assert_same(ours, np.asarray(expected).astype(how.get("dtype", expected.dtype)))
 
 
-def test_several_arrays_broadcast_and_a_function_is_told_which_block_it_makes():
-    _, array, theirs = both()
+def test_several_arrays_broadcast_and_a_function_is_told_which_block_it_makes(da):
+    _, array, theirs = both(da)
     row = VALUES[0]
     ours = biggus.map_blocks(numbered, array, biggus.ArrayAdapter(row), dtype="f8")
     theirs = da.map_blocks(numbered, theirs, da.from_array(row, chunks=4), dtype="f8")
@@ -65,8 +68,8 @@ def test_several_arrays_broadcast_and_a_function_is_told_which_block_it_makes():
     depth=st.one_of(st.integers(0, 2), st.tuples(st.integers(0, 2), st.integers(0, 2))),
     boundary=st.sampled_from(["reflect", "periodic", "nearest", "none", None, 7.5]),
 )
-def test_what_is_around_a_block_is_as_in_dask(depth, boundary):
-    source, array, theirs = both()
+def test_what_is_around_a_block_is_as_in_dask(da, depth, boundary):
+    source, array, theirs = both(da)
 
     def function(block):
         return np.cumsum(block, 0) * np.roll(block, 1, 1)
@@ -77,16 +80,16 @@ def test_what_is_around_a_block_is_as_in_dask(depth, boundary):
     assert_same(ours, theirs.compute())
 
 
-def test_before_and_after_are_two_things():
-    _, array, _ = both()
+def test_before_and_after_are_two_things(da):
+    _, array, _ = both(da)
     shifted = biggus.map_overlap(
         lambda b: np.roll(b, -1, 1), array, depth={1: (0, 1)}, boundary={1: -1.0}
     )
     assert_same(shifted, np.concatenate([VALUES[:, 1:], np.full((6, 1), -1.0)], 1))
 
 
-def test_only_the_blocks_that_are_needed_are_read():
-    source, array, _ = both()
+def test_only_the_blocks_that_are_needed_are_read(da):
+    source, array, _ = both(da)
     assert biggus.map_blocks(lambda b: b - b.min(), array, dtype="f8")[0, 5].ndarray() == 1
     assert source.boxes == [(slice(0, 2, 1), slice(4, 8, 1))]
     del source.boxes[:]
@@ -96,12 +99,12 @@ def test_only_the_blocks_that_are_needed_are_read():
     assert min(box[1].start for box in source.boxes) == 7
 
 
-def test_missing_values_are_handed_on():
+def test_missing_values_are_handed_on(da):
     values = np.ma.masked_greater(VALUES, 40)
     _, array = lazy(values)
     assert_same(biggus.map_blocks(lambda b: b * 2, array), values * 2)
     assert_same(biggus.map_overlap(np.ma.copy, array, depth=1, boundary=0.0), values)
-    _, plain, _ = both()
+    _, plain, _ = both(da)
     with pytest.raises(TypeError, match="no value is missing"):
         biggus.map_blocks(lambda b: np.ma.masked_less(b, 3), plain, dtype="f8").ndarray()
 
@@ -123,15 +126,15 @@ def test_missing_values_are_handed_on():
         (lambda a: biggus.map_overlap(np.sum, a, depth=1, dtype="f8").ndarray(), ValueError),
     ],
 )
-def test_what_does_not_fit_is_said(call, error):
+def test_what_does_not_fit_is_said(da, call, error):
     with pytest.raises(error):
-        call(both()[1])
+        call(both(da)[1])
 
 
 @pytest.mark.parametrize("memory", ["8 MB", "1 GB"])
-def test_the_same_for_any_budget_and_within_it(memory):
+def test_the_same_for_any_budget_and_within_it(da, memory):
     values = np.random.default_rng(1).random((40, 1000))
-    _, array, theirs = both(values, (4, 100))
+    _, array, theirs = both(da, values, (4, 100))
     with biggus.set_options(memory=memory, workers=2):
         mapped = biggus.map_blocks(lambda b: b / b.sum(), array)
         found, total = biggus.ndarrays([mapped, mapped.sum()])
@@ -139,8 +142,8 @@ def test_the_same_for_any_budget_and_within_it(memory):
     assert total == biggus.map_blocks(lambda b: b / b.sum(), array).sum().ndarray()
 
 
-def test_a_block_that_does_not_fit_is_refused_before_anything_is_read():
-    source, array, _ = both(np.zeros((200, 1000)), (200, 1000))
+def test_a_block_that_does_not_fit_is_refused_before_anything_is_read(da):
+    source, array, _ = both(da, np.zeros((200, 1000)), (200, 1000))
     with biggus.set_options(memory="1 MB"), pytest.raises(biggus.errors.MemoryBudgetError):
         biggus.map_blocks(np.copy, array).ndarray()
     assert not source.boxes

@@ -19,6 +19,7 @@ def filled_axes():
     """Return axes that are all of a figure of 400 by 300 pixels."""
     ax = new_axes()
     ax.set_position([0, 0, 1, 1])
+    ax.set_axis_off()
     return ax
 
 
