@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import os
 import shutil
 import signal
@@ -50,6 +51,11 @@ def pytest_addoption(parser):
         metavar="N",
         help="of the cases of each test, by parameters or classes, run N at most, spread evenly",
     )
+    parser.addoption(
+        "--every-combination",
+        action="store_true",
+        help="run all cases of the tests that are marked in_pairs",
+    )
 
 
 def pytest_configure(config):
@@ -70,13 +76,39 @@ def pytest_configure(config):
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config, items):
-    most = config.getoption("few")
-    if most is not None:
-        kept = few_of_each(items, most)
-        config.hook.pytest_deselected(items=[item for item in items if item.nodeid not in kept])
-        items[:] = [item for item in items if item.nodeid in kept]
+    if not config.getoption("every_combination"):
+        keep(config, items, all_but_needless(items))
+    if (most := config.getoption("few")) is not None:
+        keep(config, items, few_of_each(items, most))
     # What takes longest begins first, so that in the end no process waits for another's.
     items.sort(key=lambda item: item.get_closest_marker("machine") is None)
+
+
+def keep(config, items, names):
+    config.hook.pytest_deselected(items=[item for item in items if item.nodeid not in names])
+    items[:] = [item for item in items if item.nodeid in names]
+
+
+def all_but_needless(items):
+    """Return the names of all cases but those, `in_pairs`, in which no two values meet anew."""
+    kept, combinations = set(), {}
+    for item in items:
+        if item.get_closest_marker("in_pairs") is None:
+            kept.add(item.nodeid)
+        else:
+            values = ((name, repr(value)) for name, value in item.callspec.params.items())
+            pairs = frozenset(itertools.combinations(sorted(values), 2))
+            combinations.setdefault(item.nodeid.partition("[")[0], {})[item.nodeid] = pairs
+    for cases in combinations.values():
+        order = sorted(cases, key=lambda name: (zlib.crc32(name.encode()), name))
+        apart = set().union(*cases.values())
+        # First those in which most meet.
+        for least in range(max(map(len, cases.values())), 0, -1):
+            for name in order:
+                if len(cases[name] & apart) >= least:
+                    kept.add(name)
+                    apart -= cases[name]
+    return kept
 
 
 def few_of_each(items, most):

@@ -30,6 +30,7 @@ def assert_one_line(error, *words):
         assert word in message
 
 
+@pytest.mark.in_pairs
 @pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize("unlimited", [False, True])
 @pytest.mark.parametrize("kept", [0, 3, 8, 60, 0.5, -5, -1])

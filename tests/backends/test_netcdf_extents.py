@@ -99,6 +99,7 @@ def test_every_type_and_extent(tmp_path, opener, kind):
         assert_same(read(source, box), values[box])
 
 
+@pytest.mark.in_pairs
 @pytest.mark.parametrize("kind", ["i2", "str", "ragged", "compound"])
 @pytest.mark.parametrize("unlimited", ["t", "xz", "xtz"])
 def test_every_box(tmp_path, opener, kind, unlimited):

@@ -49,6 +49,7 @@ def written(values, version=None, path="a.npy"):
         np.lib.format.write_array(file, values, version, allow_pickle=False)
 
 
+@pytest.mark.in_pairs
 @pytest.mark.parametrize("order", "CF")
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)

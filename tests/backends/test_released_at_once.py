@@ -75,6 +75,7 @@ def test_after_saving(path, tmp_path):
     write(path)
 
 
+@pytest.mark.in_pairs
 @pytest.mark.parametrize("workers", [1, 2])
 @pytest.mark.parametrize("io_bound", [False, True])
 @pytest.mark.parametrize("use", USES.values(), ids=[name.replace(" ", "-") for name in USES])

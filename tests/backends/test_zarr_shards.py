@@ -90,6 +90,7 @@ JOINS_READS = tuple(map(int, zarr.__version__.split(".")[:2])) >= (3, 4)
 VALIDATORS = {"etag": (True, False), "date": (False, True), "none": (False, False)}
 
 
+@pytest.mark.in_pairs
 @pytest.mark.parametrize("kind", ["zstd", "plain", "at start", "strings"])
 @pytest.mark.parametrize("cached", [False, True])
 @pytest.mark.parametrize("validators", VALIDATORS)
@@ -352,6 +353,7 @@ def answering(path, wrong):
     return answer
 
 
+@pytest.mark.in_pairs
 @pytest.mark.parametrize("cached", [False, True])
 @pytest.mark.parametrize("after", [0, 1])
 @pytest.mark.parametrize("wrong", WRONG)
@@ -430,6 +432,7 @@ def replace(server, values, name="a.zarr"):
     (server.folder / "b.zarr/c/0/0").replace(shard_file(server, 0, name))
 
 
+@pytest.mark.in_pairs
 @pytest.mark.parametrize("cached", [False, True])
 @pytest.mark.parametrize("knows_ranges", [True, False])
 @pytest.mark.parametrize("change_at", range(5))

@@ -48,6 +48,7 @@ ANALYSES = {
 }
 
 
+@pytest.mark.in_pairs
 @pytest.mark.parametrize("name", ANALYSES)
 @pytest.mark.parametrize("io_bound", [False, True])
 @pytest.mark.parametrize("chunks", [(8, 2**16), ((1, 30, 33), 20_000)])

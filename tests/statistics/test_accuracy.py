@@ -105,6 +105,7 @@ def numpys(name, values):
         return [getattr(np, name)(np.roll(values, shift)) for shift in ROTATIONS]
 
 
+@pytest.mark.in_pairs
 @pytest.mark.parametrize("case", corpus("f8"))
 @pytest.mark.parametrize("name", ["sum", "mean", "var", "std"])
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -119,6 +120,7 @@ def test_errors_are_at_most_four_times_numpys(computed, dtype, name, case):
     assert max(ours) <= 4 * max(theirs) + 1
 
 
+@pytest.mark.in_pairs
 @pytest.mark.parametrize("case", corpus("f8"))
 @pytest.mark.parametrize("name", ["sum", "mean", "var", "std"])
 @pytest.mark.parametrize("dtype", DTYPES)
