@@ -68,7 +68,7 @@ def preset_named(text: str) -> Preset:
         import xyzservices.providers
     name = text.partition(":")[2].strip("/")
     try:
-        provider = _by_path(name) or xyzservices.providers.query_name(name)
+        provider = _by_path(name, xyzservices.providers) or xyzservices.providers.query_name(name)
     except ValueError:
         raise OpenError(text, _unknown(name, xyzservices.providers.flatten())) from None
     said = dict(provider)
@@ -109,14 +109,12 @@ def _filled(template: str, values: dict[str, str]) -> str:
     return template
 
 
-def _by_path(name: str) -> Any:
-    """Return the provider of just that name, if there is one: any other is looked for among all."""
-    import xyzservices.providers
-
-    found: Any = xyzservices.providers
+def _by_path(name: str, providers: Any) -> Any:
+    """Return the provider of just that name, if there is one: others are looked for among all."""
+    found = providers
     for part in name.split("."):
-        found = found.get(part) if isinstance(found, xyzservices.Bunch) else None
-    return found if isinstance(found, xyzservices.TileProvider) else None
+        found = found.get(part) if isinstance(found, dict) else None
+    return found if isinstance(found, dict) and "url" in found else None
 
 
 def _unknown(name: str, known: dict[str, Any]) -> str:
