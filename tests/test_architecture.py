@@ -329,6 +329,7 @@ def biggus_imports() -> list[Import]:
     return imports
 
 
+@pytest.mark.machine
 def test_every_room_imports_only_what_is_below_it(biggus_imports: list[Import]) -> None:
     wrong = wrong_arrows(biggus_imports, LEVELS, "biggus")
     assert not wrong, "\n".join(wrong)
@@ -357,27 +358,32 @@ def test_the_tests_of_a_room_lie_in_its_folder() -> None:
     assert single - OF_THE_WHOLE <= {room for room in rooms if (PACKAGE / f"{room}.py").is_file()}
 
 
+@pytest.mark.machine
 def test_no_modules_import_each_other(biggus_imports: list[Import]) -> None:
     cycle = cycle_in(biggus_imports, "biggus")
     assert cycle is None, "a circle of imports: " + " -> ".join(cycle or ())
 
 
+@pytest.mark.machine
 def test_no_modules_know_each_other_but_those_of_one_thing(biggus_imports: list[Import]) -> None:
     circles = circles_in(biggus_imports, "biggus")
     assert [circle for circle in circles if not any(circle <= one for one in OF_ONE_THING)] == []
 
 
+@pytest.mark.machine
 def test_no_module_loads_more_than_numpy(biggus_imports: list[Import]) -> None:
     early = loaded_early(biggus_imports, "biggus")
     assert not early, "\n".join(early)
 
 
+@pytest.mark.machine
 def test_every_import_is_declared(biggus_imports: list[Import]) -> None:
     declared = set().union(*requirements().values())
     missing = undeclared(biggus_imports, "biggus", declared)
     assert not missing, "\n".join(missing)
 
 
+@pytest.mark.machine
 def test_every_missing_dependency_names_an_extra_that_brings_it() -> None:
     brought = requirements()
     seen = 0
@@ -541,6 +547,7 @@ def defined_in(package: Path) -> tuple[dict[str, list[str]], dict[tuple[str, str
     return classes, constants
 
 
+@pytest.mark.machine
 def test_no_two_classes_share_a_name_and_no_constant_is_defined_twice() -> None:
     for found in defined_in(PACKAGE):
         twice = {name: modules for name, modules in found.items() if len(modules) > 1}

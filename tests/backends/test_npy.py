@@ -268,6 +268,7 @@ def run(*arguments):
     return done.returncode, done.stdout + done.stderr
 
 
+@pytest.mark.machine
 def test_the_command_line():
     pytest.importorskip("h5py")
     written(VALUES)

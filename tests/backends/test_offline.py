@@ -316,6 +316,7 @@ def test_who_waits_for_another_attempt_makes_none(server, monkeypatch):
     assert sum(server.requests.values()) < 100
 
 
+@pytest.mark.machine
 def test_the_environment_says_it_and_the_command_line_obeys(server, tmp_path):
     url, template = f"{server.url}/s.zarr", server.url + "/RGB/{z}/{x}/{y}.png"
     folder = str(tmp_path / "cache")

@@ -263,6 +263,7 @@ def test_another_process_does_not_send_them_back_in_an_error(server):
     assert SECRET not in all_of(error) + str(error.__cause__)
 
 
+@pytest.mark.machine
 @pytest.mark.parametrize("kind", ["tiles", "zarr"])
 def test_the_command_line_does_not_show_them(server, tmp_path, kind):
     if kind == "zarr":

@@ -115,6 +115,7 @@ def test_a_bug_is_one_line_too(store, capsys, monkeypatch):
     assert "ZeroDivisionError: first line second line" in captured.err
 
 
+@pytest.mark.machine
 def test_verbose_tells_what_is_done(store):
     quiet, verbose = run("info", store, "numbers"), run("info", store, "numbers", "-vv")
     assert verbose.stdout == quiet.stdout
@@ -147,6 +148,7 @@ def test_a_reader_that_leaves_early_is_no_error(store):
     assert done.returncode == 141
 
 
+@pytest.mark.machine
 @pytest.mark.skipif(os.name != "posix", reason="signals")
 @pytest.mark.parametrize("key", ["[:9, :9]", "[:999, :999]"], ids=["one tile", "many tiles"])
 @pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143)])

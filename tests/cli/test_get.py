@@ -437,6 +437,7 @@ def test_a_write_that_fails_leaves_nothing(folder, tmp_path, capsys, monkeypatch
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.machine
 @pytest.mark.skipif(os.name != "posix", reason="limits of a process")
 @pytest.mark.parametrize("name", ["out.npy", "out.png", "out.nc", "out.zarr"])
 def test_a_full_disk_leaves_nothing(name, tmp_path):

@@ -162,6 +162,7 @@ def test_options_may_stand_before_the_output(capsys):
     assert np.array_equal(np.load("o.npy"), NUMBERS)
 
 
+@pytest.mark.machine
 @pytest.mark.skipif(os.name != "posix", reason="limits of a process")
 @pytest.mark.parametrize("name", ["o.npy", "o.nc", "o.zarr", "o.h5"])
 def test_a_full_disk_leaves_nothing(name):
@@ -184,6 +185,7 @@ def test_a_full_disk_leaves_nothing(name):
     assert there() == ["in.h5", "in.nc", "noise.h5"]
 
 
+@pytest.mark.machine
 @pytest.mark.skipif(os.name != "posix", reason="signals")
 @pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
 def test_stopped_in_the_middle_nothing_stays(name, code):
