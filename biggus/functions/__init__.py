@@ -12,7 +12,17 @@ from biggus.forks import between_forks
 from biggus.functions import axes, elementwise, joining, numpys, reshaping, statistics
 
 LATER = (
-    *("along", "comparing", "counting", "finding", "fitting", "fourier", "linear", "matrices"),
+    *(
+        "along",
+        "comparing",
+        "counting",
+        "distinct",
+        "finding",
+        "fitting",
+        "fourier",
+        "linear",
+        "matrices",
+    ),
     *(
         "moving",
         "placing",

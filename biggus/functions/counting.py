@@ -25,6 +25,8 @@ from biggus.together import ndarrays
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from biggus.indexing.reduction_blocks import Lengths
+
 _log = logging.getLogger("biggus")
 
 
@@ -53,8 +55,7 @@ def _added_up(
             f"{function.__name__} of a lazy array whose values can be missing: "
             "call .filled(...) first"
         )
-    grids = [one.grid for one in lines if one.grid is not None]
-    (lengths,) = reduction_blocks((size,), grids[0] if grids else None).lengths
+    lengths = pieces_of(*lines)
     count = Grid((size,), (lengths,)).axes[0].count
     reaches = [[Reach(0, pieces=lengths)]] * len(lines) + [[Reach()] * one.ndim for one in others]
     nodes = [one.node for one in [*lines, *others]]
@@ -62,6 +63,15 @@ def _added_up(
     cut = (1, *[max(1, n) for n in shape])
     parts = Blockwise(step, nodes, reaches, (count, *shape), cut)
     return total(Array.from_node(parts), axis=0, dtype=dtype)
+
+
+def pieces_of(*lines: Array) -> Lengths:
+    """Return the lengths of the pieces that arrays of one axis are computed in."""
+    if not lines[0].size:
+        return 1
+    grids = [one.grid for one in lines if one.grid is not None]
+    (lengths,) = reduction_blocks(lines[0].shape, grids[0] if grids else None).lengths
+    return lengths
 
 
 class _Part:

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     Test: TypeAlias = Callable[[Any], Array]
 
 
-@implements(np.where)
 def where(condition: Any, x: Any = NOT_GIVEN, y: Any = NOT_GIVEN, /) -> Array:
     """Choose from `x` where a condition holds, else from `y`, as :func:`numpy.where`.
 
@@ -48,7 +47,7 @@ def where(condition: Any, x: Any = NOT_GIVEN, y: Any = NOT_GIVEN, /) -> Array:
     if x is NOT_GIVEN:
         raise TypeError(
             "where of a condition alone has as many results as there are true values: "
-            "call .ndarray() first, or give x and y"
+            "numpy.nonzero counts them; or give x and y"
         )
     if y is NOT_GIVEN:
         raise ValueError("either both or neither of x and y should be given")

@@ -1,7 +1,6 @@
-"""NumPy's functions whose results are as long as the values say: found in a pass when called.
+"""NumPy's functions of where values are not zero: a pass counts them, when they are called.
 
-What they give is in memory, and refused if there is not so much of it; what is as long as the
-array itself, as the inverse of `numpy.unique` is, stays lazy.
+Places that are few are known then, too.  More than there is room for are found when they are read.
 """
 
 from __future__ import annotations
@@ -9,65 +8,64 @@ from __future__ import annotations
 import logging
 import threading
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from biggus import engine, options
 from biggus.array import Array, implements
-from biggus.errors import MemoryBudgetError
-from biggus.functions.elementwise import node_or_scalar
-from biggus.functions.reshaping import ravel, reshape
+from biggus.functions.counting import pieces_of
+from biggus.functions.elementwise import node_or_scalar, where
+from biggus.functions.joining import stack
+from biggus.functions.reshaping import ravel
+from biggus.graph import Blockwise, Reach
+from biggus.indexing.grid import DEFAULT_CHUNK_BYTES, Grid, default_chunks, edges_of, whole
 from biggus.options import format_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Sequence
 
+    import numpy.typing as npt
+
+    from biggus.graph import BlockPlace
+    from biggus.graph.blockwise import BlockStep
     from biggus.sources.base import Box, Chunks, Values
 
 _log = logging.getLogger("biggus")
 
+SHARE = 8
+"""Of the memory option what is found takes this part: it is copied, when it is put in order."""
 
-class _Finder(ABC):
-    """Takes blocks of an array, and keeps what is found in each."""
+_MADE = 32
+"""Bytes that are made of a value: about four places."""
+
+
+class Finder(ABC):
+    """Takes the blocks of an array, in a pass when it is made, and keeps what is found in each."""
 
     grid: Chunks | None = None
     concurrent = True
 
     def __init__(self, array: Array, name: str) -> None:
         self.shape = array.shape
-        self._name = name
-        self._found: list[Any] = []
-        self._adding = threading.Lock()
-        self._room = options.current().memory
-        self._bytes = 0
+        self.adding = threading.Lock()
+        self.room = options.current().memory // SHARE
         if array.size:
             _log.info("%s of a lazy array: a pass over %s", name, format_bytes(array.nbytes))
             engine.store([array.node], [self])
 
     def write(self, box: Box, values: Values) -> None:
-        """Find what there is in a block."""
-        found = self.found(box, values)
-        with self._adding:
-            self._found.append(found)
-            self._bytes += _bytes_of(found)
-            if self._bytes > self._room // 2:
-                self._found = [self.merged()]
-                self._bytes = _bytes_of(self._found[0])
-            if self._bytes > self._room // 2:
-                raise MemoryBudgetError(
-                    f"{self._name} finds more than the memory option, "
-                    f"{format_bytes(self._room)}, has room for"
-                )
+        """Find what there is in a block, in pieces: of each value several are made."""
+        shape = values.shape
+        cut = default_chunks(shape, _MADE, min(self.room, DEFAULT_CHUNK_BYTES))
+        for part in Grid(shape, cut).parts(whole(shape)):
+            pairs = zip(box, part.chunk, strict=True)
+            place = tuple([slice(s.start + o.start, s.start + o.stop, 1) for s, o in pairs])
+            self.find(place, values[part.chunk])
 
     @abstractmethod
-    def found(self, box: Box, values: Values) -> Any:
-        """Return what is found in a block."""
-
-    @abstractmethod
-    def merged(self) -> Any:
-        """Return all that was found as one."""
+    def find(self, box: Box, values: Values) -> None:
+        """Find what there is in a piece."""
 
     def places(self, box: Box, chosen: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
         """Return where values of a block are, in C order in the whole array."""
@@ -75,160 +73,120 @@ class _Finder(ABC):
             return chosen
         shape = tuple([s.stop - s.start for s in box])
         local = np.unravel_index(chosen, shape)
-        whole = [index + s.start for index, s in zip(local, box, strict=True)]
-        found: npt.NDArray[np.intp] = np.asarray(np.ravel_multi_index(tuple(whole), self.shape))
+        there = [index + s.start for index, s in zip(local, box, strict=True)]
+        found: npt.NDArray[np.intp] = np.asarray(np.ravel_multi_index(tuple(there), self.shape))
         return found
 
 
-def _bytes_of(found: Any) -> int:
-    return sum(one.nbytes for one in (found if isinstance(found, tuple) else (found,)))
+class _NonZero(Finder):
+    """How many values are not zero in each piece of all in C order, and where, if those are few."""
+
+    def __init__(self, array: Array, name: str) -> None:
+        self._line = ravel(array)
+        self._pieces = pieces_of(self._line)
+        self._edges = edges_of(self._line.size, self._pieces)
+        self._counts = np.zeros(self._edges.count, np.intp)
+        self._found: list[npt.NDArray[np.intp]] = []
+        super().__init__(array, name)
+        few = self._counts.sum() * self._counts.itemsize <= self.room
+        self.known = np.sort(np.concatenate([np.empty(0, np.intp), *self._found])) if few else None
+
+    def find(self, box: Box, values: Values) -> None:
+        found = self.places(box, _not_zero(values))
+        if not found.size:
+            return
+        numbers = self._edges.find_all(found)
+        first = int(numbers.min())
+        counts = np.bincount(numbers - first)
+        with self.adding:
+            self._counts[first : first + len(counts)] += counts
+            if self._counts.sum() * found.itemsize <= self.room:
+                self._found.append(found)
+            else:
+                self._found.clear()
+
+    def of_each(self, step: BlockStep, others: Sequence[Array] = ()) -> Array:
+        """Return what a step gives of each piece, and of those of other lines: so much is there."""
+        lines = [self._line, *others]
+        reaches = [[Reach(0, pieces=self._pieces)]] * len(lines)
+        cut = tuple(self._counts.tolist())
+        nodes = [one.node for one in lines]
+        return Array.from_node(Blockwise(step, nodes, reaches, (sum(cut),), (cut,)))
 
 
-class _NonZero(_Finder):
-    """Where values are not zero; missing ones count as zero."""
+def _not_zero(values: Values) -> npt.NDArray[np.intp]:
+    """Return where values of a block are not zero; missing ones count as zero."""
+    if isinstance(values, np.ma.MaskedArray):
+        values = values.filled(values.dtype.type(0))
+    return np.flatnonzero(values)
 
-    def found(self, box: Box, values: Values) -> npt.NDArray[np.intp]:
-        if isinstance(values, np.ma.MaskedArray):
-            values = values.filled(values.dtype.type(0))
-        return self.places(box, np.flatnonzero(values))
 
-    def merged(self) -> npt.NDArray[np.intp]:
-        return np.sort(np.concatenate([np.empty(0, np.intp), *self._found]))
+class _Places:
+    """Where values of a piece are not zero."""
+
+    masked = False
+    fill_value = None
+    dtype = np.dtype(np.intp)
+    key = "places that are not zero"
+
+    def __call__(self, place: BlockPlace, *blocks: Values) -> Values:
+        places: Values = _not_zero(blocks[0]) + place.operands[0][0].start
+        return places
+
+
+class _Chosen:
+    """The values of a piece where those of another are not zero."""
+
+    fill_value = None
+
+    def __init__(self, values: Array) -> None:
+        self.dtype = values.dtype
+        self.masked = values.masked
+        self.key = f"{self.dtype!r} where it is not zero"
+
+    def __call__(self, place: BlockPlace, *blocks: Values) -> Values:  # noqa: ARG002 - wherever it lies
+        condition, values = blocks
+        chosen: Values = values[_not_zero(condition)]
+        return chosen
 
 
 @implements(np.flatnonzero)
-def _flatnonzero(a: Any) -> npt.NDArray[np.intp]:
-    return _NonZero(node_or_scalar(a), "flatnonzero").merged()
+def _flatnonzero(a: Any) -> Array:
+    found = _NonZero(node_or_scalar(a), "flatnonzero")
+    if found.known is None:
+        return found.of_each(_Places())
+    places: Array = node_or_scalar(found.known)
+    return places
 
 
 @implements(np.nonzero)
-def nonzero(a: Any) -> tuple[npt.NDArray[np.intp], ...]:
-    """Return where values are not zero, as :func:`numpy.nonzero`: in a pass, at once."""
+def nonzero(a: Any) -> tuple[Array, ...]:
+    """Return where values are not zero, as :func:`numpy.nonzero`; how many, a pass tells."""
     array = node_or_scalar(a)
     if array.ndim == 0:
         raise ValueError("Calling nonzero on 0d arrays is not allowed. Use np.atleast_1d(scalar)")
-    return np.unravel_index(_NonZero(array, "nonzero").merged(), array.shape)
+    return np.unravel_index(_flatnonzero(array), array.shape)  # type: ignore[return-value]
+
+
+@implements(np.where)
+def _where(condition: Any, *choices: Any) -> Any:
+    return where(condition, *choices) if choices else nonzero(condition)
 
 
 @implements(np.argwhere)
-def _argwhere(a: Any) -> npt.NDArray[np.intp]:
+def _argwhere(a: Any) -> Array:
     array = node_or_scalar(a)
     if array.ndim == 0:
-        return np.empty((int(bool(array)), 0), np.intp)
-    return np.stack(nonzero(array), axis=-1)
+        return node_or_scalar(np.empty((int(bool(array)), 0), np.intp))  # type: ignore[no-any-return]
+    return stack(nonzero(array), axis=-1)
 
 
 @implements(np.extract)
-def _extract(condition: Any, arr: Any) -> Array:
-    places = _flatnonzero(condition) if isinstance(condition, Array) else np.flatnonzero(condition)
-    return ravel(arr)[places]
-
-
-# Values without repeats ---------------------------------------------------------------------
-
-
-class _Found(NamedTuple):
-    """Values, each once: where it is first, and how often it is there."""
-
-    values: npt.NDArray[Any]
-    first: npt.NDArray[np.intp]
-    counts: npt.NDArray[np.intp]
-
-
-class _Unique(_Finder):
-    """Which values there are."""
-
-    def __init__(self, array: Array, equal_nan: bool) -> None:
-        if array.masked:
-            raise TypeError(
-                "unique of a lazy array whose values can be missing: "
-                "call .masked_array() or .filled(...)"
-            )
-        self._dtype = array.dtype
-        self._equal_nan = equal_nan
-        super().__init__(array, "unique")
-
-    def found(self, box: Box, values: Values) -> _Found:
-        each, first, counts = np.unique(
-            values, return_index=True, return_counts=True, equal_nan=self._equal_nan
-        )
-        return _Found(each, self.places(box, first), counts)
-
-    def merged(self) -> _Found:
-        nothing = np.empty(0, np.intp)
-        several = self._found or [_Found(np.empty(0, self._dtype), nothing, nothing)]
-        values, first, counts = (np.concatenate(parts) for parts in zip(*several, strict=True))
-        order = np.argsort(first, kind="stable")  # of equal ones the first comes first
-        each, places, inverse = np.unique(
-            values[order], return_index=True, return_inverse=True, equal_nan=self._equal_nan
-        )
-        total = np.zeros(len(each), np.intp)
-        np.add.at(total, inverse.reshape(-1), counts[order])
-        return _Found(each, first[order][places], total)
-
-
-@implements(np.unique)
-def _unique(
-    ar: Any,
-    return_index: bool = False,
-    return_inverse: bool = False,
-    return_counts: bool = False,
-    axis: int | None = None,
-    *,
-    equal_nan: bool = True,
-    sorted: bool = True,  # noqa: ARG001 - they always are
-) -> Any:
-    array: Array = node_or_scalar(ar)
-    if axis is not None:
-        raise TypeError("unique along an axis of a lazy array: read it first, with .ndarray()")
-    found = _Unique(array, equal_nan).merged()
-    results: list[Any] = [found.values]
-    if return_index:
-        results.append(found.first)
-    if return_inverse:
-        results.append(_inverse(array, found.values, equal_nan))
-    if return_counts:
-        results.append(found.counts)
-    return results[0] if len(results) == 1 else tuple(results)
-
-
-def _inverse(array: Array, values: npt.NDArray[Any], equal_nan: bool) -> Array:
-    if not equal_nan and values.dtype.kind in "fcmM" and np.isnan(values[-1:]).any():
-        raise TypeError("NaN that are unequal have no inverse: read it first, with .ndarray()")
-    places: Any = np.searchsorted(values, array)
-    return reshape(places, array.shape)
-
-
-def _of_the_standard(name: str, **asked: bool) -> None:
-    """Add what the array API standard calls so: a named tuple, in which NaN are unequal."""
-    function = getattr(np, name)
-    kind = type(function(np.empty(0)))
-
-    def find(x: Any, /) -> Any:
-        found = _unique(x, equal_nan=False, **asked)
-        return kind(*found) if asked else found
-
-    implements(function)(find)
-
-
-_of_the_standard("unique_values")
-_of_the_standard("unique_counts", return_counts=True)
-_of_the_standard("unique_inverse", return_inverse=True)
-_of_the_standard("unique_all", return_index=True, return_inverse=True, return_counts=True)
-
-
-def _of_sets(name: str) -> Callable[..., npt.NDArray[Any]]:
-    """Return a function of two sets, which are made of arrays in passes of their own."""
-    function = getattr(np, name)
-
-    def combine(ar1: Any, ar2: Any, assume_unique: bool = False) -> Any:  # noqa: ARG001 - they are
-        first, second = [
-            _unique(one) if isinstance(one, Array) else np.unique(one) for one in (ar1, ar2)
-        ]
-        return function(first, second)
-
-    return combine
-
-
-for _name in ("intersect1d", "setdiff1d", "setxor1d", "union1d"):
-    implements(getattr(np, _name))(_of_sets(_name))
+def extract(condition: Any, arr: Any) -> Array:
+    """Return the values where a condition holds, as :func:`numpy.extract`; a pass counts them."""
+    values = ravel(arr)
+    found = _NonZero(node_or_scalar(condition), "extract")
+    size = int(np.prod(found.shape, dtype=np.intp))
+    if found.known is not None or size > values.size:
+        return values[_flatnonzero(condition) if found.known is None else found.known]
+    return found.of_each(_Chosen(values), [values[:size]])

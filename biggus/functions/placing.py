@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,12 +17,14 @@ from biggus.functions.finding import nonzero
 from biggus.functions.joining import stack
 from biggus.functions.moving import along_or_flat, of_an_axis
 from biggus.functions.reshaping import ravel
-from biggus.graph import Gufunc
+from biggus.graph import Blockwise, Gufunc, Reach
+from biggus.indexing.grid import default_chunks
 from biggus.sources.normal import normal_axis
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
+    from biggus.graph import BlockPlace
     from biggus.sources.base import Values
 
 
@@ -197,20 +200,63 @@ def _vander(x: Any, N: int | None = None, increasing: bool = False) -> Array:  #
     return found if increasing else found[:, ::-1]
 
 
-def _from_shape(name: str, ndim: int | None) -> Callable[..., Any]:
-    function = getattr(np, name)
-
-    def make(arr: Any, *arguments: Any, **keywords: Any) -> Any:
-        if ndim is not None and arr.ndim != ndim:
-            raise ValueError("input array must be 2-d")
-        return function(np.broadcast_to(np.zeros(()), arr.shape), *arguments, **keywords)
-
-    return make
+@implements(np.diag_indices_from)
+def _diag_indices_from(arr: Any) -> tuple[Array, ...]:
+    found = np.diag_indices_from(np.broadcast_to(np.zeros(()), arr.shape))
+    return tuple(map(node_or_scalar, found))
 
 
-implements(np.diag_indices_from)(_from_shape("diag_indices_from", None))
-implements(np.tril_indices_from)(_from_shape("tril_indices_from", 2))
-implements(np.triu_indices_from)(_from_shape("triu_indices_from", 2))
+class _InRows:
+    """The rows, or the columns, of places that lie side by side in rows of other lengths each."""
+
+    masked = False
+    fill_value = None
+    dtype = np.dtype(np.intp)
+
+    def __init__(self, axis: int) -> None:
+        self.axis = axis
+        self.key = f"{'columns' if axis else 'rows'} of places in rows"
+
+    def __call__(self, place: BlockPlace, *blocks: Values) -> Values:
+        ends, firsts = blocks  # how many places there are up to a row, and its first column
+        numbers = np.arange(place.box[0].start, place.box[0].stop)
+        rows = np.searchsorted(ends, numbers, side="right")
+        if not self.axis:
+            return rows
+        columns: Values = numbers - np.concatenate([[0], ends])[rows] + firsts[rows]
+        return columns
+
+
+def _triangle_of(rows: int, firsts: Any, lasts: Any) -> tuple[Array, Array]:
+    """Return the rows and columns of what lies between columns of each row."""
+    ends = np.cumsum(lasts - firsts)
+    shape = (int(ends[-1]) if rows else 0,)
+    nodes = [node_or_scalar(one).node for one in (ends, firsts)]
+    cut = default_chunks(shape, 8)
+    steps = _InRows(0), _InRows(1)
+    made = [Blockwise(step, nodes, [[Reach()]] * 2, shape, cut, (0,)) for step in steps]
+    return Array.from_node(made[0]), Array.from_node(made[1])
+
+
+def _past_diagonal(arr: Any, k: int) -> tuple[int, Any, Any]:
+    """Return the number of rows, of columns in each, and the first column past a diagonal."""
+    if arr.ndim != 2:
+        raise ValueError("input array must be 2-d")
+    rows, columns = arr.shape
+    lengths = np.full(rows, columns)
+    return rows, lengths, np.clip(np.arange(rows) + operator.index(k), 0, columns)
+
+
+@implements(np.tril_indices_from)
+def _tril_indices_from(arr: Any, k: int = 0) -> tuple[Array, Array]:
+    rows, lengths, lasts = _past_diagonal(arr, k + 1)
+    return _triangle_of(rows, np.zeros_like(lengths), lasts)
+
+
+@implements(np.triu_indices_from)
+def _triu_indices_from(arr: Any, k: int = 0) -> tuple[Array, Array]:
+    rows, lengths, firsts = _past_diagonal(arr, k)
+    return _triangle_of(rows, firsts, lengths)
 
 
 @implements(np.einsum_path)

@@ -164,7 +164,7 @@ class _Taken(OfBlock):
 
 
 class OfNothing(OfBlock):
-    """A function of blocks of which some have no values: there is nothing to be read."""
+    """A function of blocks of which some have no values: these are not read."""
 
     def __init__(
         self, function: Step, shapes: Sequence[tuple[int, ...]], operands: Sequence[Node]
@@ -175,11 +175,13 @@ class OfNothing(OfBlock):
             (shape, node.dtype, node.masked) for shape, node in zip(shapes, operands, strict=True)
         ]
 
-    def __call__(self) -> Values:
+    def __call__(self, *others: Values) -> Values:
+        there = iter(others)
         made: list[Any] = []
         for shape, dtype, masked in self.blocks:
-            zeros = np.zeros(shape, dtype)
-            made.append(np.ma.MaskedArray(zeros) if masked else zeros)
+            nothing = np.zeros(shape, dtype)
+            empty = np.ma.MaskedArray(nothing) if masked else nothing
+            made.append(empty if 0 in shape else next(there))
         return self.function(*made)
 
 

@@ -158,12 +158,14 @@ class Blockwise(Derived):
             ]
         )
         function: Any = _Block(self.function, BlockPlace(number, box, boxes), local)
-        if any(0 in box_shape(each) for each in boxes):
-            nothing = OfNothing(function, [box_shape(each) for each in boxes], self.children)
-            return Combination(nothing, (), out, steps)
+        shapes = [box_shape(each) for each in boxes]
         pairs = [
-            (node, Selection.of_box(each)) for node, each in zip(self.children, boxes, strict=True)
+            (node, Selection.of_box(each))
+            for node, each, shape in zip(self.children, boxes, shapes, strict=True)
+            if 0 not in shape
         ]
+        if len(pairs) < len(shapes):
+            function = OfNothing(function, shapes, self.children)
         return Combination(function, tuple(pairs), out, steps)
 
 

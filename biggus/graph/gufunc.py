@@ -158,12 +158,12 @@ class Gufunc(Derived):
             ]
             loop = tuple([len(range(s.start, s.stop, s.step)) for s in box[:count]])
             function = _CoreTaken(self.function, loop + self.core, box[count:], local)
-            if any(0 in each.shape for each in needed):
-                nothing = OfNothing(function, [each.shape for each in needed], operands)
-                yield Combination(nothing, (), part_out, steps)
-            else:
-                pairs = tuple([unbroadcast(*pair) for pair in zip(operands, needed, strict=True)])
-                yield Combination(function, pairs, part_out, steps)
+            pairs = zip(operands, needed, strict=True)
+            there = tuple([unbroadcast(*pair) for pair in pairs if 0 not in pair[1].shape])
+            step: Any = function
+            if len(there) < len(needed):
+                step = OfNothing(function, [each.shape for each in needed], operands)
+            yield Combination(step, there, part_out, steps)
 
     def _blocks(self, operands: Sequence[Node]) -> Sequence[Any]:
         """Return the edges at which the axes of the loop are cut."""

@@ -1,11 +1,12 @@
-"""NumPy's functions whose results are as long as the values say: a pass, when they are called."""
+"""Where values are not zero: a pass counts them; what NumPy gives, in any memory."""
 
 import numpy as np
 import pytest
-from surface import lazy, outcome
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from surface import assert_same, lazy, outcome
 
 import biggus
-from biggus.errors import MemoryBudgetError
 from biggus.testing import ArraySource, RecordingSource
 
 SHAPES = [(), (0,), (9,), (4, 5), (2, 3, 4), (0, 3)]
@@ -13,23 +14,24 @@ SHAPES = [(), (0,), (9,), (4, 5), (2, 3, 4), (0, 3)]
 CALLS = {
     "nonzero": np.nonzero,
     "method nonzero": lambda a: a.nonzero(),
+    "where": np.where,
     "flatnonzero": np.flatnonzero,
     "argwhere": np.argwhere,
     "extract": lambda a: np.extract(a > 1, a),
-    "unique": np.unique,
-    "unique and all": lambda a: np.unique(a, True, True, True),
-    "unique and counts": lambda a: np.unique(a, return_counts=True),
-    "unique_values": np.unique_values,
-    "unique_counts": np.unique_counts,
-    "unique_inverse": np.unique_inverse,
-    "unique_all": np.unique_all,
-    "union1d": lambda a: np.union1d(a, [7, 1]),
-    "intersect1d": lambda a: np.intersect1d([7, 1], a),
-    "setdiff1d": lambda a: np.setdiff1d(a, [1]),
-    "setxor1d": lambda a: np.setxor1d(a, a[:1]),
+    "extract of more": lambda a: np.extract(a[:1] > 1, a),
+    "extract of fewer": lambda a: np.extract(a > 1, a[:1]),
+    "ix_": lambda a: np.ix_(a > 1, a[:1] > 1),
 }
 
 
+@pytest.fixture(params=["few", "many"])
+def room(request, monkeypatch):
+    """Have places known when they are counted, or found when they are read."""
+    if request.param == "many":
+        monkeypatch.setattr("biggus.functions.finding.SHARE", 10**12)
+
+
+@pytest.mark.usefixtures("room")
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 @pytest.mark.parametrize("name", CALLS)
 def test_it_is_what_numpy_gives(name, shape):
@@ -44,40 +46,61 @@ def test_it_is_what_numpy_gives(name, shape):
             continue
         if isinstance(ours, Exception):
             raise ours
-        if name == "unique_values":
-            theirs = np.sort(theirs)  # those of NumPy are in no order
-        several = theirs if isinstance(theirs, tuple) else (theirs,)
-        assert type(ours) is type(theirs) or name == "extract"
-        for one, other in zip(ours if isinstance(theirs, tuple) else (ours,), several, strict=True):
-            found = one.ndarray() if isinstance(one, biggus.Array) else one
-            assert (found.dtype, found.shape) == (other.dtype, other.shape)
-            np.testing.assert_array_equal(found, other)
+        assert_same(ours, theirs)
 
 
-def test_nan_are_one_value_or_many():
-    values = np.array([[1.0, np.nan], [np.nan, 1.0]])
-    _, array = lazy(values)
-    for equal in (True, False):
-        np.testing.assert_array_equal(
-            np.unique(array, equal_nan=equal), np.unique(values, equal_nan=equal)
-        )
+@given(st.data())
+@settings(max_examples=30)
+def test_many_places_are_found_when_they_are_read(data):
+    shape = tuple(data.draw(st.lists(st.integers(1, 7), min_size=1, max_size=3)))
+    chunks = tuple(data.draw(st.integers(1, n)) for n in shape)
+    seed = data.draw(st.integers(0, 9))
+    values = np.random.default_rng(seed).integers(0, 3, shape) * (seed % 3)
+    array = biggus.ArrayAdapter(ArraySource(values, chunks))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("biggus.functions.finding.SHARE", 10**12)
+        patch.setattr("biggus.indexing.reduction_blocks.RUN", 4)
+        patch.setattr("biggus.indexing.reduction_blocks.BLOCK", 4)
+        found, chosen = np.nonzero(array), np.extract(array, array * 2)
+    assert_same(found, np.nonzero(values))
+    assert_same(found[0][::-2], np.nonzero(values)[0][::-2])
+    assert_same(chosen, np.extract(values, values * 2))
 
 
-def test_it_is_one_pass():
+def test_few_places_are_known_after_one_pass():
     source = RecordingSource(ArraySource(np.arange(600).reshape(20, 30) % 7, (3, 30)))
-    assert np.unique(biggus.ArrayAdapter(source)).tolist() == list(range(7))
+    rows, _ = np.nonzero(biggus.ArrayAdapter(source) == 3)
     assert sum((box[0].stop - box[0].start) * 30 for box in source.boxes) == 600
+    read = len(source.boxes)
+    assert rows.shape == (86,)
+    assert rows.ndarray()[-1] == 19
+    assert len(source.boxes) == read
 
 
+def test_places_take_no_more_memory_than_there_is(traced_peak):
+    array = biggus.ArrayAdapter(ArraySource(np.ones(8_000_000, bool), (500_000,)))
+    with biggus.set_options(memory="50 MB", workers=1):
+        assert traced_peak(lambda: np.flatnonzero(array), 50_000_000) <= 50_000_000
+        places = np.flatnonzero(array)
+        assert places.nbytes == 64_000_000
+        ends = places[[5, 7_999_990]]
+        assert traced_peak(ends.ndarray, 50_000_000) <= 50_000_000
+    assert ends.ndarray().tolist() == [5, 7_999_990]
+
+
+def test_what_changes_meanwhile_is_an_error(monkeypatch):
+    monkeypatch.setattr("biggus.functions.finding.SHARE", 10**12)
+    values = np.array([1, 0, 2])
+    found = np.flatnonzero(biggus.ArrayAdapter(ArraySource(values, (3,))))
+    values[1] = 1
+    with pytest.raises(ValueError, match="it was to give"):
+        found.ndarray()
+
+
+@pytest.mark.usefixtures("room")
 def test_missing_values_are_no_more_than_zero():
     values = np.ma.masked_equal([[0, 1, 2], [3, 0, 2]], 2)
-    found = np.nonzero(lazy(values)[1])
-    np.testing.assert_array_equal(found, np.ma.nonzero(values))
-    with pytest.raises(TypeError, match=r"\.filled"):
-        np.unique(lazy(values)[1])
-
-
-def test_more_than_there_is_room_for_is_refused():
-    array = biggus.ArrayAdapter(ArraySource(np.arange(2_000_000), (100_000,)))
-    with biggus.set_options(memory="16 MB"), pytest.raises(MemoryBudgetError, match="unique"):
-        np.unique(array)
+    assert_same(np.nonzero(lazy(values)[1]), tuple(map(np.asarray, np.ma.nonzero(values))))
+    array = biggus.ArrayAdapter(values)
+    chosen = np.extract(array > 0, array).masked_array()
+    assert chosen.tolist() == [1, 3]

@@ -1,0 +1,254 @@
+"""NumPy's functions of values without repeats: which there are a pass tells, when they are called.
+
+Those that there is no room for are put down in runs, in order, in files; pieces of the result are
+merged of pieces of these when they are read.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from biggus.array import Array, implements
+from biggus.engine.spill import Spilled
+from biggus.errors import MemoryBudgetError
+from biggus.functions.elementwise import node_or_scalar
+from biggus.functions.finding import Finder, extract
+from biggus.functions.joining import concatenate
+from biggus.functions.reshaping import ravel, reshape
+from biggus.graph import Blockwise, Reach
+from biggus.options import format_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from biggus.graph import BlockPlace, Node
+    from biggus.sources.base import Box, Values
+
+
+class Found(NamedTuple):
+    """Values, each once: where it is first, and how often it is there."""
+
+    values: Any
+    first: Any
+    counts: Any
+
+    @property
+    def nbytes(self) -> int:
+        """The memory that they take."""
+        return sum(one.nbytes for one in self)
+
+
+def _merged(several: Sequence[Found], equal_nan: bool) -> Found:
+    values, first, counts = (np.concatenate(parts) for parts in zip(*several, strict=True))
+    order = np.argsort(first, kind="stable")  # of equal ones the first comes first
+    each, places, inverse = np.unique(
+        values[order], return_index=True, return_inverse=True, equal_nan=equal_nan
+    )
+    total = np.zeros(len(each), np.intp)
+    np.add.at(total, inverse.reshape(-1), counts[order])
+    return Found(each, first[order][places], total)
+
+
+class _Distinct(Finder):
+    """Which values there are."""
+
+    def __init__(self, array: Array, equal_nan: bool) -> None:
+        if array.masked:
+            raise TypeError(
+                "unique of a lazy array whose values can be missing: "
+                "call .masked_array() or .filled(...)"
+            )
+        self._equal_nan = equal_nan
+        nothing = np.empty(0, np.intp)
+        self._found = [Found(np.empty(0, array.dtype), nothing, nothing)]
+        self._runs: list[Found] = []
+        super().__init__(array, "unique")
+        self._found = [_merged(self._found, equal_nan)]
+        if self._runs and self._found[0].values.size:
+            self._put_down()
+        self.known = None if self._runs else self._found[0]
+        """All that there is, if it is in memory."""
+
+    def find(self, box: Box, values: Values) -> None:
+        each, first, counts = np.unique(
+            values, return_index=True, return_counts=True, equal_nan=self._equal_nan
+        )
+        found = Found(each, self.places(box, first), counts)
+        with self.adding:
+            self._found.append(found)
+            if sum(one.nbytes for one in self._found) > self.room:
+                self._found = [_merged(self._found, self._equal_nan)]
+                if self._found[0].nbytes > self.room // 2:
+                    self._put_down()
+
+    def _put_down(self) -> None:
+        [found] = self._found
+        if found.values.dtype.hasobject:
+            raise MemoryBudgetError(
+                f"unique finds more objects than an eighth of the memory option, "
+                f"{format_bytes(self.room)}, has room for: allow more, or make strings of a length "
+                "of them, with .astype"
+            )
+        self._runs.append(Found(*map(_spilled, found)))
+        self._found = [Found(*[one[:0] for one in found])]
+
+    def result(self) -> Found:
+        """Return what was found as lazy arrays."""
+        if self.known is not None:
+            return Found(*map(node_or_scalar, self.known))
+        return _of_runs(self._runs, self._equal_nan, self.room)
+
+
+def _spilled(values: Values) -> Node:
+    spilled = Spilled(node_or_scalar(values).node)
+    spilled.write((slice(0, len(values), 1),), values)
+    return spilled.leaf()
+
+
+class _Merged:
+    """What the values, or their first places or counts, of a piece of each run are together."""
+
+    masked = False
+    fill_value = None
+
+    def __init__(self, what: int, dtype: np.dtype[Any], equal_nan: bool) -> None:
+        self.what = what
+        self.dtype = dtype
+        self.equal_nan = equal_nan
+        self.key = f"merged {what} {dtype!r} {equal_nan}"
+
+    def __call__(self, place: BlockPlace, *blocks: Values) -> Values:  # noqa: ARG002 - wherever it lies
+        several = [Found(*blocks[n : n + 3]) for n in range(0, len(blocks), 3)]
+        merged: Values = _merged(several, self.equal_nan)[self.what]
+        return merged
+
+
+def _of_runs(runs: Sequence[Found], equal_nan: bool, room: int) -> Found:
+    """Return what is in runs, merged piece by piece: each has as many values as fit."""
+    lines = [run.values.origin.mapped("r")[0] for run in runs]  # values in order, in files
+    size = max(1, room // (lines[0].itemsize + 16))
+    step = max(1, size // (2 * len(lines)))
+    samples = np.sort(np.concatenate([line[::step] for line in lines]))
+    between = np.unique(samples[len(lines) :: len(lines)])
+    cuts = [[0, *np.searchsorted(line, between).tolist(), len(line)] for line in lines]
+    counts = []
+    for number in range(len(between) + 1):
+        parts = [line[cut[number] : cut[number + 1]] for line, cut in zip(lines, cuts, strict=True)]
+        counts.append(np.unique(np.concatenate(parts), equal_nan=equal_nan).size)
+    reaches = [[Reach(0, pieces=tuple(np.diff(cut).tolist()))] for cut in cuts for _ in range(3)]
+    nodes = [node for run in runs for node in run]
+    steps = [_Merged(n, node.dtype, equal_nan) for n, node in enumerate(runs[0])]
+    made = [Blockwise(step, nodes, reaches, (sum(counts),), (tuple(counts),)) for step in steps]
+    return Found(*map(Array.from_node, made))
+
+
+@implements(np.unique)
+def _unique(
+    ar: Any,
+    return_index: bool = False,
+    return_inverse: bool = False,
+    return_counts: bool = False,
+    axis: int | None = None,
+    *,
+    equal_nan: bool = True,
+    sorted: bool = True,  # noqa: ARG001 - they always are
+) -> Any:
+    array: Array = node_or_scalar(ar)
+    if axis is not None:
+        raise TypeError("unique along an axis of a lazy array: read it first, with .ndarray()")
+    finder = _Distinct(array, equal_nan)
+    found = finder.result()
+    results: list[Any] = [found.values]
+    if return_index:
+        results.append(found.first)
+    if return_inverse:
+        results.append(_inverse(array, finder.known, equal_nan))
+    if return_counts:
+        results.append(found.counts)
+    return results[0] if len(results) == 1 else tuple(results)
+
+
+def _inverse(array: Array, found: Found | None, equal_nan: bool) -> Array:
+    if found is None:
+        raise MemoryBudgetError(
+            "unique finds more than an eighth of the memory option has room for, and has no "
+            "inverse then: allow more, or do without"
+        )
+    values = found.values
+    if not equal_nan and values.dtype.kind in "fcmM" and np.isnan(values[-1:]).any():
+        raise TypeError("NaN that are unequal have no inverse: read it first, with .ndarray()")
+    places: Any = np.searchsorted(values, array)
+    return reshape(places, array.shape)
+
+
+def _of_the_standard(name: str, **asked: bool) -> None:
+    """Add what the array API standard calls so: a named tuple, in which NaN are unequal."""
+    function = getattr(np, name)
+    kind = type(function(np.empty(0)))
+
+    def find(x: Any, /) -> Any:
+        found = _unique(x, equal_nan=False, **asked)
+        return kind(*found) if asked else found
+
+    implements(function)(find)
+
+
+_of_the_standard("unique_values")
+_of_the_standard("unique_counts", return_counts=True)
+_of_the_standard("unique_inverse", return_inverse=True)
+_of_the_standard("unique_all", return_index=True, return_inverse=True, return_counts=True)
+
+
+# Sets -----------------------------------------------------------------------------------------
+
+
+class _Both(NamedTuple):
+    """Two sets, and what is in either: first where it is in the two, one after the other."""
+
+    sets: tuple[Found, Found]
+    either: Found
+
+
+def _both(ar1: Any, ar2: Any) -> _Both:
+    first, second = [_Distinct(node_or_scalar(one), True).result() for one in (ar1, ar2)]
+    # Of two NaN neither is in the other set.
+    either = _Distinct(concatenate([first.values, second.values]), False).result()
+    return _Both((first, second), either)
+
+
+@implements(np.union1d)
+def _union1d(ar1: Any, ar2: Any) -> Any:
+    return _unique(concatenate([ravel(ar1), ravel(ar2)]))
+
+
+@implements(np.intersect1d)
+def _intersect1d(
+    ar1: Any,
+    ar2: Any,
+    assume_unique: bool = False,  # noqa: ARG001 - they are made so
+    return_indices: bool = False,
+) -> Any:
+    (first, second), either = _both(ar1, ar2)
+    found = extract(either.counts == 2, either.values)
+    if not return_indices:
+        return found
+    places = extract(either.counts == 2, either.first)
+    others = np.searchsorted(second.values.ndarray(), found)
+    return found, first.first[places], second.first[others]
+
+
+@implements(np.setxor1d)
+def _setxor1d(ar1: Any, ar2: Any, assume_unique: bool = False) -> Any:  # noqa: ARG001 - they are made so
+    either = _both(ar1, ar2).either
+    return extract(either.counts == 1, either.values)
+
+
+@implements(np.setdiff1d)
+def _setdiff1d(ar1: Any, ar2: Any, assume_unique: bool = False) -> Any:
+    if assume_unique:  # then they stay in their order
+        return extract(np.isin(ravel(ar1), np.asarray(ar2), invert=True), ar1)
+    (first, _), either = _both(ar1, ar2)
+    alone = (either.counts == 1) & (either.first < first.values.size)
+    return extract(alone, either.values).astype(first.values.dtype)
