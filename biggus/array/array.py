@@ -12,7 +12,7 @@ import numpy.typing as npt
 from biggus import engine, filling
 from biggus.array.asking import asked_by
 from biggus.array.dispatch import Dispatch
-from biggus.array.keys import in_memory
+from biggus.array.keys import in_memory, is_large_mask
 from biggus.array.labelled import Labelled
 from biggus.array.methods import Methods
 from biggus.array.missing import Missing
@@ -142,6 +142,8 @@ class Array(Operators, Statistics, Methods, Labelled, Missing, Dispatch, Standar
         node = self.node
         selection = basic_selection(key if type(key) is tuple else (key,), node.shape)
         if selection is None:
+            if is_large_mask(key, node.shape):
+                return np.extract(key, self)  # type: ignore[return-value]  # which hands over
             selection = numpy_selection(in_memory(key), node.shape)
         found = Array.from_node(select(node, selection))
         if asked_by("dask.array"):  # which takes what it is given for a block's values

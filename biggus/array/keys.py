@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from typing import Any
 
 from biggus import options
@@ -14,6 +15,16 @@ _log = logging.getLogger("biggus")
 
 _KINDS = "biu"
 """Of which dtypes are keys: masks and integers."""
+
+
+def is_large_mask(key: Any, shape: tuple[int, ...]) -> bool:
+    """Tell whether a key is a mask of all values of an array that is not to be read at once."""
+    if not isinstance(key, Lazy):
+        return False
+    node = key.node
+    if node.dtype.kind != "b" or node.masked or node.shape != shape:
+        return False
+    return math.prod(shape) > options.current().memory
 
 
 def in_memory(key: Any) -> Any:

@@ -50,10 +50,22 @@ def test_they_select_as_in_numpy(name, caplog):
 
 
 def test_a_key_larger_than_the_memory_is_refused_unread():
-    source, mask = lazy(VALUES > 5)
-    with biggus.set_options(memory=50), pytest.raises(biggus.errors.MemoryBudgetError, match="key"):
-        biggus.ArrayAdapter(VALUES)[mask]
+    source, mask = lazy(VALUES.T > 5)
+    refused = pytest.raises(biggus.errors.MemoryBudgetError, match="key")
+    with biggus.set_options(memory=50), refused:
+        biggus.ArrayAdapter(VALUES)[None, mask.T]
     assert not source.boxes
+
+
+def test_a_mask_of_all_may_be_larger_than_the_memory(traced_peak):
+    mask = biggus.ones((32, 1_000_000), bool)
+    values = biggus.ConstantArray(mask.shape, 2, "u1")
+    with biggus.set_options(memory="31 MB", workers=1):
+        found = values[mask]
+        assert found.shape == (32_000_000,)
+        chosen = found[[0, -1]]
+        assert traced_peak(chosen.ndarray, 60_000_000) <= 60_000_000  # all places: 256
+    assert chosen.ndarray().tolist() == [2, 2]
 
 
 def test_orthogonal_keys():
