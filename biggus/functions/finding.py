@@ -6,6 +6,7 @@ Places that are few are known then, too.  More than there is room for are found 
 from __future__ import annotations
 
 import logging
+import math
 import threading
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,15 @@ from biggus.functions.elementwise import node_or_scalar, where
 from biggus.functions.joining import stack
 from biggus.functions.reshaping import ravel
 from biggus.graph import Blockwise, Reach
-from biggus.indexing.grid import DEFAULT_CHUNK_BYTES, Grid, default_chunks, edges_of, whole
+from biggus.indexing.grid import (
+    DEFAULT_CHUNK_BYTES,
+    Grid,
+    box_shape,
+    default_chunks,
+    edges_of,
+    flat_range,
+    whole,
+)
 from biggus.options import format_bytes
 
 if TYPE_CHECKING:
@@ -69,9 +78,10 @@ class Finder(ABC):
 
     def places(self, box: Box, chosen: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
         """Return where values of a block are, in C order in the whole array."""
-        if not box:
-            return chosen
-        shape = tuple([s.stop - s.start for s in box])
+        shape = box_shape(box)
+        start, stop = flat_range(box, self.shape)
+        if stop - start == math.prod(shape):  # they lie side by side
+            return chosen + start
         local = np.unravel_index(chosen, shape)
         there = [index + s.start for index, s in zip(local, box, strict=True)]
         found: npt.NDArray[np.intp] = np.asarray(np.ravel_multi_index(tuple(there), self.shape))
@@ -89,7 +99,9 @@ class _NonZero(Finder):
         self._found: list[npt.NDArray[np.intp]] = []
         super().__init__(array, name)
         few = self._counts.sum() * self._counts.itemsize <= self.room
-        self.known = np.sort(np.concatenate([np.empty(0, np.intp), *self._found])) if few else None
+        found = np.concatenate([np.empty(0, np.intp), *self._found])
+        # Runs that are in order are merged sooner so.
+        self.known = np.sort(found, kind="stable") if few else None
 
     def find(self, box: Box, values: Values) -> None:
         found = self.places(box, _not_zero(values))
@@ -186,7 +198,7 @@ def extract(condition: Any, arr: Any) -> Array:
     """Return the values where a condition holds, as :func:`numpy.extract`; a pass counts them."""
     values = ravel(arr)
     found = _NonZero(node_or_scalar(condition), "extract")
-    size = int(np.prod(found.shape, dtype=np.intp))
+    size = math.prod(found.shape)
     if found.known is not None or size > values.size:
         return values[_flatnonzero(condition) if found.known is None else found.known]
     return found.of_each(_Chosen(values), [values[:size]])
