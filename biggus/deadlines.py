@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from biggus import options
 from biggus.errors import DeadlineError
+from biggus.within import within
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,11 +40,9 @@ def evaluation() -> Iterator[None]:
         yield
         return
     end = _End(seconds, time.monotonic() + seconds)
-    mark = _current.set(end if around is None else min(around, end, key=lambda one: one.at))
-    try:
+    first = end if around is None else min(around, end, key=lambda one: one.at)
+    with within(_current, first):
         yield
-    finally:
-        _current.reset(mark)
 
 
 def left() -> float | None:

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import contextvars
 import threading
 import time
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor, Future, as_completed
 from functools import partial
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -20,8 +21,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from biggus.forks import in_children
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
+Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 WAKING_SECONDS = 0.2
@@ -108,6 +110,24 @@ class WaitingThreads(Executor):
                     name = f"biggus-read-{self._count}"
                     threading.Thread(target=self._work, name=name, daemon=True).start()
         return future
+
+    def each(self, function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
+        """Return what `function` gives for each item; called for several at once.
+
+        What holds where it is asked for, as options, holds in these calls.  The first failure is
+        raised, and what has not begun never does.
+        """
+        # A thread that waited for the others could wait for itself.
+        if len(items) < 2 or self.inside:
+            return [function(item) for item in items]
+        futures = [self.submit(contextvars.copy_context().run, function, item) for item in items]
+        try:
+            for future in as_completed(futures):
+                future.result()
+            return [future.result() for future in futures]
+        finally:
+            for future in futures:
+                future.cancel()
 
     def _work(self) -> None:
         self._local.inside = True

@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "biggus"
 
 LEVELS: tuple[tuple[str, ...], ...] = (
-    ("forks", "once"),
+    ("forks", "once", "within"),
     ("errors",),
     ("later",),
     ("handlers",),

@@ -9,7 +9,7 @@ import numpy as np
 
 from biggus.adapt import leaf_of
 from biggus.expressions import masks
-from biggus.expressions.names import name_of, text_of
+from biggus.expressions.names import call_of, text_of
 from biggus.graph import Elementwise, Node
 from biggus.sources.memory import MemorySource
 
@@ -78,16 +78,11 @@ class Apply:
     @property
     def key(self) -> str | None:
         """What is equal for steps that do the same; None if that is not known."""
-        name = name_of(self.function)
-        parts = [f"#{int(a)}" if type(a) is Slot else text_of(a) for a in self.arguments]
-        for word, value in sorted(self.keywords.items()):
-            text = text_of(value)
-            parts.append(None if text is None else f"{word}={text}")
-        if name is None or None in parts:
-            return None
+        texts = [f"#{int(a)}" if type(a) is Slot else text_of(a) for a in self.arguments]
+        call = call_of(self.function, texts, self.keywords)
         which = "" if self.output is None else f"[{self.output}]"
         domain = " within its domain" if self.within_domain else ""
-        return f"{name}({', '.join(map(str, parts))}){which}{domain}"
+        return None if call is None else f"{call}{which}{domain}"
 
     @property
     def owns_data(self) -> bool:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from biggus.expressions.names import name_of, text_of
+from biggus.expressions.names import call_of
 from biggus.graph import Gufunc, Node
 
 if TYPE_CHECKING:
@@ -50,11 +50,7 @@ class Lines:
     @property
     def key(self) -> str | None:
         """What is equal for steps that do the same; None if that is not known."""
-        name = name_of(self.function)
-        parts = [(word, text_of(value)) for word, value in sorted(self.keywords.items())]
-        if name is None or any(text is None for _, text in parts):
-            return None
-        return f"{name}({', '.join(f'{word}={text}' for word, text in parts)})"
+        return call_of(self.function, (), self.keywords)
 
     def __call__(self, block: Values) -> Values:
         """Return what it gives of a block."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Mapping
 
 _TRUSTED = frozenset({"numpy", "scipy", "_operator", "operator", "biggus"})
 """Packages whose functions do the same tomorrow, under the same name."""
@@ -29,6 +29,22 @@ def name_of(function: Callable[..., Any]) -> str | None:
             if found is function:
                 return f"{module}.{name}"
     return None
+
+
+def call_of(
+    function: Callable[..., Any], arguments: Iterable[str | None], keywords: Mapping[str, Any]
+) -> str | None:
+    """Return the text of a call: its function, the texts of its arguments, and its keywords.
+
+    None if one of them has no text.
+    """
+    name, parts = name_of(function), list(arguments)
+    for word, value in sorted(keywords.items()):
+        text = text_of(value)
+        parts.append(None if text is None else f"{word}={text}")
+    if name is None or None in parts:
+        return None
+    return f"{name}({', '.join(map(str, parts))})"
 
 
 def text_of(constant: Any) -> str | None:

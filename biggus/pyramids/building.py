@@ -50,12 +50,12 @@ def build(reducer: Reducer, keeper: Keeper) -> None:
         If a read fails.
     """
     current = options.current()
-    reducer = _fitting(reducer, current.memory)
+    whole, reducer = reducer, _fitting(reducer, current.memory)
     workers = max(1, min(current.workers, current.memory // reducer.peak_bytes))
     layout = reducer.layout
     total = math.prod(layout.shape) * reducer.node.dtype.itemsize
     # What is read once, and is more than there is room for, need not stay.
-    once = layout.whole_chunks and total > current.chunk_memory
+    once = reducer is whole and layout.whole_chunks and total > current.chunk_memory
     with (
         options.set_options(chunk_memory=0 if once else current.chunk_memory),
         progress.reporting(current.progress, total) as advance,

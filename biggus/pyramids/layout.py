@@ -74,8 +74,6 @@ class PyramidLayout:
     tile: tuple[int, int]
     depth: tuple[int, ...]
     steps: tuple[int, int] = (0, 0)
-    whole_chunks: bool = False
-    """Whether all that is read at once is of whole chunks."""
 
     @classmethod
     def of(
@@ -102,12 +100,7 @@ class PyramidLayout:
         ]
         for axis in axes:
             depth[axis] = 0
-        # Where there is no step, all that is under a tile is read.
-        whole_chunks = all(
-            step or n << min(layout.levels, EXACT_LEVELS) >= shape[axis]
-            for step, n, axis in zip(steps, layout.tile, axes, strict=True)
-        )
-        return replace(layout, depth=tuple(depth), whole_chunks=whole_chunks)
+        return replace(layout, depth=tuple(depth))
 
     def shallower(self) -> PyramidLayout | None:
         """Return the same with half as much read at once; None if that is less than a chunk."""
@@ -120,7 +113,16 @@ class PyramidLayout:
         longest = max(places, key=lambda axis: self.depth[axis])
         depth = list(self.depth)
         depth[longest] = -(-depth[longest] // 2)
-        return replace(self, depth=tuple(depth), whole_chunks=False)
+        return replace(self, depth=tuple(depth))
+
+    @property
+    def whole_chunks(self) -> bool:
+        """Whether all that is read at once is of whole chunks, if none is `shallower`."""
+        # Where there is no step, all that is under a tile is read.
+        return all(
+            step or n << min(self.levels, EXACT_LEVELS) >= self.shape[axis]
+            for step, n, axis in zip(self.steps, self.tile, self.axes, strict=True)
+        )
 
     @property
     def levels(self) -> int:

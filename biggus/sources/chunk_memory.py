@@ -19,9 +19,11 @@ import numpy as np
 
 from biggus import options
 from biggus.forks import in_children
+from biggus.within import within
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Iterator
+    from contextlib import AbstractContextManager
 
     from biggus.sources.base import Values
 
@@ -43,14 +45,9 @@ _current: contextvars.ContextVar[ScanPass | None] = contextvars.ContextVar(
 )
 
 
-@contextlib.contextmanager
-def scan_pass(evaluation: object, number: int, last: bool) -> Iterator[None]:
+def scan_pass(evaluation: object, number: int, last: bool) -> AbstractContextManager[None]:
     """Make a pass of an evaluation in a with block."""
-    mark = _current.set(ScanPass(evaluation, number, last))
-    try:
-        yield
-    finally:
-        _current.reset(mark)
+    return within(_current, ScanPass(evaluation, number, last))
 
 
 class Came(NamedTuple):

@@ -14,9 +14,11 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from biggus.errors import StudyError
+from biggus.within import within
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
 
     from biggus.sources.base import Source
 
@@ -91,14 +93,9 @@ def end(study: Study) -> None:
             _in_force = None
 
 
-@contextlib.contextmanager
-def instead(study: Study) -> Iterator[None]:
+def instead(study: Study) -> AbstractContextManager[None]:
     """Put a study in the place of that in force, in this context alone."""
-    token = _instead.set(study)
-    try:
-        yield
-    finally:
-        _instead.reset(token)
+    return within(_instead, study)
 
 
 def to_read(source: Source) -> Source:

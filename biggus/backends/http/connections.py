@@ -8,7 +8,6 @@ the lookup of a name, or one address after the other that does not answer.
 
 from __future__ import annotations
 
-import contextlib
 import contextvars
 import http.client
 import io
@@ -21,22 +20,19 @@ from biggus.backends.http.addresses import LocalRedirectError, is_public
 from biggus.backends.http.deadline import held
 from biggus.backends.http.names import SlowNameError, looked_up
 from biggus.forks import between_forks
+from biggus.within import within
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
 _outside: contextvars.ContextVar[bool] = contextvars.ContextVar("biggus_outside", default=False)
 
 
-@contextlib.contextmanager
-def outside() -> Iterator[None]:
+def outside() -> AbstractContextManager[None]:
     """Refuse, in the block, connections that come to be to an address that is not public."""
     # The name was looked up before; this time the answer may be another.
-    token = _outside.set(True)
-    try:
-        yield
-    finally:
-        _outside.reset(token)
+    return within(_outside, True)
 
 
 def _check_peer(connection: Any) -> None:

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from biggus import deadlines
 from biggus.errors import OpenError
+from biggus.within import within
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
 SLOWEST = 64 * 2**10
 """Bytes a second: a body that comes faster is never cut off."""
@@ -131,14 +133,9 @@ class Deadline:
         """The seconds to wait for a connection, and for each piece of an answer."""
         return self.wait(self.seconds.connect), self.wait(self.seconds.read)
 
-    @contextlib.contextmanager
-    def holding(self) -> Iterator[None]:
+    def holding(self) -> AbstractContextManager[None]:
         """Hold what this thread reads in the block from connections of ours to it."""
-        token = _held.set(self)
-        try:
-            yield
-        finally:
-            _held.reset(token)
+        return within(_held, self)
 
 
 def held() -> Deadline | None:

@@ -8,7 +8,6 @@ with urllib3 is logged as ever.
 
 from __future__ import annotations
 
-import contextlib
 import contextvars
 import logging
 import re
@@ -16,9 +15,10 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from biggus.backends.location import is_secret
+from biggus.within import within
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
 HIDDEN = "***"
 """What stands in the place of a secret."""
@@ -84,11 +84,6 @@ def watch_urllib3() -> None:
             logging.getLogger(name).addFilter(_filter)
 
 
-@contextlib.contextmanager
-def our_request() -> Iterator[None]:
+def our_request() -> AbstractContextManager[None]:
     """Mark what this thread does in the block as a request of biggus's."""
-    token = _ours.set(True)
-    try:
-        yield
-    finally:
-        _ours.reset(token)
+    return within(_ours, True)

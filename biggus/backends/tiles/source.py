@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import contextvars
 import logging
 import math
 import threading
 import time
-from concurrent.futures import as_completed
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -31,7 +29,7 @@ from biggus.sources.base import Source, Values, box_shape
 from biggus.threads import WaitingThreads
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping
 
     from biggus.backends.http.attempt import Response
     from biggus.backends.http.settings import HttpSettings
@@ -46,7 +44,6 @@ _ABSENT = GONE | {204}
 """The statuses by which a tile server says that it has no such tile."""
 
 Fill = int | tuple[int, ...] | None
-Result = TypeVar("Result")
 
 _BROUGHT_SECONDS = 5.0
 
@@ -193,7 +190,7 @@ class TileSource(Source):
             values[part.outer] = tile[part.inner]
             return entry
 
-        entries = self._side_by_side(place, parts)
+        entries = _threads.each(place, parts)
         known = [entry for entry in entries if entry is not None]
         return values, freshness.pack(known) if len(known) == len(entries) else None
 
@@ -219,11 +216,8 @@ class TileSource(Source):
             return None
         if options.current().offline or all(entry.fresh for entry in entries):
             return validator
-        if len(parts) == 1:
-            revalidated = [self._revalidated(parts[0], entries[0])]
-        else:
-            pairs = list(zip(parts, entries, strict=True))
-            revalidated = self._side_by_side(lambda pair: self._revalidated(*pair), pairs)
+        pairs = list(zip(parts, entries, strict=True))
+        revalidated = _threads.each(lambda pair: self._revalidated(*pair), pairs)
         good = [entry for entry in revalidated if entry is not None]
         if len(good) < len(revalidated):
             return None
@@ -322,24 +316,6 @@ class TileSource(Source):
     def _urls(self, part: ChunkPart) -> tuple[str, str]:
         y, x = part.number[:2]
         return self.template.url(self.zoom, x, y), self.template.public_url(self.zoom, x, y)
-
-    def _side_by_side(
-        self, function: Callable[[Any], Result], items: Sequence[Any]
-    ) -> list[Result]:
-        """Call `function` with each item, on threads; the first failure cancels the rest."""
-        if len(items) < 2:
-            return [function(item) for item in items]
-        # The options of the caller hold in these threads too.
-        futures = [
-            _threads.submit(contextvars.copy_context().run, function, item) for item in items
-        ]
-        try:
-            for future in as_completed(futures):
-                future.result()
-            return [future.result() for future in futures]
-        finally:
-            for future in futures:
-                future.cancel()
 
 
 class _RefusedError(Exception):

@@ -23,7 +23,7 @@ from biggus.backends.zarr.ranges import MOST_AHEAD
 from biggus.backends.zarr.sharding import NOT_WRITTEN, Sharding, shardings
 from biggus.backends.zarr.shards import FetchedShards, ShardChangedError, Shards
 from biggus.backends.zarr.store import Fetched, FolderStore, Span, ZarrStore
-from biggus.backends.zarr.waiting import REQUESTS, each
+from biggus.backends.zarr.waiting import REQUESTS, threads
 from biggus.indexing.grid import flat_range
 from biggus.sources.base import Box, box_shape
 
@@ -108,7 +108,7 @@ class DirectReader:
         wanted: dict[Index, list[Part]] = {}
         for number, inner, there in parts:
             wanted.setdefault(number, []).append((inner, there))
-        each(lambda item: self._read_object(*item, record), list(wanted.items()))
+        threads.each(lambda item: self._read_object(*item, record), list(wanted.items()))
         return found
 
     def _read_object(self, number: Index, wanted: list[Part], record: Record) -> None:

@@ -15,7 +15,7 @@ from biggus.backends.zarr.loop import can_run_here, run_here
 from biggus.backends.zarr.prefetch import MOST, Prefetch
 from biggus.backends.zarr.python_store import make_store
 from biggus.backends.zarr.sharding import shardings
-from biggus.backends.zarr.waiting import REQUESTS, each
+from biggus.backends.zarr.waiting import REQUESTS, threads
 from biggus.forks import between_forks
 from biggus.sources.base import box_shape
 
@@ -123,7 +123,7 @@ class IndirectReader:
 
         parts = self.grid.parts(box)
         if self.store.remote:
-            each(read, list(parts))
+            threads.each(read, list(parts))
         else:
             for part in parts:
                 read(part)

@@ -11,7 +11,7 @@ from biggus.backends.zarr.ranges import joined
 from biggus.backends.zarr.sharding import NOT_WRITTEN, Sharding
 from biggus.backends.zarr.shards import FetchedShards, Shard, ShardChangedError
 from biggus.backends.zarr.store import Fetched
-from biggus.backends.zarr.waiting import each
+from biggus.backends.zarr.waiting import threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -81,7 +81,7 @@ class Prefetch:
             for part in self._grid.parts(box):
                 wanted.setdefault(part.number, []).append(part.inner)
         room = _Room(MOST)
-        each(lambda item: self._fetch_shard(*item, record, room), list(wanted.items()))
+        threads.each(lambda item: self._fetch_shard(*item, record, room), list(wanted.items()))
 
     def _fetch_shard(self, number: Index, inner: list[Box], record: Record, room: _Room) -> None:
         sharding = self._sharding(self._grid.stored_shape(number))

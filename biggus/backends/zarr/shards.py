@@ -20,7 +20,7 @@ from biggus.backends.zarr.kept import RecentValues
 from biggus.backends.zarr.python_store import refuse_short
 from biggus.backends.zarr.ranges import MOST_AHEAD, Ahead
 from biggus.backends.zarr.store import Fetched
-from biggus.backends.zarr.waiting import each
+from biggus.backends.zarr.waiting import threads
 from biggus.flight import SingleFlight
 
 if TYPE_CHECKING:
@@ -207,7 +207,7 @@ class FetchedShard(Shard):
                 raise ShardChangedError(self._key)
 
     def _fetched(self, ranges: list[Range]) -> list[bytes]:
-        return each(self._one, ranges)
+        return threads.each(self._one, ranges)
 
     def _one(self, span: Range) -> bytes:
         try:
