@@ -57,7 +57,7 @@ def server(request):
 class TestTiles(SourceTests):
     shapes = ((4, 4), (8, 8, 3), (8, 8, 4), (16, 16))
     dtypes = ("u1",)
-    most_boxes = 30  # for each there are several requests
+    most_boxes = 12  # for each there are several requests
     secret = "s3cret-of-theirs"
 
     def store(self, values, folder):

@@ -30,15 +30,15 @@ STORED = ("std0", "needs_reduction", "save_hdf5", "save_zarr")
 
 MEASURED = {
     "blocks*4": MADE,
-    "blocks*16": ("mean", "std0", "median", "median0", "needs_reduction", "save", "save_turned"),
+    "blocks*8": ("mean", "std0", "median", "median0", "needs_reduction", "save", "save_turned"),
     "waiting*4": ("std0", "median", "needs_reduction", "several", "save"),
-    "rows*16": ("median0", "percentiles0", "save_columns"),
+    "rows*8": ("median0", "percentiles0", "save_columns"),
     "rows*4": ("std1", "argmax0", "parts", "turned", "save_npy"),
     "columns*4": ("std0", "median1", "percentiles0", "histogram", "compared"),
     "uneven*4": ("std0", "median", "needs_reduction", "parts", "turned", "save"),
     "none*4": ("std0", "median1", "save_turned"),
     "contiguous*4": (*STORED, "std", "median", "several", "parts"),
-    "contiguous*16": ("mean", "std0", "save_npy"),
+    "contiguous*8": ("mean", "std0", "save_npy"),
     "one_chunk*4": (*STORED, "turned"),
     "gzipped_rows*4": ("std0", "median", "save_zarr"),
     "zarr_rows*4": (*STORED, "median"),

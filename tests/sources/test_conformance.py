@@ -253,7 +253,10 @@ WRAPPED = [UserObject, HDF5Chunked, NpyFortran, Zarr3Sharded, NetCDFPacked]
 for store in STORES:
     for wrappers in ((), (Recorded,), (Cached,)) if store in WRAPPED else ((),):
         name = "Test" + "".join(cls.__name__ for cls in (*wrappers, store))
-        globals()[name] = type(name, (*wrappers, store), {"__module__": __name__})
+        said = {"__module__": __name__}
+        if wrappers and store not in (UserObject, HDF5Chunked):
+            said["test_reads_in_other_processes"] = None  # as wrapped or not as any of these
+        globals()[name] = type(name, (*wrappers, store), said)
 
 
 @pytest.mark.parametrize("store", [store for store in STORES if issubclass(store, OnDisk)])
