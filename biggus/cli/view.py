@@ -152,14 +152,17 @@ def _serve(shown: Pyramid, title: str, port: int) -> None:
 
 
 def _save(shown: Pyramid, title: str, path: Path, force: bool) -> None:
-    from biggus.viewer import imshow
     from biggus.viewer.maps.drawing import new_figure
+    from biggus.viewer.maps.look import map_size
+    from biggus.viewer.maps.panned import Panned
 
     kinds = (".png", ".pdf", ".svg")
     if path.suffix.lower() not in kinds:
         raise OutputError(f"cannot write {path}: name it with one of {', '.join(kinds)}")
-    figure = new_figure((8.0, 6.4), title)
-    image = imshow(shown, figure.add_subplot())
+    panned = Panned(shown)
+    size = (8.0, 6.4) if panned.grid is None else map_size(panned.grid, 1, 1)
+    figure = new_figure(size, panned.title(title))
+    image = panned.draw(figure)
     with replacing(path, force, "--force") as temporary:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "parts of the image are shown as missing")
@@ -171,7 +174,7 @@ def _save(shown: Pyramid, title: str, path: Path, force: bool) -> None:
 
 def _show(shown: Pyramid, title: str) -> None:
     from biggus.extras import needing
-    from biggus.viewer import imshow
+    from biggus.viewer.maps.panned import Panned
 
     with needing("matplotlib", "viewer", "a window"):
         import matplotlib.pyplot as plt
@@ -181,7 +184,8 @@ def _show(shown: Pyramid, title: str) -> None:
             f"matplotlib has no window here (its backend is {backend}): --serve makes a page for "
             "a browser, -o FILE a picture"
         )
-    figure, ax = plt.subplots(layout="constrained")
-    figure.suptitle(title)
-    imshow(shown, ax)
+    panned = Panned(shown)
+    figure = plt.figure(layout="constrained")
+    figure.suptitle(panned.title(title), parse_math=False)
+    panned.draw(figure)
     plt.show()

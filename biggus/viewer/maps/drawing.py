@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from biggus.viewer.maps.colours import Colours
     from biggus.viewer.maps.fields import FieldGrid
 
-_MISSING = "0.72"
+MISSING = "0.72"
 """The grey of what is missing: no colour of the maps of colours that are used."""
 
 _FLATTEST = 0.12
@@ -98,10 +98,10 @@ def draw_field(
 
     With so many ticks at most.
     """
-    ax.set_facecolor(_MISSING)
+    ax.set_facecolor(MISSING)
     how: dict[str, Any] = {}
     if colours is not None:
-        how = {"cmap": _colour_map(colours), "vmin": colours.vmin, "vmax": colours.vmax}
+        how = {"cmap": colour_map(colours), "vmin": colours.vmin, "vmax": colours.vmax}
 
     def numbers(values: Any) -> Any:
         if colours is None:
@@ -122,18 +122,19 @@ def draw_field(
         x, y = (corners(_unbroken(grid.x)), corners(grid.y)) if grid.curved else (grid.x, grid.y)
         shading = "flat" if grid.curved else "nearest"
         artist = ax.pcolormesh(x, y, turn(values), shading=shading, rasterized=True, **how)
-    _finish(ax, grid, coasts and not (colours is None and not grid.even), ticks)
+    finish(ax, grid, coasts and not (colours is None and not grid.even), ticks)
     return Drawn(artist, turn)
 
 
-def _colour_map(colours: Colours) -> Any:
+def colour_map(colours: Colours) -> Any:
+    """Return matplotlib's map of colours, with that of what is missing."""
     from matplotlib import colormaps
     from matplotlib.colors import ListedColormap
 
     found = colours.cmap
     if isinstance(found, list):
-        return ListedColormap(found).with_extremes(bad=_MISSING)
-    return colormaps.get_cmap(found).with_extremes(bad=_MISSING)
+        return ListedColormap(found).with_extremes(bad=MISSING)
+    return colormaps.get_cmap(found).with_extremes(bad=MISSING)
 
 
 def _north_up(
@@ -154,7 +155,7 @@ def _north_up(
     return (rows, columns), (left, right, bottom, top)
 
 
-def _finish(ax: Any, grid: FieldGrid, coasts: bool, ticks: int) -> None:
+def finish(ax: Any, grid: FieldGrid, coasts: bool, ticks: int) -> None:
     """Label the axes, and draw what lies over a map."""
     ax.set_xlabel(labels.axis_label(grid.x_axis, 1), parse_math=False)
     ax.set_ylabel(labels.axis_label(grid.y_axis, 0), parse_math=False)
@@ -242,8 +243,7 @@ def _date_ticks(axis: Any) -> None:
 def _cftime_ticks(ax: Any, x: npt.NDArray[Any], dates: npt.NDArray[Any], axis: Any = None) -> None:
     """Write the dates of a few numbers at an axis of numbers."""
     known = np.flatnonzero(np.isfinite(x))
-    spread = np.linspace(0, max(0, len(known) - 1), min(len(known), 5)).round().astype(int)
-    places = known[np.unique(spread)]
+    places = known[:: -(-len(known) // 5) or 1]
     texts = [labels.date_text(dates[place]) for place in places]
     axis = ax.xaxis if axis is None else axis
     axis.set_ticks([float(x[place]) for place in places], labels=texts)

@@ -244,10 +244,17 @@ def map_size(grid: FieldGrid, rows: int, columns: int) -> tuple[float, float]:
     return inches, min(12.0, 0.82 * inches / columns * shape * rows + 1.1)
 
 
-def colour_bar(fig: Any, drawn: Drawn, axes: Sequence[Any], colours: Colours, label: str) -> None:
-    """Draw the bar that tells which colours stand for what."""
+def colour_bar(
+    fig: Any,
+    drawn: Drawn,
+    axes: Sequence[Any],
+    colours: Colours,
+    label: str,
+    places: Sequence[float] | None = None,
+) -> None:
+    """Draw the bar that tells which colours stand for what; flags at places, or by number."""
     bar = fig.colorbar(drawn.artist, ax=axes, extend=colours.extend, shrink=0.9, pad=0.02)
     bar.set_label(label, parse_math=False)
     if colours.flags:
         texts = [labels.shortened(text.replace("_", " "), 28) for _, text in colours.flags]
-        bar.set_ticks(range(len(texts)), labels=texts, parse_math=False)
+        bar.set_ticks(places or range(len(texts)), labels=texts, parse_math=False)

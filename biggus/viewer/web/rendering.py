@@ -18,6 +18,7 @@ import numpy as np
 from biggus.extras import needing
 from biggus.viewer.choosing import ScreenView, chosen
 from biggus.viewer.layers import Layers
+from biggus.viewer.looking import coarse_values, values_in
 from biggus.viewer.maps.colours import distinct, places_of_flags, with_opacity
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from biggus.sources.base import Values
-    from biggus.viewer.layers import Layer
     from biggus.viewer.picture import Picture
 
 SIDE = 256
@@ -135,13 +135,9 @@ class Renderer:
                 self._bytes -= len(dropped)
         return made
 
-    def values(self, index: tuple[int, ...], most: int = 512) -> Values:
-        """Return an overview of about so many rows and columns, to choose colours by."""
-        rows, columns = self.picture.shape[:2]
-        element = max(1.0, max(rows, columns) / most)
-        view = ScreenView((0.0, float(rows), 0.0, float(columns)), (element, element))
-        layer = self._layer(index, view)
-        return _read(layer, layer.span(view.window))
+    def values(self, index: tuple[int, ...]) -> Values:
+        """Return some of the values, to choose colours by."""
+        return coarse_values(self._layers_of(index), self.picture.shape)
 
     def _pixels(self, zoom: int, x: int, y: int, index: tuple[int, ...]) -> Values:
         rows, columns = self.picture.shape[:2]
@@ -158,9 +154,9 @@ class Renderer:
         if self.upward:
             down, ends = rows - down, (rows - ends[1], rows - ends[0])
         window = (*ends, left, min(left + SIDE * element, float(columns)))
-        layer = self._layer(index, ScreenView(window, (element, element)))
+        layer = chosen(self._layers_of(index), ScreenView(window, (element, element)))
         span = layer.span(window)
-        values = np.ma.asarray(_read(layer, span))
+        values = np.ma.asarray(values_in(layer, span))
         places = [
             (middles // factor).astype(np.intp).clip(first, stop - 1) - first
             for middles, factor, (first, stop) in zip(
@@ -172,7 +168,7 @@ class Renderer:
         mask[outside] = True
         return np.ma.MaskedArray(shown.data, mask=mask)
 
-    def _layer(self, index: tuple[int, ...], view: ScreenView) -> Layer:
+    def _layers_of(self, index: tuple[int, ...]) -> Layers:
         with self._lock:
             layers = self._layers.get(index)
             if layers is None:
@@ -181,13 +177,7 @@ class Renderer:
                 )
                 if len(self._layers) > _LAYERS:
                     self._layers.popitem(last=False)
-            return chosen(layers, view)
-
-
-def _read(layer: Layer, span: Any) -> Values:
-    (top, bottom), (left, right) = span
-    part = layer.array[top:bottom, left:right]
-    return part.masked_array() if part.masked else part.ndarray()
+            return layers
 
 
 def _png(values: Values, colouring: Colouring | Flagging | None) -> bytes:

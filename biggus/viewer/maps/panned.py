@@ -1,0 +1,97 @@
+"""A picture to pan over that says what it shows: as a quick look does, but read as it is drawn."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from biggus.labels import Labels, labels_of
+from biggus.viewer.layers import Layers
+from biggus.viewer.looking import coarse_values
+from biggus.viewer.maps import labels
+from biggus.viewer.maps.colours import Colours, colours_for
+from biggus.viewer.maps.drawing import MISSING, Drawn, colour_map, finish
+from biggus.viewer.maps.fields import FieldGrid, grid_of
+from biggus.viewer.maps.look import colour_bar
+from biggus.viewer.picture import Picture
+from biggus.viewer.plotting import SAMPLE_BYTES, imshow
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from biggus.pyramids import Pyramid
+    from biggus.viewer.artist import ArrayImage
+
+
+class Panned:
+    """An array to pan over, at the first place along the axes that are neither rows nor columns.
+
+    Parameters
+    ----------
+    shown : Pyramid
+        Of real numbers, or of colours.
+
+    Attributes
+    ----------
+    grid : FieldGrid or None
+        Where rows and columns lie; None where they are counted, or not at even distances.
+    """
+
+    def __init__(self, shown: Pyramid) -> None:
+        self._shown = shown
+        self._picture = Picture(shown)
+        self._planes = self._picture.planes(self._picture.normal_index(()))
+        self._meaning: Labels = labels_of(self._planes[0].array.node, coordinates=True)
+        self.grid = self._grid()
+
+    def title(self, place: str) -> str:
+        """Return what is shown, and what was picked along other axes."""
+        picked = [labels.value_text(each) for each in self._meaning.alone()]
+        return "   ".join(labels.shortened(part) for part in (place, *picked) if part)
+
+    def draw(self, figure: Figure) -> ArrayImage:
+        """Draw it into a figure: north up, with degrees, colours, their bar and coastlines."""
+        ax: Any = figure.add_subplot()
+        ax.set_facecolor(MISSING)
+        grid = self.grid
+        colours = None if len(self._picture.shape) == 3 else self._colours()
+        how = {} if colours is None else _scale(colours)
+        image = imshow(self._shown, ax, extent=None if grid is None else grid.extent(), **how)
+        if grid is not None:
+            ax.set_xlim(*sorted(ax.get_xlim()))
+            if grid.y_axis is not None:
+                ax.set_ylim(*sorted(ax.get_ylim()))
+            finish(ax, grid, coasts=colours is not None, ticks=7)
+        if colours is not None:
+            drawn, text = Drawn(image, np.asarray), labels.label_of(self._meaning)
+            places = [flag for flag, _ in colours.flags]
+            colour_bar(figure, drawn, [ax], colours, text, places)
+        return image
+
+    def _grid(self) -> FieldGrid | None:
+        if self._meaning.along(0) is None or self._meaning.along(1) is None:
+            return None
+        rows, columns = self._picture.shape[:2]
+        grid = grid_of(self._meaning, (rows, columns), (0, 1), 1)
+        known = grid.x_axis is not None and grid.y_axis is not None
+        return grid if known and grid.even else None
+
+    def _colours(self) -> Colours:
+        layers = Layers(self._planes, self._picture.normal_index(()), SAMPLE_BYTES)
+        values = coarse_values(layers, self._picture.shape)
+        return colours_for(np.ma.asarray(values), self._meaning.attributes, self._meaning.name)
+
+
+def _scale(colours: Colours) -> dict[str, Any]:
+    """Return the map and the norm that give values their colours; what is no flag has none."""
+    if not colours.flags:
+        return {"cmap": colour_map(colours), "vmin": colours.vmin, "vmax": colours.vmax}
+    from matplotlib.colors import BoundaryNorm, ListedColormap
+
+    flags = np.array([flag for flag, _ in colours.flags])
+    edges = np.unique([flags - 0.5, flags + 0.5])
+    own = dict(zip(np.searchsorted(edges, flags) - 1, colours.cmap, strict=True))
+    listed = [own.get(place, MISSING) for place in range(len(edges) - 1)]
+    found = ListedColormap(listed).with_extremes(bad=MISSING, under=MISSING, over=MISSING)
+    return {"cmap": found, "norm": BoundaryNorm(edges, len(listed))}
