@@ -87,7 +87,7 @@ def test_a_run_on_tiny_data_prints_its_table(tmp_path):
     found = subprocess.run(
         [
             *(sys.executable, "-m", "benchmarks", "--size", "tiny", "--data", tmp_path),
-            *("--only", "gzip", "--only", "zstd"),
+            *("--only", "gzip"),
             *("compute", "memory", "partials", "overhead", "scattered"),
         ],
         cwd=ROOT,
@@ -96,14 +96,12 @@ def test_a_run_on_tiny_data_prints_its_table(tmp_path):
         check=False,
     )
     assert found.returncode == 0, found.stderr
+    store = "HDF5, gzip and shuffle"
     rows = [line for line in found.stdout.splitlines() if re.match(r"\| (?!work|the same)", line)]
     assert [row.split(" | ")[0].removeprefix("| ").partition(":")[0] for row in rows] == [
-        *(store for store in STORES for _ in range(3)),
-        *STORES,
+        *[store] * 3,
+        store,
         "100 HDF5 files, 0.16 MB",
         *("100 chunks of 256 B in memory, all in, a chunk", "`(a - b).mean()`, 10000 values"),
         *("HDF5, contiguous", "HDF5, contiguous", "netCDF-3", "netCDF-3"),
     ]
-
-
-STORES = ["HDF5, gzip and shuffle", "Zarr, zstd"]
