@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from biggus.errors import SourceError
 from biggus.labels import Labels, labels_of
 from biggus.viewer.layers import Layers
 from biggus.viewer.looking import coarse_values
@@ -55,14 +56,14 @@ class Panned:
         ax: Any = figure.add_subplot()
         ax.set_facecolor(MISSING)
         grid = self.grid
-        colours = None if len(self._picture.shape) == 3 else self._colours()
+        colours = self._colours()
         how = {} if colours is None else _scale(colours)
         image = imshow(self._shown, ax, extent=None if grid is None else grid.extent(), **how)
         if grid is not None:
             ax.set_xlim(*sorted(ax.get_xlim()))
             if grid.y_axis is not None:
                 ax.set_ylim(*sorted(ax.get_ylim()))
-            finish(ax, grid, coasts=colours is not None, ticks=7)
+            finish(ax, grid, coasts=not self._coloured, ticks=7)
         if colours is not None:
             drawn, text = Drawn(image, np.asarray), labels.label_of(self._meaning)
             places = [flag for flag, _ in colours.flags]
@@ -77,9 +78,19 @@ class Panned:
         known = grid.x_axis is not None and grid.y_axis is not None
         return grid if known and grid.even else None
 
-    def _colours(self) -> Colours:
+    @property
+    def _coloured(self) -> bool:
+        return len(self._picture.shape) == 3
+
+    def _colours(self) -> Colours | None:
+        """Return how values become colours; None if they are colours, or some cannot be read."""
+        if self._coloured:
+            return None
         layers = Layers(self._planes, self._picture.normal_index(()), SAMPLE_BYTES)
-        values = coarse_values(layers, self._picture.shape)
+        try:
+            values = coarse_values(layers, self._picture.shape)
+        except SourceError:  # the image shows the others, and tells of it
+            return None
         return colours_for(np.ma.asarray(values), self._meaning.attributes, self._meaning.name)
 
 

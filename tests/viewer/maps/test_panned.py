@@ -7,10 +7,12 @@ import pytest
 
 import biggus
 from biggus.pyramids import Pyramid
+from biggus.testing import ArraySource, FaultySource
 
 pytest.importorskip("matplotlib")
 netCDF4 = pytest.importorskip("netCDF4")
 
+from matplotlib.backend_bases import MouseEvent
 from matplotlib.colors import to_rgba
 
 from biggus.viewer.maps.colours import distinct
@@ -120,6 +122,21 @@ def test_colours_are_shown_as_they_are() -> None:
 def test_what_has_no_coordinates_is_counted_however_large() -> None:
     endless = biggus.zeros((2**40, 2**40, 3), "u1")
     assert Panned(Pyramid([(endless, (1, 1, 1))], (0, 1))).grid is None
+
+
+def test_what_cannot_be_read_is_missing_and_the_rest_is_shown() -> None:
+    values = np.arange(600 * 600.0).reshape(600, 600)
+    source = ArraySource(values, chunks=(200, 200))
+    broken = FaultySource(source, OSError("unplugged"), on=lambda box: box[1].start == 0)
+    array = biggus.ArrayAdapter(broken)
+    with pytest.warns(UserWarning, match="shown as missing"):
+        figure, image = drawn(Panned(Pyramid([(array, (1, 1))], (0, 1))))
+    assert image.errors
+    assert all("unplugged" in str(error) for error in image.errors)
+    for row, column in ((300, 100), (300, 500)):
+        place = figure.axes[0].transData.transform((column, row))
+        shown = image.get_cursor_data(MouseEvent("move", figure.canvas, *place))
+        assert shown is None if column < 200 else abs(shown - values[row, column]) <= 600
 
 
 @pytest.mark.parametrize(("count", "most"), [(4, 4), (12, 5), (13, 5), (1000, 5)])
