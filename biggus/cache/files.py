@@ -50,16 +50,15 @@ class Files:
     ----------
     folder : Path
         Where they lie; made when the first is written.
-    writer : str
-        Who writes: what it has not finished can be told from that of others.
     fsync : bool
         Whether a file that was written is there also after a crash of the machine.
     """
 
-    def __init__(self, folder: Path, writer: str = "", *, fsync: bool = False) -> None:
+    def __init__(self, folder: Path, *, fsync: bool = False) -> None:
         self.folder = folder
         self._fsync = fsync
-        self.writer = writer
+        self.writer = ""
+        """Who writes: what it has not finished can be told from that of others."""
         self.waiting: Callable[[str], bytes | None] = _nothing
         """Gives what is to be written to the file of a key still."""
         self._prefix = f"{folder}{os.sep}"

@@ -60,7 +60,7 @@ def make_room(
     need: int,
     *,
     known: bool,
-    rounds: int = 1,
+    rounds: int,
 ) -> Room:
     """Make room for what a writer needs on top of what it holds, within a transaction.
 

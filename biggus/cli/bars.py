@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 
 @contextlib.contextmanager
-def progress_bar(wanted: bool = True) -> Iterator[Callable[[int, int], object] | None]:
+def progress_bar() -> Iterator[Callable[[int, int], object] | None]:
     """Yield what is to be called with the bytes done and the bytes in all.
 
     None if there is no terminal to show a bar on, or tqdm cannot be imported.
     Work that takes less than half a second shows none.
     """
-    if not wanted or not sys.stderr.isatty():
+    if not sys.stderr.isatty():
         yield None
         return
     try:

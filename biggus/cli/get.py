@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 
 from biggus.api import located
 from biggus.cli.bars import progress_bar
-from biggus.cli.keys import Key, KeySyntaxError, split_selection
+from biggus.cli.keys import Key, split_selection
 from biggus.cli.opening import Opened, add_opening, add_selection, open_variable, settings
 from biggus.cli.outputs import Picked, writer_for
-from biggus.cli.usage import UsageError
 from biggus.errors import BiggusError, OutputError
 from biggus.options import format_bytes
 from biggus.sinks.placing import replacing
@@ -63,10 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Write a selection to a file."""
-    try:
-        selected, key = split_selection(arguments.selection or "")
-    except KeySyntaxError as error:
-        raise UsageError(str(error)) from None
+    selected, key = split_selection(arguments.selection or "")
     output = arguments.output.absolute()
     write = writer_for(output)
     where, variable = located(arguments.location, selected or None)

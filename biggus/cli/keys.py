@@ -17,6 +17,8 @@ from __future__ import annotations
 import re
 from typing import Any, TypeAlias
 
+from biggus.cli.usage import UsageError
+
 Key: TypeAlias = Any
 """What stands between brackets, as ``__getitem__`` gets it."""
 
@@ -28,7 +30,7 @@ _MOST_NESTED = 32
 _MOST_CHARACTERS = 10**6
 
 
-class KeySyntaxError(ValueError):
+class KeySyntaxError(UsageError):
     """Text is no key."""
 
 

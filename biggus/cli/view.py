@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from biggus.api import located
 from biggus.cli.bars import progress_bar
-from biggus.cli.keys import Key, KeySyntaxError, split_selection
+from biggus.cli.keys import Key, split_selection
 from biggus.cli.opening import add_opening, add_selection, backend_options, open_variable, settings
 from biggus.cli.outputs.figures import DOTS_PER_INCH
 from biggus.cli.usage import UsageError
@@ -71,10 +71,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Show an array."""
     if arguments.serve and arguments.output:
         raise UsageError("--serve and -o exclude each other")
-    try:
-        selected, key = split_selection(arguments.selection or "")
-    except KeySyntaxError as error:
-        raise UsageError(str(error)) from None
+    selected, key = split_selection(arguments.selection or "")
     where, variable = located(arguments.location, selected or None)
     arguments.location = where.text
     with settings(arguments):

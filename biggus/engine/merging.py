@@ -39,7 +39,7 @@ class Merging:
     """
 
     def __init__(
-        self, reduction: Reduction, results: Sequence[Target], cache: PartialCache | None = None
+        self, reduction: Reduction, results: Sequence[Target], cache: PartialCache | None
     ) -> None:
         self.reduction = reduction
         self.further: list[Wanted] = []

@@ -28,7 +28,7 @@ class Repeated:
         Those for which there is room, and what is repeated of them.
     """
 
-    def __init__(self, nodes: Iterable[tuple[Node, Selection]] = ()) -> None:
+    def __init__(self, nodes: Iterable[tuple[Node, Selection]]) -> None:
         self._parts: dict[int, int] = {}
         for node, selection in nodes:
             self._parts[id(node)] = max(self._parts.get(id(node), 0), math.prod(selection.shape))

@@ -47,9 +47,9 @@ class Apply:
         Its keyword arguments.
     dtype : dtype
         The dtype of the results.
-    output : int, optional
+    output : int or None
         Which result is taken of a function that has several.
-    within_domain : bool, optional
+    within_domain : bool
         Whether results are missing outside of the function's domain in blocks, too,
         that have no value missing: as they are where any value can be.
     """
@@ -65,8 +65,8 @@ class Apply:
         arguments: tuple[Any, ...],
         keywords: Mapping[str, Any],
         dtype: np.dtype[Any],
-        output: int | None = None,
-        within_domain: bool = False,
+        output: int | None,
+        within_domain: bool,
     ) -> None:
         self.function = function
         self.arguments = arguments

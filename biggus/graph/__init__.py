@@ -17,8 +17,8 @@ from biggus.graph.reduce import Reduce
 from biggus.graph.reshape import Reshape
 from biggus.graph.step import Cast, Field, Filled, Maskable, Step, completed
 from biggus.graph.telling import Told, Unknown, text_of
-from biggus.graph.view import CutOut, Rechunked, View, rechunked, select
-from biggus.graph.walk import Walk, answers, key_of, ordered, rebuilt
+from biggus.graph.view import CutOut, Rechunked, View, rechunked, select, spread_to
+from biggus.graph.walk import Walk, answers, any_answer, key_of, ordered, rebuilt
 
 __all__ = [
     "LONGEST_READ",
@@ -52,6 +52,7 @@ __all__ = [
     "View",
     "Walk",
     "answers",
+    "any_answer",
     "completed",
     "is_spread",
     "key_of",
@@ -62,6 +63,7 @@ __all__ = [
     "rechunked",
     "select",
     "spread",
+    "spread_to",
     "take",
     "text_of",
     "unbroadcast",

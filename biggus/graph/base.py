@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from biggus.graph.packing import packed, unpacked_one
 from biggus.graph.pieces import pieces_of
 from biggus.graph.telling import told_of_piece
-from biggus.graph.walk import ordered
+from biggus.graph.walk import any_answer, ordered
 from biggus.indexing.selection import Selection
 
 if TYPE_CHECKING:
@@ -177,10 +177,7 @@ class Node:  # no ABC: to be asked for its kind is then much faster
 
     def io_bound(self) -> bool | Generator[Any, bool, bool]:
         """Tell whether to read it is to wait for something."""
-        for child in self.children:
-            if (yield child):
-                return True
-        return False
+        return any_answer(self.children)
 
     def in_memory(self) -> bool | Generator[Any, bool, bool]:
         """Tell whether all that it is made of is in memory."""

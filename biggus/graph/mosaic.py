@@ -251,7 +251,7 @@ class GridMosaicNode(Node):
         grid_shape: tuple[int, ...],
         tile_shape: tuple[int, ...],
         dtype: np.dtype[Any],
-        masked: bool = False,
+        masked: bool,
     ) -> None:
         self.make_tile = make_tile
         self.grid_shape = grid_shape

@@ -24,7 +24,7 @@ def reduced_shape(shape: tuple[int, ...], axes: tuple[int, ...], keepdims: bool)
 
 
 def reduced_grid(
-    operand: Node, axes: tuple[int, ...], keepdims: bool, further: tuple[int, ...] = ()
+    operand: Node, axes: tuple[int, ...], keepdims: bool, further: tuple[int, ...]
 ) -> Chunks | None:
     """Return what is left of the grid of an operand, if axes are added at the end."""
     grid = operand.grid

@@ -113,6 +113,14 @@ def answers(asks: Iterable[Any]) -> Generator[Any, Any, list[Any]]:
     return found
 
 
+def any_answer(asks: Iterable[Any]) -> Generator[Any, bool, bool]:
+    """Ask one after the other until one says yes; tell whether one did."""
+    for ask in asks:
+        if (yield ask):
+            return True
+    return False
+
+
 def rebuilt(node: Any, inner: Sequence[Any]) -> Generator[Any, Any, Any]:
     """Ask for the children of a node that are to be looked at; return it with the answers.
 

@@ -17,7 +17,7 @@ import numpy as np
 from biggus.indexing.selection import ArrayMap, AxisMap, DimensionMap, Positions, Selection
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from biggus.indexing.grid import Edges
 
@@ -57,15 +57,18 @@ def split(
 
 
 def split_all(
-    selection: Selection, out_selection: Selection, axes: Sequence[tuple[int, Edges]]
+    selection: Selection,
+    out_selection: Selection,
+    axes: Sequence[tuple[int, Any]],
+    cut: Callable[[Selection, Selection, int, Any], Iterator[SelectionPart]] = split,
 ) -> Iterator[tuple[Selection, Selection]]:
-    """Cut a non-empty selection at the edges of several axes."""
+    """Cut a non-empty selection at the edges of several axes; or as `cut` does with these."""
     if not axes:
         yield selection, out_selection
         return
     (axis, edges), *rest = axes
-    for part in split(selection, out_selection, axis, edges):
-        yield from split_all(part.selection, part.out_selection, rest)
+    for part in cut(selection, out_selection, axis, edges):
+        yield from split_all(part.selection, part.out_selection, rest, cut)
 
 
 def _split_strided(

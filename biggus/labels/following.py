@@ -27,7 +27,7 @@ def labels_of(node: Node, coordinates: bool = False) -> Labels:
     return found
 
 
-def labels_of_all(nodes: Iterable[Node], coordinates: bool = False) -> list[Labels]:
+def labels_of_all(nodes: Iterable[Node], coordinates: bool) -> list[Labels]:
     """Return the same of several nodes: each source is asked once."""
     walk: Walk[Labels] = Walk(lambda node: rule(node, coordinates))
     return [_followed(node, walk, coordinates) for node in nodes]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from biggus.graph import AlongAxes, Gufunc, Leaf, Walk, is_spread, ordered
+from biggus.graph import AlongAxes, Gufunc, Leaf, Walk, any_answer, is_spread, ordered
 from biggus.indexing.grid import Grid
 from biggus.indexing.reduction_blocks import joined_grid, longest_of
 from biggus.planning.groups import JobGroup
@@ -161,15 +161,7 @@ class Gatherings(Walk[bool]):
     def answer(self, *ask: Any) -> bool | Generator[Any, bool, bool]:
         """Look for a function that is gathered."""
         [node] = ask
-        return node.combined and self._any(node)
-
-    def _any(self, node: Node) -> Generator[Any, bool, bool]:
-        if self.of(node) is not None:
-            return True
-        for child in node.inner:
-            if (yield child):
-                return True
-        return False
+        return node.combined and (self.of(node) is not None or any_answer(node.inner))
 
     def of(self, node: Node) -> Gathering | None:
         """Return how the values of a function of whole axes are gathered; None if they are not."""

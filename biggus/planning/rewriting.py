@@ -19,6 +19,7 @@ from biggus.graph import (
     Reduce,
     View,
     Walk,
+    any_answer,
     key_of,
     ordered,
     rebuilt,
@@ -51,16 +52,7 @@ def pushdown(node: Node) -> Node:
 
 def _cut_along(node: Node) -> bool | Generator[Any, bool, bool]:
     """Tell whether a node has a function along axes in which chunks are shorter: a rule."""
-    return node.combined and _has_cut(node)
-
-
-def _has_cut(node: Node) -> Generator[Any, bool, bool]:
-    if node.is_cut:
-        return True
-    for child in node.inner:
-        if (yield child):
-            return True
-    return False
+    return node.combined and (node.is_cut or any_answer(node.inner))
 
 
 def _pushdown_view(node: View) -> Generator[Any, Node, Node]:

@@ -8,8 +8,7 @@ import numpy as np
 
 from biggus.adapt import node_of
 from biggus.expressions import applied, operand
-from biggus.graph import Cast, Elementwise, Node, select
-from biggus.indexing.selection import Selection
+from biggus.graph import Cast, Elementwise, Node, spread_to
 from biggus.statistics.signatures import NOT_GIVEN
 
 if TYPE_CHECKING:
@@ -105,7 +104,7 @@ def _spread(make: Make, name: str, a: Node, where: Node, *given: Any, **keywords
     exact = np.dtype(np.complex128 if a.dtype.kind == "c" else np.float64)
     values = _cast(a, exact)
     chosen = _chosen(where, values, exact.type(0))
-    counted = _cast(_broadcast(where, chosen.shape), np.dtype(bool))
+    counted = _cast(spread_to(where, chosen.shape), np.dtype(bool))
     count = make("sum", counted, *given, **keywords)
     if name == "mean":
         total = make("sum", chosen, *given, **keywords)
@@ -127,7 +126,3 @@ def _chosen(where: Node, node: Node, other: Any) -> Node:
 
 def _cast(node: Node, dtype: np.dtype[Any]) -> Node:
     return node if node.dtype == dtype else Elementwise(Cast(dtype), node)
-
-
-def _broadcast(node: Node, shape: tuple[int, ...]) -> Node:
-    return node if node.shape == shape else select(node, Selection.broadcast(node.shape, shape))

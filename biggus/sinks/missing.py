@@ -31,8 +31,6 @@ class MaskFiller:
         What stands for missing values.  If not given, they become NaN or NaT.
     problem : str, optional
         What to say where a value is missing and has no place.
-    remedy : str
-        What to do where a value is equal to the marker.
     into : dtype, optional
         What the values will be cast to, if it is known: it may have a place for
         what is missing where they have none.
@@ -42,12 +40,10 @@ class MaskFiller:
         self,
         marker: Any = None,
         problem: str | None = None,
-        remedy: str = "give a target with another fill value",
         into: np.dtype[Any] | None = None,
     ) -> None:
         self.marker = marker
         self.problem = problem
-        self.remedy = remedy
         self.into = into
 
     def __call__(self, values: Values) -> npt.NDArray[Any]:
@@ -84,7 +80,7 @@ class MaskFiller:
         if data.dtype.kind not in "Mm" and np.any(same(data, self.marker) & ~mask):
             raise OutputError(
                 f"the value {self.marker} is to mean a missing one, but is there as a value; "
-                + self.remedy
+                "give a target with another fill value"
             )
 
 

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from biggus.indexing.grid import RegularEdges, strides_of
-from biggus.indexing.resolve import laid_out, split, split_numbered
+from biggus.indexing.resolve import laid_out, split, split_all, split_numbered
 from biggus.indexing.selection import ArrayMap, DimensionMap, Positions
 from biggus.sources.base import box_shape
 
@@ -87,7 +87,7 @@ def cut_scattered(
         for group, level in zip(groups, levels, strict=True)
         if level.clusters > 1
     ]
-    for part, part_out in _cut(selection, out_selection, numbered):
+    for part, part_out in split_all(selection, out_selection, numbered, split_numbered):
         yield from _in_parts(part, part_out, stored)
 
 
@@ -290,18 +290,6 @@ def _descended(
                 if (costs := cost(other)) < least:
                     least, chosen = costs, other
     return chosen
-
-
-def _cut(
-    selection: Selection, out_selection: Selection, numbered: Sequence[tuple[int, Positions]]
-) -> Iterator[tuple[Selection, Selection]]:
-    """Cut at the numbers of the clusters of one group after the other."""
-    if not numbered:
-        yield selection, out_selection
-        return
-    (axis, numbers), *rest = numbered
-    for part in split_numbered(selection, out_selection, axis, numbers):
-        yield from _cut(part.selection, part.out_selection, rest)
 
 
 def _in_parts(

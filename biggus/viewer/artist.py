@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -77,7 +76,6 @@ class ArrayImage(AxesImage):
         self.note: Text | None = None
         self._block = block
         self._sample_bytes = sample_bytes
-        self._warned = False
         self._frame: Frame | None = None
         self._redrawing = Redrawing(self)
         self._scene = _scene(Picture(shown, levels), index, sample_bytes)
@@ -215,13 +213,7 @@ class ArrayImage(AxesImage):
         if self.note is not None:
             parts = (self.sampled, self._scene.picture.pyramid.attribution)
             self.note.set_text(", ".join(filter(None, parts)))
-        if errors and not self._warned:
-            self._warned = True
-            warnings.warn(
-                f"parts of the image are shown as missing: {errors[0]} (the errors of the last "
-                "view are in .errors; what failed is asked for again in the next)",
-                stacklevel=2,
-            )
+        self._redrawing.warn("the image are shown as missing", errors)
 
     def _prepared(self, frame: Frame) -> _Drawn:
         """Return the image that matplotlib is to draw for a frame."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from typing import Any
 
 import numpy as np
@@ -36,7 +35,6 @@ class ArrayLine(Line2D):
         self._series = series
         self._extent = extent
         self._block = block
-        self._warned = False
         self._complete = False
         self._redrawing = Redrawing(self)
 
@@ -117,10 +115,4 @@ class ArrayLine(Line2D):
         if self._extent != (0, length - 1):
             positions = first + positions * ((last - first) / max(length - 1, 1))
         self.set_data(positions, np.asarray(values))
-        if self.errors and not self._warned:
-            self._warned = True
-            warnings.warn(
-                f"parts of the series are gaps: {self.errors[0]} (the errors of the last view "
-                "are in .errors; what failed is asked for again in the next)",
-                stacklevel=2,
-            )
+        self._redrawing.warn("the series are gaps", self.errors)

@@ -7,10 +7,13 @@ draws on one waits.
 
 from __future__ import annotations
 
+import warnings
 import weakref
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from matplotlib.backend_bases import FigureCanvasBase, TimerBase
 
 MILLISECONDS = 30
@@ -39,6 +42,7 @@ class Redrawing:
 
     def __init__(self, artist: Incomplete) -> None:
         self._artist = weakref.ref(artist)
+        self._warned = False
         self._canvas: weakref.ref[FigureCanvasBase] | None = None
         self._timer: TimerBase | None = None
         self._running = False
@@ -63,6 +67,16 @@ class Redrawing:
             self._canvas = weakref.ref(canvas)
             self._timer = _timer(canvas)
         return self._timer is not None and (self._running or self._start(self._timer))
+
+    def warn(self, what: str, errors: Sequence[Exception]) -> None:
+        """Warn, once, of what is seen of parts that could not be read."""
+        if errors and not self._warned:
+            self._warned = True
+            warnings.warn(
+                f"parts of {what}: {errors[0]} (the errors of the last view are in .errors; "
+                "what failed is asked for again in the next)",
+                stacklevel=3,
+            )
 
     def _start(self, timer: TimerBase) -> bool:
         timer.add_callback(_look, weakref.ref(self))

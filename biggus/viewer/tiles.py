@@ -45,28 +45,22 @@ class Tiles(Generic[Key]):
 
     Reads are made with the options that were in force where it was made.
 
-    Parameters
-    ----------
-    kept_bytes : int, optional
-        How much to keep beside what is needed.
-
     Attributes
     ----------
     failed : dict
         Why tiles could not be read; they are not asked for again until they are taken out.
     """
 
-    def __init__(self, kept_bytes: int = KEPT_BYTES) -> None:
+    def __init__(self) -> None:
         self.failed: dict[Key, Exception] = {}
-        self._kept_bytes = kept_bytes
         self._context = contextvars.copy_context()
         self._kept: OrderedDict[Key, Values] = OrderedDict()
         self._asked: dict[Key, Future[Values]] = {}
         self._process = os.getpid()
         weakref.finalize(self, _cancel, self._asked).atexit = False
 
-    def __reduce__(self) -> tuple[type[Tiles[Key]], tuple[int]]:
-        return type(self), (self._kept_bytes,)  # a copy reads for itself
+    def __reduce__(self) -> tuple[type[Tiles[Key]], tuple[()]]:
+        return type(self), ()  # a copy reads for itself
 
     def __contains__(self, key: object) -> bool:
         return key in self._kept
@@ -143,7 +137,7 @@ class Tiles(Generic[Key]):
     def _drop(self, needed: Collection[Key]) -> None:
         total = sum(_nbytes(values) for key, values in self._kept.items() if key not in needed)
         for key in list(self._kept):
-            if total <= self._kept_bytes:
+            if total <= KEPT_BYTES:
                 return
             if key not in needed:
                 total -= _nbytes(self._kept.pop(key))

@@ -219,4 +219,4 @@ def test_what_is_private_to_matplotlib_is_not_ours(ours, theirs):
     mine = {name for name in vars(ours) if name.startswith("_") and not name.endswith("__")}
     assert not mine & private
     own = set(vars(artist)) - set(vars(there)) - set(dir(Artist()))
-    assert own >= {"_block", "_redrawing", "_warned"}
+    assert own >= {"_block", "_redrawing"}

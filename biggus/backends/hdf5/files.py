@@ -114,7 +114,7 @@ files: HandlePool[OpenFile] = HandlePool(_close, hdf5_lock, guarded=True)
 datasets: HandlePool[OpenDataset] = HandlePool(lambda _: None, hdf5_lock, guarded=True)
 
 
-def held_as(path: str, swmr: bool = False) -> Hashable:
+def held_as(path: str, swmr: bool) -> Hashable:
     """Return the key of a file in `files`; one that is read while it grows has another."""
     return (path, "swmr") if swmr else path
 

@@ -82,11 +82,6 @@ def opened_at(path: str) -> OpenNetCDF:
     return opened
 
 
-def close_all() -> None:
-    """Close all datasets that are open here; what is read next is opened again."""
-    datasets.clear()
-
-
 def _open(path: str, signature: FileSignature) -> OpenNetCDF:
     library = netcdf4()
     # Looking into the file first tells what the library cannot: why the system

@@ -104,12 +104,12 @@ class TileSource(Source):
         How requests are made.
     fresh_for : float
         Seconds for which a tile is fresh if the server does not say.
-    stale_if_error : float, optional
+    stale_if_error : float or None
         Seconds for which a tile that is no longer fresh stands in for a server that is out
-        of reach or in trouble; by default for ever.
-    counted : str, optional
-        The name under which requests are counted, where several hosts are one server; that
-        of the template's host by default.
+        of reach or in trouble; None: for ever.
+    counted : str or None
+        The name under which requests are counted, where several hosts are one server; None:
+        that of the template's host.
     """
 
     io_bound = True
@@ -120,15 +120,15 @@ class TileSource(Source):
         template: Template,
         zoom: int,
         *,
-        tile_size: int = 256,
-        bands: int = 3,
-        dtype: Any = "u1",
-        missing: Fill = None,
-        absent: frozenset[int] = frozenset(),
-        settings: HttpSettings | None = None,
-        fresh_for: float = 7 * 86400.0,
-        stale_if_error: float | None = None,
-        counted: str | None = None,
+        tile_size: int,
+        bands: int,
+        dtype: np.dtype[Any],
+        missing: Fill,
+        absent: frozenset[int],
+        settings: HttpSettings,
+        fresh_for: float,
+        stale_if_error: float | None,
+        counted: str | None,
     ) -> None:
         self.template = template
         self.zoom = zoom
@@ -140,7 +140,7 @@ class TileSource(Source):
         self.stale_if_error = stale_if_error
         self.client = HttpClient(settings)
         self.counted = counted or template.host
-        self.dtype = np.dtype(dtype)
+        self.dtype = dtype
         length = tile_size << zoom
         last = () if bands == 1 else (bands,)
         self.shape = (length, length, *last)

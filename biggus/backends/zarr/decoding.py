@@ -101,11 +101,9 @@ class ChunkDecoder:
         return array if self.in_order else array.transpose(self._back)
 
 
-def decoder_for(
-    codecs: Any, shape: tuple[int, ...], dtype: np.dtype[Any], known: str = "biufcMmSUV"
-) -> ChunkDecoder | None:
+def decoder_for(codecs: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> ChunkDecoder | None:
     """Return the decoder of a chain of codecs of format 3, or None if it is not known."""
-    if dtype.kind not in known or dtype.names or not isinstance(codecs, list):
+    if dtype.kind not in "biufcMmSUV" or dtype.names or not isinstance(codecs, list):
         return None
     axes = tuple(range(len(shape)))
     steps: list[tuple[Step, int | None]] = []

@@ -120,8 +120,8 @@ class HttpStore(RemoteStore):
         self,
         url: str,
         settings: HttpSettings,
-        absent: frozenset[int] = frozenset(),
-        text_chunks: bool = False,
+        absent: frozenset[int],
+        text_chunks: bool,
     ) -> None:
         self._absent = absent
         self._text_chunks = text_chunks

@@ -84,7 +84,7 @@ def array_path(location: str, variable: str) -> str:
     return path
 
 
-def read_array(store: ZarrStore, path: str, zarr_format: int | None = None) -> ArrayDocument | None:
+def read_array(store: ZarrStore, path: str, zarr_format: int | None) -> ArrayDocument | None:
     """Read the document of the array at `path`, or return None if there is none.
 
     Raises
@@ -114,9 +114,7 @@ def read_array(store: ZarrStore, path: str, zarr_format: int | None = None) -> A
     return None
 
 
-def read_group(
-    store: ZarrStore, path: str, zarr_format: int | None = None
-) -> Mapping[str, Any] | None:
+def read_group(store: ZarrStore, path: str, zarr_format: int | None) -> Mapping[str, Any] | None:
     """Return the attributes of the group at `path`, or None if there is no group.
 
     Raises
@@ -137,7 +135,7 @@ def read_group(
     return None
 
 
-def list_arrays(store: ZarrStore, location: str, zarr_format: int | None = None) -> tuple[str, ...]:
+def list_arrays(store: ZarrStore, location: str, zarr_format: int | None) -> tuple[str, ...]:
     """List the paths of the arrays in a store, sorted; ``"/"`` is the root.
 
     Raises

@@ -62,7 +62,7 @@ class Ahead:
         What will be asked for, most cheaply in the order of where it lies.
     fetch : callable
         Gives the bytes of a list of ranges, all of them.
-    most : int, optional
+    most : int
         So many bytes are held, if there are several ranges; no longer needed is what
         lies before what is asked for.
     """
@@ -71,7 +71,7 @@ class Ahead:
         self,
         ranges: Iterable[Range],
         fetch: Callable[[list[Range]], list[bytes]],
-        most: int = MOST_AHEAD,
+        most: int,
     ) -> None:
         self._ranges = joined(ranges)
         self._starts = [start for start, _ in self._ranges]

@@ -47,16 +47,16 @@ class TileLoader:
         return values
 
 
-def tile_array(template: str, z: int = ZOOM) -> biggus.Array:
+def tile_array(template: str) -> biggus.Array:
     """Return all tiles of a zoom level as one array: columns of tiles, side by side."""
     columns = []
-    for x in range(2**z):
-        column = [biggus.ArrayAdapter(TileLoader(template, x, y, z)) for y in range(2**z)]
+    for x in range(2**ZOOM):
+        column = [biggus.ArrayAdapter(TileLoader(template, x, y, ZOOM)) for y in range(2**ZOOM)]
         columns.append(biggus.LinearMosaic(column, axis=0))
     return biggus.LinearMosaic(columns, axis=1)
 
 
-def degrees(row: float, column: float, z: int = ZOOM) -> tuple[float, float]:
+def degrees(row: float, column: float) -> tuple[float, float]:
     """Return the latitude and the longitude of an edge of a pixel, in degrees.
 
     Examples
@@ -65,14 +65,14 @@ def degrees(row: float, column: float, z: int = ZOOM) -> tuple[float, float]:
     >>> round(latitude, 6), longitude
     (85.051129, -180.0)
     """
-    side = 256 * 2**z
+    side = 256 * 2**ZOOM
     latitude = np.degrees(np.arctan(np.sinh(np.pi * (1 - 2 * row / side))))
     return float(latitude), column / side * 360 - 180
 
 
-def pixels(line: npt.NDArray[Any], z: int = ZOOM) -> npt.NDArray[Any]:
+def pixels(line: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Return the columns and rows of points given in degrees east and north; shape (n, 2)."""
-    side = 256 * 2**z
+    side = 256 * 2**ZOOM
     across = (line[:, 0] + 180) / 360
     down = (1 - np.arcsinh(np.tan(np.radians(line[:, 1]))) / np.pi) / 2
     return np.stack([across * side, down * side], axis=-1)

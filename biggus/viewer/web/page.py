@@ -16,9 +16,7 @@ SAMPLE_BYTES = 16_000_000
 """How much is read for a tile that would need more: a screen has some twelve."""
 
 
-def page_of(
-    shown: Pyramid, title: str, port: int = 0, sample_bytes: int = SAMPLE_BYTES
-) -> PageServer:
+def page_of(shown: Pyramid, title: str, port: int = 0) -> PageServer:
     """Return the server of a page that shows a pyramid, on the loopback interface alone.
 
     Parameters
@@ -29,8 +27,6 @@ def page_of(
         What the page is called.
     port : int, optional
         0: any that is free.
-    sample_bytes : int, optional
-        How much may be read for a tile where no level is coarse enough.
 
     Raises
     ------
@@ -38,5 +34,5 @@ def page_of(
         If the port cannot be used.
     """
     picture = Picture(shown)
-    renderer = Renderer(picture, sample_bytes, upward=grows_upward(picture))
+    renderer = Renderer(picture, SAMPLE_BYTES, upward=grows_upward(picture))
     return PageServer(Facts(renderer, title), port)
