@@ -10,7 +10,7 @@ import numpy as np
 from biggus.adapt import leaf_of
 from biggus.expressions import masks
 from biggus.expressions.names import call_of, text_of
-from biggus.graph import Elementwise, Node
+from biggus.graph import BaseStep, Elementwise, Node
 from biggus.sources.memory import MemorySource
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class Slot(int):
     __slots__ = ()
 
 
-class Apply:
+class Apply(BaseStep):
     """A function that is applied to blocks, value by value.
 
     Parameters
@@ -55,9 +55,6 @@ class Apply:
     """
 
     __slots__ = ("arguments", "dtype", "function", "keywords", "output", "within_domain")
-
-    masked = False
-    fill_value = None
 
     def __init__(
         self,

@@ -8,6 +8,7 @@ import numpy as np
 
 from biggus.expressions.apply import Slot
 from biggus.expressions.names import name_of, text_of
+from biggus.graph import BaseStep
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from biggus.sources.base import Values
 
 
-class OfBlocks:
+class OfBlocks(BaseStep):
     """A function that is given the blocks of arrays, as they are.
 
     Parameters
@@ -37,8 +38,6 @@ class OfBlocks:
         By how much the array that it is given a part of, with what is around a block, begins
         before the result along each axis: what it gives of what is around is cut off.
     """
-
-    fill_value = None
 
     def __init__(
         self,

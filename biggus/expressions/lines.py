@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from biggus.expressions.names import call_of
-from biggus.graph import Gufunc, Node
+from biggus.graph import BaseStep, Gufunc, Node
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from biggus.sources.base import Values
 
 
-class Lines:
+class Lines(BaseStep):
     """A function of NumPy's along the last axis of blocks.
 
     Parameters
@@ -31,8 +31,6 @@ class Lines:
     """
 
     __slots__ = ("dtype", "function", "keywords", "masked", "of_masked")
-
-    fill_value = None
 
     def __init__(
         self,

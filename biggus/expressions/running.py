@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from biggus.graph import BaseStep
+
 if TYPE_CHECKING:
     from biggus.graph import BlockPlace
     from biggus.sources.base import Values
@@ -19,7 +21,7 @@ _SLAB = 2**16
 """Elements; so many are added up at once, for what that needs besides."""
 
 
-class Running:
+class Running(BaseStep):
     """What accumulates along an axis of a block, from what there was before on.
 
     Parameters
@@ -31,9 +33,6 @@ class Running:
     dtype : dtype
         Of the result.
     """
-
-    masked = False
-    fill_value = None
 
     def __init__(self, product: bool, axis: int, dtype: np.dtype[Any]) -> None:
         self.product = product

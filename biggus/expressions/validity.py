@@ -6,19 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from biggus.graph import Elementwise
+from biggus.graph import BaseStep, Elementwise
 
 if TYPE_CHECKING:
     from biggus.graph import Node
     from biggus.sources.base import Values
 
 
-class Valid:
+class Valid(BaseStep):
     """Whether a value is there."""
 
     fills = True
-    masked = False
-    fill_value = None
     dtype = np.dtype(bool)
     key = "valid()"
 
@@ -27,11 +25,10 @@ class Valid:
         return ~np.ma.getmaskarray(values)
 
 
-class ValidWhere:
+class ValidWhere(BaseStep):
     """The same values, of which some are missing."""
 
     masked = True
-    fill_value = None
     key = "valid where"
 
     def __init__(self, dtype: np.dtype[Any]) -> None:

@@ -277,23 +277,11 @@ def _with_kernel(name: str, usual: str) -> Callable[..., Array]:
         function(np.ones(min(1, line.size)), np.ones(min(1, kernel.size)), mode)  # may refuse
         long, short = max(line.size, kernel.size), min(line.size, kernel.size)
         length = {"f": long + short - 1, "s": long}.get(mode[0], long - short + 1)
-        how = {"v": kernel, "mode": mode}
         dtype = np.result_type(line.dtype, kernel.dtype)
-        return lined(line, 0, _Kernel(function), how, dtype=dtype, length=length)
+        return lined(line, 0, _Along(function, (kernel, mode), {}), dtype=dtype, length=length)
 
     return apply
 
 
 implements(np.convolve)(_with_kernel("convolve", "full"))
 implements(np.correlate)(_with_kernel("correlate", "valid"))
-
-
-class _Kernel:
-    """A function of one line and a kernel."""
-
-    def __init__(self, function: Callable[..., Any]) -> None:
-        self.function = function
-        self.__name__ = function.__name__
-
-    def __call__(self, block: Any, axis: int, v: Any, mode: str) -> Any:
-        return np.apply_along_axis(self.function, axis, block, v, mode)

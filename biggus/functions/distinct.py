@@ -17,7 +17,7 @@ from biggus.functions.elementwise import node_or_scalar
 from biggus.functions.finding import Finder, extract
 from biggus.functions.joining import concatenate
 from biggus.functions.reshaping import ravel, reshape
-from biggus.graph import Blockwise, Reach
+from biggus.graph import BaseStep, Blockwise, Reach
 from biggus.options import format_bytes
 
 if TYPE_CHECKING:
@@ -107,11 +107,8 @@ def _spilled(values: Values) -> Node:
     return spilled.leaf()
 
 
-class _Merged:
+class _Merged(BaseStep):
     """What the values, or their first places or counts, of a piece of each run are together."""
-
-    masked = False
-    fill_value = None
 
     def __init__(self, what: int, dtype: np.dtype[Any], equal_nan: bool) -> None:
         self.what = what

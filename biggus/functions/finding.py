@@ -19,7 +19,7 @@ from biggus.functions.counting import pieces_of
 from biggus.functions.elementwise import node_or_scalar, where
 from biggus.functions.joining import stack
 from biggus.functions.reshaping import ravel
-from biggus.graph import Blockwise, Reach
+from biggus.graph import BaseStep, Blockwise, Reach
 from biggus.indexing.grid import (
     DEFAULT_CHUNK_BYTES,
     Grid,
@@ -133,11 +133,9 @@ def _not_zero(values: Values) -> npt.NDArray[np.intp]:
     return np.flatnonzero(values)
 
 
-class _Places:
+class _Places(BaseStep):
     """Where values of a piece are not zero."""
 
-    masked = False
-    fill_value = None
     dtype = np.dtype(np.intp)
     key = "places that are not zero"
 
@@ -146,10 +144,8 @@ class _Places:
         return places
 
 
-class _Chosen:
+class _Chosen(BaseStep):
     """The values of a piece where those of another are not zero."""
-
-    fill_value = None
 
     def __init__(self, values: Array) -> None:
         self.dtype = values.dtype

@@ -13,7 +13,7 @@ from biggus.functions.joining import stack
 from biggus.functions.products import matmul
 from biggus.functions.statistics import max as greatest
 from biggus.functions.statistics import mean
-from biggus.graph import Gufunc
+from biggus.graph import BaseStep, Gufunc
 
 
 @implements(np.polyfit)
@@ -88,12 +88,10 @@ def _by_sums(x: Array, values: Array, degree: int, w: Any) -> Array:
     return Array.from_node(Gufunc(step, operands, [2, 2, 0, 0], right.shape))
 
 
-class _Coefficients:
+class _Coefficients(BaseStep):
     """Solves the normal equations of a polynomial around a place; gives that around zero."""
 
     key = "coefficients of a polynomial"
-    masked = False
-    fill_value = None
 
     def __init__(self, dtype: np.dtype[Any]) -> None:
         self.dtype = dtype
@@ -147,11 +145,8 @@ def _lstsq(a: Any, b: Any, rcond: Any = None) -> tuple[Array, ...]:
     return tuple(found)
 
 
-class _Solution:
+class _Solution(BaseStep):
     """One of what NumPy gives of a fit."""
-
-    masked = False
-    fill_value = None
 
     def __init__(self, number: int, rcond: Any, dtype: np.dtype[Any]) -> None:
         self.number = number

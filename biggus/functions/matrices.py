@@ -13,7 +13,7 @@ from biggus.functions.products import conjugate
 from biggus.functions.statistics import max as greatest
 from biggus.functions.statistics import min as least
 from biggus.functions.statistics import sum as total
-from biggus.graph import Gufunc
+from biggus.graph import BaseStep, Gufunc
 from biggus.sources.normal import normal_axis
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from biggus.sources.base import Values
 
 
-class OfMatrices:
+class OfMatrices(BaseStep):
     """A function of matrices, which are the last two axes of blocks.
 
     Parameters
@@ -36,9 +36,6 @@ class OfMatrices:
     which : int or None
         Which result, if it gives several.
     """
-
-    masked = False
-    fill_value = None
 
     def __init__(
         self, name: str, keywords: Mapping[str, Any], dtype: np.dtype[Any], which: int | None

@@ -17,7 +17,7 @@ from biggus.functions.finding import nonzero
 from biggus.functions.joining import stack
 from biggus.functions.moving import along_or_flat, of_an_axis
 from biggus.functions.reshaping import ravel
-from biggus.graph import Blockwise, Gufunc, Reach
+from biggus.graph import BaseStep, Blockwise, Gufunc, Reach
 from biggus.indexing.grid import default_chunks
 from biggus.sources.normal import normal_axis
 
@@ -28,11 +28,8 @@ if TYPE_CHECKING:
     from biggus.sources.base import Values
 
 
-class _TakenAlong:
+class _TakenAlong(BaseStep):
     """Takes from the lines of one block what the lines of another say."""
-
-    masked = False
-    fill_value = None
 
     def __init__(self, dtype: np.dtype[Any]) -> None:
         self.dtype = dtype
@@ -139,11 +136,9 @@ def _lexsort(keys: Any, axis: int = -1) -> Array:
     return moveaxis(Array.from_node(node), -1, place)
 
 
-class _LexSorted:
+class _LexSorted(BaseStep):
     """The order of lines by several keys."""
 
-    masked = False
-    fill_value = None
     dtype = np.dtype(np.intp)
     key = "lexsort"
 
@@ -206,11 +201,9 @@ def _diag_indices_from(arr: Any) -> tuple[Array, ...]:
     return tuple(map(node_or_scalar, found))
 
 
-class _InRows:
+class _InRows(BaseStep):
     """The rows, or the columns, of places that lie side by side in rows of other lengths each."""
 
-    masked = False
-    fill_value = None
     dtype = np.dtype(np.intp)
 
     def __init__(self, axis: int) -> None:

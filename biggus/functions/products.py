@@ -19,7 +19,7 @@ from biggus.functions.axes import moveaxis
 from biggus.functions.elementwise import node_or_scalar
 from biggus.functions.moving import diagonal
 from biggus.functions.reshaping import ravel, reshape
-from biggus.graph import Gufunc
+from biggus.graph import BaseStep, Gufunc
 from biggus.sources.normal import normal_axis
 from biggus.statistics.signatures import refuse
 
@@ -32,7 +32,7 @@ _PART = 16
 """A factor that is held in memory takes no more than such a part of it: blocks are copied."""
 
 
-class Product:
+class Product(BaseStep):
     """Multiplies matrices of blocks, whose last two axes are whole.
 
     Parameters
@@ -42,9 +42,6 @@ class Product:
     held : {0, 1}
         Which factor is the same for all blocks.
     """
-
-    masked = False
-    fill_value = None
 
     def __init__(self, dtype: np.dtype[Any], held: int) -> None:
         self.dtype = dtype

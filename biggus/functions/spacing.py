@@ -11,7 +11,7 @@ from biggus.array import Array, implements
 from biggus.expressions import text_of
 from biggus.functions.axes import moveaxis
 from biggus.functions.elementwise import node_or_scalar
-from biggus.graph import Gufunc
+from biggus.graph import BaseStep, Gufunc
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,11 +19,8 @@ if TYPE_CHECKING:
     from biggus.sources.base import Values
 
 
-class BetweenEnds:
+class BetweenEnds(BaseStep):
     """A function of NumPy's of ends, that puts what is between them along a last axis."""
-
-    masked = False
-    fill_value = None
 
     def __init__(self, name: str, keywords: Mapping[str, Any], dtype: np.dtype[Any]) -> None:
         self.name = name

@@ -38,11 +38,17 @@ class Step(Protocol):
         """Called with a block of each operand, which broadcast, returns the results."""
 
 
-class Cast:
-    """Values of another dtype, as ``astype`` gives them."""
+class BaseStep:
+    """What most steps are like: they make no value missing, and one that is is shown as it was."""
 
-    masked = False
-    fill_value = None
+    __slots__ = ()
+
+    masked: bool = False
+    fill_value: Any = None
+
+
+class Cast(BaseStep):
+    """Values of another dtype, as ``astype`` gives them."""
 
     def __init__(self, dtype: np.dtype[Any]) -> None:
         self.dtype = dtype
@@ -59,11 +65,10 @@ class Cast:
         return cast
 
 
-class Maskable:
+class Maskable(BaseStep):
     """The same values, any of which could have been missing."""
 
     masked = True
-    fill_value = None
 
     def __init__(self, dtype: np.dtype[Any]) -> None:
         self.dtype = dtype
@@ -78,7 +83,7 @@ class Maskable:
         return np.ma.MaskedArray(values, mask=np.zeros(values.shape, bool))
 
 
-class Filled:
+class Filled(BaseStep):
     """Values of which none is missing: one stands in the place of those that were.
 
     Parameters
@@ -88,8 +93,6 @@ class Filled:
     """
 
     fills = True
-    masked = False
-    fill_value = None
 
     def __init__(self, value: npt.NDArray[Any]) -> None:
         self.value = value
@@ -110,11 +113,8 @@ class Filled:
         return filled
 
 
-class Field:
+class Field(BaseStep):
     """One field, or several, of structured values."""
-
-    masked = False
-    fill_value = None
 
     def __init__(self, dtype: np.dtype[Any], names: str | list[str]) -> None:
         self.names = names

@@ -9,6 +9,7 @@ import numpy as np
 
 from biggus import statistics
 from biggus.expressions import text_of
+from biggus.graph import BaseStep
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,7 +34,7 @@ class _Sorted(np.ndarray[Any, Any]):
         """Leave them as they are."""
 
 
-class Ranked:
+class Ranked(BaseStep):
     """A function of NumPy's that goes by the order of the values along some axes.
 
     Of values that can be missing it is what NumPy's function gives of those
@@ -59,9 +60,6 @@ class Ranked:
     TypeError, ValueError
         As the function raises of such values.
     """
-
-    masked = False
-    fill_value = None
 
     def __init__(
         self,

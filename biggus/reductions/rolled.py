@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from biggus.graph import Blockwise, Mosaic, Node, Reach, Reduce, View
+from biggus.graph import BaseStep, Blockwise, Mosaic, Node, Reach, Reduce, View
 from biggus.indexing.grid import Grid, default_chunks
 from biggus.indexing.reduction_blocks import longest_of
 from biggus.indexing.selection import DimensionMap, Selection
@@ -29,7 +29,7 @@ _JOINING: dict[str, np.ufunc] = {
 }
 
 
-class Rolled:
+class Rolled(BaseStep):
     """A statistic of windows along one axis of a block, from that and what is after it.
 
     Parameters
@@ -41,9 +41,6 @@ class Rolled:
     dtype : dtype
         Of the statistic.
     """
-
-    masked = False
-    fill_value = None
 
     def __init__(self, name: str, axis: int, window: int, dtype: np.dtype[Any]) -> None:
         self.name = name

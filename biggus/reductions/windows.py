@@ -9,7 +9,7 @@ import numpy as np
 
 from biggus.expressions import text_of
 from biggus.forks import between_forks
-from biggus.graph import Blockwise, Node, Reach
+from biggus.graph import BaseStep, Blockwise, Node, Reach
 from biggus.indexing.grid import default_chunks
 from biggus.indexing.reduction_blocks import LARGEST
 from biggus.reductions.along import Ranked
@@ -28,7 +28,7 @@ ENDS = ("first", "last", "nanfirst", "nanlast")
 """Statistics that have no function of their own, but are of windows."""
 
 
-class OfWindows:
+class OfWindows(BaseStep):
     """A statistic of each window of a block.
 
     Parameters
@@ -42,8 +42,6 @@ class OfWindows:
     parameters : mapping
         What the statistic takes besides.
     """
-
-    fill_value = None
 
     def __init__(
         self, name: str, node: Node, factors: Mapping[int, int], parameters: Mapping[str, Any]

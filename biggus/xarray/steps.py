@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from biggus.graph import BaseStep
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 
-class Mapped:
+class Mapped(BaseStep):
     """A function of blocks, value by value.
 
     Parameters
@@ -27,8 +29,6 @@ class Mapped:
         How many axes each block has for the function.
     """
 
-    masked = False
-    fill_value = None
     key = None
 
     def __init__(
