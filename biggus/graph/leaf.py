@@ -14,6 +14,7 @@ from biggus.indexing.selection import ArrayMap, ConstantMap, DimensionMap, Selec
 from biggus.sources import studying
 from biggus.sources.base import Chunks, Source, read
 from biggus.sources.memory import MemorySource
+from biggus.sources.normal import said_native
 from biggus.sources.scattered import Stored, cut_scattered
 from biggus.sources.stream import streamed
 from biggus.sources.wrappers import ObjectSource
@@ -52,7 +53,7 @@ class Leaf(Node):
     def __init__(self, origin: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
         self.origin = origin
         self.shape = shape
-        self.dtype = dtype
+        self.dtype = said_native(dtype)
 
     @property
     def source(self) -> Source:

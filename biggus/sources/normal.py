@@ -22,8 +22,15 @@ def normal_shape(shape: Any) -> tuple[int, ...]:
 
 def normal_dtype(dtype: Any) -> np.dtype[Any]:
     """Return `dtype` as a NumPy dtype; those of other libraries may name theirs."""
-    normal: np.dtype[Any] = np.dtype(getattr(dtype, "numpy_dtype", dtype))
-    return normal
+    return said_native(np.dtype(getattr(dtype, "numpy_dtype", dtype)))
+
+
+def said_native(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """Return a dtype that calls native bytes native, where it names their order.
+
+    Both are equal, to NumPy and as keys of dicts, but not to the netCDF library.
+    """
+    return dtype.newbyteorder("=") if dtype.byteorder in "<>" and dtype.isnative else dtype
 
 
 def normal_chunks(chunks: Any, shape: tuple[int, ...]) -> Chunks:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import sys
 
 import numpy as np
 import pytest
@@ -58,6 +59,18 @@ def equal(got, right):
         np.testing.assert_array_equal(got, right)
     else:
         assert got.tobytes() == right.tobytes()
+
+
+def test_an_order_that_is_named_and_native_is_not_named():
+    """Equal dtypes that differ in this would stand for one another wherever one is looked up."""
+    named = np.dtype("f8").newbyteorder("<" if sys.byteorder == "little" else ">")
+    assert named.byteorder != np.dtype("f8").byteorder
+    values = np.arange(6.0).astype(named)
+    array = ADAPT(values)
+    for lazy in (array, array[1:], array * 2, array.mean(), ADAPT(Other(values, named))):
+        assert lazy.dtype.byteorder == "="
+        assert lazy.ndarray().dtype == np.dtype("f8")
+    assert ADAPT(values.view(named.newbyteorder())).dtype.byteorder not in "=|"
 
 
 @pytest.mark.parametrize("order", ["<", ">", "S"])
