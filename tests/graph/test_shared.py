@@ -99,7 +99,7 @@ def test_in_medians(times_read):
         y = y - np.median(y, axis=0)
         expected = expected - np.median(expected, axis=0)
     np.testing.assert_array_equal(y.ndarray(), expected)
-    assert times_read(source) == [1]
+    assert times_read(source) == [1], source.boxes
 
 
 def test_under_selections(times_read):
