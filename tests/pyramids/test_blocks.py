@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from biggus.pyramids.blocks import Sums, modes
+from biggus.pyramids.blocks import Sums, halvings, modes
 
 SHAPES = st.tuples(st.integers(1, 13), st.integers(1, 13))
 
@@ -101,6 +101,17 @@ def test_the_greatest_values_do_not_overflow() -> None:
         values = np.full((8, 8), np.iinfo(dtype).max, dtype)
         found = halved(values, 2).means(np.int64(16), values.dtype)
         np.testing.assert_allclose(found.astype("f8"), float(np.iinfo(dtype).max), rtol=1e-15)
+
+
+@pytest.mark.parametrize("dtype", ["f4", "i2"])
+def test_what_numpy_converts_at_once_is_as_before(dtype: str) -> None:
+    before, errors = np.getbufsize(), np.geterr()
+    values = np.arange(4096).reshape(64, 64).astype(dtype)
+    *_, last = halvings(values, (0, 1), 3)
+    last.means(np.array(64), np.dtype(dtype))
+    with pytest.raises(TypeError):
+        halvings(np.array([["a"]]), (0, 1), 1)
+    assert (np.getbufsize(), np.geterr()) == (before, errors)
 
 
 def test_other_axes_are_left_alone() -> None:
