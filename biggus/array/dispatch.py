@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from functools import lru_cache
 from types import MethodType
 from typing import TYPE_CHECKING, Any
 
@@ -63,11 +64,17 @@ def _numbered(
     first = arguments[0] if arguments and isinstance(arguments[0], Lazy) else array
     place = None
     if any(isinstance(one, (str, tuple, list)) for one in arguments[1:]):
-        try:
-            place = list(inspect.signature(function).parameters).index("axis")
-        except ValueError:  # it takes none, or nothing is known of its arguments
-            place = None
+        place = _axis_of(function)
     return numbered_call(first.node, place, arguments, keywords)
+
+
+@lru_cache(maxsize=512)
+def _axis_of(function: Callable[..., Any]) -> int | None:
+    """Return which argument of one of NumPy's functions is its axis; None if none is known."""
+    try:
+        return list(inspect.signature(function).parameters).index("axis")
+    except ValueError:
+        return None
 
 
 class Dispatch(Lazy):

@@ -53,7 +53,7 @@ class Leaf(Node):
     def __init__(self, origin: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
         self.origin = origin
         self.shape = shape
-        self.dtype = said_native(dtype)
+        self.dtype = dtype if dtype.byteorder == "=" else said_native(dtype)
 
     @property
     def source(self) -> Source:
