@@ -18,8 +18,8 @@ import numpy as np
 from biggus.extras import needing
 from biggus.viewer.choosing import ScreenView, chosen
 from biggus.viewer.layers import Layers
-from biggus.viewer.looking import coarse_values, values_in
 from biggus.viewer.maps.colours import distinct, places_of_flags, with_opacity
+from biggus.viewer.reading import coarse_values, values_in
 
 if TYPE_CHECKING:
     from collections.abc import Hashable

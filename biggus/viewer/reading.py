@@ -1,4 +1,4 @@
-"""Looking: values of a layer that are read at once, to draw or to choose colours by."""
+"""Reading: values of a layer that are taken at once, to draw or to choose colours by."""
 
 from __future__ import annotations
 
