@@ -1,14 +1,14 @@
-"""Computing: the work of one task, in whatever thread or process it is done."""
+"""Computing: one task, in whatever thread or process it is done."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from biggus.engine.reading import block, carried_out
 from biggus.graph import take
 from biggus.indexing.selection import Selection
 from biggus.planning.schedule import Schedule
-from biggus.sources.base import box_shape, holds, within
+from biggus.sources.base import holds, within
 from biggus.statistics import partials
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from biggus.engine.repeated import Repeated
     from biggus.graph import Node
-    from biggus.planning.tasks import Accumulation, BlockWork, Work
+    from biggus.planning.tasks import Accumulation, Task, TaskBlock
     from biggus.sources.base import Box, Stream, Values
     from biggus.statistics import Partial
 
@@ -31,38 +31,36 @@ class Computed(NamedTuple):
     """For each output its values in the block; not to be written to."""
 
 
-def compute(work: Work, repeated: Repeated | None = None) -> list[Computed]:
-    """Do the work of a task; return what has come of each of its blocks."""
-    shared = SharedReads(work.shared)
-    return [_computed(each, shared, repeated) for each in work.blocks]
+def compute(task: Task, repeated: Repeated | None = None) -> list[Computed]:
+    """Carry out a task; return what has come of each of its blocks."""
+    shared = SharedReads(task.shared)
+    return [_computed(each, shared, repeated) for each in task.blocks]
 
 
-def _computed(work: BlockWork, shared: SharedReads, repeated: Repeated | None) -> Computed:
-    wanted = [each.node for each in work.accumulations if not each.streamed]
-    wanted += work.outputs
-    schedule = Schedule([(node, work.selection) for node in wanted], shared.boxes, repeated)
+def _computed(task_block: TaskBlock, shared: SharedReads, repeated: Repeated | None) -> Computed:
+    selection = task_block.selection
+    wanted = [each.node for each in task_block.accumulations if not each.streamed]
+    wanted += task_block.outputs
+    schedule = Schedule([(node, selection) for node in wanted], shared.boxes, repeated)
     values = carried_out(schedule, shared.block, repeated)
     found = [
-        _streamed(each, each.node.stream(work.selection))
-        if each.streamed
-        else _accumulated(each, next(values))
-        for each in work.accumulations
+        _accumulated(
+            each, task_block.box, each.node.stream(selection) if each.streamed else next(values)
+        )
+        for each in task_block.accumulations
     ]
     return Computed(found, list(values))
 
 
-def _streamed(accumulation: Accumulation, stream: Stream) -> list[list[Partial]]:
-    aggregators, axes = accumulation.aggregators, accumulation.axes
-    [(_, origin)] = accumulation.blocks
-    return [partials(aggregators, stream, axes, origin, accumulation.plain)]
-
-
-def _accumulated(accumulation: Accumulation, values: Values) -> list[list[Partial]]:
-    aggregators, axes = accumulation.aggregators, accumulation.axes
+def _accumulated(each: Accumulation, box: Box, values: Values | Stream) -> list[list[Partial]]:
+    """Return the partial results of each reduction block in a box of values, or of a stream."""
     found = []
-    for box, origin in accumulation.blocks:
-        block = values if box_shape(box) == values.shape else values[box]
-        found.append(partials(aggregators, block, axes, origin, accumulation.plain))
+    for one in each.blocks:
+        part: Any = values
+        if one.box != box:  # no stream, which is of one reduction block
+            part = part[within(one.box, box)]
+        origin = tuple([s.start for s in one.box])
+        found.append(partials(each.aggregators, part, each.axes, origin, each.plain))
     return found
 
 

@@ -163,12 +163,14 @@ def _estimated(scans: Sequence[SharedScan]) -> PassPlan:
             [partial_cache_of(each, asks=False) for each in group.reductions]
             for group in scan.groups
         ]
-        wanted = _Reads(scan)
+        # Whoever computes elsewhere keeps nothing from one task to the next.
+        here = options.current().executor is None
+        repeated = _Noted(scan.repeated if here else ())
         for task in scan.tasks(_Kept(caches, found).wanted):
             if task.idle:
                 continue
             found.tasks += 1
-            for read in wanted.of(task):
+            for read in _reads_of_task(task, repeated):
                 if not read.source.in_memory:
                     _count(read, found, touched)
         at_once = min(at_once, found.tasks - before)
@@ -268,35 +270,19 @@ class _Noted(Repeated):
         self._noted.update([(id(node), key_of(selection)) for node, selection in asks])
 
 
-class _Reads:
-    """The reads of the tasks of a shared scan.
-
-    Parameters
-    ----------
-    scan : SharedScan
-    """
-
-    def __init__(self, scan: SharedScan) -> None:
-        self._scan = scan
-        # Whoever computes elsewhere keeps nothing from one task to the next.
-        here = options.current().executor is None
-        self._repeated = _Noted(scan.repeated if here else ())
-
-    def of(self, task: Task) -> Iterator[Read]:
-        """Yield what is read for a task."""
-        shared = self._scan.shared(task)
-        boxes = {id(node): box for node, box in shared}
-        for part in task.parts:
-            selection = Selection.of_box(part.box)
-            nodes = self._scan.groups[part.group].wanted_of(part)
-            schedule = Schedule([(node, selection) for node in nodes], boxes, self._repeated)
-            filling = schedule.before()
-            if filling is not None:
-                self._repeated.note(filling.asks)
-                yield from _reads_of(filling, boxes)
-            yield from _reads_of(schedule, boxes)
-        for node, box in shared:
-            yield from _reads_of(Schedule([(node, Selection.of_box(box))]), {})
+def _reads_of_task(task: Task, repeated: _Noted) -> Iterator[Read]:
+    """Yield what is read for a task."""
+    boxes = {id(node): box for node, box in task.shared}
+    for block in task.blocks:
+        asks = [(node, block.selection) for node in block.nodes]
+        schedule = Schedule(asks, boxes, repeated)
+        filling = schedule.before()
+        if filling is not None:
+            repeated.note(filling.asks)
+            yield from _reads_of(filling, boxes)
+        yield from _reads_of(schedule, boxes)
+    for node, box in task.shared:
+        yield from _reads_of(Schedule([(node, Selection.of_box(box))]), {})
 
 
 def _reads_of(schedule: Schedule, shared: Mapping[int, Box]) -> Iterator[Read]:

@@ -296,14 +296,13 @@ def _run(
             writer.write(box, values)
 
     def take(task: Task, computed: Sequence[Computed]) -> None:
-        for part, found in itertools.zip_longest(task.parts, computed):
+        for part, found in itertools.zip_longest(task.blocks, computed):
             if found is not None:
-                pairs = zip(mergings[part.group], part.blocks, strict=True)
-                taking = [(merging, blocks) for merging, blocks in pairs if blocks]
-                for (merging, blocks), each in zip(taking, found.partials, strict=True):
-                    merging.add(blocks, each)
-                for number, values in zip(part.outputs, found.outputs, strict=True):
-                    write(writers[part.group][number], part.box, values)
+                merging = mergings[part.group]
+                for each, partials in zip(part.accumulations, found.partials, strict=True):
+                    merging[each.reduction].add(each.blocks, partials)
+                for writer, values in zip(writers[part.group], found.outputs, strict=True):
+                    write(writer, part.box, values)
             advance(int(bytes_each[part.group] * part.size))
 
     caches = any(merging.cache is not None for merging in itertools.chain(*mergings))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import threading
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from biggus import deadlines, options, watching
 from biggus.engine.computing import Computed, compute
@@ -26,9 +26,10 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from biggus.planning.shared_scans import SharedScan
-    from biggus.planning.tasks import Task, Work
+    from biggus.planning.tasks import Task
 
     _Take = Callable[[Task, Sequence[Computed]], None]
+    _Returned = tuple[list[Computed], str, watching.Seen]
 
 WAITING_TASKS = 16
 """How many tasks are under way at once that wait for their sources most of the time."""
@@ -73,7 +74,6 @@ class _Shared:
     """Tasks that are shared among threads, of which the caller's is one."""
 
     def __init__(self, scan: SharedScan, most: int, take: _Take) -> None:
-        self._scan = scan
         self._most = most
         self._ahead = scan.ahead(most)
         self._take = take
@@ -153,7 +153,7 @@ class _Shared:
             return True
 
     def _compute(self, task: Task) -> None:
-        computed = compute(self._scan.work(task), self._repeated)
+        computed = compute(task, self._repeated)
         if not self._failed:
             self._take(task, computed)
 
@@ -189,7 +189,6 @@ class _Sent:
         most: int,
         take: _Take,
     ) -> None:
-        self._scan = scan
         self._executor = executor
         self._most = most
         self._ahead = scan.ahead(most)
@@ -201,7 +200,7 @@ class _Sent:
             self._run(tasks)
 
     def _run(self, tasks: Iterator[Task]) -> None:
-        under_way: dict[Future[Returned], Task] = {}
+        under_way: dict[Future[_Returned], Task] = {}
         try:
             for task in tasks:
                 while len(under_way) >= self._most or self._is_far(task, under_way):
@@ -209,8 +208,9 @@ class _Sent:
                 if task.idle:
                     self._take(task, ())
                     continue
-                work = pruned(self._scan.work(task))
-                under_way[self._executor.submit(compute_elsewhere, work, self._shipped)] = task
+                future = self._executor.submit(compute_elsewhere, pruned(task), self._shipped)
+                under_way[future] = task
+                del future  # an error holds this frame, and would hold itself
             while under_way:
                 self._settle(under_way)
         except BaseException:
@@ -218,26 +218,26 @@ class _Sent:
                 future.cancel()
             raise
 
-    def _is_far(self, task: Task, under_way: dict[Future[Returned], Task]) -> bool:
+    def _is_far(self, task: Task, under_way: dict[Future[_Returned], Task]) -> bool:
         """Tell whether a task is too far ahead of the first that is not done."""
         first = min((each.number for each in under_way.values()), default=task.number)
         return task.number - first > self._ahead
 
-    def _settle(self, under_way: dict[Future[Returned], Task]) -> None:
-        done: set[Future[Returned]] = set()
+    def _settle(self, under_way: dict[Future[_Returned], Task]) -> None:
+        done: set[Future[_Returned]] = set()
         while not done:
             deadlines.check()
             # Futures of other libraries are waited for by what all have in common.
             done = _first_done(list(under_way))
         while done:
-            task, returned = _taken(done.pop(), under_way)
-            self._watch.join_of(returned.machine, returned.seen)
-            self._take(task, returned.computed)
+            task, (computed, machine, seen) = _taken(done.pop(), under_way)
+            self._watch.join_of(machine, seen)
+            self._take(task, computed)
 
 
 def _taken(
-    future: Future[Returned], under_way: dict[Future[Returned], Task]
-) -> tuple[Task, Returned]:
+    future: Future[_Returned], under_way: dict[Future[_Returned], Task]
+) -> tuple[Task, _Returned]:
     try:
         return under_way.pop(future), future.result()
     finally:
@@ -266,23 +266,20 @@ def _shipped_options() -> dict[str, Any]:
     return shipped if left is None else {**shipped, "deadline": max(left, 1e-3)}
 
 
-class Returned(NamedTuple):
-    """What comes back of a task that was sent elsewhere."""
+def compute_elsewhere(task: Task, shipped: dict[str, Any]) -> _Returned:
+    """Carry out a task that was sent here, with the options that were sent along.
 
-    computed: list[Computed]
-
-    machine: str
-    """Where it was computed."""
-
-    seen: watching.Seen
-    """In which state files were there."""
-
-
-def compute_elsewhere(work: Work, shipped: dict[str, Any]) -> Returned:
-    """Do the work of a task that was sent here, with the options that were sent along."""
+    Returns
+    -------
+    list of Computed
+    str
+        The machine on which it was computed.
+    dict
+        In which state files were there.
+    """
     with (
         options.set_options(executor=None, progress=False, **shipped),
         deadlines.evaluation(),
         watching.evaluation() as watch,
     ):
-        return Returned(compute(work), watching.this_machine(), watch.seen)
+        return compute(task), watching.this_machine(), watch.seen

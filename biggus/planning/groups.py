@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -15,15 +14,14 @@ from biggus.planning.footprint import footprint, streamed_footprint, values_byte
 from biggus.planning.jobs import Output, Reduction, positions_of
 from biggus.planning.rewriting import io_bound, leaves_of
 from biggus.planning.schedule import Schedule
-from biggus.planning.tasks import Accumulation, BlockWork, TaskBlock
+from biggus.planning.tasks import Accumulation, TaskBlock
 from biggus.planning.tree_levels import unraveled
 from biggus.planning.view_maps import read_regions_of
-from biggus.sources.base import box_shape, within
+from biggus.sources.base import box_shape
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from biggus.graph import Node
     from biggus.indexing.grid import Edges, Index
     from biggus.indexing.reduction_blocks import Lengths
     from biggus.planning.jobs import ReductionBlock
@@ -137,12 +135,13 @@ class JobGroup:
         """The bytes of the values that it goes through."""
         return math.prod(self.shape) * max(node.dtype.itemsize for node in self.nodes)
 
-    def part(
+    def task_block(
         self,
         group: int,
         index: Index | None,
         box: Box,
         wanted: Callable[[int, int, ReductionBlock], bool] | None,
+        streamed: bool = False,
     ) -> TaskBlock:
         """Return what is to be computed of a block.
 
@@ -157,8 +156,10 @@ class JobGroup:
         wanted : callable, optional
             Called with the numbers of the group and of a reduction, and a block of it:
             whether it must be computed.
+        streamed : bool
+            Whether it may be read while it is accumulated.
         """
-        blocks = []
+        accumulations = []
         for number, reduction in enumerate(self.reductions):
             if index is not None and self._alike[number]:  # a block is a reduction block
                 found: tuple[ReductionBlock, ...] = (reduction.block(index, box),)
@@ -166,11 +167,17 @@ class JobGroup:
                 found = tuple(reduction.blocks_in(box))
             if wanted is not None:
                 found = tuple([block for block in found if wanted(group, number, block)])
-            blocks.append(found)
+            if found:
+                node, axes, aggregators = reduction.node, reduction.axes, reduction.aggregators
+                accumulations.append(
+                    Accumulation(number, node, axes, aggregators, reduction.plain, found, streamed)
+                )
         size = math.prod([s.stop - s.start for s in box])
-        if wanted is not None and not self.outputs and any(blocks):
-            box = _around([block.box for block in itertools.chain(*blocks)])
-        return TaskBlock(group, box, size, tuple(blocks), tuple(range(len(self.outputs))))
+        if wanted is not None and not self.outputs and accumulations:
+            box = _around([block.box for each in accumulations for block in each.blocks])
+        outputs = tuple([output.node for output in self.outputs])
+        selection = Selection.of_box(box)
+        return TaskBlock(group, box, size, selection, tuple(accumulations), outputs)
 
     def boxes(self) -> Iterator[tuple[Index, Box]]:
         """Yield the number and the box of each block, in the order of computing."""
@@ -183,35 +190,6 @@ class JobGroup:
             box = self.task_blocks.chunk(index)
             if 0 not in box_shape(box):
                 yield index, box
-
-    def wanted_of(self, part: TaskBlock) -> list[Node]:
-        """Return the nodes whose values a part of a task computes, each once."""
-        pairs = zip(self.reductions, part.blocks, strict=True)
-        nodes = [reduction.node for reduction, blocks in pairs if blocks]
-        nodes += [self.outputs[number].node for number in part.outputs]
-        return list({id(node): node for node in nodes}.values())
-
-    def work(self, part: TaskBlock, streamed: bool = False) -> BlockWork:
-        """Return what a part of a task needs, which may be read while it is accumulated."""
-        accumulations = [
-            Accumulation(
-                reduction.node,
-                reduction.axes,
-                reduction.aggregators,
-                reduction.plain,
-                tuple(
-                    [
-                        (within(block.box, part.box), tuple([s.start for s in block.box]))
-                        for block in blocks
-                    ]
-                ),
-                streamed,
-            )
-            for reduction, blocks in zip(self.reductions, part.blocks, strict=True)
-            if blocks
-        ]
-        outputs = tuple([self.outputs[number].node for number in part.outputs])
-        return BlockWork(Selection.of_box(part.box), tuple(accumulations), outputs)
 
     @property
     def fits(self) -> bool:

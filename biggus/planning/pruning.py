@@ -1,4 +1,4 @@
-"""Pruning: the work of a task with nothing in it that it does not need, to be sent away."""
+"""Pruning: a task with nothing in it that it does not need, to be sent away."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from typing import TYPE_CHECKING, Any
 from biggus.graph import CutOut, Elementwise, Node, View, Walk, rebuilt, select
 from biggus.indexing.selection import Selection
 from biggus.planning.rewriting import CommonSubexpressions
-from biggus.planning.tasks import Work
 from biggus.sources.base import holds, within
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+    from biggus.planning.tasks import Task
     from biggus.sources.base import Box
 
 
-def pruned(work: Work) -> Work:
-    """Return the same work, in which nodes hold nothing but what is computed of them.
+def pruned(task: Task) -> Task:
+    """Return the same task, in which nodes hold nothing but what is computed of them.
 
     What parts share is pruned once, to the box that is read for them; so that they
     share it there as well.
     """
     intern = CommonSubexpressions()
-    windows = {id(node): _Window(node, box) for node, box in work.shared}
+    windows = {id(node): _Window(node, box) for node, box in task.shared}
 
     def opening(node: Node) -> Node | Generator[Any, Node, Node]:
         return windows.get(id(node)) or rebuilt(node, node.inner)
@@ -31,13 +31,15 @@ def pruned(work: Work) -> Work:
     opened: Walk[Node] = Walk(opening)
     closed: Walk[Node] = Walk(_closed)
     blocks = []
-    for block in work.blocks:
+    for block in task.blocks:
         cut_out = CutOut()
         nodes = [closed(cut_out(opened(node), block.selection)) for node in block.nodes]
         selection = Selection.identity(block.selection.shape)
         blocks.append(block.of(map(intern, nodes), selection))
     shared = [window.shared for window in windows.values() if window.shared is not None]
-    return Work(tuple(blocks), tuple([(intern(node), box) for node, box in shared]))
+    return task._replace(
+        blocks=tuple(blocks), shared=tuple([(intern(node), box) for node, box in shared])
+    )
 
 
 def _closed(node: Node) -> Node | Generator[Any, Node, Node]:

@@ -14,18 +14,19 @@ from typing import TYPE_CHECKING, NamedTuple
 from biggus.errors import MemoryBudgetError
 from biggus.graph import key_of
 from biggus.indexing.reduction_blocks import longest_of
-from biggus.indexing.selection import Selection
 from biggus.options import format_bytes
 from biggus.planning.footprint import values_bytes
 from biggus.planning.groups import MOST, JobGroup, grouped
-from biggus.planning.tasks import Task, Work
+from biggus.planning.tasks import Task
 from biggus.planning.view_maps import ViewMap, read_regions_of, repeated_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from biggus.graph import Node
+    from biggus.indexing.selection import Selection
     from biggus.planning.jobs import Output, Reduction, ReductionBlock
+    from biggus.planning.tasks import TaskBlock
     from biggus.sources.base import Box
 
 _AHEAD = 16
@@ -91,30 +92,21 @@ class SharedScan:
             whether it must be computed.
         """
         for number, (index, box) in enumerate(self.lead.boxes()):
-            parts = [self.lead.part(0, index, box, wanted)]
+            blocks = [self.lead.task_block(0, index, box, wanted, self.streamed)]
             for at, member in enumerate(self.members, 1):
                 own = member.view_map.box(box)
                 if own is not None:
-                    parts.append(member.group.part(at, None, own, wanted))
-            yield Task(number, tuple(parts))
+                    blocks.append(member.group.task_block(at, None, own, wanted))
+            shared = self._shared_by(blocks[0]) if len(blocks) > 1 else ()
+            yield Task(number, tuple(blocks), shared)
 
-    def work(self, task: Task) -> Work:
-        """Return what a task needs."""
-        groups, streamed = self.groups, self.streamed
-        works = tuple([groups[part.group].work(part, streamed) for part in task.parts])
-        return Work(works, self.shared(task))
-
-    def shared(self, task: Task) -> tuple[tuple[Node, Box], ...]:
+    def _shared_by(self, block: TaskBlock) -> tuple[tuple[Node, Box], ...]:
         """Return what is read for the leader, and kept for those that follow; which box of it."""
-        first, *others = task.parts
-        if not others or first.idle:
-            return ()
-        selection = Selection.of_box(first.box)
         # Of what the leader has been found to have no need, it reads nothing.
-        wanted = read_regions_of(self.lead.wanted_of(first))
+        wanted = read_regions_of(block.nodes)
         return tuple(
             [
-                (base, seen.compose(selection).bounding_box()[0])
+                (base, seen.compose(block.selection).bounding_box()[0])
                 for base, seen in self._shared
                 if id(base) in wanted
             ]

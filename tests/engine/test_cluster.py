@@ -112,7 +112,7 @@ class Sizes(Passes):
         self.sizes = []
         for scan in shared_scans_of(reductions, outputs, 10**9):
             for task in scan.tasks():
-                self.sizes.append(len(pickle.dumps(pruned(scan.work(task)))))
+                self.sizes.append(len(pickle.dumps(pruned(task))))
         return []
 
 

@@ -49,12 +49,12 @@ def test_blocks_hold_each_reduction_block_whole_and_once():
     assert len(group.reductions) == 3
     seen = [[] for _ in group.reductions]
     for task in SharedScan(group).tasks():
-        [part] = task.parts
-        for blocks, found in zip(part.blocks, seen, strict=True):
-            for block in blocks:
-                inside = zip(block.box, part.box, strict=True)
+        [whole] = task.blocks
+        for each in whole.accumulations:
+            for block in each.blocks:
+                inside = zip(block.box, whole.box, strict=True)
                 assert all(b.start <= c.start <= c.stop <= b.stop for c, b in inside)
-                found.append((block.kept, block.reduced))
+                seen[each.reduction].append((block.kept, block.reduced))
     for reduction, found in zip(group.reductions, seen, strict=True):
         assert len(found) == len(set(found)) == reduction.blocks.count
 
