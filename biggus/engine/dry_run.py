@@ -27,9 +27,8 @@ from biggus.planning.shared_scans import shared_scans_of
 from biggus.sources.base import Source, box_shape, holds
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from biggus.engine.partial_cache import PartialCache
     from biggus.graph import AlongAxes, Gufunc, Reduce
     from biggus.planning.jobs import Output, Reduction, ReductionBlock, Wanted
     from biggus.planning.rechunking import Gathering, Rechunking, Rewriting
@@ -159,14 +158,10 @@ def _estimated(scans: Sequence[SharedScan]) -> PassPlan:
     for scan in scans:
         at_once = most_at_once(scan)
         before = found.tasks
-        caches = [
-            [partial_cache_of(each, asks=False) for each in group.reductions]
-            for group in scan.groups
-        ]
         # Whoever computes elsewhere keeps nothing from one task to the next.
         here = options.current().executor is None
         repeated = _Noted(scan.repeated if here else ())
-        for task in scan.tasks(_Kept(caches, found).wanted):
+        for task in scan.tasks(_counting_kept(scan, found)):
             if task.idle:
                 continue
             found.tasks += 1
@@ -185,19 +180,19 @@ def _estimated(scans: Sequence[SharedScan]) -> PassPlan:
     return found
 
 
-class _Kept:
-    """Asks what is kept, and counts it."""
+def _counting_kept(scan: SharedScan, found: PassPlan) -> Callable[[int, int, ReductionBlock], bool]:
+    """Return what tells whether a reduction block would be computed, and counts those kept."""
+    caches = [
+        [partial_cache_of(each, asks=False) for each in group.reductions] for group in scan.groups
+    ]
 
-    def __init__(self, caches: Sequence[Sequence[PartialCache | None]], found: PassPlan) -> None:
-        self._caches = caches
-        self._found = found
-
-    def wanted(self, group: int, reduction: int, block: ReductionBlock) -> bool:
-        """Tell whether a reduction block would be computed."""
-        cache = self._caches[group][reduction]
+    def wanted(group: int, reduction: int, block: ReductionBlock) -> bool:
+        cache = caches[group][reduction]
         wanted = cache is None or cache.wanted(block, None)
-        self._found.kept_blocks += not wanted
+        found.kept_blocks += not wanted
         return wanted
+
+    return wanted
 
 
 class _Touched:

@@ -71,7 +71,8 @@ class PartialCache:
         self.cache = cache
         self._known = True  # until it turns out that there are no fingerprints
         self._before: dict[Subtree, tuple[Fingerprint, tuple[bytes, ...]]] = {}
-        self._seen: dict[Subtree, _Lookup] = {}
+        self._seen: dict[Subtree, tuple[bool, int]] = {}
+        """Whether each that was looked up is there; how many blocks have not been asked for."""
         self._lock = threading.Lock()
 
     def wanted(self, block: ReductionBlock, take: _Take | None) -> bool:
@@ -93,16 +94,15 @@ class PartialCache:
 
     def _is_there(self, subtree: Subtree, take: _Take | None, blocks: Callable[[], int]) -> bool:
         """Tell whether a subtree was kept, of which one more block is asked for."""
-        seen = self._seen.get(subtree)
-        if seen is None:
+        there, left = self._seen.pop(subtree, (None, 0))
+        if there is None:
             partials = self._looked_up(subtree)
-            seen = self._seen[subtree] = _Lookup(partials is not None, blocks())
+            there, left = partials is not None, blocks()
             if partials is not None and take is not None:
                 take(subtree, partials)
-        seen.left -= 1
-        if not seen.left:
-            del self._seen[subtree]
-        return seen.there
+        if left > 1:
+            self._seen[subtree] = there, left - 1
+        return there
 
     def keep(self, subtree: Subtree, partials: Sequence[Partial]) -> None:
         """Keep what has come of a subtree, if nothing has changed since it was looked up."""
@@ -195,17 +195,6 @@ class PartialCache:
             edges = reduction.blocks.axes[axis]
             box[axis] = slice(edges.bounds(first)[0], edges.bounds(last)[1], 1)
         return tuple(box)
-
-
-class _Lookup:
-    """What is known of a subtree that was looked up."""
-
-    __slots__ = ("left", "there")
-
-    def __init__(self, there: bool, left: int) -> None:
-        self.there = there
-        self.left = left
-        """How many of its reduction blocks have not been asked for."""
 
 
 def _lengths(edges: Edges, s: slice) -> list[int]:

@@ -279,7 +279,7 @@ class JobGroup:
     def _halved(self) -> bool:
         lengths: Chunks = tuple([max(1, longest_of(edges)) for edges in self.task_blocks.axes])
         longest = next((axis for axis, n in enumerate(lengths) if n != 1), None)
-        if longest is None or any(output.aligned for output in self.outputs):
+        if longest is None or any(output.grid is not None for output in self.outputs):
             return False
         before = self.task_blocks
         halves = list(lengths)

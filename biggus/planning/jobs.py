@@ -118,35 +118,20 @@ class Reduction:
         raise AssertionError(f"nothing accumulates {statistic.aggregator}")
 
 
-class Output:
-    """A node whose values are written somewhere, block by block.
+class Output(NamedTuple):
+    """A node whose values are written somewhere, block by block."""
 
-    Parameters
-    ----------
-    node : Node
-        Whose values.
-    number : int
-        Which of the results that were asked for it is.
-    grid : Chunks or None
-        The boxes that are written are unions of these chunks; None: any box will do.
-    """
+    node: Node
+    number: int
+    """Which of the results that were asked for it is."""
 
-    def __init__(self, node: Node, number: int, grid: Chunks | None) -> None:
-        self.node = node
-        self.number = number
-        self.grid = grid
-
-    @property
-    def aligned(self) -> bool:
-        """Whether it matters where blocks begin and end."""
-        return self.grid is not None
+    grid: Chunks | None
+    """The boxes that are written are unions of these chunks; None: any box will do."""
 
     @property
     def lengths(self) -> Chunks:
         """For each axis the length, or the lengths, of the blocks that are handed over."""
-        shape = self.node.shape
-        grid = self.grid or self.node.grid
-        return reduction_blocks(shape, grid).lengths
+        return reduction_blocks(self.node.shape, self.grid or self.node.grid).lengths
 
 
 def is_plain(node: Node) -> bool:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from biggus import statistics
 from biggus.expressions import text_of
-from biggus.forks import between_forks
 from biggus.graph import BaseStep, Blockwise, Node, Reach
 from biggus.indexing.grid import default_chunks
 from biggus.indexing.reduction_blocks import LARGEST
@@ -57,14 +57,12 @@ class OfWindows(BaseStep):
 
     def _made(self, shape: tuple[int, int], masked: bool) -> Any:
         """Return what is done to lines: a statistic, or what goes by the order of values."""
-        with between_forks():
-            from biggus.statistics import statistic  # takes as long to load as all else
         if ENTRIES[self.name].ranked:
             given = dict(self.parameters)
             q = (given.pop("q"),) if "q" in given else ()
             method = given if q else {}
             return Ranked(self.name, self.of, shape, (1,), q, method)
-        return statistic(self.name, self.of, masked, shape, (1,), **self.parameters)
+        return statistics.statistic(self.name, self.of, masked, shape, (1,), **self.parameters)
 
     @property
     def key(self) -> str | None:
@@ -80,7 +78,7 @@ class OfWindows(BaseStep):
         if isinstance(made, Ranked):
             found: Any = made(lines)
         else:
-            found = made.proceed(made.aggregator.partial(lines, (1,), (0, 0)))
+            found = made.proceed(statistics.partials([made.aggregator], lines, (1,), (0, 0))[0])
         found = found.reshape(shape)
         if isinstance(found, np.ma.MaskedArray) and not self.masked:
             values = found.data.astype(self.dtype, copy=False)

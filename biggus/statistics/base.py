@@ -14,16 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from biggus.forks import between_forks
-from biggus.statistics.layout import RUN
+from biggus.statistics.layout import COUNT, RUN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy as np
-
     from biggus.statistics.layout import RunLayout
-    from biggus.statistics.runs import Accumulator
+    from biggus.statistics.missing import Present, RunValues
     from biggus.statistics.values import AnyArray, Partial, Values
 
 
@@ -73,22 +70,6 @@ class Aggregator(ABC):
             Whether no value can be masked, and all are in the machine's byte order.
         """
         return RUN
-
-    def partial(self, values: Values, axes: tuple[int, ...], origin: tuple[int, ...]) -> Partial:
-        """Accumulate a block.
-
-        Parameters
-        ----------
-        values : ndarray or MaskedArray
-            The block, in C order; it is not changed.
-        axes : tuple of int
-            The reduced axes, ascending; there may be none.
-        origin : tuple of int
-            Where the block begins in the whole array.
-        """
-        with between_forks():
-            from biggus.statistics.runs import partials
-        return partials([self], values, axes, origin)[0]
 
     def of_singles(self, values: AnyArray) -> Partial | None:
         """Return the partial of a block of which no two values are reduced to one.
@@ -151,6 +132,68 @@ class Aggregator(ABC):
         """Return the partial of this aggregator that those of its parts are."""
         (partial,) = partials
         return partial
+
+
+class Accumulator(ABC):
+    """What takes the runs of a block, in their order, and gives its partial.
+
+    Parameters
+    ----------
+    layout : RunLayout
+        That of the block.
+    skip : bool
+        Whether NaN are missing values.
+    """
+
+    def __init__(self, layout: RunLayout, skip: bool) -> None:
+        self.layout = layout
+        self.skip = skip
+        self._whole = len(layout.axes) == len(layout.lengths)
+        self._counts: AnyArray | None = None
+        self._counts_each: list[AnyArray] = []
+
+    @abstractmethod
+    def add(self, part: RunValues) -> None:
+        """Take a run."""
+
+    @abstractmethod
+    def partial(self) -> Partial:
+        """Return what has been accumulated."""
+
+    def counted(self, part: RunValues, present: Present) -> AnyArray | int:
+        """Return how many values of a run are valid at each position, and remember it."""
+        size = part.run.size
+        invalid = present.invalid
+        if invalid is None and (present.values.size == size or not self._whole):
+            return size
+        layout = self.layout
+        if self._counts is None:
+            self._counts = layout.empty(COUNT)
+            self._counts[...] = layout.sizes
+            self._counts_each = layout.each(self._counts)
+        found = self._counts_each[part.run.number]
+        if invalid is None:
+            found[...] = present.values.size
+        else:
+            np.add.reduce(invalid, axis=part.axes, dtype=COUNT, keepdims=True, out=found)
+            np.subtract(size, found, out=found)
+        return found
+
+    def counts(self) -> AnyArray:
+        """Return how many values of each piece are valid: all positions, or one for all."""
+        return self.layout.sizes if self._counts is None else self._counts
+
+    def total(self) -> AnyArray:
+        """Return how many values of all pieces are valid: at all positions, or one for all."""
+        total: AnyArray
+        counts = self._counts
+        total = self.layout.total if counts is None else np.add.reduce(counts, axis=0)
+        return total
+
+    def shaped(self, results: AnyArray) -> AnyArray:
+        """Return results of all pieces in the shape of the block, or one for all positions."""
+        shape = self.layout.shape
+        return results.reshape((1,) * len(shape) if results.size == 1 else shape)
 
 
 @dataclass(frozen=True)

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from biggus.statistics.base import Aggregator, owned
+from biggus.statistics.base import Accumulator, Aggregator, owned
 from biggus.statistics.layout import COUNT, RUN
-from biggus.statistics.runs import Accumulator, RunValues
 
 if TYPE_CHECKING:
     from biggus.statistics.layout import RunLayout
+    from biggus.statistics.missing import RunValues
     from biggus.statistics.values import AnyArray, Partial
 
 _DIGIT = 16

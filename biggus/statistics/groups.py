@@ -14,16 +14,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from biggus.statistics.base import Aggregator, Statistic
+from biggus.statistics.base import Accumulator, Aggregator, Statistic
 from biggus.statistics.layout import RUN, SHORT
-from biggus.statistics.makers import Given
 from biggus.statistics.registry import ENTRIES
-from biggus.statistics.runs import Accumulator, RunValues
+from biggus.statistics.runs import partials
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from biggus.statistics.layout import Run, RunLayout
+    from biggus.statistics.makers import Given
+    from biggus.statistics.missing import RunValues
     from biggus.statistics.values import AnyArray, Partial, Values
 
 _NUMBER = np.dtype(np.intp)
@@ -185,8 +186,9 @@ class GroupedAccumulator(Accumulator):
             for which, places in there.together
         ]
         entries = self._entries(part.run, len(there.numbers), there.numbers)
+        inner = self.aggregator.inner
         for which, block in blocks:
-            found = self.aggregator.inner.partial(block, (1,), (0,) * block.ndim)
+            found = partials([inner], block, (1,), (0,) * block.ndim)[0]
             for entry, values in zip(entries, found, strict=True):
                 whole = np.broadcast_to(values, (len(which), 1, *block.shape[2:]))
                 entry[which] = whole.reshape(len(which), *kept)
@@ -318,8 +320,7 @@ def grouped(given: Given, groups: Groups, func: str, **parameters: Any) -> Stati
     row = ENTRIES.get(func)
     inner = None
     if row is not None and not row.ranked and row.name != given.name:
-        whole = Given(func, given.dtype, given.masked, given.shape, given.axes)
-        inner = row.make(whole, **parameters)
+        inner = row.make(given._replace(name=func), **parameters)
     if inner is None or inner.shape or inner.passes > 1 or inner.aggregator.placed:
         raise ValueError(f"there is no {func!r} of groups in one pass")
     aggregator = Grouped(inner.aggregator, groups)

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from biggus.statistics.base import Aggregator, Statistic, owned
+from biggus.statistics.base import Accumulator, Aggregator, Statistic, owned
 from biggus.statistics.layout import COUNT, RUN
-from biggus.statistics.runs import Accumulator, RunValues
 
 if TYPE_CHECKING:
     from biggus.statistics.layout import RunLayout
+    from biggus.statistics.missing import RunValues
     from biggus.statistics.values import AnyArray, Partial, Values
 
 Range: TypeAlias = tuple[Any, Any]

@@ -10,7 +10,7 @@ import builtins
 import math
 import operator
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -39,35 +39,35 @@ if TYPE_CHECKING:
 Axes: TypeAlias = tuple[int, ...]
 
 
-class Given:
-    """What a statistic is made for.
+class Given(NamedTuple):
+    """What a statistic is made for."""
 
-    Parameters
-    ----------
-    name : str
-        Of the statistic, as it was asked for.
-    dtype : numpy.dtype
-        Of the values.
-    masked : bool
-        Whether they can be missing.
-    shape : tuple of int
-        Of the whole array.
-    axes : tuple of int
-        The reduced axes.
-    """
+    name: str
+    """Of the statistic, as it was asked for."""
 
-    def __init__(
-        self, name: str, dtype: np.dtype[Any], masked: bool, shape: Axes, axes: Axes
-    ) -> None:
-        self.name = name
-        self.dtype = dtype
-        self.masked = masked
-        self.shape = shape
-        self.axes = axes
-        self.length = math.prod(shape[axis] for axis in axes)
+    dtype: np.dtype[Any]
+    """Of the values."""
+
+    masked: bool
+    """Whether they can be missing."""
+
+    shape: Axes
+    """Of the whole array."""
+
+    axes: Axes
+    """The reduced axes."""
+
+    @property
+    def length(self) -> int:
+        """How many values are reduced to one."""
+        return math.prod(self.shape[axis] for axis in self.axes)
+
+    @property
+    def skip(self) -> bool:
+        """Whether NaN are missing values."""
         # Only of these does NumPy skip any value: NaT counts as one in extremes alone.
-        kinds = "fcmMO" if name in ("nanmin", "nanmax") else "fcO"
-        self.skip = name.startswith("nan") and dtype.kind in kinds
+        kinds = "fcmMO" if self.name in ("nanmin", "nanmax") else "fcO"
+        return self.name.startswith("nan") and self.dtype.kind in kinds
 
     def probed(self, empty: bool = False, kind: str = "", **parameters: Any) -> np.dtype[Any]:
         """Return the dtype that NumPy gives, or raise what it raises.
@@ -144,9 +144,11 @@ def statistic(
     Examples
     --------
     >>> import numpy as np
+    >>> from biggus.statistics import partials
     >>> mean = statistic("mean", np.dtype("f4"), False, (2, 3), (0,))
     >>> block = np.arange(6, dtype="f4").reshape(2, 3)
-    >>> mean.proceed(mean.aggregator.partial(block, (0,), (0, 0)))
+    >>> [partial] = partials([mean.aggregator], block, (0,), (0, 0))
+    >>> mean.proceed(partial)
     array([[1.5, 2.5, 3.5]], dtype=float32)
     """
     if all(type(value) in _TOLD_APART for value in parameters.values()):

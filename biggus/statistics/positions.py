@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from biggus.statistics.base import Aggregator, Statistic, owned
+from biggus.statistics.base import Accumulator, Aggregator, Statistic, owned
 from biggus.statistics.combining import neutral
 from biggus.statistics.layout import RUN
-from biggus.statistics.runs import Accumulator, RunValues
 
 if TYPE_CHECKING:
     from biggus.statistics.layout import RunLayout
+    from biggus.statistics.missing import RunValues
     from biggus.statistics.values import AnyArray, Partial
 
 _INDEX = np.dtype(np.int64)

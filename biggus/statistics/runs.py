@@ -3,167 +3,27 @@
 from __future__ import annotations
 
 import math
-from abc import ABC, abstractmethod
 from functools import lru_cache
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from biggus.statistics.layout import COUNT, LONG, Run, RunLayout, layout_of
-from biggus.statistics.missing import Present, nan_of
+from biggus.statistics.layout import LONG, Run, RunLayout, layout_of
+from biggus.statistics.missing import RunValues
 from biggus.statistics.scratch import aligned, scratch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from biggus.statistics.base import Accumulator, Aggregator
     from biggus.statistics.values import AnyArray, Partial, ReadableRuns, Values
 
 _Taken: TypeAlias = "Callable[[RunLayout, Run], tuple[AnyArray, AnyArray | None]]"
 """Gives the values of a run, and where they are masked; None if none is."""
 
 
-class RunValues:
-    """The values of one run, and what all that accumulates shares of it.
-
-    Parameters
-    ----------
-    run : Run
-        Which part of the block.
-    axes : tuple of int
-        Which axes of it are reduced.
-    values : ndarray
-        Its values.
-    invalid : ndarray of bool, or None
-        Where they are masked; None if none is.
-    """
-
-    # A few microseconds between two passes over a run are much: what a run mostly
-    # needs is made at once, the rest when it is asked for.
-
-    __slots__ = ("_present", "_whole", "axes", "run")
-
-    def __init__(
-        self, run: Run, axes: tuple[int, ...], values: AnyArray, invalid: AnyArray | None
-    ) -> None:
-        self.run = run
-        self.axes = axes
-        plain = Present(values, invalid)
-        self._whole: list[Present | None] = [plain, None]
-        self._present: list[Present | None] = [plain if invalid is None else None, None]
-
-    def masked(self, skip: bool) -> Present:
-        """Return all values, with which of them are missing."""
-        found = self._whole[skip]
-        if found is None:
-            plain = self.masked(False)
-            nan = nan_of(plain.values)
-            if plain.invalid is not None:
-                np.logical_or(nan, plain.invalid, out=nan)
-            found = Present(plain.values, nan if nan.any() else None, "nan")
-            self._whole[skip] = found
-        return found
-
-    def present(self, skip: bool) -> Present:
-        """Return the values, without those that are missing where all are reduced to one.
-
-        Parameters
-        ----------
-        skip : bool
-            Whether NaN are missing values.
-        """
-        found = self._present[skip]
-        if found is None:
-            found = self.masked(skip)
-            if len(self.axes) == found.values.ndim:
-                found = found.compressed()
-            self._present[skip] = found
-        return found
-
-    def flat(self, skip: bool) -> AnyArray:
-        """Return the values that are not missing, in one dimension."""
-        return self.present(skip).compressed().values.reshape(-1)
-
-
-class Accumulator(ABC):
-    """What takes the runs of a block, in their order, and gives its partial.
-
-    Parameters
-    ----------
-    layout : RunLayout
-        That of the block.
-    skip : bool
-        Whether NaN are missing values.
-    """
-
-    def __init__(self, layout: RunLayout, skip: bool) -> None:
-        self.layout = layout
-        self.skip = skip
-        self._whole = len(layout.axes) == len(layout.lengths)
-        self._counts: AnyArray | None = None
-        self._counts_each: list[AnyArray] = []
-
-    @abstractmethod
-    def add(self, part: RunValues) -> None:
-        """Take a run."""
-
-    @abstractmethod
-    def partial(self) -> Partial:
-        """Return what has been accumulated."""
-
-    def counted(self, part: RunValues, present: Present) -> AnyArray | int:
-        """Return how many values of a run are valid at each position, and remember it."""
-        size = part.run.size
-        invalid = present.invalid
-        if invalid is None and (present.values.size == size or not self._whole):
-            return size
-        layout = self.layout
-        if self._counts is None:
-            self._counts = layout.empty(COUNT)
-            self._counts[...] = layout.sizes
-            self._counts_each = layout.each(self._counts)
-        found = self._counts_each[part.run.number]
-        if invalid is None:
-            found[...] = present.values.size
-        else:
-            np.add.reduce(invalid, axis=part.axes, dtype=COUNT, keepdims=True, out=found)
-            np.subtract(size, found, out=found)
-        return found
-
-    def counts(self) -> AnyArray:
-        """Return how many values of each piece are valid: all positions, or one for all."""
-        return self.layout.sizes if self._counts is None else self._counts
-
-    def total(self) -> AnyArray:
-        """Return how many values of all pieces are valid: at all positions, or one for all."""
-        total: AnyArray
-        counts = self._counts
-        total = self.layout.total if counts is None else np.add.reduce(counts, axis=0)
-        return total
-
-    def shaped(self, results: AnyArray) -> AnyArray:
-        """Return results of all pieces in the shape of the block, or one for all positions."""
-        shape = self.layout.shape
-        return results.reshape((1,) * len(shape) if results.size == 1 else shape)
-
-
-class Accumulates(Protocol):
-    """What takes part in the passes over a block: an aggregator."""
-
-    def run_length(self, plain: bool) -> int:
-        """Return about how many elements it takes at once."""
-
-    def accumulator(self, layout: RunLayout, origin: tuple[int, ...]) -> Accumulator:
-        """Return what takes the runs of one block, and gives its partial."""
-
-    def identity(self, shape: tuple[int, ...]) -> Partial:
-        """Return the partial of no values."""
-
-    def of_singles(self, values: AnyArray) -> Partial | None:
-        """Return the partial of a block of which no two values are reduced to one, if it can."""
-
-
 def partials(
-    aggregators: Sequence[Accumulates],
+    aggregators: Sequence[Aggregator],
     values: Values | ReadableRuns,
     axes: tuple[int, ...],
     origin: tuple[int, ...],
@@ -200,7 +60,7 @@ def partials(
 
 
 def _accumulated(
-    aggregators: Sequence[Accumulates],
+    aggregators: Sequence[Aggregator],
     values: Values | ReadableRuns,
     axes: tuple[int, ...],
     origin: tuple[int, ...],
@@ -226,7 +86,7 @@ def _accumulated(
 
 
 def _of_singles(
-    aggregators: Sequence[Accumulates], values: Values | ReadableRuns, axes: tuple[int, ...]
+    aggregators: Sequence[Aggregator], values: Values | ReadableRuns, axes: tuple[int, ...]
 ) -> list[Partial | None]:
     """Return partials of a block of which no value is missing, nor two are reduced to one."""
     none: list[Partial | None] = [None] * len(aggregators)

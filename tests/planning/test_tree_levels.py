@@ -10,7 +10,7 @@ import pytest
 from biggus.indexing.grid import edges_of
 from biggus.planning.reduction_tree import ReductionTree
 from biggus.planning.tree_levels import BLOCKS_A_SUBTREE, TILES_A_SUBTREE, TreeLevels
-from biggus.statistics import statistic
+from biggus.statistics import partials, statistic
 
 pytest.importorskip("hypothesis")
 from typing import TYPE_CHECKING
@@ -120,7 +120,7 @@ def test_any_order_merges_to_the_same_bits(count, shuffled: random.Random):
             shuffled.shuffle(numbers)
         tree = ReductionTree(aggregator, count)
         for number in numbers:
-            partial = aggregator.partial(values[number : number + 1], (0, 1), (number, 0))
+            partial = partials([aggregator], values[number : number + 1], (0, 1), (number, 0))[0]
             tree.add(number, partial)
         results.append(b"".join(entry.tobytes() for entry in tree.result))
     assert results[0] == results[1]

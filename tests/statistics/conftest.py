@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from biggus.statistics import Statistic, statistic
+from biggus.statistics import Statistic, partials, statistic
 
 # So that processes that work is sent to find the modules of this folder too.
 sys.path.insert(0, str(Path(__file__).parent))
@@ -65,7 +65,7 @@ def one_pass(found, values, axes, grid):
             box = (..., *[slice(*bounds) for bounds in block])
             origin = tuple(start for start, _ in block)
             before = values[box].copy()
-            parts.append(found.aggregator.partial(values[box], axes, origin))
+            parts.append(partials([found.aggregator], values[box], axes, origin)[0])
             assert same(values[box], before)
         finished = found.proceed(folded(found.aggregator, parts))
         if isinstance(finished, Statistic):

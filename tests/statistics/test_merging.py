@@ -67,7 +67,7 @@ def test_together_as_alone(axes, what):
     aggregators = [s.aggregator for s in statistics(axes, values.shape, what == "masked").values()]
     together = partials(aggregators, values, axes, (0, 0, 0))
     for aggregator, found in zip(aggregators, together, strict=True):
-        assert equal_bits(found, aggregator.partial(values, axes, (0, 0, 0)))
+        assert equal_bits(found, partials([aggregator], values, axes, (0, 0, 0))[0])
     if what != "masked":
         together = partials(aggregators, values, axes, (0, 0, 0), plain=True)
         for aggregator, found in zip(aggregators, together, strict=True):
@@ -121,8 +121,8 @@ def test_extremes_are_joined_and_others_are_not():
 def test_what_is_kept_in_parts_is_put_together_again():
     values = made().astype(DOUBLE)
     both = Combining(("minimum", "maximum"), DOUBLE, False)
-    whole = both.partial(values, (1,), (0, 0, 0))
-    parts = [part.partial(values, (1,), (0, 0, 0)) for part in both.parts]
+    whole = partials([both], values, (1,), (0, 0, 0))[0]
+    parts = [partials([part], values, (1,), (0, 0, 0))[0] for part in both.parts]
     for part, found in zip(both.parts, parts, strict=True):
         assert equal_bits(both.restrict(whole, part), found)
     assert equal_bits(both.composed(parts), whole)
@@ -161,15 +161,17 @@ def test_nothing_changes_nothing(axes):
     for name, found in statistics(axes).items():
         aggregator = found.aggregator
         nothing = (
-            aggregator.partial(values[:, :0], (0, 1, 2), (0, 0, 0)) if len(axes) == 3 else None
+            partials([aggregator], values[:, :0], (0, 1, 2), (0, 0, 0))[0]
+            if len(axes) == 3
+            else None
         )
         if nothing is not None:
             assert equal_bits(nothing, aggregator.identity(shape)), name
         for left, right in [
-            (aggregator.partial(values, axes, (0, 0, 0)), aggregator.identity(shape)),
-            (aggregator.identity(shape), aggregator.partial(values, axes, (0, 0, 0))),
+            (partials([aggregator], values, axes, (0, 0, 0))[0], aggregator.identity(shape)),
+            (aggregator.identity(shape), partials([aggregator], values, axes, (0, 0, 0))[0]),
         ]:
-            alone = found.proceed(aggregator.partial(values, axes, (0, 0, 0)))
+            alone = found.proceed(partials([aggregator], values, axes, (0, 0, 0))[0])
             merged = found.proceed(aggregator.merge(left, right))
             if isinstance(alone, Statistic):
                 assert alone == merged
@@ -182,8 +184,8 @@ def test_merging_leaves_the_right_and_what_cannot_be_written():
     for axes in [(0, 1, 2), (1,)]:
         for name, found in statistics(axes).items():
             aggregator = found.aggregator
-            left = aggregator.partial(values, axes, (0, 0, 0))
-            right = aggregator.partial(values + 1, axes, (0, 0, 0))
+            left = partials([aggregator], values, axes, (0, 0, 0))[0]
+            right = partials([aggregator], values + 1, axes, (0, 0, 0))[0]
             copies = [tuple(a.copy() for a in part) for part in (left, right)]
             for entry in (*left, *right):
                 entry.flags.writeable = False
@@ -207,7 +209,9 @@ def test_higher_moments_hold_lower_ones(folded, axes, skip, masked):
         assert higher.serves(lower)
         assert not lower.serves(higher)
         blocks = [values[:, start : start + 7] for start in range(0, 40, 7)]
-        parts = [[f.partial(b, axes, (0, 0, 0)) for b in blocks[:5]] for f in (higher, lower)]
+        parts = [
+            [partials([f], b, axes, (0, 0, 0))[0] for b in blocks[:5]] for f in (higher, lower)
+        ]
         got = higher.restrict(folded(higher, parts[0]), lower)
         assert equal_bits(got, folded(lower, parts[1]))
 
@@ -231,8 +235,8 @@ def test_both_extremes_hold_each():
         one = Combining((name,), np.dtype("f4"), False)
         assert both.serves(one)
         assert not one.serves(both)
-        got = both.restrict(both.partial(values, (1,), (0, 0, 0)), one)
-        assert equal_bits(got, one.partial(values, (1,), (0, 0, 0)))
+        got = both.restrict(partials([both], values, (1,), (0, 0, 0))[0], one)
+        assert equal_bits(got, partials([one], values, (1,), (0, 0, 0))[0])
 
 
 @pytest.mark.parametrize("masked", [False, True])
@@ -261,7 +265,7 @@ def test_bytes_are_what_is_said():
         for masked in [False, True]:
             block = np.ma.array(values, mask=values > 1001) if masked else values
             for name, found in statistics(axes, masked=masked).items():
-                part = found.aggregator.partial(block, axes, (0, 0, 0))
+                part = partials([found.aggregator], block, axes, (0, 0, 0))[0]
                 most = nbytes_of([found.aggregator], int(positions))
                 size = sum(entry.nbytes for entry in part)
                 assert size <= most, name
@@ -272,7 +276,10 @@ def test_places_depend_on_the_origin_and_nothing_else_does():
     values = made()[:3]
     for name, found in statistics((0, 1, 2)).items():
         aggregator = found.aggregator
-        parts = [aggregator.partial(values, (0, 1, 2), origin) for origin in [(0, 0, 0), (3, 0, 0)]]
+        parts = [
+            partials([aggregator], values, (0, 1, 2), origin)[0]
+            for origin in [(0, 0, 0), (3, 0, 0)]
+        ]
         assert equal_bits(*parts) == (not aggregator.placed)
         assert aggregator.placed == ("arg" in name)
 
@@ -414,7 +421,7 @@ def test_names():
 def test_where_there_is_no_result_nothing_is_said(shape, axes, masked):
     for name, found in statistics(axes, shape, masked).items():
         block = (np.ma.zeros if masked else np.zeros)(shape, "f4")
-        got = found.proceed(found.aggregator.partial(block, axes, (0,) * len(shape)))
+        got = found.proceed(partials([found.aggregator], block, axes, (0,) * len(shape))[0])
         assert got.shape == tuple(1 if axis in axes else n for axis, n in enumerate(shape)), name
 
 
