@@ -55,7 +55,7 @@ class Stage(ABC):
 class Deflate(Stage):
     """Deflate in a zlib stream."""
 
-    def undo(self, data: Any, size: int | None, out: npt.NDArray[np.uint8] | None) -> Any:  # noqa: D102
+    def undo(self, data: Any, size: int | None, out: npt.NDArray[np.uint8] | None) -> Any:
         return inflate(data, _known(size))
 
 
@@ -64,7 +64,7 @@ class Lzf(Stage):
 
     fills: ClassVar[bool] = True
 
-    def undo(self, data: Any, size: int | None, out: npt.NDArray[np.uint8] | None) -> Any:  # noqa: D102
+    def undo(self, data: Any, size: int | None, out: npt.NDArray[np.uint8] | None) -> Any:
         return decode_lzf(data, _known(size), out)
 
 
@@ -82,10 +82,10 @@ class Shuffle(Stage):
     def __init__(self, width: int) -> None:
         self.width = width
 
-    def stored_size(self, size: int | None) -> int | None:  # noqa: D102
+    def stored_size(self, size: int | None) -> int | None:
         return size
 
-    def undo(self, data: Any, size: int | None, out: npt.NDArray[np.uint8] | None) -> Any:  # noqa: D102
+    def undo(self, data: Any, size: int | None, out: npt.NDArray[np.uint8] | None) -> Any:
         return unshuffle(data, self.width, np.empty(len(data), np.uint8) if out is None else out)
 
 
@@ -94,10 +94,10 @@ class Fletcher32(Stage):
 
     copies: ClassVar[bool] = False
 
-    def stored_size(self, size: int | None) -> int | None:  # noqa: D102
+    def stored_size(self, size: int | None) -> int | None:
         return None if size is None else size + fletcher32.BYTES
 
-    def undo(self, data: Any, size: int | None, out: npt.NDArray[np.uint8] | None) -> Any:  # noqa: D102
+    def undo(self, data: Any, size: int | None, out: npt.NDArray[np.uint8] | None) -> Any:
         return fletcher32.verified(data)
 
 

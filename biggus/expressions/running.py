@@ -44,7 +44,7 @@ class Running(BaseStep):
         """What is equal for steps that do the same."""
         return f"running {'product' if self.product else 'sum'} {self.axis} {self.dtype!r}"
 
-    def __call__(self, place: BlockPlace, *blocks: Values) -> Values:  # noqa: ARG002 - as all steps
+    def __call__(self, place: BlockPlace, *blocks: Values) -> Values:
         """Return the running results of a block, and of what there was before, if that is given."""
         block, *carried = blocks
         found = np.empty(block.shape, self.dtype)

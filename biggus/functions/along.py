@@ -240,8 +240,8 @@ def _sliding_window_view(
     window_shape: Any,
     axis: Any = None,
     *,
-    subok: bool = False,  # noqa: ARG001 - of no subclass, and not to be written to
-    writeable: bool = False,  # noqa: ARG001
+    subok: bool = False,  # of no subclass, and not to be written to
+    writeable: bool = False,
 ) -> Array:
     array: Array = node_or_scalar(x)
     windows = tuple(window_shape) if np.iterable(window_shape) else (window_shape,)

@@ -95,12 +95,12 @@ def _take(
 
 
 @implements(np.broadcast_to)
-def _broadcast_to(array: Any, shape: Any, subok: bool = False) -> Array:  # noqa: ARG001
+def _broadcast_to(array: Any, shape: Any, subok: bool = False) -> Array:
     return broadcast_to(array, shape)
 
 
 @implements(np.broadcast_arrays)
-def _broadcast_arrays(*args: Any, subok: bool = False) -> tuple[Array, ...]:  # noqa: ARG001
+def _broadcast_arrays(*args: Any, subok: bool = False) -> tuple[Array, ...]:
     arrays = [node_or_scalar(one if hasattr(one, "shape") else np.asarray(one)) for one in args]
     shape = np.broadcast_shapes(*[one.shape for one in arrays])
     return tuple([broadcast_to(one, shape) for one in arrays])

@@ -166,8 +166,8 @@ def _astype(
     dtype: Any,
     /,
     *,
-    copy: bool = True,  # noqa: ARG001 - what is read is always fresh
-    device: Any = None,  # noqa: ARG001 - of which there is one
+    copy: bool = True,  # what is read is always fresh
+    device: Any = None,  # of which there is one
 ) -> Array:
     array: Array = node_or_scalar(x)
     return array.astype(dtype)

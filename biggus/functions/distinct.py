@@ -116,7 +116,7 @@ class _Merged(BaseStep):
         self.equal_nan = equal_nan
         self.key = f"merged {what} {dtype!r} {equal_nan}"
 
-    def __call__(self, place: BlockPlace, *blocks: Values) -> Values:  # noqa: ARG002 - wherever it lies
+    def __call__(self, place: BlockPlace, *blocks: Values) -> Values:
         several = [Found(*blocks[n : n + 3]) for n in range(0, len(blocks), 3)]
         merged: Values = _merged(several, self.equal_nan)[self.what]
         return merged
@@ -150,7 +150,7 @@ def _unique(
     axis: int | None = None,
     *,
     equal_nan: bool = True,
-    sorted: bool = True,  # noqa: ARG001 - they always are
+    sorted: bool = True,  # they always are
 ) -> Any:
     array: Array = node_or_scalar(ar)
     if axis is not None:
@@ -224,7 +224,7 @@ def _union1d(ar1: Any, ar2: Any) -> Any:
 def _intersect1d(
     ar1: Any,
     ar2: Any,
-    assume_unique: bool = False,  # noqa: ARG001 - they are made so
+    assume_unique: bool = False,  # they are made so
     return_indices: bool = False,
 ) -> Any:
     (first, second), either = _both(ar1, ar2)
@@ -237,7 +237,7 @@ def _intersect1d(
 
 
 @implements(np.setxor1d)
-def _setxor1d(ar1: Any, ar2: Any, assume_unique: bool = False) -> Any:  # noqa: ARG001 - they are made so
+def _setxor1d(ar1: Any, ar2: Any, assume_unique: bool = False) -> Any:  # they are made so
     either = _both(ar1, ar2).either
     return extract(either.counts == 1, either.values)
 

@@ -152,7 +152,7 @@ class _Chosen(BaseStep):
         self.masked = values.masked
         self.key = f"{self.dtype!r} where it is not zero"
 
-    def __call__(self, place: BlockPlace, *blocks: Values) -> Values:  # noqa: ARG002 - wherever it lies
+    def __call__(self, place: BlockPlace, *blocks: Values) -> Values:
         condition, values = blocks
         chosen: Values = values[_not_zero(condition)]
         return chosen

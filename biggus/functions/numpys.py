@@ -98,11 +98,11 @@ def _like(value: Any) -> Callable[..., Array]:
     def make(
         a: Any,
         dtype: Any = None,
-        order: str = "K",  # noqa: ARG001 - what is read is always in C order
-        subok: bool = True,  # noqa: ARG001 - and of no subclass
+        order: str = "K",  # what is read is always in C order
+        subok: bool = True,  # and of no subclass
         shape: Any = None,
         *,
-        device: str | None = None,  # noqa: ARG001 - of which there is one
+        device: str | None = None,  # of which there is one
     ) -> Array:
         given = node_or_scalar(a)
         return full(

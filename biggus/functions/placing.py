@@ -150,7 +150,8 @@ class _LexSorted(BaseStep):
 
 
 @implements(np.meshgrid)
-def _meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> Any:  # noqa: ARG001 - what is read is always fresh
+def _meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> Any:
+    # What is read is always fresh, and needs no copy.
     if indexing not in ("xy", "ij"):
         raise ValueError("Valid values for `indexing` are 'xy' and 'ij'.")
     count = len(xi)
@@ -265,7 +266,7 @@ def _einsum_path(*operands: Any, **keywords: Any) -> Any:
 
 
 @implements(np.copy)
-def _copy(a: Any, order: str = "K", subok: bool = False) -> Array:  # noqa: ARG001 - what is read is always fresh
+def _copy(a: Any, order: str = "K", subok: bool = False) -> Array:  # what is read is always fresh
     array: Array = node_or_scalar(a)
     return array
 
@@ -278,10 +279,10 @@ def _copyto(dst: Any, src: Any, casting: Any = "same_kind", where: Any = True) -
 
 
 @implements(np.may_share_memory, np.shares_memory)
-def _share_memory(a: Any, b: Any, /, max_work: Any = None) -> bool:  # noqa: ARG001 - there is no work
+def _share_memory(a: Any, b: Any, /, max_work: Any = None) -> bool:
     return False
 
 
 @implements(np.array_repr, np.array_str, np.array2string)
-def _text(arr: Any, *arguments: Any, **keywords: Any) -> str:  # noqa: ARG001 - which are about values
+def _text(arr: Any, *arguments: Any, **keywords: Any) -> str:
     return repr(arr)

@@ -258,7 +258,7 @@ def _cross(
 
 
 @implements(np.einsum)
-def _einsum(*operands: Any, out: Any = None, optimize: Any = False, **keywords: Any) -> Array:  # noqa: ARG001 - any order gives the same
+def _einsum(*operands: Any, out: Any = None, optimize: Any = False, **keywords: Any) -> Array:
     refuse("einsum", out=out)
     if not isinstance(operands[0], str):
         raise TypeError("einsum of lazy arrays takes a text, such as 'ij,jk->ik'")

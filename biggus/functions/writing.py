@@ -73,7 +73,7 @@ def _opened(file: Any, suffix: str) -> Iterator[IO[bytes]]:
 
 
 @implements(np.save)
-def _save(file: Any, arr: Any, allow_pickle: bool = True, **_: Any) -> None:  # noqa: ARG001 - nothing is pickled
+def _save(file: Any, arr: Any, allow_pickle: bool = True, **_: Any) -> None:  # nothing is pickled
     with _opened(file, ".npy") as opened:
         _write(opened, node_or_scalar(arr))
 

@@ -66,7 +66,7 @@ class _Window(View):
         if not isinstance(base, Elementwise) and all(s.step == 1 for s in box):
             self.shared = (base, box)
 
-    def pushdown(self, selection: Selection) -> None:  # type: ignore[override]  # noqa: ARG002 - as others
+    def pushdown(self, selection: Selection) -> None:  # type: ignore[override]
         return None
 
     def seen(self, selection: Selection) -> Node:

@@ -41,7 +41,7 @@ class HDF5Store(NewStore):
         super().__init__(path)
         self._file: Any = None
 
-    def stored(self, dtype: np.dtype[Any], masked: bool) -> np.dtype[Any]:  # noqa: D102 - inherited
+    def stored(self, dtype: np.dtype[Any], masked: bool) -> np.dtype[Any]:
         if dtype.kind in "UT":
             return np.dtype(object)
         if dtype.kind in "mM" and np.datetime_data(dtype)[0] == "generic":

@@ -53,7 +53,7 @@ class NetCDFStore(NewStore):
         self._dataset: Any = None
         self._lengths: dict[str, int] = {}
 
-    def stored(self, dtype: np.dtype[Any], masked: bool) -> np.dtype[Any]:  # noqa: D102
+    def stored(self, dtype: np.dtype[Any], masked: bool) -> np.dtype[Any]:
         if dtype.kind in "UOT":
             return np.dtype(object)
         if dtype.kind in "iu" or (dtype.kind == "f" and dtype.itemsize in (4, 8)):

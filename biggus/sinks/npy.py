@@ -31,12 +31,12 @@ class NpyStore(NewStore):
     format = "a .npy file"
     chunked = False
 
-    def stored(self, dtype: np.dtype[Any], masked: bool) -> np.dtype[Any]:  # noqa: D102 - inherited
+    def stored(self, dtype: np.dtype[Any], masked: bool) -> np.dtype[Any]:
         if dtype.hasobject:
             raise OutputError(f"a .npy file has no place for values of dtype {dtype}")
         return super().stored(dtype, masked)
 
-    def problem(self, dtype: np.dtype[Any]) -> str:  # noqa: D102 - inherited
+    def problem(self, dtype: np.dtype[Any]) -> str:
         others = ", or write .zarr, .h5 or .nc" if dtype.kind in "biu" else ""
         return f"{super().problem(dtype)}{others}"
 

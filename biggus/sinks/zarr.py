@@ -43,7 +43,7 @@ class NewZarrStore(NewStore):
         super().__init__(path)
         self._group: Any = None
 
-    def stored(self, dtype: np.dtype[Any], masked: bool) -> np.dtype[Any]:  # noqa: D102 - inherited
+    def stored(self, dtype: np.dtype[Any], masked: bool) -> np.dtype[Any]:
         if dtype.kind == "V":
             raise OutputError(f"values of dtype {dtype} are not written to Zarr; write .npy or .h5")
         return np.dtype(object) if dtype.kind == "T" else super().stored(dtype, masked)

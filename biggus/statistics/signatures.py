@@ -141,7 +141,7 @@ def position(
     return Asked(axis, keepdims, {})
 
 
-def count(name: str, axis: Any = None, *, keepdims: bool = False) -> Asked:  # noqa: ARG001 - as others
+def count(name: str, axis: Any = None, *, keepdims: bool = False) -> Asked:
     """Of counts."""
     return Asked(axis, keepdims, {})
 
@@ -150,7 +150,7 @@ def median(
     name: str,
     axis: Any = None,
     out: None = None,
-    overwrite_input: bool = False,  # noqa: ARG001 - there is no input to overwrite
+    overwrite_input: bool = False,  # there is no input to overwrite
     keepdims: bool = False,
 ) -> Asked:
     """Of the median."""
@@ -163,7 +163,7 @@ def quantile(
     q: npt.ArrayLike,
     axis: Any = None,
     out: None = None,
-    overwrite_input: bool = False,  # noqa: ARG001 - there is no input to overwrite
+    overwrite_input: bool = False,  # there is no input to overwrite
     method: str = "linear",
     keepdims: bool = False,
     *,

@@ -141,7 +141,7 @@ class Advanced(Basic):
         # Which axes get an array, as bits: one draw, so that all combinations come.
         self.arrays = self.draw(st.sampled_from(range(2 ** len(shape))))
 
-    def item(self, axis: int) -> tuple[Any, int]:  # noqa: D102 - inherited
+    def item(self, axis: int) -> tuple[Any, int]:
         if self.arrays >> axis & 1:
             kind = self.pick("integers", "integers", "mask", "masks", "scalar")
             if kind == "integers" and (self.shape[axis] or 0 in self.together):
@@ -192,7 +192,7 @@ class Advanced(Basic):
             return array
         return array.tolist() if made == "list" else tuple(array.tolist())
 
-    def spoil(self, items: list[Any]) -> list[Any]:  # noqa: D102 - inherited
+    def spoil(self, items: list[Any]) -> list[Any]:
         n = self.shape[0] if self.shape else 0
         wrong: list[Any] = [
             [np.array([0, n])],
@@ -219,7 +219,7 @@ class Orthogonal(Basic):
 
     newaxes = False
 
-    def item(self, axis: int) -> tuple[Any, int]:  # noqa: D102 - inherited
+    def item(self, axis: int) -> tuple[Any, int]:
         n = self.shape[axis]
         kind = self.pick("basic", "integers", "mask", "list")
         if kind == "basic":

@@ -86,7 +86,7 @@ class RecordingSource(_Counting):
             self.reads += 1
         return self.source[box]
 
-    def fetch(self, box: Box) -> tuple[Values, bytes | None]:  # noqa: D102 - inherited
+    def fetch(self, box: Box) -> tuple[Values, bytes | None]:
         with self._counting:
             self.boxes.append(box)
             self.fetches += 1
@@ -170,7 +170,7 @@ class FaultySource(_Counting):
     def __getitem__(self, box: Box) -> Values:
         return self._fail(box) if self._fails(box) else self.source[box]
 
-    def fetch(self, box: Box) -> tuple[Values, bytes | None]:  # noqa: D102 - inherited
+    def fetch(self, box: Box) -> tuple[Values, bytes | None]:
         if self._fails(box):
             # As if the source inside had no fetch of its own: what it gives
             # is checked there, as that of any source is.
@@ -243,7 +243,7 @@ class LatentSource(_Counting):
         with self._reading():
             return self.source[box]
 
-    def fetch(self, box: Box) -> tuple[Values, bytes | None]:  # noqa: D102 - inherited
+    def fetch(self, box: Box) -> tuple[Values, bytes | None]:
         with self._reading():
             return self.source.fetch(box)
 
@@ -316,7 +316,7 @@ class ArraySource(Source):
         view: Values = self.values[key]
         return view.copy()
 
-    def state(self) -> bytes | None:  # noqa: D102 - inherited
+    def state(self) -> bytes | None:
         return None if self.revision is None else b"revision %d" % self.revision
 
     def change(self, values: npt.ArrayLike) -> None:
@@ -367,6 +367,6 @@ class UnreadableSource(Source):
     def __getitem__(self, box: Box) -> Values:
         raise AssertionError(f"{self.name} was read at {format_box(box)}")
 
-    def fetch(self, box: Box) -> tuple[Values, bytes | None]:  # noqa: D102 - inherited
+    def fetch(self, box: Box) -> tuple[Values, bytes | None]:
         # Not through `read`, which would make a SourceError of it.
         return self[box], None

@@ -93,7 +93,7 @@ class HDF5Backend(Backend):
         """
         return HDF5Source(str(location.path), variable, bool(swmr))
 
-    def attributes(self, location: Location, group: str, **options: Any) -> dict[str, Any]:  # noqa: D102 - as in Backend
+    def attributes(self, location: Location, group: str, **options: Any) -> dict[str, Any]:
         path, swmr = str(location.path), bool(options.get("swmr"))
         with hdf5_lock, hdf5_files.files.visit(hdf5_files.held_as(path, swmr)):
             file = hdf5_files.open_file(path, swmr).file
@@ -108,7 +108,7 @@ class HDF5Backend(Backend):
         options.pop("swmr", None)  # says how they are read
         return super().identity(location, name, **options)
 
-    def visit(self, location: Location, **options: Any) -> AbstractContextManager[object]:  # noqa: D102 - as in Backend
+    def visit(self, location: Location, **options: Any) -> AbstractContextManager[object]:
         return hdf5_files.files.visit(
             hdf5_files.held_as(str(location.path), bool(options.get("swmr")))
         )

@@ -94,7 +94,7 @@ class ChunkedStorage(Storage):
         self._at_once = min(_MOST_PARTS, max(1, MOST_TOGETHER // max(1, pipeline.nbytes)))
         self._fill: Any = None
 
-    def read(  # noqa: D102 - as in Storage
+    def read(
         self, box: Box, opening: OpenForRead, out: npt.NDArray[Any] | None = None
     ) -> npt.NDArray[Any]:
         found = np.empty(box_shape(box), self.dtype) if out is None else out
@@ -240,7 +240,7 @@ class ChunkedStorage(Storage):
         )
         return self.pipeline.decode_parts(found.data, found.mask, self.dtype.itemsize, parts)
 
-    def peak_bytes(self, box: Box) -> int:  # noqa: D102
+    def peak_bytes(self, box: Box) -> int:
         result = math.prod(box_shape(box)) * self.dtype.itemsize
         if self.in_parts:
             return result + MOST_TOGETHER

@@ -36,7 +36,7 @@ class ContiguousStorage(Storage):
         super().__init__(shape, dtype)
         self.offset = offset
 
-    def read(  # noqa: D102 - as in Storage
+    def read(
         self, box: Box, opening: OpenForRead, out: npt.NDArray[Any] | None = None
     ) -> npt.NDArray[Any]:
         values = np.empty(box_shape(box), self.dtype) if out is None else out
@@ -44,10 +44,8 @@ class ContiguousStorage(Storage):
         opening.check()
         return values
 
-    def stream(  # noqa: D102 - as in Storage
-        self, source: Source, box: Box, opening: OpenForRead
-    ) -> Stream | None:
+    def stream(self, source: Source, box: Box, opening: OpenForRead) -> Stream | None:
         return piece_of(source, box, opening.descriptor, self.offset, opening.check)
 
-    def peak_bytes(self, box: Box) -> int:  # noqa: D102 - as in Storage
+    def peak_bytes(self, box: Box) -> int:
         return math.prod(box_shape(box)) * self.dtype.itemsize + MOST_TOGETHER

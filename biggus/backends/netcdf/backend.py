@@ -89,7 +89,7 @@ class NetCDFBackend(Backend):
 
         return NetCDFSource(str(location.path), variable, decode=decode)
 
-    def attributes(self, location: Location, group: str, **options: Any) -> dict[str, Any]:  # noqa: ARG002, D102 - as in Backend
+    def attributes(self, location: Location, group: str, **options: Any) -> dict[str, Any]:
         with between_forks():
             from biggus.backends.netcdf.files import dataset_at, datasets
             from biggus.backends.netcdf.packed import attributes_of
@@ -103,21 +103,19 @@ class NetCDFBackend(Backend):
                     return {}
             return attributes_of(found)
 
-    def record(  # noqa: D102 - as in Backend
-        self, source: Source, read: bool
-    ) -> tuple[SourceRecord, Values | None] | None:
+    def record(self, source: Source, read: bool) -> tuple[SourceRecord, Values | None] | None:
         with between_forks():
             from biggus.backends.netcdf.recorded import record_of
             from biggus.backends.netcdf.source import NetCDFSource
         return record_of(source, read) if isinstance(source, NetCDFSource) else None
 
-    def recalled(self, location: Location, variable: str, record: SourceRecord) -> Source:  # noqa: D102 - as in Backend
+    def recalled(self, location: Location, variable: str, record: SourceRecord) -> Source:
         with between_forks():
             from biggus.backends.netcdf.recorded import recalled
         return recalled(str(location.path), variable, record)
 
     @contextlib.contextmanager
-    def visit(self, location: Location, **options: Any) -> Iterator[None]:  # noqa: ARG002, D102 - as in Backend
+    def visit(self, location: Location, **options: Any) -> Iterator[None]:
         with between_forks():
             from biggus.backends.hdf5.files import files
             from biggus.backends.netcdf.dimensions import asked_once

@@ -109,7 +109,7 @@ class Lengthened(Storage):
         self.end = end
         self.chunks = stored.chunks
 
-    def read(  # noqa: D102 - as in Storage
+    def read(
         self, box: Box, opening: OpenForRead, out: npt.NDArray[Any] | None = None
     ) -> npt.NDArray[Any]:
         inside = self.end.inside(box)
@@ -121,7 +121,7 @@ class Lengthened(Storage):
             self.stored.read(inside, opening, values[_corner(inside)])
         return values
 
-    def peak_bytes(self, box: Box) -> int:  # noqa: D102
+    def peak_bytes(self, box: Box) -> int:
         inside = self.end.inside(box)
         lacking = math.prod(box_shape(box))
         if inside is None:

@@ -35,14 +35,14 @@ class TilesBackend(Backend):
 
     name = "tiles"
 
-    def claims(self, location: Location) -> int:  # noqa: D102 - inherited
+    def claims(self, location: Location) -> int:
         if location.scheme == SCHEME:
             return self.BY_MARK
         if location.scheme in {"http", "https"} and looks_like_template(location.text):
             return self.BY_MARK
         return self.UNCLAIMED
 
-    def variables(self, location: Location, **options: Any) -> tuple[str, ...]:  # noqa: ARG002, D102
+    def variables(self, location: Location, **options: Any) -> tuple[str, ...]:
         return (VARIABLE,)
 
     def identity(self, location: Location, variable: str | None, **options: Any) -> Any:

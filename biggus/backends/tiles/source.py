@@ -223,7 +223,7 @@ class TileSource(Source):
             return None
         return validator if good == entries else freshness.pack(good)
 
-    def revalidation_waits(self, box: Box, validator: bytes) -> bool:  # noqa: ARG002
+    def revalidation_waits(self, box: Box, validator: bytes) -> bool:
         """Tell whether a tile of the copy has expired, so that the server is asked."""
         entries = freshness.unpack(validator) or []
         return not options.current().offline and not all(entry.fresh for entry in entries)

@@ -37,13 +37,13 @@ class ForeignStore(ZarrStore):
         self.store = store
         self.remote = _is_remote(store)
 
-    def get(self, key: str, span: Span = WHOLE) -> Fetched | None:  # noqa: D102 - inherited
+    def get(self, key: str, span: Span = WHOLE) -> Fetched | None:
         with between_forks():
             from zarr.core.sync import sync
 
         return sync(self.aget(key, span))
 
-    async def aget(self, key: str, span: Span = WHOLE) -> Fetched | None:  # noqa: D102
+    async def aget(self, key: str, span: Span = WHOLE) -> Fetched | None:
         with between_forks():
             from zarr.abc.store import OffsetByteRequest, RangeByteRequest, SuffixByteRequest
             from zarr.core.buffer.cpu import buffer_prototype
@@ -61,10 +61,10 @@ class ForeignStore(ZarrStore):
         buffer = await self.store.get(key, buffer_prototype, request)
         return None if buffer is None else Fetched(buffer.to_bytes())
 
-    def signature(self, key: str) -> object:  # noqa: D102 - inherited
+    def signature(self, key: str) -> object:
         return None
 
-    def validator(self, metadata: Sequence[str], chunks: Iterable[str]) -> bytes | None:  # noqa: D102
+    def validator(self, metadata: Sequence[str], chunks: Iterable[str]) -> bytes | None:
         return None
 
 

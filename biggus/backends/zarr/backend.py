@@ -46,7 +46,7 @@ class ZarrBackend(Backend):
     name: ClassVar[str] = "zarr"
     modules: ClassVar[tuple[str, ...]] = ("zarr",)
 
-    def claims(self, location: Location) -> int:  # noqa: D102 - inherited
+    def claims(self, location: Location) -> int:
         if location.scheme:
             return self._claims_url(location)
         try:
@@ -71,22 +71,18 @@ class ZarrBackend(Backend):
         named = any(segment.endswith(".zarr") for segment in text.lower().split("/"))
         return self.BY_SUFFIX if named else self.UNCLAIMED
 
-    def variables(self, location: Location, **options: Any) -> tuple[str, ...]:  # noqa: D102
+    def variables(self, location: Location, **options: Any) -> tuple[str, ...]:
         zarr_format, store = _store(location, options)
         with _told(location):
             return zarr_metadata.list_arrays(store, location.public, zarr_format)
 
-    def resolutions(  # noqa: D102 - inherited
-        self, location: Location, group: str, **options: Any
-    ) -> tuple[Resolution, ...]:
+    def resolutions(self, location: Location, group: str, **options: Any) -> tuple[Resolution, ...]:
         path = zarr_metadata.array_path(location.public, group)
         zarr_format, store = _store(location, options)
         with _told(location):
             return resolutions(zarr_metadata.read_group(store, path, zarr_format) or {})
 
-    def attributes(  # noqa: D102 - inherited
-        self, location: Location, group: str, **options: Any
-    ) -> Mapping[str, Any]:
+    def attributes(self, location: Location, group: str, **options: Any) -> Mapping[str, Any]:
         path = zarr_metadata.array_path(location.public, group)
         zarr_format, store = _store(location, options)
         with _told(location):
@@ -135,7 +131,7 @@ class ZarrBackend(Backend):
         path = None if variable is None else zarr_metadata.array_path(location.public, variable)
         return [store_name(location), path, zarr_format, variant]
 
-    def adopt(self, obj: Any) -> Source | None:  # noqa: D102 - inherited
+    def adopt(self, obj: Any) -> Source | None:
         with between_forks():
             from biggus.backends.zarr.adopted import adopt_array
 

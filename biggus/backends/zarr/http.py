@@ -65,12 +65,12 @@ class RemoteStore(ZarrStore):
 
     remote = True
 
-    async def aget(self, key: str, span: Span = WHOLE) -> Fetched | None:  # noqa: D102
+    async def aget(self, key: str, span: Span = WHOLE) -> Fetched | None:
         # The event loop's own threads are a few for each core; these wait.
         call = functools.partial(contextvars.copy_context().run, self.get, key, span)
         return await asyncio.get_running_loop().run_in_executor(threads, call)
 
-    def signature(self, key: str) -> object:  # noqa: D102 - asking is not cheap
+    def signature(self, key: str) -> object:
         return None
 
     def unchanged(self, key: str, tag: str | None) -> bool:
@@ -132,7 +132,7 @@ class HttpStore(RemoteStore):
         # Whether the last answer to a request for a part was the whole.
         self._sends_all = False
 
-    def get(self, key: str, span: Span = WHOLE) -> Fetched | None:  # noqa: D102 - inherited
+    def get(self, key: str, span: Span = WHOLE) -> Fetched | None:
         if span == WHOLE:
             return self._requested(key, span, None)
         if not self._sends_all:
@@ -182,7 +182,7 @@ class HttpStore(RemoteStore):
             bodies.keep((self._number, key), body, len(body.data))
         return body
 
-    def unchanged(self, key: str, tag: str | None) -> bool:  # noqa: D102 - inherited
+    def unchanged(self, key: str, tag: str | None) -> bool:
         # One byte is enough to learn the state where the condition is not understood.
         headers = {"Range": "bytes=0-0"}
         if tag is not None and tag != ABSENT:
@@ -323,7 +323,7 @@ class FsspecStore(RemoteStore):
         # What is empty is no folder: below it, a slash would be the first of a key.
         self._prefix = root if root == "" or root.endswith("/") else f"{root}/"
 
-    def get(self, key: str, span: Span = WHOLE) -> Fetched | None:  # noqa: D102 - inherited
+    def get(self, key: str, span: Span = WHOLE) -> Fetched | None:
         if options.current().offline:
             raise OfflineConnectionError
         largest = _largest(key, span, self.expected.largest)
@@ -357,7 +357,7 @@ class FsspecStore(RemoteStore):
             # Its file systems may quote the URL, with credentials.
             raise OSError(f"{type(error).__name__}: {redacted(text)}") from None
 
-    def unchanged(self, key: str, tag: str | None) -> bool:  # noqa: D102 - inherited
+    def unchanged(self, key: str, tag: str | None) -> bool:
         # Its file systems do not tell the state together with the bytes, so
         # only absence can be verified.
         return tag == ABSENT and self.get(key) is None

@@ -144,7 +144,7 @@ class FolderStore(ZarrStore):
         self.root = root
         self._prefix = os.path.join(root, "")  # noqa: PTH118 - joined for each chunk
 
-    def get(self, key: str, span: Span = WHOLE) -> Fetched | None:  # noqa: D102 - inherited
+    def get(self, key: str, span: Span = WHOLE) -> Fetched | None:
         file = self._open(key)
         if file is None:
             return None
@@ -154,7 +154,7 @@ class FolderStore(ZarrStore):
             os.close(file[0])
 
     @contextlib.contextmanager
-    def opened(self, key: str) -> Iterator[Get]:  # noqa: D102 - inherited
+    def opened(self, key: str) -> Iterator[Get]:
         file = self._open(key)
         if file is None:
             yield lambda span: None  # noqa: ARG005 - a Get
@@ -198,7 +198,7 @@ class FolderStore(ZarrStore):
         if not key.endswith(METADATA_NAMES):
             see(self._prefix + key, signature, signature_or_none)
 
-    def metadata_keys(self) -> Iterable[str]:  # noqa: D102 - inherited
+    def metadata_keys(self) -> Iterable[str]:
         pending = [""]
         linked = {os.path.realpath(self.root)}
         while pending:
@@ -227,11 +227,11 @@ class FolderStore(ZarrStore):
         found = self.get(prefix + "zarr.json")
         return found is not None and b'"chunk_grid"' in found.data and not _is_group(found.data)
 
-    def signature(self, key: str) -> object:  # noqa: D102 - inherited
+    def signature(self, key: str) -> object:
         state = os.stat(self._prefix + key)  # noqa: PTH116 - at each read
         return state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino
 
-    def validator(self, metadata: Sequence[str], chunks: Iterable[str]) -> bytes | None:  # noqa: D102
+    def validator(self, metadata: Sequence[str], chunks: Iterable[str]) -> bytes | None:
         first = metadata[0]
         digest = hashlib.blake2b(digest_size=20)
         for number, key in enumerate([*metadata, *chunks]):
@@ -286,7 +286,7 @@ class ZipStore(ZarrStore):
             self.path, settled_signature(self._name) if signature is None else signature
         )
 
-    def get(self, key: str, span: Span = WHOLE) -> Fetched | None:  # noqa: D102 - inherited
+    def get(self, key: str, span: Span = WHOLE) -> Fetched | None:
         signature = settled_signature(self._name)
         see(self._name, signature)
         info = self._members(signature).get(key)
@@ -313,14 +313,14 @@ class ZipStore(ZarrStore):
         look_again([(self._name, signature)])
         return Fetched(data)
 
-    def metadata_keys(self) -> Iterable[str]:  # noqa: D102 - inherited
+    def metadata_keys(self) -> Iterable[str]:
         return [key for key in self._members() if key.rpartition("/")[2] in METADATA_NAMES]
 
-    def signature(self, key: str) -> object:  # noqa: D102 - one state for all
+    def signature(self, key: str) -> object:
         state = self.path.stat()
         return state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino
 
-    def validator(self, metadata: Sequence[str], chunks: Iterable[str]) -> bytes | None:  # noqa: D102
+    def validator(self, metadata: Sequence[str], chunks: Iterable[str]) -> bytes | None:
         return files.file_validator(self.path)
 
 
