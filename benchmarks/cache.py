@@ -77,7 +77,7 @@ def _beside_files(folder: Path, kib: int, rounds: int) -> list[Row]:
         os.replace(path + ".new", plain / str(next(count) % 50))  # noqa: PTH105
 
     def store() -> None:
-        assert cached.cache.store(f"{next(count) % 50:040x}", values, b"benchmark")
+        assert cached.cache.store(f"{next(count) % 50:040x}", values, b"benchmark", 0)
 
     took = quickest({"hit": hit, "plain": read_and_check}, rounds, _CALLS)
     rows = [_row(f"hit of {kib} KiB", "a file read and checked", took, MOST_HIT[kib])]

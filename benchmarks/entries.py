@@ -101,7 +101,7 @@ def _evicted(folder: Path, keys: list[str], alone: float) -> list[Row]:
     last = folder / "many" / "entries" / keys[count - 1][:2] / keys[count - 1][2:]
     reads = []
     started = time.perf_counter()
-    smaller.store("00" * 20, np.zeros(_CHUNK, np.uint8), b"benchmark")  # there is no room for it
+    smaller.store("00" * 20, np.zeros(_CHUNK, np.uint8), b"benchmark", 0)  # there is no room for it
     while last.exists() or not reads:
         begun = time.perf_counter()
         read()

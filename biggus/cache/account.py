@@ -14,6 +14,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from biggus.cache.admission import Admission
+from biggus.cache.clearing import clearing_of
 from biggus.cache.files import Files, make_private
 from biggus.cache.ledger import BusyError, DamagedError, FullError, Ledger, LedgerError
 from biggus.cache.notes import Notes
@@ -53,6 +54,8 @@ class Account:
     ----------
     kinds : tuple of Files
         Where its chunks lie, and its descriptions.
+    clearing : Clearing
+        What tells when it is cleared.
     """
 
     def __init__(
@@ -65,6 +68,7 @@ class Account:
         self._trouble = trouble(folder, INDEXING)
         self._writing = trouble(folder, WRITING)
         self._ledger = Ledger(folder, self.kinds)
+        self.clearing = clearing_of(folder)
         self._reset()
 
     def forked(self) -> Any:
@@ -73,6 +77,7 @@ class Account:
         Closing it here would release the parent's locks.
         """
         connection = self._ledger.abandon()
+        self.clearing.forked()
         self._writer.forget()
         self._reset()
         return connection

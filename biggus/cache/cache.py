@@ -168,8 +168,11 @@ class Cache:
         self.close()
 
     def close(self) -> None:
-        """Write down what was used when; the cache can be used on."""
-        self._index.flush()
+        """Write down what was used when; nothing that was read before is stored any more.
+
+        The cache can be used on.
+        """
+        self._index.close()
 
     def wrap(self, source: Any, chunks: Chunks | None = None) -> Cached:
         """Return `source` with its chunks kept in this cache.
@@ -221,12 +224,20 @@ class Cache:
     def clear(self) -> None:
         """Remove all that is in the cache, descriptions and pins included.
 
+        Of what is being read in this process meanwhile nothing is stored; what other processes
+        are reading may be.
+
         Raises
         ------
         CacheError
             If it cannot be removed.
         """
         self._index.clear()
+
+    @property
+    def cleared(self) -> int:
+        """How often it was cleared in this process; of what was begun before nothing is stored."""
+        return self._index.clearing.times
 
     def load(self, key: str, dtype: np.dtype[Any], shape: tuple[int, ...]) -> Entry | str:
         """Return the sound entry of `key`, or why there is none."""
@@ -251,13 +262,16 @@ class Cache:
             head = self.files.head(key, peek_size(head))  # of many chunks it may be long
         return None if head is None else peek(head, bytes.fromhex(key))
 
-    def store(self, key: str, values: Values, validator: bytes) -> int:
-        """Keep `values` under `key`; return the bytes on disk, 0 if they are not kept."""
+    def store(self, key: str, values: Values, validator: bytes, asked: int) -> int:
+        """Keep `values` under `key`; return the bytes on disk, 0 if they are not kept.
+
+        They are not if the cache has been `cleared` since they were `asked` for.
+        """
         if values.nbytes > self.size_limit:
             logger.info("a chunk of %d bytes is larger than all of %s", values.nbytes, self.path)
             return 0
         pieces = encode(values, validator, bytes.fromhex(key), self.compression)
-        return self._index.store(CHUNKS, key, pieces, passing=True)
+        return self._index.store(CHUNKS, key, pieces, asked, passing=True)
 
     def load_bytes(self, key: str) -> tuple[bytes, bytes] | None:
         """Return the bytes that are kept under `key`, and their validator; None if there are none.
@@ -276,10 +290,10 @@ class Cache:
         self._index.used(key)
         return values, validator
 
-    def store_bytes(self, key: str, data: bytes, validator: bytes) -> int:
+    def store_bytes(self, key: str, data: bytes, validator: bytes, asked: int) -> int:
         """Keep bytes under `key`; return the bytes on disk, 0 if they are not kept."""
         pieces = encode(np.frombuffer(data, np.uint8), validator, bytes.fromhex(key))
-        return self._index.store(CHUNKS, key, pieces)
+        return self._index.store(CHUNKS, key, pieces, asked)
 
     def hit(self, key: str) -> None:
         """Count a hit, and note that the entry was used."""
@@ -314,7 +328,7 @@ class Cache:
         except (EntryError, OSError):
             held = None
         if held is None or held.tobytes() != b"".join(pieces):
-            self._index.store(DESCRIPTIONS, key, pieces)
+            self._index.store(DESCRIPTIONS, key, pieces, self.cleared)
         else:
             self._index.used(key, DESCRIPTIONS)
 

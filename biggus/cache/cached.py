@@ -332,12 +332,13 @@ class Cached(Wrapper):
                     found[place] = "stale"
                     del held[place]
         boxes = [chunks[place] for place in held]
+        asked = self.cache.cleared
         revalidated = self.source.revalidate_many(boxes, [one for _, one in held.values()])
         for (place, (values, validator)), good in zip(held.items(), revalidated, strict=True):
             if good is None:
                 found[place] = "stale"
             elif good != validator:
-                self.cache.store(keys[place], values, good)
+                self.cache.store(keys[place], values, good, asked)
                 found[place] = values, good
 
     def _missed(self, wanted: list[tuple[str, Box]]) -> list[tuple[Values, bytes | None]]:
@@ -366,7 +367,7 @@ class Cached(Wrapper):
             self.cache.miss()
             self._refuse_if_offline(wanted[place][1])
             reasons[place] = held
-        start = time.perf_counter()
+        asked, start = self.cache.cleared, time.perf_counter()
         fetched = self.source.fetch_many([wanted[place][1] for place in reasons]) if reasons else []
         seconds = time.perf_counter() - start
         for (place, reason), given in zip(reasons.items(), fetched, strict=True):
@@ -374,7 +375,7 @@ class Cached(Wrapper):
             found[key] = values, validator = self._own(*given)
             kept = "not kept, its validator being unknown"
             if validator is not None:
-                size = self.cache.store(key, values, validator)
+                size = self.cache.store(key, values, validator, asked)
                 kept = f"stored {size} bytes" if size else "not stored"
             if logger.isEnabledFor(logging.INFO):  # to ask for a name may take longer than all that
                 told = (self.name, format_box(chunk), reason, values.nbytes, seconds, kept)

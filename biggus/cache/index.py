@@ -7,6 +7,7 @@ wait, a thread stores it later.
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
@@ -72,7 +73,7 @@ class Index(Account):
 
     def _reset(self) -> None:
         super()._reset()
-        self._later = Later(self, min(_LATER_MOST, self.size_limit // 2))
+        self._later = Later(self, min(_LATER_MOST, self.size_limit // 2), self.clearing)
         for kind, files in enumerate(self.kinds):
             files.waiting = partial(self._later.find, kind)
 
@@ -97,14 +98,21 @@ class Index(Account):
         return bool(self.holders) and self._last is not None and self._last.more
 
     def store(
-        self, kind: int, key: str, pieces: list[bytes | memoryview], *, passing: bool = False
+        self,
+        kind: int,
+        key: str,
+        pieces: list[bytes | memoryview],
+        asked: int,
+        *,
+        passing: bool = False,
     ) -> int:
         """Store an entry, if there is room; return its bytes on disk, 0 if it is not stored.
 
-        It may be stored later; or pass by, if it is one that does.
+        It may be stored later; or pass by, if it is one that does.  If the folder has been cleared
+        since it was `asked` for, it is not stored.
         """
         size = self.kinds[kind].on_disk(sum(map(len, pieces)))
-        if not self.writable or size > self.size_limit:
+        if not self.writable or size > self.size_limit or self.clearing.is_under_way:
             return 0
         seen = self._seen(key) if passing else None
         if not self._spend(size):
@@ -113,10 +121,10 @@ class Index(Account):
                 return 0
             # Where others wait for room already, it is not looked for once more.
             if self._later.waits() or not self._granted(size):
-                late = not self._is_hopeless() and self._later.put(kind, key, pieces, seen)
+                late = not self._is_hopeless() and self._later.put(kind, key, pieces, seen, asked)
                 return size if late else 0
         self._look_ahead(size)
-        return self._write(kind, key, pieces, size)
+        return self._write(kind, key, pieces, size, asked)
 
     def _granted(self, size: int, rounds: int = 1) -> bool:
         return self._settle_now(size, _WAIT_SECONDS, rounds=rounds) and self._spend(size)
@@ -128,13 +136,15 @@ class Index(Account):
     def store_late(self, one: Waiting) -> bool:
         """Store what waits; tell whether it need not wait any longer."""
         size = self.kinds[one.kind].on_disk(len(one.data))
+        if one.asked != self.clearing.times:
+            return True
         if not self._spend(size):
             if one.seen is not None and not self._admits(one.seen):
                 self._pass_by(one.key, size)
                 return True
             if not self._granted(size, _ROUNDS_LATER):
                 return self._is_hopeless()
-        self._write(one.kind, one.key, [one.data], size)
+        self._write(one.kind, one.key, [one.data], size, one.asked)
         return True
 
     def _look_ahead(self, size: int) -> None:
@@ -167,23 +177,27 @@ class Index(Account):
                 self._later.want(0)
 
     def _write(
-        self, kind: int, key: str, pieces: Sequence[bytes | memoryview], reserved: int
+        self, kind: int, key: str, pieces: Sequence[bytes | memoryview], reserved: int, asked: int
     ) -> int:
-        try:
-            size = self.kinds[kind].write(key, pieces)
-        except BaseException as error:
-            self._release(reserved)
-            if not isinstance(error, OSError):
-                raise
-            what = ("a chunk", "a description")[kind]
-            self._writing.arose("%s could not be stored in %s: %s", what, self.folder, error)
-            return 0
-        self._writing.over()
-        with self._lock:
-            before = self._notes.store((kind, key), size)
-            self._spent += size - reserved - before
-            self._free += before
-        return size
+        with self.clearing.arriving(asked) as may:
+            try:
+                size = self.kinds[kind].write(key, pieces) if may else 0
+            except BaseException as error:
+                self._release(reserved)
+                if not isinstance(error, OSError):
+                    raise
+                what = ("a chunk", "a description")[kind]
+                self._writing.arose("%s could not be stored in %s: %s", what, self.folder, error)
+                return 0
+            if not may:
+                self._release(reserved)
+                return 0
+            self._writing.over()
+            with self._lock:
+                before = self._notes.store((kind, key), size)
+                self._spent += size - reserved - before
+                self._free += before
+            return size
 
     def _seen(self, key: str) -> int | None:
         """Return since when it is known that a chunk is read, if others have to be older for it."""
@@ -228,10 +242,18 @@ class Index(Account):
         while not self._flush_once() and time.monotonic() < until:
             time.sleep(_RETRY_SECONDS)
 
+    def close(self) -> None:
+        """Flush; what could not be stored until now is not stored any more."""
+        self.flush()
+        self._later.clear()
+        self._later.drain(_DRAINING_SECONDS)
+
     def _flush_once(self) -> bool:
         if not self._busy.acquire(timeout=_CLOSING_SECONDS):
             return False
         try:
+            if not self.folder.exists():
+                return True  # it was removed, and is not made anew for this
             with self._lock:
                 if not self._notes and not self._free and not self._parting:
                     return True
@@ -319,29 +341,37 @@ class Index(Account):
             If it cannot be removed.
         """
         self._refuse_if_read_only()
-        self._later.clear()
-        with self._lock:
-            dropped = self._notes.clear()
-            self._free += dropped
-            self._spent -= dropped
-        # Files first: they are what takes the space, and rows without them do no harm.
-        for files in self.kinds:
-            remove_all(files.remove, (key for key, _ in files.keys()))  # noqa: SIM118 - not a mapping
-        self._sweeper.tidy()
-        self._patiently(self._ledger.clear)
+        with self.clearing.under_way(), self._busy:
+            self._later.clear()
+            with self._lock:
+                dropped = self._notes.clear()
+                self._free += dropped
+                self._spent -= dropped
+            # Files first: they are what takes the space, and rows without them do no harm.
+            for files in self.kinds:
+                remove_all(files.remove, (key for key, _ in files.keys()))  # noqa: SIM118 - not a mapping
+            self._once_free(self._count_anew)
+
+    def _count_anew(self) -> None:
+        """Have in the ledger what other processes have stored meanwhile, and nothing else."""
+        self._ledger.clear()
+        self._sweeper.sweep(math.inf)
 
     def _patiently(self, action: Callable[[], T]) -> T:
+        with self._busy:
+            return self._once_free(action)
+
+    def _once_free(self, action: Callable[[], T]) -> T:
         """Do something in a transaction, for which whoever asked is ready to wait."""
         until = time.monotonic() + PATIENCE_SECONDS
-        with self._busy:
-            while True:
-                try:
-                    make_cache_folder(self.folder)
-                    with self._ledger.transaction():
-                        return action()
-                except (BusyError, DamagedError) as error:
-                    if time.monotonic() > until:
-                        raise
-                    if isinstance(error, DamagedError):
-                        self._ledger.remove()
-                time.sleep(_RETRY_SECONDS)
+        while True:
+            try:
+                make_cache_folder(self.folder)
+                with self._ledger.transaction():
+                    return action()
+            except (BusyError, DamagedError) as error:
+                if time.monotonic() > until:
+                    raise
+                if isinstance(error, DamagedError):
+                    self._ledger.remove()
+            time.sleep(_RETRY_SECONDS)

@@ -11,7 +11,10 @@ import threading
 import time
 import weakref
 from collections import deque
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from biggus.cache.clearing import Clearing
 
 logger = logging.getLogger("biggus.cache")
 
@@ -24,13 +27,15 @@ _RETRY_SECONDS = 0.01
 class Waiting(NamedTuple):
     """An entry that is to be stored: its kind, key and bytes, and until when it is tried.
 
-    What would go for it must not have been used since it was `seen`, if that is a time.
+    What would go for it must not have been used since it was `seen`, if that is a time; and
+    the folder not have been cleared since it was `asked` for.
     """
 
     kind: int
     key: str
     data: bytes
     seen: int | None
+    asked: int
     until: float
 
 
@@ -53,19 +58,25 @@ class Later:
         What stores them.  It holds this, and is not kept alive by it.
     most : int
         Bytes that may wait.
+    clearing : Clearing
+        What tells when the folder is cleared.
     """
 
-    def __init__(self, index: Stores, most: int) -> None:
+    def __init__(self, index: Stores, most: int, clearing: Clearing) -> None:
         self._index = weakref.ref(index)
         self._most = most
+        self._clearing = clearing
         self._changed = threading.Condition()
         self._waiting: deque[Waiting] = deque()
-        self._by_key: dict[tuple[int, str], bytes] = {}
+        self._by_key: dict[tuple[int, str], Waiting] = {}
+        self._in_hand: Waiting | None = None
         self._bytes = 0
         self._wanted: int | None = None
         self._thread: threading.Thread | None = None
 
-    def put(self, kind: int, key: str, pieces: list[bytes | memoryview], seen: int | None) -> bool:
+    def put(
+        self, kind: int, key: str, pieces: list[bytes | memoryview], seen: int | None, asked: int
+    ) -> bool:
         """Have an entry stored, of which a copy is taken; False: there is too much of it."""
         size = sum(map(len, pieces))
         with self._changed:
@@ -73,15 +84,16 @@ class Later:
                 return False
             self._bytes += size
             until = time.monotonic() + _KEPT_SECONDS
-            data = b"".join(pieces)
-            self._waiting.append(Waiting(kind, key, data, seen, until))
-            self._by_key[kind, key] = data
+            one = Waiting(kind, key, b"".join(pieces), seen, asked, until)
+            self._waiting.append(one)
+            self._by_key[kind, key] = one
             self._begin()
         return True
 
     def find(self, kind: int, key: str) -> bytes | None:
         """Return an entry that waits: it is read as if it were stored already."""
-        return self._by_key.get((kind, key)) if self._by_key else None
+        one = self._by_key.get((kind, key)) if self._by_key else None
+        return None if one is None or one.asked != self._clearing.times else one.data
 
     def waits(self) -> bool:
         """Tell whether anything is to be stored still."""
@@ -96,10 +108,10 @@ class Later:
     def drain(self, seconds: float) -> None:
         """Wait until all is stored, for so long at most."""
         with self._changed:
-            self._changed.wait_for(lambda: not self._waiting, seconds)
+            self._changed.wait_for(lambda: not self._waiting and not self._in_hand, seconds)
 
     def clear(self) -> None:
-        """Store nothing of what waits."""
+        """Store nothing of what waits, but what is being stored already."""
         with self._changed:
             self._waiting.clear()
             self._by_key.clear()
@@ -122,7 +134,7 @@ class Later:
             logger.warning("what was to be stored later is not: %r", error)
             with self._changed:
                 self._thread = None
-                self._drop()
+                self._put_down(over=True)
 
     def _has_work(self) -> bool:
         return bool(self._waiting) or self._wanted is not None
@@ -134,27 +146,26 @@ class Later:
                     self._thread = None
                     return
                 wanted, self._wanted = self._wanted, None
-                first = self._waiting[0] if self._waiting else None
+                one = self._in_hand = self._waiting[0] if self._waiting else None
             index = self._index()
             if index is None:
                 return
             if wanted is not None:
                 index.make_room_ahead(wanted)
-            stored = first is None or index.store_late(first)
+            over = one is None or index.store_late(one) or time.monotonic() >= one.until
             del index
-            if first is None:
-                continue
-            if not stored and time.monotonic() < first.until:
+            self._put_down(over)
+            if not over:
                 time.sleep(_RETRY_SECONDS)
-                continue
-            with self._changed:
-                if self._waiting and self._waiting[0] is first:
-                    self._drop()
 
-    def _drop(self) -> None:
-        if self._waiting:
-            kind, key, data, *_ = self._waiting.popleft()
-            self._bytes -= len(data)
-            if self._by_key.get((kind, key)) is data:
-                del self._by_key[kind, key]
-        self._changed.notify_all()
+    def _put_down(self, over: bool) -> None:
+        """Have nothing in hand any more; what is over does not wait any longer."""
+        with self._changed:
+            one, self._in_hand = self._in_hand, None
+            # It may have been cleared meanwhile.
+            if over and one is not None and self._waiting and self._waiting[0] is one:
+                self._waiting.popleft()
+                self._bytes -= len(one.data)
+                if self._by_key.get((one.kind, one.key)) is one:
+                    del self._by_key[one.kind, one.key]
+            self._changed.notify_all()

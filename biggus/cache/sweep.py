@@ -90,13 +90,6 @@ class Sweeper:
                 with contextlib.suppress(OSError):
                     (self._writers / name).unlink()
 
-    def tidy(self) -> None:
-        """Remove all that writers which are dead have left unfinished."""
-        self._dead.clear()
-        for files in self._ledger.kinds:
-            for shard in range(SHARDS):
-                files.tidy(f"{shard:02x}", self._is_dead)
-
     def _is_dead(self, name: str) -> bool:
         if name not in self._dead:
             self._dead[name] = not lives(self._writers, name)

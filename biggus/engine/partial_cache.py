@@ -69,6 +69,7 @@ class PartialCache:
         self.reduction = reduction
         self._asks = asks
         self.cache = cache
+        self._begun = cache.cleared
         self._known = True  # until it turns out that there are no fingerprints
         self._before: dict[Subtree, tuple[Fingerprint, tuple[bytes, ...]]] = {}
         self._seen: dict[Subtree, tuple[bool, int]] = {}
@@ -120,7 +121,7 @@ class PartialCache:
                 payload = encoded(aggregator.restrict(partial, part))
                 if payload is not None:
                     self.cache.store_bytes(
-                        self._key(made_of, part, subtree, box), payload, validator
+                        self._key(made_of, part, subtree, box), payload, validator, self._begun
                     )
 
     def _looked_up(self, subtree: Subtree) -> list[Partial] | None:

@@ -95,6 +95,7 @@ class InCache:
 
     def __init__(self, cache: Cache, levels: Sequence[Cached]) -> None:
         self.cache = cache
+        self._begun = cache.cleared
         self.levels = levels
         self.rooms: list[Room] = []
         """Memory of batches that are finished, for others to use: fresh memory costs as much
@@ -106,7 +107,7 @@ class InCache:
 
     def keep(self, level: int, chunk: Box, values: Values, validator: bytes) -> None:
         """Store a chunk."""
-        self.cache.store(self.levels[level - 1].key(chunk), values, validator)
+        self.cache.store(self.levels[level - 1].key(chunk), values, validator, self._begun)
 
 
 class _Chunks:

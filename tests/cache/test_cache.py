@@ -500,5 +500,5 @@ def test_a_validator_may_be_long(cache):
     key = "ab" * 20
     for size in (0, 10, 5000, 200_000):
         validator = bytes(range(256)) * (size // 256) + b"v"
-        assert cache.store(key, np.arange(3), validator)
+        assert cache.store(key, np.arange(3), validator, cache.cleared)
         assert cache.validator(key) == validator

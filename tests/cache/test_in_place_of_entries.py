@@ -96,7 +96,7 @@ def test_it_is_no_validator_and_no_description(cache, harm, entries):
     cache.remember("a", {"shape": [2]})
     assert cache.recall("a") == {"shape": [2]}
     key = "ab" * 20
-    cache.store(key, np.arange(10), b"v1")
+    cache.store(key, np.arange(10), b"v1", cache.cleared)
     assert cache.validator(key) == b"v1"
     harm(entries(cache)[0])
     assert cache.validator(key) in {None, b"v1"}

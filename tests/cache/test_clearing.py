@@ -1,0 +1,228 @@
+"""What is on its way to a cache that is cleared or closed does not arrive afterwards."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+import shutil
+import sqlite3
+import threading
+import time
+
+import numpy as np
+import pytest
+
+import biggus
+from biggus.cache import Cache, index
+from biggus.cache.files import Files
+from biggus.cache.ledger import NAME, Ledger
+from biggus.sources.wrappers import ObjectSource
+
+CHUNK = 10_000
+PATIENCE_SECONDS = 60
+
+
+@contextlib.contextmanager
+def in_use(cache):
+    """Have somebody else be at the ledger."""
+    cache.stats()  # which makes it
+    database = sqlite3.connect(cache.path / NAME, isolation_level=None)
+    with contextlib.closing(database):
+        database.execute("BEGIN IMMEDIATE")
+        yield
+        database.execute("ROLLBACK")
+
+
+def read(cache, count=1, token="clearing"):
+    values = np.arange(count * CHUNK, dtype="u1")
+    cached = cache.wrap(ObjectSource(values, token=token), (CHUNK,))
+    for i in range(count):
+        box = (slice(i * CHUNK, (i + 1) * CHUNK, 1),)
+        assert (cached[box] == values[box]).all()
+
+
+class Gated:
+    """A method that waits in its first call until it may go on."""
+
+    def __init__(self, monkeypatch, kind, name):
+        self.reached, self.open = threading.Event(), threading.Event()
+        method = getattr(kind, name)
+
+        def gated(*arguments):
+            self.reached.set()
+            assert self.open.wait(PATIENCE_SECONDS)
+            return method(*arguments)
+
+        monkeypatch.setattr(kind, name, gated)
+
+
+@contextlib.contextmanager
+def meanwhile(action):
+    """Do something in a thread, which is at its end at that of the block."""
+    thread = threading.Thread(target=action)
+    thread.start()
+    yield
+    thread.join(PATIENCE_SECONDS)
+    assert not thread.is_alive()
+
+
+def wait_until_clearing(cache):
+    """Wait until the cache is being cleared, by a thread that does nothing else."""
+    until = time.monotonic() + PATIENCE_SECONDS
+    while not cache._index.clearing.is_under_way and time.monotonic() < until:
+        time.sleep(0.001)
+    assert cache._index.clearing.is_under_way
+
+
+def cleared_while(gate, cache, doing):
+    """Clear a cache while something has come to a gate."""
+    with meanwhile(doing):
+        assert gate.reached.wait(PATIENCE_SECONDS)
+        with meanwhile(cache.clear):
+            wait_until_clearing(cache)
+            gate.open.set()
+
+
+def granted(cache):
+    """Return what the ledger says that this process may write, and what it thinks itself."""
+    with cache._index._ledger.transaction():
+        ((size,),) = cache._index._ledger.run("SELECT granted FROM writers")
+    noted = cache._index._notes.first().values()
+    assert not any(noted)
+    return size, cache._index._free + cache._index._spent
+
+
+def test_what_is_being_written_is_waited_for_and_removed(tmp_path, monkeypatch, entries):
+    cache = Cache(tmp_path / "c", "100 MB")
+    read(cache, token="another")
+    gate = Gated(monkeypatch, Files, "write")
+    cleared_while(gate, cache, lambda: read(cache))
+    assert entries(cache) == []
+    assert cache.stats().entries == 0
+    read(cache)
+    assert cache.stats().entries == 1
+
+
+def test_what_is_being_stored_later_is_waited_for_and_removed(tmp_path, monkeypatch, entries):
+    cache = Cache(tmp_path / "c", "100 MB")
+    gate = Gated(monkeypatch, Files, "write")
+
+    def doing():
+        with in_use(cache):
+            read(cache, 3)
+
+    cleared_while(gate, cache, doing)
+    cache._index._later.drain(PATIENCE_SECONDS)
+    assert entries(cache) == []
+    assert cache.stats().entries == 0
+
+
+def test_what_waits_in_a_cache_of_another_limit_is_not_stored_nor_read(tmp_path, entries):
+    one, other = Cache(tmp_path / "c", "100 MB"), Cache(tmp_path / "c", "200 MB")
+    assert one._index is not other._index
+    with in_use(one):
+        read(one, 3)
+        with one._index.clearing.under_way():
+            pass
+        read(one, 3)
+        assert (one._misses, one._hits) == (6, 0)
+    other.clear()
+    one._index._later.drain(PATIENCE_SECONDS)
+    assert entries(one) == []
+    assert one.stats().entries == other.stats().entries == 0
+
+
+@pytest.mark.parametrize("keeping", [True, False])
+def test_what_is_being_fetched_is_not_stored(tmp_path, entries, keeping):
+    cache = Cache(tmp_path / "c", "100 MB")
+
+    class Clearing:
+        shape, dtype = (6,), np.dtype("i8")
+
+        def __getitem__(self, key):
+            cache.clear()
+            return np.arange(6)[key]
+
+    array = biggus.ArrayAdapter(Clearing(), token="clearing", cache=cache if keeping else False)
+    with biggus.set_options(cache=cache):
+        assert biggus.ndarrays([array.sum(), array.max()]) == [15, 5]
+        assert entries(cache) == []
+        Clearing.__getitem__ = lambda _, key: np.arange(6)[key]
+        array.sum().ndarray()
+    assert entries(cache)
+
+
+def test_it_is_still_known_what_may_be_written(tmp_path, monkeypatch):
+    cache = Cache(tmp_path / "c", "100 MB")
+    read(cache, 3)
+    gate = Gated(monkeypatch, Ledger, "grant")
+    cleared_while(
+        gate, cache, lambda: cache._index._settle_now(CHUNK, PATIENCE_SECONDS, ahead=True)
+    )
+    ours, theirs = granted(cache)
+    assert ours == theirs > 0
+
+
+def test_what_another_process_stores_meanwhile_is_counted(tmp_path, monkeypatch, on_disk):
+    cache, other = Cache(tmp_path / "c", "100 MB"), Cache(tmp_path / "c", "200 MB")
+    other._index.clearing = type(other._index.clearing)()  # as it is in another process
+    read(cache, 3)
+    remove_all = index.remove_all
+
+    def removing(remove, keys):
+        remove_all(remove, keys)
+        read(other, 2, "other")
+        other._index.flush()
+
+    monkeypatch.setattr(index, "remove_all", removing)
+    cache.clear()
+    found = cache.stats()
+    assert found.entries == 2
+    assert found.bytes >= on_disk(cache.path / "entries") > 2 * CHUNK
+
+
+def test_closing_waits_for_what_is_being_stored_and_lets_the_rest_go(
+    tmp_path, monkeypatch, entries
+):
+    monkeypatch.setattr(index, "_CLOSING_SECONDS", 0.0)
+    monkeypatch.setattr(index, "_DRAINING_SECONDS", 0.0)
+    cache = Cache(tmp_path / "c", "100 MB")
+    gate = Gated(monkeypatch, Files, "write")
+    with in_use(cache):
+        read(cache, 3)
+    assert gate.reached.wait(PATIENCE_SECONDS)
+
+    def dropping():
+        clear()
+        monkeypatch.setattr(index, "_DRAINING_SECONDS", PATIENCE_SECONDS)
+        gate.open.set()
+
+    clear = cache._index._later.clear
+    monkeypatch.setattr(cache._index._later, "clear", dropping)
+    cache.close()
+    assert len(entries(cache)) == 1
+    cache._index._later.drain(PATIENCE_SECONDS)
+    assert len(entries(cache)) == 1
+
+
+def test_a_folder_that_was_removed_is_not_made_anew_to_close_it(tmp_path):
+    cache = Cache(tmp_path / "c", 100_000)
+    read(cache, 30)  # which is more than fits: what passed by is told at the end
+    shutil.rmtree(cache.path)
+    cache.close()
+    assert not cache.path.exists()
+    path = cache.path
+    del cache
+    gc.collect()
+    assert not path.exists()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs forks")
+def test_a_child_is_not_kept_from_storing(tmp_path):
+    cache = Cache(tmp_path / "c", "100 MB")
+    with cache._index.clearing.under_way():
+        child = os.fork()
+        if not child:
+            os._exit(cache._index.clearing.is_under_way)
+    assert os.waitpid(child, 0)[1] == 0
