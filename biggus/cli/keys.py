@@ -14,6 +14,7 @@ What is accepted means what it means to NumPy.
 
 from __future__ import annotations
 
+import ast
 import re
 from typing import Any, TypeAlias
 
@@ -22,10 +23,12 @@ from biggus.cli.usage import UsageError
 Key: TypeAlias = Any
 """What stands between brackets, as ``__getitem__`` gets it."""
 
-_TOKEN = re.compile(r"\s*(?:(\.\.\.)|([+-]?\d+(?:_\d+)*)|([A-Za-z_]+)|([\[\](),:]))", re.ASCII)
-_INTEGER = re.compile(r"[+-]?(0(_?0)*|[1-9](_?\d)*)", re.ASCII)
-_WORDS: dict[str, Any] = {"None": None, "newaxis": None, "True": True, "False": False}
-_MOST_DIGITS = 19
+_TOKENS = re.compile(
+    r"(?:\s|\.\.\.|[+-]?\d++(?:_\d++)*+|None|newaxis|True|False|[\[\],:])*+", re.ASCII
+)
+"""Python's parser is given nothing else."""
+
+_MOST = 10**19
 _MOST_NESTED = 32
 _MOST_CHARACTERS = 10**6
 
@@ -95,121 +98,54 @@ def parse_key(text: str) -> Key:
     >>> parse_key("7")
     7
     """
-    return _KeyParser(text).key()
+    if "".join(text.split()) == "()":
+        return ()
+    try:
+        return _parsed(text)
+    except (SyntaxError, ValueError, MemoryError, RecursionError):
+        raise KeySyntaxError(
+            f"[{_shown(text)}] is no key: write it as in [0, 10:20, ::-1, ..., [1, 5]]"
+        ) from None
 
 
-class _KeyParser:
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self.symbols = self._symbols()
-        self.next = 0
+def _parsed(text: str) -> Key:
+    if len(text) > _MOST_CHARACTERS or not _TOKENS.fullmatch(text):
+        raise ValueError(text)
+    match ast.parse(f"_[{text}]", mode="eval").body:
+        case ast.Subscript(value=ast.Name(), slice=ast.Tuple(elts=items)):
+            return tuple(map(_item, items))
+        case ast.Subscript(value=ast.Name(), slice=item):
+            return _item(item)
+        case _:
+            raise ValueError(text)
 
-    def _symbols(self) -> list[str]:
-        text = self.text
-        if len(text) > _MOST_CHARACTERS:
-            raise KeySyntaxError(f"a key of {len(text)} characters is too long")
-        symbols, position, end = [], 0, len(text.rstrip())
-        while position < end:
-            match = _TOKEN.match(text, position)
-            if match is None:
-                raise self._error(f"{text[position:].strip()[:1]!r} has no place in a key")
-            symbols.append(match[0].strip())
-            position = match.end()
-        return symbols
 
-    def _error(self, problem: str) -> KeySyntaxError:
-        return KeySyntaxError(
-            f"[{_shown(self.text)}] is no key: {problem}; "
-            "write it as in [0, 10:20, ::-1, ..., [1, 5]]"
-        )
+def _item(node: ast.expr) -> Any:
+    if isinstance(node, ast.Slice):
+        ends = (node.lower, node.upper, node.step)
+        return slice(*[None if end is None else _end(ast.literal_eval(end)) for end in ends])
+    if isinstance(node, ast.Name) and node.id == "newaxis":
+        return None
+    value = ast.literal_eval(node)
+    if value is not None and value is not ...:
+        _check(value)
+    return value
 
-    def _peek(self) -> str:
-        return self.symbols[self.next] if self.next < len(self.symbols) else ""
 
-    def _take(self, wanted: str = "") -> str:
-        symbol = self._peek()
-        if not symbol or (wanted and symbol != wanted):
-            found = repr(symbol) if symbol else "its end"
-            raise self._error(
-                f"{found} stands where {repr(wanted) if wanted else 'an index'} should"
-            )
-        self.next += 1
-        return symbol
+def _end(value: Any) -> int:
+    if type(value) is not int:
+        raise ValueError(value)
+    _check(value)
+    return value
 
-    def key(self) -> Key:
-        if not self.symbols:
-            raise self._error("it is empty")
-        if self.symbols == ["(", ")"]:
-            return ()
-        items = [self._item()]
-        if not self._peek():
-            return items[0]
-        while self._peek():
-            self._take(",")
-            if self._peek():
-                items.append(self._item())
-        return tuple(items)
 
-    def _item(self) -> Any:
-        symbol = self._peek()
-        if symbol == "...":
-            self._take()
-            return ...
-        if symbol == "[":
-            return self._list(1)
-        if symbol in ("None", "newaxis"):
-            self._take()
-            return None
-        return self._index_or_slice()
-
-    def _index_or_slice(self) -> Any:
-        parts: list[int | None] = [None]
-        colons = 0
-        while True:
-            symbol = self._peek()
-            if symbol == ":" and colons < 2:
-                self._take()
-                colons += 1
-                parts.append(None)
-            elif symbol not in ("", ",", ":", "]") and parts[-1] is None:
-                value = self._index()
-                if isinstance(value, bool) and not colons and self._peek() != ":":
-                    return value
-                if isinstance(value, bool):
-                    raise self._error("a slice is of integers")
-                parts[-1] = value
-            else:
-                break
-        if not colons:
-            if parts[0] is None:
-                found = repr(symbol) if symbol else "its end"
-                raise self._error(f"{found} stands where an index should")
-            return parts[0]
-        return slice(*parts)
-
-    def _index(self) -> int | bool:
-        symbol = self._take()
-        if symbol in ("True", "False"):
-            return bool(_WORDS[symbol])
-        if symbol in _WORDS:
-            raise self._error(f"{symbol!r} has no place there")
-        if not _INTEGER.fullmatch(symbol):
-            raise self._error(f"{_shown(symbol)!r} is no integer")
-        if len(symbol.strip("+-").replace("_", "")) > _MOST_DIGITS:
-            raise self._error(f"{_shown(symbol)} is too large")
-        return int(symbol)
-
-    def _list(self, depth: int) -> list[Any]:
-        if depth > _MOST_NESTED:
-            raise self._error("its lists are nested too deeply")
-        self._take("[")
-        entries: list[Any] = []
-        while self._peek() != "]":
-            entries.append(self._list(depth + 1) if self._peek() == "[" else self._index())
-            if self._peek() != "]":
-                self._take(",")
-        self._take("]")
-        return entries
+def _check(value: Any, depth: int = 0) -> None:
+    """Raise a ValueError for what is no index, nor a list of them."""
+    if isinstance(value, list) and depth < _MOST_NESTED:
+        for each in value:
+            _check(each, depth + 1)
+    elif not isinstance(value, int) or abs(value) >= _MOST:
+        raise ValueError(value)
 
 
 def _shown(text: str, most: int = 60) -> str:
