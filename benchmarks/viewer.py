@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import itertools
 import multiprocessing
 import statistics
 import time
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
 WIDTH, HEIGHT = 1000, 800
 ZOOM = 19
 FRAMES = 200
+
+_planets = itertools.count()
+"""The server gives the same for every path."""
 
 
 class Timer(TimerBase):
@@ -82,7 +86,8 @@ def look_at(ax: Axes, top: float, left: float) -> None:
 
 @contextlib.contextmanager
 def cold_pyramid(template: str) -> Iterator[biggus.Pyramid]:
-    """Give the planet with a cache that is empty."""
+    """Give a planet that nobody has seen: neither the cache nor the memory has any of it."""
+    template = template.replace("{z}", f"{next(_planets)}/{{z}}")
     with TemporaryDirectory() as folder:
         cache = biggus.Cache(Path(folder) / "cache")
         yield biggus.TilePyramid(template, range(ZOOM + 1), cache=cache)

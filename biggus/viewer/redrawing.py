@@ -3,12 +3,16 @@
 A timer of the canvas looks for what has come, as long as anything is to come: the toolkit calls
 it in the thread that draws.  A canvas without an event loop has timers that never go off; who
 draws on one waits.
+
+What comes waits a little for more, to be drawn at once with it: a drawing takes longer than
+most answers do, and keeps the threads that read from their work.
 """
 
 from __future__ import annotations
 
 import warnings
 import weakref
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -18,6 +22,9 @@ if TYPE_CHECKING:
 
 MILLISECONDS = 30
 """How often to look."""
+
+TOGETHER_SECONDS = 0.06
+"""How long what has come waits for more to be drawn with."""
 
 
 class Incomplete(Protocol):
@@ -46,6 +53,7 @@ class Redrawing:
         self._canvas: weakref.ref[FigureCanvasBase] | None = None
         self._timer: TimerBase | None = None
         self._running = False
+        self._undrawn_since: float | None = None
 
     def __reduce__(self) -> tuple[type[Redrawing], tuple[Incomplete | None]]:
         # A copy of an artist begins anew: timers and canvases are of this process.
@@ -62,6 +70,7 @@ class Redrawing:
         """
         if canvas.is_saving():
             return False
+        self._undrawn_since = None
         if self._canvas is None or self._canvas() is not canvas:
             self.stop()
             self._canvas = weakref.ref(canvas)
@@ -97,15 +106,19 @@ class Redrawing:
         self._running = False
 
     def look(self) -> bool:
-        """Redraw if something has come; tell whether to look again."""
+        """Redraw if something has come and no more is waited for; tell whether to look again."""
         artist = self._artist()
         canvas = self._canvas() if self._canvas is not None else None
         if artist is None or canvas is None:
             self._running = False
             return False
-        if artist.arrived():
+        if artist.arrived() and self._undrawn_since is None:
+            self._undrawn_since = monotonic()
+        since = self._undrawn_since
+        if since is not None and not (artist.waiting and monotonic() - since < TOGETHER_SECONDS):
+            self._undrawn_since = None
             canvas.draw_idle()
-        self._running = artist.waiting
+        self._running = artist.waiting or self._undrawn_since is not None
         return self._running
 
 
