@@ -279,9 +279,12 @@ class Ledger:
 
     def take(self, kind: int, rows: Sequence[tuple[bytes, int]]) -> None:
         """Take out the rows of some entries, given with their bytes."""
-        # In the order in which they lie there.
-        keys = sorted((kind, key) for key, _ in rows)
-        self.run_many("DELETE FROM entries WHERE kind=? AND key=?", keys)
+        # In the order in which they lie there, many in a statement.
+        keys = sorted(key for key, _ in rows)
+        for first in range(0, len(keys), EVICTED_AT_ONCE):
+            some = keys[first : first + EVICTED_AT_ONCE]
+            these = f"kind=? AND key IN ({','.join('?' * len(some))})"
+            self.run(f"DELETE FROM entries WHERE {these}", kind, *some)  # noqa: S608 - of marks
         shards: dict[int, list[int]] = {}
         for key, size in rows:
             shards.setdefault(key[0], []).append(size)
@@ -299,21 +302,25 @@ class Ledger:
     def evict(self, kind: int, amount: int, rounds: int = 1) -> list[tuple[str, int, int]]:
         """Take out those of a kind that were used least recently: of `amount` bytes, if it can.
 
-        Returns the key of each, its bytes, and when it was used; no more than `EVICTED_AT_ONCE`
-        a round.  Their files are still there, and to be counted until they are removed.
+        Returns the key of each, its bytes, and when it was used; of `EVICTED_AT_ONCE` a round
+        at most.  Their files are still there, and to be counted until they are removed.
         """
         if amount <= 0:
             return []
+        # In one row: between rows other threads are let go first, each time.
         oldest = (
-            "SELECT key, bytes, used FROM entries WHERE kind=? AND used<? ORDER BY used LIMIT ?"
+            "SELECT GROUP_CONCAT(used || ' ' || bytes || ' ' || HEX(key)) FROM "
+            "(SELECT * FROM entries WHERE kind=? AND used<? ORDER BY used LIMIT ?)"
         )
+        ((found,),) = self.run(oldest, kind, STAYS, rounds * EVICTED_AT_ONCE)
+        rows = [row.split(" ") for row in found.split(",")] if found else []
         gone: list[tuple[bytes, int, int]] = []
         freed = 0
-        for row in self.run(oldest, kind, STAYS, rounds * EVICTED_AT_ONCE):
+        for used, size, key in sorted((int(u), int(b), bytes.fromhex(k)) for u, b, k in rows):
             if freed >= amount:
                 break
-            gone.append(row)
-            freed += row[1]
+            gone.append((key, size, used))
+            freed += size
         self.take(kind, [(key, size) for key, size, _ in gone])
         return [(hex_of(key), size, used) for key, size, used in gone]
 

@@ -51,6 +51,20 @@ def test_the_least_recently_used_goes_first_and_no_more_than_must(ledger):
     assert set(KEYS) - left == set(KEYS[1:4])
 
 
+def test_more_go_than_a_statement_takes_those_of_one_time_by_size(ledger):
+    keys = [f"{number:040x}" for number in range(1200)]
+    with ledger.transaction():
+        assert ledger.evict(0, 1) == []
+        for number, key in enumerate(keys):
+            ledger.put(0, bytes.fromhex(key), 4096 * (1 + number % 2), -number // 2, None)
+        gone = ledger.evict(0, 2**40, rounds=5)
+        assert [key for key, _, _ in gone] == sorted(
+            keys, key=lambda key: (-int(key, 16) // 2, int(key, 16) % 2)
+        )
+        assert ledger.counted(0) == (0, 0)
+        assert ledger.run("SELECT * FROM entries") == []
+
+
 def test_what_fails_leaves_it_as_it_was(ledger):
     with ledger.transaction():
         ledger.record([(0, KEYS[0], 4096)])
