@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from biggus.indexing.grid import box_shape
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -52,7 +54,7 @@ def read_box(variable: Any, box: Box, dtype: np.dtype[Any], chunks: Sequence[int
     slabs = _slabs(box, dtype, chunks)
     if slabs is None:
         return variable[box or ...]
-    values = np.empty([len(range(s.start, s.stop, s.step)) for s in box], dtype)
+    values = np.empty(box_shape(box), dtype)
     _read_slabs(variable, box, values, slabs.axis, slabs.at_once)
     return values
 
@@ -80,7 +82,7 @@ def _slabs(box: Box, dtype: np.dtype[Any], chunks: Sequence[int] | None) -> _Sla
     steps = [s.step if s.stop - s.start > s.step else 1 for s in box]
     if math.prod(steps) == 1 or dtype.hasobject:
         return None
-    counts = [len(range(s.start, s.stop, s.step)) for s in box]
+    counts = box_shape(box)
     axis = next(i for i, n in enumerate(counts) if n > 1)
     chunk = chunks[axis] if chunks else 1
     inner = math.prod(counts[axis + 1 :]) if math.prod(steps[axis + 1 :]) == 1 else 0

@@ -14,6 +14,7 @@ from biggus.graph.pieces import Combination, Piece, spread, take
 from biggus.graph.reduced import restricted
 from biggus.graph.telling import name_of, text_of
 from biggus.graph.view import select, spread_to
+from biggus.indexing.grid import box_shape
 from biggus.indexing.resolve import split_all
 from biggus.indexing.selection import Selection
 
@@ -156,7 +157,7 @@ class Gufunc(Derived):
                 Selection.of_box((*box[:count], *[slice(0, n, 1) for n in node.shape[count:]]))
                 for node in operands
             ]
-            loop = tuple([len(range(s.start, s.stop, s.step)) for s in box[:count]])
+            loop = box_shape(box[:count])
             function = _CoreTaken(self.function, loop + self.core, box[count:], local)
             pairs = zip(operands, needed, strict=True)
             there = tuple([unbroadcast(*pair) for pair in pairs if 0 not in pair[1].shape])

@@ -13,7 +13,7 @@ from biggus.graph.base import Node, OfOne
 from biggus.graph.pieces import Combination, Piece, take
 from biggus.graph.telling import text_of
 from biggus.graph.view import select
-from biggus.indexing.grid import Grid, strides_of
+from biggus.indexing.grid import Grid, box_shape, strides_of
 from biggus.indexing.reduction_blocks import longest_of
 from biggus.indexing.resolve import split_all
 from biggus.indexing.selection import Selection
@@ -119,8 +119,7 @@ class Reshape(OfOne):
                     around[axis] = s
                 runs.append(run)
                 picks.append(pick)
-            lengths = tuple([len(range(s.start, s.stop, s.step)) for s in box])
-            function = _Laid(self, tuple(runs), tuple(picks), lengths, local)
+            function = _Laid(self, tuple(runs), tuple(picks), box_shape(box), local)
             needed = Selection.of_box(tuple(around))
             yield Combination(function, ((self.operand, needed),), part_out, steps)
 

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 Box: TypeAlias = tuple[slice, ...]
 """A full-rank tuple of in-bounds slices of positive step, all three fields given."""
@@ -322,6 +322,18 @@ def holds(outer: Box, inner: Box) -> bool:
     """Tell whether a box, without strides, holds all of another."""
     pairs = zip(outer, inner, strict=True)
     return all(o.start <= i.start and i.stop <= o.stop for o, i in pairs)
+
+
+def around(boxes: Iterable[Box]) -> Box:
+    """Return the box that holds all of some.
+
+    Examples
+    --------
+    >>> around([(slice(0, 2, 1),), (slice(6, 8, 1),)])
+    (slice(0, 8, 1),)
+    """
+    axes = zip(*boxes, strict=True)
+    return tuple([slice(min(s.start for s in a), max(s.stop for s in a), 1) for a in axes])
 
 
 def whole(shape: tuple[int, ...]) -> Box:

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from biggus.graph import Elementwise, Leaf
-from biggus.indexing.grid import Grid
+from biggus.indexing.grid import Grid, around, box_shape
 from biggus.indexing.reduction_blocks import joined_grid, longest_of, reduction_blocks
 from biggus.indexing.selection import Selection
 from biggus.once import once
@@ -17,7 +17,6 @@ from biggus.planning.schedule import Schedule
 from biggus.planning.tasks import Accumulation, TaskBlock
 from biggus.planning.tree_levels import unraveled
 from biggus.planning.view_maps import read_regions_of
-from biggus.sources.base import box_shape
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -174,7 +173,7 @@ class JobGroup:
                 )
         size = math.prod([s.stop - s.start for s in box])
         if wanted is not None and not self.outputs and accumulations:
-            box = _around([block.box for each in accumulations for block in each.blocks])
+            box = around([block.box for each in accumulations for block in each.blocks])
         outputs = tuple([output.node for output in self.outputs])
         selection = Selection.of_box(box)
         return TaskBlock(group, box, size, selection, tuple(accumulations), outputs)
@@ -291,12 +290,6 @@ class JobGroup:
             self.task_blocks = before
             return False
         return True
-
-
-def _around(boxes: Sequence[Box]) -> Box:
-    """Return the box that holds all of some."""
-    axes = zip(*boxes, strict=True)
-    return tuple([slice(min(s.start for s in a), max(s.stop for s in a), 1) for a in axes])
 
 
 def _count_in(edges: Edges, s: slice) -> int:

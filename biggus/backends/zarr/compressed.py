@@ -1,10 +1,13 @@
-"""How the metadata of an array say that its chunks are compressed."""
+"""What the metadata of an array say of its codecs, and of how its chunks are compressed."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from biggus.sources.compression import Compression
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _NAMES = {"zstd": "zstd", "gzip": "gzip", "zlib": "gzip", "lz4": "lz4"}
 
@@ -18,7 +21,7 @@ def compression_of(fields: dict[str, Any]) -> Compression | None:
     Compression(name='zstd', level=3, shuffle=False)
     """
     found, shuffle = None, False
-    for name, settings in _codecs(fields):
+    for name, settings in codecs_of(fields):
         if name == "sharding_indexed":
             return compression_of(settings)
         if name == "shuffle":
@@ -32,13 +35,17 @@ def compression_of(fields: dict[str, Any]) -> Compression | None:
     return found and found._replace(shuffle=found.shuffle or shuffle)
 
 
-def _codecs(fields: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+def codecs_of(fields: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     """Return the names and the settings of codecs, those that come first when writing first."""
-    codecs: list[Any]
-    if isinstance(fields.get("codecs"), list):  # format 3
-        codecs = [codec for codec in fields["codecs"] if isinstance(codec, dict)]
-        pairs = [(codec.get("name"), codec.get("configuration") or {}) for codec in codecs]
+    codecs: Any = fields.get("codecs")
+    if isinstance(codecs, list):  # format 3
+        dicts = [codec for codec in codecs if isinstance(codec, dict)]
+        pairs = [(codec.get("name"), codec.get("configuration") or {}) for codec in dicts]
     else:
-        codecs = [*(fields.get("filters") or ()), fields.get("compressor")]
+        filters = fields.get("filters")
+        codecs = [*(filters if isinstance(filters, list) else ()), fields.get("compressor")]
         pairs = [(codec.get("id"), codec) for codec in codecs if isinstance(codec, dict)]
-    return [(str(name).removeprefix("numcodecs."), settings) for name, settings in pairs]
+    return [
+        (str(name).removeprefix("numcodecs."), settings if isinstance(settings, dict) else {})
+        for name, settings in pairs
+    ]

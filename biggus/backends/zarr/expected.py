@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from biggus.backends.zarr.compressed import codecs_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -72,15 +74,9 @@ def expected(fields: Mapping[str, Any], dtype: np.dtype[Any], shape: tuple[int, 
 
 def _codecs(fields: Mapping[str, Any]) -> Iterator[str]:
     """Yield the names of all codecs, those in shards included."""
-    listed = [fields.get("compressor"), *(fields.get("filters") or ())]
-    listed += fields.get("codecs") or ()
-    for codec in listed:
-        if not isinstance(codec, dict):
-            continue
-        yield str(codec.get("id") or codec.get("name")).removeprefix("numcodecs.")
-        settings = codec.get("configuration")
-        if isinstance(settings, dict):
-            yield from _codecs({"codecs": settings.get("codecs")})
+    for name, settings in codecs_of(fields):
+        yield name
+        yield from _codecs({"codecs": settings.get("codecs")})
 
 
 def refused_type(kind: str, vouched: bool, text_chunks: bool) -> str | None:

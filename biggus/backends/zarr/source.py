@@ -14,7 +14,7 @@ from biggus.backends.siblings import sibling_of
 from biggus.backends.zarr import metadata as zarr_metadata
 from biggus.backends.zarr.arrays import import_zarr, make_array, reason
 from biggus.backends.zarr.checks import check_for
-from biggus.backends.zarr.compressed import compression_of
+from biggus.backends.zarr.compressed import codecs_of, compression_of
 from biggus.backends.zarr.conventions import CONVENTIONS, cf_attributes, follows_cf
 from biggus.backends.zarr.direct import direct_reader
 from biggus.backends.zarr.expected import expected
@@ -38,6 +38,7 @@ from biggus.errors import (
     VariableError,
     format_box,
 )
+from biggus.indexing.grid import around
 from biggus.sources.base import Box, Source, Values
 
 if TYPE_CHECKING:
@@ -260,18 +261,18 @@ class ZarrSource(Source):
                 # What is absent by design has metadata that says so.
                 self._check_metadata(thoroughly=bool(record.absent))
         except SourceChangedError as error:
-            raise error.read_as(self.name, _around(boxes)) from None
+            raise error.read_as(self.name, _named(boxes)) from None
         except (SourceError, DeadlineError):
             raise
         except Exception as error:
-            raise SourceError(self.name, _around(boxes), reason(error)) from error
+            raise SourceError(self.name, _named(boxes), reason(error)) from error
         finally:
             recording.reset(mark)
         if log.isEnabledFor(logging.DEBUG):
             log.debug(
                 "read %s %s: %d bytes, %d objects, %d absent, %.1f ms",
                 self.name,
-                format_box(_around(boxes)),
+                format_box(_named(boxes)),
                 sum(values.nbytes for values in found),
                 len(record.tags),
                 len(record.absent),
@@ -346,13 +347,8 @@ def _signature(store: ZarrStore, public: str, document: ArrayDocument) -> object
 
 def _refuse_pickles(document: ArrayDocument, public: str) -> None:
     """Refuse what unpickles: reading data must not run code that lies with them."""
-    fields = document.fields
-    codecs: list[Any] = [fields.get("compressor")]
-    for name in ("filters", "codecs"):
-        several = fields.get(name)
-        codecs += several if isinstance(several, list) else []
-    for codec in codecs:
-        if isinstance(codec, dict) and "pickle" in (codec.get("id"), codec.get("name")):
+    for name, _ in codecs_of(document.fields):
+        if name == "pickle":
             raise OpenError(
                 public,
                 "the array is stored as Python pickles, which can run any code when they are "
@@ -360,11 +356,6 @@ def _refuse_pickles(document: ArrayDocument, public: str) -> None:
             )
 
 
-def _around(boxes: Sequence[Box]) -> Box:
+def _named(boxes: Sequence[Box]) -> Box:
     """Return the box that holds some others, as errors name it; one by itself."""
-    if len(boxes) == 1:
-        return boxes[0]
-    return tuple(
-        slice(min(s.start for s in axis), max(s.stop for s in axis), 1)
-        for axis in zip(*boxes, strict=True)
-    )
+    return boxes[0] if len(boxes) == 1 else around(boxes)

@@ -228,8 +228,7 @@ class FolderStore(ZarrStore):
         return found is not None and b'"chunk_grid"' in found.data and not _is_group(found.data)
 
     def signature(self, key: str) -> object:
-        state = os.stat(self._prefix + key)  # noqa: PTH116 - at each read
-        return state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino
+        return FileSignature.of(os.stat(self._prefix + key))  # noqa: PTH116 - at each read
 
     def validator(self, metadata: Sequence[str], chunks: Iterable[str]) -> bytes | None:
         first = metadata[0]
@@ -317,8 +316,7 @@ class ZipStore(ZarrStore):
         return [key for key in self._members() if key.rpartition("/")[2] in METADATA_NAMES]
 
     def signature(self, key: str) -> object:
-        state = self.path.stat()
-        return state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino
+        return FileSignature.of(self.path.stat())
 
     def validator(self, metadata: Sequence[str], chunks: Iterable[str]) -> bytes | None:
         return files.file_validator(self.path)
