@@ -7,6 +7,7 @@ values it is as exact as of ten.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,23 +22,15 @@ _SLAB = 2**16
 """Elements; so many are added up at once, for what that needs besides."""
 
 
+@dataclass(eq=False)
 class Running(BaseStep):
-    """What accumulates along an axis of a block, from what there was before on.
+    """What accumulates along an axis of a block, from what there was before on."""
 
-    Parameters
-    ----------
-    product : bool
-        Whether values are multiplied, or else added.
-    axis : int
-        Along which.
-    dtype : dtype
-        Of the result.
-    """
+    product: bool
+    """Whether values are multiplied, or else added."""
 
-    def __init__(self, product: bool, axis: int, dtype: np.dtype[Any]) -> None:
-        self.product = product
-        self.axis = axis
-        self.dtype = dtype
+    axis: int
+    dtype: np.dtype[Any]
 
     @property
     def key(self) -> str:

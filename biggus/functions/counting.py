@@ -13,7 +13,7 @@ from biggus.array import Array, implements
 from biggus.construct import zeros
 from biggus.expressions.apply import Slot
 from biggus.expressions.blocks import OfBlocks
-from biggus.functions.elementwise import node_or_scalar
+from biggus.functions.elementwise import node_or_scalar, refuse_missing
 from biggus.functions.reshaping import ravel, reshape
 from biggus.functions.statistics import sum as total
 from biggus.graph import Blockwise, Reach
@@ -50,11 +50,7 @@ def _added_up(
     size = lines[0].size
     if not size:
         return zeros(shape, dtype)
-    if any(one.masked for one in [*lines, *others]):
-        raise TypeError(
-            f"{function.__name__} of a lazy array whose values can be missing: "
-            "call .filled(...) first"
-        )
+    refuse_missing(function.__name__, *lines, *others)
     lengths = pieces_of(*lines)
     count = Grid((size,), (lengths,)).axes[0].count
     reaches = [[Reach(0, pieces=lengths)]] * len(lines) + [[Reach()] * one.ndim for one in others]

@@ -6,6 +6,7 @@ merged of pieces of these when they are read.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -107,14 +108,17 @@ def _spilled(values: Values) -> Node:
     return spilled.leaf()
 
 
+@dataclass(eq=False)
 class _Merged(BaseStep):
     """What the values, or their first places or counts, of a piece of each run are together."""
 
-    def __init__(self, what: int, dtype: np.dtype[Any], equal_nan: bool) -> None:
-        self.what = what
-        self.dtype = dtype
-        self.equal_nan = equal_nan
-        self.key = f"merged {what} {dtype!r} {equal_nan}"
+    what: int
+    dtype: np.dtype[Any]
+    equal_nan: bool
+
+    @property
+    def key(self) -> str:
+        return f"merged {self.what} {self.dtype!r} {self.equal_nan}"
 
     def __call__(self, place: BlockPlace, *blocks: Values) -> Values:
         several = [Found(*blocks[n : n + 3]) for n in range(0, len(blocks), 3)]

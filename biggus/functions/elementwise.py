@@ -131,6 +131,14 @@ def node_or_scalar(a: Any) -> Any:
     return a if isinstance(a, Lazy) else Array.from_node(node_of(a))
 
 
+def refuse_missing(name: str, *arrays: Array) -> None:
+    """Raise a TypeError if values of arrays can be missing, of which a function takes none."""
+    if any(one.masked for one in arrays):
+        raise TypeError(
+            f"{name} of a lazy array whose values can be missing: call .filled(...) first"
+        )
+
+
 def _test(ufunc: np.ufunc, what: str, example: str) -> Test:
     def test(a: Any) -> Array:
         return Array.from_node(expressions.applied(ufunc, [node_of(a)]))

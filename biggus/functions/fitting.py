@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import operator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from biggus.array import Array, implements
-from biggus.functions.elementwise import node_or_scalar, where
+from biggus.functions.elementwise import node_or_scalar, refuse_missing, where
 from biggus.functions.joining import stack
 from biggus.functions.products import matmul
 from biggus.functions.statistics import max as greatest
@@ -88,13 +89,12 @@ def _by_sums(x: Array, values: Array, degree: int, w: Any) -> Array:
     return Array.from_node(Gufunc(step, operands, [2, 2, 0, 0], right.shape))
 
 
+@dataclass(eq=False)
 class _Coefficients(BaseStep):
     """Solves the normal equations of a polynomial around a place; gives that around zero."""
 
+    dtype: np.dtype[Any]
     key = "coefficients of a polynomial"
-
-    def __init__(self, dtype: np.dtype[Any]) -> None:
-        self.dtype = dtype
 
     def __call__(self, normal: Any, right: Any, middle: Any, extent: Any) -> Any:
         found = np.linalg.solve(normal, right)
@@ -121,8 +121,7 @@ def _lstsq(a: Any, b: Any, rcond: Any = None) -> tuple[Array, ...]:
         raise np.linalg.LinAlgError(f"{right.ndim}-dimensional array given")
     if matrix.shape[0] != right.shape[0]:
         raise np.linalg.LinAlgError("Incompatible dimensions")
-    if matrix.masked or right.masked:
-        raise TypeError("lstsq of values that can be missing: call .filled(...) first")
+    refuse_missing("lstsq", matrix, right)
     # What it gives is asked of a matrix of this size and of full rank.
     probe = np.linalg.lstsq(
         np.eye(*matrix.shape, dtype=matrix.dtype), np.zeros(right.shape, right.dtype), rcond
@@ -145,14 +144,17 @@ def _lstsq(a: Any, b: Any, rcond: Any = None) -> tuple[Array, ...]:
     return tuple(found)
 
 
+@dataclass(eq=False)
 class _Solution(BaseStep):
     """One of what NumPy gives of a fit."""
 
-    def __init__(self, number: int, rcond: Any, dtype: np.dtype[Any]) -> None:
-        self.number = number
-        self.rcond = rcond
-        self.dtype = dtype
-        self.key = f"lstsq {number} {rcond!r} {dtype!r}"
+    number: int
+    rcond: Any
+    dtype: np.dtype[Any]
+
+    @property
+    def key(self) -> str:
+        return f"lstsq {self.number} {self.rcond!r} {self.dtype!r}"
 
     def __call__(self, matrix: Any, right: Any) -> Any:
         found = np.linalg.lstsq(matrix, right, self.rcond)

@@ -38,7 +38,7 @@ def _with_cutoffs(a: Any, rcond: Any = None, hermitian: bool = False, **keywords
         return _of_one_cutoff(array, **given, hermitian=hermitian)
     rows, columns = array.shape[-2:]
     dtype = _pinv(np.eye(1, dtype=array.dtype)).dtype
-    step = _PseudoInverse("pinv", {"hermitian": hermitian}, dtype, None)
+    step = _PseudoInverse("pinv", {"hermitian": hermitian}, dtype)
     nodes = [array.node, node_or_scalar(cutoffs).node]
     return Array.from_node(Gufunc(step, nodes, [2, 0], (columns, rows)))
 
@@ -96,7 +96,7 @@ def _with_fractions(x: Any) -> Array:
 def _matrix_power(a: Any, n: int) -> Any:
     array: Array = node_or_scalar(a)
     probe = np.linalg.matrix_power(np.eye(*array.shape[-2:], dtype=array.dtype), n)
-    step = OfMatrices("matrix_power", {"n": n}, probe.dtype, None)
+    step = OfMatrices("matrix_power", {"n": n}, probe.dtype)
     return Array.from_node(Gufunc(step, [array.node], [2], probe.shape))
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from biggus.array import Array, implements
 from biggus.functions.axes import moveaxis
-from biggus.functions.elementwise import node_or_scalar
+from biggus.functions.elementwise import node_or_scalar, refuse_missing
 from biggus.functions.products import conjugate
 from biggus.functions.statistics import max as greatest
 from biggus.functions.statistics import min as least
@@ -22,29 +23,22 @@ if TYPE_CHECKING:
     from biggus.sources.base import Values
 
 
+@dataclass(eq=False)
 class OfMatrices(BaseStep):
-    """A function of matrices, which are the last two axes of blocks.
+    """A function of matrices, which are the last two axes of blocks."""
 
-    Parameters
-    ----------
-    name : str
-        The function's, in `numpy.linalg`.
-    keywords : mapping
-        What else it takes.
-    dtype : dtype
-        Of the result.
-    which : int or None
-        Which result, if it gives several.
-    """
+    name: str
+    """The function's, in `numpy.linalg`."""
 
-    def __init__(
-        self, name: str, keywords: Mapping[str, Any], dtype: np.dtype[Any], which: int | None
-    ) -> None:
-        self.name = name
-        self.keywords = keywords
-        self.dtype = dtype
-        self.which = which
-        self.key = f"linalg.{name} {sorted(keywords.items())} {which} {dtype!r}"
+    keywords: Mapping[str, Any]
+    dtype: np.dtype[Any]
+    which: int | None = None
+    """Which result, if it gives several."""
+
+    @property
+    def key(self) -> str:
+        """What is equal for steps that do the same."""
+        return f"linalg.{self.name} {sorted(self.keywords.items())} {self.which} {self.dtype!r}"
 
     def __call__(self, *blocks: Values) -> Values:
         """Return what the function gives of each matrix."""
@@ -63,11 +57,7 @@ def of_matrices(name: str) -> Callable[..., Any]:
             raise np.linalg.LinAlgError(
                 f"{array.ndim}-dimensional array given. Array must be at least two-dimensional"
             )
-        if array.masked:
-            raise TypeError(
-                f"linalg.{name} of a lazy array whose values can be missing: "
-                "call .filled(...) first"
-            )
+        refuse_missing(f"linalg.{name}", array)
         if arguments:
             raise TypeError(f"linalg.{name} of a lazy array takes its options by name")
         rows, columns = array.shape[-2:]
@@ -108,7 +98,7 @@ def _solve(a: Any, b: Any) -> Array:
         raise ValueError("solve: the right side has not as many rows as the matrix")
     width = right.shape[-1]
     dtype = np.linalg.solve(np.eye(1, dtype=matrix.dtype), np.ones((1, 1), right.dtype)).dtype
-    step = OfMatrices("solve", {}, dtype, None)
+    step = OfMatrices("solve", {}, dtype)
     found = Array.from_node(Gufunc(step, [matrix.node, right.node], [2, 2], (rows, width)))
     return found[..., 0] if column else found
 

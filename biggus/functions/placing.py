@@ -12,7 +12,7 @@ from biggus.array import Array, implements
 from biggus.construct import broadcast_to, zeros
 from biggus.functions.along import lined
 from biggus.functions.axes import moveaxis
-from biggus.functions.elementwise import node_or_scalar
+from biggus.functions.elementwise import node_or_scalar, refuse_missing
 from biggus.functions.finding import nonzero
 from biggus.functions.joining import stack
 from biggus.functions.moving import along_or_flat, of_an_axis
@@ -56,10 +56,7 @@ def _take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Array:
         raise IndexError("`indices` must be an integer array")
     if places.ndim != array.ndim:
         raise ValueError("`indices` and `arr` must have the same number of dimensions")
-    if array.masked or places.masked:
-        raise TypeError(
-            "take_along_axis of a lazy array whose values can be missing: call .filled(...) first"
-        )
+    refuse_missing("take_along_axis", array, places)
     first, second = moveaxis(array, place, -1), moveaxis(places, place, -1)
     core = second.shape[-1:]
     node = Gufunc(_TakenAlong(array.dtype), [first.node, second.node], [1, 1], core)
@@ -124,10 +121,7 @@ def _lexsort(keys: Any, axis: int = -1) -> Array:
         raise TypeError("need sequence of keys with len > 0 in lexsort")
     if any(one.shape != arrays[0].shape for one in arrays):
         raise ValueError("all keys need to be the same shape")
-    if any(one.masked for one in arrays):
-        raise TypeError(
-            "lexsort of a lazy array whose values can be missing: call .filled(...) first"
-        )
+    refuse_missing("lexsort", *arrays)
     if not arrays[0].ndim:
         return zeros((), np.intp)
     place = normal_axis(axis, arrays[0].ndim)

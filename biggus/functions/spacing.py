@@ -10,7 +10,7 @@ import numpy as np
 from biggus.array import Array, implements
 from biggus.expressions import text_of
 from biggus.functions.axes import moveaxis
-from biggus.functions.elementwise import node_or_scalar
+from biggus.functions.elementwise import node_or_scalar, refuse_missing
 from biggus.graph import BaseStep, Gufunc
 
 if TYPE_CHECKING:
@@ -41,8 +41,7 @@ class BetweenEnds(BaseStep):
 
 def _between(name: str, start: Any, stop: Any, axis: int, keywords: dict[str, Any]) -> Array:
     first, last = node_or_scalar(start), node_or_scalar(stop)
-    if first.masked or last.masked:
-        raise TypeError(f"{name} of ends that can be missing: call .filled(...) first")
+    refuse_missing(name, first, last)
     keywords["num"] = operator.index(keywords["num"])
     if keywords["dtype"] is not None:
         keywords["dtype"] = np.dtype(keywords["dtype"])

@@ -6,6 +6,7 @@ statistic of the windows goes over these shifted parts of one block with what is
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,24 +30,16 @@ _JOINING: dict[str, np.ufunc] = {
 }
 
 
+@dataclass(eq=False)
 class Rolled(BaseStep):
-    """A statistic of windows along one axis of a block, from that and what is after it.
+    """A statistic of windows along one axis of a block, from that and what is after it."""
 
-    Parameters
-    ----------
-    name : str
-        The statistic.
-    axis, window : int
-        Along which axis the windows lie, and how long they are.
-    dtype : dtype
-        Of the statistic.
-    """
+    name: str
+    axis: int
+    window: int
+    """How long windows are."""
 
-    def __init__(self, name: str, axis: int, window: int, dtype: np.dtype[Any]) -> None:
-        self.name = name
-        self.axis = axis
-        self.window = window
-        self.dtype = dtype
+    dtype: np.dtype[Any]
 
     @property
     def key(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,29 +23,19 @@ if TYPE_CHECKING:
 _NUMBERS = frozenset("biufc")
 
 
+@dataclass(eq=False)
 class MaskFiller:
-    """Makes plain arrays of blocks in which values may be missing.
+    """Makes plain arrays of blocks in which values may be missing."""
 
-    Parameters
-    ----------
-    marker : scalar, optional
-        What stands for missing values.  If not given, they become NaN or NaT.
-    problem : str, optional
-        What to say where a value is missing and has no place.
-    into : dtype, optional
-        What the values will be cast to, if it is known: it may have a place for
-        what is missing where they have none.
-    """
+    marker: Any = None
+    """What stands for missing values.  If not given, they become NaN or NaT."""
 
-    def __init__(
-        self,
-        marker: Any = None,
-        problem: str | None = None,
-        into: np.dtype[Any] | None = None,
-    ) -> None:
-        self.marker = marker
-        self.problem = problem
-        self.into = into
+    problem: str | None = None
+    """What to say where a value is missing and has no place."""
+
+    into: np.dtype[Any] | None = None
+    """What the values will be cast to, if it is known: it may have a place for what is missing
+    where they have none."""
 
     def __call__(self, values: Values) -> npt.NDArray[Any]:
         """Return the values, with the marker where one is missing.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,40 +13,25 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 
+@dataclass(eq=False)
 class Mapped(BaseStep):
-    """A function of blocks, value by value.
+    """A function of blocks, value by value."""
 
-    Parameters
-    ----------
-    function : callable
-    arguments : tuple
-        Its arguments; None for each block.
-    keywords : mapping
-    dtype : dtype
-        What it gives.
-    output : int, optional
-        Which result is taken of a function that has several.
-    ranks : sequence of int, optional
-        How many axes each block has for the function.
-    """
+    function: Callable[..., Any]
+    arguments: tuple[Any, ...]
+    """Its arguments; None for each block."""
+
+    keywords: Mapping[str, Any]
+    dtype: np.dtype[Any]
+    """What it gives."""
+
+    output: int | None = None
+    """Which result is taken of a function that has several."""
+
+    ranks: Sequence[int] = ()
+    """How many axes each block has for the function."""
 
     key = None
-
-    def __init__(
-        self,
-        function: Callable[..., Any],
-        arguments: tuple[Any, ...],
-        keywords: Mapping[str, Any],
-        dtype: np.dtype[Any],
-        output: int | None = None,
-        ranks: Sequence[int] = (),
-    ) -> None:
-        self.function = function
-        self.arguments = arguments
-        self.keywords = keywords
-        self.dtype = dtype
-        self.output = output
-        self.ranks = ranks
 
     def __call__(self, *blocks: Any) -> Any:
         """Return what the function gives of blocks."""
