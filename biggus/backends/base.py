@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeAlias
 
 from biggus.backends.identity import said
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from contextlib import AbstractContextManager
+
+    import numpy as np
 
     from biggus.backends.location import Location
     from biggus.sources.base import Source, Values
+
+
+Choice: TypeAlias = "Callable[[str, tuple[str, ...], tuple[int, ...], np.dtype[Any]], bool]"
+"""What chooses variables, by the name, the dims, the shape and the dtype of each."""
 
 
 class Resolution(NamedTuple):
@@ -45,6 +51,24 @@ class SourceRecord(NamedTuple):
 
     same: str
     own: list[Any]
+
+
+class RecordedGroup(NamedTuple):
+    """What was found out about a group in one state of its file.
+
+    Attributes
+    ----------
+    attributes : dict
+        What it says of all that is in it.
+    variables : dict of str to SourceRecord
+        Of each variable in it, by name.
+    values : dict of str to Values
+        As they are stored, of those variables that were wanted.
+    """
+
+    attributes: dict[str, Any]
+    variables: dict[str, SourceRecord]
+    values: dict[str, Values]
 
 
 class Backend(ABC):
@@ -147,11 +171,31 @@ class Backend(ABC):
         """
         return [location.public, variable, said(options)]
 
-    def record(self, source: Source, read: bool) -> tuple[SourceRecord, Values | None] | None:
-        """Return what `recalled` takes, and, to be `read`, all values of a source, which are few.
+    def records(
+        self,
+        location: Location,
+        group: str,
+        wanted: Choice,
+        **options: Any,
+    ) -> RecordedGroup | None:
+        """Return what `recalled` takes, of all variables of a group.
 
-        None, as of most, if it has to be opened to be known.  Of sources that this backend made,
-        whose location has not changed since.
+        None, as of most, if they have to be opened to be known.
+
+        Parameters
+        ----------
+        location, **options
+            As of `open`.
+        group : str
+            Its path, the root if that is ``""``.
+        wanted : callable
+            Tells of a variable, whose dtype is that of its values as they are stored, whether
+            these are wanted too.  They are few then.
+
+        Raises
+        ------
+        OpenError
+            If one of them cannot be opened.
         """
         return None
 

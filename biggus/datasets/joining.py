@@ -8,6 +8,7 @@ import numpy as np
 
 from biggus.construct import LinearMosaic
 from biggus.datasets.group import Group
+from biggus.datasets.records import variable_told
 from biggus.labels import labels_of
 from biggus.times import TimeUnits, comparable, time_units
 
@@ -71,24 +72,26 @@ def _differ(first: GroupRecord, other: GroupRecord, name: str) -> bool:
     """Tell whether coordinates differ, or are told in other words."""
     if first.coded[name] != other.coded[name]:
         return True
-    if first.structure == other.structure:
+    ours, theirs = first.told[name], other.told.get(name)
+    if ours == theirs:
         return False
-    return name not in other.variables or (
-        first.variables[name].meaning != other.variables[name].meaning
-    )
+    return theirs is None or variable_told(ours).meaning != variable_told(theirs).meaning
 
 
 def _alike(records: Sequence[GroupRecord], dim: str) -> bool:
     """Tell whether all have the same variables, which mean the same, but for counts of time."""
-    told = {each.structure: each.variables for each in records}
-    first, *others = [
-        {name: _told(known, dim, name) for name, known in variables.items()}
-        for variables in told.values()
-    ]
-    return all(other == first for other in others)
+    first = records[0].told
+    if any(each.told.keys() != first.keys() for each in records):
+        return False
+    for name in first:
+        known, *others = map(variable_told, {each.told[name] for each in records})
+        said = _said(known, dim, name)
+        if any(_said(other, dim, name) != said for other in others):
+            return False
+    return True
 
 
-def _told(known: Variable, dim: str, name: str) -> list[Any]:
+def _said(known: Variable, dim: str, name: str) -> list[Any]:
     lengths = [n for n, own in zip(known.shape, known.dims, strict=True) if own != dim]
     dtype, masked, attributes = known.meaning
     # Bounds are counted as what they bound.
@@ -99,10 +102,10 @@ def _told(known: Variable, dim: str, name: str) -> list[Any]:
 
 def _in_units_of_first(records: Sequence[GroupRecord], dim: str) -> list[npt.NDArray[Any]] | None:
     """Return the values of a coordinate; times as counts of the first's, where that is exact."""
-    there = records[0].variables[dim].meaning
+    there = records[0].known(dim).meaning
     found = []
     for each in records:
-        here = each.variables[dim].meaning
+        here = each.known(dim).meaning
         values = each.values(dim)
         found.append(values if here == there else _moved(values, _units(here), _units(there)))
     return None if any(each is None for each in found) else [v for v in found if v is not None]

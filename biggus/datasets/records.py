@@ -1,42 +1,41 @@
 """Records: all that was found out about a group in a file, for whoever opens it again.
 
 A record is of one state of the file, by which it is told whether it still holds.  In it are the
-values of small coordinates too, of those along one axis and of single ones.  It is kept in this
-process, and in the cache, if there is one.
+values of small coordinates too, of those along one axis and of single ones, all as they are
+stored.  It is kept in this process, and in the cache, if there is one.
 """
 
 from __future__ import annotations
 
 import json
 import logging
+import math
 from collections import OrderedDict
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from biggus.api import array_of, located, server_for
-from biggus.array import Array
 from biggus.backends import Backend, backend_named
 from biggus.backends.base import SourceRecord
 from biggus.backends.files import file_validator
 from biggus.caching import chosen_cache
 from biggus.cf import KEPT_DTYPE, PACKING
-from biggus.datasets.facts import Opened
-from biggus.datasets.group import Group, groups_at
-from biggus.graph import Elementwise, Leaf
+from biggus.datasets.group import Group
+from biggus.errors import BiggusError
+from biggus.remembering import Memory
 from biggus.sources import studying
 from biggus.sources.description import decode_value, encode_value
-from biggus.sources.memory import MemorySource
-from biggus.sources.wrappers import Wrapper
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import numpy as np
     import numpy.typing as npt
 
+    from biggus.array import Array
     from biggus.backends import Location
     from biggus.cache import Cache
     from biggus.datasets.group import Opening
-    from biggus.sources.base import Source, Values
 
 _log = logging.getLogger("biggus.datasets")
 
@@ -51,6 +50,9 @@ _MEANING = PACKING | {
 """Attributes by which values are decoded, and others are found that belong to them."""
 
 _MOST = 2**12
+_all_told: dict[tuple[str, str, str], str] = {}
+"""What is said of variables in records, by what their sources say."""
+
 remembered: OrderedDict[str, dict[str, Any]] = OrderedDict()
 """Records in this process, by what they are of; those that were used last are last."""
 
@@ -91,8 +93,6 @@ class GroupRecord:
         The group's.
     record : dict
         Of what JSON has words for.
-    opening : Opening
-        How its variables are opened.
     cache : Cache or None
         Where their chunks go.
     """
@@ -102,23 +102,25 @@ class GroupRecord:
         location: Location,
         path: str,
         record: Mapping[str, Any],
-        opening: Opening,
         cache: Cache | None,
     ) -> None:
         self.location = location
         self.path = path
-        self.structure: str = record["structure"]
+        self.told: Mapping[str, str] = record["variables"]
         self.own: Mapping[str, list[Any]] = record["own"]
         self.coded: Mapping[str, Any] = record["values"]
         self.server: str = record["backend"]
         self._attributes: str = record["attributes"]
-        self._decode = opening.decode
         self._cache = cache
 
     @property
     def variables(self) -> dict[str, Variable]:
         """What is in it, by name."""
-        return _structure(self.structure)
+        return {name: self.known(name) for name in self.told}
+
+    def known(self, name: str) -> Variable:
+        """Return what is known of a variable."""
+        return variable_told(self.told[name])
 
     def attributes(self) -> dict[str, Any]:
         """Return what the group says of all that is in it."""
@@ -131,29 +133,31 @@ class GroupRecord:
 
     def array(self, name: str) -> Array:
         """Return the lazy array of a variable; nothing is opened."""
-        known = self.variables[name]
+        known = self.known(name)
         record = SourceRecord(known.same, self.own[name])
         source = backend_named(self.server).recalled(self.location, known.full, record)
-        return array_of(source, self._cache, self._decode)
+        return array_of(source, self._cache, decode=False)
 
     def group(self) -> Group:
         """Return the group as `groups_at` does, with the values of small coordinates."""
-        variables = {name: self.array(name) for name in self.variables}
-        dims = {name: known.dims for name, known in self.variables.items()}
+        known = self.variables
+        variables = {name: self.array(name) for name in known}
+        dims = {name: each.dims for name, each in known.items()}
         values = {name: self.values(name) for name in self.coded}
         return Group(self.location, self.path, variables, dims, self.attributes(), values)
 
 
-@lru_cache(maxsize=256)
-def _structure(text: str) -> dict[str, Variable]:
-    return {
-        name: Variable(full, tuple(dims), tuple(shape), meaning, same)
-        for name, (full, dims, shape, meaning, same) in json.loads(text).items()
-    }
+@lru_cache(maxsize=2**12)
+def variable_told(text: str) -> Variable:
+    """Return what a record says of a variable."""
+    full, dims, shape, meaning, same = json.loads(text)
+    return Variable(full, tuple(dims), tuple(shape), meaning, same)
 
 
 def record_at(location: Any, opening: Opening, group: str) -> GroupRecord | None:
     """Return what is known of a group; None if the backend keeps no records of such a location.
+
+    Nor is there one if values are to be decoded.
 
     Raises
     ------
@@ -161,22 +165,22 @@ def record_at(location: Any, opening: Opening, group: str) -> GroupRecord | None
         If it cannot be opened; `GoneError` if it is not there.
     """
     where, _ = located(location, None)
-    if where.scheme or studying.current() is not None or opening.options:
+    if where.scheme or studying.current() is not None or opening.options or opening.decode:
         return None
     state = file_validator(str(where.path))
     cache = chosen_cache(opening.cache, remote=False)
     path = group.strip("/")
-    said = ["record", 1, where.public, path, opening.backend, opening.decode]
+    said = ["record", 2, where.public, path, opening.backend]
     name = json.dumps(said)
     record = None if state is None else _recall(name, state.hex(), cache)
     if record is None:
-        record = _made(where, path, opening)
+        record = _made(where, path, opening, cache)
         if record is None:
             return None
         if state is not None and file_validator(str(where.path)) == state:
             _keep(name, {**record, "state": state.hex()}, cache)
     try:
-        return GroupRecord(where, path, record, opening, cache)
+        return GroupRecord(where, path, record, cache)
     except KeyError as error:
         # Another version of biggus may have meant something else by it.
         _log.warning("a record in the cache is not used: %r", error)
@@ -208,53 +212,62 @@ def _note(name: str, record: dict[str, Any]) -> None:
         remembered.popitem(last=False)
 
 
-def _made(where: Location, path: str, opening: Opening) -> dict[str, Any] | None:
+def _made(
+    where: Location, path: str, opening: Opening, cache: Cache | None
+) -> dict[str, Any] | None:
     """Return a record of what is in a file; None if there can be none."""
     server = server_for(where, opening.backend)
-    if type(server).record is Backend.record:
+    if type(server).records is Backend.records:
         return None
-    with server.visit(where):
-        [group] = groups_at(where, opening, path).values()
-        structure, own, values = {}, {}, {}
-        for name, array in group.variables.items():
-            read = group.dims[name] in ((name,), ()) and array.nbytes <= SMALL
-            read = read and array.dtype.kind in "iufcbmM"
-            opened = Opened.of(array)
-            made = server.record(_innermost(opened.source), read)
-            if made is None:
-                return None
-            record, found = made
-            full = f"{path}/{name}" if path else name
-            meaning = [array.dtype.str, array.masked, _meaning(array.attrs)]
-            structure[name] = full, group.dims[name], array.shape, meaning, record.same
-            own[name] = record.own
-            if found is not None:
-                values[name] = encode_value(_decoded(opened, found))
+    options = {"decode": False} if server.decodes else {}
     try:
-        attributes = json.dumps(encode_value(group.attributes))
-    except TypeError:
+        found = server.records(where, path, _is_small, **options)
+        attributes = None if found is None else json.dumps(encode_value(found.attributes))
+    except (BiggusError, TypeError):
+        return None  # to open them one by one tells what is the matter
+    if found is None:
         return None
+    names = {name: f"{path}/{name}" if path else name for name in found.variables}
+    told = {
+        name: _told(server, where, names[name], record) for name, record in found.variables.items()
+    }
+    if cache is not None:
+        memory, is_found = Memory(cache, where), opening.backend is None
+        for name, record in found.variables.items():
+            source = server.recalled(where, names[name], record)
+            memory.keep(source, server, names[name], options, only=False, found=is_found)
     return {
         "backend": server.name,
-        "structure": json.dumps(structure),
+        "variables": told,
         "attributes": attributes,
-        "own": own,
-        "values": values,
+        "own": {name: record.own for name, record in found.variables.items()},
+        "values": {name: encode_value(each) for name, each in found.values.items()},
     }
+
+
+def _told(server: Backend, where: Location, full: str, record: SourceRecord) -> str:
+    """Return what `variable_told` takes."""
+    key = server.name, full, record.same
+    told = _all_told.get(key)
+    if told is None:
+        source = server.recalled(where, full, record)
+        array = array_of(source, None, decode=False)
+        dims = [dim.rpartition("/")[2] for dim in source.dims or ()]
+        meaning = [array.dtype.str, array.masked, _meaning(array.attrs)]
+        told = json.dumps([full, dims, array.shape, meaning, record.same])
+        if len(_all_told) >= _MOST:
+            _all_told.clear()
+        _all_told[key] = told
+    return told
+
+
+def _is_small(
+    name: str, dims: tuple[str, ...], shape: tuple[int, ...], dtype: np.dtype[Any]
+) -> bool:
+    """Tell whether the values of a variable are in a record."""
+    nbytes = math.prod(shape) * dtype.itemsize
+    return dims in ((name,), ()) and nbytes <= SMALL and dtype.kind in "iufcbmM"
 
 
 def _meaning(attributes: Mapping[str, Any]) -> dict[str, Any]:
     return {name: encode_value(value) for name, value in attributes.items() if name in _MEANING}
-
-
-def _innermost(source: Source) -> Source:
-    while isinstance(source, Wrapper):
-        source = source.source
-    return source
-
-
-def _decoded(opened: Opened, values: Values) -> npt.NDArray[Any]:
-    """Return all values of a variable as it gives them, from those that its source has."""
-    leaf = Leaf(MemorySource(values), values.shape, values.dtype)
-    node = leaf if opened.decoder is None else Elementwise(opened.decoder, leaf)
-    return Array.from_node(node).ndarray()

@@ -147,6 +147,15 @@ def test_nothing_is_opened_again(tmp_path, monkeypatch):
     assert values == right["t"].mean().item()
 
 
+def test_what_was_read_is_there_when_a_file_is_gone(tmp_path):
+    paths = written(tmp_path, [part(start) for start in STARTS])
+    cache = biggus.Cache(tmp_path / "cache")
+    right = biggus.xarray.open(paths, cache=cache)["t"].values
+    paths[1].unlink()
+    gone = biggus.open(paths[1], "t", cache=cache, decode=False)
+    assert gone.ndarray().tolist() == right[2:4].tolist()
+
+
 @pytest.mark.parametrize("dtype", ["i4", "i8", "f4", "f8"])
 def test_counts_of_another_beginning(dtype):
     from biggus.datasets.joining import _moved

@@ -21,9 +21,9 @@ from biggus.forks import between_forks
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from biggus.backends.base import SourceRecord
+    from biggus.backends.base import Choice, RecordedGroup, SourceRecord
     from biggus.backends.location import Location
-    from biggus.sources.base import Source, Values
+    from biggus.sources.base import Source
 
 _SUFFIXES = {".nc", ".nc4", ".cdf"}
 
@@ -103,11 +103,13 @@ class NetCDFBackend(Backend):
                     return {}
             return attributes_of(found)
 
-    def record(self, source: Source, read: bool) -> tuple[SourceRecord, Values | None] | None:
+    def records(  # type: ignore[override]
+        self, location: Location, group: str, wanted: Choice, *, decode: bool = True
+    ) -> RecordedGroup | None:
         with between_forks():
-            from biggus.backends.netcdf.recorded import record_of
-            from biggus.backends.netcdf.source import NetCDFSource
-        return record_of(source, read) if isinstance(source, NetCDFSource) else None
+            from biggus.backends.netcdf.recorded import records_of
+        with self.visit(location):
+            return records_of(os.path.realpath(location.path), group, wanted, decode)
 
     def recalled(self, location: Location, variable: str, record: SourceRecord) -> Source:
         with between_forks():

@@ -7,22 +7,35 @@ It is of one state of a file; whoever keeps it sees to that the file is still in
 from __future__ import annotations
 
 import json
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from biggus.backends.base import SourceRecord
+from biggus.backends.base import RecordedGroup, SourceRecord
 from biggus.backends.hdf5.contiguous import ContiguousStorage
+from biggus.backends.native import hdf5_lock
 from biggus.backends.netcdf.extents import End
-from biggus.backends.netcdf.packed import PackedFacts
+from biggus.backends.netcdf.files import opened_at
+from biggus.backends.netcdf.packed import PackedFacts, attributes_of, facts_of, read_packed
+from biggus.backends.netcdf.refused import check_text
 from biggus.backends.netcdf.source import NetCDFSource
-from biggus.backends.netcdf.stored import StoredVariable
+from biggus.backends.netcdf.stored import StoredVariable, stored_variable
+from biggus.backends.pieces import opening_named
+from biggus.backends.settling import look_again
+from biggus.indexing.grid import whole
 from biggus.sources.compression import Compression
 from biggus.sources.description import decode_dtype, decode_value, encode_dtype, encode_value
 
 if TYPE_CHECKING:
-    from biggus.sources.base import Values
+    from collections.abc import Hashable
+
+    from biggus.backends.base import Choice
+
+
+_MOST_TEXTS = 2**10
+_texts: dict[Hashable, str] = {}
+"""What variables of many files have in common, by what they say of themselves."""
 
 
 class _Same(NamedTuple):
@@ -34,36 +47,102 @@ class _Same(NamedTuple):
     """Of the dataset that is behind the variable, if its values lie in one piece."""
 
 
-def record_of(source: NetCDFSource, read: bool) -> tuple[SourceRecord, Values | None] | None:
-    """Return what `recalled` takes; None if JSON has no words for it.
+def records_of(path: str, group: str, wanted: Choice, decode: bool) -> RecordedGroup | None:
+    """Return what is known of a group; None if there is nothing in it, or JSON has no words.
 
-    Parameters
-    ----------
-    source : NetCDFSource
-        Of a file that has not changed since it was opened.
-    read : bool
-        Whether the values are wanted too.  They are few then, and the library reads them.
+    The file is visited.
+
+    Raises
+    ------
+    OpenError
+        If one of them cannot be opened.
     """
-    facts = source.facts
-    stored = None if read else source.stored
-    alone = stored is not None and stored.in_one_piece
-    strings = facts.stored_dtype is str
+    with hdf5_lock, opening_named(path):
+        opened = opened_at(path)
+        found: Any = opened.dataset
+        for part in filter(None, group.split("/")):
+            found = found.groups.get(part)
+            if found is None:
+                return None
+        if not found.variables:
+            return None
+        variables, values = {}, {}
+        for name, variable in found.variables.items():
+            full = f"{group}/{name}" if group else name
+            facts = facts_of(variable, strings=decode)
+            check_text(path, full, variable)
+            stored = None
+            if wanted(name, facts.dims, facts.shape, facts.dtype):
+                values[name] = read_packed(variable, whole(facts.shape), facts, end=None)
+            elif facts.chunks is None:
+                stored = stored_variable(
+                    path, opened.signature, full, facts, partial(_itself, variable)
+                )
+            record = _record(facts, decode, stored)
+            if record is None:
+                return None
+            variables[name] = record
+        attributes = attributes_of(found)
+        look_again([(path, opened.signature)])
+    return RecordedGroup(attributes, variables, values)
+
+
+def _itself(variable: Any) -> Any:
+    return variable
+
+
+def _record(facts: PackedFacts, decode: bool, stored: StoredVariable | None) -> SourceRecord | None:
+    name, own = None, []
+    if stored is not None and isinstance(stored.storage, ContiguousStorage):
+        name, own = stored.name, [stored.storage.offset]
     try:
-        told = {
-            **facts._asdict(),
-            "dtype": encode_dtype(facts.dtype),
-            "attributes": encode_value(facts.attributes),
-            "stored_dtype": None if strings else encode_dtype(np.dtype(facts.stored_dtype)),
-            "decode": source.decode,
-            "name": stored.name if alone and stored is not None else None,
-        }
+        told = facts._asdict()
+        told["attributes"] = tuple([(key, _word_of(v)) for key, v in facts.attributes.items()])
+        key = (*told.values(), decode, name)
+        same = _texts.get(key)
+        if same is None:
+            same = _text_of(facts, decode, name)
+            if len(_texts) >= _MOST_TEXTS:
+                _texts.clear()
+            _texts[key] = same
     except TypeError:
         return None
-    own = []
-    if alone and stored is not None and isinstance(stored.storage, ContiguousStorage):
-        own = [stored.storage.offset]
-    record = SourceRecord(json.dumps(told), own)
-    return record, source.read_by_library() if read else None
+    return SourceRecord(same, own)
+
+
+def _word_of(value: Any) -> Hashable:
+    """Return what tells an attribute's value from others, and is quickly made.
+
+    Raises
+    ------
+    TypeError
+        If JSON has no words for it either.
+    """
+    if type(value) is str:
+        return value
+    if isinstance(value, (np.generic, np.ndarray)) and not value.dtype.hasobject:
+        return type(value), value.dtype, value.shape, value.tobytes()
+    return json.dumps(encode_value(value))
+
+
+def _text_of(facts: PackedFacts, decode: bool, name: str | None) -> str:
+    """Return what variables of many files have in common, as text.
+
+    Raises
+    ------
+    TypeError
+        If JSON has no words for it.
+    """
+    strings = facts.stored_dtype is str
+    told = {
+        **facts._asdict(),
+        "dtype": encode_dtype(facts.dtype),
+        "attributes": encode_value(facts.attributes),
+        "stored_dtype": None if strings else encode_dtype(np.dtype(facts.stored_dtype)),
+        "decode": decode,
+        "name": name,
+    }
+    return json.dumps(told)
 
 
 def recalled(path: str, variable: str, record: SourceRecord) -> NetCDFSource:

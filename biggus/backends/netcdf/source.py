@@ -23,7 +23,6 @@ from biggus.backends.settling import look_again
 from biggus.backends.siblings import sibling_of
 from biggus.backends.signature import signature_of
 from biggus.errors import OpenError, SourceError
-from biggus.indexing.grid import whole
 from biggus.sources.base import Source
 from biggus.sources.normal import normal_chunks
 from biggus.watching import see
@@ -176,11 +175,6 @@ class NetCDFSource(_VariableSource, DirectSource):
         """How the file was when the variable was looked at last."""
         return self._signature
 
-    @property
-    def stored(self) -> StoredVariable | None:
-        """The dataset that holds the variable; None if only netCDF4-python knows of it."""
-        return self._behind
-
     def store_is(self, stored: StoredVariable) -> None:
         """Take it to be known how the values are stored, while the file is as it is now."""
         self._stored, self._looked = stored, True
@@ -223,19 +217,6 @@ class NetCDFSource(_VariableSource, DirectSource):
             return None
         see(self.path, opening.signature)
         return storage, opening
-
-    def read_by_library(self) -> Values:
-        """Return all values, which are few, and do not see whether they can be read past it.
-
-        Raises
-        ------
-        OpenError
-            If the file has changed.
-        """
-        with hdf5_lock, datasets.visit(self.path), opening_named(self.path):
-            values = read_packed(self._found(), whole(self.shape), self.facts, end=None)
-            look_again([(self.path, self._signature)])
-        return values
 
     def _read(self, box: Box) -> Values:
         """Read by way of the library.  The caller holds the lock."""

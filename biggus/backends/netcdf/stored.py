@@ -16,7 +16,6 @@ import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from biggus.backends.descriptor import Descriptor
-from biggus.backends.hdf5.contiguous import ContiguousStorage
 from biggus.backends.hdf5.direct import OpenForRead
 from biggus.backends.hdf5.files import OpenDataset, files, open_dataset
 from biggus.backends.hdf5.storage import storage_of
@@ -75,11 +74,6 @@ class StoredVariable(NamedTuple):
         if descriptor is None:
             return None
         return OpenForRead(self.path, descriptor, self.signature, self._dataset, self._values)
-
-    @property
-    def in_one_piece(self) -> bool:
-        """Whether a record can say where the values lie."""
-        return isinstance(self.storage, ContiguousStorage)
 
     def _alone(self) -> Descriptor | None:
         """Return what reads the bytes of the file, if that is as it was when the values lay there.
