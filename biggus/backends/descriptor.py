@@ -10,9 +10,14 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from biggus.backends.signature import FileSignature
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_TELLS_AT_HAND = hasattr(os, "RWF_NOWAIT")
 
 _MOST_BYTES = 2**30
 """As many are asked for at once; no system gives more than 2 GiB."""
@@ -81,6 +86,28 @@ class Descriptor:
                     f"and {done} are there"
                 )
             done += count
+
+    def read_at_hand(self, out: memoryview, offsets: Sequence[int], sizes: Sequence[int]) -> bool:
+        """Fill `out` with runs, one behind the other, if the system has them all in memory.
+
+        Returns
+        -------
+        bool
+            Whether they are there.  False as well where that cannot be told: not all systems can,
+            nor for all files.
+        """
+        if not _TELLS_AT_HAND:
+            return False
+        read, fd, start = os.preadv, self._fd, 0
+        try:
+            for offset, size in zip(offsets, sizes, strict=True):
+                stop = start + size
+                if read(fd, [out[start:stop]], offset, os.RWF_NOWAIT) != size:
+                    return False
+                start = stop
+        except OSError:  # which a read that may wait gives as well, if it is one
+            return False
+        return True
 
     if hasattr(os, "preadv"):
 

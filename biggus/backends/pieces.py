@@ -11,16 +11,16 @@ import numpy as np
 
 from biggus.errors import BiggusError, OpenError, SourceChangedError, SourceError, format_box
 from biggus.indexing.grid import flat_range
-from biggus.sources.base import Stream
-from biggus.sources.stream import lies_flat
+from biggus.sources.stream import AnyOrderStream, lies_flat
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     import numpy.typing as npt
 
-    from biggus.backends.reading import Bytes
-    from biggus.sources.base import Box, Source
+    from biggus.backends.descriptor import Descriptor
+    from biggus.indexing.selection import Positions
+    from biggus.sources.base import Box, Source, Stream
 
 
 def one_line(error: BaseException) -> str:
@@ -63,7 +63,7 @@ def opening_named(location: str) -> Iterator[None]:
 
 
 def piece_of(
-    source: Source, box: Box, stored: Bytes, offset: int, check: Callable[[], None]
+    source: Source, box: Box, stored: Descriptor, offset: int, check: Callable[[], None]
 ) -> Stream | None:
     """Return what reads a box a run after the other, or None if it lies in several pieces.
 
@@ -84,11 +84,11 @@ def piece_of(
     return _Piece(source, box, stored, offset + first * source.dtype.itemsize, check)
 
 
-class _Piece(Stream):
+class _Piece(AnyOrderStream):
     """Values that lie in one piece of a file, which begins at `offset`; as of `piece_of`."""
 
     def __init__(
-        self, source: Source, box: Box, stored: Bytes, offset: int, check: Callable[[], None]
+        self, source: Source, box: Box, stored: Descriptor, offset: int, check: Callable[[], None]
     ) -> None:
         super().__init__(source, box)
         self._stored = stored
@@ -100,3 +100,12 @@ class _Piece(Stream):
         with failures_named(self.name, self.box):
             self._stored.read_into(out.view(np.uint8).data, offset)
             self._check()
+
+    def read_at_hand(self, starts: Positions, counts: Positions, out: npt.NDArray[Any]) -> bool:
+        offsets = (self._offset + starts * out.itemsize).tolist()
+        sizes = (counts * out.itemsize).tolist()
+        with failures_named(self.name, self.box):
+            done = self._stored.read_at_hand(out.view(np.uint8).data, offsets, sizes)
+            if done:
+                self._check()
+        return done

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
+from biggus.graph.picking import picked
 from biggus.sources.base import Box, Source, Values, box_shape, checked, read, read_into
 
 if TYPE_CHECKING:
@@ -142,6 +143,9 @@ class Read(Piece):
         SourceError
             If the read fails.
         """
+        values = picked(self.source, self.box, self.selection)
+        if values is not None:
+            return self._stepped(values)
         return self.finish(read(self.source, self.box))
 
     def load_into(self, data: npt.NDArray[Any]) -> bool:

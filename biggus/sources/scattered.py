@@ -54,13 +54,16 @@ OF_OBJECT = Costs(2**16, 2**9)
 """Where nothing is known: values may be dear, and most lie in C order as well."""
 
 PART_BYTES = 4 * 2**20
-"""What is longer is read in parts of about this size."""
+"""What is longer is read in parts of about this size; of twice this size where values lie flat."""
 
 _WIDER = 4
 """How much wider the gaps are from level to level."""
 
 _DENSE = 4
 """Points that fill so manieth part of the box that holds them are read together."""
+
+_MOST_NUMBERED = 2**62
+"""So many can be counted."""
 
 _FEW_POINTS = 2**12
 """So few are looked at one by one all the same."""
@@ -79,7 +82,7 @@ def cut_scattered(
     selection: Selection, out_selection: Selection, stored: Stored
 ) -> Iterator[tuple[Selection, Selection]]:
     """Cut a non-empty selection with index arrays into what one read each should give."""
-    groups = _groups(selection, stored.itemsize)
+    groups = _groups(selection, stored)
     alone = all(len(group.axes) == 1 for group in groups)
     levels = _chosen(groups, _Cost(selection, stored), alone and not stored.flat)
     numbered = [
@@ -166,7 +169,7 @@ class _AxisGroup:
     The first level has the points themselves, in runs of neighbours; the last one cluster.
     """
 
-    def __init__(self, selection: Selection, axes: tuple[int, ...], itemsize: int) -> None:
+    def __init__(self, selection: Selection, axes: tuple[int, ...], stored: Stored) -> None:
         self.axes = axes
         places = []
         for axis in axes:
@@ -180,18 +183,35 @@ class _AxisGroup:
         if len(axes) > 1 and size > _FEW_POINTS and volume <= _DENSE * size:
             self.levels = [_Level(None, np.zeros(size, np.intp), lows, highs)]
             return
-        order = np.lexsort(places[::-1])
+        order = _order_of(places, lows, lengths)
         ordered = tuple([place[order] for place in places])
         points = _Level(None, _undone(order, np.arange(size)), ordered, ordered)
+        if stored.flat:
+            # What is so near is read together, and cells lie in as many pieces as their points.
+            apart = math.prod(stored.shape[axes[-1] + 1 :]) * stored.itemsize
+            self.levels = list(_in_order(points, lengths, OF_FILE.seek // apart))
+            return
         first, *others = _in_order(points, lengths)
-        cells = _in_cells(points, itemsize) if len(axes) > 1 else ()
+        cells = _in_cells(points, stored.itemsize) if len(axes) > 1 else ()
         self.levels = [first, *cells, *others]
 
 
-def _in_order(level: _Level, lengths: Sequence[int]) -> Iterator[_Level]:
+def _order_of(
+    places: Sequence[Positions], lows: Sequence[Positions], lengths: Sequence[int]
+) -> Positions:
+    """Return the order of points by their places along the first axis, then the second, and on."""
+    if math.prod(lengths) > _MOST_NUMBERED:
+        return np.lexsort(places[::-1])
+    number = np.zeros(1, np.int64)
+    for place, low, length in zip(places, lows, lengths, strict=True):
+        number = number * length + (place - low)
+    return np.argsort(number)
+
+
+def _in_order(level: _Level, lengths: Sequence[int], room: int = 0) -> Iterator[_Level]:
     """Join points over wider and wider gaps in C order, until there is one cluster."""
     inner = [math.prod(lengths[n + 1 :]) for n in range(len(lengths))]
-    room, count = 0, math.inf
+    count = math.inf
     while count > 1:
         axis = next(n for n, size in enumerate(inner) if size <= max(1, room))
         level = level.in_order(axis, room // inner[axis])
@@ -212,12 +232,12 @@ def _in_cells(level: _Level, itemsize: int) -> Iterator[_Level]:
         bits += 1
 
 
-def _groups(selection: Selection, itemsize: int) -> list[_AxisGroup]:
+def _groups(selection: Selection, stored: Stored) -> list[_AxisGroup]:
     tied: dict[tuple[int, ...], list[int]] = {}
     for axis, m in enumerate(selection.maps):
         if type(m) is ArrayMap:
             tied.setdefault(selection.joint_dims(axis), []).append(axis)
-    return [_AxisGroup(selection, tuple(axes), itemsize) for axes in tied.values()]
+    return [_AxisGroup(selection, tuple(axes), stored) for axes in tied.values()]
 
 
 class _Cost:
@@ -299,11 +319,12 @@ def _in_parts(
     lengths = box_shape(selection.bounding_box()[0])
     nbytes = math.prod(lengths) * stored.itemsize
     axis = next((axis for axis, n in enumerate(lengths) if n > 1), None)
-    if axis is None or nbytes <= PART_BYTES:
+    part_bytes = 2 * PART_BYTES if stored.flat else PART_BYTES
+    if axis is None or nbytes <= part_bytes:
         yield selection, out_selection
         return
     m = selection.maps[axis]
     step = abs(m.step) if type(m) is DimensionMap else 1
-    edges = RegularEdges(stored.shape[axis], max(1, PART_BYTES * lengths[axis] // nbytes) * step)
+    edges = RegularEdges(stored.shape[axis], max(1, part_bytes * lengths[axis] // nbytes) * step)
     for part in split(selection, out_selection, axis, edges):
         yield from _in_parts(part.selection, part.out_selection, stored)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from abc import abstractmethod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,10 +21,40 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from biggus.indexing.selection import Positions
     from biggus.sources.base import Box, Source
 
 SLAB = 2**18
 """Elements; of what gives boxes alone about so many are read at once."""
+
+
+class AnyOrderStream(Stream):
+    """A stream of which runs may be read in any order, and some not at all.
+
+    `read_into` is told how many values come before a run.
+    """
+
+    @abstractmethod
+    def read_at_hand(self, starts: Positions, counts: Positions, out: npt.NDArray[Any]) -> bool:
+        """Read runs, one behind the other, if none of them has to be waited for.
+
+        Parameters
+        ----------
+        starts, counts : ndarray
+            How many values come before each, and how many it has.
+        out : ndarray
+            Where they go: flat, of the source's dtype, as long as all of them.
+
+        Returns
+        -------
+        bool
+            Whether they are there; if not, `out` may hold anything.
+
+        Raises
+        ------
+        SourceError
+            If they cannot be read, or have changed since the first were.
+        """
 
 
 class Slabs(Stream):

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from biggus.sources.base import Box, Source, Values, box_shape, read, read_into, whole
-from biggus.sources.stream import streamed
+from biggus.sources.stream import AnyOrderStream, streamed
 from biggus.testing.values import assert_same
 
 
@@ -47,6 +47,12 @@ def flowing(source: Source, box: Box) -> Values:
     cuts = sorted({0, values.size // 3, values.size // 2 + 1, values.size})
     for start, stop in itertools.pairwise(cuts):
         stream.read_into(start, values[start:stop])
+    if isinstance(stream, AnyOrderStream):
+        starts, stops = np.array(cuts[:-1])[::-1], np.array(cuts[1:])[::-1]
+        backwards = np.empty_like(values)
+        if stream.read_at_hand(starts, stops - starts, backwards):
+            runs = [values[start:stop] for start, stop in zip(starts, stops, strict=True)]
+            assert_same(backwards, np.concatenate(runs))
     return values.reshape(stream.shape)
 
 

@@ -19,11 +19,17 @@ collect_ignore_glob = [tests for library, tests in LIBRARIES.items() if find_spe
 def fetched(monkeypatch):
     """Return how many bytes each read of a file gave."""
     counts = []
-    read_into = Descriptor.read_into
+    read_into, read_at_hand = Descriptor.read_into, Descriptor.read_at_hand
 
     def spy(self, out, offset):
         counts.append(len(out))
         read_into(self, out, offset)
 
+    def spy_at_hand(self, out, offsets, sizes):
+        done = read_at_hand(self, out, offsets, sizes)
+        counts.extend(sizes if done else ())
+        return done
+
     monkeypatch.setattr(Descriptor, "read_into", spy)
+    monkeypatch.setattr(Descriptor, "read_at_hand", spy_at_hand)
     return counts

@@ -1,0 +1,224 @@
+"""Picking: a few of the values in a box, of a source whose values lie in one piece of a file.
+
+A box is read into memory of its own, and what is wanted is copied from there.  Where that is
+little, runs are read into one small buffer instead, that stays in the cache of a core, and
+picked from at once.  What the system has in its memory is read in short runs, and nothing
+between them; what must be fetched, in long ones.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from biggus.codecs.scratch import scratch
+from biggus.indexing.grid import strides_of
+from biggus.indexing.selection import ArrayMap, ConstantMap, DimensionMap
+from biggus.sources.base import asked, box_shape, whole
+from biggus.sources.scattered import OF_FILE
+from biggus.sources.stream import AnyOrderStream
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    import numpy.typing as npt
+
+    from biggus.indexing.selection import AxisMap, Positions, Selection
+    from biggus.sources.base import Box, Source
+
+_ROOM = 2**20
+"""Bytes; the buffer."""
+
+_RUN_BYTES = 2**17
+"""Longer runs are cut."""
+
+_NEAR = 2**13
+"""Bytes; to copy so many from the system's memory costs less than to ask for others."""
+
+_EACH = 48
+"""Bytes; what it takes to know where a value is, and in which order."""
+
+
+def picked(source: Source, box: Box, selection: Selection) -> npt.NDArray[Any] | None:
+    """Return what is selected of the values in a box, picked from runs of them.
+
+    Parameters
+    ----------
+    source : Source
+    box : tuple of slice
+        The smallest that holds what is selected.
+    selection : Selection
+        Of the values in the box; not empty.
+
+    Returns
+    -------
+    ndarray
+        Of the selection's shape, and nobody else's.
+    None
+        If the box is better read: there are no index arrays, or not few values are wanted of
+        it; or runs of its values cannot be read in any order.  Nothing has been read then.
+
+    Raises
+    ------
+    SourceError
+        If a read fails.
+    """
+    itemsize = source.dtype.itemsize
+    takes = math.prod(selection.shape) * (_EACH + itemsize)
+    if takes > math.prod(box_shape(box)) * itemsize or source.masked or not source.streams:
+        return None
+    if source.lock is not None or not any(type(m) is ArrayMap for m in selection.maps):
+        return None
+    if len(selection.named_dims()) < len(selection.shape):
+        return None
+    stream = asked(source, box, source.stream, whole(source.shape))
+    if not isinstance(stream, AnyOrderStream):
+        return None
+    stream.box = box  # what errors name
+    strips = _strips(selection, box, source)
+    order = None
+    if (strips.starts[1:] < strips.starts[:-1]).any():
+        order = np.argsort(strips.starts)
+        strips = strips.part(order)
+    values = np.empty((len(strips.starts), len(strips.places)), source.dtype)
+    done = _pick_at_hand(stream, strips, values)
+    if done < len(values):
+        _pick(stream, strips.part(slice(done, None)), values[done:])
+    if order is not None:
+        values[order] = values.copy()
+    dims = (*strips.outer, *strips.inner)
+    return values.reshape([selection.shape[dim] for dim in dims]).transpose(np.argsort(dims))
+
+
+class _Strips(NamedTuple):
+    """Where values are, as how many come before them: in each strip the same places."""
+
+    starts: Positions
+    places: Positions
+    """Of the values in a strip; the least is 0."""
+
+    length: int
+    outer: Sequence[int]
+    """The dims along which there are strips."""
+
+    inner: Sequence[int]
+    """The dims along which there are values in a strip."""
+
+    def part(self, which: Any) -> _Strips:
+        return self._replace(starts=self.starts[which])
+
+    def cuts(self, far: int, itemsize: int) -> Positions:
+        """Return which strips begin a run, and the end.
+
+        There are so many bytes between runs, except where one would become long.
+        """
+        gaps = np.diff(self.starts)
+        apart = gaps > far // itemsize + self.length
+        most = max(1, _RUN_BYTES // itemsize)
+        windows = (self.starts - self.starts[0]) // most
+        apart |= windows[1:] != windows[:-1]
+        return np.concatenate([[0], np.flatnonzero(apart) + 1, [len(self.starts)]])
+
+
+def _strips(selection: Selection, box: Box, source: Source) -> _Strips:
+    """Return where selected values are; those that lie near each other are in one strip."""
+    shape, itemsize = selection.shape, source.dtype.itemsize
+    strides = strides_of(source.shape)
+    offsets = [
+        _offsets(m, s, stride, shape)
+        for m, s, stride in zip(selection.maps, box, strides, strict=True)
+    ]
+    places, first, inner = np.zeros(1, np.intp), len(box), set[int]()
+    extent, dims = 0, set[int]()
+    for axis in range(len(box) - 1, -1, -1):
+        extent += int(np.max(offsets[axis]) - np.min(offsets[axis])) * itemsize
+        if extent > _RUN_BYTES:
+            break
+        dims.update(_dims_of(selection.maps[axis]))
+        if any(dims.intersection(_dims_of(m)) for m in selection.maps[:axis]):
+            continue  # they are tied to one before
+        wider = _sum(offsets[axis:], shape, dims)
+        if (np.diff(np.sort(wider)) * itemsize > _NEAR).any():
+            break
+        places, first, inner = wider, axis, dims.copy()
+    outer = set(range(len(shape))) - inner
+    starts = _sum(offsets[:first], shape, outer)
+    least = places.min()
+    places = places - least
+    return _Strips(starts + least, places, int(places.max()) + 1, sorted(outer), sorted(inner))
+
+
+def _offsets(m: AxisMap, s: slice, stride: int, shape: tuple[int, ...]) -> Any:
+    """Return how many values come before by an axis, an array over all dims."""
+    if type(m) is ConstantMap:
+        return (s.start + s.step * m.index) * stride
+    if type(m) is DimensionMap:
+        line = (m.start + m.step * np.arange(shape[m.dim])) * s.step + s.start
+        return (line * stride).reshape([-1 if dim == m.dim else 1 for dim in range(len(shape))])
+    assert type(m) is ArrayMap
+    spread = tuple([slice(None) if dim in m.dims else None for dim in range(len(shape))])
+    return ((s.start + s.step * m.index) * stride)[spread]
+
+
+def _sum(offsets: Iterable[Any], shape: tuple[int, ...], dims: set[int]) -> Positions:
+    """Return sums of offsets over some dims, flat."""
+    total = sum(offsets, np.zeros((1,) * len(shape), np.intp))
+    lengths = [n if dim in dims else 1 for dim, n in enumerate(shape)]
+    return np.broadcast_to(total, lengths).reshape(-1)
+
+
+def _dims_of(m: AxisMap) -> tuple[int, ...]:
+    if type(m) is DimensionMap:
+        return (m.dim,)
+    return m.dims if type(m) is ArrayMap else ()
+
+
+def _pick(stream: AnyOrderStream, strips: _Strips, values: npt.NDArray[Any]) -> None:
+    """Read long runs, and pick from each."""
+    itemsize = values.itemsize
+    room = _room(itemsize)
+    starts = strips.starts
+    for low, high in itertools.pairwise(strips.cuts(OF_FILE.seek, itemsize).tolist()):
+        first = int(starts[low])
+        count = int(starts[high - 1]) - first + strips.length
+        run = room[: count * itemsize].view(values.dtype)
+        stream.read_into(first, run)
+        _take(run, starts[low:high] - first, strips, values[low:high])
+
+
+def _pick_at_hand(stream: AnyOrderStream, strips: _Strips, values: npt.NDArray[Any]) -> int:
+    """Pick from short runs as long as none has to be waited for; return of how many strips."""
+    itemsize = values.itemsize
+    room = _room(itemsize)
+    cuts = strips.cuts(_NEAR, itemsize)
+    firsts = strips.starts[cuts[:-1]]
+    counts = strips.starts[cuts[1:] - 1] - firsts + strips.length
+    ends = np.cumsum(counts)
+    begins = ends - counts
+    # Where strips come to lie, one run behind the other.
+    moved = strips.starts + np.repeat(begins - firsts, np.diff(cuts))
+    full = ends * itemsize // (_ROOM - 2 * _RUN_BYTES)
+    parts = np.flatnonzero(full[1:] != full[:-1]) + 1
+    for start, stop in itertools.pairwise([0, *parts.tolist(), len(firsts)]):
+        before = begins[start]
+        runs = room[: int(ends[stop - 1] - before) * itemsize].view(values.dtype)
+        low, high = int(cuts[start]), int(cuts[stop])
+        if not stream.read_at_hand(firsts[start:stop], counts[start:stop], runs):
+            return low
+        _take(runs, moved[low:high] - before, strips, values[low:high])
+    return len(values)
+
+
+def _take(
+    run: npt.NDArray[Any], starts: Positions, strips: _Strips, values: npt.NDArray[Any]
+) -> None:
+    where = starts[:, None] + strips.places
+    # None is out of bounds: not to look spares NumPy a copy.
+    np.take(run, where, out=values, mode="clip")
+
+
+def _room(itemsize: int) -> npt.NDArray[np.uint8]:
+    return scratch("picking", _ROOM + 2 * itemsize)
