@@ -38,7 +38,7 @@ _LATER_MOST = 64_000_000
 _RETRY_SECONDS = 0.0025
 _AHEAD = 4
 """Room is made anew when so manieth a part of what was granted is left."""
-_ROUNDS_LATER, _ROUNDS_AT_LAST = 4, 16
+_ROUNDS_LATER, _ROUNDS_AT_LAST = 8, 16
 """How much is evicted at once where nobody reads meanwhile, and by who is about to end."""
 
 
