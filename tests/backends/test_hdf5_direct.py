@@ -54,7 +54,7 @@ BOXES = [
     np.s_[4:8:1, 3:6:1],
     np.s_[2:11:3, 1:7:2],
     np.s_[10:11:1, 6:7:1],
-    np.s_[0:9:8, 0:7:6],
+    np.s_[0:9:4, 0:7:6],
     np.s_[5:6:1, 0:7:1],
 ]
 
@@ -475,6 +475,25 @@ def test_large_chunks_that_are_not_compressed_are_read_in_parts(tmp_path, unaide
     box = np.s_[18:20:1, 0:512:1, 0:1024:1]
     assert source.peak_bytes(box) <= 4 * 2**20 + 2**20
     assert read(source, box).tobytes() == values[18:20].tobytes()
+
+
+@pytest.mark.parametrize(("libver", "dtype"), [("earliest", ">f4"), ("latest", "enum")])
+def test_far_strides_over_small_chunks_are_left_to_the_library(
+    tmp_path, monkeypatch, libver: str, dtype: str
+) -> None:
+    with h5py.File(tmp_path / "a.h5", "w", libver=libver) as file:
+        created = file.create_dataset(
+            "v", (7, 5000), type_of(dtype), chunks=(2, 16), fillvalue=1, maxshape=(None, 5000)
+        )
+        created[:4, :3000] = values_of(dtype, (4, 3000))  # some chunks are never written
+    source = HDF5Source(str(tmp_path / "a.h5"), "v")
+    with h5py.File(tmp_path / "a.h5") as file:
+        for box in (np.s_[1:7:1, 5:5000:100], np.s_[0:7:4, 3:4000:33], np.s_[1:2:1, 0:4999:3000]):
+            same(source, file["v"], box)
+            with monkeypatch.context() as patch:
+                patch.setattr("biggus.backends.hdf5.chunked.read_one", refuse)
+                patch.setattr("biggus.backends.hdf5.chunked.tables", None)
+                same(source, file["v"], box)
 
 
 @pytest.mark.parametrize("user_block", [0, 512])

@@ -18,6 +18,7 @@ from biggus.backends.hdf5.lookup import Extent, find_one, read_one, tables
 from biggus.backends.native import hdf5_lock
 from biggus.backends.plain import finer_chunks, is_all, view_of
 from biggus.backends.reading import MOST_TOGETHER, read_plain
+from biggus.backends.strided import MOST_WASTE
 from biggus.codecs.scratch import scratch
 from biggus.indexing.grid import Grid
 from biggus.sources.base import box_shape
@@ -98,8 +99,28 @@ class ChunkedStorage(Storage):
         self, box: Box, opening: OpenForRead, out: npt.NDArray[Any] | None = None
     ) -> npt.NDArray[Any]:
         found = np.empty(box_shape(box), self.dtype) if out is None else out
-        self._read(box, opening, found)
+        if self._skips_small(box):
+            with hdf5_lock:
+                found[...] = opening.values(box)
+            opening.check()
+        else:
+            self._read(box, opening, found)
         return found
+
+    def _skips_small(self, box: Box) -> bool:
+        """Tell whether single values are wanted, far apart, of chunks that are no work.
+
+        The library finds one of these in a third of the time that a call to it takes.
+        """
+        return (
+            self.in_parts
+            and self.pipeline.nbytes <= _SMALL
+            and math.prod([s.step for s in box]) > MOST_WASTE
+            and any(
+                s.step >= n and s.stop - s.start > s.step
+                for s, n in zip(box, self.storage_chunks, strict=True)
+            )
+        )
 
     def _read(self, box: Box, opening: OpenForRead, values: npt.NDArray[Any]) -> None:
         parts = self.grid.parts(box)
