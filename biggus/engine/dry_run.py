@@ -81,10 +81,10 @@ class _Checked(Passes["Reduce | AlongAxes | Gufunc"]):
     def reached(self, number: int, target: Reduce | AlongAxes | Gufunc) -> bool:
         return True
 
-    def make(self, reductions: Sequence[Reduction], outputs: Sequence[Output]) -> list[Wanted]:
+    def make(self, reductions: Sequence[Reduction], outputs: Sequence[Output]) -> Wanted:
         for scan in shared_scans_of(reductions, outputs, self.memory):
             scan.at_once(1)
-        return []
+        return {}
 
     def open(self, rechunking: Rechunking, number: int, held: bool) -> None:
         pass
@@ -102,17 +102,18 @@ class _Estimate(_Checked):
         self._left: dict[int, int] = {}  # passes that a reduction still needs, by its id
         self._written = 0  # bytes that go into scratches
 
-    def make(self, reductions: Sequence[Reduction], outputs: Sequence[Output]) -> list[Wanted]:
+    def make(self, reductions: Sequence[Reduction], outputs: Sequence[Output]) -> Wanted:
         scans = shared_scans_of(reductions, outputs, self.memory)
         if scans:
             self.found.append(_estimated(scans))
             self.found[-1].scratch_bytes = self._written
-        further = []
-        for wanted in itertools.chain.from_iterable(r.wanted for r in reductions):
-            left = self._left.setdefault(id(wanted.node), wanted.statistic.passes) - 1
-            self._left[id(wanted.node)] = left
-            if left:
-                further.append(wanted)
+        further = {}
+        for reduction in reductions:
+            for node, statistic in reduction.wanted.items():
+                left = self._left.setdefault(id(node), statistic.passes) - 1
+                self._left[id(node)] = left
+                if left:
+                    further[node] = statistic
         return further
 
     def open(self, rechunking: Rechunking, number: int, held: bool) -> None:

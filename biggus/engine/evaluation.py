@@ -34,7 +34,7 @@ from biggus.statistics import partials
 from biggus.threads import interruptible
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     import numpy.typing as npt
 
@@ -185,22 +185,22 @@ class _Evaluation(Passes["Result | Spilled"]):
         self._results[number] = target
         return True
 
-    def of_nothing(self, reductions: Sequence[Reduction]) -> list[Wanted]:
+    def of_nothing(self, reductions: Sequence[Reduction]) -> Wanted:
         mergings = [self._merging(each) for each in reductions]
         for merging in mergings:
             merging.empty()
-        return [wanted for merging in mergings for wanted in merging.further]
+        return _all_further(mergings)
 
-    def make(self, reductions: Sequence[Reduction], outputs: Sequence[Output]) -> list[Wanted]:
+    def make(self, reductions: Sequence[Reduction], outputs: Sequence[Output]) -> Wanted:
         mergings = {id(each): self._merging(each) for each in reductions}
         if _needs_no_plan(reductions, outputs):
             self._compute_here(reductions[0], mergings[id(reductions[0])])
         else:
             self._run_scans(shared_scans_of(reductions, outputs, self.memory), mergings)
-        return [wanted for merging in mergings.values() for wanted in merging.further]
+        return _all_further(mergings.values())
 
     def _merging(self, reduction: Reduction) -> Merging:
-        results = [self.targets[id(wanted.node)] for wanted in reduction.wanted]
+        results = [self.targets[id(node)] for node in reduction.wanted]
         return Merging(reduction, results, partial_cache_of(reduction))
 
     @staticmethod
@@ -230,6 +230,10 @@ class _Evaluation(Passes["Result | Spilled"]):
             return writer
         result = self._results[output.number] = Result(output.node)
         return result
+
+
+def _all_further(mergings: Iterable[Merging]) -> Wanted:
+    return dict(itertools.chain.from_iterable(each.further.items() for each in mergings))
 
 
 def _needs_no_plan(reductions: Sequence[Reduction], outputs: Sequence[Output]) -> bool:

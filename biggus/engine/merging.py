@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from biggus.planning.jobs import Wanted
 from biggus.planning.reduction_tree import ReductionTree
 from biggus.planning.tree_levels import TILES_A_SUBTREE, Subtree
 from biggus.sources.base import box_shape, whole
@@ -17,12 +16,11 @@ if TYPE_CHECKING:
     from biggus.engine.partial_cache import PartialCache
     from biggus.engine.result import Result
     from biggus.engine.spill import Spilled
+    from biggus.graph import Reduce
     from biggus.indexing.grid import Index
     from biggus.planning.jobs import Reduction, ReductionBlock
     from biggus.sources.base import Box
     from biggus.statistics import Partial
-
-    Target = Result | Spilled
 
 
 class Merging:
@@ -39,10 +37,10 @@ class Merging:
     """
 
     def __init__(
-        self, reduction: Reduction, results: Sequence[Target], cache: PartialCache | None
+        self, reduction: Reduction, results: Sequence[Result | Spilled], cache: PartialCache | None
     ) -> None:
         self.reduction = reduction
-        self.further: list[Wanted] = []
+        self.further: dict[Reduce, Statistic] = {}
         """The statistics that need another pass over the data."""
         self._results = results
         self.cache = cache
@@ -137,23 +135,22 @@ class Merging:
     def _finish(self, kept: Index | None, partials: list[Partial]) -> None:
         """Put the statistics of complete positions where they go: of some, or None for all."""
         reduction = self.reduction
-        for wanted, result in zip(reduction.wanted, self._results, strict=True):
-            found = wanted.statistic.proceed(reduction.restricted(partials, wanted.statistic))
+        for (node, statistic), result in zip(reduction.wanted.items(), self._results, strict=True):
+            found = statistic.proceed(reduction.restricted(partials, statistic))
             if isinstance(found, Statistic):
-                self.further.append(Wanted(wanted.node, found))
+                self.further[node] = found
             else:
-                box = self._box(kept, wanted)
+                box = self._box(kept, node, statistic)
                 result.write(box, found.reshape(box_shape(box)))
 
-    def _box(self, kept: Index | None, wanted: Wanted) -> Box:
+    def _box(self, kept: Index | None, node: Reduce, statistic: Statistic) -> Box:
         """Return where the results of some positions lie in those of a statistic."""
-        node = wanted.node
         if kept is None:
             return whole(node.shape)
         box = self.reduction.kept_box(kept)
         if not node.keepdims:
             box = tuple([s for axis, s in enumerate(box) if axis not in node.axes])
-        return (*box, *whole(wanted.statistic.shape))
+        return (*box, *whole(statistic.shape))
 
     def empty(self) -> None:
         """Give the statistics of nothing, or of what has no block, where there are positions."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from biggus import options
 from biggus.graph import AlongAxes, Gufunc, ordered
-from biggus.planning.jobs import Output, Wanted, reductions_over
+from biggus.planning.jobs import Output, reductions_over
 from biggus.planning.rechunking import Gathering, Gatherings, held_bytes, placed
 from biggus.planning.rewriting import CommonSubexpressions, pushdown, reductions_of, substituted
 from biggus.sources.chunk_memory import scan_pass
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from biggus.graph import Node, Reduce
-    from biggus.planning.jobs import Reduction
+    from biggus.planning.jobs import Reduction, Wanted
     from biggus.planning.rechunking import Rechunking, Rewriting
     from biggus.sources.base import Chunks
 
@@ -62,15 +62,15 @@ class Passes(ABC, Generic[Target]):
         """Return the node of the values of a reduction that is computed, and how it is cut."""
 
     @abstractmethod
-    def make(self, reductions: Sequence[Reduction], outputs: Sequence[Output]) -> list[Wanted]:
+    def make(self, reductions: Sequence[Reduction], outputs: Sequence[Output]) -> Wanted:
         """Make a pass, in which something is read for each reduction and each output.
 
         Return the statistics that need another over the same data.
         """
 
-    def of_nothing(self, reductions: Sequence[Reduction]) -> list[Wanted]:
+    def of_nothing(self, reductions: Sequence[Reduction]) -> Wanted:
         """Give what reductions of no value are; return those that need another pass."""
-        return []
+        return {}
 
     @abstractmethod
     def open(self, rechunking: Rechunking, number: int, held: bool) -> None:
@@ -87,7 +87,7 @@ class Passes(ABC, Generic[Target]):
     def run(self) -> None:
         """Make one pass after the other, until all is done."""
         waiting = dict(enumerate(self.nodes))
-        further: list[Wanted] = []
+        further: Wanted = {}
         evaluation = object()
         for number in itertools.count():
             if not (waiting or further):
@@ -95,7 +95,7 @@ class Passes(ABC, Generic[Target]):
             rechunkings: list[Gathering | Rewriting] = []
             rechunkings += self.gatherings.ready(waiting.values())
             ready = [number for number, node in waiting.items() if self._is_ready(node)]
-            wanted = [*further, *self._wanted(waiting.values())]
+            wanted = {**further, **self._wanted(waiting.values())}
             outputs: list[Output] = []
             for each in ready:
                 output = Output(waiting[each], each, self._grids[each])
@@ -107,20 +107,21 @@ class Passes(ABC, Generic[Target]):
             # What else there is may need all the memory.
             outputs += self._opened(rechunkings, alone=not (wanted or outputs))
             reductions = reductions_over(wanted)
-            further = self.of_nothing([each for each in reductions if 0 in each.node.shape])
+            of_nothing = self.of_nothing([each for each in reductions if 0 in each.node.shape])
             last = len(ready) == len(waiting) and not wanted
             with scan_pass(evaluation, number, last):
-                further += self.make(
+                made = self.make(
                     [each for each in reductions if 0 not in each.node.shape],
                     [each for each in outputs if 0 not in each.node.shape],
                 )
+            further = {**of_nothing, **made}
             numbers = itertools.count(len(self.nodes))
             for rechunking in rechunkings:
                 self.empty(rechunking, list(itertools.islice(numbers, len(rechunking.parts))))
             self.memory = self.allowed
             for each in ready:
                 del waiting[each]
-            going = {id(each.node) for each in further}
+            going = set(map(id, further))
             done = {key: target for key, target in self.targets.items() if key not in going}
             self._substitute(waiting, done)
 
@@ -142,14 +143,14 @@ class Passes(ABC, Generic[Target]):
             found.append(Output(part.node, number, None))
         return found
 
-    def _wanted(self, nodes: Iterable[Node]) -> list[Wanted]:
+    def _wanted(self, nodes: Iterable[Node]) -> Wanted:
         """Return the reductions that can be computed now, and have not been."""
-        found = []
+        found = {}
         for node in nodes:
             for reduction in reductions_of(node):
                 if id(reduction) not in self.targets and not self.gatherings(reduction.operand):
                     self.targets[id(reduction)] = self.target(reduction)
-                    found.append(Wanted(reduction, reduction.statistic))
+                    found[reduction] = reduction.statistic
         return found
 
     def _substitute(self, waiting: dict[int, Node], done: dict[int, Target]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from biggus.indexing.grid import Grid, Index
 from biggus.indexing.reduction_blocks import reduction_blocks
@@ -13,7 +13,7 @@ from biggus.planning.tree_levels import TreeLevels
 from biggus.statistics import Aggregator, Partial, Statistic, nbytes_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from biggus.graph import Node, Reduce
     from biggus.sources.base import Box, Chunks
@@ -26,12 +26,9 @@ _NARROW = 4
 """Bytes; of wider values they are not: beside other jobs such a block needs room after all."""
 
 
-class Wanted(NamedTuple):
-    """A statistic that is wanted, and the node whose values it gives."""
-
-    node: Reduce
-    statistic: Statistic
-    """That of the node; in later passes over the data what has come of it."""
+Wanted: TypeAlias = "Mapping[Reduce, Statistic]"
+"""The statistics that are wanted, by the nodes whose values they give: the node's own, or in
+later passes over the data what has come of it."""
 
 
 class ReductionBlock(NamedTuple):
@@ -52,16 +49,16 @@ class Reduction:
 
     Parameters
     ----------
-    wanted : sequence of Wanted
+    wanted : mapping of Reduce to Statistic
         Of nodes with the same operand and axes.
     """
 
-    def __init__(self, wanted: Sequence[Wanted]) -> None:
-        first = wanted[0].node
-        self.wanted = tuple(wanted)
+    def __init__(self, wanted: Wanted) -> None:
+        first = next(iter(wanted))
+        self.wanted = wanted
         self.node: Node = first.operand
         self.axes = first.axes
-        self.aggregators = _serving([each.statistic.aggregator for each in wanted])
+        self.aggregators = _serving([statistic.aggregator for statistic in wanted.values()])
         shape = self.node.shape
         self.kept_axes = tuple([axis for axis in range(len(shape)) if axis not in self.axes])
         self.streams = self.node.streams and not self.kept_axes
@@ -139,11 +136,11 @@ def is_plain(node: Node) -> bool:
     return not node.masked and node.dtype.isnative
 
 
-def reductions_over(wanted: Iterable[Wanted]) -> list[Reduction]:
+def reductions_over(wanted: Wanted) -> list[Reduction]:
     """Return the reductions that are computed together, of those that are wanted."""
-    together: dict[Any, list[Wanted]] = {}
-    for each in wanted:
-        together.setdefault((id(each.node.operand), each.node.axes), []).append(each)
+    together: dict[Any, dict[Reduce, Statistic]] = {}
+    for node, statistic in wanted.items():
+        together.setdefault((id(node.operand), node.axes), {})[node] = statistic
     return [Reduction(group) for group in together.values()]
 
 

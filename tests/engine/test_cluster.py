@@ -113,7 +113,7 @@ class Sizes(Passes):
         for scan in shared_scans_of(reductions, outputs, 10**9):
             for task in scan.tasks():
                 self.sizes.append(len(pickle.dumps(pruned(task))))
-        return []
+        return {}
 
 
 def sizes_of(array):

@@ -8,7 +8,7 @@ import pytest
 import biggus
 from biggus.errors import MemoryBudgetError
 from biggus.planning.groups import grouped
-from biggus.planning.jobs import Wanted, reductions_over
+from biggus.planning.jobs import reductions_over
 from biggus.planning.rewriting import CommonSubexpressions, pushdown, reductions_of
 from biggus.planning.shared_scans import SharedScan
 from biggus.sources.wrappers import ObjectSource
@@ -38,7 +38,7 @@ def groups_of(arrays, memory=10**9):
     intern = CommonSubexpressions()
     nodes = [intern(pushdown(array.node)) for array in arrays]
     found = {id(r): r for node in nodes for r in reductions_of(node)}
-    wanted = [Wanted(node, node.statistic) for node in found.values()]
+    wanted = {node: node.statistic for node in found.values()}
     return grouped(reductions_over(wanted), [], memory)
 
 
