@@ -172,13 +172,9 @@ class ArrayImage(AxesImage):
         return self.norm.vmin, self.norm.vmax
 
     def _find_limits(self) -> None:
-        view = None if self._coloured else self._view(1.0)
+        view = None if self._scene.picture.coloured else self._view(1.0)
         if view is not None:
             self._show(view, complete=True, alone=True)
-
-    @property
-    def _coloured(self) -> bool:
-        return len(self.get_shape()) == 3
 
     # Drawing
 
@@ -193,7 +189,7 @@ class ArrayImage(AxesImage):
         complete = self._block or not self._redrawing.begin(canvas)
         frame = self._show(view, complete=complete, alone=canvas.is_saving())
         drawn = self._prepared(frame)
-        if not frame.known or not (self._coloured or self.norm.scaled() or complete):
+        if not frame.known or not (self._scene.picture.coloured or self.norm.scaled() or complete):
             return None, 0, 0, None
         return drawn.make_image(renderer, magnification, unsampled)
 
@@ -201,8 +197,8 @@ class ArrayImage(AxesImage):
         limits = self._limits
         if limits.norm is not self.norm or (limits.settled and not self.norm.scaled()):
             self._limits = Limits(self.norm)
-        tell = not (self._coloured or self._limits.settled)
         scene = self._scene
+        tell = not (scene.picture.coloured or self._limits.settled)
         frame = scene.show(view, self._reach(), tell=tell, complete=complete, alone=alone)
         if tell:
             self._limits.look(scene.telling, scene.tiles)

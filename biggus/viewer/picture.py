@@ -62,16 +62,21 @@ class Picture:
             self.pyramid = _pyramid_of(shown, levels)
         self.axes = self.pyramid.axes
         last = self.pyramid.ndim - 1
-        self.coloured = last not in self.axes and self.pyramid.shape[last] in CHANNELS
-        image = {*self.axes, last} if self.coloured else set(self.axes)
+        self._channels = last not in self.axes and self.pyramid.shape[last] in CHANNELS
+        image = {*self.axes, last} if self._channels else set(self.axes)
         self.others = tuple(axis for axis in range(last + 1) if axis not in image)
 
     @property
     def shape(self) -> tuple[int, ...]:
         """Rows and columns of the finest level, and colours if there are several."""
         rows, columns = (self.pyramid.shape[axis] for axis in self.axes)
-        channels = self.pyramid.shape[-1] if self.coloured else 1
+        channels = self.pyramid.shape[-1] if self._channels else 1
         return (rows, columns) if channels == 1 else (rows, columns, channels)
+
+    @property
+    def coloured(self) -> bool:
+        """Whether each element is a colour, and no number."""
+        return len(self.shape) == 3
 
     def normal_index(self, index: Any) -> tuple[int, ...]:
         """Return where along the other axes, one number each, in bounds and not negative.
@@ -106,7 +111,7 @@ class Picture:
         for axis, number in zip(self.others, index, strict=True):
             key[axis] = min(int(number / factors[axis]), array.shape[axis] - 1)
         rows, columns = self.axes
-        if self.shape[2:] == () and self.coloured:
+        if self._channels and not self.coloured:
             key[-1] = 0
         plane = array[tuple(key)]
         if rows > columns:

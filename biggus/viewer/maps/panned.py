@@ -63,7 +63,7 @@ class Panned:
             ax.set_xlim(*sorted(ax.get_xlim()))
             if grid.y_axis is not None:
                 ax.set_ylim(*sorted(ax.get_ylim()))
-            finish(ax, grid, coasts=not self._coloured, ticks=7)
+            finish(ax, grid, coasts=not self._picture.coloured, ticks=7)
         if colours is not None:
             drawn, text = Drawn(image, np.asarray), labels.label_of(self._meaning)
             places = [flag for flag, _ in colours.flags]
@@ -78,13 +78,9 @@ class Panned:
         known = grid.x_axis is not None and grid.y_axis is not None
         return grid if known and grid.even else None
 
-    @property
-    def _coloured(self) -> bool:
-        return len(self._picture.shape) == 3
-
     def _colours(self) -> Colours | None:
         """Return how values become colours; None if they are colours, or some cannot be read."""
-        if self._coloured:
+        if self._picture.coloured:
             return None
         layers = Layers(self._planes, self._picture.normal_index(()), SAMPLE_BYTES)
         try:

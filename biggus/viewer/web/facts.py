@@ -73,7 +73,7 @@ class Facts:
             "rows": rows,
             "columns": columns,
             "zooms": self.renderer.zooms,
-            "coloured": len(self.picture.shape) == 3,
+            "coloured": self.picture.coloured,
             "attribution": self.picture.pyramid.attribution or "",
             "maps": MAPS,
             "axes": [self._axis(axis) for axis in self.picture.others],

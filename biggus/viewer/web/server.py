@@ -200,7 +200,7 @@ class Answers:
         return renderer.tile(zoom, x, y, self._index(given), self._colouring(given))
 
     def _colouring(self, given: dict[str, str]) -> Colouring | Flagging | None:
-        if len(self._facts.picture.shape) == 3:
+        if self._facts.picture.coloured:
             return None
         if given.get("cmap") == FLAGS and self._facts.flagging.flags:
             return self._facts.flagging
