@@ -39,7 +39,10 @@ _BOTH_SIDES = 0.1
 
 _MOST_FLAGS = 40
 
-_FARTHEST = 1e307
+_FAR = 1000
+"""Times what lies between the limits: matplotlib reckons with what lies beyond them."""
+
+_TRUTH = ((0.0, "false"), (1.0, "true"))
 
 
 class Colours(NamedTuple):
@@ -78,7 +81,7 @@ def colours_for(
     Parameters
     ----------
     values : ndarray
-        Some of them or all; NaN and infinities are left out.
+        Some of them or all; NaN and infinities are left out, but for what lies beyond the limits.
     attributes : mapping
         What a store says of the variable.
     name : str, optional
@@ -100,13 +103,14 @@ def colours_for(
     """
     if vmin is not None and vmax is not None and vmin > vmax:
         raise ValueError(f"vmin={vmin} is greater than vmax={vmax}")
-    finite = _finite(values)
-    flags = flags_of(attributes)
+    numbers = np.ma.compressed(values)
+    finite = bounded(numbers[np.isfinite(numbers)]).astype(np.float64)
+    flags = _TRUTH if numbers.dtype.kind == "b" else flags_of(attributes)
     if flags and cmap is None and _are_flags(finite, flags):
         return Colours(distinct(len(flags)), -0.5, len(flags) - 0.5, flags=flags)
     if not finite.size:
         return Colours(cmap or SEQUENTIAL, *_span(0.0, 1.0, vmin, vmax))
-    least, greatest = float(finite.min()), float(finite.max())
+    least, greatest = float(np.nanmin(numbers)), float(np.nanmax(numbers))
     low, high = (float(v) for v in np.percentile(finite, (_TAIL, 100 - _TAIL)))
     wanted = cmap or _named(attributes, name)
     both = low < 0 < high and min(-low, high) >= _BOTH_SIDES * max(-low, high)
@@ -120,11 +124,25 @@ def colours_for(
     return Colours(wanted, low, high, extend)
 
 
-def _finite(values: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-    numbers = np.ma.compressed(values).astype(np.float64)
-    # Beyond, differences of float64 overflow.
-    finite: npt.NDArray[np.float64] = numbers[np.isfinite(numbers)].clip(-_FARTHEST, _FARTHEST)
-    return finite
+def bounded(
+    values: npt.NDArray[Any], low: float = -np.inf, high: float = np.inf
+) -> npt.NDArray[Any]:
+    """Return values of which no difference overflows, none of them far from some limits.
+
+    Examples
+    --------
+    >>> bounded(np.array([2.0, np.inf, np.nan]), 0, 5).tolist()
+    [2.0, 5005.0, nan]
+    """
+    if values.dtype.kind != "f":
+        return values
+    kind: type[np.floating[Any]] = np.float32 if values.dtype.itemsize <= 4 else np.float64
+    with np.errstate(over="ignore"):
+        numbers = values.astype(kind, copy=False)
+    farthest = float(np.finfo(kind).max) / 4
+    far = _FAR * (high - low)
+    found: npt.NDArray[Any] = numbers.clip(max(low - far, -farthest), min(high + far, farthest))
+    return found
 
 
 def _span(low: float, high: float, vmin: float | None, vmax: float | None) -> tuple[float, float]:
@@ -172,11 +190,12 @@ def flags_of(attributes: Mapping[str, Any]) -> tuple[tuple[float, str], ...]:
 
 
 def distinct(count: int) -> list[Any]:
-    """Return so many colours that are told apart."""
+    """Return so many colours, 40 at most, that are told apart: no greys, which are for missing."""
     from matplotlib import colormaps
 
-    twenty: Any = colormaps["tab20"](range(20))
-    return [twenty[number % len(twenty)] for number in range(count)]
+    numbers = {"tab20": (*range(14), *range(16, 20)), "tab20b": range(20), "tab20c": (8, 12)}
+    forty = [colormaps[name](number) for name, some in numbers.items() for number in some]
+    return forty[:count]
 
 
 def places_of_flags(

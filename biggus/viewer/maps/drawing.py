@@ -11,7 +11,7 @@ import numpy.typing as npt
 from biggus.extras import needing
 from biggus.viewer.maps import labels
 from biggus.viewer.maps.coast import coastlines
-from biggus.viewer.maps.colours import places_of_flags, with_opacity
+from biggus.viewer.maps.colours import bounded, places_of_flags, with_opacity
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,6 +24,12 @@ if TYPE_CHECKING:
 
 MISSING = "0.72"
 """The grey of what is missing: no colour of the maps of colours that are used."""
+
+_NOTE: dict[str, Any] = {
+    "horizontalalignment": "center",
+    "verticalalignment": "center",
+    "bbox": {"facecolor": "white", "alpha": 0.8, "linewidth": 0, "pad": 3},
+}
 
 _FLATTEST = 0.12
 """Maps of another shape are not drawn true to scale: a strip along the equator shows nothing."""
@@ -60,15 +66,49 @@ def draw_line(ax: Any, values: Any, meaning: Labels) -> None:
         _cftime_ticks(ax, x, dates)
     if x.dtype.kind not in "iufM":
         along, x = None, np.arange(len(numbers))
-    ax.plot(x, numbers, linewidth=1.0, color="#1f5a96")
-    # What a store says may hold a dollar sign, and is no formula.
-    ax.set_xlabel(labels.axis_label(along, 0), parse_math=False)
-    ax.set_ylabel(labels.label_of(meaning), parse_math=False)
+    ends = x[~np.isnat(x) if x.dtype.kind == "M" else np.isfinite(x)]
+    (line,) = ax.plot(x, numbers, linewidth=1.0, color="#1f5a96")
+    alone = _alone(np.isfinite(numbers))
+    if alone.any():
+        line.set(marker=".", markevery=alone)
+    if not np.isfinite(numbers).any() and len(ends) > 1:
+        ax.set_xlim(ends.min(), ends.max())
+    _note_missing(ax, numbers)
+    _write_labels(ax, labels.axis_label(along, 0), labels.label_of(meaning))
     ax.grid(alpha=0.3)
     if x.dtype.kind == "M":
         _date_ticks(ax.xaxis)
-    elif along is not None and dates is None:
+    elif along is None:
+        _count_ticks(ax.xaxis)
+    elif dates is None:
         _degree_ticks(ax.xaxis, along.kind)
+
+
+def _alone(known: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Tell which of the known values have no known one beside them: no line shows them."""
+    beside = np.zeros_like(known)
+    beside[1:] = known[:-1]
+    beside[:-1] |= known[1:]
+    return known & ~beside
+
+
+def _note_missing(ax: Any, values: Any) -> Any:
+    """Say of values, if it is so, that all are missing; return what says it."""
+    note = ax.text(0.5, 0.5, "all values are missing", transform=ax.transAxes, **_NOTE)
+    note.set_visible(_all_missing(values))
+    return note
+
+
+def _all_missing(values: Any) -> bool:
+    known = np.ma.compressed(values)
+    return bool(np.isnan(known).all()) if known.dtype.kind == "f" else not known.size
+
+
+def _write_labels(ax: Any, x: str, y: str) -> None:
+    # What a store says may hold a dollar sign, and is no formula.
+    size = ax.bbox.transformed(ax.figure.dpi_scale_trans.inverted())
+    ax.set_xlabel(labels.wrapped(x, size.width), parse_math=False)
+    ax.set_ylabel(labels.wrapped(y, size.height), parse_math=False)
 
 
 @dataclass
@@ -80,15 +120,20 @@ class Drawn:
     artist : matplotlib's
     turn : callable
         What becomes of values before they are shown.
+    note : matplotlib's or None
+        What says that all are missing, to be seen if it is so.
     """
 
     artist: Any
     turn: Callable[[Any], Any]
+    note: Any = None
 
     def show(self, values: Any) -> None:
         """Show other values in the same place."""
         set_values = getattr(self.artist, "set_data", self.artist.set_array)
         set_values(self.turn(values))
+        if self.note is not None:
+            self.note.set_visible(_all_missing(values))
 
 
 def draw_field(
@@ -107,7 +152,9 @@ def draw_field(
         if colours is None:
             return with_opacity(values) if np.ma.is_masked(values) else values
         flagged = places_of_flags(values, colours.flags) if colours.flags else values
-        return np.ma.masked_invalid(flagged)
+        data = np.ma.getdata(flagged)
+        missing = np.ma.getmaskarray(flagged) | np.isnan(data)
+        return np.ma.MaskedArray(bounded(data, colours.vmin, colours.vmax), mask=missing)
 
     if grid.even or colours is None:
         axes, extent = _north_up(grid)
@@ -123,7 +170,7 @@ def draw_field(
         shading = "flat" if grid.curved else "nearest"
         artist = ax.pcolormesh(x, y, turn(values), shading=shading, rasterized=True, **how)
     finish(ax, grid, coasts and not (colours is None and not grid.even), ticks)
-    return Drawn(artist, turn)
+    return Drawn(artist, turn, _note_missing(ax, values))
 
 
 def colour_map(colours: Colours) -> Any:
@@ -157,12 +204,12 @@ def _north_up(
 
 def finish(ax: Any, grid: FieldGrid, coasts: bool, ticks: int) -> None:
     """Label the axes, and draw what lies over a map."""
-    ax.set_xlabel(labels.axis_label(grid.x_axis, 1), parse_math=False)
-    ax.set_ylabel(labels.axis_label(grid.y_axis, 0), parse_math=False)
+    _write_labels(ax, labels.axis_label(grid.x_axis, 1), labels.axis_label(grid.y_axis, 0))
     if grid.y_axis is not None and grid.y_axis.downward:
         ax.yaxis.set_inverted(True)
     for axis, each, values in ((ax.xaxis, grid.x_axis, grid.x), (ax.yaxis, grid.y_axis, grid.y)):
         if each is None:
+            _count_ticks(axis, ticks)
             continue
         dates = labels.dates_of(each, values) if each.kind == "time" else None
         if values.dtype.kind == "M":
@@ -229,6 +276,12 @@ def _degree_ticks(axis: Any, kind: str | None, most: int = 7) -> None:
     steps = [1, 1.5, 2, 3, 4.5, 6, 10] if kind == "longitude" else [1, 1.5, 2, 3, 5, 10]
     axis.set_major_locator(MaxNLocator(nbins=most, steps=steps))
     axis.set_major_formatter(written)
+
+
+def _count_ticks(axis: Any, most: int = 7) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    axis.set_major_locator(MaxNLocator(nbins=most, integer=True))
 
 
 def _date_ticks(axis: Any) -> None:

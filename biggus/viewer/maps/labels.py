@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +13,9 @@ if TYPE_CHECKING:
     from biggus.labels import Coordinate, Labels
 
 _MOST = 60
+
+_LETTERS = 13
+"""To an inch."""
 
 _NO_DATE = np.datetime64("NaT", "us")
 
@@ -31,7 +35,7 @@ def label_of(meaning: Labels) -> str:
 def _with_units(name: str, attributes: Any) -> str:
     attributes = dict(attributes)
     said = attributes.get("long_name") or str(attributes.get("standard_name", "")).replace("_", " ")
-    units = str(attributes.get("units", ""))
+    units = shortened(str(attributes.get("units", "")))
     text = shortened(str(said or name))
     return f"{text} ({units})" if units not in ("", "1") and text else text or units
 
@@ -128,3 +132,14 @@ def shortened(text: str, most: int = _MOST) -> str:
     """Return a text of no more characters than so many."""
     line = " ".join(text.split())
     return line if len(line) <= most else f"{line[: most - 3]}..."
+
+
+def wrapped(text: str, inches: float) -> str:
+    r"""Return a text in lines that fit a length, in matplotlib's usual size of letters.
+
+    Examples
+    --------
+    >>> wrapped("sea surface temperature (K)", 1.3)
+    'sea surface\ntemperature (K)'
+    """
+    return textwrap.fill(text, max(12, int(_LETTERS * inches)), break_on_hyphens=False)

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 How = tuple[Any, float | None, float | None]
 
+_POINTS = 72 * 0.8
+"""Of letters to an inch of lines."""
+
 MOST_PANELS = 12
 """Of a longer axis so many maps are drawn, spread evenly."""
 
@@ -254,7 +257,9 @@ def colour_bar(
 ) -> None:
     """Draw the bar that tells which colours stand for what; flags at places, or by number."""
     bar = fig.colorbar(drawn.artist, ax=axes, extend=colours.extend, shrink=0.9, pad=0.02)
-    bar.set_label(label, parse_math=False)
+    inches = 0.75 * fig.get_figheight()
+    bar.set_label(labels.wrapped(label, inches), parse_math=False)
     if colours.flags:
         texts = [labels.shortened(text.replace("_", " "), 28) for _, text in colours.flags]
-        bar.set_ticks(places or range(len(texts)), labels=texts, parse_math=False)
+        size = min(10.0, _POINTS * inches / len(texts))  # or they lie one over the other
+        bar.set_ticks(places or range(len(texts)), labels=texts, parse_math=False, fontsize=size)

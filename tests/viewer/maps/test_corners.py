@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import warnings
 
 import numpy as np
@@ -127,3 +128,88 @@ def test_dates_in_a_store_that_has_such(tmp_path) -> None:
     for shown in (array, array[:, 0]):
         figure = biggus.quicklook(shown)
         figure.canvas.draw()
+
+
+ALL_MISSING = "all values are missing"
+
+
+def notes_of(figure):
+    return [t.get_text() for ax in figure.axes for t in ax.texts if t.get_visible()]
+
+
+def test_a_line_of_which_all_is_missing_says_so_and_keeps_its_dates(written) -> None:
+    days = {"time": (np.arange(9.0), {"units": "days since 2000-01-01"})}
+    figure = biggus.quicklook(written(np.full(9, np.nan), days))
+    figure.canvas.draw()
+    assert notes_of(figure) == [ALL_MISSING]
+    texts = [label.get_text() for label in figure.axes[0].get_xticklabels()]
+    assert any("Jan" in text or "2000" in text for text in texts)
+
+
+def test_the_maps_of_which_all_is_missing_say_so() -> None:
+    values = np.arange(60.0).reshape(3, 4, 5)
+    values[1] = np.nan
+    assert not notes_of(biggus.quicklook(values[0]))
+    assert notes_of(biggus.quicklook(values)) == [ALL_MISSING]
+    assert notes_of(biggus.quicklook(np.ma.masked_all((4, 5), "i4"))) == [ALL_MISSING]
+
+
+def test_values_without_a_neighbour_are_points_of_a_line() -> None:
+    values = np.array([1, np.nan, 2, 3, np.nan, np.nan, 4])
+    line = biggus.quicklook(values).axes[0].lines[0]
+    assert line.get_marker() == "."
+    assert np.flatnonzero(line.get_markevery()).tolist() == [0, 6]
+    assert biggus.quicklook(np.arange(5.0)).axes[0].lines[0].get_marker() in ("None", "")
+
+
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8"])
+@pytest.mark.parametrize("widest", [True, False])
+def test_infinities_have_the_colours_of_the_ends(dtype, widest) -> None:
+    far = np.finfo(dtype).max if widest else 3
+    values = np.array([[far, np.inf, np.nan], [-far, -np.inf, 0]], dtype)
+    figure = biggus.quicklook(values)
+    figure.canvas.draw()
+    image = figure.axes[0].images[0]
+    shown = image.to_rgba(image.get_array())
+    assert np.array_equal(shown[:, 0], shown[:, 1])
+    assert np.array_equal(image.get_array().mask, np.isnan(values))
+    assert image.colorbar.extend == "both"
+
+
+def test_what_is_long_is_written_in_lines(written) -> None:
+    said = {"long_name": "some words " * 9, "units": "kilograms and more words " * 9}
+    array = written(np.eye(4), {"y": (None, {}), "x": (None, {})}, said)
+    for shown in (array, array[0], biggus.stack([array] * 2)):
+        figure = biggus.quicklook(shown)
+        figure.canvas.draw()
+        whole = figure.bbox
+        for ax in figure.axes:
+            box = ax.yaxis.label.get_window_extent()
+            assert whole.y0 <= box.y0
+            assert box.y1 <= whole.y1
+
+
+def test_many_flags_are_told_apart_and_named_side_by_side(written) -> None:
+    names = " ".join(f"kind_{number}" for number in range(40))
+    said = {"flag_values": np.arange(40, dtype="i1"), "flag_meanings": names}
+    values = np.arange(40, dtype="i1").reshape(5, 8)
+    figure = biggus.quicklook(written(values, {"y": (None, {}), "x": (None, {})}, said))
+    figure.canvas.draw()
+    ax, bar = figure.axes
+    shown = ax.images[0].to_rgba(ax.images[0].get_array())[..., :3].reshape(-1, 3)
+    assert len(np.unique(shown, axis=0)) == 40
+    assert np.ptp(shown, axis=1).min() > 0.1  # none is a grey
+    boxes = [label.get_window_extent() for label in bar.get_yticklabels()]
+    assert all(above.y0 >= below.y1 - 1 for below, above in itertools.pairwise(boxes))
+
+
+def test_truth_values_are_named() -> None:
+    figure = biggus.quicklook(np.eye(4) > 0)
+    figure.canvas.draw()
+    assert [t.get_text() for t in figure.axes[1].get_yticklabels()] == ["false", "true"]
+
+
+def test_what_is_counted_is_counted_in_whole_numbers() -> None:
+    figure = biggus.quicklook(np.arange(40.0).reshape(4, 10))
+    for ticks in (figure.axes[0].get_xticks(), figure.axes[0].get_yticks()):
+        assert np.array_equal(ticks, np.round(ticks))
