@@ -7,6 +7,7 @@ and every filter is one that `biggus.codecs` undoes.
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,24 +32,16 @@ def storage_of(dataset: Any, properties: Any) -> Storage | None:
 
     The caller holds the lock, and knows that the dataset's file is a plain file.
     """
-    dtype, shape = dataset.dtype, dataset.shape
+    shape = dataset.shape
     if not shape or 0 in shape:
         return None  # scalars and empty ones: nothing to gain
-    if (
-        dtype.kind not in "biufcS"
-        or dtype.itemsize == 0
-        or not _is_plain(dataset.id.get_type(), dtype)
-    ):
-        return None
-    dtype = np.dtype(dtype.str)
-    if properties.get_external_count():
+    dtype = plain_dtype(dataset.id.get_type())
+    if dtype is None or properties.get_external_count():
         return None
     layout, kinds = properties.get_layout(), h5py().h5d
     if layout == kinds.CONTIGUOUS:
-        offset = dataset.id.get_offset()
-        if offset is None or dataset.id.get_storage_size() != math.prod(shape) * dtype.itemsize:
-            return None
-        return ContiguousStorage(shape, dtype, offset)
+        offset = offset_of(dataset.id, shape, dtype)
+        return None if offset is None else ContiguousStorage(shape, dtype, offset)
     if layout == kinds.CHUNKED:
         stages = _stages(properties)
         if stages is None:
@@ -60,6 +53,33 @@ def storage_of(dataset: Any, properties: Any) -> Storage | None:
         moved = file.get_create_plist().get_userblock() != 0
         return ChunkedStorage(shape, dtype, chunks, pipeline, moved)
     return None
+
+
+def offset_of(dataset: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> int | None:
+    """Return where in its file a contiguous dataset begins, by its h5py DatasetID, if it is there.
+
+    The caller holds the lock.
+    """
+    offset: int | None = dataset.get_offset()
+    whole = dataset.get_storage_size() == math.prod(shape) * dtype.itemsize
+    return offset if whole else None
+
+
+def plain_dtype(stored: Any) -> np.dtype[Any] | None:
+    """Return the dtype of values of an h5py TypeID; None if libhdf5 would convert them.
+
+    The caller holds the lock.
+    """
+    return _plain_dtype(stored.encode())
+
+
+@lru_cache(maxsize=256)
+def _plain_dtype(encoded: bytes) -> np.dtype[Any] | None:
+    stored = h5py().h5t.decode(encoded)
+    dtype: np.dtype[Any] = stored.dtype
+    if dtype.kind not in "biufcS" or dtype.itemsize == 0 or not _is_plain(stored, dtype):
+        return None
+    return np.dtype(dtype.str)
 
 
 def _is_plain(stored: Any, dtype: np.dtype[Any]) -> bool:

@@ -108,8 +108,7 @@ class NetCDFBackend(Backend):
     ) -> RecordedGroup | None:
         with between_forks():
             from biggus.backends.netcdf.recorded import records_of
-        with self.visit(location):
-            return records_of(os.path.realpath(location.path), group, wanted, decode)
+        return records_of(os.path.realpath(location.path), group, wanted, decode)
 
     def recalled(self, location: Location, variable: str, record: SourceRecord) -> Source:
         with between_forks():

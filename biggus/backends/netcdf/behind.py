@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 FAILURES = (BiggusError, OSError, RuntimeError, KeyError, ValueError, TypeError)
 """What tells that h5py is not there, or cannot open the file beside netCDF4-python."""
 
-_HIDDEN = "_nc4_non_coord_"
+HIDDEN = "_nc4_non_coord_"
 """How the name of a dataset begins whose variable has the name of a dimension, and is another."""
 
 _NO_VARIABLE = b"This is a netCDF dimension but not a netCDF variable"
@@ -33,7 +33,7 @@ class Behind(NamedTuple):
 def behind(path: str, name: str) -> Behind | None:
     """Return the dataset that holds a variable of a file; None if that is two, or none."""
     prefix, slash, last = name.rpartition("/")
-    hidden = prefix + slash + _HIDDEN + last
+    hidden = prefix + slash + HIDDEN + last
     named, other = _dataset_at(path, name), _dataset_at(path, hidden)
     if named is None or _is_dimension_alone(named.dataset) != (other is not None):
         return None

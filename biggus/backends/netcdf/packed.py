@@ -110,7 +110,7 @@ def facts_of(variable: Any, strings: bool) -> PackedFacts:
         may_end,
         extends,
         plain,
-        _compression_of(variable),
+        None if chunks is None else _compression_of(variable),
     )
 
 

@@ -7,7 +7,7 @@ It is of one state of a file; whoever keeps it sees to that the file is still in
 from __future__ import annotations
 
 import json
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -15,12 +15,14 @@ import numpy as np
 from biggus.backends.base import RecordedGroup, SourceRecord
 from biggus.backends.hdf5.contiguous import ContiguousStorage
 from biggus.backends.native import hdf5_lock
+from biggus.backends.netcdf.dimensions import asked_once
 from biggus.backends.netcdf.extents import End
-from biggus.backends.netcdf.files import opened_at
+from biggus.backends.netcdf.files import datasets, opened_at
+from biggus.backends.netcdf.glance import glance_at
 from biggus.backends.netcdf.packed import PackedFacts, attributes_of, facts_of, read_packed
 from biggus.backends.netcdf.refused import check_text
 from biggus.backends.netcdf.source import NetCDFSource
-from biggus.backends.netcdf.stored import StoredVariable, stored_variable
+from biggus.backends.netcdf.stored import StoredVariable
 from biggus.backends.pieces import opening_named
 from biggus.backends.settling import look_again
 from biggus.indexing.grid import whole
@@ -50,14 +52,12 @@ class _Same(NamedTuple):
 def records_of(path: str, group: str, wanted: Choice, decode: bool) -> RecordedGroup | None:
     """Return what is known of a group; None if there is nothing in it, or JSON has no words.
 
-    The file is visited.
-
     Raises
     ------
     OpenError
         If one of them cannot be opened.
     """
-    with hdf5_lock, opening_named(path):
+    with asked_once(), hdf5_lock, datasets.visit(path), opening_named(path):
         opened = opened_at(path)
         found: Any = opened.dataset
         for part in filter(None, group.split("/")):
@@ -67,34 +67,29 @@ def records_of(path: str, group: str, wanted: Choice, decode: bool) -> RecordedG
         if not found.variables:
             return None
         variables, values = {}, {}
-        for name, variable in found.variables.items():
-            full = f"{group}/{name}" if group else name
-            facts = facts_of(variable, strings=decode)
-            check_text(path, full, variable)
-            stored = None
-            if wanted(name, facts.dims, facts.shape, facts.dtype):
-                values[name] = read_packed(variable, whole(facts.shape), facts, end=None)
-            elif facts.chunks is None:
-                stored = stored_variable(
-                    path, opened.signature, full, facts, partial(_itself, variable)
-                )
-            record = _record(facts, decode, stored)
-            if record is None:
-                return None
-            variables[name] = record
+        with glance_at(path) as glance:
+            for name, variable in found.variables.items():
+                full = f"{group}/{name}" if group else name
+                facts = facts_of(variable, strings=decode)
+                check_text(path, full, variable)
+                small = wanted(name, facts.dims, facts.shape, facts.dtype)
+                seen = glance.see(full, facts, small)
+                if seen.values is not None:
+                    values[name] = seen.values
+                elif small:
+                    values[name] = read_packed(variable, whole(facts.shape), facts, end=None)
+                placed = facts.shape and not small
+                record = _record(full, facts, decode, seen.offset if placed else None)
+                if record is None:
+                    return None
+                variables[name] = record
         attributes = attributes_of(found)
         look_again([(path, opened.signature)])
     return RecordedGroup(attributes, variables, values)
 
 
-def _itself(variable: Any) -> Any:
-    return variable
-
-
-def _record(facts: PackedFacts, decode: bool, stored: StoredVariable | None) -> SourceRecord | None:
-    name, own = None, []
-    if stored is not None and isinstance(stored.storage, ContiguousStorage):
-        name, own = stored.name, [stored.storage.offset]
+def _record(full: str, facts: PackedFacts, decode: bool, offset: int | None) -> SourceRecord | None:
+    name, own = (None, []) if offset is None else (full, [offset])
     try:
         told = facts._asdict()
         told["attributes"] = tuple([(key, _word_of(v)) for key, v in facts.attributes.items()])

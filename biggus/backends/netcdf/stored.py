@@ -122,7 +122,7 @@ def stored_variable(
         Gives the netCDF4 variable, open, with all its automatic conversions off; asked
         only where it ends before its dimensions do.
     """
-    if not facts.netcdf4 or not (facts.plain or facts.may_end) or _without_locks():
+    if not facts.netcdf4 or not (facts.plain or facts.may_end) or without_locks():
         return None
     try:
         with files.visit(path):
@@ -131,7 +131,7 @@ def stored_variable(
         return None  # h5py is not there, or cannot open the file beside netCDF4-python
 
 
-def _without_locks() -> bool:
+def without_locks() -> bool:
     """Tell whether files can be opened here while they are written to.
 
     What another handle of this process has written, netCDF4-python sees at once, and
