@@ -83,14 +83,19 @@ def _one_box(node: Node) -> Values | None:
         base = base.children[0]
     if type(base) is not Leaf:
         return None
+    source = base.source
+    if source.masked:
+        return None
+    if selection is not None and type(source) is MemoryCached:
+        values = source.selected(selection)
+        if values is not None:
+            return _finished(node, source, values, steps)
     found = _box(selection, node.shape)
-    return None if found is None else _read(node, base.source, *found, steps)
+    return None if found is None else _read(node, source, *found, steps)
 
 
 def _read(node: Node, source: Source, box: Box, key: Any, steps: list[Step]) -> Values | None:
     """Return the values of a box that `key` selects, all steps of a node taken, last first."""
-    if source.masked:
-        return None
     values = source.cached_read(box)
     if values is None:
         if source.io_bound:
@@ -102,6 +107,11 @@ def _read(node: Node, source: Source, box: Box, key: Any, steps: list[Step]) -> 
         values = checked(source, box, values)
     if key is not None:
         values = values[key]
+    return _finished(node, source, values, steps)
+
+
+def _finished(node: Node, source: Source, values: Values, steps: list[Step]) -> Values:
+    """Return values of a source in memory of their own, with all done to them."""
     if not steps and not values.flags.writeable:
         return values.copy()  # in C order
     while steps:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import itertools
 import math
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from biggus.indexing.grid import Grid, RegularEdges, axis_parts, strides_of
+from biggus.indexing.selection import ConstantMap, DimensionMap
 from biggus.sources.base import box_shape
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from biggus.indexing.selection import Selection
     from biggus.sources.base import Box, Source
 
 _LITTLE = 2**16
@@ -64,6 +66,34 @@ class KeyedGrid:
             number += piece * stride
             part.append(slice(first - start, last - start, s.step))
         return (self.identity, number), tuple(part)
+
+    def chunk_of(self, selection: Selection) -> tuple[ChunkKey, Any] | None:
+        """Return the key of the chunk that holds all that is selected, and what takes that of it.
+
+        None if there are several; or where strides or an order of dims need more than a key.
+        """
+        number = dim = 0
+        key: list[Any] = []
+        for (edges, stride), m in zip(self._axes, selection.maps):  # noqa: B905 - for speed
+            if type(edges) is not RegularEdges:
+                return None
+            size = edges.size
+            if type(m) is ConstantMap:
+                piece, place = divmod(m.index, size)
+                key.append(place)
+            elif type(m) is DimensionMap and m.step == 1 and m.dim == dim:
+                piece, place = divmod(m.start, size)
+                stop = place + selection.shape[dim]
+                if stop > size:
+                    return None
+                key.append(slice(place, stop))
+                dim += 1
+            else:
+                return None
+            number += piece * stride
+        if dim != len(selection.shape):
+            return None
+        return (self.identity, number), (*key, ...)
 
     def parts(self, box: Box) -> Iterator[tuple[ChunkKey, Box, Box]]:
         """Yield for each chunk that `box` touches its key, the part of it, and where that goes."""

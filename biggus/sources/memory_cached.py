@@ -27,6 +27,7 @@ from biggus.sources.wrappers import Wrapper
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from biggus.indexing.selection import Selection
     from biggus.sources.base import Box, Source, Stream, Values
     from biggus.sources.chunk_memory import Chunk
     from biggus.sources.keyed_grid import ChunkKey
@@ -142,6 +143,21 @@ class MemoryCached(Wrapper):
             return None
         values = self._read_at_hand(layout, key, box)
         return None if values is None else values[part]
+
+    def selected(self, selection: Selection) -> Values | None:
+        """Return what is selected, if it is in one chunk, and that in memory."""
+        layout = self._layout
+        if layout is None or not options.current().chunk_memory:
+            return None
+        only = layout.chunk_of(selection)
+        if only is None or not chunk_memory.holds(only[0]):
+            return None
+        key, inner = only
+        found = chunk_memory.find(key)
+        if found is None or not self._is_good(layout, key, found, self.source.state()):
+            return None
+        values: Values = found.values[inner]
+        return values
 
     def stream(self, box: Box) -> Stream | None:
         """Return what the source does."""

@@ -267,3 +267,31 @@ def test_a_plan_shows_what_is_in_memory_and_what_does_not_stay():
         assert plan.passes[0].decodes_again
         assert "or save it once in other chunks" in str(plan)
         assert not biggus.plan([lazy]).passes[0].decodes_again
+
+
+@pytest.mark.parametrize("chunks", [CHUNKS, (8, (10, 4, 11), 10)])
+def test_what_is_selected_in_one_chunk_is_taken_from_there(chunks):
+    source = MemoryCached(Encoded(numbers(), chunks))
+    array = biggus.ArrayAdapter(source)
+    for _ in range(2):
+        read(source, whole(SHAPE))
+    decoded = len(source.source.decoded)
+    for key in (
+        np.s_[7, 3, 9],
+        np.s_[0:8, 10:20, 0:10],
+        np.s_[17:20, 22, 10:15],
+        np.s_[7:9, 3, 2],
+        np.s_[1, ::2, 3],
+        np.s_[1, None, 3:5, 2],
+        np.s_[-1, -3:, 11],
+        np.s_[3:1, 2, 2],
+    ):
+        found = array[key].ndarray()
+        np.testing.assert_array_equal(found, numbers()[key], strict=True)
+        assert found.flags.writeable
+        assert found.flags.c_contiguous
+    np.testing.assert_array_equal(array.T[2:5, 3:9, 1].ndarray(), numbers().T[2:5, 3:9, 1])
+    assert len(source.source.decoded) == decoded
+    source.source.now = b"two"
+    source.source.values = numbers() + 1
+    assert array[7, 3, 9].ndarray() == numbers()[7, 3, 9] + 1
