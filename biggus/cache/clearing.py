@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 class Clearing:
     """What tells when a folder is cleared by this process.
 
+    Parameters
+    ----------
+    folder : Path
+        The folder, which may also be removed by others.
+
     Attributes
     ----------
     times : int
@@ -25,7 +30,8 @@ class Clearing:
 
     Examples
     --------
-    >>> clearing = Clearing()
+    >>> from pathlib import Path
+    >>> clearing = Clearing(Path("folder"))
     >>> asked = clearing.times
     >>> with clearing.under_way():
     ...     with clearing.arriving(clearing.times) as may:
@@ -36,7 +42,8 @@ class Clearing:
     False
     """
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
         self.times = 0
         self.forked()
 
@@ -44,6 +51,14 @@ class Clearing:
         """Begin anew in a child, in which nobody is at anything."""
         self._changed = threading.Condition()
         self._arriving = self._clearing = 0
+
+    def place(self) -> tuple[int, int] | None:
+        """Return what tells the folder from another that has its name; None if there is none."""
+        try:
+            state = self._folder.stat()
+        except OSError:
+            return None
+        return state.st_dev, state.st_ino
 
     @property
     def is_under_way(self) -> bool:
@@ -84,4 +99,4 @@ _clearings: dict[Path, Clearing] = {}
 
 def clearing_of(folder: Path) -> Clearing:
     """Return the one that a folder has in this process."""
-    return _clearings.setdefault(folder, Clearing())
+    return _clearings.setdefault(folder, Clearing(folder))

@@ -136,7 +136,7 @@ class Index(Account):
     def store_late(self, one: Waiting) -> bool:
         """Store what waits; tell whether it need not wait any longer."""
         size = self.kinds[one.kind].on_disk(len(one.data))
-        if one.asked != self.clearing.times:
+        if one.asked != self.clearing.times or one.place not in (None, self.clearing.place()):
             return True
         if not self._spend(size):
             if one.seen is not None and not self._admits(one.seen):
@@ -166,6 +166,8 @@ class Index(Account):
 
         Some at a time: for what is left, it is called again.
         """
+        if self.clearing.place() is None:
+            return
         if self._runs_low(size):
             self._settle_now(size, _WAIT_SECONDS, ahead=True, rounds=_ROUNDS_LATER)
         if self._has_more_to_evict() and not self._settle_now(
@@ -252,7 +254,7 @@ class Index(Account):
         if not self._busy.acquire(timeout=_CLOSING_SECONDS):
             return False
         try:
-            if not self.folder.exists():
+            if self.clearing.place() is None:
                 return True  # it was removed, and is not made anew for this
             with self._lock:
                 if not self._notes and not self._free and not self._parting:

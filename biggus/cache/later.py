@@ -28,7 +28,7 @@ class Waiting(NamedTuple):
     """An entry that is to be stored: its kind, key and bytes, and until when it is tried.
 
     What would go for it must not have been used since it was `seen`, if that is a time; and
-    the folder not have been cleared since it was `asked` for.
+    the folder not have been cleared since it was `asked` for, nor be another than at that `place`.
     """
 
     kind: int
@@ -36,6 +36,7 @@ class Waiting(NamedTuple):
     data: bytes
     seen: int | None
     asked: int
+    place: tuple[int, int] | None
     until: float
 
 
@@ -84,7 +85,8 @@ class Later:
                 return False
             self._bytes += size
             until = time.monotonic() + _KEPT_SECONDS
-            one = Waiting(kind, key, b"".join(pieces), seen, asked, until)
+            place = self._clearing.place()
+            one = Waiting(kind, key, b"".join(pieces), seen, asked, place, until)
             self._waiting.append(one)
             self._by_key[kind, key] = one
             self._begin()

@@ -15,6 +15,7 @@ import pytest
 
 import biggus
 from biggus.cache import Cache, index
+from biggus.cache.clearing import Clearing
 from biggus.cache.files import Files
 from biggus.cache.ledger import NAME, Ledger
 from biggus.sources.wrappers import ObjectSource
@@ -166,7 +167,7 @@ def test_it_is_still_known_what_may_be_written(tmp_path, monkeypatch):
 
 def test_what_another_process_stores_meanwhile_is_counted(tmp_path, monkeypatch, on_disk):
     cache, other = Cache(tmp_path / "c", "100 MB"), Cache(tmp_path / "c", "200 MB")
-    other._index.clearing = type(other._index.clearing)()  # as it is in another process
+    other._index.clearing = Clearing(other.path)  # as it is in another process
     read(cache, 3)
     remove_all = index.remove_all
 
@@ -216,6 +217,27 @@ def test_a_folder_that_was_removed_is_not_made_anew_to_close_it(tmp_path):
     del cache
     gc.collect()
     assert not path.exists()
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_folder_that_was_removed_is_not_made_anew_for_what_waits(
+    tmp_path, monkeypatch, entries, replaced
+):
+    cache = Cache(tmp_path / "c", "100 MB")
+    gate = Gated(monkeypatch, index.Index, "store_late")
+    with in_use(cache):
+        read(cache, 3)
+    assert gate.reached.wait(PATIENCE_SECONDS)
+    cache.path.rename(tmp_path / "aside")  # where its inode is not used anew
+    if replaced:
+        cache.path.mkdir()
+    cache._index._later.want(CHUNK)
+    gate.open.set()
+    cache._index._later.drain(PATIENCE_SECONDS)
+    assert entries(cache) == []
+    assert cache.path.exists() == replaced
+    read(cache, 3)  # what is read is stored as ever
+    assert cache.stats().entries == 3
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs forks")

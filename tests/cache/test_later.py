@@ -175,7 +175,7 @@ def test_a_child_stores_what_it_reads_itself(tmp_path):
     cache.close()
 
 
-def test_the_thread_ends_when_there_is_nothing_to_do(monkeypatch):
+def test_the_thread_ends_when_there_is_nothing_to_do(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "_IDLE_SECONDS", 0.0)
 
     class Index:
@@ -186,7 +186,7 @@ def test_the_thread_ends_when_there_is_nothing_to_do(monkeypatch):
             return True
 
     index = Index()
-    later = Later(index, 100, Clearing())
+    later = Later(index, 100, Clearing(tmp_path))
     assert later.put(0, "a", [b"one"], None, 0)
     later.drain(PATIENCE_SECONDS)
     assert index.stored == ("a",)
@@ -197,7 +197,7 @@ def test_the_thread_ends_when_there_is_nothing_to_do(monkeypatch):
     assert not later.waits()
 
 
-def test_what_fails_to_be_stored_is_in_nobodys_way(caplog):
+def test_what_fails_to_be_stored_is_in_nobodys_way(tmp_path, caplog):
     class Index:
         asked = ()
 
@@ -208,7 +208,7 @@ def test_what_fails_to_be_stored_is_in_nobodys_way(caplog):
             return True
 
     index = Index()
-    later = Later(index, 100, Clearing())
+    later = Later(index, 100, Clearing(tmp_path))
     assert later.put(0, "a", [b"one"], None, 0)
     later.drain(PATIENCE_SECONDS)
     assert later.put(0, "b", [b"two"], None, 0)
