@@ -188,6 +188,8 @@ class Replaying(Substitutes):
 class NoCache:
     """What takes the place of caches: nothing is kept, and arrays are cut as if it were."""
 
+    cleared = 0
+
     def wrap(self, source: Source, chunks: Chunks | None = None) -> Source:
         """Return a source with the chunks by which a cache would keep it."""
         cut = source.chunks if chunks is None else chunks
@@ -208,7 +210,7 @@ class NoCache:
     def load_bytes(self, key: str) -> None:
         """Hold nothing."""
 
-    def store_bytes(self, key: str, data: bytes, version: bytes) -> int:
+    def store_bytes(self, key: str, data: bytes, version: bytes, asked: int) -> int:
         """Keep nothing."""
         return 0
 
