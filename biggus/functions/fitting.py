@@ -65,8 +65,7 @@ def _by_inverse(x: Any, values: Array, degree: int, rcond: Any, w: Any) -> Array
     inverse = np.linalg.pinv(lhs / scale, rcond=rcond) / scale[:, None]
     if w is not None:
         inverse = inverse * weights
-    found: Array = matmul(inverse, values)
-    return found
+    return matmul(inverse, values)
 
 
 def _by_sums(x: Array, values: Array, degree: int, w: Any) -> Array:

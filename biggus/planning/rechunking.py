@@ -112,8 +112,7 @@ class Gathering:
             loop = len(node.loop)
             grid = (*self.parts[0].chunks[:loop], *[max(1, n) for n in node.core])
         assert grid is not None  # that of the bands
-        output = Output(node, 0, None)
-        return SharedScan(JobGroup((), [output], memory, (grid, tuple(range(len(node.shape))))))
+        return _scan_of(Output(node, 0, None), grid, memory)
 
 
 class Rewriting(Rechunking):
@@ -128,10 +127,12 @@ class Rewriting(Rechunking):
         """Return what hands each band to the writer of the output."""
         [source] = sources
         node = Leaf(source, source.shape, source.dtype)
-        output = Output(node, self.output.number, self.chunks)
-        return SharedScan(
-            JobGroup((), [output], memory, (self.chunks, tuple(range(len(node.shape)))))
-        )
+        return _scan_of(Output(node, self.output.number, self.chunks), self.chunks, memory)
+
+
+def _scan_of(output: Output, grid: Chunks, memory: int) -> SharedScan:
+    """Return what computes an output alone, in blocks that are given, in C order."""
+    return SharedScan(JobGroup((), [output], memory, (grid, tuple(range(len(grid))))))
 
 
 def held_bytes(rechunkings: Sequence[Rechunking], memory: int) -> int:

@@ -89,17 +89,9 @@ class Chunkwise(Wrapper):
         """Return None."""
         return None
 
-    def validator(self, box: Box) -> bytes | None:
-        """Return None."""
-        return None
-
-    def cached_validator(self, box: Box) -> bytes | None:
-        """Return None."""
-        return None
-
-    def revalidate(self, box: Box, validator: bytes) -> bytes | None:
-        """Tell that a copy is not good."""
-        return None
+    validator = Source.validator
+    cached_validator = Source.cached_validator
+    revalidate = Source.revalidate
 
     def revalidation_waits(self, box: Box, validator: bytes) -> bool:
         """Tell that nobody is asked."""

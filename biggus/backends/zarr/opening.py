@@ -91,8 +91,7 @@ def store_at(location: Location, options: dict[str, Any]) -> ZarrStore:
             from biggus.backends.zarr.remote import refuse_unknown, remote_store
 
         refuse_unknown(options)
-        made: ZarrStore = remote_store(location, **options)
-        return made
+        return remote_store(location, **options)
     refuse_local(options)
     if location.is_directory:
         return FolderStore(location.path)
