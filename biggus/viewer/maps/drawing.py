@@ -79,7 +79,7 @@ def draw_line(ax: Any, values: Any, meaning: Labels) -> None:
     if x.dtype.kind == "M":
         _date_ticks(ax.xaxis)
     elif along is None:
-        _count_ticks(ax.xaxis)
+        count_ticks(ax.xaxis)
     elif dates is None:
         _degree_ticks(ax.xaxis, along.kind)
 
@@ -209,7 +209,7 @@ def finish(ax: Any, grid: FieldGrid, coasts: bool, ticks: int) -> None:
         ax.yaxis.set_inverted(True)
     for axis, each, values in ((ax.xaxis, grid.x_axis, grid.x), (ax.yaxis, grid.y_axis, grid.y)):
         if each is None:
-            _count_ticks(axis, ticks)
+            count_ticks(axis, ticks)
             continue
         dates = labels.dates_of(each, values) if each.kind == "time" else None
         if values.dtype.kind == "M":
@@ -278,7 +278,8 @@ def _degree_ticks(axis: Any, kind: str | None, most: int = 7) -> None:
     axis.set_major_formatter(written)
 
 
-def _count_ticks(axis: Any, most: int = 7) -> None:
+def count_ticks(axis: Any, most: int = 7) -> None:
+    """Have an axis that counts elements marked at whole numbers."""
     from matplotlib.ticker import MaxNLocator
 
     axis.set_major_locator(MaxNLocator(nbins=most, integer=True))

@@ -93,14 +93,36 @@ def value_text(each: Coordinate) -> str:
     dates = dates_of(each, values)
     if dates is not None:
         return date_text(dates.reshape(-1)[0])
-    value = values.reshape(-1)[0]
+    text = place_text(each, values.reshape(-1)[0])
+    if each.kind in ("latitude", "longitude"):
+        return text
+    units = str(each.attributes.get("units", ""))
+    return f"{each.name} {text}{f' {units}' if units not in ('', '1') else ''}"
+
+
+def place_text(each: Coordinate, value: Any) -> str:
+    """Return one of the values of a coordinate, or of its dates, in words."""
+    if is_date(value):
+        return date_text(value)
     if each.kind == "latitude":
         return degrees_text(float(value), "N", "S")
     if each.kind == "longitude":
         return degrees_text((float(value) + 180) % 360 - 180, "E", "W")
-    units = str(each.attributes.get("units", ""))
-    number = f"{value:.6g}" if isinstance(value, np.number) else str(value)
-    return f"{each.name} {number}{f' {units}' if units not in ('', '1') else ''}"
+    return f"{value:.6g}" if isinstance(value, np.number) else str(value)
+
+
+def is_date(value: Any) -> bool:
+    """Tell whether a value is a date, of NumPy's or of cftime's."""
+    return isinstance(value, np.datetime64) or not isinstance(value, np.generic | str | int | float)
+
+
+def grows_upward(each: Coordinate | None) -> bool:
+    """Tell whether the first row is at the bottom: where latitude, say, grows with the rows."""
+    if each is None or not (each.downward or each.kind in ("latitude", "y")):
+        return False
+    values = np.asarray(each.values())
+    first, last = values[0], values[-1]
+    return bool(last < first if each.downward else last > first)
 
 
 def date_text(date: Any) -> str:

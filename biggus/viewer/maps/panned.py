@@ -11,7 +11,7 @@ from biggus.labels import Labels, labels_of
 from biggus.viewer.layers import Layers
 from biggus.viewer.maps import labels
 from biggus.viewer.maps.colours import Colours, colours_for
-from biggus.viewer.maps.drawing import MISSING, Drawn, colour_map, finish
+from biggus.viewer.maps.drawing import MISSING, Drawn, colour_map, count_ticks, finish
 from biggus.viewer.maps.fields import FieldGrid, grid_of
 from biggus.viewer.maps.look import colour_bar
 from biggus.viewer.picture import Picture
@@ -19,10 +19,16 @@ from biggus.viewer.plotting import SAMPLE_BYTES, imshow
 from biggus.viewer.reading import coarse_values
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from matplotlib.figure import Figure
 
+    from biggus.labels import Coordinate
     from biggus.pyramids import Pyramid
     from biggus.viewer.artist import ArrayImage
+
+_LONGEST = 8
+"""Times as many rows as columns, or the other way, whose elements are drawn as squares."""
 
 
 class Panned:
@@ -59,7 +65,10 @@ class Panned:
         colours = self._colours()
         how = {} if colours is None else _scale(colours)
         image = imshow(self._shown, ax, extent=None if grid is None else grid.extent(), **how)
-        if grid is not None:
+        if grid is None:
+            self._write_places(ax)
+        else:
+            ax.set_aspect("auto")
             ax.set_xlim(*sorted(ax.get_xlim()))
             if grid.y_axis is not None:
                 ax.set_ylim(*sorted(ax.get_ylim()))
@@ -69,6 +78,20 @@ class Panned:
             places = [flag for flag, _ in colours.flags]
             colour_bar(figure, drawn, [ax], colours, text, places)
         return image
+
+    def _write_places(self, ax: Any) -> None:
+        """Write where rows and columns lie, and turn them as is usual, though they are counted."""
+        rows, columns = self._picture.shape[:2]
+        if max(rows, columns) > _LONGEST * min(rows, columns):
+            ax.set_aspect("auto")
+        for number, axis in enumerate((ax.yaxis, ax.xaxis)):
+            each = self._meaning.along(number)
+            axis.set_label_text(labels.axis_label(each, number), parse_math=False)
+            count_ticks(axis)
+            if each is not None:
+                axis.set_major_formatter(_written(each))
+        if labels.grows_upward(self._meaning.along(0)):
+            ax.yaxis.set_inverted(False)
 
     def _grid(self) -> FieldGrid | None:
         if self._meaning.along(0) is None or self._meaning.along(1) is None:
@@ -88,6 +111,19 @@ class Panned:
         except SourceError:  # the image shows the others, and tells of it
             return None
         return colours_for(np.ma.asarray(values), self._meaning.attributes, self._meaning.name)
+
+
+def _written(each: Coordinate) -> Callable[[float, Any], str]:
+    """Return what writes the value of a coordinate at a number of it."""
+    values = np.asarray(each.values())
+    dates = labels.dates_of(each, values)
+    shown = values if dates is None else dates
+
+    def written(number: float, _position: Any) -> str:
+        known = number == round(number) and 0 <= number < len(shown)
+        return labels.place_text(each, shown[int(number)]) if known else ""
+
+    return written
 
 
 def _scale(colours: Colours) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from biggus.viewer.web.rendering import Flagging
 
 if TYPE_CHECKING:
     from biggus.array import Array
+    from biggus.sources.base import Values
     from biggus.viewer.picture import Picture
     from biggus.viewer.web.rendering import Renderer
 
@@ -86,8 +87,18 @@ class Facts:
 
     @once
     def _colours(self) -> Colours:
-        values = self.renderer.values(self.picture.normal_index(()))
-        return colours_for(np.ma.asarray(values), self.meaning.attributes, self.meaning.name)
+        values = np.ma.asarray(self._some_values())
+        return colours_for(values, self.meaning.attributes, self.meaning.name)
+
+    def _some_values(self) -> Values:
+        """Return values of the first place along other axes; if none is known, of others."""
+        lengths = [self.array.shape[axis] for axis in self.picture.others]
+        places = (tuple(int(share * (n - 1)) for n in lengths) for share in (0, 0.5, 1))
+        for index in dict.fromkeys(places):
+            values = self.renderer.values(index)
+            if np.isfinite(np.ma.compressed(values)).any():
+                break
+        return values
 
     @once
     def flagging(self) -> Flagging:
@@ -165,13 +176,9 @@ class Facts:
 
 
 def grows_upward(picture: Picture) -> bool:
-    """Tell whether the first row is at the bottom: where latitude, say, grows with the rows."""
-    each = labels_of(picture.pyramid.levels[0].array.node, coordinates=True).along(picture.axes[0])
-    if each is None or not (each.downward or each.kind in ("latitude", "y")):
-        return False
-    values = np.asarray(each.values())
-    first, last = values[0], values[-1]
-    return bool(last < first if each.downward else last > first)
+    """Tell whether the first row is at the bottom."""
+    node = picture.pyramid.levels[0].array.node
+    return labels.grows_upward(labels_of(node, coordinates=True).along(picture.axes[0]))
 
 
 def _dated(each: Coordinate, place: int | None = None) -> Any:
@@ -185,13 +192,9 @@ def _dated(each: Coordinate, place: int | None = None) -> Any:
 
 
 def _text(each: Coordinate, value: Any) -> str:
-    if isinstance(value, np.datetime64) or not isinstance(value, np.generic | str | int | float):
-        return labels.date_text(value)
-    if each.kind == "latitude":
-        return labels.degrees_text(float(value), "N", "S")
-    if each.kind == "longitude":
-        return labels.degrees_text((float(value) + 180) % 360 - 180, "E", "W")
-    return f"{each.name} {value:.6g}" if isinstance(value, np.number) else f"{each.name} {value}"
+    text = labels.place_text(each, value)
+    said = each.kind in ("latitude", "longitude") or labels.is_date(value)
+    return text if said else f"{each.name} {text}"
 
 
 def _exact(value: Any) -> Any:

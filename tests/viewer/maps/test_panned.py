@@ -105,10 +105,39 @@ def test_flags_have_a_colour_each_and_what_is_none_has_none(path) -> None:
     assert list(bar.get_yticks()) == list(FLAGS)
 
 
-def test_rows_that_lie_unevenly_are_counted(path) -> None:
+def test_rows_that_lie_unevenly_are_counted_and_say_where_they_lie(path) -> None:
     figure, image = drawn(panned(path, "odd"))
+    [ax, _] = figure.axes
     assert image.get_extent() == [-0.5, 35.5, 17.5, -0.5]
-    assert figure.axes[0].get_ylim() == (17.5, -0.5)
+    assert ax.get_ylim() == ((-0.5, 17.5) if path.stem == "up" else (17.5, -0.5))  # north is up
+    written = dict(zip(ax.get_yticks(), (t.get_text() for t in ax.get_yticklabels()), strict=True))
+    assert written[0] == ("85° S" if path.stem == "up" else "85° N")
+    assert {t.get_text() for t in ax.get_xticklabels()} > {"5.873° E"}
+
+
+def test_a_grid_that_is_nearly_even_lies_where_its_coordinates_say(tmp_path) -> None:
+    """As Gaussian latitudes do, and longitudes of float32 that are close together."""
+    latitudes = np.degrees(np.arcsin(np.polynomial.legendre.leggauss(64)[0]))
+    longitudes = (np.arange(9000) * 0.04).astype("f4")
+    with netCDF4.Dataset(tmp_path / "gauss.nc", "w") as dataset:
+        for name, units, values in (
+            ("lat", "degrees_north", latitudes),
+            ("lon", "degrees_east", longitudes),
+        ):
+            dataset.createDimension(name, len(values))
+            dataset.createVariable(name, values.dtype, (name,)).units = units
+            dataset[name][:] = values
+        dataset.createVariable("v", "i1", ("lat", "lon"))[:] = 1
+    figure, _ = drawn(panned(tmp_path / "gauss.nc", "v"))
+    assert figure.axes[0].get_ylim() == pytest.approx((-90, 90), abs=1)
+    assert figure.axes[0].get_xlim() == pytest.approx((0, 360), abs=0.1)
+
+
+def test_few_rows_fill_the_axes(path) -> None:
+    array = biggus.open(path, "tos")[0, :1]
+    figure, _ = drawn(Panned(Pyramid([(array, (1, 1))], (0, 1))))
+    box = figure.axes[0].get_window_extent()
+    assert box.height > 0.3 * box.width
 
 
 def test_colours_are_shown_as_they_are() -> None:

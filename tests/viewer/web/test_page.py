@@ -131,6 +131,16 @@ def test_flags_may_be_shown_by_their_values_too() -> None:
     assert shades == sorted(set(shades))
 
 
+def test_limits_are_those_of_another_place_where_all_is_missing_at_the_first() -> None:
+    values = np.broadcast_to(np.arange(5.0)[:, None, None, None], (5, 1, 8, 9)).copy()
+    values[:3] = np.nan
+    colours = Facts(renderer(values), "").whole()["colours"]
+    assert colours["vmin"] < 4 < colours["vmax"]
+    assert colours["vmax"] - colours["vmin"] > 1
+    values[3:] = np.nan
+    assert Facts(renderer(values), "").whole()["colours"]["vmax"] == 1
+
+
 def test_what_lists_no_flags_or_holds_few_has_none() -> None:
     values = np.arange(12.0).reshape(3, 4) + 300
     for answers in (flagged(values), flagged(values, units="K")):
