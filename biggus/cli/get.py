@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from biggus.api import located
 from biggus.cli.bars import progress_bar
 from biggus.cli.keys import Key, split_selection
-from biggus.cli.opening import Opened, add_opening, add_selection, open_variable, settings
+from biggus.cli.opening import add_opening, add_selection, open_variable, settings
 from biggus.cli.outputs import Picked, writer_for
 from biggus.errors import BiggusError, OutputError
 from biggus.options import format_bytes
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import argparse
 
     from biggus.backends import Location
+    from biggus.datasets.facts import Opened
 
 EXAMPLES = """\
 A key is written as in NumPy: integers, slices with steps, ..., None and lists of

@@ -9,9 +9,9 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from biggus.backends import Location
-from biggus.cli.opening import Opened, add_opening, open_variable, opening_options
+from biggus.cli.opening import add_opening, open_variable, opening_options
 from biggus.cli.usage import UsageError
-from biggus.datasets.facts import facts_of
+from biggus.datasets.facts import Opened, facts_of
 from biggus.errors import BiggusError, MismatchError
 from biggus.many import MISMATCHES, JoinedMember, joined, matching, variables_named
 

@@ -11,7 +11,7 @@ from biggus.api import options_of, server_for, variables_of
 from biggus.backends import Backend, Location
 from biggus.caching import chosen_cache
 from biggus.cli.usage import UsageError
-from biggus.datasets.facts import Opened as Opened  # noqa: PLC0414 - others take it from here
+from biggus.datasets.facts import Opened
 from biggus.errors import BiggusError, GoneError, OpenError
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from biggus.labels import labels_of
 if TYPE_CHECKING:
     import argparse
 
-    from biggus.cli.opening import Opened
+    from biggus.datasets.facts import Opened
 
 _DEFAULT = ("mean", "std", "min", "max")
 

@@ -27,7 +27,7 @@ from biggus.options import format_bytes
 if TYPE_CHECKING:
     import argparse
 
-    from biggus.cli.opening import Opened
+    from biggus.datasets.facts import Opened
 
 EXAMPLES = """\
 NaN are counted, and spoil nothing; masked values are left out. Quote a pattern: what

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 from typing import TYPE_CHECKING
 
 from biggus.planning.reduction_tree import ReductionTree
@@ -69,7 +70,7 @@ class Merging:
             return
         tile, part, position = tree.place(block.reduced)
         key = (block.kept, 0, tile, part)
-        merged = self._merged(key, lambda: tree.block_subtree_size(tile, part), position, partials)
+        merged = self._merged(key, partial(tree.block_subtree_size, tile, part), position, partials)
         if merged is not None:
             subtree = Subtree(block.kept, tile, part)
             if self.cache is not None:
@@ -91,11 +92,11 @@ class Merging:
         assert part is not None
         tree = self.reduction.tree
         key = (kept, 0, tile)
-        merged = self._merged(key, lambda: tree.block_subtrees(tile), part, partials)
+        merged = self._merged(key, partial(tree.block_subtrees, tile), part, partials)
         if merged is None:
             return
         number, place = divmod(tile, TILES_A_SUBTREE)
-        size = lambda: tree.tile_subtree_size(number)  # noqa: E731
+        size = partial(tree.tile_subtree_size, number)
         merged = self._merged((kept, 1, number), size, place, merged)
         if merged is None:
             return
@@ -125,8 +126,8 @@ class Merging:
                 return partials
             trees = [ReductionTree(aggregator, parts) for aggregator in self.reduction.aggregators]
             self._trees[key] = trees
-        for tree, partial in zip(trees, partials, strict=True):
-            tree.add(position, partial)
+        for tree, each in zip(trees, partials, strict=True):
+            tree.add(position, each)
         if trees[0].result is None:
             return None
         del self._trees[key]

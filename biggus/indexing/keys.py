@@ -68,19 +68,14 @@ def orthogonal_selection(key: Any, shape: tuple[int, ...]) -> Selection:
     (2, 4, 3)
     """
     items = _normalised(key if type(key) is tuple else (key,))
-    lines: list[Any] = []
     for item in items:
-        if isinstance(item, np.ndarray):
-            if item.ndim != 1:
-                raise IndexError(
-                    f"oindex takes one-dimensional index arrays, not {item.ndim}-dimensional"
-                )
-            lines.append(item)
-        elif isinstance(item, bool):
+        if isinstance(item, np.ndarray) and item.ndim != 1:
+            raise IndexError(
+                f"oindex takes one-dimensional index arrays, not {item.ndim}-dimensional"
+            )
+        if isinstance(item, bool):
             raise IndexError("oindex takes no single booleans")
-        else:
-            lines.append(item)
-    return _laid_out(_expanded(lines, shape), shape)
+    return _laid_out(_expanded(items, shape), shape)
 
 
 def basic_selection(  # noqa: C901, PLR0912 - one pass, for speed

@@ -4,7 +4,7 @@ A :class:`Selection` of an array of n axes has a `shape` of its own, whose axes
 are called *dims* here, and one map an axis of the array, which tells the
 position along that axis of the element at given dims:
 
-- ``Fixed(index)``: always the same position;
+- ``ConstantMap(index)``: always the same position;
 - ``DimensionMap(dim, start, step)``: ``start + step * i[dim]``;
 - ``ArrayMap(dims, index)``: ``index[i[dims]]``, an integer array over those dims.
 

@@ -109,6 +109,7 @@ class Onward:
         self.shape = writer.shape
         self.grid = writer.grid
         self.concurrent = writer.concurrent
+        self._writer = writer
 
 
 class Guarded(Onward):
@@ -126,7 +127,6 @@ class Guarded(Onward):
 
     def __init__(self, writer: Writer, name: str, gate: WriteGate) -> None:
         super().__init__(writer)
-        self._writer = writer
         self._name = name
         self._gate = gate
 

@@ -90,7 +90,6 @@ class FillingWriter(Onward):
 
     def __init__(self, writer: Writer, new: NewArray) -> None:
         super().__init__(writer)
-        self._writer = writer
         self._new = new
         self._filler = MaskFiller(problem=new.problem)
 
