@@ -197,6 +197,13 @@ def test_a_click_shows_the_values_along_an_axis(page) -> None:
         "return c.getContext('2d').getImageData(0, 0, c.width, c.height).data.some(v => v > 0)"
     )
     assert drawn
+    boxes = [
+        page.execute_script(f"return document.getElementById('{name}').getBoundingClientRect()")
+        for name in ("bar", "series", "plot", "value")
+    ]
+    bar, series, plot, footer = boxes
+    assert bar["bottom"] <= series["top"]
+    assert plot["bottom"] <= footer["top"]
 
 
 def test_what_fails_is_said_on_the_page(browser) -> None:

@@ -170,6 +170,7 @@ function start(about) {
 function plot(values, names, step) {
   const canvas = get("plot");
   const draw = canvas.getContext("2d");
+  canvas.width = canvas.clientWidth;  // or what is written is stretched
   const [width, height, left, foot] = [canvas.width, canvas.height, 70, 22];
   draw.clearRect(0, 0, width, height);
   const known = values.filter((value) => typeof value === "number");
@@ -193,11 +194,13 @@ function plot(values, names, step) {
   draw.fillText(names ? names[end] : String(end), width - 10, height - 6);
   draw.strokeStyle = "#1f5a96";
   draw.lineWidth = 1.5;
+  draw.lineCap = "round";  // a value without neighbours is a point
   draw.beginPath();
   let pen = false;
   values.forEach((value, i) => {
     if (typeof value !== "number") { pen = false; return; }
-    if (pen) draw.lineTo(x(i), y(value)); else draw.moveTo(x(i), y(value));
+    if (!pen) draw.moveTo(x(i), y(value));
+    draw.lineTo(x(i), y(value));
     pen = true;
   });
   draw.stroke();
