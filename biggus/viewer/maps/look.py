@@ -47,9 +47,10 @@ def quicklook(
     What its stores say is used: names and units, coordinates along its axes or of a curved
     grid, dates, flags.  North is up; depths and pressures grow downwards.  Missing values are
     grey, as no value is; infinities have the colours of the ends.  Colours diverge about zero
-    where values lie on both sides of it.  An array of one axis is a line, of two a map, of three up to twelve maps along its first;
-    colours (uint8 with a last axis of 3 or 4) are shown as they are.  Of more pixels than a
-    picture has means are drawn, of flags the most frequent.
+    where values lie on both sides of it.  An array of one axis is a line, of two a map, of
+    three up to twelve maps along its first; colours (uint8 with a last axis of 3 or 4) are
+    shown as they are.  Of more pixels than a picture has means are drawn, of flags the most
+    frequent.
 
     Parameters
     ----------
