@@ -57,9 +57,10 @@ class Merging:
 
     def add(self, blocks: Sequence[ReductionBlock], partials: Sequence[list[Partial]]) -> None:
         """Take the partial results of reduction blocks; from any thread."""
-        with self._lock:
-            for block, found in zip(blocks, partials, strict=True):
-                self._add(block, found)
+        for block, found in zip(blocks, partials, strict=True):
+            self._add(block, found)
+
+    # To keep something may ask servers: nobody waits for that, so the lock is not held then.
 
     def _add(self, block: ReductionBlock, partials: list[Partial]) -> None:
         tree = self.reduction.tree
@@ -79,13 +80,12 @@ class Merging:
 
     def add_subtree(self, subtree: Subtree, partials: list[Partial]) -> None:
         """Take the partial results of a subtree that were computed earlier."""
-        with self._lock:
-            if self.reduction.tree.blocks == 1:
-                self._finish(subtree.kept, partials)
-            elif subtree.part is None:
-                self._add_tile_subtree(subtree, partials)
-            else:
-                self._add_block_subtree(subtree, partials)
+        if self.reduction.tree.blocks == 1:
+            self._finish(subtree.kept, partials)
+        elif subtree.part is None:
+            self._add_tile_subtree(subtree, partials)
+        else:
+            self._add_block_subtree(subtree, partials)
 
     def _add_block_subtree(self, subtree: Subtree, partials: list[Partial]) -> None:
         kept, tile, part = subtree
@@ -119,30 +119,34 @@ class Merging:
         partials: list[Partial],
     ) -> list[Partial] | None:
         """Take one of the parts of something; return what they give if they are complete."""
-        trees = self._trees.get(key)
-        if trees is None:
-            parts = count()  # of those that have come before it is known
-            if parts == 1:
-                return partials
-            trees = [ReductionTree(aggregator, parts) for aggregator in self.reduction.aggregators]
-            self._trees[key] = trees
-        for tree, each in zip(trees, partials, strict=True):
-            tree.add(position, each)
-        if trees[0].result is None:
-            return None
-        del self._trees[key]
+        aggregators = self.reduction.aggregators
+        with self._lock:
+            trees = self._trees.get(key)
+            if trees is None:
+                parts = count()  # of those that have come before it is known
+                if parts == 1:
+                    return partials
+                trees = self._trees[key] = [ReductionTree(one, parts) for one in aggregators]
+            for tree, each in zip(trees, partials, strict=True):
+                tree.add(position, each)
+            if trees[0].result is None:
+                return None
+            del self._trees[key]
         return [tree.result for tree in trees if tree.result is not None]
 
     def _finish(self, kept: Index | None, partials: list[Partial]) -> None:
         """Put the statistics of complete positions where they go: of some, or None for all."""
         reduction = self.reduction
-        for (node, statistic), result in zip(reduction.wanted.items(), self._results, strict=True):
-            found = statistic.proceed(reduction.restricted(partials, statistic))
-            if isinstance(found, Statistic):
-                self.further[node] = found
-            else:
-                box = self._box(kept, node, statistic)
-                result.write(box, found.reshape(box_shape(box)))
+        with self._lock:
+            for (node, statistic), result in zip(
+                reduction.wanted.items(), self._results, strict=True
+            ):
+                found = statistic.proceed(reduction.restricted(partials, statistic))
+                if isinstance(found, Statistic):
+                    self.further[node] = found
+                else:
+                    box = self._box(kept, node, statistic)
+                    result.write(box, found.reshape(box_shape(box)))
 
     def _box(self, kept: Index | None, node: Reduce, statistic: Statistic) -> Box:
         """Return where the results of some positions lie in those of a statistic."""

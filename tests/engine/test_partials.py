@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 import biggus
+from biggus.engine.merging import Merging
+from biggus.engine.partial_cache import PartialCache
 from biggus.indexing import reduction_blocks
 from biggus.testing import ArraySource, RecordingSource
 
@@ -297,3 +299,24 @@ def test_two_threads_at_once_give_the_same():
             pool.map(lambda c: c.run(lambda: wrapped(source).std(axis=0).ndarray()), context)
         )
     assert {each.tobytes() for each in found} == {alone(wrapped(source).std(axis=0)).tobytes()}
+
+
+def test_nobody_waits_while_it_is_asked_whether_results_are_kept(monkeypatch):
+    mergings, locked = [], []
+    add, keep = Merging.add, PartialCache.keep
+
+    def adding(merging, *arguments):
+        mergings.append(merging)
+        return add(merging, *arguments)
+
+    def keeping(cache, *arguments):
+        locked.extend(merging._lock.locked() for merging in mergings)
+        return keep(cache, *arguments)
+
+    monkeypatch.setattr(Merging, "add", adding)
+    monkeypatch.setattr(PartialCache, "keep", keeping)
+    array = wrapped(recording(), recording(VALUES + 1, token="other"))
+    with biggus.set_options(workers=1):
+        biggus.ndarrays([array.mean(), array.max(axis=1)])
+    assert locked
+    assert not any(locked)
