@@ -12,7 +12,6 @@ import numpy as np
 import biggus
 from benchmarks.peers import WORKERS
 from benchmarks.timing import Row, quickest, show
-from biggus.datasets import images
 from biggus.datasets.records import remembered
 
 if TYPE_CHECKING:
@@ -98,7 +97,6 @@ def _of_many(xr: Any, paths: list[Path]) -> list[Row]:
 
     def anew() -> Any:
         remembered.clear()
-        images.kept.clear()
         return open_joined(paths, concat_dim="time")
 
     def again() -> Any:

@@ -64,19 +64,11 @@ class RecordedGroup(NamedTuple):
         Of each variable in it, by name.
     values : dict of str to Values
         As they are stored, of those variables that were wanted.
-    places : dict of str to int
-        Where in the file the values begin, of each variable whose values lie there in one
-        piece, as they are in memory.
-    texts : dict of str to dict of str to str
-        Attributes that are texts, and tell nothing of how values are stored: of each variable,
-        and of the group, by "".
     """
 
     attributes: dict[str, Any]
     variables: dict[str, SourceRecord]
     values: dict[str, Values]
-    places: dict[str, int]
-    texts: dict[str, dict[str, str]]
 
 
 class Backend(ABC):
@@ -206,16 +198,6 @@ class Backend(ABC):
             If one of them cannot be opened.
         """
         return None
-
-    def retold(self, same: str, texts: Mapping[str, str]) -> str:
-        """Return what a record would say of a variable with other texts among its attributes.
-
-        Raises
-        ------
-        LookupError
-            If it is none that is understood.
-        """
-        raise LookupError(f"the {self.name} backend keeps no records")
 
     def recalled(self, location: Location, variable: str, record: SourceRecord) -> Source:
         """Return the source of which this is the record; nothing is opened.

@@ -15,12 +15,11 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from biggus.api import array_of, located, server_for
-from biggus.backends import Backend, Location, backend_named
+from biggus.backends import Backend, backend_named
 from biggus.backends.base import SourceRecord
 from biggus.backends.files import file_validator
 from biggus.caching import chosen_cache
 from biggus.cf import KEPT_DTYPE, PACKING
-from biggus.datasets import images
 from biggus.datasets.group import Group
 from biggus.errors import BiggusError
 from biggus.remembering import Memory
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from biggus.array import Array
-    from biggus.backends.base import RecordedGroup
+    from biggus.backends import Location
     from biggus.cache import Cache
     from biggus.datasets.group import Opening
 
@@ -166,8 +165,6 @@ def record_at(location: Any, opening: Opening, group: str) -> GroupRecord | None
         If it cannot be opened; `GoneError` if it is not there.
     """
     where, _ = located(location, None)
-    if where is location:
-        where = Location(where.text)  # one that has not looked at the file yet
     if where.scheme or studying.current() is not None or opening.options or opening.decode:
         return None
     state = file_validator(str(where.path))
@@ -177,7 +174,7 @@ def record_at(location: Any, opening: Opening, group: str) -> GroupRecord | None
     name = json.dumps(said)
     record = None if state is None else _recall(name, state.hex(), cache)
     if record is None:
-        record = _made(where, path, opening, cache, state)
+        record = _made(where, path, opening, cache)
         if record is None:
             return None
         if state is not None and file_validator(str(where.path)) == state:
@@ -216,55 +213,36 @@ def _note(name: str, record: dict[str, Any]) -> None:
 
 
 def _made(
-    where: Location, path: str, opening: Opening, cache: Cache | None, state: bytes | None
+    where: Location, path: str, opening: Opening, cache: Cache | None
 ) -> dict[str, Any] | None:
     """Return a record of what is in a file; None if there can be none."""
     server = server_for(where, opening.backend)
     if type(server).records is Backend.records:
         return None
-    # Of a file that may change unnoticed it is not known that the head is still its own.
-    stored = b"" if state is None else where.known_head
-    known = len(stored) <= images.LARGEST and state is not None
-    record = images.record_like((server.name, path), stored) if known else None
-    if record is None or file_validator(str(where.path)) != state:
-        options = {"decode": False} if server.decodes else {}
-        try:
-            found = server.records(where, path, _is_small, **options)
-            record = None if found is None else _of_found(found, server, where, path)
-        except (BiggusError, TypeError):
-            return None  # to open them one by one tells what is the matter
-        if record is None or found is None:
-            return None
-        if known and file_validator(str(where.path)) == state:
-            images.note((server.name, path), stored, record, found)
+    options = {"decode": False} if server.decodes else {}
+    try:
+        found = server.records(where, path, _is_small, **options)
+        attributes = None if found is None else json.dumps(encode_value(found.attributes))
+    except (BiggusError, TypeError):
+        return None  # to open them one by one tells what is the matter
+    if found is None:
+        return None
+    names = {name: f"{path}/{name}" if path else name for name in found.variables}
+    told = {
+        name: _told(server, where, names[name], record) for name, record in found.variables.items()
+    }
     if cache is not None:
-        _remember(record, server, where, cache, opening.backend is None)
-    return record
-
-
-def _of_found(found: RecordedGroup, server: Backend, where: Location, path: str) -> dict[str, Any]:
-    prefix = f"{path}/" if path else ""
+        memory, is_found = Memory(cache, where), opening.backend is None
+        for name, record in found.variables.items():
+            source = server.recalled(where, names[name], record)
+            memory.keep(source, server, names[name], options, only=False, found=is_found)
     return {
         "backend": server.name,
-        "variables": {
-            name: _told(server, where, f"{prefix}{name}", record)
-            for name, record in found.variables.items()
-        },
-        "attributes": json.dumps(encode_value(found.attributes)),
+        "variables": told,
+        "attributes": attributes,
         "own": {name: record.own for name, record in found.variables.items()},
         "values": {name: encode_value(each) for name, each in found.values.items()},
     }
-
-
-def _remember(
-    record: Mapping[str, Any], server: Backend, where: Location, cache: Cache, found: bool
-) -> None:
-    """Have the cache remember each variable, as when it is opened alone."""
-    memory, options = Memory(cache, where), {"decode": False} if server.decodes else {}
-    for name, text in record["variables"].items():
-        known = variable_told(text)
-        source = server.recalled(where, known.full, SourceRecord(known.same, record["own"][name]))
-        memory.keep(source, server, known.full, options, only=False, found=found)
 
 
 def _told(server: Backend, where: Location, full: str, record: SourceRecord) -> str:

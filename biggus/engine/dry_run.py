@@ -21,9 +21,9 @@ from biggus.engine.running import most_at_once
 from biggus.graph import Combination, Leaf, Node, Read, key_of, pieces_of
 from biggus.indexing.grid import Grid
 from biggus.indexing.selection import Selection
+from biggus.planning.leading import shared_scans_of
 from biggus.planning.report import PassPlan, Plan
 from biggus.planning.schedule import Schedule
-from biggus.planning.shared_scans import shared_scans_of
 from biggus.sources.base import Source, box_shape, holds
 
 if TYPE_CHECKING:

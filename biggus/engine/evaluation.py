@@ -26,9 +26,9 @@ from biggus.errors import OfflineError
 from biggus.graph import AlongAxes, Elementwise, Gufunc, Leaf, Reduce, View
 from biggus.indexing.reduction_blocks import BLOCK
 from biggus.indexing.selection import Selection
+from biggus.planning.leading import shared_scans_of
 from biggus.planning.rechunking import Gathering, Gatherings
 from biggus.planning.rewriting import is_in_memory
-from biggus.planning.shared_scans import shared_scans_of
 from biggus.sources.base import whole
 from biggus.statistics import partials
 from biggus.threads import interruptible

@@ -224,7 +224,8 @@ def _run(pieces: Iterator[Piece], result: Result, advance: Callable[[int], None]
         advance(math.prod(piece.out_selection.shape) * itemsize)
 
     def read(piece: Piece) -> None:
-        if not (isinstance(piece, Read) and piece.load_into(result.data, result.mask)):
+        unmasked = result.mask is None
+        if not (unmasked and isinstance(piece, Read) and piece.load_into(result.data)):
             result.paste(piece.out_selection, _load(piece))
         done(piece)
 

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from biggus.graph.base import UNKNOWN, Node
 from biggus.graph.walk import Walk, key_of
 from biggus.indexing.grid import Edges, Grid, RegularEdges
-from biggus.indexing.selection import DimensionMap, Selection
+from biggus.indexing.reduction_blocks import longest_of, reduction_blocks, simplified
+from biggus.indexing.selection import ArrayMap, DimensionMap, Selection
 from biggus.sources.stream import lies_flat
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable
-
-    import numpy as np
+    from collections.abc import Generator, Iterable, Sequence
 
     from biggus.graph.pieces import NodePart, Piece, Steps
     from biggus.graph.telling import Told
     from biggus.indexing.reduction_blocks import Lengths
+    from biggus.indexing.selection import AxisMap
     from biggus.sources.base import Chunks, Stream
 
 
@@ -84,14 +86,7 @@ class View(Node):
 
     def cut(self) -> Chunks | None:
         base = self.base.grid
-        if base is None:
-            return None
-        edges = Grid(self.base.shape, base).axes
-        chunks: list[int | tuple[int, ...]] = [max(1, n) for n in self.shape]
-        for m, cut in zip(self.selection.maps, edges, strict=True):
-            if type(m) is DimensionMap and self.shape[m.dim]:
-                chunks[m.dim] = seen_through(m, self.shape[m.dim], cut)
-        return tuple(chunks)
+        return None if base is None else self._seen(Grid(self.base.shape, base).axes)
 
     @property
     def streams(self) -> bool:
@@ -115,11 +110,26 @@ class View(Node):
         return ((self.base, self.selection.compose(selection)),)
 
     def tile_edges(self) -> Generator[Any, Any, tuple[Lengths, ...]]:
+        base, maps = self.base, self.selection.maps
+        tiles = yield base
+        edges = list(Grid(base.shape, tiles).axes)
+        if base.grid is not None and any(map(_has_gaps, maps)):
+            # Where others see what lies between, all can be read together, a block at a time.
+            blocks = reduction_blocks(base.shape, base.grid, tiles).axes
+            for axis, chunks in enumerate(Grid(base.shape, base.grid).axes):
+                if _has_gaps(maps[axis]) and longest_of(chunks) > 1:
+                    edges[axis] = blocks[axis]
+        return self._seen(edges)
+
+    def _seen(self, edges: Sequence[Edges]) -> tuple[Lengths, ...]:
+        """Return for each axis the lengths into which edges of the base cut what is selected."""
         found: list[Lengths] = [max(1, n) for n in self.shape]
-        edges = Grid(self.base.shape, (yield self.base)).axes
+        gathered = [dim for m in self.selection.maps if type(m) is ArrayMap for dim in m.dims]
         for m, cut in zip(self.selection.maps, edges, strict=True):
-            if type(m) is DimensionMap and self.shape[m.dim] and cut.count > 1:
+            if type(m) is DimensionMap and self.shape[m.dim]:
                 found[m.dim] = seen_through(m, self.shape[m.dim], cut)
+            elif type(m) is ArrayMap and m.ascends and gathered.count(m.dims[0]) == 1:
+                found[m.dims[0]] = cut_through(m, cut)
         return tuple(found)
 
     def in_memory(self) -> Generator[Any, bool, bool]:
@@ -178,6 +188,20 @@ class CutOut(Walk[Node]):
         node, selection = ask
         found = node.pushdown(selection)
         return select(node, selection) if found is None else found
+
+
+def _has_gaps(m: AxisMap) -> bool:
+    """Tell whether positions of an axis ascend, or descend, with others in between."""
+    return m.ascends if type(m) is ArrayMap else type(m) is DimensionMap and abs(m.step) > 1
+
+
+def cut_through(m: ArrayMap, edges: Edges) -> int | tuple[int, ...]:
+    """Return the lengths into which the edges of an axis cut ascending positions of it."""
+    if not m.index.size:
+        return 1
+    pieces = edges.find_all(m.index)
+    (first,) = np.nonzero(np.diff(pieces, prepend=-1))
+    return simplified(m.index.size, np.diff(first, append=m.index.size).tolist())
 
 
 def seen_through(m: DimensionMap, n: int, edges: Edges) -> int | tuple[int, ...]:

@@ -86,6 +86,12 @@ class ArrayMap:
     def __repr__(self) -> str:
         return f"Gather({self.dims}, {self.index!r})"
 
+    @property
+    def ascends(self) -> bool:
+        """Whether it is of one dim, along which no position is before the last."""
+        index = self.index
+        return len(self.dims) == 1 and bool((index[1:] >= index[:-1]).all())
+
 
 AxisMap: TypeAlias = ConstantMap | DimensionMap | ArrayMap
 
@@ -193,14 +199,7 @@ class Selection:
 
     def shift(self, axis: int, offset: int) -> Selection:
         """Return the same selection of an array that starts `offset` later along `axis`."""
-        m = self.maps[axis]
-        moved: AxisMap
-        if type(m) is DimensionMap:
-            moved = DimensionMap(m.dim, m.start - offset, m.step)
-        elif type(m) is ArrayMap:
-            moved = ArrayMap(m.dims, m.index - offset)
-        else:
-            moved = ConstantMap(m.index - offset)
+        moved = _affine(self.maps[axis], -offset, 1)
         return Selection(self.shape, (*self.maps[:axis], moved, *self.maps[axis + 1 :]))
 
     def unbroadcast(self) -> Selection:

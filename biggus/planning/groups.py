@@ -11,7 +11,7 @@ from biggus.indexing.reduction_blocks import joined_grid, longest_of, reduction_
 from biggus.indexing.selection import Selection
 from biggus.once import once
 from biggus.planning.footprint import footprint, streamed_footprint, values_bytes
-from biggus.planning.jobs import Output, Reduction, positions_of
+from biggus.planning.jobs import Output, Reduction, SharedInput, positions_of
 from biggus.planning.rewriting import io_bound, leaves_of
 from biggus.planning.schedule import Schedule
 from biggus.planning.tasks import Accumulation, TaskBlock
@@ -49,6 +49,8 @@ class JobGroup:
     cut : tuple, optional
         For each axis the length, or the lengths, of the blocks, and the order of the axes,
         slowest first; else these follow from the jobs.
+    shared_input : SharedInput, optional
+        What is read beside, block by block, for other groups.
     """
 
     def __init__(
@@ -57,10 +59,14 @@ class JobGroup:
         outputs: Sequence[Output],
         memory: int,
         cut: tuple[tuple[Lengths, ...], tuple[int, ...]] | None = None,
+        shared_input: SharedInput | None = None,
     ) -> None:
         self.reductions = tuple(reductions)
         self.outputs = tuple(outputs)
-        self.jobs: tuple[Reduction | Output, ...] = (*self.reductions, *self.outputs)
+        self.shared_input = shared_input
+        self.jobs: tuple[Reduction | Output | SharedInput, ...] = (*self.reductions, *self.outputs)
+        if shared_input is not None:
+            self.jobs += (shared_input,)
         self.shape = self.jobs[0].node.shape
         self.memory = memory
         self.nodes = tuple({id(job.node): job.node for job in self.jobs}.values())
@@ -94,7 +100,7 @@ class JobGroup:
         cut = (lengths, self.order if order is None else order)
         if cut == (self.task_blocks.lengths, self.order):
             return self
-        return JobGroup(self.reductions, self.outputs, self.memory, cut)
+        return JobGroup(self.reductions, self.outputs, self.memory, cut, self.shared_input)
 
     @property
     def largest(self) -> int:

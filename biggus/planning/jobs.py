@@ -131,6 +131,17 @@ class Output(NamedTuple):
         return reduction_blocks(self.node.shape, self.grid or self.node.grid).lengths
 
 
+class SharedInput(NamedTuple):
+    """A node whose values are read for those who follow, and wanted for nothing else."""
+
+    node: Node
+
+    @property
+    def lengths(self) -> Chunks:
+        """For each axis the length, or the lengths, of the chunks."""
+        return self.node.grid or self.node.shape
+
+
 def is_plain(node: Node) -> bool:
     """Tell whether no value can be missing, and all are in the machine's byte order."""
     return not node.masked and node.dtype.isnative

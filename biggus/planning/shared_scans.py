@@ -16,7 +16,7 @@ from biggus.graph import key_of
 from biggus.indexing.reduction_blocks import longest_of
 from biggus.options import format_bytes
 from biggus.planning.footprint import values_bytes
-from biggus.planning.groups import MOST, JobGroup, grouped
+from biggus.planning.groups import MOST, JobGroup
 from biggus.planning.tasks import Task
 from biggus.planning.view_maps import ViewMap, read_regions_of, repeated_in
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from biggus.graph import Node
     from biggus.indexing.selection import Selection
-    from biggus.planning.jobs import Output, Reduction, ReductionBlock
+    from biggus.planning.jobs import ReductionBlock
     from biggus.planning.tasks import TaskBlock
     from biggus.sources.base import Box
 
@@ -97,16 +97,19 @@ class SharedScan:
                 own = member.view_map.box(box)
                 if own is not None:
                     blocks.append(member.group.task_block(at, None, own, wanted))
-            shared = self._shared_by(blocks[0]) if len(blocks) > 1 else ()
+            shared = self._shared_by(blocks) if len(blocks) > 1 else ()
             yield Task(number, tuple(blocks), shared)
 
-    def _shared_by(self, block: TaskBlock) -> tuple[tuple[Node, Box], ...]:
+    def _shared_by(self, blocks: Sequence[TaskBlock]) -> tuple[tuple[Node, Box], ...]:
         """Return what is read for the leader, and kept for those that follow; which box of it."""
-        # Of what the leader has been found to have no need, it reads nothing.
-        wanted = read_regions_of(block.nodes)
+        # Of what the leader has been found to have no need, it reads nothing; one that only
+        # reads needs what they need.
+        first = blocks[0]
+        needing = blocks if self.lead.shared_input is not None else [first]
+        wanted = read_regions_of([node for block in needing for node in block.nodes])
         return tuple(
             [
-                (base, seen.compose(block.selection).bounding_box()[0])
+                (base, seen.compose(first.selection).bounding_box()[0])
                 for base, seen in self._shared
                 if id(base) in wanted
             ]
@@ -198,24 +201,3 @@ class Member(NamedTuple):
         """Return the member of the leader's blocks as they are now."""
         lengths, order = self.view_map.cut(lead.task_blocks), self.view_map.order(lead.order)
         return self._replace(group=self.group.cut(lengths, order))
-
-
-def shared_scans_of(
-    reductions: Sequence[Reduction], outputs: Sequence[Output], memory: int
-) -> list[SharedScan]:
-    """Return jobs in groups, and these in shared scans: who goes through most leads."""
-    found: list[SharedScan] = []
-    groups = grouped(reductions, outputs, memory)
-    leaders: dict[int, list[int]] = {}  # the numbers of those who read something, by its id
-    for group in sorted(groups, key=lambda group: -math.prod(group.shape)):
-        numbers = {number: None for key in group.read_regions for number in leaders.get(key, ())}
-        for number in numbers:
-            joined = found[number].joined_by(group)
-            if joined is not None:
-                found[number] = joined
-                break
-        else:
-            for key in group.read_regions:
-                leaders.setdefault(key, []).append(len(found))
-            found.append(SharedScan(group))
-    return found

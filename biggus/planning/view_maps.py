@@ -8,7 +8,7 @@ import numpy as np
 
 from biggus.graph import View, Walk, is_spread, key_of, ordered, unbroadcast
 from biggus.indexing.reduction_blocks import simplified
-from biggus.indexing.selection import ConstantMap, DimensionMap, Selection
+from biggus.indexing.selection import ArrayMap, ConstantMap, DimensionMap, Selection
 from biggus.planning.schedule import past_views
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from biggus.graph import Node
     from biggus.indexing.grid import Edges, Grid
     from biggus.indexing.reduction_blocks import Lengths
+    from biggus.indexing.selection import AxisMap
     from biggus.sources.base import Box
 
 _MANY = 2**16
@@ -46,12 +47,12 @@ class ViewMap(NamedTuple):
                 if not start <= other.index < stop:
                     return None
                 continue
-            assert isinstance(other, DimensionMap)
-            bounds = _within(other, self.own.shape[other.dim], np.array([start, stop]))
+            dim = dim_of(other)
+            bounds = _within(other, self.own.shape[dim], np.array([start, stop]))
             first, last = sorted(bounds.tolist())
             if first == last:
                 return None
-            box[other.dim] = slice(first, last, 1)
+            box[dim] = slice(first, last, 1)
         return tuple(box)
 
     def nested(self, lead: Grid, own: Grid) -> tuple[Lengths, ...] | None:
@@ -61,14 +62,14 @@ class ViewMap(NamedTuple):
         """
         lengths = list(lead.lengths)
         for one, other in zip(self.lead.maps, self.own.maps, strict=True):
-            if not (isinstance(one, DimensionMap) and isinstance(other, DimensionMap)):
+            if not isinstance(one, DimensionMap) or isinstance(other, ConstantMap):
                 continue
-            edges = lead.axes[one.dim]
-            if edges.count > _MANY or own.axes[other.dim].count > _MANY:
+            edges, dim = lead.axes[one.dim], dim_of(other)
+            if edges.count > _MANY or own.axes[dim].count > _MANY:
                 return None
             cuts = _offsets(edges)
-            bounds = _within(other, self.own.shape[other.dim], cuts + one.start)
-            whole = np.isin(bounds, _offsets(own.axes[other.dim]))
+            bounds = _within(other, self.own.shape[dim], cuts + one.start)
+            whole = np.isin(bounds, _offsets(own.axes[dim]))
             if not whole.all():
                 lengths[one.dim] = simplified(edges.length, np.diff(cuts[whole]).tolist())
         return tuple(lengths)
@@ -77,18 +78,19 @@ class ViewMap(NamedTuple):
         """Return the lengths into which the leader's blocks cut the member's positions."""
         lengths: list[Lengths] = [max(1, n) for n in self.own.shape]
         for one, other in zip(self.lead.maps, self.own.maps, strict=True):
-            if isinstance(one, DimensionMap) and isinstance(other, DimensionMap):
-                n = self.own.shape[other.dim]
+            if isinstance(one, DimensionMap) and not isinstance(other, ConstantMap):
+                dim = dim_of(other)
+                n = self.own.shape[dim]
                 bounds = _within(other, n, _offsets(lead.axes[one.dim]) + one.start)
-                lengths[other.dim] = simplified(n, np.diff(np.unique(bounds)).tolist())
+                lengths[dim] = simplified(n, np.diff(np.unique(bounds)).tolist())
         return tuple(lengths)
 
     def order(self, lead: tuple[int, ...]) -> tuple[int, ...]:
         """Return in which order the member's axes are gone through, slowest first."""
         places = [len(lead)] * len(self.own.shape)
         for one, other in zip(self.lead.maps, self.own.maps, strict=True):
-            if isinstance(one, DimensionMap) and isinstance(other, DimensionMap):
-                places[other.dim] = lead.index(one.dim)
+            if isinstance(one, DimensionMap) and not isinstance(other, ConstantMap):
+                places[dim_of(other)] = lead.index(one.dim)
         return tuple(sorted(range(len(places)), key=places.__getitem__))
 
 
@@ -102,13 +104,14 @@ class ReadRegion(NamedTuple):
     """What of it."""
 
     bounds: tuple[tuple[int, int], ...] | None
-    """The first and the last position of each axis; None for what is no box, nor strides in one."""
+    """The first and the last position of each axis; None for what is no box, nor strides in one,
+    nor ascends along each of its axes."""
 
     @classmethod
     def of(cls, base: Node, seen: Selection) -> ReadRegion:
         """Make the read region of a selection."""
-        dims = [m.dim for m in seen.maps if isinstance(m, DimensionMap)]
-        other = any(not isinstance(m, ConstantMap | DimensionMap) for m in seen.maps)
+        dims = [dim_of(m) for m in seen.maps if not isinstance(m, ConstantMap)]
+        other = any(isinstance(m, ArrayMap) and not m.ascends for m in seen.maps)
         if other or len(set(dims)) < len(dims):
             return cls(base, seen, None)
         return cls(base, seen, tuple([_ends(m, seen.shape) for m in seen.maps]))
@@ -169,17 +172,27 @@ def _computed_from(node: Node) -> Sequence[Node]:
     return node.children if isinstance(node, View) or node.needs(whole) is not None else ()
 
 
-def _ends(m: object, shape: tuple[int, ...]) -> tuple[int, int]:
+def dim_of(m: DimensionMap | ArrayMap) -> int:
+    """Return the dim along which the positions of an axis go: of an array, the first."""
+    return m.dim if isinstance(m, DimensionMap) else m.dims[0]
+
+
+def _ends(m: AxisMap, shape: tuple[int, ...]) -> tuple[int, int]:
     """Return the least and the greatest position of an axis."""
     if isinstance(m, ConstantMap):
         return m.index, m.index
-    assert isinstance(m, DimensionMap)
+    if isinstance(m, ArrayMap):
+        return int(m.index[0]), int(m.index[-1])
     last = m.start + m.step * (shape[m.dim] - 1)
     return min(m.start, last), max(m.start, last)
 
 
-def _within(m: DimensionMap, n: int, cuts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+def _within(
+    m: DimensionMap | ArrayMap, n: int, cuts: npt.NDArray[np.int64]
+) -> npt.NDArray[np.int64]:
     """Return where cuts of an axis lie among the `n` positions of a selection of it."""
+    if isinstance(m, ArrayMap):
+        return np.searchsorted(m.index, cuts)
     ahead = cuts - m.start if m.step > 0 else m.start - cuts + 1
     found: npt.NDArray[np.int64] = np.clip(-(-ahead // abs(m.step)), 0, n)
     return found

@@ -11,8 +11,8 @@ import pytest
 import biggus
 from biggus.engine.passes import Passes
 from biggus.errors import SourceError
+from biggus.planning.leading import shared_scans_of
 from biggus.planning.pruning import pruned
-from biggus.planning.shared_scans import shared_scans_of
 
 if find_spec("distributed") is None:
     pytest.skip("distributed is not installed", allow_module_level=True)

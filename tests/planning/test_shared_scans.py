@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from recorded_arrays import Held, numbers, recorded, times_read
 
 import biggus
 from biggus.indexing import reduction_blocks
@@ -24,36 +25,6 @@ def cell_size(request, monkeypatch):
     if request.param == "chunks":
         monkeypatch.setattr(reduction_blocks, "RUN", 1)
         monkeypatch.setattr(reduction_blocks, "BLOCK", 1)
-
-
-class Held:
-    """Values in memory, as if they were not."""
-
-    def __init__(self, values):
-        self.values = values
-        self.shape, self.dtype = values.shape, values.dtype
-
-    def __getitem__(self, key):
-        return self.values[key].copy()
-
-
-def numbers(shape, seed=0):
-    """Return values of which no two are alike."""
-    return np.random.default_rng(seed).permutation(int(np.prod(shape))).reshape(shape) / 8
-
-
-def recorded(values, chunks):
-    """Return a source that remembers its reads, and an array over it."""
-    source = RecordingSource(ObjectSource(Held(values), chunks=chunks))
-    return source, biggus.ArrayAdapter(source)
-
-
-def times_read(source):
-    """Return how often each value was read."""
-    times = np.zeros(source.shape, int)
-    for box in source.boxes:
-        times[box] += 1
-    return times
 
 
 PARTS = {

@@ -19,7 +19,7 @@ from biggus.backends.pieces import opening_named
 from biggus.forks import between_forks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from biggus.backends.base import Choice, RecordedGroup, SourceRecord
     from biggus.backends.location import Location
@@ -109,11 +109,6 @@ class NetCDFBackend(Backend):
         with between_forks():
             from biggus.backends.netcdf.recorded import records_of
         return records_of(os.path.realpath(location.path), group, wanted, decode)
-
-    def retold(self, same: str, texts: Mapping[str, str]) -> str:
-        with between_forks():
-            from biggus.backends.netcdf.recorded import retold
-        return retold(same, texts)
 
     def recalled(self, location: Location, variable: str, record: SourceRecord) -> Source:
         with between_forks():

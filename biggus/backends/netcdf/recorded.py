@@ -25,19 +25,15 @@ from biggus.backends.netcdf.source import NetCDFSource
 from biggus.backends.netcdf.stored import StoredVariable
 from biggus.backends.pieces import opening_named
 from biggus.backends.settling import look_again
-from biggus.cf import KEPT_DTYPE, PACKING
 from biggus.indexing.grid import whole
 from biggus.sources.compression import Compression
 from biggus.sources.description import decode_dtype, decode_value, encode_dtype, encode_value
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Mapping
+    from collections.abc import Hashable
 
     from biggus.backends.base import Choice
 
-
-_MEANT = PACKING | {KEPT_DTYPE, "dtype"}
-"""Attributes that tell how values are stored, as those may whose names begin with a "_"."""
 
 _MOST_TEXTS = 2**10
 _texts: dict[Hashable, str] = {}
@@ -70,7 +66,7 @@ def records_of(path: str, group: str, wanted: Choice, decode: bool) -> RecordedG
                 return None
         if not found.variables:
             return None
-        variables, values, places, texts = {}, {}, {}, {}
+        variables, values = {}, {}
         with glance_at(path) as glance:
             for name, variable in found.variables.items():
                 full = f"{group}/{name}" if group else name
@@ -78,8 +74,6 @@ def records_of(path: str, group: str, wanted: Choice, decode: bool) -> RecordedG
                 check_text(path, full, variable)
                 small = wanted(name, facts.dims, facts.shape, facts.dtype)
                 seen = glance.see(full, facts, small)
-                if seen.offset is not None:
-                    places[name] = seen.offset
                 if seen.values is not None:
                     values[name] = seen.values
                 elif small:
@@ -89,19 +83,9 @@ def records_of(path: str, group: str, wanted: Choice, decode: bool) -> RecordedG
                 if record is None:
                     return None
                 variables[name] = record
-                texts[name] = _texts_among(facts.attributes)
         attributes = attributes_of(found)
-        texts[""] = _texts_among(attributes)
         look_again([(path, opened.signature)])
-    return RecordedGroup(attributes, variables, values, places, texts)
-
-
-def _texts_among(attributes: Mapping[str, Any]) -> dict[str, str]:
-    return {
-        name: value
-        for name, value in attributes.items()
-        if isinstance(value, str) and not name.startswith("_") and name not in _MEANT
-    }
+    return RecordedGroup(attributes, variables, values)
 
 
 def _record(full: str, facts: PackedFacts, decode: bool, offset: int | None) -> SourceRecord | None:
@@ -153,13 +137,6 @@ def _text_of(facts: PackedFacts, decode: bool, name: str | None) -> str:
         "decode": decode,
         "name": name,
     }
-    return json.dumps(told)
-
-
-def retold(same: str, texts: Mapping[str, str]) -> str:
-    """Return what is the same of variables that have other texts among their attributes."""
-    told = json.loads(same)
-    told["attributes"] = encode_value({**decode_value(told["attributes"]), **texts})
     return json.dumps(told)
 
 

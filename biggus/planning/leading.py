@@ -1,0 +1,171 @@
+"""Leading: jobs in groups, and these in shared scans.
+
+Who goes through most leads.  Where nobody goes through all that several reductions see by turns,
+as of a series the Januaries and the Februaries, a group leads that does nothing but read: each
+chunk once for all of them, and not once for each.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from biggus.graph import select
+from biggus.indexing.grid import Grid
+from biggus.indexing.selection import ArrayMap, ConstantMap, DimensionMap, Selection
+from biggus.planning.groups import JobGroup, grouped
+from biggus.planning.jobs import SharedInput
+from biggus.planning.shared_scans import SharedScan
+from biggus.planning.view_maps import ReadRegion, dim_of, read_regions_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    import numpy.typing as npt
+
+    from biggus.graph import Node
+    from biggus.planning.jobs import Output, Reduction
+
+_AGAIN = 1.5
+"""How often chunks would be read, on average, for a group that only reads to be worth its while."""
+
+
+class Turn(NamedTuple):
+    """A reduction that sees but some positions of an axis of what it reads."""
+
+    reduction: Reduction
+    region: ReadRegion
+    axis: int
+    """The axis of what is read."""
+
+    @property
+    def positions(self) -> npt.NDArray[np.intp]:
+        """Which positions of the axis it sees."""
+        m = self.region.seen.maps[self.axis]
+        if isinstance(m, ArrayMap):
+            return m.index
+        assert isinstance(m, DimensionMap)
+        return m.start + m.step * np.arange(self.region.seen.shape[m.dim])
+
+    @property
+    def reduced(self) -> set[int]:
+        """The axes of what is read along which it is reduced."""
+        return {
+            axis
+            for axis, m in enumerate(self.region.seen.maps)
+            if not isinstance(m, ConstantMap) and dim_of(m) in self.reduction.axes
+        }
+
+
+def shared_scans_of(
+    reductions: Sequence[Reduction], outputs: Sequence[Output], memory: int
+) -> list[SharedScan]:
+    """Return jobs in groups, and these in shared scans."""
+    found: list[SharedScan] = []
+    apart: list[JobGroup] = []
+    led: set[int] = set()
+    for turns in _by_turns(reductions):
+        alone = [JobGroup([turn.reduction], [], memory) for turn in turns]
+        if _is_led([*reductions, *outputs], turns[0].region):
+            apart += alone
+        else:
+            scan, others = _read_for(turns, alone, memory)
+            if scan is None:
+                continue
+            found.append(scan)
+            apart += others
+        led.update(id(turn.reduction) for turn in turns)
+    rest = [reduction for reduction in reductions if id(reduction) not in led]
+    groups = [*grouped(rest, outputs, memory), *apart]
+    leaders: dict[int, list[int]] = {}  # the numbers of those who read something, by its id
+    for group in sorted(groups, key=lambda group: -math.prod(group.shape)):
+        numbers = {number: None for key in group.read_regions for number in leaders.get(key, ())}
+        for number in numbers:
+            joined = found[number].joined_by(group)
+            if joined is not None:
+                found[number] = joined
+                break
+        else:
+            for key in group.read_regions:
+                leaders.setdefault(key, []).append(len(found))
+            found.append(SharedScan(group))
+    return found
+
+
+def _by_turns(reductions: Iterable[Reduction]) -> list[list[Turn]]:
+    """Return the reductions that see by turns what all of them see, where that is worth it."""
+    found: dict[Any, list[Turn]] = {}
+    for reduction in reductions:
+        regions = list(read_regions_of([reduction.node]).values())
+        axis = _spaced_axis(regions[0]) if len(regions) == 1 else None
+        if axis is not None:
+            region = regions[0]
+            assert region.bounds is not None
+            across = (*region.bounds[:axis], *region.bounds[axis + 1 :])
+            key = id(region.base), axis, across
+            found.setdefault(key, []).append(Turn(reduction, region, axis))
+    return [turns for turns in found.values() if len(turns) > 1 and _are_worth_it(turns)]
+
+
+def _spaced_axis(region: ReadRegion) -> int | None:
+    """Return the only axis of which not all positions between the first and the last are seen."""
+    if region.bounds is None or 0 in region.seen.shape:
+        return None
+    spaced = [
+        axis
+        for axis, m in enumerate(region.seen.maps)
+        if isinstance(m, ArrayMap) or (isinstance(m, DimensionMap) and abs(m.step) > 1)
+    ]
+    return spaced[0] if len(spaced) == 1 else None
+
+
+def _are_worth_it(turns: Sequence[Turn]) -> bool:
+    """Tell whether chunks would be read several times, and all of them be needed."""
+    base, axis = turns[0].region.base, turns[0].axis
+    if base.grid is None:
+        return False
+    edges = Grid(base.shape, base.grid).axes[axis]
+    each = [np.unique(edges.find_all(turn.positions)) for turn in turns]
+    seen = np.unique(np.concatenate(each))
+    return bool(sum(map(len, each)) >= _AGAIN * len(seen) and seen[-1] - seen[0] + 1 == len(seen))
+
+
+def _is_led(jobs: Iterable[Reduction | Output], region: ReadRegion) -> bool:
+    """Tell whether one of the jobs goes through all of what is seen by turns."""
+    regions = (read_regions_of([job.node]).get(id(region.base)) for job in jobs)
+    return any(each is not None and each.leads and each.holds(region) for each in regions)
+
+
+def _read_for(
+    turns: Sequence[Turn], groups: Sequence[JobGroup], memory: int
+) -> tuple[SharedScan | None, list[JobGroup]]:
+    """Return a shared scan of a group that only reads, and the groups that have no place in it."""
+    bounds = zip(*[turn.region.bounds or () for turn in turns], strict=True)
+    box = [
+        slice(min(low for low, _ in ends), max(high for _, high in ends) + 1, 1) for ends in bounds
+    ]
+    node = select(turns[0].region.base, Selection.of_box(tuple(box)))
+    natural = tuple(range(len(box)))
+    last = tuple(sorted(natural, key=lambda axis: axis in turns[0].reduced))
+    tried = [_joined(_scan_of(node, order, memory), groups) for order in (natural, last)]
+    scan, others = min(tried, key=lambda each: len(each[1]))
+    return (scan, others) if len(scan.members) > 1 else (None, [])
+
+
+def _scan_of(node: Node, order: tuple[int, ...], memory: int) -> SharedScan:
+    shared = SharedInput(node)
+    return SharedScan(JobGroup([], [], memory, (shared.lengths, order), shared))
+
+
+def _joined(scan: SharedScan, groups: Iterable[JobGroup]) -> tuple[SharedScan, list[JobGroup]]:
+    """Return a shared scan joined by as many groups as it can be, and the others."""
+    others = []
+    for group in groups:
+        joined = scan.joined_by(group)
+        if joined is None:
+            others.append(group)
+        else:
+            scan = joined
+    return scan, others
