@@ -224,8 +224,7 @@ def _run(pieces: Iterator[Piece], result: Result, advance: Callable[[int], None]
         advance(math.prod(piece.out_selection.shape) * itemsize)
 
     def read(piece: Piece) -> None:
-        unmasked = result.mask is None
-        if not (unmasked and isinstance(piece, Read) and piece.load_into(result.data)):
+        if not (isinstance(piece, Read) and piece.load_into(result.data, result.mask)):
             result.paste(piece.out_selection, _load(piece))
         done(piece)
 

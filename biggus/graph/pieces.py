@@ -148,8 +148,16 @@ class Read(Piece):
             return self._stepped(values)
         return self.finish(read(self.source, self.box))
 
-    def load_into(self, data: npt.NDArray[Any]) -> bool:
+    def load_into(self, data: npt.NDArray[Any], mask: npt.NDArray[np.bool] | None = None) -> bool:
         """Read to where the values go in an array, if they lie in one piece here and there.
+
+        What is done to them is done there, where missing values can be noted.
+
+        Parameters
+        ----------
+        data : ndarray
+        mask : ndarray, optional
+            Where they are missing, false so far.
 
         Returns
         -------
@@ -162,14 +170,26 @@ class Read(Piece):
             If the read fails.
         """
         source = self.source
-        if not source.reads_into or source.masked or self._steps or source.dtype != data.dtype:
+        if not source.reads_into or source.masked or source.dtype != data.dtype:
+            return False
+        if self._steps and mask is None:
             return False
         if not (self.selection.in_order and self.out_selection.in_order):
             return False
         room = self.out_selection.take_from(data)
         if not room.flags.c_contiguous:
             return False
-        return read_into(source, self.box, room.reshape(box_shape(self.box)))
+        if not read_into(source, self.box, room.reshape(box_shape(self.box))):
+            return False
+        if self._steps:
+            values = self._stepped(room)
+            if isinstance(values, np.ma.MaskedArray):
+                if values.mask is not np.ma.nomask and mask is not None:
+                    self.out_selection.put_into(mask, np.ma.getmaskarray(values))
+                values = values.data
+            if values.__array_interface__ != room.__array_interface__:  # somewhere else
+                room[...] = values
+        return True
 
     def finish(self, block: Values) -> Values:
         """Select from what is in the box, and compute."""

@@ -52,7 +52,7 @@ def flowing(source: Source, box: Box) -> Values:
         backwards = np.empty_like(values)
         if stream.read_at_hand(starts, stops - starts, backwards):
             runs = [values[start:stop] for start, stop in zip(starts, stops, strict=True)]
-            assert_same(backwards, np.concatenate(runs))
+            assert_same(backwards, np.concatenate(runs, dtype=values.dtype))
     return values.reshape(stream.shape)
 
 

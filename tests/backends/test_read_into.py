@@ -144,3 +144,22 @@ def test_what_is_in_order(key, expected):
     node = biggus.ArrayAdapter(np.zeros((4, 5)))[key].node
     selection = node.selection if isinstance(node, nodes.View) else Selection.identity(node.shape)
     assert selection.in_order is expected
+
+
+@pytest.mark.parametrize("attributes", [{}, {"valid_max": 1000.0}, {"add_offset": np.float32(2)}])
+def test_values_are_decoded_where_they_belong(tmp_path, monkeypatch, attributes):
+    """Those that are missing are noted; what comes to lie elsewhere is put there."""
+    monkeypatch.setattr("biggus.graph.leaf.LONGEST_READ", 2**10)
+    values = np.arange(5000, dtype="f4").reshape(50, 100)
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        stored = file.create_dataset("v", data=values, chunks=(5, 20), compression="gzip")
+        stored.attrs.update({"_FillValue": np.float32(77), **attributes})
+    missing = (values == 77) | (values > attributes.get("valid_max", np.inf))
+    right = np.ma.MaskedArray(values + np.float32(attributes.get("add_offset", 0)), missing)
+    array = biggus.open(tmp_path / "a.h5", "v")
+    assert array.masked
+    for key in (np.s_[...], np.s_[3:], np.s_[20:40, 10:90], np.s_[::-1], np.s_[4], np.s_[::3, 5]):
+        found = array[key].masked_array()
+        np.testing.assert_array_equal(np.ma.getmaskarray(found), np.ma.getmaskarray(right[key]))
+        np.testing.assert_array_equal(found.compressed(), right[key].compressed(), strict=True)
+        assert found.fill_value == 77
