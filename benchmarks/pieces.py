@@ -147,6 +147,8 @@ def _lookups(folder: Path, setup: Setup) -> list[Row]:
     with h5py.File(path) as file:
         plain = file[VARIABLE]
         lazy = biggus.open(path, VARIABLE)
+        # What is imported when it is first used does not count.
+        biggus.open(folder / "slabs.h5", VARIABLE)[0, :5].ndarray()
         first = {"h5py": _once(lambda: plain[3:8])}
         first["biggus"] = _once(lazy[3:8].ndarray)
         each = {

@@ -44,7 +44,7 @@ class ConstantMap:
         self.index = index
 
     def __repr__(self) -> str:
-        return f"Fixed({self.index})"
+        return f"ConstantMap({self.index})"
 
 
 @final
@@ -59,7 +59,7 @@ class DimensionMap:
         self.step = step
 
     def __repr__(self) -> str:
-        return f"Strided({self.dim}, {self.start}, {self.step})"
+        return f"DimensionMap({self.dim}, {self.start}, {self.step})"
 
     def slice(self, n: int) -> slice:
         """Return the slice that takes the first `n` of the positions."""
@@ -84,7 +84,7 @@ class ArrayMap:
         self.index = index
 
     def __repr__(self) -> str:
-        return f"Gather({self.dims}, {self.index!r})"
+        return f"ArrayMap({self.dims}, {self.index!r})"
 
     @property
     def ascends(self) -> bool:
