@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from benchmarks.setup import Setup, Size
 
 MOST = {"HDF5, contiguous": 1.2, "netCDF-3": 2.5}
-"""Times the fastest way of the library that each line may take: classic files are read by netCDF-C."""
+"""Times the fastest way of the library that each line may take; netCDF-C reads classic files."""
 
 
 class Places(NamedTuple):
