@@ -75,7 +75,13 @@ def plain_dtype(stored: Any) -> np.dtype[Any] | None:
 
 @lru_cache(maxsize=256)
 def _plain_dtype(encoded: bytes) -> np.dtype[Any] | None:
-    stored = h5py().h5t.decode(encoded)
+    h5t = h5py().h5t
+    stored = h5t.decode(encoded)
+    classes = {stored.get_class()}
+    if h5t.COMPOUND in classes:
+        classes = {stored.get_member_class(number) for number in range(stored.get_nmembers())}
+    if not classes <= {h5t.INTEGER, h5t.FLOAT, h5t.STRING, h5t.ENUM}:
+        return None  # h5py does not know references again that were encoded
     dtype: np.dtype[Any] = stored.dtype
     if dtype.kind not in "biufcS" or dtype.itemsize == 0 or not _is_plain(stored, dtype):
         return None

@@ -139,7 +139,8 @@ def bounded(
     kind: type[np.floating[Any]] = np.float32 if values.dtype.itemsize <= 4 else np.float64
     with np.errstate(over="ignore"):
         numbers = values.astype(kind, copy=False)
-    farthest = float(np.finfo(kind).max) / 4
+    # matplotlib takes differences, and before 3.10 ten million times those of float64.
+    farthest = float(np.finfo(kind).max) / (4 if kind is np.float32 else 2**26)
     far = _FAR * (high - low)
     found: npt.NDArray[Any] = numbers.clip(max(low - far, -farthest), min(high + far, farthest))
     return found
