@@ -71,10 +71,10 @@ def shared_scans_of(
         if _is_led([*reductions, *outputs], turns[0].region):
             apart += alone
         else:
-            scan, others = _read_for(turns, alone, memory)
-            if scan is None:
+            scans, others = _read_for(turns, alone, memory)
+            if not scans:
                 continue
-            found.append(scan)
+            found += scans
             apart += others
         led.update(id(turn.reduction) for turn in turns)
     rest = [reduction for reduction in reductions if id(reduction) not in led]
@@ -140,18 +140,30 @@ def _is_led(jobs: Iterable[Reduction | Output], region: ReadRegion) -> bool:
 
 def _read_for(
     turns: Sequence[Turn], groups: Sequence[JobGroup], memory: int
-) -> tuple[SharedScan | None, list[JobGroup]]:
-    """Return a shared scan of a group that only reads, and the groups that have no place in it."""
+) -> tuple[list[SharedScan], Sequence[JobGroup]]:
+    """Return shared scans of groups that only read, and the groups that have no place in one.
+
+    There are several where one would have more members than it may.
+    """
     bounds = zip(*[turn.region.bounds or () for turn in turns], strict=True)
-    box = [
-        slice(min(low for low, _ in ends), max(high for _, high in ends) + 1, 1) for ends in bounds
-    ]
+    box = [slice(min(a for a, _ in ends), max(b for _, b in ends) + 1, 1) for ends in bounds]
     node = select(turns[0].region.base, Selection.of_box(tuple(box)))
     natural = tuple(range(len(box)))
     last = tuple(sorted(natural, key=lambda axis: axis in turns[0].reduced))
-    tried = [_joined(_scan_of(node, order, memory), groups) for order in (natural, last)]
-    scan, others = min(tried, key=lambda each: len(each[1]))
-    return (scan, others) if len(scan.members) > 1 else (None, [])
+    scans: list[SharedScan] = []
+    while groups:
+        scan, others = _joined(_scan_of(node, natural, memory), groups)
+        if others and last != natural:
+            scan, others = min(
+                (scan, others),
+                _joined(_scan_of(node, last, memory), groups),
+                key=lambda each: len(each[1]),
+            )
+        if len(scan.members) < 2:
+            break
+        scans.append(scan)
+        groups = others
+    return scans, groups
 
 
 def _scan_of(node: Node, order: tuple[int, ...], memory: int) -> SharedScan:

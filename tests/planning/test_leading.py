@@ -10,6 +10,7 @@ from recorded_arrays import numbers, recorded, times_read
 
 import biggus
 from biggus.indexing import reduction_blocks
+from biggus.planning import shared_scans
 
 SHAPE, CHUNKS = (60, 10, 8), (12, 5, 8)
 
@@ -86,6 +87,16 @@ def test_what_nobody_sees_is_not_read():
     for key, total in zip(keys, found, strict=True):
         np.testing.assert_allclose(total, values[key].sum(axis=0), rtol=1e-14)
     assert {number for number, *_ in source.chunks_touched(CHUNKS)} == {0, 3}
+
+
+def test_more_groups_than_go_together(monkeypatch):
+    monkeypatch.setattr(shared_scans, "MOST_MEMBERS", 4)
+    values = numbers(SHAPE)
+    source, a = recorded(values, CHUNKS)
+    found = biggus.ndarrays([a[n::12].sum(axis=0) for n in range(12)])
+    for n, total in enumerate(found):
+        np.testing.assert_allclose(total, values[n::12].sum(axis=0), rtol=1e-14)
+    assert (times_read(source) == 3).all()
 
 
 def test_chunks_of_one_position_are_read_for_each():
