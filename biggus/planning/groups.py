@@ -16,11 +16,12 @@ from biggus.planning.rewriting import io_bound, leaves_of
 from biggus.planning.schedule import Schedule
 from biggus.planning.tasks import Accumulation, TaskBlock
 from biggus.planning.tree_levels import unraveled
-from biggus.planning.view_maps import read_regions_of
+from biggus.planning.view_maps import read_regions_of, repeated_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from biggus.graph import Node
     from biggus.indexing.grid import Edges, Index
     from biggus.indexing.reduction_blocks import Lengths
     from biggus.planning.jobs import ReductionBlock
@@ -111,6 +112,11 @@ class JobGroup:
     def read_regions(self) -> dict[int, ReadRegion]:
         """What the nodes see of each thing that they read, by its id."""
         return read_regions_of(self.nodes)
+
+    @once
+    def repeated(self) -> list[tuple[Node, Selection]]:
+        """What the nodes take the same values of again and again."""
+        return [pair for node in self.nodes for pair in repeated_in(node)]
 
     @once
     def left(self) -> int:

@@ -18,7 +18,7 @@ from biggus.options import format_bytes
 from biggus.planning.footprint import values_bytes
 from biggus.planning.groups import MOST, JobGroup
 from biggus.planning.tasks import Task
-from biggus.planning.view_maps import ViewMap, read_regions_of, repeated_in
+from biggus.planning.view_maps import ViewMap, read_regions_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -153,9 +153,8 @@ class SharedScan:
     def _keep_repeated(self) -> None:
         """Find what is to be kept for all blocks, and what that takes."""
         found = {}
-        for node in itertools.chain(*[group.nodes for group in self.groups]):
-            for base, selection in repeated_in(node):
-                found[id(base), key_of(selection)] = (base, selection)
+        for base, selection in itertools.chain(*[group.repeated for group in self.groups]):
+            found[id(base), key_of(selection)] = (base, selection)
         nbytes = sum(
             values_bytes(base, math.prod(selection.shape)) for base, selection in found.values()
         )
