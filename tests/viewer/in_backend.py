@@ -26,9 +26,19 @@ import biggus
 SIDE = 2**16
 
 
+def is_resized(figure):
+    """Tell whether the window has another size than what was drawn last."""
+    width, height = map(int, figure.bbox.size)
+    return shown(figure.canvas).shape[:2] != (height, width)
+
+
 def settle(*artists):
     until = time.monotonic() + 120
-    while any(artist.waiting for artist in artists) or artists[0].stale:
+    while (
+        any(artist.waiting for artist in artists)
+        or artists[0].stale
+        or is_resized(artists[0].figure)
+    ):
         assert time.monotonic() < until, "something is never complete"
         plt.pause(0.02)
     plt.pause(0.1)
