@@ -16,7 +16,7 @@ import numpy as np
 
 from biggus.codecs.scratch import scratch
 from biggus.indexing.grid import strides_of
-from biggus.indexing.selection import ArrayMap, ConstantMap, DimensionMap
+from biggus.indexing.selection import ArrayMap, ConstantMap, DimensionMap, dims_of
 from biggus.sources.base import asked, box_shape, whole
 from biggus.sources.scattered import OF_FILE
 from biggus.sources.stream import AnyOrderStream
@@ -137,8 +137,8 @@ def _strips(selection: Selection, box: Box, source: Source) -> _Strips:
         extent += int(np.max(offsets[axis]) - np.min(offsets[axis])) * itemsize
         if extent > _RUN_BYTES:
             break
-        dims.update(_dims_of(selection.maps[axis]))
-        if any(dims.intersection(_dims_of(m)) for m in selection.maps[:axis]):
+        dims.update(dims_of(selection.maps[axis]))
+        if any(dims.intersection(dims_of(m)) for m in selection.maps[:axis]):
             continue  # they are tied to one before
         wider = _sum(offsets[axis:], shape, dims)
         if (np.diff(np.sort(wider)) * itemsize > _NEAR).any():
@@ -168,12 +168,6 @@ def _sum(offsets: Iterable[Any], shape: tuple[int, ...], dims: set[int]) -> Posi
     total = sum(offsets, np.zeros((1,) * len(shape), np.intp))
     lengths = [n if dim in dims else 1 for dim, n in enumerate(shape)]
     return np.broadcast_to(total, lengths).reshape(-1)
-
-
-def _dims_of(m: AxisMap) -> tuple[int, ...]:
-    if type(m) is DimensionMap:
-        return (m.dim,)
-    return m.dims if type(m) is ArrayMap else ()
 
 
 def _pick(stream: AnyOrderStream, strips: _Strips, values: npt.NDArray[Any]) -> None:

@@ -27,7 +27,7 @@ import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from biggus.indexing.grid import Box
 
@@ -216,7 +216,7 @@ class Selection:
 
     def named_dims(self) -> set[int]:
         """Return the dims along which it matters where one is."""
-        return {dim for m in self.maps for dim in _dims_of(m)}
+        return {dim for m in self.maps for dim in dims_of(m)}
 
     def joint_dims(self, axis: int) -> tuple[int, ...]:
         """Return the dims that the index arrays tie together with those of `axis`."""
@@ -362,7 +362,7 @@ def _affine(m: AxisMap, start: int, step: int) -> AxisMap:
 def _gathered(m: ArrayMap, key: Selection) -> AxisMap:
     """Return the map that gives ``m`` at the dims that `key` selects."""
     keys = [key.maps[dim] for dim in m.dims]
-    dims = sorted({dim for k in keys for dim in _dims_of(k)})
+    dims = sorted({dim for k in keys for dim in dims_of(k)})
     if not dims:
         return ConstantMap(int(m.index[tuple(k.index for k in keys if type(k) is ConstantMap)]))
     if any(type(k) is ArrayMap for k in keys):
@@ -387,7 +387,8 @@ def _gathered(m: ArrayMap, key: Selection) -> AxisMap:
     return ArrayMap(tuple(dims), m.index[tuple(within)].transpose(np.argsort(order)))
 
 
-def _dims_of(m: AxisMap) -> Iterable[int]:
+def dims_of(m: AxisMap) -> tuple[int, ...]:
+    """Return the dims along which the positions of an axis go."""
     if type(m) is DimensionMap:
         return (m.dim,)
     return m.dims if type(m) is ArrayMap else ()

@@ -14,11 +14,11 @@ import numpy as np
 
 from biggus.graph import select
 from biggus.indexing.grid import Grid
-from biggus.indexing.selection import ArrayMap, ConstantMap, DimensionMap, Selection
+from biggus.indexing.selection import ArrayMap, ConstantMap, DimensionMap, Selection, dims_of
 from biggus.planning.groups import JobGroup, grouped
 from biggus.planning.jobs import SharedInput
 from biggus.planning.shared_scans import SharedScan
-from biggus.planning.view_maps import ReadRegion, dim_of, read_regions_of
+from biggus.planning.view_maps import ReadRegion, read_regions_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -55,7 +55,7 @@ class Turn(NamedTuple):
         return {
             axis
             for axis, m in enumerate(self.region.seen.maps)
-            if not isinstance(m, ConstantMap) and dim_of(m) in self.reduction.axes
+            if not isinstance(m, ConstantMap) and dims_of(m)[0] in self.reduction.axes
         }
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from biggus.graph import View, Walk, is_spread, key_of, ordered, unbroadcast
 from biggus.indexing.reduction_blocks import simplified
-from biggus.indexing.selection import ArrayMap, ConstantMap, DimensionMap, Selection
+from biggus.indexing.selection import ArrayMap, ConstantMap, DimensionMap, Selection, dims_of
 from biggus.planning.schedule import past_views
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class ViewMap(NamedTuple):
                 if not start <= other.index < stop:
                     return None
                 continue
-            dim = dim_of(other)
+            dim = dims_of(other)[0]
             n = self.own.shape[dim]
             first, last = sorted((_before(other, n, start), _before(other, n, stop)))
             if first == last:
@@ -64,7 +64,7 @@ class ViewMap(NamedTuple):
         for one, other in zip(self.lead.maps, self.own.maps, strict=True):
             if not isinstance(one, DimensionMap) or isinstance(other, ConstantMap):
                 continue
-            edges, dim = lead.axes[one.dim], dim_of(other)
+            edges, dim = lead.axes[one.dim], dims_of(other)[0]
             if edges.count > _MANY or own.axes[dim].count > _MANY:
                 return None
             cuts = _offsets(edges)
@@ -79,7 +79,7 @@ class ViewMap(NamedTuple):
         lengths: list[Lengths] = [max(1, n) for n in self.own.shape]
         for one, other in zip(self.lead.maps, self.own.maps, strict=True):
             if isinstance(one, DimensionMap) and not isinstance(other, ConstantMap):
-                dim = dim_of(other)
+                dim = dims_of(other)[0]
                 n = self.own.shape[dim]
                 bounds = _within(other, n, _offsets(lead.axes[one.dim]) + one.start)
                 lengths[dim] = simplified(n, np.diff(np.unique(bounds)).tolist())
@@ -90,7 +90,7 @@ class ViewMap(NamedTuple):
         places = [len(lead)] * len(self.own.shape)
         for one, other in zip(self.lead.maps, self.own.maps, strict=True):
             if isinstance(one, DimensionMap) and not isinstance(other, ConstantMap):
-                places[dim_of(other)] = lead.index(one.dim)
+                places[dims_of(other)[0]] = lead.index(one.dim)
         return tuple(sorted(range(len(places)), key=places.__getitem__))
 
 
@@ -110,7 +110,7 @@ class ReadRegion(NamedTuple):
     @classmethod
     def of(cls, base: Node, seen: Selection) -> ReadRegion:
         """Make the read region of a selection."""
-        dims = [dim_of(m) for m in seen.maps if not isinstance(m, ConstantMap)]
+        dims = [dims_of(m)[0] for m in seen.maps if not isinstance(m, ConstantMap)]
         other = any(isinstance(m, ArrayMap) and not m.ascends for m in seen.maps)
         if other or len(set(dims)) < len(dims):
             return cls(base, seen, None)
@@ -170,11 +170,6 @@ def _computed_from(node: Node) -> Sequence[Node]:
     """Return the children of a view, and those that values at the same place are computed of."""
     whole = Selection.identity(node.shape)
     return node.children if isinstance(node, View) or node.needs(whole) is not None else ()
-
-
-def dim_of(m: DimensionMap | ArrayMap) -> int:
-    """Return the dim along which the positions of an axis go: of an array, the first."""
-    return m.dim if isinstance(m, DimensionMap) else m.dims[0]
 
 
 def _ends(m: AxisMap, shape: tuple[int, ...]) -> tuple[int, int]:
