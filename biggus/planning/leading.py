@@ -32,7 +32,7 @@ _AGAIN = 1.5
 """How often chunks would be read, on average, for a group that only reads to be worth its while."""
 
 
-class Turn(NamedTuple):
+class Interleaved(NamedTuple):
     """A reduction that sees but some positions of an axis of what it reads."""
 
     reduction: Reduction
@@ -66,17 +66,17 @@ def shared_scans_of(
     found: list[SharedScan] = []
     apart: list[JobGroup] = []
     led: set[int] = set()
-    for turns in _by_turns(reductions):
-        alone = [JobGroup([turn.reduction], [], memory) for turn in turns]
-        if _is_led([*reductions, *outputs], turns[0].region):
+    for interleaved in _interleaved(reductions):
+        alone = [JobGroup([each.reduction], [], memory) for each in interleaved]
+        if _is_led([*reductions, *outputs], interleaved):
             apart += alone
         else:
-            scans, others = _read_for(turns, alone, memory)
+            scans, others = _read_for(interleaved, alone, memory)
             if not scans:
                 continue
             found += scans
             apart += others
-        led.update(id(turn.reduction) for turn in turns)
+        led.update(id(each.reduction) for each in interleaved)
     rest = [reduction for reduction in reductions if id(reduction) not in led]
     groups = [*grouped(rest, outputs, memory), *apart]
     leaders: dict[int, list[int]] = {}  # the numbers of those who read something, by its id
@@ -94,9 +94,11 @@ def shared_scans_of(
     return found
 
 
-def _by_turns(reductions: Iterable[Reduction]) -> list[list[Turn]]:
+def _interleaved(reductions: Sequence[Reduction]) -> list[list[Interleaved]]:
     """Return the reductions that see by turns what all of them see, where that is worth it."""
-    found: dict[Any, list[Turn]] = {}
+    if len(reductions) < 2:
+        return []
+    found: dict[Any, list[Interleaved]] = {}
     for reduction in reductions:
         regions = list(read_regions_of([reduction.node]).values())
         axis = _spaced_axis(regions[0]) if len(regions) == 1 else None
@@ -105,8 +107,8 @@ def _by_turns(reductions: Iterable[Reduction]) -> list[list[Turn]]:
             assert region.bounds is not None
             across = (*region.bounds[:axis], *region.bounds[axis + 1 :])
             key = id(region.base), axis, across
-            found.setdefault(key, []).append(Turn(reduction, region, axis))
-    return [turns for turns in found.values() if len(turns) > 1 and _are_worth_it(turns)]
+            found.setdefault(key, []).append(Interleaved(reduction, region, axis))
+    return [members for members in found.values() if len(members) > 1 and _are_worth_it(members)]
 
 
 def _spaced_axis(region: ReadRegion) -> int | None:
@@ -121,35 +123,39 @@ def _spaced_axis(region: ReadRegion) -> int | None:
     return spaced[0] if len(spaced) == 1 else None
 
 
-def _are_worth_it(turns: Sequence[Turn]) -> bool:
+def _are_worth_it(members: Sequence[Interleaved]) -> bool:
     """Tell whether chunks would be read several times, and all of them be needed."""
-    base, axis = turns[0].region.base, turns[0].axis
+    base, axis = members[0].region.base, members[0].axis
     if base.grid is None:
         return False
     edges = Grid(base.shape, base.grid).axes[axis]
-    each = [np.unique(edges.find_all(turn.positions)) for turn in turns]
+    each = [np.unique(edges.find_all(member.positions)) for member in members]
     seen = np.unique(np.concatenate(each))
     return bool(sum(map(len, each)) >= _AGAIN * len(seen) and seen[-1] - seen[0] + 1 == len(seen))
 
 
-def _is_led(jobs: Iterable[Reduction | Output], region: ReadRegion) -> bool:
+def _is_led(jobs: Iterable[Reduction | Output], members: Sequence[Interleaved]) -> bool:
     """Tell whether one of the jobs goes through all of what is seen by turns."""
-    regions = (read_regions_of([job.node]).get(id(region.base)) for job in jobs)
-    return any(each is not None and each.leads and each.holds(region) for each in regions)
+    base = members[0].region.base
+    regions = (read_regions_of([job.node]).get(id(base)) for job in jobs)
+    return any(
+        each is not None and each.leads and all(each.holds(member.region) for member in members)
+        for each in regions
+    )
 
 
 def _read_for(
-    turns: Sequence[Turn], groups: Sequence[JobGroup], memory: int
+    members: Sequence[Interleaved], groups: Sequence[JobGroup], memory: int
 ) -> tuple[list[SharedScan], Sequence[JobGroup]]:
     """Return shared scans of groups that only read, and the groups that have no place in one.
 
     There are several where one would have more members than it may.
     """
-    bounds = zip(*[turn.region.bounds or () for turn in turns], strict=True)
+    bounds = zip(*[member.region.bounds or () for member in members], strict=True)
     box = [slice(min(a for a, _ in ends), max(b for _, b in ends) + 1, 1) for ends in bounds]
-    node = select(turns[0].region.base, Selection.of_box(tuple(box)))
+    node = select(members[0].region.base, Selection.of_box(tuple(box)))
     natural = tuple(range(len(box)))
-    last = tuple(sorted(natural, key=lambda axis: axis in turns[0].reduced))
+    last = tuple(sorted(natural, key=lambda axis: axis in members[0].reduced))
     scans: list[SharedScan] = []
     while groups:
         scan, others = _joined(_scan_of(node, natural, memory), groups)
