@@ -2,13 +2,17 @@
 
 import contextlib
 import os
+import sys
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from biggus.cache import Cache
 from biggus.sources.base import Source
+
+sys.path.insert(0, str(Path(__file__).parent))  # for the modules of this folder
 
 
 @pytest.fixture(autouse=True)

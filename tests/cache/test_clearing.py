@@ -6,41 +6,18 @@ import contextlib
 import gc
 import os
 import shutil
-import sqlite3
 import threading
 import time
 
 import numpy as np
 import pytest
+from busy_ledger import CHUNK, PATIENCE_SECONDS, in_use, read
 
 import biggus
 from biggus.cache import Cache, index
 from biggus.cache.clearing import Clearing
 from biggus.cache.files import Files
-from biggus.cache.ledger import NAME, Ledger
-from biggus.sources.wrappers import ObjectSource
-
-CHUNK = 10_000
-PATIENCE_SECONDS = 60
-
-
-@contextlib.contextmanager
-def in_use(cache):
-    """Have somebody else be at the ledger."""
-    cache.stats()  # which makes it
-    database = sqlite3.connect(cache.path / NAME, isolation_level=None)
-    with contextlib.closing(database):
-        database.execute("BEGIN IMMEDIATE")
-        yield
-        database.execute("ROLLBACK")
-
-
-def read(cache, count=1, token="clearing"):
-    values = np.arange(count * CHUNK, dtype="u1")
-    cached = cache.wrap(ObjectSource(values, token=token), (CHUNK,))
-    for i in range(count):
-        box = (slice(i * CHUNK, (i + 1) * CHUNK, 1),)
-        assert (cached[box] == values[box]).all()
+from biggus.cache.ledger import Ledger
 
 
 class Gated:

@@ -2,49 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import os
-import sqlite3
 import threading
 import time
 import weakref
 
-import numpy as np
 import pytest
+from busy_ledger import CHUNK, PATIENCE_SECONDS, in_use, read
 
 from biggus.cache import Cache, index, ledger, room
 from biggus.cache import later as module
 from biggus.cache.clearing import Clearing
 from biggus.cache.files import Files
 from biggus.cache.later import Later
-from biggus.cache.ledger import NAME
-from biggus.sources.wrappers import ObjectSource
-
-CHUNK = 10_000
-PATIENCE_SECONDS = 60
-
-
-@contextlib.contextmanager
-def in_use(cache):
-    """Have somebody else be at the ledger."""
-    cache.stats()  # which makes it
-    database = sqlite3.connect(cache.path / NAME, isolation_level=None)
-    with contextlib.closing(database):
-        database.execute("BEGIN IMMEDIATE")
-        yield
-        database.execute("ROLLBACK")
-
-
-def read(cache, count, token="later"):
-    values = np.arange(count * CHUNK, dtype="u1")
-    cached = cache.wrap(ObjectSource(values, token=token), (CHUNK,))
-    for i in range(count):
-        box = (slice(i * CHUNK, (i + 1) * CHUNK, 1),)
-        found = cached[box]
-        assert (found == values[box]).all()
-        found[...] = 0  # they are the reader's own
-    return cached
 
 
 def all_there(cached):

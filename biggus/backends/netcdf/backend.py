@@ -103,7 +103,7 @@ class NetCDFBackend(Backend):
                     return {}
             return attributes_of(found)
 
-    def records(  # type: ignore[override]
+    def records(  # type: ignore[override]  # it names its options
         self, location: Location, group: str, wanted: Choice, *, decode: bool = True
     ) -> RecordedGroup | None:
         with between_forks():
