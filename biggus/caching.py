@@ -35,7 +35,7 @@ def chosen_cache(cache: Cache | bool | None, remote: bool) -> Cache | None:
         return study.cache  # type: ignore[no-any-return] # it has what is asked of a cache
     if said is True:
         with between_forks():
-            from biggus.cache.cache import default_cache
+            from biggus.cache.default import default_cache
 
         return default_cache()
     if not hasattr(said, "wrap"):

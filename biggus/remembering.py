@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from biggus.backends import backend_for
 from biggus.errors import BiggusError
-from biggus.sources.description import DescribedSource, describe
+from biggus.sources.description import DescribedSource, decode_value, describe
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -64,8 +64,10 @@ class Memory:
         if description is None:
             return None
         try:
-            return DescribedSource(description)
-        except (KeyError, TypeError, ValueError) as error:
+            told = decode_value(description.get("encoding"))
+            encoding = None if told is None else backend.encoding(told)
+            return DescribedSource(description, encoding)
+        except (LookupError, TypeError, ValueError) as error:
             # Another version of biggus may have meant something else by it.
             _log.warning("a description in the cache is not used: %r", error)
             return None
@@ -85,7 +87,9 @@ class Memory:
             return
         where = self.location
         name = self._name(backend, variable, options)
-        told = describe(source, location=where.public, variable=variable, backend=backend.name)
+        encoding = None if source.encoding is None else source.encoding.told
+        place = {"location": where.public, "variable": variable, "backend": backend.name}
+        told = describe(source, **place, encoding=encoding)
         self._remember(name, told)
         if only:
             self._remember(self._name(backend, None, options, _ONLY), {"variable": variable})

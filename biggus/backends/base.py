@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from biggus.backends.location import Location
     from biggus.sources.base import Source, Values
+    from biggus.sources.encoding import Encoding
 
 
 Choice: TypeAlias = "Callable[[str, tuple[str, ...], tuple[int, ...], np.dtype[Any]], bool]"
@@ -210,6 +211,16 @@ class Backend(ABC):
             If it is not there.
         """
         raise LookupError(f"the {self.name} backend keeps no records")
+
+    def encoding(self, told: Mapping[str, Any]) -> Encoding:
+        """Return the encoding of one of its sources of what that told.
+
+        Raises
+        ------
+        LookupError, TypeError or ValueError
+            If it is none that is understood.
+        """
+        raise LookupError(f"the {self.name} backend has no encodings")
 
     def visit(self, location: Location, **options: Any) -> AbstractContextManager[object]:
         """Return a context in which what is at `location` is opened once, whatever is asked of it.

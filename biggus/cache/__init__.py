@@ -6,8 +6,9 @@ together `files` (where entries lie), `entry` (what an entry is) and `index`
 a folder tell one another is in its `ledger`, which a `sweep` holds to what is there.
 """
 
-from biggus.cache.cache import Cache, default_cache
+from biggus.cache.cache import Cache
 from biggus.cache.cached import Cached
+from biggus.cache.default import default_cache
 from biggus.cache.stats import CacheStats
 
 __all__ = ["Cache", "CacheStats", "Cached", "default_cache"]

@@ -7,7 +7,7 @@ import logging
 import math
 import os
 import threading
-from functools import lru_cache, partial
+from functools import partial
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Self
 
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
-    from biggus.cache.entry import Buffer
+    from biggus.cache.entry import Buffer, Decoder
     from biggus.cache.files import Files
     from biggus.sources.base import Chunks, Values
 
@@ -48,6 +48,7 @@ logger = logging.getLogger("biggus.cache")
 
 DEFAULT_SIZE = "20 GB"
 _POLICIES = "scans", "lru"
+_STORED = "decoded", "encoded"
 _NO_VALUES = np.empty(0, np.uint8)
 _HEADER_BYTES = 512
 """More than an entry usually has besides its values."""
@@ -75,6 +76,10 @@ class Cache:
     compression : str, optional
         ``"lz4"`` or ``"zstd"``: chunks are stored compressed where that saves a fifth or more.
         Needs numcodecs, which comes with ``biggus[zarr]``; whoever has it reads them.
+    stored : str, optional
+        ``"encoded"``: tiles, and chunks of remote Zarr stores, are kept as they came (a JPEG file,
+        a compressed chunk) where that saves a fifth or more, and decoded for each hit; else, and
+        of other sources, ``"decoded"``.  Whatever it is, entries of both kinds are read.
     fsync : bool, optional
         Whether what is stored outlives also a crash of the machine, at once.  Else what such
         a crash has damaged is fetched again.
@@ -84,7 +89,7 @@ class Cache:
     CacheError
         If the folder cannot be made or read.
     OptionError
-        If `size_limit` is no size, or there is no such policy or compression.
+        If `size_limit` is no size, or there is no such policy, compression or way to store.
     MissingDependencyError
         If what compresses is not installed.
 
@@ -108,9 +113,11 @@ class Cache:
         policy: str = "scans",
         compression: str | None = None,
         fsync: bool = False,
+        stored: str = "decoded",
     ) -> None:
-        if policy not in _POLICIES:
-            raise OptionError(f"policy must be one of {', '.join(_POLICIES)}, not {policy!r}")
+        for name, said, known in ("policy", policy, _POLICIES), ("stored", stored, _STORED):
+            if said not in known:
+                raise OptionError(f"{name} must be one of {', '.join(known)}, not {said!r}")
         check_compression(compression)
         self._begin(
             make_folder,
@@ -119,6 +126,7 @@ class Cache:
             policy=policy,
             compression=compression,
             fsync=bool(fsync),
+            stored=stored,
         )
 
     def _begin(
@@ -130,12 +138,14 @@ class Cache:
         policy: str = _POLICIES[0],
         compression: str | None = None,
         fsync: bool = False,
+        stored: str = _STORED[0],
     ) -> None:
         self.path = path
         self.size_limit = size_limit
         self.policy = policy
         self.compression = compression
         self.fsync = fsync
+        self.stored = stored
         self._index = shared_index(path, size_limit, policy == _POLICIES[0], fsync)
         self.claims = shared_claims(path)
         self._reading = trouble(path, READING)
@@ -151,7 +161,7 @@ class Cache:
         self._held = hold(self, self._index)
 
     def __getstate__(self) -> dict[str, Any]:
-        names = "path", "size_limit", "policy", "compression", "fsync"
+        names = "path", "size_limit", "policy", "compression", "fsync", "stored"
         return {name: getattr(self, name) for name in names}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -239,13 +249,15 @@ class Cache:
         """How often it was cleared in this process; of what was begun before nothing is stored."""
         return self._index.clearing.times
 
-    def load(self, key: str, dtype: np.dtype[Any], shape: tuple[int, ...]) -> Entry | str:
+    def load(
+        self, key: str, dtype: np.dtype[Any], shape: tuple[int, ...], decoder: Decoder | None = None
+    ) -> Entry | str:
         """Return the sound entry of `key`, or why there is none."""
         try:
             buffer = _read(self.files, key, math.prod(shape) * dtype.itemsize)
             if buffer is None:
                 return "absent"
-            entry = decode(buffer, bytes.fromhex(key), dtype, shape)
+            entry = decode(buffer, bytes.fromhex(key), dtype, shape, decoder)
         except EntryError as error:
             self._reading.arose("entry %s of %s is not used: %s", key, self.path, error)
             return str(error)
@@ -262,15 +274,19 @@ class Cache:
             head = self.files.head(key, peek_size(head))  # of many chunks it may be long
         return None if head is None else peek(head, bytes.fromhex(key))
 
-    def store(self, key: str, values: Values, validator: bytes, asked: int) -> int:
-        """Keep `values` under `key`; return the bytes on disk, 0 if they are not kept.
+    def store(
+        self,
+        key: str,
+        values: Values,
+        validator: bytes,
+        asked: int,
+        encoded: bytes | memoryview | None = None,
+    ) -> int:
+        """Keep `values`, or what they are `encoded` as, under `key`; return the bytes on disk.
 
-        They are not if the cache has been `cleared` since they were `asked` for.
+        0 if they are not kept; so if the cache has been `cleared` since they were `asked` for.
         """
-        if values.nbytes > self.size_limit:
-            logger.info("a chunk of %d bytes is larger than all of %s", values.nbytes, self.path)
-            return 0
-        pieces = encode(values, validator, bytes.fromhex(key), self.compression)
+        pieces = encode(values, validator, bytes.fromhex(key), self.compression, encoded)
         return self._index.store(CHUNKS, key, pieces, asked, passing=True)
 
     def load_bytes(self, key: str) -> tuple[bytes, bytes] | None:
@@ -353,8 +369,8 @@ class Cache:
             buffer = _read(self._descriptions, key, 0)
             if buffer is None:
                 return None
-            _, text = decode(buffer, bytes.fromhex(key), _NO_VALUES.dtype, _NO_VALUES.shape)
-            record = json.loads(text)
+            found = decode(buffer, bytes.fromhex(key), _NO_VALUES.dtype, _NO_VALUES.shape)
+            record = json.loads(found.validator)
             return record["name"], record["description"]
         except (EntryError, OSError) as error:
             self._reading.arose("description %s of %s is not used: %s", key, self.path, error)
@@ -376,22 +392,3 @@ def _made_if_possible(folder: Path) -> bool:
 
 def _description_key(name: str) -> str:
     return blake2b(name.encode(), digest_size=20).hexdigest()
-
-
-@lru_cache(maxsize=1)
-def default_cache() -> Cache:
-    """Return the cache that this process uses where none is named.
-
-    Its folder is ``BIGGUS_CACHE_DIR``, else the user's cache folder; its size
-    ``BIGGUS_CACHE_SIZE``, else 20 GB.  Both are looked at on first use.  If there can
-    be no such folder, that is logged, and nothing is kept.
-
-    Raises
-    ------
-    CacheError
-        If what is named is no path.
-    """
-    size = parse_size(os.environ.get("BIGGUS_CACHE_SIZE") or DEFAULT_SIZE)
-    cache = Cache.__new__(Cache)
-    cache.__setstate__({"path": cache_folder(None), "size_limit": size})
-    return cache

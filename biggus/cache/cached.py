@@ -6,6 +6,7 @@ import hashlib
 import logging
 import math
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from biggus.cache.cache import Cache
+    from biggus.cache.entry import Entry
 
 logger = logging.getLogger("biggus.cache")
 
@@ -300,46 +302,44 @@ class Cached(Wrapper):
 
         Unless `asking`, what a server would have to be asked about counts as stale.
         """
-        shapes = map(box_shape, chunks)
-        found: list[tuple[Values, bytes] | str] = [
-            self.cache.load(key, self.dtype, shape) for key, shape in zip(keys, shapes, strict=True)
-        ]
+        found = list(map(self._load, keys, chunks))
         if not self._offline():
             self._renew(keys, chunks, found, asking)
         for key, chunk, held in zip(keys, chunks, found, strict=True):
             if isinstance(held, str):
                 continue
-            values = held[0]
+            values = held.values
             self.cache.hit(key)
             if isinstance(values, np.ma.MaskedArray) and self.fill_value is not None:
                 values.fill_value = self.fill_value
             if logger.isEnabledFor(logging.DEBUG):
                 logger.debug("hit %s %s: %d bytes", self.name, format_box(chunk), values.nbytes)
-        return found
+        return [held if isinstance(held, str) else held[:2] for held in found]
+
+    def _load(self, key: str, chunk: Box) -> Entry | str:
+        encoding = self.source.encoding
+        decoder = None if encoding is None else partial(encoding.decode, chunk)
+        return self.cache.load(key, self.dtype, box_shape(chunk), decoder)
 
     def _renew(
-        self,
-        keys: Sequence[str],
-        chunks: Sequence[Box],
-        found: list[tuple[Values, bytes] | str],
-        asking: bool,
+        self, keys: Sequence[str], chunks: Sequence[Box], found: list[Entry | str], asking: bool
     ) -> None:
         """Have the source say which of what was found is good; the rest is stale."""
         held = {place: one for place, one in enumerate(found) if isinstance(one, tuple)}
         if not asking:
-            for place, (_, validator) in list(held.items()):
-                if self.source.revalidation_waits(chunks[place], validator):
+            for place, one in list(held.items()):
+                if self.source.revalidation_waits(chunks[place], one.validator):
                     found[place] = "stale"
                     del held[place]
         boxes = [chunks[place] for place in held]
         asked = self.cache.cleared
-        revalidated = self.source.revalidate_many(boxes, [one for _, one in held.values()])
-        for (place, (values, validator)), good in zip(held.items(), revalidated, strict=True):
+        revalidated = self.source.revalidate_many(boxes, [one.validator for one in held.values()])
+        for (place, one), good in zip(held.items(), revalidated, strict=True):
             if good is None:
                 found[place] = "stale"
-            elif good != validator:
-                self.cache.store(keys[place], values, good, asked)
-                found[place] = values, good
+            elif good != one.validator:
+                self.cache.store(keys[place], one.values, good, asked, one.encoded)
+                found[place] = one._replace(validator=good)
 
     def _missed(self, wanted: list[tuple[str, Box]]) -> list[tuple[Values, bytes | None]]:
         """Fetch chunks and keep them, unless others do so, or have just done so."""
@@ -368,19 +368,25 @@ class Cached(Wrapper):
             self._refuse_if_offline(wanted[place][1])
             reasons[place] = held
         asked, start = self.cache.cleared, time.perf_counter()
-        fetched = self.source.fetch_many([wanted[place][1] for place in reasons]) if reasons else []
+        fetched = self._asked([wanted[place][1] for place in reasons]) if reasons else []
         seconds = time.perf_counter() - start
-        for (place, reason), given in zip(reasons.items(), fetched, strict=True):
+        for (place, reason), (given, told, encoded) in zip(reasons.items(), fetched, strict=True):
             key, chunk = wanted[place]
-            found[key] = values, validator = self._own(*given)
+            found[key] = values, validator = self._own(given, told)
             kept = "not kept, its validator being unknown"
             if validator is not None:
-                size = self.cache.store(key, values, validator, asked)
+                size = self.cache.store(key, values, validator, asked, encoded)
                 kept = f"stored {size} bytes" if size else "not stored"
             if logger.isEnabledFor(logging.INFO):  # to ask for a name may take longer than all that
-                told = (self.name, format_box(chunk), reason, values.nbytes, seconds, kept)
-                logger.info("miss %s %s (%s): fetched %d bytes in %.3f s, %s", *told)
+                row = (self.name, format_box(chunk), reason, values.nbytes, seconds, kept)
+                logger.info("miss %s %s (%s): fetched %d bytes in %.3f s, %s", *row)
         return found
+
+    def _asked(self, chunks: list[Box]) -> list[tuple[Values, bytes | None, bytes | None]]:
+        """Return what the source has for chunks; and as what it has them, if that is kept."""
+        if self.cache.stored == "encoded":
+            return self.source.fetch_encoded(chunks)
+        return [(*fetched, None) for fetched in self.source.fetch_many(chunks)]
 
     def _own(self, values: Values, validator: bytes | None) -> tuple[Values, bytes | None]:
         return values if self.source.owns_data else values.copy(), validator

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 COMPRESSIONS = "lz4", "zstd"
 
-RAW, BLOSC = 0, 1
-"""How the values of an entry lie in it."""
+RAW, BLOSC, ENCODED = 0, 1, 2
+"""How the values of an entry lie in it; the last: as the source has them."""
 
 _GAIN = 0.2
 """Of the bytes: what gains less is kept as it is, for it takes longer to read."""
@@ -54,7 +54,12 @@ def compressed(raw: memoryview, itemsize: int, compression: str) -> bytes | None
     word = itemsize if itemsize in _SHUFFLED else 1
     codec = blosc(compression, _LEVEL, blosc.SHUFFLE)
     found: bytes = codec.encode(np.frombuffer(raw, f"u{word}"))
-    return found if len(found) <= (1 - _GAIN) * len(raw) else None
+    return found if gains(len(found), len(raw)) else None
+
+
+def gains(nbytes: int, of: int) -> bool:
+    """Tell whether so many bytes in the place of others are so few that it is worth it."""
+    return nbytes <= (1 - _GAIN) * of
 
 
 def decompressed(data: npt.NDArray[np.uint8], nbytes: int) -> npt.NDArray[np.uint8]:

@@ -7,13 +7,13 @@ An entry is, in this order, little-endian::
     checksum   u4        of all that follows, see `checksum`; in format 1 CRC-32
     key        20 bytes  the key that the entry is kept under
     kind       u1        `PLAIN`, `MASKED` or `UNMASKED`
-    stored     u1        how the values lie here: `RAW` or `BLOSC`; zero in format 1
+    stored     u1        how the values lie here: `RAW`, `BLOSC` or `ENCODED`; zero in format 1
     reserved   2 bytes   zeros
     lengths    u4 u4 u8 u8   of validator, identity, values, validity
     validator  the state of the source that the values are of
     identity   the dtype and shape of the values, as text
     padding    zeros up to a multiple of 64 bytes from the start
-    values     in C order, raw or compressed
+    values     in C order, raw or compressed; or as their source stores them (`ENCODED`)
     validity   one bit an element, 1 where it is not missing (`MASKED` only)
 
 Decoding copies nothing that is raw: the values are a view of the buffer that was read.
@@ -26,18 +26,18 @@ import json
 import math
 import struct
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from biggus.cache.checksum import checksum, crc
-from biggus.cache.compression import BLOSC, RAW, compressed, decompressed
+from biggus.cache.compression import BLOSC, ENCODED, RAW, compressed, decompressed, gains
 from biggus.errors import BiggusError, MissingDependencyError
 from biggus.sources.description import encode_dtype
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from biggus.sources.base import Values
 
@@ -60,6 +60,8 @@ HEAD = _HEADER.size
 _TEXT_MOST = 1 << 26
 
 Buffer = npt.NDArray[np.uint8]
+Decoder: TypeAlias = "Callable[[memoryview], Values]"
+"""Gives the values of a chunk from the bytes that its source has for it."""
 
 
 class EntryError(BiggusError):
@@ -108,6 +110,8 @@ class Entry(NamedTuple):
 
     values: Values
     validator: bytes
+    encoded: memoryview | None = None
+    """What the values were decoded from, if the entry holds that and not themselves."""
 
 
 def identity(dtype: np.dtype[Any], shape: Sequence[int]) -> bytes:
@@ -128,7 +132,11 @@ def dtype_text(dtype: np.dtype[Any]) -> str:
 
 
 def encode(
-    values: Values, validator: bytes, key: bytes, compression: str | None = None
+    values: Values,
+    validator: bytes,
+    key: bytes,
+    compression: str | None = None,
+    encoded: bytes | memoryview | None = None,
 ) -> list[bytes | memoryview]:
     """Return the pieces of the entry of `values`, to be written one after the other.
 
@@ -142,15 +150,19 @@ def encode(
         The 20 bytes of the key.
     compression : str, optional
         By what values are compressed if that gains enough.
+    encoded : bytes, optional
+        The bytes that their source has for them, to be put in their place if that gains enough.
 
     Examples
     --------
     >>> pieces = encode(np.arange(3), b"v1", bytes(20))
     >>> buffer = np.frombuffer(b"".join(pieces), np.uint8)
     >>> decode(buffer, bytes(20), np.dtype(int), (3,))
-    Entry(values=array([0, 1, 2]), validator=b'v1')
+    Entry(values=array([0, 1, 2]), validator=b'v1', encoded=None)
     """
-    kind, validity = PLAIN, b""
+    kind, validity, name = PLAIN, b"", identity(values.dtype, values.shape)
+    if encoded is not None and gains(len(encoded), values.nbytes):
+        return _pieces(key, kind, ENCODED, validator, name, encoded, validity)
     if isinstance(values, np.ma.MaskedArray):
         mask = np.ma.getmask(values)
         kind = UNMASKED
@@ -160,9 +172,20 @@ def encode(
         values = values.data
     plain = _as_bytes(values).data
     less = compressed(plain, values.dtype.itemsize, compression) if compression else None
-    stored = RAW if less is None else BLOSC
-    raw = plain if less is None else less
-    name = identity(values.dtype, values.shape)
+    if less is None:
+        return _pieces(key, kind, RAW, validator, name, plain, validity)
+    return _pieces(key, kind, BLOSC, validator, name, less, validity)
+
+
+def _pieces(
+    key: bytes,
+    kind: int,
+    stored: int,
+    validator: bytes,
+    name: bytes,
+    raw: bytes | memoryview,
+    validity: bytes,
+) -> list[bytes | memoryview]:
     end = HEAD + len(validator) + len(name)
     padding = bytes(-end % _ALIGNMENT)
     header = _REST.pack(key, kind, stored, len(validator), len(name), len(raw), len(validity))
@@ -171,7 +194,13 @@ def encode(
     return [_PREFIX.pack(MAGIC, FORMAT, checked), head, raw, validity]
 
 
-def decode(buffer: Buffer, key: bytes, dtype: np.dtype[Any], shape: tuple[int, ...]) -> Entry:
+def decode(
+    buffer: Buffer,
+    key: bytes,
+    dtype: np.dtype[Any],
+    shape: tuple[int, ...],
+    decoder: Decoder | None = None,
+) -> Entry:
     """Return the values and validator of the entry in `buffer`.
 
     Parameters
@@ -180,6 +209,8 @@ def decode(buffer: Buffer, key: bytes, dtype: np.dtype[Any], shape: tuple[int, .
         All of the entry; the values that are returned share its memory.
     key, dtype, shape
         What the entry must be of.
+    decoder : callable, optional
+        What decodes what is encoded; None: that cannot be used.
 
     Raises
     ------
@@ -198,6 +229,8 @@ def decode(buffer: Buffer, key: bytes, dtype: np.dtype[Any], shape: tuple[int, .
     if buffer[name_at : name_at + header.n_name].tobytes() != identity(dtype, shape):
         raise EntryError("stale: of another dtype or shape")
     validator = buffer[HEAD:name_at].tobytes()
+    if header.stored == ENCODED:
+        return Entry(_decoded(parts[1], decoder, dtype, shape), validator, parts[1])
     values = _as_values(
         _raw(buffer[values_at:validity_at], header.stored, dtype, shape), dtype, shape
     )
@@ -250,8 +283,8 @@ def decode_bytes(buffer: Buffer, key: bytes) -> tuple[bytes, bytes]:
         As `decode`.
     """
     count = _EntryHeader.of(buffer.data).n_values
-    values, validator = decode(buffer, key, np.dtype(np.uint8), (count,))
-    return values.tobytes(), validator
+    found = decode(buffer, key, np.dtype(np.uint8), (count,))
+    return found.values.tobytes(), found.validator
 
 
 def peek(head: bytes, key: bytes) -> bytes | None:
@@ -288,6 +321,21 @@ def _raw(data: Buffer, stored: int, dtype: np.dtype[Any], shape: tuple[int, ...]
         return decompressed(data, math.prod(shape) * dtype.itemsize)
     except (ValueError, MissingDependencyError) as error:
         raise EntryError(f"cannot be decompressed: {error}") from None
+
+
+def _decoded(
+    data: memoryview, decoder: Decoder | None, dtype: np.dtype[Any], shape: tuple[int, ...]
+) -> Values:
+    """Return the values that were stored as their source has them."""
+    if decoder is None:
+        raise EntryError("other format: values as another source has them")
+    try:
+        values = decoder(data)
+    except Exception as error:
+        raise EntryError(f"cannot be decoded: {error}") from error
+    if (values.dtype, values.shape) != (dtype, shape):
+        raise EntryError("stale: decoded to another dtype or shape")
+    return values
 
 
 def _as_bytes(array: npt.NDArray[Any]) -> Buffer:

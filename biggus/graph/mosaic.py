@@ -26,7 +26,8 @@ from biggus.indexing.reduction_blocks import (
 )
 from biggus.indexing.resolve import split
 from biggus.indexing.selection import ArrayMap, DimensionMap, Selection
-from biggus.sources.base import Source, same_but_for_order
+from biggus.sources.base import Source
+from biggus.sources.byte_order import same_but_for_order
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence

@@ -27,12 +27,14 @@ from biggus.indexing.grid import box_shape as box_shape  # noqa: PLC0414
 from biggus.indexing.grid import holds as holds  # noqa: PLC0414
 from biggus.indexing.grid import whole as whole  # noqa: PLC0414
 from biggus.indexing.grid import within as within  # noqa: PLC0414
+from biggus.sources.byte_order import same_but_for_order
 
 if TYPE_CHECKING:
     import contextlib
     from collections.abc import Callable, Mapping, Sequence
 
     from biggus.sources.compression import Compression
+    from biggus.sources.encoding import Encoding
 
 Chunks: TypeAlias = tuple[int | tuple[int, ...], ...]
 """For each axis the regular chunk length, or the lengths of all its chunks."""
@@ -81,6 +83,9 @@ class Source:  # no ABC: each read asks whether it is one
 
     compression: Compression | None = None
     """How the chunks are compressed, if that is known: new stores keep it."""
+
+    encoding: Encoding | None = None
+    """How the bytes that `fetch_encoded` gives become values; None: it gives none."""
 
     token: str | None = None
     """Identity: location, variable and the options that change values.  None: cannot be cached."""
@@ -245,6 +250,16 @@ class Source:  # no ABC: each read asks whether it is one
         """
         return [self.fetch(box) for box in boxes]
 
+    def fetch_encoded(
+        self, boxes: Sequence[Box]
+    ) -> list[tuple[Values, bytes | None, bytes | None]]:
+        """Do the same, and return also the stored bytes from which the values were decoded.
+
+        There are some for a box that is one of its `chunks`, and has them in the store; else,
+        and of a source without an `encoding`, it is None.
+        """
+        return [(*fetched, None) for fetched in self.fetch_many(boxes)]
+
     def revalidate(self, box: Box, validator: bytes) -> bytes | None:
         """Tell whether a copy that was read under `validator` is still good.
 
@@ -383,14 +398,3 @@ def checked(source: Source, box: Box, values: Values) -> Values:
             )
         return values.data
     return values
-
-
-def same_but_for_order(one: np.dtype[Any], other: np.dtype[Any]) -> bool:
-    """Tell whether dtypes have the same values, though in another order of bytes.
-
-    Examples
-    --------
-    >>> same_but_for_order(np.dtype("<i4,>f8"), np.dtype(">i4,>f8"))
-    True
-    """
-    return one.newbyteorder("<") == other.newbyteorder("<")

@@ -11,16 +11,21 @@ import base64
 import logging
 import math
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from biggus.errors import OfflineError
 from biggus.sources.base import Box, Source, Values
 
+if TYPE_CHECKING:
+    from biggus.sources.encoding import Encoding
+
 logger = logging.getLogger("biggus.sources.description")
 
 _STRING = "T"
+_DECODING = 8
+"""How many times its values a chunk takes in memory while it is decoded, in several steps."""
 
 
 def describe(source: Source, **extra: Any) -> dict[str, Any]:
@@ -71,6 +76,8 @@ class DescribedSource(Source):
     ----------
     description : dict
         What `describe` gave, or what JSON made of it.
+    encoding : Encoding, optional
+        That of the source, so that what a cache has of it encoded can be decoded.
 
     Examples
     --------
@@ -80,8 +87,9 @@ class DescribedSource(Source):
     ((2, 3), dtype('float64'), 'zeros')
     """
 
-    def __init__(self, description: Mapping[str, Any]) -> None:
+    def __init__(self, description: Mapping[str, Any], encoding: Encoding | None = None) -> None:
         self.description = dict(description)
+        self.encoding = encoding
         self.shape = tuple(description["shape"])
         self.dtype = decode_dtype(description["dtype"])
         self.chunks = decode_value(description["chunks"])
@@ -100,7 +108,12 @@ class DescribedSource(Source):
         return f"DescribedSource({self.name!r})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.description,)
+        return type(self), (self.description, self.encoding)
+
+    def peak_bytes(self, box: Box) -> int:
+        """Return the most memory that it takes to decode a chunk that a cache has of it."""
+        values = super().peak_bytes(box)
+        return values if self.encoding is None else _DECODING * values
 
     def __getitem__(self, box: Box) -> Values:
         raise OfflineError(self.name, box, "its source is gone and this chunk is not in the cache")

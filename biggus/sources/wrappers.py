@@ -63,7 +63,8 @@ def _delegate(name: str) -> property:
 # `fetch` is spelled out above, so that a wrapper which changes reading sees
 # that there are two ways in; the others would be further ones, but for those of many
 # boxes, which go through those of one.
-_APART = frozenset({"fetch", "fetch_many", "revalidate_many", "cached_read", "read_into", "stream"})
+_OF_MANY = "fetch_many", "fetch_encoded", "revalidate_many"
+_APART = frozenset({"fetch", *_OF_MANY, "cached_read", "read_into", "stream"})
 Wrapper.delegated = tuple(
     sorted(
         name
@@ -132,11 +133,21 @@ class Annotated(Wrapper):
         return self.fetch_many([box])[0]
 
     def fetch_many(self, boxes: Sequence[Box]) -> list[tuple[Values, bytes | None]]:
-        # The source takes its own lock in its `fetch`, and may not be able to twice.
-        lock = None if self._lock is self.source.lock else self._lock
-        with contextlib.nullcontext() if lock is None else lock:
+        with self._locked():
             found = self.source.fetch_many(boxes)
         return [(values, self._vouched(validator)) for values, validator in found]
+
+    def fetch_encoded(
+        self, boxes: Sequence[Box]
+    ) -> list[tuple[Values, bytes | None, bytes | None]]:
+        with self._locked():
+            found = self.source.fetch_encoded(boxes)
+        return [(values, self._vouched(validator), data) for values, validator, data in found]
+
+    def _locked(self) -> contextlib.AbstractContextManager[Any]:
+        # The source takes its own lock in its `fetch`, and may not be able to twice.
+        lock = None if self._lock is self.source.lock else self._lock
+        return contextlib.nullcontext() if lock is None else lock
 
     def state(self) -> bytes | None:
         return self._vouched(self.source.state())

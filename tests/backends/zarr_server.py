@@ -12,6 +12,7 @@ class Handler(http.server.SimpleHTTPRequestHandler):
     """Serves a folder: with ranges and ETags, if the server is told to."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
 
     def do_GET(self):
         path = self.path.partition("?")[0]

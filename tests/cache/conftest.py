@@ -1,16 +1,19 @@
 """A source that counts, for the tests of the cache."""
 
 import contextlib
+import dataclasses
 import os
 import sys
 import threading
+import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from biggus.cache import Cache
-from biggus.sources.base import Source
+from biggus.sources.base import Source, box_shape
+from biggus.sources.encoding import Encoding
 
 sys.path.insert(0, str(Path(__file__).parent))  # for the modules of this folder
 
@@ -20,8 +23,22 @@ def stored_at_once():
     """What is stored when is what is tested here."""
 
 
+@dataclasses.dataclass(frozen=True)
+class Deflated(Encoding):
+    """Chunks of plain values, compressed."""
+
+    dtype: str
+
+    def decode(self, box, data):
+        values = np.frombuffer(bytearray(zlib.decompress(data)), self.dtype)
+        return values.reshape(box_shape(box))
+
+
 class Counting(Source):
-    """An array as a source, which notes what it is asked and can change, wait and fail."""
+    """An array as a source, which notes what it is asked and can change, wait and fail.
+
+    It has its chunks compressed, too.
+    """
 
     def __init__(self, values, chunks=None, token="counting", **said):
         self.values = values
@@ -36,6 +53,8 @@ class Counting(Source):
         self.failure = None
         self.gate = None
         self.reading = threading.Semaphore(0)
+        if values.dtype.kind in "biuf" and not self.masked:
+            self.encoding = Deflated(values.dtype.str)
         for name, value in said.items():
             setattr(self, name, value)
 
@@ -47,6 +66,12 @@ class Counting(Source):
         if self.failure is not None:
             raise self.failure
         return self.values[box] if self.shape else self.values
+
+    def fetch_encoded(self, boxes):
+        found = self.fetch_many(boxes)
+        if self.encoding is None:
+            return [(*fetched, None) for fetched in found]
+        return [(values, told, zlib.compress(values.tobytes())) for values, told in found]
 
     def state(self):
         return self.now
@@ -61,9 +86,9 @@ def counting():
     return Counting
 
 
-@pytest.fixture
-def cache(tmp_path):
-    with Cache(tmp_path / "cache", "1 GB") as made:
+@pytest.fixture(params=["decoded", "encoded"])
+def cache(tmp_path, request):
+    with Cache(tmp_path / "cache", "1 GB", stored=request.param) as made:
         yield made
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import biggus
-from biggus.sources.base import same_but_for_order
+from biggus.sources.byte_order import same_but_for_order
 from biggus.testing import UnreadableSource
 
 ADAPT = biggus.ArrayAdapter

@@ -10,6 +10,7 @@ from biggus.backends.base import Backend
 from biggus.backends.http.absence import absent_statuses
 from biggus.backends.http.deadline import DEFAULT_TIMEOUT, timeout_option
 from biggus.backends.http.settings import HttpSettings
+from biggus.backends.tiles.encoding import TileEncoding
 from biggus.backends.tiles.options import OptionChecker
 from biggus.backends.tiles.policies import Policy, policy_for
 from biggus.backends.tiles.presets import SCHEME, Preset, preset_named
@@ -48,6 +49,9 @@ class TilesBackend(Backend):
     def identity(self, location: Location, variable: str | None, **options: Any) -> Any:
         """Return what decides on the values: the token of the tiles says it all."""
         return self.open(location, variable, **options).token
+
+    def encoding(self, told: Mapping[str, Any]) -> TileEncoding:
+        return TileEncoding(**told)
 
     def open(  # type: ignore[override] # the options have names here
         self,

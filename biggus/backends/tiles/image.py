@@ -48,7 +48,9 @@ class BrokenImageError(ImageError):
     """Bytes are no whole image: another time, they may be."""
 
 
-def decode_image(data: bytes, size: int, bands: int, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+def decode_image(
+    data: bytes, size: int, bands: int, dtype: np.dtype[Any], *, whole: bool = False
+) -> npt.NDArray[Any]:
     """Decode a square image.
 
     Parameters
@@ -61,6 +63,9 @@ def decode_image(data: bytes, size: int, bands: int, dtype: np.dtype[Any]) -> np
         1 for grey, 3 for red, green and blue, 4 with alpha (255: opaque).
     dtype : dtype
         ``uint8``, or ``uint16`` with one band, which only a 16-bit PNG has.
+    whole : bool, optional
+        Whether it is known that no part of it is missing: of a JPEG file that is not told
+        without decoding it once more.
 
     Returns
     -------
@@ -86,7 +91,7 @@ def decode_image(data: bytes, size: int, bands: int, dtype: np.dtype[Any]) -> np
             raise ImageError(f"the image is {width} x {height} pixels, not {size} x {size}{hint}")
         _check_depth(image, data, bands, dtype)
         _load(image)
-        if image.format == "JPEG":
+        if image.format == "JPEG" and not whole:
             _check_jpeg(data, image)
         if dtype.itemsize == 2:
             return _deep(image)

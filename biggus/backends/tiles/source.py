@@ -7,7 +7,7 @@ import math
 import threading
 import time
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,7 @@ from biggus.backends.http.client import (
     OfflineHttpError,
 )
 from biggus.backends.http.freshness import Freshness
+from biggus.backends.tiles.encoding import TileEncoding
 from biggus.backends.tiles.image import BrokenImageError, ImageError, decode_image, is_image
 from biggus.errors import OfflineError, SourceError
 from biggus.indexing.grid import ChunkPart, Grid
@@ -29,7 +30,7 @@ from biggus.sources.base import Source, Values, box_shape
 from biggus.threads import WaitingThreads
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from biggus.backends.http.attempt import Response
     from biggus.backends.http.settings import HttpSettings
@@ -72,6 +73,15 @@ class _Brought(threading.local):
 
 
 _brought = _Brought()
+
+
+class _Tile(NamedTuple):
+    """One tile as it came: its values, how long they are good, its file if it has one."""
+
+    values: npt.NDArray[Any]
+    entry: Freshness | None
+    file: bytes | None
+
 
 # Of their own: a thread of the engine may wait for these, and these for nobody.
 _threads = WaitingThreads(32)
@@ -154,6 +164,7 @@ class TileSource(Source):
         further = sorted(self.absent - _ABSENT)
         if further and missing is not None:
             self.token += f"|absent={further}"
+        self.encoding = TileEncoding(tile_size, bands, dtype.str)
         self._grid = Grid(self.shape, self.chunks)
 
     def __repr__(self) -> str:
@@ -179,20 +190,30 @@ class TileSource(Source):
             If a tile cannot be had, whole and as expected; `OfflineError` if
             biggus is set to be offline.
         """
+        return self._fetched(box)[:2]
+
+    def fetch_encoded(
+        self, boxes: Sequence[Box]
+    ) -> list[tuple[Values, bytes | None, bytes | None]]:
+        """Read boxes; of each that is a tile, return also its file as it came."""
+        return list(map(self._fetched, boxes))
+
+    def _fetched(self, box: Box) -> tuple[Values, bytes | None, bytes | None]:
         parts = list(self._grid.parts(box))
         if len(parts) == 1:
-            tile, entry = self._tile(parts[0], box)
-            return tile[parts[0].inner], None if entry is None else freshness.pack([entry])
+            tile, entry, file = self._tile(parts[0], box)
+            validator = None if entry is None else freshness.pack([entry])
+            return tile[parts[0].inner], validator, file if parts[0].chunk == box else None
         values = np.empty(box_shape(box), self.dtype)
 
         def place(part: ChunkPart) -> Freshness | None:
-            tile, entry = self._tile(part, box)
+            tile, entry, _ = self._tile(part, box)
             values[part.outer] = tile[part.inner]
             return entry
 
         entries = _threads.each(place, parts)
         known = [entry for entry in entries if entry is not None]
-        return values, freshness.pack(known) if len(known) == len(entries) else None
+        return values, freshness.pack(known) if len(known) == len(entries) else None, None
 
     def peak_bytes(self, box: Box) -> int:
         """Return the most memory that a read of `box` takes: tiles are decoded whole."""
@@ -268,8 +289,8 @@ class TileSource(Source):
             return self._fills(response)
         return response.status == 304 or (response.status == 200 and entry.same(now))
 
-    def _tile(self, part: ChunkPart, box: Box) -> tuple[npt.NDArray[Any], Freshness | None]:
-        """Return all values of one tile, and how long they are good."""
+    def _tile(self, part: ChunkPart, box: Box) -> _Tile:
+        """Return one tile."""
         url, shown = self._urls(part)
         response = _brought.take(url)
         try:
@@ -280,7 +301,7 @@ class TileSource(Source):
                 shape = tuple(s.stop - s.start for s in part.chunk)
                 entry = Freshness.of(response.headers, self.fresh_for)
                 filled = np.full(shape, self.missing, self.dtype)
-                return filled, None if entry is None else entry.of_missing()
+                return _Tile(filled, None if entry is None else entry.of_missing(), None)
             try:
                 tile = self._pixels(response)
             except BrokenImageError as error:
@@ -296,7 +317,7 @@ class TileSource(Source):
             raise SourceError(self.name, box, error) from error
         except (ImageError, _RefusedError) as error:
             raise SourceError(self.name, box, f"{shown}: {error}") from error
-        return tile, Freshness.of(response.headers, self.fresh_for)
+        return _Tile(tile, Freshness.of(response.headers, self.fresh_for), response.body)
 
     def _get(self, url: str, headers: Mapping[str, str], retries: int | None = None) -> Response:
         return self.client.get(

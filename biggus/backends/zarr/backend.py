@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from biggus.backends.location import Location
     from biggus.backends.zarr.store import ZarrStore
     from biggus.sources.base import Source
+    from biggus.sources.encoding import Encoding
 
 _SCHEMES = ("http", "https", "s3", "gs", "memory")
 _AGES = ("fresh_for", "stale_if_error")
@@ -130,6 +131,12 @@ class ZarrBackend(Backend):
             refuse_local(given)
         path = None if variable is None else zarr_metadata.array_path(location.public, variable)
         return [store_name(location), path, zarr_format, variant]
+
+    def encoding(self, told: Mapping[str, Any]) -> Encoding:
+        with between_forks():
+            from biggus.backends.zarr.encoding import ZarrEncoding
+
+        return ZarrEncoding(**told)
 
     def adopt(self, obj: Any) -> Source | None:
         with between_forks():

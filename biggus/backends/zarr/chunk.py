@@ -21,7 +21,7 @@ from biggus.indexing.grid import flat_range, strides_of
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from biggus.backends.zarr.decoding import ChunkDecoder
+    from biggus.backends.zarr.decoding import Buffer, ChunkDecoder
     from biggus.sources.base import Box
 
 
@@ -84,7 +84,7 @@ class ChunkReader:
         read_plain(stored, offset, decoder.shape, inner, values)
         out[...] = values
 
-    def place(self, data: bytes, inner: Box, out: npt.NDArray[Any]) -> None:
+    def place(self, data: Buffer, inner: Box, out: npt.NDArray[Any]) -> None:
         """Put the wanted part of a chunk where it belongs.
 
         Parameters
@@ -113,7 +113,7 @@ class ChunkReader:
         else:
             out[...] = self._values(data)[inner]
 
-    def _values(self, data: bytes) -> npt.NDArray[Any]:
+    def _values(self, data: Buffer) -> npt.NDArray[Any]:
         decoder = self.decoder
         return decoder.values(data, scratch("chunk", decoder.nbytes) if decoder.fills else None)
 

@@ -10,14 +10,14 @@ from __future__ import annotations
 import functools
 import math
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from biggus.backends.plain import finer_chunks, view_of
 from biggus.backends.reading import MOST_TOGETHER
 from biggus.backends.zarr.chunk import ChunkReader
-from biggus.backends.zarr.decoding import decoder_for, decoder_for_v2
+from biggus.backends.zarr.encoding import ZarrEncoding, decoder_of
 from biggus.backends.zarr.python_store import Record, refuse_short
 from biggus.backends.zarr.ranges import MOST_AHEAD
 from biggus.backends.zarr.sharding import NOT_WRITTEN, Sharding, shardings
@@ -26,6 +26,7 @@ from biggus.backends.zarr.store import Fetched, FolderStore, Span, ZarrStore
 from biggus.backends.zarr.waiting import REQUESTS, threads
 from biggus.indexing.grid import flat_range
 from biggus.sources.base import Box, box_shape
+from biggus.sources.description import encode_dtype
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -41,8 +42,14 @@ if TYPE_CHECKING:
 
 _NOTHING: Span = (0, 0)
 
-Part: TypeAlias = "tuple[Box, npt.NDArray[Any]]"
-"""A part of a chunk or shard, and where it goes."""
+
+class Part(NamedTuple):
+    """A part of a chunk or shard, and where it goes."""
+
+    inner: Box
+    out: npt.NDArray[Any]
+    number: int
+    """That of the box of which it is."""
 
 
 class ChunkLayout(NamedTuple):
@@ -53,6 +60,9 @@ class ChunkLayout(NamedTuple):
 
     sharding: Sharding | None
     """How chunks lie in a shard."""
+
+    codecs: Any
+    """How a chunk is encoded, see `ZarrEncoding`."""
 
 
 class DirectReader:
@@ -97,17 +107,17 @@ class DirectReader:
         """Return the values in each box, and note what was met; those of one go to `out`."""
         found = [np.empty(box_shape(box), self.dtype) if out is None else out for box in boxes]
         parts = (
-            (part.number, part.inner, view_of(values, part.outer))
-            for box, values in zip(boxes, found, strict=True)
+            (part.number, Part(part.inner, view_of(values, part.outer), number))
+            for number, (box, values) in enumerate(zip(boxes, found, strict=True))
             for part in self.grid.parts(box)
         )
         if self.store.direct:
-            for number, inner, there in parts:
-                self._read_object(number, [(inner, there)], record)
+            for number, part in parts:
+                self._read_object(number, [part], record)
             return found
         wanted: dict[Index, list[Part]] = {}
-        for number, inner, there in parts:
-            wanted.setdefault(number, []).append((inner, there))
+        for number, part in parts:
+            wanted.setdefault(number, []).append(part)
         threads.each(lambda item: self._read_object(*item, record), list(wanted.items()))
         return found
 
@@ -116,17 +126,16 @@ class DirectReader:
         layout = self._layout(self.grid.stored_shape(number))
         key = self.key(number)
         if layout.sharding is None:
-            for inner, out in wanted:
-                self._read_chunk(layout.chunk, key, inner, out, record)
+            for part in wanted:
+                self._read_chunk(layout.chunk, key, part, record)
             return
         try:
             self._read_shard(layout.chunk, layout.sharding, key, wanted, record)
         except ShardChangedError:
             self._read_shard(layout.chunk, layout.sharding, key, wanted, record)
 
-    def _read_chunk(
-        self, chunk: ChunkReader, key: str, inner: Box, out: npt.NDArray[Any], record: Record
-    ) -> None:
+    def _read_chunk(self, chunk: ChunkReader, key: str, part: Part, record: Record) -> None:
+        inner, out, _ = part
         span = chunk.span(inner)
         if chunk.in_pieces(span):
             with self.store.opened(key) as get:
@@ -140,7 +149,13 @@ class DirectReader:
             out[...] = self.fill
             return
         refuse_short(key, found.data, span)
-        chunk.place(found.data, inner, out)
+        self._place(chunk, found.data, part, record)
+
+    def _place(self, chunk: ChunkReader, data: bytes, part: Part, record: Record) -> None:
+        """Put a part of a chunk where it belongs; note its bytes, if they are wanted too."""
+        chunk.place(data, part.inner, part.out)
+        if record.encoded is not None:
+            record.encoded[part.number] = data
 
     def _read_shard(
         self,
@@ -153,37 +168,45 @@ class DirectReader:
         with self._shards.opened(key, sharding) as shard:
             if shard is None:
                 record.met(key, None)
-                for _, out in wanted:
-                    out[...] = self.fill
+                for part in wanted:
+                    part.out[...] = self.fill
                 return
             located = list(self._located(sharding, shard.index, wanted))
             # In the order of where they lie: those that are near are fetched together.
             located.sort(key=itemgetter(0))
-            spans = [chunk.span(inner, *place) for place, inner, _ in located]
+            spans = [chunk.span(part.inner, *place) for place, part in located]
             get = shard.reading(spans)
-            for (place, inner, out), span in zip(located, spans, strict=True):
+            for (place, part), span in zip(located, spans, strict=True):
                 if chunk.in_pieces(span):
-                    chunk.read_pieces(get, key, place[0], inner, out)
+                    chunk.read_pieces(get, key, place[0], part.inner, part.out)
                 else:
                     found = get(span)
                     if found is None:
                         raise OSError(f"{key} came or went while it was read")
                     refuse_short(key, found.data, span)
-                    chunk.place(found.data, inner, out)
+                    self._place(chunk, found.data, part, record)
             record.met(key, Fetched(b"", shard.index.tag, shard.index.good_for))
 
     def _located(
         self, sharding: Sharding, index: ShardIndex, wanted: list[Part]
-    ) -> Iterator[tuple[Range, Box, npt.NDArray[Any]]]:
+    ) -> Iterator[tuple[Range, Part]]:
         """Yield where in a shard each wanted chunk is; fill in those that were never written."""
-        for box, values in wanted:
+        for box, values, number in wanted:
             for part in sharding.grid.parts(box):
                 out = view_of(values, part.outer)
                 offset, length = index.chunks[part.number].tolist()
                 if offset == length == NOT_WRITTEN:
                     out[...] = self.fill
                 else:
-                    yield (offset, length), part.inner, out
+                    yield (offset, length), Part(part.inner, out, number)
+
+    @property
+    def encoding(self) -> ZarrEncoding | None:
+        """How chunks are encoded; None if they are not, or if they are of several shapes."""
+        chunk, sharding, codecs = self._layout(self.grid.largest)
+        if chunk.decoder.plain or (sharding is None and not self.grid.regular):
+            return None
+        return ZarrEncoding(codecs, encode_dtype(self.dtype), chunk.decoder.shape)
 
     @property
     def decodes_chunks(self) -> bool:
@@ -283,21 +306,23 @@ def direct_reader(
     seekable = isinstance(store, FolderStore)
     inner = None if array.shards is None else tuple(int(n) for n in array.chunks)
     fields = document.fields
+    stored = fields.get("codecs")
+    if document.zarr_format == 2:
+        stored = {name: fields.get(name) for name in ("order", "compressor", "filters")}
     sharding_at = None if inner is None else shardings(fields, inner)
 
     @functools.lru_cache(maxsize=64)
     def layout(shape: tuple[int, ...]) -> ChunkLayout | None:
-        sharding, codecs = None, fields.get("codecs")
+        sharding, codecs = None, stored
         if sharding_at is not None:
             sharding = sharding_at(shape)
             if sharding is None:
                 return None
             codecs = sharding.codecs
-        if document.zarr_format == 2:
-            decoder = decoder_for_v2(fields, shape, dtype)
-        else:
-            decoder = decoder_for(codecs, shape if inner is None else inner, dtype)
-        return None if decoder is None else ChunkLayout(ChunkReader(decoder, seekable), sharding)
+        decoder = decoder_of(codecs, shape if inner is None else inner, dtype)
+        if decoder is None:
+            return None
+        return ChunkLayout(ChunkReader(decoder, seekable), sharding, codecs)
 
     if layout(grid.largest) is None:
         return None

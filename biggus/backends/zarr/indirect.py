@@ -53,6 +53,7 @@ class IndirectReader:
     """
 
     decodes_chunks = True
+    encoding = None
 
     def __init__(
         self,

@@ -37,6 +37,9 @@ class Record:
     ahead: dict[str, Get] = dataclasses.field(default_factory=dict)
     """What was fetched of objects before it was asked for."""
 
+    encoded: dict[int, bytes] | None = None
+    """The stored bytes of the chunk that each box is, by its number, if they are wanted."""
+
     def met(self, key: str, found: Fetched | None) -> Fetched | None:
         """Note what was found under a key, and return it.
 

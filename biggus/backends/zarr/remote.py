@@ -28,6 +28,8 @@ from biggus.backends.zarr import metadata as zarr_metadata
 from biggus.backends.zarr.http import ABSENT, FsspecStore, HttpStore, RemoteStore
 from biggus.backends.zarr.source import ZarrSource
 from biggus.errors import BackendOptionError, format_box
+from biggus.indexing.grid import Grid
+from biggus.sources.parts import only_chunk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -169,6 +171,7 @@ class RemoteZarrSource(ZarrSource):
         self.fresh_for = FRESH_SECONDS if fresh_for is None else fresh_for
         self.stale_if_error = stale_if_error
         self._asked = fresh_for is not None
+        self.encoding = self._reader.encoding
         self._lock = threading.Lock()
         self._verified = time.time()
 
@@ -182,11 +185,25 @@ class RemoteZarrSource(ZarrSource):
 
     def fetch_many(self, boxes: Sequence[Box]) -> list[tuple[Values, bytes | None]]:
         """Read boxes, of chunks in one part of a shard with few requests."""
+        return [fetched[:2] for fetched in self._fetched(boxes)]
+
+    def fetch_encoded(
+        self, boxes: Sequence[Box]
+    ) -> list[tuple[Values, bytes | None, bytes | None]]:
+        """Do the same, and return the stored bytes of each that is a chunk that was written."""
+        grid = Grid(self.shape, self.chunks or ())
+        own = self.encoding is not None and all(only_chunk(grid, box) == box for box in boxes)
+        return self._fetched(boxes, encoded=own)
+
+    def _fetched(
+        self, boxes: Sequence[Box], *, encoded: bool = False
+    ) -> list[tuple[Values, bytes | None, bytes | None]]:
         now = time.time()
-        found, record = self._read(*boxes)
+        found, record = self._read(*boxes, encoded=encoded)
+        stored = record.encoded or {}
         return [
-            (values, self._read_validator(box, record, now))
-            for box, values in zip(boxes, found, strict=True)
+            (values, self._read_validator(box, record, now), stored.get(number))
+            for number, (box, values) in enumerate(zip(boxes, found, strict=True))
         ]
 
     def _read_validator(self, box: Box, record: Record, now: float) -> bytes | None:

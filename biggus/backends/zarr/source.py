@@ -246,12 +246,12 @@ class ZarrSource(Source):
         return self._reader.peak_bytes(box)
 
     def _read(
-        self, *boxes: Box, out: npt.NDArray[Any] | None = None
+        self, *boxes: Box, out: npt.NDArray[Any] | None = None, encoded: bool = False
     ) -> tuple[list[Values], Record]:
         """Read boxes, and tell what was met; raises `SourceError` alone."""
         if self.remote and options.current().offline:
             raise OfflineError(self.name, boxes[0], OFFLINE)
-        record = Record()
+        record = Record(encoded={} if encoded else None)
         started = time.perf_counter()
         mark = recording.set(record)
         try:

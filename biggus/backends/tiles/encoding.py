@@ -1,0 +1,31 @@
+"""How tiles are stored: each is an image file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from biggus.backends.tiles.image import decode_image
+from biggus.sources.encoding import Encoding
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from biggus.sources.base import Box
+
+
+@dataclass(frozen=True)
+class TileEncoding(Encoding):
+    """Tiles of one size, number of bands and dtype."""
+
+    size: int
+    bands: int
+    dtype: str
+
+    def decode(self, box: Box, data: memoryview) -> npt.NDArray[Any]:
+        """Return the values of a tile from its file, which was found to be whole before."""
+        return decode_image(
+            bytes(data), self.size, self.bands, np.dtype(self.dtype), whole=True
+        ).copy()

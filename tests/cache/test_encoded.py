@@ -1,0 +1,403 @@
+"""Chunks that are kept as they came: the same values in less room, whoever wrote the entries."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import pickle
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import biggus
+from biggus.backends.http import client as http
+from biggus.backends.location import Location
+from biggus.backends.tiles.backend import TilesBackend
+from biggus.backends.zarr.backend import ZarrBackend
+from biggus.cache import Cache
+from biggus.cache.compression import BLOSC, ENCODED, RAW
+from biggus.cache.entry import EntryError, announced, decode
+from biggus.errors import OfflineError, OptionError, SourceError
+from biggus.sources.base import whole
+from biggus.sources.wrappers import ObjectSource
+
+pytest.importorskip("PIL")
+pytest.importorskip("urllib3")
+zarr = pytest.importorskip("zarr")
+fsspec = pytest.importorskip("fsspec")
+import numcodecs
+
+sys.path.append(str(Path(__file__).parents[1] / "backends"))
+from tile_server import Reply, TileServer, encoded, image_of
+from zarr_server import serving
+
+pytestmark = pytest.mark.usefixtures("no_chunk_memory")
+
+SETTINGS = "decoded", "encoded"
+STORED = 33
+"""The place of the byte that says how values are stored."""
+
+SIZE = 64
+TILES = [
+    ("RGB", "jpg", 3), ("L", "jpg", 1), ("RGB", "png", 3), ("RGBA", "png", 4), ("P", "png", 3),
+    ("L", "png", 1), ("LA", "png", 4), ("1", "png", 1), ("RGB", "webp", 3), ("RGBA", "webp", 4),
+]  # fmt: skip
+
+DATA = np.round(np.linspace(-3, 5, 50 * 70).reshape(50, 70), 1)
+V3, V2 = {"zarr_format": 3}, {"zarr_format": 2}
+CODECS = zarr.codecs
+ARRAYS = {
+    "zstd": V3,
+    "gzip": V3 | {"compressors": CODECS.GzipCodec()},
+    "blosc": V3 | {"compressors": CODECS.BloscCodec(cname="lz4", shuffle="bitshuffle")},
+    "two": V3 | {"compressors": [CODECS.GzipCodec(), CODECS.Crc32cCodec()]},
+    "turned": V3 | {"filters": [CODECS.TransposeCodec(order=(1, 0))]},
+    "big-endian": V3 | {"serializer": CODECS.BytesCodec(endian="big")},
+    "sharded": V3 | {"shards": (32, 64)},
+    "2 zlib": V2 | {"compressors": numcodecs.Zlib()},
+    "2 blosc": V2 | {"compressors": numcodecs.Blosc(cname="zstd")},
+    "2 lz4": V2 | {"compressors": numcodecs.LZ4()},
+    "2 delta": V2 | {"filters": numcodecs.Delta("f8"), "compressors": numcodecs.Zstd()},
+    "2 Fortran": V2 | {"order": "F"},
+}
+
+
+@pytest.fixture
+def tiles():
+    server = TileServer().start()
+    yield server
+    server.stop()
+
+
+def tile_source(server, mode="RGB", suffix="jpg", bands=3, size=SIZE, **options):
+    template = f"{server.url}/{mode}/{{z}}/{{x}}/{{y}}.{suffix}?size={size}"
+    given = {"tile_size": size, "zoom": 1, "bands": bands} | options
+    return TilesBackend().open(Location(template), **given)
+
+
+def kinds(entries, cache):
+    """Return how the values of each entry are stored."""
+    return {path.read_bytes()[STORED] for path in entries(cache)}
+
+
+def same(one, other):
+    assert one.dtype == other.dtype
+    np.testing.assert_array_equal(one, other)
+
+
+def check(folder, source, entries, asked):
+    """Read a source through caches of both settings, each of which reads what the other wrote."""
+    box, sizes = whole(source.shape), {}
+    values = source[box]
+    for writer, reader in itertools.permutations(SETTINGS):
+        cache = Cache(folder / writer, "10 MB", stored=writer)
+        same(cache.wrap(source)[box], values)
+        assert (ENCODED in kinds(entries, cache)) == (writer == "encoded")
+        sizes[writer] = sum(path.stat().st_size for path in entries(cache))
+        before = asked()
+        other = Cache(cache.path, "10 MB", stored=reader)
+        found = other.wrap(source)[box]
+        same(found, values)
+        assert found.flags.writeable
+        assert asked() == before
+        assert other.stats().misses == 0
+        assert other.stats().hits == len(entries(cache))
+    assert sizes["encoded"] < 0.6 * sizes["decoded"]
+
+
+@pytest.mark.parametrize(("mode", "suffix", "bands"), TILES)
+def test_tiles_are_the_same(tiles, tmp_path, entries, mode, suffix, bands):
+    source = tile_source(tiles, mode, suffix, bands)
+    check(tmp_path, source, entries, tiles.requests.total)
+
+
+def make_array(folder, data=DATA, **codecs):
+    made = zarr.create_array(
+        folder / "a.zarr", shape=data.shape, dtype=data.dtype, chunks=(16, 32), **codecs
+    )
+    made[:] = data
+
+
+@pytest.mark.parametrize("name", ARRAYS)
+def test_chunks_are_the_same(tmp_path, entries, name):
+    make_array(tmp_path, **ARRAYS[name])
+    with serving(tmp_path) as server:
+        source = ZarrBackend().open(Location(f"{server.url}/a.zarr"), "/")
+        check(tmp_path, source, entries, lambda: len(server.requests))
+
+
+@pytest.mark.parametrize("name", ["zstd", "sharded", "2 delta"])
+def test_chunks_in_other_stores_are_the_same(tmp_path, entries, name):
+    make_array(tmp_path, **ARRAYS[name])
+    place = f"/encoded/{name.replace(' ', '-')}"
+    fsspec.filesystem("memory").put(str(tmp_path / "a.zarr"), f"{place}/a.zarr", recursive=True)
+    source = ZarrBackend().open(Location(f"memory:/{place}/a.zarr"), "/")
+    same(source[whole(DATA.shape)], DATA)
+    check(tmp_path, source, entries, lambda: 0)
+
+
+def test_what_is_not_in_the_store_is_kept_decoded(tmp_path, entries, tiles):
+    """Chunks that were never written, missing tiles, chunks that are stored plainly."""
+    sparse = np.zeros((64, 64))
+    sparse[:16] = DATA[:16, :64]
+    make_array(tmp_path, sparse)
+    zarr.create_array(tmp_path / "b.zarr", data=DATA, chunks=(16, 32), compressors=None)
+    with serving(tmp_path) as server:
+        for name, expected in ("a", {RAW, ENCODED}), ("b", {RAW}):
+            source = ZarrBackend().open(Location(f"{server.url}/{name}.zarr"), "/")
+            cache = Cache(tmp_path / name, "10 MB", stored="encoded")
+            for _ in range(2):
+                same(cache.wrap(source)[whole(source.shape)], source[whole(source.shape)])
+            assert kinds(entries, cache) == expected
+    tiles.replies["*"] = [Reply(404)] * 9
+    cache = Cache(tmp_path / "c", "10 MB", stored="encoded")
+    source = tile_source(tiles, missing=7)
+    for _ in range(2):
+        assert (cache.wrap(source)[whole(source.shape)] == 7).all()
+    assert kinds(entries, cache) == {RAW}
+    assert tiles.requests.total() == 4
+
+
+def test_chunks_of_another_grid_are_kept_decoded(tmp_path, entries, tiles):
+    make_array(tmp_path)
+    cache = Cache(tmp_path / "c", "10 MB", stored="encoded")
+    with serving(tmp_path) as server:
+        zarr_source = ZarrBackend().open(Location(f"{server.url}/a.zarr"), "/")
+        for source, chunks in (
+            (zarr_source, (8, 31)),
+            (zarr_source, (33, 32)),
+            (tile_source(tiles), (SIZE // 2, SIZE, 3)),
+        ):
+            for _ in range(2):
+                found = cache.wrap(source, chunks)[whole(source.shape)]
+                same(found, source[whole(source.shape)])
+    assert kinds(entries, cache) == {RAW}
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png"])
+def test_no_flipped_bit_gives_a_wrong_value(tmp_path, entries, tiles, suffix):
+    cache = Cache(tmp_path / "c", "10 MB", stored="encoded")
+    cached = cache.wrap(tile_source(tiles, suffix=suffix, size=32))
+    box = whole((32, 32, 3))
+    values = cached[box]
+    (path,) = entries(cache)
+    entry, key = bytearray(path.read_bytes()), bytes.fromhex(cached.key(box))
+    assert entry[STORED] == ENCODED
+    for place in range(len(entry)):
+        entry[place] ^= 1 << place % 8
+        buffer, decoder = np.frombuffer(entry, np.uint8), partial(cached.encoding.decode, box)
+        with contextlib.suppress(EntryError):  # what is reserved may be anything
+            same(decode(buffer, key, values.dtype, values.shape, decoder).values, values)
+        entry[place] ^= 1 << place % 8
+    entry[-9] ^= 1
+    path.write_bytes(entry)
+    for _ in range(2):
+        same(cached[box], values)
+    assert tiles.requests.total() == 2
+
+
+def test_an_entry_that_cannot_be_decoded_is_fetched_again(tmp_path, entries, tiles):
+    cache = Cache(tmp_path / "c", "10 MB", stored="encoded")
+    source = tile_source(tiles)
+    box = whole((SIZE, SIZE, 3))
+    cached = cache.wrap(source)
+    values = cached[box]
+    first = cached.key(box)
+    for data in (b"no image", b"", encoded(image_of("L", 1, 0, 0, 16), "png")):
+        cache.store(first, values, cache.validator(first), cache.cleared, data)
+        before = tiles.requests.total()
+        same(cached[box], values)
+        assert tiles.requests.total() == before + 1
+        same(cached[box], values)
+        assert tiles.requests.total() == before + 1
+
+
+def test_without_the_encoding_it_is_of_another_format(tmp_path, entries, tiles):
+    """So it is to those who know only the other ways to store values."""
+    cache = Cache(tmp_path / "c", "10 MB", stored="encoded")
+    cached = cache.wrap(tile_source(tiles))
+    box = whole((SIZE, SIZE, 3))
+    values, key = cached[box], bytes.fromhex(cached.key(box))
+    buffer = np.frombuffer(entries(cache)[0].read_bytes(), np.uint8)
+    assert announced(key, values.nbytes, buffer[:100].tobytes()) == len(buffer)
+    with pytest.raises(EntryError, match="other format"):
+        decode(buffer, key, values.dtype, values.shape)
+
+
+def test_what_does_not_decode_is_never_stored(tmp_path, entries, tiles, monkeypatch):
+    monkeypatch.setattr(http, "BACKOFF_SECONDS", 0.001)
+    cache = Cache(tmp_path / "c", "10 MB", stored="encoded")
+    box = whole((SIZE, SIZE, 3))
+    right = tiles.tile(f"/RGB/1/0/0.jpg?size={SIZE}")
+    tiles.replies["*"] = [Reply(body=right[:-300])] * 3
+    with pytest.raises(SourceError, match="cannot be decoded"):
+        cache.wrap(tile_source(tiles))[box]
+    assert entries(cache) == []
+    # One broken answer is left: what is asked for once more is what is kept.
+    same(cache.wrap(tile_source(tiles))[box], tile_source(tiles)[box])
+    (path,) = entries(cache)
+    assert path.read_bytes().endswith(right)
+
+    make_array(tmp_path)
+    chunk = tmp_path / "a.zarr/c/0/0"
+    chunk.write_bytes(chunk.read_bytes()[:-9])
+    with serving(tmp_path) as server:
+        source = ZarrBackend().open(Location(f"{server.url}/a.zarr"), "/")
+        with pytest.raises(SourceError):
+            cache.wrap(source)[whole((16, 32))]
+    assert len(entries(cache)) == 1
+
+
+@pytest.mark.parametrize("reader", SETTINGS)
+def test_a_copy_that_is_still_good_stays_as_it_is(tmp_path, entries, tiles, reader):
+    tiles.conditional = True
+    with Cache(tmp_path / "c", "10 MB", stored="encoded") as cache:
+        source = tile_source(tiles, fresh_for=0)
+        values = cache.wrap(source)[whole(source.shape)]
+    files = [path.read_bytes() for path in entries(cache)]
+    other = Cache(cache.path, "10 MB", stored=reader)
+    same(other.wrap(source)[whole(source.shape)], values)
+    assert other.stats().hits == 4
+    assert tiles.requests.total() == 8
+    assert kinds(entries, other) == {ENCODED}
+    assert [path.read_bytes() for path in entries(other)] != files  # they say when it was asked
+    tiles.salt = 1
+    changed = other.wrap(source)[whole(source.shape)]
+    assert (changed != values).any()
+    same(changed, source[whole(source.shape)])
+
+
+def test_a_source_that_is_gone_is_decoded_by_what_is_remembered(tmp_path, tiles):
+    attributes = {"_FillValue": 2.0, "scale_factor": 0.5}
+    folder = tmp_path / "served"
+    made = zarr.create_array(
+        folder / "a.zarr", shape=DATA.shape, dtype="f8", chunks=(16, 32), attributes=attributes
+    )
+    made[:] = DATA
+    cache = Cache(tmp_path / "c", "10 MB", stored="encoded")
+    with serving(folder) as server:
+        place = f"{server.url}/a.zarr"
+        values = biggus.open(place, cache=cache).masked_array()
+    assert values.mask.any()
+    template = f"{tiles.url}/RGB/{{z}}/{{x}}/{{y}}.jpg?size={SIZE}"
+    image = biggus.open(template, zoom=1, tile_size=SIZE, cache=cache).ndarray()
+    tiles.stop()
+    other = Cache(cache.path, "10 MB")
+    for _ in range(2):
+        gone = biggus.open(place, cache=other, retries=0)
+        for array in (gone, pickle.loads(pickle.dumps(gone))):
+            found = array.masked_array()
+            same(found.mask, values.mask)
+            same(found.compressed(), values.compressed())
+    with biggus.offline():
+        same(biggus.open(template, zoom=1, tile_size=SIZE, cache=other).ndarray(), image)
+        with pytest.raises(OfflineError):
+            biggus.open(template, zoom=1, tile_size=SIZE, cache=Cache(tmp_path / "d"))[0].ndarray()
+
+
+def test_what_is_in_memory_is_not_decoded_again(tmp_path, tiles, monkeypatch):
+    cache = Cache(tmp_path / "c", "10 MB", stored="encoded")
+    template = f"{tiles.url}/RGB/{{z}}/{{x}}/{{y}}.jpg?size={SIZE}"
+    image = biggus.open(template, zoom=1, tile_size=SIZE, cache=cache)
+    values, times = image.ndarray(), []
+    kind = type(tile_source(tiles).encoding)
+    decode_tile = kind.decode
+    monkeypatch.setattr(kind, "decode", lambda *given: (times.append(1), decode_tile(*given))[1])
+    with biggus.set_options(chunk_memory="10 MB"):
+        for _ in range(3):
+            same(image[3:5, 3:5].ndarray(), values[3:5, 3:5])
+    assert len(times) == 1
+
+
+def test_it_is_not_compressed_again(tmp_path, entries, tiles):
+    cache = Cache(tmp_path / "c", "10 MB", stored="encoded", compression="zstd")
+    image = cache.wrap(tile_source(tiles, mode="L", suffix="png", bands=1))
+    image[whole(image.shape)]
+    assert kinds(entries, cache) == {ENCODED}
+    other = cache.wrap(ObjectSource(np.zeros(10_000), token="zeros"))
+    other[whole(other.shape)]
+    assert kinds(entries, cache) == {ENCODED, BLOSC}
+
+
+def test_it_is_one_of_those_that_there_are_and_travels(tmp_path):
+    with pytest.raises(OptionError, match="stored must be one of decoded, encoded, not 'raw'"):
+        Cache(tmp_path / "c", stored="raw")
+    cache = Cache(tmp_path / "c", stored="encoded")
+    assert pickle.loads(pickle.dumps(cache)).stored == "encoded"
+
+
+def test_the_limit_holds_more_and_is_kept(tmp_path, on_disk, tiles):
+    held = {}
+    for setting in SETTINGS:
+        limit = 150_000
+        with Cache(tmp_path / setting, limit, policy="lru", stored=setting) as cache:
+            cached = cache.wrap(tile_source(tiles, "L", "png", 1, zoom=3))
+            for row in range(0, cached.shape[0], SIZE):
+                cached[slice(row, row + SIZE, 1), slice(0, cached.shape[1], 1)]
+                assert on_disk(cache.path) <= 1.02 * limit + 8192
+        stats = cache.stats()
+        held[setting] = stats.entries
+        assert on_disk(cache.path) <= stats.bytes <= limit
+        assert stats.entries > 0
+    assert held["encoded"] > held["decoded"]
+
+
+def test_pins_prefetches_receipts_and_studies_are_the_same(tmp_path, entries, tiles, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    template = f"{tiles.url}/RGB/{{z}}/{{x}}/{{y}}.jpg?size={SIZE}"
+    receipts, values = set(), []
+    for setting in SETTINGS:
+        cache = Cache(setting, "10 MB", stored=setting)
+        image = biggus.open(template, zoom=1, tile_size=SIZE, cache=cache)
+        biggus.pin(image)
+        biggus.prefetch(image)
+        assert cache.stats().pinned
+        asked = tiles.requests.total()
+        for _ in range(2):
+            receipts.add(biggus.receipt([image]))
+        with biggus.record(f"{setting}.biggus"):
+            again = biggus.open(template, zoom=1, tile_size=SIZE, cache=cache)
+            values.append(again.mean(axis=(0, 1)).ndarray())
+        assert tiles.requests.total() == asked
+    assert kinds(entries, cache) >= {ENCODED}
+    assert len(receipts) == 1
+    same(*values)
+    assert Path("decoded.biggus").read_bytes() == Path("encoded.biggus").read_bytes()
+
+
+READERS = """if True:
+    import os, random, sys, biggus
+    folder, url = sys.argv[1:]
+    biggus.open(url, zoom=0, tile_size=32, cache=False).ndarray()  # which imports what it takes
+    children = []
+    for seed in range(8):
+        children.append(os.fork())
+        if children[-1]:
+            continue
+        setting = ("decoded", "encoded")[seed % 2]
+        with biggus.Cache(folder, "10 MB", stored=setting) as cache:
+            image = biggus.open(url, zoom=2, tile_size=32, cache=cache)
+            places = [(32 * y, 32 * x) for y in range(4) for x in range(4)]
+            random.Random(seed).shuffle(places)
+            total = sum(int(image[y : y + 32, x : x + 32].ndarray().sum()) for y, x in places)
+        print(total, flush=True)
+        os._exit(0)
+    print([os.waitpid(child, 0)[1] for child in children])
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_eight_processes_of_both_settings(tmp_path, tiles, entries):
+    url = f"{tiles.url}/RGB/{{z}}/{{x}}/{{y}}.jpg?size=32"
+    command = [sys.executable, "-W", "error", "-c", READERS, str(tmp_path / "c"), url]
+    said = subprocess.run(command, stdout=subprocess.PIPE, check=True, timeout=120, text=True)
+    assert len(entries(Cache(tmp_path / "c", "10 MB"))) == 16
+    assert tiles.requests.total() < 2 * 16  # of eight who want it, one fetches
+    source = tile_source(tiles, size=32, zoom=2)
+    total = int(source[whole(source.shape)].sum())
+    assert said.stdout.splitlines() == [str(total)] * 8 + [str([0] * 8)]
