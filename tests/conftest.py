@@ -166,23 +166,25 @@ def no_chunk_memory():
         yield
 
 
-@pytest.fixture(autouse=True)
-def _own_cache_folder(tmp_path_factory, monkeypatch):
-    """No test writes to, or is served from, the cache of whoever runs it."""
-    folder = tmp_path_factory.getbasetemp() / "default-cache"
-    monkeypatch.setenv("BIGGUS_CACHE_DIR", str(folder))
+@pytest.fixture(scope="session", autouse=True)
+def _for_all_tests(tmp_path_factory):
+    """Set what is the same for all tests, once: few of them are about how long these are.
+
+    None writes to, or is served from, the cache of whoever runs it.  No file is trusted sooner
+    than all are, and files stay open, however slow the machine is.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.getbasetemp() / "default-cache"
+        patch.setenv("BIGGUS_CACHE_DIR", str(folder))
+        patch.setattr("biggus.backends.files.SOON_SETTLED_SECONDS", 1e9)
+        patch.setattr("biggus.backends.idle.IDLE_SECONDS", 1e9)
+        yield
 
 
 @pytest.fixture
 def soon_settled(monkeypatch):
     """Files are trusted a moment after they were written: few tests are about how long that is."""
     monkeypatch.setattr("biggus.backends.files.SETTLED_SECONDS", 0.1)
-
-
-@pytest.fixture(autouse=True)
-def not_sooner_settled(monkeypatch):
-    """No file is trusted sooner than all are, however slow the machine is."""
-    monkeypatch.setattr("biggus.backends.files.SOON_SETTLED_SECONDS", 1e9)
 
 
 @pytest.fixture(autouse=True)
@@ -195,12 +197,6 @@ def soon_at_rest(monkeypatch):
 def stored_at_once(monkeypatch):
     """What is read is stored, and not a little later, however busy the machine is."""
     monkeypatch.setattr("biggus.cache.index._WAIT_SECONDS", 10.0)
-
-
-@pytest.fixture(autouse=True)
-def never_idle(monkeypatch):
-    """Files stay open however slow the machine is: few tests are about when they are let go."""
-    monkeypatch.setattr("biggus.backends.idle.IDLE_SECONDS", 1e9)
 
 
 @pytest.fixture

@@ -230,6 +230,7 @@ if hasattr(os, "mkfifo"):
 )
 def test_the_limit_is_kept_after_the_index_was_damaged(tmp_path, on_disk, monkeypatch, harm, anew):
     monkeypatch.setattr("biggus.cache.sweep._SWEEP_SHARE", 0)  # no pauses
+    monkeypatch.setattr("biggus.cache.sweep.SWEEP_SECONDS", 0.001)
     folder = tmp_path / "c"
     cache = Cache(folder, LIMIT)
     write(cache, "one")
