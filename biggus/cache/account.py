@@ -8,13 +8,16 @@ grant.  Whoever finds the ledger in use goes on without it, for a while that bec
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from biggus.cache.admission import Admission
-from biggus.cache.clearing import clearing_of
+from biggus.cache.clearing import Clearing
+from biggus.cache.evicting import Evicting, first_to_go
 from biggus.cache.files import Files, make_private
 from biggus.cache.ledger import BusyError, DamagedError, FullError, Ledger, LedgerError
 from biggus.cache.notes import Notes
@@ -32,6 +35,8 @@ logger = logging.getLogger("biggus.cache")
 _FOLDERS = "entries", "descriptions"
 PATIENCE_SECONDS = 5.0
 _PAUSES = 0.0025, 1.0
+_NOTES_A_ROUND = 64
+"""How many notes are brought in at once for each round that may be evicted."""
 _WAY = 32
 """Chunks that go at once for the ledger."""
 
@@ -68,7 +73,8 @@ class Account:
         self._trouble = trouble(folder, INDEXING)
         self._writing = trouble(folder, WRITING)
         self._ledger = Ledger(folder, self.kinds)
-        self.clearing = clearing_of(folder)
+        self.clearing = Clearing(folder)
+        self._evicting = Evicting(folder)
         self._reset()
 
     def forked(self) -> Any:
@@ -77,7 +83,7 @@ class Account:
         Closing it here would release the parent's locks.
         """
         connection = self._ledger.abandon()
-        self.clearing.forked()
+        self._evicting.forget()
         self._writer.forget()
         self._reset()
         return connection
@@ -166,17 +172,14 @@ class Account:
     def _make_way(self) -> None:
         """Remove a few chunks though the ledger cannot be told: it has no room on the disk."""
         files = self.kinds[CHUNKS]
-        left = _WAY
-        for key in self._ledger.first_to_go() or (key for key, _ in files.keys()):  # noqa: SIM118 - no mapping
-            if files.exists(key):
+        with self._evicting.under_way() as may:
+            first = first_to_go(self._ledger) if may else []
+            for key in islice(filter(files.exists, first), _WAY):
                 files.remove(key)
-                left -= 1
-            if not left:
-                return
 
     def _settle_with(self, need: int, rounds: int) -> None:
         with self._lock:
-            noted = self._notes.first()
+            noted = self._notes.first(rounds * _NOTES_A_ROUND)
             recorded = sum(size or 0 for size in noted.values())
         ledger, name = self._ledger, self._writer.name
         make_cache_folder(self.folder)
@@ -184,22 +187,27 @@ class Account:
             self._writer.begin()
         except OSError as error:
             raise LedgerError(f"{self.folder}: {error.strerror or error}") from error
-        with ledger.transaction():
-            clock = ledger.record([(kind, key, size) for (kind, key), size in noted.items()])
-            self._sweeper.sweep_if_due(
-                waited_for=bool(need), starved=self._last is not None and self._last.scarce
-            )
-            with self._lock:
-                held = self._free + self._spent - recorded
-            if self._parting and self._admission is not None:
-                ledger.see(self._admission.latest(seen_most(ledger)))
-            known = self._sweeper.swept()
-            room = make_room(ledger, name, self.size_limit, held, need, known=known, rounds=rounds)
-            # As long as the files are there, so is what was granted for them.
-            ledger.grant(name, held + max(room.granted, room.pending))
-            seen = self._look_back(room) if self._admission else []
-        for files, gone in zip(self.kinds, room.gone, strict=True):
-            remove_all(files.remove, (key for key, _, _ in gone))
+        with contextlib.ExitStack() as evicting:
+            with ledger.transaction():
+                clock = ledger.record([(kind, key, size) for (kind, key), size in noted.items()])
+                self._sweeper.sweep_if_due(
+                    waited_for=bool(need), starved=self._last is not None and self._last.scarce
+                )
+                with self._lock:
+                    held = self._free + self._spent - recorded
+                if self._parting and self._admission is not None:
+                    ledger.see(self._admission.latest(seen_most(ledger)))
+                known = self._sweeper.swept()
+                room = make_room(
+                    ledger, name, self.size_limit, held, need, known=known, rounds=rounds
+                )
+                # As long as the files are there, so is what was granted for them.
+                ledger.grant(name, held + max(room.granted, room.pending))
+                seen = self._look_back(room) if self._admission else []
+                if any(room.gone):
+                    evicting.enter_context(self._evicting.under_way())
+            for files, gone in zip(self.kinds, room.gone, strict=True):
+                remove_all(files.remove, (key for key, _, _ in gone))
         with self._lock:
             self._last = room
             self._clock = clock

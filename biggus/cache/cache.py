@@ -234,8 +234,9 @@ class Cache:
     def clear(self) -> None:
         """Remove all that is in the cache, descriptions and pins included.
 
-        Of what is being read in this process meanwhile nothing is stored; what other processes
-        are reading may be.
+        Of what was asked for before, by any process, nothing is stored afterwards; what is
+        asked for while it is being cleared may stay.  On a file system that shows changes
+        late to other machines, what these read in the meantime may stay as well.
 
         Raises
         ------
@@ -246,7 +247,7 @@ class Cache:
 
     @property
     def cleared(self) -> int:
-        """How often it was cleared in this process; of what was begun before nothing is stored."""
+        """How often it was cleared, by any process; of what was begun before nothing is stored."""
         return self._index.clearing.times
 
     def load(

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from biggus import deadlines
+from biggus.cache.writers import FLAGS
 from biggus.forks import between_forks
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
 NAME = "claims"
 
-_OPEN = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
 _PLACE_DIGITS = 15
 """Of a key: as many as make a place in the largest file that can be."""
 _POLL_SECONDS = 0.001, 0.02
@@ -181,7 +181,7 @@ class Claims:
             descriptor = None
         if descriptor is None:
             self._descriptor = None
-            self._descriptor = descriptor = os.open(self._path, _OPEN, 0o600)
+            self._descriptor = descriptor = os.open(self._path, FLAGS | os.O_CREAT, 0o600)
         return descriptor
 
 

@@ -1,56 +1,68 @@
-"""Clearing: what is on its way to a cache while that is cleared does not arrive.
+"""Clearing: what is on its way to a cache while that is cleared does not arrive, whoever clears it.
 
-What is stored was asked for at some time: the number of times that the folder had been cleared
-then.  If it has been cleared since, it is not stored.
+A file in the folder is as many bytes long as the folder has been cleared times: one is added
+before anything is removed.  What is stored was asked for at one of these times.  Once it
+is written, under a name of its own, it is renamed if that is the time still.  If it was
+cleared only after that look, what was written is there already, and is removed with the rest.
 """
 
 from __future__ import annotations
 
-import contextlib
-import threading
+import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
+
+NAME = "cleared"
+
+_APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_CLOEXEC", 0)
 
 
 class Clearing:
-    """What tells when a folder is cleared by this process.
+    """What tells when a folder is cleared, by any process.
 
     Parameters
     ----------
     folder : Path
-        The folder, which may also be removed by others.
-
-    Attributes
-    ----------
-    times : int
-        How often it has been.
+        The folder, which may also be removed.
 
     Examples
     --------
+    >>> import tempfile
     >>> from pathlib import Path
-    >>> clearing = Clearing(Path("folder"))
+    >>> clearing = Clearing(Path(tempfile.mkdtemp()))
     >>> asked = clearing.times
-    >>> with clearing.under_way():
-    ...     with clearing.arriving(clearing.times) as may:
-    ...         print(may)
-    False
-    >>> with clearing.arriving(asked) as may:
-    ...     print(may)
+    >>> clearing.begin()
+    >>> clearing.times == asked
     False
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self.times = 0
-        self.forked()
+        self._path = f"{folder}{os.sep}{NAME}"
 
-    def forked(self) -> None:
-        """Begin anew in a child, in which nobody is at anything."""
-        self._changed = threading.Condition()
-        self._arriving = self._clearing = 0
+    @property
+    def times(self) -> int:
+        """How often it has been, since it was made."""
+        try:
+            return os.stat(self._path).st_size  # noqa: PTH116 - of each chunk that is stored
+        except OSError:
+            return 0
+
+    def begin(self) -> None:
+        """Have nothing arrive that was asked for until now, but what is removed with the rest.
+
+        Raises
+        ------
+        OSError
+            If that cannot be written.
+        """
+        descriptor = os.open(self._path, _APPEND, 0o600)
+        try:
+            os.write(descriptor, b"\n")
+        finally:
+            os.close(descriptor)
 
     def place(self) -> tuple[int, int] | None:
         """Return what tells the folder from another that has its name; None if there is none."""
@@ -59,44 +71,3 @@ class Clearing:
         except OSError:
             return None
         return state.st_dev, state.st_ino
-
-    @property
-    def is_under_way(self) -> bool:
-        """Tell whether it is being cleared, and nothing can be stored."""
-        return self._clearing > 0
-
-    @contextlib.contextmanager
-    def arriving(self, asked: int) -> Iterator[bool]:
-        """Tell whether what was asked for then may be stored; it is, in the with block."""
-        with self._changed:
-            may = asked == self.times and not self._clearing
-            self._arriving += may
-        try:
-            yield may
-        finally:
-            if may:
-                with self._changed:
-                    self._arriving -= 1
-                    self._changed.notify_all()
-
-    @contextlib.contextmanager
-    def under_way(self) -> Iterator[None]:
-        """Have nothing arrive for the length of a with block, nor what was asked for before."""
-        with self._changed:
-            self.times += 1
-            self._clearing += 1
-        try:
-            with self._changed:
-                self._changed.wait_for(lambda: not self._arriving)
-            yield
-        finally:
-            with self._changed:
-                self._clearing -= 1
-
-
-_clearings: dict[Path, Clearing] = {}
-
-
-def clearing_of(folder: Path) -> Clearing:
-    """Return the one that a folder has in this process."""
-    return _clearings.setdefault(folder, Clearing(folder))

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from biggus.cache.removing import remove_all
 from biggus.errors import CacheError
 from biggus.forks import between_forks
 
@@ -138,8 +139,16 @@ class Files:
         finally:
             os.close(descriptor)
 
-    def write(self, key: str, pieces: Iterable[bytes | memoryview]) -> int:
+    def write(
+        self,
+        key: str,
+        pieces: Iterable[bytes | memoryview],
+        may: Callable[[], bool] = lambda: True,
+    ) -> int:
         """Make or replace the file of `key`; return the bytes that it takes on the disk.
+
+        What has been written is taken back, and 0 returned, if it `may` not be there: asked is
+        that at last, so that who changes it and then removes all files misses none.
 
         Raises
         ------
@@ -149,24 +158,32 @@ class Files:
         """
         target = self.path(key)
         temporary = self._beside(target)
+        stored = False
         try:
             try:
                 size = self._written(temporary, pieces)
             except (FileNotFoundError, NotADirectoryError):
                 self._clear_way(target)
                 size = self._written(temporary, pieces)
-            try:
-                os.replace(temporary, target)
-            except OSError:
-                self._clear_way(target)
-                os.replace(temporary, target)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
-            raise
-        if self._fsync:
+            stored = may() and self._put(temporary, target)
+        finally:
+            if not stored:
+                with contextlib.suppress(OSError):
+                    os.unlink(temporary)
+        if stored and self._fsync:
             _sync_folder(os.path.dirname(target))
-        return size
+        return size if stored else 0
+
+    def _put(self, temporary: str, target: str) -> bool:
+        """Give a file its name; tell whether it was there still, and not removed meanwhile."""
+        try:
+            os.replace(temporary, target)
+        except OSError:
+            if not os.path.lexists(temporary):
+                return False
+            self._clear_way(target)
+            os.replace(temporary, target)
+        return True
 
     def _beside(self, path: str) -> str:
         """Return a name beside a path that is nobody else's, and tells whose it is."""
@@ -239,6 +256,17 @@ class Files:
                 if _NAME.fullmatch(f"{name}/{item.name}"):
                     with contextlib.suppress(OSError):
                         yield name + item.name, item.stat()
+
+    def remove_all(self) -> None:
+        """Remove all files, and what anybody is writing: not what is begun meanwhile."""
+        # What is renamed while its folder is looked through may be seen under neither name.
+        self._remove_entries()
+        for first in range(256):
+            self.tidy(f"{first:02x}", lambda _: True)
+        self._remove_entries()
+
+    def _remove_entries(self) -> None:
+        remove_all(self.remove, (key for key, _ in self.keys()))
 
     def tidy(self, name: str, left: Callable[[str], bool]) -> None:
         """Remove from a shard what writers have not finished of whom `left` says so."""

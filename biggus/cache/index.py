@@ -18,7 +18,6 @@ from biggus.cache.later import Later, Waiting
 from biggus.cache.ledger import GONE, SHARDS, BusyError, DamagedError, LedgerError
 from biggus.cache.notes import MOST
 from biggus.cache.pins import pin, pinned, unpin
-from biggus.cache.removing import remove_all
 from biggus.cache.room import CHUNKS, DESCRIPTIONS
 from biggus.cache.sweep import SWEEP_SECONDS
 from biggus.errors import CacheError
@@ -84,9 +83,7 @@ class Index(Account):
             return
         with self._lock:
             self._notes.use(one)
-            due = self._due()
-        if due:
-            self._settle_now(0, wait=0.0)
+        self._settle_if_due()
 
     def _settle(self, need: int, rounds: int) -> bool:
         done = super()._settle(need, rounds)
@@ -112,7 +109,7 @@ class Index(Account):
         since it was `asked` for, it is not stored.
         """
         size = self.kinds[kind].on_disk(sum(map(len, pieces)))
-        if not self.writable or size > self.size_limit or self.clearing.is_under_way:
+        if not self.writable or size > self.size_limit:
             return 0
         seen = self._seen(key) if passing else None
         if not self._spend(size):
@@ -168,7 +165,7 @@ class Index(Account):
         """
         if self.clearing.place() is None:
             return
-        if self._runs_low(size):
+        if self._runs_low(size) or self._due():
             self._settle_now(size, _WAIT_SECONDS, ahead=True, rounds=_ROUNDS_LATER)
         if self._has_more_to_evict() and not self._settle_now(
             0, _WAIT_SECONDS, rounds=_ROUNDS_LATER
@@ -181,25 +178,23 @@ class Index(Account):
     def _write(
         self, kind: int, key: str, pieces: Sequence[bytes | memoryview], reserved: int, asked: int
     ) -> int:
-        with self.clearing.arriving(asked) as may:
-            try:
-                size = self.kinds[kind].write(key, pieces) if may else 0
-            except BaseException as error:
+        size = 0
+        try:
+            size = self.kinds[kind].write(key, pieces, lambda: asked == self.clearing.times)
+        except OSError as error:
+            what = ("a chunk", "a description")[kind]
+            self._writing.arose("%s could not be stored in %s: %s", what, self.folder, error)
+            return 0
+        finally:
+            if not size:
                 self._release(reserved)
-                if not isinstance(error, OSError):
-                    raise
-                what = ("a chunk", "a description")[kind]
-                self._writing.arose("%s could not be stored in %s: %s", what, self.folder, error)
-                return 0
-            if not may:
-                self._release(reserved)
-                return 0
+        if size:
             self._writing.over()
             with self._lock:
                 before = self._notes.store((kind, key), size)
                 self._spent += size - reserved - before
                 self._free += before
-            return size
+        return size
 
     def _seen(self, key: str) -> int | None:
         """Return since when it is known that a chunk is read, if others have to be older for it."""
@@ -225,12 +220,17 @@ class Index(Account):
         with self._lock:
             self._notes.see((GONE, key), size)
             self._admission.note([(key, self._clock + len(self._notes))])
-            due = self._due()
-        if due:
-            self._settle_now(0, wait=0.0)
+        self._settle_if_due()
+
+    def _settle_if_due(self) -> None:
+        """Have what is noted brought into the ledger, by nobody who reads."""
+        if self._due():
+            self._later.want(0)
 
     def _due(self) -> bool:
-        return len(self._notes) >= MOST or time.monotonic() - self._settled > _LAG_SECONDS
+        now = time.monotonic()
+        late = len(self._notes) >= MOST or now - self._settled > _LAG_SECONDS
+        return late and now >= self._quiet_until
 
     def flush(self) -> None:
         """Bring what is noted into the ledger, and give back room that is not needed.
@@ -291,7 +291,14 @@ class Index(Account):
         """
         self._refuse_if_read_only()
         on_disk = {key: self.kinds[CHUNKS].on_disk(size) for key, size in sizes.items()}
-        self._patiently(lambda: pin(self._ledger, on_disk, self.size_limit))
+        with contextlib.ExitStack() as held_off:
+
+            def pin_once_none_goes() -> None:
+                held_off.close()  # of a try that failed
+                held_off.enter_context(self._evicting.held_off())
+                pin(self._ledger, on_disk, self.size_limit)
+
+            self._patiently(pin_once_none_goes)
 
     def unpin(self, keys: Iterable[str]) -> None:
         """Have chunks go like others.
@@ -343,16 +350,29 @@ class Index(Account):
             If it cannot be removed.
         """
         self._refuse_if_read_only()
-        with self.clearing.under_way(), self._busy:
+        self._begin_to_clear()
+        with self._busy:
             self._later.clear()
+            # Files first: they are what takes the space, and rows without them do no harm.
+            for files in self.kinds:
+                files.remove_all()
             with self._lock:
                 dropped = self._notes.clear()
                 self._free += dropped
                 self._spent -= dropped
-            # Files first: they are what takes the space, and rows without them do no harm.
-            for files in self.kinds:
-                remove_all(files.remove, (key for key, _ in files.keys()))  # noqa: SIM118 - not a mapping
             self._once_free(self._count_anew)
+
+    def _begin_to_clear(self) -> None:
+        make_cache_folder(self.folder)
+        try:
+            self.clearing.begin()
+        except OSError:  # the disk may be full
+            for files in self.kinds:
+                files.remove_all()
+            try:
+                self.clearing.begin()
+            except OSError as error:
+                raise CacheError(f"{self.folder}: {error.strerror or error}") from error
 
     def _count_anew(self) -> None:
         """Have in the ledger what other processes have stored meanwhile, and nothing else."""

@@ -102,7 +102,8 @@ class Ledger:
 
     def run(self, statement: str, *values: Any) -> list[Any]:
         """Execute a statement; return its rows."""
-        assert self._connection is not None
+        if self._connection is None:
+            raise LedgerError(f"{self.folder}: the index is not open")
         return self._connection.execute(statement, values).fetchall()
 
     def run_many(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:
@@ -221,15 +222,6 @@ class Ledger:
         """Forget the connection, which is the parent's after a fork, and return it."""
         connection, self._connection, self._place = self._connection, None, None
         return connection
-
-    def first_to_go(self) -> list[str]:
-        """Return the keys of chunks that go next, as far as that can be told just now."""
-        first = "SELECT key FROM entries WHERE kind=0 AND used<? ORDER BY used LIMIT ?"
-        try:
-            rows = self.run(first, STAYS, 16 * EVICTED_AT_ONCE) if self._connection else []
-            return [hex_of(key) for (key,) in rows]
-        except (sqlite3.Error, LedgerError):
-            return []
 
     # ---- within a transaction ----
 

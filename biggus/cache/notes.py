@@ -7,10 +7,11 @@ cache has been stored, or passed by, it changes little in what goes next.
 from __future__ import annotations
 
 import time
+from itertools import islice
 from typing import TypeAlias
 
 MOST = 512
-"""Notes that are brought into the ledger at once."""
+"""Notes that wait at most for a thread that brings them into the ledger."""
 
 _RECENT_SECONDS = 600.0
 _RECENT_SHARE = 20
@@ -62,9 +63,9 @@ class Notes:
         self._noted[one] = None
         self._move(size)
 
-    def first(self) -> dict[One, int | None]:
+    def first(self, most: int) -> dict[One, int | None]:
         """Return the bytes of each that was stored, None of each that was only used: some."""
-        return dict(list(self._noted.items())[:MOST])
+        return dict(islice(self._noted.items(), most))
 
     def told(self, noted: dict[One, int | None]) -> int:
         """Drop what the ledger was told; return the bytes that were stored and are in it now."""

@@ -15,7 +15,8 @@ from biggus.forks import between_forks
 if TYPE_CHECKING:
     from pathlib import Path
 
-_OPEN = os.O_RDWR | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
+FLAGS = os.O_RDWR | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
+"""With which a file is opened to be locked."""
 
 
 class FolderWriter:
@@ -50,9 +51,9 @@ class FolderWriter:
             return
         self.forget()
         self._folder.mkdir(mode=0o700, exist_ok=True)
-        self._descriptor = os.open(path, _OPEN | os.O_CREAT, 0o600)
+        self._descriptor = os.open(path, FLAGS | os.O_CREAT, 0o600)
         with contextlib.suppress(OSError):
-            _lock(self._descriptor, exclusively=True)
+            lock(self._descriptor, exclusively=True)
 
     def end(self) -> None:
         """Be seen no longer."""
@@ -72,11 +73,11 @@ def lives(folder: Path, name: str) -> bool:
     """Tell whether a writer is there, and its process alive; it may be stopped."""
     path = folder / name
     try:
-        descriptor = os.open(path, _OPEN)
+        descriptor = os.open(path, FLAGS)
     except OSError:
         return False
     try:
-        _lock(descriptor, exclusively=False)
+        lock(descriptor, exclusively=False)
     except BlockingIOError:
         return True
     except OSError:
@@ -87,7 +88,16 @@ def lives(folder: Path, name: str) -> bool:
     return False
 
 
-def _lock(descriptor: int, *, exclusively: bool) -> None:
+def lock(descriptor: int, *, exclusively: bool) -> None:
+    """Lock a file for as long as it is open.
+
+    Raises
+    ------
+    BlockingIOError
+        If somebody else has it locked.
+    OSError
+        If there are no locks.
+    """
     try:
         with between_forks():
             import fcntl

@@ -82,7 +82,7 @@ def test_of_one_evaluation_as_much_is_stored_as_fits_and_no_more_is_written(tmp_
     written = []
     write = cache.files.write
     monkeypatch.setattr(
-        cache.files, "write", lambda key, pieces: (written.append(key), write(key, pieces))[1]
+        cache.files, "write", lambda key, *told: (written.append(key), write(key, *told))[1]
     )
     old = hits(cache, range(ROOM // 2), "old")
     assert old == 0

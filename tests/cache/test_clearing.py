@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import os
 import shutil
 import threading
 import time
@@ -15,7 +14,6 @@ from busy_ledger import CHUNK, PATIENCE_SECONDS, in_use, read
 
 import biggus
 from biggus.cache import Cache, index
-from biggus.cache.clearing import Clearing
 from biggus.cache.files import Files
 from biggus.cache.ledger import Ledger
 
@@ -45,33 +43,24 @@ def meanwhile(action):
     assert not thread.is_alive()
 
 
-def wait_until_clearing(cache):
-    """Wait until the cache is being cleared, by a thread that does nothing else."""
-    until = time.monotonic() + PATIENCE_SECONDS
-    while not cache._index.clearing.is_under_way and time.monotonic() < until:
-        time.sleep(0.001)
-    assert cache._index.clearing.is_under_way
-
-
 def cleared_while(gate, cache, doing):
     """Clear a cache while something has come to a gate."""
     with meanwhile(doing):
         assert gate.reached.wait(PATIENCE_SECONDS)
-        with meanwhile(cache.clear):
-            wait_until_clearing(cache)
-            gate.open.set()
+        cache.clear()
+        gate.open.set()
 
 
 def granted(cache):
     """Return what the ledger says that this process may write, and what it thinks itself."""
     with cache._index._ledger.transaction():
         ((size,),) = cache._index._ledger.run("SELECT granted FROM writers")
-    noted = cache._index._notes.first().values()
+    noted = cache._index._notes.first(1000).values()
     assert not any(noted)
     return size, cache._index._free + cache._index._spent
 
 
-def test_what_is_being_written_is_waited_for_and_removed(tmp_path, monkeypatch, entries):
+def test_what_is_being_written_is_not_stored(tmp_path, monkeypatch, entries):
     cache = Cache(tmp_path / "c", "100 MB")
     read(cache, token="another")
     gate = Gated(monkeypatch, Files, "write")
@@ -82,7 +71,7 @@ def test_what_is_being_written_is_waited_for_and_removed(tmp_path, monkeypatch, 
     assert cache.stats().entries == 1
 
 
-def test_what_is_being_stored_later_is_waited_for_and_removed(tmp_path, monkeypatch, entries):
+def test_what_is_being_stored_later_is_not(tmp_path, monkeypatch, entries):
     cache = Cache(tmp_path / "c", "100 MB")
     gate = Gated(monkeypatch, Files, "write")
 
@@ -101,8 +90,7 @@ def test_what_waits_in_a_cache_of_another_limit_is_not_stored_nor_read(tmp_path,
     assert one._index is not other._index
     with in_use(one):
         read(one, 3)
-        with one._index.clearing.under_way():
-            pass
+        one._index.clearing.begin()
         read(one, 3)
         assert (one._misses, one._hits) == (6, 0)
     other.clear()
@@ -135,25 +123,29 @@ def test_it_is_still_known_what_may_be_written(tmp_path, monkeypatch):
     cache = Cache(tmp_path / "c", "100 MB")
     read(cache, 3)
     gate = Gated(monkeypatch, Ledger, "grant")
-    cleared_while(
-        gate, cache, lambda: cache._index._settle_now(CHUNK, PATIENCE_SECONDS, ahead=True)
-    )
+    settle = cache._index._settle_now
+    with meanwhile(lambda: settle(CHUNK, PATIENCE_SECONDS, ahead=True)):
+        assert gate.reached.wait(PATIENCE_SECONDS)
+        with meanwhile(cache.clear):
+            until = time.monotonic() + PATIENCE_SECONDS
+            while not cache.cleared and time.monotonic() < until:
+                time.sleep(0.001)
+            gate.open.set()
     ours, theirs = granted(cache)
     assert ours == theirs > 0
 
 
 def test_what_another_process_stores_meanwhile_is_counted(tmp_path, monkeypatch, on_disk):
     cache, other = Cache(tmp_path / "c", "100 MB"), Cache(tmp_path / "c", "200 MB")
-    other._index.clearing = Clearing(other.path)  # as it is in another process
     read(cache, 3)
-    remove_all = index.remove_all
+    remove_all = Files.remove_all
 
-    def removing(remove, keys):
-        remove_all(remove, keys)
+    def removing(files):
+        remove_all(files)
         read(other, 2, "other")
         other._index.flush()
 
-    monkeypatch.setattr(index, "remove_all", removing)
+    monkeypatch.setattr(Files, "remove_all", removing)
     cache.clear()
     found = cache.stats()
     assert found.entries == 2
@@ -215,13 +207,3 @@ def test_a_folder_that_was_removed_is_not_made_anew_for_what_waits(
     assert cache.path.exists() == replaced
     read(cache, 3)  # what is read is stored as ever
     assert cache.stats().entries == 3
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs forks")
-def test_a_child_is_not_kept_from_storing(tmp_path):
-    cache = Cache(tmp_path / "c", "100 MB")
-    with cache._index.clearing.under_way():
-        child = os.fork()
-        if not child:
-            os._exit(cache._index.clearing.is_under_way)
-    assert os.waitpid(child, 0)[1] == 0

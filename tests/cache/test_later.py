@@ -8,6 +8,7 @@ import threading
 import time
 import weakref
 
+import numpy as np
 import pytest
 from busy_ledger import CHUNK, PATIENCE_SECONDS, in_use, read
 
@@ -16,6 +17,7 @@ from biggus.cache import later as module
 from biggus.cache.clearing import Clearing
 from biggus.cache.files import Files
 from biggus.cache.later import Later
+from biggus.sources.wrappers import ObjectSource
 
 
 def all_there(cached):
@@ -199,3 +201,31 @@ def test_what_waits_keeps_no_cache_alive(tmp_path):
         assert index() is None
     finally:
         gc.enable()
+
+
+def test_who_reads_brings_little_of_what_was_used_into_the_ledger(tmp_path, monkeypatch):
+    by_reader, by_thread = [], []
+    record = ledger.Ledger.record
+
+    def counted(self, noted):
+        reading = threading.current_thread() is threading.main_thread()
+        (by_reader if reading else by_thread).append(len(noted))
+        return record(self, noted)
+
+    numbers = ObjectSource(np.arange(200.0), token="numbers")
+    caches = [Cache(tmp_path / "c", f"{limit} MB") for limit in (1, 2, 3)]
+    stores, hits, _ = cached = [cache.wrap(numbers, (1,)) for cache in caches]
+    stores[slice(0, 150, 1),]
+    caches[0].close()
+    monkeypatch.setattr(ledger.Ledger, "record", counted)
+    monkeypatch.setattr(index, "MOST", 100)
+    hits[slice(0, 150, 1),]
+    until = time.monotonic() + PATIENCE_SECONDS
+    while not by_thread and time.monotonic() < until:
+        time.sleep(0.001)
+    assert by_thread
+    assert by_reader == []
+    monkeypatch.setattr(index, "MOST", 1000)
+    cached[2][slice(0, 151, 1),]  # the last of which is stored
+    assert by_reader == [64]
+    assert [cache._hits for cache in caches] == [0, 150, 150]

@@ -44,7 +44,7 @@ def said(caplog):
 def failing(monkeypatch, number):
     """Have all entries fail to be written; return what ends that."""
 
-    def write(self, key, pieces):
+    def write(self, *_):
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr("biggus.cache.files.Files.write", write)

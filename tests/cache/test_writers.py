@@ -66,7 +66,7 @@ def test_without_locks_a_process_of_that_number_has_to_do(tmp_path, monkeypatch)
     def refused(descriptor, *, exclusively):
         raise OSError("no locks")
 
-    monkeypatch.setattr(writers, "_lock", refused)
+    monkeypatch.setattr(writers, "lock", refused)
     writer = FolderWriter(tmp_path / "writers")
     writer.begin()
     assert lives(tmp_path / "writers", writer.name)
