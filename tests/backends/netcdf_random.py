@@ -165,6 +165,10 @@ def create(dataset, name, variable):
     options = dict(variable.storage)
     if variable.kind in NUMBERS:
         options["endian"] = "big" if variable.big else "little"
+    endless = [dataset.dimensions[name].isunlimited() for name in variable.dims]
+    if any(endless):  # for these the library would choose chunks of megabytes
+        sizes = zip(endless, variable.shape, strict=True)
+        options.setdefault("chunksizes", [4 if longer else n for longer, n in sizes])
     made = group.createVariable(
         name, _type(group, name, variable.kind), variable.dims, fill_value=fill, **options
     )

@@ -24,7 +24,6 @@ SECONDS = 60
 
 @pytest.fixture
 def path(tmp_path):
-    gc.collect()
     gc.disable()
     write(tmp_path / "a.h5")
     yield tmp_path / "a.h5"

@@ -111,6 +111,7 @@ def agree(got, want, scale):
         np.testing.assert_array_equal(got, want)
 
 
+@pytest.mark.in_pairs
 @pytest.mark.parametrize("what", ["plain", "masked", "nan"])
 @pytest.mark.parametrize(("kind", "shape"), CASES, ids=str)
 def test_reductions(computed, kind, shape, what):
@@ -143,6 +144,7 @@ def agree_as_objects(got, want):
     assert found == pytest.approx(wanted)
 
 
+@pytest.mark.in_pairs
 @pytest.mark.parametrize("what", ["plain", "masked", "nan"])
 @pytest.mark.parametrize(("kind", "shape"), CASES, ids=str)
 def test_positions(computed, kind, shape, what):
