@@ -46,11 +46,14 @@ class SourceRecord(NamedTuple):
     ----------
     same : str
         What those of many locations are likely to have in common.
+    attributes : dict
+        What it says of itself; before values are decoded nothing else depends on it.
     own : list
         What only this one has, such as where its values lie: of what JSON has words for.
     """
 
     same: str
+    attributes: dict[str, Any]
     own: list[Any]
 
 

@@ -84,6 +84,11 @@ class Location:
             raise OpenError(text, str(error)) from None
 
     @once
+    def real_path(self) -> str:
+        """That path, as it was when it was first asked for, with no symbolic link in it."""
+        return os.path.realpath(self.path)
+
+    @once
     def suffix(self) -> str:
         """The lower-case suffix of the last part of the path, dot included."""
         text = _split(self.text).path if self.scheme else str(self.path)

@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from biggus.construct import LinearMosaic
+from biggus.construct import ArrayAdapter, LinearMosaic
 from biggus.datasets.group import Group
 from biggus.datasets.records import variable_told
-from biggus.labels import labels_of
 from biggus.times import TimeUnits, comparable, time_units
 
 if TYPE_CHECKING:
@@ -72,10 +71,9 @@ def _differ(first: GroupRecord, other: GroupRecord, name: str) -> bool:
     """Tell whether coordinates differ, or are told in other words."""
     if first.coded[name] != other.coded[name]:
         return True
-    ours, theirs = first.told[name], other.told.get(name)
-    if ours == theirs:
-        return False
-    return theirs is None or variable_told(ours).meaning != variable_told(theirs).meaning
+    if name not in other.told:
+        return True
+    return first.known(name).meaning != other.known(name).meaning
 
 
 def _alike(records: Sequence[GroupRecord], dim: str) -> bool:
@@ -84,9 +82,9 @@ def _alike(records: Sequence[GroupRecord], dim: str) -> bool:
     if any(each.told.keys() != first.keys() for each in records):
         return False
     for name in first:
-        known, *others = map(variable_told, {each.told[name] for each in records})
-        said = _said(known, dim, name)
-        if any(_said(other, dim, name) != said for other in others):
+        texts = {(each.told[name], each.said[name]) for each in records}
+        known, *others = [_said(variable_told(*each), dim, name) for each in texts]
+        if any(other != known for other in others):
             return False
     return True
 
@@ -171,13 +169,14 @@ def _joined(
     for name, known in first.variables.items():
         dims[name] = known.dims
         if dim in known.dims:
+            told[name] = known.attributes
+        if name == dim and axis_values is not None:
+            values[name], variables[name] = axis_values, ArrayAdapter(axis_values)
+        elif dim in known.dims:
             arrays = [each.array(name) for each in records]
             variables[name] = LinearMosaic(arrays, known.dims.index(dim))
-            told[name] = labels_of(arrays[0].node).attributes
         else:
             variables[name] = first.array(name)
-        if name == dim and axis_values is not None:
-            values[name] = axis_values
-        elif name in first.coded and dim not in known.dims:
+        if name in first.coded and dim not in known.dims:
             values[name] = first.values(name)
     return Group(first.location, first.path, variables, dims, first.attributes(), values, told)

@@ -14,6 +14,8 @@ from collections import OrderedDict
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
 from biggus.api import array_of, located, server_for
 from biggus.backends import Backend, backend_named
 from biggus.backends.base import SourceRecord
@@ -24,12 +26,11 @@ from biggus.datasets.group import Group
 from biggus.errors import BiggusError
 from biggus.remembering import Memory
 from biggus.sources import studying
-from biggus.sources.description import decode_value, encode_value
+from biggus.sources.description import decode_value, encode_dtype, encode_value
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Hashable, Mapping
 
-    import numpy as np
     import numpy.typing as npt
 
     from biggus.array import Array
@@ -51,7 +52,10 @@ _MEANING = PACKING | {
 
 _MOST = 2**12
 _all_told: dict[tuple[str, str, str], str] = {}
-"""What is said of variables in records, by what their sources say."""
+"""What is told of variables in records, by what their sources have in common."""
+
+_texts: dict[Hashable, str] = {}
+"""Attributes as text."""
 
 remembered: OrderedDict[str, dict[str, Any]] = OrderedDict()
 """Records in this process, by what they are of; those that were used last are last."""
@@ -71,7 +75,7 @@ class Variable(NamedTuple):
     meaning : list
         Its dtype, whether values can be missing, and those of its attributes that say what
         they mean.
-    same : str
+    same, attributes
         As in `SourceRecord`.
     """
 
@@ -80,6 +84,7 @@ class Variable(NamedTuple):
     shape: tuple[int, ...]
     meaning: list[Any]
     same: str
+    attributes: dict[str, Any]
 
 
 class GroupRecord:
@@ -107,6 +112,7 @@ class GroupRecord:
         self.location = location
         self.path = path
         self.told: Mapping[str, str] = record["variables"]
+        self.said: Mapping[str, str] = record["said"]
         self.own: Mapping[str, list[Any]] = record["own"]
         self.coded: Mapping[str, Any] = record["values"]
         self.server: str = record["backend"]
@@ -120,11 +126,11 @@ class GroupRecord:
 
     def known(self, name: str) -> Variable:
         """Return what is known of a variable."""
-        return variable_told(self.told[name])
+        return variable_told(self.told[name], self.said[name])
 
     def attributes(self) -> dict[str, Any]:
         """Return what the group says of all that is in it."""
-        return dict(decode_value(json.loads(self._attributes)))
+        return {name: decode_value(v) for name, v in json.loads(self._attributes).items()}
 
     def values(self, name: str) -> npt.NDArray[Any]:
         """Return the values of a small coordinate."""
@@ -134,7 +140,7 @@ class GroupRecord:
     def array(self, name: str) -> Array:
         """Return the lazy array of a variable; nothing is opened."""
         known = self.known(name)
-        record = SourceRecord(known.same, self.own[name])
+        record = SourceRecord(known.same, known.attributes, self.own[name])
         source = backend_named(self.server).recalled(self.location, known.full, record)
         return array_of(source, self._cache, decode=False)
 
@@ -148,10 +154,13 @@ class GroupRecord:
 
 
 @lru_cache(maxsize=2**12)
-def variable_told(text: str) -> Variable:
-    """Return what a record says of a variable."""
-    full, dims, shape, meaning, same = json.loads(text)
-    return Variable(full, tuple(dims), tuple(shape), meaning, same)
+def variable_told(told: str, said: str) -> Variable:
+    """Return what a record tells of a variable, and what that says of itself."""
+    full, dims, shape, dtype, masked, same = json.loads(told)
+    encoded = json.loads(said)
+    meaning = [dtype, masked, {name: v for name, v in encoded.items() if name in _MEANING}]
+    attributes = {name: decode_value(value) for name, value in encoded.items()}
+    return Variable(full, tuple(dims), tuple(shape), meaning, same, attributes)
 
 
 def record_at(location: Any, opening: Opening, group: str) -> GroupRecord | None:
@@ -170,7 +179,7 @@ def record_at(location: Any, opening: Opening, group: str) -> GroupRecord | None
     state = file_validator(str(where.path))
     cache = chosen_cache(opening.cache, remote=False)
     path = group.strip("/")
-    said = ["record", 2, where.public, path, opening.backend]
+    said = ["record", 3, where.public, path, opening.backend]
     name = json.dumps(said)
     record = None if state is None else _recall(name, state.hex(), cache)
     if record is None:
@@ -222,11 +231,12 @@ def _made(
     options = {"decode": False} if server.decodes else {}
     try:
         found = server.records(where, path, _is_small, **options)
-        attributes = None if found is None else json.dumps(encode_value(found.attributes))
+        if found is None:
+            return None
+        attributes = _text_of(found.attributes)
+        said = {name: _text_of(record.attributes) for name, record in found.variables.items()}
     except (BiggusError, TypeError):
         return None  # to open them one by one tells what is the matter
-    if found is None:
-        return None
     names = {name: f"{path}/{name}" if path else name for name in found.variables}
     told = {
         name: _told(server, where, names[name], record) for name, record in found.variables.items()
@@ -239,6 +249,7 @@ def _made(
     return {
         "backend": server.name,
         "variables": told,
+        "said": said,
         "attributes": attributes,
         "own": {name: record.own for name, record in found.variables.items()},
         "values": {name: encode_value(each) for name, each in found.values.items()},
@@ -253,8 +264,8 @@ def _told(server: Backend, where: Location, full: str, record: SourceRecord) -> 
         source = server.recalled(where, full, record)
         array = array_of(source, None, decode=False)
         dims = [dim.rpartition("/")[2] for dim in source.dims or ()]
-        meaning = [array.dtype.str, array.masked, _meaning(array.attrs)]
-        told = json.dumps([full, dims, array.shape, meaning, record.same])
+        dtype = encode_dtype(array.dtype)
+        told = json.dumps([full, dims, array.shape, dtype, array.masked, record.same])
         if len(_all_told) >= _MOST:
             _all_told.clear()
         _all_told[key] = told
@@ -269,5 +280,34 @@ def _is_small(
     return dims in ((name,), ()) and nbytes <= SMALL and dtype.kind in "iufcbmM"
 
 
-def _meaning(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: encode_value(value) for name, value in attributes.items() if name in _MEANING}
+def _text_of(attributes: Mapping[str, Any]) -> str:
+    """Return attributes as text.
+
+    Raises
+    ------
+    TypeError
+        If JSON has no words for them.
+    """
+    key = tuple([(name, _word_of(value)) for name, value in attributes.items()])
+    text = _texts.get(key)
+    if text is None:
+        text = json.dumps({name: encode_value(value) for name, value in attributes.items()})
+        if len(_texts) >= _MOST:
+            _texts.clear()
+        _texts[key] = text
+    return text
+
+
+def _word_of(value: Any) -> Hashable:
+    """Return what tells an attribute's value from others, and is quickly made.
+
+    Raises
+    ------
+    TypeError
+        If JSON has no words for it either.
+    """
+    if type(value) is str:
+        return value
+    if isinstance(value, (np.generic, np.ndarray)) and not value.dtype.hasobject:
+        return type(value), value.dtype, value.shape, value.tobytes()
+    return json.dumps(encode_value(value))

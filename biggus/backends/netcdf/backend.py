@@ -108,12 +108,12 @@ class NetCDFBackend(Backend):
     ) -> RecordedGroup | None:
         with between_forks():
             from biggus.backends.netcdf.recorded import records_of
-        return records_of(os.path.realpath(location.path), group, wanted, decode)
+        return records_of(location.real_path, group, wanted, decode)
 
     def recalled(self, location: Location, variable: str, record: SourceRecord) -> Source:
         with between_forks():
             from biggus.backends.netcdf.recorded import recalled
-        return recalled(str(location.path), variable, record)
+        return recalled(location.real_path, variable, record)
 
     @contextlib.contextmanager
     def visit(self, location: Location, **options: Any) -> Iterator[None]:

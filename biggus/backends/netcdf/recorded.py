@@ -27,7 +27,7 @@ from biggus.backends.pieces import opening_named
 from biggus.backends.settling import look_again
 from biggus.indexing.grid import whole
 from biggus.sources.compression import Compression
-from biggus.sources.description import decode_dtype, decode_value, encode_dtype, encode_value
+from biggus.sources.description import decode_dtype, encode_dtype
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -91,9 +91,7 @@ def records_of(path: str, group: str, wanted: Choice, decode: bool) -> RecordedG
 def _record(full: str, facts: PackedFacts, decode: bool, offset: int | None) -> SourceRecord | None:
     name, own = (None, []) if offset is None else (full, [offset])
     try:
-        told = facts._asdict()
-        told["attributes"] = tuple([(key, _word_of(v)) for key, v in facts.attributes.items()])
-        key = (*told.values(), decode, name)
+        key = (*[each for each in facts if each is not facts.attributes], decode, name)
         same = _texts.get(key)
         if same is None:
             same = _text_of(facts, decode, name)
@@ -102,22 +100,7 @@ def _record(full: str, facts: PackedFacts, decode: bool, offset: int | None) -> 
             _texts[key] = same
     except TypeError:
         return None
-    return SourceRecord(same, own)
-
-
-def _word_of(value: Any) -> Hashable:
-    """Return what tells an attribute's value from others, and is quickly made.
-
-    Raises
-    ------
-    TypeError
-        If JSON has no words for it either.
-    """
-    if type(value) is str:
-        return value
-    if isinstance(value, (np.generic, np.ndarray)) and not value.dtype.hasobject:
-        return type(value), value.dtype, value.shape, value.tobytes()
-    return json.dumps(encode_value(value))
+    return SourceRecord(same, facts.attributes, own)
 
 
 def _text_of(facts: PackedFacts, decode: bool, name: str | None) -> str:
@@ -132,7 +115,7 @@ def _text_of(facts: PackedFacts, decode: bool, name: str | None) -> str:
     told = {
         **facts._asdict(),
         "dtype": encode_dtype(facts.dtype),
-        "attributes": encode_value(facts.attributes),
+        "attributes": None,  # which are kept beside it
         "stored_dtype": None if strings else encode_dtype(np.dtype(facts.stored_dtype)),
         "decode": decode,
         "name": name,
@@ -141,7 +124,7 @@ def _text_of(facts: PackedFacts, decode: bool, name: str | None) -> str:
 
 
 def recalled(path: str, variable: str, record: SourceRecord) -> NetCDFSource:
-    """Return the source of which this is the record.
+    """Return the source of which this is the record; no symbolic link is in the path.
 
     Raises
     ------
@@ -151,10 +134,10 @@ def recalled(path: str, variable: str, record: SourceRecord) -> NetCDFSource:
         If there is no such file.
     """
     same = _understood(record.same)
-    source = NetCDFSource.known(path, variable, same.decode, same.facts)
+    facts = same.facts._replace(attributes=record.attributes)
+    source = NetCDFSource.known(path, variable, same.decode, facts)
     if same.name is not None:
         [offset] = record.own
-        facts = same.facts
         storage = ContiguousStorage(facts.shape, facts.dtype, int(offset))
         end = End(facts.shape, None)
         source.store_is(
@@ -170,7 +153,6 @@ def _understood(text: str) -> _Same:
     stored = told["stored_dtype"]
     told["stored_dtype"] = str if stored is None else decode_dtype(stored)
     told["dtype"] = decode_dtype(told["dtype"])
-    told["attributes"] = decode_value(told["attributes"])
     for key in ("shape", "dims", "chunks", "stored_shape", "unlimited", "may_end"):
         told[key] = None if told[key] is None else tuple(told[key])
     compression: Any = told["compression"]

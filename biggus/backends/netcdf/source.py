@@ -126,14 +126,16 @@ class NetCDFSource(_VariableSource, DirectSource):
     def known(cls, path: str, variable: str, decode: bool, facts: PackedFacts) -> NetCDFSource:
         """Return the source of a variable of which all is known; the file is not opened.
 
+        No symbolic link is in its path.
+
         Raises
         ------
         GoneError
             If there is none.
         """
         source = cls.__new__(cls)
-        source._begin(os.path.realpath(path), variable, decode)  # noqa: SLF001 - its own class
-        source._know(facts, signature_of(source.path))  # noqa: SLF001 - likewise
+        source._begin(path, variable, decode)  # noqa: SLF001 - its own class
+        source._know(facts, signature_of(path))  # noqa: SLF001 - likewise
         return source
 
     def _begin(self, path: str, variable: str, decode: bool) -> None:
