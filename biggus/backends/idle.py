@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import math
 import selectors
 import sys
 import threading
@@ -75,14 +76,16 @@ class _Clock:
                     self._thread = thread
 
     def _run(self) -> None:
+        lingers = False  # where files are opened for a moment, there are none between two of them
         while True:
             with self._lock:
                 pools = [pool for pool in self._pools if len(pool)]
-                if not pools:
+                if lingers and not pools:
                     self._thread = None
                     return
+            lingers = not pools
             dues = [due for due in (pool.due() for pool in pools) if due is not None]
-            left = min(dues, default=0.0) - time.monotonic()
+            left = min(dues, default=math.inf) - time.monotonic()
             # What is due may not be closed before whoever is in the library leaves it.
             if self._stopped.wait(min(max(left, _LEAST_SECONDS), _PERIOD_SECONDS)):
                 return

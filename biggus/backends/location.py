@@ -121,7 +121,7 @@ class Location:
             # Opening a pipe that nobody writes to would wait for ever.
             regular = stat.S_ISREG(self.path.stat().st_mode)
             if regular:
-                with self.path.open("rb") as file:
+                with self.path.open("rb", buffering=0) as file:
                     return file.read(_HEAD_BYTES)
         except (FileNotFoundError, NotADirectoryError):
             raise GoneError(self.public, "there is no such file or folder") from None

@@ -110,6 +110,8 @@ def backend_for(location: Location) -> Backend:
         claim = _claim(backend, location)
         if claim > surest:
             best, surest = backend, claim
+            if surest >= Backend.BY_MARK:
+                break  # nobody is surer
     if best is not None:
         return best
     if location.scheme in ("http", "https"):

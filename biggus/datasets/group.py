@@ -37,7 +37,7 @@ class Group(NamedTuple):
     values : dict of ndarray
         Those of coordinates that have been read, by name.
     told : dict of dict
-        The attributes of variables, by name, where these are not those of their arrays.
+        The attributes of variables, by name, where they are known without those of their arrays.
     """
 
     location: Location

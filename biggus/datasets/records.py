@@ -150,7 +150,8 @@ class GroupRecord:
         variables = {name: self.array(name) for name in known}
         dims = {name: each.dims for name, each in known.items()}
         values = {name: self.values(name) for name in self.coded}
-        return Group(self.location, self.path, variables, dims, self.attributes(), values)
+        told = {name: each.attributes for name, each in known.items()}
+        return Group(self.location, self.path, variables, dims, self.attributes(), values, told)
 
 
 @lru_cache(maxsize=2**12)

@@ -101,6 +101,28 @@ def test_the_thread_is_there_as_long_as_handles_are(pool, monkeypatch):
     assert pool.closed == ["A", "A"]
 
 
+def test_the_thread_stays_between_two_files_that_are_open_for_a_moment(pool, monkeypatch):
+    clock = idle._Clock()
+    monkeypatch.setattr(idle, "clock", clock)
+    clock._thread = threading.current_thread()  # so that no other is begun
+    meanwhile = [
+        lambda: pool.discard("a"),
+        lambda: pool.get("b", lambda: "B"),
+        lambda: pool.discard("b"),
+        lambda: None,
+    ]
+
+    class Waits:
+        def wait(self, seconds):
+            meanwhile.pop(0)()
+
+    monkeypatch.setattr(clock, "_stopped", Waits())
+    pool.get("a", lambda: "A")
+    clock._run()
+    assert not meanwhile
+    assert clock._thread is None
+
+
 @pytest.mark.parametrize("guarded", [True, False])
 def test_while_the_main_thread_waits(guarded, monkeypatch):
     """What has no lock of its own stays open for it, and the rest is closed by another thread."""

@@ -105,7 +105,7 @@ def _open(path: str, signature: FileSignature) -> OpenNetCDF:
 
 def _check_whole(path: Path) -> None:
     """Raise an OpenError if a classic file is cut short or damaged."""
-    with path.open("rb") as file:
+    with path.open("rb", buffering=0) as file:
         classic = file.read(4) in MARKS
     try:
         missing = shortfall(path) if classic else 0
