@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeAlias
 from biggus.backends.identity import said
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     import numpy as np
@@ -177,31 +177,29 @@ class Backend(ABC):
 
     def records(
         self,
-        location: Location,
+        locations: Sequence[Location],
         group: str,
         wanted: Choice,
         **options: Any,
-    ) -> RecordedGroup | None:
-        """Return what `recalled` takes, of all variables of a group.
+    ) -> list[RecordedGroup | None]:
+        """Return what `recalled` takes, of all variables of a group in each of some locations.
 
-        None, as of most, if they have to be opened to be known.
+        None, as of most, of those that have to be opened to be known; to open them tells what
+        is the matter, if something is.
 
         Parameters
         ----------
-        location, **options
-            As of `open`.
+        locations : sequence of Location
+            A few, that are looked at together.
         group : str
             Its path, the root if that is ``""``.
         wanted : callable
             Tells of a variable, whose dtype is that of its values as they are stored, whether
             these are wanted too.  They are few then.
-
-        Raises
-        ------
-        OpenError
-            If one of them cannot be opened.
+        **options
+            As of `open`.
         """
-        return None
+        return [None] * len(locations)
 
     def recalled(self, location: Location, variable: str, record: SourceRecord) -> Source:
         """Return the source of which this is the record; nothing is opened.

@@ -4,7 +4,7 @@ from biggus.datasets.dataset import Dataset, open_dataset
 from biggus.datasets.facts import info, variables
 from biggus.datasets.group import Group, Opening, groups_at, names_of
 from biggus.datasets.joining import joined_groups
-from biggus.datasets.records import record_at
+from biggus.datasets.records import record_at, records_at
 
 __all__ = [
     "Dataset",
@@ -16,5 +16,6 @@ __all__ = [
     "names_of",
     "open_dataset",
     "record_at",
+    "records_at",
     "variables",
 ]

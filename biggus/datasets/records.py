@@ -29,12 +29,13 @@ from biggus.sources import studying
 from biggus.sources.description import decode_value, encode_dtype, encode_value
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Mapping
+    from collections.abc import Hashable, Iterator, Mapping, Sequence
 
     import numpy.typing as npt
 
     from biggus.array import Array
     from biggus.backends import Location
+    from biggus.backends.base import RecordedGroup
     from biggus.cache import Cache
     from biggus.datasets.group import Opening
 
@@ -49,6 +50,9 @@ _MEANING = PACKING | {
     *("ancillary_variables", "formula_terms"),
 }
 """Attributes by which values are decoded, and others are found that belong to them."""
+
+_TOGETHER = 8
+"""So many files are looked at together."""
 
 _MOST = 2**12
 _all_told: dict[tuple[str, str, str], str] = {}
@@ -164,40 +168,67 @@ def variable_told(told: str, said: str) -> Variable:
     return Variable(full, tuple(dims), tuple(shape), meaning, same, attributes)
 
 
-def record_at(location: Any, opening: Opening, group: str) -> GroupRecord | None:
-    """Return what is known of a group; None if the backend keeps no records of such a location.
+class _Place(NamedTuple):
+    """Where a group is looked for, under which name its record is kept, and its file's state."""
 
-    Nor is there one if values are to be decoded.
+    where: Location
+    name: str
+    state: bytes | None
+
+    @classmethod
+    def of(cls, location: Any, path: str, backend: str | None) -> _Place:
+        where, _ = located(location, None)
+        state = None if where.scheme else file_validator(str(where.path))
+        return cls(where, json.dumps(["record", 3, where.public, path, backend]), state)
+
+
+def record_at(location: Any, opening: Opening, group: str) -> GroupRecord | None:
+    """Return what is known of a group in one location, as `records_at` does."""
+    return next(records_at([location], opening, group))
+
+
+def records_at(
+    locations: Sequence[Any], opening: Opening, group: str
+) -> Iterator[GroupRecord | None]:
+    """Yield what is known of a group in each of several locations.
+
+    None where the backend keeps no records of such a location, and if values are to be decoded.
 
     Raises
     ------
     OpenError
         If it cannot be opened; `GoneError` if it is not there.
     """
-    where, _ = located(location, None)
-    if where.scheme or studying.current() is not None or opening.options or opening.decode:
-        return None
-    state = file_validator(str(where.path))
-    cache = chosen_cache(opening.cache, remote=False)
-    path = group.strip("/")
-    said = ["record", 3, where.public, path, opening.backend]
-    name = json.dumps(said)
-    record = None if state is None else _recall(name, state.hex(), cache)
-    if record is None:
-        record = _made(where, path, opening, cache)
-        if record is None:
-            return None
-        if state is not None and file_validator(str(where.path)) == state:
-            _keep(name, {**record, "state": state.hex()}, cache)
+    none = studying.current() is not None or opening.options or opening.decode
+    cache, path = chosen_cache(opening.cache, remote=False), group.strip("/")
+    for begin in range(0, len(locations), _TOGETHER):
+        some = locations[begin : begin + _TOGETHER]
+        if none:
+            yield from [None] * len(some)
+            continue
+        places = [_Place.of(location, path, opening.backend) for location in some]
+        known = [_recall(place, cache) for place in places]
+        lacking = [place for place, record in zip(places, known, strict=True) if record is None]
+        made = iter(_made(lacking, path, opening, cache))
+        for place, record in zip(places, known, strict=True):
+            yield _understood(place, path, next(made) if record is None else record, cache)
+
+
+def _understood(
+    place: _Place, path: str, record: dict[str, Any] | None, cache: Cache | None
+) -> GroupRecord | None:
     try:
-        return GroupRecord(where, path, record, cache)
+        return None if record is None else GroupRecord(place.where, path, record, cache)
     except KeyError as error:
         # Another version of biggus may have meant something else by it.
         _log.warning("a record in the cache is not used: %r", error)
         return None
 
 
-def _recall(name: str, state: str, cache: Cache | None) -> dict[str, Any] | None:
+def _recall(place: _Place, cache: Cache | None) -> dict[str, Any] | None:
+    if place.state is None:
+        return None
+    name, state = place.name, place.state.hex()
     record = remembered.get(name)
     if record is not None and record["state"] == state:
         remembered.move_to_end(name)
@@ -209,12 +240,6 @@ def _recall(name: str, state: str, cache: Cache | None) -> dict[str, Any] | None
     return record
 
 
-def _keep(name: str, record: dict[str, Any], cache: Cache | None) -> None:
-    _note(name, record)
-    if cache is not None:
-        cache.remember(name, record)
-
-
 def _note(name: str, record: dict[str, Any]) -> None:
     remembered[name] = record
     remembered.move_to_end(name)
@@ -223,38 +248,71 @@ def _note(name: str, record: dict[str, Any]) -> None:
 
 
 def _made(
-    where: Location, path: str, opening: Opening, cache: Cache | None
+    places: Sequence[_Place], path: str, opening: Opening, cache: Cache | None
+) -> list[dict[str, Any] | None]:
+    """Return a record of what is in each of some files, and keep it; None if there can be none."""
+    made: dict[_Place, dict[str, Any] | None] = dict.fromkeys(places)
+    served: dict[Backend, list[_Place]] = {}
+    for place in places:
+        if not place.where.scheme:
+            served.setdefault(server_for(place.where, opening.backend), []).append(place)
+    for server, some in served.items():
+        options = {"decode": False} if server.decodes else {}
+        found = server.records([place.where for place in some], path, _is_small, **options)
+        for place, each in zip(some, found, strict=True):
+            record = None if each is None else _record(server, place.where, path, each)
+            if each is None or record is None:
+                continue
+            made[place] = record
+            if cache is not None:
+                memory = Memory(cache, place.where)
+                _remember(memory, server, path, each, opening.backend is None, options)
+            if place.state is not None and file_validator(str(place.where.path)) == place.state:
+                kept = {**record, "state": place.state.hex()}
+                _note(place.name, kept)
+                if cache is not None:
+                    cache.remember(place.name, kept)
+    return [made[place] for place in places]
+
+
+def _record(
+    server: Backend, where: Location, path: str, found: RecordedGroup
 ) -> dict[str, Any] | None:
-    """Return a record of what is in a file; None if there can be none."""
-    server = server_for(where, opening.backend)
-    if type(server).records is Backend.records:
-        return None
-    options = {"decode": False} if server.decodes else {}
+    """Return what was found out in words of JSON; None if it has none."""
+    variables = found.variables
     try:
-        found = server.records(where, path, _is_small, **options)
-        if found is None:
-            return None
-        attributes = _text_of(found.attributes)
-        said = {name: _text_of(record.attributes) for name, record in found.variables.items()}
+        return {
+            "backend": server.name,
+            "variables": {
+                name: _told(server, where, _full(path, name), each)
+                for name, each in variables.items()
+            },
+            "said": {name: _text_of(each.attributes) for name, each in variables.items()},
+            "attributes": _text_of(found.attributes),
+            "own": {name: each.own for name, each in variables.items()},
+            "values": {name: encode_value(each) for name, each in found.values.items()},
+        }
     except (BiggusError, TypeError):
-        return None  # to open them one by one tells what is the matter
-    names = {name: f"{path}/{name}" if path else name for name in found.variables}
-    told = {
-        name: _told(server, where, names[name], record) for name, record in found.variables.items()
-    }
-    if cache is not None:
-        memory, is_found = Memory(cache, where), opening.backend is None
-        for name, record in found.variables.items():
-            source = server.recalled(where, names[name], record)
-            memory.keep(source, server, names[name], options, only=False, found=is_found)
-    return {
-        "backend": server.name,
-        "variables": told,
-        "said": said,
-        "attributes": attributes,
-        "own": {name: record.own for name, record in found.variables.items()},
-        "values": {name: encode_value(each) for name, each in found.values.items()},
-    }
+        return None  # to open it tells what is the matter
+
+
+def _full(path: str, name: str) -> str:
+    return f"{path}/{name}" if path else name
+
+
+def _remember(
+    memory: Memory,
+    server: Backend,
+    path: str,
+    found: RecordedGroup,
+    is_found: bool,
+    options: dict[str, Any],
+) -> None:
+    """Remember each variable, to stand in for it."""
+    for name, record in found.variables.items():
+        full = _full(path, name)
+        source = server.recalled(memory.location, full, record)
+        memory.keep(source, server, full, options, only=False, found=is_found)
 
 
 def _told(server: Backend, where: Location, full: str, record: SourceRecord) -> str:

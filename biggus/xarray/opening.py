@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
-from biggus.datasets import Opening, joined_groups, record_at
+from biggus.datasets import Opening, joined_groups, records_at
 from biggus.errors import GoneError
 from biggus.xarray.engine import Engine
 
@@ -117,8 +117,7 @@ def _of_records(
 ) -> xr.Dataset | None:
     """Return what several are together, if their records tell that they agree."""
     records = []
-    for path in paths:
-        record = record_at(path, opening, group or "")
+    for record in records_at(paths, opening, group or ""):
         if record is None:
             return None
         records.append(record)

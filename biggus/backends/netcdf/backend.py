@@ -19,7 +19,7 @@ from biggus.backends.pieces import opening_named
 from biggus.forks import between_forks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from biggus.backends.base import Choice, RecordedGroup, SourceRecord
     from biggus.backends.location import Location
@@ -104,11 +104,11 @@ class NetCDFBackend(Backend):
             return attributes_of(found)
 
     def records(  # type: ignore[override]  # it names its options
-        self, location: Location, group: str, wanted: Choice, *, decode: bool = True
-    ) -> RecordedGroup | None:
+        self, locations: Sequence[Location], group: str, wanted: Choice, *, decode: bool = True
+    ) -> list[RecordedGroup | None]:
         with between_forks():
             from biggus.backends.netcdf.recorded import records_of
-        return records_of(location.real_path, group, wanted, decode)
+        return records_of([each.real_path for each in locations], group, wanted, decode)
 
     def recalled(self, location: Location, variable: str, record: SourceRecord) -> Source:
         with between_forks():

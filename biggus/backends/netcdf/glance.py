@@ -43,6 +43,11 @@ class Seen(NamedTuple):
 _NOTHING = Seen(None, None)
 
 
+def may_be_seen(facts: PackedFacts) -> bool:
+    """Tell whether h5py may see what netCDF-C has told of."""
+    return facts.netcdf4 and facts.plain
+
+
 class Glance:
     """A file that is open, or None where it cannot be.  The caller holds the lock."""
 
@@ -57,7 +62,7 @@ class Glance:
 
         Nothing, if that may be another one than h5py sees, or only the library can read it.
         """
-        if self._file is not None and facts.netcdf4 and facts.plain:
+        if self._file is not None and may_be_seen(facts):
             with contextlib.suppress(*FAILURES):
                 return self._seen(name, facts, wanted)
         return _NOTHING

@@ -18,7 +18,8 @@ NOTHING = {"wanted": lambda *_: False}
 
 
 def records(path, wanted):
-    return backend_named("netcdf").records(Location(path), "", **wanted, decode=False)
+    [found] = backend_named("netcdf").records([Location(path)], "", **wanted, decode=False)
+    return found
 
 
 def values_of(path):
@@ -66,6 +67,16 @@ def test_what_lies_in_one_piece_is_read_of_its_record(plain, monkeypatch):
     for name in placed:
         source = recorded.recalled(str(plain), name, found.variables[name])
         assert source[whole((5,))].tolist() == right[name].tolist()
+
+
+def test_what_cannot_be_opened_has_none_beside_what_can(plain, tmp_path):
+    short = tmp_path / "short.nc"
+    short.write_bytes(plain.read_bytes()[:1000])
+    where = [Location(path) for path in (plain, short, tmp_path / "gone.nc", plain)]
+    first, *none, last = backend_named("netcdf").records(where, "", **EVERYTHING, decode=False)
+    assert none == [None, None]
+    assert first.variables == last.variables
+    same(first.values, last.values)
 
 
 def unlike_another_of_its_name(file):
