@@ -80,6 +80,7 @@ def run(folder, package, use):
     return done.stdout.splitlines()
 
 
+@pytest.mark.machine
 @pytest.mark.parametrize(
     ("package", "use"),
     [*USES.items(), *SAVES.items()],
@@ -110,6 +111,7 @@ def test_the_error_pickles():
         assert (str(copy), copy.failure) == (str(error), failure)
 
 
+@pytest.mark.machine
 @pytest.mark.parametrize("package", ["deflate", "tqdm"])
 def test_what_is_only_a_help_is_done_without(tmp_path, package):
     if find_spec(package) is None:

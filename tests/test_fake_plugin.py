@@ -46,12 +46,9 @@ def plugin(tmp_path):
     return copy
 
 
+@pytest.mark.machine
 @pytest.mark.parametrize(
-    ("install", "which"),
-    [
-        pytest.param(install_with_pip, "finds or cut_off", marks=pytest.mark.machine),
-        (install_by_hand, ""),
-    ],
+    ("install", "which"), [(install_with_pip, "finds or cut_off"), (install_by_hand, "")]
 )
 def test_a_third_party_backend_passes_its_tests(install, which, plugin, tmp_path):
     pytest.importorskip("hypothesis")

@@ -73,6 +73,7 @@ def test_what_is_pinned_stays(tmp_path, before):
     assert cache.stats().bytes <= LIMIT
 
 
+@pytest.mark.machine
 def test_pins_hold_in_other_programs_and_until_they_are_undone(tmp_path):
     cache = biggus.Cache(tmp_path / "c", LIMIT)
     biggus.pin(array(cache, "a"))

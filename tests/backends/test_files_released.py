@@ -347,6 +347,7 @@ assert (biggus.open_many(paths[:100], "v").ndarray() == expected[:400] + 1).all(
 """
 
 
+@pytest.mark.machine
 def test_a_mosaic_of_more_files_than_descriptors(tmp_path):
     pytest.importorskip("resource", reason="no limits of descriptors on this platform")
     done = subprocess.run(

@@ -388,6 +388,7 @@ HAMMER = """if True:
 """
 
 
+@pytest.mark.machine
 def test_eight_processes_on_one_cache(tmp_path):
     command = [sys.executable, "-W", "error", "-c", HAMMER, str(tmp_path / "c")]
     running = [
@@ -420,6 +421,7 @@ WRITER = """if True:
 """
 
 
+@pytest.mark.machine
 def test_a_killed_writer_leaves_nothing_wrong(tmp_path, counting):
     for number in range(6):
         process = subprocess.Popen(

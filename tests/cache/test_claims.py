@@ -69,6 +69,7 @@ def read_together(tmp_path, count, limit):
     return collections.Counter((tmp_path / "log").read_text().split())
 
 
+@pytest.mark.machine
 def test_processes_fetch_each_chunk_once(tmp_path):
     fetched = read_together(tmp_path, 4, 100_000_000)
     assert len(fetched) == 40

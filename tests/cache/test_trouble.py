@@ -208,6 +208,7 @@ def lines_of(folder, limit=""):
     return done.stderr.splitlines()
 
 
+@pytest.mark.machine
 @pytest.mark.skipif(sys.platform == "win32", reason="needs limits on files")
 def test_files_that_may_not_be_so_long_are_said_once(tmp_path):
     limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))"
@@ -229,6 +230,7 @@ def small_disk(tmp_path):
     subprocess.run(["umount", str(folder)], check=True)
 
 
+@pytest.mark.machine
 def test_a_full_disk_is_said_once(small_disk):
     lines = lines_of(small_disk / "c")
     assert 1 <= len(lines) <= 2

@@ -42,6 +42,7 @@ def test_version():
     assert (done.returncode, done.stdout.strip()) == (0, f"biggus {biggus.__version__}")
 
 
+@pytest.mark.machine
 def test_the_script_is_the_module(store):
     script = Path(sys.executable).with_name("biggus")
     if not script.exists():
@@ -122,6 +123,7 @@ def test_verbose_tells_what_is_done(store):
     assert quiet.stderr == ""
 
 
+@pytest.mark.machine
 def test_warnings_are_one_line_each(store, tmp_path):
     cache = tmp_path / "cache"
     assert run("info", store, "numbers", "--cache", cache).stderr == ""

@@ -153,6 +153,7 @@ def killed(*arguments):
         process.kill()
 
 
+@pytest.mark.machine
 @pytest.mark.parametrize("target", TARGETS[:1] + TARGETS[2:])
 def test_a_process_that_is_killed_leaves_nothing_that_looks_finished(target):
     path, _, name = target.partition("::")

@@ -147,6 +147,7 @@ print(n, len(hdf5_files.files))
 """
 
 
+@pytest.mark.machine
 @pytest.mark.parametrize(("limit", "most"), [(256, 128), (60, 59)])
 def test_more_files_than_descriptors(tmp_path, limit, most):
     pytest.importorskip("resource", reason="no limits of descriptors on this platform")

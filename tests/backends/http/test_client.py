@@ -291,6 +291,7 @@ def test_certificates_are_checked(server, trusted):
         assert not server.requests
 
 
+@pytest.mark.machine
 @pytest.mark.skipif(os.name == "nt", reason="sends SIGINT")
 @pytest.mark.parametrize("wait", ["future.result()", "client.get(sys.argv[1])"])
 def test_an_interrupt_ends_a_program_that_backs_off(server, wait):

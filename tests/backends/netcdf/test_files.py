@@ -68,6 +68,7 @@ print(len(sources))
 """
 
 
+@pytest.mark.machine
 @pytest.mark.parametrize("limit", [64, 1024])
 def test_hundreds_of_files_with_few_descriptors(tmp_path, limit):
     pytest.importorskip("resource")

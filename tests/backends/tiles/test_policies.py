@@ -265,12 +265,14 @@ def own_folder(tmp_path, monkeypatch):
     clear()
 
 
+@pytest.mark.machine
 def test_so_many_requests_are_under_way_of_all_processes(own_folder) -> None:
     spans = run("host", 2, 0)
     for start, _ in spans:
         assert sum(a <= start < b for a, b in spans) <= 2
 
 
+@pytest.mark.machine
 def test_so_many_requests_begin_in_a_second_of_all_processes(own_folder) -> None:
     spans = run("host", 8, 50)
     starts = [start for start, _ in spans]
