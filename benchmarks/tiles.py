@@ -1,8 +1,9 @@
-"""256 tiles of a slow server: cold, then from the cache."""
+"""256 tiles of a slow server: cold, then from the cache; and one that is kept as it came."""
 
 from __future__ import annotations
 
 import contextlib
+import io
 import subprocess
 import sys
 import tempfile
@@ -11,12 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from PIL import Image
 
 import biggus
+from benchmarks.slow_server import tile
 from benchmarks.timing import Row, quickest, show
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from benchmarks.setup import Setup
 
@@ -85,6 +88,7 @@ def run(_: Setup) -> list[Row]:
         warm = quickest({"plain": lambda: read_plain(files), "warm": array.ndarray}, rounds=11)
         misses = cache.stats().misses
         assert misses == 6 * TILES, "warm reads must not ask the server"
+        as_it_came = kept_as_it_came(folder, template)
     return [
         Row(
             f"{TILES} cold tiles, 50 ms a request, {CONNECTIONS} connections",
@@ -100,4 +104,41 @@ def run(_: Setup) -> list[Row]:
             warm["warm"] / warm["plain"],
             2,
         ),
+        *as_it_came,
+    ]
+
+
+def kept_as_it_came(folder: Path, template: str) -> list[Row]:
+    """Compare a tile that is kept as the JPEG file that it is with one that is kept decoded."""
+    caches = {
+        stored: biggus.Cache(folder / stored, stored=stored) for stored in ("encoded", "decoded")
+    }
+    works: dict[str, Callable[[], object]] = {}
+    for stored, cache in caches.items():
+        array = biggus.open(template, zoom=3, cache=cache)
+        array.ndarray()
+        works[stored] = array[:256, :256].ndarray
+    file = io.BytesIO(tile())
+    works["Pillow"] = lambda: np.array(Image.open(file))
+    with biggus.set_options(chunk_memory=0):
+        took = quickest(works, rounds=11, calls=20)
+    stats = {stored: cache.stats() for stored, cache in caches.items()}
+    encoded, decoded = (stats[stored].bytes / stats[stored].entries for stored in caches)
+    return [
+        Row(
+            "one warm tile, kept as it came",
+            show(took["encoded"]),
+            f"{name}, {show(took[other])}",
+            took["encoded"] / took[other],
+            None,
+        )
+        for other, name in {"decoded": "kept decoded", "Pillow": "the plain library"}.items()
+    ] + [
+        Row(
+            "its room on the disk, index included",
+            f"{encoded / 1e3:.3g} kB",
+            f"kept decoded, {decoded / 1e3:.3g} kB",
+            encoded / decoded,
+            0.2,
+        )
     ]

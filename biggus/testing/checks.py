@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -10,7 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from biggus.indexing.grid import Grid
 from biggus.sources.base import Box, Source, Values, box_shape, read, read_into, whole
+from biggus.sources.parts import only_chunk
 from biggus.sources.stream import AnyOrderStream, streamed
 from biggus.testing.values import assert_same
 
@@ -54,6 +57,25 @@ def flowing(source: Source, box: Box) -> Values:
             runs = [values[start:stop] for start, stop in zip(starts, stops, strict=True)]
             assert_same(backwards, np.concatenate(runs, dtype=values.dtype))
     return values.reshape(stream.shape)
+
+
+def check_fetch(source: Source, box: Box, expected: Values) -> None:
+    """Check that all ways to fetch `box` give its values, and stored bytes of a chunk of it."""
+    values, validator = source.fetch(box)
+    ((same, _, _),) = source.fetch_encoded([box])
+    for one in (values, same):
+        assert_same(one, expected)
+    assert validator is None or isinstance(validator, bytes), "a validator is no bytes"
+    if source.encoding is None:
+        return
+    first = tuple([slice(s.start, s.start + 1, 1) for s in box])
+    chunk = only_chunk(Grid(source.shape, source.chunks or ()), first)
+    assert chunk is not None
+    ((values, _, data),) = source.fetch_encoded([chunk])
+    told = json.loads(json.dumps(source.encoding.told))
+    for encoding in (source.encoding, type(source.encoding)(**told)):
+        if data is not None:
+            assert_same(encoding.decode(chunk, memoryview(data)), values)
 
 
 def check_validator_holds(source: Source, box: Box, validator: bytes | None) -> None:

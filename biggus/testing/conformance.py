@@ -28,6 +28,7 @@ from biggus.sources.wrappers import as_source
 from biggus.testing.checks import (
     case,
     check_box,
+    check_fetch,
     check_metadata,
     check_validator_holds,
     fetched,
@@ -276,13 +277,11 @@ class SourceTests:
                 assert not lost, f"the attributes {sorted(lost)} cannot be described"
 
     def test_fetches_what_it_reads(self, tmp_path: Path) -> None:
-        """`fetch` gives what a read gives."""
+        """`fetch` gives what a read gives, and `fetch_encoded` that as it is stored."""
         source, expected, _ = self._new(tmp_path)
         for box in some_boxes(expected.shape, min(20, self.most_boxes)):
             with case(box=box):
-                values, validator = source.fetch(box)
-                assert_same(values, part_of(expected, box))
-                assert validator is None or isinstance(validator, bytes), "a validator is no bytes"
+                check_fetch(source, box, part_of(expected, box))
 
     def test_validator(self, tmp_path: Path) -> None:
         """A validator holds while nothing changes, and not a moment longer."""

@@ -43,6 +43,25 @@ def public(kind):
     return {name for name in {*kind.__annotations__, *vars(kind)} if not name.startswith("_")}
 
 
+class Encoded(Telling):
+    """A source that has its values as bytes, too, under no validator."""
+
+    def fetch(self, box):
+        return self[box], None
+
+    def fetch_encoded(self, boxes):
+        return [(self[box], None, self[box].tobytes()) for box in boxes]
+
+
+def test_what_is_said_of_a_source_changes_nothing_of_its_stored_bytes():
+    annotated = Annotated(Encoded(), token="said", lock=threading.Lock())
+    ((values, validator, data),) = annotated.fetch_encoded([BOX])
+    assert (validator, data) == (b"token", np.arange(2, 6).tobytes())
+    np.testing.assert_array_equal(values, np.arange(2, 6))
+    # A wrapper may change values: then they are not those of the bytes.
+    assert Wrapper(Encoded()).fetch_encoded([BOX])[0][1:] == (None, None)
+
+
 def test_all_but_the_ways_of_reading_is_delegated():
     of_many = {"fetch_many", "fetch_encoded", "revalidate_many"}
     apart = {"fetch", *of_many, "cached_read", "read_into", "stream"}
