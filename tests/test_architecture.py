@@ -112,13 +112,18 @@ OF_ONE_THING = (
 """Modules that speak of each other's types: a node and its pieces, the parts of one class, a cache
 and what is cached.  There are to be no more of them."""
 
-OF_THE_WHOLE = frozenset(
-    {
-        *("architecture", "benchmarks", "contributing", "docs", "fake_plugin"),
-        *("packaging", "reference"),
-    }
-)
-"""Tests of what is no room: they lie in ``tests/`` beside those of single modules."""
+OF_NO_MODULE = {
+    "test_architecture": "reads the imports of all modules",
+    "test_benchmarks": "benchmarks, which lie beside the package",
+    "test_contributing": "the example in CONTRIBUTING.md",
+    "test_docs": "examples and links in the documents",
+    "test_fake_plugin": "a package of somebody else's",
+    "fake_plugin/tests/test_grid": "the tests of that package, as its author has them",
+    "test_packaging": "what pyproject.toml, tox.ini and the like say of one another",
+    "test_reference": "the pages of the reference",
+    "test_tutorial": "the notebook in the guide",
+}
+"""Files of tests that are named after no module, and what they are of."""
 
 
 class Import(NamedTuple):
@@ -349,13 +354,27 @@ def test_the_overview_lists_the_same_rooms() -> None:
     assert rooms == [level for level in LEVELS if not level[0].startswith("__")]
 
 
-def test_the_tests_of_a_room_lie_in_its_folder() -> None:
-    tests = ROOT / "tests"
-    rooms = {room_of(module) for module in modules_in(PACKAGE)}
-    folders = {path.parent.relative_to(tests).parts[0] for path in tests.glob("*/**/test_*.py")}
-    assert folders - {"fake_plugin"} <= {room for room in rooms if (PACKAGE / room).is_dir()}
-    single = {path.stem.removeprefix("test_") for path in tests.glob("test_*.py")}
-    assert single - OF_THE_WHOLE <= {room for room in rooms if (PACKAGE / f"{room}.py").is_file()}
+def unnamed(tests: Path, package: Path) -> list[str]:
+    """Return the files of tests that are not named after what they are of, nor lie where it does.
+
+    A file is of a module or a package, in the folder that mirrors where that lies, or in that
+    of the package itself; what are many tests may be several files, ``test_NAME_of_something``.
+    """
+    found = []
+    for path in sorted(tests.rglob("test_*.py")):
+        there = path.relative_to(tests)
+        folder = package / there.parent
+        names = [each.stem for each in folder.glob("*.py") if each.stem != "__init__"]
+        names += [each.parent.name for each in folder.glob("*/__init__.py")]
+        names += [folder.name] if folder != package and (folder / "__init__.py").is_file() else []
+        of = there.stem.removeprefix("test_")
+        if not any(of == name or of.startswith(f"{name}_") for name in names):
+            found.append(there.with_suffix("").as_posix())
+    return found
+
+
+def test_each_file_of_tests_is_named_after_what_it_is_of() -> None:
+    assert set(unnamed(ROOT / "tests", PACKAGE)) == set(OF_NO_MODULE)
 
 
 @pytest.mark.machine

@@ -11,7 +11,7 @@ import pytest
 pytest.importorskip("xarray")
 pytest.importorskip("netCDF4")
 
-NOTEBOOK = Path(__file__).parents[2] / "docs" / "guide" / "tutorial.ipynb"
+NOTEBOOK = Path(__file__).parents[1] / "docs" / "guide" / "tutorial.ipynb"
 
 
 @pytest.mark.filterwarnings("ignore")  # xarray's own, of what it writes

@@ -68,9 +68,9 @@ def test_it_is_told_of_what_an_executor_does(name):
 
 
 @pytest.mark.parametrize("name", ["mean", "several", "needs_reduction"])
-def test_what_was_kept_counts_as_done(name, cache):
+def test_what_was_kept_counts_as_done(name, tmp_path):
     a = array()
-    with biggus.set_options(cache=cache):
+    with biggus.Cache(tmp_path / "cache") as cache, biggus.set_options(cache=cache):
         ANALYSES[name](a)
         calls = []
         with biggus.set_options(progress=lambda *call: calls.append(call)):
