@@ -15,9 +15,10 @@ from PIL import Image
 
 
 def tile() -> bytes:
-    """Return a JPEG of 256 by 256 pixels with some structure."""
+    """Return a JPEG of 256 by 256 pixels with some structure: 16 kB, as of a photograph."""
     y, x = np.mgrid[:256, :256]
-    pixels = np.stack([x, y, (x * y) // 256], axis=-1).astype("u1")
+    grain = np.random.default_rng(0).normal(0, 7.5, (256, 256, 1))
+    pixels = (np.stack([x, y, (x * y) // 256], axis=-1) + grain).clip(0, 255).astype("u1")
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "JPEG", quality=85)
     return file.getvalue()

@@ -8,6 +8,7 @@ import os
 import pickle
 import subprocess
 import sys
+import tracemalloc
 from functools import partial
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from biggus.cache.compression import BLOSC, ENCODED, RAW
 from biggus.cache.entry import EntryError, announced, decode
 from biggus.errors import OfflineError, OptionError, SourceError
 from biggus.sources.base import whole
+from biggus.sources.description import DescribedSource, describe
 from biggus.sources.wrappers import ObjectSource
 
 pytest.importorskip("PIL")
@@ -298,6 +300,32 @@ def test_a_source_that_is_gone_is_decoded_by_what_is_remembered(tmp_path, tiles)
         same(biggus.open(template, zoom=1, tile_size=SIZE, cache=other).ndarray(), image)
         with pytest.raises(OfflineError):
             biggus.open(template, zoom=1, tile_size=SIZE, cache=Cache(tmp_path / "d"))[0].ndarray()
+
+
+@pytest.mark.parametrize("name", ["zstd", "two", "turned", "2 delta"])
+def test_no_more_memory_is_taken_than_is_told(tmp_path, name):
+    """Where the source is there, and where it is gone."""
+    data = np.tile(DATA, (10, 10))
+    made = zarr.create_array(
+        tmp_path / "a.zarr", shape=data.shape, dtype=data.dtype, chunks=data.shape, **ARRAYS[name]
+    )
+    made[:] = data
+    box = whole(data.shape)
+    cache = Cache(tmp_path / "c", "10 MB", stored="encoded")
+    with serving(tmp_path) as server:
+        source = ZarrBackend().open(Location(f"{server.url}/a.zarr"), "/")
+        cache.wrap(source)[box]
+    for one in (source, DescribedSource(describe(source), source.encoding)):
+        cached = cache.wrap(one)
+        tracemalloc.start()
+        try:
+            values = cached[box]
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        same(values, data)
+        assert peak < cached.peak_bytes(box) + 100_000
+    assert cache.stats().hits == 2
 
 
 def test_what_is_in_memory_is_not_decoded_again(tmp_path, tiles, monkeypatch):
