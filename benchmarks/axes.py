@@ -1,7 +1,7 @@
 """Work against the grain of the chunks: percentiles over time of maps, maps saved as columns.
 
 Each piece of work is done in a process of its own; processes take turns.  What counts is the
-time by the clock, and how much the peak of the memory rises; that of the processor stands beside it.
+time by the clock, that of the processor beside it, and how much the peak of the memory rises.
 """
 
 from __future__ import annotations
@@ -78,7 +78,9 @@ def _compared(each: Comparison, folder: Path, nbytes: int) -> list[Row]:
         raise RuntimeError(f"{each.work}: {each.peer} gives other values: {own}, {other}")
     work = f"{each.work}, {show_bytes(nbytes)} in {show_bytes(memory)}"
     times = [
-        Row(what, show(own[key]), f"{each.against}, {show(other[key])}", own[key] / other[key], most)
+        Row(
+            what, show(own[key]), f"{each.against}, {show(other[key])}", own[key] / other[key], most
+        )
         for what, key, most in (
             (work, "cpu", None),
             (f"{work}: by the clock", "seconds", each.most),

@@ -206,7 +206,8 @@ class NetCDFSource(_VariableSource, DirectSource):
         return variable_in(opened.dataset, self.path, self.variable)
 
     def _hold(self) -> None:
-        past = self._stored is not None and self._stored.storage is not None
+        stored = self._stored
+        past = stored is not None and (stored.storage is not None or self.dtype == object)
         both = (datasets, hdf5_files) if past else (datasets,)
         self._holds = tuple(pool.hold(self.path) for pool in both)
 
@@ -232,7 +233,11 @@ class NetCDFSource(_VariableSource, DirectSource):
         if opened.signature != self._signature:
             check_text(self.path, self.variable, found)
             self._look_behind(opened.signature)
-        values = read_packed(found, box, self.facts, self._end)
+        stored = self._stored
+        if stored is not None and stored.end.fill is None and self.dtype == object:
+            values: Values = stored.objects(box)
+        else:
+            values = read_packed(found, box, self.facts, self._end)
         look_again([(self.path, opened.signature)])
         return values
 

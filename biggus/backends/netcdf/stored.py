@@ -5,15 +5,19 @@ whose values are stored as they are in memory, through filters that are known, i
 read past it instead, as `biggus.backends.hdf5` reads its own: h5py opens the same
 file beside netCDF4-python, and tells where the chunks lie.
 
-That is done only where both libraries agree about the variable.  Whatever else
-there is (classic files, strings, types of the user's own) is left to netCDF4-python,
-which is told where a variable ends.
+That is done only where both libraries agree about the variable.  Strings and ragged rows are
+left to h5py then: libhdf5 remembers the file that netCDF4-python read such from, and has
+crashed when that was closed while another handle of the user's kept the same file open.  Whatever
+else there is (classic files, types of the user's own) is left to netCDF4-python, which is told
+where a variable ends.
 """
 
 from __future__ import annotations
 
 import os
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
 
 from biggus.backends.descriptor import Descriptor
 from biggus.backends.hdf5.direct import OpenForRead
@@ -75,6 +79,11 @@ class StoredVariable(NamedTuple):
             return None
         return OpenForRead(self.path, descriptor, self.signature, self._dataset, self._values)
 
+    def objects(self, box: Box) -> npt.NDArray[Any]:
+        """Return the strings or ragged rows in `box`.  The caller holds the lock."""
+        with files.visit(self.path):
+            return read_values(self._open().dataset, box, np.dtype(object))
+
     def _alone(self) -> Descriptor | None:
         """Return what reads the bytes of the file, if that is as it was when the values lay there.
 
@@ -122,7 +131,8 @@ def stored_variable(
         Gives the netCDF4 variable, open, with all its automatic conversions off; asked
         only where it ends before its dimensions do.
     """
-    if not facts.netcdf4 or not (facts.plain or facts.may_end) or without_locks():
+    worth = facts.plain or facts.may_end or facts.dtype == object
+    if not facts.netcdf4 or not worth or without_locks():
         return None
     try:
         with files.visit(path):
@@ -154,6 +164,8 @@ def _agreed(
         return None
     if dataset.chunks != facts.stored_chunks or not _fits(dataset.shape, facts):
         return None
+    if facts.dtype == object != dataset.dtype:
+        return None  # texts of one length, which netCDF4-python gives as those of any
     end = end_of(variable, facts.stored_shape, dataset.shape)
     storage = storage_of(dataset, opened.properties) if facts.plain else None
     if storage is not None:

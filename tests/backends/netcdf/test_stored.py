@@ -371,3 +371,25 @@ def test_threads_that_look_first(tmp_path, looks):
         thread.join()
     assert set(found) == {(None, values_of("i4").tobytes())}
     assert len(looks) == 1
+
+
+def test_strings_and_ragged_rows_are_left_to_h5py(tmp_path, unaided):
+    """What netCDF4-python reads such from, and closes, must not be held open besides."""
+    texts = np.array(["a", "", "ünder", "d" * 300, "e", "f", "g"], object)
+    rows = np.array([np.arange(n, dtype="i4") for n in range(7)] + [None], object)[:7]
+    with netCDF4.Dataset(tmp_path / "a.nc", "w") as file:
+        file.createDimension("n", None)
+        file.createVariable("texts", str, ("n",), chunksizes=(3,))[:] = texts
+        file.createVariable("alone", str, ())[...] = "one"
+        ragged = file.createVLType("i4", "ragged")
+        file.createVariable("rows", ragged, ("n",), chunksizes=(2,))[:] = rows
+    for step in (1, 3):
+        box = np.s_[1:7:step,]
+        found = read(open_variable(tmp_path / "a.nc", "texts"), box)
+        assert found.tolist() == texts[box].tolist()
+        for row, wanted in zip(
+            read(open_variable(tmp_path / "a.nc", "rows"), box), rows[box], strict=True
+        ):
+            assert row.dtype == wanted.dtype
+            assert row.tolist() == wanted.tolist()
+    assert read(open_variable(tmp_path / "a.nc", "alone"), ()).tolist() == "one"
