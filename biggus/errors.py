@@ -320,6 +320,6 @@ def _near(wanted: str, available: Sequence[str]) -> list[str]:
     return found[:2]
 
 
-def _abbreviated(names: Sequence[str], most: int = 20) -> str:
-    shown = ", ".join(names[:most])
-    return shown if len(names) <= most else f"{shown}, ... ({len(names)} in all)"
+def _abbreviated(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:20])
+    return shown if len(names) <= 20 else f"{shown}, ... ({len(names)} in all)"

@@ -148,6 +148,6 @@ def _check(value: Any, depth: int = 0) -> None:
         raise ValueError(value)
 
 
-def _shown(text: str, most: int = 60) -> str:
+def _shown(text: str) -> str:
     plain = " ".join(text.split())
-    return plain if len(plain) <= most else plain[: most - 3] + "..."
+    return plain if len(plain) <= 60 else f"{plain[:57]}..."
