@@ -64,6 +64,7 @@ class Cached(Wrapper):
     owns_data = True
     in_memory = False
     decodes_chunks = True
+    reads_parts = False
     lock = None  # The source's own lock is taken for as long as it is read, and no longer.
     io_bound = True
 

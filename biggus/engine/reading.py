@@ -16,13 +16,16 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+import numpy as np
+
 from biggus import options, progress
+from biggus.engine.fused import fused
 from biggus.engine.result import Result, own
 from biggus.engine.under_way import UnderWay, computing, waiting
 from biggus.errors import MemoryBudgetError
 from biggus.graph import LONGEST_READ, Combination, Read, pieces_of, spread
 from biggus.indexing.reduction_blocks import BLOCK
-from biggus.indexing.selection import Selection
+from biggus.indexing.selection import DimensionMap, Selection
 from biggus.planning.footprint import AT_ONCE, footprint, piece_bytes, reading_bytes
 from biggus.planning.schedule import Schedule
 
@@ -33,7 +36,7 @@ if TYPE_CHECKING:
 
     from biggus.engine.repeated import Repeated
     from biggus.graph import Node, Piece
-    from biggus.planning.schedule import ScheduleEntry
+    from biggus.planning.entries import ScheduleEntry
     from biggus.sources.base import Values
 
     _Reader: TypeAlias = Callable[[Node, Selection], Values]
@@ -109,6 +112,12 @@ def block(node: Node, selection: Selection) -> Values:
 
 
 def _pieces_of(node: Node, selection: Selection) -> Values:
+    # Read in the order of the axes, values go straight to where they belong.
+    order = _transposed(selection)
+    if order:
+        values = _pieces_of(node, selection.compose(Selection.permuted(selection.shape, order)))
+        back: Values = values.transpose(np.argsort(order))
+        return back
     everything = Selection.identity(selection.shape)
     pieces = pieces_of(node, selection, everything)
     first = next(pieces)
@@ -117,6 +126,12 @@ def _pieces_of(node: Node, selection: Selection) -> Values:
     result = Result(node, selection.shape)
     _run(itertools.chain([first], pieces), result, _unseen)
     return result.values()
+
+
+def _transposed(selection: Selection) -> list[int] | None:
+    """Return the dims in the order of the axes, if all are along some, and not in that order."""
+    order = [m.dim for m in selection.maps if isinstance(m, DimensionMap)]
+    return order if len(order) == len(selection.shape) and order != sorted(order) else None
 
 
 def _load(piece: Piece) -> Values:
@@ -197,6 +212,8 @@ def _computed(
     entry: ScheduleEntry, blocks: list[Values], result: Values | Result | None, free: bool
 ) -> Values | Result:
     piece = entry.piece
+    if entry.steps:
+        return fused(entry, blocks)
     if piece is None:
         return entry.node.computed(blocks, free)
     if result is None:

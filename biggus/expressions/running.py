@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from biggus.graph import BaseStep
+from biggus.graph import SLAB, BaseStep
 
 if TYPE_CHECKING:
-    from biggus.graph import BlockPlace
-    from biggus.sources.base import Values
+    from collections.abc import Iterator
 
-_SLAB = 2**16
-"""Elements; so many are added up at once, for what that needs besides."""
+    from biggus.graph import BlockPlace
+    from biggus.sources.base import Box, Values
 
 
 @dataclass(eq=False)
@@ -32,6 +31,8 @@ class Running(BaseStep):
     axis: int
     dtype: np.dtype[Any]
 
+    slabwise = True
+
     @property
     def key(self) -> str:
         """What is equal for steps that do the same."""
@@ -41,18 +42,13 @@ class Running(BaseStep):
         """Return the running results of a block, and of what there was before, if that is given."""
         block, *carried = blocks
         found = np.empty(block.shape, self.dtype)
-        before, length, after = _around(block.shape, self.axis)
-        values, out = block.reshape(before, length, after), found.reshape(before, length, after)
-        start = carried[0].reshape(before, 1, after) if carried else None
-        rows = max(1, _SLAB // max(1, length * after))
-        width = max(1, _SLAB // max(1, length * rows))
+        values, out = around(block, self.axis), around(found, self.axis)
+        start = around(carried[0], self.axis) if carried else None
         # What is more than there can be is infinite, as in NumPy.
         with np.errstate(all="ignore"):
-            for i in range(0, before, rows):
-                for k in range(0, after, width):
-                    there = (slice(i, i + rows), slice(None), slice(k, k + width))
-                    base = None if start is None else start[there]
-                    out[there] = self.of_slab(values[there], base)
+            for there in slabs_of(values.shape):
+                base = None if start is None else start[there]
+                out[there] = self.of_slab(values[there], base)
         return found
 
     def of_slab(self, values: Any, base: Any) -> Any:
@@ -75,8 +71,20 @@ class Running(BaseStep):
         return compensated(values, base)
 
 
-def _around(shape: tuple[int, ...], axis: int) -> tuple[int, int, int]:
-    return math.prod(shape[:axis]), shape[axis], math.prod(shape[axis + 1 :])
+def around(values: Any, axis: int) -> Any:
+    """Return values with what is before an axis, and what is after it, as one each."""
+    shape = values.shape
+    return values.reshape(math.prod(shape[:axis]), shape[axis], math.prod(shape[axis + 1 :]))
+
+
+def slabs_of(shape: tuple[int, int, int]) -> Iterator[Box]:
+    """Yield parts that have all of the middle axis, and fit a core's cache."""
+    before, length, after = shape
+    rows = max(1, SLAB // max(1, length * after))
+    width = max(1, SLAB // max(1, length * rows))
+    for i in range(0, before, rows):
+        for k in range(0, after, width):
+            yield slice(i, i + rows), slice(None), slice(k, k + width)
 
 
 def wide_of(dtype: np.dtype[Any]) -> np.dtype[Any]:

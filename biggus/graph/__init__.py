@@ -15,13 +15,14 @@ from biggus.graph.packing import Packed, packed, unpacked
 from biggus.graph.pieces import Combination, NodePart, Piece, Read, pieces_of, spread, take
 from biggus.graph.reduce import Reduce
 from biggus.graph.reshape import Reshape
-from biggus.graph.step import BaseStep, Cast, Field, Filled, Maskable, Step, completed
+from biggus.graph.step import SLAB, BaseStep, Cast, Field, Filled, Maskable, Step, completed
 from biggus.graph.telling import Told, Unknown, text_of
 from biggus.graph.view import CutOut, Rechunked, View, rechunked, select, spread_to
 from biggus.graph.walk import Walk, answers, any_answer, key_of, ordered, rebuilt
 
 __all__ = [
     "LONGEST_READ",
+    "SLAB",
     "AlongAxes",
     "BaseStep",
     "BlockPlace",

@@ -82,6 +82,11 @@ class AlongAxes(OfOne):
         """Return the axes of an operand that the function needs whole."""
         return self.axes
 
+    def blocks(self, number: int) -> Grid:
+        """Return how an operand is cut where it is read from where it lies."""
+        operand = self.children[number]
+        return blocks_of(operand.shape, operand.grid, self.axes, operand.dtype.itemsize)
+
     def rebuild(self, children: tuple[Node, ...]) -> Node:
         return AlongAxes(children[0], self.function, self.axes, self.keepdims, self.further)
 
@@ -142,6 +147,7 @@ class OfBlock:
         self.dtype: np.dtype[Any] = like.dtype
         self.masked: bool = like.masked
         self.fill_value: Any = like.fill_value
+        self.slabwise: bool = getattr(like, "slabwise", False)
 
 
 class _Taken(OfBlock):

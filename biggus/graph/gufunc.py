@@ -14,7 +14,8 @@ from biggus.graph.pieces import Combination, Piece, spread, take
 from biggus.graph.reduced import restricted
 from biggus.graph.telling import name_of, text_of
 from biggus.graph.view import select, spread_to
-from biggus.indexing.grid import box_shape
+from biggus.indexing.grid import Grid, box_shape
+from biggus.indexing.reduction_blocks import longest_of
 from biggus.indexing.resolve import split_all
 from biggus.indexing.selection import Selection
 
@@ -82,6 +83,12 @@ class Gufunc(Derived):
     def whole_axes(self, number: int) -> tuple[int, ...]:
         """Return the axes of an operand that the function needs whole."""
         return tuple(range(len(self.loop), len(self.children[number].shape)))
+
+    def blocks(self, number: int) -> Grid:
+        """Return how an operand is cut where it is read from where it lies."""
+        shape = self.children[number].shape
+        lengths = [longest_of(edges) for edges in self._blocks(self.children)]
+        return Grid(shape, (*lengths, *[max(1, n) for n in shape[len(lengths) :]]))
 
     @property
     def is_cut(self) -> bool:

@@ -87,7 +87,14 @@ class Leaf(Node):
 
     @property
     def signature(self) -> Any:
-        return (Leaf, id(self.origin), self.shape, self.dtype)
+        return (Leaf, self._one_value() or id(self.origin), self.shape, self.dtype)
+
+    def _one_value(self) -> bytes | None:
+        """Return the only value, of a plain array in memory: constants are the same if equal."""
+        origin = self.origin
+        if type(origin) is not MemorySource or origin.masked or origin.dtype.hasobject:
+            return None
+        return origin.array.tobytes() if origin.array.size == 1 else None
 
     def told(self, selection: Selection) -> Iterable[Told]:
         # The box around all that is wanted: what is beside it makes no hit of a miss.

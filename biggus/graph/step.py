@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from biggus.sources.base import Values
 
 
+SLAB = 2**16
+"""Elements; so many go through several steps at once, and stay in a core's cache meanwhile."""
+
+
 class Step(Protocol):
     """What is done to the values at each place; picklable, and the same for every block."""
 
@@ -45,6 +49,8 @@ class BaseStep:
 
     masked: bool = False
     fill_value: Any = None
+    slabwise: bool = False
+    """Whether it goes through a block part by part, and needs little besides the results."""
 
 
 class Cast(BaseStep):

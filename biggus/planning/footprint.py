@@ -7,7 +7,7 @@ import math
 from typing import TYPE_CHECKING, NamedTuple
 
 from biggus import options
-from biggus.graph import Combination, Leaf, Node, Read, pieces_of
+from biggus.graph import SLAB, Combination, Leaf, Node, Read, pieces_of
 from biggus.indexing.selection import Selection
 from biggus.planning.schedule import Schedule
 from biggus.statistics import LONG
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from biggus.graph import Piece
-    from biggus.planning.schedule import ScheduleEntry
+    from biggus.planning.entries import ScheduleEntry
 
 AT_ONCE = 64
 """So many reads that wait may be under way in a block."""
@@ -68,6 +68,8 @@ def _of_entry(entry: ScheduleEntry) -> Footprint:
         return Footprint(kept + _under_way(entry.reads), kept)
     if entry.piece is not None:
         return Footprint(kept + _working_of(entry.piece), 0 if entry.pasted else kept)
+    if entry.steps:
+        return Footprint(kept + sum(values_bytes(step.node, SLAB) for step in entry.steps), kept)
     if entry.operands:
         # Masks are joined, and what is computed may be cast.
         return Footprint(kept + (2 * kept if entry.node.masked else kept), kept)
@@ -131,7 +133,9 @@ def _working_of(piece: Combination) -> int:
     """Return what computing a piece takes, besides the values that it is computed of."""
     done = list(piece.steps)
     working = 0
-    if piece.function is not None:
+    if piece.function is not None and getattr(piece.function, "slabwise", False):
+        working = math.prod(piece.out_selection.shape) * piece.function.dtype.itemsize
+    elif piece.function is not None:
         done.append(piece.function)
         copies = _WORKING if len(piece.operands) == 1 else 1
         working = copies * sum(

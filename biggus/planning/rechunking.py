@@ -18,6 +18,7 @@ from biggus.indexing.grid import Grid
 from biggus.indexing.reduction_blocks import joined_grid, longest_of
 from biggus.planning.groups import JobGroup
 from biggus.planning.jobs import Output
+from biggus.planning.partial_reads import reads_parts
 from biggus.planning.rewriting import is_in_memory
 from biggus.planning.shared_scans import SharedScan
 
@@ -196,6 +197,8 @@ def _gathering(node: AlongAxes | Gufunc, memory: int) -> Gathering | None:
         if not (child.grid is None or is_spread(child) or is_in_memory(child))
     }
     if not parts or any(child.dtype.hasobject for child in parts.values()):
+        return None
+    if all(reads_parts(child, node.blocks(number)) for number, child in parts.items()):
         return None
     lines = {
         number: math.prod(child.shape[axis] for axis in node.whole_axes(number))

@@ -14,6 +14,7 @@ import numpy as np
 from biggus.graph import (
     CutOut,
     Leaf,
+    Mosaic,
     Node,
     Rechunked,
     Reduce,
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
 
     from biggus.indexing.reduction_blocks import Lengths
+
+_FEW = 8
+"""Tiles; mosaics of no more are made one if their tiles are equal: such as what is padded."""
 
 
 def pushdown(node: Node) -> Node:
@@ -82,12 +86,26 @@ class CommonSubexpressions(Walk[Node]):
         [node] = ask
         if isinstance(node, Rechunked):
             return (yield node.plain)
+        if isinstance(node, Mosaic) and len(node.tiles) <= _FEW:
+            return (yield from self._few(node))
         inner = node.inner
         made = (yield from rebuilt(node, inner)) if inner else node
         # Of what is not looked into, only the same one is the same.
         within = [id(child) for child in made.inner]
         key = made.signature if within or not made.children else id(made)
         return self._equal.setdefault((key, *within), made)
+
+    def _few(self, node: Mosaic) -> Generator[Any, Node, Node]:
+        """Find the first mosaic of the same tiles, of which each is cut as it was."""
+        tiles: list[Node] = []
+        for tile in node.tiles:
+            found = yield tile
+            if isinstance(tile, Rechunked):
+                cut = Rechunked(tile.base, tile.selection, tile.chunks)
+                found = self._equal.setdefault((Rechunked, id(found), tile.chunks), cut)
+            tiles.append(found)
+        key = (Mosaic, node.axis, *map(id, tiles))
+        return self._equal.setdefault(key, Mosaic(tiles, node.axis))
 
 
 def reductions_of(node: Node) -> list[Reduce]:

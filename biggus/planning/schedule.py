@@ -21,9 +21,11 @@ from biggus.graph import (
     pieces_of,
 )
 from biggus.indexing.selection import Selection
+from biggus.planning.entries import ScheduleEntry
+from biggus.planning.fusing import sinks_of, steps_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Generator, Iterable, Sequence
+    from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
 
     from biggus.graph import Node
 
@@ -38,56 +40,6 @@ class KeptValues(Protocol):
 
     def knows(self, node: Node, selection: Selection) -> bool:
         """Tell whether those of a selection have been computed."""
-
-
-class ScheduleEntry:
-    """Values that are read or computed.
-
-    Attributes
-    ----------
-    node : Node
-    selection : Selection
-        Which values of it.
-    operands : tuple of int
-        The numbers of the entries that it is computed from.
-    reads : list of Read or None
-        Of what is pasted together of several pieces: those that are read.
-    piece : Combination or None
-        The piece that is computed; of several the first operand is what it is pasted into.
-    kept : bool
-        Whether the values are kept for other blocks too, and computed by whoever comes first.
-    uses : int
-        How often it is an operand, or asked for.
-    """
-
-    __slots__ = ("kept", "node", "operands", "piece", "reads", "selection", "uses")
-
-    def __init__(
-        self,
-        node: Node,
-        selection: Selection,
-        operands: Sequence[int] = (),
-        reads: list[Read] | None = None,
-        piece: Combination | None = None,
-        kept: bool = False,
-    ) -> None:
-        self.node = node
-        self.selection = selection
-        self.operands = tuple(operands)
-        self.reads = reads
-        self.piece = piece
-        self.kept = kept
-        self.uses = 0
-
-    @property
-    def is_read(self) -> bool:
-        """Whether it is nothing but read."""
-        return self.piece is None and self.reads is None and not self.operands
-
-    @property
-    def pasted(self) -> bool:
-        """Whether it is a piece of what its first operand is a part of already."""
-        return self.piece is not None and len(self.operands) > len(self.piece.operands)
 
 
 class Schedule(Walk[int]):
@@ -126,6 +78,25 @@ class Schedule(Walk[int]):
         if filling:
             self.asks += list(self._unknown.values())
             self.roots += [self._used(self(*ask)) for ask in self._unknown.values()]
+        sinks = sinks_of(self.entries, self.roots)
+        if sinks:
+            self._fuse(sinks)
+
+    def _fuse(self, sinks: Mapping[int, Sequence[int]]) -> None:
+        """Make one entry of those that are fused; each then has another number."""
+        entries, self.entries = self.entries, []
+        within = set(itertools.chain(*sinks.values())) - sinks.keys()
+        places: dict[int, int] = {}
+        for number, entry in enumerate(entries):
+            entry.uses = 0
+            if number in within:
+                continue
+            operands: Sequence[int] = entry.operands
+            if number in sinks:
+                operands, entry.steps = steps_of(entries, sinks[number])
+            entry.operands = tuple([places[operand] for operand in operands])
+            places[number] = self._add(entry)
+        self.roots = [self._used(places[root]) for root in self.roots]
 
     def before(self) -> Schedule | None:
         """Return what computes that which is kept, and which nobody has computed yet."""

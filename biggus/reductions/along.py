@@ -126,11 +126,14 @@ class Ranked(BaseStep):
         """Return the results of lines, which are written over."""
         name, plain = self.name, self.name.removeprefix("nan")
         # NumPy's nan-twins take line by line.
-        if name == plain or lines.dtype.kind != "f" or not (holes := np.isnan(lines)).any():
+        if name == plain or lines.dtype.kind != "f":
             return self._results(plain, lines)
-        lines.sort(axis=1)  # what is no number comes last
+        # What is no number comes last of what is sorted.
+        if not np.isnan(lines[:, -1:] if isinstance(lines, _Sorted) else lines).any():
+            return self._results(plain, lines)
+        lines.sort(axis=1)
         lines = lines.view(_Sorted)
-        counts = lines.shape[1] - holes.sum(axis=1)
+        counts = lines.shape[1] - np.isnan(lines).sum(axis=1)
         results = np.empty((len(lines), *self.shape), self.dtype)
         for count in np.unique(counts):
             alike = counts == count

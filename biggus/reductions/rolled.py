@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from biggus.expressions.running import around, slabs_of
 from biggus.graph import BaseStep, Blockwise, Mosaic, Node, Reach, Reduce, View
 from biggus.indexing.grid import Grid, default_chunks
 from biggus.indexing.reduction_blocks import longest_of
@@ -41,6 +42,8 @@ class Rolled(BaseStep):
 
     dtype: np.dtype[Any]
 
+    slabwise = True
+
     @property
     def key(self) -> str:
         """What is equal for steps that do the same, in any process."""
@@ -50,24 +53,42 @@ class Rolled(BaseStep):
         """Return the statistic at a place."""
         del place
         [block] = blocks
-        join, axis = _JOINING[self.name], self.axis
-        length = block.shape[axis] - self.window + 1
-        parts = [
-            block[(slice(None),) * axis + (slice(start, start + length),)]
-            for start in range(self.window)
-        ]
+        shape = list(block.shape)
+        shape[self.axis] -= self.window - 1
+        found = np.empty(shape, self.dtype)
+        values, out = around(block, self.axis), around(found, self.axis)
+        wide = self._wide(block.dtype)
         with np.errstate(all="ignore"):
-            found = parts[0].astype(self._wide(block.dtype))
-            for part in parts[1:]:
-                join(found, part, out=found)
-            if self.name == "mean":
-                found = np.true_divide(found, self.window)
-            return found.astype(self.dtype, copy=False)
+            for there in slabs_of(values.shape):
+                joined = self._joined(values[there].astype(wide, copy=False))
+                out[there] = np.true_divide(joined, self.window) if self.name == "mean" else joined
+        return found
+
+    def _joined(self, values: Any) -> Any:
+        """Return the values of each window along the middle axis, joined.
+
+        By halves, so in as many steps as the length of a window has binary digits, and for each
+        window in the same order, wherever it lies in a block.
+        """
+        join, window = _JOINING[self.name], self.window
+        length = values.shape[1] - window + 1
+        found, done, part, size = None, 0, values, 1
+        while size <= window:
+            if window & size:
+                here = part[:, done : done + length]
+                found = here if found is None else join(found, here)
+                done += size
+            if 2 * size <= window:
+                part = join(part[:, :-size], part[:, size:])
+            size *= 2
+        return found
 
     def _wide(self, dtype: np.dtype[Any]) -> np.dtype[Any]:
         """Return the dtype to accumulate in, that of sums for any block."""
         if self.name in ("min", "max"):
             return dtype
+        if self.name == "sum" and dtype.kind == "b":
+            return np.min_scalar_type(self.window)  # so many at most
         if self.dtype.kind in "fc":
             return np.result_type(self.dtype, np.float64)
         return self.dtype

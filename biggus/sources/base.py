@@ -127,6 +127,9 @@ class Source:  # no ABC: each read asks whether it is one
     decodes_chunks: bool = False
     """Whether to read a part of a chunk takes decoding all of it: then chunks stay in memory."""
 
+    reads_parts: bool = False
+    """Whether a part of a chunk costs its part of all, as of one that lies there as it is."""
+
     skips_chunks: bool = False
     """Whether a read with strides costs nothing of the chunks that it steps over."""
 

@@ -68,3 +68,14 @@ def test_what_is_no_statistic_of_windows_is_reduced():
             np.testing.assert_array_equal(lazy.masked_array().filled(0), right)
         else:
             assert_same(lazy.ndarray(), operate(values))
+
+
+@pytest.mark.parametrize("window", [*range(2, 18), 63, 257])
+def test_windows_of_any_length_hold_each_value_once(window):
+    values = VALUES[:, 0, 0].repeat(30)
+    for name in ("sum", "max"):
+        for dtype in ("f8", "?", "i8"):
+            typed = values.astype(dtype)
+            view = windows(biggus.ArrayAdapter(ArraySource(typed, chunks=(90,))), window, 0)
+            right = getattr(windows(typed, window, 0), name)(axis=-1)
+            assert_same(getattr(view, name)(axis=-1).ndarray(), right)

@@ -82,6 +82,12 @@ class DirectSource(Source):
         return self.chunks is not None if storage is None else storage.decodes_chunks
 
     @property
+    def reads_parts(self) -> bool:  # type: ignore[override]  # likewise
+        """Whether values lie as they are."""
+        storage = self.storage
+        return storage is not None and not storage.decodes_chunks
+
+    @property
     def skips_chunks(self) -> bool:  # type: ignore[override]  # likewise
         """Whether chunks are looked up one by one."""
         storage = self.storage

@@ -177,6 +177,11 @@ class ZarrSource(Source):
         """Whether chunks lie here, and are encoded; what lies elsewhere is for a cache to keep."""
         return not self.remote and self._reader.decodes_chunks
 
+    @property
+    def reads_parts(self) -> bool:  # type: ignore[override]
+        """Whether chunks lie here as they are."""
+        return not (self.io_bound or self._reader.decodes_chunks)
+
     def decode_as(self, array: Any) -> None:
         """Decode as a ``zarr.AsyncArray`` of the user's with the same metadata does."""
         if isinstance(self._reader, IndirectReader):
