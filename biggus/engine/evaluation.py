@@ -6,6 +6,7 @@ import contextlib
 import itertools
 import math
 import threading
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from biggus import deadlines, options, progress, watching
@@ -23,7 +24,7 @@ from biggus.engine.running import run
 from biggus.engine.scratch import Scratch
 from biggus.engine.spill import Spilled
 from biggus.errors import OfflineError
-from biggus.graph import AlongAxes, Elementwise, Gufunc, Leaf, Reduce, View
+from biggus.graph import AlongAxes, Elementwise, Gufunc, Leaf, Reduce, View, ordered
 from biggus.indexing.reduction_blocks import BLOCK
 from biggus.indexing.selection import Selection
 from biggus.planning.leading import shared_scans_of
@@ -255,8 +256,9 @@ def _is_read(node: Node) -> bool:
     """Tell whether a node is rather read than computed: what is small needs no plan."""
     if node.needs_reduction or (node.combined and Gatherings(options.current().memory)(node)):
         return False
-    if math.prod(node.shape) <= BLOCK and not node.of_blocks:
-        return True
+    if math.prod(node.shape) <= BLOCK:
+        # A few values of whole axes may take many others: these are shared among threads.
+        return not any(each.of_blocks for each in ordered([node], attrgetter("inner")))
     while isinstance(node, (View, Elementwise)):
         if isinstance(node, Elementwise) and len(node.children) > 1:
             return False

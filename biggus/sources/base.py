@@ -1,14 +1,11 @@
 """Sources: where values live.
 
-A *source* has a ``shape``, a ``dtype`` and a ``__getitem__``.  biggus asks it
-only with a *box*: a full-rank tuple of in-bounds, non-empty slices of positive
-step, and expects an array of exactly that shape and of the source's dtype.
-Any object that answers so is a source.
+A *source* has a ``shape``, a ``dtype`` and a ``__getitem__``.  biggus asks it only with a *box*: a
+full-rank tuple of in-bounds, non-empty slices of positive step, and expects an array of exactly
+that shape and of the source's dtype.  Any object that answers so is a source.
 
-An object that can tell more derives from :class:`Source` and overrides what
-it knows; what it does not override has a default that promises nothing.  A
-plain user object is never asked for more than the three: an attribute of
-the same name could mean anything there.
+An object that can tell more derives from :class:`Source` and overrides what it knows; what it does
+not override has a default that promises nothing.  A plain user object is never asked for more.
 """
 
 from __future__ import annotations
@@ -194,8 +191,7 @@ class Source:  # no ABC: each read asks whether it is one
     def stream(self, box: Box) -> Stream | None:
         """Return what gives the values in `box` a run after the other.
 
-        For sources that are not `masked`.  It is asked under the `lock`, and what it
-        gives is read without.
+        For sources that are not `masked`.  Asked under the `lock`; what it gives is read without.
 
         Returns
         -------

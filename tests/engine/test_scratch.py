@@ -232,3 +232,17 @@ def test_a_process_that_is_killed_leaves_no_file(tmp_path):
     )
     assert done.returncode == -signal.SIGKILL
     assert not list(tmp_path.iterdir())
+
+
+def test_what_is_picked_of_it_is_computed_by_tasks_too(monkeypatch):
+    values = np.random.default_rng(0).normal(size=(40, 6, 50))
+    lazy = biggus.percentile(biggus.ArrayAdapter(ArraySource(values)), [5, 95], axis=0)
+
+    def refuse(*_):
+        raise AssertionError("one thread alone reads it")
+
+    monkeypatch.setattr("biggus.engine.evaluation.little", lambda _: None)
+    monkeypatch.setattr("biggus.engine.reading.whole", refuse)
+    right = np.percentile(values, [5, 95], axis=0)
+    assert_same((lazy[1] + 1).ndarray(), right[1] + 1)
+    assert_same(lazy[0, ::2].ndarray(), right[0, ::2])
