@@ -18,6 +18,7 @@ from biggus.cache.compression import check as check_compression
 from biggus.cache.entry import (
     HEAD,
     Entry,
+    EntryDecoder,
     EntryError,
     announced,
     decode,
@@ -33,16 +34,17 @@ from biggus.cache.stats import CacheStats
 from biggus.cache.trouble import READING, WRITING, trouble
 from biggus.errors import CacheError, OptionError
 from biggus.options import parse_size
-from biggus.sources.base import Source, whole
+from biggus.sources.base import Source, box_shape, whole
 from biggus.sources.wrappers import as_source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
-    from biggus.cache.entry import Buffer, Decoder
+    from biggus.cache.entry import Buffer, Encoded
     from biggus.cache.files import Files
-    from biggus.sources.base import Chunks, Values
+    from biggus.sources.base import Box, Chunks, Values
+    from biggus.sources.encoding import Encoding
 
 logger = logging.getLogger("biggus.cache")
 
@@ -251,9 +253,12 @@ class Cache:
         return self._index.clearing.times
 
     def load(
-        self, key: str, dtype: np.dtype[Any], shape: tuple[int, ...], decoder: Decoder | None = None
+        self, key: str, dtype: np.dtype[Any], chunk: Box, encoding: Encoding | None = None
     ) -> Entry | str:
-        """Return the sound entry of `key`, or why there is none."""
+        """Return the sound entry of `key`, which is that of a chunk, or why there is none."""
+        shape, decoder = box_shape(chunk), None
+        if encoding is not None:
+            decoder = EntryDecoder(encoding.name, partial(encoding.decode, chunk))
         try:
             buffer = _read(self.files, key, math.prod(shape) * dtype.itemsize)
             if buffer is None:
@@ -281,7 +286,7 @@ class Cache:
         values: Values,
         validator: bytes,
         asked: int,
-        encoded: bytes | memoryview | None = None,
+        encoded: Encoded | None = None,
     ) -> int:
         """Keep `values`, or what they are `encoded` as, under `key`; return the bytes on disk.
 

@@ -6,13 +6,12 @@ import hashlib
 import logging
 import math
 import time
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from biggus import options, watching
-from biggus.cache.entry import dtype_text
+from biggus.cache.entry import Encoded, dtype_text
 from biggus.cache.validators import join_validators, split_validators
 from biggus.errors import CacheError, OfflineError, format_box
 from biggus.flight import SingleFlight
@@ -303,7 +302,8 @@ class Cached(Wrapper):
 
         Unless `asking`, what a server would have to be asked about counts as stale.
         """
-        found = list(map(self._load, keys, chunks))
+        load, dtype, encoding = self.cache.load, self.dtype, self.source.encoding
+        found = [load(key, dtype, chunk, encoding) for key, chunk in zip(keys, chunks, strict=True)]
         if not self._offline():
             self._renew(keys, chunks, found, asking)
         for key, chunk, held in zip(keys, chunks, found, strict=True):
@@ -316,11 +316,6 @@ class Cached(Wrapper):
             if logger.isEnabledFor(logging.DEBUG):
                 logger.debug("hit %s %s: %d bytes", self.name, format_box(chunk), values.nbytes)
         return [held if isinstance(held, str) else held[:2] for held in found]
-
-    def _load(self, key: str, chunk: Box) -> Entry | str:
-        encoding = self.source.encoding
-        decoder = None if encoding is None else partial(encoding.decode, chunk)
-        return self.cache.load(key, self.dtype, box_shape(chunk), decoder)
 
     def _renew(
         self, keys: Sequence[str], chunks: Sequence[Box], found: list[Entry | str], asking: bool
@@ -383,11 +378,15 @@ class Cached(Wrapper):
                 logger.info("miss %s %s (%s): fetched %d bytes in %.3f s, %s", *row)
         return found
 
-    def _asked(self, chunks: list[Box]) -> list[tuple[Values, bytes | None, bytes | None]]:
+    def _asked(self, chunks: list[Box]) -> list[tuple[Values, bytes | None, Encoded | None]]:
         """Return what the source has for chunks; and as what it has them, if that is kept."""
-        if self.cache.stored == "encoded":
-            return self.source.fetch_encoded(chunks)
-        return [(*fetched, None) for fetched in self.source.fetch_many(chunks)]
+        encoding = self.source.encoding
+        if encoding is None or self.cache.stored != "encoded":
+            return [(*fetched, None) for fetched in self.source.fetch_many(chunks)]
+        return [
+            (values, validator, None if data is None else Encoded(data, encoding.name))
+            for values, validator, data in self.source.fetch_encoded(chunks)
+        ]
 
     def _own(self, values: Values, validator: bytes | None) -> tuple[Values, bytes | None]:
         return values if self.source.owns_data else values.copy(), validator

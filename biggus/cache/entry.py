@@ -11,7 +11,7 @@ An entry is, in this order, little-endian::
     reserved   2 bytes   zeros
     lengths    u4 u4 u8 u8   of validator, identity, values, validity
     validator  the state of the source that the values are of
-    identity   the dtype and shape of the values, as text
+    identity   the dtype and shape of the values, as text; if `ENCODED`, the name of their encoding
     padding    zeros up to a multiple of 64 bytes from the start
     values     in C order, raw or compressed; or as their source stores them (`ENCODED`)
     validity   one bit an element, 1 where it is not missing (`MASKED` only)
@@ -26,7 +26,7 @@ import json
 import math
 import struct
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -60,8 +60,20 @@ HEAD = _HEADER.size
 _TEXT_MOST = 1 << 26
 
 Buffer = npt.NDArray[np.uint8]
-Decoder: TypeAlias = "Callable[[memoryview], Values]"
-"""Gives the values of a chunk from the bytes that its source has for it."""
+
+
+class Encoded(NamedTuple):
+    """The bytes that a source has for values, and the name of their encoding."""
+
+    data: bytes | memoryview
+    name: bytes
+
+
+class EntryDecoder(NamedTuple):
+    """What gives the values of a chunk from such bytes, of one encoding."""
+
+    name: bytes
+    decode: Callable[[memoryview], Values]
 
 
 class EntryError(BiggusError):
@@ -110,7 +122,7 @@ class Entry(NamedTuple):
 
     values: Values
     validator: bytes
-    encoded: memoryview | None = None
+    encoded: Encoded | None = None
     """What the values were decoded from, if the entry holds that and not themselves."""
 
 
@@ -136,7 +148,7 @@ def encode(
     validator: bytes,
     key: bytes,
     compression: str | None = None,
-    encoded: bytes | memoryview | None = None,
+    encoded: Encoded | None = None,
 ) -> list[bytes | memoryview]:
     """Return the pieces of the entry of `values`, to be written one after the other.
 
@@ -150,8 +162,8 @@ def encode(
         The 20 bytes of the key.
     compression : str, optional
         By what values are compressed if that gains enough.
-    encoded : bytes, optional
-        The bytes that their source has for them, to be put in their place if that gains enough.
+    encoded : Encoded, optional
+        What their source has for them, to be put in their place if that gains enough.
 
     Examples
     --------
@@ -161,8 +173,9 @@ def encode(
     Entry(values=array([0, 1, 2]), validator=b'v1', encoded=None)
     """
     kind, validity, name = PLAIN, b"", identity(values.dtype, values.shape)
-    if encoded is not None and gains(len(encoded), values.nbytes):
-        return _pieces(key, kind, ENCODED, validator, name, encoded, validity)
+    if encoded is not None and gains(len(encoded.data), values.nbytes):
+        name += encoded.name
+        return _pieces(key, kind, ENCODED, validator, name, encoded.data, validity)
     if isinstance(values, np.ma.MaskedArray):
         mask = np.ma.getmask(values)
         kind = UNMASKED
@@ -199,7 +212,7 @@ def decode(
     key: bytes,
     dtype: np.dtype[Any],
     shape: tuple[int, ...],
-    decoder: Decoder | None = None,
+    decoder: EntryDecoder | None = None,
 ) -> Entry:
     """Return the values and validator of the entry in `buffer`.
 
@@ -209,7 +222,7 @@ def decode(
         All of the entry; the values that are returned share its memory.
     key, dtype, shape
         What the entry must be of.
-    decoder : callable, optional
+    decoder : EntryDecoder, optional
         What decodes what is encoded; None: that cannot be used.
 
     Raises
@@ -226,11 +239,15 @@ def decode(
     parts = view[_PREFIX.size : values_at], view[values_at:validity_at], view[validity_at:]
     if _CHECKSUMS[header.form](parts) != header.checked:
         raise EntryError("damaged: wrong checksum")
-    if buffer[name_at : name_at + header.n_name].tobytes() != identity(dtype, shape):
-        raise EntryError("stale: of another dtype or shape")
+    name = identity(dtype, shape)
+    if header.stored == ENCODED and decoder is not None:
+        name += decoder.name
+    if buffer[name_at : name_at + header.n_name].tobytes() != name:
+        raise EntryError("stale: of another dtype, shape or encoding")
     validator = buffer[HEAD:name_at].tobytes()
-    if header.stored == ENCODED:
-        return Entry(_decoded(parts[1], decoder, dtype, shape), validator, parts[1])
+    if header.stored == ENCODED and decoder is not None:
+        encoded = Encoded(parts[1], decoder.name)
+        return Entry(_decoded(parts[1], decoder, dtype, shape), validator, encoded)
     values = _as_values(
         _raw(buffer[values_at:validity_at], header.stored, dtype, shape), dtype, shape
     )
@@ -324,13 +341,11 @@ def _raw(data: Buffer, stored: int, dtype: np.dtype[Any], shape: tuple[int, ...]
 
 
 def _decoded(
-    data: memoryview, decoder: Decoder | None, dtype: np.dtype[Any], shape: tuple[int, ...]
+    data: memoryview, decoder: EntryDecoder, dtype: np.dtype[Any], shape: tuple[int, ...]
 ) -> Values:
     """Return the values that were stored as their source has them."""
-    if decoder is None:
-        raise EntryError("other format: values as another source has them")
     try:
-        values = decoder(data)
+        values = decoder.decode(data)
     except Exception as error:
         raise EntryError(f"cannot be decoded: {error}") from error
     if (values.dtype, values.shape) != (dtype, shape):

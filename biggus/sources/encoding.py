@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import json
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
+
+from biggus.once import once
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -23,6 +27,12 @@ class Encoding(ABC):
     def told(self) -> dict[str, Any]:
         """What it is made of again."""
         return dataclasses.asdict(self)  # type: ignore[call-overload, no-any-return]
+
+    @once
+    def name(self) -> bytes:
+        """What no two have that may decode the same bytes to different values."""
+        told = json.dumps(self.told, sort_keys=True).encode()
+        return hashlib.blake2b(told, digest_size=8).hexdigest().encode()
 
     @abstractmethod
     def decode(self, box: Box, data: memoryview) -> npt.NDArray[Any]:

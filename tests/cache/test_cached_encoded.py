@@ -6,6 +6,7 @@ import contextlib
 import itertools
 import os
 import pickle
+import shutil
 import subprocess
 import sys
 import tracemalloc
@@ -22,7 +23,7 @@ from biggus.backends.tiles.backend import TilesBackend
 from biggus.backends.zarr.backend import ZarrBackend
 from biggus.cache import Cache
 from biggus.cache.compression import BLOSC, ENCODED, RAW
-from biggus.cache.entry import EntryError, announced, decode
+from biggus.cache.entry import Encoded, EntryDecoder, EntryError, announced, decode
 from biggus.errors import OfflineError, OptionError, SourceError
 from biggus.sources.base import whole
 from biggus.sources.description import DescribedSource, describe
@@ -192,7 +193,8 @@ def test_no_flipped_bit_gives_a_wrong_value(tmp_path, entries, tiles, suffix):
     assert entry[STORED] == ENCODED
     for place in range(len(entry)):
         entry[place] ^= 1 << place % 8
-        buffer, decoder = np.frombuffer(entry, np.uint8), partial(cached.encoding.decode, box)
+        buffer = np.frombuffer(entry, np.uint8)
+        decoder = EntryDecoder(cached.encoding.name, partial(cached.encoding.decode, box))
         with contextlib.suppress(EntryError):  # what is reserved may be anything
             same(decode(buffer, key, values.dtype, values.shape, decoder).values, values)
         entry[place] ^= 1 << place % 8
@@ -211,7 +213,8 @@ def test_an_entry_that_cannot_be_decoded_is_fetched_again(tmp_path, entries, til
     values = cached[box]
     first = cached.key(box)
     for data in (b"no image", b"", encoded(image_of("L", 1, 0, 0, 16), "png")):
-        cache.store(first, values, cache.validator(first), cache.cleared, data)
+        stands_for = Encoded(data, cached.encoding.name)
+        cache.store(first, values, cache.validator(first), cache.cleared, stands_for)
         before = tiles.requests.total()
         same(cached[box], values)
         assert tiles.requests.total() == before + 1
@@ -219,7 +222,7 @@ def test_an_entry_that_cannot_be_decoded_is_fetched_again(tmp_path, entries, til
         assert tiles.requests.total() == before + 1
 
 
-def test_without_the_encoding_it_is_of_another_format(tmp_path, entries, tiles):
+def test_without_the_encoding_it_is_of_no_use(tmp_path, entries, tiles):
     """So it is to those who know only the other ways to store values."""
     cache = Cache(tmp_path / "c", "10 MB", stored="encoded")
     cached = cache.wrap(tile_source(tiles))
@@ -227,7 +230,7 @@ def test_without_the_encoding_it_is_of_another_format(tmp_path, entries, tiles):
     values, key = cached[box], bytes.fromhex(cached.key(box))
     buffer = np.frombuffer(entries(cache)[0].read_bytes(), np.uint8)
     assert announced(key, values.nbytes, buffer[:100].tobytes()) == len(buffer)
-    with pytest.raises(EntryError, match="other format"):
+    with pytest.raises(EntryError, match="encoding"):
         decode(buffer, key, values.dtype, values.shape)
 
 
@@ -326,6 +329,28 @@ def test_no_more_memory_is_taken_than_is_told(tmp_path, name):
         same(values, data)
         assert peak < cached.peak_bytes(box) + 100_000
     assert cache.stats().hits == 2
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("zstd", "big-endian"), ("2 zlib", "2 Fortran"), ("2 delta", "2 blosc")]
+)
+def test_nothing_is_decoded_by_the_codecs_of_another_array(tmp_path, one, other):
+    """An array is replaced, and the cache remembers the new one, but has chunks of the old."""
+    folder = tmp_path / "served"
+    data = np.tile(DATA, (1, 2))[:32, :64]
+    cache = Cache(tmp_path / "c", "10 MB", stored="encoded")
+    with serving(folder) as server:
+        for name in (one, other):
+            shutil.rmtree(folder, ignore_errors=True)
+            make_array(folder, data, **ARRAYS[name])
+            array = biggus.open(f"{server.url}/a.zarr", cache=cache)
+            if name == one:
+                same(array.ndarray(), data)
+        with biggus.offline():
+            gone = biggus.open(f"{server.url}/a.zarr", cache=cache)
+            with pytest.raises(OfflineError):
+                gone.ndarray()
+        same(array.ndarray(), data)
 
 
 def test_what_is_in_memory_is_not_decoded_again(tmp_path, tiles, monkeypatch):
