@@ -15,7 +15,7 @@ import pytest
 import biggus
 from biggus.testing import ArraySource, RecordingSource
 
-LIMIT = 400
+LIMIT = 300
 NUMBER = LIMIT + 50
 DEEP = 10 * sys.getrecursionlimit()
 VALUES = np.arange(12.0).reshape(3, 4)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+import tempfile
 import threading
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -56,20 +58,24 @@ def sharding(location="end", compressed=True):
     )
 
 
-def create(path, data, codec=None, **kwargs):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        array = zarr.create(
-            store=path,
-            shape=data.shape,
-            chunks=SHARDS,
-            dtype=data.dtype,
-            codecs=[codec or sharding()],
-            zarr_format=3,
-            **kwargs,
-        )
-        array[:] = data
-    return array
+def create(path, data, codec=None):
+    """Write a store: what zarr-python made of these values, which it is asked for once."""
+    codec = codec or sharding()
+    known = MADE.setdefault((data.dtype, data.tobytes(), str(codec.to_dict())), {})
+    if not known:
+        with warnings.catch_warnings(), tempfile.TemporaryDirectory() as folder:
+            warnings.simplefilter("ignore")
+            how = {"chunks": SHARDS, "codecs": [codec], "zarr_format": 3}
+            zarr.create(store=folder, shape=data.shape, dtype=data.dtype, **how)[:] = data
+            files = filter(Path.is_file, Path(folder).rglob("*"))
+            known |= {each.relative_to(folder): each.read_bytes() for each in files}
+    for name, content in known.items():
+        (path / name).parent.mkdir(parents=True, exist_ok=True)
+        (path / name).write_bytes(content)
+
+
+MADE = {}
+"""The files of stores, by values and codec."""
 
 
 def open_url(server, name="a.zarr", **options):
@@ -428,7 +434,7 @@ def test_a_shard_that_was_cut_is_an_error(server, tmp_path):
 
 def replace(server, values, name="a.zarr"):
     """Put a shard of other values in the place of the first; of the same length if plain."""
-    create(server.folder / "b.zarr", values, sharding(compressed=False), overwrite=True)
+    create(server.folder / "b.zarr", values, sharding(compressed=False))
     (server.folder / "b.zarr/c/0/0").replace(shard_file(server, 0, name))
 
 
