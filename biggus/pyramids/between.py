@@ -14,14 +14,17 @@ import numpy as np
 
 from biggus.indexing.grid import Grid
 from biggus.pyramids.blocks import EXACT_LEVELS
-from biggus.sources.base import Source, box_shape, read
+from biggus.sources import studying
+from biggus.sources.base import box_shape, read
+from biggus.sources.derived import DerivedSource
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from biggus.graph import Node
     from biggus.pyramids.layout import PyramidLayout
     from biggus.pyramids.overview import OverviewSource
-    from biggus.sources.base import Box, Values
+    from biggus.sources.base import Box, Source, Values
 
 SCREEN = (800, 1000)
 """Rows and columns of pixels, of a window of usual size."""
@@ -52,7 +55,7 @@ def between_of(layout: PyramidLayout) -> tuple[int, int] | None:
     return (level, side) if side > 1 << _FINER else None
 
 
-class BetweenSource(Source):
+class BetweenSource(DerivedSource):
     """A level of blocks of some elements of another.
 
     Of means, weighed by how many elements each stands for; if some of those are missing, as if
@@ -100,7 +103,7 @@ class BetweenSource(Source):
     def _made(self, box: Box) -> Values:
         below, reducer = self._below(box), self._level.reducer
         sizes = reducer.layout.sizes(below, self._level.level)
-        values = read(self._values, below)
+        values = read(studying.to_read(self._values), below)
         return reducer.averaging.gathered(values, sizes, self._axes, self._side)
 
     def _below(self, box: Box) -> Box:
@@ -110,6 +113,10 @@ class BetweenSource(Source):
             s, length = box[axis], self._level.shape[axis]
             found[axis] = slice(s.start * self._side, min(s.stop * self._side, length), 1)
         return tuple(found)
+
+    def made_of(self, box: Box) -> list[Node]:
+        """Return the parts of the array of which all that is read for a box is made."""
+        return self._level.made_of(self._below(box))
 
     def validator(self, box: Box) -> bytes | None:
         """Return the states of all that is read for a box."""

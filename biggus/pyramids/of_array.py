@@ -22,7 +22,7 @@ from biggus.pyramids.overview import OverviewSource, Reducer
 from biggus.pyramids.pyramid import Pyramid
 from biggus.sources import studying
 from biggus.sources.base import whole
-from biggus.sources.memory import MemorySource
+from biggus.sources.memory import MemorySource, Remade
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -253,13 +253,14 @@ def _cache(cache: Cache | bool | None) -> Cache | None:
 
 def _all_in_memory(made: _Made, why: str) -> Pyramid:
     levels = _in_memory(made.reducer, made.sources, why)
-    between = made.between(levels)
+    between = made.between([MemorySource(level.array) for level in levels])
     if between is None:
         return made.pyramid(levels)
-    return made.pyramid(levels, MemorySource(between[whole(between.shape)]))
+    values = between[whole(between.shape)]
+    return made.pyramid(levels, Remade(values, made.between(made.sources) or between))
 
 
-def _in_memory(reducer: Reducer, sources: list[OverviewSource], why: str) -> list[Source]:
+def _in_memory(reducer: Reducer, sources: list[OverviewSource], why: str) -> list[Remade]:
     """Make levels in memory, for a reason that is told if they do not fit."""
     needed = sum(Array.from_node(leaf_of(source)).nbytes for source in sources)
     if needed > options.current().memory:
@@ -269,7 +270,7 @@ def _in_memory(reducer: Reducer, sources: list[OverviewSource], why: str) -> lis
         )
     keeper = InMemory(sources)
     build(reducer, keeper)
-    return [MemorySource(keeper.arrays[source.level]) for source in sources]
+    return [Remade(keeper.arrays[source.level], source) for source in sources]
 
 
 def _build(reducer: Reducer, cache: Cache, levels: list[Cached]) -> None:

@@ -18,7 +18,8 @@ from biggus.graph import Elementwise, Leaf, Node, select
 from biggus.indexing.selection import Selection
 from biggus.once import once
 from biggus.pyramids.blocks import EXACT_LEVELS
-from biggus.sources.base import Source, box_shape, whole, within
+from biggus.sources.base import box_shape, whole, within
+from biggus.sources.derived import DerivedSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -193,7 +194,7 @@ class Reducer:
         return self.averaging.show(state, self.layout.sizes(box, level), out)
 
 
-class OverviewSource(Source):
+class OverviewSource(DerivedSource):
     """One level of an array.
 
     Parameters
@@ -205,7 +206,6 @@ class OverviewSource(Source):
     """
 
     io_bound = False
-    derived = True
     owns_data = True
 
     def __init__(self, reducer: Reducer, level: int) -> None:
@@ -247,19 +247,26 @@ class OverviewSource(Source):
 
     def validator(self, box: Box) -> bytes | None:
         """Return the states of all that is read for a box."""
-        made_of = self._made_of(box)
+        made_of = self._fingerprint(box)
         validators = None if made_of is None else made_of.validators()
         return None if validators is None else join_validators(validators)
 
     def revalidate(self, box: Box, validator: bytes) -> bytes | None:
         """Tell whether all that was read for a box is as it was."""
-        made_of = self._made_of(box)
+        made_of = self._fingerprint(box)
         if made_of is None:
             return None
         validators = split_validators(validator, len(made_of.reads))
         return validator if validators is not None and made_of.good(tuple(validators)) else None
 
-    def _made_of(self, box: Box) -> Fingerprint | None:
+    def made_of(self, box: Box) -> list[Node]:
+        """Return the parts of the array of which the tiles under a box are made."""
+        layout = self.reducer.layout
+        boxes = (part.chunk for part in layout.grid(self.level).parts(box))
+        regions = (layout.below(each, self.level, 0) for each in boxes)
+        return [select(self.reducer.node, Selection.of_box(region)) for region in regions]
+
+    def _fingerprint(self, box: Box) -> Fingerprint | None:
         region = self.reducer.layout.below(box, self.level, 0)
         leaf = self.reducer.leaf
         if leaf is not None:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from biggus.sources import studying
 from biggus.sources.base import Box, Source, Values
 
 
@@ -53,3 +54,28 @@ class MemorySource(Source):
             return self.array
         values: Values = self.array[box]
         return values
+
+
+class Remade(MemorySource):
+    """Values in memory that were made of others, and can be made of them again.
+
+    A study reads them anew, unless it has seen how they were made; a copy in another process is
+    values in memory like any others.
+
+    Parameters
+    ----------
+    array : ndarray or MaskedArray
+        The values.
+    source : Source
+        What makes them.
+    """
+
+    derived = True
+
+    def __init__(self, array: npt.NDArray[Any], source: Source) -> None:
+        super().__init__(array)
+        self.source = source
+        self.study = studying.current()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return MemorySource, (self.array,)

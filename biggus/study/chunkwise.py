@@ -13,6 +13,7 @@ from biggus.cache import Cached
 from biggus.indexing.grid import Grid, default_chunks
 from biggus.once import once
 from biggus.sources.base import Source, box_shape
+from biggus.sources.memory import Remade
 from biggus.sources.memory_cached import MemoryCached
 from biggus.sources.parts import longest_along, pasted
 from biggus.sources.studying import Study
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 
 
 def innermost(source: Source) -> Source:
-    """Return the source within caches and what a user said about it."""
-    while isinstance(source, (Annotated, Cached, MemoryCached)):
+    """Return the source within caches, memory and what a user said about it."""
+    while isinstance(source, (Annotated, Cached, MemoryCached, Remade)):
         source = source.source
     return source
 
@@ -117,7 +118,9 @@ class Substitutes(Study):
         if isinstance(base, Chunkwise):
             return source
         if source.derived:
-            return base  # what a cache holds of it says not what it was made from
+            # What is kept of it says not what it was made from; if that was seen, it is known.
+            seen = isinstance(source, Remade) and source.study is self
+            return source if seen else base
         if source.in_memory and not is_mapped(source):
             return source
         with self._making:

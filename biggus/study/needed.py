@@ -12,7 +12,8 @@ from biggus.adapt import node_of, several
 from biggus.errors import StudyError
 from biggus.sources import studying
 from biggus.sources.base import read
-from biggus.sources.wrappers import ObjectSource
+from biggus.sources.derived import DerivedSource
+from biggus.sources.wrappers import ObjectSource, Wrapper
 from biggus.study.chunkwise import Chunkwise, Substitutes, innermost, is_mapped
 from biggus.study.receipts import box_at, chunk_digest, place_of, receipt_of, source_digest
 from biggus.threads import WaitingThreads
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from biggus.study.receipts import Place
 
 _AT_ONCE = 16
+_ANY_MEMORY = 1 << 60
 _COPIES = 3
 """How often a chunk may be in memory while its digest is made."""
 
@@ -37,7 +39,7 @@ def receipt(arrays: Iterable[Any]) -> str:
     mask, before anything is unpacked; and of the attributes that say how they are.
     The same inputs have the same receipt, in whatever order and by however many workers they
     are read, from a cache or not, wherever they are.  What lies in memory counts for nothing,
-    and neither does what is computed.
+    and neither does what is computed: the receipt of an overview is that of what it is made of.
 
     All that is needed is read, and nothing is computed.
 
@@ -88,8 +90,11 @@ def receipt(arrays: Iterable[Any]) -> str:
 def needed_for(arrays: Iterable[Any], needed: Needed) -> list[Listed]:
     """Return the sources that are read for arrays, each with places of chunks; nothing is read."""
     nodes = [node_of(array) for array in arrays]
-    plainly = options.set_options
-    with studying.instead(needed), plainly(keep_partials=False, executor=None, progress=False):
+    # What is needed does not follow from how it would be gone through.
+    plainly = options.set_options(
+        keep_partials=False, executor=None, progress=False, memory=_ANY_MEMORY
+    )
+    with studying.instead(needed), plainly:
         engine.estimate(nodes)
     return list(needed.sources.values())
 
@@ -112,20 +117,35 @@ class Listed(Chunkwise):
         return 0
 
 
+class _ListedUnder(Wrapper):
+    """A source of which it is looked at what would be read for it of others."""
+
+    in_memory = False
+
+    def cached_bytes(self, box: Box) -> int:
+        if not isinstance(self.source, DerivedSource):
+            problem = "what it is made of is not known here: ask for the receipt of that"
+            raise StudyError(f"{self.name} has no receipt: {problem}")
+        engine.estimate(self.source.made_of(box))
+        return 0
+
+
 class Needed(Substitutes):
     """A study in which it is looked at alone what would be read."""
 
     def __init__(self) -> None:
         super().__init__()
         self.sources: dict[Any, Listed] = {}
+        self._derived: dict[int, _ListedUnder] = {}
 
     def source(self, source: Source) -> Source:
-        if isinstance(source, Listed) or (source.in_memory and not is_mapped(source)):
+        if isinstance(source, (Listed, _ListedUnder)):
             return source
-        if source.derived:
-            problem = "what it is made of is not known here: ask for the receipt of that"
-            raise StudyError(f"{source.name} has no receipt: {problem}")
         base = innermost(source)
+        if base.derived:
+            return self._derived.setdefault(id(base), _ListedUnder(base))
+        if source.in_memory and not is_mapped(source):
+            return source
         name = source.token or id(base.obj if isinstance(base, ObjectSource) else base)
         key = (name, source.shape, source.dtype)
         listed = self.sources.get(key)

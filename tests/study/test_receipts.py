@@ -73,6 +73,16 @@ def test_order_workers_executor_cache_and_place_make_no_difference(folder):
                 assert biggus.receipt(elsewhere) == expected
 
 
+def test_how_much_memory_there_is_makes_none():
+    rows = adapted(np.zeros((64, 60_000), "f4"), (1, 60_000))
+    medians = biggus.median(rows, axis=0)
+    with biggus.set_options(memory="20 MB"):
+        assert any(each.scratch_bytes for each in biggus.plan([medians]).passes)
+        assert biggus.receipt([medians]) == biggus.receipt([rows])
+    with biggus.set_options(memory="1 MB"):
+        assert biggus.receipt([medians]) == biggus.receipt([rows])
+
+
 def test_bytes_in_another_order_and_what_lies_under_a_mask_make_no_difference():
     masked = np.ma.masked_less(DATA, 0)
     other = np.ma.MaskedArray(np.where(masked.mask, 7, DATA), masked.mask)

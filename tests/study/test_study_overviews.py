@@ -1,0 +1,148 @@
+"""Overviews in studies: their receipts are of what they are made of, wherever they are kept."""
+
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+import biggus
+from biggus.pyramids.of_array import kept_overviews
+from biggus.study.bundle import Bundle
+from biggus.testing import ArraySource
+
+pytestmark = pytest.mark.usefixtures("trusted_at_once")
+
+SHAPE = (1000, 1300)
+TALL = (58_300, 40)
+"""Of this there is a level between two others."""
+
+
+@pytest.fixture
+def trusted_at_once(monkeypatch):
+    """Have a file trusted as soon as it is there."""
+    monkeypatch.setattr("biggus.backends.files.SETTLED_SECONDS", -1.0)
+
+
+def written(shape=SHAPE, name="a.npy"):
+    np.save(name, np.random.default_rng(2).integers(0, 99, shape).astype("i2"))
+    return biggus.open(name)
+
+
+def array(name="a.npy"):
+    return biggus.open(name)[10:].T
+
+
+def pyramids(cache):
+    """Yield the pyramid as it is made in memory, kept, and found."""
+    yield biggus.overviews(array(), cache=False)
+    yield biggus.overviews(array(), cache=cache)
+    yield kept_overviews(array(), cache=cache)
+
+
+PARTS = {
+    "all": lambda a: a,
+    "corner": lambda a: a[:9, :9],
+    "last": lambda a: a[-1, -1],
+    "apart": lambda a: a[:: a.shape[0] - 1, 3],
+    "computed": lambda a: (a[2:4] - a.mean()).max(axis=0),
+}
+
+
+@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("number", [1, 2])
+def test_it_is_the_same_wherever_they_are_kept(folder, part, number):
+    written()
+    of = PARTS[part]
+    cache = biggus.Cache("cache")
+    receipts = {biggus.receipt([of(pyramid[number])]) for pyramid in pyramids(cache)}
+    pyramid = kept_overviews(array(), cache=cache)
+    with ThreadPoolExecutor(2) as pool:
+        for options in ({"workers": 1}, {"executor": pool}, {"memory": "6 MB"}, {"offline": True}):
+            with biggus.set_options(**options):
+                receipts.add(biggus.receipt([of(pyramid[number])]))
+    cache.clear()
+    receipts.add(biggus.receipt([of(pyramid[number])]))
+    assert len(receipts) == 1
+    for each in pyramids(cache):
+        with biggus.record("study.biggus", overwrite=True) as study:
+            of(each[number]).ndarray()
+        assert study.receipt in receipts
+        with biggus.replay("study.biggus"):
+            assert biggus.receipt([of(each[number])]) == study.receipt
+
+
+def test_it_is_of_what_is_under_a_part():
+    values = np.arange(1_300_000.0).reshape(SHAPE)
+
+    def receipts():
+        source = ArraySource(values.copy(), (100, 130), token="t")
+        made = biggus.overviews(biggus.ArrayAdapter(source), cache=False)
+        wholes = {biggus.receipt(each) for each in (made, [made[0]], [made[1]], [made[2]])}
+        return wholes, biggus.receipt([made[1][:40, :40]])
+
+    (whole,), part = receipts()
+    values[-1, -1] += 1
+    (other,), same = receipts()
+    assert len({whole, part, other}) == 3
+    assert same == part
+
+
+def test_the_level_between_two_others_has_that_of_what_is_under_it(folder):
+    tall = written(TALL)
+    cache = biggus.Cache("cache")
+    receipts = set()
+    for kept in (False, cache):
+        made = biggus.overviews(tall, cache=kept)
+        (between,) = [level.array for level in made.levels if max(level.factors) == 72]
+        receipts.add(biggus.receipt([between[:3]]))
+        values = between[:3].ndarray()
+        with biggus.record("study.biggus", overwrite=True) as study:
+            assert (between[:3].ndarray() == values).all()
+        assert receipts == {study.receipt}
+        with biggus.replay("study.biggus"):
+            assert (between[:3].ndarray() == values).all()
+    assert receipts != {biggus.receipt([tall])}
+
+
+@pytest.mark.parametrize("shape", [SHAPE, TALL])
+@pytest.mark.parametrize("kept", [False, True])
+def test_a_program_that_makes_and_uses_them_is_replayed(folder, shape, kept):
+    written(shape)
+    cache = biggus.Cache("cache") if kept else False
+
+    def program():
+        made = biggus.overviews(biggus.open("a.npy"), cache=cache)
+        return [level.array.ndarray() for level in made.levels[1:]]
+
+    plain = program()
+    with biggus.record("study.biggus") as study:
+        recorded = program()
+    held = [held.token for held in Bundle("study.biggus").sources.values() if held.chunks]
+    assert held == [f"npy:{folder}/a.npy::values"]
+    expected = biggus.receipt(biggus.overviews(biggus.open("a.npy"), cache=cache))
+    (folder / "a.npy").unlink()
+    with biggus.replay("study.biggus"):
+        replayed = program()
+        made = biggus.overviews(biggus.open("a.npy"))
+        assert biggus.receipt(made) == biggus.receipt([made[1]]) == expected
+    assert study.receipt == expected
+    for one, other, third in zip(plain, recorded, replayed, strict=True):
+        assert one.tobytes() == other.tobytes() == third.tobytes()
+
+
+def test_what_was_made_in_a_study_is_not_made_again_in_it(folder):
+    with biggus.record("study.biggus"):
+        made = biggus.overviews(written())
+        assert made[2].node.source.in_memory
+    with biggus.record("another.biggus"):
+        assert not made[2].node.source.in_memory
+    assert made[2].node.source.in_memory
+
+
+def test_in_another_process_they_are_values_in_memory():
+    values = np.arange(360_000.0).reshape(600, 600)
+    made = biggus.overviews(biggus.ArrayAdapter(values), cache=False)
+    sent = pickle.dumps(made[1])
+    assert len(sent) < 800_000 + 300 * 300
+    assert (pickle.loads(sent).ndarray() == made[1].ndarray()).all()
