@@ -126,13 +126,16 @@ def kept_as_it_came(folder: Path, template: str) -> list[Row]:
     encoded, decoded = (stats[stored].bytes / stats[stored].entries for stored in caches)
     return [
         Row(
-            "one warm tile, kept as it came",
+            work,
             show(took["encoded"]),
             f"{name}, {show(took[other])}",
             took["encoded"] / took[other],
             None,
         )
-        for other, name in {"decoded": "kept decoded", "Pillow": "the plain library"}.items()
+        for work, other, name in (
+            ("one warm tile, kept as it came", "decoded", "kept decoded"),
+            ("the same", "Pillow", "the plain library"),
+        )
     ] + [
         Row(
             "its room on the disk, index included",
