@@ -104,6 +104,11 @@ class Server(http.server.ThreadingHTTPServer):
         return len(self.requests) - before[0], self.sent - before[1]
 
 
+def status(code, body=b"", **headers):
+    """Return what answers with a status, whatever is asked for."""
+    return lambda handler: handler.answer(code, body, headers)
+
+
 @contextlib.contextmanager
 def serving(folder):
     """Serve a folder."""

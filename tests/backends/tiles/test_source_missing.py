@@ -9,10 +9,9 @@ import pytest
 pytest.importorskip("PIL")
 pytest.importorskip("urllib3")
 
-from tile_server import Reply, TileServer
+from tile_server import Reply
 
 import biggus
-from biggus.backends.http import client as http
 from biggus.backends.location import Location
 from biggus.backends.tiles.backend import TilesBackend
 from biggus.cache import Cache
@@ -23,16 +22,7 @@ PATH = "/RGB/3/2/1.png?size=8"
 BOX = (slice(8, 16, 1), slice(16, 24, 1), slice(0, 3, 1))
 
 
-@pytest.fixture
-def server():
-    server = TileServer().start()
-    yield server
-    server.stop()
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch):
-    monkeypatch.setattr(http, "BACKOFF_SECONDS", 0.001)
+pytestmark = pytest.mark.usefixtures("quick")
 
 
 @pytest.fixture

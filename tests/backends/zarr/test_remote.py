@@ -17,46 +17,42 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from zarr_server import serving
+from zarr_samples import BACKEND, open_zarr
+from zarr_server import serving, status
 
 import biggus
-from biggus.backends.http import client as biggus_http
 from biggus.backends.location import Location
 from biggus.backends.zarr import bodies
 from biggus.backends.zarr import remote as zarr_remote
-from biggus.backends.zarr.backend import ZarrBackend
 from biggus.errors import GoneError, OpenError, SourceError, VariableError
 from biggus.sources.base import read, whole
 
 zarr = pytest.importorskip("zarr")
 pytest.importorskip("urllib3")
 
-BACKEND = ZarrBackend()
 DATA = np.random.default_rng(3).normal(size=(20, 30))
 BOX = (slice(3, 17, 2), slice(5, 30, 3))
 
 
-@pytest.fixture
-def server(tmp_path):
-    """A server of the folder `tmp_path`, which holds a few stores."""
-    root = zarr.create_group(tmp_path / "s.zarr")
+@pytest.fixture(scope="module")
+def stores(tmp_path_factory):
+    """Return a folder of a few stores."""
+    folder = tmp_path_factory.mktemp("stores")
+    root = zarr.create_group(folder / "s.zarr")
     root.create_array("plain", data=DATA, chunks=(7, 8), attributes={"units": "K"})
     root.create_array("g/sharded", data=DATA, chunks=(5, 5), shards=(10, 15))
     sparse = root.create_array("sparse", shape=(8,), chunks=(2,), dtype="i4", fill_value=-9)
     sparse[2:4] = 1
-    zarr.create_array(tmp_path / "two.zarr", data=DATA, chunks=(7, 8), zarr_format=2)
+    zarr.create_array(folder / "two.zarr", data=DATA, chunks=(7, 8), zarr_format=2)
+    return folder
+
+
+@pytest.fixture
+def server(stores, tmp_path):
+    """A server of the folder `tmp_path`, which holds copies of these, written just now."""
+    shutil.copytree(stores, tmp_path, copy_function=shutil.copyfile, dirs_exist_ok=True)
     with serving(tmp_path) as found:
         yield found
-
-
-@pytest.fixture(autouse=True)
-def hasty(monkeypatch):
-    """Shorten the waits between attempts."""
-    monkeypatch.setattr(biggus_http, "BACKOFF_SECONDS", 0.01)
-
-
-def open_url(url, variable="/", **options):
-    return BACKEND.open(Location(url), variable, **options)
 
 
 def consolidate(path):
@@ -74,7 +70,7 @@ def test_values(server, name, ranges):
     store, variable = name.split("|")
     url = f"{server.url}/{store}"
     assert BACKEND.claims(Location(url)) == BACKEND.BY_SUFFIX
-    source = open_url(url, variable)
+    source = open_zarr(url, variable)
     assert source.remote
     assert source.shape == DATA.shape
     np.testing.assert_array_equal(read(source, BOX), DATA[BOX])
@@ -87,11 +83,11 @@ def test_listing(server):
     with pytest.raises(OpenError, match="name the variable"):
         BACKEND.variables(Location(url))
     with pytest.raises(VariableError, match="'nonesuch'"):
-        open_url(url, "nonesuch")
+        open_zarr(url, "nonesuch")
     consolidate(server.folder / "s.zarr")
     assert BACKEND.variables(Location(url)) == ("g/sharded", "plain", "sparse")
     with pytest.raises(VariableError, match="g/sharded, plain, sparse"):
-        open_url(url, "nonesuch")
+        open_zarr(url, "nonesuch")
     assert BACKEND.variables(Location(f"{server.url}/two.zarr")) == ("/",)
     zarr.create_group(server.folder / "v2.zarr", zarr_format=2).create_array("a", data=DATA)
     consolidate(server.folder / "v2.zarr")
@@ -102,7 +98,7 @@ def test_listing(server):
 
 
 def test_a_chunk_that_was_never_written(server):
-    source = open_url(f"{server.url}/s.zarr", "sparse")
+    source = open_zarr(f"{server.url}/s.zarr", "sparse")
     server.requests.clear()
     assert read(source, whole((8,))).tolist() == [-9, -9, 1, 1, -9, -9, -9, -9]
     # The metadata has vouched for what was absent.
@@ -113,7 +109,7 @@ def test_a_chunk_that_was_never_written(server):
 
 
 def test_a_store_that_has_been_deleted(server):
-    source = open_url(f"{server.url}/s.zarr", "plain")
+    source = open_zarr(f"{server.url}/s.zarr", "plain")
     shutil.rmtree(server.folder / "s.zarr")
     with pytest.raises(SourceError, match="gone") as caught:
         read(source, BOX)
@@ -121,10 +117,6 @@ def test_a_store_that_has_been_deleted(server):
 
 
 PAGE = b"<!doctype html><title>Please log in</title>"
-
-
-def status(code, body=b"", **headers):
-    return lambda handler: handler.answer(code, body, headers)
 
 
 def cut(handler):
@@ -156,7 +148,7 @@ FAILURES = {
 @pytest.mark.parametrize("name", FAILURES)
 def test_failure_never_becomes_data(server, name):
     answer, reason = FAILURES[name]
-    source = open_url(f"{server.url}/s.zarr", "plain", retries=1)
+    source = open_zarr(f"{server.url}/s.zarr", "plain", retries=1)
     chunk = "/s.zarr/plain/c/0/1"
     server.failures[chunk] = [10**6, answer]
     box = (slice(0, 1, 1), slice(0, 30, 1))
@@ -170,7 +162,7 @@ def test_failure_never_becomes_data(server, name):
 
 @pytest.mark.parametrize("name", ["500", "429", "cut body", "broken connection"])
 def test_what_passes_is_tried_again(server, name):
-    source = open_url(f"{server.url}/s.zarr", "plain")
+    source = open_zarr(f"{server.url}/s.zarr", "plain")
     chunk = "/s.zarr/plain/c/0/0"
     server.failures[chunk] = [2, FAILURES[name][0]]
     server.requests.clear()
@@ -183,7 +175,7 @@ def test_html_instead_of_metadata(server):
     page = status(200, PAGE, **{"Content-Type": "text/html"})
     server.failures["/s.zarr/plain/zarr.json"] = [10**6, page]
     with pytest.raises(OpenError, match="HTML page"):
-        open_url(f"{server.url}/s.zarr", "plain")
+        open_zarr(f"{server.url}/s.zarr", "plain")
 
 
 def test_out_of_reach_is_gone():
@@ -199,7 +191,7 @@ def test_out_of_reach_is_gone():
 def test_a_silent_server_times_out(server):
     stuck = threading.Event()
     server.failures["/s.zarr/plain/c/0/0"] = [10**6, lambda handler: stuck.wait(20)]
-    source = open_url(f"{server.url}/s.zarr", "plain", timeout=0.2, retries=0)
+    source = open_zarr(f"{server.url}/s.zarr", "plain", timeout=0.2, retries=0)
     with pytest.raises(SourceError, match="no answer within"):
         read(source, (slice(0, 1, 1), slice(0, 1, 1)))
     stuck.set()
@@ -210,7 +202,7 @@ def test_credentials_are_sent_and_never_shown(server, caplog):
     host = server.url.removeprefix("http://")
     url = f"http://me:pa55@{host}/s.zarr?sig=s3cret&v=1"
     assert BACKEND.claims(Location(url)) == BACKEND.BY_SUFFIX
-    source = open_url(url, "plain", headers={"X-Key": "h1dden"}, retries=0)
+    source = open_zarr(url, "plain", headers={"X-Key": "h1dden"}, retries=0)
     np.testing.assert_array_equal(read(source, BOX), DATA[BOX])
     path, headers = server.requests[-1]
     assert path.endswith("?sig=s3cret&v=1")
@@ -225,7 +217,7 @@ def test_credentials_are_sent_and_never_shown(server, caplog):
         shown.append(str(error))
         error = error.__cause__
     with pytest.raises(VariableError) as missing:
-        open_url(url, "nonesuch", headers={"X-Key": "h1dden"})
+        open_zarr(url, "nonesuch", headers={"X-Key": "h1dden"})
     shown += [
         str(missing.value),
         "\n".join(r.getMessage() for r in caplog.records if r.name.startswith("biggus")),
@@ -233,7 +225,7 @@ def test_credentials_are_sent_and_never_shown(server, caplog):
     for text in shown:
         for secret in ("pa55", "s3cret", "h1dden"):
             assert secret not in text
-    assert source.token == open_url(f"{server.url}/s.zarr?v=1", "plain").token
+    assert source.token == open_zarr(f"{server.url}/s.zarr?v=1", "plain").token
 
 
 # Freshness ----------------------------------------------------------------------------
@@ -250,7 +242,7 @@ ONE = (slice(0, 7, 1), slice(0, 8, 1))
 
 
 def test_no_request_while_fresh(server):
-    source = open_url(f"{server.url}/s.zarr", "plain", fresh_for=100)
+    source = open_zarr(f"{server.url}/s.zarr", "plain", fresh_for=100)
     values, validator = source.fetch(ONE)
     np.testing.assert_array_equal(values, DATA[ONE])
     assert source.validator(ONE) is None
@@ -267,7 +259,7 @@ def test_one_conditional_request_when_stale(server, validators):
     server.etags, server.dates = validators == "etags", validators == "dates"
     chunk = server.folder / "s.zarr/plain/c/0/0"
     set_back(chunk, 100)
-    source = open_url(f"{server.url}/s.zarr", "plain", fresh_for=100)
+    source = open_zarr(f"{server.url}/s.zarr", "plain", fresh_for=100)
     validator = age(source.fetch(ONE)[1], 200)
     server.requests.clear()
     revalidated = source.revalidate(ONE, validator)
@@ -299,14 +291,14 @@ def test_expired_chunks_are_asked_for_once(server, tmp_path):
 
 def test_without_validators_a_stale_copy_is_fetched_again(server):
     server.etags = False
-    source = open_url(f"{server.url}/s.zarr", "plain", fresh_for=100)
+    source = open_zarr(f"{server.url}/s.zarr", "plain", fresh_for=100)
     validator = source.fetch(ONE)[1]
     assert source.revalidate(ONE, validator) == validator
     assert source.revalidate(ONE, age(validator, 200)) is None
 
 
 def test_absence_is_verified_too(server):
-    source = open_url(f"{server.url}/s.zarr", "sparse", fresh_for=100)
+    source = open_zarr(f"{server.url}/s.zarr", "sparse", fresh_for=100)
     box = (slice(0, 2, 1),)
     validator = age(source.fetch(box)[1], 200)
     assert source.revalidate(box, validator) is not None
@@ -315,7 +307,7 @@ def test_absence_is_verified_too(server):
 
 
 def test_changed_metadata_makes_copies_stale(server, monkeypatch):
-    source = open_url(f"{server.url}/s.zarr", "plain", fresh_for=0.0)
+    source = open_zarr(f"{server.url}/s.zarr", "plain", fresh_for=0.0)
     validator = source.fetch(ONE)[1]
     assert source.revalidate(ONE, validator) is not None
     zarr.open_array(server.folder / "s.zarr/plain").resize((40, 30))
@@ -324,7 +316,7 @@ def test_changed_metadata_makes_copies_stale(server, monkeypatch):
 
 def test_a_server_that_is_out_of_reach_leaves_the_copy(server, caplog):
     caplog.set_level(logging.WARNING, "biggus")
-    source = open_url(f"{server.url}/s.zarr", "plain", fresh_for=100, retries=0)
+    source = open_zarr(f"{server.url}/s.zarr", "plain", fresh_for=100, retries=0)
     validator = age(source.fetch(ONE)[1], 200)
     server.failures["/s.zarr/plain/c/0/0"] = [10**6, status(503)]
     assert source.revalidate(ONE, validator) == validator
@@ -337,7 +329,7 @@ def test_a_server_that_is_out_of_reach_leaves_the_copy(server, caplog):
 
 
 def test_eight_threads(server):
-    source = open_url(f"{server.url}/s.zarr", "g/sharded")
+    source = open_zarr(f"{server.url}/s.zarr", "g/sharded")
     parts = [(slice(i, i + 3, 1), slice(j, j + 7, 2)) for i in range(17) for j in (0, 4, 20)]
     with ThreadPoolExecutor(8) as pool:
         found = pool.map(functools.partial(read, source), parts)
@@ -346,7 +338,7 @@ def test_eight_threads(server):
 
 
 def test_pickles_and_reads_in_a_spawned_process(server, tmp_path):
-    source = open_url(f"{server.url}/s.zarr", "plain", fresh_for=5)
+    source = open_zarr(f"{server.url}/s.zarr", "plain", fresh_for=5)
     again = pickle.loads(pickle.dumps(source))
     assert again.fresh_for == 5
     (tmp_path / "source.pickle").write_bytes(pickle.dumps(source))
@@ -380,7 +372,7 @@ def test_a_server_process_that_is_killed(tmp_path, monkeypatch, sharded):
     try:
         port = int(process.stdout.readline().split("port ")[1].split()[0])
         url = f"http://127.0.0.1:{port}/a.zarr"
-        source = open_url(url, retries=1, fresh_for=100)
+        source = open_zarr(url, retries=1, fresh_for=100)
         values, validator = source.fetch(BOX)
         np.testing.assert_array_equal(values, DATA[BOX])
     finally:
@@ -391,7 +383,7 @@ def test_a_server_process_that_is_killed(tmp_path, monkeypatch, sharded):
         read(source, BOX)
     assert source.revalidate(BOX, age(validator, 200)) == age(validator, 200)
     with pytest.raises(GoneError):
-        open_url(url, retries=0)
+        open_zarr(url, retries=0)
 
 
 # fsspec -------------------------------------------------------------------------------
@@ -405,7 +397,7 @@ def test_memory_of_fsspec():
     try:
         for key, value in store._store_dict.items():
             fs.pipe_file(f"/test-zarr-remote.zarr/{key}", value.to_bytes())
-        source = open_url("memory://test-zarr-remote.zarr", "a", fresh_for=100)
+        source = open_zarr("memory://test-zarr-remote.zarr", "a", fresh_for=100)
         np.testing.assert_array_equal(read(source, BOX), DATA[BOX])
         corner = (slice(1, 4, 1), slice(2, 5, 1))
         values, validator = source.fetch(corner)
@@ -416,7 +408,7 @@ def test_memory_of_fsspec():
         with pytest.raises(SourceError, match="gone"):
             read(source, corner)
         with pytest.raises(GoneError):
-            open_url("memory://test-zarr-remote.zarr", "a")
+            open_zarr("memory://test-zarr-remote.zarr", "a")
     finally:
         if fs.exists("/test-zarr-remote.zarr"):
             fs.rm("/test-zarr-remote.zarr", recursive=True)
@@ -426,159 +418,12 @@ def test_a_scheme_whose_package_is_missing(monkeypatch):
     pytest.importorskip("fsspec")
     monkeypatch.setitem(sys.modules, "s3fs", None)
     with pytest.raises(OpenError, match="s3fs"):
-        open_url("s3://bucket/a.zarr", "a")
+        open_zarr("s3://bucket/a.zarr", "a")
 
 
 def test_default_freshness(server):
-    assert open_url(f"{server.url}/two.zarr").fresh_for == zarr_remote.FRESH_SECONDS
+    assert open_zarr(f"{server.url}/two.zarr").fresh_for == zarr_remote.FRESH_SECONDS
     with pytest.raises(TypeError):
-        open_url(f"{server.url}/two.zarr", storage_options={})
+        open_zarr(f"{server.url}/two.zarr", storage_options={})
     with pytest.raises(TypeError):
-        open_url(f"{server.url}/two.zarr", zoom=3)
-
-
-# --- what a server says of what is not there ------------------------------------------------------
-
-
-@pytest.fixture(params=[2, 3])
-def bucket(server, request):
-    """A server that says of what it does not have as `server.missing` says."""
-    root = zarr.create_group(server.folder / "b.zarr", zarr_format=request.param)
-    sparse = root.create_array("a", shape=(8,), chunks=(2,), dtype="i4", fill_value=-9)
-    sparse[2:4] = 1
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        zarr.consolidate_metadata(server.folder / "b.zarr", zarr_format=request.param)
-    server.missing = 403, b"<Error/>"
-    server.format = request.param
-    return server
-
-
-SPARSE = [-9, -9, 1, 1, -9, -9, -9, -9]
-
-
-@pytest.mark.parametrize("which", [None, "its own"])
-def test_a_bucket_that_may_not_be_listed(bucket, which):
-    url, chosen = f"{bucket.url}/b.zarr", bucket.format if which else None
-    # What is there is read, whichever format that is of.
-    plain = open_url(url, "a", zarr_format=chosen)
-    assert read(plain, (slice(2, 4, 1),)).tolist() == [1, 1]
-    assert BACKEND.variables(Location(url), zarr_format=chosen) == ("a",)
-    with pytest.raises(SourceError, match=r"answered 403; credentials may be missing.* absent=403"):
-        read(plain, whole((8,)))
-    told = open_url(url, "a", zarr_format=chosen, absent=(403, 410), fresh_for=0)
-    values, validator = told.fetch(whole((8,)))
-    assert values.tolist() == SPARSE
-    assert told.revalidate(whole((8,)), validator) is not None
-    assert pickle.loads(pickle.dumps(told))[whole((8,))].tolist() == SPARSE
-    zarr.open_array(bucket.folder / "b.zarr/a")[0:2] = 5
-    assert told.revalidate(whole((8,)), validator) is None
-
-
-def test_the_other_format_that_is_forbidden_is_not_there(bucket):
-    with pytest.raises(OpenError, match=r"403.*absent=403"):
-        open_url(f"{bucket.url}/b.zarr", "a", zarr_format=5 - bucket.format)
-    with pytest.raises(OpenError, match=r"403.*absent=403"):
-        open_url(f"{bucket.url}/none.zarr", "a")
-    with pytest.raises(OpenError, match=r"403.*absent=403"):
-        BACKEND.variables(Location(f"{bucket.url}/none.zarr"))
-    with pytest.raises(GoneError):
-        open_url(f"{bucket.url}/none.zarr", "a", absent=403)
-
-
-@pytest.mark.parametrize("missing", [404, 403])
-def test_siblings_in_a_store_that_cannot_be_listed(bucket, missing):
-    bucket.missing = missing, b""
-    folder = bucket.folder / "b.zarr"
-    zarr.open_group(folder, mode="a").create_array("g/v", data=DATA)
-    for name in ("zarr.json", ".zgroup", ".zmetadata", ".zattrs"):
-        (folder / name).unlink(missing_ok=True)
-    source = open_url(f"{bucket.url}/b.zarr", "g/v")
-    assert source.sibling("v").name == source.name
-    assert read(source.sibling("a"), (slice(2, 4, 1),)).tolist() == [1, 1]
-    for name in ("nothing", "/g/nothing", "/a/v", "../a", "a/../../b.zarr/a"):
-        assert source.sibling(name) is None
-    # Whatever else goes wrong is said.
-    path = "g/broken/zarr.json" if bucket.format == 3 else "g/broken/.zarray"
-    bucket.failures[f"/b.zarr/{path}"] = [10**6, status(200, b"{")]
-    with pytest.raises(OpenError, match="not valid JSON"):
-        source.sibling("broken")
-
-
-@pytest.mark.parametrize("which", [None, "its own"])
-def test_an_image_in_a_bucket_that_may_not_be_listed(bucket, which):
-    url, chosen = f"{bucket.url}/b.zarr", bucket.format if which else None
-    group = zarr.open_group(bucket.folder / "b.zarr", mode="a", zarr_format=bucket.format)
-    image = {"multiscales": [{"datasets": [{"path": "a"}]}]}
-    group.attrs.update(image if bucket.format == 2 else {"ome": image})
-    assert [found.path for found in BACKEND.resolutions(Location(url), "", zarr_format=chosen)] == [
-        "a"
-    ]
-    for options in ({"zarr_format": 5 - bucket.format}, {}):
-        path = "" if options else "none"
-        with pytest.raises(OpenError, match=r"403.*absent=403"):
-            BACKEND.resolutions(Location(url), path, **options)
-    assert BACKEND.resolutions(Location(url), "none", absent=403) == ()
-
-
-@pytest.mark.parametrize(
-    ("missing", "absent"), [((200, b""), 200), ((204, b""), [204]), ((400, b"?"), (400, 403))]
-)
-def test_other_ways_of_having_no_chunk(bucket, missing, absent):
-    bucket.missing = missing
-    url = f"{bucket.url}/b.zarr"
-    told = open_url(url, "a", zarr_format=bucket.format, absent=absent)
-    assert read(told, whole((8,))).tolist() == SPARSE
-    with pytest.raises(SourceError):
-        read(open_url(url, "a", zarr_format=bucket.format), whole((8,)))
-
-
-def test_a_whole_store_that_is_forbidden_is_no_data(bucket):
-    told = open_url(f"{bucket.url}/b.zarr", "a", absent=403)
-    shutil.rmtree(bucket.folder / "b.zarr")
-    with pytest.raises(SourceError, match="gone"):
-        read(told, whole((8,)))
-
-
-def test_what_one_took_for_absent_is_not_given_to_another(bucket, tmp_path):
-    url = f"{bucket.url}/b.zarr"
-    with biggus.Cache(tmp_path / "cache") as cache:
-        told = biggus.open(url, "a", cache=cache, absent=403)
-        assert told.ndarray().tolist() == SPARSE
-        with pytest.raises(SourceError):
-            biggus.open(url, "a", cache=cache).ndarray()
-        with biggus.set_options(offline=True):
-            again = biggus.open(url, "a", cache=cache, absent=[410, 403, 403])
-            assert again.ndarray().tolist() == SPARSE
-
-
-@pytest.mark.parametrize("absent", [500, 206, "403", None])
-def test_trouble_is_no_absence(bucket, absent):
-    with pytest.raises(OpenError, match="absent= is the status"):
-        open_url(f"{bucket.url}/b.zarr", "a", absent=absent)
-
-
-def test_a_bucket_behind_fsspec(tmp_path):
-    fsspec = pytest.importorskip("fsspec")
-    memory = pytest.importorskip("fsspec.implementations.memory")
-    sparse = zarr.create_array(tmp_path / "a", shape=(8,), chunks=(2,), dtype="i4", fill_value=-9)
-    sparse[2:4] = 1
-
-    class Bucket(memory.MemoryFileSystem):
-        protocol = "bucket"
-        cachable = False
-
-        def cat_file(self, path, **how):
-            file = tmp_path / path.partition("://")[2].strip("/")
-            if not file.is_file():
-                raise PermissionError("Forbidden")
-            return file.read_bytes()[how.get("start") : how.get("end")]
-
-    fsspec.register_implementation("bucket", Bucket, clobber=True)
-    try:
-        with pytest.raises(SourceError, match=r"Forbidden; .*absent=403"):
-            biggus.open("bucket://a", "/", backend="zarr", cache=False).ndarray()
-        told = biggus.open("bucket://a", "/", backend="zarr", cache=False, absent=403)
-        assert told.ndarray().tolist() == SPARSE
-    finally:
-        sys.modules["fsspec.registry"]._registry.pop("bucket")
+        open_zarr(f"{server.url}/two.zarr", zoom=3)

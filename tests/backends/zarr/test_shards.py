@@ -1,96 +1,38 @@
-"""Shards on a real web server: how many requests and bytes, and what of one state."""
+"""Shards on a real web server: how many requests and bytes, and how much memory."""
 
 from __future__ import annotations
 
 import contextlib
-import itertools
-import os
-import tempfile
 import threading
 import warnings
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
 import pytest
-from zarr_server import serving
-
-import biggus
-from biggus.backends.http import client as biggus_http
-from biggus.backends.location import Location
-from biggus.backends.zarr import bodies, prefetch, ranges
-from biggus.backends.zarr.backend import ZarrBackend
-from biggus.backends.zarr.direct import DirectReader
-from biggus.backends.zarr.python_store import Record
-from biggus.errors import SourceError
-from biggus.sources.base import read, whole
 
 zarr = pytest.importorskip("zarr")
 pytest.importorskip("urllib3")
 
-BACKEND = ZarrBackend()
-SHAPE, CHUNKS, SHARDS = (256, 512), (16, 16), (256, 256)
-"""Two shards of 256 chunks."""
+from shard_samples import (
+    BACKEND,
+    CHUNKS,
+    DATA,
+    NUMBERS,
+    SHAPE,
+    SHARDS,
+    create,
+    open_url,
+    settle,
+    shard_file,
+    sharding,
+)
 
-DATA = np.random.default_rng(0).integers(0, 1000, SHAPE)
-MANY = whole(SHAPE)
-ROWS = np.s_[0:16:1, 0:512:1]
-NUMBERS = np.s_[40:41:1, 300:301:1]
-
-
-@pytest.fixture
-def server(tmp_path):
-    with serving(tmp_path) as found:
-        yield found
-
-
-@pytest.fixture(autouse=True)
-def hasty(monkeypatch):
-    monkeypatch.setattr(biggus_http, "BACKOFF_SECONDS", 0.01)
-
-
-def sharding(location="end", compressed=True):
-    codecs = zarr.codecs
-    return codecs.ShardingCodec(
-        chunk_shape=CHUNKS,
-        codecs=[codecs.BytesCodec(), *([codecs.ZstdCodec()] if compressed else [])],
-        index_location=location,
-    )
-
-
-def create(path, data, codec=None):
-    """Write a store: what zarr-python made of these values, which it is asked for once."""
-    codec = codec or sharding()
-    known = MADE.setdefault((data.dtype, data.tobytes(), str(codec.to_dict())), {})
-    if not known:
-        with warnings.catch_warnings(), tempfile.TemporaryDirectory() as folder:
-            warnings.simplefilter("ignore")
-            how = {"chunks": SHARDS, "codecs": [codec], "zarr_format": 3}
-            zarr.create(store=folder, shape=data.shape, dtype=data.dtype, **how)[:] = data
-            files = filter(Path.is_file, Path(folder).rglob("*"))
-            known |= {each.relative_to(folder): each.read_bytes() for each in files}
-    for name, content in known.items():
-        (path / name).parent.mkdir(parents=True, exist_ok=True)
-        (path / name).write_bytes(content)
-
-
-MADE = {}
-"""The files of stores, by values and codec."""
-
-
-def open_url(server, name="a.zarr", **options):
-    return BACKEND.open(Location(f"{server.url}/{name}"), "/", **options)
-
-
-def shard_file(server, number=0, name="a.zarr"):
-    return server.folder / name / f"c/0/{number}"
-
-
-def settle(*paths):
-    """Make files so old that their times tell whether they have changed."""
-    for path in paths:
-        os.utime(path, (path.stat().st_atime, path.stat().st_mtime - 100))
-
+import biggus
+from biggus.backends.location import Location
+from biggus.backends.zarr import prefetch, ranges
+from biggus.backends.zarr.direct import DirectReader
+from biggus.backends.zarr.python_store import Record
+from biggus.sources.base import read, whole
 
 JOINS_READS = tuple(map(int, zarr.__version__.split(".")[:2])) >= (3, 4)
 VALIDATORS = {"etag": (True, False), "date": (False, True), "none": (False, False)}
@@ -295,297 +237,6 @@ def test_without_a_cache_one_of_many_asks_for_the_index(server, tmp_path):
     ]
     assert sum(text.startswith("bytes=-") for text in asked) <= 2
     assert len(asked) <= 10
-
-
-# -- Wrong answers ----------------------------------------------------------------------
-
-
-def another_part(handler, body, first, last):
-    return 206, body[first + 16 : last + 17], f"bytes {first + 16}-{last + 16}/{len(body)}"
-
-
-def too_little(handler, body, first, last):
-    return 206, body[first:last], f"bytes {first}-{last - 1}/{len(body)}"
-
-
-def falsely_labelled(handler, body, first, last):
-    return 206, body[first : last - 3], f"bytes {first}-{last}/{len(body)}"
-
-
-def unlabelled(handler, body, first, last):
-    return 206, body[first : last + 1], None
-
-
-def several(handler, body, first, last):
-    part = body[first : last + 1]
-    text = b"--x\r\nContent-Range: bytes 0-1/2\r\n\r\n" + part + b"\r\n--x--"
-    handler.wrong_type = "multipart/byteranges; boundary=x"
-    return 206, text, None
-
-
-def not_satisfiable(handler, body, first, last):
-    return 416, b"", f"bytes */{len(body)}"
-
-
-def of_another_unit(handler, body, first, last):
-    return 206, body[first : last + 1], f"items {first}-{last}/{len(body)}"
-
-
-WRONG = [
-    another_part,
-    too_little,
-    falsely_labelled,
-    unlabelled,
-    several,
-    not_satisfiable,
-    of_another_unit,
-]
-
-
-def answering(path, wrong):
-    body = path.read_bytes()
-
-    def answer(handler):
-        text = handler.headers["Range"].removeprefix("bytes=")
-        first, _, last = text.partition("-")
-        start = int(first) if first else len(body) - int(last)
-        stop = int(last) if first and last else len(body) - 1
-        status, part, label = wrong(handler, body, start, stop)
-        headers = {"ETag": '"same"', "Content-Type": getattr(handler, "wrong_type", "image/x")}
-        if label is not None:
-            headers["Content-Range"] = label
-        handler.answer(status, part, headers)
-
-    return answer
-
-
-@pytest.mark.in_pairs
-@pytest.mark.parametrize("cached", [False, True])
-@pytest.mark.parametrize("after", [0, 1])
-@pytest.mark.parametrize("wrong", WRONG)
-def test_wrong_ranges_are_errors_and_never_data(server, tmp_path, wrong, after, cached):
-    data = DATA.astype("u1")
-    create(tmp_path / "a.zarr", data, sharding(compressed=False))
-    path, right = "/a.zarr/c/0/0", []
-
-    def answer(handler):
-        right.append(None)
-        if len(right) <= after:
-            return answering(shard_file(server), exactly)(handler)
-        return answering(shard_file(server), wrong)(handler)
-
-    with biggus.Cache(tmp_path / "cache") as cache:
-        server.failures[path] = [10**6, answer]
-        for key in (np.s_[:, :256], np.s_[3:5, 7:9]):
-            right.clear()
-            array = biggus.open(f"{server.url}/a.zarr", cache=cache if cached else False)
-            with pytest.raises(SourceError):
-                array[key].ndarray()
-        server.failures.clear()
-        np.testing.assert_array_equal(array[:].ndarray(), data)
-
-
-def exactly(handler, body, first, last):
-    return 206, body[first : last + 1], f"bytes {first}-{last}/{len(body)}"
-
-
-def wider(handler, body, first, last):
-    first = max(0, first - 5)
-    return (
-        206,
-        body[first : last + 100],
-        f"bytes {first}-{min(last + 99, len(body) - 1)}/{len(body)}",
-    )
-
-
-def of_unknown_length(handler, body, first, last):
-    return 206, body[first : last + 1], f"bytes {first}-{last}/*"
-
-
-@pytest.mark.parametrize("answer", [exactly, of_unknown_length])
-def test_right_ranges(server, tmp_path, answer):
-    create(tmp_path / "a.zarr", DATA)
-    server.failures["/a.zarr/c/0/0"] = [10**6, answering(shard_file(server), answer)]
-    array = biggus.open(f"{server.url}/a.zarr", cache=False)
-    np.testing.assert_array_equal(array[:].ndarray(), DATA)
-
-
-def test_more_than_was_asked_for_is_cut(server, tmp_path):
-    create(tmp_path / "a.zarr", DATA, sharding("start"))
-    server.failures["/a.zarr/c/0/0"] = [10**6, answering(shard_file(server), wider)]
-    array = biggus.open(f"{server.url}/a.zarr", cache=False)
-    np.testing.assert_array_equal(array[:].ndarray(), DATA)
-
-
-def test_a_shard_that_was_cut_is_an_error(server, tmp_path):
-    create(tmp_path / "a.zarr", DATA, sharding("start"))
-    path = shard_file(server)
-    path.write_bytes(path.read_bytes()[:-5000])
-    for knows_ranges in (True, False):
-        server.ranges = knows_ranges
-        array = biggus.open(f"{server.url}/a.zarr", cache=False)
-        with pytest.raises(SourceError):
-            array.ndarray()
-        np.testing.assert_array_equal(array[:, 256:].ndarray(), DATA[:, 256:])
-
-
-# -- What changes -----------------------------------------------------------------------
-
-
-def replace(server, values, name="a.zarr"):
-    """Put a shard of other values in the place of the first; of the same length if plain."""
-    create(server.folder / "b.zarr", values, sharding(compressed=False))
-    (server.folder / "b.zarr/c/0/0").replace(shard_file(server, 0, name))
-
-
-@pytest.mark.in_pairs
-@pytest.mark.parametrize("cached", [False, True])
-@pytest.mark.parametrize("knows_ranges", [True, False])
-@pytest.mark.parametrize("change_at", range(5))
-def test_a_shard_that_changes_is_never_mixed(
-    server, tmp_path, monkeypatch, change_at, knows_ranges, cached
-):
-    monkeypatch.setattr(bodies, "TRUSTED_SECONDS", 0.0)
-    monkeypatch.setattr(ranges, "MOST_JOINED", 2**16)
-    monkeypatch.setattr("biggus.backends.zarr.waiting.threads.most", 1)
-    first, second = np.full(SHAPE, 1, "i4"), np.full(SHAPE, 2, "i4")
-    create(tmp_path / "a.zarr", first, sharding(compressed=False))
-    server.ranges = knows_ranges
-    array = biggus.open(f"{server.url}/a.zarr", cache=False)
-    server.before[:] = [*[lambda: None] * change_at, lambda: replace(server, second)]
-    values = array[:, :256].ndarray()
-    assert values.min() == values.max()
-    server.before.clear()
-    if cached:
-        with biggus.Cache(tmp_path / "cache") as cache:
-            kept = biggus.open(f"{server.url}/a.zarr", cache=cache, fresh_for=0)
-            kept.ndarray()
-            replace(server, np.full(SHAPE, 3, "i4"))
-            again = kept[:, :256].ndarray()
-            assert again.min() == again.max() == 3
-
-
-def test_the_index_of_a_shard_that_changed_is_read_anew(server, tmp_path):
-    """Chunks elsewhere, more of them, and none at all."""
-    array = zarr.create_array(
-        tmp_path / "a.zarr", shape=SHAPE, dtype="i8", chunks=CHUNKS, shards=SHARDS
-    )
-    array[:] = DATA
-    source = open_url(server)
-    np.testing.assert_array_equal(read(source, NUMBERS), DATA[NUMBERS])
-    np.testing.assert_array_equal(read(source, MANY), DATA)
-    for values in (DATA % 3, DATA[::-1], np.zeros(SHAPE, "i8"), DATA + 1):
-        array[:] = values
-        np.testing.assert_array_equal(read(source, NUMBERS), values[NUMBERS])
-        np.testing.assert_array_equal(read(source, MANY), values)
-
-
-SPARSE = np.s_[0:16:1, 0:32:1]
-"""Two chunks, which come to be written one after the other."""
-
-
-def sparse(path):
-    return zarr.create_array(
-        path, shape=SHAPE, dtype="i4", chunks=CHUNKS, shards=SHARDS, fill_value=-1
-    )
-
-
-@pytest.mark.parametrize("read_before", ["absent", "elsewhere"])
-@pytest.mark.parametrize("cached", [False, True])
-def test_a_chunk_written_later_to_a_shard_is_seen(server, tmp_path, cached, read_before):
-    array = sparse(tmp_path / "a.zarr")
-    array[32:48, 0:16] = 5  # so that there is a shard
-    with biggus.Cache(tmp_path / "cache") as cache:
-        lazy = biggus.open(f"{server.url}/a.zarr", cache=cache if cached else False, fresh_for=0)
-        if read_before == "elsewhere":
-            assert (lazy[32:48, :16].ndarray() == 5).all()
-        for columns in (slice(16, 32), slice(0, 16), slice(0, 32)):
-            for _ in range(2):
-                np.testing.assert_array_equal(lazy[SPARSE].ndarray(), array[SPARSE])
-            array[0:16, columns] = columns.stop
-            for _ in range(2):
-                np.testing.assert_array_equal(lazy[SPARSE].ndarray(), array[SPARSE])
-        array[...] = -1  # of such values zarr-python writes nothing: the shard is gone
-        np.testing.assert_array_equal(lazy[SPARSE].ndarray(), array[SPARSE])
-
-
-def test_many_see_a_chunk_that_was_written_later(server, tmp_path):
-    array = sparse(tmp_path / "a.zarr")
-    array[32:48, 0:16] = 5
-    source = open_url(server)
-    with ThreadPoolExecutor(8) as pool:
-        for value in (-1, 1, -1, 2):
-            array[SPARSE] = value
-            for found in pool.map(lambda _: read(source, SPARSE), range(16)):
-                assert (found == value).all()
-
-
-def test_what_was_never_written_costs_a_request(server, tmp_path):
-    array = sparse(tmp_path / "a.zarr")
-    array[32:48, 0:16] = 5
-    source = open_url(server)
-    shard = "/a.zarr/c/0/0"
-    for _ in range(3):
-        server.requests.clear()
-        assert (read(source, SPARSE) == -1).all()
-        assert server.paths().count(shard) == 1
-
-
-def test_a_shard_that_changes_all_the_time_is_an_error(server, tmp_path):
-    create(tmp_path / "a.zarr", DATA)
-    source = open_url(server)
-    times = itertools.count(1000)
-    server.before[:] = [lambda: os.utime(shard_file(server), (1, next(times)))] * 100
-    with pytest.raises(SourceError, match="changed while it was read"):
-        read(source, MANY)
-
-
-@pytest.mark.parametrize("fresh_for", [0, 100])
-def test_a_stale_shard_is_verified(server, tmp_path, fresh_for):
-    create(tmp_path / "a.zarr", DATA)
-    with biggus.Cache(tmp_path / "cache") as cache:
-        array = biggus.open(f"{server.url}/a.zarr", cache=cache, fresh_for=fresh_for)
-        array.ndarray()
-        requests, sent = server.cost(lambda: np.testing.assert_array_equal(array.ndarray(), DATA))
-        # Once for each shard, and for the metadata beside.
-        assert requests == (0 if fresh_for else 4)
-        assert sent < 3000
-
-
-@pytest.mark.parametrize("etags", [True, False])
-@pytest.mark.parametrize("knows_ranges", [True, False])
-def test_verifying_costs_no_download_that_is_not_needed(
-    server, tmp_path, monkeypatch, knows_ranges, etags
-):
-    monkeypatch.setattr(bodies, "TRUSTED_SECONDS", 0.0)
-    create(tmp_path / "a.zarr", DATA, sharding(compressed=False))
-    server.ranges, server.etags = knows_ranges, etags
-    source = open_url(server, fresh_for=0)
-    box = (slice(0, 256, 1), slice(0, 256, 1))
-    values, validator = source.fetch(box)
-    np.testing.assert_array_equal(values, DATA[box])
-    shard = "/a.zarr/c/0/0"
-    server.requests.clear()
-    again = source.revalidate(box, validator)
-    assert server.paths().count(shard) == 1
-    if knows_ranges and not etags:
-        assert again is None  # for nothing tells
-    else:
-        assert source._parsed(again)[1] == source._parsed(validator)[1]
-    monkeypatch.setattr(bodies, "TRUSTED_SECONDS", 1e9)
-    values = DATA % 3
-    replace(server, values)
-    found = []
-
-    def anew():
-        assert source.revalidate(box, validator) is None
-        found.append(source.fetch(box)[0])
-
-    _, sent = server.cost(anew)
-    np.testing.assert_array_equal(found[0], values[box])
-    size = shard_file(server).stat().st_size
-    # With ranges, some may be fetched by the old index before the change is met.
-    assert sent < (2.5 if knows_ranges else 1.5) * size
 
 
 # -- fsspec -----------------------------------------------------------------------------

@@ -1,0 +1,19 @@
+"""A tile server for each test, and few seconds between attempts."""
+
+import pytest
+
+from biggus.backends.http import client as http
+
+
+@pytest.fixture
+def server():
+    from tile_server import TileServer
+
+    server = TileServer().start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    monkeypatch.setattr(http, "BACKOFF_SECONDS", 0.001)

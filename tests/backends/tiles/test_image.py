@@ -1,0 +1,201 @@
+"""What is no tile, or none of the size that was told: an error that names it."""
+
+import io
+import pickle
+import struct
+import zlib
+
+import numpy as np
+import pytest
+
+pytest.importorskip("PIL")
+pytest.importorskip("urllib3")
+
+from PIL import Image, ImageFile
+from tile_samples import box_of, pillow, source_of, tile_box
+from tile_server import Reply, encoded, image_of
+
+from biggus.backends.tiles.image import ImageError, decode_image
+from biggus.errors import SourceError
+from biggus.sources.base import read
+
+U1 = np.dtype("u1")
+
+
+@pytest.mark.parametrize(
+    ("reply", "words"),
+    [
+        (Reply(404), r"404 Not Found; with missing="),
+        (Reply(204), r"204 No Content; with missing="),
+        (Reply(410), r"410 Gone; with missing="),
+        (Reply(403), r"403 Forbidden; credentials can be given with headers=; .*absent=403"),
+        (Reply(400), r"400 Bad Request; if that means .* absent=400 and missing= fill it"),
+        (Reply(503), r"503 Service Unavailable \(after 3 attempts\)"),
+        (Reply(429, headers={"Retry-After": "0"}), r"429 Too Many Requests \(after 3 attempts\)"),
+        (Reply(206, body=b"part"), "206 Partial Content"),
+        (Reply(599), "status 599"),
+        (Reply(body=b"<html>Sorry", type="text/html"), "a page of type text/html, not an image"),
+        (Reply(body=b"{}", type="application/json"), "something of type application/json"),
+        (Reply(body=b"<html>Sorry", type="image/png"), "no PNG, JPEG, WebP or GIF image"),
+        (Reply(body=b"", type="image/png"), "the answer has no body; .*absent=200"),
+        (Reply(body=b"\x89PNG\r\n\x1a\n", type="image/png"), "cut off"),
+        (Reply(claims=300_000), r"shorter than announced \(after 3 attempts\)"),
+        (Reply(hang_up=True), r"connection broke: RemoteDisconnected \(after 3 attempts\)"),
+    ],
+)
+def test_what_is_no_tile_is_an_error_that_names_it(server, quick, reply, words):
+    source = source_of(server, retries=2)
+    server.always = reply
+    with pytest.raises(SourceError, match=words) as caught:
+        read(source, box_of((256, 257), (512, 600), (0, 3)))
+    assert f"{server.url}/RGB/3/2/1.png" in str(caught.value)
+    assert "[256:257, 512:600, 0:3]" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
+
+
+def test_another_size_is_an_error_that_says_what_to_pass(server):
+    source = source_of(server)
+    big = encoded(image_of("RGB", 1, 0, 0, 512), "png")
+    server.always = Reply(body=big)
+    with pytest.raises(SourceError, match=r"512 x 512 pixels, not 256 x 256; pass tile_size=512"):
+        read(source, tile_box(source, 0, 0))
+
+
+@pytest.mark.parametrize("pixels", [(1, 1), (2, 2), (7, 1), (4, 4)])
+def test_a_placeholder_is_no_size_for_tiles(server, pixels):
+    buffer = io.BytesIO()
+    Image.new("RGBA", pixels).save(buffer, "PNG")
+    source = source_of(server, bands=4)
+    server.always = Reply(body=buffer.getvalue())
+    with pytest.raises(SourceError, match="not 256 x 256: it stands for a tile") as caught:
+        read(source, tile_box(source, 0, 0))
+    assert "tile_size" not in str(caught.value)
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "webp", "gif"])
+@pytest.mark.parametrize(
+    "kind",
+    ["text/plain", "application/x-download", "png", "text/html", "text/xml", "none", "a/b; c"],
+)
+def test_an_image_is_one_whatever_it_is_said_to_be(server, suffix, kind):
+    picture = image_of("L", 1, 0, 0)
+    buffer = io.BytesIO()
+    picture.save(buffer, suffix.replace("jpg", "jpeg"))
+    buffer.seek(0)
+    with Image.open(buffer) as decoded:
+        right = np.asarray(decoded.convert("RGB"))
+    source = source_of(server)
+    server.always = Reply(body=buffer.getvalue(), type=kind)
+    np.testing.assert_array_equal(read(source, tile_box(source, 0, 0)), right)
+
+
+def test_a_bomb_is_refused_by_its_header(server, recwarn):
+    data = bytearray(encoded(image_of("L", 0, 0, 0), "png"))
+    data[16:24] = (60000).to_bytes(4, "big") * 2
+    data[29:33] = zlib.crc32(data[12:29]).to_bytes(4, "big")
+    with pytest.raises(ImageError, match="60000 x 60000 pixels"):
+        decode_image(bytes(data), 256, 1, U1)
+    assert not recwarn.list
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "webp"])
+def test_an_image_cut_anywhere_is_whole_or_an_error(suffix):
+    data = encoded(image_of("RGB", 3, 1, 2, 32), suffix)
+    expected = decode_image(data, 32, 3, U1)
+    refused = 0
+    for n in range(len(data)):
+        try:
+            values = decode_image(data[:n], 32, 3, U1)
+        except ImageError:
+            refused += 1
+        else:
+            np.testing.assert_array_equal(values, expected)
+    assert refused > 0.9 * len(data)
+    assert suffix != "png" or refused == len(data)
+
+
+def test_a_png_with_any_byte_changed_is_an_error():
+    data = encoded(image_of("RGB", 3, 1, 2, 32), "png")
+    for n in range(len(data)):
+        changed = data[:n] + bytes([data[n] ^ 4]) + data[n + 1 :]
+        with pytest.raises(ImageError):
+            decode_image(changed, 32, 3, U1)
+
+
+def test_a_gif_and_an_image_with_broken_exif_are_read(recwarn):
+    buffer = io.BytesIO()
+    picture = image_of("L", 1, 0, 0, 16)
+    picture.save(buffer, "GIF")
+    np.testing.assert_array_equal(decode_image(buffer.getvalue(), 16, 1, U1), picture)
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG", exif=b"Exif\0\0II*\0\x08\0\0\0\xff\xff")
+    data = buffer.getvalue()
+    with pytest.warns(UserWarning, match="EXIF"), Image.open(buffer) as image:
+        expected = np.asarray(image)
+    np.testing.assert_array_equal(decode_image(data, 16, 1, U1), expected)
+    assert not recwarn.list
+
+
+def test_a_cut_jpeg_of_the_announced_length_is_an_error(server):
+    source = source_of(server, suffix="jpg")
+    assert len(source[tile_box(source, 0, 0)]) == 256
+    data = server.tile("/RGB/3/0/0.jpg")
+    server.always = Reply(body=data[: len(data) // 2])
+    with pytest.raises(SourceError, match="cannot be decoded"):
+        read(source, tile_box(source, 0, 0))
+
+
+def test_pillow_told_to_accept_cut_images_is_not_trusted(monkeypatch):
+    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)
+    with pytest.raises(ImageError, match="LOAD_TRUNCATED_IMAGES is set"):
+        decode_image(encoded(image_of("RGB", 3, 1, 2, 32), "jpg"), 32, 3, U1)
+
+
+@pytest.mark.parametrize("mode", ["CMYK", "RGB;16"])
+def test_colours_that_cannot_be_kept_are_an_error(mode):
+    if mode == "CMYK":
+        buffer = io.BytesIO()
+        image_of("RGB", 0, 0, 0).convert("CMYK").save(buffer, "JPEG")
+        data = buffer.getvalue()
+    else:
+
+        def chunk(kind, body):
+            return (
+                struct.pack(">I", len(body))
+                + kind
+                + body
+                + struct.pack(">I", zlib.crc32(kind + body))
+            )
+
+        rows = b"".join(b"\0" + bytes(256 * 6) for _ in range(256))
+        data = b"\x89PNG\r\n\x1a\n" + chunk(
+            b"IHDR", struct.pack(">IIBBBBB", 256, 256, 16, 2, 0, 0, 0)
+        )
+        data += chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    with pytest.raises(ImageError, match=r"CMYK|16-bit colour cannot be read"):
+        decode_image(data, 256, 3, U1)
+
+
+def test_a_colour_marked_transparent_counts(server):
+    buffer = io.BytesIO()
+    Image.new("RGB", (16, 16), (1, 2, 3)).save(buffer, "PNG", transparency=(1, 2, 3))
+    with pytest.raises(ImageError, match="transparent"):
+        decode_image(buffer.getvalue(), 16, 3, U1)
+    assert (decode_image(buffer.getvalue(), 16, 4, U1)[..., 3] == 0).all()
+
+
+@pytest.mark.parametrize("status", [404, 204])
+def test_a_missing_tile_can_be_filled_and_only_a_missing_one(server, quick, status):
+    source = source_of(server, missing=7, retries=0)
+    server.replies["/RGB/3/1/0.png"] = [Reply(status)]
+    values, validator = source.fetch(box_of((0, 256), (0, 512), (0, 3)))
+    assert (values[:, 256:] == 7).all()
+    np.testing.assert_array_equal(values[:, :256], pillow(server, "/RGB/3/0/0.png", "RGB"))
+    assert source.revalidate(box_of((0, 256), (0, 512), (0, 3)), validator) == validator
+    coloured = source_of(server, missing=(1, 2, 3), retries=0)
+    server.replies["/RGB/3/1/0.png"] = [Reply(status)]
+    assert (read(coloured, box_of((9, 10), (300, 301), (0, 3))) == [1, 2, 3]).all()
+    server.replies["/RGB/3/1/0.png"] = [Reply(500)]
+    with pytest.raises(SourceError, match="500"):
+        read(source, tile_box(source, 0, 1))

@@ -1,0 +1,167 @@
+"""Servers that say of what they do not have that it is forbidden, as object stores do."""
+
+from __future__ import annotations
+
+import pickle
+import shutil
+import sys
+import warnings
+
+import numpy as np
+import pytest
+from zarr_samples import BACKEND, open_zarr
+from zarr_server import status
+
+import biggus
+from biggus.backends.location import Location
+from biggus.errors import GoneError, OpenError, SourceError
+from biggus.sources.base import read, whole
+
+zarr = pytest.importorskip("zarr")
+pytest.importorskip("urllib3")
+
+DATA = np.random.default_rng(3).normal(size=(20, 30))
+
+
+@pytest.fixture(params=[2, 3])
+def bucket(server, request):
+    """A server that says of what it does not have as `server.missing` says."""
+    root = zarr.create_group(server.folder / "b.zarr", zarr_format=request.param)
+    sparse = root.create_array("a", shape=(8,), chunks=(2,), dtype="i4", fill_value=-9)
+    sparse[2:4] = 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        zarr.consolidate_metadata(server.folder / "b.zarr", zarr_format=request.param)
+    server.missing = 403, b"<Error/>"
+    server.format = request.param
+    return server
+
+
+SPARSE = [-9, -9, 1, 1, -9, -9, -9, -9]
+
+
+@pytest.mark.parametrize("which", [None, "its own"])
+def test_a_bucket_that_may_not_be_listed(bucket, which):
+    url, chosen = f"{bucket.url}/b.zarr", bucket.format if which else None
+    # What is there is read, whichever format that is of.
+    plain = open_zarr(url, "a", zarr_format=chosen)
+    assert read(plain, (slice(2, 4, 1),)).tolist() == [1, 1]
+    assert BACKEND.variables(Location(url), zarr_format=chosen) == ("a",)
+    with pytest.raises(SourceError, match=r"answered 403; credentials may be missing.* absent=403"):
+        read(plain, whole((8,)))
+    told = open_zarr(url, "a", zarr_format=chosen, absent=(403, 410), fresh_for=0)
+    values, validator = told.fetch(whole((8,)))
+    assert values.tolist() == SPARSE
+    assert told.revalidate(whole((8,)), validator) is not None
+    assert pickle.loads(pickle.dumps(told))[whole((8,))].tolist() == SPARSE
+    zarr.open_array(bucket.folder / "b.zarr/a")[0:2] = 5
+    assert told.revalidate(whole((8,)), validator) is None
+
+
+def test_the_other_format_that_is_forbidden_is_not_there(bucket):
+    with pytest.raises(OpenError, match=r"403.*absent=403"):
+        open_zarr(f"{bucket.url}/b.zarr", "a", zarr_format=5 - bucket.format)
+    with pytest.raises(OpenError, match=r"403.*absent=403"):
+        open_zarr(f"{bucket.url}/none.zarr", "a")
+    with pytest.raises(OpenError, match=r"403.*absent=403"):
+        BACKEND.variables(Location(f"{bucket.url}/none.zarr"))
+    with pytest.raises(GoneError):
+        open_zarr(f"{bucket.url}/none.zarr", "a", absent=403)
+
+
+@pytest.mark.parametrize("missing", [404, 403])
+def test_siblings_in_a_store_that_cannot_be_listed(bucket, missing):
+    bucket.missing = missing, b""
+    folder = bucket.folder / "b.zarr"
+    zarr.open_group(folder, mode="a").create_array("g/v", data=DATA)
+    for name in ("zarr.json", ".zgroup", ".zmetadata", ".zattrs"):
+        (folder / name).unlink(missing_ok=True)
+    source = open_zarr(f"{bucket.url}/b.zarr", "g/v")
+    assert source.sibling("v").name == source.name
+    assert read(source.sibling("a"), (slice(2, 4, 1),)).tolist() == [1, 1]
+    for name in ("nothing", "/g/nothing", "/a/v", "../a", "a/../../b.zarr/a"):
+        assert source.sibling(name) is None
+    # Whatever else goes wrong is said.
+    path = "g/broken/zarr.json" if bucket.format == 3 else "g/broken/.zarray"
+    bucket.failures[f"/b.zarr/{path}"] = [10**6, status(200, b"{")]
+    with pytest.raises(OpenError, match="not valid JSON"):
+        source.sibling("broken")
+
+
+@pytest.mark.parametrize("which", [None, "its own"])
+def test_an_image_in_a_bucket_that_may_not_be_listed(bucket, which):
+    url, chosen = f"{bucket.url}/b.zarr", bucket.format if which else None
+    group = zarr.open_group(bucket.folder / "b.zarr", mode="a", zarr_format=bucket.format)
+    image = {"multiscales": [{"datasets": [{"path": "a"}]}]}
+    group.attrs.update(image if bucket.format == 2 else {"ome": image})
+    assert [found.path for found in BACKEND.resolutions(Location(url), "", zarr_format=chosen)] == [
+        "a"
+    ]
+    for options in ({"zarr_format": 5 - bucket.format}, {}):
+        path = "" if options else "none"
+        with pytest.raises(OpenError, match=r"403.*absent=403"):
+            BACKEND.resolutions(Location(url), path, **options)
+    assert BACKEND.resolutions(Location(url), "none", absent=403) == ()
+
+
+@pytest.mark.parametrize(
+    ("missing", "absent"), [((200, b""), 200), ((204, b""), [204]), ((400, b"?"), (400, 403))]
+)
+def test_other_ways_of_having_no_chunk(bucket, missing, absent):
+    bucket.missing = missing
+    url = f"{bucket.url}/b.zarr"
+    told = open_zarr(url, "a", zarr_format=bucket.format, absent=absent)
+    assert read(told, whole((8,))).tolist() == SPARSE
+    with pytest.raises(SourceError):
+        read(open_zarr(url, "a", zarr_format=bucket.format), whole((8,)))
+
+
+def test_a_whole_store_that_is_forbidden_is_no_data(bucket):
+    told = open_zarr(f"{bucket.url}/b.zarr", "a", absent=403)
+    shutil.rmtree(bucket.folder / "b.zarr")
+    with pytest.raises(SourceError, match="gone"):
+        read(told, whole((8,)))
+
+
+def test_what_one_took_for_absent_is_not_given_to_another(bucket, tmp_path):
+    url = f"{bucket.url}/b.zarr"
+    with biggus.Cache(tmp_path / "cache") as cache:
+        told = biggus.open(url, "a", cache=cache, absent=403)
+        assert told.ndarray().tolist() == SPARSE
+        with pytest.raises(SourceError):
+            biggus.open(url, "a", cache=cache).ndarray()
+        with biggus.set_options(offline=True):
+            again = biggus.open(url, "a", cache=cache, absent=[410, 403, 403])
+            assert again.ndarray().tolist() == SPARSE
+
+
+@pytest.mark.parametrize("absent", [500, 206, "403", None])
+def test_trouble_is_no_absence(bucket, absent):
+    with pytest.raises(OpenError, match="absent= is the status"):
+        open_zarr(f"{bucket.url}/b.zarr", "a", absent=absent)
+
+
+def test_a_bucket_behind_fsspec(tmp_path):
+    fsspec = pytest.importorskip("fsspec")
+    memory = pytest.importorskip("fsspec.implementations.memory")
+    sparse = zarr.create_array(tmp_path / "a", shape=(8,), chunks=(2,), dtype="i4", fill_value=-9)
+    sparse[2:4] = 1
+
+    class Bucket(memory.MemoryFileSystem):
+        protocol = "bucket"
+        cachable = False
+
+        def cat_file(self, path, **how):
+            file = tmp_path / path.partition("://")[2].strip("/")
+            if not file.is_file():
+                raise PermissionError("Forbidden")
+            return file.read_bytes()[how.get("start") : how.get("end")]
+
+    fsspec.register_implementation("bucket", Bucket, clobber=True)
+    try:
+        with pytest.raises(SourceError, match=r"Forbidden; .*absent=403"):
+            biggus.open("bucket://a", "/", backend="zarr", cache=False).ndarray()
+        told = biggus.open("bucket://a", "/", backend="zarr", cache=False, absent=403)
+        assert told.ndarray().tolist() == SPARSE
+    finally:
+        sys.modules["fsspec.registry"]._registry.pop("bucket")
