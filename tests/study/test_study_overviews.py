@@ -49,8 +49,7 @@ PARTS = {
 }
 
 
-@pytest.mark.parametrize("part", PARTS)
-@pytest.mark.parametrize("number", [1, 2])
+@pytest.mark.parametrize(("part", "number"), list(zip(PARTS, (1, 2, 1, 2, 1), strict=True)))
 def test_it_is_the_same_wherever_they_are_kept(folder, part, number):
     written()
     of = PARTS[part]
@@ -105,8 +104,7 @@ def test_the_level_between_two_others_has_that_of_what_is_under_it(folder):
     assert receipts != {biggus.receipt([tall])}
 
 
-@pytest.mark.parametrize("shape", [SHAPE, TALL])
-@pytest.mark.parametrize("kept", [False, True])
+@pytest.mark.parametrize(("shape", "kept"), [(SHAPE, False), (SHAPE, True), (TALL, False)])
 def test_a_program_that_makes_and_uses_them_is_replayed(folder, shape, kept):
     written(shape)
     cache = biggus.Cache("cache") if kept else False
