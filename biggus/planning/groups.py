@@ -118,7 +118,7 @@ class JobGroup:
         """What the nodes take the same values of again and again."""
         return [pair for node in self.nodes for pair in repeated_in(node)]
 
-    @once
+    @property
     def left(self) -> int:
         """The bytes of the partial results of one block, until they are merged."""
         box = self._largest()

@@ -7,12 +7,12 @@ import pytest
 
 import biggus
 from biggus.errors import MemoryBudgetError
-from biggus.planning.groups import grouped
+from biggus.planning.groups import JobGroup, grouped
 from biggus.planning.jobs import reductions_over
 from biggus.planning.rewriting import CommonSubexpressions, pushdown, reductions_of
 from biggus.planning.shared_scans import SharedScan
 from biggus.sources.wrappers import ObjectSource
-from biggus.testing import RecordingSource
+from biggus.testing import ArraySource, RecordingSource
 
 
 class Numbers:
@@ -117,3 +117,13 @@ def test_tasks_cost_no_memory_in_their_number(traced_peak):
         assert sum(1 for _ in zip(tasks, range(20_000), strict=False)) == 20_000
 
     assert traced_peak(count, 999_999) < 1_000_000
+
+
+def test_what_a_block_leaves_is_told_of_the_blocks_that_there_are():
+    source = ArraySource(np.zeros((4, 12, 400, 400), "f4"), chunks=(1, 1, 400, 400))
+    node = biggus.ArrayAdapter(source).mean(axis=0).node
+    [reduction] = reductions_over({node: node.statistic})
+    for memory, together in ((10**9, 3), (40 * 10**6, 1)):
+        group = JobGroup([reduction], [], memory)
+        assert group.largest == 4 * together * 400 * 400
+        assert group.left == reduction.nbytes(together * 400 * 400)
