@@ -1,4 +1,4 @@
-"""Makes the modules of this folder importable by the tests in it; what several of them use."""
+"""Makes what tests of backends have in common importable; not this folder, in which is a `zarr`."""
 
 import sys
 from pathlib import Path
@@ -7,7 +7,7 @@ import pytest
 
 from biggus.backends.descriptor import Descriptor
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parent / "helpers"))
 
 
 @pytest.fixture

@@ -35,7 +35,7 @@ zarr = pytest.importorskip("zarr")
 fsspec = pytest.importorskip("fsspec")
 import numcodecs
 
-sys.path.append(str(Path(__file__).parents[1] / "backends"))
+sys.path.append(str(Path(__file__).parents[1] / "backends" / "helpers"))
 from tile_server import Reply, TileServer, encoded, image_of
 from zarr_server import serving
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import h5py
 import numpy as np
 import pytest
-import zarr
 
 import biggus
 from biggus.testing import ArraySource, assert_same
+
+h5py = pytest.importorskip("h5py")
+zarr = pytest.importorskip("zarr")
 
 VALUES = np.random.default_rng(0).normal(size=(60, 40, 500)).astype("f4")
 

@@ -13,7 +13,7 @@ import biggus
 
 pytest.importorskip("PIL")
 pytest.importorskip("urllib3")
-sys.path.insert(0, str(Path(__file__).parents[1] / "backends"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "backends" / "helpers"))
 
 from tile_server import Reply, TileServer
 
