@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
+import json
 import shutil
+import subprocess
+import sys
+import time
 import warnings
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 import biggus
+from benchmarks.compute import show_bytes
 from benchmarks.peers import WORKERS
 from benchmarks.timing import Row, quickest, show
+from benchmarks.worker import peak_bytes
 from biggus.datasets.records import remembered
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from benchmarks.setup import Setup
 
@@ -51,7 +58,7 @@ def run(setup: Setup) -> list[Row]:
         many = _write(xr, place / "many", count, (1, 45, 90), 0)
         times, *rest = setup.size.shape
         few = _write(xr, place / "few", min(PARTS, times), (max(1, times // PARTS), *rest), 24)
-        return [*_of_many(xr, many), *_of_few(xr, few)]
+        return [*_of_many(xr, many), *_of_few(few, setup.size.rounds)]
 
 
 @contextlib.contextmanager
@@ -155,24 +162,55 @@ WORKS: dict[str, Callable[[Any], Any]] = {
 }
 
 
-def _of_few(xr: Any, paths: list[Path]) -> list[Row]:
-    lazy = xr.open_mfdataset(paths, engine="biggus", **JOINED)["t"]
-    dask = xr.open_mfdataset(paths, engine="h5netcdf", **JOINED)["t"]
+def _of_few(paths: list[Path], rounds: int) -> list[Row]:
+    """Do each piece of work in processes of its own, which take turns."""
     rows = []
-    for name, work in WORKS.items():
-        # The percentile needs all of the axis in one chunk of dask's.
-        other = dask.chunk(time=-1, lat=20) if "percentile" in name else dask
-        np.testing.assert_allclose(work(lazy).values, work(other).values, rtol=1e-3, atol=1e-4)
-        works = {
-            "biggus": lambda work=work: work(lazy).values,
-            "h5netcdf": lambda work=work, other=other: work(other).values,
-        }
-        seconds = quickest(works, 2)
-        what = f"{name}, of {len(paths)} files"
-        rows.append(_row(what, seconds["biggus"], seconds["h5netcdf"], 1 / 3))
+    for name in WORKS:
+        answers: dict[str, list[dict[str, Any]]] = {"biggus": [], "h5netcdf": []}
+        for _ in range(min(2, rounds)):
+            for engine, found in answers.items():
+                command = [sys.executable, "-W", "ignore", "-m", "benchmarks.xarrays"]
+                asked = [*command, engine, name, str(paths[0].parent)]
+                folder = Path(__file__).parents[1]
+                done = subprocess.run(asked, capture_output=True, cwd=folder, check=True)
+                found.append(json.loads(done.stdout))
+        own, other = answers["biggus"][0], answers["h5netcdf"][0]
+        np.testing.assert_allclose(own["told"], other["told"], rtol=1e-3, atol=1e-4)
+        seconds = {engine: min(each["seconds"] for each in answers[engine]) for engine in answers}
+        peaks = {engine: min(each["peak"] for each in answers[engine]) for engine in answers}
+        work = f"{name}, of {len(paths)} files"
+        said = f"xarray, h5netcdf and dask, {show_bytes(peaks['h5netcdf'])}"
+        ratio = peaks["biggus"] / max(1, peaks["h5netcdf"])
+        rows.append(_row(work, *seconds.values(), 1 / 3))
+        rows.append(
+            Row(f"xarray: {work}: peak memory", show_bytes(peaks["biggus"]), said, ratio, 1 / 2)
+        )
     return rows
+
+
+def main() -> None:
+    """Do one piece of work, ``ENGINE WORK FOLDER``; answer with what it took, as a line of JSON."""
+    engine, name, folder = sys.argv[1:]
+    for module in ("dask.array", "h5netcdf", "flox", "biggus.engine.evaluation"):
+        with contextlib.suppress(ImportError):
+            importlib.import_module(module)
+    xr: Any = importlib.import_module("xarray")
+    dask: Any = importlib.import_module("dask")
+    with _quietly(), dask.config.set(scheduler="threads", num_workers=WORKERS):
+        lazy = xr.open_mfdataset(sorted(Path(folder).glob("*.nc")), engine=engine, **JOINED)["t"]
+        if engine != "biggus" and "percentile" in name:
+            lazy = lazy.chunk(time=-1, lat=20)  # it needs all of the axis in one chunk of dask's
+        before, started = peak_bytes(), time.perf_counter()
+        values = WORKS[name](lazy).values
+        seconds = time.perf_counter() - started
+    told = [float(np.nanmean(values, dtype="f8")), float(values.flat[values.size // 3])]
+    print(json.dumps({"seconds": seconds, "peak": peak_bytes() - before, "told": told}))
 
 
 def _row(work: str, ours: float, theirs: float, most: float) -> Row:
     said = f"xarray, h5netcdf and dask, {show(theirs)}"
     return Row(f"xarray: {work}", show(ours), said, ours / theirs, most)
+
+
+if __name__ == "__main__":
+    main()
