@@ -94,9 +94,11 @@ def layout_of(
     TypeError
         If NumPy has no such type, or biggus does not read it.
     ValueError
-        If the dataspace is null: there is neither a shape nor a value.
+        If the dataspace is null: there is neither a shape nor a value; or the type is damaged.
     """
     dtype, shape = plain_dtype(dataset.dtype), dataset.shape
+    if dtype.kind == "O":
+        _check_sequence(dataset.id.get_type())
     chunked = properties.get_layout() == h5py().h5d.CHUNKED
     chunks = properties.get_chunk() if chunked else None
     if shape is None:
@@ -253,6 +255,8 @@ def _read_attribute(dataset: Any, encoded: bytes, name: str) -> Any:
     """Return what `dataset.attrs` gives, and what is most common in a third of the time."""
     attribute = h5py().h5a.open(dataset.id, encoded)
     dtype, shape = attribute.dtype, attribute.shape
+    if dtype.kind == "O":
+        _check_sequence(attribute.get_type())
     text = dtype.kind == "O" and shape == () and (dtype.metadata or {}).get("vlen") is str
     number = dtype.kind in "iuf" and dtype.metadata is None and shape is not None
     if not (text or number):
@@ -260,6 +264,18 @@ def _read_attribute(dataset: Any, encoded: bytes, name: str) -> Any:
     values = np.zeros(shape, dtype)
     attribute.read(values)
     return values if shape else values[()]
+
+
+def _check_sequence(kind: Any) -> None:
+    """Refuse a type of variable length that is no text and no sequence: libhdf5 crashes on it.
+
+    Raises
+    ------
+    ValueError
+        If it is such a one; only a damaged file has it.
+    """
+    if kind.get_class() == h5py().h5t.VLEN and kind.encode()[3] & 0x0F > 1:
+        raise ValueError("it is of variable length, and neither text nor a sequence")
 
 
 def _attribute(value: Any, place: Any) -> Any:

@@ -3,6 +3,8 @@
 import os
 import shutil
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -211,3 +213,26 @@ def test_sockets(tmp_path):
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(tmp_path / "s.h5")[-100:])
         _fails(lambda: _open(tmp_path / "s.h5"), OpenError, "no regular file")
+
+
+@pytest.mark.parametrize("what", ["attribute", "variable"])
+def test_types_of_variable_length_that_are_none_are_refused(tmp_path, what):
+    """libhdf5 would crash, so that a process of its own looks at them."""
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w", track_order=True) as file:
+        file["v"] = [1, 2] if what == "attribute" else ["one", "two"]
+        if what == "attribute":
+            file["v"].attrs["units"] = "metres"
+    text, neither = bytes.fromhex("19010100 10000000"), bytes.fromhex("19090100 10000000")
+    whole = path.read_bytes()
+    assert whole.count(text) == 1
+    path.write_bytes(whole.replace(text, neither))
+    code = """if True:
+        import sys, biggus
+        try:
+            print(biggus.open(sys.argv[1], "v").ndarray().tolist())
+        except biggus.BiggusError as error:
+            print(type(error).__name__)
+    """
+    said = subprocess.check_output([sys.executable, "-c", code, path], text=True)
+    assert said == ("[1, 2]\n" if what == "attribute" else "OpenError\n")
