@@ -258,7 +258,10 @@ def _is_read(node: Node) -> bool:
         return False
     if math.prod(node.shape) <= BLOCK:
         # A few values of whole axes may take many others: these are shared among threads.
-        return not any(each.of_blocks for each in ordered([node], attrgetter("inner")))
+        return not any(
+            each.of_blocks and max(math.prod(child.shape) for child in each.children) > BLOCK
+            for each in ordered([node], attrgetter("inner"))
+        )
     while isinstance(node, (View, Elementwise)):
         if isinstance(node, Elementwise) and len(node.children) > 1:
             return False
