@@ -9,8 +9,8 @@ import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from biggus.forks import between_forks
-from biggus.later import later
+from biggus.support.forks import between_forks
+from biggus.support.later import later
 
 if TYPE_CHECKING:
     from biggus import array_api, errors, options

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from biggus.caching import caching
-from biggus.foreign import foreign_source
-from biggus.forks import between_forks
 from biggus.graph import Elementwise, Leaf, Node
 from biggus.sources.base import Source
+from biggus.sources.foreign import foreign_source
 from biggus.sources.memory import MemorySource
 from biggus.sources.normal import normal_dtype, normal_shape
 from biggus.sources.wrappers import Annotated, ObjectSource
+from biggus.support.forks import between_forks
 
 if TYPE_CHECKING:
     import contextlib

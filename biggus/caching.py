@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from biggus import options
-from biggus.forks import between_forks
 from biggus.sources import studying
 from biggus.sources.memory_cached import kept_in_memory
+from biggus.support.forks import between_forks
 
 if TYPE_CHECKING:
     from biggus.cache.cache import Cache

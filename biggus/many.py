@@ -28,8 +28,8 @@ from biggus.errors import GoneError, MismatchError, OpenError, OptionError
 from biggus.graph import Elementwise
 from biggus.labels import labels_of
 from biggus.labels.attributes import counted_in
+from biggus.labels.times import Recount, TimeUnits, calendar_named, comparable, time_units
 from biggus.sources import studying
-from biggus.times import Recount, TimeUnits, calendar_named, comparable, time_units
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -15,7 +15,7 @@ from numbers import Real
 from typing import Any, TypeAlias
 
 from biggus.errors import OptionError
-from biggus.forks import between_forks
+from biggus.support.forks import between_forks
 
 Progress: TypeAlias = Callable[[int, int], object]
 """Called with the bytes that are done and the bytes in all."""

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from biggus.cache import Cached
 from biggus.errors import CacheError
-from biggus.once import once
 from biggus.sources.base import box_shape
 from biggus.sources.wrappers import Wrapper
 from biggus.study.needed import Listed, Needed, needed_for
 from biggus.study.receipts import box_at
+from biggus.support.once import once
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

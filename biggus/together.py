@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from biggus import engine, filling
+from biggus import engine
 from biggus.adapt import node_of, several
+from biggus.array import filling
 from biggus.errors import ReadLimitError
 from biggus.options import format_bytes, parse_size
 

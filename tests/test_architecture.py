@@ -25,17 +25,17 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "biggus"
 
 LEVELS: tuple[tuple[str, ...], ...] = (
+    ("support",),
     ("forks", "once", "within"),
     ("errors",),
     ("later",),
-    ("handlers",),
     ("extras",),
     ("options",),
     ("deadlines",),
-    ("filling", "flight", "progress", "threads", "watching"),
+    ("flight", "progress", "threads", "watching"),
     ("indexing",),
     ("sources",),
-    ("cf", "codecs", "foreign", "statistics", "times"),
+    ("cf", "codecs", "statistics"),
     ("cache", "backends", "graph"),
     ("caching",),
     ("adapt",),
@@ -197,8 +197,10 @@ def targets_of(
 
 
 def room_of(module: str) -> str:
-    """Return the room of a module: the name after ``biggus.``."""
+    """Return the room of a module: the name after ``biggus.``; those in ``support`` are rooms."""
     parts = module.split(".")
+    if parts[1:2] == ["support"]:
+        parts = ["", *(parts[2:] or parts[1:])]
     return parts[1] if len(parts) > 1 else "__init__"
 
 
@@ -442,7 +444,9 @@ def test_importing_biggus_loads_nothing_before_it_is_used() -> None:
     script = "import biggus, sys; print([m for m in sys.modules if m.startswith('biggus')])"
     command = [sys.executable, "-P", "-c", script]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert ast.literal_eval(done.stdout) == ["biggus.forks", "biggus.later", "biggus"]
+    assert ast.literal_eval(done.stdout) == [
+        *("biggus.support", "biggus.support.forks", "biggus.support.later", "biggus"),
+    ]
 
 
 def test_the_first_array_loads_numpy_and_nothing_heavier() -> None:

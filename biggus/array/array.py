@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal, Self, SupportsIndex
 import numpy as np
 import numpy.typing as npt
 
-from biggus import engine, filling
+from biggus import engine
+from biggus.array import filling
 from biggus.array.asking import asked_by
 from biggus.array.dispatch import Dispatch
 from biggus.array.keys import in_memory, is_large_mask
@@ -21,12 +22,12 @@ from biggus.array.refusals import Refusals
 from biggus.array.standard import Standard
 from biggus.array.statistics import Statistics
 from biggus.errors import MaskedValueError
-from biggus.forks import between_forks
 from biggus.graph import Cast, Elementwise, Field, Node, completed, rechunked, select
 from biggus.indexing.keys import basic_selection, numpy_selection, orthogonal_selection
 from biggus.indexing.selection import Selection
 from biggus.options import format_bytes
 from biggus.sources.normal import given_chunks, normal_axes
+from biggus.support.forks import between_forks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

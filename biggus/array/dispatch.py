@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from biggus import handlers
 from biggus.adapt import Lazy
+from biggus.array import handlers
 from biggus.expressions import called, defers
 from biggus.labels import numbered_call
 

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from biggus import engine, filling, options
+from biggus import engine, options
 from biggus import graph as nodes
 from biggus.adapt import Lazy
+from biggus.array import filling
 from biggus.errors import MemoryBudgetError
 from biggus.options import format_bytes
 

@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 from biggus.backends import idle
 from biggus.backends.settling import age_of, seen_for
 from biggus.backends.signature import FileSignature
-from biggus.forks import between_forks
-from biggus.watching import agrees, under_way_since
+from biggus.support.forks import between_forks
+from biggus.support.watching import agrees, under_way_since
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator
     from pathlib import Path
 
     from biggus.backends.native import LibraryLock
-    from biggus.watching import Look
+    from biggus.support.watching import Look
 
 Handle = TypeVar("Handle")
 
@@ -55,7 +55,7 @@ def file_validator(*paths: Path | str, look: Look | None = None) -> bytes | None
     *paths : path or str
         The files.
     look : callable, optional
-        As `biggus.watching.agrees` takes it.
+        As `biggus.support.watching.agrees` takes it.
 
     Returns
     -------

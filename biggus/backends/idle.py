@@ -20,8 +20,8 @@ import weakref
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
-from biggus.forks import between_forks, in_children
-from biggus.threads import PARTING_SECONDS
+from biggus.support.forks import between_forks, in_children
+from biggus.support.threads import PARTING_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

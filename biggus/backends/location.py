@@ -11,8 +11,8 @@ from pathlib import Path
 from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit, urlunsplit
 
 from biggus.errors import GoneError, OpenError
-from biggus.forks import between_forks
-from biggus.once import once
+from biggus.support.forks import between_forks
+from biggus.support.once import once
 
 # fmt: off
 _SECRET_WORDS = frozenset({

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from biggus.backends.base import Backend
 from biggus.errors import BiggusError, GoneError, OpenError, OptionError
-from biggus.forks import between_forks
+from biggus.support.forks import between_forks
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint

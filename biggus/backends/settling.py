@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from biggus.backends.signature import FileSignature, signature_of
 from biggus.errors import OpenError
-from biggus.watching import changed
+from biggus.support.watching import changed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -10,17 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from biggus import options, watching
+from biggus import options
 from biggus.cache.entry import Encoded, dtype_text
 from biggus.cache.validators import join_validators, split_validators
 from biggus.errors import CacheError, OfflineError, format_box
-from biggus.flight import SingleFlight
 from biggus.indexing.grid import Grid, default_chunks
-from biggus.once import once
 from biggus.sources.base import Box, Chunks, Source, Values, box_shape
 from biggus.sources.normal import normal_chunks
 from biggus.sources.parts import all_along, by_shard, longest_along, only_chunk, part_of, pasted
 from biggus.sources.wrappers import Wrapper
+from biggus.support import watching
+from biggus.support.flight import SingleFlight
+from biggus.support.once import once
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -6,7 +6,7 @@ import functools
 import zlib
 from typing import TYPE_CHECKING, TypeAlias
 
-from biggus.forks import between_forks
+from biggus.support.forks import between_forks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

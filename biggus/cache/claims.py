@@ -18,9 +18,9 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from biggus import deadlines
 from biggus.cache.writers import FLAGS
-from biggus.forks import between_forks
+from biggus.support import deadlines
+from biggus.support.forks import between_forks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

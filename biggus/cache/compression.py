@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from biggus.errors import OptionError
-from biggus.extras import needing
+from biggus.support.extras import needing
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -23,7 +23,7 @@ from biggus.cache.ledger import (
     hex_of,
 )
 from biggus.cache.writers import FLAGS, lock
-from biggus.forks import between_forks
+from biggus.support.forks import between_forks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -25,7 +25,7 @@ import numpy as np
 
 from biggus.cache.removing import remove_all
 from biggus.errors import CacheError
-from biggus.forks import between_forks
+from biggus.support.forks import between_forks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -12,7 +12,6 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-from biggus import watching
 from biggus.cache.account import PATIENCE_SECONDS, Account, make_cache_folder
 from biggus.cache.later import Later, Waiting
 from biggus.cache.ledger import GONE, SHARDS, BusyError, DamagedError, LedgerError
@@ -21,6 +20,7 @@ from biggus.cache.pins import pin, pinned, unpin
 from biggus.cache.room import CHUNKS, DESCRIPTIONS
 from biggus.cache.sweep import SWEEP_SECONDS
 from biggus.errors import CacheError
+from biggus.support import watching
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -15,7 +15,7 @@ import stat
 from typing import TYPE_CHECKING, Any
 
 from biggus.errors import CacheError
-from biggus.forks import between_forks
+from biggus.support.forks import between_forks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

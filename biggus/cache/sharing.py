@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from biggus.cache.claims import Claims
 from biggus.cache.index import Index
-from biggus.forks import between_forks, in_children
+from biggus.support.forks import between_forks, in_children
 
 if TYPE_CHECKING:
     from pathlib import Path

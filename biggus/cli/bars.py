@@ -7,8 +7,8 @@ import sys
 from typing import TYPE_CHECKING
 
 from biggus.errors import MissingDependencyError
-from biggus.extras import needing
-from biggus.progress import PATIENCE_SECONDS
+from biggus.support.extras import needing
+from biggus.support.progress import PATIENCE_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

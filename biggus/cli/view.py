@@ -170,7 +170,7 @@ def _save(shown: Pyramid, title: str, path: Path, force: bool) -> None:
 
 
 def _show(shown: Pyramid, title: str) -> None:
-    from biggus.extras import needing
+    from biggus.support.extras import needing
     from biggus.viewer.maps.panned import Panned
 
     with needing("matplotlib", "viewer", "a window"):

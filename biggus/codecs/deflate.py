@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from biggus.errors import MissingDependencyError
-from biggus.extras import needing
+from biggus.support.extras import needing
 
 _log = logging.getLogger("biggus.codecs")
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from biggus.forks import between_forks
+from biggus.support.forks import between_forks
 
 _log = logging.getLogger("biggus.codecs")
 

@@ -10,8 +10,8 @@ import numpy as np
 
 from biggus.datasets.group import Group, Opening, groups_at, names_of
 from biggus.datasets.selecting import AxisPositions
-from biggus.forks import between_forks
 from biggus.labels.attributes import STRUCTURE
+from biggus.support.forks import between_forks
 
 if TYPE_CHECKING:
     import os
@@ -141,7 +141,7 @@ class Dataset(Mapping[str, "Array"]):
         Times are dates, and missing values NaN, as ``xarray.open_dataset`` has them.
         """
         with between_forks():
-            from biggus.extras import needing
+            from biggus.support.extras import needing
 
         with needing("xarray", "xarray", "to hand arrays over to it"):
             import xarray as xr

@@ -10,9 +10,9 @@ import numpy as np
 from biggus.api import located, options_of, server_for, variables_of
 from biggus.cf import Decoder
 from biggus.datasets.group import Opening, groups_at
-from biggus.forks import between_forks
 from biggus.graph import Elementwise, Leaf
 from biggus.sinks.metadata import LONE_SURROGATE, plain_value
+from biggus.support.forks import between_forks
 
 if TYPE_CHECKING:
     import os

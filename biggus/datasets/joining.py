@@ -9,7 +9,7 @@ import numpy as np
 from biggus.construct import ArrayAdapter, LinearMosaic
 from biggus.datasets.group import Group
 from biggus.datasets.records import variable_told
-from biggus.times import TimeUnits, comparable, time_units
+from biggus.labels.times import TimeUnits, comparable, time_units
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

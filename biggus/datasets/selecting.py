@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from biggus.times import TimeUnits, time_units
+from biggus.labels.times import TimeUnits, time_units
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,7 +9,7 @@ takes little longer than `import numpy`.
 
 from typing import TYPE_CHECKING
 
-from biggus.later import later
+from biggus.support.later import later
 
 if TYPE_CHECKING:
     from biggus.engine.dry_run import estimate

@@ -9,7 +9,7 @@ import threading
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
-from biggus import deadlines, options, progress, watching
+from biggus import options
 from biggus.engine import reading
 from biggus.engine.dry_run import check
 from biggus.engine.intermediate import IntermediateSource
@@ -32,7 +32,8 @@ from biggus.planning.rechunking import Gathering, Gatherings
 from biggus.planning.rewriting import is_in_memory
 from biggus.sources.base import whole
 from biggus.statistics import partials
-from biggus.threads import interruptible
+from biggus.support import deadlines, progress, watching
+from biggus.support.threads import interruptible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from biggus.once import once
 from biggus.sources.memory import MemorySource
+from biggus.support.once import once
 
 if TYPE_CHECKING:
     from biggus.sources.base import Chunks

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from biggus import options, watching
+from biggus import options
 from biggus.engine.result import own
 from biggus.graph import Elementwise, Leaf, Reduce, View, spread, take
 from biggus.indexing.selection import ConstantMap, DimensionMap
@@ -18,6 +18,7 @@ from biggus.sources.base import checked, read, whole
 from biggus.sources.memory import MemorySource
 from biggus.sources.memory_cached import MemoryCached
 from biggus.statistics import Statistic, partials
+from biggus.support import watching
 
 if TYPE_CHECKING:
     from biggus.graph import Node

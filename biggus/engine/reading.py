@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from biggus import options, progress
+from biggus import options
 from biggus.engine.fused import fused
 from biggus.engine.result import Result, own
 from biggus.engine.under_way import UnderWay, computing, waiting
@@ -28,6 +28,7 @@ from biggus.indexing.reduction_blocks import BLOCK
 from biggus.indexing.selection import DimensionMap, Selection
 from biggus.planning.footprint import AT_ONCE, footprint, piece_bytes, reading_bytes
 from biggus.planning.schedule import Schedule
+from biggus.support import progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -6,9 +6,9 @@ import math
 import threading
 from typing import TYPE_CHECKING, Any
 
-from biggus import deadlines
 from biggus.graph import key_of
-from biggus.threads import WAKING_SECONDS
+from biggus.support import deadlines
+from biggus.support.threads import WAKING_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -12,14 +12,15 @@ import threading
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from typing import TYPE_CHECKING, Any
 
-from biggus import deadlines, options, watching
+from biggus import options
 from biggus.engine.computing import Computed, compute
 from biggus.engine.repeated import Repeated
 from biggus.engine.under_way import computing
-from biggus.flight import Reader
 from biggus.planning.pruning import pruned
 from biggus.sources.chunk_memory import chunk_memory
-from biggus.threads import WAKING_SECONDS
+from biggus.support import deadlines, watching
+from biggus.support.flight import Reader
+from biggus.support.threads import WAKING_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -5,11 +5,11 @@ from __future__ import annotations
 from concurrent.futures import FIRST_COMPLETED, FIRST_EXCEPTION, Future, wait
 from typing import TYPE_CHECKING
 
-from biggus import deadlines
-from biggus.flight import Reader
 from biggus.options import MOST_WORKERS
 from biggus.planning.footprint import piece_bytes
-from biggus.threads import WaitingThreads
+from biggus.support import deadlines
+from biggus.support.flight import Reader
+from biggus.support.threads import WaitingThreads
 
 if TYPE_CHECKING:
     from collections.abc import Callable

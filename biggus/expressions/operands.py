@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from biggus.adapt import Lazy, adapted
-from biggus.foreign import library_of
+from biggus.sources.foreign import library_of
 
 _SCALARS = frozenset({bool, int, float, complex, str, bytes})
 _OWN_METHOD = object()

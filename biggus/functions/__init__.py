@@ -8,8 +8,8 @@ of NumPy's is first called that is for them.
 from importlib import import_module
 
 from biggus.array import offer
-from biggus.forks import between_forks
 from biggus.functions import axes, elementwise, joining, numpys, reshaping, statistics
+from biggus.support.forks import between_forks
 
 LATER = (
     *(

@@ -8,11 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from biggus.array import Array
-from biggus.forks import between_forks
 from biggus.functions.elementwise import node_or_scalar
 from biggus.graph import Reduce
 from biggus.labels import numbered
 from biggus.sources.normal import normal_axes
+from biggus.support.forks import between_forks
 
 
 def groupby_reduce(

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from biggus.forks import between_forks
 from biggus.graph.pieces import Combination, Piece, Read
 from biggus.indexing.selection import AxisMap, ConstantMap, DimensionMap, Selection
+from biggus.support.forks import between_forks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,7 +10,7 @@ import numpy as np
 from biggus import engine
 from biggus.graph import Elementwise, Mosaic, Node, select
 from biggus.indexing.selection import ArrayMap, AxisMap, ConstantMap, DimensionMap, Selection
-from biggus.times import Recount, comparable, time_units
+from biggus.labels.times import Recount, comparable, time_units
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -40,8 +40,8 @@ from biggus.labels.attributes import (
 from biggus.labels.coordinate import Coordinate, joined, selected
 from biggus.labels.labels import Labels
 from biggus.labels.spanning import spanning
+from biggus.labels.times import Recount
 from biggus.reductions.rolled import Rolled
-from biggus.times import Recount
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence

@@ -9,7 +9,6 @@ from biggus.graph import Elementwise, Leaf
 from biggus.indexing.grid import Grid, around, box_shape
 from biggus.indexing.reduction_blocks import joined_grid, longest_of, reduction_blocks
 from biggus.indexing.selection import Selection
-from biggus.once import once
 from biggus.planning.footprint import footprint, streamed_footprint, values_bytes
 from biggus.planning.jobs import Output, Reduction, SharedInput, positions_of
 from biggus.planning.rewriting import io_bound, leaves_of
@@ -17,6 +16,7 @@ from biggus.planning.schedule import Schedule
 from biggus.planning.tasks import Accumulation, TaskBlock
 from biggus.planning.tree_levels import unraveled
 from biggus.planning.view_maps import read_regions_of, repeated_in
+from biggus.support.once import once
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

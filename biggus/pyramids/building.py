@@ -13,14 +13,15 @@ import threading
 from concurrent.futures import FIRST_EXCEPTION, Future, wait
 from typing import TYPE_CHECKING, Any
 
-from biggus import options, progress
+from biggus import options
 from biggus.engine.under_way import computing
 from biggus.errors import MemoryBudgetError
 from biggus.options import format_bytes
 from biggus.pyramids.blocks import EXACT_LEVELS
 from biggus.pyramids.keeping import place
 from biggus.sources.base import box_shape, whole
-from biggus.threads import WAKING_SECONDS, interruptible
+from biggus.support import progress
+from biggus.support.threads import WAKING_SECONDS, interruptible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,10 +16,10 @@ from biggus.cache.validators import join_validators, split_validators
 from biggus.engine.fingerprint import Fingerprint, fingerprint
 from biggus.graph import Elementwise, Leaf, Node, select
 from biggus.indexing.selection import Selection
-from biggus.once import once
 from biggus.pyramids.blocks import EXACT_LEVELS
 from biggus.sources.base import box_shape, whole, within
 from biggus.sources.derived import DerivedSource
+from biggus.support.once import once
 
 if TYPE_CHECKING:
     from collections.abc import Callable

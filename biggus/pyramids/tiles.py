@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from biggus import api
 from biggus.backends.tiles.presets import is_preset, preset_named
 from biggus.errors import MissingDependencyError
-from biggus.forks import between_forks
 from biggus.pyramids.pyramid import Pyramid, attribution_of
+from biggus.support.forks import between_forks
 
 if TYPE_CHECKING:
     import os

@@ -9,12 +9,12 @@ import numpy as np
 
 from biggus.backends.native import hdf5_lock
 from biggus.errors import OutputError
-from biggus.extras import needing
-from biggus.forks import between_forks
 from biggus.sinks.blocks import Assigning
 from biggus.sinks.metadata import packing_attributes, set_attributes
 from biggus.sinks.missing import MaskFiller
 from biggus.sinks.new import NewArray, NewStore, Target, strings
+from biggus.support.extras import needing
+from biggus.support.forks import between_forks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from biggus import filling
+from biggus.array import filling
 from biggus.errors import MaskedValueError, OutputError
 from biggus.sinks.blocks import Onward
 from biggus.sinks.new import strings

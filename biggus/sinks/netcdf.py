@@ -9,7 +9,6 @@ import numpy as np
 from biggus.backends.native import hdf5_lock
 from biggus.backends.netcdf.files import is_open
 from biggus.errors import MaskedValueError, OutputError
-from biggus.extras import needing
 from biggus.sinks.blocks import Assigning
 from biggus.sinks.metadata import (
     carried_attributes,
@@ -21,6 +20,7 @@ from biggus.sinks.metadata import (
 )
 from biggus.sinks.missing import MaskFiller
 from biggus.sinks.new import NewArray, NewStore, Target, native, strings
+from biggus.support.extras import needing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,7 +6,7 @@ import contextlib
 import os
 from typing import TYPE_CHECKING, Any
 
-from biggus import engine, watching
+from biggus import engine
 from biggus.adapt import holds_several, node_of, several
 from biggus.errors import MissingDependencyError, OutputError
 from biggus.sinks.blocks import Guarded, WriteGate
@@ -27,6 +27,7 @@ from biggus.sinks.new import NewArray, NewStore, Target
 from biggus.sinks.objects import check_object, name_of, writer_to
 from biggus.sinks.placing import check_place, replacing
 from biggus.sinks.stored import as_packed, stores_at
+from biggus.support import watching
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -10,13 +10,13 @@ import numpy as np
 
 from biggus import cf
 from biggus.errors import OutputError
-from biggus.extras import needing
-from biggus.forks import between_forks
 from biggus.sinks.blocks import Assigning, as_it_is
 from biggus.sinks.metadata import packing_attributes, plain_value
 from biggus.sinks.missing import MaskFiller
 from biggus.sinks.new import NewArray, NewStore, Target, strings
 from biggus.sinks.zarr_chunks import ChunkFiles
+from biggus.support.extras import needing
+from biggus.support.forks import between_forks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

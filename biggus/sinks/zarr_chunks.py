@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from biggus.codecs.scratch import scratch
-from biggus.forks import between_forks
 from biggus.indexing.grid import Grid
+from biggus.support.forks import between_forks
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar, runtime_che
 import numpy as np
 import numpy.typing as npt
 
-from biggus import deadlines
 from biggus.errors import BiggusError, SourceChangedError, SourceError
 from biggus.indexing.grid import Box as Box  # noqa: PLC0414 - others take these from here
 from biggus.indexing.grid import box_shape as box_shape  # noqa: PLC0414
@@ -25,6 +24,7 @@ from biggus.indexing.grid import holds as holds  # noqa: PLC0414
 from biggus.indexing.grid import whole as whole  # noqa: PLC0414
 from biggus.indexing.grid import within as within  # noqa: PLC0414
 from biggus.sources.byte_order import same_but_for_order
+from biggus.support import deadlines
 
 if TYPE_CHECKING:
     import contextlib

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from biggus import options
-from biggus.forks import in_children
-from biggus.within import within
+from biggus.support.forks import in_children
+from biggus.support.within import within
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Iterator

@@ -8,7 +8,7 @@ import json
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
-from biggus.once import once
+from biggus.support.once import once
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -14,15 +14,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from biggus import options, watching
-from biggus.flight import SingleFlight
-from biggus.once import once
+from biggus import options
 from biggus.options import format_bytes
 from biggus.sources.base import asked, box_shape, checked, read, read_into
 from biggus.sources.chunk_memory import chunk_memory
 from biggus.sources.keyed_grid import KeyedGrid
 from biggus.sources.parts import paste
 from biggus.sources.wrappers import Wrapper
+from biggus.support import watching
+from biggus.support.flight import SingleFlight
+from biggus.support.once import once
 
 if TYPE_CHECKING:
     import numpy.typing as npt

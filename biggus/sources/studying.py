@@ -14,7 +14,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from biggus.errors import StudyError
-from biggus.within import within
+from biggus.support.within import within
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -6,7 +6,7 @@ when it is first used.  Pure: knows no source and reads nothing.
 
 from typing import TYPE_CHECKING
 
-from biggus.later import later
+from biggus.support.later import later
 
 if TYPE_CHECKING:
     from biggus.statistics.base import Aggregator, Statistic, nbytes_of

@@ -10,8 +10,8 @@ from functools import lru_cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from biggus.forks import between_forks
 from biggus.statistics import signatures as asks
+from biggus.support.forks import between_forks
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,13 +11,13 @@ import numpy as np
 
 from biggus.cache import Cached
 from biggus.indexing.grid import Grid, default_chunks
-from biggus.once import once
 from biggus.sources.base import Source, box_shape
 from biggus.sources.memory import Remade
 from biggus.sources.memory_cached import MemoryCached
 from biggus.sources.parts import longest_along, pasted
 from biggus.sources.studying import Study
 from biggus.sources.wrappers import Annotated, Wrapper
+from biggus.support.once import once
 
 if TYPE_CHECKING:
     from biggus.sources.base import Box, Values

@@ -13,8 +13,8 @@ import os
 from typing import TYPE_CHECKING
 
 from biggus.errors import StudyError
-from biggus.forks import between_forks
 from biggus.sources import studying
+from biggus.support.forks import between_forks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

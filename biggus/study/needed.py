@@ -16,7 +16,7 @@ from biggus.sources.derived import DerivedSource
 from biggus.sources.wrappers import ObjectSource, Wrapper
 from biggus.study.chunkwise import Chunkwise, Substitutes, innermost, is_mapped
 from biggus.study.receipts import box_at, chunk_digest, place_of, receipt_of, source_digest
-from biggus.threads import WaitingThreads
+from biggus.support.threads import WaitingThreads
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

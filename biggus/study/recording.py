@@ -7,10 +7,8 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from biggus import watching
 from biggus.backends.identity import ADDRESS
 from biggus.errors import BiggusError, PolicyError, SourceChangedError, StudyError, format_box
-from biggus.flight import SingleFlight
 from biggus.sources import studying
 from biggus.sources.base import Source, read
 from biggus.sources.description import describe, encode_value
@@ -20,6 +18,8 @@ from biggus.study.chunkwise import Chunkwise, Substitutes, innermost
 from biggus.study.places import names_of, said_json
 from biggus.study.receipts import chunk_digest, place_of
 from biggus.study.spool import Spool
+from biggus.support import watching
+from biggus.support.flight import SingleFlight
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

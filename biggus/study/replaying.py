@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from biggus import errors
 from biggus.errors import BiggusError, StudyError
 from biggus.indexing.grid import default_chunks
-from biggus.once import once
 from biggus.sources.description import decode_value
 from biggus.sources.wrappers import Annotated
 from biggus.study.bundle import Bundle
@@ -16,6 +15,7 @@ from biggus.study.canonical import plain_json
 from biggus.study.chunkwise import Chunkwise, Substitutes, own_grid
 from biggus.study.places import names_of, said_json
 from biggus.study.receipts import place_of
+from biggus.support.once import once
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

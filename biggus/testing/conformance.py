@@ -20,11 +20,11 @@ import numpy as np
 import numpy.typing as npt
 
 from biggus.errors import BiggusError, SourceError
-from biggus.extras import needing
 from biggus.sources.base import Box, Source, Values, read, whole
 from biggus.sources.description import DescribedSource, describe
 from biggus.sources.normal import normal_chunks
 from biggus.sources.wrappers import as_source
+from biggus.support.extras import needing
 from biggus.testing.checks import (
     case,
     check_box,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from biggus.extras import needing
+from biggus.support.extras import needing
 from biggus.testing.keys import Advanced, Basic, Orthogonal
 from biggus.testing.values import sample_values
 

@@ -5,7 +5,7 @@ What draws in a figure is imported when it is first used: `maps` alone needs no 
 
 from typing import TYPE_CHECKING
 
-from biggus.later import later
+from biggus.support.later import later
 
 if TYPE_CHECKING:
     from biggus.viewer.plotting import hist, imshow, plot

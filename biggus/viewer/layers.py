@@ -13,7 +13,7 @@ import math
 from typing import TYPE_CHECKING, NamedTuple
 
 from biggus.indexing.grid import edges_of
-from biggus.once import once
+from biggus.support.once import once
 from biggus.viewer.cutting import longest_piece, pieces_of
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from biggus.array import Array
 from biggus.construct import ArrayAdapter
-from biggus.extras import needing
 from biggus.functions.statistics import histogram
 from biggus.options import parse_size
+from biggus.support.extras import needing
 from biggus.together import ndarrays
 from biggus.viewer.series import Series
 

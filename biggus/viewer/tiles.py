@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import numpy as np
 
 from biggus.options import set_options
-from biggus.threads import WaitingThreads, interruptible
+from biggus.support.threads import WaitingThreads, interruptible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator

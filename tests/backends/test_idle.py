@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 import biggus
-from biggus import watching
 from biggus.backends import idle
 from biggus.backends.files import HandlePool
 from biggus.backends.native import LibraryLock
+from biggus.support import watching
 
 VALUES = np.arange(600.0).reshape(6, 100)
 

@@ -138,7 +138,7 @@ def test_of_whom_nothing_can_be_told_is_waited_for_a_second(tmp_path, monkeypatc
 
 
 def test_a_deadline_ends_the_wait(tmp_path):
-    from biggus import deadlines
+    from biggus.support import deadlines
 
     with holding(tmp_path / "c"), options.set_options(deadline=0.05), deadlines.evaluation():
         claims = Claims(tmp_path / "c")

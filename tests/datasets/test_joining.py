@@ -159,7 +159,7 @@ def test_what_was_read_is_there_when_a_file_is_gone(tmp_path):
 @pytest.mark.parametrize("dtype", ["i4", "i8", "f4", "f8"])
 def test_counts_of_another_beginning(dtype):
     from biggus.datasets.joining import _moved
-    from biggus.times import time_units
+    from biggus.labels.times import time_units
 
     here, there = [time_units(f"hours since 2000-01-01 {n:02}:00") for n in (6, 0)]
     found = _moved(np.arange(3, dtype=dtype), here, there)

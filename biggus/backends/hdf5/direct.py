@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from biggus.backends.native import hdf5_lock
 from biggus.backends.pieces import failures_named, log_read
 from biggus.sources.base import Source, checked
-from biggus.watching import changed
+from biggus.support.watching import changed
 
 if TYPE_CHECKING:
     import logging

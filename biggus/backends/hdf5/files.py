@@ -24,7 +24,7 @@ from biggus.backends.pieces import one_line
 from biggus.backends.settling import settled_signature
 from biggus.backends.signature import FileSignature, signature_of
 from biggus.errors import GoneError, OpenError, VariableError
-from biggus.extras import needing
+from biggus.support.extras import needing
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator

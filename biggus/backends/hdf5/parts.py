@@ -20,7 +20,7 @@ from biggus.backends.hdf5.files import datasets, files, h5py, open_dataset
 from biggus.backends.settling import settled_signature
 from biggus.backends.signature import FileSignature
 from biggus.errors import GoneError, OpenError
-from biggus.watching import see
+from biggus.support.watching import see
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -30,7 +30,7 @@ from biggus.backends.siblings import sibling_of
 from biggus.backends.signature import FileSignature, signature_of
 from biggus.errors import OpenError, SourceError
 from biggus.sources.base import Box, box_shape
-from biggus.watching import changed, see
+from biggus.support.watching import changed, see
 
 if TYPE_CHECKING:
     from collections.abc import Hashable

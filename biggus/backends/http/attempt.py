@@ -26,7 +26,7 @@ from biggus.backends.http.headers import split_credentials
 from biggus.backends.http.names import SlowNameError
 from biggus.backends.http.redaction import our_request, tells_secrets
 from biggus.backends.location import public_url
-from biggus.forks import between_forks
+from biggus.support.forks import between_forks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

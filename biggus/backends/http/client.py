@@ -25,7 +25,7 @@ import random
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from biggus import deadlines, options
+from biggus import options
 from biggus.backends.http import shared
 from biggus.backends.http.attempt import AttemptError, LargeAttemptError, Response, once
 from biggus.backends.http.deadline import Deadline
@@ -34,6 +34,7 @@ from biggus.backends.http.pools import process_connections
 from biggus.backends.http.settings import HttpSettings
 from biggus.backends.location import public_url
 from biggus.errors import BiggusError
+from biggus.support import deadlines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 from biggus.backends.http.addresses import LocalRedirectError, is_public
 from biggus.backends.http.deadline import held
 from biggus.backends.http.names import SlowNameError, looked_up
-from biggus.forks import between_forks
-from biggus.within import within
+from biggus.support.forks import between_forks
+from biggus.support.within import within
 
 if TYPE_CHECKING:
     from collections.abc import Callable

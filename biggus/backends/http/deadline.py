@@ -8,9 +8,9 @@ import time
 from numbers import Real
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from biggus import deadlines
 from biggus.errors import OpenError
-from biggus.within import within
+from biggus.support import deadlines
+from biggus.support.within import within
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

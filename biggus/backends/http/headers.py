@@ -8,7 +8,7 @@ from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-from biggus.forks import between_forks
+from biggus.support.forks import between_forks
 
 
 def retry_after(value: str | None, longest: float) -> float | None:

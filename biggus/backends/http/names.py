@@ -11,7 +11,7 @@ import socket
 import threading
 from typing import TypeAlias
 
-from biggus.forks import in_children
+from biggus.support.forks import in_children
 
 Lookup: TypeAlias = concurrent.futures.Future[list[str]]
 

@@ -19,8 +19,8 @@ from biggus.backends.http.headers import split_credentials
 from biggus.backends.http.redaction import watch_urllib3
 from biggus.backends.location import public_url
 from biggus.errors import OptionError
-from biggus.extras import needing
-from biggus.forks import between_forks, in_children
+from biggus.support.extras import needing
+from biggus.support.forks import between_forks, in_children
 
 if TYPE_CHECKING:
     import urllib3

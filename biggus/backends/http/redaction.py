@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from biggus.backends.location import is_secret
-from biggus.within import within
+from biggus.support.within import within
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager

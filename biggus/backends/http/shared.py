@@ -21,7 +21,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from biggus.forks import between_forks
+from biggus.support.forks import between_forks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

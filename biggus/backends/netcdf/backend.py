@@ -16,7 +16,7 @@ from biggus.backends.location import holds_hdf5
 from biggus.backends.native import hdf5_lock
 from biggus.backends.netcdf.classic import MARKS
 from biggus.backends.pieces import opening_named
-from biggus.forks import between_forks
+from biggus.support.forks import between_forks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

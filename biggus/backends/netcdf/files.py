@@ -14,7 +14,7 @@ from biggus.backends.netcdf.classic import MARKS, HeaderError, shortfall
 from biggus.backends.netcdf.refused import omission, refusal
 from biggus.backends.settling import settled_signature
 from biggus.errors import OpenError, VariableError
-from biggus.extras import needing
+from biggus.support.extras import needing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -25,7 +25,7 @@ from biggus.backends.signature import signature_of
 from biggus.errors import OpenError, SourceError
 from biggus.sources.base import Source
 from biggus.sources.normal import normal_chunks
-from biggus.watching import see
+from biggus.support.watching import see
 
 if TYPE_CHECKING:
     from biggus.backends.files import Hold

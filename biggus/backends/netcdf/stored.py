@@ -26,7 +26,7 @@ from biggus.backends.hdf5.storage import storage_of
 from biggus.backends.hdf5.values import read_values
 from biggus.backends.netcdf.behind import FAILURES, behind
 from biggus.backends.netcdf.extents import End, Lengthened, end_of
-from biggus.watching import changed
+from biggus.support.watching import changed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable

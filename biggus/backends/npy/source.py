@@ -19,7 +19,7 @@ from biggus.backends.signature import signature_of
 from biggus.errors import OpenError
 from biggus.indexing.grid import default_chunks
 from biggus.sources.base import Source, box_shape
-from biggus.watching import changed, see
+from biggus.support.watching import changed, see
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -22,8 +22,8 @@ import numpy.typing as npt
 
 from biggus.backends.tiles.jpeg import CutOffError, lengthened
 from biggus.errors import BiggusError
-from biggus.extras import needing
-from biggus.forks import between_forks
+from biggus.support.extras import needing
+from biggus.support.forks import between_forks
 
 if TYPE_CHECKING:
     from PIL import Image

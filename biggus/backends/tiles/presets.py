@@ -11,8 +11,8 @@ import re
 from typing import Any, NamedTuple
 
 from biggus.errors import OpenError
-from biggus.extras import needing
-from biggus.forks import between_forks
+from biggus.support.extras import needing
+from biggus.support.forks import between_forks
 
 SCHEME = "xyz"
 

@@ -27,7 +27,7 @@ from biggus.backends.tiles.image import BrokenImageError, ImageError, decode_ima
 from biggus.errors import OfflineError, SourceError
 from biggus.indexing.grid import ChunkPart, Grid
 from biggus.sources.base import Source, Values, box_shape
-from biggus.threads import WaitingThreads
+from biggus.support.threads import WaitingThreads
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

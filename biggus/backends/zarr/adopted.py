@@ -11,7 +11,7 @@ from biggus.backends.zarr.metadata import ROOT
 from biggus.backends.zarr.opening import open_source
 from biggus.backends.zarr.source import ZarrSource
 from biggus.backends.zarr.store import WHOLE, Fetched, Span, ZarrStore
-from biggus.forks import between_forks
+from biggus.support.forks import between_forks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -13,8 +13,8 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 from biggus.errors import OpenError
-from biggus.extras import needing
-from biggus.forks import between_forks
+from biggus.support.extras import needing
+from biggus.support.forks import between_forks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -20,7 +20,7 @@ from biggus.backends.zarr.opening import (
 )
 from biggus.backends.zarr.store import METADATA_NAMES
 from biggus.errors import BiggusError, GoneError, OpenError
-from biggus.forks import between_forks
+from biggus.support.forks import between_forks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

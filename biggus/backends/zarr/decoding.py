@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from biggus.backends.zarr.blosc import check_blosc
-from biggus.forks import between_forks
+from biggus.support.forks import between_forks
 
 Buffer: TypeAlias = Any
 """Bytes, or a flat array of bytes."""

@@ -44,8 +44,8 @@ from biggus.backends.zarr.store import (
 )
 from biggus.backends.zarr.waiting import threads
 from biggus.errors import GoneError, OpenError
-from biggus.extras import needing
-from biggus.flight import SingleFlight
+from biggus.support.extras import needing
+from biggus.support.flight import SingleFlight
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -16,8 +16,8 @@ from biggus.backends.zarr.prefetch import MOST, Prefetch
 from biggus.backends.zarr.python_store import make_store
 from biggus.backends.zarr.sharding import shardings
 from biggus.backends.zarr.waiting import REQUESTS, threads
-from biggus.forks import between_forks
 from biggus.sources.base import box_shape
+from biggus.support.forks import between_forks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -6,7 +6,7 @@ import threading
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from biggus.forks import in_children
+from biggus.support.forks import in_children
 
 if TYPE_CHECKING:
     from collections.abc import Hashable

@@ -13,7 +13,7 @@ import asyncio
 import atexit
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from biggus.forks import in_children
+from biggus.support.forks import in_children
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine

@@ -11,7 +11,7 @@ from biggus.backends.zarr import metadata as zarr_metadata
 from biggus.backends.zarr.source import ZarrSource
 from biggus.backends.zarr.store import FolderStore, ZipStore
 from biggus.errors import BackendOptionError, GoneError, OpenError
-from biggus.forks import between_forks
+from biggus.support.forks import between_forks
 
 if TYPE_CHECKING:
     from biggus.backends.zarr.store import ZarrStore

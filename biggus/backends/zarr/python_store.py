@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from biggus.backends.zarr.store import WHOLE, Fetched, Get, Span, ZarrStore
-from biggus.forks import between_forks
+from biggus.support.forks import between_forks
 
 Check: TypeAlias = Callable[[bytes, Span], None]
 """Raises OSError for bytes that cannot be those of a chunk, or of that span of it."""

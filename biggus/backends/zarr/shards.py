@@ -21,7 +21,7 @@ from biggus.backends.zarr.python_store import refuse_short
 from biggus.backends.zarr.ranges import MOST_AHEAD, Ahead
 from biggus.backends.zarr.store import Fetched
 from biggus.backends.zarr.waiting import threads
-from biggus.flight import SingleFlight
+from biggus.support.flight import SingleFlight
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

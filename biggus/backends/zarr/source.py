@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from biggus import options, watching
+from biggus import options
 from biggus.backends.http.client import OFFLINE
 from biggus.backends.siblings import sibling_of
 from biggus.backends.zarr import metadata as zarr_metadata
@@ -40,6 +40,7 @@ from biggus.errors import (
 )
 from biggus.indexing.grid import around
 from biggus.sources.base import Box, Source, Values
+from biggus.support import watching
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

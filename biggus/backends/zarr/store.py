@@ -24,7 +24,7 @@ from biggus.backends import files
 from biggus.backends.settling import look_again, settled, settled_signature, signature_or_none
 from biggus.backends.signature import FileSignature
 from biggus.backends.zarr.expected import ANYTHING, Expected
-from biggus.watching import agrees, see
+from biggus.support.watching import agrees, see
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -6,7 +6,7 @@ import importlib
 import importlib.util
 
 from biggus.errors import MissingDependencyError
-from biggus.extras import needing
+from biggus.support.extras import needing
 
 _PACKAGES = {
     "matplotlib": "matplotlib",

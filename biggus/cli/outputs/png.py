@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from biggus.errors import OutputError
-from biggus.extras import needing
+from biggus.support.extras import needing
 
 if TYPE_CHECKING:
     from pathlib import Path

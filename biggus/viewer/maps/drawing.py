@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from biggus.extras import needing
+from biggus.support.extras import needing
 from biggus.viewer.maps import labels
 from biggus.viewer.maps.coast import coastlines
 from biggus.viewer.maps.colours import bounded, places_of_flags, with_opacity

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from biggus.adapt import node_of
 from biggus.array import Array
-from biggus.extras import needing
+from biggus.support.extras import needing
 from biggus.viewer.maps.drawing import draw_field, new_figure
 from biggus.viewer.maps.labels import label_of
 from biggus.viewer.maps.look import Look, colour_bar, map_size

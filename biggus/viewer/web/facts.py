@@ -11,7 +11,7 @@ import numpy as np
 from biggus.graph import select
 from biggus.indexing.selection import Selection
 from biggus.labels import Coordinate, Labels, labels_of
-from biggus.once import once
+from biggus.support.once import once
 from biggus.viewer.maps import labels
 from biggus.viewer.maps.colours import Colours, colours_for
 from biggus.viewer.web.rendering import Flagging

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from biggus.extras import needing
+from biggus.support.extras import needing
 from biggus.viewer.choosing import ScreenView, chosen
 from biggus.viewer.layers import Layers
 from biggus.viewer.maps.colours import distinct, places_of_flags, with_opacity

@@ -17,12 +17,12 @@ pytest.importorskip("urllib3")
 from raw_server import RawServer, answer, sending
 
 import biggus
-from biggus import deadlines
 from biggus.backends.http import client as http
 from biggus.backends.http.client import HttpClient, HttpError
 from biggus.backends.http.deadline import SLOWEST, Deadline, Timeout, timeout_option
 from biggus.backends.http.settings import HttpSettings
 from biggus.errors import DeadlineError, OpenError
+from biggus.support import deadlines
 
 HEAD = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"

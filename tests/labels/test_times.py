@@ -11,7 +11,7 @@ pytest.importorskip("hypothesis")
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from biggus.times import Recount, calendar_named, comparable, time_units
+from biggus.labels.times import Recount, calendar_named, comparable, time_units
 
 cftime = pytest.importorskip("cftime")
 

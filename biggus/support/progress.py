@@ -6,7 +6,7 @@ import contextlib
 import threading
 from typing import TYPE_CHECKING
 
-from biggus.extras import needing
+from biggus.support.extras import needing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

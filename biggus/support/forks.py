@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-_log = logging.getLogger("biggus.forks")
+_log = logging.getLogger("biggus.support.forks")
 
 PATIENCE_SECONDS = 30.0
 """For so long a fork waits at most."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from biggus import options
 from biggus.errors import DeadlineError
-from biggus.within import within
+from biggus.support.within import within
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from biggus.errors import MissingDependencyError
-from biggus.forks import between_forks
+from biggus.support.forks import between_forks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,7 +16,7 @@ from typing import TypeAlias, TypeVar
 
 from biggus import options
 from biggus.errors import SourceChangedError
-from biggus.forks import between_forks, in_children
+from biggus.support.forks import between_forks, in_children
 
 T = TypeVar("T")
 

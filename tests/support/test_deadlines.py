@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 import biggus
-from biggus import deadlines
 from biggus.engine import running
 from biggus.errors import BiggusError, DeadlineError, OptionError
-from biggus.flight import SingleFlight
 from biggus.sources.base import Source
+from biggus.support import deadlines
+from biggus.support.flight import SingleFlight
 
 
 class Part(Source):

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from biggus.flight import Reader, SingleFlight
+from biggus.support.flight import Reader, SingleFlight
 
 
 def test_keys_are_made_together_and_each_once():
@@ -149,7 +149,7 @@ def failing():
 
 @pytest.mark.parametrize("within", [False, True])
 def test_who_waits_for_what_was_abandoned_does_it_itself(monkeypatch, within):
-    monkeypatch.setattr("biggus.flight._LOOK_SECONDS", 0.001)
+    monkeypatch.setattr("biggus.support.flight._LOOK_SECONDS", 0.001)
     flights = SingleFlight()
     outer = Reader()
     reader, go, future = outer.context().run(abandoned_while_it_is_made, flights, failing)
@@ -177,7 +177,7 @@ def test_what_was_abandoned_is_joined_by_nobody():
 
 
 def test_what_was_abandoned_and_made_all_the_same_is_shared(monkeypatch):
-    monkeypatch.setattr("biggus.flight._LOOK_SECONDS", 120)
+    monkeypatch.setattr("biggus.support.flight._LOOK_SECONDS", 120)
     flights = SingleFlight()
     reader, go, future = abandoned_while_it_is_made(flights, lambda: "made")
     with ThreadPoolExecutor(1) as pool:

@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from biggus.threads import WaitingThreads, interruptible
+from biggus.support.threads import WaitingThreads, interruptible
 
 
 def test_results_and_errors_come_back():
@@ -93,7 +93,7 @@ def test_an_interrupt_ends_a_program_whose_reads_hang():
 
 PARTING = """
 import threading, time
-from biggus.threads import WaitingThreads
+from biggus.support.threads import WaitingThreads
 
 pool = WaitingThreads(1)
 begun = threading.Event()

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 import pytest
 
 from biggus.errors import MissingDependencyError
-from biggus.extras import needing
+from biggus.support.extras import needing
 
 USES = {
     "h5py": "biggus.open('a.h5', 'v')",

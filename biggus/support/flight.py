@@ -6,9 +6,9 @@ import contextvars
 import threading
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from biggus import deadlines
 from biggus.errors import DeadlineError
-from biggus.forks import in_children
+from biggus.support import deadlines
+from biggus.support.forks import in_children
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Hashable, Sequence

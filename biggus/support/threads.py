@@ -18,7 +18,7 @@ from functools import partial
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from biggus.forks import in_children
+from biggus.support.forks import in_children
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

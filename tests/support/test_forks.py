@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 import biggus
-from biggus import forks
-from biggus.forks import ForkGate
-from biggus.once import once
+from biggus.support import forks
+from biggus.support.forks import ForkGate
+from biggus.support.once import once
 
 WAIT_SECONDS = 120
 """Whatever is not hung is over long before."""
