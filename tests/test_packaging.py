@@ -100,6 +100,16 @@ def test_tox_skips_what_is_not_there_and_asks_all_the_questions(
     assert {"lint", "types", "docs", "core", "oldest", "py312", "py313"} == listed
 
 
+def test_the_tests_that_tox_and_the_documents_name_are_there() -> None:
+    names = re.findall(
+        r"\btests(?:\{/\}\w+(?:\.py)?)+", (ROOT / "tox.ini").read_text(encoding="utf-8")
+    )
+    for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]:
+        names += re.findall(r"`(tests/[\w/]+\.py)`", path.read_text(encoding="utf-8"))
+    assert len(names) > 10
+    assert [name for name in names if not (ROOT / name.replace("{/}", "/")).exists()] == []
+
+
 def test_ci_runs_the_test_command_of_the_readme() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     (command,) = re.findall(r"^(python3 -m venv .*/tox)$", readme, re.MULTILINE)
