@@ -163,7 +163,7 @@ def run(script, seconds=120):
 @pytest.mark.parametrize("end", ["", "import os; os._exit(3)", "raise SystemExit(3)"])
 def test_the_program_ends_while_something_is_read(end):
     done = run(
-        "from test_lifetime import half_drawn\n"
+        "from test_artist_lifetime import half_drawn\n"
         "ax, image, source = half_drawn()\n"
         f"print('drawn', flush=True)\n{end}"
     )
@@ -193,7 +193,7 @@ class Pickled(Endless):
 def test_a_forked_child_asks_anew():
     done = run(
         "import os, warnings\n"
-        "from test_lifetime import half_drawn\n"
+        "from test_artist_lifetime import half_drawn\n"
         "warnings.simplefilter('ignore')\n"
         "ax, image, source = half_drawn()\n"
         "child = os.fork()\n"
