@@ -1,7 +1,7 @@
 """An evaluation sees one state of each file, whoever writes to it meanwhile.
 
 The writer is a hook here that changes a file after the n-th read of an evaluation, so that
-what must come of it is exact.  In `tests/test_watching.py` it is another process.
+what must come of it is exact.  In `tests/support/test_watching.py` it is another process.
 """
 
 import itertools
