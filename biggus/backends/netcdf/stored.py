@@ -164,7 +164,7 @@ def _agreed(
         return None
     if dataset.chunks != facts.stored_chunks or not _fits(dataset.shape, facts):
         return None
-    if facts.dtype == object != dataset.dtype:
+    if facts.dtype == object and dataset.dtype != object:
         return None  # texts of one length, which netCDF4-python gives as those of any
     end = end_of(variable, facts.stored_shape, dataset.shape)
     storage = storage_of(dataset, opened.properties) if facts.plain else None
