@@ -20,7 +20,7 @@ from benchmarks.compute import show_bytes
 from benchmarks.peers import WORKERS
 from benchmarks.timing import Row, quickest, show
 from benchmarks.worker import peak_bytes
-from biggus.datasets.records import remembered
+from biggus.datasets.recording import remembered
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

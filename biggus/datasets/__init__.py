@@ -4,7 +4,7 @@ from biggus.datasets.dataset import Dataset, open_dataset
 from biggus.datasets.facts import info, variables
 from biggus.datasets.group import Group, Opening, groups_at, names_of
 from biggus.datasets.joining import joined_groups
-from biggus.datasets.records import record_at, records_at
+from biggus.datasets.recording import record_at, records_at
 
 __all__ = [
     "Dataset",

@@ -8,7 +8,7 @@ import numpy as np
 
 from biggus.construct import ArrayAdapter, LinearMosaic
 from biggus.datasets.group import Group
-from biggus.datasets.records import variable_told
+from biggus.datasets.records import variable_record
 from biggus.labels.times import TimeUnits, comparable, time_units
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from biggus.datasets.records import GroupRecord, Variable
+    from biggus.datasets.records import GroupRecord, VariableRecord
 
 _FINEST = 2**10
 """Counts of time become others where all are whole numbers of this part of a unit."""
@@ -40,8 +40,8 @@ def joined_groups(records: Sequence[GroupRecord], dim: str | None) -> Group | No
         their coordinates differ, in the order of these.
     """
     first = records[0]
-    indexes = [name for name, known in first.variables.items() if known.dims == (name,)]
-    if any(name not in each.coded for each in records for name in indexes):
+    indexes = [name for name, known in first.variables().items() if known.dims == (name,)]
+    if any(name not in each.encoded_values for each in records for name in indexes):
         return None
     differing = {name for name in indexes if any(_differ(first, each, name) for each in records)}
     if dim is None:
@@ -69,27 +69,27 @@ def joined_groups(records: Sequence[GroupRecord], dim: str | None) -> Group | No
 
 def _differ(first: GroupRecord, other: GroupRecord, name: str) -> bool:
     """Tell whether coordinates differ, or are told in other words."""
-    if first.coded[name] != other.coded[name]:
+    if first.encoded_values[name] != other.encoded_values[name]:
         return True
-    if name not in other.told:
+    if name not in other.layouts:
         return True
-    return first.known(name).meaning != other.known(name).meaning
+    return first.variable(name).meaning != other.variable(name).meaning
 
 
 def _alike(records: Sequence[GroupRecord], dim: str) -> bool:
     """Tell whether all have the same variables, which mean the same, but for counts of time."""
-    first = records[0].told
-    if any(each.told.keys() != first.keys() for each in records):
+    first = records[0].layouts
+    if any(each.layouts.keys() != first.keys() for each in records):
         return False
     for name in first:
-        texts = {(each.told[name], each.said[name]) for each in records}
-        known, *others = [_said(variable_told(*each), dim, name) for each in texts]
+        texts = {(each.layouts[name], each.attribute_texts[name]) for each in records}
+        known, *others = [_said(variable_record(*each), dim, name) for each in texts]
         if any(other != known for other in others):
             return False
     return True
 
 
-def _said(known: Variable, dim: str, name: str) -> list[Any]:
+def _said(known: VariableRecord, dim: str, name: str) -> list[Any]:
     lengths = [n for n, own in zip(known.shape, known.dims, strict=True) if own != dim]
     dtype, masked, attributes = known.meaning
     # Bounds are counted as what they bound.
@@ -100,10 +100,10 @@ def _said(known: Variable, dim: str, name: str) -> list[Any]:
 
 def _in_units_of_first(records: Sequence[GroupRecord], dim: str) -> list[npt.NDArray[Any]] | None:
     """Return the values of a coordinate; times as counts of the first's, where that is exact."""
-    there = records[0].known(dim).meaning
+    there = records[0].variable(dim).meaning
     found = []
     for each in records:
-        here = each.known(dim).meaning
+        here = each.variable(dim).meaning
         values = each.values(dim)
         found.append(values if here == there else _moved(values, _units(here), _units(there)))
     return None if any(each is None for each in found) else [v for v in found if v is not None]
@@ -163,10 +163,10 @@ def _joined(
     records: Sequence[GroupRecord], dim: str, axis_values: npt.NDArray[Any] | None
 ) -> Group | None:
     first = records[0]
-    if not any(dim in known.dims for known in first.variables.values()):
+    if not any(dim in known.dims for known in first.variables().values()):
         return None
     variables, dims, values, told = {}, {}, {}, {}
-    for name, known in first.variables.items():
+    for name, known in first.variables().items():
         dims[name] = known.dims
         if dim in known.dims:
             told[name] = known.attributes
@@ -177,6 +177,6 @@ def _joined(
             variables[name] = LinearMosaic(arrays, known.dims.index(dim))
         else:
             variables[name] = first.array(name)
-        if name in first.coded and dim not in known.dims:
+        if name in first.encoded_values and dim not in known.dims:
             values[name] = first.values(name)
     return Group(first.location, first.path, variables, dims, first.attributes(), values, told)

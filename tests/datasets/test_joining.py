@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import biggus
-from biggus.datasets import records
+from biggus.datasets import recording
 
 xr = pytest.importorskip("xarray")
 netCDF4 = pytest.importorskip("netCDF4")
@@ -19,7 +19,7 @@ JOINED |= {"combine_attrs": "override", "join": "override"}
 
 @pytest.fixture(autouse=True)
 def nothing_known(monkeypatch):
-    monkeypatch.setattr(records, "remembered", type(records.remembered)())
+    monkeypatch.setattr(recording, "remembered", type(recording.remembered)())
     # What is younger is not remembered, for it may change unnoticed.
     monkeypatch.setattr(biggus.backends.files, "SETTLED_SECONDS", 0.0)
 
@@ -124,7 +124,7 @@ def test_what_changed_is_noticed(tmp_path, monkeypatch, cached):
     before = biggus.xarray.open(paths, cache=cache)
     part(STARTS[1], days=1).to_netcdf(paths[1], engine="netcdf4")
     if cached:
-        records.remembered.clear()
+        recording.remembered.clear()
     after = biggus.xarray.open(paths, cache=cache)
     assert (before.sizes["time"], after.sizes["time"]) == (6, 5)
     xr.testing.assert_identical(after.load(), joined_by_xarray(paths))
@@ -136,7 +136,7 @@ def test_nothing_is_opened_again(tmp_path, monkeypatch):
     paths = written(tmp_path, [part(start) for start in STARTS])
     cache = biggus.Cache(tmp_path / "cache")
     right = biggus.xarray.open(paths, cache=cache)
-    records.remembered.clear()
+    recording.remembered.clear()
     monkeypatch.setattr(netCDF4, "Dataset", None)
     again = biggus.xarray.open(paths, cache=cache)
     assert list(again.variables) == list(right.variables)
