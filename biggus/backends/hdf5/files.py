@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from biggus.backends.descriptor import Descriptor
 from biggus.backends.files import HandlePool
+from biggus.backends.hdf5.heaps import check_heaps
 from biggus.backends.native import guard_forks, hdf5_lock
 from biggus.backends.pieces import one_line
 from biggus.backends.settling import settled_signature
@@ -155,7 +156,11 @@ def _open(path: str, signature: FileSignature, swmr: bool = False) -> OpenFile:
     # "best-effort": where a file system has no locks, do without.
     how = {"locking": "best-effort", "rdcc_nbytes": CHUNK_CACHE_BYTES, "swmr": swmr}
     try:
+        if not swmr:  # a writer may be half-way through a heap
+            check_heaps(path, signature.size)
         file = h5py().File(path, "r", **how)
+    except OpenError:
+        raise
     except OSError as error:
         if error.errno in (errno.EMFILE, errno.ENFILE) and len(files):
             raise  # the pool makes room and tries again

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from biggus.backends.files import HandlePool
+from biggus.backends.hdf5.heaps import check_heaps
 from biggus.backends.native import guard_forks, hdf5_lock
 from biggus.backends.netcdf.classic import MARKS, HeaderError, shortfall
 from biggus.backends.netcdf.refused import omission, refusal
@@ -86,7 +87,7 @@ def _open(path: str, signature: FileSignature) -> OpenNetCDF:
     library = netcdf4()
     # Looking into the file first tells what the library cannot: why the system
     # refuses it, and that a classic file is cut short, where it reads zeros.
-    _check_whole(Path(path))
+    _check_whole(Path(path), signature.size)
     try:
         with warnings.catch_warnings():
             # Variables of types that it does not know are left out, with a warning.
@@ -103,12 +104,15 @@ def _open(path: str, signature: FileSignature) -> OpenNetCDF:
     return OpenNetCDF(dataset, signature)
 
 
-def _check_whole(path: Path) -> None:
-    """Raise an OpenError if a classic file is cut short or damaged."""
+def _check_whole(path: Path, size: int) -> None:
+    """Raise an OpenError if a classic file is cut short, or one of either kind is damaged."""
     with path.open("rb", buffering=0) as file:
         classic = file.read(4) in MARKS
+    if not classic:
+        check_heaps(str(path), size)
+        return
     try:
-        missing = shortfall(path) if classic else 0
+        missing = shortfall(path)
     except HeaderError as error:
         raise OpenError(str(path), str(error)) from error
     if missing:

@@ -1,0 +1,136 @@
+"""Damaged global heaps: errors that name the file, where libhdf5 would never come back."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+h5py = pytest.importorskip("h5py")
+
+from biggus.backends.hdf5.heaps import MOST_BYTES, check_heaps
+from biggus.errors import OpenError
+
+OPEN = """
+import sys, biggus
+try:
+    biggus.open(sys.argv[1], "v")
+except biggus.BiggusError as error:
+    print(error)
+"""
+
+
+def _written(path, **how):
+    with h5py.File(path, "w", **how) as file:
+        dataset = file.create_dataset("v", data=np.arange(4.0))
+        dataset.attrs["units"] = "K"
+        dataset.attrs["long_name"] = "temperature of the air"
+        file["texts"] = ["a", "", "of several", "lengths"]
+    return path
+
+
+def _checked(path):
+    return check_heaps(str(path), path.stat().st_size)
+
+
+def _damaged(path, change):
+    """Change the bytes of the first heap of a file by a function, which gives as many."""
+    data = path.read_bytes()
+    start = data.index(b"GCOL")
+    size = int.from_bytes(data[start + 8 : start + 16], "little")
+    changed = change(data[start : start + size])
+    path.write_bytes(data[:start] + changed[:size].ljust(size, b"\0") + data[start + size :])
+
+
+def _shifted(nbytes):
+    return lambda heap: heap[:16] + bytes(nbytes) + heap[16:]
+
+
+def _cut(nbytes):
+    return lambda heap: heap[:16] + heap[16 + nbytes :]
+
+
+DAMAGES = {
+    "zeros": lambda heap: heap[:16].ljust(len(heap), b"\0"),
+    "half of it zeros": lambda heap: heap[:48].ljust(len(heap), b"\0"),
+    "bytes before it": _shifted(64),
+    "an object fewer at its start": _cut(40),
+    "an object of 2**64 - 16 bytes": lambda heap: heap[:24] + b"\xf0" + 7 * b"\xff" + heap[32:],
+    "an object beyond its end": lambda heap: heap[:24] + b"\0\xff" + heap[26:],
+}
+
+
+@pytest.mark.parametrize("libver", ["earliest", "latest"])
+@pytest.mark.parametrize("userblock_size", [0, 512])
+def test_sound_heaps_are_sound(tmp_path, libver, userblock_size):
+    path = _written(tmp_path / "a.h5", libver=libver, userblock_size=userblock_size)
+    assert _checked(path)
+    with h5py.File(path, "a") as file:  # objects of all sizes, some of them freed
+        for size in range(40):
+            file.attrs[f"t{size}"] = "x" * size
+        for size in range(0, 40, 3):
+            del file.attrs[f"t{size}"]
+        file.attrs.create("long", "x" * 5000, dtype=h5py.string_dtype())
+    assert _checked(path)
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_heaps_without_an_end_are_errors(tmp_path, damage):
+    path = _written(tmp_path / "a.h5")
+    _damaged(path, damage)
+    with pytest.raises(OpenError, match=re.escape(str(path)) + ".* global heap .* no end"):
+        _checked(path)
+
+
+def test_lengths_of_four_bytes(tmp_path):
+    path = str(tmp_path / "a.h5")
+    create = h5py.h5p.create(h5py.h5p.FILE_CREATE)
+    create.set_sizes(4, 4)
+    file = h5py.File(h5py.h5f.create(path.encode(), h5py.h5f.ACC_TRUNC, create))
+    file.attrs["units"] = "K"
+    file.close()
+    assert _checked(Path(path))
+    _damaged(Path(path), DAMAGES["zeros"])
+    with pytest.raises(OpenError, match="no end"):
+        _checked(Path(path))
+
+
+def test_what_libhdf5_does_not_read_is_no_damage(tmp_path):
+    path = _written(tmp_path / "a.h5")
+    sound = path.read_bytes()
+    for end in (b"GCOL\x01", b"GCOL\x01\0\0\0\xff\xff", b"GCOL\x01\0\0\0" + 8 * b"\xff"):
+        path.write_bytes(sound + end)
+        assert _checked(path)
+
+
+def test_large_files_are_not_searched(tmp_path):
+    path = tmp_path / "a.h5"
+    path.write_bytes(b"GCOL\x01".ljust(MOST_BYTES + 1, b"\0"))
+    assert not _checked(path)
+
+
+def _opened(path):
+    command = [sys.executable, "-c", OPEN, str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    return done.stdout
+
+
+def test_opening_comes_back(tmp_path):
+    path = _written(tmp_path / "a.h5")
+    assert _opened(path) == ""
+    _damaged(path, DAMAGES["zeros"])
+    assert "cannot open" in _opened(path)
+
+
+def test_opening_netcdf_comes_back(tmp_path):
+    netcdf4 = pytest.importorskip("netCDF4")
+    path = tmp_path / "a.nc"
+    with netcdf4.Dataset(path, "w") as file:
+        file.createDimension("t", 4)
+        file.createVariable("t", "f8", ("t",))
+        file.createVariable("v", "f8", ("t",))[:] = np.arange(4)
+    assert _opened(path) == ""
+    _damaged(path, DAMAGES["zeros"])
+    assert "global heap" in _opened(path)
