@@ -15,7 +15,10 @@ import numpy as np
 import pytest
 
 import biggus
+from biggus.engine.scratch import Scratch
 from biggus.errors import OutputError
+from biggus.indexing.grid import Grid, whole
+from biggus.planning.rechunking import Rechunking
 from biggus.sources.base import box_shape
 from biggus.testing import ArraySource, FaultySource, RecordingSource
 
@@ -190,7 +193,7 @@ def test_a_full_disk_is_an_error(folder, monkeypatch, call):
     monkeypatch.setattr(os, call, full, raising=False)
     with (
         biggus.set_options(memory=LITTLE),
-        pytest.raises(OutputError, match=r"2.472 MiB has no room in .*: No space left"),
+        pytest.raises(OutputError, match=r"KiB has no room in .*: No space left"),
     ):
         biggus.median(a, axis=0).ndarray()
     assert not list(folder.iterdir())
@@ -247,3 +250,21 @@ def test_what_is_picked_of_it_is_computed_by_tasks_too(monkeypatch):
     right = np.percentile(values, [5, 95], axis=0)
     assert_same((lazy[1] + 1).ndarray(), right[1] + 1)
     assert_same(lazy[0, ::2].ndarray(), right[0, ::2])
+
+
+def boxes_of(chunks):
+    return [part.chunk for part in Grid(VALUES.shape, chunks).parts(whole(VALUES.shape))]
+
+
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("part", [0, 0.3, 0.8, 1])
+def test_values_are_the_same_in_memory_in_a_file_and_in_both(part, masked):
+    values = np.ma.masked_invalid(with_holes(VALUES)) if masked else VALUES
+    node = biggus.ArrayAdapter(ArraySource(values, (7, 90, 120))).node
+    rechunking = Rechunking(node, (60, (20, 33, 37), 50))
+    scratch = Scratch(rechunking, int(part * rechunking.nbytes))
+    for box in boxes_of((7, 40, 120)):
+        scratch.write(box, values[box])
+    for box in boxes_of((60, 33, 50)):
+        found = scratch[tuple([slice(s.start, s.stop, 3) for s in box])]
+        assert_same(found, values[box][::3, ::3, ::3])
