@@ -224,10 +224,7 @@ class _Touched:
 
     def add(self, box: Box) -> None:
         """Count a read."""
-        numbers = [
-            range(axis.find(s.start), axis.find(s.stop - 1) + 1)
-            for axis, s in zip(self.grid.axes, box, strict=True)
-        ]
+        numbers = self.grid.touching(box)
         self.reads += math.prod(map(len, numbers))
         if self._all is None:
             self._few.update(itertools.product(*numbers))

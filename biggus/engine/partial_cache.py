@@ -200,8 +200,7 @@ class PartialCache:
 
 def _lengths(edges: Edges, s: slice) -> list[int]:
     """Return the lengths of the reduction blocks in a slice of an axis."""
-    numbers = range(edges.find(s.start), edges.find(s.stop - 1) + 1)
-    return [stop - start for start, stop in map(edges.bounds, numbers)]
+    return [stop - start for start, stop in map(edges.bounds, edges.touching(s))]
 
 
 def encoded(partial: Partial) -> bytes | None:

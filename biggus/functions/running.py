@@ -23,7 +23,6 @@ from biggus.functions.statistics import prod
 from biggus.functions.statistics import sum as total
 from biggus.graph import Blockwise, Reach
 from biggus.indexing.grid import Grid, default_chunks
-from biggus.indexing.reduction_blocks import longest_of
 from biggus.sources.normal import normal_axis
 from biggus.statistics.signatures import refuse
 
@@ -83,7 +82,7 @@ def _accumulated(array: Array, axis: int, product: bool) -> Array:
 
 def _length(array: Array, grid: Any, axis: int) -> int:
     """Return how long blocks are: whole chunks, or all of the axis, if that is not long."""
-    longest = [max(1, longest_of(edges)) for edges in Grid(array.shape, grid).axes]
+    longest = [max(1, edges.longest) for edges in Grid(array.shape, grid).axes]
     chunk = longest[axis]
     across = math.prod(n for other, n in enumerate(longest) if other != axis)
     room = max(_LEAST, _BLOCK // across)

@@ -14,7 +14,6 @@ from biggus import options
 from biggus.array import Array, implements
 from biggus.functions.elementwise import node_or_scalar
 from biggus.indexing.grid import Grid
-from biggus.indexing.reduction_blocks import longest_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +32,7 @@ def _in_order(array: Array) -> Iterator[npt.NDArray[Any]]:
         return
     rows = max(1, room // max(1, array.nbytes // array.shape[0]))
     if array.grid is not None:
-        chunk = longest_of(Grid(array.shape, array.grid).axes[0])
+        chunk = Grid(array.shape, array.grid).longest[0]
         rows = rows // chunk * chunk or rows
     for start in range(0, array.shape[0], rows):
         yield from _in_order(array[start] if rows == 1 else array[start : start + rows])

@@ -14,7 +14,6 @@ from biggus.graph.reduced import pushdown_reduced, reduced_grid, reduced_shape, 
 from biggus.graph.telling import name_of, text_of
 from biggus.graph.view import select
 from biggus.indexing.grid import Grid, RegularEdges
-from biggus.indexing.reduction_blocks import longest_of
 from biggus.indexing.resolve import split_all
 from biggus.indexing.selection import Selection
 from biggus.sources import base as source
@@ -202,7 +201,7 @@ def blocks_of(
     most = max(1, options.current().memory // (COPIES * max(1, itemsize)))
     grid = chunks or (1,) * len(shape)
     edges = list(Grid(shape, grid).axes)
-    lengths = [n if axis in axes else longest_of(edges[axis]) for axis, n in enumerate(shape)]
+    lengths = [n if axis in axes else edges[axis].longest for axis, n in enumerate(shape)]
     cut: list[int | tuple[int, ...]] = [max(1, n) for n in shape]
     for axis in range(len(shape)):
         if axis in axes:

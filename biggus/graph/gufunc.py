@@ -15,7 +15,6 @@ from biggus.graph.reduced import restricted
 from biggus.graph.telling import name_of, text_of
 from biggus.graph.view import select, spread_to
 from biggus.indexing.grid import Grid, box_shape
-from biggus.indexing.reduction_blocks import longest_of
 from biggus.indexing.resolve import split_all
 from biggus.indexing.selection import Selection
 
@@ -87,7 +86,7 @@ class Gufunc(Derived):
     def blocks(self, number: int) -> Grid:
         """Return how an operand is cut where it is read from where it lies."""
         shape = self.children[number].shape
-        lengths = [longest_of(edges) for edges in self._blocks(self.children)]
+        lengths = [edges.longest for edges in self._blocks(self.children)]
         return Grid(shape, (*lengths, *[max(1, n) for n in shape[len(lengths) :]]))
 
     @property

@@ -20,7 +20,6 @@ from biggus.indexing.grid import Edges, IrregularEdges, RegularEdges
 from biggus.indexing.reduction_blocks import (
     LARGEST,
     common_grid,
-    longest_of,
     reduction_blocks,
     simplified,
 )
@@ -379,7 +378,7 @@ def _grid_of(tile: Node) -> Chunks:
     if grid is not None:
         return grid
     if math.prod(tile.shape) > LARGEST:
-        return tuple([longest_of(edges) for edges in reduction_blocks(tile.shape, None).axes])
+        return reduction_blocks(tile.shape, None).longest
     return tuple([max(1, n) for n in tile.shape])
 
 

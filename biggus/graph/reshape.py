@@ -14,7 +14,6 @@ from biggus.graph.pieces import Combination, Piece, take
 from biggus.graph.telling import text_of
 from biggus.graph.view import select
 from biggus.indexing.grid import Grid, box_shape, strides_of
-from biggus.indexing.reduction_blocks import longest_of
 from biggus.indexing.resolve import split_all
 from biggus.indexing.selection import Selection
 
@@ -85,8 +84,8 @@ class Reshape(OfOne):
         found: list[int | tuple[int, ...]] = [1] * len(self.shape)
         for before, after in reversed(self.groups):
             if (axis := self._same(before, after)) is not None:
-                length = min(longest_of(grid[axis]), most)
-                whole = length == longest_of(grid[axis]) and operand.grid is not None
+                length = min(grid[axis].longest, most)
+                whole = length == grid[axis].longest and operand.grid is not None
                 found[after[0]] = operand.grid[axis] if whole else length  # type: ignore[index]
             else:
                 lengths = [operand.shape[axis] for axis in before]
@@ -198,8 +197,8 @@ def _groups(before: tuple[int, ...], after: tuple[int, ...]) -> tuple[_Group, ..
 def _row_of_chunks(edges: Sequence[Edges], lengths: Sequence[int]) -> int:
     """Return how many values, in C order, are those of whole chunks side by side."""
     for place, edge in enumerate(edges):
-        if longest_of(edge) > 1 or place == len(edges) - 1:
-            return longest_of(edge) * math.prod(lengths[place + 1 :])
+        if edge.longest > 1 or place == len(edges) - 1:
+            return edge.longest * math.prod(lengths[place + 1 :])
     return 1
 
 

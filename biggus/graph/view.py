@@ -9,7 +9,7 @@ import numpy as np
 from biggus.graph.base import UNKNOWN, Node
 from biggus.graph.walk import Walk, key_of
 from biggus.indexing.grid import Edges, Grid, RegularEdges
-from biggus.indexing.reduction_blocks import longest_of, reduction_blocks, simplified
+from biggus.indexing.reduction_blocks import reduction_blocks, simplified
 from biggus.indexing.selection import ArrayMap, DimensionMap, Selection
 from biggus.sources.stream import lies_flat
 
@@ -117,7 +117,7 @@ class View(Node):
             # Where others see what lies between, all can be read together, a block at a time.
             blocks = reduction_blocks(base.shape, base.grid, tiles).axes
             for axis, chunks in enumerate(Grid(base.shape, base.grid).axes):
-                if _has_gaps(maps[axis]) and longest_of(chunks) > 1:
+                if _has_gaps(maps[axis]) and chunks.longest > 1:
                     edges[axis] = blocks[axis]
         return self._seen(edges)
 

@@ -1,8 +1,8 @@
-"""Grids: where the edges along each axis lie, which pieces a box touches, and where it lies.
+"""Grids of chunks, and boxes: which chunks a box touches, and which part of each.
 
-A grid is a sequence of :class:`Edges`, one an axis.  Tiles of a mosaic and
-chunks of a source are cut by the same edges.  A regular axis costs no memory in
-its number of pieces; finding a piece is O(1) there and O(log n) elsewhere.
+A grid has one :class:`Edges` for each axis, for the chunks of a source as for the tiles of a
+mosaic.  A regular axis takes no memory for its pieces, and finds a piece in O(1); an irregular
+one in O(log n).
 
 Pure: knows no source and reads nothing.
 """
@@ -32,7 +32,7 @@ DEFAULT_CHUNK_BYTES = 4 * 2**20
 
 
 class Edges(ABC):
-    """How one axis is cut into pieces, which may be empty."""
+    """The edges at which an axis is cut into pieces; pieces may be empty."""
 
     __slots__ = ()
 
@@ -42,11 +42,23 @@ class Edges(ABC):
     count: int
     """The number of pieces."""
 
+    offsets: Sequence[int]
+    """Where each piece starts, and where the last stops."""
+
     @property
     def lengths(self) -> int | tuple[int, ...]:
-        """The lengths of all pieces; or the one that they have, but perhaps the last."""
+        """The lengths of all pieces; or their one length, where only the last may be shorter."""
         bounds = map(self.bounds, range(self.count))
         return tuple([stop - start for start, stop in bounds])
+
+    @property
+    def longest(self) -> int:
+        """The length of the longest piece; 0 if there is none."""
+        return max((b - a for a, b in map(self.bounds, range(self.count))), default=0)
+
+    def touching(self, s: slice) -> range:
+        """Return the numbers of the pieces from the first to the last position of a slice."""
+        return range(self.find(s.start), self.find(s.stop - 1) + 1)
 
     @abstractmethod
     def find(self, position: int) -> int:
@@ -62,7 +74,7 @@ class Edges(ABC):
 
 
 class RegularEdges(Edges):
-    """Pieces of `size`, of which the last may be cut short.
+    """Edges of pieces of one size, of which the last may be cut short.
 
     Examples
     --------
@@ -86,6 +98,15 @@ class RegularEdges(Edges):
     def lengths(self) -> int:
         return self.size
 
+    @property
+    def longest(self) -> int:
+        return min(self.size, self.length)
+
+    @property
+    def offsets(self) -> Sequence[int]:  # type: ignore[override]
+        """Where each piece starts, and where the last stops."""
+        return [*range(0, self.length, self.size), self.length]
+
     def find(self, position: int) -> int:
         return position // self.size
 
@@ -98,7 +119,7 @@ class RegularEdges(Edges):
 
 
 class IrregularEdges(Edges):
-    """Pieces of any lengths, given by where they start, and the end.
+    """Edges of pieces of any lengths, given by their offsets.
 
     Examples
     --------
@@ -152,10 +173,8 @@ def edges_of(length: int, chunks: int | Sequence[int]) -> Edges:
     if isinstance(chunks, int):
         return RegularEdges(length, chunks)
     lengths = tuple(chunks)
-    if lengths and lengths[0] > 0 and 0 < lengths[-1] <= lengths[0]:
-        regular = all(n == lengths[0] for n in lengths[:-1])
-        if regular:
-            return RegularEdges(length, lengths[0])
+    if lengths and 0 < lengths[-1] <= lengths[0] and all(n == lengths[0] for n in lengths[:-1]):
+        return RegularEdges(length, lengths[0])
     return IrregularEdges.of_lengths(lengths)
 
 
@@ -208,6 +227,11 @@ class Grid:
         """For each axis the regular length, or all lengths, of the chunks."""
         return tuple([axis.lengths for axis in self.axes])
 
+    @property
+    def longest(self) -> tuple[int, ...]:
+        """For each axis the length of the longest chunk."""
+        return tuple([axis.longest for axis in self.axes])
+
     def chunk(self, index: Index) -> Box:
         """Return the box of the chunk of that number along each axis."""
         return tuple([slice(*axis.bounds(i), 1) for axis, i in zip(self.axes, index, strict=True)])
@@ -215,20 +239,19 @@ class Grid:
     def parts(self, box: Box) -> Iterator[ChunkPart]:
         """Yield the part of each chunk in which `box` has an element, in C order.
 
-        The cost is that of the chunks that are touched: a stride that steps
-        over a chunk steps over it here.
+        Chunks that a stride steps over cost nothing.
         """
         per_axis = [axis_parts(axis, s) for axis, s in zip(self.axes, box, strict=True)]
         for combination in itertools.product(*per_axis):
-            if combination:
-                index, chunk, inner, outer = zip(*combination, strict=True)
-                yield ChunkPart(index, chunk, inner, outer)
-            else:
-                yield ChunkPart((), (), (), ())
+            yield ChunkPart(*(zip(*combination, strict=True) if combination else ((),) * 4))
+
+    def touching(self, box: Box) -> list[range]:
+        """Return for each axis the numbers of the chunks from the first to the last of a box."""
+        return [axis.touching(s) for axis, s in zip(self.axes, box, strict=True)]
 
 
 def axis_parts(edges: Edges, s: slice) -> list[tuple[int, slice, slice, slice]]:
-    """Return for each piece in which a slice has a position what `ChunkPart` has, along an axis."""
+    """Return the entries of a `ChunkPart` along one axis, for each piece that a slice touches."""
     position, done, step = s.start, 0, s.step
     found = []
     while position < s.stop:
@@ -246,10 +269,10 @@ def axis_parts(edges: Edges, s: slice) -> list[tuple[int, slice, slice, slice]]:
 def default_chunks(
     shape: tuple[int, ...], itemsize: int, target: int = DEFAULT_CHUNK_BYTES
 ) -> tuple[int, ...]:
-    """Return a C-order grid of chunks of about `target` bytes.
+    """Return the lengths of chunks of about `target` bytes, long along the last axes.
 
     The last axes are taken whole as long as they fit; the first that does
-    not is cut, and those before it are taken one by one.  It follows from the
+    not is cut, and those before it have length one.  The lengths follow from the
     shape and the item size alone.
 
     Examples
@@ -270,7 +293,7 @@ def default_chunks(
 
 
 def strides_of(shape: tuple[int, ...]) -> list[int]:
-    """Return how many values lie between neighbours along each axis.
+    """Return the strides of a C-order array, in elements.
 
     Examples
     --------
@@ -281,7 +304,7 @@ def strides_of(shape: tuple[int, ...]) -> list[int]:
 
 
 def flat_range(box: Box, shape: tuple[int, ...]) -> tuple[int, int]:
-    """Return where the first value of a box lies, and what follows the last.
+    """Return the flat index, in C order, of the first value of a box, and of the last plus one.
 
     Examples
     --------
@@ -307,7 +330,7 @@ def box_shape(box: Box) -> tuple[int, ...]:
 
 
 def within(box: Box, outer: Box) -> Box:
-    """Return a box counted from where another begins, which holds it and has no strides.
+    """Return a box relative to the start of another box, which holds it and has no strides.
 
     Examples
     --------
@@ -319,13 +342,13 @@ def within(box: Box, outer: Box) -> Box:
 
 
 def holds(outer: Box, inner: Box) -> bool:
-    """Tell whether a box, without strides, holds all of another."""
+    """Return whether a box without strides holds all of another."""
     pairs = zip(outer, inner, strict=True)
     return all(o.start <= i.start and i.stop <= o.stop for o, i in pairs)
 
 
 def around(boxes: Iterable[Box]) -> Box:
-    """Return the box that holds all of some.
+    """Return the smallest box without strides that holds all of several.
 
     Examples
     --------

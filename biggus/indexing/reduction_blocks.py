@@ -1,17 +1,15 @@
-"""Reduction blocks: the canonical units of computing.
+"""Reduction blocks: the units in which reductions are accumulated and merged.
 
-One is a chunk of what is computed, or a run of small ones of the same tile.  Those of an array
-follow from its shape and its natural grid alone, never from memory,
-the number of workers or what else is computed with it: results are merged
-block by block in a fixed order, and so are the same to the bit wherever and
-whenever they are computed.
+A reduction block is a chunk, or a run of small chunks of the same tile.  The reduction blocks of
+an array follow from its shape and its natural grid alone, never from the memory, the number of
+workers or what else is computed with it.  They are merged in a fixed order, so results are the
+same to the bit wherever they are computed.
 
 Pure: knows no source and reads nothing.
 """
 
 from __future__ import annotations
 
-import itertools
 import math
 from bisect import bisect_right
 from functools import reduce
@@ -28,13 +26,13 @@ Lengths: TypeAlias = int | tuple[int, ...]
 """The regular length of the pieces of an axis, or all their lengths."""
 
 RUN = 2**17
-"""Elements; small chunks are taken together along the last axes up to about this many."""
+"""Elements; small chunks are joined along the last axes up to about this many."""
 
 BLOCK = 2**21
-"""Elements; and then along the axes before, up to about this many."""
+"""Elements; then they are joined along the other axes, up to about this many."""
 
 LARGEST = 2**23
-"""Elements; unlike grids are joined to blocks of whole chunks of all, up to this many."""
+"""Elements; unlike grids are joined into one of whole chunks of each, up to this many."""
 
 
 def reduction_blocks(
@@ -53,14 +51,14 @@ def reduction_blocks(
     grid : sequence or None
         For each axis the regular chunk length or the lengths of all chunks;
         None if the array can be cut anywhere.
-    edges of tiles : sequence, optional
+    tile_edges : sequence, optional
         For each axis the length, or the lengths, of the tiles that the array is
-        made of: no reduction block lies in two of them, but where a chunk does.
+        made of: no reduction block lies in two tiles, unless a chunk does.
     axes : collection of int, optional
-        Which axes are reduced, if not all: there reduction blocks are made longer, and not along
-        the others, for what is accumulated of a reduction block has as many positions as these.
+        The reduced axes, if not all.  Only along these are blocks made longer than `RUN`, because
+        a partial result has as many positions as its block has along the other axes.
     longer : int
-        So many of these reduction blocks are taken as one, along the slowest axis that has several.
+        How many reduction blocks are joined into one, along the last axis that has several.
 
     Examples
     --------
@@ -78,8 +76,8 @@ def reduction_blocks(
         grid = (1,) * len(shape)
     edges = Grid(shape, grid).axes
     within = Grid(shape, shape if tile_edges is None else tile_edges).axes
-    most = [max(1, longest_of(tiles)) for tiles in within]
-    lengths = [max(1, longest_of(pieces)) for pieces in edges]
+    most = [max(1, tiles.longest) for tiles in within]
+    lengths = [max(1, chunks.longest) for chunks in edges]
     for axis in reversed(range(len(shape))):
         _lengthen(axis, most, lengths, RUN)
         if lengths[axis] < most[axis]:
@@ -90,46 +88,38 @@ def reduction_blocks(
     cut = [axis for axis, n in enumerate(most) if lengths[axis] < n]
     if cut:
         lengths[cut[-1]] = min(most[cut[-1]], longer * lengths[cut[-1]])
-    return Grid(shape, list(map(_taken_together, edges, lengths, within)))
+    return Grid(shape, list(map(_joined_chunks, edges, lengths, within)))
 
 
 def _lengthen(axis: int, most: list[int], lengths: list[int], elements: int) -> None:
-    """Make reduction blocks longer, as long as none has more than so many elements."""
+    """Make reduction blocks longer along an axis, up to a number of elements."""
     more = elements // math.prod(lengths)
     if more > 1:
         lengths[axis] = max(lengths[axis], min(most[axis], lengths[axis] * more))
 
 
-def _taken_together(pieces: Edges, length: int, tiles: Edges) -> Lengths:
-    """Return the lengths of runs of pieces, up to `length`; a run begins where a tile does."""
-    if isinstance(pieces, RegularEdges):
-        run = max(1, length // max(1, pieces.size)) * max(1, pieces.size)
+def _joined_chunks(chunks: Edges, length: int, tiles: Edges) -> Lengths:
+    """Return the lengths of runs of chunks, up to `length`; a run begins where a tile does."""
+    if isinstance(chunks, RegularEdges):
+        run = max(1, length // max(1, chunks.size)) * max(1, chunks.size)
         if tiles.count < 2 or (isinstance(tiles, RegularEdges) and tiles.size % run == 0):
             return run
     firsts = []
-    offsets = _distinct_offsets(pieces)
-    ends = _distinct_offsets(tiles)
+    offsets, ends = sorted(set(chunks.offsets)), sorted(set(tiles.offsets))
     number = 0
     while number < len(offsets) - 1:
         start = offsets[number]
         firsts.append(start)
         stop = min(start + length, ends[bisect_right(ends, start)])
         number = max(number + 1, bisect_right(offsets, stop) - 1)
-    return simplified(pieces.length, np.diff([*firsts, pieces.length]).tolist())
-
-
-def _distinct_offsets(edges: Edges) -> list[int]:
-    """Return where the pieces of an axis that are not empty begin, and where the last ends."""
-    starts = [edges.bounds(number)[0] for number in range(edges.count)]
-    return sorted({*starts, edges.length})
+    return simplified(chunks.length, np.diff([*firsts, chunks.length]).tolist())
 
 
 def common_grid(shape: tuple[int, ...], grids: Sequence[Sequence[Lengths]]) -> tuple[Lengths, ...]:
     """Return a grid whose chunks hold whole chunks of all `grids`.
 
-    Where such chunks would have more than `LARGEST` elements, the grid of
-    those that are given first is returned: the chunks of the others are then
-    read more than once.
+    If such chunks would have more than `LARGEST` elements, the first of the grids is
+    returned; the chunks of the others are then read more than once.
 
     Parameters
     ----------
@@ -152,9 +142,9 @@ def common_grid(shape: tuple[int, ...], grids: Sequence[Sequence[Lengths]]) -> t
 def joined_grid(
     shape: tuple[int, ...], grids: Sequence[Sequence[Lengths]], most: int = LARGEST
 ) -> tuple[Lengths, ...] | None:
-    """Return a grid whose chunks hold whole chunks of all `grids`; None if they are too large.
+    """Return a grid whose chunks hold whole chunks of all `grids`.
 
-    Too large are more than `most` elements, but for grids that are all the same.
+    None if such chunks would have more than `most` elements, unless all grids are equal.
     """
     first, *others = [tuple(grid) for grid in grids]
     if all(grid == first for grid in others):
@@ -163,38 +153,20 @@ def joined_grid(
         reduce(lambda left, right: _common_lengths(n, left, right), lengths)
         for n, lengths in zip(shape, zip(first, *others, strict=True), strict=True)
     )
-    largest = math.prod(_longest(n, lengths) for n, lengths in zip(shape, joined, strict=True))
-    return joined if largest <= most else None
+    return joined if math.prod(Grid(shape, joined).longest) <= most else None
 
 
 def _common_lengths(n: int, left: Lengths, right: Lengths) -> Lengths:
-    """Return the lengths between the edges that two ways of cutting an axis share."""
+    """Return the lengths between the edges that two grids of an axis share."""
     if left == right:
         return left
     if isinstance(left, int) and isinstance(right, int):
         return min(math.lcm(left, right), max(1, n))
-    shared = np.intersect1d(_offsets(n, left), _offsets(n, right))
+    shared = np.intersect1d(edges_of(n, left).offsets, edges_of(n, right).offsets)
     return tuple(np.diff(shared).tolist())
 
 
-def _offsets(n: int, lengths: Lengths) -> list[int]:
-    if isinstance(lengths, int):
-        return [*range(0, n, lengths), n]
-    return [0, *itertools.accumulate(lengths)]
-
-
-def _longest(n: int, lengths: Lengths) -> int:
-    return min(n, lengths) if isinstance(lengths, int) else max(lengths, default=0)
-
-
-def longest_of(edges: Edges) -> int:
-    """Return the length of the longest piece of an axis."""
-    if isinstance(edges, RegularEdges):
-        return min(edges.size, edges.length)
-    return max((b - a for a, b in map(edges.bounds, range(edges.count))), default=0)
-
-
 def simplified(length: int, lengths: Sequence[int]) -> Lengths:
-    """Return lengths as one regular length, where they are regular but for the last."""
+    """Return the lengths of the pieces of an axis as one number, if they are regular."""
     edges = edges_of(length, lengths)
     return edges.size if isinstance(edges, RegularEdges) else tuple(lengths)

@@ -1,7 +1,8 @@
-"""Entries of a schedule: values that are read, or computed of those of others."""
+"""Entries of a schedule: values that are read, or computed from the values of other entries."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -12,61 +13,53 @@ if TYPE_CHECKING:
 
 
 class FusedStep(NamedTuple):
-    """A step among those that are fused."""
+    """One elementwise step of a fused entry."""
 
     node: Elementwise
     operands: tuple[int, ...]
-    """Those of the entry, by their place there; or of an earlier step, by its place inverted."""
+    """Where each operand comes from: ``n`` is operand `n` of the entry, ``~n`` the result of
+    the earlier step `n`."""
 
 
+@dataclass(slots=True, eq=False)
 class ScheduleEntry:
-    """Values that are read or computed.
+    """Values of a node that are read or computed.
 
-    Attributes
+    Parameters
     ----------
     node : Node
     selection : Selection
-        Which values of it.
-    operands : tuple of int
-        The numbers of the entries that it is computed from.
+        Which values of the node.
+    operands : sequence of int
+        The numbers of the entries that the values are computed from.
     reads : list of Read or None
-        Of what is pasted together of several pieces: those that are read.
+        The reads whose values are pasted into one array; None if nothing is pasted.
     piece : Combination or None
-        The piece that is computed; of several the first operand is what it is pasted into.
+        The piece that is computed.  If it is one of several, the first operand is the array
+        that it is pasted into.
     kept : bool
-        Whether the values are kept for other blocks too, and computed by whoever comes first.
+        Whether other blocks need the values too: the block that needs them first computes them.
     uses : int
-        How often it is an operand, or asked for.
+        How often the values are an operand of another entry, or asked for.
     steps : sequence of FusedStep
-        Of what is computed in several at once: these.
+        The steps of a fused entry; else empty.
     """
 
-    __slots__ = ("kept", "node", "operands", "piece", "reads", "selection", "steps", "uses")
-
-    def __init__(
-        self,
-        node: Node,
-        selection: Selection,
-        operands: Sequence[int] = (),
-        reads: list[Read] | None = None,
-        piece: Combination | None = None,
-        kept: bool = False,
-    ) -> None:
-        self.node = node
-        self.selection = selection
-        self.operands = tuple(operands)
-        self.reads = reads
-        self.piece = piece
-        self.kept = kept
-        self.uses = 0
-        self.steps: Sequence[FusedStep] = ()
+    node: Node
+    selection: Selection
+    operands: Sequence[int] = ()
+    reads: list[Read] | None = None
+    piece: Combination | None = None
+    kept: bool = False
+    uses: int = 0
+    steps: Sequence[FusedStep] = ()
 
     @property
     def is_read(self) -> bool:
-        """Whether it is nothing but read."""
+        """Whether the values are read in one go, and nothing is computed."""
         return self.piece is None and self.reads is None and not self.operands
 
     @property
     def pasted(self) -> bool:
-        """Whether it is a piece of what its first operand is a part of already."""
+        """Whether this is a piece that is pasted into the array of its first operand."""
         return self.piece is not None and len(self.operands) > len(self.piece.operands)

@@ -1,4 +1,4 @@
-"""Footprints: the most memory that computing a part of a node takes.  Reads nothing."""
+"""Footprints: the most memory that computing a part of a node takes.  Nothing is read."""
 
 from __future__ import annotations
 
@@ -19,30 +19,30 @@ if TYPE_CHECKING:
     from biggus.planning.entries import ScheduleEntry
 
 AT_ONCE = 64
-"""So many reads that wait may be under way in a block."""
+"""The most io-bound reads that are under way in a block."""
 
 _PART = 8
-"""Of the memory, the part that reads under way in one block may take."""
+"""The reads under way in one block take no more than this fraction, 1/8, of the memory."""
 
 _WORKING = 5
-"""Copies of its block that a function along axes makes, such as the median."""
+"""The copies of its block that a function along axes makes, such as the median."""
 
 _MOST_PIECES = 1000
-"""What a few pieces take tells of all."""
+"""The number of pieces that are looked at; the others are much like them."""
 
 
 class Footprint(NamedTuple):
-    """Bytes of memory."""
+    """The memory that computing some values takes, in bytes."""
 
     peak: int
-    """The most while it is computed."""
+    """The most while they are computed."""
 
     kept: int
-    """What is there afterwards: the values."""
+    """The size of the values themselves."""
 
 
 def footprint(schedule: Schedule) -> Footprint:
-    """Return what carrying out a schedule takes, if all that was asked for is kept."""
+    """Return the memory that executing a schedule takes, if all wanted values are kept."""
     entries = schedule.entries
     uses = [entry.uses for entry in entries]
     held = peak = 0
@@ -62,7 +62,7 @@ def _kept_bytes(entry: ScheduleEntry) -> int:
 
 
 def _of_entry(entry: ScheduleEntry) -> Footprint:
-    """Return what one entry takes besides what there is already."""
+    """Return the memory that one entry takes in addition to its operands."""
     kept = _kept_bytes(entry)
     if entry.reads is not None:
         return Footprint(kept + _under_way(entry.reads), kept)
@@ -71,23 +71,23 @@ def _of_entry(entry: ScheduleEntry) -> Footprint:
     if entry.steps:
         return Footprint(kept + sum(values_bytes(step.node, SLAB) for step in entry.steps), kept)
     if entry.operands:
-        # Masks are joined, and what is computed may be cast.
+        # Masks are joined, and results may be cast.
         return Footprint(kept + (2 * kept if entry.node.masked else kept), kept)
     return _of_pieces(entry.node, entry.selection, kept)
 
 
 def streamed_footprint(node: Node, size: int) -> Footprint:
-    """Return what so many values of a node take that are read run by run.
+    """Return the memory that reading `size` values of a node run by run takes.
 
-    A long run; another in the machine's byte order; and what is read at once of a source
-    that gives boxes alone.
+    It is a long run, its copy in native byte order, and the box that is read of a source that
+    cannot be read in runs.
     """
     window = values_bytes(node, min(size, LONG))
     return Footprint(window * (2 if node.dtype.isnative else 3), window)
 
 
 def values_bytes(node: Node, size: int) -> int:
-    """Return the bytes of so many values of a node, and of their mask."""
+    """Return the bytes of `size` values of a node, and of their mask."""
     return size * (node.dtype.itemsize + node.masked)
 
 
@@ -101,8 +101,8 @@ def _of_pieces(node: Node, selection: Selection, kept: int) -> Footprint:
 
 
 def _under_way(pieces: Sequence[Piece]) -> int:
-    """Return what pieces take that are read into one array."""
-    # Reads that wait are under way together.
+    """Return the most memory that reading pieces into one array takes, the array aside."""
+    # Io-bound reads are under way together.
     peaks = sorted([piece_bytes(piece) for piece in pieces[:_MOST_PIECES]], reverse=True)
     under_way = max(peaks, default=0)
     if any(piece.io_bound for piece in pieces):
@@ -111,9 +111,9 @@ def _under_way(pieces: Sequence[Piece]) -> int:
 
 
 def reading_bytes() -> int:
-    """Return how many bytes the reads of a block that wait may take together.
+    """Return how many bytes the io-bound reads of a block may take together.
 
-    One alone may take more.
+    A single read may take more.
     """
     return options.current().memory // _PART
 
@@ -130,7 +130,7 @@ def piece_bytes(piece: Piece) -> int:
 
 
 def _working_of(piece: Combination) -> int:
-    """Return what computing a piece takes, besides the values that it is computed of."""
+    """Return the memory that computing a piece takes in addition to its operands."""
     done = list(piece.steps)
     working = 0
     if piece.function is not None and getattr(piece.function, "slabwise", False):

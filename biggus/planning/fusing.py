@@ -1,6 +1,6 @@
-"""Fusing: what is computed value by value from one another goes through the core's cache together.
+"""Fusing: chains of elementwise steps are computed together, slab by slab, in the core's cache.
 
-Each step on its own would write a whole block to memory, and the next read it from there.
+One step at a time, each would write a whole block to memory for the next to read.
 """
 
 from __future__ import annotations
@@ -14,14 +14,19 @@ from biggus.planning.entries import FusedStep
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from biggus.graph import Node
     from biggus.planning.entries import ScheduleEntry
 
 
-def sinks_of(entries: Sequence[ScheduleEntry], roots: Sequence[int]) -> dict[int, list[int]]:
-    """Return the numbers of entries that are fused, in order, by that of the last of them.
+def fused_groups(entries: Sequence[ScheduleEntry], roots: Sequence[int]) -> dict[int, list[int]]:
+    """Return which entries are fused: the numbers of each group, in order, by its last number.
 
-    Nothing but others of them needs what comes of one, but for the last.
+    Only the values of the last entry of a group are needed outside of the group.
+
+    Parameters
+    ----------
+    entries : sequence of ScheduleEntry
+    roots : sequence of int
+        The numbers of the entries that were asked for.
     """
     users: list[list[int]] = [[] for _ in entries]
     for number, entry in enumerate(entries):
@@ -29,21 +34,21 @@ def sinks_of(entries: Sequence[ScheduleEntry], roots: Sequence[int]) -> dict[int
             users[operand].append(number)
     for root in roots:
         users[root].append(-1)
-    sinks = dict.fromkeys(range(-1, len(entries)), -1)
+    last_of = dict.fromkeys(range(-1, len(entries)), -1)
     found: dict[int, list[int]] = {}
     for number in reversed(range(len(entries))):
         entry = entries[number]
         if not _is_fusible(entry):
             continue
-        [sink, *others] = {sinks[user] for user in users[number]}
-        alike = sink >= 0 and entries[sink].selection.shape == entry.selection.shape
-        sinks[number] = sink if alike and not others else number
-        found.setdefault(sinks[number], []).insert(0, number)
-    return {sink: numbers for sink, numbers in found.items() if len(numbers) > 1}
+        [last, *others] = {last_of[user] for user in users[number]}
+        alike = last >= 0 and entries[last].selection.shape == entry.selection.shape
+        last_of[number] = last if alike and not others else number
+        found.setdefault(last_of[number], []).insert(0, number)
+    return {last: numbers for last, numbers in found.items() if len(numbers) > 1}
 
 
 def _is_fusible(entry: ScheduleEntry) -> bool:
-    node: Node = entry.node
+    node = entry.node
     return (
         isinstance(node, Elementwise)
         and entry.piece is None
@@ -56,7 +61,21 @@ def _is_fusible(entry: ScheduleEntry) -> bool:
 def steps_of(
     entries: Sequence[ScheduleEntry], numbers: Sequence[int]
 ) -> tuple[list[int], list[FusedStep]]:
-    """Return the numbers of what fused entries are computed from, and the steps."""
+    """Return the operands and the steps of the fused entry that replaces a group.
+
+    Parameters
+    ----------
+    entries : sequence of ScheduleEntry
+    numbers : sequence of int
+        The numbers of the entries of the group, in order.
+
+    Returns
+    -------
+    operands : list of int
+        The numbers of the entries outside of the group that it is computed from.
+    steps : list of FusedStep
+        One for each entry of the group.
+    """
     places = {number: ~place for place, number in enumerate(numbers)}
     operands: list[int] = []
     steps = []

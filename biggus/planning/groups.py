@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from biggus.graph import Elementwise, Leaf
 from biggus.indexing.grid import Grid, around, box_shape
-from biggus.indexing.reduction_blocks import joined_grid, longest_of, reduction_blocks
+from biggus.indexing.reduction_blocks import joined_grid, reduction_blocks
 from biggus.indexing.selection import Selection
 from biggus.planning.footprint import footprint, streamed_footprint, values_bytes
 from biggus.planning.jobs import Output, Reduction, SharedInput, positions_of
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from biggus.graph import Node
-    from biggus.indexing.grid import Edges, Index
+    from biggus.indexing.grid import Index
     from biggus.indexing.reduction_blocks import Lengths
     from biggus.planning.jobs import ReductionBlock
     from biggus.planning.view_maps import ReadRegion
@@ -106,7 +106,7 @@ class JobGroup:
     @property
     def largest(self) -> int:
         """How many elements the largest block has."""
-        return math.prod(longest_of(edges) for edges in self.task_blocks.axes)
+        return math.prod(self.task_blocks.longest)
 
     @once
     def read_regions(self) -> dict[int, ReadRegion]:
@@ -126,7 +126,8 @@ class JobGroup:
             return 0
         found = 0
         for reduction in self.reductions:
-            counts = [_count_in(reduction.blocks.axes[axis], box[axis]) for axis in reduction.axes]
+            touched = reduction.blocks.touching(box)
+            counts = [len(touched[axis]) for axis in reduction.axes]
             found += math.prod(counts) * reduction.nbytes(positions_of(box, reduction.axes))
         return found
 
@@ -231,14 +232,14 @@ class JobGroup:
             if axis in reduction.axes:
                 open_axes = open_axes or edges.count > 1
             else:
-                positions *= self.shape[axis] if open_axes else longest_of(edges)
+                positions *= self.shape[axis] if open_axes else edges.longest
         return _LEVELS * reduction.nbytes(positions)
 
     def _largest(self) -> Box:
         """Return a block that is among the largest."""
         box = []
         for edges in self.task_blocks.axes:
-            longest = longest_of(edges)
+            longest = edges.longest
             bounds = map(edges.bounds, range(edges.count))
             start, stop = next((b for b in bounds if b[1] - b[0] == longest), (0, 0))
             box.append(slice(start, stop, 1))
@@ -288,13 +289,13 @@ class JobGroup:
         return half if half <= step else half // step * step
 
     def _halved(self) -> bool:
-        lengths: Chunks = tuple([max(1, longest_of(edges)) for edges in self.task_blocks.axes])
+        lengths: Chunks = tuple([max(1, edges.longest) for edges in self.task_blocks.axes])
         longest = next((axis for axis, n in enumerate(lengths) if n != 1), None)
         if longest is None or any(output.grid is not None for output in self.outputs):
             return False
         before = self.task_blocks
         halves = list(lengths)
-        halves[longest] = self._half(longest, longest_of(before.axes[longest]))
+        halves[longest] = self._half(longest, before.axes[longest].longest)
         self.task_blocks = Grid(self.shape, halves)
         # Blocks that are computed as a whole, whatever is wanted of them, take as much in parts.
         enough = self.peak * (_WORTHWHILE if self.peak <= self.memory else 1)
@@ -302,11 +303,6 @@ class JobGroup:
             self.task_blocks = before
             return False
         return True
-
-
-def _count_in(edges: Edges, s: slice) -> int:
-    """Return how many pieces of an axis lie in a slice, which holds them whole."""
-    return edges.find(s.stop - 1) - edges.find(s.start) + 1
 
 
 def grouped(

@@ -84,10 +84,7 @@ class Reduction:
 
     def blocks_in(self, box: Box) -> Iterable[ReductionBlock]:
         """Yield the reduction blocks in a box, which holds them whole, in C order."""
-        ranges = []
-        for edges, s in zip(self.blocks.axes, box, strict=True):
-            ranges.append(range(edges.find(s.start), edges.find(s.stop - 1) + 1))
-        for number in _product(ranges):
+        for number in itertools.product(*self.blocks.touching(box)):
             yield self.block(number, self.blocks.chunk(number))
 
     def block(self, number: Index, box: Box) -> ReductionBlock:
@@ -175,12 +172,6 @@ def _serving(aggregators: Iterable[Aggregator]) -> tuple[Aggregator, ...]:
         else:
             found.append(aggregator)
     return tuple(found)
-
-
-def _product(ranges: Sequence[range]) -> Iterable[Index]:
-    if all(len(r) == 1 for r in ranges):
-        return (tuple([r.start for r in ranges]),)
-    return itertools.product(*ranges)
 
 
 def positions_of(box: Box, axes: tuple[int, ...]) -> int:

@@ -1,4 +1,4 @@
-"""Parts of chunks: where they are read for no more than they are, values need no scratch."""
+"""Partial reads: blocks that are cheap to read straight from parts of chunks need no scratch."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from biggus.graph import Elementwise, Leaf, Mosaic, View
 from biggus.indexing.grid import Grid
-from biggus.indexing.reduction_blocks import longest_of
 from biggus.indexing.selection import DimensionMap
 
 if TYPE_CHECKING:
@@ -14,19 +13,19 @@ if TYPE_CHECKING:
 
     from biggus.graph import Node
 
-_LEAST = 2**13
-"""Bytes; to read shorter runs one by one costs more than to write all once and read it again."""
+_SHORTEST_RUN = 2**13
+"""Bytes; reading shorter runs one by one costs more than writing all values to a scratch once."""
 
 
 def reads_parts(node: Node, blocks: Grid) -> bool:
-    """Tell whether each block of a node is read from where its values lie, for its part of all."""
-    return _reads_parts(node, list(map(longest_of, blocks.axes)))
+    """Return whether every block of a node can be read at a cost that is in proportion to it."""
+    return _reads_parts(node, list(blocks.longest))
 
 
 def _reads_parts(node: Node, lengths: Sequence[int]) -> bool:
     while not isinstance(node, (Leaf, Mosaic)):
         if isinstance(node, View):
-            # What is wanted along an axis of what it is a view of.
+            # The lengths along the axes of the base.
             lengths = [
                 lengths[m.dim] if isinstance(m, DimensionMap) and abs(m.step) == 1 else 1
                 for m in node.selection.maps
@@ -39,12 +38,12 @@ def _reads_parts(node: Node, lengths: Sequence[int]) -> bool:
     if isinstance(node, Mosaic):
         return all(_reads_parts(tile, lengths) for tile in node.tiles)
     source = node.source
-    return source.reads_parts and _run_bytes(node, lengths) >= _LEAST
+    return source.reads_parts and _run_bytes(node, lengths) >= _SHORTEST_RUN
 
 
 def _run_bytes(leaf: Leaf, lengths: Sequence[int]) -> int:
-    """Return how many bytes of a block lie together in a chunk, or are all of one."""
-    chunks = [longest_of(edges) for edges in Grid(leaf.shape, leaf.grid or leaf.shape).axes]
+    """Return how many bytes of a block are side by side in a chunk, or all bytes of the chunk."""
+    chunks = list(Grid(leaf.shape, leaf.grid or leaf.shape).longest)
     run = leaf.dtype.itemsize
     for chunk, length in zip(reversed(chunks), reversed(lengths), strict=True):
         run *= min(chunk, length)

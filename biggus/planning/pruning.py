@@ -1,4 +1,4 @@
-"""Pruning: a task with nothing in it that it does not need, to be sent away."""
+"""Pruning: a task reduced to the nodes that it computes, to be sent to another process."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from biggus.graph import CutOut, Elementwise, Node, View, Walk, rebuilt, select
 from biggus.indexing.selection import Selection
 from biggus.planning.rewriting import CommonSubexpressions
+from biggus.planning.schedule import past_views
 from biggus.sources.base import holds, within
 
 if TYPE_CHECKING:
@@ -17,10 +18,10 @@ if TYPE_CHECKING:
 
 
 def pruned(task: Task) -> Task:
-    """Return the same task, in which nodes hold nothing but what is computed of them.
+    """Return the same task with its nodes cut down to the selections that it computes.
 
-    What parts share is pruned once, to the box that is read for them; so that they
-    share it there as well.
+    A shared node is cut once, to the box that is read of it, so that the blocks of the task
+    still share it.
     """
     intern = CommonSubexpressions()
     windows = {id(node): _Window(node, box) for node, box in task.shared}
@@ -49,7 +50,7 @@ def _closed(node: Node) -> Node | Generator[Any, Node, Node]:
 
 
 class _Window(View):
-    """All of a shared node, of which selections are seen through the box that is read of it."""
+    """Stands for a shared node while a task is pruned: selections of it go through its box."""
 
     __slots__ = ("_box", "_small", "shared")
 
@@ -58,10 +59,8 @@ class _Window(View):
         super().__init__(node, Selection.identity(node.shape))
         self._small = small = CutOut()(node, Selection.of_box(self._box))
         self.shared: tuple[Node, Box] | None = None
-        """What is to be shared of what is sent, and which box of it."""
-        base, selection = small, Selection.identity(small.shape)
-        if isinstance(small, View):
-            base, selection = small.base, small.selection
+        """The node that the pruned task shares, and its box; None if it shares none."""
+        base, selection = past_views(small, Selection.identity(small.shape))
         box, _ = selection.bounding_box()
         if not isinstance(base, Elementwise) and all(s.step == 1 for s in box):
             self.shared = (base, box)
@@ -70,7 +69,7 @@ class _Window(View):
         return None
 
     def seen(self, selection: Selection) -> Node:
-        """Return the node of a selection: of the box, if that holds it."""
+        """Return the node of a selection; of the box alone, if it lies within."""
         box, local = selection.bounding_box()
         if not holds(self._box, box):
             return CutOut()(self.base, selection)

@@ -16,7 +16,7 @@ import numpy as np
 from biggus import options
 from biggus.graph import AlongAxes, Gufunc, Leaf, Walk, any_answer, is_spread, ordered
 from biggus.indexing.grid import Grid
-from biggus.indexing.reduction_blocks import joined_grid, longest_of
+from biggus.indexing.reduction_blocks import joined_grid
 from biggus.planning.groups import JobGroup
 from biggus.planning.jobs import Output
 from biggus.planning.partial_reads import reads_parts
@@ -75,7 +75,7 @@ class Rechunking:
         # Those that what is read covers come last: it is written in long runs then.
         grid = self.node.grid or self.node.shape
         axes = Grid(self.node.shape, grid).axes
-        thin = [longest_of(a) < longest_of(b) for a, b in zip(axes, self.bands.axes, strict=True)]
+        thin = [a.longest < b.longest for a, b in zip(axes, self.bands.axes, strict=True)]
         return tuple(sorted(range(len(thin)), key=lambda axis: not thin[axis]))
 
 
@@ -234,7 +234,7 @@ def _gathering(node: AlongAxes | Gufunc, memory: int) -> Gathering | None:
 def _lengths(operand: Node, axes: tuple[int, ...]) -> list[int]:
     """Return how long chunks are, and all of the axes that are needed whole."""
     assert operand.grid is not None
-    lengths = [longest_of(edges) for edges in Grid(operand.shape, operand.grid).axes]
+    lengths = list(Grid(operand.shape, operand.grid).longest)
     for axis in axes:
         lengths[axis] = operand.shape[axis]
     return lengths
@@ -319,8 +319,8 @@ def _unions(node: Node, grid: Chunks, most: int) -> Chunks:
     They are longer first along the axes along which what is read is long.
     """
     assert node.grid is not None
-    lengths = [longest_of(edges) for edges in Grid(node.shape, grid).axes]
-    read = [longest_of(edges) for edges in Grid(node.shape, node.grid).axes]
+    lengths = list(Grid(node.shape, grid).longest)
+    read = list(Grid(node.shape, node.grid).longest)
     found = list(grid)
     order = sorted(range(len(lengths)), key=lambda axis: (read[axis] < lengths[axis], -axis))
     for axis in order:

@@ -1,8 +1,8 @@
-"""The reduction tree: partial results merged in a tree that follows from their number alone.
+"""The reduction tree, which merges partial results in an order that depends on their number alone.
 
-Sixteen neighbours are merged from left to right, sixteen of those again, and so
-on.  Each merge has the same two sides whatever the order in which partial
-results come, so the result is the same to the bit.
+Sixteen neighbours are merged from left to right, then sixteen of those results, and so on.
+Each merge has the same two sides in whatever order the partial results arrive, so the result
+is the same to the bit.
 """
 
 from __future__ import annotations
@@ -16,26 +16,20 @@ FAN = 16
 """How many neighbours are merged into one."""
 
 
-class _Neighbours:
-    """Sixteen neighbours, or the last few: what has come of them."""
-
-    __slots__ = ("done", "merged", "waiting")
-
-    def __init__(self) -> None:
-        self.merged: Partial | None = None
-        self.done = 0
-        self.waiting: dict[int, Partial] = {}
-
-
 class ReductionTree:
-    """The merging of the partial results of a number of reduction blocks.
+    """Merges the partial results of a number of reduction blocks.
 
     Parameters
     ----------
     aggregator : Aggregator
-        What merges them.
+        Merges two partial results.
     count : int
-        How many reduction blocks there are; at least one.
+        The number of reduction blocks; at least one.
+
+    Attributes
+    ----------
+    result : Partial or None
+        The merged result, once all partial results have been added.
     """
 
     def __init__(self, aggregator: Aggregator, count: int) -> None:
@@ -44,29 +38,25 @@ class ReductionTree:
         while self.counts[-1] > 1:
             self.counts.append(-(-self.counts[-1] // FAN))
         self.result: Partial | None = None
-        self._groups: dict[tuple[int, int], _Neighbours] = {}
+        # By level and number: partial results that arrived before their left neighbour.
+        self._early: dict[tuple[int, int], Partial] = {}
+        # By level and parent: the number of the next neighbour, and the merge of those before it.
+        self._merged: dict[tuple[int, int], tuple[int, Partial | None]] = {}
 
     def add(self, number: int, partial: Partial) -> None:
-        """Take the partial result of the block of this number."""
+        """Add the partial result of the block with this number."""
         for level, count in enumerate(self.counts[:-1]):
-            parent, position = divmod(number, FAN)
-            group = self._groups.setdefault((level, parent), _Neighbours())
-            if position != group.done:
-                group.waiting[position] = partial
+            self._early[level, number] = partial
+            parent = number // FAN
+            following, merged = self._merged.pop((level, parent), (FAN * parent, None))
+            end = min(FAN * (parent + 1), count)
+            while following < end and (level, following) in self._early:
+                partial = self._early.pop((level, following))
+                merged = partial if merged is None else self.aggregator.merge(merged, partial)
+                following += 1
+            if following < end:
+                self._merged[level, parent] = following, merged
                 return
-            self._join(group, partial)
-            if group.done < min(FAN, count - FAN * parent):
-                return
-            del self._groups[level, parent]
-            assert group.merged is not None
-            number, partial = parent, group.merged
+            assert merged is not None
+            number, partial = parent, merged
         self.result = partial
-
-    def _join(self, group: _Neighbours, partial: Partial | None) -> None:
-        while partial is not None:
-            if group.merged is None:
-                group.merged = partial
-            else:
-                group.merged = self.aggregator.merge(group.merged, partial)
-            group.done += 1
-            partial = group.waiting.pop(group.done, None)

@@ -1,4 +1,4 @@
-"""The report: what evaluating would do, in numbers and in words."""
+"""The report of a dry run: what evaluating would do, in numbers and in words."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ class PassPlan:
     Attributes
     ----------
     tasks : int
-        How many blocks would be computed.
+        The number of blocks to compute.
     requests : int
-        How many reads would be made.
+        The number of reads.
     read_bytes : int
-        The bytes of the values that would be read, those in a cache included.
+        The bytes of the values to read, including those in a cache.
     cached_bytes : int
-        Those of them that are in a cache.
+        The part of `read_bytes` that is in a cache.
     in_memory_bytes : int
-        Those of them that are in the chunk memory, decoded.
+        The part of `read_bytes` that is in the chunk memory, decoded.
     decoded_bytes : int
-        The bytes of the chunks that would have to be decoded for it, had none been before.
+        The bytes of the chunks to decode, if none is in the chunk memory.
     decodes_again : bool
-        Whether these are much more than is read of them, and do not stay in the chunk memory:
-        what lies beside it would take to decode them again.
+        Whether `decoded_bytes` is much more than `read_bytes` and exceeds the chunk memory, so
+        that reading what lies next to these values would decode the same chunks again.
     kept_blocks : int
-        How many reduction blocks need not be read, for what comes of them has been kept; servers
-        are not asked whether it is still good.
+        The number of reduction blocks that need not be read because the partial-result cache has
+        their results; servers are not asked whether these are still valid.
     peak_bytes : int
-        The most memory that computing would take, results aside.
+        The most memory that computing takes, results aside.
     times_read : float
-        How often a chunk would be read, on average; 1 where grids nest.
+        How often a chunk is read, on average; 1 where grids nest.
     scratch_bytes : int
-        The bytes that would be put into a scratch, or taken from there: values that are needed
-        in other blocks than they are read in.
+        The bytes that are written to a scratch or read from it, to change from the blocks in
+        which values are read to those in which they are needed.
     """
 
     tasks: int = 0
@@ -80,14 +80,14 @@ class PassPlan:
 
 @dataclass
 class Plan:
-    """What evaluating some arrays would do.  Printed, it tells it pass by pass.
+    """What evaluating some arrays would do; printed, it shows this pass by pass.
 
     Attributes
     ----------
     passes : list of PassPlan
-        Each over the data once.
+        The passes over the data, in order.
     result_bytes : int
-        The memory that the results themselves would take.
+        The memory that the results take.
     """
 
     passes: list[PassPlan]
@@ -95,32 +95,32 @@ class Plan:
 
     @property
     def tasks(self) -> int:
-        """How many blocks would be computed, in all passes."""
+        """The number of blocks to compute, in all passes."""
         return sum(each.tasks for each in self.passes)
 
     @property
     def requests(self) -> int:
-        """How many reads would be made."""
+        """The number of reads, in all passes."""
         return sum(each.requests for each in self.passes)
 
     @property
     def read_bytes(self) -> int:
-        """The bytes of the values that would be read, those in a cache included."""
+        """The bytes of the values to read, including those in a cache."""
         return sum(each.read_bytes for each in self.passes)
 
     @property
     def cached_bytes(self) -> int:
-        """Those of them that are in a cache."""
+        """The part of `read_bytes` that is in a cache."""
         return sum(each.cached_bytes for each in self.passes)
 
     @property
     def in_memory_bytes(self) -> int:
-        """Those of them that are in the chunk memory, decoded."""
+        """The part of `read_bytes` that is in the chunk memory, decoded."""
         return sum(each.in_memory_bytes for each in self.passes)
 
     @property
     def peak_bytes(self) -> int:
-        """The most memory that computing would take, results aside."""
+        """The most memory that computing takes, results aside."""
         return max((each.peak_bytes for each in self.passes), default=0)
 
     def __str__(self) -> str:

@@ -1,8 +1,8 @@
-"""Schedules: in which order the values of a block are computed, each of them once.
+"""Schedules: the order in which the values of a block are computed, each of them once.
 
-Made of what is asked for, before anything is read, from the expression and the selections
-alone.  The engine carries it out, the footprint counts what it holds, and a dry run lists
-what it reads; so the three cannot differ.
+A schedule is made before anything is read, from the expression and the selections that are
+asked for.  The engine executes it, `footprint` counts the memory it takes, and a dry run lists
+its reads, so the three always agree.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from biggus.graph import (
 )
 from biggus.indexing.selection import Selection
 from biggus.planning.entries import ScheduleEntry
-from biggus.planning.fusing import sinks_of, steps_of
+from biggus.planning.fusing import fused_groups, steps_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
@@ -33,13 +33,13 @@ _NONE: Collection[int] = frozenset()
 
 
 class KeptValues(Protocol):
-    """What keeps values that other blocks need as well."""
+    """A store of values that several blocks need."""
 
     def holds(self, node: Node, spread: bool) -> bool:
-        """Tell whether values of a node are kept, where they are spread or are not."""
+        """Return whether values of a node are kept; `spread` says whether they are broadcast."""
 
     def knows(self, node: Node, selection: Selection) -> bool:
-        """Tell whether those of a selection have been computed."""
+        """Return whether the values of a selection have been computed."""
 
 
 class Schedule(Walk[int]):
@@ -48,14 +48,14 @@ class Schedule(Walk[int]):
     Parameters
     ----------
     asks : iterable of (Node, Selection)
-        What is wanted; no selection is empty.
+        The wanted values; no selection is empty.
     apart : collection of int
-        The ids of nodes that are read for themselves, whatever they are made of.
-    kept : Kept, optional
-        What keeps values that other blocks need as well.
+        The ids of nodes that are read on their own, whatever they are made of.
+    kept : KeptValues, optional
+        The store of values that several blocks need.
     filling : bool
-        Whether this is what computes them: what is to be kept and is not known yet is then
-        computed with the rest, and asked for besides.
+        Whether this schedule fills the store: it then also computes, and adds to `asks`, the
+        values that are to be kept and are not known yet.
     """
 
     def __init__(
@@ -72,34 +72,33 @@ class Schedule(Walk[int]):
         self._unknown: dict[Any, tuple[Node, Selection]] = {}
         self.entries: list[ScheduleEntry] = []
         self.asks = [past_views(*ask) for ask in asks]
-        """What was asked for."""
+        """The wanted nodes and selections, none of them a view."""
         self.roots = [self._used(self(*ask)) for ask in self.asks]
-        """The numbers of the entries of what was asked for."""
+        """The number of the entry of each of `asks`."""
         if filling:
             self.asks += list(self._unknown.values())
             self.roots += [self._used(self(*ask)) for ask in self._unknown.values()]
-        sinks = sinks_of(self.entries, self.roots)
-        if sinks:
-            self._fuse(sinks)
+        groups = fused_groups(self.entries, self.roots)
+        if groups:
+            self._fuse(groups)
 
-    def _fuse(self, sinks: Mapping[int, Sequence[int]]) -> None:
-        """Make one entry of those that are fused; each then has another number."""
+    def _fuse(self, groups: Mapping[int, Sequence[int]]) -> None:
+        """Replace each group of fused entries by one entry, and number all entries anew."""
         entries, self.entries = self.entries, []
-        within = set(itertools.chain(*sinks.values())) - sinks.keys()
+        within = set(itertools.chain(*groups.values())) - groups.keys()
         places: dict[int, int] = {}
         for number, entry in enumerate(entries):
             entry.uses = 0
             if number in within:
                 continue
-            operands: Sequence[int] = entry.operands
-            if number in sinks:
-                operands, entry.steps = steps_of(entries, sinks[number])
-            entry.operands = tuple([places[operand] for operand in operands])
+            if number in groups:
+                entry.operands, entry.steps = steps_of(entries, groups[number])
+            entry.operands = [places[operand] for operand in entry.operands]
             places[number] = self._add(entry)
         self.roots = [self._used(places[root]) for root in self.roots]
 
     def before(self) -> Schedule | None:
-        """Return what computes that which is kept, and which nobody has computed yet."""
+        """Return the schedule of kept values that are needed and not computed yet; None if none."""
         kept = self._kept
         if kept is None or not self._unknown:
             return None
@@ -107,7 +106,7 @@ class Schedule(Walk[int]):
         return Schedule(asks, self._apart, kept, filling=True) if asks else None
 
     def answer(self, *ask: Any) -> int | Generator[Any, int, int]:
-        """Return the number of the entry of a selection of a node that is no view."""
+        """Return the number of the entry of a selection of a node; the node is no view."""
         node, selection = ask
         if id(node) not in self._apart:
             needs = node.needs(selection)

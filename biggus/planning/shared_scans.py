@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from biggus.errors import MemoryBudgetError
 from biggus.graph import key_of
-from biggus.indexing.reduction_blocks import longest_of
 from biggus.options import format_bytes
 from biggus.planning.footprint import values_bytes
 from biggus.planning.groups import MOST, JobGroup
@@ -126,7 +125,7 @@ class SharedScan:
         room = (self.memory - self.state) // max(1, self.peak)
         if room < 1:
             axes = self.lead.task_blocks.axes
-            shape = " × ".join([str(longest_of(axis)) for axis in axes]) or "one value"
+            shape = " × ".join([str(axis.longest) for axis in axes]) or "one value"
             raise MemoryBudgetError(
                 f"a block of {shape} takes {format_bytes(self.peak + self.state)} to compute, "
                 f"and the memory option allows {format_bytes(self.memory)}: "

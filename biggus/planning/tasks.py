@@ -1,4 +1,4 @@
-"""Tasks: the independent parts of a pass; each can be sent to where it is computed."""
+"""Tasks: the independent parts of a pass, each of which can be computed in another process."""
 
 from __future__ import annotations
 
@@ -18,52 +18,52 @@ if TYPE_CHECKING:
 
 
 class Accumulation(NamedTuple):
-    """Reduction blocks of one reduction."""
+    """The reduction blocks of one reduction that a task computes."""
 
     reduction: int
     """The number of the reduction in its group."""
 
     node: Node
-    """What is reduced."""
+    """The operand of the reduction."""
 
     axes: tuple[int, ...]
     aggregators: tuple[Aggregator, ...]
     plain: bool
-    """Whether no value can be missing, in this block or in another, and all are native."""
+    """Whether no value of the node can be missing, and all are in native byte order."""
 
     blocks: tuple[ReductionBlock, ...]
     streamed: bool
-    """Whether the block, which is a reduction block, is read while it is accumulated."""
+    """Whether the only reduction block is accumulated while it is read, run by run."""
 
 
 class TaskBlock(NamedTuple):
-    """A block of a group of jobs, and what of it is to be computed."""
+    """A task block of one group of jobs, and what is computed of it."""
 
     group: int
-    """The number of the group among those that go together."""
+    """The number of the group in its shared scan."""
 
     box: Box
-    """The block; or where not all of its blocks are wanted, the box around those that are."""
+    """The block; or the box around its wanted reduction blocks, where not all are wanted."""
 
     size: int
-    """How many values the block has."""
+    """The number of elements of the block."""
 
     selection: Selection
-    """Which values of its nodes those in the box are."""
+    """The box as a selection of `nodes`."""
 
     accumulations: tuple[Accumulation, ...]
-    """Of the reductions that want some of it."""
+    """One for each reduction with a wanted reduction block."""
 
     outputs: tuple[Node, ...]
     """The nodes whose values are wanted."""
 
     @property
     def nodes(self) -> list[Node]:
-        """What is computed: they may have parts in common, or be the same."""
+        """The nodes that are computed; they may share parts, or be the same."""
         return [*[each.node for each in self.accumulations], *self.outputs]
 
     def of(self, nodes: Iterator[Any], selection: Selection) -> TaskBlock:
-        """Return the same block of other nodes, taken from an iterator."""
+        """Return the same block with other nodes, taken from an iterator."""
         accumulations = [each._replace(node=next(nodes)) for each in self.accumulations]
         return self._replace(
             selection=selection,
@@ -73,27 +73,27 @@ class TaskBlock(NamedTuple):
 
 
 class Task(NamedTuple):
-    """Blocks that are computed together, for they are read together.
+    """Task blocks that are computed together because they share reads.
 
-    Small, and picklable if its sources are.
+    It is small, and picklable if its sources are.
     """
 
     number: int
     """Tasks are numbered in the order in which they begin."""
 
     blocks: tuple[TaskBlock, ...]
-    """One a group, of those that have something there; the first is the leader's."""
+    """One for each group that needs values of this task; the first is the leader's."""
 
     shared: tuple[tuple[Node, Box], ...]
-    """What is read once for several of them, and which box of it."""
+    """The nodes that are read once for several blocks, and the box that is read of each."""
 
     @property
     def idle(self) -> bool:
-        """Whether nothing is to be computed: what comes of its reduction blocks was kept."""
+        """Whether nothing is computed, because the partial-result cache has every result."""
         return not any(block.accumulations or block.outputs for block in self.blocks)
 
     def __reduce__(self) -> Any:
-        # What is the same node here is the same there.
+        # Packed together, so that nodes that are shared here are shared there.
         nodes = list(itertools.chain(*[block.nodes for block in self.blocks]))
         nodes += [node for node, _ in self.shared]
         blocks = [block.of(itertools.repeat(None), block.selection) for block in self.blocks]

@@ -168,8 +168,7 @@ def _in_blocks(blocks: Edges, tile_edges: Edges) -> Lengths:
     if isinstance(blocks, RegularEdges) and isinstance(tile_edges, RegularEdges):
         each, rest = divmod(tile_edges.size, blocks.size)
         return each if each and not rest else BLOCKS_A_SUBTREE
-    starts = np.array([blocks.bounds(number)[0] for number in range(blocks.count)])
-    ends = np.array([tile_edges.bounds(number)[0] for number in range(tile_edges.count)])
+    starts, ends = np.array(blocks.offsets[:-1]), np.array(tile_edges.offsets[:-1])
     found = np.searchsorted(starts, ends)
     aligned = bool((found < count).all()) and bool((starts[found] == ends).all())
     if not aligned:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from biggus.graph import Node
-    from biggus.indexing.grid import Edges, Grid
+    from biggus.indexing.grid import Grid
     from biggus.indexing.reduction_blocks import Lengths
     from biggus.indexing.selection import AxisMap
     from biggus.sources.base import Box
@@ -67,9 +67,9 @@ class ViewMap(NamedTuple):
             edges, dim = lead.axes[one.dim], dims_of(other)[0]
             if edges.count > _MANY or own.axes[dim].count > _MANY:
                 return None
-            cuts = _offsets(edges)
+            cuts = np.array(edges.offsets)
             bounds = _within(other, self.own.shape[dim], cuts + one.start)
-            whole = np.isin(bounds, _offsets(own.axes[dim]))
+            whole = np.isin(bounds, own.axes[dim].offsets)
             if not whole.all():
                 lengths[one.dim] = simplified(edges.length, np.diff(cuts[whole]).tolist())
         return tuple(lengths)
@@ -81,7 +81,7 @@ class ViewMap(NamedTuple):
             if isinstance(one, DimensionMap) and not isinstance(other, ConstantMap):
                 dim = dims_of(other)[0]
                 n = self.own.shape[dim]
-                bounds = _within(other, n, _offsets(lead.axes[one.dim]) + one.start)
+                bounds = _within(other, n, np.array(lead.axes[one.dim].offsets) + one.start)
                 lengths[dim] = simplified(n, np.diff(np.unique(bounds)).tolist())
         return tuple(lengths)
 
@@ -199,9 +199,3 @@ def _before(m: DimensionMap | ArrayMap, n: int, cut: int) -> int:
         return int(m.index.searchsorted(cut))
     ahead = cut - m.start if m.step > 0 else m.start - cut + 1
     return min(max(-(-ahead // abs(m.step)), 0), n)
-
-
-def _offsets(edges: Edges) -> npt.NDArray[np.int64]:
-    """Return where the pieces of an axis begin, and where the last ends."""
-    starts = [edges.bounds(number)[0] for number in range(edges.count)]
-    return np.array([*starts, edges.length], np.int64)

@@ -20,7 +20,6 @@ import numpy as np
 import numpy.typing as npt
 
 from biggus.indexing.grid import Grid, IrregularEdges
-from biggus.indexing.reduction_blocks import longest_of
 from biggus.pyramids.blocks import EXACT_LEVELS
 
 if TYPE_CHECKING:
@@ -95,7 +94,7 @@ class PyramidLayout:
         )
         layout = cls(shape, axes, (rows, columns), (1,) * len(shape), steps)
         depth = [
-            max(least, 1 if grid is None or not axis.count else min(longest_of(axis), n))
+            max(least, 1 if grid is None or not axis.count else min(axis.longest, n))
             for least, axis, n in zip(layout.chunks(), edges, shape, strict=True)
         ]
         for axis in axes:
@@ -261,7 +260,7 @@ def _tile_length(length: int, edges: Edges, chunkless: bool) -> int:
     side = max(side, _SHORTEST_SIDE)
     if chunkless or not edges.count or isinstance(edges, IrregularEdges):
         return side
-    chunk = min(longest_of(edges), length)
+    chunk = min(edges.longest, length)
     step = chunk // math.gcd(chunk, 1 << EXACT_LEVELS)
     if chunk == length:
         step = -(-length >> EXACT_LEVELS)  # all of the axis is read at once
@@ -281,7 +280,7 @@ def _step(edges: Edges, tile: int, chunkless: bool) -> int:
         return block
     if not edges.count or isinstance(edges, IrregularEdges):
         return 0
-    step = math.lcm(longest_of(edges), block)
+    step = math.lcm(edges.longest, block)
     return step if tile * block % step == 0 else 0
 
 

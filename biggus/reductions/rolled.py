@@ -14,7 +14,6 @@ import numpy as np
 from biggus.expressions.running import around, slabs_of
 from biggus.graph import BaseStep, Blockwise, Mosaic, Node, Reach, Reduce, View
 from biggus.indexing.grid import Grid, default_chunks
-from biggus.indexing.reduction_blocks import longest_of
 from biggus.indexing.selection import DimensionMap, Selection
 
 if TYPE_CHECKING:
@@ -148,6 +147,6 @@ def _is_identity(selection: Selection, shape: tuple[int, ...]) -> bool:
 def _chunks(base: Node, shape: tuple[int, ...], along: int, window: int) -> Chunks:
     """Return how the statistic is cut: as what it is of, and so that little is read twice."""
     grid = base.grid or default_chunks(base.shape, max(1, base.dtype.itemsize))
-    lengths = list(map(longest_of, Grid(base.shape, grid).axes))
+    lengths = list(Grid(base.shape, grid).longest)
     lengths[along] *= max(1, -(-4 * (window - 1) // lengths[along]))
     return tuple(map(min, lengths, shape))

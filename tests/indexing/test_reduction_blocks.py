@@ -12,7 +12,6 @@ from biggus.indexing.reduction_blocks import (
     LARGEST,
     common_grid,
     joined_grid,
-    longest_of,
     reduction_blocks,
 )
 
@@ -68,8 +67,8 @@ def test_longer_reduction_blocks_are_made_of_the_others(axes, at, elements):
     slower = []
     for short, long in zip(blocks.axes, longer.axes, strict=True):
         assert edges_of_axis(long) <= edges_of_axis(short)
-        assert longest_of(long) <= 2 * longest_of(short)
-        slower.append(longest_of(long) > longest_of(short))
+        assert long.longest <= 2 * short.longest
+        slower.append(long.longest > short.longest)
     assert sum(slower) <= 1
 
 
@@ -80,7 +79,7 @@ def test_no_reduction_block_lies_in_two_tiles_that_are_longer(axis, more):
     blocks = reduction_blocks((length, wide), (chunks, wide), (tiles, wide)).axes[0]
     tile_edges = Grid((length,), (tiles,)).axes[0]
     at_chunks = edges_of_axis(Grid((length,), (chunks,)).axes[0])
-    if longest_of(tile_edges) < longest_of(blocks):
+    if tile_edges.longest < blocks.longest:
         return
     # Where a tile does not begin with a chunk there is nothing to be done.
     assert edges_of_axis(tile_edges) & at_chunks <= edges_of_axis(blocks) | {length}
@@ -97,7 +96,7 @@ def test_a_tile_has_the_same_reduction_blocks_in_every_mosaic():
 
 def test_small_chunks_are_taken_together_and_large_ones_are_left():
     blocks = reduction_blocks((800, 8000), (8, 8))
-    assert math.prod(longest_of(axis) for axis in blocks.axes) > BLOCK // 4
+    assert math.prod(blocks.longest) > BLOCK // 4
     assert [axis.bounds(0) for axis in reduction_blocks((9, 2**21), (1, 2**21)).axes] == [
         (0, 1),
         (0, 2**21),
