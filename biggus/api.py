@@ -291,5 +291,8 @@ def _only_variable(backend: Backend, where: Location, options: dict[str, Any]) -
     names = backend.variables(where, **options)
     if len(names) == 1:
         return names[0]
-    problem = "name one of its variables" if names else "it holds no variable"
+    problem = "it holds no variable"
+    if names:
+        last = where.public.rstrip("/").rpartition("/")[2]
+        problem = f"name one of its variables, as in {last}::{names[0]}"
     raise VariableError(where.public, problem, names)

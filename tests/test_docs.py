@@ -1,19 +1,27 @@
 """The documents: their examples run, their links lead somewhere.
 
-In a Markdown file, code fenced as ``python`` that has prompts runs as one doctest a
-file, in an empty folder; code without prompts must compile; ``toml`` must parse.  A
-comment ``<!-- needs: h5py PIL -->`` names the packages that a file's examples want.
+In a Markdown file, code fenced as ``python`` that has prompts runs as one doctest per
+file, in an empty folder; code without prompts must compile; ``toml`` must parse.  In a
+file with such a doctest, lines fenced as ``console`` that begin with ``$ biggus`` are part
+of it: the command runs, and must print what follows.  A comment
+``<!-- needs: h5py PIL -->`` names the packages that a file's examples need.
 """
 
 from __future__ import annotations
 
+import contextlib
 import doctest
+import io
 import re
+import shlex
+import sys
 import tomllib
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+
+from biggus.cli import main
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -86,11 +94,34 @@ def as_doctest(document: Path) -> doctest.DocTest:
     text = document.read_text(encoding="utf-8")
     lines = [""] * (len(text.splitlines()) + 1)
     for fence in split_fences(text)[1]:
-        if fence.language == "python" and any(">>>" in line for line in fence.lines):
-            lines[fence.first - 1 : fence.first - 1 + len(fence.lines)] = fence.lines
+        body = fence.lines
+        if fence.language == "console":
+            body = [re.sub(r"^\$ biggus (.*)", as_call, line) for line in body]
+            body = body if body != fence.lines else []
+        if fence.language in ("python", "console") and any(">>>" in line for line in body):
+            lines[fence.first - 1 : fence.first - 1 + len(body)] = body
+    names = {"__name__": "__main__", "run_command": run_command}
     return doctest.DocTestParser().get_doctest(
-        "\n".join(lines), {"__name__": "__main__"}, document.name, str(document), 0
+        "\n".join(lines), names, document.name, str(document), 0
     )
+
+
+def as_call(found: re.Match[str]) -> str:
+    """Return the Python statement that runs a command line."""
+    return f">>> run_command({found[1]!r})"
+
+
+def run_command(line: str) -> None:
+    """Run a command line as in the folder /data, and print its output and its errors.
+
+    What differs from run to run is printed as the documents have it.
+    """
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
+        main(shlex.split(line))
+    text = printed.getvalue().replace(str(Path.cwd()), "/data")
+    text = re.sub(r"^(  time  +)\S+ s$", r"\g<1>0.2 s", text, flags=re.MULTILINE)
+    sys.stdout.write(re.sub(r"at most \S+ \w+ of memory", "at most 19 MiB of memory", text))
 
 
 def run(test: doctest.DocTest) -> tuple[int, str]:
@@ -158,3 +189,12 @@ def test_a_wrong_example_is_found(tmp_path: Path) -> None:
     failed, report = run(as_doctest(page))
     assert failed == 1
     assert "line 7" in report
+
+
+def test_a_wrong_command_is_found(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    text = "# P\n```console\n$ biggus cache info --path gone\n{}\n```\n```console\nls\n```\n"
+    said = "biggus: error: there is no cache at gone"
+    for output, failures in ((said, 0), ("fine", 1)):
+        page.write_text(text.format(output), encoding="utf-8")
+        assert run(as_doctest(page))[0] == failures

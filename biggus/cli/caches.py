@@ -1,4 +1,4 @@
-"""``biggus cache``: what is kept on disk."""
+"""``biggus cache``: the contents of the cache on disk."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from biggus.options import format_bytes
 if TYPE_CHECKING:
     import argparse
 
-DESCRIPTION = "Tell of what is kept on disk, or clear it."
+DESCRIPTION = "Show what the cache on disk holds, or clear it."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this command."""
     actions = parser.add_subparsers(metavar="ACTION", required=True)
     for name, run, text in (
-        ("info", _info, "tell where it is and how full"),
-        ("list", _list, "list the variables that it remembers"),
-        ("clear", _clear, "remove all that is in it"),
+        ("info", _info, "show where the cache is and how full"),
+        ("list", _list, "list the variables that it can open offline"),
+        ("clear", _clear, "remove everything from the cache"),
     ):
         action = actions.add_parser(name, parents=[common_options()], help=text, description=text)
         action.add_argument(
             "--path",
             metavar="FOLDER",
-            help="the cache (default: BIGGUS_CACHE_DIR, else the user's cache folder)",
+            help="the cache (default: BIGGUS_CACHE_DIR, or the user's cache folder)",
         )
         action.set_defaults(run=run)
 
@@ -67,7 +67,7 @@ def _list(arguments: argparse.Namespace) -> None:
     with _cache(arguments) as cache:
         described = _described(cache)
     rows = sorted({_row(description) for description in described})
-    print(table(rows) if rows else "nothing is remembered")
+    print(table(rows) if rows else "no variables")
 
 
 def _described(cache: biggus.Cache) -> list[dict[str, Any]]:

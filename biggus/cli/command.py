@@ -74,7 +74,7 @@ def _run(arguments: argparse.Namespace) -> int:
         return _failed(error, FAILED)
     except Exception as error:
         logging.getLogger("biggus.cli").debug("it was raised here:", exc_info=True)
-        return _failed(f"{type(error).__name__}: {error} (-vv tells where)", FAILED)
+        return _failed(f"{type(error).__name__}: {error} (-vv shows where)", FAILED)
     return OK if code is None else int(code)
 
 
@@ -90,7 +90,7 @@ class _ShortParser(argparse.ArgumentParser):
     """A parser whose errors take one line."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(USAGE, f"biggus: error: {message} ({self.prog} --help tells more)\n")
+        self.exit(USAGE, f"biggus: error: {message} (see {self.prog} --help)\n")
 
 
 def _parsed(parser: argparse.ArgumentParser, argv: Sequence[str]) -> argparse.Namespace:
@@ -148,18 +148,18 @@ def _log_to_stderr(verbosity: int) -> Iterator[None]:
 
 
 _COMMANDS = {
-    "demo": ("demo.command", "see biggus at work on real data"),
-    "info": ("info", "tell what is inside of a file, a store or a tile server"),
-    "view": ("view", "pan and zoom over an array, of which only what is on the screen is read"),
-    "get": ("get", "write a selection to a file"),
-    "stats": ("stats", "compute mean, standard deviation, extremes and counts"),
-    "plan": ("plan", "tell what biggus stats would read"),
-    "save": ("save", "stream a variable into a new store"),
-    "cache": ("caches", "tell of what is kept on disk, or clear it"),
-    "record": ("recording", "run a program, and keep all that it reads in one file"),
-    "replay": ("replaying", "run a program on what was recorded of it"),
-    "verify": ("verify", "check what was recorded, against its sources too"),
-    "diff": ("diff", "tell in what two recorded studies differ"),
+    "demo": ("demo.command", "a tour on real data; needs no network"),
+    "info": ("info", "show what a file, a store or a tile server holds"),
+    "view": ("view", "pan and zoom over an array in a window or a browser"),
+    "get": ("get", "write part of a variable to a file: values, a picture or a film"),
+    "stats": ("stats", "compute mean, standard deviation, minimum, maximum and counts"),
+    "plan": ("plan", "show what biggus stats would read, without reading it"),
+    "save": ("save", "copy a variable of any size into a new file or store"),
+    "cache": ("caches", "show what the cache on disk holds, or clear it"),
+    "record": ("recording", "run a program and keep everything it reads in one file"),
+    "replay": ("replaying", "run a program on a recorded study and nothing else"),
+    "verify": ("verify", "check a recorded study, also against its sources"),
+    "diff": ("diff", "show how two recorded studies differ"),
 }
 """The module of each command and what it is for, in the order in which they are listed."""
 
@@ -173,7 +173,7 @@ def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
 
     parser = _ShortParser(
         prog="biggus",
-        description="Arrays bigger than your machine, over stores that already exist.",
+        description="Inspect, draw, summarise and save arrays of any size, without loading them.",
     )
     parser.add_argument("--version", action="version", version=f"biggus {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)

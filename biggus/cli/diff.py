@@ -14,16 +14,16 @@ if TYPE_CHECKING:
 _DIFFERENT = 1
 
 DESCRIPTION = (
-    "Tell in what two files that biggus record made differ: in the regions that were read, "
-    "their values, and the versions and options of what read them. The exit code is 0 if "
-    "what was read is the same, and 1 if not."
+    "Show how two files that biggus record made differ: in the regions that were read, in their "
+    "values, and in the versions and options of the programs. The exit code is 0 if the data "
+    "that were read are the same, and 1 if not."
 )
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this command."""
-    parser.add_argument("one", metavar="FILE", help="what biggus record made")
-    parser.add_argument("other", metavar="OTHER", help="the same")
+    parser.add_argument("one", metavar="FILE", help="a file that biggus record made")
+    parser.add_argument("other", metavar="OTHER", help="another such file")
 
 
 def run(arguments: argparse.Namespace) -> int:

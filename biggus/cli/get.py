@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from biggus.datasets.facts import Opened
 
 EXAMPLES = """\
-A key is written as in NumPy: integers, slices with steps, ..., None and lists of
-integers or truth values. Quote it: brackets mean something to most shells.
+KEY is written as in NumPy: integers, slices with steps, ..., None, and lists of integers
+or of True and False. Quote it, because most shells interpret brackets.
 
   biggus get sst.nc "analysed_sst[0, ::-1, 100:200]" -o map.png
   biggus get store.zarr "ocean/tos[..., [0, 5, 7]]" -o tos.npy --fill nan
@@ -35,7 +35,7 @@ class SelectionError(BiggusError, IndexError):
     """A key does not fit the variable."""
 
 
-DESCRIPTION = "Read a selection of a variable and write it to a file."
+DESCRIPTION = "Read part of a variable and write it to a file: as values, a picture or a film."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,16 +48,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         required=True,
         type=Path,
         metavar="FILE",
-        help="where to write it: a figure (.png, .pdf, .svg), a film (.gif, .mp4), or the values "
-        "(.npy, .nc, .zarr)",
+        help="the file to write; the suffix chooses a figure (.png, .pdf, .svg), a film (.gif, "
+        ".mp4) or values (.npy, .nc, .zarr)",
     )
-    parser.add_argument("--fill", metavar="VALUE", help="what stands for missing values")
+    parser.add_argument("--fill", metavar="VALUE", help="the value that replaces missing ones")
     parser.add_argument(
         "--pixels",
         action="store_true",
-        help="a .png of one pixel a value and nothing else, as with --raw",
+        help="draw one pixel per value and nothing else (.png only; implied by --raw)",
     )
-    parser.add_argument("--force", action="store_true", help="replace FILE if it is there")
+    parser.add_argument("--force", action="store_true", help="replace FILE if it exists")
     parser.set_defaults(last="selection")
 
 

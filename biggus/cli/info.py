@@ -1,4 +1,4 @@
-"""``biggus info``: what is inside."""
+"""``biggus info``: the variables of a location, or the details of one."""
 
 from __future__ import annotations
 
@@ -22,21 +22,30 @@ from biggus.options import format_bytes
 if TYPE_CHECKING:
     import argparse
 
-DESCRIPTION = "Tell what is inside of a file, a store or a tile server."
+DESCRIPTION = (
+    "List the variables of a file, a store or a tile server; or show one of them, with its "
+    "attributes. No values are read."
+)
+
+EXAMPLES = """\
+  biggus info ocean.nc
+  biggus info ocean.nc tos
+  biggus info store.zarr ocean/tos --json
+"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this command."""
     add_opening(parser)
     parser.add_argument(
-        "variable", nargs="?", metavar="VARIABLE", help="tell of this one, with its attributes"
+        "variable", nargs="?", metavar="VARIABLE", help="show this variable and its attributes"
     )
-    parser.add_argument("--json", action="store_true", help="tell it in JSON")
+    parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(last="variable")
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Print what is inside of a location."""
+    """Print the variables of a location, or the details of one."""
     where, arguments.variable = located(arguments.location, arguments.variable)
     arguments.location = where  # what its first bytes are is looked at once
     with settings(arguments), opened_once(arguments):

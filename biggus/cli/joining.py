@@ -28,19 +28,23 @@ def add_locations(parser: argparse.ArgumentParser) -> None:
     add_opening(
         parser,
         metavar="LOCATION[::VARIABLE]",
-        help="a path, a quoted pattern, a URL, or a tile template, and a variable, which need be "
-        "named once; several are joined",
+        help="a path, a quoted pattern, a URL or a tile template, with the variable; several are "
+        "joined, and the variable need be given only once",
         several=True,
     )
     parser.add_argument(
-        "--join-axis", type=int, default=0, metavar="N", help="the axis of joining (default: 0)"
+        "--join-axis",
+        type=int,
+        default=0,
+        metavar="N",
+        help="the axis along which several are joined (default: 0)",
     )
     parser.add_argument(
         "--join-mismatch",
         choices=MISMATCHES,
         default="raise",
-        help="what is done where the units of what is joined differ, and one cannot be brought to "
-        "those of the other: raise (default), or ignore and join the numbers as they are",
+        help="if files have different units that cannot be converted: stop with an error (raise, "
+        "the default), or join the numbers as they are (ignore)",
     )
     # More of them may stand behind options.
     parser.set_defaults(last="location")

@@ -28,23 +28,25 @@ def add_opening(
     """Add the arguments that say which location is opened, or which `several`, and how."""
     parser.add_argument("location", metavar=metavar, help=help, nargs="+" if several else None)
     group = parser.add_argument_group("opening")
-    group.add_argument("--backend", metavar="NAME", help="how to read it (default: by content)")
-    group.add_argument("--zoom", type=int, metavar="N", help="the zoom level of a tile template")
+    group.add_argument(
+        "--backend", metavar="NAME", help="the backend that reads it (default: chosen by content)"
+    )
+    group.add_argument("--zoom", type=int, metavar="N", help="the zoom level, for a tile template")
     group.add_argument(
         "-O",
         "--option",
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="an option of the backend; may be given several times",
+        help="an option of the backend, such as -O tile_size=512; may be repeated",
     )
     group.add_argument(
-        "--raw", action="store_true", help="values as they are stored: not unpacked, not masked"
+        "--raw", action="store_true", help="values as they are stored, neither unpacked nor masked"
     )
-    group.add_argument("--cache", metavar="FOLDER", help="keep all that is read in this cache")
-    group.add_argument("--no-cache", action="store_true", help="neither read nor fill any cache")
+    group.add_argument("--cache", metavar="FOLDER", help="keep what is read in this cache")
+    group.add_argument("--no-cache", action="store_true", help="do not use any cache")
     group.add_argument(
-        "--offline", action="store_true", help="ask no server: what is cached is all there is"
+        "--offline", action="store_true", help="use no network: read from the cache only"
     )
 
 
@@ -54,7 +56,8 @@ def add_selection(parser: argparse.ArgumentParser, purpose: str) -> None:
         "selection",
         nargs="?",
         metavar="VARIABLE[KEY]",
-        help=f"what to {purpose}; the variable may be left out where there is just one",
+        help=f'what to {purpose}, such as "tos[0, 10:20]"; VARIABLE may be left out if there is '
+        "only one",
     )
 
 

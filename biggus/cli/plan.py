@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from biggus.planning.report import Plan
 
 DESCRIPTION = (
-    "Tell what biggus stats would read, and the memory that it would take; nothing is read."
+    "Show what biggus stats would read and how much memory it would take, without reading it. "
+    "The arguments are those of biggus stats."
 )
 
 
@@ -30,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_locations(parser)
     add_statistics(parser)
     add_resources(parser)
-    parser.add_argument("--json", action="store_true", help="tell it in JSON")
+    parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(arguments: argparse.Namespace) -> None:

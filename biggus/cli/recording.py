@@ -19,11 +19,11 @@ EXAMPLES = """\
   biggus record -o study.biggus -- python study.py
   biggus replay study.biggus -- python study.py
 
-The processes that the program starts take part, if they get its environment: BIGGUS_RECORD
-says there where to record. The file is made when the program has ended well.
+Reads of processes that the program starts are recorded too, if they inherit its environment
+(the variable BIGGUS_RECORD). FILE is written when the program ends with exit code 0.
 """
 
-DESCRIPTION = "Run a program, and keep all that it reads with biggus in one file."
+DESCRIPTION = "Run a program and keep everything that it reads with biggus in one file."
 USAGE = "biggus record [OPTIONS] -- PROGRAM [ARGUMENT ...]"
 
 
@@ -34,9 +34,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--output",
         default="study.biggus",
         metavar="FILE",
-        help="where to keep it (default: study.biggus)",
+        help="the file to write (default: study.biggus)",
     )
-    parser.add_argument("--force", action="store_true", help="replace FILE if it is there")
+    parser.add_argument("--force", action="store_true", help="replace FILE if it exists")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -47,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
         environment.pop(REPLAY, None)
         code = run_program(arguments, environment)
         if code:
-            print("biggus: the program failed: nothing is kept of it", file=sys.stderr)
+            print("biggus: the program failed; no file is written", file=sys.stderr)
             return code
         bundling.finish()
     finally:

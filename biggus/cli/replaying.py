@@ -15,18 +15,18 @@ if TYPE_CHECKING:
 EXAMPLES = """\
   biggus replay study.biggus -- python study.py
 
-Nothing is read but FILE, and no socket is opened. The processes that the program starts
-take part, if they get its environment: BIGGUS_REPLAY names the file there. The exit code is
-the program's.
+biggus reads FILE and nothing else, and opens no socket. The same holds in processes that the
+program starts, if they inherit its environment (the variable BIGGUS_REPLAY). The exit code
+is that of the program.
 """
 
-DESCRIPTION = "Run a program on what was recorded of it, and on nothing else."
+DESCRIPTION = "Run a program on a file that biggus record made, and on nothing else."
 USAGE = "biggus replay [OPTIONS] FILE -- PROGRAM [ARGUMENT ...]"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this command."""
-    parser.add_argument("study", metavar="FILE", help="what biggus record made")
+    parser.add_argument("study", metavar="FILE", help="a file that biggus record made")
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -16,8 +16,14 @@ if TYPE_CHECKING:
 
 def add_resources(parser: argparse.ArgumentParser) -> None:
     """Add the arguments that say what may be used."""
-    parser.add_argument("--memory", metavar="SIZE", help="what it takes at most: 500 MB, 2 GiB")
-    parser.add_argument("--workers", metavar="N", help="how many threads compute")
+    parser.add_argument(
+        "--memory",
+        metavar="SIZE",
+        help='the most memory to use, such as "500 MB" (default: 1 GB)',
+    )
+    parser.add_argument(
+        "--workers", metavar="N", help="the number of threads that compute (default: one per core)"
+    )
 
 
 @contextlib.contextmanager

@@ -19,26 +19,29 @@ from biggus.options import format_bytes
 from biggus.sinks.locations import store_class
 
 EXAMPLES = """\
-The format is told by the suffix of OUT: .zarr, .h5, .nc or .npy. Without NAME the
-variable keeps its own, and its coordinates are written beside it. OUT is written
-under another name, and renamed when all of it is there.
+The suffix of OUT chooses the format: .zarr, .h5, .nc or .npy. Without NAME the variable
+keeps its name. Its coordinates are written beside it. OUT is written under a temporary
+name, and renamed when it is complete.
 
   biggus save sst.nc::analysed_sst sst.zarr
   biggus save store.zarr::ocean/tos tos.h5::tos --memory "500 MB"
   biggus save "https://host/{z}/{x}/{y}.png" --zoom 4 world.npy
 """
 
-DESCRIPTION = "Stream a variable of any size into a new file or store."
+DESCRIPTION = "Copy a variable of any size into a new file or store, block by block."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this command."""
     add_opening(
-        parser, metavar="IN[::VARIABLE]", help="a path, a URL, or a tile template, and a variable"
+        parser, metavar="IN[::VARIABLE]", help="a path, a URL or a tile template, with the variable"
     )
-    parser.add_argument("output", metavar="OUT[::NAME]", nargs="?", help="where it goes")
+    parser.add_argument("output", metavar="OUT[::NAME]", nargs="?", help="the new file or store")
     parser.add_argument(
-        "--dtype", type=_dtype, metavar="NAME", help="cast the values, to int32 or float64, say"
+        "--dtype",
+        type=_dtype,
+        metavar="NAME",
+        help="convert the values to this dtype, such as float32",
     )
     add_overwrite(parser, "OUT")
     add_resources(parser)
@@ -48,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Stream a variable into a new store."""
     if arguments.output is None:
-        raise UsageError("say where it goes: biggus save IN[::VARIABLE] OUT[::NAME]")
+        raise UsageError("name the file or store to write: biggus save IN[::VARIABLE] OUT[::NAME]")
     where, variable = located(arguments.location, None)
     arguments.location = where.text
     with settings(arguments), progress_bar() as bar, resources(arguments, progress=bar or False):

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def add_overwrite(parser: argparse.ArgumentParser, name: str) -> None:
     """Add the argument that lets something be replaced that is there, called `name`."""
     parser.add_argument(
-        "--overwrite", "--force", action="store_true", help=f"replace {name} if it is there"
+        "--overwrite", "--force", action="store_true", help=f"replace {name} if it exists"
     )
 
 

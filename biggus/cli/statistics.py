@@ -39,12 +39,12 @@ def add_statistics(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--statistics",
         metavar="NAMES",
-        help=f"any of {','.join(_FUNCTIONS)} (default: {','.join(_DEFAULT)})",
+        help=f"a list of {','.join(_FUNCTIONS)} (default: {','.join(_DEFAULT)})",
     )
     parser.add_argument(
         "--axis",
         metavar="AXES",
-        help="reduce along these only: numbers or names, as in 0,1 or time (default: all)",
+        help="reduce along these axes only: numbers or names, such as 0,1 or time (default: all)",
     )
 
 

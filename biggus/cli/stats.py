@@ -30,15 +30,15 @@ if TYPE_CHECKING:
     from biggus.datasets.facts import Opened
 
 EXAMPLES = """\
-NaN are counted, and spoil nothing; masked values are left out. Quote a pattern: what
-it matches is joined in sorted order.
+Masked values and NaN are left out of the statistics, and counted. Quote patterns: the files
+that a pattern matches are joined in sorted order.
 
   biggus stats ocean.nc::tos
   biggus stats "era5_*.nc::t2m" --memory "500 MB"
   biggus stats ocean.nc::tos --axis time --statistics mean,std --out climate.nc
 """
 
-DESCRIPTION = "Compute statistics of a variable of any size, all together."
+DESCRIPTION = "Compute statistics of a variable of any size in one pass. Several files are joined."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,11 +46,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_locations(parser)
     add_statistics(parser)
     parser.add_argument(
-        "--out", type=Path, metavar="FILE", help="write the results: .nc, .zarr, .h5 or .npy"
+        "--out",
+        type=Path,
+        metavar="FILE",
+        help="write the results to a new .nc, .zarr, .h5 or .npy",
     )
     add_overwrite(parser, "FILE")
     add_resources(parser)
-    parser.add_argument("--json", action="store_true", help="tell it in JSON")
+    parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -1,4 +1,4 @@
-"""What all commands share: an option, and how they refuse their arguments."""
+"""What all commands share: the option --verbose and the error for unusable arguments."""
 
 import argparse
 
@@ -15,6 +15,6 @@ def common_options() -> argparse.ArgumentParser:
         "--verbose",
         action="count",
         default=0,
-        help="tell what is fetched and why (-vv: and all the rest)",
+        help="log what is fetched and why (-vv: log everything)",
     )
     return common

@@ -13,18 +13,18 @@ if TYPE_CHECKING:
     import argparse
 
 DESCRIPTION = (
-    "Check the digest of all that is in a file that biggus record made; and, if that is "
-    "wanted, read it again from where it came, and name the regions that changed."
+    "Check the digests in a file that biggus record made. With --against-sources, also read the "
+    "sources again and list the regions that have changed. The exit code is 0 if nothing has."
 )
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this command."""
-    parser.add_argument("study", metavar="FILE", help="what biggus record made")
+    parser.add_argument("study", metavar="FILE", help="a file that biggus record made")
     parser.add_argument(
         "--against-sources",
         action="store_true",
-        help="read the sources again, and name the regions that changed",
+        help="read the sources again and list the regions that have changed",
     )
 
 

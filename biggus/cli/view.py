@@ -30,7 +30,10 @@ EXAMPLES = """\
 _WINDOWLESS = {"agg", "pdf", "pgf", "svg", "ps", "cairo", "template"}
 """Backends of matplotlib that draw into files."""
 
-DESCRIPTION = "Pan and zoom over an array, of which only what is on the screen is read."
+DESCRIPTION = (
+    "Pan and zoom over an array in a window, or with --serve in a browser. Only the part on the "
+    "screen is read."
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,21 +43,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--serve",
         action="store_true",
-        help="a page for a browser of this machine, instead of a window",
+        help="serve a page to browsers on this machine, instead of opening a window",
     )
     parser.add_argument(
         "--port",
         type=_port,
         default=0,
         metavar="N",
-        help="of the page; by default one that is free",
+        help="the port of the page (default: any free one)",
     )
-    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="a picture, no window")
-    parser.add_argument("--force", action="store_true", help="replace FILE if it is there")
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="write a picture (.png, .pdf, .svg) instead of opening a window",
+    )
+    parser.add_argument("--force", action="store_true", help="replace FILE if it exists")
     parser.add_argument(
         "--overviews",
         action="store_true",
-        help="go through the array once, and keep coarser levels of it in the cache",
+        help="first read the whole array once, and keep coarser levels of it in the cache",
     )
     parser.set_defaults(last="selection")
 

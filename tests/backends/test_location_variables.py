@@ -53,7 +53,7 @@ def test_it_is_the_same_source(folder):
 
 
 def test_an_empty_name_is_none(folder):
-    with pytest.raises(VariableError, match="name one of its variables"):
+    with pytest.raises(VariableError, match=r"name one of its variables, as in a\.h5::"):
         biggus.open("a.h5::")
 
 

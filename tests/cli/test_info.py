@@ -153,7 +153,7 @@ def test_a_cache_is_filled_told_of_listed_and_cleared(tmp_path, said):
     assert "3 chunks removed" in said("cache", "clear", "--path", folder)
     told = said("cache", "info", "--path", folder).split()
     assert told[told.index("chunks") + 1] == "0"
-    assert "nothing" in said("cache", "list", "--path", folder)
+    assert "no variables" in said("cache", "list", "--path", folder)
 
 
 def test_the_default_cache_is_the_one_of_the_environment(said, monkeypatch, tmp_path):

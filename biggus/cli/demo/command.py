@@ -9,10 +9,10 @@ if TYPE_CHECKING:
     import argparse
 
 DESCRIPTION = (
-    "Open a planet of map tiles, an ocean and a climate as lazy arrays; save pictures of "
-    "slices of them; do it again with the tile server gone; compute statistics of more than "
-    "the memory that is allowed; and read all of it from one file, with the rest deleted. "
-    "Nothing but this computer is asked for anything."
+    "A tour on real data: open map tiles of the Earth, an ocean and a climate as lazy arrays; "
+    "save pictures of parts of them; read them again with the tile server stopped; compute "
+    "statistics of more data than the memory allows; record everything in one file and replay "
+    "it. The tile server runs on this computer; the demo needs no network."
 )
 
 
@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         default=Path("biggus-demo"),
         metavar="FOLDER",
-        help="where the pictures and the demo's own cache go (default: biggus-demo)",
+        help="the folder for the pictures and the demo's own cache (default: biggus-demo)",
     )
 
 
