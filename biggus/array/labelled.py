@@ -42,7 +42,8 @@ class Labelled(Lazy):
     def encoding(self) -> dict[str, Any]:
         """How the values are stored: empty for those that were computed.
 
-        ``dtype``, ``chunks`` and ``compression`` (None for one piece, and for none), and the
+        ``dtype``, ``chunks`` and ``compression`` (None for one piece, and for none),
+        ``unlimited`` (the names of the axes along which the store may grow), and the
         attributes by which values are packed or missing.  Those of a slice are stored as all
         are; of what was joined, it is told of the first.
         """

@@ -35,5 +35,6 @@ def encoding_of(node: Node) -> Mapping[str, Any]:
         "dtype": source.dtype,
         "chunks": source.chunks,
         "compression": source.compression,
+        "unlimited": source.unlimited,
         **told,
     }

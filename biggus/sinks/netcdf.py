@@ -104,7 +104,7 @@ class NetCDFStore(NewStore):
         for dim, n in zip(dims, new.shape, strict=True):
             if dim not in known:
                 known.add(dim)
-                self._dataset.createDimension(dim, n)
+                self._dataset.createDimension(dim, None if dim in new.unlimited else n)
         return dims
 
     def implied(self, about: Labels, dtype: np.dtype[Any]) -> Any:
@@ -187,6 +187,18 @@ def _whole_strings(values: Values) -> Values:
     return values
 
 
+def grows_to(variable: Any, shape: tuple[int, ...]) -> bool:
+    """Tell whether a variable has a shape once an array of that shape is assigned to it.
+
+    The library makes unlimited dimensions longer, and no dimension shorter.
+    """
+    dimensions = variable.get_dims()
+    return len(dimensions) == len(shape) and all(
+        now == n or (now < n and dimension.isunlimited())
+        for now, n, dimension in zip(variable.shape, shape, dimensions, strict=True)
+    )
+
+
 def packs_values(variable: Any) -> bool:
     """Tell whether the library packs what is assigned to a variable."""
     return bool(variable.scale) and not _PACKING.isdisjoint(variable.ncattrs())
@@ -218,7 +230,7 @@ def assigning_to_variable(variable: Any, name: str, node: Node) -> Assigning:
         filled = filler(values)
         return native(values if masks else filled)
 
-    return _Variable(variable, name, tuple(map(int, variable.shape)), grid, convert, hdf5_lock)
+    return _Variable(variable, name, node.shape, grid, convert, hdf5_lock)
 
 
 def _marker(variable: Any) -> Any:

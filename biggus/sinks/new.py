@@ -71,6 +71,8 @@ class NewArray:
         What to do where a value is equal to the marker.  None: another is found.
     compression : Compression, optional
         How chunks are compressed.  None: as the format does it.
+    unlimited : collection of str
+        The names of those axes along which it may grow.
     """
 
     label: str
@@ -88,6 +90,7 @@ class NewArray:
     problem: str | None = None
     remedy: str | None = None
     compression: Compression | None = None
+    unlimited: Collection[str] = ()
 
 
 class Target(Assigning):

@@ -11,7 +11,7 @@ from biggus.backends.native import hdf5_lock
 from biggus.sinks.blocks import Assigning, as_it_is
 from biggus.sinks.hdf5 import assigning_to_dataset
 from biggus.sinks.missing import MaskFiller
-from biggus.sinks.netcdf import assigning_to_variable, packs_values
+from biggus.sinks.netcdf import assigning_to_variable, grows_to, packs_values
 from biggus.sinks.zarr import assigning_to_array
 from biggus.sources.normal import normal_chunks, normal_dtype, normal_shape
 
@@ -36,7 +36,7 @@ def check_object(target: Any, node: Node) -> None:
     TypeError
         If the object is no target, or of a dtype that takes no values of the node's.
     ValueError
-        If it has another shape.
+        If it has another shape, and is no netCDF4 variable that can grow to that of the node.
     """
     if isinstance(target, Lazy):
         raise TypeError("a biggus Array is never assigned to: give what its values are to lie in")
@@ -48,7 +48,9 @@ def check_object(target: Any, node: Node) -> None:
             )
     with hdf5_lock:  # some answer through the library, where other threads may be reading
         shape = normal_shape(target.shape)
-        if shape != node.shape:
+        if shape != node.shape and not (
+            root_of(target) == "netCDF4" and grows_to(target, node.shape)
+        ):
             raise ValueError(
                 f"an array of shape {node.shape} does not fit into a target of {shape}"
             )

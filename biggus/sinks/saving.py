@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from biggus import engine
 from biggus.adapt import holds_several, node_of, several
 from biggus.errors import MissingDependencyError, OutputError
+from biggus.labels import encoding_of
 from biggus.sinks.blocks import Guarded, WriteGate
 from biggus.sinks.companions import companions_of, told_of_all
 from biggus.sinks.inputs import Inputs
@@ -296,4 +297,15 @@ def new_array(
         implied=implied,
         problem=store.problem(node.dtype),
         compression=compression,
+        unlimited=_unlimited(node, about),
     )
+
+
+def _unlimited(node: Node, about: Labels) -> set[str]:
+    """Return the names of the axes that a store need not end, by the values or their coordinates.
+
+    What is computed along time has a time that was unlimited where it was read.
+    """
+    nodes = [node, *(each.node for each in about.coordinates)]
+    found = {dim for each in nodes for dim in encoding_of(each).get("unlimited", ())}
+    return found.intersection(about.named)

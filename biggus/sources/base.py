@@ -57,10 +57,9 @@ class Readable(Protocol):
 class Source:  # no ABC: each read asks whether it is one
     """Base of the sources that can tell more than shape, dtype and values.
 
-    Subclasses set ``shape`` and ``dtype`` and implement ``__getitem__``; all
-    else is optional.  A source must be safe to read from several threads at
-    once, or name a `lock`; it should pickle by what is needed to open it
-    again, never with its data.
+    Subclasses set ``shape`` and ``dtype`` and implement ``__getitem__``; all else is optional.  A
+    source must be safe to read from several threads at once, or name a `lock`; it should pickle by
+    what is needed to open it again, never with its data.
     """
 
     shape: tuple[int, ...]
@@ -98,6 +97,9 @@ class Source:  # no ABC: each read asks whether it is one
 
     dims: tuple[str, ...] | None = None
     """The names of the axes, where the store has them."""
+
+    unlimited: tuple[str, ...] = ()
+    """The names of those axes along which the store may grow: new stores keep that."""
 
     conventions: str | None = None
     """``"CF"`` where `attributes` say how the stored values are packed and masked; ``"CF-Zarr"``
@@ -146,8 +148,7 @@ class Source:  # no ABC: each read asks whether it is one
     def peak_bytes(self, box: Box) -> int:
         """Return the most memory, in bytes, that a read of `box` takes, its values included.
 
-        A source that must hold more to give them, such as the whole of a
-        compressed chunk, says so.  Must be cheap: no reading of values.
+        What a source holds besides, such as a whole compressed chunk, counts.  Must be cheap.
         """
         nbytes = math.prod(box_shape(box)) * self.dtype.itemsize
         return nbytes + nbytes // max(1, self.dtype.itemsize) if self.masked else nbytes

@@ -10,7 +10,7 @@ from xarray.backends.store import StoreBackendEntrypoint
 from xarray.core import indexing
 
 from biggus.datasets import Group, Opening, groups_at, names_of, record_at
-from biggus.labels import labels_of
+from biggus.labels import encoding_of, labels_of
 from biggus.labels.attributes import STRUCTURE
 from biggus.xarray.variables import LazyVariable
 
@@ -142,8 +142,10 @@ class _Store(AbstractDataStore):
         attributes = _users(labels_of(array.node).attributes if told is None else told)
         encoding: dict[str, Any] = {"source": group.location.public, "original_shape": array.shape}
         if array.grid is not None and all(isinstance(n, int) for n in array.grid):
-            encoding["chunksizes"] = array.grid
+            encoding["chunksizes"] = array.grid  # as netCDF's writers call it
+            encoding["chunks"] = array.grid  # as Zarr's does
             encoding["preferred_chunks"] = dict(zip(dims, array.grid, strict=True))
+            encoding.update(_compression(array))
         # Strings of any length are objects, and xarray reads them to make them strings again.
         encoding["dtype"] = str if _is_text(array) else array.dtype
         known = group.values.get(name)
@@ -154,10 +156,25 @@ class _Store(AbstractDataStore):
         return _users(self.group.attributes)
 
     def get_encoding(self) -> dict[str, Any]:
-        return {"source": self.group.location.public}
+        """Return where the group is, and the dimensions along which its variables may grow."""
+        unlimited = {
+            dim
+            for array in self.group.variables.values()
+            for dim in encoding_of(array.node).get("unlimited", ())
+        }
+        return {"source": self.group.location.public, "unlimited_dims": unlimited}
 
     def close(self) -> None:
         """Do nothing: files are closed when nobody reads from them."""
+
+
+def _compression(array: Array) -> dict[str, Any]:
+    """Return how chunks are compressed, in the words of netCDF's writers, which know zlib alone."""
+    compression = encoding_of(array.node).get("compression")
+    if compression is None or compression.name not in ("zlib", "gzip"):
+        return {}
+    level = {} if compression.level is None else {"complevel": compression.level}
+    return {"zlib": True, "shuffle": compression.shuffle, **level}
 
 
 def _users(attributes: Mapping[str, Any]) -> dict[str, Any]:

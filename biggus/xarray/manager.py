@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from xarray.namedarray.parallelcompat import ChunkManagerEntrypoint
 
 from biggus.array import Array
 from biggus.array.asking import asked_by
+from biggus.backends.native import hdf5_lock
 from biggus.construct import ArrayAdapter
 from biggus.errors import MemoryBudgetError
 from biggus.options import current, format_bytes
@@ -143,11 +145,7 @@ class ChunkManager(ChunkManagerEntrypoint[Any]):
         if not isinstance(sources, (list, tuple)):
             sources, targets, regions = [sources], [targets], [regions]
         places = regions if isinstance(regions, (list, tuple)) else [regions] * len(sources)
-        goals = [
-            target if place is None else Region(target, place, source.shape)
-            for source, target, place in zip(sources, targets, places, strict=True)
-        ]
-        save(list(sources), goals)
+        save(list(sources), list(map(_goal, targets, places, [each.shape for each in sources])))
 
     def get_auto_chunk_size(self) -> int:
         """Return how many bytes a chunk may have."""
@@ -157,6 +155,18 @@ class ChunkManager(ChunkManagerEntrypoint[Any]):
     def array_api(self) -> Any:
         """NumPy, whose functions know lazy arrays; and what only dask has."""
         return namespace
+
+
+def _goal(target: Any, place: tuple[slice, ...] | None, shape: tuple[int, ...]) -> Any:
+    """Return what takes an array of a shape: a target, or a place in it.
+
+    A variable that can grow is shorter, before it is written, than the array.
+    """
+    is_in_file = hasattr(target, "datastore")  # a variable of one of the netCDF libraries
+    if place is None and not is_in_file:
+        return target
+    whole = tuple([slice(0, n) for n in shape])
+    return Region(target, place or whole, shape, hdf5_lock if is_in_file else nullcontext())
 
 
 def _check_room(arrays: Sequence[Array]) -> None:

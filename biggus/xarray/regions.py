@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
 
 
 class Region:
@@ -16,10 +19,19 @@ class Region:
         Where in it.
     shape : tuple of int
         The lengths of the box.
+    lock : context manager
+        Held while the target is assigned to.
     """
 
-    def __init__(self, target: Any, place: tuple[slice, ...], shape: tuple[int, ...]) -> None:
+    def __init__(
+        self,
+        target: Any,
+        place: tuple[slice, ...],
+        shape: tuple[int, ...],
+        lock: AbstractContextManager[Any],
+    ) -> None:
         self.target = target
+        self.lock = lock
         self.starts = [s.start or 0 for s in place]
         self.shape = shape
         self.dtype = target.dtype
@@ -34,4 +46,5 @@ class Region:
                 for start, s in zip(self.starts, given, strict=True)
             ]
         )
-        self.target[moved] = values
+        with self.lock:
+            self.target[moved] = values

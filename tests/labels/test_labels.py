@@ -128,7 +128,7 @@ def test_every_constructor_gives_an_array():
 def test_how_values_are_stored(tmp_path, decode):
     netcdf4 = pytest.importorskip("netCDF4")
     with netcdf4.Dataset(tmp_path / "a.nc", "w") as file:
-        file.createDimension("x", 6)
+        file.createDimension("x", None)
         v = file.createVariable(
             "v", "i2", ("x",), chunksizes=(4,), fill_value=-9, compression="zlib", complevel=2
         )
@@ -136,6 +136,7 @@ def test_how_values_are_stored(tmp_path, decode):
         v[:] = np.arange(6) / 2
     a = biggus.open(tmp_path / "a.nc", "v", decode=decode)
     right = {"dtype": "i2", "chunks": (4,), "scale_factor": 0.5, "_FillValue": -9}
+    right["unlimited"] = ("x",)
     for each in (a, a[1:3], biggus.LinearMosaic([a, a])):
         told = each.encoding
         assert {name: told[name] for name in right} == right

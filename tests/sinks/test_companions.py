@@ -213,3 +213,30 @@ def test_coordinates_that_are_whole_name_no_fill_value(source, tmp_path):
     biggus.save(biggus.open(source, "tas"), tmp_path / "holes.nc::tas")
     with netCDF4.Dataset(tmp_path / "holes.nc") as out:
         assert np.ma.count_masked(out["lat"][:]) == 1
+
+
+@pytest.mark.parametrize("decode", [True, False])
+def test_unlimited_axes_stay_unlimited(tmp_path, decode):
+    with netCDF4.Dataset(tmp_path / "a.nc", "w") as file:
+        file.createDimension("time", None)
+        file.createDimension("x", 3)
+        file.createVariable("time", "f8", ("time",))[:4] = np.arange(4)
+        v = file.createVariable("v", "i2", ("time", "x"), fill_value=-9)
+        v.scale_factor = 0.5
+        v[:] = np.arange(12).reshape(4, 3)
+    v = biggus.open(tmp_path / "a.nc", "v", decode=decode)
+    made = {
+        "whole": v,
+        "cut": v[1:],
+        "anomaly": v - v.mean(axis=0),
+        "line": v.mean(axis=1),
+        "map": v.mean(axis=0),
+        "turned": v.T,
+    }
+    for name, array in made.items():
+        biggus.save(array, tmp_path / f"{name}.nc::v")
+        with netCDF4.Dataset(tmp_path / f"{name}.nc") as file:
+            found = {dim: file.dimensions[dim].isunlimited() for dim in array.dims}
+        assert found == {dim: dim == "time" for dim in array.dims}
+        again = biggus.open(tmp_path / f"{name}.nc", "v", decode=decode)
+        np.testing.assert_array_equal(again.masked_array(), array.masked_array())

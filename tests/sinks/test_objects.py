@@ -339,6 +339,21 @@ class TestNetCDF:
         biggus.save(lazy(values_of(dtype).astype(f">{dtype}")), variable)
         assert np.array_equal(variable[...], values_of(dtype))
 
+    def test_unlimited_dimensions_grow(self, dataset):
+        for name in ("t", "u"):
+            dataset.createDimension(name, None)
+        both = dataset.createVariable("both", "f8", ("t", "u"), chunksizes=(2, 5))
+        first = dataset.createVariable("first", "f8", ("t", "x"))
+        last = dataset.createVariable("last", "f8", ("y", "u"))
+        for variable in (both, first, last):
+            biggus.save(lazy(NUMBERS), variable)
+            assert np.array_equal(variable[...], NUMBERS)
+        for shape in ((6, 10), (8, 9), (8,), (8, 10, 1)):
+            with pytest.raises(ValueError, match="does not fit"):
+                biggus.save(biggus.zeros(shape), first)
+        biggus.save(biggus.ones((9, 10)), first)
+        assert np.array_equal(first[...], np.ones((9, 10)))
+
     def test_a_scalar(self, dataset):
         variable = dataset.createVariable("v", "f8", ())
         biggus.save(lazy(NUMBERS).sum() * 1.0, variable)

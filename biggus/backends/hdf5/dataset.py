@@ -62,6 +62,8 @@ class DatasetSource(DirectSource):
         self.dims = dims_of(dataset, attributes)
         if self.dims is not None and len(self.dims) != len(self.shape):
             self.dims = None  # an array type adds axes that have no name
+        limits = zip(self.dims or (), dataset.maxshape, strict=False)
+        self.unlimited = tuple([dim for dim, limit in limits if limit is None])
 
     def _check_layout(self, dataset: Any) -> None:
         shape, dtype, _ = layout_of(dataset, dataset.id.get_create_plist())

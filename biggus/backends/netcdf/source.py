@@ -80,6 +80,8 @@ class _VariableSource(Source):
         self.dims = facts.dims
         self.attributes = facts.attributes
         self.compression = facts.compression
+        grows = zip(facts.dims, facts.unlimited, strict=False)  # joined characters lack an axis
+        self.unlimited = tuple([dim for dim, unlimited in grows if unlimited])
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r})"

@@ -1,0 +1,80 @@
+"""What xarray writes of lazy arrays: into any of its stores, under the library's lock."""
+
+from __future__ import annotations
+
+import importlib
+
+import numpy as np
+import pytest
+
+import biggus
+from biggus.backends.native import hdf5_lock
+
+xr = pytest.importorskip("xarray")
+netCDF4 = pytest.importorskip("netCDF4")
+
+VALUES = np.arange(48.0).reshape(8, 2, 3) % 5
+
+
+@pytest.fixture
+def path(tmp_path):
+    """Return a file that grows along time, in compressed chunks."""
+    ds = xr.Dataset({"t": (("time", "y", "x"), VALUES)}, {"time": np.arange(8)})
+    chunked = {"zlib": True, "complevel": 3, "shuffle": True, "chunksizes": (2, 2, 3)}
+    ds.to_netcdf(tmp_path / "a.nc", unlimited_dims=["time"], encoding={"t": chunked})
+    return tmp_path / "a.nc"
+
+
+@pytest.mark.parametrize("engine", ["netcdf4", "h5netcdf"])
+@pytest.mark.parametrize("backend", ["netcdf", "hdf5"])
+def test_a_file_is_written_again_as_it_was(path, tmp_path, engine, backend):
+    pytest.importorskip("h5netcdf")
+    options = {"options": {"backend": backend}}
+    ds = xr.open_dataset(path, engine="biggus", backend_kwargs=options)
+    assert isinstance(ds["t"].data, biggus.Array)
+    ds.to_netcdf(tmp_path / "b.nc", engine=engine)
+    with netCDF4.Dataset(tmp_path / "b.nc") as file:
+        found = {name: each.isunlimited() for name, each in file.dimensions.items()}
+        assert found == {"time": True, "y": False, "x": False}
+        filters, chunks = file["t"].filters(), file["t"].chunking()
+        assert (filters["zlib"], filters["complevel"], filters["shuffle"]) == (True, 3, True)
+        assert chunks == [2, 2, 3]
+        np.testing.assert_array_equal(file["t"][:], VALUES)
+
+
+@pytest.mark.parametrize("engine", ["netcdf4", "h5netcdf"])
+def test_what_is_computed_is_written_along_unlimited_dimensions(path, tmp_path, engine):
+    pytest.importorskip("h5netcdf")
+    ds = xr.open_dataset(path, engine="biggus") + 1
+    ds.to_netcdf(tmp_path / "b.nc", engine=engine, unlimited_dims=["time", "y"])
+    with netCDF4.Dataset(tmp_path / "b.nc") as file:
+        assert file.dimensions["time"].isunlimited()
+        np.testing.assert_array_equal(file["t"][:], VALUES + 1)
+
+
+@pytest.mark.filterwarnings("ignore")  # xarray's and zarr's own
+def test_chunks_are_kept_in_zarr_and_of_it(path, tmp_path):
+    zarr = pytest.importorskip("zarr")
+    xr.open_dataset(path, engine="biggus").to_zarr(tmp_path / "a.zarr")
+    again = xr.open_dataset(tmp_path / "a.zarr", engine="biggus")
+    again.isel(time=slice(1, 8)).to_zarr(tmp_path / "b.zarr")
+    for name in "ab":
+        assert zarr.open(tmp_path / f"{name}.zarr")["t"].chunks == (2, 2, 3)
+    np.testing.assert_array_equal(zarr.open(tmp_path / "b.zarr")["t"][:], VALUES[1:])
+
+
+@pytest.mark.parametrize("engine", ["netcdf4", "h5netcdf"])
+def test_the_library_is_locked_while_xarray_writes(path, tmp_path, engine, monkeypatch):
+    pytest.importorskip("h5netcdf")
+    wrapper = importlib.import_module("xarray.backends.netCDF4_").BaseNetCDF4Array
+    assign, held = wrapper.__setitem__, []
+
+    def assigned(self, key, values):
+        held.append(hdf5_lock._depth)
+        assign(self, key, values)
+
+    monkeypatch.setattr(wrapper, "__setitem__", assigned)
+    lazy = xr.Dataset({"t": xr.open_dataset(path, engine="biggus")["t"].variable})
+    lazy.to_netcdf(tmp_path / "b.nc", engine=engine)
+    assert held
+    assert all(held)
