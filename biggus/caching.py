@@ -1,4 +1,4 @@
-"""Whether a source is cached, and where."""
+"""Choosing the cache of a source."""
 
 from __future__ import annotations
 
@@ -20,36 +20,36 @@ def chosen_cache(cache: Cache | bool | None, remote: bool) -> Cache | None:
     Parameters
     ----------
     cache : Cache, bool or None
-        What the caller says; None leaves it to the ``cache`` option, and that
-        to where values come from: remote ones go to the default cache.
+        The caller's choice; True is the default cache.  None stands for the option ``cache``;
+        if that is None too, remote sources use the default cache and others none.
     remote : bool
         Whether values come over a network.
     """
-    said = options.current().cache if cache is None else cache
-    if said is None:
-        said = remote
-    if said is False:
+    choice = options.current().cache if cache is None else cache
+    if choice is None:
+        choice = remote
+    if choice is False:
         return None
     study = studying.current()
     if study is not None and study.cache is not None:
-        return study.cache  # type: ignore[no-any-return] # it has what is asked of a cache
-    if said is True:
+        return study.cache  # type: ignore[no-any-return] # has the interface of Cache
+    if choice is True:
         with between_forks():
             from biggus.cache.default import default_cache
 
         return default_cache()
-    if not hasattr(said, "wrap"):
-        raise TypeError(f"cache is a Cache, True, False or None, not {said!r}")
-    return said
+    if not hasattr(choice, "wrap"):
+        raise TypeError(f"cache is a Cache, True, False or None, not {choice!r}")
+    return choice
 
 
 def caching(source: Source, cache: Cache | bool | None) -> Source:
-    """Return `source`, cached if `cache` or the options say so, and in memory.
+    """Wrap a source in its disk cache, see `chosen_cache`, and in the chunk memory.
 
     Raises
     ------
     CacheError
-        If `cache` asks for it and the source has no token.
+        If `cache` asks for a cache and the source has no token.
     """
     if cache is None and source.token is None:
         return source

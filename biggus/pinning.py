@@ -1,4 +1,4 @@
-"""Pinning: what arrays are made of stays in the cache, whatever else comes and goes."""
+"""Pinning: the chunks that arrays read are not evicted from the cache."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ if TYPE_CHECKING:
 
 
 def pin(*arrays: Any) -> None:
-    """Keep the chunks that arrays are made of in the cache: they do not go for others.
+    """Pin the chunks that arrays read, so that the cache does not evict them.
 
-    Nothing is read: what is not in the cache yet stays once it has been read, such as by
-    `prefetch`. Pins hold for all programs that use the cache, until `unpin`, or until the
-    cache is cleared or its index lost. What is pinned counts within the size limit, of
-    which it may take three quarters.
+    Nothing is read: a chunk that is not in the cache yet stays there once it has been read, by
+    `prefetch` for example. Pins hold for all programs that use the cache, until `unpin`, or
+    until the cache is cleared or its index is lost. Pinned chunks count towards the size limit,
+    and may take three quarters of it.
 
     Parameters
     ----------
     *arrays : Array
-        Such as a slice of what is needed for a paper.
+        The arrays, such as the part of a data set that a paper needs.
 
     Raises
     ------
     CacheError
-        If a source is not cached, or there is no room for all of it: then none is pinned.
+        If a source is not cached, or there is no room for all chunks: then none is pinned.
 
     Examples
     --------
@@ -53,12 +53,12 @@ def pin(*arrays: Any) -> None:
 
 
 def unpin(*arrays: Any) -> None:
-    """Let the chunks that arrays are made of go like others again.
+    """Unpin the chunks that arrays read, so that the cache may evict them again.
 
     Parameters
     ----------
     *arrays : Array
-        What was pinned, or parts of it.
+        Arrays that were pinned, or parts of them.
 
     Raises
     ------
@@ -80,16 +80,16 @@ def unpin(*arrays: Any) -> None:
 
 
 class _ListedChunks(Listed):
-    """A source of which it is written down which chunks of a cache would be read."""
+    """A source that lists which chunks of a cache an evaluation would read."""
 
     @once
     def grid(self) -> Grid:
-        """The chunks by which it is kept."""
+        """The grid of chunks in the cache."""
         return _cached(self.source).grid
 
 
 class _Pinned(Needed):
-    """A study in which it is looked at alone which chunks of caches would be read."""
+    """A study that lists which chunks of caches an evaluation would read."""
 
     def source(self, source: Source) -> Source:
         if isinstance(source, Listed) or source.in_memory:
@@ -100,7 +100,7 @@ class _Pinned(Needed):
 
 
 def _chunks_of(arrays: Iterable[Any]) -> list[tuple[Cache, dict[str, int]]]:
-    """Return, by cache, the keys of the chunks that arrays are made of, with their bytes."""
+    """Return for each cache the keys of the chunks that arrays read, with their bytes."""
     found: dict[Any, tuple[Cache, dict[str, int]]] = {}
     for listed in needed_for(arrays, _Pinned()):
         cached = _cached(listed.source)
@@ -112,7 +112,7 @@ def _chunks_of(arrays: Iterable[Any]) -> list[tuple[Cache, dict[str, int]]]:
 
 
 def _cached(source: Source) -> Cached:
-    """Return the cache around a source, within what else is around it."""
+    """Return the `Cached` among the wrappers of a source."""
     found = source
     while not isinstance(found, Cached):
         if not isinstance(found, Wrapper):

@@ -1,4 +1,4 @@
-"""Prefetching: all that an array is made of, into the cache, before it is needed."""
+"""Prefetching: reading the chunks of arrays into the cache before they are needed."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ if TYPE_CHECKING:
 
 
 def prefetch(*arrays: Any) -> None:
-    """Fetch all that arrays are made of into the cache, so that it is there without a network.
+    """Fetch the chunks that arrays read into the cache, for use without a network.
 
-    In bounded memory, with as many requests at a time as the sources allow; what is in the
-    cache already and good is not fetched again, so that what was interrupted goes on where
-    it was.  The option ``progress`` shows how far it is.
+    Takes bounded memory, and as many requests at a time as the sources allow.  Chunks that are
+    in the cache and still valid are not fetched again, so an interrupted call can be repeated.
+    The option ``progress`` shows a bar.
 
     Parameters
     ----------
     *arrays : Array
-        Such as a slice of a zoom level.
+        The arrays, such as a slice of a zoom level.
 
     Raises
     ------
     CacheError
-        If a source is not cached; what lies in memory need not be.
+        If a source is neither cached nor in memory.
     PolicyError
-        If the operator of a server forbids it.
+        If the operator of a server forbids bulk downloads.
     SourceError
-        If something cannot be fetched.
+        If a chunk cannot be fetched.
 
     Examples
     --------
@@ -61,7 +61,7 @@ def prefetch(*arrays: Any) -> None:
 
 
 class _Nowhere:
-    """Takes values, and keeps none."""
+    """A target that discards the values written to it."""
 
     grid: Chunks | None = None
     concurrent = True
@@ -70,4 +70,4 @@ class _Nowhere:
         self.shape = node.shape
 
     def write(self, box: Box, values: Values) -> None:
-        """Forget a block."""
+        """Discard a block."""

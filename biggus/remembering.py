@@ -1,8 +1,8 @@
-"""What a cache remembers of a location: enough to stand in for it when it is gone.
+"""Descriptions of opened variables in a cache, which stand in for a location that is gone.
 
-A variable is remembered by its backend, and by what that says decides on its values. Beside
-it there are two notes, for what need not be said: the backend that was found for the
-location, and the only variable in it.
+A variable is remembered under its backend and the backend's `identity` of it.  Two notes
+beside it stand for arguments that may be omitted: the backend that was found for the
+location, and the name of its only variable.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ _ONLY = "the only variable"
 
 
 class Memory:
-    """What a cache remembers of one location.
+    """The descriptions that a cache holds of one location.
 
     Parameters
     ----------
     cache : Cache or None
-        The cache; without one nothing is remembered.
+        The cache; None remembers nothing.
     location : Location
         The location.
     """
@@ -45,19 +45,18 @@ class Memory:
         self.location = location
 
     def backend(self) -> str | None:
-        """Return the name of the backend that was found for the location, when it was there."""
-        note = self._recall(self._place)
-        return None if note is None else note.get("backend")
+        """Return the name of the backend that was found for the location, if remembered."""
+        return (self._recall(self._place) or {}).get("backend")
 
     def recall(
         self, backend: Backend, variable: str | None, options: Mapping[str, Any]
     ) -> Source | None:
-        """Return what stands in for a variable, if it is remembered; for the only one if None."""
+        """Return a `DescribedSource` of a variable, of the only one if None, if remembered."""
         if self.cache is None:
             return None
         if variable is None:
             note = self._recall(self._name(backend, None, options, _ONLY))
-            variable = None if note is None else note.get("variable")
+            variable = (note or {}).get("variable")
             if variable is None:
                 return None
         description = self._recall(self._name(backend, variable, options))
@@ -68,7 +67,7 @@ class Memory:
             encoding = None if told is None else backend.encoding(told)
             return DescribedSource(description, encoding)
         except (LookupError, TypeError, ValueError) as error:
-            # Another version of biggus may have meant something else by it.
+            # It may be from another version of biggus.
             _log.warning("a description in the cache is not used: %r", error)
             return None
 
@@ -82,19 +81,30 @@ class Memory:
         only: bool,
         found: bool,
     ) -> None:
-        """Remember a source, of the `only` variable perhaps, of a `backend` found or named."""
+        """Remember the source of a variable.
+
+        Parameters
+        ----------
+        source, backend, variable, options
+            The source, and the arguments with which it was opened.
+        only : bool
+            Whether the variable is the only one of the location.
+        found : bool
+            Whether the backend was found for the location, and not named by the caller.
+        """
         if self.cache is None or source.token is None:
             return
         where = self.location
         name = self._name(backend, variable, options)
-        encoding = None if source.encoding is None else source.encoding.told
+        encoding = None if source.encoding is None else source.encoding.fields
         place = {"location": where.public, "variable": variable, "backend": backend.name}
         told = describe(source, **place, encoding=encoding)
         self._remember(name, told)
         if only:
             self._remember(self._name(backend, None, options, _ONLY), {"variable": variable})
         if not where.scheme:
-            # What is gone cannot be looked at any more; a URL is known by what it looks like.
+            # The backend of a URL follows from its text; that of a path from the file itself,
+            # which may be gone later.
             with contextlib.suppress(BiggusError):
                 name = backend.name if found else backend_for(where).name
                 self._remember(self._place, {"backend": name})

@@ -1,9 +1,9 @@
-"""Caching: chunks of sources on disk, within a size, the least recently used going first.
+"""A disk cache of chunks: bounded in size, shared by processes, evicting the least recently used.
 
-`Cached` is a source around a source.  `Cache` is the folder, which puts
-together `files` (where entries lie), `entry` (what an entry is) and `index`
-(room for what is written, and what goes for it).  What the processes that share
-a folder tell one another is in its `ledger`, which a `sweep` holds to what is there.
+`Cached` wraps a source.  `Cache` stands for the folder; it consists of `files` (the files of
+entries), `entry` (the format of an entry) and `index` (admission, room and eviction).
+The processes that share a folder coordinate in its `ledger`, an SQLite database, which a
+`sweep` reconciles with the files in the folder.
 """
 
 from biggus.cache.cache import Cache

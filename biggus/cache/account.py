@@ -1,9 +1,10 @@
-"""The account: what a process stored and used, and what it may write, brought into the ledger.
+"""The account of a process with the ledger: what it stored and used, and what it may write.
 
-Room is granted before anything is written, some chunks' worth at a time, so that what lies
-on the disk is never more than what is recorded and what is granted.  What was stored
-and used is noted in memory and brought into the `Ledger` with the next
-grant.  Whoever finds the ledger in use goes on without it, for a while that becomes longer.
+Room is granted before anything is written, for several chunks at a time, so that the files on
+disk never take more than what is recorded plus what is granted.  Stores and uses are noted in
+memory and recorded in the `Ledger` together with the next grant (this is called *settling*).
+A process that finds the ledger locked carries on without it, and tries again after pauses of
+growing length.
 """
 
 from __future__ import annotations
@@ -36,31 +37,31 @@ _FOLDERS = "entries", "descriptions"
 PATIENCE_SECONDS = 5.0
 _PAUSES = 0.0025, 1.0
 _NOTES_A_ROUND = 64
-"""How many notes are brought in at once for each round that may be evicted."""
+"""How many notes are recorded at once, for each round of evictions allowed."""
 _WAY = 32
-"""Chunks that go at once for the ledger."""
+"""How many chunks are removed at once when the disk has no room for the ledger."""
 
 
 class Account:
-    """What a process has to do with the ledger of a cache folder.
+    """The account of this process with the ledger of a cache folder.
 
     Parameters
     ----------
     folder : Path
         The cache folder.
     size_limit : int
-        Bytes on disk that are never passed.
+        The most bytes on disk.
     admitting : bool
-        Whether a chunk may pass by when something would go for it.
+        Whether a full cache may decline to store a chunk (see `Admission`).
     fsync : bool
-        Whether what is written is to outlive a crash of the machine.
+        Whether stored entries must survive a crash of the machine.
 
     Attributes
     ----------
     kinds : tuple of Files
-        Where its chunks lie, and its descriptions.
+        The files of chunks, and those of descriptions.
     clearing : Clearing
-        What tells when it is cleared.
+        Counts how often the folder was cleared.
     """
 
     def __init__(
@@ -78,9 +79,9 @@ class Account:
         self._reset()
 
     def forked(self) -> Any:
-        """Begin anew in a child; return the parent's connection, which must not be closed.
+        """Reset the account in a forked child; return the connection of the parent.
 
-        Closing it here would release the parent's locks.
+        It must not be closed here, for that would release the parent's locks.
         """
         connection = self._ledger.abandon()
         self._evicting.forget()
@@ -96,7 +97,7 @@ class Account:
         self._lock = threading.Lock()
         self._busy = threading.Lock()
         self._notes = Notes(self.size_limit)
-        # What was granted and is not recorded yet: free, or spent.
+        # The bytes that are granted and not recorded yet: still free, or spent on files.
         self._free = self._spent = 0
         self._last: Room | None = None
         self._settled = time.monotonic()
@@ -116,20 +117,21 @@ class Account:
             return True
 
     def _release(self, reserved: int) -> None:
-        """Note that what was reserved is not written."""
+        """Give back bytes that were spent, as nothing was written for them."""
         with self._lock:
             self._free += reserved
             self._spent -= reserved
 
     def _settle_now(self, need: int, wait: float, *, ahead: bool = False, rounds: int = 1) -> bool:
-        """Settle, unless another thread does so for longer than `wait`, or it failed just now.
+        """Settle, unless another thread is doing so for longer than `wait`, or it just failed.
 
-        Returns whether it was done, or need not be; `ahead`: while there is room still.
+        Returns whether it succeeded or was not necessary.  With `ahead` more room is made even
+        if there is enough for `need`.
         """
         if time.monotonic() < self._quiet_until or not self._busy.acquire(timeout=wait):
             return False
         try:
-            # Another thread may have done so meanwhile.
+            # Another thread may have settled meanwhile.
             if need and self._free >= need and not ahead:
                 return True
             return self._settle(need, rounds)
@@ -137,15 +139,15 @@ class Account:
             self._busy.release()
 
     def _settle(self, need: int, rounds: int) -> bool:
-        """Bring what is noted into the ledger, and be granted room; tell whether that was done.
+        """Record notes in the ledger and be granted room; return whether that succeeded.
 
-        Never raises for the sake of the index: what goes wrong is logged.
+        Errors of the ledger are logged and not raised.
         """
         try:
             self._settle_with(need, rounds)
         except LedgerError as error:
             if isinstance(error, DamagedError):
-                self._trouble.arose("the cache index in %s is made anew: %s", self.folder, error)
+                self._trouble.arose("the cache index in %s is rebuilt: %s", self.folder, error)
                 self._ledger.remove()
             if isinstance(error, FullError):
                 self._make_way()
@@ -161,7 +163,7 @@ class Account:
         self._pause = min(2 * self._pause, _PAUSES[1])
         self._quiet_until = now + self._pause
         if not isinstance(error, BusyError | DamagedError) or now - since > PATIENCE_SECONDS:
-            # Of a full disk it is one trouble that neither can be written.
+            # A full disk is one trouble, whether the index or an entry cannot be written.
             full = isinstance(error, FullError)
             (self._writing if full else self._trouble).arose(
                 "the cache index could not be updated, and nothing is stored: %s", error
@@ -170,7 +172,7 @@ class Account:
             self._notes.shorten()
 
     def _make_way(self) -> None:
-        """Remove a few chunks though the ledger cannot be told: it has no room on the disk."""
+        """Remove a few chunks without recording it: the disk has no room for the ledger."""
         files = self.kinds[CHUNKS]
         with self._evicting.under_way() as may:
             first = first_to_go(self._ledger) if may else []
@@ -201,7 +203,7 @@ class Account:
                 room = make_room(
                     ledger, name, self.size_limit, held, need, known=known, rounds=rounds
                 )
-                # As long as the files are there, so is what was granted for them.
+                # The grant covers evicted files as long as they are still on disk.
                 ledger.grant(name, held + max(room.granted, room.pending))
                 seen = self._look_back(room) if self._admission else []
                 if any(room.gone):
@@ -222,7 +224,7 @@ class Account:
             logger.info("evicted %d entries: the cache is at its size limit", evicted)
 
     def _look_back(self, room: Room) -> list[tuple[str, int]]:
-        """Find out what goes next; return what is kept of keys that are not there, at first."""
+        """Update the time of the next entry to evict; return remembered misses the first time."""
         admission = self._admission
         assert admission is not None
         first = room.full and not self._looked
@@ -232,12 +234,12 @@ class Account:
 
 
 def make_cache_folder(folder: Path) -> None:
-    """Make the folder of a cache, if it is not there.
+    """Create the folder of a cache unless it exists.
 
     Raises
     ------
     LedgerError
-        If that cannot be.
+        If it cannot be created.
     """
     try:
         make_private(folder)

@@ -1,11 +1,10 @@
-"""Admission: what is stored in a cache that is full, where something would have to go for it.
+"""Admission: whether a full cache stores a chunk, for which another one would be evicted.
 
-Entries go in the order of their use, least recent first.  That serves all but scans: of
-what is read in turn, again and again, and is larger than the cache, each chunk would go just
-before it is wanted.  So what an evaluation has used is not pushed out by more of the same
-evaluation.  And it is remembered when chunks that are not there were last seen: as long as
-they come back in that order, one of them takes the place of another only if that has not been
-used for longer.
+Entries are evicted in the order of their last use.  That fails for repeated scans over more
+than the cache holds: each chunk would be evicted just before it is read again.  So an
+evaluation does not evict chunks that it has used itself.  And the last use of chunks that are
+not in the cache is remembered: as long as such chunks come back in the order of their last
+uses, one of them replaces another only if that one was used longer ago.
 """
 
 from __future__ import annotations
@@ -18,18 +17,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 SEEN_MOST = 1 << 17
-"""Keys that are remembered in memory."""
+"""How many keys are remembered in memory."""
 
 _APART = 8
-"""Threads read side by side: order is that of returns so far apart."""
+"""Returns are compared with the one this many before, for threads read side by side."""
 _IN_ORDER = 0.8
 _WEIGHT = 1 / 16
 
 
 class Admission:
-    """What is remembered of chunks that are not there, and what follows for those that are read.
+    """Remembers the last use of chunks that are not in the cache, to decide which to store.
 
-    Times are those of one counter that goes on with each use.
+    Times are values of a counter that advances with each use.
 
     Parameters
     ----------
@@ -39,14 +38,14 @@ class Admission:
     Attributes
     ----------
     oldest : int or None
-        When the entry that goes next was used; None: there is room without that.
+        The last use of the entry that is evicted next; None if there is room without evicting.
 
     Examples
     --------
     >>> admission = Admission()
     >>> admission.note([("one", 2), ("two", 3)])
     >>> admission.returned("new")
-    >>> admission.returned("one")  # of one alone it is not known whether it is in order
+    >>> admission.returned("one")  # a single return is neither in order nor out of order
     >>> admission.returned("two")
     3
     >>> admission.oldest = 7
@@ -60,18 +59,18 @@ class Admission:
         self._seen: OrderedDict[str, int] = OrderedDict()
         self._returns: deque[int] = deque(maxlen=_APART)
         self._scans: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
-        # Of the returns, how many were in order, of late: all, until one was not.
+        # The moving average of the share of returns that were in order.
         self._ordered = _IN_ORDER
 
     def note(self, keys: Iterable[tuple[str, int]]) -> None:
-        """Remember when chunks that are not there were seen."""
+        """Remember the last use of chunks that are not in the cache."""
         for key, time in keys:
             self._seen[key] = max(time, self._seen.pop(key, time))
         while len(self._seen) > self._most:
             self._seen.popitem(last=False)
 
     def returned(self, key: str) -> int | None:
-        """Return when a chunk that was fetched now was seen before, if it comes back in order."""
+        """Return the last use of a chunk that is fetched now, if chunks come back in order."""
         seen = self._seen.pop(key, None)
         if seen is None:
             return None
@@ -82,13 +81,13 @@ class Admission:
         return seen if known and self._ordered >= _IN_ORDER else None
 
     def began(self, scan: Any, now: int) -> int:
-        """Return when a scan was first heard of, which may be now."""
+        """Return when an evaluation was first seen, `now` if it is new."""
         return self._scans.setdefault(scan, now)
 
     def admits(self, seen: int) -> bool:
-        """Tell whether something is to go for what was seen, or began to be read, at a time."""
+        """Return whether an entry may be evicted for a chunk last used at the time `seen`."""
         return self.oldest is None or seen > self.oldest
 
     def latest(self, count: int) -> list[tuple[str, int]]:
-        """Return what is remembered of as many keys, the last ones."""
+        """Return the last `count` keys that are remembered, with their times."""
         return list(self._seen.items())[-count:] if count > 0 else []

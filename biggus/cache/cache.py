@@ -53,47 +53,45 @@ _POLICIES = "scans", "lru"
 _STORED = "decoded", "encoded"
 _NO_VALUES = np.empty(0, np.uint8)
 _HEADER_BYTES = 512
-"""More than an entry usually has besides its values."""
+"""An upper estimate of the bytes of an entry besides its values."""
 
 
 class Cache:
-    """A folder in which the chunks of sources are kept.
+    """A cache of chunks in a folder on disk.
 
-    Any number of threads and processes may use one folder at once.  When it
-    is full, the chunks that were used least recently go first.  Nothing in it is
-    believed unchecked: a chunk that is damaged is fetched again.
+    Any number of threads and processes may use one folder at once.  When it is full, the least
+    recently used chunks are evicted.  Entries have checksums; a damaged one is fetched again.
 
     Parameters
     ----------
     path : path, optional
-        The folder, made if it is not there, for its owner alone.  If it can
-        only be read, what is in it is used, and nothing is stored.  If not
-        given, ``BIGGUS_CACHE_DIR``, else the user's cache folder.
+        The folder; created, readable by its owner alone, unless it exists.  If it is read-only,
+        its entries are used and nothing is stored.  By default ``BIGGUS_CACHE_DIR``, else the
+        user's cache folder.
     size_limit : int or str, optional
-        Bytes on disk, as a number or as ``"20 GB"``.
+        The most bytes on disk, as a number or as ``"20 GB"``.
     policy : str, optional
-        ``"scans"``: a chunk that is read again and again in a scan that is larger than the cache
-        is stored only if that serves more reads than it costs; ``"lru"``: whatever is
-        fetched is stored.
+        ``"scans"``: while a scan over more than the cache holds is repeated, a chunk is stored
+        only if that saves more reads than it costs.  ``"lru"``: every fetched chunk is stored.
     compression : str, optional
-        ``"lz4"`` or ``"zstd"``: chunks are stored compressed where that saves a fifth or more.
-        Needs numcodecs, which comes with ``biggus[zarr]``; whoever has it reads them.
+        ``"lz4"`` or ``"zstd"``: chunks are compressed where that saves a fifth or more.
+        Needs numcodecs, which comes with ``biggus[zarr]``, both to write and to read them.
     stored : str, optional
-        ``"encoded"``: tiles, and chunks of remote Zarr stores, are kept as they came (a JPEG file,
-        a compressed chunk) where that saves a fifth or more, and decoded for each hit; else, and
-        of other sources, ``"decoded"``.  Whatever it is, entries of both kinds are read.
+        ``"encoded"``: tiles and chunks of remote Zarr stores are kept as they were fetched (a JPEG
+        file, a compressed chunk), where that saves a fifth or more, and decoded at each hit.
+        ``"decoded"``: all chunks are kept as values.  Either setting reads both kinds of entries.
     fsync : bool, optional
-        Whether what is stored outlives also a crash of the machine, at once.  Else what such
-        a crash has damaged is fetched again.
+        Whether each stored chunk is flushed to the disk at once.  Without it a crash of the
+        machine may damage entries, which are then fetched again.
 
     Raises
     ------
     CacheError
-        If the folder cannot be made or read.
+        If the folder cannot be created or read.
     OptionError
-        If `size_limit` is no size, or there is no such policy, compression or way to store.
+        If `size_limit` is not a size, or `policy`, `compression` or `stored` is unknown.
     MissingDependencyError
-        If what compresses is not installed.
+        If numcodecs is needed and not installed.
 
     Examples
     --------
@@ -117,9 +115,9 @@ class Cache:
         fsync: bool = False,
         stored: str = "decoded",
     ) -> None:
-        for name, said, known in ("policy", policy, _POLICIES), ("stored", stored, _STORED):
-            if said not in known:
-                raise OptionError(f"{name} must be one of {', '.join(known)}, not {said!r}")
+        for name, given, known in ("policy", policy, _POLICIES), ("stored", stored, _STORED):
+            if given not in known:
+                raise OptionError(f"{name} must be one of {', '.join(known)}, not {given!r}")
         check_compression(compression)
         self._begin(
             make_folder,
@@ -156,7 +154,7 @@ class Cache:
         if not self._index.writable:
             self._writing.arose("nothing is stored in %s, which cannot be written", path)
             if not os.access(path, os.R_OK | os.X_OK):
-                self._reading = self._writing  # one trouble, and said
+                self._reading = self._writing  # the same trouble, already logged
         self.files, self._descriptions = self._index.kinds
         self._count = threading.Lock()
         self._hits = self._misses = 0
@@ -167,7 +165,7 @@ class Cache:
         return {name: getattr(self, name) for name in names}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        # Where it arrives there may be no such folder: that must not stop the work.
+        # The folder may not exist on the machine that unpickles: that must not stop the work.
         self._begin(_made_if_possible, **state)
 
     def __repr__(self) -> str:
@@ -180,21 +178,21 @@ class Cache:
         self.close()
 
     def close(self) -> None:
-        """Write down what was used when; nothing that was read before is stored any more.
+        """Record when entries were last used, and drop chunks that still wait to be stored.
 
-        The cache can be used on.
+        The cache can still be used afterwards.
         """
         self._index.close()
 
     def wrap(self, source: Any, chunks: Chunks | None = None) -> Cached:
-        """Return `source` with its chunks kept in this cache.
+        """Return a source whose chunks are kept in this cache.
 
         Parameters
         ----------
         source : Source, or object with shape, dtype and __getitem__
-            Where the values live.
+            The source to wrap.
         chunks : tuple, optional
-            The grid by which it is read and kept; else the source's own.
+            The grid of chunks to read and keep; by default the source's own.
 
         Raises
         ------
@@ -204,7 +202,10 @@ class Cache:
         return Cached(as_source(source), self, chunks)
 
     def __contains__(self, item: object) -> bool:
-        """Tell whether all of a source, or of a box of it, is here: ``(source, box) in cache``."""
+        """Return whether all chunks of a source, or of a box of it, are in the cache.
+
+        Written as ``source in cache`` or ``(source, box) in cache``.
+        """
         source, box = item if isinstance(item, tuple) else (item, None)
         if not isinstance(source, Source) or source.token is None:
             return False
@@ -214,7 +215,7 @@ class Cache:
         return cached.cached(whole(source.shape) if box is None else box)
 
     def stats(self) -> CacheStats:
-        """Return what is in the cache, and how it served this process.
+        """Return the size of the cache, and its hits and misses in this process.
 
         Raises
         ------
@@ -226,36 +227,36 @@ class Cache:
         return CacheStats(self.path, entries, size, self.size_limit, *served, pinned)
 
     def pin(self, sizes: Mapping[str, int]) -> None:
-        """Have the chunks of some keys stay, each of so many bytes; see `biggus.pin`."""
+        """Pin chunks, given by key with the bytes of their values; see `biggus.pin`."""
         self._index.pin({key: size + _HEADER_BYTES for key, size in sizes.items()})
 
     def unpin(self, keys: Iterable[str]) -> None:
-        """Have the chunks of some keys go like others."""
+        """Unpin chunks by key."""
         self._index.unpin(keys)
 
     def clear(self) -> None:
-        """Remove all that is in the cache, descriptions and pins included.
+        """Remove everything in the cache, descriptions and pins included.
 
-        Of what was asked for before, by any process, nothing is stored afterwards; what is
-        asked for while it is being cleared may stay.  On a file system that shows changes
-        late to other machines, what these read in the meantime may stay as well.
+        Chunks that any process requested before are not stored afterwards; chunks that are
+        requested during the call may stay.  On a file system that shows changes late to other
+        machines, chunks that these request in the meantime may stay as well.
 
         Raises
         ------
         CacheError
-            If it cannot be removed.
+            If something cannot be removed.
         """
         self._index.clear()
 
     @property
     def cleared(self) -> int:
-        """How often it was cleared, by any process; of what was begun before nothing is stored."""
+        """How often the cache was cleared by any process; see the argument `asked` of `store`."""
         return self._index.clearing.times
 
     def load(
         self, key: str, dtype: np.dtype[Any], chunk: Box, encoding: Encoding | None = None
     ) -> Entry | str:
-        """Return the sound entry of `key`, which is that of a chunk, or why there is none."""
+        """Return the checked entry of a chunk by key, or the reason why it cannot be used."""
         shape, decoder = box_shape(chunk), None
         if encoding is not None:
             decoder = EntryDecoder(encoding.name, partial(encoding.decode, chunk))
@@ -274,10 +275,10 @@ class Cache:
         return entry
 
     def validator(self, key: str) -> bytes | None:
-        """Return the validator that the entry of `key` says it is of; the rest is not looked at."""
+        """Return the validator in the header of an entry, without reading or checking the rest."""
         head = self.files.head(key)
         if head is not None and peek_size(head) > len(head):
-            head = self.files.head(key, peek_size(head))  # of many chunks it may be long
+            head = self.files.head(key, peek_size(head))  # a joined validator may be long
         return None if head is None else peek(head, bytes.fromhex(key))
 
     def store(
@@ -288,17 +289,18 @@ class Cache:
         asked: int,
         encoded: Encoded | None = None,
     ) -> int:
-        """Keep `values`, or what they are `encoded` as, under `key`; return the bytes on disk.
+        """Store a chunk, perhaps `encoded`; return its bytes on disk, 0 if it is not stored.
 
-        0 if they are not kept; so if the cache has been `cleared` since they were `asked` for.
+        `asked` is the count `cleared` from before the values were fetched: if the cache has been
+        cleared since, they are not stored.
         """
         pieces = encode(values, validator, bytes.fromhex(key), self.compression, encoded)
         return self._index.store(CHUNKS, key, pieces, asked, passing=True)
 
     def load_bytes(self, key: str) -> tuple[bytes, bytes] | None:
-        """Return the bytes that are kept under `key`, and their validator; None if there are none.
+        """Return the bytes stored under `key` and their validator; None if absent or damaged.
 
-        What is damaged is as good as absent.  It counts as used, and not as a hit.
+        The entry counts as used, but not as a hit.
         """
         try:
             buffer = _read(self.files, key, None)
@@ -313,7 +315,7 @@ class Cache:
         return values, validator
 
     def store_bytes(self, key: str, data: bytes, validator: bytes, asked: int) -> int:
-        """Keep bytes under `key`; return the bytes on disk, 0 if they are not kept."""
+        """Store bytes under `key`; return their bytes on disk, 0 if they are not stored."""
         pieces = encode(np.frombuffer(data, np.uint8), validator, bytes.fromhex(key))
         return self._index.store(CHUNKS, key, pieces, asked)
 
@@ -329,21 +331,14 @@ class Cache:
             self._misses += 1
 
     def remember(self, name: str, description: dict[str, Any]) -> None:
-        """Keep the description of a source, to recall it when the source is gone.
+        """Store the description of a source, a dict that JSON can hold, to `recall` it by name.
 
-        Descriptions have room of their own, and stay longer than the chunks that they
-        describe.  If it cannot be written, that is logged.
-
-        Parameters
-        ----------
-        name : str
-            What it is recalled by.
-        description : dict
-            What JSON can say.
+        Descriptions have a size limit of their own, and outlive the chunks that they describe.
+        Failures to write are logged.
         """
         key = _description_key(name)
         text = json.dumps({"name": name, "description": description}).encode()
-        # An entry without values: only its checked header is wanted here.
+        # An entry without values, whose validator is the text.
         pieces = encode(_NO_VALUES, text, bytes.fromhex(key))
         try:
             held = _read(self._descriptions, key, 0)
@@ -355,7 +350,7 @@ class Cache:
             self._index.used(key, DESCRIPTIONS)
 
     def recall(self, name: str) -> dict[str, Any] | None:
-        """Return the description that is kept under `name`, if there is one."""
+        """Return the description stored under `name`, if there is one."""
         key = _description_key(name)
         found = self._recall(key)
         if found is None:
@@ -364,7 +359,7 @@ class Cache:
         return found[1]
 
     def descriptions(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Yield the name and the description of all that is remembered, in no order."""
+        """Yield the names and descriptions of all remembered sources, in no order."""
         for key, _ in self._descriptions.keys():  # noqa: SIM118 - not a mapping
             found = self._recall(key)
             if found is not None:
@@ -384,7 +379,7 @@ class Cache:
 
 
 def _read(files: Files, key: str, nbytes: int | None) -> Buffer | None:
-    """Return the bytes of an entry whose header says that it can be the one, if there is one."""
+    """Return the bytes of the entry of a key and size; None if there is no file."""
     return files.read(key, partial(announced, bytes.fromhex(key), nbytes), HEAD)
 
 

@@ -1,4 +1,4 @@
-"""Cached sources: whole chunks of a source, kept in a cache."""
+"""Sources whose chunks are kept in a disk cache."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from biggus.errors import CacheError, OfflineError, format_box
 from biggus.indexing.grid import Grid, default_chunks
 from biggus.sources.base import Box, Chunks, Source, Values, box_shape
 from biggus.sources.normal import normal_chunks
-from biggus.sources.parts import all_along, by_shard, longest_along, only_chunk, part_of, pasted
+from biggus.sources.parts import all_along, by_shard, longest_along, only_chunk, part_of, paste
 from biggus.sources.wrappers import Wrapper
 from biggus.support import watching
 from biggus.support.flight import SingleFlight
@@ -34,26 +34,25 @@ logger = logging.getLogger("biggus.cache")
 _NOT_KEPT = "this chunk is not in the cache, and biggus is set to be offline"
 
 _flights: SingleFlight[tuple[Values, bytes | None, watching.Watch]] = SingleFlight()
-"""The chunks that are being fetched in this process, by cache folder, key, and whether
-offline: who may not ask must not fail for those who may."""
+"""The chunks that are being fetched in this process, by cache folder, key, and whether offline:
+an offline read fails, and must not fail others that wait for the same chunk."""
 
 
 class Cached(Wrapper):
-    """A source whose chunks are kept in a cache.
+    """A source whose chunks are kept in a disk cache.
 
-    It reads whole chunks, each once: a chunk that is in the cache is taken
-    from there as long as the source says that it is still good.  Threads that
-    want the same chunk at the same time wait for one of them to fetch it.
-    Every read gives an array of the reader's own.
+    It reads whole chunks of the source.  A chunk in the cache is used as long as the source says
+    that it is still valid.  If several threads or processes want a chunk at the same time, one
+    of them fetches it.  Every read returns a new array.
 
     Parameters
     ----------
     source : Source
-        The source inside.  It needs a `token`.
+        The source inside; it needs a `token`.
     cache : Cache
-        Where chunks are kept.
+        The cache.
     chunks : tuple, optional
-        The grid; if not given, the source's own, else one of about 4 MiB.
+        The grid of chunks; by default the source's own, else chunks of about 4 MiB.
 
     Raises
     ------
@@ -65,10 +64,10 @@ class Cached(Wrapper):
     in_memory = False
     decodes_chunks = True
     reads_parts = False
-    lock = None  # The source's own lock is taken for as long as it is read, and no longer.
+    lock = None  # the source's own lock is taken while the source is read
     io_bound = True
 
-    # Of its own, where the base has properties that ask the source.
+    # Plain attributes, faster than the delegating properties of the base class.
     shape: tuple[int, ...] = ()
     dtype: np.dtype[Any] = np.dtype(np.float64)
 
@@ -83,17 +82,17 @@ class Cached(Wrapper):
         self.shape = source.shape
         self.dtype = source.dtype
         self._given = None if chunks is None else normal_chunks(chunks, source.shape)
-        # Objects have no bytes of their own that could be kept.
+        # Python objects cannot be stored as bytes.
         self._kept = not self.dtype.hasobject
         if not self._kept:
             logger.debug("%s is not kept: its values are Python objects", self.name)
 
-    # There may be 2^18 tiles of a mosaic, few of which are ever read: what reading
-    # needs is made for the first read.
+    # A mosaic may have 2^18 tiles, few of which are ever read: what reading needs is
+    # computed at the first read.
 
     @once
     def chunks(self) -> Chunks:
-        """The grid by which it is read and kept."""
+        """The grid of chunks to read and keep."""
         if self._given is not None:
             return self._given
         own = self.source.chunks
@@ -101,7 +100,7 @@ class Cached(Wrapper):
 
     @property
     def shards(self) -> Chunks | None:  # type: ignore[override]
-        """Which of its chunks are read at once; those of another grid are not."""
+        """The shards of the source; None if the grid of chunks is another one."""
         return self.source.shards if self._given is None else None
 
     @once
@@ -126,10 +125,7 @@ class Cached(Wrapper):
         return self.fetch(box)[0]
 
     def fetch(self, box: Box) -> tuple[Values, bytes | None]:
-        """Return the values in `box` and the validator that they surely are of.
-
-        That is the validator of its chunk; of several, all of theirs in one.
-        """
+        """Return the values in `box` and their validator: that of its chunk, or those joined."""
         chunk = only_chunk(self.grid, box)
         if chunk is not None:
             ((values, validator),) = self._read_chunks([chunk])
@@ -141,15 +137,15 @@ class Cached(Wrapper):
             found = self._read_chunks([parts[place].chunk for place in places])
             for place, (values, validator) in zip(places, found, strict=True):
                 validators[place] = validator
-                result = pasted(result, parts[place], values)
+                result = paste(result, parts[place].outer, values, parts[place].inner)
         return result, join_validators(validators)
 
-    # Validators are those of whole chunks: the source is asked for no other box.
+    # The source is asked for validators of whole chunks only.
 
     def validator(self, box: Box) -> bytes | None:
-        """Return the validator of what a read of `box` gives, or None if it is unknown.
+        """Return the validator of the values in `box`, or None if it is unknown.
 
-        Offline, that of what is in the cache.
+        Offline, the validator of the chunks in the cache.
         """
         if self._offline():
             return self._in_cache(box)
@@ -159,16 +155,16 @@ class Cached(Wrapper):
         return join_validators([self.source.validator(chunk) for chunk in self._chunks(box)])
 
     def cached_validator(self, box: Box) -> bytes | None:
-        """Return the validator under which `box` is kept, or is read without a request."""
+        """Return the validator of the values that a read of `box` gives without a request."""
         return self._in_cache(box) if self.source.remote else self.validator(box)
 
     def _in_cache(self, box: Box) -> bytes | None:
         return join_validators([self.cache.validator(self.key(c)) for c in self._chunks(box)])
 
     def revalidate(self, box: Box, validator: bytes) -> bytes | None:
-        """Tell whether a copy that was fetched from here is still good: all its chunks are.
+        """Check whether a copy of `box` is still valid, that is, whether all its chunks are.
 
-        Offline, all that is held is good.
+        Offline, every copy counts as valid.
         """
         if self._offline():
             return validator
@@ -187,7 +183,7 @@ class Cached(Wrapper):
         return validator if revalidated == validators else join_validators(revalidated)
 
     def revalidation_waits(self, box: Box, validator: bytes) -> bool:
-        """Tell whether to revalidate a copy of `box` asks a server."""
+        """Return whether revalidating a copy of `box` asks a server."""
         if self._offline():
             return False
         chunks = list(self._chunks(box))
@@ -195,30 +191,27 @@ class Cached(Wrapper):
         return any(map(self.source.revalidation_waits, chunks, validators))
 
     def peak_bytes(self, box: Box) -> int:
-        """Return the most memory that a read of `box` takes: whole chunks are read for it."""
+        """Return the most memory that a read of `box` takes, including whole chunks."""
         chunk = only_chunk(self.grid, box)
         if chunk is not None:
             return self._chunk_peak(chunk)
         longest = tuple(longest_along(axis, s) for axis, s in zip(self.grid.axes, box, strict=True))
         own = super(Wrapper, self).peak_bytes
         if self.shards is not None:
-            # The chunks of a shard, which are there beside what is made of them.
+            # All chunks of a shard are in memory beside the result.
             whole = tuple(map(all_along, self.grid.axes, box))
             return own(box) + self._chunk_peak(whole)
-        # While one chunk is read, the one before it is still there.
+        # While a chunk is read, the one before it is still in memory.
         return own(box) + own(longest) + self._chunk_peak(longest)
 
     def _chunk_peak(self, chunk: Box) -> int:
         values = super(Wrapper, self).peak_bytes(chunk)
         copied = 0 if self.source.owns_data else values
-        # An entry is unpacked to its values, and what another thread fetched is copied.
+        # An entry may be decompressed, and a chunk that another thread fetched is copied.
         return max(self.source.peak_bytes(chunk) + copied, 2 * values)
 
     def cached(self, box: Box) -> bool:
-        """Tell whether all chunks of `box` are in the cache; the source is not asked.
-
-        Whether they are still good is not looked at.
-        """
+        """Return whether all chunks of `box` are in the cache, whether still valid or not."""
         return self._kept and all(self.cache.files.exists(self.key(c)) for c in self._chunks(box))
 
     def cached_bytes(self, box: Box) -> int:
@@ -233,10 +226,10 @@ class Cached(Wrapper):
         return sum(found) * self.dtype.itemsize
 
     def cached_read(self, box: Box) -> Values | None:
-        """Return the values in `box` if its chunk is in the cache, and good without a request.
+        """Return the values in `box` if its chunk is in the cache and valid without a request.
 
-        Reading what is in the cache is work for few threads: more than there
-        are cores stand in one another's way.
+        Reading from the cache computes rather than waits, so that more threads than cores
+        would slow each other down.
         """
         chunk = only_chunk(self.grid, box) if self._kept else None
         if chunk is not None:
@@ -251,7 +244,7 @@ class Cached(Wrapper):
         for part, found in zip(parts, self._held(keys, chunks, asking=False), strict=True):
             if isinstance(found, str):
                 return None
-            result = pasted(result, part, found[0])
+            result = paste(result, part.outer, found[0], part.inner)
         return result
 
     def sibling(self, name: str) -> Source | None:
@@ -269,7 +262,7 @@ class Cached(Wrapper):
         return (part.chunk for part in self.grid.parts(box)) if chunk is None else (chunk,)
 
     def _read_chunks(self, chunks: list[Box]) -> list[tuple[Values, bytes | None]]:
-        """Return the values of whole chunks, nobody else's, and their validators."""
+        """Return the values of whole chunks, as new arrays, and their validators."""
         if not self._kept:
             self._refuse_if_offline(chunks[0])
             return [self._own(*fetched) for fetched in self.source.fetch_many(chunks)]
@@ -299,9 +292,9 @@ class Cached(Wrapper):
     def _held(
         self, keys: Sequence[str], chunks: Sequence[Box], *, asking: bool = True
     ) -> list[tuple[Values, bytes] | str]:
-        """Return what is in the cache for some chunks if it is still good, else why there is none.
+        """Return for each chunk its valid entry in the cache, or the reason why there is none.
 
-        Unless `asking`, what a server would have to be asked about counts as stale.
+        Unless `asking`, entries that only a server could revalidate count as stale.
         """
         load, dtype, encoding = self.cache.load, self.dtype, self.source.encoding
         found = [load(key, dtype, chunk, encoding) for key, chunk in zip(keys, chunks, strict=True)]
@@ -321,7 +314,7 @@ class Cached(Wrapper):
     def _renew(
         self, keys: Sequence[str], chunks: Sequence[Box], found: list[Entry | str], asking: bool
     ) -> None:
-        """Have the source say which of what was found is good; the rest is stale."""
+        """Revalidate entries: replace those that are no longer valid by ``"stale"``."""
         held = {place: one for place, one in enumerate(found) if isinstance(one, tuple)}
         if not asking:
             for place, one in list(held.items()):
@@ -339,10 +332,10 @@ class Cached(Wrapper):
                 found[place] = one._replace(validator=good)
 
     def _missed(self, wanted: list[tuple[str, Box]]) -> list[tuple[Values, bytes | None]]:
-        """Fetch chunks and keep them, unless others do so, or have just done so."""
+        """Fetch and store chunks, but wait for those that other processes are fetching."""
         claims, chunks = self.cache.claims, dict(wanted)
         with claims.taken(list(chunks)) as others:
-            # Ours first: whom we wait for may be waiting for them.
+            # Our own first: the processes that we wait for may be waiting for these.
             found = self._fetched([one for one in wanted if one[0] not in others])
         for key in others:
             claims.wait(key)
@@ -352,7 +345,7 @@ class Cached(Wrapper):
         return [found[key] for key, _ in wanted]
 
     def _fetched(self, wanted: list[tuple[str, Box]]) -> dict[str, tuple[Values, bytes | None]]:
-        """Return chunks, by key, of which those are fetched and kept that are not there."""
+        """Return chunks by key; fetch and store those that are not in the cache."""
         found: dict[str, tuple[Values, bytes | None]] = {}
         reasons: dict[int, str] = {}
         if not wanted:
@@ -374,13 +367,13 @@ class Cached(Wrapper):
             if validator is not None:
                 size = self.cache.store(key, values, validator, asked, encoded)
                 kept = f"stored {size} bytes" if size else "not stored"
-            if logger.isEnabledFor(logging.INFO):  # to ask for a name may take longer than all that
+            if logger.isEnabledFor(logging.INFO):  # `self.name` may be slow
                 row = (self.name, format_box(chunk), reason, values.nbytes, seconds, kept)
                 logger.info("miss %s %s (%s): fetched %d bytes in %.3f s, %s", *row)
         return found
 
     def _asked(self, chunks: list[Box]) -> list[tuple[Values, bytes | None, Encoded | None]]:
-        """Return what the source has for chunks; and as what it has them, if that is kept."""
+        """Fetch chunks from the source, with their stored bytes if the cache keeps these."""
         encoding = self.source.encoding
         if encoding is None or self.cache.stored != "encoded":
             return [(*fetched, None) for fetched in self.source.fetch_many(chunks)]

@@ -1,4 +1,4 @@
-"""Checksums of entries: XXH3, and CRC-32 of those that were written before."""
+"""Checksums of entries: XXH3, and CRC-32 in format 1."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Bytes: TypeAlias = bytes | memoryview
 
 
 def crc(parts: Iterable[Bytes]) -> int:
-    """Return the CRC-32 of some bytes, one after the other."""
+    """Return the CRC-32 of the concatenation of some bytes."""
     found = 0
     for part in parts:
         found = zlib.crc32(part, found)
@@ -25,7 +25,7 @@ def crc(parts: Iterable[Bytes]) -> int:
 
 
 def checksum(parts: Iterable[Bytes]) -> int:
-    """Return the low half of the XXH3 (64 bits) of some bytes, one after the other.
+    """Return the low 32 bits of the XXH3 (64 bits) of the concatenation of some bytes.
 
     Examples
     --------
@@ -44,5 +44,5 @@ def checksum(parts: Iterable[Bytes]) -> int:
 @functools.cache
 def _kind() -> type[xxhash.xxh3_64]:
     with between_forks():
-        import xxhash  # not before something is kept
+        import xxhash  # not before an entry is stored or read
     return xxhash.xxh3_64

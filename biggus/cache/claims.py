@@ -1,9 +1,9 @@
-"""Claims: which chunks processes that share a folder are fetching, so that each is fetched once.
+"""Claims: locks by which the processes that share a folder fetch each chunk only once.
 
-A claim is a lock on one byte of a file, at a place that follows from the key of the chunk.  It
-ends with its process at the latest, however that ends.  Who finds one waits until it
-is gone, and not for a process that is stopped.  Nothing hangs on it but how
-often a chunk is fetched: where there are no locks, everybody fetches.
+A claim is a lock on one byte of a file, at an offset computed from the key of the chunk.  It
+ends with its process at the latest, even if that is killed.  Another process that wants the
+chunk waits for the claim to end, unless its owner is stopped.  Claims only save requests:
+without file locks every process fetches for itself.
 """
 
 from __future__ import annotations
@@ -28,24 +28,25 @@ if TYPE_CHECKING:
 NAME = "claims"
 
 _PLACE_DIGITS = 15
-"""Of a key: as many as make a place in the largest file that can be."""
+"""How many digits of a key make an offset that fits the largest possible file."""
 _POLL_SECONDS = 0.001, 0.02
 _MOST_SECONDS = 120.0
 _STRANGER_SECONDS = 1.0
-"""For so long somebody is waited for of whom it cannot be told whether they are stopped."""
+"""How long to wait for an owner of whom it is unknown whether it is stopped."""
 _ALONE = 16
-"""After waiting for what then was not stored, so many chunks are fetched without a look."""
+"""After an owner stored nothing, this many chunks are fetched without looking for claims."""
 _STOPPED = frozenset("TtZXx")
 
 _LOCK = struct.Struct("@hhqqi4x")
-"""Type, whence, start, length and process, as 64-bit Linux has them."""
+"""The ``struct flock`` of 64-bit Linux: type, whence, start, length and process."""
 _TELLS_OWNERS = sys.platform == "linux" and struct.calcsize("P") == struct.calcsize("q")
 
 
 class Claims:
     """The claims of this process in a cache folder.
 
-    There must be one of it alone: who closes a file lets go of all locks that a process has on it.
+    A process must have only one for each folder, for closing a file releases all locks that the
+    process has on it.
 
     Parameters
     ----------
@@ -64,14 +65,14 @@ class Claims:
         self._alone = 0
 
     def forked(self) -> None:
-        """Begin anew in a child, which has none of its parent's locks."""
+        """Reset the claims in a forked child, which has none of its parent's locks."""
         self._reset()
         self.close()
 
     def close(self) -> None:
-        """Let go of the file, unless it is in use: then it is kept."""
+        """Close the file unless it is in use."""
         if not self._lock.acquire(blocking=False):
-            return  # perhaps by this thread, which collects garbage
+            return  # this may be a finalizer, in a thread that holds the lock
         try:
             if self._descriptor is not None and not self._held:
                 os.close(self._descriptor)
@@ -81,7 +82,7 @@ class Claims:
 
     @contextlib.contextmanager
     def taken(self, keys: Sequence[str]) -> Iterator[list[str]]:
-        """Claim chunks for the length of a with block; give those that others have claimed."""
+        """Claim chunks for the length of a with block; yield those that others have claimed."""
         ours: list[str] = []
         try:
             ours.extend(key for key in keys if self._take(key))
@@ -91,12 +92,12 @@ class Claims:
                 self._release(key)
 
     def wait(self, key: str) -> None:
-        """Wait until nobody fetches a chunk, or whoever claimed it is not at it.
+        """Wait until a chunk is no longer claimed, or its owner is stopped or takes too long.
 
         Raises
         ------
         DeadlineError
-            If the evaluation has no time left.
+            If the deadline of the evaluation passes.
         """
         pause, longest = _POLL_SECONDS
         begun = time.monotonic()
@@ -110,7 +111,7 @@ class Claims:
             pause = min(2 * pause, longest)
 
     def disappointed(self) -> None:
-        """Note that what was waited for is not there: so it may be with what comes next."""
+        """Note that the owner of a claim stored nothing, as may be the case for the next ones."""
         self._alone = _ALONE
 
     def _take(self, key: str) -> bool:
@@ -130,7 +131,7 @@ class Claims:
                 self._unlock(key)
 
     def _owner(self, key: str) -> int | None:
-        """Return which process claims a chunk, 0 if that cannot be told; None if none does."""
+        """Return the process that claims a chunk, 0 if it is unknown, None if there is none."""
         with self._lock:
             if _TELLS_OWNERS:
                 return self._told_owner(key)
@@ -139,10 +140,10 @@ class Claims:
                 self._unlock(key)
             return 0 if locked is False else None
 
-    # All that follows holds the lock.
+    # The methods below are called with the lock held.
 
     def _locked(self, key: str) -> bool | None:
-        """Lock the place of a chunk; False: somebody else has it, None: that cannot be."""
+        """Lock the byte of a chunk; False if another process has it, None without file locks."""
         try:
             with between_forks():
                 import fcntl
@@ -174,7 +175,7 @@ class Claims:
         return None if kind == fcntl.F_UNLCK else max(process, 0)
 
     def _file(self) -> int:
-        """Return the file, open: that which is there now, if nothing is claimed in another."""
+        """Return the open file; open it again if it was deleted and nothing is claimed in it."""
         descriptor = self._descriptor
         if descriptor is not None and not self._held and not os.fstat(descriptor).st_nlink:
             os.close(descriptor)
@@ -190,7 +191,7 @@ def _place(key: str) -> int:
 
 
 def _state(process: int) -> str:
-    """Return the letter by which Linux tells what a process is at; empty if it does not."""
+    """Return the letter of a process's state on Linux; empty if it is unknown."""
     if not process:
         return ""
     try:

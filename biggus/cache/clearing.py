@@ -1,9 +1,9 @@
-"""Clearing: what is on its way to a cache while that is cleared does not arrive, whoever clears it.
+"""Counting how often a cache was cleared, so that chunks requested before are not stored after.
 
-A file in the folder is as many bytes long as the folder has been cleared times: one is added
-before anything is removed.  What is stored was asked for at one of these times.  Once it
-is written, under a name of its own, it is renamed if that is the time still.  If it was
-cleared only after that look, what was written is there already, and is removed with the rest.
+The size of a file in the folder is the count; one byte is added before anything is removed.
+A chunk is stored with the count from before it was requested.  It is written to a temporary
+file, which gets its final name only if the count is still the same.  If the cache is cleared
+after that check, the file is there already, and is removed with the others.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ _APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_CLOEXEC", 0)
 
 
 class Clearing:
-    """What tells when a folder is cleared, by any process.
+    """The count of how often a cache folder was cleared, by any process.
 
     Parameters
     ----------
     folder : Path
-        The folder, which may also be removed.
+        The folder; it need not exist.
 
     Examples
     --------
@@ -44,19 +44,19 @@ class Clearing:
 
     @property
     def times(self) -> int:
-        """How often it has been, since it was made."""
+        """How often the folder was cleared."""
         try:
-            return os.stat(self._path).st_size  # noqa: PTH116 - of each chunk that is stored
+            return os.stat(self._path).st_size  # noqa: PTH116 - fast, for each stored chunk
         except OSError:
             return 0
 
     def begin(self) -> None:
-        """Have nothing arrive that was asked for until now, but what is removed with the rest.
+        """Increase the count, before anything is removed.
 
         Raises
         ------
         OSError
-            If that cannot be written.
+            If the file cannot be written.
         """
         descriptor = os.open(self._path, _APPEND, 0o600)
         try:
@@ -65,7 +65,7 @@ class Clearing:
             os.close(descriptor)
 
     def place(self) -> tuple[int, int] | None:
-        """Return what tells the folder from another that has its name; None if there is none."""
+        """Return the device and inode of the folder; None if it does not exist."""
         try:
             state = self._folder.stat()
         except OSError:

@@ -1,4 +1,4 @@
-"""Compression of entries: by Blosc, which numcodecs has, and only where it gains enough."""
+"""Compression of entries by the Blosc of numcodecs, where it saves enough."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ if TYPE_CHECKING:
 COMPRESSIONS = "lz4", "zstd"
 
 RAW, BLOSC, ENCODED = 0, 1, 2
-"""How the values of an entry lie in it; the last: as the source has them."""
+"""How an entry stores values; ``ENCODED`` is in the encoding of the source."""
 
 _GAIN = 0.2
-"""Of the bytes: what gains less is kept as it is, for it takes longer to read."""
+"""The share of bytes that must be saved to make up for the time of decoding."""
 _LEVEL = 5
 _SHUFFLED = 1, 2, 4, 8
 _MOST_BYTES = 2**31 - 1 - 2**16
-"""Blosc takes no more at once."""
+"""The most bytes that Blosc compresses at once."""
 
 
 def check(compression: str | None) -> None:
-    """Look whether there is such a compression here, or None, which is none.
+    """Check that a compression, if not None, is known and installed.
 
     Raises
     ------
     OptionError
-        If it is no name of one.
+        If it is unknown.
     MissingDependencyError
         If numcodecs is not installed.
     """
@@ -46,11 +46,11 @@ def check(compression: str | None) -> None:
 
 
 def compressed(raw: memoryview, itemsize: int, compression: str) -> bytes | None:
-    """Return the bytes of elements of a size in fewer bytes, or None if that gains too little."""
+    """Return the compressed bytes of elements of `itemsize`, or None if that saves too little."""
     if not 0 < len(raw) <= _MOST_BYTES:
         return None
     blosc = _blosc()
-    # Larger elements are beyond what it shuffles.
+    # Blosc does not shuffle elements of other sizes.
     word = itemsize if itemsize in _SHUFFLED else 1
     codec = blosc(compression, _LEVEL, blosc.SHUFFLE)
     found: bytes = codec.encode(np.frombuffer(raw, f"u{word}"))
@@ -58,7 +58,7 @@ def compressed(raw: memoryview, itemsize: int, compression: str) -> bytes | None
 
 
 def gains(nbytes: int, of: int) -> bool:
-    """Tell whether so many bytes in the place of others are so few that it is worth it."""
+    """Return whether storing `nbytes` in place of `of` bytes saves enough."""
     return nbytes <= (1 - _GAIN) * of
 
 
@@ -68,7 +68,7 @@ def decompressed(data: npt.NDArray[np.uint8], nbytes: int) -> npt.NDArray[np.uin
     Raises
     ------
     ValueError
-        If it is not so.
+        If `data` cannot be decompressed to so many bytes.
     MissingDependencyError
         If numcodecs is not installed.
     """

@@ -1,4 +1,4 @@
-"""The cache of this process: what it uses where none is named."""
+"""The default cache of this process."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from biggus.options import parse_size
 
 @lru_cache(maxsize=1)
 def default_cache() -> Cache:
-    """Return the cache that this process uses where none is named.
+    """Return the default cache of this process.
 
-    Its folder is ``BIGGUS_CACHE_DIR``, else the user's cache folder; its size
-    ``BIGGUS_CACHE_SIZE``, else 20 GB.  Both are looked at on first use.  If there can
-    be no such folder, that is logged, and nothing is kept.
+    Its folder is ``BIGGUS_CACHE_DIR``, else the user's cache folder; its size limit is
+    ``BIGGUS_CACHE_SIZE``, else 20 GB.  Both variables are read on first use.  If the folder cannot
+    be created, that is logged, and nothing is stored.
 
     Raises
     ------
     CacheError
-        If what is named is no path.
+        If ``BIGGUS_CACHE_DIR`` is not a path.
     """
     size = parse_size(os.environ.get("BIGGUS_CACHE_SIZE") or DEFAULT_SIZE)
     cache = Cache.__new__(Cache)

@@ -1,23 +1,22 @@
-"""Entries: the values of one chunk as bytes, with all that is needed to distrust them.
+"""The format of an entry: the values of one chunk as bytes, with a checked header.
 
-An entry is, in this order, little-endian::
+An entry consists of the following, in this order, little-endian::
 
     magic      6 bytes   b"biggus"
     format     u2        the format version, `FORMAT`
-    checksum   u4        of all that follows, see `checksum`; in format 1 CRC-32
-    key        20 bytes  the key that the entry is kept under
+    checksum   u4        of everything below, see `checksum`; CRC-32 in format 1
+    key        20 bytes  the key of the entry
     kind       u1        `PLAIN`, `MASKED` or `UNMASKED`
-    stored     u1        how the values lie here: `RAW`, `BLOSC` or `ENCODED`; zero in format 1
+    stored     u1        how the values are stored: `RAW`, `BLOSC` or `ENCODED`; zero in format 1
     reserved   2 bytes   zeros
     lengths    u4 u4 u8 u8   of validator, identity, values, validity
-    validator  the state of the source that the values are of
-    identity   the dtype and shape of the values, as text; if `ENCODED`, the name of their encoding
+    validator  the state of the source that the values are from
+    identity   dtype and shape of the values as text; if `ENCODED`, the name of their encoding too
     padding    zeros up to a multiple of 64 bytes from the start
     values     in C order, raw or compressed; or as their source stores them (`ENCODED`)
-    validity   one bit an element, 1 where it is not missing (`MASKED` only)
+    validity   one bit for each element, 1 if it is not missing (`MASKED` only)
 
-Decoding copies nothing that is raw: the values are a view of the buffer that was read.
-Pure: knows no folder and no source.
+Raw values are decoded without a copy, as a view of the buffer that was read.
 """
 
 from __future__ import annotations
@@ -45,43 +44,43 @@ FORMAT = 2
 """The format version that is written."""
 
 _CHECKSUMS = {1: crc, FORMAT: checksum}
-"""The formats that are read, by how they are checked."""
+"""The checksum of each format version that can be read."""
 
 MAGIC = b"biggus"
 PLAIN, MASKED, UNMASKED = 0, 1, 2
-"""An ndarray; a MaskedArray; a MaskedArray that has no mask."""
+"""An ndarray; a MaskedArray with a mask; a MaskedArray whose mask is ``nomask``."""
 
 _ALIGNMENT = 64
 _PREFIX = struct.Struct("<6sHI")
 _REST = struct.Struct("<20sBB2xIIQQ")
 _HEADER = struct.Struct(_PREFIX.format + _REST.format.removeprefix("<"))
 HEAD = _HEADER.size
-"""The bytes before the validator."""
+"""The number of bytes before the validator."""
 _TEXT_MOST = 1 << 26
 
 Buffer = npt.NDArray[np.uint8]
 
 
 class Encoded(NamedTuple):
-    """The bytes that a source has for values, and the name of their encoding."""
+    """The stored bytes of values, and the name of their encoding."""
 
     data: bytes | memoryview
     name: bytes
 
 
 class EntryDecoder(NamedTuple):
-    """What gives the values of a chunk from such bytes, of one encoding."""
+    """Decodes the stored bytes of one chunk, of one encoding."""
 
     name: bytes
     decode: Callable[[memoryview], Values]
 
 
 class EntryError(BiggusError):
-    """Bytes that are no entry, not the one looked for, or damaged."""
+    """Bytes that are not an entry, not the expected one, or damaged."""
 
 
 class _EntryHeader(NamedTuple):
-    """The first bytes of an entry, taken apart."""
+    """The fields of the fixed header of an entry."""
 
     magic: bytes
     form: int
@@ -96,38 +95,38 @@ class _EntryHeader(NamedTuple):
 
     @classmethod
     def of(cls, head: bytes | memoryview) -> _EntryHeader:
-        """Take them apart; raise an EntryError if they are too few, or of something else."""
+        """Return the header at the start of `head`; raise an EntryError if there is none."""
         if len(head) < HEAD:
-            raise EntryError("damaged: cut short")
+            raise EntryError("damaged: truncated")
         header = cls(*_HEADER.unpack_from(head))
         if header.magic != MAGIC:
-            raise EntryError("damaged: no entry of a biggus cache")
+            raise EntryError("damaged: not an entry of a biggus cache")
         if header.form not in _CHECKSUMS:
             raise EntryError(f"other format: {header.form} instead of {FORMAT}")
         return header
 
     @property
     def values_at(self) -> int:
-        """Where the values begin."""
+        """The offset of the values."""
         return -(-(HEAD + self.n_validator + self.n_name) // _ALIGNMENT) * _ALIGNMENT
 
     @property
     def size(self) -> int:
-        """The bytes of the entry in all."""
+        """The size of the whole entry."""
         return self.values_at + self.n_values + self.n_validity
 
 
 class Entry(NamedTuple):
-    """What an entry holds."""
+    """The contents of an entry."""
 
     values: Values
     validator: bytes
     encoded: Encoded | None = None
-    """What the values were decoded from, if the entry holds that and not themselves."""
+    """The stored bytes of the values, if the entry holds these."""
 
 
 def identity(dtype: np.dtype[Any], shape: Sequence[int]) -> bytes:
-    """Return the text that names the dtype and shape of values.
+    """Return the text of a dtype and shape.
 
     Examples
     --------
@@ -139,7 +138,7 @@ def identity(dtype: np.dtype[Any], shape: Sequence[int]) -> bytes:
 
 @lru_cache(maxsize=256)
 def dtype_text(dtype: np.dtype[Any]) -> str:
-    """Return a text that is the same for equal dtypes and no others."""
+    """Return the text of a dtype, which is equal for equal dtypes only."""
     return json.dumps(encode_dtype(dtype), separators=(",", ":"))
 
 
@@ -157,13 +156,13 @@ def encode(
     values : ndarray or MaskedArray
         Of any dtype without objects, any shape, any memory order.
     validator : bytes
-        The state of the source that the values are of.
+        The state of the source that the values are from.
     key : bytes
         The 20 bytes of the key.
     compression : str, optional
-        By what values are compressed if that gains enough.
+        The compression of the values, used if it saves enough.
     encoded : Encoded, optional
-        What their source has for them, to be put in their place if that gains enough.
+        The stored bytes of the values, used in their place if that saves enough.
 
     Examples
     --------
@@ -219,16 +218,16 @@ def decode(
     Parameters
     ----------
     buffer : ndarray of uint8
-        All of the entry; the values that are returned share its memory.
+        The whole entry; raw values are returned as a view of it.
     key, dtype, shape
-        What the entry must be of.
+        The key, and the dtype and shape of the values, that the entry must have.
     decoder : EntryDecoder, optional
-        What decodes what is encoded; None: that cannot be used.
+        Decodes an `ENCODED` entry, which cannot be used without it.
 
     Raises
     ------
     EntryError
-        If it is not an entry of this format, damaged, or of something else.
+        If it is not the expected entry, or it is damaged or of another format.
     """
     view = buffer.data
     header = _EntryHeader.of(view)
@@ -263,21 +262,21 @@ def decode(
 
 
 def announced(key: bytes, nbytes: int | None, head: bytes) -> int:
-    """Return the size that an entry has in all, as its first `HEAD` bytes say.
+    """Return the size of an entry as its header says.
 
     Parameters
     ----------
     key : bytes
-        The 20 bytes of the key that it must be of.
+        The 20 bytes of the key that the entry must have.
     nbytes : int or None
-        How many bytes of values it must have, if that is known.
+        The bytes of values that the entry must have, if known.
     head : bytes
-        Those bytes, which are not checked further.
+        The first `HEAD` bytes of the entry; their checksum is not verified.
 
     Raises
     ------
     EntryError
-        If it cannot be the one looked for.
+        If it is not the expected entry.
     """
     header = _EntryHeader.of(head)
     n_values, raw = header.n_values, header.stored == RAW
@@ -292,7 +291,7 @@ def announced(key: bytes, nbytes: int | None, head: bytes) -> int:
 
 
 def decode_bytes(buffer: Buffer, key: bytes) -> tuple[bytes, bytes]:
-    """Return the bytes and the validator of the entry in `buffer`, whatever their number.
+    """Return the bytes and the validator of an entry of bytes, of any number.
 
     Raises
     ------
@@ -305,7 +304,7 @@ def decode_bytes(buffer: Buffer, key: bytes) -> tuple[bytes, bytes]:
 
 
 def peek(head: bytes, key: bytes) -> bytes | None:
-    """Return the validator that the beginning of an entry names, unchecked, if it can be one.
+    """Return the validator in the first bytes of an entry, unverified; None if there is none.
 
     Examples
     --------
@@ -321,7 +320,7 @@ def peek(head: bytes, key: bytes) -> bytes | None:
 
 
 def peek_size(head: bytes) -> int:
-    """Return how many bytes `peek` must be given, as the first `HEAD` of them say."""
+    """Return how many bytes `peek` needs, as the header in `head` says."""
     if len(head) < HEAD:
         return HEAD
     n_validator = _EntryHeader(*_HEADER.unpack_from(head)).n_validator
@@ -329,11 +328,11 @@ def peek_size(head: bytes) -> int:
 
 
 def _raw(data: Buffer, stored: int, dtype: np.dtype[Any], shape: tuple[int, ...]) -> Buffer:
-    """Return the bytes of values, however they are stored."""
+    """Return the bytes of values that are stored raw or compressed."""
     if stored == RAW:
         return data
     if stored != BLOSC:
-        raise EntryError("other format: values that are stored in another way")
+        raise EntryError("other format: values stored in an unknown way")
     try:
         return decompressed(data, math.prod(shape) * dtype.itemsize)
     except (ValueError, MissingDependencyError) as error:
@@ -343,7 +342,7 @@ def _raw(data: Buffer, stored: int, dtype: np.dtype[Any], shape: tuple[int, ...]
 def _decoded(
     data: memoryview, decoder: EntryDecoder, dtype: np.dtype[Any], shape: tuple[int, ...]
 ) -> Values:
-    """Return the values that were stored as their source has them."""
+    """Return the values of an `ENCODED` entry."""
     try:
         values = decoder.decode(data)
     except Exception as error:
@@ -354,7 +353,7 @@ def _decoded(
 
 
 def _as_bytes(array: npt.NDArray[Any]) -> Buffer:
-    """Return the bytes of `array` in C order, copied only if they lie otherwise."""
+    """Return the bytes of an array in C order, copied only if it is in another order."""
     if not array.nbytes:
         return np.empty(0, np.uint8)
     return np.asarray(array, order="C").reshape(-1).view(np.uint8)

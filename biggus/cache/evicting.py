@@ -1,9 +1,9 @@
-"""Evicting: pins wait for the files of what the ledger no longer has.
+"""The lock that keeps pinning and evicting apart.
 
-An entry that is evicted is taken out of the ledger first, and its file removed afterwards.
-Who pins it in between would see it, and lose it.  So whoever evicts has a file of the folder
-locked from within the transaction until the last file is removed; and whoever pins, in
-a transaction, so that nobody begins to evict, waits until nobody has it locked.
+An evicted entry is first taken out of the ledger, and its file is removed afterwards.  A pin
+set in between would find the file there, and lose it.  So a process that evicts holds a shared
+file lock from within the transaction until the last file is removed.  A process that pins takes
+it exclusively within a transaction, in which no other process can begin to evict.
 """
 
 from __future__ import annotations
@@ -38,9 +38,7 @@ _POLL_SECONDS = 0.001
 
 
 class Evicting:
-    """What tells whether files are being removed that the ledger no longer has.
-
-    Where there are no locks, nothing tells.
+    """The lock of a cache folder on evicting; without file locks it has no effect.
 
     Parameters
     ----------
@@ -53,24 +51,24 @@ class Evicting:
         self._open: set[int] = set()
 
     def forget(self) -> None:
-        """Let go of the files, which are the parent's after a fork."""
+        """Close the files, which belong to the parent after a fork."""
         while self._open:
             os.close(self._open.pop())
 
     @contextlib.contextmanager
     def under_way(self) -> Iterator[bool]:
-        """Evict for the length of a with block, unless it says that somebody is about to pin."""
+        """Hold the lock to evict within a with block; yield False if another process is pinning."""
         with self._locked(exclusively=False) as locked:
             yield locked
 
     @contextlib.contextmanager
     def held_off(self) -> Iterator[None]:
-        """Have nobody evict for the length of a with block, which begins within a transaction.
+        """Keep others from evicting within a with block, which begins within a transaction.
 
         Raises
         ------
         BusyError
-            If somebody still is after a while.
+            If another process does not finish evicting in time.
         """
         until = time.monotonic() + _WAIT_SECONDS
         while True:
@@ -79,7 +77,7 @@ class Evicting:
                     yield
                     return
             if time.monotonic() > until:
-                raise BusyError(f"{self._folder}: somebody is removing files")
+                raise BusyError(f"{self._folder}: another process is removing files")
             time.sleep(_POLL_SECONDS)
 
     @contextlib.contextmanager
@@ -101,7 +99,7 @@ class Evicting:
 
 
 def first_to_go(ledger: Ledger) -> Iterable[str]:
-    """Return the keys of chunks that go next, as far as that can be told just now."""
+    """Return the keys of the chunks to evict next; any keys if the ledger cannot be read."""
     first = "SELECT key FROM entries WHERE kind=0 AND used<? ORDER BY used LIMIT ?"
     with contextlib.suppress(sqlite3.Error, LedgerError):
         rows = ledger.run(first, STAYS, 16 * EVICTED_AT_ONCE)

@@ -1,12 +1,11 @@
-"""Files: where entries lie, one file each under a name that follows from its key.
+"""The files of entries, one for each key.
 
-A file is found without asking any index, comes into being whole (it is
-written under another name and renamed), and is replaced whole.  So a hit is one open and
-one read, and a writer that is killed leaves nothing that could be taken for an
-entry.  It is renamed within its folder: moves between folders wait for those of
-everybody who uses the disk.
+The name of a file follows from its key, so that a hit is one open and one read, without asking
+the index.  A file is written under a temporary name and renamed, so that it appears and is
+replaced as a whole, and a writer that is killed leaves nothing that looks like an entry.
+The rename stays within one folder, for a file system serialises moves between folders.
 """
-# Strings, for making a Path costs as much as opening the file.
+# Paths are strings here, for making a Path costs as much as opening the file.
 # ruff: noqa: PTH102, PTH103, PTH104, PTH105, PTH108, PTH112, PTH113, PTH116, PTH120, PTH123, PTH208
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
 
 _NAME = re.compile(r"[0-9a-f]{2}/[0-9a-f]{38}")
 _UNFINISHED = re.compile(r"[0-9a-f]{38}\.(?P<writer>[^.]*)\.[0-9a-f-]+")
-# A pipe that lies where an entry should must not be waited for.
+# Non-blocking, lest opening a pipe in the place of an entry waits for ever.
 _READ_ONLY = os.O_RDONLY
 for _flag in ("O_BINARY", "O_CLOEXEC", "O_NONBLOCK"):
     _READ_ONLY |= getattr(os, _flag, 0)
@@ -45,23 +44,23 @@ _counter = itertools.count()
 
 
 class Files:
-    """The files of one kind in a cache folder.
+    """The files of entries of one kind in a cache folder.
 
     Parameters
     ----------
     folder : Path
-        Where they lie; made when the first is written.
+        Their folder; created when the first file is written.
     fsync : bool
-        Whether a file that was written is there also after a crash of the machine.
+        Whether written files must survive a crash of the machine.
     """
 
     def __init__(self, folder: Path, *, fsync: bool = False) -> None:
         self.folder = folder
         self._fsync = fsync
         self.writer = ""
-        """Who writes: what it has not finished can be told from that of others."""
-        self.waiting: Callable[[str], bytes | None] = _nothing
-        """Gives what is to be written to the file of a key still."""
+        """The name of the writer, a part of the names of its temporary files."""
+        self.waiting: Callable[[str], bytes | None] = lambda key: None  # noqa: ARG005
+        """Returns the entry of a key that still waits to be written."""
         self._prefix = f"{folder}{os.sep}"
 
     def path(self, key: str) -> str:
@@ -69,7 +68,7 @@ class Files:
         return f"{self._prefix}{key[:2]}/{key[2:]}"
 
     def exists(self, key: str) -> bool:
-        """Tell whether `key` has a file."""
+        """Return whether `key` has a file."""
         return os.path.isfile(self.path(key))
 
     def read(
@@ -82,13 +81,13 @@ class Files:
         key : str
             The key.
         announced : callable, optional
-            Given the first `head` bytes, returns how many there are in all, or raises: so
-            nothing is read of a file that has become another.
+            Given the first `head` bytes, returns the size of the whole entry, or raises if it is
+            not the expected one, whose rest is then not read.
 
         Raises
         ------
         OSError
-            If it cannot be read, is no file, or of another size than announced.
+            If it cannot be read, is not a regular file, or is of another size than announced.
         """
         waiting = self.waiting(key)
         if waiting is not None:
@@ -102,7 +101,7 @@ class Files:
         try:
             state = os.fstat(descriptor)
             if not stat.S_ISREG(state.st_mode):
-                raise OSError("it is no file")
+                raise OSError("it is not a regular file")
             size = state.st_size
             start = b""
             if announced is not None:
@@ -145,16 +144,16 @@ class Files:
         pieces: Iterable[bytes | memoryview],
         may: Callable[[], bool] = lambda: True,
     ) -> int:
-        """Make or replace the file of `key`; return the bytes that it takes on the disk.
+        """Create or replace the file of `key`; return its bytes on disk.
 
-        What has been written is taken back, and 0 returned, if it `may` not be there: asked is
-        that at last, so that who changes it and then removes all files misses none.
+        The temporary file is removed, and 0 returned, if `may` returns False.  It is called last,
+        just before the rename: a process that makes it return False and then removes all files
+        misses none.
 
         Raises
         ------
         OSError
-            If it cannot be written; then nothing is left behind, and what
-            was there is as it was.
+            If it cannot be written.  Then nothing is left behind, and an existing file is kept.
         """
         target = self.path(key)
         temporary = self._beside(target)
@@ -175,7 +174,7 @@ class Files:
         return size if stored else 0
 
     def _put(self, temporary: str, target: str) -> bool:
-        """Give a file its name; tell whether it was there still, and not removed meanwhile."""
+        """Rename a temporary file to its final name; return False if it was removed meanwhile."""
         try:
             os.replace(temporary, target)
         except OSError:
@@ -186,7 +185,7 @@ class Files:
         return True
 
     def _beside(self, path: str) -> str:
-        """Return a name beside a path that is nobody else's, and tells whose it is."""
+        """Return a unique temporary name beside a path, with the name of the writer in it."""
         return f"{path}.{self.writer}.{next(_counter)}-{os.urandom(4).hex()}"
 
     def _written(self, path: str, pieces: Iterable[bytes | memoryview]) -> int:
@@ -200,10 +199,10 @@ class Files:
             return self.blocks(os.fstat(file.fileno()))
 
     def _clear_way(self, target: str) -> None:
-        """Make the folder of a file; what lies in its place and is none goes out of the way."""
+        """Create the folder of a file, and remove what is in the way of either."""
         folder = os.path.dirname(target)
         with contextlib.suppress(OSError):
-            os.mkdir(folder)  # most often that is all
+            os.mkdir(folder)  # most often enough
             return
         if os.path.isdir(target):
             self._set_aside(target)
@@ -213,7 +212,7 @@ class Files:
         os.makedirs(folder, exist_ok=True)
 
     def _set_aside(self, path: str) -> None:
-        """Have no folder at a path; what was there is unfinished, and so removed."""
+        """Remove a folder, renamed first so that it counts as a temporary file until then."""
         aside = self._beside(path)
         os.rename(path, aside)
         shutil.rmtree(aside, ignore_errors=True)
@@ -223,7 +222,7 @@ class Files:
         return -(-size // _BLOCK_BYTES) * _BLOCK_BYTES
 
     def blocks(self, state: os.stat_result) -> int:
-        """Return the bytes on disk of a file: what it takes now, or will when it is written out."""
+        """Return the bytes on disk of a file, now or once the system has flushed it."""
         return max(self.on_disk(state.st_size), getattr(state, "st_blocks", 0) * _SECTOR_BYTES)
 
     def size(self, key: str) -> int | None:
@@ -234,7 +233,7 @@ class Files:
             return None
 
     def remove(self, key: str) -> None:
-        """Remove the file of `key`, or what lies in its place, if there is anything."""
+        """Remove the file of `key`, or whatever is in its place."""
         path = self.path(key)
         with contextlib.suppress(OSError):
             try:
@@ -245,12 +244,12 @@ class Files:
                 self._set_aside(path)
 
     def keys(self) -> Iterator[tuple[str, os.stat_result]]:
-        """Yield the key of each file and what the file system says of it, in no order."""
+        """Yield the key and the `os.stat_result` of each file, in no order."""
         for first in range(256):
             yield from self.shard(f"{first:02x}")
 
     def shard(self, name: str) -> Iterator[tuple[str, os.stat_result]]:
-        """Yield what `keys` yields, for the keys that begin with two given digits."""
+        """Yield the same for keys that begin with the two digits `name`."""
         with contextlib.suppress(OSError), os.scandir(self._prefix + name) as found:
             for item in found:
                 if _NAME.fullmatch(f"{name}/{item.name}"):
@@ -258,8 +257,8 @@ class Files:
                         yield name + item.name, item.stat()
 
     def remove_all(self) -> None:
-        """Remove all files, and what anybody is writing: not what is begun meanwhile."""
-        # What is renamed while its folder is looked through may be seen under neither name.
+        """Remove all files and temporary files, but not those that are begun meanwhile."""
+        # A file that is renamed while its folder is listed may be listed under neither name.
         self._remove_entries()
         for first in range(256):
             self.tidy(f"{first:02x}", lambda _: True)
@@ -269,7 +268,7 @@ class Files:
         remove_all(self.remove, (key for key, _ in self.keys()))
 
     def tidy(self, name: str, left: Callable[[str], bool]) -> None:
-        """Remove from a shard what writers have not finished of whom `left` says so."""
+        """Remove from a shard the temporary files of writers for whom `left` returns True."""
         with contextlib.suppress(OSError), os.scandir(self._prefix + name) as found:
             for item in found:
                 unfinished = _UNFINISHED.fullmatch(item.name)
@@ -283,12 +282,12 @@ class Files:
 
 
 def cache_folder(path: str | os.PathLike[str] | None) -> Path:
-    """Return the folder of a cache, of which None is that of the environment or the user.
+    """Return the path of a cache folder; None stands for ``BIGGUS_CACHE_DIR`` or the user's.
 
     Raises
     ------
     CacheError
-        If it is no path.
+        If it is not a valid path.
     """
     if path is None:
         path = os.environ.get("BIGGUS_CACHE_DIR") or None
@@ -299,12 +298,12 @@ def cache_folder(path: str | os.PathLike[str] | None) -> Path:
         path = platformdirs.user_cache_dir("biggus", appauthor=False)
     text = os.fspath(path)
     if not text or "\0" in text:
-        raise CacheError(f"{text!r} is no path of a cache folder")
+        raise CacheError(f"{text!r} is not a valid path of a cache folder")
     return Path(text).expanduser().absolute()
 
 
 def _sync_folder(path: str) -> None:
-    """Have the names in a folder outlive a crash, where a folder can be opened."""
+    """Flush the names in a folder to disk, on systems that can open a folder."""
     with contextlib.suppress(OSError):
         descriptor = os.open(path, os.O_RDONLY)
         try:
@@ -313,23 +312,19 @@ def _sync_folder(path: str) -> None:
             os.close(descriptor)
 
 
-def _nothing(key: str) -> None:  # noqa: ARG001 - as others are asked
-    return None
-
-
 def make_private(folder: Path) -> None:
-    """Make a folder that its owner alone can read, if it is not there."""
+    """Create a folder that only its owner can read, unless it exists."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     folder.mkdir(mode=0o700, exist_ok=True)
 
 
 def make_folder(folder: Path) -> bool:
-    """Make a cache folder that its owner alone can read; tell whether it can be written.
+    """Create a cache folder that only its owner can read; return whether it is writable.
 
     Raises
     ------
     CacheError
-        If it is not there and cannot be made, or cannot be read.
+        If it cannot be created or read.
     """
     probe = folder / f".probe-{os.getpid()}-{next(_counter)}"
     try:

@@ -1,7 +1,7 @@
-"""The index: what the caches of a folder in one process know of it, and store in it.
+"""The index: how the caches of one folder in one process store entries and evict others.
 
-What can be stored at once is.  Where the ledger is in use for longer than a reader should
-wait, a thread stores it later.
+An entry is stored at once if there is room.  If the ledger is locked for longer than a reader
+should wait, a background thread stores it later.
 """
 
 from __future__ import annotations
@@ -33,34 +33,28 @@ _WAIT_SECONDS = 0.02
 _CLOSING_SECONDS = 0.25
 _DRAINING_SECONDS = 2.0
 _LATER_MOST = 64_000_000
-"""Bytes that wait to be stored; of a small cache half of what it may hold."""
+"""The most bytes that wait to be stored; for a small cache half of its size limit."""
 _RETRY_SECONDS = 0.0025
 _AHEAD = 4
-"""Room is made anew when so manieth a part of what was granted is left."""
+"""More room is made when one in so many bytes of the last grant is left."""
 _ROUNDS_LATER, _ROUNDS_AT_LAST = 8, 16
-"""How much is evicted at once where nobody reads meanwhile, and by who is about to end."""
+"""How many rounds of evictions run at once in the background, and at the end of a process."""
 
 
 class Index(Account):
-    """What the caches of a folder in this process know of it together.
+    """The state that all caches of a folder share in this process.
 
     Parameters
     ----------
-    folder : Path
-        The cache folder.
-    size_limit : int
-        Bytes on disk that are never passed.
-    admitting : bool
-        Whether a chunk may pass by when something would go for it.
-    fsync : bool
-        Whether what is written is to outlive a crash of the machine.
+    folder, size_limit, admitting, fsync
+        As in `Account`.
 
     Attributes
     ----------
     writable : bool
-        Whether anything is stored here; else nothing is noted either.
+        Whether entries are stored and uses recorded.
     holders : set
-        The caches that use it, each by something that stands for it.
+        One object for each cache that uses the index.
     """
 
     def __init__(
@@ -77,7 +71,7 @@ class Index(Account):
             files.waiting = partial(self._later.find, kind)
 
     def used(self, key: str, kind: int = CHUNKS) -> None:
-        """Note that the entry of `key` was used now."""
+        """Note that an entry was used now."""
         one = kind, key
         if self._notes.known(one) or not self.writable:
             return
@@ -103,10 +97,10 @@ class Index(Account):
         *,
         passing: bool = False,
     ) -> int:
-        """Store an entry, if there is room; return its bytes on disk, 0 if it is not stored.
+        """Store an entry, now or later; return its bytes on disk, 0 if it is not stored.
 
-        It may be stored later; or pass by, if it is one that does.  If the folder has been cleared
-        since it was `asked` for, it is not stored.
+        It is not stored if there is no room, if the folder has been cleared since the count was
+        `asked`, or, with `passing`, if `Admission` declines it.
         """
         size = self.kinds[kind].on_disk(sum(map(len, pieces)))
         if not self.writable or size > self.size_limit:
@@ -116,7 +110,7 @@ class Index(Account):
             if seen is not None and not self._admits(seen):
                 self._pass_by(key, size)
                 return 0
-            # Where others wait for room already, it is not looked for once more.
+            # If entries wait for room already, this one joins them.
             if self._later.waits() or not self._granted(size):
                 late = not self._is_hopeless() and self._later.put(kind, key, pieces, seen, asked)
                 return size if late else 0
@@ -127,11 +121,11 @@ class Index(Account):
         return self._settle_now(size, _WAIT_SECONDS, rounds=rounds) and self._spend(size)
 
     def _is_hopeless(self) -> bool:
-        """Tell whether there would be no room even if all went."""
+        """Return whether there would be no room even if everything were evicted."""
         return self._failing_since is None and self._last is not None and self._last.never
 
     def store_late(self, one: Waiting) -> bool:
-        """Store what waits; tell whether it need not wait any longer."""
+        """Store an entry that waits; return whether it is done with, stored or not."""
         size = self.kinds[one.kind].on_disk(len(one.data))
         if one.asked != self.clearing.times or one.place not in (None, self.clearing.place()):
             return True
@@ -149,7 +143,7 @@ class Index(Account):
             self._later.want(size)
 
     def _runs_low(self, size: int) -> bool:
-        """Tell whether something will have to go soon for entries of a size."""
+        """Return whether room for entries of this size will soon run out in a full cache."""
         last = self._last
         return (
             last is not None
@@ -159,9 +153,9 @@ class Index(Account):
         )
 
     def make_room_ahead(self, size: int) -> None:
-        """Have room made for more entries of a size, if there is little; evict what has to go.
+        """Make room for more entries of a size if little is left, and evict what is due.
 
-        Some at a time: for what is left, it is called again.
+        Evicts some entries at a time, and asks to be called again for the rest.
         """
         if self.clearing.place() is None:
             return
@@ -197,7 +191,10 @@ class Index(Account):
         return size
 
     def _seen(self, key: str) -> int | None:
-        """Return since when it is known that a chunk is read, if others have to be older for it."""
+        """Return the time before which others must have been used for this chunk to evict them.
+
+        None if it may evict any.
+        """
         scan = watching.of_evaluation()
         with self._lock:
             if self._admission is None:
@@ -208,10 +205,10 @@ class Index(Account):
             return seen
 
     def _admits(self, seen: int) -> bool:
-        """Tell whether something is to go for what comes back."""
+        """Return whether an entry may be evicted for a chunk seen before."""
         assert self._admission is not None
         if self._admission.oldest is not None and self._admission.admits(seen):
-            # What was used since the last look may make a difference.
+            # Uses since the last settling may change the answer.
             self._settle_now(0, _WAIT_SECONDS)
         return self._admission.admits(seen)
 
@@ -223,7 +220,7 @@ class Index(Account):
         self._settle_if_due()
 
     def _settle_if_due(self) -> None:
-        """Have what is noted brought into the ledger, by nobody who reads."""
+        """Let the background thread record the notes in the ledger, if that is due."""
         if self._due():
             self._later.want(0)
 
@@ -233,9 +230,9 @@ class Index(Account):
         return late and now >= self._quiet_until
 
     def flush(self) -> None:
-        """Bring what is noted into the ledger, and give back room that is not needed.
+        """Record the notes in the ledger, and give back unused room.
 
-        Waits for nobody for long: what cannot be told is found by whoever sweeps the folder.
+        Does not wait long for the ledger: unrecorded files are found by the next sweep.
         """
         self._later.drain(_CLOSING_SECONDS)
         if self._failing_since is None:
@@ -245,7 +242,7 @@ class Index(Account):
             time.sleep(_RETRY_SECONDS)
 
     def close(self) -> None:
-        """Flush; what could not be stored until now is not stored any more."""
+        """Flush, and drop entries that still wait to be stored."""
         self.flush()
         self._later.clear()
         self._later.drain(_DRAINING_SECONDS)
@@ -255,7 +252,7 @@ class Index(Account):
             return False
         try:
             if self.clearing.place() is None:
-                return True  # it was removed, and is not made anew for this
+                return True  # the folder was removed, and is not created again for this
             with self._lock:
                 if not self._notes and not self._free and not self._parting:
                     return True
@@ -265,8 +262,8 @@ class Index(Account):
             self._busy.release()
 
     def end(self) -> None:
-        """Flush, and be no writer any longer, unless something is still being written."""
-        # Whether what is read comes back may be for the next process to see.
+        """Flush, and sign off as a writer unless something is still being written."""
+        # Keep what `Admission` remembers for the next process.
         self._parting = self._looked
         self.flush()
         self._parting = False
@@ -282,26 +279,26 @@ class Index(Account):
             self._busy.release()
 
     def pin(self, sizes: Mapping[str, int]) -> None:
-        """Have chunks stay, each of so many bytes at most.
+        """Pin chunks, given by key with their largest size in bytes.
 
         Raises
         ------
         CacheError
-            If that is too much, or the index cannot be written.
+            If they take too much, or the index cannot be written.
         """
         self._refuse_if_read_only()
         on_disk = {key: self.kinds[CHUNKS].on_disk(size) for key, size in sizes.items()}
         with contextlib.ExitStack() as held_off:
 
             def pin_once_none_goes() -> None:
-                held_off.close()  # of a try that failed
+                held_off.close()  # after a failed try
                 held_off.enter_context(self._evicting.held_off())
                 pin(self._ledger, on_disk, self.size_limit)
 
             self._patiently(pin_once_none_goes)
 
     def unpin(self, keys: Iterable[str]) -> None:
-        """Have chunks go like others.
+        """Unpin chunks by key.
 
         Raises
         ------
@@ -316,7 +313,7 @@ class Index(Account):
             raise CacheError(f"{self.folder} cannot be written")
 
     def totals(self) -> tuple[int, int, int]:
-        """Return the number of chunks, the bytes on disk of all there is, and those pinned.
+        """Return the number of chunks, all bytes on disk, and the bytes pinned.
 
         Raises
         ------
@@ -329,7 +326,7 @@ class Index(Account):
         return self._patiently(self._totals)
 
     def _found(self) -> tuple[int, int, int]:
-        """Return what `totals` does, as the file system says."""
+        """Return the totals of a read-only folder, from its files."""
         found = [files.shard(f"{shard:02x}") for files in self.kinds for shard in range(SHARDS)]
         sizes = [[self.kinds[0].blocks(state) for _, state in shard] for shard in found]
         return sum(map(len, sizes[:SHARDS])), sum(map(sum, sizes)), 0
@@ -342,18 +339,18 @@ class Index(Account):
         return entries, size + described + self._ledger.index_bytes(), pinned(self._ledger)
 
     def clear(self) -> None:
-        """Remove all that is kept.
+        """Remove everything in the folder.
 
         Raises
         ------
         CacheError
-            If it cannot be removed.
+            If something cannot be removed.
         """
         self._refuse_if_read_only()
         self._begin_to_clear()
         with self._busy:
             self._later.clear()
-            # Files first: they are what takes the space, and rows without them do no harm.
+            # Files first: they take the space, and rows without files do no harm.
             for files in self.kinds:
                 files.remove_all()
             with self._lock:
@@ -375,7 +372,7 @@ class Index(Account):
                 raise CacheError(f"{self.folder}: {error.strerror or error}") from error
 
     def _count_anew(self) -> None:
-        """Have in the ledger what other processes have stored meanwhile, and nothing else."""
+        """Rebuild the ledger from the files that other processes have stored meanwhile."""
         self._ledger.clear()
         self._sweeper.sweep(math.inf)
 
@@ -384,7 +381,7 @@ class Index(Account):
             return self._once_free(action)
 
     def _once_free(self, action: Callable[[], T]) -> T:
-        """Do something in a transaction, for which whoever asked is ready to wait."""
+        """Call `action` in a transaction, waiting for the ledger if need be."""
         until = time.monotonic() + PATIENCE_SECONDS
         while True:
             try:

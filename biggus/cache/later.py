@@ -1,7 +1,7 @@
-"""Later: what could not be stored at once is, by a thread, as soon as the index can be used.
+"""A background thread that stores entries for which the ledger could not be used at once.
 
-What it waits with is bounded, and so is for how long: whoever reads waits for nothing.  The
-thread also has room made before it is needed, and ends when it has had nothing to do for a while.
+The bytes that wait, and the time that each entry waits, are bounded; readers never wait.  The
+thread also makes room before it is needed, and ends when it has been idle for a while.
 """
 
 from __future__ import annotations
@@ -19,16 +19,26 @@ if TYPE_CHECKING:
 logger = logging.getLogger("biggus.cache")
 
 _KEPT_SECONDS = 10.0
-"""For so long it is tried to store something."""
+"""How long storing an entry is tried."""
 _IDLE_SECONDS = 5.0
 _RETRY_SECONDS = 0.01
 
 
 class Waiting(NamedTuple):
-    """An entry that is to be stored: its kind, key and bytes, and until when it is tried.
+    """An entry that waits to be stored.
 
-    What would go for it must not have been used since it was `seen`, if that is a time; and
-    the folder not have been cleared since it was `asked` for, nor be another than at that `place`.
+    Attributes
+    ----------
+    kind, key, data
+        The kind, key and bytes of the entry.
+    seen : int or None
+        Only entries last used before this time may be evicted for it; None: any.
+    asked : int
+        It is stored only if the folder has been cleared as often as this.
+    place : tuple of int or None
+        It is stored only if the folder is still the one with this device and inode.
+    until : float
+        When to give up, on the monotonic clock.
     """
 
     kind: int
@@ -41,26 +51,26 @@ class Waiting(NamedTuple):
 
 
 class Stores(Protocol):
-    """What stores entries."""
+    """The interface of the index that `Later` uses."""
 
     def store_late(self, one: Waiting) -> bool:
-        """Store one, or tell by False that it cannot be stored yet."""
+        """Store an entry; return False if it cannot be stored yet."""
 
     def make_room_ahead(self, size: int) -> None:
-        """Have room for as many bytes."""
+        """Make room for `size` bytes."""
 
 
 class Later:
-    """Entries that are stored by a thread.
+    """Entries that a background thread stores.
 
     Parameters
     ----------
     index : Stores
-        What stores them.  It holds this, and is not kept alive by it.
+        The index that stores them; held weakly, for it holds this object.
     most : int
-        Bytes that may wait.
+        The most bytes that may wait.
     clearing : Clearing
-        What tells when the folder is cleared.
+        Counts how often the folder was cleared.
     """
 
     def __init__(self, index: Stores, most: int, clearing: Clearing) -> None:
@@ -78,7 +88,7 @@ class Later:
     def put(
         self, kind: int, key: str, pieces: list[bytes | memoryview], seen: int | None, asked: int
     ) -> bool:
-        """Have an entry stored, of which a copy is taken; False: there is too much of it."""
+        """Queue a copy of an entry to be stored; return False if too many bytes wait."""
         size = sum(map(len, pieces))
         with self._changed:
             if self._bytes + size > self._most:
@@ -93,27 +103,27 @@ class Later:
         return True
 
     def find(self, kind: int, key: str) -> bytes | None:
-        """Return an entry that waits: it is read as if it were stored already."""
+        """Return an entry that waits, to be read as if it were stored already."""
         one = self._by_key.get((kind, key)) if self._by_key else None
         return None if one is None or one.asked != self._clearing.times else one.data
 
     def waits(self) -> bool:
-        """Tell whether anything is to be stored still."""
+        """Return whether entries wait to be stored."""
         return bool(self._waiting)
 
     def want(self, size: int) -> None:
-        """Have room made for as many bytes, and evicted what has to go."""
+        """Let the thread make room for `size` bytes, and evict what is due."""
         with self._changed:
             self._wanted = max(size, self._wanted or 0)
             self._begin()
 
     def drain(self, seconds: float) -> None:
-        """Wait until all is stored, for so long at most."""
+        """Wait until all entries are stored, at most `seconds`."""
         with self._changed:
             self._changed.wait_for(lambda: not self._waiting and not self._in_hand, seconds)
 
     def clear(self) -> None:
-        """Store nothing of what waits, but what is being stored already."""
+        """Drop all entries that wait, except the one that is being stored."""
         with self._changed:
             self._waiting.clear()
             self._by_key.clear()
@@ -132,8 +142,8 @@ class Later:
     def _run(self) -> None:
         try:
             self._work()
-        except Exception as error:  # noqa: BLE001 - such as no memory for it
-            logger.warning("what was to be stored later is not: %r", error)
+        except Exception as error:  # noqa: BLE001 - such as MemoryError
+            logger.warning("an entry could not be stored in the background: %r", error)
             with self._changed:
                 self._thread = None
                 self._put_down(over=True)
@@ -161,10 +171,10 @@ class Later:
                 time.sleep(_RETRY_SECONDS)
 
     def _put_down(self, over: bool) -> None:
-        """Have nothing in hand any more; what is over does not wait any longer."""
+        """Finish with the entry in hand; if it is `over`, take it off the queue."""
         with self._changed:
             one, self._in_hand = self._in_hand, None
-            # It may have been cleared meanwhile.
+            # The queue may have been cleared meanwhile.
             if over and one is not None and self._waiting and self._waiting[0] is one:
                 self._waiting.popleft()
                 self._bytes -= len(one.data)

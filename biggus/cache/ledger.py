@@ -1,10 +1,10 @@
-"""The ledger: what lies in a cache folder, what was used when, and who may write how much more.
+"""The ledger: an SQLite database of a folder's entries, their last uses, and grants to writers.
 
-It is an SQLite database of which nothing is waited for.  A process that is stopped in the
-middle of a transaction keeps all others out of it; they find that out at once, and
-go on without it.  It may be lost: what is in the folder is then counted anew.
+No reader waits for it.  A process that is stopped within a transaction locks all others out;
+they notice at once, and carry on without the ledger.  It may be lost: it is then rebuilt from
+the files in the folder.
 
-Nothing that stands in it is believed further than as numbers and keys of 20 bytes.
+Its contents are trusted only as numbers and as keys of 20 bytes.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ if TYPE_CHECKING:
 
 NAME = "index.db"
 FORMAT = 2
-"""The format version of the folder: 1 had an index of diskcache's."""
+"""The format version of the folder; in version 1 the index was one of diskcache."""
 
 BUSY_SECONDS = 0.02
 EVICTED_AT_ONCE = 256
 KINDS = 2
 GONE = 2
-"""As a kind: no entries, but when keys that are not there were last seen."""
+"""The kind of rows for keys that are not in the cache, with their last use (see `Admission`)."""
 PINNED = 3
-"""As a kind: no entries, but keys of chunks that stay, with the bytes that they may take."""
+"""The kind of rows for keys of pinned chunks, with the bytes that they may take."""
 STAYS = 2**62
-"""When a pinned entry was used: later than all others, and it does not go."""
+"""The last use of a pinned entry: later than all others, so that it is not evicted."""
 SHARDS = 256
 SWEEP = KINDS * SHARDS
-"""Steps in which all of a folder is swept."""
+"""The number of steps of a complete sweep of the folder."""
 
 _APPLICATION = 0x62696767
 _PAGE_BYTES = 1024
@@ -70,15 +70,15 @@ class LedgerError(CacheError):
 
 
 class BusyError(LedgerError):
-    """Somebody else is at it."""
+    """Another process or thread is using the ledger."""
 
 
 class FullError(LedgerError):
-    """There is no room for it on the disk."""
+    """The disk has no room for the ledger."""
 
 
 class DamagedError(LedgerError):
-    """It is no ledger, or a damaged one."""
+    """The file is damaged, or is not a ledger."""
 
 
 class Ledger:
@@ -89,7 +89,7 @@ class Ledger:
     folder : Path
         The cache folder.
     kinds : sequence of Files
-        Where its chunks lie, and its descriptions.
+        The files of chunks, and those of descriptions.
     """
 
     def __init__(self, folder: Path, kinds: Sequence[Files]) -> None:
@@ -107,18 +107,18 @@ class Ledger:
         return self._connection.execute(statement, values).fetchall()
 
     def run_many(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:
-        """Execute a statement for each of some rows."""
+        """Execute a statement for each of several rows."""
         assert self._connection is not None
         self._connection.executemany(statement, rows)
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
-        """Have what is done in the block happen as a whole, or not at all.
+        """Run a with block as a transaction.
 
         Raises
         ------
         BusyError
-            If somebody else is at it.
+            If another process or thread is using the ledger.
         LedgerError
             If it cannot be used for another reason.
         """
@@ -162,7 +162,7 @@ class Ledger:
         return LedgerError(text)
 
     def _connect(self) -> None:
-        """Be connected to the file that is there now: it may be another than it was."""
+        """Connect to the file, again if it was replaced since."""
         place = _place(self.path)
         if self._connection is not None and place == self._place:
             return
@@ -172,7 +172,7 @@ class Ledger:
         )
         if place is None:
             self.path.chmod(0o600)
-        # It outlives the death of a process, and need not outlive that of the machine.
+        # It survives the end of a process, and need not survive a crash of the machine.
         self.run("PRAGMA synchronous=OFF")
         self.run("PRAGMA temp_store=MEMORY")
         self.run(f"PRAGMA page_size={_PAGE_BYTES}")
@@ -181,7 +181,7 @@ class Ledger:
         self._place = _place(self.path)
 
     def _sound(self) -> bool:
-        """Tell whether it is made; it is not when it is new."""
+        """Return whether the tables exist; they do not in a new file."""
         ((application,),) = self.run("PRAGMA application_id")
         ((form,),) = self.run("PRAGMA user_version")
         if (application, form) == (_APPLICATION, FORMAT):
@@ -193,7 +193,7 @@ class Ledger:
     def _create(self) -> None:
         for statement in _SCHEMA.split(";\n"):
             self.run(statement)
-        # What is in no folder need not be swept.
+        # An empty folder need not be swept.
         empty = not any(files.folder.exists() for files in self.kinds)
         for path in self.folder.glob("cache.db*"):  # the index of format 1
             with contextlib.suppress(OSError):
@@ -203,15 +203,15 @@ class Ledger:
         self.run(f"PRAGMA user_version={FORMAT}")
 
     def remove(self) -> None:
-        """Remove the database, to be made anew."""
+        """Remove the database, which is created again on next use."""
         self.close()
-        # The journal first: it would be played back into what is new.
+        # The journal first: it would be played back into the new database.
         for suffix in ("-journal", "-wal", "-shm", ""):
             with contextlib.suppress(OSError):
                 self.path.with_name(NAME + suffix).unlink(missing_ok=True)
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Close the connection."""
         with between_forks():
             connection = self.abandon()
             if connection is not None:
@@ -219,20 +219,20 @@ class Ledger:
                     connection.close()
 
     def abandon(self) -> sqlite3.Connection | None:
-        """Forget the connection, which is the parent's after a fork, and return it."""
+        """Forget the connection, which belongs to the parent after a fork, and return it."""
         connection, self._connection, self._place = self._connection, None, None
         return connection
 
     # ---- within a transaction ----
 
     def index_bytes(self) -> int:
-        """Return what the database takes on the disk, at most."""
+        """Return the most bytes that the database and its journal take on disk."""
         ((pages,),) = self.run("PRAGMA page_count")
         size = self.kinds[0].on_disk(pages * _PAGE_BYTES)
         return size + min(size, _JOURNAL_BYTES)
 
     def counted(self, kind: int) -> tuple[int, int]:
-        """Return how many entries there are of a kind, and their bytes on disk."""
+        """Return the number of entries of a kind, and their bytes on disk."""
         sums = "SELECT COALESCE(SUM(entries), 0), COALESCE(SUM(bytes), 0) FROM shards WHERE kind=?"
         ((entries, size),) = self.run(sums, kind)
         if not isinstance(entries, int) or not isinstance(size, int) or min(entries, size) < 0:
@@ -240,9 +240,9 @@ class Ledger:
         return entries, size
 
     def record(self, noted: Sequence[tuple[int, str, int | None]]) -> int:
-        """Bring in what was stored and used, of each kind, key and bytes, in this order.
+        """Record stores and uses, given in this order as kind, key and bytes; None for a use.
 
-        The bytes of what was only used are None.  Returns the counter that says when that was.
+        Returns the time, a counter, of the last one.
         """
         ((clock,),) = self.run("SELECT clock FROM state")
         for kind, key, stored in noted:
@@ -254,7 +254,7 @@ class Ledger:
             before = found[0][0] if found else None
             size = before if stored is None else stored
             if size is None:
-                # Used, and unknown: whoever stored it was killed before it said so.
+                # Its writer was killed before it recorded the store.
                 size = self.kinds[kind].size(key)
             if size is not None:
                 self.put(kind, name, size, clock, before)
@@ -262,7 +262,7 @@ class Ledger:
         return int(clock)
 
     def put(self, kind: int, key: bytes, size: int, used: int, before: int | None) -> None:
-        """Set the row of an entry, of which `before` bytes were counted, or none."""
+        """Set the row of an entry; `before` is its size in the old row, None if there was none."""
         if kind == 0 and self.is_pinned(key):
             used = STAYS
         self.run("INSERT OR REPLACE INTO entries VALUES (?, ?, ?, ?)", kind, key, size, used)
@@ -270,8 +270,8 @@ class Ledger:
             self._count(kind, key[0], int(before is None), size - (before or 0))
 
     def take(self, kind: int, rows: Sequence[tuple[bytes, int]]) -> None:
-        """Take out the rows of some entries, given with their bytes."""
-        # In the order in which they lie there, many in a statement.
+        """Delete the rows of entries, given by key with their bytes."""
+        # In the order of the table, many in one statement.
         keys = sorted(key for key, _ in rows)
         for first in range(0, len(keys), EVICTED_AT_ONCE):
             some = keys[first : first + EVICTED_AT_ONCE]
@@ -292,14 +292,14 @@ class Ledger:
         )
 
     def evict(self, kind: int, amount: int, rounds: int = 1) -> list[tuple[str, int, int]]:
-        """Take out those of a kind that were used least recently: of `amount` bytes, if it can.
+        """Delete the rows of the least recently used entries of a kind, of `amount` bytes.
 
-        Returns the key of each, its bytes, and when it was used; of `EVICTED_AT_ONCE` a round
-        at most.  Their files are still there, and to be counted until they are removed.
+        At most `EVICTED_AT_ONCE` rows for each round.  Returns the key, bytes and last use of
+        each.  Their files still exist, and count until they are removed.
         """
         if amount <= 0:
             return []
-        # In one row: between rows other threads are let go first, each time.
+        # In one row, for sqlite3 lets other threads run between rows.
         oldest = (
             "SELECT GROUP_CONCAT(used || ' ' || bytes || ' ' || HEX(key)) FROM "
             "(SELECT * FROM entries WHERE kind=? AND used<? ORDER BY used LIMIT ?)"
@@ -317,17 +317,17 @@ class Ledger:
         return [(hex_of(key), size, used) for key, size, used in gone]
 
     def oldest(self, kind: int) -> int | None:
-        """Return when the entry of a kind that goes next was used, if there is one."""
+        """Return the last use of the entry of a kind that is evicted next, if there is one."""
         ((used,),) = self.run("SELECT MIN(used) FROM entries WHERE kind=?", kind)
         return None if used is None else int(used)
 
     def seen(self) -> list[tuple[str, int]]:
-        """Return when keys that are not there were last seen, in this order."""
+        """Return keys that are not in the cache and their last uses, in the order of these."""
         rows = self.run("SELECT key, used FROM entries WHERE kind=? ORDER BY used", GONE)
         return [(hex_of(key), int(used)) for key, used in rows]
 
     def see(self, keys: Sequence[tuple[str, int]]) -> None:
-        """Have these be the keys that are not there, and when they were last seen."""
+        """Replace the keys that are not in the cache, and their last uses."""
         self.run("DELETE FROM entries WHERE kind=?", GONE)
         self.run_many(
             "INSERT INTO entries VALUES (?, ?, 0, ?)",
@@ -335,32 +335,32 @@ class Ledger:
         )
 
     def is_pinned(self, key: bytes) -> bool:
-        """Tell whether a chunk stays, if it is there."""
+        """Return whether a chunk is pinned."""
         return self.pins and bool(
             self.run("SELECT 1 FROM entries WHERE kind=? AND key=?", PINNED, key)
         )
 
     def granted(self, name: str) -> int:
-        """Return the bytes that all writers but one may still write."""
+        """Return the bytes that all writers except `name` may still write."""
         others = "SELECT COALESCE(SUM(granted), 0) FROM writers WHERE name<>?"
         ((size,),) = self.run(others, name)
         return int(size)
 
     def grant(self, name: str, size: int) -> None:
-        """Note how much a writer may write, counted from what is recorded."""
+        """Set how many bytes a writer may write beyond those recorded."""
         self.run("INSERT OR REPLACE INTO writers VALUES (?, ?, NULL)", name, size)
 
     def retire(self, name: str) -> None:
-        """Take a writer out."""
+        """Remove a writer."""
         self.run("DELETE FROM writers WHERE name=?", name)
 
     def clear(self) -> None:
-        """Take out all entries."""
+        """Delete all entries."""
         self.run("DELETE FROM entries")
         self.run("DELETE FROM shards")
 
     def shrink(self) -> None:
-        """Give back pages that are not used, some at a time."""
+        """Free unused pages of the file, some at a time."""
         ((free,),) = self.run("PRAGMA freelist_count")
         ((pages,),) = self.run("PRAGMA page_count")
         if free > pages // 2:
@@ -368,25 +368,25 @@ class Ledger:
 
 
 def hex_of(key: Any) -> str:
-    """Return a key as it names a file.
+    """Return a key as hexadecimal digits.
 
     Raises
     ------
     DamagedError
-        If it is none.
+        If it is not a key.
     """
     if not isinstance(key, bytes) or len(key) != 20:
-        raise DamagedError(f"the index holds a key that is none: {key!r}")
+        raise DamagedError(f"the index holds an invalid key: {key!r}")
     return key.hex()
 
 
 def _place(path: Path) -> tuple[int, int] | None:
-    """Return what tells a file from another that has its name; None if there is none."""
+    """Return the device and inode of a file; None if it does not exist."""
     try:
         state = path.stat()
     except FileNotFoundError:
         return None
     if not stat.S_ISREG(state.st_mode) and not stat.S_ISDIR(state.st_mode):
-        path.unlink()  # a pipe would be waited for
+        path.unlink()  # opening a pipe would wait for ever
         return None
     return state.st_dev, state.st_ino

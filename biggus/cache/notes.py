@@ -1,7 +1,7 @@
-"""Notes: what was stored and used, and is not in the ledger yet.
+"""Notes of stores and uses that are not recorded in the ledger yet.
 
-A use that was noted a short while ago is not noted again: until a twentieth of the
-cache has been stored, or passed by, it changes little in what goes next.
+A use is not noted again soon after: until a twentieth of the size limit has been stored or
+declined, that would hardly change which entries are evicted next.
 """
 
 from __future__ import annotations
@@ -11,22 +11,22 @@ from itertools import islice
 from typing import TypeAlias
 
 MOST = 512
-"""Notes that wait at most for a thread that brings them into the ledger."""
+"""How many notes wait at most before the background thread records them."""
 
 _RECENT_SECONDS = 600.0
 _RECENT_SHARE = 20
 
 One: TypeAlias = tuple[int, str]
-"""What there are notes of: a kind and a key."""
+"""The kind and key of an entry."""
 
 
 class Notes:
-    """The notes of a process.  Whoever uses them holds a lock.
+    """The notes of a process; the caller holds a lock.
 
     Parameters
     ----------
     size_limit : int
-        Of the cache.
+        The size limit of the cache.
     """
 
     def __init__(self, size_limit: int) -> None:
@@ -43,35 +43,35 @@ class Notes:
         self._moved = 0
 
     def known(self, one: One) -> bool:
-        """Tell whether a use need not be noted; may be asked without the lock."""
+        """Return whether a use need not be noted; may be called without the lock."""
         return one in self._recent
 
     def use(self, one: One) -> None:
-        """Note that something was used now."""
+        """Note that an entry was used now."""
         self._noted[one] = self._noted.pop(one, None)
         self._recent.add(one)
 
     def store(self, one: One, size: int) -> int:
-        """Note that an entry was stored now; return the bytes that are noted of one before it."""
+        """Note that an entry was stored now; return the bytes noted for the one it replaces."""
         before = self._noted.pop(one, None) or 0
         self._noted[one] = size
         self._recent.add(one)
         return before
 
     def see(self, one: One, size: int) -> None:
-        """Note that so many bytes were fetched now, and passed by."""
+        """Note that a chunk of `size` bytes was fetched now and not stored."""
         self._noted[one] = None
         self._move(size)
 
     def first(self, most: int) -> dict[One, int | None]:
-        """Return the bytes of each that was stored, None of each that was only used: some."""
+        """Return the first `most` notes: the bytes of stored entries, None for used ones."""
         return dict(islice(self._noted.items(), most))
 
     def told(self, noted: dict[One, int | None]) -> int:
-        """Drop what the ledger was told; return the bytes that were stored and are in it now."""
+        """Drop notes that the ledger has recorded; return the bytes that it recorded as stored."""
         stored = 0
         for one, size in noted.items():
-            # What was stored once more meanwhile is noted still.
+            # Entries that were stored again meanwhile stay noted.
             if self._noted.get(one, 0) == size:
                 del self._noted[one]
                 stored += size or 0
@@ -84,7 +84,7 @@ class Notes:
             self._forget()
 
     def shorten(self) -> None:
-        """Forget uses that nobody could be told of, at last."""
+        """Forget the oldest uses if too many could not be recorded."""
         for one in list(self._noted)[: -8 * MOST]:
             if self._noted[one] is None:
                 del self._noted[one]

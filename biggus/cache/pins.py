@@ -1,4 +1,4 @@
-"""Pins: chunks that do not go for others, as the ledger has them.  Within its transactions."""
+"""Pins in the ledger: chunks that are not evicted.  To be called within its transactions."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ if TYPE_CHECKING:
     from biggus.cache.ledger import Ledger
 
 _MOST = 0.75
-"""Of the limit: the rest is for what comes and goes."""
+"""The share of the size limit that may be pinned."""
 
 
 def pin(ledger: Ledger, sizes: Mapping[str, int], size_limit: int) -> None:
-    """Have chunks stay, now or once they are stored; each takes so many bytes at most.
+    """Pin chunks, stored already or later, given by key with their largest size in bytes.
 
     Raises
     ------
     CacheError
-        If all that is pinned may take more than three quarters of the limit.
+        If all pinned chunks may take more than three quarters of the limit.
     """
     keys = [(bytes.fromhex(key), size) for key, size in sizes.items()]
     ledger.run_many(
@@ -33,15 +33,15 @@ def pin(ledger: Ledger, sizes: Mapping[str, int], size_limit: int) -> None:
     total = pinned(ledger)
     if total > _MOST * size_limit:
         raise CacheError(
-            f"what is pinned in {ledger.folder} would take {format_bytes(total)}, more than three "
-            f"quarters of its size limit of {format_bytes(size_limit)}"
+            f"the pinned chunks in {ledger.folder} would take {format_bytes(total)}, more than "
+            f"three quarters of its size limit of {format_bytes(size_limit)}"
         )
     ledger.pins = True
     _use(ledger, [key for key, _ in keys], STAYS)
 
 
 def unpin(ledger: Ledger, keys: Iterable[str]) -> None:
-    """Have chunks go like others, as if they had been used just now."""
+    """Unpin chunks, as if they were used just now."""
     freed = list(filter(ledger.is_pinned, map(bytes.fromhex, keys)))
     ledger.run_many("DELETE FROM entries WHERE kind=? AND key=?", [(PINNED, k) for k in freed])
     ((clock,),) = ledger.run("SELECT clock FROM state")
@@ -55,13 +55,13 @@ def _use(ledger: Ledger, keys: Sequence[bytes], used: int) -> None:
 
 
 def pinned(ledger: Ledger) -> int:
-    """Return the bytes that all that is pinned may take."""
+    """Return the bytes that all pinned chunks may take."""
     ((size,),) = ledger.run("SELECT COALESCE(SUM(bytes), 0) FROM entries WHERE kind=?", PINNED)
     return int(size)
 
 
 def staying(ledger: Ledger) -> int:
-    """Return the bytes of the entries that are there and do not go."""
+    """Return the bytes of the entries in the cache that are pinned."""
     sums = "SELECT COALESCE(SUM(bytes), 0) FROM entries WHERE kind=0 AND used>=?"
     ((size,),) = ledger.run(sums, STAYS) if ledger.pins else ((0,),)
     return int(size)

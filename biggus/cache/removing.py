@@ -1,7 +1,7 @@
-"""Removing many files: by several threads, where each of them waits for the disk.
+"""Removing many files, in several threads if that is slow.
 
-To remove a file takes microseconds, or milliseconds where the disk is told of the blocks that
-are free, or a server of the name.  What waits for that can wait for several at once.
+Removing a file takes microseconds, or milliseconds on a disk that discards blocks or on a file
+server.  Several threads can wait for that side by side.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 _ALONE_SECONDS = 0.005
-"""What takes no longer is done before threads have been started."""
+"""How long files are removed without helper threads."""
 _HELPERS = 7
 _SHARE = 4
-"""Files at least that a thread is started for."""
+"""The fewest files for which a helper thread is started."""
 
 
 def remove_all(remove: Callable[[str], None], keys: Iterable[str]) -> None:
-    """Call `remove` once for each key; at the end all calls are over.
+    """Call `remove` once for each key, and return when all calls are done.
 
     Examples
     --------
@@ -31,7 +31,7 @@ def remove_all(remove: Callable[[str], None], keys: Iterable[str]) -> None:
     a
     b
     """
-    left = deque(sorted(keys))  # a folder after the other
+    left = deque(sorted(keys))  # one folder after the other
     begun = time.monotonic()
     while left and time.monotonic() - begun < _ALONE_SECONDS:
         remove(left.popleft())

@@ -1,4 +1,4 @@
-"""Room: what a writer is granted within the limit, and what is evicted for it."""
+"""Granting room to a writer within the size limit, and evicting entries for it."""
 
 from __future__ import annotations
 
@@ -11,36 +11,36 @@ if TYPE_CHECKING:
     from biggus.cache.ledger import Ledger
 
 CHUNKS, DESCRIPTIONS = 0, 1
-"""The kinds of what is kept."""
+"""The kinds of entries."""
 
 _GRANT_MOST = 16_000_000
 _GRANT_CHUNKS = 64
 _SHARE = 64
-"""Of the limit, what one writer is granted; all together no more than an eighth."""
+"""A writer is granted one in so many bytes of the limit; all together at most an eighth."""
 _DESCRIPTIONS_SHARE = 8
 _SEEN_SHARE = 2
 _SEEN_MOST = 1 << 15
 
 
 class Room(NamedTuple):
-    """What comes of a look for room.
+    """The result of `make_room`.
 
     Attributes
     ----------
     granted : int
-        Bytes that may be written once the files of what is gone are removed.
+        The bytes that may be written once the files of evicted entries are removed.
     pending : int
-        Bytes that take up room until then.
+        The bytes of these files.
     gone : tuple of list
-        What was evicted of each kind: the key of each, its bytes, and when it was used.
+        For each kind the evicted entries: key, bytes and last use of each.
     never : bool
-        Whether there would be too little even if all went.
+        Whether there would not be enough room even if everything were evicted.
     more : bool
-        Whether more has to go than went at once.
+        Whether more entries must be evicted than could be at once.
     scarce : bool
-        Whether there is less than was needed though all that could be evicted was.
+        Whether evicting enough entries still left too little room, as the sums are wrong.
     full : bool
-        Whether something goes for whatever is stored.
+        Whether storing anything evicts something.
     """
 
     granted: int
@@ -62,23 +62,24 @@ def make_room(
     known: bool,
     rounds: int,
 ) -> Room:
-    """Make room for what a writer needs on top of what it holds, within a transaction.
+    """Make room for a writer, within a transaction of the ledger.
 
     Parameters
     ----------
     ledger : Ledger
+        The ledger.
     writer : str
-        Its name.
+        The name of the writer.
     size_limit : int
-        Bytes on disk that are never passed.
+        The most bytes on disk.
     held : int
-        Bytes that it may write already.
+        The bytes that the writer may write already.
     need : int
-        Bytes of the one entry for which it waits; 0: it asks for none.
+        The bytes of the entry that it needs room for; 0 if there is none.
     known : bool
-        Whether all that is in the folder is in the ledger; else nothing is granted.
+        Whether the ledger knows all files in the folder; if not, nothing is granted.
     rounds : int
-        How much may be evicted: whoever reads waits for no more than one.
+        The most rounds of evictions; one if a reader is waiting.
     """
     others = ledger.granted(writer)
     share = max(min(size_limit // _SHARE, _GRANT_MOST, size_limit // 8 - others), 0)
@@ -103,14 +104,14 @@ def make_room(
         (evicted, descriptions),
         never,
         more,
-        # What cannot be had by evicting is not there: the sums are wrong.
+        # Evicting did not free what the sums promised: the sums are wrong.
         known and bool(want) and room < need and not more and not never,
         over + share > 0,
     )
 
 
 def seen_most(ledger: Ledger) -> int:
-    """Return of how many keys it is kept when they were last seen: it takes room itself."""
+    """Return for how many keys not in the cache the last use is recorded, which takes room too."""
     entries, _ = ledger.counted(CHUNKS)
     return min(_SEEN_SHARE * entries, _SEEN_MOST)
 

@@ -1,4 +1,4 @@
-"""One index a folder and limit, for all caches of a process, and what a fork does to it."""
+"""The index that all caches of a folder share in a process, and its fate in forked children."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _abandoned: list[Any] = []
 
 
 def shared_index(folder: Path, size_limit: int, admitting: bool, fsync: bool) -> Index:
-    """Return the one index that a folder of some limit and policy has in this process."""
+    """Return the index of this process for a folder, size limit and policy."""
     key = folder, size_limit, admitting, fsync
     with _lock:
         index = _indexes.get(key)
@@ -39,7 +39,7 @@ def shared_claims(folder: Path) -> Claims:
 
 
 def hold(cache: Any, index: Index) -> weakref.finalize[[Index, object], Any]:
-    """Have an index end with the last of the caches that use it, or with the process."""
+    """Make an index end with the last of the caches that use it, or with the process."""
     holder = object()
     index.holders.add(holder)
     return weakref.finalize(cache, _let_go, index, holder)
@@ -49,7 +49,7 @@ def _let_go(index: Index, holder: object) -> None:
     index.holders.discard(holder)
     if not index.holders:
         index.end()
-        # Without the lock: this may be a collection of garbage within what holds it.
+        # Without the lock: this may be a finalizer in a thread that holds it.
         claims = _claims.get(index.folder)
         if claims is not None:
             claims.close()
@@ -64,8 +64,8 @@ def _after_fork() -> None:
         _abandoned.append(index.forked())
         util = sys.modules.get("multiprocessing.util")
         if util is not None:
-            # A worker of multiprocessing leaves without running exit handlers,
-            # and has its own, which it clears once more before it starts.
+            # A worker of multiprocessing ends without running exit handlers.  It has its own,
+            # which it clears after the fork, before it calls this.
             util.register_after_fork(index, _end_at_exit)
 
 

@@ -1,4 +1,4 @@
-"""What is in a cache, as it tells its user."""
+"""The statistics of a cache."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CacheStats:
-    """What is in a cache, and how it served.
+    """The contents of a cache, and its hits and misses.
 
     Attributes
     ----------
     path : Path
         The folder.
     entries : int
-        How many chunks are in it.
+        The number of chunks.
     bytes : int
-        Their size on disk, the index included.
+        The bytes on disk, the index included.
     size_limit : int
-        The bytes above which the least recently used chunks go.
+        The most bytes on disk, above which the least recently used chunks are evicted.
     hits, misses : int
-        How often a chunk was in this cache, and was not, in this process.
+        How often a chunk was found in this cache, and was not, in this process.
     pinned : int
-        The bytes that chunks which were pinned may take.
+        The bytes that pinned chunks may take.
     """
 
     path: Path

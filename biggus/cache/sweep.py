@@ -1,8 +1,8 @@
-"""Sweeping: the ledger is held against what is in the folder, a small part at a time.
+"""Sweeping: reconciling the ledger with the files in the folder, a small part at a time.
 
-What writers that were killed left behind is counted, and what is gone no longer
-is.  Of a writer that is dead, what it was granted stays reserved until all of the
-folder has been swept once more: for so long it is not known what it has written.
+Files of writers that were killed are added, and entries whose files are gone are removed.  The
+grant of a dead writer stays reserved until the whole folder has been swept once more, for
+until then it is unknown what it has written.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ if TYPE_CHECKING:
 
 SWEEP_SECONDS = 0.005
 _SWEEP_SHARE = 20
-# Before anything that was ever counted, in the order in which it was written.
+# Added to the time of writing, it is earlier than the last use of any recorded entry.
 _LONG_AGO = -(2**62)
 
 
 class Sweeper:
-    """What sweeps a cache folder, within transactions of its ledger.
+    """Sweeps a cache folder, within transactions of its ledger.
 
     Parameters
     ----------
     ledger : Ledger
         The ledger.
     writers : Path
-        Where the files of writers lie.
+        The folder of the files of writers.
     """
 
     def __init__(self, ledger: Ledger, writers: Path) -> None:
@@ -44,7 +44,7 @@ class Sweeper:
         self._dead: dict[str, bool] = {}
 
     def sweep_if_due(self, *, waited_for: bool, starved: bool) -> None:
-        """Sweep a little: at once if room is waited for, else for a small share of the time."""
+        """Sweep for a moment: now if room is needed, else if a small share of the time is due."""
         now = time.monotonic()
         if now >= self._due_at or (waited_for and (starved or not self.swept() or self.awaited())):
             self.sweep(SWEEP_SECONDS)
@@ -52,11 +52,11 @@ class Sweeper:
             self._due_at = end + _SWEEP_SHARE * (end - now)
 
     def swept(self) -> bool:
-        """Tell whether all of the folder has been swept since the ledger was made."""
+        """Return whether the whole folder has been swept since the ledger was created."""
         return self._steps() >= SWEEP
 
     def awaited(self) -> bool:
-        """Tell whether room will be there once more has been swept."""
+        """Return whether further sweeping will free the grants of dead writers."""
         return bool(self._ledger.run("SELECT 1 FROM writers WHERE doomed IS NOT NULL LIMIT 1"))
 
     def _steps(self) -> int:
@@ -64,9 +64,9 @@ class Sweeper:
         return int(steps)
 
     def sweep(self, seconds: float) -> int:
-        """Sweep on for some time, one step at least and all of it once at most; return the steps.
+        """Continue to sweep for some time, at least one step and at most the whole folder once.
 
-        Whether writers are alive is looked at once in this.
+        Returns the number of steps.  Each writer is checked once for whether it is alive.
         """
         steps = first = self._steps()
         self._dead.clear()
@@ -99,7 +99,7 @@ class Sweeper:
         ledger, files = self._ledger, self._ledger.kinds[kind]
         files.tidy(f"{shard:02x}", self._is_dead)
         if not shard:
-            # Where earlier versions wrote what they then moved.
+            # Earlier versions wrote temporary files there.
             shutil.rmtree(files.folder / "unfinished", ignore_errors=True)
         found = dict(files.shard(f"{shard:02x}"))
         first, last = bytes([shard]), bytes([shard]) + b"\xff" * 20
@@ -108,7 +108,7 @@ class Sweeper:
         total = count = 0
         for key, size, used in ledger.run(within, kind, first, last):
             state = found.pop(hex_of(key), None)
-            # What was not found may have been stored since.
+            # A file that was not listed may have been stored since.
             there = files.size(key.hex()) if state is None else files.blocks(state)
             if there is None:
                 gone.append((key, size))

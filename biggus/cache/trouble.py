@@ -1,7 +1,7 @@
-"""Troubles of a cache folder: said once, and once more when they are over.
+"""Logging the troubles of a cache folder once, and once more when they are over.
 
-A disk that is full is full for every chunk, and an evaluation reads thousands: all
-that fails in one way is one trouble of the folder, whoever uses it in this process.
+A full disk fails for every chunk, and an evaluation reads thousands.  All failures of one kind
+are one trouble of the folder, for all its users in this process.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("biggus.cache")
 
 QUIET_SECONDS = 60.0
-"""A trouble that comes and goes is not said more often."""
+"""How long a trouble that comes back is not logged again."""
 
 WRITING = "entries are stored"
 READING = "entries are used"
@@ -26,14 +26,14 @@ INDEXING = "the index is updated"
 
 
 class Trouble:
-    """One way in which a folder fails.
+    """One kind of failure of a cache folder.
 
     Parameters
     ----------
     folder : Path
         The cache folder.
     works : str
-        What it does when it does not fail: a sentence, for when it does so again.
+        A sentence that says what works without the failure, logged when it is over.
     """
 
     def __init__(self, folder: Path, works: str) -> None:
@@ -44,20 +44,19 @@ class Trouble:
         self._quiet_until = 0.0
 
     def arose(self, message: str, *parts: object) -> None:
-        """Say what failed, unless that was said of this trouble before it was over."""
+        """Log a failure as a warning, unless this trouble was logged and is not over."""
         with self._lock:
             first = not self._said and time.monotonic() >= self._quiet_until
             if first:
                 self._said = True
                 self._quiet_until = time.monotonic() + QUIET_SECONDS
         if first:
-            line = f"{message} (this is said once, until it is over)"
-            logger.warning(line, *parts)
+            logger.warning(f"{message} (logged once until it is over)", *parts)  # noqa: G004
         else:
             logger.debug(message, *parts)
 
     def over(self) -> None:
-        """Note that it works; say so, if it was said that it did not."""
+        """Note that the folder works; log that if the failure was logged."""
         if not self._said:
             return
         with self._lock:
@@ -68,5 +67,5 @@ class Trouble:
 
 @lru_cache(maxsize=1024)
 def trouble(folder: Path, works: str) -> Trouble:
-    """Return the one trouble of a kind that a folder has in this process."""
+    """Return the trouble of a kind that a folder has in this process."""
     return Trouble(folder, works)

@@ -1,4 +1,4 @@
-"""The validator of a box of several chunks, made of the validators of its chunks.  Pure."""
+"""Joining the validators of several chunks to one."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ _LENGTH_BYTES = 4
 def join_validators(validators: Sequence[bytes | None]) -> bytes | None:
     """Return the validator of a box from those of its chunks, in the order of the grid.
 
-    It is the one that all chunks have if they have the same, such as the
-    validator of a file; None if that of any chunk is unknown.
+    If all chunks have the same validator, such as that of a file, it is that one.  If that of
+    any chunk is unknown, it is None.
 
     Examples
     --------
@@ -30,14 +30,14 @@ def join_validators(validators: Sequence[bytes | None]) -> bytes | None:
     first = known[0]
     if len(known) == 1:
         return first
-    # A joined one is joined again, lest it be taken for that of these chunks.
+    # A joined validator is joined again, lest it be split into those of these chunks.
     if known.count(first) == len(known) and not first.startswith(_MARK):
         return first
     return _MARK + b"".join(len(v).to_bytes(_LENGTH_BYTES, "big") + v for v in known)
 
 
 def split_validators(validator: bytes, count: int) -> list[bytes] | None:
-    """Return the validators of `count` chunks, or None if `validator` is not of so many.
+    """Return the validators of `count` chunks; None if `validator` joins another number.
 
     Examples
     --------

@@ -1,7 +1,7 @@
-"""Writers: processes that store, as others see them.
+"""Writers: the processes that store entries, as others see them.
 
-A writer is a file that its process holds locked for as long as it lives, so that
-whatever it leaves behind when it is killed can be told from what it is at.
+A writer has a file that its process keeps locked as long as it lives.  So others can tell the
+temporary files of a process that was killed from those of one that is still writing.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FLAGS = os.O_RDWR | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
-"""With which a file is opened to be locked."""
+"""The flags with which a file is opened to be locked."""
 
 
 class FolderWriter:
-    """The writer that this process is, of one folder.
+    """The current process as a writer of one folder.
 
     Parameters
     ----------
     folder : Path
-        Where the files of writers lie.
+        The folder of the files of writers.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -35,16 +35,16 @@ class FolderWriter:
 
     @property
     def begun(self) -> bool:
-        """Tell whether others see it."""
+        """Whether the file exists and is locked."""
         return self._descriptor is not None
 
     def begin(self) -> None:
-        """Be seen by others, if that is not so; after the folder was removed, anew.
+        """Create and lock the file unless that was done; again if the folder was removed.
 
         Raises
         ------
         OSError
-            If that cannot be.
+            If it cannot be created.
         """
         path = self._folder / self.name
         if self._descriptor is not None and path.exists():
@@ -56,13 +56,13 @@ class FolderWriter:
             lock(self._descriptor, exclusively=True)
 
     def end(self) -> None:
-        """Be seen no longer."""
+        """Remove the file."""
         with contextlib.suppress(OSError):
             self.forget()
             (self._folder / self.name).unlink(missing_ok=True)
 
     def forget(self) -> None:
-        """Let go of the file, which is the parent's after a fork."""
+        """Close the file, which belongs to the parent after a fork."""
         descriptor, self._descriptor = self._descriptor, None
         if descriptor is not None:
             with contextlib.suppress(OSError):
@@ -70,7 +70,7 @@ class FolderWriter:
 
 
 def lives(folder: Path, name: str) -> bool:
-    """Tell whether a writer is there, and its process alive; it may be stopped."""
+    """Return whether the process of a writer is alive, even if stopped."""
     path = folder / name
     try:
         descriptor = os.open(path, FLAGS)
@@ -81,7 +81,7 @@ def lives(folder: Path, name: str) -> bool:
     except BlockingIOError:
         return True
     except OSError:
-        # No locks here: a process of that number, on this machine, will have to do.
+        # Without file locks: look for a process of that number on this machine.
         return _runs(name)
     finally:
         os.close(descriptor)
@@ -89,14 +89,14 @@ def lives(folder: Path, name: str) -> bool:
 
 
 def lock(descriptor: int, *, exclusively: bool) -> None:
-    """Lock a file for as long as it is open.
+    """Lock an open file until it is closed.
 
     Raises
     ------
     BlockingIOError
-        If somebody else has it locked.
+        If it is locked already.
     OSError
-        If there are no locks.
+        If there are no file locks.
     """
     try:
         with between_forks():

@@ -1,4 +1,4 @@
-"""From the attributes of a variable to what decodes its values."""
+"""Making the decoder of a variable from its attributes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _DEFAULT_FILLS: dict[str, int | float] = {
     "c8": 9.969209968386869e36,
     "c16": 9.969209968386869e36,
 }
-"""What the netCDF library writes where nothing was written, by dtype."""
+"""The default fill values of the netCDF library, by dtype."""
 
 
 def decoder(
@@ -41,33 +41,32 @@ def decoder(
     default_fills: bool = True,
     restore: bool = True,
 ) -> Decoder | None:
-    """Return what decodes packed values of `dtype`, or None if there is nothing to do.
+    """Return the decoder of packed values of `dtype`, or None if there is nothing to do.
 
-    Attributes that make no sense for the dtype are ignored, as netCDF4-python
-    does (with a warning there, silently here): a fill value that the dtype
-    cannot hold, a scale factor that is no number.  Values that equal the
-    netCDF library's default fill value are missing unless there is a
-    ``_FillValue``, or `default_fills` is False, or `dtype` is of one byte and
-    the attribute ``_NoFill`` is ``"true"``.  Characters and times are missing only if an
-    attribute says so; structures are never decoded, and strings only restored.
+    Attributes that make no sense for the dtype are ignored (silently; netCDF4-python warns): a
+    fill value that the dtype cannot hold, a scale factor that is not a number.  Values that
+    equal the netCDF library's default fill value are missing unless there is a
+    ``_FillValue``, or `default_fills` is False, or `dtype` has one byte and the attribute
+    ``_NoFill`` is ``"true"``.  Characters and times are missing only if an attribute says so.
+    Structures are never decoded, and strings are only restored to their original dtype.
 
     Parameters
     ----------
     dtype : dtype
-        Of the packed values.
+        The dtype of the packed values.
     attributes : mapping
-        The variable's attributes, with their own dtypes: those of
-        ``scale_factor`` and ``add_offset`` decide on that of the result.
+        The variable's attributes.  The dtypes of ``scale_factor`` and ``add_offset`` decide on
+        that of the result.
     mask : bool
-        Whether to mask what is missing.
+        Whether to mask missing values.
     scale : bool
-        Whether to scale, and to take integers as unsigned ones if so told.
+        Whether to scale, and to treat integers marked ``_Unsigned`` as unsigned.
     default_fills : bool
-        Whether values that were never written show the netCDF library's default
-        fill values, as in its files and in no others.
+        Whether unwritten values are the netCDF library's default fill values, as they are only
+        in its own files.
     restore : bool
-        Whether values get the dtype back that they had before they were stored:
-        truth values, say, of which xarray makes bytes with an attribute ``dtype``.
+        Whether to restore the original dtype, such as bool, which xarray stores as bytes with an
+        attribute ``dtype``.
 
     Examples
     --------
@@ -80,10 +79,10 @@ def decoder(
     """
     packed = np.dtype(dtype)
     flags = mask, scale, default_fills, restore
-    key = _told(packed, attributes, flags)
+    key = _key(packed, attributes, flags)
     if key is None:
         return _made(packed, attributes, *flags)
-    with contextlib.suppress(KeyError):  # another thread may clear it at any time
+    with contextlib.suppress(KeyError):  # another thread may clear the cache at any time
         return _known[key]
     if len(_known) >= _MOST_KNOWN:
         _known.clear()
@@ -92,16 +91,16 @@ def decoder(
 
 
 _known: dict[Hashable, Decoder | None] = {}
-"""What was made of attributes: most variables of a file have the same as many others."""
+"""A cache of decoders by dtype and attributes, which many variables of a file share."""
 
 _MOST_KNOWN = 256
 
-_SAID = (*sorted(PACKING), "_NoFill")
-"""The attributes that decide, where there are no others that tell of a dtype."""
+_DECIDING = (*sorted(PACKING), "_NoFill")
+"""The attributes that the decoder depends on, if none of them names a dtype."""
 
 
-def _told(packed: np.dtype[Any], attributes: Mapping[str, Any], flags: object) -> Hashable:
-    """Return what decides, to the bit; None if that is not only plain numbers and text."""
+def _key(packed: np.dtype[Any], attributes: Mapping[str, Any], flags: object) -> Hashable:
+    """Return a key of the decoder; None if an attribute is neither plain numbers nor text."""
     if (
         packed.hasobject
         or packed.names is not None
@@ -110,7 +109,7 @@ def _told(packed: np.dtype[Any], attributes: Mapping[str, Any], flags: object) -
     ):
         return None
     found: list[Hashable] = [packed, packed.metadata is None, flags]
-    for name in _SAID:
+    for name in _DECIDING:
         value = attributes.get(name)
         if isinstance(value, (np.ndarray, np.generic)) and value.dtype.kind in "biufSU":
             found.append((name, value.dtype.str, value.shape, value.tobytes()))
@@ -154,7 +153,7 @@ def _with_missing(made: Decoder, attributes: Mapping[str, Any], default_fills: b
     """Add the packed values that are missing."""
     missing, fill, default = _sentinels(made, attributes, default_fills)
     found = [array.ravel() for array in (missing, fill) if array is not None]
-    # Unsigned values are compared with a default fill value that is signed.
+    # As in netCDF4-python, unsigned values never equal the default fill value, a signed one.
     unsigned = made.viewed != made.packed
     if fill is None and default is not None and not unsigned and not _unfilled(made, attributes):
         found.append(default.reshape(1))
@@ -167,7 +166,7 @@ def _with_missing(made: Decoder, attributes: Mapping[str, Any], default_fills: b
 
 
 def _with_fill_value(made: Decoder, attributes: Mapping[str, Any], default_fills: bool) -> Decoder:
-    """Add what missing values are shown as: a packed value, in the dtype of the result."""
+    """Add the fill value of the result: a packed missing value, cast to the dtype of the result."""
     sentinels = _sentinels(made, attributes, default_fills)
     shown = next((a.ravel()[0] for a in sentinels if a is not None and a.size), None)
     if shown is None:
@@ -184,7 +183,7 @@ def _with_fill_value(made: Decoder, attributes: Mapping[str, Any], default_fills
 def _sentinels(
     made: Decoder, attributes: Mapping[str, Any], default_fills: bool
 ) -> tuple[npt.NDArray[Any] | None, ...]:
-    """Return ``missing_value``, ``_FillValue`` and the default fill value, where there are such."""
+    """Return ``missing_value``, ``_FillValue`` and the default fill value; None if absent."""
     missing = _castable(attributes.get("missing_value"), made)
     fill = _castable(attributes.get("_FillValue"), made)
     default = _DEFAULT_FILLS.get(made.packed.str[1:]) if default_fills else None
@@ -192,10 +191,10 @@ def _sentinels(
 
 
 def _unfilled(made: Decoder, attributes: Mapping[str, Any]) -> bool:
-    """Tell whether unwritten values do not show the default fill value.
+    """Return whether unwritten values are not the default fill value.
 
-    Without filling, a byte has no value to spare; of wider types the default
-    fill values are improbable enough to be taken as missing all the same.
+    Without filling, every value of a byte may be a real one.  For wider types the default fill
+    values are so improbable that they still count as missing.
     """
     return made.packed.itemsize == 1 and text_of(attributes, "_NoFill") == "true"
 
@@ -228,7 +227,7 @@ def _with_scaling(made: Decoder, attributes: Mapping[str, Any]) -> Decoder:
     scale, offset = numbers
     idle_scale, idle_offset = scale is None or scale == 1, offset is None or offset == 0
     if idle_scale and idle_offset:
-        # Nothing to compute, but both together name the dtype to be unpacked to.
+        # Nothing to compute; but if both are given, their dtype is that of the result.
         return made if scale is None or offset is None else replace(made, dtype=scale.dtype)
     if scale is None or offset is None:
         scale, offset = (None if idle_scale else scale), (None if idle_offset else offset)
@@ -240,7 +239,7 @@ def _with_scaling(made: Decoder, attributes: Mapping[str, Any]) -> Decoder:
 
 
 def _castable(value: Any, made: Decoder) -> npt.NDArray[Any] | None:
-    """Return an attribute as packed values seen as they are, or None if it is none of them."""
+    """Return an attribute cast to the packed dtype, or None if the cast changes its value."""
     packed = made.packed
     if value is None:
         return None

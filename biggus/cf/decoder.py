@@ -1,4 +1,4 @@
-"""Decoders: what is done to each packed value."""
+"""Decoders, which unpack and mask packed values element by element."""
 
 from __future__ import annotations
 
@@ -14,28 +14,29 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Decoder:
-    """What turns packed values into decoded ones, element by element.
+    """Unpacks and masks packed values, element by element.
 
-    Made by :func:`biggus.cf.decoder`.  Equal and of one hash if it does the same; pickles.
+    Made by :func:`biggus.cf.decoder`.  Decoders that do the same are equal; they can be hashed
+    and pickled.
 
     Attributes
     ----------
     packed : dtype
-        The dtype of what goes in.
+        The dtype of packed values.
     dtype : dtype
-        The dtype of what comes out.
+        The dtype of decoded values.
     masked : bool
-        Whether the result is a MaskedArray: if any value can be missing.
+        Whether the result is a MaskedArray, as values can be missing.
     fill_value : scalar or None
         The fill value of the result, of `dtype`; None if not `masked`.
     viewed : dtype
-        As what packed values are looked at: `packed`, or its unsigned twin.
+        The dtype that packed values are viewed as: `packed`, or its unsigned counterpart.
     missing : tuple of scalar
-        The packed values, of `viewed`, that are missing.
+        The packed values, of dtype `viewed`, that are missing.
     nan : bool
         Whether NaN is missing.
     minimum, maximum : scalar or None
-        Packed values beyond these, of `viewed`, are missing.
+        The bounds, of dtype `viewed`, beyond which packed values are missing.
     scale, offset : scalar or None
         Packed values are multiplied by `scale`, then `offset` is added.
     """
@@ -53,7 +54,7 @@ class Decoder:
 
     @property
     def masked(self) -> bool:
-        """Whether the result is a MaskedArray: if any value can be missing."""
+        """Whether the result is a MaskedArray, as values can be missing."""
         bounded = self.minimum is not None or self.maximum is not None
         return bool(self.missing) or self.nan or bounded
 
@@ -63,15 +64,14 @@ class Decoder:
         Parameters
         ----------
         values : ndarray
-            Packed values of dtype `packed`, of any shape.  Not changed.
-            Those that are masked already stay so.
+            Packed values of dtype `packed`, of any shape; not changed.  Values that are masked
+            already stay masked.
 
         Returns
         -------
         ndarray or MaskedArray
-            Of `dtype` and the same shape; a MaskedArray if and only if
-            `masked`, or `values` are one.  May share memory with `values`.
-            What lies under the mask has no meaning.
+            Of `dtype` and the same shape; a MaskedArray if and only if `masked` or `values` is
+            one.  It may share memory with `values`.  Values under the mask have no meaning.
         """
         known = np.ma.getmask(values) if isinstance(values, np.ma.MaskedArray) else None
         values = np.asarray(values)
@@ -102,7 +102,7 @@ class Decoder:
         if self.scale is not None:
             result = np.asarray(np.multiply(result, self.scale))
         if self.offset is not None:
-            # The product is ours to overwrite, unless the sum is of another dtype.
+            # The product is a new array, which the sum may overwrite if it has its dtype.
             ours = self.scale is not None and result.dtype == self.dtype
             added = np.add(result, self.offset, out=result) if ours else result + self.offset
             result = np.asarray(added)
@@ -110,7 +110,7 @@ class Decoder:
 
     @property
     def applied(self) -> dict[str, Any]:
-        """What it does, under the names that CF has for it; ``missing`` are all that are masked.
+        """The CF attributes that it applies; ``missing`` lists all missing values.
 
         Examples
         --------
@@ -136,12 +136,12 @@ class Decoder:
 
     @property
     def key(self) -> str:
-        """What is equal for decoders that do the same, in any process."""
+        """A text that is equal for equal decoders, in any process."""
         return f"decode{self._key()!r}"
 
     def _key(self) -> tuple[Any, ...]:
         def exact(value: Any) -> Any:
-            # NaN is unequal to itself and 0.0 equal to -0.0, but their bytes tell.
+            # Bytes, as NaN is not equal to itself, and 0.0 equals -0.0.
             if value is None:
                 return None
             array = np.asarray(value)

@@ -1,4 +1,4 @@
-"""Which attributes say how values are packed, which are missing, and of what dtype they were."""
+"""The attributes that describe packed and missing values, and the original dtype."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ PACKING = frozenset(
         "_Unsigned",
     ]
 )
-"""Attributes that say how values are packed, or which are missing."""
+"""Attributes that describe packed and missing values."""
 
 KEPT_DTYPE = "biggus_dtype"
-"""The attribute that names the dtype of values which are stored in another."""
+"""The attribute that names the original dtype of values that are stored as another."""
 
 
 def follows(stored: np.dtype[Any], attributes: Mapping[str, Any]) -> bool:
-    """Tell whether attributes say how values are packed, or which are missing.
+    """Return whether attributes describe packed or missing values.
 
-    Asked of formats that do not stand for the conventions by themselves.
+    For formats that do not imply the CF conventions.
 
     Examples
     --------
@@ -41,7 +41,7 @@ def follows(stored: np.dtype[Any], attributes: Mapping[str, Any]) -> bool:
 
 
 def kept_dtype(stored: np.dtype[Any], attributes: Mapping[str, Any]) -> np.dtype[Any] | None:
-    """Return the dtype that values had before they were stored, or None if it is `stored`.
+    """Return the original dtype of values, or None if it is the stored one.
 
     Examples
     --------
@@ -53,7 +53,7 @@ def kept_dtype(stored: np.dtype[Any], attributes: Mapping[str, Any]) -> np.dtype
         return np.dtype(bool)
     try:
         kept: np.dtype[Any] = np.dtype(text_of(attributes, KEPT_DTYPE) or stored)
-    except (TypeError, ValueError, SyntaxError):  # whatever is there, NumPy may try to parse
+    except (TypeError, ValueError, SyntaxError):  # NumPy tries to parse any text
         return None
     if kept == stored:
         return None
@@ -63,7 +63,7 @@ def kept_dtype(stored: np.dtype[Any], attributes: Mapping[str, Any]) -> np.dtype
 
 
 def kept_width(attributes: Mapping[str, Any]) -> np.dtype[Any] | None:
-    """Return the dtype that scaled values are of where attributes have no widths, if it is told.
+    """Return the dtype of scaled values in formats whose attributes have no width, if named.
 
     Examples
     --------
@@ -74,7 +74,7 @@ def kept_width(attributes: Mapping[str, Any]) -> np.dtype[Any] | None:
 
 
 def text_of(attributes: Mapping[str, Any], name: str) -> str | None:
-    """Return an attribute that is one string, alone or in an array; None for any other."""
+    """Return an attribute that is a single string, alone or in an array; else None."""
     value = attributes.get(name)
     if isinstance(value, np.ndarray) and value.size == 1:
         value = value.item()

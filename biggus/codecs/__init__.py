@@ -1,6 +1,6 @@
-"""Codecs: from the bytes of a stored chunk to the bytes of its values.
+"""Codecs: decoding the bytes of a stored chunk to the bytes of its values.
 
-One codec a file, each a pure function of bytes that lets other threads run
-while it works; `pipeline` undoes several of them, `scratch` keeps buffers for
-each thread.  Nothing here knows of files, formats or arrays.
+Each codec is a module with a pure function of bytes, which releases the GIL while it works.
+`pipeline` undoes several codecs in turn, and `scratch` keeps a buffer for each thread.  Nothing
+here knows of files, formats or arrays.
 """

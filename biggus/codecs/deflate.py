@@ -1,8 +1,7 @@
 """Deflate in a zlib stream (RFC 1950 and 1951), as HDF5's filter 1 stores it.
 
-libdeflate, through the package ``deflate``, takes half the time of zlib and
-checks as much; zlib of the standard library stands in where it is not there.
-Both let other threads run.
+libdeflate, through the package ``deflate``, takes half the time of zlib with the same checks.
+Without that package zlib of the standard library is used.  Both release the GIL.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from biggus.support.extras import needing
 _log = logging.getLogger("biggus.codecs")
 
 Inflater: TypeAlias = Callable[[Any, int], Any]
-"""Takes the stored bytes and how many there are to be, gives those or raises ValueError."""
+"""Takes stored bytes and their decoded size; returns the decoded bytes, or raises ValueError."""
 
 
 def inflate(data: Any, size: int) -> Any:
@@ -29,9 +28,9 @@ def inflate(data: Any, size: int) -> Any:
     Parameters
     ----------
     data : buffer
-        The stream; what follows its end is ignored, as libhdf5 does.
+        The stream; bytes after its end are ignored, as by libhdf5.
     size : int
-        How many bytes there are in it.
+        The number of bytes that it holds.
 
     Raises
     ------
@@ -78,7 +77,7 @@ def _by_libdeflate(library: Any) -> Inflater:
 def _by_zlib(data: Any, size: int) -> Any:
     stream = zlib.decompressobj()
     try:
-        # One more byte tells what is longer, and lets what is not come to its end.
+        # One byte more, to notice longer streams and to let others reach their end.
         found = stream.decompress(data, size + 1)
     except zlib.error as error:
         raise ValueError(f"its zlib stream is damaged ({error})") from error

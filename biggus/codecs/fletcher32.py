@@ -1,11 +1,10 @@
-"""Fletcher's checksum as HDF5's filter 3 keeps it, in four bytes after the data.
+"""Fletcher's checksum as HDF5's filter 3 stores it, in four bytes after the data.
 
-The data are 16-bit numbers, the high byte first: one sum is that of the numbers,
-the other that of all its intermediate values, both modulo 65535.  In
-the second, each number counts as often as there are numbers from it to the
-end; written in rows, that follows from the sums of rows and of columns,
-which NumPy takes with wide registers.  To swap the bytes of numbers is to
-multiply them by 256 modulo 65535, so it is done once, to the sums.
+The data are big-endian 16-bit numbers.  The first sum is that of the numbers, the second that
+of all intermediate values of the first, both modulo 65535.  In the second sum each number
+counts as often as there are numbers from it to the end.  With the numbers in rows it follows
+from the sums of rows and of columns, which NumPy computes with SIMD instructions.  Swapping
+the bytes of a number multiplies it by 256 modulo 65535, so only the sums are swapped.
 
 The definition is in the HDF5 file format specification; the algorithm is that
 of J. Fletcher, "An Arithmetic Checksum for Serial Transmissions" (1982).
@@ -24,7 +23,7 @@ BYTES = 4
 
 _MODULUS = 65535
 _ROW = 4096
-_MOST_ROWS = 2**16  # of so many 16-bit numbers the sum still has room in 32 bits
+_MOST_ROWS = 2**16  # the sum of so many 16-bit numbers fits 32 bits
 
 
 def fletcher32(data: Any) -> int:
@@ -67,20 +66,20 @@ def _sums(words: npt.NDArray[np.uint16]) -> tuple[int, int]:
 
 
 def _reduced(total: int) -> int:
-    """Return the sum modulo 65535, where zero stands for nothing but zeros."""
+    """Return the sum modulo 65535, as 65535 in place of 0 unless all numbers are zero."""
     return total % _MODULUS or (_MODULUS if total else 0)
 
 
 def verified(data: Any) -> memoryview:
-    """Return the bytes before the checksum that ends `data`, if it is theirs.
+    """Return `data` without the checksum at its end, having verified it.
 
-    HDF5 before 1.6.3 stored the two bytes of each half the other way round on
-    little-endian machines; both ways are good, as they are for libhdf5.
+    HDF5 before 1.6.3 stored the two bytes of each half in the other order on little-endian
+    machines; both orders are accepted, as by libhdf5.
 
     Raises
     ------
     ValueError
-        If the checksum is another.
+        If the checksum does not match.
 
     Examples
     --------

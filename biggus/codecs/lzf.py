@@ -1,7 +1,6 @@
-"""LZF, as h5py's filter 32000 stores it, where the package ``imagecodecs`` is there.
+"""LZF, as h5py's filter 32000 stores it, decoded by the package ``imagecodecs`` if installed.
 
-h5py has a decoder of its own, but only inside libhdf5; nothing smaller that is
-kept has one.
+h5py has a decoder, but only inside libhdf5.  No smaller maintained package has one.
 """
 
 from __future__ import annotations
@@ -21,24 +20,24 @@ _log = logging.getLogger("biggus.codecs")
 
 @functools.cache
 def available() -> bool:
-    """Tell whether LZF can be decoded here."""
+    """Return whether LZF can be decoded without libhdf5."""
     if importlib.util.find_spec("imagecodecs") is None:
         return False
     try:
         _decoder()
-    except Exception as error:  # noqa: BLE001 - whatever the import of a broken one raises
+    except Exception as error:  # noqa: BLE001 - a broken package may raise anything
         _log.warning("imagecodecs cannot be imported, so libhdf5 decodes LZF: %s", error)
         return False
     return True
 
 
 def decode_lzf(data: Any, size: int, out: npt.NDArray[np.uint8] | None = None) -> Any:
-    """Return the `size` bytes that were compressed, in `out` if it is given.
+    """Return the `size` decompressed bytes, in `out` if it is given.
 
     Raises
     ------
     ValueError
-        If they are damaged, or of another number.
+        If the data are damaged, or hold another number of bytes.
     """
     target = np.empty(size, np.uint8) if out is None else out
     decode, failure = _decoder()

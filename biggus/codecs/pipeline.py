@@ -1,4 +1,4 @@
-"""Pipelines: several codecs, undone in the reverse of the order in which they were applied."""
+"""Pipelines of codecs, which are undone in the reverse order of their application."""
 
 from __future__ import annotations
 
@@ -23,32 +23,32 @@ class Stage(ABC):
     """One codec of a pipeline, with its settings."""
 
     copies: ClassVar[bool] = True
-    """Whether it needs room for what it gives, which else is a part of what it is given."""
+    """Whether decoded bytes are a copy; if not, they are a part of the encoded ones."""
 
     fills: ClassVar[bool] = False
-    """Whether it puts what it gives where it is told to."""
+    """Whether `undo` writes to `out`."""
 
     def stored_size(self, size: int | None) -> int | None:
-        """Return how many bytes it made of `size`; None if that depends on them."""
+        """Return the encoded size of `size` bytes; None if that depends on the bytes."""
         return None
 
     @abstractmethod
     def undo(self, data: Any, size: int | None, out: npt.NDArray[np.uint8] | None) -> Any:
-        """Return what it was given.
+        """Return decoded bytes.
 
         Parameters
         ----------
         data : buffer
-            What it made of that.
+            The encoded bytes.
         size : int or None
-            How many bytes that was; None if nobody knows.
+            The number of decoded bytes; None if it is unknown.
         out : ndarray of uint8 or None
-            Of `size`: where the bytes may go, though they need not.
+            An array of `size` bytes that may be used for the result.
 
         Raises
         ------
         ValueError
-            If `data` are damaged, or not of that size.
+            If `data` are damaged, or hold another number of bytes.
         """
 
 
@@ -69,12 +69,12 @@ class Lzf(Stage):
 
 
 class Shuffle(Stage):
-    """The shuffle of the bytes of elements.
+    """The byte shuffle.
 
     Parameters
     ----------
     width : int
-        The bytes of an element.
+        The number of bytes of an element.
     """
 
     fills: ClassVar[bool] = True
@@ -103,7 +103,7 @@ class Fletcher32(Stage):
 
 def _known(size: int | None) -> int:
     if size is None:
-        raise ValueError("two compressions one upon the other are not known here")
+        raise ValueError("two compressions in one pipeline are not supported")
     return size
 
 
@@ -120,9 +120,9 @@ class Pipeline:
     Parameters
     ----------
     stages : sequence of Stage
-        In the order in which they were applied.
+        The codecs, in the order in which they were applied.
     nbytes : int
-        The bytes of a chunk's values.
+        The number of bytes of a chunk's values.
 
     Examples
     --------
@@ -138,7 +138,7 @@ class Pipeline:
         self._unmasked = self._steps(0)
 
     def _steps(self, mask: int) -> tuple[tuple[tuple[Stage, int | None], ...], int | None]:
-        """Return the stages to undo, each with the size that it gives, and the stored size."""
+        """Return the stages to undo, each with its decoded size, and the stored size."""
         size: int | None = self.nbytes
         steps = []
         for number, stage in enumerate(self.stages):
@@ -153,17 +153,17 @@ class Pipeline:
         Parameters
         ----------
         data : buffer
-            The chunk as it is stored.
+            The stored bytes of the chunk.
         mask : int
-            Bit *n* is set if stage *n* was left out for this chunk.
+            Bit *n* is set if stage *n* was skipped for this chunk.
         out : ndarray of uint8, optional
-            Where they go, ``nbytes`` in one piece.
+            A contiguous array of ``nbytes`` for the result.
 
         Returns
         -------
         buffer
-            `out` if it was given, else of ``nbytes``, wherever they came to lie: they
-            are good until this thread decodes the next chunk.
+            `out` if it was given, else a buffer of ``nbytes``, which may be overwritten when this
+            thread decodes the next chunk.
 
         Raises
         ------
@@ -189,21 +189,21 @@ class Pipeline:
         itemsize: int,
         parts: Iterable[tuple[int, npt.NDArray[np.uint8]]],
     ) -> bool:
-        """Put parts of a chunk's values where they go, if that is less work than to copy them.
+        """Decode parts of a chunk's values, if that is less work than decoding all of them.
 
         Parameters
         ----------
         data, mask
-            As for `decode`.
+            As in `decode`.
         itemsize : int
-            The bytes of an element.
+            The number of bytes of an element.
         parts : iterable of tuple
-            The first element of each, and where its bytes go.
+            For each part its first element, and the array for its bytes.
 
         Returns
         -------
         bool
-            Whether they are there; if not, nothing was done.
+            Whether the parts were decoded; if not, nothing was done.
 
         Raises
         ------
@@ -223,16 +223,16 @@ class Pipeline:
     def _checked_steps(self, data: Any, mask: int) -> tuple[tuple[Stage, int | None], ...]:
         steps, size = self._steps(mask) if mask else self._unmasked
         if size is not None and len(data) != size:
-            raise ValueError(f"it is of {len(data)} bytes and not {size}: damaged")
+            raise ValueError(f"it has {len(data)} bytes and not {size}: damaged")
         return steps
 
     def working_bytes(self, into: bool) -> int:
-        """Return how much memory decoding a chunk takes besides that for what is stored.
+        """Return the memory that decoding a chunk takes, beside its stored bytes.
 
         Parameters
         ----------
         into : bool
-            Whether the values go to where `decode` is told, which is not counted.
+            Whether `decode` is called with `out`, which is not counted.
         """
         buffers = sum(stage.copies for stage in self.stages)
         if into and self.stages and self.stages[0].fills:

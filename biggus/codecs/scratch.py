@@ -1,4 +1,4 @@
-"""Buffers that a thread uses again: fresh memory costs as much as decoding does."""
+"""Reusable buffers of a thread, as fresh memory costs as much as decoding."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ import numpy as np
 import numpy.typing as npt
 
 MOST_KEPT = 8 * 2**20
-"""Bytes; a buffer that is larger lives only as long as it is used."""
+"""Bytes; larger buffers are not kept for reuse."""
 
 _thread = threading.local()
 
 
 def scratch(purpose: str, nbytes: int) -> npt.NDArray[np.uint8]:
-    """Return `nbytes` bytes of no particular value, for this thread alone.
+    """Return a buffer of `nbytes` uninitialised bytes, for this thread alone.
 
-    They are the caller's until this thread asks again for the same purpose.
-    A thread keeps one buffer a purpose, of up to `MOST_KEPT` bytes.
+    It is valid until this thread asks again for the same purpose.  A thread keeps one buffer
+    for each purpose, of up to `MOST_KEPT` bytes.
 
     Examples
     --------

@@ -1,9 +1,8 @@
 """The byte shuffle: all first bytes of the elements, then all second ones, and so on.
 
-HDF5's filter 2.  Bytes are put together again two by two: of two planes of
-bytes one of 16-bit numbers, of two of those one of 32 bits, and so on, each
-by a cast, a shift and an or, which NumPy does with wide registers; a copy
-that goes from byte to byte takes four times as long.
+HDF5's filter 2.  It is undone by merging planes in pairs: two planes of bytes to one of 16-bit
+numbers, two of these to one of 32-bit numbers, and so on.  Each merge is a cast, a shift and
+an or, for which NumPy uses SIMD instructions; copying byte by byte takes four times as long.
 """
 
 from __future__ import annotations
@@ -17,14 +16,14 @@ import numpy.typing as npt
 from biggus.codecs.scratch import scratch
 
 _BLOCK_BYTES = 2**19
-"""Bytes put together at a time: few enough to stay near the processor, and so many
-that two threads do not meet at the interpreter's lock all the time."""
+"""Bytes merged at a time: few enough to fit the processor's cache, and enough to keep threads
+from contending for the GIL."""
 
 _LEAST_BYTES = 2**13
-"""Below this one transposed copy is quicker than several steps."""
+"""Below this a transposed copy is faster than merging."""
 
 MERGED = 2, 4, 8
-"""The bytes of elements that are put together by halves."""
+"""The sizes of elements, in bytes, that are merged in pairs."""
 
 
 def unshuffle(data: Any, width: int, out: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
@@ -33,11 +32,11 @@ def unshuffle(data: Any, width: int, out: npt.NDArray[np.uint8]) -> npt.NDArray[
     Parameters
     ----------
     data : buffer
-        The shuffled bytes; those at the end that fill no element follow as they are.
+        The shuffled bytes; bytes at the end that do not fill an element are copied.
     width : int
-        The bytes of an element.
+        The number of bytes of an element.
     out : ndarray of uint8
-        Where the bytes go, as many as `data` has, in one piece; not `data` itself.
+        A contiguous array for the result, as long as `data` and no part of it.
 
     Returns
     -------
@@ -77,13 +76,13 @@ def unshuffle_part(data: Any, width: int, start: int, out: npt.NDArray[np.uint8]
     Parameters
     ----------
     data : buffer
-        All shuffled bytes, none of them left over.
+        All shuffled bytes, a multiple of `width`.
     width : int
-        The bytes of an element, one of `MERGED`.
+        The number of bytes of an element, one of `MERGED`.
     start : int
-        The first element that is wanted.
+        The first element to decode.
     out : ndarray of uint8
-        Where the bytes go, of as many elements as it has room for.
+        The array for the bytes of consecutive elements.
 
     Examples
     --------
@@ -97,7 +96,7 @@ def unshuffle_part(data: Any, width: int, start: int, out: npt.NDArray[np.uint8]
 
 
 def _merge_all(planes: npt.NDArray[np.uint8], out: npt.NDArray[Any]) -> None:
-    """Put the planes of bytes together, block by block, the lowest byte first."""
+    """Merge planes of bytes, the lowest byte first, block by block."""
     width = out.itemsize
     if sys.byteorder == "big":
         planes = planes[::-1]
@@ -109,7 +108,7 @@ def _merge_all(planes: npt.NDArray[np.uint8], out: npt.NDArray[Any]) -> None:
 
 
 def _merge(planes: npt.NDArray[Any], out: npt.NDArray[Any], room: npt.NDArray[np.uint8]) -> None:
-    """Merge planes of numbers into `out`, by halves; `room` has twice its bytes."""
+    """Merge planes of numbers into `out` in pairs; `room` is a buffer of twice its size."""
     low, high = planes[0], planes[1]
     half = len(planes) // 2
     if half > 1:

@@ -14,7 +14,7 @@ from biggus.indexing.selection import ArrayMap, ConstantMap, DimensionMap, Selec
 from biggus.sources import studying
 from biggus.sources.base import Chunks, Source, read
 from biggus.sources.memory import MemorySource
-from biggus.sources.normal import said_native
+from biggus.sources.normal import native_marked
 from biggus.sources.scattered import Stored, cut_scattered
 from biggus.sources.stream import streamed
 from biggus.sources.wrappers import ObjectSource
@@ -53,7 +53,7 @@ class Leaf(Node):
     def __init__(self, origin: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
         self.origin = origin
         self.shape = shape
-        self.dtype = dtype if dtype.byteorder == "=" else said_native(dtype)
+        self.dtype = dtype if dtype.byteorder == "=" else native_marked(dtype)
 
     @property
     def source(self) -> Source:

@@ -1,4 +1,4 @@
-"""Pyramids: one image at several resolutions, so that a picture of all of it reads little."""
+"""Pyramids: an image at several resolutions, so that a picture of the whole image reads little."""
 
 from biggus.pyramids.of_array import kept_overviews, overviews
 from biggus.pyramids.pyramid import Level, Pyramid

@@ -1,8 +1,8 @@
-"""What stands for the blocks of a level: sums of which the means are shown, or modes.
+"""The two ways of averaging blocks of values: the mean and the mode.
 
-Both are asked in the same way, so that what reads and keeps levels knows of neither:
-`first` makes the states of the first levels from values, `joined` one of those of boxes side by
-side, `merged` that of the next level, and `show` puts the values of a level from its state.
+Both have one interface.  A *state* stands for a box of a level: sums for the mean, modes for the
+mode.  `first` computes the states of the first levels from values, `joined` joins those of
+adjacent boxes, `merged` computes that of the next level, and `show` gives the values of a state.
 """
 
 from __future__ import annotations
@@ -25,31 +25,32 @@ if TYPE_CHECKING:
 
 
 class Averaging(Protocol):
-    """How elements become one."""
+    """The interface of averaging methods."""
 
     name: str
     """``"mean"`` or ``"mode"``."""
 
     def peak_bytes(self, count: int, itemsize: int) -> int:
-        """Return the most memory, beside so many values, that making them one takes."""
+        """Return the most memory that averaging `count` values takes, beside the values."""
 
     def first(self, values: Values, axes: Axes, levels: int, passing: bool) -> Iterator[Any]:
-        """Yield the states of the first levels of values, `EXACT_LEVELS` of them at most.
+        """Yield the states of the first levels of values, at most `EXACT_LEVELS`.
 
-        Each is good until the next is asked for, but for the last: that stays, if not `passing`.
+        A state may be overwritten when the next one is computed; the last one is kept unless
+        `passing`.
         """
 
     def joined(self, parts: Sequence[Sequence[Any]], sizes: Any, axes: Axes) -> Any:
-        """Return the state of a box from those of its parts, row by row, and their sizes."""
+        """Return the state of a box from those of its parts, given in rows, and their sizes."""
 
     def merged(self, parts: Sequence[Sequence[Any]], sizes: Any, axes: Axes) -> Any:
-        """Return the state, one level up, of a box from those of its parts."""
+        """Return the state of a box one level up from those of its parts."""
 
     def show(self, state: Any, sizes: Sizes, out: npt.NDArray[Any]) -> Mask | None:
-        """Put the values of a level into an array; return which are missing, None for none."""
+        """Put the values of a state into an array; return the mask, None if none is missing."""
 
     def gathered(self, values: Values, sizes: Sizes, axes: Axes, side: int) -> Values:
-        """Return what stands for blocks of so many by so many values of a level, of some sizes."""
+        """Return the averages of blocks of `side` by `side` values, weighted by their sizes."""
 
 
 class BlockMean:
@@ -68,7 +69,7 @@ class BlockMean:
     def joined(
         self, parts: Sequence[Sequence[Sums]], sizes: Sequence[Sequence[Sizes]], axes: Axes
     ) -> Sums:
-        """Return the sums of boxes side by side as those of one."""
+        """Return the sums of adjacent boxes as those of one box."""
         counts = None
         if any(sums.counts is not None for row in parts for sums in row):
             known = [
@@ -88,24 +89,24 @@ class BlockMean:
         return self.joined(parts, sizes, axes).halved(axes)
 
     def show(self, state: Sums, sizes: Sizes, out: npt.NDArray[Any]) -> Mask | None:
-        """Put the means."""
+        """Put the means into an array."""
         return state.put_means(sizes, out)
 
     def gathered(self, values: Values, sizes: Sizes, axes: Axes, side: int) -> Values:
-        """Return the means of blocks."""
+        """Return the weighted means of blocks."""
         each = Sums.of(values)
         assert each.counts is not None
-        weighed = Sums(each.sums * sizes, each.counts * sizes)
-        return weighed.gathered(axes, side).means(sizes, values.dtype)
+        weighted = Sums(each.sums * sizes, each.counts * sizes)
+        return weighted.gathered(axes, side).means(sizes, values.dtype)
 
 
 class Mode:
-    """The most frequent value; from the fourth level on of the modes of eight by eight."""
+    """The most frequent value; from the fourth level on, of the modes of blocks of 8 by 8."""
 
     name = "mode"
 
     def peak_bytes(self, count: int, itemsize: int) -> int:
-        """Return the memory of values in order, and where they were."""
+        """Return the memory of sorted values and their indices."""
         return 8 * count * max(8, itemsize)
 
     def first(
@@ -125,12 +126,12 @@ class Mode:
         sizes: Any,  # noqa: ARG002 - part of the protocol
         axes: Axes,
     ) -> Values:
-        """Return the modes of boxes side by side as those of one."""
+        """Return the modes of adjacent boxes as those of one box."""
         modes_of_all: Values = _joined(parts, axes)
         return modes_of_all
 
     def merged(self, parts: Sequence[Sequence[Values]], sizes: Any, axes: Axes) -> Values:
-        """Return the modes of the tiles under a tile."""
+        """Return the modes of the tiles below a tile."""
         return modes(self.joined(parts, sizes, axes), 2, axes)
 
     def show(
@@ -139,7 +140,7 @@ class Mode:
         sizes: Sizes,  # noqa: ARG002 - part of the protocol
         out: npt.NDArray[Any],
     ) -> Mask | None:
-        """Put the modes as they are."""
+        """Put the modes into an array."""
         out[...] = np.ma.getdata(state)
         return np.ma.getmaskarray(state) if isinstance(state, np.ma.MaskedArray) else None
 
@@ -155,7 +156,7 @@ class Mode:
 
 
 def _joined(parts: Sequence[Sequence[Any]], axes: Axes) -> Any:
-    """Return arrays that lie side by side, row by row, as one."""
+    """Return adjacent arrays, given in rows, as one array."""
     masked = any(isinstance(part, np.ma.MaskedArray) for row in parts for part in row)
     join: Any = np.ma.concatenate if masked else np.concatenate
     rows = [join(row, axis=axes[1]) if len(row) > 1 else row[0] for row in parts]
@@ -163,21 +164,23 @@ def _joined(parts: Sequence[Sequence[Any]], axes: Axes) -> Any:
 
 
 def averaging_of(dtype: np.dtype[Any], method: str | None) -> Averaging:
-    """Return how values of a dtype become one: by the mean, if nobody says.
+    """Return the averaging of a dtype by a method, by default the mean.
 
     Raises
     ------
     ValueError
         If there is no such method.
     TypeError
-        If the dtype has no mean, or no order for a mode.
+        If the dtype has no mean, or cannot be sorted for a mode.
     """
     if method not in {None, "mean", "mode"}:
         raise ValueError(f"method= is 'mean' or 'mode', not {method!r}")
     if method == "mode":
         if dtype.kind not in "biufSUmM":
-            raise TypeError(f"values of dtype {dtype} have no mode here")
+            raise TypeError(f"the mode of dtype {dtype} is not supported")
         return Mode()
     if dtype.kind not in "biufc" or dtype.itemsize > np.dtype("c16").itemsize:
-        raise TypeError(f"values of dtype {dtype} have no mean; method='mode' takes the commonest")
+        raise TypeError(
+            f"values of dtype {dtype} have no mean; method='mode' takes the most frequent"
+        )
     return BlockMean()

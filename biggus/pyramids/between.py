@@ -1,8 +1,8 @@
-"""The level between two others that just fills a screen with all of an array.
+"""An extra level between two others, which just fills a screen with the whole array.
 
-Levels halve, so of the one that fills a screen there are up to four elements a pixel: of a very
-large array megabytes, each time that all of it is looked at.  One level more, of little more than
-an element a pixel, costs next to nothing: it is made of a level that is there already.
+Levels halve, so the one that fills a screen has up to four elements for each pixel: megabytes,
+for a very large array, each time that all of it is shown.  An extra level of little more than one
+element for each pixel costs next to nothing, as it is computed from an existing level.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 from biggus.indexing.grid import Grid
 from biggus.pyramids.blocks import EXACT_LEVELS
 from biggus.sources import studying
-from biggus.sources.base import box_shape, read
+from biggus.sources.base import box_shape, read, whole
 from biggus.sources.derived import DerivedSource
 
 if TYPE_CHECKING:
@@ -27,18 +27,18 @@ if TYPE_CHECKING:
     from biggus.sources.base import Box, Source, Values
 
 SCREEN = (800, 1000)
-"""Rows and columns of pixels, of a window of usual size."""
+"""The rows and columns of a window of usual size, in pixels."""
 
 _FINER = 3
-"""It is made of blocks of 8 to 15 elements a side of the level that many halvings finer than the
-one that fills the screen: there are that many choices between two levels."""
+"""The extra level is computed from the level this many halvings finer than the one that fills
+the screen, from blocks of 8 to 15 elements a side: so many sizes lie between two levels."""
 
 
 def between_of(layout: PyramidLayout) -> tuple[int, int] | None:
-    """Return of which level one more is made, and of how many elements a side.
+    """Return the level that the extra one is computed from, and the side of its blocks.
 
-    None if the array is not so large that this is a small part of the work, or a level just
-    fills a screen already.
+    None if the array is so small that the extra level would be a large part of the work, or if
+    a level just fills a screen already.
 
     Examples
     --------
@@ -56,10 +56,10 @@ def between_of(layout: PyramidLayout) -> tuple[int, int] | None:
 
 
 class BetweenSource(DerivedSource):
-    """A level of blocks of some elements of another.
+    """A level of the averages of blocks of another level.
 
-    Of means, weighed by how many elements each stands for; if some of those are missing, as if
-    none were.
+    Means are weighted by the number of elements that each covers, whether these are missing or
+    not.
     """
 
     io_bound = False
@@ -83,13 +83,14 @@ class BetweenSource(DerivedSource):
             self.token = f"{level.token}|{side}"
 
     def __getitem__(self, box: Box) -> Values:
-        values = np.ma.MaskedArray(np.empty(box_shape(box), self.dtype), mask=False, shrink=False)
-        for part in Grid(box_shape(box), self._strip(box_shape(box))).parts(_all(box_shape(box))):
+        shape = box_shape(box)
+        values = np.ma.MaskedArray(np.empty(shape, self.dtype), mask=False, shrink=False)
+        for part in Grid(shape, self._strip(shape)).parts(whole(shape)):
             values[part.chunk] = self._made(_moved(part.chunk, box))
         return values if self.masked else values.data
 
     def _strip(self, shape: Sequence[int]) -> tuple[int, ...]:
-        """Return the shape of what is made at once: of about a row of chunks of the level."""
+        """Return the shape of the parts computed at once: of about a row of chunks of the level."""
         lengths = [max(1, n) if axis in self._axes else 1 for axis, n in enumerate(shape)]
         assert self.chunks is not None
         rows = self.chunks[self._axes[0]]
@@ -107,7 +108,7 @@ class BetweenSource(DerivedSource):
         return reducer.averaging.gathered(values, sizes, self._axes, self._side)
 
     def _below(self, box: Box) -> Box:
-        """Return the box of the other level that a box stands for."""
+        """Return the box of the other level that a box covers."""
         found = list(box)
         for axis in self._axes:
             s, length = box[axis], self._level.shape[axis]
@@ -115,19 +116,19 @@ class BetweenSource(DerivedSource):
         return tuple(found)
 
     def made_of(self, box: Box) -> list[Node]:
-        """Return the parts of the array of which all that is read for a box is made."""
+        """Return the parts of the array that a box is computed from."""
         return self._level.made_of(self._below(box))
 
     def validator(self, box: Box) -> bytes | None:
-        """Return the states of all that is read for a box."""
+        """Return the joined validators of all that is read for a box."""
         return self._level.validator(self._below(box))
 
     def revalidate(self, box: Box, validator: bytes) -> bytes | None:
-        """Tell whether all that was read for a box is as it was."""
+        """Check whether all that was read for a box is still valid."""
         return self._level.revalidate(self._below(box), validator)
 
     def peak_bytes(self, box: Box) -> int:
-        """Return the most memory that a read of `box` takes: that of a strip, beside the result."""
+        """Return the most memory that a read of `box` takes: that of a strip and the result."""
         strip = tuple(
             slice(s.start, min(s.stop, s.start + n), 1)
             for s, n in zip(box, self._strip(box_shape(box)), strict=True)
@@ -136,10 +137,6 @@ class BetweenSource(DerivedSource):
         count = math.prod(box_shape(below))
         summed = self._level.reducer.averaging.peak_bytes(count, self.dtype.itemsize)
         return super().peak_bytes(box) + self._values.peak_bytes(below) + summed
-
-
-def _all(shape: Sequence[int]) -> Box:
-    return tuple(slice(0, n, 1) for n in shape)
 
 
 def _moved(part: Box, box: Box) -> Box:

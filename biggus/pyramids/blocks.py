@@ -1,11 +1,9 @@
-"""Blocks of two by two elements made one, again and again: by their mean, or by their mode.
+"""Averaging blocks of two by two elements, again and again, by their mean or their mode.
 
-What stands for a block can be made one with others without any loss: a `Sums` holds the sum
-of its values and how many there were, so that the mean of a coarse block is that of all
-values below it, whichever of them are missing.  Sums are added up in the same tree
-whatever is read at once, so they are the same to the bit.
-
-Pure: works on blocks of values in memory.  Cost: about one addition an element.
+A `Sums` holds the sum and the number of the values of each block, so that the mean of a coarse
+block is exactly that of all values below it, whichever of them are missing.  Sums are added in
+the same tree whatever is read at once, so that results are the same to the bit.  The cost is
+about one addition for each element.
 """
 
 from __future__ import annotations
@@ -25,7 +23,7 @@ if TYPE_CHECKING:
     from biggus.sources.base import Values
 
 EXACT_LEVELS = 3
-"""Up to so many halvings the mode is that of the values themselves; then of those modes."""
+"""For so many halvings the mode is that of the values themselves; after that, of those modes."""
 
 _ACCUMULATED = {
     **dict.fromkeys(("b1", "u1"), "u2"),
@@ -33,26 +31,26 @@ _ACCUMULATED = {
     **dict.fromkeys(("c8", "c16"), "c16"),
     **dict(zip(("i1", "i2", "i4", "u2", "u4"), ("i2", "i4", "i8", "u4", "u8"), strict=True)),
 }
-"""In what dtype the sums of a halving are, of values or sums: without loss where that can be.
+"""The dtype of the sums of one halving, for each dtype of values or sums; exact where possible.
 
-After `EXACT_LEVELS` halvings it has eight bytes, and any number of further sums fits.
+After `EXACT_LEVELS` halvings it has eight bytes, in which any number of further sums fits.
 """
 
 _CONVERTED = 512
-"""How many values NumPy converts at once where it adds what has another dtype: with its own 8192
-they do not stay in the core's nearest cache, and a halving takes half as long again."""
+"""How many values NumPy converts at once when it adds values of another dtype.  Its default of 8192
+does not fit the core's first-level cache, and makes a halving take half as long again."""
 
 
 @dataclass(frozen=True)
 class Sums:
-    """The sums of blocks, and of how many values each is.
+    """The sums of blocks, and the number of values in each.
 
     Attributes
     ----------
     sums : ndarray
-        One element a block.
+        The sum of each block.
     counts : ndarray or None
-        How many values are in each; None: as many as lie in it, none being missing.
+        The number of values in each block that are not missing; None if none is missing.
     """
 
     sums: npt.NDArray[Any]
@@ -72,13 +70,13 @@ class Sums:
         return cls(np.where(missing, dtype.type(0), data), (~missing).astype(np.int64))
 
     def halved(self, axes: tuple[int, int], slot: str | None = None) -> Sums:
-        """Return the sums of blocks of two by two of these; of fewer at an odd edge.
+        """Return the sums of blocks of two by two blocks, fewer at an odd edge.
 
-        With a `slot` the sums lie in this thread's scratch memory of that name.
+        With a `slot` the sums are in this thread's scratch memory of that name.
         """
         dtype = np.dtype(_ACCUMULATED.get(self.sums.dtype.str[1:], self.sums.dtype.str[1:]))
         rows, columns = axes
-        with _converting(invalid="ignore"):  # an infinity and its opposite make NaN
+        with _converting(invalid="ignore"):  # the sum of opposite infinities is NaN
             sums = _pairs(_pairs(self.sums, rows, dtype, "pairs of rows"), columns, dtype, slot)
         counts = self.counts
         if counts is not None:
@@ -87,7 +85,7 @@ class Sums:
         return Sums(sums, counts)
 
     def gathered(self, axes: tuple[int, int], side: int) -> Sums:
-        """Return the sums of blocks of so many by so many of these; of fewer at the edges."""
+        """Return the sums of blocks of `side` by `side` blocks, fewer at the edges."""
         sums, counts = self.sums, self.counts
         for axis in axes:
             starts = np.arange(0, sums.shape[axis], side)
@@ -96,12 +94,12 @@ class Sums:
         return Sums(sums, counts)
 
     def means(self, sizes: npt.NDArray[np.int64], dtype: np.dtype[Any]) -> Values:
-        """Return the mean of each block, as `put_means` puts it.
+        """Return the mean of each block; see `put_means`.
 
         Returns
         -------
         ndarray or MaskedArray
-            Where all values of a block are missing it is masked.
+            Masked where all values of a block are missing.
         """
         means = np.empty(self.sums.shape, dtype)
         mask = self.put_means(sizes, means)
@@ -115,14 +113,14 @@ class Sums:
         Parameters
         ----------
         sizes : ndarray
-            How many elements lie in each block; broadcast.
+            The number of elements in each block; broadcast.
         out : ndarray
-            Where they go; integers are rounded, halves to even.
+            The array for the means; integers are rounded, halves to even.
 
         Returns
         -------
         ndarray or None
-            Where all values of a block are missing; None: nothing is.
+            True where all values of a block are missing; None if that is nowhere so.
         """
         counts = sizes if self.counts is None else np.maximum(self.counts, 1)
         with _converting(over="ignore"):
@@ -142,16 +140,16 @@ class Sums:
 def halvings(
     values: Values, axes: tuple[int, int], levels: int, passing: bool = False
 ) -> list[Sums]:
-    """Return the sums of the first levels of values, `EXACT_LEVELS` of them at most.
+    """Return the sums of the first levels of values, at most `EXACT_LEVELS`.
 
-    All but the last, and if `passing` that too, are good until this thread asks for those of
-    others.
+    All but the last are in scratch memory, which the next call in this thread overwrites; the
+    last one too, if `passing`.
     """
     kept = levels + 1 if passing else levels
     found = None
     if not np.ma.is_masked(values):
         found = _halved(Sums(np.ma.getdata(values), None), axes, levels, kept)
-        # Whatever is added to NaN, NaN it stays: the last and smallest level tells.
+        # A NaN among the values shows in the last level, which is the smallest.
         if values.dtype.kind in "fc" and np.isnan(found[-1].sums).any():
             found = None
     if found is None:
@@ -169,8 +167,8 @@ def _halved(sums: Sums, axes: tuple[int, int], levels: int, kept: int) -> list[S
 
 @contextmanager
 def _converting(**errors: Any) -> Iterator[None]:
-    """Have this thread convert few values at once, and treat errors in a way, for a while."""
-    with np.errstate(**errors):  # keeps the size as well
+    """Set NumPy's conversion buffer size and error handling for a with block in this thread."""
+    with np.errstate(**errors):  # restores the buffer size as well
         np.setbufsize(_CONVERTED)
         yield
 
@@ -179,14 +177,14 @@ def _divide(
     sums: npt.NDArray[Any], counts: npt.NDArray[np.int64], out: npt.NDArray[np.floating[Any]]
 ) -> None:
     if counts.size == 1 and (count := int(counts.flat[0])) & (count - 1) == 0:
-        # A power of two: times its reciprocal is the same to the bit, and takes half as long.
+        # For a power of two, multiplying by its reciprocal is exact, and twice as fast.
         np.multiply(sums, 1 / count, out=out, dtype=np.float64, casting="unsafe")
     else:
         np.true_divide(sums, counts.astype(np.float64), out=out, dtype=np.float64, casting="unsafe")
 
 
 def _within(values: npt.NDArray[Any], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
-    """Return floats that an integer dtype of eight bytes can hold: its limits are none."""
+    """Clip floats to those that an integer dtype of eight bytes can hold."""
     if dtype.itemsize < 8:
         return values
     limits = np.iinfo(dtype)
@@ -199,7 +197,7 @@ def _within(values: npt.NDArray[Any], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
 def _pairs(
     values: npt.NDArray[Any], axis: int, dtype: np.dtype[Any], slot: str | None = None
 ) -> npt.NDArray[Any]:
-    """Return the sums of neighbours along an axis; the last stands alone if their number is odd."""
+    """Return the sums of pairs along an axis; with an odd number the last stays alone."""
     before: tuple[slice, ...] = (slice(None),) * axis
     even, odd = values[(*before, slice(0, None, 2))], values[(*before, slice(1, None, 2))]
     sums: npt.NDArray[Any]
@@ -213,12 +211,12 @@ def _pairs(
 def modes(values: Values, factor: int, axes: tuple[int, int]) -> Values:
     """Return the most frequent value of each block of `factor` by `factor`.
 
-    Masked values and NaN do not count; of several that are equally frequent it is the least.
+    Masked values and NaN do not count.  Of equally frequent values it is the least.
 
     Returns
     -------
     ndarray or MaskedArray
-        A MaskedArray if `values` is one, or holds NaN: masked where nothing is left of a block.
+        A MaskedArray if `values` is one or holds NaN; masked where a block has no values.
     """
     data = np.ma.getdata(values)
     missing = np.ma.getmaskarray(values)
@@ -235,7 +233,7 @@ def modes(values: Values, factor: int, axes: tuple[int, int]) -> Values:
         better = run > most
         best = np.where(better, ordered[..., place], best)
         most = np.where(better, run, most)
-    best = best.astype(data.dtype, copy=False)  # NumPy has put it into native byte order
+    best = best.astype(data.dtype, copy=False)  # NumPy's sort gave native byte order
     if isinstance(values, np.ma.MaskedArray) or missing.any():
         return np.ma.MaskedArray(best, mask=most == 0)
     return best
@@ -244,7 +242,7 @@ def modes(values: Values, factor: int, axes: tuple[int, int]) -> Values:
 def _blocks(
     data: npt.NDArray[Any], missing: npt.NDArray[np.bool_], factor: int, axes: tuple[int, int]
 ) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]:
-    """Return values by block, those of each along a new last axis, and which are none."""
+    """Return the values of each block along a new last axis, and which of them are missing."""
     pad = [(0, -n % factor if axis in axes else 0) for axis, n in enumerate(data.shape)]
     data = np.pad(data, pad, mode="edge")
     missing = np.pad(missing, pad, constant_values=True)
@@ -266,7 +264,7 @@ def _blocks(
 def _sorted(
     blocks: npt.NDArray[Any], present: npt.NDArray[np.bool_]
 ) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]:
-    """Return the values of each block in order, those that are none at the end."""
+    """Return the values of each block sorted, missing ones at the end."""
     if present.all():
         return np.sort(blocks, axis=-1), present
     by_value = np.argsort(blocks, axis=-1, kind="stable")

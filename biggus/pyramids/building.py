@@ -1,8 +1,8 @@
-"""Building: all levels of an array, in one pass over it.
+"""Building all levels of an array in one pass over it.
 
-Tiles are made depth first, so that each value is read once and only the sums of a few
-tiles are held; what is made at once goes to several threads.  What has been made is
-handed on as it comes, with the states of what it was made of, taken before and after.
+Tiles are computed depth first, so that each value is read once and only the states of a few
+tiles are in memory.  Independent tiles are computed on several threads.  Finished tiles go to
+a `Keeper`, which checks that the data did not change while they were computed.
 """
 
 from __future__ import annotations
@@ -37,16 +37,16 @@ if TYPE_CHECKING:
     _Place = tuple[int, tuple[int, ...]]
 
 _PARTS = 8
-"""For each thread about so many parts, so that none waits long for the last of the others."""
+"""About how many parts there are for each thread, so that none waits long for the others."""
 
 
 def build(reducer: Reducer, keeper: Keeper) -> None:
-    """Make all levels, and hand over their tiles.
+    """Compute all levels, and pass their tiles to `keeper`.
 
     Raises
     ------
     MemoryBudgetError
-        If not even one region fits into the memory that the options allow.
+        If not even one region fits the memory that the options allow.
     SourceError
         If a read fails.
     """
@@ -55,7 +55,7 @@ def build(reducer: Reducer, keeper: Keeper) -> None:
     workers = max(1, min(current.workers, current.memory // reducer.peak_bytes))
     layout = reducer.layout
     total = math.prod(layout.shape) * reducer.node.dtype.itemsize
-    # What is read once, and is more than there is room for, need not stay.
+    # Chunks that are read once, and do not all fit the chunk memory, need not be kept there.
     once = reducer is whole and layout.whole_chunks and total > current.chunk_memory
     with (
         options.set_options(chunk_memory=0 if once else current.chunk_memory),
@@ -75,7 +75,7 @@ def build(reducer: Reducer, keeper: Keeper) -> None:
 
 
 def _fitting(reducer: Reducer, memory: int) -> Reducer:
-    """Return what reads as much at once as fits into the memory: whole chunks, if that can be."""
+    """Return a reducer that reads as much at once as fits the memory, whole chunks if possible."""
     least = reducer
     while least.peak_bytes > memory:
         layout = least.layout.shallower()
@@ -89,9 +89,9 @@ def _fitting(reducer: Reducer, memory: int) -> Reducer:
 
 
 def _cut(reducer: Reducer, workers: int, room: int) -> int:
-    """Return the level whose tiles are made side by side: high, but of enough of them.
+    """Return the level whose tiles are computed in parallel: the highest with enough tiles.
 
-    Their states wait for what is above them, and have to find room.
+    The states of these tiles are kept in memory until the levels above are computed.
     """
     layout = reducer.layout
     level = layout.levels
@@ -109,14 +109,16 @@ def _regions(layout: PyramidLayout, level: int) -> Iterator[Box]:
 
 
 class _Maker:
-    """Makes tiles with all that is under them, and those above.
+    """Computes tiles with all that is below them, and the tiles above.
 
     Parameters
     ----------
     reducer : Reducer
+        Computes the states of tiles.
     keeper : Keeper
+        Takes finished tiles.
     advance : callable
-        To be told of the bytes that are done.
+        Called with the number of bytes just read.
     """
 
     def __init__(self, reducer: Reducer, keeper: Keeper, advance: Any) -> None:
@@ -126,11 +128,11 @@ class _Maker:
         self._rooms = _Rooms()
 
     def topmost(self, level: int) -> bool:
-        """Tell whether nothing is made of the tiles of a level."""
+        """Return whether a level is the last one."""
         return level == self._reducer.layout.levels
 
     def make(self, level: int, box: Box) -> Any:
-        """Make the tiles of a region and all under them, and return their state."""
+        """Compute the tiles of a region and all below them, and return their state."""
         layout = self._reducer.layout
         if level <= EXACT_LEVELS:
             return self._of_values(level, box)
@@ -155,7 +157,7 @@ class _Maker:
         return state
 
     def make_above(self, level: int, box: Box, batch: Batch, states: dict[_Place, Any]) -> None:
-        """Make tiles from the states of those under them, and add their own to these."""
+        """Compute tiles from the states of those below, and replace these by their own state."""
         quarters = self._reducer.layout.quarters(box, level)
         under = [[states.pop(_place(level - 1, part)) for part in row] for row in quarters]
         states[_place(level, box)] = self._merged(level, box, batch, quarters, under)
@@ -182,13 +184,13 @@ class _Maker:
 
 
 class _Rooms(threading.local):
-    """Memory for what each thread reads, again and again: to have it anew costs as much as sums."""
+    """Memory that each thread reuses for its reads; fresh memory costs as much as the sums."""
 
     def __init__(self) -> None:
         self._memory: dict[int, npt.NDArray[Any]] = {}
 
     def room(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
-        """Return memory for values, which are good until this thread asks for other."""
+        """Return memory for values, which the next call in this thread overwrites."""
         return place(self._memory, 0, shape, dtype)
 
 
@@ -199,10 +201,10 @@ def _place(level: int, box: Box) -> _Place:
 def _side_by_side(
     maker: _Maker, level: int, parts: Iterator[Box], workers: int
 ) -> dict[_Place, Any]:
-    """Make parts on so many threads, and return their states where they are merged further.
+    """Compute parts on several threads; return their states, to be merged further.
 
-    Each thread makes one part after the other: what its allocator keeps of one is there for
-    the next.  The first failure ends all.
+    Each thread computes one part after the other, reusing its memory.  The first failure ends
+    all threads.
     """
     states: dict[_Place, Any] = {}
     turn, stopped = threading.Lock(), threading.Event()

@@ -1,4 +1,4 @@
-"""What takes the levels that are made: memory, or a cache."""
+"""Targets for computed levels: memory or a cache."""
 
 from __future__ import annotations
 
@@ -27,23 +27,23 @@ if TYPE_CHECKING:
 
 
 class Batch(Protocol):
-    """What is made of the values under one box; begun before they are read."""
+    """Boxes of several levels computed from the same values; begun before these are read."""
 
     def room(self, level: int, box: Box) -> npt.NDArray[Any] | None:
-        """Return where the values of a part of a level go; None if they are not wanted."""
+        """Return the array for the values of a part of a level; None if it is not wanted."""
 
     def lack(self, level: int, box: Box, mask: npt.NDArray[np.bool_]) -> None:
-        """Take it that values of a part are missing where a mask says so."""
+        """Mark values of a part as missing where the mask is True."""
 
     def finish(self) -> None:
-        """Take it that all is there."""
+        """Mark the batch as complete."""
 
 
 class Keeper(Protocol):
-    """What takes the tiles of levels, batch by batch, of several threads."""
+    """A target for the tiles of levels, in batches, from several threads."""
 
     def batch(self, boxes: Mapping[int, Box]) -> Batch:
-        """Begin with the boxes of some levels, which are of the same values."""
+        """Begin a batch of one box for each of some levels."""
 
 
 class InMemory:
@@ -52,7 +52,7 @@ class InMemory:
     Parameters
     ----------
     sources : list of OverviewSource
-        The levels that are wanted, the coarsest one last.
+        The wanted levels, the coarsest one last.
     """
 
     def __init__(self, sources: Sequence[OverviewSource]) -> None:
@@ -65,22 +65,22 @@ class InMemory:
             )
 
     def batch(self, boxes: Mapping[int, Box]) -> InMemory:  # noqa: ARG002 - of the protocol
-        """Return itself: values go where they stay."""
+        """Return this object: values are written to their final place."""
         return self
 
     def room(self, level: int, box: Box) -> npt.NDArray[Any] | None:
-        """Return where values go, if their level is wanted."""
+        """Return the view of a level for the values of a part, if the level is wanted."""
         if level not in self.arrays:
             return None
         room: npt.NDArray[Any] = np.ma.getdata(self.arrays[level])[box]
         return room
 
     def lack(self, level: int, box: Box, mask: npt.NDArray[np.bool_]) -> None:
-        """Note which values are missing."""
+        """Mark values as missing."""
         np.ma.getmask(self.arrays[level])[box] = mask
 
     def finish(self) -> None:
-        """Do nothing more."""
+        """Do nothing."""
 
 
 class InCache:
@@ -89,6 +89,7 @@ class InCache:
     Parameters
     ----------
     cache : Cache
+        The cache.
     levels : list of Cached
         The levels, from the first on.
     """
@@ -98,11 +99,11 @@ class InCache:
         self._begun = cache.cleared
         self.levels = levels
         self.rooms: list[Room] = []
-        """Memory of batches that are finished, for others to use: fresh memory costs as much
-        as all the arithmetic."""
+        """The memory of finished batches, which others reuse: fresh memory costs as much as all
+        the arithmetic."""
 
     def batch(self, boxes: Mapping[int, Box]) -> _Chunks:
-        """Begin with the chunks in the boxes of some levels."""
+        """Begin a batch of the chunks in boxes of some levels."""
         return _Chunks(self, boxes)
 
     def keep(self, level: int, chunk: Box, values: Values, validator: bytes) -> None:
@@ -111,7 +112,7 @@ class InCache:
 
 
 class _Chunks:
-    """The chunks in the boxes of some levels, gathered until all that they are of is read."""
+    """The chunks in boxes of some levels, collected until all values they depend on are read."""
 
     def __init__(self, keeper: InCache, boxes: Mapping[int, Box]) -> None:
         self._keeper = keeper
@@ -137,7 +138,7 @@ class _Chunks:
         self._masks[level][within(box, whole)] = mask
 
     def finish(self) -> None:
-        """Store the chunks, unless what they are of has changed meanwhile."""
+        """Store the chunks, unless the data that they are computed from have changed meanwhile."""
         chunks = []
         for level, whole in self._boxes.items():
             cached = self._keeper.levels[level - 1]
@@ -159,13 +160,13 @@ class _Chunks:
         return np.ma.MaskedArray(values, mask=mask[part.outer])
 
     def _validator(self) -> bytes | None:
-        """Return the state of what all is made of."""
+        """Return the validator of all data that the chunks are computed from."""
         top = max(self._boxes)
         return self._keeper.levels[top - 1].source.validator(self._boxes[top])
 
 
 def place(room: Room, level: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
-    """Return memory of a shape and a dtype: that of a level in a room, if it is large enough."""
+    """Return an array in the memory that `room` has for a level, enlarged if need be."""
     count = math.prod(shape)
     if level not in room or room[level].size < count:
         room[level] = np.frombuffer(_memory(max(1, count * dtype.itemsize)), dtype, count)
@@ -173,14 +174,15 @@ def place(room: Room, level: int, shape: tuple[int, ...], dtype: np.dtype[Any]) 
 
 
 def _memory(nbytes: int) -> mmap.mmap:
-    """Return memory from the system, in large pages where it has them.
+    """Return memory from the system, in huge pages if it has them.
 
-    Not from the heap: what stays there keeps what is freed around it from the system.
+    It is not from the heap, where a long-lived block keeps freed memory around it from being
+    returned to the system.
     """
     if not hasattr(mmap, "MAP_PRIVATE"):
         return mmap.mmap(-1, nbytes)
     memory = mmap.mmap(-1, nbytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     if hasattr(mmap, "MADV_HUGEPAGE"):
-        with contextlib.suppress(OSError):  # a system that is built without
+        with contextlib.suppress(OSError):  # a kernel that is built without
             memory.madvise(mmap.MADV_HUGEPAGE)
     return memory

@@ -1,12 +1,10 @@
-"""How the overviews of an array are cut: which elements a tile of a level stands for.
+"""The layout of the overviews of an array: its levels, their tiles, and the parts to read.
 
-A level halves the rows and the columns of the one before it.  Its tiles are of one
-size, so four tiles of a level lie under each of the next; and as far as that can be, whole
-chunks of the array lie under each tile of the third level.  What is under such a tile is read
-in pieces, which are small, of whole chunks, and made coarser in strips, which are smaller.
-All of it follows from shape and grid alone, but for how much beside a tile is read at once.
-
-Pure: reads nothing.
+Each level halves the rows and columns of the one before.  All tiles have one size, so that four
+tiles of a level lie below each tile of the next.  If possible, whole chunks of the array lie
+below each tile of the third level.  They are read in *pieces* of whole chunks, and averaged in
+*strips*, which are smaller.  Everything follows from the shape and the grid of the array, except
+how many elements of other axes are read at once (`depth`).
 """
 
 from __future__ import annotations
@@ -27,25 +25,25 @@ if TYPE_CHECKING:
     from biggus.sources.base import Chunks
 
 _SHORTEST_SIDE, _LONGEST_SIDE = 182, 362
-"""How many rows and columns a tile has, where chunks do not ask for more: 256, times or by the
-root of two, so that any length halves to that."""
+"""The range of the sides of tiles, unless chunks require more: 256 divided and multiplied by the
+root of two, so that halving any length reaches it."""
 
 _MOST_OF_LAST = 2**16
-"""How many rows by columns the last level has at most: it is read besides whatever is shown."""
+"""The most elements (rows times columns) of the last level, which is read with every picture."""
 
 CHANNELS = (1, 3, 4)
-"""How many values a pixel may have: one, red green and blue, or with opacity."""
+"""The possible numbers of values of a pixel: one, RGB, or RGBA."""
 
 _LARGEST_TILE = 1024
 _MOST_BANDS = 16
-"""A last axis of so many elements is read with each pixel: colours, not steps of time."""
+"""A last axis of up to so many elements is read with each pixel: colours, not steps of time."""
 
 PIECE = 2**20
-"""About how many values are read at once, where chunks are no larger: the memory of what has just
-been made coarser is then there for the next, and much of it in the core's cache."""
+"""About how many values are read at once, unless chunks are larger.  The memory of one piece is
+reused for the next, and much of it is still in the processor's cache."""
 
 STRIP = 2**19
-"""About how many values are made coarser at once: few, for several copies are made of them."""
+"""About how many values are averaged at once: few, as several copies of them are made."""
 
 
 @dataclass(frozen=True)
@@ -55,17 +53,17 @@ class PyramidLayout:
     Attributes
     ----------
     shape : tuple of int
-        Of the array.
+        The shape of the array.
     axes : tuple of int
-        Its rows and its columns.
+        The axes of its rows and columns.
     tile : tuple of int
         The rows and columns of a tile.
     depth : tuple of int
-        For each axis how many elements are read at once, where that is not rows or columns: whole
-        chunks, so that each is decoded once.  What the levels are does not depend on it.
+        For each axis other than rows and columns the number of elements read at once: whole
+        chunks, so that each is decoded once.  The levels do not depend on it.
     steps : tuple of int
-        Rows and columns of the array: pieces of multiples of them are of whole chunks, and of
-        whole blocks of the third level.  0: all that is under a tile.
+        Numbers of rows and columns; pieces of multiples of them consist of whole chunks and
+        whole blocks of the third level.  0 if only all elements below a tile do.
     """
 
     shape: tuple[int, ...]
@@ -78,7 +76,7 @@ class PyramidLayout:
     def of(
         cls, shape: tuple[int, ...], axes: tuple[int, int], grid: Chunks | None
     ) -> PyramidLayout:
-        """Return the layout for an array with these chunks, if it has any.
+        """Return the layout of an array with these chunks, None if it has none.
 
         Examples
         --------
@@ -102,7 +100,7 @@ class PyramidLayout:
         return replace(layout, depth=tuple(depth))
 
     def shallower(self) -> PyramidLayout | None:
-        """Return the same with half as much read at once; None if that is less than a chunk."""
+        """Return a layout that reads half as much at once; None if it reads the least already."""
         least = self.chunks()
         places = [
             axis for axis, n in enumerate(self.depth) if axis not in self.axes and n > least[axis]
@@ -116,8 +114,8 @@ class PyramidLayout:
 
     @property
     def whole_chunks(self) -> bool:
-        """Whether all that is read at once is of whole chunks, if none is `shallower`."""
-        # Where there is no step, all that is under a tile is read.
+        """Whether reads consist of whole chunks, unless the layout was made `shallower`."""
+        # Without a step all elements below a tile are read.
         return all(
             step or n << min(self.levels, EXACT_LEVELS) >= self.shape[axis]
             for step, n, axis in zip(self.steps, self.tile, self.axes, strict=True)
@@ -125,7 +123,7 @@ class PyramidLayout:
 
     @property
     def levels(self) -> int:
-        """How many levels there are above the array: the last is one tile, and no large one."""
+        """The number of levels above the array; the last one is a single tile of limited size."""
         pairs = [(self.shape[axis], n) for axis, n in zip(self.axes, self.tile, strict=True)]
         level = 0
         while (
@@ -136,7 +134,7 @@ class PyramidLayout:
         return level
 
     def factors(self, level: int) -> tuple[int, ...]:
-        """Return for each axis how many elements of the array one of a level covers."""
+        """Return for each axis how many elements of the array an element of a level covers."""
         return tuple([1 << level if axis in self.axes else 1 for axis in range(len(self.shape))])
 
     def shape_of(self, level: int) -> tuple[int, ...]:
@@ -145,7 +143,7 @@ class PyramidLayout:
         return tuple([-(-n // factor) for n, factor in pairs])
 
     def chunks(self) -> tuple[int, ...]:
-        """Return the chunks of every level: a tile each, of one element of a leading axis."""
+        """Return the chunks of every level: one tile, one element along leading axes."""
         lengths = [
             n if axis > max(self.axes) and n <= _MOST_BANDS else 1
             for axis, n in enumerate(self.shape)
@@ -159,7 +157,7 @@ class PyramidLayout:
         return Grid(self.shape_of(level), self.chunks())
 
     def below(self, box: Box, level: int, other: int) -> Box:
-        """Return the box of level `other`, a finer one, that a box of `level` stands for."""
+        """Return the box of a finer level `other` that a box of `level` covers."""
         found = list(box)
         for axis in self.axes:
             s = box[axis]
@@ -168,9 +166,9 @@ class PyramidLayout:
         return tuple(found)
 
     def quarters(self, box: Box, level: int) -> list[list[Box]]:
-        """Return the boxes of the level below that a tile, or its beginning, stands for.
+        """Return the boxes of the level below that a tile, or the start of one, covers.
 
-        One for each tile there, row by row.
+        One for each tile there, in rows.
         """
         under = self.below(box, level, level - 1)
         cuts = []
@@ -182,9 +180,9 @@ class PyramidLayout:
         return [[_with(under, self.axes, (r, c)) for c in cuts[1]] for r in cuts[0]]
 
     def sizes(self, box: Box, level: int) -> npt.NDArray[np.int64]:
-        """Return how many elements of the array each element of a box stands for; broadcast."""
+        """Return how many elements of the array each element of a box covers; broadcast."""
         if all(box[axis].stop << level <= self.shape[axis] for axis in self.axes):
-            return np.full((1,) * len(self.shape), 1 << 2 * level, np.int64)  # as most are
+            return np.full((1,) * len(self.shape), 1 << 2 * level, np.int64)  # most boxes
         sizes: npt.NDArray[Any] = np.ones((1,) * len(self.shape), np.int64)
         for axis in self.axes:
             starts = np.arange(box[axis].start, box[axis].stop, dtype=np.int64) << level
@@ -204,10 +202,7 @@ class PyramidLayout:
         return Grid(self.shape_of(level), tuple(lengths))
 
     def pieces(self, box: Box, level: int) -> list[list[Box]]:
-        """Return the boxes of a level, row by row, that are read one by one for a box of it.
-
-        The level is one of the first `EXACT_LEVELS`.
-        """
+        """Cut a box of one of the first `EXACT_LEVELS` levels into pieces to read, in rows."""
         length = [s.stop - s.start for s in self.below(box, level, 0)]
         room = PIECE * length[self.axes[0]] * length[self.axes[1]] // max(1, math.prod(length))
         steps = [
@@ -225,7 +220,7 @@ class PyramidLayout:
         return [[_with(box, self.axes, (r, c)) for c in cuts[1]] for r in cuts[0]]
 
     def strips(self, box: Box, level: int) -> list[Box]:
-        """Return the boxes of a level that are made one by one for a piece: some of its rows."""
+        """Cut a piece into strips of rows, which are averaged one by one."""
         length = [s.stop - s.start for s in self.below(box, level, 0)]
         rows = STRIP * length[self.axes[0]] // max(1, math.prod(length))
         columns = box[self.axes[1]]
@@ -234,7 +229,7 @@ class PyramidLayout:
 
 
 def _cut(s: slice, step: int) -> list[slice]:
-    """Return a slice in parts that end at multiples of a length; whole if it is no longer."""
+    """Cut a slice into parts that end at multiples of `step`, unless it is no longer than that."""
     if s.stop - s.start <= step:
         return [s]
     ends = [*range(s.start // step * step + step, s.stop, step), s.stop]
@@ -249,10 +244,10 @@ def _with(box: Box, axes: tuple[int, int], parts: tuple[slice, slice]) -> Box:
 
 
 def _tile_length(length: int, edges: Edges, chunkless: bool) -> int:
-    """Return the length of tiles along an axis, so that whole chunks lie under eight of them.
+    """Return the side of tiles along an axis, such that whole chunks lie below eight tiles.
 
-    And of the levels each is as many whole ones as can be: an array of 1440 columns has one tile
-    of 360 beside another, and then that alone.
+    Levels consist of whole tiles if possible: those of an array of 1440 columns have two tiles
+    of 360, then one.
     """
     side = length
     while side > _LONGEST_SIDE:
@@ -263,7 +258,7 @@ def _tile_length(length: int, edges: Edges, chunkless: bool) -> int:
     chunk = min(edges.longest, length)
     step = chunk // math.gcd(chunk, 1 << EXACT_LEVELS)
     if chunk == length:
-        step = -(-length >> EXACT_LEVELS)  # all of the axis is read at once
+        step = -(-length >> EXACT_LEVELS)  # the whole axis is read at once
         if step <= side:
             return side
     fitting = -(-side // step) * step
@@ -271,9 +266,9 @@ def _tile_length(length: int, edges: Edges, chunkless: bool) -> int:
 
 
 def _step(edges: Edges, tile: int, chunkless: bool) -> int:
-    """Return how many elements along an axis are whole chunks and whole blocks; 0: all there are.
+    """Return how many elements along an axis are whole chunks and whole blocks of the third level.
 
-    That is under a tile of the third level.
+    0 if only all elements below a tile of the third level are.
     """
     block = 1 << EXACT_LEVELS
     if chunkless:
@@ -285,9 +280,9 @@ def _step(edges: Edges, tile: int, chunkless: bool) -> int:
 
 
 def picture_axes(shape: tuple[int, ...]) -> tuple[int, int]:
-    """Return the axes that are rows and columns where nobody says: the last two, before colours.
+    """Return the default axes of rows and columns: the last two, not counting colours.
 
-    A last axis of one, three or four elements is taken to be colours.
+    A last axis of one, three or four elements counts as colours.
 
     Raises
     ------

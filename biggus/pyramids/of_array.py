@@ -1,4 +1,4 @@
-"""Overviews of any array: a pyramid that biggus makes, and keeps."""
+"""Overviews: pyramids that biggus computes from any array, and caches."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("biggus.pyramids")
 
 _SETTLING_SECONDS = 2.1
-"""After so long a file that was just written has a state that can be told from others."""
+"""How long to wait for the state of a file that was just written to become known."""
 
 
 def overviews(
@@ -44,30 +44,30 @@ def overviews(
     method: str | None = None,
     cache: Cache | bool | None = None,
 ) -> Pyramid:
-    """Make a pyramid of an array: levels of half its rows and columns, a quarter, ...
+    """Make a pyramid of an array, with levels of half its rows and columns, a quarter, ...
 
-    Of an array that is far larger than a screen there is one level more between two of these,
-    of little more than an element a pixel of a window of 1000 by 800 that shows all of it.
+    An array far larger than a screen has an extra level between two of these, with little more
+    than one element for each pixel of a window of 1000 by 800 that shows the whole array.
 
-    It takes one pass over the array, in bounded memory, on several threads; the levels are
-    kept in the cache, chunk by chunk, and found there the next time, for as long as what
-    they were made of has not changed.  An array without an identity, such as one in
-    memory, has its levels in memory.
+    The levels are computed in one pass over the array, in bounded memory, on several threads.
+    They are kept in the cache, chunk by chunk, and found there the next time as long as the data
+    have not changed.  The levels of an array without an identity, such as one in memory, are
+    kept in memory.
 
     Parameters
     ----------
     array : Array
-        Of two axes or more.
+        An array of two axes or more.
     axes : tuple of int, optional
         Its rows and columns; by default its last two axes, or those before a last axis of
         one, three or four colours.
     method : {"mean", "mode"}, optional
-        What stands for a block of values: their mean, rounded once, or for categories the
-        most frequent one (from the fourth level on of those of eight by eight).  Values that
-        are missing, or NaN, are left out; where nothing is left, that is missing.
+        How a block of values is averaged: by the mean, rounded once, or for categories by the
+        most frequent value (from the fourth level on, of the modes of blocks of 8 by 8).  Values
+        that are masked or NaN are left out; a block without other values is masked.
     cache : Cache or bool, optional
-        Where the levels are kept: by default in the cache of the options, or the default one.
-        False: in memory.
+        The cache for the levels; by default that of the options, or the default one.  False
+        keeps them in memory.
 
     Returns
     -------
@@ -79,13 +79,13 @@ def overviews(
     TypeError
         If the values have no mean, or no mode.
     ValueError
-        If there is no such method, or the axes are none of the array's.
+        If there is no such method, or the array does not have the axes.
     MemoryBudgetError
-        If a region, or the levels that go to memory, do not fit into the memory option.
+        If a region, or the levels in memory, exceed the memory option.
     SourceError
         If a read fails.
     CacheError
-        If the array is being written to, so that nothing of it can be kept.
+        If the array is being written to, so that its levels cannot be cached.
 
     Examples
     --------
@@ -101,11 +101,11 @@ def overviews(
     if not made.sources:
         return made.pyramid([])
     if made.reducer.made_of is None:
-        why = "the array has no identity under which they could be kept: give its source a token="
+        why = "cannot be cached, as the array has no identity: give its source a token="
         return _all_in_memory(made, why)
     chosen = _cache(cache)
     if chosen is None:
-        return _all_in_memory(made, "there is no cache that could keep them")
+        return _all_in_memory(made, "there is no cache to keep them")
     levels = [chosen.wrap(source) for source in made.sources]
     if not _is_kept(chosen, levels[-1]):
         _build(made.reducer, chosen, levels)
@@ -126,14 +126,14 @@ def kept_overviews(
     method: str | None = None,
     cache: Cache | bool | None = None,
 ) -> Pyramid | None:
-    """Return the pyramid that :func:`overviews` has made of an array, if it is kept and good.
+    """Return the pyramid that :func:`overviews` made of an array, if it is cached and still valid.
 
-    Reads nothing of the array.  Its parameters are those of :func:`overviews`.
+    Reads nothing of the array.  The parameters are those of :func:`overviews`.
 
     Returns
     -------
     Pyramid or None
-        None if there is none, or something that it was made of has changed.
+        None if there is no pyramid, or the data have changed since.
     """
     try:
         made = _Made(array, axes, method)
@@ -156,24 +156,25 @@ def kept_overviews(
 def coarsened(
     array: Any, most: int, *, axes: tuple[int, int] = (-2, -1), method: str | None = None
 ) -> tuple[Array, int]:
-    """Return an array of no more than so many rows and columns, of the means of another's.
+    """Return the finest level of an array with at most `most` rows and columns, in memory.
 
-    It is in memory, and alone: no other level is.  What needs none is returned as it is.
+    An array that is small enough is returned unchanged.
 
     Parameters
     ----------
     array : Array
-        Of two axes or more.
+        An array of two axes or more.
     most : int
-        Rows or columns.
+        The largest number of rows and of columns.
     axes, method
         As for :func:`overviews`.
 
     Returns
     -------
     array : Array
+        The level.
     factor : int
-        Of how many rows and columns each of its own stands for the mean.
+        How many rows and columns of `array` each of its rows and columns covers.
 
     Raises
     ------
@@ -187,13 +188,12 @@ def coarsened(
     level = next(fit, len(shapes) - 1)
     if not level:
         return made.finest, 1
-    why = "nothing keeps them"
-    [source] = _in_memory(made.reducer, made.sources[level - 1 : level], why)
+    [source] = _in_memory(made.reducer, made.sources[level - 1 : level], "are not cached")
     return Array.from_node(leaf_of(source, decode=False)), int(made.layout.factors(level)[rows])
 
 
 class _Made:
-    """An array, and what its levels are made by.
+    """An array, and the sources of its levels.
 
     Parameters
     ----------
@@ -205,7 +205,7 @@ class _Made:
     finest : Array
         The array.
     sources : list of OverviewSource
-        The levels, from the first on; none if there is nothing to make coarser.
+        The levels, from the first on; empty if the array is small.
     """
 
     def __init__(self, array: Any, axes: tuple[int, int] | None, method: str | None) -> None:
@@ -220,7 +220,7 @@ class _Made:
         self.sources = [OverviewSource(self.reducer, level) for level in range(1, count + 1)]
 
     def between(self, levels: Sequence[Source]) -> BetweenSource | None:
-        """Return one level more, made of these, if it is of use."""
+        """Return the source of an extra level, computed from these, if there is to be one."""
         found = between_of(self.layout) if levels else None
         if found is None:
             return None
@@ -228,7 +228,7 @@ class _Made:
         return BetweenSource(self.sources[level - 1], levels[level - 1], side)
 
     def pyramid(self, levels: Sequence[Source], between: Source | None = None) -> Pyramid:
-        """Return the array with its levels, and one more between two of them."""
+        """Return the pyramid of the array, its levels, and perhaps an extra one between two."""
         sources = dict(enumerate(levels, start=1))
         pairs = [(source, self.layout.factors(level)) for level, source in sources.items()]
         found = between_of(self.layout)
@@ -246,9 +246,8 @@ class _Made:
 def _cache(cache: Cache | bool | None) -> Cache | None:
     """Return the cache for overviews: that of the options, else the default one; None for none."""
     if studying.current() is not None:
-        return None  # what is kept says not what it was made from
-    said = options.current().cache if cache is None else cache
-    return chosen_cache(True if said is None else said, remote=False)
+        return None  # cached levels do not tell a study what they were computed from
+    return chosen_cache(cache, remote=True)  # like remote values, they are cached by default
 
 
 def _all_in_memory(made: _Made, why: str) -> Pyramid:
@@ -261,7 +260,7 @@ def _all_in_memory(made: _Made, why: str) -> Pyramid:
 
 
 def _in_memory(reducer: Reducer, sources: list[OverviewSource], why: str) -> list[Remade]:
-    """Make levels in memory, for a reason that is told if they do not fit."""
+    """Compute levels in memory; `why` explains in errors why they are not cached."""
     needed = sum(Array.from_node(leaf_of(source)).nbytes for source in sources)
     if needed > options.current().memory:
         raise MemoryBudgetError(
@@ -281,15 +280,15 @@ def _build(reducer: Reducer, cache: Cache, levels: list[Cached]) -> None:
         time.sleep(_SETTLING_SECONDS)
     if source.validator(box) is None:
         raise CacheError(
-            f"{source.name} cannot be kept: what it is made of has no state that can be "
-            "told from others; cache=False makes overviews in memory"
+            f"{source.name} cannot be cached: the state of the data that it is computed from is "
+            "unknown; cache=False keeps overviews in memory"
         )
     build(reducer, InCache(cache, levels))
     _log.info("%s made in %.1f s", source.name, time.perf_counter() - started)
 
 
 def _is_kept(cache: Cache, level: Cached) -> bool:
-    """Tell whether a level is in a cache, made of what is there now."""
+    """Return whether a level is in a cache, and valid for the present data."""
     source = level.source
     for part in level.grid.parts(whole(level.shape)):
         held = cache.validator(level.key(part.chunk))

@@ -1,7 +1,7 @@
-"""An overview: one level of an array, each element of it made of many of the array's.
+"""An overview: a source of one level of an array, each element the average of a block.
 
-It is a source, so that a cache keeps its tiles like those of any other.  What is not kept
-is made again, from the values themselves; to make all of it is `building`'s affair.
+As a source it can be cached like any other.  A tile that is not cached is computed again from
+the values of the array.  `building` computes all levels at once.
 """
 
 from __future__ import annotations
@@ -37,16 +37,16 @@ if TYPE_CHECKING:
 
 
 class Reducer:
-    """Makes the tiles of the levels of an array from its values.
+    """Computes the tiles of the levels of an array from its values.
 
     Parameters
     ----------
     node : Node
         The array.
     layout : PyramidLayout
-        How its levels are cut.
+        The layout of its levels.
     averaging : Averaging
-        How elements become one.
+        The method of averaging.
     """
 
     def __init__(self, node: Node, layout: PyramidLayout, averaging: Averaging) -> None:
@@ -56,12 +56,12 @@ class Reducer:
 
     @once
     def made_of(self) -> Fingerprint | None:
-        """What all of the array is made of; None if that cannot be said."""
+        """The fingerprint of the whole array; None if it has none."""
         return fingerprint(self.node, Selection.identity(self.node.shape))
 
     @once
     def leaf(self) -> Leaf | None:
-        """What is read wherever the array is, and nothing else; None if it is not so simple."""
+        """The only leaf of the array, if each element depends on the same element of it alone."""
         node = self.node
         while isinstance(node, Elementwise) and len(node.children) == 1:
             node = node.children[0]
@@ -69,15 +69,15 @@ class Reducer:
 
     @once
     def _waits(self) -> bool:
-        """Whether what is read may wait: then the more is read at once, the better."""
+        """Whether reads may wait, so that it is best to read much at once."""
         return self.made_of is None or any(source.io_bound for source, _ in self.made_of.reads)
 
     @once
     def peak_bytes(self) -> int:
-        """The most memory that it takes to make the tiles of a region and all under them.
+        """The most memory that computing the tiles of a region and all below them takes.
 
-        That is the values of a piece, the tiles that are made of all, the sums of a strip, and on
-        the way up the states of four tiles of each level, twice while they become one.
+        That is the values of a piece, the tiles, the sums of a strip, and for each level above
+        the states of four tiles, twice while they are merged.
         """
         layout = self.layout
         level = min(layout.levels, EXACT_LEVELS)
@@ -95,23 +95,23 @@ class Reducer:
 
     @property
     def state_bytes(self) -> int:
-        """The most that the states of a tile take, of all that is read at once."""
+        """The most bytes of the state of a tile, for all elements that are read at once."""
         layout = self.layout
         count = math.prod(max(1, n) for n in layout.depth) * math.prod(layout.tile)
         return count * (max(8, self.node.dtype.itemsize) + 8)
 
     def state(self, level: int, box: Box) -> Any:
-        """Return the state of a tile of a level, or of a part of one that begins where it does.
+        """Return the state of a tile of a level, or of a part from the start of one.
 
-        Read region by region, each value once: the memory that it takes grows with the
-        logarithm of what the tile stands for.
+        Values are read region by region, each once.  The memory grows with the logarithm of the
+        number of values.
 
         Parameters
         ----------
         level : int
-            From 1 on.
+            The level, from 1 on.
         box : tuple of slice
-            Of that level.
+            The box of the tile in that level.
         """
         if level <= EXACT_LEVELS:
             return self.reduced(level, box)
@@ -132,20 +132,20 @@ class Reducer:
         room: Room | None = None,
         topmost: bool = False,
     ) -> Any:
-        """Return the state of a box of a level, one of the first, from the values under it.
+        """Return the state of a box of one of the first levels, from the values below it.
 
         Parameters
         ----------
         level : int
-            Up to `EXACT_LEVELS`.
+            The level, up to `EXACT_LEVELS`.
         box : tuple of slice
-            Of that level.
+            A box of that level.
         took : callable, optional
-            Told of all on the way, part by part: its level, box and state.
+            Called with the level, box and state of each part, of this level and all below.
         room : callable, optional
-            Gives memory of a shape and a dtype for the values that are read, again and again.
+            Returns reusable memory of a shape and dtype for the values that are read.
         topmost : bool
-            Whether nothing is made of it: then it is not put together, and None is returned.
+            Whether this is the last level: then parts are not joined, and None is returned.
         """
         pieces = self._pieces(level, box)
         states = [
@@ -189,20 +189,20 @@ class Reducer:
         Returns
         -------
         ndarray or None
-            Which are missing; None: none is.
+            The mask; None if no value is missing.
         """
         return self.averaging.show(state, self.layout.sizes(box, level), out)
 
 
 class OverviewSource(DerivedSource):
-    """One level of an array.
+    """The source of one level of an array.
 
     Parameters
     ----------
     reducer : Reducer
-        What makes it.
+        Computes its values.
     level : int
-        From 1 on: an element stands for ``2**level`` rows and columns.
+        The level, from 1 on: an element covers ``2**level`` rows and columns.
     """
 
     io_bound = False
@@ -215,7 +215,7 @@ class OverviewSource(DerivedSource):
         self.shape = layout.shape_of(level)
         self.dtype = node.dtype
         self.chunks = layout.chunks()
-        # NaN are left out of means, and where nothing is left there is nothing.
+        # NaN are left out of means; a block of NaN alone is masked.
         self.masked = node.masked or node.dtype.kind in "fc"
         self.fill_value = node.fill_value
         self.name = f"overview {level} of {node.shape}"
@@ -246,13 +246,13 @@ class OverviewSource(DerivedSource):
         )
 
     def validator(self, box: Box) -> bytes | None:
-        """Return the states of all that is read for a box."""
+        """Return the joined validators of all that is read for a box."""
         made_of = self._fingerprint(box)
         validators = None if made_of is None else made_of.validators()
         return None if validators is None else join_validators(validators)
 
     def revalidate(self, box: Box, validator: bytes) -> bytes | None:
-        """Tell whether all that was read for a box is as it was."""
+        """Check whether all that was read for a box is still valid."""
         made_of = self._fingerprint(box)
         if made_of is None:
             return None
@@ -260,7 +260,7 @@ class OverviewSource(DerivedSource):
         return validator if validators is not None and made_of.good(tuple(validators)) else None
 
     def made_of(self, box: Box) -> list[Node]:
-        """Return the parts of the array of which the tiles under a box are made."""
+        """Return the parts of the array that the tiles of a box are computed from."""
         layout = self.reducer.layout
         boxes = (part.chunk for part in layout.grid(self.level).parts(box))
         regions = (layout.below(each, self.level, 0) for each in boxes)
@@ -270,9 +270,9 @@ class OverviewSource(DerivedSource):
         region = self.reducer.layout.below(box, self.level, 0)
         leaf = self.reducer.leaf
         if leaf is not None:
-            return Fingerprint(b"", ((leaf.source, region),))  # asked for its reads alone
+            return Fingerprint(b"", ((leaf.source, region),))  # only its reads are used
         return fingerprint(self.reducer.node, Selection.of_box(region))
 
     def peak_bytes(self, box: Box) -> int:
-        """Return the most memory that a read of `box` takes: a region of values, and its sums."""
+        """Return the most memory that a read of `box` takes, with a region of values and sums."""
         return self.reducer.peak_bytes + super().peak_bytes(box)

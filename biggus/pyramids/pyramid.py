@@ -1,4 +1,4 @@
-"""What a pyramid is: one image at several resolutions."""
+"""The pyramid: an image at several resolutions."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Level:
     Attributes
     ----------
     array : Array
-        Its values; it has the axes of the finest level.
+        Its values, with the axes of the finest level.
     factors : tuple of float
         For each axis, how many elements of the finest level one element covers:
         element ``i`` covers those from ``i * factor`` to ``(i + 1) * factor``.
@@ -33,23 +33,23 @@ class Level:
 
 
 class Pyramid:
-    """An image at several resolutions, of which a picture reads the coarsest that will do.
+    """An image at several resolutions; a picture reads the coarsest one that fills the screen.
 
     Parameters
     ----------
     levels : sequence of (Array, factors)
-        From the finest, whose factors are all 1, to the coarsest.
+        The levels, from the finest, whose factors are all 1, to the coarsest.
     axes : tuple of int, optional
-        Which axes are the rows and the columns of the picture.
+        The axes of the rows and the columns of the picture.
     attribution : str, optional
-        What is to be shown beside it.
+        The text to show beside the picture.
 
     Raises
     ------
     ValueError
-        If the levels do not show one image: other axes, a finest one that is not first.
+        If the levels are not of one image: they differ in axes, or the finest is not first.
     TypeError
-        If a level is no Array.
+        If a level is not an Array.
 
     Examples
     --------
@@ -113,7 +113,7 @@ class Pyramid:
         Returns
         -------
         Level
-            The coarsest of which an element covers no more than that; else the finest.
+            The coarsest level whose elements are no larger than a pixel; else the finest.
         """
         row, column = self.axes
         fitting = (
@@ -159,6 +159,6 @@ def _check(level: Level, finest: Level) -> None:
 
 
 def attribution_of(array: Array) -> str | None:
-    """Return what is to be shown beside an array, as what it is read from says."""
+    """Return the attribution of an array, from its attributes."""
     told = labels_of(array.node).attributes.get("attribution")
     return told if isinstance(told, str) and told else None

@@ -1,4 +1,4 @@
-"""Opening pyramids: whatever a location holds that has several resolutions, or one."""
+"""Opening pyramids from locations that hold one or several resolutions."""
 
 from __future__ import annotations
 
@@ -30,39 +30,39 @@ def open_pyramid(
 ) -> Pyramid:
     """Open an image that is stored at several resolutions.
 
-    Those are the groups of Zarr stores that say so as OME-NGFF does (0.4 and 0.5), or by the
-    convention ``multiscales`` of Zarr and GeoZarr; and tile servers.  What has one resolution
-    makes a pyramid of one level: :func:`biggus.overviews` adds others.
+    These are groups of Zarr stores with the metadata of OME-NGFF (0.4 and 0.5), or of the
+    convention ``multiscales`` of Zarr and GeoZarr; and tile servers.  Other arrays make a
+    pyramid of one level, to which :func:`biggus.overviews` adds others.
 
     Parameters
     ----------
     location : str or os.PathLike
         As for :func:`biggus.open`.
     variable : str, optional
-        As for :func:`biggus.open`, named with the location perhaps: the group, where that is
-        not the store itself; where resolutions are groups of variables, the name of the variable
-        in them, after that of the group perhaps.
+        As for :func:`biggus.open`; it may also be a part of the location.  It is the path of the
+        group, unless that is the root of the store.  If each resolution is a group of
+        variables, the name of the variable follows.
     axes : tuple of int, optional
-        The rows and columns; by default the last two axes, or those before a last axis of
-        one, three or four colours.
+        The axes of rows and columns; by default the last two axes, or those before a last axis
+        of one, three or four colours.
     backend : str, optional
         As for :func:`biggus.open`.
     **options
-        What :func:`biggus.open` takes; for tile servers ``zooms=`` as well.
+        The options of :func:`biggus.open`; for tile servers ``zooms=`` as well.
 
     Returns
     -------
     Pyramid
-        Nothing of its values has been read.
+        The pyramid; none of its values has been read.
 
     Raises
     ------
     OpenError
         If it cannot be opened, or its resolutions are not of one image.
     VariableError
-        If a variable must be named, or tiles are to have one.
+        If a variable must be named, or one is named for tiles.
     ValueError
-        If the axes are none of the array's.
+        If the array does not have the axes.
 
     Examples
     --------
@@ -92,7 +92,7 @@ def _found(
 ) -> tuple[list[Resolution], str | None]:
     """Return the resolutions, by their paths in the store, and the variable in each of them."""
     parts = [part for part in (variable or "").split("/") if part]
-    # The whole name may be that of the group, or its last part that of a variable.
+    # The name may be the path of the group, or its last part may be a variable.
     for count in dict.fromkeys((len(parts), max(0, len(parts) - 1))):
         group = "/".join(parts[:count])
         found = api.resolutions_of(server, where, group, said)
@@ -116,7 +116,7 @@ def _paths(
     try:
         known = api.variables_of(server, where, said)
     except OpenError:
-        return [each.path for each in found]  # what cannot be listed can be opened by its name
+        return [each.path for each in found]  # a store that cannot be listed can still be opened
     return [_path(where, each, known) for each in found]
 
 
@@ -171,7 +171,7 @@ def _factors(
 ) -> tuple[float, ...]:
     """Return how many elements of the finest resolution an element covers along each axis.
 
-    As is said, if that agrees with the shapes; else as these say.
+    From the scales in the metadata if they agree with the shapes, else from the shapes.
     """
     by_shape = tuple(max(1.0, n / m) if m else 1.0 for n, m in zip(whole, shape, strict=True))
     if each.scale is None or finest.scale is None:

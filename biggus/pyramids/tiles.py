@@ -1,4 +1,4 @@
-"""The zoom levels of a tile server, as a pyramid."""
+"""The pyramid of the zoom levels of a tile server."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from biggus import api
 from biggus.backends.tiles.presets import is_preset, preset_named
-from biggus.errors import MissingDependencyError
 from biggus.pyramids.pyramid import Pyramid, attribution_of
-from biggus.support.forks import between_forks
+from biggus.support.extras import needing
 
 if TYPE_CHECKING:
     import os
@@ -24,10 +23,10 @@ class Window(NamedTuple):
     Attributes
     ----------
     slices : tuple of slice
-        Its rows and columns, at the zoom that was asked for.
+        Its rows and columns at the requested zoom.
     extent : tuple of float
-        Its edges in metres of Web Mercator (EPSG:3857), as matplotlib has them: left, right,
-        bottom, top.  Those of the pixels in it, so it holds all that was asked for.
+        The edges of its pixels in metres of Web Mercator (EPSG:3857), in the order of matplotlib:
+        left, right, bottom, top.  They contain the requested part.
     """
 
     slices: tuple[slice, slice]
@@ -37,26 +36,25 @@ class Window(NamedTuple):
 class TilePyramid(Pyramid):
     """All zoom levels of a tile server.
 
-    ``pyramid[zoom]`` is the array of a zoom level: what ``biggus.open(template, zoom=zoom)``
-    gives.
+    ``pyramid[zoom]`` is the array of a zoom level, as of ``biggus.open(template, zoom=zoom)``.
 
     Parameters
     ----------
     template : str
         As for :func:`biggus.open`.
     zooms : iterable of int, optional
-        Which levels there are; by default 0 to 19, or those of a server that is named.
+        The zoom levels; by default 0 to 19, or those of a known server.
     cache : Cache or bool, optional
         As for :func:`biggus.open`.
     **options
-        What :func:`biggus.open` takes for tiles.
+        The options of :func:`biggus.open` for tiles.
 
     Raises
     ------
     OpenError
         If the template or an option cannot be used.
     ValueError
-        If there is no zoom.
+        If `zooms` is empty.
 
     Examples
     --------
@@ -115,10 +113,10 @@ class TilePyramid(Pyramid):
         Parameters
         ----------
         lon_min, lat_min, lon_max, lat_max : float
-            Its edges in degrees: -180 to 180 and -90 to 90.  Web Mercator ends at 85.0511
-            degrees north and south, and so does what is returned.
+            The edges of the part in degrees, from -180 to 180 and -90 to 90.  Web Mercator, and
+            thus the window, ends at 85.0511 degrees north and south.
         zoom : int, optional
-            At which zoom level; if not given, at the finest.
+            The zoom level, by default the finest.
 
         Returns
         -------
@@ -128,8 +126,8 @@ class TilePyramid(Pyramid):
         Raises
         ------
         ValueError
-            If an edge is no such number, or not below its opposite: what crosses 180 degrees
-            is two windows.
+            If an edge is out of range, or not below the opposite one.  A part that crosses 180
+            degrees needs two windows.
 
         Examples
         --------
@@ -142,10 +140,11 @@ class TilePyramid(Pyramid):
         """
         if not (-180 <= lon_min < lon_max <= 180 and -90 <= lat_min < lat_max <= 90):
             raise ValueError(
-                "a window is given as lon_min, lat_min, lon_max, lat_max in degrees, each least "
-                "below its greatest; one that crosses 180 degrees is two windows"
+                "a window is given as lon_min, lat_min, lon_max, lat_max in degrees, each minimum "
+                "below its maximum; a part that crosses 180 degrees needs two windows"
             )
-        mercantile = _mercantile()
+        with needing("mercantile", "tiles", "converting degrees to pixels of a map"):
+            import mercantile
         length = self[self.zooms[-1] if zoom is None else zoom].shape[0]
         size = mercantile.CE / length
         half = mercantile.CE / 2
@@ -163,7 +162,7 @@ class TilePyramid(Pyramid):
 
 
 def _zooms_of(template: str) -> range:
-    """Return the zoom levels of a server that is named, or those that most servers have."""
+    """Return the zoom levels of a known server, or those of most servers."""
     if not is_preset(template):
         return range(20)
     least, most = preset_named(template).zooms
@@ -171,26 +170,16 @@ def _zooms_of(template: str) -> range:
 
 
 _LAST_LATITUDE = 85.0511287798066
-"""Where Web Mercator is as high as it is wide: the edge of the northernmost tiles."""
+"""The northern edge of the northernmost tiles, at which Web Mercator is as high as it is wide."""
 
 
 def _covering(start: float, stop: float, length: int) -> slice:
-    """Return the pixels, at least one, that cover what lies from `start` to `stop`."""
-    # What touches an edge but for rounding does not reach beyond it.
+    """Return the pixels, at least one, that cover the range from `start` to `stop`."""
+    # A range that ends at the edge of a pixel, but for rounding, does not reach the next pixel.
     first = min(max(int(start + _ROUNDING), 0), length - 1)
     last = min(max(-int(-(stop - _ROUNDING) // 1), first + 1), length)
     return slice(first, last)
 
 
 _ROUNDING = 1e-6
-"""Of a pixel: what degrees in float64 do not tell at zoom 19."""
-
-
-def _mercantile() -> Any:
-    try:
-        with between_forks():
-            import mercantile
-    except ImportError:
-        purpose = "where a place is on a map"
-        raise MissingDependencyError("mercantile", "tiles", purpose) from None
-    return mercantile
+"""The rounding error, in pixels, of degrees in float64 at zoom 19."""

@@ -1,11 +1,11 @@
-"""Sources: where values live.
+"""The contract of sources, the objects that values are read from.
 
-A *source* has a ``shape``, a ``dtype`` and a ``__getitem__``.  biggus asks it only with a *box*: a
-full-rank tuple of in-bounds, non-empty slices of positive step, and expects an array of exactly
-that shape and of the source's dtype.  Any object that answers so is a source.
+A *source* has a ``shape``, a ``dtype`` and a ``__getitem__``.  biggus indexes it only with a *box*:
+a full-rank tuple of in-bounds, non-empty slices of positive step.  It expects an array of exactly
+the box's shape and the source's dtype.  Any such object can be a source.
 
-An object that can tell more derives from :class:`Source` and overrides what it knows; what it does
-not override has a default that promises nothing.  A plain user object is never asked for more.
+A source with further capabilities derives from :class:`Source` and overrides its attributes and
+methods; their defaults promise nothing.  Plain user objects are not asked for them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from biggus.errors import BiggusError, SourceChangedError, SourceError
-from biggus.indexing.grid import Box as Box  # noqa: PLC0414 - others take these from here
+from biggus.indexing.grid import Box as Box  # noqa: PLC0414 - re-exported
 from biggus.indexing.grid import box_shape as box_shape  # noqa: PLC0414
 from biggus.indexing.grid import holds as holds  # noqa: PLC0414
 from biggus.indexing.grid import whole as whole  # noqa: PLC0414
@@ -36,16 +36,16 @@ if TYPE_CHECKING:
 Chunks: TypeAlias = tuple[int | tuple[int, ...], ...]
 """For each axis the regular chunk length, or the lengths of all its chunks."""
 
-# Quoted: numpy.ma is not loaded before it is needed.
+# Quoted, so that numpy.ma is not loaded before it is needed.
 Values: TypeAlias = "npt.NDArray[Any] | np.ma.MaskedArray[Any, Any]"
-"""What a read gives: an ndarray, or a MaskedArray where ``masked`` says so."""
+"""The result of a read: an ndarray, or a MaskedArray if the source is ``masked``."""
 
 _Answer = TypeVar("_Answer")
 
 
 @runtime_checkable
 class Readable(Protocol):
-    """What is required of a source, and all that is asked of a plain object."""
+    """The minimal interface of a source, and all that plain objects are asked for."""
 
     shape: Any
     dtype: Any
@@ -54,189 +54,189 @@ class Readable(Protocol):
         """Return the values in `box`."""
 
 
-class Source:  # no ABC: each read asks whether it is one
-    """Base of the sources that can tell more than shape, dtype and values.
+class Source:  # no ABC, whose isinstance is slower, and which each read asks for
+    """Base class of sources with optional capabilities.
 
-    Subclasses set ``shape`` and ``dtype`` and implement ``__getitem__``; all else is optional.  A
-    source must be safe to read from several threads at once, or name a `lock`; it should pickle by
-    what is needed to open it again, never with its data.
+    Subclasses set ``shape`` and ``dtype`` and implement ``__getitem__``; everything else is
+    optional.  A source must be safe to read from several threads at once, or have a `lock`.  Its
+    pickle should hold what is needed to open it again, never its data.
     """
 
     shape: tuple[int, ...]
     """The length of each axis."""
 
     dtype: np.dtype[Any]
-    """The dtype of the values that a read gives."""
+    """The dtype of the values of a read."""
 
     name: str = "source"
-    """What errors and logs call it: location and variable, without credentials."""
+    """The name in errors and logs: location and variable, without credentials."""
 
     chunks: Chunks | None = None
     """The natural grid: for each axis the chunk length or all lengths."""
 
     shards: Chunks | None = None
-    """The grid of whole chunks that are best read together; None: they are read side by side."""
+    """The grid of shards, whose chunks are best read together; None if chunks are independent."""
 
     compression: Compression | None = None
-    """How the chunks are compressed, if that is known: new stores keep it."""
+    """The compression of the chunks, if known; new stores use the same."""
 
     encoding: Encoding | None = None
-    """How the bytes that `fetch_encoded` gives become values; None: it gives none."""
+    """Decodes the bytes that `fetch_encoded` returns; None if it returns no bytes."""
 
     token: str | None = None
-    """Identity: location, variable and the options that change values.  None: cannot be cached."""
+    """The identity of the values: location, variable and options; None: they cannot be cached."""
 
     masked: bool = False
-    """Whether values can be missing; then, and only then, a read may give a MaskedArray."""
+    """Whether values can be missing.  Only then may a read return a MaskedArray."""
 
     fill_value: Any = None
-    """What a missing value is shown as, in a MaskedArray."""
+    """The ``fill_value`` of the MaskedArrays."""
 
     attributes: Mapping[str, Any] = {}
-    """What the store says about the variable: units, long name, ..."""
+    """The attributes of the variable in the store: units, long name, ..."""
 
     dims: tuple[str, ...] | None = None
-    """The names of the axes, where the store has them."""
+    """The names of the axes, if the store has them."""
 
     unlimited: tuple[str, ...] = ()
-    """The names of those axes along which the store may grow: new stores keep that."""
+    """The names of the axes along which the store can grow; new stores keep that."""
 
     conventions: str | None = None
-    """``"CF"`` where `attributes` say how the stored values are packed and masked; ``"CF-Zarr"``
-    and ``"CF-HDF5"`` where netCDF's default fill values are values like any other besides."""
+    """``"CF"`` if `attributes` describe how the stored values are packed and masked; ``"CF-Zarr"``
+    or ``"CF-HDF5"`` if, besides, netCDF's default fill values are ordinary values."""
 
     io_bound: bool = True
-    """Whether a read waits for something (then many threads help), or computes."""
+    """Whether a read waits for a disk or server (then many threads help), or computes."""
 
     remote: bool = False
-    """Whether values come over a network: such sources are cached unless told otherwise."""
+    """Whether values come over a network.  Remote sources are cached by default."""
 
     no_bulk: str | None = None
-    """Why areas must not be fetched that nobody looks at; None: they may."""
+    """Why bulk downloads are forbidden; None if they are not."""
 
     in_memory: bool = False
-    """Whether values are in memory already and a read gives a view of them."""
+    """Whether the values are in memory and a read returns a view of them."""
 
     derived: bool = False
-    """Whether values are computed from those of other sources, which are read for them."""
+    """Whether values are computed from other sources."""
 
     owns_data: bool = False
-    """Whether each read gives an array that nobody else holds."""
+    """Whether each read returns an array that nothing else refers to."""
 
     decodes_chunks: bool = False
-    """Whether to read a part of a chunk takes decoding all of it: then chunks stay in memory."""
+    """Whether reading a part of a chunk decodes all of it.  Such chunks are kept in memory."""
 
     reads_parts: bool = False
-    """Whether a part of a chunk costs its part of all, as of one that lies there as it is."""
+    """Whether reading a part of a chunk costs only that part, as in an uncompressed chunk."""
 
     skips_chunks: bool = False
-    """Whether a read with strides costs nothing of the chunks that it steps over."""
+    """Whether a strided read costs nothing for the chunks that it steps over."""
 
     reads_into: bool = False
-    """Whether `read_into` is worth asking for."""
+    """Whether `read_into` saves a copy."""
 
     streams: bool = False
-    """Whether a run of values that follow one another costs what its part of all costs."""
+    """Whether reading a run of consecutive values costs only that run."""
 
     lock: contextlib.AbstractContextManager[Any] | None = None
-    """What must be held while reading."""
+    """The lock to hold while reading."""
 
     def __getitem__(self, box: Box) -> Values:
         """Return the values in `box`, an array of its shape and of ``dtype``."""
         raise NotImplementedError
 
     def peak_bytes(self, box: Box) -> int:
-        """Return the most memory, in bytes, that a read of `box` takes, its values included.
+        """Return the most memory, in bytes, that a read of `box` takes, its result included.
 
-        What a source holds besides, such as a whole compressed chunk, counts.  Must be cheap.
+        It includes what a source holds meanwhile, such as a decoded chunk.  Must be cheap.
         """
         nbytes = math.prod(box_shape(box)) * self.dtype.itemsize
         return nbytes + nbytes // max(1, self.dtype.itemsize) if self.masked else nbytes
 
     def cached_bytes(self, box: Box) -> int:
-        """Return how many bytes of the values in `box` need not be fetched; reads nothing."""
+        """Return how many bytes of the values in `box` are on disk in a cache; reads nothing."""
         return 0
 
     def bytes_in_memory(self, box: Box) -> int:
-        """Return how many bytes of the values in `box` are in memory, decoded; reads nothing."""
+        """Return how many bytes of the values in `box` are decoded in memory; reads nothing."""
         return 0
 
     def cached_read(self, box: Box) -> Values | None:
-        """Return what a read of `box` gives, if a source that `io_bound` need not wait for it.
+        """Return the values in `box` if an `io_bound` source need not wait for them, else None.
 
-        None if it has to, as most have; a cache has what it holds at hand.  It is
-        asked without the `lock`, and not through wrappers unless they pass it on.
+        A cache need not wait for chunks that it holds.  Called without the `lock`.  Wrappers do
+        not delegate it unless they say so.
         """
         return None
 
     def read_into(self, box: Box, out: npt.NDArray[Any]) -> bool:
-        """Read `box` to where its values are to be, if that spares a copy of them.
+        """Read `box` into an array, if that saves a copy.
 
         Called in place of ``self[box]``, under the `lock` too, for sources that are not
-        `masked`.  What is in `out` after an error is nobody's concern.
+        `masked`.  After an error `out` may hold anything.
 
         Parameters
         ----------
         box : tuple of slice
-            What to read.
+            The box to read.
         out : ndarray
             Of the shape of `box` and of ``dtype``, in C order.
 
         Returns
         -------
         bool
-            Whether the values are in `out`; if not, as of most sources, nothing was read.
+            Whether the values are in `out`; False, the default, if nothing was read.
         """
         return False
 
     def stream(self, box: Box) -> Stream | None:
-        """Return what gives the values in `box` a run after the other.
+        """Return a stream of the values in `box`.
 
-        For sources that are not `masked`.  Asked under the `lock`; what it gives is read without.
+        For sources that are not `masked`.  Called under the `lock`; the stream is read without it.
 
         Returns
         -------
         Stream or None
-            None, as of most sources: boxes are to be read, of a few rows each.
+            None, the default, if boxes of a few rows each should be read instead.
         """
         return None
 
     def sibling(self, name: str) -> Source | None:
         """Return another variable of the same store, such as a coordinate; None if there is none.
 
-        It is looked for beside this one, then in the groups around it, as CF has it.
+        As in the CF conventions, the group of this variable is searched first, then its parents.
         """
         return None
 
     def group_attributes(self) -> Mapping[str, Any]:
-        """Return what the store says of all that is in the group of this variable."""
+        """Return the attributes of the group of this variable."""
         return {}
 
     def state(self) -> bytes | None:
-        """Return the one validator that all boxes share, such as a file's; None if there is none.
+        """Return the validator that all boxes share, such as that of a file; None without one.
 
-        Must be cheap: no reading of values.
+        Must be cheap: reads no values.
         """
         return None
 
     def validator(self, box: Box) -> bytes | None:
-        """Return bytes that name the state of what lies in `box`, or None if unknown.
+        """Return bytes that identify the state of the values in `box`; None if unknown.
 
-        Must be cheap: no reading of values.  An unknown one is never a cache hit.
+        Must be cheap: reads no values.  An unknown state is never a cache hit.
         """
         return self.state()
 
     def cached_validator(self, box: Box) -> bytes | None:
-        """Return the validator of what a read of `box` would give without a request, or None.
+        """Return the validator of the values that a read of `box` gives without a request.
 
-        That of `validator`; of what is kept of a remote source, that under which it is kept.
+        For cached chunks of a remote source it is the validator that they are kept under.
         """
         return self.validator(box)
 
     def fetch(self, box: Box) -> tuple[Values, bytes | None]:
-        """Read `box` and return the values and the validator that they surely are of.
+        """Read `box`; return its values and the validator that is certain to be theirs.
 
-        The validator is None if it is unknown, or changed during the read.
+        The validator is None if it is unknown or changed during the read.
         """
         before = self.validator(box)
         values = read(self, box)
@@ -244,44 +244,43 @@ class Source:  # no ABC: each read asks whether it is one
         return values, after if before == after else None
 
     def fetch_many(self, boxes: Sequence[Box]) -> list[tuple[Values, bytes | None]]:
-        """Do the same for several boxes, which may cost less than one after the other.
+        """Fetch several boxes, which may cost less than one by one.
 
-        Sources that have `shards` are asked so, for chunks in one part of them.
+        Called for chunks of one shard if the source has `shards`.
         """
         return [self.fetch(box) for box in boxes]
 
     def fetch_encoded(
         self, boxes: Sequence[Box]
     ) -> list[tuple[Values, bytes | None, bytes | None]]:
-        """Do the same, and return also the stored bytes from which the values were decoded.
+        """Fetch several boxes, and return for each also the stored bytes of its chunk.
 
-        There are some for a box that is one of its `chunks`, and has them in the store; else,
-        and of a source without an `encoding`, it is None.
+        The bytes are None if the box is not one of the `chunks`, if the store has none for it, or
+        if the source has no `encoding`.
         """
         return [(*fetched, None) for fetched in self.fetch_many(boxes)]
 
     def revalidate(self, box: Box, validator: bytes) -> bytes | None:
-        """Tell whether a copy that was read under `validator` is still good.
+        """Check whether a copy that was read under `validator` is still valid.
 
         Returns
         -------
         bytes or None
-            The validator under which the copy may be used and kept from now
-            on (the same, or one with a later expiry), or None if it must be
-            fetched again.
+            The validator to keep the copy under from now on (the same, or one with a later
+            expiry), or None if `box` must be fetched again.
         """
         return validator if self.validator(box) == validator else None
 
     def revalidate_many(
         self, boxes: Sequence[Box], validators: Sequence[bytes]
     ) -> list[bytes | None]:
-        """Do the same for several boxes, with as few questions as it takes."""
+        """Revalidate the copies of several boxes, with as few requests as possible."""
         return list(map(self.revalidate, boxes, validators))
 
     def revalidation_waits(self, box: Box, validator: bytes) -> bool:
-        """Tell whether `revalidate` would most likely wait for a server.
+        """Return whether `revalidate` would most likely wait for a server.
 
-        Must be cheap.  By default it does for remote sources that have no `state`.
+        Must be cheap.  By default True for remote sources that have no `state`.
         """
         return self.remote and self.state() is None
 
@@ -292,16 +291,16 @@ class Stream(ABC):
     Parameters
     ----------
     source : Source
-        Whose values, of which none can be masked.
+        The source; it is not `masked`.
     box : tuple of slice
-        Where they are.
+        The box.
 
     Attributes
     ----------
     shape : tuple of int
-        That of the box; or what is left of it without axes of length one.
+        The shape of the box, perhaps without axes of length one.
     dtype : dtype
-        The source's.
+        The dtype of the source.
     """
 
     def __init__(self, source: Source, box: Box) -> None:
@@ -317,31 +316,31 @@ class Stream(ABC):
         Parameters
         ----------
         start : int
-            How many were read before.
+            The number of values that were read before.
         out : ndarray
-            Where those that follow go, as many as it has: flat, of the source's dtype.
+            One-dimensional, of the source's dtype; filled with the values from `start` on.
 
         Raises
         ------
         SourceError
-            If they cannot be read, or have changed since the first were.
+            If the values cannot be read, or have changed since the first were read.
         """
 
 
 def read(source: Source, box: Box) -> Values:
-    """Read `box` of `source` under its lock, and check what comes back.
+    """Read `box` of `source` under its lock, and check the result.
 
     Raises
     ------
     SourceError
-        If the read fails, or gives another shape or dtype than promised, or
-        missing values where none were announced.
+        If the read fails, or its result is not of the shape and dtype promised, or has masked
+        values although the source is not ``masked``.
     """
     return checked(source, box, asked(source, box, source.__getitem__, box))
 
 
 def read_into(source: Source, box: Box, out: npt.NDArray[Any]) -> bool:
-    """Have `source` put the values of `box` where they are to be; False if it cannot.
+    """Call ``source.read_into`` under its lock; return whether the values are in `out`.
 
     Raises
     ------
@@ -352,7 +351,7 @@ def read_into(source: Source, box: Box, out: npt.NDArray[Any]) -> bool:
 
 
 def asked(source: Source, box: Box, method: Callable[..., _Answer], *given: Any) -> _Answer:
-    """Return what a source answers, asked under its lock; errors say what was read."""
+    """Call a method of a source under its lock; errors name the source and the box."""
     deadlines.check()
     try:
         if source.lock is None:
@@ -368,15 +367,15 @@ def asked(source: Source, box: Box, method: Callable[..., _Answer], *given: Any)
 
 
 def checked(source: Source, box: Box, values: Values) -> Values:
-    """Return `values` if they are what a read of `box` must give.
+    """Return the values of a read of `box`, having checked them.
 
-    The bytes of a value may be in another order than promised: they are turned.
+    Values in another byte order are converted to that of the source's dtype.
 
     Raises
     ------
     SourceError
-        If they are of another shape or dtype than promised, or values are
-        missing where none were announced.
+        If they are not of the shape and dtype promised, or some are masked although the source
+        is not ``masked``.
     """
     expected = box_shape(box)
     if not isinstance(values, np.ndarray):

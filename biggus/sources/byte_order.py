@@ -1,4 +1,4 @@
-"""The order of the bytes of a value: no two dtypes are different that differ in it alone."""
+"""Comparing dtypes regardless of byte order."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def same_but_for_order(one: np.dtype[Any], other: np.dtype[Any]) -> bool:
-    """Tell whether dtypes have the same values, though in another order of bytes.
+    """Return whether two dtypes are equal but for their byte order.
 
     Examples
     --------

@@ -1,9 +1,9 @@
-"""The chunk memory: decoded chunks of all sources of this process, within so many bytes.
+"""The chunk memory: a bounded cache of decoded chunks of all sources in this process.
 
-What repeats stays, and a single pass over much washes none of it out.  A chunk that
-came once is a recent one; when it comes again it is one that repeats.  Of these, that
-which nobody asked for the longest gives way, but only to a chunk that comes back sooner:
-while a loop goes over more than there is room for, a part of that stays all the time.
+It resists scans: a single pass over much data does not evict chunks that are read repeatedly.
+A chunk that was asked for once is *recent*; asked for again, it is *repeated*.  The repeated
+chunk that was used least recently is evicted only for a chunk with a shorter reuse distance.
+So while a loop reads more than there is room for, a part of it stays all the time.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     from biggus.sources.base import Values
 
 MOST_REMEMBERED = 2**16
-"""Of so many chunks that are not kept it is known that they came."""
+"""For how many chunks that are not held their last use is remembered."""
 
 
 class ScanPass(NamedTuple):
-    """One of the passes of an evaluation over its data."""
+    """One pass of an evaluation over its data."""
 
     evaluation: object
     number: int
@@ -46,19 +46,19 @@ _current: contextvars.ContextVar[ScanPass | None] = contextvars.ContextVar(
 
 
 def scan_pass(evaluation: object, number: int, last: bool) -> AbstractContextManager[None]:
-    """Make a pass of an evaluation in a with block."""
+    """Mark a with block as a pass of an evaluation."""
     return within(_current, ScanPass(evaluation, number, last))
 
 
-class Came(NamedTuple):
-    """When a chunk that is not held was asked for last, and in which pass."""
+class LastUse(NamedTuple):
+    """When a chunk that is not held was last asked for, and in which pass."""
 
     at: int
     scan: ScanPass | None
 
 
 class Chunk(NamedTuple):
-    """A decoded chunk, which nobody writes to, and what it is good under."""
+    """A decoded, read-only chunk and its validator."""
 
     values: Values
     validator: bytes
@@ -67,20 +67,20 @@ class Chunk(NamedTuple):
 
 @dataclass(frozen=True)
 class ChunkMemoryStats:
-    """What the chunk memory holds, and how it served this process.
+    """The contents of the chunk memory, and its hits and misses in this process.
 
     Attributes
     ----------
     chunks : int
-        How many chunks it holds.
+        The number of chunks.
     nbytes : int
         The bytes of their values.
     limit : int
-        The most bytes it may hold here and now.
+        The most bytes that it may hold now.
     hits : int
-        How many chunks were had from it.
+        How many chunks were found in it.
     misses : int
-        How many were looked for in vain, of those that it would have kept.
+        How many chunks were not found in it, of those that it would have kept.
     """
 
     chunks: int
@@ -91,7 +91,7 @@ class ChunkMemoryStats:
 
 
 class ChunkMemory:
-    """Decoded chunks by key, in no more than so many bytes.
+    """A cache of decoded chunks by key, of bounded size in bytes.
 
     Examples
     --------
@@ -105,29 +105,29 @@ class ChunkMemory:
 
     def __init__(self) -> None:
         self._reset()
-        # A thread of the parent may have had the lock; and what was the parent's is let go.
+        # In a child, a thread of the parent may hold the lock for ever.
         in_children(self._reset)
 
     def _reset(self) -> None:
         self._lock = threading.Lock()
         self._recent: OrderedDict[Hashable, Chunk] = OrderedDict()
         self._repeated: OrderedDict[Hashable, Chunk] = OrderedDict()
-        self._asked: dict[Hashable, int] = {}  # of those that repeat, when it was last
-        self._known: OrderedDict[Hashable, Came] = OrderedDict()  # those that are not kept
+        self._asked: dict[Hashable, int] = {}  # the last use of each repeated chunk
+        self._known: OrderedDict[Hashable, LastUse] = OrderedDict()  # of chunks not held
         self._recent_bytes = self._repeated_bytes = 0
-        self._clock = 0
+        self._clock = 0  # counts the bytes of repeated uses
         self._allowed: dict[object, int] = {}
         self._hits = self._misses = 0
 
     @property
     def limit(self) -> int:
-        """The bytes that it may hold: of what the options say, what a plan leaves of the memory."""
+        """The most bytes that it may hold, by the options and by running evaluations."""
         current = options.current()
         return min(current.chunk_memory, current.memory, *self._allowed.values())
 
     @contextlib.contextmanager
     def allowing(self, nbytes: int) -> Iterator[None]:
-        """Hold no more than so many bytes for the length of a with block."""
+        """Lower the limit to `nbytes` for the length of a with block."""
         mark = object()
         with self._lock:
             self._allowed[mark] = max(0, nbytes)
@@ -139,7 +139,7 @@ class ChunkMemory:
                 del self._allowed[mark]
 
     def find(self, key: Hashable) -> Chunk | None:
-        """Return a chunk that is held; whether it is still good is for the caller to see."""
+        """Return a chunk if it is held; the caller checks whether it is still valid."""
         with self._lock:
             found = self._repeated.get(key)
             if found is not None:
@@ -161,13 +161,13 @@ class ChunkMemory:
         return len(self._recent) + len(self._repeated)
 
     def holds(self, key: Hashable) -> bool:
-        """Tell whether a chunk is held; that is not asking for it."""
+        """Return whether a chunk is held, without counting that as a use."""
         return key in self._repeated or key in self._recent
 
     def came_before(self, key: Hashable) -> bool:
-        """Tell whether a chunk that is not held was read, as far as that is remembered.
+        """Return whether a chunk that is not held is known to have been read before.
 
-        In the last pass of an evaluation it does not count that one before read it.
+        In the last pass of an evaluation, reads by its earlier passes do not count.
         """
         came, now = self._known.get(key), _current.get()
         if came is None or came.scan is None or now is None or not now.last:
@@ -175,7 +175,7 @@ class ChunkMemory:
         return came.scan.evaluation is not now.evaluation or came.scan.number == now.number
 
     def note(self, keys: Iterable[Hashable]) -> None:
-        """Note that chunks are read which are not to be kept."""
+        """Note that chunks are read but not kept."""
         with self._lock:
             for key in keys:
                 self._note(key, self._clock, _current.get())
@@ -183,9 +183,9 @@ class ChunkMemory:
     def keep(
         self, key: Hashable, values: Values, validator: bytes | None, copy: bool = False
     ) -> bool:
-        """Keep a chunk that was read, if there is room for it; tell whether it is kept.
+        """Keep a chunk if there is room for it; return whether it is kept.
 
-        Unless they are copied, nobody writes to the values from now on, kept or not.
+        The values become read-only unless they are copied.
         """
         if not copy:
             _freeze(values)
@@ -215,18 +215,18 @@ class ChunkMemory:
             return True
 
     def forget(self, key: Hashable) -> None:
-        """Drop a chunk that is good no more."""
+        """Drop a chunk that is no longer valid."""
         with self._lock:
             self._drop(key)
 
     def clear(self) -> None:
-        """Drop all."""
+        """Drop all chunks."""
         with self._lock:
             self._shrink(0)
             self._known.clear()
 
     def stats(self) -> ChunkMemoryStats:
-        """Return what is held, and how that served."""
+        """Return the contents, hits and misses."""
         limit = self.limit
         with self._lock:
             return ChunkMemoryStats(
@@ -238,28 +238,32 @@ class ChunkMemory:
             )
 
     def _make_room(self, nbytes: int, limit: int, before: int | None) -> bool:
-        """Let go what gives way to a chunk; `before` is when that was asked for last, if it was."""
+        """Evict chunks for a new one if their reuse distance is longer; return whether it fits.
+
+        `before` is the last use of the new chunk, None if it was not used before.
+        """
         if nbytes > limit:
             return False
         while self._recent_bytes + self._repeated_bytes + nbytes > limit:
             oldest = next(iter(self._repeated), None)
             asked = None if oldest is None else self._asked[oldest]
-            # What was asked for since the chunk was comes back sooner than that; to a chunk
-            # that is new gives way what all else might have come back since.
+            # A chunk that was used after the last use of the new one has a shorter reuse
+            # distance, and stays.  For a chunk never seen before, one gives way that was not
+            # used while a whole limit's worth of others was.
             since = self._clock - limit if before is None else before
             if asked is not None and asked < since:
-                self._give_way(oldest)
+                self._evict(oldest)
             elif self._recent:
-                self._give_way(next(iter(self._recent)))
+                self._evict(next(iter(self._recent)))
             else:
                 return False
         return True
 
     def _shrink(self, limit: int) -> None:
         while self._recent_bytes + self._repeated_bytes > limit:
-            self._give_way(next(iter(self._recent or self._repeated)))
+            self._evict(next(iter(self._recent or self._repeated)))
 
-    def _give_way(self, key: Hashable) -> None:
+    def _evict(self, key: Hashable) -> None:
         at = self._asked.get(key, self._clock)
         self._drop(key)
         self._note(key, at)
@@ -275,7 +279,7 @@ class ChunkMemory:
             del self._asked[key]
 
     def _note(self, key: Hashable, at: int, scan: ScanPass | None = None) -> None:
-        self._known[key] = Came(at, scan)
+        self._known[key] = LastUse(at, scan)
         self._known.move_to_end(key)
         if len(self._known) > MOST_REMEMBERED:
             self._known.popitem(last=False)
@@ -287,7 +291,7 @@ def _nbytes(values: Values) -> int:
 
 
 def _freeze(values: Values) -> None:
-    """Have nobody write to values."""
+    """Make values read-only."""
     if isinstance(values, np.ma.MaskedArray):
         mask = np.ma.getmask(values)
         if mask is not np.ma.nomask:
@@ -296,19 +300,19 @@ def _freeze(values: Values) -> None:
 
 
 chunk_memory = ChunkMemory()
-"""That of this process."""
+"""The chunk memory of this process."""
 
 
 def chunk_memory_stats() -> ChunkMemoryStats:
-    """Return what the chunk memory of this process holds, and how it has served.
+    """Return the contents of the chunk memory of this process, and its hits and misses.
 
-    Decoded chunks of what is opened stay in memory, in so many bytes as the option
-    ``chunk_memory`` says, for what is read again.
+    Decoded chunks of opened arrays stay in memory to be read again, in at most as many bytes
+    as the option ``chunk_memory`` says.
 
     Returns
     -------
     ChunkMemoryStats
-        How many chunks there are, and their bytes; the limit; hits and misses.
+        The number of chunks and their bytes, the limit, hits and misses.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Compression: how chunks are made shorter, by names that are the same in all formats."""
+"""Compression of chunks, under names that are the same in all formats."""
 
 from __future__ import annotations
 
@@ -13,30 +13,35 @@ _LEVELS = {
     "lzf": None,
     "blosc": (0, 9),
 }
-"""The levels of each, from the fastest to the one that makes the shortest; None: there is one."""
+"""The lowest and highest level of each; None if there are no levels."""
 
 
 class Compression(NamedTuple):
-    """How chunks are compressed."""
+    """The compression of the chunks of an array."""
 
     name: str
-    """``"zstd"``, ``"gzip"``, ``"lz4"``, ``"lzf"``, ``"blosc:lz4"`` and its like; ``"none"``.
+    """``"zstd"``, ``"gzip"``, ``"lz4"``, ``"lzf"``, ``"blosc:lz4"`` and the like, or ``"none"``.
 
-    ``"zlib"`` is what HDF5 calls gzip: Zarr stores have better, and do not take it over.
+    ``"zlib"`` is the gzip filter of HDF5.  New Zarr stores do not adopt it, for they have better.
     """
 
     level: int | None = None
-    """As the library counts it; None: its own choice."""
+    """The level, as the library counts it; None for its default."""
 
     shuffle: bool = False
-    """Whether the first bytes of all values come first, then the second."""
+    """Whether bytes are shuffled: the first bytes of all values, then the second ones, ..."""
 
     def __str__(self) -> str:
         return self.name if self.level is None else f"{self.name}, level {self.level}"
 
 
 def given_compression(given: Any) -> Compression | None:
-    """Return what a user asks for: a name, or a name and a level; False: none at all.
+    """Return the compression that a user asks for.
+
+    Parameters
+    ----------
+    given : str, (str, int), Compression, False or None
+        A name, or a name and a level.  False stands for no compression, None for no choice.
 
     Raises
     ------

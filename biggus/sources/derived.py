@@ -1,4 +1,4 @@
-"""Sources that are made of others, and say of what."""
+"""Sources whose values are computed from other sources."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 class DerivedSource(Source):
-    """A source whose values are made of those of others, so that it has the receipt of these."""
+    """A source computed from other sources; its receipt lists the chunks that these read."""
 
     derived = True
 
     def made_of(self, box: Box) -> Sequence[Any]:
-        """Return the nodes of which all is read for a box."""
+        """Return the nodes whose values are all read for a box."""
         raise NotImplementedError

@@ -1,8 +1,8 @@
-"""Descriptions: what must be known of a source to stand in for it once it is gone.
+"""Descriptions: the metadata of a source, enough to stand in for it once it is gone.
 
-A description is a dict that JSON can say, and that gives every value back as
-it was: the dtype of a NumPy scalar among the attributes decides how packed values
-are decoded, so it must not come back as a plain number.
+A description is a dict that can be written as JSON, and restores every value exactly.  A NumPy
+scalar among the attributes, for example, must not come back as a plain number, for its
+dtype decides how packed values are decoded.
 """
 
 from __future__ import annotations
@@ -25,21 +25,20 @@ logger = logging.getLogger("biggus.sources.description")
 
 _STRING = "T"
 _DECODING = 8
-"""How many times its values a chunk takes in memory while it is decoded, in several steps."""
+"""The memory that decoding a chunk in several steps takes, as a multiple of its values."""
 
 
 def describe(source: Source, **extra: Any) -> dict[str, Any]:
-    """Return what JSON can say about `source`, enough to make a `DescribedSource`.
+    """Return the description of a source, from which a `DescribedSource` can be made.
 
     No values are read.
 
     Parameters
     ----------
     source : Source
-        What to describe.
+        The source.
     **extra
-        More to remember, such as the location and options to open it with.
-        Any value that an attribute can have.
+        Further entries, such as the location; of any value that an attribute can have.
 
     Examples
     --------
@@ -67,17 +66,17 @@ def describe(source: Source, **extra: Any) -> dict[str, Any]:
 
 
 class DescribedSource(Source):
-    """A source that is gone, of which only the description is left.
+    """A stand-in for a source that is gone, made from its description.
 
-    It tells what the source told and serves no values: those must come from a
-    cache around it, to which it says that all is still as it was.
+    It has the metadata of the source and no values: those must come from a cache around it,
+    whose chunks it declares to be still valid.
 
     Parameters
     ----------
     description : dict
-        What `describe` gave, or what JSON made of it.
+        The result of `describe`, perhaps written to JSON and read back.
     encoding : Encoding, optional
-        That of the source, so that what a cache has of it encoded can be decoded.
+        The encoding of the source, to decode chunks that a cache holds encoded.
 
     Examples
     --------
@@ -111,7 +110,7 @@ class DescribedSource(Source):
         return type(self), (self.description, self.encoding)
 
     def peak_bytes(self, box: Box) -> int:
-        """Return the most memory that it takes to decode a chunk that a cache has of it."""
+        """Return the most memory that decoding a cached chunk takes."""
         values = super().peak_bytes(box)
         return values if self.encoding is None else _DECODING * values
 
@@ -123,20 +122,20 @@ class DescribedSource(Source):
         return self[box], None
 
     def state(self) -> bytes | None:
-        """Return the state that the source had when it was described."""
+        """Return the state of the source when it was described."""
         return self._state
 
     def revalidate(self, box: Box, validator: bytes) -> bytes | None:
-        """Tell whether a copy is of the state that was described; per-chunk validators are."""
+        """Accept copies of the described state, and all copies if chunks have own validators."""
         return validator if self._state is None or validator == self._state else None
 
     def revalidation_waits(self, box: Box, validator: bytes) -> bool:
-        """Tell that nobody is asked."""
+        """Return False: no server is asked."""
         return False
 
 
 def encode_dtype(dtype: np.dtype[Any]) -> Any:
-    """Return `dtype` as JSON can say it, byte order, offsets and nesting included.
+    """Return a dtype as a JSON value, byte order, offsets and nesting included.
 
     Examples
     --------
@@ -162,7 +161,7 @@ def encode_dtype(dtype: np.dtype[Any]) -> Any:
 
 
 def decode_dtype(encoded: Any) -> np.dtype[Any]:
-    """Return the dtype of which `encode_dtype` gave `encoded`.
+    """Return the dtype that `encode_dtype` encoded.
 
     Examples
     --------
@@ -184,15 +183,15 @@ def decode_dtype(encoded: Any) -> np.dtype[Any]:
 
 
 def encode_value(value: Any) -> Any:
-    """Return an attribute's value as JSON can say it.
+    """Return an attribute's value as a JSON value.
 
-    None, booleans, numbers, strings, bytes, lists, tuples, dicts, NumPy
-    scalars and arrays come back from `decode_value` with their type and dtype.
+    None, booleans, numbers, strings, bytes, lists, tuples, dicts, NumPy scalars and arrays are
+    restored by `decode_value` with their type and dtype.
 
     Raises
     ------
     TypeError
-        If it is or holds something else.
+        If the value is or holds anything else.
     """
     if isinstance(value, (np.generic, np.ndarray)):
         return _encode_numpy(value)
@@ -226,7 +225,7 @@ def _encode_numpy(value: np.generic | np.ndarray[Any, Any]) -> Any:
 
 
 def decode_value(encoded: Any) -> Any:
-    """Return the value of which `encode_value` gave `encoded`.
+    """Return the value that `encode_value` encoded.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Encodings: how the chunks of a source are stored, and so how bytes of them become values."""
+"""Encodings: decoding the stored bytes of chunks apart from their source."""
 
 from __future__ import annotations
 
@@ -17,33 +17,33 @@ if TYPE_CHECKING:
 
 
 class Encoding(ABC):
-    """How stored bytes of chunks become values, wherever they are kept.
+    """Decodes the stored bytes of chunks, wherever they are kept.
 
-    Subclasses are frozen dataclasses, whose fields JSON can say: of those it is made again, by
-    the backend's `encoding`, where the source is gone.
+    Subclasses are frozen dataclasses with fields that JSON can hold.  A backend's `encoding`
+    makes one again from these fields when the source is gone.
     """
 
     @property
-    def told(self) -> dict[str, Any]:
-        """What it is made of again."""
+    def fields(self) -> dict[str, Any]:
+        """The fields by name, from which the backend's `encoding` makes it again."""
         return dataclasses.asdict(self)  # type: ignore[call-overload, no-any-return]
 
     @once
     def name(self) -> bytes:
-        """What no two have that may decode the same bytes to different values."""
-        told = json.dumps(self.told, sort_keys=True).encode()
-        return hashlib.blake2b(told, digest_size=8).hexdigest().encode()
+        """A digest of the fields: two encodings of one name decode bytes to the same values."""
+        fields = json.dumps(self.fields, sort_keys=True).encode()
+        return hashlib.blake2b(fields, digest_size=8).hexdigest().encode()
 
     @abstractmethod
     def decode(self, box: Box, data: memoryview) -> npt.NDArray[Any]:
-        """Return the values of a chunk, an array that nobody else holds.
+        """Return the values of a chunk, a new array.
 
         Parameters
         ----------
         box : tuple of slice
-            Where the chunk lies in the source.
+            The box of the chunk in the source.
         data : memoryview
-            Its stored bytes, which the source has decoded when they were fetched.
+            The stored bytes; the source decoded them once when it fetched them.
 
         Raises
         ------

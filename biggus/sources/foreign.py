@@ -1,4 +1,4 @@
-"""Arrays of other libraries: of some more is known than that they have values."""
+"""Sources for arrays of dask and TensorStore."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ if TYPE_CHECKING:
 
 
 def library_of(kind: type) -> str:
-    """Return the name of the package that a type comes from."""
+    """Return the name of the package that defines a type."""
     return kind.__module__.partition(".")[0]
 
 
 def foreign_source(obj: Any) -> Source | None:
-    """Return the source of a dask array or a TensorStore; None of any other object."""
+    """Return the source of a dask array or a TensorStore; None for any other object."""
     library = library_of(type(obj))
     if library == "dask" and hasattr(obj, "compute"):
         return DaskSource(obj)
     if library == "tensorstore" and hasattr(obj, "translate_to"):
-        # It counts from where its domain begins, which is where it was cut, not from zero.
+        # The domain of a sliced TensorStore begins at the start of the slice, not at zero.
         return ObjectSource(obj.translate_to[0])
     return None
 
 
 class DaskSource(ObjectSource):
-    """A dask array; a read computes the chunks that it touches.
+    """The source of a dask array; a read computes the chunks that it touches.
 
     Parameters
     ----------
     obj : dask.array.Array
-        Of a known shape.
+        An array of known shape.
     """
 
     io_bound = False  # dask has threads of its own
@@ -43,7 +43,7 @@ class DaskSource(ObjectSource):
     def __init__(self, obj: Any) -> None:
         if any(map(math.isnan, obj.shape)):
             raise TypeError("a dask array of unknown shape: call its compute_chunk_sizes() first")
-        like = obj._meta  # noqa: SLF001 - what its chunks are, for which dask has no other name
+        like = obj._meta  # noqa: SLF001 - the only way to the type of its chunks
         masked = isinstance(like, np.ma.MaskedArray) or getattr(like, "masked", False)
         super().__init__(obj, obj.chunks if obj.size else None, masked=masked)
 

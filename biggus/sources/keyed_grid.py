@@ -1,4 +1,4 @@
-"""How a source is cut into chunks, and what names them: by arithmetic, for each small read."""
+"""The chunk grid of a source and the keys of its chunks, computed fast enough for each read."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ if TYPE_CHECKING:
     from biggus.sources.base import Box, Source
 
 _LITTLE = 2**16
-"""Bytes; shorter chunks are not looked for one by one where many are read."""
+"""Bytes; many chunks smaller than this are not looked up one by one."""
 
 _FEW = 64
-"""Chunks that are not many, however short."""
+"""So many chunks are looked up one by one, however small."""
 
 
 ChunkKey: TypeAlias = tuple[str, int]
-"""What a chunk is kept under: what names its source, and its number in C order."""
+"""The key of a chunk: the identity of its source, and its number in C order."""
 
 
 class KeyedGrid:
-    """The grid of a source that has a token, whose chunks have keys.
+    """The chunk grid of a source that has a token, and the keys of its chunks.
 
     Parameters
     ----------
     source : Source
-        The source, of one axis at least, none of them of no length.
+        A source with at least one axis and at least one element.
     """
 
     def __init__(self, source: Source) -> None:
@@ -42,12 +42,12 @@ class KeyedGrid:
         self.identity = repr((source.token, source.dtype, source.shape, source.chunks))
         self.itemsize = source.dtype.itemsize
         self.chunk_nbytes = math.prod(source.shape) * self.itemsize // self.grid.count
-        """Of a chunk, on average."""
+        """The average bytes of a chunk."""
         self._strides = strides_of(tuple([axis.count for axis in self.grid.axes]))
         self._axes = tuple(zip(self.grid.axes, self._strides, strict=True))
 
     def only_chunk(self, box: Box) -> tuple[ChunkKey, Box] | None:
-        """Return the key of the chunk that holds all of `box`, and which part of it; or None."""
+        """Return the key of the one chunk that holds `box`, and the box within it; else None."""
         number = 0
         part = []
         for (edges, stride), s in zip(self._axes, box):  # noqa: B905 - for speed
@@ -68,9 +68,9 @@ class KeyedGrid:
         return (self.identity, number), tuple(part)
 
     def chunk_of(self, selection: Selection) -> tuple[ChunkKey, Any] | None:
-        """Return the key of the chunk that holds all that is selected, and what takes that of it.
+        """Return the key of the one chunk that holds a selection, and the index into the chunk.
 
-        None if there are several; or where strides or an order of dims need more than a key.
+        None if there are several chunks, or if strides or reordered dims need more than an index.
         """
         number = dim = 0
         key: list[Any] = []
@@ -96,7 +96,7 @@ class KeyedGrid:
         return (self.identity, number), (*key, ...)
 
     def parts(self, box: Box) -> Iterator[tuple[ChunkKey, Box, Box]]:
-        """Yield for each chunk that `box` touches its key, the part of it, and where that goes."""
+        """Yield each chunk that `box` touches: its key, and the part's box in chunk and result."""
         identity = self.identity
         along = [
             [(piece * stride, inner, outer) for piece, _, inner, outer in axis_parts(edges, s)]
@@ -116,9 +116,9 @@ class KeyedGrid:
         return self.grid.chunk(tuple(index))
 
     def touched(self, box: Box) -> tuple[int, int]:
-        """Return how many chunks there are from the first that `box` touches to the last.
+        """Return the number of chunks in the bounding box of those that `box` touches.
 
-        And the elements of these.
+        And the number of elements in these chunks.
         """
         count = size = 1
         for edges, s in zip(self.grid.axes, box, strict=True):
@@ -128,9 +128,9 @@ class KeyedGrid:
         return count, size
 
     def is_bulk(self, box: Box) -> bool:
-        """Tell whether the most part of the chunks that a box touches is wanted."""
+        """Return whether a box selects more than half of the elements of the chunks it touches."""
         return 2 * math.prod(box_shape(box)) > self.touched(box)[1]
 
     def is_scattered(self, box: Box) -> bool:
-        """Tell whether a box touches many chunks that are short."""
+        """Return whether a box touches many small chunks."""
         return self.chunk_nbytes < _LITTLE and self.touched(box)[0] > _FEW

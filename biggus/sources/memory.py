@@ -1,4 +1,4 @@
-"""Values that are in memory already, as a source."""
+"""Sources for arrays in memory."""
 
 from __future__ import annotations
 
@@ -12,15 +12,14 @@ from biggus.sources.base import Box, Source, Values
 
 
 class MemorySource(Source):
-    """An ndarray, a memmap or a MaskedArray as a source.
+    """The source of an ndarray, a memmap or a MaskedArray.
 
-    Reads give views, and later changes of the array show.
+    Reads return views, so later changes of the array show.
 
     Parameters
     ----------
     array : ndarray or MaskedArray
-        Subclasses other than MaskedArray (such as ``np.matrix``) count as plain
-        arrays.
+        The array.  Other subclasses, such as ``np.matrix``, are read as plain arrays.
     """
 
     io_bound = False
@@ -36,7 +35,7 @@ class MemorySource(Source):
                 )
             self.array: Values = array
             self.masked = True
-            # None if it is NumPy's default, which a cast does not keep.
+            # None if it is NumPy's default, which changes with the dtype.
             own = getattr(array, "_fill_value", None)
             self.fill_value = None if own is None else array.fill_value
             self.name = "MaskedArray"
@@ -57,17 +56,17 @@ class MemorySource(Source):
 
 
 class Remade(MemorySource):
-    """Values in memory that were made of others, and can be made of them again.
+    """Values in memory that were computed by another source, which can compute them again.
 
-    A study reads them anew, unless it has seen how they were made; a copy in another process is
-    values in memory like any others.
+    A study reads that source again unless it recorded how the values were computed.  Pickled,
+    this is a plain `MemorySource`.
 
     Parameters
     ----------
     array : ndarray or MaskedArray
         The values.
     source : Source
-        What makes them.
+        The source that computed them.
     """
 
     derived = True

@@ -1,9 +1,9 @@
-"""Sources whose decoded chunks stay in the chunk memory, for what is read again.
+"""Sources whose decoded chunks are kept in the chunk memory.
 
-To decode a chunk takes a hundred times as long as to copy a few values of it.  A chunk of
-which a small part is wanted is decoded whole in any case: it is kept, for its neighbours
-are wanted next.  What is read in bulk goes by untouched; when it is read
-again, its chunks are kept too.
+Decoding a chunk takes a hundred times as long as copying a few of its values.  A chunk of
+which a small part is read must be decoded whole, and is kept, for its neighbouring values
+are likely to be read next.  Chunks that are read in bulk are kept only when they are read
+a second time.
 """
 
 from __future__ import annotations
@@ -37,25 +37,25 @@ REMEDY = (
     "read larger parts at once, allow more with biggus.set_options(chunk_memory=...), "
     "or save it once in other chunks"
 )
-"""What helps where chunks do not stay in memory until they are read again."""
+"""The advice for reads whose chunks do not stay in memory until they are read again."""
 
 _log = logging.getLogger("biggus.sources")
 
-_told: set[str] = set()
-"""Of which sources it has been told that their chunks do not stay."""
+_warned: set[str] = set()
+"""The sources of which a warning was logged that their chunks do not stay in memory."""
 
-_MOST_TOLD = 100
+_MOST_WARNED = 100
 
 _flights: SingleFlight[tuple[Values, watching.Watch]] = SingleFlight()
 """The chunks that are being decoded in this process."""
 
 
 class MemoryCached(Wrapper):
-    """A source whose decoded chunks stay in the chunk memory of this process.
+    """A source whose decoded chunks are kept in the chunk memory of this process.
 
-    It stands around the disk cache, if there is one: what is in memory has been read,
-    checked and unpacked already.  What is in one chunk is given without a copy, not to be
-    written to.  A chunk is given as long as the source says that it is still good.
+    It wraps the disk cache, if there is one, so that a hit in memory is neither read, checked
+    nor decompressed again.  A read within one chunk returns a read-only view.  A chunk is used
+    as long as the source says that it is still valid.
 
     Parameters
     ----------
@@ -63,9 +63,9 @@ class MemoryCached(Wrapper):
         The source inside, which has a `token`.
     """
 
-    lock = None  # The source's own is taken for as long as it is read.
+    lock = None  # the source's own lock is taken while the source is read
 
-    # Of its own, where the base has properties that ask the source.
+    # Plain attributes, faster than the delegating properties of the base class.
     shape: tuple[int, ...] = ()
     dtype: np.dtype[Any] = np.dtype(np.float64)
     masked = False
@@ -86,9 +86,9 @@ class MemoryCached(Wrapper):
 
     @once
     def _layout(self) -> KeyedGrid | None:
-        """Its chunks; None if they need not be kept."""
+        """The grid of chunks; None if chunks are not kept."""
         source, shape = self.source, self.shape
-        # The bytes of objects are not known.
+        # The size of objects is not known.
         if self.dtype.hasobject or not shape or 0 in shape or source.chunks is None:
             return None
         return KeyedGrid(source) if source.decodes_chunks else None
@@ -113,7 +113,7 @@ class MemoryCached(Wrapper):
         return self._pasted(layout, box)
 
     def read_into(self, box: Box, out: npt.NDArray[Any]) -> bool:
-        """Read `box` to where its values are to be."""
+        """Read `box` into `out`; see `Source.read_into`."""
         layout = self._layout
         if layout is None or not chunk_memory.limit:
             return read_into(self.source, box, out)
@@ -126,7 +126,7 @@ class MemoryCached(Wrapper):
         return True
 
     def cached_read(self, box: Box) -> Values | None:
-        """Return the values in `box` if they are in memory, or the source has them at hand."""
+        """Return the values in `box` if they are in memory or the source need not wait for them."""
         layout = self._layout
         if layout is None or not options.current().chunk_memory:
             return self.source.cached_read(box)
@@ -136,17 +136,17 @@ class MemoryCached(Wrapper):
         key, part = only
         waits = self.source.io_bound
         if not waits and not chunk_memory.holds(key):
-            return None  # it is read, and looked for once
+            return None  # a read follows, which counts the miss
         found = chunk_memory.find(key)
         if found is not None and self._is_good(layout, key, found, self.source.state()):
             return found.values[part]
         if not waits:
             return None
-        values = self._read_at_hand(layout, key, box)
+        values = self._cached_chunk(layout, key, box)
         return None if values is None else values[part]
 
     def selected(self, selection: Selection) -> Values | None:
-        """Return what is selected, if it is in one chunk, and that in memory."""
+        """Return the values of a selection if they lie in one chunk that is in memory."""
         layout = self._layout
         if layout is None or not options.current().chunk_memory:
             return None
@@ -161,7 +161,7 @@ class MemoryCached(Wrapper):
         return values
 
     def stream(self, box: Box) -> Stream | None:
-        """Return what the source does."""
+        """Return the stream of the source inside."""
         return asked(self.source, box, self.source.stream, box)
 
     def sibling(self, name: str) -> Source | None:
@@ -170,7 +170,7 @@ class MemoryCached(Wrapper):
         return None if found is None else kept_in_memory(found)
 
     def peak_bytes(self, box: Box) -> int:
-        """Return the most memory that a read of `box` takes, beside what stays."""
+        """Return the most memory that a read of `box` takes, beside the chunk memory."""
         layout = self._layout
         inside = self.source.peak_bytes(box)
         if layout is None or layout.is_bulk(box):
@@ -180,7 +180,7 @@ class MemoryCached(Wrapper):
         return max(inside, super(Wrapper, self).peak_bytes(box) + self.source.peak_bytes(chunk))
 
     def bytes_in_memory(self, box: Box) -> int:
-        """Return how many bytes of the values in `box` lie in chunks that are in memory."""
+        """Return how many bytes of the values in `box` are in the chunk memory."""
         layout = self._layout
         if layout is None or not len(chunk_memory):
             return 0
@@ -188,9 +188,9 @@ class MemoryCached(Wrapper):
         return sum(math.prod(box_shape(outer)) for outer in held) * self.dtype.itemsize
 
     def _pasted(self, layout: KeyedGrid, box: Box, out: npt.NDArray[Any] | None = None) -> Values:
-        """Return the values in a box of several chunks, each of which is kept."""
+        """Return the values in a box of several chunks, decoding and keeping those not held."""
         result: Values = np.ndarray(box_shape(box), self.dtype) if out is None else out
-        # That of all that is decoded meanwhile, or the evaluation ends in an error.
+        # If the state changes before a chunk is decoded, the evaluation fails.
         state = self.source.state()
         for key, inner, outer in layout.parts(box):
             found = chunk_memory.find(key)
@@ -204,7 +204,7 @@ class MemoryCached(Wrapper):
     def _whole_chunks(
         self, layout: KeyedGrid, box: Box, out: npt.NDArray[Any] | None = None
     ) -> Values:
-        """Return the values in a box of which the most part of each chunk is wanted."""
+        """Return the values in a box that is read in bulk; keep chunks that were read before."""
         if layout.is_scattered(box):
             return self._read(box, out)
         parts = list(layout.parts(box))
@@ -234,7 +234,7 @@ class MemoryCached(Wrapper):
         parts: list[tuple[ChunkKey, Box, Box]],
         out: npt.NDArray[Any] | None,
     ) -> Values | None:
-        """Return the values in a box of which all chunks are in memory; None if one is not good."""
+        """Return the values in a box whose chunks are all in memory; None if one is not valid."""
         result: Values = np.ndarray(box_shape(box), self.dtype) if out is None else out
         state = self.source.state()
         for key, inner, outer in parts:
@@ -254,7 +254,7 @@ class MemoryCached(Wrapper):
         return values
 
     def _is_good(self, layout: KeyedGrid, key: ChunkKey, found: Chunk, state: bytes | None) -> bool:
-        """Tell whether a chunk in memory is still good, and nobody has to be asked for that."""
+        """Return whether a chunk in memory is known to be valid without asking a server."""
         if state is not None:
             good = state == found.validator
         else:
@@ -266,12 +266,12 @@ class MemoryCached(Wrapper):
         return good
 
     def _decoded(self, layout: KeyedGrid, key: ChunkKey, chunk: Box, box: Box) -> Values:
-        """Return a chunk that is not in memory, and keep it there; not to be written to.
+        """Decode and keep a chunk that is not in memory; return its read-only values.
 
-        `box` is what is read of it and others.
+        `box` is the box of the whole read, for the warning.
         """
         if chunk_memory.came_before(key):
-            self._tell(layout, box)
+            self._warn(layout, box)
 
         def decode() -> tuple[Values, watching.Watch]:
             with watching.apart() as watch:
@@ -285,16 +285,16 @@ class MemoryCached(Wrapper):
         watching.join(watch)
         return values
 
-    def _tell(self, layout: KeyedGrid, box: Box) -> None:
-        """Say once that chunks are decoded again and again, as what a read touches has no room."""
+    def _warn(self, layout: KeyedGrid, box: Box) -> None:
+        """Warn once per source that the chunks of a read do not fit the chunk memory."""
         limit = chunk_memory.limit
-        if layout.identity in _told or len(_told) >= _MOST_TOLD:
+        if layout.identity in _warned or len(_warned) >= _MOST_WARNED:
             return
         count, size = layout.touched(box)
         nbytes = size * self.dtype.itemsize
         if nbytes <= limit:
             return
-        _told.add(layout.identity)
+        _warned.add(layout.identity)
         _log.warning(
             "%s is read piece by piece: for %s each time, %d chunks of %s together are decoded "
             "again, as the chunk memory has %s: %s",
@@ -306,8 +306,8 @@ class MemoryCached(Wrapper):
             REMEDY,
         )
 
-    def _read_at_hand(self, layout: KeyedGrid, key: ChunkKey, box: Box) -> Values | None:
-        """Return the chunk of a box if the source has it at hand; keep it, or note that it came."""
+    def _cached_chunk(self, layout: KeyedGrid, key: ChunkKey, box: Box) -> Values | None:
+        """Return the chunk of a box if the source need not wait for it, and keep it if it helps."""
         chunk = layout.chunk(key)
         keep = box != chunk or chunk_memory.came_before(key)
         validator = self.source.cached_validator(chunk) if keep else None
@@ -324,5 +324,5 @@ class MemoryCached(Wrapper):
 
 
 def kept_in_memory(source: Source) -> Source:
-    """Return a source whose decoded chunks stay in memory, if they have a name."""
+    """Wrap a source so that its decoded chunks are kept in memory, if it has a token."""
     return source if source.token is None or source.in_memory else MemoryCached(source)

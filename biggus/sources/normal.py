@@ -1,4 +1,4 @@
-"""Normal forms: shapes, dtypes, chunks and axes, of what is given for such."""
+"""Checking arguments such as shapes, dtypes, chunks and axes, and bringing them to normal form."""
 
 from __future__ import annotations
 
@@ -21,28 +21,28 @@ def normal_shape(shape: Any) -> tuple[int, ...]:
 
 
 def normal_dtype(dtype: Any) -> np.dtype[Any]:
-    """Return `dtype` as a NumPy dtype; those of other libraries may name theirs."""
-    return said_native(np.dtype(getattr(dtype, "numpy_dtype", dtype)))
+    """Return `dtype` as a NumPy dtype; those of other libraries may have a ``numpy_dtype``."""
+    return native_marked(np.dtype(getattr(dtype, "numpy_dtype", dtype)))
 
 
-def said_native(dtype: np.dtype[Any]) -> np.dtype[Any]:
-    """Return a dtype that calls native bytes native, where it names their order.
+def native_marked(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """Return an equal dtype whose byte order is ``"="`` if it is the native one.
 
-    Both are equal, to NumPy and as keys of dicts, but not to the netCDF library.
+    NumPy treats ``"<"`` and ``"="`` as equal on such machines, but the netCDF library does not.
     """
     return dtype.newbyteorder("=") if dtype.byteorder in "<>" and dtype.isnative else dtype
 
 
 def normal_chunks(chunks: Any, shape: tuple[int, ...]) -> Chunks:
-    """Check that `chunks` fits `shape` and return it in normal form.
+    """Check that `chunks` fits `shape`; return it in normal form.
 
     Raises
     ------
     TypeError
         If it is neither a length nor a sequence of lengths.
     ValueError
-        If there is not one entry an axis, a length is not positive, or lengths
-        do not add up to the axis.
+        If there is not one entry for each axis, a length is not positive, or the lengths of an
+        axis do not add up to it.
 
     Examples
     --------
@@ -71,7 +71,7 @@ def normal_chunks(chunks: Any, shape: tuple[int, ...]) -> Chunks:
 
 
 def given_chunks(chunks: Any, shape: tuple[int, ...]) -> Chunks:
-    """Return chunks in normal form: one length may be for all axes, and -1 is all of an axis.
+    """Return chunks in normal form; a single length applies to all axes, and -1 is a whole axis.
 
     Examples
     --------
@@ -88,7 +88,7 @@ def given_chunks(chunks: Any, shape: tuple[int, ...]) -> Chunks:
 
 
 def given_shape(shape: Any) -> tuple[int, ...]:
-    """Return a shape that is given as NumPy takes it: a number, or several."""
+    """Return a shape given, as to NumPy, by one integer or several."""
     if isinstance(shape, (bool, np.bool_)):
         raise TypeError(f"a shape is an integer or several, not {shape}")
     try:
@@ -98,13 +98,13 @@ def given_shape(shape: Any) -> tuple[int, ...]:
 
 
 def normal_axis(axis: Any, ndim: int) -> int:
-    """Return the number of an axis, not negative; raise what NumPy raises."""
+    """Return the non-negative number of an axis; raise NumPy's errors."""
     refuse_names(axis)
     return normalize_axis_index(axis, ndim)
 
 
 def normal_axes(axis: Any, ndim: int, argument: str | None = None) -> tuple[int, ...]:
-    """Return the numbers of axes, not negative; raise what NumPy raises.
+    """Return the non-negative numbers of axes; raise NumPy's errors.
 
     Examples
     --------
@@ -117,7 +117,7 @@ def normal_axes(axis: Any, ndim: int, argument: str | None = None) -> tuple[int,
 
 
 def refuse_names(axis: Any) -> None:
-    """Raise a TypeError if axes are named."""
+    """Raise a TypeError if an axis is given by its name."""
     for one in axis if isinstance(axis, (tuple, list)) else (axis,):
         if isinstance(one, str):
             raise TypeError(

@@ -1,4 +1,4 @@
-"""Boxes and the chunks that they touch: which parts, and where they go."""
+"""Parts of boxes that lie in one chunk each, and pasting their values together."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def only_chunk(grid: Grid, box: Box) -> Box | None:
-    """Return the chunk that holds all of `box`, if one does."""
+    """Return the one chunk that holds `box`; None if there is none."""
     chunk = []
     for edges, s in zip(grid.axes, box, strict=True):
         if s.start >= s.stop:
@@ -32,7 +32,7 @@ def only_chunk(grid: Grid, box: Box) -> Box | None:
 def by_shard(
     shape: tuple[int, ...], shards: Chunks | None, parts: Sequence[ChunkPart]
 ) -> Iterable[list[int]]:
-    """Return the places of the parts whose chunks are read at once: those of a shard."""
+    """Group parts by the shard of their chunks; return the places in `parts` of each group."""
     if shards is None:
         return ([place] for place in range(len(parts)))
     axes = Grid(shape, shards).axes
@@ -44,22 +44,17 @@ def by_shard(
 
 
 def longest_along(axis: Edges, s: slice) -> slice:
-    """Return the longest chunk along an axis of those that `s` touches, as a slice."""
+    """Return the longest of the chunks along an axis that `s` touches, as a slice."""
     first, last = axis.find(s.start), axis.find(s.stop - 1)
-    # In a regular axis no chunk is longer than any before it.
+    # In a regular axis no chunk is longer than the first.
     regular = isinstance(axis, RegularEdges)
     chunks = map(axis.bounds, [first] if regular else range(first, last + 1))
     start, stop = max(chunks, key=lambda bounds: bounds[1] - bounds[0])
     return slice(start, stop, 1)
 
 
-def pasted(result: Values, part: ChunkPart, values: Values) -> Values:
-    """Put a part of a chunk where it goes; return that, with a mask if there is one now."""
-    return paste(result, part.outer, values, part.inner)
-
-
 def paste(result: Values, outer: Box, values: Values, inner: Box) -> Values:
-    """Put what is in a box of values where it goes; return that, masked if they are."""
+    """Assign ``values[inner]`` to ``result[outer]``; return the result, masked if values are."""
     if isinstance(values, np.ma.MaskedArray) and not isinstance(result, np.ma.MaskedArray):
         mask = np.ma.make_mask_none(result.shape, result.dtype)
         result = np.ma.MaskedArray(result, mask=mask)
@@ -69,12 +64,12 @@ def paste(result: Values, outer: Box, values: Values, inner: Box) -> Values:
 
 
 def all_along(axis: Edges, s: slice) -> slice:
-    """Return all of the chunks that `s` touches, as a slice."""
+    """Return the range of all chunks along an axis that `s` touches, as a slice."""
     return slice(axis.bounds(axis.find(s.start))[0], axis.bounds(axis.find(s.stop - 1))[1], 1)
 
 
 def part_of(values: Values, chunk: Box, box: Box) -> Values:
-    """Return the part of a chunk's values that `box` wants."""
+    """Return the values of `box` from those of the chunk that holds it."""
     if chunk == box:
         return values
     return values[within(box, chunk)]

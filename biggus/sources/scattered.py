@@ -1,17 +1,13 @@
-"""Index arrays where there are no chunks to go by: which boxes are read for them.
+"""Cutting selections by index arrays into boxes to read, for sources without chunks.
 
-The axes that index arrays tie together are a *group*, and what it picks are its
-points.  They are joined to *clusters*, in C order over wider and wider gaps, or in
-larger and larger cells of a grid.  The boxes of the clusters of one level share no element:
-those in C order follow one another, and each cell holds its own.
-A box is read for each combination of a cluster of each group.  So the reads are the
-product of the clusters, and what they take is the product of their extents:
-the level of each group is chosen for all groups to cost the least together.
+Axes that are indexed together form a *group*, which selects *points*.  Points are joined to
+*clusters*, either in C order over wider and wider gaps, or by larger and larger cells of a
+grid; each step is a *level*.  The bounding boxes of the clusters of one level are disjoint.
+One box is read for each combination of one cluster of each group, so the number of reads is
+the product of the numbers of clusters, and the size of a read the product of their extents.
+The level of each group is chosen so that the cost of all reads is least.
 
-That is never more than to read all that lies between once.  What is long is
-read in parts.
-
-Pure: reads nothing.
+No element is read twice, and large boxes are read in parts.  This module reads nothing.
 """
 
 from __future__ import annotations
@@ -34,54 +30,54 @@ if TYPE_CHECKING:
     from biggus.indexing.selection import Selection
 
 MANY_READS = 64
-"""So many reads are made, and nothing between is read, where each index array acts alone."""
+"""Up to so many reads are made of the points alone, where each index array acts on its own axis."""
 
 
 class Costs(NamedTuple):
-    """What it costs to read, in bytes that could be read instead."""
+    """The costs of reading, each expressed as the bytes that could be read instead."""
 
     read: int
-    """A read of its own."""
+    """The cost of a read."""
 
     seek: int
-    """To go on elsewhere, in C order."""
+    """The cost of a seek within a read."""
 
 
 OF_FILE = Costs(2**18, 2**16)
-"""Where values are known to lie in one piece of a file: what follows is read at once."""
+"""For values that lie contiguously in a file, which is read ahead."""
 
 OF_OBJECT = Costs(2**16, 2**9)
-"""Where nothing is known: values may be dear, and most lie in C order as well."""
+"""For other objects, whose values may be expensive, and are most likely in C order."""
 
 PART_BYTES = 4 * 2**20
-"""What is longer is read in parts of about this size; of twice this size where values lie flat."""
+"""Larger boxes are read in parts of about this size; of twice this size from contiguous files."""
 
 _WIDER = 4
-"""How much wider the gaps are from level to level."""
+"""The factor by which gaps grow from level to level."""
 
 _DENSE = 4
-"""Points that fill so manieth part of the box that holds them are read together."""
+"""Points that fill at least one in so many elements of their bounding box are read together."""
 
 _MOST_NUMBERED = 2**62
-"""So many can be counted."""
+"""The largest volume whose elements are numbered in 64 bits."""
 
 _FEW_POINTS = 2**12
-"""So few are looked at one by one all the same."""
+"""Up to so many points are clustered even if they are dense."""
 
 
 class Stored(NamedTuple):
-    """What matters here of how an array is stored."""
+    """How an array is stored."""
 
     shape: tuple[int, ...]
     itemsize: int
     flat: bool
-    """Whether its values are known to lie in one piece of a file, in C order."""
+    """Whether its values are known to lie contiguously in a file, in C order."""
 
 
 def cut_scattered(
     selection: Selection, out_selection: Selection, stored: Stored
 ) -> Iterator[tuple[Selection, Selection]]:
-    """Cut a non-empty selection with index arrays into what one read each should give."""
+    """Cut a non-empty selection with index arrays into selections of one read each."""
     groups = _groups(selection, stored)
     alone = all(len(group.axes) == 1 for group in groups)
     levels = _chosen(groups, _Cost(selection, stored), alone and not stored.flat)
@@ -95,34 +91,34 @@ def cut_scattered(
 
 
 class _Level(NamedTuple):
-    """The points of a group, joined to clusters."""
+    """One clustering of the points of a group."""
 
     below: _Level | None
-    """The level that this was made of."""
+    """The finer level that this one was made from."""
 
     numbers: Positions
-    """In which cluster each of the level below is; or each point."""
+    """The cluster of each cluster of the level below, or of each point."""
 
     lows: tuple[Positions, ...]
-    """For each axis, where each cluster begins."""
+    """For each axis the first position of each cluster."""
 
     highs: tuple[Positions, ...]
-    """For each axis, the last position of each cluster."""
+    """For each axis the last position of each cluster."""
 
     @property
     def clusters(self) -> int:
-        """How many clusters there are."""
+        """The number of clusters."""
         return len(self.lows[0])
 
     def in_order(self, axis: int, gap: int) -> _Level:
-        """Join those that are alike before `axis`, and along it have so little between them."""
+        """Join clusters with equal positions before `axis` and gaps of at most `gap` along it."""
         apart = self.lows[axis][1:] - self.highs[axis][:-1] > gap + 1
         for before in self.lows[:axis]:
             apart |= before[1:] != before[:-1]
         return self._joined(self.lows, self.highs, apart, None)
 
     def in_cells(self, bits: int) -> _Level:
-        """Join those that are in one cell, each side of which is two to the power of `bits`."""
+        """Join clusters that lie in one cell of a grid of side ``2**bits``."""
         cells = [low >> bits for low in self.lows]
         order = np.lexsort(cells[::-1])
         apart = np.zeros(self.clusters - 1, bool)
@@ -149,14 +145,14 @@ class _Level(NamedTuple):
 
 
 def _undone(order: Positions, values: Positions) -> Positions:
-    """Return values that were put in an order as they were before."""
+    """Return the values that were permuted by `order`, in their original order."""
     before = np.empty_like(values)
     before[order] = values
     return before
 
 
 def _numbers_of(level: _Level) -> Positions:
-    """Return the number of the cluster that each point is in, as the points are laid out."""
+    """Return the number of the cluster of each point."""
     numbers, below = level.numbers, level.below
     while below is not None:
         numbers, below = numbers[below.numbers], below.below
@@ -164,9 +160,9 @@ def _numbers_of(level: _Level) -> Positions:
 
 
 class _AxisGroup:
-    """Axes that index arrays tie together, and the levels of what they pick.
+    """Axes that are indexed together, and the levels of clusters of their points.
 
-    The first level has the points themselves, in runs of neighbours; the last one cluster.
+    The clusters of the first level are runs of neighbouring points; the last level has one.
     """
 
     def __init__(self, selection: Selection, axes: tuple[int, ...], stored: Stored) -> None:
@@ -187,7 +183,7 @@ class _AxisGroup:
         ordered = tuple([place[order] for place in places])
         points = _Level(None, _undone(order, np.arange(size)), ordered, ordered)
         if stored.flat:
-            # What is so near is read together, and cells lie in as many pieces as their points.
+            # Points this near are read together, and a cell has as many pieces as its points.
             apart = math.prod(stored.shape[axes[-1] + 1 :]) * stored.itemsize
             self.levels = list(_in_order(points, lengths, OF_FILE.seek // apart))
             return
@@ -199,7 +195,7 @@ class _AxisGroup:
 def _order_of(
     places: Sequence[Positions], lows: Sequence[Positions], lengths: Sequence[int]
 ) -> Positions:
-    """Return the order of points by their places along the first axis, then the second, and on."""
+    """Return the indices that sort points by their positions in C order."""
     if math.prod(lengths) > _MOST_NUMBERED:
         return np.lexsort(places[::-1])
     number = np.zeros(1, np.int64)
@@ -209,7 +205,7 @@ def _order_of(
 
 
 def _in_order(level: _Level, lengths: Sequence[int], room: int = 0) -> Iterator[_Level]:
-    """Join points over wider and wider gaps in C order, until there is one cluster."""
+    """Yield levels joined over wider and wider gaps in C order, until there is one cluster."""
     inner = [math.prod(lengths[n + 1 :]) for n in range(len(lengths))]
     count = math.inf
     while count > 1:
@@ -222,7 +218,7 @@ def _in_order(level: _Level, lengths: Sequence[int], room: int = 0) -> Iterator[
 
 
 def _in_cells(level: _Level, itemsize: int) -> Iterator[_Level]:
-    """Join points in larger and larger cells, as long as these are not large to read."""
+    """Yield levels joined by larger and larger cells, up to cells of `PART_BYTES`."""
     bits, axes = 1, len(level.lows)
     while level.clusters > 1 and itemsize << bits * axes <= PART_BYTES:
         larger = level.in_cells(bits)
@@ -241,7 +237,7 @@ def _groups(selection: Selection, stored: Stored) -> list[_AxisGroup]:
 
 
 class _Cost:
-    """What reads cost, in bytes that could be read instead, about."""
+    """Estimates the cost of reads, as the bytes that could be read instead."""
 
     def __init__(self, selection: Selection, stored: Stored) -> None:
         self._itemsize = stored.itemsize
@@ -255,7 +251,7 @@ class _Cost:
         ]
 
     def __call__(self, chosen: Sequence[_Choice]) -> float:
-        """Return what it costs to read a box for each combination of clusters."""
+        """Return the cost of reading one box for each combination of clusters."""
         read, seek = self._costs
         reads = math.prod([choice.count for choice in chosen])
         lengths = list(self._lengths)
@@ -273,7 +269,7 @@ class _Cost:
 
 
 class _Choice:
-    """A level of a group, and what counts for its cost."""
+    """A level of a group, with the figures that its cost depends on."""
 
     def __init__(self, group: _AxisGroup, level: _Level) -> None:
         self.axes = group.axes
@@ -281,12 +277,12 @@ class _Choice:
         self.count = level.clusters
         lengths = np.array(level.highs, float) - np.array(level.lows, float) + 1
         self.lengths: list[float] = lengths.mean(axis=1).tolist()
-        # How much more is in the clusters than in so many of mean length along each axis.
+        # The ratio of the mean volume of the clusters to the product of their mean lengths.
         self.excess = float(lengths.prod(axis=0).mean()) / math.prod(self.lengths)
 
 
 def _chosen(groups: Sequence[_AxisGroup], cost: _Cost, exact: bool) -> list[_Level]:
-    """Return the level of each group that together cost the least, as far as is looked."""
+    """Return for each group the level of the least total cost that a descent finds."""
     finest = [group.levels[0] for group in groups]
     if exact and math.prod([level.clusters for level in finest]) <= MANY_READS:
         return finest
@@ -300,7 +296,7 @@ def _chosen(groups: Sequence[_AxisGroup], cost: _Cost, exact: bool) -> list[_Lev
 def _descended(
     chosen: list[_Choice], choices: Sequence[Sequence[_Choice]], cost: _Cost
 ) -> list[_Choice]:
-    """Change the level of one group after the other, as long as it costs less."""
+    """Change the level of one group at a time, as long as that lowers the cost."""
     least, before = cost(chosen), math.inf
     while least < before:
         before = least
@@ -315,7 +311,7 @@ def _descended(
 def _in_parts(
     selection: Selection, out_selection: Selection, stored: Stored
 ) -> Iterator[tuple[Selection, Selection]]:
-    """Cut what is long, along the first axis where it can be."""
+    """Cut a large selection into parts, along the first axis that is longer than one."""
     lengths = box_shape(selection.bounding_box()[0])
     nbytes = math.prod(lengths) * stored.itemsize
     axis = next((axis for axis, n in enumerate(lengths) if n > 1), None)

@@ -1,7 +1,7 @@
-"""Streams: the values in a box, in C order, a run after the other.
+"""Streams: the values in a box, in C order, one run after the other.
 
-What goes through a block once, as a mean does, needs no room for all of it; and a run
-that has just been read is still in the cache of the core that computes with it.
+A computation that passes over a block once, such as a mean, needs no memory for all of it, and
+finds each run in the processor's cache.
 """
 
 from __future__ import annotations
@@ -25,40 +25,40 @@ if TYPE_CHECKING:
     from biggus.sources.base import Box, Source
 
 SLAB = 2**18
-"""Elements; of what gives boxes alone about so many are read at once."""
+"""About how many elements `Slabs` reads at once."""
 
 
 class AnyOrderStream(Stream):
-    """A stream of which runs may be read in any order, and some not at all.
+    """A stream whose runs may be read in any order, and some not at all.
 
-    `read_into` is told how many values come before a run.
+    The argument `start` of `read_into` is the place of a run in the stream.
     """
 
     @abstractmethod
     def read_at_hand(self, starts: Positions, counts: Positions, out: npt.NDArray[Any]) -> bool:
-        """Read runs, one behind the other, if none of them has to be waited for.
+        """Read several runs, one behind the other, if the system has them all in memory.
 
         Parameters
         ----------
         starts, counts : ndarray
-            How many values come before each, and how many it has.
+            The place in the stream and the number of values of each run.
         out : ndarray
-            Where they go: flat, of the source's dtype, as long as all of them.
+            One-dimensional, of the source's dtype, as long as all runs together.
 
         Returns
         -------
         bool
-            Whether they are there; if not, `out` may hold anything.
+            Whether the values are in `out`; if not, `out` may hold anything.
 
         Raises
         ------
         SourceError
-            If they cannot be read, or have changed since the first were.
+            If the values cannot be read, or have changed since the first were read.
         """
 
 
 class Slabs(Stream):
-    """The stream of any source: boxes are read, a few rows each, and cut."""
+    """A stream of any source, which reads boxes of a few rows each."""
 
     def __init__(self, source: Source, box: Box) -> None:
         super().__init__(source, box)
@@ -83,11 +83,12 @@ def streamed(source: Source, box: Box, shape: tuple[int, ...] | None = None) -> 
     Parameters
     ----------
     source : Source
-        Which need not be one that `streams`; none of its values can be masked.
+        A source that is not `masked`; it need not be one that `streams`.
     box : tuple of slice
-        Where they are.
+        The box.
     shape : tuple of int, optional
-        That of the values, if it is not the box's: for it has no axes that were indexed.
+        The shape of the values without axes that were indexed by integers; if not given, the
+        shape of the box.
 
     Raises
     ------
@@ -103,7 +104,7 @@ def streamed(source: Source, box: Box, shape: tuple[int, ...] | None = None) -> 
 
 
 def slabs(box: Box, most: int) -> Iterator[Box]:
-    """Yield parts of a box, one after the other in C order, of at most so many elements each.
+    """Yield parts of a box in C order, of at most `most` elements each.
 
     Examples
     --------
@@ -127,7 +128,7 @@ def slabs(box: Box, most: int) -> Iterator[Box]:
 
 
 def lies_flat(box: Box, shape: tuple[int, ...]) -> bool:
-    """Tell whether a box of an array in C order lies in one piece.
+    """Return whether a box of an array in C order is contiguous.
 
     Examples
     --------

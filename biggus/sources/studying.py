@@ -1,7 +1,7 @@
-"""The study that is in force: what is asked of locations and sources passes through it.
+"""The active study, which records or replays what is opened and read.
 
-A study is in force in the whole process: what another thread reads meanwhile belongs to
-it as well, so that nothing is left out of it unnoticed.
+A study is active in the whole process: reads of other threads belong to it as well, so that
+nothing is left out unnoticed.
 """
 
 from __future__ import annotations
@@ -26,36 +26,36 @@ _Answer = TypeVar("_Answer")
 
 
 class Study(ABC):
-    """What stands between arrays and where their values come from."""
+    """Intercepts opening and reading; the base class of recordings, replays and their like."""
 
     cache: Any = None
-    """What takes the place of every cache; None: caches are used as ever."""
+    """A cache used in place of every other; None leaves caches as they are."""
 
     @abstractmethod
     def source(self, source: Source) -> Source:
-        """Return what is to be read in the place of `source`."""
+        """Return the source to read in place of `source`."""
 
     def call(
         self, what: str, where: Any, said: Sequence[Any], make: Callable[[], _Answer]
     ) -> _Answer:
-        """Return the answer to a question about a location.
+        """Return the result of a call about a location.
 
         Parameters
         ----------
         what : str
-            The question, such as ``"open"``.
+            The name of the call, such as ``"open"``.
         where : Location
-            What it is about.
+            The location.
         said : sequence
-            What else was said.
+            The other arguments.
         make : callable
-            Gives the answer: a source, or what a description can hold.
+            Makes the call; returns a source, or a value that a description can hold.
         """
         return make()
 
 
 OPEN = "open"
-"""The question that a source answers."""
+"""The call that returns a source."""
 
 _openings: weakref.WeakKeyDictionary[Any, tuple[Any, Sequence[Any]]] = weakref.WeakKeyDictionary()
 _in_force: Study | None = None
@@ -66,17 +66,17 @@ _instead: contextvars.ContextVar[Study | None] = contextvars.ContextVar(
 
 
 def current() -> Study | None:
-    """Return the study that is in force, if there is one."""
+    """Return the active study, if there is one."""
     return _instead.get() or _in_force
 
 
 def begin(study: Study) -> None:
-    """Put a study in force.
+    """Activate a study.
 
     Raises
     ------
     StudyError
-        If another is.
+        If another one is active.
     """
     global _in_force  # noqa: PLW0603 - a process has one study
     with _changing:
@@ -86,7 +86,7 @@ def begin(study: Study) -> None:
 
 
 def end(study: Study) -> None:
-    """Have a study no longer in force."""
+    """Deactivate a study."""
     global _in_force  # noqa: PLW0603 - likewise
     with _changing:
         if _in_force is study:
@@ -94,28 +94,28 @@ def end(study: Study) -> None:
 
 
 def instead(study: Study) -> AbstractContextManager[None]:
-    """Put a study in the place of that in force, in this context alone."""
+    """Use another study in place of the active one within a with block, in this context alone."""
     return within(_instead, study)
 
 
 def to_read(source: Source) -> Source:
-    """Return what is to be read where `source` is meant."""
-    study = _instead.get() or _in_force
+    """Return the source that the active study reads in place of `source`."""
+    study = current()
     return source if study is None else study.source(source)
 
 
 def call(what: str, where: Any, said: Sequence[Any], make: Callable[[], _Answer]) -> _Answer:
-    """Return what `make` gives, or what the study in force answers; see `Study.call`."""
+    """Return the result of `make`, or that of the active study; see `Study.call`."""
     study = current()
     if study is not None:
         return study.call(what, where, said, make)
     answer = make()
     if what == OPEN:
-        with contextlib.suppress(TypeError):  # anybody's source
+        with contextlib.suppress(TypeError):  # a user's source may have no weak references
             _openings[answer] = (where, said)
     return answer
 
 
 def opening_of(source: Source) -> tuple[Any, Sequence[Any]] | None:
-    """Return how a source was opened before a study began: where, and what was said."""
+    """Return the location and arguments with which a source was opened without a study."""
     return _openings.get(source)

@@ -1,8 +1,4 @@
-"""Sources around sources, and around plain objects.
-
-A wrapper satisfies what it wraps: all that it does not change is asked of the
-source inside, so that a new capability needs no edit here.
-"""
+"""Sources that wrap other sources or plain objects."""
 
 from __future__ import annotations
 
@@ -25,12 +21,12 @@ _LONGEST_NAME = 80
 
 
 class Wrapper(Source):
-    """A source around a source, which says of itself what the inner one says.
+    """A source that delegates to the source inside it.
 
-    Subclasses override only what they change.  Every capability of
-    :class:`Source` is delegated, those added to it later included; `cached_read`, `read_into`
-    and `stream` alone are not, for values must not find a way around a wrapper that
-    changes them.  One that does not may pass them on.
+    Subclasses override only what they change.  Every public member of :class:`Source` is
+    delegated, those added later included, except `cached_read`, `read_into` and `stream`: a
+    wrapper that changes values must not be bypassed by them.  A wrapper that changes no values
+    may delegate them too.
 
     Parameters
     ----------
@@ -60,9 +56,8 @@ def _delegate(name: str) -> property:
     return property(get, doc=f"The ``{name}`` of the source inside.")
 
 
-# `fetch` is spelled out above, so that a wrapper which changes reading sees
-# that there are two ways in; the others would be further ones, but for those of many
-# boxes, which go through those of one.
+# `fetch` is spelled out above: a wrapper that changes reading must override both it and
+# `__getitem__`.  The methods for many boxes call those for one.
 _OF_MANY = "fetch_many", "fetch_encoded", "revalidate_many"
 _APART = frozenset({"fetch", *_OF_MANY, "cached_read", "read_into", "stream"})
 Wrapper.delegated = tuple(
@@ -77,14 +72,14 @@ for _name in Wrapper.delegated:
 
 
 class Annotated(Wrapper):
-    """A source about which the user says more than it knows itself.
+    """A source with chunks, a token or a lock given by the user.
 
     Parameters
     ----------
     source : Source
         The source.
     chunks, token, lock
-        As in :class:`ObjectSource`; None leaves what the source says.
+        As in :class:`ObjectSource`; None keeps the source's own.
     """
 
     def __init__(
@@ -126,7 +121,7 @@ class Annotated(Wrapper):
         return self.source.read_into(box, out)
 
     def stream(self, box: Box) -> Stream | None:
-        # A lock of the user's must be held while values are read, not only before.
+        # A stream is read without the lock, but the user's lock must be held for reading.
         return self.source.stream(box) if self._lock is None else None
 
     def fetch(self, box: Box) -> tuple[Values, bytes | None]:
@@ -145,7 +140,7 @@ class Annotated(Wrapper):
         return [(values, self._vouched(validator), data) for values, validator, data in found]
 
     def _locked(self) -> contextlib.AbstractContextManager[Any]:
-        # The source takes its own lock in its `fetch`, and may not be able to twice.
+        # The source takes its own lock in `fetch`, and perhaps cannot take it twice.
         lock = None if self._lock is self.source.lock else self._lock
         return contextlib.nullcontext() if lock is None else lock
 
@@ -160,17 +155,17 @@ class Annotated(Wrapper):
         return validator if found is None and validator == self.validator(box) else found
 
     def _vouched(self, validator: bytes | None) -> bytes | None:
-        # A token is the user's word that the values do not change under it.
+        # With a token the user promises that the values never change.
         return b"token" if validator is None and self._token is not None else validator
 
 
 class ObjectSource(Source):
-    """A user's object with what the user says about it.
+    """The source of a user's object, with metadata given by the user.
 
     Parameters
     ----------
     obj : object with shape, dtype and __getitem__
-        Where the values live.
+        The object that holds the values.
     chunks : tuple, optional
         For each axis the chunk length, or the lengths of all chunks.
     token : str, optional
@@ -200,10 +195,9 @@ class ObjectSource(Source):
 
     @property
     def name(self) -> str:  # type: ignore[override]
-        """What errors call it: what it calls itself, if its class says how, else by its class.
+        """The first line of the object's own repr, if its class defines one, else its class.
 
-        Asked of the object when it is needed, and not before: of 2^18 adapters
-        few fail, and a `__repr__` may be slow.
+        Computed when needed: of 2^18 adapters few fail, and a `__repr__` may be slow.
         """
         return _name_of(self.obj)
 
@@ -211,24 +205,24 @@ class ObjectSource(Source):
         return self._array(box, self.obj[box])
 
     def _array(self, box: Box, values: Any) -> Values:
-        """Return what an object gave as an array."""
+        """Return the result of indexing the object as an array."""
         if isinstance(values, np.ndarray):
             return values
         return np.asarray(values) if box else _of_scalar(values, self.dtype)
 
     def state(self) -> bytes | None:
-        # The token is the user's word that the values do not change under it.
+        # With a token the user promises that the values never change.
         return None if self.token is None else b"token"
 
 
 def _of_scalar(value: Any, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
-    """Return the array of no axes that an element of one of `dtype` was."""
+    """Return the zero-dimensional array of an element of an array of `dtype`."""
     if dtype.kind == "O":
         array = np.empty((), dtype)
         array[()] = value
         return array
     array = np.asarray(value)
-    # Text comes without what filled it up.
+    # NumPy strips the padding of text.
     shorter = array.dtype.kind == dtype.kind and array.dtype.itemsize < dtype.itemsize
     return array.astype(dtype) if shorter and dtype.kind in "SU" else array
 
@@ -236,7 +230,7 @@ def _of_scalar(value: Any, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
 def _name_of(obj: Any) -> str:
     own: Any = type(obj).__repr__
     if own is not object.__repr__:
-        # Whatever is wrong with it must not stand in for the error that names it.
+        # A failing __repr__ must not hide the error that needs the name.
         with contextlib.suppress(Exception):
             line = repr(obj).strip().splitlines()[0].strip()
             return line if len(line) <= _LONGEST_NAME else f"{line[: _LONGEST_NAME - 3]}..."

@@ -1,7 +1,8 @@
-"""Studies: exactly what a result was made from, in one file, to run on it again.
+"""Studies: recording exactly what a result was made from in one file, and replaying it.
 
-`record` writes down what a program reads, and `replay` has it run on that alone.  `canonical`
-says which bytes stand for a chunk, and `receipts` how digests of these become one: a `receipt`.
+`record` writes all chunks that a program reads to a bundle, and `replay` runs the program on
+that bundle alone.  `canonical` defines the bytes of a chunk, and `receipts` how their digests
+are combined to one, the `receipt`.
 """
 
 from biggus.study.blocks import record, replay

@@ -1,4 +1,4 @@
-"""``biggus.record`` and ``biggus.replay``: blocks of a program that are recorded, or replayed."""
+"""``biggus.record`` and ``biggus.replay``, the context managers that record and replay."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ from biggus.study.sockets import forbidden
 
 
 class record:  # noqa: N801 - used as a context manager, as `set_options` is
-    """Record what is read in a ``with`` block, in one file that :func:`replay` runs on.
+    """Record all that is read in a ``with`` block, in one file for :func:`replay`.
 
-    It holds the chunks that are read, of every source that is not in memory, as they are
-    stored; what it takes to open the sources again; where each comes from; and the versions of
-    what read them: a zip file with a manifest in JSON, whose bytes follow from that alone.
-    Reads of all threads count, and of processes that are started in the block, on this
-    machine.
+    The file is a zip archive with a manifest in JSON.  It holds the chunks that are read, as they
+    are stored, of every source that is not in memory; the metadata to open the sources again;
+    the origin of each; and the versions of the libraries that read them.  Equal contents give
+    equal bytes.  Reads of all threads are recorded, and of processes that are started in the
+    block on this machine.
 
-    The file is there when the block ends, and not if an exception leaves it.
+    The file appears when the block ends, unless it ends by an exception.
 
     Parameters
     ----------
     path : str or os.PathLike
         The file, such as ``"study.biggus"``.
     overwrite : bool, optional
-        Whether a file that is there is replaced.
+        Whether to replace an existing file.
 
     Attributes
     ----------
     receipt : str or None
-        That of all that is in it (see :func:`receipt`), once the block has ended.
+        The receipt of all chunks in the file (see :func:`receipt`), once the block has ended.
 
     Raises
     ------
@@ -45,8 +45,8 @@ class record:  # noqa: N801 - used as a context manager, as `set_options` is
     PolicyError
         If tiles are read whose operator forbids it; see ``permission`` of :func:`biggus.open`.
     StudyError
-        If a source is read that has no token, or changes meanwhile; or if another study is
-        being recorded or replayed.
+        If a source is read that has no token or changes meanwhile, or if another study is being
+        recorded or replayed.
 
     Examples
     --------
@@ -88,28 +88,28 @@ class record:  # noqa: N801 - used as a context manager, as `set_options` is
 
 
 class replay:  # noqa: N801 - used as a context manager, as `record` is
-    """Run a ``with`` block on what was recorded, and on nothing else.
+    """Run a ``with`` block on recorded data, and on nothing else.
 
-    Locations are opened, and tokens of adapters known, as they were when the program was
-    recorded: by what it says, or, below the working folder, by the same path from there. No
-    socket is opened, by biggus or by anything else in the process, and no cache is used.
-    Threads, and processes that are started in the block, take part.
+    Locations and tokens of adapters refer to what was recorded under them.  A path below the
+    working folder may also be recorded under the same relative path. No socket is opened, by
+    biggus or by anything else in the process, and no cache is used.  All threads, and processes
+    that are started in the block, take part.
 
     Parameters
     ----------
     path : str or os.PathLike
-        A file that :class:`record` made.
+        A file made by :class:`record`.
 
     Attributes
     ----------
     receipt : str
-        That of all that is in it.
+        The receipt of all chunks in the file.
 
     Raises
     ------
     StudyError
-        If it is no such file, or damaged; inside the block, where something is asked for that
-        is not in it, or is damaged; or if another study is being recorded or replayed.
+        If it is not such a file, or damaged; within the block, if something is read that was
+        not recorded, or is damaged; or if another study is being recorded or replayed.
 
     Examples
     --------

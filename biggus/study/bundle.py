@@ -1,4 +1,4 @@
-"""Bundles: what is in one, read when it is needed, and believed only when it has been checked."""
+"""Reading bundles: files of recorded chunks, whose contents are checked when they are read."""
 
 from __future__ import annotations
 
@@ -35,18 +35,19 @@ _MOST_TEXT = 2**30
 
 
 class Held:
-    """A source of which there are chunks in a bundle.
+    """A source in a bundle.
 
     Attributes
     ----------
     token, origin, digest : str
+        The token, name and digest of the source.
     description : dict
-        As `describe` gave it.
+        The result of `describe`.
     chunks : dict
-        The digest and the length of each chunk, by its place.
+        The digest and the number of bytes of each chunk, by its place.
     siblings : dict
-        The tokens of other variables of its store that were asked for, by name; None: there
-        is none.
+        The tokens of other variables of its store that were looked for, by name; None for a
+        variable that does not exist.
     """
 
     def __init__(self, told: dict[str, Any]) -> None:
@@ -66,19 +67,19 @@ class Held:
                 for (start, stop), n in zip(place, source.shape, strict=True)
             )
             if not inside or not _DIGEST.fullmatch(digest) or place in self.chunks:
-                raise ValueError(f"{place} is no chunk of {source.name}")
+                raise ValueError(f"{place} is not a chunk of {source.name}")
             self.chunks[place] = (digest, int(nbytes))
         digests = {place: digest for place, (digest, _) in self.chunks.items()}
         if self.digest != source_digest(source.conventions, source.attributes, digests):
             raise ValueError(f"the chunks of {source.name} have another digest")
 
     def source(self) -> DescribedSource:
-        """Return a source that tells what the source told, and has no values."""
+        """Return a source with the recorded metadata and no values."""
         source = DescribedSource(self.description)
         if not all(isinstance(n, int) and n >= 0 for n in source.shape):
-            raise ValueError(f"{source.shape} is no shape")
+            raise ValueError(f"{source.shape} is not a shape")
         if source.dtype.subdtype is not None:
-            raise ValueError(f"{source.dtype} is no dtype of an array")
+            raise ValueError(f"{source.dtype} is not a dtype of an array")
         dtype_json(source.dtype)
         if source.chunks is not None:
             source.chunks = normal_chunks(source.chunks, source.shape)
@@ -87,12 +88,12 @@ class Held:
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
-        raise TypeError(f"{value!r} is no text")
+        raise TypeError(f"{value!r} is not text")
     return value
 
 
 class Bundle:
-    """A bundle, of which the manifest alone is read at first.
+    """A bundle; opening it reads its manifest only.
 
     Parameters
     ----------
@@ -102,16 +103,16 @@ class Bundle:
     Raises
     ------
     StudyError
-        If it is not there, or no bundle, or damaged.
+        If it does not exist, is not a bundle, or is damaged.
 
     Attributes
     ----------
     receipt : str
-        That of all chunks in it.
+        The receipt of all chunks in it.
     manifest : dict
-        What it says of itself.
+        The manifest.
     sources : dict of str to Held
-        By token.
+        The sources by token.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -119,7 +120,7 @@ class Bundle:
         self._lock = threading.Lock()
         self._file: zipfile.ZipFile | None = None
         self._pid = os.getpid()
-        with self._reading("it is no bundle of biggus, or damaged"):
+        with self._reading("it is not a bundle of biggus, or damaged"):
             members = self._opened().infolist()
             for member in members:
                 if not _MEMBER.fullmatch(member.filename):
@@ -128,14 +129,14 @@ class Bundle:
             if len(self._members) < len(members):
                 raise StudyError(f"{self.path} has several members of one name")
         manifest = self._manifest()
-        with self._reading("its manifest makes no sense"):
+        with self._reading("its manifest is invalid"):
             self._check_format(manifest)
             self.manifest = manifest
             found = [Held(told) for told in manifest["sources"]]
             self.sources = {held.token: held for held in found}
             self.receipt = receipt_of([held.digest for held in found if held.chunks])
             if len(self.sources) < len(found) or self.receipt != manifest["receipt"]:
-                raise ValueError("its receipt is another")
+                raise ValueError("its receipt does not match")
             self._check_members()
 
     def __repr__(self) -> str:
@@ -143,16 +144,16 @@ class Bundle:
 
     def _check_format(self, manifest: Any) -> None:
         if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-            raise StudyError(f"{self.path} is no bundle of biggus")
+            raise StudyError(f"{self.path} is not a bundle of biggus")
         version = manifest.get("version")
         if version != VERSION:
             raise StudyError(
-                f"{self.path} has version {version!r:.20} of the format, and this biggus reads "
-                f"{VERSION}: a newer one may have made it"
+                f"{self.path} has version {version!r:.20} of the format, and this version of "
+                f"biggus reads {VERSION}; a newer one may have made it"
             )
 
     def _check_members(self) -> None:
-        """Check that the chunks that are listed are there, and no others."""
+        """Check that the listed chunks are in the file, and no others."""
         listed = {
             f"{CHUNKS}{digest}": nbytes
             for held in self.sources.values()
@@ -168,7 +169,7 @@ class Bundle:
 
     @contextlib.contextmanager
     def _reading(self, problem: str) -> Iterator[None]:
-        """Have whatever goes wrong be said in one way: anybody may have made the file."""
+        """Raise any error as a StudyError, for the file may come from anybody."""
         try:
             yield
         except FileNotFoundError:
@@ -180,7 +181,7 @@ class Bundle:
             raise StudyError(f"cannot read {self.path}: {problem}: {told}") from error
 
     def _opened(self) -> zipfile.ZipFile:
-        """Return the file; a forked child opens it again, for they would share the place in it."""
+        """Return the open file; a forked child opens its own, to not share the file position."""
         if self._file is None or self._pid != os.getpid():
             self._file, self._pid = zipfile.ZipFile(self.path), os.getpid()
         return self._file
@@ -188,7 +189,7 @@ class Bundle:
     def _content(self, name: str, most: int) -> bytes:
         member = self._members[name]
         if member.file_size > most:
-            raise StudyError(f"{self.path} is damaged, or meant to do harm: {name} is too long")
+            raise StudyError(f"{self.path} is damaged or malicious: {name} is too long")
         with self._lock, self._opened().open(name) as file:
             content = file.read(member.file_size)
             if len(content) < member.file_size or file.read(1):
@@ -196,7 +197,7 @@ class Bundle:
         return content
 
     def _manifest(self) -> Any:
-        with self._reading("it has no manifest that can be read"):
+        with self._reading("it has no readable manifest"):
             return json.loads(
                 self._content(MANIFEST, MOST_MANIFEST).decode(), parse_constant=_refuse
             )
@@ -207,12 +208,12 @@ class Bundle:
         Raises
         ------
         StudyError
-            If it is not in the bundle, or not what was recorded.
+            If it is not in the bundle, or is damaged.
         """
         region = f"{held.origin} {format_place(place)}"
         if place not in held.chunks:
             raise StudyError(
-                f"{region} is not in {self.path}: the program that was recorded did not read it"
+                f"{region} is not in {self.path}: the recorded program did not read it"
             )
         digest, _ = held.chunks[place]
         shape = tuple([stop - start for start, stop in place])
@@ -223,12 +224,12 @@ class Bundle:
             return decoded(content, dtype, shape)
 
     def check(self) -> None:
-        """Read all that is in it.
+        """Read and check everything in the bundle.
 
         Raises
         ------
         StudyError
-            If something is damaged.
+            If anything is damaged.
         """
         for held in self.sources.values():
             with self._reading(f"the description of {held.origin} is damaged"):
@@ -241,12 +242,12 @@ class Bundle:
 
     @property
     def chunks(self) -> int:
-        """How many chunks are in it."""
+        """The number of chunks."""
         return sum(len(held.chunks) for held in self.sources.values())
 
     @property
     def nbytes(self) -> int:
-        """How many bytes the values in it take."""
+        """The bytes of the values of all chunks."""
         return sum(
             held.source().dtype.itemsize * math.prod(stop - start for start, stop in place)
             for held in self.sources.values()
@@ -255,7 +256,7 @@ class Bundle:
 
 
 def format_place(place: Place) -> str:
-    """Format where a chunk lies as it is written in a key.
+    """Format the place of a chunk like the key that selects it.
 
     Examples
     --------
@@ -266,4 +267,4 @@ def format_place(place: Place) -> str:
 
 
 def _refuse(constant: str) -> Any:
-    raise ValueError(f"{constant} is no JSON")
+    raise ValueError(f"{constant} is not JSON")

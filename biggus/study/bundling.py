@@ -1,4 +1,4 @@
-"""Making a bundle of what was recorded: whole, or not at all."""
+"""Making a bundle from a spool; the file appears as a whole or not at all."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ if TYPE_CHECKING:
 
 
 class Bundling:
-    """A spool beside the bundle that is to be made of it.
+    """A spool in a temporary folder beside the future bundle.
 
     Parameters
     ----------
     path : str or os.PathLike
-        Where the bundle goes.
+        The path of the bundle.
     overwrite : bool
-        Whether a file that is there is replaced.
+        Whether to replace an existing file.
     hint : str
-        What the user is told to say for that.
+        The argument that allows replacing it, for errors.
 
     Raises
     ------
     OutputError
-        If nothing can be put there.
+        If nothing can be written there.
     """
 
     def __init__(
@@ -49,14 +49,14 @@ class Bundling:
         self.folder = Path(made)
 
     def finish(self) -> dict[str, Any]:
-        """Make the bundle of what is in the spool, and return its manifest.
+        """Make the bundle from the spool, and return its manifest.
 
         Raises
         ------
         OutputError
             If it cannot be written.
         StudyError
-            If what was read changed meanwhile.
+            If a source changed while it was recorded.
         """
         temporary = self.folder / "bundle"
         try:

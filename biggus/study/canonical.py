@@ -1,14 +1,14 @@
-"""The canonical form of a chunk: the bytes that a study keeps, and whose digest stands for it.
+"""The canonical form of a chunk: the bytes that a study keeps, and that its digest is of.
 
-Equal values have equal bytes, wherever and in whichever order of bytes they were stored:
+Equal values have equal bytes, wherever and in whichever byte order they were stored:
 
 1. the line ``biggus chunk 1``;
 2. a line of JSON, ``{"dtype":...,"masked":...,"shape":[...]}``, keys sorted, without spaces;
-3. the elements in C order, little-endian, fields without gaps; truth values as 0 or 1; text as
-   its length in UTF-8 (8 bytes, little-endian), then that.  A missing element is all zero;
-4. where a value is missing, one byte an element in C order: 1 for a missing one, else 0.
+3. the elements in C order, little-endian, fields without gaps; booleans as 0 or 1; text as the
+   length of its UTF-8 form (8 bytes, little-endian), then that form; missing elements as zeros;
+4. if ``masked``, one byte for each element in C order: 1 if it is missing, else 0.
 
-Lines end in one line feed.  ``masked`` is true if, and only if, a value is missing.
+Lines end in one line feed.  ``masked`` is true if, and only if, at least one value is missing.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _LARGEST_FLOATS = {"f": 8, "c": 16}
 
 
 def plain_json(value: Any) -> str:
-    """Return JSON of one form: keys sorted, without spaces, in ASCII.
+    """Return a value as JSON in a unique form: keys sorted, without spaces, in ASCII.
 
     Examples
     --------
@@ -49,7 +49,7 @@ def plain_json(value: Any) -> str:
 
 
 def dtype_json(dtype: np.dtype[Any]) -> Any:
-    """Return what the canonical form calls a dtype.
+    """Return a dtype as the canonical form writes it.
 
     Raises
     ------
@@ -84,12 +84,12 @@ def _packed(dtype: np.dtype[Any]) -> np.dtype[Any]:
         fields = [(name, _packed(dtype.fields[name][0])) for name in dtype.names]
         packed: np.dtype[Any] = np.dtype(fields)
         if packed.itemsize > dtype.itemsize:
-            raise StudyError(f"fields of {dtype} lie over one another: a study cannot hold them")
+            raise StudyError(f"fields of {dtype} overlap: a study cannot hold them")
         return packed
     if dtype.hasobject or dtype.kind == "T":
         raise StudyError(f"a study cannot hold values of {dtype}")
     if dtype.itemsize > _LARGEST_FLOATS.get(dtype.kind, dtype.itemsize):
-        raise StudyError(f"{dtype} is another number on other machines: a study cannot hold it")
+        raise StudyError(f"{dtype} differs between machines: a study cannot hold it")
     return dtype.newbyteorder("<")
 
 
@@ -144,14 +144,14 @@ def _text_bytes(data: npt.NDArray[Any], mask: Any) -> bytes:
     for element, gone in zip(data.ravel().tolist(), missing.ravel().tolist(), strict=True):
         if not isinstance(element, str) and not gone:
             kind = type(element).__name__
-            raise StudyError(f"a study holds numbers and text, and no Python object such as {kind}")
+            raise StudyError(f"a study holds numbers and text, not Python objects such as {kind}")
         text = b"" if gone else element.encode("utf-8", "surrogatepass")
         found += [_LENGTH.pack(len(text)), text]
     return b"".join(found)
 
 
 def most_bytes(dtype: np.dtype[Any], shape: Sequence[int]) -> int | None:
-    """Return how many bytes the canonical form takes at most; None if that is not known."""
+    """Return the largest size of the canonical form in bytes; None if it is unknown."""
     if dtype.kind in "OT":
         return None
     size = math.prod(shape)
@@ -159,29 +159,29 @@ def most_bytes(dtype: np.dtype[Any], shape: Sequence[int]) -> int | None:
 
 
 def decoded(buffer: bytes, dtype: np.dtype[Any], shape: tuple[int, ...]) -> Values:
-    """Return the values of which `buffer` is the canonical form; they are the caller's own.
+    """Return the values of the canonical form in `buffer`, as a new array.
 
     Raises
     ------
     ValueError
-        If it is that of no such values.
+        If it is not the canonical form of such values.
     """
     for masked in (False, True):
         head = _head(dtype, shape, masked)
         if buffer.startswith(head):
             break
     else:
-        raise ValueError("it is no chunk of such values")
+        raise ValueError("it is not a chunk of such values")
     size = math.prod(shape)
     at = len(buffer) - size if masked else len(buffer)
     if at < len(head):
-        raise ValueError("it is cut off")
+        raise ValueError("it is truncated")
     if dtype.kind in "OT":
         data = _text(memoryview(buffer)[len(head) : at], dtype, shape)
     else:
         packed = _packed(dtype)
         if at - len(head) != size * packed.itemsize:
-            raise ValueError("it is cut off")
+            raise ValueError("it is truncated")
         raw: npt.NDArray[Any] = np.ndarray(shape, packed, buffer, len(head))
         data = np.ndarray(shape, dtype)  # np.empty makes S1 of S0
         data[...] = raw
@@ -197,14 +197,14 @@ def _text(body: memoryview, dtype: np.dtype[Any], shape: tuple[int, ...]) -> npt
     for _ in range(math.prod(shape)):
         stop = at + _LENGTH.size
         if stop > len(body):
-            raise ValueError("it is cut off")
+            raise ValueError("it is truncated")
         (length,) = _LENGTH.unpack(body[at:stop])
         at = stop + length
         if at > len(body):
-            raise ValueError("it is cut off")
+            raise ValueError("it is truncated")
         found.append(str(body[stop:at], "utf-8", "surrogatepass"))
     if at != len(body):
-        raise ValueError("it goes on after its end")
+        raise ValueError("it has bytes after its end")
     data: npt.NDArray[Any] = np.empty(len(found), dtype)
     data[:] = found
     return data.reshape(shape)

@@ -1,4 +1,4 @@
-"""What stands in for sources: it is read by their own chunks, whatever is around them."""
+"""Substitutes for sources in a study, which are read by whole chunks of the innermost source."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from biggus.indexing.grid import Grid, default_chunks
 from biggus.sources.base import Source, box_shape
 from biggus.sources.memory import Remade
 from biggus.sources.memory_cached import MemoryCached
-from biggus.sources.parts import longest_along, pasted
+from biggus.sources.parts import longest_along, paste
 from biggus.sources.studying import Study
 from biggus.sources.wrappers import Annotated, Wrapper
 from biggus.support.once import once
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
 
 def innermost(source: Source) -> Source:
-    """Return the source within caches, memory and what a user said about it."""
+    """Return the source without caches, chunk memory and annotations of the user."""
     while isinstance(source, (Annotated, Cached, MemoryCached, Remade)):
         source = source.source
     return source
 
 
 def own_grid(source: Source) -> Grid:
-    """Return the chunks of the innermost source; if it has none, those that a cache would cut."""
+    """Return the grid of the innermost source; if it has none, that of a cache."""
     base = innermost(source)
     chunks = base.chunks
     if chunks is None:
@@ -45,14 +45,13 @@ class Chunkwise(Wrapper):
     Parameters
     ----------
     source : Source
-        The source inside, whose cuts are kept: what is computed in which order depends on
-        them, and is to be the same.
+        The source inside.  Its ``chunks`` are kept, for the order of computing depends on them.
     """
 
     owns_data = True
     in_memory = False
     reads_into = False
-    lock = None  # That of the source inside is taken for as long as it is read.
+    lock = None  # the lock of the source inside is taken while that is read
 
     @property
     def cache(self) -> Any:
@@ -61,12 +60,12 @@ class Chunkwise(Wrapper):
 
     @once
     def grid(self) -> Grid:
-        """The chunks of the innermost source."""
+        """The grid of the innermost source."""
         return own_grid(self.source)
 
     @abstractmethod
     def chunk(self, chunk: Box) -> Values:
-        """Return the values of a whole chunk, nobody else's."""
+        """Return the values of a whole chunk, as a new array."""
 
     def __getitem__(self, box: Box) -> Values:
         result: Values = np.ndarray(box_shape(box), self.dtype)  # np.empty makes S1 of S0
@@ -76,15 +75,14 @@ class Chunkwise(Wrapper):
                 values.fill_value = self.fill_value
             if part.chunk == box:
                 return values
-            result = pasted(result, part, values)
+            result = paste(result, part.outer, values, part.inner)
         return result
 
     def fetch(self, box: Box) -> tuple[Values, bytes | None]:
-        """Return the values in `box`, and that their validator is not known."""
+        """Return the values in `box`, without a validator."""
         return self[box], None
 
-    # Under no validator nothing is kept of it, and nothing that was kept is taken for it:
-    # each chunk that is needed is asked for.
+    # Without a validator nothing is cached, and no cache is used: each chunk is asked for here.
 
     def state(self) -> bytes | None:
         """Return None."""
@@ -95,11 +93,11 @@ class Chunkwise(Wrapper):
     revalidate = Source.revalidate
 
     def revalidation_waits(self, box: Box, validator: bytes) -> bool:
-        """Tell that nobody is asked."""
+        """Return False: no server is asked."""
         return False
 
     def peak_bytes(self, box: Box) -> int:
-        """Return the most memory that a read of `box` takes: whole chunks are read for it."""
+        """Return the most memory that a read of `box` takes, including whole chunks."""
         own = super(Wrapper, self).peak_bytes
         axes = zip(self.grid.axes, box, strict=True)
         longest = tuple([longest_along(axis, s) for axis, s in axes])
@@ -107,7 +105,7 @@ class Chunkwise(Wrapper):
 
 
 class Substitutes(Study):
-    """A study in which every source that is not in memory has something that stands in for it."""
+    """A study that substitutes every source that is not in memory."""
 
     def __init__(self) -> None:
         self._made: weakref.WeakValueDictionary[int, Chunkwise] = weakref.WeakValueDictionary()
@@ -118,7 +116,7 @@ class Substitutes(Study):
         if isinstance(base, Chunkwise):
             return source
         if source.derived:
-            # What is kept of it says not what it was made from; if that was seen, it is known.
+            # Its values do not tell what they were computed from, unless this study saw that.
             seen = isinstance(source, Remade) and source.study is self
             return source if seen else base
         if source.in_memory and not is_mapped(source):
@@ -131,11 +129,11 @@ class Substitutes(Study):
 
     @abstractmethod
     def substitute(self, source: Source) -> Chunkwise:
-        """Return what stands in for a source."""
+        """Return the substitute of a source."""
 
 
 def is_mapped(source: Source) -> bool:
-    """Tell whether values in memory are those of a file, which would be left out."""
+    """Return whether a source in memory is mapped from a file."""
     array: Any = getattr(source, "array", None)
     while isinstance(array, np.ndarray):
         if isinstance(array, np.memmap):

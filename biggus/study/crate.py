@@ -1,4 +1,4 @@
-"""What a bundle is, as an RO-Crate says it (https://w3id.org/ro/crate/1.1)."""
+"""The RO-Crate metadata of a bundle (https://w3id.org/ro/crate/1.1)."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def crate_of(manifest: dict[str, Any]) -> dict[str, Any]:
 
 
 def _root(receipt: str, arrays: int, origins: list[dict[str, str]]) -> dict[str, Any]:
-    """Return what is said of the bundle as a whole."""
+    """Return the entity of the bundle as a whole."""
     return {
         "@id": "./",
         "@type": "Dataset",
@@ -94,7 +94,7 @@ def _links(entities: Iterable[Mapping[str, str]]) -> list[dict[str, str]]:
 
 
 def _date() -> str:
-    """Return the date that the environment gives for what is built reproducibly, or none."""
+    """Return the date of the variable ``SOURCE_DATE_EPOCH``, else a fixed one."""
     try:
         return time.strftime("%Y-%m-%d", time.gmtime(int(os.environ["SOURCE_DATE_EPOCH"])))
     except (KeyError, ValueError, OverflowError, OSError):

@@ -1,9 +1,8 @@
-"""Studies of whole programs: what a process finds in its environment when it imports biggus.
+"""Studies of whole programs, started by environment variables when biggus is imported.
 
-``BIGGUS_RECORD`` names a spool, into which the process records all that it reads;
-``BIGGUS_REPLAY`` a bundle, on which alone it runs.  Both are handed down to the processes that
-it starts, and to theirs, as environments are; one that is given an environment of its own
-without them takes no part.
+``BIGGUS_RECORD`` names a spool, into which the process records all that it reads.
+``BIGGUS_REPLAY`` names a bundle, on which it runs.  Child processes inherit the variables, unless
+they are started with an environment of their own.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ REPLAY = "BIGGUS_REPLAY"
 
 @contextlib.contextmanager
 def handed_down(name: str, value: str) -> Iterator[None]:
-    """Have processes that are started in a with block find a value in their environment."""
+    """Set an environment variable for processes that are started in a with block."""
     before = os.environ.get(name)
     os.environ[name] = value
     try:
@@ -38,12 +37,12 @@ def handed_down(name: str, value: str) -> Iterator[None]:
 
 
 def take_part() -> None:
-    """Put the study in force that the environment names, for as long as this process runs.
+    """Activate the study that the environment names, until this process ends.
 
     Raises
     ------
     StudyError
-        If there are two; or if it is not there, or no bundle.
+        If both variables are set, or the study does not exist, or is not a bundle.
     """
     spool, bundle = os.environ.get(RECORD), os.environ.get(REPLAY)
     if spool and bundle:

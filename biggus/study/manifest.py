@@ -1,4 +1,4 @@
-"""The manifest: from what processes noted to what a bundle says of itself."""
+"""Making the manifest of a bundle from the notes in a spool."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ VERSION = 1
 
 
 class Gathered:
-    """What all processes of a program have written into a spool.
+    """The notes that all processes of a program wrote into a spool.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ class Gathered:
     Raises
     ------
     StudyError
-        If what was read changed meanwhile.
+        If a source changed while it was recorded.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -56,7 +56,7 @@ class Gathered:
                     f"{known['name']} changed while it was recorded: its {name} was "
                     f"{known[name]}, then {description[name]}"
                 )
-        # The same wherever it was noted first.
+        # Independent of which note came first.
         self.sources[token] = min(known, description, key=plain_json)
 
     def _take_chunk(self, told: Any, path: Path) -> None:
@@ -76,12 +76,12 @@ class Gathered:
         key = plain_json([told[name] for name in ("what", "said", "place", "text")])
         known = self.calls.setdefault(key, told)
         if "error" in known:
-            self.calls[key] = told  # what was not there at first was made in the meantime
+            self.calls[key] = told  # the location was created in the meantime
         elif "error" not in told and known != told:
             raise StudyError(f"{told['place']} changed while it was recorded")
 
     def manifest(self) -> dict[str, Any]:
-        """Return what a bundle says of itself, in one order whatever the order of reading."""
+        """Return the manifest, in an order that does not depend on the order of reading."""
         sources = [self._source(token) for token in sorted(self.sources)]
         return {
             "format": FORMAT,
@@ -110,16 +110,13 @@ class Gathered:
         }
 
     def members(self) -> dict[str, SpooledChunk]:
-        """Return where the content of each chunk lies, by its digest, in order."""
-        found = {kept.digest: kept for kept in self._all_kept()}
-        return {digest: found[digest] for digest in sorted(found)}
-
-    def _all_kept(self) -> list[SpooledChunk]:
-        return [kept for chunks in self.chunks.values() for kept in chunks.values()]
+        """Return the chunks in the spool by their digests, sorted."""
+        found = {kept.digest: kept for each in self.chunks.values() for kept in each.values()}
+        return dict(sorted(found.items()))
 
 
 def versions_of(modules: set[str]) -> dict[str, str]:
-    """Return the versions of biggus, Python, NumPy, and of packages that are used."""
+    """Return the versions of Python, biggus, NumPy and the given packages."""
     found = {"python": platform.python_version()}
     for name in sorted(modules | {"biggus", "numpy"}):
         version = getattr(sys.modules.get(name), "__version__", None)

@@ -1,4 +1,4 @@
-"""``biggus.receipt``: which chunks results need, and one digest for them."""
+"""``biggus.receipt``: one digest of all chunks that results are made from."""
 
 from __future__ import annotations
 
@@ -27,38 +27,38 @@ if TYPE_CHECKING:
 _AT_ONCE = 16
 _ANY_MEMORY = 1 << 60
 _COPIES = 3
-"""How often a chunk may be in memory while its digest is made."""
+"""How many copies of a chunk may be in memory while its digest is computed."""
 
 _readers = WaitingThreads(_AT_ONCE)
 
 
 def receipt(arrays: Iterable[Any]) -> str:
-    """Return one digest for all that results are made from: a receipt.
+    """Return the receipt of results: one digest of all the data that they are made from.
 
-    It is made of the chunks that are read for them, as they are stored: dtype, shape, bytes and
-    mask, before anything is unpacked; and of the attributes that say how they are.
-    The same inputs have the same receipt, in whatever order and by however many workers they
-    are read, from a cache or not, wherever they are.  What lies in memory counts for nothing,
-    and neither does what is computed: the receipt of an overview is that of what it is made of.
+    It covers the chunks that are read for the results, as they are stored: dtype, shape, bytes
+    and mask before unpacking, and the attributes that describe the packing.  The same inputs
+    have the same receipt, in whatever order and by however many workers they are read, from a
+    cache or not, wherever they are.  Arrays in memory do not count, and neither does the
+    computation.  The receipt of an overview is that of the data that it is made from.
 
-    All that is needed is read, and nothing is computed.
+    All chunks are read, and nothing is computed.
 
     Parameters
     ----------
     arrays : iterable of Array
-        The results; objects that can be made arrays will do.
+        The results, or objects that can be made into arrays.
 
     Returns
     -------
     str
-        ``biggus1-`` and 64 hexadecimal digits; `biggus.study.receipts` says how they are made.
+        ``biggus1-`` and 64 hexadecimal digits; `biggus.study.receipts` defines them.
 
     Raises
     ------
     SourceError
         If a read fails.
     StudyError
-        If values have no bytes that could be told: Python objects other than text.
+        If values are Python objects other than text.
 
     Examples
     --------
@@ -88,9 +88,9 @@ def receipt(arrays: Iterable[Any]) -> str:
 
 
 def needed_for(arrays: Iterable[Any], needed: Needed) -> list[Listed]:
-    """Return the sources that are read for arrays, each with places of chunks; nothing is read."""
+    """Return the sources that arrays need, each with the places of its chunks; reads nothing."""
     nodes = [node_of(array) for array in arrays]
-    # What is needed does not follow from how it would be gone through.
+    # Which chunks are needed does not depend on how the evaluation is carried out.
     plainly = options.set_options(
         keep_partials=False, executor=None, progress=False, memory=_ANY_MEMORY
     )
@@ -100,9 +100,9 @@ def needed_for(arrays: Iterable[Any], needed: Needed) -> list[Listed]:
 
 
 class Listed(Chunkwise):
-    """A source of which it is written down which chunks would be read.
+    """A source that lists the chunks that an evaluation would read.
 
-    Plans ask how much of what would be read is in a cache.
+    The estimate of an evaluation calls `cached_bytes` for each box that it would read.
     """
 
     def __init__(self, source: Source) -> None:
@@ -110,7 +110,7 @@ class Listed(Chunkwise):
         self.places: dict[Place, None] = {}
 
     def chunk(self, chunk: Box) -> Values:
-        raise NotImplementedError  # nothing is read of it
+        raise NotImplementedError  # it is never read
 
     def cached_bytes(self, box: Box) -> int:
         self.places.update((place_of(part.chunk), None) for part in self.grid.parts(box))
@@ -118,20 +118,20 @@ class Listed(Chunkwise):
 
 
 class _ListedUnder(Wrapper):
-    """A source of which it is looked at what would be read for it of others."""
+    """A derived source; lists the chunks that an evaluation would read of the sources below it."""
 
     in_memory = False
 
     def cached_bytes(self, box: Box) -> int:
         if not isinstance(self.source, DerivedSource):
-            problem = "what it is made of is not known here: ask for the receipt of that"
+            problem = "the data that it is computed from are unknown; ask for their receipt instead"
             raise StudyError(f"{self.name} has no receipt: {problem}")
         engine.estimate(self.source.made_of(box))
         return 0
 
 
 class Needed(Substitutes):
-    """A study in which it is looked at alone what would be read."""
+    """A study that lists which chunks an evaluation would read."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -164,7 +164,7 @@ class _Job(NamedTuple):
 
 
 def _digests(listed: Iterable[Listed]) -> Iterator[tuple[int, Place, str]]:
-    """Yield the digest of each chunk, a few of which are read at a time."""
+    """Yield the digest of each chunk; a few chunks are read at a time."""
     largest = max((_largest(each) for each in listed), default=0)
     most = max(1, min(_AT_ONCE, options.current().memory // max(1, _COPIES * largest)))
     jobs = itertools.chain.from_iterable(
@@ -174,7 +174,7 @@ def _digests(listed: Iterable[Listed]) -> Iterator[tuple[int, Place, str]]:
     under_way: deque[tuple[_Job, Any]] = deque()
     try:
         for job in jobs:
-            # The options of the caller hold for its reads.
+            # The reads see the caller's options.
             context = contextvars.copy_context()
             under_way.append((job, _readers.submit(context.run, _digest, job)))
             if len(under_way) >= most:

@@ -1,7 +1,8 @@
-"""What locations are called in a study, so that they are found on another machine, too."""
+"""The names of locations in a study, by which they are found on other machines too."""
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,31 +16,29 @@ if TYPE_CHECKING:
 
 
 def names_of(where: Location) -> dict[str, str]:
-    """Return what a location is called.
+    """Return the names of a location.
 
     Returns
     -------
     dict
-        ``place``, where it is, without credentials; ``text``, as it was said; and ``below``, its
-        path from the working folder, where it lies below that.
+        ``place``, the absolute location without credentials; ``text``, as the program wrote it;
+        and ``below``, its path relative to the working folder if it is below that.
     """
     if where.scheme:
         return {"place": where.public, "text": public_url(where.text)}
     names = {"place": where.public, "text": where.text}
-    try:
+    with contextlib.suppress(ValueError, OSError):  # elsewhere, or the working folder is gone
         names["below"] = where.path.relative_to(Path.cwd()).as_posix()
-    except (ValueError, OSError):  # elsewhere; or the folder is gone
-        return names
     return names
 
 
 def said_json(said: Sequence[Any]) -> list[Any]:
-    """Return what was said about a location as JSON can say it, without credentials."""
+    """Return the other arguments of a call as JSON values, without credentials."""
     return [_same_later(each) for each in sayable({"said": list(said)})["said"]]
 
 
 def _same_later(value: Any) -> Any:
-    """Have objects that are known by their addresses alone be taken for one another."""
+    """Make objects that are known only by their addresses equal to one another."""
     if isinstance(value, dict):
         return {
             name: "object" if name == "$object" else _same_later(each)

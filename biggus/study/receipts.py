@@ -1,17 +1,17 @@
-"""Receipts: one digest for all that a result was made from.
+"""Receipts: one digest of all the data that a result was made from.
 
-A tree of SHA-256 digests, written in lower-case hexadecimal:
+It is the root of a tree of SHA-256 digests, in lower-case hexadecimal:
 
-- of a chunk: of its canonical form (see `canonical`);
-- of a source: of the line ``biggus source 1``, a line of JSON that says what decides how its
-  values are decoded, ``{"conventions":...,"packing":{...}}``, and for each chunk that was
-  needed, ordered by where it starts, the line ``[[start,stop],...] DIGEST`` with the places of
-  its edges along each axis;
-- the receipt: of the line ``biggus receipt 1`` and a line for the digest of each source, in
-  ascending order, each once; written behind ``biggus1-``.
+- of a chunk: the digest of its canonical form (see `canonical`);
+- of a source: the digest of the line ``biggus source 1``; a line of JSON with the attributes that
+  decide how values are decoded, ``{"conventions":...,"packing":{...}}``; and a line for each
+  chunk that was needed, ordered by its start, ``[[start,stop],...] DIGEST``, with its start and
+  stop along each axis;
+- the receipt: ``biggus1-`` and the digest of the line ``biggus receipt 1`` and a line with the
+  digest of each source, in ascending order without duplicates.
 
-JSON is as in the canonical form of a chunk, and lines end in one line feed.  A source is one
-variable at one location; where that is, and what it is called there, is no part of this.
+JSON is written as in the canonical form of a chunk, and lines end in one line feed.  A source is
+one variable at one location; neither the location nor the variable's name is a part of this.
 """
 
 from __future__ import annotations
@@ -36,16 +36,16 @@ PREFIX = "biggus1-"
 _DECODING = PACKING | {KEPT_DTYPE, "dtype"}
 
 Place = tuple[tuple[int, int], ...]
-"""Where a chunk starts and stops along each axis."""
+"""The start and stop of a chunk along each axis."""
 
 
 def place_of(chunk: Box) -> Place:
-    """Return where a chunk lies."""
+    """Return the place of a chunk, given its box."""
     return tuple([(s.start, s.stop) for s in chunk])
 
 
 def box_at(place: Place) -> Box:
-    """Return the box of the chunk that lies there."""
+    """Return the box of a chunk, given its place."""
     return tuple([slice(start, stop, 1) for start, stop in place])
 
 
@@ -66,9 +66,9 @@ def chunk_digest(values: Values) -> str:
 def source_digest(
     conventions: str | None, attributes: Mapping[str, Any], chunks: Mapping[Place, str]
 ) -> str:
-    """Return the digest of a source, of which these chunks were needed."""
+    """Return the digest of a source from the digests of the chunks that were needed."""
     packing = {
-        name: _told(value)
+        name: _attribute_json(value)
         for name, value in attributes.items()
         if conventions is not None and name in _DECODING
     }
@@ -78,7 +78,7 @@ def source_digest(
 
 
 def receipt_of(sources: Iterable[str]) -> str:
-    """Return the receipt of sources from their digests.
+    """Return the receipt for the digests of sources.
 
     Examples
     --------
@@ -92,8 +92,8 @@ def _of_lines(lines: Iterable[str]) -> str:
     return hashlib.sha256("".join(f"{line}\n" for line in lines).encode()).hexdigest()
 
 
-def _told(value: Any) -> Any:
-    """Return an attribute in one form, whichever format it comes from."""
+def _attribute_json(value: Any) -> Any:
+    """Return an attribute as a JSON value that does not depend on the file format."""
     if isinstance(value, bytes):
         value = value.decode("utf-8", "replace")
     if isinstance(value, str):

@@ -1,4 +1,4 @@
-"""Recording: sources that write down which of their chunks are read, and what they hold."""
+"""Recording which chunks of sources are read, and their values."""
 
 from __future__ import annotations
 
@@ -37,24 +37,24 @@ class Recording(Substitutes):
     Parameters
     ----------
     folder : Path
-        Its spool, which other processes write into as well.
+        The spool, into which other processes write as well.
     """
 
     def __init__(self, folder: Path) -> None:
         super().__init__()
         self.spool = Spool(folder)
         self.owner: int | None = None
-        """The process that makes a bundle of it, if it is this one or its parent."""
+        """The process that will make the bundle, if it is this one or its parent."""
         self._flights: SingleFlight[SpooledChunk] = SingleFlight()
         self._watch = watching.Watch()
         self._watching = threading.Lock()
         self._states: dict[str, bytes] = {}
-        self._known: dict[tuple[str, Place], bytes] = {}  # the states of chunks that were read
+        self._known: dict[tuple[str, Place], bytes] = {}  # the source's state for each chunk read
         self._closed = False
 
     @property
     def over(self) -> bool:
-        """Whether nothing is recorded any more; a process that goes on may not have been told."""
+        """Whether recording has ended; another process notices by the removal of the spool."""
         return self._closed or (self.owner != os.getpid() and not self.spool.folder.is_dir())
 
     def source(self, source: Source) -> Source:
@@ -88,13 +88,13 @@ class Recording(Substitutes):
             self.note("call", {**told, "source": source.token})
 
     def note(self, kind: str, told: Any) -> None:
-        """Write something down, unless all is over."""
+        """Write a note into the spool, unless recording has ended."""
         if not self.over:
             self.spool.leave_parents()
             self.spool.note(kind, told)
 
     def note_source(self, source: Source) -> None:
-        """Write down what is known of a source, to stand in for it."""
+        """Record the description of a source."""
         if source.token is None:
             return
         base = innermost(source)
@@ -103,12 +103,12 @@ class Recording(Substitutes):
         self.note("source", [source.token, told, _modules_of(base)])
 
     def chunk(self, token: str, source: Source, chunk: Box) -> SpooledChunk:
-        """Return where a chunk of a source is kept, once it has been read.
+        """Read a chunk of a source into the spool, once, and return where it is.
 
         Raises
         ------
         StudyError
-            If the source is not as it was when it was read before.
+            If the source has changed since it was read before.
         """
         self.spool.leave_parents()
         place = place_of(chunk)
@@ -121,7 +121,7 @@ class Recording(Substitutes):
             elif not (
                 source.remote
                 or self._is_known(token, place, state)
-                # Nothing tells that it is as it was but to read it once more.
+                # Without a known state only another read shows that it has not changed.
                 or chunk_digest(self._read(source, chunk)) == kept.digest
             ):
                 raise _changed(source, chunk)
@@ -132,7 +132,7 @@ class Recording(Substitutes):
         return self._flights.do((token, place), keep)[0]
 
     def _read(self, source: Source, chunk: Box) -> Values:
-        """Read a chunk; whichever evaluation reads it, it is of the one state that is recorded."""
+        """Read a chunk, and check that its file is in the state that is recorded."""
         try:
             with watching.apart() as watch:
                 values = read(source, chunk)
@@ -146,46 +146,46 @@ class Recording(Substitutes):
         return state is not None and self._known.get((token, place)) == state
 
     def _state(self, token: str, source: Source) -> bytes | None:
-        """Return the state of all of a source, if there is such; it must be the one and only."""
+        """Return the state of a source, if it has one; it must be the same at each call."""
         state = innermost(source).state()
         if state is not None and self._states.setdefault(token, state) != state:
             raise _changed(source, None)
         return state
 
     def look_again(self) -> None:
-        """Make sure that files are as they were.
+        """Check that files have not changed.
 
         Raises
         ------
         StudyError
-            If one is not.
+            If one has.
         """
         try:
             self._watch.end()
         except SourceChangedError as error:
             raise StudyError(
-                f"{error.source} changed while it was recorded: begin again"
+                f"{error.source} changed while it was recorded: record again"
             ) from error
 
     def close(self) -> None:
-        """Record nothing more."""
+        """End the recording in this process."""
         self._closed = True
         self.spool.close()
         _recordings.pop(str(self.spool.folder), None)
 
 
 class Recorded(Chunkwise):
-    """A source whose chunks are written down when they are read.
+    """A source whose chunks are recorded when they are read.
 
-    Each is read once, and given from what was written down: what the program sees is what
-    is recorded.
+    Each chunk is read once, and its values are taken from the spool, so that the program sees
+    exactly what is recorded.
 
     Parameters
     ----------
     source : Source
-        The source, with its cache perhaps.
+        The source, perhaps with a cache around it.
     study : Recording
-        What is recorded.
+        The recording.
     """
 
     def __init__(self, source: Source, study: Recording) -> None:
@@ -214,7 +214,7 @@ class Recorded(Chunkwise):
         if self.token is None:
             remedy = "open it with biggus.open, or give it a token= with biggus.ArrayAdapter"
             raise StudyError(
-                f"{self.name} cannot be recorded, for nothing says which values it stands for: "
+                f"{self.name} cannot be recorded, for nothing identifies its values: "
                 f"{remedy}, a string that stands for these values and no others"
             )
         if not self._noted:
@@ -223,7 +223,7 @@ class Recorded(Chunkwise):
             self._noted = True
 
     def sibling(self, name: str) -> Source | None:
-        """Return another variable of the same store, and write down that it was asked for."""
+        """Return another variable of the same store, and record that it was looked for."""
         found = self.source.sibling(name)
         if self.token is not None and not self.study.over:
             self._note()
@@ -236,7 +236,7 @@ class Recorded(Chunkwise):
 
 def _changed(source: Source, chunk: Box | None) -> StudyError:
     region = "" if chunk is None else f" {format_box(chunk)}"
-    return StudyError(f"{source.name}{region} changed while it was recorded: begin again")
+    return StudyError(f"{source.name}{region} changed while it was recorded: record again")
 
 
 def _told(what: str, where: Any, said: Sequence[Any]) -> dict[str, Any]:
@@ -248,19 +248,19 @@ _finding = threading.Lock()
 
 
 def recording_in(folder: str) -> Recording:
-    """Return what records into a spool, in this process.
+    """Return the recording of this process into a spool.
 
     Raises
     ------
     StudyError
-        If it is not there: on another machine, or because all is over.
+        If the spool does not exist: on another machine, or after recording has ended.
     """
     with _finding:
         if folder not in _recordings:
             if not Path(folder).is_dir():
                 raise StudyError(
                     f"there is no folder {folder} to record into: a study is recorded on one "
-                    "machine, and in no process that outlives it"
+                    "machine, and by no process that outlives it"
                 )
             _recordings[folder] = Recording(Path(folder))
         return _recordings[folder]
@@ -279,7 +279,7 @@ _USED = {
 
 
 def _modules_of(base: Source) -> list[str]:
-    """Return the packages that a source reads with."""
+    """Return the packages that read a source."""
     if isinstance(base, ObjectSource):
         return [type(base.obj).__module__.partition(".")[0]]
     module = type(base).__module__

@@ -1,4 +1,4 @@
-"""Replaying: what stands in for locations and sources, and answers from a bundle."""
+"""Replaying: substitutes for locations and sources that take their values from a bundle."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from biggus import errors
 from biggus.errors import BiggusError, StudyError
 from biggus.indexing.grid import default_chunks
+from biggus.sources import studying
 from biggus.sources.description import decode_value
 from biggus.sources.wrappers import Annotated
 from biggus.study.bundle import Bundle
@@ -27,18 +28,18 @@ if TYPE_CHECKING:
 _Answer = TypeVar("_Answer")
 
 _NAMES = ("text", "below", "place")
-"""What a location is known by, in this order."""
+"""The names by which a location is looked up, in this order."""
 
 
 class Replayed(Chunkwise):
-    """A source whose chunks are those of a bundle.
+    """A source whose chunks come from a bundle.
 
     Parameters
     ----------
     source : Source
-        What tells of it, and is not read.
+        The source of its metadata, which is not read.
     bundle : Bundle
-        Where its chunks are.
+        The bundle.
     """
 
     io_bound = False
@@ -53,12 +54,12 @@ class Replayed(Chunkwise):
 
     @once
     def _entry(self) -> Held:
-        """What the bundle holds of it.
+        """The source in the bundle.
 
         Raises
         ------
         StudyError
-            If that is nothing, or not of this shape and dtype.
+            If there is none, or it has another shape or dtype.
         """
         held = None if self.token is None else self.bundle.sources.get(self.token)
         if held is None:
@@ -66,30 +67,30 @@ class Replayed(Chunkwise):
         told = held.source()
         if (told.shape, told.dtype) != (self.shape, self.dtype):
             raise StudyError(
-                f"{self.name} was of shape {told.shape} and {told.dtype} when it was recorded, "
-                f"and is of shape {self.shape} and {self.dtype}"
+                f"{self.name} had shape {told.shape} and dtype {told.dtype} when it was recorded, "
+                f"and now has shape {self.shape} and dtype {self.dtype}"
             )
         return held
 
     @once
     def grid(self) -> Grid:
-        """The chunks that were recorded."""
+        """The grid of the recorded source."""
         return own_grid(self._entry.source())
 
     def chunk(self, chunk: Box) -> Values:
         return self.bundle.values(self._entry, place_of(chunk), self.dtype)
 
     def sibling(self, name: str) -> Source | None:
-        """Return another variable of the same store, as it was found when it was recorded."""
+        """Return another variable of the same store, as recorded."""
         entry = self._entry
         if name not in entry.siblings:
-            raise StudyError(f"whether there is {name!r} beside {self.name} was not recorded")
+            raise StudyError(f"the recorded program did not look for {name!r} beside {self.name}")
         token = entry.siblings[name]
         return None if token is None else opened(self.bundle, token)
 
 
 def opened(bundle: Bundle, token: str) -> Replayed:
-    """Return what stands in for a source that was opened.
+    """Return the substitute of a source that was opened.
 
     Raises
     ------
@@ -106,7 +107,7 @@ _opening = threading.Lock()
 
 
 def _replayed(source: Source, path: str) -> Replayed:
-    """Return what stands in for a source, in another process."""
+    """Return the substitute of a source in another process."""
     with _opening:
         if path not in _bundles:
             _bundles[path] = Bundle(path)
@@ -114,12 +115,12 @@ def _replayed(source: Source, path: str) -> Replayed:
 
 
 class Replaying(Substitutes):
-    """A study that is replayed.
+    """A study that replays a bundle.
 
     Parameters
     ----------
     bundle : Bundle
-        What was recorded.
+        The bundle.
     """
 
     def __init__(self, bundle: Bundle) -> None:
@@ -134,7 +135,7 @@ class Replaying(Substitutes):
                     if name in told:
                         self._calls.setdefault((*question, name, told[name]), told)
         except (KeyError, TypeError, ValueError) as error:
-            raise StudyError(f"cannot read {bundle.path}: its manifest makes no sense") from error
+            raise StudyError(f"cannot read {bundle.path}: its manifest is invalid") from error
 
     def substitute(self, source: Source) -> Replayed:
         return Replayed(source, self.bundle)
@@ -156,7 +157,7 @@ class Replaying(Substitutes):
         return answer  # type: ignore[no-any-return] # of the kind that `make` gives
 
     def _answer(self, told: dict[str, Any]) -> Any:
-        """Return what was answered, or raise what was raised."""
+        """Return the recorded result, or raise the recorded error."""
         try:
             if "source" in told:
                 return opened(self.bundle, told["source"])
@@ -168,16 +169,18 @@ class Replaying(Substitutes):
             raise
         except Exception as problem:
             raise StudyError(
-                f"cannot read {self.bundle.path}: what it says of {told['place']} makes no sense"
+                f"cannot read {self.bundle.path}: its record of {told['place']} is invalid"
             ) from problem
         if not isinstance(error, BiggusError):
-            raise StudyError(f"cannot read {self.bundle.path}: {told['place']} failed otherwise")
+            raise StudyError(
+                f"cannot read {self.bundle.path}: its record of {told['place']} is invalid"
+            )
         raise error
 
     def _missing(self, what: str, where: Any, said: Sequence[Any]) -> str:
-        """Say what was asked for, and what is there of that location."""
-        if what != "open":
-            return f"what was asked of {where.public} ({what})"
+        """Describe a call that was not recorded."""
+        if what != studying.OPEN:
+            return f"the call {what!r} for {where.public}"
         variable, _, given = said
         wanted = " ".join(filter(None, [where.public, variable]))
         if len(given) > 1:
@@ -186,32 +189,32 @@ class Replaying(Substitutes):
 
 
 class NoCache:
-    """What takes the place of caches: nothing is kept, and arrays are cut as if it were."""
+    """A cache that stores nothing, and gives sources the chunks that a real cache would."""
 
     cleared = 0
 
     def wrap(self, source: Source, chunks: Chunks | None = None) -> Source:
-        """Return a source with the chunks by which a cache would keep it."""
+        """Return a source with the chunks that a cache would use."""
         cut = source.chunks if chunks is None else chunks
         if cut is None:
             cut = default_chunks(source.shape, source.dtype.itemsize)
         return _Cut(source, cut)
 
     def recall(self, name: str) -> None:
-        """Remember nothing."""
+        """Return None."""
 
     def remember(self, name: str, description: dict[str, Any]) -> None:
-        """Keep nothing."""
+        """Do nothing."""
 
     def descriptions(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Yield nothing."""
         return iter(())
 
     def load_bytes(self, key: str) -> None:
-        """Hold nothing."""
+        """Return None."""
 
     def store_bytes(self, key: str, data: bytes, version: bytes, asked: int) -> int:
-        """Keep nothing."""
+        """Return 0: nothing is stored."""
         return 0
 
 

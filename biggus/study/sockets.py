@@ -1,8 +1,7 @@
-"""No sockets: while a study is replayed, nothing in this process reaches for a network.
+"""Forbidding network access in this process while a study is replayed.
 
-Python asks its audit hooks before it opens a socket to another machine, or to this one by its
-address, and before it looks up a name.  Sockets within this machine that have no address, such as
-those of event loops, are left alone.
+Python calls its audit hooks before it opens an internet socket, and before it resolves a host
+name.  Local sockets without an address, such as those of event loops, are allowed.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ _OF_NAMES = {
 
 
 class _SocketGuard:
-    """The audit hook of this process; once there, it cannot be taken away."""
+    """The audit hook of this process; once added, it cannot be removed."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -53,12 +52,12 @@ class _SocketGuard:
         elif event not in _OF_NAMES:
             return
         raise StudyError(
-            "a study is being replayed, which runs on what was recorded alone: no socket is opened"
+            "a study is being replayed on recorded data alone: no socket may be opened"
         )
 
 
 def _pairs(event: str) -> bool:
-    """Tell whether it may be a pair that Windows makes of two sockets, for an event loop."""
+    """Return whether this may be the pair of sockets that Windows makes for an event loop."""
     return sys.platform == "win32" and event in ("socket.__new__", "socket.bind")
 
 
@@ -66,13 +65,13 @@ _guard = _SocketGuard()
 
 
 def forbid() -> None:
-    """Forbid sockets, for as long as the process runs."""
+    """Forbid sockets until the process ends."""
     _guard.add(1)
 
 
 @contextlib.contextmanager
 def forbidden() -> Iterator[None]:
-    """Forbid sockets in a with block, to all threads."""
+    """Forbid sockets to all threads for the length of a with block."""
     _guard.add(1)
     try:
         yield

@@ -1,8 +1,8 @@
-"""The spool: a folder into which every process of a program writes what it reads.
+"""The spool: a folder into which every process of a recorded program writes what it reads.
 
-A process appends the canonical bytes of chunks to a file of its own, and to another a line of
-JSON for each chunk, source and question.  So memory does not grow with what is read, processes
-need not know of one another, and what one that was killed had begun to write is left out.
+Each process appends the canonical bytes of chunks to one file, and a line of JSON for each
+chunk, source and call to another.  So memory does not grow with the data, processes need
+not know of one another, and an unfinished line of a process that was killed is ignored.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _CHUNKS = ".chunks"
 
 
 class SpooledChunk(NamedTuple):
-    """Where a chunk lies in a spool."""
+    """A chunk in a spool: its digest, and where its bytes are."""
 
     digest: str
     path: Path
@@ -37,7 +37,7 @@ class SpooledChunk(NamedTuple):
     nbytes: int
 
     def pieces(self, longest: int = 2**20) -> Iterator[bytes]:
-        """Yield its bytes."""
+        """Yield the bytes in pieces."""
         with self.path.open("rb") as file:
             file.seek(self.start)
             left = self.nbytes
@@ -50,12 +50,12 @@ class SpooledChunk(NamedTuple):
 
 
 class Spool:
-    """What this process writes into a spool.
+    """Writes to the files of this process in a spool.
 
     Parameters
     ----------
     folder : Path
-        The spool; it must be there.
+        The spool, which must exist.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -68,7 +68,7 @@ class Spool:
         self._pid = os.getpid()
 
     def _open(self) -> tuple[BinaryIO, BinaryIO]:
-        """Return the files of this process, under the lock."""
+        """Return the files of this process, opened if need be; called with the lock held."""
         if self._files is None:
             name = f"{os.getpid()}-{uuid.uuid4().hex}"
             try:
@@ -81,16 +81,16 @@ class Spool:
         return self._files
 
     def leave_parents(self) -> None:
-        """Begin anew in a forked child: the files are the parent's."""
+        """Reset in a forked child, as the files belong to the parent."""
         if self._pid != os.getpid():
             self.__init__(self.folder)  # type: ignore[misc]
 
     def found(self, token: str, place: Place) -> SpooledChunk | None:
-        """Return where a chunk lies that this process has read."""
+        """Return a chunk that this process has written, if it has."""
         return self._kept.get((token, place))
 
     def keep(self, token: str, place: Place, pieces: Sequence[bytes | memoryview]) -> SpooledChunk:
-        """Write down a chunk, which was not there."""
+        """Write a chunk that this process has not written yet."""
         digest = hashlib.sha256()
         for piece in pieces:
             digest.update(piece)
@@ -106,7 +106,7 @@ class Spool:
         return kept
 
     def note(self, kind: str, told: Any) -> None:
-        """Write something down, once."""
+        """Write a note, unless this process has written the same before."""
         line = hashlib.sha256(plain_json([kind, told]).encode()).digest()
         with self._lock:
             if line not in self._said:
@@ -136,10 +136,10 @@ class Spool:
 
 
 def notes_in(folder: Path) -> Iterator[tuple[str, Any, Path]]:
-    """Yield all that processes have noted, and where the chunks of each are, in no order."""
+    """Yield all notes in a spool: kind, content and the file of chunks of their process."""
     for path in sorted(folder.glob(f"*{_NOTES}")):
         with path.open("rb") as file:
             for line in file:
-                if line.endswith(b"\n"):  # else whoever wrote it was killed
+                if line.endswith(b"\n"):  # else its process was killed
                     kind, told = json.loads(line)
                     yield kind, told, path.with_suffix(_CHUNKS)

@@ -1,4 +1,4 @@
-"""Looking again: whether sources still hold what was recorded of them, and how studies differ."""
+"""Comparing a bundle with the present sources, and with other bundles."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ if TYPE_CHECKING:
 
 
 class Finding(NamedTuple):
-    """Something that is not as it was recorded, or cannot be looked at.
+    """A difference to what was recorded, or a failure to compare.
 
     Attributes
     ----------
     origin : str
-        The source.
+        The name of the source.
     region : str
-        Where in it; empty if that is all of it.
+        The part of the source; empty for all of it.
     problem : str
-        What is wrong.
+        The difference or failure.
     """
 
     origin: str
@@ -46,10 +46,10 @@ class Finding(NamedTuple):
 
 
 def against_sources(bundle: Bundle) -> Iterator[Finding]:
-    """Read again what was recorded, from where it came, and yield what is not as it was.
+    """Read the recorded chunks again from their sources, and yield those that differ.
 
-    No cache is used.  What a program made itself, such as an adapter with a token, cannot be
-    opened from here.
+    No cache is used.  Sources that a program made itself, such as adapters with tokens, cannot be
+    opened here, and give a finding too.
     """
     found: dict[str, Source | Finding] = {}
     for token, held in bundle.sources.items():
@@ -59,11 +59,11 @@ def against_sources(bundle: Bundle) -> Iterator[Finding]:
 
 
 def _found(bundle: Bundle, token: str, found: dict[str, Source | Finding]) -> Source | Finding:
-    """Return a source from where it was, or why it is not there."""
+    """Open a source as it was recorded; return a finding if it cannot be opened."""
     if token in found:
         return found[token]
     origin = bundle.sources[token].origin
-    found[token] = Finding(origin, "", "only the program that was recorded can open it")
+    found[token] = Finding(origin, "", "only the recorded program can open it")
     for told in bundle.manifest["calls"]:
         if told.get("source") == token:
             found[token] = _opened(told, origin)
@@ -85,7 +85,7 @@ def _opened(told: dict[str, Any], origin: str) -> Source | Finding:
     except BiggusError as error:
         return Finding(origin, "", str(error))
     except (TypeError, ValueError, KeyError) as error:
-        return Finding(origin, "", f"it cannot be opened as it was: {error}")
+        return Finding(origin, "", f"it cannot be opened as it was recorded: {error}")
     return _source_of(array)
 
 
@@ -97,7 +97,7 @@ def _source_of(array: Array) -> Source:
 
 
 def _given(value: Any) -> Any:
-    """Return an option from what is kept of it."""
+    """Return the value of a recorded option."""
     if isinstance(value, dict) and set(value) == {"$type"}:
         return np.dtype(value["$type"].rpartition(".")[2])
     return decode_value(value)
@@ -106,8 +106,8 @@ def _given(value: Any) -> Any:
 def _changed(held: Held, source: Source) -> Iterator[Finding]:
     told = held.source()
     if (source.shape, source.dtype) != (told.shape, told.dtype):
-        was, now = (f"of shape {each.shape} and {each.dtype}" for each in (told, source))
-        yield Finding(held.origin, "", f"it was {was}, and is {now}")
+        was, now = (f"shape {each.shape} and dtype {each.dtype}" for each in (told, source))
+        yield Finding(held.origin, "", f"it had {was}, and now has {now}")
         return
     for name in sorted({*told.attributes, *source.attributes}):
         one, other = (repr(each.attributes.get(name)) for each in (told, source))
@@ -124,9 +124,9 @@ def _changed(held: Held, source: Source) -> Iterator[Finding]:
 
 
 def differences(one: Bundle, other: Bundle) -> Iterator[Finding]:
-    """Yield in what two studies differ: in what was read, and in what read it.
+    """Yield the differences of two bundles in sources, chunks, versions and options.
 
-    Sources are taken for the same by their tokens, or by how the program named them.
+    Sources are matched by their tokens, or by the arguments with which they were opened.
     """
     names = {name: token for token, held in other.sources.items() for name in _names(other, token)}
     left = {token: held for token, held in other.sources.items() if held.chunks}
@@ -146,7 +146,7 @@ def differences(one: Bundle, other: Bundle) -> Iterator[Finding]:
 
 
 def _names(bundle: Bundle, token: str) -> list[str]:
-    """Return what a source is known by: its token, and what a program says to open it."""
+    """Return the names of a source: its token, and the arguments with which it was opened."""
     names = [token]
     for told in bundle.manifest["calls"]:
         if told.get("source") == token:
@@ -166,7 +166,7 @@ def _between(one: Bundle, other: Bundle, held: Held, found: Held) -> Iterator[Fi
         elif digests[0] != digests[1]:
             yield Finding(held.origin, region, "it has other values")
     if held.digest != found.digest and held.chunks == found.chunks:
-        yield Finding(held.origin, "", "what says how it is unpacked is different")
+        yield Finding(held.origin, "", "the attributes that describe its packing differ")
 
 
 def _settings(one: dict[str, Any], other: dict[str, Any]) -> Iterator[Finding]:

@@ -1,4 +1,4 @@
-"""Writing a bundle: one plain zip file, whose bytes follow from what is in it alone."""
+"""Writing a bundle: a zip file whose bytes depend on its contents alone."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from biggus.study.canonical import plain_json
 from biggus.study.crate import crate_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
     from pathlib import Path
 
     from biggus.study.manifest import Gathered
@@ -22,7 +22,7 @@ CRATE = "ro-crate-metadata.json"
 CHUNKS = "chunks/"
 
 MOST_MANIFEST = 2**27
-"""Bytes: what a manifest may have.  That of a million chunks has about as many."""
+"""The largest manifest in bytes, enough for about a million chunks."""
 
 _FIRST_DATE = (1980, 1, 1, 0, 0, 0)
 _UNIX = 3
@@ -32,12 +32,12 @@ _GAIN = 0.9
 
 
 def write(path: Path, gathered: Gathered) -> dict[str, Any]:
-    """Write what was gathered as a bundle, and return its manifest.
+    """Write the bundle of a spool, and return its manifest.
 
     Raises
     ------
     StudyError
-        If it is too much.
+        If there are too many chunks.
     """
     manifest = gathered.manifest()
     text = plain_json(manifest).encode()
@@ -52,13 +52,11 @@ def write(path: Path, gathered: Gathered) -> dict[str, Any]:
     return manifest
 
 
-def _add(
-    file: zipfile.ZipFile, name: str, nbytes: int, pieces: Iterable[bytes] | Iterator[bytes]
-) -> None:
+def _add(file: zipfile.ZipFile, name: str, nbytes: int, pieces: Iterable[bytes]) -> None:
     pieces = iter(pieces)
     first = next(pieces, b"")
     info = zipfile.ZipInfo(name, _FIRST_DATE)
-    info.create_system = _UNIX  # wherever it is written
+    info.create_system = _UNIX  # on every system
     info.external_attr = _READABLE
     info.compress_type = zipfile.ZIP_DEFLATED if _gains(first) else zipfile.ZIP_STORED
     with file.open(info, "w", force_zip64=nbytes >= 2**31) as member:
@@ -67,6 +65,6 @@ def _add(
 
 
 def _gains(first: bytes) -> bool:
-    """Tell whether to compress what begins so: noise takes long, and gains little."""
+    """Return whether compressing pays, judged by the first piece: noise hardly compresses."""
     sample = first[:_SAMPLE]
     return len(zlib.compress(sample, 1)) < _GAIN * len(sample)

@@ -1,1 +1,1 @@
-"""What all rooms stand on, and nothing of arrays: forks, threads, lazy imports, deadlines."""
+"""Helpers that every room uses and that know nothing of arrays: forks, threads, deadlines."""

@@ -1,7 +1,7 @@
-"""Deadlines of evaluations: when one is to be over, where the option ``deadline`` says so.
+"""The deadline of an evaluation, set by the option ``deadline``.
 
-Looked at before each read and each task, and while others are waited for; requests to
-servers end with it.  What a library does by itself, in one call, is not cut short.
+It is checked before each read and each task, and while waiting for another thread.  Requests
+to servers time out at the deadline.  A single call into a library is not interrupted.
 """
 
 from __future__ import annotations
@@ -19,46 +19,44 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-class _End(NamedTuple):
-    """When an evaluation is to be over, by the clock that only goes forward."""
+class _Deadline(NamedTuple):
+    """The end of an evaluation on the monotonic clock, and the seconds it was given."""
 
-    seconds: float
     at: float
+    seconds: float
 
 
-_current: contextvars.ContextVar[_End | None] = contextvars.ContextVar(
-    "biggus_evaluation_ends", default=None
+_current: contextvars.ContextVar[_Deadline | None] = contextvars.ContextVar(
+    "biggus_deadline", default=None
 )
 
 
 @contextlib.contextmanager
 def evaluation() -> Iterator[None]:
-    """Hold what is done in a with block to the option, and to a deadline around it."""
+    """Apply the option ``deadline`` to a with block; an earlier deadline around it still holds."""
     seconds = options.current().deadline
-    around = _current.get()
     if seconds is None:
         yield
         return
-    end = _End(seconds, time.monotonic() + seconds)
-    first = end if around is None else min(around, end, key=lambda one: one.at)
-    with within(_current, first):
+    own, around = _Deadline(time.monotonic() + seconds, seconds), _current.get()
+    with within(_current, own if around is None else min(around, own)):
         yield
 
 
 def left() -> float | None:
-    """Return the seconds that this evaluation has left, 0 if none; None if nothing ends it."""
-    end = _current.get()
-    return None if end is None else max(0.0, end.at - time.monotonic())
+    """Return the seconds until the deadline, at least 0; None without a deadline."""
+    deadline = _current.get()
+    return None if deadline is None else max(0.0, deadline.at - time.monotonic())
 
 
 def check() -> None:
-    """Go on only if there is time left.
+    """Raise an error if the deadline has passed.
 
     Raises
     ------
     DeadlineError
-        If there is none.
+        If it has.
     """
-    end = _current.get()
-    if end is not None and time.monotonic() >= end.at:
-        raise DeadlineError(end.seconds)
+    deadline = _current.get()
+    if deadline is not None and time.monotonic() >= deadline.at:
+        raise DeadlineError(deadline.seconds)

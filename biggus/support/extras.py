@@ -1,4 +1,4 @@
-"""Packages that extras bring: where one cannot be imported, it is named."""
+"""Imports of optional packages: the error for a missing one names the extra to install."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ if TYPE_CHECKING:
 
 @contextlib.contextmanager
 def needing(package: str, extra: str, purpose: str) -> Iterator[None]:
-    """Import what an extra brings within a with block.
+    """Import an optional package within a with block.
 
     Parameters
     ----------
     package : str
-        The package, as it is imported.
+        The name by which the package is imported.
     extra : str
-        The extra of biggus that brings it.
+        The extra of biggus that installs the package.
     purpose : str
-        What it is needed for.
+        What the package is needed for, as the error says it.
 
     Raises
     ------
     MissingDependencyError
-        If it is not installed; or is, and its import fails, whatever it raises then.
+        If the package is not installed, or its import fails with any error.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Single flight: what several threads want at once is made by one of them."""
+"""Single flight: when several threads want the same result at once, one of them computes it."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _LOOK_SECONDS = 1.0
-"""How often whoever waits looks whether what it waits for is still wanted."""
+"""How often a waiting thread checks whether the call that it waits for was abandoned."""
 
 
 class Reader:
-    """For whom something is made: an evaluation that may be abandoned, with those in it."""
+    """The evaluation on whose behalf calls run; abandoning it abandons the readers inside it."""
 
     def __init__(self) -> None:
         self._within = _reader.get()
@@ -28,15 +28,15 @@ class Reader:
 
     @property
     def abandoned(self) -> bool:
-        """Whether nobody wants any longer what is made for it."""
+        """Whether nobody wants the results of its calls any longer."""
         return self._abandoned or (self._within is not None and self._within.abandoned)
 
     def abandon(self) -> None:
-        """Note that what is being made for it is not wanted any longer."""
+        """Mark the results of its calls as not wanted any longer."""
         self._abandoned = True
 
     def context(self) -> contextvars.Context:
-        """Return a copy of the caller's context, in which things are made for this reader."""
+        """Return a copy of the caller's context in which calls run on behalf of this reader."""
         context = contextvars.copy_context()
         context.run(_reader.set, self)
         return context
@@ -46,7 +46,7 @@ _reader: contextvars.ContextVar[Reader | None] = contextvars.ContextVar("reader"
 
 
 class _Flight:
-    """One making of one thing, for those who wait for it."""
+    """One running call, and the result or error that its waiters get."""
 
     __slots__ = ("done", "error", "leader", "made", "reader", "result", "shared")
 
@@ -64,17 +64,17 @@ class _Flight:
         return self.reader is not None and self.reader.abandoned
 
 
-def _look() -> float:
+def _wait_seconds() -> float:
     left = deadlines.left()
     return _LOOK_SECONDS if left is None else min(left, _LOOK_SECONDS)
 
 
 class SingleFlight(Generic[T]):
-    """Calls that are under way, by key.
+    """Running calls by key, so that each key is computed once for all who want it at a time.
 
-    No lock is held while a call runs.  If it fails, all who wait get its
-    error; if its thread is interrupted, its `Reader` abandoned, its evaluation has no time
-    left, or what failed was made together with others, one of those who wait takes over.
+    No lock is held while a call runs.  If it fails, all its waiters get the error.  One of
+    the waiters runs the call again if its thread was interrupted, its `Reader` was abandoned,
+    its deadline passed, or it computed several keys at once, of which any may have failed.
 
     Examples
     --------
@@ -92,12 +92,12 @@ class SingleFlight(Generic[T]):
         self._flights: dict[Hashable, _Flight] = {}
 
     def do(self, key: Hashable, make: Callable[[], T]) -> tuple[T, bool]:
-        """Return what `make` returns, and whether other calls were given the same object."""
+        """Return the result of `make`, and whether other callers got the same object."""
         own = _Flight()
         try:
             with self._lock:
                 nobody = self._flights.setdefault(key, own) is own
-            if nobody:  # as is most often so
+            if nobody:  # the most frequent case
                 self._make([key], [own], [0], lambda _: [make()])
                 return own.result, own.shared
             return self.do_many([key], lambda _: [make()])[0]
@@ -108,39 +108,40 @@ class SingleFlight(Generic[T]):
     def do_many(
         self, keys: Sequence[Hashable], make: Callable[[list[int]], list[T]]
     ) -> list[tuple[T, bool]]:
-        """Return what belongs to each of some different keys; see `do`.
+        """Return the results of several different keys, as `do` does for one.
 
         Parameters
         ----------
         keys : sequence
             The keys.
         make : callable
-            Makes together what nobody is making: of the keys at those places.
+            Called with the places in `keys` of those that no other thread is computing;
+            returns their results.
         """
         own = [_Flight() for _ in keys]
         found: dict[int, tuple[T, bool]] = {}
         try:
             while len(found) < len(keys):
                 led, others = self._boarded(keys, own, found)
-                # Ours first: whom we wait for may be waiting for them.
+                # Our own first: the threads that we wait for may be waiting for these.
                 if led:
                     self._make(keys, own, led, make)
                     found.update((place, (own[place].result, own[place].shared)) for place in led)
                 for place, flight in others.items():
-                    while not flight.done.wait(_look()) and not flight.abandoned:
+                    while not flight.done.wait(_wait_seconds()) and not flight.abandoned:
                         deadlines.check()
                     if flight.error is not None:
                         raise flight.error
                     if flight.made:
                         found[place] = flight.result, True
         finally:
-            self._landed(keys, own)  # whatever happened
+            self._landed(keys, own)
         return [found[place] for place in range(len(keys))]
 
     def _boarded(
         self, keys: Sequence[Hashable], own: list[_Flight], found: Container[int]
     ) -> tuple[list[int], dict[int, _Flight]]:
-        """Return the places of what is to be made here, and the flights of others for the rest."""
+        """Return the places of the keys to compute here, and other threads' flights by place."""
         led, others = [], {}
         with self._lock:
             for place, (key, mine) in enumerate(zip(keys, own, strict=True)):
@@ -148,10 +149,11 @@ class SingleFlight(Generic[T]):
                     continue
                 flight = self._flights.setdefault(key, mine)
                 if flight.abandoned and not flight.done.is_set():
-                    # It may be long in coming, or fail for reasons of its own.
+                    # An abandoned call may take long, or fail because it was abandoned.
                     flight = self._flights[key] = mine
                 if flight.leader == mine.leader:
-                    # Ours; or that of a source which reads itself through its own cache.
+                    # Our own flight, or one of this thread: a source that reads itself
+                    # through its own cache.
                     led.append(place)
                 else:
                     flight.shared = True
@@ -171,14 +173,14 @@ class SingleFlight(Generic[T]):
         except Exception as error:
             alone = len(led) == 1 and not own[led[0]].abandoned
             if alone and not isinstance(error, DeadlineError):
-                # Of several it may be another's fault: who waits for one tries that by itself.
+                # With several keys another one may be at fault: each waiter tries its own again.
                 own[led[0]].error = error
             raise
         finally:
             self._landed([keys[place] for place in led], [own[place] for place in led])
 
     def _landed(self, keys: Sequence[Hashable], own: Sequence[_Flight]) -> None:
-        """Have nobody wait for these any longer."""
+        """Take flights off the register, and wake their waiters."""
         with self._lock:
             for key, flight in zip(keys, own, strict=True):
                 if self._flights.get(key) is flight:

@@ -1,13 +1,13 @@
-"""Forks: what must not be going on in any thread while the process forks.
+"""A gate that makes forks wait for threads that import modules or use SQLite.
 
-A child has the thread that forked alone.  Locks that others held are held in it
-for ever, and of some nobody else can make new ones: those of Python's imports
-and of SQLite.  So a fork waits until no thread is at that.
+A forked child has only the thread that forked.  Locks that other threads held stay locked
+in the child for ever, and some cannot be replaced: those of Python's imports and of SQLite.
+So a fork waits until no thread is inside such code.
 """
 
 from __future__ import annotations
 
-import concurrent.futures.thread  # noqa: F401 - what it does at forks comes after this
+import concurrent.futures.thread  # noqa: F401 - registers its fork handlers before ours
 import contextlib
 import logging
 import os
@@ -20,14 +20,15 @@ if TYPE_CHECKING:
 _log = logging.getLogger("biggus.support.forks")
 
 PATIENCE_SECONDS = 30.0
-"""For so long a fork waits at most."""
+"""The longest time that a fork waits."""
 
 PRECEDENCE_SECONDS = 1.0
-"""For so long a thread lets a fork that waits go first: one inside may be waiting for it."""
+"""How long a thread waits before it enters while a fork is pending.  It does not wait longer,
+for a thread inside may be waiting for this one."""
 
 
 class ForkGate:
-    """What threads enter for what no fork may come between; any number at once.
+    """A gate around code that no fork may interrupt; any number of threads may be inside.
 
     Examples
     --------
@@ -37,8 +38,8 @@ class ForkGate:
 
     def __init__(self) -> None:
         self._reset()
-        # What was registered last comes first: before the lock of `logging` is taken, which
-        # those inside may need.
+        # Handlers run in reverse order of registration: this one runs before `logging` takes
+        # its lock, which threads inside may need.
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(
                 before=self._close, after_in_parent=self._open, after_in_child=self._reset
@@ -70,7 +71,7 @@ class ForkGate:
         self._changed.acquire()
         self._forking += 1
         if not self._changed.wait_for(self._empty, PATIENCE_SECONDS):
-            _log.debug("a fork does not wait any longer for what threads are at")
+            _log.debug("a fork went ahead although other threads were inside the gate")
         self._forking -= 1
         self._changed.notify_all()
 
@@ -82,9 +83,10 @@ class ForkGate:
 
 
 def in_children(begin_anew: Callable[[], object]) -> None:
-    """Have something called in each child of a fork, which has one thread of its parent's.
+    """Register a function to be called in each forked child.
 
-    There may be locks that nobody there lets go of, and what is still the parent's.
+    A child replaces locks that threads of its parent may have held, and lets go of handles
+    that belong to the parent.
     """
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=begin_anew)

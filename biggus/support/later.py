@@ -1,4 +1,4 @@
-"""Later: names of a package whose modules are imported when they are first used."""
+"""Lazy imports: a module is imported when one of its names is first used."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ if TYPE_CHECKING:
 
 
 def later(package: str, modules: Mapping[str, str]) -> Callable[[str], Any]:
-    """Return the ``__getattr__`` of a package.
+    """Return a ``__getattr__`` for a package that imports its names lazily.
 
     Parameters
     ----------
     package : str
-        Its name.
+        The name of the package.
     modules : mapping of str to str
-        In which module each name is defined, or that module itself; relative to the package
-        with a dot.
+        For each name the module that defines it, or the module of that name itself; with a
+        leading dot relative to the package.
     """
 
     def find(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""Attributes that are computed when they are first asked for."""
+"""A cached property without a lock."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ T = TypeVar("T")
 
 
 class once(Generic[T]):  # noqa: N801 - used as a decorator, as property is
-    """An attribute of each instance, computed when it is first asked for.
+    """An attribute that is computed when it is first read, as by `functools.cached_property`.
 
-    That of `functools` takes one lock for all instances of a class in Python 3.11: threads wait
-    for one another there, and a child that is forked meanwhile for ever.  Here
-    threads that ask at the same time may each compute it.
+    In Python 3.11 `functools.cached_property` takes one lock for all instances of a class:
+    threads wait for one another, and a child that is forked meanwhile waits for ever.  This
+    one has no lock; threads that read it at the same time may each compute it.
 
     Examples
     --------
@@ -40,7 +40,7 @@ class once(Generic[T]):  # noqa: N801 - used as a decorator, as property is
     @overload
     def __get__(self, instance: object, owner: type) -> T: ...
     def __get__(self, instance: object | None, owner: type) -> Self | T:
-        """Return what is computed; of a class, the attribute itself."""
+        """Return the value; on the class, the descriptor itself."""
         if instance is None:
             return self
         value = instance.__dict__[self._name] = self._function(instance)

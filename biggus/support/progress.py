@@ -1,4 +1,4 @@
-"""Progress of long work: a bar on the terminal, or a call back."""
+"""Progress of long evaluations: a bar on the terminal, or a callback."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ if TYPE_CHECKING:
     from biggus.options import Progress
 
 PATIENCE_SECONDS = 0.5
-"""Work that is done sooner shows no bar."""
+"""An evaluation that ends sooner shows no bar."""
 
 
 @contextlib.contextmanager
 def reporting(progress: bool | Progress, total: int) -> Iterator[Callable[[int], None]]:
-    """Report progress in bytes while the block runs.
+    """Report progress in bytes while the with block runs.
 
     Parameters
     ----------
     progress : bool or callable
-        What the option says: no, a bar, or what to call with (done, total).
+        The option: False for none, True for a bar, or a callable that takes (done, total).
     total : int
-        The bytes in all.
+        The number of bytes of the whole evaluation.
 
     Yields
     ------
     callable
-        To be called with the bytes that have come; from any thread.
+        To be called, from any thread, with the number of bytes that were just done.
     """
     if progress is False:
-        yield _ignore
+        yield lambda _nbytes: None
         return
-    show, close = _bar(total) if progress is True else (progress, _nothing)
+    show, close = _bar(total) if progress is True else (progress, lambda: None)
     lock = threading.Lock()
     done = 0
-    over = False  # reads that a failure has left behind report to nobody
+    over = False  # reads that still run after a failure report nothing
 
     def advance(nbytes: int) -> None:
         nonlocal done
@@ -53,14 +53,6 @@ def reporting(progress: bool | Progress, total: int) -> Iterator[Callable[[int],
     finally:
         over = True
         close()
-
-
-def _ignore(nbytes: int) -> None:
-    pass
-
-
-def _nothing() -> None:
-    pass
 
 
 def _bar(total: int) -> tuple[Progress, Callable[[], None]]:

@@ -1,9 +1,8 @@
-"""The threads that wait: one pool a process, whose threads never hold up its end.
+"""A pool of daemon threads for reads that wait, which do not delay the end of the program.
 
-The standard library's pool joins its threads when the interpreter ends, so a
-program that was interrupted would sit out the time-out of a server that hangs.
-What these threads do may be cut off at any point: they read, and what they
-write to a cache appears whole or not at all.
+The standard library's pool joins its threads when the interpreter ends, so an interrupted
+program would wait for the time-out of a server that hangs.  These threads may be cut off
+at any point: they read, and a cache entry that they write appears whole or not at all.
 """
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import contextvars
+import functools
 import threading
 import time
 from concurrent.futures import Executor, Future, as_completed
@@ -27,20 +27,20 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 WAKING_SECONDS = 0.2
-"""How often whoever waits looks up: for an interrupt, which is so noticed on every system, or to
-see whether there is time left."""
+"""How often a waiting thread wakes up: to notice an interrupt on every system, and to check
+its deadline."""
 
 PARTING_SECONDS = 1.0
-"""For how long the end of the program waits for calls that are being made.  Local
-reads are over by then; to be cut off inside a native library is no good end."""
+"""How long the end of the program waits for running calls.  Local reads are done by then; a
+thread should not be cut off inside a native library."""
 
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[None]:
-    """Let an interrupt be one, whenever it comes.
+    """Raise a KeyboardInterrupt as such, even if it comes while a lock is being taken.
 
-    If it comes just when a thread that waits takes its lock again, Python releases that
-    twice, and raises a RuntimeError over the KeyboardInterrupt.
+    When an interrupt arrives just as a waiting thread takes its lock again, Python releases
+    the lock twice, and a RuntimeError hides the KeyboardInterrupt.
     """
     try:
         yield
@@ -50,31 +50,21 @@ def interruptible() -> Iterator[None]:
         raise
 
 
-class _Parting:
-    """The time that the end of the program has for all pools together."""
-
-    _ends: float | None = None
-
-    def left(self) -> float:
-        """Return the seconds that are left, from when it was first asked."""
-        now = time.monotonic()
-        if self._ends is None:
-            self._ends = now + PARTING_SECONDS
-        return max(0.0, self._ends - now)
-
-
-_parting = _Parting()
+@functools.cache
+def _parting_until() -> float:
+    """Return when the end of the program stops waiting, for all pools: counted from first use."""
+    return time.monotonic() + PARTING_SECONDS
 
 
 class WaitingThreads(Executor):
-    """An executor of daemon threads, started when there is work and none is idle.
+    """An executor of daemon threads; one is started when there is work and no idle thread.
 
-    In a forked child it starts afresh: the threads stayed with the parent.
+    A forked child starts with none: the threads stay with the parent.
 
     Parameters
     ----------
     most : int
-        How many threads there may be.
+        The largest number of threads.
     """
 
     def __init__(self, most: int) -> None:
@@ -94,13 +84,13 @@ class WaitingThreads(Executor):
 
     @property
     def inside(self) -> bool:
-        """Whether the caller is one of the threads: then it must not wait for another."""
+        """Whether the caller is one of the pool's threads, which must not wait for others."""
         return getattr(self._local, "inside", False)
 
     def submit(
         self, function: Callable[..., Result], /, *args: Any, **kwargs: Any
     ) -> Future[Result]:
-        """Have a thread call `function`; cancelling the future takes it out of the queue."""
+        """Call `function` in a thread; cancelling the future takes it out of the queue."""
         future: Future[Result] = Future()
         self._queue.put(partial(_call, future, partial(function, *args, **kwargs)))
         if not self._idle.acquire(blocking=False):
@@ -112,12 +102,12 @@ class WaitingThreads(Executor):
         return future
 
     def each(self, function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
-        """Return what `function` gives for each item; called for several at once.
+        """Return ``function(item)`` for each item, computed side by side.
 
-        What holds where it is asked for, as options, holds in these calls.  The first failure is
-        raised, and what has not begun never does.
+        The calls see the caller's context, such as its options.  The first failure is raised,
+        and calls that have not started are cancelled.
         """
-        # A thread that waited for the others could wait for itself.
+        # A thread of the pool that waited for others could wait for itself.
         if len(items) < 2 or self.inside:
             return [function(item) for item in items]
         futures = [self.submit(contextvars.copy_context().run, function, item) for item in items]
@@ -140,7 +130,7 @@ class WaitingThreads(Executor):
             with self._changed:
                 self._calls += 1
             call()
-            del call  # it may hold much, and the next may be long in coming
+            del call  # it may hold much memory, and the next call may come late
             with self._changed:
                 self._calls -= 1
                 self._changed.notify_all()
@@ -148,21 +138,23 @@ class WaitingThreads(Executor):
     def _part(self) -> None:
         with contextlib.suppress(Empty):
             while True:
-                self._queue.get_nowait()  # what has not begun never will
+                self._queue.get_nowait()  # calls that have not started never will
         with self._changed:
-            self._changed.wait_for(lambda: not self._calls, _parting.left())
+            self._changed.wait_for(
+                lambda: not self._calls, max(0.0, _parting_until() - time.monotonic())
+            )
 
 
 def _call(future: Future[Result], function: Callable[[], Result]) -> None:
-    """Call a function, and settle its future."""
+    """Call a function, and set its result or error on the future."""
     if not future.set_running_or_notify_cancel():
         return
     try:
         settle = partial(future.set_result, function())
-    except BaseException as error:  # noqa: BLE001 - it is raised where it is waited for
+    except BaseException as error:  # noqa: BLE001 - raised where the result is waited for
         settle = partial(future.set_exception, error)
-    # Whoever waits may be interrupted just when it takes its lock, which then
-    # comes to be released twice: Python says so here, where nothing is wrong.
+    # A waiter that is interrupted while it takes its lock releases that twice, see
+    # `interruptible`; the RuntimeError then appears in this thread, where nothing is wrong.
     with contextlib.suppress(RuntimeError):
         settle()
-    del settle, future  # an error holds this frame, which is not to hold the error
+    del settle, future  # the error's traceback holds this frame: avoid a reference cycle

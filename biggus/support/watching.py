@@ -1,9 +1,9 @@
-"""Watching: all reads of one evaluation see one state of each file.
+"""Watching files, so that all reads of one evaluation see the same state of each file.
 
-An evaluation reads a file in many boxes, and may find some of them in a cache.  Each
-look at a file is noted here, with what the system says of it (its state), by all threads that
-work on the evaluation; a look that differs from the first one is an error.  The
-files of a store of many, which are read once each, are looked at once more at the end.
+An evaluation reads a file in many boxes, and may find some of them in a cache.  Every thread
+of the evaluation notes here the state of each file that it reads, such as its size and times.
+A state that differs from the first one is an error.  In a store of many files each is read
+once; such files are checked once more at the end of the evaluation.
 """
 
 from __future__ import annotations
@@ -21,30 +21,31 @@ from biggus.support.forks import between_forks, in_children
 T = TypeVar("T")
 
 Look: TypeAlias = Callable[[str], Hashable]
-"""Gives the state of a file as it is now."""
+"""Returns the present state of a file, given its path."""
 
 Seen: TypeAlias = dict[Look | None, dict[str, Hashable]]
-"""In which state each file was, by what looks at it once more at the end; None: nothing need."""
+"""The state of each file by path, grouped by the function that checks it once more at the end
+of the evaluation; None for files that need no such check."""
 
 _log = logging.getLogger("biggus.engine")
 
 
 class Watch:
-    """In which state each file was when an evaluation first looked at it."""
+    """The state of each file when an evaluation first saw it."""
 
     def __init__(self) -> None:
         self.seen: Seen = {None: {}}
         self._elsewhere: dict[str, Watch] = {}
 
     def agrees(self, path: str, state: Hashable, look: Look | None = None) -> bool:
-        """Note the state of a file; tell whether it is the one in which it was seen first."""
+        """Note the state of a file; return whether it is the same as when first seen."""
         files = self.seen.get(look)
         if files is None:
             files = self.seen.setdefault(look, {})
         return files.setdefault(path, state) == state
 
     def join(self, seen: Seen) -> None:
-        """Note what another has seen, of whose values some go into this evaluation.
+        """Note the states that another watch saw, whose values are used in this evaluation.
 
         Raises
         ------
@@ -57,17 +58,17 @@ class Watch:
                     raise changed(path)
 
     def join_of(self, machine: str, seen: Seen) -> None:
-        """Do the same with what was seen on some machine: each has its own view of files."""
+        """Note the states that were seen on another machine, which has its own view of files."""
         here = machine == this_machine()
         (self if here else self._elsewhere.setdefault(machine, Watch())).join(seen)
 
     def end(self) -> None:
-        """Look once more at what must be, and be done with it.
+        """Check the files that need it once more, and forget them.
 
         Raises
         ------
         SourceChangedError
-            If a file is not as it was.
+            If a file has changed.
         """
         for look, files in self.seen.items():
             if look is not None:
@@ -83,9 +84,9 @@ _current: contextvars.ContextVar[Watch | None] = contextvars.ContextVar(
 
 
 _began: dict[int, float] = {}
-"""When each evaluation that is under way in this process began, by the monotonic clock."""
+"""When each running evaluation of this process began, on the monotonic clock."""
 
-in_children(_began.clear)  # those of other threads do not go on there
+in_children(_began.clear)  # evaluations of the parent's threads do not continue there
 
 
 _outermost: contextvars.ContextVar[Watch | None] = contextvars.ContextVar(
@@ -94,17 +95,17 @@ _outermost: contextvars.ContextVar[Watch | None] = contextvars.ContextVar(
 
 
 def under_way_since() -> float | None:
-    """Return when the oldest evaluation that is under way began; None: there is none."""
+    """Return when the oldest running evaluation began; None if none is running."""
     return min(list(_began.values()), default=None)
 
 
 def of_evaluation() -> Watch | None:
-    """Return what watches all of this evaluation, which stands for it; None outside of one."""
+    """Return the watch of the whole evaluation, which identifies it; None outside of one."""
     return _outermost.get()
 
 
 class evaluation:  # noqa: N801 - used as a context manager
-    """Watch what is read in a with block, as part of the evaluation around it if there is one."""
+    """A with block whose reads are watched; within another evaluation it is a part of that."""
 
     def __enter__(self) -> Watch:
         known = _current.get()
@@ -127,7 +128,7 @@ class evaluation:  # noqa: N801 - used as a context manager
 
 
 class apart:  # noqa: N801 - used as a context manager
-    """Watch what is read in a with block by itself, for others to join."""
+    """A with block whose reads are watched separately; see `join`."""
 
     def __enter__(self) -> Watch:
         watch = Watch()
@@ -139,7 +140,7 @@ class apart:  # noqa: N801 - used as a context manager
 
 
 def join(watch: Watch) -> None:
-    """Take what was watched apart into this evaluation; without one, look once more.
+    """Add what was watched `apart` to this evaluation; outside of one, check the files now.
 
     Raises
     ------
@@ -154,13 +155,12 @@ def join(watch: Watch) -> None:
 
 
 def begun_again(evaluate: Callable[[], T]) -> T:
-    """Return what an evaluation gives, begun again as often as the options say.
+    """Return the result of an evaluation, retried if a file changes, see ``retry_changed``.
 
     Raises
     ------
     SourceChangedError
-        If a source has changed each time.  What is a part of another evaluation is not
-        begun again by itself.
+        If a file changed each time.  A part of another evaluation is not retried by itself.
     """
     left = options.current().retry_changed if _current.get() is None else 0
     while True:
@@ -171,46 +171,45 @@ def begun_again(evaluate: Callable[[], T]) -> T:
             if not left:
                 raise
             left -= 1
-            _log.info("beginning again: %s", error)
+            _log.info("evaluating again: %s", error)
 
 
 def agrees(path: str, state: Hashable, look: Look | None = None) -> bool:
-    """Note the state of a file, of which values are about to be taken.
+    """Note the state of a file that is about to be read.
 
     Parameters
     ----------
     path : str
         The file.
     state : hashable
-        How it is.
+        Its present state.
     look : callable, optional
-        Gives the state of a file at the end of the evaluation, when it is to be the same:
-        for files that are not looked at after each read.
+        Returns the state of a file, which must be the same at the end of the evaluation: for
+        files that are not checked after each read.
 
     Returns
     -------
     bool
-        Whether it is the one in which this evaluation has seen it first.
+        Whether the state is the one that this evaluation saw first.
     """
     watch = _current.get()
     return watch is None or watch.agrees(path, state, look)
 
 
 def see(path: str, state: Hashable, look: Look | None = None) -> None:
-    """Do the same.
+    """Note the state of a file that is about to be read, as `agrees` does.
 
     Raises
     ------
     SourceChangedError
-        If it is another.
+        If this evaluation saw another state first.
     """
-    watch = _current.get()
-    if watch is not None and not watch.agrees(path, state, look):
+    if not agrees(path, state, look):
         raise changed(path)
 
 
 def changed(path: str) -> SourceChangedError:
-    """Return the error of who finds that a file has changed while values were taken of it."""
+    """Return the error for a file that changed while it was read."""
     return SourceChangedError(
         path,
         None,

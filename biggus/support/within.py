@@ -1,4 +1,4 @@
-"""Within: variables of a context that have a value of their own in a with block."""
+"""Context variables that are set for a with block."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Value = TypeVar("Value")
 
 @contextlib.contextmanager
 def within(variable: ContextVar[Value], value: Value) -> Iterator[None]:
-    """Give a variable a value in a with block."""
+    """Set a context variable for the length of a with block."""
     mark = variable.set(value)
     try:
         yield

@@ -72,7 +72,7 @@ def check_fetch(source: Source, box: Box, expected: Values) -> None:
     chunk = only_chunk(Grid(source.shape, source.chunks or ()), first)
     assert chunk is not None
     ((values, _, data),) = source.fetch_encoded([chunk])
-    told = json.loads(json.dumps(source.encoding.told))
+    told = json.loads(json.dumps(source.encoding.fields))
     for encoding in (source.encoding, type(source.encoding)(**told)):
         if data is not None:
             assert_same(encoding.decode(chunk, memoryview(data)), values)

@@ -188,7 +188,7 @@ def test_what_fails_to_be_stored_is_in_nobodys_way(tmp_path, caplog):
     later.drain(PATIENCE_SECONDS)
     assert index.asked == ("a", "b")
     assert later._bytes == 0
-    assert "stored later is not: MemoryError()" in caplog.text
+    assert "could not be stored in the background: MemoryError()" in caplog.text
 
 
 def test_what_waits_keeps_no_cache_alive(tmp_path):

@@ -109,7 +109,7 @@ def test_many_threads_say_it_once(tmp_path, said):
         thread.start()
     for thread in threads:
         thread.join()
-    assert said() == ["it fails: why (this is said once, until it is over)"]
+    assert said() == ["it fails: why (logged once until it is over)"]
 
 
 def test_damaged_entries_are_said_once(tmp_path, said):

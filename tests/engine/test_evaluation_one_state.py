@@ -93,7 +93,7 @@ def test_what_changes_every_time_is_given_up(path, meanwhile, retries, caplog):
     caplog.set_level("INFO", "biggus.engine")
     with biggus.set_options(retry_changed=retries), pytest.raises(SourceChangedError):
         biggus.ndarrays([a[0], a[2]])
-    assert caplog.text.count("beginning again") == retries
+    assert caplog.text.count("evaluating again") == retries
 
 
 def test_two_evaluations_may_see_two_states(path):

@@ -147,9 +147,9 @@ def test_a_source_without_a_token_has_one():
 
 def test_what_has_none_is_said():
     objects = np.array([{}, None], object)
-    with pytest.raises(StudyError, match="Python object such as dict"):
+    with pytest.raises(StudyError, match="Python objects such as dict"):
         biggus.receipt([adapted(objects, (1,))])
-    with pytest.raises(StudyError, match="another number on other machines"):
+    with pytest.raises(StudyError, match="differs between machines"):
         biggus.receipt([adapted(np.zeros(3, "longdouble"), (3,))])
     with pytest.raises(TypeError, match="give a list of arrays"):
         biggus.receipt(adapted())

@@ -21,9 +21,9 @@ def test_what_was_open_before_connects_no_more():
     with socket.socket() as one:
         with forbidden():
             for call in (one.connect, one.bind):
-                with pytest.raises(StudyError, match="no socket is opened"):
+                with pytest.raises(StudyError, match="no socket may be opened"):
                     call(("127.0.0.1", 9))
             for call in (socket.socket, lambda: socket.getaddrinfo("localhost", 80)):
-                with pytest.raises(StudyError, match="no socket is opened"):
+                with pytest.raises(StudyError, match="no socket may be opened"):
                     call()
         one.bind(("127.0.0.1", 0))

@@ -63,7 +63,7 @@ def test_a_program_and_those_that_it_starts(study, capfd):
 def test_a_program_that_fails(study, capfd):
     failing = ["--", sys.executable, "-c", "import sys; sys.exit(7)"]
     assert main(["record", *failing]) == 7
-    assert capfd.readouterr().err == "biggus: the program failed: nothing is kept of it\n"
+    assert capfd.readouterr().err == "biggus: the program failed; no file is written\n"
     assert not list(study.glob("*.biggus"))
     assert not list(study.glob(".*"))
     assert main(["record", *program("1")]) == 0
