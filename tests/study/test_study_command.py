@@ -86,8 +86,8 @@ def test_a_program_that_is_killed(study, capfd):
         (["record", "-o", "no/s.biggus", "--", "true"], 1, "there is no folder"),
         (["record", "-o", "s.biggus", "--", "true"], 1, "--force replaces it"),
         (["record", "--", "no-such-program"], 1, "cannot run no-such-program"),
-        (["verify", "a.npy"], 1, "no bundle"),
-        (["diff", "s.biggus", "a.npy"], 1, "no bundle"),
+        (["verify", "a.npy"], 1, "not a bundle"),
+        (["diff", "s.biggus", "a.npy"], 1, "not a bundle"),
         (["diff", "s.biggus"], 2, "OTHER"),
     ],
 )
@@ -138,7 +138,7 @@ def test_sources_are_looked_at_again(study, capfd):
     capfd.readouterr()
     assert main(["verify", "s.biggus", "--against-sources"]) == 1
     out = capfd.readouterr().out
-    assert "array in memory: only the program that was recorded can open it\n" in out
+    assert "array in memory: only the recorded program can open it\n" in out
     assert out.count("\n") == 2
     with h5py.File("a.h5", "a") as file:
         file["x"][2, 7] = -1
