@@ -110,18 +110,25 @@ def _group_at(location: Any, opening: Opening, path: str, dropped: Iterable[str]
 def _dataset(group: Group, decoding: Mapping[str, Any]) -> Dataset:
     dataset = StoreBackendEntrypoint().open_dataset(_Store(group), **decoding)
     for name, variable in dataset.variables.items():
-        if name not in dataset.dims and _is_lazy(variable):
+        if name not in dataset.dims or variable.ndim != 1:
             lazy = LazyVariable(
-                variable.dims, variable.data, variable.attrs, variable.encoding, fastpath=True
+                variable.dims, _lazy(variable), variable.attrs, variable.encoding, fastpath=True
             )
             dataset._variables[name] = lazy  # noqa: SLF001 - by assignment it would be wrapped
     return dataset
 
 
-def _is_lazy(variable: Variable) -> bool:
+def _lazy(variable: Variable) -> Any:
+    """Return the data of a variable, unread; truth values that are stored as numbers, lazy."""
     from biggus.array import Array
 
-    return isinstance(variable._data, Array)  # noqa: SLF001 - `data` might read
+    data: Any = variable._data  # noqa: SLF001 - `data` might read
+    array = data
+    while isinstance(array, indexing.ExplicitlyIndexed) and hasattr(array, "array"):
+        array = array.array
+    if variable.dtype == bool and isinstance(array, Array):
+        return array.astype(bool)
+    return data
 
 
 class _Store(AbstractDataStore):

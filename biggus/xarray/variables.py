@@ -11,7 +11,7 @@ from biggus.array import Array
 
 
 class LazyVariable(Variable):
-    """A variable of a lazy array, as it comes out of ``xarray.open_dataset``.
+    """A variable as it comes out of ``xarray.open_dataset``: of a lazy array, but for strings.
 
     xarray protects what an engine gives from being written to, and caches it; an array
     that never changes, and is computed when it is read, needs neither.
@@ -29,13 +29,17 @@ class LazyVariable(Variable):
         wrapped: Any = data
         while isinstance(wrapped, ExplicitlyIndexed) and hasattr(wrapped, "array"):
             wrapped = wrapped.array
-        Variable.data.fset(self, wrapped if isinstance(wrapped, Array) else data)  # type: ignore[attr-defined]
+        same = isinstance(wrapped, Array) and wrapped is self._data
+        Variable.data.fset(self, wrapped if same else data)  # type: ignore[attr-defined]
 
     def chunk(self, *arguments: Any, **keywords: Any) -> Variable:  # type: ignore[override]
-        """Chunk, as ``xarray.Variable.chunk``; what the opener does by itself is not done."""
+        """Chunk, as ``xarray.Variable.chunk``; what the opener does by itself is not done.
+
+        The opener would make arrays of dask of strings and structures, and xarray refuses to
+        compute a dataset that has arrays of both kinds.
+        """
         given = keywords.get("from_array_kwargs") or {}
-        data: Any = self._data
-        if str(given.get("name", "")).startswith("open_dataset-") and isinstance(data, Array):
+        if str(given.get("name", "")).startswith("open_dataset-"):
             return self
         chunked: Variable = super().chunk(*arguments, **keywords)
         return chunked

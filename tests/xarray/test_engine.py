@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -11,6 +13,7 @@ from biggus.testing import UnreadableSource
 xr = pytest.importorskip("xarray")
 netCDF4 = pytest.importorskip("netCDF4")
 
+JOINED = {"data_vars": "all", "coords": "minimal", "compat": "override", "join": "outer"}
 OWN = {"netcdf4": ".nc", "h5netcdf": ".nc", "zarr": ".zarr"}
 
 
@@ -179,6 +182,56 @@ def test_groups(tmp_path):
         xr.testing.assert_identical(mine[name].load(), right.load())
     tree = xr.open_datatree(path, engine="biggus")
     assert tree["one/two/b"].values.tolist() == [4, 5, 6]
+
+
+@pytest.fixture
+def kinds(tmp_path):
+    """Return files along time that have variables of every kind."""
+    paths = []
+    for number in range(2):
+        paths.append(tmp_path / f"kinds{number}.nc")
+        with netCDF4.Dataset(paths[-1], "w") as file:
+            for name, n in {"time": None, "x": 3, "letters": 4}.items():
+                file.createDimension(name, n)
+            time = file.createVariable("time", "f8", ("time",))
+            time.units, time.calendar = "days since 2000-01-01", "noleap"
+            time[:] = [2 * number, 2 * number + 1]
+            for name in ("when", "v"):
+                variable = file.createVariable(name, "f8", ("time", "x"))
+                variable[:] = np.arange(6).reshape(2, 3)
+            file["when"].units, file["when"].calendar = time.units, time.calendar
+            flag = file.createVariable("flag", "i1", ("time", "x"))
+            flag.setncattr("dtype", "bool")
+            flag[:] = np.arange(6).reshape(2, 3) % 2
+            for dims in (("time",), ("x",)):
+                text = file.createVariable(f"text_{dims[0]}", str, dims)
+                text[:] = np.array(["a", "bc", "\u00e9"][: len(text)], object)
+                file.createVariable(f"letters_{dims[0]}", "S1", (*dims, "letters"))[:] = b"a"
+            file.createVariable("scalar", "i4", ())[...] = 3
+    return paths
+
+
+@pytest.mark.parametrize(
+    "opened",
+    {
+        "coordinates": partial(xr.open_mfdataset, **JOINED),
+        "nested": partial(xr.open_mfdataset, combine="nested", concat_dim="time", **JOINED),
+        "one": lambda paths, **how: xr.open_dataset(paths[0], chunks={}, **how),
+        "tree": lambda paths, **how: xr.open_datatree(paths[0], chunks={}, **how).to_dataset(),
+    }.values(),
+)
+def test_variables_of_all_kinds_are_computed_and_written_together(kinds, tmp_path, opened):
+    ds = opened(kinds, engine="biggus")
+    assert {"v", "when", "flag"} <= lazy_of(ds)
+    parts = [xr.open_dataset(path).load() for path in kinds]
+    right = parts[0] if ds.sizes["time"] == 2 else xr.concat(parts, "time", **JOINED)
+    right = right.transpose(*ds.dims)
+    xr.testing.assert_equal(opened(kinds, engine="biggus").load().transpose(*ds.dims), right)
+    assert ds["flag"].dtype == bool
+    assert int(ds["flag"].sum()) == int(right["flag"].sum())
+    ds.to_netcdf(tmp_path / "out.nc")
+    with xr.open_dataset(tmp_path / "out.nc") as found:
+        xr.testing.assert_equal(found.load().transpose(*ds.dims), right)
 
 
 def test_rows_of_numbers_are_no_text(tmp_path):
