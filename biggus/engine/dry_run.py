@@ -86,7 +86,7 @@ class _Checked(Passes["Reduce | AlongAxes | Gufunc"]):
             scan.at_once(1)
         return {}
 
-    def open(self, rechunking: Rechunking, number: int, held: int) -> None:
+    def open(self, rechunking: Rechunking, number: int, held: bool) -> None:
         pass
 
     def empty(self, rechunking: Gathering | Rewriting, numbers: Sequence[int]) -> None:
@@ -116,7 +116,7 @@ class _Estimate(_Checked):
                     further[node] = statistic
         return further
 
-    def open(self, rechunking: Rechunking, number: int, held: int) -> None:
+    def open(self, rechunking: Rechunking, number: int, held: bool) -> None:
         self._written += rechunking.nbytes
 
     def empty(self, rechunking: Gathering | Rewriting, numbers: Sequence[int]) -> None:

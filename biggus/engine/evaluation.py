@@ -165,7 +165,7 @@ class _Evaluation(Passes["Result | Spilled"]):
         source = IntermediateSource(target.values(), grid)
         return Leaf(source, source.shape, source.dtype)
 
-    def open(self, rechunking: Rechunking, number: int, held: int) -> None:
+    def open(self, rechunking: Rechunking, number: int, held: bool) -> None:
         self._scratches[number] = Scratch(rechunking, held)
 
     def empty(self, rechunking: Gathering | Rewriting, numbers: Sequence[int]) -> None:

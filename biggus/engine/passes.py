@@ -73,8 +73,8 @@ class Passes(ABC, Generic[Target]):
         return {}
 
     @abstractmethod
-    def open(self, rechunking: Rechunking, number: int, held: int) -> None:
-        """Make the scratch of an output, with no more than `held` bytes of it in memory."""
+    def open(self, rechunking: Rechunking, number: int, held: bool) -> None:
+        """Make the scratch which the values of the output of that number go to."""
 
     @abstractmethod
     def empty(self, rechunking: Gathering | Rewriting, numbers: Sequence[int]) -> None:
@@ -139,8 +139,7 @@ class Passes(ABC, Generic[Target]):
                 self.targets[id(each.function)] = self.target(each.function)
         found = []
         for number, part in enumerate(parts, len(self.nodes)):
-            self.open(part, number, held)
-            held -= min(held, part.nbytes)
+            self.open(part, number, held > 0)
             found.append(Output(part.node, number, None))
         return found
 

@@ -1,8 +1,7 @@
 """Scratches: values that are put down in the blocks they are read in, and taken up in others.
 
-They lie in memory, and where that has no room for all in a file without a name, which is gone
-when nobody has it open any more, however the process ends.  Writing and reading the file takes no
-memory of the process.
+In memory, or in a file that has no name: it is gone when nobody has it open any more, however
+the process ends.  What is written and read so is no memory of the process.
 """
 
 from __future__ import annotations
@@ -37,8 +36,8 @@ class Scratch(Source):
     Parameters
     ----------
     rechunking : Rechunking
-    held : int
-        How many bytes may lie in memory: the first bands that fit.  The others lie in a file.
+    held : bool
+        Whether it is in memory.
     """
 
     concurrent = True
@@ -48,7 +47,7 @@ class Scratch(Source):
     grid = None
     """Any box may be written."""
 
-    def __init__(self, rechunking: Rechunking, held: int) -> None:
+    def __init__(self, rechunking: Rechunking, held: bool) -> None:
         node = rechunking.node
         self.shape = node.shape
         self.dtype = node.dtype.newbyteorder("=")
@@ -57,30 +56,21 @@ class Scratch(Source):
         self.chunks = rechunking.chunks
         self._bands = rechunking.bands
         self._order = rechunking.order
-        each = self.dtype.itemsize + self.masked
-        size = math.prod(self.shape)
-        in_memory = self._whole_bands(held // max(1, each))
-        in_file = size - in_memory
-        self._file = _File(in_file * each) if in_file else None
-        self._data = _Values(self.dtype, in_memory, self._file, 0)
-        if self.masked:
-            self._mask = _Values(
-                np.dtype(bool), in_memory, self._file, in_file * self.dtype.itemsize
-            )
+        self._store: _Memory | _File = (_Memory if held else _File)(rechunking.nbytes)
 
     def write(self, box: Box, values: Values) -> None:
         """Put the values of a box where they go."""
         for part in self._bands.parts(box):
-            self._put(np.ma.getdata(values)[part.outer], part.chunk, part.inner, self._data)
+            self._put(np.ma.getdata(values)[part.outer], part.chunk, part.inner, 0)
             if self.masked:
                 mask = np.ma.getmaskarray(values)[part.outer]
-                self._put(mask, part.chunk, part.inner, self._mask)
+                self._put(mask, part.chunk, part.inner, self._masks)
 
     def __getitem__(self, box: Box) -> Values:
-        data = self._taken(box, self._data)
+        data = self._taken(box, self.dtype, 0)
         if not self.masked:
             return data
-        return np.ma.MaskedArray(data, mask=self._taken(box, self._mask))
+        return np.ma.MaskedArray(data, mask=self._taken(box, np.dtype(bool), self._masks))
 
     def peak_bytes(self, box: Box) -> int:
         """Return the most memory that a read takes: the bands that it is in."""
@@ -89,15 +79,10 @@ class Scratch(Source):
             most *= edges.bounds(edges.find(s.stop - 1))[1] - edges.bounds(edges.find(s.start))[0]
         return most * (self.dtype.itemsize + self.masked)
 
-    def _whole_bands(self, most: int) -> int:
-        """Return how many values the first bands have, together no more than `most`."""
-        found = 0
-        for index in np.ndindex(*[edges.count for edges in self._bands.axes]):
-            size = math.prod(box_shape(self._bands.chunk(index)))
-            if found + size > most:
-                break
-            found += size
-        return found
+    @property
+    def _masks(self) -> int:
+        """Where masks begin."""
+        return math.prod(self.shape) * self.dtype.itemsize
 
     def _begin(self, band: Box) -> int:
         """Return how many values lie before those of a band: bands lie in C order."""
@@ -111,40 +96,36 @@ class Scratch(Source):
     def _turned(self, box: Box) -> Box:
         return tuple([box[axis] for axis in self._order])
 
-    def _put(self, values: npt.NDArray[Any], band: Box, inner: Box, where: _Values) -> None:
-        start, shape = self._begin(band), box_shape(self._turned(band))
+    def _put(self, values: npt.NDArray[Any], band: Box, inner: Box, start: int) -> None:
+        dtype = np.dtype(bool) if start else self.dtype
         turned = values.transpose(self._order)
-        lying = where.in_memory(start, shape)
-        if lying is not None:
-            lying[self._turned(inner)] = turned
-            return
-        for first, index in _runs(self._turned(inner), shape):
-            where.write(start + first, np.ascontiguousarray(turned[index], where.dtype))
+        start += self._begin(band) * dtype.itemsize
+        for first, index in _runs(self._turned(inner), box_shape(self._turned(band))):
+            run = np.ascontiguousarray(turned[index], dtype).reshape(-1).view(np.uint8)
+            self._store.write(start + first * dtype.itemsize, run)
 
-    def _taken(self, box: Box, where: _Values) -> npt.NDArray[Any]:
+    def _taken(self, box: Box, dtype: np.dtype[Any], start: int) -> npt.NDArray[Any]:
         parts = list(self._bands.parts(box))
         if len(parts) == 1:
-            return self._part(parts[0].chunk, parts[0].inner, where)
-        values = np.empty(box_shape(box), where.dtype)
+            return self._part(parts[0].chunk, parts[0].inner, dtype, start)
+        values = np.empty(box_shape(box), dtype)
         for part in parts:
-            values[part.outer] = self._part(part.chunk, part.inner, where)
+            values[part.outer] = self._part(part.chunk, part.inner, dtype, start)
         return values
 
-    def _part(self, band: Box, inner: Box, where: _Values) -> npt.NDArray[Any]:
+    def _part(self, band: Box, inner: Box, dtype: np.dtype[Any], start: int) -> npt.NDArray[Any]:
         """Return some values of a band: of its slowest axis no others are read."""
-        start, shape = self._begin(band), list(box_shape(self._turned(band)))
+        shape = list(box_shape(self._turned(band)))
         key = list(self._turned(inner))
+        start += self._begin(band) * dtype.itemsize
         if key:
-            rows = key[0]
-            start += rows.start * math.prod(shape[1:])
+            rows, each = key[0], math.prod(shape[1:]) * dtype.itemsize
+            start += rows.start * each
             shape[0] = rows.stop - rows.start
             key[0] = slice(0, shape[0], rows.step)
-        values = where.in_memory(start, tuple(shape))
-        if values is None:
-            values = where.read(start, tuple(shape))
-        else:
-            values.flags.writeable = False
-        return values[tuple(key)].transpose(np.argsort(self._order, kind="stable"))
+        raw = self._store.read(start, math.prod(shape) * dtype.itemsize)
+        values = raw.view(dtype).reshape(shape)[tuple(key)]
+        return values.transpose(np.argsort(self._order, kind="stable"))
 
 
 def _runs(box: Box, shape: tuple[int, ...]) -> Iterator[tuple[int, tuple[int, ...]]]:
@@ -157,52 +138,27 @@ def _runs(box: Box, shape: tuple[int, ...]) -> Iterator[tuple[int, tuple[int, ..
     while whole and lengths[whole - 1] == shape[whole - 1]:
         whole -= 1
     outer = max(0, whole - 1)
-    while outer and lengths[outer - 1] == 1:
-        outer -= 1
+    if all(n == 1 for n in lengths[:outer]):
+        outer = 0
     strides = strides_of(shape)
     begin = sum([s.start * n for s, n in zip(box, strides, strict=True)])
     for index in np.ndindex(*lengths[:outer]):
         yield begin + sum(i * n for i, n in zip(index, strides, strict=False)), index
 
 
-class _Values:
-    """Values of one dtype in a row: the first of them in memory, the others in a file.
+class _Memory:
+    """Bytes in memory."""
 
-    Parameters
-    ----------
-    dtype : dtype
-    held : int
-        How many are in memory.
-    file : _File or None
-        Where the others are.
-    offset : int
-        At which byte of the file these begin.
-    """
+    def __init__(self, nbytes: int) -> None:
+        self._bytes = np.empty(nbytes, np.uint8)
 
-    def __init__(self, dtype: np.dtype[Any], held: int, file: _File | None, offset: int) -> None:
-        self.dtype = dtype
-        self._memory: npt.NDArray[Any] = np.empty(held, dtype)
-        self._file = file
-        self._offset = offset - held * dtype.itemsize
+    def write(self, start: int, values: npt.NDArray[np.uint8]) -> None:
+        self._bytes[start : start + values.size] = values
 
-    def in_memory(self, start: int, shape: tuple[int, ...]) -> npt.NDArray[Any] | None:
-        """Return those that follow a place, writable; None if they are in the file."""
-        if start >= self._memory.size:
-            return None
-        return self._memory[start : start + math.prod(shape)].reshape(shape)
-
-    def write(self, start: int, values: npt.NDArray[Any]) -> None:
-        """Write values, in C order, to a place in the file."""
-        assert self._file is not None
-        flat = values.reshape(-1).view(np.uint8)
-        self._file.write(self._offset + start * self.dtype.itemsize, flat)
-
-    def read(self, start: int, shape: tuple[int, ...]) -> npt.NDArray[Any]:
-        """Read values from a place in the file."""
-        assert self._file is not None
-        nbytes = math.prod(shape) * self.dtype.itemsize
-        raw = self._file.read(self._offset + start * self.dtype.itemsize, nbytes)
-        return raw.view(self.dtype).reshape(shape)
+    def read(self, start: int, nbytes: int) -> npt.NDArray[np.uint8]:
+        found = self._bytes[start : start + nbytes]
+        found.flags.writeable = False
+        return found
 
 
 class _File:

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from biggus import options
 from biggus.graph import AlongAxes, Gufunc, Leaf, Walk, any_answer, is_spread, ordered
 from biggus.indexing.grid import Grid
 from biggus.indexing.reduction_blocks import joined_grid
@@ -41,7 +40,7 @@ _ROOM = 3
 """A block that is read and written at once has no more than this part of the memory."""
 
 _HELD = 2
-"""Values wait in this part of the memory, and those that have no room there in a file."""
+"""Values that take no more than this part of the memory wait there, and others in a file."""
 
 
 class Rechunking:
@@ -138,19 +137,13 @@ def _scan_of(output: Output, grid: Chunks, memory: int) -> SharedScan:
 
 
 def held_bytes(rechunkings: Sequence[Rechunking], memory: int) -> int:
-    """Return how many bytes of the scratches lie in memory; the others lie in files.
-
-    All of them if they take no more than half of the memory and the rest has room for the
-    computing.  Else as much of that half as computing on all threads leaves.
-    """
+    """Return how many bytes of scratch are to be in memory: all, if the rest has room, or none."""
     nbytes = sum(each.nbytes for each in rechunkings)
-    most = min(nbytes, memory // _HELD)
-    left = memory - most
+    left = memory - nbytes
+    if nbytes > memory // _HELD:
+        return 0
     groups = [JobGroup((), [Output(each.node, 0, None)], left) for each in rechunkings]
-    peak = max([group.peak for group in groups], default=0)
-    if most == nbytes and peak <= left:
-        return nbytes
-    return max(0, min(most, memory - options.current().workers * peak))
+    return nbytes if all(group.peak <= left for group in groups) else 0
 
 
 class Gatherings(Walk[bool]):

@@ -193,7 +193,7 @@ def test_a_full_disk_is_an_error(folder, monkeypatch, call):
     monkeypatch.setattr(os, call, full, raising=False)
     with (
         biggus.set_options(memory=LITTLE),
-        pytest.raises(OutputError, match=r"KiB has no room in .*: No space left"),
+        pytest.raises(OutputError, match=r"2.472 MiB has no room in .*: No space left"),
     ):
         biggus.median(a, axis=0).ndarray()
     assert not list(folder.iterdir())
@@ -257,12 +257,11 @@ def boxes_of(chunks):
 
 
 @pytest.mark.parametrize("masked", [False, True])
-@pytest.mark.parametrize("part", [0, 0.3, 0.8, 1])
-def test_values_are_the_same_in_memory_in_a_file_and_in_both(part, masked):
+@pytest.mark.parametrize("held", [False, True])
+def test_what_is_taken_is_what_was_put(held, masked):
     values = np.ma.masked_invalid(with_holes(VALUES)) if masked else VALUES
     node = biggus.ArrayAdapter(ArraySource(values, (7, 90, 120))).node
-    rechunking = Rechunking(node, (60, (20, 33, 37), 50))
-    scratch = Scratch(rechunking, int(part * rechunking.nbytes))
+    scratch = Scratch(Rechunking(node, (60, (20, 33, 37), 50)), held)
     for box in boxes_of((7, 40, 120)):
         scratch.write(box, values[box])
     for box in boxes_of((60, 33, 50)):
