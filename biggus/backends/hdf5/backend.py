@@ -30,7 +30,7 @@ from biggus.backends.hdf5.source import AdoptedHDF5Source, HDF5Source
 from biggus.backends.hdf5.values import attributes_of
 from biggus.backends.location import holds_hdf5
 from biggus.backends.native import hdf5_lock
-from biggus.backends.pieces import one_line
+from biggus.backends.pieces import one_line, opening_named
 from biggus.errors import OpenError
 from biggus.sources.wrappers import ObjectSource
 
@@ -95,7 +95,8 @@ class HDF5Backend(Backend):
 
     def attributes(self, location: Location, group: str, **options: Any) -> dict[str, Any]:
         path, swmr = str(location.path), bool(options.get("swmr"))
-        with hdf5_lock, hdf5_files.files.visit(hdf5_files.held_as(path, swmr)):
+        key = hdf5_files.held_as(path, swmr)
+        with hdf5_lock, hdf5_files.files.visit(key), opening_named(path):
             file = hdf5_files.open_file(path, swmr).file
             found = file if not group.strip("/") else file.get(group.strip("/"))
             if not isinstance(found, hdf5_files.h5py().Group):

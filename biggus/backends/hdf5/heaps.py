@@ -3,28 +3,132 @@
 Texts, sequences, and the references between dimensions and variables lie in collections of
 objects, one object behind the other.  libhdf5 steps from each object to the next by its
 size.  It never leaves a free object of size zero, and it cannot be interrupted there.  Such
-an object is what zeros, or bytes that were shifted, leave in a collection.  So the
-collections of a file are checked before libhdf5 reads them.
+an object is what zeros, or bytes that were shifted, leave in a collection.  libhdf5 also makes
+room for as many values as a reference says, whatever the object holds.  So collections
+and references are checked before libhdf5 reads them.
 """
 
 from __future__ import annotations
 
 import os
 import re
-import struct
+from struct import Struct
+from typing import TYPE_CHECKING
 
 from biggus.errors import OpenError
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 MOST_BYTES = 2**18
-"""Files of at most so many bytes are checked, which takes 1 ns a byte."""
+"""Files of at most so many bytes are searched for collections, which takes 1 ns a byte."""
 
 _COLLECTION = re.compile(rb"GCOL\x01")
 _FILE = re.compile(rb"\x89HDF\r\n\x1a\n")
-_LENGTHS = {2: "H", 4: "I"}
+_NUMBERS = {2: "H", 4: "I"}
+
+_VARIABLE = re.compile(rb"[\x09\x19\x29\x39\x49\x59]...[\1-\x40]\0\0\0", re.DOTALL)
+"""How a datatype of variable length begins: class and version, flags, size."""
+
+_BASE = 8
+"""Where the datatype of the elements stands in one of variable length."""
+
+
+class HeapError(ValueError):
+    """A global heap is damaged, or a reference into it is."""
+
+
+class Heaps:
+    """The global heaps of a file, each of which is gone through once.
+
+    Parameters
+    ----------
+    read : callable
+        Gives the bytes at an address of the file, by the address and how many.  Fewer where
+        the file ends.
+    offset, length : int
+        How many bytes an address takes in the file, and a size.
+    """
+
+    def __init__(self, read: Callable[[int, int], bytes], offset: int = 8, length: int = 8) -> None:
+        self._read = read
+        self._header = 8 + -(-length // 8) * 8  # of a collection, and of each object
+        self._object = Struct("<H6x" + _NUMBERS.get(length, "Q"))
+        self._reference = Struct(f"<I{_NUMBERS.get(offset, 'Q')}I")
+        self._known: dict[int, dict[int, tuple[int, int]]] = {}
+
+    def check(self, values: bytes, kind: bytes) -> None:
+        """Make sure that libhdf5 can read values.
+
+        References that lead nowhere are no errors here: libhdf5 says so itself.
+
+        Parameters
+        ----------
+        values : bytes
+            As they are stored.
+        kind : bytes
+            Their datatype, as it is stored.
+
+        Raises
+        ------
+        HeapError
+            If a heap has no end, or an object has fewer bytes than the values that are in it.
+        """
+        reference, last = self._reference, len(values) - self._reference.size
+        if _VARIABLE.match(kind):
+            base = kind[_BASE:]
+            itemsize, nested = int.from_bytes(base[4:8], "little"), _VARIABLE.search(base)
+            for at in range(0, last + 1, max(kind[4], reference.size)):
+                count, address, index = reference.unpack_from(values, at)
+                start, nbytes = self.objects(address).get(index, (0, None))
+                if nbytes is None:
+                    continue
+                if count * itemsize > nbytes:
+                    raise HeapError(f"the object at byte {start} does not hold {count} values")
+                if nested:
+                    self.check(self._read(start, nbytes), base)
+        elif _VARIABLE.search(kind):  # of a structure, or an array: wherever it may be
+            for at in range(last + 1):
+                self.objects(reference.unpack_from(values, at)[1])
+
+    def objects(self, address: int) -> dict[int, tuple[int, int]]:
+        """Return where the objects of a collection begin, and their sizes, by their index.
+
+        Empty where there is no collection that lies within the file: libhdf5 refuses to read it.
+
+        Raises
+        ------
+        HeapError
+            If the objects do not end where the collection does.
+        """
+        known = self._known.get(address)
+        if known is None:
+            known = self._known[address] = self._walk(address)
+        return known
+
+    def _walk(self, address: int) -> dict[int, tuple[int, int]]:
+        header, decode = self._header, self._object.unpack_from
+        objects: dict[int, tuple[int, int]] = {}
+        start = self._read(address, header)
+        if len(start) < header or not _COLLECTION.match(start):
+            return objects
+        end: int = decode(start)[1]
+        data = self._read(address, end)
+        if len(data) < end:
+            return objects
+        at = header
+        while at + header <= end:
+            index, nbytes = decode(data, at)
+            objects[index] = address + at + header, nbytes
+            step = header + -(-nbytes // 8) * 8 if index else nbytes
+            at += step
+            if step < header or at > end:
+                raise HeapError(f"the global heap at byte {address} has no end")
+        return objects
 
 
 def check_heaps(path: str, size: int) -> bool:
-    """Make sure that libhdf5 comes to the end of each global heap collection of a file.
+    """Make sure that libhdf5 comes to the end of each global heap of a file.
 
     Parameters
     ----------
@@ -36,12 +140,12 @@ def check_heaps(path: str, size: int) -> bool:
     Returns
     -------
     bool
-        Whether the file was checked: not if it has more than `MOST_BYTES`.
+        Whether that is certain.  It is not if the file has more than `MOST_BYTES`.
 
     Raises
     ------
     OpenError
-        If a collection is damaged.
+        If a heap is damaged.
     OSError
         If the file cannot be read.
     """
@@ -52,45 +156,20 @@ def check_heaps(path: str, size: int) -> bool:
         data = os.read(fd, size)
     finally:
         os.close(fd)
-    header, objects = _layout_of(data)
+    heaps = None
     for found in _COLLECTION.finditer(data):
-        if not _ends(data, found.start(), header, objects):
-            raise OpenError(
-                path,
-                f"it is damaged: the global heap at byte {found.start()}, which holds values "
-                "or attributes of variable length, has no end",
-            )
+        if heaps is None:
+            heaps = Heaps(lambda start, count: data[start : start + count], length=_length(data))
+        try:
+            heaps.objects(found.start())
+        except HeapError as error:
+            raise OpenError(path, f"it is damaged: {error}") from error
     return True
 
 
-def _layout_of(data: bytes) -> tuple[int, struct.Struct]:
-    """Return how many bytes stand before the first object and in front of each, and their format.
-
-    The format gives the index of an object, which is 0 if it is free, and its size.
-    """
+def _length(data: bytes) -> int:
+    """Return how many bytes a size takes in a file: 8, as a rule."""
     found = _FILE.search(data)
-    superblock = data[found.start() :] if found else b""
+    superblock = data[found.start() : found.start() + 16] if found else b""
     where = 14 if superblock[8:9] < b"\2" else 10
-    width = superblock[where] if len(superblock) > where else 8  # of a length, in bytes
-    return 8 + max(8, -(-width // 8) * 8), struct.Struct("<H6x" + _LENGTHS.get(width, "Q"))
-
-
-def _ends(data: bytes, start: int, header: int, objects: struct.Struct) -> bool:
-    """Tell whether the objects of the collection at `start` end where the collection does.
-
-    True as well if the collection does not end within the file: libhdf5 refuses to read it.
-    """
-    at = start + header
-    if at > len(data):
-        return True
-    size: int = objects.unpack_from(data, start)[1]
-    end = start + size
-    if end > len(data):
-        return True
-    while at + header <= end:
-        index, nbytes = objects.unpack_from(data, at)
-        step = header + -(-nbytes // 8) * 8 if index else nbytes
-        if step < header:
-            return False
-        at += step
-    return at <= end
+    return superblock[where] if len(superblock) > where else 8

@@ -15,6 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from biggus.backends.hdf5.files import h5py
+from biggus.backends.hdf5.heaps import HeapError
+from biggus.backends.hdf5.vetted import check_attributes
 from biggus.backends.pieces import one_line
 from biggus.backends.strided import read_box
 from biggus.cf import KEPT_DTYPE, PACKING
@@ -218,14 +220,23 @@ def attributes_of(dataset: Any, properties: Any) -> dict[str, Any]:
 
     Those by which dimension scales are attached are None. What h5py cannot read is left out,
     and what has no words; unless it decides on the values, which is an error then.
+
+    Raises
+    ------
+    HeapError
+        If libhdf5 could not come back from reading them.
     """
     attributes: dict[str, Any] = {}
     for encoded, name in _names(dataset.id, properties):
         if name in ATTACHING:
+            if name == "DIMENSION_LIST":  # which `dims_of` has libhdf5 follow
+                check_attributes(dataset.id)
             attributes[name] = None
             continue
         try:
             attributes[name] = _attribute(_read_attribute(dataset, encoded, name), dataset.id)
+        except HeapError:
+            raise
         except Exception as error:
             if name in PACKING or name == KEPT_DTYPE:
                 raise  # what the values are hangs on it
@@ -257,6 +268,8 @@ def _read_attribute(dataset: Any, encoded: bytes, name: str) -> Any:
     dtype, shape = attribute.dtype, attribute.shape
     if dtype.kind == "O":
         _check_sequence(attribute.get_type())
+    if dtype.hasobject:
+        check_attributes(dataset.id)
     text = dtype.kind == "O" and shape == () and (dtype.metadata or {}).get("vlen") is str
     number = dtype.kind in "iuf" and dtype.metadata is None and shape is not None
     if not (text or number):

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from biggus.backends.files import HandlePool
-from biggus.backends.hdf5.heaps import check_heaps
+from biggus.backends.hdf5.heaps import HeapError, check_heaps
+from biggus.backends.hdf5.vetted import check_all_attributes
 from biggus.backends.native import guard_forks, hdf5_lock
+from biggus.backends.netcdf.beside import opened_briefly
 from biggus.backends.netcdf.classic import MARKS, HeaderError, shortfall
 from biggus.backends.netcdf.refused import omission, refusal
 from biggus.backends.settling import settled_signature
@@ -109,7 +111,7 @@ def _check_whole(path: Path, size: int) -> None:
     with path.open("rb", buffering=0) as file:
         classic = file.read(4) in MARKS
     if not classic:
-        check_heaps(str(path), size)
+        _check_hdf5(str(path), size)
         return
     try:
         missing = shortfall(path)
@@ -117,6 +119,17 @@ def _check_whole(path: Path, size: int) -> None:
         raise OpenError(str(path), str(error)) from error
     if missing:
         raise OpenError(str(path), f"the file is cut short: {missing} bytes are missing at its end")
+
+
+def _check_hdf5(path: str, size: int) -> None:
+    if check_heaps(path, size):
+        return
+    with opened_briefly(path) as file:
+        if file is not None:
+            try:
+                check_all_attributes(file)
+            except HeapError as error:
+                raise OpenError(path, f"it is damaged: {error}") from error
 
 
 def names_in(group: Any, prefix: str = "") -> Iterator[str]:

@@ -7,8 +7,6 @@ steps of Python, is learnt here with few calls, of a file that is open for a mom
 from __future__ import annotations
 
 import contextlib
-import os
-from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -16,7 +14,7 @@ import numpy as np
 from biggus.backends.hdf5.files import h5py
 from biggus.backends.hdf5.storage import offset_of, plain_dtype
 from biggus.backends.netcdf.behind import FAILURES, HIDDEN
-from biggus.backends.netcdf.stored import without_locks
+from biggus.backends.netcdf.beside import opened_briefly
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -103,23 +101,5 @@ def glance_at(path: str) -> Iterator[Glance]:
 
     The caller holds the lock.
     """
-    file = None
-    try:
-        with contextlib.suppress(*FAILURES):
-            if not without_locks():
-                file = h5py().h5f.open(os.fsencode(path), h5py().h5f.ACC_RDONLY, _access())
+    with opened_briefly(path) as file:
         yield Glance(file)
-    finally:
-        if file is not None:
-            file.close()
-
-
-@cache
-def _access() -> Any:
-    """Return how files are opened, as `biggus.backends.hdf5.files` opens them."""
-    library = h5py()
-    access = library.h5p.create(library.h5p.FILE_ACCESS)
-    access.set_fclose_degree(library.h5f.CLOSE_STRONG)  # one for all that have a file open
-    if hasattr(access, "set_file_locking"):
-        access.set_file_locking(True, ignore_when_disabled=True)
-    return access

@@ -14,7 +14,6 @@ where a variable ends.
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -25,6 +24,7 @@ from biggus.backends.hdf5.files import OpenDataset, files, open_dataset
 from biggus.backends.hdf5.storage import storage_of
 from biggus.backends.hdf5.values import read_values
 from biggus.backends.netcdf.behind import FAILURES, behind
+from biggus.backends.netcdf.beside import without_locks
 from biggus.backends.netcdf.extents import End, Lengthened, end_of
 from biggus.support.watching import changed
 
@@ -139,16 +139,6 @@ def stored_variable(
             return _agreed(path, signature, name, facts, variable)
     except FAILURES:
         return None  # h5py is not there, or cannot open the file beside netCDF4-python
-
-
-def without_locks() -> bool:
-    """Tell whether files can be opened here while they are written to.
-
-    What another handle of this process has written, netCDF4-python sees at once, and
-    nobody else before it is on the disk.  As a rule a lock keeps h5py from opening such a
-    file, and so the values are left to netCDF4-python.
-    """
-    return os.environ.get("HDF5_USE_FILE_LOCKING", "").upper() in {"FALSE", "0"}
 
 
 def _agreed(

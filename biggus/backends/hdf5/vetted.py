@@ -1,0 +1,91 @@
+"""Attributes of open files, vetted before libhdf5 follows them into a global heap.
+
+The caller holds the lock.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import Any, NamedTuple
+
+from biggus.backends.hdf5.files import h5py
+from biggus.backends.hdf5.headers import Headers
+from biggus.backends.hdf5.heaps import Heaps
+
+
+class _VettedFile(NamedTuple):
+    """A file that is open, under libhdf5's number of the opening."""
+
+    number: int
+    headers: Headers
+    heaps: Heaps
+    vetted: set[int]
+    """The addresses of the objects whose attributes are sound."""
+
+
+_last: list[_VettedFile] = []
+"""The file that was asked for last, if any."""
+
+
+def check_attributes(place: Any) -> None:
+    """Make sure that libhdf5 can read the attributes of an object: an h5py DatasetID or GroupID.
+
+    Not where the file is being written to, is no plain file of the system, or the system cannot
+    read at an offset.
+
+    Raises
+    ------
+    HeapError
+        If a heap that one leads to is damaged.
+    """
+    info = h5py().h5o.get_info(place)
+    _check([info.addr], info.fileno, place)
+
+
+def check_all_attributes(file: Any) -> None:
+    """Do so for all objects of a file: an h5py FileID.
+
+    Raises
+    ------
+    HeapError
+        As `check_attributes`.
+    """
+    library = h5py()
+    root = library.h5o.get_info(file)
+    addresses = [root.addr]
+    with contextlib.suppress(OSError, RuntimeError, ValueError):  # other damage
+        library.h5o.visit(file, lambda _, info: addresses.append(info.addr), info=True)
+    _check(addresses, root.fileno, file)
+
+
+def _check(addresses: list[int], number: int, place: Any) -> None:
+    if not _last or _last[0].number != number:
+        file = _file_of(place, number)
+        if file is None:
+            return
+        _last[:] = [file]
+    file = _last[0]
+    for address in addresses:
+        if address not in file.vetted:
+            for kind, values in file.headers.attributes(address):
+                file.heaps.check(values, kind)
+            file.vetted.add(address)
+
+
+def _file_of(place: Any, number: int) -> _VettedFile | None:
+    library = h5py()
+    file = library.h5i.get_file_id(place)
+    plain = file.get_access_plist().get_driver() == library.h5fd.SEC2
+    if not plain or file.get_intent() != library.h5f.ACC_RDONLY or not hasattr(os, "pread"):
+        return None
+    created = file.get_create_plist()
+    before, descriptor = created.get_userblock(), file.get_vfd_handle()
+    size = os.fstat(descriptor).st_size - before
+
+    def read(start: int, count: int) -> bytes:
+        count = min(count, size - start)
+        return os.pread(descriptor, count, before + start) if count > 0 else b""
+
+    widths = created.get_sizes()
+    return _VettedFile(number, Headers(read, *widths), Heaps(read, *widths), set())
