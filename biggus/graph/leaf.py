@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from biggus.graph.base import Node
 from biggus.graph.pieces import Piece, Read
 from biggus.graph.view import select
-from biggus.indexing.grid import Edges, Grid, RegularEdges
+from biggus.indexing.grid import Edges, Grid, IrregularEdges, RegularEdges
 from biggus.indexing.resolve import split_all
 from biggus.indexing.selection import ArrayMap, ConstantMap, DimensionMap, Selection
 from biggus.sources import studying
@@ -199,12 +199,21 @@ def _coarse(source: Source, selection: Selection, axis: int, cut: Edges) -> Edge
     """Return edges that cut a long dense read, at chunks, into parts of about `LONGEST_READ`.
 
     So that it shows progress, can be interrupted, and takes no second copy of
-    itself in memory.  None: it is short.
+    itself in memory.  None: it is short, or within one chunk.
     """
     total = math.prod(selection.shape) * source.dtype.itemsize
     m = selection.maps[axis]
     if total <= 2 * LONGEST_READ or type(m) is not DimensionMap:
         return None
-    start, stop = cut.bounds(cut.find(m.start))
     rows = max(1, LONGEST_READ * selection.shape[m.dim] * abs(m.step) // total)
-    return RegularEdges(cut.length, max(1, rows // (stop - start)) * (stop - start))
+    wanted = selection.bounding_box()[0][axis]
+    coarse: Edges
+    if isinstance(cut, RegularEdges):
+        coarse = RegularEdges(cut.length, max(1, rows // cut.size) * cut.size)
+    else:
+        offsets = [0]
+        for start, stop in map(cut.bounds, cut.touching(wanted)):
+            if stop - offsets[-1] > rows and start > offsets[-1]:
+                offsets.append(start)
+        coarse = IrregularEdges([*offsets, cut.length])
+    return coarse if len(coarse.touching(wanted)) > 1 else None
