@@ -1,7 +1,7 @@
-"""The engine: when and where a node is read and computed.
+"""The engine: reads and computes nodes, on threads or other executors, within the memory option.
 
-What is only read is read in pieces, straight into the result.  What is
-computed is computed reduction block by reduction block, in passes over the data.
+A node that is only read is read in pieces, straight into the result.  Other nodes are computed
+block by block, in passes over the data.
 
 Its modules are imported when something is evaluated for the first time: `import biggus`
 takes little longer than `import numpy`.

@@ -1,4 +1,4 @@
-"""Computing: one task, in whatever thread or process it is done."""
+"""Computing a task, in a thread of this process or in another process."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ if TYPE_CHECKING:
 
 
 class Computed(NamedTuple):
-    """What has come of a block of a task."""
+    """The results of one block of a task."""
 
     partials: list[list[list[Partial]]]
     """For each accumulation and reduction block the partial result of each aggregator."""
 
     outputs: list[Values]
-    """For each output its values in the block; not to be written to."""
+    """The values of each output in the block; must not be modified."""
 
 
 def compute(task: Task, repeated: Repeated | None = None) -> list[Computed]:
-    """Carry out a task; return what has come of each of its blocks."""
+    """Return the results of each block of a task."""
     shared = SharedReads(task.shared)
     return [_computed(each, shared, repeated) for each in task.blocks]
 
@@ -57,7 +57,7 @@ def _accumulated(each: Accumulation, box: Box, values: Values | Stream) -> list[
     found = []
     for one in each.blocks:
         part: Any = values
-        if one.box != box:  # no stream, which is of one reduction block
+        if one.box != box:  # a stream is of one reduction block, the whole box
             part = part[within(one.box, box)]
         origin = tuple([s.start for s in one.box])
         found.append(partials(each.aggregators, part, each.axes, origin, each.plain))
@@ -65,12 +65,12 @@ def _accumulated(each: Accumulation, box: Box, values: Values | Stream) -> list[
 
 
 class SharedReads:
-    """What is read for the first part of a task, for the others to take from.
+    """The reads that the blocks of a task share: each is made once, and kept.
 
     Parameters
     ----------
     shared : iterable of (Node, Box)
-        What to keep, and which box of it.
+        The nodes, and the box that is read of each.
     """
 
     def __init__(self, shared: Iterable[tuple[Node, Box]]) -> None:
@@ -79,7 +79,7 @@ class SharedReads:
         self._read: dict[int, Values] = {}
 
     def block(self, node: Node, selection: Selection) -> Values:
-        """Return the values of a non-empty selection of a node: not to be written to."""
+        """Return the values of a non-empty selection of a node; they must not be modified."""
         kept = self.boxes.get(id(node))
         if kept is None:
             return block(node, selection)

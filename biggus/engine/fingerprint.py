@@ -1,7 +1,7 @@
-"""Fingerprints: what a block of values is made of, and in which state that is.
+"""Fingerprints: a digest of the expression of a block of values, and the reads it needs.
 
-Two blocks with the same identity, whose sources are in the same states, have the
-same values: in any process, and whatever array they are a part of.
+Two blocks with the same digest, whose sources have the same validators, have the same values, in
+any process and as a part of any array.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
 
 
 class Fingerprint(NamedTuple):
-    """What a block of values is made of."""
+    """The expression and the reads of a block of values."""
 
     identity: bytes
     """A digest of the expression: of tokens, boxes and operations."""
 
     reads: tuple[tuple[Source, Box], ...]
-    """What is read for it, in a fixed order."""
+    """The reads that the values need, in a fixed order."""
 
     def validators(self) -> tuple[bytes, ...] | None:
-        """Return the state of each of the reads; None if one is unknown.  Asks no server."""
+        """Return the known validator of each read; None if one is unknown.  Asks no server."""
         found = []
         for source, box in self.reads:
             validator = source.cached_validator(box)
@@ -39,14 +39,15 @@ class Fingerprint(NamedTuple):
         return tuple(found)
 
     def good(self, validators: tuple[bytes, ...], asks: bool = True) -> bool:
-        """Tell whether what was computed of these states would be the same now.
+        """Return whether the reads still have the validators that they had.
 
         Parameters
         ----------
         validators : tuple of bytes
-            One a read.
+            One for each read.
         asks : bool
-            Whether servers are asked; if not, what only they know is taken to be so.
+            Whether servers may be asked; otherwise a validator that only they know counts as
+            valid.
         """
         return len(validators) == len(self.reads) and all(
             (not asks and source.revalidation_waits(box, validator))
@@ -56,9 +57,9 @@ class Fingerprint(NamedTuple):
 
 
 def fingerprint(node: Node, selection: Selection) -> Fingerprint | None:
-    """Return the fingerprint of a non-empty selection of a node; None if there is none.
+    """Return the fingerprint of a non-empty selection of a node.
 
-    There is none where a source has no token, or an operation has no name.
+    None if a source has no token, or an operation no name that other processes know.
     """
     reads: list[tuple[Source, Box]] = []
     digest = hashlib.blake2b(digest_size=20)
@@ -72,7 +73,10 @@ def fingerprint(node: Node, selection: Selection) -> Fingerprint | None:
 
 
 def _texts(node: Node, selection: Selection, reads: list[tuple[Source, Box]]) -> Iterator[str]:
-    """Yield what tells a selection of a node; of what was told before, where that was."""
+    """Yield texts that identify a selection of a node, and append its reads to `reads`.
+
+    A node that occurs again is identified by its number.
+    """
     known: dict[Any, tuple[int, Node]] = {}  # with the node, so that its id stays its own
     waiting: list[Told] = [(node, selection)]
     while waiting:

@@ -1,4 +1,4 @@
-"""Carrying out steps that are fused: slab by slab, each while it is in the core's cache."""
+"""Computing fused steps: slab by slab, each while it is in the core's cache."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ if TYPE_CHECKING:
 
 
 def fused(entry: ScheduleEntry, blocks: Sequence[Values]) -> np.ndarray[Any, Any]:
-    """Return what comes of steps that are fused, from the values that they are computed of.
+    """Return the values of a fused entry from the values of its operands.
 
-    None of it can be missing; blocks may be of length 1 along a dim.
+    No value can be missing; operands may have length 1 along a dim, and broadcast.
     """
     shape = entry.selection.shape
     found = np.empty(shape, entry.node.dtype)
     for box in _slabs(shape):
         parts = [_part(block, box) for block in blocks]
-        made: list[Values] = []
+        results: list[Values] = []
         for node, operands in entry.steps:
-            of = [made[~number] if number < 0 else parts[number] for number in operands]
-            made.append(node.computed(of))
-        found[box] = made[-1]
+            given = [results[~number] if number < 0 else parts[number] for number in operands]
+            results.append(node.computed(given))
+        found[box] = results[-1]
     return found
 
 
 def _slabs(shape: tuple[int, ...]) -> Iterator[Box]:
-    """Yield parts of a block that lie in one piece each, if they have more than one row."""
+    """Yield boxes of at most `SLAB` elements that make up a block, each contiguous in C order."""
     lengths = list(shape)
     for axis, n in enumerate(shape):
         rest = math.prod(shape[axis + 1 :])

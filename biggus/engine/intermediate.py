@@ -1,4 +1,4 @@
-"""Intermediate results: values that come of one pass, and that the next computes with."""
+"""Intermediate results: values that one pass computes and later passes use."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 
 class IntermediateSource(MemorySource):
-    """Values that were computed, and do not change any more.
+    """A source of computed values.
 
-    What is computed of them may be kept, for they are named by what they are: the
-    next time that they are computed, they are the same to the bit.
+    Its token is a digest of the values.  They are the same to the bit whenever they are computed
+    again, so results that are computed from them can be cached.
     """
 
     name = "an intermediate result"
@@ -30,7 +30,7 @@ class IntermediateSource(MemorySource):
 
     @once
     def token(self) -> str | None:
-        """A digest of the values: computed when it is asked for."""
+        """A digest of the values, computed on first use; None for objects."""
         if self.dtype.hasobject:
             return None
         content = hashlib.blake2b(digest_size=20)
@@ -39,5 +39,5 @@ class IntermediateSource(MemorySource):
         return f"values:{content.hexdigest()}"
 
     def state(self) -> bytes | None:
-        """Return the one validator that there is."""
+        """Return the validator, which never changes."""
         return b"final"

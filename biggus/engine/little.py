@@ -1,7 +1,7 @@
-"""Little: a few values, which are read and computed without a plan, a thread or a watch.
+"""Small evaluations: a few values are read and computed without a plan, threads or a watch.
 
-One read sees one state of its file by itself, and what is computed of several arrays is
-so only where these are in memory: what holds the reads of one evaluation together is not needed.
+A watch makes all reads of an evaluation see one state of each file.  It is not needed here: values
+are read from one source in one box, or computed from arrays in memory.
 """
 
 from __future__ import annotations
@@ -27,26 +27,26 @@ if TYPE_CHECKING:
     from biggus.sources.base import Box, Source, Values
 
 FEW = 2**14
-"""Values: to compute so many takes less than to plan it."""
+"""Values; computing so many takes less time than planning it."""
 
 _MOST = 2**20
-"""Values; more of one source are read in parts, and show how far it has come."""
+"""Values; more are read in parts, and show progress."""
 
 _DEEPEST = 32
-"""Of longer chains of operations the most that is seen is their own time."""
+"""Operations; in longer chains the time of planning does not matter."""
 
 _WHOLE_AXIS = slice(None)
 
 
 def little(node: Node) -> Values | None:
-    """Return all of a node, if that is a few values in one box of a source, or in memory.
+    """Return all values of a node, if they are few, and in one box of a source or in memory.
 
     Returns
     -------
     ndarray or MaskedArray
         Fresh and writable, in C order; a MaskedArray if the node is masked.
     None
-        If it is not, or a source has to be waited for; nothing has been read then.
+        If they are not, or if a read would wait; nothing has been read then.
 
     Raises
     ------
@@ -72,7 +72,7 @@ def little(node: Node) -> Values | None:
 
 
 def _one_box(node: Node) -> Values | None:
-    """Return what is done to one box of a source."""
+    """Return the values of a node that is one box of a source with steps applied, else None."""
     selection = None
     base = node
     if type(base) is View:
@@ -96,12 +96,12 @@ def _one_box(node: Node) -> Values | None:
 
 
 def _read(node: Node, source: Source, box: Box, key: Any, steps: list[Step]) -> Values | None:
-    """Return the values of a box that `key` selects, all steps of a node taken, last first."""
+    """Return the values of a box that `key` selects, with the steps of a node, last step first."""
     values = source.cached_read(box)
     if values is None:
         if source.io_bound:
             return None
-        # It may be read in several parts, which are to be of one state.
+        # A read in several parts must see one state of the file.
         with watching.evaluation():
             values = read(source, box)
     elif type(source) is not MemoryCached and not source.in_memory:
@@ -112,7 +112,7 @@ def _read(node: Node, source: Source, box: Box, key: Any, steps: list[Step]) -> 
 
 
 def _finished(node: Node, source: Source, values: Values, steps: list[Step]) -> Values:
-    """Return values of a source in memory of their own, with all done to them."""
+    """Return a fresh array of values of a source, with steps applied, last step first."""
     if not steps and not values.flags.writeable:
         return values.copy()  # in C order
     while steps:
@@ -121,9 +121,9 @@ def _finished(node: Node, source: Source, values: Values, steps: list[Step]) -> 
 
 
 def _box(selection: Selection | None, shape: tuple[int, ...]) -> tuple[Box, Any] | None:
-    """Return the box of a selection without strides, its dims in the order of the axes.
+    """Return the box of a selection, and the key of its values there; None for all values.
 
-    And what selects its values there: None if they are all that there is.
+    Returns None for a selection with strides or index arrays, or with its dims in another order.
     """
     if selection is None:
         return whole(shape), None
@@ -146,7 +146,10 @@ def _box(selection: Selection | None, shape: tuple[int, ...]) -> tuple[Box, Any]
 
 
 def _computed(node: Node, known: dict[int, Values], deeper: int) -> Values | None:
-    """Return all of a node that is computed of a few values in memory, not to be written to."""
+    """Return all values of a node computed from a few values in memory, else None.
+
+    The values must not be modified.
+    """
     found = known.get(id(node))
     if found is not None:
         return found
@@ -172,16 +175,16 @@ def _computed(node: Node, known: dict[int, Values], deeper: int) -> Values | Non
 
 
 def _in_memory(source: Source) -> Values | None:
-    """Return all of a source that is in memory; None if it is not."""
+    """Return all values of a source in memory, else None."""
     if type(source) is MemorySource:
         values = source.array
         if values.shape == source.shape and values.dtype == source.dtype:
-            return values  # what a read would check, and cut out
+            return values  # a read would only check the shape and dtype
     return read(source, whole(source.shape)) if source.in_memory else None
 
 
 def _reduced(node: Reduce) -> Values | None:
-    """Return what comes of a few values in memory: they are but one block."""
+    """Return a reduction of a few values in memory, which are one reduction block, else None."""
     operand = node.operand
     if not 0 < math.prod(operand.shape) <= FEW:
         return None

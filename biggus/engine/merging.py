@@ -1,4 +1,4 @@
-"""Merging: partial results of reduction blocks, in a fixed tree, to statistics."""
+"""Merging: partial results of reduction blocks are merged, in a fixed tree, into statistics."""
 
 from __future__ import annotations
 
@@ -25,16 +25,20 @@ if TYPE_CHECKING:
 
 
 class Merging:
-    """The partial results of one reduction: what has come, and what has come of it.
+    """Merges the partial results of one reduction, from any thread, and writes its statistics.
 
     Parameters
     ----------
     reduction : Reduction
-        What is reduced.
     results : sequence of Result or Spilled
-        Where the values of each wanted statistic go.
+        The target of the values of each wanted statistic.
     cache : PartialCache, optional
-        What keeps subtrees that are complete, and knows those that were kept.
+        Stores complete subtrees, and has those of earlier evaluations.
+
+    Attributes
+    ----------
+    further : dict of Reduce to Statistic
+        The statistics that need another pass over the data.
     """
 
     def __init__(
@@ -42,74 +46,51 @@ class Merging:
     ) -> None:
         self.reduction = reduction
         self.further: dict[Reduce, Statistic] = {}
-        """The statistics that need another pass over the data."""
         self._results = results
         self.cache = cache
         self._trees: dict[tuple[int | Index, ...], list[ReductionTree]] = {}
         self._lock = threading.Lock()
 
     def wanted(self, block: ReductionBlock) -> bool:
-        """Tell whether a reduction block must be computed: not if what comes of it was kept.
+        """Return whether a reduction block must be computed, because the cache lacks its result.
 
         To be called once for each reduction block, by one thread at a time.
         """
         return self.cache is None or self.cache.wanted(block, self.add_subtree)
 
     def add(self, blocks: Sequence[ReductionBlock], partials: Sequence[list[Partial]]) -> None:
-        """Take the partial results of reduction blocks; from any thread."""
-        for block, found in zip(blocks, partials, strict=True):
-            self._add(block, found)
-
-    # To keep something may ask servers: nobody waits for that, so the lock is not held then.
-
-    def _add(self, block: ReductionBlock, partials: list[Partial]) -> None:
+        """Add the partial results of reduction blocks."""
         tree = self.reduction.tree
-        if tree.blocks == 1:
-            if self.cache is not None:
-                self.cache.keep(Subtree(block.kept, 0, 0), partials)
-            self._finish(block.kept, partials)
+        for block, found in zip(blocks, partials, strict=True):
+            tile, part, place = tree.place(block.reduced)
+            key = (block.kept, 0, tile, part)
+            merged = self._merged(key, partial(tree.block_subtree_size, tile, part), place, found)
+            self._add_complete(Subtree(block.kept, tile, part), merged)
+
+    def _add_complete(self, subtree: Subtree, partials: list[Partial] | None) -> None:
+        """Cache the partial results of a subtree, and add them, if all of them have been merged."""
+        if partials is None:
             return
-        tile, part, position = tree.place(block.reduced)
-        key = (block.kept, 0, tile, part)
-        merged = self._merged(key, partial(tree.block_subtree_size, tile, part), position, partials)
-        if merged is not None:
-            subtree = Subtree(block.kept, tile, part)
-            if self.cache is not None:
-                self.cache.keep(subtree, merged)
-            self._add_block_subtree(subtree, merged)
+        if self.cache is not None:
+            self.cache.keep(subtree, partials)  # may ask servers: no lock is held
+        self.add_subtree(subtree, partials)
 
     def add_subtree(self, subtree: Subtree, partials: list[Partial]) -> None:
-        """Take the partial results of a subtree that were computed earlier."""
-        if self.reduction.tree.blocks == 1:
-            self._finish(subtree.kept, partials)
-        elif subtree.part is None:
-            self._add_tile_subtree(subtree, partials)
-        else:
-            self._add_block_subtree(subtree, partials)
-
-    def _add_block_subtree(self, subtree: Subtree, partials: list[Partial]) -> None:
-        kept, tile, part = subtree
-        assert part is not None
+        """Add the partial results of a complete subtree."""
+        kept, number, part = subtree
         tree = self.reduction.tree
-        key = (kept, 0, tile)
-        merged = self._merged(key, partial(tree.block_subtrees, tile), part, partials)
-        if merged is None:
+        if part is None:
+            merged = self._merged((kept, 3), lambda: tree.tile_subtrees, number, partials)
+            if merged is not None:
+                self._finish(kept, merged)
             return
-        number, place = divmod(tile, TILES_A_SUBTREE)
-        size = partial(tree.tile_subtree_size, number)
-        merged = self._merged((kept, 1, number), size, place, merged)
-        if merged is None:
-            return
-        subtree = Subtree(kept, number, None)
-        if self.cache is not None:
-            self.cache.keep(subtree, merged)
-        self._add_tile_subtree(subtree, merged)
-
-    def _add_tile_subtree(self, subtree: Subtree, partials: list[Partial]) -> None:
-        count = self.reduction.tree.tile_subtrees
-        merged = self._merged((subtree.kept, 2), lambda: count, subtree.number, partials)
+        count = partial(tree.block_subtrees, number)
+        merged = self._merged((kept, 1, number), count, part, partials)
         if merged is not None:
-            self._finish(subtree.kept, merged)
+            above, place = divmod(number, TILES_A_SUBTREE)
+            count = partial(tree.tile_subtree_size, above)
+            merged = self._merged((kept, 2, above), count, place, merged)
+            self._add_complete(Subtree(kept, above, None), merged)
 
     def _merged(
         self,
@@ -118,15 +99,27 @@ class Merging:
         position: int,
         partials: list[Partial],
     ) -> list[Partial] | None:
-        """Take one of the parts of something; return what they give if they are complete."""
+        """Add one child of an inner node of the tree; return the merge once all have been added.
+
+        Parameters
+        ----------
+        key : tuple
+            Identifies the inner node.
+        count : callable
+            Returns how many children it has; called when the first child is added.
+        position : int
+            The number of the child.
+        partials : list of Partial
+            The child's partial result of each aggregator.
+        """
         aggregators = self.reduction.aggregators
         with self._lock:
             trees = self._trees.get(key)
             if trees is None:
-                parts = count()  # of those that have come before it is known
-                if parts == 1:
+                children = count()
+                if children == 1:
                     return partials
-                trees = self._trees[key] = [ReductionTree(one, parts) for one in aggregators]
+                trees = self._trees[key] = [ReductionTree(one, children) for one in aggregators]
             for tree, each in zip(trees, partials, strict=True):
                 tree.add(position, each)
             if trees[0].result is None:
@@ -135,7 +128,7 @@ class Merging:
         return [tree.result for tree in trees if tree.result is not None]
 
     def _finish(self, kept: Index | None, partials: list[Partial]) -> None:
-        """Put the statistics of complete positions where they go: of some, or None for all."""
+        """Write the statistics of the complete positions of some blocks; None for all."""
         reduction = self.reduction
         with self._lock:
             for (node, statistic), result in zip(
@@ -149,7 +142,7 @@ class Merging:
                     result.write(box, found.reshape(box_shape(box)))
 
     def _box(self, kept: Index | None, node: Reduce, statistic: Statistic) -> Box:
-        """Return where the results of some positions lie in those of a statistic."""
+        """Return the box of some positions in the results of a statistic."""
         if kept is None:
             return whole(node.shape)
         box = self.reduction.kept_box(kept)
@@ -158,7 +151,7 @@ class Merging:
         return (*box, *whole(statistic.shape))
 
     def empty(self) -> None:
-        """Give the statistics of nothing, or of what has no block, where there are positions."""
+        """Write the statistics of an operand without elements."""
         reduction = self.reduction
         shape = reduction.node.shape
         kept = tuple([1 if axis in reduction.axes else n for axis, n in enumerate(shape)])

@@ -1,4 +1,4 @@
-"""What is missing: all chunks that values cannot be had without, where no server may be asked."""
+"""Missing chunks: an offline error lists all chunks that nodes need and the cache lacks."""
 
 from __future__ import annotations
 
@@ -25,13 +25,12 @@ _MOST_SHOWN = 20
 
 
 def telling(error: OfflineError, nodes: Sequence[Node]) -> OfflineError:
-    """Return an error that lists all that is missing for nodes, if that is more than it says."""
+    """Return an error that lists all chunks that are missing for nodes, if there are several."""
     looking = _Looking()
-    plainly = options.set_options
     try:
-        with studying.instead(looking), plainly(keep_partials=False, executor=None):
+        with studying.instead(looking), options.set_options(keep_partials=False, executor=None):
             estimate(nodes)
-    except (BiggusError, ValueError):  # such as of a source whose chunks cannot be told
+    except (BiggusError, ValueError):  # such as that of a source whose chunks are unknown
         return error
     lacking = [
         f"{each.name} {format_box(box)}"
@@ -48,7 +47,7 @@ def telling(error: OfflineError, nodes: Sequence[Node]) -> OfflineError:
 
 
 class _LookedAt(Wrapper):
-    """A source of which it is noted which chunks would have to be fetched."""
+    """A source that notes which chunks would have to be fetched."""
 
     def __init__(self, source: Source) -> None:
         super().__init__(source)
@@ -56,7 +55,7 @@ class _LookedAt(Wrapper):
         self.lacking: dict[tuple[int, ...], Box] = {}
 
     def cached_bytes(self, box: Box) -> int:
-        """Note what is missing of what would be read."""
+        """Note the missing chunks of a box that would be read."""
         for part in self.grid.parts(box):
             if part.number not in self.lacking:
                 size = math.prod(box_shape(part.chunk)) * self.dtype.itemsize
@@ -66,13 +65,13 @@ class _LookedAt(Wrapper):
 
 
 class _Looking(Study):
-    """A study in which sources that cannot be asked are looked at."""
+    """A study that puts a `_LookedAt` around each source that may not be read offline."""
 
     def __init__(self) -> None:
         self.sources: dict[int, _LookedAt] = {}
 
     def source(self, source: Source) -> Source:
-        """Return what is looked at in the place of a source that is not there."""
+        """Return the source that is read in the place of another."""
         base = source
         while isinstance(base, Wrapper):
             base = base.source

@@ -1,9 +1,9 @@
-"""The partial-result cache: partial results of reductions, in the cache.
+"""The partial-result cache: partial results of reductions are stored in the cache.
 
-They are kept by subtrees of the reduction tree, under what the values of these are made
-of, and with the states of what was read.  So the same analysis reads
-nothing when it is made again, and of a mosaic that has grown only what is new; what has
-changed is read again.
+An entry has the partial result of a subtree of the reduction tree.  Its key is the fingerprint of
+the values of the subtree, and it has the validators of the files that were read.  So the same
+analysis reads nothing when it is repeated, and only the new tiles of a mosaic that has grown;
+files that have changed are read again.
 """
 
 from __future__ import annotations
@@ -42,9 +42,13 @@ _FORMAT = "partial-3"
 
 
 def partial_cache_of(reduction: Reduction, asks: bool = True) -> PartialCache | None:
-    """Return what keeps the partial results of a reduction, if the options say so.
+    """Return the cache of the partial results of a reduction; None if the options have none.
 
-    Servers are asked whether they are still good, but for a dry run.
+    Parameters
+    ----------
+    reduction : Reduction
+    asks : bool
+        Whether servers are asked if entries are still valid; not in a dry run.
     """
     if not options.current().keep_partials:
         return None
@@ -53,16 +57,14 @@ def partial_cache_of(reduction: Reduction, asks: bool = True) -> PartialCache | 
 
 
 class PartialCache:
-    """The partial results of one reduction that are kept, or will be.
+    """The partial results of one reduction in a cache.
 
     Parameters
     ----------
     reduction : Reduction
-        What is reduced.
     cache : Cache
-        Where they are kept.
     asks : bool
-        Whether servers may be asked if they are good.
+        Whether servers may be asked if entries are still valid.
     """
 
     def __init__(self, reduction: Reduction, cache: Cache, asks: bool) -> None:
@@ -70,18 +72,19 @@ class PartialCache:
         self._asks = asks
         self.cache = cache
         self._begun = cache.cleared
-        self._known = True  # until it turns out that there are no fingerprints
+        self._has_fingerprints = True  # until one cannot be made
+        # For each subtree to be stored its fingerprint, and the validators before it was read.
         self._before: dict[Subtree, tuple[Fingerprint, tuple[bytes, ...]]] = {}
+        # For each subtree looked up whether it was found, and its blocks not asked for yet.
         self._seen: dict[Subtree, tuple[bool, int]] = {}
-        """Whether each that was looked up is there; how many blocks have not been asked for."""
         self._lock = threading.Lock()
 
     def wanted(self, block: ReductionBlock, take: _Take | None) -> bool:
-        """Tell whether a block must be computed; if not, what it is part of is handed to `take`.
+        """Return whether a block must be computed, because the cache has no subtree with it.
 
-        To be called once for each.
+        To be called once for each block.  A subtree that is found is passed to `take`.
         """
-        if not self._known:
+        if not self._has_fingerprints:
             return True
         tree = self.reduction.tree
         tile, part, _ = tree.place(block.reduced)
@@ -94,7 +97,7 @@ class PartialCache:
         return not self._is_there(subtree, take, lambda: tree.block_subtree_size(tile, part))
 
     def _is_there(self, subtree: Subtree, take: _Take | None, blocks: Callable[[], int]) -> bool:
-        """Tell whether a subtree was kept, of which one more block is asked for."""
+        """Return whether the cache has a subtree, of which one more block is asked for."""
         there, left = self._seen.pop(subtree, (None, 0))
         if there is None:
             partials = self._looked_up(subtree)
@@ -106,7 +109,7 @@ class PartialCache:
         return there
 
     def keep(self, subtree: Subtree, partials: Sequence[Partial]) -> None:
-        """Keep what has come of a subtree, if nothing has changed since it was looked up."""
+        """Store the partial results of a subtree, if no file has changed since it was looked up."""
         with self._lock:
             found = self._before.pop(subtree, None)
         if found is None:
@@ -125,15 +128,15 @@ class PartialCache:
                     )
 
     def _looked_up(self, subtree: Subtree) -> list[Partial] | None:
-        """Return the partial results of a subtree that are kept and good; None if one is not."""
+        """Return the valid partial results of a subtree; None if the cache lacks one of them."""
         box = self._box(subtree)
         values = math.prod(s.stop - s.start for s in box)
         nbytes = self.reduction.nbytes(positions_of(box, self.reduction.axes))
         if nbytes > max(4096, values * self.reduction.node.dtype.itemsize):
-            return None  # to read it again takes no longer
+            return None  # reading the values again takes no longer
         made_of = fingerprint(self.reduction.node, Selection.of_box(box))
         if made_of is None:
-            self._known = False
+            self._has_fingerprints = False
             return None
         found = []
         for aggregator in self.reduction.aggregators:
@@ -163,12 +166,12 @@ class PartialCache:
             partial = decoded(payload)
             if validators is None or partial is None or not made_of.good(validators, self._asks):
                 continue
-            _log.debug("partial results of %s are at hand", self.reduction.node)
+            _log.debug("partial results of %s were found in the cache", self.reduction.node)
             return holder.restrict(partial, aggregator)
         return None
 
     def _key(self, made_of: Fingerprint, aggregator: Aggregator, subtree: Subtree, box: Box) -> str:
-        """Return the key of the partial results of a subtree: 40 hexadecimal digits."""
+        """Return the key of an aggregator's partial result of a subtree: 40 hexadecimal digits."""
         text: list[Any] = [_FORMAT, aggregator.key, np.__version__, self.reduction.axes]
         text.append([_lengths(*pair) for pair in zip(self.reduction.blocks.axes, box, strict=True)])
         text.append(self._span(subtree).layout)
@@ -204,10 +207,7 @@ def _lengths(edges: Edges, s: slice) -> list[int]:
 
 
 def encoded(partial: Partial) -> bytes | None:
-    """Return a partial result as bytes: the dtypes and shapes as JSON, then the values.
-
-    None if it holds objects.
-    """
+    """Return a partial result as bytes: dtypes and shapes as JSON, then values; None of objects."""
     if any(array.dtype.hasobject for array in partial):
         return None
     head = json.dumps([[array.dtype.str, array.shape] for array in partial]).encode()
@@ -216,7 +216,7 @@ def encoded(partial: Partial) -> bytes | None:
 
 
 def decoded(payload: bytes) -> Partial | None:
-    """Return the partial result that bytes are of, its arrays writable; None if it is damaged."""
+    """Return the partial result of encoded bytes, as writable arrays; None if it is damaged."""
     size = int.from_bytes(payload[:4], "little")
     at = 4 + size
     try:
@@ -233,7 +233,7 @@ def decoded(payload: bytes) -> Partial | None:
 
 
 def _packed_validators(validators: Sequence[bytes]) -> bytes:
-    """Return validators as one; of many that are the same, such as a file's, one is written."""
+    """Return validators as bytes; equal ones, such as those of one file, are written once."""
     unique = list(dict.fromkeys(validators))
     numbers = {validator: number for number, validator in enumerate(unique)}
     same = len(unique) == 1

@@ -1,8 +1,7 @@
-"""Reading: the pieces of a node, into an array.
+"""Reading the pieces of a node into an array.
 
-Pieces whose source waits are read by the threads of one pool a process, with a
-bounded number under way; what is at hand, by the caller; those of sources
-that compute by a few threads, one a core, if there is much of it.
+Io-bound pieces are read by the threads of one pool of the process, a bounded number at once.
+Other pieces are read by the caller; or by a few threads, one for each core, if they are large.
 The first failure cancels the rest.
 """
 
@@ -45,26 +44,31 @@ if TYPE_CHECKING:
 _log = logging.getLogger("biggus.engine")
 
 _MUCH = 16 * 2**20
-"""Bytes; so much, and more, is shared among threads though it does not wait."""
+"""Bytes; pieces that are not io-bound are shared among threads if they have so many."""
 
 
 def whole(node: Node, room: npt.NDArray[Any] | None = None) -> Values | None:
     """Read all of a node, piece by piece.
 
+    Parameters
+    ----------
+    node : Node
+    room : ndarray, optional
+        Memory of its shape and dtype, in C order, in which the values may be returned.
+
     Returns
     -------
     ndarray or MaskedArray
-        Fresh and writable, in C order, of the node's shape and dtype, or in the `room` that was
-        given; a MaskedArray if the node is masked.
+        Writable, in C order; fresh, unless it is `room`; a MaskedArray if the node is masked.
     None
-        If it takes more memory to compute than the options allow.
+        If computing the node takes more memory than the options allow.
 
     Raises
     ------
     SourceError
         If a read fails; the others are cancelled.
     MemoryBudgetError
-        If no memory can hold it.
+        If the values are larger than any memory.
     """
     everything = Selection.identity(node.shape)
     if 0 in node.shape:
@@ -82,7 +86,7 @@ def whole(node: Node, room: npt.NDArray[Any] | None = None) -> Values | None:
     first = next(pieces)
     if isinstance(first, Combination) and piece_bytes(first) > options.current().memory:
         return None
-    if first.out_selection is everything:  # not cut anywhere: there is no other
+    if first.out_selection is everything:  # the only piece
         if room is not None and isinstance(first, Read) and first.load_into(room):
             return room
         owns_data = not isinstance(first, Read) or first.source.owns_data
@@ -101,10 +105,9 @@ def whole(node: Node, room: npt.NDArray[Any] | None = None) -> Values | None:
 
 
 def block(node: Node, selection: Selection) -> Values:
-    """Return the values of a non-empty selection of a node, to be computed with.
+    """Return the values of a non-empty selection of a node.
 
-    They may lie in memory that others hold, in any order: they are not to be
-    written to.
+    They may be in any memory order, and share memory with others: they must not be modified.
     """
     if node.combined:
         [values] = carried_out(Schedule([(node, selection)]))
@@ -113,7 +116,7 @@ def block(node: Node, selection: Selection) -> Values:
 
 
 def _pieces_of(node: Node, selection: Selection) -> Values:
-    # Read in the order of the axes, values go straight to where they belong.
+    # In the order of the axes, values can be read straight into the array.
     order = _transposed(selection)
     if order:
         values = _pieces_of(node, selection.compose(Selection.permuted(selection.shape, order)))
@@ -130,7 +133,7 @@ def _pieces_of(node: Node, selection: Selection) -> Values:
 
 
 def _transposed(selection: Selection) -> list[int] | None:
-    """Return the dims in the order of the axes, if all are along some, and not in that order."""
+    """Return the dims in the order of the axes, if each is along an axis and the order differs."""
     order = [m.dim for m in selection.maps if isinstance(m, DimensionMap)]
     return order if len(order) == len(selection.shape) and order != sorted(order) else None
 
@@ -145,17 +148,17 @@ def _load(piece: Piece) -> Values:
 def carried_out(
     schedule: Schedule, read: _Reader = _pieces_of, repeated: Repeated | None = None
 ) -> Iterator[Values]:
-    """Compute what is scheduled; yield what was asked for, each as soon as it is there.
+    """Execute a schedule; yield the values that it asks for, each as soon as it is computed.
 
-    What is needed no more is let go at once.  The values are not to be written to.
+    Values are released after their last use.  The yielded values must not be modified.
 
     Parameters
     ----------
     schedule : Schedule
     read : callable, optional
-        What reads a selection of a node that is not computed.
+        Reads a selection of a node that is not computed.
     repeated : Repeated, optional
-        What keeps values that other blocks need as well: that which the schedule was made with.
+        The store of repeated values that the schedule was made with.
     """
     if repeated is not None:
         repeated.fill(schedule.before, partial(_carried_out, read=read, repeated=repeated))
@@ -168,7 +171,7 @@ def _carried_out(schedule: Schedule, read: _Reader, repeated: Repeated | None) -
     left = [entry.uses for entry in entries]
 
     def taken(number: int) -> Values | Result:
-        """Return what has come of an entry; what is needed no more is let go."""
+        """Return the values of an entry, and release them after their last use."""
         values = found[number]
         assert values is not None
         left[number] -= 1
@@ -202,7 +205,7 @@ def _spread(values: Values | Result, entry: ScheduleEntry) -> Values:
 
 
 def _is_free(entry: ScheduleEntry, entries: Sequence[ScheduleEntry]) -> bool:
-    """Tell whether the values that one is computed of are nobody else's, and may be changed."""
+    """Return whether the only operand of an entry has no other use, so it may be overwritten."""
     if len(entry.operands) != 1:
         return False
     operand = entries[entry.operands[0]]
@@ -231,11 +234,11 @@ def _pasted(entry: ScheduleEntry, reads: list[Read]) -> Result:
 
 
 def _unseen(nbytes: int) -> None:
-    """Progress within a block is nobody's concern."""
+    """Ignore the progress within a block."""
 
 
 def _run(pieces: Iterator[Piece], result: Result, advance: Callable[[int], None]) -> int:
-    """Read all pieces into `result`; return how many there were."""
+    """Read all pieces into `result`; return how many there are."""
     itemsize = result.data.dtype.itemsize
 
     def done(piece: Piece) -> None:
@@ -254,7 +257,11 @@ def _run(pieces: Iterator[Piece], result: Result, advance: Callable[[int], None]
             group = groups[piece.io_bound]
             if group is None:
                 read(piece)
-            elif (values := _at_hand(piece)) is not None:
+            elif (
+                piece.io_bound
+                and isinstance(piece, Read)
+                and (values := piece.cached_read()) is not None
+            ):
                 result.paste(piece.out_selection, values)
                 done(piece)
             else:
@@ -271,9 +278,9 @@ def _run(pieces: Iterator[Piece], result: Result, advance: Callable[[int], None]
 def _groups(
     result: Result, read: Callable[[Piece], None]
 ) -> tuple[UnderWay | None, UnderWay | None]:
-    """Return what pieces are given to that compute, and that wait; None: the caller's thread.
+    """Return the threads that read pieces which compute, and which wait; None for the caller.
 
-    A thread of a pool that waited for the pool could wait for itself.
+    A thread of a pool never waits for that pool, as it might wait for itself.
     """
     waiters = None
     if not waiting.inside:
@@ -284,12 +291,8 @@ def _groups(
     return computers, waiters
 
 
-def _at_hand(piece: Piece) -> Values | None:
-    return piece.cached_read() if isinstance(piece, Read) and piece.io_bound else None
-
-
 def _computers(result: Result) -> int:
-    """Return how many threads are to share what does not wait."""
+    """Return how many threads share pieces that are not io-bound."""
     if result.data.nbytes < _MUCH:
         return 1
     current = options.current()

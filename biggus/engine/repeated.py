@@ -1,4 +1,4 @@
-"""What is repeated: values that many blocks need, such as a climatology taken from each year."""
+"""Repeated values: values that many blocks need, such as a climatology taken from each year."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 
 class Repeated:
-    """Values of what is broadcast, kept for a pass, so that they are read but once.
+    """A store of broadcast values, which are read once in a pass.
 
     Parameters
     ----------
     nodes : iterable of (Node, Selection)
-        Those for which there is room, and what is repeated of them.
+        The nodes whose values are kept, and the selections that are broadcast.
     """
 
     def __init__(self, nodes: Iterable[tuple[Node, Selection]]) -> None:
@@ -37,16 +37,16 @@ class Repeated:
         self._lock = threading.Lock()
 
     def holds(self, node: Node, spread: bool) -> bool:
-        """Tell whether values of a node are kept: where they are spread, or if all are repeated."""
+        """Return whether values of a node are kept: if they are broadcast, or all of them are."""
         size = self._parts.get(id(node))
         return size is not None and (spread or size >= math.prod(node.shape))
 
     def knows(self, node: Node, selection: Selection) -> bool:
-        """Tell whether the values of a selection have been computed."""
+        """Return whether the values of a selection have been computed."""
         return (id(node), key_of(selection)) in self._known
 
     def values(self, node: Node, selection: Selection) -> Values:
-        """Return the values of a selection of a node, which have been computed."""
+        """Return the values of a selection that has been computed."""
         return self._known[id(node), key_of(selection)]
 
     def fill(
@@ -54,16 +54,17 @@ class Repeated:
         schedule: Callable[[], Schedule | None],
         carried_out: Callable[[Schedule], Iterator[Values]],
     ) -> None:
-        """Compute what is not known; what somebody else is computing is waited for.
+        """Compute the values that are needed and not known; wait for those of other threads.
 
-        Nobody waits who has begun to compute.
+        A thread that has begun to compute never waits for another.
 
         Parameters
         ----------
         schedule : callable
-            Returns what computes all that is not known, and needed; None if that is nothing.
+            Returns the schedule of the values that are needed and not known; None if there are
+            none.
         carried_out : callable
-            Yields the values that are asked for by such a schedule.
+            Executes a schedule, and yields the values that it asks for.
         """
         while (wanted := schedule()) is not None:
             keys = [(id(node), key_of(selection)) for node, selection in wanted.asks]

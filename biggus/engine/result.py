@@ -1,4 +1,4 @@
-"""The result: the array that values are put into, part by part."""
+"""The result of an evaluation: an array that is filled part by part."""
 
 from __future__ import annotations
 
@@ -15,16 +15,15 @@ if TYPE_CHECKING:
 
 
 class Result:
-    """The array that the parts of a node's values are pasted into.
+    """An array that the values of a node are pasted into, part by part.
 
     Parameters
     ----------
     node : Node
-        Whose values they are.
     shape : tuple of int, optional
-        That of the array; the node's, if not given.
+        The shape of the array, if not that of the node.
     room : ndarray, optional
-        The array, if it is there already.
+        An existing array to fill.
     """
 
     concurrent = True
@@ -43,7 +42,7 @@ class Result:
         self.mask = np.zeros(self.data.shape, bool) if node.masked else None
 
     def paste(self, out_selection: Selection, values: Values) -> None:
-        """Put values, in the shape of the dims of `out_selection`, where that says."""
+        """Write values, of the shape of `out_selection`, to the elements that it selects."""
         if isinstance(values, np.ma.MaskedArray):
             out_selection.put_into(self.data, values.data)
             if self.mask is not None:
@@ -52,11 +51,11 @@ class Result:
             out_selection.put_into(self.data, values)
 
     def write(self, box: Box, values: Values) -> None:
-        """Put the values of a box where they go."""
+        """Write the values of a box."""
         self.paste(Selection.of_box(box), values)
 
     def values(self) -> Values:
-        """Return the array, with its mask if values can be missing."""
+        """Return the array; a MaskedArray if values can be missing."""
         if self.mask is None:
             return self.data
         return masked(self.node, self.data, self.mask)
@@ -71,7 +70,15 @@ def masked(node: Node, data: npt.NDArray[Any], mask: npt.NDArray[Any]) -> Values
 
 
 def own(node: Node, values: Values, owns_data: bool) -> Values:
-    """Return values that are the whole result, in memory of their own."""
+    """Return the values of a whole node as a fresh, writable array in C order.
+
+    Parameters
+    ----------
+    node : Node
+    values : ndarray or MaskedArray
+    owns_data : bool
+        Whether nothing else refers to the values, so that they need not be copied.
+    """
     mask = None
     data = values
     if isinstance(values, np.ma.MaskedArray):
@@ -85,7 +92,7 @@ def own(node: Node, values: Values, owns_data: bool) -> Values:
 
 
 def _owned(data: npt.NDArray[Any]) -> bool:
-    """Tell whether an array is all there is of its memory."""
+    """Return whether an array is writable, in C order, and all of its memory."""
     base = data.base
     return (
         data.flags.c_contiguous

@@ -1,8 +1,7 @@
-"""Running: the tasks of a group, on the threads of this process or on any executor.
+"""Running the tasks of a shared scan, on the threads of this process or on any executor.
 
-A bounded number of tasks is under way, and none begins that is far ahead of the
-first that is not done: what has come would pile up behind it.  The first failure
-ends all.
+A bounded number of tasks is under way, and none of them far ahead of the oldest unfinished one,
+behind which results pile up.  The first failure ends the scan.
 """
 
 from __future__ import annotations
@@ -33,16 +32,23 @@ if TYPE_CHECKING:
     _Returned = tuple[list[Computed], str, watching.Seen]
 
 WAITING_TASKS = 16
-"""How many tasks are under way at once that wait for their sources most of the time."""
+"""The least number of tasks under way in this process, if their reads wait."""
 
 
 def run(scan: SharedScan, tasks: Iterator[Task], take: _Take) -> None:
-    """Compute tasks, and hand over what has come of each, in any order and from any thread.
+    """Compute the tasks of a shared scan.
+
+    Parameters
+    ----------
+    scan : SharedScan
+    tasks : iterator of Task
+    take : callable
+        Called with a task and its results, in any order and from any thread.
 
     Raises
     ------
     MemoryBudgetError
-        Before anything is read, if not even one task fits into the memory.
+        If not even one task fits into memory; nothing has been read then.
     """
     executor = options.current().executor
     most = most_at_once(scan)
@@ -50,29 +56,29 @@ def run(scan: SharedScan, tasks: Iterator[Task], take: _Take) -> None:
         _Sent(scan, executor, most, take).run(tasks)
         return
     with chunk_memory.allowing(scan.room(most)):
-        # A thread of the pool never waits for another.
+        # A thread of the pool must not wait for the pool.
         _Shared(scan, 1 if computing.inside else most, take).run(tasks)
 
 
 def most_at_once(scan: SharedScan) -> int:
-    """Return how many tasks of a group are computed at once.
+    """Return how many tasks of a shared scan are computed at once.
 
     Raises
     ------
     MemoryBudgetError
-        If not even one fits into the memory.
+        If not even one fits into memory.
     """
     current = options.current()
     workers = current.workers
     if current.executor is None and scan.io_bound:
         workers = max(workers, WAITING_TASKS)
     if current.executor is not None:
-        workers *= 2  # one being computed, and one on its way there
+        workers *= 2  # for each worker one task is computed, and one is being sent
     return scan.at_once(workers)
 
 
 class _Shared:
-    """Tasks that are shared among threads, of which the caller's is one."""
+    """Computes tasks on threads of this process, one of which is the caller's."""
 
     def __init__(self, scan: SharedScan, most: int, take: _Take) -> None:
         self._most = most
@@ -85,7 +91,7 @@ class _Shared:
         self._failed = False
 
     def run(self, tasks: Iterator[Task]) -> None:
-        """Compute all tasks: alone, if there is but one."""
+        """Compute all tasks; in the caller's thread, if there is only one."""
         self._tasks = tasks
         helpers: list[Future[None]] = []
         reader = Reader()
@@ -93,7 +99,7 @@ class _Shared:
             begun = [*self._first(tasks), *itertools.islice(tasks, 1)]
             self._tasks = itertools.chain(begun, tasks)
             for _ in range(self._most - 1 if len(begun) > 1 else 0):
-                # The options of the caller hold for its reads.
+                # The threads have the options of the caller.
                 context = reader.context()
                 helpers.append(computing.submit(context.run, self._work))
             self._work()
@@ -107,7 +113,7 @@ class _Shared:
             raise
 
     def _first(self, tasks: Iterator[Task]) -> list[Task]:
-        """Return the first task of which something is to be computed, if there is one."""
+        """Return the first task that is not idle, if there is one; take those before it."""
         for task in tasks:
             if not task.idle:
                 return [task]
@@ -119,7 +125,9 @@ class _Shared:
         try:
             while (task := self._next()) is not None:
                 deadlines.check()
-                self._compute(task)
+                computed = compute(task, self._repeated)
+                if not self._failed:
+                    self._take(task, computed)
                 with self._changed:
                     self._under_way.discard(task.number)
                     self._changed.notify_all()
@@ -139,7 +147,7 @@ class _Shared:
             return None
 
     def _near(self, task: Task, idle: bool) -> bool:
-        """Wait until a task is not too far ahead; tell whether it is still wanted then."""
+        """Wait until a task is not too far ahead; return whether no other has failed by then."""
         if idle and not self._under_way:
             return not self._failed
         with self._changed:
@@ -153,11 +161,6 @@ class _Shared:
                 self._under_way.add(task.number)
             return True
 
-    def _compute(self, task: Task) -> None:
-        computed = compute(task, self._repeated)
-        if not self._failed:
-            self._take(task, computed)
-
     def _end(self) -> None:
         with self._changed:
             self._failed = True
@@ -165,9 +168,9 @@ class _Shared:
 
 
 def _join(helper: Future[None]) -> None:
-    """Wait for a thread that helps; raise what it raised."""
+    """Wait for a helping thread, and raise its error."""
     try:
-        # One that no thread has begun has nothing left to do.
+        # A helper that has not begun has nothing left to do.
         while not helper.cancel() and not helper.done():
             deadlines.check()
             wait([helper], WAKING_SECONDS)
@@ -181,15 +184,9 @@ def _join(helper: Future[None]) -> None:
 
 
 class _Sent:
-    """Tasks that are sent to an executor of the user's, a few at a time."""
+    """Sends tasks to an executor of the user, a few at a time."""
 
-    def __init__(
-        self,
-        scan: SharedScan,
-        executor: Executor,
-        most: int,
-        take: _Take,
-    ) -> None:
+    def __init__(self, scan: SharedScan, executor: Executor, most: int, take: _Take) -> None:
         self._executor = executor
         self._most = most
         self._ahead = scan.ahead(most)
@@ -220,7 +217,7 @@ class _Sent:
             raise
 
     def _is_far(self, task: Task, under_way: dict[Future[_Returned], Task]) -> bool:
-        """Tell whether a task is too far ahead of the first that is not done."""
+        """Return whether a task is too far ahead of the oldest unfinished one."""
         first = min((each.number for each in under_way.values()), default=task.number)
         return task.number - first > self._ahead
 
@@ -228,7 +225,6 @@ class _Sent:
         done: set[Future[_Returned]] = set()
         while not done:
             deadlines.check()
-            # Futures of other libraries are waited for by what all have in common.
             done = _first_done(list(under_way))
         while done:
             task, (computed, machine, seen) = _taken(done.pop(), under_way)
@@ -246,9 +242,10 @@ def _taken(
 
 
 def _first_done(futures: list[Future[Any]]) -> set[Future[Any]]:
+    """Wait a while for futures, those of other libraries included; return those that are done."""
     try:
         done, _ = wait(futures, WAKING_SECONDS, return_when=FIRST_COMPLETED)
-    except AttributeError:
+    except AttributeError:  # of another library, which has only the public methods
         done = {future for future in futures if future.done()}
         if not done:
             threading.Event().wait(0.001)
@@ -256,7 +253,7 @@ def _first_done(futures: list[Future[Any]]) -> set[Future[Any]]:
 
 
 def _shipped_options() -> dict[str, Any]:
-    """Return the options that hold for reading, wherever that is done."""
+    """Return the options for reading that are sent along with a task."""
     current = options.current()
     shipped = {
         "memory": current.memory,
@@ -268,7 +265,7 @@ def _shipped_options() -> dict[str, Any]:
 
 
 def compute_elsewhere(task: Task, shipped: dict[str, Any]) -> _Returned:
-    """Carry out a task that was sent here, with the options that were sent along.
+    """Compute a task that was sent to this process, with the options that were sent along.
 
     Returns
     -------
@@ -276,7 +273,7 @@ def compute_elsewhere(task: Task, shipped: dict[str, Any]) -> _Returned:
     str
         The machine on which it was computed.
     dict
-        In which state files were there.
+        The states of the files that were read.
     """
     with (
         options.set_options(executor=None, progress=False, **shipped),

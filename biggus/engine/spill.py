@@ -1,7 +1,7 @@
-"""Spilling: values on their way that are too large for memory, in a file of their own.
+"""Spilling: intermediate results that are too large for memory lie in temporary files.
 
-The file is mapped for as long as a part of it is written or read, and no longer:
-what is mapped counts as the memory of the process.
+A file is mapped only while a part of it is written or read, because mapped pages count as memory
+of the process.
 """
 
 from __future__ import annotations
@@ -29,13 +29,7 @@ _ZEROS = 2**20
 
 
 class Spilled:
-    """The values of a node, in a file; as a `Result` they are written in any order.
-
-    Parameters
-    ----------
-    node : Node
-        Whose values they are.
-    """
+    """The values of a node in a temporary file; like a `Result`, it is written in any order."""
 
     concurrent = True
     """Disjoint parts may be written from several threads at once."""
@@ -55,20 +49,20 @@ class Spilled:
             os.close(handle)
 
     def write(self, box: Box, values: Values) -> None:
-        """Put the values of a box where they go."""
+        """Write the values of a box."""
         data, mask = self._source.mapped("r+")
         data[box] = np.ma.getdata(values)
         if mask is not None:
             mask[box] = np.ma.getmaskarray(values)
 
     def leaf(self, grid: Chunks | None = None) -> Node:
-        """Return the node of the values, and of how they are cut."""
+        """Return a node of the values, with the given chunks."""
         self._source.chunks = grid
         return Leaf(self._source, self._source.shape, self._source.dtype)
 
 
 class SpilledSource(Source):
-    """Values in a file of this machine, for as long as somebody needs them."""
+    """A source of values in a temporary file of this machine."""
 
     io_bound = False
     derived = True
@@ -86,11 +80,11 @@ class SpilledSource(Source):
 
     @property
     def nbytes(self) -> int:
-        """How long the file is."""
+        """The length of the file."""
         return math.prod(self.shape) * (self.dtype.itemsize + self.masked)
 
     def mapped(self, mode: Any) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_] | None]:
-        """Return the values and their mask, as they lie in the file."""
+        """Return memory maps of the values and of their mask."""
         data: Any = np.memmap(self.path, self.dtype, mode, 0, self.shape)
         mask: Any = None
         if self.masked:
@@ -106,12 +100,12 @@ class SpilledSource(Source):
         return np.ma.MaskedArray(values, mask=np.array(mask[box]))
 
     def peak_bytes(self, box: Box) -> int:
-        """Return the most memory that a read takes: what is mapped, and its copy."""
+        """Return the most memory that a read takes: the mapped pages, and their copy."""
         return 2 * math.prod(box_shape(box)) * (self.dtype.itemsize + self.masked)
 
 
 def no_room(nbytes: int, folder: str, error: OSError) -> OutputError:
-    """Return what says that a temporary file cannot be written."""
+    """Return the error of a temporary file that cannot be written."""
     return OutputError(
         f"an intermediate result of {format_bytes(nbytes)} has no room in {folder}: "
         f"{error.strerror or error}; let temporary files go elsewhere with TMPDIR, or allow more "
@@ -125,7 +119,7 @@ def _remove(path: str, process: int) -> None:
 
 
 def allocated(file: int, start: int, nbytes: int) -> bool:
-    """Take up room on the disk; tell whether the system has done so at once, if there is any."""
+    """Allocate space of a file; return whether the system can do so without writing."""
     if not nbytes or not hasattr(os, "posix_fallocate"):
         return False
     try:
@@ -138,9 +132,9 @@ def allocated(file: int, start: int, nbytes: int) -> bool:
 
 
 def reserve(file: int, start: int, nbytes: int) -> None:
-    """Take up room on the disk: where there is none, it is known now.
+    """Allocate space of a file, or raise OSError if the disk is full.
 
-    A map of a file can only kill the process when the disk is full.
+    Writing to a memory map of an unallocated file would kill the process instead.
     """
     if not nbytes or allocated(file, start, nbytes):
         return

@@ -1,4 +1,4 @@
-"""What is under way: pieces that were given to the threads of a pool."""
+"""Pieces under way: those of one evaluation that are read by the threads of a pool."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ if TYPE_CHECKING:
     from biggus.graph import Piece
 
 WAITING_THREADS = 32
-"""How many reads may wait at once.  A source may allow fewer."""
+"""The most io-bound reads at once in a process.  A source may allow fewer."""
 
 _STALLED_SECONDS = 0.5
-"""After so long without anything coming of it, whoever waits reads a piece itself."""
+"""A caller that has waited so long without any result reads a piece itself."""
 
 waiting = WaitingThreads(WAITING_THREADS)
 computing = WaitingThreads(MOST_WORKERS)
 
 
 class UnderWay:
-    """The pieces of one evaluation that were given to the threads of a pool.
+    """The pieces of one evaluation that are read by the threads of a pool.
 
     Parameters
     ----------
     pool : WaitingThreads
     read : callable
-        What a thread does with a piece.
+        Called with a piece, in a thread of the pool.
     most : int
-        How many pieces may be under way.
+        The most pieces under way.
     room : int or None
-        How many bytes they may take together, if there are several.
+        The most bytes that several pieces under way may take together; None for no limit.
     """
 
     def __init__(
@@ -52,11 +52,11 @@ class UnderWay:
         self._pieces: dict[Future[None], tuple[Piece, int]] = {}
 
     def add(self, piece: Piece) -> None:
-        """Give a piece to a thread; wait for others before, if it has no room beside them."""
+        """Give a piece to a thread; first wait for others, as long as they leave no room for it."""
         takes = 0 if self._room is None else piece_bytes(piece)
         while self._pieces and self._room is not None and self._taken + takes > self._room:
             self._settle(FIRST_COMPLETED)
-        # The options of the caller hold for its reads.
+        # The reads have the options of the caller.
         context = self._reader.context()
         future = self._pool.submit(context.run, self._read, piece)
         self._pieces[future] = (piece, takes)
@@ -75,10 +75,10 @@ class UnderWay:
             self._settle(FIRST_EXCEPTION)
 
     def _settle(self, when: str) -> None:
-        """Wait, and raise what failed.
+        """Wait until a piece is done, and raise its error.
 
-        If nothing comes of waiting, a piece that no thread has begun is read here:
-        all threads may be busy with reads that wait for this very evaluation.
+        If none is done for a while, read one that no thread has begun: all threads may be busy
+        with reads that wait for this very evaluation.
         """
         deadlines.check()
         done, waiting = wait(self._pieces, _STALLED_SECONDS, return_when=when)
@@ -99,10 +99,10 @@ class UnderWay:
             del future  # an error holds this frame, and would hold itself
 
     def cancel(self) -> None:
-        """Have nothing begun that has not been.
+        """Cancel the pieces that no thread has begun.
 
-        What has begun goes on into an array that nobody will see: to wait for it
-        would hold back an error for as long as a server hangs.
+        Others continue, into an array that is discarded: waiting for them would delay an error
+        for as long as a server hangs.
         """
         self._reader.abandon()
         for future in self._pieces:

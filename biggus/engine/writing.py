@@ -1,4 +1,4 @@
-"""Writing: what takes the values of a node, block by block."""
+"""Writers: targets of the values of a node, which are written block by block."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ if TYPE_CHECKING:
 
 
 class Writer(Protocol):
-    """What values are handed over to: each element once, in any order of blocks."""
+    """A target of values: each element is written once, blocks in any order."""
 
     shape: tuple[int, ...]
 
     grid: Chunks | None
-    """Blocks are whole unions of these chunks, cut short at the edges; None: any box."""
+    """Boxes that are written are unions of these chunks; None if any box can be written."""
 
     concurrent: bool
     """Whether disjoint boxes may be written from several threads at once."""
 
     def write(self, box: Box, values: Values) -> None:
-        """Take the values of a box.
+        """Write the values of a box.
 
         Parameters
         ----------
         box : tuple of slice
             Of full rank, in bounds, of step 1.
         values : ndarray or MaskedArray
-            Of the shape of the box and the dtype of the node; not to be written to.
+            Of the shape of the box and the dtype of the node; must not be modified.
         """

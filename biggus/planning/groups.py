@@ -1,4 +1,4 @@
-"""Groups: jobs of a pass that go through the data together, block by block."""
+"""Groups: jobs of a pass whose nodes have one shape, computed together block by block."""
 
 from __future__ import annotations
 
@@ -29,29 +29,38 @@ if TYPE_CHECKING:
     from biggus.sources.base import Box, Chunks
 
 MOST = 2**24
-"""Elements; task blocks of unlike jobs may have so many, if there is memory for them."""
+"""The most elements of a task block of jobs with different grids, if memory allows."""
 
 _WORTHWHILE = 0.9
-"""A block that fits is cut if halves take less than this part of what it takes."""
+"""A block that fits into memory is halved only if a half takes less than this part of it."""
 
 _LEVELS = 3
-"""About how many partial results of each open position there are on the way up a tree."""
+"""About how many partial results of a result position wait in the reduction tree."""
 
 
 class JobGroup:
-    """Jobs whose nodes have one shape, and which go through it together.
+    """Jobs whose nodes have one shape, computed together block by block.
 
     Parameters
     ----------
-    reductions : list of Reduction
-    outputs : list of Output
+    reductions : sequence of Reduction
+    outputs : sequence of Output
     memory : int
         The bytes that computing may take.
     cut : tuple, optional
-        For each axis the length, or the lengths, of the blocks, and the order of the axes,
-        slowest first; else these follow from the jobs.
+        For each axis the length, or the lengths, of the task blocks; and the order of the axes,
+        slowest first.  By default both follow from the jobs.
     shared_input : SharedInput, optional
-        What is read beside, block by block, for other groups.
+        A node that is also read, for the members of a shared scan.
+
+    Attributes
+    ----------
+    nested : Grid
+        The smallest blocks that hold whole reduction blocks of all jobs.
+    task_blocks : Grid
+        The blocks that are computed one at a time.
+    order : tuple of int
+        The order of the axes in which blocks are computed, slowest first.
     """
 
     def __init__(
@@ -76,7 +85,7 @@ class JobGroup:
         """Whether there are blocks that hold whole reduction blocks of all jobs."""
         if cut is None:
             self.nested = Grid(self.shape, self.jobs[0].lengths if lengths is None else lengths)
-            # Of small tiles, each of which is a reduction block, several are read together.
+            # Several small tiles, each of which is a reduction block, are read together.
             self.task_blocks = reduction_blocks(self.shape, self.nested.lengths)
             self.order = self._ordered()
             if not self.reductions:
@@ -88,16 +97,16 @@ class JobGroup:
             self.nested = self.task_blocks = Grid(self.shape, cut[0])
             self.order = cut[1]
         self.state = self._state(self.order)
-        """The bytes of partial results that wait for others."""
+        """The bytes of the partial results that wait in the reduction trees."""
         self.peak = self._peak()
-        """The most bytes that a block takes."""
+        """The most bytes that computing a block takes."""
         task_blocks = self.task_blocks.lengths
         self._alike = [reduction.lengths == task_blocks for reduction in self.reductions]
         self.streams = len(self.jobs) == 1 and self._alike == [True] and self.reductions[0].streams
         """Whether blocks can be accumulated while they are read, run by run."""
 
     def cut(self, lengths: tuple[Lengths, ...], order: tuple[int, ...] | None = None) -> JobGroup:
-        """Return the same group, going through other blocks, in another order."""
+        """Return the same group with other blocks, in another order."""
         cut = (lengths, self.order if order is None else order)
         if cut == (self.task_blocks.lengths, self.order):
             return self
@@ -105,22 +114,22 @@ class JobGroup:
 
     @property
     def largest(self) -> int:
-        """How many elements the largest block has."""
+        """The number of elements of the largest block."""
         return math.prod(self.task_blocks.longest)
 
     @once
     def read_regions(self) -> dict[int, ReadRegion]:
-        """What the nodes see of each thing that they read, by its id."""
+        """The regions of the nodes that are read, by id."""
         return read_regions_of(self.nodes)
 
     @once
     def repeated(self) -> list[tuple[Node, Selection]]:
-        """What the nodes take the same values of again and again."""
+        """The nodes, with a selection, that are broadcast, so that many blocks need the same."""
         return [pair for node in self.nodes for pair in repeated_in(node)]
 
     @property
-    def left(self) -> int:
-        """The bytes of the partial results of one block, until they are merged."""
+    def partial_bytes(self) -> int:
+        """The bytes of the partial results of one block, before they are merged."""
         box = self._largest()
         if 0 in box_shape(box):
             return 0
@@ -132,19 +141,19 @@ class JobGroup:
         return found
 
     @property
-    def handed(self) -> int:
-        """The bytes of all that comes of a block."""
+    def result_bytes(self) -> int:
+        """The bytes of all results of a block: partial results and outputs."""
         outputs = sum(values_bytes(output.node, self.largest) for output in self.outputs)
-        return self.left + outputs
+        return self.partial_bytes + outputs
 
     @property
     def io_bound(self) -> bool:
-        """Whether to read is to wait for something."""
+        """Whether reading waits for a disk or a server."""
         return any(map(io_bound, self.nodes))
 
     @property
     def nbytes(self) -> int:
-        """The bytes of the values that it goes through."""
+        """The bytes of the values that the group goes through."""
         return math.prod(self.shape) * max(node.dtype.itemsize for node in self.nodes)
 
     def task_block(
@@ -155,21 +164,20 @@ class JobGroup:
         wanted: Callable[[int, int, ReductionBlock], bool] | None,
         streamed: bool = False,
     ) -> TaskBlock:
-        """Return what is to be computed of a block.
+        """Return the task block of a box.
 
         Parameters
         ----------
         group : int
-            The number of this group among those that go together.
+            The number of this group in its shared scan.
         index : tuple of int or None
-            The number of the block along each axis, if it is one.
+            The number of the block along each axis, if the box is one of `task_blocks`.
         box : tuple of slice
-            Where it lies.
         wanted : callable, optional
-            Called with the numbers of the group and of a reduction, and a block of it:
-            whether it must be computed.
+            Called with the number of the group, the number of a reduction, and a reduction
+            block; returns whether that block must be computed.
         streamed : bool
-            Whether it may be read while it is accumulated.
+            Whether the block is accumulated while it is read.
         """
         accumulations = []
         for number, reduction in enumerate(self.reductions):
@@ -205,14 +213,14 @@ class JobGroup:
 
     @property
     def fits(self) -> bool:
-        """Whether one task at least can be computed."""
+        """Whether at least one task can be computed in the memory."""
         return self.fits_together and self.state + self.peak <= self.memory
 
     def _ordered(self) -> tuple[int, ...]:
         """Return the order of the axes, slowest first.
 
-        In C order, in which most stores lie, if the partial results of all positions
-        have room; else all that is reduced to one comes after the other.
+        It is C order, the order of most stores, if the partial results of all positions fit into
+        memory; otherwise one position is finished before the next is begun.
         """
         natural = tuple(range(len(self.shape)))
         if self._state(natural) <= self.memory // 4:
@@ -236,7 +244,7 @@ class JobGroup:
         return _LEVELS * reduction.nbytes(positions)
 
     def _largest(self) -> Box:
-        """Return a block that is among the largest."""
+        """Return one of the largest blocks."""
         box = []
         for edges in self.task_blocks.axes:
             longest = edges.longest
@@ -247,7 +255,7 @@ class JobGroup:
 
     @property
     def streamed_peak(self) -> int:
-        """The most bytes that a block takes which is accumulated while it is read."""
+        """The most bytes that computing a block takes if it is accumulated while it is read."""
         return self._peak(streamed=True)
 
     def _peak(self, streamed: bool = False) -> int:
@@ -263,25 +271,25 @@ class JobGroup:
             peak, kept = footprint(Schedule([(node, selection) for node in self.nodes]))
         working = merged = 0
         for reduction in self.reductions:
-            # Reduction blocks are laid out in C order, where they do not lie so.
+            # Values that may not be in C order are copied.
             plain = isinstance(reduction.node, (Leaf, Elementwise))
             copied = 0 if plain or streamed else values_bytes(reduction.node, size)
-            # Families use the same memory, one after the other.
+            # Aggregators use the same memory, one after the other.
             masked = reduction.node.masked
             scratch = max(aggregator.scratch_bytes(masked) for aggregator in reduction.aggregators)
             working = max(working, copied + scratch)
             merged += reduction.nbytes(positions_of(box, reduction.axes))
-        return max(peak, kept + working) + self.left + merged
+        return max(peak, kept + working) + self.partial_bytes + merged
 
     def _cut_outputs(self) -> None:
-        """Cut blocks that take too much: of values alone it makes no difference where."""
+        """Halve blocks that take too much memory; outputs are the same wherever blocks are cut."""
         for _ in range(64):
             self.peak = self._peak()
             if self.peak <= self.memory // 2 or not self._halved():
                 return
 
     def _half(self, axis: int, length: int) -> int:
-        """Return about half of a length of an axis: whole chunks, where there are several."""
+        """Return about half of a length of an axis: a multiple of the chunks, if it has several."""
         half = -(-length // 2)
         grids = [output.node.grid for output in self.outputs]
         chunks = [grid[axis] for grid in grids if grid is not None]
@@ -297,7 +305,7 @@ class JobGroup:
         halves = list(lengths)
         halves[longest] = self._half(longest, before.axes[longest].longest)
         self.task_blocks = Grid(self.shape, halves)
-        # Blocks that are computed as a whole, whatever is wanted of them, take as much in parts.
+        # Halves do not help where a function computes whole blocks for any part of them.
         enough = self.peak * (_WORTHWHILE if self.peak <= self.memory else 1)
         if self._peak() >= enough:
             self.task_blocks = before
@@ -308,10 +316,10 @@ class JobGroup:
 def grouped(
     reductions: Sequence[Reduction], outputs: Sequence[Output], memory: int
 ) -> list[JobGroup]:
-    """Return groups of jobs, each of which fits into memory if it can.
+    """Return the jobs in groups, each of which fits into memory if it can.
 
-    Jobs go together if their nodes have the same shape and something to be read in
-    common, and if their reduction blocks lie in blocks that are not too large.
+    Jobs are in one group if their nodes have the same shape and share a source, and if blocks
+    that hold whole reduction blocks of all of them are not too large.
     """
     jobs: list[Reduction | Output] = [*reductions, *outputs]
     parts: list[tuple[list[Reduction | Output], set[Any]]] = []

@@ -1,4 +1,4 @@
-"""Jobs: what is to be computed in a pass, each of one node."""
+"""Jobs: the reductions and the outputs of a pass."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ if TYPE_CHECKING:
 
 
 _LONGER = 2
-"""So many blocks are taken as one where they need no room, for each costs the time of Python."""
+"""Blocks that are streamed, and so take no memory, are twice as long: each costs Python time."""
 
 _NARROW = 4
-"""Bytes; of wider values they are not: beside other jobs such a block needs room after all."""
+"""Bytes; blocks of wider values are not made longer, as they take memory beside other jobs."""
 
 
 Wanted: TypeAlias = "Mapping[Reduce, Statistic]"
-"""The statistics that are wanted, by the nodes whose values they give: the node's own, or in
-later passes over the data what has come of it."""
+"""The statistics to accumulate, by the nodes whose values they give: that of the node; or, in
+later passes over the data, the statistic that an earlier pass has returned."""
 
 
 class ReductionBlock(NamedTuple):
-    """A block of a reduction: one chunk of its operand, or a run of small ones."""
+    """A block of a reduction: one chunk of its operand, or a run of small chunks."""
 
     kept: Index
-    """Its number along the axes that are kept."""
+    """Its number along each kept axis."""
 
     reduced: Index
-    """Its number along those that are reduced."""
+    """Its number along each reduced axis."""
 
     box: Box
     """Where it lies in the operand."""
@@ -50,7 +50,7 @@ class Reduction:
     Parameters
     ----------
     wanted : mapping of Reduce to Statistic
-        Of nodes with the same operand and axes.
+        The reductions have the same operand and axes.
     """
 
     def __init__(self, wanted: Wanted) -> None:
@@ -62,7 +62,7 @@ class Reduction:
         shape = self.node.shape
         self.kept_axes = tuple([axis for axis in range(len(shape)) if axis not in self.axes])
         self.streams = self.node.streams and not self.kept_axes
-        """Whether a reduction block can be accumulated while it is read, run by run."""
+        """Whether reduction blocks can be accumulated while they are read, run by run."""
         tile_edges = tile_edges_of(self.node)
         longer = _LONGER if self.streams and self.node.dtype.itemsize <= _NARROW else 1
         self.blocks = reduction_blocks(shape, self.node.grid, tile_edges, self.axes, longer)
@@ -74,7 +74,7 @@ class Reduction:
 
     @property
     def plain(self) -> bool:
-        """Whether no value can be missing, and all are in the machine's byte order."""
+        """Whether no value can be missing, and all are in native byte order."""
         return is_plain(self.node)
 
     @property
@@ -83,29 +83,29 @@ class Reduction:
         return self.blocks.lengths
 
     def blocks_in(self, box: Box) -> Iterable[ReductionBlock]:
-        """Yield the reduction blocks in a box, which holds them whole, in C order."""
+        """Yield the reduction blocks in a box, in C order; the box holds each of them whole."""
         for number in itertools.product(*self.blocks.touching(box)):
             yield self.block(number, self.blocks.chunk(number))
 
     def block(self, number: Index, box: Box) -> ReductionBlock:
-        """Return a reduction block by its number along each axis, and its box."""
+        """Return the reduction block with a number along each axis, and a box."""
         kept = tuple([number[axis] for axis in self.kept_axes])
         reduced = tuple([number[axis] for axis in self.axes])
         return ReductionBlock(kept, reduced, box)
 
     def kept_box(self, kept: Index) -> Box:
-        """Return where the results of reduction blocks lie, with the reduced axes at length one."""
+        """Return the box of the results of blocks, with the reduced axes at length one."""
         box = [slice(0, 1, 1)] * len(self.node.shape)
         for axis, number in zip(self.kept_axes, kept, strict=True):
             box[axis] = slice(*self.blocks.axes[axis].bounds(number), 1)
         return tuple(box)
 
     def nbytes(self, positions: int) -> int:
-        """Return the bytes of the partial results at so many positions."""
+        """Return the bytes of the partial results of a number of result positions."""
         return nbytes_of(self.aggregators, positions)
 
     def restricted(self, partials: Sequence[Partial], statistic: Statistic) -> Partial:
-        """Return of the partial results that which a statistic is made of."""
+        """Return the partial result of the aggregator of one statistic."""
         for aggregator, partial in zip(self.aggregators, partials, strict=True):
             if aggregator.serves(statistic.aggregator):
                 return aggregator.restrict(partial, statistic.aggregator)
@@ -117,19 +117,19 @@ class Output(NamedTuple):
 
     node: Node
     number: int
-    """Which of the results that were asked for it is."""
+    """The number of the result that was asked for."""
 
     grid: Chunks | None
-    """The boxes that are written are unions of these chunks; None: any box will do."""
+    """Boxes that are written are unions of these chunks; None if any box can be written."""
 
     @property
     def lengths(self) -> Chunks:
-        """For each axis the length, or the lengths, of the blocks that are handed over."""
+        """For each axis the length, or the lengths, of the blocks that are written."""
         return reduction_blocks(self.node.shape, self.grid or self.node.grid).lengths
 
 
 class SharedInput(NamedTuple):
-    """A node whose values are read for those who follow, and wanted for nothing else."""
+    """A node that is read for the members of a shared scan, and not wanted itself."""
 
     node: Node
 
@@ -140,12 +140,12 @@ class SharedInput(NamedTuple):
 
 
 def is_plain(node: Node) -> bool:
-    """Tell whether no value can be missing, and all are in the machine's byte order."""
+    """Return whether no value can be missing, and all are in native byte order."""
     return not node.masked and node.dtype.isnative
 
 
 def reductions_over(wanted: Wanted) -> list[Reduction]:
-    """Return the reductions that are computed together, of those that are wanted."""
+    """Return the wanted reductions, those of the same operand and axes as one."""
     together: dict[Any, dict[Reduce, Statistic]] = {}
     for node, statistic in wanted.items():
         together.setdefault((id(node.operand), node.axes), {})[node] = statistic
@@ -153,13 +153,11 @@ def reductions_over(wanted: Wanted) -> list[Reduction]:
 
 
 def _serving(aggregators: Iterable[Aggregator]) -> tuple[Aggregator, ...]:
-    """Return aggregators of which each other one is served by some.
+    """Return the fewest aggregators that serve all of `aggregators`.
 
-    Those that write little come first: then the others find what both read still at hand.
+    Those that write little come first: the values are still in the core's cache for the next.
     """
-    unique = sorted(
-        dict.fromkeys(aggregators), key=lambda aggregator: aggregator.scratch_bytes(False)
-    )
+    unique = sorted(dict.fromkeys(aggregators), key=lambda each: each.scratch_bytes(False))
     found: list[Aggregator] = []
     for aggregator in unique:
         if any(other is not aggregator and other.serves(aggregator) for other in unique):
@@ -175,5 +173,5 @@ def _serving(aggregators: Iterable[Aggregator]) -> tuple[Aggregator, ...]:
 
 
 def positions_of(box: Box, axes: tuple[int, ...]) -> int:
-    """Return how many results the values in a box are reduced to."""
+    """Return the number of results that the values in a box are reduced to."""
     return math.prod(s.stop - s.start for axis, s in enumerate(box) if axis not in axes)

@@ -1,8 +1,8 @@
-"""Leading: jobs in groups, and these in shared scans.
+"""Leading: jobs are put into groups, and groups into shared scans.
 
-Who goes through most leads.  Where nobody goes through all that several reductions see by turns,
-as of a series the Januaries and the Februaries, a group leads that does nothing but read: each
-chunk once for all of them, and not once for each.
+The group with the most elements leads a scan.  Several reductions may read interleaved positions,
+such as all Januaries and all Februaries of a series.  If no group reads all of these positions,
+a group that only reads leads them, so that each chunk is read once and not once for each of them.
 """
 
 from __future__ import annotations
@@ -29,20 +29,20 @@ if TYPE_CHECKING:
     from biggus.planning.jobs import Output, Reduction
 
 _AGAIN = 1.5
-"""How often chunks would be read, on average, for a group that only reads to be worth its while."""
+"""A group that only reads is made if chunks would be read so often on average without it."""
 
 
 class Interleaved(NamedTuple):
-    """A reduction that sees but some positions of an axis of what it reads."""
+    """A reduction that reads only some positions of an axis."""
 
     reduction: Reduction
     region: ReadRegion
     axis: int
-    """The axis of what is read."""
+    """The axis of the node that is read."""
 
     @property
     def positions(self) -> npt.NDArray[np.intp]:
-        """Which positions of the axis it sees."""
+        """The positions of the axis that it reads."""
         m = self.region.seen.maps[self.axis]
         if isinstance(m, ArrayMap):
             return m.index
@@ -51,7 +51,7 @@ class Interleaved(NamedTuple):
 
     @property
     def reduced(self) -> set[int]:
-        """The axes of what is read along which it is reduced."""
+        """The axes of the node that is read along which it is reduced."""
         return {
             axis
             for axis, m in enumerate(self.region.seen.maps)
@@ -62,7 +62,7 @@ class Interleaved(NamedTuple):
 def shared_scans_of(
     reductions: Sequence[Reduction], outputs: Sequence[Output], memory: int
 ) -> list[SharedScan]:
-    """Return jobs in groups, and these in shared scans."""
+    """Return the shared scans that compute the jobs of a pass."""
     found: list[SharedScan] = []
     apart: list[JobGroup] = []
     led: set[int] = set()
@@ -79,7 +79,7 @@ def shared_scans_of(
         led.update(id(each.reduction) for each in interleaved)
     rest = [reduction for reduction in reductions if id(reduction) not in led]
     groups = [*grouped(rest, outputs, memory), *apart]
-    leaders: dict[int, list[int]] = {}  # the numbers of those who read something, by its id
+    leaders: dict[int, list[int]] = {}  # by the id of a node, the numbers of the scans that read it
     for group in sorted(groups, key=lambda group: -math.prod(group.shape)):
         numbers = {number: None for key in group.read_regions for number in leaders.get(key, ())}
         for number in numbers:
@@ -95,7 +95,7 @@ def shared_scans_of(
 
 
 def _interleaved(reductions: Sequence[Reduction]) -> list[list[Interleaved]]:
-    """Return the reductions that see by turns what all of them see, where that is worth it."""
+    """Return groups of reductions that read interleaved positions, where a shared scan pays."""
     if len(reductions) < 2:
         return []
     found: dict[Any, list[Interleaved]] = {}
@@ -112,7 +112,7 @@ def _interleaved(reductions: Sequence[Reduction]) -> list[list[Interleaved]]:
 
 
 def _spaced_axis(region: ReadRegion) -> int | None:
-    """Return the only axis of which not all positions between the first and the last are seen."""
+    """Return the only axis of which the region has positions with gaps; None if not one axis."""
     if region.bounds is None or 0 in region.seen.shape:
         return None
     spaced = [
@@ -124,7 +124,7 @@ def _spaced_axis(region: ReadRegion) -> int | None:
 
 
 def _are_worth_it(members: Sequence[Interleaved]) -> bool:
-    """Tell whether chunks would be read several times, and all of them be needed."""
+    """Return whether chunks would be read several times otherwise, and all of them are needed."""
     base, axis = members[0].region.base, members[0].axis
     if base.grid is None:
         return False
@@ -135,7 +135,7 @@ def _are_worth_it(members: Sequence[Interleaved]) -> bool:
 
 
 def _is_led(jobs: Iterable[Reduction | Output], members: Sequence[Interleaved]) -> bool:
-    """Tell whether one of the jobs goes through all of what is seen by turns."""
+    """Return whether one of the jobs reads all interleaved positions, and so can lead."""
     base = members[0].region.base
     regions = (read_regions_of([job.node]).get(id(base)) for job in jobs)
     return any(
@@ -147,9 +147,9 @@ def _is_led(jobs: Iterable[Reduction | Output], members: Sequence[Interleaved]) 
 def _read_for(
     members: Sequence[Interleaved], groups: Sequence[JobGroup], memory: int
 ) -> tuple[list[SharedScan], Sequence[JobGroup]]:
-    """Return shared scans of groups that only read, and the groups that have no place in one.
+    """Return shared scans led by groups that only read, and the groups that are left over.
 
-    There are several where one would have more members than it may.
+    There are several scans where one would have too many members.
     """
     bounds = zip(*[member.region.bounds or () for member in members], strict=True)
     box = [slice(min(a for a, _ in ends), max(b for _, b in ends) + 1, 1) for ends in bounds]
@@ -178,7 +178,7 @@ def _scan_of(node: Node, order: tuple[int, ...], memory: int) -> SharedScan:
 
 
 def _joined(scan: SharedScan, groups: Iterable[JobGroup]) -> tuple[SharedScan, list[JobGroup]]:
-    """Return a shared scan joined by as many groups as it can be, and the others."""
+    """Return a shared scan with as many of the groups as can join it, and the other groups."""
     others = []
     for group in groups:
         joined = scan.joined_by(group)

@@ -1,8 +1,8 @@
-"""Rewriting: expressions made ready to be computed.
+"""Rewriting: expressions are prepared for computing.
 
-Selections of what holds a reduction are handed down to what the reduction is
-of, so that nothing else is reduced; equal expressions become one, so that they
-are computed once; and a reduction that has been computed gives way to its values.
+Selections of a reduction are pushed down to its operand, so that nothing else is reduced; equal
+expressions become one node, so that they are computed once; and a computed reduction is replaced
+by its values.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ if TYPE_CHECKING:
     from biggus.indexing.reduction_blocks import Lengths
 
 _FEW = 8
-"""Tiles; mosaics of no more are made one if their tiles are equal: such as what is padded."""
+"""Tiles; larger mosaics are not compared with one another.  Padding makes mosaics of few tiles."""
 
 
 def pushdown(node: Node) -> Node:
-    """Return a node in which selections of what comes of whole axes are handed down to those."""
+    """Return a node with selections pushed down to reductions and functions along whole axes."""
     cut: Walk[bool] = Walk(_cut_along)
 
     def change(node: Node) -> Node | Generator[Any, Node, Node]:
@@ -50,12 +50,11 @@ def pushdown(node: Node) -> Node:
             return _pushdown_view(node)
         return rebuilt(node, node.inner)
 
-    walk: Walk[Node] = Walk(change)
-    return walk(node)
+    return Walk[Node](change)(node)
 
 
 def _cut_along(node: Node) -> bool | Generator[Any, bool, bool]:
-    """Tell whether a node has a function along axes in which chunks are shorter: a rule."""
+    """Rule: whether a node is computed by a function along axes that are cut into chunks."""
     return node.combined and (node.is_cut or any_answer(node.inner))
 
 
@@ -67,7 +66,7 @@ def _pushdown_view(node: View) -> Generator[Any, Node, Node]:
 
 
 def _nothing(node: Node) -> Node:
-    """Return the values of a node that has none: nothing needs to be reduced for them."""
+    """Return a leaf in the place of a node without elements: nothing needs to be reduced."""
     values: Any = np.empty(node.shape, node.dtype)
     if node.masked:
         values = np.ma.MaskedArray(values, mask=np.zeros(node.shape, bool))
@@ -75,14 +74,14 @@ def _nothing(node: Node) -> Node:
 
 
 class CommonSubexpressions(Walk[Node]):
-    """Makes equal nodes one: returns the first that was equal."""
+    """Replaces each node by the first node that was equal to it."""
 
     def __init__(self) -> None:
         super().__init__()
         self._equal: dict[Any, Node] = {}
 
     def answer(self, *ask: Any) -> Generator[Any, Node, Node]:
-        """Find the first node that is the same, of children that have been found so."""
+        """Return the first equal node, after its children have been replaced."""
         [node] = ask
         if isinstance(node, Rechunked):
             return (yield node.plain)
@@ -90,13 +89,13 @@ class CommonSubexpressions(Walk[Node]):
             return (yield from self._few(node))
         inner = node.inner
         made = (yield from rebuilt(node, inner)) if inner else node
-        # Of what is not looked into, only the same one is the same.
+        # Nodes whose children are not walked are equal only to themselves.
         within = [id(child) for child in made.inner]
         key = made.signature if within or not made.children else id(made)
         return self._equal.setdefault((key, *within), made)
 
     def _few(self, node: Mosaic) -> Generator[Any, Node, Node]:
-        """Find the first mosaic of the same tiles, of which each is cut as it was."""
+        """Return the first mosaic of the same tiles, each with the chunks that it had."""
         tiles: list[Node] = []
         for tile in node.tiles:
             found = yield tile
@@ -109,7 +108,7 @@ class CommonSubexpressions(Walk[Node]):
 
 
 def reductions_of(node: Node) -> list[Reduce]:
-    """Return the reductions that a node needs first: those that no other stands before."""
+    """Return the reductions that a node needs and that need no other reduction."""
     return [
         each
         for each in ordered([node], _needing_reduction)
@@ -122,12 +121,13 @@ def _needing_reduction(node: Node) -> Sequence[Node]:
 
 
 def substituted(node: Node, values: Mapping[int, Node]) -> Node:
-    """Return a node in which what has been computed is replaced: reductions, and what is like them.
+    """Return a node in which computed parts are replaced by their values.
 
     Parameters
     ----------
+    node : Node
     values : mapping of int to Node
-        By the `id` of each.
+        The node of the values, by the `id` of the computed node.
     """
 
     def change(node: Node) -> Node | Generator[Any, Node, Node]:
@@ -136,16 +136,15 @@ def substituted(node: Node, values: Mapping[int, Node]) -> Node:
             return found
         return rebuilt(node, node.inner) if node.needs_reduction or node.combined else node
 
-    walk: Walk[Node] = Walk(change)
-    return walk(node)
+    return Walk[Node](change)(node)
 
 
 def leaves_of(node: Node) -> set[Any]:
-    """Return what tells the parts of sources, mosaics and other things that a node is read from."""
+    """Return keys of the sources, and parts of sources, that a node is read from."""
     found: set[Any] = set()
     for each in ordered([node], _looked_into):
         if isinstance(each, View) and not each.base.inner:
-            # Of different parts of a source nothing is read twice.
+            # Different parts of a source share no reads, so each has a key of its own.
             found.add((id(each.base), key_of(each.selection)))
         elif not each.inner:
             found.add(id(each.origin if isinstance(each, Leaf) else each))
@@ -158,17 +157,14 @@ def _looked_into(node: Node) -> Sequence[Node]:
 
 def tile_edges_of(node: Node) -> tuple[Lengths, ...]:
     """Return for each axis the length, or the lengths, of the tiles of a node."""
-    walk: Walk[tuple[Lengths, ...]] = Walk("tile_edges")
-    return walk(node)
+    return Walk[Any]("tile_edges")(node)  # type: ignore[no-any-return]
 
 
 def io_bound(node: Node) -> bool:
-    """Tell whether to read a node is to wait for something."""
-    walk: Walk[bool] = Walk("io_bound")
-    return walk(node)
+    """Return whether reading a node waits for a disk or a server."""
+    return Walk[bool]("io_bound")(node)
 
 
 def is_in_memory(node: Node) -> bool:
-    """Tell whether all that a node is made of is in memory."""
-    walk: Walk[bool] = Walk("in_memory")
-    return walk(node)
+    """Return whether all values that a node is computed from are in memory."""
+    return Walk[bool]("in_memory")(node)

@@ -1,8 +1,8 @@
-"""Shared scans: groups of unlike shapes that go together, for they read the same.
+"""Shared scans: groups of jobs of different shapes that share their reads.
 
-The first leads; it goes through its blocks as it would alone.  What another
-computes of what both read lies within, such as ``a[:10].max()`` beside ``a.mean()``:
-it follows, block by block, and takes from what was read for the leader.
+The leader of a scan goes through its blocks as it would alone.  A member reads a part of what
+the leader reads, such as ``a[:10].max()`` beside ``a.mean()``: it follows the leader block by
+block, and takes its values from what was read for the leader.
 """
 
 from __future__ import annotations
@@ -29,23 +29,30 @@ if TYPE_CHECKING:
     from biggus.sources.base import Box
 
 _AHEAD = 16
-"""So far may a task be ahead of the first that is not done, and further for each at once."""
+"""How many tasks may run ahead of the oldest unfinished one, beyond two per worker."""
 
 _REPEATED = 8
-"""Of the memory, the part that repeated values may take."""
+"""Repeated values take no more than this fraction, 1/8, of the memory."""
 
 MOST_MEMBERS = 256
-"""More than so many do not follow one: each is looked at for each block."""
+"""The most members of a scan: each is looked at for each block."""
 
 
 class SharedScan:
-    """Groups that go through what they read together.
+    """Groups of jobs that are computed block by block from shared reads.
 
     Parameters
     ----------
     lead : JobGroup
-        Whose blocks they go by.
+        The group whose blocks the scan goes through.
     members : sequence of Member
+
+    Attributes
+    ----------
+    state : int
+        The bytes that are held throughout the scan.
+    peak : int
+        The most bytes that a task takes in addition.
     """
 
     def __init__(self, lead: JobGroup, members: Sequence[Member] = ()) -> None:
@@ -56,22 +63,22 @@ class SharedScan:
         self._shared = list({id(f.base): (f.base, f.view_map.lead) for f in members}.values())
         self.state = sum(group.state for group in self.groups)
         held = sum(values_bytes(base, lead.largest) for base, _ in self._shared)
-        # What comes of those before is there until that of the last has come.
+        # The results of earlier members are held until the last member is computed.
         peaks, waiting = [0], 0
         for member in members:
             peaks.append(waiting + member.group.peak)
-            waiting += member.group.handed
+            waiting += member.group.result_bytes
         self.streamed = lead.streams and not members
         """Whether blocks are accumulated while they are read, run by run."""
         self.peak = (lead.streamed_peak if self.streamed else lead.peak) + held + max(peaks)
-        self._left = sum(group.left for group in self.groups)
+        self._partial_bytes = sum(group.partial_bytes for group in self.groups)
         self.repeated: list[tuple[Node, Selection]] = []
-        """What many blocks need the same values of, and which there is room to keep."""
+        """The values that many blocks need, and that are kept because they fit into memory."""
         self._keep_repeated()
 
     @property
     def io_bound(self) -> bool:
-        """Whether to read is to wait for something."""
+        """Whether reading waits for a disk or a server."""
         return any(group.io_bound for group in self.groups)
 
     @property
@@ -82,13 +89,13 @@ class SharedScan:
     def tasks(
         self, wanted: Callable[[int, int, ReductionBlock], bool] | None = None
     ) -> Iterator[Task]:
-        """Yield the tasks, one a block of the leader, in the order in which they are to begin.
+        """Yield the tasks, one for each block of the leader, in the order in which they begin.
 
         Parameters
         ----------
         wanted : callable, optional
-            Called with the numbers of a group and of a reduction of it, and a reduction block:
-            whether it must be computed.
+            Called with the number of a group, the number of a reduction in it, and a reduction
+            block; returns whether that block must be computed.
         """
         for number, (index, box) in enumerate(self.lead.boxes()):
             blocks = [self.lead.task_block(0, index, box, wanted, self.streamed)]
@@ -100,9 +107,9 @@ class SharedScan:
             yield Task(number, tuple(blocks), shared)
 
     def _shared_by(self, blocks: Sequence[TaskBlock]) -> tuple[tuple[Node, Box], ...]:
-        """Return what is read for the leader, and kept for those that follow; which box of it."""
-        # Of what the leader has been found to have no need, it reads nothing; one that only
-        # reads needs what they need.
+        """Return the nodes that are read for the leader and kept for the members, with a box."""
+        # The leader reads nothing for reductions that the cache has.  A leader that only reads
+        # needs what its members need.
         first = blocks[0]
         needing = blocks if self.lead.shared_input is not None else [first]
         wanted = read_regions_of([node for block in needing for node in block.nodes])
@@ -115,12 +122,12 @@ class SharedScan:
         )
 
     def at_once(self, most: int) -> int:
-        """Return how many tasks may be computed at once, of no more than `most`.
+        """Return how many tasks fit into memory at once, but no more than `most`.
 
         Raises
         ------
         MemoryBudgetError
-            If not even one can be.
+            If not even one fits.
         """
         room = (self.memory - self.state) // max(1, self.peak)
         if room < 1:
@@ -134,23 +141,23 @@ class SharedScan:
         return min(most, room)
 
     def ahead(self, most: int) -> int:
-        """Return how far a task may be ahead of the first that is not done.
+        """Return how many tasks may run ahead of the oldest unfinished one.
 
-        Partial results of those in between wait for that of the first to be merged.
+        The partial results of the tasks in between wait to be merged until that one is done.
 
         Parameters
         ----------
         most : int
-            How many are computed at once.
+            The number of tasks that are computed at once.
         """
-        return most - 1 + min(_AHEAD + most, self.room(most) // max(1, self._left))
+        return most - 1 + min(_AHEAD + most, self.room(most) // max(1, self._partial_bytes))
 
     def room(self, most: int) -> int:
-        """Return how much of the memory is left while so many tasks are computed."""
+        """Return how many bytes of memory are left while `most` tasks are computed."""
         return max(0, self.memory - self.state - most * self.peak)
 
     def _keep_repeated(self) -> None:
-        """Find what is to be kept for all blocks, and what that takes."""
+        """Keep repeated values for all blocks, if they fit into memory."""
         found = {}
         for base, selection in itertools.chain(*[group.repeated for group in self.groups]):
             found[id(base), key_of(selection)] = (base, selection)
@@ -163,7 +170,7 @@ class SharedScan:
             self.state += nbytes
 
     def joined_by(self, group: JobGroup) -> SharedScan | None:
-        """Return a shared scan of these groups and another; None if it has no place among them."""
+        """Return a shared scan of these groups and another; None if that cannot be a member."""
         if len(self.members) == MOST_MEMBERS:
             return None
         for key, own in group.read_regions.items():
@@ -187,15 +194,15 @@ class SharedScan:
 
 
 class Member(NamedTuple):
-    """A group that follows another."""
+    """A group that follows the leader of a scan."""
 
     group: JobGroup
     base: Node
-    """What both read."""
+    """The node that both read."""
 
     view_map: ViewMap
 
     def along(self, lead: JobGroup) -> Member:
-        """Return the member of the leader's blocks as they are now."""
+        """Return the same member with its blocks cut along those of a leader."""
         lengths, order = self.view_map.cut(lead.task_blocks), self.view_map.order(lead.order)
         return self._replace(group=self.group.cut(lengths, order))

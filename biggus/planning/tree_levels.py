@@ -1,9 +1,10 @@
-"""The tree in which the partial results of reduction blocks are merged.
+"""The levels of the tree in which the partial results of reduction blocks are merged.
 
-Its levels, from below: reduction blocks; subtrees of up to 64 blocks of one tile of a
-mosaic; tiles; subtrees of up to 64 tiles; all.  So the partial result of a tile is the
-same in every mosaic that the tile is part of, and that of a subtree as long as its tiles
-are.  What is cached of partial results are subtrees, of blocks and of tiles.  Pure.
+From below: reduction blocks; subtrees of up to 64 blocks of one tile of a mosaic; tiles; subtrees
+of up to 64 tiles; the result.  So the partial result of a tile is the same in every mosaic that
+has the tile.  Subtrees, of blocks and of tiles, are the units of the partial-result cache.
+
+Pure: knows no source and reads nothing.
 """
 
 from __future__ import annotations
@@ -21,47 +22,54 @@ if TYPE_CHECKING:
     from biggus.indexing.reduction_blocks import Lengths
 
 BLOCKS_A_SUBTREE = 64
-"""Reduction blocks of a tile whose partial results are cached as one."""
+"""The most reduction blocks of a tile in one subtree."""
 
 TILES_A_SUBTREE = 64
-"""Tiles whose partial results are cached as one besides."""
+"""The most tiles in one subtree."""
 
 
 class Subtree(NamedTuple):
-    """What is cached as one: some of what is reduced to the same positions."""
+    """A subtree: reduction blocks, of the same result positions, whose merge is cached."""
 
     kept: Index
-    """The number of the reduction blocks along the axes that are kept."""
+    """The number of the reduction blocks along each kept axis."""
 
     number: int
-    """That of the tile; of a subtree of tiles, its own."""
+    """The number of the tile; or of the subtree, if it is one of tiles."""
 
     part: int | None
-    """Which subtree of blocks of the tile it is; None for one of tiles."""
+    """The number of the subtree within its tile; None for a subtree of tiles."""
 
 
 class BlockSpan(NamedTuple):
-    """Reduction blocks, and the box around them."""
+    """The reduction blocks of a subtree, and the box of blocks around them."""
 
     first: Index
-    """The number along each axis of the first reduction block of the box."""
+    """The number along each reduced axis of the first block of the box."""
 
     last: Index
-    """The same of the last."""
+    """The number along each reduced axis of the last block of the box."""
 
     layout: tuple[Any, ...]
-    """What tells which blocks of all in the box are meant, and how they are merged."""
+    """Which blocks of the box are in the subtree, and how they are merged; a part of cache keys."""
 
 
 class TreeLevels:
-    """Where each reduction block of those that are reduced to one is in the tree.
+    """The place of each reduction block in the tree of one result position.
 
     Parameters
     ----------
     blocks : tuple of Edges
-        How the reduced axes are cut into reduction blocks.
+        The edges of the reduction blocks along each reduced axis.
     tile_edges : tuple of Edges
-        Where along these axes tiles meet.
+        The edges of the tiles along the same axes.
+
+    Attributes
+    ----------
+    grid : Grid
+        The tiles, in a coordinate system whose unit is the reduction block.
+    blocks, tiles, tile_subtrees : int
+        The numbers of reduction blocks, of tiles, and of subtrees of tiles.
     """
 
     def __init__(self, blocks: tuple[Edges, ...], tile_edges: tuple[Edges, ...]) -> None:
@@ -74,7 +82,7 @@ class TreeLevels:
         self.blocks = math.prod(counts)
 
     def place(self, block: Index) -> tuple[int, int, int]:
-        """Return where a reduction block is: the tile, which subtree of that, and where in it."""
+        """Return the tile of a reduction block, the subtree within it, and the place in that."""
         tile = number = 0
         for edges, position in zip(self.grid.axes, block, strict=True):
             found = edges.find(position)
@@ -84,16 +92,15 @@ class TreeLevels:
         return (tile, *divmod(number, BLOCKS_A_SUBTREE))
 
     def block_subtrees(self, tile: int) -> int:
-        """Return how many subtrees of blocks a tile has."""
-        return -(-math.prod(stop - start for start, stop in self._bounds(tile)) // BLOCKS_A_SUBTREE)
+        """Return the number of subtrees of blocks of a tile."""
+        return -(-self._blocks_of(tile) // BLOCKS_A_SUBTREE)
 
     def block_subtree_size(self, tile: int, number: int) -> int:
-        """Return how many blocks a subtree of a tile has."""
-        blocks = math.prod(stop - start for start, stop in self._bounds(tile))
-        return min(BLOCKS_A_SUBTREE, blocks - number * BLOCKS_A_SUBTREE)
+        """Return the number of blocks of a subtree of a tile."""
+        return min(BLOCKS_A_SUBTREE, self._blocks_of(tile) - number * BLOCKS_A_SUBTREE)
 
     def tile_subtree_size(self, number: int) -> int:
-        """Return how many tiles a subtree of tiles has."""
+        """Return the number of tiles of a subtree of tiles."""
         return min(TILES_A_SUBTREE, self.tiles - number * TILES_A_SUBTREE)
 
     def block_subtree(self, tile: int, number: int) -> BlockSpan:
@@ -102,10 +109,9 @@ class TreeLevels:
         lengths = [stop - start for start, stop in bounds]
         size = self.block_subtree_size(tile, number)
         first, last, before = _around(number * BLOCKS_A_SUBTREE, size, lengths)
-        starts = [start for start, _ in bounds]
         return BlockSpan(
-            tuple([a + b for a, b in zip(starts, first, strict=True)]),
-            tuple([a + b for a, b in zip(starts, last, strict=True)]),
+            tuple([start + n for (start, _), n in zip(bounds, first, strict=True)]),
+            tuple([start + n for (start, _), n in zip(bounds, last, strict=True)]),
             (before, size),
         )
 
@@ -124,22 +130,29 @@ class TreeLevels:
         )
 
     def blocks_below(self, number: int) -> int:
-        """Return how many blocks a subtree of tiles has."""
+        """Return the number of blocks of a subtree of tiles."""
         begin = number * TILES_A_SUBTREE
-        tiles = range(begin, begin + self.tile_subtree_size(number))
-        return sum(math.prod([b - a for a, b in self._bounds(tile)]) for tile in tiles)
+        return sum(map(self._blocks_of, range(begin, begin + self.tile_subtree_size(number))))
+
+    def _blocks_of(self, tile: int) -> int:
+        return math.prod([stop - start for start, stop in self._bounds(tile)])
 
     def _bounds(self, tile: int) -> list[tuple[int, int]]:
-        """Return the numbers of the first block, and of that after the last, of a tile."""
-        bounds = []
-        for edges in reversed(self.grid.axes):
-            tile, number = divmod(tile, edges.count)
-            bounds.append(edges.bounds(number))
-        return bounds[::-1]
+        """Return along each axis the first block of a tile, and the last plus one."""
+        numbers = unraveled(tile, self._counts)
+        return [edges.bounds(n) for edges, n in zip(self.grid.axes, numbers, strict=True)]
 
 
 def _around(begin: int, size: int, lengths: Sequence[int]) -> tuple[list[int], list[int], int]:
-    """Return the first and the last of the box around so many, and how many it has before them."""
+    """Return the box around a range of flat indices, in C order.
+
+    Returns
+    -------
+    first, last : list of int
+        The corners of the box.
+    before : int
+        The number of elements of the box that come before the range.
+    """
     first, last = unraveled(begin, lengths), unraveled(begin + size - 1, lengths)
     split = next((axis for axis in range(len(lengths)) if first[axis] != last[axis]), None)
     before = 0
@@ -152,7 +165,7 @@ def _around(begin: int, size: int, lengths: Sequence[int]) -> tuple[list[int], l
 
 
 def unraveled(number: int, lengths: Sequence[int]) -> list[int]:
-    """Return the numbers along each axis of one in C order: NumPy takes longer for so few."""
+    """Return the indices of a flat index in C order; for one, faster than np.unravel_index."""
     found = []
     for length in reversed(lengths):
         number, rest = divmod(number, length)
@@ -161,7 +174,7 @@ def unraveled(number: int, lengths: Sequence[int]) -> list[int]:
 
 
 def _in_blocks(blocks: Edges, tile_edges: Edges) -> Lengths:
-    """Return how many reduction blocks there are between the edges of tiles of an axis."""
+    """Return the number of reduction blocks of each tile of an axis."""
     count = max(1, blocks.count)
     if tile_edges.count < 2 or not blocks.count:
         return count
@@ -172,5 +185,5 @@ def _in_blocks(blocks: Edges, tile_edges: Edges) -> Lengths:
     found = np.searchsorted(starts, ends)
     aligned = bool((found < count).all()) and bool((starts[found] == ends).all())
     if not aligned:
-        return BLOCKS_A_SUBTREE  # tiles that are smaller than a reduction block
+        return BLOCKS_A_SUBTREE  # tiles smaller than a reduction block
     return tuple([int(n) for n in np.diff([*found, blocks.count]) if n])

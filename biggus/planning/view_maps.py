@@ -1,4 +1,4 @@
-"""View maps: where what one group reads lies within what another reads."""
+"""View maps: where the values that one group reads lie in those that another group reads."""
 
 from __future__ import annotations
 
@@ -23,20 +23,26 @@ if TYPE_CHECKING:
     from biggus.sources.base import Box
 
 _MANY = 2**16
-"""Pieces of an axis; where there are more, it takes too long to see which of them nest."""
+"""Pieces of an axis; it would take too long to see which of more than these nest."""
 
 
 class ViewMap(NamedTuple):
-    """Where positions of a leader and of a member are, in what both read."""
+    """The positions of a leader and of a member in the node that both read."""
 
     lead: Selection
-    """Of what is read, the leader's: a box of it, its axes in any order."""
+    """The leader's selection of the node: a box, its axes in any order."""
 
     own: Selection
-    """That of the member, within the leader's."""
+    """The member's selection of the node; it lies within the leader's."""
+
+    def _shared_axes(self) -> Iterator[tuple[DimensionMap, DimensionMap | ArrayMap, int]]:
+        """Yield for each axis along which both vary the leader's map, the member's, and its dim."""
+        for one, other in zip(self.lead.maps, self.own.maps, strict=True):
+            if isinstance(one, DimensionMap) and not isinstance(other, ConstantMap):
+                yield one, other, dims_of(other)[0]
 
     def box(self, lead: Box) -> Box | None:
-        """Return the member's positions that a box of the leader's holds; None for none."""
+        """Return the box of the member's positions in a box of the leader's; None if empty."""
         box = [slice(0, n, 1) for n in self.own.shape]
         for one, other in zip(self.lead.maps, self.own.maps, strict=True):
             if isinstance(one, ConstantMap):
@@ -56,15 +62,13 @@ class ViewMap(NamedTuple):
         return tuple(box)
 
     def nested(self, lead: Grid, own: Grid) -> tuple[Lengths, ...] | None:
-        """Return the lengths of unions of the leader's blocks that hold whole blocks of the other.
+        """Return the lengths of unions of the leader's blocks that hold whole blocks of `own`.
 
-        None if there are too many of them.
+        None if there are too many blocks to tell.
         """
         lengths = list(lead.lengths)
-        for one, other in zip(self.lead.maps, self.own.maps, strict=True):
-            if not isinstance(one, DimensionMap) or isinstance(other, ConstantMap):
-                continue
-            edges, dim = lead.axes[one.dim], dims_of(other)[0]
+        for one, other, dim in self._shared_axes():
+            edges = lead.axes[one.dim]
             if edges.count > _MANY or own.axes[dim].count > _MANY:
                 return None
             cuts = np.array(edges.offsets)
@@ -77,39 +81,36 @@ class ViewMap(NamedTuple):
     def cut(self, lead: Grid) -> tuple[Lengths, ...]:
         """Return the lengths into which the leader's blocks cut the member's positions."""
         lengths: list[Lengths] = [max(1, n) for n in self.own.shape]
-        for one, other in zip(self.lead.maps, self.own.maps, strict=True):
-            if isinstance(one, DimensionMap) and not isinstance(other, ConstantMap):
-                dim = dims_of(other)[0]
-                n = self.own.shape[dim]
-                bounds = _within(other, n, np.array(lead.axes[one.dim].offsets) + one.start)
-                lengths[dim] = simplified(n, np.diff(np.unique(bounds)).tolist())
+        for one, other, dim in self._shared_axes():
+            n = self.own.shape[dim]
+            bounds = _within(other, n, np.array(lead.axes[one.dim].offsets) + one.start)
+            lengths[dim] = simplified(n, np.diff(np.unique(bounds)).tolist())
         return tuple(lengths)
 
     def order(self, lead: tuple[int, ...]) -> tuple[int, ...]:
-        """Return in which order the member's axes are gone through, slowest first."""
+        """Return the order in which the member's axes vary, slowest first, from the leader's."""
         places = [len(lead)] * len(self.own.shape)
-        for one, other in zip(self.lead.maps, self.own.maps, strict=True):
-            if isinstance(one, DimensionMap) and not isinstance(other, ConstantMap):
-                places[dims_of(other)[0]] = lead.index(one.dim)
+        for one, _, dim in self._shared_axes():
+            places[dim] = lead.index(one.dim)
         return tuple(sorted(range(len(places)), key=places.__getitem__))
 
 
 class ReadRegion(NamedTuple):
-    """What nodes see of something that is read, at which of their positions."""
+    """The part of a node that other nodes read."""
 
     base: Node
-    """What is read."""
+    """The node that is read."""
 
     seen: Selection
-    """What of it."""
+    """The selection of it; its dims are the axes of the nodes that read it."""
 
     bounds: tuple[tuple[int, int], ...] | None
-    """The first and the last position of each axis; None for what is no box, nor strides in one,
-    nor ascends along each of its axes."""
+    """The first and the last position of each axis; None if some axis has no ascending or evenly
+    spaced positions of its own."""
 
     @classmethod
     def of(cls, base: Node, seen: Selection) -> ReadRegion:
-        """Make the read region of a selection."""
+        """Return the read region of a selection."""
         dims = [dims_of(m)[0] for m in seen.maps if not isinstance(m, ConstantMap)]
         other = any(isinstance(m, ArrayMap) and not m.ascends for m in seen.maps)
         if other or len(set(dims)) < len(dims):
@@ -118,14 +119,14 @@ class ReadRegion(NamedTuple):
 
     @property
     def leads(self) -> bool:
-        """Whether it is a box, its axes in any order: others may follow."""
+        """Whether it is a box, its axes in any order, so that its group can lead."""
         dims = [m.dim for m in self.seen.maps if isinstance(m, DimensionMap) and m.step == 1]
         fixed = sum(isinstance(m, ConstantMap) for m in self.seen.maps)
         whole = len(dims) + fixed == len(self.seen.maps)
         return whole and sorted(dims) == list(range(len(self.seen.shape)))
 
     def holds(self, other: ReadRegion) -> bool:
-        """Tell whether all that another sees is between the first and the last that this does."""
+        """Return whether the bounds of another region lie within those of this one."""
         if self.bounds is None or other.bounds is None:
             return False
         pairs = zip(self.bounds, other.bounds, strict=True)
@@ -133,7 +134,7 @@ class ReadRegion(NamedTuple):
 
 
 def read_regions_of(nodes: Sequence[Node]) -> dict[int, ReadRegion]:
-    """Return what nodes see of each thing that they read, by its id; of each the first."""
+    """Return the regions of the nodes that `nodes` read, by id; of each node the first region."""
     found: dict[int, ReadRegion] = {}
     seen: set[Any] = set()
     in_memory: Walk[bool] = Walk("in_memory")
@@ -156,7 +157,7 @@ def read_regions_of(nodes: Sequence[Node]) -> dict[int, ReadRegion]:
 
 
 def repeated_in(node: Node) -> Iterator[tuple[Node, Selection]]:
-    """Yield what a node takes the same values of again and again, and what of it."""
+    """Yield the nodes, with a selection, that are broadcast to compute a node."""
     in_memory: Walk[bool] = Walk("in_memory")
     for each in ordered([node], _computed_from):
         for child in () if isinstance(each, View) else _computed_from(each):
@@ -167,13 +168,13 @@ def repeated_in(node: Node) -> Iterator[tuple[Node, Selection]]:
 
 
 def _computed_from(node: Node) -> Sequence[Node]:
-    """Return the children of a view, and those that values at the same place are computed of."""
+    """Return the child of a view, or the operands of a node that is computed place by place."""
     whole = Selection.identity(node.shape)
     return node.children if isinstance(node, View) or node.needs(whole) is not None else ()
 
 
 def _ends(m: AxisMap, shape: tuple[int, ...]) -> tuple[int, int]:
-    """Return the least and the greatest position of an axis."""
+    """Return the least and the greatest position that a map takes."""
     if isinstance(m, ConstantMap):
         return m.index, m.index
     if isinstance(m, ArrayMap):
@@ -185,7 +186,7 @@ def _ends(m: AxisMap, shape: tuple[int, ...]) -> tuple[int, int]:
 def _within(
     m: DimensionMap | ArrayMap, n: int, cuts: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.int64]:
-    """Return where cuts of an axis lie among the `n` positions of a selection of it."""
+    """Return how many of the `n` positions of a map come before each of some cuts of its axis."""
     if isinstance(m, ArrayMap):
         return np.searchsorted(m.index, cuts)
     ahead = cuts - m.start if m.step > 0 else m.start - cuts + 1
@@ -194,7 +195,7 @@ def _within(
 
 
 def _before(m: DimensionMap | ArrayMap, n: int, cut: int) -> int:
-    """Return where one cut lies among them, which NumPy takes ten times as long for."""
+    """Return the same for one cut, in a tenth of the time."""
     if isinstance(m, ArrayMap):
         return int(m.index.searchsorted(cut))
     ahead = cut - m.start if m.step > 0 else m.start - cut + 1

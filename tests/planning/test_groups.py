@@ -126,4 +126,4 @@ def test_what_a_block_leaves_is_told_of_the_blocks_that_there_are():
     for memory, together in ((10**9, 3), (40 * 10**6, 1)):
         group = JobGroup([reduction], [], memory)
         assert group.largest == 4 * together * 400 * 400
-        assert group.left == reduction.nbytes(together * 400 * 400)
+        assert group.partial_bytes == reduction.nbytes(together * 400 * 400)
