@@ -14,7 +14,7 @@ from biggus.graph import Leaf, Read, Unknown, View, key_of, text_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from biggus.graph import Node, Told
+    from biggus.graph import Node, Identifier
     from biggus.indexing.selection import Selection
     from biggus.sources.base import Box, Source
 
@@ -78,22 +78,22 @@ def _texts(node: Node, selection: Selection, reads: list[tuple[Source, Box]]) ->
     A node that occurs again is identified by its number.
     """
     known: dict[Any, tuple[int, Node]] = {}  # with the node, so that its id stays its own
-    waiting: list[Told] = [(node, selection)]
+    waiting: list[Identifier] = [(node, selection)]
     while waiting:
-        told = waiting.pop()
-        if isinstance(told, str):
-            yield told
-        elif isinstance(told, Read):
-            yield _text_of_read(told, reads)
+        item = waiting.pop()
+        if isinstance(item, str):
+            yield item
+        elif isinstance(item, Read):
+            yield _text_of_read(item, reads)
         else:
-            node, selection = told
+            node, selection = item
             if not isinstance(node, Leaf | View):
                 key = (id(node), key_of(selection))
                 if key in known:
                     yield f"again {known[key][0]}"
                     continue
                 known[key] = (len(known), node)
-            waiting.extend(list(node.told(selection))[::-1])
+            waiting.extend(list(node.identifiers(selection))[::-1])
 
 
 def _text_of_read(read: Read, reads: list[tuple[Source, Box]]) -> str:

@@ -125,9 +125,7 @@ class _Shared:
         try:
             while (task := self._next()) is not None:
                 deadlines.check()
-                computed = compute(task, self._repeated)
-                if not self._failed:
-                    self._take(task, computed)
+                self._compute(task)
                 with self._changed:
                     self._under_way.discard(task.number)
                     self._changed.notify_all()
@@ -160,6 +158,12 @@ class _Shared:
             if not idle:
                 self._under_way.add(task.number)
             return True
+
+    def _compute(self, task: Task) -> None:
+        # A function of its own: the results are released before the next task is computed.
+        computed = compute(task, self._repeated)
+        if not self._failed:
+            self._take(task, computed)
 
     def _end(self) -> None:
         with self._changed:

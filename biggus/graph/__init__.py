@@ -1,7 +1,7 @@
-"""Nodes: which values, as a lazy expression over sources; nothing here reads.
+"""Nodes: lazy expressions over sources.
 
-A node knows its shape and dtype, whether values can be missing, and how a
-selection of it falls into pieces, each of which one source gives in one read.
+A node knows its shape and dtype, whether values can be missing, and into which pieces a selection
+of it falls.  A piece is one read of one source, or a computation.
 """
 
 from biggus.graph.along import AlongAxes
@@ -9,6 +9,7 @@ from biggus.graph.base import Derived, Node
 from biggus.graph.blockwise import BlockPlace, Blockwise, Reach
 from biggus.graph.elementwise import Elementwise, is_spread, unbroadcast
 from biggus.graph.gufunc import Gufunc
+from biggus.graph.identifying import Identifier, Unknown, text_of
 from biggus.graph.leaf import LONGEST_READ, Leaf
 from biggus.graph.mosaic import GridMosaicNode, Mosaic
 from biggus.graph.packing import Packed, packed, unpacked
@@ -16,7 +17,6 @@ from biggus.graph.pieces import Combination, NodePart, Piece, Read, pieces_of, s
 from biggus.graph.reduce import Reduce
 from biggus.graph.reshape import Reshape
 from biggus.graph.step import SLAB, BaseStep, Cast, Field, Filled, Maskable, Step, completed
-from biggus.graph.telling import Told, Unknown, text_of
 from biggus.graph.view import CutOut, Rechunked, View, rechunked, select, spread_to
 from biggus.graph.walk import Walk, answers, any_answer, key_of, ordered, rebuilt
 
@@ -36,6 +36,7 @@ __all__ = [
     "Filled",
     "GridMosaicNode",
     "Gufunc",
+    "Identifier",
     "Leaf",
     "Maskable",
     "Mosaic",
@@ -49,7 +50,6 @@ __all__ = [
     "Reduce",
     "Reshape",
     "Step",
-    "Told",
     "Unknown",
     "View",
     "Walk",

@@ -1,17 +1,18 @@
-"""Functions of whole axes: such as the median along one, which needs all of it at once."""
+"""Functions along whole axes, such as a median, which needs all values of a line at once."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from biggus import options
 from biggus.graph.base import Node, OfOne
+from biggus.graph.identifying import key_or_id, step_key, text_of
 from biggus.graph.pieces import Combination, Piece, take
 from biggus.graph.reduced import pushdown_reduced, reduced_grid, reduced_shape, restricted
-from biggus.graph.telling import name_of, text_of
 from biggus.graph.view import select
 from biggus.indexing.grid import Grid, RegularEdges
 from biggus.indexing.resolve import split_all
@@ -21,30 +22,28 @@ from biggus.sources import base as source
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
 
+    from biggus.graph.identifying import Identifier
     from biggus.graph.pieces import Steps
     from biggus.graph.step import Step
-    from biggus.graph.telling import Told
     from biggus.sources.base import Box, Chunks, Values
 
 COPIES = 16
-"""A block takes so small a part of the memory: functions such as the median copy it,
-and several are computed at once."""
+"""A block has no more than this fraction, 1/16, of the memory: functions such as the median copy
+it, and several blocks are computed at once."""
 
 
 class AlongAxes(OfOne):
-    """A function of all values along some axes of a node, at each place of the others.
+    """A function of all values along some axes of a node, applied at each place of the others.
 
     Parameters
     ----------
     operand : Node
-        Where the values come from.
     function : Step
-        Called with a block that has all of the axes; returns it with those at
-        length one.
+        Called with a block that has the axes whole; returns it with the axes at length one.
     axes : tuple of int
         The axes, ascending.
     keepdims : bool
-        Whether they stay, at length one.
+        Whether the result has the axes, at length one.
     further : tuple of int, optional
         The lengths of the axes that the function adds at the end.
     """
@@ -69,7 +68,7 @@ class AlongAxes(OfOne):
         masked = function.masked or None
         super().__init__((operand,), shape, function.dtype, masked, combined=True)
 
-    def cut(self) -> Chunks | None:
+    def natural_grid(self) -> Chunks | None:
         return reduced_grid(self.operand, self.axes, self.keepdims, self.further)
 
     @property
@@ -82,7 +81,7 @@ class AlongAxes(OfOne):
         return self.axes
 
     def blocks(self, number: int) -> Grid:
-        """Return how an operand is cut where it is read from where it lies."""
+        """Return the blocks of an operand that are read, if it does not go through a scratch."""
         operand = self.children[number]
         return blocks_of(operand.shape, operand.grid, self.axes, operand.dtype.itemsize)
 
@@ -91,15 +90,14 @@ class AlongAxes(OfOne):
 
     @property
     def signature(self) -> Any:
-        key = getattr(self.function, "key", None)
-        return (AlongAxes, id(self.function) if key is None else key, self.axes, self.keepdims)
+        return (AlongAxes, key_or_id(self.function), self.axes, self.keepdims)
 
     def pushdown(self, selection: Selection) -> Generator[Any, Node, Node]:
         return pushdown_reduced(self, selection)
 
-    def told(self, selection: Selection) -> Iterator[Told]:
-        # How it is cut follows from the memory; what it is of does not.
-        yield f"along {name_of(self.function)} {self.axes} {self.keepdims} {text_of(selection)}"
+    def identifiers(self, selection: Selection) -> Iterator[Identifier]:
+        # Its pieces depend on the memory option, so they do not identify it.
+        yield f"along {step_key(self.function)} {self.axes} {self.keepdims} {text_of(selection)}"
         yield self.operand, Selection.identity(self.operand.shape)
 
     def parts(
@@ -123,43 +121,47 @@ class AlongAxes(OfOne):
             further = box[len(box) - len(self.further) :]
             function = _Taken(self.function, () if self.keepdims else self.axes, further, local)
             if 0 in needed.shape:
-                nothing = OfNothing(function, (needed.shape,), (operand,))
-                yield Combination(nothing, (), part_out, steps)
+                empty = WithEmptyBlocks(function, (needed.shape,), (operand,))
+                yield Combination(empty, (), part_out, steps)
             else:
                 yield Combination(function, ((operand, needed),), part_out, steps)
 
 
 def cut_along(node: Node, axes: tuple[int, ...]) -> bool:
-    """Tell whether a node has several chunks along some of the axes."""
+    """Return whether a node has several chunks along one of the axes."""
     if node.grid is None:
         return False
     edges = Grid(node.shape, node.grid).axes
     return any(edges[axis].count > 1 for axis in axes)
 
 
-class OfBlock:
-    """What is done to blocks, and gives what a node, or a function of blocks, is said to give."""
+@dataclass(eq=False)
+class BlockFunction:
+    """The function of a `Combination`: computes a piece from blocks of the operands.
 
-    key: Any = None
+    Parameters
+    ----------
+    function : Step or Node
+        Has the dtype, maskedness and fill value of the values.
+    """
 
-    def __init__(self, like: Any) -> None:
-        self.dtype: np.dtype[Any] = like.dtype
-        self.masked: bool = like.masked
-        self.fill_value: Any = like.fill_value
-        self.slabwise: bool = getattr(like, "slabwise", False)
+    function: Any
+    key = None
+
+    def __post_init__(self) -> None:
+        self.dtype: np.dtype[Any] = self.function.dtype
+        self.masked: bool = self.function.masked
+        self.fill_value: Any = self.function.fill_value
+        self.slabwise: bool = getattr(self.function, "slabwise", False)
 
 
-class _Taken(OfBlock):
-    """A function along axes, and the selection of what it gives."""
+@dataclass(eq=False)
+class _Taken(BlockFunction):
+    """A selection of the results of a function along axes."""
 
-    def __init__(
-        self, function: Step, dropped: tuple[int, ...], further: Box, local: Selection
-    ) -> None:
-        super().__init__(function)
-        self.function = function
-        self.dropped = dropped
-        self.further = further
-        self.local = local
+    dropped: tuple[int, ...]
+    further: Box
+    local: Selection
 
     def __call__(self, block: Values) -> Values:
         values: Values = self.function(block)
@@ -168,35 +170,35 @@ class _Taken(OfBlock):
         return take(self.local, values.reshape(lengths)[key])
 
 
-class OfNothing(OfBlock):
-    """A function of blocks of which some have no values: these are not read."""
+@dataclass(eq=False)
+class WithEmptyBlocks(BlockFunction):
+    """A function of blocks of which some are empty, and so are not read."""
 
-    def __init__(
-        self, function: Step, shapes: Sequence[tuple[int, ...]], operands: Sequence[Node]
-    ) -> None:
-        super().__init__(function)
-        self.function = function
-        self.blocks = [
-            (shape, node.dtype, node.masked) for shape, node in zip(shapes, operands, strict=True)
-        ]
+    shapes: Sequence[tuple[int, ...]]
+    """The shape of the block of each operand."""
+
+    operands: Sequence[Node]
 
     def __call__(self, *others: Values) -> Values:
-        there = iter(others)
-        made: list[Any] = []
-        for shape, dtype, masked in self.blocks:
-            nothing = np.zeros(shape, dtype)
-            empty = np.ma.MaskedArray(nothing) if masked else nothing
-            made.append(empty if 0 in shape else next(there))
-        return self.function(*made)
+        read = iter(others)
+        blocks: list[Any] = []
+        for shape, node in zip(self.shapes, self.operands, strict=True):
+            if 0 in shape:
+                empty = np.zeros(shape, node.dtype)
+                blocks.append(np.ma.asarray(empty) if node.masked else empty)
+            else:
+                blocks.append(next(read))
+        values: Values = self.function(*blocks)
+        return values
 
 
 def blocks_of(
     shape: tuple[int, ...], chunks: Chunks | None, axes: tuple[int, ...], itemsize: int
 ) -> Grid:
-    """Return how an operand of some axes as a whole is cut along the others.
+    """Return the blocks of an operand that has some axes whole.
 
-    At its chunks, as many of them as fit; and anywhere, if one does not.  It
-    changes no value, so it may follow from the memory that there is.
+    Along the others, a block has as many chunks as fit into memory, or a part of one chunk.  The
+    blocks change no value, so they may depend on the memory option.
     """
     most = max(1, options.current().memory // (COPIES * max(1, itemsize)))
     grid = chunks or (1,) * len(shape)

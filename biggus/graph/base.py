@@ -1,13 +1,13 @@
-"""What a node is."""
+"""The base class of nodes."""
 
 from __future__ import annotations
 
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
+from biggus.graph.identifying import piece_identifiers
 from biggus.graph.packing import packed, unpacked_one
 from biggus.graph.pieces import pieces_of
-from biggus.graph.telling import told_of_piece
 from biggus.graph.walk import any_answer, ordered
 from biggus.indexing.selection import Selection
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from biggus.graph.identifying import Identifier
     from biggus.graph.pieces import NodePart, Piece, Steps
-    from biggus.graph.telling import Told
     from biggus.indexing.reduction_blocks import Lengths
     from biggus.sources.base import Chunks, Stream, Values
 
@@ -26,32 +26,32 @@ _needs_reduction = attrgetter("needs_reduction")
 _is_combined = attrgetter("combined")
 
 UNKNOWN: Any = ...
-"""A grid that nobody has asked for; the same in any process."""
+"""The `known_grid` of a node before its grid is first computed; the same in any process."""
 
 
-class Node:  # no ABC: to be asked for its kind is then much faster
+class Node:  # no ABC: isinstance is much faster then
     """A lazy expression; immutable.
 
-    What is known of it is found when it is made, from what is known of its children.  A new
-    kind derives from :class:`Derived`, if it has any, and says what `parts` of them a selection
-    falls into, or what is computed of them by `needs` and `computed`; and how it is
-    `rebuilt` of others.  The rest has a default that asks the children, or promises nothing.
+    Metadata follow from those of the children when a node is made.  A new kind of node derives
+    from :class:`Derived`, if it has children.  It defines `rebuild`, and either `parts`, if a
+    selection falls into parts of the children, or `needs` and `computed`, if it is computed from
+    selections of them.  All other methods have defaults.
 
     Attributes
     ----------
     children : tuple of Node
-        What it is made of.
+        The nodes that it is computed from.
     shape : tuple of int
     dtype : dtype
     masked : bool
-        Whether values can be missing: static, from metadata and operations.
+        Whether values can be missing; follows from metadata and operations alone.
     fill_value : object
-        What a missing value is shown as; None for NumPy's default.
+        The fill value of a masked result; None for NumPy's default.
     needs_reduction : bool
-        Whether there is a reduction in it, which must be computed first.
+        Whether it contains a reduction, which must be computed first.
     combined : bool
-        Whether it is computed from several nodes, or from whole axes: what is not
-        is read piece by piece, and each piece is changed for itself.
+        Whether it is computed from several nodes, or from whole axes.  Other nodes are read piece
+        by piece, with steps applied to each piece.
     """
 
     __slots__ = ()
@@ -64,70 +64,74 @@ class Node:  # no ABC: to be asked for its kind is then much faster
     needs_reduction: bool = False
     combined: bool = False
     of_blocks: bool = False
-    """Whether it is computed of whole axes, or blocks: a few of its values may take many others."""
+    """Whether it is computed from whole axes or blocks, so that a few values may need many."""
 
     known_grid: Chunks | None = None
-    """The grid, if that has been asked for; else `UNKNOWN`."""
+    """The grid, once it has been computed; until then `UNKNOWN`."""
 
     @property
     def grid(self) -> Chunks | None:
         """For each axis the chunk length or the lengths of all chunks, if known."""
         if self.known_grid is UNKNOWN:
             for node in ordered([self], _without_grid):
-                node.known_grid = node.cut()  # type: ignore[misc]  # it has a slot for it
+                node.known_grid = node.natural_grid()  # type: ignore[misc]  # it has a slot for it
         return self.known_grid
 
-    def cut(self) -> Chunks | None:
-        """Return the natural chunks, if known, from those of the children."""
+    def natural_grid(self) -> Chunks | None:
+        """Return the chunks that follow from the grids of the children; None for any."""
         return None
 
     def rebuild(self, children: tuple[Node, ...]) -> Node:
-        """Return the same of other nodes, of the shapes and dtypes of the children."""
-        raise NotImplementedError  # what has no children is never asked
+        """Return the same operation on other nodes, of the children's shapes and dtypes."""
+        raise NotImplementedError  # not called on nodes without children
 
     @property
     def inner(self) -> tuple[Node, ...]:
-        """The children that are rewritten with this: not those of which there may be 2^18."""
+        """The children that walks go to; none of a mosaic that may have 2^18 of them."""
         return self.children
 
     @property
     def read_from(self) -> tuple[Node, ...]:
-        """What it is read from: its children; of a grid of tiles the first stands for all."""
+        """The children; of a grid of tiles that are made on demand, the first tile."""
         return self.children
 
     @property
     def signature(self) -> Any:
-        """What is equal for nodes that are the same if their children are."""
+        """A hashable that nodes share if they are equal whenever their children are."""
         return (type(self), id(self))
 
-    # What is read, and computed
+    # Reading and computing
 
     def pushdown(self, selection: Selection) -> Node | Generator[Any, Node, Node] | None:
-        """Hand a non-empty selection down, as far as it goes: the rule of `cut_out`.
+        """Push a non-empty selection down to the children: the rule of `CutOut`.
 
-        A pair of a child and a selection of it is answered by what is cut out of that.
-        None: there is nothing to hand it down to.
+        Returns a node of the selected values; or a generator that yields pairs of a child and a
+        selection, is sent their nodes, and returns the node.  None if the selection cannot be
+        pushed down.
         """
         return None
 
     def parts(
         self, selection: Selection, out_selection: Selection, steps: Steps = None
     ) -> Iterable[Piece | NodePart]:
-        """Yield what a non-empty selection of this node falls into: all pieces, or all `NodePart`.
+        """Yield the parts of a non-empty selection: either all pieces, or all `NodePart`.
 
         Parameters
         ----------
         selection : Selection
-            What is wanted of this node.
+            The wanted elements of this node.
         out_selection : Selection
-            Where that goes; over the same dims.
+            The elements of the result that they go to; over the same dims.
         steps : Steps
-            What is to be done to the values afterwards.
+            The steps that are applied to the values.
         """
         raise NotImplementedError
 
     def needs(self, selection: Selection) -> Sequence[tuple[Node, Selection]] | None:
-        """Return of which values a selection is computed at once; None if it falls into parts."""
+        """Return the selections of the children that a selection is computed from.
+
+        None if the node is read by `parts`.
+        """
         return None
 
     def computed(self, blocks: Sequence[Values], free: bool = False) -> Values:
@@ -136,71 +140,67 @@ class Node:  # no ABC: to be asked for its kind is then much faster
         Parameters
         ----------
         blocks : sequence of ndarray or MaskedArray
-            One of each; they broadcast.
+            The values of each; they broadcast.
         free : bool
-            Whether the only one may be written over.
+            Whether the only block may be overwritten.
         """
-        raise NotImplementedError  # of what needs some at once
+        raise NotImplementedError  # only called if `needs` returns selections
 
     @property
     def owns_data(self) -> bool:
-        """Whether what it computes always lies in memory of its own."""
+        """Whether nothing else refers to the arrays that it computes."""
         return False
 
     @property
     def streams(self) -> bool:
-        """Whether values that follow one another in C order can be read for their part of all."""
+        """Whether runs of values in C order can be read, each at a cost in proportion to it."""
         return False
 
     def stream(self, selection: Selection) -> Stream:
-        """Return what reads a non-empty selection of a node that `streams`, run by run.
-
-        It lies within one tile, if the node is a mosaic.
-        """
-        raise NotImplementedError  # few nodes stream, and no other is asked
+        """Return a stream of a non-empty selection, which lies within one tile of a mosaic."""
+        raise NotImplementedError  # only called if `streams`
 
     @property
     def is_cut(self) -> bool:
         """Whether chunks of its children are shorter than axes that it needs whole."""
         return False
 
-    # What is planned by: rules of a walk
+    # Rules of a walk, for planning
 
     def tile_edges(self) -> tuple[Lengths, ...] | Generator[Any, Any, tuple[Lengths, ...]]:
-        """Give for each axis the length, or the lengths, of the tiles that this is made of.
+        """Return for each axis the length, or the lengths, of the tiles of this node.
 
-        What is computed of a tile stands on its own, and can be used again when the mosaic
-        has grown: so no reduction block lies across an edge of tiles, and partial results are
-        merged tile by tile.
+        No reduction block lies in two tiles, and partial results are merged tile by tile, so that
+        the results of a tile can be used again when the mosaic has grown.
         """
         return tuple([max(1, n) for n in self.shape])
 
     def io_bound(self) -> bool | Generator[Any, bool, bool]:
-        """Tell whether to read it is to wait for something."""
+        """Return whether reading it waits for a disk or a server."""
         return any_answer(self.children)
 
     def in_memory(self) -> bool | Generator[Any, bool, bool]:
-        """Tell whether all that it is made of is in memory."""
+        """Return whether all values that it is computed from are in memory."""
         return False
 
-    def told(self, selection: Selection) -> Iterable[Told]:
-        """Yield what tells a non-empty selection from others: texts, reads and other nodes.
+    def identifiers(self, selection: Selection) -> Iterable[Identifier]:
+        """Yield texts, reads and other nodes that identify a non-empty selection in any process.
 
         Raises
         ------
         Unknown
-            If it cannot be said: then nothing that comes of it is kept.
+            If it has no identifiers; results that are computed from it are not cached then.
         """
         yield f"pieces {self.dtype!r} {selection.shape}"
         for piece in pieces_of(self, selection, Selection.identity(selection.shape)):
-            yield from told_of_piece(piece)
+            yield from piece_identifiers(piece)
 
     def __reduce__(self) -> Any:
         return unpacked_one, (packed([self]),)
 
 
 class Derived(Node):
-    """A node that is made of others.
+    """A node with children.
 
     Parameters
     ----------
@@ -208,10 +208,10 @@ class Derived(Node):
     shape : tuple of int
     dtype : dtype
     masked : bool, optional
-        As one of the children, if not given.
+        Whether values can be missing; by default, whether those of a child can.
     fill_value : object, optional
     combined : bool
-        Whether several children, or whole axes, are computed with.
+        Whether it is computed from several children, or from whole axes.
     """
 
     __slots__ = (
@@ -245,13 +245,13 @@ class Derived(Node):
 
 
 class OfOne(Derived):
-    """A node that is made of one other."""
+    """A node with one child."""
 
     __slots__ = ()
 
     @property
     def operand(self) -> Node:
-        """What it is made of."""
+        """The child."""
         return self.children[0]
 
 

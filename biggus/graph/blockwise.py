@@ -1,13 +1,14 @@
-"""Functions of blocks: each block of the result is computed of a part of each operand."""
+"""Functions of blocks: each block of the result is computed from a part of each operand."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from biggus.graph.along import OfBlock, OfNothing
+from biggus.graph.along import BlockFunction, WithEmptyBlocks
 from biggus.graph.base import Derived, Node
+from biggus.graph.identifying import key_or_id, text_of
 from biggus.graph.pieces import Combination, Piece, take
-from biggus.graph.telling import text_of
 from biggus.indexing.grid import Grid, edges_of
 from biggus.indexing.resolve import split_all
 from biggus.indexing.selection import Selection
@@ -25,39 +26,39 @@ if TYPE_CHECKING:
 
 
 class Reach(NamedTuple):
-    """Which part of an axis of an operand a block needs: all of it, if no axis is named."""
+    """The positions along an axis of an operand that a block needs."""
 
     axis: int | None = None
-    """The axis of the result that it goes by."""
+    """The axis of the result that decides; None if each block needs all positions."""
 
     factor: int = 1
-    """How many positions there are to one of the result."""
+    """The number of positions for each position of the result."""
 
     before: int = 0
-    """How many more are needed before, as far as there are some."""
+    """The number of further positions before these, as far as they exist."""
 
     after: int = 0
-    """And after."""
+    """The number of further positions after these, as far as they exist."""
 
     pieces: Lengths | None = None
-    """The lengths of what there is to each block, if it does not go by where that lies."""
+    """The number of positions of each block, if these do not follow from its box."""
 
 
 class BlockPlace(NamedTuple):
-    """Where a block lies."""
+    """The place of a block."""
 
     number: Index
     """Its number along each axis."""
 
     box: Box
-    """In the result."""
+    """Its box in the result."""
 
     operands: tuple[Box, ...]
-    """What it needs of each operand."""
+    """The box that it needs of each operand."""
 
 
 class BlockStep(Protocol):
-    """What computes a block; picklable."""
+    """A function that computes a block; picklable."""
 
     dtype: np.dtype[Any]
     masked: bool
@@ -65,31 +66,29 @@ class BlockStep(Protocol):
 
     @property
     def key(self) -> str | None:
-        """What is equal for steps that do the same, in any process; None if that is not known."""
+        """A text that equal steps share in any process; None if there is none."""
 
     def __call__(self, place: BlockPlace, *blocks: Values) -> Values:
         """Return the values of a block, of the shape of its box."""
 
 
 class Blockwise(Derived):
-    """A function of blocks: each is computed as a whole, so its values are always the same.
-
-    Along axes that it is said of only what is wanted is computed.
+    """A function of blocks; each block is computed as a whole, so its values are always the same.
 
     Parameters
     ----------
     function : BlockStep
-        What computes a block of those that it needs.
+        Computes a block from blocks of the operands.
     operands : sequence of Node
-        Where the values come from.
     reaches : sequence of sequence of Reach
-        For each operand which part of each axis a block needs.
+        For each operand and each of its axes, the positions that a block needs.
     shape : tuple of int
-        Of the result.
+        The shape of the result.
     blocks : Chunks
-        How that is cut.
+        The blocks of the result.
     divisible : tuple of int
-        The axes of the result along which each place is computed for itself.
+        The axes along which each place is independent of the others, so that only the wanted
+        part of a block is computed.
     """
 
     __slots__ = ("blocks", "divisible", "function", "reaches")
@@ -111,7 +110,7 @@ class Blockwise(Derived):
         self.divisible = divisible
         super().__init__(tuple(operands), shape, function.dtype, function.masked, combined=True)
 
-    def cut(self) -> Chunks:
+    def natural_grid(self) -> Chunks:
         return self.blocks
 
     def rebuild(self, children: tuple[Node, ...]) -> Node:
@@ -121,8 +120,7 @@ class Blockwise(Derived):
 
     @property
     def signature(self) -> Any:
-        key = self.function.key
-        function = id(self.function) if key is None else key
+        function = key_or_id(self.function)
         return (Blockwise, function, self.reaches, self.shape, self.blocks, self.divisible)
 
     def parts(
@@ -165,12 +163,12 @@ class Blockwise(Derived):
             if 0 not in shape
         ]
         if len(pairs) < len(shapes):
-            function = OfNothing(function, shapes, self.children)
+            function = WithEmptyBlocks(function, shapes, self.children)
         return Combination(function, tuple(pairs), out, steps)
 
 
 def _reached(reach: Reach, length: int, number: Index, box: Box) -> slice:
-    """Return which part of an axis, so long, a block needs."""
+    """Return the positions along an axis of an operand, of a length, that a block needs."""
     if reach.axis is None:
         return slice(0, length, 1)
     if reach.pieces is not None:
@@ -181,18 +179,16 @@ def _reached(reach: Reach, length: int, number: Index, box: Box) -> slice:
     return slice(min(length, max(0, start)), max(0, min(length, stop)), 1)
 
 
-class _Block(OfBlock):
-    """A function of blocks at one place, and the selection of what it gives."""
+@dataclass(eq=False)
+class _Block(BlockFunction):
+    """A selection of one block of a function of blocks."""
 
-    def __init__(self, function: BlockStep, place: BlockPlace, local: Selection) -> None:
-        super().__init__(function)
-        self.function = function
-        self.place = place
-        self.local = local
+    place: BlockPlace
+    local: Selection
 
     @property
-    def key(self) -> str | None:
-        """What is equal for the same function at the same place."""
+    def key(self) -> str | None:  # type: ignore[override]
+        """A text that equal functions at the same place share."""
         key = self.function.key
         return None if key is None else f"{key} at {self.place} {text_of(self.local)}"
 
@@ -201,6 +197,6 @@ class _Block(OfBlock):
         shape = box_shape(self.place.box)
         if values.shape != shape:
             raise ValueError(
-                f"a function of blocks gave {values.shape} where it was to give {shape}"
+                f"a function of blocks returned shape {values.shape} instead of {shape}"
             )
         return take(self.local, values)

@@ -1,4 +1,4 @@
-"""Elementwise nodes: each value computed from the values at the same place."""
+"""Elementwise nodes: each value is computed from the values at the same place."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from biggus.graph.base import Derived, Node
+from biggus.graph.identifying import key_or_id, step_key
 from biggus.graph.pieces import Combination
-from biggus.graph.telling import name_of
 from biggus.graph.view import View, spread_to
 from biggus.graph.walk import answers
 from biggus.indexing.reduction_blocks import BLOCK, common_grid, reduction_blocks
@@ -19,22 +19,21 @@ from biggus.indexing.selection import Selection
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Sequence
 
+    from biggus.graph.identifying import Identifier
     from biggus.graph.pieces import NodePart, Piece, Steps
     from biggus.graph.step import Step
-    from biggus.graph.telling import Told
     from biggus.indexing.reduction_blocks import Lengths
     from biggus.sources.base import Chunks, Values
 
 
 class Elementwise(Derived):
-    """A step applied to each value of a node, or to those at the same place of several.
+    """A step applied to the values at the same place of one or several nodes.
 
     Parameters
     ----------
     step : Step
-        What is done to each.
     *operands : Node
-        Where the values come from; at least one.  Their shapes broadcast.
+        At least one; their shapes broadcast.
 
     Raises
     ------
@@ -65,18 +64,13 @@ class Elementwise(Derived):
 
     @property
     def signature(self) -> Any:
-        key = getattr(self.step, "key", None)
-        return (Elementwise, id(self.step) if key is None else key)
+        return (Elementwise, key_or_id(self.step))
 
-    def cut(self) -> Chunks | None:
-        # Of unlike grids that of the operand counts which has most to be read.
-        sized = [
-            (_bytes_behind(node), grid) for node in self.children if (grid := node.grid) is not None
-        ]
-        if not sized:
-            return None
-        sized.sort(key=lambda pair: -pair[0])
-        return common_grid(self.shape, [grid for _, grid in sized])
+    def natural_grid(self) -> Chunks | None:
+        # Of unlike grids, that of the operand with most bytes to read comes first.
+        largest_first = sorted(self.children, key=_bytes_behind, reverse=True)
+        grids = [grid for node in largest_first if (grid := node.grid) is not None]
+        return common_grid(self.shape, grids) if grids else None
 
     def pushdown(self, selection: Selection) -> Generator[Any, Node, Node]:
         return self.rebuild(
@@ -87,7 +81,7 @@ class Elementwise(Derived):
         self, selection: Selection, out_selection: Selection, steps: Steps = None
     ) -> Iterable[Piece | NodePart]:
         node: Node = self
-        # What is done to the values of one node is done to each of its pieces.
+        # Steps of one node are applied to each of its pieces.
         while type(node) is Elementwise and len(node.children) == 1:
             steps = (node.step, steps)
             [node] = node.children
@@ -110,12 +104,12 @@ class Elementwise(Derived):
     def owns_data(self) -> bool:
         return getattr(self.step, "owns_data", False)
 
-    def told(self, selection: Selection) -> Iterable[Told]:
-        yield f"step {name_of(self.step)} {self.dtype!r} {selection.shape}"
+    def identifiers(self, selection: Selection) -> Iterable[Identifier]:
+        yield f"step {step_key(self.step)} {self.dtype!r} {selection.shape}"
         yield from self.needs(selection)
 
     def tile_edges(self) -> Generator[Any, Any, tuple[Lengths, ...]]:
-        # Those of the operand count which has most to be read.
+        # Those of the operand with most bytes to read.
         found: tuple[Lengths, ...] = yield max(self.children, key=_bytes_behind)
         return found
 
@@ -129,7 +123,7 @@ class Elementwise(Derived):
 def _in_blocks(
     node: Node, selection: Selection, out_selection: Selection, steps: Steps
 ) -> Iterable[Piece]:
-    """Yield what is computed of several nodes, cut into reduction blocks."""
+    """Yield the pieces of a node with several operands, cut into reduction blocks."""
     whole = Selection.identity(selection.shape)
     if math.prod(selection.shape) <= BLOCK:
         yield Combination(None, ((node, selection),), out_selection, steps)
@@ -142,10 +136,9 @@ def _in_blocks(
 
 
 def unbroadcast(node: Node, selection: Selection) -> tuple[Node, Selection]:
-    """Return what is wanted of an operand; of what is broadcast, once.
+    """Return the node and the selection that give the values of an operand before broadcasting.
 
-    It is neither read nor computed again and again: NumPy broadcasts it when
-    it is used.
+    Broadcast values are read and computed once; NumPy broadcasts them when they are used.
     """
     if isinstance(node, View):
         selection = node.selection.compose(selection)
@@ -154,7 +147,7 @@ def unbroadcast(node: Node, selection: Selection) -> tuple[Node, Selection]:
 
 
 def is_spread(operand: Node) -> bool:
-    """Tell whether an operand gives the same values along some dim: whether it is broadcast."""
+    """Return whether an operand is broadcast along some axis."""
     if not isinstance(operand, View):
         return False
     named = operand.selection.named_dims()
@@ -162,7 +155,7 @@ def is_spread(operand: Node) -> bool:
 
 
 def _bytes_behind(node: Node) -> int:
-    """Return the size of what is read for a node, about."""
+    """Return about how many bytes are read for a node."""
     while isinstance(node, View):
         node = node.base
     return math.prod(node.shape) * node.dtype.itemsize

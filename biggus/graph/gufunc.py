@@ -1,18 +1,19 @@
-"""Generalized ufuncs: functions of whole axes of several nodes, at each place of the others."""
+"""Generalized ufuncs: functions of the last axes of several nodes, looped over the others."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from biggus.graph.along import OfBlock, OfNothing, blocks_of, cut_along
+from biggus.graph.along import BlockFunction, WithEmptyBlocks, blocks_of, cut_along
 from biggus.graph.base import Derived, Node
 from biggus.graph.elementwise import is_spread, unbroadcast
+from biggus.graph.identifying import key_or_id, step_key, text_of
 from biggus.graph.pieces import Combination, Piece, spread, take
 from biggus.graph.reduced import restricted
-from biggus.graph.telling import name_of, text_of
 from biggus.graph.view import select, spread_to
 from biggus.indexing.grid import Grid, box_shape
 from biggus.indexing.resolve import split_all
@@ -21,34 +22,32 @@ from biggus.indexing.selection import Selection
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
 
+    from biggus.graph.identifying import Identifier
     from biggus.graph.pieces import Steps
     from biggus.graph.step import Step
-    from biggus.graph.telling import Told
     from biggus.sources.base import Box, Chunks, Values
 
 
 class Gufunc(Derived):
-    """A function of all values along the last axes of each of some nodes.
-
-    The other axes, over which it loops, are those of all: they broadcast.
+    """A function of the last axes of several nodes, looped over the other axes.
 
     Parameters
     ----------
     function : Step
-        Called with a block of each operand, which has all of its last axes, and of the others
-        a part, or one place where it is broadcast; returns a block of the loop's axes, and
-        at the end those of `core`.
+        Called with a block of each operand, which has its core axes whole, and a part of the loop
+        axes, or length one where it is broadcast; returns a block of the loop axes, followed by
+        the axes of `core`.
     operands : sequence of Node
-        Where the values come from.
+        Their loop axes broadcast.
     whole : sequence of int
-        How many of the last axes of each operand are whole.
+        The number of core axes, the last ones, of each operand.
     core : tuple of int
-        The lengths of the axes that the function gives, after those that it loops over.
+        The lengths of the core axes of the result.
 
     Raises
     ------
     ValueError
-        If the axes that are looped over do not broadcast.
+        If the loop axes do not broadcast.
     """
 
     __slots__ = ("core", "function", "whole")
@@ -76,7 +75,7 @@ class Gufunc(Derived):
 
     @property
     def loop(self) -> tuple[int, ...]:
-        """The lengths of the axes that are looped over."""
+        """The lengths of the loop axes."""
         return self.shape[: len(self.shape) - len(self.core)]
 
     def whole_axes(self, number: int) -> tuple[int, ...]:
@@ -84,22 +83,20 @@ class Gufunc(Derived):
         return tuple(range(len(self.loop), len(self.children[number].shape)))
 
     def blocks(self, number: int) -> Grid:
-        """Return how an operand is cut where it is read from where it lies."""
+        """Return the blocks of an operand that are read, if it does not go through a scratch."""
         shape = self.children[number].shape
         lengths = [edges.longest for edges in self._blocks(self.children)]
         return Grid(shape, (*lengths, *[max(1, n) for n in shape[len(lengths) :]]))
 
     @property
     def is_cut(self) -> bool:
-        """Whether chunks of an operand that is not broadcast are shorter than some such axis."""
-        numbers = range(len(self.children))
+        """Whether an operand that is not broadcast has several chunks along a core axis."""
         return any(
-            not is_spread(self.children[number])
-            and cut_along(self.children[number], self.whole_axes(number))
-            for number in numbers
+            not is_spread(node) and cut_along(node, self.whole_axes(number))
+            for number, node in enumerate(self.children)
         )
 
-    def cut(self) -> Chunks | None:
+    def natural_grid(self) -> Chunks | None:
         count = len(self.loop)
         grids = [grid for node in self.children if (grid := node.grid) is not None]
         if not grids:
@@ -111,19 +108,18 @@ class Gufunc(Derived):
 
     @property
     def signature(self) -> Any:
-        key = getattr(self.function, "key", None)
-        return (Gufunc, id(self.function) if key is None else key, self.whole, self.core)
+        return (Gufunc, key_or_id(self.function), self.whole, self.core)
 
     def pushdown(self, selection: Selection) -> Generator[Any, Node, Node]:
         wanted, rest = self._wanted(selection)
         asks = list(zip(self.children, wanted, strict=True))
         if any(each is None for each in wanted):
             return select(self, selection)
-        # What is broadcast stays so: it is computed once, and not for each place.
+        # Broadcast operands stay so: they are computed once, and not for each place.
         found = []
         for pair in asks:
             node, each = unbroadcast(*pair)
-            # Where a whole axis has no length there is nothing to be handed down.
+            # A selection without elements cannot be pushed down.
             found.append(select(node, each) if 0 in each.shape else (yield node, each))
         count = len(self.loop)
         loop = wanted[0].shape[:count]
@@ -131,14 +127,17 @@ class Gufunc(Derived):
             found[0] = spread_to(found[0], loop + found[0].shape[count:])
         return select(self.rebuild(tuple(found)), rest)
 
-    def told(self, selection: Selection) -> Iterator[Told]:
-        # How it is cut follows from the memory; what it is of does not.
-        yield f"gufunc {name_of(self.function)} {self.whole} {self.core} {text_of(selection)}"
+    def identifiers(self, selection: Selection) -> Iterator[Identifier]:
+        # Its pieces depend on the memory option, so they do not identify it.
+        yield f"gufunc {step_key(self.function)} {self.whole} {self.core} {text_of(selection)}"
         for node in self.children:
             yield node, Selection.identity(node.shape)
 
     def _wanted(self, selection: Selection) -> tuple[list[Any], Selection]:
-        """Return what is wanted of each operand, None for all; and of the function of that."""
+        """Return the needed selection of each operand, None for all, and the rest.
+
+        The rest selects from the function of the selected operands.
+        """
         count = len(self.loop)
         found = []
         for node in self.children:
@@ -169,16 +168,16 @@ class Gufunc(Derived):
             there = tuple([unbroadcast(*pair) for pair in pairs if 0 not in pair[1].shape])
             step: Any = function
             if len(there) < len(needed):
-                step = OfNothing(function, [each.shape for each in needed], operands)
+                step = WithEmptyBlocks(function, [each.shape for each in needed], operands)
             yield Combination(step, there, part_out, steps)
 
     def _blocks(self, operands: Sequence[Node]) -> Sequence[Any]:
-        """Return the edges at which the axes of the loop are cut."""
+        """Return the edges at which the loop axes are cut."""
         count = len(self.loop)
         loop = operands[0].shape[:count]
         grids = [grid for node in operands if (grid := node.grid) is not None]
         cut = grids[0][:count] if grids else (1,) * count
-        # All that is needed for one place, as if it were one axis.
+        # The bytes for one place of the loop, as if they were one axis.
         core = math.prod(self.core) * self.dtype.itemsize
         nbytes = max(
             1, core + sum(math.prod(each.shape[count:]) * each.dtype.itemsize for each in operands)
@@ -186,19 +185,17 @@ class Gufunc(Derived):
         return blocks_of((*loop, nbytes), (*cut, nbytes), (count,), 1).axes[:count]
 
 
-class _CoreTaken(OfBlock):
-    """A function of blocks, and the selection of what it gives."""
+@dataclass(eq=False)
+class _CoreTaken(BlockFunction):
+    """A selection of the results of a generalized ufunc."""
 
-    def __init__(self, function: Step, shape: tuple[int, ...], core: Box, local: Selection) -> None:
-        super().__init__(function)
-        self.function = function
-        self.shape = shape
-        self.core = core
-        self.local = local
+    shape: tuple[int, ...]
+    core: Box
+    local: Selection
 
     def __call__(self, *blocks: Values) -> Values:
-        # How NumPy adds up, and so what rounding gives, follows from how values lie.
-        lying = [block if block.flags.c_contiguous else block.copy() for block in blocks]
-        values = spread(self.function(*lying), self.shape)
+        # The order in which NumPy adds up, and so rounding, depends on the memory order.
+        contiguous = [block if block.flags.c_contiguous else block.copy() for block in blocks]
+        values = spread(self.function(*contiguous), self.shape)
         key: Any = (..., *self.core)
         return take(self.local, values[key])

@@ -1,4 +1,4 @@
-"""The leaf: all of a source."""
+"""Leaves: nodes of all values of a source."""
 
 from __future__ import annotations
 
@@ -24,28 +24,28 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from biggus.graph.identifying import Identifier
     from biggus.graph.pieces import Steps
-    from biggus.graph.telling import Told
     from biggus.sources.base import Stream
 
 LONGEST_READ = 8 * 2**20
-"""Bytes; a dense read that is longer is made in parts of about this size."""
+"""Bytes; a longer dense read is made in parts of about this size."""
 
 
 class Leaf(Node):
-    """All of a source.
+    """All values of a source.
 
-    A plain user object is kept as it is and wrapped when it is read: there
-    may be 2^18 of them in a mosaic.
+    An object of the user that is no source is wrapped when it is read, and not before, because a
+    mosaic may have 2^18 of them.
 
     Parameters
     ----------
     origin : Source or object
-        What is read.
+        The source, or the object that is wrapped into one.
     shape : tuple of int
-        Its shape, normal.
+        Its shape, normalized.
     dtype : dtype
-        Its dtype, normal.
+        Its dtype, normalized.
     """
 
     __slots__ = ("dtype", "origin", "shape")
@@ -62,23 +62,23 @@ class Leaf(Node):
         if isinstance(origin, Source):
             return studying.to_read(origin)
         source = ObjectSource(origin)
-        # What was said when the leaf was made is what a read is held to.
+        # Reads must match the shape and dtype that the leaf was made with.
         source.shape, source.dtype = self.shape, self.dtype
         return studying.to_read(source)
 
     def __getstate__(self) -> tuple[None, dict[str, Any]]:
-        # Elsewhere no study may be in force: what stands in for the source goes along.
+        # A study is not in force in another process: the source that it puts here is sent.
         sent = self.origin if studying.current() is None else self.source
         return None, {"origin": sent, "shape": self.shape, "dtype": self.dtype}
 
     @property
     def masked(self) -> bool:  # type: ignore[override]
-        """Whether the source says that values can be missing."""
+        """Whether values of the source can be missing."""
         return isinstance(self.origin, Source) and self.origin.masked
 
     @property
     def fill_value(self) -> Any:
-        """What the source shows a missing value as."""
+        """The fill value of the source."""
         return self.origin.fill_value if isinstance(self.origin, Source) else None
 
     @property
@@ -90,14 +90,14 @@ class Leaf(Node):
         return (Leaf, self._one_value() or id(self.origin), self.shape, self.dtype)
 
     def _one_value(self) -> bytes | None:
-        """Return the only value, of a plain array in memory: constants are the same if equal."""
+        """Return the bytes of a single value in memory: equal constants are one node."""
         origin = self.origin
         if type(origin) is not MemorySource or origin.masked or origin.dtype.hasobject:
             return None
         return origin.array.tobytes() if origin.array.size == 1 else None
 
-    def told(self, selection: Selection) -> Iterable[Told]:
-        # The box around all that is wanted: what is beside it makes no hit of a miss.
+    def identifiers(self, selection: Selection) -> Iterable[Identifier]:
+        # Only changes within the bounding box invalidate cached results.
         box, local = selection.bounding_box()
         return (Read(self.source, box, local, selection, None),)
 
@@ -121,7 +121,7 @@ class Leaf(Node):
         source = self.source
         if not source.in_memory:
             return select(self, selection)
-        # Values in memory are cut out: nothing else of them may be kept, or sent elsewhere.
+        # Values in memory are cut out: no others are kept alive, or sent to other processes.
         box, local = selection.bounding_box()
         values = read(source, box).copy()
         return select(Leaf(MemorySource(values), values.shape, values.dtype), local)
@@ -138,7 +138,7 @@ class Leaf(Node):
 def _parts(
     source: Source, selection: Selection, out_selection: Selection
 ) -> Iterator[tuple[Selection, Selection]]:
-    """Cut a selection into what one read each should give."""
+    """Cut a selection into parts, one for each read."""
     if source.in_memory:
         yield selection, out_selection
     elif source.chunks is None:
@@ -153,7 +153,7 @@ def _parts(
 
 
 def _rows_to_cut(source: Source, selection: Selection) -> list[tuple[int, Edges]]:
-    """Choose the edges at which what is long is cut where there are no chunks."""
+    """Return the edges at which a long read of a source without chunks is cut."""
     for axis, m in enumerate(selection.maps):
         if type(m) is DimensionMap and selection.shape[m.dim] > 1:
             coarse = _coarse(source, selection, axis, RegularEdges(source.shape[axis], 1))
@@ -164,12 +164,11 @@ def _rows_to_cut(source: Source, selection: Selection) -> list[tuple[int, Edges]
 def _axes_to_cut(
     source: Source, selection: Selection, edges: tuple[Edges, ...]
 ) -> list[tuple[int, Edges]]:
-    """Choose the edges at which a selection is cut.
+    """Return the edges at which a selection of a source with chunks is cut.
 
-    Reads that wait are cut at every chunk, to wait together; or at every shard, whose
-    chunks are had together, if none of them is stepped over.  A library that
-    reads under one lock does better with one read of many chunks, as long as
-    every chunk of the box is wanted.
+    Io-bound reads are cut at every chunk, to wait at the same time; or at every shard, whose
+    chunks are read together, unless some are not wanted.  Other sources, such as libraries with
+    one lock, do better with one read of many chunks, if every chunk of the box is wanted.
     """
     chosen = []
     dense = True
@@ -188,7 +187,7 @@ def _axes_to_cut(
 
 
 def _skips(m: DimensionMap | ArrayMap, cut: Edges) -> bool:
-    """Tell whether a stride may step over a chunk."""
+    """Return whether a stride may step over a chunk."""
     if type(m) is not DimensionMap or abs(m.step) == 1:
         return False
     start, stop = cut.bounds(cut.find(m.start))
@@ -198,8 +197,8 @@ def _skips(m: DimensionMap | ArrayMap, cut: Edges) -> bool:
 def _coarse(source: Source, selection: Selection, axis: int, cut: Edges) -> Edges | None:
     """Return edges that cut a long dense read, at chunks, into parts of about `LONGEST_READ`.
 
-    So that it shows progress, can be interrupted, and takes no second copy of
-    itself in memory.  None: it is short, or within one chunk.
+    The parts show progress, can be interrupted, and need no second copy of all values.  None if
+    the read is short, or within one chunk.
     """
     total = math.prod(selection.shape) * source.dtype.itemsize
     m = selection.maps[axis]

@@ -11,10 +11,10 @@ import numpy as np
 from biggus.errors import BiggusError, SourceError
 from biggus.graph.base import UNKNOWN, Node
 from biggus.graph.elementwise import Elementwise
+from biggus.graph.identifying import text_of
 from biggus.graph.leaf import Leaf
 from biggus.graph.pieces import NodePart
 from biggus.graph.step import Cast, Maskable
-from biggus.graph.telling import text_of
 from biggus.graph.view import select
 from biggus.indexing.grid import Edges, IrregularEdges, RegularEdges
 from biggus.indexing.reduction_blocks import (
@@ -31,8 +31,8 @@ from biggus.sources.byte_order import same_but_for_order
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 
+    from biggus.graph.identifying import Identifier
     from biggus.graph.pieces import Steps
-    from biggus.graph.telling import Told
     from biggus.indexing.reduction_blocks import Lengths
     from biggus.sources.base import Chunks, Stream
 
@@ -124,7 +124,7 @@ class Mosaic(Node):
     def inner(self) -> tuple[Node, ...]:
         return self.children if self.needs_reduction else ()
 
-    def cut(self) -> Chunks | None:
+    def natural_grid(self) -> Chunks | None:
         if _all_plain(self.tiles) and isinstance(self.edges, RegularEdges):
             return tuple([max(1, n) for n in self.tiles[0].shape])
         axis = self.axis
@@ -183,7 +183,7 @@ class Mosaic(Node):
         joined = tiles[0] if type(m) is not DimensionMap else Mosaic(tiles, m.dim)
         return self._as_masked(joined)
 
-    def told(self, selection: Selection) -> Iterator[Told]:
+    def identifiers(self, selection: Selection) -> Iterator[Identifier]:
         yield f"mosaic {self.dtype!r} {selection.shape}"
         for tile, part, out_selection, _ in self.parts(
             selection, Selection.identity(selection.shape)

@@ -1,4 +1,4 @@
-"""Packing: expressions as flat lists of nodes, so that their depth is of no concern to pickle."""
+"""Packing: expressions are pickled as flat lists of nodes, however deep they are."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ if TYPE_CHECKING:
 
 
 class Packed(NamedTuple):
-    """Nodes, and all that they are made of, each once."""
+    """Nodes and all that they are computed from, each once."""
 
     records: list[tuple[type[Node], tuple[str, ...], tuple[Any, ...], tuple[int, ...]]]
-    """Of each the kind, the names and the values of what it has but for its children, and the
-    numbers of these, which come before."""
+    """For each node its class, the names and values of its attributes other than `children`, and
+    the numbers of its children, which come first."""
 
     roots: list[int]
+    """The numbers of the nodes that were packed."""
 
 
 def packed(nodes: Iterable[Node]) -> Packed:
-    """Return nodes in a form that is pickled without recursion; what they share stays shared."""
+    """Return nodes in a form that is pickled without recursion; shared nodes stay shared."""
     nodes = list(nodes)
     numbers: dict[int, int] = {}
     alike: dict[tuple[str, ...], tuple[str, ...]] = {}
@@ -33,7 +34,7 @@ def packed(nodes: Iterable[Node]) -> Packed:
         own, slots = state if isinstance(state := node.__getstate__(), tuple) else (state, None)
         has = {**(own or {}), **(slots or {})}
         has.pop("children", None)
-        has.pop("known_grid", None)  # it may be long, and can be found again
+        has.pop("known_grid", None)  # it may be long, and can be computed again
         names = tuple(has)
         names = alike.setdefault(names, names)  # pickled once
         children = tuple([numbers[id(child)] for child in node.children])

@@ -63,7 +63,7 @@ class Reduce(OfOne):
         super().__init__((operand,), shape, dtype, self.statistic.masked, fill_value)
         self.needs_reduction = True
 
-    def cut(self) -> Chunks | None:
+    def natural_grid(self) -> Chunks | None:
         return reduced_grid(self.operand, self.axes, self.keepdims, self.statistic.shape)
 
     def rebuild(self, children: tuple[Node, ...]) -> Node:

@@ -1,17 +1,18 @@
-"""Reshaping: the same values in C order, under axes of other lengths."""
+"""Reshaping: the same values in C order, with axes of other lengths."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from biggus import options
-from biggus.graph.along import COPIES, OfBlock
+from biggus.graph.along import COPIES, BlockFunction
 from biggus.graph.base import Node, OfOne
+from biggus.graph.identifying import text_of
 from biggus.graph.pieces import Combination, Piece, take
-from biggus.graph.telling import text_of
 from biggus.graph.view import select
 from biggus.indexing.grid import Grid, box_shape, strides_of
 from biggus.indexing.resolve import split_all
@@ -20,34 +21,33 @@ from biggus.indexing.selection import Selection
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from biggus.graph.identifying import Identifier
     from biggus.graph.pieces import Steps
-    from biggus.graph.telling import Told
     from biggus.indexing.grid import Edges
     from biggus.sources.base import Chunks, Values
 
 _RUN_BYTES = 2**24
-"""No more is read at once, unless chunks that are wanted whole are larger in memory."""
+"""The most bytes that are read at once, unless single chunks are larger."""
 
 
 class _Group(NamedTuple):
-    """Axes that follow one another, and those that hold the same values in the other shape."""
+    """Neighbouring axes of the operand, and the axes of the result with the same values."""
 
     before: tuple[int, ...]
     after: tuple[int, ...]
 
 
 class Reshape(OfOne):
-    """The values of a node in C order, under axes of other lengths.
+    """The values of a node in C order, with axes of other lengths.
 
-    Axes that are the same in both shapes are selected from as ever; of the others whole runs
-    in C order are read.
+    Along axes that both shapes share, only the selected positions are read; along the others,
+    runs in C order.
 
     Parameters
     ----------
     operand : Node
-        Where the values come from.
     shape : tuple of int
-        As many values, and at least one.
+        A shape of as many values, at least one.
     """
 
     __slots__ = ("groups",)
@@ -67,17 +67,17 @@ class Reshape(OfOne):
     def pushdown(self, selection: Selection) -> Node:
         return select(self, selection)
 
-    def told(self, selection: Selection) -> Iterator[Told]:
+    def identifiers(self, selection: Selection) -> Iterator[Identifier]:
         yield f"reshape {self.shape} {text_of(selection)}"
         yield self.operand, Selection.identity(self.operand.shape)
 
-    def cut(self) -> Chunks | None:
+    def natural_grid(self) -> Chunks | None:
         if self.operand.grid is None:
             return None
         return self._cut(_RUN_BYTES)
 
     def _cut(self, nbytes: int) -> Chunks:
-        """Return lengths along each axis that are read at once: of the operand whole chunks."""
+        """Return the blocks of the result that are read at once: whole chunks, if they fit."""
         operand = self.operand
         grid = Grid(operand.shape, operand.grid or (1,) * len(operand.shape)).axes
         most = max(1, nbytes // max(1, operand.dtype.itemsize))
@@ -100,7 +100,7 @@ class Reshape(OfOne):
         return tuple(found)
 
     def _same(self, before: Sequence[int], after: Sequence[int]) -> int | None:
-        """Return the axis of the operand that a group is, if it is one in both shapes."""
+        """Return the axis of the operand, if a group is one axis that both shapes share."""
         return before[0] if len(before) == len(after) == 1 else None
 
     def parts(
@@ -118,14 +118,24 @@ class Reshape(OfOne):
                     around[axis] = s
                 runs.append(run)
                 picks.append(pick)
-            function = _Laid(self, tuple(runs), tuple(picks), box_shape(box), local)
+            function = _Reshaped(self, tuple(runs), tuple(picks), box_shape(box), local)
             needed = Selection.of_box(tuple(around))
             yield Combination(function, ((self.operand, needed),), part_out, steps)
 
     def _covering(
         self, before: Sequence[int], after: Sequence[int], box: Sequence[slice]
     ) -> tuple[Sequence[slice], int, Any]:
-        """Return the box of a group of the operand that holds a box, its values, and which."""
+        """Return the part of a group of axes of the operand that holds a box of the result.
+
+        Returns
+        -------
+        cover : sequence of slice
+            The positions along each axis of the operand.
+        run : int
+            The number of values in it.
+        pick : slice or ndarray
+            The flat positions of the values of the box in it.
+        """
         if self._same(before, after) is not None:
             [s] = box
             return box, len(range(s.start, s.stop, s.step)), slice(None)
@@ -144,22 +154,14 @@ class Reshape(OfOne):
         return cover, run, places - start
 
 
-class _Laid(OfBlock):
-    """Puts the runs of a block under the axes of the result."""
+@dataclass(eq=False)
+class _Reshaped(BlockFunction):
+    """Gives a block of the operand the axes of the result, and selects from it."""
 
-    def __init__(
-        self,
-        node: Reshape,
-        runs: tuple[int, ...],
-        picks: tuple[Any, ...],
-        lengths: tuple[int, ...],
-        local: Selection,
-    ) -> None:
-        super().__init__(node)
-        self.runs = runs
-        self.picks = picks
-        self.lengths = lengths
-        self.local = local
+    runs: tuple[int, ...]
+    picks: tuple[Any, ...]
+    lengths: tuple[int, ...]
+    local: Selection
 
     def __call__(self, block: Values) -> Values:
         values: Any = block.reshape(self.runs)
@@ -169,7 +171,7 @@ class _Laid(OfBlock):
 
 
 def _groups(before: tuple[int, ...], after: tuple[int, ...]) -> tuple[_Group, ...]:
-    """Return which axes of two shapes hold the same values, in as many groups as there are.
+    """Return the smallest groups of axes of two shapes that hold the same values.
 
     Examples
     --------
@@ -195,7 +197,7 @@ def _groups(before: tuple[int, ...], after: tuple[int, ...]) -> tuple[_Group, ..
 
 
 def _row_of_chunks(edges: Sequence[Edges], lengths: Sequence[int]) -> int:
-    """Return how many values, in C order, are those of whole chunks side by side."""
+    """Return the number of values, in C order, of a row of whole chunks."""
     for place, edge in enumerate(edges):
         if edge.longest > 1 or place == len(edges) - 1:
             return edge.longest * math.prod(lengths[place + 1 :])
@@ -203,7 +205,7 @@ def _row_of_chunks(edges: Sequence[Edges], lengths: Sequence[int]) -> int:
 
 
 def _sizes(lengths: Sequence[int], run: int) -> list[int]:
-    """Return how much of each axis lies in a run of values in C order.
+    """Return the part of each axis that a run of values in C order covers.
 
     Examples
     --------
@@ -222,7 +224,7 @@ def _sizes(lengths: Sequence[int], run: int) -> list[int]:
 
 
 def _cover(first: int, last: int, lengths: tuple[int, ...]) -> tuple[list[slice], int]:
-    """Return the least box, of one run in C order, that holds two places; and where it begins."""
+    """Return the smallest box, contiguous in C order, of two flat indices; and its first index."""
     low, high = np.unravel_index(first, lengths), np.unravel_index(last, lengths)
     found = []
     for axis, (start, stop) in enumerate(zip(low, high, strict=True)):

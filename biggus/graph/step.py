@@ -1,4 +1,4 @@
-"""Steps: what an elementwise node does to the values at each place."""
+"""Steps: the functions of elementwise nodes."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 
 SLAB = 2**16
-"""Elements; so many go through several steps at once, and stay in a core's cache meanwhile."""
+"""Elements; fused steps are computed for so many at once, which fit a core's cache."""
 
 
 class Step(Protocol):
-    """What is done to the values at each place; picklable, and the same for every block."""
+    """A function of the values at each place; picklable, and the same for every block."""
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -27,34 +27,34 @@ class Step(Protocol):
 
     @property
     def masked(self) -> bool:
-        """Whether it can make values missing."""
+        """Whether results can be missing where no operand is."""
 
     @property
     def fill_value(self) -> Any:
-        """What a missing result is shown as; None to keep what it was."""
+        """The fill value of the results; None for that of the operand."""
 
     @property
     def key(self) -> str | None:
-        """What is equal for steps that do the same, in any process; None if that is not known."""
+        """A text that equal steps share in any process; None if there is none."""
 
     @property
     def __call__(self) -> Callable[..., Values]:
-        """Called with a block of each operand, which broadcast, returns the results."""
+        """Called with a block of each operand, which broadcast; returns the results."""
 
 
 class BaseStep:
-    """What most steps are like: they make no value missing, and one that is is shown as it was."""
+    """A base class of steps that make no value missing, and keep the fill value."""
 
     __slots__ = ()
 
     masked: bool = False
     fill_value: Any = None
     slabwise: bool = False
-    """Whether it goes through a block part by part, and needs little besides the results."""
+    """Whether it computes a block slab by slab, with little memory besides the results."""
 
 
 class Cast(BaseStep):
-    """Values of another dtype, as ``astype`` gives them."""
+    """Casts values to another dtype, like ``astype``."""
 
     def __init__(self, dtype: np.dtype[Any]) -> None:
         self.dtype = dtype
@@ -66,13 +66,13 @@ class Cast(BaseStep):
     def __call__(self, values: Values) -> Values:
         if not isinstance(values, np.ma.MaskedArray):
             return values.astype(self.dtype, copy=False)
-        with np.errstate(all="ignore"):  # what lies under a mask is nobody's concern
+        with np.errstate(all="ignore"):  # values under a mask do not matter
             cast: Values = values.astype(self.dtype, copy=False)
         return cast
 
 
 class Maskable(BaseStep):
-    """The same values, any of which could have been missing."""
+    """Keeps values, as a MaskedArray."""
 
     masked = True
 
@@ -90,12 +90,12 @@ class Maskable(BaseStep):
 
 
 class Filled(BaseStep):
-    """Values of which none is missing: one stands in the place of those that were.
+    """Replaces missing values.
 
     Parameters
     ----------
     value : ndarray
-        Of no axes, and of the dtype of the values.
+        The replacement, a 0-d array of the dtype of the values.
     """
 
     fills = True
@@ -120,7 +120,7 @@ class Filled(BaseStep):
 
 
 class Field(BaseStep):
-    """One field, or several, of structured values."""
+    """Selects one field, or several, of structured values."""
 
     def __init__(self, dtype: np.dtype[Any], names: str | list[str]) -> None:
         self.names = names
@@ -136,7 +136,7 @@ class Field(BaseStep):
 
 
 def completed(new: np.dtype[Any], old: np.dtype[Any]) -> np.dtype[Any]:
-    """Give a dtype without a length or unit the one that a cast from `old` gives it."""
+    """Return a dtype with the length or unit that a cast from `old` gives it, if it has none."""
     untimed = new.kind in "mM" and np.datetime_data(new)[0] == "generic"
     if not untimed and (new.itemsize or new.kind not in "SUV"):
         return new

@@ -1,4 +1,4 @@
-"""The view: a selection of a node."""
+"""Views: selections of nodes."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from biggus.sources.stream import lies_flat
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Sequence
 
+    from biggus.graph.identifying import Identifier
     from biggus.graph.pieces import NodePart, Piece, Steps
-    from biggus.graph.telling import Told
     from biggus.indexing.reduction_blocks import Lengths
     from biggus.indexing.selection import AxisMap
     from biggus.sources.base import Chunks, Stream
@@ -29,12 +29,11 @@ class View(Node):
     Parameters
     ----------
     base : Node
-        What is selected from; never itself a view.
+        Never a view itself.
     selection : Selection
-        What is selected.
     """
 
-    # What is known of it takes longer to note than to ask: the base is no view.
+    # Metadata are properties: storing them takes longer than asking the base, which is no view.
     __slots__ = ("children", "known_grid", "selection")
 
     def __init__(self, base: Node, selection: Selection) -> None:
@@ -44,7 +43,7 @@ class View(Node):
 
     @property
     def base(self) -> Node:
-        """What is selected from."""
+        """The node that is selected from."""
         return self.children[0]
 
     @property
@@ -84,7 +83,7 @@ class View(Node):
     def signature(self) -> Any:
         return (View, key_of(self.selection))
 
-    def cut(self) -> Chunks | None:
+    def natural_grid(self) -> Chunks | None:
         base = self.base.grid
         return None if base is None else self._seen(Grid(self.base.shape, base).axes)
 
@@ -106,7 +105,7 @@ class View(Node):
     ) -> Iterable[Piece | NodePart]:
         return self.children[0].parts(self.selection.compose(selection), out_selection, steps)
 
-    def told(self, selection: Selection) -> Iterable[Told]:
+    def identifiers(self, selection: Selection) -> Iterable[Identifier]:
         return ((self.base, self.selection.compose(selection)),)
 
     def tile_edges(self) -> Generator[Any, Any, tuple[Lengths, ...]]:
@@ -114,7 +113,7 @@ class View(Node):
         tiles = yield base
         edges = list(Grid(base.shape, tiles).axes)
         if base.grid is not None and any(map(_has_gaps, maps)):
-            # Where others see what lies between, all can be read together, a block at a time.
+            # Several views of interleaved positions can share reads, a reduction block at a time.
             blocks = reduction_blocks(base.shape, base.grid, tiles).axes
             for axis, chunks in enumerate(Grid(base.shape, base.grid).axes):
                 if _has_gaps(maps[axis]) and chunks.longest > 1:
@@ -122,7 +121,7 @@ class View(Node):
         return self._seen(edges)
 
     def _seen(self, edges: Sequence[Edges]) -> tuple[Lengths, ...]:
-        """Return for each axis the lengths into which edges of the base cut what is selected."""
+        """Return for each axis the lengths into which edges of the base cut the selection."""
         found: list[Lengths] = [max(1, n) for n in self.shape]
         gathered = [dim for m in self.selection.maps if type(m) is ArrayMap for dim in m.dims]
         for m, cut in zip(self.selection.maps, edges, strict=True):
@@ -138,20 +137,20 @@ class View(Node):
 
 def select(node: Node, selection: Selection) -> Node:
     """Return a view of `node`; of its base, if it is a view itself."""
-    if type(node) in (View, Rechunked):  # through those of other kinds nobody looks
+    if type(node) in (View, Rechunked):  # not other subclasses
         return View(node.base, node.selection.compose(selection))  # type: ignore[attr-defined]
     return View(node, selection)
 
 
 def spread_to(node: Node, shape: tuple[int, ...]) -> Node:
-    """Return a node broadcast to a shape: itself, if it has that."""
+    """Return a node broadcast to a shape; the same node, if it has that shape."""
     return node if node.shape == shape else select(node, Selection.broadcast(node.shape, shape))
 
 
 class Rechunked(View):
-    """A view of which it is said how it is to be cut where it is saved.
+    """A view with chunks of its own, with which it is saved.
 
-    How it is read and computed is planned by what it is a view of.
+    The chunks do not change how it is read and computed.
     """
 
     __slots__ = ("chunks",)
@@ -162,36 +161,36 @@ class Rechunked(View):
 
     @property
     def plain(self) -> Node:
-        """The same, cut as it is stored."""
+        """The same view with the chunks of its base."""
         return View(self.base, self.selection)
 
-    def cut(self) -> Chunks:
+    def natural_grid(self) -> Chunks:
         return self.chunks
 
 
 def rechunked(node: Node, chunks: Chunks) -> Node:
-    """Return the same values, to be cut otherwise where they are saved."""
+    """Return a node of the same values that is saved with other chunks."""
     view = select(node, Selection.identity(node.shape))
     assert isinstance(view, View)
     return Rechunked(view.base, view.selection, chunks)
 
 
 class CutOut(Walk[Node]):
-    """Makes the nodes of non-empty selections, with nothing in them but that.
+    """Returns the node of a non-empty selection, without the parts that it does not touch.
 
-    A selection is handed down as far as it goes, so that what is not touched, such as a tile
-    of a mosaic, is no part of the result.
+    The selection is pushed down as far as it goes, so that tiles of a mosaic that it does not
+    touch, for example, are no part of the result.
     """
 
     def answer(self, *ask: Any) -> Any:
-        """Return the node of a selection, or what finds it."""
+        """Return the node of a selection, or a generator that returns it."""
         node, selection = ask
         found = node.pushdown(selection)
         return select(node, selection) if found is None else found
 
 
 def _has_gaps(m: AxisMap) -> bool:
-    """Tell whether positions of an axis ascend, or descend, with others in between."""
+    """Return whether a map may take ascending or evenly spaced positions with gaps between."""
     return m.ascends if type(m) is ArrayMap else type(m) is DimensionMap and abs(m.step) > 1
 
 

@@ -1,9 +1,8 @@
-"""The walk: whatever goes over an expression does so from here, each part of it once.
+"""Walks over expressions, which visit each node once.
 
-An expression is a graph: a node may be used by several others, and chains of them are as
-long as whoever writes a loop makes them.  So nothing here calls itself: what has been begun
-lies on a stack of its own, and what has been found is remembered by the identity of the
-node.  Each walk takes time in the number of distinct nodes.
+An expression is a graph: several nodes may share a child, and a loop can make chains of any
+length.  So walks are iterative, with a stack of their own, and remember answers by the identity
+of the node.  A walk takes time in proportion to the number of distinct nodes.
 """
 
 from __future__ import annotations
@@ -23,6 +22,7 @@ _Item = TypeVar("_Item")
 _Answer = TypeVar("_Answer")
 
 _SMALL_INDEX = 4096
+"""Elements; longer index arrays are compared by identity."""
 
 _children_of = attrgetter("children")
 
@@ -30,7 +30,7 @@ _children_of = attrgetter("children")
 def ordered(
     roots: Iterable[_Item], children: Callable[[_Item], Sequence[_Item]] = _children_of
 ) -> list[_Item]:
-    """Return all that is reached from some nodes, each once, after its children."""
+    """Return all nodes reachable from `roots`, each once, after its children."""
     found: list[_Item] = []
     seen: dict[int, bool] = {}  # by identity: whether it has been returned
     waiting = list(roots)[::-1]
@@ -49,32 +49,32 @@ def ordered(
 
 
 class Walk(Generic[_Answer]):
-    """The answers of a rule, each found once, and kept for as long as this is.
+    """A recursive function of nodes, without recursion; its answers are remembered.
 
-    A rule is asked of a node, and perhaps of a selection of it.  It returns its answer; or
-    it is a generator, which yields what it asks of others, and is sent the answers.
+    The function is given by a rule, which is called with a node, or with a node and a selection
+    of it.  A rule returns its answer; or it is a generator that yields the arguments of recursive
+    calls, is sent their answers, and returns its own.
 
     Parameters
     ----------
     rule : str or callable
-        The name of a method of nodes; or what is called with a node, and with a selection if
-        that is a part of what is asked.  Those who derive from this may have it in `answer`
-        instead: a method of theirs, kept here, would keep all that is known until the cyclic
-        collector runs.
+        A callable, or the name of a method of nodes.  Subclasses may override `answer` instead: a
+        reference to a bound method of their own would be a cycle, and would keep all answers
+        alive until the cyclic collector runs.
     """
 
     def __init__(self, rule: str | Callable[..., Any] = "") -> None:
         self._rule = rule
-        # With what was asked, so that an id stays that of one node.
+        # With the arguments, so that no id is used again.
         self._known: dict[Any, tuple[Any, _Answer]] = {}
 
     def answer(self, *ask: Any) -> Any:
-        """Return what the rule says of a node, or the generator that finds it."""
+        """Return the answer of the rule, or a generator that returns it."""
         rule = self._rule
         return getattr(ask[0], rule)(*ask[1:]) if isinstance(rule, str) else rule(*ask)
 
     def __call__(self, *ask: Any) -> _Answer:
-        """Return the answer for a node, and perhaps a selection of it."""
+        """Return the answer for a node, or for a node and a selection of it."""
         known = self._known
         begun: list[tuple[Any, Any, Any]] = []
         answer: Any = None
@@ -106,7 +106,7 @@ class Walk(Generic[_Answer]):
 
 
 def answers(asks: Iterable[Any]) -> Generator[Any, Any, list[Any]]:
-    """Ask one after the other; return the answers."""
+    """Return the answers to several asks; to be used by a rule with ``yield from``."""
     found = []
     for ask in asks:
         found.append((yield ask))  # noqa: PERF401 - a comprehension cannot yield
@@ -114,7 +114,7 @@ def answers(asks: Iterable[Any]) -> Generator[Any, Any, list[Any]]:
 
 
 def any_answer(asks: Iterable[Any]) -> Generator[Any, bool, bool]:
-    """Ask one after the other until one says yes; tell whether one did."""
+    """Return whether an answer is true; asks no further then."""
     for ask in asks:
         if (yield ask):
             return True
@@ -122,10 +122,7 @@ def any_answer(asks: Iterable[Any]) -> Generator[Any, bool, bool]:
 
 
 def rebuilt(node: Any, inner: Sequence[Any]) -> Generator[Any, Any, Any]:
-    """Ask for the children of a node that are to be looked at; return it with the answers.
-
-    Itself if nothing has changed.
-    """
+    """Return a node rebuilt from the answers for its children; the same node if none changed."""
     changed = yield from answers(inner)
     if all(map(is_, changed, inner)):
         return node
@@ -133,7 +130,7 @@ def rebuilt(node: Any, inner: Sequence[Any]) -> Generator[Any, Any, Any]:
 
 
 def key_of(selection: Selection) -> Any:
-    """Return what is equal for equal selections; of long index arrays, of the same alone."""
+    """Return a hashable that equal selections share; long index arrays are compared by identity."""
     return (selection.shape, *[_map_key(m) for m in selection.maps])
 
 

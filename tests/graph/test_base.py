@@ -141,7 +141,7 @@ def test_labels():
     assert labels_of(roll(biggus.ArrayAdapter(source))[3].node).dims == ("x",)
 
 
-def told(array):
+def identifiers(array):
     return fingerprint(array.node, Selection.identity(array.shape)).identity
 
 

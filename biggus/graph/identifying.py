@@ -1,4 +1,4 @@
-"""Telling: text that says, in any process, what a node is made of."""
+"""Identifiers: texts that identify the values of a node in any process."""
 
 from __future__ import annotations
 
@@ -16,36 +16,42 @@ if TYPE_CHECKING:
     from biggus.graph.base import Node
     from biggus.graph.step import Step
 
-Told: TypeAlias = "str | Read | tuple[Node, Selection]"
-"""A text, a read of a source, or what is told in the same way: a selection of another node."""
+Identifier: TypeAlias = "str | Read | tuple[Node, Selection]"
+"""A text, a read of a source, or a selection of another node, which has identifiers of its own."""
 
 
 class Unknown(Exception):  # noqa: N818 - nobody sees it
-    """What values are made of cannot be said."""
+    """The values of a node have no identifiers."""
 
 
-def told_of_piece(piece: Piece) -> Iterator[Told]:
-    """Yield what a piece is made of."""
-    yield f"put {text_of(piece.out_selection)} {[name_of(step) for step in piece.steps]}"
+def piece_identifiers(piece: Piece) -> Iterator[Identifier]:
+    """Yield the identifiers of a piece."""
+    yield f"put {text_of(piece.out_selection)} {[step_key(step) for step in piece.steps]}"
     if isinstance(piece, Read):
         yield piece
         return
     assert isinstance(piece, Combination)
     if piece.function is not None:
-        yield f"combined {name_of(piece.function)}"
+        yield f"combined {step_key(piece.function)}"
     yield from piece.operands
 
 
-def name_of(step: Step) -> str:
-    """Return what is equal for steps that do the same."""
+def step_key(step: Step) -> str:
+    """Return the key of a step, which equal steps share; raise Unknown if it has none."""
     key = step.key
     if key is None:
         raise Unknown
     return key
 
 
+def key_or_id(step: Any) -> str | int:
+    """Return the key of a step, or its id if it has none: for signatures in this process."""
+    key: str | None = getattr(step, "key", None)
+    return id(step) if key is None else key
+
+
 def text_of(selection: Selection) -> str:
-    """Return what is equal for equal selections."""
+    """Return a text that equal selections share."""
     return f"{selection.shape} {[_map_text(m) for m in selection.maps]}"
 
 
@@ -56,5 +62,5 @@ def _map_text(m: AxisMap) -> str:
         return f"{m.dim}:{m.start}:{m.step}"
     index: Any = np.ascontiguousarray(m.index, np.int64)
     with between_forks():
-        import hashlib  # of few selections, and a part of the time that importing takes
+        import hashlib  # rarely needed, and slow to import
     return f"{m.dims} {index.shape} {hashlib.blake2b(index.tobytes(), digest_size=20).hexdigest()}"
