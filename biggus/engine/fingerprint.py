@@ -14,7 +14,7 @@ from biggus.graph import Leaf, Read, Unknown, View, key_of, text_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from biggus.graph import Node, Identifier
+    from biggus.graph import Identifier, Node
     from biggus.indexing.selection import Selection
     from biggus.sources.base import Box, Source
 
