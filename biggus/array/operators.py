@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from biggus.adapt import Lazy
-from biggus.expressions import applied, defers, operand
+from biggus.expressions import applied, applied_each, defers, operand
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,13 +45,13 @@ def _divmod() -> tuple[Both, Both]:
     def operate(self: Array, other: Any) -> Any:
         if defers(type(other)):
             return NotImplemented
-        whole, rest = applied(np.divmod, (self.node, operand(other)), outputs=2)
+        whole, rest = applied_each(np.divmod, (self.node, operand(other)))
         return self.from_node(whole), self.from_node(rest)
 
     def reflected(self: Array, other: Any) -> Any:
         if defers(type(other)):
             return NotImplemented
-        whole, rest = applied(np.divmod, (operand(other), self.node), outputs=2)
+        whole, rest = applied_each(np.divmod, (operand(other), self.node))
         return self.from_node(whole), self.from_node(rest)
 
     return operate, reflected

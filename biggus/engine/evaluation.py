@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from biggus import options
 from biggus.engine import reading
 from biggus.engine.dry_run import check
-from biggus.engine.intermediate import IntermediateSource
 from biggus.engine.little import FEW, little
 from biggus.engine.merging import Merging
 from biggus.engine.missing import telling
@@ -22,7 +21,7 @@ from biggus.engine.reading import block
 from biggus.engine.result import Result
 from biggus.engine.running import run
 from biggus.engine.scratch import Scratch
-from biggus.engine.spill import Spilled
+from biggus.engine.spill import IntermediateSource, Spilled
 from biggus.errors import OfflineError
 from biggus.graph import AlongAxes, Elementwise, Gufunc, Leaf, Reduce, View, ordered
 from biggus.indexing.reduction_blocks import BLOCK

@@ -1,4 +1,4 @@
-"""Spilling: intermediate results that are too large for memory lie in temporary files.
+"""Intermediate results, in memory or, if they are too large, spilled to temporary files.
 
 A file is mapped only while a part of it is written or read, because mapped pages count as memory
 of the process.
@@ -7,6 +7,7 @@ of the process.
 from __future__ import annotations
 
 import errno
+import hashlib
 import math
 import os
 import tempfile
@@ -20,12 +21,18 @@ from biggus.errors import OutputError
 from biggus.graph import Leaf
 from biggus.options import format_bytes
 from biggus.sources.base import Source, box_shape
+from biggus.sources.memory import MemorySource
+from biggus.support.once import once
 
 if TYPE_CHECKING:
     from biggus.graph import Node
     from biggus.sources.base import Box, Chunks, Values
 
 _ZEROS = 2**20
+"""Bytes that are written at once to reserve space."""
+
+NAME = "an intermediate result"
+"""The name of these sources in errors."""
 
 
 class Spilled:
@@ -61,13 +68,41 @@ class Spilled:
         return Leaf(self._source, self._source.shape, self._source.dtype)
 
 
+class IntermediateSource(MemorySource):
+    """A source of computed values.
+
+    Its token is a digest of the values.  They are the same to the bit whenever they are computed
+    again, so results that are computed from them can be cached.
+    """
+
+    name = NAME
+
+    def __init__(self, array: npt.NDArray[Any], chunks: Chunks | None = None) -> None:
+        super().__init__(array)
+        self.chunks = chunks
+
+    @once
+    def token(self) -> str | None:
+        """A digest of the values, computed on first use; None for objects."""
+        if self.dtype.hasobject:
+            return None
+        content = hashlib.blake2b(digest_size=20)
+        for part in (np.ma.getdata(self.array), np.ma.getmask(self.array)):
+            content.update(np.ascontiguousarray(part).view(np.uint8).data)
+        return f"values:{content.hexdigest()}"
+
+    def state(self) -> bytes | None:
+        """Return the validator, which never changes."""
+        return b"final"
+
+
 class SpilledSource(Source):
     """A source of values in a temporary file of this machine."""
 
     io_bound = False
     derived = True
     owns_data = True
-    name = "an intermediate result"
+    name = NAME
 
     def __init__(
         self, path: str, shape: tuple[int, ...], dtype: np.dtype[Any], masked: bool, fill: Any

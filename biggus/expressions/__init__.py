@@ -1,10 +1,10 @@
-"""Expressions: nodes made by applying NumPy's own functions to others, value by value.
+"""Expressions: nodes of NumPy's elementwise functions, applied to other nodes.
 
-Which dtype comes of it, and what is refused, is asked of the function itself,
-with arrays of no elements; so promotion, casting and errors are NumPy's.
+The function is called with empty arrays to find the dtype of the result, or the error, so
+promotion, casting and errors are NumPy's.
 """
 
-from biggus.expressions.apply import Apply, applied
+from biggus.expressions.apply import Apply, applied, applied_each
 from biggus.expressions.functions import clip, imag, real, rounded, where
 from biggus.expressions.names import text_of
 from biggus.expressions.operands import defers, operand
@@ -13,6 +13,7 @@ from biggus.expressions.ufuncs import called
 __all__ = [
     "Apply",
     "applied",
+    "applied_each",
     "called",
     "clip",
     "defers",

@@ -1,8 +1,9 @@
-"""Applying: a function of NumPy's as a step, with the constants that it is given."""
+"""Applying a NumPy function: the function and its constant arguments become a step."""
 
 from __future__ import annotations
 
 import operator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from biggus.sources.base import Values
 
 _IN_PLACE: Mapping[Any, Callable[..., Any]] = {operator.pow: operator.ipow}
-"""Functions that are no ufuncs, and what does the same in the place of the first argument."""
+"""Functions that are no ufuncs, and functions that do the same in place."""
 
 _NO_KEYWORDS: Mapping[str, Any] = {}
 
@@ -29,11 +30,12 @@ _empties: dict[np.dtype[Any], np.ndarray[Any, Any]] = {}
 
 
 class Slot(int):
-    """Among the arguments of a function: the place of the block of this number."""
+    """A placeholder, among the arguments of a function, for the block of this number."""
 
     __slots__ = ()
 
 
+@dataclass(slots=True, eq=False)
 class Apply(BaseStep):
     """A function that is applied to blocks, value by value.
 
@@ -48,33 +50,22 @@ class Apply(BaseStep):
     dtype : dtype
         The dtype of the results.
     output : int or None
-        Which result is taken of a function that has several.
+        The number of the result, if the function has several.
     within_domain : bool
-        Whether results are missing outside of the function's domain in blocks, too,
-        that have no value missing: as they are where any value can be.
+        Whether results outside of the function's domain are missing even in blocks without
+        missing values, so that they do not depend on the block.
     """
 
-    __slots__ = ("arguments", "dtype", "function", "keywords", "output", "within_domain")
-
-    def __init__(
-        self,
-        function: Callable[..., Any],
-        arguments: tuple[Any, ...],
-        keywords: Mapping[str, Any],
-        dtype: np.dtype[Any],
-        output: int | None,
-        within_domain: bool,
-    ) -> None:
-        self.function = function
-        self.arguments = arguments
-        self.keywords = keywords
-        self.dtype = dtype
-        self.output = output
-        self.within_domain = within_domain
+    function: Callable[..., Any]
+    arguments: tuple[Any, ...]
+    keywords: Mapping[str, Any]
+    dtype: np.dtype[Any]
+    output: int | None
+    within_domain: bool
 
     @property
     def key(self) -> str | None:
-        """What is equal for steps that do the same; None if that is not known."""
+        """A text that equal steps share; None if there is none."""
         texts = [f"#{int(a)}" if type(a) is Slot else text_of(a) for a in self.arguments]
         call = call_of(self.function, texts, self.keywords)
         which = "" if self.output is None else f"[{self.output}]"
@@ -83,41 +74,39 @@ class Apply(BaseStep):
 
     @property
     def owns_data(self) -> bool:
-        """Whether results always lie in memory of their own."""
+        """Whether nothing else refers to the results."""
         return isinstance(self.function, np.ufunc) or self.function in _IN_PLACE
 
     def __call__(self, *blocks: Values) -> Values:
         """Return the results of blocks, which broadcast."""
-        results: Values = self._lifted(blocks, None)
-        return results
+        return self._lifted(blocks, None)
 
     def over(self, block: Values) -> Values:
-        """Do the same to one block, which may be overwritten."""
-        results: Values = self._lifted((block,), block)
-        return results
+        """Return the results of one block, which may be overwritten."""
+        return self._lifted((block,), block)
 
-    def _lifted(self, blocks: tuple[Values, ...], scratch: Values | None) -> Any:
+    def _lifted(self, blocks: tuple[Values, ...], scratch: Values | None) -> Values:
         for block in blocks:
             if block.ndim:
                 return self._masked_or_not(blocks, scratch)
-        # Of arrays of no axes NumPy makes scalars, which are less than those.
+        # Functions of 0-d arrays would return scalars.
         lifted = tuple([block.reshape(1) for block in blocks])
         return self._masked_or_not(lifted, None).reshape(())
 
-    def _masked_or_not(self, blocks: tuple[Values, ...], scratch: Values | None) -> Any:
+    def _masked_or_not(self, blocks: tuple[Values, ...], scratch: Values | None) -> Values:
         if self.within_domain:
             return self._masked(blocks, scratch)
         for block in blocks:
             if type(block) is not np.ndarray and isinstance(block, np.ma.MaskedArray):
                 return self._masked(blocks, scratch)
-        return self._plain(blocks, scratch)
+        return self._plain(blocks, scratch)  # type: ignore[no-any-return]
 
     def _masked(self, blocks: tuple[Values, ...], scratch: Values | None) -> Values:
         if self.function is np.where:
             return masks.where(*self._given(blocks))
         datas = tuple([np.ma.getdata(block, subok=False) for block in blocks])
         everywhere = masks.defined_everywhere(self.function)
-        # What lies under a mask is nobody's concern.
+        # Values under a mask do not matter.
         with np.errstate(divide="ignore", invalid="ignore"):
             values = self._plain(datas, datas[0] if scratch is not None and everywhere else None)
             mask = masks.union(blocks, values.shape)
@@ -146,8 +135,7 @@ def applied(
     function: Callable[..., Any],
     arguments: Sequence[Any],
     keywords: Mapping[str, Any] = _NO_KEYWORDS,
-    outputs: int | None = None,
-) -> Any:
+) -> Node:
     """Return the node of a function applied to nodes and constants.
 
     Parameters
@@ -155,15 +143,9 @@ def applied(
     function : callable
         As of :class:`Apply`.
     arguments : sequence
-        Nodes, and scalars that are part of the step.
+        Nodes, and scalars that become part of the step.
     keywords : mapping, optional
-        The function's keyword arguments: no nodes among them.
-    outputs : int, optional
-        How many results the function has, if it gives a tuple of them.
-
-    Returns
-    -------
-    Node, or list of Node if the function has several results
+        The function's keyword arguments; they contain no nodes.
 
     Raises
     ------
@@ -172,6 +154,22 @@ def applied(
     ValueError
         If the shapes do not broadcast.
     """
+    [node] = _applied(function, arguments, keywords, False)
+    return node
+
+
+def applied_each(
+    function: Callable[..., Any],
+    arguments: Sequence[Any],
+    keywords: Mapping[str, Any] = _NO_KEYWORDS,
+) -> list[Node]:
+    """Return a node for each result of a function that returns a tuple; see :func:`applied`."""
+    return _applied(function, arguments, keywords, True)
+
+
+def _applied(
+    function: Callable[..., Any], arguments: Sequence[Any], keywords: Mapping[str, Any], each: bool
+) -> list[Node]:
     nodes: list[Node] = []
     places: list[Any] = []
     probes: list[Any] = []
@@ -188,22 +186,20 @@ def applied(
         probes.append(empty)
     if not nodes:
         found = function(*arguments, **keywords)
-        known = [leaf_of(MemorySource(np.asarray(one))) for one in (found if outputs else [found])]
-        return known if outputs else known[0]
+        return [leaf_of(MemorySource(np.asarray(one))) for one in (found if each else [found])]
     with np.errstate(all="ignore"):
         found = function(*probes, **keywords)
     given = tuple(places)
     within = any(map(_is_masked, nodes)) and not masks.defined_everywhere(function)
-    if outputs is None:
-        return Elementwise(Apply(function, given, keywords, found.dtype, None, within), *nodes)
+    outputs = enumerate(found) if each else [(None, found)]
     return [
         Elementwise(Apply(function, given, keywords, one.dtype, number, within), *nodes)
-        for number, one in enumerate(found)
+        for number, one in outputs
     ]
 
 
 def _number_of(node: Node, nodes: list[Node]) -> int:
-    """Return where a node is in a list, at the end of which it is put if it is not there."""
+    """Return the index of a node in a list, to which it is appended if it is not there."""
     for number, known in enumerate(nodes):
         if known is node:
             return number

@@ -1,7 +1,8 @@
-"""Functions of blocks: what a caller's function is given, and has to give."""
+"""Functions of the caller that are applied to blocks."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,49 +18,39 @@ if TYPE_CHECKING:
     from biggus.sources.base import Values
 
 
+@dataclass(eq=False)
 class OfBlocks(BaseStep):
-    """A function that is given the blocks of arrays, as they are.
+    """A function of the caller that is applied to blocks.
 
     Parameters
     ----------
     function : callable
-        Of blocks, and of what else it is given.
     arguments : sequence
-        What it is given: a `Slot` for each block.
+        Its arguments: constants, and a `Slot` for each block.
     keywords : mapping
-        What it is given by name.
+        Its keyword arguments.
     dtype : dtype
-        Of what it gives: results of the same kind are cast to that.
+        The dtype of the result, to which results of the same kind are cast.
     masked : bool
-        Whether values that it gives can be missing.
+        Whether values of the result can be missing.
     numbered : bool
-        Whether it is told, as `block_id`, which block it makes.
-    margins : sequence of int, optional
-        By how much the array that it is given a part of, with what is around a block, begins
-        before the result along each axis: what it gives of what is around is cut off.
+        Whether the function takes the number of the block, as `block_id`.
+    margins : tuple of int, optional
+        Given if blocks of the only operand have margins, which are cut off the result: how far
+        that operand begins before the result along each axis.
     """
 
-    def __init__(
-        self,
-        function: Callable[..., Any],
-        arguments: Sequence[Any],
-        keywords: Mapping[str, Any],
-        dtype: np.dtype[Any],
-        masked: bool = False,
-        numbered: bool = False,
-        margins: Sequence[int] | None = None,
-    ) -> None:
-        self.function = function
-        self.arguments = tuple(arguments)
-        self.keywords = dict(keywords)
-        self.dtype = dtype
-        self.masked = masked
-        self.numbered = numbered
-        self.margins = None if margins is None else tuple(margins)
+    function: Callable[..., Any]
+    arguments: Sequence[Any]
+    keywords: Mapping[str, Any]
+    dtype: np.dtype[Any]
+    masked: bool = False
+    numbered: bool = False
+    margins: tuple[int, ...] | None = None
 
     @property
     def key(self) -> str | None:
-        """What is equal for steps that do the same; None if that is not known."""
+        """A text that equal steps share; None if there is none."""
         given = [f"#{one}" if type(one) is Slot else text_of(one) for one in self.arguments]
         named = [(word, text_of(value)) for word, value in sorted(self.keywords.items())]
         name = name_of(self.function)
@@ -68,7 +59,7 @@ class OfBlocks(BaseStep):
         return f"{name} of blocks {given} {named} {self.dtype!r} {self.numbered} {self.margins}"
 
     def __call__(self, place: BlockPlace, *blocks: Values) -> Values:
-        """Return what it gives at a place."""
+        """Return the result at a place."""
         given = [blocks[one] if type(one) is Slot else one for one in self.arguments]
         more = {"block_id": place.number} if self.numbered else {}
         values: Values = self._cast(self.function(*given, **self.keywords, **more))
@@ -77,7 +68,7 @@ class OfBlocks(BaseStep):
         [around] = place.operands
         if values.shape != blocks[0].shape:
             raise ValueError(
-                f"a function of blocks with what is around them gave {values.shape} of "
+                f"a function of blocks with margins returned shape {values.shape} for "
                 f"{blocks[0].shape}: it has to keep the shape"
             )
         inner = [
@@ -90,10 +81,10 @@ class OfBlocks(BaseStep):
     def _cast(self, found: Any) -> Any:
         values = np.asanyarray(found)
         if isinstance(values, np.ma.MaskedArray) and not self.masked:
-            raise TypeError("a function of blocks in which no value is missing gave a masked array")
+            raise TypeError("a function of blocks without missing values returned a masked array")
         if not np.can_cast(values.dtype, self.dtype, "same_kind"):
             raise TypeError(
-                f"a function of blocks gave {values.dtype} where it was to give {self.dtype}"
+                f"a function of blocks returned dtype {values.dtype} instead of {self.dtype}"
             )
         values = values.astype(self.dtype, copy=False)
         return np.ma.asarray(values) if self.masked else values

@@ -1,4 +1,4 @@
-"""Functions that work value by value and are no ufuncs; their operands are nodes or constants."""
+"""Elementwise functions that are no ufuncs; their operands are nodes or constants."""
 
 from __future__ import annotations
 
@@ -14,33 +14,26 @@ if TYPE_CHECKING:
 
 
 def where(condition: Any, x: Any, y: Any) -> Node:
-    """Return the node of what is chosen from `x` where the condition holds, else from `y`."""
-    node: Node = applied(np.where, [operand(one) for one in (condition, x, y)])
-    return node
+    """Return the node of values of `x` where the condition holds, and of `y` elsewhere."""
+    return applied(np.where, [operand(one) for one in (condition, x, y)])
 
 
 def clip(a: Any, least: Any, greatest: Any, **keywords: Any) -> Node:
-    """Return the node of values that are kept between bounds; None for no bound."""
+    """Return the node of values limited to bounds; None for no bound."""
     bounds = [one if one is None else operand(one) for one in (least, greatest)]
-    node: Node = applied(np.clip, [operand(a), *bounds], keywords)
-    return node
+    return applied(np.clip, [operand(a), *bounds], keywords)
 
 
 def rounded(a: Any, decimals: int) -> Node:
-    """Return the node of values that are rounded to a number of decimals."""
-    node: Node = applied(np.round, [operand(a)], {"decimals": decimals})
-    return node
+    """Return the node of values rounded to a number of decimals."""
+    return applied(np.round, [operand(a)], {"decimals": decimals})
 
 
 def real(node: Node) -> Node:
     """Return the node of the real parts."""
-    if node.dtype.kind != "c":
-        return node
-    parts: Node = applied(np.real, [node])
-    return parts
+    return node if node.dtype.kind != "c" else applied(np.real, [node])
 
 
 def imag(node: Node) -> Node:
     """Return the node of the imaginary parts."""
-    parts: Node = applied(np.imag, [node])
-    return parts
+    return applied(np.imag, [node])

@@ -1,4 +1,4 @@
-"""Functions of lines: of all values along the last axis, at each place of the others."""
+"""Functions of lines: of all values along the last axis, applied at each place of the others."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
 
 
 class Lines(BaseStep):
-    """A function of NumPy's along the last axis of blocks.
+    """A NumPy function along the last axis of blocks.
 
     Parameters
     ----------
     function : callable
-        Of an ndarray and an ``axis``.
+        A function of an ndarray and an ``axis``.
     keywords : mapping
-        What else it takes.
+        Its other keyword arguments.
     dtype : dtype
-        Of what it gives.
+        The dtype of the results.
     of_masked : callable, optional
-        What takes blocks of values that can be missing; None: the values cannot be.
+        The function of masked blocks; None if values cannot be missing.
     """
 
     __slots__ = ("dtype", "function", "keywords", "masked", "of_masked")
@@ -47,11 +47,11 @@ class Lines(BaseStep):
 
     @property
     def key(self) -> str | None:
-        """What is equal for steps that do the same; None if that is not known."""
+        """A text that equal steps share; None if there is none."""
         return call_of(self.function, (), self.keywords)
 
     def __call__(self, block: Values) -> Values:
-        """Return what it gives of a block."""
+        """Return the results of a block."""
         function = self.function
         if self.of_masked is not None and isinstance(block, np.ma.MaskedArray):
             function = self.of_masked
@@ -67,21 +67,20 @@ def of_lines(
     dtype: np.dtype[Any],
     of_masked: Callable[..., Any] | None = None,
 ) -> Node:
-    """Return the node of a function of the last axis of another.
+    """Return the node of a function along the last axis of a node.
 
     Parameters
     ----------
     node : Node
-        Where the values come from.
     function, keywords, dtype, of_masked
         As of :class:`Lines`.
     core : tuple of int
-        The lengths of the axes that take the place of the last.
+        The lengths of the axes that replace the last axis.
 
     Raises
     ------
     TypeError
-        If values can be missing, and it is not known what to do of them.
+        If values can be missing, and there is no function of masked blocks.
     """
     if node.masked and of_masked is None:
         raise TypeError(

@@ -1,7 +1,7 @@
-"""Masks: which results are missing, as :mod:`numpy.ma` has it.
+"""Masks of results, by the rules of :mod:`numpy.ma`.
 
-A result is missing where an operand is.  Where a function is defined in a
-domain only, it is missing outside of that as well, and where it is not finite.
+A result is missing where an operand is.  If a function has a domain, results outside of it are
+missing too, and those that are not finite.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from biggus.sources.base import Values
 
 _ALL_FINITE = frozenset({operator.pow, np.power})
-"""Functions without a domain of which np.ma masks what is not finite."""
+"""Functions without a domain whose results np.ma masks where they are not finite."""
 
 
 @lru_cache(256)
 def _domain(function: Callable[..., Any]) -> tuple[bool, Callable[..., Any] | None]:
-    """Return whether results must be finite, and what finds operands outside of the domain."""
+    """Return whether results must be finite, and a function that finds operands out of domain."""
     if function in _ALL_FINITE:
         return True, None
     twin = getattr(np.ma, getattr(function, "__name__", ""), None)
@@ -36,7 +36,7 @@ def _domain(function: Callable[..., Any]) -> tuple[bool, Callable[..., Any] | No
 
 
 def defined_everywhere(function: Callable[..., Any]) -> bool:
-    """Tell whether no result is missing but where an operand is."""
+    """Return whether results are missing only where an operand is."""
     return not _domain(function)[0]
 
 
@@ -55,7 +55,7 @@ def union(blocks: Sequence[Any], shape: tuple[int, ...]) -> NDArray[np.bool_]:
 def undefined(
     function: Callable[..., Any], arguments: Sequence[Any], results: NDArray[Any]
 ) -> NDArray[np.bool_] | None:
-    """Return where a function is not defined; None if it is everywhere."""
+    """Return a mask of where a function is not defined; None if it is defined everywhere."""
     finite, domain = _domain(function)
     if not finite or results.dtype.kind not in "biufc":
         return None
@@ -66,9 +66,9 @@ def undefined(
 
 
 def where(condition: Any, x: Any, y: Any) -> Values:
-    """Choose between values, as :func:`numpy.ma.where`: missing if the condition is."""
+    """Return the result of :func:`numpy.ma.where`; missing where the condition is."""
     blocks = (condition, x, y)
-    # Python's numbers stay what they are: as arrays they would have a dtype.
+    # Python's numbers stay so: as arrays they would have a dtype.
     datas: list[Any] = [
         np.ma.getdata(block, subok=False) if isinstance(block, np.ndarray) else block
         for block in blocks

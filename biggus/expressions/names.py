@@ -1,4 +1,4 @@
-"""Names: the text that says, in any process, what an operation does."""
+"""Names: texts that identify functions and constants in any process."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
 _TRUSTED = frozenset({"numpy", "scipy", "_operator", "operator", "biggus"})
-"""Packages whose functions do the same tomorrow, under the same name."""
+"""Packages whose functions are identified by their names."""
 
 _UFUNCS = ("numpy", "numpy.strings", "scipy.special")
-"""Where ufuncs are looked for that do not say where they are from."""
+"""Modules that are searched for ufuncs that have no ``__module__``."""
 
 
 @lru_cache(1024)
 def name_of(function: Callable[..., Any]) -> str | None:
-    """Return the full name of a function; None if it is not known to do the same tomorrow."""
+    """Return the full name of a function; None if that does not identify it."""
     name = getattr(function, "__name__", "")
     own = getattr(function, "__module__", None)
     for module in _UFUNCS if own is None else (own,):
@@ -48,7 +48,7 @@ def call_of(
 
 
 def text_of(constant: Any) -> str | None:
-    """Return what is equal for equal constants only; None if there is no such text."""
+    """Return a text that only equal constants share; None if there is none."""
     if constant is None or type(constant) in {bool, int, str, bytes, complex, float}:
         return repr(constant)
     if isinstance(constant, np.dtype):

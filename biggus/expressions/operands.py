@@ -1,4 +1,4 @@
-"""Operands: what of an expression is a node, and what a constant."""
+"""Operands of functions: nodes, and constants that become part of a step."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _OWN_METHOD = object()
 
 
 def operand(obj: Any) -> Any:
-    """Return a node, or a scalar that is part of whatever is computed with it.
+    """Return an object as a node, or as a scalar.
 
-    Python's numbers stay what they are, for NumPy treats them unlike its own.
+    Python's numbers stay so, because NumPy promotes them differently from its own.
     """
     if isinstance(obj, Lazy):
         return obj.node
@@ -27,22 +27,21 @@ def operand(obj: Any) -> Any:
             return adapted(obj)
         obj = np.asanyarray(obj)
     if type(obj) is not np.ndarray and isinstance(obj, np.ma.MaskedArray):
-        # Of np.ma.masked a copy is one like any other.
+        # np.ma.masked is a constant object: a copy of it is an array like any other.
         return adapted(np.ma.MaskedArray(obj.data, obj.mask) if obj is np.ma.masked else obj)
     return adapted(obj) if obj.ndim else _scalar(obj)
 
 
 def _scalar(array: np.ndarray[Any, Any]) -> Any:
-    # Of these dtypes an element is not, or does not say, what the array does.
+    # Elements of these dtypes are no NumPy scalars, or lose a part of the dtype.
     return array.copy() if array.dtype.kind in "OTV" else array[()]
 
 
 def defers(kind: type) -> bool:
-    """Tell whether objects of a type compute for themselves, also with a lazy array.
+    """Return whether operators of lazy arrays leave objects of a type to the type's own operators.
 
-    As NumPy has it: they have a way of their own with ufuncs, or want none.  Arrays of
-    dask have, but leave it to any array that they do not know: to defer to them would be
-    to have nobody compute.
+    By NumPy's rule: if the type defines ``__array_ufunc__``, or sets it to None.  Arrays of dask
+    define it, but in turn leave operations with unknown arrays to those, so they are excepted.
     """
     if issubclass(kind, Lazy) or library_of(kind) == "dask":
         return False

@@ -1,7 +1,7 @@
-"""Running totals and products of blocks, which go on from what came before.
+"""Running totals and products of blocks, which continue those of the blocks before.
 
-A total of floating values carries along what rounding takes from it (Neumaier's sum): of 10^9
-values it is as exact as of ten.
+Totals of floating values are compensated for rounding (Neumaier's sum), so a total of 10^9 values
+is as exact as one of ten.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 @dataclass(eq=False)
 class Running(BaseStep):
-    """What accumulates along an axis of a block, from what there was before on."""
+    """Accumulates the values along an axis of a block, starting from a total before it."""
 
     product: bool
-    """Whether values are multiplied, or else added."""
+    """Whether values are multiplied; otherwise they are added."""
 
     axis: int
     dtype: np.dtype[Any]
@@ -35,16 +35,16 @@ class Running(BaseStep):
 
     @property
     def key(self) -> str:
-        """What is equal for steps that do the same."""
+        """A text that equal steps share."""
         return f"running {'product' if self.product else 'sum'} {self.axis} {self.dtype!r}"
 
     def __call__(self, place: BlockPlace, *blocks: Values) -> Values:
-        """Return the running results of a block, and of what there was before, if that is given."""
+        """Return the running results of a block, continuing a total if one is given."""
         block, *carried = blocks
         found = np.empty(block.shape, self.dtype)
         values, out = around(block, self.axis), around(found, self.axis)
         start = around(carried[0], self.axis) if carried else None
-        # What is more than there can be is infinite, as in NumPy.
+        # Overflow gives infinity, as in NumPy.
         with np.errstate(all="ignore"):
             for there in slabs_of(values.shape):
                 base = None if start is None else start[there]
@@ -72,13 +72,13 @@ class Running(BaseStep):
 
 
 def around(values: Any, axis: int) -> Any:
-    """Return values with what is before an axis, and what is after it, as one each."""
+    """Return values reshaped to three axes: those before an axis, the axis, and those after."""
     shape = values.shape
     return values.reshape(math.prod(shape[:axis]), shape[axis], math.prod(shape[axis + 1 :]))
 
 
 def slabs_of(shape: tuple[int, int, int]) -> Iterator[Box]:
-    """Yield parts that have all of the middle axis, and fit a core's cache."""
+    """Yield boxes that have the middle axis whole, and fit a core's cache."""
     before, length, after = shape
     rows = max(1, SLAB // max(1, length * after))
     width = max(1, SLAB // max(1, length * rows))
@@ -88,14 +88,14 @@ def slabs_of(shape: tuple[int, int, int]) -> Iterator[Box]:
 
 
 def wide_of(dtype: np.dtype[Any]) -> np.dtype[Any]:
-    """Return in which dtype results of another are accumulated: no float shorter than a double."""
+    """Return the dtype in which results of a dtype are accumulated: at least double precision."""
     if dtype.kind in "fc":
         return np.result_type(dtype, np.float64)
     return dtype
 
 
 def compensated(values: Any, base: Any) -> Any:
-    """Return running totals along the middle axis, with what rounding took from them."""
+    """Return running totals along the middle axis, compensated for rounding."""
     total = np.add.accumulate(values, axis=1)
     before = np.zeros_like(total)
     before[:, 1:] = total[:, :-1]
@@ -109,7 +109,7 @@ def compensated(values: Any, base: Any) -> Any:
 
 
 def _lost(one: Any, other: Any, total: Any) -> Any:
-    """Return what rounding took from sums (Knuth's two-sum); nothing of what is infinite."""
+    """Return the rounding errors of sums (Knuth's two-sum); 0 for sums that are not finite."""
     part = total - one
     lost = (one - (total - part)) + (other - part)
     lost[~np.isfinite(lost)] = 0

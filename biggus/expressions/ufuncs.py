@@ -1,4 +1,4 @@
-"""Ufuncs: what NumPy hands over when one of them meets a lazy array."""
+"""Ufuncs of lazy arrays, as NumPy passes them to ``__array_ufunc__``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from biggus.expressions.apply import applied
+from biggus.expressions.apply import applied, applied_each
 from biggus.expressions.operands import operand
 
 if TYPE_CHECKING:
@@ -24,22 +24,22 @@ _OPERATORS: Mapping[np.ufunc, Callable[..., Any]] = {
     np.equal: operator.eq,
     np.not_equal: operator.ne,
 }
-"""Ufuncs that ndarrays and NumPy's scalars call when an operator compares them.  What has
-no loop is unequal to them then, and to know how often, they would read the other."""
+"""Ufuncs of the comparison operators.  Operators of ndarrays compare dtypes for which the ufunc has
+no loop as unequal, so they stand in for it."""
 
 
 def called(ufunc: np.ufunc, method: str, inputs: Sequence[Any], keywords: dict[str, Any]) -> Any:
-    """Return the node, or the tuple of nodes, of a ufunc called with lazy arrays.
+    """Return the node, or the list of nodes, of a ufunc called with lazy arrays.
 
     Parameters
     ----------
     ufunc, method, inputs, keywords
-        As ``__array_ufunc__`` is given them.
+        The arguments of ``__array_ufunc__``.
 
     Raises
     ------
     TypeError
-        For what is not lazy: methods that change what there is.
+        For methods and arguments that lazy arrays do not support.
     """
     name = f"numpy.{ufunc.__name__}"
     if method != "__call__":
@@ -49,33 +49,31 @@ def called(ufunc: np.ufunc, method: str, inputs: Sequence[Any], keywords: dict[s
     if any(out is not None for out in keywords.pop("out", ())):
         raise TypeError(f"{name} with out=: a lazy array has no values yet; save it, or .ndarray()")
     where = keywords.pop("where", True)
-    keywords.pop("order", None)  # what is read is always in C order, and of no subclass
+    keywords.pop("order", None)  # results are always in C order, and of no subclass
     keywords.pop("subok", None)
     if keywords.get("dtype") is not None:
         keywords["dtype"] = np.dtype(keywords["dtype"])
-    outputs = ufunc.nout if ufunc.nout > 1 else None
     operands = [operand(one) for one in inputs]
-    compare = _OPERATORS.get(ufunc)
+    if ufunc.nout > 1:
+        found = applied_each(ufunc, operands, keywords)
+        return found if where is True else [_where(name, where, one) for one in found]
     if where is not True:
-        found = applied(ufunc, operands, keywords, outputs)
-        several = found if isinstance(found, list) else [found]
-        chosen = [_where(name, where, one) for one in several]
-        return chosen if isinstance(found, list) else chosen[0]
-    if compare is None or keywords:
-        return applied(ufunc, operands, keywords, outputs)
+        return _where(name, where, applied(ufunc, operands, keywords))
     try:
-        return applied(ufunc, operands)
+        return applied(ufunc, operands, keywords)
     except TypeError:
+        compare = _OPERATORS.get(ufunc)
+        if compare is None or keywords:
+            raise
         return applied(compare, operands)
 
 
 def _where(name: str, where: Any, found: Node) -> Node:
-    """Return what a ufunc gives where it is asked; elsewhere NumPy leaves values undefined."""
+    """Return a node with NaN or NaT where a condition is false; NumPy leaves values undefined."""
     if found.dtype.kind not in "fcmM":
         raise TypeError(
             f"{name} with where= leaves values undefined, and {found.dtype} has no NaN: "
             "use biggus.where"
         )
     nothing = np.array(np.nan if found.dtype.kind in "fc" else "NaT", found.dtype)
-    chosen: Node = applied(np.where, [operand(where), found, nothing[()]])
-    return chosen
+    return applied(np.where, [operand(where), found, nothing[()]])

@@ -1,4 +1,4 @@
-"""Masks as values: where values are there, and values that are there where others say so."""
+"""Masks as values: nodes of where values are valid, and values masked by such nodes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Valid(BaseStep):
-    """Whether a value is there."""
+    """Returns where values are valid."""
 
     fills = True
     dtype = np.dtype(bool)
@@ -26,7 +26,7 @@ class Valid(BaseStep):
 
 
 class ValidWhere(BaseStep):
-    """The same values, of which some are missing."""
+    """Masks values where a condition is false."""
 
     masked = True
     key = "valid where"
@@ -35,7 +35,7 @@ class ValidWhere(BaseStep):
         self.dtype = dtype
 
     def __call__(self, values: Values, there: Values) -> Values:
-        """Return values with a mask where they are not there."""
+        """Return values, masked where `there` is false."""
         shape = np.broadcast_shapes(values.shape, there.shape)
         mask = ~np.broadcast_to(there, shape)
         return np.ma.MaskedArray(np.broadcast_to(values, shape), mask=mask)
@@ -47,5 +47,5 @@ def valid(node: Node) -> Node:
 
 
 def valid_where(node: Node, there: Node) -> Node:
-    """Return the node of values that are missing where another says that they are not there."""
+    """Return the node of values that are masked where another node is false."""
     return Elementwise(ValidWhere(node.dtype), node, there)

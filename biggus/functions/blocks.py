@@ -247,7 +247,7 @@ def map_overlap(
         Reach(axis, before=before - margin, after=after + margin)
         for axis, ((before, after), margin) in enumerate(zip(depths, margins, strict=True))
     ]
-    step = OfBlocks(function, [Slot(0)], kwargs, np.dtype(kind), lazy.masked, False, margins)
+    step = OfBlocks(function, [Slot(0)], kwargs, np.dtype(kind), lazy.masked, False, tuple(margins))
     return Array.from_node(Blockwise(step, [padded.node], [reaches], lazy.shape, grid))
 
 

@@ -90,8 +90,8 @@ def _searchsorted(a: Any, v: Any, side: Any = "left", sorter: Any = None) -> Arr
 def _unravel_index(indices: Any, shape: Any, order: str = "C") -> tuple[Array, ...]:
     lengths = tuple(shape) if np.iterable(shape) else (shape,)
     np.unravel_index(np.empty(0, np.intp), lengths, order)  # type: ignore[call-overload]  # may refuse
-    found = expressions.applied(
-        np.unravel_index, [expressions.operand(indices), lengths, order], outputs=len(lengths)
+    found = expressions.applied_each(
+        np.unravel_index, [expressions.operand(indices), lengths, order]
     )
     return tuple(map(Array.from_node, found))
 

@@ -12,7 +12,7 @@ from biggus import options
 from biggus.graph.base import Node, OfOne
 from biggus.graph.identifying import key_or_id, step_key, text_of
 from biggus.graph.pieces import Combination, Piece, take
-from biggus.graph.reduced import pushdown_reduced, reduced_grid, reduced_shape, restricted
+from biggus.graph.reduce import pushdown_reduced, reduced_grid, reduced_shape, restricted
 from biggus.graph.view import select
 from biggus.indexing.grid import Grid, RegularEdges
 from biggus.indexing.resolve import split_all

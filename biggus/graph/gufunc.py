@@ -13,7 +13,7 @@ from biggus.graph.base import Derived, Node
 from biggus.graph.elementwise import is_spread, unbroadcast
 from biggus.graph.identifying import key_or_id, step_key, text_of
 from biggus.graph.pieces import Combination, Piece, spread, take
-from biggus.graph.reduced import restricted
+from biggus.graph.reduce import restricted
 from biggus.graph.view import select, spread_to
 from biggus.indexing.grid import Grid, box_shape
 from biggus.indexing.resolve import split_all

@@ -1,4 +1,4 @@
-"""Mosaics: nodes side by side."""
+"""Mosaics: nodes joined along an axis, or in a grid."""
 
 from __future__ import annotations
 
@@ -40,16 +40,16 @@ if TYPE_CHECKING:
 _origin_of = attrgetter("origin")
 
 _SPLICED = 512
-"""A mosaic of no more tiles is spliced into one along the same axis that it is a tile of."""
+"""Tiles; smaller mosaics that are tiles of a mosaic along the same axis are merged into it."""
 
 _ASKED = 16
-"""So many tiles tell whether to read a mosaic is to wait."""
+"""How many tiles are asked whether reading them waits."""
 
 
 class Mosaic(Node):
     """Nodes joined along one axis.
 
-    Making one costs O(tiles), slicing it nothing, and reading O(tiles touched).
+    Making one takes O(tiles), slicing it O(1), and reading O(tiles touched).
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ class Mosaic(Node):
     )
 
     def __init__(self, tiles: list[Node], axis: int) -> None:
-        # In their order: NumPy's promotion of three or more is not symmetric.
+        # In the order of the tiles: NumPy's promotion of three or more dtypes is not symmetric.
         dtype = _joined_dtype(dict.fromkeys([tile.dtype for tile in tiles]))
         shapes = {tile.shape for tile in tiles}
         if len(shapes) > 1:
@@ -96,7 +96,7 @@ class Mosaic(Node):
         self.fill_value = tiles[0].fill_value if tiles[0].dtype == dtype else None
         self.known_grid = UNKNOWN
         self.needs_reduction = self.combined = False
-        # Of leaves, of which there may be 2^18, all else is asked when somebody wants to know.
+        # There may be 2^18 leaves, so their other metadata are only computed on first use.
         self._masked: bool | None = None
         self._streams: bool | None = None
         if set(map(type, tiles)) != {Leaf}:
@@ -114,7 +114,7 @@ class Mosaic(Node):
 
     @property
     def tiles(self) -> tuple[Node, ...]:
-        """What is joined."""
+        """The nodes that are joined."""
         return self.children
 
     def rebuild(self, children: tuple[Node, ...]) -> Node:
@@ -134,7 +134,7 @@ class Mosaic(Node):
         return (*rest[:axis], self._lengths([grid[axis] for grid in grids]), *rest[axis:])
 
     def _lengths(self, along: list[int | tuple[int, ...]]) -> int | tuple[int, ...]:
-        """Return the chunk lengths along the axis from those of each tile."""
+        """Return the chunk lengths along the mosaic's axis from those of each tile."""
         first = along[0]
         if isinstance(self.edges, RegularEdges) and isinstance(first, int):
             whole = self.edges.size % first == 0
@@ -167,7 +167,6 @@ class Mosaic(Node):
         return self._streams
 
     def stream(self, selection: Selection) -> Stream:
-        # Of one tile, as all that is computed on its own.
         [(tile, part, _, _)] = self.parts(selection, Selection.identity(selection.shape))
         return tile.stream(part)
 
@@ -194,7 +193,7 @@ class Mosaic(Node):
     def tile_edges(self) -> Generator[Any, Any, tuple[Lengths, ...]]:
         axis, edges = self.axis, self.edges
         whole: tuple[Lengths, ...] = tuple([max(1, n) for n in self.shape])
-        # Those that all tiles have, but for those along its own axis.
+        # Along other axes, the edges that all tiles share.
         found = set()
         if not any(type(tile) is Leaf for tile in self.tiles):
             for tile in self.tiles:
@@ -212,7 +211,7 @@ class Mosaic(Node):
         return False
 
     def _gathered(self, m: ArrayMap, selection: Selection) -> Node:
-        """Return what index arrays take of the tiles that they touch."""
+        """Return the values that an index array selects, as a selection of the touched tiles."""
         touched, where = np.unique(self.edges.find_all(m.index), return_inverse=True)
         fewer = Mosaic([self._tile(number) for number in touched.tolist()], self.axis)
         before = np.array([self.edges.bounds(number)[0] for number in touched.tolist()])
@@ -227,14 +226,14 @@ class Mosaic(Node):
 
 
 class GridMosaicNode(Node):
-    """A regular grid of equal tiles that are made when they are read.
+    """A regular grid of tiles of one shape, made on demand.
 
     Parameters
     ----------
     make_tile : callable
-        Called with the tile's number along each axis, returns its node.
+        Called with a tile's number along each axis; returns its node.
     grid_shape : tuple of int
-        How many tiles there are along each axis.
+        The number of tiles along each axis.
     tile_shape : tuple of int
         The shape of each tile.
     dtype : dtype
@@ -317,7 +316,7 @@ class GridMosaicNode(Node):
 
 
 def _all_plain(tiles: Sequence[Node]) -> bool:
-    """Tell, quickly, whether all tiles are plain objects: there may be 2^18, and they are."""
+    """Return, quickly for 2^18 tiles, whether all are leaves of objects that are no sources."""
     if set(map(type, tiles)) != {Leaf}:
         return False
     kinds = set(map(type, map(_origin_of, tiles)))
@@ -325,10 +324,9 @@ def _all_plain(tiles: Sequence[Node]) -> bool:
 
 
 def _spliced(tiles: list[Node], axis: int, dtype: np.dtype[Any]) -> list[Node]:
-    """Put the tiles of small mosaics along the same axis in their place.
+    """Return the tiles, with small mosaics along the same axis replaced by their tiles.
 
-    So that a mosaic which grows by one array at a time does not nest a level
-    deeper each time.
+    So a mosaic that grows by one array at a time does not nest deeper each time.
     """
     spliced: list[Node] = []
     for tile in tiles:
@@ -350,7 +348,7 @@ def _joined_dtype(dtypes: Iterable[np.dtype[Any]]) -> np.dtype[Any]:
         (only,) = dtypes
         if only.isnative:
             return only
-    # NumPy is asked itself: it promotes, and turns byte orders into the native one.
+    # np.concatenate promotes, and converts to the native byte order.
     joined: np.dtype[Any] = np.concatenate([np.empty(0, dtype) for dtype in dtypes]).dtype
     return joined
 
@@ -373,7 +371,7 @@ def _check_shapes(tiles: Sequence[Node], axis: int) -> None:
 
 
 def _grid_of(tile: Node) -> Chunks:
-    """Return the grid of a tile; of a large one that can be cut anywhere, its blocks."""
+    """Return the grid of a tile; if it has none, its reduction blocks, or its shape if small."""
     grid = tile.grid
     if grid is not None:
         return grid

@@ -1,9 +1,8 @@
-"""Picking: a few of the values in a box, of a source whose values lie in one piece of a file.
+"""Picking: index arrays take a few values from a source that is contiguous in a file.
 
-A box is read into memory of its own, and what is wanted is copied from there.  Where that is
-little, runs are read into one small buffer instead, that stays in the cache of a core, and
-picked from at once.  What the system has in its memory is read in short runs, and nothing
-between them; what must be fetched, in long ones.
+Reading the whole box around them would take much more memory.  Instead, runs of values are read
+into a small buffer, which stays in the cache of a core, and the wanted values are copied from it.
+Runs are short where the file is in the page cache of the system, and long where it is not.
 """
 
 from __future__ import annotations
@@ -30,36 +29,36 @@ if TYPE_CHECKING:
     from biggus.sources.base import Box, Source
 
 _ROOM = 2**20
-"""Bytes; the buffer."""
+"""Bytes; the size of the buffer."""
 
 _RUN_BYTES = 2**17
-"""Longer runs are cut."""
+"""Bytes; longer runs are cut."""
 
 _NEAR = 2**13
-"""Bytes; to copy so many from the system's memory costs less than to ask for others."""
+"""Bytes; copying so many from the page cache costs less than another system call."""
 
 _EACH = 48
-"""Bytes; what it takes to know where a value is, and in which order."""
+"""Bytes; the memory that the position and the order of each value take."""
 
 
 def picked(source: Source, box: Box, selection: Selection) -> npt.NDArray[Any] | None:
-    """Return what is selected of the values in a box, picked from runs of them.
+    """Return selected values of a box, picked from runs.
 
     Parameters
     ----------
     source : Source
     box : tuple of slice
-        The smallest that holds what is selected.
+        The smallest box that holds the selected values.
     selection : Selection
-        Of the values in the box; not empty.
+        The selection of the values in the box; not empty.
 
     Returns
     -------
     ndarray
-        Of the selection's shape, and nobody else's.
+        A fresh array of the selection's shape.
     None
-        If the box is better read: there are no index arrays, or not few values are wanted of
-        it; or runs of its values cannot be read in any order.  Nothing has been read then.
+        If reading the box is better: there are no index arrays, or many of its values are
+        selected, or the source cannot read runs in any order.  Nothing has been read then.
 
     Raises
     ------
@@ -77,7 +76,7 @@ def picked(source: Source, box: Box, selection: Selection) -> npt.NDArray[Any] |
     stream = asked(source, box, source.stream, whole(source.shape))
     if not isinstance(stream, AnyOrderStream):
         return None
-    stream.box = box  # what errors name
+    stream.box = box  # named by errors
     strips = _strips(selection, box, source)
     order = None
     if (strips.starts[1:] < strips.starts[:-1]).any():
@@ -94,26 +93,30 @@ def picked(source: Source, box: Box, selection: Selection) -> npt.NDArray[Any] |
 
 
 class _Strips(NamedTuple):
-    """Where values are, as how many come before them: in each strip the same places."""
+    """The flat positions of the values: strips, each with values at the same places."""
 
     starts: Positions
+    """The flat position where each strip starts."""
+
     places: Positions
-    """Of the values in a strip; the least is 0."""
+    """The places of the values in a strip; the least is 0."""
 
     length: int
+    """The length of a strip."""
+
     outer: Sequence[int]
-    """The dims along which there are strips."""
+    """The dims that number the strips."""
 
     inner: Sequence[int]
-    """The dims along which there are values in a strip."""
+    """The dims that number the values in a strip."""
 
     def part(self, which: Any) -> _Strips:
         return self._replace(starts=self.starts[which])
 
     def cuts(self, far: int, itemsize: int) -> Positions:
-        """Return which strips begin a run, and the end.
+        """Return the numbers of the strips that begin a run, and the number of strips.
 
-        There are so many bytes between runs, except where one would become long.
+        Runs are more than `far` bytes apart, unless a run would become too long.
         """
         gaps = np.diff(self.starts)
         apart = gaps > far // itemsize + self.length
@@ -124,7 +127,7 @@ class _Strips(NamedTuple):
 
 
 def _strips(selection: Selection, box: Box, source: Source) -> _Strips:
-    """Return where selected values are; those that lie near each other are in one strip."""
+    """Return the positions of selected values; those near one another are in one strip."""
     shape, itemsize = selection.shape, source.dtype.itemsize
     strides = strides_of(source.shape)
     offsets = [
@@ -139,7 +142,7 @@ def _strips(selection: Selection, box: Box, source: Source) -> _Strips:
             break
         dims.update(dims_of(selection.maps[axis]))
         if any(dims.intersection(dims_of(m)) for m in selection.maps[:axis]):
-            continue  # they are tied to one before
+            continue  # tied to an axis before
         wider = _sum(offsets[axis:], shape, dims)
         if (np.diff(np.sort(wider)) * itemsize > _NEAR).any():
             break
@@ -152,7 +155,7 @@ def _strips(selection: Selection, box: Box, source: Source) -> _Strips:
 
 
 def _offsets(m: AxisMap, s: slice, stride: int, shape: tuple[int, ...]) -> Any:
-    """Return how many values come before by an axis, an array over all dims."""
+    """Return the flat offset of each position along an axis, as an array over all dims."""
     if type(m) is ConstantMap:
         return (s.start + s.step * m.index) * stride
     if type(m) is DimensionMap:
@@ -164,14 +167,14 @@ def _offsets(m: AxisMap, s: slice, stride: int, shape: tuple[int, ...]) -> Any:
 
 
 def _sum(offsets: Iterable[Any], shape: tuple[int, ...], dims: set[int]) -> Positions:
-    """Return sums of offsets over some dims, flat."""
+    """Return the sums of offsets over some dims, flat."""
     total = sum(offsets, np.zeros((1,) * len(shape), np.intp))
     lengths = [n if dim in dims else 1 for dim, n in enumerate(shape)]
     return np.broadcast_to(total, lengths).reshape(-1)
 
 
 def _pick(stream: AnyOrderStream, strips: _Strips, values: npt.NDArray[Any]) -> None:
-    """Read long runs, and pick from each."""
+    """Read long runs, and pick the values from each."""
     itemsize = values.itemsize
     room = _room(itemsize)
     starts = strips.starts
@@ -184,7 +187,7 @@ def _pick(stream: AnyOrderStream, strips: _Strips, values: npt.NDArray[Any]) -> 
 
 
 def _pick_at_hand(stream: AnyOrderStream, strips: _Strips, values: npt.NDArray[Any]) -> int:
-    """Pick from short runs as long as none has to be waited for; return of how many strips."""
+    """Pick from short runs until a read would wait; return the number of strips that are done."""
     itemsize = values.itemsize
     room = _room(itemsize)
     cuts = strips.cuts(_NEAR, itemsize)
@@ -192,7 +195,7 @@ def _pick_at_hand(stream: AnyOrderStream, strips: _Strips, values: npt.NDArray[A
     counts = strips.starts[cuts[1:] - 1] - firsts + strips.length
     ends = np.cumsum(counts)
     begins = ends - counts
-    # Where strips come to lie, one run behind the other.
+    # The starts of the strips in a concatenation of all runs.
     moved = strips.starts + np.repeat(begins - firsts, np.diff(cuts))
     full = ends * itemsize // (_ROOM - 2 * _RUN_BYTES)
     parts = np.flatnonzero(full[1:] != full[:-1]) + 1
@@ -210,7 +213,7 @@ def _take(
     run: npt.NDArray[Any], starts: Positions, strips: _Strips, values: npt.NDArray[Any]
 ) -> None:
     where = starts[:, None] + strips.places
-    # None is out of bounds: not to look spares NumPy a copy.
+    # No index is out of bounds; mode="clip" saves NumPy a copy.
     np.take(run, where, out=values, mode="clip")
 
 

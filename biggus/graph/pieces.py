@@ -1,8 +1,9 @@
-"""Pieces: what a node falls into when it is read, each of which can be had on its own."""
+"""Pieces: the parts of a node that are read or computed independently."""
 
 from __future__ import annotations
 
 import itertools
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -20,12 +21,11 @@ if TYPE_CHECKING:
     from biggus.indexing.selection import Selection
 
 Steps: TypeAlias = "tuple[Step, Steps] | None"
-"""What is done to values: a step, and what is done after it.  So to add one before costs
-the same for the first as for the thousandth."""
+"""A linked list of steps that are applied to values, first step first: prepending one is O(1)."""
 
 
 class NodePart(NamedTuple):
-    """A selection of a node, which falls into pieces in its turn."""
+    """A part of a node that is a selection of another node, with steps applied to it."""
 
     node: Node
     selection: Selection
@@ -34,15 +34,15 @@ class NodePart(NamedTuple):
 
 
 def pieces_of(node: Node, selection: Selection, out_selection: Selection) -> Iterator[Piece]:
-    """Return the pieces that a non-empty selection of a node falls into.
+    """Return the pieces of a non-empty selection of a node.
 
     Parameters
     ----------
     node : Node
     selection : Selection
-        What is wanted of it.
+        The wanted elements.
     out_selection : Selection
-        Where that goes; over the same dims.
+        The elements of the result that they go to; over the same dims.
     """
     parts = iter(node.parts(selection, out_selection, None))
     first = next(parts)
@@ -66,25 +66,18 @@ def _opened(parts: Iterator[Any]) -> Iterator[Piece]:
 
 
 class Piece:
-    """A part of a result that can be had on its own.
+    """A part of a result that is read or computed independently of the others."""
 
-    Parameters
-    ----------
-    out_selection : Selection
-        Where its values go in the result.
-    steps : Steps
-        What is done to the values.
-    """
+    __slots__ = ()
 
-    __slots__ = ("_steps", "out_selection")
+    out_selection: Selection
+    """The elements of the result that its values go to."""
 
-    def __init__(self, out_selection: Selection, steps: Steps) -> None:
-        self.out_selection = out_selection
-        self._steps = steps
+    _steps: Steps
 
     @property
     def steps(self) -> Iterator[Step]:
-        """What is done to the values, in this order."""
+        """The steps that are applied to the values, in this order."""
         steps = self._steps
         while steps is not None:
             step, steps = steps
@@ -92,7 +85,7 @@ class Piece:
 
     @property
     def io_bound(self) -> bool:
-        """Whether to have it is to wait, rather than to compute."""
+        """Whether reading it waits for a disk or a server."""
         return False
 
     def _stepped(self, values: Values) -> Values:
@@ -101,42 +94,31 @@ class Piece:
         return values
 
 
+@dataclass(slots=True, eq=False)
 class Read(Piece):
-    """One read of one source: from where, what becomes of it, and where it goes.
+    """One read of one source, and the steps that are applied to its values."""
 
-    Parameters
-    ----------
-    source : Source
-        What is read.
-    box : tuple of slice
-        The box that is read.
-    selection : Selection
-        Which of the values in the box are wanted; over the same dims as `out_selection`.
-    out_selection, steps
-        As in :class:`Piece`.
-    """
+    source: Source
+    box: Box
+    """The box that is read."""
 
-    __slots__ = ("box", "selection", "source")
+    selection: Selection
+    """The wanted values in the box; over the same dims as `out_selection`."""
 
-    def __init__(
-        self, source: Source, box: Box, selection: Selection, out_selection: Selection, steps: Steps
-    ) -> None:
-        super().__init__(out_selection, steps)
-        self.source = source
-        self.box = box
-        self.selection = selection
+    out_selection: Selection
+    _steps: Steps
 
     @property
     def io_bound(self) -> bool:
         return self.source.io_bound
 
     def cached_read(self) -> Values | None:
-        """Return what `load` would, if that need not wait; else None."""
+        """Return the values of this piece, if reading need not wait; else None."""
         block = self.source.cached_read(self.box)
         return None if block is None else self.finish(checked(self.source, self.box, block))
 
     def load(self) -> Values:
-        """Read, select and compute the values of this piece, in the shape of its dims.
+        """Return the values of this piece.
 
         Raises
         ------
@@ -149,20 +131,20 @@ class Read(Piece):
         return self.finish(read(self.source, self.box))
 
     def load_into(self, data: npt.NDArray[Any], mask: npt.NDArray[np.bool] | None = None) -> bool:
-        """Read to where the values go in an array, if they lie in one piece here and there.
+        """Read the values straight into an array, if they are contiguous there and in the source.
 
-        What is done to them is done there, where missing values can be noted.
+        Steps are applied in place.
 
         Parameters
         ----------
         data : ndarray
         mask : ndarray, optional
-            Where they are missing, false so far.
+            The mask of the array, in which missing values are noted; False so far.
 
         Returns
         -------
         bool
-            Whether they are there; if not, nothing was read.
+            Whether the values have been read; if not, nothing was read.
 
         Raises
         ------
@@ -192,58 +174,40 @@ class Read(Piece):
         return True
 
     def finish(self, block: Values) -> Values:
-        """Select from what is in the box, and compute."""
+        """Return the values of this piece from those in the box."""
         return self._stepped(take(self.selection, block))
 
 
+@dataclass(slots=True, eq=False)
 class Combination(Piece):
-    """Values computed from those of several nodes, all at the same dims.
+    """Values that are computed from selections of several nodes."""
 
-    Parameters
-    ----------
-    function : Step or None
-        What makes one array of those of the nodes; None if there is one node, and it is its own.
-    operands : tuple of (Node, Selection)
-        The nodes, and what is wanted of each.
-    out_selection, steps
-        As in :class:`Piece`.
-    """
+    function: Step | None
+    """Computes the values; None if they are those of the only operand."""
 
-    __slots__ = ("function", "operands")
-
-    def __init__(
-        self,
-        function: Step | None,
-        operands: tuple[tuple[Node, Selection], ...],
-        out_selection: Selection,
-        steps: Steps,
-    ) -> None:
-        super().__init__(out_selection, steps)
-        self.function = function
-        self.operands = operands
+    operands: tuple[tuple[Node, Selection], ...]
+    out_selection: Selection
+    _steps: Steps
 
     def finish(self, blocks: list[Values]) -> Values:
-        """Compute, from what was wanted of each node; which may be of length 1 along a dim."""
+        """Return the values of this piece from those of the operands, which broadcast."""
         values = blocks[0] if self.function is None else self.function(*blocks)
         return spread(self._stepped(values), self.out_selection.shape)
 
 
 def take(selection: Selection, block: Values) -> Values:
-    """Return the selected elements of a block, with their mask if it has one.
+    """Return the selected elements of a block, with their mask, but without its fill value.
 
-    A fill value is a matter of the node: it would be in the way of a cast.
+    Fill values are kept by nodes; here they would prevent casts.
     """
     if isinstance(block, np.ma.MaskedArray):
-        mask = np.ma.getmaskarray(block)
-        return np.ma.MaskedArray(
-            selection.take_from(block.data),
-            mask=selection.take_from(mask),
-        )
+        mask = selection.take_from(np.ma.getmaskarray(block))
+        return np.ma.MaskedArray(selection.take_from(block.data), mask=mask)
     return selection.take_from(block)
 
 
 def spread(values: Values, shape: tuple[int, ...]) -> Values:
-    """Return values broadcast to a shape, with their mask, which NumPy would leave behind."""
+    """Return values broadcast to a shape, with their mask, which np.broadcast_to would drop."""
     if values.shape == shape:
         return values
     if isinstance(values, np.ma.MaskedArray):

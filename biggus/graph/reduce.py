@@ -1,43 +1,44 @@
-"""Reductions: statistics of a node, along some of its axes or all."""
+"""Reductions: statistics of a node along some of its axes, and what they share with other nodes."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
 
 from biggus import statistics
 from biggus.graph.base import Node, OfOne
-from biggus.graph.reduced import pushdown_reduced, reduced_grid, reduced_shape
+from biggus.graph.view import select
+from biggus.indexing.selection import ArrayMap, AxisMap, ConstantMap, DimensionMap, Selection
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from biggus.indexing.selection import Selection
     from biggus.sources.base import Chunks
 
 
 class Reduce(OfOne):
     """A statistic of a node along some of its axes.
 
-    It is computed block by block in a pass over the data, so it has no pieces of its own:
-    before anything is read its values take its place.
+    It is computed block by block in a pass over the data, and has no pieces: its values replace it
+    before anything that uses it is read.
 
     Parameters
     ----------
     operand : Node
-        What is reduced.
     name : str
-        The statistic, by its name in :mod:`biggus.statistics`.
+        The name of the statistic in :mod:`biggus.statistics`.
     axes : tuple of int
-        The axes that are reduced, ascending.
+        The reduced axes, ascending.
     keepdims : bool
-        Whether those stay, at length one.
+        Whether the result has these axes, at length one.
     **parameters
-        What the statistic takes.
+        The parameters of the statistic.
 
     Raises
     ------
     TypeError, ValueError
-        As NumPy raises of such an array.
+        If NumPy raises them for such an array.
     """
 
     __slots__ = ("axes", "keepdims", "name", "parameters", "statistic")
@@ -74,6 +75,109 @@ class Reduce(OfOne):
         return (Reduce, self.statistic, self.axes, self.keepdims)
 
     def pushdown(self, selection: Selection) -> Generator[Any, Node, Node] | None:
-        # Of what has axes of its own, those are computed as a whole.
+        # A result with axes of its own, such as a histogram, is computed as a whole.
         whole = len(self.axes) == len(self.operand.shape) and self.statistic.shape
         return None if whole else pushdown_reduced(self, selection)
+
+
+def reduced_shape(shape: tuple[int, ...], axes: tuple[int, ...], keepdims: bool) -> tuple[int, ...]:
+    """Return the shape of a reduction along some axes."""
+    if keepdims:
+        return tuple([1 if axis in axes else n for axis, n in enumerate(shape)])
+    return tuple([n for axis, n in enumerate(shape) if axis not in axes])
+
+
+def reduced_grid(
+    operand: Node, axes: tuple[int, ...], keepdims: bool, further: tuple[int, ...]
+) -> Chunks | None:
+    """Return the grid of a reduction of an operand, with `further` axes at the end."""
+    grid = operand.grid
+    if grid is None:
+        return None
+    added = [max(1, n) for n in further]
+    if keepdims:
+        return (*[1 if axis in axes else cut for axis, cut in enumerate(grid)], *added)
+    return (*[cut for axis, cut in enumerate(grid) if axis not in axes], *added)
+
+
+def restricted(
+    shape: tuple[int, ...], axes: tuple[int, ...], keepdims: bool, selection: Selection
+) -> tuple[Selection | None, Selection]:
+    """Return the selection of an operand that a selection of its reduction needs.
+
+    Returns
+    -------
+    wanted : Selection or None
+        A selection of the same rank, of the touched positions of the kept axes; None if all are.
+    rest : Selection
+        The selection of the reduction of `wanted` that gives the same values.
+    """
+    maps: list[AxisMap] = [DimensionMap(axis, 0, 1) for axis in range(len(shape))]
+    lengths = list(shape)
+    rest = list(selection.maps)
+    kept = [axis for axis in range(len(shape)) if axis not in axes]
+    for number, axis in enumerate(kept):
+        place = axis if keepdims else number
+        found = _touched(selection.maps[place], selection, shape[axis])
+        if found is not None:
+            positions, rest[place] = found
+            if isinstance(positions, slice):
+                maps[axis] = DimensionMap(axis, positions.start, positions.step)
+                lengths[axis] = len(range(positions.start, positions.stop, positions.step))
+            else:
+                maps[axis] = ArrayMap((axis,), positions)
+                lengths[axis] = positions.size
+    if tuple(lengths) == shape:
+        return None, selection
+    return Selection(tuple(lengths), tuple(maps)), Selection(selection.shape, tuple(rest))
+
+
+class Reducing(Protocol):
+    """A node that reduces its operand along axes."""
+
+    axes: tuple[int, ...]
+    keepdims: bool
+
+    @property
+    def operand(self) -> Node:
+        """The node that is reduced."""
+
+    def rebuild(self, children: tuple[Node, ...]) -> Node:
+        """Return the same reduction of another node."""
+
+
+def pushdown_reduced(node: Reducing, selection: Selection) -> Generator[Any, Node, Node]:
+    """Push a selection of a reduction down to its operand; see `Node.pushdown`."""
+    operand = node.operand
+    wanted, rest = restricted(operand.shape, node.axes, node.keepdims, selection)
+    if wanted is not None:
+        # A selection without elements cannot be pushed down.
+        empty = 0 in wanted.shape
+        operand = select(operand, wanted) if empty else (yield operand, wanted)
+    return select(node.rebuild((operand,)), rest)
+
+
+def _touched(
+    m: AxisMap, selection: Selection, length: int
+) -> tuple[slice | np.ndarray[tuple[int, ...], np.dtype[np.intp]], AxisMap] | None:
+    """Return the positions of an axis that a map touches, ascending, and the map from these.
+
+    None if it touches all positions.
+    """
+    if isinstance(m, ConstantMap):
+        return None if length == 1 else (slice(m.index, m.index + 1, 1), ConstantMap(0))
+    if isinstance(m, ArrayMap):
+        positions, where = np.unique(m.index, return_inverse=True)
+        if positions.size == length:
+            return None
+        return positions, ArrayMap(m.dims, where.reshape(m.index.shape))
+    n = selection.shape[m.dim]
+    if n == length and abs(m.step) == 1:
+        return None
+    low = min(m.start, m.start + m.step * (n - 1))
+    forward = m.step > 0
+    step = abs(m.step)
+    return (
+        slice(low, low + step * (n - 1) + 1, step),
+        DimensionMap(m.dim, 0 if forward else n - 1, 1 if forward else -1),
+    )

@@ -13,6 +13,7 @@ import itertools
 import math
 from abc import ABC, abstractmethod
 from bisect import bisect_right
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -73,6 +74,7 @@ class Edges(ABC):
         """Return where a piece starts and stops."""
 
 
+@dataclass(slots=True, eq=False)
 class RegularEdges(Edges):
     """Edges of pieces of one size, of which the last may be cut short.
 
@@ -83,11 +85,8 @@ class RegularEdges(Edges):
     (3, 2, (8, 10))
     """
 
-    __slots__ = ("length", "size")
-
-    def __init__(self, length: int, size: int) -> None:
-        self.length = length
-        self.size = size
+    length: int
+    size: int
 
     @property
     def count(self) -> int:  # type: ignore[override]

@@ -1,7 +1,7 @@
-"""NumPy keys: from what stands between brackets to a selection.
+"""Keys: from the key in ``array[key]`` to a selection.
 
 :func:`numpy_selection` follows NumPy's rules, :func:`orthogonal_selection` those
-of ``oindex``, where each index array acts on its own axis.  Both refuse what
+of ``oindex``, where each index array acts on its own axis.  Both refuse the keys that
 NumPy refuses, with the same type of exception, and read nothing.
 """
 
@@ -16,7 +16,7 @@ import numpy.typing as npt
 from biggus.indexing.selection import ArrayMap, AxisMap, ConstantMap, DimensionMap, Selection
 
 MOST_AXES = 64
-"""NumPy has no arrays of more."""
+"""The most axes of a NumPy array."""
 
 _INVALID = (
     "only integers, slices (`:`), ellipsis (`...`), numpy.newaxis (`None`) "
@@ -83,7 +83,7 @@ def basic_selection(  # noqa: C901, PLR0912 - one pass, for speed
 ) -> Selection | None:
     """Return the selection of a valid key of ints, slices, None and one Ellipsis, else None.
 
-    Quick.  What is wrong with a key, and what of it first, is not told here.
+    A quick path for the most common keys; errors are left to the general one.
     """
     maps: list[AxisMap] = []
     result: list[int] = []
@@ -152,7 +152,7 @@ def _from_other(item: Any) -> Any:
     try:
         return operator.index(item)
     except TypeError:
-        # A range, a buffer, ...: NumPy makes an array of whatever there is.
+        # A range, a buffer, ...: NumPy makes an array of it.
         return _index_array(item)
 
 
@@ -210,13 +210,13 @@ def _axes_used(item: Any) -> int:
 
 
 def _advanced_selection(items: list[Any], shape: tuple[int, ...]) -> Selection:
-    """Return the selection of a key that holds index arrays, all of which act together."""
+    """Return the selection of a key whose index arrays are broadcast together."""
     if not any(isinstance(item, (bool, np.ndarray)) for item in items):
         return _laid_out(items, shape)
     _check_basic_part(items, shape)
     arrays: dict[int, npt.NDArray[np.intp]] = {}  # by axis
     shapes: list[tuple[int, ...]] = []
-    places: list[int] = []  # in the key, of all that broadcasts together
+    places: list[int] = []  # in the key, of the items that are broadcast together
     axis = 0
     for place, item in enumerate(items):
         if isinstance(item, slice):
@@ -237,14 +237,14 @@ def _advanced_selection(items: list[Any], shape: tuple[int, ...]) -> Selection:
         raise IndexError(
             f"shape mismatch: indexing arrays could not be broadcast together with shapes {listing}"
         ) from None
-    if 0 not in together:  # else no element is looked at, and NumPy lets any number pass
+    if 0 not in together:  # else NumPy does not check bounds
         arrays = {axis: _wrapped(index, axis, shape[axis]) for axis, index in arrays.items()}
     adjacent = places[-1] - places[0] == len(places) - 1
     return _interleaved(items, shape, arrays, together, places[0] if adjacent else None)
 
 
 def _check_basic_part(items: list[Any], shape: tuple[int, ...]) -> None:
-    """Refuse what NumPy refuses before it looks at index arrays."""
+    """Raise the errors that NumPy raises before it looks at index arrays."""
     axis = 0
     for item in items:
         if isinstance(item, slice):
@@ -257,7 +257,7 @@ def _check_basic_part(items: list[Any], shape: tuple[int, ...]) -> None:
 def _as_integers(
     item: int | npt.NDArray[Any], axis: int, shape: tuple[int, ...]
 ) -> list[npt.NDArray[np.intp]]:
-    """Return the integer arrays, one an axis from `axis` on, that an item stands for."""
+    """Return the integer arrays of an item, one for each axis from `axis` on."""
     if isinstance(item, int):
         return [np.array(_in_bounds(item, axis, shape[axis]), dtype=np.intp)]
     if item.dtype.kind == "b":
@@ -272,10 +272,10 @@ def _interleaved(
     together: tuple[int, ...],
     place: int | None,
 ) -> Selection:
-    """Lay out the dims of a key whose index arrays broadcast to `together`.
+    """Return the selection of a key whose index arrays broadcast to `together`.
 
-    Their dims stand where the arrays stand in the key if these are adjacent
-    (at `place`), else in front.
+    The dims of the arrays come at `place`, where the arrays are in the key, if these are
+    adjacent; otherwise they come first.
     """
     result: list[int] = []
     first = 0
@@ -302,11 +302,11 @@ def _interleaved(
 def _gather(index: npt.NDArray[np.intp], first: int, rank: int) -> AxisMap:
     """Return the map of an index array whose axes are the last of `rank` dims from `first` on.
 
-    An axis of length one is repeated, so its dim is left out: arrays that
-    vary along different dims (as `numpy.ix_` makes them) stay independent.
+    Axes of length one are left out, so that arrays that vary along different dims, like those of
+    `numpy.ix_`, stay independent.
     """
     if index.size == 0:
-        return ConstantMap(0)  # of an empty selection: never used
+        return ConstantMap(0)  # never used, as the selection is empty
     lead = first + rank - index.ndim
     kept = [axis for axis, n in enumerate(index.shape) if n != 1]
     if not kept:
@@ -316,7 +316,7 @@ def _gather(index: npt.NDArray[np.intp], first: int, rank: int) -> AxisMap:
 
 
 def _laid_out(items: list[Any], shape: tuple[int, ...]) -> Selection:
-    """Return the selection in which each item acts on its own axis."""
+    """Return the selection of a key in which each item acts on its own axis."""
     maps: list[AxisMap] = []
     result: list[int] = []
     axis = 0
@@ -341,7 +341,7 @@ def _laid_out(items: list[Any], shape: tuple[int, ...]) -> Selection:
 
 
 def _is_plain(s: slice) -> bool:
-    """Tell whether a slice holds only ints and None, and no step of 0."""
+    """Return whether a slice has only ints and None, and no step of 0."""
     for part in (s.start, s.stop, s.step):
         if part is not None and type(part) is not int:
             return False
@@ -352,7 +352,7 @@ def _strided(s: slice, dim: int, n: int, result: list[int]) -> DimensionMap:
     start, stop, step = s.indices(n)
     length = len(range(start, stop, step))
     result.append(length)
-    # A step that is never taken may be of any size: it must not be computed with.
+    # The step of a slice of one element may be huge: it must not be computed with.
     return (
         DimensionMap(dim, start, step)
         if length > 1
@@ -372,8 +372,7 @@ def _wrapped(index: npt.NDArray[np.intp], axis: int, n: int) -> npt.NDArray[np.i
             _in_bounds(extreme, axis, n)
         if int(index.min()) < 0:
             return np.where(index < 0, index + n, index)
-    # The selection is kept: later changes of the caller's array must not reach it.
-    return index.copy()
+    return index.copy()  # the caller may modify the array later
 
 
 def _too_many(shape: tuple[int, ...]) -> IndexError:

@@ -1,11 +1,10 @@
-"""Resolving: a selection cut at edges, so that each part touches one piece.
+"""Resolving: a selection is cut at edges into parts, each of which lies in one piece.
 
-A part is a pair of selections over the same dims: `selection`, of the array that is
-read, and `out_selection`, of the result.  Cutting narrows both alike, so whatever a key
-looked like, a part always says where its elements come from and where they go.
+A part is a pair of selections over the same dims: `selection`, of the array that is read, and
+`out_selection`, of the result.  Both are cut in the same way, so a part always says where its
+elements come from and where they go.
 
-Pure: knows no source and reads nothing.  The cost is that of the pieces that
-hold a selected element, however many there are between them.
+Pure: knows no source and reads nothing.  Pieces without a selected element cost nothing.
 """
 
 from __future__ import annotations
@@ -23,28 +22,28 @@ if TYPE_CHECKING:
 
 
 class SelectionPart(NamedTuple):
-    """Elements that are read together."""
+    """The part of a selection that lies in one piece of an axis."""
 
     piece: int
-    """The number of the piece of the axis that they lie in."""
+    """The number of the piece."""
 
     selection: Selection
-    """Where they come from."""
+    """The elements of the array that is read."""
 
     out_selection: Selection
-    """Where they go."""
+    """The elements of the result that they go to."""
 
 
 def split(
     selection: Selection, out_selection: Selection, axis: int, edges: Edges
 ) -> Iterator[SelectionPart]:
-    """Cut a non-empty selection where the edges of `axis` lie.
+    """Cut a non-empty selection at the edges of `axis`.
 
     Yields
     ------
-    Part
-        For each piece with a selected element; positions in `selection` still count
-        from the start of the axis.
+    SelectionPart
+        One for each piece with a selected element; positions in `selection` count from the start
+        of the axis.
     """
     m = selection.maps[axis]
     if type(m) is DimensionMap:
@@ -62,7 +61,7 @@ def split_all(
     axes: Sequence[tuple[int, Any]],
     cut: Callable[[Selection, Selection, int, Any], Iterator[SelectionPart]] = split,
 ) -> Iterator[tuple[Selection, Selection]]:
-    """Cut a non-empty selection at the edges of several axes; or as `cut` does with these."""
+    """Cut a non-empty selection at the edges of several axes, with the function `cut`."""
     if not axes:
         yield selection, out_selection
         return
@@ -95,18 +94,18 @@ def _split_strided(
 def split_numbered(
     selection: Selection, out_selection: Selection, axis: int, numbers: Positions
 ) -> Iterator[SelectionPart]:
-    """Cut where the numbers of what index arrays pick differ.
+    """Cut a selection with index arrays by the piece that each position is in.
 
-    All dims that index arrays tie together are laid out along one new dim, in
-    the place of the first of them, since the positions that fall into one
-    piece need not form a rectangle.
+    All dims that index arrays tie together are replaced by one new dim, in the place of the first
+    of them, because the positions in one piece need not form a rectangle.
 
     Parameters
     ----------
+    selection, out_selection : Selection
     axis : int
         One of the axes of the index arrays.
     numbers : ndarray
-        As :func:`laid_out` gives it: for each position the piece that it is in.
+        The piece of each position, as returned by :func:`laid_out`.
     """
     joint = selection.joint_dims(axis)
     lengths = tuple([selection.shape[dim] for dim in joint])
@@ -135,7 +134,7 @@ def split_numbered(
 
 
 def laid_out(selection: Selection, axis: int, positions: Positions) -> Positions:
-    """Lay positions along a gathered axis out over all dims that are tied to its own, in a row."""
+    """Return positions along an axis with an index array, broadcast to all tied dims, and flat."""
     m = selection.maps[axis]
     assert type(m) is ArrayMap
     joint = selection.joint_dims(axis)
@@ -144,7 +143,7 @@ def laid_out(selection: Selection, axis: int, positions: Positions) -> Positions
 
 
 def _small(numbers: Positions) -> np.ndarray[tuple[int, ...], np.dtype[Any]]:
-    """Return numbers in the same order, of a type that NumPy sorts in linear time if it can."""
+    """Return numbers of the same order, if possible of a dtype that NumPy sorts in linear time."""
     low = numbers.min()
     return (numbers - low).astype(np.uint16) if numbers.max() - low < 2**16 else numbers
 
@@ -154,7 +153,7 @@ def _pick(
     joint: tuple[int, ...],
     coordinates: tuple[Positions, ...],
 ) -> Selection:
-    """Select points of the `joint` dims along one new dim, and all of the others."""
+    """Return the selection of points of the `joint` dims along one new dim."""
     maps: list[AxisMap] = []
     result: list[int] = []
     new = joint[0]

@@ -1,26 +1,26 @@
-"""Selections: which elements of an array, laid out as a new array.
+"""Selections: elements of an array, arranged as a new array.
 
-A :class:`Selection` of an array of n axes has a `shape` of its own, whose axes
-are called *dims* here, and one map an axis of the array, which tells the
-position along that axis of the element at given dims:
+A :class:`Selection` of an array has a `shape` of its own, whose axes are called *dims* here, and
+one map for each axis of the array, which gives the position along that axis for an index `i` of
+the new array:
 
 - ``ConstantMap(index)``: always the same position;
 - ``DimensionMap(dim, start, step)``: ``start + step * i[dim]``;
 - ``ArrayMap(dims, index)``: ``index[i[dims]]``, an integer array over those dims.
 
-A dim that no map names repeats the array along it.  So one structure holds
-slices of any step, integers, index arrays, new axes, transposition and
-broadcasting, and a selection of a selection is again one: composing costs
-O(axes), plus the size of the index arrays that are touched.
+The array is repeated along a dim that no map names.  So one structure holds slices of any step,
+integers, index arrays, new axes, transposition and broadcasting, and a selection of a selection
+is a selection: composing takes O(axes), and the size of the index arrays that change.
 
-A dim is named either by at most one ``DimensionMap``, or by any number of
-``ArrayMap``, never by both.  Everything here keeps to that.
+A dim is named either by at most one ``DimensionMap``, or by any number of ``ArrayMap``, never by
+both.
 
 Pure: knows no source and reads nothing.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias, final
 
 import numpy as np
@@ -35,31 +35,21 @@ Positions: TypeAlias = npt.NDArray[np.intp]
 
 
 @final
+@dataclass(slots=True, eq=False)
 class ConstantMap:
     """One position of an axis, for all dims."""
 
-    __slots__ = ("index",)
-
-    def __init__(self, index: int) -> None:
-        self.index = index
-
-    def __repr__(self) -> str:
-        return f"ConstantMap({self.index})"
+    index: int
 
 
 @final
+@dataclass(slots=True, eq=False)
 class DimensionMap:
     """Evenly spaced positions of an axis, along one dim."""
 
-    __slots__ = ("dim", "start", "step")
-
-    def __init__(self, dim: int, start: int, step: int) -> None:
-        self.dim = dim
-        self.start = start
-        self.step = step
-
-    def __repr__(self) -> str:
-        return f"DimensionMap({self.dim}, {self.start}, {self.step})"
+    dim: int
+    start: int
+    step: int
 
     def slice(self, n: int) -> slice:
         """Return the slice that takes the first `n` of the positions."""
@@ -67,28 +57,23 @@ class DimensionMap:
         return slice(self.start, stop if stop >= 0 else None, self.step)
 
     def leaves(self, start: int, stop: int) -> int:
-        """Return the number of the first position that is past a piece from `start` to `stop`."""
+        """Return the index along the dim of the first position past a piece."""
         if self.step > 0:
             return -((self.start - stop) // self.step)
         return (self.start - start) // -self.step + 1
 
 
 @final
+@dataclass(slots=True, eq=False)
 class ArrayMap:
     """Any positions of an axis: an integer array over ascending dims."""
 
-    __slots__ = ("dims", "index")
-
-    def __init__(self, dims: tuple[int, ...], index: Positions) -> None:
-        self.dims = dims
-        self.index = index
-
-    def __repr__(self) -> str:
-        return f"ArrayMap({self.dims}, {self.index!r})"
+    dims: tuple[int, ...]
+    index: Positions
 
     @property
     def ascends(self) -> bool:
-        """Whether it is of one dim, along which no position is before the last."""
+        """Whether it is over one dim, and the positions do not decrease along it."""
         index = self.index
         return len(self.dims) == 1 and bool((index[1:] >= index[:-1]).all())
 
@@ -96,15 +81,16 @@ class ArrayMap:
 AxisMap: TypeAlias = ConstantMap | DimensionMap | ArrayMap
 
 
+@dataclass(slots=True, eq=False)
 class Selection:
-    """Elements of an array, laid out as a new array of `shape`.
+    """Elements of an array, arranged as a new array of `shape`.
 
     Parameters
     ----------
     shape : tuple of int
         The length of each dim.
     maps : tuple of ConstantMap, DimensionMap or ArrayMap
-        One an axis of the array that is selected from.
+        One for each axis of the array.
 
     Examples
     --------
@@ -115,23 +101,17 @@ class Selection:
     [16, 8, 0]
     """
 
-    __slots__ = ("maps", "shape")
-
-    def __init__(self, shape: tuple[int, ...], maps: tuple[AxisMap, ...]) -> None:
-        self.shape = shape
-        self.maps = maps
-
-    def __repr__(self) -> str:
-        return f"Selection({self.shape}, {self.maps})"
+    shape: tuple[int, ...]
+    maps: tuple[AxisMap, ...]
 
     @classmethod
     def identity(cls, shape: tuple[int, ...]) -> Selection:
-        """Select all of an array of `shape`, as it is."""
+        """Return the selection of all elements of an array of `shape`."""
         return cls(shape, tuple([DimensionMap(dim, 0, 1) for dim in range(len(shape))]))
 
     @classmethod
     def of_box(cls, box: Box) -> Selection:
-        """Select what is in a box, as it is."""
+        """Return the selection of the elements in a box."""
         return cls(
             tuple([len(range(s.start, s.stop, s.step)) for s in box]),
             tuple([DimensionMap(dim, s.start, s.step) for dim, s in enumerate(box)]),
@@ -139,7 +119,7 @@ class Selection:
 
     @classmethod
     def permuted(cls, shape: tuple[int, ...], axes: Sequence[int]) -> Selection:
-        """Select all of an array of `shape` with dim i running along ``axes[i]``."""
+        """Return the selection that transposes an array of `shape`, like ``np.transpose``."""
         maps: list[AxisMap] = [ConstantMap(0)] * len(shape)
         for dim, axis in enumerate(axes):
             maps[axis] = DimensionMap(dim, 0, 1)
@@ -147,7 +127,7 @@ class Selection:
 
     @classmethod
     def broadcast(cls, shape: tuple[int, ...], target: tuple[int, ...]) -> Selection:
-        """Select an array of `shape` repeated to the shape `target`, as NumPy broadcasts.
+        """Return the selection that broadcasts an array of `shape` to the shape `target`.
 
         Raises
         ------
@@ -164,12 +144,12 @@ class Selection:
         return cls(target, tuple(maps))
 
     def compose(self, key: Selection) -> Selection:
-        """Return the selection `key` of what this selects.
+        """Return the selection that `key` makes of the selected array.
 
         Parameters
         ----------
         key : Selection
-            A selection of an array that has this selection's shape.
+            A selection of an array of this selection's shape.
         """
         if 0 in key.shape:
             return Selection(key.shape, (ConstantMap(0),) * len(self.maps))
@@ -184,7 +164,7 @@ class Selection:
         return Selection(key.shape, tuple(maps))
 
     def restrict(self, dim: int, start: int, stop: int) -> Selection:
-        """Return what this selects for dims from `start` to `stop` along `dim`."""
+        """Return this selection from `start` to `stop` along one dim."""
         shape = (*self.shape[:dim], stop - start, *self.shape[dim + 1 :])
         maps: list[AxisMap] = []
         for m in self.maps:
@@ -198,15 +178,12 @@ class Selection:
         return Selection(shape, tuple(maps))
 
     def shift(self, axis: int, offset: int) -> Selection:
-        """Return the same selection of an array that starts `offset` later along `axis`."""
+        """Return the same elements as a selection of an array that starts `offset` later."""
         moved = _affine(self.maps[axis], -offset, 1)
         return Selection(self.shape, (*self.maps[:axis], moved, *self.maps[axis + 1 :]))
 
     def unbroadcast(self) -> Selection:
-        """Return the same selection with the dims that no map names at length one.
-
-        What it selects broadcasts to what this selects.
-        """
+        """Return the selection before broadcasting: dims that no map names have length one."""
         named = self.named_dims()
         if len(named) == len(self.shape):
             return self
@@ -215,11 +192,14 @@ class Selection:
         )
 
     def named_dims(self) -> set[int]:
-        """Return the dims along which it matters where one is."""
+        """Return the dims along which the array is not just repeated."""
         return {dim for m in self.maps for dim in dims_of(m)}
 
     def joint_dims(self, axis: int) -> tuple[int, ...]:
-        """Return the dims that the index arrays tie together with those of `axis`."""
+        """Return the dims of the index array of `axis`, and the dims that are tied to them.
+
+        Two dims are tied if one index array is over both.
+        """
         m = self.maps[axis]
         tied = set(m.dims) if type(m) is ArrayMap else set()
         grown = True
@@ -234,7 +214,7 @@ class Selection:
 
     @property
     def in_order(self) -> bool:
-        """Whether it gives values of a box without strides, its dims in the order of the axes."""
+        """Whether it selects a box without strides, its dims in the order of the axes."""
         dims = []
         for m in self.maps:
             if type(m) is ArrayMap or (type(m) is DimensionMap and m.step != 1):
@@ -244,10 +224,10 @@ class Selection:
         return dims == list(range(len(self.shape)))
 
     def bounding_box(self) -> tuple[Box, Selection]:
-        """Return the smallest box that holds what is selected, and the selection of its values.
+        """Return the smallest box that holds the selected elements, and the selection from it.
 
-        The box keeps the stride of a ``DimensionMap`` map, turned positive.  The
-        selection must not be empty.
+        The box has the stride of each ``DimensionMap``, made positive.  The selection must not be
+        empty.
         """
         box = []
         local: list[AxisMap] = []
@@ -310,18 +290,18 @@ class Selection:
     def _numpy_index(
         self,
     ) -> tuple[tuple[Any, ...], list[int], tuple[npt.NDArray[np.intp], ...], list[int]]:
-        """Return how NumPy does it.
+        """Return NumPy keys for the selected elements.
 
         Returns
         -------
         basic : tuple
             A basic key, to be applied first.
         first : list of int
-            How to transpose what that gives, so that gathered axes come first.
+            The transposition after that, which puts axes with index arrays first.
         mesh : tuple of ndarray
             The key for those axes.
         order : list of int
-            The dims of the axes of what that gives.
+            The dims of the axes of the result.
         """
         basic: list[Any] = []
         gathers: list[ArrayMap] = []
@@ -360,7 +340,7 @@ def _affine(m: AxisMap, start: int, step: int) -> AxisMap:
 
 
 def _gathered(m: ArrayMap, key: Selection) -> AxisMap:
-    """Return the map that gives ``m`` at the dims that `key` selects."""
+    """Return the map ``m`` at the dims that `key` selects."""
     keys = [key.maps[dim] for dim in m.dims]
     dims = sorted({dim for k in keys for dim in dims_of(k)})
     if not dims:
@@ -388,12 +368,12 @@ def _gathered(m: ArrayMap, key: Selection) -> AxisMap:
 
 
 def dims_of(m: AxisMap) -> tuple[int, ...]:
-    """Return the dims along which the positions of an axis go."""
+    """Return the dims that a map is over."""
     if type(m) is DimensionMap:
         return (m.dim,)
     return m.dims if type(m) is ArrayMap else ()
 
 
 def _spread(index: Positions, dims: Sequence[int], among: Sequence[int]) -> Positions:
-    """Give `index` over `dims` an axis of length one for each other dim of `among`."""
+    """Return `index` with an axis of length one for each dim of `among` that it is not over."""
     return index[tuple(slice(None) if dim in dims else None for dim in among)]

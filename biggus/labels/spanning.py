@@ -38,7 +38,7 @@ def spanning(each: Coordinate, keepdims: bool) -> Coordinate | None:
         return None
     low, high = (_extreme(name, whole) for name in ("min", "max"))
     half = applied(np.true_divide, [applied(np.subtract, [high, low]), 2])
-    middle: Node = applied(np.add, [low, half])
+    middle = applied(np.add, [low, half])
     ends: Node = Mosaic([low, high], 0)
     if keepdims:
         ends = select(ends, Selection((1, 2), (DimensionMap(1, 0, 1),)))

@@ -1,4 +1,4 @@
-"""Medians and quantiles along some axes, which need all values of a line at once."""
+"""Medians and quantiles along some axes; these need all values of a line at once."""
 
 from __future__ import annotations
 
@@ -17,48 +17,47 @@ if TYPE_CHECKING:
     from biggus.sources.base import Values
 
 _UNRANKED = "fcmM"
-"""Kinds of dtypes that have values which are no numbers, or no times."""
+"""Kinds of dtypes that have NaN or NaT."""
 
 _LINED_UP = frozenset(map(np.dtype, "bBhHiIlLqQfd"))
-"""Dtypes of which the values of a line are put side by side."""
+"""Dtypes whose values are copied so that each line is contiguous."""
 
 _SHORT = 1024
-"""Lines of so many values, of no more than four bytes each, are sorted sooner than NumPy finds
-a few of them by their rank."""
+"""Lines of no more values than this, of up to four bytes each, are sorted: that is faster than
+NumPy's partition."""
 
 
 class _Sorted(np.ndarray[Any, Any]):
-    """Values that are in order along the axis that matters: NumPy has nothing to part there."""
+    """Values that are sorted along their last axis, so that NumPy need not partition them."""
 
     def partition(self, *_: Any, **__: Any) -> None:
-        """Leave them as they are."""
+        """Do nothing."""
 
 
 class Ranked(BaseStep):
-    """A function of NumPy's that goes by the order of the values along some axes.
+    """NumPy's median, quantile or percentile, or one of their nan-twins, along some axes.
 
-    Of values that can be missing it is what NumPy's function gives of those
-    that are there.
+    If values can be missing, the result is that of the values that are not.
 
     Parameters
     ----------
     name : str
-        The function's: a median, a quantile or a percentile, or its nan-twin.
+        The name of the function.
     dtype : dtype
-        That of the values.
+        The dtype of the values.
     shape : tuple of int
-        That of the whole array.
+        The shape of the whole array.
     axes : tuple of int
         The axes, ascending.
     q : tuple
-        The quantiles, as they were given, if the function takes any.
+        The quantiles, if the function takes any.
     method : mapping
         The function's keyword arguments.
 
     Raises
     ------
     TypeError, ValueError
-        As the function raises of such values.
+        If the function raises them for such values.
     """
 
     def __init__(
@@ -74,29 +73,29 @@ class Ranked(BaseStep):
         self.axes = axes
         self.method = method
         self.shape = np.shape(q[0]) if q else ()
-        # Of quantiles in more than one axis, the nan-twins lose track.
+        # The nan-twins do not support quantiles with more than one axis.
         self.q = tuple([np.reshape(one, -1) if self.shape else one for one in q])
         self.parameters = {**({"q": np.asarray(q[0])} if q else {}), **method}
-        """What the statistic of the same name takes."""
+        """The parameters of the statistic of the same name."""
         with np.errstate(all="ignore"):
             found = self._called(name, np.ones(self._probe(shape), dtype))
         self.dtype: np.dtype[Any] = np.asarray(found).dtype
         self.accumulates = statistics.rankable(dtype) and 0 not in self.shape
 
     def _probe(self, shape: tuple[int, ...]) -> list[int]:
-        """Return the shape of what tells the dtype of results, or raises what values would."""
+        """Return the shape of the array that is tried, to find the dtype of results or an error."""
         if self.name.startswith("nan"):
-            return [1] * len(shape)  # of nothing these warn, when they are read
+            return [1] * len(shape)  # empty lines are no error; they warn when they are read
         kept = [n for axis, n in enumerate(shape) if axis not in self.axes]
         if 0 in kept and len(self.axes) > 1:
-            return [min(n, 1) for n in shape]  # NumPy cannot join the axes
+            return [min(n, 1) for n in shape]  # NumPy raises, as it cannot reshape the array
         if self.name == "median":
             return [1] * len(shape)
         return [min(n, 1) if axis in self.axes else 1 for axis, n in enumerate(shape)]
 
     @property
     def key(self) -> str | None:
-        """What is equal for functions that do the same, in any process."""
+        """A text that equal steps share in any process; None if there is none."""
         given = text_of((self.axes, self.shape, *self.q, *self.method.values()))
         return None if given is None else f"{self.name}({given}, {self.dtype!r})"
 
@@ -104,7 +103,7 @@ class Ranked(BaseStep):
         """Return the results, with the axes at length one and those of quantiles at the end."""
         if isinstance(block, np.ma.MaskedArray):
             return self._of_valid(block)
-        # Of the smallest floats NumPy would round, or warn, in another way.
+        # float16 would round or warn differently from NumPy.
         if not block.size or block.dtype.newbyteorder("=") not in _LINED_UP:
             found = self._with_quantiles_last(self._called(self.name, block))
             return found.astype(self.dtype, copy=False)
@@ -112,7 +111,7 @@ class Ranked(BaseStep):
         return self._of_lines(self._lines(block)).reshape(*kept, *self.shape)
 
     def _lines(self, block: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-        """Return a copy of the values, those of each result side by side."""
+        """Return a copy of the values in which each line is contiguous."""
         places = tuple(range(-len(self.axes), 0))
         turned = np.moveaxis(block, self.axes, places)
         native = np.array(turned, turned.dtype.newbyteorder("="), order="C", copy=True)
@@ -123,12 +122,12 @@ class Ranked(BaseStep):
         return lines
 
     def _of_lines(self, lines: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-        """Return the results of lines, which are written over."""
+        """Return the results of lines, which are overwritten."""
         name, plain = self.name, self.name.removeprefix("nan")
-        # NumPy's nan-twins take line by line.
+        # NumPy's nan-twins are slow, as they go line by line.
         if name == plain or lines.dtype.kind != "f":
             return self._results(plain, lines)
-        # What is no number comes last of what is sorted.
+        # NaN is sorted last.
         if not np.isnan(lines[:, -1:] if isinstance(lines, _Sorted) else lines).any():
             return self._results(plain, lines)
         lines.sort(axis=1)
@@ -160,7 +159,7 @@ class Ranked(BaseStep):
         return last.reshape(*found.shape[1:], *self.shape)
 
     def _of_valid(self, block: np.ma.MaskedArray[Any, Any]) -> Values:
-        """Return the results of lines, those of which have as many values together."""
+        """Return the results of masked lines, those with equally many valid values together."""
         places = tuple(range(-len(self.axes), 0))
         data = np.moveaxis(block.data, self.axes, places)
         invalid = np.moveaxis(np.ma.getmaskarray(block), self.axes, places)
@@ -172,7 +171,7 @@ class Ranked(BaseStep):
             invalid = invalid | np.isnan(lines)
         counts = length - invalid.sum(axis=1)
         if invalid.any():
-            order = np.argsort(invalid, axis=1, kind="stable")  # those that are there come first
+            order = np.argsort(invalid, axis=1, kind="stable")  # valid values come first
             lines = np.take_along_axis(lines, order, axis=1)
         results = np.zeros((len(lines), *self.shape), self.dtype)
         function = getattr(np, self.name.removeprefix("nan"))

@@ -1,4 +1,4 @@
-"""Statistics of some of the values, and with one to begin with: ``where=`` and ``initial=``."""
+"""Statistics with ``where=`` or ``initial=``: of some values, and with an initial value."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     Make = Callable[..., Node]
 
 _NEUTRAL = {"sum": 0, "nansum": 0, "prod": 1, "nanprod": 1, "any": False, "all": True}
-"""What changes nothing, in the place of values that do not count."""
+"""The values that do not change a statistic; they replace excluded values."""
 
 _FIRST = {
     "sum": np.add,
@@ -29,7 +29,7 @@ _FIRST = {
     "nanmax": np.fmax,
     "nanmin": np.fmin,
 }
-"""What brings in the value that a statistic begins with."""
+"""The functions that combine a statistic with its initial value."""
 
 _SPREADS = {"mean", "var", "std"}
 
@@ -37,7 +37,7 @@ _NAN_TWINS = {"nanmean", "nanvar", "nanstd"}
 
 
 def takes(name: str) -> bool:
-    """Tell whether a statistic can be of some of the values."""
+    """Return whether a statistic supports ``where=`` or ``initial=``."""
     return name in _NEUTRAL or name in _FIRST or name in _SPREADS or name in _NAN_TWINS
 
 
@@ -46,7 +46,8 @@ def excluding(
 ) -> Node:
     """Return the node of a statistic of the values where a condition holds.
 
-    Where values can be missing, those that do not count are missing too, if nothing is neutral.
+    Excluded values are replaced by a neutral value; or masked, if there is none and values can be
+    missing.
 
     Parameters
     ----------
@@ -55,18 +56,18 @@ def excluding(
     name : str
     a : Node
     where : array_like of bool, or True
-        Which values count.
+        Whether each value is included.
     initial : scalar or None
-        What it begins with; `NOT_GIVEN` for nothing.
+        The initial value; `NOT_GIVEN` for none.
     *given, **keywords
-        What else the statistic takes.
+        The other arguments of the statistic.
 
     Raises
     ------
     ValueError
-        If an extreme of some values has nothing to begin with.
+        If an extreme of some values has no initial value.
     TypeError
-        If `initial` is nothing that values of this statistic can be.
+        If `initial` cannot be a value of this statistic.
     """
     begun = initial is not NOT_GIVEN and initial is not None
     if where is not True and where is not NOT_GIVEN:
@@ -92,12 +93,12 @@ def excluding(
         return found
     first = np.asarray(initial)
     if first.ndim:
-        raise ValueError("initial is one value")
+        raise ValueError("initial must be a scalar")
     return _cast(applied(_FIRST[name], [found, first.astype(found.dtype)[()]]), found.dtype)
 
 
 def _spread(make: Make, name: str, a: Node, where: Node, *given: Any, **keywords: Any) -> Node:
-    """Return a mean, or what comes of squares of deviations from it, of some values."""
+    """Return the mean, variance or standard deviation of some values."""
     dtype = make(name, a, *given, **keywords).dtype
     ddof = keywords.pop("ddof", 0)
     keywords.pop("dtype", None)
@@ -120,8 +121,7 @@ def _spread(make: Make, name: str, a: Node, where: Node, *given: Any, **keywords
 
 
 def _chosen(where: Node, node: Node, other: Any) -> Node:
-    found: Node = applied(np.where, [where, node, other])
-    return found
+    return applied(np.where, [where, node, other])
 
 
 def _cast(node: Node, dtype: np.dtype[Any]) -> Node:

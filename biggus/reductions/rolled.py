@@ -1,7 +1,7 @@
-"""Statistics of sliding windows: of each block at once, and with no values standing in line.
+"""Statistics of sliding windows, computed from blocks instead of a view of the windows.
 
-A window view is its array as many times as a window is long, each time a place further on.  A
-statistic of the windows goes over these shifted parts of one block with what is after it.
+A window view has each value as many times as a window is long.  The statistic is computed from
+shifted parts of a block and its margin instead.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ _JOINING: dict[str, np.ufunc] = {
 
 @dataclass(eq=False)
 class Rolled(BaseStep):
-    """A statistic of windows along one axis of a block, from that and what is after it."""
+    """A statistic of windows along one axis of a block that has a margin after it."""
 
     name: str
     axis: int
     window: int
-    """How long windows are."""
+    """The length of a window."""
 
     dtype: np.dtype[Any]
 
@@ -45,7 +45,7 @@ class Rolled(BaseStep):
 
     @property
     def key(self) -> str:
-        """What is equal for steps that do the same, in any process."""
+        """A text that equal steps share in any process."""
         return f"rolled {self.name} {self.axis} {self.window} {self.dtype!r}"
 
     def __call__(self, place: BlockPlace, *blocks: Values) -> Values:
@@ -64,10 +64,10 @@ class Rolled(BaseStep):
         return found
 
     def _joined(self, values: Any) -> Any:
-        """Return the values of each window along the middle axis, joined.
+        """Return the values of each window along the middle axis, combined by the ufunc.
 
-        By halves, so in as many steps as the length of a window has binary digits, and for each
-        window in the same order, wherever it lies in a block.
+        Windows are combined from parts whose lengths are powers of two, in O(log(window)) steps,
+        and each in the same order wherever it lies in a block.
         """
         join, window = _JOINING[self.name], self.window
         length = values.shape[1] - window + 1
@@ -83,18 +83,18 @@ class Rolled(BaseStep):
         return found
 
     def _wide(self, dtype: np.dtype[Any]) -> np.dtype[Any]:
-        """Return the dtype to accumulate in, that of sums for any block."""
+        """Return the dtype in which windows are combined."""
         if self.name in ("min", "max"):
             return dtype
         if self.name == "sum" and dtype.kind == "b":
-            return np.min_scalar_type(self.window)  # so many at most
+            return np.min_scalar_type(self.window)  # the largest sum
         if self.dtype.kind in "fc":
             return np.result_type(self.dtype, np.float64)
         return self.dtype
 
 
 def rolled(found: Reduce) -> Node:
-    """Return the same statistic, as one of blocks if it is of windows of what has no mask."""
+    """Return a reduction; as a function of blocks, if it is of windows of unmasked values."""
     operand, name = found.operand, found.name
     axis = len(operand.shape) - 1
     plain = found.axes == (axis,) and not found.keepdims and found.parameters.keys() <= {"mdtol"}
@@ -114,7 +114,7 @@ def rolled(found: Reduce) -> Node:
 
 
 def _windows(node: Node) -> tuple[Node, int] | None:
-    """Return of what, and along which axis, a node is the windows; None if it is not."""
+    """Return the node and the axis whose windows a node is, or None."""
     while isinstance(node, View) and _is_identity(node.selection, node.base.shape):
         node = node.base
     last = len(node.shape) - 1
@@ -145,7 +145,7 @@ def _is_identity(selection: Selection, shape: tuple[int, ...]) -> bool:
 
 
 def _chunks(base: Node, shape: tuple[int, ...], along: int, window: int) -> Chunks:
-    """Return how the statistic is cut: as what it is of, and so that little is read twice."""
+    """Return chunks like those of the operand, but long enough that margins are small."""
     grid = base.grid or default_chunks(base.shape, max(1, base.dtype.itemsize))
     lengths = list(Grid(base.shape, grid).longest)
     lengths[along] *= max(1, -(-4 * (window - 1) // lengths[along]))

@@ -1,4 +1,4 @@
-"""Sums of values in which NaN was replaced by zero: those that leave NaN out."""
+"""Sums of values in which NaN was replaced by zero are computed as sums that skip NaN."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def without_nan(node: Node) -> Node | None:
-    """Return what a node is with zero for NaN, as xarray writes a sum; None if it is no such node.
+    """Return the node whose NaN were replaced by zero to make a node, as xarray does; or None.
 
     Examples
     --------
@@ -38,7 +38,7 @@ def without_nan(node: Node) -> Node | None:
 
 
 def _arguments(node: Any, function: Any) -> Sequence[Any] | None:
-    """Return what a function is applied to, if a node is that."""
+    """Return the arguments of a function, if a node is the result of it."""
     if not isinstance(node, Elementwise) or not isinstance(node.step, Apply):
         return None
     step = node.step

@@ -1,4 +1,4 @@
-"""Statistics of windows side by side, each computed of its own values."""
+"""Statistics of adjacent windows, as of ``coarsen`` in xarray."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 ENDS = ("first", "last", "nanfirst", "nanlast")
-"""Statistics that have no function of their own, but are of windows."""
+"""Statistics of windows that have no function of their own."""
 
 
 class OfWindows(BaseStep):
@@ -34,13 +34,13 @@ class OfWindows(BaseStep):
     Parameters
     ----------
     name : str
-        Of the statistic.
+        The name of the statistic.
     node : Node
-        What it is of.
+        The node of the values.
     factors : mapping of int to int
-        How long windows are, by the axis.
+        The length of a window along each axis; 1 along those not given.
     parameters : mapping
-        What the statistic takes besides.
+        The parameters of the statistic.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class OfWindows(BaseStep):
         self.masked = node.masked and (isinstance(made, Ranked) or made.masked)
 
     def _made(self, shape: tuple[int, int], masked: bool) -> Any:
-        """Return what is done to lines: a statistic, or what goes by the order of values."""
+        """Return the statistic of lines of a shape, or the step of a median or of quantiles."""
         if ENTRIES[self.name].ranked:
             given = dict(self.parameters)
             q = (given.pop("q"),) if "q" in given else ()
@@ -66,12 +66,12 @@ class OfWindows(BaseStep):
 
     @property
     def key(self) -> str | None:
-        """What is equal for steps that do the same; None if that is not known."""
+        """A text that equal steps share; None if there is none."""
         given = text_of((*self.factors.items(), *sorted(self.parameters.items())))
         return None if given is None else f"{self.name} of windows {given} {self.of!r}"
 
     def __call__(self, place: BlockPlace, *blocks: Values) -> Values:
-        """Return the statistic at each window, of which the last may be cut off."""
+        """Return the statistic of each window of a block; the last may be cut short."""
         shape = box_shape(place.box)
         lines = _lines(_whole(blocks[0], shape, self.factors), self.factors)
         made = self._made(lines.shape, isinstance(lines, np.ma.MaskedArray))
@@ -87,7 +87,7 @@ class OfWindows(BaseStep):
 
 
 def _whole(block: Any, shape: tuple[int, ...], factors: Mapping[int, int]) -> Any:
-    """Return a block with missing values after its ends, where the last window is not whole."""
+    """Return a block of whole windows, with missing values appended where the last is short."""
     wanted = [n * factors.get(axis, 1) for axis, n in enumerate(shape)]
     if list(block.shape) == wanted:
         return block
@@ -100,7 +100,7 @@ def _whole(block: Any, shape: tuple[int, ...], factors: Mapping[int, int]) -> An
 
 
 def _lines(values: Any, factors: Mapping[int, int]) -> Any:
-    """Return a line for each window, in C order."""
+    """Return the values of each window as a line, in C order."""
     shape: list[int] = []
     within: list[int] = []
     for axis, n in enumerate(values.shape):
@@ -116,24 +116,24 @@ def _lines(values: Any, factors: Mapping[int, int]) -> Any:
 def of_windows(
     node: Node, name: str, factors: Mapping[int, int], parameters: Mapping[str, Any], cut: bool
 ) -> Node:
-    """Return the node of a statistic of windows side by side.
+    """Return the node of a statistic of adjacent windows.
 
     Parameters
     ----------
     node : Node
     name : str
-        The statistic.
+        The name of the statistic.
     factors : mapping of int to int
-        How long windows are, by the axis.
+        The length of a window along each axis; 1 along those not given.
     parameters : mapping
-        What the statistic takes besides.
+        The parameters of the statistic.
     cut : bool
-        Whether the last window is left out where it is not whole; else it is of what there is.
+        Whether a last window that is not whole is dropped; otherwise it has fewer values.
 
     Raises
     ------
     ValueError
-        If there is no such statistic.
+        If windows have no such statistic.
     """
     row = ENTRIES.get(name)
     known = row is not None and (row.signature is not None or name in ENDS)
@@ -152,7 +152,7 @@ def of_windows(
 
 
 def _blocks(node: Node, shape: tuple[int, ...], factors: Mapping[int, int]) -> tuple[Lengths, ...]:
-    """Return how the windows are taken together: about as those of whole chunks, if they fit."""
+    """Return the blocks of windows: about those of whole chunks, if they are not too large."""
     grid = node.grid or default_chunks(node.shape, node.dtype.itemsize)
     found: list[Lengths] = []
     room = LARGEST // max(1, math.prod(factors.values()))
