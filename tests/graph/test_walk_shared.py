@@ -126,7 +126,9 @@ def test_partial_results_are_kept_under_one_name(tmp_path):
 def test_metadata_is_found_once_a_node(monkeypatch):
     asked = []
     monkeypatch.setattr(
-        Elementwise, "cut", lambda self, cut=Elementwise.cut: asked.append(self) or cut(self)
+        Elementwise,
+        "natural_grid",
+        lambda self, cut=Elementwise.natural_grid: asked.append(self) or cut(self),
     )
     y = logistic(biggus.ArrayAdapter(ArraySource(SMALL, (3, 4))))
     for _ in range(3):
