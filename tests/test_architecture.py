@@ -102,7 +102,7 @@ DISTRIBUTIONS = {
 
 
 OF_ONE_THING = (
-    {f"biggus.graph.{name}" for name in ("base", "packing", "pieces", "telling")},
+    {f"biggus.graph.{name}" for name in ("base", "identifying", "packing", "pieces")},
     {
         f"biggus.array.{name}"
         for name in ("array", "methods", "missing", "operators", "standard", "statistics")
