@@ -6,10 +6,8 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from biggus.api import located
 from biggus.cli.bars import progress_bar
-from biggus.cli.keys import Key, split_selection
-from biggus.cli.opening import add_opening, add_selection, open_variable, settings
+from biggus.cli.opening import add_opening, add_selection, open_variable, selected, settings
 from biggus.cli.outputs import Picked, writer_for
 from biggus.errors import BiggusError, OutputError
 from biggus.options import format_bytes
@@ -19,6 +17,7 @@ if TYPE_CHECKING:
     import argparse
 
     from biggus.backends import Location
+    from biggus.cli.keys import Key
     from biggus.datasets.facts import Opened
 
 EXAMPLES = """\
@@ -63,10 +62,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Write a selection to a file."""
-    selected, key = split_selection(arguments.selection or "")
+    where, variable, key, _ = selected(arguments)
     output = arguments.output.absolute()
     write = writer_for(output)
-    where, variable = located(arguments.location, selected or None)
     arguments.location = where.text
     _check_not_input(where, output)
     with settings(arguments), progress_bar() as bar:

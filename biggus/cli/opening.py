@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import biggus
 from biggus import options
-from biggus.api import options_of, server_for, variables_of
+from biggus.api import located, options_of, server_for, variables_of
 from biggus.backends import Backend, Location
 from biggus.caching import chosen_cache
+from biggus.cli.keys import Key, split_selection
 from biggus.cli.usage import UsageError
 from biggus.datasets.facts import Opened
 from biggus.errors import BiggusError, GoneError, OpenError
@@ -59,6 +60,35 @@ def add_selection(parser: argparse.ArgumentParser, purpose: str) -> None:
         help=f'what to {purpose}, such as "tos[0, 10:20]"; VARIABLE may be left out if there is '
         "only one",
     )
+
+
+class Selected(NamedTuple):
+    """What LOCATION and VARIABLE[KEY] name together."""
+
+    where: Location
+    variable: str | None
+    key: Key
+    text: str
+    """The variable and the key, as they are written."""
+
+
+def selected(arguments: argparse.Namespace) -> Selected:
+    """Return what is named by ``LOCATION VARIABLE[KEY]``, or by ``LOCATION::VARIABLE[KEY]``.
+
+    Raises
+    ------
+    KeySyntaxError
+        If the brackets hold no key.
+    VariableError
+        If the variable is named twice.
+    """
+    text = arguments.selection or ""
+    beside = text.partition("[")[0].strip()
+    where, named = located(arguments.location, beside or None)
+    if named and not beside:
+        text = named + text
+    variable, key = split_selection(text)
+    return Selected(where, variable or None, key, text)
 
 
 def settings(arguments: argparse.Namespace) -> options.set_options:

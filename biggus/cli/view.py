@@ -7,10 +7,15 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from biggus.api import located
 from biggus.cli.bars import progress_bar
-from biggus.cli.keys import Key, split_selection
-from biggus.cli.opening import add_opening, add_selection, backend_options, open_variable, settings
+from biggus.cli.opening import (
+    add_opening,
+    add_selection,
+    backend_options,
+    open_variable,
+    selected,
+    settings,
+)
 from biggus.cli.outputs.figures import DOTS_PER_INCH
 from biggus.cli.usage import UsageError
 from biggus.errors import BiggusError, OutputError
@@ -19,6 +24,7 @@ from biggus.sinks.placing import replacing
 
 if TYPE_CHECKING:
     from biggus.array import Array
+    from biggus.cli.keys import Key
     from biggus.pyramids import Pyramid
 
 EXAMPLES = """\
@@ -80,16 +86,11 @@ def run(arguments: argparse.Namespace) -> None:
     """Show an array."""
     if arguments.serve and arguments.output:
         raise UsageError("--serve and -o exclude each other")
-    selected, key = split_selection(arguments.selection or "")
-    where, variable = located(arguments.location, selected or None)
+    where, variable, key, text = selected(arguments)
     arguments.location = where.text
     with settings(arguments):
         shown = _pyramid(arguments, variable, key)
-        title = where.public.rstrip("/").rpartition("/")[2]
-        named = arguments.selection or ""
-        if variable and not selected:  # with the location
-            named = variable + named
-        title = f"{title} {named}".rstrip()
+        title = f"{where.public.rstrip('/').rpartition('/')[2]} {text}".rstrip()
         if arguments.serve:
             _serve(shown, title, arguments.port)
         elif arguments.output:

@@ -119,6 +119,18 @@ def test_a_key_selects_what_it_selects_in_numpy(text, key, get):
     assert np.array_equal(values, expected)
 
 
+@pytest.mark.parametrize("words", [("a.h5::numbers[3]",), ("a.h5::numbers", "[3]")])
+def test_variable_and_key_may_stand_behind_the_location(words, folder, tmp_path):
+    location, *selection = words
+    out = tmp_path / "out.npy"
+    assert main(["get", str(folder / location), *selection, "-o", str(out)]) == 0
+    assert np.array_equal(np.load(out), NUMBERS[3])
+
+
+def test_a_variable_is_named_once(refused):
+    assert "named twice" in refused("a.h5::numbers[3]", "numbers[3]")
+
+
 @pytest.mark.parametrize("name", ["scalar", "empty", "big endian", "complex", "halves", "flags"])
 @pytest.mark.parametrize("suffix", [".npy", ".zarr", ".nc"])
 def test_dtypes_and_shapes(name, suffix, get, refused, folder):
