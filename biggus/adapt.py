@@ -1,4 +1,4 @@
-"""Adapting: from an object that a user has to the node of a lazy array."""
+"""Adapting: making nodes of lazy arrays from objects of the user."""
 
 from __future__ import annotations
 
@@ -22,18 +22,19 @@ if TYPE_CHECKING:
     from biggus.cache import Cache
     from biggus.sources.base import Chunks
 
-# Types whose objects no backend adopts: to ask again for each of 2^18 tiles is slow.
 plain_types: set[type] = set()
+"""Types whose objects no backend adopts: asking again for each of 2^18 tiles would be slow."""
+
 _dtypes_of_types: dict[type, np.dtype[Any]] = {}
 
 
 class Lazy:
-    """What has a node: an array, as far as it concerns those that need no more of it."""
+    """Base class of `Array`: an object with a node."""
 
     __slots__ = ("__weakref__", "node")
 
     node: Node
-    """Which values: the lazy expression behind the array."""
+    """The lazy expression behind the array."""
 
 
 def plain_leaf(obj: Any) -> Leaf:
@@ -65,13 +66,13 @@ def adapted(
     lock: contextlib.AbstractContextManager[Any] | None = None,
     masked: bool = False,
 ) -> Node:
-    """Return the node of what :class:`biggus.ArrayAdapter` is given; its parameters are these."""
+    """Return the node of an object; the parameters are those of :class:`biggus.ArrayAdapter`."""
     if token is not None and not isinstance(token, str):
         raise TypeError(f"a token is a string, not {token!r}")
     if isinstance(obj, Lazy):
         if chunks is None and token is None and cache is None and lock is None:
             return obj.node
-        raise TypeError("this is a biggus Array already: give chunks, token, ... to its sources")
+        raise TypeError("this is a biggus Array already: pass chunks, token, ... to its sources")
     source = _known_source(obj)
     if source is None:
         for needed in ("shape", "dtype", "__getitem__"):
@@ -101,7 +102,7 @@ def _known_source(obj: Any) -> Source | None:
 
 
 def leaf_of(source: Source, decode: bool = True) -> Node:
-    """Return the node of all of a source, decoded if its attributes say how and `decode`."""
+    """Return the node of a whole source; if `decode`, values are decoded as attributes say."""
     leaf = Leaf(source, source.shape, source.dtype)
     conventions = source.conventions
     if decode and conventions is not None:
@@ -116,18 +117,18 @@ def leaf_of(source: Source, decode: bool = True) -> Node:
 
 
 def holds_several(obj: Any) -> bool:
-    """Tell whether an object is a list of arrays or any other iterable of them, and none itself."""
+    """Tell whether an object is an iterable of arrays, and not an array itself."""
     plain = isinstance(obj, (str, bytes, bytearray, Mapping))
     return hasattr(obj, "__iter__") and not hasattr(obj, "shape") and not plain
 
 
 def several(arrays: Any) -> list[Any]:
-    """Return what is in a list of arrays, or in any other iterable, which is gone through once.
+    """Return the list of the arrays in an iterable.
 
     Raises
     ------
     TypeError
-        If it is one array, whose rows would do, but are hardly meant; or has no order.
+        If `arrays` is a single array, or a set, which has no order.
     """
     if isinstance(arrays, (Lazy, set, frozenset)) or not hasattr(arrays, "__iter__"):
         what = f"a {type(arrays).__name__}"
@@ -136,7 +137,7 @@ def several(arrays: Any) -> list[Any]:
 
 
 def node_of(obj: Any) -> Node:
-    """Return the node of an Array, or of anything that can be adapted to one."""
+    """Return the node of an Array, or of an object that can be adapted to one."""
     if isinstance(obj, Lazy):
         return obj.node
     if isinstance(obj, (list, tuple, int, float, complex, np.generic)):

@@ -44,44 +44,44 @@ def open(
 ) -> Array:
     """Open one variable of a store, or a tile server, as a lazy array.
 
+    Only metadata is read; values are read when the array is.
+
     Parameters
     ----------
     location : str or os.PathLike
-        A path, or a URL.  The backend is found by content, suffix or scheme.
+        A path or a URL.  The backend is chosen by scheme, suffix or content.
     variable : str, optional
-        The name of the variable, with its groups (``"group/name"``).  May be left out
-        where there is just one, or named with the location: ``"sst.nc::group/name"``.
+        The name of the variable, with its groups: ``"group/name"``.  It may be omitted if
+        the store holds one variable, or appended to the location: ``"sst.nc::group/name"``.
     backend : str, optional
         The backend to use: ``"hdf5"``, ``"netcdf"``, ``"npy"``, ``"tiles"``, ``"zarr"``,
-        or one that is installed.
+        or the name of an installed one.
     chunks : tuple, optional
-        For each axis the length of the chunks to read and cache, instead of
-        the store's own.
+        The chunks to read and cache, along each axis, instead of the store's own.
     cache : Cache or bool, optional
-        Where chunks that were read are kept: a cache, True for the default one,
-        False for none.  If not given, the ``cache`` option says so, and by
-        default only remote sources are cached.
+        The cache for the chunks that are read.  True is the default cache, False is none.
+        If not given, the ``cache`` option decides; by default only remote sources are cached.
     decode : bool, optional
-        Whether packed values are unpacked and missing ones masked as the
-        variable's attributes say (CF conventions), in netCDF, HDF5 and Zarr
-        alike; if not, values are as stored.
+        Whether to unpack packed values and to mask missing ones, as the attributes of the
+        variable say (CF conventions).  This holds for netCDF, HDF5 and Zarr alike.  If False,
+        values are returned as stored.
     **options
-        What the backend takes, such as ``zoom=`` for tiles.
+        Options of the backend, such as ``zoom=`` for tiles.
 
     Returns
     -------
     Array
-        Nothing of its values has been read.
+        A lazy array of the variable.
 
     Raises
     ------
     OpenError
-        If it cannot be opened; `GoneError` if it is not there and the cache does
-        not know it either; `VariableError` if it has no such variable.
+        If the location cannot be opened: `GoneError` if it does not exist and the cache does
+        not remember it, `VariableError` if it has no such variable.
     BackendOptionError
-        If the backend has no such option (a TypeError, too).
+        If the backend has no such option (also a TypeError).
     MissingDependencyError
-        If the package that reads it is not installed.
+        If the package that reads the format is not installed.
 
     Examples
     --------
@@ -113,18 +113,18 @@ def open(
 
 
 def array_of(source: Source, cache: Cache | None, decode: bool = True) -> Array:
-    """Return the lazy array of what was opened, with its chunks in a cache, if there is one."""
+    """Return the lazy array of a source, whose chunks go to a cache if one is given."""
     kept = source if cache is None else cache.wrap(source)
     return Array.from_node(leaf_of(kept_in_memory(kept), decode))
 
 
 def server_for(where: Location, backend: str | None = None) -> Backend:
-    """Return the backend that is named, or that which is surest of a location.
+    """Return the backend of this name; without a name, the best match for the location.
 
     Raises
     ------
     OpenError
-        If no backend knows it.
+        If no backend reads the location.
     """
     if backend:
         return backend_named(backend)
@@ -147,7 +147,7 @@ def variables_of(server: Backend, where: Location, options: dict[str, Any]) -> t
 def resolutions_of(
     server: Backend, where: Location, group: str, options: dict[str, Any]
 ) -> list[Resolution]:
-    """Return the resolutions of the image that a group in a location holds.
+    """Return the resolutions of the multiscale image in a group of a location.
 
     Raises
     ------
@@ -164,7 +164,7 @@ def resolutions_of(
 def attributes_of(
     server: Backend, where: Location, group: str, options: dict[str, Any]
 ) -> dict[str, Any]:
-    """Return what a group in a location says of all that is in it.
+    """Return the attributes of a group in a location.
 
     Raises
     ------
@@ -179,12 +179,12 @@ def attributes_of(
 
 
 def located(location: object, variable: str | None) -> tuple[Location, str | None]:
-    """Return where something is, and the variable that is named, with the location or beside.
+    """Split ``location::variable`` into a location and the name of the variable, if any.
 
     Raises
     ------
     VariableError
-        If it is named in both ways.
+        If `variable` is given, too.
     """
     if variable is not None and not isinstance(variable, str):
         raise TypeError(f"the name of a variable is a string, not {variable!r}")
@@ -210,7 +210,7 @@ def _opened(
     decode: bool,
     options: dict[str, Any],
 ) -> Source:
-    """Open a source, or stand in for one that is gone but remembered by `cache`."""
+    """Open a source; if it is gone but the cache remembers it, return a stand-in."""
     memory = Memory(cache, where)
     gone = None
     try:
@@ -247,10 +247,10 @@ def _opened(
 
 @contextlib.contextmanager
 def options_of(backend: Backend, options: dict[str, Any]) -> Iterator[None]:
-    """Refuse the options that `backend` does not take, with one that was meant perhaps.
+    """Refuse options that `backend` does not take, and suggest a similar one.
 
-    A backend whose signature does not list its options refuses them by itself, inside, with an
-    error that names the option.
+    A backend whose signature does not list its options checks them itself, within the block;
+    the suggestion is added to its error.
 
     Raises
     ------

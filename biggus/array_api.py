@@ -1,6 +1,6 @@
-"""The namespace of lazy arrays by the Python array API standard: NumPy's, over biggus.
+"""The namespace of the Python array API standard for lazy arrays.
 
-What makes arrays makes lazy ones; all else is NumPy's function, which hands lazy arrays over.
+Functions that create arrays create lazy ones.  All others are NumPy's, which dispatch to biggus.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __array_api_version__ = "2024.12"
 def asarray(
     obj: Any, /, *, dtype: Any = None, device: str | None = None, copy: bool | None = None
 ) -> Array:
-    """Return a lazy array of anything that NumPy takes; of one that is lazy, itself."""
+    """Return a lazy array of an array_like object; a lazy array is returned unchanged."""
     _check_device(device)
     if isinstance(obj, Array):
         if copy is False and dtype is not None and np.dtype(dtype) != obj.dtype:
@@ -29,17 +29,17 @@ def asarray(
 
 
 def from_dlpack(x: Any, /, *, device: Any = None, copy: bool | None = None) -> Array:
-    """Return a lazy array of what another library has in memory."""
+    """Return a lazy array of an array of another library, by DLPack."""
     if isinstance(x, Array):
         return x
-    # NumPy takes them since 2.1.
+    # NumPy has these arguments since 2.1.
     given = {"device": device, "copy": copy}
     more = {name: value for name, value in given.items() if value is not None}
     return construct.ArrayAdapter(np.from_dlpack(x, **more))
 
 
 def astype(x: Any, dtype: Any, /, *, copy: bool = True, device: str | None = None) -> Array:
-    """Cast a lazy array to another dtype, when it is read."""
+    """Cast a lazy array to another dtype."""
     _check_device(device)
     return asarray(x).astype(dtype, copy=copy)
 
@@ -53,7 +53,7 @@ def arange(
     dtype: Any = None,
     device: str | None = None,
 ) -> Array:
-    """Return a lazy array of numbers from one up to another."""
+    """Return a lazy array of evenly spaced values, as :func:`numpy.arange`."""
     _check_device(device)
     ends: tuple[Any, Any] = (0, start) if stop is None else (start, stop)
     return construct.ArrayAdapter(np.arange(*ends, step, dtype=dtype))
@@ -69,7 +69,7 @@ def linspace(
     device: str | None = None,
     endpoint: bool = True,
 ) -> Array:
-    """Return a lazy array of so many numbers from one to another."""
+    """Return a lazy array of evenly spaced values, as :func:`numpy.linspace`."""
     _check_device(device)
     return construct.ArrayAdapter(np.linspace(start, stop, num, endpoint, dtype=dtype))
 
@@ -83,7 +83,7 @@ def eye(
     dtype: Any = None,
     device: str | None = None,
 ) -> Array:
-    """Return a lazy array of ones on a diagonal, and zeros elsewhere."""
+    """Return a lazy array with ones on a diagonal and zeros elsewhere."""
     _check_device(device)
     return construct.ArrayAdapter(np.eye(n_rows, n_cols, k, float if dtype is None else dtype))
 
@@ -91,7 +91,7 @@ def eye(
 def searchsorted(
     x1: Any, x2: Any, /, *, side: Literal["left", "right"] = "left", sorter: Any = None
 ) -> Any:
-    """Return where values belong among those that are sorted, which are read at once."""
+    """Find the indices where values belong in a sorted array, which is read at once."""
     known = np.asarray(x1)
     return np.searchsorted(known, x2, side, None if sorter is None else np.asarray(sorter))
 
@@ -109,7 +109,7 @@ def ones(shape: Any, *, dtype: Any = None, device: str | None = None) -> Array:
 
 
 def empty(shape: Any, *, dtype: Any = None, device: str | None = None) -> Array:
-    """Return a lazy array of zeros: what is never written to holds something nevertheless."""
+    """Return a lazy array of zeros: a lazy array cannot be uninitialised."""
     return zeros(shape, dtype=dtype, device=device)
 
 

@@ -1,7 +1,7 @@
-"""The core: what all arrays need, loaded as one when a name of the package is first used.
+"""The core: the modules that every array needs, imported together on first use of the package.
 
-Threads that import different modules of a package at once may wait for one another in a ring,
-which Python ends with an error.  So whoever is first loads all of this, and the others wait for it.
+Threads that import different modules of a package at the same time may deadlock, which Python
+reports as an error.  So the first thread imports all of these, and the others wait for it.
 """
 
 from biggus import array_api, functions, together

@@ -20,7 +20,7 @@ class BiggusError(Exception):
     """Base class of the errors that biggus raises."""
 
     _made_of: ClassVar[tuple[str, ...]] = ()
-    """The attributes that its kind is made of, to be made again in another process."""
+    """The attributes that are the arguments of the constructor, for pickling."""
 
     def __reduce__(self) -> Any:
         if not self._made_of:
@@ -28,7 +28,7 @@ class BiggusError(Exception):
         return type(self), tuple([getattr(self, name) for name in self._made_of])
 
     def __str__(self) -> str:
-        # Of what comes of an OSError or a KeyError too, nothing but what was said.
+        # OSError and KeyError, bases of some subclasses, would format the message differently.
         return str(self.args[0]) if len(self.args) == 1 else super().__str__()
 
 
@@ -42,11 +42,11 @@ class BackendOptionError(BiggusError, TypeError):
     Parameters
     ----------
     problem : str
-        What is wrong with it.
+        What is wrong with the option.
     option : str, optional
-        Its name.
+        The name of the option.
     hint : str
-        What was meant, perhaps.
+        A suggestion, which is appended to the message.
     """
 
     def __init__(self, problem: str, option: str | None = None, hint: str = "") -> None:
@@ -61,9 +61,9 @@ class OpenError(BiggusError, OSError):
     Parameters
     ----------
     location : str
-        What was to be opened, without credentials.
+        The location, without credentials.
     problem : str
-        What is wrong with it, and what to do about it.
+        What is wrong, and what to do about it.
     """
 
     _made_of: ClassVar[tuple[str, ...]] = ("location", "problem")
@@ -75,22 +75,22 @@ class OpenError(BiggusError, OSError):
 
 
 class GoneError(OpenError):
-    """A location that may have been there before is missing or out of reach."""
+    """A location does not exist, or cannot be reached; it may have existed before."""
 
 
 class VariableError(OpenError, KeyError):
-    """A location holds no such variable, or several and none was named.
+    """A location has no such variable, or has several and none was named.
 
     Parameters
     ----------
     location : str
-        What was opened.
+        The location, without credentials.
     problem : str
         What is wrong.
     available : sequence of str
-        The variables that are there.
+        The names of the variables in the location.
     wanted : str, optional
-        The name that is not among them, for which near ones are suggested.
+        The name that was asked for; similar names are suggested.
     """
 
     _made_of = ("location", "_problem", "available", "wanted")
@@ -111,26 +111,26 @@ class VariableError(OpenError, KeyError):
         self._problem = problem
 
     def suggesting(self, wanted: str) -> VariableError:
-        """Return this error with the names that are near to `wanted`."""
+        """Return this error with a suggestion of names that are similar to `wanted`."""
         return type(self)(self.location, self._problem, self.available, wanted)
 
 
 class SourceError(BiggusError, OSError):
-    """A read failed, or gave something other than what was promised.
+    """A read failed, or returned values of another shape or dtype than promised.
 
     Parameters
     ----------
     source : str
         The name of the source, without credentials.
     box : tuple of slice or None
-        What was being read.
+        The selection that was being read, if known.
     cause : object
-        Why it failed: an exception or a sentence.
+        The reason: an exception or a sentence.
     """
 
     def __init__(self, source: str, box: tuple[slice, ...] | None, cause: object) -> None:
         where = "" if box is None else f" {format_box(box)}"
-        # On one line, whoever said it.
+        # Messages of libraries may have several lines.
         reason = " ".join(str(cause).split()) or type(cause).__name__
         if isinstance(cause, KeyError):
             reason = f"KeyError: {reason}"
@@ -144,26 +144,26 @@ class SourceError(BiggusError, OSError):
 
 
 class SourceChangedError(SourceError):
-    """What was read changed meanwhile, so that values of two states may be among those read.
+    """A file changed while it was being read, so the values read may be of two states.
 
-    Nothing of it is given, or kept in a cache.  With the option ``retry_changed`` the
-    evaluation is begun again.
+    The values are discarded, and not cached.  With the option ``retry_changed`` the
+    evaluation starts again.
     """
 
     def read_as(self, source: str, box: tuple[slice, ...] | None) -> SourceChangedError:
-        """Return this error with what was being read, where it speaks of a file alone."""
+        """Return this error with source and box added, if it names a file only."""
         return self if self.box is not None else type(self)(source, box, self.cause)
 
 
 class MismatchError(BiggusError, ValueError):
-    """Numbers that are to be joined do not mean the same.
+    """Arrays cannot be joined, because their units, calendars or packing differ.
 
     Parameters
     ----------
     first, other : str
-        What they are of, without credentials.
+        The names of the arrays, without credentials.
     difference : str
-        In what they differ.
+        How they differ.
     """
 
     _made_of = ("first", "other", "difference")
@@ -179,18 +179,18 @@ class MismatchError(BiggusError, ValueError):
 
 
 class OutputError(BiggusError, OSError):
-    """A result cannot be written where it should go."""
+    """A result cannot be written to its target."""
 
 
 class OutputExistsError(OutputError):
-    """Something is there already where a result should go, and it was not said to be replaced.
+    """The target of a result exists already, and is not to be overwritten.
 
     Parameters
     ----------
     path : str
-        Where.
+        The path of the target.
     remedy : str
-        What has it replaced.
+        The argument or option that overwrites it.
     """
 
     _made_of = ("path", "remedy")
@@ -202,34 +202,34 @@ class OutputExistsError(OutputError):
 
 
 class OfflineError(SourceError):
-    """Something is not in the cache, and its source is gone or not to be asked."""
+    """Values are not in the cache, and their source is gone, or biggus is offline."""
 
 
 class CacheError(BiggusError):
-    """A cache cannot be used as asked: no token, no folder, no space."""
+    """A cache cannot be used: the source has no token, or the folder or disk space is missing."""
 
 
 class StudyError(BiggusError):
-    """A study cannot be recorded or replayed as asked: something is not in it, or not as it was."""
+    """A study cannot be recorded or replayed: something is not in it, or has changed since."""
 
 
 class PolicyError(BiggusError, PermissionError):
-    """What is asked for is against the policy of who would have to serve it."""
+    """A request is against the usage policy of the server."""
 
 
 class MissingDependencyError(BiggusError, ImportError):
-    """A package that is needed for this is not installed, or its import fails.
+    """A required package is not installed, or cannot be imported.
 
     Parameters
     ----------
     package : str
-        The package, as it is imported.
+        The name under which the package is imported.
     extra : str
-        The extra of biggus that brings it.
+        The extra of biggus that installs it.
     purpose : str
-        What it is needed for.
+        What the package is needed for.
     failure : str, optional
-        Why its import fails, if it is installed.
+        Why the import fails, if the package is installed.
     """
 
     _made_of = ("package", "extra", "purpose", "failure")
@@ -248,18 +248,18 @@ class MissingDependencyError(BiggusError, ImportError):
 
 
 class MaskedValueError(BiggusError, ValueError):
-    """A plain ndarray was asked for, and a masked value has no place in its dtype."""
+    """A value is missing, and the dtype of the ndarray has no value that says so."""
 
 
 class MemoryBudgetError(BiggusError, MemoryError):
-    """Something would take more memory than the ``memory`` option allows.
+    """An operation needs more memory than the ``memory`` option allows.
 
     Parameters
     ----------
     problem : str
-        What would take how much; with ``{remedy}`` where it says how to allow more.
+        What needs how much memory; ``{remedy}`` in it is replaced by `remedy`.
     remedy : str
-        What allows more.
+        The call or option that allows more memory.
     """
 
     _made_of = ("problem", "remedy")
@@ -271,12 +271,12 @@ class MemoryBudgetError(BiggusError, MemoryError):
 
 
 class DeadlineError(BiggusError, TimeoutError):
-    """An evaluation was not done in the time that the ``deadline`` option gives it.
+    """An evaluation took longer than the ``deadline`` option allows.
 
     Parameters
     ----------
     seconds : float
-        That time.
+        The time allowed.
     """
 
     _made_of = ("seconds",)
@@ -287,11 +287,11 @@ class DeadlineError(BiggusError, TimeoutError):
 
 
 class ReadLimitError(BiggusError, ValueError):
-    """To compute something, more would have to be read than was allowed."""
+    """An evaluation would read more bytes than `max_bytes` allows."""
 
 
 def format_box(box: tuple[slice, ...]) -> str:
-    """Format a box the way it is written in a key.
+    """Format a box as an index expression.
 
     Examples
     --------
@@ -306,7 +306,7 @@ def format_box(box: tuple[slice, ...]) -> str:
 
 
 def _near(wanted: str, available: Sequence[str]) -> list[str]:
-    """Return the names that may have been meant: but for the case, the group, a few letters."""
+    """Return at most two names that equal `wanted` but for case, group or a few letters."""
     with between_forks():
         import difflib
     plain = wanted.strip("/").lower()

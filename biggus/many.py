@@ -1,8 +1,8 @@
-"""Several locations as one array: opened, compared, and joined.
+"""`open_many`: the same variable of several stores, joined to one array.
 
-What is joined has to mean the same.  Counts of time become those of the first, where
-that is exact; other units, and values as they are stored that are packed in another
-way, are refused.
+Variables are joined only if their numbers mean the same.  Times that are counted in other
+units are converted to those of the first variable.  Other units, and stored values of another
+packing, are refused.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ MISMATCHES = ("raise", "ignore")
 _MOST_CORNERS = 16
 
 _IDLE: Mapping[str, Any] = {"scale_factor": 1, "add_offset": 0, "_Unsigned": "false"}
-"""What attributes of packing say where they might as well not be there."""
+"""The values of packing attributes that have no effect."""
 
 
 def open_many(
@@ -55,45 +55,47 @@ def open_many(
     mismatch: str = "raise",
     **options: Any,
 ) -> Array:
-    """Open the same variable of many stores as one lazy array.
+    """Open the same variable of many stores, and join them to one lazy array.
 
-    Counts of time in other units than those of the first (``days since 2000-02-01``) become
-    counts in its units, int64 or float64; with ``decode=False`` they are refused.  Where dtypes
-    differ they promote as :func:`numpy.concatenate` promotes, and where a value of one can be
-    missing, those of all can.
+    Times in other units than those of the first store (``days since 2000-02-01``) are converted
+    to the units of the first, as int64 or float64; with ``decode=False`` they are refused.
+    Different dtypes are promoted as in :func:`numpy.concatenate`.  If one variable can have
+    missing values, so can the result.
 
     Parameters
     ----------
     locations : str or iterable of str
-        A glob pattern (matches in sorted order), or locations in the order in
-        which they are to be joined.
+        A glob pattern, whose matches are joined in sorted order; or locations, which are
+        joined in the order given.
     variable : str, optional
-        The variable, as in :func:`open`; also named with the pattern (``"era5_*.nc::t2m"``),
-        or with the locations: one that is named with just one of them counts for all.
+        The name of the variable, as in :func:`open`.  It may be appended to the pattern
+        (``"era5_*.nc::t2m"``) or to the locations; a name that is given with one location
+        alone holds for all.
     axis : int, optional
-        The axis along which they are joined.
+        The axis along which to join.
     stack : bool, optional
-        Whether they are stacked along a new first axis instead.
+        Whether to stack along a new first axis instead.
     mismatch : {"raise", "ignore"}, optional
-        What is done where units or calendars differ, or the packing of values that are not
-        unpacked: ``"ignore"`` joins the numbers as they are.
+        What to do if units or calendars differ, or the packing of values that are not decoded:
+        raise an error, or join the numbers unchanged.
     **options
-        What :func:`open` takes.
+        Further arguments of :func:`open`.
 
     Returns
     -------
-    LinearMosaic or ArrayStack
+    Array
+        A lazy array.
 
     Raises
     ------
     GoneError
-        If nothing matches.
+        If no file matches the pattern.
     MismatchError
-        If units, calendars or packing differ (a ValueError, too).
+        If units, calendars or packing differ (also a ValueError).
     ValueError
         If the shapes do not fit.
     TypeError
-        If the locations are in a set, which has no order.
+        If the locations are a set, which has no order.
 
     Examples
     --------
@@ -125,12 +127,12 @@ def open_many(
 def variables_named(
     locations: Iterable[str | os.PathLike[str]], variable: str | None = None
 ) -> list[tuple[str, str | None]]:
-    """Return locations and the variable of each: one that is named once counts for all.
+    """Return the locations, each with its variable; a single name holds for all.
 
     Raises
     ------
     ValueError
-        If some have names of their own, and others none.
+        If some locations name different variables, and others none.
     """
     split = [(where.text, name) for where, name in (located(one, variable) for one in locations)]
     names = {name for _, name in split if name}
@@ -141,7 +143,7 @@ def variables_named(
 
 
 def matching(pattern: str, cache: Cache | bool | None) -> list[str]:
-    """Return the paths that match a pattern; those that the cache remembers, if none is there."""
+    """Return the paths that match a pattern; if no file does, those that the cache remembers."""
     where = Location(pattern)
     if where.scheme:
         return [pattern]
@@ -161,7 +163,7 @@ def _matching(pattern: str, cache: Cache | bool | None) -> list[str]:
 
 
 class JoinedMember(NamedTuple):
-    """One of those that are joined, and how it was opened."""
+    """An array to be joined, and how it was opened."""
 
     array: Array
     location: str | os.PathLike[str]
@@ -170,19 +172,19 @@ class JoinedMember(NamedTuple):
 
     @property
     def name(self) -> str:
-        """What errors call it, without credentials."""
+        """The name for error messages, without credentials."""
         return " ".join(filter(None, [Location(self.location).public, self.variable]))
 
 
 def joined(
     members: Sequence[JoinedMember], axis: int = 0, stack: bool = False, mismatch: str = "raise"
 ) -> Array:
-    """Join arrays that were opened, once they mean the same; as :func:`open_many` does.
+    """Join opened arrays as :func:`open_many` does, after checking that they mean the same.
 
     Raises
     ------
     MismatchError, TypeError, ValueError
-        If they do not fit together.
+        If the arrays do not fit together.
     """
     if mismatch not in MISMATCHES:
         raise OptionError(f"mismatch is 'raise' or 'ignore', not {mismatch!r}")
@@ -202,7 +204,7 @@ def joined(
 
 
 def _with_names(text: str, members: Sequence[JoinedMember]) -> str:
-    """Put the names of arrays behind their numbers."""
+    """Add the names of arrays to an error message that numbers them."""
 
     def named(match: re.Match[str]) -> str:
         return f"{match[0]} ({members[int(match[1])].name})"
@@ -211,7 +213,13 @@ def _with_names(text: str, members: Sequence[JoinedMember]) -> str:
 
 
 def _agreeing(members: Sequence[JoinedMember]) -> Iterator[Array]:
-    """Yield the arrays in the units of the first, or refuse one that cannot be."""
+    """Yield the arrays, converted to the units of the first.
+
+    Raises
+    ------
+    MismatchError
+        If an array cannot be converted.
+    """
     first = members[0]
     wanted = _meaning(first)
     there = _counts(wanted)
@@ -227,7 +235,7 @@ def _agreeing(members: Sequence[JoinedMember]) -> Iterator[Array]:
         if here is None or there is None or not comparable(here, there) or as_stored:
             raise MismatchError(first.name, member.name, _difference(wanted, found))
         if dtype.kind not in "iuf":
-            raise MismatchError(first.name, member.name, f"of {dtype} no count can be made another")
+            raise MismatchError(first.name, member.name, f"times of {dtype} cannot be converted")
         if here not in told:
             told.add(here)
             _log.info("%s: %s become %s", member.name, found["units"], wanted["units"])
@@ -236,14 +244,14 @@ def _agreeing(members: Sequence[JoinedMember]) -> Iterator[Array]:
 
 
 def _counts(meaning: Mapping[str, str]) -> TimeUnits | None:
-    """Return what is counted, if it is time and values are nothing but its counts."""
+    """Return the units of time of an array; None if its values are anything but counts of time."""
     if not meaning.keys() <= {"units", "calendar"}:
         return None
     return time_units(meaning.get("units", ""), meaning.get("calendar", ""))
 
 
 def _difference(wanted: Mapping[str, str], found: Mapping[str, str]) -> str:
-    """Say in what two meanings differ."""
+    """Describe how two meanings differ."""
     return ", ".join(
         f"{name} {_quoted(wanted.get(name))} and {_quoted(found.get(name))}"
         for name in {**wanted, **found}
@@ -256,7 +264,7 @@ def _quoted(text: str | None) -> str:
 
 
 def _meaning(member: JoinedMember) -> Mapping[str, str]:
-    """Return what attributes say that the numbers stand for, where it is not just themselves."""
+    """Return the attributes that say what the numbers mean: units, calendar and packing."""
     told = labels_of(member.array.node)
     attributes = told.attributes
     if "units" not in attributes:
@@ -277,7 +285,7 @@ def _meaning(member: JoinedMember) -> Mapping[str, str]:
 
 
 def _of_bounded(member: JoinedMember) -> Mapping[str, Any]:
-    """Return the attributes of the variable whose bounds these are: bounds need have no units."""
+    """Return units and calendar of the variable whose bounds an array is; bounds may have none."""
     variable = (member.variable or "").strip("/")
     name = variable.rpartition("/")[2]
     # The last axis of bounds is that of corners, which are few.
@@ -301,7 +309,7 @@ def _of_bounded(member: JoinedMember) -> Mapping[str, Any]:
 
 
 def _text(value: Any) -> str:
-    """Return an attribute's text, of which only the words count."""
+    """Return an attribute as text, with white space normalised."""
     if isinstance(value, np.ndarray) and value.size == 1:
         value = value.ravel()[0]
     text = value.decode(errors="replace") if isinstance(value, bytes) else str(value)

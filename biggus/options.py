@@ -1,4 +1,4 @@
-"""Options: settings of this context, read when an evaluation or an `open` starts."""
+"""Options: settings of the process or of a block, read when an evaluation or `open` starts."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from biggus.errors import OptionError
 from biggus.support.forks import between_forks
 
 Progress: TypeAlias = Callable[[int, int], object]
-"""Called with the bytes that are done and the bytes in all."""
+"""A progress callback: called with the bytes read so far and the total number of bytes."""
 
 MOST_WORKERS = 256
-"""More threads than these would not compute anything sooner."""
+"""The most threads: more would not make any computation faster."""
 
 MOST_RETRIES = 1000
-"""Whatever changes so often is not to be read while it does."""
+"""The greatest value of ``retry_changed``."""
 
 _UNITS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 _SIZE = re.compile(r"\s*([0-9]*\.?[0-9]+)\s*([kmgt]?)(i?)b?\s*", re.IGNORECASE)
@@ -32,38 +32,37 @@ _SIZE = re.compile(r"\s*([0-9]*\.?[0-9]+)\s*([kmgt]?)(i?)b?\s*", re.IGNORECASE)
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """What :func:`set_options` sets.
+    """The options, as :func:`set_options` sets them.
 
     Attributes
     ----------
     cache : Cache, bool or None
-        Where what is opened is cached.  None: remote sources in the default
-        cache, local ones not at all.  A `Cache`: everything that is opened.
-        True: everything, in the default cache.  False: nothing.
+        The cache for sources that are opened.  None: remote sources are cached in the default
+        cache, local ones not at all.  True: all sources are cached in the default cache.
+        False: none are cached.
     offline : bool
-        Whether remote sources must not be asked: what is cached is all there is.
+        Whether servers must not be asked: only what is cached can be read.
     memory : int
-        The bytes that computing takes at most, results aside; and that an array
-        may have which is read unasked, by ``np.asarray`` and its like.
+        The most bytes that a computation may use, apart from its results.  It is also the
+        most bytes that an implicit conversion such as ``np.asarray`` may read.
     chunk_memory : int
-        The bytes of decoded chunks that stay in memory, of all sources together, for what
-        is read again; while something is computed they count among `memory`.  0: none stay.
+        The bytes of decoded chunks, of all sources together, that stay in memory to be read
+        again.  During a computation they count as part of `memory`.  0 keeps none.
     workers : int
-        How many threads compute; by default one a core.  Of another executor,
-        how many tasks it is given at once.
+        The number of threads that compute; by default one per core.  For another executor,
+        the number of tasks submitted at once.
     executor : Executor or None
-        What runs the tasks of a computation; by default threads of this
-        process.  Anything with the interface of `concurrent.futures.Executor`.
+        The executor that runs the tasks of a computation: any object with the interface of
+        `concurrent.futures.Executor`.  By default tasks run on threads of this process.
     keep_partials : bool
-        Whether the partial results of reductions are kept in the cache, where
-        there is one.
+        Whether to keep partial results of reductions in the cache, if there is one.
     retry_changed : int
-        How often an evaluation is begun again if a file that it reads changed meanwhile.
+        How often to start an evaluation again if a file changes while it is being read.
     deadline : float or None
-        The seconds that an evaluation may take; None: as many as it needs.
+        The seconds that an evaluation may take; None for no limit.
     progress : bool or callable
-        Whether reading shows a progress bar on the terminal; or what to call
-        with the bytes done and the bytes in all.
+        Whether to show a progress bar on the terminal while reading; or a callback, called
+        with the bytes read so far and the total number of bytes.
     """
 
     cache: Any = None
@@ -79,14 +78,14 @@ class Options:
 
 
 def parse_size(size: float | str) -> int:
-    """Return a number of bytes from a number, or a string such as ``"20 GB"``.
+    """Parse a number of bytes: a number, or a string such as ``"20 GB"``.
 
     Units are decimal (kB, MB, GB, TB) or binary (KiB, MiB, GiB, TiB).
 
     Raises
     ------
     OptionError
-        If it is no size, or not positive.
+        If `size` is not a size, or not positive.
 
     Examples
     --------
@@ -141,7 +140,7 @@ def _parse_cache(value: Any) -> Any:
 
 
 def _parse_count(name: str, least: int, most: int) -> Callable[[Any], int]:
-    """Return what parses the option `name`, a whole number from `least` to `most`."""
+    """Return the parser of an option that is a whole number from `least` to `most`."""
 
     def parse(value: Any) -> int:
         try:
@@ -174,7 +173,7 @@ def _parse_deadline(value: Any) -> float | None:
 
 
 def _cores() -> int:
-    """Return how many cores this process may use."""
+    """Return the number of cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -230,17 +229,16 @@ _current: contextvars.ContextVar[Options | None] = contextvars.ContextVar(
 
 
 def current() -> Options:
-    """Return the options that are in force here."""
+    """Return the options in force: of the innermost ``with`` block, else of the process."""
     return _current.get() or _process.options or _from_environment()
 
 
 class _Process:
-    """The options of the process: what plain calls have set, in their order.
+    """The options of the process, as set by calls of `set_options`.
 
-    A call cannot know whether a ``with`` block follows, which takes its
-    changes back.  So those of each call are kept apart for as long as the
-    object that was made is there: threads that enter blocks at the same time
-    take back their own changes, and no others.
+    A call cannot know whether a ``with`` block follows, which would undo it.  So the changes
+    of each call are kept apart while its object exists: threads that enter blocks at the same
+    time undo their own changes alone.
     """
 
     def __init__(self) -> None:
@@ -254,7 +252,7 @@ class _Process:
             self._settle()
 
     def take_back(self, call: set_options) -> None:
-        """Undo a call, if it has not been undone."""
+        """Undo a call, unless it has been undone before."""
         with self._lock:
             self._calls = [kept for kept in self._calls if not kept[0] or kept[0]() is not call]
             self._settle()
@@ -275,11 +273,11 @@ class _Process:
 
 
 class set_options:  # noqa: N801 - used as a function and as a context manager
-    """Set options for good, or for the length of a ``with`` block.
+    """Set options permanently, or within a ``with`` block.
 
-    Called plainly, it changes the options of the process (inside a ``with``
-    block of `set_options`, of that block).  As a context manager it changes
-    those of the block, in this thread or asyncio task alone.
+    A call changes the options of the process, or, within a ``with`` block of `set_options`,
+    those of the block.  As a context manager, it changes the options of its block, for the
+    current thread or asyncio task only.
 
     Parameters
     ----------
@@ -290,7 +288,7 @@ class set_options:  # noqa: N801 - used as a function and as a context manager
     Raises
     ------
     OptionError
-        If an option is unknown, or a value is not one that it can have.
+        If an option is unknown, or a value is invalid.
 
     Examples
     --------
@@ -321,7 +319,7 @@ class set_options:  # noqa: N801 - used as a function and as a context manager
         self._outside: list[Options | None] = []
 
     def __enter__(self) -> Options:
-        # What the call has set was meant for this block alone.
+        # The call was meant for this block alone.
         if self._block is None:
             _process.take_back(self)
         elif _current.get() is self._set:
@@ -336,15 +334,15 @@ class set_options:  # noqa: N801 - used as a function and as a context manager
 
 
 def offline() -> set_options:
-    """Ask no server, for the length of a ``with`` block: what is cached is all there is.
+    """Work offline within a ``with`` block: read from the cache, and ask no server.
 
-    What is not in the cache is an `OfflineError`, and nothing is waited for.  The same as
-    ``set_options(offline=True)``, and for a whole program as ``BIGGUS_OFFLINE=1``.
+    Reading values that are not cached raises an `OfflineError` at once.  This is short for
+    ``set_options(offline=True)``; ``BIGGUS_OFFLINE=1`` sets it for a whole program.
 
     Returns
     -------
     set_options
-        To be entered; called plainly, it holds from then on.
+        The context manager.  Without a ``with`` block, the option stays set.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Several arrays read and computed together: each chunk once, where that can be."""
+"""Evaluating several arrays together: what they share is read and computed once."""
 
 from __future__ import annotations
 
@@ -23,35 +23,35 @@ if TYPE_CHECKING:
 def ndarrays(
     arrays: Iterable[Any], *, fill: Any = None, max_bytes: int | str | None = None
 ) -> list[npt.NDArray[Any]]:
-    """Read and compute several arrays in as few passes over the data as it takes.
+    """Evaluate several arrays together, in as few passes over the data as possible.
 
-    What they have in common is read and computed once; chunks are read once a
-    pass where the grids of what is computed nest.
+    Subexpressions that the arrays share are read and computed once.  In each pass a chunk is
+    read once, provided that the chunk grids of the arrays nest.
 
     Parameters
     ----------
-    arrays : iterable of Array
-        What is wanted; objects that can be made arrays will do.
+    arrays : iterable of Array or array_like
+        The arrays to evaluate.
     fill : scalar, optional
-        What to put in the place of missing values; as for :meth:`Array.ndarray`.
+        The value to replace missing values with, as in :meth:`Array.ndarray`.
     max_bytes : int or str, optional
-        How much may be read for it, such as ``"10 GB"``: more is refused beforehand.
+        The most bytes to read, such as ``"10 GB"``.  If the arrays need more, nothing is read.
 
     Returns
     -------
     list of ndarray
-        Fresh and writable, in the order of `arrays`.
+        New, writable arrays, in the order of `arrays`.
 
     Raises
     ------
     SourceError
         If a read fails.
     MemoryBudgetError
-        If it cannot be computed in the memory that the options allow.
+        If the computation does not fit into the ``memory`` option.
     MaskedValueError
-        If a value is missing and there is nothing to put in its place.
+        If a value is missing, `fill` is not given, and the dtype has neither NaN nor NaT.
     ReadLimitError
-        If more than `max_bytes` would have to be read.
+        If more than `max_bytes` would be read.
 
     Examples
     --------
@@ -67,28 +67,32 @@ def ndarrays(
 def masked_arrays(
     arrays: Iterable[Any], *, max_bytes: int | str | None = None
 ) -> list[np.ma.MaskedArray[Any, Any]]:
-    """Read and compute several arrays together, as MaskedArrays.
+    """Evaluate several arrays together, as MaskedArrays.
 
     Parameters
     ----------
-    arrays : iterable of Array
-        As for :func:`biggus.ndarrays`.
+    arrays : iterable of Array or array_like
+        The arrays to evaluate.
     max_bytes : int or str, optional
-        How much may be read for it: more is refused beforehand.
+        The most bytes to read.  If the arrays need more, nothing is read.
 
     Returns
     -------
     list of MaskedArray
-        Fresh, with full masks, in the order of `arrays`.
+        New arrays with full masks, in the order of `arrays`.
 
     Raises
     ------
     SourceError
         If a read fails.
     MemoryBudgetError
-        If it cannot be computed in the memory that the options allow.
+        If the computation does not fit into the ``memory`` option.
     ReadLimitError
-        If more than `max_bytes` would have to be read.
+        If more than `max_bytes` would be read.
+
+    See Also
+    --------
+    ndarrays : The same, as plain ndarrays.
 
     Examples
     --------
@@ -101,27 +105,27 @@ def masked_arrays(
 
 
 def plan(arrays: Iterable[Any], *, max_bytes: int | str | None = None) -> Plan:
-    """Tell what reading and computing several arrays together would do; nothing is read.
+    """Plan the evaluation of several arrays together, without reading anything.
 
     Parameters
     ----------
-    arrays : iterable of Array
-        As for :func:`biggus.ndarrays`.
+    arrays : iterable of Array or array_like
+        The arrays, as for :func:`ndarrays`.
     max_bytes : int or str, optional
-        How much may be read for it: more is refused.
+        The most bytes that may be read.
 
     Returns
     -------
     Plan
-        Passes over the data, tasks, reads, bytes to be read and those in a cache, and
-        the most memory; it prints as a table of passes.
+        The passes over the data, with their tasks, reads, bytes to read, bytes already cached,
+        and peak memory.  It prints as a table of passes.
 
     Raises
     ------
     MemoryBudgetError
-        If it cannot be computed in the memory that the options allow.
+        If the computation does not fit into the ``memory`` option.
     ReadLimitError
-        If more than `max_bytes` would have to be read.
+        If more than `max_bytes` would be read.
 
     Examples
     --------
@@ -140,7 +144,7 @@ def plan(arrays: Iterable[Any], *, max_bytes: int | str | None = None) -> Plan:
 
 
 def _allowed(arrays: Iterable[Any], max_bytes: int | str | None) -> list[Node]:
-    """Return the nodes of arrays, if no more than so much is to be read for them."""
+    """Return the nodes of arrays, after checking that they need no more than `max_bytes`."""
     nodes = [node_of(array) for array in several(arrays)]
     if max_bytes is not None:
         _estimated(nodes, max_bytes)

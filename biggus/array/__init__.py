@@ -1,6 +1,6 @@
-"""The array: NumPy's manners over a node."""
+"""`Array`: the interface of NumPy over a node."""
 
 from biggus.array.array import Array
-from biggus.array.handlers import implements, implements_method, offer
+from biggus.array.handlers import add_loader, implements, implements_method
 
-__all__ = ["Array", "implements", "implements_method", "offer"]
+__all__ = ["Array", "add_loader", "implements", "implements_method"]

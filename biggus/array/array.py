@@ -1,4 +1,4 @@
-"""The array itself: what it is, selecting from it, and reading it."""
+"""`Array`: its attributes, indexing, and evaluation; mixins add operators and methods."""
 
 from __future__ import annotations
 
@@ -38,12 +38,14 @@ if TYPE_CHECKING:
 
 
 class Array(Operators, Statistics, Methods, Labelled, Missing, Dispatch, Standard, Refusals):
-    """An n-dimensional array that is read when it is asked for, and not before.
+    """A lazy n-dimensional array.
 
-    Made by :func:`biggus.open`, :class:`biggus.ArrayAdapter`,
-    :class:`biggus.LinearMosaic` and their like, and by slicing one of those.
-    An array is immutable; what it shows is what its sources hold when it is
-    read.
+    Indexing, arithmetic, and NumPy's functions and methods return lazy arrays and read no
+    values.  :meth:`ndarray` and :meth:`masked_array` read and compute them.
+
+    Arrays are made by :func:`biggus.open`, :class:`biggus.ArrayAdapter`,
+    :class:`biggus.LinearMosaic` and similar functions.  They are immutable.  The values are
+    those that the sources hold at the time of reading.
 
     Examples
     --------
@@ -76,7 +78,7 @@ class Array(Operators, Statistics, Methods, Labelled, Missing, Dispatch, Standar
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """The dtype of the values."""
+        """The dtype of the elements."""
         return self.node.dtype
 
     @property
@@ -91,35 +93,38 @@ class Array(Operators, Statistics, Methods, Labelled, Missing, Dispatch, Standar
 
     @property
     def itemsize(self) -> int:
-        """The bytes of one element."""
+        """The number of bytes of one element."""
         return self.node.dtype.itemsize
 
     @property
     def nbytes(self) -> int:
-        """The bytes that all elements would take in memory."""
+        """The number of bytes that all elements take in memory."""
         return self.size * self.itemsize
 
     @property
     def masked(self) -> bool:
-        """Whether values can be missing: known without reading."""
+        """Whether values can be missing.  This is known without reading any."""
         return self.node.masked
 
     @property
     def fill_value(self) -> Any:
-        """What a missing value is shown as."""
+        """The value that stands for missing ones, as in :class:`numpy.ma.MaskedArray`."""
         own = self.node.fill_value
         return np.ma.default_fill_value(self.dtype) if own is None else own
 
     @property
     def grid(self) -> Chunks | None:
-        """For each axis the chunk length or the lengths of all chunks; None if unknown."""
+        """The chunks of the sources: for each axis one length, or all lengths.
+
+        None if the array has no chunks, or they are unknown.
+        """
         return self.node.grid
 
     @property
     def chunks(self) -> tuple[tuple[int, ...], ...]:
-        """One chunk an axis, as xarray takes it: biggus cuts an array where that is best."""
+        """One chunk along each axis, for xarray.  The chunks of the sources are `grid`."""
         if asked_by("xarray.core.utils", through="xarray.namedarray"):
-            # Whether flox may have it: that would take it for an array in memory.
+            # xarray asks whether to use flox, which would treat it as an array in memory.
             raise AttributeError("chunks")
         return tuple([(n,) for n in self.shape])
 
@@ -132,7 +137,7 @@ class Array(Operators, Statistics, Methods, Labelled, Missing, Dispatch, Standar
 
     def _repr_html_(self) -> str:
         with between_forks():
-            from biggus.array.html import html_of  # which nobody needs but notebooks
+            from biggus.array.html import html_of  # needed in notebooks only
         return html_of(self)
 
     # Selecting
@@ -144,10 +149,10 @@ class Array(Operators, Statistics, Methods, Labelled, Missing, Dispatch, Standar
         selection = basic_selection(key if type(key) is tuple else (key,), node.shape)
         if selection is None:
             if is_large_mask(key, node.shape):
-                return np.extract(key, self)  # type: ignore[return-value]  # which hands over
+                return np.extract(key, self)  # type: ignore[return-value]  # dispatches to biggus
             selection = numpy_selection(in_memory(key), node.shape)
         found = Array.from_node(select(node, selection))
-        if asked_by("dask.array"):  # which takes what it is given for a block's values
+        if asked_by("dask.array"):  # dask expects the values of a block
             return found.masked_array() if self.masked else found.ndarray()  # type: ignore[return-value]
         return found
 
@@ -169,7 +174,7 @@ class Array(Operators, Statistics, Methods, Labelled, Missing, Dispatch, Standar
 
     @property
     def oindex(self) -> OrthogonalIndexer:
-        """Index with ``a.oindex[...]``: each index array acts on its own axis.
+        """Orthogonal indexing: in ``a.oindex[...]`` each index array applies to its own axis.
 
         Examples
         --------
@@ -182,7 +187,18 @@ class Array(Operators, Statistics, Methods, Labelled, Missing, Dispatch, Standar
         return OrthogonalIndexer(self)
 
     def transpose(self, *axes: SupportsIndex | Sequence[SupportsIndex] | None) -> Array:
-        """Permute the axes, as :meth:`numpy.ndarray.transpose`; without `axes`, reverse them."""
+        """Permute the axes, as :meth:`numpy.ndarray.transpose`.
+
+        Parameters
+        ----------
+        *axes : int, or tuple of int
+            The axes in their new order; by default they are reversed.
+
+        Returns
+        -------
+        Array
+            A lazy view.
+        """
         ndim = self.ndim
         if not axes or (len(axes) == 1 and axes[0] is None):
             order = tuple(reversed(range(ndim)))
@@ -203,42 +219,53 @@ class Array(Operators, Statistics, Methods, Labelled, Missing, Dispatch, Standar
         return self.transpose()
 
     def rechunk(self, chunks: Any) -> Array:
-        """Return the same values, saved in other chunks unless the target has its own.
+        """Return the array with other chunks, which :func:`biggus.save` uses for a new store.
 
-        How they are read and computed is planned by the chunks that they are stored in.
+        Values are still read in the chunks that they are stored in.
 
         Parameters
         ----------
         chunks : int or tuple
-            A length, or for each axis one or all lengths; -1 is all of the axis.
+            One length for all axes, or for each axis one length or all lengths.  -1 stands for
+            the length of the axis.
+
+        Returns
+        -------
+        Array
+            A lazy array of the same values.
         """
         return Array.from_node(rechunked(self.node, given_chunks(chunks, self.shape)))
 
     def astype(
         self,
         dtype: npt.DTypeLike,
-        order: str = "K",  # noqa: ARG002 - for whoever writes for NumPy
+        order: str = "K",  # noqa: ARG002 - part of NumPy's signature
         casting: Casting = "unsafe",
         subok: bool = True,  # noqa: ARG002 - likewise
         copy: bool = True,  # noqa: ARG002 - likewise
     ) -> Array:
-        """Cast to another dtype, when read, as :meth:`numpy.ndarray.astype` does.
+        """Cast to another dtype, as :meth:`numpy.ndarray.astype`.
 
         Parameters
         ----------
         dtype : dtype
-            The new one.  Strings without a length and times without a unit
-            take what holds all values of the present dtype.
+            The new dtype.  For strings without a length, and times without a unit, the length
+            or unit is chosen that holds all values of the present dtype.
         casting : str, optional
-            What may be cast, as :func:`numpy.can_cast` understands it.
+            Which casts are allowed, as in :func:`numpy.can_cast`.
         order, subok, copy : optional
-            Have no effect: what is read is always fresh, in C order, and of no subclass.
+            Ignored.  Values are always read into a new ndarray in C order.
+
+        Returns
+        -------
+        Array
+            A lazy array.
 
         Raises
         ------
         TypeError
-            If it cannot be cast, or the length of strings or the unit of times
-            would depend on the values.
+            If the cast is not allowed, or the length of strings or the unit of times would
+            depend on the values.
         """
         new = np.dtype(dtype)
         if new == self.dtype:
@@ -255,32 +282,41 @@ class Array(Operators, Statistics, Methods, Labelled, Missing, Dispatch, Standar
     # Reading
 
     def ndarray(self, *, fill: Any = None) -> npt.NDArray[Any]:
-        """Read all of it into a fresh, writable ndarray.
+        """Read and compute the values, as an ndarray.
 
         Parameters
         ----------
         fill : scalar, optional
-            What to put in the place of missing values.  Without it they become
-            NaN (or NaT); a dtype that has none is an error if a value is missing.
+            The value to replace missing values with.  By default they become NaN or NaT.
 
         Returns
         -------
         ndarray
-            Of this shape and dtype.
+            A new, writable array of the same shape and dtype.
 
         Raises
         ------
         SourceError
             If a read fails.
         MaskedValueError
-            If a value is missing and there is nothing to put in its place.
+            If a value is missing, `fill` is not given, and the dtype has neither NaN nor NaT.
         ValueError
             If a value is missing and the dtype cannot hold `fill`.
+
+        See Also
+        --------
+        masked_array : The values with a mask.
+        biggus.ndarrays : Evaluate several arrays together.
         """
         return filling.filled(engine.evaluate(self.node), fill)
 
     def masked_array(self) -> np.ma.MaskedArray[Any, Any]:
-        """Read all of it into a fresh MaskedArray, whose mask is a full array.
+        """Read and compute the values, as a MaskedArray.
+
+        Returns
+        -------
+        MaskedArray
+            A new array, whose mask is a full array.
 
         Raises
         ------
@@ -290,7 +326,7 @@ class Array(Operators, Statistics, Methods, Labelled, Missing, Dispatch, Standar
         return filling.masked(engine.evaluate(self.node))
 
     def item(self, *index: SupportsIndex) -> Any:
-        """Read one element, as :meth:`numpy.ndarray.item`, into a Python object."""
+        """Read one element as a Python scalar, as :meth:`numpy.ndarray.item`."""
         if not index:
             if self.size != 1:
                 raise ValueError("can only convert an array of size 1 to a Python scalar")
@@ -304,7 +340,7 @@ class Array(Operators, Statistics, Methods, Labelled, Missing, Dispatch, Standar
                 raise IndexError(f"index {flat} is out of bounds for size {self.size}")
             key = []
             for n in reversed(self.shape):
-                flat, i = divmod(flat, n)  # a negative one leaves the sign to the first axis
+                flat, i = divmod(flat, n)  # if negative, the sign remains for the first axis
                 key.insert(0, i)
         if len(key) != self.ndim:
             raise ValueError("incorrect number of indices for array")
@@ -339,7 +375,7 @@ class Array(Operators, Statistics, Methods, Labelled, Missing, Dispatch, Standar
             raise TypeError("only length-1 arrays can be converted to Python scalars")
         return self.item()
 
-    # The manners of a sequence
+    # Sequence
 
     def __len__(self) -> int:
         if not self.shape:
@@ -361,7 +397,7 @@ class Array(Operators, Statistics, Methods, Labelled, Missing, Dispatch, Standar
 
 
 class OrthogonalIndexer:
-    """What ``a.oindex`` is: to be indexed."""
+    """The orthogonal indexer of an array, ``a.oindex``."""
 
     __slots__ = ("_array",)
 

@@ -1,4 +1,7 @@
-"""Who asks: libraries that look at an array to see of what kind it is, and take it for another."""
+"""Finding out which library accesses an attribute of an array.
+
+Libraries test for attributes to see what kind of array they have, and may draw wrong conclusions.
+"""
 
 from __future__ import annotations
 
@@ -10,17 +13,18 @@ if TYPE_CHECKING:
 
 
 def asked_by(module: str, through: str | None = None) -> bool:
-    """Tell whether code of a module, or of one in it, asks for an attribute of an array.
+    """Tell whether code of a module, or of a submodule, accesses an attribute of an array.
 
-    To be called by what computes the attribute.
+    It is called by the method that computes the attribute.
 
     Parameters
     ----------
     module : str
+        The name of the module.
     through : str, optional
-        The module of the function that it calls to ask.
+        The name of the module whose function `module` calls to access the attribute.
     """
-    frame = sys._getframe(2)  # noqa: SLF001 - there is no other way to see who asks
+    frame = sys._getframe(2)  # noqa: SLF001 - the only way to find the caller
     if through is None:
         return _is_of(frame, module)
     return _is_of(frame, through) and frame.f_back is not None and _is_of(frame.f_back, module)

@@ -1,4 +1,4 @@
-"""NumPy's own functions on lazy arrays: what it hands over, and to whom it goes."""
+"""NumPy's protocols `__array_ufunc__` and `__array_function__`, dispatched to handlers."""
 
 from __future__ import annotations
 
@@ -21,10 +21,11 @@ if TYPE_CHECKING:
 
 
 class _NotIfMasked:
-    """A method that NumPy finds, as it asks the type; and others on unmasked arrays only.
+    """A method that the type has, and instances only if they are not masked.
 
-    Libraries that look for it on an array, xarray first, compute with one that has it. They
-    know NaN and no masks: what is masked has to come to them by its values, as NaN.
+    NumPy looks `__array_function__` up on the type.  Other libraries, such as xarray, look it
+    up on the instance, and compute with arrays that have it.  They know NaN but no masks, so
+    they have to convert a masked array to an ndarray with NaN.
     """
 
     def __init__(self, method: Callable[..., Any]) -> None:
@@ -34,14 +35,14 @@ class _NotIfMasked:
         if array is None:
             return self.method
         if array.node.masked:
-            raise AttributeError("masked arrays are no arrays to libraries without masks")
+            raise AttributeError("masked arrays are hidden from libraries without masks")
         return MethodType(self.method, array)
 
 
 def _put(found: Any, outs: Sequence[npt.NDArray[Any]], where: Any = True) -> Any:
-    """Compute lazy results into arrays, as NumPy does with ``out=``; they may be operands.
+    """Compute lazy results into ``out`` arrays, which may be operands, as NumPy does.
 
-    Elsewhere than `where` says they stay as they are.
+    Elements where `where` is false keep their values.
     """
     several = found if isinstance(found, tuple) else (found,)
     for each, out in zip(several, outs, strict=True):
@@ -58,9 +59,9 @@ def _put(found: Any, outs: Sequence[npt.NDArray[Any]], where: Any = True) -> Any
 def _numbered(
     array: Lazy, function: Callable[..., Any], arguments: tuple[Any, ...], keywords: dict[str, Any]
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Return the arguments of one of NumPy's functions, with the axes among them numbered."""
+    """Return the arguments of one of NumPy's functions, with named axes replaced by numbers."""
     if function in (np.stack, np.expand_dims):
-        return arguments, keywords  # whose axes are new
+        return arguments, keywords  # the axes are new, and have no names
     first = arguments[0] if arguments and isinstance(arguments[0], Lazy) else array
     place = None
     if any(isinstance(one, (str, tuple, list)) for one in arguments[1:]):
@@ -70,7 +71,7 @@ def _numbered(
 
 @lru_cache(maxsize=512)
 def _axis_of(function: Callable[..., Any]) -> int | None:
-    """Return which argument of one of NumPy's functions is its axis; None if none is known."""
+    """Return the position of the argument `axis` of one of NumPy's functions, if it has one."""
     try:
         return list(inspect.signature(function).parameters).index("axis")
     except ValueError:
@@ -78,7 +79,7 @@ def _axis_of(function: Callable[..., Any]) -> int | None:
 
 
 class Dispatch(Lazy):
-    """NumPy's protocols: its functions stay lazy, or are refused."""
+    """Mixin of NumPy's protocols: its functions return lazy arrays, or raise a TypeError."""
 
     __slots__ = ()
 

@@ -1,4 +1,4 @@
-"""What stands where a value is missing, in an array that has no mask."""
+"""Filling missing values of ndarrays and MaskedArrays."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 
 def filled(values: npt.NDArray[Any], fill: Any = None) -> npt.NDArray[Any]:
-    """Return values without a mask; those that are masked are replaced in place.
+    """Return values as an ndarray; masked ones are replaced in place.
 
     Raises
     ------
     MaskedValueError, ValueError
-        As `value`, if one is masked.
+        If a value is masked and cannot be replaced, as in `value`.
     """
     if not isinstance(values, np.ma.MaskedArray):
         return values
@@ -29,26 +29,26 @@ def filled(values: npt.NDArray[Any], fill: Any = None) -> npt.NDArray[Any]:
 
 
 def masked(values: npt.NDArray[Any]) -> np.ma.MaskedArray[Any, Any]:
-    """Return values with a mask, which is a full array."""
+    """Return values as a MaskedArray with a full mask."""
     if isinstance(values, np.ma.MaskedArray):
         return values
     return np.ma.MaskedArray(values, mask=np.zeros(values.shape, bool))
 
 
 def value(fill: Any, dtype: np.dtype[Any]) -> Any:
-    """Return what to put in the place of missing values.
+    """Return the value to replace missing values with.
 
     Parameters
     ----------
     fill : scalar or None
-        What the caller says; None is NaN, or NaT.
+        The value given by the caller; None for NaN or NaT.
     dtype : dtype
         The dtype of the array.
 
     Raises
     ------
     MaskedValueError
-        If nothing is said, and `dtype` has no value that says "missing".
+        If `fill` is None and `dtype` has neither NaN nor NaT.
     ValueError
         If `dtype` cannot hold `fill`.
     """
@@ -61,13 +61,13 @@ def _missing(dtype: np.dtype[Any]) -> Any:
     if dtype.kind in "mM":
         return np.array("NaT", dtype)
     raise MaskedValueError(
-        f"a value is missing, and dtype {dtype} has none that says so: "
+        f"a value is missing, and dtype {dtype} has neither NaN nor NaT: "
         "call .masked_array(), .ndarray(fill=...), or .filled(...)"
     )
 
 
 def _fitting(fill: Any, dtype: np.dtype[Any]) -> Any:
-    """Return what to fill with, if `dtype` can hold it."""
+    """Return `fill`, after checking that `dtype` can hold it."""
     value = np.asarray(fill)
     if value.ndim:
         raise ValueError(f"fill is one value, not an array of shape {value.shape}")

@@ -1,4 +1,4 @@
-"""Handlers: what is called where one of NumPy's functions meets a lazy array."""
+"""Handlers: the functions that NumPy's functions and ufunc methods dispatch to."""
 
 from __future__ import annotations
 
@@ -17,23 +17,24 @@ if TYPE_CHECKING:
     Function = TypeVar("Function", bound=Handler)
 
 functions: dict[Any, Handler] = {}
-"""By the functions of NumPy's that they are for."""
+"""Handlers of NumPy's functions."""
 
 methods: dict[str, Handler] = {}
-"""For the methods of its ufuncs, by their names."""
+"""Handlers of methods of ufuncs, by name."""
 
-# By its name, for it stands on arrays; which need it only now.
-_offers: list[Callable[[], object]] = [partial(import_module, "biggus.functions")]
-_taking = threading.Lock()
+_loaders: list[Callable[[], object]] = [partial(import_module, "biggus.functions")]
+"""Functions that import further handlers.  `biggus.functions` imports this package: so by name."""
+
+_loading = threading.Lock()
 
 
 def implements(*names: Any) -> Callable[[Function], Function]:
-    """Have a function called where one of NumPy's meets a lazy array.
+    """Register the decorated function as the handler of some of NumPy's functions.
 
     Parameters
     ----------
     *names : callable
-        Functions of NumPy's, whose arguments it takes.
+        The functions of NumPy's.  The handler takes the same arguments.
     """
 
     def register(function: Function) -> Function:
@@ -44,9 +45,9 @@ def implements(*names: Any) -> Callable[[Function], Function]:
 
 
 def implements_method(name: str) -> Callable[[Function], Function]:
-    """Have a function called where a method of a ufunc meets a lazy array, such as "reduce".
+    """Register the decorated function as the handler of a method of ufuncs, such as "reduce".
 
-    It is given the ufunc, and what the method was given.
+    The handler takes the ufunc, and the arguments of the method.
     """
 
     def register(function: Function) -> Function:
@@ -56,20 +57,17 @@ def implements_method(name: str) -> Callable[[Function], Function]:
     return register
 
 
-def offer(load: Callable[[], object]) -> None:
-    """Have something called, once, when one of NumPy's functions is met that nothing is for.
-
-    It imports what is for more of them.
-    """
-    _offers.append(load)
+def add_loader(load: Callable[[], object]) -> None:
+    """Add a function that imports more handlers; it is called once, when one is missing."""
+    _loaders.append(load)
 
 
 def handler(of: Mapping[Any, Handler], name: Any) -> Handler | None:
-    """Return what is called, of `functions` or of `methods`; None if nothing is."""
-    while name not in of and _offers:
-        with between_forks(), _taking:
-            if _offers:
-                # It is taken only when it is there: others may wait for it.
-                _offers[0]()
-                del _offers[0]
+    """Return the handler of a function or of a method, from `functions` or `methods`."""
+    while name not in of and _loaders:
+        with between_forks(), _loading:
+            if _loaders:
+                # It is removed after the import: other threads may wait for its handlers.
+                _loaders[0]()
+                del _loaders[0]
     return of.get(name)

@@ -1,4 +1,4 @@
-"""An array in a notebook: what is known of it, and a drawing of its chunks; nothing is read."""
+"""The HTML representation of an array for notebooks: a table, and a drawing of its chunks."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _WIDTH = 160
 """Pixels of the longest side of the drawing."""
 
 _MOST_LINES = 40
-"""Of more chunks along an axis so many lines are drawn."""
+"""The most lines that are drawn along an axis, however many chunks there are."""
 
 _MOST_SOURCES = 16
-"""Of an array of more sources it is not said how much of it is cached."""
+"""Of an array with more sources, the number of cached bytes is not shown."""
 
 
 def html_of(array: Any) -> str:
-    """Return a table of what is known of an array, beside a drawing of its last two axes."""
+    """Return a table of the properties of an array, and a drawing of its last two axes."""
     labels, grid = array.dims, array.grid
     named = any(not dim.startswith("dim_") for dim in labels)
     shape = [f"{n:,}" for n in array.shape]
@@ -60,7 +60,7 @@ def _chunks_text(shape: tuple[int, ...], grid: Chunks | None) -> str:
 
 
 def _of_sources(array: Any) -> dict[str, str]:
-    """Return where values come from, and how many bytes of them need not be fetched."""
+    """Return the names of the sources, and how many bytes are cached."""
     leaves = [node for node in ordered([array.node], _few_children) if isinstance(node, Leaf)]
     sources = [leaf.source for leaf in leaves if not leaf.source.in_memory]
     if not sources:

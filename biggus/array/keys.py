@@ -1,4 +1,4 @@
-"""Lazy arrays in keys: which positions they say is read when the key is given."""
+"""Lazy arrays as indices: their values are read when the array is indexed."""
 
 from __future__ import annotations
 
@@ -13,12 +13,9 @@ from biggus.options import format_bytes
 
 _log = logging.getLogger("biggus")
 
-_KINDS = "biu"
-"""Of which dtypes are keys: masks and integers."""
-
 
 def is_large_mask(key: Any, shape: tuple[int, ...]) -> bool:
-    """Tell whether a key is a mask of all values of an array that is not to be read at once."""
+    """Tell whether a key is a lazy mask of a whole array that is too large to read at once."""
     if not isinstance(key, Lazy):
         return False
     node = key.node
@@ -28,14 +25,14 @@ def is_large_mask(key: Any, shape: tuple[int, ...]) -> bool:
 
 
 def in_memory(key: Any) -> Any:
-    """Return a key with the values of all lazy arrays in it, at any depth.
+    """Return a key with its lazy arrays, at any depth, replaced by their values.
 
     Raises
     ------
     IndexError
-        If they are neither integers nor a mask.
+        If a lazy array is neither of integers nor a mask.
     MemoryBudgetError
-        If there are more of them than the memory option allows; then nothing is read.
+        If a lazy array is larger than the memory option; it is not read then.
     """
     if isinstance(key, Lazy):
         return _read(key)
@@ -48,7 +45,7 @@ def in_memory(key: Any) -> Any:
 
 
 def _holds(key: Any) -> bool:
-    """Tell whether there is a lazy array in a key."""
+    """Tell whether a key contains a lazy array."""
     if isinstance(key, Lazy):
         return True
     if type(key) is slice:
@@ -62,14 +59,14 @@ def _holds(key: Any) -> bool:
 
 
 def _read(array: Any) -> Any:
-    if array.dtype.kind not in _KINDS:
+    if array.dtype.kind not in "biu":
         raise IndexError("arrays used as indices must be of integer (or boolean) type")
     limit = options.current().memory
     if array.nbytes > limit:
         raise MemoryBudgetError(
             f"not reading {format_bytes(array.nbytes)} of a key (the memory option is "
-            f"{format_bytes(limit)}): cut it, or say biggus.where(mask, a, ...), or a[i:j][key]"
+            f"{format_bytes(limit)}): slice it, or use biggus.where(mask, a, ...), or a[i:j][key]"
         )
     _log.info("a lazy array as a key: %s are read", format_bytes(array.nbytes))
-    values = array.ndarray()  # of a missing one it says so
+    values = array.ndarray()  # raises an error if a value is missing
     return values if values.ndim else values[()]

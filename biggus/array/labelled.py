@@ -1,4 +1,4 @@
-"""What an array is called, and its axes: derived from its sources each time that it is asked."""
+"""Labels of an array: name, dims, units and attributes, derived from its sources on access."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from biggus.labels.attributes import kept_attributes
 
 
 class Labelled(Lazy):
-    """The labels of an array, by the names that xarray has for them."""
+    """Mixin of the labels of an array, named as in xarray."""
 
     __slots__ = ()
 
@@ -21,31 +21,31 @@ class Labelled(Lazy):
 
     @property
     def dims(self) -> tuple[str, ...]:
-        """The name of each axis; of one that has none, ``"dim_"`` and its number."""
+        """The name of each axis; an axis without a name is called ``"dim_0"``, ``"dim_1"``, ..."""
         if asked_by("xarray.computation"):
-            # It would take an array with dims for a variable, and align it by their names.
+            # xarray would treat an array with dims as a variable, and align it by name.
             raise AttributeError("dims")
         return self._labels.named
 
     @property
     def attrs(self) -> dict[str, Any]:
-        """What the store says of the values, as far as it is true of them.
+        """The attributes of the variable, as far as they hold for the values.
 
-        A statistic of a variable has its attributes, and a ``cell_methods``; what is rounded
-        or selected has them all; a sum or difference the units, if all that is added has the
-        same.  Of anything else that was computed nothing is known.
+        Selected and rounded arrays have all attributes of their source.  A statistic has them
+        too, and ``cell_methods``.  A sum or difference has the units, if all operands have
+        the same.  Other computed arrays have none.
         """
         labels = self._labels
         return kept_attributes(labels.attributes, labels.decoded)
 
     @property
     def encoding(self) -> dict[str, Any]:
-        """How the values are stored: empty for those that were computed.
+        """How the values are stored; empty for computed values.
 
-        ``dtype``, ``chunks`` and ``compression`` (None for one piece, and for none),
-        ``unlimited`` (the names of the axes along which the store may grow), and the
-        attributes by which values are packed or missing.  Those of a slice are stored as all
-        are; of what was joined, it is told of the first.
+        It has ``dtype``, ``chunks`` (None if contiguous), ``compression`` (None if there is
+        none), ``unlimited`` (the names of the unlimited dimensions), and the attributes that
+        describe packing and missing values.  A slice has the encoding of its source; joined
+        arrays have that of the first.
         """
         return dict(encoding_of(self.node))
 
@@ -57,5 +57,5 @@ class Labelled(Lazy):
 
     @property
     def name(self) -> str | None:
-        """The name of the variable that the values are of, without its groups; None if of none."""
+        """The name of the variable, without its groups; None if the array is of no variable."""
         return self._labels.name.rpartition("/")[2] or None

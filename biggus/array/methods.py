@@ -1,4 +1,4 @@
-"""The methods of an array that are functions of NumPy's: each hands itself over to one."""
+"""Methods of an array that call the function of NumPy's of the same name."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _method_of(name: str) -> Callable[..., Any]:
 
 
 class Methods(Lazy):
-    """Methods that move values, add them up along an axis or order them, as NumPy's do."""
+    """Mixin of methods that select, reorder or accumulate values, as those of an ndarray do."""
 
     __slots__ = ()
 
@@ -56,31 +56,29 @@ class Methods(Lazy):
         locals().update({name: _method_of(name) for name in _NAMES})
 
     def flatten(self: Any, order: Any = "C") -> Array:
-        """Put all values along one axis, as :func:`numpy.ravel`; what is read is always fresh."""
-        found: Any = np.ravel(self, order)
-        return found  # type: ignore[no-any-return]  # which hands over
+        """Flatten to one axis, as :meth:`numpy.ndarray.flatten`; the result is lazy."""
+        return np.ravel(self, order)  # type: ignore[return-value]  # dispatches to biggus
 
     def compress(self: Any, condition: Any, axis: int | None = None) -> Array:
         """See :func:`numpy.compress`; the result is lazy."""
-        found: Any = np.compress(condition, self, axis)
-        return found  # type: ignore[no-any-return]  # which hands over
+        return np.compress(condition, self, axis)  # type: ignore[return-value]  # likewise
 
     @property
     def reshape(self: Any) -> Callable[..., Array]:
-        """Give it other axes, as :meth:`numpy.ndarray.reshape`; see :func:`biggus.reshape`.
+        """Change the shape, as :meth:`numpy.ndarray.reshape`; see :func:`biggus.reshape`.
 
         Raises
         ------
         TypeError
-            If values can be missing: netCDF4 and numpy.ma ask for this before they take values
-            without a mask.  ``numpy.reshape(a, shape)`` is lazy all the same.
+            If values can be missing: netCDF4 and numpy.ma access this method before they
+            discard the mask.  ``numpy.reshape(a, shape)`` works for masked arrays, too.
         """
         if self.masked:
             if asked_by("xarray"):
                 raise AttributeError("reshape")
             raise TypeError(
                 "missing values would be lost: call .masked_array() or .filled(...) first, "
-                "or numpy.reshape, or hand over to biggus.save"
+                "or use numpy.reshape, or write with biggus.save"
             )
         return self._reshaped  # type: ignore[no-any-return]
 

@@ -1,7 +1,7 @@
-"""Missing values: where they are, what stands for them, and how they are told to others.
+"""Missing values: filling them, and implicit conversion to ndarrays.
 
-Whoever takes values unasked, as :func:`numpy.asarray` does, is given NaN or NaT for what
-is missing, or an error; and no more than the memory option allows.
+Implicit conversion, as by :func:`numpy.asarray`, replaces missing values by NaN or NaT, or raises
+an error, and reads no more than the memory option allows.
 """
 
 from __future__ import annotations
@@ -26,30 +26,30 @@ if TYPE_CHECKING:
 
 
 class Missing(Lazy):
-    """What an array has to say of missing values."""
+    """Mixin of methods that concern missing values."""
 
     __slots__ = ()
 
     def filled(self: Any, fill_value: Any = None) -> Array:
-        """Put a value in the place of those that are missing, when they are read.
+        """Replace missing values, as :meth:`numpy.ma.MaskedArray.filled`.
 
         Parameters
         ----------
         fill_value : scalar, optional
-            What to put there, as :meth:`numpy.ma.MaskedArray.filled` takes it: it is cast to
-            the dtype of the array.  The array's own `fill_value` if it is not given.
+            The value to replace them with, cast to the dtype of the array.  By default it is
+            the `fill_value` of the array.
 
         Returns
         -------
         Array
-            Of the same shape and dtype; none of its values is missing.
+            A lazy array of the same shape and dtype, without missing values.
 
         Raises
         ------
         TypeError
-            If the dtype cannot hold it.
+            If the dtype cannot hold `fill_value`.
         ValueError
-            If it is not one value.
+            If `fill_value` is not a scalar.
 
         Examples
         --------
@@ -65,7 +65,7 @@ class Missing(Lazy):
             fill_value = array.node.fill_value
         value = np.ma.MaskedArray(np.empty(0, array.dtype), fill_value=fill_value).fill_value
         if np.ndim(value):
-            raise ValueError(f"one value is filled in, not an array of shape {np.shape(value)}")
+            raise ValueError(f"fill_value is one value, not an array of shape {np.shape(value)}")
         step = nodes.Filled(np.asarray(value, array.dtype))
         return array.from_node(nodes.Elementwise(step, array.node))
 
@@ -73,17 +73,17 @@ class Missing(Lazy):
         self, dtype: npt.DTypeLike | None = None, copy: bool | None = None
     ) -> npt.NDArray[Any]:
         if copy is False:
-            raise ValueError("a biggus Array is read into new memory: it cannot be had uncopied")
+            raise ValueError("a biggus Array is read into new memory, so a copy cannot be avoided")
         _check_unasked(self.node)
         values = engine.evaluate(self.node)
         if dtype is not None:
-            if isinstance(values, np.ma.MaskedArray):  # without its fill value, which may not fit
+            if isinstance(values, np.ma.MaskedArray):  # drop the fill value, which may not fit
                 values = np.ma.MaskedArray(values.data, mask=values.mask)
             values = nodes.Cast(np.dtype(dtype))(values)
         return filling.filled(values)
 
-    # What numpy.ma looks for, in whatever it is given.  Without them it would take the values,
-    # for ndarrays; with them, it would lose track of a mask where it adds axes.
+    # numpy.ma looks for these attributes.  Without them it would convert a masked array to an
+    # ndarray; and if they returned data and mask, it would lose the mask where it adds axes.
 
     @property
     def _mask(self) -> Any:
@@ -92,17 +92,18 @@ class Missing(Lazy):
     @property
     def _data(self) -> NoReturn:
         raise TypeError(
-            "numpy.ma would read a lazy array: write that first, as in `a + m`, call NumPy's own "
-            "function, which is lazy, or call .masked_array()"
+            "numpy.ma would read a lazy array: put the lazy operand first, as in `a + m`, call "
+            "the function of numpy, which is lazy, or call .masked_array()"
         )
 
 
 def _check_unasked(node: Node) -> None:
-    """Refuse to read very much for whoever has not said so."""
+    """Raise a MemoryBudgetError if an implicit conversion would read too much."""
     nbytes, limit = math.prod(node.shape) * node.dtype.itemsize, options.current().memory
     if nbytes > limit:
         raise MemoryBudgetError(
-            f"not reading {format_bytes(nbytes)} unasked (the memory option is "
+            f"not reading {format_bytes(nbytes)} implicitly (the memory option is "
             f"{format_bytes(limit)}): slice it first, or call .ndarray()"
-            + (", or give .filled(...) to who takes lazy arrays without masks" * node.masked)
+            + (", or pass .filled(...) to libraries that take lazy arrays without masks")
+            * node.masked
         )

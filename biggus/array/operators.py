@@ -1,14 +1,14 @@
-"""Python's operators on lazy arrays: each is the function of NumPy's that ndarrays use."""
+"""Python's operators on lazy arrays: each calls the function of NumPy's that ndarrays use."""
 
 from __future__ import annotations
 
 import operator
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import numpy as np
 
 from biggus.adapt import Lazy
-from biggus.expressions import applied, applied_each, defers, operand
+from biggus.expressions import applied, defers, operand
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     Unary: TypeAlias = Callable[[Array], Array]
     Binary: TypeAlias = Callable[[Array, Any], Array]
-    Both: TypeAlias = Callable[[Array, Any], tuple[Array, Array]]
+    BinaryPair: TypeAlias = Callable[[Array, Any], tuple[Array, Array]]
 
 
 def _unary(function: Callable[..., Any]) -> Unary:
@@ -41,24 +41,8 @@ def _binary(function: Callable[..., Any]) -> tuple[Binary, Binary]:
     return operate, reflected
 
 
-def _divmod() -> tuple[Both, Both]:
-    def operate(self: Array, other: Any) -> Any:
-        if defers(type(other)):
-            return NotImplemented
-        whole, rest = applied_each(np.divmod, (self.node, operand(other)))
-        return self.from_node(whole), self.from_node(rest)
-
-    def reflected(self: Array, other: Any) -> Any:
-        if defers(type(other)):
-            return NotImplemented
-        whole, rest = applied_each(np.divmod, (operand(other), self.node))
-        return self.from_node(whole), self.from_node(rest)
-
-    return operate, reflected
-
-
-def _handed_over(function: Callable[..., Any]) -> tuple[Binary, Binary]:
-    """Return the operators of a function that is not applied value by value."""
+def _dispatched(function: Callable[..., Any]) -> tuple[Binary, Binary]:
+    """Return the operators of a function that is not elementwise, or has several results."""
 
     def operate(self: Array, other: Any) -> Any:
         return NotImplemented if defers(type(other)) else function(self, other)
@@ -70,7 +54,7 @@ def _handed_over(function: Callable[..., Any]) -> tuple[Binary, Binary]:
 
 
 class Operators(Lazy):
-    """The operators of an array.  Those in place make a new one: an array does not change."""
+    """Mixin of operators.  In-place operators return a new array: arrays are immutable."""
 
     __slots__ = ()
 
@@ -80,9 +64,9 @@ class Operators(Lazy):
     __truediv__, __rtruediv__ = _binary(np.true_divide)
     __floordiv__, __rfloordiv__ = _binary(np.floor_divide)
     __mod__, __rmod__ = _binary(np.remainder)
-    __divmod__, __rdivmod__ = _divmod()
-    __matmul__, __rmatmul__ = _handed_over(np.matmul)
-    # Not the ufunc: of some exponents NumPy makes a square, a root, ...
+    __divmod__, __rdivmod__ = cast("tuple[BinaryPair, BinaryPair]", _dispatched(np.divmod))
+    __matmul__, __rmatmul__ = _dispatched(np.matmul)
+    # Not the ufunc: for some exponents NumPy's operator computes a square, a root, ...
     __pow__, __rpow__ = _binary(operator.pow)
     __lshift__, __rlshift__ = _binary(np.left_shift)
     __rshift__, __rrshift__ = _binary(np.right_shift)
@@ -94,7 +78,7 @@ class Operators(Lazy):
     __le__, _ = _binary(np.less_equal)
     __gt__, _ = _binary(np.greater)
     __ge__, _ = _binary(np.greater_equal)
-    # Not the ufuncs: what cannot be compared is unequal, and records can be.
+    # Not the ufuncs: the operators compare records, and values that the ufuncs refuse.
     __eq__, _ = _binary(operator.eq)  # type: ignore[assignment]
     __ne__, _ = _binary(operator.ne)  # type: ignore[assignment]
     __hash__ = None  # type: ignore[assignment]

@@ -1,4 +1,4 @@
-"""What an array does not do lazily: refused, with the way round."""
+"""Operations that lazy arrays do not have: they raise an error that names an alternative."""
 
 from __future__ import annotations
 
@@ -8,36 +8,33 @@ import numpy as np
 
 from biggus.array.asking import asked_by
 
-_ASKED_FIRST = "data"
-"""What others ask for, netCDF4 and numpy.ma, before they take values without a mask."""
-
 _READ = "read it, with .ndarray() or .masked_array(), or several at once with biggus.ndarrays"
-_DATASET = "open_dataset gives what selects by coordinates, of all variables of a file"
+_DATASET = "a Dataset, from biggus.open_dataset, selects by coordinates"
 _CALLED = {
     **dict.fromkeys(("compute", "load", "persist", "to_numpy", "values"), _READ),
     **dict.fromkeys(("coords", "isel", "sel"), _DATASET),
-    "chunk": "say .rechunk(...)",
+    "chunk": "call .rechunk(...)",
     "plot": "biggus.quicklook, imshow and plot draw it",
 }
-"""What arrays of xarray and dask have, and how that is had here."""
+"""Attributes of arrays of xarray and dask, and their alternatives."""
 
 
 class Refusals:
-    """The operators and names of an ndarray that a lazy array does not have."""
+    """Mixin of the operators and attributes that a lazy array does not have."""
 
     __slots__ = ()
 
     def __dir__(self: Any) -> list[str]:
-        """Return the names that something may come of: whoever asks for each finds no error."""
+        """Return the names of the attributes that can be accessed without an error."""
         kept = {"reshape": not self.masked, "mT": self.ndim > 1, "_data": False, "_mask": False}
         return [name for name in super().__dir__() if kept.get(name, True)]
 
     def put(self, *_: object, **__: object) -> NoReturn:
-        """Refuse: numpy.ma would change a copy, and not say so."""
+        """Raise a TypeError: numpy.ma would silently change a copy."""
         raise TypeError("a lazy array does not change: read it first, with .ndarray()")
 
     def __contains__(self, item: object) -> bool:
-        raise TypeError("`in` would read everything: say `item in a.ndarray()`")
+        raise TypeError("`in` would read everything: use `item in a.ndarray()`")
 
     def __round__(self, digits: int | None = None) -> NoReturn:
         raise TypeError("round() of a lazy array: call .round()")
@@ -47,10 +44,11 @@ class Refusals:
         def __getattr__(self, name: str) -> NoReturn:
             kind = type(self)
             problem = f"{kind.__name__!r} object has no attribute {name!r}"
-            if name == _ASKED_FIRST and self.masked and not asked_by("xarray"):
+            if name == "data" and self.masked and not asked_by("xarray"):
+                # netCDF4 and numpy.ma access it before they discard the mask.
                 raise TypeError(
                     "missing values would be lost: call .masked_array() or .filled(...) first, "
-                    "or hand over to biggus.save"
+                    "or write with biggus.save"
                 )
             if name in _CALLED:
                 problem += f": {_CALLED[name]}"

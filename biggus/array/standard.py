@@ -1,4 +1,4 @@
-"""What the Python array API standard asks of an array beside what NumPy does."""
+"""The attributes of the Python array API standard that ndarrays do not share."""
 
 from __future__ import annotations
 
@@ -14,41 +14,41 @@ if TYPE_CHECKING:
 
 
 class Standard(Lazy):
-    """The namespace of an array, and the device that it is on: the memory of this machine."""
+    """Mixin of the namespace and the device of an array, and of DLPack."""
 
     __slots__ = ()
 
     namespace: ClassVar[Any]
-    """The module of the functions: it sets this, as it makes arrays."""
+    """The module `biggus.array_api`, which sets this when it is imported."""
 
     @property
     def __array_namespace__(self) -> Callable[..., Any]:
         if asked_by("xarray") or self.node.masked:
-            # xarray would do without what NumPy has beside the standard; who goes by the
-            # standard knows no masks.
+            # xarray would not use functions of NumPy's beyond the standard.  The standard has
+            # no masks.
             raise AttributeError("__array_namespace__")
         return self._namespace
 
     def _namespace(self, *, api_version: str | None = None) -> Any:
         if api_version not in (None, "2021.12", "2022.12", "2023.12", "2024.12"):
-            raise ValueError(f"no version {api_version!r} of the array API standard is known")
+            raise ValueError(f"version {api_version!r} of the array API standard is unknown")
         return self.namespace
 
     @property
     def device(self) -> str:
-        """Where values are when they are read: ``"cpu"``."""
+        """The device that values are read to: ``"cpu"``."""
         return "cpu"
 
     def to_device(self, device: str, /, *, stream: None = None) -> Self:
-        """Return the array: there is but one device.
+        """Return the array itself: the only device is ``"cpu"``.
 
         Raises
         ------
         ValueError
-            If another is asked for.
+            If `device` is another one.
         """
         if device != "cpu" or stream is not None:
-            raise ValueError(f"a lazy array is read into memory, not onto {device!r}")
+            raise ValueError(f"a lazy array is read into memory, not to the device {device!r}")
         return self
 
     def __dlpack__(
@@ -60,7 +60,7 @@ class Standard(Lazy):
         copy: bool | None = None,
     ) -> Any:
         given = {"max_version": max_version, "dl_device": dl_device, "copy": copy}
-        # NumPy takes them since 2.1.
+        # NumPy has these arguments since 2.1.
         more = {name: value for name, value in given.items() if value is not None}
         return self.__array__().__dlpack__(stream=stream, **more)
 
@@ -69,8 +69,8 @@ class Standard(Lazy):
 
     @property
     def mT(self: Any) -> Array:  # noqa: N802 - the standard's name
-        """The array with its last two axes exchanged."""
+        """The array with its last two axes transposed."""
         if self.ndim < 2:
-            raise ValueError("the transpose of matrices is of two axes at least")
+            raise ValueError("the matrix transpose needs an array of at least two axes")
         turned: Array = self.transpose(*range(self.ndim - 2), self.ndim - 1, self.ndim - 2)
         return turned

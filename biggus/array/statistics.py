@@ -1,4 +1,4 @@
-"""The methods of an array that compute: statistics, and functions of each value."""
+"""Methods of an array that compute statistics, or a function of each value."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def method_of(name: str) -> Method:
-    """Return the method of a statistic in the registry, of the signature that NumPy's has."""
+    """Return the method of a statistic in the registry, with NumPy's signature."""
     signature = ENTRIES[name].signature
     assert signature is not None
 
@@ -44,12 +44,12 @@ def method_of(name: str) -> Method:
 
 
 class Statistics(Lazy):
-    """What an array computes of its values, when it is read; names and arguments are NumPy's."""
+    """Mixin of lazy statistics and elementwise functions, with NumPy's names and arguments."""
 
     __slots__ = ()
 
     if TYPE_CHECKING:
-        # For those who check types: a test holds it to the registry.
+        # For type checkers; a test compares it with the registry.
         all: Method
         any: Method
         argmax: Method

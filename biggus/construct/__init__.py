@@ -1,4 +1,4 @@
-"""The named constructors of arrays, of objects, other arrays or one value; they read nothing."""
+"""Constructors of lazy arrays: from objects, from other arrays, or from one value."""
 
 from biggus.construct.adapter import ArrayAdapter
 from biggus.construct.constant import ConstantArray, full, ones, zeros

@@ -1,14 +1,10 @@
-"""Anything with `shape`, `dtype` and `__getitem__`, as an array."""
+"""`ArrayAdapter`: a lazy array of any object with `shape`, `dtype` and `__getitem__`."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from biggus.adapt import (
-    adapted,
-    plain_leaf,
-    plain_types,
-)
+from biggus.adapt import adapted, plain_leaf, plain_types
 from biggus.array import Array
 
 if TYPE_CHECKING:
@@ -27,44 +23,42 @@ def ArrayAdapter(
     lock: contextlib.AbstractContextManager[Any] | None = None,
     masked: bool = False,
 ) -> Array:
-    """Anything with ``shape``, ``dtype`` and ``__getitem__`` as a lazy array.
+    """Return a lazy array of an object with ``shape``, ``dtype`` and ``__getitem__``.
 
-    Objects of h5py, zarr and netCDF4, and ndarrays, are known: their chunks,
-    locks and quirks are taken care of.  Any other object is asked only with
-    full-rank tuples of in-bounds slices of positive step, possibly from several
-    threads at once (give a `lock` if it must not be), and must answer with an
-    array of exactly that shape and of its dtype.
+    For ndarrays, and objects of h5py, zarr and netCDF4, chunks and locks are chosen
+    automatically.  Any other object is indexed with tuples of slices, one for each axis,
+    within bounds and of positive step.  It must return an array of that shape and of its
+    dtype.  Several threads may index it at the same time, unless a `lock` is given.
 
     Parameters
     ----------
     obj : object
-        Where the values live.
+        The object that holds the values.
     chunks : tuple, optional
-        For each axis the length of a chunk, or the lengths of all chunks:
-        reads are cut there.  Without them what is read is what was selected,
-        but for index arrays that would take more than 64 reads, or are tied
-        together: of these, what is near is read together, with what lies
-        between, where that costs less than a read of its own.
+        The chunks along each axis: one length, or the lengths of all chunks.  Each read lies
+        within one chunk.  Without chunks a slice is read as it is selected.  Index arrays that
+        would need more than 64 reads are read in larger boxes, which may contain values in
+        between.
     token : str, optional
-        Identity of the values, for caching: equal tokens promise equal values.
+        The identity of the values, for caching: equal tokens promise equal values.
     cache : Cache or bool, optional
-        Where chunks that were read are kept; True is the default cache.
+        The cache for the chunks that are read; True is the default cache.
     lock : context manager, optional
-        Held during each read.
+        A lock that is held during each read.
     masked : bool, optional
-        Whether the object may answer with MaskedArrays that have values missing.
+        Whether the object may return MaskedArrays with missing values.
 
     Returns
     -------
     Array
-        Nothing has been read.
+        A lazy array; nothing is read.
 
     Raises
     ------
     TypeError
-        If `obj` lacks one of the three.
+        If `obj` has no ``shape``, ``dtype`` or ``__getitem__``.
     CacheError
-        If a cache is given and no token is known.
+        If a cache is given, and the object has no known token.
 
     Examples
     --------

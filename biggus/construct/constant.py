@@ -1,4 +1,4 @@
-"""Arrays of one value."""
+"""Lazy arrays of one value: `zeros`, `ones`, `full` and `ConstantArray`."""
 
 from __future__ import annotations
 
@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from biggus.adapt import (
-    leaf_of,
-)
+from biggus.adapt import leaf_of
 from biggus.array import Array
 from biggus.construct.views import broadcast_to
 from biggus.graph import View
@@ -26,26 +24,26 @@ def ConstantArray(
     value: Any = 0.0,
     dtype: npt.DTypeLike | None = None,
 ) -> Array:
-    """One value, in any shape, that takes no memory.
+    """Return a lazy array in which every element has the same value.
 
     Parameters
     ----------
     shape : int or tuple of int
-        The shape.
+        The shape of the array.
     value : scalar, optional
-        The value; 0 if not given.
+        The value of every element.
     dtype : dtype, optional
-        The dtype; that of `value` if not given.
+        The dtype; by default that of `value`.
 
     Returns
     -------
     Array
-        It takes no memory.
+        A lazy array, which stores one element.
 
     Raises
     ------
     ValueError
-        If `value` is no scalar.
+        If `value` is not a scalar.
 
     Examples
     --------
@@ -67,14 +65,14 @@ def zeros(shape: int | Sequence[int], dtype: npt.DTypeLike = float) -> Array:
     Parameters
     ----------
     shape : int or tuple of int
-        The shape.
+        The shape of the array.
     dtype : dtype, optional
         The dtype.
 
     Returns
     -------
     Array
-        It takes no memory.
+        A lazy array, which stores one element.
 
     Examples
     --------
@@ -92,14 +90,14 @@ def ones(shape: int | Sequence[int], dtype: npt.DTypeLike = float) -> Array:
     Parameters
     ----------
     shape : int or tuple of int
-        The shape.
+        The shape of the array.
     dtype : dtype, optional
         The dtype.
 
     Returns
     -------
     Array
-        It takes no memory.
+        A lazy array, which stores one element.
 
     Examples
     --------
@@ -117,21 +115,21 @@ def full(shape: int | Sequence[int], fill_value: Any, dtype: npt.DTypeLike | Non
     Parameters
     ----------
     shape : int or tuple of int
-        The shape.
+        The shape of the array.
     fill_value : scalar or array_like
-        The value; an array is repeated as NumPy broadcasts it.
+        The value; an array is broadcast to `shape`.
     dtype : dtype, optional
-        The dtype; that of `fill_value` if not given.
+        The dtype; by default that of `fill_value`.
 
     Returns
     -------
     Array
-        It takes no memory but that of `fill_value`.
+        A lazy array, which stores `fill_value` alone.
 
     Raises
     ------
     ValueError
-        If `fill_value` does not broadcast to that shape.
+        If `fill_value` cannot be broadcast to `shape`.
 
     Examples
     --------
@@ -145,7 +143,7 @@ def full(shape: int | Sequence[int], fill_value: Any, dtype: npt.DTypeLike | Non
 
 
 def _filled(value: Any, dtype: npt.DTypeLike | None) -> npt.NDArray[Any]:
-    """Return a fresh array of `value`, cast as :func:`numpy.full` casts."""
+    """Return a new ndarray of `value`, cast as :func:`numpy.full` casts."""
     if dtype is None:
         return np.array(value)
     new = np.dtype(dtype)

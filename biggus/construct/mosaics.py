@@ -1,4 +1,4 @@
-"""Arrays side by side as one: along an axis, along a new one, or in a grid."""
+"""Mosaics: arrays joined along an axis, stacked along a new one, or laid out in a grid."""
 
 from __future__ import annotations
 
@@ -6,11 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.lib.array_utils import normalize_axis_index
 
-from biggus.adapt import (
-    holds_several,
-    node_of,
-    several,
-)
+from biggus.adapt import holds_several, node_of, several
 from biggus.array import Array
 from biggus.graph import GridMosaicNode, Mosaic, Node, select
 from biggus.indexing.selection import Selection
@@ -23,28 +19,28 @@ if TYPE_CHECKING:
 
 
 def LinearMosaic(arrays: Iterable[Any], axis: int = 0) -> Array:
-    """Arrays joined along one axis: :func:`numpy.concatenate`, lazily.
+    """Join arrays along an existing axis; a lazy :func:`numpy.concatenate`.
 
     Parameters
     ----------
-    arrays : iterable of Array
-        At least one; other mosaics among them, or anything that
-        :class:`ArrayAdapter` takes.  They have the same shape but for `axis`;
-        their dtypes promote as :func:`numpy.concatenate` promotes.
-    axis : int
-        The axis along which they follow one another.
+    arrays : iterable of Array or array_like
+        The arrays, at least one.  Anything that :class:`ArrayAdapter` takes is adapted.  The
+        arrays must have the same shape, except along `axis`.  Dtypes are promoted as in
+        :func:`numpy.concatenate`.
+    axis : int, optional
+        The axis along which to join.
 
     Returns
     -------
     Array
-        Nothing has been read.
+        A lazy array; nothing is read.
 
     Raises
     ------
     ValueError
-        If there are none, or their shapes do not fit.
+        If there are no arrays, or their shapes do not fit.
     numpy.exceptions.AxisError
-        If they have no such axis.
+        If the arrays have no such axis.
 
     Examples
     --------
@@ -67,23 +63,23 @@ def LinearMosaic(arrays: Iterable[Any], axis: int = 0) -> Array:
 
 
 def ArrayStack(arrays: Iterable[Any]) -> Array:
-    """Arrays stacked along new leading axes: :func:`numpy.stack`, lazily.
+    """Stack arrays along new leading axes; a lazy :func:`numpy.stack` of nested lists.
 
     Parameters
     ----------
-    arrays : iterable of Array, or nested ones of them
-        All of one shape.  Each level of nesting is a new axis, the outermost
-        the first.
+    arrays : iterable of Array, or nested iterables
+        Arrays of the same shape.  Each level of nesting adds an axis; the outermost level is
+        the first axis.
 
     Returns
     -------
     Array
-        Nothing has been read.
+        A lazy array; nothing is read.
 
     Raises
     ------
     ValueError
-        If there are none, or shapes or the lengths of nested iterables differ.
+        If there are no arrays, or the shapes or the lengths of nested iterables differ.
 
     Examples
     --------
@@ -120,33 +116,34 @@ def GridMosaic(
     *,
     masked: bool = False,
 ) -> Array:
-    """Return a regular grid of equal tiles, each made when it is read.
+    """Return a lazy array of a regular grid of tiles, each made when it is read.
 
-    It costs no memory in the number of tiles: 2^44 of them are no more than four.
+    The memory it takes does not depend on the number of tiles.
 
     Parameters
     ----------
     make_tile : callable
-        Called with the number of a tile along each axis, as a tuple of ints,
-        from several threads at once; returns what :class:`ArrayAdapter` takes.
+        A function that makes a tile.  It is called with the index of the tile in the grid, a
+        tuple of int, possibly from several threads at once.  It returns an object that
+        :class:`ArrayAdapter` takes.
     grid_shape : tuple of int
-        How many tiles there are along each axis.
+        The number of tiles along each axis.
     tile_shape : tuple of int
-        The shape of every tile.
+        The shape of each tile.
     dtype : dtype
-        The dtype of every tile.
+        The dtype of each tile.
     masked : bool, optional
-        Whether tiles can have values missing.
+        Whether tiles can have missing values.
 
     Returns
     -------
     Array
-        No tile has been made.
+        A lazy array; no tile is made.
 
     Raises
     ------
     ValueError
-        If the two shapes have different numbers of axes.
+        If `grid_shape` and `tile_shape` differ in length.
 
     Examples
     --------
@@ -172,7 +169,7 @@ def GridMosaic(
 
 
 class _TileMaker:
-    """A user's `make_tile` whose tiles are adapted; picklable if that is."""
+    """A user's `make_tile`, whose tiles are adapted to nodes; picklable if the function is."""
 
     def __init__(self, make_tile: Callable[[tuple[int, ...]], Any]) -> None:
         self.make_tile = make_tile

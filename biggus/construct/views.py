@@ -1,12 +1,10 @@
-"""Views of arrays: repeated, or with their axes permuted."""
+"""Views of arrays: `broadcast_to` and `transpose`."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from biggus.adapt import (
-    node_of,
-)
+from biggus.adapt import node_of
 from biggus.array import Array
 from biggus.graph import select
 from biggus.indexing.keys import MOST_AXES
@@ -18,24 +16,24 @@ if TYPE_CHECKING:
 
 
 def broadcast_to(array: Any, shape: int | Sequence[int]) -> Array:
-    """Repeat an array to a shape, as :func:`numpy.broadcast_to`, lazily.
+    """Broadcast an array to a shape; a lazy :func:`numpy.broadcast_to`.
 
     Parameters
     ----------
-    array : Array
-        Or anything that becomes one.
+    array : Array or array_like
+        The array to broadcast.
     shape : int or tuple of int
-        The shape.
+        The shape of the result.
 
     Returns
     -------
     Array
-        A view: what is repeated is read once.
+        A lazy view: repeated values are read once.
 
     Raises
     ------
     ValueError
-        If it does not broadcast to that shape.
+        If `array` cannot be broadcast to `shape`.
 
     Examples
     --------
@@ -52,24 +50,24 @@ def broadcast_to(array: Any, shape: int | Sequence[int]) -> Array:
 
 
 def transpose(array: Any, axes: Sequence[int] | None = None) -> Array:
-    """Permute the axes of an array, as :func:`numpy.transpose`, lazily.
+    """Permute the axes of an array; a lazy :func:`numpy.transpose`.
 
     Parameters
     ----------
-    array : Array
-        Or anything that becomes one.
+    array : Array or array_like
+        The array to transpose.
     axes : sequence of int, optional
-        The axes in their new order; reversed if not given.
+        The axes in their new order; by default they are reversed.
 
     Returns
     -------
     Array
-        A view.
+        A lazy view.
 
     Raises
     ------
     ValueError
-        If `axes` are not all axes, each once.
+        If `axes` is not a permutation of the axes.
 
     Examples
     --------

@@ -1,41 +1,21 @@
-"""Functions of arrays, as NumPy names them: lazy, and what NumPy's own hand over to.
+"""Lazy functions of arrays, with the names and arguments of NumPy's.
 
-Each takes an :class:`~biggus.Array`, or anything that becomes one, and returns one
-that is computed when it is read.  Those that have no name in `biggus` are imported when one
-of NumPy's is first called that is for them.
+NumPy's own functions dispatch to them.  Those that are not public in `biggus` are imported when
+the first of them is needed.
 """
 
 from importlib import import_module
 
-from biggus.array import offer
+from biggus.array import add_loader
 from biggus.functions import axes, elementwise, joining, numpys, reshaping, statistics
 from biggus.support.forks import between_forks
 
 LATER = (
-    *(
-        "along",
-        "comparing",
-        "counting",
-        "distinct",
-        "finding",
-        "fitting",
-        "fourier",
-        "linear",
-        "matrices",
-    ),
-    *(
-        "moving",
-        "placing",
-        "products",
-        "refusing",
-        "running",
-        "spacing",
-        "splitting",
-        "surroundings",
-    ),
-    *("trimming", "ufunc_methods", "weighing", "writing"),
+    *("along", "comparing", "counting", "distinct", "finding", "fitting", "fourier"),
+    *("linear", "matrices", "moving", "placing", "products", "refusing", "running"),
+    *("spacing", "surroundings", "trimming", "ufunc_methods", "weighing", "writing"),
 )
-"""The modules that are imported when they are needed."""
+"""The modules that are imported when a handler is missing."""
 
 
 def _load() -> None:
@@ -44,6 +24,6 @@ def _load() -> None:
             import_module(f"{__name__}.{name}")
 
 
-offer(_load)
+add_loader(_load)
 
 __all__ = ["axes", "elementwise", "joining", "numpys", "reshaping", "statistics"]

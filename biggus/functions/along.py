@@ -10,7 +10,7 @@ import numpy as np
 from biggus.array import Array, implements
 from biggus.expressions.lines import of_lines
 from biggus.functions.axes import moveaxis
-from biggus.functions.elementwise import node_or_scalar
+from biggus.functions.elementwise import as_array
 from biggus.functions.joining import concatenate, stack
 from biggus.functions.moving import along, along_or_flat, of_an_axis
 from biggus.functions.reshaping import at_least_1d, ravel
@@ -68,7 +68,7 @@ def _diff(
 ) -> Array:
     if n < 0:
         raise ValueError(f"order must be non-negative but got {n!r}")
-    array: Array = node_or_scalar(a)
+    array = as_array(a)
     if n == 0:
         return array
     if array.ndim == 0:
@@ -111,11 +111,11 @@ def _ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Array:
 
 @implements(np.trapezoid)
 def _trapezoid(y: Any, x: Any = None, dx: float = 1.0, axis: int = -1) -> Array:
-    array: Array = node_or_scalar(y)
+    array = as_array(y)
     place = normal_axis(axis, array.ndim)
     width: Any = dx
     if x is not None:
-        places = node_or_scalar(x)
+        places = as_array(x)
         if places.ndim == 1:
             width = _diff(places)[(slice(None),) + (None,) * (array.ndim - place - 1)]
         else:
@@ -132,7 +132,7 @@ def _trapezoid(y: Any, x: Any = None, dx: float = 1.0, axis: int = -1) -> Array:
 def _sort(
     a: Any, axis: int | None = -1, kind: Any = None, order: Any = None, *, stable: Any = None
 ) -> Array:
-    array: Array = node_or_scalar(a)
+    array = as_array(a)
     how = _given(kind=kind, order=order, stable=stable)
     np.sort(np.empty(0, array.dtype), **how)
     return lined(array, axis, np.sort, how, dtype=array.dtype, of_masked=np.ma.sort)
@@ -142,7 +142,7 @@ def _sort(
 def _argsort(
     a: Any, axis: int | None = -1, kind: Any = None, order: Any = None, *, stable: Any = None
 ) -> Array:
-    array: Array = node_or_scalar(a)
+    array = as_array(a)
     how = _given(kind=kind, order=order, stable=stable)
     np.argsort(np.empty(0, array.dtype), **how)
     return lined(*of_an_axis(array, axis), np.argsort, how, dtype=np.dtype(np.intp))
@@ -194,7 +194,7 @@ def _unwrap(p: Any, discont: Any = None, axis: int = -1, *, period: float = 2 * 
 def _apply_along_axis(
     func1d: Callable[..., Any], axis: int, arr: Any, *arguments: Any, **keywords: Any
 ) -> Array:
-    array: Array = node_or_scalar(arr)
+    array = as_array(arr)
     place = normal_axis(axis, array.ndim)
     turned = moveaxis(array, place, -1)
     if 0 in turned.shape[:-1]:
@@ -224,7 +224,7 @@ class _Along:
 
 @implements(np.apply_over_axes)
 def _apply_over_axes(func: Callable[..., Any], a: Any, axes: Any) -> Array:
-    array: Array = node_or_scalar(a)
+    array = as_array(a)
     for axis in np.atleast_1d(axes).tolist():
         place = axis + array.ndim if axis < 0 else axis
         found = func(array, place)
@@ -243,7 +243,7 @@ def _sliding_window_view(
     subok: bool = False,  # of no subclass, and not to be written to
     writeable: bool = False,
 ) -> Array:
-    array: Array = node_or_scalar(x)
+    array = as_array(x)
     windows = tuple(window_shape) if np.iterable(window_shape) else (window_shape,)
     if any(n < 0 for n in windows):
         raise ValueError("`window_shape` cannot contain negative values")

@@ -8,7 +8,7 @@ import numpy as np
 
 from biggus.array import Array, implements
 from biggus.construct import broadcast_to, transpose
-from biggus.functions.elementwise import node_or_scalar
+from biggus.functions.elementwise import as_array
 from biggus.functions.reshaping import ravel
 from biggus.sources.normal import normal_axes, normal_axis
 from biggus.statistics.signatures import refuse
@@ -64,20 +64,13 @@ def _squeeze(a: Array, axis: int | tuple[int, ...] | None = None) -> Array:
     return a[tuple([0 if place in dropped else ALL for place in range(a.ndim)])]
 
 
-@implements(np.flip)
-def _flip(m: Array, axis: int | tuple[int, ...] | None = None) -> Array:
-    turned = range(m.ndim) if axis is None else normal_axes(axis, m.ndim)
-    back = slice(None, None, -1)
-    return m[tuple([back if place in turned else ALL for place in range(m.ndim)])]
-
-
 @implements(np.take)
 def _take(
     a: Any, indices: Any, axis: int | None = None, out: None = None, mode: str = "raise"
 ) -> Array:
     refuse("take", out=out)
     np.take(np.zeros(1), 0, mode=mode)  # type: ignore[call-overload]  # may refuse
-    array: Array = node_or_scalar(a)
+    array = as_array(a)
     array = ravel(array) if axis is None or not array.ndim else array
     place = 0 if axis is None else normal_axis(axis, array.ndim)
     if isinstance(indices, np.ndarray):
@@ -101,6 +94,6 @@ def _broadcast_to(array: Any, shape: Any, subok: bool = False) -> Array:
 
 @implements(np.broadcast_arrays)
 def _broadcast_arrays(*args: Any, subok: bool = False) -> tuple[Array, ...]:
-    arrays = [node_or_scalar(one if hasattr(one, "shape") else np.asarray(one)) for one in args]
+    arrays = [as_array(one if hasattr(one, "shape") else np.asarray(one)) for one in args]
     shape = np.broadcast_shapes(*[one.shape for one in arrays])
     return tuple([broadcast_to(one, shape) for one in arrays])

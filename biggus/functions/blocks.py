@@ -10,7 +10,7 @@ import numpy as np
 from biggus.array import Array
 from biggus.expressions.apply import Slot
 from biggus.expressions.blocks import OfBlocks
-from biggus.functions.elementwise import node_or_scalar
+from biggus.functions.elementwise import as_array
 from biggus.functions.surroundings import pad
 from biggus.graph import Blockwise, Reach
 from biggus.indexing.grid import Grid, default_chunks
@@ -230,7 +230,7 @@ def map_overlap(
     >>> biggus.map_overlap(smooth, a, depth=1, boundary="reflect").ndarray().round(2)
     array([1.  , 1.33, 2.  , 3.33, 5.33, 7.  ])
     """
-    lazy: Array = node_or_scalar(array)
+    lazy = as_array(array)
     kind = _tried(function, [lazy], kwargs, False, lazy.ndim) if dtype is None else dtype
     grid = _blocks_of([lazy], lazy.shape)
     depths = [_pair(one) for one in _by_axis(depth, lazy, 0, "depth")]

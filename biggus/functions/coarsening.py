@@ -6,7 +6,7 @@ import operator
 from typing import TYPE_CHECKING, Any, Literal
 
 from biggus.array import Array
-from biggus.functions.elementwise import node_or_scalar
+from biggus.functions.elementwise import as_array
 from biggus.labels import numbered
 from biggus.reductions.windows import of_windows
 from biggus.sources.normal import normal_axis
@@ -57,7 +57,7 @@ def coarsen(
     array([[ 1.,  4.],
            [ 7., 10.]])
     """
-    values: Array = node_or_scalar(array)
+    values = as_array(array)
     factors: dict[int, int] = {}
     for axis, length in windows.items():
         place = normal_axis(numbered(values.node, axis), values.ndim)

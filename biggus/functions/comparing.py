@@ -10,7 +10,7 @@ from biggus import expressions
 from biggus.array import Array, implements
 from biggus.construct import broadcast_to, zeros
 from biggus.functions.counting import counted_before
-from biggus.functions.elementwise import node_or_scalar, where
+from biggus.functions.elementwise import as_array, where
 from biggus.functions.statistics import all as every
 from biggus.statistics.signatures import refuse
 
@@ -27,7 +27,7 @@ def _allclose(
 
 @implements(np.array_equal)
 def _array_equal(a1: Any, a2: Any, equal_nan: bool = False) -> Array | bool:
-    first, second = node_or_scalar(a1), node_or_scalar(a2)
+    first, second = as_array(a1), as_array(a2)
     if first.shape != second.shape:
         return False
     same = first == second
@@ -38,7 +38,7 @@ def _array_equal(a1: Any, a2: Any, equal_nan: bool = False) -> Array | bool:
 
 @implements(np.array_equiv)
 def _array_equiv(a1: Any, a2: Any) -> Array | bool:
-    first, second = node_or_scalar(a1), node_or_scalar(a2)
+    first, second = as_array(a1), as_array(a2)
     try:
         shape = np.broadcast_shapes(first.shape, second.shape)
     except ValueError:
@@ -105,13 +105,13 @@ def _select(condlist: Any, choicelist: Any, default: Any = 0) -> Array:
         raise ValueError("list of cases must be same length as list of conditions")
     if len(condlist) == 0:
         raise ValueError("select with an empty condition list is not possible")
-    conditions = [node_or_scalar(one) for one in condlist]
+    conditions = [as_array(one) for one in condlist]
     for number, one in enumerate(conditions):
         if one.dtype.kind != "b":
             raise TypeError(
                 f"invalid entry {number} in condlist: should be boolean ndarray, not {one.dtype}"
             )
-    choices = [one if np.isscalar(one) else node_or_scalar(one) for one in choicelist]
+    choices = [one if np.isscalar(one) else as_array(one) for one in choicelist]
     every_one = [one.dtype if isinstance(one, Array) else one for one in [*choices, default]]
     dtype = np.result_type(*every_one)
     found: Any = np.asarray(default).astype(dtype) if np.isscalar(default) else default
@@ -139,7 +139,7 @@ def chosen(numbers: Any, *choices: Any, mode: str) -> Any:
 def _piecewise(
     x: Any, condlist: Any, funclist: Sequence[Any], *arguments: Any, **keywords: Any
 ) -> Array:
-    array: Array = node_or_scalar(x)
+    array = as_array(x)
     conditions = list(condlist)
     if isinstance(condlist, Array) and condlist.ndim == array.ndim:
         conditions = [condlist]
@@ -151,9 +151,9 @@ def _piecewise(
     made = [one(array, *arguments, **keywords) if callable(one) else one for one in funclist]
     found: Any = zeros(array.shape, array.dtype)
     if len(made) > len(conditions):
-        found = broadcast_to(node_or_scalar(made.pop()).astype(array.dtype), array.shape)
+        found = broadcast_to(as_array(made.pop()).astype(array.dtype), array.shape)
     for condition, values in zip(conditions, made, strict=True):
-        found = where(condition, node_or_scalar(values).astype(array.dtype), found)
+        found = where(condition, as_array(values).astype(array.dtype), found)
     result: Array = found
     return result
 
@@ -169,7 +169,7 @@ def _astype(
     copy: bool = True,  # what is read is always fresh
     device: Any = None,  # of which there is one
 ) -> Array:
-    array: Array = node_or_scalar(x)
+    array = as_array(x)
     return array.astype(dtype)
 
 
@@ -181,8 +181,3 @@ if hasattr(np, "astype"):  # since NumPy 2.1
 def _can_cast(from_: Any, to: Any, casting: Any = "safe") -> bool:
     given = from_.dtype if isinstance(from_, Array) else from_
     return np.can_cast(given, to, casting)
-
-
-@implements(np.common_type)
-def _common_type(*arrays: Any) -> Any:
-    return np.common_type(*[np.empty(0, one.dtype) for one in arrays])

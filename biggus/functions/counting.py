@@ -13,7 +13,7 @@ from biggus.array import Array, implements
 from biggus.construct import zeros
 from biggus.expressions.apply import Slot
 from biggus.expressions.blocks import OfBlocks
-from biggus.functions.elementwise import node_or_scalar, refuse_missing
+from biggus.functions.elementwise import as_array, refuse_missing
 from biggus.functions.reshaping import ravel, reshape
 from biggus.functions.statistics import sum as total
 from biggus.graph import Blockwise, Reach
@@ -86,7 +86,7 @@ class _Part:
 
 @implements(np.bincount)
 def _bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Array:
-    array: Array = node_or_scalar(x)
+    array = as_array(x)
     if array.ndim != 1:
         raise ValueError("object of too small depth or too deep for desired array: give one axis")
     np.bincount(np.zeros(0, array.dtype))  # may refuse
@@ -95,7 +95,7 @@ def _bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Array:
         raise ValueError("'minlength' must not be negative")
     lines = [array]
     if weights is not None:
-        lines.append(node_or_scalar(weights).astype(np.float64, casting="safe"))
+        lines.append(as_array(weights).astype(np.float64, casting="safe"))
         if lines[1].shape != array.shape:
             raise ValueError("The weights and list don't have the same length.")
     if array.size:
@@ -121,12 +121,12 @@ def _histogramdd(
     sample: Any, bins: Any = 10, range: Any = None, density: Any = None, weights: Any = None
 ) -> tuple[Array, Any]:
     if hasattr(sample, "shape"):
-        array = node_or_scalar(sample)
+        array = as_array(sample)
         if array.ndim > 2:
             raise ValueError("too many values to unpack: a sample is of at most two axes")
         lines = [array[:, n] for n in _range(array.shape[1])] if array.ndim == 2 else [ravel(array)]
     else:
-        lines = [node_or_scalar(one) for one in sample]
+        lines = [as_array(one) for one in sample]
     dims = len(lines)
     # What bins are none, and what edges there are of them, is asked of NumPy.
     probe = np.stack([np.zeros(1, one.dtype) for one in lines], -1)
@@ -137,13 +137,13 @@ def _histogramdd(
     edges: list[Array] = []
     for line, each, given, some in zip(lines, several, ranges, known, strict=True):
         if np.iterable(each) or given is not None:
-            edges.append(node_or_scalar(some))
+            edges.append(as_array(some))
         else:
             by = reductions.histogram_edges(line.astype(probe.dtype).node, each)
             edges.append(Array.from_node(by).astype(some.dtype))
     given_lines = [one.astype(probe.dtype) for one in lines]
     if weights is not None:
-        given_lines.append(node_or_scalar(weights))
+        given_lines.append(as_array(weights))
         if given_lines[-1].shape != lines[0].shape:
             raise ValueError("The weights and list don't have the same length.")
     how = {"dims": dims}
@@ -175,7 +175,7 @@ def _histogram2d(
     density: Any = None,
     weights: Any = None,
 ) -> tuple[Array, Array, Array]:
-    first, second = node_or_scalar(x), node_or_scalar(y)
+    first, second = as_array(x), as_array(y)
     if len(first) != len(second):
         raise ValueError("x and y must have the same length.")
     given = list(bins) if np.iterable(bins) else [bins]
@@ -195,7 +195,7 @@ def counted_before(a: Array, v: Any, side: str) -> Array:
     """
     if a.ndim != 1:
         raise ValueError("object too deep for desired array")
-    values = node_or_scalar(v)
+    values = as_array(v)
     np.searchsorted(np.zeros(0, a.dtype), np.zeros(0, values.dtype), side)  # type: ignore[call-overload] # any dtype
     dtype = np.dtype(np.intp)
     found = _added_up(np.searchsorted, [a], [ravel(values)], (values.size,), dtype, {"side": side})

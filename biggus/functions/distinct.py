@@ -14,7 +14,7 @@ import numpy as np
 from biggus.array import Array, implements
 from biggus.engine.spill import Spilled
 from biggus.errors import MemoryBudgetError
-from biggus.functions.elementwise import node_or_scalar
+from biggus.functions.elementwise import as_array
 from biggus.functions.finding import Finder, extract
 from biggus.functions.joining import concatenate
 from biggus.functions.reshaping import ravel, reshape
@@ -98,12 +98,12 @@ class _Distinct(Finder):
     def result(self) -> Found:
         """Return what was found as lazy arrays."""
         if self.known is not None:
-            return Found(*map(node_or_scalar, self.known))
+            return Found(*map(as_array, self.known))
         return _of_runs(self._runs, self._equal_nan, self.room)
 
 
 def _spilled(values: Values) -> Node:
-    spilled = Spilled(node_or_scalar(values).node)
+    spilled = Spilled(as_array(values).node)
     spilled.write((slice(0, len(values), 1),), values)
     return spilled.leaf()
 
@@ -156,7 +156,7 @@ def _unique(
     equal_nan: bool = True,
     sorted: bool = True,  # they always are
 ) -> Any:
-    array: Array = node_or_scalar(ar)
+    array = as_array(ar)
     if axis is not None:
         raise TypeError("unique along an axis of a lazy array: read it first, with .ndarray()")
     finder = _Distinct(array, equal_nan)
@@ -213,7 +213,7 @@ class _Both(NamedTuple):
 
 
 def _both(ar1: Any, ar2: Any) -> _Both:
-    first, second = [_Distinct(node_or_scalar(one), True).result() for one in (ar1, ar2)]
+    first, second = [_Distinct(as_array(one), True).result() for one in (ar1, ar2)]
     # Of two NaN neither is in the other set.
     either = _Distinct(concatenate([first.values, second.values]), False).result()
     return _Both((first, second), either)

@@ -1,4 +1,4 @@
-"""Functions of each value: choosing, clipping, rounding, and what is a number."""
+"""Elementwise functions: `where`, `clip`, `round`, and tests for NaN and infinity."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from biggus import expressions
-from biggus.adapt import Lazy, node_of
+from biggus.adapt import node_of
 from biggus.array import Array, implements
 from biggus.statistics.signatures import NOT_GIVEN, refuse
 
@@ -18,24 +18,25 @@ if TYPE_CHECKING:
 
 
 def where(condition: Any, x: Any = NOT_GIVEN, y: Any = NOT_GIVEN, /) -> Array:
-    """Choose from `x` where a condition holds, else from `y`, as :func:`numpy.where`.
+    """Choose elements from `x` where a condition is true, else from `y`, as :func:`numpy.where`.
 
     Parameters
     ----------
     condition, x, y : Array, array_like or scalar
-        They broadcast.  Where the condition is masked, so is the result.
+        The condition and the values to choose from, which are broadcast together.  The result
+        is masked where the condition is.
 
     Returns
     -------
     Array
-        Lazy, of the dtype that NumPy gives.
+        A lazy array of NumPy's dtype.
 
     Raises
     ------
     TypeError
-        If only the condition is given: how many places there are, only the values say.
+        If only the condition is given: the length of the result would depend on its values.
     ValueError
-        If one of the others is not given.
+        If only one of `x` and `y` is given.
 
     Examples
     --------
@@ -46,8 +47,8 @@ def where(condition: Any, x: Any = NOT_GIVEN, y: Any = NOT_GIVEN, /) -> Array:
     """
     if x is NOT_GIVEN:
         raise TypeError(
-            "where of a condition alone has as many results as there are true values: "
-            "numpy.nonzero counts them; or give x and y"
+            "the length of where(condition) depends on the values of the condition: "
+            "give x and y, or call numpy.nonzero, which counts them"
         )
     if y is NOT_GIVEN:
         raise ValueError("either both or neither of x and y should be given")
@@ -55,21 +56,21 @@ def where(condition: Any, x: Any = NOT_GIVEN, y: Any = NOT_GIVEN, /) -> Array:
 
 
 def clip(a: Any, min: Any = None, max: Any = None, out: None = None) -> Array:
-    """Keep values between bounds, as :func:`numpy.clip`.
+    """Clip values to an interval, as :func:`numpy.clip`.
 
     Parameters
     ----------
-    a : Array
-        Or anything that becomes one.
+    a : Array or array_like
+        The values.
     min, max : Array, array_like or scalar, optional
-        The bounds, which broadcast; None for no bound.
+        The bounds of the interval, which are broadcast; None for no bound.
     out : None
-        For its place in NumPy's signature.
+        Not supported; it is here for NumPy's signature.
 
     Returns
     -------
     Array
-        Lazy, of the dtype that NumPy gives.
+        A lazy array of NumPy's dtype.
 
     Examples
     --------
@@ -78,7 +79,7 @@ def clip(a: Any, min: Any = None, max: Any = None, out: None = None) -> Array:
     array([1, 1, 2, 3, 3])
     """
     refuse("clip", out=out)
-    return Array.from_node(expressions.clip(node_or_scalar(a), min, max))
+    return Array.from_node(expressions.clip(as_array(a), min, max))
 
 
 @implements(np.clip)
@@ -95,26 +96,28 @@ def _clip(
     refuse("clip", out=out, where=keywords.pop("where", True))
     least = a_min if min is None else min
     greatest = a_max if max is None else max
-    return Array.from_node(expressions.clip(node_or_scalar(a), least, greatest, **keywords))
+    return Array.from_node(expressions.clip(as_array(a), least, greatest, **keywords))
 
 
 @implements(np.round, np.around)
 def round(a: Any, decimals: int = 0, out: None = None) -> Array:
-    """Round to a number of decimals, as :func:`numpy.round`; of halves, to the even side.
+    """Round to a number of decimals, as :func:`numpy.round`.
+
+    Halves are rounded to the nearest even value.
 
     Parameters
     ----------
-    a : Array
-        Or anything that becomes one.
+    a : Array or array_like
+        The values.
     decimals : int, optional
-        How many; negative ones stand before the point.
+        The number of decimals; a negative number counts places left of the decimal point.
     out : None
-        For its place in NumPy's signature.
+        Not supported; it is here for NumPy's signature.
 
     Returns
     -------
     Array
-        Lazy, of the dtype of `a`.
+        A lazy array of the dtype of `a`.
 
     Examples
     --------
@@ -123,16 +126,16 @@ def round(a: Any, decimals: int = 0, out: None = None) -> Array:
     array([0.2, 1.6, 2.5])
     """
     refuse("round", out=out)
-    return Array.from_node(expressions.rounded(node_or_scalar(a), decimals))
+    return Array.from_node(expressions.rounded(as_array(a), decimals))
 
 
-def node_or_scalar(a: Any) -> Any:
-    """Return an array as it is, and of anything else the array that it becomes."""
-    return a if isinstance(a, Lazy) else Array.from_node(node_of(a))
+def as_array(a: Any) -> Array:
+    """Return a lazy array of an object; a lazy array is returned unchanged."""
+    return a if isinstance(a, Array) else Array.from_node(node_of(a))
 
 
 def refuse_missing(name: str, *arrays: Array) -> None:
-    """Raise a TypeError if values of arrays can be missing, of which a function takes none."""
+    """Raise a TypeError if values of an array can be missing."""
     if any(one.masked for one in arrays):
         raise TypeError(
             f"{name} of a lazy array whose values can be missing: call .filled(...) first"
@@ -145,17 +148,17 @@ def _test(ufunc: np.ufunc, what: str, example: str) -> Test:
 
     name = ufunc.__name__
     test.__name__ = test.__qualname__ = name
-    test.__doc__ = f"""Tell which values are {what}, as :func:`numpy.{name}`.
+    test.__doc__ = f"""Test each value for being {what}, as :func:`numpy.{name}`.
 
     Parameters
     ----------
-    a : Array
-        Or anything that becomes one.
+    a : Array or array_like
+        The values.
 
     Returns
     -------
     Array
-        Lazy, of bool; masked where `a` is.
+        A lazy array of bool, masked where `a` is.
 
     Examples
     --------
@@ -167,5 +170,5 @@ def _test(ufunc: np.ufunc, what: str, example: str) -> Test:
 
 
 isnan = _test(np.isnan, "NaN or NaT", "array([False,  True, False])")
-isfinite = _test(np.isfinite, "finite numbers", "array([ True, False, False])")
+isfinite = _test(np.isfinite, "finite", "array([ True, False, False])")
 isinf = _test(np.isinf, "infinite", "array([False, False,  True])")

@@ -16,7 +16,7 @@ import numpy as np
 from biggus import engine, options
 from biggus.array import Array, implements
 from biggus.functions.counting import pieces_of
-from biggus.functions.elementwise import node_or_scalar, where
+from biggus.functions.elementwise import as_array, where
 from biggus.functions.joining import stack
 from biggus.functions.reshaping import ravel
 from biggus.graph import BaseStep, Blockwise, Reach
@@ -160,17 +160,16 @@ class _Chosen(BaseStep):
 
 @implements(np.flatnonzero)
 def _flatnonzero(a: Any) -> Array:
-    found = _NonZero(node_or_scalar(a), "flatnonzero")
+    found = _NonZero(as_array(a), "flatnonzero")
     if found.known is None:
         return found.of_each(_Places())
-    places: Array = node_or_scalar(found.known)
-    return places
+    return as_array(found.known)
 
 
 @implements(np.nonzero)
 def nonzero(a: Any) -> tuple[Array, ...]:
     """Return where values are not zero, as :func:`numpy.nonzero`; how many, a pass tells."""
-    array = node_or_scalar(a)
+    array = as_array(a)
     if array.ndim == 0:
         raise ValueError("Calling nonzero on 0d arrays is not allowed. Use np.atleast_1d(scalar)")
     return np.unravel_index(_flatnonzero(array), array.shape)  # type: ignore[return-value]
@@ -183,9 +182,9 @@ def _where(condition: Any, *choices: Any) -> Any:
 
 @implements(np.argwhere)
 def _argwhere(a: Any) -> Array:
-    array = node_or_scalar(a)
+    array = as_array(a)
     if array.ndim == 0:
-        return node_or_scalar(np.empty((int(bool(array)), 0), np.intp))  # type: ignore[no-any-return]
+        return as_array(np.empty((int(bool(array)), 0), np.intp))
     return stack(nonzero(array), axis=-1)
 
 
@@ -193,7 +192,7 @@ def _argwhere(a: Any) -> Array:
 def extract(condition: Any, arr: Any) -> Array:
     """Return the values where a condition holds, as :func:`numpy.extract`; a pass counts them."""
     values = ravel(arr)
-    found = _NonZero(node_or_scalar(condition), "extract")
+    found = _NonZero(as_array(condition), "extract")
     size = math.prod(found.shape)
     if found.known is not None or size > values.size:
         return values[_flatnonzero(condition) if found.known is None else found.known]

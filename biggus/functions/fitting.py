@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from biggus.array import Array, implements
-from biggus.functions.elementwise import node_or_scalar, refuse_missing, where
+from biggus.functions.elementwise import as_array, refuse_missing, where
 from biggus.functions.joining import stack
 from biggus.functions.products import matmul
 from biggus.functions.statistics import max as greatest
@@ -30,7 +30,7 @@ def _polyfit(
     if full or cov or np.ndim(deg):
         raise TypeError("polyfit of lazy arrays gives coefficients of all degrees up to one alone")
     degree = operator.index(deg)
-    places, values = node_or_scalar(x), node_or_scalar(y)
+    places, values = as_array(x), as_array(y)
     if degree < 0:
         raise ValueError("expected deg >= 0")
     if places.ndim != 1:
@@ -77,13 +77,13 @@ def _by_sums(x: Array, values: Array, degree: int, w: Any) -> Array:
     powers = [within**k for k in range(degree + 1)]
     rows: Any = stack(powers, 0)
     if w is not None:
-        weights = node_or_scalar(w) + 0.0
+        weights = as_array(w) + 0.0
         if weights.shape != x.shape:
             raise TypeError("expected w and y to have the same length")
         rows, values = rows * weights, values * weights[:, None]
     normal, right = matmul(rows, rows.T), matmul(rows, values)
     dtype = np.result_type(x.dtype, values.dtype, np.float64)
-    operands = [normal.node, right.node, middle.node, node_or_scalar(extent).node]
+    operands = [normal.node, right.node, middle.node, as_array(extent).node]
     step = _Coefficients(dtype)
     return Array.from_node(Gufunc(step, operands, [2, 2, 0, 0], right.shape))
 
@@ -111,7 +111,7 @@ class _Coefficients(BaseStep):
 
 @implements(np.linalg.lstsq)
 def _lstsq(a: Any, b: Any, rcond: Any = None) -> tuple[Array, ...]:
-    matrix, right = node_or_scalar(a), node_or_scalar(b)
+    matrix, right = as_array(a), as_array(b)
     if matrix.ndim != 2:
         raise np.linalg.LinAlgError(
             f"{matrix.ndim}-dimensional array given. Array must be two-dimensional"
@@ -139,7 +139,7 @@ def _lstsq(a: Any, b: Any, rcond: Any = None) -> tuple[Array, ...]:
     if not isinstance(a, Array):
         # These two hang on the matrix alone, which is in memory.
         told = np.linalg.lstsq(np.asarray(a), np.zeros((len(a), 0), right.dtype), rcond)[2:]
-        found[2:] = [node_or_scalar(np.asarray(one)) for one in told]
+        found[2:] = [as_array(np.asarray(one)) for one in told]
     return tuple(found)
 
 

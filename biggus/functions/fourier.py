@@ -8,7 +8,7 @@ import numpy as np
 
 from biggus.array import Array, implements
 from biggus.functions.along import lined
-from biggus.functions.elementwise import node_or_scalar
+from biggus.functions.elementwise import as_array
 from biggus.functions.moving import roll
 from biggus.sources.normal import normal_axis
 from biggus.statistics.signatures import refuse
@@ -30,7 +30,7 @@ def _along_one(name: str) -> Callable[..., Array]:
         a: Any, n: int | None = None, axis: int = -1, norm: str | None = None, out: Any = None
     ) -> Array:
         refuse(name, out=out)
-        array: Array = node_or_scalar(a)
+        array = as_array(a)
         here = array.shape[normal_axis(axis, array.ndim)]
         if n is None:
             n = 2 * (here - 1) if name in _DOUBLED else here
@@ -56,7 +56,7 @@ def _along_several(name: str, last: str, others: str, axes: Sequence[int] | None
         a: Any, s: Any = None, axes: Any = usual, norm: str | None = None, out: Any = None
     ) -> Array:
         refuse(name, out=out)
-        array: Array = node_or_scalar(a)
+        array = as_array(a)
         places = _places(array, s, axes)
         lengths = list(s) if s is not None else [None] * len(places)
         if len(lengths) != len(places):
@@ -93,7 +93,7 @@ for _ndim, _axes in (("2", (-2, -1)), ("n", None)):
 
 def _shifted(back: bool) -> Callable[..., Array]:
     def shift(x: Any, axes: Any = None) -> Array:
-        array: Array = node_or_scalar(x)
+        array = as_array(x)
         given = range(array.ndim) if axes is None else axes if np.iterable(axes) else (axes,)
         places = [normal_axis(axis, array.ndim) for axis in given]
         by = [-(array.shape[axis] // 2) if back else array.shape[axis] // 2 for axis in places]

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from biggus.array import Array
-from biggus.functions.elementwise import node_or_scalar
+from biggus.functions.elementwise import as_array
 from biggus.graph import Reduce
 from biggus.labels import numbered
 from biggus.sources.normal import normal_axes
@@ -64,7 +64,7 @@ def groupby_reduce(
     array([[1.5, 2.5, 3.5],
            [7.5, 8.5, 9.5]])
     """
-    values: Array = node_or_scalar(array)
+    values = as_array(array)
     given = _in_memory(labels)
     if axis is None:
         axes = tuple(range(values.ndim - given.ndim, values.ndim))

@@ -8,7 +8,7 @@ import numpy as np
 
 from biggus.array import Array, implements
 from biggus.construct import LinearMosaic
-from biggus.functions.elementwise import node_or_scalar
+from biggus.functions.elementwise import as_array
 from biggus.functions.reshaping import at_least_1d, at_least_2d, at_least_3d, ravel
 from biggus.sources.normal import normal_axis
 from biggus.statistics.signatures import refuse
@@ -65,7 +65,7 @@ def concatenate(
     array([0., 0., 1.])
     """
     refuse("concatenate", out=out)
-    made = [node_or_scalar(one) for one in arrays]
+    made = [as_array(one) for one in arrays]
     if axis is None:
         made, axis = [ravel(one) for one in made], 0
     if dtype is None:
@@ -116,7 +116,7 @@ def stack(
     array([[0., 1.],
            [0., 1.]])
     """
-    made = [node_or_scalar(one) for one in arrays]
+    made = [as_array(one) for one in arrays]
     if len({one.shape for one in made}) > 1:
         raise ValueError("all arrays of a stack must have the same shape")
     place = normal_axis(axis, made[0].ndim + 1) if made else 0
@@ -136,7 +136,7 @@ def _joined_after(
 
 
 def _column(one: Any) -> Any:
-    array = node_or_scalar(one)
+    array = as_array(one)
     return array if array.ndim > 1 else at_least_1d(array)[:, None]
 
 
@@ -171,11 +171,11 @@ def _depth(arrays: Any) -> int:
 def _leaves(arrays: Any) -> list[Any]:
     if isinstance(arrays, list):
         return [leaf for one in arrays for leaf in _leaves(one)]
-    return [node_or_scalar(arrays)]
+    return [as_array(arrays)]
 
 
 def _blocked(arrays: Any, axis: int, ndim: int) -> Array:
     if isinstance(arrays, list):
         return concatenate([_blocked(one, axis + 1, ndim) for one in arrays], axis)
-    array: Array = node_or_scalar(arrays)
+    array = as_array(arrays)
     return array[(None,) * (ndim - array.ndim) + (...,)]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from biggus.array import Array, implements
-from biggus.functions.elementwise import node_or_scalar
+from biggus.functions.elementwise import as_array
 from biggus.functions.matrices import OfMatrices, norm_of_planes, norm_of_vectors, of_matrices
 from biggus.graph import Gufunc
 
@@ -32,49 +32,28 @@ def _with_cutoffs(a: Any, rcond: Any = None, hermitian: bool = False, **keywords
     cutoffs = keywords.pop("rtol", rcond)
     if keywords:
         raise TypeError(f"linalg.pinv has no option {next(iter(keywords))!r}")
-    array: Array = node_or_scalar(a)
+    array = as_array(a)
     if cutoffs is None or np.ndim(cutoffs) == 0:
         given = {} if cutoffs is None else {"rcond": float(cutoffs)}
         return _of_one_cutoff(array, **given, hermitian=hermitian)
     rows, columns = array.shape[-2:]
     dtype = _pinv(np.eye(1, dtype=array.dtype)).dtype
     step = _PseudoInverse("pinv", {"hermitian": hermitian}, dtype)
-    nodes = [array.node, node_or_scalar(cutoffs).node]
+    nodes = [array.node, as_array(cutoffs).node]
     return Array.from_node(Gufunc(step, nodes, [2, 0], (columns, rows)))
 
 
 _of_one_cutoff = of_matrices("pinv")
 
 
-def _diagonal(x: Any, /, *, offset: int = 0) -> Any:
-    return np.diagonal(x, offset, -2, -1)
-
-
-def _trace(x: Any, /, *, offset: int = 0, dtype: Any = None) -> Any:
-    return np.trace(x, offset, -2, -1, dtype=dtype)
-
-
-def _matrix_transpose(x: Any, /) -> Any:
-    return node_or_scalar(x).mT
-
-
 def _outer(x1: Any, x2: Any, /) -> Any:
-    one, other = node_or_scalar(x1), node_or_scalar(x2)
+    one, other = as_array(x1), as_array(x2)
     if one.ndim != 1 or other.ndim != 1:
         raise ValueError(
             "Input arrays must be one-dimensional, but they are "
             f"x1.ndim={one.ndim} and x2.ndim={other.ndim}."
         )
     return one[:, None] * other[None, :]
-
-
-def _tensordot(x1: Any, x2: Any, /, *, axes: Any = 2) -> Any:
-    return np.tensordot(x1, x2, axes)
-
-
-def _vecdot(x1: Any, x2: Any, /, *, axis: int = -1) -> Any:
-    dot: Any = np.vecdot
-    return dot(x1, x2, axis=axis)
 
 
 def _vector_norm(x: Any, /, *, axis: Any = None, keepdims: bool = False, ord: Any = 2) -> Any:
@@ -89,12 +68,12 @@ def _matrix_norm(x: Any, /, *, keepdims: bool = False, ord: Any = "fro") -> Any:
 
 
 def _with_fractions(x: Any) -> Array:
-    array: Array = node_or_scalar(x)
+    array = as_array(x)
     return array if array.dtype.kind in "fc" else array.astype(np.float64)
 
 
 def _matrix_power(a: Any, n: int) -> Any:
-    array: Array = node_or_scalar(a)
+    array = as_array(a)
     probe = np.linalg.matrix_power(np.eye(*array.shape[-2:], dtype=array.dtype), n)
     step = OfMatrices("matrix_power", {"n": n}, probe.dtype)
     return Array.from_node(Gufunc(step, [array.node], [2], probe.shape))
@@ -102,12 +81,7 @@ def _matrix_power(a: Any, n: int) -> Any:
 
 _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "pinv": _with_cutoffs,
-    "diagonal": _diagonal,
-    "trace": _trace,
-    "matrix_transpose": _matrix_transpose,
     "outer": _outer,
-    "tensordot": _tensordot,
-    "vecdot": _vecdot,
     "vector_norm": _vector_norm,
     "matrix_norm": _matrix_norm,
     "matrix_power": _matrix_power,

@@ -9,7 +9,7 @@ import numpy as np
 
 from biggus.array import Array, implements
 from biggus.functions.axes import moveaxis
-from biggus.functions.elementwise import node_or_scalar, refuse_missing
+from biggus.functions.elementwise import as_array, refuse_missing
 from biggus.functions.products import conjugate
 from biggus.functions.statistics import max as greatest
 from biggus.functions.statistics import min as least
@@ -52,7 +52,7 @@ def of_matrices(name: str) -> Callable[..., Any]:
     function = getattr(np.linalg, name)
 
     def apply(a: Any, *arguments: Any, **keywords: Any) -> Any:
-        array: Array = node_or_scalar(a)
+        array = as_array(a)
         if array.ndim < 2:
             raise np.linalg.LinAlgError(
                 f"{array.ndim}-dimensional array given. Array must be at least two-dimensional"
@@ -88,7 +88,7 @@ for _name in (
 
 @implements(np.linalg.solve)
 def _solve(a: Any, b: Any) -> Array:
-    matrix, right = node_or_scalar(a), node_or_scalar(b)
+    matrix, right = as_array(a), as_array(b)
     if matrix.ndim < 2 or matrix.shape[-1] != matrix.shape[-2]:
         raise np.linalg.LinAlgError("Last 2 dimensions of the array must be square")
     rows = matrix.shape[-1]
@@ -108,7 +108,7 @@ def _solve(a: Any, b: Any) -> Array:
 
 @implements(np.linalg.norm)
 def _norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Array:
-    array: Array = node_or_scalar(x)
+    array = as_array(x)
     if array.dtype.kind not in "fc":
         array = array.astype(np.float64)
     if axis is None:

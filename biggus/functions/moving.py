@@ -11,7 +11,7 @@ import numpy as np
 from biggus.array import Array, implements
 from biggus.construct import broadcast_to, zeros
 from biggus.functions.axes import moveaxis
-from biggus.functions.elementwise import node_or_scalar, where
+from biggus.functions.elementwise import as_array, where
 from biggus.functions.joining import concatenate
 from biggus.functions.reshaping import ravel, reshape
 from biggus.sources.normal import normal_axis
@@ -32,7 +32,7 @@ def along_or_flat(a: Any, axis: int | None) -> tuple[Array, int]:
     """Return an array and the number of one of its axes: the only one, if none is named."""
     if axis is None:
         return ravel(a), 0
-    array: Array = node_or_scalar(a)
+    array = as_array(a)
     return array, normal_axis(axis, array.ndim)
 
 
@@ -78,18 +78,6 @@ def _rot90(m: Any, k: int = 1, axes: Sequence[int] = (0, 1)) -> Array:
             return m[...]  # type: ignore[no-any-return]  # an array, as `m` is
 
 
-@implements(np.rollaxis)
-def _rollaxis(a: Any, axis: int, start: int = 0) -> Array:
-    moved = normal_axis(axis, a.ndim)
-    place = operator.index(start)
-    if not -a.ndim <= place <= a.ndim:
-        raise np.exceptions.AxisError(place, a.ndim + 1, "start")
-    place += a.ndim if place < 0 else 0
-    order = [other for other in range(a.ndim) if other != moved]
-    order.insert(place - (moved < place), moved)
-    return a.transpose(order)  # type: ignore[no-any-return]  # an array, as `a` is
-
-
 @implements(np.matrix_transpose)
 def _matrix_transpose(x: Any, /) -> Array:
     if x.ndim < 2:
@@ -100,7 +88,7 @@ def _matrix_transpose(x: Any, /) -> Array:
 @implements(np.roll)
 def roll(a: Any, shift: Any, axis: Any = None) -> Array:
     """Shift values along axes, as :func:`numpy.roll`; what leaves at an end comes in again."""
-    array: Array = node_or_scalar(a)
+    array = as_array(a)
     if axis is None:
         return reshape(roll(ravel(array), shift, 0), array.shape)
     given = axis if np.iterable(axis) else (axis,)
@@ -127,7 +115,7 @@ def _repeat(a: Any, repeats: Any, axis: int | None = None) -> Array:
 
 @implements(np.tile)
 def _tile(A: Any, reps: Any) -> Array:  # noqa: N803 - NumPy's name
-    array: Array = node_or_scalar(A)
+    array = as_array(A)
     times = tuple(reps) if np.iterable(reps) else (reps,)
     ndim = max(len(times), array.ndim)
     array = array[(None,) * (ndim - array.ndim) + (...,)]
@@ -172,7 +160,7 @@ def _delete(arr: Any, obj: Any, axis: int | None = None) -> Array:
 def _insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Array:
     array, place = along_or_flat(arr, axis)
     length = array.shape[place]
-    added: Array = node_or_scalar(values).astype(array.dtype)
+    added = as_array(values).astype(array.dtype)
     scalar = np.ndim(obj) == 0 and not isinstance(obj, slice)
     count = len(np.insert(np.arange(length), obj, -1)) - length
     if scalar and added.ndim:
@@ -192,7 +180,7 @@ def _insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Array:
 @implements(np.diagonal)
 def diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Array:
     """Return a diagonal of two axes, as :func:`numpy.diagonal`."""
-    array: Array = node_or_scalar(a)
+    array = as_array(a)
     if array.ndim < 2:
         raise ValueError("diag requires an array of at least two dimensions")
     first, second = normal_axis(axis1, array.ndim), normal_axis(axis2, array.ndim)
@@ -208,7 +196,7 @@ def diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Array:
 
 @implements(np.diag)
 def _diag(v: Any, k: int = 0) -> Array:
-    array: Array = node_or_scalar(v)
+    array = as_array(v)
     if array.ndim == 1:
         return _diagflat(array, k)
     if array.ndim != 2:
@@ -240,13 +228,13 @@ def _triu(m: Any, k: int = 0) -> Array:
 
 def _triangle(m: Any, k: int) -> tuple[Array, Any]:
     """Return an array of two axes at least, and where it is below a diagonal."""
-    array: Array = node_or_scalar(m)
+    array = as_array(m)
     if array.ndim == 0:
         raise TypeError("a triangle is of an array of at least one dimension")
     if array.ndim == 1:
         array = broadcast_to(array, (array.size, array.size))
     rows, columns = array.shape[-2:]
-    numbers = Array.from_node(node_or_scalar(np.arange(rows)).node)
+    numbers = Array.from_node(as_array(np.arange(rows)).node)
     return array, numbers[:, None] + k >= np.arange(columns)
 
 

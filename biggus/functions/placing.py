@@ -12,7 +12,7 @@ from biggus.array import Array, implements
 from biggus.construct import broadcast_to, zeros
 from biggus.functions.along import lined
 from biggus.functions.axes import moveaxis
-from biggus.functions.elementwise import node_or_scalar, refuse_missing
+from biggus.functions.elementwise import as_array, refuse_missing
 from biggus.functions.finding import nonzero
 from biggus.functions.joining import stack
 from biggus.functions.moving import along_or_flat, of_an_axis
@@ -46,7 +46,7 @@ class _TakenAlong(BaseStep):
 
 @implements(np.take_along_axis)
 def _take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Array:
-    array, places = node_or_scalar(arr), node_or_scalar(indices)
+    array, places = as_array(arr), as_array(indices)
     if axis is None:
         if places.ndim != 1:
             raise ValueError("when axis=None, `indices` must have a single dimension.")
@@ -81,7 +81,7 @@ def flat_places(*multi_index: Any, dims: Any, mode: Any, order: Any) -> Any:
 
 @implements(np.packbits)
 def _packbits(a: Any, axis: int | None = None, bitorder: str = "big") -> Array:
-    array: Array = node_or_scalar(a)
+    array = as_array(a)
     if array.dtype.kind not in "iub":
         raise TypeError("Expected an input array of integer or boolean data type")
     array, place = along_or_flat(*of_an_axis(array, axis))
@@ -93,7 +93,7 @@ def _packbits(a: Any, axis: int | None = None, bitorder: str = "big") -> Array:
 def _unpackbits(
     a: Any, axis: int | None = None, count: int | None = None, bitorder: str = "big"
 ) -> Array:
-    array: Array = node_or_scalar(a)
+    array = as_array(a)
     if array.dtype != np.uint8:
         raise TypeError("Expected an input array of unsigned byte data type")
     array, place = along_or_flat(*of_an_axis(array, axis))
@@ -107,7 +107,7 @@ def _unpackbits(
 
 @implements(np.sort_complex)
 def _sort_complex(a: Any) -> Array:
-    ordered: Any = np.sort(node_or_scalar(a))
+    ordered: Any = np.sort(as_array(a))
     if ordered.dtype.kind == "c":
         return ordered  # type: ignore[no-any-return]  # a lazy array
     kind = "F" if ordered.dtype.char in "bhBH" else "G" if ordered.dtype.char == "g" else "D"
@@ -116,7 +116,7 @@ def _sort_complex(a: Any) -> Array:
 
 @implements(np.lexsort)
 def _lexsort(keys: Any, axis: int = -1) -> Array:
-    arrays = [node_or_scalar(one) for one in keys]
+    arrays = [as_array(one) for one in keys]
     if not arrays:
         raise TypeError("need sequence of keys with len > 0 in lexsort")
     if any(one.shape != arrays[0].shape for one in arrays):
@@ -167,7 +167,7 @@ def _meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str =
 def _ix(*arguments: Any) -> tuple[Any, ...]:
     found = []
     for number, one in enumerate(arguments):
-        array = node_or_scalar(one)
+        array = as_array(one)
         if array.ndim != 1:
             raise ValueError("Cross index must be 1 dimensional")
         line = nonzero(array)[0] if array.dtype.kind == "b" else array
@@ -178,7 +178,7 @@ def _ix(*arguments: Any) -> tuple[Any, ...]:
 
 @implements(np.vander)
 def _vander(x: Any, N: int | None = None, increasing: bool = False) -> Array:  # noqa: N803 - NumPy's name
-    array: Array = node_or_scalar(x)
+    array = as_array(x)
     if array.ndim != 1:
         raise ValueError("x must be a one-dimensional array or sequence.")
     count = array.shape[0] if N is None else N
@@ -193,7 +193,7 @@ def _vander(x: Any, N: int | None = None, increasing: bool = False) -> Array:  #
 @implements(np.diag_indices_from)
 def _diag_indices_from(arr: Any) -> tuple[Array, ...]:
     found = np.diag_indices_from(np.broadcast_to(np.zeros(()), arr.shape))
-    return tuple(map(node_or_scalar, found))
+    return tuple(map(as_array, found))
 
 
 class _InRows(BaseStep):
@@ -219,7 +219,7 @@ def _triangle_of(rows: int, firsts: Any, lasts: Any) -> tuple[Array, Array]:
     """Return the rows and columns of what lies between columns of each row."""
     ends = np.cumsum(lasts - firsts)
     shape = (int(ends[-1]) if rows else 0,)
-    nodes = [node_or_scalar(one).node for one in (ends, firsts)]
+    nodes = [as_array(one).node for one in (ends, firsts)]
     cut = default_chunks(shape, 8)
     steps = _InRows(0), _InRows(1)
     made = [Blockwise(step, nodes, [[Reach()]] * 2, shape, cut, (0,)) for step in steps]
@@ -261,8 +261,7 @@ def _einsum_path(*operands: Any, **keywords: Any) -> Any:
 
 @implements(np.copy)
 def _copy(a: Any, order: str = "K", subok: bool = False) -> Array:  # what is read is always fresh
-    array: Array = node_or_scalar(a)
-    return array
+    return as_array(a)
 
 
 @implements(np.copyto)

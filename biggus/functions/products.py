@@ -16,7 +16,7 @@ from biggus import options
 from biggus.array import Array, implements
 from biggus.expressions.validity import valid, valid_where
 from biggus.functions.axes import moveaxis
-from biggus.functions.elementwise import node_or_scalar
+from biggus.functions.elementwise import as_array
 from biggus.functions.moving import diagonal
 from biggus.functions.reshaping import ravel, reshape
 from biggus.graph import BaseStep, Gufunc
@@ -157,7 +157,7 @@ def conjugate(array: Array) -> Array:
 
 
 def _arrays(*given: Any) -> list[Array]:
-    return [node_or_scalar(one) for one in given]
+    return [as_array(one) for one in given]
 
 
 def _check_fit(one: int, other: int, name: str) -> None:

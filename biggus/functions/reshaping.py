@@ -10,7 +10,7 @@ import numpy as np
 
 from biggus.array import Array, implements
 from biggus.construct import zeros
-from biggus.functions.elementwise import node_or_scalar
+from biggus.functions.elementwise import as_array
 from biggus.graph import Reshape
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def reshape(
     array([[0, 1, 2],
            [3, 4, 5]])
     """
-    array = node_or_scalar(a)
+    array = as_array(a)
     if copy is False:
         raise ValueError("Unable to avoid creating a copy while reshaping: what is read is fresh")
     wanted = _lengths(array, shape if newshape is None else newshape)
@@ -137,7 +137,7 @@ def _at_least(ndim: int) -> Callable[..., Any]:
     def extend(*arys: Any) -> Any:
         found = []
         for one in arys:
-            array = node_or_scalar(one)
+            array = as_array(one)
             if array.ndim < ndim:
                 added = _ADDED[ndim][array.ndim]
                 array = array[tuple([None if n in added else slice(None) for n in range(ndim)])]

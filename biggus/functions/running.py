@@ -15,7 +15,7 @@ from biggus.array import Array, implements
 from biggus.expressions.running import Running, wide_of
 from biggus.expressions.validity import valid, valid_where
 from biggus.functions.along import lined
-from biggus.functions.elementwise import node_or_scalar, where
+from biggus.functions.elementwise import as_array, where
 from biggus.functions.joining import concatenate
 from biggus.functions.moving import along, along_or_flat, of_an_axis
 from biggus.functions.reshaping import reshape
@@ -118,7 +118,7 @@ def _cumulative(name: str, neutral: int) -> Callable[..., Array]:
         out: Any = None,
         include_initial: bool = False,
     ) -> Array:
-        array: Array = node_or_scalar(x)
+        array = as_array(x)
         if axis is None:
             if array.ndim > 1:
                 raise ValueError("For arrays which have more than one dimension, axis is required")

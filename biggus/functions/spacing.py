@@ -10,7 +10,7 @@ import numpy as np
 from biggus.array import Array, implements
 from biggus.expressions import text_of
 from biggus.functions.axes import moveaxis
-from biggus.functions.elementwise import node_or_scalar, refuse_missing
+from biggus.functions.elementwise import as_array, refuse_missing
 from biggus.graph import BaseStep, Gufunc
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class BetweenEnds(BaseStep):
 
 
 def _between(name: str, start: Any, stop: Any, axis: int, keywords: dict[str, Any]) -> Array:
-    first, last = node_or_scalar(start), node_or_scalar(stop)
+    first, last = as_array(start), as_array(stop)
     refuse_missing(name, first, last)
     keywords["num"] = operator.index(keywords["num"])
     if keywords["dtype"] is not None:
@@ -68,7 +68,7 @@ def _linspace(
     if not retstep:
         return found
     parts = how["num"] - bool(endpoint)
-    apart = (node_or_scalar(stop) * 1.0 - node_or_scalar(start) * 1.0) / (parts or np.nan)
+    apart = (as_array(stop) * 1.0 - as_array(start) * 1.0) / (parts or np.nan)
     return found, apart
 
 

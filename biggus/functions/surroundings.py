@@ -10,7 +10,7 @@ from biggus.array import Array, implements
 from biggus.construct import full
 from biggus.expressions.lines import of_lines
 from biggus.functions.axes import ALL, moveaxis
-from biggus.functions.elementwise import node_or_scalar
+from biggus.functions.elementwise import as_array
 from biggus.functions.joining import concatenate
 from biggus.sources.normal import normal_axis
 
@@ -29,7 +29,7 @@ _MODES = ("edge", "wrap", "reflect", "symmetric")
 @implements(np.pad)
 def pad(array: Any, pad_width: Any, mode: Any = "constant", **keywords: Any) -> Array:
     """Put values around an array, as :func:`numpy.pad`."""
-    padded: Array = node_or_scalar(array)
+    padded = as_array(array)
     if isinstance(pad_width, dict):
         given = [(0, 0)] * padded.ndim
         for axis, width in pad_width.items():
@@ -73,7 +73,7 @@ def _beside(grid: Chunks, axis: int, n: int) -> Chunks:
 
 @implements(np.gradient)
 def _gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> Any:
-    array: Array = node_or_scalar(f)
+    array = as_array(f)
     given = range(array.ndim) if axis is None else axis if np.iterable(axis) else (axis,)
     axes = [normal_axis(one, array.ndim) for one in given]
     if len(varargs) not in (0, 1, len(axes)) or (

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from biggus.array import Array, implements
-from biggus.functions.elementwise import node_or_scalar
+from biggus.functions.elementwise import as_array
 from biggus.functions.statistics import any as some
 from biggus.options import format_bytes
 from biggus.sources.normal import normal_axes
@@ -19,7 +19,7 @@ _log = logging.getLogger("biggus")
 
 @implements(np.trim_zeros)
 def _trim_zeros(filt: Any, trim: str = "fb", axis: Any = None) -> Array:
-    array: Array = node_or_scalar(filt)
+    array = as_array(filt)
     np.trim_zeros(np.zeros(1), trim)  # type: ignore[arg-type]  # may refuse
     axes = tuple(range(array.ndim)) if axis is None else normal_axes(axis, array.ndim)
     if not array.size:
@@ -42,7 +42,7 @@ def _trim_zeros(filt: Any, trim: str = "fb", axis: Any = None) -> Array:
 
 @implements(np.real_if_close)
 def _real_if_close(a: Any, tol: float = 100) -> Array:
-    array: Array = node_or_scalar(a)
+    array = as_array(a)
     if array.dtype.kind != "c":
         return array
     _log.info("real_if_close of a lazy array: a pass over %s", format_bytes(array.nbytes))

@@ -10,7 +10,7 @@ from biggus.array import Array, implements_method
 from biggus.expressions.lines import of_lines
 from biggus.functions import statistics
 from biggus.functions.axes import moveaxis
-from biggus.functions.elementwise import node_or_scalar
+from biggus.functions.elementwise import as_array
 from biggus.functions.moving import along_or_flat
 from biggus.statistics.signatures import NOT_GIVEN, refuse
 
@@ -55,7 +55,7 @@ def _reduce(
         how["dtype"] = dtype
     if name not in ("all", "any"):
         how["initial"] = initial
-    found: Array = getattr(statistics, name)(node_or_scalar(array), axis=axis, **how)
+    found: Array = getattr(statistics, name)(as_array(array), axis=axis, **how)
     return found
 
 
@@ -87,6 +87,6 @@ class _Accumulate:
 
 @implements_method("outer")
 def _outer(ufunc: np.ufunc, a: Any, b: Any, /, **keywords: Any) -> Array:
-    first, second = node_or_scalar(a), node_or_scalar(b)
+    first, second = as_array(a), as_array(b)
     found: Array = ufunc(first[(..., *[None] * second.ndim)], second, **keywords)
     return found

@@ -8,7 +8,7 @@ import numpy as np
 
 from biggus.array import Array, implements
 from biggus.construct import broadcast_to, zeros
-from biggus.functions.elementwise import clip, node_or_scalar
+from biggus.functions.elementwise import as_array, clip
 from biggus.functions.joining import concatenate
 from biggus.functions.products import conjugate, tensordot
 from biggus.functions.reshaping import at_least_2d
@@ -21,13 +21,13 @@ from biggus.statistics.signatures import NOT_GIVEN
 def _average(
     a: Any, axis: Any = None, weights: Any = None, returned: bool = False, *, keepdims: Any = False
 ) -> Any:
-    array: Array = node_or_scalar(a)
+    array = as_array(a)
     kept = keepdims is not NOT_GIVEN and bool(keepdims)
     if weights is None:
         found = mean(array, axis=axis, keepdims=kept)
         total: Any = np.full((), array.size / found.size, found.dtype)
     else:
-        factors = _weights(array, axis, node_or_scalar(weights))
+        factors = _weights(array, axis, as_array(weights))
         kinds = (array.dtype, factors.dtype)
         dtype = (
             np.result_type(*kinds, "f8") if array.dtype.kind in "iub" else np.result_type(*kinds)
@@ -39,7 +39,7 @@ def _average(
         found = sum(products, axis=axis, keepdims=kept) / total
     if not returned:
         return found
-    return found, broadcast_to(node_or_scalar(total), found.shape)
+    return found, broadcast_to(as_array(total), found.shape)
 
 
 def _weights(array: Array, axis: Any, weights: Array) -> Array:
@@ -74,7 +74,7 @@ def cov(
     """Estimate a covariance matrix, as :func:`numpy.cov`."""
     if ddof is not None and ddof != int(ddof):
         raise ValueError("ddof must be integer")
-    arrays = [node_or_scalar(one) for one in (m, y) if one is not None]
+    arrays = [as_array(one) for one in (m, y) if one is not None]
     if any(one.ndim > 2 for one in arrays):
         raise ValueError("m has more than 2 dimensions")
     kind = np.result_type(*[one.dtype for one in arrays], np.float64) if dtype is None else dtype

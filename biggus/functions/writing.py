@@ -12,7 +12,7 @@ import numpy as np
 
 from biggus import options
 from biggus.array import Array, implements
-from biggus.functions.elementwise import node_or_scalar
+from biggus.functions.elementwise import as_array
 from biggus.indexing.grid import Grid
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def _opened(file: Any, suffix: str) -> Iterator[IO[bytes]]:
 @implements(np.save)
 def _save(file: Any, arr: Any, allow_pickle: bool = True, **_: Any) -> None:  # nothing is pickled
     with _opened(file, ".npy") as opened:
-        _write(opened, node_or_scalar(arr))
+        _write(opened, as_array(arr))
 
 
 def _zipping(compression: int) -> Any:
@@ -113,7 +113,7 @@ def _savetxt(
     comments: str = "# ",
     encoding: Any = None,
 ) -> None:
-    array: Array = node_or_scalar(X)
+    array = as_array(X)
     if array.ndim not in (1, 2):
         raise ValueError(f"Expected 1D or 2D array, got {array.ndim}D array instead")
     how = {"fmt": fmt, "delimiter": delimiter, "newline": newline, "comments": comments}
