@@ -5,6 +5,8 @@ into one array, slice it as NumPy does: nothing is read until ``.ndarray()``,
 and then the chunks that are needed and no others.
 """
 
+# ruff: noqa: I001 - names that are exported alike are imported alike
+
 import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -13,167 +15,92 @@ from biggus.support.forks import between_forks
 from biggus.support.later import later
 
 if TYPE_CHECKING:
-    from biggus import array_api, errors, options
-    from biggus.api import open
-    from biggus.array import Array
-    from biggus.cache import Cache
+    from biggus import array_api as array_api, errors as errors, options as options
+    from biggus.api import open as open
+    from biggus.array import Array as Array
+    from biggus.cache import Cache as Cache
     from biggus.construct import (
-        ArrayAdapter,
-        ArrayStack,
-        ConstantArray,
-        GridMosaic,
-        LinearMosaic,
-        broadcast_to,
-        full,
-        ones,
-        transpose,
-        zeros,
+        ArrayAdapter as ArrayAdapter,
+        ArrayStack as ArrayStack,
+        ConstantArray as ConstantArray,
+        GridMosaic as GridMosaic,
+        LinearMosaic as LinearMosaic,
+        broadcast_to as broadcast_to,
+        full as full,
+        ones as ones,
+        transpose as transpose,
+        zeros as zeros,
     )
-    from biggus.datasets import Dataset, info, open_dataset, variables
-    from biggus.errors import BiggusError, SourceError
-    from biggus.functions.blocks import map_blocks, map_overlap
-    from biggus.functions.coarsening import coarsen
-    from biggus.functions.elementwise import clip, isfinite, isinf, isnan, round, where
-    from biggus.functions.groups import groupby_reduce
-    from biggus.functions.joining import concatenate, stack
-    from biggus.functions.reshaping import ravel, reshape
+    from biggus.datasets import (
+        Dataset as Dataset,
+        info as info,
+        open_dataset as open_dataset,
+        variables as variables,
+    )
+    from biggus.errors import BiggusError as BiggusError, SourceError as SourceError
+    from biggus.functions.blocks import map_blocks as map_blocks, map_overlap as map_overlap
+    from biggus.functions.coarsening import coarsen as coarsen
+    from biggus.functions.elementwise import (
+        clip as clip,
+        isfinite as isfinite,
+        isinf as isinf,
+        isnan as isnan,
+        round as round,
+        where as where,
+    )
+    from biggus.functions.groups import groupby_reduce as groupby_reduce
+    from biggus.functions.joining import concatenate as concatenate, stack as stack
+    from biggus.functions.reshaping import ravel as ravel, reshape as reshape
     from biggus.functions.statistics import (
-        all,
-        any,
-        argmax,
-        argmin,
-        count,
-        count_nonzero,
-        histogram,
-        max,
-        mean,
-        median,
-        min,
-        nanargmax,
-        nanargmin,
-        nanmax,
-        nanmean,
-        nanmedian,
-        nanmin,
-        nanpercentile,
-        nanprod,
-        nanquantile,
-        nanstd,
-        nansum,
-        nanvar,
-        percentile,
-        prod,
-        ptp,
-        quantile,
-        std,
-        sum,
-        var,
+        all as all,
+        any as any,
+        argmax as argmax,
+        argmin as argmin,
+        count as count,
+        count_nonzero as count_nonzero,
+        histogram as histogram,
+        max as max,
+        mean as mean,
+        median as median,
+        min as min,
+        nanargmax as nanargmax,
+        nanargmin as nanargmin,
+        nanmax as nanmax,
+        nanmean as nanmean,
+        nanmedian as nanmedian,
+        nanmin as nanmin,
+        nanpercentile as nanpercentile,
+        nanprod as nanprod,
+        nanquantile as nanquantile,
+        nanstd as nanstd,
+        nansum as nansum,
+        nanvar as nanvar,
+        percentile as percentile,
+        prod as prod,
+        ptp as ptp,
+        quantile as quantile,
+        std as std,
+        sum as sum,
+        var as var,
     )
-    from biggus.many import open_many
-    from biggus.options import offline, set_options
-    from biggus.pinning import pin, unpin
-    from biggus.prefetching import prefetch
-    from biggus.pyramids import Pyramid, TilePyramid, open_pyramid, overviews
-    from biggus.sinks import plan_save, save
-    from biggus.sources.chunk_memory import chunk_memory_stats
-    from biggus.study import receipt, record, replay
-    from biggus.together import masked_arrays, ndarrays, plan
-    from biggus.viewer import hist, imshow, plot
-    from biggus.viewer.maps import quicklook
+    from biggus.many import open_many as open_many
+    from biggus.options import offline as offline, set_options as set_options
+    from biggus.pinning import pin as pin, unpin as unpin
+    from biggus.prefetching import prefetch as prefetch
+    from biggus.pyramids import (
+        Pyramid as Pyramid,
+        TilePyramid as TilePyramid,
+        open_pyramid as open_pyramid,
+        overviews as overviews,
+    )
+    from biggus.sinks import plan_save as plan_save, save as save
+    from biggus.sources.chunk_memory import chunk_memory_stats as chunk_memory_stats
+    from biggus.study import receipt as receipt, record as record, replay as replay
+    from biggus.together import masked_arrays as masked_arrays, ndarrays as ndarrays, plan as plan
+    from biggus.viewer import hist as hist, imshow as imshow, plot as plot
+    from biggus.viewer.maps import quicklook as quicklook
 
 __version__ = "1.0.0a1"
-
-__all__ = [
-    "Array",
-    "ArrayAdapter",
-    "ArrayStack",
-    "BiggusError",
-    "Cache",
-    "ConstantArray",
-    "Dataset",
-    "GridMosaic",
-    "LinearMosaic",
-    "Pyramid",
-    "SourceError",
-    "TilePyramid",
-    "all",
-    "any",
-    "argmax",
-    "argmin",
-    "array_api",
-    "broadcast_to",
-    "chunk_memory_stats",
-    "clip",
-    "coarsen",
-    "concatenate",
-    "count",
-    "count_nonzero",
-    "errors",
-    "full",
-    "groupby_reduce",
-    "hist",
-    "histogram",
-    "imshow",
-    "info",
-    "isfinite",
-    "isinf",
-    "isnan",
-    "map_blocks",
-    "map_overlap",
-    "masked_arrays",
-    "max",
-    "mean",
-    "median",
-    "min",
-    "nanargmax",
-    "nanargmin",
-    "nanmax",
-    "nanmean",
-    "nanmedian",
-    "nanmin",
-    "nanpercentile",
-    "nanprod",
-    "nanquantile",
-    "nanstd",
-    "nansum",
-    "nanvar",
-    "ndarrays",
-    "offline",
-    "ones",
-    "open",
-    "open_dataset",
-    "open_many",
-    "open_pyramid",
-    "options",
-    "overviews",
-    "percentile",
-    "pin",
-    "plan",
-    "plan_save",
-    "plot",
-    "prefetch",
-    "prod",
-    "ptp",
-    "quantile",
-    "quicklook",
-    "ravel",
-    "receipt",
-    "record",
-    "replay",
-    "reshape",
-    "round",
-    "save",
-    "set_options",
-    "stack",
-    "std",
-    "sum",
-    "transpose",
-    "unpin",
-    "var",
-    "variables",
-    "where",
-    "zeros",
-]
 
 # Nothing is loaded before it is used: `import biggus` takes no longer than `import numpy`.
 _later = {
@@ -216,6 +143,7 @@ _later = {
     for name in names
 }
 
+__all__ = sorted(_later)  # noqa: PLE0605 - of strings
 
 _find = later(__name__, _later)
 _ALONE = ("biggus.errors", "biggus.options")  # what the core itself stands on

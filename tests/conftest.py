@@ -22,6 +22,8 @@ import pytest
 import biggus
 from biggus.sources.chunk_memory import chunk_memory
 
+sys.path.append(str(Path(__file__).parent / "helpers"))
+
 try:
     from hypothesis import HealthCheck, given, settings
     from hypothesis.strategies import none

@@ -1,4 +1,4 @@
-"""Blocks on their way into a target."""
+"""Writers of blocks: assigning to a target, and naming it in errors."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ _PATIENCE_SECONDS = 10.0
 
 
 def as_it_is(values: Values) -> Values:
-    """Return values as what is assigned: what takes any."""
+    """Return values unchanged: the conversion of targets that take any."""
     return values
 
 
 class Assigning:
-    """Assigns blocks to what has ``__setitem__``.
+    """A writer that assigns blocks to an object with ``__setitem__``.
 
     Parameters
     ----------
     target : object
-        What is assigned to.
+        The object.
     name : str
-        What errors call it.
+        The name of the target in error messages.
     shape : tuple of int
-        Its shape.
+        The shape of the target.
     grid : Chunks or None
-        Its chunks: blocks are whole unions of them.
+        The chunks of the target; blocks consist of whole ones.
     convert : callable
-        What makes of a block that which is assigned.
+        Converts a block to the values that are assigned.
     lock : context manager, optional
-        Held while assigning.
+        A lock that is held while assigning.
     concurrent : bool
-        Whether several threads may assign at once.
+        Whether several threads may assign at the same time.
     """
 
     def __init__(
@@ -70,10 +70,10 @@ class Assigning:
 
 
 class WriteGate:
-    """Lets blocks through until it is shut: then none is on its way any more.
+    """A gate that blocks pass through until it is shut, so that no write is under way afterwards.
 
-    When a save has failed, or was interrupted, a thread may still be about to
-    hand over a block; its target is to be closed and removed.
+    When a save has failed or was interrupted, another thread may still be writing a block,
+    while the target is about to be closed and removed.
     """
 
     def __init__(self) -> None:
@@ -83,7 +83,7 @@ class WriteGate:
 
     @contextlib.contextmanager
     def passing(self) -> Iterator[None]:
-        """Be inside while the block runs."""
+        """Count as inside during the ``with`` block."""
         with self._changed:
             if self._shut:
                 raise OutputError("the save has ended")
@@ -96,14 +96,14 @@ class WriteGate:
                 self._changed.notify_all()
 
     def shut(self) -> None:
-        """Let nothing in any more, and wait for what is inside."""
+        """Admit no more blocks, and wait for those inside."""
         with self._changed:
             self._shut = True
             self._changed.wait_for(lambda: not self._inside, _PATIENCE_SECONDS)
 
 
 class Onward:
-    """A writer that hands on, to one that it is before, what it makes of blocks."""
+    """Base class of writers that process blocks and pass them on to another writer."""
 
     def __init__(self, writer: Writer) -> None:
         self.shape = writer.shape
@@ -113,16 +113,16 @@ class Onward:
 
 
 class Guarded(Onward):
-    """A writer whose failures name target and box, and which a gate can stop.
+    """A writer whose errors name target and box, and which a gate can stop.
 
     Parameters
     ----------
     writer : Writer
-        What takes the blocks.
+        The writer that blocks are passed on to.
     name : str
-        What errors call its target.
+        The name of the target in error messages.
     gate : WriteGate
-        What blocks pass through.
+        The gate that blocks pass through.
     """
 
     def __init__(self, writer: Writer, name: str, gate: WriteGate) -> None:
@@ -131,21 +131,21 @@ class Guarded(Onward):
         self._gate = gate
 
     def write(self, box: Box, values: Values) -> None:
-        """Hand over a block.
+        """Write a block.
 
         Raises
         ------
         OutputError
-            If the target does not take it.
+            If writing fails.
         MaskedValueError
-            If a value is missing and the target has no place for that.
+            If a value is missing and the target cannot represent it.
         """
         with self._gate.passing():
             try:
                 self._writer.write(box, values)
             except MaskedValueError as error:
                 raise MaskedValueError(f"{self._where(box)}: {error}") from None
-            except Exception as error:  # noqa: BLE001 - anybody's code
+            except Exception as error:  # noqa: BLE001 - targets may raise anything
                 reason = " ".join(str(error).split()) or type(error).__name__
                 cause = None if isinstance(error, BiggusError) else error
                 raise OutputError(f"{self._where(box)}: {reason}") from cause

@@ -1,4 +1,4 @@
-"""Companions: coordinates, their bounds and grid mappings, saved beside what they belong to."""
+"""Companions: the coordinates, bounds and grid mappings that are saved beside an array."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("biggus.sinks")
 
-_LOOKED_THROUGH = 2**20
-"""Bytes: coordinates that are no larger are looked through for missing values."""
+_MOST_CHECKED_BYTES = 2**20
+"""The largest coordinates that are checked for missing values."""
 
 _BOUNDS = ("bounds", "climatology")
 
 
 class Companion(NamedTuple):
-    """A variable that is saved beside others: what it is, where it goes, what is said of it."""
+    """A variable that is saved beside others, with its place and its labels."""
 
     node: Node
     place: Place
@@ -45,23 +45,27 @@ class Companion(NamedTuple):
 def companions_of(
     nodes: Sequence[Node], places: Mapping[int, Place], stores: Mapping[Path, NewStore]
 ) -> tuple[dict[int, Labels], list[Companion]]:
-    """Return what is said of arrays that are saved, and what is to be saved beside them.
+    """Return the labels of arrays that are saved, and the companions to save beside them.
 
-    Where two arrays in one store have different coordinates of one name, neither is saved.
+    If two arrays in one store have different coordinates of the same name, neither coordinate
+    is saved.
 
     Parameters
     ----------
     nodes : sequence of Node
+        The arrays.
     places : mapping of int to Place
-        Where each goes that is saved into a new store.
+        The places of the arrays that go to new stores, by number.
     stores : mapping of Path to NewStore
-        Those in which what was packed is packed, too.
+        The stores in which packed values stay packed.
 
     Returns
     -------
     labels : dict of int to Labels
-        Of each; they name what is saved beside it, and nothing else.
+        The labels of the arrays, by number.  They name the companions that are saved, and no
+        others.
     companions : list of Companion
+        The companions of all arrays.
     """
     taken = {place for place in places.values() if place.name}
     labels: dict[int, Labels] = {}
@@ -92,7 +96,7 @@ def companions_of(
 
 
 def _packed(each: Companion, stores: Mapping[Path, NewStore]) -> Companion | None:
-    """Return a coordinate as it is stored, if it is of other numbers there."""
+    """Return a coordinate with packed values, if it is stored packed; None otherwise."""
     store = stores.get(each.place.path)
     node = packed_in(store, each.node) if store is not None else None
     if node is None or node.dtype == each.node.dtype:
@@ -105,13 +109,13 @@ def _packed(each: Companion, stores: Mapping[Path, NewStore]) -> Companion | Non
 
 
 def _whole(each: Companion) -> Companion:
-    """Return a coordinate as one of which no value can be missing, if none is.
+    """Return a coordinate without a mask, if no value is missing.
 
-    One that runs along an axis must not name a fill value (CF conventions, 2.5.1).
+    Coordinate variables must not have a fill value (CF conventions, section 2.5.1).
     """
     node = each.node
     nbytes = math.prod(node.shape) * node.dtype.itemsize
-    if not node.masked or node.dtype.hasobject or nbytes > _LOOKED_THROUGH:
+    if not node.masked or node.dtype.hasobject or nbytes > _MOST_CHECKED_BYTES:
         return each
     if np.ma.is_masked(engine.evaluate(node)):
         return each
@@ -119,7 +123,7 @@ def _whole(each: Companion) -> Companion:
 
 
 def told_of_all(several: Sequence[Labels]) -> dict[str, Any]:
-    """Return what is said of a store that several arrays go to: what all say that say anything."""
+    """Return the group attributes of a store: those that all arrays with attributes share."""
     said = [each.group_attributes for each in several]
     first, *others = [each for each in said if each] or [{}]
     shared = {
@@ -127,7 +131,7 @@ def told_of_all(several: Sequence[Labels]) -> dict[str, Any]:
         for name, value in carried_attributes(first, decoded=False).items()
         if all(name in other and _is_equal(first[name], other[name]) for other in others)
     }
-    shared.pop("coordinates", None)  # names what is not there perhaps
+    shared.pop("coordinates", None)  # may name variables that are not in the store
     return shared
 
 
@@ -136,7 +140,7 @@ def _is_equal(one: Any, other: Any) -> bool:
 
 
 def _beside(labels: Labels, place: Place) -> Iterator[Companion]:
-    """Yield what belongs to an array that is saved at a place."""
+    """Yield the companions of an array that is saved at a place."""
     if not place.name:
         return
     for each in labels.coordinates:
@@ -157,13 +161,13 @@ def _beside(labels: Labels, place: Place) -> Iterator[Companion]:
             )
     mapping = labels.grid_mapping
     if mapping is not None:
-        # Its one value is nothing but there, whatever it is.
+        # The value of a grid mapping has no meaning, and is not decoded.
         about = replace(labels_of(mapping.node), attributes=mapping.attributes, decoded=True)
         yield Companion(mapping.node, sibling(place, mapping.name), about)
 
 
 def _naming(labels: Labels, place: Place, there: Any) -> Labels:
-    """Return labels whose attributes name what there is, and nothing that there is not."""
+    """Return labels whose attributes name the companions that are saved, and no others."""
     attributes = dict(labels.attributes)
     for word in ("coordinates", "grid_mapping"):
         attributes.pop(word, None)
@@ -192,7 +196,7 @@ def _naming_bounds(each: Companion, there: Any) -> Labels:
 
 
 def _same(one: Node, other: Node) -> bool:
-    """Tell whether two coordinates have the same values: they are few, and read to see that."""
+    """Tell whether two coordinates have the same values, which are read."""
     if one is other:
         return True
     if (one.shape, one.dtype) != (other.shape, other.dtype):

@@ -1,4 +1,4 @@
-"""Whether a target is one of the inputs: what is written there would be read again."""
+"""Checking that no target is also an input, which would be overwritten while being read."""
 
 from __future__ import annotations
 
@@ -22,20 +22,18 @@ if TYPE_CHECKING:
     from biggus.graph import Node
 
 _TOKEN = re.compile(r"\w+:(?P<path>.+?)(?:::/?(?P<name>.*?)|\|(?P<key>[^|]*)\|v\d)(?:\?\w+=\w+)?")
-"""The tokens of sources in files: of HDF5 and netCDF, and of Zarr."""
+"""The pattern of the tokens of sources in HDF5, netCDF and Zarr stores."""
 
 _OVERLAP_WORK = 10**5
 
 
 class Inputs:
-    """The sources that some nodes read.
-
-    Of the tiles of a `GridMosaic` nothing is known before they are read.
+    """The sources that some nodes read; the tiles of a `GridMosaic` are unknown.
 
     Parameters
     ----------
     nodes : iterable of Node
-        What is to be saved.
+        The nodes to save.
     """
 
     def __init__(self, nodes: Iterable[Node]) -> None:
@@ -74,7 +72,7 @@ class Inputs:
         return own is not None and any(_same(own, source) for source in self._sources)
 
     def check_path(self, path: Path) -> None:
-        """Raise an OutputError if what is at a path, or within, is one of the inputs."""
+        """Raise an OutputError if a path is, or contains, one of the inputs."""
         if not path.exists():
             return
         for source in self._sources:
@@ -132,7 +130,7 @@ def _same(own: Source, other: Source) -> bool:
 
 
 def _store_of(source: Source) -> Any:
-    """Return what holds the objects of a Zarr store of the user's."""
+    """Return the mapping or store of a `zarr.Array` of the user."""
     store = getattr(getattr(source, "store", None), "store", None)
     return getattr(store, "_store_dict", store)
 
@@ -142,7 +140,7 @@ def _key_of(source: Source) -> str:
 
 
 def _variable_of(source: Source) -> tuple[str, str] | None:
-    """Return the file of a source and its name in there."""
+    """Return the file of a source, and the name of the variable in it."""
     match = _TOKEN.fullmatch(source.token or "")
     if match is not None:
         return match["path"], (match["name"] or match["key"] or "").strip("/")
@@ -151,7 +149,7 @@ def _variable_of(source: Source) -> tuple[str, str] | None:
 
 
 def _places(source: Source) -> Iterator[str]:
-    """Yield what may be the path of the file of a source: it is for each backend to say how."""
+    """Yield texts that may be the path of the file of a source; backends differ in where it is."""
     if isinstance(source, MemorySource):
         mapped = _mapped(source.array)
         if mapped is not None:

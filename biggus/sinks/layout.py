@@ -1,4 +1,4 @@
-"""How new arrays are cut and compressed: as the caller says, or as what they are made of."""
+"""Chunks and compression of new arrays: those given by the caller, or those of the sources."""
 
 from __future__ import annotations
 
@@ -20,30 +20,30 @@ if TYPE_CHECKING:
     from biggus.sinks.new import NewStore
 
 _FEW = 16
-"""Of so many children it is looked for the largest; those of a mosaic are alike."""
+"""How many children of a node are compared; the tiles of a mosaic are alike."""
 
 
 class SavedLayout(NamedTuple):
-    """What the caller says of how an array is stored."""
+    """The chunks and compression of a new array, as given by the caller."""
 
     chunks: tuple[int, ...] | None = None
     compression: Compression | None = None
 
     def chunks_in(self, store: type[NewStore], node: Node) -> tuple[int, ...]:
-        """Return the chunks of the array that is made of a node."""
+        """Return the chunks of the new array of a node."""
         if self.chunks is None:
             return chunks_for(node)
         if not store.chunked:
-            raise OutputError(f"there are no chunks in {store.format}")
+            raise OutputError(f"{store.format} has no chunks")
         return self.chunks
 
     def compression_in(self, store: type[NewStore], node: Node) -> Compression | None:
-        """Return how the array that is made of a node is compressed; None: as the store does it.
+        """Return the compression of the new array of a node; None for the store's default.
 
         Raises
         ------
         OutputError
-            If that which is asked for is none that the store has.
+            If the store does not have the compression asked for.
         """
         wanted = self.compression
         if wanted is not None:
@@ -64,19 +64,19 @@ AS_IT_IS = SavedLayout()
 def layouts(
     nodes: Sequence[Node], goals: Sequence[Any], chunks: Any, compression: Any
 ) -> list[SavedLayout]:
-    """Return what is said of each of several targets.
+    """Return the layout of each of several targets.
 
     Parameters
     ----------
     nodes, goals : sequence
-        What is saved, and where to.
+        The nodes to save, and their targets.
     chunks, compression : object
-        As for :func:`biggus.save`: a list has an entry for each.
+        The arguments of :func:`biggus.save`; a list has an entry for each target.
 
     Raises
     ------
     TypeError, ValueError
-        If it makes no sense, or is said of what is there already.
+        If the arguments are invalid, or given for a target that exists.
     """
     found = []
     new = [isinstance(goal, (str, os.PathLike)) for goal in goals]
@@ -90,23 +90,23 @@ def layouts(
 
 
 def _each(given: Any, new: Sequence[bool], name: str) -> list[Any]:
-    """Return what is given for each target."""
+    """Return the value of an argument for each target."""
     if given is None:
         return [None] * len(new)
     if not isinstance(given, list):
         if not any(new):
-            raise ValueError(f"{name} is for what is made anew: these targets have their own")
+            raise ValueError(f"{name} is for new arrays: these targets have their own")
         return [given if each else None for each in new]
     if len(given) != len(new):
         raise ValueError(f"{name} has {len(given)} entries, and there are {len(new)} targets")
     for number, (entry, each) in enumerate(zip(given, new, strict=True)):
         if entry is not None and not each:
-            raise ValueError(f"{name} is for what is made anew: target {number} has its own")
+            raise ValueError(f"{name} is for new arrays: target {number} has its own")
     return given
 
 
 def _compression_of(node: Node) -> Compression | None:
-    """Return how that is compressed which most of a node is read from."""
+    """Return the compression of the source that most values of a node are read from."""
     while node.children:
         node = max(node.children[:_FEW], key=_size)
     origin = node.origin if isinstance(node, Leaf) else None

@@ -1,4 +1,4 @@
-"""Locations that are saved to: ``out.zarr``, ``out.h5::name``."""
+"""Locations of new arrays, such as ``out.zarr`` and ``out.h5::name``."""
 
 from __future__ import annotations
 
@@ -29,24 +29,24 @@ STORES: dict[str, type[NewStore]] = {
     ".npy": NpyStore,
     ".zarr": NewZarrStore,
 }
-"""What makes a store, by the suffix of its name."""
+"""The classes of new stores, by suffix."""
 
 
 class Place(NamedTuple):
-    """Where a new array goes."""
+    """The place of a new array: the path of its store, and its name there."""
 
     path: Path
     name: str
-    """Its name in the store; empty for the store itself."""
+    """The name in the store; empty for the store itself."""
 
     @property
     def label(self) -> str:
-        """What errors call it."""
+        """The name for error messages."""
         return f"{self.path}::{self.name}" if self.name else str(self.path)
 
 
 def sibling(place: Place, name: str) -> Place:
-    """Return the place of something that lies beside an array, by its name there."""
+    """Return the place of another array in the same group."""
     folder, _, _ = place.name.rpartition("/")
     return Place(place.path, "/".join(filter(None, [folder, name.rpartition("/")[2]])))
 
@@ -54,12 +54,12 @@ def sibling(place: Place, name: str) -> Place:
 def place_of(location: str | os.PathLike[str], node: Node) -> Place:
     """Return the place that a location names, for a node.
 
-    Where the format needs a name and the location has none it is that of the array itself.
+    If the format needs a name and the location has none, it is the name of the array.
 
     Raises
     ------
     OutputError
-        If it is none that can be written to, or lacks a name or has one too many.
+        If the location cannot be written to, lacks a name, or must not have one.
     """
     text = os.fspath(location)
     if not isinstance(text, str):
@@ -67,7 +67,7 @@ def place_of(location: str | os.PathLike[str], node: Node) -> Place:
     path_text, name = split_location(text)
     where = Location(path_text)
     if where.scheme:
-        raise OutputError(f"cannot write {where.public}: only to files and folders of this machine")
+        raise OutputError(f"cannot write {where.public}: only local files and folders are written")
     path = _one_name(where.path)
     named = store_class(path).named
     name = name.strip("/")
@@ -76,14 +76,14 @@ def place_of(location: str | os.PathLike[str], node: Node) -> Place:
     if named and not name:
         raise OutputError(f"cannot write {path}: name the array in it, as in {path.name}::name")
     if named is False and "::" in text:
-        raise OutputError(f"cannot write {text}: a {path.suffix} file holds one array, of no name")
+        raise OutputError(f"cannot write {text}: a {path.suffix} file holds one array, unnamed")
     if any(part in ("", ".", "..") for part in name.split("/")) and name:
-        raise OutputError(f"cannot write {text}: {name!r} is no name of an array")
+        raise OutputError(f"cannot write {text}: {name!r} is not a valid name of an array")
     return Place(path, name)
 
 
 def _one_name(path: Path) -> Path:
-    """Return a path that is the same for all ways of naming its folder."""
+    """Return a path whose folder is resolved, so that equal places have equal paths."""
     try:
         return path.parent.resolve() / path.name
     except (OSError, RuntimeError):
@@ -91,12 +91,12 @@ def _one_name(path: Path) -> Path:
 
 
 def store_class(path: Path) -> type[NewStore]:
-    """Return what makes a store at `path`.
+    """Return the class of the new store at `path`.
 
     Raises
     ------
     OutputError
-        If its suffix tells no format that is written.
+        If the suffix is not of a format that can be written.
     """
     try:
         return STORES[path.suffix.lower()]
@@ -105,7 +105,7 @@ def store_class(path: Path) -> type[NewStore]:
 
 
 def check_names(path: Path, names: Sequence[str]) -> None:
-    """Raise an OutputError if the arrays of one store stand in each other's way."""
+    """Raise an OutputError if two arrays of one store have conflicting names."""
     for number, name in enumerate(names):
         for other in names[number + 1 :]:
             short, long = sorted((name, other), key=len)
@@ -117,18 +117,18 @@ def check_names(path: Path, names: Sequence[str]) -> None:
 
 
 def check_nothing_lost(path: Path, names: Sequence[str]) -> None:
-    """Raise an OutputError if a store that is to be replaced holds other arrays than these."""
+    """Raise an OutputError if a store to be replaced holds other arrays, which would be lost."""
     if "" in names or not path.exists():
         return
     where = Location(path)
     try:
         there = backend_for(where).variables(where)
     except (BiggusError, OSError):
-        there = ()  # no store that is known, or a damaged one
+        there = ()  # an unknown format, or a damaged store
     others = sorted({name.strip("/") or "/" for name in there} - set(names))
     if others:
         shown = ", ".join(others[:5]) + (", ..." if len(others) > 5 else "")
         raise OutputError(
-            f"cannot write {path}: it is replaced as a whole, and holds others too, which would "
-            f"be lost: {shown}; save to another file, or give an open dataset of it as the target"
+            f"cannot write {path}: it would be replaced as a whole, and holds other arrays, which "
+            f"would be lost: {shown}; save to another file, or pass an open dataset as the target"
         )

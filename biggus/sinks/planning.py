@@ -1,4 +1,4 @@
-"""What saving would do, with nothing read and nothing made."""
+"""`plan_save`: the plan of a save, without reading or writing."""
 
 from __future__ import annotations
 
@@ -20,30 +20,30 @@ if TYPE_CHECKING:
 
 
 def plan_save(arrays: Any, targets: Any, *, chunks: Any = None) -> Plan:
-    """Tell what :func:`biggus.save` would do; nothing is read, and nothing is made.
+    """Plan what :func:`biggus.save` would do, without reading or writing anything.
 
     Parameters
     ----------
-    arrays : Array, or iterable of them
-        What would be saved.
+    arrays : Array, or iterable of Array
+        The arrays to save.
     targets : object or location, or iterable of them
-        Where to, one for each array; as for :func:`biggus.save`.
+        The target of each array, as for :func:`biggus.save`.
     chunks : int or tuple, optional
-        The chunks of what would be made anew.
+        The chunks of new arrays, as for :func:`biggus.save`.
 
     Returns
     -------
     Plan
-        As of :func:`biggus.plan`.  Where the chunks of a target are unlike those that are
-        read, and no block that holds whole chunks of both has room, a pass puts the values
-        into a scratch, and another takes them from there.
+        The plan, as of :func:`biggus.plan`.  If the chunks of a target differ from those of
+        the sources, and a block of whole chunks of both does not fit into memory, one pass
+        writes the values to a scratch file, and another reads them from there.
 
     Raises
     ------
     MemoryBudgetError
-        If it cannot be done in the memory that the options allow.
+        If the save does not fit into the ``memory`` option.
     OutputError, TypeError, ValueError
-        As :func:`biggus.save` raises them of such arrays and targets.
+        As :func:`biggus.save` would raise them for these arrays and targets.
 
     Examples
     --------
@@ -68,7 +68,7 @@ def plan_save(arrays: Any, targets: Any, *, chunks: Any = None) -> Plan:
 
 
 def _grid(node: Node, goal: Any, layout: SavedLayout) -> Chunks | None:
-    """Return the chunks of which a target is handed whole unions."""
+    """Return the chunks of a target; each block written to it consists of whole ones."""
     if not isinstance(goal, (str, os.PathLike)):
         check_object(goal, node)
         return writer_to(goal, name_of(goal), node).grid

@@ -1,4 +1,4 @@
-"""Saving: arrays, evaluated together, streamed into their targets."""
+"""`save`: arrays are evaluated together and written to their targets, block by block."""
 
 from __future__ import annotations
 
@@ -48,55 +48,62 @@ def save(
     compression: Any = None,
     pack: bool = True,
 ) -> None:
-    """Compute arrays together and stream each into its target, block by block.
+    """Compute arrays together, and write each to its target block by block.
 
-    Nothing is held whole in memory, and what the arrays have in common is read and
+    No array is held in memory as a whole.  Subexpressions that the arrays share are read and
     computed once.  Blocks are aligned to the chunks of the targets.
 
     Parameters
     ----------
-    arrays : Array, or iterable of them
-        What is saved.
+    arrays : Array, or iterable of Array
+        The arrays to save.
     targets : object or location, or iterable of them
-        Where to, one for each array.  Either something with ``shape`` and
-        ``__setitem__``, which is assigned to: an ndarray, a memmap, an
-        ``h5py.Dataset``, a ``zarr.Array``, a ``netCDF4.Variable``, or an object
-        of your own, which is given ndarrays.  Or the location of something new:
-        ``"out.zarr"``, ``"out.npy"``, or, with the name of the array in there,
-        ``"out.zarr::name"``, ``"out.h5::name"``, ``"out.nc::name"``; in the last
-        two the default is the array's own name.  A new file or store is there when
-        all of it is, and not before.
+        The target of each array, which is one of:
+
+        - an object with ``shape`` and ``__setitem__``: an ndarray, a memmap, an
+          ``h5py.Dataset``, a ``zarr.Array``, a ``netCDF4.Variable``, or an object of your own,
+          which is assigned ndarrays;
+        - the location of a new file or store: ``"out.npy"``, ``"out.zarr"``,
+          ``"out.zarr::name"``, ``"out.h5::name"`` or ``"out.nc::name"``.  For HDF5 and NetCDF
+          the default name is that of the array.
+
+        New files and stores appear when they are complete.
     overwrite : bool, optional
-        Whether a file or store that is there already is replaced, at the end
-        and as a whole.
-    chunks : int or tuple, optional
-        The chunks of what is made anew: a length, or one an axis, of which -1 is all of the
-        axis; a list has an entry for each target.  Without it they are those of what an
-        array is made of, small ones taken together, or those of its :meth:`Array.rechunk`.
-    compression : str, tuple or False, optional
-        How these are compressed: ``"zstd"``, ``"gzip"``, ``"lz4"``, ``"lzf"`` or
-        ``"blosc:lz4"`` and its like, or such a name and a level; False: not at all.  A list
-        has an entry for each target.  Without it, as what an array is made of, if the format
-        has that (Zarr stores do not take over HDF5's), and else as its library does it.
+        Whether to replace files and stores that exist.  They are replaced as a whole, when the
+        new ones are complete.
+    chunks : int or tuple, or list of them, optional
+        The chunks of new arrays: one length for all axes, or one for each axis; -1 stands for
+        the length of the axis.  A list has an entry for each target.  By default, chunks are
+        those of :meth:`Array.rechunk`, or those of the sources, small ones combined.
+    compression : str, tuple or False, or list of them, optional
+        The compression of new arrays: ``"zstd"``, ``"gzip"``, ``"lz4"``, ``"lzf"``,
+        ``"blosc:lz4"`` or another of Blosc's, or a tuple of such a name and a level.  False is
+        no compression.  A list has an entry for each target.  By default, it is that of the
+        sources if the format has it (Zarr stores do not adopt that of HDF5), else the default
+        of the library that writes the format.
     pack : bool, optional
-        Whether values that come from where they are packed, and were selected and joined at
-        most, are packed in NetCDF, HDF5 and Zarr too, to the bit as they were; False: they are
-        written as the array has them.
+        Whether to pack values in NetCDF, HDF5 and Zarr as they were packed in their source, so
+        that stored values are the same to the bit.  This applies to arrays that were only
+        selected from and joined.  If False, values are written unpacked.
 
     Raises
     ------
     OutputError
-        If a target cannot be written, or is there already, or is one of the inputs; or a
-        format has no chunks, or no such compression.
+        If a target cannot be written, exists already, or is one of the inputs; or if a format
+        has no chunks or not the compression asked for.
     ValueError
-        If shapes, or the numbers of arrays and targets, differ, or chunks do not fit.
+        If shapes differ, the numbers of arrays and targets differ, or chunks do not fit.
     TypeError
-        If something is no target, or has a dtype that does not take the values.
+        If an object cannot be a target, or its dtype cannot hold the values.
     MaskedValueError
-        If a value is missing and its target has no place for that: one with a
-        fill value has, and one of floats or times, where it becomes NaN or NaT.
+        If a value is missing and the target cannot represent it.  Targets with a fill value
+        can, and targets of floats or times, where it becomes NaN or NaT.
     SourceError
         If a read fails.
+
+    See Also
+    --------
+    plan_save : Plan a save without reading or writing.
 
     Examples
     --------
@@ -115,7 +122,7 @@ def save(
 def _saved(
     nodes: list[Node], goals: list[Any], overwrite: bool, how: Sequence[SavedLayout], pack: bool
 ) -> None:
-    """Save nodes, each into its target: new stores are there whole, or not at all."""
+    """Save nodes, each to its target; new stores become visible when they are complete."""
     inputs = Inputs(nodes)
     objects: list[int] = []
     places: dict[int, Place] = {}
@@ -137,7 +144,7 @@ def _saved(
     for path, numbers in together.items():
         _check_path(path, [places[number].name for number in numbers], inputs, overwrite)
     with contextlib.ExitStack() as stack:
-        # Entered first, so left last: all stores are closed before the first is put in its place.
+        # Entered first, so left last: all stores are closed before any is moved to its place.
         temporary = {path: stack.enter_context(replacing(path, overwrite)) for path in together}
         gate = WriteGate()
         writers: dict[int, Writer] = {
@@ -164,7 +171,7 @@ def _saved(
 
 
 def paired(arrays: Any, targets: Any) -> tuple[list[Node], list[Any]]:
-    """Return the nodes of arrays, and a target for each."""
+    """Return the nodes of the arrays, and the list of their targets."""
     if not holds_several(arrays):
         arrays, targets = [arrays], [targets]
     elif not holds_several(targets):
@@ -188,7 +195,7 @@ def _by_path(places: dict[int, Place]) -> dict[Path, list[int]]:
 
 
 def _check_path(path: Path, names: Sequence[str], inputs: Inputs, overwrite: bool) -> None:
-    """Check all that can be before anything is read."""
+    """Check the path of a new store, before anything is read."""
     check_names(path, names)
     inputs.check_path(path)
     check_place(path, overwrite)
@@ -202,12 +209,12 @@ def opened(store: NewStore, label: object) -> Iterator[NewStore]:
     Raises
     ------
     OutputError
-        If it cannot be finished.
+        If closing fails.
     """
     try:
         yield store
     except BaseException:
-        # The first failure counts: of a full disk there are more to come.
+        # The first error is raised: on a full disk, closing fails, too.
         with contextlib.suppress(Exception):
             store.close()
         raise
@@ -223,7 +230,7 @@ def create(store: NewStore, new: NewArray) -> Marked | FillingWriter:
     Raises
     ------
     OutputError
-        If the format does not hold it, or it cannot be written.
+        If the format cannot hold the array, or it cannot be written.
     """
     told = new.masked or new.implied is not None
     marked = told and new.dtype.kind in store.marks and new.marker is not False
@@ -237,12 +244,12 @@ def create(store: NewStore, new: NewArray) -> Marked | FillingWriter:
 
 
 def settle(new: NewArray, writer: Marked | FillingWriter) -> None:
-    """Tell the store of an array what stands for missing values, now that all have been seen.
+    """Choose the final missing-value marker of an array, now that all values have been seen.
 
     Raises
     ------
     OutputError
-        If nothing is left that could, or it cannot be written.
+        If every value is in use, or the marker cannot be written.
     """
     if isinstance(writer, Marked):
         with failures_of(new):
@@ -251,7 +258,7 @@ def settle(new: NewArray, writer: Marked | FillingWriter) -> None:
 
 @contextlib.contextmanager
 def failures_of(new: NewArray) -> Iterator[None]:
-    """Name the array in what fails."""
+    """Turn exceptions into an OutputError that names the array."""
     try:
         yield
     except MissingDependencyError:
@@ -263,12 +270,12 @@ def failures_of(new: NewArray) -> Iterator[None]:
 def new_array(
     node: Node, place: Place, store: NewStore, about: Labels, layout: SavedLayout = AS_IT_IS
 ) -> NewArray:
-    """Return what is to be made of a node in a store, and what is said of it there.
+    """Return the description of the array that a node becomes in a store.
 
     Raises
     ------
     OutputError
-        If the format has no place for its values.
+        If the format cannot hold the values.
     """
     try:
         chunks = layout.chunks_in(type(store), node)

@@ -14,6 +14,7 @@ import warnings
 
 import numpy as np
 import pytest
+from numpy_keys import advanced_keys, basic_keys
 
 import biggus
 
@@ -21,8 +22,6 @@ pytest.importorskip("hypothesis")
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-
-from biggus.testing.strategies import advanced_keys, basic_keys
 
 EXAMPLES = int(os.environ.get("BIGGUS_EXAMPLES", 2 * settings().max_examples))
 

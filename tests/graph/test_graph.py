@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy_keys
 import pytest
 
 import biggus
@@ -128,7 +129,7 @@ def test_any_key_of_any_tree(data):
     assert array.shape == values.shape
     assert array.dtype == values.dtype
     np.testing.assert_array_equal(array.ndarray(), values)
-    key = data.draw(strategies.advanced_keys(values.shape))
+    key = data.draw(numpy_keys.advanced_keys(values.shape))
     try:
         right = as_array(values[key], values.dtype)
     except Exception as error:
@@ -147,7 +148,7 @@ def test_any_key_of_any_tree(data):
     assert result.flags.c_contiguous
     assert not np.shares_memory(result, values)
     np.testing.assert_array_equal(result, right)
-    again = data.draw(strategies.advanced_keys(right.shape, invalid=False))
+    again = data.draw(numpy_keys.advanced_keys(right.shape, invalid=False))
     if right[again].size <= 10_000:
         np.testing.assert_array_equal(got[again].ndarray(), right[again])
 
@@ -156,8 +157,8 @@ def test_any_key_of_any_tree(data):
 @pytest.mark.filterwarnings("ignore::numpy.exceptions.ComplexWarning")
 def test_orthogonal_keys_of_any_tree(data):
     array, values = data.draw(trees(draw_shape(data)))
-    key = data.draw(strategies.oindex_keys(values.shape))
-    right = strategies.orthogonal(values, key)
+    key = data.draw(numpy_keys.oindex_keys(values.shape))
+    right = numpy_keys.orthogonal(values, key)
     if right.size <= 10_000:
         np.testing.assert_array_equal(array.oindex[key].ndarray(), right)
 

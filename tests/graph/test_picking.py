@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import numpy_keys
 import pytest
 
 import biggus
@@ -65,7 +66,7 @@ class Lying(Source):
 
 
 def keys_of(shape, orthogonal):
-    keys = strategies.oindex_keys if orthogonal else strategies.advanced_keys
+    keys = numpy_keys.oindex_keys if orthogonal else numpy_keys.advanced_keys
     return keys(shape) if orthogonal else keys(shape, invalid=False)
 
 

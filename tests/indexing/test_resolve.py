@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy_keys
 import pytest
 
 from biggus.indexing.grid import Grid, IrregularEdges, RegularEdges
@@ -32,7 +33,7 @@ def cut_arrays(draw):
 @given(st.data())
 def test_parts_make_up_the_whole(data):
     shape, axes = data.draw(cut_arrays())
-    key = data.draw(strategies.advanced_keys(shape, invalid=False))
+    key = data.draw(numpy_keys.advanced_keys(shape, invalid=False))
     values = np.arange(1, int(np.prod(shape)) + 1).reshape(shape)
     right = np.asarray(values[key])
     assume(0 < right.size < 10_000)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import numpy_keys
 import pytest
 
 import biggus
@@ -62,7 +63,7 @@ LIMITS = {
 def scattered_keys(draw, shape):
     """Draw a key with an index array, orthogonal or as NumPy has it, and how to use it."""
     orthogonal = draw(st.booleans())
-    keys = strategies.oindex_keys if orthogonal else strategies.advanced_keys
+    keys = numpy_keys.oindex_keys if orthogonal else numpy_keys.advanced_keys
     key = draw(keys(shape) if orthogonal else keys(shape, invalid=False))
     return (orthogonal_selection if orthogonal else numpy_selection)(key, shape)
 

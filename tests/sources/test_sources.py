@@ -5,6 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
+from numpy_keys import advanced_keys
 
 import biggus
 from biggus.backends import Location, backend_named
@@ -12,7 +13,6 @@ from biggus.cache import Cache
 from biggus.errors import GoneError
 from biggus.sources.wrappers import ObjectSource
 from biggus.testing import RecordingSource, SourceTests, assert_same
-from biggus.testing.strategies import advanced_keys
 
 pytestmark = pytest.mark.usefixtures("soon_settled")
 

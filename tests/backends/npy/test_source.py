@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy_keys import advanced_keys
 
 import biggus
 from biggus.backends import Location, backend_for, backend_named, files
@@ -18,7 +19,6 @@ from biggus.testing import assert_same, sample_values
 hypothesis = pytest.importorskip("hypothesis")
 st = hypothesis.strategies
 
-from biggus.testing.strategies import advanced_keys
 
 DTYPES = [
     *("?", "i1", "u1", ">i2", "u4", "i8", ">u8", "f2", ">f2", "f4", ">f8", "g", "c8", ">c16", "G"),

@@ -1,17 +1,67 @@
-"""How random NumPy keys are put together; `strategies` is the way in."""
+"""Random NumPy keys: strategies of Hypothesis, and what orthogonal keys select."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+INTEGER_DTYPES = ("intp", "i1", "<i2", ">i4", "u1", "u4", "<i8", "u8")
 
-_INTEGERS = ("intp", "i1", "<i2", ">i4", "u1", "u4", "<i8", "u8")
+
+def basic_keys(shape, invalid=True):
+    """Make keys of integers, slices, Ellipsis and newaxis, bare or in a tuple.
+
+    About one key in eight is refused by NumPy, unless `invalid` is False.
+    """
+    return _keys(Basic, shape, invalid)
+
+
+def advanced_keys(shape, invalid=True):
+    """Make keys of all that NumPy takes: `basic_keys`, and integer and boolean arrays.
+
+    Arrays broadcast together.  They come as ndarrays of many dtypes and of none to three axes, as
+    lists and as tuples, with masks over several axes and 0-d booleans among them.  About one key
+    in eight is refused by NumPy, unless `invalid` is False.
+    """
+    return _keys(Advanced, shape, invalid)
+
+
+def oindex_keys(shape):
+    """Make valid orthogonal keys: for each axis an integer, a slice or a 1-d selection."""
+    return _keys(Orthogonal, shape, False)
+
+
+def _keys(kind, shape, invalid):
+    from hypothesis import strategies
+
+    @strategies.composite
+    def keys(draw):
+        return kind(strategies, draw, shape).key(invalid)
+
+    return keys()
+
+
+def orthogonal(values, key):
+    """Select from `values` by an orthogonal key, one axis after the other."""
+    items = list(key) if isinstance(key, tuple) else [key]
+    at = next((i for i, item in enumerate(items) if item is Ellipsis), None)
+    if at is not None:
+        items[at : at + 1] = [slice(None)] * (values.ndim - len(items) + 1)
+    axis = 0
+    for item in items:
+        if isinstance(item, (int, np.integer, slice)):
+            values = values[(slice(None),) * axis + (item,)]
+            axis += isinstance(item, slice)
+            continue
+        selected = np.asarray(item)
+        if selected.size == 0 and selected.dtype != bool:
+            selected = selected.astype(np.intp)
+        if selected.dtype == bool:
+            selected = np.flatnonzero(selected)
+        values = np.take(values, selected, axis=axis)
+        axis += 1
+    return values
 
 
 class Basic:
@@ -29,20 +79,20 @@ class Basic:
 
     newaxes = True
 
-    def __init__(self, st: Any, draw: Callable[..., Any], shape: tuple[int, ...]) -> None:
+    def __init__(self, st, draw, shape):
         self.st = st
         self.draw = draw
         self.shape = shape
 
-    def pick(self, *choices: Any) -> Any:
+    def pick(self, *choices):
         """Draw one of `choices`, the first being the simplest."""
         return self.draw(self.st.sampled_from(choices))
 
-    def between(self, low: int, high: int) -> int:
+    def between(self, low, high):
         """Draw an integer."""
         return int(self.draw(self.st.integers(low, high)))
 
-    def key(self, invalid: bool) -> Any:
+    def key(self, invalid):
         """Draw a key."""
         items = self.items()
         if invalid and self.between(0, 7) == 7:
@@ -52,9 +102,9 @@ class Basic:
             return items[0]
         return tuple(items)
 
-    def items(self) -> list[Any]:
+    def items(self):
         """Draw the items of a key, which index the axes from the first to the last."""
-        items: list[Any] = []
+        items = []
         axis, ndim = 0, len(self.shape)
         # Half the keys name every axis.
         short, ellipsis = self.pick((False, True), (False, False), (True, False), (False, True))
@@ -73,18 +123,18 @@ class Basic:
             items.append(item)
             axis += taken
 
-    def item(self, axis: int) -> tuple[Any, int]:
+    def item(self, axis):
         """Draw an item for `axis`, and tell how many axes it takes."""
         if self.pick("slice", "integer") == "integer" and self.shape[axis]:
             return self.integer(self.shape[axis]), 1
         return self.slice_(self.shape[axis]), 1
 
-    def integer(self, n: int) -> Any:
+    def integer(self, n):
         """Draw an integer index of an axis of length `n`."""
         index = self.between(-n, n - 1)
         return self.pick(int, int, np.intp, np.int8 if n <= 128 else np.int64)(index)
 
-    def slice_(self, n: int) -> slice:
+    def slice_(self, n):
         """Draw any slice."""
         kind = self.pick("all", "within", "any")
         if kind == "all":
@@ -107,7 +157,7 @@ class Basic:
             made = slice(*wrapped)
         return made
 
-    def spoil(self, items: list[Any]) -> list[Any]:
+    def spoil(self, items):
         """Make `items` something that NumPy most likely refuses."""
         n = self.shape[0] if self.shape else 0
         bad = self.pick("out", "many", "float", "step", "ellipsis", "text", "odd")
@@ -131,7 +181,7 @@ class Basic:
 class Advanced(Basic):
     """Keys with integer and boolean arrays that broadcast together as well."""
 
-    def __init__(self, st: Any, draw: Callable[..., Any], shape: tuple[int, ...]) -> None:
+    def __init__(self, st, draw, shape):
         super().__init__(st, draw, shape)
         ndim = self.pick(1, 1, 0, 2, 3)
         # The shape to which all arrays of the key broadcast.
@@ -141,7 +191,7 @@ class Advanced(Basic):
         # Which axes get an array, as bits: one draw, so that all combinations come.
         self.arrays = self.draw(st.sampled_from(range(2 ** len(shape))))
 
-    def item(self, axis: int) -> tuple[Any, int]:
+    def item(self, axis):
         if self.arrays >> axis & 1:
             kind = self.pick("integers", "integers", "mask", "masks", "scalar")
             if kind == "integers" and (self.shape[axis] or 0 in self.together):
@@ -156,13 +206,13 @@ class Advanced(Basic):
                 return self.pick(True, np.True_, np.array(True)), 0
         return super().item(axis)
 
-    def integers(self, n: int) -> npt.NDArray[Any]:
+    def integers(self, n):
         """Draw an integer array that broadcasts, over an axis of length `n`."""
         shape = self.together[self.between(0, len(self.together)) :]
         if 0 not in shape and n == 0:
             shape = self.together
         shape = tuple(1 if m and self.between(0, 3) == 3 else m for m in shape)
-        dtype = np.dtype(self.pick(*_INTEGERS))
+        dtype = np.dtype(self.pick(*INTEGER_DTYPES))
         if n > 100 and dtype.itemsize == 1:
             dtype = np.dtype("intp")
         low = 0 if dtype.kind == "u" else -n
@@ -172,7 +222,7 @@ class Advanced(Basic):
         drawn = self.draw(self.st.lists(self.st.integers(low, n - 1), min_size=size, max_size=size))
         return np.array(drawn, dtype).reshape(shape)
 
-    def mask(self, shape: tuple[int, ...]) -> npt.NDArray[np.bool_] | None:
+    def mask(self, shape):
         """Draw a boolean array of `shape` whose True elements broadcast."""
         size = math.prod(shape)
         count = self.together[-1] if self.together else 1
@@ -185,16 +235,16 @@ class Advanced(Basic):
         mask[list(order[:count])] = True
         return mask.reshape(shape)
 
-    def sequence(self, array: npt.NDArray[Any]) -> Any:
+    def sequence(self, array):
         """Return `array` as it is, or as nested lists or a tuple that mean the same."""
         made = self.pick("array", "array", "list", "tuple")
         if array.ndim == 0 or array.size == 0 or made == "array":
             return array
         return array.tolist() if made == "list" else tuple(array.tolist())
 
-    def spoil(self, items: list[Any]) -> list[Any]:
+    def spoil(self, items):
         n = self.shape[0] if self.shape else 0
-        wrong: list[Any] = [
+        wrong = [
             [np.array([0, n])],
             [np.array([-n - 1])],
             [[n + 5]],
@@ -219,7 +269,7 @@ class Orthogonal(Basic):
 
     newaxes = False
 
-    def item(self, axis: int) -> tuple[Any, int]:
+    def item(self, axis):
         n = self.shape[axis]
         kind = self.pick("basic", "integers", "mask", "list")
         if kind == "basic":
