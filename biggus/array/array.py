@@ -13,7 +13,7 @@ from biggus import engine
 from biggus.array import filling
 from biggus.array.asking import asked_by
 from biggus.array.dispatch import Dispatch
-from biggus.array.keys import in_memory, is_large_mask
+from biggus.array.keys import OrthogonalIndexer, in_memory, is_large_mask
 from biggus.array.labelled import Labelled
 from biggus.array.methods import Methods
 from biggus.array.missing import Missing
@@ -23,7 +23,7 @@ from biggus.array.standard import Standard
 from biggus.array.statistics import Statistics
 from biggus.errors import MaskedValueError
 from biggus.graph import Cast, Elementwise, Field, Node, completed, rechunked, select
-from biggus.indexing.keys import basic_selection, numpy_selection, orthogonal_selection
+from biggus.indexing.keys import basic_selection, numpy_selection
 from biggus.indexing.selection import Selection
 from biggus.options import format_bytes
 from biggus.sources.normal import given_chunks, normal_axes
@@ -394,19 +394,3 @@ class Array(Operators, Statistics, Methods, Labelled, Missing, Dispatch, Standar
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         return self
-
-
-class OrthogonalIndexer:
-    """The orthogonal indexer of an array, ``a.oindex``."""
-
-    __slots__ = ("_array",)
-
-    def __init__(self, array: Array) -> None:
-        self._array = array
-
-    def __getitem__(self, key: Any) -> Array:
-        node = self._array.node
-        return Array.from_node(select(node, orthogonal_selection(in_memory(key), node.shape)))
-
-    def __repr__(self) -> str:
-        return f"{self._array!r}.oindex"

@@ -64,6 +64,13 @@ def _squeeze(a: Array, axis: int | tuple[int, ...] | None = None) -> Array:
     return a[tuple([0 if place in dropped else ALL for place in range(a.ndim)])]
 
 
+@implements(np.flip)
+def _flip(m: Array, axis: int | tuple[int, ...] | None = None) -> Array:
+    turned = range(m.ndim) if axis is None else normal_axes(axis, m.ndim)
+    back = slice(None, None, -1)
+    return m[tuple([back if place in turned else ALL for place in range(m.ndim)])]
+
+
 @implements(np.take)
 def _take(
     a: Any, indices: Any, axis: int | None = None, out: None = None, mode: str = "raise"

@@ -1,4 +1,4 @@
-"""Statistics of windows side by side: an array with fewer values."""
+"""`coarsen`: statistics of adjacent windows."""
 
 from __future__ import annotations
 
@@ -22,32 +22,33 @@ def coarsen(
     boundary: Literal["exact", "trim", "pad"] = "exact",
     **parameters: Any,
 ) -> Array:
-    """Return a statistic of windows side by side, as `coarsen` of dask and xarray does.
+    """Compute a statistic of adjacent windows, as `coarsen` of dask and xarray.
 
     Parameters
     ----------
-    array : Array
-        Or anything that becomes one.
-    windows : mapping
-        How many values along an axis become one; axes by number or name.
+    array : Array or array_like
+        The values.
+    windows : mapping of int or str to int
+        The lengths of the windows, by the number or name of the axis.
     func : str or callable, optional
-        A statistic of biggus, such as "mean", "max", "nanmean", "std" or "median"; or NumPy's
-        function of such a name.
+        The name of a statistic, such as "mean", "max", "nanmean", "std" or "median"; or the
+        function of NumPy of that name.
     boundary : {"exact", "trim", "pad"}, optional
-        What to do of values at the end of an axis that fill no window: to refuse them, to leave
-        them out, or to have a window of what there is.
+        What to do with values at the end of an axis that do not fill a window: raise an error,
+        drop them, or compute the statistic of an incomplete window.
     **parameters
-        What the statistic takes besides, such as ``ddof``.
+        Further arguments of the statistic, such as ``ddof``.
 
     Returns
     -------
     Array
-        Lazy.  Of a selection the chunks are read that its windows lie in.
+        A lazy array.  Reading a selection reads the chunks that contain its windows.
 
     Raises
     ------
     ValueError
-        If there is no such statistic, or values are left over.
+        If there is no such statistic; or if windows do not fill an axis and `boundary` is
+        "exact".
 
     Examples
     --------

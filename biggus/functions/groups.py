@@ -1,4 +1,4 @@
-"""Statistics of groups, in one pass over the data."""
+"""`groupby_reduce`: statistics of groups, in one pass over the data."""
 
 from __future__ import annotations
 
@@ -22,38 +22,38 @@ def groupby_reduce(
     axis: int | str | tuple[int | str, ...] | None = None,
     **parameters: Any,
 ) -> tuple[Array, npt.NDArray[Any]]:
-    """Return a statistic of the values of each label, as flox's function of this name does.
+    """Compute a statistic of each group of values, as `flox.groupby_reduce`.
 
-    All labels are accumulated in one pass over the data, block by block: by any number of them
-    nothing is read again.
+    All groups are accumulated in one pass over the data, however many there are.
 
     Parameters
     ----------
-    array : Array
-        Or anything that becomes one.
+    array : Array or array_like
+        The values.
     labels : array_like
-        Of each position along the axes the label of its group; read at once.  What has no label,
-        because that is NaN, NaT or masked, is in no group.
+        The label of the group of each position along `axis`.  They are read at once.
+        Positions whose label is NaN, NaT or masked are in no group.
     func : str
-        "sum", "prod", "mean", "min", "max", "ptp", "var", "std", "any", "all", "count",
-        "count_nonzero", "first" or "last" (along one axis); with "nan" before it, NaN are left
-        out, where NumPy has such a function, and of "first" and "last".
-    axis : int or str, tuple of them or None, optional
-        Which axes those of `labels` are, by number or name; None: the last ones.
+        The statistic: "sum", "prod", "mean", "min", "max", "ptp", "var", "std", "any", "all",
+        "count", "count_nonzero", "first" or "last"; the last two need labels along one axis.
+        With the prefix "nan", NaN are skipped, for those statistics of which NumPy has such a
+        function, and for "first" and "last".
+    axis : int or str, or tuple of them, optional
+        The axes of `labels`, by number or name; by default the last axes of `array`.
     **parameters
-        What the statistic takes besides, such as ``ddof`` or ``dtype``.
+        Further arguments of the statistic, such as ``ddof`` or ``dtype``.
 
     Returns
     -------
     result : Array
-        Lazy; the axis of the groups is the last.
+        A lazy array, whose last axis is that of the groups.
     groups : ndarray
-        The labels, in ascending order.
+        The labels in ascending order.
 
     Raises
     ------
     ValueError
-        If there is no such statistic, or the labels do not fit.
+        If there is no such statistic, or the shape of the labels does not fit.
 
     Examples
     --------
@@ -72,12 +72,12 @@ def groupby_reduce(
         axes = normal_axes(numbered(values.node, axis), values.ndim)
     if given.shape != tuple([values.shape[one] for one in axes if one >= 0]) or not given.ndim:
         raise ValueError(
-            f"labels of {given.shape} are not those of the axes {axes} of {values.shape}"
+            f"labels of shape {given.shape} do not fit the axes {axes} of shape {values.shape}"
         )
     order = sorted(range(len(axes)), key=axes.__getitem__)
     groups, numbers = _numbered(given.transpose(order))
     with between_forks():
-        from biggus.statistics.groups import Groups  # with all that computes
+        from biggus.statistics.groups import Groups  # imported late, for it imports much
     axes = tuple(sorted(axes))
     known = Groups(numbers, axes, len(groups))
     node = Reduce(values.node, "grouped", axes, groups=known, func=func, **parameters)
@@ -91,7 +91,7 @@ def _in_memory(labels: Any) -> Any:
 
 
 def _numbered(labels: Any) -> tuple[npt.NDArray[Any], npt.NDArray[np.intp]]:
-    """Return all labels, and of each place the number of its own; the end where there is none."""
+    """Return the distinct labels, and the index of each label; their number if there is none."""
     missing = np.array(np.ma.getmaskarray(labels))
     values = np.ma.getdata(labels)
     if values.dtype.kind in "fcmM":
@@ -103,10 +103,10 @@ def _numbered(labels: Any) -> tuple[npt.NDArray[Any], npt.NDArray[np.intp]]:
 
 
 def _ranked(values: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], npt.NDArray[np.intp]]:
-    """Return values in order, each once, and of each where it is among them."""
+    """Return the sorted distinct values, and the index of each value among them."""
     if values.dtype.kind in "iu" and values.size:
         low, high = int(values.min()), int(values.max())
-        if high - low < 2 * values.size:  # integers that are close together need no sorting
+        if high - low < 2 * values.size:  # a small range of integers needs no sorting
             wide: Any = np.int64 if values.dtype.kind == "i" else np.uint64
             offsets = (values.astype(wide) - wide(low)).astype(np.intp)
             there = np.zeros(high - low + 1, bool)

@@ -1,4 +1,4 @@
-"""Arrays joined to one, as NumPy's functions join them."""
+"""`concatenate`, `stack`, and other functions of NumPy's that join arrays."""
 
 from __future__ import annotations
 
@@ -31,32 +31,36 @@ def concatenate(
     dtype: npt.DTypeLike | None = None,
     casting: Casting = "same_kind",
 ) -> Array:
-    """Join arrays along an axis, as :func:`numpy.concatenate`; see :class:`LinearMosaic`.
+    """Join arrays along an existing axis, as :func:`numpy.concatenate`.
 
     Parameters
     ----------
-    arrays : iterable of Array
-        At least one; they have the same shape but for `axis`.
+    arrays : iterable of Array or array_like
+        The arrays, at least one.  They must have the same shape, except along `axis`.
     axis : int or None, optional
-        The axis along which they follow one another; None: each is raveled first.
+        The axis along which to join.  If None, the arrays are flattened first.
     out : None
-        For its place in NumPy's signature.
+        Not supported; it is here for NumPy's signature.
     dtype : dtype, optional
-        Of the result.
+        The dtype of the result.
     casting : str, optional
-        What may be cast to it, as :func:`numpy.can_cast` understands it.
+        Which casts to `dtype` are allowed, as in :func:`numpy.can_cast`.
 
     Returns
     -------
     Array
-        Lazy.
+        A lazy array.
 
     Raises
     ------
     ValueError
-        If there are none, or their shapes do not fit.
+        If there are no arrays, or their shapes do not fit.
     TypeError
-        If a dtype cannot be cast to that of the result.
+        If an array cannot be cast to `dtype`.
+
+    See Also
+    --------
+    LinearMosaic : The same, without casting.
 
     Examples
     --------
@@ -86,28 +90,28 @@ def stack(
 
     Parameters
     ----------
-    arrays : iterable of Array
-        At least one, all of one shape.
+    arrays : iterable of Array or array_like
+        The arrays, at least one, all of the same shape.
     axis : int, optional
-        Where the new axis comes.
+        The position of the new axis in the result.
     out : None
-        For its place in NumPy's signature.
+        Not supported; it is here for NumPy's signature.
     dtype : dtype, optional
-        Of the result.
+        The dtype of the result.
     casting : str, optional
-        What may be cast to it, as :func:`numpy.can_cast` understands it.
+        Which casts to `dtype` are allowed, as in :func:`numpy.can_cast`.
 
     Returns
     -------
     Array
-        Lazy.
+        A lazy array.
 
     Raises
     ------
     ValueError
-        If there are none, or their shapes do not fit.
+        If there are no arrays, or their shapes differ.
     TypeError
-        If a dtype cannot be cast to that of the result.
+        If an array cannot be cast to `dtype`.
 
     Examples
     --------
@@ -159,7 +163,7 @@ def _block(arrays: Any) -> Array:
 
 
 def _depth(arrays: Any) -> int:
-    """Return how deep lists are nested, which is the same everywhere."""
+    """Return the depth of nested lists, which must be the same everywhere."""
     if not isinstance(arrays, list):
         return 0
     depths = {_depth(one) for one in arrays}

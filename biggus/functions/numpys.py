@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from biggus.adapt import Lazy
 from biggus.array import Array, implements
 from biggus.construct import full
 from biggus.functions.elementwise import as_array
+from biggus.sources.normal import normal_axes
 from biggus.statistics.signatures import refuse
 
 if TYPE_CHECKING:
@@ -19,8 +21,8 @@ if TYPE_CHECKING:
 # Functions that NumPy implements by indexing and transposing, or by its other functions --------
 
 _BY_NUMPY: tuple[Any, ...] = (
-    *(np.shape, np.ndim, np.size, np.real, np.imag, np.iscomplexobj, np.isrealobj),
-    *(np.common_type, np.flip, np.rollaxis),
+    *(np.shape, np.ndim, np.real, np.imag, np.iscomplexobj, np.isrealobj),
+    *(np.common_type, np.rollaxis),
     *(np.array_split, np.split, np.hsplit, np.vsplit, np.dsplit),
     *([np.unstack] if hasattr(np, "unstack") else []),  # since NumPy 2.1
     *(np.linalg.diagonal, np.linalg.trace, np.linalg.matrix_transpose),
@@ -55,6 +57,11 @@ def _elementwise(name: str, operands: int) -> Callable[..., Array]:
 
 for _name, _operands in _ELEMENTWISE.items():
     implements(getattr(np, _name))(_elementwise(_name, _operands))
+
+
+@implements(np.size)
+def _size(a: Array, axis: int | tuple[int, ...] | None = None) -> int:
+    return a.size if axis is None else math.prod(a.shape[n] for n in normal_axes(axis, a.ndim))
 
 
 @implements(np.result_type)

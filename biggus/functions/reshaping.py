@@ -1,4 +1,4 @@
-"""NumPy's functions that give the same values other axes."""
+"""`reshape`, `ravel` and `atleast_1d` and its like."""
 
 from __future__ import annotations
 
@@ -27,32 +27,34 @@ def reshape(
     newshape: Any = None,
     copy: bool | None = None,
 ) -> Array:
-    """Give an array other axes, as :func:`numpy.reshape`.
+    """Change the shape of an array, as :func:`numpy.reshape`.
 
-    Axes that stay are selected from as before; of the others whole runs in C order are read.
+    A selection along an axis that keeps its length reads that selection alone; along other axes
+    it reads whole runs of values.
 
     Parameters
     ----------
-    a : Array
-        Or anything that becomes one.
+    a : Array or array_like
+        The array.
     shape : int or tuple of int
-        As many values; one length may be -1, for what is left.
+        The new shape, of the same number of elements.  One length may be -1; it is computed
+        from the others.
     order : {"C", "F", "A"}, optional
-        In which order values are counted: "F" has the first axis run fastest.
+        The order of the elements; with "F" the first axis varies fastest.
     newshape : int or tuple of int, optional
-        What older versions of NumPy call `shape`.
+        The name of `shape` in older versions of NumPy.
     copy : bool, optional
-        For its place in NumPy's signature: what is read is always fresh.
+        Ignored, unless it is False, which is refused: values are always read into a new array.
 
     Returns
     -------
     Array
-        Lazy.
+        A lazy array.
 
     Raises
     ------
     ValueError
-        If there are more or fewer values.
+        If the number of elements differs.
 
     Examples
     --------
@@ -64,7 +66,7 @@ def reshape(
     """
     array = as_array(a)
     if copy is False:
-        raise ValueError("Unable to avoid creating a copy while reshaping: what is read is fresh")
+        raise ValueError("Unable to avoid creating a copy while reshaping a lazy array")
     wanted = _lengths(array, shape if newshape is None else newshape)
     match order:
         case "C" | "A" | "K":
@@ -102,19 +104,19 @@ def _reshaped(array: Array, shape: tuple[int, ...]) -> Array:
 
 @implements(np.ravel)
 def ravel(a: Any, order: str = "C") -> Array:
-    """Put all values along one axis, as :func:`numpy.ravel`.
+    """Flatten an array to one axis, as :func:`numpy.ravel`.
 
     Parameters
     ----------
-    a : Array
-        Or anything that becomes one.
+    a : Array or array_like
+        The array.
     order : {"C", "F", "A", "K"}, optional
-        In which order they follow one another.
+        The order of the elements; with "F" the first axis varies fastest.
 
     Returns
     -------
     Array
-        Lazy, of one axis.
+        A lazy array of one axis.
 
     Examples
     --------
@@ -130,7 +132,7 @@ _ADDED = {
     2: ((0, 1), (0,)),
     3: ((0, 1, 2), (0, 2), (2,)),
 }
-"""Of at least so many axes: which are added to an array of none, one and two."""
+"""The axes to add to an array of no, one or two axes, by the least number of axes."""
 
 
 def _at_least(ndim: int) -> Callable[..., Any]:

@@ -1,4 +1,4 @@
-"""Functions of statistics, by NumPy's names: made of what the registry says of each."""
+"""Statistics, with NumPy's names and arguments; they are made from the registry of statistics."""
 
 from __future__ import annotations
 
@@ -21,44 +21,44 @@ if TYPE_CHECKING:
     Function: TypeAlias = Callable[..., Array]
 
 _PARAMETERS = {
-    "a": """a : Array
-        Or anything that becomes one.""",
+    "a": """a : Array or array_like
+        The values.""",
     "q": """q : array_like of float
-        Which, from 0 to 1 (percentiles: to 100); the axes of several come first.""",
-    "axis": """axis : int or str, tuple of them or None, optional
-        Along which, by number or name; None: of all values.""",
+        The quantiles, from 0 to 1 (percentiles: from 0 to 100).  The axes of several
+        quantiles are the first axes of the result.""",
+    "axis": """axis : int or str, or tuple of them, optional
+        The axes to reduce, by number or name; by default all.""",
     "dtype": """dtype : dtype, optional
-        Of the result, and of the arithmetic.""",
+        The dtype of the result, and of the computation.""",
     "ddof": """ddof : float, optional
-        What is taken from the number of values before it divides.""",
+        The divisor is the number of values minus `ddof`.""",
     "method": """method : str, optional
-        How to choose between neighbours, as for :func:`numpy.quantile`.""",
+        How to interpolate, as in :func:`numpy.quantile`.""",
     "keepdims": """keepdims : bool, optional
-        Whether the axes stay, at length one.""",
+        Whether to keep the reduced axes, with length one.""",
     "correction": """correction : float, optional
         Another name of `ddof`.""",
     "mdtol": """mdtol : float, optional
-        The part of the values, from 0 to 1, that may be masked before the result
-        is; where all are, it always is.""",
+        The fraction of values, from 0 to 1, that may be masked.  If more are, so is the
+        result.  It is always masked if all values are.""",
 }
-"""What is said of a parameter.  The others have their places in NumPy's signatures
-only: they are refused, with the way round."""
+"""The descriptions of parameters.  The others are parameters of NumPy's that are refused."""
 
 _REFUSED = """{names}
-        For {its} in NumPy's signature: anything but what NumPy takes for nothing is refused."""
+        Not supported; {its} for NumPy's signature."""
 
 _RETURNS = """
     Returns
     -------
     Array
-        Lazy, of NumPy's shape and dtype.
+        A lazy array, of the shape and dtype that NumPy returns.
 
     Raises
     ------
     AxisError
         If there is no such axis.
     TypeError
-        If the dtype has no such statistic, or an argument is not one that is taken.
+        If the dtype has no such statistic, or an argument is not supported.
 """
 
 _EXAMPLE = """
@@ -73,13 +73,13 @@ _EXAMPLE = """
 """
 
 _MDTOL_OF_TWINS = """mdtol : float, optional
-        1: NaN and masked values count alike."""
+        1: NaN and masked values are treated alike."""
 
-_WITHOUT_NAN = "NaN are left out, as masked values are."
+_WITHOUT_NAN = "NaN are skipped, like masked values."
 
 
 def function_of(name: str) -> Function:
-    """Return the function of a statistic in the registry, which NumPy's own hand over to."""
+    """Return the function of a statistic in the registry; NumPy's own dispatch to it."""
     entry = ENTRIES[name]
     assert entry.signature is not None
 
@@ -99,7 +99,7 @@ def function_of(name: str) -> Function:
         lines[-1] = _MDTOL_OF_TWINS
     refused = [word for word in words if word not in _PARAMETERS]
     if refused:
-        its = "its place" if len(refused) == 1 else "their places"
+        its = "it is here" if len(refused) == 1 else "they are here"
         lines.append(_REFUSED.format(names=", ".join(refused), its=its))
     more = f"\n\n    {_WITHOUT_NAN}" if name.startswith("nan") else ""
     notes = f"\n    Notes\n    -----\n    {entry.note}\n" if entry.note else ""
@@ -121,33 +121,35 @@ def histogram(
     density: bool | None = None,
     weights: None = None,
 ) -> tuple[Array, Array]:
-    """Return how many values are in each bin, and the edges of the bins.
+    """Count the values in each of several bins, as :func:`numpy.histogram`.
 
-    Without edges and without a range the least and the greatest value are found
-    first, in a pass over the data of their own.
+    If neither edges nor `range` are given, an additional pass over the data finds the least and
+    the greatest value.
 
     Parameters
     ----------
-    a : Array
-        Or anything that becomes one.  Masked values are not counted.
+    a : Array or array_like
+        The values.  Masked values are not counted.
     bins : int or sequence of float, optional
-        How many, all of one width; or their edges.
+        The number of bins of equal width, or the edges of the bins.
     range : (float, float), optional
-        From where to where; from the least value to the greatest if not given.
+        The lower and the upper end of the bins; by default the least and the greatest value.
     density : bool, optional
-        Whether to return the density of the distribution, the integral of which is 1.
+        Whether to return the probability density, whose integral is 1, instead of counts.
     weights : None
-        Every value counts once.
+        Not supported; it is here for NumPy's signature.
 
     Returns
     -------
-    counts, edges : Array
-        Lazy; of int64, or of float64 with `density`; one edge more than there are bins.
+    counts : Array
+        The counts, a lazy array of int64; of float64 with `density`.
+    edges : Array
+        The edges of the bins, a lazy array of float64, one more than there are bins.
 
     Raises
     ------
     ValueError
-        If bins or range are none.
+        If `bins` or `range` is invalid.
 
     Examples
     --------
@@ -171,7 +173,7 @@ STATISTICS = [name for name, entry in ENTRIES.items() if entry.signature is not 
 """The names of the functions that are made from the registry."""
 
 if TYPE_CHECKING:
-    # For those who check types: a test holds it to the registry.
+    # For type checkers; a test compares it with the registry.
     all: Function
     any: Function
     argmax: Function

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from biggus.viewer.line import ArrayLine
 
 SAMPLE_BYTES = 128_000_000
-"""How much is read for a view that would need more, by default."""
+"""The default limit of bytes to read for a view."""
 
 _NOTE: dict[str, Any] = {
     "horizontalalignment": "right",
@@ -51,46 +51,51 @@ def imshow(
     resample: bool | None = None,
     **kwargs: Any,
 ) -> ArrayImage:
-    """Show an image of any size, of which only what is on the screen is read.
+    """Show an image of any size, reading only the part that is on the screen.
 
-    As :meth:`matplotlib.axes.Axes.imshow`, with its defaults; the image is read as it is
-    drawn, by other threads, and drawn again as it comes.  A figure that is saved, or has no
-    window, is complete when it is drawn.
+    The image looks like that of :meth:`matplotlib.axes.Axes.imshow`.  In a window, other threads
+    read it, and it is redrawn as values arrive.  Without a window, and when the figure is saved,
+    drawing waits until the image is complete.
 
-    Of a pyramid, the coarsest level that fills the pixels is read.  Of an array that has no
-    coarser levels, every n-th row and column is shown where there are more than two a pixel;
-    the figure says so.
+    For a pyramid, the coarsest level that fills the pixels is read.  For an array without
+    coarser levels, every n-th row and column is shown if there are more than two for a pixel;
+    a note in the figure says so.
 
     Parameters
     ----------
-    shown : Array or Pyramid
-        Or anything that :class:`ArrayAdapter` takes.  Of shape (rows, columns), (rows,
-        columns, 1, 3 or 4), or with further axes before these: see `index`.
+    shown : Array, Pyramid or array_like
+        The image, of shape (rows, columns) or (rows, columns, 1, 3 or 4).  More axes may come
+        before these: see `index`.
     ax : Axes, optional
-        Where; the current axes of pyplot if not given.
+        The axes to draw into; by default the current axes of pyplot.
     levels : sequence of Array, optional
-        The same image at coarser resolutions, the finer ones first.
+        The same image at coarser resolutions, the finest of them first.
     index : int or tuple of int, optional
-        What is shown along the axes that are not rows, columns or colours;
-        ``set_index`` changes it.
+        The index along axes other than rows, columns and colours.  ``set_index`` of the image
+        changes it.
     block : bool, optional
-        Whether all drawing waits until it is complete, in a window too.
+        Whether drawing waits until the image is complete, in windows, too.
     sample_bytes : int or str, optional
-        How much may be read for a view of which not all is shown.
+        The most bytes to read for a view of an image without coarser levels.
     cmap, norm, aspect, interpolation, alpha, vmin, vmax, origin, extent, resample, **kwargs
-        As for :meth:`matplotlib.axes.Axes.imshow`.  Without limits or a norm that has
-        them, colours go from the least to the greatest value of the coarsest level, if
-        that is no more than 512 by 512; else of the first view.  They are kept from then on.
+        As for :meth:`matplotlib.axes.Axes.imshow`.  Colour limits that are not given are the
+        least and greatest value of the coarsest level, if that has at most 512 by 512 pixels,
+        else those of the first view.  They do not change later.
 
     Returns
     -------
     ArrayImage
-        An :class:`matplotlib.image.AxesImage`.
+        The image, an :class:`matplotlib.image.AxesImage`.
+
+    Raises
+    ------
+    MissingDependencyError
+        If matplotlib is not installed.
 
     Notes
     -----
-    ``ax.imshow(array)`` works as well, and reads all of the array at once; one that is
-    larger than the ``memory`` option is refused.
+    ``ax.imshow(array)`` works as well, but reads the whole array, which must fit into the
+    ``memory`` option.
 
     Examples
     --------
@@ -134,7 +139,7 @@ def imshow(
 
 
 def _set_aspect(ax: Axes, image: ArrayImage, aspect: Any) -> None:
-    """Set the aspect of axes as matplotlib's own `imshow` does."""
+    """Set the aspect of axes as `Axes.imshow` does."""
     import matplotlib as mpl
 
     of_data = image.get_transform().contains_branch(ax.transData)
@@ -152,12 +157,12 @@ def _add(ax: Axes, image: ArrayImage) -> None:
 
 
 def _set_limits(image: ArrayImage, norm: Any, vmin: float | None, vmax: float | None) -> None:
-    """Set the values between which colours go."""
+    """Set the colour limits."""
     import matplotlib as mpl
 
     if vmin is not None or vmax is not None:
         if isinstance(norm, mpl.colors.Normalize):
-            raise ValueError("give a norm, or vmin= and vmax=: not both")
+            raise ValueError("pass a norm, or vmin and vmax, but not both")
         image.set_clim(vmin, vmax)
 
 
@@ -170,31 +175,36 @@ def plot(
     sample_bytes: int | str = SAMPLE_BYTES,
     **kwargs: Any,
 ) -> ArrayLine:
-    """Draw a line through a series of any length, read at the resolution of the screen.
+    """Draw a series of any length as a line, at the resolution of the screen.
 
-    Where there are more values than pixels, the line goes from the least to the greatest
-    of each few, which are found as they are read; it is read again when the axes change.
+    If there are more values than pixels, the line joins the least and the greatest value of
+    each pixel.  Values are read again when the limits of the axes change.
 
     Parameters
     ----------
-    array : Array
-        Or anything that :class:`ArrayAdapter` takes; of one axis.
+    array : Array or array_like
+        The series, of one axis.
     ax : Axes, optional
-        Where; the current axes of pyplot if not given.
+        The axes to draw into; by default the current axes of pyplot.
     extent : (float, float), optional
-        Where the first and the last value are; the numbers of the values if not given.
+        The positions of the first and the last value; by default their indices.
     block : bool, optional
-        Whether all drawing waits until it is complete, in a window too.
+        Whether drawing waits until the line is complete, in windows, too.
     sample_bytes : int or str, optional
-        How much may be read for a view.  If it needs more, one piece of several is looked
-        at, which ``sampled`` of the line tells.
+        The most bytes to read for a view.  If it would need more, a sample is read, and the
+        attribute ``sampled`` of the line is true.
     **kwargs
         As for :meth:`matplotlib.axes.Axes.plot`.
 
     Returns
     -------
     ArrayLine
-        A :class:`matplotlib.lines.Line2D`.
+        The line, a :class:`matplotlib.lines.Line2D`.
+
+    Raises
+    ------
+    MissingDependencyError
+        If matplotlib is not installed.
 
     Examples
     --------
@@ -209,7 +219,7 @@ def plot(
 
     shown = array if isinstance(array, Array) else ArrayAdapter(array)
     series = Series(shown, parse_size(sample_bytes))
-    (like,) = ax.plot([], [], **kwargs)  # takes its turn of the colours
+    (like,) = ax.plot([], [], **kwargs)  # takes the next colour of the cycle
     like.remove()
     ends = (0.0, max(shown.shape[0] - 1.0, 0.0)) if extent is None else extent
     line = ArrayLine(series, ends, block=block, like=like)
@@ -230,23 +240,30 @@ def hist(
     ax: Axes | None = None,
     **kwargs: Any,
 ) -> tuple[Any, Any, Any]:
-    """Draw a histogram of an array, which is gone through a block at a time.
+    """Draw a histogram of an array of any size, which is read block by block.
 
     Parameters
     ----------
-    array : Array
-        Or anything that :class:`ArrayAdapter` takes.  Missing values are not counted.
+    array : Array or array_like
+        The values.  Missing values are not counted.
     bins, range
         As for :func:`biggus.histogram`.
     ax : Axes, optional
-        Where; the current axes of pyplot if not given.
+        The axes to draw into; by default the current axes of pyplot.
     **kwargs
         As for :meth:`matplotlib.axes.Axes.hist`.
 
     Returns
     -------
-    counts, edges, patches
-        As of :meth:`matplotlib.axes.Axes.hist`.
+    counts, edges : ndarray
+        The counts, and the edges of the bins.
+    patches : BarContainer
+        The bars, as of :meth:`matplotlib.axes.Axes.hist`.
+
+    Raises
+    ------
+    MissingDependencyError
+        If matplotlib is not installed.
 
     Examples
     --------
@@ -263,9 +280,9 @@ def hist(
 
 
 def _axes(ax: Axes | None) -> Axes:
-    """Return where to draw."""
+    """Return the axes to draw into."""
     with needing("matplotlib", "viewer", "showing an array"):
-        import matplotlib as mpl  # noqa: F401 - whether it is there
+        import matplotlib as mpl  # noqa: F401 - to check that it is installed
     if ax is not None:
         return ax
     from matplotlib import pyplot as plt

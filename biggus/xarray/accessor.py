@@ -1,4 +1,4 @@
-"""``ds.biggus``: what only biggus has, of the lazy arrays in a dataset or data array."""
+"""The accessor ``.biggus`` of xarray's datasets and data arrays."""
 
 from __future__ import annotations
 
@@ -20,11 +20,12 @@ if TYPE_CHECKING:
 @xr.register_dataset_accessor("biggus")  # type: ignore[no-untyped-call] # xarray has no types there
 @xr.register_dataarray_accessor("biggus")  # type: ignore[no-untyped-call] # likewise
 class Accessor:
-    """What biggus does with the lazy variables of an object of xarray's.
+    """Operations of biggus on the lazy variables of a dataset or data array.
 
     Parameters
     ----------
     obj : xarray.Dataset or xarray.DataArray
+        The object whose ``.biggus`` it is.
 
     Examples
     --------
@@ -39,24 +40,28 @@ class Accessor:
     def __init__(self, obj: Any) -> None:
         self._obj = obj
 
-    def _lazy(self) -> list[Array]:
-        return _arrays_of(self._obj)
-
     def plan(self) -> Plan:
-        """Return what computing all lazy variables would read and take; see :func:`biggus.plan`."""
-        return plan(self._lazy())
+        """Plan the computation of all lazy variables; see :func:`biggus.plan`.
+
+        Returns
+        -------
+        Plan
+            The passes over the data, the bytes to read, and the peak memory.
+        """
+        return plan(_arrays_of(self._obj))
 
     def compute(self, *others: Any) -> Any:
-        """Compute this, and others with it, going through the data once.
+        """Compute the object and others together, in as few passes over the data as possible.
 
         Parameters
         ----------
         *others : xarray.Dataset or xarray.DataArray
+            Objects to compute at the same time.
 
         Returns
         -------
-        Dataset or DataArray, or a tuple of them
-            With values in memory; a tuple, if there are others.
+        Dataset or DataArray, or tuple of them
+            The object with its values in memory; with `others`, a tuple of all objects.
         """
         every = [self._obj, *others]
         arrays = [_arrays_of(one) for one in every]
@@ -68,25 +73,32 @@ class Accessor:
         return computed if others else computed[0]
 
     def groupby_reduce(self, by: Any, func: str, **parameters: Any) -> Any:
-        """Return a statistic of each group in one pass over the data, and lazily.
+        """Compute a statistic of each group lazily, in one pass over the data.
 
-        xarray's own ``groupby`` is lazy as well: it selects each group, and reads a chunk for
-        each that is in it.
+        The ``groupby`` of xarray is lazy as well, but reads a chunk once for each group that
+        has values in it.
 
         Parameters
         ----------
         by : hashable or xarray.DataArray
-            The labels, or the name of what has them, such as ``"time.month"``; read at once.
+            The labels of the groups, or the name of a variable, such as ``"time.month"``.
+            They are read at once.
         func : str
-            As :func:`biggus.groupby_reduce` takes it: ``"nanmean"`` is what xarray calls a mean.
+            The statistic, as for :func:`biggus.groupby_reduce`.  The mean of xarray, which
+            skips NaN, is ``"nanmean"``.
         **parameters
-            What the statistic takes besides.
+            Further arguments of the statistic, such as ``ddof``.
 
         Returns
         -------
         Dataset or DataArray
-            Of each variable that has the dimensions of the labels, with that of the groups in
-            the place of the first of them; others as they are.
+            The statistic of each variable that has the dimensions of the labels.  The
+            dimension of the groups replaces the first of them.  Other variables are unchanged.
+
+        Raises
+        ------
+        ValueError
+            If no variable has the dimensions of the labels.
         """
         obj = self._obj
         if isinstance(obj, xr.DataArray):
@@ -95,14 +107,14 @@ class Accessor:
         return _grouped(obj, obj, by, func, parameters)
 
     def save(self, location: str | os.PathLike[str], **keywords: Any) -> None:
-        """Stream it into a new NetCDF file or Zarr store, as the suffix says.
+        """Write the object to a new Zarr store or NetCDF file, block by block.
 
         Parameters
         ----------
         location : str or os.PathLike
-            Of what is made: ``.zarr``, or a file of NetCDF.
+            The path: a Zarr store if it ends in ``.zarr``, else a NetCDF file.
         **keywords
-            Further arguments of xarray's own ``to_zarr`` or ``to_netcdf``, such as ``encoding``.
+            Further arguments of ``to_zarr`` or ``to_netcdf`` of xarray, such as ``encoding``.
         """
         dataset = self._obj
         if isinstance(dataset, xr.DataArray):

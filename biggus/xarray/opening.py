@@ -1,4 +1,4 @@
-"""Opening several locations as one dataset of xarray's."""
+"""`open`: one or several locations as a dataset of xarray."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _JOINING = {
     "compat": "override",
     "combine_attrs": "override",
 }
-"""How datasets are joined that come from one model: only what lies along the axis is compared."""
+"""The default arguments of combining: what lacks the dimension is taken from the first dataset."""
 
 _PACKING = ("scale_factor", "add_offset", "dtype", "_Unsigned", "_FillValue", "missing_value")
-"""What an encoding says of how values are packed."""
+"""The entries of an encoding that describe packing."""
 
 
 def open(
@@ -39,33 +39,34 @@ def open(
     options: dict[str, Any] | None = None,
     **keywords: Any,
 ) -> xr.Dataset:
-    """Open one location, or several joined, as a dataset of lazy arrays, without dask.
+    """Open one or several locations as a dataset of lazy arrays, without dask.
 
     Parameters
     ----------
     locations : str or os.PathLike, or iterable of them
-        A path, a pattern, a URL, or several.
+        A path, a glob pattern, a URL, or several of them.
     concat_dim : str, optional
-        The axis along which several follow one another, in this order.  If not given, their
-        coordinates say how they do.
+        The dimension along which to join several datasets, in the order given.  By default
+        they are joined by their coordinates.
     group : str, optional
-        The path of a group; the root if not given.
+        The path of a group; by default the root.
     backend, cache, options : optional
-        As of :func:`biggus.open`, for each variable; `options` is what the backend takes.
+        As for :func:`biggus.open`, for each variable; `options` is a dict of the options of
+        the backend.
     **keywords
-        Further arguments of ``xarray.open_dataset``, or, for several, of
-        ``xarray.combine_by_coords`` or ``xarray.combine_nested``; by default what does
-        not lie along the axis of joining is taken of the first, and not compared.
+        Further arguments of ``xarray.open_dataset``; for several locations, of
+        ``xarray.combine_by_coords`` or ``xarray.combine_nested``.  By default, variables
+        without the dimension are taken from the first dataset, and not compared.
 
     Returns
     -------
     xarray.Dataset
-        Nothing of its variables has been read but small coordinates.
+        The dataset.  Only small coordinates have been read.
 
     Raises
     ------
     OpenError
-        If one cannot be opened; `GoneError` if it is not there.
+        If a location cannot be opened; `GoneError` if it does not exist.
 
     Examples
     --------
@@ -96,9 +97,9 @@ def open(
 
 
 def _with_values(parts: Sequence[xr.Dataset]) -> list[xr.Dataset]:
-    """Return datasets without those that have nothing along an axis which is longer in others.
+    """Return the datasets without those that are empty along a dimension, unless all are.
 
-    Where they belong no coordinate says, and xarray refuses to guess.
+    Empty datasets have no coordinate that says where they belong, and xarray refuses them.
     """
     longest: dict[Any, int] = {}
     for part in parts:
@@ -115,7 +116,7 @@ def _with_values(parts: Sequence[xr.Dataset]) -> list[xr.Dataset]:
 def _of_records(
     paths: Sequence[Any], concat_dim: str | None, opening: Opening, group: str | None
 ) -> xr.Dataset | None:
-    """Return what several are together, if their records tell that they agree."""
+    """Return the joined dataset of several files, if their records show that they fit."""
     records = []
     for record in records_at(paths, opening, group or ""):
         if record is None:
@@ -135,9 +136,9 @@ def _of_records(
 
 
 def _forget_packing(joined: xr.Dataset, parts: Sequence[xr.Dataset]) -> None:
-    """Have variables that are packed in several ways written as they are.
+    """Drop the packing of variables that are packed differently in different files.
 
-    xarray would pack all as in the first file, and what does not fit wraps around.
+    When writing, xarray would pack all values as in the first file, and others would overflow.
     """
     for name, variable in joined.variables.items():
         packings = [

