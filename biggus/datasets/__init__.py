@@ -1,4 +1,4 @@
-"""Datasets: variables of a store that belong together, with their coordinates."""
+"""Datasets: the variables of a group of a store, with their coordinates."""
 
 from biggus.datasets.dataset import Dataset, open_dataset
 from biggus.datasets.facts import info, variables

@@ -1,4 +1,4 @@
-"""A dataset: named arrays of a group, with their coordinates; read-only and lazy."""
+"""`Dataset`: the variables of a group as lazy arrays, with coordinates; and `open_dataset`."""
 
 from __future__ import annotations
 
@@ -21,22 +21,21 @@ if TYPE_CHECKING:
 
 
 class Dataset(Mapping[str, "Array"]):
-    """Named arrays with what they share: axes, coordinates and global attributes.
+    """The variables of a group: an immutable mapping of names to lazy arrays.
 
-    Made by :func:`biggus.open_dataset`.  It maps the names of variables to lazy arrays, and
-    does not change: what is selected from it is another.
+    Datasets are made by :func:`biggus.open_dataset`.
 
     Parameters
     ----------
     group : Group
-        What is in it.
+        The group.
 
     Attributes
     ----------
     attrs : dict
-        What the store says of all that is in the group.
-    sizes : dict of int
-        The length of each axis, by its name.
+        The attributes of the group.
+    sizes : dict of str to int
+        The length of each axis, by name.
     coords : tuple of str
         The names of the variables that are coordinates.
 
@@ -74,7 +73,18 @@ class Dataset(Mapping[str, "Array"]):
         return len(self._variables)
 
     def dims(self, name: str) -> tuple[str, ...]:
-        """Return the names of the axes of a variable."""
+        """Return the names of the axes of a variable.
+
+        Parameters
+        ----------
+        name : str
+            The name of the variable.
+
+        Returns
+        -------
+        tuple of str
+            The names of the axes.
+        """
         return self._dims[name]
 
     def _coordinates(self) -> Iterator[str]:
@@ -87,7 +97,17 @@ class Dataset(Mapping[str, "Array"]):
                 yield name
 
     def isel(self, **indexers: Any) -> Dataset:
-        """Select by position along named axes: an integer, a slice, or a list of integers.
+        """Select by position along named axes.
+
+        Parameters
+        ----------
+        **indexers : int, slice or list of int
+            The indices, by the name of the axis.
+
+        Returns
+        -------
+        Dataset
+            A dataset of lazy arrays.
 
         Raises
         ------
@@ -108,22 +128,26 @@ class Dataset(Mapping[str, "Array"]):
         return Dataset(self._group._replace(variables=variables, dims=dims))
 
     def sel(self, method: str | None = None, **labels: Any) -> Dataset:
-        """Select by the values of coordinates: one, a slice from one to another, or several.
-
-        The coordinates that are asked about are read.
+        """Select by the values of coordinates, which are read.
 
         Parameters
         ----------
         method : {"nearest"}, optional
-            What is taken where a value is not there.
-        **labels
-            By the name of an axis.  Times are texts (``"2001-03-04 12:00"``; ``"2001-03"`` is
-            all of that month), dates, or numbers as they are stored.
+            With "nearest", a value that the coordinate does not have selects the nearest one.
+        **labels : scalar, slice or list
+            The values, by the name of the axis.  Slices include both ends.  Times are strings
+            (``"2001-03-04 12:00"``; ``"2001-03"`` selects the month), dates, or numbers as
+            they are stored.
+
+        Returns
+        -------
+        Dataset
+            A dataset of lazy arrays.
 
         Raises
         ------
         KeyError
-            If there is no such axis, value or time.
+            If there is no such axis, or the coordinate has no such value.
         """
         indexers = {}
         for dim, label in labels.items():
@@ -136,9 +160,19 @@ class Dataset(Mapping[str, "Array"]):
         return self.isel(**indexers)
 
     def to_xarray(self) -> Any:
-        """Return an ``xarray.Dataset`` of the same lazy arrays, without dask.
+        """Convert to an ``xarray.Dataset`` of lazy arrays, without dask.
 
-        Times are dates, and missing values NaN, as ``xarray.open_dataset`` has them.
+        Times are decoded, and missing values become NaN, as with ``xarray.open_dataset``.
+
+        Returns
+        -------
+        xarray.Dataset
+            The dataset; its values have not been read.
+
+        Raises
+        ------
+        MissingDependencyError
+            If xarray is not installed.
         """
         with between_forks():
             from biggus.support.extras import needing
@@ -149,7 +183,7 @@ class Dataset(Mapping[str, "Array"]):
         variables = {}
         for name, array in self._variables.items():
             told = dict(array.attrs)
-            told.pop("_Encoding", None)  # characters are text already, if it said how
+            told.pop("_Encoding", None)  # characters are decoded already
             values = array if not array.masked else _unmasked(array)
             variables[name] = xr.Variable(self._dims[name], values, told)
         given = {name: value for name, value in self.attrs.items() if name not in STRUCTURE}
@@ -189,29 +223,29 @@ def open_dataset(
     drop_variables: str | Iterable[str] | None = None,
     **options: Any,
 ) -> Dataset:
-    """Open all variables of a store, or of a group in one, as named lazy arrays.
+    """Open all variables of a store, or of a group of it, as a dataset of lazy arrays.
 
     Parameters
     ----------
     location : str or os.PathLike
-        A path, or a URL.
+        A path or a URL.
     group : str, optional
-        The path of a group; the root if not given.
+        The path of a group; by default the root.
     backend, cache, decode, **options
-        As of :func:`open`, for each variable.
+        As for :func:`open`, for each variable.
     drop_variables : str or iterable of str, optional
-        Names of variables that are left out.
+        The names of variables to leave out.
 
     Returns
     -------
     Dataset
-        Nothing of its values has been read.
+        The dataset; its values have not been read.
 
     Raises
     ------
     OpenError
-        If it cannot be opened; `GoneError` if it is not there, and `VariableError` if there
-        is no such group.
+        If the location cannot be opened: `GoneError` if it does not exist, `VariableError` if
+        it has no such group.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""What is known of an array before any of its values is read, as data."""
+"""`info` and `variables`: the metadata of a location, as values that JSON can hold."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Opened(NamedTuple):
-    """A variable: the array, the source that it stands on, and what unpacks its values, if any."""
+    """An opened variable: its array, its source, and its decoder if values are packed."""
 
     array: Array
     source: Source
@@ -32,7 +32,7 @@ class Opened(NamedTuple):
 
     @classmethod
     def of(cls, array: Array) -> Opened:
-        """Return what an array stands on that was opened, and not computed with."""
+        """Return the source and decoder of an array that was opened, and not computed with."""
         node = array.node
         decoder = node.step if isinstance(node, Elementwise) else None
         while isinstance(node, Elementwise):
@@ -43,7 +43,7 @@ class Opened(NamedTuple):
 
 
 def facts_of(opened: Opened) -> dict[str, Any]:
-    """Return what is known of a variable, ready to be written as JSON."""
+    """Return the metadata of a variable, as values that JSON can hold."""
     array, source = opened.array, opened.source
     facts = outline_of(opened)
     facts["attributes"] = {
@@ -57,7 +57,7 @@ def facts_of(opened: Opened) -> dict[str, Any]:
 
 
 def outline_of(opened: Opened) -> dict[str, Any]:
-    """Return what of that has a place in a row of a table."""
+    """Return the metadata without attributes and fill value: that of a row in a table."""
     array, source = opened.array, opened.source
     facts: dict[str, Any] = {
         "shape": list(array.shape),
@@ -73,10 +73,10 @@ def outline_of(opened: Opened) -> dict[str, Any]:
 
 
 def told(value: Any) -> Any:
-    r"""Return an attribute's value as JSON says it; what that has no word for, as text.
+    r"""Return the value of an attribute as a value that JSON can hold; by default its text.
 
-    Structures become dicts, opaque bytes hexadecimal; bytes of a text that are no UTF-8 are
-    escaped.
+    Structures become dicts, opaque bytes hexadecimal digits.  Bytes of a text that are not valid
+    UTF-8 are escaped.
 
     Examples
     --------
@@ -112,26 +112,26 @@ def _lengths(chunks: int | tuple[int, ...]) -> int | list[int]:
 def variables(
     location: str | os.PathLike[str], *, backend: str | None = None, **options: Any
 ) -> tuple[str, ...]:
-    """Return the names of the variables in a location, those of groups with their paths.
+    """List the variables of a location.
 
     Parameters
     ----------
     location : str or os.PathLike
-        A path, or a URL.
+        A path or a URL.
     backend : str, optional
-        The backend to use, as of :func:`open`.
+        The backend to use, as for :func:`open`.
     **options
-        What the backend takes.
+        Options of the backend.
 
     Returns
     -------
     tuple of str
-        In the order of the store.
+        The names in the order of the store, with the paths of their groups.
 
     Raises
     ------
     OpenError
-        If it cannot be opened; `GoneError` if it is not there.
+        If the location cannot be opened; `GoneError` if it does not exist.
 
     Examples
     --------
@@ -155,26 +155,26 @@ def info(
     decode: bool = True,
     **options: Any,
 ) -> dict[str, Any]:
-    """Return what is in a location: what JSON has words for, and no values.
+    """Return the metadata of a location, as values that JSON can hold.
 
     Parameters
     ----------
     location : str or os.PathLike
-        A path, or a URL.
+        A path or a URL.
     backend, cache, decode, **options
-        As of :func:`open`.
+        As for :func:`open`.
 
     Returns
     -------
     dict
-        ``location``; ``groups``, each by its path (the root is ``""``): its ``attributes``, its
-        ``dimensions``, the names of its ``coordinates``, and its ``variables``, each with
-        shape, dims, dtype, chunks, attributes and how it is unpacked.
+        The ``location``, and its ``groups`` by path (the root is ``""``).  Each group has
+        ``attributes``, ``dimensions``, the names of ``coordinates``, and ``variables``: by name,
+        their shape, dims, dtype, chunks, attributes and packing.
 
     Raises
     ------
     OpenError
-        If it cannot be opened; `GoneError` if it is not there.
+        If the location cannot be opened; `GoneError` if it does not exist.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""A group of a store: all of its variables, opened together, and what it says of them."""
+"""Groups of a store: their variables, opened together, and their attributes."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ if TYPE_CHECKING:
 
 
 class Group(NamedTuple):
-    """What is in a group of a store.
+    """A group of a store.
 
     Attributes
     ----------
     location : Location
         Where the store is.
     path : str
-        The group's, without slashes at its ends; empty for the root.
-    variables : dict of Array
-        By their names in the group.
-    dims : dict of tuple of str
-        The names of the axes of each; those that the store does not name are
-        ``"phony_dim_0"`` and so on, one for each length, as netCDF has it.
+        The path of the group, without slashes at its ends; empty for the root.
+    variables : dict of str to Array
+        The variables, by their names in the group.
+    dims : dict of str to tuple of str
+        The names of the axes of each variable.  Axes without a name are called
+        ``"phony_dim_0"``, ``"phony_dim_1"``, ..., by their length, as in netCDF.
     attributes : dict
-        What the group says of all that is in it.
-    values : dict of ndarray
-        Those of coordinates that have been read, by name.
-    told : dict of dict
-        The attributes of variables, by name, where they are known without those of their arrays.
+        The attributes of the group.
+    values : dict of str to ndarray
+        The values of coordinates that have been read.
+    told : dict of str to dict
+        The attributes of variables, if they are known without asking their sources.
     """
 
     location: Location
@@ -50,7 +50,7 @@ class Group(NamedTuple):
 
 
 class Opening(NamedTuple):
-    """How the variables of a store are opened: as :func:`biggus.open` opens each."""
+    """The arguments of :func:`biggus.open` for the variables of a store."""
 
     backend: str | None = None
     cache: Cache | bool | None = None
@@ -59,7 +59,7 @@ class Opening(NamedTuple):
 
 
 def names_of(variables: str | Iterable[str] | None) -> tuple[str, ...]:
-    """Return the names of variables that are given: one, several or none."""
+    """Return a tuple of names from one name, several or None."""
     return (variables,) if isinstance(variables, str) else tuple(variables or ())
 
 
@@ -69,22 +69,29 @@ def groups_at(
     group: str | None = "",
     without: Iterable[str] = (),
 ) -> dict[str, Group]:
-    """Return what is in a group of a store, by its path; or, for None, in each.
+    """Open one group of a store, or all groups.
 
     Parameters
     ----------
     location : str or os.PathLike
+        A path or a URL.
     opening : Opening
+        How to open the variables.
     group : str or None, optional
-        The path of a group.
+        The path of the group; None for all groups.
     without : iterable of str, optional
-        Names of variables that are left out.
+        The names of variables to leave out.
+
+    Returns
+    -------
+    dict of str to Group
+        The groups, by path.
 
     Raises
     ------
     OpenError
-        If it cannot be opened; `GoneError` if it is not there, and `VariableError` if there
-        is no such group.
+        If the location cannot be opened: `GoneError` if it does not exist, `VariableError` if
+        it has no such group.
     """
     where, _ = located(location, None)
     server = server_for(where, opening.backend)
@@ -104,7 +111,7 @@ def groups_at(
 
 
 def _paths(names: Iterable[str]) -> list[str]:
-    """Return the paths of all groups in which there is something, the root first."""
+    """Return the paths of all groups that are not empty, the root first."""
     found = {"": None}
     for name in names:
         parts = name.strip("/").split("/")[:-1]
@@ -148,7 +155,7 @@ def _group(
 def _named(
     dims: tuple[str | None, ...], shape: tuple[int, ...], phony: dict[tuple[int, int], str]
 ) -> tuple[str, ...]:
-    """Name axes that have no name: by their length, and which of that length it is."""
+    """Name axes without a name, by their length, and their order among axes of that length."""
     count: dict[int, int] = {}
     found = []
     for dim, n in zip(dims, shape, strict=True):

@@ -1,4 +1,4 @@
-"""Groups of many files as one, where their records tell that they agree."""
+"""Joining the groups of many files from their records, without opening the files."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ if TYPE_CHECKING:
     from biggus.datasets.records import GroupRecord, VariableRecord
 
 _FINEST = 2**10
-"""Counts of time become others where all are whole numbers of this part of a unit."""
+"""Times are converted if all are multiples of this fraction of a unit: the sums are exact."""
 
 _MOST = 2**40
-"""Of counts that are no larger, such sums are exact."""
+"""The largest times that are converted exactly."""
 
 
 def joined_groups(records: Sequence[GroupRecord], dim: str | None) -> Group | None:
-    """Return groups of several files as one; None if they do not agree, or cannot be compared.
+    """Join the groups of several files; None if they differ, or the records do not tell.
 
-    What does not lie along the axis of joining is that of the first.  Times are counted as
-    in the first.
+    Variables without the dimension are those of the first file.  Times are converted to the
+    units of the first file.
 
     Parameters
     ----------
     records : sequence of GroupRecord
-        In the order of the files.
+        The records, in the order of the files.
     dim : str or None
-        The axis along which they follow one another in this order.  None: that along which
-        their coordinates differ, in the order of these.
+        The dimension to join along, in the order given.  By default it is the one whose
+        coordinates differ, and files are sorted by them.
     """
     first = records[0]
     indexes = [name for name, known in first.variables().items() if known.dims == (name,)]
@@ -68,7 +68,7 @@ def joined_groups(records: Sequence[GroupRecord], dim: str | None) -> Group | No
 
 
 def _differ(first: GroupRecord, other: GroupRecord, name: str) -> bool:
-    """Tell whether coordinates differ, or are told in other words."""
+    """Tell whether the values or the meaning of a coordinate differ."""
     if first.encoded_values[name] != other.encoded_values[name]:
         return True
     if name not in other.layouts:
@@ -77,7 +77,7 @@ def _differ(first: GroupRecord, other: GroupRecord, name: str) -> bool:
 
 
 def _alike(records: Sequence[GroupRecord], dim: str) -> bool:
-    """Tell whether all have the same variables, which mean the same, but for counts of time."""
+    """Tell whether all groups have the same variables, apart from units of the dimension."""
     first = records[0].layouts
     if any(each.layouts.keys() != first.keys() for each in records):
         return False
@@ -92,14 +92,14 @@ def _alike(records: Sequence[GroupRecord], dim: str) -> bool:
 def _said(known: VariableRecord, dim: str, name: str) -> list[Any]:
     lengths = [n for n, own in zip(known.shape, known.dims, strict=True) if own != dim]
     dtype, masked, attributes = known.meaning
-    # Bounds are counted as what they bound.
+    # Bounds have the units of their coordinate, which must not change then.
     if name == dim and not attributes.keys() & {"bounds", "climatology"}:
         attributes = {key: value for key, value in attributes.items() if key != "units"}
     return [known.dims, lengths, dtype, masked, attributes]
 
 
 def _in_units_of_first(records: Sequence[GroupRecord], dim: str) -> list[npt.NDArray[Any]] | None:
-    """Return the values of a coordinate; times as counts of the first's, where that is exact."""
+    """Return the values of a coordinate in the units of the first; None if that is not exact."""
     there = records[0].variable(dim).meaning
     found = []
     for each in records:
@@ -120,7 +120,7 @@ def _units(meaning: list[Any]) -> TimeUnits | None:
 def _moved(
     values: npt.NDArray[Any], here: TimeUnits | None, there: TimeUnits | None
 ) -> npt.NDArray[Any] | None:
-    """Return counts of time from another beginning; None if they are not exactly such counts.
+    """Convert times to units of another start; None if that is not exact.
 
     Examples
     --------
@@ -149,7 +149,7 @@ def _moved(
 
 
 def _order(values: Sequence[npt.NDArray[Any]]) -> list[int] | None:
-    """Return the order in which values rise, or fall, all through; None if there is none."""
+    """Return the order in which values increase or decrease throughout; None if there is none."""
     if any(not len(each) or each.dtype != values[0].dtype for each in values):
         return None
     falls = any(len(each) > 1 and each[0] > each[-1] for each in values)

@@ -1,4 +1,4 @@
-"""Selecting by value: where along an axis a coordinate has a value, or a time."""
+"""Selecting by label: the positions of values and times along an axis."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ class AxisPositions:
     Parameters
     ----------
     name : str
-        The coordinate's, for errors.
+        The name of the coordinate, for error messages.
     values : ndarray
-        Of one axis.
+        The values of the coordinate, of one axis.
     attributes : mapping
-        What the store says of them: times are told by their units and calendar.
+        The attributes of the coordinate; units and calendar say whether it is of times.
     """
 
     def __init__(self, name: str, values: npt.NDArray[Any], attributes: Mapping[str, Any]) -> None:
@@ -49,28 +49,28 @@ class AxisPositions:
         self.times = time_units(str(units), str(calendar)) if isinstance(units, str) else None
 
     def of(self, label: Any, method: str | None = None) -> int | slice | npt.NDArray[np.intp]:
-        """Return where a label is: a value, a time, a slice of them, or several.
+        """Return the positions of a label.
 
         Parameters
         ----------
         label : object
-            A text such as ``"2001-03"`` is all that is in that time; both ends of a slice
-            are in it.
+            A value, a time, a slice, or a list.  A text such as ``"2001-03"`` selects all
+            times in that period.  Slices include both ends.
         method : {"nearest"}, optional
-            Whether what is nearest will do.
+            Whether to select the nearest value if there is no equal one.
 
         Raises
         ------
         KeyError
-            If there is none.
+            If the coordinate has no such value.
         """
         if method not in (None, "nearest"):
-            raise ValueError(f"a method of selecting is 'nearest', not {method!r}")
+            raise ValueError(f"method must be 'nearest', not {method!r}")
         if isinstance(label, slice):
             return _as_slice(self.places[self._between(label)])
         if isinstance(label, (list, tuple, np.ndarray)) and np.ndim(label):
             if np.ndim(label) > 1:
-                raise ValueError(f"labels of {self.name} are a value, a slice or a list of values")
+                raise ValueError(f"select {self.name} by a value, a slice or a list of values")
             return np.array([self._only(one, method) for one in label], np.intp)
         first, after = self._bounds(label)
         if method is None and first != after:
@@ -83,7 +83,7 @@ class AxisPositions:
 
     def _between(self, label: slice) -> npt.NDArray[np.intp]:
         if label.step is not None:
-            raise ValueError("values are selected from one to another, without a step")
+            raise ValueError("a slice of values has no step")
         values = self.values
         rises = bool(np.all(values[1:] >= values[:-1]))
         if not rises and not np.all(values[1:] <= values[:-1]):
@@ -98,7 +98,7 @@ class AxisPositions:
         return np.flatnonzero(within)
 
     def _from_to(self, label: slice) -> npt.NDArray[np.intp]:
-        """Return the places from one value that is there to another, in whatever order they are."""
+        """Return the positions between two values of an unsorted coordinate."""
         ends = [0, len(self.values) - 1]
         for which, end in enumerate((label.start, label.stop)):
             if end is None:
@@ -106,14 +106,14 @@ class AxisPositions:
             places = self._within(*self._bounds(end))
             if not places.size:
                 raise KeyError(
-                    f"{self.name} neither rises nor falls, so a slice of it is from one of its "
-                    f"values to another, and {end!r} is none of them"
+                    f"{self.name} is not sorted, so the ends of a slice must be among its values, "
+                    f"and {end!r} is not"
                 )
             ends[which] = int(places[-which])
         return np.arange(ends[0], ends[1] + 1)
 
     def _within(self, first: Any, after: Any) -> npt.NDArray[np.intp]:
-        """Return the places of values from one to before another; of one that is the same."""
+        """Return the positions of values in a half-open interval; if it is empty, of `first`."""
         values = self.values
         exact = first == after
         return np.flatnonzero(values == first if exact else (values >= first) & (values < after))
@@ -122,22 +122,22 @@ class AxisPositions:
         places = self.places[self._with(label, method)]
         if places.size > 1:
             raise KeyError(
-                f"{self.name} has {label!r} at {places.size} places: select it alone, or by isel"
+                f"{self.name} has {label!r} at {places.size} positions: select it alone, or by isel"
             )
         return int(places[0])
 
     def _with(self, label: Any, method: str | None) -> npt.NDArray[np.intp]:
-        """Return the places of one value: that of a label, or the nearest; of two the greater."""
+        """Return the positions of a value, or of the nearest one; of two, of the greater."""
         value = self._bounds(label)[0]
         kinds = {"i": Real, "u": Real, "f": Real, "M": np.datetime64, "m": np.timedelta64}
         can_be_near = isinstance(value, kinds.get(self.values.dtype.kind, ()))
         places = self._within(value, value)
         if method is not None and can_be_near and not places.size and self.values.size:
             apart = self._apart(value)
-            near = self.values[apart == apart.min()]  # none, of NaN
+            near = self.values[apart == apart.min()]  # empty for NaN
             places = np.flatnonzero(self.values == near.max()) if near.size else places
         if not places.size:
-            hint = '; method="nearest" takes what is nearest' if can_be_near and not method else ""
+            hint = '; method="nearest" selects the nearest' if can_be_near and not method else ""
             raise KeyError(f"{self.name} has no value {label!r}{hint}")
         return places
 
@@ -146,19 +146,19 @@ class AxisPositions:
         if values.dtype.kind not in "iu" or not isinstance(value, Integral):
             floats: npt.NDArray[Any] = np.abs(np.asarray(values - value, float))
             return floats
-        # In integers, without going beyond what the dtype holds.
+        # In integers, without overflow.
         least, most = int(values.min()), int(values.max())
         one = values.dtype.type(min(max(int(value), least), most))
         apart: npt.NDArray[Any] = np.maximum(values, one) - np.minimum(values, one)
         return apart.view(values.dtype.str.replace("i", "u"))
 
     def _bounds(self, label: Any) -> tuple[Any, Any]:
-        """Return the first value that a label means, and that after the last; of a value itself."""
+        """Return the half-open interval of values that a label selects; empty for one value."""
         dated = self.times is not None or self.values.dtype.kind == "M"
         if not dated or isinstance(label, Real):
             if self.values.dtype.kind == "f" and isinstance(label, Real):
                 with np.errstate(over="ignore"):
-                    label = self.values.dtype.type(label)  # 0.1 is what the coordinate has for it
+                    label = self.values.dtype.type(label)  # a float32 coordinate has 0.1 rounded
             return label, label
         exact = isinstance(label, (np.datetime64, dt.date))
         text = str(label)
@@ -170,7 +170,7 @@ class AxisPositions:
         return begins, begins if exact else self._count(after)
 
     def _count(self, moment: int) -> float:
-        """Return the count that a moment is: an integer if it is one, for floats are too coarse."""
+        """Return a moment in the units of the coordinate; an integer if possible, for precision."""
         assert self.times is not None
         whole, rest = divmod(moment - self.times.start, self.times.length)
         return (moment - self.times.start) / self.times.length if rest else whole
@@ -191,12 +191,12 @@ def _of_datetime64(text: str, exact: bool, dtype: np.dtype[Any]) -> tuple[Any, A
 
 
 def _period(text: str, calendar: str) -> tuple[int, int]:
-    """Return when a time begins and when it is over, in nanoseconds of its calendar.
+    """Return the start and the end of a period, in nanoseconds of its calendar.
 
     Raises
     ------
     KeyError
-        If it is none, or the calendar has no such day.
+        If the text is not a time, or the calendar has no such day.
 
     Examples
     --------
@@ -206,7 +206,7 @@ def _period(text: str, calendar: str) -> tuple[int, int]:
     """
     match = _MOMENT.fullmatch(text.strip())
     if match is None:
-        raise KeyError(f"{text!r} is no time such as 2001-02-03 or 2001-02-03 12:00")
+        raise KeyError(f"{text!r} is not a time such as 2001-02-03 or 2001-02-03 12:00")
     known = {name: number for name, number in match.groupdict().items() if number is not None}
     year, month = int(known["year"]), int(known.get("month", 1))
     clock = ":".join(known.get(name, "0") for name in ("hour", "minute", "second"))

@@ -1,4 +1,4 @@
-"""Functions of blocks, as users of dask know them: chunk by chunk, and with what is around."""
+"""`map_blocks` and `map_overlap`: functions that are applied block by block."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _BOUNDARIES: Mapping[str, dict[str, Any]] = {
     "periodic": {"mode": "wrap"},
     "nearest": {"mode": "edge"},
 }
-"""dask's words for what is beyond the ends of an array, and NumPy's."""
+"""The arguments of `pad` for the boundaries of dask."""
 
 
 def map_blocks(
@@ -42,44 +42,44 @@ def map_blocks(
     new_axis: int | Sequence[int] = (),
     **kwargs: Any,
 ) -> Array:
-    """Apply a function to each block of arrays, as ``dask.array.map_blocks`` does.
+    """Apply a function to each block of arrays, as ``dask.array.map_blocks``.
 
-    The blocks are the chunks of the first array of the whole shape, see `Array.grid`; they are
-    others after `rechunk`.  Of an array without chunks they are of about 4 MiB.  A block is
-    computed as a whole, of whole blocks, and only if something in it is wanted; so what comes
-    of it does not depend on the selection.
+    Blocks are the chunks of the first array that has the full shape (see `Array.grid`), or those
+    of its `rechunk`.  An array without chunks has blocks of about 4 MiB.  The function is always
+    called with whole blocks, and only for blocks that are needed; so results do not depend on
+    the selection that is read.
 
     Parameters
     ----------
     function : callable
-        Of an ndarray for each array (a MaskedArray, if values can be missing).  One that has a
-        parameter `block_id` is told the number of its block along each axis.
+        The function.  It takes an ndarray for each array, or a MaskedArray if values can be
+        missing.  If it has a parameter `block_id`, it is passed the index of the block.
     *arrays : Array or object
-        Their last axes belong together, and are equally long or of length one.  What is no
-        `Array` is handed on as it is.
+        The arrays, which are broadcast together.  Other objects are passed unchanged.
     dtype : dtype, optional
-        Of the results.  If it is not given, the function is tried on ones, one an axis.
+        The dtype of the result.  By default, it is that of the function of arrays of ones, of
+        length one along each axis.
     chunks : sequence, optional
-        For each axis of the result the length of the blocks, or the lengths of all, if they
-        are not as long as those that they are computed of.
-    drop_axis : int or str or sequence of them, optional
-        Axes, by number or name, that the results do not have; the function is given all of these.
+        The lengths of the blocks of the result along each axis: one length, or the lengths of
+        all blocks.  By default, they are those of the arrays.
+    drop_axis : int or str, or sequence of them, optional
+        Axes, by number or name, that the result does not have.  Blocks are whole along them.
     new_axis : int or sequence of int, optional
-        Axes of the result that the arrays do not have; of length one, if `chunks` is not given.
+        Axes that the result has in addition; they have length one unless `chunks` is given.
     **kwargs
-        What else the function takes.
+        Further arguments of the function.
 
     Returns
     -------
     Array
-        Lazy, of as many blocks; masked if one of the arrays is.
+        A lazy array, masked if one of the arrays is.
 
     Raises
     ------
     TypeError
-        If there is no array, or the function cannot be tried.
+        If there is no array, or `dtype` is not given and the function fails for ones.
     ValueError
-        If the shapes do not fit; and when it is read, if a block has another one than was said.
+        If the shapes do not fit; or, while reading, if a block has an unexpected shape.
 
     Examples
     --------
@@ -107,7 +107,7 @@ def map_blocks(
     else:
         cut = [*map(_all_lengths, chunks, counts)] if len(chunks) == len(kept) else []
         if [len(one) for one in cut if isinstance(one, tuple)] != counts:
-            raise ValueError(f"chunks={chunks!r} are to be lengths of {counts} blocks an axis")
+            raise ValueError(f"chunks={chunks!r} must give lengths of {counts} blocks per axis")
         lengths = [sum(one) for one in cut if isinstance(one, tuple)]
     reaches = [_reaches(one.shape, shape, grid, kept, chunks is not None) for one in lazy]
     slots = iter(range(len(lazy)))
@@ -121,7 +121,7 @@ def map_blocks(
 
 
 def _blocks_of(arrays: Sequence[Array], shape: tuple[int, ...]) -> Chunks:
-    """Return how arrays of a shape are cut: as the first of them is that has it, and chunks."""
+    """Return the chunks of the first array that has the shape and chunks, or default ones."""
     for one in arrays:
         if one.shape == shape and one.grid is not None:
             return one.grid
@@ -139,7 +139,7 @@ def _reaches(
     kept: Sequence[int | None],
     resized: bool,
 ) -> list[Reach]:
-    """Return which parts of the axes of an array the blocks of the result are computed of."""
+    """Return how blocks of the result depend on each axis of an array."""
     found = []
     first = len(shape) - len(own)
     for axis, length in enumerate(own, first):
@@ -154,7 +154,7 @@ def _reaches(
 def _takes_block_id(function: Callable[..., Any]) -> bool:
     try:
         return "block_id" in inspect.signature(function).parameters
-    except (TypeError, ValueError):  # of what is written in C
+    except (TypeError, ValueError):  # functions written in C have no signature
         return False
 
 
@@ -165,7 +165,7 @@ def _tried(
     told: bool,
     ndim: int,
 ) -> np.dtype[Any]:
-    """Return the dtype of what a function gives of ones."""
+    """Return the dtype of a function, which is called with ones."""
     ones = [
         np.ones((1,) * one.ndim, one.dtype) if isinstance(one, Array) else one for one in arrays
     ]
@@ -174,9 +174,7 @@ def _tried(
         with np.errstate(all="ignore"):
             found: np.dtype[Any] = np.asanyarray(function(*ones, **keywords, **more)).dtype
     except Exception as error:
-        raise TypeError(
-            f"a function of blocks cannot be tried on ones: give dtype= ({error})"
-        ) from error
+        raise TypeError(f"the function of blocks fails for ones: pass dtype= ({error})") from error
     return found
 
 
@@ -189,38 +187,40 @@ def map_overlap(
     dtype: npt.DTypeLike | None = None,
     **kwargs: Any,
 ) -> Array:
-    """Apply a function to each block with what is around it, as ``dask.array.map_overlap``.
+    """Apply a function to each block and its neighbourhood, as ``dask.array.map_overlap``.
 
-    What the function gives of the surroundings is cut off again.
+    Blocks overlap by `depth` elements; the overlap is trimmed from the results.
 
     Parameters
     ----------
     function : callable
-        Of an ndarray (a MaskedArray, if values can be missing); it keeps the shape.
-    array : Array
-        Or anything that becomes one.  Its blocks are those of :func:`map_blocks`.
+        The function.  It takes an ndarray, or a MaskedArray if values can be missing, and
+        returns an array of the same shape.
+    array : Array or array_like
+        The array.  Its blocks are those of :func:`map_blocks`.
     depth : int, tuple or mapping
-        How far around a block values are taken: one number for all axes, one for each, or by
-        the number or name of the axis; a pair is for before and after.
+        The number of elements of the neighbourhood: one for all axes, one for each axis, or a
+        mapping by the number or name of the axis.  A pair is for before and after.
     boundary : str, number or mapping, optional
-        What is beyond the ends: "reflect" (the last value first), "periodic", "nearest", a
-        value, or "none" for nothing, which None is, too; one for all axes, one for each, or by
-        the number or name of the axis.
+        The values beyond the ends of the array: "reflect" (starting with the last value),
+        "periodic", "nearest", a constant, or "none" or None for no values.  Like `depth`, it
+        is given for all axes, for each axis, or by number or name.
     dtype : dtype, optional
-        Of the results.  If it is not given, the function is tried on ones, one an axis.
+        The dtype of the result.  By default, it is that of the function of an array of ones,
+        of length one along each axis.
     **kwargs
-        What else the function takes.
+        Further arguments of the function.
 
     Returns
     -------
     Array
-        Lazy, of the shape of `array`.
+        A lazy array of the shape of `array`.
 
     Raises
     ------
     ValueError
-        If there is no such boundary, or a depth is negative or greater than the axis is long;
-        and when it is read, if the function does not keep the shape.
+        If the boundary is unknown, or a depth is negative or exceeds the length of the axis;
+        or, while reading, if the function changes the shape.
 
     Examples
     --------
@@ -252,14 +252,14 @@ def map_overlap(
 
 
 def _by_axis(given: Any, array: Array, default: Any, what: str) -> list[Any]:
-    """Return what is given for all axes, for each, or for some by number or name, for each."""
+    """Return an argument for each axis; it is given for all, for each, or by number or name."""
     ndim = array.ndim
     if isinstance(given, dict):
         named = {normal_axis(numbered(array.node, n), ndim): one for n, one in given.items()}
         return [named.get(axis, default) for axis in range(ndim)]
     if isinstance(given, (tuple, list)):
         if len(given) != ndim:
-            raise ValueError(f"{what} is one for all axes, or for each of {ndim}: {given!r}")
+            raise ValueError(f"{what} must be given for all axes or for each of {ndim}: {given!r}")
         return list(given)
     return [default if given is None else given] * ndim
 

@@ -1,4 +1,4 @@
-"""Attributes: what is still true of values when something was done to them."""
+"""Attributes of computed arrays: those of the operands that still hold for the result."""
 
 from __future__ import annotations
 
@@ -25,26 +25,27 @@ _CELL_METHODS = {
     "std": "standard_deviation",
     "var": "variance",
 }
-"""Statistics of which CF has a name (appendix E), by the name without ``nan``."""
+"""The cell methods of statistics (CF conventions, appendix E), by the name without ``nan``."""
 
-_PLACES = frozenset(["quantile", "percentile"])
-"""Statistics that are values like those that they are of, and that CF has no name for."""
+_QUANTILES = frozenset(["quantile", "percentile"])
+"""Statistics that have the units of the values, and no name among the cell methods."""
 
-_OF_SPREAD = frozenset(["valid_min", "valid_max", "valid_range", "actual_range"])
-"""Attributes that say where values lie: not where their differences and sums do."""
+_RANGES = frozenset(["valid_min", "valid_max", "valid_range", "actual_range"])
+"""Attributes that give the range of values, which differs from that of differences and sums."""
 
 _COUNTED = ("units", "calendar")
 
-_LOCATED = frozenset(["mean", "median", "min", "max", *_PLACES])
+_WITHIN_RANGE = frozenset(["mean", "median", "min", "max", *_QUANTILES])
+"""Statistics that lie within the range of the values."""
 
 _SAME: tuple[Any, ...] = (np.round, np.clip, np.positive, np.real, np.nan_to_num)
-"""Functions of values that leave them what they are values of."""
+"""Functions whose results have all attributes of their operand."""
 
 _SAME_UNITS: tuple[Any, ...] = (
     *(np.add, np.subtract, np.minimum, np.maximum, np.fmin, np.fmax),
     *(np.absolute, np.fabs, np.negative, np.hypot, np.where),
 )
-"""Functions of values in one unit that give values in it."""
+"""Functions of values in the same units whose results have these units, too."""
 
 
 STRUCTURE = frozenset(
@@ -62,21 +63,21 @@ STRUCTURE = frozenset(
         "REFERENCE_LIST",
     ]
 )
-"""What a format keeps for itself."""
+"""Attributes that formats use internally."""
 
 PACKING = cf.PACKING | {"_NoFill"}
-"""How values are packed: not true any more of decoded ones."""
+"""Attributes that describe packing, and do not hold for decoded values."""
 
 
 def kept_attributes(attributes: Mapping[str, Any], decoded: bool) -> dict[str, Any]:
-    """Return the attributes that hold of the values as they were read.
+    """Return the attributes that hold for values as they are read.
 
     Parameters
     ----------
     attributes : mapping
-        Those in the store.
+        The attributes in the store.
     decoded : bool
-        Whether the values were unpacked: then what tells of packing is left out.
+        Whether the values are decoded; if so, attributes that describe packing are left out.
     """
     dropped = STRUCTURE
     if decoded:
@@ -87,15 +88,15 @@ def kept_attributes(attributes: Mapping[str, Any], decoded: bool) -> dict[str, A
 
 
 def is_of_all(name: str) -> bool:
-    """Tell whether a statistic, by its name, stands for all values along the axes it went along."""
+    """Tell whether a statistic summarises values, and has units like theirs."""
     name = name.removeprefix("nan")
-    return name in _CELL_METHODS or name in _PLACES
+    return name in _CELL_METHODS or name in _QUANTILES
 
 
 def after_statistic(
     attributes: Mapping[str, Any], name: str, dims: Sequence[str | None]
 ) -> Mapping[str, Any]:
-    """Return the attributes of a statistic of what has these, taken along some axes.
+    """Return the attributes of a statistic along some axes, from those of the values.
 
     Examples
     --------
@@ -108,7 +109,7 @@ def after_statistic(
         return {}
     name = name.removeprefix("nan")
     method = _CELL_METHODS.get(name)
-    dropped = frozenset() if name in _LOCATED else _OF_SPREAD
+    dropped = frozenset() if name in _WITHIN_RANGE else _RANGES
     if name == "var":
         dropped |= {"units"}
     found = {word: value for word, value in attributes.items() if word not in dropped}
@@ -120,10 +121,10 @@ def after_statistic(
 
 
 def after_function(step: Any, several: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
-    """Return the attributes of a function of values, from those of its operands.
+    """Return the attributes of an elementwise function, from those of its operands.
 
-    All of them of what is rounded or kept between bounds; of what is added and compared, the
-    units, if all have the same and there are no bare numbers among them.
+    Rounded and clipped values keep all attributes.  Sums, differences, and the least and
+    greatest of operands keep the units, if all operands have the same.
     """
     function = step.function if isinstance(step, Apply) else None
     if function in _SAME:
@@ -133,7 +134,7 @@ def after_function(step: Any, several: Sequence[Mapping[str, Any]]) -> Mapping[s
     operands = list(step.arguments)
     if function is np.where:
         operands = operands[1:]
-    # The place of a block is a number too, but of a kind of its own.
+    # A `Slot`, the number of an operand, is a subclass of int; constants are plain ints.
     blocks = [one for one in operands if type(one) is not int and isinstance(one, int)]
     units = [several[int(one)].get("units") for one in blocks]
     bare = len(blocks) < len(operands)
@@ -144,19 +145,19 @@ def after_function(step: Any, several: Sequence[Mapping[str, Any]]) -> Mapping[s
 
 
 def counted_in(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the attributes that say in what units, and in which calendar, times are counted."""
+    """Return the units and the calendar among some attributes."""
     return {name: attributes[name] for name in _COUNTED if name in attributes}
 
 
 def after_recount(step: Recount, attributes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the attributes of counts of time in other units: nothing is said of stored numbers."""
-    gone = {*cf.PACKING, *_OF_SPREAD, *_COUNTED}
+    """Return the attributes of times that were converted to other units."""
+    gone = {*cf.PACKING, *_RANGES, *_COUNTED}
     kept = {name: value for name, value in attributes.items() if name not in gone}
     return {**kept, **step.said}
 
 
 def counted_alike(several: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Return attributes in the words of the first where others say the same of what is counted."""
+    """Return attributes with the units and calendar of the first, where others mean the same."""
     first = counted_in(several[0])
     units = _time_units(first)
     return [

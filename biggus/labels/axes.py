@@ -1,4 +1,4 @@
-"""Axes by their names: found among those of an array, and put as numbers to what takes numbers."""
+"""Named axes: replacing the names of axes by their numbers."""
 
 from __future__ import annotations
 
@@ -13,18 +13,20 @@ if TYPE_CHECKING:
 
 
 def numbered(node: Node, axis: Any) -> Any:
-    """Return axes that may be named as their numbers; what names nothing, as it is.
+    """Return an axis, or a tuple of axes, with names replaced by numbers.
+
+    Anything else than a name is returned unchanged, and so is a name if no axis has one.
 
     Raises
     ------
     numpy.exceptions.AxisError
-        If others have names, and none or several have this one.
+        If no axis or several axes have the name.
     """
     if isinstance(axis, str):
         labels = labels_of(node)
         dims = labels.named
         if not any(labels.dims) and axis not in dims:
-            return axis  # to be refused by whoever takes numbers
+            return axis  # the caller refuses it
         if dims.count(axis) != 1:
             problem = "no axis" if axis not in dims else "more than one axis"
             raise AxisError(f"there is {problem} named {axis!r}; there are {', '.join(dims)}")
@@ -37,15 +39,18 @@ def numbered(node: Node, axis: Any) -> Any:
 def numbered_call(
     node: Node, place: int | None, arguments: tuple[Any, ...], keywords: dict[str, Any]
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Return the arguments of a function of a node, with the axes among them numbered.
+    """Return the arguments of a call, with named axes replaced by numbers.
 
     Parameters
     ----------
     node : Node
+        The node that the function is called with.
     place : int or None
-        Where among the arguments, which come after the node, the axis is.
-    arguments, keywords
-        As they were given.
+        The position of the argument `axis`, not counting the node.
+    arguments : tuple
+        The positional arguments after the node.
+    keywords : dict
+        The keyword arguments.
     """
     if "axis" in keywords:
         keywords = {**keywords, "axis": numbered(node, keywords["axis"])}

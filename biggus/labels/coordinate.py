@@ -1,4 +1,4 @@
-"""A coordinate: what one axis of an array, or several together, stand for."""
+"""Coordinates of arrays: selecting from them, and joining them."""
 
 from __future__ import annotations
 
@@ -16,27 +16,28 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 _PRESSURES = {"pa", "hpa", "kpa", "dbar", "decibar", "bar", "millibar", "mbar", "mb", "atm"}
-"""Units: what is counted in them along an axis needs not say that it grows downwards (CF)."""
+"""Units of pressure: a coordinate in them increases downwards by default (CF conventions)."""
 
 
 @dataclass(frozen=True, eq=False)
 class Coordinate:
-    """What one axis of an array, or several together, stand for.
+    """A coordinate of an array.
 
     Attributes
     ----------
     name : str
-        The name of its variable.
+        The name of the variable.
     attributes : mapping
-        What the store says of it.
+        The attributes of the variable.
     node : Node
-        Its values; not read yet.
+        The values, which have not been read.
     axes : tuple of int
-        The axes of the array that it runs along, ascending; none for a single value.
+        The axes of the array that the coordinate varies along, ascending; empty for a scalar.
     bounds : tuple of (str, mapping, Node) or None
-        The name, attributes and values of the variable that holds its bounds: one axis more.
+        The name, attributes and values of the bounds, which have one more axis.
     spans : Node or None
-        The values or bounds of which it is the middle: those that a statistic was taken over.
+        For the coordinate of a statistic, which is the middle of an interval: the values or
+        bounds that the statistic was taken over.
     """
 
     name: str
@@ -47,12 +48,12 @@ class Coordinate:
     spans: Node | None = None
 
     def values(self) -> Any:
-        """Return the values, masked ones as NaN.
+        """Read the values; masked ones become NaN.
 
         Raises
         ------
         SourceError
-            If they cannot be read.
+            If a read fails.
         """
         values: Any = engine.evaluate(self.node)
         if not isinstance(values, np.ma.MaskedArray):
@@ -65,7 +66,7 @@ class Coordinate:
     def kind(self) -> str | None:
         """``"latitude"``, ``"longitude"``, ``"time"``, ``"x"``, ``"y"``, ``"z"``; None if unknown.
 
-        By units, standard name, axis and name, in this order.
+        It follows from units, standard name, axis and name, in this order.
         """
         units = str(self.attributes.get("units", "")).lower()
         standard = str(self.attributes.get("standard_name", "")).lower()
@@ -86,14 +87,14 @@ class Coordinate:
 
     @property
     def downward(self) -> bool:
-        """Whether its values grow downwards, as depths and pressures do."""
+        """Whether the values increase downwards, as depths and pressures do."""
         said = str(self.attributes.get("positive", "")).lower()
         units = str(self.attributes.get("units", "")).lower()
         return said == "down" or (said != "up" and units in _PRESSURES)
 
 
 def selected(each: Coordinate, selection: Selection) -> Coordinate | None:
-    """Return a coordinate of a selection of its array; None if it selects nothing of it."""
+    """Return the coordinate of a selection of the array; None if the selection is empty."""
     maps = [selection.maps[axis] for axis in each.axes]
     dims: set[int] = set()
     for m in maps:
@@ -128,9 +129,9 @@ def _renumbered(m: AxisMap, number: Mapping[int, int]) -> AxisMap:
 
 
 def joined(several: Sequence[Coordinate], axis: int) -> Coordinate | None:
-    """Return coordinates that follow one another along an axis of theirs, in the first's units.
+    """Join coordinates along an axis, in the units of the first.
 
-    None if one cannot be brought to these.
+    None if the units of one cannot be converted.
     """
     first = several[0]
     nodes = [_in_units_of(first, each, each.node) for each in several]
@@ -149,7 +150,7 @@ def joined(several: Sequence[Coordinate], axis: int) -> Coordinate | None:
 
 
 def _in_units_of(first: Coordinate, other: Coordinate, node: Node) -> Node | None:
-    """Return values of a coordinate in the units of another; None if that cannot be."""
+    """Convert values of a coordinate to the units of another; None if that is impossible."""
     said = [(str(c.attributes.get("units", "")), calendar_of(c)) for c in (first, other)]
     if said[0] == said[1]:
         return node
@@ -160,5 +161,5 @@ def _in_units_of(first: Coordinate, other: Coordinate, node: Node) -> Node | Non
 
 
 def calendar_of(each: Coordinate) -> str:
-    """Return the calendar that times are counted in."""
+    """Return the calendar of a time coordinate."""
     return str(each.attributes.get("calendar", "standard"))

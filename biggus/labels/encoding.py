@@ -1,4 +1,4 @@
-"""How the values of an array are stored, where it holds values of a store as they are."""
+"""The encoding of an array whose values are stored: dtype, chunks, compression and packing."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 
 def encoding_of(node: Node) -> Mapping[str, Any]:
-    """Return how the values are stored; nothing, if they were computed.
+    """Return the encoding of a node; empty if its values are computed.
 
-    Of what was joined, how those of the first are.
+    Joined arrays have the encoding of the first.
     """
     while not isinstance(node, Leaf):
         if isinstance(node, View):

@@ -1,4 +1,4 @@
-"""Following labels from the sources of an expression to what it gives."""
+"""`labels_of`: the labels of an expression, derived from those of its sources."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ _log = logging.getLogger("biggus.labels")
 
 
 def labels_of(node: Node, coordinates: bool = False) -> Labels:
-    """Return what the axes and the values of a node stand for, as far as its stores say.
+    """Return the labels of a node.
 
-    Reads nothing; for `coordinates` their metadata, and none of their values.
+    No values are read.  With `coordinates`, the metadata of their variables is read.
     """
     [found] = labels_of_all([node], coordinates)
     return found
 
 
 def labels_of_all(nodes: Iterable[Node], coordinates: bool) -> list[Labels]:
-    """Return the same of several nodes: each source is asked once."""
+    """Return the labels of several nodes; each source is asked once."""
     walk: Walk[Labels] = Walk(lambda node: rule(node, coordinates))
     return [_followed(node, walk, coordinates) for node in nodes]
 

@@ -1,4 +1,4 @@
-"""What an array stands for."""
+"""`Labels`: names, attributes and coordinates of an array."""
 
 from __future__ import annotations
 
@@ -13,32 +13,32 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Labels:
-    """What an array stands for.
+    """Names, attributes and coordinates of an array.
 
     Attributes
     ----------
     dims : tuple of str or None
-        The name of each axis; None where there is none.
+        The name of each axis, None for an axis without one.
     name : str
-        Of its variable; empty if there is none.
+        The name of the variable; empty if there is none.
     place : str
-        Where its values come from.
+        The store.
     attributes : mapping
-        What the store says of the variable, as far as it is true of the values.
+        The attributes of the variable, as far as they hold for the values.
     coordinates : tuple of Coordinate
-        If they were asked for.
+        The coordinates, if they were asked for.
     done : tuple of str
-        The statistics that were taken of it.
+        The statistics that were taken of the variable, the first one first.
     decoded : bool
-        Whether the values were unpacked since: what tells of packing is not true any more.
+        Whether the values are decoded, so that attributes of packing do not hold.
     default_fills : bool
-        Whether the netCDF library's default fill values mean missing ones in the store.
+        Whether default fill values of the netCDF library mean missing values in the store.
     packed_fill : bool
-        Whether the fill value is one of packed values, and of no meaning among these.
+        Whether the fill value is a packed value, which means nothing among decoded ones.
     grid_mapping : Coordinate or None
-        What says how the grid lies on the Earth, if coordinates were asked for.
+        The grid mapping, if coordinates were asked for.
     group_attributes : mapping
-        What the store says of all that is in the group, if coordinates were asked for.
+        The attributes of the group, if coordinates were asked for.
     """
 
     dims: tuple[str | None, ...]
@@ -55,16 +55,16 @@ class Labels:
 
     @property
     def named(self) -> tuple[str, ...]:
-        """The name of each axis, or one made of its number."""
+        """The name of each axis; ``dim_0``, ``dim_1``, ... for axes without one."""
         return tuple([f"dim_{n}" if dim is None else dim for n, dim in enumerate(self.dims)])
 
     def along(self, axis: int) -> Coordinate | None:
-        """Return the coordinate of one axis alone; rather one that says what it is."""
+        """Return the coordinate of one axis alone, preferably one of known kind."""
         found = [each for each in self.coordinates if each.axes == (axis,)]
         return next((each for each in found if each.kind), found[0] if found else None)
 
     def alone(self) -> list[Coordinate]:
-        """Return the coordinates of one value, one of each kind; of unknown kind one at most."""
+        """Return the scalar coordinates, one of each kind; one of unknown kind only if alone."""
         found: dict[str | None, Coordinate] = {}
         for each in self.coordinates:
             named = each.attributes.get("standard_name") == each.kind
@@ -75,7 +75,7 @@ class Labels:
         return list(found.values())
 
     def curved(self, axes: tuple[int, int], kind: str) -> Coordinate | None:
-        """Return the coordinate of that kind that runs along both axes, if there is one."""
+        """Return the two-dimensional coordinate of a kind along both axes, if there is one."""
         wanted = tuple(sorted(axes))
         found = (each for each in self.coordinates if each.axes == wanted and each.kind == kind)
         return next(found, None)

@@ -1,8 +1,8 @@
-"""What becomes of labels in a node: a rule a kind, for which others can register theirs.
+"""Rules that derive the labels of a node from those of its children, one for each kind of node.
 
-Slicing an array slices its coordinates, and picking one element of an axis leaves one value of
-each.  Coordinates lie in other variables (CF conventions, chapter 5), whose metadata is read to
-find them: so they are followed only where they are asked for.
+Other modules register rules for their nodes.  Slicing an array slices its coordinates; an integer
+index leaves scalar ones.  Coordinates are other variables (CF conventions, chapter 5), whose
+metadata has to be read: they are derived only if they are asked for.
 """
 
 from __future__ import annotations
@@ -50,27 +50,28 @@ if TYPE_CHECKING:
     from biggus.sources.base import Source
 
 _MOST_TILES = 10_000
-"""Of a mosaic of more tiles the axes are named as those of a few are, and nothing else is known."""
+"""A mosaic of more tiles has only the names of the axes of its first tiles."""
 
 _A_FEW = 8
 
 SAME_VALUES = (Cast, Decoder, Filled, Maskable)
-"""Steps that leave values what they are values of."""
+"""Steps whose results have all labels of the operand."""
 
 
 Rule: TypeAlias = "Labels | Generator[Any, Any, Labels]"
-"""What a rule returns: labels, or what asks for those of other nodes, and returns them then."""
+"""The result of a rule: labels, or a generator that yields nodes and is sent their labels."""
 
 
 @singledispatch
 def rule(node: Node, coordinates: bool) -> Rule:
-    """Return the labels of a node, of a kind that nothing is registered for: none.
+    """Return the labels of a node; without a rule for its kind, they are empty.
 
     Parameters
     ----------
     node : Node
+        The node.
     coordinates : bool
-        Whether those are asked for.
+        Whether coordinates are asked for.
     """
     del coordinates
     return Labels((None,) * len(node.shape))
@@ -118,7 +119,7 @@ def _coordinates_of(node: Leaf, dims: Sequence[str | None]) -> list[Coordinate]:
 
 
 def _coordinate(name: str, source: Source, axes: tuple[int, ...]) -> Coordinate:
-    """Return a coordinate, with its bounds if the store has some."""
+    """Return a coordinate with its bounds, if the store has some."""
     bounds = None
     for word in ("bounds", "climatology"):
         called = source.attributes.get(word)
@@ -129,10 +130,10 @@ def _coordinate(name: str, source: Source, axes: tuple[int, ...]) -> Coordinate:
 
 
 def _grid_mapping_of(source: Source) -> Coordinate | None:
-    """Return the variable that says how a grid lies on the Earth, of no axes and of no values."""
+    """Return the grid mapping, a scalar variable whose value has no meaning."""
     name = source.attributes.get("grid_mapping")
     if not isinstance(name, str) or not name or ":" in name:
-        return None  # none, or several, each of other coordinates
+        return None  # with a colon there are several
     sibling = source.sibling(name)
     if sibling is None or sibling.shape:
         return None
@@ -153,7 +154,7 @@ def _of_view(node: View, _: bool) -> Rule:
 def names_through(selection: Selection, names: Sequence[str | None]) -> tuple[str | None, ...]:
     """Return the names of the axes of a selection.
 
-    An axis that comes from one axis keeps its name, any other has none.
+    An axis that comes from a single axis keeps its name; other axes have none.
 
     Examples
     --------
@@ -188,7 +189,7 @@ def _unpacked(labels: Labels, step: Step) -> Labels:
 
 
 def _computed(several: Sequence[Labels], step: Step) -> Labels:
-    """Return what is known of what was computed: its axes, and perhaps its units."""
+    """Return the labels of an elementwise function of several operands."""
     attributes = after_function(step, [each.attributes for each in several])
     dims = _first_known([each.dims for each in several])
     kept = bool(attributes) and attributes is several[0].attributes
@@ -196,7 +197,7 @@ def _computed(several: Sequence[Labels], step: Step) -> Labels:
         several[0] if kept else Labels(dims),
         dims=dims,
         attributes=attributes,
-        # Of what is broadcast, such as a climatology, there are fewer.
+        # Operands that are broadcast, such as a climatology, have fewer coordinates.
         coordinates=max((each.coordinates for each in several), key=_not_spanning),
         grid_mapping=next((each.grid_mapping for each in several if each.grid_mapping), None),
         decoded=True,
@@ -208,7 +209,7 @@ def _computed(several: Sequence[Labels], step: Step) -> Labels:
 
 
 def _not_spanning(coordinates: Sequence[Coordinate]) -> int:
-    """Return how many coordinates are not of what a statistic was taken over."""
+    """Return the number of coordinates that are not those of a statistic."""
     return sum(each.spans is None for each in coordinates)
 
 
@@ -238,7 +239,7 @@ def _of_statistic(node: Reduce | AlongAxes, _: bool) -> Rule:
         kept += [each for each in over if each is not None]
     return replace(
         labels,
-        # Axes that the function adds are at the end.
+        # The function adds axes at the end.
         dims=(*dims, *[None] * (len(node.shape) - len(dims))),
         attributes=after_statistic(labels.attributes, name, [labels.dims[axis] for axis in axes]),
         coordinates=tuple(kept),
@@ -251,7 +252,7 @@ def _of_statistic(node: Reduce | AlongAxes, _: bool) -> Rule:
 
 @rule.register(Reshape)
 def _of_reshape(node: Reshape, _: bool) -> Rule:
-    """Return the labels of another shape: axes that stay keep their names and coordinates."""
+    """Return the labels of a reshaped node: axes that stay keep names and coordinates."""
     labels = yield node.operand
     places = {
         before[0]: after[0] for before, after in node.groups if len(before) == len(after) == 1
@@ -268,7 +269,7 @@ def _of_reshape(node: Reshape, _: bool) -> Rule:
 
 @rule.register(Gufunc)
 def _of_gufunc(node: Gufunc, _: bool) -> Rule:
-    """Return the labels of a function of whole axes: those it keeps are as long as they were."""
+    """Return the labels of a generalised ufunc; core axes that keep their length keep labels."""
     several = yield from answers(node.children)
     count = len(node.loop)
     first = several[0].dims
@@ -284,7 +285,7 @@ def _of_gufunc(node: Gufunc, _: bool) -> Rule:
 
 @rule.register(Blockwise)
 def _of_blocks(node: Blockwise, _: bool) -> Rule:
-    """Return the labels of a function of blocks, which are of the axes that it goes by."""
+    """Return the labels of a function of blocks, whose axes are those of the operands."""
     several = yield from answers(node.children)
     names: list[list[str | None]] = [[] for _ in node.shape]
     coordinates: list[Coordinate] = []
@@ -312,7 +313,7 @@ def _of_blocks(node: Blockwise, _: bool) -> Rule:
 
 @rule.register(Mosaic)
 def _of_tiles(node: Mosaic, _: bool) -> Rule:
-    """Return the labels of tiles side by side: their coordinates along that axis follow on."""
+    """Return the labels of a mosaic, whose coordinates along its axis are joined."""
     if not 0 < len(node.tiles) <= _MOST_TILES:
         few = yield from answers(node.tiles[:_A_FEW])
         return Labels(_first_known([each.dims for each in few]))
@@ -321,7 +322,7 @@ def _of_tiles(node: Mosaic, _: bool) -> Rule:
     found = []
     for place, each in enumerate(first.coordinates):
         if node.axis not in each.axes:
-            if each.spans is None:  # others are of other spans perhaps
+            if each.spans is None:  # those of statistics may differ from tile to tile
                 found.append(each)
             continue
         others = [
@@ -347,7 +348,7 @@ def _of_tiles(node: Mosaic, _: bool) -> Rule:
 
 
 def _shared(several: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
-    """Return the attributes of the first that no other contradicts."""
+    """Return the attributes that are the same in all."""
     first = several[0]
     others = {id(each): each for each in several if each is not first}
     if not others:

@@ -1,4 +1,4 @@
-"""What a statistic was taken over: one value, with bounds, in the place of a coordinate."""
+"""The coordinate of a statistic: the middle of what it was taken over, with bounds."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ if TYPE_CHECKING:
     from biggus.labels.coordinate import Coordinate
 
 _GONE = frozenset(["climatology", "valid_min", "valid_max", "valid_range", "actual_range"])
-"""Attributes of a coordinate that are not true of the middle of what it spans."""
+"""Attributes of a coordinate that do not hold for its middle."""
 
 
 def spanning(each: Coordinate, keepdims: bool) -> Coordinate | None:
-    """Return the middle and the bounds of the values of a coordinate; None if it has no numbers.
+    """Return the middle of a coordinate, with bounds; None if its values are not numbers.
 
-    The bounds are the outermost of its own, or its least and its greatest value; so cell methods
-    that name its axis name a coordinate (CF conventions, 7.3).
+    The bounds are the outermost bounds of the coordinate, or its least and greatest value.  With
+    them the cell methods of a statistic refer to a coordinate (CF conventions, section 7.3).
 
     Parameters
     ----------
     each : Coordinate
-        Along one axis.
+        A coordinate along one axis.
     keepdims : bool
-        Whether that axis stays, at length one.
+        Whether to keep the axis, with length one.
     """
     whole = each.node if each.bounds is None else each.bounds[2]
     if each.node.dtype.kind not in "iuf" or whole.dtype.kind not in "iuf" or 0 in whole.shape:
@@ -57,7 +57,7 @@ def spanning(each: Coordinate, keepdims: bool) -> Coordinate | None:
 
 
 def _extreme(name: str, whole: Node) -> Node:
-    """Return an extreme of all values, along one axis."""
+    """Return the least or greatest of all values, as an array of one axis."""
     found = reduction(name, whole, keepdims=True)
     others = [ConstantMap(0)] * (len(whole.shape) - 1)
     return select(found, Selection((1,), (DimensionMap(0, 0, 1), *others)))

@@ -1,10 +1,7 @@
-"""Counts of time: what ``hours since 2000-01-01`` in a calendar means, and other counts of it.
+"""Units of time such as ``hours since 2000-01-01``, and exact conversion between them.
 
-Only counts in units of fixed length are understood: of nanoseconds to weeks.  All that
-is told of them is whole numbers of nanoseconds, so that how one count becomes another
-is known exactly; what is not understood is None, and never guessed.
-
-Pure: knows no source and reads nothing.
+Units of fixed length are understood, from nanoseconds to weeks.  They are represented by whole
+numbers of nanoseconds, so that conversions are exact.  Other units are None, never guessed.
 """
 
 from __future__ import annotations
@@ -16,6 +13,8 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+
+from biggus.graph import BaseStep
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,10 +40,10 @@ _LENGTHS = {
     }.items()
     for name in names.split()
 }
-"""Nanoseconds; months and years are of no fixed length, or of one that nobody means."""
+"""The lengths of units in nanoseconds; months and years have no fixed length."""
 
 _CALENDARS = {"gregorian": "standard", "365_day": "noleap", "366_day": "all_leap"}
-"""Calendars that have two names."""
+"""The second names of calendars, with the first."""
 
 _SINCE = re.compile(
     r"""\s*(?P<unit>[a-z]+)\s+since\s+
@@ -64,31 +63,28 @@ _MONTHS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
 
 class TimeUnits(NamedTuple):
-    """A count of time, in nanoseconds.
-
-    Made by :func:`time_units`.
-    """
+    """Units of time, as :func:`time_units` parses them."""
 
     length: int
-    """How long one is."""
+    """The length of the unit in nanoseconds."""
 
     start: int
-    """Where zero is, from a day that is the calendar's own."""
+    """The time of zero, in nanoseconds since a day that depends on the calendar."""
 
     calendar: str
-    """The calendar, by the first of its names."""
+    """The first name of the calendar."""
 
 
 @functools.lru_cache(maxsize=1024)
 def time_units(units: str, calendar: str = "standard") -> TimeUnits | None:
-    """Return what counts of time in `units` mean, or None if they are no such counts.
+    """Parse units of time; None if `units` are of another kind.
 
     Parameters
     ----------
     units : str
-        Such as ``hours since 2000-01-01 12:00:00``, with a time zone perhaps.
+        The units, such as ``hours since 2000-01-01 12:00:00``, optionally with a time zone.
     calendar : str
-        One of the CF conventions.
+        A calendar of the CF conventions.
 
     Examples
     --------
@@ -119,13 +115,13 @@ def _counts(name: str) -> bool:
 
 
 def calendar_named(calendar: str) -> str:
-    """Return the first name of a calendar that has several."""
+    """Return the first name of a calendar."""
     name = calendar.strip().lower()
     return _CALENDARS.get(name, name)
 
 
 def _day(year: int, month: int, day: int, calendar: str) -> int | None:
-    """Return the number of a day in its calendar, or None if it has no such day."""
+    """Return the number of a day in its calendar; None if the calendar has no such day."""
     if not 1 <= month <= 12:
         return None
     if calendar == "360_day":
@@ -139,7 +135,7 @@ def _day(year: int, month: int, day: int, calendar: str) -> int | None:
     }.get(calendar)
     if leap is None or not 1 <= day <= _MONTHS[month - 1] + (leap and month == 2):
         return None
-    # These two have no year 0: what is so written is another one, or a mistake.
+    # These two calendars have no year 0.
     if calendar in {"standard", "julian"} and year < 1:
         return None
     before = list(accumulate(_MONTHS, initial=0))[month - 1] + (leap and month > 2) + day
@@ -162,10 +158,10 @@ def _leaps(year: int) -> bool:
 
 
 def comparable(one: TimeUnits, other: TimeUnits) -> bool:
-    """Tell whether counts of one kind can become counts of the other, of the same dates.
+    """Tell whether times in some units can be converted to other units.
 
-    They can in one calendar.  The standard and the proleptic Gregorian one agree from
-    15 October 1582 on, where both counts have to begin.
+    They can if the calendars are the same.  The standard and the proleptic Gregorian calendar
+    agree from 15 October 1582 on; units that start there or later can be converted.
 
     Examples
     --------
@@ -179,20 +175,20 @@ def comparable(one: TimeUnits, other: TimeUnits) -> bool:
     return gregorian and min(one.start, other.start) >= _GREGORIAN
 
 
-class Recount:
-    """Counts of time in some units as counts in others: a step, value by value.
+class Recount(BaseStep):
+    """An elementwise step that converts times to other units.
 
-    Of integers it makes int64 where that is exact, of all else float64; counts that stay
-    what they are keep their dtype.
+    Integers become int64 if that is exact, all other values float64.  Values that do not change
+    keep their dtype.
 
     Parameters
     ----------
     dtype : dtype
-        Of the values: integers or floats.
+        The dtype of the values, of integers or floats.
     units, wanted : TimeUnits
-        What they are counts of, and are to be; `comparable`.
+        The present and the wanted units, which are `comparable`.
     said : mapping of str to str, optional
-        The attributes that say what they are to be.
+        The attributes of the result: units and calendar.
 
     Examples
     --------
@@ -203,8 +199,6 @@ class Recount:
     array([1.25, 1.5 ])
     """
 
-    masked = False
-    fill_value = None
     owns_data = True
 
     def __init__(
@@ -231,24 +225,24 @@ class Recount:
 
     @property
     def key(self) -> str:
-        """What is equal for steps that do the same."""
+        """The identity of the step, equal for equal conversions."""
         terms = self.factor, self.offset, self.divisor, self.earliest, self.dtype.str
         return f"recount{terms}"
 
     def __call__(self, values: Values) -> Values:
-        """Return the counts in the units that are wanted.
+        """Return the values in the wanted units.
 
         Raises
         ------
         OverflowError
-            If int64 does not hold one of them.
+            If a result exceeds int64.
         ValueError
-            If one is of a date on which the two calendars are not the same.
+            If the two calendars differ at one of the dates.
         """
         counts: npt.NDArray[Any] = np.ma.getdata(values).astype(self.dtype)
         if self._whole or self.earliest is not None:
             self._check(np.ma.compressed(values))
-        with np.errstate(all="ignore"):  # what lies under a mask may be anything
+        with np.errstate(all="ignore"):  # masked values may be anything
             if self.factor == self.divisor:
                 counts += self._shift
             else:
@@ -263,9 +257,9 @@ class Recount:
     def _check(self, known: npt.NDArray[Any]) -> None:
         if self.earliest is not None and (known < self.earliest).any():
             raise ValueError(
-                f"the count of time {known.min()} is of a date before 15 October 1582, when the "
-                "standard and the proleptic Gregorian calendar differ"
+                f"the time {known.min()} is a date before 15 October 1582, when the standard and "
+                "the proleptic Gregorian calendar differ"
             )
         for value in (int(known.min()), int(known.max())) if self._whole and known.size else ():
             if abs(self.factor * value + self.offset) > _MOST:
-                raise OverflowError(f"{value} as a count of time in other units exceeds int64")
+                raise OverflowError(f"the time {value} exceeds int64 in other units")

@@ -81,7 +81,7 @@ def test_several_places_are_all_or_refused():
     positions = AxisPositions("x", np.array([0.0, 1, 1]), {})
     assert positions.of(1) == slice(1, 3)
     assert positions.of(5, "nearest") == slice(1, 3)
-    with pytest.raises(KeyError, match="x has 1 at 2 places"):
+    with pytest.raises(KeyError, match="x has 1 at 2 positions"):
         positions.of([0, 1])
     with pytest.raises(ValueError, match="a list of values"):
         positions.of([[0, 1]])
