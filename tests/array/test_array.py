@@ -1,4 +1,4 @@
-"""The manners of an array: NumPy's, and those that were decided."""
+"""Attributes, methods and conversions of an array, against those of ndarrays."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import biggus
-from biggus.errors import MaskedValueError, MemoryBudgetError, SourceError
+from biggus.errors import MaskedValueError, MemoryBudgetError
 from biggus.testing import UnreadableSource
 
 
@@ -209,142 +209,6 @@ def test_missing_times_become_nat():
     assert np.isnat(biggus.ArrayAdapter(values).ndarray()[0])
 
 
-def test_masked_tiles_in_a_mosaic():
-    masked = np.ma.masked_array([1.0, 2.0], [True, False])
-    mosaic = biggus.LinearMosaic([biggus.ones(2), biggus.ArrayAdapter(masked)])
-    assert mosaic.masked
-    np.testing.assert_array_equal(mosaic.masked_array().mask, [False, False, True, False])
-    np.testing.assert_array_equal(mosaic[:2].masked_array().mask, [False, False])
-
-
-def test_values_that_are_masked_without_warning_are_an_error(recorded):
-    values = recorded(np.ma.masked_array([1.0, 2.0], [True, False]))
-    with pytest.raises(SourceError, match="masked=True"):
-        biggus.ArrayAdapter(values).ndarray()
-    assert biggus.ArrayAdapter(values, masked=True).masked_array().mask[0]
-
-
-class Odd:
-    """A plain object that breaks a promise."""
-
-    shape, dtype = (4,), np.dtype("i4")
-
-    def __init__(self, answer):
-        self.answer = answer
-
-    def __getitem__(self, box):
-        if isinstance(self.answer, BaseException):
-            raise self.answer
-        return self.answer
-
-
-@pytest.mark.parametrize(
-    ("answer", "said"),
-    [
-        (np.zeros(3, "i4"), "shape"),
-        (np.zeros(4, "i8"), "dtype"),
-        (None, "dtype|shape"),
-        (OSError("no such thing"), "no such thing"),
-        (KeyError("x"), "KeyError: 'x'"),
-        (ZeroDivisionError(), "ZeroDivisionError"),
-    ],
-)
-def test_a_source_that_breaks_a_promise_is_an_error_that_names_it(answer, said):
-    with pytest.raises(SourceError, match=said) as caught:
-        biggus.ArrayAdapter(Odd(answer)).ndarray()
-    assert "Odd object [0:4]" in str(caught.value)
-    assert "\n" not in str(caught.value)
-    if isinstance(answer, Exception):
-        assert caught.value.__cause__ is answer
-
-
-@pytest.mark.parametrize("missing", ["shape", "dtype", "__getitem__"])
-def test_an_object_that_lacks_something_is_refused(missing):
-    names = {"shape": (1,), "dtype": np.dtype("i4"), "__getitem__": lambda self, box: None}
-    del names[missing]
-    with pytest.raises(TypeError, match=missing):
-        biggus.ArrayAdapter(type("Lacking", (), names)())
-
-
-def test_shapes_and_dtypes_are_normalised():
-    class Loose:
-        shape, dtype = [np.int64(2), 3], "u1"
-
-        def __getitem__(self, box):
-            return np.zeros((2, 3), "u1")[box]
-
-    array = biggus.ArrayAdapter(Loose())
-    assert array.shape == (2, 3)
-    assert all(type(n) is int for n in array.shape)
-    assert biggus.ArrayAdapter(Loose()).dtype == np.dtype("u1")
-
-    class Negative(Loose):
-        shape = (-1, 3)
-
-    with pytest.raises(ValueError, match="negative"):
-        biggus.ArrayAdapter(Negative())
-
-
-@pytest.mark.parametrize(
-    "make",
-    [
-        lambda a, b: biggus.LinearMosaic([a, b]),
-        lambda a, b: biggus.LinearMosaic([a, b], axis=1),
-        lambda a, b: biggus.ArrayStack([a, b]),
-        lambda a, b: biggus.LinearMosaic([a[0], b]),
-        lambda a, b: biggus.LinearMosaic([a[0, 0]]),
-        lambda a, b: biggus.LinearMosaic([]),
-        lambda a, b: biggus.LinearMosaic([a], axis=2),
-        lambda a, b: biggus.ArrayStack([]),
-        lambda a, b: biggus.ArrayStack([[a, a], [a]]),
-        lambda a, b: biggus.broadcast_to(a, (3, 3)),
-        lambda a, b: biggus.broadcast_to(a, (3,)),
-        lambda a, b: biggus.GridMosaic(print, (2,), (2, 2), "u1"),
-        lambda a, b: biggus.full(3, [1, 2]),
-        lambda a, b: biggus.zeros((-1,)),
-        lambda a, b: biggus.ArrayAdapter(np.ones(3), chunks=(1, 1)),
-        lambda a, b: biggus.ArrayAdapter(np.ones(3), chunks=(0,)),
-        lambda a, b: biggus.ArrayAdapter(np.ones(3), chunks=((1, 1),)),
-    ],
-)
-def test_shapes_that_do_not_fit_are_a_clear_error(make):
-    a, b = biggus.zeros((2, 3)), biggus.zeros((4, 5))
-    with pytest.raises(ValueError) as caught:
-        make(a, b)
-    assert len(str(caught.value)) > 10
-
-
-def test_joined_dtypes_promote_as_numpy(check_same):
-    pairs = [("i1", "u1"), (">i2", ">i2"), ("f4", "i8"), ("U1", "U3"), ("?", "i2"), ("S2", "U1")]
-    for first, second in pairs:
-        a, b = np.ones(2, first), np.zeros(3, second)
-        check_same(
-            lambda a=a, b=b: biggus.LinearMosaic([a, b]), lambda a=a, b=b: np.concatenate([a, b])
-        )
-
-
-def test_a_tile_of_a_grid_that_is_not_as_promised():
-    for tile, said in [(np.zeros((2, 3), "u1"), "shape"), (np.zeros((2, 2), "i2"), "dtype")]:
-        grid = biggus.GridMosaic(lambda index, tile=tile: tile, (4, 4), (2, 2), "u1")
-        with pytest.raises(SourceError, match=rf"tile \(1, 0\).*{said}"):
-            grid[2, 0].ndarray()
-
-
-@pytest.mark.parametrize("cause", [ZeroDivisionError("x"), None])
-def test_a_tile_of_a_grid_that_cannot_be_made(cause):
-    def make_tile(index):
-        if cause is not None and index == (1,):
-            raise cause
-        return np.zeros(2, "u1") if index == (0,) else None
-
-    grid = biggus.GridMosaic(make_tile, 4, 2, "u1")
-    assert grid.shape == (8,)
-    np.testing.assert_array_equal(grid[:2].ndarray(), [0, 0])
-    with pytest.raises(SourceError, match=r"tile \(1,\) of a GridMosaic") as caught:
-        grid.ndarray()
-    assert caught.value.__cause__ is cause or isinstance(caught.value.__cause__, TypeError)
-
-
 @pytest.mark.parametrize(
     "make",
     [
@@ -360,54 +224,10 @@ def test_arguments_of_the_wrong_type(make):
         make()
 
 
-def test_anything_array_like_can_be_joined():
-    mosaic = biggus.LinearMosaic([[1, 2], np.array([3]), biggus.zeros(1, int)])
-    np.testing.assert_array_equal(mosaic.ndarray(), [1, 2, 3, 0])
-
-
-def test_an_adapted_array_is_itself():
-    array = biggus.ones(3)[1:]
-    np.testing.assert_array_equal(biggus.ArrayAdapter(array).ndarray(), [1, 1])
-    with pytest.raises(TypeError):
-        biggus.ArrayAdapter(array, chunks=(1,))
-
-
 def test_arrays_pickle_and_copy():
     mosaic = biggus.LinearMosaic([np.arange(3), np.arange(4)])[::-2]
     for other in (pickle.loads(pickle.dumps(mosaic)), copy.copy(mosaic), copy.deepcopy(mosaic)):
         np.testing.assert_array_equal(other.ndarray(), mosaic.ndarray())
-
-
-def test_matrices_and_memmaps_are_plain_arrays(tmp_path, check_same):
-    memmap = np.memmap(tmp_path / "values", "i4", "w+", shape=(4, 3))
-    memmap[:] = np.arange(12).reshape(4, 3)
-    check_same(lambda: biggus.ArrayAdapter(memmap)[1:, ::2], lambda: np.asarray(memmap)[1:, ::2])
-    matrix = np.arange(4).reshape(2, 2).view(np.matrix)
-    check_same(lambda: biggus.ArrayAdapter(matrix)[0], lambda: np.asarray(matrix)[0])
-    structured = np.ma.masked_array(np.zeros(2, "i2,f4"))
-    with pytest.raises(TypeError, match="structured"):
-        biggus.ArrayAdapter(structured)
-
-
-def test_a_mosaic_that_grows_by_one_array_at_a_time():
-    mosaic = biggus.LinearMosaic([np.arange(2)])
-    for i in range(2, 3000):
-        mosaic = biggus.LinearMosaic([mosaic, np.array([i])])
-    again = pickle.loads(pickle.dumps(mosaic))
-    for array in (mosaic, again):
-        np.testing.assert_array_equal(array[::-7].ndarray(), np.arange(3000)[::-7])
-    assert sum(mosaic.grid[0]) == 3000
-
-
-def test_mosaics_of_mosaics_promote_level_by_level():
-    for dtypes in (["f4", "u1", "f4"], ["u1", "i1", "i2"], ["U1", "U3", "U2"]):
-        a, b, c = (np.arange(2).astype(dtype) for dtype in dtypes)
-        for inner in (0, 1):
-            parts = [[a, b], [c, c]] if inner else [[a], [b, c]]
-            mosaic = biggus.LinearMosaic([biggus.LinearMosaic(part) for part in parts])
-            right = np.concatenate([np.concatenate(part) for part in parts])
-            assert mosaic.dtype == right.dtype
-            np.testing.assert_array_equal(mosaic.ndarray(), right)
 
 
 def test_deep_trees():
