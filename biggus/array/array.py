@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import operator
 from typing import TYPE_CHECKING, Any, Literal, Self, SupportsIndex
 
 import numpy as np
@@ -13,17 +12,17 @@ from biggus import engine
 from biggus.array import filling
 from biggus.array.asking import asked_by
 from biggus.array.dispatch import Dispatch
-from biggus.array.keys import OrthogonalIndexer, in_memory, is_large_mask
+from biggus.array.keys import in_memory, is_large_mask
 from biggus.array.labelled import Labelled
 from biggus.array.methods import Methods
 from biggus.array.missing import Missing
 from biggus.array.operators import Operators
 from biggus.array.refusals import Refusals
+from biggus.array.scalars import Scalars
 from biggus.array.standard import Standard
 from biggus.array.statistics import Statistics
-from biggus.errors import MaskedValueError
 from biggus.graph import Cast, Elementwise, Field, Node, completed, rechunked, select
-from biggus.indexing.keys import basic_selection, numpy_selection
+from biggus.indexing.keys import basic_selection, numpy_selection, orthogonal_selection
 from biggus.indexing.selection import Selection
 from biggus.options import format_bytes
 from biggus.sources.normal import given_chunks, normal_axes
@@ -37,7 +36,9 @@ if TYPE_CHECKING:
     Casting = Literal["no", "equiv", "safe", "same_kind", "unsafe"]
 
 
-class Array(Operators, Statistics, Methods, Labelled, Missing, Dispatch, Standard, Refusals):
+class Array(
+    Operators, Statistics, Methods, Labelled, Missing, Scalars, Dispatch, Standard, Refusals
+):
     """A lazy n-dimensional array.
 
     Indexing, arithmetic, and NumPy's functions and methods return lazy arrays and read no
@@ -325,56 +326,6 @@ class Array(Operators, Statistics, Methods, Labelled, Missing, Dispatch, Standar
         """
         return filling.masked(engine.evaluate(self.node))
 
-    def item(self, *index: SupportsIndex) -> Any:
-        """Read one element as a Python scalar, as :meth:`numpy.ndarray.item`."""
-        if not index:
-            if self.size != 1:
-                raise ValueError("can only convert an array of size 1 to a Python scalar")
-            return self[(0,) * self.ndim].ndarray().item()
-        key: Any = index
-        if len(index) == 1 and isinstance(index[0], tuple):
-            (key,) = index
-        elif len(index) == 1 and self.ndim != 1:
-            flat = operator.index(index[0])
-            if not -self.size <= flat < self.size:
-                raise IndexError(f"index {flat} is out of bounds for size {self.size}")
-            key = []
-            for n in reversed(self.shape):
-                flat, i = divmod(flat, n)  # if negative, the sign remains for the first axis
-                key.insert(0, i)
-        if len(key) != self.ndim:
-            raise ValueError("incorrect number of indices for array")
-        return self[tuple(map(operator.index, key))].ndarray().item()
-
-    def __bool__(self) -> bool:
-        if self.size != 1:
-            raise ValueError("the truth value of an array with other than one element is ambiguous")
-        if self.masked and self.masked_array().mask.any():
-            raise MaskedValueError("a missing value is neither true nor false")
-        return bool(self.item())
-
-    def __format__(self, spec: str) -> str:
-        return format(self.item(), spec) if spec and not self.shape else super().__format__(spec)
-
-    def __int__(self) -> int:
-        return int(self._scalar())
-
-    def __float__(self) -> float:
-        return float(self._scalar())
-
-    def __complex__(self) -> complex:
-        return complex(self._scalar())
-
-    def __index__(self) -> int:
-        if self.ndim or self.dtype.kind not in "iu":
-            raise TypeError("only integer scalar arrays can be converted to a scalar index")
-        return int(self.item())
-
-    def _scalar(self) -> Any:
-        if self.size != 1:
-            raise TypeError("only length-1 arrays can be converted to Python scalars")
-        return self.item()
-
     # Sequence
 
     def __len__(self) -> int:
@@ -394,3 +345,19 @@ class Array(Operators, Statistics, Methods, Labelled, Missing, Dispatch, Standar
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         return self
+
+
+class OrthogonalIndexer:
+    """The orthogonal indexer of an array, ``a.oindex``."""
+
+    __slots__ = ("_array",)
+
+    def __init__(self, array: Array) -> None:
+        self._array = array
+
+    def __getitem__(self, key: Any) -> Array:
+        node = self._array.node
+        return Array.from_node(select(node, orthogonal_selection(in_memory(key), node.shape)))
+
+    def __repr__(self) -> str:
+        return f"{self._array!r}.oindex"

@@ -1,39 +1,17 @@
-"""Keys of arrays: lazy arrays in them, which are read at once, and orthogonal indexing."""
+"""Lazy arrays as indices: their values are read when the array is indexed."""
 
 from __future__ import annotations
 
 import logging
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from biggus import options
 from biggus.adapt import Lazy
 from biggus.errors import MemoryBudgetError
-from biggus.graph import select
-from biggus.indexing.keys import orthogonal_selection
 from biggus.options import format_bytes
 
-if TYPE_CHECKING:
-    from biggus.array.array import Array
-
 _log = logging.getLogger("biggus")
-
-
-class OrthogonalIndexer:
-    """The orthogonal indexer of an array, ``a.oindex``."""
-
-    __slots__ = ("_array",)
-
-    def __init__(self, array: Array) -> None:
-        self._array = array
-
-    def __getitem__(self, key: Any) -> Array:
-        node = self._array.node
-        selection = orthogonal_selection(in_memory(key), node.shape)
-        return self._array.from_node(select(node, selection))
-
-    def __repr__(self) -> str:
-        return f"{self._array!r}.oindex"
 
 
 def is_large_mask(key: Any, shape: tuple[int, ...]) -> bool:

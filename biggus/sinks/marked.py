@@ -1,4 +1,4 @@
-"""What stands for missing values in a new store: settled when all values have been seen."""
+"""Missing-value markers of new arrays, which are final when all values have been seen."""
 
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ if TYPE_CHECKING:
 
 
 class Marked(Onward):
-    """A writer into a new array that is told what stands for missing values.
+    """A writer to a new array whose store records a missing-value marker.
 
-    They are written as the marker that the array has from the start.  Where that
-    is a value too, what is missing in this block and those that follow is written as another;
-    at the end the store is told one that is no value anywhere, and blocks with
-    another are written again.  So nothing is held back or read twice, and as long as no
-    value is in the way nothing is written twice.
+    Missing values are written as the marker that the array is created with.  If a value in a
+    block equals the marker, missing values of this and later blocks are written as another
+    marker.  At the end a marker that equals no value is chosen, and blocks that were written
+    with a different one are written again.  So no source is read twice; and blocks are written
+    twice only if a value equals the first marker.
 
     Parameters
     ----------
     target : Target
-        What takes the values.
+        The target of the values.
     new : NewArray
-        What is made.
+        The new array.
     """
 
     def __init__(self, target: Target, new: NewArray) -> None:
         super().__init__(target)
         self._target = target
         self._new = new
-        # Of times, as integers: NaT is one like any other.
+        # Times are compared as integers, NaT among them.
         self._numbers = new.dtype
         if new.dtype.kind in "mM":
             self._numbers = np.dtype(f"{new.dtype.byteorder}i8")
@@ -52,12 +52,12 @@ class Marked(Onward):
         self._lock = threading.Lock()
 
     def write(self, box: Box, values: Values) -> None:
-        """Take a block.
+        """Write a block.
 
         Raises
         ------
         OutputError
-            If a value is equal to a marker that may not be another, or none is left.
+            If a value equals a marker that must not change, or no marker is left.
         """
         stored = np.ma.getdata(values).astype(self._new.dtype, copy=False)
         mask = np.ma.getmask(values)
@@ -79,12 +79,12 @@ class Marked(Onward):
         self._target.write(box, numbers.view(self._new.dtype))
 
     def finish(self) -> None:
-        """Tell the store what stands for missing values, if not what it was told at first.
+        """Choose the final marker, if a value equals the first one, and record it in the store.
 
         Raises
         ------
         OutputError
-            If no value is left that could.
+            If no marker is left.
         """
         if not self._in_the_way:
             return
@@ -106,8 +106,7 @@ class Marked(Onward):
         hit = bool(np.any(same(numbers, marker) & ~mask))
         if hit and self._new.remedy is not None:
             raise OutputError(
-                f"the value {marker} is to mean a missing one, but is there as a value; "
-                f"{self._new.remedy}"
+                f"{marker} would mark missing values, but is among the values; {self._new.remedy}"
             )
         return hit
 
@@ -121,23 +120,23 @@ class Marked(Onward):
         if marker is None:
             instead = ""
             if self._new.marker is None:
-                instead = f" in place of {self._first}, which readers of the format take for one"
+                instead = f" instead of {self._first}, which readers of the format take for one"
             raise OutputError(
-                f"every value of dtype {self._new.dtype} is there, and none is left to stand for "
+                f"every value of dtype {self._new.dtype} is in use, and none is left to mark "
                 f"missing ones{instead}; cast the array to a wider dtype, with .astype or "
                 "biggus save --dtype"
             )
         return marker
 
     def _read(self, box: Box) -> npt.NDArray[Any]:
-        # What is no array comes in the byte order of this machine.
+        # Scalars come in the byte order of this machine.
         return self._target.read(box).astype(self._new.dtype, copy=False).view(self._numbers)
 
 
 class _Blocks:
-    """Which blocks were written, with which marker, and whether the first marker is a value there.
+    """The blocks that were written, each with its marker and whether it contains the first marker.
 
-    In few bytes each, for there may be millions.
+    They are stored compactly, for there may be millions.
     """
 
     def __init__(self, ndim: int) -> None:

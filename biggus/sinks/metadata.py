@@ -1,4 +1,4 @@
-"""What is said of values in the files that have a place for it."""
+"""Attributes, markers and names of dimensions as formats store them."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _NUMBERS = frozenset(["i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f4", "f8"
 
 
 def carried_attributes(attributes: Mapping[str, Any], decoded: bool) -> dict[str, Any]:
-    """Return, as plain values, the attributes that hold of the values as they were read.
+    """Return the attributes that hold for values as they are read, as plain values.
 
     Parameters
     ----------
     attributes : mapping
-        Those in the store.
+        The attributes of the source.
     decoded : bool
-        Whether the values were unpacked: then what tells of packing is left out.
+        Whether the values are decoded; if so, attributes that describe packing are left out.
     """
     kept = {}
     for name, value in kept_attributes(attributes, decoded).items():
@@ -43,7 +43,7 @@ def carried_attributes(attributes: Mapping[str, Any], decoded: bool) -> dict[str
 
 
 def _refusal(value: Any, plain: Any) -> str | None:
-    """Return why no format takes an attribute, or None if some may."""
+    """Return why no format can store an attribute; None if one can."""
     if value is None:
         return "it is empty"
     if plain is None:
@@ -60,7 +60,7 @@ def _is_unicode(plain: Any) -> bool:
 def set_attributes(
     set_one: Callable[[str, Any], object], attributes: Mapping[str, Any], label: str
 ) -> None:
-    """Set attributes one by one; one that the format does not hold is left out, with a warning."""
+    """Set attributes one by one; log a warning for those that the format cannot store."""
     for name, value in attributes.items():
         try:
             set_one(name, value)
@@ -76,10 +76,10 @@ def set_attributes(
 
 
 def packing_attributes(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the numbers that tell how values are packed, each in its own dtype.
+    """Return the numeric attributes that describe packing, each in its own dtype.
 
-    The dtype of a scale decides on that of the unpacked values, so it is to be
-    kept where a format has dtypes for attributes.
+    The dtype of ``scale_factor`` determines that of the unpacked values, so formats whose
+    attributes have dtypes have to keep it.
 
     Examples
     --------
@@ -95,7 +95,7 @@ def packing_attributes(attributes: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def dtype_attributes(dtype: np.dtype[Any], stored: np.dtype[Any], masked: bool) -> dict[str, str]:
-    """Return the attributes by which values get their dtype back that are stored in another.
+    """Return the attributes that record the dtype of values that are stored in another one.
 
     Examples
     --------
@@ -105,12 +105,12 @@ def dtype_attributes(dtype: np.dtype[Any], stored: np.dtype[Any], masked: bool) 
     if dtype == stored:
         return {}
     if dtype.kind == "b" and not masked:
-        return {"dtype": "bool"}  # as xarray has it, which takes what is missing there for True
+        return {"dtype": "bool"}  # as xarray does, which decodes missing values as True
     return {cf.KEPT_DTYPE: "T" if dtype.kind == "T" else dtype.str}
 
 
 def packed_fill(attributes: Mapping[str, Any], dtype: np.dtype[Any]) -> Any:
-    """Return the packed value that means a missing one, or None if `dtype` holds no such value.
+    """Return the packed value that marks missing ones; None if `dtype` cannot hold it.
 
     Examples
     --------
@@ -128,7 +128,7 @@ def packed_fill(attributes: Mapping[str, Any], dtype: np.dtype[Any]) -> Any:
 
 
 def default_fill(attributes: Mapping[str, Any], dtype: np.dtype[Any]) -> Any:
-    """Return the packed value that means a missing one in netCDF files that name none, or None.
+    """Return the default marker of missing values in netCDF files; None if there is none.
 
     Examples
     --------
@@ -141,10 +141,10 @@ def default_fill(attributes: Mapping[str, Any], dtype: np.dtype[Any]) -> Any:
 
 
 def plain_value(value: Any) -> Any:
-    """Return a str, int, float, bool or a list of them; None for anything else.
+    """Return a value as a str, int, float, bool or a list of them; None for anything else.
 
-    A long double becomes the nearest float, if there is one near.  Bytes that are
-    no UTF-8 become lone surrogates, as those of variables do.
+    A long double becomes the nearest float, unless that overflows or underflows.  Bytes that
+    are not valid UTF-8 become lone surrogates.
 
     Examples
     --------
@@ -166,7 +166,7 @@ def plain_value(value: Any) -> Any:
 
 
 def _nearest_floats(values: Any) -> Any:
-    """Return long doubles as floats; in an array of objects, None, if some have none near."""
+    """Return long doubles as floats; an array of None if some overflow or underflow."""
     with np.errstate(all="ignore"):
         floats = np.asarray(values).astype("f8")
         near = (np.isinf(floats) == np.isinf(values)) & ((floats == 0) == (values == 0))
@@ -174,7 +174,7 @@ def _nearest_floats(values: Any) -> Any:
 
 
 def safe_name(name: str) -> str:
-    """Return a name that every format takes, made of the last part of a path.
+    """Return the last part of a path as a name that is valid in every format.
 
     Examples
     --------
@@ -190,16 +190,16 @@ def safe_name(name: str) -> str:
 def distinct_dims(
     dims: tuple[str, ...], shape: tuple[int, ...], lengths: dict[str, int] | None = None
 ) -> tuple[str, ...]:
-    """Return names of axes of which two are the same only if the lengths are.
+    """Return names of axes such that equal names have equal lengths.
 
     Parameters
     ----------
     dims : tuple of str
-        The names that are wanted.
+        The preferred names.
     shape : tuple of int
-        The lengths.
+        The lengths of the axes.
     lengths : dict, optional
-        The lengths of names that are taken already; those that are returned are added.
+        The lengths of names that are in use, to which the returned names are added.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""What becomes of missing values where there is no mask."""
+"""Missing values in targets without masks: they become a marker, NaN or NaT."""
 
 from __future__ import annotations
 
@@ -25,27 +25,26 @@ _NUMBERS = frozenset("biufc")
 
 @dataclass(eq=False)
 class MaskFiller:
-    """Makes plain arrays of blocks in which values may be missing."""
+    """Converts masked blocks to ndarrays."""
 
     marker: Any = None
-    """What stands for missing values.  If not given, they become NaN or NaT."""
+    """The value to replace missing ones with; by default NaN or NaT."""
 
     problem: str | None = None
-    """What to say where a value is missing and has no place."""
+    """The error message if a value is missing and cannot be represented."""
 
     into: np.dtype[Any] | None = None
-    """What the values will be cast to, if it is known: it may have a place for what is missing
-    where they have none."""
+    """The dtype that the target casts values to, if known; it may have NaN if theirs has not."""
 
     def __call__(self, values: Values) -> npt.NDArray[Any]:
-        """Return the values, with the marker where one is missing.
+        """Return the values, with missing ones replaced.
 
         Raises
         ------
         MaskedValueError
-            If a value is missing and there is nothing to put in its place.
+            If a value is missing and cannot be represented.
         OutputError
-            If a value that is not missing is equal to the marker: it would be lost.
+            If a value equals the marker, so that it would be lost.
         """
         data = np.ma.getdata(values)
         mask = np.ma.getmask(values)
@@ -70,22 +69,22 @@ class MaskFiller:
     def _check(self, data: npt.NDArray[Any], mask: Any) -> None:
         if data.dtype.kind not in "Mm" and np.any(same(data, self.marker) & ~mask):
             raise OutputError(
-                f"the value {self.marker} is to mean a missing one, but is there as a value; "
-                "give a target with another fill value"
+                f"{self.marker} would mark missing values, but is among the values; "
+                "use a target with another fill value"
             )
 
 
 class FillingWriter(Onward):
-    """A writer into a new array that cannot be told what stands for missing values.
+    """A writer to a new array whose store records no missing-value marker.
 
-    They become what the caller says, or NaN or NaT.
+    Missing values become the fill value of the caller, NaN or NaT.
 
     Parameters
     ----------
     writer : Writer
-        What takes the values.
+        The writer that blocks are passed on to.
     new : NewArray
-        What is made.
+        The new array.
     """
 
     def __init__(self, writer: Writer, new: NewArray) -> None:
@@ -94,12 +93,12 @@ class FillingWriter(Onward):
         self._filler = MaskFiller(problem=new.problem)
 
     def write(self, box: Box, values: Values) -> None:
-        """Take a block.
+        """Write a block.
 
         Raises
         ------
         MaskedValueError
-            If a value is missing and there is nothing to put in its place.
+            If a value is missing and cannot be represented.
         """
         if self._new.fill is not None and isinstance(values, np.ma.MaskedArray):
             values = values.filled(self._new.fill)
@@ -112,16 +111,16 @@ class FillingWriter(Onward):
 
 
 def marker_for(node: Node, dtype: np.dtype[Any], packed: bool) -> Any:
-    """Return what may stand for missing values of a node that are stored in `dtype`.
+    """Return the first marker of missing values of a node that are stored in `dtype`.
 
     Parameters
     ----------
     node : Node
-        Whose fill value it is if that is a value of the dtype.
+        The node; its fill value is used if the dtype can hold it.
     dtype : dtype
-        Of integers, floating-point or complex numbers, or times.
+        A dtype of integers, floating-point or complex numbers, or times.
     packed : bool
-        Whether that fill value is one of packed values, and no better than any other.
+        Whether the fill value of the node is a packed value, which means nothing here.
     """
     dtype = dtype.newbyteorder("=")
     own = None if packed else node.fill_value

@@ -1,4 +1,4 @@
-"""NetCDF: variables that are assigned to, and new files."""
+"""Writing NetCDF: new files, and existing variables."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ _ENDIAN = {"=": "native", "|": "native", "<": "little", ">": "big"}
 class NetCDFStore(NewStore):
     """A new NetCDF-4 file.
 
-    The format has no booleans and no half floats: they become bytes and single
-    ones, with an attribute that says so.
+    The format has no booleans and no half-precision floats: they become bytes and
+    single-precision floats, with an attribute that records the dtype.
     """
 
     named = True
@@ -63,13 +63,13 @@ class NetCDFStore(NewStore):
         if dtype.kind == "f" and dtype.itemsize == 2:
             return np.dtype(f"{dtype.byteorder}f4")
         others = ".npy or .h5" if dtype.kind == "V" else ".npy, .h5 or .zarr"
-        raise OutputError(f"NetCDF has no place for values of dtype {dtype}; write {others}")
+        raise OutputError(f"NetCDF cannot store values of dtype {dtype}; write {others}")
 
     def create(self, new: NewArray) -> Target:
-        """Make a variable, the groups that its name tells, and the dimensions that it needs."""
+        """Create a variable, with the groups in its name and its dimensions."""
         with needing("netCDF4", "netcdf", "writing a NetCDF file"):
             import netCDF4
-        # The format has no truth values.
+        # The format has no booleans.
         attributes = {
             name: int(value) if isinstance(value, bool) else value
             for name, value in new.attributes.items()
@@ -89,7 +89,7 @@ class NetCDFStore(NewStore):
                 endian=_ENDIAN[new.dtype.byteorder],
             )
             variable.set_auto_maskandscale(False)
-            if chunked:  # chunks come whole: none needs to wait in memory
+            if chunked:  # whole chunks are written, and need no cache
                 variable.set_var_chunk_cache(0, 1, 1.0)
             set_attributes(variable.setncattr, attributes, new.label)
         convert = _whole_strings if textual else native
@@ -97,9 +97,9 @@ class NetCDFStore(NewStore):
         return _NewVariable(variable, new.label, new.shape, grid, convert, hdf5_lock)
 
     def _dimensions(self, new: NewArray) -> tuple[str, ...]:
-        """Return the names of the dimensions of a variable; those that are not there are made."""
+        """Return the names of the dimensions of a variable; missing ones are created."""
         known = set(self._lengths)
-        # In one file a name is one length: those of other variables count.
+        # A dimension has one length in the whole file.
         dims = distinct_dims(new.dims, new.shape, self._lengths)
         for dim, n in zip(dims, new.shape, strict=True):
             if dim not in known:
@@ -108,7 +108,7 @@ class NetCDFStore(NewStore):
         return dims
 
     def implied(self, about: Labels, dtype: np.dtype[Any]) -> Any:
-        """Return the library's default fill value, which its readers look for."""
+        """Return the default fill value of the library, which readers take for missing."""
         if (
             dtype.kind not in "iuf"
             or dtype.itemsize == 1
@@ -118,11 +118,10 @@ class NetCDFStore(NewStore):
         return default_fill({}, dtype)
 
     def metadata(self, about: Labels, dtype: np.dtype[Any]) -> tuple[dict[str, Any], Any]:
-        """Return the same, with the numbers that tell of packing in their own dtypes."""
+        """Return attributes and marker; numbers that describe packing keep their dtypes."""
         attributes = carried_attributes(about.attributes, about.decoded)
         unfilled = attributes.pop("_NoFill", None) == "true"
-        # Among the values of a byte there is none to spare, and none is taken for missing
-        # where the library is told not to fill.
+        # Bytes have no default marker, and no variable has one that is not filled.
         marker = False if dtype.kind in "iu" and dtype.itemsize == 1 else None
         if about.decoded:
             return attributes, marker
@@ -147,7 +146,7 @@ class NetCDFStore(NewStore):
 
 
 class _Variable(Assigning):
-    """Assigns blocks to a variable, which takes no empty tuple for a key."""
+    """A writer to a variable, which does not take an empty tuple as a key."""
 
     def write(self, box: Box, values: Values) -> None:
         """Assign a block."""
@@ -157,7 +156,7 @@ class _Variable(Assigning):
 
 
 def _filters(new: NewArray) -> dict[str, Any]:
-    """Return what the library takes for a compression."""
+    """Return the arguments of the library for a compression."""
     compression = new.compression
     if compression is None or compression.name == "none":
         return {}
@@ -166,13 +165,13 @@ def _filters(new: NewArray) -> dict[str, Any]:
 
 
 class _NewVariable(_Variable, Target):
-    """A new variable."""
+    """A writer to a new variable."""
 
     def _get(self, box: Box) -> Any:
         return self.target[box or ...]
 
     def mark(self, marker: Any) -> None:
-        """Put it into the attribute, which the library lets nobody set when there are values."""
+        """Set ``_FillValue``, by renaming: the library refuses to set it after creation."""
         with self._lock:
             if "_FillValue" in self.target.ncattrs():
                 self.target.delncattr("_FillValue")
@@ -181,9 +180,9 @@ class _NewVariable(_Variable, Target):
 
 
 def _whole_strings(values: Values) -> Values:
-    """Return strings as they are; the library would cut them short at a character that is none."""
+    """Return strings unchanged, after checking for NUL, where the library would truncate them."""
     if any("\0" in text for text in values.flat):
-        raise OutputError("NetCDF has no place for strings that hold a NUL")
+        raise OutputError("NetCDF cannot store strings that contain NUL")
     return values
 
 
@@ -205,9 +204,10 @@ def packs_values(variable: Any) -> bool:
 
 
 def assigning_to_variable(variable: Any, name: str, node: Node) -> Assigning:
-    """Return what assigns to a ``netCDF4.Variable`` of the user's.
+    """Return the writer to a ``netCDF4.Variable`` of the user.
 
-    Where it masks by itself it is given masked arrays, and unpacked values where it scales.
+    A variable that masks automatically is assigned masked arrays; one that scales
+    automatically is assigned unpacked values.
     """
     with hdf5_lock:
         if not is_open(variable):
@@ -217,7 +217,7 @@ def assigning_to_variable(variable: Any, name: str, node: Node) -> Assigning:
         textual = variable.dtype is str
         marker = _marker(variable) if node.masked and not textual else None
         packs, masks = packs_values(variable), bool(variable.mask) and marker is not None
-    # What means "missing" among packed values can be compared with no unpacked one.
+    # The marker of packed values cannot be compared with unpacked ones.
     filler = MaskFiller() if packs or textual else MaskFiller(marker, into=np.dtype(variable.dtype))
 
     def convert(values: Values) -> Any:
@@ -234,7 +234,7 @@ def assigning_to_variable(variable: Any, name: str, node: Node) -> Assigning:
 
 
 def _marker(variable: Any) -> Any:
-    """Return what stands for missing values in a variable, or None."""
+    """Return the marker of missing values of a variable, or None."""
     dtype = np.dtype(variable.dtype)
     named = getattr(variable, "_FillValue", None)
     if named is not None:

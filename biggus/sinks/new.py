@@ -1,4 +1,4 @@
-"""New arrays in new stores: what is to be made, and what takes its values."""
+"""New arrays and new stores: their descriptions, and the base classes of formats."""
 
 from __future__ import annotations
 
@@ -29,50 +29,52 @@ if TYPE_CHECKING:
     from biggus.sources.compression import Compression
 
 _LARGEST = 64 * 2**20
-"""Bytes; larger chunks of what an array is made of are not taken over."""
+"""The largest chunks, in bytes, that are adopted from sources."""
 
 _SMALLEST = 2**20
-"""Bytes; smaller ones are taken together, up to about this many."""
+"""Smaller chunks of sources are combined to about this number of bytes."""
 
 
 @dataclasses.dataclass
 class NewArray:
-    """An array that is to be made in a store.
+    """The description of an array to create in a store.
 
     Attributes
     ----------
     label : str
-        What errors call it.
+        The name for error messages.
     name : str
-        Its path in the store; empty for the store itself.
+        The path in the store; empty for the store itself.
     shape : tuple of int
+        The shape.
     dtype : dtype
-        That in which values are stored; objects are strings.
+        The dtype in which values are stored; objects are strings.
     chunks : tuple of int
-        Its chunk lengths, at least one each.
+        The chunk length along each axis, at least 1.
     dims : tuple of str
-        The names of its axes.
+        The names of the axes.
     attributes : mapping
-        What is said of it.
+        The attributes.
     marker : scalar, optional
-        What the store is told stands for missing values.  None: nothing does.
-        False: nothing does, nor may the store think so.
+        The value that marks missing ones in the store.  None if there is none; False if there
+        is none and the store must not use a default.
     masked : bool
         Whether values can be missing.
     implied : scalar, optional
-        What readers of the format take for missing where the store is told nothing.
+        The value that readers of the format take for missing if the store has no marker.
     fill : scalar, optional
-        What stands for missing values in a store that cannot be told.
+        The value to replace missing ones with in a store without markers.
     nan : bool
-        Whether NaN or NaT may stand for them there.
+        Whether missing values may become NaN or NaT in such a store.
     problem : str, optional
-        What to say where a value is missing and has no place.
+        The error message if a value is missing and cannot be represented.
     remedy : str, optional
-        What to do where a value is equal to the marker.  None: another is found.
+        The advice of the error message if a value equals the marker.  If None, another marker
+        is chosen instead.
     compression : Compression, optional
-        How chunks are compressed.  None: as the format does it.
+        The compression; by default that of the format.
     unlimited : collection of str
-        The names of those axes along which it may grow.
+        The names of the unlimited dimensions.
     """
 
     label: str
@@ -94,16 +96,16 @@ class NewArray:
 
 
 class Target(Assigning):
-    """An array in a new store.  It is given plain arrays, of the dtype in which it stores them.
+    """A writer to an array in a new store; it takes ndarrays of the dtype that is stored.
 
-    What has been written can be read again until the store is closed.
+    Blocks that were written can be read until the store is closed.
     """
 
     sparse = False
-    """Whether nothing is stored of chunks that hold nothing but the marker."""
+    """Whether chunks that contain only the marker are not stored."""
 
     def read(self, box: Box) -> npt.NDArray[Any]:
-        """Return what was written, as an array that may be written to."""
+        """Return values that were written, as a new ndarray."""
         with self._lock:
             values = self._get(box)
         shape = [s.stop - s.start for s in box]
@@ -113,73 +115,73 @@ class Target(Assigning):
         return self.target[box]
 
     def mark(self, marker: Any) -> None:
-        """Tell the store anew what stands for missing values.
+        """Change the missing-value marker of the array.
 
-        What was there before is read as it was written, until the store is closed.  Stores
-        that have no place for it are given arrays without a marker, and are never asked.
+        Until the store is closed, values are read as they were written.  It is called for
+        arrays with a marker only.
         """
         raise NotImplementedError
 
 
 class NewStore(ABC):
-    """A file or folder that does not exist yet, and arrays in it.
+    """A new file or folder with arrays.
 
     Parameters
     ----------
     path : Path
-        Where it is made.
+        The path, which does not exist yet.
     """
 
     named: ClassVar[bool | None]
-    """Whether an array in it has a name; None: it may have one, or be all of the store."""
+    """Whether arrays have names; None if an array may also be the whole store."""
 
     marks: ClassVar[str]
-    """The kinds of dtype for which it can say what stands for missing values."""
+    """The kinds of dtypes that can have a missing-value marker."""
 
     compressions: ClassVar[Collection[str]] = ()
-    """The names of the compressions that it has; ``"blosc"`` stands for all of that kind."""
+    """The names of the available compressions; ``"blosc"`` stands for all of Blosc."""
 
     format: ClassVar[str]
-    """What errors call it."""
+    """The name of the format for error messages."""
 
     chunked: ClassVar[bool] = True
-    """Whether arrays in it have chunks."""
+    """Whether arrays have chunks."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def stored(self, dtype: np.dtype[Any], masked: bool) -> np.dtype[Any]:
-        """Return the dtype in which values are stored: objects for strings of any length.
+        """Return the dtype in which values are stored; object for strings of any length.
 
         Raises
         ------
         OutputError
-            If the format has no place for them.
+            If the format cannot store the dtype.
         """
-        # Of truth values there is none left to stand for missing ones.
+        # Booleans have no value left for a marker.
         return np.dtype("i1") if dtype.kind == "b" and masked and self.marks else dtype
 
     @abstractmethod
     def create(self, new: NewArray) -> Writer:
-        """Make an array, and return what writes its values; of kinds in `marks`, a `Target`."""
+        """Create an array, and return its writer: a `Target` for dtypes of the kinds in `marks`."""
 
     def first_marker(self, dtype: np.dtype[Any]) -> Any:
-        """Return what stands for missing values best in this format; None: no matter what."""
+        """Return the preferred marker of the format, or None."""
         return None
 
     def implied(self, about: Labels, dtype: np.dtype[Any]) -> Any:
-        """Return what readers take for missing where the store is told nothing, or None."""
+        """Return the value that readers take for missing if there is no marker, or None."""
         return None
 
     def problem(self, dtype: np.dtype[Any]) -> str:
-        """Return what to say where a value is missing that the format has no place for."""
+        """Return the error message if a value is missing that the format cannot represent."""
         return (
-            "a value is missing, and this format has no place for missing values of dtype "
+            "a value is missing, and this format cannot represent missing values of dtype "
             f"{dtype}; fill them first, with .filled(...)"
         )
 
     def metadata(self, about: Labels, dtype: np.dtype[Any]) -> tuple[dict[str, Any], Any]:
-        """Return the attributes that are stored, and what means "missing" among packed values."""
+        """Return the attributes to store, and the marker of missing values if they are packed."""
         attributes = carried_attributes(about.attributes, about.decoded)
         if about.decoded:
             return attributes, None
@@ -189,7 +191,7 @@ class NewStore(ABC):
         return attributes, marker
 
     def decoder(self, about: Labels, dtype: np.dtype[Any]) -> cf.Decoder | None:
-        """Return what readers unpack values with that are written as they are stored."""
+        """Return the decoder that readers will use for packed values."""
         if not self.marks:
             return None
         told, marker = self.metadata(about, dtype)
@@ -199,47 +201,44 @@ class NewStore(ABC):
         return cf.decoder(dtype, told, default_fills=defaults)
 
     def tell(self, attributes: Mapping[str, Any]) -> None:
-        """Say something of all that is in it, where the format has a place for that."""
+        """Set attributes of the store, if the format has them."""
         del attributes
 
     @abstractmethod
     def close(self) -> None:
-        """Finish: all arrays have their values.  May be called twice."""
+        """Complete the store, when all values are written.  It may be called twice."""
 
 
 def strings(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Return strings of any kind as Python's, in an array of objects.
+    """Return strings of any dtype as an array of Python strings.
 
     Raises
     ------
     OutputError
-        If some object is not a string.
+        If an object is not a string.
     """
     objects = values.astype(object)
     if not all(isinstance(value, str) for value in objects.flat):
-        raise OutputError("there is no place for Python objects that are not strings")
+        raise OutputError("Python objects other than strings cannot be stored")
     return objects
 
 
 def native(values: Values) -> Values:
-    """Return values in the byte order of this machine: some libraries swap bytes in place."""
+    """Return values in the byte order of this machine; some libraries would swap them in place."""
     swapped: Values = values.astype(values.dtype.newbyteorder("="), copy=False)
     return swapped
 
 
 def longest_chunks(grid: Chunks, shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Return one chunk length an axis.
-
-    Where the lengths differ, as those of months do, the longest stands for them.
-    """
+    """Return one chunk length for each axis, the longest if lengths differ."""
     lengths = [m if isinstance(m, int) else max(m, default=1) for m in grid]
     return tuple([max(1, min(n, m)) for n, m in zip(shape, lengths, strict=True)])
 
 
 def chunks_for(node: Node) -> tuple[int, ...]:
-    """Return the chunk lengths of a new array: those of the node, if they make sense there.
+    """Return the default chunks of a new array: those of the node, small ones combined.
 
-    Else those of C-ordered blocks of about 4 MiB.  Small ones are taken together.
+    If those are missing or too large, chunks are C-ordered blocks of about 4 MiB.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""NumPy's own files."""
+"""Writing ``.npy`` files."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from biggus.sources.base import Box, Chunks, Values
 
 _WINDOW = 2**23
-"""Bytes; so much of a file is mapped at once, and no more."""
+"""The most bytes of a file that are mapped at once."""
 
 
 class NpyStore(NewStore):
@@ -33,7 +33,7 @@ class NpyStore(NewStore):
 
     def stored(self, dtype: np.dtype[Any], masked: bool) -> np.dtype[Any]:
         if dtype.hasobject:
-            raise OutputError(f"a .npy file has no place for values of dtype {dtype}")
+            raise OutputError(f"a .npy file cannot store values of dtype {dtype}")
         return super().stored(dtype, masked)
 
     def problem(self, dtype: np.dtype[Any]) -> str:
@@ -41,7 +41,7 @@ class NpyStore(NewStore):
         return f"{super().problem(dtype)}{others}"
 
     def create(self, new: NewArray) -> Writer:
-        """Write the header, and take up the room for the values."""
+        """Write the header, and reserve space for the values."""
         header = {
             "descr": _Escaped(np.lib.format.dtype_to_descr(new.dtype)),
             "fortran_order": False,
@@ -59,7 +59,7 @@ class NpyStore(NewStore):
 
 
 class _Escaped:
-    """What a header says, without a character that is not ASCII: names of fields may have any."""
+    """A value of a header whose representation is ASCII; names of fields may not be."""
 
     def __init__(self, told: object) -> None:
         self._told = told
@@ -69,10 +69,9 @@ class _Escaped:
 
 
 class _Windows:
-    """Writes blocks through maps of short parts of the file.
+    """A writer of blocks that maps small parts of the file.
 
-    What is mapped counts as memory of this process: all of it, though only a few
-    columns of many rows are written.
+    Mapped memory counts as memory of this process, even if only a few columns are written.
     """
 
     grid: Chunks | None = None
@@ -87,13 +86,13 @@ class _Windows:
         self._strides = tuple([n * new.dtype.itemsize for n in inner])
 
     def write(self, box: Box, values: Values) -> None:
-        """Write a block where it belongs."""
+        """Write a block."""
         if values.size and self._dtype.itemsize:
             before = sum(s.start * n for s, n in zip(box, self._strides, strict=True))
             self._write(self._start + before, values)
 
     def _write(self, start: int, values: npt.NDArray[Any]) -> None:
-        """Write values of which the first belongs to a byte of the file, part by part."""
+        """Write values, the first at a byte of the file, part by part."""
         steps = zip(values.shape, self._strides, strict=True)
         span = sum((n - 1) * stride for n, stride in steps) + self._dtype.itemsize
         axis = next((axis for axis, n in enumerate(values.shape) if n > 1), None)

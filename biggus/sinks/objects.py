@@ -1,4 +1,4 @@
-"""Objects that are assigned to: arrays in memory, of the formats' libraries, of the user's own."""
+"""Existing objects as targets: ndarrays, arrays of h5py, netCDF4 and zarr, and any others."""
 
 from __future__ import annotations
 
@@ -34,19 +34,19 @@ def check_object(target: Any, node: Node) -> None:
     Raises
     ------
     TypeError
-        If the object is no target, or of a dtype that takes no values of the node's.
+        If the object cannot be a target, or its dtype cannot hold the values.
     ValueError
-        If it has another shape, and is no netCDF4 variable that can grow to that of the node.
+        If the object has another shape, and is no netCDF4 variable that can grow.
     """
     if isinstance(target, Lazy):
-        raise TypeError("a biggus Array is never assigned to: give what its values are to lie in")
+        raise TypeError("a biggus Array cannot be a target: pass the object that stores its values")
     for needed in ("shape", "__setitem__"):
         if not hasattr(target, needed):
             raise TypeError(
-                f"a {type(target).__name__} object is no target: it has no {needed}; give an "
+                f"a {type(target).__name__} object cannot be a target: it has no {needed}; pass an "
                 "array, an object with shape and __setitem__, or a location such as 'out.zarr'"
             )
-    with hdf5_lock:  # some answer through the library, where other threads may be reading
+    with hdf5_lock:  # attributes may call the HDF5 library, which other threads may be using
         shape = normal_shape(target.shape)
         if shape != node.shape and not (
             root_of(target) == "netCDF4" and grows_to(target, node.shape)
@@ -65,23 +65,23 @@ def _check_dtype(target: Any, dtype: np.dtype[Any]) -> None:
         try:
             into = normal_dtype(target.dtype)
         except TypeError:
-            return  # not NumPy's: what it takes is for the object to say
+            return  # not a dtype of NumPy's: the object itself checks values
         if root_of(target) == "netCDF4" and dtype.kind in "iuf" and packs_values(target):
             return
         fits = np.can_cast(dtype, into, "same_kind")
         if into.kind in "OT" and not isinstance(target, np.ndarray):
             fits = dtype.kind in "UOT" or into == dtype
-        elif into.kind in "SU":  # NumPy would cut them short
+        elif into.kind in "SU":  # NumPy would truncate them
             fits = fits and np.can_cast(dtype, into, "safe")
     if not fits:
         raise TypeError(
             f"values of dtype {dtype} do not fit into a target of dtype {target.dtype}; cast them "
-            "with .astype(...) if that is what you want"
+            "with .astype(...) if that is intended"
         )
 
 
 def writer_to(target: Any, name: str, node: Node) -> Assigning:
-    """Return what assigns the values of a node to an object."""
+    """Return the writer of a node to an object."""
     if isinstance(target, np.ndarray):
         return _assigning_to_memory(target, name, node)
     assigning = _ASSIGNING.get(root_of(target) or "")
@@ -94,7 +94,7 @@ def writer_to(target: Any, name: str, node: Node) -> Assigning:
 
 
 def root_of(target: Any) -> str | None:
-    """Return the library that an object is of, if it is one of those which are known here."""
+    """Return the library of an object: h5py, netCDF4 or zarr; None for others."""
     for cls in type(target).__mro__:
         root = cls.__module__.partition(".")[0]
         if root in _ASSIGNING:
@@ -103,7 +103,7 @@ def root_of(target: Any) -> str | None:
 
 
 def name_of(target: Any) -> str:
-    """Return what errors call an object."""
+    """Return the name of an object for error messages."""
     root = root_of(target)
     if root is None:
         return f"the {type(target).__name__}"
@@ -117,16 +117,16 @@ def _assigning_to_memory(target: Any, name: str, node: Node) -> Assigning:
         raise ValueError(f"cannot write {name}: it is read-only")
     if isinstance(target, np.ma.MaskedArray):
         if node.masked and target.mask is np.ma.nomask:
-            # Made now: several threads would each make one of their own.
+            # Created now: otherwise several threads would each create one.
             target.mask = np.zeros(target.shape, bool)
         return Assigning(target, name, target.shape, None, as_it_is, concurrent=True)
-    problem = f"a value is missing, and dtype {target.dtype} has none that says so"
+    problem = f"a value is missing, and dtype {target.dtype} has neither NaN nor NaT"
     filler = MaskFiller(problem=problem, into=target.dtype) if node.masked else MaskFiller()
     return Assigning(np.asarray(target), name, target.shape, None, filler, concurrent=True)
 
 
 def _grid_of(target: Any, shape: tuple[int, ...]) -> Chunks | None:
-    """Return the chunks that an object says it has, if they make sense."""
+    """Return the chunks of an object, if it has valid ones."""
     chunks = getattr(target, "chunks", None)
     if chunks is None:
         return None

@@ -1,4 +1,4 @@
-"""Output that is there complete, or not at all."""
+"""Atomic output: files and stores appear when they are complete."""
 
 from __future__ import annotations
 
@@ -18,31 +18,30 @@ _STORE_MARKS = ("zarr.json", ".zgroup", ".zarray")
 
 
 _unfinished: set[Path] = set()
-"""What is being written, under its temporary name."""
+"""The temporary paths of output that is being written."""
 
 
 @contextlib.contextmanager
 def replacing(path: Path, force: bool = False, hint: str = "overwrite=True") -> Iterator[Path]:
-    """Yield a temporary path, and move what is written there to `path` at the end.
+    """Yield a temporary path, and rename it to `path` at the end.
 
-    The temporary file or folder lies beside `path`; its name begins with a dot
-    and ends in ``.partial``, so that nobody takes what a killed process leaves
-    for a result.  If the block fails it is removed, and what is at `path` stays
-    as it is.
+    The temporary file or folder is beside `path`.  Its name begins with a dot and ends in
+    ``.partial``, so that it is not mistaken for a result if the process is killed.  If the block
+    fails, it is removed, and `path` does not change.
 
     Parameters
     ----------
     path : Path
-        A file, or a folder that holds a Zarr store.
+        The path of a file, or of the folder of a Zarr store.
     force : bool
-        Whether something that is there already is replaced.
+        Whether to replace an existing file or store.
     hint : str
-        What the user is told to say for that.
+        The argument or option that sets `force`, for the error message.
 
     Raises
     ------
     OutputError
-        If something is there and may not be replaced, or writing fails.
+        If `path` exists and must not be replaced, or writing fails.
     """
     check_place(path, force, hint)
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}.partial")
@@ -51,7 +50,7 @@ def replacing(path: Path, force: bool = False, hint: str = "overwrite=True") -> 
         yield temporary
         check_place(path, force, hint)
         if path.is_dir():
-            # A folder cannot be replaced in one step, only moved out of the way.
+            # A folder cannot be replaced in one step.
             old = temporary.with_suffix(".old")
             path.replace(old)
             temporary.replace(path)
@@ -68,14 +67,14 @@ def replacing(path: Path, force: bool = False, hint: str = "overwrite=True") -> 
 
 
 def remove_unfinished() -> None:
-    """Remove all that is being written: the process ends now."""
+    """Remove all unfinished output; it is called when the process ends."""
     for temporary in list(_unfinished):
         with contextlib.suppress(OSError):
             _remove(temporary)
 
 
 def check_place(path: Path, force: bool, hint: str = "overwrite=True") -> None:
-    """Raise an OutputError if nothing can be put at `path`, or something there may not go."""
+    """Raise an OutputError if `path` cannot be created, or exists and must not be replaced."""
     if not path.parent.is_dir():
         raise OutputError(f"cannot write {path}: there is no folder {path.parent}")
     if not os.path.lexists(path):
@@ -83,7 +82,7 @@ def check_place(path: Path, force: bool, hint: str = "overwrite=True") -> None:
     if not force:
         raise OutputExistsError(str(path), hint)
     if path.is_dir() and not any((path / mark).exists() for mark in _STORE_MARKS):
-        raise OutputError(f"cannot write {path}: it is a folder that holds no Zarr store")
+        raise OutputError(f"cannot write {path}: it is a folder without a Zarr store")
 
 
 def _remove(path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What statistics were taken over, as it is saved: a value with bounds, of a name of its own."""
+"""Saving the coordinates of statistics: scalars with bounds, with names of their own."""
 
 from __future__ import annotations
 
@@ -21,11 +21,10 @@ if TYPE_CHECKING:
 
 
 def spans_told(labels: Mapping[int, Labels], places: Mapping[int, Place]) -> dict[int, Labels]:
-    """Return labels in which what statistics were taken over is in memory: it is three numbers.
+    """Return labels in which the coordinates of statistics, three numbers each, are in memory.
 
-    It is read once for all statistics of it.  Where its name is in use, for another array in
-    the store has the whole coordinate, it gets one of its own; in cell methods too, unless
-    what is there is the standard name, which will do.
+    Each is read once.  If another array in the store has the whole coordinate, the coordinate of
+    the statistic is renamed, in cell methods, too, unless they use the standard name.
     """
     if not any(each.spans for one in labels.values() for each in one.coordinates):
         return dict(labels)
@@ -54,7 +53,7 @@ def spans_told(labels: Mapping[int, Labels], places: Mapping[int, Place]) -> dic
 
 
 def _in_use(labels: Labels) -> Iterator[str]:
-    """Yield the names of axes and of coordinates that are there as they were."""
+    """Yield the names of axes and of coordinates that are not those of statistics."""
     over = {each.name for each in labels.coordinates if each.spans is not None}
     yield from set(labels.named) - over
     for each in labels.coordinates:
@@ -65,7 +64,7 @@ def _in_use(labels: Labels) -> Iterator[str]:
 
 
 def _name_of(each: Coordinate, key: object, place: Place, holders: dict[Place, object]) -> str:
-    """Return the first name that is free, or is of the same values."""
+    """Return the first name that is free, or that has the same values."""
     others = (f"{each.name}_span{number}" for number in itertools.chain([""], itertools.count(1)))
     return next(
         name

@@ -1,4 +1,4 @@
-"""Values that an array does not hold: one of them can stand for what is missing."""
+"""Finding values that an array does not contain, to use one as a missing-value marker."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _TRIED = 32
-"""So many values of a wide dtype are tried beside those that are preferred."""
+"""The number of random candidates for wide dtypes."""
 
 
 def same(values: npt.NDArray[Any], marker: Any) -> npt.NDArray[np.bool_]:
-    """Tell where values are what readers take for `marker`: any NaN for NaN, -0.0 for 0.0.
+    """Tell where readers take values for `marker`: NaN equals any NaN, and 0.0 equals -0.0.
 
     Examples
     --------
@@ -24,23 +24,22 @@ def same(values: npt.NDArray[Any], marker: Any) -> npt.NDArray[np.bool_]:
     """
     with np.errstate(all="ignore"):
         found: npt.NDArray[np.bool_] = np.equal(values, marker)
-        if marker != marker:  # noqa: PLR0124 - that is how NaN is told
+        if marker != marker:  # noqa: PLR0124 - true for NaN
             found = np.not_equal(values, values)
     return found
 
 
 class Unseen:
-    """Values of a dtype that were not among those which were seen.
+    """The values of a dtype that have not been seen.
 
-    Of dtypes of one and two bytes, any that there is; of wider ones, one of some
-    that are unlikely.
+    For dtypes of one or two bytes these are all values; for wider ones, some unlikely ones.
 
     Parameters
     ----------
     dtype : dtype
-        Of integers, floating-point or complex numbers.
+        A dtype of integers, floating-point or complex numbers.
     preferred : iterable of scalar
-        Values that are taken first, in this order.
+        Values to prefer, in this order.
 
     Examples
     --------
@@ -59,28 +58,28 @@ class Unseen:
         self._patterns = np.zeros(2 ** (8 * dtype.itemsize), bool) if all_there_are else None
 
     def see(self, values: npt.NDArray[Any]) -> None:
-        """Take note of values."""
+        """Record values as seen."""
         if self._patterns is not None:
             self._patterns[_bits(values)] = True
         else:
             self._left = _without(self._left, values)
 
     def any(self) -> Any:
-        """Return a value that was not seen, or None if there is none left."""
+        """Return a value that has not been seen, or None."""
         left = self._left
         if self._patterns is not None:
             seen = np.flatnonzero(self._patterns).astype(f"u{left.dtype.itemsize}")
             left = left[~np.isin(left, seen.view(left.dtype))]
             if left.dtype.kind == "f" and np.isnan(seen.view(left.dtype)).any():
-                left = left[~np.isnan(left)]  # NaN has many patterns, and is unequal to itself
+                left = left[~np.isnan(left)]  # there are many bit patterns of NaN
         return left[0] if left.size else None
 
 
 def _without(candidates: npt.NDArray[Any], values: npt.NDArray[Any]) -> npt.NDArray[Any]:
     compared = candidates
     if candidates.dtype.kind in "iu":
-        # Readers without masks make floats of integers before they look for what is missing,
-        # and of those some that differ are one.
+        # Readers without masks convert integers to floats before they compare with the marker,
+        # and different integers may become the same float.
         compared, values = candidates.astype("f8"), values.astype("f8")
     keep = [not same(values, candidate).any() for candidate in compared]
     left: npt.NDArray[Any] = candidates[np.array(keep, bool)]

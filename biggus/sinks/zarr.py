@@ -1,4 +1,4 @@
-"""Zarr: arrays that are assigned to, and new stores."""
+"""Writing Zarr: new stores, and existing arrays."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 
 
 class NewZarrStore(NewStore):
-    """A new store in a folder, of one array or of a group of them.
+    """A new store in a folder, of one array or of a group of arrays.
 
-    It is of format 2: the one that nearly everything reads, and in which the
-    fill value means missing values.
+    It has format 2, which nearly all software reads, and in which the fill value marks missing
+    values.
     """
 
     named = None
@@ -45,11 +45,11 @@ class NewZarrStore(NewStore):
 
     def stored(self, dtype: np.dtype[Any], masked: bool) -> np.dtype[Any]:
         if dtype.kind == "V":
-            raise OutputError(f"values of dtype {dtype} are not written to Zarr; write .npy or .h5")
+            raise OutputError(f"values of dtype {dtype} cannot be written to Zarr; use .npy or .h5")
         return np.dtype(object) if dtype.kind == "T" else super().stored(dtype, masked)
 
     def metadata(self, about: Labels, dtype: np.dtype[Any]) -> tuple[dict[str, Any], Any]:
-        """Return the same, with the width of what scales: there is none in JSON."""
+        """Return attributes and marker; an attribute records float32 scales, unknown in JSON."""
         attributes, marker = super().metadata(about, dtype)
         if not about.decoded:
             told = packing_attributes(about.attributes)
@@ -59,14 +59,14 @@ class NewZarrStore(NewStore):
         return attributes, marker
 
     def create(self, new: NewArray) -> Target:
-        """Make an array: with a name, in a group; without, as the store itself."""
+        """Create an array: in a group if it has a name, else as the store itself."""
         with needing("zarr", "zarr", "writing a Zarr store"):
             import zarr
         how: dict[str, Any] = {
             "shape": new.shape,
             "dtype": str if new.dtype.kind == "O" else new.dtype,
             "chunks": new.chunks,
-            # False: nothing is missing, which is what none says here.
+            # Without a fill value readers take no value for missing.
             "fill_value": None if new.marker is False else new.marker,
             "attributes": {**new.attributes, "_ARRAY_DIMENSIONS": list(new.dims)},
         }
@@ -87,7 +87,7 @@ class NewZarrStore(NewStore):
             self._group.attrs.update(dict(attributes))
 
     def close(self) -> None:
-        """Put the metadata of all arrays in one place, for who reads it over a network."""
+        """Consolidate the metadata of all arrays, for reading over a network."""
         if self._group is not None:
             with between_forks():
                 import zarr
@@ -97,7 +97,7 @@ class NewZarrStore(NewStore):
 
 
 def _codecs(new: NewArray) -> dict[str, Any]:
-    """Return what the library takes for a compression."""
+    """Return the arguments of the library for a compression."""
     compression = new.compression
     if compression is None:
         return {}
@@ -121,7 +121,7 @@ def _codecs(new: NewArray) -> dict[str, Any]:
 
 
 class _Array(Target):
-    """A new array."""
+    """A writer to a new array."""
 
     sparse = True
 
@@ -137,7 +137,7 @@ class _Array(Target):
         return self._first[box]
 
     def mark(self, marker: Any) -> None:
-        """Write the array's metadata anew; zarr-python itself never changes a fill value."""
+        """Rewrite the metadata of the array; zarr-python cannot change a fill value."""
         with between_forks():
             import zarr
 
@@ -151,7 +151,7 @@ class _Array(Target):
 
 
 def assigning_to_array(array: Any, name: str, node: Node) -> Assigning:
-    """Return what assigns to a ``zarr.Array`` of the user's."""
+    """Return the writer to a ``zarr.Array`` of the user."""
     filler = MaskFiller(_marker(array), into=array.dtype) if node.masked else MaskFiller()
     textual = array.dtype.kind in "OT"
 
@@ -164,9 +164,9 @@ def assigning_to_array(array: Any, name: str, node: Node) -> Assigning:
 
 
 def _marker(array: Any) -> Any:
-    """Return what stands for missing values; None if the array does not say so.
+    """Return the missing-value marker of an array, or None.
 
-    Zarr gives arrays whose maker said nothing a fill value too: zero.
+    A fill value of zero is no marker: it is the default of Zarr.
     """
     named = plain_value(array.attrs.get("_FillValue"))
     fill = array.fill_value if named is None else named

@@ -67,7 +67,7 @@ def test_a_fill_that_the_dtype_cannot_hold(fill, refused):
 
 
 def test_a_fill_that_is_a_value(refused, get, folder):
-    assert "is there as a value" in refused("a.nc", "counts", "out.nc", "--fill=5")
+    assert "is among the values" in refused("a.nc", "counts", "out.nc", "--fill=5")
     with netCDF4.Dataset(get("a.nc", "counts", "out.nc", "--fill=77")) as dataset:
         assert dataset["counts"][:].tolist() == [0, 1, 2, None, 4, 5, 6]
         assert dataset["counts"].getncattr("_FillValue") == 77

@@ -187,7 +187,7 @@ def test_a_value_that_becomes_the_fill_value_is_an_error(tmp_path):
     )
     values = missing(NUMBERS.astype("f8"))
     values[0, 0] = 0.1
-    with pytest.raises(OutputError, match="is there as a value"):
+    with pytest.raises(OutputError, match="is among the values"):
         biggus.save(lazy(values), target)
 
 
@@ -195,7 +195,7 @@ def test_a_value_that_means_missing_is_an_error(tmp_path):
     target = zarr.create_array(
         store=tmp_path / "a.zarr", shape=SHAPE, dtype="i8", chunks=(2, 5), fill_value=6
     )
-    with pytest.raises(OutputError, match="is there as a value"):
+    with pytest.raises(OutputError, match="is among the values"):
         biggus.save(lazy(missing(NUMBERS)), target)
     biggus.save(lazy(NUMBERS), target)  # nothing can be missing: then it is a value like any other
 

@@ -69,7 +69,7 @@ def write_npy(path: Path, picked: Picked) -> None:
         return
     values = picked.all()
     if not all(isinstance(value, str) for value in values.flat):
-        raise OutputError("a .npy file has no place for Python objects that are not strings")
+        raise OutputError("a .npy file cannot store Python objects other than strings")
     with path.open("wb") as file:
         np.lib.format.write_array(file, np.array(values, dtype=np.str_), allow_pickle=False)
 
