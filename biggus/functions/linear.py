@@ -1,4 +1,4 @@
-"""What the array API standard has in its linear algebra, and NumPy has since 2.0."""
+"""Functions of `numpy.linalg` that the array API standard defines."""
 
 from __future__ import annotations
 
@@ -8,27 +8,15 @@ import numpy as np
 
 from biggus.array import Array, implements
 from biggus.functions.elementwise import as_array
-from biggus.functions.matrices import OfMatrices, norm_of_planes, norm_of_vectors, of_matrices
+from biggus.functions.matrices import norm_of_planes, norm_of_vectors, of_matrices
+from biggus.functions.steps import NumPyStep
 from biggus.graph import Gufunc
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from biggus.sources.base import Values
 
-_pinv = np.linalg.pinv
-
-
-class _PseudoInverse(OfMatrices):
-    """The pseudo-inverse, with a cutoff for each matrix."""
-
-    def __call__(self, *blocks: Values) -> Values:
-        matrices, cutoffs = blocks
-        values: Values = _pinv(matrices, np.asarray(cutoffs), **self.keywords)
-        return values
-
-
-def _with_cutoffs(a: Any, rcond: Any = None, hermitian: bool = False, **keywords: Any) -> Any:
+def _pinv(a: Any, rcond: Any = None, hermitian: bool = False, **keywords: Any) -> Any:
     cutoffs = keywords.pop("rtol", rcond)
     if keywords:
         raise TypeError(f"linalg.pinv has no option {next(iter(keywords))!r}")
@@ -37,8 +25,8 @@ def _with_cutoffs(a: Any, rcond: Any = None, hermitian: bool = False, **keywords
         given = {} if cutoffs is None else {"rcond": float(cutoffs)}
         return _of_one_cutoff(array, **given, hermitian=hermitian)
     rows, columns = array.shape[-2:]
-    dtype = _pinv(np.eye(1, dtype=array.dtype)).dtype
-    step = _PseudoInverse("pinv", {"hermitian": hermitian}, dtype)
+    dtype = np.linalg.pinv(np.eye(1, dtype=array.dtype)).dtype
+    step = NumPyStep("linalg.pinv", {"hermitian": hermitian}, dtype)
     nodes = [array.node, as_array(cutoffs).node]
     return Array.from_node(Gufunc(step, nodes, [2, 0], (columns, rows)))
 
@@ -75,12 +63,12 @@ def _with_fractions(x: Any) -> Array:
 def _matrix_power(a: Any, n: int) -> Any:
     array = as_array(a)
     probe = np.linalg.matrix_power(np.eye(*array.shape[-2:], dtype=array.dtype), n)
-    step = OfMatrices("matrix_power", {"n": n}, probe.dtype)
+    step = NumPyStep("linalg.matrix_power", {"n": n}, probe.dtype)
     return Array.from_node(Gufunc(step, [array.node], [2], probe.shape))
 
 
 _FUNCTIONS: dict[str, Callable[..., Any]] = {
-    "pinv": _with_cutoffs,
+    "pinv": _pinv,
     "outer": _outer,
     "vector_norm": _vector_norm,
     "matrix_norm": _matrix_norm,

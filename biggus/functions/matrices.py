@@ -1,8 +1,7 @@
-"""NumPy's linear algebra, of stacks of matrices: each matrix is in memory, and as many as fit."""
+"""Linear algebra of stacks of matrices; each matrix is held in memory."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,41 +13,16 @@ from biggus.functions.products import conjugate
 from biggus.functions.statistics import max as greatest
 from biggus.functions.statistics import min as least
 from biggus.functions.statistics import sum as total
-from biggus.graph import BaseStep, Gufunc
+from biggus.functions.steps import NumPyStep
+from biggus.graph import Gufunc
 from biggus.sources.normal import normal_axis
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from biggus.sources.base import Values
-
-
-@dataclass(eq=False)
-class OfMatrices(BaseStep):
-    """A function of matrices, which are the last two axes of blocks."""
-
-    name: str
-    """The function's, in `numpy.linalg`."""
-
-    keywords: Mapping[str, Any]
-    dtype: np.dtype[Any]
-    which: int | None = None
-    """Which result, if it gives several."""
-
-    @property
-    def key(self) -> str:
-        """What is equal for steps that do the same."""
-        return f"linalg.{self.name} {sorted(self.keywords.items())} {self.which} {self.dtype!r}"
-
-    def __call__(self, *blocks: Values) -> Values:
-        """Return what the function gives of each matrix."""
-        found: Any = getattr(np.linalg, self.name)(*blocks, **self.keywords)
-        values = found if self.which is None else found[self.which]
-        return np.asarray(values, self.dtype)
+    from collections.abc import Callable
 
 
 def of_matrices(name: str) -> Callable[..., Any]:
-    """Return a function of numpy.linalg that takes one matrix, or many, for lazy ones."""
+    """Return the lazy counterpart of a function of `numpy.linalg` of one matrix or a stack."""
     function = getattr(np.linalg, name)
 
     def apply(a: Any, *arguments: Any, **keywords: Any) -> Any:
@@ -61,14 +35,14 @@ def of_matrices(name: str) -> Callable[..., Any]:
         if arguments:
             raise TypeError(f"linalg.{name} of a lazy array takes its options by name")
         rows, columns = array.shape[-2:]
-        # What it gives, and refuses, is asked of a matrix of this size.
+        # NumPy is called with a matrix of this shape, to find results and errors.
         probe = np.eye(rows, columns, dtype=array.dtype)
         found: Any = function(probe, **keywords)
         several = found if isinstance(found, tuple) else (found,)
         results = []
         for number, one in enumerate(several):
             which = number if isinstance(found, tuple) else None
-            step = OfMatrices(name, keywords, np.asarray(one).dtype, which)
+            step = NumPyStep(f"linalg.{name}", keywords, np.asarray(one).dtype, which)
             node = Gufunc(step, [array.node], [2], np.shape(one))
             results.append(Array.from_node(node))
         if not isinstance(found, tuple):
@@ -98,7 +72,7 @@ def _solve(a: Any, b: Any) -> Array:
         raise ValueError("solve: the right side has not as many rows as the matrix")
     width = right.shape[-1]
     dtype = np.linalg.solve(np.eye(1, dtype=matrix.dtype), np.ones((1, 1), right.dtype)).dtype
-    step = OfMatrices("solve", {}, dtype)
+    step = NumPyStep("linalg.solve", {}, dtype)
     found = Array.from_node(Gufunc(step, [matrix.node, right.node], [2, 2], (rows, width)))
     return found[..., 0] if column else found
 
@@ -134,7 +108,7 @@ def _squares(array: Array) -> Any:
 
 
 def norm_of_vectors(array: Array, ord: Any, axis: Any, keepdims: bool) -> Array:
-    """Return the norms of vectors of numbers with fractions, which lie along an axis or several."""
+    """Return the norms of vectors along one axis or several, of floats or complex numbers."""
     how: dict[str, Any] = {"axis": axis, "keepdims": keepdims}
     found: Any
     if ord in (np.inf, -np.inf):
@@ -154,7 +128,7 @@ def norm_of_vectors(array: Array, ord: Any, axis: Any, keepdims: bool) -> Array:
 
 
 def norm_of_planes(array: Array, ord: Any, axes: tuple[int, ...], keepdims: bool) -> Array:
-    """Return the norms of matrices of numbers with fractions, which lie along two axes."""
+    """Return the norms of matrices along two axes, of floats or complex numbers."""
     rows, columns = axes
     if rows == columns:
         raise ValueError("Duplicate axes given.")

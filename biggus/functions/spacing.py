@@ -1,42 +1,17 @@
-"""NumPy's functions of numbers between two ends, which may be lazy."""
+"""`linspace`, `logspace` and `geomspace` between ends that may be lazy."""
 
 from __future__ import annotations
 
 import operator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from biggus.array import Array, implements
-from biggus.expressions import text_of
 from biggus.functions.axes import moveaxis
 from biggus.functions.elementwise import as_array, refuse_missing
-from biggus.graph import BaseStep, Gufunc
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from biggus.sources.base import Values
-
-
-class BetweenEnds(BaseStep):
-    """A function of NumPy's of ends, that puts what is between them along a last axis."""
-
-    def __init__(self, name: str, keywords: Mapping[str, Any], dtype: np.dtype[Any]) -> None:
-        self.name = name
-        self.keywords = dict(keywords)
-        self.dtype = dtype
-
-    @property
-    def key(self) -> str | None:
-        """What is equal for steps that do the same; None if that is not known."""
-        given = text_of(tuple(sorted(self.keywords.items())))
-        return None if given is None else f"{self.name} {given}"
-
-    def __call__(self, start: Values, stop: Values) -> Values:
-        """Return the numbers between ends."""
-        found: Values = getattr(np, self.name)(start, stop, axis=-1, **self.keywords)
-        return found
+from biggus.functions.steps import NumPyStep
+from biggus.graph import Gufunc
 
 
 def _between(name: str, start: Any, stop: Any, axis: int, keywords: dict[str, Any]) -> Array:
@@ -46,7 +21,7 @@ def _between(name: str, start: Any, stop: Any, axis: int, keywords: dict[str, An
     if keywords["dtype"] is not None:
         keywords["dtype"] = np.dtype(keywords["dtype"])
     probe = getattr(np, name)(np.ones(1, first.dtype), np.ones(1, last.dtype), **keywords)
-    step = BetweenEnds(name, keywords, probe.dtype)
+    step = NumPyStep(name, {**keywords, "axis": -1}, probe.dtype)
     node = Gufunc(step, [first.node, last.node], [0, 0], (keywords["num"],))
     return moveaxis(Array.from_node(node), -1, axis)
 
