@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from biggus import engine
 from biggus.array import Array
 from biggus.functions.elementwise import as_array
 from biggus.graph import Reduce
@@ -65,7 +66,9 @@ def groupby_reduce(
            [7.5, 8.5, 9.5]])
     """
     values = as_array(array)
-    given = _in_memory(labels)
+    given: Any = (
+        engine.evaluate(labels.node) if isinstance(labels, Array) else np.asanyarray(labels)
+    )
     if axis is None:
         axes = tuple(range(values.ndim - given.ndim, values.ndim))
     else:
@@ -82,12 +85,6 @@ def groupby_reduce(
     known = Groups(numbers, axes, len(groups))
     node = Reduce(values.node, "grouped", axes, groups=known, func=func, **parameters)
     return Array.from_node(node), groups
-
-
-def _in_memory(labels: Any) -> Any:
-    if isinstance(labels, Array):
-        return labels.masked_array() if labels.masked else labels.ndarray()
-    return np.asanyarray(labels)
 
 
 def _numbered(labels: Any) -> tuple[npt.NDArray[Any], npt.NDArray[np.intp]]:

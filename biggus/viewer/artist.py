@@ -1,4 +1,4 @@
-"""The artist: an `AxesImage` that reads what it draws."""
+"""`ArrayImage`: an artist of matplotlib that reads the part of an image that it draws."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ if TYPE_CHECKING:
     from biggus.viewer.frames import Frame
 
 _FARTHEST = 3
-"""Elements that an interpolation reaches out to, but for those whose reach is an option."""
+"""The number of neighbouring elements that interpolations use, unless it is an option."""
 
 _FAR = {"sinc", "lanczos", "blackman"}
 
 
 class _Drawn(AxesImage):
-    """A part of an image, which is not in the axes itself: what matplotlib draws."""
+    """The part of an image that matplotlib draws; it is not in the axes itself."""
 
     part: tuple[float, float, float, float] = (0.0, 1.0, 0.0, 1.0)
 
     def get_extent(self) -> tuple[float, float, float, float]:
-        """Return where the part is."""
+        """Return the extent of the part."""
         return self.part
 
     def set_data(self, A: Any) -> None:  # noqa: N803 - matplotlib's name
-        """Take other values; colours need no mask, which costs an eighth of a frame."""
+        """Set the values; an unnecessary mask of colours is dropped, for speed."""
         super().set_data(A)
         values: Any = self.get_array()
         if np.ndim(values) == 3 and not np.ma.is_masked(values):
@@ -50,16 +50,16 @@ class _Drawn(AxesImage):
 
 
 class ArrayImage(AxesImage):
-    """An image of which only what is on the screen is read; made by :func:`biggus.imshow`.
+    """An image of which only the part on the screen is read; made by :func:`biggus.imshow`.
 
     Attributes
     ----------
     errors : list of Exception
-        Why parts of the last view, which are shown as missing, could not be read.
+        The errors of parts of the last view, which are shown as missing.
     sampled : str or None
-        What part of the elements the last view shows, if not all.
+        The fraction of elements that the last view shows, as text; None if all.
     note : Text or None
-        Where the figure says so, and whose the image is.
+        The text in the figure that shows `sampled` and the attribution of the image.
     """
 
     def __init__(
@@ -81,39 +81,44 @@ class ArrayImage(AxesImage):
         self._scene = _scene(Picture(shown, levels), index, sample_bytes)
         super().__init__(ax, **kwargs)
         self._drawn = _Drawn(ax, origin=self.origin)
-        self._drawn.set_data(_placeholder(self._scene.picture))  # refuses what cannot be shown
+        self._drawn.set_data(_placeholder(self._scene.picture))  # raises if it cannot be shown
         self._limits = Limits(self.norm)
 
-    # What it is of
+    # The image
 
     @property
     def errors(self) -> list[Exception]:
-        """Why parts of the last view could not be read."""
+        """The errors of parts of the last view, which are shown as missing."""
         return self._scene.errors
 
     @property
     def sampled(self) -> str | None:
-        """What part of the elements the last view shows, if not all."""
+        """The fraction of elements that the last view shows, as text; None if all."""
         return self._scene.sampled
 
     @property
     def index(self) -> tuple[int, ...]:
-        """What is shown along the axes that are not rows, columns or colours."""
+        """The index along axes other than rows, columns and colours."""
         return self._scene.index
 
     def set_index(self, index: int | tuple[int, ...]) -> None:
-        """Show another place along the axes that are not rows, columns or colours.
+        """Set the index along axes other than rows, columns and colours.
+
+        Parameters
+        ----------
+        index : int or tuple of int
+            The index, one number for each axis.
 
         Raises
         ------
         IndexError
-            If it is out of bounds.
+            If the index is out of bounds.
         """
         self._scene.index = self._scene.picture.normal_index(index)
         self.stale = True
 
     def set_data(self, A: Any) -> None:  # noqa: N803 - matplotlib's name
-        """Show another array, or pyramid, with the same limits of colours once they are known."""
+        """Show another array or pyramid, with the same colour limits if they are known."""
         self._scene.clear()
         picture = Picture(A)
         self._drawn.set_data(_placeholder(picture))
@@ -123,30 +128,30 @@ class ArrayImage(AxesImage):
         self.stale = True
 
     def get_shape(self) -> Any:
-        """Return the shape of the whole image at its finest."""
+        """Return the shape of the whole image at its finest level."""
         return self._scene.picture.shape
 
     def get_size(self) -> tuple[int, int]:
-        """Return the rows and columns of the whole image at its finest."""
+        """Return the number of rows and columns of the whole image at its finest level."""
         rows, columns = self.get_shape()[:2]
         return rows, columns
 
     def get_array(self) -> Any:
-        """Return what was drawn last: the elements of the view that were there."""
+        """Return the values that were drawn last."""
         return self._drawn.get_array()
 
     def set_alpha(self, alpha: Any) -> None:
-        """Set how opaque it is: one number for all of it."""
+        """Set the opacity, one number for the whole image."""
         if alpha is not None and np.ndim(alpha):
-            raise TypeError("the alpha of an image that is read as it is drawn is one number")
+            raise TypeError("the alpha of an ArrayImage must be one number")
         super().set_alpha(alpha)
 
     def write_png(self, fname: Any) -> None:
-        """Write what was drawn last, an element a pixel."""
+        """Write the values that were drawn last to a PNG file, one element per pixel."""
         self._drawn.write_png(fname)
 
     def get_cursor_data(self, event: Any) -> Any:
-        """Return the value under the cursor, of the finest level that is here; or None."""
+        """Return the value under the cursor, from the finest level in memory; or None."""
         x, y = self.get_transform().inverted().transform([event.x, event.y])
         row, column = self._placement.elements(x, y)
         rows, columns = self.get_size()
@@ -154,20 +159,20 @@ class ArrayImage(AxesImage):
             return None
         return self._scene.value_at(row, column)
 
-    # Limits of colours
+    # Colour limits
 
     def autoscale(self) -> None:
-        """Have the limits of colours follow from what is seen now."""
+        """Set the colour limits from the values in the current view."""
         self._limits = Limits(self.norm, anew=True)
         self._find_limits()
 
     def autoscale_None(self) -> None:  # noqa: N802 - matplotlib's name
-        """Find the limits of colours that are not set: what tells them is read, and waited for."""
+        """Set colour limits that are not set yet, reading the values that determine them."""
         if not self.norm.scaled():
             self._find_limits()
 
     def get_clim(self) -> Any:
-        """Return the limits of colours, having found them if they are not known yet."""
+        """Return the colour limits, and determine them first if they are not set."""
         self.autoscale_None()
         return self.norm.vmin, self.norm.vmax
 
@@ -181,7 +186,7 @@ class ArrayImage(AxesImage):
     def make_image(
         self, renderer: Any, magnification: float = 1.0, unsampled: bool = False
     ) -> tuple[Any, float, float, Any]:
-        """Return the pixels of what is here of the view, and ask for the rest."""
+        """Return the pixels of the view, and start to read the parts that are missing."""
         view = self._view(renderer.get_image_magnification() if unsampled else magnification)
         if view is None:
             return None, 0, 0, None
@@ -212,7 +217,7 @@ class ArrayImage(AxesImage):
         self._redrawing.warn("the image are shown as missing", errors)
 
     def _prepared(self, frame: Frame) -> _Drawn:
-        """Return the image that matplotlib is to draw for a frame."""
+        """Return the image that matplotlib draws for a frame."""
         drawn = self._drawn
         if frame is not self._frame:
             picture = self._scene.picture
@@ -229,21 +234,21 @@ class ArrayImage(AxesImage):
         drawn.set_resample(self.get_resample())
         drawn.set_filternorm(self.get_filternorm())
         drawn.set_filterrad(self.get_filterrad())
-        # The last of a coarser level may reach beyond the end of the finest.
+        # The last element of a coarser level may extend beyond the end of the image.
         drawn.set_clip_on(True)
         drawn.set_clip_box(self._screen())
         return drawn
 
     @property
     def _canvas(self) -> FigureCanvasBase:
-        return self.axes.figure.figure.canvas  # of the root, if that is a part of one
+        return self.axes.figure.figure.canvas  # the canvas of the root figure
 
     @property
     def _placement(self) -> Placement:
         return Placement(self.get_size(), self.get_extent(), self.origin, self.get_transform())
 
     def _screen(self) -> Any:
-        """Return where on the screen it can be seen, or None if nowhere."""
+        """Return the visible part of the image on the screen, or None."""
         clip = self._canvas.figure.bbox
         if self.get_clip_on():
             clip = self.get_clip_box() or self.axes.bbox
@@ -261,14 +266,14 @@ class ArrayImage(AxesImage):
         return self._placement.view(screen, magnification)
 
     def _reach(self) -> int:
-        """Return how many elements beyond the edges are to be drawn with."""
+        """Return the number of elements beyond the edges that interpolation needs."""
         far = self.get_interpolation() in _FAR
         return 2 * math.ceil(max(self.get_filterrad() if far else 0, _FARTHEST)) + 1
 
-    # Coming and going
+    # Redrawing
 
     def arrived(self) -> bool:
-        """Take what has been read; tell whether there is anything to be drawn."""
+        """Collect what has been read; tell whether to redraw."""
         return self._scene.arrived()
 
     @property
@@ -277,13 +282,13 @@ class ArrayImage(AxesImage):
         return self._scene.waiting
 
     def close(self, event: Any = None) -> None:  # noqa: ARG002 - matplotlib's callbacks have one
-        """Have nothing read any more, and forget what was."""
+        """Stop reading, and drop what has been read."""
         self._redrawing.stop()
         self._scene.clear()
         self._frame = None
 
     def remove(self) -> None:
-        """Take it out of the axes."""
+        """Remove the image from the axes."""
         self.close()
         if self.note is not None:
             self.note.remove()

@@ -1,7 +1,7 @@
-"""Which layer a view needs: enough elements for its pixels, and not many more.
+"""Choosing the layer for a view: one with enough elements for its pixels, but not many more.
 
-An element of a layer is at most a pixel, and a pixel takes at most `MOST_ELEMENTS` of them, so
-that what is read follows from the screen and not from the image.  Pure.
+An element of the layer is at most as large as a pixel, and a pixel covers at most `MOST_ELEMENTS`
+elements.  So the amount of data read depends on the screen, and not on the size of the image.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ if TYPE_CHECKING:
     from biggus.viewer.picture import Plane
 
 MOST_ELEMENTS = 4
-"""Of a layer, that a pixel may take."""
+"""The most elements of a layer for each pixel."""
 
 FEW_TILES = 4
-"""As many as one waits for before there is anything to see."""
+"""The most tiles of a coarser level that are read first, to have something to show."""
 
 
 class ScreenView(NamedTuple):
-    """What is on the screen.
+    """The part of an image that is on the screen.
 
     Attributes
     ----------
     window : tuple of float
         Top, bottom, left and right, in rows and columns of the finest level.
     density : tuple of float
-        How many of its rows and columns a pixel covers.
+        The rows and columns of the finest level that a pixel covers.
     """
 
     window: tuple[float, float, float, float]
@@ -42,10 +42,9 @@ def chosen(layers: Layers, view: ScreenView) -> Layer:
     Parameters
     ----------
     layers : Layers
-        Of the picture; they say how much may be read where there are more elements than
-        pixels can show.
+        The layers of the picture, with the limit of bytes for samples.
     view : ScreenView
-        What is to be seen.
+        The view.
     """
     number = _level(layers.planes, view)
     plane = layers.planes[number]
@@ -65,9 +64,10 @@ def chosen(layers: Layers, view: ScreenView) -> Layer:
 
 
 def _level(planes: Sequence[Plane], view: ScreenView) -> int:
-    """Return the number of the coarsest level that fills the pixels, if it is not too crowded.
+    """Return the number of the coarsest level that fills the pixels.
 
-    If it is, the next that is not; if all are, the coarsest.
+    If it has too many elements for each pixel, it is the next coarser one that has not, or the
+    coarsest.
     """
     number = 0
     for coarser, plane in enumerate(planes):
@@ -79,7 +79,7 @@ def _level(planes: Sequence[Plane], view: ScreenView) -> int:
 
 
 def _crowded(plane: Plane, view: ScreenView) -> bool:
-    """Tell whether a pixel covers more elements of a level than it may."""
+    """Tell whether a pixel covers too many elements of a level."""
     rows, columns = (d / f for d, f in zip(view.density, plane.factors, strict=True))
     return rows * columns > MOST_ELEMENTS * (1 + 1e-9)
 
@@ -93,7 +93,7 @@ def _step(elements: float) -> int:
 
 
 def ancestor(layers: Layers, view: ScreenView, below: Layer) -> Layer | None:
-    """Return the finest level above `below` of which a few tiles show all of a view."""
+    """Return the finest level coarser than `below` that shows the view in a few tiles."""
     for number, plane in enumerate(layers.planes):
         if all(f <= g for f, g in zip(plane.factors, below.factors, strict=True)):
             continue

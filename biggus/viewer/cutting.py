@@ -1,4 +1,4 @@
-"""Where an axis is cut into what is read at once: at edges of chunks, if it has any.  Pure."""
+"""Cutting an axis into pieces that are read at once, at the edges of chunks."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from biggus.indexing.grid import Edges, IrregularEdges, RegularEdges
 
 
 def longest_piece(chunks: Edges | None, about: int) -> int:
-    """Return how long a piece is to be at most: a chunk, or several that are short."""
+    """Return the greatest length of a piece: that of a chunk, or of several short ones."""
     if chunks is None or not chunks.count:
         return about
     if isinstance(chunks, RegularEdges):
@@ -15,7 +15,7 @@ def longest_piece(chunks: Edges | None, about: int) -> int:
 
 
 def pieces_of(length: int, chunks: Edges | None, longest: int) -> Edges:
-    """Return pieces of no more than `longest`, cut where chunks are; longer chunks are cut.
+    """Return pieces of at most `longest` elements, cut at edges of chunks; long chunks are cut.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Frames: what is known of a part of an image, as one array for matplotlib to draw."""
+"""Frames: the values of a part of an image that matplotlib draws."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ if TYPE_CHECKING:
 
 
 class Frame:
-    """The elements of a layer in a span, missing until they are pasted.
+    """The elements of a span of a layer, which are missing until they are pasted.
 
     Parameters
     ----------
     layer : Layer
-        What it is of.
+        The layer.
     span : LayerSpan
-        Which of its elements.
+        The span of elements.
 
     Attributes
     ----------
     known : bool
-        Whether anything is known of them: some may be known to be missing.
+        Whether any element is known, possibly to be missing.
     """
 
     def __init__(self, layer: Layer, span: LayerSpan) -> None:
@@ -40,18 +40,18 @@ class Frame:
         self._missing = np.ones(span.shape, bool)
 
     def is_of(self, layer: Layer, span: LayerSpan) -> bool:
-        """Tell whether it is of these elements."""
+        """Tell whether the frame has this layer and span."""
         return self.layer is layer and self.span == span
 
     def paste(self, layer: Layer, keys: Iterable[TileKey], tiles: Tiles[TileKey]) -> None:
-        """Put what tiles show of it, of the same or another layer, over what is there."""
+        """Paste tiles of the same or another layer over the frame."""
         for key in keys:
             if key in tiles:
                 self.known = True
                 self._put(tiles[key], layer, layer.bounds(key))
 
     def blank(self, keys: Iterable[TileKey]) -> None:
-        """Have nothing shown where tiles of its own layer are."""
+        """Mark the elements of tiles of the own layer as missing."""
         for key in keys:
             self.known = True
             here = _overlap(self.span, self.layer.bounds(key))
@@ -82,7 +82,7 @@ class Frame:
             self._missing[place] = missing.any(axis=2) if missing.ndim == 3 else missing
 
     def values(self) -> Values:
-        """Return the values: masked where they are missing, colours with opacity if any are."""
+        """Return the values; missing ones are masked, or transparent if they are colours."""
         if not self._missing.any():
             return self._data
         if self._data.ndim == 2:
@@ -115,7 +115,7 @@ def _within(part: tuple[slice, slice], span: LayerSpan) -> tuple[slice, slice]:
 def _nearest(
     mine: tuple[int, int], theirs: tuple[int, int], factor: float, coarse: float
 ) -> tuple[tuple[int, int], npt.NDArray[np.intp]]:
-    """Return which of my elements have their middle in their tile, and in which of its elements."""
+    """Return the range of elements whose middle is in a tile, and the tile's element for each."""
     middles = (np.arange(*mine) + 0.5) * factor
     found = np.floor(middles / coarse).astype(np.intp)
     start, stop = np.searchsorted(found, theirs)

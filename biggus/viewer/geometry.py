@@ -1,7 +1,7 @@
-"""From the screen to rows and columns of an image, and back.
+"""Conversion between the screen and the rows and columns of an image.
 
-An image of some shape has an extent (left, right, bottom, top) in the coordinates of its axes;
-row 0 is at the top of it, or at the bottom if its origin is ``"lower"``.
+An image has a shape, and an extent (left, right, bottom, top) in the coordinates of its axes.  Row
+0 is at the top, or at the bottom if its origin is ``"lower"``.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ if TYPE_CHECKING:
     from biggus.viewer.layers import Layer, LayerSpan
 
 _POINTS = 9
-"""Along a side, to see where a curved transform takes the screen."""
+"""The number of points along a side that are transformed, if the transform is curved."""
 
 
 class Placement(NamedTuple):
-    """Where an image lies.
+    """The position of an image on the screen.
 
     Attributes
     ----------
     shape : tuple of int
-        Its rows and columns.
+        The number of rows and columns.
     extent : tuple of float
-        Its left, right, bottom and top.
+        Left, right, bottom and top.
     origin : str
         ``"upper"`` or ``"lower"``.
     transform : Transform
-        From the coordinates of the extent to pixels.
+        The transform from the coordinates of the extent to pixels.
     """
 
     shape: tuple[int, int]
@@ -42,13 +42,13 @@ class Placement(NamedTuple):
     transform: Transform
 
     def elements(self, x: Any, y: Any) -> tuple[Any, Any]:
-        """Return the row and the column, with fractions, of places in the coordinates."""
+        """Return the rows and columns, with fractions, of positions in the coordinates."""
         left, right, first, last = self._edges
         rows, columns = self.shape
         return (y - first) / (last - first) * rows, (x - left) / (right - left) * columns
 
     def extent_of(self, layer: Layer, span: LayerSpan) -> tuple[float, float, float, float]:
-        """Return the extent of elements of a layer."""
+        """Return the extent of a span of a layer."""
         left, right, first, last = self._edges
         (top, bottom), (start, stop) = span
         down = layer.factors[0] / self.shape[0] * (last - first)
@@ -58,7 +58,7 @@ class Placement(NamedTuple):
         return left + start * across, left + stop * across, low, high
 
     def view(self, screen: Bbox, magnification: float) -> ScreenView | None:
-        """Return what is to be seen in a part of the screen, or None if nothing is."""
+        """Return the view of the image in a part of the screen, or None if it is empty."""
         x, y = self._under(screen)
         rows, columns = self.elements(x, y)
         if not (np.isfinite(rows).all() and np.isfinite(columns).all()):
@@ -81,7 +81,7 @@ class Placement(NamedTuple):
         return left, right, first, last
 
     def _under(self, screen: Bbox) -> tuple[Any, Any]:
-        """Return the coordinates of points all over a part of the screen."""
+        """Return the coordinates of points spread over a part of the screen."""
         count = 2 if self.transform.is_affine else _POINTS
         x, y = np.meshgrid(
             np.linspace(screen.x0, screen.x1, count), np.linspace(screen.y0, screen.y1, count)
@@ -91,7 +91,7 @@ class Placement(NamedTuple):
         return points[:, 0], points[:, 1]
 
     def _pixels(self, window: tuple[float, float, float, float]) -> tuple[float, float]:
-        """Return how many pixels a row and a column take, on the average of a window."""
+        """Return the average height of a row and width of a column in a window, in pixels."""
         left, right, first, last = self._edges
         top, bottom, start, stop = window
         count = 2 if self.transform.is_affine else _POINTS

@@ -1,10 +1,8 @@
-"""Layers: an image at one resolution, cut into the tiles that are read, kept and drawn.
+"""Layers: an image at one resolution, cut into tiles.
 
-A layer is a plane, or every n-th element of one.  An element ``i`` covers the rows (or columns)
-from ``i * factor`` to ``(i + 1) * factor`` of the finest plane.  Tiles are unions of whole
-chunks, or parts of one that is large.
-
-Pure but for the arrays that it slices: nothing is read here.
+A layer is a plane, or every n-th row and column of one.  Its element ``i`` covers the rows (or
+columns) from ``i * factor`` to ``(i + 1) * factor`` of the finest plane.  A tile consists of whole
+chunks, or is part of a large one.  Nothing is read here.
 """
 
 from __future__ import annotations
@@ -24,36 +22,36 @@ if TYPE_CHECKING:
     from biggus.viewer.picture import Plane
 
 SIDE = 128
-"""Elements along a side of a tile, where there are no chunks."""
+"""The side of a tile in elements, if there are no chunks."""
 
 SHORT = 64
-"""Chunks are read together if they are no longer than this together."""
+"""The side of a tile in elements, if chunks are shorter and combined."""
 
 MOST_BYTES = 8 * 2**20
-"""A tile is of so many bytes at most, though a chunk be larger; and of no more chunks."""
+"""The most bytes of a tile, and of the chunks it has to fetch."""
 
 
 class LayerSpan(NamedTuple):
-    """Elements of a layer: its rows and columns from a start to before a stop."""
+    """A span of elements of a layer: ranges (start, stop) of rows and of columns."""
 
     rows: tuple[int, int]
     columns: tuple[int, int]
 
     @property
     def shape(self) -> tuple[int, int]:
-        """How many rows and columns there are."""
+        """The number of rows and columns."""
         return self.rows[1] - self.rows[0], self.columns[1] - self.columns[0]
 
 
 class TileKey(NamedTuple):
-    """What a tile is known by.
+    """The key of a tile.
 
     Attributes
     ----------
     layer : tuple of int
-        The key of the layer: place along other axes, level, steps down and across.
+        The key of the layer: the index along other axes, the level, and the steps.
     row, column : int
-        Its number down and across.
+        The position of the tile in the grid of tiles.
     """
 
     layer: tuple[int, ...]
@@ -67,13 +65,13 @@ class Layer:
     Parameters
     ----------
     plane : Plane
-        Of what level.
+        The plane.
     key : tuple
-        What tells this plane from others of the same picture.
+        The key of the plane: the index along other axes, and the level.
     steps : tuple of int, optional
-        Every how many rows and columns of it are shown.
+        The steps along rows and columns; (1, 1) shows all elements.
     fetch_bytes : int, optional
-        What may be fetched for a tile, of chunks that are whole, if it needs more than one.
+        The most bytes of whole chunks to fetch for a tile, if it needs more than one chunk.
 
     Examples
     --------
@@ -102,8 +100,8 @@ class Layer:
 
     @once
     def array(self) -> Array:
-        """What the elements are."""
-        # From the middle of what each stands for; the last may stand for less.
+        """The lazy array of the elements."""
+        # Each element is in the middle of those it represents; the last may represent fewer.
         slices = tuple(
             slice(min(step // 2, (n - 1) % step), None, step)
             for n, step in zip(self.plane.array.shape, self.steps, strict=False)
@@ -112,21 +110,21 @@ class Layer:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Rows and columns."""
+        """The number of rows and columns."""
         rows, columns = (
             -(-n // step) for n, step in zip(self.plane.array.shape, self.steps, strict=False)
         )
         return rows, columns
 
     def span(self, window: tuple[float, float, float, float], margin: int = 0) -> LayerSpan:
-        """Return the elements in a part of the image.
+        """Return the span of elements in a part of the image.
 
         Parameters
         ----------
         window : tuple of float
             Top, bottom, left and right, in rows and columns of the finest level.
         margin : int, optional
-            How many elements to add on each side.
+            The number of elements to add on each side.
         """
         top, bottom, left, right = window
         return LayerSpan(
@@ -147,17 +145,17 @@ class Layer:
                 yield TileKey(self.key, row, column)
 
     def bounds(self, tile: TileKey) -> LayerSpan:
-        """Return the elements of a tile."""
+        """Return the span of a tile."""
         rows, columns = self.edges
         return LayerSpan(rows.bounds(tile.row), columns.bounds(tile.column))
 
     def values(self, tile: TileKey) -> Array:
-        """Return the values of a tile, unread."""
+        """Return the lazy array of a tile."""
         (top, bottom), (left, right) = self.bounds(tile)
         return self.array[top:bottom, left:right]
 
     def chunks_in(self, span: LayerSpan) -> tuple[int, int]:
-        """Return how many chunks down and across a span touches; elements, without chunks."""
+        """Return how many chunks a span touches down and across; elements if there are none."""
         if self._chunks is None:
             return span.shape
         down, across = (
@@ -167,7 +165,7 @@ class Layer:
         return down, across
 
     def cost(self, span: LayerSpan) -> int:
-        """Return the bytes that have to be fetched for the tiles of `span`, chunks whole."""
+        """Return the bytes of the chunks that have to be fetched for the tiles of a span."""
         if 0 in span.shape:
             return 0
         rows, columns = (
@@ -186,13 +184,13 @@ class Layer:
 
     @once
     def edges(self) -> tuple[Edges, Edges]:
-        """Where the tiles are cut."""
+        """The edges of the tiles along rows and columns."""
         chunks = self._chunks or (None, None)
         sides = [SIDE if edges is None else longest_piece(edges, SHORT) for edges in chunks]
         value_bytes = self.array.itemsize * math.prod(self.array.shape[2:])
         while math.prod(sides) * value_bytes > MOST_BYTES and max(sides) > SIDE:
             _halve(sides, sides)
-        # Of a sample, each element may be a chunk of its own.
+        # In a sample, each element may be in a different chunk.
         lengths = [1.0 if e is None else max(1.0, e.length / max(1, e.count)) for e in chunks]
         while (
             math.prod(counts := [max(1.0, n / m) for n, m in zip(sides, lengths, strict=True)])
@@ -209,22 +207,22 @@ class Layer:
 
 
 def _halve(sides: list[int], by: Sequence[float]) -> None:
-    """Halve one of two sides: that of which `by` is the greater."""
+    """Halve the side whose entry of `by` is greater."""
     longer = 0 if by[0] >= by[1] else 1
     sides[longer] = -(-sides[longer] // 2)
 
 
 class Layers:
-    """The layers of a picture at one place along its other axes, each made once.
+    """The layers of a picture at one index along its other axes; each is made once.
 
     Parameters
     ----------
     planes : sequence of Plane
         The levels, finest first.
     key : tuple
-        What tells them from those at other places.
+        The index along the other axes.
     sample_bytes : int, optional
-        What may be fetched for a view of which not all is shown: tiles are a part of that.
+        The most bytes to fetch for a view that shows a sample of the elements.
     """
 
     def __init__(
@@ -239,7 +237,7 @@ class Layers:
         self._made: dict[tuple[int, tuple[int, int]], Layer] = {}
 
     def at(self, level: int, steps: tuple[int, int] = (1, 1)) -> Layer:
-        """Return the layer of a level of which every so many rows and columns are shown."""
+        """Return the layer of a level with some steps along rows and columns."""
         layer = self._made.get((level, steps))
         if layer is None:
             fetch_bytes = min(MOST_BYTES, self.sample_bytes // 16)

@@ -1,4 +1,4 @@
-"""The artist of a long series: a `Line2D` that reads what it draws."""
+"""`ArrayLine`: an artist of matplotlib that reads the part of a series that it draws."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from biggus.viewer.series import Series, extent_of
 
 
 class ArrayLine(Line2D):
-    """A line through a long series, of which what is on the screen is read.
+    """A line through a series of which only the part on the screen is read.
 
-    Made by :func:`biggus.plot`.  It goes through the values where there are few, and from the
-    least to the greatest value of each few where there are many.
+    It is made by :func:`biggus.plot`.  If there are few values, the line joins them; if there
+    are many, it joins the least and the greatest value of each few.
 
     Attributes
     ----------
     errors : list of Exception
-        Why parts of the last view, which are gaps, could not be read.
+        The errors of parts of the last view, which are gaps.
     sampled : str or None
-        What part of the series was looked at for the last view, if not all.
+        The fraction of the series that was read for the last view, as text; None if all.
     """
 
     def __init__(
@@ -40,22 +40,22 @@ class ArrayLine(Line2D):
 
     @property
     def errors(self) -> list[Exception]:
-        """Why parts of the last view could not be read."""
+        """The errors of parts of the last view, which are gaps."""
         return self._series.errors
 
     @property
     def sampled(self) -> str | None:
-        """What part of the series was looked at for the last view, if not all."""
+        """The fraction of the series that was read for the last view, as text; None if all."""
         return self._series.sampled
 
     def draw(self, renderer: Any) -> None:
-        """Draw what is here of the view, and ask for the rest."""
+        """Draw the view, and start to read the parts that are missing."""
         if self.get_visible():
             self.load()
         super().draw(renderer)
 
     def load(self) -> None:
-        """Have the line go through what is here of the view, and ask for the rest."""
+        """Update the line for the view, and start to read the parts that are missing."""
         axes = self.axes
         assert axes is not None
         canvas = axes.figure.figure.canvas
@@ -66,7 +66,7 @@ class ArrayLine(Line2D):
         self._follow()
 
     def arrived(self) -> bool:
-        """Take what has been read; tell whether there is anything to be drawn."""
+        """Collect what has been read; tell whether to redraw."""
         arrived = self._series.collect()
         if arrived:
             self._follow()
@@ -78,7 +78,7 @@ class ArrayLine(Line2D):
         return self._series.tiles.waiting
 
     def fit(self) -> bool:
-        """Have the axes hold what is known, until all of the first view is; tell if they change."""
+        """Fit the axes to the values, until the first view is complete; tell if they change."""
         y = extent_of(self.get_ydata(orig=False))
         if self._complete or y is None or self.axes is None:
             return False
@@ -89,17 +89,17 @@ class ArrayLine(Line2D):
         return bool((self.axes.viewLim.get_points() != before.get_points()).any())
 
     def close(self, event: Any = None) -> None:  # noqa: ARG002 - matplotlib's callbacks have one
-        """Have nothing read any more, and forget what was."""
+        """Stop reading, and drop what has been read."""
         self._redrawing.stop()
         self._series.tiles.clear()
 
     def remove(self) -> None:
-        """Take it out of the axes."""
+        """Remove the line from the axes."""
         self.close()
         super().remove()
 
     def _seen(self, axes: Any) -> tuple[int, int]:
-        """Return the first value that is drawn and what follows the last."""
+        """Return the start and the stop of the values that are drawn."""
         length = self._series.array.shape[0]
         first, last = self._extent
         step = (last - first) / max(length - 1, 1)

@@ -1,4 +1,4 @@
-"""A scene: what is known of a picture and what is still to come, for the view that is drawn."""
+"""A scene: the tiles of a picture that have been read, and those to read for the current view."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from biggus import engine
 from biggus.viewer.choosing import ancestor, chosen
 from biggus.viewer.frames import Frame
 from biggus.viewer.layers import Layers, LayerSpan, TileKey
@@ -14,34 +15,32 @@ from biggus.viewer.tiles import PATIENCE_SECONDS, Tiles
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from biggus.array import Array
-    from biggus.sources.base import Values
     from biggus.viewer.choosing import ScreenView
     from biggus.viewer.layers import Layer
     from biggus.viewer.picture import Picture
 
 SMALL = 2**18
-"""Elements of a coarsest level that is looked at whole, for the limits of colours."""
+"""The most elements of a coarsest level that is read as a whole to find colour limits."""
 
 
 class Scene:
-    """A picture and the tiles of it that are here.
+    """A picture, and the tiles of it that are in memory.
 
     Parameters
     ----------
     picture : Picture
-        What is shown.
+        The picture.
     index : tuple of int
-        At which place along its other axes.
+        The index along its other axes.
     sample_bytes : int
-        How much may be read for a view of which not all is shown.
+        The most bytes to read for a view that shows a sample of the elements.
 
     Attributes
     ----------
     tiles : Tiles
-        What is here, and what was asked for.
+        The tiles in memory, and those being read.
     sampled : str or None
-        What part of the elements the last frame shows, if not all.
+        The fraction of elements that the last frame shows, as text; None if all.
     """
 
     def __init__(self, picture: Picture, index: tuple[int, ...], sample_bytes: int) -> None:
@@ -57,7 +56,7 @@ class Scene:
 
     @property
     def index(self) -> tuple[int, ...]:
-        """What is shown along the axes that are not rows, columns or colours."""
+        """The index along axes other than rows, columns and colours."""
         return self._index
 
     @index.setter
@@ -69,30 +68,30 @@ class Scene:
     def show(
         self, view: ScreenView, reach: int, *, tell: bool, complete: bool, alone: bool
     ) -> Frame:
-        """Return what is here of a view, and ask for the rest.
+        """Return a frame of a view with the tiles in memory, and start to read the others.
 
         Parameters
         ----------
         view : ScreenView
-            What is on the screen.
+            The view.
         reach : int
-            How many elements beyond its edges are drawn with, if it is not a sample.
+            The number of elements beyond the edges that interpolation needs.
         tell : bool
-            Whether the tiles that are `telling` are wanted as well.
+            Whether the tiles that determine colour limits are needed as well.
         complete : bool
-            Whether to wait until nothing is to come.
+            Whether to wait until all tiles have been read.
         alone : bool
-            Whether what another view waits for is left to come.
+            Whether to keep reading tiles that other views need.
         """
         if view != self._view:
-            self.tiles.failed.clear()  # they are asked for again
+            self.tiles.failed.clear()  # they are read again
             self._view = view
         layer = chosen(self._layers, view)
         span = layer.span(view.window, reach if layer.steps == (1, 1) else 0)
         self._needed = _from_the_middle(layer.tiles(span))
         wanted = dict.fromkeys(self._needed, layer)
         if tell:
-            # Those of the coarsest level even if they have failed: it is to be said.
+            # Tiles of the coarsest level are included if they failed, to report the error.
             telling = (*self._coarsest(), *self.telling)
             wanted = {key: self._layer_of(key) for key in telling} | wanted
         asked = wanted if complete else self._with_ancestors(wanted, layer, view)
@@ -100,7 +99,7 @@ class Scene:
             self.tiles.cancel(but=asked)
         for key, its in asked.items():
             if key not in self.tiles:
-                self.tiles.ask(key, partial(_read, its.values(key)))
+                self.tiles.ask(key, partial(engine.evaluate, its.values(key).node))
         self.tiles.wait(wanted, None if complete else PATIENCE_SECONDS)
         self._wanted = list(wanted)
         self.arrived()
@@ -112,7 +111,7 @@ class Scene:
     def _with_ancestors(
         self, wanted: dict[TileKey, Layer], layer: Layer, view: ScreenView
     ) -> dict[TileKey, Layer]:
-        """Return what is wanted, after a few coarser tiles to be seen until it comes."""
+        """Return the wanted tiles, preceded by coarser ones to show until they are read."""
         above = ancestor(self._layers, view, layer)
         if above is None or all(key in self.tiles for key in wanted):
             return wanted
@@ -121,14 +120,14 @@ class Scene:
     def _framed(self, layer: Layer, span: LayerSpan) -> Frame:
         frame = Frame(layer, span)
         if any(key not in self.tiles for key in self._needed):
-            for other in self._others(layer):  # the finer ones over the coarser
+            for other in self._others(layer):  # finer ones cover coarser ones
                 frame.paste(other, self._here(other), self.tiles)
         frame.paste(layer, self._needed, self.tiles)
         frame.blank([key for key in self._needed if key in self.tiles.failed])
         return frame
 
     def _others(self, layer: Layer) -> list[Layer]:
-        """Return the layers of tiles that are here, but for one: the coarsest first."""
+        """Return the other layers that have tiles in memory, the coarsest first."""
         others = {key.layer: self._layer_of(key) for key in self.tiles if self._is_mine(key)}
         others.pop(layer.key, None)
         return sorted(others.values(), key=lambda other: -math.prod(other.factors))
@@ -145,7 +144,7 @@ class Scene:
 
     @property
     def telling(self) -> list[TileKey]:
-        """The tiles whose values tell the limits of colours."""
+        """The tiles whose values determine the colour limits."""
         keys = self._coarsest()
         return self._needed if all(key in self.tiles.failed for key in keys) else keys
 
@@ -158,7 +157,7 @@ class Scene:
         return list(coarsest.tiles(LayerSpan((0, rows), (0, columns))))
 
     def arrived(self) -> bool:
-        """Take what has come; tell whether anything has."""
+        """Collect the tiles that have been read; tell whether there are any."""
         arrived = self.tiles.collect(self._wanted)
         if arrived:
             self._frame = None
@@ -166,16 +165,16 @@ class Scene:
 
     @property
     def waiting(self) -> bool:
-        """Whether anything is to come."""
+        """Whether tiles are still being read."""
         return self.tiles.waiting
 
     @property
     def errors(self) -> list[Exception]:
-        """Why tiles of the last view could not be read."""
+        """The errors of tiles of the last view."""
         return [self.tiles.failed[key] for key in self._wanted if key in self.tiles.failed]
 
     def value_at(self, row: float, column: float) -> Any:
-        """Return the value at a place of the finest level, of the finest that is here, or None."""
+        """Return the value at a position of the finest level, from the finest tile in memory."""
         here = [key for key in self.tiles if self._is_mine(key)]
         for key in sorted(here, key=lambda key: math.prod(self._layer_of(key).factors)):
             layer = self._layer_of(key)
@@ -186,17 +185,13 @@ class Scene:
         return None
 
     def clear(self) -> None:
-        """Forget what is here, and what was asked for."""
+        """Drop all tiles, and stop reading."""
         self.tiles.clear()
         self._frame = None
 
 
-def _read(array: Array) -> Values:
-    return array.masked_array() if array.masked else array.ndarray()
-
-
 def _from_the_middle(keys: Iterable[TileKey]) -> list[TileKey]:
-    """Return tiles, those in the middle of them first."""
+    """Return tiles sorted by their distance from the middle."""
     tiles = list(keys)
     if not tiles:
         return tiles

@@ -9,6 +9,8 @@ import numpy as np
 
 from biggus.cli.demo.pictures import NOTE, figure
 from biggus.viewer.maps.coast import gshhs
+from biggus.viewer.maps.fields import outer_edges
+from biggus.viewer.maps.labels import degrees_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,23 +59,13 @@ def picture_maps(path: Path, maps: Maps, wording: Wording, width: float, height:
             _coasts(ax, maps, wording)
             ax.set_title(text, fontsize=9.5)
             ax.tick_params(labelsize=8)
-            ax.xaxis.set_major_formatter(_degrees("E", "W"))
-            ax.yaxis.set_major_formatter(_degrees("N", "S"))
+            ax.xaxis.set_major_formatter(lambda degrees, _: degrees_text(degrees, "E", "W"))
+            ax.yaxis.set_major_formatter(lambda degrees, _: degrees_text(degrees, "N", "S"))
             bar = fig.colorbar(mesh, ax=ax, orientation="horizontal", pad=0.03, aspect=28)
             bar.set_label(unit, fontsize=8.5)
             bar.ax.tick_params(labelsize=8)
         fig.suptitle(wording.title, fontsize=12)
         fig.supxlabel(wording.note, **NOTE)
-
-
-def _degrees(positive: str, negative: str) -> Any:
-    """Return what writes a number of degrees: 120° W."""
-
-    def written(degrees: float, _position: int) -> str:
-        side = positive if degrees > 0 else negative
-        return f"{abs(degrees):g}° {side}" if degrees else "0°"
-
-    return written
 
 
 def _about_zero(values: npt.NDArray[Any]) -> dict[str, Any]:
@@ -85,7 +77,7 @@ def _about_zero(values: npt.NDArray[Any]) -> dict[str, Any]:
 
 
 def _coasts(ax: Any, maps: Maps, wording: Wording) -> None:
-    (west, east), (south, north) = (_ends(x) for x in (maps.longitude, maps.latitude))
+    (west, east), (south, north) = (outer_edges(x) for x in (maps.longitude, maps.latitude))
     for line in gshhs(west, east, south, north, wording.detail):
         # Land that reaches over the date line is there at both ends of the map.
         for turn in (-360, 0, 360):
@@ -96,15 +88,3 @@ def _coasts(ax: Any, maps: Maps, wording: Wording) -> None:
     if east - west == 360:
         ax.set_xticks(range(-120, 121, 60))
         ax.set_yticks(range(-60, 61, 30))
-
-
-def _ends(middles: npt.NDArray[Any]) -> tuple[float, float]:
-    """Return where the first cell begins and the last ends.
-
-    Examples
-    --------
-    >>> _ends(np.array([1.0, 3.0, 5.0]))
-    (0.0, 6.0)
-    """
-    half = (middles[1] - middles[0]) / 2
-    return float(middles[0] - half), float(middles[-1] + half)

@@ -10,7 +10,7 @@ import numpy as np
 from biggus.cli.demo.planet import TENERIFE, ZOOM, degrees, pixels
 from biggus.sinks.placing import replacing
 from biggus.viewer.maps.coast import gshhs
-from biggus.viewer.maps.drawing import corners
+from biggus.viewer.maps.drawing import corners, new_figure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,12 +27,7 @@ NOTE = {"fontsize": 8, "color": "0.35"}
 @contextlib.contextmanager
 def figure(path: Path, width: float, height: float) -> Iterator[Any]:
     """Yield a figure of that many inches, and save it as a PNG file."""
-    # Without pyplot: no window, no global state.
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    made = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(made)
+    made = new_figure((width, height), "")
     yield made
     with replacing(path, force=True) as temporary:
         # No date and no version: the same values give the same bytes.

@@ -1,4 +1,4 @@
-"""What is to be written, and what is known of it."""
+"""The selection that `biggus get` writes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from biggus import options
+from biggus import engine, options
 from biggus.errors import OutputError
 
 if TYPE_CHECKING:
@@ -21,22 +21,22 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass
 class Picked:
-    """A selection of a variable, with what is known of it.
+    """A selection of a variable, and how to write it.
 
     Attributes
     ----------
     array : Array
-        The values, not read yet.
+        The lazy array.
     name : str
-        What to call it.
+        The name of the variable.
     label : str
-        What errors call the place that it goes to.
+        The name of the output for error messages.
     fill : str or None
-        What the user wants to stand where values are missing.
+        The value to replace missing ones with, as given by the user.
     pixels : bool
-        Whether a picture has a pixel a value, and nothing else.
+        Whether a picture has one pixel for each value, and no axes.
     progress : callable
-        Called with the bytes read so far and the bytes in all.
+        Called with the bytes read so far and the total number of bytes.
     """
 
     array: Any
@@ -77,12 +77,10 @@ class Picked:
                 "select fewer, or write .npy, .nc or .zarr"
             )
         with self.reporting():
-            read = self.array.masked_array if self.array.masked else self.array.ndarray
-            values: Values = read()
-        return values
+            return engine.evaluate(self.array.node)
 
     def reporting(self) -> contextlib.AbstractContextManager[object]:
-        """Return what makes reading and writing report, while it is entered."""
+        """Return a context in which reading and writing report progress."""
         return options.set_options(progress=self.progress or False)
 
     def fill_scalar(self) -> Any:
@@ -94,7 +92,7 @@ class Picked:
             If the dtype cannot hold it.
         """
         assert self.fill is not None
-        problem = f"--fill {self.fill} is no value of dtype {self.dtype}"
+        problem = f"--fill {self.fill} is not a value of dtype {self.dtype}"
         try:
             if self.dtype.kind in "iu":
                 return np.array(int(self.fill), self.dtype)[()]

@@ -56,8 +56,8 @@ class FieldGrid:
 
     def extent(self) -> tuple[float, float, float, float]:
         """Return left, right, bottom, top of an even grid whose first row is at the top."""
-        left, right = _ends(self.x)
-        top, bottom = _ends(self.y)
+        left, right = outer_edges(self.x)
+        top, bottom = outer_edges(self.y)
         return left, right, bottom, top
 
 
@@ -70,12 +70,12 @@ def _even(values: npt.NDArray[Any]) -> bool:
     return bool(step > 0 and np.abs(values - line).max() <= _OFF * step)
 
 
-def _ends(values: npt.NDArray[Any]) -> tuple[float, float]:
-    """Return where the first element begins and the last ends.
+def outer_edges(values: npt.NDArray[Any]) -> tuple[float, float]:
+    """Return the outer edges of the first and the last cell of a coordinate.
 
     Examples
     --------
-    >>> _ends(np.array([1.0, 3.0, 5.0]))
+    >>> outer_edges(np.array([1.0, 3.0, 5.0]))
     (0.0, 6.0)
     """
     half = float(values[-1] - values[0]) / (len(values) - 1) / 2 if len(values) > 1 else 0.5

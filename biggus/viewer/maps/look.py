@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from biggus import engine
 from biggus.adapt import node_of
 from biggus.array import Array
 from biggus.labels import Labels, labels_of
@@ -155,8 +156,7 @@ class Look:
         heading = self.title() if title is None else title
         if self.array.ndim == 1:
             fig = new_figure(size or (8.0, 4.0), heading)
-            values = self._read(self.array)
-            draw_line(fig.add_subplot(), values, self.meaning)
+            draw_line(fig.add_subplot(), engine.evaluate(self.array.node), self.meaning)
             return fig
         maps = self.array.ndim - self.coloured == 3
         numbers = self.numbers() if maps else [None]
@@ -202,7 +202,7 @@ class Look:
         """Return the values of one map, and the factor by which they were coarsened."""
         method = "mode" if flags_of(self.meaning.attributes) else "mean"
         coarse, factor = coarsened(self._one(number), MOST_PIXELS, axes=(0, 1), method=method)
-        return self._read(coarse), factor
+        return engine.evaluate(coarse.node), factor
 
     def fields(self, numbers: Sequence[int | None]) -> tuple[list[npt.NDArray[Any]], FieldGrid]:
         """Return the values of each map, and the grid of all."""
@@ -229,10 +229,6 @@ class Look:
         name = " ".join((*reversed(self.meaning.done), self.meaning.name)).strip()
         parts = [labels.shortened(part) for part in (place, name, *self.picked) if part]
         return "   ".join(parts)
-
-    @staticmethod
-    def _read(array: Array) -> npt.NDArray[Any]:
-        return array.masked_array() if array.masked else array.ndarray()
 
 
 def are_colours(array: Array) -> bool:
