@@ -1,8 +1,8 @@
-"""For authors of backends, and for biggus's own tests.
+"""Helpers for tests of sources and backends.
 
-`SourceTests` is the suite that every source must pass: subclass it, say how
-values are stored and opened, and run pytest.  The sources here record, fail,
-wait or refuse; `biggus.testing.strategies` makes boxes and NumPy keys.
+`SourceTests` is the test suite that every source must pass: subclass it, define how values are
+stored and opened, and run pytest.  Other classes are sources that record reads, fail, wait, or
+must not be read.  `biggus.testing.strategies` has Hypothesis strategies of shapes and boxes.
 
 The suite and the strategies need the extra ``testing``.
 """

@@ -1,4 +1,4 @@
-"""What the suite checks of one source."""
+"""Checks of one source, for `SourceTests`."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from biggus.testing.values import assert_same
 
 
 def fetched(source: Source, box: Box) -> Values:
-    """Return the values that `fetch` gives."""
+    """Return the values of `fetch`."""
     return source.fetch(box)[0]
 
 
 def placed(source: Source, box: Box) -> Values:
-    """Return the values that are read to where they are to be, or else as they are read."""
+    """Return values that are read into a given array, if the source can, else read plainly."""
     if source.masked:
         return read(source, box)
-    # What lies around it must not be touched.
+    # Memory around the array must not be written to.
     room = np.zeros(2 + math.prod(box_shape(box)), source.dtype)
     out = room[1:-1].reshape(box_shape(box))
     done = read_into(source, box, out)
@@ -39,14 +39,14 @@ def placed(source: Source, box: Box) -> Values:
 
 
 def flowing(source: Source, box: Box) -> Values:
-    """Return the values that are read run by run, or else as they are read."""
+    """Return values that are read as a stream, if the source has one, else read plainly."""
     if source.masked or not source.streams:
         return read(source, box)
     stream = streamed(source, box)
     assert stream.shape == box_shape(box), "the stream is of another shape than the box"
     assert stream.dtype == source.dtype, "the stream is of another dtype than the source"
     values = np.empty(math.prod(stream.shape), source.dtype)
-    # In runs of unlike length.
+    # In runs of different lengths.
     cuts = sorted({0, values.size // 3, values.size // 2 + 1, values.size})
     for start, stop in itertools.pairwise(cuts):
         stream.read_into(start, values[start:stop])
@@ -60,7 +60,7 @@ def flowing(source: Source, box: Box) -> Values:
 
 
 def check_fetch(source: Source, box: Box, expected: Values) -> None:
-    """Check that all ways to fetch `box` give its values, and stored bytes of a chunk of it."""
+    """Check the values of all ways to fetch `box`, and the encoded bytes of a chunk in it."""
     values, validator = source.fetch(box)
     ((same, _, _),) = source.fetch_encoded([box])
     for one in (values, same):
@@ -79,7 +79,7 @@ def check_fetch(source: Source, box: Box, expected: Values) -> None:
 
 
 def check_validator_holds(source: Source, box: Box, validator: bytes | None) -> None:
-    """Check that `validator`, which a fetch of `box` just told, is good."""
+    """Check a validator that a fetch of `box` has just returned."""
     assert validator is not None, "fetching tells no validator of some boxes"
     told = source.validator(box)
     assert told == source.validator(box), "the validator changes by itself"
@@ -90,22 +90,22 @@ def check_validator_holds(source: Source, box: Box, validator: bytes | None) -> 
 
 
 def part_of(expected: Values, box: Box) -> Values:
-    """Return what a read of `box` must give."""
-    # With an Ellipsis an array of no axes stays an array.
+    """Return the values that a read of `box` must return."""
+    # With an Ellipsis a zero-dimensional array stays an array.
     key: Any = (*box, Ellipsis)
     part: Values = expected[key]
     return part
 
 
 def check_box(source: Source, box: Box, expected: Values) -> None:
-    """Check that a read of `box` gives its part of all the values."""
+    """Check that all ways to read `box` return the expected values."""
     with case(box=box):
         for get in (read, placed, flowing):
             assert_same(get(source, box), part_of(expected, box))
 
 
 def check_metadata(source: Source) -> None:
-    """Check that everything that a source tells of itself is of the type that is promised."""
+    """Check the types of all attributes of a source."""
     assert type(source.shape) is tuple, "the shape is no tuple"
     assert all(type(n) is int for n in source.shape), f"not all of {source.shape} are ints"
     assert isinstance(source.dtype, np.dtype), "the dtype is no numpy.dtype"
@@ -134,7 +134,7 @@ def check_metadata(source: Source) -> None:
 
 @contextmanager
 def case(**what: Any) -> Iterator[None]:
-    """Add to an error which case it happened in."""
+    """Add a note with the test case to errors."""
     try:
         yield
     except Exception as error:

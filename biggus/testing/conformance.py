@@ -1,4 +1,4 @@
-"""The suite that every source must pass."""
+"""`SourceTests`: the test suite that every source must pass."""
 
 from __future__ import annotations
 
@@ -50,10 +50,10 @@ _CREDENTIALS = re.compile(
 
 
 class SourceTests:
-    """The suite that every source must pass: subclass it and run pytest.
+    """The test suite that every source must pass.
 
-    Say how values are stored and opened, and set what is not as usual below.
-    A class whose name begins with ``Test`` is found by pytest::
+    Subclass it, define how values are stored and opened, and set attributes that differ from
+    their defaults.  pytest collects classes whose names begin with ``Test``::
 
         class TestMine(SourceTests):
             dtypes = ("f4", "f8")
@@ -66,79 +66,79 @@ class SourceTests:
                     Location(folder / "values.mine"), "values"
                 )
 
-    A source with no store behind it overrides `make` and sets ``stored = False``.
+    For a source without a store, override `make` and set ``stored = False``.
     """
 
     shapes: ClassVar[tuple[tuple[int, ...], ...]] = ((), (1,), (7,), (5, 6), (3, 4, 5))
-    """The shapes that are tried; those with an axis of no length are not read."""
+    """The shapes to test; empty arrays are not read."""
 
     dtypes: ClassVar[tuple[str, ...]] = ("f8",)
-    """The dtypes that are tried; the first is used where it does not matter."""
+    """The dtypes to test; most tests use the first."""
 
     most_boxes: ClassVar[int] = 200
-    """How many boxes a test reads at most: fewer where each takes long."""
+    """The most boxes that a test reads; set it lower if reads are slow."""
 
     stored: ClassVar[bool] = True
-    """Whether there is something to open again, that is not the values themselves."""
+    """Whether values are stored somewhere, so that they can be opened again."""
 
     rewrites: ClassVar[bool] = True
-    """Whether `store` can be called again in a folder, and the source must notice."""
+    """Whether `store` can be called again in a folder, which the source must notice."""
 
     destroys: ClassVar[bool] = True
-    """Whether a source has no values any more once what was stored is gone."""
+    """Whether reads fail after the stored values were removed."""
 
     survives: ClassVar[bool] = False
-    """Whether a source may still give the right values then, as a cache does."""
+    """Whether reads may still return the right values then, as those of a cache do."""
 
     has_validator: ClassVar[bool] = True
-    """Whether fetching tells a validator once what was stored has settled."""
+    """Whether fetches return a validator, once stored values are old enough."""
 
     owned: ClassVar[bool] = True
-    """Whether what a read gives is tied to nothing: not a view of what the source holds."""
+    """Whether reads return new arrays, not views of memory of the source."""
 
     pickles: ClassVar[bool] = True
-    """Whether sources pickle."""
+    """Whether sources can be pickled."""
 
     settles: ClassVar[float] = 30.0
-    """How many seconds it may take until what was stored is trusted."""
+    """The most seconds until a fetch returns a validator of new values."""
 
     secret: ClassVar[str | None] = None
-    """A credential that sources were given, and that they must never show."""
+    """A credential that sources are given, and must never show."""
 
-    # -- what a subclass says ------------------------------------------------
+    # -- methods to override ---------------------------------------------------
 
     def store(self, values: npt.NDArray[Any], folder: Path) -> None:
-        """Store `values` somewhere in `folder`, in place of what is stored there."""
-        raise NotImplementedError(f"{type(self).__name__} must say how to store values")
+        """Store `values` in `folder`, replacing those stored before."""
+        raise NotImplementedError(f"{type(self).__name__} must define how to store values")
 
     def open(self, folder: Path) -> Source:
-        """Open what was stored in `folder`."""
-        raise NotImplementedError(f"{type(self).__name__} must say how to open what is stored")
+        """Open the values that are stored in `folder`."""
+        raise NotImplementedError(f"{type(self).__name__} must define how to open stored values")
 
     def make(self, values: npt.NDArray[Any], folder: Path) -> Source:
-        """Make a source of `values`; `folder` is new and empty."""
+        """Make a source of `values`; `folder` is a new, empty folder."""
         self.store(values, folder)
         return self.open(folder)
 
     def destroy(self, folder: Path) -> None:
-        """Remove what was stored in `folder`."""
+        """Remove the values that are stored in `folder`."""
         shutil.rmtree(folder)
 
     def cut_off(self, folder: Path) -> None:
-        """Lose the end of what was stored in `folder`: by default half of every file."""
+        """Truncate the values that are stored in `folder`; by default every file to a half."""
         for path in folder.rglob("*"):
             if path.is_file():
                 os.truncate(path, path.stat().st_size // 2)
 
     def values(self, shape: tuple[int, ...], dtype: str, seed: int = 0) -> npt.NDArray[Any]:
-        """Return values to store, other ones for another `seed`."""
+        """Return values to store; they differ for each `seed`."""
         return sample_values(shape, dtype, seed)
 
     def expected(self, values: npt.NDArray[Any]) -> Values:
-        """Return what reading all of the stored `values` must give."""
+        """Return the values that a source of `values` must return."""
         return values
 
-    # -- how the tests make sources ------------------------------------------
+    # -- helpers ---------------------------------------------------------------
 
     def _values(self, seed: int = 0) -> npt.NDArray[Any]:
         return self.values(self._shape(), self.dtypes[0], seed)
@@ -159,13 +159,13 @@ class SourceTests:
             raise unittest.SkipTest(f"{type(self).__name__}.{flag} is not set")
 
     def _settled(self, source: Source) -> bytes:
-        """Wait until fetching all tells a validator, and return it."""
+        """Wait until a fetch returns a validator, and return it."""
         box = whole(source.shape)
         give_up = time.monotonic() + self.settles
         while (held := source.fetch(box)[1]) is None:
             assert time.monotonic() < give_up, (
-                f"fetching {source.name} tells no validator; "
-                "set has_validator = False if it never can"
+                f"fetching {source.name} returns no validator; "
+                "set has_validator = False if it never does"
             )
             time.sleep(0.1)
         return held

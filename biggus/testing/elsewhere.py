@@ -1,4 +1,4 @@
-"""Reading in other processes: one that is spawned, and one forked from it."""
+"""Reading in other processes: a spawned one, and a fork of it."""
 
 from __future__ import annotations
 
@@ -49,17 +49,17 @@ sys.stdout.buffer.write(pickle.dumps(results))
 
 
 def read_elsewhere(source: Source, boxes: Sequence[Box]) -> dict[str, list[Values]]:
-    """Read `boxes` in a spawned process, and in one that it forks where that exists.
+    """Read boxes in a spawned process, and in a fork of it on systems that have fork.
 
     Returns
     -------
     dict
-        For each kind of process, ``"spawned"`` and ``"forked"``, the values.
+        The values read, by kind of process: ``"spawned"`` and ``"forked"``.
 
     Raises
     ------
     AssertionError
-        If a process fails, warns on standard error or hangs.
+        If a process fails, writes to standard error, or hangs.
     """
     done = subprocess.run(  # noqa: S603 - this very Python
         [sys.executable, "-W", "error", "-c", _CHILD],

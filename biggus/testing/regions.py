@@ -1,4 +1,4 @@
-"""Boxes to try: all of them where they are few."""
+"""Boxes for tests: all boxes of small arrays, a selection for larger ones."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 def some_boxes(shape: tuple[int, ...], most: int = 200) -> Iterator[Box]:
-    """Yield boxes of an array: all if there are no more than `most`, else a mixture.
+    """Yield at most `most` boxes of an array: all boxes if there are few, else a selection.
 
-    The mixture is the same each time: everything, the corners, single
-    elements, and boxes at random.  An array with an axis of no length has none.
+    The selection is always the same: the whole array, corners, single elements and random boxes.
+    An empty array has no boxes.
 
     Examples
     --------
@@ -29,7 +29,7 @@ def some_boxes(shape: tuple[int, ...], most: int = 200) -> Iterator[Box]:
     """
     if not all(shape):
         return
-    # An axis has one slice for each start, stop and step up to the extent.
+    # An axis has one slice for each start, stop, and step up to its length.
     counts = [n * (n + 1) * (n + 2) // 6 for n in shape]
     if math.prod(counts) <= most:
         yield from itertools.product(*(_all_slices(n) for n in shape))

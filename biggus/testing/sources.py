@@ -1,4 +1,4 @@
-"""Sources that watch, fail, wait or refuse: for tests of what reads sources."""
+"""Sources for tests: they record reads, fail, wait, or must not be read."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from biggus.sources.base import Chunks
 
 Fault: TypeAlias = BaseException | type[BaseException] | Callable[[Values], Any]
-"""What to raise, or what turns the right values into wrong ones."""
+"""An exception to raise, or a function that returns wrong values for the right ones."""
 
 
 class _Counting(Wrapper):
-    """A wrapper with a lock for its counts, which stays behind in pickling."""
+    """A wrapper with a lock for its counters; the lock is not pickled."""
 
     def __init__(self, source: Source) -> None:
         super().__init__(source)
@@ -42,24 +42,23 @@ class _Counting(Wrapper):
 
 
 class RecordingSource(_Counting):
-    """Keep a list of what is read from the source inside.
+    """A source that records which boxes are read from another source.
 
-    Safe from many threads.  A pickled copy goes on from what was recorded so
-    far; what it reads in another process is recorded there alone.
+    It is thread-safe.  A pickled copy continues with a copy of the records.
 
     Parameters
     ----------
     source : Source
-        The source inside.
+        The source to read from.
 
     Attributes
     ----------
     boxes : list of tuple of slice
-        What was read, in the order in which reads began.
+        The boxes that were read, in the order in which reads started.
     reads : int
-        How many of them were plain reads, ``source[box]``.
+        The number of plain reads, ``source[box]``.
     fetches : int
-        How many were fetches, ``source.fetch(box)``.
+        The number of fetches, ``source.fetch(box)``.
 
     Examples
     --------
@@ -75,7 +74,7 @@ class RecordingSource(_Counting):
         self.clear()
 
     def clear(self) -> None:
-        """Forget what was read."""
+        """Clear the records."""
         with self._counting:
             self.boxes: list[Box] = []
             self.reads = self.fetches = 0
@@ -93,21 +92,26 @@ class RecordingSource(_Counting):
         return self.source.fetch(box)
 
     def chunks_touched(self, chunks: Chunks | None = None) -> set[Index]:
-        """Return the numbers of the chunks in which something was read.
+        """Return the indices of the chunks that were read from.
 
         Parameters
         ----------
         chunks : tuple, optional
-            The chunks to count in; default those of the source inside.
+            The chunk grid; by default that of the source.
+
+        Returns
+        -------
+        set of tuple of int
+            The indices of the chunks.
 
         Raises
         ------
         ValueError
-            If none are given and the source has none.
+            If `chunks` is not given and the source has none.
         """
         chunks = self.chunks if chunks is None else chunks
         if chunks is None:
-            raise ValueError(f"{self.name} has no chunks; say which to count in")
+            raise ValueError(f"{self.name} has no chunks: pass a chunk grid")
         grid = Grid(self.shape, chunks)
         with self._counting:
             boxes = list(self.boxes)
@@ -115,23 +119,22 @@ class RecordingSource(_Counting):
 
 
 class FaultySource(_Counting):
-    """Fail on chosen reads, or give something else than the values.
+    """A source whose reads fail, or return wrong values.
 
     Parameters
     ----------
     source : Source
-        The source inside.
+        The source to read from.
     fault : exception or callable
-        What to raise; or a function from the right values to what is given
-        instead, such as `wrong_shape`, `wrong_dtype` or `garbage`.
+        The exception to raise; or a function that takes the right values and returns wrong
+        ones, such as `wrong_shape`, `wrong_dtype` or `garbage`.
     on : container of int or callable, optional
-        Which reads fail: their numbers, from 0, as a container, or a
-        function of the box.  Default: all.
+        The reads that fail: their numbers, from 0, or a function of the box.  By default, all.
 
     Attributes
     ----------
     reads : int
-        How many reads there were.
+        The number of reads.
 
     Examples
     --------
@@ -172,14 +175,13 @@ class FaultySource(_Counting):
 
     def fetch(self, box: Box) -> tuple[Values, bytes | None]:
         if self._fails(box):
-            # As if the source inside had no fetch of its own: what it gives
-            # is checked there, as that of any source is.
+            # Through the default `fetch`, which checks the values.
             return _Broken(self).fetch(box)
         return self.source.fetch(box)
 
 
 class _Broken(Wrapper):
-    """A faulty source within a read that fails."""
+    """A faulty source while a read fails."""
 
     source: FaultySource
 
@@ -191,34 +193,34 @@ class _Broken(Wrapper):
 
 
 def wrong_shape(values: Values) -> Values:
-    """Return values with one axis too many."""
+    """Return values with an additional axis; a `fault` of `FaultySource`."""
     return values[np.newaxis]
 
 
 def wrong_dtype(values: Values) -> Values:
-    """Return values of another dtype."""
+    """Return values of another dtype; a `fault` of `FaultySource`."""
     return values.astype("S3" if values.dtype != "S3" else "S4")
 
 
 def garbage(values: Values) -> Any:
-    """Return something that is no array."""
+    """Return a text instead of an array; a `fault` of `FaultySource`."""
     return f"<html>not the {values.size} values that you want</html>"
 
 
 class LatentSource(_Counting):
-    """Wait before each read, and see how many reads are under way at once.
+    """A source that waits before each read, and counts concurrent reads.
 
     Parameters
     ----------
     source : Source
-        The source inside.
+        The source to read from.
     seconds : float, optional
-        How long each read takes at least.
+        The time to wait before each read.
 
     Attributes
     ----------
     most : int
-        The greatest number of reads that were under way at once.
+        The greatest number of concurrent reads.
     """
 
     def __init__(self, source: Source, seconds: float = 0.05) -> None:
@@ -256,28 +258,27 @@ def _set_capabilities(source: Source, capabilities: dict[str, Any]) -> None:
 
 
 class ArraySource(Source):
-    """An array in memory as a source that has every capability.
+    """A source of an array in memory, with every capability of sources.
 
-    Reads give copies.  A pickled copy holds its own values: it does not see
-    what happens to this one later.
+    Reads return copies.  A pickled copy has its own values.
 
     Parameters
     ----------
     values : ndarray or MaskedArray
-        The values; masked ones make a masked source.
+        The values; the source is masked if they are a MaskedArray.
     chunks : tuple, optional
-        For each axis the chunk length, or the lengths of all chunks.
+        The chunks along each axis: one length, or the lengths of all chunks.
     token : str, optional
-        Identity; by default one that follows from the values.
+        The token; by default a digest of the values.
     **capabilities
-        Any other attribute of `Source`: ``name``, ``dims``, ``remote``, ...
+        Any other attributes of `Source`: ``name``, ``dims``, ``remote``, ...
 
     Attributes
     ----------
     values : ndarray or MaskedArray
-        May be changed; see `change`.
+        The values, which `change` replaces.
     revision : int or None
-        What `state` and `validator` tell; None: they tell nothing.
+        The number that `state` and `validator` return as bytes; None if they return None.
 
     Examples
     --------
@@ -311,7 +312,7 @@ class ArraySource(Source):
         _set_capabilities(self, capabilities)
 
     def __getitem__(self, box: Box) -> Values:
-        # With an Ellipsis an array of no axes stays an array.
+        # With an Ellipsis a zero-dimensional array stays an array.
         key: Any = (*box, Ellipsis)
         view: Values = self.values[key]
         return view.copy()
@@ -320,7 +321,7 @@ class ArraySource(Source):
         return None if self.revision is None else b"revision %d" % self.revision
 
     def change(self, values: npt.ArrayLike) -> None:
-        """Put other values of the same shape in the place of these; a new validator."""
+        """Replace the values by others of the same shape, and change the validator."""
         changed = np.asanyarray(values)
         if changed.shape != self.shape:
             raise ValueError(f"values of shape {changed.shape} do not fit {self.shape}")
@@ -337,16 +338,16 @@ def _digest(values: Values) -> str:
 
 
 class UnreadableSource(Source):
-    """Fail whatever reads it: proves that something is lazy.
+    """A source that must not be read, to test that operations are lazy.
 
     Parameters
     ----------
     shape : tuple of int
-        The shape it tells.
+        The shape.
     dtype : dtype, optional
-        The dtype it tells.
+        The dtype.
     **capabilities
-        Any other attribute of `Source`: ``chunks``, ``token``, ``masked``, ...
+        Any other attributes of `Source`: ``chunks``, ``token``, ``masked``, ...
 
     Examples
     --------
@@ -368,5 +369,5 @@ class UnreadableSource(Source):
         raise AssertionError(f"{self.name} was read at {format_box(box)}")
 
     def fetch(self, box: Box) -> tuple[Values, bytes | None]:
-        # Not through `read`, which would make a SourceError of it.
+        # Not through `read`, which would turn the AssertionError into a SourceError.
         return self[box], None

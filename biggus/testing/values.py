@@ -1,4 +1,4 @@
-"""Values that find mistakes: the edges of every dtype, sprinkled over random bits."""
+"""Sample values for tests, which include the extremes of every dtype; and their comparison."""
 
 from __future__ import annotations
 
@@ -13,26 +13,25 @@ _WORDS = ("", "a", "sea ice", "0", "nan", "Zürich", "氷", "\N{SNOWFLAKE}\N{SNO
 
 
 def sample_values(shape: tuple[int, ...], dtype: npt.DTypeLike, seed: int = 0) -> npt.NDArray[Any]:
-    """Return the same varied values for the same shape, dtype and seed.
+    """Return pseudo-random values that include the extremes of the dtype.
 
-    Integers cover the whole range of the dtype, floats include NaN,
-    infinities, negative zero and subnormal numbers, datetimes include NaT,
-    strings the empty one, trailing blanks and letters beyond ASCII where
-    they fit.
+    Integers cover the whole range of the dtype.  Floats include NaN, infinities, negative zero
+    and subnormal numbers; times include NaT; strings include empty ones, trailing blanks, and
+    letters beyond ASCII if they fit.
 
     Parameters
     ----------
     shape : tuple of int
         The shape of the values.
     dtype : dtype
-        Any dtype of fixed size, or ``object`` for strings of any length.
+        A dtype of fixed size, or ``object`` for strings of any length.
     seed : int, optional
-        Which of many such arrays.
+        The seed.  The same shape, dtype and seed give the same values.
 
     Returns
     -------
     ndarray
-        C-contiguous, writable, of exactly that shape and dtype.
+        A C-contiguous, writable array.
 
     Examples
     --------
@@ -41,7 +40,7 @@ def sample_values(shape: tuple[int, ...], dtype: npt.DTypeLike, seed: int = 0) -
     ((2, 3), dtype('>f2'))
     """
     dtype = np.dtype(dtype)
-    # Not hash(), which differs from process to process.
+    # Not hash(), which differs between processes.
     rng = np.random.default_rng([seed, zlib.crc32(repr((dtype.str, shape)).encode())])
     return _fill(rng, shape, dtype)
 
@@ -59,7 +58,7 @@ def _fill(
     flat = _flat(rng, size, dtype)
     edges = _edges(dtype)
     if size and edges.size:
-        # About a third are edges, wherever they fall.
+        # About a third of the values are extremes, at random positions.
         where = np.flatnonzero(rng.random(size) < 0.34)
         flat[where] = edges[rng.integers(edges.size, size=where.size)]
     values[...] = flat.reshape(shape)
@@ -116,15 +115,20 @@ def _float_edges(dtype: np.dtype[Any]) -> npt.NDArray[Any]:
 
 
 def assert_same(got: Any, expected: Any) -> None:
-    """Assert that two arrays are the same to the last bit.
+    """Assert that two arrays are equal to the last bit.
 
-    Type, dtype with its byte order, shape, masks and every value are compared;
-    NaNs by their bits, padding and what lies under a mask not at all.
+    Dtype with byte order, shape, mask and values are compared, NaN by their bits.  Padding and
+    masked values are ignored.
+
+    Parameters
+    ----------
+    got, expected : ndarray or MaskedArray
+        The arrays to compare.
 
     Raises
     ------
     AssertionError
-        If they differ; it says where first.
+        If the arrays differ; the message names the first difference.
     """
     assert isinstance(got, np.ndarray), f"got a {type(got).__name__}, not an array"
     assert got.dtype == expected.dtype, f"got dtype {got.dtype} instead of {expected.dtype}"

@@ -158,7 +158,7 @@ def test_structures(target):
 
 
 def test_objects_that_are_no_strings_are_refused():
-    with pytest.raises(OutputError, match="not strings"):
+    with pytest.raises(OutputError, match="other than strings"):
         biggus.save(lazy(np.array([1, "a"], object), (2,)), "out.h5::a")
     assert there() == []
 
