@@ -1,4 +1,4 @@
-"""NumPy's functions of all values along an axis: differences, orders, functions of others'."""
+"""Functions of whole axes: differences, sorting, and `apply_along_axis` and its like."""
 
 from __future__ import annotations
 
@@ -33,18 +33,20 @@ def lined(
     length: int | None = None,
     of_masked: Callable[..., Any] | None = None,
 ) -> Array:
-    """Return a function of whole lines along an axis, of which few are in memory at a time.
+    """Apply a function to all lines along an axis; few lines are in memory at a time.
 
     Parameters
     ----------
-    a, axis
-        Of what; None for all values in C order.
+    a : Array or array_like
+        The array.
+    axis : int or None
+        The axis of the lines; None for one line of all values in C order.
     function, keywords, of_masked
-        As of `of_lines`.
+        As for `of_lines`.
     dtype : dtype, optional
-        Of what it gives; else that which it gives of one value.
+        The dtype of the result; by default that of the function of one value.
     length : int, optional
-        How many values it gives of a line; as many as there are, if not given.
+        The length of the result of a line; by default that of the line.
     """
     array, place = along_or_flat(a, axis)
     turned = moveaxis(array, place, -1)
@@ -88,7 +90,7 @@ def _diff(
 
 
 def _beside(given: Any, array: Array, axis: int) -> Any:
-    """Return what is put before or after an array: a scalar once at each place."""
+    """Return the values to prepend or append; a scalar is broadcast."""
     if np.ndim(given):
         return given
     shape = tuple([1 if n == axis else length for n, length in enumerate(array.shape)])
@@ -171,7 +173,7 @@ def _given(**keywords: Any) -> dict[str, Any]:
 
 
 def _ranks(array: Array, kth: Any, axis: int) -> dict[str, Any]:
-    """Return which ranks are asked for; a line that has them is there."""
+    """Return the argument `kth` of a partition, after checking its bounds."""
     length = array.shape[axis]
     ranks = np.asarray(kth)
     if ranks.dtype.kind not in "iu":
@@ -199,7 +201,7 @@ def _apply_along_axis(
     turned = moveaxis(array, place, -1)
     if 0 in turned.shape[:-1]:
         raise ValueError("Cannot apply_along_axis when any iteration dimensions are 0")
-    # It is tried on ones, to see what it gives.
+    # It is called with ones to find the shape and dtype of the result.
     found = np.asanyarray(func1d(np.ones(turned.shape[-1], array.dtype), *arguments, **keywords))
     function = _Along(func1d, arguments, keywords)
     node = of_lines(turned.node, function, _NOTHING, found.shape, found.dtype)
@@ -208,7 +210,7 @@ def _apply_along_axis(
 
 
 class _Along:
-    """A function of one line, called at each place."""
+    """A function of one line, which is called for each line of a block."""
 
     def __init__(
         self, function: Callable[..., Any], arguments: Sequence[Any], keywords: Mapping[str, Any]
@@ -240,8 +242,8 @@ def _sliding_window_view(
     window_shape: Any,
     axis: Any = None,
     *,
-    subok: bool = False,  # of no subclass, and not to be written to
-    writeable: bool = False,
+    subok: bool = False,  # ignored
+    writeable: bool = False,  # ignored
 ) -> Array:
     array = as_array(x)
     windows = tuple(window_shape) if np.iterable(window_shape) else (window_shape,)

@@ -1,4 +1,4 @@
-"""NumPy's functions that move, add, drop, turn and repeat axes."""
+"""Functions that move, add, remove, reverse and broadcast axes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""NumPy's functions that compare arrays, and look values up in others."""
+"""Functions that compare arrays, look up values, and choose by conditions."""
 
 from __future__ import annotations
 
@@ -50,7 +50,10 @@ def _array_equiv(a1: Any, a2: Any) -> Array | bool:
 
 
 def _looked_up(name: str, place: int, others: Sequence[str]) -> Callable[..., Array]:
-    """Return a function of each value of one argument; the others must be in memory."""
+    """Return the lazy counterpart of an elementwise function of the argument at `place`.
+
+    The other arguments must be in memory.
+    """
     function = getattr(np, name)
 
     def look(*arguments: Any, **keywords: Any) -> Array:
@@ -58,8 +61,7 @@ def _looked_up(name: str, place: int, others: Sequence[str]) -> Callable[..., Ar
         for number, one in enumerate([*given, *keywords.values()]):
             if number != place and isinstance(one, Array):
                 raise TypeError(
-                    f"{name} in a lazy array: read that first, with .ndarray(); "
-                    f"what is lazy is to be looked up ({', '.join(others)} in memory)"
+                    f"{name}: {', '.join(others)} cannot be lazy: read first, with .ndarray()"
                 )
         values = expressions.operand(given[place])
         for number, one in enumerate(given):
@@ -166,8 +168,8 @@ def _astype(
     dtype: Any,
     /,
     *,
-    copy: bool = True,  # what is read is always fresh
-    device: Any = None,  # of which there is one
+    copy: bool = True,  # ignored: results are always new arrays
+    device: Any = None,  # there is one
 ) -> Array:
     array = as_array(x)
     return array.astype(dtype)

@@ -1,4 +1,4 @@
-"""NumPy's functions that count: blocks are counted each for itself, and added up."""
+"""Functions that count: `bincount`, `histogramdd`, `searchsorted`; counts of blocks are added."""
 
 from __future__ import annotations
 
@@ -38,14 +38,17 @@ def _added_up(
     dtype: np.dtype[Any],
     keywords: Mapping[str, Any],
 ) -> Array:
-    """Return the sum of what a function gives of each block of lines.
+    """Return the sum over all blocks of a function of blocks.
 
     Parameters
     ----------
     function : callable
-        Of a block of each line, all of the others, and the keywords: an array of `shape`.
-    lines, others : sequence of Array
-        Of one axis, equally long; and of any.
+        The function.  It takes a block of each of `lines`, the whole of each of `others`, and
+        the keywords, and returns an array of `shape`.
+    lines : sequence of Array
+        Arrays of one axis and of the same length, which are cut into blocks.
+    others : sequence of Array
+        Arrays that are passed as a whole.
     """
     size = lines[0].size
     if not size:
@@ -62,7 +65,7 @@ def _added_up(
 
 
 def pieces_of(*lines: Array) -> Lengths:
-    """Return the lengths of the pieces that arrays of one axis are computed in."""
+    """Return the lengths of the blocks of arrays of one axis."""
     if not lines[0].size:
         return 1
     grids = [one.grid for one in lines if one.grid is not None]
@@ -71,7 +74,7 @@ def pieces_of(*lines: Array) -> Lengths:
 
 
 class _Part:
-    """A function, whose results follow one another along a first axis."""
+    """A function whose results are stacked along a first axis."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self.function = function
@@ -128,7 +131,7 @@ def _histogramdd(
     else:
         lines = [as_array(one) for one in sample]
     dims = len(lines)
-    # What bins are none, and what edges there are of them, is asked of NumPy.
+    # NumPy is called with one sample, to check the bins and to find known edges.
     probe = np.stack([np.zeros(1, one.dtype) for one in lines], -1)
     several = list(bins) if np.iterable(bins) else [bins] * dims
     known: Any
@@ -161,7 +164,7 @@ _range = range
 
 
 def histogram_counts(*blocks: Any, dims: int) -> Any:
-    """Return counts of lines side by side, by edges that come after them, and weights between."""
+    """Return a histogram; the arguments are the coordinates, optional weights, and the edges."""
     weights = blocks[dims] if len(blocks) > 2 * dims else None
     return np.histogramdd(np.stack(blocks[:dims], -1), list(blocks[-dims:]), weights=weights)[0]
 
@@ -189,9 +192,9 @@ def _histogram2d(
 
 
 def counted_before(a: Array, v: Any, side: str) -> Array:
-    """Return where values would be put into a sorted array, as :func:`numpy.searchsorted`.
+    """Find the indices of values in a lazy sorted array, as :func:`numpy.searchsorted`.
 
-    In each block it is counted how many of its values come before.
+    The index of a value is the number of smaller elements, which is added up over blocks.
     """
     if a.ndim != 1:
         raise ValueError("object too deep for desired array")

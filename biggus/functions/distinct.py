@@ -1,7 +1,7 @@
-"""NumPy's functions of values without repeats: which there are a pass tells, when they are called.
+"""`unique` and set functions: a pass over the data finds distinct values when they are called.
 
-Those that there is no room for are put down in runs, in order, in files; pieces of the result are
-merged of pieces of these when they are read.
+If there are too many for memory, sorted runs are written to files, and merged piece by piece when
+the result is read.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class Found(NamedTuple):
-    """Values, each once: where it is first, and how often it is there."""
+    """Distinct values, with the index of the first occurrence, and the count, of each."""
 
     values: Any
     first: Any
@@ -37,7 +37,7 @@ class Found(NamedTuple):
 
     @property
     def nbytes(self) -> int:
-        """The memory that they take."""
+        """The number of bytes in memory."""
         return sum(one.nbytes for one in self)
 
 
@@ -53,7 +53,7 @@ def _merged(several: Sequence[Found], equal_nan: bool) -> Found:
 
 
 class _Distinct(Finder):
-    """Which values there are."""
+    """A pass over an array that finds its distinct values."""
 
     def __init__(self, array: Array, equal_nan: bool) -> None:
         if array.masked:
@@ -70,7 +70,7 @@ class _Distinct(Finder):
         if self._runs and self._found[0].values.size:
             self._put_down()
         self.known = None if self._runs else self._found[0]
-        """All that there is, if it is in memory."""
+        """The distinct values, if they are in memory."""
 
     def find(self, box: Box, values: Values) -> None:
         each, first, counts = np.unique(
@@ -88,15 +88,15 @@ class _Distinct(Finder):
         [found] = self._found
         if found.values.dtype.hasobject:
             raise MemoryBudgetError(
-                f"unique finds more objects than an eighth of the memory option, "
-                f"{format_bytes(self.room)}, has room for: allow more, or make strings of a length "
-                "of them, with .astype"
+                f"unique finds more objects than fit into an eighth of the memory option, "
+                f"{format_bytes(self.room)}: allow more, or cast them to strings of fixed length, "
+                "with .astype"
             )
         self._runs.append(Found(*map(_spilled, found)))
         self._found = [Found(*[one[:0] for one in found])]
 
     def result(self) -> Found:
-        """Return what was found as lazy arrays."""
+        """Return the distinct values as lazy arrays."""
         if self.known is not None:
             return Found(*map(as_array, self.known))
         return _of_runs(self._runs, self._equal_nan, self.room)
@@ -110,7 +110,7 @@ def _spilled(values: Values) -> Node:
 
 @dataclass(eq=False)
 class _Merged(BaseStep):
-    """What the values, or their first places or counts, of a piece of each run are together."""
+    """Merges a piece of each run; the result is values, first indices or counts."""
 
     what: int
     dtype: np.dtype[Any]
@@ -127,8 +127,8 @@ class _Merged(BaseStep):
 
 
 def _of_runs(runs: Sequence[Found], equal_nan: bool, room: int) -> Found:
-    """Return what is in runs, merged piece by piece: each has as many values as fit."""
-    lines = [run.values.origin.mapped("r")[0] for run in runs]  # values in order, in files
+    """Return the distinct values of runs; they are merged in pieces that fit into memory."""
+    lines = [run.values.origin.mapped("r")[0] for run in runs]  # sorted values, in files
     size = max(1, room // (lines[0].itemsize + 16))
     step = max(1, size // (2 * len(lines)))
     samples = np.sort(np.concatenate([line[::step] for line in lines]))
@@ -154,7 +154,7 @@ def _unique(
     axis: int | None = None,
     *,
     equal_nan: bool = True,
-    sorted: bool = True,  # they always are
+    sorted: bool = True,  # ignored: they always are
 ) -> Any:
     array = as_array(ar)
     if axis is not None:
@@ -174,8 +174,8 @@ def _unique(
 def _inverse(array: Array, found: Found | None, equal_nan: bool) -> Array:
     if found is None:
         raise MemoryBudgetError(
-            "unique finds more than an eighth of the memory option has room for, and has no "
-            "inverse then: allow more, or do without"
+            "unique finds more values than fit into an eighth of the memory option, and then has "
+            "no inverse: allow more, or do without"
         )
     values = found.values
     if not equal_nan and values.dtype.kind in "fcmM" and np.isnan(values[-1:]).any():
@@ -185,7 +185,7 @@ def _inverse(array: Array, found: Found | None, equal_nan: bool) -> Array:
 
 
 def _of_the_standard(name: str, **asked: bool) -> None:
-    """Add what the array API standard calls so: a named tuple, in which NaN are unequal."""
+    """Register a function of the array API standard, which treats NaN as unequal."""
     function = getattr(np, name)
     kind = type(function(np.empty(0)))
 
@@ -206,7 +206,7 @@ _of_the_standard("unique_all", return_index=True, return_inverse=True, return_co
 
 
 class _Both(NamedTuple):
-    """Two sets, and what is in either: first where it is in the two, one after the other."""
+    """Two sets, and their union; its first indices are those in the concatenation of both."""
 
     sets: tuple[Found, Found]
     either: Found
@@ -214,7 +214,7 @@ class _Both(NamedTuple):
 
 def _both(ar1: Any, ar2: Any) -> _Both:
     first, second = [_Distinct(as_array(one), True).result() for one in (ar1, ar2)]
-    # Of two NaN neither is in the other set.
+    # NaN of one set are not in the other.
     either = _Distinct(concatenate([first.values, second.values]), False).result()
     return _Both((first, second), either)
 
@@ -228,7 +228,7 @@ def _union1d(ar1: Any, ar2: Any) -> Any:
 def _intersect1d(
     ar1: Any,
     ar2: Any,
-    assume_unique: bool = False,  # they are made so
+    assume_unique: bool = False,  # ignored
     return_indices: bool = False,
 ) -> Any:
     (first, second), either = _both(ar1, ar2)
@@ -241,14 +241,14 @@ def _intersect1d(
 
 
 @implements(np.setxor1d)
-def _setxor1d(ar1: Any, ar2: Any, assume_unique: bool = False) -> Any:  # they are made so
+def _setxor1d(ar1: Any, ar2: Any, assume_unique: bool = False) -> Any:
     either = _both(ar1, ar2).either
     return extract(either.counts == 1, either.values)
 
 
 @implements(np.setdiff1d)
 def _setdiff1d(ar1: Any, ar2: Any, assume_unique: bool = False) -> Any:
-    if assume_unique:  # then they stay in their order
+    if assume_unique:  # then the order is kept
         return extract(np.isin(ravel(ar1), np.asarray(ar2), invert=True), ar1)
     (first, _), either = _both(ar1, ar2)
     alone = (either.counts == 1) & (either.first < first.values.size)

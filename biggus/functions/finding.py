@@ -1,6 +1,6 @@
-"""NumPy's functions of where values are not zero: a pass counts them, when they are called.
+"""`nonzero`, `extract` and their like: a pass over the data counts elements when they are called.
 
-Places that are few are known then, too.  More than there is room for are found when they are read.
+If the indices fit into memory, the pass keeps them; else they are found when the result is read.
 """
 
 from __future__ import annotations
@@ -43,14 +43,14 @@ if TYPE_CHECKING:
 _log = logging.getLogger("biggus")
 
 SHARE = 8
-"""Of the memory option what is found takes this part: it is copied, when it is put in order."""
+"""The indices found may take this fraction of the memory option; sorting copies them."""
 
 _MADE = 32
-"""Bytes that are made of a value: about four places."""
+"""The bytes of temporary arrays for each value: about four indices."""
 
 
 class Finder(ABC):
-    """Takes the blocks of an array, in a pass when it is made, and keeps what is found in each."""
+    """A pass over an array, on construction, that keeps what it finds in each block."""
 
     grid: Chunks | None = None
     concurrent = True
@@ -64,7 +64,7 @@ class Finder(ABC):
             engine.store([array.node], [self])
 
     def write(self, box: Box, values: Values) -> None:
-        """Find what there is in a block, in pieces: of each value several are made."""
+        """Search a block, in pieces, for temporary arrays are larger than the block."""
         shape = values.shape
         cut = default_chunks(shape, _MADE, min(self.room, DEFAULT_CHUNK_BYTES))
         for part in Grid(shape, cut).parts(whole(shape)):
@@ -74,13 +74,13 @@ class Finder(ABC):
 
     @abstractmethod
     def find(self, box: Box, values: Values) -> None:
-        """Find what there is in a piece."""
+        """Search a piece of a block."""
 
     def places(self, box: Box, chosen: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
-        """Return where values of a block are, in C order in the whole array."""
+        """Return the flat indices, in the whole array, of elements of a block."""
         shape = box_shape(box)
         start, stop = flat_range(box, self.shape)
-        if stop - start == math.prod(shape):  # they lie side by side
+        if stop - start == math.prod(shape):  # the block is contiguous
             return chosen + start
         local = np.unravel_index(chosen, shape)
         there = [index + s.start for index, s in zip(local, box, strict=True)]
@@ -89,7 +89,7 @@ class Finder(ABC):
 
 
 class _NonZero(Finder):
-    """How many values are not zero in each piece of all in C order, and where, if those are few."""
+    """The number of non-zero values in each piece of the flat array; their indices if few."""
 
     def __init__(self, array: Array, name: str) -> None:
         self._line = ravel(array)
@@ -100,7 +100,7 @@ class _NonZero(Finder):
         super().__init__(array, name)
         few = self._counts.sum() * self._counts.itemsize <= self.room
         found = np.concatenate([np.empty(0, np.intp), *self._found])
-        # Runs that are in order are merged sooner so.
+        # Stable sorting is fast for runs that are sorted already.
         self.known = np.sort(found, kind="stable") if few else None
 
     def find(self, box: Box, values: Values) -> None:
@@ -118,7 +118,7 @@ class _NonZero(Finder):
                 self._found.clear()
 
     def of_each(self, step: BlockStep, others: Sequence[Array] = ()) -> Array:
-        """Return what a step gives of each piece, and of those of other lines: so much is there."""
+        """Return the results of a step for each piece, whose lengths are the counts."""
         lines = [self._line, *others]
         reaches = [[Reach(0, pieces=self._pieces)]] * len(lines)
         cut = tuple(self._counts.tolist())
@@ -127,14 +127,14 @@ class _NonZero(Finder):
 
 
 def _not_zero(values: Values) -> npt.NDArray[np.intp]:
-    """Return where values of a block are not zero; missing ones count as zero."""
+    """Return the flat indices of non-zero values of a block; missing values count as zero."""
     if isinstance(values, np.ma.MaskedArray):
         values = values.filled(values.dtype.type(0))
     return np.flatnonzero(values)
 
 
 class _Places(BaseStep):
-    """Where values of a piece are not zero."""
+    """The indices of the non-zero values of a piece."""
 
     dtype = np.dtype(np.intp)
     key = "places that are not zero"
@@ -145,7 +145,7 @@ class _Places(BaseStep):
 
 
 class _Chosen(BaseStep):
-    """The values of a piece where those of another are not zero."""
+    """The values of a piece where a condition is not zero."""
 
     def __init__(self, values: Array) -> None:
         self.dtype = values.dtype
@@ -168,7 +168,7 @@ def _flatnonzero(a: Any) -> Array:
 
 @implements(np.nonzero)
 def nonzero(a: Any) -> tuple[Array, ...]:
-    """Return where values are not zero, as :func:`numpy.nonzero`; how many, a pass tells."""
+    """Return the indices of non-zero values, as :func:`numpy.nonzero`; a pass counts them."""
     array = as_array(a)
     if array.ndim == 0:
         raise ValueError("Calling nonzero on 0d arrays is not allowed. Use np.atleast_1d(scalar)")
@@ -190,7 +190,7 @@ def _argwhere(a: Any) -> Array:
 
 @implements(np.extract)
 def extract(condition: Any, arr: Any) -> Array:
-    """Return the values where a condition holds, as :func:`numpy.extract`; a pass counts them."""
+    """Return the values where a condition is true, as :func:`numpy.extract`; a pass counts them."""
     values = ravel(arr)
     found = _NonZero(as_array(condition), "extract")
     size = math.prod(found.shape)

@@ -1,4 +1,4 @@
-"""NumPy's fits by least squares."""
+"""Least-squares fits: `polyfit` and `lstsq`."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _polyfit(
     cov: Any = False,
 ) -> Array:
     if full or cov or np.ndim(deg):
-        raise TypeError("polyfit of lazy arrays gives coefficients of all degrees up to one alone")
+        raise TypeError("polyfit of lazy arrays takes neither full, cov, nor a list of degrees")
     degree = operator.index(deg)
     places, values = as_array(x), as_array(y)
     if degree < 0:
@@ -42,7 +42,7 @@ def _polyfit(
     if places.shape[0] != values.shape[0]:
         raise TypeError("expected x and y to have same length")
     if places.masked or values.masked:
-        raise TypeError("polyfit of values that can be missing: leave them out by w=0")
+        raise TypeError("polyfit of values that can be missing: give them the weight 0")
     values = values + 0.0
     columns = values if values.ndim == 2 else values[:, None]
     if isinstance(x, Array) or isinstance(w, Array):
@@ -53,7 +53,7 @@ def _polyfit(
 
 
 def _by_inverse(x: Any, values: Array, degree: int, rcond: Any, w: Any) -> Array:
-    """Return the coefficients, of places that are in memory: they are linear in the values."""
+    """Return the coefficients for `x` in memory: a matrix times the values."""
     lhs = np.vander(x, degree + 1)
     if w is not None:
         weights = np.asarray(w) + 0.0
@@ -69,7 +69,7 @@ def _by_inverse(x: Any, values: Array, degree: int, rcond: Any, w: Any) -> Array
 
 
 def _by_sums(x: Array, values: Array, degree: int, w: Any) -> Array:
-    """Return the coefficients by sums over all places: these lie from -1 to 1 for them."""
+    """Return the coefficients by normal equations, with `x` scaled to the range -1 to 1."""
     middle = mean(x)
     extent = greatest(abs(x - middle))
     extent = where(extent == 0, 1.0, extent)
@@ -90,7 +90,7 @@ def _by_sums(x: Array, values: Array, degree: int, w: Any) -> Array:
 
 @dataclass(eq=False)
 class _Coefficients(BaseStep):
-    """Solves the normal equations of a polynomial around a place; gives that around zero."""
+    """Solves the normal equations of a polynomial in scaled `x`; returns that in `x`."""
 
     dtype: np.dtype[Any]
     key = "coefficients of a polynomial"
@@ -100,7 +100,7 @@ class _Coefficients(BaseStep):
         line = np.array([-middle / extent, 1 / extent])
         results = np.zeros(right.shape, self.dtype)
         for column in range(right.shape[1]):
-            # Horner's rule for polynomials: powers of the line are multiplied out.
+            # Horner's rule, with the linear scaling function as the argument.
             total = np.zeros(1)
             for coefficient in found[::-1, column]:
                 total = np.convolve(total, line)
@@ -121,7 +121,7 @@ def _lstsq(a: Any, b: Any, rcond: Any = None) -> tuple[Array, ...]:
     if matrix.shape[0] != right.shape[0]:
         raise np.linalg.LinAlgError("Incompatible dimensions")
     refuse_missing("lstsq", matrix, right)
-    # What it gives is asked of a matrix of this size and of full rank.
+    # NumPy is called with a matrix of this shape and full rank, to find shapes and dtypes.
     probe = np.linalg.lstsq(
         np.eye(*matrix.shape, dtype=matrix.dtype), np.zeros(right.shape, right.dtype), rcond
     )
@@ -137,7 +137,7 @@ def _lstsq(a: Any, b: Any, rcond: Any = None) -> tuple[Array, ...]:
         for number, one in enumerate(probe)
     ]
     if not isinstance(a, Array):
-        # These two hang on the matrix alone, which is in memory.
+        # Rank and singular values depend on the matrix alone, which is in memory.
         told = np.linalg.lstsq(np.asarray(a), np.zeros((len(a), 0), right.dtype), rcond)[2:]
         found[2:] = [as_array(np.asarray(one)) for one in told]
     return tuple(found)
@@ -145,7 +145,7 @@ def _lstsq(a: Any, b: Any, rcond: Any = None) -> tuple[Array, ...]:
 
 @dataclass(eq=False)
 class _Solution(BaseStep):
-    """One of what NumPy gives of a fit."""
+    """One of the results of `numpy.linalg.lstsq`."""
 
     number: int
     rcond: Any
@@ -158,5 +158,5 @@ class _Solution(BaseStep):
     def __call__(self, matrix: Any, right: Any) -> Any:
         found = np.linalg.lstsq(matrix, right, self.rcond)
         if self.number == 1 and found[2] < min(matrix.shape):
-            raise np.linalg.LinAlgError("of a matrix of less than full rank there are no residuals")
+            raise np.linalg.LinAlgError("a matrix without full rank has no residuals")
         return np.asarray(found[self.number])

@@ -1,4 +1,4 @@
-"""NumPy's Fourier transforms: along one axis after the other, a line in memory at a time."""
+"""Fourier transforms, along one axis after another; whole lines are in memory."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 _HALVED = {"rfft", "ihfft"}
-"""Those that give only half of a line, with the middle."""
+"""Transforms whose results are half a line, with the middle."""
 
 _DOUBLED = {"irfft", "hfft"}
-"""Those that take only half of a line."""
+"""Transforms that take half a line."""
 
 
 def _along_one(name: str) -> Callable[..., Array]:
@@ -49,7 +49,7 @@ for _name, _transform in _ONE.items():
 
 
 def _along_several(name: str, last: str, others: str, axes: Sequence[int] | None) -> None:
-    """Add a transform along several axes: one of the last, and another of those before."""
+    """Register a transform along several axes: `last` along the last axis, then `others`."""
     usual = axes
 
     def transform(

@@ -1,4 +1,4 @@
-"""NumPy's functions that put the values of an array in other places, or repeat some of them."""
+"""Functions that rearrange the values of an array, or repeat some of them."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ _BACK = slice(None, None, -1)
 
 
 def along(array: Array, axis: int, key: Any) -> Array:
-    """Return what a key selects along an axis."""
+    """Index an array along one axis."""
     return array[(slice(None),) * axis + (key,)]
 
 
 def along_or_flat(a: Any, axis: int | None) -> tuple[Array, int]:
-    """Return an array and the number of one of its axes: the only one, if none is named."""
+    """Return an array and a normalised axis; without an axis, the flattened array and 0."""
     if axis is None:
         return ravel(a), 0
     array = as_array(a)
@@ -37,7 +37,7 @@ def along_or_flat(a: Any, axis: int | None) -> tuple[Array, int]:
 
 
 def of_an_axis(a: Any, axis: int | None) -> tuple[Any, int | None]:
-    """Take a single value for one along an axis, as some of NumPy's functions do."""
+    """Return the arguments with a zero-dimensional array flattened, if an axis is given."""
     return (a, axis) if axis is None or np.ndim(a) else (ravel(a), axis)
 
 
@@ -87,7 +87,7 @@ def _matrix_transpose(x: Any, /) -> Array:
 
 @implements(np.roll)
 def roll(a: Any, shift: Any, axis: Any = None) -> Array:
-    """Shift values along axes, as :func:`numpy.roll`; what leaves at an end comes in again."""
+    """Roll values along axes, as :func:`numpy.roll`."""
     array = as_array(a)
     if axis is None:
         return reshape(roll(ravel(array), shift, 0), array.shape)
@@ -164,7 +164,7 @@ def _insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Array:
     scalar = np.ndim(obj) == 0 and not isinstance(obj, slice)
     count = len(np.insert(np.arange(length), obj, -1)) - length
     if scalar and added.ndim:
-        # NumPy takes the values of one place as they come along the axis.
+        # At a single position, NumPy inserts the values along the axis.
         added = moveaxis(added[(None,) * (array.ndim - added.ndim) + (...,)], 0, place)
         count = added.shape[place]
     shape = tuple([count if axis == place else n for axis, n in enumerate(array.shape)])
@@ -179,7 +179,7 @@ def _insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Array:
 
 @implements(np.diagonal)
 def diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Array:
-    """Return a diagonal of two axes, as :func:`numpy.diagonal`."""
+    """Return a diagonal, as :func:`numpy.diagonal`."""
     array = as_array(a)
     if array.ndim < 2:
         raise ValueError("diag requires an array of at least two dimensions")

@@ -1,4 +1,4 @@
-"""NumPy's functions of places: taken along an axis, numbered, laid out as grids, copied."""
+"""Functions of indices, such as `take_along_axis` and `meshgrid`; of bits; and copies."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class _TakenAlong(BaseStep):
-    """Takes from the lines of one block what the lines of another say."""
+    """Takes the values of lines of one block at the indices in lines of another."""
 
     def __init__(self, dtype: np.dtype[Any]) -> None:
         self.dtype = dtype
@@ -74,7 +74,7 @@ def _ravel_multi_index(
 
 
 def flat_places(*multi_index: Any, dims: Any, mode: Any, order: Any) -> Any:
-    """Return the numbers of elements in a row, as :func:`numpy.ravel_multi_index`."""
+    """Return flat indices, as :func:`numpy.ravel_multi_index`."""
     found: Any = np.ravel_multi_index(multi_index, dims, mode, order)
     return np.asarray(found)
 
@@ -131,7 +131,7 @@ def _lexsort(keys: Any, axis: int = -1) -> Array:
 
 
 class _LexSorted(BaseStep):
-    """The order of lines by several keys."""
+    """The order of lines by several keys, as :func:`numpy.lexsort`."""
 
     dtype = np.dtype(np.intp)
     key = "lexsort"
@@ -145,7 +145,7 @@ class _LexSorted(BaseStep):
 
 @implements(np.meshgrid)
 def _meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> Any:
-    # What is read is always fresh, and needs no copy.
+    # Results are always new arrays, and need no copy.
     if indexing not in ("xy", "ij"):
         raise ValueError("Valid values for `indexing` are 'xy' and 'ij'.")
     count = len(xi)
@@ -197,7 +197,7 @@ def _diag_indices_from(arr: Any) -> tuple[Array, ...]:
 
 
 class _InRows(BaseStep):
-    """The rows, or the columns, of places that lie side by side in rows of other lengths each."""
+    """The row indices, or column indices, of a part of each row of a matrix."""
 
     dtype = np.dtype(np.intp)
 
@@ -206,7 +206,7 @@ class _InRows(BaseStep):
         self.key = f"{'columns' if axis else 'rows'} of places in rows"
 
     def __call__(self, place: BlockPlace, *blocks: Values) -> Values:
-        ends, firsts = blocks  # how many places there are up to a row, and its first column
+        ends, firsts = blocks  # the cumulative number of elements, and the first column
         numbers = np.arange(place.box[0].start, place.box[0].stop)
         rows = np.searchsorted(ends, numbers, side="right")
         if not self.axis:
@@ -216,7 +216,7 @@ class _InRows(BaseStep):
 
 
 def _triangle_of(rows: int, firsts: Any, lasts: Any) -> tuple[Array, Array]:
-    """Return the rows and columns of what lies between columns of each row."""
+    """Return the indices of the elements between two columns of each row."""
     ends = np.cumsum(lasts - firsts)
     shape = (int(ends[-1]) if rows else 0,)
     nodes = [as_array(one).node for one in (ends, firsts)]
@@ -227,7 +227,7 @@ def _triangle_of(rows: int, firsts: Any, lasts: Any) -> tuple[Array, Array]:
 
 
 def _past_diagonal(arr: Any, k: int) -> tuple[int, Any, Any]:
-    """Return the number of rows, of columns in each, and the first column past a diagonal."""
+    """Return the number of rows, the lengths of rows, and the columns of a diagonal."""
     if arr.ndim != 2:
         raise ValueError("input array must be 2-d")
     rows, columns = arr.shape
@@ -260,7 +260,7 @@ def _einsum_path(*operands: Any, **keywords: Any) -> Any:
 
 
 @implements(np.copy)
-def _copy(a: Any, order: str = "K", subok: bool = False) -> Array:  # what is read is always fresh
+def _copy(a: Any, order: str = "K", subok: bool = False) -> Array:  # arrays are immutable
     return as_array(a)
 
 

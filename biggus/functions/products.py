@@ -1,8 +1,7 @@
-"""NumPy's products that add up along axes: of matrices, of tensors, and by Einstein's rule.
+"""Products of matrices and tensors: `matmul`, `dot`, `tensordot`, `einsum` and their like.
 
-Of two factors the smaller is held in memory, if it is small enough, and the other goes by it in
-blocks, which NumPy multiplies.  Where neither fits, values are multiplied and added up in
-blocks of both.
+If one factor fits into memory, it is held there, and NumPy multiplies it by blocks of the other.
+Otherwise values of blocks of both are multiplied and summed.
 """
 
 from __future__ import annotations
@@ -29,18 +28,18 @@ if TYPE_CHECKING:
     from biggus.sources.base import Values
 
 _PART = 16
-"""A factor that is held in memory takes no more than such a part of it: blocks are copied."""
+"""A factor is held in memory if it takes at most this fraction of the memory option."""
 
 
 class Product(BaseStep):
-    """Multiplies matrices of blocks, whose last two axes are whole.
+    """The product of blocks of rows and a whole matrix.
 
     Parameters
     ----------
     dtype : dtype
-        Of the result.
+        The dtype of the result.
     held : {0, 1}
-        Which factor is the same for all blocks.
+        The number of the factor that is the same for all blocks.
     """
 
     def __init__(self, dtype: np.dtype[Any], held: int) -> None:
@@ -49,8 +48,8 @@ class Product(BaseStep):
         self.key = f"product {held} {dtype!r}"
 
     def __call__(self, rows: Values, other: Values) -> Values:
-        """Return rows of one factor, each times the whole of the other."""
-        matrix = other[(0,) * (other.ndim - 2)]  # the same at all places
+        """Return the product of rows and a matrix."""
+        matrix = other[(0,) * (other.ndim - 2)]  # it is broadcast along the other axes
         lead = rows.shape[:-1]
         lines = rows.reshape(math.prod(lead), rows.shape[-1])
         found: Values = np.matmul(lines, matrix)
@@ -58,7 +57,7 @@ class Product(BaseStep):
 
 
 def _times(a: Array, b: Array) -> Array:
-    """Return the product of a matrix, or of many rows, and a matrix."""
+    """Return the product of rows and a matrix."""
     dtype = _product_dtype(a, b)
     if a.masked or b.masked:
         return _of_valid(a, b)
@@ -71,9 +70,9 @@ def _times(a: Array, b: Array) -> Array:
 
 
 def _of_valid(a: Array, b: Array) -> Array:
-    """Return the product of the values that are there, as :func:`numpy.ma.dot` has it.
+    """Return the product without missing values, as :func:`numpy.ma.dot`.
 
-    It is missing where of no pair both are there.
+    An element is missing if one factor is missing in each of its products.
     """
     there = _times(*[Array.from_node(valid(one.node)).astype(np.float32) for one in (a, b)])
     found = _times(a.filled(0), b.filled(0))
@@ -86,7 +85,7 @@ def _product_dtype(a: Array, b: Array) -> np.dtype[Any]:
 
 
 def _held(a: Array, b: Array, dtype: np.dtype[Any]) -> Array:
-    """Return the product of rows and a matrix that is held in memory."""
+    """Return the product of rows and a matrix, which is held in memory."""
     node = Gufunc(Product(dtype, 1), [a.node, b.node], [1, 2], (b.shape[1],))
     return Array.from_node(node)
 
@@ -102,7 +101,7 @@ def _added_up(products: Array, dtype: np.dtype[Any], axes: Any) -> Array:
 
 @implements(np.matmul)
 def matmul(x1: Any, x2: Any, /, *, dtype: Any = None) -> Array:
-    """Multiply matrices, as :func:`numpy.matmul`; the last two axes are those of matrices."""
+    """Multiply matrices, as :func:`numpy.matmul`."""
     a, b = _arrays(x1, x2)
     if dtype is not None:
         a, b = a.astype(dtype), b.astype(dtype)
@@ -152,7 +151,7 @@ if hasattr(np, "matvec"):  # since NumPy 2.2
 
 
 def conjugate(array: Array) -> Array:
-    """Return the conjugates of complex values, and others as they are."""
+    """Return the conjugate of a complex array, and other arrays unchanged."""
     return array.conj() if array.dtype.kind == "c" else array
 
 
@@ -162,7 +161,7 @@ def _arrays(*given: Any) -> list[Array]:
 
 def _check_fit(one: int, other: int, name: str) -> None:
     if one != other:
-        raise ValueError(f"{name}: lengths of axes that are added up differ: {one} and {other}")
+        raise ValueError(f"{name}: the lengths of summed axes differ: {one} and {other}")
 
 
 @implements(np.dot)
@@ -205,7 +204,7 @@ def _kron(a: Any, b: Any) -> Array:
 
 @implements(np.tensordot)
 def tensordot(a: Any, b: Any, axes: Any = 2) -> Array:
-    """Multiply, and add up along axes of both, as :func:`numpy.tensordot`."""
+    """Multiply and sum along axes of both arrays, as :func:`numpy.tensordot`."""
     first, second = _arrays(a, b)
     ours, theirs = _contracted(first, second, axes)
     lengths = [first.shape[axis] for axis in ours]
@@ -287,7 +286,7 @@ def _einsum(*operands: Any, out: Any = None, optimize: Any = False, **keywords: 
 
 
 def _letters(text: str, arrays: Sequence[Array]) -> tuple[list[str], str]:
-    """Return the names of the axes of each operand and of the result, without dots."""
+    """Return the subscripts of operands and result, with the ellipsis replaced by letters."""
     left, arrow, output = text.partition("->")
     inputs = left.split(",")
     if len(inputs) != len(arrays):
@@ -320,7 +319,7 @@ _NAMES = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 def _without_repeats(letters: str, array: Array) -> tuple[str, Array]:
-    """Return an operand with one axis a name: of axes of one name, the diagonal."""
+    """Return an operand with distinct subscripts: the diagonal of repeated ones."""
     for name in letters:
         while letters.count(name) > 1:
             first = letters.index(name)
@@ -334,6 +333,6 @@ def _without_repeats(letters: str, array: Array) -> tuple[str, Array]:
 
 
 def _laid_out(term: Array, names: str, order: Sequence[str]) -> Array:
-    """Return an operand with its axes in an order, those that it has not of length one."""
+    """Return an operand with axes in the order of subscripts, missing ones of length one."""
     turned = term.transpose([names.index(name) for name in order if name in names])
     return turned[tuple([slice(None) if name in names else None for name in order])]

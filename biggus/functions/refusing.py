@@ -1,4 +1,4 @@
-"""NumPy's functions that change an array: a lazy one does not, and each says what else to do."""
+"""Functions that modify an array: they raise a TypeError that names an alternative."""
 
 from __future__ import annotations
 

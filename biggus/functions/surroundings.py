@@ -1,4 +1,4 @@
-"""NumPy's functions of what is around an array, and around each value: pad and gradient."""
+"""`pad` and `gradient`."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
     from biggus.sources.base import Chunks
 
 _numpys_gradient: Callable[..., Any] = np.gradient
-"""For mypy, which looks for arrays among spacings."""
+"""`numpy.gradient`, for mypy."""
 
 _MODES = ("edge", "wrap", "reflect", "symmetric")
-"""Ways of padding with values that are there."""
+"""The modes that pad with values of the array."""
 
 
 @implements(np.pad)
 def pad(array: Any, pad_width: Any, mode: Any = "constant", **keywords: Any) -> Array:
-    """Put values around an array, as :func:`numpy.pad`."""
+    """Pad an array, as :func:`numpy.pad`."""
     padded = as_array(array)
     if isinstance(pad_width, dict):
         given = [(0, 0)] * padded.ndim
@@ -48,7 +48,7 @@ def pad(array: Any, pad_width: Any, mode: Any = "constant", **keywords: Any) -> 
         if mode == "constant":
             padded = _with_constants(padded, axis, (before, after), constants[axis])
         else:
-            # Where each value comes from is asked of NumPy.
+            # NumPy pads an array of indices, which tells where each value comes from.
             places = np.pad(np.arange(padded.shape[axis]), (before, after), mode, **keywords)
             padded = padded[(ALL,) * axis + (places,)]
     return padded
@@ -58,9 +58,9 @@ def _with_constants(array: Array, axis: int, widths: Sequence[int], values: Any)
     parts = []
     for n, value in zip(widths, values, strict=True):
         shape = (*array.shape[:axis], n, *array.shape[axis + 1 :])
-        # As NumPy assigns them: they are cast to the dtype of the array.
+        # Constants are cast to the dtype of the array, as by NumPy.
         part = full(shape, np.asarray(value).astype(array.dtype)[()], array.dtype)
-        # In the chunks of the array: one value has none, and would be had in one piece.
+        # With the chunks of the array; otherwise the padding would be one block.
         grid = array.grid
         parts.append(part if grid is None or 0 in shape else part.rechunk(_beside(grid, axis, n)))
     before, after = parts
@@ -93,7 +93,7 @@ def _slope(array: Array, axis: int, apart: Any, edge_order: int) -> Array:
             "Shape of array too small to calculate a numerical gradient, at least "
             "(edge_order + 1) elements are required."
         )
-    # Of few values NumPy says what it gives, and refuses.
+    # NumPy is called with few values, to find the dtype and errors.
     few = np.ones(length if np.ndim(apart) else edge_order + 1, array.dtype)
     dtype = np.asarray(_numpys_gradient(few, apart, edge_order=edge_order)).dtype
     turned = moveaxis(array, axis, -1)
@@ -103,7 +103,7 @@ def _slope(array: Array, axis: int, apart: Any, edge_order: int) -> Array:
 
 
 class _Slope:
-    """A gradient along one axis, whose places are so far apart."""
+    """The gradient along one axis, for some spacing."""
 
     __name__ = "gradient"
 

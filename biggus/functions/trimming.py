@@ -1,4 +1,4 @@
-"""NumPy's functions whose shape or dtype only the values tell: found in a pass when called."""
+"""`trim_zeros` and `real_if_close`: a pass over the data finds the shape or dtype when called."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The methods of NumPy's ufuncs: reduce, accumulate and outer."""
+"""The methods of ufuncs: `reduce`, `accumulate` and `outer`."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ def _reduce(
     if ufunc not in _STATISTICS:
         known = ", ".join(sorted(each.__name__ for each in _STATISTICS))
         raise TypeError(
-            f"numpy.{ufunc.__name__}.reduce of a lazy array: there is that of {known}; "
-            "of others read it first, with .ndarray()"
+            f"numpy.{ufunc.__name__}.reduce of a lazy array is not supported (only of {known}): "
+            "read it first, with .ndarray()"
         )
     name = _STATISTICS[ufunc]
     how: dict[str, Any] = {"keepdims": keepdims, "where": where}
@@ -75,7 +75,7 @@ def _accumulate(
 
 
 class _Accumulate:
-    """What a ufunc accumulates along an axis."""
+    """The method `accumulate` of a ufunc."""
 
     def __init__(self, ufunc: np.ufunc) -> None:
         self.ufunc = ufunc

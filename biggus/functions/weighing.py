@@ -1,4 +1,4 @@
-"""NumPy's weighted averages, covariances and correlations."""
+"""`average`, `cov` and `corrcoef`."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def _average(
 
 
 def _weights(array: Array, axis: Any, weights: Array) -> Array:
-    """Return weights of the shape of what they are of."""
+    """Return the weights, broadcast to the shape of the values."""
     if weights.shape == array.shape:
         return weights
     if axis is None:
@@ -103,7 +103,7 @@ def cov(
 
 
 def _observations(fweights: Any, aweights: Any, count: int) -> Any:
-    """Return how much each observation counts; None if all count once."""
+    """Return the weight of each observation; None if there are none."""
     found = None
     for name, given in (("fweights", fweights), ("aweights", aweights)):
         if given is None:

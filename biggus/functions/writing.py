@@ -1,4 +1,4 @@
-"""NumPy's functions that write files: values go there block by block, in C order."""
+"""`save`, `savez` and `savetxt` of NumPy: values are written block by block, in C order."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _PART = 8
 
 
 def _in_order(array: Array) -> Iterator[npt.NDArray[Any]]:
-    """Yield all values in C order, as many at once as there is room for."""
+    """Yield all values in C order, in blocks that fit into memory."""
     room = options.current().memory // _PART
     if array.nbytes <= room or not array.ndim:
         yield array.ndarray()
@@ -40,7 +40,7 @@ def _in_order(array: Array) -> Iterator[npt.NDArray[Any]]:
 
 def _write(file: IO[bytes], array: Array) -> None:
     if array.dtype.hasobject:
-        raise TypeError("objects are pickled: call .ndarray() first, or biggus.save to a store")
+        raise TypeError("objects would be pickled: call .ndarray() first, or use biggus.save")
     header = {
         "descr": np.lib.format.dtype_to_descr(array.dtype),
         "fortran_order": False,
@@ -48,7 +48,7 @@ def _write(file: IO[bytes], array: Array) -> None:
     }
     try:
         np.lib.format.write_array_header_1_0(file, header)
-    except ValueError:  # of many fields
+    except ValueError:  # many fields need a larger header
         np.lib.format.write_array_header_2_0(file, header)
     for block in _in_order(array):
         file.write(np.ascontiguousarray(block).tobytes())

@@ -1,6 +1,6 @@
-"""biggus in xarray: an engine that opens what biggus opens, and keeps it lazy without dask.
+"""biggus in xarray: an engine that opens datasets of lazy arrays, without dask.
 
-Importing it gives datasets and data arrays the accessor ``biggus``.
+Importing this module adds the accessor ``biggus`` to datasets and data arrays.
 """
 
 from biggus.xarray.accessor import Accessor

@@ -1,4 +1,4 @@
-"""The engine: ``xarray.open_dataset(location, engine="biggus")``."""
+"""The engine of ``xarray.open_dataset(location, engine="biggus")``."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ if TYPE_CHECKING:
     from biggus.array import Array
 
 _OWN = (STRUCTURE - {"_FillValue"}) | {"_NoFill"}
-"""Attributes that are not the user's."""
+"""Attributes that formats use internally, and that users do not see."""
 
 
 _SMALL = 2**20
-"""Bytes: coordinates of axes that are no larger are read when they are opened."""
+"""The most bytes of an index coordinate that is read when a dataset is opened."""
 
 
 class Engine(BackendEntrypoint):
-    """Opens what biggus opens, each variable a lazy array; no dask is needed."""
+    """An engine of xarray that opens variables as lazy arrays of biggus, without dask."""
 
     description: ClassVar[str] = "Open NetCDF, HDF5, Zarr and more, lazily and without dask"
     supports_groups: ClassVar[bool] = True
@@ -50,7 +50,7 @@ class Engine(BackendEntrypoint):
         group: str | None = None,
         options: dict[str, Any] | None = None,
     ) -> Dataset:
-        """Open a dataset; `options` is what else :func:`biggus.open` takes, such as a cache."""
+        """Open a dataset; `options` are further arguments of :func:`biggus.open`."""
         dropped = names_of(drop_variables)
         opening = _opening(options)
         found = _group_at(filename_or_obj, opening, group or "", dropped)
@@ -73,7 +73,7 @@ class Engine(BackendEntrypoint):
         options: dict[str, Any] | None = None,
         **decoding: Any,
     ) -> dict[str, Dataset]:
-        """Open a dataset of each group, by its path."""
+        """Open all groups, as a dict of datasets by path."""
         dropped = names_of(drop_variables)
         opening = _opening(options)
         found = groups_at(filename_or_obj, opening, None, dropped)
@@ -99,7 +99,7 @@ def _opening(options: dict[str, Any] | None) -> Opening:
 
 def _group_at(location: Any, opening: Opening, path: str, dropped: Iterable[str]) -> Group:
     if isinstance(location, Group):
-        return location  # of several files, joined
+        return location  # the joined group of several files
     record = None if dropped else record_at(location, opening, path)
     if record is not None:
         return record.group()
@@ -114,7 +114,7 @@ def _dataset(group: Group, decoding: Mapping[str, Any]) -> Dataset:
             lazy = LazyVariable(
                 variable.dims, _lazy(variable), variable.attrs, variable.encoding, fastpath=True
             )
-            dataset._variables[name] = lazy  # noqa: SLF001 - by assignment it would be wrapped
+            dataset._variables[name] = lazy  # noqa: SLF001 - assignment would wrap the array
     return dataset
 
 
@@ -132,7 +132,7 @@ def _lazy(variable: Variable) -> Any:
 
 
 class _Store(AbstractDataStore):
-    """A group, as xarray's decoder takes it."""
+    """A group, as the data store that the decoder of xarray takes."""
 
     def __init__(self, group: Group) -> None:
         self.group = group
@@ -153,7 +153,7 @@ class _Store(AbstractDataStore):
             encoding["chunks"] = array.grid  # as Zarr's does
             encoding["preferred_chunks"] = dict(zip(dims, array.grid, strict=True))
             encoding.update(_compression(array))
-        # Strings of any length are objects, and xarray reads them to make them strings again.
+        # xarray would read arrays of objects to find out whether they are strings.
         encoding["dtype"] = str if _is_text(array) else array.dtype
         known = group.values.get(name)
         data = _data(array, dims == (name,)) if known is None else known
@@ -189,7 +189,7 @@ def _users(attributes: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _is_text(array: Array) -> bool:
-    """Return whether values are strings of any length, and not rows of numbers, by the first."""
+    """Tell whether objects are strings, and not rows of numbers; the first one is read."""
     if array.dtype.kind != "O" or not array.size:
         return array.dtype.kind == "O"
     first = array[(0,) * array.ndim].masked_array()
@@ -197,16 +197,16 @@ def _is_text(array: Array) -> bool:
 
 
 def _data(array: Array, index: bool) -> Any:
-    """Return what a variable holds: the array, if it is one of numbers that is computed with."""
+    """Return the data of a variable: a lazy array if it is numeric, and not an index."""
     if index and array.nbytes <= _SMALL:
-        return array.ndarray()  # it is wanted at once, and more than once
+        return array.ndarray()  # xarray needs the values of an index at once
     if index or array.dtype.kind not in "iufcb" or not array.ndim:
         return indexing.LazilyIndexedArray(_Read(array))
     return array
 
 
 class _Read(BackendArray):
-    """A lazy array that is read when xarray asks for its values."""
+    """A lazy array that xarray reads when it needs values."""
 
     def __init__(self, array: Array) -> None:
         self.array = array

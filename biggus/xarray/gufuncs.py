@@ -1,4 +1,4 @@
-"""Functions of whole axes, as xarray asks for them: by a signature such as ``(x),(x)->()``."""
+"""`apply_gufunc`: functions of core dimensions, with a signature such as ``(x),(x)->()``."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 _MOST_TRIED = 64 * 2**20
-"""Bytes: on no more a function is tried to see what it gives."""
+"""The most bytes of an array that a function is called with to find the dtype of its result."""
 
 
 def apply_gufunc(
@@ -30,21 +30,25 @@ def apply_gufunc(
     output_sizes: Mapping[str, int] | None = None,
     **keywords: Any,
 ) -> Any:
-    """Return the lazy results of a function of whole axes.
+    """Apply a function of core dimensions lazily, as ``dask.array.apply_gufunc``.
 
     Parameters
     ----------
     function : callable
-        Of arrays, whose last axes are whole; the others broadcast.
+        The function.  It takes arrays whose last axes are core dimensions, which are whole;
+        the other axes are broadcast.
     signature : str
-        Which axes these are, as NumPy writes it.
+        The signature of a generalised ufunc, such as ``(x),(x)->()``.
     *arrays : Array or array_like
+        The arguments.
     vectorize : bool, optional
-        Whether the function takes the whole axes alone, and is to be called at each place.
-    output_dtypes, output_sizes : optional
-        What it gives, and how long axes are that are new.
+        Whether the function takes core dimensions alone, and has to be called in a loop.
+    output_dtypes : optional
+        The dtypes of the results, if the function cannot be called to find them.
+    output_sizes : mapping, optional
+        The lengths of new core dimensions.
     **keywords
-        What else the function takes.
+        Further arguments of the function.
     """
     for name in ("allow_rechunk", "meta", "axes", "axis", "keepdims"):
         keywords.pop(name, None)
@@ -71,7 +75,7 @@ def apply_gufunc(
 
 
 def _parsed(signature: str) -> tuple[list[list[str]], list[list[str]]]:
-    """Return the names of the axes of inputs and outputs.
+    """Return the names of the core dimensions of inputs and outputs.
 
     Examples
     --------
@@ -94,7 +98,7 @@ def _dtypes(
     given: Any,
     count: int,
 ) -> list[np.dtype[Any]]:
-    """Return the dtypes of the results: those at one place, of ones; else as they are given."""
+    """Return the dtypes of the results for arrays of ones; if that fails, those given."""
     try:
         probes = [_probe(one, len(core)) for one, core in zip(arrays, inputs, strict=True)]
         with np.errstate(all="ignore"), warnings.catch_warnings():
@@ -109,14 +113,14 @@ def _dtypes(
 
 
 def _probe(one: Any, whole: int) -> Any:
-    """Return what is like an array at one place: itself, if it is in memory."""
+    """Return an array of ones of length one along loop dimensions; part of one in memory."""
     loop = one.ndim - whole
     if not isinstance(one, Array):
         return one[(slice(0, 1),) * loop]
     shape = (1,) * loop + one.shape[loop:]
     if math.prod(shape) * one.itemsize > _MOST_TRIED:
         raise ValueError(
-            f"the function would be tried on {math.prod(shape)} values to see what it gives: "
-            "say so in output_dtypes"
+            f"the function would be called with {math.prod(shape)} values to find its dtype: "
+            "pass output_dtypes"
         )
     return np.ones(shape, one.dtype)

@@ -1,4 +1,4 @@
-"""What xarray asks of arrays that are computed later: its interface to dask and others."""
+"""The chunk manager: the interface of xarray to libraries of lazy arrays."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 
 
 _moveaxis: Callable[..., Any] = np.moveaxis
-"""For mypy: it takes lazy arrays too."""
+"""`numpy.moveaxis` of lazy arrays, for mypy."""
 
 
 class ChunkManager(ChunkManagerEntrypoint[Any]):
-    """Lazy arrays for xarray; for it each is one chunk, as biggus cuts it where it likes."""
+    """Lazy arrays for xarray, which sees one chunk: biggus chooses blocks itself."""
 
     available = True
 
@@ -39,7 +39,7 @@ class ChunkManager(ChunkManagerEntrypoint[Any]):
         self.array_cls = Array
 
     def is_chunked_array(self, data: Any) -> bool:
-        """Tell whether it is an array of biggus."""
+        """Tell whether `data` is an array of biggus."""
         return isinstance(data, Array)
 
     def chunks(self, data: Any) -> Any:
@@ -47,27 +47,27 @@ class ChunkManager(ChunkManagerEntrypoint[Any]):
         return data.chunks
 
     def normalize_chunks(self, chunks: Any, shape: Any = None, *_: Any, **__: Any) -> Any:
-        """Return one chunk an axis, whatever is asked for."""
+        """Return one chunk along each axis, whatever is asked for."""
         return tuple([(n,) for n in (chunks if shape is None else shape)])
 
     def from_array(self, data: Any, chunks: Any, **_: Any) -> Any:  # noqa: ARG002 - none are needed
-        """Return a lazy array of what xarray has."""
+        """Return a lazy array of `data`."""
         if asked_by("xarray.computation") and isinstance(data, np.ndarray):
-            # Lazy positions of extremes pick from it, for idxmax and idxmin.
+            # A coordinate that idxmax and idxmin index with lazy positions.
             return PickedLazily(data)
         return data if isinstance(data, Array) else ArrayAdapter(data)
 
     def rechunk(self, data: Any, chunks: Any, **_: Any) -> Any:  # noqa: ARG002 - likewise
-        """Return the array: it is cut as is best for what is computed."""
+        """Return the array unchanged: biggus chooses blocks itself."""
         return data
 
     def compute(self, *data: Any, **_: Any) -> Any:
-        """Compute arrays together, going through the data once.
+        """Compute arrays together, in as few passes over the data as possible.
 
         Raises
         ------
         MemoryBudgetError
-            If they are larger than the memory option.
+            If the arrays are larger than the memory option.
         """
         lazy = [one for one in data if isinstance(one, Array)]
         _check_room(lazy)
@@ -75,13 +75,13 @@ class ChunkManager(ChunkManagerEntrypoint[Any]):
         return tuple([next(found) if isinstance(one, Array) else one for one in data])
 
     def persist(self, *data: Any, **_: Any) -> Any:
-        """Compute arrays together, and keep them in memory, lazy as before."""
+        """Compute arrays together, and return lazy arrays of the values."""
         return tuple([ArrayAdapter(one) for one in self.compute(*data)])
 
     def map_blocks(
         self, func: Callable[..., Any], *args: Any, dtype: Any = None, **keywords: Any
     ) -> Any:
-        """Apply a function value by value, when it is read."""
+        """Apply an elementwise function lazily."""
         from biggus.graph import Elementwise
         from biggus.xarray.steps import Mapped
 
@@ -96,20 +96,20 @@ class ChunkManager(ChunkManagerEntrypoint[Any]):
     def apply_gufunc(
         self, func: Callable[..., Any], signature: str, *args: Any, **keywords: Any
     ) -> Any:
-        """Apply a function of whole axes, block by block of the others, when it is read."""
+        """Apply a function of core dimensions lazily; see `apply_gufunc`."""
         return apply_gufunc(func, signature, *args, **keywords)
 
     def reduction(
         self,
         arr: Array,
         func: Callable[..., Any],
-        combine_func: Any = None,  # noqa: ARG002 - there is nothing to combine
+        combine_func: Any = None,  # noqa: ARG002 - whole axes are reduced at once
         aggregate_func: Any = None,  # noqa: ARG002 - likewise
         axis: Any = None,
         dtype: Any = None,
         keepdims: bool = False,
     ) -> Any:
-        """Reduce whole axes, block by block of the others, when it is read."""
+        """Reduce whole axes lazily, block by block along the others."""
         axes = normal_axes(range(arr.ndim) if axis is None else axis, arr.ndim)
         last = tuple(range(-len(axes), 0))
         reduced = _AlongAxis(func, last if len(last) > 1 else -1, {"keepdims": False})
@@ -121,25 +121,25 @@ class ChunkManager(ChunkManagerEntrypoint[Any]):
     def scan(  # type: ignore[override]
         self,
         func: Callable[..., Any],
-        binop: Any,  # noqa: ARG002 - there is nothing to combine
+        binop: Any,  # noqa: ARG002 - a whole axis is accumulated at once
         ident: Any,  # noqa: ARG002 - likewise
         arr: Array,
         axis: int = 0,
         dtype: Any = None,
         **_: Any,
     ) -> Any:
-        """Accumulate along a whole axis, block by block of the others, when it is read."""
+        """Accumulate along a whole axis lazily, block by block along the others."""
         moved = _moveaxis(arr, axis, -1)
         scanned = _AlongAxis(func, -1, {})
         found = apply_gufunc(scanned, "(d)->(d)", moved, output_dtypes=[dtype or arr.dtype])
         return _moveaxis(found, -1, axis)
 
     def unify_chunks(self, *args: Any, **_: Any) -> Any:
-        """Return the arrays as they are."""
+        """Return the arrays unchanged."""
         return {}, list(args[::2])
 
     def store(self, sources: Any, targets: Any, *, regions: Any = None, **keywords: Any) -> None:
-        """Stream arrays into what takes them, together."""
+        """Write arrays to targets, computed together, block by block."""
         if keywords.get("compute") is False:
             raise NotImplementedError("a lazy array is written at once: leave out compute=False")
         if not isinstance(sources, (list, tuple)):
@@ -148,12 +148,12 @@ class ChunkManager(ChunkManagerEntrypoint[Any]):
         save(list(sources), list(map(_goal, targets, places, [each.shape for each in sources])))
 
     def get_auto_chunk_size(self) -> int:
-        """Return how many bytes a chunk may have."""
+        """Return the preferred number of bytes of a chunk."""
         return current().memory // 8
 
     @property
     def array_api(self) -> Any:
-        """NumPy, whose functions know lazy arrays; and what only dask has."""
+        """The namespace: functions of NumPy, and a few that only dask has."""
         return namespace
 
 
@@ -170,19 +170,19 @@ def _goal(target: Any, place: tuple[slice, ...] | None, shape: tuple[int, ...]) 
 
 
 def _check_room(arrays: Sequence[Array]) -> None:
-    """Refuse to load very much at once: by mistake, more often than not, and the machine swaps."""
+    """Raise a MemoryBudgetError if very much would be loaded, which is usually a mistake."""
     nbytes, limit = sum(each.nbytes for each in arrays), current().memory
     if nbytes > limit:
         raise MemoryBudgetError(
             f"not loading {format_bytes(nbytes)} (the memory option is {format_bytes(limit)}): "
-            "select or reduce it first, stream it into a store with to_netcdf, to_zarr or "
-            ".biggus.save, allow it with biggus.set_options(memory=...), or load it all the same "
+            "select or reduce it first, write it to a store with to_netcdf, to_zarr or "
+            ".biggus.save, allow it with biggus.set_options(memory=...), or load it anyway "
             "with .biggus.compute()"
         )
 
 
 class _AlongAxis:
-    """A function of the last axes, which can be sent to other processes if that can."""
+    """A function with an argument `axis`, applied to the last axes; picklable if it is."""
 
     def __init__(self, function: Callable[..., Any], axis: Any, keywords: dict[str, Any]) -> None:
         self.function = function

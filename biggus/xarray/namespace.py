@@ -1,4 +1,4 @@
-"""What xarray takes from the namespace of chunked arrays: NumPy's functions, a few of dask's."""
+"""The namespace of lazy arrays for xarray: functions of NumPy's, and a few of dask's."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def full(shape: Any, fill_value: Any, dtype: Any = None, chunks: Any = None) -> 
 
 
 def from_array(values: Any, chunks: Any = None, **_: Any) -> Array:  # noqa: ARG001 - as dask has it
-    """Return a lazy array of what is in memory, or is one already."""
+    """Return a lazy array of values; a lazy array is returned unchanged."""
     return values if isinstance(values, Array) else construct.ArrayAdapter(values)
 
 

@@ -1,4 +1,4 @@
-"""Coordinates that are picked from by lazy positions, as ``idxmax`` does."""
+"""Coordinates that are indexed with lazy positions, as by ``idxmax``."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ if TYPE_CHECKING:
 
 
 class PickedLazily(indexing.ExplicitlyIndexedNDArrayMixin):
-    """Values along one axis, of which lazy positions pick when they are read.
+    """Values along one axis that can be indexed with a lazy array; the result is lazy.
 
     Parameters
     ----------
     array : ndarray
+        The values.
     """
 
     __slots__ = ("array",)

@@ -1,4 +1,4 @@
-"""Regions: parts of what is written to, as wholes."""
+"""Regions of targets, as targets."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ if TYPE_CHECKING:
 
 
 class Region:
-    """A box of something that is assigned to, to be assigned to itself.
+    """A box of a target that can be assigned to like a target of its own.
 
     Parameters
     ----------
     target : object
-        Has ``__setitem__``.
+        An object with ``__setitem__``.
     place : tuple of slice
-        Where in it.
+        The box.
     shape : tuple of int
-        The lengths of the box.
+        The shape of the box.
     lock : context manager
-        Held while the target is assigned to.
+        A lock that is held while assigning.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Functions that xarray has applied to blocks, as steps of an expression."""
+"""The step of functions that xarray applies to blocks."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ if TYPE_CHECKING:
 
 @dataclass(eq=False)
 class Mapped(BaseStep):
-    """A function of blocks, value by value."""
+    """A function of blocks."""
 
     function: Callable[..., Any]
     arguments: tuple[Any, ...]
-    """Its arguments; None for each block."""
+    """The arguments; None stands for a block."""
 
     keywords: Mapping[str, Any]
     dtype: np.dtype[Any]
-    """What it gives."""
+    """The dtype of the result."""
 
     output: int | None = None
-    """Which result is taken of a function that has several."""
+    """The number of the result, if the function returns several."""
 
     ranks: Sequence[int] = ()
-    """How many axes each block has for the function."""
+    """The number of axes of each block that is passed to the function."""
 
     @property
     def key(self) -> str | None:
@@ -52,9 +52,9 @@ class Mapped(BaseStep):
         return f"mapped({named} {told!r})"
 
     def __call__(self, *blocks: Any) -> Any:
-        """Return what the function gives of blocks."""
+        """Return the result of the function for some blocks."""
         if self.ranks:
-            # An array that is broadcast along leading axes is given without them, as by dask.
+            # Leading axes along which an array is broadcast are dropped, as in dask.
             shapes = [
                 block.shape[block.ndim - rank :]
                 for block, rank in zip(blocks, self.ranks, strict=True)

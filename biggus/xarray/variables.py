@@ -1,4 +1,4 @@
-"""Variables that stay lazy: what xarray's opener wraps is unwrapped again."""
+"""Variables that stay lazy when xarray opens a dataset."""
 
 from __future__ import annotations
 
