@@ -1,8 +1,8 @@
-"""Limits of colours: kept, so that panning does not change them.
+"""Colour limits, which panning does not change.
 
-Those that nobody gave follow, by the norm's own rule, from the least and greatest of the values
-that were looked at: all of the coarsest level if it is small, else those of the first view.
-As long as these come in, the limits follow; then they stay.
+Limits that are not given are set, by the rule of the norm, from the least and the greatest value
+of the coarsest level if it is small, else of the first view.
+They change while these values are being read, and stay afterwards.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ class Limits:
     Parameters
     ----------
     norm : matplotlib.colors.Normalize
-        Those that it has stay.
+        The norm; limits that it has are kept.
 
     anew : bool, optional
-        Whether even those that it has are to be found.
+        Whether to determine limits that the norm has, too.
 
     Attributes
     ----------
     settled : bool
-        Whether they will not change any more.
+        Whether the limits are final.
     """
 
     def __init__(self, norm: Any, *, anew: bool = False) -> None:
@@ -44,11 +44,11 @@ class Limits:
         self._extremes: dict[Hashable, npt.NDArray[Any]] = {}
 
     def begin_again(self) -> None:
-        """Let them follow from other values alone, unless they are settled."""
+        """Discard the values seen so far, for a new image."""
         self._extremes.clear()
 
     def look(self, keys: Iterable[Hashable], tiles: Tiles[Any]) -> None:
-        """Let the limits follow from the tiles that are here; settle them if none is to come."""
+        """Update the limits from tiles in memory; they are final if none is missing."""
         if self.settled or self._all_given():
             self.settled = True
             return
@@ -61,7 +61,7 @@ class Limits:
         self.settled = not tiles.missing(keys) and self.norm.scaled()
 
     def _all_given(self) -> bool:
-        """Take over what somebody else has set; tell whether that is all."""
+        """Adopt limits that were set by others; tell whether both were."""
         present = (self.norm.vmin, self.norm.vmax)
         for number, (now, before) in enumerate(zip(present, self._ours, strict=True)):
             if now != before:

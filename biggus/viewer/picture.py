@@ -1,4 +1,4 @@
-"""What a picture is of: rows and columns of one image, at one place along the other axes."""
+"""Pictures: an array or a pyramid as an image with rows, columns and other axes."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class Plane:
     Attributes
     ----------
     array : Array
-        Of shape (rows, columns) or (rows, columns, 3 or 4).
+        The array, of shape (rows, columns) or (rows, columns, 3 or 4).
     factors : tuple of float
-        How many rows and columns of the finest plane one element covers.
+        The number of rows and columns of the finest plane that an element covers.
     chunk_bytes : int
-        The bytes of the largest chunk that a read may have to fetch whole; those of an
+        The bytes of the largest chunk, which a read has to fetch as a whole; those of an
         element if there are no chunks.
     """
 
@@ -37,26 +37,26 @@ class Plane:
 
 
 class Picture:
-    """An array or a pyramid as matplotlib shows it.
+    """An array or a pyramid that is shown as an image.
 
     Parameters
     ----------
     shown : Array, Pyramid or anything that becomes an array
-        Of at least two axes.  Rows and columns are those that a pyramid names, and the last two
-        of an array, before an axis of 1, 3 or 4 colours; along others one index at a time is shown.
+        The image, of at least two axes.  Rows and columns are those of a pyramid, or the last two
+        axes of an array, before an axis of 1, 3 or 4 colours.  Along others one index is shown.
     levels : sequence of Array, optional
         The same image at coarser resolutions.
 
     Raises
     ------
     TypeError
-        If it has fewer axes, or levels are given of what has its own.
+        If the image has fewer axes, or `levels` are given for a pyramid.
     """
 
     def __init__(self, shown: Any, levels: Sequence[Any] | None = None) -> None:
         if isinstance(shown, Pyramid):
             if levels is not None:
-                raise TypeError("a Pyramid has its own levels: levels= goes with an array")
+                raise TypeError("a Pyramid has its own levels: levels= is for arrays")
             self.pyramid = shown
         else:
             self.pyramid = _pyramid_of(shown, levels)
@@ -68,18 +68,18 @@ class Picture:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Rows and columns of the finest level, and colours if there are several."""
+        """The number of rows and columns of the finest level, and of colours if several."""
         rows, columns = (self.pyramid.shape[axis] for axis in self.axes)
         channels = self.pyramid.shape[-1] if self._channels else 1
         return (rows, columns) if channels == 1 else (rows, columns, channels)
 
     @property
     def coloured(self) -> bool:
-        """Whether each element is a colour, and no number."""
+        """Whether elements are colours instead of numbers."""
         return len(self.shape) == 3
 
     def normal_index(self, index: Any) -> tuple[int, ...]:
-        """Return where along the other axes, one number each, in bounds and not negative.
+        """Return an index along the other axes with one non-negative number for each.
 
         Raises
         ------
@@ -101,7 +101,7 @@ class Picture:
         return (*found, *(0 for _ in self.others[len(found) :]))
 
     def planes(self, index: tuple[int, ...]) -> tuple[Plane, ...]:
-        """Return the image at `index` of the other axes: its levels, finest first."""
+        """Return the levels of the image at an index along the other axes, finest first."""
         return tuple(
             self._plane(level.array, level.factors, index) for level in self.pyramid.levels
         )
@@ -122,7 +122,7 @@ class Picture:
 def _pyramid_of(shown: Any, levels: Sequence[Any] | None) -> Pyramid:
     finest = shown if isinstance(shown, Array) else ArrayAdapter(shown)
     if finest.ndim < 2:
-        raise TypeError(f"a picture has rows and columns: not the shape {finest.shape}")
+        raise TypeError(f"a picture has rows and columns, but the shape is {finest.shape}")
     coarser = (a if isinstance(a, Array) else ArrayAdapter(a) for a in levels or ())
     arrays = [finest, *coarser]
     levels_of = [(array, _factors(finest, array)) for array in arrays]
@@ -130,7 +130,7 @@ def _pyramid_of(shown: Any, levels: Sequence[Any] | None) -> Pyramid:
 
 
 def _factors(finest: Array, coarser: Array) -> tuple[float, ...]:
-    """Return how much coarser a level is: by whole numbers where they explain its shape."""
+    """Return the coarsening factors of a level, whole numbers if they fit its shape."""
     if coarser.ndim != finest.ndim:
         raise TypeError(f"a level of {coarser.ndim} axes is none of an array of {finest.ndim}")
     factors = []

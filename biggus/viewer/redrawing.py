@@ -1,11 +1,11 @@
-"""Redrawing a figure when something has come, from the thread of its window.
+"""Redrawing a figure when parts of it have been read, in the thread of its window.
 
-A timer of the canvas looks for what has come, as long as anything is to come: the toolkit calls
-it in the thread that draws.  A canvas without an event loop has timers that never go off; who
-draws on one waits.
+A timer of the canvas checks for new parts while any are being read; the toolkit calls it in the
+thread that draws.  On a canvas without an event loop timers never fire, so drawing waits for all
+parts instead.
 
-What comes waits a little for more, to be drawn at once with it: a drawing takes longer than
-most answers do, and keeps the threads that read from their work.
+New parts wait a little for others, to be drawn together: drawing takes longer than most reads, and
+slows down the threads that read.
 """
 
 from __future__ import annotations
@@ -21,30 +21,30 @@ if TYPE_CHECKING:
     from matplotlib.backend_bases import FigureCanvasBase, TimerBase
 
 MILLISECONDS = 30
-"""How often to look."""
+"""The interval between checks."""
 
 TOGETHER_SECONDS = 0.06
-"""How long what has come waits for more to be drawn with."""
+"""How long new parts wait for others."""
 
 
 class Incomplete(Protocol):
-    """What is drawn before all of it is there."""
+    """An artist that is drawn before all of its parts have been read."""
 
     def arrived(self) -> bool:
-        """Take what has come; tell whether there is anything to be drawn."""
+        """Collect what has been read; tell whether to redraw."""
 
     @property
     def waiting(self) -> bool:
-        """Whether more is to come."""
+        """Whether parts are still being read."""
 
 
 class Redrawing:
-    """Has the canvas of an artist redrawn as its parts come.
+    """Redraws the canvas of an artist as its parts are read.
 
     Parameters
     ----------
     artist : Incomplete
-        It is not kept alive.
+        The artist, which is referenced weakly.
     """
 
     def __init__(self, artist: Incomplete) -> None:
@@ -56,17 +56,17 @@ class Redrawing:
         self._undrawn_since: float | None = None
 
     def __reduce__(self) -> tuple[type[Redrawing], tuple[Incomplete | None]]:
-        # A copy of an artist begins anew: timers and canvases are of this process.
+        # A copy of an artist has no timer and no canvas.
         return Redrawing, (self._artist(),)
 
     def begin(self, canvas: FigureCanvasBase) -> bool:
-        """Look from now on for what comes; to be called by the thread that draws.
+        """Start to check for new parts; it is called by the thread that draws.
 
         Returns
         -------
         bool
-            Whether what is drawn now will be drawn again as more comes; if not, it is to
-            be complete: the figure is being saved, or the canvas has no event loop.
+            Whether the figure will be redrawn as parts are read.  If not, the drawing has to
+            be complete, for the figure is being saved, or the canvas has no event loop.
         """
         if canvas.is_saving():
             return False
@@ -78,12 +78,12 @@ class Redrawing:
         return self._timer is not None and (self._running or self._start(self._timer))
 
     def warn(self, what: str, errors: Sequence[Exception]) -> None:
-        """Warn, once, of what is seen of parts that could not be read."""
+        """Warn once about parts that could not be read."""
         if errors and not self._warned:
             self._warned = True
             warnings.warn(
-                f"parts of {what}: {errors[0]} (the errors of the last view are in .errors; "
-                "what failed is asked for again in the next)",
+                f"parts of {what}: {errors[0]} (all errors of the last view are in .errors; "
+                "the next view reads these parts again)",
                 stacklevel=3,
             )
 
@@ -98,7 +98,7 @@ class Redrawing:
         return True
 
     def stop(self) -> None:
-        """Look no more."""
+        """Stop checking."""
         if self._timer is not None:
             self._timer.stop()
             self._timer.callbacks.clear()
@@ -106,7 +106,7 @@ class Redrawing:
         self._running = False
 
     def look(self) -> bool:
-        """Redraw if something has come and no more is waited for; tell whether to look again."""
+        """Redraw if parts have been read and no others are awaited; tell whether to check again."""
         artist = self._artist()
         canvas = self._canvas() if self._canvas is not None else None
         if artist is None or canvas is None:

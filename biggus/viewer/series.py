@@ -1,8 +1,8 @@
-"""Long series at the resolution of a screen: the least and the greatest value of each few.
+"""Series at the resolution of the screen: the least and the greatest value of each few.
 
-A series is cut into pieces, whole chunks of about `PIECE` values.  What is kept of a piece are the
-extremes of its blocks of `step` values, a power of two: of blocks of one value, the values.
-Those of longer blocks follow from those of shorter ones.
+A series is cut into pieces, whole chunks of about `PIECE` values.  Of a piece, the extremes of its
+blocks of `step` values are kept, a power of two; for blocks of one value, these are the values.
+Extremes of longer blocks are computed from those of shorter ones.
 """
 
 from __future__ import annotations
@@ -21,33 +21,33 @@ if TYPE_CHECKING:
     from biggus.array import Array
 
 PIECE = 2**16
-"""Values in a piece, where chunks leave a choice."""
+"""The number of values in a piece, unless chunks are longer."""
 
 CROWDED = 4
-"""Values that a pixel may take before only their extremes are drawn."""
+"""The most values for each pixel of which all are drawn, and not the extremes alone."""
 
 
 class Extremes(NamedTuple):
-    """What a piece of a series is known by: the key under which its extremes are kept."""
+    """The key of the extremes of a piece."""
 
     step: int
     piece: int
 
 
 class Series:
-    """A one-dimensional array and what is known of it.
+    """A one-dimensional array, and the parts of it that have been read.
 
     Parameters
     ----------
     array : Array
-        Of one axis, of real numbers.
+        The series, of one axis, of real numbers.
     sample_bytes : int
-        How much may be read to draw more values than there are pixels.
+        The most bytes to read for a view with more values than pixels.
 
     Attributes
     ----------
     sampled : str or None
-        What part of the pieces was looked at for the last view, if not all.
+        The fraction of pieces that was read for the last view, as text; None if all.
     """
 
     def __init__(self, array: Array, sample_bytes: int) -> None:
@@ -65,7 +65,7 @@ class Series:
         self._range: tuple[int, int, float] | None = None
 
     def ask(self, start: int, stop: int, pixels: float, *, alone: bool) -> list[Extremes]:
-        """Ask for the values from `start` to `stop`, as far as so many pixels show them.
+        """Start to read the values from `start` to `stop`, at the resolution of some pixels.
 
         Parameters
         ----------
@@ -82,7 +82,7 @@ class Series:
             What is needed of it.
         """
         if (start, stop, pixels) != self._range:
-            self.tiles.failed.clear()  # they are asked for again
+            self.tiles.failed.clear()  # they are read again
             self._range = (start, stop, pixels)
         step = _step((stop - start) / max(pixels, 1.0))
         first, last = self._pieces.find(start), self._pieces.find(stop - 1)
@@ -98,27 +98,27 @@ class Series:
         return self._needed
 
     def _every(self, first: int, last: int) -> int:
-        """Return of how many pieces one can be looked at."""
+        """Return every how many pieces one can be read within the limit of bytes."""
         longest = max(stop - start for start, stop in map(self._pieces.bounds, (first, last)))
         nbytes = (last + 1 - first) * longest * self.array.itemsize
         return -(-nbytes // self._sample_bytes)
 
     def wait(self, *, complete: bool) -> None:
-        """Wait for what was asked for: all of it, or what is at hand."""
+        """Wait for the pieces that are being read: for all, or for a short time."""
         self.tiles.wait(self._needed, None if complete else PATIENCE_SECONDS)
         self.collect()
 
     def collect(self) -> bool:
-        """Take what has come; tell whether anything has."""
+        """Collect the pieces that have been read; tell whether there are any."""
         return self.tiles.collect(set(self._needed))
 
     @property
     def errors(self) -> list[Exception]:
-        """Why pieces of the last view could not be read."""
+        """The errors of pieces of the last view."""
         return [self.tiles.failed[key] for key in self._needed if key in self.tiles.failed]
 
     def line(self) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-        """Return positions and values of a line through what is here of the last view."""
+        """Return positions and values of a line through the last view."""
         if not self._needed or self._range is None:
             return np.empty(0), np.empty(0)
         xs, ys = [], []
@@ -138,7 +138,7 @@ class Series:
         return positions[seen], values[seen]
 
     def _finer(self, key: Extremes) -> Extremes | None:
-        """Return under what the extremes of a piece are here, of blocks as long or shorter."""
+        """Return the key of known extremes of a piece, of blocks as long or shorter; or None."""
         step = key.step
         while step:
             found = Extremes(step, key.piece)
@@ -153,7 +153,7 @@ class Series:
 
 
 def _step(values: float) -> int:
-    """Return how many values go into a block, if a pixel has so many: a half, or less."""
+    """Return the length of blocks for some number of values per pixel: at most half of it."""
     step = 1
     if values > CROWDED:
         while 4 * step <= values:
@@ -162,7 +162,7 @@ def _step(values: float) -> int:
 
 
 def _read(array: Array, step: int) -> npt.NDArray[Any]:
-    """Return the least and the greatest of each block: the values, twice, of blocks of one."""
+    """Return the least and the greatest value of each block; blocks of one value have it twice."""
     values = (
         np.ma.filled(array.masked_array().astype(float), np.nan)
         if array.masked
@@ -172,7 +172,7 @@ def _read(array: Array, step: int) -> npt.NDArray[Any]:
 
 
 def _blocks(extremes: npt.NDArray[Any], count: int) -> npt.NDArray[Any]:
-    """Return the extremes of every `count` blocks; of those that are all missing, NaN."""
+    """Return the extremes of every `count` blocks; NaN if all are missing."""
     if count == 1:
         return extremes
     starts = np.arange(0, extremes.shape[1], count)

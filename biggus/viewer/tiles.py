@@ -1,4 +1,4 @@
-"""Tiles: asked for, read by threads that wait, kept for as long as there is room.
+"""Tiles: they are requested, read by other threads, and kept while there is room.
 
 All that is here is called by the thread that draws.  The threads that read know the array
 that they read and nothing of who asked, so that nothing is kept alive by them; what they have
@@ -29,10 +29,10 @@ READERS = 16
 """How many tiles are read at once, of all pictures together."""
 
 KEPT_BYTES = 64 * 2**20
-"""Of tiles, by each picture; those that are on the screen come on top of it."""
+"""The bytes of tiles that each picture keeps, besides those on the screen."""
 
 PATIENCE_SECONDS = 0.02
-"""How long a drawing that need not be complete waits for what may be at hand."""
+"""How long an incomplete drawing waits for tiles, which may be cached."""
 
 _readers = WaitingThreads(READERS)
 
@@ -66,16 +66,16 @@ class Tiles(Generic[Key]):
         return key in self._kept
 
     def __iter__(self) -> Iterator[Key]:
-        """Iterate over the tiles that are here."""
+        """Iterate over the keys of tiles in memory."""
         return iter(list(self._kept))
 
     def __getitem__(self, key: Key) -> Values:
-        """Return the values of a tile that is here."""
+        """Return the values of a tile in memory."""
         self._kept.move_to_end(key)
         return self._kept[key]
 
     def ask(self, key: Key, read: Callable[[], Values]) -> None:
-        """Have a thread read a tile, unless it is here, has failed or is being read."""
+        """Start to read a tile, unless it is in memory, has failed or is being read."""
         if self._process != os.getpid():  # those that read stayed with the parent
             self._asked.clear()
             self._process = os.getpid()
@@ -85,15 +85,15 @@ class Tiles(Generic[Key]):
 
     @property
     def waiting(self) -> bool:
-        """Whether tiles were asked for that have not been collected."""
+        """Whether there are tiles that have not been collected."""
         return bool(self._asked)
 
     def missing(self, keys: Iterable[Key]) -> list[Key]:
-        """Return those of `keys` that are still to come."""
+        """Return the keys of tiles that are still being read."""
         return [key for key in keys if key in self._asked]
 
     def collect(self, needed: Collection[Key] = ()) -> bool:
-        """Take what has been read; tell whether anything was.
+        """Collect the tiles that have been read; tell whether there are any.
 
         Parameters
         ----------
@@ -116,19 +116,19 @@ class Tiles(Generic[Key]):
         return bool(ready)
 
     def wait(self, keys: Iterable[Key], seconds: float | None = None) -> None:
-        """Wait for tiles that were asked for, for some time or until all have come."""
+        """Wait until tiles have been read, or for some time."""
         futures = [self._asked[key] for key in keys if key in self._asked]
         with interruptible():
             wait(futures, seconds)
 
     def cancel(self, but: Collection[Key] = ()) -> None:
-        """Have nothing read that has not been begun, but for some."""
+        """Cancel reads that have not started, except for some tiles."""
         for key in [key for key in self._asked if key not in but]:
             if self._asked[key].cancel():
                 del self._asked[key]
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Drop all tiles, and cancel reads."""
         self.cancel()
         self._asked.clear()
         self._kept.clear()
@@ -144,7 +144,7 @@ class Tiles(Generic[Key]):
 
 
 def _quietly(read: Callable[[], Values]) -> Values:
-    """Read without a progress bar: there would be one a tile, from many threads."""
+    """Read without a progress bar, which would be shown for each tile."""
     with set_options(progress=False):
         return read()
 

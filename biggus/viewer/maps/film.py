@@ -1,4 +1,4 @@
-"""Films: the maps along an axis, one after the other, in one file."""
+"""Films of the maps along an axis of an array."""
 
 from __future__ import annotations
 
@@ -24,27 +24,27 @@ _DOTS_PER_INCH = 100
 _FRAMES_PER_SECOND = 8.0
 
 _SAMPLED = 12
-"""Colours are chosen by so many of the maps."""
+"""The number of maps that are read to choose colours."""
 
 
 def film(path: Path, array: Any, suffix: str) -> int:
     """Write the maps along the first axis of an array as a film.
 
-    One map is read at a time.  All have the same colours, which a few of them decide on.
+    One map is read at a time.  All have the same colours, which are chosen from a few of them.
 
     Parameters
     ----------
     path : Path
-        Where it goes.
+        The path of the file.
     array : Array
-        Of three axes longer than one; or of four, the last of them colours.
+        The array, with three axes longer than one, and an optional last axis of colours.
     suffix : {".gif", ".mp4"}
-        What it is to be.
+        The format.
 
     Returns
     -------
     int
-        How many maps there are.
+        The number of maps.
 
     Raises
     ------
@@ -65,7 +65,7 @@ def film(path: Path, array: Any, suffix: str) -> int:
 
 
 def _frames(look: Look) -> Iterator[npt.NDArray[np.uint8]]:
-    """Yield the maps as pictures: uint8 of shape (rows, columns, 3), of even lengths."""
+    """Yield pictures of the maps: uint8 of shape (rows, columns, 3), both even."""
     length = look.array.shape[0]
     sampled = np.unique(np.linspace(0, length - 1, _SAMPLED).round().astype(int))
     fields, grid = look.fields([int(number) for number in sampled])
@@ -80,7 +80,7 @@ def _frames(look: Look) -> Iterator[npt.NDArray[np.uint8]]:
     del fields
     canvas: Any = fig.canvas
     canvas.draw()
-    fig.set_layout_engine("none")  # nothing is to move from one map to the next
+    fig.set_layout_engine("none")  # the layout is the same for all maps
     for number in range(length):
         drawn.show(look.field(number)[0])
         ax.set_title(look.name_of(number), fontsize=10, parse_math=False)
@@ -114,7 +114,7 @@ def _write_mp4(path: Path, frames: Iterator[npt.NDArray[np.uint8]]) -> None:
         (columns, rows),
         fps=_FRAMES_PER_SECOND,
         macro_block_size=2,
-        output_params=["-f", "mp4"],  # whatever the name ends in
+        output_params=["-f", "mp4"],  # whatever the suffix
         ffmpeg_log_level="error",
     )
     writer.send(None)

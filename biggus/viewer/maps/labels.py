@@ -1,4 +1,4 @@
-"""Labels: what is written at axes, colour bars and above a picture."""
+"""Texts of axes, colour bars and titles."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 _MOST = 60
 
 _LETTERS = 13
-"""To an inch."""
+"""The number of letters in an inch."""
 
 _NO_DATE = np.datetime64("NaT", "us")
 
 
 def label_of(meaning: Labels) -> str:
-    """Return what the values are: the long name and the units.
+    """Return the label of the values: the long name and the units.
 
     Examples
     --------
@@ -41,23 +41,23 @@ def _with_units(name: str, attributes: Any) -> str:
 
 
 def axis_label(each: Coordinate | None, axis: int) -> str:
-    """Return what is written along an axis."""
+    """Return the label of an axis."""
     if each is None:
         return f"axis {axis}"
     if each.kind == "time":
-        return ""  # dates say what they are
+        return ""  # dates need no label
     if each.kind in ("longitude", "latitude"):
-        return ""  # and so do degrees
+        return ""  # nor do degrees
     return _with_units(each.name, each.attributes)
 
 
 def dates_of(each: Coordinate, values: npt.NDArray[Any]) -> npt.NDArray[Any] | None:
-    """Return the dates that a coordinate's values count; None if they are no dates.
+    """Return the dates of a time coordinate; None for other coordinates.
 
     Returns
     -------
     ndarray of datetime64, or of cftime's dates in other calendars; None
-        NaT where a value is missing.  Without cftime those of the common calendar alone.
+        NaT if a value is missing.  Counts of time are decoded if cftime is installed.
     """
     if values.dtype.kind == "M":
         return values
@@ -88,7 +88,7 @@ def dates_of(each: Coordinate, values: npt.NDArray[Any]) -> npt.NDArray[Any] | N
 
 
 def value_text(each: Coordinate) -> str:
-    """Return the one value of a coordinate in words, such as ``time 2004-06-11``."""
+    """Return the text of a scalar coordinate, such as ``2004-06-11``."""
     values = np.asarray(each.values())
     dates = dates_of(each, values)
     if dates is not None:
@@ -101,7 +101,7 @@ def value_text(each: Coordinate) -> str:
 
 
 def place_text(each: Coordinate, value: Any) -> str:
-    """Return one of the values of a coordinate, or of its dates, in words."""
+    """Return the text of a value of a coordinate, or of a date."""
     if is_date(value):
         return date_text(value)
     if each.kind == "latitude":
@@ -112,12 +112,12 @@ def place_text(each: Coordinate, value: Any) -> str:
 
 
 def is_date(value: Any) -> bool:
-    """Tell whether a value is a date, of NumPy's or of cftime's."""
+    """Tell whether a value is a date of NumPy or cftime."""
     return isinstance(value, np.datetime64) or not isinstance(value, np.generic | str | int | float)
 
 
 def grows_upward(each: Coordinate | None) -> bool:
-    """Tell whether the first row is at the bottom: where latitude, say, grows with the rows."""
+    """Tell whether the first row is at the bottom, as when latitude increases with the rows."""
     if each is None or not (each.downward or each.kind in ("latitude", "y")):
         return False
     values = np.asarray(each.values())
@@ -126,7 +126,7 @@ def grows_upward(each: Coordinate | None) -> bool:
 
 
 def date_text(date: Any) -> str:
-    """Return a date without its hours if these are zero.
+    """Return the text of a date, without the time if that is zero.
 
     Examples
     --------
@@ -139,7 +139,7 @@ def date_text(date: Any) -> str:
 
 
 def degrees_text(degrees: float, positive: str, negative: str) -> str:
-    """Return a number of degrees with its side.
+    """Return the text of degrees with the direction.
 
     Examples
     --------
@@ -151,13 +151,13 @@ def degrees_text(degrees: float, positive: str, negative: str) -> str:
 
 
 def shortened(text: str, most: int = _MOST) -> str:
-    """Return a text of no more characters than so many."""
+    """Return a text, shortened to at most `most` characters."""
     line = " ".join(text.split())
     return line if len(line) <= most else f"{line[: most - 3]}..."
 
 
 def wrapped(text: str, inches: float) -> str:
-    r"""Return a text in lines that fit a length, in matplotlib's usual size of letters.
+    r"""Wrap a text to lines of a length in inches, for the default font size of matplotlib.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Coastlines of Natural Earth, where Cartopy has them on this machine: nothing is fetched."""
+"""Coastlines of Natural Earth, if Cartopy has them on this machine; nothing is downloaded."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 _log = logging.getLogger("biggus.viewer")
 
 _SCALES = ("110m", "50m", "10m")
-"""Of one to so many: the coarsest first."""
+"""The scales, coarsest first."""
 
 
 def natural_earth(scale: str) -> tuple[npt.NDArray[Any], ...] | None:
-    """Return the coastlines of the world; None if Cartopy, or its file of them, is not there.
+    """Return the coastlines of the world; None if Cartopy or its file is missing.
 
     Parameters
     ----------
     scale : {"110m", "50m", "10m"}
-        The coarsest that will do; a finer one is taken if that is the one that is there.
+        The coarsest acceptable scale; a finer one is used if it is the one available.
 
     Returns
     -------
@@ -39,17 +39,17 @@ def natural_earth(scale: str) -> tuple[npt.NDArray[Any], ...] | None:
         found = (_file_of(each) for each in _SCALES[_SCALES.index(scale) :])
         path = next((path for path in found if path is not None), None)
         return None if path is None else _lines(path)
-    except Exception as error:  # noqa: BLE001 - whatever ails it, others have coastlines too
+    except Exception as error:  # noqa: BLE001 - another package may have coastlines
         _log.warning("Cartopy's coastlines cannot be used: %s", error)
         return None
 
 
 def _file_of(scale: str) -> Path | None:
-    """Return where Cartopy looks for coastlines before it would download them, if they are."""
-    # By name: it is no requirement, and asked only where the user has it.
+    """Return the file of coastlines that Cartopy would use without downloading, if it exists."""
+    # Imported by name: Cartopy is not a dependency.
     cartopy = importlib.import_module("cartopy")
     io = importlib.import_module("cartopy.io")
-    importlib.import_module("cartopy.io.shapereader")  # says where
+    importlib.import_module("cartopy.io.shapereader")  # registers the configuration
     which = ("shapefiles", "natural_earth", scale, "physical", "coastline")
     keeper = io.Downloader.from_config(which)
     named = {"resolution": scale, "category": "physical", "name": "coastline"}
