@@ -1,4 +1,4 @@
-"""Drawing: lines, maps and pictures into the axes of a figure."""
+"""Drawing lines, maps and images into the axes of a figure."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from biggus.viewer.maps.fields import FieldGrid
 
 MISSING = "0.72"
-"""The grey of what is missing: no colour of the maps of colours that are used."""
+"""The grey of missing values, which no colour map contains."""
 
 _NOTE: dict[str, Any] = {
     "horizontalalignment": "center",
@@ -32,10 +32,10 @@ _NOTE: dict[str, Any] = {
 }
 
 _FLATTEST = 0.12
-"""Maps of another shape are not drawn true to scale: a strip along the equator shows nothing."""
+"""The greatest aspect ratio of maps that are drawn to scale; narrow strips would show nothing."""
 
 _NARROWEST = 0.2
-"""Of the cosine of a latitude: nearer to the poles maps are not stretched any more."""
+"""The least cosine of the latitude by which maps are stretched, near the poles."""
 
 
 def new_figure(size: tuple[float, float], title: str) -> Figure:
@@ -52,7 +52,7 @@ def new_figure(size: tuple[float, float], title: str) -> Figure:
 
 
 def draw_line(ax: Any, values: Any, meaning: Labels) -> None:
-    """Draw the values of one axis; gaps where they are missing."""
+    """Draw the values along one axis as a line, with gaps for missing ones."""
     along = meaning.along(0)
     numbers = np.ma.filled(np.ma.asarray(values).astype(np.float64), np.nan)
     x: npt.NDArray[Any] = np.arange(len(numbers))
@@ -85,7 +85,7 @@ def draw_line(ax: Any, values: Any, meaning: Labels) -> None:
 
 
 def _alone(known: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """Tell which of the known values have no known one beside them: no line shows them."""
+    """Tell which values have no known neighbours, so that no line shows them."""
     beside = np.zeros_like(known)
     beside[1:] = known[:-1]
     beside[:-1] |= known[1:]
@@ -93,7 +93,7 @@ def _alone(known: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
 
 
 def _note_missing(ax: Any, values: Any) -> Any:
-    """Say of values, if it is so, that all are missing; return what says it."""
+    """Add a text if all values are missing, and return it."""
     note = ax.text(0.5, 0.5, "all values are missing", transform=ax.transAxes, **_NOTE)
     note.set_visible(_all_missing(values))
     return note
@@ -105,7 +105,7 @@ def _all_missing(values: Any) -> bool:
 
 
 def _write_labels(ax: Any, x: str, y: str) -> None:
-    # What a store says may hold a dollar sign, and is no formula.
+    # Texts of stores may contain a dollar sign, and are not formulas.
     size = ax.bbox.transformed(ax.figure.dpi_scale_trans.inverted())
     ax.set_xlabel(labels.wrapped(x, size.width), parse_math=False)
     ax.set_ylabel(labels.wrapped(y, size.height), parse_math=False)
@@ -113,7 +113,7 @@ def _write_labels(ax: Any, x: str, y: str) -> None:
 
 @dataclass
 class Drawn:
-    """A map that was drawn: to make a colour bar for, and to be given other values.
+    """A map that was drawn, whose values can be changed.
 
     Attributes
     ----------
@@ -129,7 +129,7 @@ class Drawn:
     note: Any = None
 
     def show(self, values: Any) -> None:
-        """Show other values in the same place."""
+        """Show other values."""
         set_values = getattr(self.artist, "set_data", self.artist.set_array)
         set_values(self.turn(values))
         if self.note is not None:
@@ -139,9 +139,9 @@ class Drawn:
 def draw_field(
     ax: Any, values: Any, grid: FieldGrid, colours: Colours | None, coasts: bool, ticks: int = 7
 ) -> Drawn:
-    """Draw numbers as colours, or if there are no `colours` pixels as they are.
+    """Draw a map of numbers; or of pixels, if there are no `colours`.
 
-    With so many ticks at most.
+    Axes have at most `ticks` ticks.
     """
     ax.set_facecolor(MISSING)
     how: dict[str, Any] = {}
@@ -174,7 +174,7 @@ def draw_field(
 
 
 def colour_map(colours: Colours) -> Any:
-    """Return matplotlib's map of colours, with that of what is missing."""
+    """Return a colour map of matplotlib, with the colour of missing values."""
     from matplotlib import colormaps
     from matplotlib.colors import ListedColormap
 
@@ -187,7 +187,7 @@ def colour_map(colours: Colours) -> Any:
 def _north_up(
     grid: FieldGrid,
 ) -> tuple[tuple[slice, slice], tuple[float, float, float, float] | None]:
-    """Return how rows and columns are turned, and the extent, so that axes grow up and right.
+    """Return how to flip rows and columns, and the extent, for axes that increase up and right.
 
     Rows that are only counted are counted downwards.
     """
@@ -203,7 +203,7 @@ def _north_up(
 
 
 def finish(ax: Any, grid: FieldGrid, coasts: bool, ticks: int) -> None:
-    """Label the axes, and draw what lies over a map."""
+    """Label the axes, and draw coastlines over a map."""
     _write_labels(ax, labels.axis_label(grid.x_axis, 1), labels.axis_label(grid.y_axis, 0))
     if grid.y_axis is not None and grid.y_axis.downward:
         ax.yaxis.set_inverted(True)
@@ -231,7 +231,7 @@ def finish(ax: Any, grid: FieldGrid, coasts: bool, ticks: int) -> None:
 
 
 def _alike(grid: FieldGrid) -> bool:
-    """Tell whether both axes are lengths in one unit, or only counted."""
+    """Tell whether both axes are lengths in the same units, or element numbers."""
     if grid.x_axis is None or grid.y_axis is None:
         rows, columns = len(grid.y), len(grid.x)
         return grid.x_axis is grid.y_axis and max(rows, columns) <= 8 * min(rows, columns)
@@ -242,12 +242,12 @@ def _alike(grid: FieldGrid) -> bool:
 def _draw_coasts(ax: Any) -> None:
     from matplotlib.patheffects import withStroke
 
-    # Dark, in a light edge of a tile: seen on dark and on light colours.
+    # Dark with a light outline, to be visible on dark and on light colours.
     how = {"path_effects": [withStroke(linewidth=1.3, foreground="1", alpha=0.45)]}
     (west, east), (south, north) = sorted(ax.get_xlim()), sorted(ax.get_ylim())
     span = max(east - west, north - south)
     detail = "i" if span < 12 else "l" if span < 90 else "c"
-    # Lines are told from -180 to 180; the map may count degrees on, to 360 or beyond.
+    # Lines range from -180 to 180; the longitudes of a map may range to 360 or beyond.
     for line in coastlines(south, north, detail):
         least, greatest = np.nanmin(line[:, 0]), np.nanmax(line[:, 0])
         for turn in (-360, 0, 360):
@@ -279,7 +279,7 @@ def _degree_ticks(axis: Any, kind: str | None, most: int = 7) -> None:
 
 
 def count_ticks(axis: Any, most: int = 7) -> None:
-    """Have an axis that counts elements marked at whole numbers."""
+    """Set ticks at whole numbers, for an axis of element numbers."""
     from matplotlib.ticker import MaxNLocator
 
     axis.set_major_locator(MaxNLocator(nbins=most, integer=True))
@@ -295,7 +295,7 @@ def _date_ticks(axis: Any) -> None:
 
 
 def _cftime_ticks(ax: Any, x: npt.NDArray[Any], dates: npt.NDArray[Any], axis: Any = None) -> None:
-    """Write the dates of a few numbers at an axis of numbers."""
+    """Label a few ticks of an axis of numbers with dates."""
     known = np.flatnonzero(np.isfinite(x))
     places = known[:: -(-len(known) // 5) or 1]
     texts = [labels.date_text(dates[place]) for place in places]
@@ -304,21 +304,21 @@ def _cftime_ticks(ax: Any, x: npt.NDArray[Any], dates: npt.NDArray[Any], axis: A
 
 
 def _unbroken(longitude: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Return the longitudes of a curved grid without the step from 180 to -180."""
+    """Return the longitudes of a curved grid without the jump from 180 to -180."""
     along_rows = np.unwrap(longitude, period=360, axis=1)
     unbroken: npt.NDArray[Any] = np.unwrap(along_rows, period=360, axis=0)
     return unbroken
 
 
 def corners(middles: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Return where the cells of a curved grid meet: one row and one column more.
+    """Return the corners of the cells of a curved grid, with one more row and column.
 
     Examples
     --------
     >>> corners(np.array([[0.0, 2.0], [0.0, 2.0]])).tolist()
     [[-1.0, 1.0, 3.0], [-1.0, 1.0, 3.0], [-1.0, 1.0, 3.0]]
     """
-    # A row and a column around it, as far from it as it is from the next.
+    # Extrapolate by one row and one column on each side.
     around = np.pad(middles.astype(np.float64), 1, mode="reflect", reflect_type="odd")
     inner: npt.NDArray[Any] = (
         around[:-1, :-1] + around[:-1, 1:] + around[1:, :-1] + around[1:, 1:]

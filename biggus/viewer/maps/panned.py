@@ -1,4 +1,4 @@
-"""A picture to pan over that says what it shows: as a quick look does, but read as it is drawn."""
+"""`Panned`: a labelled picture like that of `quicklook`, which is read as it is panned."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     from biggus.viewer.artist import ArrayImage
 
 _LONGEST = 8
-"""Times as many rows as columns, or the other way, whose elements are drawn as squares."""
+"""The greatest ratio of rows to columns, or the reverse, with square elements."""
 
 
 class Panned:
-    """An array to pan over, at the first place along the axes that are neither rows nor columns.
+    """An array to pan over, at the first index along axes other than rows and columns.
 
     Parameters
     ----------
@@ -53,12 +53,12 @@ class Panned:
         self.grid = self._grid()
 
     def title(self, place: str) -> str:
-        """Return what is shown, and what was picked along other axes."""
+        """Return a title with the coordinates selected along other axes."""
         picked = [labels.value_text(each) for each in self._meaning.alone()]
         return "   ".join(labels.shortened(part) for part in (place, *picked) if part)
 
     def draw(self, figure: Figure) -> ArrayImage:
-        """Draw it into a figure: north up, with degrees, colours, their bar and coastlines."""
+        """Draw a figure with axes, colours, a colour bar and coastlines; north is up."""
         ax: Any = figure.add_subplot()
         ax.set_facecolor(MISSING)
         grid = self.grid
@@ -80,7 +80,7 @@ class Panned:
         return image
 
     def _write_places(self, ax: Any) -> None:
-        """Write where rows and columns lie, and turn them as is usual, though they are counted."""
+        """Label rows and columns with coordinates, and orient them, though axes count elements."""
         rows, columns = self._picture.shape[:2]
         if max(rows, columns) > _LONGEST * min(rows, columns):
             ax.set_aspect("auto")
@@ -102,19 +102,19 @@ class Panned:
         return grid if known and grid.even else None
 
     def _colours(self) -> Colours | None:
-        """Return how values become colours; None if they are colours, or some cannot be read."""
+        """Return the colours of the values; None for images, or if a read fails."""
         if self._picture.coloured:
             return None
         layers = Layers(self._planes, self._picture.normal_index(()), SAMPLE_BYTES)
         try:
             values = coarse_values(layers, self._picture.shape)
-        except SourceError:  # the image shows the others, and tells of it
+        except SourceError:  # the image shows other parts, and reports the error
             return None
         return colours_for(np.ma.asarray(values), self._meaning.attributes, self._meaning.name)
 
 
 def _written(each: Coordinate) -> Callable[[float, Any], str]:
-    """Return what writes the value of a coordinate at a number of it."""
+    """Return the formatter of a coordinate: from the number of an element to its text."""
     values = np.asarray(each.values())
     dates = labels.dates_of(each, values)
     shown = values if dates is None else dates
@@ -127,7 +127,7 @@ def _written(each: Coordinate) -> Callable[[float, Any], str]:
 
 
 def _scale(colours: Colours) -> dict[str, Any]:
-    """Return the map and the norm that give values their colours; what is no flag has none."""
+    """Return the colour map and norm of flags; other values are transparent."""
     if not colours.flags:
         return {"cmap": colour_map(colours), "vmin": colours.vmin, "vmax": colours.vmax}
     from matplotlib.colors import BoundaryNorm, ListedColormap

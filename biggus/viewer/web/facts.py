@@ -1,4 +1,4 @@
-"""Facts: what the page is told of an array, and of its places."""
+"""Facts: the metadata and values of an array that the page shows."""
 
 from __future__ import annotations
 
@@ -33,22 +33,22 @@ MAPS = (
     "twilight",
     "gray",
 )
-"""Of colours: those that can be chosen."""
+"""The colour maps to choose from."""
 
 FLAGS = "flags"
-"""What can be chosen beside them where values are flags: a colour each."""
+"""An additional choice if values are flags: one colour for each."""
 
 _MOST_NAMES = 2000
-"""Elements of an axis; of a longer one they are told when they are looked at."""
+"""The most elements of an axis whose values are sent at once; others are sent on demand."""
 
 _GREATEST_EXACT = 2**53
 
 _MOST_VALUES = 2000
-"""Of a series."""
+"""The most values of a series."""
 
 
 class Facts:
-    """What is told of what a renderer shows.
+    """The facts of the picture of a renderer.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ class Facts:
         self.title = title
 
     def whole(self) -> dict[str, Any]:
-        """Return what the page needs to begin with."""
+        """Return what the page needs at the start."""
         rows, columns = self.picture.shape[:2]
         told: dict[str, Any] = {
             "title": self.title,
@@ -91,7 +91,7 @@ class Facts:
         return colours_for(values, self.meaning.attributes, self.meaning.name)
 
     def _some_values(self) -> Values:
-        """Return values of the first place along other axes; if none is known, of others."""
+        """Return values at the first index along other axes that has any."""
         lengths = [self.array.shape[axis] for axis in self.picture.others]
         places = (tuple(int(share * (n - 1)) for n in lengths) for share in (0, 0.5, 1))
         for index in dict.fromkeys(places):
@@ -102,11 +102,11 @@ class Facts:
 
     @once
     def flagging(self) -> Flagging:
-        """How values become colours that are flags; of no flags, if they are none."""
+        """The colours of flags; without flags if values are none."""
         return Flagging(self._colours.flags)
 
     def _choice(self) -> dict[str, Any]:
-        """Return the map of colours, and the limits of values, to begin with."""
+        """Return the initial colour map and limits."""
         found = self._colours
         if found.flags:  # their limits are those of places of flags, not of values
             least, greatest = found.flags[0][0], found.flags[-1][0]
@@ -127,7 +127,7 @@ class Facts:
         }
 
     def value(self, row: int, column: int, index: tuple[int, ...]) -> dict[str, Any]:
-        """Return the value of one element, and where it lies."""
+        """Return the value of one element, and its coordinates."""
         row, column = self._place(row, column)
         plane = self.picture.planes(index)[0].array
         told = plane[row, column].masked_array().tolist()  # None where it is missing
@@ -153,7 +153,7 @@ class Facts:
         return (self.picture.shape[0] - 1 - row if self.renderer.upward else row), column
 
     def series(self, row: int, column: int, index: tuple[int, ...], axis: int) -> dict[str, Any]:
-        """Return the values along another axis at one place: some, if there are many.
+        """Return the values along another axis at one element, or a sample if there are many.
 
         Raises
         ------
@@ -182,7 +182,7 @@ def grows_upward(picture: Picture) -> bool:
 
 
 def _dated(each: Coordinate, place: int | None = None) -> Any:
-    """Return the values of a coordinate, dates where they are such; all or one of them."""
+    """Return the values of a coordinate, or one of them; times as dates."""
     if place is not None:
         one = Selection.of_box((slice(place, place + 1, 1),))
         each = replace(each, node=select(each.node, one))
@@ -198,13 +198,13 @@ def _text(each: Coordinate, value: Any) -> str:
 
 
 def _exact(value: Any) -> Any:
-    """Return a value as JSON has it; as text too what JavaScript's numbers would round."""
+    """Return a value for JSON; integers that JavaScript would round become texts."""
     rounded = isinstance(value, int) and abs(value) > _GREATEST_EXACT
     return str(value) if rounded else _plain(value)
 
 
 def _plain(value: Any) -> Any:
-    """Return a value as JSON has it: what is no number, as text."""
+    """Return a value for JSON; values other than finite numbers become texts."""
     if isinstance(value, list):
         return [_plain(each) for each in value]
     if isinstance(value, float) and not math.isfinite(value):

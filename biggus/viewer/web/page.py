@@ -1,4 +1,4 @@
-"""The page of an array: what renders it, tells of it and serves it, put together."""
+"""`page_of`: the server of a page that shows an array."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from biggus.pyramids import Pyramid
 
 SAMPLE_BYTES = 16_000_000
-"""How much is read for a tile that would need more: a screen has some twelve."""
+"""The most bytes to read for a tile that shows a sample; a screen has about twelve tiles."""
 
 
 def page_of(shown: Pyramid, title: str, port: int = 0) -> PageServer:
-    """Return the server of a page that shows a pyramid, on the loopback interface alone.
+    """Return the server of a page that shows a pyramid, on the loopback interface.
 
     Parameters
     ----------

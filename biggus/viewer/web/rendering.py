@@ -1,4 +1,4 @@
-"""Rendering: tiles of 256 by 256 pixels of an array, as a map in a browser asks for them.
+"""Rendering tiles of 256 by 256 pixels of an array, for a map in a browser.
 
 At the greatest zoom a pixel is an element; each zoom below halves rows and columns.  What is read
 for a tile follows from its pixels: the level of a pyramid that fills them, else every
@@ -30,20 +30,20 @@ if TYPE_CHECKING:
     from biggus.viewer.picture import Picture
 
 SIDE = 256
-"""Pixels along each side of a tile."""
+"""The side of a tile in pixels."""
 
 _KEPT_BYTES = 32 * 2**20
-"""Of tiles that were made: those of a few screens."""
+"""The bytes of rendered tiles that are kept: those of a few screens."""
 
 _MISSING = 255
-"""The colour that is none, of those that a tile may have."""
+"""The number of the transparent colour of a tile."""
 
 _LAYERS = 64
-"""Places along other axes of which the layers are kept."""
+"""The number of indices along other axes whose layers are kept."""
 
 
 class Colouring(NamedTuple):
-    """How numbers become colours: a map of matplotlib's, and what its ends stand for."""
+    """The colours of numbers: a colour map of matplotlib, and its limits."""
 
     cmap: str
     vmin: float
@@ -51,24 +51,24 @@ class Colouring(NamedTuple):
 
 
 class Flagging(NamedTuple):
-    """How flags become colours: one each, and none for what is no flag."""
+    """The colours of flags: one each; other values are transparent."""
 
     flags: tuple[tuple[float, str], ...]
 
     @property
     def colours(self) -> list[str]:
-        """The colours, each as ``#rrggbb``."""
+        """The colours as ``#rrggbb``."""
         from matplotlib.colors import to_hex
 
         return [to_hex(colour) for colour in distinct(len(self.flags))]
 
 
 class TileOutside(LookupError):  # noqa: N818 - what the server answers is its own affair
-    """There is no such tile."""
+    """A tile does not exist."""
 
 
 class Renderer:
-    """Makes the tiles of a picture; safe from many threads.
+    """Renders the tiles of a picture; it is thread-safe.
 
     Parameters
     ----------
@@ -91,7 +91,7 @@ class Renderer:
 
     @property
     def zooms(self) -> int:
-        """The greatest zoom, at which a pixel is an element; at 0 one tile holds all."""
+        """The greatest zoom, at which pixels are elements; at zoom 0 there is one tile."""
         return max(0, math.ceil(math.log2(max(1, *self.picture.shape[:2]) / SIDE)))
 
     def tile(
@@ -136,7 +136,7 @@ class Renderer:
         return made
 
     def values(self, index: tuple[int, ...]) -> Values:
-        """Return some of the values, to choose colours by."""
+        """Return a sample of the values, to choose colours."""
         return coarse_values(self._layers_of(index), self.picture.shape)
 
     def _pixels(self, zoom: int, x: int, y: int, index: tuple[int, ...]) -> Values:
@@ -199,7 +199,7 @@ def _png(values: Values, colouring: Colouring | Flagging | None) -> bytes:
 
 
 def ramp(cmap: str) -> bytes:
-    """Return the colours of a map one above the other, the greatest on top, as a PNG file."""
+    """Return a vertical colour bar as a PNG file, with the greatest value on top."""
     numbers = np.arange(_MISSING - 1, -1, -1, dtype=np.float64)[:, None]
     return _png(numbers, Colouring(cmap, 0.0, float(_MISSING)))
 
@@ -213,7 +213,7 @@ def _saved(image: Any, **how: Any) -> bytes:
 def _numbered(
     data: npt.NDArray[Any], missing: npt.NDArray[np.bool_], colouring: Colouring
 ) -> npt.NDArray[np.uint8]:
-    """Return for each value the number of its colour."""
+    """Return the number of the colour of each value."""
     numbers = data.astype(np.float64)
     span = colouring.vmax - colouring.vmin or 1.0
     with np.errstate(all="ignore"):

@@ -1,4 +1,4 @@
-"""The server of the page: on the loopback interface, for who has the token in its address.
+"""The server of the page, on the loopback interface; a token in its address grants access.
 
 No path of a request reaches the disk: what can be asked for is a table.  Requests must be
 addressed to this very host and port, so that no page of another site can reach it by a name
@@ -37,7 +37,7 @@ _FILES = {
     "leaflet.js": ("leaflet/leaflet.js", "text/javascript; charset=utf-8"),
     "leaflet.css": ("leaflet/leaflet.css", "text/css; charset=utf-8"),
 }
-"""All files that there are, by what they are asked for as."""
+"""The files of the page, by path."""
 
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
@@ -50,15 +50,15 @@ _HEADERS = {
 }
 
 _MOST_CHARACTERS = 2000
-"""Of a request's line."""
+"""The most characters of a request line."""
 
 
 class _BadRequest(Exception):  # noqa: N818 - the answer is its own affair
-    """A request makes no sense."""
+    """A request is invalid."""
 
 
 class PageServer:
-    """Serves the page of an array, from threads, for as long as it is entered.
+    """A threaded server of the page of an array; it runs while its context is entered.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ class PageServer:
         self.url = f"http://127.0.0.1:{self.port}/{token}/"
 
     def serve(self) -> None:
-        """Serve until it is interrupted."""
+        """Serve until interrupted."""
         try:
             self._server.serve_forever(poll_interval=0.2)
         finally:
@@ -91,7 +91,7 @@ class PageServer:
 
     @contextlib.contextmanager
     def running(self) -> Iterator[str]:
-        """Serve while the block runs; yields the address."""
+        """Serve during the ``with`` block; yields the address."""
         thread = threading.Thread(target=self.serve, name="biggus-page", daemon=True)
         thread.start()
         try:
@@ -111,12 +111,12 @@ def _handler(
         server_version = "biggus"
         sys_version = ""
         timeout = 60
-        # An answer in two packets waits for the first to be acknowledged, 40 ms later.
+        # A response in two packets would wait 40 ms for an acknowledgement of the first.
         wbufsize = -1
         disable_nagle_algorithm = True
 
         def do_GET(self) -> None:
-            # The options that were in force where the server was made hold for its reads.
+            # Reads use the options that were in force when the server was made.
             context.copy().run(self._answer)
 
         def _answer(self) -> None:
@@ -146,7 +146,7 @@ def _handler(
 
 
 class Answers:
-    """What is answered to requests, without their being made over HTTP.
+    """Answers requests, independently of HTTP.
 
     Parameters
     ----------
@@ -163,7 +163,7 @@ class Answers:
         }
 
     def answer(self, request: str) -> tuple[int, str, bytes]:
-        """Return status, type and body of what answers a request after the token."""
+        """Return status, content type and body of the response to a path after the token."""
         if len(request) > _MOST_CHARACTERS:
             return _failed(414, "the request is too long")
         name, _, query = request.partition("?")
