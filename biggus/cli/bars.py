@@ -1,4 +1,4 @@
-"""A progress bar on the terminal, where there is one."""
+"""The progress bar on the terminal."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 @contextlib.contextmanager
 def progress_bar() -> Iterator[Callable[[int, int], object] | None]:
-    """Yield what is to be called with the bytes done and the bytes in all.
+    """Yield a progress callback, which takes the bytes read so far and the total number of bytes.
 
-    None if there is no terminal to show a bar on, or tqdm cannot be imported.
-    Work that takes less than half a second shows none.
+    It is None if standard error is no terminal, or tqdm cannot be imported.
+    The bar appears after half a second.
     """
     if not sys.stderr.isatty():
         yield None

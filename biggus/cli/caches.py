@@ -71,7 +71,7 @@ def _list(arguments: argparse.Namespace) -> None:
 
 
 def _described(cache: biggus.Cache) -> list[dict[str, Any]]:
-    """Return what is remembered of variables, without the notes beside them."""
+    """Return the descriptions of variables in a cache, without other notes."""
     return [told for _, told in cache.descriptions() if "location" in told]
 
 
@@ -79,7 +79,7 @@ def _row(description: dict[str, Any]) -> tuple[str, ...]:
     shape = tuple(description.get("shape", ()))
     dtype = str(description.get("dtype", "?"))
     size = ""
-    # What another version wrote may not be known to this one.
+    # Another version may have written a dtype that is unknown here.
     with contextlib.suppress(TypeError):
         known = np.dtype(dtype)
         dtype, size = str(known), format_bytes(math.prod(shape) * known.itemsize)

@@ -1,4 +1,4 @@
-"""The command: its arguments, its errors, its exit code."""
+"""The command line: parsing arguments, reporting errors, and exit codes."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     Parameters
     ----------
     argv : sequence of str, optional
-        The arguments; those of the process if not given.
+        The arguments; by default those of the process.
 
     Returns
     -------
     int
-        The exit code: 0 if all went well, 1 for what biggus or the system
-        refused, 2 for arguments that make no sense, 130 after Ctrl-C; or that of the program
-        that was run.
+        The exit code: 0 for success, 1 for errors of biggus or the system, 2 for invalid
+        arguments, 130 after Ctrl-C; or the exit code of the program that
+        ``biggus record`` or ``biggus replay`` ran.
 
     Examples
     --------
@@ -58,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    """Run a command, and turn what it raises into one line and an exit code."""
+    """Run a command, and report exceptions as one line and an exit code."""
     try:
         code = arguments.run(arguments)
         sys.stdout.flush()
@@ -73,13 +73,13 @@ def _run(arguments: argparse.Namespace) -> int:
     except (BiggusError, OSError, MemoryError) as error:
         return _failed(error, FAILED)
     except Exception as error:
-        logging.getLogger("biggus.cli").debug("it was raised here:", exc_info=True)
+        logging.getLogger("biggus.cli").debug("traceback:", exc_info=True)
         return _failed(f"{type(error).__name__}: {error} (-vv shows where)", FAILED)
     return OK if code is None else int(code)
 
 
 def _split(given: Sequence[str]) -> tuple[Sequence[str], list[str]]:
-    """Return the arguments of a command, and the program that it is to run, behind two dashes."""
+    """Split the arguments of a command from the program after two dashes."""
     if not given or given[0] not in _RUNNING or "--" not in given:
         return given, []
     at = list(given).index("--")
@@ -87,16 +87,16 @@ def _split(given: Sequence[str]) -> tuple[Sequence[str], list[str]]:
 
 
 class _ShortParser(argparse.ArgumentParser):
-    """A parser whose errors take one line."""
+    """A parser that reports errors in one line."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(USAGE, f"biggus: error: {message} (see {self.prog} --help)\n")
 
 
 def _parsed(parser: argparse.ArgumentParser, argv: Sequence[str]) -> argparse.Namespace:
-    """Parse the arguments; the last, optional ones may also stand behind options.
+    """Parse the arguments; optional positional arguments may follow options.
 
-    argparse takes such an argument as left out when it meets an option first.
+    argparse treats such an argument as missing if an option comes first.
     """
     arguments, rest = parser.parse_known_args(argv)
     name = getattr(arguments, "last", None)
@@ -120,9 +120,9 @@ def _failed(error: Exception | str, code: int) -> int:
 
 
 def _forget_output() -> None:
-    """Let nothing more be written to standard output: who read it has gone.
+    """Redirect standard output to nowhere, after its reader has closed it.
 
-    The interpreter would try again at its end, and complain.
+    Otherwise the interpreter would report an error when it flushes the stream at exit.
     """
     with contextlib.suppress(OSError, ValueError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -132,7 +132,7 @@ def _forget_output() -> None:
 
 @contextlib.contextmanager
 def _log_to_stderr(verbosity: int) -> Iterator[None]:
-    """Show warnings while the block runs, or more if that is wanted."""
+    """Show log messages during the block: warnings, or more with -v."""
     handler = logging.StreamHandler()
     form = "%(asctime)s %(name)s: %(message)s" if verbosity else "biggus: warning: %(message)s"
     handler.setFormatter(logging.Formatter(form, "%H:%M:%S"))
@@ -161,14 +161,14 @@ _COMMANDS = {
     "verify": ("verify", "check a recorded study, also against its sources"),
     "diff": ("diff", "show how two recorded studies differ"),
 }
-"""The module of each command and what it is for, in the order in which they are listed."""
+"""The module and the purpose of each command, in the order of the help."""
 
 _RUNNING = ("record", "replay")
 """The commands that run a program."""
 
 
 def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
-    """Return the parser: with one command if that comes first, for the others take time to load."""
+    """Return the parser; if the first argument is a command, only its module is imported."""
     from biggus import __version__
 
     parser = _ShortParser(
@@ -188,7 +188,7 @@ def _add(commands: Any, name: str) -> None:
     place, purpose = _COMMANDS[name]
     module = importlib.import_module(f"biggus.cli.{place}")
     examples = getattr(module, "EXAMPLES", None)
-    runs = hasattr(module, "run")  # else each of its actions does
+    runs = hasattr(module, "run")  # otherwise each of its actions has one
     parser = commands.add_parser(
         name,
         parents=[common_options()] if runs else [],

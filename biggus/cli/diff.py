@@ -1,4 +1,4 @@
-"""``biggus diff``: in what two studies differ."""
+"""``biggus diff``: the differences of two studies."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print in what two bundles differ."""
+    """Print the differences of two bundles."""
     bundles = [Bundle(arguments.one), Bundle(arguments.other)]
     for path, bundle in zip((arguments.one, arguments.other), bundles, strict=True):
         print(f"{path}: {summary(bundle)}")

@@ -1,4 +1,4 @@
-"""How what is known of an array, before any of its values is read, is worded."""
+"""Texts of the metadata of an array."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 
 def shape_text(facts: dict[str, Any]) -> str:
-    """Return the shape in words, with the names of the axes where they have any.
+    """Return the text of a shape, with the names of axes.
 
     Examples
     --------
@@ -25,7 +25,7 @@ def shape_text(facts: dict[str, Any]) -> str:
 
 
 def dtype_text(facts: dict[str, Any]) -> str:
-    """Return the dtype in words: whether values can be missing, and how they are stored."""
+    """Return the text of a dtype, with masks and the stored dtype."""
     masked = " masked" if facts["masked"] else ""
     stored = facts.get("stored_dtype", facts["dtype"])
     packed = f" (stored as {stored})" if stored != facts["dtype"] else ""
@@ -33,7 +33,7 @@ def dtype_text(facts: dict[str, Any]) -> str:
 
 
 def _short(dtype: str) -> str:
-    """Return a dtype in words, one of several fields without their places.
+    """Return the text of a dtype; fields are listed without offsets.
 
     Examples
     --------
@@ -47,7 +47,7 @@ def _short(dtype: str) -> str:
 
 
 def decoded_text(facts: dict[str, Any]) -> str:
-    """Return in words what is done to the stored values.
+    """Return the text of how stored values are decoded.
 
     Examples
     --------
@@ -61,7 +61,7 @@ def decoded_text(facts: dict[str, Any]) -> str:
 
 
 def chunks_text(facts: dict[str, Any]) -> str:
-    """Return the lengths of the chunks in words."""
+    """Return the text of the lengths of chunks."""
     if facts["chunks"] is None:
         return "none"
     if not facts["chunks"]:

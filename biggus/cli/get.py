@@ -31,7 +31,7 @@ or of True and False. Quote it, because most shells interpret brackets.
 
 
 class SelectionError(BiggusError, IndexError):
-    """A key does not fit the variable."""
+    """A key is invalid for the variable."""
 
 
 DESCRIPTION = "Read part of a variable and write it to a file: as values, a picture or a film."
@@ -61,7 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Write a selection to a file."""
+    """Write a selection to a file, and print what was written."""
     where, variable, key, _ = selected(arguments)
     output = arguments.output.absolute()
     write = writer_for(output)
@@ -94,4 +94,4 @@ def _check_not_input(where: Location, output: Path) -> None:
         return
     source = where.path.resolve()
     if source == output.resolve() or output.resolve() in source.parents:
-        raise OutputError(f"cannot write {output}: it is what is to be read")
+        raise OutputError(f"cannot write {output}: it is the input")

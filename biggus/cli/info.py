@@ -47,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Print the variables of a location, or the details of one."""
     where, arguments.variable = located(arguments.location, arguments.variable)
-    arguments.location = where  # what its first bytes are is looked at once
+    arguments.location = where  # a `Location` reads its first bytes once
     with settings(arguments), opened_once(arguments):
         if arguments.variable is not None:
             described = [_described(arguments, arguments.variable)]
@@ -68,7 +68,7 @@ def _each_described(arguments: argparse.Namespace, names: tuple[str, ...]) -> li
         try:
             described.append(_described(arguments, name, row=len(names) > 1))
         except BiggusError as error:
-            # One variable that biggus cannot read does not hide the others.
+            # A variable that cannot be opened does not hide the others.
             if len(names) == 1:
                 raise
             problem = error.problem if isinstance(error, OpenError) else str(error)

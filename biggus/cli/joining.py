@@ -1,4 +1,4 @@
-"""Opening several locations as one array: files joined along an axis."""
+"""Opening several locations as one array, joined along an axis."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 
 class MisfitError(BiggusError, ValueError):
-    """Arguments do not fit the data, or data do not fit together."""
+    """Arguments do not fit the data, or arrays cannot be joined."""
 
 
 def add_locations(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments that say which locations are opened, and how they are joined."""
+    """Add the arguments for locations, and how to join them."""
     add_opening(
         parser,
         metavar="LOCATION[::VARIABLE]",
@@ -46,22 +46,22 @@ def add_locations(parser: argparse.ArgumentParser) -> None:
         help="if files have different units that cannot be converted: stop with an error (raise, "
         "the default), or join the numbers as they are (ignore)",
     )
-    # More of them may stand behind options.
+    # More locations may follow options.
     parser.set_defaults(last="location")
 
 
 @dataclasses.dataclass
 class Joined:
-    """What the arguments name, as one array.
+    """The array that the arguments name.
 
     Attributes
     ----------
     locations : list of str
-        Where it is, without credentials.
+        The locations, without credentials.
     variable : str or None
-        The name of the first that is joined; None: it is the only one there.
+        The name of the first variable; None if it is the only one.
     opened : Opened
-        The array; of several the source, and all else, is that of the first.
+        The joined array, with the source and decoder of the first.
     """
 
     locations: list[str]
@@ -70,14 +70,14 @@ class Joined:
 
     @property
     def label(self) -> str:
-        """What it is called: the first, and how many there are beside it."""
+        """The title: the first location and variable, and how many more there are."""
         more = len(self.locations) - 1
         words = [self.locations[0], self.variable or "", f"and {more} more" if more else ""]
         return "  ".join(filter(None, words))
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What is known of it before any value is read, ready to be written as JSON."""
+        """The metadata of the array, as values that JSON can hold."""
         facts = facts_of(self.opened)
         named = {"locations": self.locations, "variable": self.variable}
         kept = ("shape", "dims", "dtype", "stored_dtype", "nbytes", "chunks", "masked")
@@ -85,12 +85,12 @@ class Joined:
 
 
 def open_joined(arguments: argparse.Namespace) -> Joined:
-    """Open what the arguments name, as one array.
+    """Open the array that the arguments name.
 
     Raises
     ------
     MisfitError
-        If several cannot be joined.
+        If arrays cannot be joined.
     """
     named = list(_named(arguments.location))
     opened = [
@@ -118,7 +118,7 @@ def open_joined(arguments: argparse.Namespace) -> Joined:
 
 
 def _named(locations: Sequence[str]) -> Iterator[tuple[str, str | None]]:
-    """Yield paths and their variables; one that is named only once counts for all."""
+    """Yield the paths and their variables; a single name holds for all."""
     try:
         named = variables_named(locations)
     except ValueError as error:
@@ -129,7 +129,7 @@ def _named(locations: Sequence[str]) -> Iterator[tuple[str, str | None]]:
 
 
 def _expanded(path: str) -> list[str]:
-    """Return what matches a pattern; a location that is none, or is there, stands for itself."""
+    """Return the matches of a pattern; existing paths and other locations are no patterns."""
     if not glob.has_magic(path) or Location(path).scheme or os.path.lexists(path):
         return [path]
     return matching(path, None)

@@ -1,6 +1,6 @@
-"""Keys as they are written in brackets: ``[0:10, ..., ::-1, [1, 5], None]``.
+"""Parsing of keys such as ``[0:10, ..., ::-1, [1, 5], None]``.
 
-They are parsed, never evaluated: what is not in this grammar is an error.
+Keys are parsed and never evaluated.  The grammar is:
 
     key   = item { "," item } [ "," ] | "()"
     item  = "..." | "None" | "newaxis" | index | slice | list
@@ -9,7 +9,7 @@ They are parsed, never evaluated: what is not in this grammar is an error.
     entry = index | list
     index = int | "True" | "False"
 
-What is accepted means what it means to NumPy.
+Keys have the same meaning as in NumPy.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from typing import Any, TypeAlias
 from biggus.cli.usage import UsageError
 
 Key: TypeAlias = Any
-"""What stands between brackets, as ``__getitem__`` gets it."""
+"""The argument of ``__getitem__``."""
 
 _TOKENS = re.compile(
     r"(?:\s|\.\.\.|[+-]?\d++(?:_\d++)*+|None|newaxis|True|False|[\[\],:])*+", re.ASCII
 )
-"""Python's parser is given nothing else."""
+"""The texts that are passed to Python's parser."""
 
 _MOST = 10**19
 _MOST_NESTED = 32
@@ -34,7 +34,7 @@ _MOST_CHARACTERS = 10**6
 
 
 class KeySyntaxError(UsageError):
-    """Text is no key."""
+    """A text is not a key."""
 
 
 def split_selection(text: str) -> tuple[str, Key]:
@@ -79,17 +79,17 @@ def split_selection(text: str) -> tuple[str, Key]:
 
 
 def parse_key(text: str) -> Key:
-    """Parse what stands between the brackets of a key.
+    """Parse the text between the brackets of a key.
 
     Returns
     -------
     int, bool, slice, None, Ellipsis, list, or a tuple of them
-        What Python would hand to ``__getitem__``.
+        The argument of ``__getitem__``.
 
     Raises
     ------
     KeySyntaxError
-        If it is no key.
+        If the text is not a key.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Opening what the command line names."""
+"""Opening the location and variable that the command line names."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def add_opening(
     help: str = "a path, a URL, or a tile template",
     several: bool = False,
 ) -> None:
-    """Add the arguments that say which location is opened, or which `several`, and how."""
+    """Add the arguments for the location, or `several`, and how to open it."""
     parser.add_argument("location", metavar=metavar, help=help, nargs="+" if several else None)
     group = parser.add_argument_group("opening")
     group.add_argument(
@@ -52,7 +52,7 @@ def add_opening(
 
 
 def add_selection(parser: argparse.ArgumentParser, purpose: str) -> None:
-    """Add the argument that says what of a location is wanted, and what for."""
+    """Add the argument for the variable and key of a location."""
     parser.add_argument(
         "selection",
         nargs="?",
@@ -92,7 +92,7 @@ def selected(arguments: argparse.Namespace) -> Selected:
 
 
 def settings(arguments: argparse.Namespace) -> options.set_options:
-    """Return the options that the arguments ask for, to be entered."""
+    """Return a context with the options that the arguments set."""
     if arguments.cache and arguments.no_cache:
         raise UsageError("--cache and --no-cache exclude each other")
     changes: dict[str, Any] = {}
@@ -106,12 +106,12 @@ def settings(arguments: argparse.Namespace) -> options.set_options:
 
 
 def backend_options(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Return the options for the backend.
+    """Return the options of the backend.
 
     Raises
     ------
     UsageError
-        If one is not of the form NAME=VALUE.
+        If an option is not of the form NAME=VALUE.
     """
     given = {}
     for text in arguments.option:
@@ -125,7 +125,7 @@ def backend_options(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def plain_literal(text: str) -> Any:
-    """Return a number, several, a truth value or None if `text` is that, else `text`.
+    """Parse a number, a tuple of numbers, a boolean or None; other texts are returned unchanged.
 
     Examples
     --------
@@ -146,10 +146,10 @@ def plain_literal(text: str) -> Any:
 
 @contextlib.contextmanager
 def opened_once(arguments: argparse.Namespace) -> Iterator[None]:
-    """Open what is at the location once, and find how, however much is asked in a with block."""
+    """Keep the location open during the block, and choose its backend once."""
     location = _place(arguments)
     with contextlib.ExitStack() as stack:
-        with contextlib.suppress(BiggusError):  # it is told of when it is opened
+        with contextlib.suppress(BiggusError):  # opening a variable raises it again
             server = _backend(arguments, location)
             stack.enter_context(server.visit(location, **backend_options(arguments)))
             arguments.backend = server.name
@@ -166,7 +166,7 @@ def _backend(arguments: argparse.Namespace, location: Location) -> Backend:
 
 
 def variables(arguments: argparse.Namespace) -> tuple[str, ...]:
-    """Return the names of what is at the location, or was there, as the cache remembers."""
+    """Return the names of the variables; if the location is gone, those the cache remembers."""
     location = _place(arguments)
     try:
         server = _backend(arguments, location)
@@ -195,13 +195,13 @@ def _remembered(location: Location) -> tuple[str, ...]:
 
 
 def opening_options(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Return all that is to be said to `biggus.open` beside location and variable."""
+    """Return the arguments of `biggus.open` besides location and variable."""
     given = backend_options(arguments)
     return {"backend": arguments.backend, "decode": not arguments.raw, **given}
 
 
 def open_variable(arguments: argparse.Namespace, variable: str | None) -> Opened:
-    """Open one variable; None is the only one that there is."""
+    """Open a variable; None if it is the only one."""
     try:
         array = biggus.open(arguments.location, variable, **opening_options(arguments))
     except BiggusError:

@@ -1,4 +1,4 @@
-"""``biggus plan``: what ``biggus stats`` would read, and the memory that it would take."""
+"""``biggus plan``: the plan of ``biggus stats``."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Print what computing statistics would do."""
+    """Print the plan of computing statistics."""
     with settings(arguments), resources(arguments):
         joined = open_joined(arguments)
         wanted = wanted_statistics(arguments, joined.opened)

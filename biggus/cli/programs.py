@@ -1,4 +1,4 @@
-"""Programs that are run by a command, as they are."""
+"""Running a program with a changed environment."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def run_program(arguments: argparse.Namespace, environment: Mapping[str, str]) -
     Raises
     ------
     UsageError
-        If none is named.
+        If no program is given.
     StudyError
-        If it cannot be run.
+        If the program cannot be run.
     """
     program: list[str] = arguments.program
     if not program:

@@ -1,4 +1,4 @@
-"""``biggus record``: a program, and all that it reads with biggus, in one file."""
+"""``biggus record``: run a program, and record all that it reads."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run a program, and make a bundle of what it has read."""
+    """Run a program, and write a bundle of what it reads."""
     bundling = Bundling(arguments.output, arguments.force, "--force")
     try:
         environment = {**os.environ, RECORD: str(bundling.folder)}
@@ -53,13 +53,13 @@ def run(arguments: argparse.Namespace) -> int:
     finally:
         bundling.remove()
     bundle = Bundle(bundling.path)
-    # The standard output is the program's.
+    # Standard output belongs to the program.
     print(f"biggus: {arguments.output}: {summary(bundle)}", file=sys.stderr)
     return 0
 
 
 def summary(bundle: Bundle) -> str:
-    """Say in a line what is in a bundle."""
+    """Return the summary of a bundle in one line."""
     read = sum(bool(held.chunks) for held in bundle.sources.values())
     chunks = f"{bundle.chunks:,} chunk{'s' * (bundle.chunks != 1)}"
     sources = f"{read:,} source{'s' * (read != 1)}"

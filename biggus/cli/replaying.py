@@ -1,4 +1,4 @@
-"""``biggus replay``: a program, on what was recorded of it and on nothing else."""
+"""``biggus replay``: run a program on recorded data alone."""
 
 from __future__ import annotations
 

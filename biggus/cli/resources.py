@@ -1,4 +1,4 @@
-"""What a computation may use: memory and threads."""
+"""The arguments for memory and threads of a computation."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def add_resources(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments that say what may be used."""
+    """Add the arguments for memory and threads."""
     parser.add_argument(
         "--memory",
         metavar="SIZE",
@@ -28,14 +28,14 @@ def add_resources(parser: argparse.ArgumentParser) -> None:
 
 @contextlib.contextmanager
 def resources(arguments: argparse.Namespace, **more: Any) -> Iterator[None]:
-    """Set what the arguments say may be used, and other options, while the block runs.
+    """Set memory and workers as the arguments say, and other options, during the block.
 
     Raises
     ------
     UsageError
-        If an argument has a value that it cannot have.
+        If an argument has an invalid value.
     MemoryBudgetError
-        If the memory does not suffice: the message says how the command line allows more.
+        If the memory does not suffice; the message names the argument that allows more.
     """
     given = {name: getattr(arguments, name) for name in ("memory", "workers")}
     changes = {name: value for name, value in given.items() if value is not None}

@@ -1,4 +1,4 @@
-"""``biggus save``: a variable, streamed into a new store."""
+"""``biggus save``: write a variable to a new store."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Stream a variable into a new store."""
+    """Write a variable to a new store, block by block."""
     if arguments.output is None:
         raise UsageError("name the file or store to write: biggus save IN[::VARIABLE] OUT[::NAME]")
     where, variable = located(arguments.location, None)
@@ -72,7 +72,7 @@ def _dtype(name: str) -> np.dtype[Any]:
 
 
 def _target(output: str, variable: str | None) -> str:
-    """Return the location that is saved to, which has a name where it needs one."""
+    """Return the target, with a name of the array if the format needs one."""
     path, name = split_location(output)
     named = store_class(Path(path)).named
     last = (variable or "").strip("/").rpartition("/")[2]

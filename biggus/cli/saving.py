@@ -1,4 +1,4 @@
-"""Results, streamed into new files and stores."""
+"""Saving results, with the error messages of the command line."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ if TYPE_CHECKING:
 
 
 def add_overwrite(parser: argparse.ArgumentParser, name: str) -> None:
-    """Add the argument that lets something be replaced that is there, called `name`."""
+    """Add the argument that allows replacing the existing output `name`."""
     parser.add_argument(
         "--overwrite", "--force", action="store_true", help=f"replace {name} if it exists"
     )
 
 
 def save_to(arrays: list[Any], targets: list[str], overwrite: bool, pack: bool = True) -> None:
-    """Compute arrays together and stream each to its location, packed as it was if `pack`.
+    """Compute arrays together, and save each to its location; see `biggus.save`.
 
     Raises
     ------
     OutputError
-        As `biggus.save` does, but for what the command line is told to replace something.
+        As of `biggus.save`; if the output exists, the message names the argument to replace it.
     """
     try:
         save(arrays, targets, overwrite=overwrite, pack=pack)

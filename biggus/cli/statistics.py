@@ -1,4 +1,4 @@
-"""The statistics that the command line knows, and what they are made of."""
+"""The statistics of ``biggus stats`` and ``biggus plan``."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ _FUNCTIONS = {
     "max": functions.nanmax,
     "median": functions.nanmedian,
 }
-"""NaN are counted, and spoil nothing."""
+"""The functions, which skip NaN."""
 
 _OF_FLOATS = ("sum", "mean", "std", "var")
-"""What narrow floats are not precise enough for."""
+"""Statistics that are computed in double precision."""
 
 
 def add_statistics(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments that say what is computed, along which axes."""
+    """Add the arguments for statistics and axes."""
     parser.add_argument(
         "--statistics",
         metavar="NAMES",
@@ -49,17 +49,17 @@ def add_statistics(parser: argparse.ArgumentParser) -> None:
 
 
 def wanted_statistics(arguments: argparse.Namespace, opened: Opened) -> dict[str, biggus.Array]:
-    """Return the statistics that the arguments ask for, lazy, by their names.
+    """Return the lazy statistics that the arguments ask for, by name.
 
-    The first are counts: of the values that are not masked, and of the NaN among
-    them, where there can be any.
+    The first are counts: of the values that are not masked, and of NaN if there can be
+    any.
 
     Raises
     ------
     UsageError
         If a name is unknown.
     MisfitError
-        If the values have no such statistic, or the array no such axis.
+        If the dtype has no such statistic, or the array no such axis.
     """
     array = opened.array
     axis = axes_of(arguments, opened)
@@ -71,14 +71,14 @@ def wanted_statistics(arguments: argparse.Namespace, opened: Opened) -> dict[str
         try:
             found[name] = _statistic(name, array, axis)
         except (TypeError, ValueError) as error:
-            # Of dates there is no mean, of words nothing but a count.
+            # Dates have no mean, and strings only a count.
             if asked:
                 raise MisfitError(f"cannot compute {name} of {array.dtype}: {error}") from error
     return found
 
 
 def axes_of(arguments: argparse.Namespace, opened: Opened) -> tuple[int, ...] | None:
-    """Return the axes that are reduced; None for all of them."""
+    """Return the axes to reduce; None for all."""
     if arguments.axis is None:
         return None
     known, rank = labels_of(opened.array.node).dims, opened.array.ndim

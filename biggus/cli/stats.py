@@ -1,4 +1,4 @@
-"""``biggus stats``: count, mean, spread and extremes, in one pass over the data."""
+"""``biggus stats``: statistics of a variable, in one pass over the data."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Print statistics of what the arguments name."""
+    """Print statistics of the array that the arguments name."""
     started = time.perf_counter()
     with (
         settings(arguments),
@@ -65,7 +65,7 @@ def run(arguments: argparse.Namespace) -> None:
         resources(arguments, progress=bar or False),
         warnings.catch_warnings(),
     ):
-        # Of nothing at all, and of NaN alone, the mean is NaN: that is told.
+        # The mean of no values, or of NaN alone, is NaN, and is printed.
         warnings.simplefilter("ignore", RuntimeWarning)
         joined = open_joined(arguments)
         wanted = wanted_statistics(arguments, joined.opened)
@@ -85,7 +85,7 @@ def run(arguments: argparse.Namespace) -> None:
 def _computed(
     arguments: argparse.Namespace, opened: Opened, wanted: dict[str, biggus.Array]
 ) -> dict[str, Any]:
-    """Return numbers, or summaries of arrays, by the names of the statistics."""
+    """Compute the statistics; return numbers, or summaries of arrays, by name."""
     if arguments.out is not None:
         return _summaries(_saved(arguments, wanted))
     values = dict(zip(wanted, biggus.masked_arrays(list(wanted.values())), strict=True))
@@ -101,7 +101,7 @@ def _computed(
 def _saved(
     arguments: argparse.Namespace, wanted: dict[str, biggus.Array]
 ) -> dict[str, biggus.Array]:
-    """Write statistics to a file, and return them as they are there."""
+    """Save statistics to a file, and return them as lazy arrays of the file."""
     path, results = arguments.out.absolute(), dict(wanted)
     nan = results.pop("nan", 0)
     results["count"] -= nan
@@ -116,7 +116,7 @@ def _saved(
 
 
 def _summaries(results: dict[str, biggus.Array]) -> dict[str, Any]:
-    """Return shape, least, mean and greatest value of each, by names."""
+    """Return shape, dtype, least, mean and greatest value of each statistic."""
     lazy: list[biggus.Array] = []
     for array in results.values():
         if array.size:
@@ -131,9 +131,9 @@ def _summaries(results: dict[str, biggus.Array]) -> dict[str, Any]:
 
 
 def plain_number(value: Any) -> Any:
-    """Return a number as JSON has it: NaN, NaT and masked ones are None.
+    """Return a number as a value for JSON; NaN, NaT and masked values are None.
 
-    Infinity is a word, complex numbers are pairs, and dates are written out.
+    Infinities and dates become texts, and complex numbers pairs.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Being told to stop: by Ctrl-C, or by a request to terminate."""
+"""Handling Ctrl-C and SIGTERM."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ INTERRUPTED = 130
 TERMINATED = 143
 
 _PATIENCE_SECONDS = 2.0
-"""How long reads that are under way may take to end, once told to stop."""
+"""How long the process may take to end after a signal."""
 
 
 def stop_orderly() -> None:
-    """Make being told to stop unwind the stack, and end the process soon in any case.
+    """Install signal handlers that unwind the stack, and end the process soon in any case.
 
-    A read that waits for a server which does not answer cannot be called back, and
-    would hold the process up until it gives up by itself.
+    A read that waits for a server that does not answer cannot be cancelled, and
+    would delay the end until it times out.
     """
     if threading.current_thread() is not threading.main_thread():
         return
     signal.signal(signal.SIGTERM, _stop)
-    # A job in the background may have been started with SIGINT ignored.
+    # Background jobs may have been started with SIGINT ignored.
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _stop)
 

@@ -14,12 +14,12 @@ def table(rows: Sequence[Sequence[str]], indent: str = "", right: Sequence[int] 
     Parameters
     ----------
     rows : sequence of sequence of str
-        The cells; rows may end early, and their last cell is then not counted
+        The cells.  The last cell of a row with fewer cells than others does not count
         for the width of its column.
     indent : str
-        What each line begins with.
+        The start of each line.
     right : sequence of int
-        The columns that are aligned at their right.
+        The columns that are right-aligned.
 
     Examples
     --------

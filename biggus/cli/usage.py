@@ -4,11 +4,11 @@ import argparse
 
 
 class UsageError(Exception):
-    """The arguments make no sense together."""
+    """Arguments are invalid, or do not fit together."""
 
 
 def common_options() -> argparse.ArgumentParser:
-    """Return a parser of the options that every command has."""
+    """Return a parser of the options of every command."""
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument(
         "-v",

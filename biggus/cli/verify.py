@@ -1,4 +1,4 @@
-"""``biggus verify``: whether a study is whole, and whether its sources still are as they were."""
+"""``biggus verify``: check a study, and optionally its sources."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``biggus view``: an array to pan over, in a window or on a page."""
+"""``biggus view``: show an array in a window, on a page, or as a picture."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ EXAMPLES = """\
 """
 
 _WINDOWLESS = {"agg", "pdf", "pgf", "svg", "ps", "cairo", "template"}
-"""Backends of matplotlib that draw into files."""
+"""Backends of matplotlib without windows."""
 
 DESCRIPTION = (
     "Pan and zoom over an array in a window, or with --serve in a browser. Only the part on the "
@@ -75,7 +75,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _port(text: str) -> int:
-    """Return the number of a port."""
+    """Parse the number of a port."""
     number = int(text)
     if not 0 <= number < 2**16:
         raise argparse.ArgumentTypeError(f"a port is a number from 0 to 65535, not {text}")
@@ -100,7 +100,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _pyramid(arguments: argparse.Namespace, variable: str | None, key: Key) -> Pyramid:
-    """Return what is to be shown, with all the levels that it has."""
+    """Return the array to show, as a pyramid."""
     from biggus.labels import labels_of
     from biggus.pyramids import Pyramid, kept_overviews, overviews
     from biggus.pyramids.layout import picture_axes
@@ -132,7 +132,7 @@ def _check_drawable(array: Array) -> None:
 
 
 def _opened(arguments: argparse.Namespace, variable: str | None, key: Key) -> Pyramid | Array:
-    """Return what is stored at several resolutions, or the array that is selected."""
+    """Open a multiscale image as a pyramid, or the selected array."""
     from biggus.pyramids import open_pyramid
 
     if key is not ... or arguments.raw:
@@ -149,7 +149,7 @@ def _serve(shown: Pyramid, title: str, port: int) -> None:
 
     try:
         server = page_of(shown, title, port)
-    except BiggusError:  # that a coordinate cannot be read is an OSError too
+    except BiggusError:  # a failed read of a coordinate is an OSError, too
         raise
     except OSError as error:
         raise UsageError(f"the port {port} cannot be used: {error.strerror}") from None

@@ -1,4 +1,4 @@
-"""Files that a selection is written to: one format a module, found by suffix."""
+"""Writers of selections to files, chosen by suffix."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _WRITERS: dict[str, Writer] = {
 
 
 def writer_for(path: Path) -> Writer:
-    """Return what writes files of the suffix of `path`.
+    """Return the writer for the suffix of `path`.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Figures and films: maps with axes, colour bars and coastlines."""
+"""Writing figures and films: maps with axes, colour bars and coastlines."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DOTS_PER_INCH = 150
 
 
 def figure_writer(suffix: str) -> Writer:
-    """Return what writes figures of a kind: ``.png``, ``.pdf`` or ``.svg``."""
+    """Return the writer of figures of a format: ``.png``, ``.pdf`` or ``.svg``."""
 
     def write(path: Path, picked: Picked) -> str | None:
         from biggus.viewer.maps.look import are_colours, quicklook
@@ -29,7 +29,7 @@ def figure_writer(suffix: str) -> Writer:
                 figure = quicklook(picked.array)
             except (ValueError, TypeError) as error:
                 raise OutputError(f"cannot draw {picked.label}: {error}") from error
-            # No date and no version: the same values give the same bytes.
+            # Without date and version, equal values give equal files.
             dated = {".pdf": {"CreationDate": None}, ".svg": {"Date": None}}
             figure.savefig(
                 path,
@@ -43,7 +43,7 @@ def figure_writer(suffix: str) -> Writer:
 
 
 def film_writer(suffix: str) -> Writer:
-    """Return what writes films of a kind: ``.gif`` or ``.mp4``."""
+    """Return the writer of films of a format: ``.gif`` or ``.mp4``."""
 
     def write(path: Path, picked: Picked) -> str | None:
         from biggus.viewer.maps import film

@@ -1,4 +1,4 @@
-"""Pictures."""
+"""Writing pictures with one pixel for each value."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def write_png(path: Path, picked: Picked) -> str | None:
-    """Write a picture: the first row of the values is its uppermost.
+    """Write values as a picture, with the first row at the top.
 
     Pixels of uint8, of shape (rows, columns) or (rows, columns, 1 to 4), are
     written as they are.  Other numbers of shape (rows, columns) become shades
@@ -28,12 +28,12 @@ def write_png(path: Path, picked: Picked) -> str | None:
     Returns
     -------
     str or None
-        What scaling was done.
+        The scaling that was applied.
 
     Raises
     ------
     OutputError
-        If the values make no picture.
+        If the values cannot be a picture.
     MissingDependencyError
         If Pillow is not installed.
     """
@@ -60,7 +60,7 @@ def write_png(path: Path, picked: Picked) -> str | None:
 def _shades(
     data: npt.NDArray[Any], missing: npt.NDArray[np.bool_]
 ) -> tuple[npt.NDArray[np.uint8], str | None]:
-    """Return uint8 of the same shape, and what was done to get there."""
+    """Return values scaled to uint8, and a description of the scaling."""
     if data.dtype == np.uint8:
         return data, None
     if data.dtype == np.bool_:
@@ -70,7 +70,7 @@ def _shades(
     if not shown.any():
         raise OutputError("there is no finite value to make a picture of")
     low, high = float(numbers[shown].min()), float(numbers[shown].max())
-    # Halved, so that the span of the largest doubles is no infinity.
+    # Halved, so that the difference of the largest doubles does not overflow.
     span = high / 2 - low / 2
     with np.errstate(all="ignore"):
         share = (numbers / 2 - low / 2) / span if span > 0 else np.zeros_like(numbers)

@@ -1,4 +1,4 @@
-"""Files and stores that are written block by block: `.npy`, NetCDF, Zarr."""
+"""Writing selections to `.npy`, NetCDF and Zarr, block by block."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 def write_netcdf(path: Path, picked: Picked) -> None:
-    """Write a NetCDF-4 file of one variable.
+    """Write a NetCDF-4 file with one variable.
 
     Raises
     ------
@@ -41,7 +41,7 @@ def write_netcdf(path: Path, picked: Picked) -> None:
 
 
 def write_zarr(path: Path, picked: Picked) -> None:
-    """Write a store of one array, in a folder.
+    """Write a Zarr store with one array.
 
     Raises
     ------
@@ -56,13 +56,13 @@ def write_zarr(path: Path, picked: Picked) -> None:
 def write_npy(path: Path, picked: Picked) -> None:
     """Write a ``.npy`` file.
 
-    Missing values need a fill: the format has no place for a mask.  Strings of
-    any length become strings of the longest one's.
+    Missing values need a fill value, for the format has no masks.  Strings of
+    variable length become strings of the greatest length.
 
     Raises
     ------
     OutputError
-        If a value is missing and there is no fill, or values are Python objects.
+        If a value is missing and there is no fill value, or values are Python objects.
     """
     if picked.dtype.kind not in "OT":
         _write(NpyStore(path), picked)
