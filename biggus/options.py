@@ -198,26 +198,14 @@ _PARSERS: dict[str, Callable[[Any], Any]] = {
 }
 
 
-_IN_ENVIRONMENT = (
-    "offline",
-    "memory",
-    "chunk_memory",
-    "workers",
-    "keep_partials",
-    "retry_changed",
-    "deadline",
-    "progress",
-)
-
-
 @lru_cache(maxsize=1)
 def _from_environment() -> Options:
     given = {}
-    for name in _IN_ENVIRONMENT:
+    for name, parse in _PARSERS.items():
         text = os.environ.get(f"BIGGUS_{name.upper()}")
-        if text is not None:
+        if text is not None and name not in ("cache", "executor"):
             try:
-                given[name] = _PARSERS[name](text)
+                given[name] = parse(text)
             except OptionError as error:
                 raise OptionError(f"BIGGUS_{name.upper()}: {error}") from None
     return Options(**given)

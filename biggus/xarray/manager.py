@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -112,7 +113,7 @@ class ChunkManager(ChunkManagerEntrypoint[Any]):
         """Reduce whole axes lazily, block by block along the others."""
         axes = normal_axes(range(arr.ndim) if axis is None else axis, arr.ndim)
         last = tuple(range(-len(axes), 0))
-        reduced = _AlongAxis(func, last if len(last) > 1 else -1, {"keepdims": False})
+        reduced = partial(func, axis=last if len(last) > 1 else -1, keepdims=False)
         core = ",".join(f"d{n}" for n in axes)
         moved = _moveaxis(arr, axes, last)
         found = apply_gufunc(reduced, f"({core})->()", moved, output_dtypes=[dtype])
@@ -130,7 +131,7 @@ class ChunkManager(ChunkManagerEntrypoint[Any]):
     ) -> Any:
         """Accumulate along a whole axis lazily, block by block along the others."""
         moved = _moveaxis(arr, axis, -1)
-        scanned = _AlongAxis(func, -1, {})
+        scanned = partial(func, axis=-1)
         found = apply_gufunc(scanned, "(d)->(d)", moved, output_dtypes=[dtype or arr.dtype])
         return _moveaxis(found, -1, axis)
 
@@ -179,15 +180,3 @@ def _check_room(arrays: Sequence[Array]) -> None:
             ".biggus.save, allow it with biggus.set_options(memory=...), or load it anyway "
             "with .biggus.compute()"
         )
-
-
-class _AlongAxis:
-    """A function with an argument `axis`, applied to the last axes; picklable if it is."""
-
-    def __init__(self, function: Callable[..., Any], axis: Any, keywords: dict[str, Any]) -> None:
-        self.function = function
-        self.axis = axis
-        self.keywords = keywords
-
-    def __call__(self, block: Any) -> Any:
-        return self.function(block, axis=self.axis, **self.keywords)

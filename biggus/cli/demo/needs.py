@@ -1,11 +1,10 @@
-"""What has to be installed for the demo."""
+"""The packages that the demo needs."""
 
 from __future__ import annotations
 
 import importlib
 import importlib.util
 
-from biggus.errors import MissingDependencyError
 from biggus.support.extras import needing
 
 _PACKAGES = {
@@ -17,24 +16,17 @@ _PACKAGES = {
     "mpl_toolkits.basemap_data": "basemap-data",
     "iris_sample_data": "iris-sample-data",
 }
-"""Modules, and the packages that bring them."""
+"""The modules, and the packages that install them."""
 
 
 def require_packages() -> None:
-    """Make sure that all packages are there, before anything is done.
+    """Import all packages that the demo needs, before it starts.
 
     Raises
     ------
     MissingDependencyError
-        If one is missing, or its import fails.
+        If a package is missing, or its import fails.
     """
-    for module, package in _PACKAGES.items():
-        try:
-            found = importlib.util.find_spec(module)
-        except ImportError:  # its parent is missing
-            found = None
-        if found is None:
-            raise MissingDependencyError(package, "demo", "the demo")
     for module, package in _PACKAGES.items():
         with needing(package, "demo", "the demo"):
             importlib.import_module(module)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -92,10 +92,10 @@ def quicklook(
     return look.figure(title, coastlines, size)
 
 
-class Look:
+class Look(NamedTuple):
     """An array to draw, without its axes of length one, and its labels.
 
-    Parameters
+    Attributes
     ----------
     array : Array
         The array, of one to three axes, and one more for colours.
@@ -107,11 +107,10 @@ class Look:
         The arguments `cmap`, `vmin` and `vmax` of :func:`quicklook`.
     """
 
-    def __init__(self, array: Array, meaning: Labels, picked: Sequence[str], how: How) -> None:
-        self.array = array
-        self.meaning = meaning
-        self.picked = picked
-        self._how = how
+    array: Array
+    meaning: Labels
+    picked: Sequence[str]
+    how: How
 
     @classmethod
     def of(cls, array: Array, how: How = (None, None, None)) -> Look:
@@ -217,7 +216,7 @@ class Look:
 
     def colours(self, fields: Sequence[Any]) -> Colours:
         """Return the colours that all maps share."""
-        cmap, vmin, vmax = self._how
+        cmap, vmin, vmax = self.how
         values = np.concatenate([np.ma.compressed(each) for each in fields])
         return colours_for(
             values, self.meaning.attributes, self.meaning.name, cmap=cmap, vmin=vmin, vmax=vmax
