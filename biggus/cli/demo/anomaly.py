@@ -1,4 +1,4 @@
-"""Mean, spread and anomaly: what the demo computes, of real data and of invented ones."""
+"""The maps that the demo computes: mean, standard deviation and anomaly."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LAST_YEARS = 10
 
 
 class Maps(NamedTuple):
-    """Three maps, and where they are."""
+    """Three maps, and their coordinates."""
 
     mean: npt.NDArray[Any]
     spread: npt.NDArray[Any]
@@ -26,7 +26,7 @@ class Maps(NamedTuple):
 
 
 def lazy_maps(array: biggus.Array, last: int) -> list[biggus.Array]:
-    """Return mean and standard deviation along time, and how the last part differs from all.
+    """Return mean, standard deviation, and anomaly of the last elements, along the first axis.
 
     Examples
     --------
@@ -48,7 +48,7 @@ def open_air(cache: biggus.Cache) -> tuple[biggus.Array, npt.NDArray[Any], npt.N
 
 
 def maps_of_library() -> list[npt.NDArray[Any]]:
-    """Return the same three maps, computed by NumPy of all that the netCDF library reads."""
+    """Return the same maps, computed by NumPy from values that the netCDF library reads."""
     import netCDF4
 
     with netCDF4.Dataset(sample_folder() / "E1_north_america.nc") as dataset:

@@ -1,4 +1,4 @@
-"""Statistics of a large store within a budget, twice, in a process that is measured.
+"""Computing statistics of a large store within a memory budget, twice, in a measured process.
 
 ``python -m biggus.cli.demo.budget STORE CACHE RESULT`` computes them, and once more
 with what was kept; it saves the maps as RESULT, and prints what it took as JSON.
@@ -23,7 +23,7 @@ BUDGET = "64 MB"
 
 
 def peak_memory() -> int | None:
-    """Return the most memory that this process has had, in bytes; None where nobody says it."""
+    """Return the peak memory of this process in bytes; None if the system does not tell."""
     status = Path("/proc/self/status")
     if status.exists():
         for line in status.read_text("ascii").splitlines():
@@ -37,7 +37,7 @@ def peak_memory() -> int | None:
 
 
 def bytes_read() -> int | None:
-    """Return how many bytes this process has read from files; None where nobody says it."""
+    """Return the bytes that this process has read from files; None if the system does not tell."""
     try:
         lines = Path("/proc/self/io").read_text("ascii").splitlines()
     except OSError:
@@ -46,10 +46,10 @@ def bytes_read() -> int | None:
 
 
 def measured(store: str, cache: str, result: str) -> dict[str, Any]:
-    """Compute the maps twice; return memory and, for each time, what was read."""
-    # Chunks are not kept: they are local. What comes of them is.
+    """Compute the maps twice; return the memory used, and the reads of each time."""
+    # Chunks of local stores are not cached; partial results are.
     array = biggus.open(store, cache=False)
-    array[0, 0, 0].ndarray()  # all that is loaded on first use is there
+    array[0, 0, 0].ndarray()  # import modules that are imported on first use
     told: dict[str, Any] = {"baseline": peak_memory(), "runs": []}
     digests = set()
     with biggus.Cache(cache) as kept, biggus.set_options(memory=BUDGET, cache=kept):

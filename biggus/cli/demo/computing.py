@@ -1,4 +1,4 @@
-"""The demo's second part: computing, on real data, and on more than the budget holds."""
+"""The second part of the demo: computing, also on data larger than the memory budget."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 _KELVIN = 273.15
 _CLOSE = 1e-4
-"""Kelvin; the values themselves are rounded to some 2e-5."""
+"""The greatest difference in kelvin; values are rounded to about 2e-5."""
 
 _CLIMATE = Wording(
     title="Air temperature of North America, scenario E1: 240 yearly maps, computed together",
@@ -87,7 +87,7 @@ def _tell_of_weather(folder: Path) -> None:
         made = time.monotonic()
         print(f"  Saved as a Zarr store, block by block, in {saved.seconds:.1f} s.")
         slabs = timed(lambda: maps_by_slabs(store))
-        # What was written just now is not kept yet: its times would not tell a second change.
+        # Files are cached once they are old enough for their times to reveal another change.
         time.sleep(max(0.0, made + SETTLED_SECONDS + 0.1 - time.monotonic()))
         told, found = _in_a_process(store)
     _tell_of_memory(told, invented.nbytes)
@@ -98,7 +98,7 @@ def _tell_of_weather(folder: Path) -> None:
 
 
 def _in_a_process(store: Path) -> tuple[dict[str, Any], list[npt.NDArray[Any]]]:
-    """Return what a process of its own tells that computes the maps, and the maps."""
+    """Compute the maps in another process; return its report, and the maps."""
     result = store.with_name("maps.npy")
     paths = map(str, (store, store.with_name("kept"), result))
     command = [sys.executable, "-m", "biggus.cli.demo.budget", *paths]

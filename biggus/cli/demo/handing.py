@@ -1,4 +1,4 @@
-"""Handing on: what the demo read, in one file, and the same read from that alone."""
+"""The third part of the demo: recording all reads in one file, and replaying them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _FILES = ("NEMO", "E1_north_america.nc")
 def tell_of_a_study(
     folder: Path, cache: biggus.Cache, template: str, read: Callable[..., Reading]
 ) -> None:
-    """Record what the demo reads, delete all that it was read from, and read it again."""
+    """Record what the demo reads, delete the sources, and read it again from the record."""
     say("All of it in one file, to hand on")
     copies = folder / "samples"
     study = folder / "demo.biggus"
@@ -58,7 +58,7 @@ def _copy(folder: Path) -> None:
 
 
 def _receipt(template: str, cache: biggus.Cache, samples: Path) -> str:
-    """Return the receipt of all that is read."""
+    """Return the receipt of all arrays that are read."""
     planet = biggus.open(template, zoom=ZOOM, cache=cache)[TENERIFE]
     ocean, climate = read_ocean(cache, samples), read_climate(cache, samples)
     return biggus.receipt(

@@ -1,4 +1,4 @@
-"""Map tiles made of a picture of the whole Earth.
+"""Map tiles from a picture of the whole Earth.
 
 The picture is equirectangular: its rows are evenly spaced in latitude, its
 columns in longitude.  A map tile is Web Mercator: its columns are evenly
@@ -81,7 +81,7 @@ class Earth:
         down = 0.5 - latitude / np.pi
         columns, column_weights = _cubic(across * width - 0.5)
         rows, row_weights = _cubic(down * height - 0.5)
-        columns %= width  # the date line: the Earth is round
+        columns %= width  # wrap at the date line
         rows = rows.clip(0, height - 1)
         # First along the rows, then along the columns: of four neighbours each.
         narrow = np.take(picture, columns.ravel(), axis=1)[rows.min() : rows.max() + 1]

@@ -1,4 +1,4 @@
-"""The pictures of what the demo computes: three maps side by side."""
+"""The pictures of three maps that the demo computes."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass
 class Wording:
-    """What is written on the maps.
+    """The texts and style of a picture of three maps.
 
     Attributes
     ----------
     title : str
-        Of the whole.
+        The title of the picture.
     panels : sequence of str
-        Of each map: the expression that it shows, and what that is.
+        The title of each map: the expression, and its meaning.
     note : str
-        Below it: where the values come from.
+        The note below: the source of the values.
     detail : str
-        Of the coastlines.
+        The detail of the coastlines.
     aspect : float
-        How much longer a degree of latitude is drawn than one of longitude.
+        The ratio of the lengths of a degree of latitude and one of longitude.
     """
 
     title: str
@@ -69,7 +69,7 @@ def picture_maps(path: Path, maps: Maps, wording: Wording, width: float, height:
 
 
 def _about_zero(values: npt.NDArray[Any]) -> dict[str, Any]:
-    """Return colours of which none stands for both more and less."""
+    """Return a colour map that diverges about zero, if there are negative values."""
     if values.min() >= 0:
         return {"cmap": "OrRd", "vmin": 0}
     most = float(np.abs(values).max())
@@ -79,7 +79,7 @@ def _about_zero(values: npt.NDArray[Any]) -> dict[str, Any]:
 def _coasts(ax: Any, maps: Maps, wording: Wording) -> None:
     (west, east), (south, north) = (outer_edges(x) for x in (maps.longitude, maps.latitude))
     for line in gshhs(west, east, south, north, wording.detail):
-        # Land that reaches over the date line is there at both ends of the map.
+        # Land that crosses the date line is drawn at both ends of the map.
         for turn in (-360, 0, 360):
             ax.plot(line[:, 0] + turn, line[:, 1], color="0.12", linewidth=0.55)
     ax.set_xlim(west, east)

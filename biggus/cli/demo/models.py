@@ -33,7 +33,7 @@ def sample_folder() -> Path:
 
 @dataclasses.dataclass
 class Ocean:
-    """What was read of the ocean: temperatures of some months, and where they are."""
+    """Temperatures of the ocean of some months, and their coordinates."""
 
     array: biggus.Array
     months: list[str]
@@ -41,21 +41,21 @@ class Ocean:
     latitude: npt.NDArray[Any]
     longitude: npt.NDArray[Any]
     beside: tuple[biggus.Array, ...]
-    """What else was read."""
+    """Other arrays that were read."""
 
 
 def ocean_files() -> list[Path]:
-    """Return the monthly files of the ocean, in their order."""
+    """Return the monthly files of the ocean, sorted."""
     return sorted((sample_folder() / "NEMO").glob(_OCEAN))
 
 
 def read_ocean(cache: biggus.Cache, samples: Path | None = None) -> Ocean:
-    """Join the monthly files along time, and read the Atlantic; those in a folder, perhaps."""
+    """Join the monthly files along time, and read the Atlantic."""
     files: Any = ocean_files() if samples is None else samples / "NEMO" / _OCEAN
     tos = biggus.open_many(files, "tos", axis=0, cache=cache)
     time = biggus.open_many(files, "time_centered", axis=0, cache=cache)
     days = time.ndarray() / 86400
-    # The grid is that of the first file, as it is of all.
+    # The grid of the first file is that of all.
     rows, columns = ATLANTIC[1:]
     latitude, longitude = (
         biggus.open_many(files, name, stack=True, cache=cache)[0, rows, columns]
@@ -76,7 +76,7 @@ _BESIDE = ("latitude", "longitude", "time")
 
 @dataclasses.dataclass
 class Climate:
-    """What was read of the climate: some years of a map, and all years of a place."""
+    """Temperatures of the climate: maps of some years, and the series of one place."""
 
     array: biggus.Array
     first: npt.NDArray[Any]
@@ -87,11 +87,11 @@ class Climate:
     latitude: npt.NDArray[Any]
     longitude: npt.NDArray[Any]
     beside: tuple[biggus.Array, ...]
-    """What else was read."""
+    """Other arrays that were read."""
 
     @property
     def change(self) -> npt.NDArray[Any]:
-        """How much warmer the last years are than the first, in kelvin."""
+        """The mean of the last years minus that of the first, in kelvin."""
         difference: npt.NDArray[Any] = self.last.mean(axis=0, dtype=np.float64) - self.first.mean(
             axis=0, dtype=np.float64
         )
@@ -99,7 +99,7 @@ class Climate:
 
 
 def read_climate(cache: biggus.Cache, samples: Path | None = None) -> Climate:
-    """Open 240 years of temperatures; read the first, the last, and those of one place."""
+    """Open 240 years of temperatures; read the first and last years, and those of one place."""
     path = (samples or sample_folder()) / "E1_north_america.nc"
     air = biggus.open(path, "air_temperature", cache=cache)
     beside = tuple([biggus.open(path, name, cache=cache) for name in _BESIDE])
@@ -121,7 +121,7 @@ def read_climate(cache: biggus.Cache, samples: Path | None = None) -> Climate:
 
 
 def _month(day: float, epoch: int) -> str:
-    """Return month and year of a day that is counted from the start of a year.
+    """Return month and year of a day since the start of the year `epoch`.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""The demo's pictures."""
+"""The pictures of the first part of the demo."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ NOTE = {"fontsize": 8, "color": "0.35"}
 
 @contextlib.contextmanager
 def figure(path: Path, width: float, height: float) -> Iterator[Any]:
-    """Yield a figure of that many inches, and save it as a PNG file."""
+    """Yield a figure of a size in inches, and save it as a PNG file."""
     made = new_figure((width, height), "")
     yield made
     with replacing(path, force=True) as temporary:
-        # No date and no version: the same values give the same bytes.
+        # Without date and version, equal values give equal files.
         made.savefig(temporary, format="png", dpi=DOTS_PER_INCH, metadata={"Software": None})
 
 
@@ -40,11 +40,11 @@ def picture_tenerife(path: Path, image: npt.NDArray[np.uint8], requested: int) -
     Parameters
     ----------
     path : Path
-        Where the picture goes.
+        The path of the picture.
     image : ndarray of uint8, shape (400, 550, 3)
-        What was read.
+        The pixels.
     requested : int
-        How many tiles were requested for it.
+        The number of tiles that were requested.
     """
     rows, columns = TENERIFE
     north, west = degrees(rows.start, columns.start)
@@ -59,7 +59,7 @@ def picture_tenerife(path: Path, image: npt.NDArray[np.uint8], requested: int) -
         for line in gshhs(west, east, south, north):
             x, y = pixels(line).T
             ax.plot(x, y, color="white", linewidth=1.0, alpha=0.9)
-        # Where one tile ends and the next begins.
+        # The edges of tiles.
         for x in range(-(-columns.start // 256) * 256, columns.stop, 256):
             ax.axvline(x, color="0.2", linewidth=0.6, linestyle=(0, (4, 4)))
         for y in range(-(-rows.start // 256) * 256, rows.stop, 256):
@@ -83,7 +83,7 @@ def picture_tenerife(path: Path, image: npt.NDArray[np.uint8], requested: int) -
 
 
 def _degrees_beside(ax: Any, west: float, east: float, south: float, north: float) -> None:
-    """Put degrees at the right and the top of a map whose axes count pixels."""
+    """Add degrees at the right and the top of a map whose axes are in pixels."""
     top, right = ax.secondary_xaxis("top"), ax.secondary_yaxis("right")
     longitudes = np.arange(np.ceil(west * 4), np.floor(east * 4) + 1) / 4
     latitudes = np.arange(np.ceil(south * 4), np.floor(north * 4) + 1) / 4
@@ -109,11 +109,11 @@ def picture_ocean(path: Path, ocean: Ocean) -> None:
             mesh = ax.pcolormesh(
                 corners(longitude), corners(latitude), field, cmap="RdYlBu_r", vmin=low, vmax=high
             )
-            # Masked cells are not drawn: what is behind them shows.
+            # Masked cells are not drawn; the background shows.
             ax.set_facecolor("0.72")
             ax.set_title(month, fontsize=11)
             ax.set_xlabel("longitude (degrees east)")
-            # What every row of the curved grid reaches.
+            # The range that every row of the curved grid covers.
             ax.set_xlim(longitude[:, 0].max(), longitude[:, -1].min())
             ax.set_ylim(latitude[0].max(), latitude[-1].min())
             ax.set_aspect(1.1)
@@ -123,7 +123,7 @@ def picture_ocean(path: Path, ocean: Ocean) -> None:
 
 
 def picture_climate(path: Path, climate: Climate) -> None:
-    """Draw how temperatures change on a map, and those of one place in time."""
+    """Draw a map of the change of temperatures, and the series of one place."""
     latitude, longitude = climate.latitude, climate.longitude
     years, series = climate.years, climate.series - 273.15
     west, east = longitude[0] - 360, longitude[-1] - 360

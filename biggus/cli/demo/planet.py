@@ -1,4 +1,4 @@
-"""The planet: 2**18 map tiles as one array of 48 GiB, made in two ways."""
+"""The planet: 2**18 map tiles as one array of 48 GiB."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ TENERIFE = (slice(54600, 55000), slice(59300, 59850))
 
 
 class TileLoader:
-    """One map tile: all that biggus wants of an object is here.
+    """One map tile, with the attributes and the method that biggus needs.
 
     Parameters
     ----------
     template : str
         The URL of a tile, with ``{z}``, ``{x}`` and ``{y}``.
     x, y, z : int
-        Which tile.
+        The position of the tile.
     """
 
     __slots__ = ("template", "xyz")
@@ -48,7 +48,7 @@ class TileLoader:
 
 
 def tile_array(template: str) -> biggus.Array:
-    """Return all tiles of a zoom level as one array: columns of tiles, side by side."""
+    """Return all tiles of a zoom level as one array."""
     columns = []
     for x in range(2**ZOOM):
         column = [biggus.ArrayAdapter(TileLoader(template, x, y, ZOOM)) for y in range(2**ZOOM)]

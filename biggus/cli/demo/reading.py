@@ -1,4 +1,4 @@
-"""What the demo reads, and reads again."""
+"""The arrays that the demo reads twice."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass
 class Reading:
-    """All that is read twice."""
+    """The arrays that are read twice, with the time that took."""
 
     planet: Timed
     ocean: Timed
     climate: Timed
 
     def digests(self) -> dict[str, str]:
-        """Return a digest of the values of each."""
+        """Return digests of the values."""
         ocean: Ocean = self.ocean.value
         climate: Climate = self.climate.value
         return {
@@ -46,7 +46,7 @@ def digest(*arrays: Any) -> str:
         result.update(f"{array.dtype.str}{array.shape}".encode())
         if isinstance(array, np.ma.MaskedArray):
             result.update(np.ma.getmaskarray(array).tobytes())
-            # What lies under a mask has no meaning.
+            # Masked values have no meaning.
             array = array.filled(0)  # noqa: PLW2901
         result.update(array.tobytes())
     return result.hexdigest()

@@ -1,4 +1,4 @@
-"""A tile server on the loopback interface, in a process of its own.
+"""A tile server on the loopback interface, in another process.
 
 ``python -m biggus.cli.demo.server`` prints its port when it is ready, and
 serves ``/{z}/{x}/{y}.jpg`` and ``.png`` until its standard input is closed; so
@@ -40,14 +40,14 @@ class _Server(ThreadingHTTPServer):
         self.asked: list[str] = []
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Say nothing of clients that leave early: nobody reads it."""
+        """Ignore clients that disconnect early."""
 
 
 class _Handler(BaseHTTPRequestHandler):
     server: _Server
     protocol_version = "HTTP/1.1"
     timeout = 60
-    # Head and body leave in one packet, without waiting for an acknowledgement.
+    # Send head and body in one packet, without waiting for an acknowledgement.
     wbufsize = 2**16
     disable_nagle_algorithm = True
     server_version = "biggus-demo"
@@ -100,7 +100,7 @@ class TileServer:
     Attributes
     ----------
     url : str
-        Where it is, such as ``http://127.0.0.1:40123``.
+        The address, such as ``http://127.0.0.1:40123``.
 
     Examples
     --------
@@ -141,16 +141,16 @@ class TileServer:
 
     @property
     def template(self) -> str:
-        """The URL of a tile, as a template."""
+        """The URL template of tiles."""
         return self.url + "/{z}/{x}/{y}.jpg"
 
     @property
     def running(self) -> bool:
-        """Whether the process is there."""
+        """Whether the process is running."""
         return self._process.poll() is None
 
     def requests(self) -> list[str]:
-        """Return the paths of the tiles that were asked for, in the order of asking."""
+        """Return the paths of the tiles that were requested, in order."""
         with urllib.request.urlopen(self.url + "/requests", timeout=10) as answer:  # noqa: S310
             paths: list[str] = json.load(answer)
         return paths
@@ -166,7 +166,7 @@ class TileServer:
 
 def serve() -> None:
     """Print the port, then serve until standard input is closed."""
-    # Ctrl-C reaches all processes of a terminal; this one is stopped by its parent.
+    # Ctrl-C reaches all processes of a terminal, but this one is stopped by its parent.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     server = _Server(Earth.installed())
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})

@@ -1,4 +1,4 @@
-"""The demo's story: read from afar, and once more from the cache alone."""
+"""The demo: its first part reads from a server, and again from the cache alone."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ if TYPE_CHECKING:
 
 
 def tell(folder: Path) -> None:
-    """Run the demo, telling what is seen at each step.
+    """Run the demo, and print what happens at each step.
 
     Parameters
     ----------
     folder : Path
-        Where the pictures go, and the demo's own cache.
+        The folder for the pictures, and the demo's own cache.
 
     Raises
     ------
     DemoError
-        If something is not as it should be.
+        If something is not as expected.
     MissingDependencyError
-        If a package is missing that the demo needs.
+        If a package that the demo needs is missing.
     """
     require_packages()
     try:
@@ -46,7 +46,7 @@ def tell(folder: Path) -> None:
     except OSError as error:
         raise OutputError(f"cannot write to {folder}: {error.strerror}") from error
     with biggus.Cache(folder / "cache") as cache:
-        # What an earlier demo left would make the first reading a second one.
+        # Nothing may be cached from an earlier run.
         cache.clear()
         print("Arrays that need not fit into memory, on real data.")
         print(f"Pictures, and a cache of the demo's own, go to {folder.absolute()}.")

@@ -1,4 +1,4 @@
-"""How the demo tells its story, and holds itself to it."""
+"""Printing, timing and checking the steps of the demo."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ if TYPE_CHECKING:
 
 
 class DemoError(BiggusError):
-    """The demo did not show what it promises."""
+    """A step of the demo has an unexpected result."""
 
 
 @dataclasses.dataclass
 class Timed:
-    """Something that was read, and how long that took."""
+    """A value, and the time it took to compute."""
 
     value: Any
     seconds: float
 
 
 def timed(function: Callable[[], Any]) -> Timed:
-    """Return what a function returns, and how long it took."""
+    """Return the value of a function, and the time it took."""
     started = time.perf_counter()
     value = function()
     return Timed(value, time.perf_counter() - started)
 
 
 def say(title: str) -> None:
-    """Begin a chapter."""
+    """Print the title of a chapter."""
     print(f"\n{title}", flush=True)
 
 
 def expect(seen: bool, what: str) -> None:
-    """Raise a DemoError if something is not as the demo tells it."""
+    """Raise a DemoError if an expectation is not met."""
     if not seen:
         raise DemoError(f"the demo expects that {what}, and it is not so")

@@ -1,4 +1,4 @@
-"""Seventeen years of weather, invented: an expression that is larger than its budget."""
+"""Seventeen years of invented weather: an expression larger than the memory budget."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 YEAR = 365
 DAYS = 17 * YEAR
 _CHUNK = YEAR // 5
-"""Days: so that a year is a number of chunks."""
+"""The days of a chunk, a whole fraction of a year."""
 
 LATITUDE = np.arange(-89, 90, 2, dtype=np.float32)
 LONGITUDE = np.arange(-179, 180, 2, dtype=np.float32)
 
 
 def weather() -> biggus.Array:
-    """Return a temperature for each day and each place: 384 MiB of them, none computed yet."""
+    """Return the lazy temperatures of each day and place, 384 MiB."""
     days = biggus.ArrayAdapter(np.arange(DAYS, dtype=np.float32), chunks=(_CHUNK,))[:, None, None]
     north = np.radians(LATITUDE)[:, None]
     east = np.radians(LONGITUDE)
@@ -38,9 +38,9 @@ def weather() -> biggus.Array:
 
 
 def maps_by_slabs(store: Path) -> list[npt.NDArray[Any]]:
-    """Return the three maps, computed by NumPy: a year of the store after another.
+    """Return the three maps, computed by NumPy, one year of the store at a time.
 
-    This is what one writes without biggus; sums are enough, for the values are
+    This is how one would compute them without biggus.  Sums are accurate enough, for the values are
     neither large nor many.
     """
     import zarr

@@ -1,4 +1,4 @@
-"""The demo's look at the planet: from all of it to an island, and a map that says what it shows."""
+"""The views of the planet in the demo, from all of it to an island, and a quick look."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from biggus.cli.demo.server import TileServer
 
 _MOST_REQUESTS = 32
-"""For one frame, from wherever it shows the planet."""
+"""The most requests for one frame."""
 
 
 def _frames() -> list[tuple[str, tuple[int, int], tuple[int, int]]]:
@@ -40,7 +40,7 @@ def _frames() -> list[tuple[str, tuple[int, int], tuple[int, int]]]:
 
 
 def tell_of_zooming(folder: Path, server: TileServer, cache: biggus.Cache) -> None:
-    """Draw the planet four times, nearer each time, and count what that takes."""
+    """Draw the planet four times, closer each time, and count requests."""
     say("The same planet in matplotlib: what is on the screen is read, and nothing else")
     print("  pyramid = biggus.TilePyramid(template, zooms=range(10))")
     print("  image = biggus.imshow(pyramid)   # then pan and zoom, or set its limits")
