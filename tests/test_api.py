@@ -122,11 +122,11 @@ def test_near_names_of_variables_are_suggested(tmp_path, suffix, wanted, hint):
     [("auto", TypeError), (("auto", 5), TypeError), ((None, 5), TypeError), (5, ValueError)],
 )
 def test_chunks_are_one_entry_an_axis(store, chunks, error):
-    with pytest.raises(error, match="chunks is one length, or lengths, an axis"):
+    with pytest.raises(error, match="chunks has one entry per axis"):
         biggus.open(store, "a", chunks=chunks)
-    with pytest.raises(error, match="chunks is one length, or lengths, an axis"):
+    with pytest.raises(error, match="chunks has one entry per axis"):
         biggus.ArrayAdapter(VALUES, chunks=chunks)
-    with pytest.raises(TypeError, match="chunks is one length, or lengths, an axis"):
+    with pytest.raises(TypeError, match="chunks has one entry per axis"):
         normal_chunks(None, (6, 10))
 
 

@@ -110,7 +110,7 @@ def _names(text: str | None) -> list[str]:
 
 def _statistic(name: str, array: biggus.Array, axis: tuple[int, ...] | None) -> biggus.Array:
     if array.dtype.kind == "O":
-        raise TypeError("objects are only counted")
+        raise TypeError("statistics of Python objects do not exist")
     narrow = array.dtype.kind == "f" and array.dtype.itemsize < 8
     more: dict[str, Any] = {"dtype": np.float64} if narrow and name in _OF_FLOATS else {}
     return _FUNCTIONS[name](array, axis=axis, **more)

@@ -40,5 +40,5 @@ def run(arguments: argparse.Namespace) -> None:
         count += 1
         print(f"  {finding}")
     if count:
-        raise StudyError(f"{count} of what was recorded is not as it was, or cannot be looked at")
+        raise StudyError(f"{count} recorded regions or sources have changed, or cannot be read")
     print("  its sources are as they were")

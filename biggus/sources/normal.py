@@ -11,6 +11,8 @@ from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 if TYPE_CHECKING:
     from biggus.sources.base import Chunks
 
+_ENTRIES = "chunks has one entry per axis, a length or the lengths of all chunks"
+
 
 def normal_shape(shape: Any) -> tuple[int, ...]:
     """Return `shape` as a tuple of non-negative Python ints."""
@@ -52,8 +54,7 @@ def normal_chunks(chunks: Any, shape: tuple[int, ...]) -> Chunks:
     entries = (chunks,) if isinstance(chunks, int) else _entries(chunks)
     if len(entries) != len(shape):
         raise ValueError(
-            f"chunks is one length, or lengths, an axis: {chunks!r} has {len(entries)} "
-            f"for an array of {len(shape)} axes"
+            f"{_ENTRIES}: {chunks!r} has {len(entries)} for an array of {len(shape)} axes"
         )
     normal: list[int | tuple[int, ...]] = []
     for entry, n in zip(entries, shape, strict=True):
@@ -128,7 +129,7 @@ def refuse_names(axis: Any) -> None:
 
 def _entries(chunks: Any) -> tuple[Any, ...]:
     if isinstance(chunks, (str, bytes, dict, set, frozenset)) or not hasattr(chunks, "__iter__"):
-        raise TypeError(f"chunks is one length, or lengths, an axis: not {chunks!r}")
+        raise TypeError(f"{_ENTRIES}: not {chunks!r}")
     return tuple(chunks)
 
 
@@ -136,5 +137,4 @@ def _length(entry: Any) -> int:
     try:
         return operator.index(entry)
     except TypeError:
-        problem = f"chunks is one length, or lengths, an axis: {entry!r} is no length"
-        raise TypeError(problem) from None
+        raise TypeError(f"{_ENTRIES}: {entry!r} is no length") from None

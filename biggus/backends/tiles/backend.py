@@ -193,7 +193,7 @@ def _measures(
 ) -> tuple[int, int]:
     """Return the zoom and the pixels along a tile, checked, or as they are known of a server."""
     if zoom is None:
-        raise OpenError(template.public, f"pass zoom=, 0 to {LARGEST_ZOOM}")
+        raise OpenError(template.public, f"it needs zoom=, a number from 0 to {LARGEST_ZOOM}")
     least, most = (0, LARGEST_ZOOM) if preset is None else preset.zooms
     zoom = check.integer("zoom", zoom, least, most)
     if tile_size is None:

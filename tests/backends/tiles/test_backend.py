@@ -20,7 +20,7 @@ U1 = np.dtype("u1")
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({}, "pass zoom="),
+        ({}, "it needs zoom="),
         ({"zoom": -1}, "zoom= is a whole number, 0 to 30, not -1"),
         ({"zoom": 31}, "not 31"),
         ({"zoom": 10**30}, "zoom="),
