@@ -14,6 +14,7 @@ from biggus.statistics import partials
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from biggus.engine.fused import FusedBlock
     from biggus.engine.repeated import Repeated
     from biggus.graph import Node
     from biggus.planning.tasks import Accumulation, Task, TaskBlock
@@ -39,9 +40,11 @@ def compute(task: Task, repeated: Repeated | None = None) -> list[Computed]:
 
 def _computed(task_block: TaskBlock, shared: SharedReads, repeated: Repeated | None) -> Computed:
     selection = task_block.selection
-    wanted = [each.node for each in task_block.accumulations if not each.streamed]
-    wanted += task_block.outputs
-    schedule = Schedule([(node, selection) for node in wanted], shared.boxes, repeated)
+    blockwise = [each for each in task_block.accumulations if not each.streamed]
+    in_parts = [place for place, each in enumerate(blockwise) if each.in_parts]
+    wanted = [*[each.node for each in blockwise], *task_block.outputs]
+    asks = [(node, selection) for node in wanted]
+    schedule = Schedule(asks, shared.boxes, repeated, in_parts=in_parts)
     values = carried_out(schedule, shared.block, repeated)
     found = [
         _accumulated(
@@ -52,7 +55,9 @@ def _computed(task_block: TaskBlock, shared: SharedReads, repeated: Repeated | N
     return Computed(found, list(values))
 
 
-def _accumulated(each: Accumulation, box: Box, values: Values | Stream) -> list[list[Partial]]:
+def _accumulated(
+    each: Accumulation, box: Box, values: Values | FusedBlock | Stream
+) -> list[list[Partial]]:
     """Return the partial results of each reduction block in a box of values, or of a stream."""
     found = []
     for one in each.blocks:

@@ -4,35 +4,61 @@ from __future__ import annotations
 
 import itertools
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from biggus.graph import SLAB
-from biggus.indexing.grid import Grid
+from biggus.indexing.grid import Grid, box_shape
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from biggus.planning.entries import ScheduleEntry
+    from biggus.planning.entries import FusedStep
     from biggus.sources.base import Box, Values
+    from biggus.statistics.values import AnyArray
 
 
-def fused(entry: ScheduleEntry, blocks: Sequence[Values]) -> np.ndarray[Any, Any]:
-    """Return the values of a fused entry from the values of its operands.
+class FusedBlock:
+    """A block of values that steps compute when they are asked for, and as often as they are.
 
-    No value can be missing; operands may have length 1 along a dim, and broadcast.
+    Parameters
+    ----------
+    shape : tuple of int
+        The shape of the block.
+    steps : sequence of FusedStep
+        The steps, which compute no value that can be missing.
+    blocks : sequence of ndarray
+        The values that the steps are computed from; they may have length 1 along a dim.
     """
-    shape = entry.selection.shape
-    found = np.empty(shape, entry.node.dtype)
-    for box in _slabs(shape):
-        parts = [_part(block, box) for block in blocks]
-        results: list[Values] = []
-        for node, operands in entry.steps:
-            given = [results[~number] if number < 0 else parts[number] for number in operands]
-            results.append(node.computed(given))
-        found[box] = results[-1]
-    return found
+
+    def __init__(
+        self, shape: tuple[int, ...], steps: Sequence[FusedStep], blocks: Sequence[Values]
+    ) -> None:
+        self.shape = shape
+        self.dtype = steps[-1].node.dtype
+        self._steps = steps
+        self._blocks = blocks
+
+    def __getitem__(self, box: Box) -> FusedBlock:
+        """Return the part of the block in a box."""
+        return FusedBlock(box_shape(box), self._steps, [_part(each, box) for each in self._blocks])
+
+    def compute_into(self, out: AnyArray) -> None:
+        """Compute all values into an array of the block's shape and dtype."""
+        for box in _slabs(self.shape):
+            parts = [_part(block, box) for block in self._blocks]
+            made: list[Values] = []
+            for node, operands in self._steps:
+                of = [made[~number] if number < 0 else parts[number] for number in operands]
+                made.append(node.computed(of))
+            out[box] = made[-1]
+
+    def values(self) -> AnyArray:
+        """Return all values."""
+        found = np.empty(self.shape, self.dtype)
+        self.compute_into(found)
+        return found
 
 
 def _slabs(shape: tuple[int, ...]) -> Iterator[Box]:

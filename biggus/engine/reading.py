@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from biggus import options
-from biggus.engine.fused import fused
+from biggus.engine.fused import FusedBlock
 from biggus.engine.result import Result, own
 from biggus.engine.under_way import UnderWay, computing, waiting
 from biggus.errors import MemoryBudgetError
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from biggus.sources.base import Values
 
     _Reader: TypeAlias = Callable[[Node, Selection], Values]
+    _Found: TypeAlias = Values | Result | FusedBlock
 
 _log = logging.getLogger("biggus.engine")
 
@@ -110,6 +111,7 @@ def block(node: Node, selection: Selection) -> Values:
     They may be in any memory order, and share memory with others: they must not be modified.
     """
     if node.combined:
+        values: Values
         [values] = carried_out(Schedule([(node, selection)]))
         return values
     return _pieces_of(node, selection)
@@ -147,10 +149,11 @@ def _load(piece: Piece) -> Values:
 
 def carried_out(
     schedule: Schedule, read: _Reader = _pieces_of, repeated: Repeated | None = None
-) -> Iterator[Values]:
+) -> Iterator[Any]:
     """Execute a schedule; yield the values that it asks for, each as soon as it is computed.
 
     Values are released after their last use.  The yielded values must not be modified.
+    Values that are accumulated in parts come as a `FusedBlock`, which has not been computed yet.
 
     Parameters
     ----------
@@ -165,12 +168,12 @@ def carried_out(
     return _carried_out(schedule, read, repeated)
 
 
-def _carried_out(schedule: Schedule, read: _Reader, repeated: Repeated | None) -> Iterator[Values]:
+def _carried_out(schedule: Schedule, read: _Reader, repeated: Repeated | None) -> Iterator[Any]:
     entries = schedule.entries
-    found: list[Values | Result | None] = [None] * len(entries)
+    found: list[_Found | None] = [None] * len(entries)
     left = [entry.uses for entry in entries]
 
-    def taken(number: int) -> Values | Result:
+    def taken(number: int) -> _Found:
         """Return the values of an entry, and release them after their last use."""
         values = found[number]
         assert values is not None
@@ -200,7 +203,9 @@ def _carried_out(schedule: Schedule, read: _Reader, repeated: Repeated | None) -
         yield _spread(taken(root), entries[root])
 
 
-def _spread(values: Values | Result, entry: ScheduleEntry) -> Values:
+def _spread(values: _Found, entry: ScheduleEntry) -> Any:
+    if isinstance(values, FusedBlock):
+        return values
     return spread(values.values() if isinstance(values, Result) else values, entry.selection.shape)
 
 
@@ -213,11 +218,12 @@ def _is_free(entry: ScheduleEntry, entries: Sequence[ScheduleEntry]) -> bool:
 
 
 def _computed(
-    entry: ScheduleEntry, blocks: list[Values], result: Values | Result | None, free: bool
-) -> Values | Result:
+    entry: ScheduleEntry, blocks: list[Values], result: _Found | None, free: bool
+) -> _Found:
     piece = entry.piece
     if entry.steps:
-        return fused(entry, blocks)
+        found = FusedBlock(entry.selection.shape, entry.steps, blocks)
+        return found if entry.in_parts else found.values()
     if piece is None:
         return entry.node.computed(blocks, free)
     if result is None:

@@ -43,6 +43,9 @@ class ScheduleEntry:
         How often the values are an operand of another entry, or asked for.
     steps : sequence of FusedStep
         The steps of a fused entry; else empty.
+    in_parts : bool
+        Whether the values are computed part by part while they are accumulated.  They are
+        never all in memory.
     """
 
     node: Node
@@ -53,6 +56,7 @@ class ScheduleEntry:
     kept: bool = False
     uses: int = 0
     steps: Sequence[FusedStep] = ()
+    in_parts: bool = False
 
     @property
     def is_read(self) -> bool:

@@ -50,6 +50,8 @@ def footprint(schedule: Schedule) -> Footprint:
         found = _of_entry(entry)
         peak = max(peak, held + found.peak)
         held += found.kept
+        if entry.in_parts:
+            continue  # what it is computed from is there until it has been accumulated
         for number in entry.operands[entry.pasted :]:
             uses[number] -= 1
             if not uses[number]:
@@ -64,6 +66,8 @@ def _kept_bytes(entry: ScheduleEntry) -> int:
 def _of_entry(entry: ScheduleEntry) -> Footprint:
     """Return the memory that one entry takes in addition to its operands."""
     kept = _kept_bytes(entry)
+    if entry.in_parts:
+        kept = min(kept, values_bytes(entry.node, LONG))
     if entry.reads is not None:
         return Footprint(kept + _under_way(entry.reads), kept)
     if entry.piece is not None:

@@ -12,12 +12,14 @@ from biggus.graph import SLAB, Elementwise
 from biggus.planning.entries import FusedStep
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from biggus.planning.entries import ScheduleEntry
 
 
-def fused_groups(entries: Sequence[ScheduleEntry], roots: Sequence[int]) -> dict[int, list[int]]:
+def fused_groups(
+    entries: Sequence[ScheduleEntry], roots: Sequence[int], in_parts: Collection[int]
+) -> dict[int, list[int]]:
     """Return which entries are fused: the numbers of each group, in order, by its last number.
 
     Only the values of the last entry of a group are needed outside of the group.
@@ -27,6 +29,9 @@ def fused_groups(entries: Sequence[ScheduleEntry], roots: Sequence[int]) -> dict
     entries : sequence of ScheduleEntry
     roots : sequence of int
         The numbers of the entries that were asked for.
+    in_parts : collection of int
+        The places among the roots of those whose values are accumulated part by part.  Such a
+        root is fused even alone, if nothing else needs its values.
     """
     users: list[list[int]] = [[] for _ in entries]
     for number, entry in enumerate(entries):
@@ -44,7 +49,10 @@ def fused_groups(entries: Sequence[ScheduleEntry], roots: Sequence[int]) -> dict
         alike = last >= 0 and entries[last].selection.shape == entry.selection.shape
         last_of[number] = last if alike and not others else number
         found.setdefault(last_of[number], []).insert(0, number)
-    return {last: numbers for last, numbers in found.items() if len(numbers) > 1}
+    alone = {roots[place] for place in in_parts if users[roots[place]] == [-1]} & found.keys()
+    for number in alone:
+        entries[number].in_parts = True
+    return {last: numbers for last, numbers in found.items() if len(numbers) > 1 or last in alone}
 
 
 def _is_fusible(entry: ScheduleEntry) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from biggus.graph import Elementwise, Leaf
@@ -188,9 +189,17 @@ class JobGroup:
             if wanted is not None:
                 found = tuple([block for block in found if wanted(group, number, block)])
             if found:
-                node, axes, aggregators = reduction.node, reduction.axes, reduction.aggregators
                 accumulations.append(
-                    Accumulation(number, node, axes, aggregators, reduction.plain, found, streamed)
+                    Accumulation(
+                        number,
+                        reduction.node,
+                        reduction.axes,
+                        reduction.aggregators,
+                        reduction.plain,
+                        found,
+                        streamed,
+                        reduction.in_parts,
+                    )
                 )
         size = math.prod([s.stop - s.start for s in box])
         if wanted is not None and not self.outputs and accumulations:
@@ -268,7 +277,7 @@ class JobGroup:
             [node] = self.nodes
             peak, kept = streamed_footprint(node, size)
         else:
-            peak, kept = footprint(Schedule([(node, selection) for node in self.nodes]))
+            peak, kept = footprint(self._schedule(selection))
         working = merged = 0
         for reduction in self.reductions:
             # Values that may not be in C order are copied.
@@ -280,6 +289,17 @@ class JobGroup:
             working = max(working, copied + scratch)
             merged += reduction.nbytes(positions_of(box, reduction.axes))
         return max(peak, kept + working) + self.partial_bytes + merged
+
+    def _schedule(self, selection: Selection) -> Schedule:
+        """Return how all nodes are computed in a block."""
+        needing = Counter(id(job.node) for job in self.jobs)
+        parted = {id(each.node) for each in self.reductions if each.in_parts}
+        in_parts = [
+            place
+            for place, node in enumerate(self.nodes)
+            if id(node) in parted and needing[id(node)] == 1
+        ]
+        return Schedule([(node, selection) for node in self.nodes], in_parts=in_parts)
 
     def _cut_outputs(self) -> None:
         """Halve blocks that take too much memory; outputs are the same wherever blocks are cut."""

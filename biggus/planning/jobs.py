@@ -10,7 +10,7 @@ from biggus.indexing.grid import Grid, Index
 from biggus.indexing.reduction_blocks import reduction_blocks
 from biggus.planning.rewriting import tile_edges_of
 from biggus.planning.tree_levels import TreeLevels
-from biggus.statistics import Aggregator, Partial, Statistic, nbytes_of
+from biggus.statistics import Aggregator, Partial, Statistic, nbytes_of, runs_alike
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -76,6 +76,12 @@ class Reduction:
     def plain(self) -> bool:
         """Whether no value can be missing, and all are in native byte order."""
         return is_plain(self.node)
+
+    @property
+    def in_parts(self) -> bool:
+        """Whether values are accumulated part by part, if they can be computed so."""
+        several = any(self.blocks.axes[axis].longest > 1 for axis in self.axes)
+        return several and runs_alike(self.aggregators, self.plain)
 
     @property
     def lengths(self) -> Chunks:

@@ -56,6 +56,8 @@ class Schedule(Walk[int]):
     filling : bool
         Whether this schedule fills the store: it then also computes, and adds to `asks`, the
         values that are to be kept and are not known yet.
+    in_parts : collection of int
+        The places of those asks whose values are accumulated part by part.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class Schedule(Walk[int]):
         apart: Collection[int] = _NONE,
         kept: KeptValues | None = None,
         filling: bool = False,
+        in_parts: Collection[int] = _NONE,
     ) -> None:
         super().__init__()
         self._apart = apart
@@ -78,7 +81,7 @@ class Schedule(Walk[int]):
         if filling:
             self.asks += list(self._unknown.values())
             self.roots += [self._used(self(*ask)) for ask in self._unknown.values()]
-        groups = fused_groups(self.entries, self.roots)
+        groups = fused_groups(self.entries, self.roots, in_parts)
         if groups:
             self._fuse(groups)
 

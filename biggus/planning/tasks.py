@@ -35,6 +35,9 @@ class Accumulation(NamedTuple):
     streamed: bool
     """Whether the only reduction block is accumulated while it is read, run by run."""
 
+    in_parts: bool
+    """Whether values are accumulated part by part, if they can be computed so."""
+
 
 class TaskBlock(NamedTuple):
     """A task block of one group of jobs, and what is computed of it."""

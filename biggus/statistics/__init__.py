@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from biggus.statistics.digits import rankable
     from biggus.statistics.layout import LONG
     from biggus.statistics.makers import statistic
-    from biggus.statistics.runs import partials
+    from biggus.statistics.runs import partials, runs_alike
     from biggus.statistics.values import Partial
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "nbytes_of",
     "partials",
     "rankable",
+    "runs_alike",
     "statistic",
 ]
 
@@ -33,7 +34,7 @@ __getattr__ = later(
         **dict.fromkeys(("Aggregator", "Statistic", "nbytes_of"), ".base"),
         "Partial": ".values",
         "LONG": ".layout",
-        "partials": ".runs",
+        **dict.fromkeys(("partials", "runs_alike"), ".runs"),
         "rankable": ".digits",
         "statistic": ".makers",
     },

@@ -77,7 +77,9 @@ class RunLayout:
     def __init__(self, shape: tuple[int, ...], axes: tuple[int, ...], run: int = RUN) -> None:
         self.block = shape
         self.shape = tuple([1 if axis in axes else n for axis, n in enumerate(shape)])
-        lengths, reduced = _joined(shape, axes)
+        self.joined, reduced = _joined(shape, axes)
+        """For each dim the lengths of the axes that it joins, which are not 1."""
+        lengths = tuple([math.prod(each) for each in self.joined])
         self.lengths = lengths
         self.order: tuple[int, ...] | None = None
         """How the dims of a run are transposed; None if they are not."""
@@ -134,19 +136,19 @@ def layout_of(shape: tuple[int, ...], axes: tuple[int, ...], run: int) -> RunLay
 
 def _joined(
     shape: tuple[int, ...], axes: tuple[int, ...]
-) -> tuple[tuple[int, ...], tuple[bool, ...]]:
-    """Return the lengths of the dims, and which are reduced."""
-    lengths: list[int] = []
+) -> tuple[tuple[tuple[int, ...], ...], tuple[bool, ...]]:
+    """Return for each dim the lengths of the axes that it joins, and which dims are reduced."""
+    lengths: list[tuple[int, ...]] = []
     reduced: list[bool] = []
     for axis, n in enumerate(shape):
         if n == 1:
             continue
         if reduced and reduced[-1] == (axis in axes):
-            lengths[-1] *= n
+            lengths[-1] += (n,)
         else:
-            lengths.append(n)
+            lengths.append((n,))
             reduced.append(axis in axes)
-    return (tuple(lengths), tuple(reduced)) if lengths else ((1,), (False,))
+    return (tuple(lengths), tuple(reduced)) if lengths else (((),), (False,))
 
 
 def _steps(lengths: tuple[int, ...], reduced: tuple[bool, ...], run: int) -> list[int]:

@@ -10,7 +10,9 @@ import numpy as np
 
 from biggus.statistics.layout import LONG, Run, RunLayout, layout_of
 from biggus.statistics.missing import RunValues
+from biggus.statistics.parts import computed_run
 from biggus.statistics.scratch import aligned, scratch
+from biggus.statistics.values import ComputedParts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,7 +26,7 @@ _Taken: TypeAlias = "Callable[[RunLayout, Run], tuple[AnyArray, AnyArray | None]
 
 def partials(
     aggregators: Sequence[Aggregator],
-    values: Values | ReadableRuns,
+    values: Values | ReadableRuns | ComputedParts,
     axes: tuple[int, ...],
     origin: tuple[int, ...],
     plain: bool = False,
@@ -37,7 +39,7 @@ def partials(
     ----------
     aggregators : sequence of Aggregator
         What accumulates.
-    values : ndarray, MaskedArray or ReadableRuns
+    values : ndarray, MaskedArray, ReadableRuns or ComputedParts
         The block, in C order; it is not changed.  What is read is reduced along all axes.
     axes : tuple of int
         The reduced axes, ascending.
@@ -51,6 +53,8 @@ def partials(
     if 0 in shape:
         shape = tuple([1 if axis in axes else n for axis, n in enumerate(shape)])
         return [aggregator.identity(shape) for aggregator in aggregators]
+    if all(shape[axis] == 1 for axis in axes) and isinstance(values, ComputedParts):
+        values = values.values()
     singles = _of_singles(aggregators, values, axes)
     left = [
         aggregator for aggregator, found in zip(aggregators, singles, strict=True) if found is None
@@ -59,9 +63,14 @@ def partials(
     return [next(others) if found is None else found for found in singles]
 
 
+def runs_alike(aggregators: Sequence[Aggregator], plain: bool) -> bool:
+    """Tell whether all take equal runs of a block, so that each is computed once."""
+    return len({aggregator.run_length(plain) for aggregator in aggregators}) == 1
+
+
 def _accumulated(
     aggregators: Sequence[Aggregator],
-    values: Values | ReadableRuns,
+    values: Values | ReadableRuns | ComputedParts,
     axes: tuple[int, ...],
     origin: tuple[int, ...],
     plain: bool,
@@ -75,7 +84,10 @@ def _accumulated(
     alike: dict[RunLayout, list[Accumulator]] = {}
     for accumulator in accumulators:
         alike.setdefault(accumulator.layout, []).append(accumulator)
-    taken = _of_block(values) if isinstance(values, np.ndarray) else _of_stream(values)
+    if isinstance(values, np.ndarray):
+        taken = _of_block(values)
+    else:
+        taken = _of_parts(values) if isinstance(values, ComputedParts) else _of_stream(values)
     # What overflows or is not a number shows in the result.
     with np.errstate(all="ignore"):
         for layout, run in _in_turn(tuple(alike)):
@@ -86,7 +98,9 @@ def _accumulated(
 
 
 def _of_singles(
-    aggregators: Sequence[Aggregator], values: Values | ReadableRuns, axes: tuple[int, ...]
+    aggregators: Sequence[Aggregator],
+    values: Values | ReadableRuns | ComputedParts,
+    axes: tuple[int, ...],
 ) -> list[Partial | None]:
     """Return partials of a block of which no value is missing, nor two are reduced to one."""
     none: list[Partial | None] = [None] * len(aggregators)
@@ -121,6 +135,15 @@ def _of_block(values: Values) -> _Taken:
             invalid = part if part.any() else None
         found = layout.part(block.reshape(layout.lengths), run)
         return _native(found, layout.order is None), invalid
+
+    return taken
+
+
+def _of_parts(block: ComputedParts) -> _Taken:
+    """Return what gives the values of a run that are computed when its turn comes."""
+
+    def taken(layout: RunLayout, run: Run) -> tuple[AnyArray, None]:
+        return _native(computed_run(block, layout, run), layout.order is None), None
 
     return taken
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 
@@ -29,3 +29,20 @@ class ReadableRuns(Protocol):
 
     def read_into(self, start: int, out: AnyArray) -> None:
         """Read values into an array: those that in C order follow the first `start`."""
+
+
+@runtime_checkable
+class ComputedParts(Protocol):
+    """A block that is not at hand: its values are computed part by part, none of them missing."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+    def __getitem__(self, box: tuple[slice, ...]) -> ComputedParts:
+        """Return the part of the block in a box."""
+
+    def compute_into(self, out: AnyArray) -> None:
+        """Compute all values into an array of the block's shape and dtype."""
+
+    def values(self) -> AnyArray:
+        """Return all values."""

@@ -21,6 +21,7 @@ netCDF4 = pytest.importorskip("netCDF4")
 import biggus
 from biggus.backends import Location, backend_for
 from biggus.backends.hdf5 import files as hdf5_files
+from biggus.backends.hdf5.descriptors import descriptors
 from biggus.backends.native import hdf5_lock
 from biggus.backends.netcdf import files as netcdf_files
 from biggus.errors import BiggusError, VariableError
@@ -71,10 +72,11 @@ def _written_elsewhere(path):
 
 def _open_in(folder):
     """Return the files in `folder` that this process has open, by the pools and by the system."""
-    keys = {*hdf5_files.files.open_keys(), *netcdf_files.datasets.open_keys()}
+    pools = (hdf5_files.files, descriptors, netcdf_files.datasets)
+    keys = {key for pool in pools for key in pool.open_keys()}
     pooled = {Path(key) for key in keys if Path(key).is_relative_to(folder)}
-    descriptors = Path("/proc/self/fd")
-    for descriptor in descriptors.iterdir() if descriptors.is_dir() else ():
+    there = Path("/proc/self/fd")
+    for descriptor in there.iterdir() if there.is_dir() else ():
         with contextlib.suppress(OSError):  # it may be closed by now
             file = descriptor.readlink()
             apart = not file.is_relative_to(folder) or file.is_relative_to(folder / "cache")

@@ -16,9 +16,9 @@ SHAPE = (7, 3, SLAB // 8)
 VALUES = np.random.default_rng(0).normal(size=SHAPE).astype("f4")
 
 
-def _schedule(*arrays):
+def _schedule(*arrays, in_parts=()):
     whole = Selection.identity(SHAPE)
-    return Schedule([(array.node, whole) for array in arrays])
+    return Schedule([(array.node, whole) for array in arrays], in_parts=in_parts)
 
 
 def _lazy():
@@ -64,3 +64,28 @@ def test_what_others_need_too_is_an_entry_of_its_own():
 def test_less_memory_is_needed_than_for_each_step_alone():
     a = _lazy()
     assert footprint(_schedule(a * 2 + 1)).peak < 3 * VALUES.nbytes + 16 * SLAB
+
+
+def test_values_that_are_accumulated_in_parts_are_never_all_there():
+    a = _lazy()
+    double, sums = a.astype("f8"), a + 1
+    schedule = _schedule(double, sums, in_parts=[0])
+    assert [entry.in_parts for entry in schedule.entries] == [False, True, False]
+    assert [len(entry.steps) for entry in schedule.entries] == [0, 1, 0]
+    whole = footprint(_schedule(double)).peak
+    assert footprint(_schedule(double, in_parts=[0])).peak < whole
+    for shared in (_schedule(double, double, in_parts=[0]), _schedule(double, double * 2)):
+        assert not any(entry.in_parts for entry in shared.entries)
+
+
+@pytest.mark.parametrize("axes", [0, 1, 2, (0, 1), (0, 2), (1, 2), None])
+def test_statistics_of_computed_values_are_the_same_to_the_bit_beside_others(axes):
+    lazy = _lazy() * 1.1 + 0.1
+    for name in ("sum", "nanmean", "var", "nanstd", "min", "ptp"):
+        alone = getattr(np, name)(lazy, axes)
+        beside = [getattr(np, name)(lazy, axes), lazy.sum(0), lazy.max(), lazy[::2, :1]]
+        with biggus.set_options(workers=1):
+            right = biggus.ndarrays(beside)[0]  # all values are needed, and so computed first
+        for memory in ("20 MB", "200 MB"):
+            with biggus.set_options(memory=memory, workers=2):
+                np.testing.assert_array_equal(alone.ndarray(), right, strict=True)

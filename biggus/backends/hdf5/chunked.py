@@ -139,11 +139,11 @@ class ChunkedStorage(Storage):
 
     def _find(self, batch: list[ChunkPart], opening: OpenForRead) -> list[Found]:
         """Return where chunks lie, or what the library had to read.  The caller holds the lock."""
-        dataset, key = opening.dataset()
         table = None
         if not self.unlocated:
             unread = self.pipeline.nbytes if self.in_parts else 0
-            table = tables.get(key, dataset, self.storage_chunks, self.counts, len(batch), unread)
+            table = tables.get(opening, self.storage_chunks, self.counts, len(batch), unread)
+        dataset = opening.dataset() if table is None else None
         found: list[Found] = []
         for part in batch:
             where: Extent | StoredChunk | None

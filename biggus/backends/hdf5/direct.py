@@ -39,18 +39,25 @@ class OpenForRead(NamedTuple):
         What reads its bytes.
     signature : FileSignature
         How the file was when it was opened.
+    key : hashable
+        Names the dataset and the state of its file.
     dataset : callable
-        Gives the h5py Dataset, and what names it and the opening of its file;
-        called with the lock held.  It raises if the file is another one now.
+        Gives the h5py Dataset; called with the lock held.  It raises if the file is
+        another one now.
     values : callable
         Reads a box by way of the library; called with the lock held.
+    release : callable
+        Lets the library close the file, once it is known where all values lie; called
+        with the lock held.
     """
 
     path: str
     descriptor: Descriptor
     signature: FileSignature
-    dataset: Callable[[], tuple[Any, Hashable]]
+    key: Hashable
+    dataset: Callable[[], Any]
     values: Callable[[Box], npt.NDArray[Any]]
+    release: Callable[[], object]
 
     def check(self) -> None:
         """Raise a SourceChangedError if the file is not as it was when it was opened."""

@@ -146,7 +146,7 @@ def open_file(path: str, swmr: bool = False) -> OpenFile:
     if swmr and opened.signature.grew_to(signature):
         opened.signature = signature
     if opened.signature != signature:
-        _forget(path)
+        forget(path)
         opened = files.get(key, lambda: _open(path, signature, swmr))
     return opened
 
@@ -173,8 +173,8 @@ def _open(path: str, signature: FileSignature, swmr: bool = False) -> OpenFile:
     return OpenFile(path, file, signature)
 
 
-def _forget(path: str) -> None:
-    """Close everything, for `path` has changed.
+def forget(path: str) -> None:
+    """Close all files and datasets, because the file at `path` has changed.
 
     libhdf5 keeps what it knows of a file as long as any handle leads there: by
     another name of the file, or a dataset that a link was followed to.
@@ -203,7 +203,7 @@ def open_dataset(path: str, name: str, swmr: bool = False) -> OpenDataset:
             return held
         path_elsewhere = held.elsewhere[0]
         del held
-        _forget(path_elsewhere)
+        forget(path_elsewhere)
         opened = open_file(path, swmr)
         key = (opened.serial, name)
     fresh = _dataset(path, opened, name)

@@ -23,6 +23,8 @@ from biggus.indexing.grid import strides_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
+    from biggus.backends.hdf5.direct import OpenForRead
+
 MOST_SLOTS = 2**20
 """Of so many chunks it is kept where they lie, 16 MiB."""
 
@@ -102,8 +104,7 @@ class _Tables:
 
     def get(
         self,
-        key: Hashable,
-        dataset: Any,
+        opening: OpenForRead,
         chunks: tuple[int, ...],
         counts: tuple[int, ...],
         wanted: int,
@@ -113,10 +114,8 @@ class _Tables:
 
         Parameters
         ----------
-        key : hashable
-            Names the dataset and the opening of its file.
-        dataset : h5py.Dataset
-            The dataset.
+        opening : OpenForRead
+            Gives the h5py Dataset, which is asked for only where there is no table yet.
         chunks, counts : tuple of int
             The length of a chunk, and the number of them, along each axis.
         wanted : int
@@ -124,16 +123,21 @@ class _Tables:
         nbytes : int
             How many bytes of a chunk need not be read where it is known where it lies.
         """
+        key = opening.key
         table = self.kept.get(key)
         if table is not None:
             self.kept.move_to_end(key)
             return table
         slots = math.prod(counts)
-        if slots > MOST_SLOTS or not hasattr(dataset.id, "chunk_iter"):
+        if slots > MOST_SLOTS:
+            return None
+        dataset = opening.dataset()
+        if not hasattr(dataset.id, "chunk_iter"):
             return None
         if slots > FEW_SLOTS and not self._pays(key, wanted, slots, nbytes):
             return None
         table = Table(dataset, chunks, counts)
+        opening.release()
         self.kept[key] = table
         held = sum(map(len, self.kept.values()))
         while held > MOST_SLOTS:

@@ -16,6 +16,7 @@ from biggus.backends.descriptor import Descriptor
 from biggus.backends.files import file_validator
 from biggus.backends.hdf5 import files as hdf5_files
 from biggus.backends.hdf5.dataset import DatasetSource
+from biggus.backends.hdf5.descriptors import descriptor_of, descriptors
 from biggus.backends.hdf5.direct import OpenForRead
 from biggus.backends.hdf5.files import normal_name
 from biggus.backends.hdf5.parts import Parts, assure_descriptors
@@ -82,7 +83,9 @@ class HDF5Source(DatasetSource):
         self.dataset = normal_name(dataset)
         self.name = f"{path}::{self.dataset}"
         self.swmr = swmr
-        self._hold: Hold | None = None
+        self._hold: tuple[Hold, ...] = ()
+        self._past: FileSignature | None = None
+        """How the file was when it was last read past the library; None: it has not been."""
         with hdf5_lock, hdf5_files.files.visit(self._key), opening_named(path):
             opened = hdf5_files.open_dataset(path, self.dataset, swmr)
             self.token = f"hdf5:{opened.file.real_path}::/{self.dataset}"
@@ -92,7 +95,7 @@ class HDF5Source(DatasetSource):
             self._look_behind(opened)
             if self._storage is not None:
                 self.chunks = self._storage.chunks
-            self._hold = hdf5_files.files.hold(self._key)  # last: what fails to open holds nothing
+            self._hold = self._held()  # last: what fails to open holds nothing
 
     @property
     def _key(self) -> Hashable:
@@ -115,34 +118,42 @@ class HDF5Source(DatasetSource):
 
     def __getstate__(self) -> dict[str, Any]:
         # Handles stay here; serial 0 makes the first read look at everything anew.
-        return {**self.__dict__, "_serial": 0, "_looked": (), "_parts": None, "_hold": None}
+        kept_here = {"_serial": 0, "_looked": (), "_parts": None, "_hold": (), "_past": None}
+        return {**self.__dict__, **kept_here}
 
     def _opening(self) -> tuple[Storage, OpenForRead] | None:
-        opened = self._open()
-        storage = self._storage
-        descriptor = None if storage is None else opened.file.descriptor()
+        signature, storage, opened = self._past, self._storage, None
+        descriptor = None
+        if storage is not None and signature is not None:
+            descriptor = descriptor_of(self.path, signature)
+        if descriptor is None or signature is None:
+            opened = self._open()
+            signature, storage = opened.file.signature, self._storage
+            descriptor = None if storage is None else opened.file.descriptor()
+        else:
+            see(self.path, signature)
         if storage is None or descriptor is None:
             return None
+        self._past = signature
+        key = (self.path, signature, self.dataset)
+        same = partial(self._same, signature, opened)
+        release = partial(hdf5_files.files.discard, self._key)
         return storage, OpenForRead(
-            self.path,
-            descriptor,
-            opened.file.signature,
-            partial(self._same, opened),
-            self._read,
+            self.path, descriptor, signature, key, same, self._read, release
         )
 
-    def _same(self, known: hdf5_files.OpenDataset) -> tuple[Any, Hashable]:
-        """Return the dataset, and what names this opening of it, if the file is as it was.
+    def _same(self, signature: FileSignature, opened: hdf5_files.OpenDataset | None) -> Any:
+        """Return the dataset, if the file is as it was.
 
-        It may have been closed meanwhile, to make room for others, and opened again.
+        It may not be open, or have been closed meanwhile, to make room for others.
         """
-        signature = known.file.signature
-        opened = known
-        if not hdf5_files.datasets.has((known.file.serial, self.dataset), known):
+        if opened is None or not hdf5_files.datasets.has(
+            (opened.file.serial, self.dataset), opened
+        ):
             opened = hdf5_files.open_dataset(self.path, self.dataset)
         if opened.file.signature != signature:
             raise changed(self.path)
-        return opened.dataset, (self.path, signature, self.dataset)
+        return opened.dataset
 
     def _read(self, box: Box) -> npt.NDArray[Any]:
         opened = self._open()
@@ -181,9 +192,12 @@ class HDF5Source(DatasetSource):
             count = 0 if self._parts is None else len(self._parts.check(piece))
             self._read_in_pieces(piece, count, out[(*here, where)])
 
+    def _held(self) -> tuple[Hold, ...]:
+        return hdf5_files.files.hold(self._key), descriptors.hold(self.path)
+
     def _open(self) -> hdf5_files.OpenDataset:
-        if self._hold is None:  # a copy that has not been read from
-            self._hold = hdf5_files.files.hold(self._key)
+        if not self._hold:  # a copy that has not been read from
+            self._hold = self._held()
         opened = hdf5_files.open_dataset(self.path, self.dataset, self.swmr)
         if not self.swmr:
             see(opened.file.path, opened.file.signature)
@@ -265,7 +279,7 @@ class AdoptedHDF5Source(DatasetSource):
                 self.token = f"hdf5:{os.path.realpath(self._path)}::/{self.dataset}"
 
     def _opening(self) -> tuple[Storage, OpenForRead] | None:
-        dataset, _ = self._dataset()
+        dataset = self._dataset()
         if self._storage is None or self._signature is None:
             return None
         try:
@@ -277,16 +291,22 @@ class AdoptedHDF5Source(DatasetSource):
             return None  # it is not certain that its file is as it was
         see(self._path, self._signature)
         return self._storage, OpenForRead(
-            self._path, descriptor, self._signature, self._dataset, self._read
+            self._path,
+            descriptor,
+            self._signature,
+            self._serial,
+            self._dataset,
+            self._read,
+            _keep_open,
         )
 
-    def _dataset(self) -> tuple[Any, Hashable]:
+    def _dataset(self) -> Any:
         if not self._held:
             raise ValueError("its file has been closed; keep it open, or open it by path")
-        return self._held, self._serial
+        return self._held
 
     def _read(self, box: Box) -> npt.NDArray[Any]:
-        self._check_layout(self._dataset()[0])
+        self._check_layout(self._dataset())
         looked = self._look()
         before = None if self._parts is None else self._parts.check(box)
         if before is not None:
@@ -321,6 +341,10 @@ class AdoptedHDF5Source(DatasetSource):
                 self.name, None, "it cannot be pickled: it is not in a file that can be reopened"
             )
         return HDF5Source, (self._path, self.dataset, self.swmr)
+
+
+def _keep_open() -> None:
+    """Leave a file open that is the user's."""
 
 
 def _signature_if_current(file: Any, path: str) -> FileSignature | None:

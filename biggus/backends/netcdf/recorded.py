@@ -188,9 +188,7 @@ def recalled(path: str, variable: str, record: SourceRecord) -> NetCDFSource:
         [offset] = record.own
         storage = ContiguousStorage(facts.shape, facts.dtype, int(offset))
         end = End(facts.shape, None)
-        source.store_is(
-            StoredVariable(source.path, same.name, source.signature, end, storage, recorded=True)
-        )
+        source.store_is(StoredVariable(source.path, same.name, source.signature, end, storage))
     return source
 
 

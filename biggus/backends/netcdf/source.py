@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from biggus import cf
 from biggus.backends.files import file_validator
+from biggus.backends.hdf5.descriptors import descriptors
 from biggus.backends.hdf5.direct import DirectSource
 from biggus.backends.hdf5.files import files as hdf5_files
 from biggus.backends.native import hdf5_lock
@@ -210,8 +211,8 @@ class NetCDFSource(_VariableSource, DirectSource):
     def _hold(self) -> None:
         stored = self._stored
         past = stored is not None and (stored.storage is not None or self.dtype == object)
-        both = (datasets, hdf5_files) if past else (datasets,)
-        self._holds = tuple(pool.hold(self.path) for pool in both)
+        pools = (datasets, hdf5_files, descriptors) if past else (datasets,)
+        self._holds = tuple(pool.hold(self.path) for pool in pools)
 
     def _opening(self) -> tuple[Storage, OpenForRead] | None:
         storage = self.storage

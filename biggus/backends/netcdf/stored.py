@@ -14,11 +14,12 @@ where a variable ends.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from biggus.backends.descriptor import Descriptor
+from biggus.backends.hdf5.descriptors import descriptor_of
 from biggus.backends.hdf5.direct import OpenForRead
 from biggus.backends.hdf5.files import OpenDataset, files, open_dataset
 from biggus.backends.hdf5.storage import storage_of
@@ -29,7 +30,7 @@ from biggus.backends.netcdf.extents import End, Lengthened, end_of
 from biggus.support.watching import changed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Callable
 
     import numpy.typing as npt
 
@@ -52,8 +53,6 @@ class StoredVariable(NamedTuple):
         Where it ends.
     storage : Storage or None
         How the values are stored, where they can be read past the library.
-    recorded : bool
-        Whether that is known of a record: then no library opens the file where it need not.
     """
 
     path: str
@@ -61,14 +60,14 @@ class StoredVariable(NamedTuple):
     signature: FileSignature
     end: End
     storage: Storage | None
-    recorded: bool = False
 
     def opening(self) -> OpenForRead | None:
         """Return how to read it past the library; None if the file is another now.
 
-        The caller holds the lock, and the file in the pool of HDF5 files.
+        No library opens the file where it need not.  The caller holds the lock, and the
+        file in the pools of HDF5 files and of descriptors.
         """
-        descriptor = self._alone() if self.recorded and self.path not in files else None
+        descriptor = descriptor_of(self.path, self.signature)
         if descriptor is None:
             try:
                 opened = self._open()
@@ -77,23 +76,16 @@ class StoredVariable(NamedTuple):
             descriptor = opened.file.descriptor()
         if descriptor is None:
             return None
-        return OpenForRead(self.path, descriptor, self.signature, self._dataset, self._values)
+        key = (self.path, self.signature, self.name)
+        release = partial(files.discard, self.path)
+        return OpenForRead(
+            self.path, descriptor, self.signature, key, self._dataset, self._values, release
+        )
 
     def objects(self, box: Box) -> npt.NDArray[Any]:
         """Return the strings or ragged rows in `box`.  The caller holds the lock."""
         with files.visit(self.path):
             return read_values(self._open().dataset, box, np.dtype(object))
-
-    def _alone(self) -> Descriptor | None:
-        """Return what reads the bytes of the file, if that is as it was when the values lay there.
-
-        It changed long ago, so that every change shows.
-        """
-        try:
-            descriptor = Descriptor(self.path)
-        except OSError:
-            return None
-        return descriptor if descriptor.signature() == self.signature else None
 
     def _open(self) -> OpenDataset:
         opened = open_dataset(self.path, self.name)
@@ -101,9 +93,8 @@ class StoredVariable(NamedTuple):
             raise changed(self.path)
         return opened
 
-    def _dataset(self) -> tuple[Any, Hashable]:
-        opened = self._open()
-        return opened.dataset, (self.path, self.signature, self.name)
+    def _dataset(self) -> Any:
+        return self._open().dataset
 
     def _values(self, box: Box) -> npt.NDArray[Any]:
         assert self.storage is not None  # which asks
