@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from functools import partial
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -139,14 +140,21 @@ class ChunkManager(ChunkManagerEntrypoint[Any]):
         """Return the arrays unchanged."""
         return {}, list(args[::2])
 
-    def store(self, sources: Any, targets: Any, *, regions: Any = None, **keywords: Any) -> None:
-        """Write arrays to targets, computed together, block by block."""
-        if keywords.get("compute") is False:
-            raise NotImplementedError("a lazy array is written at once: leave out compute=False")
+    def store(self, sources: Any, targets: Any, *, regions: Any = None, **keywords: Any) -> Any:
+        """Write arrays to targets, computed together, block by block.
+
+        With ``compute=False``, return a ``Delayed`` of dask, which does that when it is computed:
+        xarray makes one itself of whatever it is given here.
+        """
         if not isinstance(sources, (list, tuple)):
             sources, targets, regions = [sources], [targets], [regions]
         places = regions if isinstance(regions, (list, tuple)) else [regions] * len(sources)
-        save(list(sources), list(map(_goal, targets, places, [each.shape for each in sources])))
+        goals = list(map(_goal, targets, places, [each.shape for each in sources]))
+        write = partial(save, list(sources), goals)
+        if keywords.get("compute", True):
+            return write()
+        dask = import_module("dask")  # no requirement: xarray itself needs it for this alone
+        return dask.delayed(write, pure=False)()
 
     def get_auto_chunk_size(self) -> int:
         """Return the preferred number of bytes of a chunk."""

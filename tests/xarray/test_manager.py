@@ -9,6 +9,7 @@ import pytest
 
 import biggus
 from biggus.backends.native import hdf5_lock
+from biggus.testing import ArraySource, RecordingSource
 
 xr = pytest.importorskip("xarray")
 netCDF4 = pytest.importorskip("netCDF4")
@@ -78,3 +79,31 @@ def test_the_library_is_locked_while_xarray_writes(path, tmp_path, engine, monke
     lazy.to_netcdf(tmp_path / "b.nc", engine=engine)
     assert held
     assert all(held)
+
+
+@pytest.mark.filterwarnings("ignore")  # xarray's and zarr's own
+@pytest.mark.parametrize("suffix", ["zarr", "nc"])
+def test_what_is_written_later_is_not_computed_before(tmp_path, suffix):
+    pytest.importorskip("dask")
+    pytest.importorskip("zarr")
+    source = RecordingSource(ArraySource(VALUES))
+    ds = xr.Dataset({"t": (("time", "y", "x"), biggus.ArrayAdapter(source))})
+    write = {"zarr": ds.to_zarr, "nc": ds.to_netcdf}[suffix]
+    delayed = write(tmp_path / f"a.{suffix}", compute=False)
+    assert not source.boxes
+    delayed.compute()
+    found = xr.open_dataset(tmp_path / f"a.{suffix}", engine="biggus")
+    np.testing.assert_array_equal(found["t"], VALUES)
+
+
+@pytest.mark.filterwarnings("ignore")  # xarray's and zarr's own
+def test_a_store_is_laid_out_first_and_written_region_by_region(path, tmp_path):
+    pytest.importorskip("dask")
+    pytest.importorskip("zarr")
+    ds = xr.open_dataset(path, engine="biggus")
+    ds.to_zarr(tmp_path / "a.zarr", compute=False)
+    for start in (4, 0):
+        part = ds[["t"]].isel(time=slice(start, start + 4))
+        part.to_zarr(tmp_path / "a.zarr", region="auto")
+    found = xr.open_dataset(tmp_path / "a.zarr", engine="biggus")
+    xr.testing.assert_equal(found.load(), ds.load())
